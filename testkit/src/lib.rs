@@ -1,1 +1,17 @@
-//! testkit
+//! What Forebay's tests share, and nothing the product ships.
+//!
+//! - [`origin`]: a provider that misbehaves on request.
+//! - [`clip`]: real media, made once by the real ffmpeg.
+//! - [`ts`]: a strict transport stream checker, a demuxer and a small writer.
+//! - [`player`]: real players without a screen, as judges.
+//! - [`client`]: viewers at the level of bytes and their arrival times.
+//!
+//! Deliberately, nothing here uses `forebay-core` or `forebay`: a judge must not share code, and so errors, with
+//! what it judges. Helpers panic with a full sentence rather than return errors, because a test has no better use
+//! for them.
+
+pub mod client;
+pub mod clip;
+pub mod origin;
+pub mod player;
+pub mod ts;

@@ -1,0 +1,255 @@
+//! How ffmpeg makes each clip.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::process::{self, Command};
+use std::time::Duration;
+
+use super::subtitles;
+use crate::player;
+use crate::ts::{PACKET_SIZE, Packet};
+
+/// Length of every clip: 480 pictures at 25 per second, and a whole number of audio frames at 48 kHz (900 of AAC,
+/// 800 of MP2, 600 of AC-3), so that picture and sound loop together without a gap.
+pub(super) const LENGTH: Duration = Duration::from_millis(19_200);
+
+/// Count this up when the recipes change in a way that their arguments do not show.
+const EDITION: u32 = 2;
+
+/// The clips there are. All last 19.2 seconds and have 25 pictures per second, if any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// H.264 640x360 in closed groups of 2 s with B pictures, about 1 Mbit/s; AAC.
+    H264Aac,
+    /// Another encoder for the same programme: 854x480, groups of 1 s, other PIDs (PMT 0x1100, from 0x300),
+    /// service 77, a timeline 50,000 s later, another picture and tone.
+    H264AacB,
+    /// H.264 in open groups of 2 s with three B pictures, two audio tracks (eng, deu), DVB subtitles (eng).
+    H264OpenGopSubs,
+    /// H.264 in closed groups of 8 s; AAC.
+    LongGop,
+    /// H.264 in open groups of 1.92 s without a single IDR picture: recovery points only, as broadcasters send.
+    /// At the seam of its loop the frame numbers jump, which strict decoders remark on.
+    NoIdr,
+    /// H.265; AC-3.
+    HevcAc3,
+    /// H.265; AAC; PIDs and picture as [`Kind::H264AacB`]: what a change of codec needs.
+    HevcAacB,
+    /// MPEG-2 video with groups of 12; MP2.
+    Mpeg2Mp2,
+    /// AAC alone.
+    AudioOnly,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::H264Aac,
+        Self::H264AacB,
+        Self::H264OpenGopSubs,
+        Self::LongGop,
+        Self::NoIdr,
+        Self::HevcAc3,
+        Self::HevcAacB,
+        Self::Mpeg2Mp2,
+        Self::AudioOnly,
+    ];
+
+    pub(super) fn recipe(self) -> Recipe {
+        let a = "testsrc2=size=640x360:rate=25";
+        let b = "testsrc=size=854x480:rate=25";
+        let x264 = |params: &str| {
+            format!(
+                "-c:v libx264 -preset veryfast -pix_fmt yuv420p -b:v 900k -maxrate 1M -bufsize 1M -x264-params scenecut=0:{params}"
+            )
+        };
+        let x265 = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 900k -x265-params log-level=error:keyint=50:min-keyint=50:scenecut=0:open-gop=0:bframes=3:repeat-headers=1";
+        let other = "-mpegts_start_pid 0x300 -mpegts_pmt_start_pid 0x1100 -mpegts_service_id 77 -output_ts_offset 50000";
+        let aac = Sound { frames: 900, frame: 1024, priming: 1, options: "-c:a aac -b:a 128k", hertz: 440 };
+        let base = Recipe {
+            kind: self,
+            picture: Some(a),
+            video: String::new(),
+            sound: aac,
+            muxer: "",
+            extra: Extra::None,
+        };
+        match self {
+            Self::H264Aac => Recipe { video: x264("keyint=50:min-keyint=50:open-gop=0"), ..base },
+            Self::H264AacB => Recipe {
+                picture: Some(b),
+                video: x264("keyint=25:min-keyint=25:open-gop=0"),
+                sound: Sound { hertz: 880, ..aac },
+                muxer: other,
+                ..base
+            },
+            Self::H264OpenGopSubs => Recipe {
+                video: x264("keyint=50:min-keyint=50:open-gop=1:bframes=3"),
+                extra: Extra::SecondTrackAndSubtitles,
+                ..base
+            },
+            Self::LongGop => Recipe { video: x264("keyint=200:min-keyint=200:open-gop=0"), ..base },
+            Self::NoIdr => Recipe {
+                video: x264("keyint=48:min-keyint=48:open-gop=1:bframes=3"),
+                // One group more at the front, to be cut away: 48 pictures are as long as 90 frames of AAC.
+                sound: Sound { frames: 990, ..aac },
+                muxer: "-pes_payload_size 0",
+                extra: Extra::CutFirstGroup,
+                ..base
+            },
+            Self::HevcAc3 => Recipe {
+                video: x265.into(),
+                sound: Sound {
+                    frames: 600,
+                    frame: 1536,
+                    priming: 0,
+                    options: "-c:a ac3 -b:a 192k",
+                    hertz: 440,
+                },
+                ..base
+            },
+            Self::HevcAacB => Recipe {
+                picture: Some(b),
+                video: x265.into(),
+                sound: Sound { hertz: 880, ..aac },
+                muxer: other,
+                ..base
+            },
+            Self::Mpeg2Mp2 => Recipe {
+                video: "-c:v mpeg2video -pix_fmt yuv420p -b:v 1500k -maxrate 2M -bufsize 1M -g 12 -bf 2"
+                    .into(),
+                sound: Sound {
+                    frames: 800,
+                    frame: 1152,
+                    priming: 0,
+                    options: "-c:a mp2 -b:a 192k",
+                    hertz: 440,
+                },
+                ..base
+            },
+            // One frame in each PES packet, since the clock comes with their starts.
+            Self::AudioOnly => Recipe { picture: None, muxer: "-pes_payload_size 0", ..base },
+        }
+    }
+}
+
+/// What goes into one clip.
+#[derive(Debug, Hash)]
+pub(super) struct Recipe {
+    kind: Kind,
+    picture: Option<&'static str>,
+    video: String,
+    sound: Sound,
+    muxer: &'static str,
+    extra: Extra,
+}
+
+#[derive(Debug, Clone, Copy, Hash)]
+struct Sound {
+    /// Frames in the clip.
+    frames: u32,
+    /// Samples in a frame.
+    frame: u32,
+    /// Frames that the encoder puts in front.
+    priming: u32,
+    options: &'static str,
+    hertz: u32,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Extra {
+    None,
+    SecondTrackAndSubtitles,
+    CutFirstGroup,
+}
+
+impl Recipe {
+    /// Name of the file, which changes with the recipe.
+    pub(super) fn file_name(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        (EDITION, self).hash(&mut hasher);
+        format!("{:?}-{:016x}.ts", self.kind, hasher.finish())
+    }
+
+    /// Makes the clip and puts it into place at once when it is whole.
+    pub(super) fn make(&self, path: &Path) {
+        player::require("ffmpeg");
+        let temporary = path.with_extension(format!("{}.tmp", process::id()));
+        let subtitles = path.with_extension(format!("{}.sup", process::id()));
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-v", "error", "-y"]);
+        // Whole words only: no argument has a space in it.
+        let mut words = |text: &str| {
+            command.args(text.split_whitespace());
+        };
+        let (length, extra) = (self.seconds(), &self.extra);
+        let sine = |hertz: u32| {
+            let samples = (self.sound.frames - self.sound.priming) * self.sound.frame;
+            format!("-f lavfi -i sine=frequency={hertz}:sample_rate=48000,atrim=end_sample={samples}")
+        };
+        if let Some(picture) = self.picture {
+            words(&format!("-f lavfi -i {picture}:duration={length}"));
+        }
+        words(&sine(self.sound.hertz));
+        if *extra == Extra::SecondTrackAndSubtitles {
+            let shown_at: Vec<_> = (0..9).map(|number| Duration::from_millis(600 + number * 2000)).collect();
+            let file = subtitles::sup_file((640, 360), &shown_at, Duration::from_millis(1200));
+            fs::write(&subtitles, file).expect("the folder for clips can be written");
+            words(&sine(660));
+            words("-fix_sub_duration -f sup -i");
+            command.arg(&subtitles);
+            let mut words = |text: &str| {
+                command.args(text.split_whitespace());
+            };
+            words("-map 0:v -map 1:a -map 2:a -map 3:s -c:s dvbsub -metadata:s:a:0 language=eng");
+            words("-metadata:s:a:1 language=deu -metadata:s:s:0 language=eng");
+        }
+        let mut words = |text: &str| {
+            command.args(text.split_whitespace());
+        };
+        words(&self.video);
+        words(self.sound.options);
+        words(self.muxer);
+        words("-f mpegts");
+        command.arg(&temporary);
+        let output = command.output().unwrap_or_else(|error| panic!("cannot run ffmpeg: {error}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ffmpeg could not make {:?} ({}): {said}", self.kind, output.status);
+        if *extra == Extra::CutFirstGroup {
+            let bytes = fs::read(&temporary).expect("ffmpeg has written it");
+            fs::write(&temporary, cut_first_group(&bytes)).expect("the folder for clips can be written");
+        }
+        let _ = fs::remove_file(&subtitles);
+        fs::rename(&temporary, path)
+            .unwrap_or_else(|error| panic!("cannot make {}: {error}", path.display()));
+    }
+
+    fn seconds(&self) -> String {
+        if self.extra == Extra::CutFirstGroup { "21.12".into() } else { "19.2".into() }
+    }
+}
+
+/// Cuts away what comes before the second random access point, and what makes the rest longer than the loop.
+///
+/// The stream has one picture or one frame of sound in each PES packet, and ffmpeg writes them one after the other.
+fn cut_first_group(stream: &[u8]) -> Vec<u8> {
+    let (mut access_points, mut pictures, mut frames) = (0, 0, 0);
+    let keeps = |bytes: &&[u8]| {
+        let packet = Packet::new(bytes).expect("ffmpeg writes whole packets");
+        let begins = usize::from(packet.starts_unit());
+        match packet.pid() {
+            0x100 => {
+                access_points += usize::from(packet.is_random_access());
+                pictures += if access_points > 1 { begins } else { 0 };
+                (1..=480).contains(&pictures)
+            }
+            0x101 => {
+                frames += begins;
+                frames > 90
+            }
+            _ => true,
+        }
+    };
+    stream.chunks_exact(PACKET_SIZE).filter(keeps).collect::<Vec<_>>().concat()
+}

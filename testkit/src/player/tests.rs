@@ -1,0 +1,69 @@
+use super::*;
+use crate::clip::{Clip, Kind};
+use crate::origin::{Behaviour, Origin};
+
+#[tokio::test]
+async fn ffmpeg_likes_every_clip() {
+    for kind in Kind::ALL {
+        let verdict = ffmpeg_strict(Clip::get(kind).path().to_str().unwrap(), 15).await;
+        assert!(verdict.ok, "{kind:?}: {verdict:#?}");
+        assert!(kind == Kind::AudioOnly || verdict.frames > 350, "{kind:?}: {verdict:#?}");
+    }
+}
+
+#[tokio::test]
+async fn ffmpeg_finds_lost_packets_and_silence() {
+    let origin = Origin::start().await;
+    let stream = Behaviour::ts(Clip::get(Kind::H264Aac)).burst(Duration::from_secs(10));
+    origin.serve("/lossy", stream.clone().lose_packets_after(Duration::ZERO, 97));
+    origin.serve("/short", stream.end_after(Duration::from_millis(100)));
+    let verdict = ffmpeg_strict(&origin.url("/lossy"), 5).await;
+    assert!(!verdict.ok, "{verdict:#?}");
+    let verdict = ffmpeg_strict(&origin.url("/short"), 15).await;
+    assert!(verdict.errors.iter().any(|error| error.contains("of 15 s came")), "{verdict:#?}");
+    let verdict = ffmpeg_strict(&origin.url("/nothing"), 1).await;
+    assert!(!verdict.ok && verdict.log.contains("404"), "{verdict:#?}");
+}
+
+#[tokio::test]
+async fn ffmpeg_sees_no_seam_in_a_loop() {
+    let origin = Origin::start().await;
+    for kind in [Kind::H264Aac, Kind::H264OpenGopSubs, Kind::HevcAc3, Kind::Mpeg2Mp2] {
+        let from = Duration::from_secs(10);
+        // Twice around the loop and across the wrap of the clock, as fast as ffmpeg takes it.
+        let stream = Behaviour::ts(Clip::get(kind)).burst(Duration::from_secs(40)).wrap_after(from);
+        let path = format!("/{kind:?}");
+        origin.serve(&path, stream);
+        let verdict = ffmpeg_strict(&origin.url(&path), 38).await;
+        assert!(verdict.ok, "{kind:?}: {verdict:#?}");
+    }
+}
+
+#[tokio::test]
+async fn ffprobe_names_the_streams() {
+    let clip = Clip::get(Kind::H264OpenGopSubs);
+    let json = ffprobe_json(clip.path().to_str().unwrap()).await;
+    let streams = json["streams"].as_array().unwrap();
+    let names: Vec<_> = streams.iter().map(|stream| stream["codec_name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["h264", "aac", "aac", "dvb_subtitle"]);
+    assert_eq!(streams[2]["tags"]["language"], "deu");
+}
+
+#[tokio::test]
+async fn vlc_plays_a_live_stream_and_finds_lost_packets() {
+    let origin = Origin::start().await;
+    let stream = Behaviour::ts(Clip::get(Kind::H264Aac)).burst(Duration::from_secs(2));
+    origin.serve("/good", stream.clone());
+    origin.serve("/lossy", stream.lose_packets_after(Duration::from_secs(1), 97));
+    let (good, lossy) = (origin.url("/good"), origin.url("/lossy"));
+    let (good, lossy) = tokio::join!(vlc(&good, 5), vlc(&lossy, 5));
+    good.assert_ok();
+    assert!(good.frames > 60, "{good:#?}");
+    assert!(!lossy.ok, "{lossy:#?}");
+}
+
+#[test]
+#[should_panic(expected = "apt-get install vlc-no-such")]
+fn a_missing_program_is_named_with_its_package() {
+    require("vlc-no-such");
+}
