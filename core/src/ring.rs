@@ -1,0 +1,313 @@
+//! The index of a channel's store: what lies where, how long it is kept, where a viewer begins, and what becomes of one who
+//! falls behind.
+//!
+//! The store is the stream itself: byte `n` of the store is byte `n` of everything the channel has sent since it opened. So an offset
+//! is an absolute number that never comes again, and because only whole packets are stored, every offset here is a multiple of
+//! [`PACKET_SIZE`]. The writer never waits for a reader: what has left the window is gone, and a [`Cursor`] that pointed there
+//! moves on to the newest random access point.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::time::{MediaTime, duration_to_ticks};
+use crate::ts::PACKET_SIZE;
+use crate::ts::random_access::Entry;
+use crate::ts::splice::Mark;
+
+/// The largest chunk: what is worth one write to a socket (349 packets, just over 64 KiB), in bytes.
+pub const MAX_CHUNK: u64 = 349 * PACKET_SIZE as u64;
+
+/// A stretch of the store: whole packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where it begins.
+    pub start: u64,
+    /// Where it ends: the start of the next one.
+    pub end: u64,
+    /// The media time when it was written.
+    pub time: MediaTime,
+    /// Set when it begins with PAT, PMT and a random access point.
+    pub entry: Option<Entry>,
+}
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Media time behind the newest. A group of pictures that is longer is kept whole all the same, within the bytes.
+    pub span: Duration,
+    /// Bytes; this limit holds whatever else is said.
+    pub bytes: u64,
+}
+
+/// What a reader needs to know of the window: plain numbers, to be handed around.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// The first byte that is still there.
+    pub tail: u64,
+    /// The end of what has been written.
+    pub head: u64,
+    /// Where a new viewer begins.
+    pub join: Option<u64>,
+    /// The newest random access point.
+    pub newest_entry: Option<u64>,
+}
+
+/// The index.
+#[derive(Debug)]
+pub struct Ring {
+    limits: Limits,
+    chunks: VecDeque<Chunk>,
+    head: u64,
+}
+
+impl Ring {
+    /// An index of an empty store.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, chunks: VecDeque::new(), head: 0 }
+    }
+
+    /// Changes what is kept, from the next append on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Enters `length` bytes that were written at the head, with `marks` at offsets in them, when the output was at `position`;
+    /// lets go of what is beyond the limits, and returns the number of new chunks.
+    pub fn append(&mut self, length: usize, marks: &[Mark], position: MediaTime) -> usize {
+        debug_assert!(length.is_multiple_of(PACKET_SIZE), "only whole packets are stored");
+        let before = self.chunks.len();
+        let base = self.head;
+        let end = base + length as u64;
+        let mut marks = marks.iter().peekable();
+        let mut entry = None;
+        let mut time = position;
+        while self.head < end || marks.peek().is_some_and(|mark| base + mark.at as u64 == self.head) {
+            while let Some(mark) = marks.next_if(|mark| base + mark.at as u64 <= self.head) {
+                (entry, time) = (Some(mark.entry), mark.time);
+            }
+            let next_mark = marks.peek().map_or(end, |mark| base + mark.at as u64);
+            let chunk_end = end.min(next_mark).min(self.head + MAX_CHUNK);
+            self.chunks.push_back(Chunk { start: self.head, end: chunk_end, time, entry: entry.take() });
+            self.head = chunk_end;
+        }
+        let added = self.chunks.len() - before;
+        self.trim();
+        added.min(self.chunks.len())
+    }
+
+    fn trim(&mut self) {
+        let Some(newest) = self.chunks.back().map(|chunk| chunk.time) else { return };
+        let newest_entry = self.newest_entry();
+        while let Some(first) = self.chunks.front() {
+            let is_old = newest.since(first.time) > self.limits.span;
+            let is_needed = newest_entry.is_some_and(|entry| first.end > entry);
+            let is_over = self.head - first.start > self.limits.bytes;
+            if !(is_over || is_old && !is_needed) {
+                break;
+            }
+            self.chunks.pop_front();
+        }
+    }
+
+    fn newest_entry(&self) -> Option<u64> {
+        self.chunks.iter().rev().find(|chunk| chunk.entry.is_some()).map(|chunk| chunk.start)
+    }
+
+    /// The first byte that is still there.
+    pub fn tail(&self) -> u64 {
+        self.chunks.front().map_or(self.head, |chunk| chunk.start)
+    }
+
+    /// The end of what has been written.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Media time from the oldest chunk to the newest.
+    pub fn span(&self) -> Duration {
+        match (self.chunks.front(), self.chunks.back()) {
+            (Some(first), Some(last)) => last.time.since(first.time),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The chunks, the newest first.
+    pub fn newest(&self) -> impl Iterator<Item = &Chunk> {
+        self.chunks.iter().rev()
+    }
+
+    /// The window for readers; a new viewer begins at the random access point whose distance from the newest chunk is nearest to `burst`.
+    pub fn edges(&self, burst: Duration) -> Edges {
+        let newest = self.chunks.back().map(|chunk| chunk.time).unwrap_or_default();
+        let off = |chunk: &Chunk| (newest.ticks() - chunk.time.ticks() - duration_to_ticks(burst)).abs();
+        let join = self.newest().filter(|chunk| chunk.entry.is_some()).min_by_key(|chunk| off(chunk));
+        Edges {
+            tail: self.tail(),
+            head: self.head,
+            join: join.map(|chunk| chunk.start),
+            newest_entry: self.newest_entry(),
+        }
+    }
+}
+
+/// What a reader does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Wait until more has been written.
+    Wait,
+    /// Send the bytes from `start` to `end`, then [`Cursor::advance`].
+    Read {
+        /// The first byte.
+        start: u64,
+        /// The end; at most [`MAX_CHUNK`] further.
+        end: u64,
+    },
+    /// The reader fell out of the window and has been moved on; ask again.
+    Lagged {
+        /// Bytes that it will never see.
+        missed: u64,
+    },
+}
+
+/// A reader's place in the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// `None` until there is a random access point to begin at.
+    at: Option<u64>,
+}
+
+impl Cursor {
+    /// What to do next.
+    pub fn step(&mut self, edges: &Edges) -> Step {
+        let Some(at) = self.at else {
+            self.at = edges.join;
+            return if self.at.is_some() { self.step(edges) } else { Step::Wait };
+        };
+        if at < edges.tail {
+            // Wherever it goes on, that is a random access point; without one in the window, the next to come.
+            self.at = edges.newest_entry;
+            return Step::Lagged { missed: edges.newest_entry.unwrap_or(edges.head) - at };
+        }
+        if at < edges.head {
+            Step::Read { start: at, end: edges.head.min(at + MAX_CHUNK) }
+        } else {
+            Step::Wait
+        }
+    }
+
+    /// Goes on to `end`.
+    pub fn advance(&mut self, end: u64) {
+        self.at = Some(end);
+    }
+
+    /// Bytes between the cursor and the head.
+    pub fn behind(&self, edges: &Edges) -> u64 {
+        self.at.map_or(0, |at| edges.head.saturating_sub(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: usize = PACKET_SIZE;
+
+    fn ring(seconds: u64, packets: usize) -> Ring {
+        Ring::new(Limits { span: Duration::from_secs(seconds), bytes: (packets * P) as u64 })
+    }
+
+    fn mark(packet: usize, second: i64) -> Mark {
+        Mark { at: packet * P, entry: Entry::Idr, time: MediaTime::new(second * 90_000) }
+    }
+
+    /// One group of pictures of ten packets a second, for the seconds given.
+    fn fill(ring: &mut Ring, seconds: std::ops::Range<i64>) {
+        for second in seconds {
+            ring.append(10 * P, &[mark(0, second)], MediaTime::new(second * 90_000));
+        }
+    }
+
+    fn packets(offset: u64) -> u64 {
+        assert!(offset.is_multiple_of(P as u64));
+        offset / P as u64
+    }
+
+    #[test]
+    fn chunks_are_cut_at_random_access_points_and_at_their_size() {
+        let mut ring = ring(60, 10_000);
+        let added = ring.append(1000 * P, &[mark(100, 1), mark(400, 2)], MediaTime::new(0));
+        let cuts: Vec<(u64, bool)> =
+            ring.chunks.iter().map(|c| (packets(c.start), c.entry.is_some())).collect();
+        assert_eq!(cuts, [(0, false), (100, true), (400, true), (749, false)]);
+        assert_eq!((added, packets(ring.head())), (4, 1000));
+        assert_eq!(ring.chunks[1].time, MediaTime::new(90_000));
+        assert_eq!(ring.append(0, &[], MediaTime::new(0)), 0);
+    }
+
+    #[test]
+    fn a_viewer_begins_near_the_burst() {
+        let mut ring = ring(60, 10_000);
+        assert_eq!(ring.edges(Duration::from_secs(2)).join, None);
+        fill(&mut ring, 0..10);
+        let join = |burst| packets(ring.edges(Duration::from_secs(burst)).join.unwrap()) / 10;
+        assert_eq!((join(0), join(2), join(3), join(100)), (9, 7, 6, 0));
+    }
+
+    #[test]
+    fn the_window_is_bounded_in_time_and_in_bytes() {
+        let mut by_time = ring(3, 10_000);
+        fill(&mut by_time, 0..10);
+        assert_eq!((packets(by_time.tail()), packets(by_time.head())), (60, 100));
+        let mut by_bytes = ring(60, 25);
+        fill(&mut by_bytes, 0..10);
+        assert_eq!(packets(by_bytes.tail()), 80);
+    }
+
+    #[test]
+    fn a_long_group_of_pictures_is_kept_within_the_bytes() {
+        let mut ring = ring(3, 100);
+        ring.append(10 * P, &[mark(0, 0)], MediaTime::new(0));
+        for second in 1..8 {
+            ring.append(10 * P, &[], MediaTime::new(second * 90_000));
+        }
+        assert_eq!(ring.tail(), 0);
+        for second in 8..20 {
+            ring.append(10 * P, &[], MediaTime::new(second * 90_000));
+        }
+        assert_eq!(
+            packets(ring.head() - ring.tail()),
+            40,
+            "without a random access point the time limit holds"
+        );
+        assert_eq!(ring.edges(Duration::ZERO).join, None);
+    }
+
+    #[test]
+    fn a_cursor_reads_waits_and_is_moved_on() {
+        let mut ring = ring(3, 10_000);
+        let mut cursor = Cursor::default();
+        let burst = Duration::from_secs(1);
+        assert_eq!(cursor.step(&ring.edges(burst)), Step::Wait);
+        fill(&mut ring, 0..3);
+        let Step::Read { start, end } = cursor.step(&ring.edges(burst)) else {
+            panic!("there is something to read")
+        };
+        assert_eq!((packets(start), packets(end)), (10, 30));
+        cursor.advance(end);
+        assert_eq!(cursor.step(&ring.edges(burst)), Step::Wait);
+        fill(&mut ring, 3..20);
+        assert_eq!(cursor.step(&ring.edges(burst)), Step::Lagged { missed: 160 * P as u64 });
+        let Step::Read { start, .. } = cursor.step(&ring.edges(burst)) else { panic!("it goes on") };
+        assert_eq!(packets(start), 190);
+    }
+
+    #[test]
+    fn a_cursor_without_a_random_access_point_ahead_waits_for_the_next() {
+        let mut cursor = Cursor { at: Some(0) };
+        let edges = Edges { tail: 188, head: 1880, join: None, newest_entry: None };
+        assert_eq!(cursor.step(&edges), Step::Lagged { missed: 1880 });
+        assert_eq!(cursor.step(&edges), Step::Wait);
+        let edges = Edges { join: Some(940), newest_entry: Some(940), ..edges };
+        assert_eq!(cursor.step(&edges), Step::Read { start: 940, end: 1880 });
+    }
+}

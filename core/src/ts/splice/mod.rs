@@ -1,0 +1,359 @@
+//! Puts every source of a channel on one output timeline, which a player can follow for ever.
+//!
+//! What comes out is one programme with PIDs that stay, timestamps that never jump or go back, and continuity counters that
+//! go on, whatever the sources do. Elementary streams pass bit by bit. The rules:
+//!
+//! - **Every PES packet goes out whole and in one piece**, when its last packet has come. So a source that breaks off in mid-picture
+//!   leaves no torn picture behind, and a join, a skip and a cut find only whole ones. It costs no viewer any time: a decoder waits
+//!   for the whole picture too. Streams are held back one by one, so a long one delays no other.
+//! - **PAT and PMT stand in front of every random access point**, and at least every [`TABLES_EVERY`] of the clock.
+//! - **The gate**: of a new source, nothing passes before its first random access point. There it is anchored: its first picture
+//!   follows the last one of the source before, and its clock runs on from the last clock reference; PTS, DTS, PCR and OPCR are all
+//!   moved by this one distance, so that sound stays with the picture. Sound that would overlap what was sent is left out.
+//! - **A jump of the source's own clock** is a new source to all of this, and so is a clock that stands still or steps back: what a
+//!   player would stumble over is not sent.
+//! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
+
+mod map;
+mod release;
+mod scte35;
+#[cfg(test)]
+mod tests;
+mod timeline;
+mod unit;
+mod writer;
+
+use std::time::Duration;
+
+use self::map::{Change, Program};
+use self::timeline::Timeline;
+use self::unit::{Pushed, Unit};
+use self::writer::Writer;
+use super::demux::{self, Continuity, Demux, Role};
+use super::packet::{Bytes, Packet, Pid};
+use super::psi::Pmt;
+use super::random_access::Entry;
+use super::stream::{Class, Codec};
+use crate::time::{MediaTime, Pcr, Pts, duration_to_ticks};
+
+/// The longest time, by the stream's clock, from one PAT and PMT to the next. TR 101 290 allows 500 ms; clocks may be 100 ms apart.
+pub const TABLES_EVERY: Duration = Duration::from_millis(200);
+
+/// How long, by its own clock, a source may go without a random access point before a lesser one is taken: parameter sets
+/// without an I slice (intra refresh), and after as long again any picture.
+pub const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Streams that a channel remembers over all its sources, so that each keeps its PID.
+const MAX_TRACKS: usize = 256;
+
+/// A clock that falls back further than this has jumped.
+const BACKWARD_JUMP: i64 = 45_000;
+/// A clock that runs ahead further than this has jumped: as much as a player would sit out.
+const FORWARD_JUMP: i64 = 5 * 90_000;
+/// The same where the source itself announces a discontinuity.
+const ANNOUNCED_JUMP: i64 = 90_000;
+
+/// A random access point in the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Where in the output its PAT begins.
+    pub at: usize,
+    /// What makes it one.
+    pub entry: Entry,
+    /// When its picture is decoded.
+    pub time: MediaTime,
+}
+
+/// Counts over a channel's life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Random access points sent.
+    pub entries: u64,
+    /// Times that a source, or a stretch of one behind a jump, was put behind another.
+    pub splices: u64,
+    /// Jumps of a source's own clock.
+    pub clock_jumps: u64,
+    /// New versions of the map.
+    pub map_changes: u64,
+    /// Splices onto a stream that is coded otherwise, which players may not survive.
+    pub codec_changes: u64,
+    /// Breaks that the sources had and that were passed on as such.
+    pub continuity_errors: u64,
+    /// PES packets that were left out: incomplete, before a random access point, or sound that overlapped.
+    pub units_dropped: u64,
+}
+
+/// What the source's clock and stamps did since the last question.
+#[derive(Debug, Clone, Copy, Default)]
+struct Motion {
+    has_clock: bool,
+    clock: bool,
+    stamps: bool,
+}
+
+/// Whether the source is on air.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    /// Waiting for a random access point since this time of the source.
+    Closed { since: Option<Pts> },
+    /// Its PES packets pass.
+    Open,
+}
+
+/// One stream of the source, on its way to a track.
+#[derive(Debug)]
+struct Slot {
+    track: usize,
+    /// `None` for a clock on a PID of its own.
+    class: Option<Class>,
+    unit: Unit,
+    /// Decoding time of its last PES packet, by the source.
+    last: Option<Pts>,
+    /// Whether that was no later than the one before.
+    stands: bool,
+    /// Whether any packet has come.
+    has_come: bool,
+    /// Whether a PES packet has passed since the gate opened: until then, what overlaps is left out.
+    is_placed: bool,
+}
+
+/// The stage that turns sources into a channel's output.
+#[derive(Debug)]
+pub struct Splice {
+    wanted: Option<u16>,
+    demux: Demux,
+    program: Option<Program>,
+    slots: Vec<Slot>,
+    /// The slot whose random access points count: video, or sound where there is none.
+    reference: Option<usize>,
+    gate: Gate,
+    timeline: Timeline,
+    writer: Writer,
+    clock_pid: Pid,
+    /// The source's last clock reference.
+    source_pcr: Option<Pcr>,
+    /// Output time of the last random access point.
+    last_entry: Option<Pts>,
+    motion: Motion,
+    counts: Counts,
+}
+
+impl Splice {
+    /// An output that has no source yet; `program` chooses one of several programmes by its number.
+    pub fn new(program: Option<u16>) -> Self {
+        Self {
+            wanted: program,
+            demux: Demux::new(program),
+            program: None,
+            slots: Vec::new(),
+            reference: None,
+            gate: Gate::Closed { since: None },
+            timeline: Timeline::new(),
+            writer: Writer::default(),
+            clock_pid: Pid::NULL,
+            source_pcr: None,
+            last_entry: None,
+            motion: Motion::default(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// A new source begins. What the one before left incomplete is dropped.
+    pub fn begin(&mut self) {
+        self.close_gate(None);
+        self.motion = Motion::default();
+        self.demux = Demux::new(self.wanted);
+        self.slots.clear();
+        self.reference = None;
+    }
+
+    /// The source has come to its end in good order: what is held is complete.
+    pub fn finish(&mut self) {
+        for index in 0..self.slots.len() {
+            if self.slots[index].unit.is_open() {
+                self.release(index);
+            }
+        }
+    }
+
+    /// Chooses one of several programmes from the next source on.
+    pub fn set_program(&mut self, program: Option<u16>) {
+        self.wanted = program;
+    }
+
+    /// Takes packets of the source.
+    pub fn push(&mut self, packets: &[Bytes]) {
+        for bytes in packets {
+            let packet = Packet::new(bytes);
+            match self.demux.handle_packet(packet) {
+                (Role::Stream(index), continuity) => self.handle_packet(index, packet, continuity),
+                (Role::Changed, _) => self.handle_map(),
+                (Role::Other, _) => {}
+            }
+        }
+    }
+
+    /// The output since the last [`Splice::clear`]: whole packets, and where in them the random access points are.
+    pub fn output(&self) -> (&[u8], &[Mark]) {
+        self.writer.output()
+    }
+
+    /// Empties the output, and keeps at most `kept` bytes of memory for the next.
+    pub fn clear(&mut self, kept: usize) {
+        self.writer.clear(kept);
+    }
+
+    /// Whether the source on hand is on air.
+    pub fn is_open(&self) -> bool {
+        self.gate == Gate::Open
+    }
+
+    /// Decoding time of the last reference PES packet sent, on the output timeline.
+    pub fn position(&self) -> Option<MediaTime> {
+        self.timeline.position()
+    }
+
+    /// Counts over the channel's life.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Counts of the source on hand.
+    pub fn input_counts(&self) -> demux::Counts {
+        self.demux.counts()
+    }
+
+    /// The map as the viewers know it.
+    pub fn map(&self) -> Option<&Pmt> {
+        self.program.as_ref().map(Program::pmt)
+    }
+
+    /// Whether the source's media time has gone on since this last said so: its clock and its stamps both, or its stamps
+    /// where it sends no clock.
+    pub fn take_progress(&mut self) -> bool {
+        let Motion { has_clock, clock, stamps } = self.motion;
+        let has_moved = stamps && (clock || !has_clock);
+        if has_moved {
+            (self.motion.clock, self.motion.stamps) = (false, false);
+        }
+        has_moved
+    }
+
+    /// Nothing passes until the next random access point; only the slot `kept` keeps what it holds.
+    fn close_gate(&mut self, kept: Option<usize>) {
+        self.gate = Gate::Closed { since: None };
+        self.source_pcr = None;
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            slot.is_placed = false;
+            if Some(index) != kept {
+                self.counts.units_dropped += u64::from(slot.unit.is_open());
+                slot.unit.clear();
+                slot.last = None;
+            }
+        }
+    }
+
+    /// The source's map came or changed: its streams find their tracks.
+    fn handle_map(&mut self) {
+        let (Some(map), Some(map_pid)) = (self.demux.program(), self.demux.map_pid()) else { return };
+        let program = self.program.get_or_insert_with(|| Program::new(map, map_pid));
+        if program.tracks.len() > MAX_TRACKS {
+            // A source that renames its streams again and again: forget them all and begin anew.
+            program.tracks.clear();
+            self.slots.clear();
+            self.reference = None;
+            self.gate = Gate::Closed { since: None };
+        }
+        let (assigned, change) = program.assign(map);
+        let reference = [Class::Video, Class::Audio, Class::Subtitle, Class::Data]
+            .into_iter()
+            .find_map(|class| map.streams.iter().position(|stream| Codec::of(stream).class() == class));
+        let referred = self.reference.map(|index| self.slots[index].track);
+        let mut old: Vec<Option<Slot>> = self.slots.drain(..).map(Some).collect();
+        for (index, &track) in assigned.iter().enumerate() {
+            // A stream that stays where it was keeps what it holds.
+            let kept = old.iter_mut().find(|slot| slot.as_ref().is_some_and(|slot| slot.track == track));
+            let codec = map.streams.get(index).map(Codec::of);
+            let mut slot = kept.and_then(Option::take).unwrap_or_else(|| Slot {
+                track,
+                class: codec.map(Codec::class),
+                unit: Unit::new(codec.unwrap_or(Codec::Data(0))),
+                last: None,
+                stands: false,
+                has_come: false,
+                is_placed: false,
+            });
+            slot.unit.scan_if(Some(index) == reference);
+            self.slots.push(slot);
+        }
+        self.reference = reference;
+        self.clock_pid = map.pcr_pid;
+        self.counts.map_changes += u64::from(change != Change::Nothing);
+        self.counts.codec_changes += u64::from(change == Change::Codec);
+        self.writer.set_tables(program);
+        if self.is_open() && referred != reference.map(|index| self.slots[index].track) {
+            self.close_gate(None);
+        }
+    }
+
+    fn handle_packet(&mut self, index: usize, packet: Packet<'_>, continuity: Continuity) {
+        if continuity == Continuity::Repeated && self.slots[index].unit.repeats_last(packet) {
+            return; // the one copy that the standard allows (2.4.3.3)
+        }
+        if packet.starts_unit() && self.slots[index].unit.is_open() {
+            self.release(index);
+        }
+        if packet.pid() == self.clock_pid
+            && let Some(pcr) = packet.pcr()
+        {
+            self.handle_clock(pcr, packet.is_discontinuity());
+        }
+        let slot = &mut self.slots[index];
+        slot.has_come = true;
+        if matches!(slot.class, None | Some(Class::Sections)) {
+            slot.unit.pass_by(packet);
+            return self.pass(index, packet, continuity);
+        }
+        match slot.unit.push(packet, continuity) {
+            Pushed::Held => {}
+            Pushed::Complete => self.release(index),
+            Pushed::Stray if slot.unit.has_tail() || !packet.has_payload() => {
+                self.pass(index, packet, continuity);
+            }
+            Pushed::Stray => {}
+        }
+    }
+
+    /// The source's clock says `pcr`.
+    fn handle_clock(&mut self, pcr: Pcr, is_announced: bool) {
+        if !std::mem::replace(&mut self.motion.has_clock, true)
+            && let Gate::Closed { since } = &mut self.gate
+        {
+            *since = None; // counted in stamps so far, which are another clock
+        }
+        if let Some(last) = self.source_pcr {
+            let ticks = pcr.since(last) / 300;
+            self.motion.clock |= ticks != 0;
+            let ahead = if is_announced { ANNOUNCED_JUMP } else { FORWARD_JUMP };
+            if !(-BACKWARD_JUMP..=ahead).contains(&ticks) {
+                self.counts.clock_jumps += 1;
+                self.close_gate(None);
+            }
+        }
+        self.source_pcr = Some(pcr);
+        self.wait(pcr.base());
+    }
+
+    /// Notes, while the gate is closed, when the waiting began. Where video is announced and not a packet of it comes, sound takes
+    /// its place; video that comes and cannot be read, since it is scrambled, is no reason for that.
+    fn wait(&mut self, now: Pts) {
+        let Gate::Closed { since } = &mut self.gate else { return };
+        let waited = now.since(*since.get_or_insert(now));
+        let is_silent = |index: usize| !self.slots[index].has_come;
+        if waited > duration_to_ticks(PATIENCE) && self.reference.is_some_and(is_silent) {
+            let sound =
+                self.slots.iter().position(|slot| slot.class == Some(Class::Audio) && slot.last.is_some());
+            self.reference = sound.or(self.reference);
+        }
+    }
+}

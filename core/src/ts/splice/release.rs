@@ -1,0 +1,193 @@
+//! What becomes of a PES packet once it is complete: it opens the gate, is sent, or is dropped.
+
+use std::time::Duration;
+
+use super::timeline::Beginning;
+use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, PATIENCE, Splice, scte35};
+use crate::time::{Pcr, Pts, duration_to_ticks};
+use crate::ts::demux::Continuity;
+use crate::ts::packet::{self, Packet};
+use crate::ts::random_access::{Entry, Verdict};
+use crate::ts::stream::{Class, Codec};
+
+/// Sound-only channels: a random access point at most this often, since each carries PAT and PMT.
+const SOUND_ENTRY_EVERY: Duration = Duration::from_millis(500);
+
+/// Sound may begin this much before the sound of the last source ends: less than a frame of any codec.
+const OVERLAP: i64 = 900;
+
+/// Sound that would begin further back than this is not the last source's, but runs by another clock than its pictures.
+const MAX_OVERLAP: i64 = 10 * 90_000;
+
+impl Splice {
+    /// The PES packet of a slot is complete: it is sent, or dropped.
+    pub(super) fn release(&mut self, index: usize) {
+        let is_reference = self.reference == Some(index);
+        if let Some(time) = self.slots[index].unit.decode_time() {
+            let before = self.slots[index].last.replace(time);
+            // On air, only what the viewers wait for is progress: a source that goes on without its video does not go on.
+            self.motion.stamps |= before != Some(time) && (is_reference || !self.is_open());
+            if is_reference && self.is_open() && !self.runs_on(index, before, time) {
+                return;
+            }
+            if !self.motion.has_clock && (is_reference || self.slots[index].class == Some(Class::Audio)) {
+                self.wait(time);
+            }
+        }
+        let entry = if is_reference { self.entry(index) } else { None };
+        if !self.is_open()
+            && let Some(entry) = entry
+        {
+            self.anchor(index, entry);
+        }
+        if self.is_open() && (is_reference || self.fits(index)) {
+            self.send(index, entry);
+        } else {
+            self.counts.units_dropped += 1;
+            self.slots[index].unit.clear();
+        }
+    }
+
+    /// Whether the picture at `time` goes on from the one `before`. A jump closes the gate, and the picture may be where it opens again. A
+    /// first picture that stands still or steps back is left out; with a second one the clock is broken, and the gate closes.
+    fn runs_on(&mut self, index: usize, before: Option<Pts>, time: Pts) -> bool {
+        let slot = &mut self.slots[index];
+        let ticks = before.map_or(1, |before| time.since(before));
+        // Some encoders send no decoding times, and so presentation times that step back a few pictures.
+        let stands = ticks == 0 || ticks < 0 && slot.unit.has_decode_stamp();
+        let has_stood = std::mem::replace(&mut slot.stands, stands);
+        let jumps = !(-BACKWARD_JUMP..=FORWARD_JUMP).contains(&ticks);
+        if jumps || stands && has_stood {
+            self.counts.clock_jumps += 1;
+            self.close_gate(Some(index));
+            return true;
+        }
+        if stands {
+            slot.unit.clear();
+            self.counts.units_dropped += 1;
+        }
+        !stands
+    }
+
+    /// What makes the PES packet of the reference slot a random access point, if anything does.
+    fn entry(&self, index: usize) -> Option<Entry> {
+        let slot = &self.slots[index];
+        let time = slot.unit.decode_time();
+        let since_last =
+            |time: Pts| self.last_entry.map(|last| time.shifted(self.timeline.offset()).since(last));
+        if slot.class != Some(Class::Video) {
+            let is_due = |ticks: i64| ticks < 0 || ticks >= duration_to_ticks(SOUND_ENTRY_EVERY);
+            let is_entry = !self.is_open() || since_last(time?).is_none_or(is_due);
+            return (is_entry && time.is_some()).then_some(Entry::Audio);
+        }
+        let verdict = slot.unit.verdict();
+        if let Verdict::Entry(entry) = verdict {
+            return Some(entry);
+        }
+        if slot.unit.is_scrambled() {
+            return None;
+        }
+        let time = time.or_else(|| self.source_pcr.map(Pcr::base))?;
+        let waited = match self.gate {
+            Gate::Open => since_last(time)?,
+            Gate::Closed { since } => time.since(since?),
+        };
+        let patience = duration_to_ticks(PATIENCE) * if verdict == Verdict::ParametersOnly { 1 } else { 2 };
+        (waited > patience).then_some(Entry::Blind)
+    }
+
+    /// The source goes on air with the PES packet of the reference slot.
+    fn anchor(&mut self, index: usize, entry: Entry) {
+        let unit = &self.slots[index].unit;
+        let (time, pcr) = (unit.decode_time(), unit.first_pcr().or(self.source_pcr));
+        let is_closed = matches!(entry, Entry::Idr | Entry::Audio);
+        let shown = if is_closed { unit.presentation_time() } else { time };
+        let is_splice = self.timeline.anchor(Beginning { time, shown, pcr });
+        if is_splice {
+            self.counts.splices += 1;
+            self.writer.announce_break();
+        }
+        self.gate = Gate::Open;
+    }
+
+    /// Whether the PES packet of a slot comes after what its track has sent. Behind a splice that is asked of every stream, and of
+    /// sound always.
+    fn fits(&self, index: usize) -> bool {
+        let slot = &self.slots[index];
+        let is_sound = slot.class == Some(Class::Audio);
+        let track = self.program.as_ref().map(|program| &program.tracks[slot.track]);
+        let (Some(time), Some(track)) = (slot.unit.decode_time(), track) else { return true };
+        let (Some(last), Some(end)) = (track.last, track.end) else { return true };
+        if slot.is_placed && !is_sound {
+            return true;
+        }
+        let time = time.shifted(self.timeline.offset());
+        let is_clear = slot.is_placed || !is_sound || time.since(end) >= -OVERLAP;
+        // Sound that is further away than any overlap is no overlap but a clock of its own.
+        time.since(last) > 0 && is_clear || time.since(last) < -MAX_OVERLAP
+    }
+
+    /// Sends the PES packet of a slot.
+    fn send(&mut self, index: usize, entry: Option<Entry>) {
+        let Some(program) = &mut self.program else { return };
+        let slot = &mut self.slots[index];
+        let track = &mut program.tracks[slot.track];
+        let offset = self.timeline.offset();
+        let time = slot.unit.decode_time().map(|time| time.shifted(offset));
+        if self.reference == Some(index)
+            && let Some(time) = time
+        {
+            let shown = slot.unit.presentation_time().map_or(time, |shown| shown.shifted(offset));
+            self.timeline.advance(time, shown);
+        }
+        if let Some(time) = time {
+            let duration = if slot.class == Some(Class::Audio) { slot.unit.sound_duration() } else { None };
+            track.advance(time, duration);
+        }
+        if let Some(entry) = entry {
+            self.counts.entries += 1;
+            self.last_entry = time.or(self.last_entry);
+            self.writer.mark(entry, self.timeline.position().unwrap_or_default());
+        }
+        if self.reference == Some(index)
+            && !self.motion.has_clock
+            && let Some(time) = time
+        {
+            self.writer.handle_clock(time);
+        }
+        let (mut packets, breaks) = slot.unit.take(offset);
+        let mut next_breaks = breaks.iter().peekable();
+        for (at, bytes) in packets.iter_mut().enumerate() {
+            if next_breaks.next_if(|&&next| next == at).is_some() && (at > 0 || slot.is_placed) {
+                track.counter = track.counter.wrapping_add(1);
+                self.counts.continuity_errors += 1;
+            }
+            if at == 0 && entry.is_some() && !packet::set_mark(bytes, packet::Mark::RandomAccess) {
+                let [mut first, second] = packet::split_for_marks(bytes);
+                packet::set_mark(&mut first, packet::Mark::RandomAccess);
+                self.writer.write(&mut first, track, &mut self.timeline);
+                *bytes = second;
+            }
+            self.writer.write(bytes, track, &mut self.timeline);
+        }
+        slot.is_placed = true;
+        slot.unit.put_back(packets, breaks);
+    }
+
+    /// Sends a packet that is no part of a PES packet that is being put together.
+    pub(super) fn pass(&mut self, index: usize, packet: Packet<'_>, continuity: Continuity) {
+        let (true, Some(program)) = (self.is_open(), &mut self.program) else { return };
+        let slot = &mut self.slots[index];
+        let track = &mut program.tracks[slot.track];
+        if continuity == Continuity::Broken && slot.is_placed {
+            track.counter = track.counter.wrapping_add(1);
+            self.counts.continuity_errors += 1;
+        }
+        slot.is_placed |= packet.has_payload();
+        let mut bytes = *packet.bytes();
+        if track.codec == Some(Codec::Scte35) && self.timeline.offset() != 0 {
+            scte35::shift(&mut bytes, self.timeline.offset());
+        }
+        self.writer.write(&mut bytes, track, &mut self.timeline);
+    }
+}

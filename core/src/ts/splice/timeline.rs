@@ -1,0 +1,112 @@
+//! The one output timeline: how far a source's stamps are moved, and where the output has got to.
+
+use crate::time::{MediaTime, Pcr, Pts, Unwrapped};
+
+/// The distance to the next picture where only one has been seen: a frame at 25 Hz.
+const DEFAULT_STEP: i64 = 3_600;
+
+/// The longest distance between pictures that is believed to be one picture's duration.
+const MAX_STEP: i64 = 90_000;
+
+/// A clock that would have to wait longer than this (in ticks of 27 MHz) for the last one sent has nothing to do with its own stamps.
+const MAX_WAIT: i64 = 10 * 27_000_000;
+
+/// Where a source goes on air, by its own stamps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning {
+    /// When its first picture is decoded.
+    pub(super) time: Option<Pts>,
+    /// Before when nothing of it is shown: the first picture itself, or where pictures that follow it may be shown before it, its
+    /// decoding.
+    pub(super) shown: Option<Pts>,
+    /// Its clock.
+    pub(super) pcr: Option<Pcr>,
+}
+
+/// The output timeline of a channel.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    /// Added to every stamp of the source, in ticks of 90 kHz.
+    offset: i64,
+    last_pcr: Option<Pcr>,
+    /// Decoding time of the last reference PES packet sent, and the distance from the one before.
+    last_time: Option<Pts>,
+    step: i64,
+    /// The latest time at which anything sent on the reference is shown.
+    last_shown: Option<Pts>,
+    line: Unwrapped,
+    position: Option<MediaTime>,
+}
+
+impl Timeline {
+    pub(super) fn new() -> Self {
+        Self {
+            offset: 0,
+            last_pcr: None,
+            last_time: None,
+            step: DEFAULT_STEP,
+            last_shown: None,
+            line: Unwrapped::default(),
+            position: None,
+        }
+    }
+
+    /// Added to the stamps of the source on hand, in ticks of 90 kHz.
+    pub(super) fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// Decoding time of the last reference PES packet sent, unwrapped.
+    pub(super) fn position(&self) -> Option<MediaTime> {
+        self.position
+    }
+
+    /// Puts a source behind what was sent; false when nothing was, and the first source's own stamps become the timeline.
+    ///
+    /// Its first picture is decoded after the last one was, and shown after all of them were: a source that broke off leaves pictures that
+    /// are shown later than the last one is decoded. Where the clock would then go back, since this source is sent longer ahead of its
+    /// stamps than the last one was, everything moves on until it does not: players lose their clock when it goes back,
+    /// and not when a picture stands for longer.
+    pub(super) fn anchor(&mut self, Beginning { time, shown, pcr }: Beginning) -> bool {
+        if self.last_time.is_none() && self.last_pcr.is_none() {
+            return false;
+        }
+        if let (Some(time), Some(last)) = (time, self.last_time) {
+            self.offset = last.shifted(self.step).since(time);
+            if let (Some(shown), Some(last)) = (shown, self.last_shown.take()) {
+                let early = last.shifted(self.step).since(shown.shifted(self.offset));
+                self.offset += early.clamp(0, MAX_STEP);
+            }
+        } else if let (Some(pcr), Some(last)) = (pcr, self.last_pcr) {
+            self.offset = last.base().shifted(self.step).since(pcr.base());
+        }
+        if let (Some(pcr), Some(last)) = (pcr, self.last_pcr) {
+            let behind = last.since(pcr.shifted(self.offset * 300));
+            if (0..MAX_WAIT).contains(&behind) {
+                self.offset += behind / 300 + 1;
+            }
+        }
+        true
+    }
+
+    /// Notes that a reference PES packet was sent that is decoded and shown at these output times.
+    pub(super) fn advance(&mut self, time: Pts, shown: Pts) {
+        if let Some(last) = self.last_time {
+            let step = time.since(last);
+            if (1..=MAX_STEP).contains(&step) {
+                self.step = step;
+            }
+        }
+        self.last_time = Some(time);
+        if self.last_shown.is_none_or(|last| shown.since(last) > 0) {
+            self.last_shown = Some(shown);
+        }
+        self.position = Some(self.line.place(time));
+    }
+
+    /// Notes that the output clock said `pcr`; returns how far that is from what it said before, in ticks of 27 MHz. Damage and bad
+    /// multiplexers make steps back.
+    pub(super) fn advance_clock(&mut self, pcr: Pcr) -> i64 {
+        self.last_pcr.replace(pcr).map_or(0, |last| pcr.since(last))
+    }
+}

@@ -1,0 +1,248 @@
+//! Puts PES packets together from their transport packets, so that each goes out whole or not at all.
+
+use crate::time::{Pcr, Pts};
+use crate::ts::codec_headers::AudioFormat;
+use crate::ts::demux::Continuity;
+use crate::ts::packet::{Bytes, PACKET_SIZE, Packet};
+use crate::ts::pes::{self, Header};
+use crate::ts::random_access::{Scan, Verdict};
+use crate::ts::stream::{Class, Codec};
+
+/// The most packets of one video PES packet that are held back: 4 MB, several times the largest picture of a 4K broadcast.
+const MAX_VIDEO_PACKETS: usize = 4_000_000 / PACKET_SIZE;
+
+/// The same of anything else, which has a length of 16 bits.
+const MAX_PACKETS: usize = 128_000 / PACKET_SIZE;
+
+/// What became of a packet.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// It is held until its PES packet is complete.
+    Held,
+    /// It completed its PES packet, which can be taken.
+    Complete,
+    /// It belongs to a PES packet that is out already (its length field was too short), or to one whose beginning never came.
+    Stray,
+}
+
+/// The PES packet of one stream that is being put together.
+#[derive(Debug)]
+pub(super) struct Unit {
+    codec: Codec,
+    packets: Vec<Bytes>,
+    /// The last packet of those that have left, as it came: its copy may follow.
+    last: Option<Bytes>,
+    /// Indices of packets in front of which the source lost something.
+    breaks: Vec<usize>,
+    header: Option<Header>,
+    /// Bytes of the PES packet so far.
+    length: usize,
+    scan: Option<Scan>,
+    /// Whether to look for a random access point.
+    is_scanned: bool,
+    /// Whether a PES packet has gone out whose further packets may follow.
+    has_tail: bool,
+    /// Memory for the elementary stream of a sound packet.
+    sound: Vec<u8>,
+}
+
+impl Unit {
+    pub(super) fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            packets: Vec::new(),
+            last: None,
+            breaks: Vec::new(),
+            header: None,
+            length: 0,
+            scan: None,
+            is_scanned: false,
+            has_tail: false,
+            sound: Vec::new(),
+        }
+    }
+
+    /// Whether to look for a random access point, from the next PES packet on.
+    pub(super) fn scan_if(&mut self, is_reference: bool) {
+        self.is_scanned = is_reference;
+    }
+
+    fn most(&self) -> usize {
+        if self.codec.class() == Class::Video { MAX_VIDEO_PACKETS } else { MAX_PACKETS }
+    }
+
+    /// Whether anything of it cannot be read.
+    pub(super) fn is_scrambled(&self) -> bool {
+        self.packets.iter().any(|packet| Packet::new(packet).is_scrambled())
+    }
+
+    /// Whether a PES packet has begun and is not complete.
+    pub(super) fn is_open(&self) -> bool {
+        !self.packets.is_empty()
+    }
+
+    /// Whether further packets belong to a PES packet that went out.
+    pub(super) fn has_tail(&self) -> bool {
+        self.has_tail
+    }
+
+    /// When to decode it.
+    pub(super) fn decode_time(&self) -> Option<Pts> {
+        self.header.and_then(|header| header.decode_time())
+    }
+
+    /// Whether it has a decoding time of its own, and not only one to be shown.
+    pub(super) fn has_decode_stamp(&self) -> bool {
+        self.header.is_some_and(|header| header.dts.is_some())
+    }
+
+    /// When to show it.
+    pub(super) fn presentation_time(&self) -> Option<Pts> {
+        self.header.and_then(|header| header.pts)
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        self.scan.as_ref().map_or(Verdict::Ordinary, Scan::verdict)
+    }
+
+    /// The first clock reference in it.
+    pub(super) fn first_pcr(&self) -> Option<Pcr> {
+        self.packets.iter().find_map(|packet| Packet::new(packet).pcr())
+    }
+
+    /// How long the sound in it is, in ticks of 90 kHz, as far as the codec is known.
+    pub(super) fn sound_duration(&mut self) -> Option<i64> {
+        let from = self.header?.payload_at;
+        self.sound.clear();
+        for packet in &self.packets {
+            self.sound.extend_from_slice(Packet::new(packet).payload().unwrap_or_default());
+        }
+        AudioFormat::duration(self.codec, self.sound.get(from..)?)
+    }
+
+    /// Takes a packet. One that starts a unit must find the one before taken.
+    pub(super) fn push(&mut self, packet: Packet<'_>, continuity: Continuity) -> Pushed {
+        if packet.starts_unit() {
+            debug_assert!(!self.is_open(), "the unit before is taken first");
+            self.has_tail = false;
+            self.length = 0;
+            self.header = None;
+            self.scan = self.is_scanned.then(|| Scan::new(self.codec, packet.hints_random_access()));
+        } else if !self.is_open() {
+            self.pass_by(packet);
+            return Pushed::Stray;
+        }
+        // A counter that stands still on a packet that is another one is a broken multiplexer, and nothing is lost.
+        if continuity == Continuity::Broken {
+            self.breaks.push(self.packets.len());
+        }
+        self.packets.push(*packet.bytes());
+        let Some(payload) = packet.payload() else { return Pushed::Held };
+        let at = self.length;
+        self.length += payload.len();
+        if packet.is_scrambled() {
+            return Pushed::Held; // nothing in it can be read: complete when the next one starts
+        }
+        self.read(payload, at);
+        if self.is_complete(packet) || self.packets.len() >= self.most() {
+            return Pushed::Complete;
+        }
+        Pushed::Held
+    }
+
+    /// Whether `packet` has the payload of the packet before.
+    pub(super) fn repeats_last(&self, packet: Packet<'_>) -> bool {
+        let last = self.packets.last().or(self.last.as_ref());
+        last.is_some_and(|last| Packet::new(last).payload() == packet.payload())
+    }
+
+    /// Notes a packet that is no part of what is put together.
+    pub(super) fn pass_by(&mut self, packet: Packet<'_>) {
+        self.last = Some(*packet.bytes());
+    }
+
+    /// Reads the header, and the elementary stream as far as the scan wants it.
+    fn read(&mut self, payload: &[u8], at: usize) {
+        if self.header.is_none() && at < pes::MAX_HEADER {
+            self.header = if at == 0 { Header::parse(payload) } else { Header::parse(&self.head()) };
+        }
+        if let (Some(header), Some(scan)) = (self.header, &mut self.scan) {
+            let from = header.payload_at.saturating_sub(at).min(payload.len());
+            scan.push(&payload[from..]);
+        }
+    }
+
+    /// The first bytes of a PES packet whose header is spread over packets.
+    fn head(&self) -> Vec<u8> {
+        let payloads = self.packets.iter().filter_map(|packet| Packet::new(packet).payload());
+        payloads.flatten().copied().take(pes::MAX_HEADER).collect()
+    }
+
+    /// Whether nothing more of this PES packet comes: its length says so, or `packet` is stuffed, which only a last one needs to be.
+    /// The stuffing counts once the first slice has been seen, since some multiplexers pad the packet of the header.
+    fn is_complete(&self, packet: Packet<'_>) -> bool {
+        match self.header {
+            None => false,
+            Some(Header { length: Some(length), .. }) => self.length >= length,
+            Some(_) => packet.is_stuffed() && self.verdict() != Verdict::Undecided && self.scan.is_some(),
+        }
+    }
+
+    /// Throws away what is held.
+    pub(super) fn clear(&mut self) {
+        self.last = self.packets.last().copied().or(self.last);
+        self.packets.clear();
+        self.breaks.clear();
+        self.header = None;
+        self.has_tail = false;
+    }
+
+    /// Moves the stamps in the PES header by `ticks` of 90 kHz, and hands out the packets; give them back with [`Unit::put_back`].
+    pub(super) fn take(&mut self, ticks: i64) -> (Vec<Bytes>, Vec<usize>) {
+        self.last = self.packets.last().copied();
+        if ticks != 0
+            && let Some(header) = self.header
+        {
+            for (at, stamp) in [(9, header.pts), (14, header.dts)] {
+                if let Some(stamp) = stamp {
+                    let prefix = if at == 14 {
+                        0x10
+                    } else if header.dts.is_some() {
+                        0x30
+                    } else {
+                        0x20
+                    };
+                    self.write(at, &pes::write_stamp(stamp.shifted(ticks), prefix));
+                }
+            }
+        }
+        (std::mem::take(&mut self.packets), std::mem::take(&mut self.breaks))
+    }
+
+    /// Takes the emptied vectors back, so that their memory serves the next PES packet.
+    pub(super) fn put_back(&mut self, mut packets: Vec<Bytes>, mut breaks: Vec<usize>) {
+        packets.clear();
+        breaks.clear();
+        (self.packets, self.breaks) = (packets, breaks);
+        self.has_tail = true;
+    }
+
+    /// Writes `bytes` at `at` of the PES packet, wherever its packets have it.
+    fn write(&mut self, mut at: usize, mut bytes: &[u8]) {
+        for packet in &mut self.packets {
+            let Some(length) = Packet::new(packet).payload().map(<[u8]>::len) else { continue };
+            if at < length {
+                let count = bytes.len().min(length - at);
+                let start = PACKET_SIZE - length + at;
+                packet[start..start + count].copy_from_slice(&bytes[..count]);
+                bytes = &bytes[count..];
+                at = 0;
+                if bytes.is_empty() {
+                    return;
+                }
+            } else {
+                at -= length;
+            }
+        }
+    }
+}

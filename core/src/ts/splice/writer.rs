@@ -1,0 +1,117 @@
+//! Writes the output: whole packets with their output PIDs, counters and clock, and the tables between them.
+
+use super::{Mark, TABLES_EVERY};
+use crate::time::{MediaTime, Pts, duration_to_ticks};
+use crate::ts::packet::{self, Bytes, Packet, Pid};
+use crate::ts::psi;
+use crate::ts::random_access::Entry;
+
+use super::map::{Program, Track};
+use super::timeline::Timeline;
+
+/// The longest step of the clock that is none to speak of, in ticks of 27 MHz: references may be 100 ms apart (2.7.2).
+const MAX_CLOCK_STEP: i64 = 2_700_000;
+
+/// The output and what is needed to continue it.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    out: Vec<u8>,
+    marks: Vec<Mark>,
+    /// PAT and PMT, in packets.
+    tables: Vec<Bytes>,
+    sent: Sent,
+    pat_counter: u8,
+    pmt_counter: u8,
+    clock_pid: Option<Pid>,
+    /// The next clock reference belongs to another source, and says so if it is a step away.
+    announces_break: bool,
+}
+
+/// When the tables were sent last.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Sent {
+    /// Not since they say what they say.
+    #[default]
+    Never,
+    /// Since the last clock reference.
+    Untimed,
+    /// When the output clock said this.
+    At(Pts),
+}
+
+impl Writer {
+    pub(super) fn output(&self) -> (&[u8], &[Mark]) {
+        (&self.out, &self.marks)
+    }
+
+    pub(super) fn clear(&mut self, kept: usize) {
+        self.out.clear();
+        self.out.shrink_to(kept);
+        self.marks.clear();
+    }
+
+    /// The tables say what `program` says from now on, and are sent before anything else is.
+    pub(super) fn set_tables(&mut self, program: &Program) {
+        self.tables = psi::packetize(&program.pat().render(), Pid::PAT);
+        self.tables.extend(psi::packetize(&program.pmt().render(), program.pmt_pid()));
+        self.clock_pid = (program.pmt().pcr_pid != Pid::NULL).then_some(program.pmt().pcr_pid);
+        self.sent = Sent::Never;
+    }
+
+    /// The next clock reference is another source's: it gets a `discontinuity_indicator` unless it follows closely.
+    pub(super) fn announce_break(&mut self) {
+        self.announces_break = true;
+    }
+
+    /// A random access point begins here.
+    pub(super) fn mark(&mut self, entry: Entry, time: MediaTime) {
+        self.marks.push(Mark { at: self.out.len(), entry, time });
+        self.write_tables();
+    }
+
+    /// The output clock, or where there is none the stamps, says `now`: sends the tables if they are due.
+    pub(super) fn handle_clock(&mut self, now: Pts) {
+        let due = duration_to_ticks(TABLES_EVERY);
+        match self.sent {
+            Sent::Untimed => {}
+            Sent::At(at) if (0..due).contains(&now.since(at)) => return,
+            Sent::Never | Sent::At(_) => self.write_tables(),
+        }
+        self.sent = Sent::At(now);
+    }
+
+    fn write_tables(&mut self) {
+        self.sent = Sent::Untimed;
+        for table in &mut self.tables {
+            let is_pat = Packet::new(table).pid() == Pid::PAT;
+            let counter = if is_pat { &mut self.pat_counter } else { &mut self.pmt_counter };
+            packet::set_continuity(table, *counter);
+            *counter = counter.wrapping_add(1);
+            self.out.extend_from_slice(table);
+        }
+    }
+
+    /// Sends a packet on `track`, its clock on `timeline`.
+    pub(super) fn write(&mut self, packet: &mut Bytes, track: &mut Track, timeline: &mut Timeline) {
+        if self.sent == Sent::Never {
+            self.write_tables(); // a stream that a new map names must not come before it
+        }
+        packet::set_pid(packet, track.stream.pid);
+        if Packet::new(packet).has_payload() {
+            packet::set_continuity(packet, track.counter);
+            track.counter = track.counter.wrapping_add(1);
+        } else {
+            packet::set_continuity(packet, track.counter.wrapping_sub(1));
+        }
+        if let Some(pcr) = packet::shift_clock(packet, timeline.offset() * 300)
+            && self.clock_pid == Some(track.stream.pid)
+        {
+            let step = timeline.advance_clock(pcr);
+            self.handle_clock(pcr.base());
+            if std::mem::take(&mut self.announces_break) && step > MAX_CLOCK_STEP || step < 0 {
+                packet::set_mark(packet, packet::Mark::Discontinuity);
+            }
+        }
+        self.out.extend_from_slice(packet);
+    }
+}
