@@ -1,0 +1,152 @@
+//! Puts the parts together, and takes them apart in order.
+//!
+//! The order of the end: first no more connections are accepted; then the viewers' streams end, because their feeds do, and with
+//! the feeds the upstreams; then the connections are waited for, within the grace period.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::channel::{Changes, Channels};
+use crate::config::Config;
+use crate::http::{self, Server};
+use crate::upstream::Opener;
+
+/// How often the configuration file is looked at. A look is one `stat`; it also works on mounts that send no events.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Puts the command line's words over those of the file; asked at every reload.
+pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;
+
+/// The running application.
+pub struct App {
+    shared: http::App,
+    server: Server,
+    overrides: Overrides,
+    /// The configuration file as it was read.
+    seen: Stamp,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Listens; serves once [`App::run`] is polled. To be called within a runtime.
+    pub fn start(config: Config, opener: Arc<dyn Opener>, overrides: Overrides) -> anyhow::Result<Self> {
+        // Before anybody is told that we run, and might change it.
+        let seen = stamp(&config.path);
+        let listen = config.server.listen;
+        let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        let channels = Channels::new(&config, opener);
+        let shared = http::App::new(channels, Arc::new(config));
+        Ok(Self { shared, server, overrides, seen })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Serves until `stop`; says whether everything ended within the grace period.
+    pub async fn run(self, stop: CancellationToken) -> bool {
+        let grace = self.shared.config().server.shutdown_grace;
+        let channels = Arc::clone(&self.shared.channels);
+        let server = self.server.run(http::router(self.shared.clone()), stop.clone());
+        let reloader = Reloader { shared: self.shared, overrides: self.overrides, seen: self.seen };
+        let ending = async {
+            stop.cancelled().await;
+            info!("stopping");
+            channels.shutdown().await;
+        };
+        let all = async { tokio::join!(server, reloader.run(stop.clone()), ending) };
+        let mut all = std::pin::pin!(all);
+        tokio::select! {
+            _ = all.as_mut() => return true,
+            () = stop.cancelled() => {}
+        }
+        let in_time = tokio::time::timeout(grace, all).await.is_ok();
+        if !in_time {
+            warn!(?grace, "not everything ended within the grace period");
+        }
+        in_time
+    }
+}
+
+/// Reads the configuration again on SIGHUP and when its file has changed.
+struct Reloader {
+    shared: http::App,
+    overrides: Overrides,
+    seen: Stamp,
+}
+
+/// What tells one state of a file from another: time, length, and which file it is.
+type Stamp = Option<(SystemTime, u64, u64)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let data = path.metadata().ok()?;
+    Some((data.modified().ok()?, data.len(), data.ino()))
+}
+
+impl Reloader {
+    async fn run(mut self, stop: CancellationToken) {
+        let path = self.shared.config().path.clone();
+        let mut hangup = signal(SignalKind::hangup())
+            .inspect_err(|error| warn!(%error, "SIGHUP will not reload the configuration"))
+            .ok();
+        loop {
+            let asked = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = asked => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    let now = stamp(&path);
+                    // A file that is gone is being replaced, or its folder is: wait for what comes.
+                    if now == self.seen || now.is_none() {
+                        continue;
+                    }
+                }
+            }
+            self.seen = stamp(&path);
+            self.reload(&path);
+        }
+    }
+
+    /// A bad file changes nothing.
+    fn reload(&self, path: &Path) {
+        let mut config = match Config::load(path) {
+            Ok(config) => config,
+            Err(error) => {
+                for fault in error.faults() {
+                    error!("{fault}");
+                }
+                error!("the configuration was not reloaded: it has errors, and the one in force stays");
+                return;
+            }
+        };
+        (self.overrides)(&mut config);
+        config.warnings().iter().for_each(|warning| warn!("{warning}"));
+        let old = self.shared.config();
+        if config.server.listen != old.server.listen || config.log != old.log {
+            warn!("a change of server.listen or of [log] needs a restart");
+        }
+        let changes = self.shared.channels.configure(&config);
+        self.shared.set_config(Arc::new(config));
+        let Changes { added, removed, changed } = changes;
+        info!(added, removed, changed, "configuration reloaded");
+    }
+}

@@ -1,0 +1,513 @@
+//! The task that runs one open channel: it carries out what [`Lifecycle`] decides, and brings the bytes from the upstream through
+//! [`Splice`] into the store.
+
+mod report;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Reason, Times};
+use forebay_core::pacer::Pacer;
+use forebay_core::ring::{Limits, Ring};
+use forebay_core::time::Moment;
+use forebay_core::ts::splice::Splice;
+use forebay_core::ts::sync::{Item, Sync};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug, error, info, info_span, warn};
+
+use super::feed::{Block, Feed, Stage, StartFailure, Switch};
+use super::store::Store;
+use super::{Channels, Clock};
+use crate::config::{Channel, Policy};
+use crate::upstream::{Error, Opener, Pace, Piece, Upstream, sniff};
+
+/// Viewers are woken at most this often.
+const TICK: Duration = Duration::from_millis(25);
+
+/// Bytes in which a transport stream must be found: a disguise in front of one is far shorter.
+const MAX_UNLOCKED: u64 = 256 * 1024;
+
+/// Passes of a file without a picture, after which it is given up.
+const MAX_BLIND_PASSES: u32 = 2;
+
+/// Switches that the report lists.
+const MAX_SWITCHES: usize = 10;
+
+/// Output that is kept allocated from tick to tick.
+const KEPT_OUTPUT: usize = 4 << 20;
+
+/// Makes a feed and the driver that is to be spawned for it. It begins with the source `first`.
+pub(super) fn create(
+    channel: &Arc<Channel>,
+    opener: &Arc<dyn Opener>,
+    clock: Clock,
+    stop: CancellationToken,
+    first: usize,
+) -> io::Result<(Arc<Feed>, Driver)> {
+    let store = Store::new().inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
+    let feed = Feed::new(channel, store, stop.clone());
+    let driver = Driver {
+        life: Lifecycle::new(times(&channel.policy), channel.sources.len(), first),
+        splice: Splice::new(channel.program),
+        ring: Ring::new(limits(&channel.policy)),
+        demand: feed.demand.subscribe(),
+        settings: feed.channel.subscribe(),
+        feed: Arc::clone(&feed),
+        channel: Arc::clone(channel),
+        opener: Arc::clone(opener),
+        clock,
+        stop,
+        attempt: Attempt::default(),
+        source: 0,
+        opening: None,
+        input: None,
+        recent: VecDeque::new(),
+        freed: 0,
+        flushed_at: Moment::ZERO,
+        errors: vec![None; channel.sources.len()],
+        left: None,
+        has_news: true,
+        rate: (Moment::ZERO, 0),
+    };
+    Ok((feed, driver))
+}
+
+fn times(policy: &Policy) -> Times {
+    Times {
+        idle: policy.idle_timeout,
+        connect: policy.connect_timeout,
+        stall: policy.stall_timeout,
+        start: policy.start_timeout,
+    }
+}
+
+fn limits(policy: &Policy) -> Limits {
+    Limits { span: policy.buffer, bytes: policy.buffer_bytes }
+}
+
+/// Runs one feed.
+pub(super) struct Driver {
+    feed: Arc<Feed>,
+    channel: Arc<Channel>,
+    opener: Arc<dyn Opener>,
+    clock: Clock,
+    stop: CancellationToken,
+    life: Lifecycle,
+    splice: Splice,
+    ring: Ring,
+    demand: watch::Receiver<usize>,
+    settings: watch::Receiver<Arc<Channel>>,
+    attempt: Attempt,
+    /// The index of the source that was opened last: the lifecycle may be past it already.
+    source: usize,
+    opening: Option<BoxFuture<'static, Result<Upstream, Error>>>,
+    input: Option<Input>,
+    recent: VecDeque<Arc<Block>>,
+    /// How far the store has been freed.
+    freed: u64,
+    flushed_at: Moment,
+    /// What each source failed with last.
+    errors: Vec<Option<Error>>,
+    /// The source that was left while it was live, and why, until the next one is on air.
+    left: Option<(usize, &'static str)>,
+    /// Whether the report's sources and streams are out of date.
+    has_news: bool,
+    /// When the bit rate was taken last, and the head of the store then.
+    rate: (Moment, u64),
+}
+
+/// The upstream on hand.
+struct Input {
+    upstream: Upstream,
+    sync: Sync,
+    /// The first bytes, until a transport stream is found.
+    beginning: Vec<u8>,
+    bytes: u64,
+    is_locked: bool,
+    is_on_air: bool,
+    blind_passes: u32,
+    pacer: Option<Pacer>,
+    /// Set while the pace says to wait.
+    resumes_at: Option<Moment>,
+}
+
+/// What woke the driver.
+enum Wake {
+    Stop,
+    Demand,
+    Settings,
+    Timer,
+    Opened(Result<Upstream, Error>),
+    Piece(Result<Piece, Error>),
+}
+
+impl Driver {
+    /// Runs until the feed is over.
+    pub(super) fn run(self, channels: Arc<Channels>) -> impl Future<Output = ()> + Send + 'static {
+        let span = info_span!("channel", id = %self.channel.id);
+        self.run_to_end(channels).instrument(span)
+    }
+
+    async fn run_to_end(mut self, channels: Arc<Channels>) {
+        let _ending = Ending { feed: Arc::clone(&self.feed), channels: Arc::clone(&channels) };
+        self.handle_demand();
+        while !self.carry_out(&channels) {
+            let wake = self.wait().await;
+            self.handle(wake);
+            self.report_state();
+        }
+        info!(bytes = self.ring.head(), "channel closed");
+    }
+
+    /// Waits for the next thing to do.
+    async fn wait(&mut self) -> Wake {
+        let resumes_at = self.input.as_ref().and_then(|input| input.resumes_at);
+        let flush_at = (!self.splice.output().0.is_empty()).then(|| self.flushed_at + TICK);
+        let timer = [self.life.poll_timeout(), resumes_at, flush_at].into_iter().flatten().min();
+        let clock = self.clock;
+        let sleep = async move {
+            match timer {
+                Some(at) => tokio::time::sleep_until(clock.instant(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let opened = async {
+            match &mut self.opening {
+                Some(opening) => opening.await,
+                None => std::future::pending().await,
+            }
+        };
+        let piece = async {
+            match &mut self.input {
+                Some(input) if resumes_at.is_none() => {
+                    input.upstream.pieces.next().await.unwrap_or(Err(Error::Ended))
+                }
+                _ => std::future::pending().await,
+            }
+        };
+        // Data comes last, so that an upstream that always has some cannot hold up a timer or a shutdown.
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Wake::Stop,
+            _ = self.demand.changed() => Wake::Demand,
+            _ = self.settings.changed() => Wake::Settings,
+            () = sleep => Wake::Timer,
+            result = opened => Wake::Opened(result),
+            piece = piece => Wake::Piece(piece),
+        }
+    }
+
+    fn handle(&mut self, wake: Wake) {
+        let now = self.clock.now();
+        match wake {
+            Wake::Stop => self.life.handle_event(now, Event::Shutdown),
+            Wake::Demand => self.handle_demand(),
+            Wake::Settings => self.handle_settings(now),
+            Wake::Timer => {
+                if let Some(input) = &mut self.input
+                    && input.resumes_at.is_some_and(|at| at <= now)
+                {
+                    input.resumes_at = None;
+                    // It was the pace that kept it from going on.
+                    self.life.handle_event(now, Event::Progress(self.attempt));
+                }
+                self.flush_if_due(now);
+                self.life.handle_timeout(now);
+            }
+            Wake::Opened(Ok(upstream)) => self.handle_opened(upstream),
+            Wake::Piece(Ok(piece)) => {
+                if let Err(error) = self.handle_piece(now, &piece) {
+                    self.handle_failure(now, error);
+                }
+            }
+            Wake::Opened(Err(error)) | Wake::Piece(Err(error)) => self.handle_failure(now, error),
+        }
+    }
+
+    fn handle_demand(&mut self) {
+        let viewers = *self.demand.borrow_and_update();
+        let event = if viewers > 0 { Event::Wanted } else { Event::Unwanted };
+        self.life.handle_event(self.clock.now(), event);
+    }
+
+    fn handle_settings(&mut self, now: Moment) {
+        let new = Arc::clone(&self.settings.borrow_and_update());
+        let old = std::mem::replace(&mut self.channel, new);
+        let current = self.channel.sources.iter().position(|new| Some(new) == old.sources.get(self.source));
+        let current = current.filter(|_| old.program == self.channel.program);
+        self.splice.set_program(self.channel.program);
+        self.source = current.unwrap_or(0);
+        self.errors = self
+            .channel
+            .sources
+            .iter()
+            .map(|new| {
+                old.sources.iter().position(|old| old == new).and_then(|index| self.errors[index].take())
+            })
+            .collect();
+        self.has_news = true;
+        self.life.set_times(times(&self.channel.policy));
+        self.ring.set_limits(limits(&self.channel.policy));
+        info!(sources = self.channel.sources.len(), "channel has new settings");
+        let sources = self.channel.sources.len();
+        self.life.handle_event(now, Event::Reconfigured { sources, current });
+    }
+
+    fn handle_opened(&mut self, upstream: Upstream) {
+        self.opening = None;
+        debug!("upstream answered");
+        let pacer = (upstream.pace == Pace::MediaTime).then(|| Pacer::new(self.channel.policy.burst));
+        self.input = Some(Input {
+            upstream,
+            sync: Sync::new(),
+            beginning: Vec::new(),
+            bytes: 0,
+            is_locked: false,
+            is_on_air: false,
+            blind_passes: 0,
+            pacer,
+            resumes_at: None,
+        });
+    }
+
+    fn handle_piece(&mut self, now: Moment, piece: &Piece) -> Result<(), Error> {
+        let Some(input) = &mut self.input else { return Ok(()) };
+        let Piece::Bytes(bytes) = piece else {
+            if !input.is_locked {
+                return Err(Error::NotTransportStream(sniff::describe(&input.beginning)));
+            }
+            input.blind_passes = if self.splice.is_open() { 0 } else { input.blind_passes + 1 };
+            if input.blind_passes >= MAX_BLIND_PASSES {
+                return Err(Error::NoPicture);
+            }
+            input.sync = Sync::new();
+            self.splice.finish();
+            self.splice.begin();
+            return Ok(());
+        };
+        input.bytes += bytes.len() as u64;
+        if !input.is_locked && input.beginning.len() < sniff::LOOKED_AT {
+            input.beginning.extend(bytes.iter().take(sniff::LOOKED_AT - input.beginning.len()));
+        }
+        let mut skipped = 0;
+        let mut items = input.sync.push(bytes);
+        while let Some(item) = items.next() {
+            match item {
+                Item::Packets(packets) => self.splice.push(packets),
+                Item::Skipped { bytes } => skipped += bytes,
+            }
+        }
+        if !input.is_locked {
+            if let Some(stride) = input.sync.stride() {
+                input.is_locked = true;
+                debug!(stride, "transport stream found");
+                self.life.handle_event(now, Event::Locked(self.attempt));
+            } else if input.bytes > MAX_UNLOCKED {
+                return Err(Error::NotTransportStream(sniff::describe(&input.beginning)));
+            }
+        }
+        if self.splice.take_progress() {
+            self.life.handle_event(now, Event::Progress(self.attempt));
+        }
+        if let (Some(pacer), Some(position)) = (&mut input.pacer, self.splice.position())
+            && self.splice.is_open()
+        {
+            input.resumes_at = Some(pacer.due(now, position)).filter(|&due| due > now);
+        }
+        let comes_on_air = self.splice.is_open() && !input.is_on_air;
+        input.is_on_air |= comes_on_air;
+        {
+            let mut report = self.feed.edit_report();
+            report.bytes_received += bytes.len() as u64;
+            report.bytes_skipped += skipped;
+        }
+        if comes_on_air {
+            self.go_on_air(now);
+        } else {
+            self.flush_if_due(now);
+        }
+        Ok(())
+    }
+
+    /// The upstream on hand, or the attempt to open one, has failed.
+    fn handle_failure(&mut self, now: Moment, error: Error) {
+        let error = match &self.input {
+            Some(input) if !input.is_locked && error == Error::Ended => {
+                Error::NotTransportStream(sniff::describe(&input.beginning))
+            }
+            _ => error,
+        };
+        self.note_failure(error);
+        self.close_upstream();
+        self.life.handle_event(now, Event::Ended(self.attempt));
+    }
+
+    fn note_failure(&mut self, error: Error) {
+        let source = self.source;
+        warn!(source, url = %self.channel.sources[source].url, %error, "source failed");
+        self.feed.window.send_if_modified(|window| std::mem::take(&mut window.is_live));
+        if self.input.as_ref().is_some_and(|input| input.is_on_air) {
+            self.left = Some((source, error.code()));
+        }
+        self.errors[source] = Some(error);
+        self.has_news = true;
+    }
+
+    fn close_upstream(&mut self) {
+        self.opening = None;
+        self.input = None;
+    }
+
+    /// Does what the lifecycle wants; true when the feed is over.
+    fn carry_out(&mut self, channels: &Channels) -> bool {
+        let mut is_given_up = false;
+        while let Some(action) = self.life.poll_action() {
+            match action {
+                Action::Open { attempt, source } => self.open(attempt, source),
+                Action::Close { reason } => self.close(reason),
+                Action::GiveUp => {
+                    is_given_up = true;
+                    self.note_pending(Reason::StartTimeout);
+                    let failure = StartFailure { sources: self.source_reports() };
+                    warn!(viewers = self.feed.viewers(), "no source answered, giving up");
+                    self.feed.window.send_modify(|window| window.stage = Stage::Failed(Arc::new(failure)));
+                }
+                Action::Finish => {
+                    if is_given_up {
+                        channels.begin_with(&self.channel.id, self.life.source());
+                    }
+                    if channels.retire(&self.feed, is_given_up || self.stop.is_cancelled()) {
+                        return true;
+                    }
+                    // Somebody came at the last moment: the feed lives on, on the same timeline.
+                    self.life = Lifecycle::new(times(&self.channel.policy), self.channel.sources.len(), 0);
+                    self.handle_demand();
+                }
+            }
+        }
+        self.report_state();
+        false
+    }
+
+    fn open(&mut self, attempt: Attempt, source: usize) {
+        (self.attempt, self.source) = (attempt, source);
+        self.close_upstream();
+        self.splice.begin();
+        let chosen = &self.channel.sources[source];
+        info!(source, url = %chosen.url, "opening source");
+        let span = info_span!("upstream", source, attempt = attempt.0);
+        self.opening = Some(Box::pin(self.opener.open(chosen).instrument(span)));
+        self.feed.edit_report().upstreams_opened += 1;
+    }
+
+    /// The source on hand shows its first picture.
+    fn go_on_air(&mut self, now: Moment) {
+        self.flush(now);
+        self.life.handle_event(now, Event::Picture(self.attempt));
+        self.feed.window.send_modify(|window| (window.stage, window.is_live) = (Stage::Started, true));
+        self.has_news = true;
+        info!(source = self.source, streams = ?self.streams(), "source is on air");
+        if let Some((from, reason)) = self.left.take() {
+            let mut report = self.feed.edit_report();
+            report.switches_total += 1;
+            report.switches.push(Switch { at: Timestamp::now(), from, to: self.source, reason });
+            if report.switches.len() > MAX_SWITCHES {
+                report.switches.remove(0);
+            }
+        }
+    }
+
+    fn close(&mut self, reason: Reason) {
+        if !self.note_pending(reason) {
+            info!(?reason, "closing upstream");
+            self.feed.window.send_if_modified(|window| std::mem::take(&mut window.is_live));
+        }
+        self.close_upstream();
+    }
+
+    /// Notes what the upstream on hand has failed to do, if `reason` says that it failed.
+    fn note_pending(&mut self, reason: Reason) -> bool {
+        let input = self.input.as_ref();
+        let beginning = input.filter(|input| !input.is_locked).map(|input| input.beginning.as_slice());
+        let error = match (reason, beginning) {
+            (Reason::StartTimeout, _) if input.is_none() && self.opening.is_none() => return false,
+            (Reason::ConnectTimeout | Reason::StartTimeout, Some(bytes)) if !bytes.is_empty() => {
+                Error::NotTransportStream(sniff::describe(bytes))
+            }
+            (Reason::NoPicture | Reason::StartTimeout, None) if self.splice.input_counts().scrambled > 0 => {
+                Error::Scrambled
+            }
+            (Reason::StartTimeout, None) if input.is_some() => Error::NoPicture,
+            (Reason::ConnectTimeout | Reason::StartTimeout, _) => Error::ConnectTimeout,
+            (Reason::NoPicture, _) => Error::NoPicture,
+            (Reason::Stalled, _) => Error::Stalled,
+            (Reason::Removed | Reason::Idle | Reason::Shutdown, _) => return false,
+        };
+        self.note_failure(error);
+        true
+    }
+
+    fn flush_if_due(&mut self, now: Moment) {
+        if now >= self.flushed_at + TICK {
+            self.flush(now);
+        }
+    }
+
+    /// Moves the output into the store and wakes the viewers.
+    fn flush(&mut self, now: Moment) {
+        let (output, marks) = self.splice.output();
+        if output.is_empty() {
+            return;
+        }
+        let at = self.ring.head();
+        if let Err(error) = self.feed.store.write(at, output) {
+            error!(%error, bytes = output.len(), "the store takes no more: bytes are lost");
+            return self.splice.clear(KEPT_OUTPUT);
+        }
+        let added = self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
+        self.splice.clear(KEPT_OUTPUT);
+        self.flushed_at = now;
+        let blocks: Vec<_> = self
+            .ring
+            .newest()
+            .take(added)
+            .map(|chunk| Arc::new(Block::new(chunk.start, chunk.end)))
+            .collect();
+        self.recent.extend(blocks.into_iter().rev());
+        let edges = self.ring.edges(self.channel.policy.burst);
+        let oldest = edges.join.unwrap_or(edges.head);
+        while self.recent.front().is_some_and(|block| block.end <= oldest) {
+            self.recent.pop_front();
+        }
+        let recent = self.recent.iter().cloned().collect();
+        self.feed.window.send_modify(|window| (window.edges, window.recent) = (edges, recent));
+        match self.feed.store.release(self.freed, edges.tail) {
+            Ok(freed) => self.freed = freed,
+            Err(error) => warn!(%error, "cannot free memory behind the window"),
+        }
+        self.feed.edit_report().last_activity = Timestamp::now();
+    }
+}
+
+/// Ends the feed whichever way its driver ends, a panic included: no viewer waits on it, and the next one gets another.
+struct Ending {
+    feed: Arc<Feed>,
+    channels: Arc<Channels>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.channels.retire(&self.feed, true);
+        self.feed.window.send_modify(|window| {
+            if !matches!(window.stage, Stage::Failed(_)) {
+                window.stage = Stage::Ended;
+            }
+        });
+    }
+}

@@ -1,0 +1,59 @@
+//! What a driver writes into its feed's report.
+
+use std::time::Duration;
+
+use forebay_core::ts::stream::{self, Codec};
+
+use super::Driver;
+use crate::channel::feed::SourceReport;
+use crate::config::Source;
+use crate::upstream::Error;
+
+/// How often the bit rate is taken.
+const BITRATE_EVERY: Duration = Duration::from_secs(2);
+
+impl Driver {
+    pub(super) fn source_reports(&self) -> Vec<SourceReport> {
+        let report = |(source, error): (&Source, &Option<Error>)| SourceReport {
+            url: source.url.to_string(),
+            last_error: error.as_ref().map(|error| (error.code(), error.to_string())),
+        };
+        self.channel.sources.iter().zip(&self.errors).map(report).collect()
+    }
+
+    pub(super) fn streams(&self) -> Vec<String> {
+        let streams = self.splice.map().map(|map| map.streams.as_slice()).unwrap_or_default();
+        streams
+            .iter()
+            .map(|stream| match stream::language(&stream.descriptors) {
+                Some(language) => {
+                    format!("{} ({})", Codec::of(stream), String::from_utf8_lossy(&language))
+                }
+                None => Codec::of(stream).to_string(),
+            })
+            .collect()
+    }
+
+    /// Writes what the status document shows; what costs something only when it has changed.
+    pub(super) fn report_state(&mut self) {
+        let now = self.clock.now();
+        let mut report = self.feed.edit_report();
+        (report.phase, report.is_live, report.source) = (self.life.phase(), self.life.is_live(), self.source);
+        report.output = self.splice.counts();
+        report.input = self.splice.input_counts();
+        report.window = self.ring.span();
+        report.window_bytes = self.ring.head() - self.ring.tail();
+        let since = now.since(self.rate.0);
+        if since >= BITRATE_EVERY {
+            let bits = (self.ring.head() - self.rate.1) * 8_000;
+            report.bitrate = bits / u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
+            self.rate = (now, self.ring.head());
+        }
+        drop(report);
+        if std::mem::take(&mut self.has_news) {
+            let (sources, streams) = (self.source_reports(), self.streams());
+            let mut report = self.feed.edit_report();
+            (report.sources, report.streams) = (sources, streams);
+        }
+    }
+}

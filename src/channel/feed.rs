@@ -1,0 +1,245 @@
+//! What exists while a channel is open, as its driver, its viewers and the status document share it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::lifecycle::Phase;
+use forebay_core::ring::Edges;
+use forebay_core::ts::{demux, splice};
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::store::Store;
+use crate::config::{Channel, ChannelId};
+
+/// An open channel.
+#[derive(Debug)]
+pub struct Feed {
+    pub(super) store: Store,
+    pub(super) window: watch::Sender<Window>,
+    /// How many watch. Changed under the map's lock where that matters: see [`super::Channels`].
+    pub(super) demand: watch::Sender<usize>,
+    pub(super) channel: watch::Sender<Arc<Channel>>,
+    pub(super) counts: Counts,
+    id: ChannelId,
+    stop: CancellationToken,
+    report: Mutex<Report>,
+}
+
+/// What viewers need to know of the store. Published once a tick.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Window {
+    pub(super) edges: Edges,
+    /// The blocks that viewers who keep up read, oldest first: from where a new viewer begins to the head.
+    pub(super) recent: Arc<[Arc<Block>]>,
+    pub(super) stage: Stage,
+    /// Whether a source delivers right now.
+    pub(super) is_live: bool,
+}
+
+/// Whether there is something to see.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Stage {
+    /// Sources are being opened.
+    #[default]
+    Starting,
+    /// There has been a picture.
+    Started,
+    /// No source answered.
+    Failed(Arc<StartFailure>),
+    /// The feed is over.
+    Ended,
+}
+
+/// A stretch of the store whose bytes are read once and shared.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    bytes: OnceLock<Bytes>,
+}
+
+impl Block {
+    pub(super) fn new(start: u64, end: u64) -> Self {
+        Self { start, end, bytes: OnceLock::new() }
+    }
+
+    /// The bytes; `None` when they are gone.
+    pub(super) fn read(&self, store: &Store) -> std::io::Result<Option<Bytes>> {
+        if let Some(bytes) = self.bytes.get() {
+            return Ok(Some(bytes.clone()));
+        }
+        let bytes = store.read(self.start, self.end)?;
+        Ok(bytes.map(|bytes| self.bytes.get_or_init(|| bytes).clone()))
+    }
+}
+
+/// What viewers add up.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Bytes handed to viewers.
+    pub(super) sent: AtomicU64,
+    /// Viewers so far.
+    pub(super) viewers: AtomicU64,
+    /// Times that a viewer fell out of the window and was moved on.
+    pub(super) lagged: AtomicU64,
+    /// Bytes that those viewers missed.
+    pub(super) missed: AtomicU64,
+}
+
+/// Why a channel could not be started: each source, without credentials, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartFailure {
+    /// In the order of the configuration.
+    pub sources: Vec<SourceReport>,
+}
+
+/// One source in a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceReport {
+    /// Its address without credentials.
+    pub url: String,
+    /// The code and the text of its last failure.
+    pub last_error: Option<(&'static str, String)>,
+}
+
+/// A source was left for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switch {
+    /// When.
+    pub at: Timestamp,
+    /// The index of the source that was left.
+    pub from: usize,
+    /// The index of the source that came on air instead: the same, when reopening it helped.
+    pub to: usize,
+    /// The code of what was wrong.
+    pub reason: &'static str,
+}
+
+/// Everything that a feed tells about itself.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The channel.
+    pub id: ChannelId,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Whether its source delivers pictures right now.
+    pub is_live: bool,
+    /// Who watches.
+    pub viewers: usize,
+    /// Who has watched.
+    pub viewers_total: u64,
+    /// When the feed was made.
+    pub opened_at: Timestamp,
+    /// When something was last sent to the store.
+    pub last_activity: Timestamp,
+    /// The index of the source that is or was last opened.
+    pub source: usize,
+    /// All sources.
+    pub sources: Vec<SourceReport>,
+    /// Upstream connections opened.
+    pub upstreams_opened: u64,
+    /// The last ten times that a source was left.
+    pub switches: Vec<Switch>,
+    /// How many times there were.
+    pub switches_total: u64,
+    /// Bytes that came from upstream.
+    pub bytes_received: u64,
+    /// Bytes of them that were no part of a packet.
+    pub bytes_skipped: u64,
+    /// Bytes handed to viewers.
+    pub bytes_sent: u64,
+    /// Bits a second that come from the splice stage, over the last seconds.
+    pub bitrate: u64,
+    /// The elementary streams.
+    pub streams: Vec<String>,
+    /// Media time in the window.
+    pub window: Duration,
+    /// Bytes in the window.
+    pub window_bytes: u64,
+    /// Times that a viewer was moved on, and the bytes they missed.
+    pub lagged: (u64, u64),
+    /// What the splice stage counted.
+    pub output: splice::Counts,
+    /// What the source on hand counted.
+    pub input: demux::Counts,
+}
+
+impl Feed {
+    pub(super) fn new(channel: &Arc<Channel>, store: Store, stop: CancellationToken) -> Arc<Self> {
+        let now = Timestamp::now();
+        let report = Report {
+            id: channel.id.clone(),
+            phase: Phase::Idle,
+            is_live: false,
+            viewers: 0,
+            viewers_total: 0,
+            opened_at: now,
+            last_activity: now,
+            source: 0,
+            sources: Vec::new(),
+            upstreams_opened: 0,
+            switches: Vec::new(),
+            switches_total: 0,
+            bytes_received: 0,
+            bytes_skipped: 0,
+            bytes_sent: 0,
+            bitrate: 0,
+            streams: Vec::new(),
+            window: Duration::ZERO,
+            window_bytes: 0,
+            lagged: (0, 0),
+            output: splice::Counts::default(),
+            input: demux::Counts::default(),
+        };
+        Arc::new(Self {
+            store,
+            window: watch::Sender::default(),
+            demand: watch::Sender::new(0),
+            channel: watch::Sender::new(Arc::clone(channel)),
+            counts: Counts::default(),
+            id: channel.id.clone(),
+            stop,
+            report: Mutex::new(report),
+        })
+    }
+
+    /// The channel's id.
+    pub fn id(&self) -> &ChannelId {
+        &self.id
+    }
+
+    /// How many watch.
+    pub fn viewers(&self) -> usize {
+        *self.demand.borrow()
+    }
+
+    /// What it tells about itself.
+    pub fn report(&self) -> Report {
+        let mut report = self.edit_report().clone();
+        report.viewers = self.viewers();
+        report.viewers_total = self.counts.viewers.load(Ordering::Relaxed);
+        report.bytes_sent = self.counts.sent.load(Ordering::Relaxed);
+        report.lagged =
+            (self.counts.lagged.load(Ordering::Relaxed), self.counts.missed.load(Ordering::Relaxed));
+        report
+    }
+
+    /// The part of the report that the driver writes.
+    pub(super) fn edit_report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The channel's settings have changed.
+    pub(super) fn configure(&self, channel: Arc<Channel>) {
+        self.channel.send_replace(channel);
+    }
+
+    /// The channel is gone: its viewers end.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,187 @@
+//! Open channels: who has one open, and the task that runs each.
+//!
+//! [`Channels`] is the only map. A [`Feed`] is what exists while a channel is open; the first viewer makes it and its driver task, later ones
+//! share it, and the driver removes it when its time has come. The question whether anybody is left is asked under the map's lock, so a
+//! viewer never gets a feed that is about to end. Nothing here is locked across an await.
+
+mod clock;
+mod driver;
+mod feed;
+mod store;
+mod subscription;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use self::clock::Clock;
+pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
+pub use self::subscription::{Start, Subscription};
+use crate::config::{Channel, ChannelId, Config};
+use crate::upstream::Opener;
+
+/// The configured channels and those of them that are open.
+#[derive(Debug)]
+pub struct Channels {
+    opener: Arc<dyn Opener>,
+    clock: Clock,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    /// In the order of the configuration.
+    configured: Vec<Arc<Channel>>,
+    by_id: HashMap<ChannelId, Arc<Channel>>,
+    by_number: HashMap<u32, Arc<Channel>>,
+    feeds: HashMap<ChannelId, Arc<Feed>>,
+    /// Where to begin with channels that could not be started: behind the source that was tried last, so that each gets its turn.
+    beginnings: HashMap<ChannelId, usize>,
+    /// Set once the process is ending: no feed is made any more.
+    is_closed: bool,
+}
+
+/// What a reload did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Channels that were not there.
+    pub added: usize,
+    /// Channels that are there no more; their viewers are cut off.
+    pub removed: usize,
+    /// Channels whose settings differ.
+    pub changed: usize,
+}
+
+impl Channels {
+    /// The channels of `config`, all closed.
+    pub fn new(config: &Config, opener: Arc<dyn Opener>) -> Arc<Self> {
+        let channels = Arc::new(Self {
+            opener,
+            clock: Clock::start(),
+            tasks: TaskTracker::new(),
+            shutdown: CancellationToken::new(),
+            table: Mutex::default(),
+        });
+        channels.configure(config);
+        channels
+    }
+
+    /// Takes a new configuration: viewers of a channel that is unchanged notice nothing, those of a changed one stay connected and are
+    /// served from its new sources, those of one that is gone are ended.
+    pub fn configure(&self, config: &Config) -> Changes {
+        let mut table = self.table();
+        let before = std::mem::take(&mut table.by_id);
+        let by_id: HashMap<_, _> = config.channels.iter().map(|c| (c.id.clone(), Arc::clone(c))).collect();
+        let mut changes = Changes::default();
+        for channel in &config.channels {
+            match before.get(&channel.id) {
+                None => changes.added += 1,
+                Some(old) if old == channel => {}
+                Some(_) => {
+                    changes.changed += 1;
+                    if let Some(feed) = table.feeds.get(&channel.id) {
+                        feed.configure(Arc::clone(channel));
+                    }
+                }
+            }
+        }
+        for id in before.keys().filter(|id| !by_id.contains_key(*id)) {
+            changes.removed += 1;
+            if let Some(feed) = table.feeds.get(id) {
+                feed.stop();
+            }
+        }
+        table.by_number = config.channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect();
+        table.beginnings.clear();
+        table.configured.clone_from(&config.channels);
+        table.by_id = by_id;
+        changes
+    }
+
+    /// The channel with this id.
+    pub fn find(&self, id: &str) -> Option<Arc<Channel>> {
+        self.table().by_id.get(id).cloned()
+    }
+
+    /// The channel with this id, else the one with this number.
+    pub fn find_by_number_or_id(&self, text: &str) -> Option<Arc<Channel>> {
+        let table = self.table();
+        let by_number = || table.by_number.get(&text.parse::<u32>().ok()?);
+        table.by_id.get(text).or_else(by_number).cloned()
+    }
+
+    /// All configured channels, in the order of the configuration.
+    pub fn configured(&self) -> Vec<Arc<Channel>> {
+        self.table().configured.clone()
+    }
+
+    /// What the feeds that are open report, by id.
+    pub fn reports(&self) -> Vec<Report> {
+        let feeds: Vec<Arc<Feed>> = self.table().feeds.values().cloned().collect();
+        let mut reports: Vec<Report> = feeds.iter().map(|feed| feed.report()).collect();
+        reports.sort_by(|a, b| a.id.cmp(&b.id));
+        reports
+    }
+
+    /// What the feed of this channel reports, if it is open.
+    pub fn report(&self, id: &str) -> Option<Report> {
+        let feed = self.table().feeds.get(id).cloned();
+        feed.map(|feed| feed.report())
+    }
+
+    /// Watches a channel: opens it if nobody does yet. `None` when the process is ending.
+    pub fn subscribe(self: &Arc<Self>, channel: &Arc<Channel>) -> Option<Subscription> {
+        let mut table = self.table();
+        if table.is_closed {
+            return None;
+        }
+        if let Some(feed) = table.feeds.get(&channel.id) {
+            return Some(Subscription::new(feed));
+        }
+        // It may have changed, or gone, since it was looked up.
+        let channel = Arc::clone(table.by_id.get(&channel.id)?);
+        let first = table.beginnings.remove(&channel.id).unwrap_or(0);
+        let stop = self.shutdown.child_token();
+        let (feed, driver) = driver::create(&channel, &self.opener, self.clock, stop, first).ok()?;
+        let subscription = Subscription::new(&feed);
+        table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
+        self.tasks.spawn(driver.run(Arc::clone(self)));
+        Some(subscription)
+    }
+
+    /// Removes a feed whose driver is done; false when somebody has come meanwhile, unless `even_if_wanted`.
+    fn retire(&self, feed: &Arc<Feed>, even_if_wanted: bool) -> bool {
+        let mut table = self.table();
+        if feed.viewers() > 0 && !even_if_wanted {
+            return false;
+        }
+        if table.feeds.get(feed.id()).is_some_and(|current| Arc::ptr_eq(current, feed)) {
+            table.feeds.remove(feed.id());
+        }
+        true
+    }
+
+    /// The next feed of this channel begins with this source.
+    fn begin_with(&self, id: &ChannelId, source: usize) {
+        self.table().beginnings.insert(id.clone(), source);
+    }
+
+    /// Ends all viewers and closes all upstreams; returns when the last task is done.
+    pub async fn shutdown(&self) {
+        self.table().is_closed = true;
+        self.shutdown.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // Every change of the table is a single insertion or removal: a panic elsewhere leaves nothing half done.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

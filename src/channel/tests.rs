@@ -1,0 +1,269 @@
+//! The driver on a paused clock, fed from memory: no socket, no real time.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::lifecycle::Phase;
+use forebay_testkit::ts::build::{Muxer, h264};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::time::{sleep, timeout};
+
+use super::*;
+use crate::config::Source;
+use crate::upstream::{Error, Pace, Piece, Upstream};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a scripted source does when it is opened.
+#[derive(Debug, Clone)]
+enum Play {
+    /// Pictures for so long, then this end.
+    For(Duration, Error),
+    /// Fails after a while.
+    Fail(Duration, Error),
+}
+
+/// Sources by their address; each opening takes the next of its script, and the last one again and again.
+#[derive(Debug, Default)]
+struct Script {
+    plays: Mutex<HashMap<String, VecDeque<Play>>>,
+    opened: Mutex<Vec<String>>,
+    /// Kept by every open upstream.
+    open: Arc<()>,
+}
+
+impl Script {
+    fn new(plays: &[(&str, &[Play])]) -> Arc<Self> {
+        let plays =
+            plays.iter().map(|(path, plays)| ((*path).to_owned(), plays.iter().cloned().collect())).collect();
+        Arc::new(Self { plays: Mutex::new(plays), ..Self::default() })
+    }
+
+    fn opened(&self) -> Vec<String> {
+        self.opened.lock().unwrap().clone()
+    }
+
+    fn open_now(&self) -> usize {
+        Arc::strong_count(&self.open) - 1
+    }
+}
+
+impl Opener for Script {
+    fn open(&self, source: &Source) -> BoxFuture<'static, Result<Upstream, Error>> {
+        let path = source.url.expose().path().to_owned();
+        self.opened.lock().unwrap().push(path.clone());
+        let mut plays = self.plays.lock().unwrap();
+        let script = plays.get_mut(&path).unwrap();
+        let play = if script.len() > 1 { script.pop_front().unwrap() } else { script[0].clone() };
+        let open = Arc::clone(&self.open);
+        async move {
+            match play {
+                Play::Fail(after, error) => {
+                    sleep(after).await;
+                    drop(open);
+                    Err(error)
+                }
+                Play::For(span, end) => Ok(Upstream { pieces: pictures(span, end, open), pace: Pace::Live }),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// 25 pictures a second, a random access point every second.
+fn pictures(span: Duration, end: Error, open: Arc<()>) -> stream::BoxStream<'static, Result<Piece, Error>> {
+    let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b);
+    let count = u64::try_from(span.as_millis()).unwrap() / 40;
+    let picture = move |n: u64| {
+        let dts = 900_000 + n * 3600;
+        let mut bytes = if n.is_multiple_of(5) { [muxer.pat(), muxer.pmt()].concat() } else { Vec::new() };
+        let slice = if n.is_multiple_of(25) { h264::idr(400) } else { h264::predicted(300) };
+        bytes.extend(muxer.pes(0x100, dts, Some(dts - 1), &slice, Some((dts - 9000) * 300)));
+        Bytes::from(bytes)
+    };
+    stream::iter(0..count)
+        .map(picture)
+        .then(|bytes| async move {
+            sleep(Duration::from_millis(40)).await;
+            Ok(Piece::Bytes(bytes))
+        })
+        .chain(stream::once(std::future::ready(Err(end))))
+        // The stream keeps it until it is dropped.
+        .inspect(move |_| debug_assert!(Arc::strong_count(&open) > 1))
+        .boxed()
+}
+
+fn endless() -> Play {
+    Play::For(3600 * SECOND, Error::Ended)
+}
+
+fn config(text: &str) -> Config {
+    Config::parse(text, Path::new("channels.toml")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn one(sources: &str) -> Config {
+    config(&format!("[[channels]]\nid = \"one\"\nsources = {sources}\n"))
+}
+
+struct House {
+    channels: Arc<Channels>,
+    script: Arc<Script>,
+}
+
+impl House {
+    fn new(config: &Config, plays: &[(&str, &[Play])]) -> Self {
+        let script = Script::new(plays);
+        let opener: Arc<dyn Opener> = Arc::clone(&script) as _;
+        Self { channels: Channels::new(config, opener), script }
+    }
+
+    fn join(&self) -> Subscription {
+        let channel = self.channels.find("one").unwrap();
+        self.channels.subscribe(&channel).unwrap()
+    }
+
+    fn phase(&self) -> Option<Phase> {
+        self.channels.report("one").map(|report| report.phase)
+    }
+}
+
+/// Reads for a while; the number of bytes.
+async fn watch(viewer: &mut Subscription, span: Duration) -> usize {
+    let mut bytes = 0;
+    let _ = timeout(span, async {
+        while let Some(piece) = viewer.next().await.unwrap() {
+            bytes += piece.len();
+        }
+    })
+    .await;
+    bytes
+}
+
+#[tokio::test(start_paused = true)]
+async fn viewers_share_one_upstream_and_it_lingers_after_the_last() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
+    assert_eq!(house.phase(), None);
+    let mut viewers: Vec<Subscription> = (0..200).map(|_| house.join()).collect();
+    assert!(matches!(viewers[0].started().await, Start::Started));
+    assert!(watch(&mut viewers[199], 3 * SECOND).await > 10_000);
+    assert_eq!(house.script.opened(), ["/a"]);
+    drop(viewers);
+    sleep(29 * SECOND).await;
+    assert_eq!((house.script.open_now(), house.phase()), (1, Some(Phase::Stopping)));
+    let late = house.join();
+    sleep(60 * SECOND).await;
+    assert_eq!(
+        (house.script.open_now(), house.script.opened().len(), house.phase()),
+        (1, 1, Some(Phase::Active))
+    );
+    drop(late);
+    sleep(31 * SECOND).await;
+    assert_eq!((house.script.open_now(), house.phase()), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_fails_names_every_source_and_the_next_viewer_starts_anew() {
+    let refused = Play::Fail(SECOND, Error::Refused);
+    let gone = Play::Fail(SECOND, Error::Status { status: 404 });
+    let house = House::new(
+        &one(r#"["http://joe:secret@h/a", "http://h/b"]"#),
+        &[
+            ("/a", &[refused.clone(), refused.clone(), refused.clone(), refused.clone(), endless()]),
+            ("/b", &[gone]),
+        ],
+    );
+    let (mut viewer, mut other) = (house.join(), house.join());
+    let Start::Failed(failure) = viewer.started().await else { panic!("it cannot start") };
+    let told: Vec<(&str, &str)> =
+        failure.sources.iter().map(|s| (s.url.as_str(), s.last_error.as_ref().unwrap().0)).collect();
+    assert_eq!(told[1].1, "http_status");
+    assert!(!told[0].0.contains("secret") && told[0].1 == "refused", "{told:?}");
+    assert!(matches!(other.started().await, Start::Failed(_)));
+    assert_eq!(other.next().await.unwrap(), None);
+    // Both still hold the feed that failed; a new viewer gets another.
+    let mut third = house.join();
+    assert!(
+        matches!(timeout(9 * SECOND, third.started()).await, Ok(Start::Started)),
+        "{:?}",
+        house.script.opened()
+    );
+    drop((viewer, other));
+    assert!(watch(&mut third, SECOND).await > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn viewers_who_leave_during_the_start_leave_nothing_behind() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[Play::Fail(3 * SECOND, Error::Refused)])]);
+    let viewer = house.join();
+    sleep(SECOND).await;
+    drop(viewer);
+    sleep(31 * SECOND).await;
+    assert_eq!((house.script.open_now(), house.phase()), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_is_left_for_the_next_source_and_a_single_source_is_tried_on() {
+    let short = Play::For(12 * SECOND, Error::Ended);
+    let house = House::new(
+        &one(r#"["http://h/a"]"#),
+        &[("/a", &[short, Play::Fail(SECOND / 10, Error::Refused), endless()])],
+    );
+    let mut viewer = house.join();
+    assert!(watch(&mut viewer, 60 * SECOND).await > 100_000);
+    assert_eq!(house.script.opened(), ["/a", "/a", "/a"]);
+    let report = house.channels.report("one").unwrap();
+    assert_eq!((report.output.splices, report.is_live, report.switches_total), (1, true, 1));
+    assert_eq!(report.switches[0].reason, "ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_settings_keep_the_viewers() {
+    let plays: &[(&str, &[Play])] = &[("/a", &[endless()]), ("/b", &[endless()])];
+    let house = House::new(&one(r#"["http://h/a"]"#), plays);
+    let mut viewer = house.join();
+    watch(&mut viewer, 2 * SECOND).await;
+    assert_eq!(house.channels.configure(&one(r#"["http://h/a"]"#)), Changes::default());
+    // The source on hand is still listed: nothing is opened.
+    assert_eq!(house.channels.configure(&one(r#"["http://h/b", "http://h/a"]"#)).changed, 1);
+    watch(&mut viewer, 2 * SECOND).await;
+    assert_eq!(house.script.opened(), ["/a"]);
+    // It is not: the next is.
+    house.channels.configure(&one(r#"["http://h/b"]"#));
+    assert!(watch(&mut viewer, 3 * SECOND).await > 0);
+    assert_eq!(house.script.opened(), ["/a", "/b"]);
+    // The channel is gone: so is the stream.
+    assert_eq!(house.channels.configure(&config("")).removed, 1);
+    watch(&mut viewer, SECOND).await;
+    assert_eq!(viewer.next().await.unwrap(), None);
+    assert_eq!((house.script.open_now(), house.phase()), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_who_stands_still_is_moved_on_alone() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
+    let (mut slow, mut quick) = (house.join(), house.join());
+    slow.next().await.unwrap().unwrap();
+    watch(&mut quick, 40 * SECOND).await;
+    let bytes = slow.next().await.unwrap().unwrap();
+    assert_eq!(bytes[..3], [0x47, 0x40, 0], "it goes on with a PAT");
+    let report = house.channels.report("one").unwrap();
+    assert_eq!(report.lagged.0, 1);
+    assert!(report.window <= 13 * SECOND && report.window >= 11 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_ends_everything() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
+    let mut viewer = house.join();
+    watch(&mut viewer, 2 * SECOND).await;
+    timeout(SECOND, house.channels.shutdown()).await.unwrap();
+    watch(&mut viewer, SECOND).await;
+    assert_eq!(viewer.next().await.unwrap(), None);
+    assert_eq!(house.script.open_now(), 0);
+    let channel = house.channels.find("one").unwrap();
+    assert!(house.channels.subscribe(&channel).is_none());
+}

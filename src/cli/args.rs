@@ -1,0 +1,234 @@
+//! What can be typed after `forebay`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand, value_parser};
+use http::{HeaderName, HeaderValue};
+
+use crate::config::header::{parse_name, parse_user_agent, parse_value};
+use crate::config::{Config, LogFormat, Source, SourceUrl, SourceUrlError};
+use crate::telemetry::log::{FilterError, check_filter};
+
+/// On-demand IPTV relay: one upstream, every screen.
+///
+/// Without a command it serves the channels of its configuration, until SIGINT or SIGTERM. SIGHUP reads the
+/// configuration again.
+#[derive(Debug, Parser)]
+#[command(name = "forebay", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Args {
+    /// The configuration
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "FOREBAY_CONFIG",
+        hide_env_values = true,
+        default_value = "channels.toml",
+        global = true
+    )]
+    pub config: PathBuf,
+
+    /// Listen here instead of where the configuration says; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", env = "FOREBAY_LISTEN", hide_env_values = true)]
+    pub listen: Option<SocketAddr>,
+
+    /// Log this instead of what the configuration says: off, error, warn, info, debug, trace, or directives for parts
+    /// such as `info,forebay::upstream=debug`
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "FOREBAY_LOG",
+        hide_env_values = true,
+        value_parser = parse_level,
+        global = true
+    )]
+    pub log: Option<String>,
+
+    /// How log lines look, instead of what the configuration says
+    #[arg(long, value_name = "FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
+
+    /// What to do; to serve if absent.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What can be done besides serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say whether a configuration is good, and if not, what is wrong where
+    #[command(after_help = "Exits with 0 if it is good, with 1 if it is not.")]
+    Check {
+        /// The file to check; that of `--config` if absent
+        file: Option<PathBuf>,
+    },
+    /// Open an address as a source of a channel and tell what comes
+    #[command(after_help = PROBE_EXAMPLES)]
+    Probe(Probe),
+}
+
+/// `forebay probe`
+#[derive(Debug, clap::Args)]
+pub struct Probe {
+    /// The address to open.
+    #[arg(value_name = "URL", help = "http://…, https://…, file:PATH or testcard://", value_parser = parse_url)]
+    pub url: SourceUrl,
+
+    /// How long to look, in seconds from 1 to 3600
+    #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+
+    /// Send this User-Agent
+    #[arg(long, value_name = "UA", value_parser = parse_user_agent)]
+    pub user_agent: Option<String>,
+
+    /// Send this request header too; may be given more than once
+    #[arg(long = "header", value_name = "'NAME: VALUE'", value_parser = parse_header)]
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+
+    /// Take this programme of a stream which carries several, by its number from 1
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    pub program: Option<u16>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  forebay                                    serve the channels of ./channels.toml
+  forebay --config /etc/forebay.toml         … of another file
+  forebay --listen 127.0.0.1:0 --log debug   on a free port of this machine only, telling more
+  forebay check                              is the configuration good?
+  forebay probe http://cdn.example/one.ts    what does this source send?
+
+A flag wins over its environment variable, and that over the file. NO_COLOR=1 turns colours off.";
+
+const PROBE_EXAMPLES: &str = "\
+Examples:
+  forebay probe testcard://
+  forebay probe --seconds 30 --json http://cdn.example/one.ts
+  forebay probe --user-agent VLC/3.0.20 --header 'Referer: https://tv.example/' http://h/a.ts
+
+A password in the address is not printed.";
+
+impl Args {
+    /// Puts the flags and the environment over what the file says.
+    pub fn apply(&self, config: &mut Config) {
+        if let Some(listen) = self.listen {
+            config.server.listen = listen;
+        }
+        if let Some(level) = &self.log {
+            config.log.level.clone_from(level);
+        }
+        if let Some(format) = self.log_format {
+            config.log.format = format;
+        }
+    }
+}
+
+impl Probe {
+    /// What is to be opened.
+    pub fn source(&self) -> Source {
+        Source { url: self.url.clone(), user_agent: self.user_agent.clone(), headers: self.headers.clone() }
+    }
+}
+
+fn parse_level(text: &str) -> Result<String, FilterError> {
+    check_filter(text).map(|()| text.into())
+}
+
+/// A relative file starts at the working directory, as on every command line.
+fn parse_url(text: &str) -> Result<SourceUrl, SourceUrlError> {
+    SourceUrl::parse(text, Path::new(""))
+}
+
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) =
+        text.split_once(':').ok_or("a colon is missing, as in 'Referer: https://tv.example/'")?;
+    Ok((parse_name(name.trim())?, parse_value(value.trim())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    // The tests run with whatever environment the developer has: flags are given where a variable could interfere.
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split_whitespace().map(|word| word.replace('_', " ")))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let mut config = Config::parse("[log]\nlevel = \"warn\"", Path::new("channels.toml")).unwrap();
+        let args = parse("forebay --listen 127.0.0.1:0 --log debug --log-format json").unwrap();
+        args.apply(&mut config);
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:0");
+        assert_eq!(config.log.level, "debug");
+        assert_eq!(config.log.format, LogFormat::Json);
+    }
+
+    #[test]
+    fn the_environment_is_named() {
+        let command = Args::command();
+        for (id, variable) in
+            [("config", "FOREBAY_CONFIG"), ("listen", "FOREBAY_LISTEN"), ("log", "FOREBAY_LOG")]
+        {
+            let arg = command.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+            assert_eq!(arg.get_env().unwrap(), variable);
+        }
+    }
+
+    #[test]
+    fn commands_take_the_configuration_before_and_behind() {
+        for line in ["forebay --config a.toml check", "forebay check --config a.toml"] {
+            let args = parse(line).unwrap();
+            assert_eq!(args.config, Path::new("a.toml"));
+            assert!(matches!(args.command, Some(Command::Check { file: None })), "{line}");
+        }
+        let args = parse("forebay check b.toml").unwrap();
+        assert!(
+            matches!(args.command, Some(Command::Check { file: Some(file) }) if file == Path::new("b.toml"))
+        );
+    }
+
+    #[test]
+    fn a_probe_is_a_source() {
+        let line = "forebay probe http://joe:pw@h/a.ts --header X-Key:_secret --header Accept:_*/* --user-agent VLC/3 \
+                    --program 2 --seconds 3 --json";
+        let Some(Command::Probe(probe)) = parse(line).unwrap().command else { panic!("another command") };
+        assert_eq!((probe.seconds, probe.json, probe.program), (3, true, Some(2)));
+        let source = probe.source();
+        assert_eq!(source.user_agent.as_deref(), Some("VLC/3"));
+        assert_eq!(source.headers[0].1.to_str().unwrap(), "secret");
+        let shown = format!("{probe:?}");
+        assert!(!shown.contains("secret") && !shown.contains("pw"), "{shown}");
+    }
+
+    #[test]
+    fn wrong_words_are_explained() {
+        for (line, piece) in [
+            ("forebay --log inof", "did you mean \"info\"?"),
+            ("forebay --log-format xml", "[possible values: auto, text, json]"),
+            ("forebay --listen 8080", "invalid socket address"),
+            ("forebay probe rtmp://h/", "expected http, https, file or testcard"),
+            ("forebay probe http://h/ --header Referer", "a colon is missing"),
+            ("forebay probe http://h/ --header Range:_bytes=0-", "Range is set by Forebay itself"),
+            ("forebay probe http://h/ --program 0", "0 is not in 1..=65535"),
+            ("forebay probe http://h/ --seconds 0", "0 is not in 1..=3600"),
+            ("forebay serve", "unrecognized subcommand"),
+        ] {
+            let message = parse(line).unwrap_err().to_string();
+            assert!(message.contains(piece), "{line}: {message}");
+        }
+    }
+}

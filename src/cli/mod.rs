@@ -1,0 +1,6 @@
+//! The command line.
+
+pub mod args;
+pub mod check;
+pub mod probe;
+pub mod serve;

@@ -1,0 +1,100 @@
+//! `forebay`: serves until it is told to stop.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::args::Args;
+use super::check::count;
+use crate::app::App;
+use crate::config::Config;
+use crate::telemetry::log;
+use crate::upstream::Sources;
+
+/// Exit code after a second signal: that of a program ended by SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the server; what goes wrong before it listens is one line, and exit code 1.
+pub fn serve(args: Args) -> ExitCode {
+    match start(args) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "forebay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: Args) -> anyhow::Result<ExitCode> {
+    let mut config = Config::load(&args.config)?;
+    args.apply(&mut config);
+    let _log = log::init(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(run(config, args));
+    // A look-up of a name or a file that hangs must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+    // Before anything is told to anybody who might then send one.
+    let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    config.warnings().iter().for_each(|warning| warn!("{warning}"));
+    let greeting = config.clone();
+    let app = App::start(config, Arc::new(Sources::new()), Box::new(move |config| args.apply(config)))?;
+    greet(&greeting, app.address())?;
+    let stop = CancellationToken::new();
+    tokio::select! {
+        _ = app.run(stop.clone()) => Ok(ExitCode::SUCCESS),
+        () = twice(signals, stop.clone()) => Ok(ExitCode::from(INTERRUPTED)),
+    }
+}
+
+/// The first signal stops; returns at the second.
+async fn twice([mut interrupt, mut terminate]: [Signal; 2], stop: CancellationToken) {
+    for _ in 0..2 {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.is_cancelled() {
+            return;
+        }
+        stop.cancel();
+    }
+}
+
+/// One line for each thing a person needs.
+fn greet(config: &Config, address: SocketAddr) -> io::Result<()> {
+    let base = match &config.server.public_url {
+        Some(url) => url.to_string(),
+        None => format!("http://{}/", SocketAddr::new(reachable(address.ip()), address.port())),
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "forebay {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "configuration {}", config.path.display())?;
+    writeln!(out, "{}", count(config.channels.len(), "channel"))?;
+    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "playlist {base}playlist.m3u")?;
+    if let Some(channel) = config.channels.first() {
+        writeln!(out, "watch    {base}stream/{}.ts", channel.id)?;
+    }
+    if io::stdout().is_terminal() {
+        writeln!(out, "Ctrl-C stops")?;
+    }
+    out.flush()
+}
+
+/// The wildcard is no address that a player could open.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}

@@ -1,0 +1,85 @@
+//! What a channel is: its names, its policy and its ordered sources.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use super::{ChannelId, SourceUrl};
+
+/// One configured channel. A reload compares the old with the new one: equal channels keep their viewers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// Its place in paths and logs, unique in the file.
+    pub id: ChannelId,
+    /// What viewers read; the id where the file gives no name.
+    pub name: String,
+    /// Its number in channel lists, from 1, unique in the file.
+    pub number: Option<u32>,
+    /// The group it is listed in.
+    pub group: Option<String>,
+    /// Absolute http or https address of its logo.
+    pub logo: Option<String>,
+    /// The id by which guides (XMLTV) know it.
+    pub tvg_id: Option<String>,
+    /// The programme number to take from a stream which carries several, from 1; the first one if absent.
+    pub program: Option<u16>,
+    /// How long to wait for what.
+    pub policy: Policy,
+    /// Where it comes from, the preferred source first; never empty.
+    pub sources: Vec<Source>,
+}
+
+/// The times and sizes by which a channel is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a feed lives after its last subscriber (its linger); 100 ms to 1 day.
+    pub idle_timeout: Duration,
+    /// How long one connection to a source may take until its first packets; 100 ms to 1 minute.
+    pub connect_timeout: Duration,
+    /// How long the stream may stand still, in media time, until its source counts as dead; 100 ms to 1 minute.
+    pub stall_timeout: Duration,
+    /// How long a viewer waits for a first picture, over all sources, before being refused; 100 ms to 2 minutes.
+    pub start_timeout: Duration,
+    /// How much of the stream is kept for viewers who lag; 1 second to 10 minutes, and longer than `burst`.
+    pub buffer: Duration,
+    /// The most bytes the buffer may take, whatever the bitrate; 1 MiB to 4 GiB.
+    pub buffer_bytes: u64,
+    /// How far behind live a new viewer starts, so that players fill their buffers at once; 100 ms to 1 minute.
+    pub burst: Duration,
+    /// How long a viewer may take no byte at all until the connection is dropped; 100 ms to 10 minutes.
+    pub viewer_timeout: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            // Long enough for zapping back and for a player which reconnects, short enough to free the provider.
+            idle_timeout: Duration::from_secs(30),
+            // A TCP retransmission after 1 s and one after 3 s still fit.
+            connect_timeout: Duration::from_secs(4),
+            // Below the 5 s in which viewers are to see the next source.
+            stall_timeout: Duration::from_secs(3),
+            // hls.js gives up after 10 s, ExoPlayer after 8 s; two sources can be tried in it.
+            start_timeout: Duration::from_secs(10),
+            // Four key frame intervals of a slow encoder.
+            buffer: Duration::from_secs(12),
+            // 12 s at 11 Mbit/s, more than most HD channels.
+            buffer_bytes: 16 << 20,
+            // One usual key frame interval.
+            burst: Duration::from_secs(2),
+            // Shorter than the buffer: whoever stands still longer has lost the place anyway.
+            viewer_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One configured way to get a channel. Its header values are secrets and print as `Sensitive`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Where it is.
+    pub url: SourceUrl,
+    /// The `User-Agent` to send; Forebay's own if absent.
+    pub user_agent: Option<String>,
+    /// Further request headers, each name once, in the order they were typed. Never `User-Agent`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}

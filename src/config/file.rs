@@ -1,0 +1,231 @@
+//! What can be typed into the configuration file, key by key, with the place of each value.
+//!
+//! Nothing is judged here but the kind of a value. Types have no `Debug`: raw addresses hold passwords.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use toml::Spanned;
+
+/// A text whose meaning is checked later.
+pub(super) type Text = Option<Spanned<String>>;
+/// A number whose range is checked later; the widest TOML has, so that each message is ours.
+pub(super) type Number = Option<Spanned<i64>>;
+/// A duration whose range is checked later.
+pub(super) type Time = Option<Spanned<TypedDuration>>;
+
+/// The whole file.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    /// How Forebay is reached.
+    pub(super) server: Table<ServerFile>,
+    /// What it tells about itself.
+    pub(super) log: Table<LogFile>,
+    /// Defaults for each channel.
+    pub(super) stream: Table<StreamFile>,
+    /// The channels, in the order of lists.
+    pub(super) channels: Vec<Spanned<Table<ChannelFile>>>,
+}
+
+/// `[server]`
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ServerFile {
+    /// Address and port to listen on.
+    pub(super) listen: Text,
+    /// The address under which viewers reach it.
+    pub(super) public_url: Text,
+    /// Addresses and networks whose `Forwarded` headers are believed.
+    pub(super) trusted_proxies: Vec<Spanned<String>>,
+    /// How long open responses may go on after the first signal to stop.
+    pub(super) shutdown_grace: Time,
+}
+
+/// `[log]`
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LogFile {
+    /// A level, or directives for parts.
+    pub(super) level: Text,
+    /// auto, text or json.
+    pub(super) format: Text,
+    /// A file to write to as well.
+    pub(super) file: Text,
+    /// How many days of it are kept.
+    pub(super) file_keep: Number,
+}
+
+/// `[stream]`, and the same keys in a channel.
+#[derive(Clone, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StreamFile {
+    /// See [`Policy::idle_timeout`](super::Policy::idle_timeout), and so on.
+    pub(super) idle_timeout: Time,
+    pub(super) connect_timeout: Time,
+    pub(super) stall_timeout: Time,
+    pub(super) start_timeout: Time,
+    pub(super) buffer: Time,
+    pub(super) buffer_bytes: Option<Spanned<TypedSize>>,
+    pub(super) burst: Time,
+    pub(super) viewer_timeout: Time,
+}
+
+/// `[[channels]]`. The keys of [`StreamFile`] are repeated: flattening would lose the places and let unknown keys pass.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ChannelFile {
+    /// Its name in paths.
+    pub(super) id: Text,
+    /// Its name for people.
+    pub(super) name: Text,
+    /// Its number in lists.
+    pub(super) number: Number,
+    /// The group it is listed in.
+    pub(super) group: Text,
+    /// Address of its logo.
+    pub(super) logo: Text,
+    /// Its id in guides.
+    pub(super) tvg_id: Text,
+    /// The programme to take from a stream of several.
+    pub(super) program: Number,
+    /// Where it comes from, the preferred source first.
+    pub(super) sources: Option<Spanned<Vec<Spanned<SourceFile>>>>,
+    idle_timeout: Time,
+    connect_timeout: Time,
+    stall_timeout: Time,
+    start_timeout: Time,
+    buffer: Time,
+    buffer_bytes: Option<Spanned<TypedSize>>,
+    burst: Time,
+    viewer_timeout: Time,
+}
+
+impl ChannelFile {
+    /// What this channel sets differently from `[stream]`.
+    pub(super) fn overrides(&self) -> StreamFile {
+        StreamFile {
+            idle_timeout: self.idle_timeout.clone(),
+            connect_timeout: self.connect_timeout.clone(),
+            stall_timeout: self.stall_timeout.clone(),
+            start_timeout: self.start_timeout.clone(),
+            buffer: self.buffer.clone(),
+            buffer_bytes: self.buffer_bytes.clone(),
+            burst: self.burst.clone(),
+            viewer_timeout: self.viewer_timeout.clone(),
+        }
+    }
+}
+
+/// A source: its address alone, or a table.
+pub(super) enum SourceFile {
+    /// `"http://…"`
+    Url(String),
+    /// `{ url = "http://…", … }`
+    Table(SourceTable),
+}
+
+/// `{ url = "http://…", headers = { … }, user_agent = "…" }`
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourceTable {
+    /// Where it is.
+    pub(super) url: Spanned<String>,
+    /// Request headers to add.
+    #[serde(default)]
+    pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// The `User-Agent` to send.
+    #[serde(default)]
+    pub(super) user_agent: Text,
+}
+
+/// A section. Read by itself a structure would also take its values as a list, in the order of its fields.
+#[derive(Default)]
+pub(super) struct Table<T>(pub(super) T);
+
+/// A size as it was typed.
+#[derive(Clone)]
+pub(super) enum TypedSize {
+    /// `16777216`
+    Bytes(i64),
+    /// `"16 MiB"`
+    Text(String),
+}
+
+/// A duration as it was typed.
+#[derive(Clone)]
+pub(super) struct TypedDuration(pub(super) String);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Seen<T> {
+            type Value = Table<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Table)
+            }
+        }
+        deserializer.deserialize_map(Seen(PhantomData))
+    }
+}
+
+// An untagged enum would say only that no variant fits; a visitor says what was expected, at the place itself.
+impl<'de> Deserialize<'de> for SourceFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl<'de> Visitor<'de> for Seen {
+            type Value = SourceFile;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address or a table with the key url")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(SourceFile::Url(text.into()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                SourceTable::deserialize(MapAccessDeserializer::new(map)).map(SourceFile::Table)
+            }
+        }
+        deserializer.deserialize_any(Seen)
+    }
+}
+
+impl<'de> Deserialize<'de> for TypedSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl Visitor<'_> for Seen {
+            type Value = TypedSize;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a size such as \"16 MiB\", or a number of bytes")
+            }
+            fn visit_i64<E: Error>(self, bytes: i64) -> Result<Self::Value, E> {
+                Ok(TypedSize::Bytes(bytes))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(TypedSize::Text(text.into()))
+            }
+        }
+        deserializer.deserialize_any(Seen)
+    }
+}
+
+impl<'de> Deserialize<'de> for TypedDuration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl Visitor<'_> for Seen {
+            type Value = TypedDuration;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a duration such as \"30s\"")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(TypedDuration(text.into()))
+            }
+        }
+        deserializer.deserialize_any(Seen)
+    }
+}

@@ -1,0 +1,169 @@
+//! The configuration: what was typed (`File`) and what it means ([`Config`]).
+//!
+//! A [`Config`] is valid by construction. Reading finds all faults it can in one run, names the place of each, and
+//! never repeats an address, for addresses hold passwords.
+
+mod channel;
+mod error;
+mod explain;
+mod file;
+pub(crate) mod header;
+mod id;
+pub(crate) mod nearest;
+mod resolve;
+mod source_url;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use url::Url;
+
+pub use channel::{Channel, Policy, Source};
+pub use error::{Error, Fault, Place};
+pub use id::{ChannelId, ChannelIdError};
+pub use source_url::{SourceKind, SourceUrl, SourceUrlError};
+
+/// A whole configuration, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file it was read from, as it was named.
+    pub path: PathBuf,
+    /// How Forebay is reached. A change of `listen` or `shutdown_grace` needs a restart.
+    pub server: Server,
+    /// What it tells about itself. A change needs a restart.
+    pub log: Log,
+    /// The channels in the order of the file; ids and numbers are unique.
+    pub channels: Vec<Arc<Channel>>,
+}
+
+/// `[server]`: how Forebay is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Address and port to listen on; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The http or https address under which viewers reach it. Its path ends in `/`, so that `join` appends; it has no
+    /// query, fragment or credentials.
+    pub public_url: Option<Url>,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long open responses may go on after the first signal to stop; 100 ms to 5 minutes.
+    pub shutdown_grace: Duration,
+}
+
+/// `[log]`: what Forebay tells about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// A level (`info`) or directives (`info,forebay::upstream=debug`), checked.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+    /// A file to write to besides stderr: its name is the beginning of one file a day. Absolute, or relative to the
+    /// working directory as the path of the configuration is.
+    pub file: Option<PathBuf>,
+    /// How many of those files are kept; 1 to 3650.
+    pub file_keep: usize,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Text; in colours where a terminal shows them.
+    #[default]
+    Auto,
+    /// Text without colours.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            // Well under the 10 s in which `docker stop` loses patience.
+            shutdown_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Auto, file: None, file_keep: 7 }
+    }
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|err| Error::unreadable(path, &err))?;
+        Self::parse(&text, path)
+    }
+
+    /// Checks `text` as if it stood in the file at `path`; relative paths in it start at that file's folder.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+        let file = toml::from_str(text).map_err(|err| explain::explain(&err, text, path))?;
+        resolve::resolve(file, text, path)
+    }
+
+    /// The channel with this id. It looks through the list: for a start or a reload, not for each request.
+    pub fn channel(&self, id: &str) -> Option<&Arc<Channel>> {
+        self.channels.iter().find(|channel| channel.id.as_str() == id)
+    }
+
+    /// The channel with this id, else the one with this number.
+    pub fn channel_by_number_or_id(&self, text: &str) -> Option<&Arc<Channel>> {
+        self.channel(text).or_else(|| {
+            let number = text.parse().ok()?;
+            self.channels.iter().find(|channel| channel.number == Some(number))
+        })
+    }
+
+    /// What is allowed but hardly meant. Shown at the start, at a reload and by `forebay check`.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.channels.is_empty() {
+            warnings.push("there are no channels".into());
+        }
+        let numbers: HashMap<u32, &ChannelId> =
+            self.channels.iter().filter_map(|channel| Some((channel.number?, &channel.id))).collect();
+        for channel in &self.channels {
+            let id = &channel.id;
+            let number = id.as_str().parse::<u32>().ok();
+            let taken = number.and_then(|number| numbers.get(&number)).is_some_and(|other| *other != id);
+            if taken {
+                warnings.push(format!(
+                    "channel \"{id}\": its id is the number of another channel, and wins over it"
+                ));
+            }
+            if channel.policy.connect_timeout > channel.policy.start_timeout {
+                warnings.push(format!("channel \"{id}\": connect_timeout is longer than start_timeout"));
+            }
+            for (at, source) in channel.sources.iter().enumerate() {
+                if let Some(first) = channel.sources[..at].iter().position(|other| other == source) {
+                    warnings.push(format!(
+                        "channel \"{id}\": source {} is the same as source {}",
+                        at + 1,
+                        first + 1
+                    ));
+                }
+                let head = source.user_agent.is_some() || !source.headers.is_empty();
+                if head && source.url.kind() != SourceKind::Http {
+                    warnings.push(format!(
+                        "channel \"{id}\": source {} is not http, so its headers and user_agent have no use",
+                        at + 1
+                    ));
+                }
+            }
+        }
+        warnings
+    }
+}

@@ -1,0 +1,102 @@
+//! From what was typed to what it means: every check, each with its place.
+
+mod channel;
+mod server;
+mod source;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use url::Url;
+
+use super::error::{Error, Fault, Place};
+use super::file::{File, Number, Text, Time};
+use super::units::Limits;
+use super::{Config, Policy};
+
+/// Checks a whole file.
+pub(super) fn resolve(file: File, text: &str, path: &Path) -> Result<Config, Error> {
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let mut resolver = Resolver { text, path, folder, faults: Vec::new() };
+    let server = resolver.server(file.server.0);
+    let log = resolver.log(file.log.0);
+    let defaults = resolver.policy(&file.stream.0, Policy::default());
+    let channels = resolver.channels(file.channels, defaults);
+    if !resolver.faults.is_empty() {
+        return Err(Error::new(resolver.faults));
+    }
+    Ok(Config { path: path.into(), server, log, channels })
+}
+
+/// What checks need and where they leave faults. After a fault they go on with a default, which nobody will see.
+struct Resolver<'a> {
+    text: &'a str,
+    path: &'a Path,
+    folder: &'a Path,
+    faults: Vec<Fault>,
+}
+
+/// Names of people's things stand in menus and in one line of a list: more than this is a slip.
+const MAX_TEXT_CHARS: usize = 256;
+
+impl Resolver<'_> {
+    fn fault(&mut self, span: &Range<usize>, message: impl Into<String>) {
+        let place = Some(Place::new(self.text, span));
+        self.faults.push(Fault { path: self.path.into(), place, message: message.into() });
+    }
+
+    /// The value, or a fault at its place and nothing. The message begins with the key.
+    fn checked<T, V, E: fmt::Display>(
+        &mut self,
+        key: &str,
+        typed: Option<&Spanned<T>>,
+        check: impl FnOnce(&T) -> Result<V, E>,
+    ) -> Option<V> {
+        let typed = typed?;
+        check(typed.get_ref()).map_err(|err| self.fault(&typed.span(), format!("{key}: {err}"))).ok()
+    }
+
+    fn duration(&mut self, key: &str, typed: &Time, limits: &Limits<Duration>) -> Option<Duration> {
+        self.checked(key, typed.as_ref(), |typed| typed.within(limits))
+    }
+
+    /// A number from 1 to the most its type holds, unless `max` says less.
+    fn number<T: TryFrom<i64>>(&mut self, key: &str, typed: &Number, max: i64) -> Option<T> {
+        self.checked(key, typed.as_ref(), |&number| {
+            T::try_from(number)
+                .ok()
+                .filter(|_| (1..=max).contains(&number))
+                .ok_or_else(|| format!("{number} is out of range, expected 1 to {max}"))
+        })
+    }
+
+    /// A text for people: one line, neither empty nor endless, so that it fits into every list we write.
+    fn words(&mut self, key: &str, typed: &Text) -> Option<String> {
+        self.checked(key, typed.as_ref(), |text| {
+            if text.trim().is_empty() {
+                return Err("must not be empty; leave the key out instead".into());
+            }
+            if text.chars().any(char::is_control) {
+                return Err("must be one line without control characters".into());
+            }
+            if text.chars().count() > MAX_TEXT_CHARS {
+                return Err(format!("is longer than {MAX_TEXT_CHARS} characters"));
+            }
+            Ok(text.trim().to_owned())
+        })
+    }
+}
+
+/// An absolute http or https address, of which nothing is repeated.
+fn parse_http(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
+            Err("not an address that begins with http:// or https://".into())
+        }
+        Err(error) => Err(format!("not a valid address: {error}")),
+    }
+}

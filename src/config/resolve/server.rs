@@ -1,0 +1,109 @@
+//! `[server]` and `[log]`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use ipnet::IpNet;
+use url::Url;
+
+use super::super::file::{LogFile, ServerFile};
+use super::super::nearest::did_you_mean;
+use super::super::units::{Limits, limits_ms};
+use super::super::{Log, LogFormat, Server};
+use super::{Resolver, parse_http};
+use crate::telemetry::log::check_filter;
+
+/// Longer than any supervisor waits before it kills.
+const SHUTDOWN_GRACE: Limits<Duration> = limits_ms(100, 300_000);
+
+/// Ten years of daily files.
+const FILE_KEEP_MAX: i64 = 3650;
+
+impl Resolver<'_> {
+    pub(super) fn server(&mut self, typed: ServerFile) -> Server {
+        let ServerFile { listen, public_url, trusted_proxies, shutdown_grace } = typed;
+        let default = Server::default();
+        Server {
+            listen: self
+                .checked("listen", listen.as_ref(), |text| parse_listen(text))
+                .unwrap_or(default.listen),
+            public_url: self.checked("public_url", public_url.as_ref(), |text| parse_public_url(text)),
+            trusted_proxies: trusted_proxies
+                .iter()
+                .filter_map(|typed| self.checked("trusted_proxies", Some(typed), |text| parse_network(text)))
+                .collect(),
+            shutdown_grace: self
+                .duration("shutdown_grace", &shutdown_grace, &SHUTDOWN_GRACE)
+                .unwrap_or(default.shutdown_grace),
+        }
+    }
+
+    pub(super) fn log(&mut self, typed: LogFile) -> Log {
+        let LogFile { level, format, file, file_keep } = typed;
+        let default = Log::default();
+        let folder = self.folder;
+        Log {
+            level: self
+                .checked("level", level.as_ref(), |text| check_filter(text).map(|()| text.clone()))
+                .unwrap_or(default.level),
+            format: self
+                .checked("format", format.as_ref(), |text| parse_format(text))
+                .unwrap_or(default.format),
+            file: self.checked("file", file.as_ref(), |text| parse_log_file(text, folder)),
+            file_keep: self.number("file_keep", &file_keep, FILE_KEEP_MAX).unwrap_or(default.file_keep),
+        }
+    }
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("\"{text}\" is not an IP address and a port such as \"0.0.0.0:8080\" or \"[::]:8080\"")
+    })
+}
+
+/// An address others are appended to: the path gets a `/` at its end, and there is nothing behind it.
+fn parse_public_url(text: &str) -> Result<Url, String> {
+    let mut url = parse_http(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must end with the path, without \"?\" or \"#\"".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user or a password: it is shown to every viewer".into());
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+/// A network, or one address.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .map(|network| network.trunc())
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| {
+            format!("\"{text}\" is not an address or a network such as \"127.0.0.1\" or \"10.0.0.0/8\"")
+        })
+}
+
+fn parse_format(text: &str) -> Result<LogFormat, String> {
+    LogFormat::from_str(text, false).map_err(|_| {
+        format!("\"{text}\" is unknown, expected auto, text or json{}", did_you_mean(text, FORMATS))
+    })
+}
+
+/// The names of [`LogFormat`].
+const FORMATS: &[&str] = &["auto", "text", "json"];
+
+fn parse_log_file(text: &str, folder: &Path) -> Result<PathBuf, String> {
+    let path = folder.join(text);
+    if Path::new(text).file_name().is_none() || text.ends_with('/') {
+        return Err(format!("\"{text}\" names no file"));
+    }
+    if path.is_dir() {
+        return Err(format!("\"{text}\" is a folder"));
+    }
+    Ok(path)
+}

@@ -1,0 +1,332 @@
+//! Where a source is. The address is a secret: providers put names and passwords into it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::nearest::did_you_mean;
+
+/// The address of a source, checked. Printed, it shows no user, no password, no query value and no path segment
+/// that looks like a credential; [`expose`](Self::expose) gives the whole of it to whoever connects.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SourceUrl {
+    url: Url,
+    kind: SourceKind,
+}
+
+/// The ways Forebay knows to open a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SourceKind {
+    /// `http://` or `https://`.
+    Http,
+    /// A file on this machine, played in a loop.
+    File,
+    /// `testcard://`: the built-in clip.
+    TestCard,
+}
+
+/// Why a text is not the address of a source. No variant repeats the text, for it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceUrlError {
+    /// Nothing that names a scheme.
+    #[error("not an address; it begins with http://, https://, file: or testcard://")]
+    NoScheme,
+    /// A scheme Forebay does not speak.
+    #[error(
+        "unknown scheme \"{scheme}\", expected http, https, file or testcard{}",
+        did_you_mean(scheme, SCHEMES)
+    )]
+    UnknownScheme {
+        /// What stands before `://`.
+        scheme: String,
+    },
+    /// The rest after a known scheme makes no address.
+    #[error("not a valid address: {0}")]
+    Invalid(#[from] url::ParseError),
+    /// Player options in the style of Kodi stand behind the address.
+    #[error("options after \"|\" are not understood; use user_agent = \"…\" and headers = {{ … }}")]
+    PlayerOptions,
+    /// `file:` without a path.
+    #[error(
+        "names no file; write file:clips/a.ts (from the folder of the configuration) or file:///srv/a.ts"
+    )]
+    NoPath,
+    /// Something follows `testcard://`.
+    #[error("nothing may follow testcard://")]
+    TestCardRest,
+}
+
+/// The schemes, as a user may misspell them.
+const SCHEMES: &[&str] = &["http", "https", "file", "testcard"];
+
+impl SourceUrl {
+    /// Reads an address; the path of a `file:` address may be relative to the folder `base`.
+    pub fn parse(text: &str, base: &Path) -> Result<Self, SourceUrlError> {
+        let text = text.trim();
+        let (scheme, rest) = text.split_once(':').ok_or(SourceUrlError::NoScheme)?;
+        match &*scheme.to_ascii_lowercase() {
+            "http" | "https" => {
+                if rest.split_once('|').is_some_and(|(_, options)| options.contains('=')) {
+                    return Err(SourceUrlError::PlayerOptions);
+                }
+                if !rest.starts_with("//") {
+                    return Err(SourceUrlError::NoScheme);
+                }
+                Ok(Self { url: Url::parse(text)?, kind: SourceKind::Http })
+            }
+            "file" => Ok(Self { url: file_url(rest, base)?, kind: SourceKind::File }),
+            "testcard" => match rest.trim_matches('/') {
+                "" => Ok(Self { url: Url::parse("testcard://")?, kind: SourceKind::TestCard }),
+                _ => Err(SourceUrlError::TestCardRest),
+            },
+            // In `user:password@host` the first word is no scheme, and must not be shown.
+            _ if !rest.starts_with("//") => Err(SourceUrlError::NoScheme),
+            _ => Err(SourceUrlError::UnknownScheme { scheme: scheme.into() }),
+        }
+    }
+
+    /// The whole address, secrets included. Not for logs, answers or errors.
+    pub fn expose(&self) -> &Url {
+        &self.url
+    }
+
+    /// How it is opened.
+    pub fn kind(&self) -> SourceKind {
+        self.kind
+    }
+
+    /// The absolute path, for a file.
+    pub fn file_path(&self) -> Option<PathBuf> {
+        match self.kind {
+            SourceKind::File => self.url.to_file_path().ok(),
+            SourceKind::Http | SourceKind::TestCard => None,
+        }
+    }
+
+    /// Tells whether a file can be read now. What lies behind a network shows only when it is opened: `Ok`.
+    pub fn check(&self) -> io::Result<()> {
+        let Some(path) = self.file_path() else { return Ok(()) };
+        let metadata = path.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        // Opening a named pipe would wait for its writer.
+        if metadata.is_file() { std::fs::File::open(path).map(drop) } else { Ok(()) }
+    }
+}
+
+/// All after `file:` is a path, so `?` and `#` belong to the name; `%20` stands for a blank as in any address.
+fn file_url(rest: &str, base: &Path) -> Result<Url, SourceUrlError> {
+    let path = match rest.strip_prefix("//") {
+        // file://localhost/srv/a.ts is the long form of file:///srv/a.ts.
+        Some(rest) => {
+            rest.strip_prefix("localhost/").map_or(Cow::Borrowed(rest), |rest| format!("/{rest}").into())
+        }
+        None => rest.into(),
+    };
+    let path = percent_decode_str(&path).decode_utf8_lossy();
+    let path = Path::new(&*path);
+    if path.file_name().is_none() {
+        return Err(SourceUrlError::NoPath);
+    }
+    let path = std::path::absolute(base.join(path)).map_err(|_| SourceUrlError::NoPath)?;
+    Url::from_file_path(path).map_err(|()| SourceUrlError::NoPath)
+}
+
+impl fmt::Display for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind != SourceKind::Http {
+            return f.write_str(self.url.as_str());
+        }
+        write!(f, "{}://{}", self.url.scheme(), self.url.host_str().unwrap_or_default())?;
+        if let Some(port) = self.url.port() {
+            write!(f, ":{port}")?;
+        }
+        write_path(f, self.url.path())?;
+        if let Some(query) = self.url.query() {
+            for (at, pair) in query.split('&').enumerate() {
+                f.write_str(if at == 0 { "?" } else { "&" })?;
+                // A lone word may itself be the token.
+                match pair.split_once('=') {
+                    Some((key, _)) => write!(f, "{key}={HIDDEN}")?,
+                    None => f.write_str(HIDDEN)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SourceUrl({self})")
+    }
+}
+
+/// Stands for what is not shown.
+const HIDDEN: &str = "***";
+
+/// Routes of Xtream Codes, after which user and password follow as segments.
+const XTREAM_ROUTES: &[&str] = &["live", "movie", "series", "timeshift", "timeshifts"];
+
+fn write_path(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    for (at, segment) in segments.iter().enumerate() {
+        f.write_str("/")?;
+        if is_xtream_credential(&segments, at) || is_token(segment) {
+            f.write_str(HIDDEN)?;
+        } else if let Some(end) = segment.find(['=', ';']) {
+            // Signatures in the path: /hdntl=exp=…~hmac=…/ and /list;session=…
+            write!(f, "{}{HIDDEN}", &segment[..=end])?;
+        } else {
+            f.write_str(segment)?;
+        }
+    }
+    Ok(())
+}
+
+/// `/live/USER/PASSWORD/1.ts`, also below a folder, and `/USER/PASSWORD/1.ts` or `/USER/PASSWORD/1`.
+fn is_xtream_credential(segments: &[&str], at: usize) -> bool {
+    let route = |back: usize| {
+        let route = at.checked_sub(back).map_or("", |at| segments[at]);
+        XTREAM_ROUTES.iter().any(|known| route.eq_ignore_ascii_case(known))
+    };
+    let len = segments.iter().rposition(|segment| !segment.is_empty()).map_or(0, |last| last + 1);
+    if route(1) && at + 2 < len || route(2) && at + 1 < len {
+        return true;
+    }
+    let Some(&last) = len.checked_sub(1).and_then(|last| segments.get(last)) else { return false };
+    let stem = last.split_once('.').map_or(last, |(stem, _)| stem);
+    let numeric = !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit());
+    numeric && len >= 3 && (at + 2 == len || at + 3 == len)
+}
+
+/// A long mix of letters and digits: signed tokens, session ids, UUIDs. It errs on the side of hiding: the host and
+/// the number of the source still tell the operator which one is meant.
+fn is_token(segment: &str) -> bool {
+    let mixed = |text: &str, len: usize, digits: usize| {
+        text.len() >= len
+            && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+            && text.bytes().filter(u8::is_ascii_digit).count() >= digits
+    };
+    mixed(segment, 24, 6) || segment.split(['.', '-', '_', '~']).any(|piece| mixed(piece, 16, 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<SourceUrl, SourceUrlError> {
+        SourceUrl::parse(text, Path::new("/etc/forebay"))
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        for (url, shown) in [
+            ("http://h/a.ts", "http://h/a.ts"),
+            ("https://h:8443/sport/index.m3u8", "https://h:8443/sport/index.m3u8"),
+            ("http://joe:pw@h/a.ts#part", "http://h/a.ts"),
+            ("http://h/get?username=joe&password=pw&word", "http://h/get?username=***&password=***&***"),
+            ("http://h/live/joe/pw/17.ts", "http://h/live/***/***/17.ts"),
+            ("http://h/tv/LIVE/joe/pw/sport.ts", "http://h/tv/LIVE/***/***/sport.ts"),
+            (
+                "http://h/timeshift/joe/pw/60/2026-01-31:18-30/17.ts",
+                "http://h/timeshift/***/***/***/***/17.ts",
+            ),
+            ("http://h/joe/pw/17", "http://h/***/***/17"),
+            ("http://h/joe/pw/17/", "http://h/***/***/17/"),
+            ("http://h/tv/joe/pw/17.m3u8", "http://h/tv/***/***/17.m3u8"),
+            ("http://h/live/sport/index.m3u8", "http://h/live/sport/index.m3u8"),
+            ("http://h/17.ts", "http://h/17.ts"),
+            ("http://h/play/a1b2c3d4e5f6a7b8c9/x.ts", "http://h/play/***/x.ts"),
+            ("http://h/6ba7b810-9dad-11d1-80b4-00c04fd430c8/x.ts", "http://h/***/x.ts"),
+            ("http://h/hdntl=exp=12~hmac=ab/x;sid=4", "http://h/hdntl=***/x;***"),
+            ("http://h", "http://h/"),
+            ("testcard:", "testcard://"),
+            ("file:///srv/joe/pw/17.ts", "file:///srv/joe/pw/17.ts"),
+        ] {
+            let parsed = parse(url).unwrap();
+            assert_eq!(parsed.to_string(), shown, "{url}");
+            assert_eq!(format!("{parsed:?}"), format!("SourceUrl({shown})"), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_whole_address_is_there_for_who_connects() {
+        let url = parse("http://joe:pw@h/live/joe/pw/17.ts?token=t").unwrap();
+        assert_eq!(url.expose().as_str(), "http://joe:pw@h/live/joe/pw/17.ts?token=t");
+        assert_eq!(url.kind(), SourceKind::Http);
+    }
+
+    #[test]
+    fn file_paths_start_at_the_folder_of_the_configuration() {
+        for (url, path) in [
+            ("file:clips/a.ts", "/etc/forebay/clips/a.ts"),
+            ("file://clips/a.ts", "/etc/forebay/clips/a.ts"),
+            ("file:./a.ts", "/etc/forebay/a.ts"),
+            ("FILE:/srv/a.ts", "/srv/a.ts"),
+            ("file:///srv/a%20b.ts", "/srv/a b.ts"),
+            ("file://localhost/srv/a.ts", "/srv/a.ts"),
+            ("file:what? a #1.ts", "/etc/forebay/what? a #1.ts"),
+        ] {
+            let parsed = parse(url).unwrap();
+            assert_eq!(parsed.kind(), SourceKind::File);
+            assert_eq!(parsed.file_path().as_deref(), Some(Path::new(path)), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_relative_folder_of_the_configuration_is_made_absolute() {
+        let here = std::env::current_dir().unwrap();
+        for base in ["", "."] {
+            let parsed = SourceUrl::parse("file:a.ts", Path::new(base)).unwrap();
+            assert_eq!(parsed.file_path(), Some(here.join("a.ts")), "{base:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_readable_file_passes_the_check() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.ts"), "x").unwrap();
+        let check =
+            |url: &str| SourceUrl::parse(url, folder.path()).unwrap().check().map_err(|err| err.kind());
+        assert_eq!(check("file:a.ts"), Ok(()));
+        assert_eq!(check("file:b.ts"), Err(io::ErrorKind::NotFound));
+        assert_eq!(check("file://localhost/tmp"), Err(io::ErrorKind::IsADirectory));
+        assert_eq!(check("http://127.0.0.1:9/"), Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_repeating_it() {
+        for (url, message) in [
+            ("", "not an address; it begins with http://, https://, file: or testcard://"),
+            ("clips/a.ts", "not an address; it begins with http://, https://, file: or testcard://"),
+            ("joe:pw@h/a.ts", "not an address; it begins with http://, https://, file: or testcard://"),
+            ("http:joe:pw@h/a.ts", "not an address; it begins with http://, https://, file: or testcard://"),
+            (
+                "htp://joe:pw@h/",
+                "unknown scheme \"htp\", expected http, https, file or testcard; did you mean \"http\"?",
+            ),
+            ("rtmp://joe:pw@h/", "unknown scheme \"rtmp\", expected http, https, file or testcard"),
+            ("http://", "not a valid address: empty host"),
+            ("http://joe:pw@h:99999/", "not a valid address: invalid port number"),
+            (
+                "http://h/a.ts|User-Agent=VLC",
+                "options after \"|\" are not understood; use user_agent = \"…\" and headers = { … }",
+            ),
+            (
+                "file://",
+                "names no file; write file:clips/a.ts (from the folder of the configuration) or file:///srv/a.ts",
+            ),
+            ("testcard://2", "nothing may follow testcard://"),
+        ] {
+            assert_eq!(parse(url).unwrap_err().to_string(), message, "{url}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! One wrong file a case, with the whole message; and what good files mean.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+mod wrong;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("channels.toml")).map_err(|err| err.to_string())
+}
+
+const GOOD: &str = r#"
+[server]
+listen = "127.0.0.1:1234"
+public_url = "https://tv.example/forebay"
+trusted_proxies = ["127.0.0.1", "10.1.2.3/8", "::1"]
+shutdown_grace = "1m"
+
+[log]
+level = "warn,forebay=debug"
+format = "json"
+file = "logs/forebay.log"
+file_keep = 3
+
+[stream]
+idle_timeout = "1h 30m"
+buffer_bytes = "16MB"
+
+[[channels]]
+id = "one"
+
+  [[channels.sources]]
+  url = "http://joe:hunter2@h/live/joe/hunter2/1.ts?token=hunter2"
+  user_agent = "VLC/3"
+  headers = { X-Key = "hunter2", Accept = "*/*" }
+
+[[channels]]
+id = "two"
+name = "Channel Two"
+number = 1
+group = "News"
+logo = "https://h/two \"2\".png"
+tvg_id = "two.example"
+program = 1010
+idle_timeout = "5s"
+connect_timeout = "6s"
+stall_timeout = "7s"
+start_timeout = "8s"
+buffer = "9s"
+buffer_bytes = 2097152
+burst = "500ms"
+viewer_timeout = "11s"
+sources = ["testcard://", { url = "https://h/b.ts" }]
+"#;
+
+#[test]
+fn a_good_file_means_what_it_says() {
+    let config = Config::parse(GOOD, Path::new("/etc/forebay/channels.toml")).unwrap();
+    let Config { path, server, log, channels } = &config;
+    assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
+    assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
+    assert_eq!(server.public_url.as_ref().unwrap().as_str(), "https://tv.example/forebay/");
+    let proxies: Vec<_> = server.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]);
+    assert_eq!(server.shutdown_grace, Duration::from_mins(1));
+    assert_eq!(log.level, "warn,forebay=debug");
+    assert_eq!(log.format, LogFormat::Json);
+    assert_eq!(log.file.as_deref(), Some(Path::new("/etc/forebay/logs/forebay.log")));
+    assert_eq!(log.file_keep, 3);
+
+    let [one, two] = &channels[..] else { panic!("{channels:?}") };
+    assert_eq!((one.id.as_str(), &*one.name, one.number), ("one", "one", None));
+    let idle_timeout = Duration::from_mins(90);
+    assert_eq!(one.policy, Policy { idle_timeout, buffer_bytes: 16_000_000, ..Policy::default() });
+    let source = &one.sources[0];
+    assert_eq!(source.user_agent.as_deref(), Some("VLC/3"));
+    let headers: Vec<_> =
+        source.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    assert_eq!(headers, [("x-key", "hunter2"), ("accept", "*/*")]);
+    assert!(source.url.expose().as_str().contains("hunter2"));
+
+    assert_eq!((&*two.name, two.number, two.program), ("Channel Two", Some(1), Some(1010)));
+    assert_eq!((two.group.as_deref(), two.tvg_id.as_deref()), (Some("News"), Some("two.example")));
+    assert_eq!(two.logo.as_deref(), Some("https://h/two%20%222%22.png"), "fit for a quoted attribute");
+    let secs = Duration::from_secs;
+    let policy = Policy {
+        idle_timeout: secs(5),
+        connect_timeout: secs(6),
+        stall_timeout: secs(7),
+        start_timeout: secs(8),
+        buffer: secs(9),
+        buffer_bytes: 2 << 20,
+        burst: Duration::from_millis(500),
+        viewer_timeout: secs(11),
+    };
+    assert_eq!(two.policy, policy);
+    let kinds: Vec<_> = two.sources.iter().map(|source| source.url.kind()).collect();
+    assert_eq!(kinds, [SourceKind::TestCard, SourceKind::Http]);
+    assert_eq!(config.warnings(), [""; 0]);
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    let config = parse("").unwrap();
+    let (server, log) = (Server::default(), Log::default());
+    assert_eq!(config, Config { path: "channels.toml".into(), server, log, channels: Vec::new() });
+}
+
+#[test]
+fn nothing_printed_holds_a_secret() {
+    let config = parse(GOOD).unwrap();
+    let channel = &config.channels[0];
+    let source = &channel.sources[0];
+    for shown in [
+        format!("{config:?}"),
+        format!("{config:#?}"),
+        format!("{channel:?}"),
+        format!("{source:?}"),
+        format!("{:?}", source.url),
+        source.url.to_string(),
+    ] {
+        assert!(shown.contains("http://h/live/***/***/1.ts?token=***"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("joe"), "{shown}");
+    }
+}
+
+#[test]
+fn a_channel_is_found_by_its_id_first_and_then_by_its_number() {
+    let channel = |id: &str, number: u32| {
+        format!("[[channels]]\nid = \"{id}\"\nnumber = {number}\nsources = [\"testcard://\"]\n")
+    };
+    let config = parse(&(channel("a", 2) + &channel("2", 7))).unwrap();
+    let found = |text: &str| config.channel_by_number_or_id(text).map(|channel| channel.id.to_string());
+    assert_eq!(found("a").as_deref(), Some("a"));
+    assert_eq!(found("2").as_deref(), Some("2"));
+    assert_eq!(found("7").as_deref(), Some("2"));
+    assert_eq!(found("8"), None);
+    assert!(config.channel("2").is_some() && config.channel("7").is_none());
+}
+
+#[test]
+fn doubtful_things_are_warned_of() {
+    for (text, warning) in [
+        ("", "there are no channels"),
+        (
+            "[[channels]]\nid = 'a'\nsources = ['http://u:p@h/', 'testcard://', 'http://u:p@h/']",
+            "channel \"a\": source 3 is the same as source 1",
+        ),
+        (
+            "[[channels]]\nid = 'a'\nnumber = 2\nsources = ['testcard://']
+             [[channels]]\nid = '2'\nsources = ['testcard://']",
+            "channel \"2\": its id is the number of another channel, and wins over it",
+        ),
+        (
+            "[[channels]]\nid = 'a'\nconnect_timeout = '11s'\nsources = ['testcard://']",
+            "channel \"a\": connect_timeout is longer than start_timeout",
+        ),
+        (
+            "[[channels]]\nid = 'a'\nsources = [{ url = 'testcard://', user_agent = 'x' }]",
+            "channel \"a\": source 1 is not http, so its headers and user_agent have no use",
+        ),
+    ] {
+        assert_eq!(parse(text).unwrap().warnings(), [warning], "{text}");
+    }
+}
+
+#[test]
+fn equal_channels_compare_equal_and_others_do_not() {
+    let first = parse(GOOD).unwrap();
+    assert_eq!(first, parse(GOOD).unwrap());
+    let second = parse(&GOOD.replace("X-Key = \"hunter2\"", "X-Key = \"hunter3\"")).unwrap();
+    assert_ne!(first.channels[0], second.channels[0]);
+    assert_eq!(first.channels[1], second.channels[1]);
+}
+
+#[test]
+fn the_sample_that_ships_is_good() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("channels.toml");
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.warnings(), [""; 0]);
+    let ids: Vec<_> = config.channels.iter().map(|channel| (channel.id.as_str(), channel.number)).collect();
+    assert_eq!(ids, [("testcard", Some(1)), ("testcard-backup", Some(2))]);
+    let sources: Vec<_> = config.channels[1].sources.iter().map(|source| source.url.to_string()).collect();
+    assert_eq!(sources, ["http://127.0.0.1:9/none.ts", "testcard://"]);
+
+    // The channel in comments is good too.
+    let text = std::fs::read_to_string(&path).unwrap();
+    let own = text.split_once("# One of your own:\n").unwrap().1;
+    let own: Vec<_> = own.lines().filter_map(|line| line.strip_prefix("# ")).collect();
+    let config = Config::parse(&own.join("\n"), &path).unwrap();
+    assert_eq!(config.channels[0].sources[1].headers.len(), 1);
+}
+
+/// Every key of the file, as the reader lists them to whoever types a wrong one.
+fn keys(text: &str) -> Vec<String> {
+    let message = parse(text).unwrap_err();
+    let list = message.split_once("expected one of ").unwrap().1.split(';').next().unwrap();
+    list.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_in_the_documentation() {
+    let docs = include_str!("../../docs/config.md");
+    for section in keys("zzzzzz = 1") {
+        assert!(docs.contains(&format!("[{section}]")), "{section}");
+    }
+    for (heading, wrong) in [
+        ("## `[server]`", "[server]\nzzzzzz = 1"),
+        ("## `[log]`", "[log]\nzzzzzz = 1"),
+        ("## `[stream]`", "[stream]\nzzzzzz = 1"),
+        ("### A source", "[[channels]]\nsources = [{ zzzzzz = 1 }]"),
+    ] {
+        let section = docs.split_once(heading).unwrap().1.split("\n## ").next().unwrap();
+        for key in keys(wrong) {
+            assert!(section.contains(&format!("| `{key}` |")), "{heading}: the table lacks {key}");
+            assert!(section.contains(&format!("**`{key}`**")), "{heading}: the text lacks {key}");
+        }
+    }
+    let channels = docs.split_once("## `[[channels]]`").unwrap().1;
+    let stream = keys("[stream]\nzzzzzz = 1");
+    let all = keys("[[channels]]\nzzzzzz = 1");
+    for key in all.iter().filter(|key| !stream.contains(key)) {
+        assert!(
+            channels.contains(&format!("| `{key}` |")) && channels.contains(&format!("**`{key}`**")),
+            "{key}"
+        );
+    }
+    assert!(stream.iter().all(|key| all.contains(key)), "a channel may override each key of [stream]");
+}
+
+#[test]
+fn the_defaults_in_the_documentation_are_the_defaults() {
+    let docs = include_str!("../../docs/config.md");
+    let mut text = String::new();
+    for section in ["server", "log", "stream"] {
+        writeln!(text, "[{section}]").unwrap();
+        let part = docs.split_once(&format!("## `[{section}]`")).unwrap().1.split("\n## ").next().unwrap();
+        for row in part.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+            if cells[3] != "none" {
+                writeln!(text, "{} = {}", cells[1], cells[3]).unwrap();
+            }
+        }
+    }
+    text += "[[channels]]\nid = \"a\"\nsources = [\"testcard://\"]";
+    let config = parse(&text).unwrap();
+    assert_eq!(config.server, Server::default());
+    assert_eq!(config.log, Log::default());
+    assert_eq!(config.channels[0].policy, Policy::default());
+}
+
+#[test]
+fn the_example_in_the_documentation_is_good() {
+    let docs = include_str!("../../docs/config.md");
+    for example in docs.split("```toml\n").skip(1) {
+        parse(example.split("```").next().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |name: &str| {
+        let message = Config::load(&folder.path().join(name)).unwrap_err().to_string();
+        message.replace(&format!("{}/", folder.path().display()), "")
+    };
+    assert_eq!(load("none.toml"), "none.toml: no such file; name another one with --config FILE");
+    std::fs::create_dir(folder.path().join("folder")).unwrap();
+    assert_eq!(load("folder"), "folder: cannot be read: Is a directory");
+    std::fs::write(folder.path().join("latin1.toml"), b"# caf\xe9").unwrap();
+    assert_eq!(load("latin1.toml"), "latin1.toml: not a text in UTF-8");
+}
+
+#[test]
+fn wrong_files_say_what_is_wrong_and_where() {
+    for (text, messages) in wrong::WRONG {
+        let expected: Vec<String> =
+            messages.iter().map(|message| format!("channels.toml:{message}")).collect();
+        let message = parse(text).unwrap_err();
+        assert_eq!(message, expected.join("\n"), "{text}");
+        assert!(!message.contains("hunter2") && !message.contains("joe"), "{message}");
+    }
+}
+
+#[test]
+fn a_file_source_must_be_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.ts"), "").unwrap();
+    let text = "[[channels]]\nid = 'a'\nsources = ['file:a.ts', 'file:b.ts',\n'file:.']";
+    let path = folder.path().join("channels.toml");
+    let message = Config::parse(text, &path).unwrap_err().to_string();
+    let expected = "channels.toml:3:25: source: cannot read b.ts: No such file or directory
+channels.toml:4:1: source: names no file; write file:clips/a.ts (from the folder of the configuration) or file:///srv/a.ts";
+    assert_eq!(message.replace(&format!("{}/", folder.path().display()), ""), expected);
+
+    let config = Config::parse(&text.replace(", 'file:b.ts',\n'file:.'", ""), &path).unwrap();
+    assert_eq!(config.channels[0].sources[0].url.file_path(), Some(folder.path().join("a.ts")));
+}

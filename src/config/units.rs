@@ -1,0 +1,118 @@
+//! Durations and sizes: read, checked against a range, and named in messages.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::file::{TypedDuration, TypedSize};
+
+/// The least and the most a value may be, both included.
+pub(super) struct Limits<T> {
+    pub(super) min: T,
+    pub(super) max: T,
+}
+
+/// Limits in milliseconds, for durations.
+pub(super) const fn limits_ms(min: u64, max: u64) -> Limits<Duration> {
+    Limits { min: Duration::from_millis(min), max: Duration::from_millis(max) }
+}
+
+impl TypedDuration {
+    /// The duration, if it is one and within the limits; else what is wrong with it.
+    pub(super) fn within(&self, limits: &Limits<Duration>) -> Result<Duration, String> {
+        let Self(text) = self;
+        let value = humantime::parse_duration(text)
+            .map_err(|_| format!("\"{text}\" is not a duration such as \"500ms\", \"30s\" or \"5m\""))?;
+        check(value, limits, |value| humantime::format_duration(*value))
+    }
+}
+
+impl TypedSize {
+    /// The size in bytes, if it is one and within the limits; else what is wrong with it.
+    pub(super) fn within(&self, limits: &Limits<u64>) -> Result<u64, String> {
+        let value = match self {
+            Self::Bytes(bytes) => {
+                u64::try_from(*bytes).map_err(|_| format!("{bytes} is less than nothing"))?
+            }
+            Self::Text(text) => parse_size(text).ok_or_else(|| {
+                format!("\"{text}\" is not a size such as \"512 KiB\", \"16 MiB\" or \"16MB\"")
+            })?,
+        };
+        check(value, limits, |value| Size(*value))
+    }
+}
+
+fn check<T: PartialOrd, D: fmt::Display>(
+    value: T,
+    limits: &Limits<T>,
+    shown: impl Fn(&T) -> D,
+) -> Result<T, String> {
+    if value < limits.min || value > limits.max {
+        let (value, min, max) = (shown(&value), shown(&limits.min), shown(&limits.max));
+        return Err(format!("{value} is out of range, expected {min} to {max}"));
+    }
+    Ok(value)
+}
+
+/// A whole number and a unit, with or without a blank between; case does not matter. kB, MB and GB are powers of 1000.
+fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match &*unit.trim_start().to_ascii_lowercase() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// Prints a number of bytes in the largest unit that holds it exactly.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shift, unit) = [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+            .into_iter()
+            .find(|(shift, _)| self.0 > 0 && self.0.trailing_zeros() >= *shift)
+            .unwrap_or((0, "bytes"));
+        write!(f, "{} {unit}", self.0 >> shift)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("16 MiB", Some(16 << 20)),
+            ("16MiB", Some(16 << 20)),
+            ("16mb", Some(16_000_000)),
+            ("512 KiB", Some(512 << 10)),
+            ("1 GiB", Some(1 << 30)),
+            ("7", Some(7)),
+            ("7 B", Some(7)),
+            ("1.5 MiB", None),
+            ("16 M", None),
+            ("MiB", None),
+            ("-1 MiB", None),
+            ("99999999999 GiB", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_size(text), bytes, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_printed_exactly() {
+        for (bytes, shown) in [(0, "0 bytes"), (1 << 20, "1 MiB"), (4 << 30, "4 GiB"), (1500, "1500 bytes")] {
+            assert_eq!(Size(bytes).to_string(), shown);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The address under which the viewer who asks reaches us.
+
+use http::{HeaderMap, HeaderName, header};
+use url::Url;
+
+use super::Peer;
+use crate::config::Server;
+
+/// `public_url` where it is set; else what a trusted proxy says it was asked for (`Forwarded`, RFC 7239, then `X-Forwarded-*`); else the
+/// `Host` of the request. It ends in `/`.
+pub(super) fn base_url(server: &Server, Peer(peer): Peer, headers: &HeaderMap) -> Url {
+    if let Some(url) = &server.public_url {
+        return url.clone();
+    }
+    let peer_ip = peer.ip().to_canonical();
+    let is_trusted = server.trusted_proxies.iter().any(|proxy| proxy.contains(&peer_ip));
+    let first = |name: HeaderName| {
+        let value = headers.get(name)?.to_str().ok()?;
+        Some(value.split(',').next()?.trim().to_owned())
+    };
+    let forwarded = first(header::FORWARDED).filter(|_| is_trusted).unwrap_or_default();
+    let of_forwarded = |key: &str| {
+        forwarded.split(';').find_map(|pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            name.eq_ignore_ascii_case(key).then(|| value.trim_matches('"').to_owned())
+        })
+    };
+    let of_proxy = |name: &'static str| first(HeaderName::from_static(name)).filter(|_| is_trusted);
+    let scheme = of_forwarded("proto").or_else(|| of_proxy("x-forwarded-proto"));
+    let scheme = scheme.filter(|scheme| scheme == "https").unwrap_or_else(|| "http".to_owned());
+    let host = of_forwarded("host")
+        .or_else(|| of_proxy("x-forwarded-host"))
+        .or_else(|| first(header::HOST))
+        .unwrap_or_else(|| server.listen.to_string());
+    let parsed = Url::parse(&format!("{scheme}://{host}/"));
+    // Only a host and a port: whatever else stands in the header does not get into the list.
+    match parsed {
+        Ok(url) if url.path() == "/" && url.username().is_empty() && url.query().is_none() => url,
+        _ => {
+            Url::parse(&format!("http://{}/", server.listen)).expect("a socket address is a host and a port")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(peer: &str, public: Option<&str>, headers: &[(&'static str, &str)]) -> String {
+        let server = Server {
+            public_url: public.map(|url| url.parse().unwrap()),
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            listen: "127.0.0.1:8080".parse().unwrap(),
+            ..Server::default()
+        };
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
+        base_url(&server, Peer(format!("{peer}:5000").parse().unwrap()), &headers).to_string()
+    }
+
+    #[test]
+    fn the_viewer_gets_an_address_that_works_for_them() {
+        let host = [("host", "tv.lan:8080")];
+        assert_eq!(of("192.168.0.9", None, &host), "http://tv.lan:8080/");
+        assert_eq!(of("192.168.0.9", Some("https://tv.example/x/"), &host), "https://tv.example/x/");
+        let proxied =
+            [("host", "inner"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "tv.example, inner")];
+        assert_eq!(of("10.1.1.1", None, &proxied), "https://tv.example/");
+        assert_eq!(of("192.168.0.9", None, &proxied), "http://inner/");
+        assert_eq!(of("[::ffff:10.1.1.1]", None, &proxied), "https://tv.example/");
+        let rfc7239 = [
+            ("host", "inner"),
+            ("forwarded", "for=1.2.3.4;proto=https;host=\"tv.example:444\", for=5.6.7.8"),
+        ];
+        assert_eq!(of("10.1.1.1", None, &rfc7239), "https://tv.example:444/");
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_not_repeated() {
+        for host in ["a/b", "user@evil", "a b", "", "x?y"] {
+            assert_eq!(of("192.168.0.9", None, &[("host", host)]), "http://127.0.0.1:8080/", "{host:?}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Errors as JSON: `{"error":{"code","message"}}`, with the right status.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use serde_json::{Value, json};
+
+use crate::channel::StartFailure;
+
+/// Seconds that a viewer is asked to wait before trying again, when no source answered.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) enum Error {
+    UnknownChannel(String),
+    NoSource(std::sync::Arc<StartFailure>),
+    Closing,
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        match self {
+            Self::UnknownChannel(id) => respond(
+                StatusCode::NOT_FOUND,
+                json!({ "code": "unknown_channel", "message": format!("there is no channel {id:?}") }),
+            ),
+            Self::NoSource(failure) => {
+                let sources: Vec<Value> = failure
+                    .sources
+                    .iter()
+                    .map(|source| {
+                        let (code, message) = source.last_error.clone().unzip();
+                        json!({ "url": source.url, "reason": code, "message": message })
+                    })
+                    .collect();
+                let message = "no source of this channel answered in time";
+                let error = json!({ "code": "no_source", "message": message, "sources": sources });
+                with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
+            }
+            Self::Closing => {
+                let error = json!({ "code": "closing", "message": "the channel or the server is closing" });
+                with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
+            }
+        }
+    }
+}
+
+fn with_retry(mut response: Response) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response
+}
+
+fn respond(status: StatusCode, error: Value) -> Response {
+    let body = Value::from_iter([("error", error)]);
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+pub(super) async fn no_such_route(uri: Uri) -> Response {
+    let message = format!("there is nothing at {}", uri.path());
+    respond(StatusCode::NOT_FOUND, json!({ "code": "not_found", "message": message }))
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+    let message = format!("{} does not take {method}", uri.path());
+    respond(StatusCode::METHOD_NOT_ALLOWED, json!({ "code": "method_not_allowed", "message": message }))
+}

@@ -1,0 +1,61 @@
+//! The HTTP surface: one file per subject, and the server that carries them.
+
+mod base_url;
+mod error;
+mod guarded;
+mod lineup;
+mod live;
+mod ops;
+mod server;
+mod status;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use axum::routing::get;
+
+pub use self::guarded::WriteLimit;
+pub use self::server::{Peer, Server};
+use crate::channel::Channels;
+use crate::config::Config;
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The channels.
+    pub channels: Arc<Channels>,
+    /// The configuration in force.
+    config: Arc<RwLock<Arc<Config>>>,
+}
+
+impl App {
+    /// What the handlers share, at the start.
+    pub fn new(channels: Arc<Channels>, config: Arc<Config>) -> Self {
+        Self { channels, config: Arc::new(RwLock::new(config)) }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another configuration in force.
+    pub fn set_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+}
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    // HEAD has its own handlers on the live routes: a GET's answer without its body would open an upstream.
+    Router::new()
+        .route("/stream/{id}", get(live::by_id).head(live::head_by_id))
+        .route("/api/proxy/channel/{id}", get(live::by_number_or_id).head(live::head_by_number_or_id))
+        .route("/api/streams/status", get(status::all))
+        .route("/api/streams/{id}/status", get(status::one))
+        .route("/playlist.m3u", get(lineup::playlist))
+        .route("/health", get(ops::health))
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::method_not_allowed)
+        .with_state(app)
+}

@@ -1,0 +1,19 @@
+//! For machines that look after the server.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::App;
+
+/// `GET /health`: it runs.
+pub(super) async fn health(State(app): State<App>) -> Json<Value> {
+    let reports = app.channels.reports();
+    Json(json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "channels": app.channels.configured().len(),
+        "streams": reports.len(),
+        "clients": reports.iter().map(|report| report.viewers).sum::<usize>(),
+    }))
+}

@@ -1,0 +1,106 @@
+//! The status document.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use forebay_core::lifecycle::Phase;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::App;
+use super::error::Error;
+use crate::channel::Report;
+use crate::config::Channel;
+
+/// `GET /api/streams/status`: the channels that are open.
+pub(super) async fn all(State(app): State<App>) -> Json<Value> {
+    let reports = app.channels.reports();
+    let streams: Vec<Value> = reports
+        .iter()
+        .map(|report| render(report, app.channels.find(report.id.as_str()).as_deref()))
+        .collect();
+    Json(json!({ "total_streams": streams.len(), "streams": streams }))
+}
+
+/// `GET /api/streams/{id}/status`: one channel, open or not.
+pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
+    let channel = app.channels.find(&id);
+    match (app.channels.report(&id), channel) {
+        (Some(report), channel) => Ok(Json(render(&report, channel.as_deref()))),
+        (None, Some(channel)) => Ok(Json(json!({
+            "id": channel.id.as_str(),
+            "name": channel.name,
+            "number": channel.number,
+            "active": false,
+            "state": "idle",
+            "clients": 0,
+            "source_url": null,
+            "uptime_seconds": 0.0,
+            "bytes_streamed": 0,
+            "last_activity": null,
+        }))),
+        (None, None) => Err(Error::UnknownChannel(id)),
+    }
+}
+
+fn render(report: &Report, channel: Option<&Channel>) -> Value {
+    let now = Timestamp::now();
+    let state = match report.phase {
+        Phase::Idle => "idle",
+        Phase::Starting => "starting",
+        Phase::Active => "active",
+        Phase::Stopping => "stopping",
+        Phase::Stopped => "stopped",
+    };
+    let sources: Vec<Value> = report
+        .sources
+        .iter()
+        .map(|source| {
+            let (code, message) = source.last_error.clone().unzip();
+            json!({ "url": source.url, "last_error": code, "last_error_message": message })
+        })
+        .collect();
+    let switches: Vec<Value> = report
+        .switches
+        .iter()
+        .map(|switch| json!({ "at": seconds(switch.at), "from": switch.from, "to": switch.to, "reason": switch.reason }))
+        .collect();
+    json!({
+        "id": report.id.as_str(),
+        "name": channel.map(|channel| &channel.name),
+        "number": channel.and_then(|channel| channel.number),
+        "active": matches!(report.phase, Phase::Active | Phase::Stopping),
+        "state": state,
+        "clients": report.viewers,
+        "clients_total": report.viewers_total,
+        "source_url": report.sources.get(report.source).map(|source| &source.url),
+        "source_index": report.source,
+        "source_live": report.is_live,
+        "sources": sources,
+        "uptime_seconds": millis(now.duration_since(report.opened_at)),
+        "bytes_streamed": report.bytes_sent,
+        "bytes_received": report.bytes_received,
+        "bytes_skipped": report.bytes_skipped,
+        "last_activity": seconds(report.last_activity),
+        "bitrate": report.bitrate,
+        "streams": report.streams,
+        "upstream_connections_opened": report.upstreams_opened,
+        "failovers": { "total": report.switches_total, "last": switches },
+        "splices": report.output.splices,
+        "codec_changes": report.output.codec_changes,
+        "clock_jumps": report.output.clock_jumps,
+        "continuity_errors_in": report.input.continuity_errors,
+        "continuity_errors_out": report.output.continuity_errors,
+        "slow_viewers": { "moved_on": report.lagged.0, "bytes_missed": report.lagged.1 },
+        "buffer": { "seconds": millis(report.window.try_into().unwrap_or_default()), "bytes": report.window_bytes },
+    })
+}
+
+/// To the second, as in `2025-12-08T19:20:00Z`.
+fn seconds(at: Timestamp) -> String {
+    at.round(jiff::Unit::Second).unwrap_or(at).to_string()
+}
+
+/// Seconds with three decimals.
+fn millis(span: jiff::SignedDuration) -> f64 {
+    (span.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,264 @@
+//! The log: lines on stderr, and in a file a day where one is configured.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::format::{DefaultFields, FormatFields, Writer};
+use tracing_subscriber::fmt::{self as lines, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::daily::Daily;
+use crate::config::nearest::did_you_mean;
+use crate::config::{Log, LogFormat};
+
+/// Keeps the log going; what waits for the file is written when it is dropped. Hold it until the end of `main`.
+#[must_use = "dropping it ends the log file"]
+pub struct Guard {
+    file: Option<(WorkerGuard, ErrorCounter)>,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The level or its directives mean nothing.
+    #[error("log level: {0}")]
+    Filter(#[from] FilterError),
+    /// The file could not be opened.
+    #[error("log file {}: {source}", path.display())]
+    File {
+        /// Its configured name.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is one already.
+    #[error("the log was set up before")]
+    Twice,
+}
+
+/// Why a text is no filter for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FilterError {
+    /// A word alone which is no level. As a directive it would show all of a part of that name, and nothing else.
+    #[error(
+        "\"{word}\" is not a level, expected off, error, warn, info, debug or trace{}",
+        did_you_mean(word, LEVELS)
+    )]
+    Level {
+        /// The word.
+        word: String,
+    },
+    /// No directives.
+    #[error("\"{0}\" is not a filter such as \"info\" or \"info,forebay::upstream=debug\"")]
+    Directives(String),
+}
+
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// Lines that may wait for the disk; beyond that they are lost and counted, for a log must not hold up a stream.
+const WAITING_LINES: usize = 16 * 1024;
+
+/// Sets up the log of this process, once. The level is the one in `config`: flags and environment stand in it already.
+///
+/// Lines go to stderr as text, in colours if that is a terminal and `NO_COLOR` is not set, or as JSON: one object with
+/// `timestamp`, `level`, `target`, `message`, the fields by name, and `spans` from the outermost. The file has the same
+/// without colours.
+pub fn init(config: &Log) -> Result<Guard, Error> {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colours = config.format == LogFormat::Auto && io::stderr().is_terminal() && !no_color;
+    let (subscriber, guard) = build(config, io::stderr, colours)?;
+    subscriber.try_init().map_err(|_| Error::Twice)?;
+    Ok(guard)
+}
+
+/// Tells whether [`init`] would take this level: a level, or directives in the syntax of `tracing`'s `EnvFilter`.
+pub fn check_filter(text: &str) -> Result<(), FilterError> {
+    parse_filter(text).map(drop)
+}
+
+impl Guard {
+    /// How many lines did not reach the file, because the disk was too slow. Those on stderr are all there.
+    pub fn lost_lines(&self) -> usize {
+        self.file.as_ref().map_or(0, |(_, lost)| lost.dropped_lines())
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("lost_lines", &self.lost_lines()).finish_non_exhaustive()
+    }
+}
+
+fn parse_filter(text: &str) -> Result<EnvFilter, FilterError> {
+    for piece in text.split(',').map(str::trim) {
+        let word = !piece.contains(['=', '[', ':']);
+        if word && !LEVELS.iter().any(|level| piece.eq_ignore_ascii_case(level)) {
+            return Err(FilterError::Level { word: piece.into() });
+        }
+    }
+    EnvFilter::builder().parse(text).map_err(|_| FilterError::Directives(text.into()))
+}
+
+fn build<W>(
+    config: &Log,
+    stderr: W,
+    colours: bool,
+) -> Result<(impl Subscriber + Send + Sync + use<W>, Guard), Error>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = parse_filter(&config.level)?;
+    let json = config.format == LogFormat::Json;
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
+    layers.push(if json {
+        json_layer(stderr)
+    } else {
+        lines::layer().with_ansi(colours).with_writer(stderr).boxed()
+    });
+
+    let mut guard = Guard { file: None };
+    if let Some(path) = &config.file {
+        let file = Daily::open(path, config.file_keep)
+            .map_err(|source| Error::File { path: path.clone(), source })?;
+        let (writer, worker): (NonBlocking, _) = NonBlockingBuilder::default()
+            .buffered_lines_limit(WAITING_LINES)
+            .thread_name("log-file")
+            .finish(file);
+        guard.file = Some((worker, writer.error_counter()));
+        layers.push(if json {
+            json_layer(writer)
+        } else {
+            lines::layer().fmt_fields(FileFields::default()).with_ansi(false).with_writer(writer).boxed()
+        });
+    }
+    Ok((tracing_subscriber::registry().with(layers).with(filter), guard))
+}
+
+fn json_layer<S, W>(writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    // `spans` ends with the current one already.
+    lines::layer().json().flatten_event(true).with_current_span(false).with_writer(writer).boxed()
+}
+
+/// The usual format of fields under a type of its own: layers with the same one share the rendered fields of a span,
+/// and the file would get the terminal's colours.
+#[derive(Default)]
+struct FileFields(DefaultFields);
+
+impl<'w> FormatFields<'w> for FileFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        self.0.format_fields(writer, fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// What two lines and two spans look like on stderr.
+    fn written(config: &Log, colours: bool) -> String {
+        #[derive(Clone, Default)]
+        struct Sink(Arc<Mutex<Vec<u8>>>);
+        impl io::Write for Sink {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let sink = Sink::default();
+        let to = sink.clone();
+        let (subscriber, guard) = build(config, move || to.clone(), colours).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let _channel = tracing::info_span!("channel", id = "sport").entered();
+            let _upstream = tracing::info_span!("upstream", source = 1).entered();
+            tracing::info!(bytes.read = 7, "opened");
+            tracing::debug!("not shown at info");
+        });
+        assert_eq!(guard.lost_lines(), 0);
+        drop(guard);
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn after_timestamp(line: &str) -> &str {
+        line.split_once(' ').map(|(_, rest)| rest.trim_start()).unwrap()
+    }
+
+    const TEXT: &str = "INFO channel{id=\"sport\"}:upstream{source=1}: forebay::telemetry::log::tests: opened bytes.read=7\n";
+
+    #[test]
+    fn text_is_for_people() {
+        assert_eq!(after_timestamp(&written(&Log::default(), false)), TEXT);
+    }
+
+    #[test]
+    fn json_is_for_machines() {
+        let line = written(&Log { format: LogFormat::Json, ..Log::default() }, false);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["level"], "INFO");
+        assert_eq!(value["message"], "opened");
+        assert_eq!(value["bytes.read"], 7);
+        assert_eq!(value["spans"][0]["name"], "channel");
+        assert_eq!(value["spans"][0]["id"], "sport");
+        assert_eq!(value["spans"][1]["source"], 1);
+        assert!(value["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+
+    #[test]
+    fn the_file_has_the_lines_without_colours_when_the_guard_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("forebay.log");
+        let stderr = written(&Log { file: Some(file.clone()), ..Log::default() }, true);
+        assert!(stderr.contains("\u{1b}["), "{stderr:?}");
+        assert_eq!(after_timestamp(&std::fs::read_to_string(file).unwrap()), TEXT);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("blocked");
+        std::fs::write(&file, "").unwrap();
+        let config = Log { file: Some(file.join("forebay.log")), ..Log::default() };
+        let message = build(&config, io::stderr, false).err().unwrap().to_string();
+        assert!(message.starts_with("log file ") && message.contains("blocked/forebay.log: "), "{message}");
+    }
+
+    #[test]
+    fn filters_are_checked() {
+        for filter in
+            ["info", "WARN", "off", "info,forebay::upstream=debug", "warn,[channel{id=\"a\"}]=trace"]
+        {
+            assert_eq!(check_filter(filter), Ok(()), "{filter}");
+        }
+        for (filter, message) in [
+            (
+                "inof",
+                "\"inof\" is not a level, expected off, error, warn, info, debug or trace; did you mean \"info\"?",
+            ),
+            ("info,,", "\"\" is not a level, expected off, error, warn, info, debug or trace"),
+            (
+                "forebay=loud",
+                "\"forebay=loud\" is not a filter such as \"info\" or \"info,forebay::upstream=debug\"",
+            ),
+        ] {
+            assert_eq!(check_filter(filter).unwrap_err().to_string(), message);
+        }
+    }
+}

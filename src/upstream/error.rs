@@ -1,0 +1,75 @@
+//! Why an upstream failed.
+
+use std::io;
+
+/// What went wrong with one upstream. No message holds an address: those can hold passwords.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nothing listens there.
+    #[error("the connection was refused")]
+    Refused,
+    /// The name does not resolve, the network is not reachable, TLS failed.
+    #[error("cannot connect: {0}")]
+    Unreachable(String),
+    /// No transport stream came in time.
+    #[error("no transport stream came within the connect timeout")]
+    ConnectTimeout,
+    /// An HTTP status that is no success.
+    #[error("the source answered HTTP {status}")]
+    Status {
+        /// The status code.
+        status: u16,
+    },
+    /// Redirected too often, or to somewhere that cannot be followed.
+    #[error("the source redirects in vain: {0}")]
+    Redirect(String),
+    /// The request could not be made.
+    #[error("the request cannot be made: {0}")]
+    Request(String),
+    /// The stream ended; a live stream has no end.
+    #[error("the stream ended")]
+    Ended,
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// A file cannot be read.
+    #[error("the file cannot be read: {0}")]
+    File(String),
+    /// The bytes are no transport stream; the text says what they are.
+    #[error("no transport stream: {0}")]
+    NotTransportStream(String),
+    /// A transport stream without a picture to start with.
+    #[error("no picture to start with")]
+    NoPicture,
+    /// What comes cannot be read.
+    #[error("the stream is scrambled")]
+    Scrambled,
+    /// Its clock or its time stamps stood still.
+    #[error("media time stood still")]
+    Stalled,
+}
+
+impl Error {
+    /// A short name for counters and the status document.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Unreachable(_) => "unreachable",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Status { .. } => "http_status",
+            Self::Redirect(_) => "redirect",
+            Self::Request(_) => "request",
+            Self::Ended => "ended",
+            Self::Broken(_) => "broken",
+            Self::File(_) => "file",
+            Self::NotTransportStream(_) => "not_transport_stream",
+            Self::NoPicture => "no_picture",
+            Self::Scrambled => "scrambled",
+            Self::Stalled => "stalled",
+        }
+    }
+
+    pub(super) fn of_file(error: &io::Error) -> Self {
+        Self::File(error.to_string())
+    }
+}

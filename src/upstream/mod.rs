@@ -1,0 +1,86 @@
+//! Opens a source: one upstream, as a stream of pieces.
+//!
+//! Every kind of source has a file here. What is opened is not yet known to be a transport stream, and this room does not
+//! care: it brings bytes, says where a new run of them begins, and how fast they may be taken. HLS and UDP get files of their own.
+
+mod error;
+mod file;
+mod http;
+pub mod sniff;
+mod testcard;
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+
+pub use self::error::Error;
+use crate::config::{Source, SourceKind};
+
+/// What an upstream brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes that follow those before.
+    Bytes(Bytes),
+    /// The run of bytes is complete, and another begins: a file from its start. Nothing of the next run's counters or clocks need fit.
+    Seam,
+}
+
+/// How fast an upstream may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as it comes: it comes live.
+    Live,
+    /// No faster than it plays: it could be read at any speed.
+    MediaTime,
+}
+
+/// One open upstream. Dropping it closes its connection.
+pub struct Upstream {
+    /// The pieces. An endless stream: its end is a failure.
+    pub pieces: BoxStream<'static, Result<Piece, Error>>,
+    /// How fast they may be taken.
+    pub pace: Pace,
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("pace", &self.pace).finish_non_exhaustive()
+    }
+}
+
+/// Opens sources. A trait, so that a test can bring its own bytes.
+pub trait Opener: fmt::Debug + Send + Sync {
+    /// Opens `source`. Dropping the future abandons the attempt and closes whatever it has opened.
+    fn open(&self, source: &Source) -> BoxFuture<'static, Result<Upstream, Error>>;
+}
+
+/// Opens every kind of source that a configuration can name.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    http: http::Client,
+}
+
+impl Sources {
+    /// Prepares what all upstreams share: the TLS settings and the trusted roots.
+    pub fn new() -> Self {
+        Self { http: http::Client::new() }
+    }
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Opener for Sources {
+    fn open(&self, source: &Source) -> BoxFuture<'static, Result<Upstream, Error>> {
+        match source.url.kind() {
+            SourceKind::Http => self.http.open(source),
+            SourceKind::File => Box::pin(file::open(source.url.clone())),
+            SourceKind::TestCard => Box::pin(std::future::ready(Ok(testcard::open()))),
+        }
+    }
+}
