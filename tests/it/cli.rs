@@ -1,0 +1,439 @@
+//! The program as its users meet it: what it prints, how it starts and ends, signals, and what it writes into the log.
+
+use std::path::Path;
+use std::time::Duration;
+
+use forebay_testkit::client::{self, Ended, Request, Viewer};
+use forebay_testkit::clip::{Clip, Kind};
+use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::ts::{Checker, Limits, PACKET_SIZE, demux, runs};
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::program::{Program, Setup};
+use crate::relay::{channel, refusing};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const TEST_CARD: &str = "[[channels]]\nid = \"card\"\nsources = [\"testcard://\"]\n";
+
+/// The sample that ships.
+fn sample() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("channels.toml").to_str().expect("a plain path").into()
+}
+
+fn clip() -> Behaviour {
+    Behaviour::ts(Clip::get(Kind::H264Aac))
+}
+
+/// A viewer who is watching.
+async fn watch(program: &Program, path: &str) -> Viewer {
+    let mut viewer = Viewer::get(program.address(), path).await;
+    assert_eq!(viewer.status(), 200, "{path}");
+    assert!(!viewer.read_until(PACKET_SIZE).await.is_empty(), "{path}");
+    viewer
+}
+
+mod check {
+    use super::*;
+
+    #[tokio::test]
+    async fn says_that_a_good_file_is_good() {
+        let finished = Setup::with_config(TEST_CARD).arg("check").run().await;
+        assert_eq!((finished.status.code(), &finished.log[..]), (Some(0), ""), "{finished:?}");
+        assert_eq!(finished.output, "channels.toml: ok, 1 channel, 1 source\n");
+        let finished = Setup::with_config("").arg("check").arg(&sample()).run().await;
+        assert_eq!((finished.status.code(), &finished.log[..]), (Some(0), ""), "{finished:?}");
+    }
+
+    #[tokio::test]
+    async fn says_what_is_wrong_with_a_bad_file_and_where() {
+        for (text, expected) in [
+            ("[server]\nlisten = \"here\"", "channels.toml:2:10: listen: "),
+            (
+                "[[channels]]\nid = \"a\"\nnmae = \"A\"\nsources = [\"testcard://\"]",
+                "channels.toml:3:1: unknown key \"nmae\"",
+            ),
+            ("[[channels]]\nid = \"a\"\nsources = []", "channels.toml:3:11: channel \"a\" has no sources"),
+            ("[[channels]]\nid = \"a\"\n", "channels.toml:1:1: channel \"a\" has no sources"),
+            (
+                "[[channels]]\nid = \"a\"\nsources = [\"testcard://\"]\n[[channels]]\nid = \"a\"\nsources = [\"testcard://\"]",
+                "channels.toml:5:6: ",
+            ),
+            (
+                "[[channels]]\nid = \"a\"\nsources = [\"rtmp://joe:hunter2@h/\"]",
+                "channels.toml:3:12: source: unknown scheme \"rtmp\", expected http, https, file or testcard",
+            ),
+            (
+                "[[channels]]\nid = \"a\"\nsources = [\"file:gone.ts\"]",
+                "channels.toml:3:12: source: cannot read ",
+            ),
+            ("[[channels]\n", "channels.toml:1:"),
+        ] {
+            let finished = Setup::with_config(text).arg("check").run().await;
+            assert_eq!((finished.status.code(), &finished.output[..]), (Some(1), ""), "{text}: {finished:?}");
+            assert!(finished.log.starts_with(expected), "{text}: {}", finished.log);
+            assert!(!finished.log.contains("hunter2"), "{}", finished.log);
+            // And it does not start with it.
+            let started = Setup::with_config(text).run().await;
+            assert_eq!((started.status.code(), &started.output[..]), (Some(1), ""), "{text}: {started:?}");
+            assert!(started.log.contains(expected), "{text}: {}", started.log);
+        }
+        let finished = Setup::with_config("").arg("check").arg("gone.toml").run().await;
+        assert_eq!(finished.status.code(), Some(1));
+        assert!(finished.log.starts_with("gone.toml: no such file"), "{}", finished.log);
+    }
+}
+
+mod start {
+    use super::*;
+
+    #[tokio::test]
+    async fn help_explains_what_there_is() {
+        let finished = Setup::with_config("").arg("--help").run().await;
+        assert_eq!(finished.status.code(), Some(0));
+        for piece in [
+            "Usage: forebay",
+            "check",
+            "probe",
+            "--config",
+            "--listen",
+            "FOREBAY_CONFIG",
+            "SIGHUP",
+            "Examples:",
+        ] {
+            assert!(finished.output.contains(piece), "{piece}: {}", finished.output);
+        }
+        let finished = Setup::with_config("").arg("--version").run().await;
+        assert_eq!(finished.output, format!("forebay {}\n", env!("CARGO_PKG_VERSION")));
+        let finished = Setup::with_config("").arg("serve").run().await;
+        assert_eq!((finished.status.code(), &finished.output[..]), (Some(2), ""), "{finished:?}");
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_one_clear_line() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let finished = Setup::with_config(TEST_CARD).arg("--listen").arg(&address).run().await;
+        assert_eq!((finished.status.code(), &finished.output[..]), (Some(1), ""), "{finished:?}");
+        let line = format!("forebay: cannot listen on {address}: Address already in use");
+        assert!(finished.log.starts_with(&line) && finished.log.lines().count() == 1, "{}", finished.log);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_sample_that_ships_has_something_to_watch() {
+        let program = Setup::with_config("")
+            .arg("--listen")
+            .arg("127.0.0.1:0")
+            .arg("--config")
+            .arg(&sample())
+            .start()
+            .await;
+        let (output, base) = (program.output(), format!("http://{}/", program.address()));
+        let lines: Vec<&str> = output.lines().collect();
+        let expected = [
+            format!("forebay {}", env!("CARGO_PKG_VERSION")),
+            format!("configuration {}", sample()),
+            "2 channels".into(),
+            format!("listening on http://{}", program.address()),
+            format!("playlist {base}playlist.m3u"),
+        ];
+        assert_eq!(lines[..5], expected, "a line for each thing a person needs");
+        let playlist = client::get(program.address(), "/playlist.m3u").await.text();
+        let urls: Vec<&str> = playlist.lines().filter_map(|line| line.strip_prefix(&base)).collect();
+        assert_eq!(urls, ["stream/testcard.ts", "stream/testcard-backup.ts"], "{playlist}");
+        for path in urls {
+            let bytes = Viewer::get(program.address(), &format!("/{path}")).await.read_until(100_000).await;
+            Checker::check(&bytes).assert_clean();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn it_listens_soon_and_needs_little_memory_while_nobody_watches() {
+        let mut times = Vec::new();
+        let mut memory = 0;
+        for _ in 0..5 {
+            let program = Setup::new(TEST_CARD).start().await;
+            times.push(program.age());
+            assert!(program.output().contains("\n1 channel\n"), "{}", program.output());
+            let (status, health) = client::get_json(program.address(), "/health").await;
+            assert_eq!((status, &health["status"]), (200, &"ok".into()), "{health}");
+            memory = memory.max(program.memory_kb("VmRSS"));
+        }
+        times.sort_unstable();
+        println!("listening after {:.0?} (median of {times:.0?}); {memory} kB resident when idle", times[2]);
+        assert!(times[2] < SECOND, "the aim is 100 ms, on a machine that is not busy: {times:?}");
+        assert!(memory < 20 * 1024, "{memory} kB");
+    }
+}
+
+mod signals {
+    use super::*;
+
+    /// A viewer who takes nothing, on a channel that has sent more than the system holds for one.
+    async fn stuck(program: &Program) -> Viewer {
+        let request = Request::get(program.address(), "/stream/card").receive_buffer(8 * 1024);
+        let viewer = request.open().await.expect("the relay answers");
+        assert_eq!(viewer.status(), 200);
+        let is_stuck = async {
+            while client::get_json(program.address(), "/api/streams/card/status").await.1["buffer"]["bytes"]
+                .as_u64()
+                < Some(400_000)
+            {
+                tokio::time::sleep(SECOND / 50).await;
+            }
+        };
+        tokio::time::timeout(5 * SECOND, is_stuck)
+            .await
+            .expect("a test card that is read ahead fills the buffer");
+        viewer
+    }
+
+    const LONG_BURST: &str = "[stream]\nburst = \"8s\"\n";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_first_one_ends_viewers_and_then_the_program() {
+        let origin = Origin::start().await;
+        origin.serve("/a.ts", clip());
+        for signal in [Signal::TERM, Signal::INT] {
+            let program = Setup::new(&channel("one", &[origin.url("/a.ts")], "")).start().await;
+            let mut viewer = watch(&program, "/stream/one").await;
+            let asked = Instant::now();
+            program.signal(signal);
+            viewer.read_to_end().await;
+            assert_eq!(viewer.ended(), Some(&Ended::Cleanly));
+            assert!(viewer.total().is_multiple_of(PACKET_SIZE as u64), "whole packets to the end");
+            let finished = program.wait().await;
+            assert_eq!(finished.status.code(), Some(0), "{signal:?}: {finished:?}");
+            assert!(asked.elapsed() < 2 * SECOND, "{signal:?}: {:?}", asked.elapsed());
+            origin.wait_connections("/a.ts", 0, SECOND).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_viewer_who_takes_nothing_holds_up_the_end_no_longer_than_the_grace_period() {
+        let config = format!("shutdown_grace = \"500ms\"\n{LONG_BURST}{TEST_CARD}");
+        let program = Setup::new(&config).start().await;
+        let _stuck = stuck(&program).await;
+        let asked = Instant::now();
+        program.signal(Signal::TERM);
+        let finished = program.wait().await;
+        let took = asked.elapsed();
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        assert!((SECOND / 2..2 * SECOND).contains(&took), "{took:?}: {}", finished.log);
+        assert!(finished.log.contains("grace period"), "{}", finished.log);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_second_one_ends_it_at_once() {
+        let config = format!("shutdown_grace = \"1m\"\n{LONG_BURST}{TEST_CARD}");
+        let mut program = Setup::new(&config).start().await;
+        let _stuck = stuck(&program).await;
+        program.signal(Signal::TERM);
+        program.wait_log("stopping").await;
+        let asked = Instant::now();
+        program.signal(Signal::TERM);
+        let finished = program.wait().await;
+        assert_eq!(finished.status.code(), Some(130), "as a program that was interrupted: {finished:?}");
+        assert!(asked.elapsed() < SECOND, "{:?}", asked.elapsed());
+    }
+}
+
+mod reload {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn touches_only_viewers_of_what_has_changed() {
+        let (old, new) = (Clip::get(Kind::H264Aac), Clip::get(Kind::H264AacB));
+        let origin = Origin::start().await;
+        origin
+            .serve("/keep.ts", clip())
+            .serve("/old.ts", clip())
+            .serve("/new.ts", Behaviour::ts(new.clone()));
+        origin.serve("/gone.ts", clip());
+        let one = |id, path| channel(id, &[origin.url(path)], "");
+        let before = one("keep", "/keep.ts") + &one("change", "/old.ts") + &one("gone", "/gone.ts");
+        let mut program = Setup::new(&before).start().await;
+        let mut kept = Viewer::get(program.address(), "/stream/keep").await;
+        let mut changed = Viewer::get(program.address(), "/stream/change").await;
+        let mut gone = watch(&program, "/stream/gone").await;
+        let mut bytes = changed.read_for(SECOND).await;
+
+        program
+            .set_config(&(one("change", "/new.ts") + &one("added", "/keep.ts") + &one("keep", "/keep.ts")));
+        program.signal(Signal::HUP);
+        program.wait_log("configuration reloaded").await;
+        gone.read_to_end().await;
+        assert_eq!(gone.ended(), Some(&Ended::Cleanly));
+        origin.wait_connections("/gone.ts", 0, SECOND).await;
+        origin.wait_connections("/old.ts", 0, SECOND).await;
+        let (rest, keep) = tokio::join!(changed.read_for(4 * SECOND), kept.read_for(4 * SECOND));
+        bytes.extend(rest);
+        assert_eq!((kept.ended(), changed.ended()), (None, None));
+        Checker::check(&keep).assert_clean();
+        assert_eq!((origin.opened("/keep.ts"), origin.opened("/new.ts")), (1, 1));
+        let report = Checker::check(&bytes);
+        report.assert_within(&Limits { dts_gap: 2 * SECOND, ..Limits::default() });
+        assert_eq!(report.pmt_versions, [0], "the same set of streams is the same map");
+        let (old, new, got) = (old.pes(), new.pes(), demux(&bytes));
+        let found = runs(&[&old[&0x100], &new[&0x300]], &got[&0x100]).unwrap();
+        assert_eq!(
+            found.iter().map(|run| run.source).collect::<Vec<_>>(),
+            [0, 1],
+            "one, then the other: {found:?}"
+        );
+        assert_eq!(client::get(program.address(), "/stream/gone").await.status, 404);
+        watch(&program, "/stream/added").await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn with_a_bad_file_changes_nothing_and_says_why() {
+        let mut program = Setup::new(TEST_CARD).start().await;
+        let mut viewer = watch(&program, "/stream/card").await;
+        program.set_config("[[channels]]\nid = \"other\"\nsource = [\"testcard://\"]\n");
+        program.signal(Signal::HUP);
+        program.wait_log("not reloaded").await;
+        let log = program.log();
+        assert!(log.contains("channels.toml:5:1: unknown key \"source\""), "{log}");
+        assert!(log.contains("did you mean \"sources\"?"), "{log}");
+        assert!(!viewer.read_for(SECOND).await.is_empty());
+        assert_eq!(viewer.ended(), None);
+        let playlist = client::get(program.address(), "/playlist.m3u").await.text();
+        assert!(playlist.contains("/stream/card.ts") && !playlist.contains("other"), "{playlist}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn needs_no_signal() {
+        let mut program = Setup::new(TEST_CARD).start().await;
+        program.set_config(&(TEST_CARD.to_owned() + &channel("added", &["testcard://".into()], "")));
+        program.wait_log("configuration reloaded").await;
+        watch(&program, "/stream/added").await;
+    }
+}
+
+mod log {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn goes_to_a_file_too() {
+        let config = format!("[log]\nfile = \"logs/forebay.log\"\n{TEST_CARD}");
+        let mut program = Setup::new(&config).start().await;
+        drop(watch(&program, "/stream/card").await);
+        program.wait_log("viewer left").await;
+        let file = program.folder().join("logs/forebay.log");
+        program.signal(Signal::TERM);
+        let (folder, finished) = program.wait_in_folder().await;
+        let untimed = |text: &str| -> Vec<String> {
+            text.lines().filter_map(|line| Some(line.split_once("Z ")?.1.to_owned())).collect()
+        };
+        assert_eq!(untimed(&std::fs::read_to_string(file).unwrap()), untimed(&finished.log), "line by line");
+        assert_eq!(
+            finished.log.lines().filter(|line| line.contains("viewer joined")).count(),
+            1,
+            "{}",
+            finished.log
+        );
+        drop(folder);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn may_be_json_for_machines() {
+        let mut program = Setup::new(TEST_CARD).arg("--log-format").arg("json").start().await;
+        drop(watch(&program, "/stream/card").await);
+        program.wait_log("viewer left").await;
+        program.signal(Signal::TERM);
+        let finished = program.wait().await;
+        let lines: Vec<Value> =
+            finished.log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for line in &lines {
+            let is_text = |key: &str| line[key].is_string();
+            assert!(
+                is_text("timestamp") && is_text("level") && is_text("target") && is_text("message"),
+                "{line}"
+            );
+        }
+        let find = |message: &str| {
+            lines.iter().find(|line| line["message"] == message).unwrap_or_else(|| panic!("{message}"))
+        };
+        let span = &find("viewer joined")["spans"][0];
+        assert_eq!((&span["name"], &span["channel"]), (&"session".into(), &"card".into()), "{span}");
+        let opening = find("opening source");
+        assert_eq!(
+            (&opening["spans"][0]["name"], &opening["spans"][0]["id"]),
+            (&"channel".into(), &"card".into())
+        );
+        assert_eq!((&opening["url"], &opening["source"]), (&"testcard://".into(), &0.into()), "{opening}");
+    }
+
+    /// Whatever happens to it, no part of an address that could be a secret is written or answered.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn and_answers_hold_no_secret() {
+        const SECRETS: [&str; 6] = ["joe", "hunter2", "s3cret", "k3y", "c00kie", "am9lOmh1bnRlcjI"];
+        let origin = Origin::start().await;
+        let (_taken, refused) = refusing();
+        let address = origin.address();
+        let location = |path: &str| format!("http://joe:hunter2@{path}?token=s3cret");
+        let away = |to: &str| Behaviour::redirect(to, Some("sid=c00kie"));
+        origin
+            .serve("/live.ts", clip().end_after(SECOND))
+            .serve("/to-refused", away(&location(&format!("{refused}/x"))))
+            .serve("/round", away("/round?token=s3cret"))
+            .serve("/nowhere", away("ftp://joe:hunter2@h/?token=s3cret"))
+            .serve("/invalid", away("http://joe:hunter2@[s3cret/"))
+            .serve("/unknown", away("http://joe:hunter2@no-such-host.invalid/s3cret?token=s3cret"))
+            .serve("/page", Behaviour::body("text/html", "<html>"))
+            .serve("/forbidden", Behaviour::status(403, "text/plain", "no"));
+        let paths =
+            ["/live.ts", "/to-refused", "/round", "/nowhere", "/invalid", "/unknown", "/page", "/forbidden"];
+        let table = |path: &str| {
+            let url = location(&format!("{address}{path}"));
+            format!("{{ url = {url:?}, headers = {{ X-Key = \"k3y\", Cookie = \"a=c00kie\" }} }}")
+        };
+        let sources: Vec<String> = paths[1..].iter().map(|path| table(path)).collect();
+        let failing = format!("[[channels]]\nid = \"failing\"\nsources = [{}]\n", sources.join(", "));
+        let flapping = format!(
+            "[[channels]]\nid = \"flapping\"\nsources = [{}, {}]\n",
+            table("/live.ts"),
+            table("/page")
+        );
+        let config =
+            format!("[log]\nfile = \"forebay.log\"\n[stream]\nstart_timeout = \"2s\"\n{failing}{flapping}");
+        let mut program = Setup::new(&config).arg("--log").arg("trace").start().await;
+        let mut viewer = Viewer::get(program.address(), "/stream/flapping").await;
+        let failed = client::get(program.address(), "/stream/failing").await;
+        assert_eq!(failed.status, 503);
+        assert!(!viewer.read_for(2 * SECOND).await.is_empty());
+        // A configuration that is wrong is quoted with care.
+        program.set_config("[[channels]]\nid = \"a\"\nsources = [\"rtmp://joe:hunter2@h/?token=s3cret\", joe:hunter2@s3cret]\n");
+        program.signal(Signal::HUP);
+        program.wait_log("not reloaded").await;
+        let mut told = vec![failed.text()];
+        for path in ["/api/streams/status", "/api/streams/flapping/status", "/playlist.m3u", "/health"] {
+            told.push(client::get(program.address(), path).await.text());
+        }
+        program.signal(Signal::TERM);
+        let (folder, finished) = program.wait_in_folder().await;
+        told.push(std::fs::read_to_string(folder.path().join("forebay.log")).unwrap());
+        told.extend([finished.output, finished.log]);
+        let body = failed.json();
+        let sources = body["error"]["sources"].as_array().unwrap().iter();
+        let reasons: Vec<_> = sources.filter_map(|source| source["reason"].as_str()).collect();
+        let expected = [
+            "refused",
+            "redirect",
+            "redirect",
+            "http_status",
+            "unreachable",
+            "not_transport_stream",
+            "http_status",
+        ];
+        assert_eq!(reasons, expected, "{body:#}");
+        for text in told {
+            for secret in SECRETS {
+                let line = text.lines().find(|line| line.contains(secret));
+                assert_eq!(line, None, "{secret} is told");
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Forebay from outside: real sockets, real clock, the testkit's origin, real players. A file per subject.
+
+#![allow(clippy::print_stdout, reason = "measured numbers are told")]
+
+mod bad_input;
+mod cli;
+mod failover;
+mod on_demand;
+mod playing;
+mod program;
+mod relay;
+mod slow;

@@ -1,0 +1,216 @@
+//! The program under test: the real binary, started as its users start it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+/// Nothing that a test waits for takes longer than this.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder with a configuration, and how the program is to be started with it.
+pub(crate) struct Setup {
+    folder: TempDir,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Setup {
+    /// This configuration, on a free port.
+    pub(crate) fn new(channels: &str) -> Self {
+        let setup = Self::with_config(&config(channels));
+        setup.arg("--config").arg("channels.toml")
+    }
+
+    /// This text as `channels.toml`, whatever it is.
+    pub(crate) fn with_config(text: &str) -> Self {
+        let folder = tempfile::tempdir().expect("the temporary folder can be written");
+        let setup = Self { folder, arguments: Vec::new(), variables: Vec::new() };
+        std::fs::write(setup.path("channels.toml"), text).expect("its own folder can be written");
+        setup
+    }
+
+    pub(crate) fn arg(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// A file in the folder in which the program runs.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts the program, and returns when it listens.
+    pub(crate) async fn start(self) -> Program {
+        let mut program = self.spawn();
+        let listens = program.wait_output(|text| text.contains("\nplaylist ")).await;
+        assert!(listens, "the program does not listen: {}", program.everything());
+        let output = program.output.text.borrow().clone();
+        let address = output.lines().find_map(|line| line.strip_prefix("listening on http://"));
+        program.address = address.and_then(|address| address.parse().ok()).expect("it says where it listens");
+        program
+    }
+
+    /// Runs the program to its end.
+    pub(crate) async fn run(self) -> Finished {
+        self.spawn().wait().await
+    }
+
+    fn spawn(self) -> Program {
+        let began = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_forebay"))
+            .args(&self.arguments)
+            .env_remove("FOREBAY_CONFIG")
+            .env_remove("FOREBAY_LISTEN")
+            .env_remove("FOREBAY_LOG")
+            .envs(self.variables)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary under test can be run");
+        let output = Text::read(child.stdout.take().expect("it was asked for"));
+        let log = Text::read(child.stderr.take().expect("it was asked for"));
+        let address = SocketAddr::from(([0, 0, 0, 0], 0));
+        Program { child, folder: self.folder, output, log, address, began }
+    }
+}
+
+/// A configuration that listens on a free port.
+fn config(channels: &str) -> String {
+    format!("[server]\nlisten = \"127.0.0.1:0\"\n{channels}")
+}
+
+/// The running program. Dropped, it is killed.
+pub(crate) struct Program {
+    child: Child,
+    folder: TempDir,
+    output: Text,
+    log: Text,
+    address: SocketAddr,
+    began: Instant,
+}
+
+/// How the program ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) output: String,
+    pub(crate) log: String,
+}
+
+impl Program {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has written to stdout.
+    pub(crate) fn output(&self) -> String {
+        self.output.text.borrow().clone()
+    }
+
+    /// What it has written to stderr.
+    pub(crate) fn log(&self) -> String {
+        self.log.text.borrow().clone()
+    }
+
+    /// Waits until something stands in the log.
+    pub(crate) async fn wait_log(&mut self, piece: &str) {
+        let wait = self.log.text.wait_for(|text| text.contains(piece));
+        let found = timeout(PATIENCE, wait).await.is_ok_and(|found| found.is_ok());
+        assert!(found, "{piece:?} is not in the log: {}", self.everything());
+    }
+
+    async fn wait_output(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
+        timeout(PATIENCE, self.output.text.wait_for(|text| wanted(text)))
+            .await
+            .is_ok_and(|found| found.is_ok())
+    }
+
+    /// Replaces its configuration at once, as careful editors do.
+    pub(crate) fn set_config(&self, channels: &str) {
+        let (new, path) = (self.folder.path().join("new.toml"), self.folder.path().join("channels.toml"));
+        std::fs::write(&new, config(channels)).expect("its own folder can be written");
+        std::fs::rename(&new, &path).expect("its own folder can be written");
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it is running");
+        kill_process(id, signal).expect("it is ours");
+    }
+
+    /// A line of `/proc/PID/status` in kB, such as `VmRSS`.
+    pub(crate) fn memory_kb(&self, key: &str) -> u64 {
+        let id = self.child.id().expect("it is running");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux tells");
+        let value = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        let number = value.and_then(|value| value.trim().strip_suffix(" kB")?.parse().ok());
+        number.unwrap_or_else(|| panic!("no {key} in {status}"))
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn wait(self) -> Finished {
+        self.wait_in_folder().await.1
+    }
+
+    /// Waits for its end, and keeps what it has left in its folder.
+    pub(crate) async fn wait_in_folder(mut self) -> (TempDir, Finished) {
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        let Ok(status) = status else { panic!("the program does not end: {}", self.everything()) };
+        let (output, log) = (self.output.all().await, self.log.all().await);
+        (self.folder, Finished { status: status.expect("it is ours"), output, log })
+    }
+
+    /// How long ago it was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn everything(&self) -> String {
+        format!("stdout:\n{}\nstderr:\n{}", self.output(), self.log())
+    }
+}
+
+/// What the program writes, as far as it has come.
+struct Text {
+    text: watch::Receiver<String>,
+    reading: JoinHandle<()>,
+}
+
+impl Text {
+    fn read(pipe: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let (sender, text) = watch::channel(String::new());
+        let reading = tokio::spawn(async move {
+            let mut lines = BufReader::new(pipe).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                sender.send_modify(|text| text.extend([&line[..], "\n"]));
+            }
+        });
+        Self { text, reading }
+    }
+
+    /// All of it, when the program has ended.
+    async fn all(self) -> String {
+        let _ = self.reading.await;
+        self.text.borrow().clone()
+    }
+}

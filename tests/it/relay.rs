@@ -1,0 +1,103 @@
+//! A relay under test: the application on a free port, in the test's own process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay::app::App;
+use forebay::config::Config;
+use forebay::upstream::Sources;
+use forebay_testkit::client;
+use serde_json::Value;
+use tokio::net::TcpSocket;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A channel with these sources and further settings, in the words of the configuration file.
+pub(crate) fn channel(id: &str, sources: &[String], settings: &str) -> String {
+    format!("[[channels]]\nid = {id:?}\nsources = {sources:?}\n{settings}\n")
+}
+
+/// An address that refuses connections, for as long as the socket lives: it is taken, but nobody listens.
+pub(crate) fn refusing() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("there is a socket left");
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a loopback port is free");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    (socket, address)
+}
+
+/// A running relay; dropped, it is told to stop.
+pub(crate) struct Relay {
+    address: SocketAddr,
+    stop: CancellationToken,
+    running: JoinHandle<bool>,
+}
+
+impl Relay {
+    /// Starts a relay with these channels, in the words of the configuration file.
+    pub(crate) fn start(channels: &str) -> Self {
+        let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{channels}");
+        let config =
+            Config::parse(&text, Path::new("channels.toml")).unwrap_or_else(|error| panic!("{error}"));
+        let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()))
+            .expect("a free port is listened on");
+        let (address, stop) = (app.address(), CancellationToken::new());
+        let running = tokio::spawn(app.run(stop.clone()));
+        Self { address, stop, running }
+    }
+
+    /// One channel `one` with these sources and further settings.
+    pub(crate) fn with_sources(sources: &[String], settings: &str) -> Self {
+        Self::start(&channel("one", sources, settings))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// What the status document says of a channel.
+    pub(crate) async fn status(&self, id: &str) -> Value {
+        let (status, body) = client::get_json(self.address, &format!("/api/streams/{id}/status")).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Waits until the channel's status satisfies `wanted`: there is no event for it outside of the relay.
+    pub(crate) async fn wait_status(
+        &self,
+        id: &str,
+        limit: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let wait = async {
+            loop {
+                let status = self.status(id).await;
+                if wanted(&status) {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if let Ok(status) = tokio::time::timeout(limit, wait).await {
+            return status;
+        }
+        panic!("the status did not come to be: {}", self.status(id).await)
+    }
+
+    /// Stops it; says whether everything ended within the grace period.
+    pub(crate) async fn stop(mut self) -> bool {
+        self.stop.cancel();
+        (&mut self.running).await.expect("the relay does not panic")
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
