@@ -1,0 +1,49 @@
+# The only definition of each task; .ci/run calls `make check` and `make test`.
+
+CARGO ?= cargo
+ARGS ?=
+RUNS ?= 1000000
+DENY_VERSION := 0.20.2
+
+.PHONY: help run build test check bench fuzz setup setup-check clean
+
+help: ## Say what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## Build the release binary and serve channels.toml (ARGS="--listen 127.0.0.1:9090" adds to it)
+	$(CARGO) build --release
+	./target/release/forebay $(ARGS)
+
+build: ## Build the release binary
+	$(CARGO) build --release
+
+test: setup ## Run all tests; installs what they need, or says what is missing
+	$(CARGO) nextest run --workspace
+	$(CARGO) test --workspace --doc
+
+check: setup-check ## Formatting, lints, docs, licences, links
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	$(CARGO) deny check bans licenses sources
+	scripts/check-links.sh
+
+bench: ## Measure the engine: bytes a second through each stage
+	$(CARGO) bench -p forebay-core
+
+fuzz: ## Fuzz the parsers (RUNS=1000000 each); needs a nightly compiler
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
+	for target in sync splice survey; do \
+		$(CARGO) +nightly fuzz run $$target -- -runs=$(RUNS) -max_len=4096 || exit 1; \
+	done
+
+setup: ## Install what the tests need: ffmpeg, VLC, cargo-nextest
+	scripts/setup.sh ffmpeg vlc
+	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
+
+setup-check: ## Install what the checks need: cargo-deny
+	@command -v cargo-deny >/dev/null || \
+		$(CARGO) install cargo-deny --locked --no-default-features --version $(DENY_VERSION)
+
+clean: ## Remove what was built
+	$(CARGO) clean
