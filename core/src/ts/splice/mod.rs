@@ -39,6 +39,9 @@ use crate::time::{MediaTime, Pcr, Pts, duration_to_ticks};
 /// The longest time, by the stream's clock, from one PAT and PMT to the next. TR 101 290 allows 500 ms; clocks may be 100 ms apart.
 pub const TABLES_EVERY: Duration = Duration::from_millis(200);
 
+/// The same by the stamps of the reference, for sources that send their clock too seldom.
+pub const TABLES_AT_LEAST_EVERY: Duration = Duration::from_millis(300);
+
 /// How long, by its own clock, a source may go without a random access point before a lesser one is taken: parameter sets
 /// without an I slice (intra refresh), and after as long again any picture.
 pub const PATIENCE: Duration = Duration::from_secs(4);

@@ -155,6 +155,12 @@ impl Splice {
         {
             self.writer.handle_clock(time);
         }
+        if self.reference == Some(index)
+            && entry.is_none()
+            && let Some(time) = time
+        {
+            self.writer.handle_stamp(time);
+        }
         let (mut packets, breaks) = slot.unit.take(offset);
         let mut next_breaks = breaks.iter().peekable();
         for (at, bytes) in packets.iter_mut().enumerate() {

@@ -280,6 +280,25 @@ fn sound_alone_begins_at_any_frame_and_again_every_half_second() {
 }
 
 #[test]
+fn tables_come_often_enough_though_the_clock_does_not() {
+    let mut splice = Splice::new(None);
+    let mut source = Source::new();
+    let mut bytes = source.tables();
+    for n in 0..200 {
+        let dts = 900_000 + n * FRAME;
+        let picture = if n % 100 == 0 { h264::idr(500) } else { h264::predicted(500) };
+        let pcr = (n % 25 == 0).then_some((dts - 18_000) * 300);
+        bytes.extend(source.muxer.pes(VIDEO, dts + 1, Some(dts), &picture, pcr));
+    }
+    push(&mut splice, &bytes);
+    let report = Checker::check(&output(&splice));
+    // The checker's clock is the stream's: half a second is counted in pictures, of three packets each.
+    let limit = 13 * 3 * PACKET_SIZE as u64;
+    let (pat, pmt) = (report.pat.longest_bytes, report.pmt.longest_bytes);
+    assert!(pat <= limit && pmt <= limit, "{pat} and {pmt} bytes");
+}
+
+#[test]
 fn a_source_without_random_access_points_is_shown_after_a_while() {
     let mut splice = Splice::new(None);
     let mut source = Source::new();

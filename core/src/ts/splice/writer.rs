@@ -1,6 +1,6 @@
 //! Writes the output: whole packets with their output PIDs, counters and clock, and the tables between them.
 
-use super::{Mark, TABLES_EVERY};
+use super::{Mark, TABLES_AT_LEAST_EVERY, TABLES_EVERY};
 use crate::time::{MediaTime, Pts, duration_to_ticks};
 use crate::ts::packet::{self, Bytes, Packet, Pid};
 use crate::ts::psi;
@@ -20,6 +20,8 @@ pub(super) struct Writer {
     /// PAT and PMT, in packets.
     tables: Vec<Bytes>,
     sent: Sent,
+    /// The first stamp behind them, for sources whose clock is sent too seldom.
+    stamped_at: Option<Pts>,
     pat_counter: u8,
     pmt_counter: u8,
     clock_pid: Option<Pid>,
@@ -80,8 +82,18 @@ impl Writer {
         self.sent = Sent::At(now);
     }
 
+    /// A PES packet of the reference is sent for `time`: sends the tables if no clock reference has had them sent for too long.
+    pub(super) fn handle_stamp(&mut self, time: Pts) {
+        let since = time.since(*self.stamped_at.get_or_insert(time));
+        if since > duration_to_ticks(TABLES_AT_LEAST_EVERY) {
+            self.write_tables();
+            self.stamped_at = Some(time);
+        }
+    }
+
     fn write_tables(&mut self) {
         self.sent = Sent::Untimed;
+        self.stamped_at = None;
         for table in &mut self.tables {
             let is_pat = Packet::new(table).pid() == Pid::PAT;
             let counter = if is_pat { &mut self.pat_counter } else { &mut self.pmt_counter };
