@@ -35,6 +35,11 @@ async fn watch(program: &Program, path: &str) -> Viewer {
     viewer
 }
 
+/// The stream ends.
+async fn end(viewer: &mut Viewer) {
+    tokio::time::timeout(5 * SECOND, viewer.read_to_end()).await.expect("the stream ends");
+}
+
 mod check {
     use super::*;
 
@@ -201,7 +206,7 @@ mod signals {
             let mut viewer = watch(&program, "/stream/one").await;
             let asked = Instant::now();
             program.signal(signal);
-            viewer.read_to_end().await;
+            end(&mut viewer).await;
             assert_eq!(viewer.ended(), Some(&Ended::Cleanly));
             assert!(viewer.total().is_multiple_of(PACKET_SIZE as u64), "whole packets to the end");
             let finished = program.wait().await;
@@ -264,7 +269,7 @@ mod reload {
             .set_config(&(one("change", "/new.ts") + &one("added", "/keep.ts") + &one("keep", "/keep.ts")));
         program.signal(Signal::HUP);
         program.wait_log("configuration reloaded").await;
-        gone.read_to_end().await;
+        end(&mut gone).await;
         assert_eq!(gone.ended(), Some(&Ended::Cleanly));
         origin.wait_connections("/gone.ts", 0, SECOND).await;
         origin.wait_connections("/old.ts", 0, SECOND).await;

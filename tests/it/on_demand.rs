@@ -399,7 +399,8 @@ async fn stopping_ends_viewers_and_those_who_wait_and_closes_upstreams() {
     viewer.read_until(PACKET_SIZE).await;
     let waiting = ask(relay.address(), "/stream/slow");
     relay.wait_status("slow", SOON, |status| status["clients"] == 1).await;
-    let (in_time, rest) = tokio::join!(relay.stop(), viewer.read_to_end());
+    let stopped = async { tokio::join!(relay.stop(), viewer.read_to_end()) };
+    let (in_time, rest) = tokio::time::timeout(3 * SOON, stopped).await.expect("the stream ends");
     assert!(in_time, "everything ends within the grace period");
     assert_eq!(viewer.ended(), Some(&Ended::Cleanly));
     assert_eq!(rest.len() % PACKET_SIZE, 0, "to the last packet");
