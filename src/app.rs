@@ -61,7 +61,7 @@ impl App {
     pub async fn run(self, stop: CancellationToken) -> bool {
         let grace = self.shared.config().server.shutdown_grace;
         let channels = Arc::clone(&self.shared.channels);
-        let server = self.server.run(http::router(self.shared.clone()), stop.clone());
+        let server = self.server.run(self.shared.clone(), stop.clone());
         let reloader = Reloader { shared: self.shared, overrides: self.overrides, seen: self.seen };
         let ending = async {
             stop.cancelled().await;

@@ -123,6 +123,11 @@ impl Ring {
         self.head
     }
 
+    /// Memory that the index takes, in bytes.
+    pub fn memory(&self) -> usize {
+        self.chunks.capacity() * size_of::<Chunk>()
+    }
+
     /// Media time from the oldest chunk to the newest.
     pub fn span(&self) -> Duration {
         match (self.chunks.front(), self.chunks.back()) {

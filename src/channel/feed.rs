@@ -1,10 +1,11 @@
 //! What exists while a channel is open, as its driver, its viewers and the status document share it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_core::cadence::{GROUPS, Load};
 use forebay_core::lifecycle::Phase;
 use forebay_core::ring::Edges;
 use forebay_core::ts::{demux, splice};
@@ -19,22 +20,24 @@ use crate::config::{Channel, ChannelId};
 #[derive(Debug)]
 pub struct Feed {
     pub(super) store: Store,
-    pub(super) window: watch::Sender<Window>,
+    /// One for each group of viewers. What concerns all is sent to all; the edges move for each group when its turn comes.
+    pub(super) windows: [watch::Sender<Window>; GROUPS],
     /// How many watch. Changed under the map's lock where that matters: see [`super::Channels`].
     pub(super) demand: watch::Sender<usize>,
     pub(super) channel: watch::Sender<Arc<Channel>>,
     pub(super) counts: Counts,
+    pub(super) population: Arc<Population>,
     id: ChannelId,
     stop: CancellationToken,
     report: Mutex<Report>,
 }
 
-/// What viewers need to know of the store. Published once a tick.
+/// What a group of viewers needs to know of the store.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
     pub(super) edges: Edges,
-    /// The blocks that viewers who keep up read, oldest first: from where a new viewer begins to the head.
-    pub(super) recent: Arc<[Arc<Block>]>,
+    /// From the head that the group was told last to the present one: what those who keep up read next.
+    pub(super) newest: Option<Arc<Block>>,
     pub(super) stage: Stage,
     /// Whether a source delivers right now.
     pub(super) is_live: bool,
@@ -74,6 +77,22 @@ impl Block {
         }
         let bytes = store.read(self.start, self.end)?;
         Ok(bytes.map(|bytes| self.bytes.get_or_init(|| bytes).clone()))
+    }
+}
+
+/// Who is there, in all channels.
+#[derive(Debug, Default)]
+pub(super) struct Population {
+    pub(super) viewers: AtomicUsize,
+    pub(super) channels: AtomicUsize,
+}
+
+impl Population {
+    pub(super) fn load(&self) -> Load {
+        Load {
+            viewers: self.viewers.load(Ordering::Relaxed),
+            channels: self.channels.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -156,10 +175,16 @@ pub struct Report {
     pub bitrate: u64,
     /// The elementary streams.
     pub streams: Vec<String>,
+    /// From write to write, and from send to send of a viewer who keeps up.
+    pub cadence: (Duration, Duration),
     /// Media time in the window.
     pub window: Duration,
     /// Bytes in the window.
     pub window_bytes: u64,
+    /// Memory that the store takes, in bytes.
+    pub store_bytes: u64,
+    /// Memory that the driver takes for the index and for what is not in the store yet, in bytes.
+    pub engine_bytes: u64,
     /// Times that a viewer was moved on, and the bytes they missed.
     pub lagged: (u64, u64),
     /// What the splice stage counted.
@@ -169,7 +194,13 @@ pub struct Report {
 }
 
 impl Feed {
-    pub(super) fn new(channel: &Arc<Channel>, store: Store, stop: CancellationToken) -> Arc<Self> {
+    pub(super) fn new(
+        channel: &Arc<Channel>,
+        store: Store,
+        stop: CancellationToken,
+        population: Arc<Population>,
+    ) -> Arc<Self> {
+        population.channels.fetch_add(1, Ordering::Relaxed);
         let now = Timestamp::now();
         let report = Report {
             id: channel.id.clone(),
@@ -189,18 +220,22 @@ impl Feed {
             bytes_sent: 0,
             bitrate: 0,
             streams: Vec::new(),
+            cadence: (Duration::ZERO, Duration::ZERO),
             window: Duration::ZERO,
             window_bytes: 0,
+            store_bytes: 0,
+            engine_bytes: 0,
             lagged: (0, 0),
             output: splice::Counts::default(),
             input: demux::Counts::default(),
         };
         Arc::new(Self {
             store,
-            window: watch::Sender::default(),
+            windows: Default::default(),
             demand: watch::Sender::new(0),
             channel: watch::Sender::new(Arc::clone(channel)),
             counts: Counts::default(),
+            population,
             id: channel.id.clone(),
             stop,
             report: Mutex::new(report),
@@ -212,6 +247,17 @@ impl Feed {
         &self.id
     }
 
+    /// What a channel is taken to need before it is known, in bits a second: a common HD channel.
+    pub(super) const ASSUMED_BITRATE: u64 = 8_000_000;
+
+    /// What each viewer is sent, in bits a second.
+    pub(super) fn bitrate(&self) -> u64 {
+        match self.edit_report().bitrate {
+            0 => Self::ASSUMED_BITRATE,
+            bitrate => bitrate,
+        }
+    }
+
     /// How many watch.
     pub fn viewers(&self) -> usize {
         *self.demand.borrow()
@@ -221,6 +267,7 @@ impl Feed {
     pub fn report(&self) -> Report {
         let mut report = self.edit_report().clone();
         report.viewers = self.viewers();
+        report.store_bytes = self.store.resident();
         report.viewers_total = self.counts.viewers.load(Ordering::Relaxed);
         report.bytes_sent = self.counts.sent.load(Ordering::Relaxed);
         report.lagged =
@@ -233,6 +280,11 @@ impl Feed {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells all viewers.
+    pub(super) fn tell(&self, mut change: impl FnMut(&mut Window)) {
+        self.windows.iter().for_each(|window| window.send_modify(&mut change));
+    }
+
     /// The channel's settings have changed.
     pub(super) fn configure(&self, channel: Arc<Channel>) {
         self.channel.send_replace(channel);
@@ -241,5 +293,11 @@ impl Feed {
     /// The channel is gone: its viewers end.
     pub(super) fn stop(&self) {
         self.stop.cancel();
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.population.channels.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -15,12 +15,14 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use forebay_core::cadence::Load;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::clock::Clock;
+use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
-pub use self::subscription::{Start, Subscription};
+pub use self::subscription::{Sent, Start, Subscription};
 use crate::config::{Channel, ChannelId, Config};
 use crate::upstream::Opener;
 
@@ -31,6 +33,7 @@ pub struct Channels {
     clock: Clock,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    population: Arc<Population>,
     table: Mutex<Table>,
 }
 
@@ -58,6 +61,25 @@ pub struct Changes {
     pub changed: usize,
 }
 
+/// Why nobody can join now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The process is ending, or the channel is gone.
+    Closing,
+    /// As many watch as may.
+    ChannelFull {
+        /// How many that is.
+        limit: u32,
+    },
+    /// One more viewer would need more than may be sent.
+    NoBandwidth {
+        /// Bits a second.
+        limit: u64,
+    },
+    /// The system gives no store.
+    NoMemory,
+}
+
 impl Channels {
     /// The channels of `config`, all closed.
     pub fn new(config: &Config, opener: Arc<dyn Opener>) -> Arc<Self> {
@@ -66,6 +88,7 @@ impl Channels {
             clock: Clock::start(),
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
+            population: Arc::default(),
             table: Mutex::default(),
         });
         channels.configure(config);
@@ -135,24 +158,47 @@ impl Channels {
         feed.map(|feed| feed.report())
     }
 
-    /// Watches a channel: opens it if nobody does yet. `None` when the process is ending.
-    pub fn subscribe(self: &Arc<Self>, channel: &Arc<Channel>) -> Option<Subscription> {
+    /// How many viewers and open channels there are.
+    pub fn load(&self) -> Load {
+        self.population.load()
+    }
+
+    /// Watches a channel: opens it if nobody does yet. `max_bandwidth` is what all viewers together may be sent, in bits a second.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        channel: &Arc<Channel>,
+        max_bandwidth: Option<u64>,
+    ) -> Result<Subscription, Refusal> {
         let mut table = self.table();
         if table.is_closed {
-            return None;
-        }
-        if let Some(feed) = table.feeds.get(&channel.id) {
-            return Some(Subscription::new(feed));
+            return Err(Refusal::Closing);
         }
         // It may have changed, or gone, since it was looked up.
-        let channel = Arc::clone(table.by_id.get(&channel.id)?);
+        let channel = Arc::clone(table.by_id.get(&channel.id).ok_or(Refusal::Closing)?);
+        let feed = table.feeds.get(&channel.id);
+        if let Some(limit) = channel.policy.max_viewers
+            && feed.is_some_and(|feed| feed.viewers() >= usize::try_from(limit).unwrap_or(usize::MAX))
+        {
+            return Err(Refusal::ChannelFull { limit });
+        }
+        if let Some(limit) = max_bandwidth {
+            let outgoing: u64 = table.feeds.values().map(|feed| feed.bitrate() * feed.viewers() as u64).sum();
+            if outgoing + feed.map_or(Feed::ASSUMED_BITRATE, |feed| feed.bitrate()) > limit {
+                return Err(Refusal::NoBandwidth { limit });
+            }
+        }
+        if let Some(feed) = feed {
+            return Ok(Subscription::new(feed));
+        }
         let first = table.beginnings.remove(&channel.id).unwrap_or(0);
         let stop = self.shutdown.child_token();
-        let (feed, driver) = driver::create(&channel, &self.opener, self.clock, stop, first).ok()?;
+        let (feed, driver) =
+            driver::create(&channel, &self.opener, self.clock, stop, &self.population, first)
+                .map_err(|_| Refusal::NoMemory)?;
         let subscription = Subscription::new(&feed);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn(driver.run(Arc::clone(self)));
-        Some(subscription)
+        Ok(subscription)
     }
 
     /// Removes a feed whose driver is done; false when somebody has come meanwhile, unless `even_if_wanted`.

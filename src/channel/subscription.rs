@@ -1,18 +1,26 @@
 //! A cursor on a feed: what a viewer holds.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
+use forebay_core::cadence::GROUPS;
 use forebay_core::ring::{Cursor, Step};
+use rustix::net::SendFlags;
 use tokio::sync::watch;
 
-use super::feed::{Feed, Stage, StartFailure, Window};
+use super::feed::{Block, Feed, Stage, StartFailure, Window};
+use super::store::Part;
+use crate::config::Delivery;
 
 /// The driver gives up first, since it knows more.
 const SLACK: Duration = Duration::from_millis(500);
+
+/// The most that viewers of a group read at once, in bytes: it stays in memory until the last of them has sent it.
+const MAX_SHARED: u64 = 1 << 20;
 
 /// One watcher of a channel. Dropping it is leaving; the last one to leave starts the linger.
 #[derive(Debug)]
@@ -20,6 +28,8 @@ pub struct Subscription {
     feed: Arc<Feed>,
     window: watch::Receiver<Window>,
     cursor: Cursor,
+    /// What must be sent before anything else: the cursor is past it.
+    rest: Bytes,
     /// Bytes handed out.
     sent: u64,
 }
@@ -35,12 +45,42 @@ pub enum Start {
     Ended,
 }
 
+/// What there is for a viewer now.
+enum Next {
+    /// The bytes from `start` to `end`, all of `block` when that is what the viewer's group reads next.
+    Read {
+        start: u64,
+        end: u64,
+        block: Option<Arc<Block>>,
+    },
+    Nothing,
+    Ended,
+}
+
+/// What became of a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Some bytes went out; there may be more.
+    Some,
+    /// There is nothing to send until [`Subscription::changed`].
+    UpToDate,
+    /// The feed is over.
+    Ended,
+}
+
 impl Subscription {
     /// Joins; the caller holds the lock of the map.
     pub(super) fn new(feed: &Arc<Feed>) -> Self {
-        feed.demand.send_modify(|viewers| *viewers += 1);
-        feed.counts.viewers.fetch_add(1, Ordering::Relaxed);
-        Self { feed: Arc::clone(feed), window: feed.window.subscribe(), cursor: Cursor::default(), sent: 0 }
+        // The driver hears of the first one only.
+        feed.demand.send_if_modified(|viewers| {
+            *viewers += 1;
+            *viewers == 1
+        });
+        feed.population.viewers.fetch_add(1, Ordering::Relaxed);
+        let count = feed.counts.viewers.fetch_add(1, Ordering::Relaxed);
+        let group = usize::try_from(count % GROUPS as u64).unwrap_or(0);
+        let window = feed.windows[group].subscribe();
+        Self { feed: Arc::clone(feed), window, cursor: Cursor::default(), rest: Bytes::new(), sent: 0 }
     }
 
     /// Bytes handed out so far.
@@ -67,52 +107,121 @@ impl Subscription {
         }
     }
 
+    /// Waits until there may be something new to send; false when the feed is over.
+    pub async fn changed(&mut self) -> bool {
+        self.window.changed().await.is_ok()
+    }
+
+    fn step(&mut self) -> Next {
+        let window = self.window.borrow_and_update();
+        if matches!(window.stage, Stage::Ended | Stage::Failed(_)) {
+            return Next::Ended;
+        }
+        let mut step = self.cursor.step(&window.edges);
+        if let Step::Lagged { missed } = step {
+            self.feed.counts.lagged.fetch_add(1, Ordering::Relaxed);
+            self.feed.counts.missed.fetch_add(missed, Ordering::Relaxed);
+            tracing::debug!(channel = %self.feed.id(), missed, "viewer fell behind, moved on");
+            step = self.cursor.step(&window.edges);
+        }
+        match step {
+            Step::Read { start, end } => match &window.newest {
+                Some(block) if block.start == start && block.end - start <= MAX_SHARED => {
+                    Next::Read { start, end: block.end, block: Some(Arc::clone(block)) }
+                }
+                _ => Next::Read { start, end, block: None },
+            },
+            Step::Wait | Step::Lagged { .. } => Next::Nothing,
+        }
+    }
+
+    /// Sends what there is to the socket, as much as it takes at once. Only whole packets are followed by something else.
+    pub fn send_to(&mut self, socket: impl AsFd, delivery: Delivery) -> io::Result<Sent> {
+        if !self.rest.is_empty() {
+            return self.send_rest(socket);
+        }
+        let (start, end, block) = match self.step() {
+            Next::Ended => return Ok(Sent::Ended),
+            Next::Nothing => return Ok(Sent::UpToDate),
+            Next::Read { start, end, block } => (start, end, block),
+        };
+        let is_copied = match delivery {
+            Delivery::Copy => true,
+            Delivery::Sendfile => false,
+            Delivery::Auto => block.is_some(),
+        };
+        if is_copied {
+            if let Some(bytes) = self.read(start, end, block)? {
+                self.cursor.advance(start + bytes.len() as u64);
+                self.rest = bytes;
+                return self.send_rest(socket);
+            }
+        } else if let Some(Part { end, rest }) = self.feed.store.send(socket, start, end)? {
+            self.cursor.advance(end + rest.len() as u64);
+            self.rest = rest;
+            self.count(end - start);
+            return Ok(Sent::Some);
+        }
+        // Gone since the group was told: the next news says where to go on.
+        Ok(Sent::UpToDate)
+    }
+
+    fn send_rest(&mut self, socket: impl AsFd) -> io::Result<Sent> {
+        let sent = rustix::net::send(socket, &self.rest, SendFlags::NOSIGNAL)?;
+        self.rest.advance(sent);
+        if self.rest.is_empty() {
+            // Lets go of the block: the last of the group frees it.
+            self.rest = Bytes::new();
+        }
+        self.count(sent as u64);
+        Ok(Sent::Some)
+    }
+
+    /// Reads from the store, or takes what another viewer of the group has read.
+    fn read(&self, start: u64, end: u64, block: Option<Arc<Block>>) -> io::Result<Option<Bytes>> {
+        match block {
+            Some(block) => block.read(&self.feed.store),
+            None => self.feed.store.read(start, end),
+        }
+    }
+
     /// The next bytes: whole packets, the first of them a PAT in front of a random access point. `None` when the feed is over.
+    /// Viewers of a group who keep up share one read.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
-            let (step, recent) = {
-                let window = self.window.borrow_and_update();
-                if matches!(window.stage, Stage::Ended | Stage::Failed(_)) {
-                    return Ok(None);
-                }
-                (self.cursor.step(&window.edges), Arc::clone(&window.recent))
-            };
-            match step {
-                Step::Wait => {
-                    if self.window.changed().await.is_err() {
-                        return Ok(None);
-                    }
-                }
-                Step::Lagged { missed } => {
-                    self.feed.counts.lagged.fetch_add(1, Ordering::Relaxed);
-                    self.feed.counts.missed.fetch_add(missed, Ordering::Relaxed);
-                    tracing::debug!(missed, "viewer fell behind, moved on");
-                }
-                Step::Read { start, end } => {
-                    // Who keeps up shares one read with all others; who has fallen behind reads alone.
-                    let shared = recent.partition_point(|block| block.end <= start);
-                    let bytes = match recent.get(shared).filter(|block| block.start <= start) {
-                        Some(block) => block
-                            .read(&self.feed.store)?
-                            .map(|bytes| bytes.slice(usize::try_from(start - block.start).unwrap_or(0)..)),
-                        None => self.feed.store.read(start, end)?,
-                    };
-                    if let Some(bytes) = bytes {
+            let bytes = match self.step() {
+                Next::Ended => return Ok(None),
+                Next::Nothing => None,
+                Next::Read { start, end, block } => {
+                    let bytes = self.read(start, end, block)?;
+                    bytes.inspect(|bytes| {
                         self.cursor.advance(start + bytes.len() as u64);
-                        self.sent += bytes.len() as u64;
-                        self.feed.counts.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-                        return Ok(Some(bytes));
-                    }
-                    // Gone between the look and the read: the next look says so.
-                    tokio::task::yield_now().await;
+                        self.count(bytes.len() as u64);
+                    })
                 }
+            };
+            if let Some(bytes) = bytes {
+                return Ok(Some(bytes));
+            }
+            if !self.changed().await {
+                return Ok(None);
             }
         }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.sent += bytes;
+        self.feed.counts.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.feed.demand.send_modify(|viewers| *viewers -= 1);
+        self.feed.population.viewers.fetch_sub(1, Ordering::Relaxed);
+        // The driver hears of the last one only.
+        self.feed.demand.send_if_modified(|viewers| {
+            *viewers -= 1;
+            *viewers == 0
+        });
     }
 }

@@ -123,7 +123,7 @@ impl House {
 
     fn join(&self) -> Subscription {
         let channel = self.channels.find("one").unwrap();
-        self.channels.subscribe(&channel).unwrap()
+        self.channels.subscribe(&channel, None).unwrap()
     }
 
     fn phase(&self) -> Option<Phase> {
@@ -265,5 +265,5 @@ async fn shutdown_ends_everything() {
     assert_eq!(viewer.next().await.unwrap(), None);
     assert_eq!(house.script.open_now(), 0);
     let channel = house.channels.find("one").unwrap();
-    assert!(house.channels.subscribe(&channel).is_none());
+    assert!(house.channels.subscribe(&channel, None).is_err());
 }

@@ -48,6 +48,8 @@ pub struct Policy {
     pub burst: Duration,
     /// How long a viewer may take no byte at all until the connection is dropped; 100 ms to 10 minutes.
     pub viewer_timeout: Duration,
+    /// How many may watch at a time, from 1; no limit if absent.
+    pub max_viewers: Option<u32>,
 }
 
 impl Default for Policy {
@@ -69,6 +71,7 @@ impl Default for Policy {
             burst: Duration::from_secs(2),
             // Shorter than the buffer: whoever stands still longer has lost the place anyway.
             viewer_timeout: Duration::from_secs(10),
+            max_viewers: None,
         }
     }
 }

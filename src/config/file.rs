@@ -43,6 +43,14 @@ pub(super) struct ServerFile {
     pub(super) trusted_proxies: Vec<Spanned<String>>,
     /// How long open responses may go on after the first signal to stop.
     pub(super) shutdown_grace: Time,
+    /// Connections at a time.
+    pub(super) max_connections: Number,
+    /// Viewers from one address.
+    pub(super) max_viewers_per_address: Number,
+    /// What may be sent to viewers, in bits a second.
+    pub(super) max_bandwidth: Text,
+    /// auto, copy or sendfile.
+    pub(super) delivery: Text,
 }
 
 /// `[log]`
@@ -72,6 +80,7 @@ pub(super) struct StreamFile {
     pub(super) buffer_bytes: Option<Spanned<TypedSize>>,
     pub(super) burst: Time,
     pub(super) viewer_timeout: Time,
+    pub(super) max_viewers: Number,
 }
 
 /// `[[channels]]`. The keys of [`StreamFile`] are repeated: flattening would lose the places and let unknown keys pass.
@@ -102,6 +111,7 @@ pub(super) struct ChannelFile {
     buffer_bytes: Option<Spanned<TypedSize>>,
     burst: Time,
     viewer_timeout: Time,
+    max_viewers: Number,
 }
 
 impl ChannelFile {
@@ -116,6 +126,7 @@ impl ChannelFile {
             buffer_bytes: self.buffer_bytes.clone(),
             burst: self.burst.clone(),
             viewer_timeout: self.viewer_timeout.clone(),
+            max_viewers: self.max_viewers.clone(),
         }
     }
 }

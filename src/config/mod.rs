@@ -55,6 +55,26 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// How long open responses may go on after the first signal to stop; 100 ms to 5 minutes.
     pub shutdown_grace: Duration,
+    /// Connections at a time, from 1; further ones are told to come back later.
+    pub max_connections: usize,
+    /// Viewers at a time from one address, from 1; no limit if absent.
+    pub max_viewers_per_address: Option<usize>,
+    /// Bits a second that may be sent to viewers: who does not fit in is told to come back later; no limit if absent.
+    pub max_bandwidth: Option<u64>,
+    /// How live streams get from the store to plain HTTP connections.
+    pub delivery: Delivery,
+}
+
+/// How a live stream gets from the store to a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Delivery {
+    /// What a group of viewers reads now is copied, since it lies in the processor's cache; what only one viewer reads is not.
+    #[default]
+    Auto,
+    /// It is read once for a group of viewers, and the kernel copies it for each.
+    Copy,
+    /// The kernel sends the store's own pages.
+    Sendfile,
 }
 
 /// `[log]`: what Forebay tells about itself.
@@ -91,6 +111,11 @@ impl Default for Server {
             trusted_proxies: Vec::new(),
             // Well under the 10 s in which `docker stop` loses patience.
             shutdown_grace: Duration::from_secs(5),
+            // More than the file descriptors that most systems give a process, which is the limit then.
+            max_connections: 65_536,
+            max_viewers_per_address: None,
+            max_bandwidth: None,
+            delivery: Delivery::Auto,
         }
     }
 }

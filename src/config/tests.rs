@@ -18,6 +18,10 @@ listen = "127.0.0.1:1234"
 public_url = "https://tv.example/forebay"
 trusted_proxies = ["127.0.0.1", "10.1.2.3/8", "::1"]
 shutdown_grace = "1m"
+max_connections = 5000
+max_viewers_per_address = 4
+max_bandwidth = "900 Mbit/s"
+delivery = "copy"
 
 [log]
 level = "warn,forebay=debug"
@@ -53,6 +57,7 @@ buffer = "9s"
 buffer_bytes = 2097152
 burst = "500ms"
 viewer_timeout = "11s"
+max_viewers = 12
 sources = ["testcard://", { url = "https://h/b.ts" }]
 "#;
 
@@ -66,6 +71,8 @@ fn a_good_file_means_what_it_says() {
     let proxies: Vec<_> = server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]);
     assert_eq!(server.shutdown_grace, Duration::from_mins(1));
+    assert_eq!((server.max_connections, server.max_viewers_per_address), (5000, Some(4)));
+    assert_eq!((server.max_bandwidth, server.delivery), (Some(900_000_000), Delivery::Copy));
     assert_eq!(log.level, "warn,forebay=debug");
     assert_eq!(log.format, LogFormat::Json);
     assert_eq!(log.file.as_deref(), Some(Path::new("/etc/forebay/logs/forebay.log")));
@@ -95,6 +102,7 @@ fn a_good_file_means_what_it_says() {
         buffer_bytes: 2 << 20,
         burst: Duration::from_millis(500),
         viewer_timeout: secs(11),
+        max_viewers: Some(12),
     };
     assert_eq!(two.policy, policy);
     let kinds: Vec<_> = two.sources.iter().map(|source| source.url.kind()).collect();

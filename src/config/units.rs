@@ -71,6 +71,23 @@ fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
+/// A bandwidth in bits a second; what is wrong with it if it is none.
+pub(super) fn parse_bandwidth(text: &str) -> Result<u64, String> {
+    let parse = || {
+        let text = text.trim();
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let factor: u64 = match unit.trim_start() {
+            "kbit/s" => 1_000,
+            "Mbit/s" => 1_000_000,
+            "Gbit/s" => 1_000_000_000,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(factor).filter(|&bits| bits > 0)
+    };
+    parse().ok_or_else(|| format!("\"{text}\" is not a bandwidth such as \"900 Mbit/s\" or \"10 Gbit/s\""))
+}
+
 /// Prints a number of bytes in the largest unit that holds it exactly.
 struct Size(u64);
 
@@ -106,6 +123,19 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse_size(text), bytes, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn bandwidths_are_read_with_their_unit() {
+        let table = [("900 Mbit/s", 900_000_000), ("10Gbit/s", 10_000_000_000), (" 64 kbit/s ", 64_000)];
+        for (text, bits) in table {
+            assert_eq!(parse_bandwidth(text), Ok(bits), "{text}");
+        }
+        for text in
+            ["", "900", "900 mbit/s", "900 MB/s", "0 Mbit/s", "-1 Mbit/s", "1.5 Gbit/s", "99999999999 Gbit/s"]
+        {
+            assert!(parse_bandwidth(text).is_err(), "{text}");
         }
     }
 

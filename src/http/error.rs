@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
-use crate::channel::StartFailure;
+use crate::channel::{Refusal, StartFailure};
 
 /// Seconds that a viewer is asked to wait before trying again, when no source answered.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
@@ -15,7 +15,8 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 pub(super) enum Error {
     UnknownChannel(String),
     NoSource(std::sync::Arc<StartFailure>),
-    Closing,
+    Refused(Refusal),
+    AddressLimit { limit: usize },
 }
 
 impl IntoResponse for Error {
@@ -38,9 +39,27 @@ impl IntoResponse for Error {
                 let error = json!({ "code": "no_source", "message": message, "sources": sources });
                 with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
             }
-            Self::Closing => {
-                let error = json!({ "code": "closing", "message": "the channel or the server is closing" });
+            Self::Refused(refusal) => {
+                let (code, message) = match refusal {
+                    Refusal::Closing => ("closing", "the channel or the server is closing".to_owned()),
+                    Refusal::ChannelFull { limit } => {
+                        ("channel_full", format!("this channel has its {limit} viewers"))
+                    }
+                    Refusal::NoBandwidth { limit } => {
+                        let message = format!("one more viewer would need more than {} kbit/s", limit / 1000);
+                        ("no_bandwidth", message)
+                    }
+                    Refusal::NoMemory => {
+                        ("no_memory", "the system gives no memory for this channel".to_owned())
+                    }
+                };
+                let error = json!({ "code": code, "message": message });
                 with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
+            }
+            Self::AddressLimit { limit } => {
+                let message = format!("your address has its {limit} viewers");
+                let error = json!({ "code": "address_limit", "message": message });
+                with_retry(respond(StatusCode::TOO_MANY_REQUESTS, error))
             }
         }
     }

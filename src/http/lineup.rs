@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use http::{HeaderMap, header};
 use url::Url;
 
-use super::base_url::base_url;
+use super::forwarded::base_url;
 use super::{App, Peer};
 use crate::config::Channel;
 

@@ -1,8 +1,8 @@
 //! The HTTP surface: one file per subject, and the server that carries them.
 
-mod base_url;
+mod admission;
 mod error;
-mod guarded;
+mod forwarded;
 mod lineup;
 mod live;
 mod ops;
@@ -14,8 +14,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::Router;
 use axum::routing::get;
 
-pub use self::guarded::WriteLimit;
+use self::admission::Addresses;
 pub use self::server::{Peer, Server};
+use self::server::{Slots, WriteLimit, connections_of, raise_descriptor_limit};
 use crate::channel::Channels;
 use crate::config::Config;
 
@@ -26,17 +27,33 @@ pub struct App {
     pub channels: Arc<Channels>,
     /// The configuration in force.
     config: Arc<RwLock<Arc<Config>>>,
+    addresses: Addresses,
+    /// Open connections.
+    slots: Slots,
+    /// File descriptors that the process may have.
+    descriptors: usize,
 }
 
 impl App {
     /// What the handlers share, at the start.
     pub fn new(channels: Arc<Channels>, config: Arc<Config>) -> Self {
-        Self { channels, config: Arc::new(RwLock::new(config)) }
+        Self {
+            channels,
+            config: Arc::new(RwLock::new(config)),
+            addresses: Addresses::default(),
+            slots: Slots::default(),
+            descriptors: raise_descriptor_limit(),
+        }
     }
 
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many connections there may be.
+    fn max_connections(&self) -> usize {
+        self.config().server.max_connections.min(connections_of(self.descriptors))
     }
 
     /// Puts another configuration in force.
@@ -46,7 +63,7 @@ impl App {
 }
 
 /// All routes.
-pub fn router(app: App) -> Router {
+fn router(app: App) -> Router {
     // HEAD has its own handlers on the live routes: a GET's answer without its body would open an upstream.
     Router::new()
         .route("/stream/{id}", get(live::by_id).head(live::head_by_id))

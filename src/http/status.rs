@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use forebay_core::cadence;
 use forebay_core::lifecycle::Phase;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,7 +19,8 @@ pub(super) async fn all(State(app): State<App>) -> Json<Value> {
         .iter()
         .map(|report| render(report, app.channels.find(report.id.as_str()).as_deref()))
         .collect();
-    Json(json!({ "total_streams": streams.len(), "streams": streams }))
+    let server = server(&app, &reports);
+    Json(json!({ "total_streams": streams.len(), "streams": streams, "server": server }))
 }
 
 /// `GET /api/streams/{id}/status`: one channel, open or not.
@@ -40,6 +42,31 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Resul
         }))),
         (None, None) => Err(Error::UnknownChannel(id)),
     }
+}
+
+/// What the process has, and what for.
+fn server(app: &App, reports: &[Report]) -> Value {
+    let config = app.config();
+    let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
+    json!({
+        "viewers": app.channels.load().viewers,
+        "bandwidth": { "now": sum(|report| report.bitrate * report.viewers as u64), "limit": config.server.max_bandwidth },
+        "connections": { "now": app.slots.taken(), "limit": app.max_connections() },
+        "file_descriptors": { "limit": app.descriptors },
+        "memory": {
+            "process": resident(),
+            "stores": sum(|report| report.store_bytes),
+            "engines": sum(|report| report.engine_bytes),
+        },
+        "delivery": { "shortest_ms": cadence::SHORTEST.as_millis(), "longest_ms": cadence::LONGEST.as_millis() },
+    })
+}
+
+/// Memory of the process, in bytes, which does not include the stores: `None` where the system does not say.
+fn resident() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
 }
 
 fn render(report: &Report, channel: Option<&Channel>) -> Value {
@@ -91,6 +118,8 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         "continuity_errors_in": report.input.continuity_errors,
         "continuity_errors_out": report.output.continuity_errors,
         "slow_viewers": { "moved_on": report.lagged.0, "bytes_missed": report.lagged.1 },
+        "delivery": { "tick_ms": report.cadence.0.as_millis(), "interval_ms": report.cadence.1.as_millis() },
+        "memory": { "store": report.store_bytes, "engine": report.engine_bytes },
         "buffer": { "seconds": millis(report.window.try_into().unwrap_or_default()), "bytes": report.window_bytes },
     })
 }

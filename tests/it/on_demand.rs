@@ -251,7 +251,12 @@ async fn a_channel_is_idle_then_starting_then_active_then_stopping_and_idle_agai
     origin.serve("/a.ts", clip().answer_after(500 * MILLISECOND));
     let relay = Relay::with_sources(&[origin.url("/a.ts")], "idle_timeout = \"500ms\"");
     let (_, all) = client::get_json(relay.address(), "/api/streams/status").await;
-    assert_eq!(all, json!({ "total_streams": 0, "streams": [] }));
+    assert_eq!((&all["total_streams"], &all["streams"]), (&json!(0), &json!([])));
+    assert_eq!(
+        (&all["server"]["viewers"], &all["server"]["connections"]["now"]),
+        (&json!(0), &json!(1)),
+        "{all}"
+    );
     let status = relay.status("one").await;
     assert_eq!((&status["state"], &status["active"]), (&json!("idle"), &json!(false)), "{status}");
 

@@ -1,13 +1,14 @@
 //! The task that runs one open channel: it carries out what [`Lifecycle`] decides, and brings the bytes from the upstream through
 //! [`Splice`] into the store.
 
+mod output;
 mod report;
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_core::cadence::{Cadence, GROUPS, Load};
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Reason, Times};
 use forebay_core::pacer::Pacer;
 use forebay_core::ring::{Limits, Ring};
@@ -16,19 +17,15 @@ use forebay_core::ts::splice::Splice;
 use forebay_core::ts::sync::{Item, Sync};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use super::feed::{Block, Feed, Stage, StartFailure, Switch};
-use super::store::Store;
+use super::feed::{Feed, Population, Stage, StartFailure};
+use super::store::{Reclaim, Store};
 use super::{Channels, Clock};
 use crate::config::{Channel, Policy};
 use crate::upstream::{Error, Opener, Pace, Piece, Upstream, sniff};
-
-/// Viewers are woken at most this often.
-const TICK: Duration = Duration::from_millis(25);
 
 /// Bytes in which a transport stream must be found: a disguise in front of one is far shorter.
 const MAX_UNLOCKED: u64 = 256 * 1024;
@@ -36,11 +33,9 @@ const MAX_UNLOCKED: u64 = 256 * 1024;
 /// Passes of a file without a picture, after which it is given up.
 const MAX_BLIND_PASSES: u32 = 2;
 
-/// Switches that the report lists.
-const MAX_SWITCHES: usize = 10;
-
-/// Output that is kept allocated from tick to tick.
-const KEPT_OUTPUT: usize = 4 << 20;
+/// An upstream is read in the last part of a tick, so that it costs one wake-up a tick and not one for each packet that comes. What it has
+/// sent before waits in the kernel.
+const READING: Duration = Duration::from_millis(2);
 
 /// Makes a feed and the driver that is to be spawned for it. It begins with the source `first`.
 pub(super) fn create(
@@ -48,10 +43,11 @@ pub(super) fn create(
     opener: &Arc<dyn Opener>,
     clock: Clock,
     stop: CancellationToken,
+    population: &Arc<Population>,
     first: usize,
 ) -> io::Result<(Arc<Feed>, Driver)> {
     let store = Store::new().inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
-    let feed = Feed::new(channel, store, stop.clone());
+    let feed = Feed::new(channel, store, stop.clone(), Arc::clone(population));
     let driver = Driver {
         life: Lifecycle::new(times(&channel.policy), channel.sources.len(), first),
         splice: Splice::new(channel.program),
@@ -67,13 +63,16 @@ pub(super) fn create(
         source: 0,
         opening: None,
         input: None,
-        recent: VecDeque::new(),
-        freed: 0,
-        flushed_at: Moment::ZERO,
+        reclaim: Reclaim::default(),
+        cadence: Cadence::new(Load::default(), 0),
+        turn: 0,
+        ticked_at: Moment::ZERO,
+        told: [0; GROUPS],
         errors: vec![None; channel.sources.len()],
         left: None,
         has_news: true,
         rate: (Moment::ZERO, 0),
+        bytes_per_second: 0,
     };
     Ok((feed, driver))
 }
@@ -108,10 +107,13 @@ pub(super) struct Driver {
     source: usize,
     opening: Option<BoxFuture<'static, Result<Upstream, Error>>>,
     input: Option<Input>,
-    recent: VecDeque<Arc<Block>>,
-    /// How far the store has been freed.
-    freed: u64,
-    flushed_at: Moment,
+    reclaim: Reclaim,
+    cadence: Cadence,
+    /// Counts the ticks.
+    turn: u64,
+    ticked_at: Moment,
+    /// The head that each group of viewers was told last.
+    told: [u64; GROUPS],
     /// What each source failed with last.
     errors: Vec<Option<Error>>,
     /// The source that was left while it was live, and why, until the next one is on air.
@@ -120,6 +122,8 @@ pub(super) struct Driver {
     has_news: bool,
     /// When the bit rate was taken last, and the head of the store then.
     rate: (Moment, u64),
+    /// What the splice stage gave lately; 0 until that is known.
+    bytes_per_second: u64,
 }
 
 /// The upstream on hand.
@@ -167,9 +171,9 @@ impl Driver {
 
     /// Waits for the next thing to do.
     async fn wait(&mut self) -> Wake {
-        let resumes_at = self.input.as_ref().and_then(|input| input.resumes_at);
-        let flush_at = (!self.splice.output().0.is_empty()).then(|| self.flushed_at + TICK);
-        let timer = [self.life.poll_timeout(), resumes_at, flush_at].into_iter().flatten().min();
+        let now = self.clock.now();
+        let reads_at = self.input.as_ref().and_then(|input| self.reads_at(input)).filter(|&at| at > now);
+        let timer = [self.life.poll_timeout(), reads_at, self.tick_at()].into_iter().flatten().min();
         let clock = self.clock;
         let sleep = async move {
             match timer {
@@ -185,7 +189,7 @@ impl Driver {
         };
         let piece = async {
             match &mut self.input {
-                Some(input) if resumes_at.is_none() => {
+                Some(input) if reads_at.is_none() => {
                     input.upstream.pieces.next().await.unwrap_or(Err(Error::Ended))
                 }
                 _ => std::future::pending().await,
@@ -203,6 +207,13 @@ impl Driver {
         }
     }
 
+    /// When the upstream is read next; `None` for at once.
+    fn reads_at(&self, input: &Input) -> Option<Moment> {
+        let rests_until =
+            input.is_on_air.then(|| self.ticked_at + self.cadence.tick().saturating_sub(READING));
+        input.resumes_at.max(rests_until)
+    }
+
     fn handle(&mut self, wake: Wake) {
         let now = self.clock.now();
         match wake {
@@ -217,7 +228,7 @@ impl Driver {
                     // It was the pace that kept it from going on.
                     self.life.handle_event(now, Event::Progress(self.attempt));
                 }
-                self.flush_if_due(now);
+                self.tick_if_due(now);
                 self.life.handle_timeout(now);
             }
             Wake::Opened(Ok(upstream)) => self.handle_opened(upstream),
@@ -330,7 +341,7 @@ impl Driver {
         if comes_on_air {
             self.go_on_air(now);
         } else {
-            self.flush_if_due(now);
+            self.tick_if_due(now);
         }
         Ok(())
     }
@@ -351,7 +362,7 @@ impl Driver {
     fn note_failure(&mut self, error: Error) {
         let source = self.source;
         warn!(source, url = %self.channel.sources[source].url, %error, "source failed");
-        self.feed.window.send_if_modified(|window| std::mem::take(&mut window.is_live));
+        self.feed.tell(|window| window.is_live = false);
         if self.input.as_ref().is_some_and(|input| input.is_on_air) {
             self.left = Some((source, error.code()));
         }
@@ -374,9 +385,9 @@ impl Driver {
                 Action::GiveUp => {
                     is_given_up = true;
                     self.note_pending(Reason::StartTimeout);
-                    let failure = StartFailure { sources: self.source_reports() };
+                    let failure = Arc::new(StartFailure { sources: self.source_reports() });
                     warn!(viewers = self.feed.viewers(), "no source answered, giving up");
-                    self.feed.window.send_modify(|window| window.stage = Stage::Failed(Arc::new(failure)));
+                    self.feed.tell(|window| window.stage = Stage::Failed(Arc::clone(&failure)));
                 }
                 Action::Finish => {
                     if is_given_up {
@@ -406,27 +417,10 @@ impl Driver {
         self.feed.edit_report().upstreams_opened += 1;
     }
 
-    /// The source on hand shows its first picture.
-    fn go_on_air(&mut self, now: Moment) {
-        self.flush(now);
-        self.life.handle_event(now, Event::Picture(self.attempt));
-        self.feed.window.send_modify(|window| (window.stage, window.is_live) = (Stage::Started, true));
-        self.has_news = true;
-        info!(source = self.source, streams = ?self.streams(), "source is on air");
-        if let Some((from, reason)) = self.left.take() {
-            let mut report = self.feed.edit_report();
-            report.switches_total += 1;
-            report.switches.push(Switch { at: Timestamp::now(), from, to: self.source, reason });
-            if report.switches.len() > MAX_SWITCHES {
-                report.switches.remove(0);
-            }
-        }
-    }
-
     fn close(&mut self, reason: Reason) {
         if !self.note_pending(reason) {
             info!(?reason, "closing upstream");
-            self.feed.window.send_if_modified(|window| std::mem::take(&mut window.is_live));
+            self.feed.tell(|window| window.is_live = false);
         }
         self.close_upstream();
     }
@@ -452,47 +446,6 @@ impl Driver {
         self.note_failure(error);
         true
     }
-
-    fn flush_if_due(&mut self, now: Moment) {
-        if now >= self.flushed_at + TICK {
-            self.flush(now);
-        }
-    }
-
-    /// Moves the output into the store and wakes the viewers.
-    fn flush(&mut self, now: Moment) {
-        let (output, marks) = self.splice.output();
-        if output.is_empty() {
-            return;
-        }
-        let at = self.ring.head();
-        if let Err(error) = self.feed.store.write(at, output) {
-            error!(%error, bytes = output.len(), "the store takes no more: bytes are lost");
-            return self.splice.clear(KEPT_OUTPUT);
-        }
-        let added = self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
-        self.splice.clear(KEPT_OUTPUT);
-        self.flushed_at = now;
-        let blocks: Vec<_> = self
-            .ring
-            .newest()
-            .take(added)
-            .map(|chunk| Arc::new(Block::new(chunk.start, chunk.end)))
-            .collect();
-        self.recent.extend(blocks.into_iter().rev());
-        let edges = self.ring.edges(self.channel.policy.burst);
-        let oldest = edges.join.unwrap_or(edges.head);
-        while self.recent.front().is_some_and(|block| block.end <= oldest) {
-            self.recent.pop_front();
-        }
-        let recent = self.recent.iter().cloned().collect();
-        self.feed.window.send_modify(|window| (window.edges, window.recent) = (edges, recent));
-        match self.feed.store.release(self.freed, edges.tail) {
-            Ok(freed) => self.freed = freed,
-            Err(error) => warn!(%error, "cannot free memory behind the window"),
-        }
-        self.feed.edit_report().last_activity = Timestamp::now();
-    }
 }
 
 /// Ends the feed whichever way its driver ends, a panic included: no viewer waits on it, and the next one gets another.
@@ -504,7 +457,7 @@ struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.channels.retire(&self.feed, true);
-        self.feed.window.send_modify(|window| {
+        self.feed.tell(|window| {
             if !matches!(window.stage, Stage::Failed(_)) {
                 window.stage = Stage::Ended;
             }

@@ -41,12 +41,15 @@ impl Driver {
         (report.phase, report.is_live, report.source) = (self.life.phase(), self.life.is_live(), self.source);
         report.output = self.splice.counts();
         report.input = self.splice.input_counts();
+        report.cadence = (self.cadence.tick(), self.cadence.interval());
         report.window = self.ring.span();
+        report.engine_bytes = (self.ring.memory() + self.splice.memory()) as u64;
         report.window_bytes = self.ring.head() - self.ring.tail();
         let since = now.since(self.rate.0);
         if since >= BITRATE_EVERY {
-            let bits = (self.ring.head() - self.rate.1) * 8_000;
-            report.bitrate = bits / u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
+            let bytes = (self.ring.head() - self.rate.1) * 1000;
+            self.bytes_per_second = bytes / u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
+            report.bitrate = self.bytes_per_second * 8;
             self.rate = (now, self.ring.head());
         }
         drop(report);

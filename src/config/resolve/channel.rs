@@ -62,6 +62,9 @@ impl Resolver<'_> {
             buffer_bytes: self
                 .checked("buffer_bytes", typed.buffer_bytes.as_ref(), size)
                 .unwrap_or(defaults.buffer_bytes),
+            max_viewers: self
+                .number("max_viewers", &typed.max_viewers, u32::MAX.into())
+                .or(defaults.max_viewers),
         };
         let place = typed.burst.as_ref().or(typed.buffer.as_ref()).map(Spanned::span);
         if let Some(place) = place.filter(|_| policy.burst >= policy.buffer && self.faults.len() == before) {

@@ -10,20 +10,32 @@ use url::Url;
 
 use super::super::file::{LogFile, ServerFile};
 use super::super::nearest::did_you_mean;
-use super::super::units::{Limits, limits_ms};
-use super::super::{Log, LogFormat, Server};
+use super::super::units::{self, Limits, limits_ms};
+use super::super::{Log, Server};
 use super::{Resolver, parse_http};
 use crate::telemetry::log::check_filter;
 
 /// Longer than any supervisor waits before it kills.
 const SHUTDOWN_GRACE: Limits<Duration> = limits_ms(100, 300_000);
 
+/// More than any system has file descriptors for.
+const MAX_CONNECTIONS: i64 = 10_000_000;
+
 /// Ten years of daily files.
 const FILE_KEEP_MAX: i64 = 3650;
 
 impl Resolver<'_> {
     pub(super) fn server(&mut self, typed: ServerFile) -> Server {
-        let ServerFile { listen, public_url, trusted_proxies, shutdown_grace } = typed;
+        let ServerFile {
+            listen,
+            public_url,
+            trusted_proxies,
+            shutdown_grace,
+            max_connections,
+            max_viewers_per_address,
+            max_bandwidth,
+            delivery,
+        } = typed;
         let default = Server::default();
         Server {
             listen: self
@@ -37,6 +49,19 @@ impl Resolver<'_> {
             shutdown_grace: self
                 .duration("shutdown_grace", &shutdown_grace, &SHUTDOWN_GRACE)
                 .unwrap_or(default.shutdown_grace),
+            max_connections: self
+                .number("max_connections", &max_connections, MAX_CONNECTIONS)
+                .unwrap_or(default.max_connections),
+            max_viewers_per_address: self.number(
+                "max_viewers_per_address",
+                &max_viewers_per_address,
+                MAX_CONNECTIONS,
+            ),
+            max_bandwidth: self
+                .checked("max_bandwidth", max_bandwidth.as_ref(), |text| units::parse_bandwidth(text)),
+            delivery: self
+                .checked("delivery", delivery.as_ref(), |text| parse_choice(text, DELIVERIES))
+                .unwrap_or(default.delivery),
         }
     }
 
@@ -49,7 +74,7 @@ impl Resolver<'_> {
                 .checked("level", level.as_ref(), |text| check_filter(text).map(|()| text.clone()))
                 .unwrap_or(default.level),
             format: self
-                .checked("format", format.as_ref(), |text| parse_format(text))
+                .checked("format", format.as_ref(), |text| parse_choice(text, FORMATS))
                 .unwrap_or(default.format),
             file: self.checked("file", file.as_ref(), |text| parse_log_file(text, folder)),
             file_keep: self.number("file_keep", &file_keep, FILE_KEEP_MAX).unwrap_or(default.file_keep),
@@ -88,14 +113,20 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
         })
 }
 
-fn parse_format(text: &str) -> Result<LogFormat, String> {
-    LogFormat::from_str(text, false).map_err(|_| {
-        format!("\"{text}\" is unknown, expected auto, text or json{}", did_you_mean(text, FORMATS))
+/// One of `names`, which are those of `T`.
+fn parse_choice<T: ValueEnum>(text: &str, names: &[&str]) -> Result<T, String> {
+    T::from_str(text, false).map_err(|_| {
+        let (last, others) = names.split_last().unwrap_or((&"", &[]));
+        let others = others.join(", ");
+        format!("\"{text}\" is unknown, expected {others} or {last}{}", did_you_mean(text, names))
     })
 }
 
-/// The names of [`LogFormat`].
+/// The names of [`LogFormat`](super::super::LogFormat).
 const FORMATS: &[&str] = &["auto", "text", "json"];
+
+/// The names of [`Delivery`](super::super::Delivery).
+const DELIVERIES: &[&str] = &["auto", "copy", "sendfile"];
 
 fn parse_log_file(text: &str, folder: &Path) -> Result<PathBuf, String> {
     let path = folder.join(text);

@@ -6,7 +6,7 @@ pub(super) const WRONG: &[(&str, &[&str])] = &[
         r#"[server]
 lisen = "0.0.0.0:8080""#,
         &[
-            r#"2:1: unknown key "lisen", expected one of listen, public_url, trusted_proxies, shutdown_grace; did you mean "listen"?"#,
+            r#"2:1: unknown key "lisen", expected one of listen, public_url, trusted_proxies, shutdown_grace, max_connections, max_viewers_per_address, max_bandwidth, delivery; did you mean "listen"?"#,
         ],
     ),
     ("server = 5", &["1:10: expected a table, found 5"]),
@@ -206,7 +206,7 @@ burst = "12s""#,
         r#"[stream]
 segment = "4s""#,
         &[
-            r#"2:1: unknown key "segment", expected one of idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout"#,
+            r#"2:1: unknown key "segment", expected one of idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers"#,
         ],
     ),
     (
@@ -218,7 +218,7 @@ id = "a""#,
         r#"[[channels]]
 nmae = "a""#,
         &[
-            r#"2:1: unknown key "nmae", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout; did you mean "name"?"#,
+            r#"2:1: unknown key "nmae", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers; did you mean "name"?"#,
         ],
     ),
     (
@@ -489,7 +489,7 @@ id = "a"
 sources = ["testcard://"]
 headers = { A = "b" }"#,
         &[
-            r#"4:1: unknown key "headers", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout"#,
+            r#"4:1: unknown key "headers", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers"#,
         ],
     ),
     (r#"channels = [["a"]]"#, &["1:13: expected a table, found a list"]),

@@ -226,6 +226,11 @@ impl Splice {
         self.demux.counts()
     }
 
+    /// Memory that it takes, in bytes: what is held back, and the output.
+    pub fn memory(&self) -> usize {
+        self.writer.memory() + self.slots.iter().map(|slot| slot.unit.memory()).sum::<usize>()
+    }
+
     /// The map as the viewers know it.
     pub fn map(&self) -> Option<&Pmt> {
         self.program.as_ref().map(Program::pmt)

@@ -67,6 +67,11 @@ impl Unit {
         self.is_scanned = is_reference;
     }
 
+    /// Memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.packets.capacity() * PACKET_SIZE + self.sound.capacity()
+    }
+
     fn most(&self) -> usize {
         if self.codec.class() == Class::Video { MAX_VIDEO_PACKETS } else { MAX_PACKETS }
     }

@@ -52,6 +52,10 @@ impl Writer {
         self.marks.clear();
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.out.capacity()
+    }
+
     /// The tables say what `program` says from now on, and are sent before anything else is.
     pub(super) fn set_tables(&mut self, program: &Program) {
         self.tables = psi::packetize(&program.pat().render(), Pid::PAT);

@@ -1,8 +1,10 @@
 //! A channel as an endless MPEG transport stream.
 
+mod socket;
+mod viewer;
+
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Extension;
 use axum::body::Body;
@@ -11,24 +13,26 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use tracing::{Instrument, Span, info, info_span};
+use tracing::Instrument;
 
+pub(super) use self::socket::send;
+use self::viewer::Session;
+pub(super) use self::viewer::{Live, Viewer};
 use super::error::Error;
-use super::{App, Peer, WriteLimit};
-use crate::channel::{Start, Subscription};
+use super::forwarded::client_address;
+use super::{App, Peer};
+use crate::channel::{Refusal, Start};
 use crate::config::Channel;
-
-type Caller = (Extension<WriteLimit>, Extension<Peer>);
 
 /// `GET /stream/{id}`, with or without `.ts`.
 pub(super) async fn by_id(
     State(app): State<App>,
     Path(id): Path<String>,
-    caller: Caller,
+    peer: Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let channel = find_by_id(&app, &id)?;
-    watch(app, channel, caller, &headers).await
+    watch(app, channel, peer, &headers).await
 }
 
 /// `HEAD /stream/{id}`: players ask for the type; nothing is opened.
@@ -40,11 +44,11 @@ pub(super) async fn head_by_id(State(app): State<App>, Path(id): Path<String>) -
 pub(super) async fn by_number_or_id(
     State(app): State<App>,
     Path(id): Path<String>,
-    caller: Caller,
+    peer: Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let channel = find_by_number_or_id(&app, &id)?;
-    watch(app, channel, caller, &headers).await
+    watch(app, channel, peer, &headers).await
 }
 
 /// `HEAD /api/proxy/channel/{id}`.
@@ -69,48 +73,34 @@ fn find_by_number_or_id(app: &App, id: &str) -> Result<Arc<Channel>, Error> {
     app.channels.find_by_number_or_id(id).ok_or_else(|| Error::UnknownChannel(id.to_owned()))
 }
 
-/// Joins the channel, waits for its first picture, and answers with what follows.
+/// Joins the channel, waits for its first picture, and answers; the connection sends what follows.
 async fn watch(
     app: App,
     channel: Arc<Channel>,
-    (Extension(limit), Extension(Peer(peer))): Caller,
+    Extension(peer): Extension<Peer>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let mut subscription = app.channels.subscribe(&channel).ok_or(Error::Closing)?;
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
-    let session =
-        Session { span: info_span!("session", channel = %channel.id, %peer, agent), since: Instant::now() };
-    match subscription.started().instrument(session.span.clone()).await {
+    let config = app.config();
+    let place = match config.server.max_viewers_per_address {
+        None => None,
+        Some(limit) => {
+            let address = client_address(&config.server, peer, headers);
+            Some(app.addresses.admit(address, limit).ok_or(Error::AddressLimit { limit })?)
+        }
+    };
+    let subscription = app.channels.subscribe(&channel, config.server.max_bandwidth);
+    let mut subscription = subscription.map_err(Error::Refused)?;
+    let session = Session::new(&channel, peer, headers);
+    match subscription.started().instrument(session.span()).await {
         Start::Started => {}
         Start::Failed(failure) => return Err(Error::NoSource(failure)),
-        Start::Ended => return Err(Error::Closing),
+        Start::Ended => return Err(Error::Refused(Refusal::Closing)),
     }
-    session.span.in_scope(|| info!(after_ms = session.since.elapsed().as_millis(), "viewer joined"));
-    limit.set(channel.policy.viewer_timeout);
-    let viewer = Viewer { subscription, session };
-    let body = stream::try_unfold(viewer, |mut viewer| async move {
-        let bytes = viewer.subscription.next().instrument(viewer.session.span.clone()).await?;
-        Ok::<_, std::io::Error>(bytes.map(|bytes| (bytes, viewer)))
-    });
-    Ok(answer(Body::from_stream(body)))
-}
-
-/// One viewer on one channel.
-struct Viewer {
-    subscription: Subscription,
-    session: Session,
-}
-
-struct Session {
-    span: Span,
-    since: Instant,
-}
-
-impl Drop for Viewer {
-    fn drop(&mut self) {
-        let seconds = self.session.since.elapsed().as_secs();
-        self.session.span.in_scope(|| info!(seconds, bytes = self.subscription.sent(), "viewer left"));
-    }
+    session.joined();
+    let viewer = Viewer { subscription, session, timeout: channel.policy.viewer_timeout, _place: place };
+    let mut response = answer(no_body());
+    response.extensions_mut().insert(Live::new(viewer));
+    Ok(response)
 }
 
 /// 200 whatever range was asked for: a live stream has no beginning, and players take `Accept-Ranges` for a file they can seek in.

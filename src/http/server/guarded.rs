@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,23 +14,34 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long a connection may make no progress writing: a channel sets its own on the connection that watches it.
 #[derive(Debug, Clone)]
-pub struct WriteLimit(Arc<AtomicU64>);
+pub(in crate::http) struct WriteLimit(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    millis: AtomicU64,
+    is_stuck: AtomicBool,
+}
 
 impl WriteLimit {
     /// A limit to begin with.
-    pub fn new(limit: Duration) -> Self {
+    pub(in crate::http) fn new(limit: Duration) -> Self {
         let new = Self(Arc::default());
         new.set(limit);
         new
     }
 
     /// Sets the limit, from the next wait on.
-    pub fn set(&self, limit: Duration) {
-        self.0.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    pub(in crate::http) fn set(&self, limit: Duration) {
+        self.0.millis.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn get(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::Relaxed))
+        Duration::from_millis(self.0.millis.load(Ordering::Relaxed))
+    }
+
+    /// Whether something waits to be written.
+    pub(in crate::http) fn is_stuck(&self) -> bool {
+        self.0.is_stuck.load(Ordering::Relaxed)
     }
 }
 
@@ -51,13 +62,22 @@ impl Socket for TcpStream {
 pub(super) struct Guarded<S> {
     stream: S,
     limit: WriteLimit,
-    timer: Pin<Box<Sleep>>,
-    is_waiting: bool,
+    /// Made when it is first needed: most connections never wait.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: Socket> Guarded<S> {
     pub(super) fn new(stream: S, limit: WriteLimit) -> Self {
-        Self { stream, limit, timer: Box::pin(sleep_until(Instant::now())), is_waiting: false }
+        Self { stream, limit, timer: None }
+    }
+
+    /// The connection itself.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
+    fn set_stuck(&self, is_stuck: bool) {
+        self.limit.0.is_stuck.store(is_stuck, Ordering::Relaxed);
     }
 
     /// Looks after the time while the socket takes nothing of `bytes`.
@@ -68,15 +88,16 @@ impl<S: Socket> Guarded<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if poll.is_ready() {
-            self.is_waiting = false;
+            self.set_stuck(false);
             return poll;
         }
-        if !self.is_waiting {
-            self.is_waiting = true;
-            let deadline = Instant::now() + self.limit.get();
-            self.timer.as_mut().reset(deadline);
+        let deadline = Instant::now() + self.limit.get();
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if !self.limit.is_stuck() {
+            timer.as_mut().reset(deadline);
+            self.limit.0.is_stuck.store(true, Ordering::Relaxed);
         }
-        ready!(self.timer.as_mut().poll(cx));
+        ready!(timer.as_mut().poll(cx));
         // The system tells of room only when a good part of what waited is gone. Of a slow peer that takes some time, but what it
         // has taken meanwhile is room, and it is not dead.
         Poll::Ready(match self.stream.send_now(bytes) {
@@ -84,7 +105,7 @@ impl<S: Socket> Guarded<S> {
                 Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing"))
             }
             sent => {
-                self.is_waiting = false;
+                self.set_stuck(false);
                 sent
             }
         })

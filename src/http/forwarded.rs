@@ -1,4 +1,6 @@
-//! The address under which the viewer who asks reaches us.
+//! What proxies that are trusted say of a request: the address under which the viewer reaches us, and the viewer's own.
+
+use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, header};
 use url::Url;
@@ -12,8 +14,7 @@ pub(super) fn base_url(server: &Server, Peer(peer): Peer, headers: &HeaderMap) -
     if let Some(url) = &server.public_url {
         return url.clone();
     }
-    let peer_ip = peer.ip().to_canonical();
-    let is_trusted = server.trusted_proxies.iter().any(|proxy| proxy.contains(&peer_ip));
+    let is_trusted = is_trusted(server, peer.ip());
     let first = |name: HeaderName| {
         let value = headers.get(name)?.to_str().ok()?;
         Some(value.split(',').next()?.trim().to_owned())
@@ -40,6 +41,43 @@ pub(super) fn base_url(server: &Server, Peer(peer): Peer, headers: &HeaderMap) -
             Url::parse(&format!("http://{}/", server.listen)).expect("a socket address is a host and a port")
         }
     }
+}
+
+fn is_trusted(server: &Server, address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    server.trusted_proxies.iter().any(|proxy| proxy.contains(&address))
+}
+
+/// Where the viewer is: the last address that is no trusted proxy, on the way that `Forwarded` or `X-Forwarded-For` tells.
+pub(super) fn client_address(server: &Server, Peer(peer): Peer, headers: &HeaderMap) -> IpAddr {
+    let mut client = peer.ip();
+    let all = |name: &HeaderName| -> Vec<String> {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).map(|hop| hop.trim().to_owned()).collect()
+    };
+    let forwarded = all(&header::FORWARDED);
+    let hops: Vec<String> = if forwarded.is_empty() {
+        all(&HeaderName::from_static("x-forwarded-for"))
+    } else {
+        let of = |hop: &String| {
+            hop.split(';').find_map(|pair| {
+                let (name, value) = pair.trim().split_once('=')?;
+                name.eq_ignore_ascii_case("for").then(|| value.trim_matches('"').to_owned())
+            })
+        };
+        forwarded.iter().map(|hop| of(hop).unwrap_or_default()).collect()
+    };
+    for hop in hops.iter().rev() {
+        let Some(next) = parse_hop(hop).filter(|_| is_trusted(server, client)) else { break };
+        client = next;
+    }
+    client.to_canonical()
+}
+
+/// An address with or without a port, an IPv6 one in brackets or not.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.split(']').next());
+    hop.parse().ok().or_else(|| bare?.parse().ok()).or_else(|| hop.rsplit_once(':')?.0.parse().ok())
 }
 
 #[cfg(test)]
@@ -81,6 +119,36 @@ mod tests {
     fn a_host_that_is_none_is_not_repeated() {
         for host in ["a/b", "user@evil", "a b", "", "x?y"] {
             assert_eq!(of("192.168.0.9", None, &[("host", host)]), "http://127.0.0.1:8080/", "{host:?}");
+        }
+    }
+
+    /// The peer, the headers, and who is the viewer then.
+    type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+    #[test]
+    fn the_viewer_is_the_last_one_whom_no_trusted_proxy_is() {
+        let server = Server { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Server::default() };
+        let table: &[Row] = &[
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "192.0.2.1")], "192.0.2.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "198.51.100.7, 192.0.2.1, 10.2.3.4")], "192.0.2.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "192.0.2.1:4711")], "192.0.2.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "2001:db8::1")], "2001:db8::1"),
+            (
+                "10.0.0.1",
+                &[("forwarded", "for=192.0.2.9;proto=https, for=\"[2001:db8::1]:80\"")],
+                "2001:db8::1",
+            ),
+            ("10.0.0.1", &[("x-forwarded-for", "192.0.2.1, nobody")], "10.0.0.1"),
+            ("192.0.2.50", &[("x-forwarded-for", "192.0.2.1")], "192.0.2.50"),
+        ];
+        for (peer, headers, client) in table {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+                .collect();
+            let peer = Peer(format!("{peer}:5000").parse().unwrap());
+            assert_eq!(client_address(&server, peer, &headers).to_string(), *client, "{headers:?}");
         }
     }
 }

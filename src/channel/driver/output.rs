@@ -1,0 +1,87 @@
+//! What a driver does once a tick: the output of the splice stage goes into the store, and the viewers whose turn it is hear of it.
+
+use std::sync::Arc;
+
+use forebay_core::cadence::{Cadence, GROUPS};
+use forebay_core::lifecycle::Event;
+use forebay_core::time::Moment;
+use jiff::Timestamp;
+use tracing::{error, info, warn};
+
+use super::Driver;
+use crate::channel::feed::{Block, Stage, Switch};
+
+/// Output that is kept allocated from tick to tick.
+const KEPT_OUTPUT: usize = 1 << 20;
+
+/// Switches that the report lists.
+const MAX_SWITCHES: usize = 10;
+
+impl Driver {
+    /// When there is something to do at a tick, the time of the next one.
+    pub(super) fn tick_at(&self) -> Option<Moment> {
+        let is_output = !self.splice.output().0.is_empty();
+        let has_news = || self.told.iter().any(|&told| told < self.ring.head());
+        (is_output || has_news()).then(|| self.ticked_at + self.cadence.tick())
+    }
+
+    pub(super) fn tick_if_due(&mut self, now: Moment) {
+        if self.tick_at().is_some_and(|at| at <= now) {
+            self.ticked_at = now;
+            self.turn += 1;
+            self.store_output();
+            self.cadence = Cadence::new(self.feed.population.load(), self.bytes_per_second);
+            self.tell(self.cadence.due(self.turn));
+        }
+    }
+
+    /// The source on hand shows its first picture.
+    pub(super) fn go_on_air(&mut self, now: Moment) {
+        self.ticked_at = now;
+        self.store_output();
+        self.tell(0..GROUPS);
+        self.life.handle_event(now, Event::Picture(self.attempt));
+        self.feed.tell(|window| (window.stage, window.is_live) = (Stage::Started, true));
+        self.has_news = true;
+        info!(source = self.source, streams = ?self.streams(), "source is on air");
+        if let Some((from, reason)) = self.left.take() {
+            let mut report = self.feed.edit_report();
+            report.switches_total += 1;
+            report.switches.push(Switch { at: Timestamp::now(), from, to: self.source, reason });
+            if report.switches.len() > MAX_SWITCHES {
+                report.switches.remove(0);
+            }
+        }
+    }
+
+    /// Moves the output into the store.
+    fn store_output(&mut self) {
+        let (output, marks) = self.splice.output();
+        if output.is_empty() {
+            return;
+        }
+        if let Err(error) = self.feed.store.write(self.ring.head(), output) {
+            error!(%error, bytes = output.len(), "the store takes no more: bytes are lost");
+            return self.splice.clear(KEPT_OUTPUT);
+        }
+        self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
+        self.splice.clear(KEPT_OUTPUT);
+        if let Err(error) = self.reclaim.release(&self.feed.store, self.ring.tail()) {
+            warn!(%error, "cannot free memory behind the window");
+        }
+        self.feed.edit_report().last_activity = Timestamp::now();
+    }
+
+    /// Tells these groups of viewers how far the store reaches.
+    fn tell(&mut self, groups: impl Iterator<Item = usize>) {
+        let edges = self.ring.edges(self.channel.policy.burst);
+        for group in groups {
+            let told = std::mem::replace(&mut self.told[group], edges.head);
+            if told < edges.head {
+                let newest = Some(Arc::new(Block::new(told, edges.head)));
+                self.feed.windows[group]
+                    .send_modify(|window| (window.edges, window.newest) = (edges, newest));
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! A channel's bytes, from the window's tail to its head.
+//!
+//! Offset `n` is byte `n` of what the channel has sent. Nothing is ever overwritten, so a reader that is late finds either its
+//! bytes or, where they are gone, is told so; it can never be sent other bytes in their place.
+//!
+//! Where the system has `sendfile`, the store is a file in memory that grows for ever and is punched behind the window: its pages go
+//! to the sockets of viewers without a copy. Elsewhere it is a row of blocks on the heap. Which one it is, `build.rs` says.
+
+#[cfg(sendfile)]
+mod file;
+#[cfg(not(sendfile))]
+mod memory;
+
+use bytes::Bytes;
+
+#[cfg(sendfile)]
+pub(super) use self::file::{Reclaim, Store};
+#[cfg(not(sendfile))]
+pub(super) use self::memory::{Reclaim, Store};
+
+/// What a send came to.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Sent up to here.
+    pub(super) end: u64,
+    /// What must follow, whatever becomes of the store: the rest of a packet of which a part is sent, or all where the store itself cannot
+    /// send.
+    pub(super) rest: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the store frees at once, at most.
+    const GRAIN: usize = 256 * 1024;
+
+    #[test]
+    fn bytes_are_read_until_they_are_gone() {
+        let store = Store::new().unwrap();
+        let mut reclaim = Reclaim::default();
+        let bytes: Vec<u8> = (0..3 * GRAIN).map(|n| (n % 251).to_le_bytes()[0]).collect();
+        for (at, part) in bytes.chunks(50_000).enumerate() {
+            store.write(at as u64 * 50_000, part).unwrap();
+        }
+        let read = |start: usize, end: usize| store.read(start as u64, end as u64).unwrap();
+        for (start, end) in
+            [(0, 1), (1000, 5000), (49_999, 50_001), (40_000, 300_000), (3 * GRAIN - 1, 3 * GRAIN)]
+        {
+            assert_eq!(read(start, end).unwrap(), bytes[start..end], "{start} to {end}");
+        }
+        assert_eq!(store.resident(), 3 * GRAIN as u64);
+        let tail = 2 * GRAIN + 10;
+        for _ in 0..3 {
+            reclaim.release(&store, tail as u64).unwrap();
+        }
+        assert_eq!(read(GRAIN, GRAIN + 20), None);
+        assert_eq!(read(tail - 1, tail + 20), None);
+        assert_eq!(read(tail, tail + 30).unwrap(), bytes[tail..tail + 30]);
+        assert!(store.resident() <= 2 * GRAIN as u64, "the memory before the tail is free");
+    }
+}

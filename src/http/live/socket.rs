@@ -1,0 +1,158 @@
+//! A live answer on a socket of our own: the head is written here, and the kernel moves the stream from the store to the socket.
+
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures_util::future::BoxFuture;
+use http::{Version, header, response};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+use rustix::net::SendFlags;
+use socket2::SockRef;
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::viewer::Viewer;
+use crate::channel::{Sent, Subscription};
+use crate::config::Delivery;
+
+/// A viewer has nothing more to say; who goes on talking is no player. In bytes.
+const MAX_CHATTER: usize = 64 * 1024;
+
+/// How much longer than a viewer may take nothing the kernel keeps trying to deliver what it still has.
+const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Sends the head and then the stream, until the feed is over, or the viewer has left or takes nothing.
+///
+/// There is one such future for each viewer: what is needed seldom lies elsewhere.
+pub(in crate::http) async fn send(
+    mut stream: TcpStream,
+    version: Version,
+    head: response::Parts,
+    mut viewer: Viewer,
+    delivery: Delivery,
+) {
+    let head = render(version, &head, Timestamp::now());
+    let sent = match begin(&stream, head, viewer.timeout).await {
+        Ok(()) => follow(&stream, &mut viewer.subscription, delivery, viewer.timeout).await,
+        Err(error) => Err(error),
+    };
+    let ended = match sent {
+        Ok(()) => stream.shutdown().await,
+        Err(error) => {
+            // Nobody takes what is still in the kernel: it goes with the socket.
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            Err(error)
+        }
+    };
+    if let Err(error) = ended {
+        viewer.session.span().in_scope(|| debug!(%error, "live connection ended"));
+    }
+}
+
+/// Sends the head. The body has no length and no chunks: it ends with the connection (RFC 9112, section 6.3).
+async fn begin(stream: &TcpStream, head: Vec<u8>, limit: Duration) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_user_timeout(Some(limit + ORPHAN_TIMEOUT))?;
+    let mut head = Bytes::from(head);
+    while !head.is_empty() {
+        let sent = stream.try_io(Interest::WRITABLE, || {
+            // The stream follows at once: one packet for both.
+            Ok(rustix::net::send(stream, &head, SendFlags::MORE | SendFlags::NOSIGNAL)?)
+        });
+        match sent {
+            Ok(count) => head.advance(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                room(stream, limit).await.ok_or(io::ErrorKind::TimedOut)??;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the socket takes more; `None` after `limit`. Boxed, since few viewers ever wait.
+fn room(stream: &TcpStream, limit: Duration) -> BoxFuture<'_, Option<io::Result<()>>> {
+    Box::pin(async move { timeout(limit, stream.writable()).await.ok() })
+}
+
+fn render(version: Version, head: &response::Parts, now: Timestamp) -> Vec<u8> {
+    // HTTP/1.0 stays what it is: its players do not know better.
+    let version = if version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
+    let status = head.status;
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut bytes = format!("{version} {} {reason}\r\n", status.as_str()).into_bytes();
+    let mut line = |name: &str, value: &[u8]| {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value);
+        bytes.extend_from_slice(b"\r\n");
+    };
+    let of_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+    for (name, value) in head.headers.iter().filter(|(name, _)| !of_body.contains(name)) {
+        line(name.as_str(), value.as_bytes());
+    }
+    line("connection", b"close");
+    if let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
+        line("date", date.as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes
+}
+
+async fn follow(
+    stream: &TcpStream,
+    subscription: &mut Subscription,
+    delivery: Delivery,
+    limit: Duration,
+) -> io::Result<()> {
+    let mut left = pin!(left(stream));
+    loop {
+        match stream.try_io(Interest::WRITABLE, || subscription.send_to(stream, delivery)) {
+            Ok(Sent::Some) => {}
+            Ok(Sent::Ended) => return Ok(()),
+            Ok(Sent::UpToDate) => tokio::select! {
+                // News first: it is what wakes this task nearly always, and looking for a farewell costs a lock.
+                biased;
+                is_going_on = subscription.changed() => if !is_going_on {
+                    return Ok(());
+                },
+                () = &mut left => return Ok(()),
+            },
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if let Some(writable) = room(stream, limit).await {
+                    writable?;
+                    continue;
+                }
+                // The system tells of room only when a good part of what waited is gone. Of a slow viewer that takes some time, but what
+                // it has taken meanwhile is room, and it is not dead.
+                match subscription.send_to(stream, delivery) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Err(io::Error::new(io::ErrorKind::TimedOut, "the viewer takes nothing"));
+                    }
+                    sent => drop(sent?),
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits until the viewer closes the connection, or breaks it.
+async fn left(stream: &TcpStream) {
+    let mut said = 0;
+    while said < MAX_CHATTER {
+        if stream.readable().await.is_err() {
+            return;
+        }
+        match stream.try_read(&mut [0; 1024]) {
+            Ok(0) => return,
+            Ok(count) => said += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}

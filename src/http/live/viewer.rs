@@ -1,0 +1,87 @@
+//! One viewer on one channel, on the way from the handler to the connection.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::stream;
+use http::{HeaderMap, header};
+use tracing::{Span, info, info_span};
+
+use crate::channel::Subscription;
+use crate::config::Channel;
+use crate::http::admission::Place;
+use crate::http::{Peer, WriteLimit};
+
+/// Who watches. Dropping it is leaving.
+#[derive(Debug)]
+pub(in crate::http) struct Viewer {
+    pub(super) subscription: Subscription,
+    pub(super) session: Session,
+    /// How long the viewer may take nothing.
+    pub(super) timeout: Duration,
+    pub(super) _place: Option<Place>,
+}
+
+/// What the log tells of a viewer. A span is made of it for each event: one that lived as long as the viewer would take more memory than
+/// all the rest.
+#[derive(Debug)]
+pub(super) struct Session {
+    channel: Arc<Channel>,
+    peer: Peer,
+    agent: Box<str>,
+    since: Instant,
+}
+
+impl Session {
+    pub(super) fn new(channel: &Arc<Channel>, peer: Peer, headers: &HeaderMap) -> Self {
+        let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
+        Self { channel: Arc::clone(channel), peer, agent: agent.into(), since: Instant::now() }
+    }
+
+    pub(super) fn span(&self) -> Span {
+        let Peer(peer) = self.peer;
+        info_span!("session", channel = %self.channel.id, %peer, agent = &*self.agent)
+    }
+
+    pub(super) fn joined(&self) {
+        self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        let seconds = self.session.since.elapsed().as_secs();
+        self.session.span().in_scope(|| info!(seconds, bytes = self.subscription.sent(), "viewer left"));
+    }
+}
+
+/// The viewer whom a response is for. The handler puts it into the response's extensions and leaves the body empty: how it is sent, the
+/// connection knows, which takes it out again.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Live(Arc<Mutex<Option<Viewer>>>);
+
+impl Live {
+    pub(super) fn new(viewer: Viewer) -> Self {
+        Self(Arc::new(Mutex::new(Some(viewer))))
+    }
+
+    /// The viewer; `None` the second time.
+    pub(in crate::http) fn take(&self) -> Option<Viewer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Gives a response that has a viewer the body that feeds it; `limit` is that of the connection.
+    pub(in crate::http) fn into_body(mut response: Response, limit: &WriteLimit) -> Response {
+        let Some(viewer) = response.extensions_mut().remove::<Self>().and_then(|live| live.take()) else {
+            return response;
+        };
+        limit.set(viewer.timeout);
+        let body = stream::try_unfold(viewer, |mut viewer| async move {
+            let bytes = viewer.subscription.next().await?;
+            Ok::<_, std::io::Error>(bytes.map(|bytes| (bytes, viewer)))
+        });
+        response.map(|_| Body::from_stream(body))
+    }
+}

@@ -1,0 +1,149 @@
+//! Accepts connections and serves each in a task of its own.
+//!
+//! The loop is our own, on hyper's HTTP/1 builder, since that is what closes a client that connects and says nothing. There are limits,
+//! and who comes beyond them is told so: see [`shed`].
+
+mod connection;
+mod descriptors;
+mod guarded;
+mod shed;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use self::connection::Connections;
+pub(super) use self::descriptors::{connections_of, raise_descriptor_limit};
+pub(super) use self::guarded::WriteLimit;
+use self::shed::Shed;
+use super::{App, router};
+
+/// Connections waiting to be accepted: a burst of viewers who all come back at once.
+const BACKLOG: i32 = 4096;
+
+/// After an accept that failed for lack of memory, or of file descriptors even to refuse.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is asking: the other end of the connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// How many connections there are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slots(Arc<AtomicUsize>);
+
+impl Slots {
+    /// Connections that are open.
+    pub(super) fn taken(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A place for one more, if there are fewer than `limit`. Only the accept loop takes places.
+    fn take(&self, limit: usize) -> Option<Slot> {
+        (self.0.load(Ordering::Relaxed) < limit).then(|| {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Slot(Arc::clone(&self.0))
+        })
+    }
+}
+
+/// The place of one connection.
+#[derive(Debug)]
+struct Slot(Arc<AtomicUsize>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The listening server.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Listens at `address`; port 0 picks a free one.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let listener = TcpListener::from_std(socket.into())?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then lets open answers end; returns when the last connection is closed.
+    pub async fn run(self, app: App, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let connections =
+            Connections { router: router(app.clone()), stop: stop.clone(), tasks: tasks.clone() };
+        let mut shed = Shed::new(tasks.clone());
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let config = app.config();
+                    let delivery = config.server.delivery;
+                    let limit = app.max_connections();
+                    if let Some(slot) = app.slots.take(limit) {
+                        shed.rest();
+                        let connection = connections.clone().serve(stream, Peer(peer), delivery, slot);
+                        tasks.spawn(connection);
+                    } else {
+                        shed.refuse(stream, "connections", limit);
+                    }
+                }
+                Err(error) if is_of_one_connection(&error) => {
+                    debug!(%error, "a connection ended before it began");
+                }
+                Err(error) if is_shortage(&error) && shed.lend_descriptor() => {
+                    if let Ok(Ok((stream, _))) =
+                        tokio::time::timeout(ACCEPT_PAUSE, self.listener.accept()).await
+                    {
+                        shed.refuse(stream, "file descriptors", app.descriptors);
+                    }
+                }
+                Err(error) => {
+                    warn!(%error, "cannot accept connections, trying on");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(self.listener);
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// The process, or the system, has no file descriptor left.
+fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}

@@ -1,0 +1,100 @@
+//! What becomes of those for whom there is no room: they are told so, within bounds.
+
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+/// Descriptors kept for the case that there are no others: as many can be refused at the same time.
+const RESERVE: usize = 16;
+
+/// Refusals at the same time; beyond them connections are closed without a word.
+const MAX_REFUSALS: usize = 256;
+
+/// How long a refusal may take.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A request head that is worth waiting for, in bytes.
+const MAX_HEAD: usize = 8 * 1024;
+
+/// Seconds after which those refused may try again.
+const RETRY_AFTER: u32 = 5;
+
+/// Refuses connections.
+#[derive(Debug)]
+pub(super) struct Shed {
+    tasks: TaskTracker,
+    refusals: TaskTracker,
+    reserve: Vec<File>,
+    /// Refused since there was room last.
+    refused: u64,
+}
+
+impl Shed {
+    pub(super) fn new(tasks: TaskTracker) -> Self {
+        let mut shed = Self { tasks, refusals: TaskTracker::new(), reserve: Vec::new(), refused: 0 };
+        shed.refill();
+        shed
+    }
+
+    /// Frees a descriptor, so that a connection can be accepted to be refused; false when none is left.
+    pub(super) fn lend_descriptor(&mut self) -> bool {
+        self.refill();
+        self.reserve.pop().is_some()
+    }
+
+    fn refill(&mut self) {
+        while self.reserve.len() + self.refusals.len() < RESERVE {
+            let Ok(file) = File::open("/dev/null") else { return };
+            self.reserve.push(file);
+        }
+    }
+
+    /// There is room again.
+    pub(super) fn rest(&mut self) {
+        if self.refused > 0 {
+            info!(refused = self.refused, "connections are accepted again");
+            self.refused = 0;
+            self.refill();
+        }
+    }
+
+    /// Answers 503, because there are no more than `limit` of `what`.
+    pub(super) fn refuse(&mut self, stream: TcpStream, what: &'static str, limit: usize) {
+        if self.refused == 0 {
+            warn!(limit, "no {what} left: further connections are refused");
+        }
+        self.refused += 1;
+        if self.refusals.len() < MAX_REFUSALS {
+            let refusal = self.refusals.track_future(async move {
+                let _ = timeout(REFUSAL_TIMEOUT, answer(stream)).await;
+            });
+            self.tasks.spawn(refusal);
+        }
+    }
+}
+
+/// The request is read first: closing a connection with something unread would take the answer away with it.
+async fn answer(mut stream: TcpStream) -> io::Result<()> {
+    let mut head = Vec::new();
+    while head.len() < MAX_HEAD && !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        if stream.read_buf(&mut head).await? == 0 {
+            return Ok(());
+        }
+    }
+    let message = "the server takes no more connections now";
+    let body = json!({ "error": { "code": "too_many_connections", "message": message } }).to_string();
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+         retry-after: {RETRY_AFTER}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n{body}"
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await
+}
