@@ -1,0 +1,34 @@
+//! Forebay's bench: a paced origin, a load of viewers, a reference to compare with, and the scenarios that put them together.
+//!
+//! `docs/performance.md` says how to use it and how to read it.
+#![allow(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
+
+mod checker;
+mod clip;
+mod clock;
+mod http;
+mod load;
+mod origin;
+mod proc;
+mod stats;
+mod sys;
+mod ts;
+
+use clap::Parser;
+
+/// Measures Forebay on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "forebay-bench", version)]
+enum Command {
+    /// A provider: an endless, paced stream at any path.
+    Origin(origin::Args),
+    /// Viewers, thousands of them.
+    Load(load::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Origin(args) => origin::run(&args),
+        Command::Load(args) => load::run(&args),
+    }
+}
