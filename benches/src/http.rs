@@ -1,6 +1,8 @@
 //! As much of HTTP/1.1 as a measurement needs: heads, and bodies in chunks.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
@@ -47,6 +49,28 @@ pub(crate) fn split_url(url: &str) -> anyhow::Result<(SocketAddr, String)> {
         .with_context(|| format!("\"{host}\" is not an IP address and a port"))?;
     ensure!(address.ip().is_loopback(), "{address} is not this machine");
     Ok((address, format!("/{path}")))
+}
+
+/// The body of `path`, which must come soon and be short.
+pub(crate) fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const MAX_BODY: u64 = 16 << 20;
+    let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
+    let mut bytes = Vec::new();
+    socket.take(MAX_BODY).read_to_end(&mut bytes)?;
+    let at = body_at(&bytes).context("the answer has no head")?;
+    let (status, is_chunked) = answer(&bytes[..at]).context("the answer is not HTTP")?;
+    ensure!(status == 200, "{path} answered with status {status}");
+    let mut body = Vec::new();
+    if is_chunked {
+        let is_whole = Chunked::default().push(&bytes[at..], |data| body.extend_from_slice(data));
+        ensure!(is_whole, "the answer is not in chunks");
+    } else {
+        body.extend_from_slice(&bytes[at..]);
+    }
+    Ok(String::from_utf8(body)?)
 }
 
 /// Takes the lengths out of a chunked body.

@@ -10,6 +10,7 @@ mod http;
 mod load;
 mod origin;
 mod proc;
+mod run;
 mod stats;
 mod sys;
 mod ts;
@@ -24,11 +25,14 @@ enum Command {
     Origin(origin::Args),
     /// Viewers, thousands of them.
     Load(load::Args),
+    /// Hours of viewers who come, stay and go.
+    Soak(run::soak::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Origin(args) => origin::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Soak(args) => run::soak::run(&args),
     }
 }

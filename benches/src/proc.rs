@@ -1,6 +1,7 @@
 //! What `/proc` says of a process and of the kernel's sockets.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,8 @@ pub(crate) struct Process {
     pub(crate) rss_bytes: u64,
     /// Of that, what is its own and no file's.
     pub(crate) anonymous_bytes: u64,
+    /// Memory in files without a name, which no process has mapped and which is resident nowhere else.
+    pub(crate) memory_file_bytes: u64,
     /// Open file descriptors.
     pub(crate) fds: u64,
     /// Times that one of its threads waited for something.
@@ -34,6 +37,7 @@ impl Process {
             sum.system_s += child.system_s;
             sum.rss_bytes += child.rss_bytes;
             sum.anonymous_bytes += child.anonymous_bytes;
+            sum.memory_file_bytes += child.memory_file_bytes;
             sum.fds += child.fds;
             sum.voluntary_switches += child.voluntary_switches;
         }
@@ -47,7 +51,15 @@ impl Process {
         };
         let (user_s, system_s) = cpu_seconds(&read("stat")?).context("/proc/*/stat has another form")?;
         let status = read("status")?;
-        let fds = fs::read_dir(format!("{folder}/fd")).map_or(0, Iterator::count) as u64;
+        let (mut fds, mut memory_file_bytes) = (0, 0);
+        for fd in fs::read_dir(format!("{folder}/fd"))?.flatten() {
+            fds += 1;
+            let is_memory = fs::read_link(fd.path())
+                .is_ok_and(|to| to.as_os_str().as_encoded_bytes().starts_with(b"/memfd:"));
+            if is_memory && let Ok(file) = fs::metadata(fd.path()) {
+                memory_file_bytes += file.blocks() * 512;
+            }
+        }
         let mut voluntary_switches = 0;
         for task in fs::read_dir(format!("{folder}/task"))?.flatten() {
             let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
@@ -58,6 +70,7 @@ impl Process {
             system_s,
             rss_bytes: field(&status, "VmRSS:") * 1024,
             anonymous_bytes: field(&status, "RssAnon:") * 1024,
+            memory_file_bytes,
             fds,
             voluntary_switches,
         })
