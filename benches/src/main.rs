@@ -10,6 +10,7 @@ mod http;
 mod load;
 mod origin;
 mod proc;
+mod reference;
 mod run;
 mod stats;
 mod sys;
@@ -23,6 +24,8 @@ use clap::Parser;
 enum Command {
     /// A provider: an endless, paced stream at any path.
     Origin(origin::Args),
+    /// A plain relay to compare with.
+    Reference(reference::Args),
     /// Viewers, thousands of them.
     Load(load::Args),
     /// Hours of viewers who come, stay and go.
@@ -32,6 +35,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Origin(args) => origin::run(&args),
+        Command::Reference(args) => reference::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Soak(args) => run::soak::run(&args),
     }

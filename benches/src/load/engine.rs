@@ -272,7 +272,7 @@ impl<'a> Engine<'a> {
         let counts_age = tally.is_measuring && viewer.kind == Kind::Steady && viewer.stays_checked;
         let age = |nanos| {
             if counts_age {
-                tally.age.record(nanos)
+                tally.age.record(nanos);
             }
         };
         let read = match viewer.read(&mut self.buffer, limit, now, age) {

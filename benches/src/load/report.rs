@@ -108,7 +108,9 @@ impl Tally {
         let bitrate = args.bitrate.map_or_else(|| median(&rates).unwrap_or(0.0), |bitrate| bitrate as f64);
         let enough = bitrate * ENOUGH * (seconds - EDGE).max(0.0) / seconds;
         let mut gaps = Histogram::default();
-        steady.iter().for_each(|viewer| gaps.record(viewer.largest_gap));
+        for viewer in &steady {
+            gaps.record(viewer.largest_gap);
+        }
         let bytes = self.bytes_of_the_gone + viewers.iter().map(Viewer::window_bytes).sum::<u64>();
         let [all, slow, churn, storm] = self.checked;
         let mut joining = churn;

@@ -186,12 +186,11 @@ impl Viewer {
             Seen::KeyPicture => _ = first_key.get_or_insert(now),
             Seen::Age(nanos) => age(nanos),
         };
-        let is_whole = match &mut self.phase {
-            Phase::Body(Some(chunked)) => chunked.push(bytes, |data| checker.push(data, now, &mut seen)),
-            _ => {
-                checker.push(bytes, now, seen);
-                true
-            }
+        let is_whole = if let Phase::Body(Some(chunked)) = &mut self.phase {
+            chunked.push(bytes, |data| checker.push(data, now, &mut seen))
+        } else {
+            checker.push(bytes, now, seen);
+            true
         };
         (!is_whole).then_some(Read::Refused(0))
     }

@@ -18,7 +18,7 @@ use crate::origin::Stats;
 use crate::sys;
 
 /// How long a program may take to start, the first clip included.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// How long it may take to end after it was asked to.
 const END: Duration = Duration::from_secs(10);

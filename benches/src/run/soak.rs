@@ -123,7 +123,7 @@ fn load_arguments(args: &Args, server: &Program) -> Vec<String> {
 }
 
 fn sample(begin: Instant, origin: &Program, server: &Program) -> anyhow::Result<Sample> {
-    let stats = origin.origin_stats()?;
+    let upstreams = origin.origin_stats()?;
     let status: Value = serde_json::from_str(&http::get(server.address, "/api/streams/status")?)?;
     let streams = status["streams"].as_array().map(Vec::as_slice).unwrap_or_default();
     let sum = |pointer: &str| streams.iter().filter_map(|stream| stream.pointer(pointer)?.as_u64()).sum();
@@ -131,8 +131,8 @@ fn sample(begin: Instant, origin: &Program, server: &Program) -> anyhow::Result<
         seconds: begin.elapsed().as_secs_f64(),
         process: Process::read(server.pid())?,
         tcp_memory_bytes: proc::tcp_memory(),
-        origin_active: stats.active,
-        origin_total: stats.total,
+        origin_active: upstreams.active,
+        origin_total: upstreams.total,
         clients: sum("/clients"),
         continuity_errors_in: sum("/continuity_errors_in"),
         continuity_errors_out: sum("/continuity_errors_out"),
