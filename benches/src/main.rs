@@ -28,6 +28,8 @@ enum Command {
     Reference(reference::Args),
     /// Viewers, thousands of them.
     Load(load::Args),
+    /// All that is measured, server by server in turn.
+    Run(run::Args),
     /// Hours of viewers who come, stay and go.
     Soak(run::soak::Args),
 }
@@ -37,6 +39,7 @@ fn main() -> anyhow::Result<()> {
         Command::Origin(args) => origin::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Soak(args) => run::soak::run(&args),
     }
 }

@@ -1,7 +1,7 @@
 //! What Forebay is compared with: the plainest relay that is not foolish.
 //!
-//! One thread, one upstream, one ring of bytes in memory, and on each tick a `write` of what is new to every viewer, up to 64 KiB at a
-//! time. It looks at no more of the stream than it needs to begin a viewer at a key picture. Absolute figures differ from machine to machine
+//! One thread, one upstream, one ring of bytes in memory, and on each tick one `write` of all that is new to every
+//! viewer. It looks at no more of the stream than it needs to begin a viewer at a key picture. Absolute figures differ from machine to machine
 //! and from hour to hour; the ratio to this one's, measured in turn with it, says something about the server.
 
 use std::io::{self, Read, Write};
@@ -21,8 +21,8 @@ const RING: usize = 16 << 20;
 /// Who is later than this begins again at the newest key picture.
 const MAX_LATE: u64 = (RING as u64) * 3 / 4;
 
-/// Bytes in a `write`.
-const WRITE: usize = 64 * 1024;
+/// Bytes in a `write`, at most: all of a tick, since calls are what cost.
+const WRITE: usize = 1 << 20;
 
 /// How often the upstream is read at least, so that its socket's buffer never fills.
 const READ_EVERY: Duration = Duration::from_millis(50);

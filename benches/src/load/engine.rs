@@ -86,7 +86,7 @@ impl<'a> Engine<'a> {
             slow: Vec::new(),
             leaving: BinaryHeap::new(),
             buffer: vec![0; BUFFER],
-            tally: Tally::default(),
+            tally: Tally::new(),
             begun: [0; 4],
             storm_now: 0,
             random: 0x9E37_79B9_7F4A_7C15,

@@ -14,6 +14,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 pub(crate) use report::Report;
+#[cfg(test)]
+pub(crate) use report::ServerReport;
 
 use crate::sys;
 

@@ -21,6 +21,8 @@ const EDGE: f64 = 0.3;
 /// What is counted while the load runs.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// Memory of the machine's TCP sockets before the first viewer.
+    tcp_memory_before: u64,
     pub(super) is_measuring: bool,
     /// Of the storm, still to come or under way.
     pub(super) storm_left: u64,
@@ -31,7 +33,6 @@ pub(super) struct Tally {
     /// What viewers got in the window who are gone.
     pub(super) bytes_of_the_gone: u64,
     before: Option<Process>,
-    tcp_memory_before: u64,
     lost: u64,
     joins: [Joins; 4],
     checked: [Counts; 4],
@@ -44,10 +45,14 @@ struct Joins {
 }
 
 impl Tally {
+    /// Before the first viewer.
+    pub(super) fn new() -> Self {
+        Self { tcp_memory_before: proc::tcp_memory(), ..Self::default() }
+    }
+
     pub(super) fn begin(&mut self, server: Option<Process>) {
         self.is_measuring = true;
         self.before = server;
-        self.tcp_memory_before = proc::tcp_memory();
         self.bytes_of_the_gone = 0;
     }
 
@@ -130,6 +135,7 @@ impl Tally {
                 core_share: cpu_s / seconds,
                 rss_bytes: after.rss_bytes,
                 anonymous_bytes: after.anonymous_bytes,
+                memory_file_bytes: after.memory_file_bytes,
                 fds: after.fds,
                 switches_per_s: switches as f64 / seconds,
             }
@@ -154,7 +160,7 @@ impl Tally {
             storm: joins(Kind::Storm),
             storm_joins_per_s: storm,
             tcp_memory_bytes: tcp_memory,
-            tcp_memory_growth_bytes: tcp_memory as f64 - self.tcp_memory_before as f64,
+            tcp_memory_growth_bytes: tcp_memory.saturating_sub(self.tcp_memory_before),
             server,
         }
     }
@@ -199,8 +205,8 @@ pub(crate) struct Report {
     pub(crate) storm_joins_per_s: Option<f64>,
     /// Memory of all TCP sockets of the machine at the end.
     pub(crate) tcp_memory_bytes: u64,
-    /// By how much that grew.
-    pub(crate) tcp_memory_growth_bytes: f64,
+    /// By how much that grew since before the first viewer.
+    pub(crate) tcp_memory_growth_bytes: u64,
     /// What the server used, where its process is known.
     pub(crate) server: Option<ServerReport>,
 }
@@ -258,6 +264,8 @@ pub(crate) struct ServerReport {
     pub(crate) rss_bytes: u64,
     /// Of that, what is no file's.
     pub(crate) anonymous_bytes: u64,
+    /// Memory in files without a name, which is resident nowhere.
+    pub(crate) memory_file_bytes: u64,
     /// Open file descriptors at the end.
     pub(crate) fds: u64,
     /// Times a second that one of its threads waited.

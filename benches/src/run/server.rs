@@ -1,0 +1,91 @@
+//! The servers that are compared, and how each is started.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::ensure;
+use serde::{Deserialize, Serialize};
+
+use super::program::{self, Placement, Program};
+
+/// A server, or a way to run one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// The server under test, as it is used.
+    Forebay,
+    /// The same without `sendfile`: the way that TLS takes, too.
+    Fallback,
+    /// The plain relay of this program.
+    Reference,
+    /// No relay: the viewers are at the origin.
+    Origin,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forebay => "forebay",
+            Self::Fallback => "fallback",
+            Self::Reference => "reference",
+            Self::Origin => "origin",
+        })
+    }
+}
+
+/// What starts servers.
+#[derive(Debug)]
+pub(super) struct Servers {
+    pub(super) placement: Placement,
+    pub(super) folder: PathBuf,
+    pub(super) binary: PathBuf,
+}
+
+/// The key that turns `sendfile` off.
+const FALLBACK: &str = "sendfile = false";
+
+impl Servers {
+    /// Whether the server under test can run so: an older one does not know every key.
+    pub(super) fn knows(&self, kind: Kind) -> anyhow::Result<bool> {
+        if kind != Kind::Fallback {
+            return Ok(true);
+        }
+        let listen = "127.0.0.1:0".parse()?;
+        let file = self.folder.join("known.toml");
+        std::fs::write(&file, program::configuration(listen, listen, 1, FALLBACK))?;
+        ensure!(self.binary.exists(), "{} is missing; `make build` builds it", self.binary.display());
+        Ok(Command::new(&self.binary).arg("check").arg(&file).output()?.status.success())
+    }
+
+    /// Starts a server that relays `channels` channels of `origin`.
+    pub(super) fn start(&self, kind: Kind, origin: &Program, channels: usize) -> anyhow::Result<Program> {
+        let log = self.folder.join(format!("{kind}.log"));
+        Program::server(&self.placement, &log, |listen| match kind {
+            Kind::Forebay | Kind::Fallback => {
+                let keys = if kind == Kind::Fallback { FALLBACK } else { "" };
+                let configuration = program::configuration(listen, origin.address, channels, keys);
+                program::forebay(&self.binary, &self.folder.join("channels.toml"), &configuration)
+            }
+            Kind::Reference => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("reference").arg("--upstream").arg(format!("{}/ch0", origin.address));
+                command.arg("--listen").arg(listen.to_string());
+                Ok(command)
+            }
+            Kind::Origin => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("origin").arg("--listen").arg(listen.to_string());
+                Ok(command)
+            }
+        })
+    }
+
+    /// What viewers ask for.
+    pub(super) fn url(kind: Kind, server: &Program) -> String {
+        match kind {
+            Kind::Forebay | Kind::Fallback => format!("http://{}/stream/ch{{ch}}", server.address),
+            Kind::Reference | Kind::Origin => format!("http://{}/ch{{ch}}", server.address),
+        }
+    }
+}
