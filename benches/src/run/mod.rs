@@ -4,6 +4,7 @@
 
 mod check;
 mod program;
+mod requests;
 mod results;
 mod scenario;
 mod server;
@@ -81,6 +82,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for scenario in scenario::ALL {
         let is_wanted = args.only.is_empty() || args.only.iter().any(|name| name == scenario.name);
         if let (true, Some(arguments)) = (is_wanted, scenario.arguments(args.quick)) {
+            let measure = if scenario.name == requests::NAME { requests::measure } else { measure };
             let runs = measure(&servers, scenario, arguments, rounds)?;
             runs.print(&mut out)?;
             all.push(runs);

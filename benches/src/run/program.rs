@@ -43,6 +43,13 @@ impl Placement {
     }
 }
 
+impl Placement {
+    /// Where everything runs but the server.
+    pub(crate) fn others(&self) -> &[usize] {
+        &self.others
+    }
+}
+
 /// A folder for this run's files.
 pub(crate) fn run_folder() -> anyhow::Result<PathBuf> {
     let folder = clip::target_folder().join("bench-run").join(std::process::id().to_string());

@@ -1,6 +1,6 @@
 //! What is measured: each scenario is a load, the servers that bear it in turn, and what is looked at.
 
-use super::server::Kind::{self, Fallback, Forebay, Origin, Reference};
+use super::server::Kind::{self, Fallback, Forebay, Nginx, Origin, Reference};
 
 /// One scenario.
 #[derive(Debug)]
@@ -92,6 +92,8 @@ const KEY_99: Measure = measure("join p99, ms", "/churn/first_key/p99_ms", 1.0);
 const KEY_MAX: Measure = measure("join max, ms", "/churn/first_key/max_ms", 1.0);
 const JOINS: Measure = measure("joins", "/churn/first_key/count", 1.0);
 const JOINS_PER_S: Measure = measure("joins/s", "/storm_joins_per_s", 1.0);
+const HEALTH: Measure = measure("health, 1/s", "/requests/health/per_s", 1.0);
+const STATUS: Measure = measure("status, 1/s", "/requests/status/per_s", 1.0);
 const OPENED: Measure = measure("upstreams opened", "/origin/opened", 1.0);
 
 const FANOUT: &[Measure] = &[
@@ -123,7 +125,7 @@ const FALLBACK_COST: Ratio = lower(CPU_PER_GB, Fallback, Reference, 0.0);
 const SD: u64 = 2_000_000;
 const HD: u64 = 8_000_000;
 
-/// All scenarios but [`requests`](super::requests) and [`soak`](super::soak), which have machinery of their own.
+/// All scenarios but [`soak`](super::soak), which goes on for hours.
 pub(super) const ALL: &[Scenario] = &[
     Scenario {
         name: "fanout-5000",
@@ -298,6 +300,32 @@ pub(super) const ALL: &[Scenario] = &[
         ],
         ratios: &[],
     },
+    Scenario {
+        name: super::requests::NAME,
+        about: "1,000 connections that ask for JSON while 1,000 viewers watch",
+        bitrate: SD,
+        servers: &[Forebay, Nginx],
+        load: "--viewers 1000 --warm-up 5 --duration 36",
+        quick: None,
+        measures: &[
+            HEALTH,
+            measure("health p99, ms", "/requests/health/p99_ms", 1.0),
+            measure("health, no answer", "/requests/health/bad", 1.0),
+            STATUS,
+            measure("status p99, ms", "/requests/status/p99_ms", 1.0),
+            measure("status, no answer", "/requests/status/bad", 1.0),
+            BEHIND,
+            LOST,
+            SYNC,
+            CONTINUITY,
+            AGE_50,
+            AGE_99,
+        ],
+        ratios: &[
+            Ratio { measure: HEALTH, of: Forebay, to: Nginx, better: Better::Higher, floor: 0.0 },
+            Ratio { measure: STATUS, of: Forebay, to: Nginx, better: Better::Higher, floor: 0.0 },
+        ],
+    },
 ];
 
 impl Scenario {
@@ -356,6 +384,8 @@ mod tests {
         });
         let mut report = report.unwrap();
         report["origin"] = json!({ "opened": 1 });
+        let asked = json!({ "per_s": 1, "p99_ms": 1, "bad": 0 });
+        report["requests"] = json!({ "health": asked, "status": asked });
         for scenario in ALL {
             for measure in scenario.measures {
                 assert!(

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::program::{self, Placement, Program};
@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Reference,
     /// No relay: the viewers are at the origin.
     Origin,
+    /// No relay either: what answers questions best.
+    Nginx,
 }
 
 impl fmt::Display for Kind {
@@ -30,6 +32,7 @@ impl fmt::Display for Kind {
             Self::Fallback => "fallback",
             Self::Reference => "reference",
             Self::Origin => "origin",
+            Self::Nginx => "nginx",
         })
     }
 }
@@ -78,6 +81,7 @@ impl Servers {
                 command.arg("origin").arg("--listen").arg(listen.to_string());
                 Ok(command)
             }
+            Kind::Nginx => bail!("nginx relays nothing"),
         })
     }
 
@@ -85,7 +89,7 @@ impl Servers {
     pub(super) fn url(kind: Kind, server: &Program) -> String {
         match kind {
             Kind::Forebay | Kind::Fallback => format!("http://{}/stream/ch{{ch}}", server.address),
-            Kind::Reference | Kind::Origin => format!("http://{}/ch{{ch}}", server.address),
+            Kind::Reference | Kind::Origin | Kind::Nginx => format!("http://{}/ch{{ch}}", server.address),
         }
     }
 }
