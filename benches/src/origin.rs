@@ -17,6 +17,9 @@ use crate::ts::PACKET;
 /// How finely is paced: far below the tick of a relay, and still several packets at 2 Mbit/s.
 const TICK: Duration = Duration::from_millis(4);
 
+/// With more streams than this, each is sent less often: so many small writes would take the processor from the viewers.
+const FINE: usize = 128;
+
 /// Packets made at a time: what a connection is given before the next one has its turn.
 const RUN: u64 = 700;
 
@@ -84,6 +87,7 @@ struct Origin {
     run: Run,
     stats: Stats,
     next_tick: Mono,
+    ticks: usize,
 }
 
 struct Connection {
@@ -121,6 +125,7 @@ impl Origin {
             run: Run::default(),
             stats,
             next_tick: Mono::now(),
+            ticks: 0,
         })
     }
 
@@ -139,7 +144,9 @@ impl Origin {
         let now = Mono::now();
         if now >= self.next_tick {
             self.next_tick = Mono(now.0 + nanos(TICK.as_secs_f64()));
-            for slot in 0..self.connections.len() {
+            self.ticks += 1;
+            let turns = self.connections.len() / FINE + 1;
+            for slot in (self.ticks % turns..self.connections.len()).step_by(turns) {
                 self.send(slot, now);
             }
         }

@@ -323,6 +323,7 @@ impl fmt::Display for Report {
                 megabytes(server.rss_bytes)
             )?;
         }
-        writeln!(f, "TCP memory of the machine: {:.1} MB", megabytes(self.tcp_memory_bytes))
+        let (memory, grown) = (megabytes(self.tcp_memory_bytes), megabytes(self.tcp_memory_growth_bytes));
+        writeln!(f, "TCP memory of the machine: {memory:.1} MB, {grown:.1} MB more than before")
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Write the ratios that were measured into this file, for later checks.
     #[arg(long)]
     commit: Option<PathBuf>,
-    /// The server; by default `target/release/forebay`.
+    /// The server; by default the `forebay` beside this program.
     #[arg(long)]
     server: Option<PathBuf>,
     /// Say what there is, and measure nothing.
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let servers = Servers {
         placement: Placement::new(true)?,
         folder: program::run_folder()?,
-        binary: args.server.clone().unwrap_or_else(program::default_server),
+        binary: args.server.clone().map_or_else(program::default_server, Ok)?,
     };
     let rounds = args.runs.unwrap_or(if args.quick { 2 } else { 3 }).max(1);
     let mut all = Vec::new();

@@ -169,9 +169,9 @@ pub(crate) fn configuration(listen: SocketAddr, origin: SocketAddr, channels: us
     text
 }
 
-/// Where the server under test is, unless the command line names another.
-pub(crate) fn default_server() -> PathBuf {
-    clip::target_folder().join("release/forebay")
+/// Where the server under test is, unless the command line names another: beside this program, built the same way.
+pub(crate) fn default_server() -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name("forebay"))
 }
 
 /// How Forebay is started with this configuration, which is written to `file`.

@@ -31,13 +31,17 @@ impl Spread {
         let Self { median, min, max } = *self;
         // As many digits as the median has use for, the same for all three.
         let digits = match median.abs() {
-            0.0 => 0,
+            whole if whole.fract() == 0.0 && min.fract() == 0.0 && max.fract() == 0.0 => 0,
             below if below < 1.0 => 3,
             below if below < 10.0 => 2,
             below if below < 100.0 => 1,
             _ => 0,
         };
-        format!("{median:.digits$} [{min:.digits$}-{max:.digits$}]")
+        if min.to_bits() == max.to_bits() {
+            format!("{median:.digits$}")
+        } else {
+            format!("{median:.digits$} [{min:.digits$}-{max:.digits$}]")
+        }
     }
 }
 

@@ -129,7 +129,7 @@ const HD: u64 = 8_000_000;
 pub(super) const ALL: &[Scenario] = &[
     Scenario {
         name: "fanout-5000",
-        about: "5,000 viewers of one channel at 2 Mbit/s",
+        about: "many viewers of one channel at 2 Mbit/s",
         bitrate: SD,
         servers: &[Forebay, Fallback, Reference],
         load: "--viewers 5000 --ramp 2000 --warm-up 5 --duration 15",
@@ -139,7 +139,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "viewers-10000",
-        about: "10,000 viewers of one channel at 2 Mbit/s",
+        about: "as many as one processor should bear, at 2 Mbit/s",
         bitrate: SD,
         servers: &[Forebay],
         load: "--viewers 10000 --ramp 2000 --warm-up 5 --duration 15",
@@ -149,7 +149,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "hd-1000",
-        about: "1,000 viewers of one channel at 8 Mbit/s",
+        about: "viewers of one channel at 8 Mbit/s",
         bitrate: HD,
         servers: &[Forebay, Reference],
         load: "--viewers 1000 --warm-up 5 --duration 15 --sweep 20",
@@ -159,7 +159,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "hd-4000",
-        about: "4,000 viewers of one channel at 8 Mbit/s",
+        about: "as many as one processor should bear, at 8 Mbit/s",
         bitrate: HD,
         servers: &[Forebay],
         load: "--viewers 4000 --ramp 2000 --warm-up 5 --duration 15 --sweep 20",
@@ -169,7 +169,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "latency-10",
-        about: "10 viewers of one channel, each looked at, beside 10 at the origin itself",
+        about: "few viewers of one channel, each looked at, beside as many at the origin itself",
         bitrate: SD,
         servers: &[Forebay, Origin],
         load: "--viewers 10 --check-every 1 --warm-up 5 --duration 20",
@@ -179,7 +179,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "joins",
-        about: "100 warm joins a second beside 5,000 viewers",
+        about: "warm joins beside many viewers",
         bitrate: SD,
         servers: &[Forebay, Reference],
         load: "--viewers 5000 --ramp 2000 --churn 100 --warm-up 5 --duration 15",
@@ -189,7 +189,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "churn",
-        about: "2,000 viewers a second who come and go, beside 5,000 who stay",
+        about: "many who come and go, beside many who stay",
         bitrate: SD,
         servers: &[Forebay, Reference],
         load: "--viewers 5000 --ramp 2000 --churn 2000 --warm-up 5 --duration 30",
@@ -199,7 +199,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "storm",
-        about: "20,000 joins as fast as they are served, 200 at a time",
+        about: "joins as fast as they are served, 200 at a time",
         bitrate: SD,
         servers: &[Forebay, Reference],
         load: "--viewers 10 --storm 20000 --warm-up 3",
@@ -225,7 +225,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "cold-1000",
-        about: "1,000 joins within 0.2 s of a channel that is not open",
+        about: "joins within 0.2 s of a channel that is not open",
         bitrate: SD,
         servers: &[Forebay],
         load: "--cold 1000 --within 0.2 --warm-up 2 --duration 3",
@@ -243,7 +243,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "slow-300",
-        about: "300 readers at 10 kB/s beside 100 good ones",
+        about: "readers at 10 kB/s beside good ones",
         bitrate: SD,
         servers: &[Forebay, Reference],
         load: "--viewers 100 --slow 300 --slow-rate 10000 --check-every 4 --warm-up 3 --duration 70",
@@ -269,7 +269,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "channels-500",
-        about: "500 channels with two viewers each",
+        about: "many channels with two viewers each",
         bitrate: SD,
         servers: &[Forebay],
         load: "--channels 500 --viewers 1000 --ramp 500 --warm-up 5 --duration 15",
@@ -302,7 +302,7 @@ pub(super) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: super::requests::NAME,
-        about: "1,000 connections that ask for JSON while 1,000 viewers watch",
+        about: "1,000 connections that ask for JSON while viewers watch",
         bitrate: SD,
         servers: &[Forebay, Nginx],
         load: "--viewers 1000 --warm-up 5 --duration 36",

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Where the samples go, a JSON object a line; by default into the run's folder.
     #[arg(long)]
     output: Option<PathBuf>,
-    /// The server; by default `target/release/forebay`.
+    /// The server; by default the `forebay` beside this program.
     #[arg(long)]
     server: Option<PathBuf>,
     /// Give the server a processor of its own.
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut file = File::create(&output).with_context(|| format!("cannot write {}", output.display()))?;
     let placement = Placement::new(args.pin)?;
     let origin = Program::origin(&placement, 2_000_000)?;
-    let binary = args.server.clone().unwrap_or_else(program::default_server);
+    let binary = args.server.clone().map_or_else(program::default_server, Ok)?;
     let server = Program::server(&placement, &folder.join("server.log"), |listen| {
         let configuration = program::configuration(listen, origin.address, args.channels, "");
         program::forebay(&binary, &folder.join("channels.toml"), &configuration)
