@@ -5,7 +5,7 @@ ARGS ?=
 RUNS ?= 1000000
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build test check bench fuzz setup setup-check clean
+.PHONY: help run build test check bench bench-check bench-build soak fuzz setup setup-bench setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,8 +28,18 @@ check: setup-check ## Formatting, lints, docs, licences, links
 	$(CARGO) deny check bans licenses sources
 	scripts/check-links.sh
 
-bench: ## Measure the engine: bytes a second through each stage
+bench: bench-build ## Measure the engine, then the server against its reference: half an hour (ARGS="--only fanout-5000")
 	$(CARGO) bench -p forebay-core
+	./target/release/forebay-bench run $(ARGS)
+
+bench-check: bench-build ## Measure the server in short, and fail where it got worse against its reference
+	./target/release/forebay-bench run --quick --check benches/reference.json $(ARGS)
+
+soak: bench-build ## Let viewers come and go for two hours, and say what grew (ARGS="--minutes 10")
+	./target/release/forebay-bench soak $(ARGS)
+
+bench-build: setup-bench
+	$(CARGO) build --release -p forebay -p forebay-bench
 
 fuzz: ## Fuzz the parsers (RUNS=1000000 each); needs a nightly compiler
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
@@ -40,6 +50,9 @@ fuzz: ## Fuzz the parsers (RUNS=1000000 each); needs a nightly compiler
 setup: ## Install what the tests need: ffmpeg, VLC, cargo-nextest
 	scripts/setup.sh ffmpeg vlc
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
+
+setup-bench: ## Install what the measurements need: ffmpeg
+	scripts/setup.sh ffmpeg
 
 setup-check: ## Install what the checks need: cargo-deny
 	@command -v cargo-deny >/dev/null || \

@@ -173,7 +173,7 @@ pub(super) const ALL: &[Scenario] = &[
         bitrate: SD,
         servers: &[Forebay, Origin],
         load: "--viewers 10 --check-every 1 --warm-up 5 --duration 20",
-        quick: Some("--viewers 10 --check-every 1 --warm-up 1.5 --duration 4"),
+        quick: None,
         measures: &[AGE_50, AGE_99, AGE_999, GAP_99, CORE, LOST, SYNC, CONTINUITY],
         ratios: &[],
     },
