@@ -126,6 +126,11 @@ fn measure(
     for round in 1..=rounds {
         for &kind in scenario.servers {
             if !servers.knows(kind)? {
+                writeln!(
+                    io::stderr(),
+                    "{}: {kind} is left out, since this server does not know it",
+                    scenario.name
+                )?;
                 continue;
             }
             writeln!(io::stderr(), "{}, {kind}, {round} of {rounds}", scenario.name)?;
