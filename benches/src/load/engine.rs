@@ -2,13 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 
 use super::Args;
+use super::progress::Progress;
 use super::report::{Report, Tally};
 use super::viewer::{Kind, Phase, Read, Viewer};
 use crate::clock::{Mono, whole};
@@ -102,7 +102,7 @@ impl<'a> Engine<'a> {
         } else {
             ((args.viewers + args.slow) as u64, args.ramp.max(0.1))
         };
-        let mut progress = Progress { every: args.progress, next: begin, bytes: 0, at: begin };
+        let mut progress = Progress::new(args.progress, begin);
         let mut last = begin;
         let mut step = |engine: &mut Self, warm: Option<Mono>| -> anyhow::Result<Mono> {
             let now = Mono::now();
@@ -112,7 +112,13 @@ impl<'a> Engine<'a> {
             }
             engine.turn(now, now.since(last))?;
             last = now;
-            progress.show(engine, now);
+            progress.show(now, || {
+                let viewers = engine.viewers.iter().filter_map(|(_, viewer)| viewer.as_ref());
+                let gone = engine.tally.bytes_of_the_gone;
+                let (count, bytes) =
+                    viewers.fold((0, gone), |(count, sum), viewer| (count + 1, sum + viewer.bytes));
+                (count, bytes, engine.tally.failures.values().sum())
+            });
             Ok(now)
         };
         while self.begun[1] < steady {
@@ -163,8 +169,11 @@ impl<'a> Engine<'a> {
     }
 
     fn bring(&mut self, kind: Kind, number: u64) -> anyhow::Result<()> {
-        let is_checked = kind == Kind::Slow
-            || kind == Kind::Steady && number.is_multiple_of(self.args.check_every.max(1) as u64);
+        let is_checked = match kind {
+            Kind::Slow => true,
+            Kind::Steady => is_chosen(number - self.args.slow as u64, self.args.check_every.max(1) as u64),
+            Kind::Churn | Kind::Storm => false,
+        };
         self.begun[0] += 1;
         let mut viewer = match Viewer::connect(self.server, self.begun[0], kind, is_checked) {
             Ok(viewer) => viewer,
@@ -362,32 +371,23 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// One number in `every`, each time another one of those: with as many channels, none would otherwise be looked at but the first.
+fn is_chosen(number: u64, every: u64) -> bool {
+    number % every == number / every % every
+}
+
 fn slot(token: Token) -> usize {
     usize::try_from(token & 0xFFFF_FFFF).expect("32 bits")
 }
 
-/// A line now and then.
-struct Progress {
-    every: Option<f64>,
-    next: Mono,
-    bytes: u64,
-    at: Mono,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Progress {
-    fn show(&mut self, engine: &Engine<'_>, now: Mono) {
-        let Some(every) = self.every else { return };
-        if now < self.next {
-            return;
-        }
-        self.next = now.plus(every);
-        let viewers = engine.viewers.iter().filter_map(|(_, viewer)| viewer.as_ref());
-        let (count, bytes) = viewers.fold((0, engine.tally.bytes_of_the_gone), |(count, sum), viewer| {
-            (count + 1, sum + viewer.bytes)
-        });
-        let rate = bytes.saturating_sub(self.bytes) as f64 * 8e-6 / now.since(self.at).max(0.001);
-        (self.bytes, self.at) = (bytes, now);
-        let failed = engine.tally.failures.values().sum::<u64>();
-        let _ = writeln!(io::stderr(), "{count} viewers, {rate:.0} Mbit/s, {failed} failures");
+    #[test]
+    fn viewers_of_every_channel_are_looked_at() {
+        let chosen: Vec<u64> = (0..1000).filter(|&number| is_chosen(number, 100)).collect();
+        assert_eq!(chosen, [0, 101, 202, 303, 404, 505, 606, 707, 808, 909]);
+        assert!((0..9).all(|number| is_chosen(number, 1)));
     }
 }

@@ -6,6 +6,7 @@
 //! the viewers that are looked at.
 
 mod engine;
+mod progress;
 mod report;
 mod viewer;
 

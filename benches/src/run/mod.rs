@@ -7,6 +7,7 @@ mod program;
 mod requests;
 mod results;
 mod scenario;
+mod scenarios;
 mod server;
 pub(crate) mod soak;
 
@@ -31,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// What the command line says.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A short look with fewer viewers, which takes a minute or two.
+    /// A short look with fewer viewers, which takes some three minutes.
     #[arg(long)]
     quick: bool,
     /// Only these scenarios.
@@ -61,12 +62,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if args.list {
-        for scenario in scenario::ALL {
+        for scenario in scenarios::ALL {
             writeln!(out, "{:16}{}", scenario.name, scenario.about)?;
         }
         return Ok(());
     }
-    if let Some(unknown) = args.only.iter().find(|name| scenario::ALL.iter().all(|known| known.name != *name))
+    if let Some(unknown) =
+        args.only.iter().find(|name| scenarios::ALL.iter().all(|known| known.name != *name))
     {
         bail!("there is no scenario \"{unknown}\"; --list says what there is");
     }
@@ -79,7 +81,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let rounds = args.runs.unwrap_or(if args.quick { 2 } else { 3 }).max(1);
     let mut all = Vec::new();
-    for scenario in scenario::ALL {
+    for scenario in scenarios::ALL {
         let is_wanted = args.only.is_empty() || args.only.iter().any(|name| name == scenario.name);
         if let (true, Some(arguments)) = (is_wanted, scenario.arguments(args.quick)) {
             let measure = if scenario.name == requests::NAME { requests::measure } else { measure };

@@ -160,12 +160,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::run::scenario;
+    use crate::run::scenarios;
 
     fn runs(forebay: &[Value], reference: &[Value]) -> Runs {
         Runs {
-            scenario: &scenario::ALL[0],
-            arguments: scenario::ALL[0].load,
+            scenario: &scenarios::ALL[0],
+            arguments: scenarios::ALL[0].load,
             reports: [(Kind::Forebay, forebay.to_vec()), (Kind::Reference, reference.to_vec())].into(),
         }
     }

@@ -1,0 +1,320 @@
+//! What is measured.
+
+use super::scenario::{Better, Measure, Per, Ratio, Scenario};
+use super::server::Kind::{self, Fallback, Forebay, Nginx, Origin, Reference};
+
+const fn measure(name: &'static str, pointer: &'static str, unit: f64) -> Measure {
+    Measure { name, pointer, per: Per::Unit(unit) }
+}
+
+const CPU_PER_GB: Measure = measure("CPU-s/GB", "/server/cpu_s_per_gb", 1.0);
+const CORE: Measure = measure("core, %", "/server/core_share", 0.01);
+const RATE: Measure = measure("Gbit/s", "/gigabits_per_s", 1.0);
+const RESIDENT: Measure = measure("resident, MB", "/server/rss_bytes", 1e6);
+const STORE: Measure = measure("memory files, MB", "/server/memory_file_bytes", 1e6);
+const OWN_PER_VIEWER: Measure = Measure {
+    name: "own kB/viewer",
+    pointer: "/server/anonymous_bytes",
+    per: Per::Argument("--viewers", 1e3),
+};
+const FDS: Measure = measure("fds", "/server/fds", 1.0);
+const SWITCHES: Measure = measure("switches/s", "/server/switches_per_s", 1.0);
+const BEHIND: Measure = measure("behind", "/behind", 1.0);
+const LOST: Measure = measure("lost", "/lost", 1.0);
+const SYNC: Measure = measure("sync errors", "/checked/sync_errors", 1.0);
+const CONTINUITY: Measure = measure("continuity errors", "/checked/continuity_errors", 1.0);
+const AGE_50: Measure = measure("age p50, ms", "/age/p50_ms", 1.0);
+const AGE_99: Measure = measure("age p99, ms", "/age/p99_ms", 1.0);
+const AGE_999: Measure = measure("age p99.9, ms", "/age/p999_ms", 1.0);
+const GAP_99: Measure = measure("gap p99, ms", "/gaps/p99_ms", 1.0);
+const KEY_50: Measure = measure("join p50, ms", "/churn/first_key/p50_ms", 1.0);
+const KEY_99: Measure = measure("join p99, ms", "/churn/first_key/p99_ms", 1.0);
+const KEY_MAX: Measure = measure("join max, ms", "/churn/first_key/max_ms", 1.0);
+const JOINS: Measure = measure("joins", "/churn/first_key/count", 1.0);
+const JOINS_PER_S: Measure = measure("joins/s", "/storm_joins_per_s", 1.0);
+const HEALTH: Measure = measure("health, 1/s", "/requests/health/per_s", 1.0);
+const STATUS: Measure = measure("status, 1/s", "/requests/status/per_s", 1.0);
+const OPENED: Measure = measure("upstreams opened", "/origin/opened", 1.0);
+
+const FANOUT: &[Measure] = &[
+    CPU_PER_GB,
+    CORE,
+    RATE,
+    RESIDENT,
+    STORE,
+    OWN_PER_VIEWER,
+    SWITCHES,
+    BEHIND,
+    LOST,
+    SYNC,
+    CONTINUITY,
+    AGE_50,
+    AGE_99,
+    GAP_99,
+];
+
+const JOINING: &[Measure] = &[KEY_50, KEY_99, KEY_MAX, JOINS, CORE, RESIDENT, BEHIND, LOST, SYNC, CONTINUITY];
+
+const fn lower(measure: Measure, of: Kind, to: Kind, floor: f64) -> Ratio {
+    Ratio { measure, of, to, better: Better::Lower, floor }
+}
+
+const COST: Ratio = lower(CPU_PER_GB, Forebay, Reference, 0.0);
+const FALLBACK_COST: Ratio = lower(CPU_PER_GB, Fallback, Reference, 0.0);
+
+const SD: u64 = 2_000_000;
+const HD: u64 = 8_000_000;
+
+/// All scenarios but [`soak`](super::soak), which goes on for hours.
+pub(super) const ALL: &[Scenario] = &[
+    Scenario {
+        name: "fanout-5000",
+        about: "many viewers of one channel at 2 Mbit/s",
+        bitrate: SD,
+        servers: &[Forebay, Fallback, Reference],
+        load: "--viewers 5000 --ramp 2000 --warm-up 5 --duration 15",
+        quick: Some("--viewers 1000 --warm-up 1.5 --duration 6"),
+        measures: FANOUT,
+        ratios: &[COST, FALLBACK_COST],
+    },
+    Scenario {
+        name: "viewers-10000",
+        about: "as many as one processor should bear, at 2 Mbit/s",
+        bitrate: SD,
+        servers: &[Forebay],
+        load: "--viewers 10000 --ramp 2000 --warm-up 5 --duration 15",
+        quick: None,
+        measures: FANOUT,
+        ratios: &[],
+    },
+    Scenario {
+        name: "hd-1000",
+        about: "viewers of one channel at 8 Mbit/s",
+        bitrate: HD,
+        servers: &[Forebay, Reference],
+        load: "--viewers 1000 --warm-up 5 --duration 15 --sweep 20",
+        quick: Some("--viewers 400 --warm-up 1.5 --duration 6 --sweep 20"),
+        measures: FANOUT,
+        ratios: &[COST],
+    },
+    Scenario {
+        name: "hd-4000",
+        about: "as many as one processor should bear, at 8 Mbit/s",
+        bitrate: HD,
+        servers: &[Forebay],
+        load: "--viewers 4000 --ramp 2000 --warm-up 5 --duration 15 --sweep 20",
+        quick: None,
+        measures: FANOUT,
+        ratios: &[],
+    },
+    Scenario {
+        name: "latency-10",
+        about: "few viewers of one channel, each looked at, beside as many at the origin itself",
+        bitrate: SD,
+        servers: &[Forebay, Origin],
+        load: "--viewers 10 --check-every 1 --warm-up 5 --duration 20",
+        quick: None,
+        measures: &[AGE_50, AGE_99, AGE_999, GAP_99, CORE, LOST, SYNC, CONTINUITY],
+        ratios: &[],
+    },
+    Scenario {
+        name: "joins",
+        about: "warm joins beside many viewers",
+        bitrate: SD,
+        servers: &[Forebay, Reference],
+        load: "--viewers 5000 --ramp 2000 --churn 100 --warm-up 5 --duration 15",
+        quick: Some("--viewers 500 --churn 100 --warm-up 1.5 --duration 5"),
+        measures: JOINING,
+        ratios: &[lower(KEY_99, Forebay, Reference, 10.0)],
+    },
+    Scenario {
+        name: "churn",
+        about: "many who come and go, beside many who stay",
+        bitrate: SD,
+        servers: &[Forebay, Reference],
+        load: "--viewers 5000 --ramp 2000 --churn 2000 --warm-up 5 --duration 30",
+        quick: None,
+        measures: JOINING,
+        ratios: &[],
+    },
+    Scenario {
+        name: "storm",
+        about: "joins as fast as they are served, 200 at a time",
+        bitrate: SD,
+        servers: &[Forebay, Reference],
+        load: "--viewers 10 --storm 20000 --warm-up 3",
+        quick: Some("--viewers 10 --storm 4000 --warm-up 1.5"),
+        measures: &[
+            JOINS_PER_S,
+            measure("join p50, ms", "/storm/first_byte/p50_ms", 1.0),
+            measure("join p99, ms", "/storm/first_byte/p99_ms", 1.0),
+            CORE,
+            RESIDENT,
+            OPENED,
+            LOST,
+            SYNC,
+            CONTINUITY,
+        ],
+        ratios: &[Ratio {
+            measure: JOINS_PER_S,
+            of: Forebay,
+            to: Reference,
+            better: Better::Higher,
+            floor: 0.0,
+        }],
+    },
+    Scenario {
+        name: "cold-1000",
+        about: "joins within 0.2 s of a channel that is not open",
+        bitrate: SD,
+        servers: &[Forebay],
+        load: "--cold 1000 --within 0.2 --warm-up 2 --duration 3",
+        quick: Some("--cold 500 --within 0.2 --warm-up 2 --duration 2"),
+        measures: &[
+            OPENED,
+            measure("join p50, ms", "/steady/first_key/p50_ms", 1.0),
+            measure("join p99, ms", "/steady/first_key/p99_ms", 1.0),
+            measure("join max, ms", "/steady/first_key/max_ms", 1.0),
+            LOST,
+            SYNC,
+            CONTINUITY,
+        ],
+        ratios: &[],
+    },
+    Scenario {
+        name: "slow-300",
+        about: "readers at 10 kB/s beside good ones",
+        bitrate: SD,
+        servers: &[Forebay, Reference],
+        load: "--viewers 100 --slow 300 --slow-rate 10000 --check-every 4 --warm-up 3 --duration 70",
+        quick: None,
+        measures: &[
+            Measure {
+                name: "kernel kB/slow reader",
+                pointer: "/tcp_memory_growth_bytes",
+                per: Per::Argument("--slow", 1e3),
+            },
+            RESIDENT,
+            STORE,
+            BEHIND,
+            LOST,
+            SYNC,
+            CONTINUITY,
+            measure("sync errors, slow", "/checked_slow/sync_errors", 1.0),
+            measure("steps of counters, slow", "/checked_slow/continuity_errors", 1.0),
+            AGE_99,
+            GAP_99,
+        ],
+        ratios: &[],
+    },
+    Scenario {
+        name: "channels-500",
+        about: "many channels with two viewers each",
+        bitrate: SD,
+        servers: &[Forebay],
+        load: "--channels 500 --viewers 1000 --ramp 500 --warm-up 5 --duration 15",
+        quick: Some("--channels 50 --viewers 100 --ramp 500 --warm-up 1.5 --duration 5"),
+        measures: &[
+            CORE,
+            CPU_PER_GB,
+            RESIDENT,
+            Measure {
+                name: "resident kB/channel",
+                pointer: "/server/rss_bytes",
+                per: Per::Argument("--channels", 1e3),
+            },
+            Measure {
+                name: "memory files kB/channel",
+                pointer: "/server/memory_file_bytes",
+                per: Per::Argument("--channels", 1e3),
+            },
+            FDS,
+            SWITCHES,
+            OPENED,
+            BEHIND,
+            LOST,
+            SYNC,
+            CONTINUITY,
+            AGE_50,
+            AGE_99,
+        ],
+        ratios: &[],
+    },
+    Scenario {
+        name: super::requests::NAME,
+        about: "1,000 connections that ask for JSON while viewers watch",
+        bitrate: SD,
+        servers: &[Forebay, Nginx],
+        load: "--viewers 1000 --warm-up 5 --duration 36",
+        quick: None,
+        measures: &[
+            HEALTH,
+            measure("health p99, ms", "/requests/health/p99_ms", 1.0),
+            measure("health, no answer", "/requests/health/bad", 1.0),
+            STATUS,
+            measure("status p99, ms", "/requests/status/p99_ms", 1.0),
+            measure("status, no answer", "/requests/status/bad", 1.0),
+            BEHIND,
+            LOST,
+            SYNC,
+            CONTINUITY,
+            AGE_50,
+            AGE_99,
+        ],
+        ratios: &[
+            Ratio { measure: HEALTH, of: Forebay, to: Nginx, better: Better::Higher, floor: 0.0 },
+            Ratio { measure: STATUS, of: Forebay, to: Nginx, better: Better::Higher, floor: 0.0 },
+        ],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Load {
+        #[command(flatten)]
+        args: crate::load::Args,
+    }
+
+    #[test]
+    fn the_load_understands_every_scenario() {
+        for scenario in ALL {
+            for arguments in [Some(scenario.load), scenario.quick].into_iter().flatten() {
+                let words = ["load", "http://127.0.0.1:1/"].into_iter().chain(arguments.split_whitespace());
+                let parsed = Load::try_parse_from(words);
+                assert!(parsed.is_ok(), "{}: {parsed:?}", scenario.name);
+            }
+        }
+    }
+
+    #[test]
+    fn measures_are_found_in_the_report() {
+        let report = serde_json::to_value(crate::load::Report {
+            server: Some(crate::load::ServerReport::default()),
+            storm_joins_per_s: Some(1.0),
+            ..crate::load::Report::default()
+        });
+        let mut report = report.unwrap();
+        report["origin"] = json!({ "opened": 1 });
+        let asked = json!({ "per_s": 1, "p99_ms": 1, "bad": 0 });
+        report["requests"] = json!({ "health": asked, "status": asked });
+        for scenario in ALL {
+            for measure in scenario.measures {
+                assert!(
+                    measure.value(&report, scenario.load).is_some(),
+                    "{}: {}",
+                    scenario.name,
+                    measure.name
+                );
+            }
+            for ratio in scenario.ratios {
+                assert!(scenario.servers.contains(&ratio.of) && scenario.servers.contains(&ratio.to));
+            }
+        }
+    }
+}
