@@ -127,14 +127,6 @@ fn measure(
     let mut reports: BTreeMap<Kind, Vec<serde_json::Value>> = BTreeMap::new();
     for round in 1..=rounds {
         for &kind in scenario.servers {
-            if !servers.knows(kind)? {
-                writeln!(
-                    io::stderr(),
-                    "{}: {kind} is left out, since this server does not know it",
-                    scenario.name
-                )?;
-                continue;
-            }
             writeln!(io::stderr(), "{}, {kind}, {round} of {rounds}", scenario.name)?;
             let before = origin.origin_stats()?;
             let server = servers.start(kind, &origin, channels)?;

@@ -88,7 +88,10 @@ impl Runs {
     /// What must never be, in words: viewers of Forebay that were lost or shown an error, or more upstreams than channels.
     pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        let forebay = self.reports.iter().filter(|(kind, _)| matches!(kind, Kind::Forebay | Kind::Fallback));
+        let forebay = self
+            .reports
+            .iter()
+            .filter(|(kind, _)| matches!(kind, Kind::Forebay | Kind::Copy | Kind::Sendfile));
         for (kind, report) in
             forebay.flat_map(|(kind, reports)| reports.iter().map(move |report| (kind, report)))
         {

@@ -1,7 +1,7 @@
 //! What is measured.
 
 use super::scenario::{Better, Measure, Per, Ratio, Scenario};
-use super::server::Kind::{self, Fallback, Forebay, Nginx, Origin, Reference};
+use super::server::Kind::{self, Copy, Forebay, Nginx, Origin, Reference, Sendfile};
 
 const fn measure(name: &'static str, pointer: &'static str, unit: f64) -> Measure {
     Measure { name, pointer, per: Per::Unit(unit) }
@@ -60,7 +60,8 @@ const fn lower(measure: Measure, of: Kind, to: Kind, floor: f64) -> Ratio {
 }
 
 const COST: Ratio = lower(CPU_PER_GB, Forebay, Reference, 0.0);
-const FALLBACK_COST: Ratio = lower(CPU_PER_GB, Fallback, Reference, 0.0);
+const COPY_COST: Ratio = lower(CPU_PER_GB, Copy, Reference, 0.0);
+const SENDFILE_COST: Ratio = lower(CPU_PER_GB, Sendfile, Reference, 0.0);
 
 const SD: u64 = 2_000_000;
 const HD: u64 = 8_000_000;
@@ -71,11 +72,11 @@ pub(super) const ALL: &[Scenario] = &[
         name: "fanout-5000",
         about: "many viewers of one channel at 2 Mbit/s",
         bitrate: SD,
-        servers: &[Forebay, Fallback, Reference],
+        servers: &[Forebay, Copy, Sendfile, Reference],
         load: "--viewers 5000 --ramp 2000 --warm-up 5 --duration 15",
         quick: Some("--viewers 1000 --warm-up 1.5 --duration 6"),
         measures: FANOUT,
-        ratios: &[COST, FALLBACK_COST],
+        ratios: &[COST, COPY_COST, SENDFILE_COST],
     },
     Scenario {
         name: "viewers-10000",

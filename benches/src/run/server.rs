@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
 use super::program::{self, Placement, Program};
@@ -15,8 +15,10 @@ use super::program::{self, Placement, Program};
 pub(super) enum Kind {
     /// The server under test, as it is used.
     Forebay,
-    /// The same without `sendfile`: the way that TLS takes, too.
-    Fallback,
+    /// The same with `delivery = "copy"`.
+    Copy,
+    /// The same with `delivery = "sendfile"`.
+    Sendfile,
     /// The plain relay of this program.
     Reference,
     /// No relay: the viewers are at the origin.
@@ -29,7 +31,8 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Forebay => "forebay",
-            Self::Fallback => "fallback",
+            Self::Copy => "copy",
+            Self::Sendfile => "sendfile",
             Self::Reference => "reference",
             Self::Origin => "origin",
             Self::Nginx => "nginx",
@@ -45,28 +48,17 @@ pub(super) struct Servers {
     pub(super) binary: PathBuf,
 }
 
-/// The key that turns `sendfile` off.
-const FALLBACK: &str = "sendfile = false";
-
 impl Servers {
-    /// Whether the server under test can run so: an older one does not know every key.
-    pub(super) fn knows(&self, kind: Kind) -> anyhow::Result<bool> {
-        if kind != Kind::Fallback {
-            return Ok(true);
-        }
-        let listen = "127.0.0.1:0".parse()?;
-        let file = self.folder.join("known.toml");
-        std::fs::write(&file, program::configuration(listen, listen, 1, FALLBACK))?;
-        ensure!(self.binary.exists(), "{} is missing; `make build` builds it", self.binary.display());
-        Ok(Command::new(&self.binary).arg("check").arg(&file).output()?.status.success())
-    }
-
     /// Starts a server that relays `channels` channels of `origin`.
     pub(super) fn start(&self, kind: Kind, origin: &Program, channels: usize) -> anyhow::Result<Program> {
         let log = self.folder.join(format!("{kind}.log"));
         Program::server(&self.placement, &log, |listen| match kind {
-            Kind::Forebay | Kind::Fallback => {
-                let keys = if kind == Kind::Fallback { FALLBACK } else { "" };
+            Kind::Forebay | Kind::Copy | Kind::Sendfile => {
+                let keys = match kind {
+                    Kind::Copy => "delivery = \"copy\"",
+                    Kind::Sendfile => "delivery = \"sendfile\"",
+                    _ => "",
+                };
                 let configuration = program::configuration(listen, origin.address, channels, keys);
                 program::forebay(&self.binary, &self.folder.join("channels.toml"), &configuration)
             }
@@ -88,7 +80,9 @@ impl Servers {
     /// What viewers ask for.
     pub(super) fn url(kind: Kind, server: &Program) -> String {
         match kind {
-            Kind::Forebay | Kind::Fallback => format!("http://{}/stream/ch{{ch}}", server.address),
+            Kind::Forebay | Kind::Copy | Kind::Sendfile => {
+                format!("http://{}/stream/ch{{ch}}", server.address)
+            }
             Kind::Reference | Kind::Origin | Kind::Nginx => format!("http://{}/ch{{ch}}", server.address),
         }
     }
