@@ -13,15 +13,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use tracing::Instrument;
 
 pub(super) use self::socket::send;
-use self::viewer::Session;
 pub(super) use self::viewer::{Live, Viewer};
 use super::error::Error;
 use super::forwarded::client_address;
 use super::{App, Peer};
-use crate::channel::{Refusal, Start};
 use crate::config::Channel;
 
 /// `GET /stream/{id}`, with or without `.ts`.
@@ -32,7 +29,7 @@ pub(super) async fn by_id(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let channel = find_by_id(&app, &id)?;
-    watch(app, channel, peer, &headers).await
+    watch(&app, &channel, peer, &headers)
 }
 
 /// `HEAD /stream/{id}`: players ask for the type; nothing is opened.
@@ -48,7 +45,7 @@ pub(super) async fn by_number_or_id(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let channel = find_by_number_or_id(&app, &id)?;
-    watch(app, channel, peer, &headers).await
+    watch(&app, &channel, peer, &headers)
 }
 
 /// `HEAD /api/proxy/channel/{id}`.
@@ -73,10 +70,10 @@ fn find_by_number_or_id(app: &App, id: &str) -> Result<Arc<Channel>, Error> {
     app.channels.find_by_number_or_id(id).ok_or_else(|| Error::UnknownChannel(id.to_owned()))
 }
 
-/// Joins the channel, waits for its first picture, and answers; the connection sends what follows.
-async fn watch(
-    app: App,
-    channel: Arc<Channel>,
+/// Joins the channel and answers as if it had a picture already: the connection waits for that, and sends what follows or says why not.
+fn watch(
+    app: &App,
+    channel: &Arc<Channel>,
     Extension(peer): Extension<Peer>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
@@ -88,16 +85,9 @@ async fn watch(
             Some(app.addresses.admit(address, limit).ok_or(Error::AddressLimit { limit })?)
         }
     };
-    let subscription = app.channels.subscribe(&channel, config.server.max_bandwidth);
-    let mut subscription = subscription.map_err(Error::Refused)?;
-    let session = Session::new(&channel, peer, headers);
-    match subscription.started().instrument(session.span()).await {
-        Start::Started => {}
-        Start::Failed(failure) => return Err(Error::NoSource(failure)),
-        Start::Ended => return Err(Error::Refused(Refusal::Closing)),
-    }
-    session.joined();
-    let viewer = Viewer { subscription, session, timeout: channel.policy.viewer_timeout, _place: place };
+    let subscription = app.channels.subscribe(channel, config.server.max_bandwidth);
+    let subscription = subscription.map_err(Error::Refused)?;
+    let viewer = Viewer::new(channel, peer, headers, subscription, place);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
+use axum::response::IntoResponse;
 use bytes::{Buf, Bytes};
 use futures_util::future::BoxFuture;
 use http::{Version, header, response};
@@ -19,14 +20,19 @@ use tracing::debug;
 use super::viewer::Viewer;
 use crate::channel::{Sent, Subscription};
 use crate::config::Delivery;
+use crate::http::error::Error;
 
 /// A viewer has nothing more to say; who goes on talking is no player. In bytes.
 const MAX_CHATTER: usize = 64 * 1024;
 
+/// The most that is said about why there is no stream, in bytes.
+const MAX_REFUSAL: usize = 1 << 20;
+
 /// How much longer than a viewer may take nothing the kernel keeps trying to deliver what it still has.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Sends the head and then the stream, until the feed is over, or the viewer has left or takes nothing.
+/// Waits for a picture, and sends the head and then the stream, until the feed is over, or the viewer has left or takes nothing.
+/// The body has no length and no chunks: it ends with the connection (RFC 9112, section 6.3).
 ///
 /// There is one such future for each viewer: what is needed seldom lies elsewhere.
 pub(in crate::http) async fn send(
@@ -36,8 +42,19 @@ pub(in crate::http) async fn send(
     mut viewer: Viewer,
     delivery: Delivery,
 ) {
+    // Boxed, since it is over soon.
+    let started = tokio::select! {
+        biased;
+        started = Box::pin(viewer.start()) => started,
+        () = left(&stream) => return,
+    };
+    if let Err(error) = started {
+        let timeout = viewer.timeout;
+        drop(viewer);
+        return refuse(stream, version, error, timeout).await;
+    }
     let head = render(version, &head, Timestamp::now());
-    let sent = match begin(&stream, head, viewer.timeout).await {
+    let sent = match write(&stream, head.into(), true, viewer.timeout).await {
         Ok(()) => follow(&stream, &mut viewer.subscription, delivery, viewer.timeout).await,
         Err(error) => Err(error),
     };
@@ -50,21 +67,31 @@ pub(in crate::http) async fn send(
         }
     };
     if let Err(error) = ended {
-        viewer.session.span().in_scope(|| debug!(%error, "live connection ended"));
+        viewer.span().in_scope(|| debug!(%error, "live connection ended"));
     }
 }
 
-/// Sends the head. The body has no length and no chunks: it ends with the connection (RFC 9112, section 6.3).
-async fn begin(stream: &TcpStream, head: Vec<u8>, limit: Duration) -> io::Result<()> {
+/// There is no stream: says why, and closes the connection.
+async fn refuse(mut stream: TcpStream, version: Version, error: Error, limit: Duration) {
+    let (mut head, body) = error.into_response().into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_REFUSAL).await else { return };
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    let answer = [render(version, &head, Timestamp::now()), body.into()].concat();
+    let sent = write(&stream, answer.into(), false, limit).await;
+    let ended = if sent.is_ok() { stream.shutdown().await } else { sent };
+    if let Err(error) = ended {
+        debug!(%error, "refused connection ended");
+    }
+}
+
+/// Sends these bytes; with `has_more`, what follows may go in the same packet.
+async fn write(stream: &TcpStream, mut bytes: Bytes, has_more: bool, limit: Duration) -> io::Result<()> {
     SockRef::from(stream).set_tcp_user_timeout(Some(limit + ORPHAN_TIMEOUT))?;
-    let mut head = Bytes::from(head);
-    while !head.is_empty() {
-        let sent = stream.try_io(Interest::WRITABLE, || {
-            // The stream follows at once: one packet for both.
-            Ok(rustix::net::send(stream, &head, SendFlags::MORE | SendFlags::NOSIGNAL)?)
-        });
-        match sent {
-            Ok(count) => head.advance(count),
+    let more = if has_more { SendFlags::MORE } else { SendFlags::empty() };
+    while !bytes.is_empty() {
+        let send = || Ok(rustix::net::send(stream, &bytes, more | SendFlags::NOSIGNAL)?);
+        match stream.try_io(Interest::WRITABLE, send) {
+            Ok(count) => bytes.advance(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 room(stream, limit).await.ok_or(io::ErrorKind::TimedOut)??;
             }
@@ -91,8 +118,8 @@ fn render(version: Version, head: &response::Parts, now: Timestamp) -> Vec<u8> {
         bytes.extend_from_slice(value);
         bytes.extend_from_slice(b"\r\n");
     };
-    let of_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
-    for (name, value) in head.headers.iter().filter(|(name, _)| !of_body.contains(name)) {
+    let of_connection = [header::TRANSFER_ENCODING, header::CONNECTION];
+    for (name, value) in head.headers.iter().filter(|(name, _)| !of_connection.contains(name)) {
         line(name.as_str(), value.as_bytes());
     }
     line("connection", b"close");

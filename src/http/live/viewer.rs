@@ -4,56 +4,78 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::{HeaderMap, header};
 use tracing::{Span, info, info_span};
 
-use crate::channel::Subscription;
+use crate::channel::{Refusal, Start, Subscription};
+
 use crate::config::Channel;
 use crate::http::admission::Place;
+use crate::http::error::Error;
 use crate::http::{Peer, WriteLimit};
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]
 pub(in crate::http) struct Viewer {
     pub(super) subscription: Subscription,
-    pub(super) session: Session,
     /// How long the viewer may take nothing.
     pub(super) timeout: Duration,
-    pub(super) _place: Option<Place>,
-}
-
-/// What the log tells of a viewer. A span is made of it for each event: one that lived as long as the viewer would take more memory than
-/// all the rest.
-#[derive(Debug)]
-pub(super) struct Session {
     channel: Arc<Channel>,
     peer: Peer,
     agent: Box<str>,
     since: Instant,
+    is_started: bool,
+    _place: Option<Place>,
 }
 
-impl Session {
-    pub(super) fn new(channel: &Arc<Channel>, peer: Peer, headers: &HeaderMap) -> Self {
+impl Viewer {
+    pub(super) fn new(
+        channel: &Arc<Channel>,
+        peer: Peer,
+        headers: &HeaderMap,
+        subscription: Subscription,
+        place: Option<Place>,
+    ) -> Self {
         let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
-        Self { channel: Arc::clone(channel), peer, agent: agent.into(), since: Instant::now() }
+        Self {
+            subscription,
+            timeout: channel.policy.viewer_timeout,
+            channel: Arc::clone(channel),
+            peer,
+            agent: agent.into(),
+            since: Instant::now(),
+            is_started: false,
+            _place: place,
+        }
     }
 
+    /// Waits for a picture.
+    pub(super) async fn start(&mut self) -> Result<(), Error> {
+        match self.subscription.started().await {
+            Start::Started => {}
+            Start::Failed(failure) => return Err(Error::NoSource(failure)),
+            Start::Ended => return Err(Error::Refused(Refusal::Closing)),
+        }
+        self.is_started = true;
+        self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
+        Ok(())
+    }
+
+    /// Made for each event: one that lived as long as the viewer would take more memory than all the rest.
     pub(super) fn span(&self) -> Span {
         let Peer(peer) = self.peer;
         info_span!("session", channel = %self.channel.id, %peer, agent = &*self.agent)
-    }
-
-    pub(super) fn joined(&self) {
-        self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
     }
 }
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        let seconds = self.session.since.elapsed().as_secs();
-        self.session.span().in_scope(|| info!(seconds, bytes = self.subscription.sent(), "viewer left"));
+        if self.is_started {
+            let seconds = self.since.elapsed().as_secs();
+            self.span().in_scope(|| info!(seconds, bytes = self.subscription.sent(), "viewer left"));
+        }
     }
 }
 
@@ -72,11 +94,15 @@ impl Live {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Gives a response that has a viewer the body that feeds it; `limit` is that of the connection.
-    pub(in crate::http) fn into_body(mut response: Response, limit: &WriteLimit) -> Response {
-        let Some(viewer) = response.extensions_mut().remove::<Self>().and_then(|live| live.take()) else {
+    /// The answer for a connection that hyper keeps: waits for a picture, and gives the response the body that feeds its viewer. Other
+    /// responses stay as they are. `limit` is that of the connection.
+    pub(in crate::http) async fn into_body(mut response: Response, limit: &WriteLimit) -> Response {
+        let Some(mut viewer) = response.extensions_mut().remove::<Self>().and_then(|live| live.take()) else {
             return response;
         };
+        if let Err(error) = viewer.start().await {
+            return error.into_response();
+        }
         limit.set(viewer.timeout);
         let body = stream::try_unfold(viewer, |mut viewer| async move {
             let bytes = viewer.subscription.next().await?;

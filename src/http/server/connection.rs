@@ -74,7 +74,7 @@ impl Connections {
             async move {
                 let Ok(response) = answer.await;
                 if limit.is_stuck() {
-                    return Ok::<_, Infallible>(Live::into_body(response, &limit));
+                    return Ok::<_, Infallible>(Live::into_body(response, &limit).await);
                 }
                 let Some(viewer) = response.extensions().get::<Live>().and_then(Live::take) else {
                     return Ok(response);
