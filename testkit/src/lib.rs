@@ -5,6 +5,7 @@
 //! - [`ts`]: a strict transport stream checker, a demuxer and a small writer.
 //! - [`player`]: real players without a screen, as judges.
 //! - [`client`]: viewers at the level of bytes and their arrival times.
+//! - [`identity`]: certificates and keys.
 //!
 //! Deliberately, nothing here uses `forebay-core` or `forebay`: a judge must not share code, and so errors, with
 //! what it judges. Helpers panic with a full sentence rather than return errors, because a test has no better use
@@ -12,6 +13,7 @@
 
 pub mod client;
 pub mod clip;
+pub mod identity;
 pub mod origin;
 pub mod player;
 pub mod ts;

@@ -116,7 +116,7 @@ impl Origin {
     /// # Panics
     /// Without TLS.
     pub fn certificate_der(&self) -> &[u8] {
-        &self.tls().certificate_der
+        &self.tls().identity.certificate_der
     }
 
     /// The certificate to trust, as PEM.
@@ -124,7 +124,7 @@ impl Origin {
     /// # Panics
     /// Without TLS.
     pub fn certificate_pem(&self) -> &str {
-        &self.tls().certificate_pem
+        &self.tls().identity.certificate_pem
     }
 
     fn tls(&self) -> &Tls {

@@ -1,4 +1,4 @@
-//! A certificate that nobody has signed, for tests of HTTPS sources.
+//! TLS for tests of HTTPS sources.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,30 +7,26 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::TlsAcceptor;
 
+use crate::identity::Identity;
+
 /// What an origin with TLS needs.
 pub(super) struct Tls {
     pub(super) acceptor: TlsAcceptor,
-    pub(super) certificate_der: Vec<u8>,
-    pub(super) certificate_pem: String,
+    pub(super) identity: Identity,
 }
 
 impl Tls {
     pub(super) fn new() -> Self {
-        let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-        let made = rcgen::generate_simple_self_signed(names).expect("the names are valid");
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let identity = Identity::local();
+        let key = PrivatePkcs8KeyDer::from(identity.key_der.clone());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring has the default versions")
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .with_single_cert(vec![identity.certificate_der.clone().into()], key.into())
             .expect("the certificate was made with this key");
-        Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            certificate_der: made.cert.der().to_vec(),
-            certificate_pem: made.cert.pem(),
-        }
+        Self { acceptor: TlsAcceptor::from(Arc::new(config)), identity }
     }
 }
 
