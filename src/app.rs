@@ -4,13 +4,10 @@
 //! the feeds the upstreams; then the connections are waited for, within the grace period.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -18,9 +15,7 @@ use crate::channel::{Changes, Channels};
 use crate::config::Config;
 use crate::http::{self, Server};
 use crate::upstream::Opener;
-
-/// How often the configuration file is looked at. A look is one `stat`; it also works on mounts that send no events.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+use crate::watch::{Hangup, LOOK_EVERY, Stamp, stamp};
 
 /// Puts the command line's words over those of the file; asked at every reload.
 pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;
@@ -89,30 +84,14 @@ struct Reloader {
     seen: Stamp,
 }
 
-/// What tells one state of a file from another: time, length, and which file it is.
-type Stamp = Option<(SystemTime, u64, u64)>;
-
-fn stamp(path: &Path) -> Stamp {
-    let data = path.metadata().ok()?;
-    Some((data.modified().ok()?, data.len(), data.ino()))
-}
-
 impl Reloader {
     async fn run(mut self, stop: CancellationToken) {
         let path = self.shared.config().path.clone();
-        let mut hangup = signal(SignalKind::hangup())
-            .inspect_err(|error| warn!(%error, "SIGHUP will not reload the configuration"))
-            .ok();
+        let mut hangup = Hangup::new();
         loop {
-            let asked = async {
-                match &mut hangup {
-                    Some(hangup) => hangup.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = asked => {}
+                () = hangup.received() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {
                     let now = stamp(&path);
                     // A file that is gone is being replaced, or its folder is: wait for what comes.

@@ -9,4 +9,6 @@ pub mod cli;
 pub mod config;
 pub mod http;
 pub mod telemetry;
+mod trust;
 pub mod upstream;
+mod watch;

@@ -28,20 +28,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Trusts the system's roots; the bundled ones where the system has none, as in an empty container.
+    /// Reads the trusted roots.
     pub(super) fn new() -> Self {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("ring has the default protocol versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Self { tls: Arc::new(tls) }
+        Self { tls: Arc::new(crate::trust::client_config()) }
     }
 
     /// Sends the request; what comes back is an upstream if the answer is a success.
