@@ -8,11 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use futures_util::future::OptionFuture;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::channel::{Changes, Channels};
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::http::tls::{Acceptor, Current, Keeper};
 use crate::http::{self, Server};
 use crate::upstream::Opener;
 use crate::watch::{Hangup, LOOK_EVERY, Stamp, stamp};
@@ -24,9 +26,30 @@ pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;
 pub struct App {
     shared: http::App,
     server: Server,
+    secure: Option<Secure>,
     overrides: Overrides,
     /// The configuration file as it was read.
     seen: Stamp,
+}
+
+/// HTTPS beside the plain server.
+struct Secure {
+    server: Server,
+    keeper: Keeper,
+}
+
+impl Secure {
+    fn start(tls: &config::Tls) -> anyhow::Result<Self> {
+        let current = Current::default();
+        let keeper = Keeper::new(tls, current.clone())?;
+        let listen = tls.listen;
+        let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        Ok(Self { server: server.with_tls(Acceptor::new(current)?), keeper })
+    }
+
+    async fn run(self, shared: http::App, stop: CancellationToken) {
+        tokio::join!(self.server.run(shared.clone(), stop.clone()), self.keeper.run(shared, stop));
+    }
 }
 
 impl std::fmt::Debug for App {
@@ -43,8 +66,10 @@ impl App {
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let channels = Channels::new(&config, opener);
+        let tls = config.server.tls.clone();
         let shared = http::App::new(channels, Arc::new(config));
-        Ok(Self { shared, server, overrides, seen })
+        let secure = tls.map(|tls| Secure::start(&tls)).transpose()?;
+        Ok(Self { shared, server, secure, overrides, seen })
     }
 
     /// Where it listens.
@@ -52,18 +77,25 @@ impl App {
         self.server.address()
     }
 
+    /// Where it listens for HTTPS.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.secure.as_ref().map(|secure| secure.server.address())
+    }
+
     /// Serves until `stop`; says whether everything ended within the grace period.
     pub async fn run(self, stop: CancellationToken) -> bool {
         let grace = self.shared.config().server.shutdown_grace;
         let channels = Arc::clone(&self.shared.channels);
         let server = self.server.run(self.shared.clone(), stop.clone());
+        let secure =
+            OptionFuture::from(self.secure.map(|secure| secure.run(self.shared.clone(), stop.clone())));
         let reloader = Reloader { shared: self.shared, overrides: self.overrides, seen: self.seen };
         let ending = async {
             stop.cancelled().await;
             info!("stopping");
             channels.shutdown().await;
         };
-        let all = async { tokio::join!(server, reloader.run(stop.clone()), ending) };
+        let all = async { tokio::join!(server, secure, reloader.run(stop.clone()), ending) };
         let mut all = std::pin::pin!(all);
         tokio::select! {
             _ = all.as_mut() => return true,
@@ -122,6 +154,9 @@ impl Reloader {
         let old = self.shared.config();
         if config.server.listen != old.server.listen || config.log != old.log {
             warn!("a change of server.listen or of [log] needs a restart");
+        }
+        if !config::Tls::is_reloadable(old.server.tls.as_ref(), config.server.tls.as_ref()) {
+            warn!("a change of [server.tls], other than of its certificate and key, needs a restart");
         }
         let changes = self.shared.channels.configure(&config);
         self.shared.set_config(Arc::new(config));

@@ -47,7 +47,7 @@ async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
     config.warnings().iter().for_each(|warning| warn!("{warning}"));
     let greeting = config.clone();
     let app = App::start(config, Arc::new(Sources::new()), Box::new(move |config| args.apply(config)))?;
-    greet(&greeting, app.address())?;
+    greet(&greeting, &app)?;
     let stop = CancellationToken::new();
     tokio::select! {
         _ = app.run(stop.clone()) => Ok(ExitCode::SUCCESS),
@@ -70,7 +70,8 @@ async fn twice([mut interrupt, mut terminate]: [Signal; 2], stop: CancellationTo
 }
 
 /// One line for each thing a person needs.
-fn greet(config: &Config, address: SocketAddr) -> io::Result<()> {
+fn greet(config: &Config, app: &App) -> io::Result<()> {
+    let address = app.address();
     let base = match &config.server.public_url {
         Some(url) => url.to_string(),
         None => format!("http://{}/", SocketAddr::new(reachable(address.ip()), address.port())),
@@ -80,6 +81,9 @@ fn greet(config: &Config, address: SocketAddr) -> io::Result<()> {
     writeln!(out, "configuration {}", config.path.display())?;
     writeln!(out, "{}", count(config.channels.len(), "channel"))?;
     writeln!(out, "listening on http://{address}")?;
+    if let Some(address) = app.tls_address() {
+        writeln!(out, "listening on https://{address}")?;
+    }
     writeln!(out, "playlist {base}playlist.m3u")?;
     if let Some(channel) = config.channels.first() {
         writeln!(out, "watch    {base}stream/{}.ts", channel.id)?;

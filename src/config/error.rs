@@ -96,7 +96,7 @@ impl Place {
 }
 
 /// The system's words without its number: "No such file or directory".
-pub(super) fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error ").next().unwrap_or(&text).into()
 }

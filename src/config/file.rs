@@ -51,6 +51,20 @@ pub(super) struct ServerFile {
     pub(super) max_bandwidth: Text,
     /// auto, copy or sendfile.
     pub(super) delivery: Text,
+    /// HTTPS besides plain HTTP.
+    pub(super) tls: Option<Spanned<Table<TlsFile>>>,
+}
+
+/// `[server.tls]`
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TlsFile {
+    /// Address and port to listen on.
+    pub(super) listen: Text,
+    /// A PEM file.
+    pub(super) certificate: Text,
+    /// A PEM file.
+    pub(super) key: Text,
 }
 
 /// `[log]`

@@ -14,6 +14,7 @@ mod resolve;
 mod source_url;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod units;
 
 use std::collections::HashMap;
@@ -26,9 +27,11 @@ use ipnet::IpNet;
 use url::Url;
 
 pub use channel::{Channel, Policy, Source};
+pub(crate) use error::reason;
 pub use error::{Error, Fault, Place};
 pub use id::{ChannelId, ChannelIdError};
 pub use source_url::{SourceKind, SourceUrl, SourceUrlError};
+pub use tls::{Identity, Tls};
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub struct Server {
     pub max_bandwidth: Option<u64>,
     /// How live streams get from the store to plain HTTP connections.
     pub delivery: Delivery,
+    /// HTTPS besides plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// How a live stream gets from the store to a socket.
@@ -116,6 +121,7 @@ impl Default for Server {
             max_viewers_per_address: None,
             max_bandwidth: None,
             delivery: Delivery::Auto,
+            tls: None,
         }
     }
 }
@@ -155,6 +161,7 @@ impl Config {
     /// What is allowed but hardly meant. Shown at the start, at a reload and by `forebay check`.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        warnings.extend(self.server.tls.as_ref().and_then(Tls::warning));
         if self.channels.is_empty() {
             warnings.push("there are no channels".into());
         }

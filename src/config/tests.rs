@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 
+mod tls;
 mod wrong;
 
 fn parse(text: &str) -> Result<Config, String> {
@@ -217,6 +218,7 @@ fn every_key_is_in_the_documentation() {
     }
     for (heading, wrong) in [
         ("## `[server]`", "[server]\nzzzzzz = 1"),
+        ("## `[server.tls]`", "[server.tls]\nzzzzzz = 1"),
         ("## `[log]`", "[log]\nzzzzzz = 1"),
         ("## `[stream]`", "[stream]\nzzzzzz = 1"),
         ("### A source", "[[channels]]\nsources = [{ zzzzzz = 1 }]"),

@@ -2,15 +2,16 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, header};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, Uri, header};
 use url::Url;
 
 use super::Peer;
 use crate::config::Server;
 
 /// `public_url` where it is set; else what a trusted proxy says it was asked for (`Forwarded`, RFC 7239, then `X-Forwarded-*`); else the
-/// `Host` of the request. It ends in `/`.
-pub(super) fn base_url(server: &Server, Peer(peer): Peer, headers: &HeaderMap) -> Url {
+/// address of the request: its `uri` where that is whole, and its `Host`. It ends in `/`.
+pub(super) fn base_url(server: &Server, Peer(peer): Peer, uri: &Uri, headers: &HeaderMap) -> Url {
     if let Some(url) = &server.public_url {
         return url.clone();
     }
@@ -27,10 +28,13 @@ pub(super) fn base_url(server: &Server, Peer(peer): Peer, headers: &HeaderMap) -
         })
     };
     let of_proxy = |name: &'static str| first(HeaderName::from_static(name)).filter(|_| is_trusted);
-    let scheme = of_forwarded("proto").or_else(|| of_proxy("x-forwarded-proto"));
+    let scheme = of_forwarded("proto")
+        .or_else(|| of_proxy("x-forwarded-proto"))
+        .or_else(|| uri.scheme_str().map(str::to_owned));
     let scheme = scheme.filter(|scheme| scheme == "https").unwrap_or_else(|| "http".to_owned());
     let host = of_forwarded("host")
         .or_else(|| of_proxy("x-forwarded-host"))
+        .or_else(|| uri.authority().map(Authority::to_string))
         .or_else(|| first(header::HOST))
         .unwrap_or_else(|| server.listen.to_string());
     let parsed = Url::parse(&format!("{scheme}://{host}/"));
@@ -95,7 +99,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        base_url(&server, Peer(format!("{peer}:5000").parse().unwrap()), &headers).to_string()
+        base_url(&server, Peer(format!("{peer}:5000").parse().unwrap()), &Uri::default(), &headers)
+            .to_string()
     }
 
     #[test]
@@ -113,6 +118,21 @@ mod tests {
             ("forwarded", "for=1.2.3.4;proto=https;host=\"tv.example:444\", for=5.6.7.8"),
         ];
         assert_eq!(of("10.1.1.1", None, &rfc7239), "https://tv.example:444/");
+    }
+
+    #[test]
+    fn an_address_that_is_whole_says_more_than_the_host() {
+        let server = Server { trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()], ..Server::default() };
+        let uri = Uri::from_static("https://tv.lan:8443/playlist.m3u");
+        let of = |peer: &str, headers: &[(&'static str, &'static str)]| {
+            let named =
+                headers.iter().map(|&(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+            base_url(&server, Peer(peer.parse().unwrap()), &uri, &named.collect()).to_string()
+        };
+        assert_eq!(of("192.168.0.9:5000", &[("host", "other")]), "https://tv.lan:8443/");
+        let proxied = [("x-forwarded-proto", "http"), ("x-forwarded-host", "tv.example")];
+        assert_eq!(of("10.1.1.1:5000", &proxied), "http://tv.example/");
+        assert_eq!(of("192.168.0.9:5000", &proxied), "https://tv.lan:8443/");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Uri, header};
 use url::Url;
 
 use super::forwarded::base_url;
@@ -16,9 +16,10 @@ use crate::config::Channel;
 pub(super) async fn playlist(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> impl IntoResponse {
-    let base = base_url(&app.config().server, peer, &headers);
+    let base = base_url(&app.config().server, peer, &uri, &headers);
     let mut out = "#EXTM3U\n".to_owned();
     for channel in app.channels.configured() {
         entry(&mut out, &channel, &base);

@@ -8,6 +8,7 @@ mod live;
 mod ops;
 mod server;
 mod status;
+pub(crate) mod tls;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -10,3 +10,4 @@ mod playing;
 mod program;
 mod relay;
 mod slow;
+mod tls;

@@ -59,8 +59,13 @@ impl Setup {
         let listens = program.wait_output(|text| text.contains("\nplaylist ")).await;
         assert!(listens, "the program does not listen: {}", program.everything());
         let output = program.output.text.borrow().clone();
-        let address = output.lines().find_map(|line| line.strip_prefix("listening on http://"));
-        program.address = address.and_then(|address| address.parse().ok()).expect("it says where it listens");
+        let address = |scheme| {
+            let line =
+                output.lines().find_map(|line| line.strip_prefix("listening on ")?.strip_prefix(scheme));
+            line.and_then(|address| address.parse().ok())
+        };
+        program.address = address("http://").expect("it says where it listens");
+        program.tls_address = address("https://");
         program
     }
 
@@ -87,7 +92,7 @@ impl Setup {
         let output = Text::read(child.stdout.take().expect("it was asked for"));
         let log = Text::read(child.stderr.take().expect("it was asked for"));
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
-        Program { child, folder: self.folder, output, log, address, began }
+        Program { child, folder: self.folder, output, log, address, tls_address: None, began }
     }
 }
 
@@ -103,6 +108,7 @@ pub(crate) struct Program {
     output: Text,
     log: Text,
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     began: Instant,
 }
 
@@ -117,6 +123,11 @@ pub(crate) struct Finished {
 impl Program {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for HTTPS; only with `[server.tls]`.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.tls_address.expect("the configuration has [server.tls]")
     }
 
     /// What it has written to stdout.

@@ -30,6 +30,7 @@ pub(crate) fn refusing() -> (TcpSocket, SocketAddr) {
 /// A running relay; dropped, it is told to stop.
 pub(crate) struct Relay {
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     stop: CancellationToken,
     running: JoinHandle<bool>,
 }
@@ -42,9 +43,9 @@ impl Relay {
             Config::parse(&text, Path::new("channels.toml")).unwrap_or_else(|error| panic!("{error}"));
         let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()))
             .expect("a free port is listened on");
-        let (address, stop) = (app.address(), CancellationToken::new());
+        let (address, tls_address, stop) = (app.address(), app.tls_address(), CancellationToken::new());
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { address, stop, running }
+        Self { address, tls_address, stop, running }
     }
 
     /// One channel `one` with these sources and further settings.
@@ -54,6 +55,11 @@ impl Relay {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for HTTPS; only with `[server.tls]`.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.tls_address.expect("the configuration has [server.tls]")
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

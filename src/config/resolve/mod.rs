@@ -3,6 +3,7 @@
 mod channel;
 mod server;
 mod source;
+mod tls;
 
 use std::fmt;
 use std::ops::Range;

@@ -35,6 +35,7 @@ impl Resolver<'_> {
             max_viewers_per_address,
             max_bandwidth,
             delivery,
+            tls,
         } = typed;
         let default = Server::default();
         Server {
@@ -62,6 +63,7 @@ impl Resolver<'_> {
             delivery: self
                 .checked("delivery", delivery.as_ref(), |text| parse_choice(text, DELIVERIES))
                 .unwrap_or(default.delivery),
+            tls: self.tls(tls),
         }
     }
 
@@ -82,7 +84,7 @@ impl Resolver<'_> {
     }
 }
 
-fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("\"{text}\" is not an IP address and a port such as \"0.0.0.0:8080\" or \"[::]:8080\"")
     })

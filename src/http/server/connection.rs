@@ -26,13 +26,13 @@ use crate::config::Delivery;
 use crate::http::live::{self, Live, Viewer};
 
 /// A client must have sent its request head by then; it is also how long an idle connection is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(in crate::http) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long any answer may be stuck; a live viewer's limit is its channel's.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(in crate::http) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// hyper's buffers for a connection. The body's blocks are shared, so this need only hold a request head.
-const CONNECTION_BUFFER: usize = 16 * 1024;
+pub(in crate::http) const CONNECTION_BUFFER: usize = 16 * 1024;
 
 /// Unsent bytes the kernel holds for a connection: what a viewer who reads slowly pins, and what a viewer who keeps up needs between
 /// two sends.
@@ -40,10 +40,10 @@ const UNSENT: u32 = 128 * 1024;
 
 /// What all connections share.
 #[derive(Debug, Clone)]
-pub(super) struct Connections {
-    pub(super) router: Router,
-    pub(super) stop: CancellationToken,
-    pub(super) tasks: TaskTracker,
+pub(in crate::http) struct Connections {
+    pub(in crate::http) router: Router,
+    pub(in crate::http) stop: CancellationToken,
+    pub(in crate::http) tasks: TaskTracker,
 }
 
 /// A live answer that leaves hyper.
@@ -88,11 +88,7 @@ impl Connections {
                 std::future::pending().await
             }
         });
-        let mut connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(CONNECTION_BUFFER)
-            .serve_connection(TokioIo::new(Guarded::new(stream, limit)), service);
+        let mut connection = builder().serve_connection(TokioIo::new(Guarded::new(stream, limit)), service);
         let mut is_stopping = false;
         let result = loop {
             tokio::select! {
@@ -119,8 +115,15 @@ impl Connections {
     }
 }
 
+/// HTTP/1 as we speak it.
+pub(in crate::http) fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(CONNECTION_BUFFER);
+    builder
+}
+
 /// Small answers go out at once, a dead peer is found out, and a slow one pins little memory.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
+pub(in crate::http) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     let keepalive =
@@ -130,7 +133,7 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Players and hand-written lists double slashes: `//stream//one` is `/stream/one`.
-fn tidy_path<B>(request: &mut Request<B>) {
+pub(in crate::http) fn tidy_path<B>(request: &mut Request<B>) {
     let uri = request.uri();
     if !uri.path().contains("//") {
         return;
@@ -142,7 +145,9 @@ fn tidy_path<B>(request: &mut Request<B>) {
     if let Some(query) = uri.query() {
         path = format!("{path}?{query}");
     }
-    if let Ok(uri) = path.parse::<Uri>() {
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = path.parse().ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }
 }

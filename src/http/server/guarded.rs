@@ -35,7 +35,7 @@ impl WriteLimit {
         self.0.millis.store(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    fn get(&self) -> Duration {
+    pub(in crate::http) fn get(&self) -> Duration {
         Duration::from_millis(self.0.millis.load(Ordering::Relaxed))
     }
 
@@ -46,7 +46,7 @@ impl WriteLimit {
 }
 
 /// A connection that can be asked whether it takes bytes now, whatever the runtime was last told.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin {
+pub(in crate::http) trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// Sends what there is room for.
     fn send_now(&self, bytes: &[u8]) -> io::Result<usize>;
 }
@@ -59,7 +59,7 @@ impl Socket for TcpStream {
 
 /// Reads and writes like `S`, and fails with [`io::ErrorKind::TimedOut`] when a write has waited for longer than the limit.
 #[derive(Debug)]
-pub(super) struct Guarded<S> {
+pub(in crate::http) struct Guarded<S> {
     stream: S,
     limit: WriteLimit,
     /// Made when it is first needed: most connections never wait.
@@ -67,7 +67,7 @@ pub(super) struct Guarded<S> {
 }
 
 impl<S: Socket> Guarded<S> {
-    pub(super) fn new(stream: S, limit: WriteLimit) -> Self {
+    pub(in crate::http) fn new(stream: S, limit: WriteLimit) -> Self {
         Self { stream, limit, timer: None }
     }
 

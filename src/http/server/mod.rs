@@ -20,10 +20,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use self::connection::Connections;
+pub(super) use self::connection::{
+    CONNECTION_BUFFER, Connections, HEADER_TIMEOUT, WRITE_TIMEOUT, builder, prepare, tidy_path,
+};
 pub(super) use self::descriptors::{connections_of, raise_descriptor_limit};
-pub(super) use self::guarded::WriteLimit;
+pub(super) use self::guarded::{Guarded, WriteLimit};
 use self::shed::Shed;
+use super::tls::Acceptor;
 use super::{App, router};
 
 /// Connections waiting to be accepted: a burst of viewers who all come back at once.
@@ -46,18 +49,17 @@ impl Slots {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// A place for one more, if there are fewer than `limit`. Only the accept loop takes places.
+    /// A place for one more, if there are fewer than `limit`.
     fn take(&self, limit: usize) -> Option<Slot> {
-        (self.0.load(Ordering::Relaxed) < limit).then(|| {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            Slot(Arc::clone(&self.0))
-        })
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        taken.is_ok().then(|| Slot(Arc::clone(&self.0)))
     }
 }
 
 /// The place of one connection.
 #[derive(Debug)]
-struct Slot(Arc<AtomicUsize>);
+pub(super) struct Slot(Arc<AtomicUsize>);
 
 impl Drop for Slot {
     fn drop(&mut self) {
@@ -70,6 +72,7 @@ impl Drop for Slot {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Acceptor>,
 }
 
 impl Server {
@@ -82,7 +85,12 @@ impl Server {
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from_std(socket.into())?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, tls: None })
+    }
+
+    /// With TLS on every connection.
+    pub(crate) fn with_tls(self, acceptor: Acceptor) -> Self {
+        Self { tls: Some(acceptor), ..self }
     }
 
     /// Where it listens.
@@ -95,7 +103,7 @@ impl Server {
         let tasks = TaskTracker::new();
         let connections =
             Connections { router: router(app.clone()), stop: stop.clone(), tasks: tasks.clone() };
-        let mut shed = Shed::new(tasks.clone());
+        let mut shed = Shed::new(tasks.clone(), self.tls.is_none());
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -109,8 +117,13 @@ impl Server {
                     let limit = app.max_connections();
                     if let Some(slot) = app.slots.take(limit) {
                         shed.rest();
-                        let connection = connections.clone().serve(stream, Peer(peer), delivery, slot);
-                        tasks.spawn(connection);
+                        let (connections, peer) = (connections.clone(), Peer(peer));
+                        match &self.tls {
+                            None => tasks.spawn(connections.serve(stream, peer, delivery, slot)),
+                            Some(acceptor) => {
+                                tasks.spawn(acceptor.clone().serve(connections, stream, peer, slot))
+                            }
+                        };
                     } else {
                         shed.refuse(stream, "connections", limit);
                     }

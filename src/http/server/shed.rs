@@ -32,13 +32,16 @@ pub(super) struct Shed {
     tasks: TaskTracker,
     refusals: TaskTracker,
     reserve: Vec<File>,
+    /// Whether those refused understand us before a handshake.
+    is_plain: bool,
     /// Refused since there was room last.
     refused: u64,
 }
 
 impl Shed {
-    pub(super) fn new(tasks: TaskTracker) -> Self {
-        let mut shed = Self { tasks, refusals: TaskTracker::new(), reserve: Vec::new(), refused: 0 };
+    pub(super) fn new(tasks: TaskTracker, is_plain: bool) -> Self {
+        let mut shed =
+            Self { tasks, is_plain, refusals: TaskTracker::new(), reserve: Vec::new(), refused: 0 };
         shed.refill();
         shed
     }
@@ -65,13 +68,13 @@ impl Shed {
         }
     }
 
-    /// Answers 503, because there are no more than `limit` of `what`.
+    /// Answers 503 (or closes, where there would have to be a handshake first), because there are no more than `limit` of `what`.
     pub(super) fn refuse(&mut self, stream: TcpStream, what: &'static str, limit: usize) {
         if self.refused == 0 {
             warn!(limit, "no {what} left: further connections are refused");
         }
         self.refused += 1;
-        if self.refusals.len() < MAX_REFUSALS {
+        if self.is_plain && self.refusals.len() < MAX_REFUSALS {
             let refusal = self.refusals.track_future(async move {
                 let _ = timeout(REFUSAL_TIMEOUT, answer(stream)).await;
             });

@@ -1,0 +1,44 @@
+//! `[server.tls]`: how viewers reach Forebay over HTTPS.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::http::tls::Certificate;
+
+/// `[server.tls]`. A change of anything but the paths of certificate and key needs a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Address and port to listen on for HTTPS, besides [`Server::listen`](super::Server::listen); port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Where the certificate comes from.
+    pub identity: Identity,
+}
+
+/// Where a certificate and its key come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Somebody else puts them here. Both could be read, and fit each other, when the configuration was checked.
+    Files {
+        /// The certificate and those that vouch for it, in PEM.
+        certificate: PathBuf,
+        /// Its private key, in PEM.
+        key: PathBuf,
+    },
+}
+
+impl Tls {
+    /// Tells whether a running server gets from one section to the other.
+    pub(crate) fn is_reloadable(from: Option<&Self>, to: Option<&Self>) -> bool {
+        from.map(|from| from.listen) == to.map(|to| to.listen)
+    }
+
+    /// What is doubtful about the certificate now.
+    pub(super) fn warning(&self) -> Option<String> {
+        let Identity::Files { certificate, key } = &self.identity;
+        // It was good when the configuration was checked; if it is not any more, whoever loads it says so.
+        let certificate = Certificate::load(certificate, key).ok()?;
+        Some(format!("server.tls: {}", certificate.warning(Timestamp::now())?))
+    }
+}

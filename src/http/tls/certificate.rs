@@ -1,0 +1,116 @@
+//! A certificate and its key, read and checked.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys};
+
+use super::validity::Validity;
+use crate::config::reason;
+
+/// The most of a PEM file that is read. A chain of certificates is some kilobytes.
+const MAX_PEM: u64 = 1 << 20;
+
+/// A certificate with its key, which fit each other, and those that vouch for it.
+pub(crate) struct Certificate {
+    keys: Arc<CertifiedKey>,
+    validity: Validity,
+}
+
+/// Why a certificate and a key cannot be used: which of them it is, and what is wrong with it. It holds nothing of the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Error {
+    /// It is the certificate.
+    #[error("certificate: {0}")]
+    Certificate(String),
+    /// It is the key.
+    #[error("key: {0}")]
+    Key(String),
+}
+
+impl Certificate {
+    /// Reads the PEM files of a certificate (with those that vouch for it behind it) and of its key.
+    pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
+        let chain = read_pem(certificate).map_err(Error::Certificate)?;
+        let key = read_pem(key).map_err(Error::Key)?;
+        Self::from_pem(&chain, &key)
+    }
+
+    /// Reads the texts of such files.
+    fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, Error> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<_, _>>()
+            .map_err(|_| Error::Certificate("is no whole PEM file".into()))?;
+        let first =
+            chain.first().ok_or_else(|| Error::Certificate("holds no \"BEGIN CERTIFICATE\"".into()))?;
+        let validity = Validity::of(first).ok_or_else(|| Error::Certificate("is damaged".into()))?;
+        // What the reader of keys says could repeat some of one.
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+            Error::Key("holds no \"BEGIN PRIVATE KEY\"; one that is encrypted has to be decrypted".into())
+        })?;
+        let keys =
+            CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
+                TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                    Error::Key("does not fit the certificate, which has to be the first in its file".into())
+                }
+                TlsError::InvalidCertificate(error) => {
+                    Error::Certificate(format!("cannot be used: {error:?}"))
+                }
+                _ => Error::Key(
+                    "cannot be used; RSA from 2048 bits, ECDSA with P-256 or P-384, and Ed25519 can".into(),
+                ),
+            })?;
+        Ok(Self { keys: Arc::new(keys), validity })
+    }
+
+    /// What a handshake needs.
+    pub(super) fn keys(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.keys)
+    }
+
+    /// When it is valid.
+    pub(crate) fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// What is doubtful about it at this time.
+    pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
+        let Validity { from, until } = self.validity;
+        if now > until {
+            return Some(format!("the certificate expired at {until}: players refuse it"));
+        }
+        (now < from).then(|| format!("the certificate is not valid before {from}: players refuse it"))
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").field("validity", &self.validity).finish_non_exhaustive()
+    }
+}
+
+/// The whole of a PEM file.
+fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+    read_file(path).map_err(|error| format!("cannot read {}: {}", path.display(), reason(&error)))
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a named pipe would wait for its writer.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_PEM + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_PEM {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(bytes)
+}
