@@ -47,8 +47,8 @@ fuzz: ## Fuzz the parsers (RUNS=1000000 each); needs a nightly compiler
 		$(CARGO) +nightly fuzz run $$target -- -runs=$(RUNS) -max_len=4096 || exit 1; \
 	done
 
-setup: ## Install what the tests need: ffmpeg, VLC, cargo-nextest
-	scripts/setup.sh ffmpeg vlc
+setup: ## Install what the tests need: ffmpeg, VLC, Pebble (an ACME server), cargo-nextest
+	scripts/setup.sh ffmpeg vlc pebble
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 
 setup-bench: ## Install what the measurements need: ffmpeg

@@ -7,6 +7,7 @@ for program in "$@"; do
     command -v "$program" >/dev/null && continue
     case $program in
         ffmpeg) packages+=(ffmpeg) ;;
+        pebble) packages+=(pebble) ;;
         vlc) packages+=(vlc-bin vlc-plugin-base) ;;
         *) echo "setup: no package is known for $program" >&2; exit 1 ;;
     esac

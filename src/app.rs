@@ -39,9 +39,9 @@ struct Secure {
 }
 
 impl Secure {
-    fn start(tls: &config::Tls) -> anyhow::Result<Self> {
+    fn start(tls: &config::Tls, shared: &http::App) -> anyhow::Result<Self> {
         let current = Current::default();
-        let keeper = Keeper::new(tls, current.clone())?;
+        let keeper = Keeper::new(tls, current.clone(), shared.challenges.clone())?;
         let listen = tls.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         Ok(Self { server: server.with_tls(Acceptor::new(current)?), keeper })
@@ -68,7 +68,7 @@ impl App {
         let channels = Channels::new(&config, opener);
         let tls = config.server.tls.clone();
         let shared = http::App::new(channels, Arc::new(config));
-        let secure = tls.map(|tls| Secure::start(&tls)).transpose()?;
+        let secure = tls.map(|tls| Secure::start(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen })
     }
 

@@ -78,6 +78,7 @@ fn plain(expected: &str) -> &str {
         "a sequence" => "a list in [ ]",
         "a map" => "a table",
         "i64" => "a whole number",
+        "a boolean" => "true or false",
         other => other,
     }
 }

@@ -65,6 +65,26 @@ pub(super) struct TlsFile {
     pub(super) certificate: Text,
     /// A PEM file.
     pub(super) key: Text,
+    /// An authority to get both from.
+    pub(super) acme: Option<Spanned<Table<AcmeFile>>>,
+}
+
+/// `[server.tls.acme]`
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AcmeFile {
+    /// The names in the certificate.
+    pub(super) domains: Option<Spanned<Vec<Spanned<String>>>>,
+    /// A `mailto:` address.
+    pub(super) contact: Text,
+    /// Where the authority is.
+    pub(super) directory: Text,
+    /// A PEM file of roots to trust.
+    pub(super) root: Text,
+    /// A folder to keep things in.
+    pub(super) cache: Text,
+    /// Whether the authority's terms of service were agreed to.
+    pub(super) terms_agreed: Option<Spanned<bool>>,
 }
 
 /// `[log]`

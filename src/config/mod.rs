@@ -31,7 +31,7 @@ pub(crate) use error::reason;
 pub use error::{Error, Fault, Place};
 pub use id::{ChannelId, ChannelIdError};
 pub use source_url::{SourceKind, SourceUrl, SourceUrlError};
-pub use tls::{Identity, Tls};
+pub use tls::{Acme, Identity, Tls};
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

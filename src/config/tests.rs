@@ -219,6 +219,7 @@ fn every_key_is_in_the_documentation() {
     for (heading, wrong) in [
         ("## `[server]`", "[server]\nzzzzzz = 1"),
         ("## `[server.tls]`", "[server.tls]\nzzzzzz = 1"),
+        ("### An authority", "[server.tls.acme]\nzzzzzz = 1"),
         ("## `[log]`", "[log]\nzzzzzz = 1"),
         ("## `[stream]`", "[stream]\nzzzzzz = 1"),
         ("### A source", "[[channels]]\nsources = [{ zzzzzz = 1 }]"),

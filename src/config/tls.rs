@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use url::Url;
 
 use crate::http::tls::Certificate;
 
@@ -26,17 +27,38 @@ pub enum Identity {
         /// Its private key, in PEM.
         key: PathBuf,
     },
+    /// Forebay gets them from an authority.
+    Acme(Acme),
+}
+
+/// An authority that signs certificates by ACME (RFC 8555), and what it is to sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acme {
+    /// The names in the certificate, 1 to 100: in lower case, each once, none with a wildcard.
+    pub domains: Vec<String>,
+    /// An address such as `mailto:admin@tv.example`, for the authority.
+    pub contact: Option<String>,
+    /// The https address of the authority's directory.
+    pub directory: Url,
+    /// A PEM file of roots to trust besides the usual ones, for an authority that is private.
+    pub root: Option<PathBuf>,
+    /// The folder for the account and the certificate.
+    pub cache: PathBuf,
 }
 
 impl Tls {
     /// Tells whether a running server gets from one section to the other.
     pub(crate) fn is_reloadable(from: Option<&Self>, to: Option<&Self>) -> bool {
-        from.map(|from| from.listen) == to.map(|to| to.listen)
+        let are_files = |tls: &Self| matches!(tls.identity, Identity::Files { .. });
+        match (from, to) {
+            (Some(from), Some(to)) if are_files(from) && are_files(to) => from.listen == to.listen,
+            _ => from == to,
+        }
     }
 
     /// What is doubtful about the certificate now.
     pub(super) fn warning(&self) -> Option<String> {
-        let Identity::Files { certificate, key } = &self.identity;
+        let Identity::Files { certificate, key } = &self.identity else { return None };
         // It was good when the configuration was checked; if it is not any more, whoever loads it says so.
         let certificate = Certificate::load(certificate, key).ok()?;
         Some(format!("server.tls: {}", certificate.warning(Timestamp::now())?))

@@ -26,6 +26,8 @@ use crate::config::Config;
 pub struct App {
     /// The channels.
     pub channels: Arc<Channels>,
+    /// What an authority that signs certificates is going to ask.
+    pub(crate) challenges: tls::Challenges,
     /// The configuration in force.
     config: Arc<RwLock<Arc<Config>>>,
     addresses: Addresses,
@@ -40,6 +42,7 @@ impl App {
     pub fn new(channels: Arc<Channels>, config: Arc<Config>) -> Self {
         Self {
             channels,
+            challenges: tls::Challenges::default(),
             config: Arc::new(RwLock::new(config)),
             addresses: Addresses::default(),
             slots: Slots::default(),
@@ -73,6 +76,7 @@ fn router(app: App) -> Router {
         .route("/api/streams/{id}/status", get(status::one))
         .route("/playlist.m3u", get(lineup::playlist))
         .route("/health", get(ops::health))
+        .route("/.well-known/acme-challenge/{token}", get(tls::answer_challenge))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .with_state(app)

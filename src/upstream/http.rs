@@ -30,7 +30,7 @@ pub(super) struct Client {
 impl Client {
     /// Reads the trusted roots.
     pub(super) fn new() -> Self {
-        Self { tls: Arc::new(crate::trust::client_config()) }
+        Self { tls: Arc::new(crate::trust::client_config(Vec::new())) }
     }
 
     /// Sends the request; what comes back is an upstream if the answer is a success.

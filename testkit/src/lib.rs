@@ -4,6 +4,7 @@
 //! - [`clip`]: real media, made once by the real ffmpeg.
 //! - [`ts`]: a strict transport stream checker, a demuxer and a small writer.
 //! - [`player`]: real players without a screen, as judges.
+//! - [`authority`]: a real server for certificates.
 //! - [`client`]: viewers at the level of bytes and their arrival times.
 //! - [`identity`]: certificates and keys.
 //!
@@ -11,6 +12,7 @@
 //! what it judges. Helpers panic with a full sentence rather than return errors, because a test has no better use
 //! for them.
 
+pub mod authority;
 pub mod client;
 pub mod clip;
 pub mod identity;

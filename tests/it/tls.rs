@@ -1,10 +1,12 @@
-//! HTTPS: over HTTP/1.1 and HTTP/2, with certificates that change.
+//! HTTPS: over HTTP/1.1 and HTTP/2, with certificates that change, and with those that an authority signs.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_testkit::authority::{Authority, reserve};
 use forebay_testkit::client;
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::identity::Identity;
@@ -12,6 +14,7 @@ use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::ts::{Checker, PACKET_SIZE};
 use http::{Version, header};
 use rustix::process::Signal;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, DEFAULT_VERSIONS, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
@@ -157,7 +160,9 @@ async fn every_route_answers_over_both_versions_and_plain_http_stays() {
         assert!(list.contains(&format!("\n{base}/stream/one.ts\n")), "{list}");
         let health = get("/health").await.unwrap().text().await.unwrap();
         assert!(health.contains("\"status\":\"ok\""), "{health}");
-        assert_eq!(get("/none").await.unwrap().status().as_u16(), 404);
+        for path in ["/none", "/.well-known/acme-challenge/none"] {
+            assert_eq!(get(path).await.unwrap().status().as_u16(), 404, "{path}");
+        }
         let head = browser.head(format!("{base}/stream/one")).send().await.unwrap();
         assert_eq!(head.headers()[header::CONTENT_TYPE], "video/mp2t");
         assert_eq!(head.headers().contains_key(header::CONNECTION), version == Version::HTTP_11);
@@ -339,6 +344,118 @@ mod certificates {
         program.set_config("");
         program.wait_log("needs a restart").await;
         assert_eq!(presented(program.tls_address(), &trusted).await.as_ref(), Some(&new.certificate_der));
+    }
+}
+
+mod authority {
+    use super::*;
+
+    /// `[server.tls]` for a program that gets its certificate from there.
+    fn acme(authority: &Authority, domains: &[&str]) -> String {
+        format!(
+            "[server.tls]\nlisten = \"127.0.0.1:0\"\n[server.tls.acme]\ndomains = {domains:?}\nterms_agreed = true
+             contact = \"mailto:admin@tv.example\"\ndirectory = {:?}\nroot = {:?}\n",
+            authority.directory(),
+            authority.server_root(),
+        )
+    }
+
+    async fn start(plain: SocketAddr, config: &str) -> Program {
+        Setup::new(config).arg("--listen").arg(&plain.to_string()).start().await
+    }
+
+    /// The root that vouches for what the authority signs.
+    async fn issuer(authority: &Authority) -> Vec<u8> {
+        let server = std::fs::read(authority.server_root()).expect("pebble has it, too");
+        let server = CertificateDer::from_pem_slice(&server).expect("it is a certificate");
+        let answer = browser(&server, HTTP1).get(authority.issuer()).send().await.expect("pebble answers");
+        let pem = answer.bytes().await.expect("the answer is whole");
+        CertificateDer::from_pem_slice(&pem).expect("it is a certificate").to_vec()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn signs_a_certificate_that_is_kept_over_a_restart() {
+        let (_port, plain) = reserve();
+        let authority = Authority::start(plain.port(), 3600 * SECOND).await;
+        let issuer = issuer(&authority).await;
+        let config = acme(&authority, &["localhost"]);
+        let mut program = start(plain, &config).await;
+        program.wait_log("certificate in force").await;
+        let shown = presented(program.tls_address(), &[&issuer]).await;
+        assert!(shown.is_some(), "{}\n{}", program.log(), authority.log());
+        let answered = client::get(program.address(), "/.well-known/acme-challenge/none").await;
+        assert_eq!(answered.status, 404);
+
+        let cache = program.folder().join("acme");
+        let kept = cache.read_dir().unwrap().next().unwrap().unwrap().path();
+        let mode = |name: &str| kept.join(name).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!([mode(""), mode("account.json"), mode("certificate.pem")], [0o700, 0o600, 0o600]);
+        let secrets: Vec<String> = ["account.json", "certificate.pem"]
+            .iter()
+            .flat_map(|name| {
+                std::fs::read_to_string(kept.join(name))
+                    .unwrap()
+                    .lines()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+
+        program.signal(Signal::TERM);
+        let (folder, finished) = program.wait_in_folder().await;
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        assert!(!secrets.iter().any(|secret| finished.log.contains(&secret[..])), "{}", finished.log);
+        let config = format!("{config}cache = {:?}\n", folder.path().join("acme"));
+        let program = start(plain, &config).await;
+        assert_eq!(presented(program.tls_address(), &[&issuer]).await, shown, "{}", program.log());
+        assert!(!program.log().contains("ordering"), "{}", program.log());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn signs_again_when_two_thirds_of_the_time_are_over() {
+        let (_port, plain) = reserve();
+        let authority = Authority::start(plain.port(), 15 * SECOND).await;
+        let issuer = issuer(&authority).await;
+        let mut program = start(plain, &acme(&authority, &["localhost"])).await;
+        program.wait_log("certificate in force").await;
+        let first = presented(program.tls_address(), &[&issuer]).await.unwrap();
+        let began = Instant::now();
+        let second = timeout(PATIENCE, async {
+            loop {
+                tokio::time::sleep(SECOND / 4).await;
+                match presented(program.tls_address(), &[&issuer]).await {
+                    Some(shown) if shown != first => return shown,
+                    _ => {}
+                }
+            }
+        });
+        assert!(second.await.is_ok(), "{}\n{}", program.log(), authority.log());
+        let after = began.elapsed();
+        assert!((7 * SECOND..14 * SECOND).contains(&after), "{after:?}: {}", program.log());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn that_does_not_find_us_is_told_of_with_what_to_do() {
+        let (_port, plain) = reserve();
+        // Nobody listens where it looks.
+        let (_other, elsewhere) = reserve();
+        let authority = Authority::start(elsewhere.port(), 3600 * SECOND).await;
+        let mut program = start(plain, &acme(&authority, &["localhost"])).await;
+        program.wait_log("there is no valid certificate").await;
+        let log = program.log();
+        assert!(log.contains("localhost: ") && log.contains("onnection refused"), "{log}");
+        assert!(log.contains("port 80 there to server.listen"), "{log}");
+        // SIGHUP tries again at once, and with the account that was made.
+        program.signal(Signal::HUP);
+        let again = async {
+            while program.log().matches("there is no valid certificate").count() < 2 {
+                tokio::time::sleep(SECOND / 20).await;
+            }
+        };
+        assert!(timeout(PATIENCE, again).await.is_ok(), "{}", program.log());
+        assert_eq!(program.log().matches("account made").count(), 1, "{}", program.log());
+        program.signal(Signal::TERM);
+        assert_eq!(program.wait().await.status.code(), Some(0));
     }
 }
 

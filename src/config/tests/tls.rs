@@ -98,25 +98,104 @@ fn a_certificate_at_the_wrong_time_is_doubtful() {
     }
 }
 
+#[test]
+fn an_authority_needs_little() {
+    let text = "[server.tls]\nacme = { domains = ['TV.example', 'bücher.example'], terms_agreed = true }";
+    let config = Config::parse(text, Path::new("/etc/forebay/channels.toml")).unwrap();
+    let acme = Acme {
+        domains: vec!["tv.example".into(), "xn--bcher-kva.example".into()],
+        contact: None,
+        directory: "https://acme-v02.api.letsencrypt.org/directory".parse().unwrap(),
+        root: None,
+        cache: "/etc/forebay/acme".into(),
+    };
+    assert_eq!(config.server.tls.unwrap().identity, Identity::Acme(acme));
+}
+
+#[test]
+fn an_authority_may_be_described() {
+    let folder = folder();
+    let text = "[server.tls.acme]
+        domains = ['tv.example']
+        contact = 'mailto:admin@tv.example'
+        directory = 'https://ca.lan:9000/acme/acme/directory'
+        root = 'good.pem'
+        cache = '/var/lib/forebay/acme'
+        terms_agreed = true";
+    let acme = Acme {
+        domains: vec!["tv.example".into()],
+        contact: Some("mailto:admin@tv.example".into()),
+        directory: "https://ca.lan:9000/acme/acme/directory".parse().unwrap(),
+        root: Some(folder.path().join("good.pem")),
+        cache: "/var/lib/forebay/acme".into(),
+    };
+    assert_eq!(read(&folder, text).unwrap().server.tls.unwrap().identity, Identity::Acme(acme));
+    let error = read(&folder, &text.replace("good.pem", "damaged.pem")).unwrap_err();
+    assert_eq!(error, "channels.toml:5:16: root: damaged.pem holds 0 certificates and 1 that cannot be read");
+}
+
 /// The text of a file, and its messages without the path.
 const WRONG: &[(&str, &[&str])] = &[
     ("[server]\ntls = 1", &["2:7: expected a table, found 1"]),
     (
         "[server.tls]\ncert = 'a.pem'",
-        &["2:1: unknown key \"cert\", expected one of listen, certificate, key"],
+        &["2:1: unknown key \"cert\", expected one of listen, certificate, key, acme"],
     ),
     (
         "[server.tls]\ncertificat = 'a.pem'",
         &[
-            "2:1: unknown key \"certificat\", expected one of listen, certificate, key; did you mean \"certificate\"?",
+            "2:1: unknown key \"certificat\", expected one of listen, certificate, key, acme; did you mean \"certificate\"?",
         ],
     ),
-    ("[server.tls]\nlisten = '0.0.0.0:1'", &["1:1: tls: needs certificate and key"]),
+    ("[server.tls]\nlisten = '0.0.0.0:1'", &["1:1: tls: needs certificate and key, or acme"]),
     ("[server.tls]\ncertificate = 'a.pem'", &["2:15: certificate: its key is missing; add key = \"….pem\""]),
     ("[server.tls]\nkey = 'a.pem'", &["2:7: key: its certificate is missing; add certificate = \"….pem\""]),
     (
+        "[server.tls]\nkey = 'a.pem'\nacme = { domains = ['a.b'], terms_agreed = true }",
+        &["3:8: acme: stands beside certificate or key; only one of both can be"],
+    ),
+    (
         "[server.tls]\nlisten = 'here'\nkey = 'a.pem'\ncertificate = 'b.pem'",
         &["2:10: listen: \"here\" is not an IP address and a port such as \"0.0.0.0:8080\" or \"[::]:8080\""],
+    ),
+    (
+        "[server.tls.acme]\nnames = ['a.b']",
+        &[
+            "2:1: unknown key \"names\", expected one of domains, contact, directory, root, cache, terms_agreed",
+        ],
+    ),
+    ("[server.tls.acme]\nterms_agreed = 'yes'", &["2:16: expected true or false, found a text"]),
+    (
+        "[server.tls.acme]\ndomains = []\nterms_agreed = false",
+        &[
+            "2:11: domains: needs the names under which viewers reach it, as [\"tv.example\"]",
+            "3:16: terms_agreed: must be true; read the authority's terms of service first",
+        ],
+    ),
+    (
+        "[server.tls.acme]",
+        &[
+            "1:1: domains: needs the names under which viewers reach it, as [\"tv.example\"]",
+            "1:1: terms_agreed: must be true; read the authority's terms of service first",
+        ],
+    ),
+    (
+        "[server.tls.acme]\nterms_agreed = true\ndomains = ['*.tv.example', '192.0.2.1',\n'a b', 'tv.example', 'TV.example']",
+        &[
+            "3:12: domains: \"*.tv.example\": an authority signs a wildcard by DNS only; list the names themselves",
+            "3:28: domains: \"192.0.2.1\" is not a name such as \"tv.example\"",
+            "4:1: domains: \"a b\" is not a name such as \"tv.example\"",
+            "4:22: domains: \"tv.example\" stands here a second time",
+        ],
+    ),
+    (
+        "[server.tls.acme]\nterms_agreed = true\ndomains = ['tv.example']\ncontact = 'admin@tv.example'\ndirectory = 'http://ca.lan/'\nroot = 'none.pem'\ncache = 'Cargo.toml'",
+        &[
+            "4:11: contact: not one mail address such as \"mailto:admin@tv.example\"",
+            "5:13: directory: not an address that begins with https://",
+            "6:8: root: cannot read none.pem: No such file or directory",
+            "7:9: cache: \"Cargo.toml\" is no folder",
+        ],
     ),
 ];
 

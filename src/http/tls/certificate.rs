@@ -7,9 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustls::client::verify_server_name;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
 
@@ -45,7 +47,7 @@ impl Certificate {
     }
 
     /// Reads the texts of such files.
-    fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, Error> {
+    pub(super) fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, Error> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
             .map_err(|_| Error::Certificate("is no whole PEM file".into()))?;
@@ -89,6 +91,14 @@ impl Certificate {
         }
         (now < from).then(|| format!("the certificate is not valid before {from}: players refuse it"))
     }
+
+    /// Tells whether it is one for this name.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        let Ok(name) = ServerName::try_from(name) else { return false };
+        let Ok(certificate) = self.keys.end_entity_cert() else { return false };
+        ParsedCertificate::try_from(certificate)
+            .is_ok_and(|certificate| verify_server_name(&certificate, &name).is_ok())
+    }
 }
 
 impl fmt::Debug for Certificate {
@@ -98,7 +108,7 @@ impl fmt::Debug for Certificate {
 }
 
 /// The whole of a PEM file.
-fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     read_file(path).map_err(|error| format!("cannot read {}: {}", path.display(), reason(&error)))
 }
 

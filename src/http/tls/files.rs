@@ -57,6 +57,7 @@ impl Files {
                 () = hangup.received() => true,
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
+            // A configuration that has another kind of identity now waits for a restart.
             if let Some(Identity::Files { certificate, key }) =
                 app.config().server.tls.as_ref().map(|tls| &tls.identity)
             {

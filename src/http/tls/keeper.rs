@@ -1,9 +1,11 @@
 //! Who keeps the certificate in force good.
 
+use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use super::Current;
+use super::acme::Acme;
 use super::files::Files;
+use super::{Challenges, Current};
 use crate::config::{self, Identity};
 use crate::http::App;
 
@@ -12,13 +14,19 @@ use crate::http::App;
 pub(crate) enum Keeper {
     /// Somebody else writes them.
     Files(Files),
+    /// An authority signs them.
+    Acme(Acme),
 }
 
 impl Keeper {
-    /// Puts the certificate that there is in force.
-    pub(crate) fn new(tls: &config::Tls, current: Current) -> anyhow::Result<Self> {
+    /// Puts the certificate that there is in force; with an authority there may be none yet.
+    pub(crate) fn new(tls: &config::Tls, current: Current, challenges: Challenges) -> anyhow::Result<Self> {
         Ok(match &tls.identity {
             Identity::Files { certificate, key } => Self::Files(Files::new(certificate, key, current)?),
+            Identity::Acme(acme) => Self::Acme(
+                Acme::new(acme.clone(), current, challenges)
+                    .with_context(|| format!("cannot keep certificates in {}", acme.cache.display()))?,
+            ),
         })
     }
 
@@ -26,6 +34,7 @@ impl Keeper {
     pub(crate) async fn run(self, app: App, stop: CancellationToken) {
         match self {
             Self::Files(files) => files.run(app, stop).await,
+            Self::Acme(acme) => acme.run(stop).await,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! HTTPS: where the certificate comes from, how a new one takes its place, and connections over TLS.
 //!
 //! One thing holds the certificate in force ([`Current`]) and every handshake asks it; so a new certificate is for those who connect
-//! from then on, and nobody who watches is disturbed. What puts it there is a task ([`Keeper`]), which looks after files that somebody
-//! else writes.
+//! from then on, and nobody who watches is disturbed. What puts it there is a task ([`Keeper`]): it looks after files that somebody
+//! else writes, or gets certificates from an authority.
 
+mod acme;
 mod certificate;
 mod connection;
 mod current;
@@ -12,7 +13,8 @@ mod keeper;
 mod streams;
 mod validity;
 
-pub(crate) use self::certificate::{Certificate, Error as CertificateError};
+pub(crate) use self::acme::{Challenges, answer as answer_challenge};
+pub(crate) use self::certificate::{Certificate, Error as CertificateError, read_pem};
 pub(crate) use self::connection::Acceptor;
 pub(crate) use self::current::Current;
 pub(crate) use self::keeper::Keeper;

@@ -23,6 +23,12 @@ impl Validity {
         let mut validity = to_be_signed.inside(SEQUENCE)?;
         Some(Self { from: time(validity.next()?)?, until: time(validity.next()?)? })
     }
+
+    /// When so many thirds of its time are over.
+    pub(super) fn after_thirds(self, thirds: i32) -> Timestamp {
+        let third = self.until.duration_since(self.from) / 3;
+        self.from.checked_add(third * thirds).unwrap_or(self.until)
+    }
 }
 
 // Tags (X.690, 8.1.2) of what is met on the way.
@@ -118,5 +124,14 @@ mod tests {
             assert_eq!(Validity::of(&certificate(&[], (UTC_TIME, text), (UTC_TIME, text))), None, "{text}");
         }
         assert_eq!(Validity::of(&[SEQUENCE, 0xff, 0, 0]), None);
+    }
+
+    #[test]
+    fn two_thirds_of_ninety_days_are_sixty() {
+        let validity = Validity {
+            from: "2026-01-01T00:00:00Z".parse().unwrap(),
+            until: "2026-04-01T00:00:00Z".parse().unwrap(),
+        };
+        assert_eq!(validity.after_thirds(2).to_string(), "2026-03-02T00:00:00Z");
     }
 }
