@@ -290,6 +290,11 @@ impl Feed {
         self.channel.send_replace(channel);
     }
 
+    /// Waits for [`Feed::stop`], or the end of the process.
+    pub(super) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// The channel is gone: its viewers end.
     pub(super) fn stop(&self) {
         self.stop.cancel();

@@ -76,8 +76,8 @@ pub enum Refusal {
         /// Bits a second.
         limit: u64,
     },
-    /// The system gives no store.
-    NoMemory,
+    /// The system gives no memory or no file for the channel.
+    NoStore,
 }
 
 impl Channels {
@@ -194,7 +194,7 @@ impl Channels {
         let stop = self.shutdown.child_token();
         let (feed, driver) =
             driver::create(&channel, &self.opener, self.clock, stop, &self.population, first)
-                .map_err(|_| Refusal::NoMemory)?;
+                .map_err(|_| Refusal::NoStore)?;
         let subscription = Subscription::new(&feed);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn(driver.run(Arc::clone(self)));

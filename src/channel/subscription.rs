@@ -112,6 +112,11 @@ impl Subscription {
         self.window.changed().await.is_ok()
     }
 
+    /// Waits until the channel is removed, or the process ends.
+    pub async fn stopped(&self) {
+        self.feed.stopped().await;
+    }
+
     fn step(&mut self) -> Next {
         let window = self.window.borrow_and_update();
         if matches!(window.stage, Stage::Ended | Stage::Failed(_)) {

@@ -1,7 +1,7 @@
-//! How many viewers one address may have.
+//! How many viewers one address, or one network of an IPv6 subscriber, may have.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Viewers by address.
@@ -18,6 +18,7 @@ pub(super) struct Place {
 impl Addresses {
     /// A place for one more viewer from `address`, if there are fewer than `limit`.
     pub(super) fn admit(&self, address: IpAddr, limit: usize) -> Option<Place> {
+        let address = household(address);
         let mut counts = self.counts();
         let count = counts.entry(address).or_default();
         if *count >= limit {
@@ -44,6 +45,17 @@ impl Drop for Place {
     }
 }
 
+/// An IPv6 subscriber has a network of 64 bits, and each device in it as many addresses as it likes.
+fn household(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +72,10 @@ mod tests {
         assert!(addresses.admit(one, 2).is_some());
         drop(second);
         assert!(addresses.counts().is_empty());
+        let [one, same, other]: [IpAddr; 3] =
+            ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|text| text.parse().unwrap());
+        let _first = addresses.admit(one, 1).unwrap();
+        assert!(addresses.admit(same, 1).is_none());
+        assert!(addresses.admit(other, 1).is_some());
     }
 }

@@ -49,8 +49,8 @@ impl IntoResponse for Error {
                         let message = format!("one more viewer would need more than {} kbit/s", limit / 1000);
                         ("no_bandwidth", message)
                     }
-                    Refusal::NoMemory => {
-                        ("no_memory", "the system gives no memory for this channel".to_owned())
+                    Refusal::NoStore => {
+                        ("no_store", "the system gives no memory or no file for this channel".to_owned())
                     }
                 };
                 let error = json!({ "code": code, "message": message });

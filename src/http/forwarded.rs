@@ -52,25 +52,24 @@ fn is_trusted(server: &Server, address: IpAddr) -> bool {
     server.trusted_proxies.iter().any(|proxy| proxy.contains(&address))
 }
 
-/// Where the viewer is: the last address that is no trusted proxy, on the way that `Forwarded` or `X-Forwarded-For` tells.
+/// Where the viewer is: the last address that is no trusted proxy, on the way that `X-Forwarded-For` tells, or `Forwarded` where there is
+/// none: common proxies set the former, and let the latter pass as the viewer sent it.
 pub(super) fn client_address(server: &Server, Peer(peer): Peer, headers: &HeaderMap) -> IpAddr {
     let mut client = peer.ip();
     let all = |name: &HeaderName| -> Vec<String> {
         let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).map(|hop| hop.trim().to_owned()).collect()
     };
-    let forwarded = all(&header::FORWARDED);
-    let hops: Vec<String> = if forwarded.is_empty() {
-        all(&HeaderName::from_static("x-forwarded-for"))
-    } else {
-        let of = |hop: &String| {
+    let mut hops = all(&HeaderName::from_static("x-forwarded-for"));
+    if hops.is_empty() {
+        let address = |hop: &String| {
             hop.split(';').find_map(|pair| {
                 let (name, value) = pair.trim().split_once('=')?;
                 name.eq_ignore_ascii_case("for").then(|| value.trim_matches('"').to_owned())
             })
         };
-        forwarded.iter().map(|hop| of(hop).unwrap_or_default()).collect()
-    };
+        hops = all(&header::FORWARDED).iter().map(|hop| address(hop).unwrap_or_default()).collect();
+    }
     for hop in hops.iter().rev() {
         let Some(next) = parse_hop(hop).filter(|_| is_trusted(server, client)) else { break };
         client = next;

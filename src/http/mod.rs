@@ -57,7 +57,8 @@ impl App {
 
     /// How many connections there may be.
     fn max_connections(&self) -> usize {
-        self.config().server.max_connections.min(connections_of(self.descriptors))
+        let config = self.config();
+        config.server.max_connections.min(connections_of(self.descriptors, config.channels.len()))
     }
 
     /// Puts another configuration in force.

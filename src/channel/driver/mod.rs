@@ -37,6 +37,9 @@ const MAX_BLIND_PASSES: u32 = 2;
 /// sent before waits in the kernel.
 const READING: Duration = Duration::from_millis(2);
 
+/// An upstream that was not quiet for so long at the tick has more: it is read on.
+const QUIET: Duration = Duration::from_millis(1);
+
 /// Makes a feed and the driver that is to be spawned for it. It begins with the source `first`.
 pub(super) fn create(
     channel: &Arc<Channel>,
@@ -64,6 +67,7 @@ pub(super) fn create(
         opening: None,
         input: None,
         reclaim: Reclaim::default(),
+        is_store_failing: false,
         cadence: Cadence::new(Load::default(), 0),
         turn: 0,
         ticked_at: Moment::ZERO,
@@ -108,6 +112,7 @@ pub(super) struct Driver {
     opening: Option<BoxFuture<'static, Result<Upstream, Error>>>,
     input: Option<Input>,
     reclaim: Reclaim,
+    is_store_failing: bool,
     cadence: Cadence,
     /// Counts the ticks.
     turn: u64,
@@ -137,6 +142,8 @@ struct Input {
     is_on_air: bool,
     blind_passes: u32,
     pacer: Option<Pacer>,
+    /// When the last piece came.
+    read_at: Moment,
     /// Set while the pace says to wait.
     resumes_at: Option<Moment>,
 }
@@ -209,8 +216,9 @@ impl Driver {
 
     /// When the upstream is read next; `None` for at once.
     fn reads_at(&self, input: &Input) -> Option<Moment> {
-        let rests_until =
-            input.is_on_air.then(|| self.ticked_at + self.cadence.tick().saturating_sub(READING));
+        let is_live = input.is_on_air && input.pacer.is_none();
+        let rests = is_live && self.ticked_at.since(input.read_at) >= QUIET;
+        let rests_until = rests.then(|| self.ticked_at + self.cadence.tick().saturating_sub(READING));
         input.resumes_at.max(rests_until)
     }
 
@@ -283,6 +291,7 @@ impl Driver {
             is_on_air: false,
             blind_passes: 0,
             pacer,
+            read_at: Moment::ZERO,
             resumes_at: None,
         });
     }
@@ -303,6 +312,7 @@ impl Driver {
             return Ok(());
         };
         input.bytes += bytes.len() as u64;
+        input.read_at = now;
         if !input.is_locked && input.beginning.len() < sniff::LOOKED_AT {
             input.beginning.extend(bytes.iter().take(sniff::LOOKED_AT - input.beginning.len()));
         }

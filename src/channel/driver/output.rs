@@ -6,7 +6,7 @@ use forebay_core::cadence::{Cadence, GROUPS};
 use forebay_core::lifecycle::Event;
 use forebay_core::time::Moment;
 use jiff::Timestamp;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info};
 
 use super::Driver;
 use crate::channel::feed::{Block, Stage, Switch};
@@ -61,13 +61,18 @@ impl Driver {
             return;
         }
         if let Err(error) = self.feed.store.write(self.ring.head(), output) {
-            error!(%error, bytes = output.len(), "the store takes no more: bytes are lost");
+            if !std::mem::replace(&mut self.is_store_failing, true) {
+                error!(%error, "the store takes no more: what comes is lost until it does");
+            }
             return self.splice.clear(KEPT_OUTPUT);
+        }
+        if std::mem::take(&mut self.is_store_failing) {
+            info!("the store takes what comes again");
         }
         self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
         self.splice.clear(KEPT_OUTPUT);
         if let Err(error) = self.reclaim.release(&self.feed.store, self.ring.tail()) {
-            warn!(%error, "cannot free memory behind the window");
+            debug!(%error, "cannot free memory behind the window");
         }
         self.feed.edit_report().last_activity = Timestamp::now();
     }
@@ -75,13 +80,18 @@ impl Driver {
     /// Tells these groups of viewers how far the store reaches.
     fn tell(&mut self, groups: impl Iterator<Item = usize>) {
         let edges = self.ring.edges(self.channel.policy.burst);
+        let mut newest: Option<Arc<Block>> = None;
         for group in groups {
             let told = std::mem::replace(&mut self.told[group], edges.head);
-            if told < edges.head {
-                let newest = Some(Arc::new(Block::new(told, edges.head)));
-                self.feed.windows[group]
-                    .send_modify(|window| (window.edges, window.newest) = (edges, newest));
+            if told == edges.head {
+                continue;
             }
+            // Groups whose turn comes together share it.
+            if newest.as_ref().is_none_or(|block| block.start != told) {
+                newest = Some(Arc::new(Block::new(told, edges.head)));
+            }
+            let newest = newest.clone();
+            self.feed.windows[group].send_modify(|window| (window.edges, window.newest) = (edges, newest));
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use forebay_core::ts::PACKET_SIZE;
-use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
+use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, fstat, memfd_create};
 
 use super::Part;
 
-/// Freed at once: fewer, larger holes cost fewer calls.
+/// Freed at once, at least: fewer, larger holes cost fewer calls.
 const PUNCH: u64 = 256 * 1024;
 
 /// The file.
@@ -21,6 +21,9 @@ pub(in crate::channel) struct Store {
     /// after reading has read what was written.
     tail: AtomicU64,
     senders: Senders,
+    /// Freed at once, in bytes: never a part of a page. What sockets hold of a page that is freed stays as it is, but a part of one is
+    /// overwritten with zeros.
+    grain: u64,
 }
 
 /// Who is inside `sendfile` now. What is sent cannot be taken back, so nothing is freed under a sender. Two counts, of which new senders
@@ -33,8 +36,13 @@ struct Senders {
 
 impl Store {
     pub(in crate::channel) fn new() -> io::Result<Self> {
-        let file = memfd_create("forebay-store", MemfdFlags::CLOEXEC)?;
-        Ok(Self { file, tail: AtomicU64::new(0), senders: Senders::default() })
+        let name = "forebay-store";
+        // Some systems insist that it cannot be executed, and older ones do not know what that means.
+        let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL)
+            .or_else(|_| memfd_create(name, MemfdFlags::CLOEXEC))?;
+        let page = u64::try_from(fstat(&file)?.st_blksize).unwrap_or(PUNCH);
+        let grain = page.max(PUNCH).next_multiple_of(PUNCH);
+        Ok(Self { file, tail: AtomicU64::new(0), senders: Senders::default(), grain })
     }
 
     /// Writes `bytes` at `at`. Only the driver writes.
@@ -88,7 +96,7 @@ impl Store {
 
     /// Memory that it takes, in bytes.
     pub(in crate::channel) fn resident(&self) -> u64 {
-        let blocks = rustix::fs::fstat(&self.file).map(|stat| stat.st_blocks).unwrap_or_default();
+        let blocks = fstat(&self.file).map(|stat| stat.st_blocks).unwrap_or_default();
         u64::try_from(blocks).unwrap_or_default() * 512
     }
 }
@@ -123,7 +131,7 @@ impl Reclaim {
     /// Lets go of what lies before `tail`: nobody reads it from now on, and sooner or later it is freed. To be called again and again.
     pub(in crate::channel) fn release(&mut self, store: &Store, tail: u64) -> io::Result<()> {
         store.tail.store(tail, Ordering::SeqCst);
-        let target = tail / PUNCH * PUNCH;
+        let target = tail / store.grain * store.grain;
         if self.target == self.freed {
             if target <= self.freed {
                 return Ok(());

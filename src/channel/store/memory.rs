@@ -9,10 +9,11 @@ use bytes::{Bytes, BytesMut};
 
 use super::Part;
 
-/// Where the first block begins, and the blocks.
+/// The blocks, and where they begin and end.
 #[derive(Debug, Default)]
 struct Blocks {
     start: u64,
+    end: u64,
     tail: u64,
     blocks: VecDeque<Bytes>,
 }
@@ -31,10 +32,10 @@ impl Store {
     pub(in crate::channel) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let block = Bytes::copy_from_slice(bytes);
         let mut blocks = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let end = blocks.start + blocks.blocks.iter().map(|block| block.len() as u64).sum::<u64>();
-        if at != end {
+        if at != blocks.end {
             return Err(io::ErrorKind::InvalidInput.into());
         }
+        blocks.end += bytes.len() as u64;
         blocks.blocks.push_back(block);
         Ok(())
     }
@@ -46,13 +47,15 @@ impl Store {
         if blocks.tail > start {
             return Ok(None);
         }
-        let mut skip = usize::try_from(start - blocks.start).map_err(io::Error::other)?;
+        // Nearly everybody reads what is newest.
+        let (mut first, mut at) = (blocks.blocks.len(), blocks.end);
+        while at > start && first > 0 {
+            first -= 1;
+            at -= blocks.blocks[first].len() as u64;
+        }
+        let mut skip = usize::try_from(start - at).map_err(io::Error::other)?;
         let mut whole = BytesMut::new();
-        for block in &blocks.blocks {
-            if skip >= block.len() {
-                skip -= block.len();
-                continue;
-            }
+        for block in blocks.blocks.iter().skip(first) {
             let part = &block[skip..block.len().min(skip + length - whole.len())];
             if part.len() == length {
                 return Ok(Some(block.slice_ref(part)));
@@ -74,7 +77,7 @@ impl Store {
     /// Memory that it takes, in bytes.
     pub(in crate::channel) fn resident(&self) -> u64 {
         let blocks = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        blocks.blocks.iter().map(|block| block.len() as u64).sum()
+        blocks.end - blocks.start
     }
 }
 

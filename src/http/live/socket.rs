@@ -1,5 +1,6 @@
 //! A live answer on a socket of our own: the head is written here, and the kernel moves the stream from the store to the socket.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::viewer::Viewer;
-use crate::channel::{Sent, Subscription};
+use crate::channel::Sent;
 use crate::config::Delivery;
 use crate::http::error::Error;
 
@@ -28,46 +29,52 @@ const MAX_CHATTER: usize = 64 * 1024;
 /// The most that is said about why there is no stream, in bytes.
 const MAX_REFUSAL: usize = 1 << 20;
 
-/// How much longer than a viewer may take nothing the kernel keeps trying to deliver what it still has.
+/// How long the kernel goes on trying to deliver what it still has when the connection is over.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What says that more follows at once; elsewhere than on Linux, nothing.
+#[cfg(target_os = "linux")]
+const MORE: SendFlags = SendFlags::MORE;
+#[cfg(not(target_os = "linux"))]
+const MORE: SendFlags = SendFlags::empty();
+
 /// Waits for a picture, and sends the head and then the stream, until the feed is over, or the viewer has left or takes nothing.
-/// The body has no length and no chunks: it ends with the connection (RFC 9112, section 6.3).
+/// The body has no length and no chunks: it ends with the connection (RFC 9112, section 6.3). `slot` is dropped at the end.
 ///
 /// There is one such future for each viewer: what is needed seldom lies elsewhere.
-pub(in crate::http) async fn send(
-    mut stream: TcpStream,
+pub(in crate::http) fn send(
+    stream: TcpStream,
     version: Version,
-    head: response::Parts,
-    mut viewer: Viewer,
+    head: &response::Parts,
+    viewer: Box<Viewer>,
     delivery: Delivery,
-) {
-    // Boxed, since it is over soon.
-    let started = tokio::select! {
-        biased;
-        started = Box::pin(viewer.start()) => started,
-        () = left(&stream) => return,
-    };
-    if let Err(error) = started {
-        let timeout = viewer.timeout;
-        drop(viewer);
-        return refuse(stream, version, error, timeout).await;
-    }
-    let head = render(version, &head, Timestamp::now());
-    let sent = match write(&stream, head.into(), true, viewer.timeout).await {
-        Ok(()) => follow(&stream, &mut viewer.subscription, delivery, viewer.timeout).await,
-        Err(error) => Err(error),
-    };
-    let ended = match sent {
-        Ok(()) => stream.shutdown().await,
-        Err(error) => {
-            // Nobody takes what is still in the kernel: it goes with the socket.
-            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-            Err(error)
+    slot: impl Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let head = Bytes::from(render(version, head, Timestamp::now()));
+    async move {
+        let (mut stream, mut viewer, _slot) = (stream, viewer, slot);
+        // Boxed, since it is over soon.
+        let started = tokio::select! {
+            biased;
+            started = Box::pin(viewer.start()) => started,
+            () = left(&stream) => return,
+        };
+        if let Err(error) = started {
+            return Box::pin(refuse(stream, version, error, viewer.timeout)).await;
         }
-    };
-    if let Err(error) = ended {
-        viewer.span().in_scope(|| debug!(%error, "live connection ended"));
+        let mut ended = follow(&stream, head, &mut viewer, delivery).await;
+        // Of what is in the kernel now, no task of ours waits for the end. While the viewer is watched, this must not be set: the system
+        // counts a viewer as dead who takes little at a time for longer than this.
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(ORPHAN_TIMEOUT));
+        match ended {
+            Ok(()) => ended = stream.shutdown().await,
+            // Nobody takes it: it goes with the socket.
+            Err(_) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
+        }
+        if let Err(error) = ended {
+            viewer.span().in_scope(|| debug!(%error, "live connection ended"));
+        }
     }
 }
 
@@ -86,8 +93,7 @@ async fn refuse(mut stream: TcpStream, version: Version, error: Error, limit: Du
 
 /// Sends these bytes; with `has_more`, what follows may go in the same packet.
 async fn write(stream: &TcpStream, mut bytes: Bytes, has_more: bool, limit: Duration) -> io::Result<()> {
-    SockRef::from(stream).set_tcp_user_timeout(Some(limit + ORPHAN_TIMEOUT))?;
-    let more = if has_more { SendFlags::MORE } else { SendFlags::empty() };
+    let more = if has_more { MORE } else { SendFlags::empty() };
     while !bytes.is_empty() {
         let send = || Ok(rustix::net::send(stream, &bytes, more | SendFlags::NOSIGNAL)?);
         match stream.try_io(Interest::WRITABLE, send) {
@@ -130,16 +136,15 @@ fn render(version: Version, head: &response::Parts, now: Timestamp) -> Vec<u8> {
     bytes
 }
 
-async fn follow(
-    stream: &TcpStream,
-    subscription: &mut Subscription,
-    delivery: Delivery,
-    limit: Duration,
-) -> io::Result<()> {
+async fn follow(stream: &TcpStream, head: Bytes, viewer: &mut Viewer, delivery: Delivery) -> io::Result<()> {
+    let limit = viewer.timeout;
+    Box::pin(write(stream, head, true, limit)).await?;
+    let subscription = &mut viewer.subscription;
     let mut left = pin!(left(stream));
     loop {
         match stream.try_io(Interest::WRITABLE, || subscription.send_to(stream, delivery)) {
-            Ok(Sent::Some) => {}
+            // One who takes all at once must not keep the others waiting.
+            Ok(Sent::Some) => tokio::task::consume_budget().await,
             Ok(Sent::Ended) => return Ok(()),
             Ok(Sent::UpToDate) => tokio::select! {
                 // News first: it is what wakes this task nearly always, and looking for a farewell costs a lock.
@@ -150,17 +155,23 @@ async fn follow(
                 () = &mut left => return Ok(()),
             },
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if let Some(writable) = room(stream, limit).await {
-                    writable?;
+                let room = tokio::select! {
+                    room = room(stream, limit) => room,
+                    () = subscription.stopped() => return Ok(()),
+                };
+                if let Some(room) = room {
+                    room?;
                     continue;
                 }
                 // The system tells of room only when a good part of what waited is gone. Of a slow viewer that takes some time, but what
                 // it has taken meanwhile is room, and it is not dead.
                 match subscription.send_to(stream, delivery) {
+                    Ok(Sent::Some | Sent::UpToDate) => {}
+                    Ok(Sent::Ended) => return Ok(()),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         return Err(io::Error::new(io::ErrorKind::TimedOut, "the viewer takes nothing"));
                     }
-                    sent => drop(sent?),
+                    Err(error) => return Err(error),
                 }
             }
             Err(error) => return Err(error),
@@ -172,7 +183,8 @@ async fn follow(
 async fn left(stream: &TcpStream) {
     let mut said = 0;
     while said < MAX_CHATTER {
-        if stream.readable().await.is_err() {
+        // Not `readable()`: this takes the place of the task in which hyper waited, which the stream would keep in memory.
+        if poll_fn(|cx| stream.poll_read_ready(cx)).await.is_err() {
             return;
         }
         match stream.try_read(&mut [0; 1024]) {

@@ -82,15 +82,15 @@ impl Drop for Viewer {
 /// The viewer whom a response is for. The handler puts it into the response's extensions and leaves the body empty: how it is sent, the
 /// connection knows, which takes it out again.
 #[derive(Debug, Clone)]
-pub(in crate::http) struct Live(Arc<Mutex<Option<Viewer>>>);
+pub(in crate::http) struct Live(Arc<Mutex<Option<Box<Viewer>>>>);
 
 impl Live {
     pub(super) fn new(viewer: Viewer) -> Self {
-        Self(Arc::new(Mutex::new(Some(viewer))))
+        Self(Arc::new(Mutex::new(Some(Box::new(viewer)))))
     }
 
     /// The viewer; `None` the second time.
-    pub(in crate::http) fn take(&self) -> Option<Viewer> {
+    pub(in crate::http) fn take(&self) -> Option<Box<Viewer>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -50,7 +50,7 @@ pub(in crate::http) struct Connections {
 struct Handover {
     version: http::Version,
     head: http::response::Parts,
-    viewer: Viewer,
+    viewer: Box<Viewer>,
 }
 
 impl Connections {
@@ -97,10 +97,7 @@ impl Connections {
                 Ok(Handover { version, head, viewer }) = &mut taken => {
                     let stream = connection.into_parts().io.into_inner().into_inner();
                     // A task of its own: it is much smaller than one that has room for hyper's connection.
-                    self.tasks.spawn(async move {
-                        live::send(stream, version, head, viewer, delivery).await;
-                        drop(slot);
-                    });
+                    self.tasks.spawn(live::send(stream, version, &head, viewer, delivery, slot));
                     return;
                 }
                 () = self.stop.cancelled(), if !is_stopping => {

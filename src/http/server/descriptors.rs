@@ -2,8 +2,11 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// What is kept from viewers, at most: for upstreams, stores, files and logs.
-const RESERVED: usize = 1024;
+/// What is kept from viewers for files, logs, refusals, and requests to other servers.
+const RESERVED: usize = 128;
+
+/// What is kept from viewers for each channel: its store, its upstream, and the next one.
+const PER_CHANNEL: usize = 3;
 
 /// Raises the limit of open file descriptors as far as the system allows without privileges; the limit that holds now.
 pub(in crate::http) fn raise_descriptor_limit() -> usize {
@@ -17,9 +20,9 @@ pub(in crate::http) fn raise_descriptor_limit() -> usize {
     limit.current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
-/// How many of so many descriptors connections may take.
-pub(in crate::http) fn connections_of(descriptors: usize) -> usize {
-    descriptors - RESERVED.min(descriptors / 4)
+/// How many of so many descriptors connections may take, where there are so many channels: half of them at least.
+pub(in crate::http) fn connections_of(descriptors: usize, channels: usize) -> usize {
+    descriptors - channels.saturating_mul(PER_CHANNEL).saturating_add(RESERVED).min(descriptors / 2)
 }
 
 #[cfg(test)]
@@ -28,10 +31,10 @@ mod tests {
 
     #[test]
     fn some_are_kept_for_the_rest_of_the_process() {
-        for (all, connections) in
-            [(256, 192), (1024, 768), (4096, 3072), (20_000, 18_976), (1_048_576, 1_047_552)]
-        {
-            assert_eq!(connections_of(all), connections, "{all}");
+        let table =
+            [(256, 1, 128), (1024, 0, 896), (1024, 100, 596), (1024, 5000, 512), (20_000, 500, 18_372)];
+        for (descriptors, channels, connections) in table {
+            assert_eq!(connections_of(descriptors, channels), connections, "{descriptors}, {channels}");
         }
     }
 

@@ -139,7 +139,9 @@ impl Server {
                     }
                 }
                 Err(error) => {
-                    warn!(%error, "cannot accept connections, trying on");
+                    if shed.may_log() {
+                        warn!(%error, "cannot accept connections, trying on");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,8 +14,11 @@ use tracing::{info, warn};
 /// Descriptors kept for the case that there are no others: as many can be refused at the same time.
 const RESERVE: usize = 16;
 
-/// Refusals at the same time; beyond them connections are closed without a word.
-const MAX_REFUSALS: usize = 256;
+/// Refusals at the same time; beyond them connections are closed without a word. Fewer than the descriptors that are kept.
+const MAX_REFUSALS: usize = 64;
+
+/// From line to line in the log about what goes on.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a refusal may take.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,14 +37,21 @@ pub(super) struct Shed {
     reserve: Vec<File>,
     /// Whether those refused understand us before a handshake.
     is_plain: bool,
-    /// Refused since there was room last.
+    /// Refused since that was logged last.
     refused: u64,
+    logged_at: Option<Instant>,
 }
 
 impl Shed {
     pub(super) fn new(tasks: TaskTracker, is_plain: bool) -> Self {
-        let mut shed =
-            Self { tasks, is_plain, refusals: TaskTracker::new(), reserve: Vec::new(), refused: 0 };
+        let mut shed = Self {
+            tasks,
+            is_plain,
+            refusals: TaskTracker::new(),
+            reserve: Vec::new(),
+            refused: 0,
+            logged_at: None,
+        };
         shed.refill();
         shed
     }
@@ -59,21 +69,31 @@ impl Shed {
         }
     }
 
+    /// Whether something that may go on and on is to be logged now.
+    pub(super) fn may_log(&mut self) -> bool {
+        let is_due = self.logged_at.is_none_or(|at| at.elapsed() >= LOG_EVERY);
+        if is_due {
+            self.logged_at = Some(Instant::now());
+        }
+        is_due
+    }
+
     /// There is room again.
     pub(super) fn rest(&mut self) {
-        if self.refused > 0 {
+        self.refill();
+        if self.refused > 0 && self.may_log() {
             info!(refused = self.refused, "connections are accepted again");
             self.refused = 0;
-            self.refill();
         }
     }
 
     /// Answers 503 (or closes, where there would have to be a handshake first), because there are no more than `limit` of `what`.
     pub(super) fn refuse(&mut self, stream: TcpStream, what: &'static str, limit: usize) {
-        if self.refused == 0 {
-            warn!(limit, "no {what} left: further connections are refused");
-        }
         self.refused += 1;
+        if self.may_log() {
+            warn!(limit, refused = self.refused, "no {what} left: further connections are refused");
+            self.refused = 0;
+        }
         if self.is_plain && self.refusals.len() < MAX_REFUSALS {
             let refusal = self.refusals.track_future(async move {
                 let _ = timeout(REFUSAL_TIMEOUT, answer(stream)).await;

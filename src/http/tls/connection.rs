@@ -133,7 +133,7 @@ impl Connection {
         let service = service_fn(move |request| {
             limit.set(WRITE_TIMEOUT);
             let (answer, limit) = (answer(&router, request, peer), limit.clone());
-            async move { Ok::<_, Infallible>(Live::into_body(answer.await, &limit)) }
+            async move { Ok::<_, Infallible>(Live::into_body(answer.await, &limit).await) }
         });
         let mut connection = pin!(builder().serve_connection(TokioIo::new(stream), service));
         tokio::select! {
@@ -154,7 +154,7 @@ impl Connection {
             let (answer, stream) = (answer(&router, request, peer), open.open(WRITE_TIMEOUT));
             async move {
                 // hyper takes `Connection` out, which is an error in HTTP/2.
-                let answer = Live::into_body(answer.await, stream.limit());
+                let answer = Live::into_body(answer.await, stream.limit()).await;
                 Ok::<_, Infallible>(answer.map(|body| stream.carry(body)))
             }
         });
