@@ -9,6 +9,8 @@ use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::ts::{Checker, Limits, PACKET_SIZE, demux, runs};
 use rustix::process::Signal;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::program::{Program, Setup};
@@ -219,10 +221,38 @@ mod signals {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_viewer_who_takes_nothing_holds_up_the_end_no_longer_than_the_grace_period() {
-        let config = format!("shutdown_grace = \"500ms\"\n{LONG_BURST}{TEST_CARD}");
+    async fn a_viewer_who_takes_nothing_does_not_hold_up_the_end() {
+        let config = format!("shutdown_grace = \"1m\"\n{LONG_BURST}{TEST_CARD}");
         let program = Setup::new(&config).start().await;
         let _stuck = stuck(&program).await;
+        let asked = Instant::now();
+        program.signal(Signal::TERM);
+        let finished = program.wait().await;
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        assert!(asked.elapsed() < 2 * SECOND, "{:?}: {}", asked.elapsed(), finished.log);
+    }
+
+    /// A client who has said half of what it wants, and does not go on.
+    async fn half_a_request(program: &Program) -> TcpStream {
+        let mut client = TcpStream::connect(program.address()).await.expect("the program listens");
+        client.write_all(b"GET /health HTTP/1.1\r\n").await.expect("the socket takes a line");
+        let is_accepted = async {
+            while client::get_json(program.address(), "/api/streams/status").await.1["server"]["connections"]
+                ["now"]
+                .as_u64()
+                < Some(2)
+            {
+                tokio::time::sleep(SECOND / 50).await;
+            }
+        };
+        tokio::time::timeout(5 * SECOND, is_accepted).await.expect("it is a connection");
+        client
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_who_does_not_finish_a_request_holds_up_the_end_no_longer_than_the_grace_period() {
+        let program = Setup::new(&format!("shutdown_grace = \"500ms\"\n{TEST_CARD}")).start().await;
+        let _client = half_a_request(&program).await;
         let asked = Instant::now();
         program.signal(Signal::TERM);
         let finished = program.wait().await;
@@ -234,9 +264,8 @@ mod signals {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_second_one_ends_it_at_once() {
-        let config = format!("shutdown_grace = \"1m\"\n{LONG_BURST}{TEST_CARD}");
-        let mut program = Setup::new(&config).start().await;
-        let _stuck = stuck(&program).await;
+        let mut program = Setup::new(&format!("shutdown_grace = \"1m\"\n{TEST_CARD}")).start().await;
+        let _client = half_a_request(&program).await;
         program.signal(Signal::TERM);
         program.wait_log("stopping").await;
         let asked = Instant::now();
