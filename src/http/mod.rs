@@ -31,6 +31,7 @@ pub struct App {
     /// The configuration in force.
     config: Arc<RwLock<Arc<Config>>>,
     addresses: Addresses,
+    status: status::Document,
     /// Open connections.
     slots: Slots,
     /// File descriptors that the process may have.
@@ -45,6 +46,7 @@ impl App {
             challenges: tls::Challenges::default(),
             config: Arc::new(RwLock::new(config)),
             addresses: Addresses::default(),
+            status: status::Document::default(),
             slots: Slots::default(),
             descriptors: raise_descriptor_limit(),
         }

@@ -8,12 +8,12 @@ use super::App;
 
 /// `GET /health`: it runs.
 pub(super) async fn health(State(app): State<App>) -> Json<Value> {
-    let reports = app.channels.reports();
+    let load = app.channels.load();
     Json(json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
         "channels": app.channels.configured().len(),
-        "streams": reports.len(),
-        "clients": reports.iter().map(|report| report.viewers).sum::<usize>(),
+        "streams": load.channels,
+        "clients": load.viewers,
     }))
 }

@@ -1,9 +1,15 @@
 //! The status document.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use forebay_core::cadence;
 use forebay_core::lifecycle::Phase;
+use http::{HeaderValue, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -12,15 +18,37 @@ use super::error::Error;
 use crate::channel::Report;
 use crate::config::Channel;
 
+/// How old the document of all channels may be: channels write a new state no sooner. However many ask, it is made fifty times a second.
+const FRESH: Duration = Duration::from_millis(20);
+
+/// The document of all channels, as it was made last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Document(Arc<Mutex<Option<(Instant, Bytes)>>>);
+
 /// `GET /api/streams/status`: the channels that are open.
-pub(super) async fn all(State(app): State<App>) -> Json<Value> {
+pub(super) async fn all(State(app): State<App>) -> Response {
+    let document = {
+        let mut last = app.status.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((at, document)) if at.elapsed() < FRESH => document.clone(),
+            _ => {
+                let document = Bytes::from(render_all(&app).to_string());
+                *last = Some((Instant::now(), document.clone()));
+                document
+            }
+        }
+    };
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
+}
+
+fn render_all(app: &App) -> Value {
     let reports = app.channels.reports();
     let streams: Vec<Value> = reports
         .iter()
         .map(|report| render(report, app.channels.find(report.id.as_str()).as_deref()))
         .collect();
-    let server = server(&app, &reports);
-    Json(json!({ "total_streams": streams.len(), "streams": streams, "server": server }))
+    let server = server(app, &reports);
+    json!({ "total_streams": streams.len(), "streams": streams, "server": server })
 }
 
 /// `GET /api/streams/{id}/status`: one channel, open or not.
