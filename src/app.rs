@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures_util::future::OptionFuture;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -60,12 +61,18 @@ impl std::fmt::Debug for App {
 
 impl App {
     /// Listens; serves once [`App::run`] is polled. To be called within a runtime.
-    pub fn start(config: Config, opener: Arc<dyn Opener>, overrides: Overrides) -> anyhow::Result<Self> {
+    /// The channels run on `ingest`: see [`Channels`].
+    pub fn start(
+        config: Config,
+        opener: Arc<dyn Opener>,
+        overrides: Overrides,
+        ingest: Handle,
+    ) -> anyhow::Result<Self> {
         // Before anybody is told that we run, and might change it.
         let seen = stamp(&config.path);
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
-        let channels = Channels::new(&config, opener);
+        let channels = Channels::new(&config, opener, ingest);
         let tls = config.server.tls.clone();
         let shared = http::App::new(channels, Arc::new(config));
         let secure = tls.map(|tls| Secure::start(&tls, &shared)).transpose()?;

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forebay_core::cadence::Load;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +33,7 @@ pub struct Channels {
     opener: Arc<dyn Opener>,
     clock: Clock,
     tasks: TaskTracker,
+    ingest: Handle,
     shutdown: CancellationToken,
     population: Arc<Population>,
     table: Mutex<Table>,
@@ -81,12 +83,14 @@ pub enum Refusal {
 }
 
 impl Channels {
-    /// The channels of `config`, all closed.
-    pub fn new(config: &Config, opener: Arc<dyn Opener>) -> Arc<Self> {
+    /// The channels of `config`, all closed. Their drivers and upstreams will run on `ingest`, which has threads of its own: however much
+    /// is asked of the server, no source waits for it.
+    pub fn new(config: &Config, opener: Arc<dyn Opener>, ingest: Handle) -> Arc<Self> {
         let channels = Arc::new(Self {
             opener,
             clock: Clock::start(),
             tasks: TaskTracker::new(),
+            ingest,
             shutdown: CancellationToken::new(),
             population: Arc::default(),
             table: Mutex::default(),
@@ -197,7 +201,7 @@ impl Channels {
                 .map_err(|_| Refusal::NoStore)?;
         let subscription = Subscription::new(&feed);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
-        self.tasks.spawn(driver.run(Arc::clone(self)));
+        self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);
         Ok(subscription)
     }
 

@@ -118,7 +118,7 @@ impl House {
     fn new(config: &Config, plays: &[(&str, &[Play])]) -> Self {
         let script = Script::new(plays);
         let opener: Arc<dyn Opener> = Arc::clone(&script) as _;
-        Self { channels: Channels::new(config, opener), script }
+        Self { channels: Channels::new(config, opener, Handle::current()), script }
     }
 
     fn join(&self) -> Subscription {

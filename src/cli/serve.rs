@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -34,19 +35,33 @@ fn start(args: Args) -> anyhow::Result<ExitCode> {
     let mut config = Config::load(&args.config)?;
     args.apply(&mut config);
     let _log = log::init(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code = runtime.block_on(run(config, args));
+    // Viewers are woken from the ingest threads, which goes by the global queue: they must not wait behind requests.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().global_queue_interval(2).enable_all().build()?;
+    let ingest = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(ingest_threads())
+        .thread_name("ingest")
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(run(config, args, ingest.handle().clone()));
     // A look-up of a name or a file that hangs must not keep the process.
     runtime.shutdown_background();
+    ingest.shutdown_background();
     code
 }
 
-async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> {
+/// Sources and stores are little work beside viewers, but they must not wait for them.
+fn ingest_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |all| all.get().div_ceil(4))
+}
+
+async fn run(config: Config, args: Args, ingest: Handle) -> anyhow::Result<ExitCode> {
     // Before anything is told to anybody who might then send one.
     let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
     config.warnings().iter().for_each(|warning| warn!("{warning}"));
     let greeting = config.clone();
-    let app = App::start(config, Arc::new(Sources::new()), Box::new(move |config| args.apply(config)))?;
+    let overrides = Box::new(move |config: &mut Config| args.apply(config));
+    let app = App::start(config, Arc::new(Sources::new()), overrides, ingest)?;
     greet(&greeting, &app)?;
     let stop = CancellationToken::new();
     tokio::select! {

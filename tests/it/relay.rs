@@ -11,6 +11,7 @@ use forebay::upstream::Sources;
 use forebay_testkit::client;
 use serde_json::Value;
 use tokio::net::TcpSocket;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +42,7 @@ impl Relay {
         let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{channels}");
         let config =
             Config::parse(&text, Path::new("channels.toml")).unwrap_or_else(|error| panic!("{error}"));
-        let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()))
+        let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()), Handle::current())
             .expect("a free port is listened on");
         let (address, tls_address, stop) = (app.address(), app.tls_address(), CancellationToken::new());
         let running = tokio::spawn(app.run(stop.clone()));
