@@ -5,7 +5,7 @@ ARGS ?=
 RUNS ?= 1000000
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build test check bench bench-check bench-build soak fuzz setup setup-bench setup-check clean
+.PHONY: help run build test test-portable check bench bench-check bench-build soak fuzz setup setup-bench setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,8 +21,13 @@ test: setup ## Run all tests; installs what they need, or says what is missing
 	$(CARGO) nextest run --workspace
 	$(CARGO) test --workspace --doc
 
+test-portable: setup ## Run the tests of what is done otherwise where there is no sendfile
+	FOREBAY_PORTABLE=1 $(CARGO) nextest run --package forebay --target-dir target/portable \
+		-E 'test(/^channel::/) + test(/^(limits|on_demand|slow|takeover)::/)'
+
 check: setup-check ## Formatting, lints, docs, licences, links
 	$(CARGO) fmt --all --check
+	FOREBAY_PORTABLE=1 $(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) deny check bans licenses sources

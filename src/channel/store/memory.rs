@@ -11,7 +11,7 @@ use super::Part;
 
 /// The blocks, and where they begin and end.
 #[derive(Debug, Default)]
-struct Blocks {
+struct Row {
     start: u64,
     end: u64,
     tail: u64,
@@ -20,7 +20,7 @@ struct Blocks {
 
 /// The blocks; a reader shares them.
 #[derive(Debug, Default)]
-pub(in crate::channel) struct Store(RwLock<Blocks>);
+pub(in crate::channel) struct Store(RwLock<Row>);
 
 impl Store {
     #[expect(clippy::unnecessary_wraps, reason = "the store in a file can fail")]
@@ -31,31 +31,31 @@ impl Store {
     /// Writes `bytes` at `at`, which is the end of what has been written. Only the driver writes.
     pub(in crate::channel) fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let block = Bytes::copy_from_slice(bytes);
-        let mut blocks = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if at != blocks.end {
+        let mut row = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if at != row.end {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        blocks.end += bytes.len() as u64;
-        blocks.blocks.push_back(block);
+        row.end += bytes.len() as u64;
+        row.blocks.push_back(block);
         Ok(())
     }
 
     /// Reads the bytes from `start` to `end`, which have been written; `None` when they are gone.
     pub(in crate::channel) fn read(&self, start: u64, end: u64) -> io::Result<Option<Bytes>> {
         let length = usize::try_from(end - start).map_err(io::Error::other)?;
-        let blocks = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if blocks.tail > start {
+        let row = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if row.tail > start {
             return Ok(None);
         }
         // Nearly everybody reads what is newest.
-        let (mut first, mut at) = (blocks.blocks.len(), blocks.end);
+        let (mut first, mut at) = (row.blocks.len(), row.end);
         while at > start && first > 0 {
             first -= 1;
-            at -= blocks.blocks[first].len() as u64;
+            at -= row.blocks[first].len() as u64;
         }
         let mut skip = usize::try_from(start - at).map_err(io::Error::other)?;
         let mut whole = BytesMut::new();
-        for block in blocks.blocks.iter().skip(first) {
+        for block in row.blocks.iter().skip(first) {
             let part = &block[skip..block.len().min(skip + length - whole.len())];
             if part.len() == length {
                 return Ok(Some(block.slice_ref(part)));
@@ -76,14 +76,14 @@ impl Store {
 
     /// Memory that it takes, in bytes.
     pub(in crate::channel) fn resident(&self) -> u64 {
-        let blocks = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        blocks.end - blocks.start
+        let row = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        row.end - row.start
     }
 }
 
 /// Frees what lies behind the window. The driver's.
 #[derive(Debug, Default)]
-pub(in crate::channel) struct Reclaim;
+pub(in crate::channel) struct Reclaim(());
 
 impl Reclaim {
     /// Lets go of what lies before `tail`.
@@ -93,15 +93,43 @@ impl Reclaim {
         reason = "the store in a file can fail and remembers"
     )]
     pub(in crate::channel) fn release(&mut self, store: &Store, tail: u64) -> io::Result<()> {
-        let mut blocks = store.0.write().unwrap_or_else(PoisonError::into_inner);
-        blocks.tail = tail;
-        while let Some(first) = blocks.blocks.front().map(|block| block.len() as u64) {
-            if blocks.start + first > tail {
+        let mut row = store.0.write().unwrap_or_else(PoisonError::into_inner);
+        row.tail = tail;
+        while let Some(first) = row.blocks.front().map(|block| block.len() as u64) {
+            if row.start + first > tail {
                 break;
             }
-            blocks.start += first;
-            blocks.blocks.pop_front();
+            row.start += first;
+            row.blocks.pop_front();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_left_to_the_caller_until_it_is_gone() {
+        let store = Store::new().unwrap();
+        store.write(0, &[1; 300]).unwrap();
+        store.write(300, &[2; 700]).unwrap();
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let part = store.send(&ours, 188, 376).unwrap().unwrap();
+        assert_eq!((part.end, &part.rest[..]), (188, &[[1; 112].as_slice(), &[2; 76]].concat()[..]));
+        Reclaim::default().release(&store, 376).unwrap();
+        assert!(store.send(&ours, 188, 376).unwrap().is_none());
+        assert_eq!(part.rest.len(), 188, "what was taken before stays");
+    }
+
+    #[test]
+    fn nothing_is_written_but_at_the_end() {
+        let store = Store::new().unwrap();
+        store.write(0, &[7; 188]).unwrap();
+        for at in [0, 100, 189] {
+            assert!(store.write(at, &[8; 188]).is_err(), "{at}");
+        }
+        assert_eq!((store.resident(), &store.read(0, 188).unwrap().unwrap()[..]), (188, &[7; 188][..]));
     }
 }
