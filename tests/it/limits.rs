@@ -1,0 +1,210 @@
+//! Who comes beyond a limit is told so, those who are there notice nothing, and who leaves makes room.
+
+use std::time::Duration;
+
+use forebay_testkit::client::{self, Answer, Request, Viewer};
+use forebay_testkit::clip::{Clip, Kind};
+use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::ts::{Checker, PACKET_SIZE};
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::relay::{Relay, channel, refusing};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Enough for anything that should happen at once, on a busy machine.
+const SOON: Duration = Duration::from_secs(3);
+
+fn card(id: &str, settings: &str) -> String {
+    channel(id, &["testcard://".into()], settings)
+}
+
+/// Watches a channel, which has room: its first packet has come.
+async fn watch(request: Request) -> Viewer {
+    let mut viewer = request.open().await.expect("the relay answers");
+    assert_eq!(viewer.status(), 200, "{:?}", String::from_utf8_lossy(&viewer.read_to_end().await));
+    assert!(viewer.read_until(PACKET_SIZE).await.starts_with(&[0x47, 0x40, 0]));
+    viewer
+}
+
+/// Is refused, as it should be: with the reason, and with the time after which to try again. The answer.
+async fn refused(request: Request, status: u16, code: &str) -> Answer {
+    let answer = request.send().await.expect("a refusal is a whole answer");
+    let error = &answer.json()["error"];
+    assert_eq!((answer.status, error["code"].as_str()), (status, Some(code)), "{}", answer.text());
+    assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
+    assert!(answer.header("Retry-After").is_some_and(|after| after.parse::<u32>().is_ok()), "{answer:?}");
+    let type_and_cache = (answer.header("Content-Type"), answer.header("Cache-Control"));
+    assert_eq!(type_and_cache, (Some("application/json"), Some("no-store")), "{answer:?}");
+    answer
+}
+
+/// Asks again and again until there is room: that somebody has left, only the relay knows.
+async fn watch_when_there_is_room(request: &Request) -> Viewer {
+    let there_is = async {
+        loop {
+            if let Ok(viewer) = request.open().await
+                && viewer.status() == 200
+            {
+                return viewer;
+            }
+            tokio::time::sleep(SECOND / 50).await;
+        }
+    };
+    timeout(SOON, there_is).await.expect("who leaves makes room")
+}
+
+/// A viewer who was there all the time has seen nothing of it.
+async fn assert_undisturbed(viewer: &mut Viewer) {
+    let bytes = viewer.read_for(SECOND / 2).await;
+    assert_eq!((viewer.ended(), Checker::check(&bytes).continuity_errors_total()), (None, 0));
+    assert!(bytes.len() > 10_000, "{} bytes", bytes.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_as_many_connections_as_may_be() {
+    let relay = Relay::start(&format!("max_connections = 4\n{}", card("one", "")));
+    let get = Request::get(relay.address(), "/stream/one");
+    let mut viewers = vec![watch(get.clone()).await, watch(get.clone()).await, watch(get.clone()).await];
+    let (_, status) = client::get_json(relay.address(), "/api/streams/status").await;
+    assert_eq!(status["server"]["connections"]["limit"], 4, "{status}");
+    // One that says nothing is one too.
+    let silent = TcpStream::connect(relay.address()).await.unwrap();
+    for path in ["/stream/one", "/health", "/api/streams/status"] {
+        let answer = refused(Request::get(relay.address(), path), 503, "too_many_connections").await;
+        assert_eq!(answer.header("Connection"), Some("close"), "{path}");
+    }
+    assert_undisturbed(&mut viewers[0]).await;
+    drop(silent);
+    viewers.push(watch_when_there_is_room(&get).await);
+    refused(get.clone(), 503, "too_many_connections").await;
+    drop(viewers.swap_remove(0));
+    viewers.push(watch_when_there_is_room(&get).await);
+    for viewer in &mut viewers {
+        assert_undisturbed(viewer).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_does_not_stay_whatever_they_say() {
+    let relay = Relay::start(&format!("max_connections = 1\n{}", card("one", "")));
+    let _viewer = watch(Request::get(relay.address(), "/stream/one")).await;
+    // Nothing; half a request; a request without an end.
+    let beginnings =
+        ["", "GET /stream/one HTTP/1.1\r\n", &format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(20_000))];
+    let address = relay.address();
+    // More than are answered at the same time.
+    let staying = (0..300).map(|at| async move {
+        let mut stream = TcpStream::connect(address).await.expect("the relay listens");
+        let _ = stream.write_all(beginnings[at % beginnings.len()].as_bytes()).await;
+        // Whether with an answer or without: it is over.
+        let mut heard = Vec::new();
+        let _ = stream.read_to_end(&mut heard).await;
+    });
+    timeout(SOON, join_all(staying)).await.expect("all are closed");
+    refused(Request::get(address, "/health"), 503, "too_many_connections").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_has_as_many_viewers_as_it_may() {
+    let relay = Relay::start(&(card("one", "max_viewers = 2") + &card("other", "")));
+    let get = Request::get(relay.address(), "/stream/one");
+    let (mut first, second) = (watch(get.clone()).await, watch(get.clone()).await);
+    refused(get.clone(), 503, "channel_full").await;
+    refused(Request::get(relay.address(), "/api/proxy/channel/one"), 503, "channel_full").await;
+    assert_eq!(Request::new("HEAD", relay.address(), "/stream/one").send().await.unwrap().status, 200);
+    watch(Request::get(relay.address(), "/stream/other")).await;
+    let status = relay.status("one").await;
+    assert_eq!((&status["clients"], &status["clients_total"]), (&2.into(), &2.into()), "{status}");
+    drop(second);
+    relay.wait_status("one", SOON, |status| status["clients"] == 1).await;
+    let _third = watch(get.clone()).await;
+    refused(get, 503, "channel_full").await;
+    assert_undisturbed(&mut first).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_as_many_viewers_as_it_may() {
+    let (_taken, nobody) = refusing();
+    let dead = channel("dead", &[format!("http://{nobody}/")], "start_timeout = \"300ms\"");
+    let channels = card("one", "") + &card("other", "") + &dead;
+    let relay = Relay::start(&format!("max_viewers_per_address = 2\n{channels}"));
+    // Of an address that nobody has to believe: there is no proxy.
+    let get = |path| Request::get(relay.address(), path).header("X-Forwarded-For", "192.0.2.1");
+    // Who did not get to see anything has no place.
+    for _ in 0..3 {
+        assert_eq!(get("/stream/dead").send().await.unwrap().status, 503);
+        assert_eq!(get("/stream/none").send().await.unwrap().status, 404);
+    }
+    let mut first = watch(get("/stream/one")).await;
+    let second = watch(get("/stream/other")).await;
+    for path in ["/stream/one", "/stream/other", "/stream/dead"] {
+        refused(Request::get(relay.address(), path), 429, "address_limit").await;
+    }
+    assert_eq!(client::get(relay.address(), "/playlist.m3u").await.status, 200, "it is about viewers only");
+    drop(second);
+    let _third = watch_when_there_is_room(&get("/stream/one")).await;
+    refused(get("/stream/one"), 429, "address_limit").await;
+    assert_undisturbed(&mut first).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_trusted_proxy_viewers_are_told_apart() {
+    let server = "max_viewers_per_address = 1\ntrusted_proxies = [\"127.0.0.1\"]";
+    let relay = Relay::start(&format!("{server}\n{}", card("one", "")));
+    let from = |field, value| Request::get(relay.address(), "/stream/one").header(field, value);
+    let joe = || from("X-Forwarded-For", "192.0.2.1");
+    let viewer = watch(joe()).await;
+    let _ann = watch(from("X-Forwarded-For", "192.0.2.2")).await;
+    let _sue = watch(from("Forwarded", "for=\"[2001:db8::1]:4711\";proto=http")).await;
+    let _proxy = watch(Request::get(relay.address(), "/stream/one")).await;
+    refused(joe(), 429, "address_limit").await;
+    // What the proxy was told by others counts for nothing.
+    refused(from("X-Forwarded-For", "198.51.100.7, 192.0.2.1"), 429, "address_limit").await;
+    refused(from("Forwarded", "for=192.0.2.1"), 429, "address_limit").await;
+    refused(from("X-Forwarded-For", "2001:db8::1"), 429, "address_limit").await;
+    drop(viewer);
+    watch_when_there_is_room(&joe()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_are_taken_as_long_as_there_is_bandwidth_for_them() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)));
+    let channels = channel("one", &[origin.url("/a.ts")], "") + &channel("other", &[origin.url("/a.ts")], "");
+    let relay = Relay::start(&format!("max_bandwidth = \"9 Mbit/s\"\n{channels}"));
+    let get = Request::get(relay.address(), "/stream/one");
+    let mut viewer = watch(get.clone()).await;
+    // What it needs is not known yet, and so taken to be 8 Mbit/s.
+    refused(get.clone(), 503, "no_bandwidth").await;
+    let is_known = |status: &Value| status["bitrate"].as_u64() > Some(0);
+    let (_, mut bytes) =
+        tokio::join!(relay.wait_status("one", SOON, is_known), viewer.read_for(5 * SECOND / 2));
+    // It is 1 Mbit/s. Another channel, of which nothing is known, does not fit in beside two of it.
+    let second = watch(get.clone()).await;
+    refused(Request::get(relay.address(), "/stream/other"), 503, "no_bandwidth").await;
+    assert_eq!(origin.opened("/a.ts"), 1, "nothing was opened for it");
+    let mut more = Vec::new();
+    let last = loop {
+        assert!(more.len() < 20, "there is no limit");
+        match get.open().await.unwrap() {
+            viewer if viewer.status() == 200 => more.push(viewer),
+            refusal => break refusal,
+        }
+    };
+    assert!((4..12).contains(&more.len()), "{} more fit in", more.len());
+    assert_eq!((last.status(), last.header("Retry-After")), (503, Some("5")));
+    let (_, status) = client::get_json(relay.address(), "/api/streams/status").await;
+    let bandwidth = &status["server"]["bandwidth"];
+    let now = bandwidth["now"].as_u64();
+    assert!(bandwidth["limit"] == 9_000_000 && now > Some(6_000_000) && now <= Some(9_000_000), "{status}");
+    drop((second, more));
+    relay.wait_status("one", SOON, |status| status["clients"] == 1).await;
+    watch(get).await;
+    bytes.extend(viewer.read_for(SECOND).await);
+    assert_eq!((viewer.ended(), Checker::check(&bytes).continuity_errors_total()), (None, 0));
+}
