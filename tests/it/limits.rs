@@ -1,5 +1,6 @@
 //! Who comes beyond a limit is told so, those who are there notice nothing, and who leaves makes room.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use forebay_testkit::client::{self, Answer, Request, Viewer};
@@ -12,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::program::Setup;
 use crate::relay::{Relay, channel, refusing};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -207,4 +209,68 @@ async fn viewers_are_taken_as_long_as_there_is_bandwidth_for_them() {
     watch(get).await;
     bytes.extend(viewer.read_for(SECOND).await);
     assert_eq!((viewer.ended(), Checker::check(&bytes).continuity_errors_total()), (None, 0));
+}
+
+/// Asks on a connection of its own: the status of the answer, and the connection.
+async fn ask(address: SocketAddr, path: &str) -> (u16, Viewer) {
+    let viewer = Request::get(address, path).open().await.expect("nobody is left without an answer");
+    (viewer.status(), viewer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_file_descriptor_left_it_says_so_and_goes_on_when_there_are_some_again() {
+    const LIMIT: u32 = 64;
+    // A channel needs some too: with many of them, they are gone before there are as many connections as may be.
+    let paths: Vec<String> = (0..LIMIT).map(|at| format!("/stream/{at}")).collect();
+    let channels: String = (0..LIMIT).map(|at| card(&at.to_string(), "idle_timeout = \"100ms\"")).collect();
+    let program = Setup::new(&channels).descriptors(LIMIT).start().await;
+    let address = program.address();
+    let mut first = watch(Request::get(address, &paths[0])).await;
+    for round in 0..2 {
+        let mut viewers = Vec::new();
+        let last = loop {
+            let (status, viewer) = ask(address, &paths[viewers.len() + 1]).await;
+            if status != 200 {
+                break viewer;
+            }
+            viewers.push(viewer);
+        };
+        assert!(viewers.len() > 5 && last.status() == 503, "{} and {last:?}", viewers.len());
+        drop(last);
+        // Twice as many as there are descriptors, all at once.
+        let burst = join_all((0..2 * LIMIT).map(|_| ask(address, &paths[0])));
+        let burst = timeout(SOON, burst).await.expect("nobody waits for long");
+        let (served, refused): (Vec<_>, Vec<_>) = burst.into_iter().partition(|(status, _)| *status == 200);
+        println!("{} channels, {} more viewers, {} refused", viewers.len(), served.len(), refused.len());
+        assert!(served.len() < 8, "what is kept for refusals is not for viewers: {}", served.len());
+        for (status, mut viewer) in refused {
+            assert_eq!((status, viewer.header("Retry-After")), (503, Some("5")));
+            let body = String::from_utf8_lossy(&viewer.read_to_end().await).into_owned();
+            assert!(body.contains("\"too_many_connections\""), "{body}");
+        }
+        // Those who say nothing take up all that is kept for refusals.
+        let silent = join_all((0..LIMIT).map(|_| TcpStream::connect(address))).await;
+        assert!(silent.iter().all(Result::is_ok), "the system takes them");
+        assert_undisturbed(&mut first).await;
+        for viewer in viewers
+            .iter_mut()
+            .chain(served.into_iter().map(|(_, viewer)| viewer).collect::<Vec<_>>().iter_mut())
+        {
+            assert!(viewer.read_until(PACKET_SIZE).await.starts_with(&[0x47, 0x40, 0]));
+        }
+        drop((silent, viewers));
+        watch_when_there_is_room(&Request::get(address, paths.last().expect("there are some"))).await;
+        if round == 0 {
+            let log = program.log();
+            let is_told =
+                |line: &&str| line.contains("WARN") && line.contains("further connections are refused");
+            assert_eq!(log.lines().filter(is_told).count(), 1, "one line for all: {log}");
+            assert!(log.contains("no file descriptors left"), "{log}");
+        }
+    }
+    let log = program.log();
+    let bad: Vec<&str> = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+    println!("{bad:#?}");
+    assert!(bad.len() < 6, "{bad:#?}");
+    assert_undisturbed(&mut first).await;
 }

@@ -21,6 +21,7 @@ pub(crate) struct Setup {
     folder: TempDir,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
+    descriptors: Option<u32>,
 }
 
 impl Setup {
@@ -33,7 +34,7 @@ impl Setup {
     /// This text as `channels.toml`, whatever it is.
     pub(crate) fn with_config(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder can be written");
-        let setup = Self { folder, arguments: Vec::new(), variables: Vec::new() };
+        let setup = Self { folder, arguments: Vec::new(), variables: Vec::new(), descriptors: None };
         std::fs::write(setup.path("channels.toml"), text).expect("its own folder can be written");
         setup
     }
@@ -45,6 +46,12 @@ impl Setup {
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// So many file descriptors and no more, whatever it asks for.
+    pub(crate) fn descriptors(mut self, limit: u32) -> Self {
+        self.descriptors = Some(limit);
         self
     }
 
@@ -76,7 +83,16 @@ impl Setup {
 
     fn spawn(self) -> Program {
         let began = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_forebay"))
+        let binary = env!("CARGO_BIN_EXE_forebay");
+        let mut command = match self.descriptors {
+            None => Command::new(binary),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\""), binary]);
+                shell
+            }
+        };
+        let mut child = command
             .args(&self.arguments)
             .env_remove("FOREBAY_CONFIG")
             .env_remove("FOREBAY_LISTEN")

@@ -115,7 +115,9 @@ impl Server {
                     let config = app.config();
                     let delivery = config.server.delivery;
                     let limit = app.max_connections();
-                    if let Some(slot) = app.slots.take(limit) {
+                    if !shed.has_reserve() {
+                        shed.refuse(stream, "file descriptors", app.descriptors);
+                    } else if let Some(slot) = app.slots.take(limit) {
                         shed.rest();
                         let (connections, peer) = (connections.clone(), Peer(peer));
                         match &self.tls {

@@ -52,21 +52,24 @@ impl Shed {
             refused: 0,
             logged_at: None,
         };
-        shed.refill();
+        shed.has_reserve();
         shed
+    }
+
+    /// Whether the descriptors that were lent are back: else a connection that could be accepted has taken one of them, and to serve it
+    /// would be to lose it.
+    pub(super) fn has_reserve(&mut self) -> bool {
+        while self.reserve.len() + self.refusals.len() < RESERVE {
+            let Ok(file) = File::open("/dev/null") else { return false };
+            self.reserve.push(file);
+        }
+        true
     }
 
     /// Frees a descriptor, so that a connection can be accepted to be refused; false when none is left.
     pub(super) fn lend_descriptor(&mut self) -> bool {
-        self.refill();
+        self.has_reserve();
         self.reserve.pop().is_some()
-    }
-
-    fn refill(&mut self) {
-        while self.reserve.len() + self.refusals.len() < RESERVE {
-            let Ok(file) = File::open("/dev/null") else { return };
-            self.reserve.push(file);
-        }
     }
 
     /// Whether something that may go on and on is to be logged now.
@@ -80,7 +83,6 @@ impl Shed {
 
     /// There is room again.
     pub(super) fn rest(&mut self) {
-        self.refill();
         if self.refused > 0 && self.may_log() {
             info!(refused = self.refused, "connections are accepted again");
             self.refused = 0;
