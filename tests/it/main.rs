@@ -11,4 +11,5 @@ mod playing;
 mod program;
 mod relay;
 mod slow;
+mod takeover;
 mod tls;

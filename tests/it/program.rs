@@ -158,9 +158,18 @@ impl Program {
 
     /// Waits until something stands in the log.
     pub(crate) async fn wait_log(&mut self, piece: &str) {
-        let wait = self.log.text.wait_for(|text| text.contains(piece));
-        let found = timeout(PATIENCE, wait).await.is_ok_and(|found| found.is_ok());
-        assert!(found, "{piece:?} is not in the log: {}", self.everything());
+        self.wait_log_line(&[piece]).await;
+    }
+
+    /// Waits for a line of the log that has all these pieces.
+    pub(crate) async fn wait_log_line(&mut self, pieces: &[&str]) -> String {
+        let find = |text: &str| {
+            let mut lines = text.lines();
+            lines.find(|line| pieces.iter().all(|piece| line.contains(piece))).map(str::to_owned)
+        };
+        let wait = self.log.text.wait_for(|text| find(text).is_some());
+        let found = timeout(PATIENCE, wait).await.ok().and_then(|text| find(&text.ok()?));
+        found.unwrap_or_else(|| panic!("{pieces:?} is not in the log: {}", self.everything()))
     }
 
     async fn wait_output(&mut self, wanted: impl Fn(&str) -> bool) -> bool {
