@@ -7,7 +7,7 @@ use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::ts::{Checker, PACKET_SIZE, Packet};
 
-use crate::relay::Relay;
+use crate::relay::{Relay, channel};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -121,4 +121,58 @@ async fn a_viewer_who_takes_a_little_now_and_then_is_not_dropped() {
     let mut slow = get(&relay).receive_buffer(RECEIVE_BUFFER).open().await.unwrap();
     slow.read_at_rate(30_000, 5 * SECOND).await;
     assert_eq!((slow.ended(), &relay.status("one").await["clients"]), (None, &1.into()));
+}
+
+/// Two viewers who keep up and a slow one, with this `delivery`: the two get the same, and the slow one whole packets of it.
+async fn assert_delivers(delivery: &str) {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264AacB)));
+    let settings = "buffer = \"1200ms\"\nburst = \"1s\"\nviewer_timeout = \"1s\"";
+    let one = channel("one", &[origin.url("/a.ts")], settings);
+    let relay = Relay::start(&format!("delivery = {delivery:?}\n{one}"));
+    let mut first = Viewer::get(relay.address(), "/stream/one").await;
+    let mut all = first.read_until(PACKET_SIZE).await;
+    let mut second = Viewer::get(relay.address(), "/stream/one").await;
+    let slow = get(&relay).receive_buffer(RECEIVE_BUFFER).open().await;
+    let mut slow = slow.expect("the relay answers");
+    let watching = async {
+        let mut got = slow.read_at_rate(10_000, 4 * SECOND).await;
+        let status =
+            relay.wait_status("one", 2 * SECOND, |status| status["slow_viewers"]["moved_on"] != 0).await;
+        got.extend(slow.read_for(SECOND).await);
+        (got, status)
+    };
+    let span = 6 * SECOND;
+    let ((slow_got, status), rest, beside) =
+        tokio::join!(watching, first.read_for(span), second.read_for(span));
+    all.extend(rest);
+    let report = Checker::check(&all);
+    report.assert_clean();
+    Checker::check(&beside).assert_clean();
+    // It may have come a little later, and both end somewhere.
+    let is_beside = |start: &usize| all[*start..].iter().zip(&beside).all(|(all, beside)| all == beside);
+    let start = (0..all.len() / 2).step_by(PACKET_SIZE).find(is_beside);
+    println!("{delivery}: {} bytes, and from {start:?} on {}", all.len(), beside.len());
+    assert!(start.is_some(), "the second got what the first one got");
+
+    assert!(slow.ended().is_none(), "slow is not dead: {:?}", slow.ended());
+    assert_eq!(Checker::check(&slow_got).sync_errors, 0);
+    let found = stretches(&all, &slow_got, report.video_pid().expect("the clip has a picture"));
+    println!("{delivery}: {} bytes to the slow one, {found:?}; {}", slow_got.len(), status["slow_viewers"]);
+    assert!(found.len() > 1, "it was moved on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_copied_for_each_viewer_is_the_same_for_all_and_in_whole_packets() {
+    assert_delivers("copy").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_kernel_sends_by_itself_is_the_same_for_all_and_in_whole_packets() {
+    assert_delivers("sendfile").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_in_either_way_is_the_same_for_all_and_in_whole_packets() {
+    assert_delivers("auto").await;
 }
