@@ -324,6 +324,58 @@ async fn the_status_document_keeps_its_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_status_document_tells_what_the_process_has_and_what_it_needs() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", clip());
+    let source = [origin.url("/a.ts")];
+    let server = "max_connections = 20\nmax_bandwidth = \"100 Mbit/s\"\n";
+    let channels = channel("one", &source, "buffer = \"3s\"") + &channel("two", &source, "buffer = \"3s\"");
+    let relay = Relay::start(&(server.to_owned() + &channels));
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} is no whole number"));
+    let all = async || client::get_json(relay.address(), "/api/streams/status").await.1;
+    let server = all().await["server"].clone();
+    assert_eq!(server["bandwidth"], json!({ "now": 0, "limit": 100_000_000 }));
+    assert_eq!(server["connections"], json!({ "now": 1, "limit": 20 }), "the one that asks");
+    assert_eq!((&server["memory"]["stores"], &server["memory"]["engines"]), (&json!(0), &json!(0)));
+    assert!(number(&server["file_descriptors"]["limit"]) >= 20, "{server}");
+    assert_eq!(server["delivery"], json!({ "shortest_ms": 20, "longest_ms": 240 }));
+
+    let paths = ["/stream/one", "/stream/one", "/stream/two"];
+    let mut viewers = join_all(paths.map(|path| Viewer::get(relay.address(), path))).await;
+    // The bit rate is taken every two seconds.
+    join_all(viewers.iter_mut().map(|viewer| viewer.read_for(2500 * MILLISECOND))).await;
+    let status = all().await;
+    let (server, streams) = (&status["server"], status["streams"].as_array().unwrap());
+    assert_eq!((&server["viewers"], &server["connections"]["now"]), (&json!(3), &json!(4)), "{status}");
+    let sum = |of: &dyn Fn(&Value) -> u64| streams.iter().map(of).sum::<u64>();
+    let bandwidth = sum(&|stream| number(&stream["bitrate"]) * number(&stream["clients"]));
+    assert_eq!(server["bandwidth"]["now"], bandwidth, "{status}");
+    assert!((1_500_000..9_000_000).contains(&bandwidth), "three times a good 1 Mbit/s: {bandwidth}");
+    let memory = &server["memory"];
+    assert!(number(&memory["process"]) > 1_000_000, "{status}");
+    assert_eq!(memory["stores"], sum(&|stream| number(&stream["memory"]["store"])), "{status}");
+    assert_eq!(memory["engines"], sum(&|stream| number(&stream["memory"]["engine"])), "{status}");
+    for stream in streams {
+        assert_eq!(stream["delivery"], json!({ "tick_ms": 20, "interval_ms": 20 }), "for few: {status}");
+        let (store, window) = (number(&stream["memory"]["store"]), number(&stream["buffer"]["bytes"]));
+        // Memory is freed in pieces of 256 KiB.
+        assert!((window..window + 2 * 256 * 1024).contains(&store), "{store} bytes for {window}: {status}");
+        assert!((1..10_000_000).contains(&number(&stream["memory"]["engine"])), "{status}");
+    }
+    drop(viewers);
+    relay.wait_status("one", SOON, |status| status["clients"] == 0).await;
+    relay.wait_status("two", SOON, |status| status["clients"] == 0).await;
+    // It is made for all who ask within a while.
+    let is_told = async {
+        while all().await["server"]["viewers"] != 0 {
+            tokio::time::sleep(20 * MILLISECOND).await;
+        }
+    };
+    tokio::time::timeout(SOON, is_told).await.expect("it is told that nobody watches");
+    assert_eq!(all().await["server"]["bandwidth"]["now"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_exist_is_a_404_in_json() {
     let relay = Relay::with_sources(&["testcard://".into()], "number = 7");
     for (path, code) in [
