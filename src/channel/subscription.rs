@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use forebay_core::cadence::GROUPS;
 use forebay_core::ring::{Cursor, Step};
+use forebay_core::ts::PACKET_SIZE;
 use rustix::net::SendFlags;
 use tokio::sync::watch;
 
@@ -169,6 +170,15 @@ impl Subscription {
         }
         // Gone since the group was told: the next news says where to go on.
         Ok(Sent::UpToDate)
+    }
+
+    /// Sends the rest of a packet of which a part is sent, so that the stream can end there; true when it is out.
+    pub fn send_last(&mut self, socket: impl AsFd) -> io::Result<bool> {
+        self.rest.truncate(self.rest.len() % PACKET_SIZE);
+        if !self.rest.is_empty() {
+            self.send_rest(socket)?;
+        }
+        Ok(self.rest.is_empty())
     }
 
     fn send_rest(&mut self, socket: impl AsFd) -> io::Result<Sent> {

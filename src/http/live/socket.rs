@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::viewer::Viewer;
-use crate::channel::Sent;
+use crate::channel::{Sent, Subscription};
 use crate::config::Delivery;
 use crate::http::error::Error;
 
@@ -157,7 +157,7 @@ async fn follow(stream: &TcpStream, head: Bytes, viewer: &mut Viewer, delivery: 
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let room = tokio::select! {
                     room = room(stream, limit) => room,
-                    () = subscription.stopped() => return Ok(()),
+                    () = subscription.stopped() => return Box::pin(finish(stream, subscription, limit)).await,
                 };
                 if let Some(room) = room {
                     room?;
@@ -176,6 +176,25 @@ async fn follow(stream: &TcpStream, head: Bytes, viewer: &mut Viewer, delivery: 
             }
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Ends the stream of a viewer who has no room behind the packet that is on its way. Of the end of it the viewer need not make room: it is
+/// we who let the system hold little.
+async fn finish(stream: &TcpStream, subscription: &mut Subscription, limit: Duration) -> io::Result<()> {
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(u32::MAX);
+    // Whatever the runtime was last told.
+    let mut sent = subscription.send_last(stream);
+    loop {
+        match sent {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                room(stream, limit).await.ok_or(io::ErrorKind::TimedOut)??;
+            }
+            Err(error) => return Err(error),
+        }
+        sent = stream.try_io(Interest::WRITABLE, || subscription.send_last(stream));
     }
 }
 
