@@ -41,7 +41,8 @@ impl Relay {
     pub(crate) fn start(channels: &str) -> Self {
         let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{channels}");
         let config =
-            Config::parse(&text, Path::new("channels.toml")).unwrap_or_else(|error| panic!("{error}"));
+            // Of a file that is there, it would take every change.
+            Config::parse(&text, Path::new("no-such-file.toml")).unwrap_or_else(|error| panic!("{error}"));
         let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()), Handle::current())
             .expect("a free port is listened on");
         let (address, tls_address, stop) = (app.address(), app.tls_address(), CancellationToken::new());
