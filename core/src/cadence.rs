@@ -25,7 +25,7 @@ const SENDS_PER_SECOND: usize = 20_000;
 /// No viewer waits longer than this for what has arrived.
 pub const LONGEST: Duration = Duration::from_millis(240);
 
-/// A send that carries this much, in bytes, is not worth waiting for more: the kernel moves 64 KiB at a time.
+/// A send that carries this much, in bytes, does not wait for more: the kernel moves 64 KiB at a time.
 const FULL_SEND: u64 = 64 * 1024;
 
 /// What the process has to do.

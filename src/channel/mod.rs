@@ -187,7 +187,9 @@ impl Channels {
         }
         if let Some(limit) = max_bandwidth {
             let outgoing: u64 = table.feeds.values().map(|feed| feed.bitrate() * feed.viewers() as u64).sum();
-            if outgoing + feed.map_or(Feed::ASSUMED_BITRATE, |feed| feed.bitrate()) > limit {
+            // A limit below what is assumed must not keep out the first one, of whom alone it can be learned.
+            let needed = feed.map_or_else(|| Feed::ASSUMED_BITRATE.min(limit), |feed| feed.bitrate());
+            if outgoing + needed > limit {
                 return Err(Refusal::NoBandwidth { limit });
             }
         }

@@ -39,6 +39,8 @@ pub(super) struct Shed {
     is_plain: bool,
     /// Refused since that was logged last.
     refused: u64,
+    /// Whether it was logged that some are refused, and not yet that they are no more.
+    is_known: bool,
     logged_at: Option<Instant>,
 }
 
@@ -50,6 +52,7 @@ impl Shed {
             refusals: TaskTracker::new(),
             reserve: Vec::new(),
             refused: 0,
+            is_known: false,
             logged_at: None,
         };
         shed.has_reserve();
@@ -83,9 +86,9 @@ impl Shed {
 
     /// There is room again.
     pub(super) fn rest(&mut self) {
-        if self.refused > 0 && self.may_log() {
+        if self.is_known && self.may_log() {
             info!(refused = self.refused, "connections are accepted again");
-            self.refused = 0;
+            (self.refused, self.is_known) = (0, false);
         }
     }
 
@@ -94,7 +97,7 @@ impl Shed {
         self.refused += 1;
         if self.may_log() {
             warn!(limit, refused = self.refused, "no {what} left: further connections are refused");
-            self.refused = 0;
+            (self.refused, self.is_known) = (0, true);
         }
         if self.is_plain && self.refusals.len() < MAX_REFUSALS {
             let refusal = self.refusals.track_future(async move {
