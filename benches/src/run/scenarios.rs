@@ -74,7 +74,7 @@ pub(super) const ALL: &[Scenario] = &[
         bitrate: SD,
         servers: &[Forebay, Copy, Sendfile, Reference],
         load: "--viewers 5000 --ramp 2000 --warm-up 5 --duration 15",
-        quick: Some("--viewers 1000 --warm-up 1.5 --duration 6"),
+        quick: Some("--viewers 3000 --ramp 3000 --warm-up 1.5 --duration 6"),
         measures: FANOUT,
         ratios: &[COST, COPY_COST, SENDFILE_COST],
     },
