@@ -12,6 +12,8 @@ pub mod cadence;
 pub mod failover;
 pub mod lifecycle;
 pub mod pacer;
+pub mod playlist;
 pub mod ring;
+pub mod segmenter;
 pub mod time;
 pub mod ts;

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use crate::time::{MediaTime, duration_to_ticks};
 use crate::ts::PACKET_SIZE;
-use crate::ts::random_access::Entry;
 use crate::ts::splice::Mark;
 
 /// The largest chunk: what is worth one write to a socket (349 packets, just over 64 KiB), in bytes.
@@ -26,8 +25,8 @@ pub struct Chunk {
     pub end: u64,
     /// The media time when it was written.
     pub time: MediaTime,
-    /// Set when it begins with PAT, PMT and a random access point.
-    pub entry: Option<Entry>,
+    /// Set when it begins with PAT, PMT and a random access point, whose mark this is.
+    pub entry: Option<Mark>,
 }
 
 /// How much is kept.
@@ -83,7 +82,7 @@ impl Ring {
         let mut time = position;
         while self.head < end || marks.peek().is_some_and(|mark| base + mark.at as u64 == self.head) {
             while let Some(mark) = marks.next_if(|mark| base + mark.at as u64 <= self.head) {
-                (entry, time) = (Some(mark.entry), mark.time);
+                (entry, time) = (Some(*mark), mark.time);
             }
             let next_mark = marks.peek().map_or(end, |mark| base + mark.at as u64);
             let chunk_end = end.min(next_mark).min(self.head + MAX_CHUNK);
@@ -214,6 +213,8 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ts::random_access::Entry;
+    use crate::ts::splice::Joint;
 
     const P: usize = PACKET_SIZE;
 
@@ -222,7 +223,8 @@ mod tests {
     }
 
     fn mark(packet: usize, second: i64) -> Mark {
-        Mark { at: packet * P, entry: Entry::Idr, time: MediaTime::new(second * 90_000) }
+        let time = MediaTime::new(second * 90_000);
+        Mark { at: packet * P, entry: Entry::Idr, time, shown: time, joint: Joint::Continued }
     }
 
     /// One group of pictures of ten packets a second, for the seconds given.

@@ -65,6 +65,22 @@ pub struct Mark {
     pub entry: Entry,
     /// When its picture is decoded.
     pub time: MediaTime,
+    /// When it is shown.
+    pub shown: MediaTime,
+    /// How it follows what was sent before.
+    pub joint: Joint,
+}
+
+/// How a random access point follows what was sent before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Joint {
+    /// It is the same source's next one.
+    #[default]
+    Continued,
+    /// It is another source's first one, or the first behind a jump of the source's clock.
+    Spliced,
+    /// The set of streams, or how one is coded, is another than before.
+    Recoded,
 }
 
 /// Counts over a channel's life.
@@ -137,6 +153,8 @@ pub struct Splice {
     source_pcr: Option<Pcr>,
     /// Output time of the last random access point.
     last_entry: Option<Pts>,
+    /// How the next random access point follows.
+    joint: Joint,
     motion: Motion,
     counts: Counts,
 }
@@ -156,6 +174,7 @@ impl Splice {
             clock_pid: Pid::NULL,
             source_pcr: None,
             last_entry: None,
+            joint: Joint::default(),
             motion: Motion::default(),
             counts: Counts::default(),
         }
@@ -296,6 +315,9 @@ impl Splice {
         }
         self.reference = reference;
         self.clock_pid = map.pcr_pid;
+        if change != Change::Nothing {
+            self.joint = Joint::Recoded;
+        }
         self.counts.map_changes += u64::from(change != Change::Nothing);
         self.counts.codec_changes += u64::from(change == Change::Codec);
         self.writer.set_tables(program);

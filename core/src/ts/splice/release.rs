@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::timeline::Beginning;
-use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, PATIENCE, Splice, scte35};
+use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, Joint, PATIENCE, Splice, scte35};
 use crate::time::{Pcr, Pts, duration_to_ticks};
 use crate::ts::demux::Continuity;
 use crate::ts::packet::{self, Packet};
@@ -105,6 +105,7 @@ impl Splice {
         let is_splice = self.timeline.anchor(Beginning { time, shown, pcr });
         if is_splice {
             self.counts.splices += 1;
+            self.joint = self.joint.max(Joint::Spliced);
             self.writer.announce_break();
         }
         self.gate = Gate::Open;
@@ -147,7 +148,11 @@ impl Splice {
         if let Some(entry) = entry {
             self.counts.entries += 1;
             self.last_entry = time.or(self.last_entry);
-            self.writer.mark(entry, self.timeline.position().unwrap_or_default());
+            let position = self.timeline.position().unwrap_or_default();
+            let shown = slot.unit.presentation_time().zip(slot.unit.decode_time());
+            let shown = position.shifted(shown.map_or(0, |(shown, decoded)| shown.since(decoded)));
+            let joint = std::mem::take(&mut self.joint);
+            self.writer.mark(entry, position, shown, joint);
         }
         if self.reference == Some(index)
             && !self.motion.has_clock

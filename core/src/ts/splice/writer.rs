@@ -1,6 +1,6 @@
 //! Writes the output: whole packets with their output PIDs, counters and clock, and the tables between them.
 
-use super::{Mark, TABLES_AT_LEAST_EVERY, TABLES_EVERY};
+use super::{Joint, Mark, TABLES_AT_LEAST_EVERY, TABLES_EVERY};
 use crate::time::{MediaTime, Pts, duration_to_ticks};
 use crate::ts::packet::{self, Bytes, Packet, Pid};
 use crate::ts::psi;
@@ -70,8 +70,8 @@ impl Writer {
     }
 
     /// A random access point begins here.
-    pub(super) fn mark(&mut self, entry: Entry, time: MediaTime) {
-        self.marks.push(Mark { at: self.out.len(), entry, time });
+    pub(super) fn mark(&mut self, entry: Entry, time: MediaTime, shown: MediaTime, joint: Joint) {
+        self.marks.push(Mark { at: self.out.len(), entry, time, shown, joint });
         self.write_tables();
     }
 

@@ -1,0 +1,3 @@
+//! HLS playlists (RFC 8216): the text of those that we serve.
+
+pub mod render;

@@ -1,0 +1,250 @@
+//! Cuts a channel's stream into HLS segments, and says which of them the playlist names (RFC 8216).
+//!
+//! A segment is a stretch of the store from one random access point to another: PAT and PMT stand in front of each of them, and no PES
+//! packet lies across one. So nothing is copied, and what is decided here is only where to cut, how the segments are numbered, and how long each
+//! is kept.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::time::{MediaTime, TICKS_PER_SECOND, duration_to_ticks, ticks_to_duration};
+use crate::ts::random_access::Entry;
+use crate::ts::splice::{Joint, Mark};
+
+/// The first two segments of a channel that somebody waits for may be as short as this: whoever waits sees a picture the sooner.
+const SHORTEST_FIRST: Duration = Duration::from_millis(500);
+
+/// The shortest segments while in haste, and wherever a splice does not force a shorter one.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The segments that a playlist has at least: with one, players wait for the next before they start.
+pub const FEWEST: usize = 2;
+
+/// The least window, in target durations (RFC 8216, section 6.2.2).
+const MIN_WINDOW: u32 = 3;
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a segment is to be, as near as random access points allow.
+    pub segment: Duration,
+    /// How much the playlist names.
+    pub window: Duration,
+    /// The most bytes that are kept for it; this limit holds whatever else is said.
+    pub bytes: u64,
+}
+
+/// Where the numbers of a playlist stand. They must never go back, and so outlive the segmenter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Numbers {
+    /// The media sequence number of the next segment (RFC 8216, section 4.3.3.2).
+    pub segment: u64,
+    /// The discontinuity sequence number of the segment before it (section 4.3.3.3).
+    pub discontinuity: u64,
+    /// The target duration in seconds, once there is one: it must not change (section 4.3.3.1).
+    pub target_duration: Option<u64>,
+}
+
+/// A stretch of the store that can be played by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Its media sequence number.
+    pub number: u64,
+    /// Its first byte.
+    pub start: u64,
+    /// Its end: where the next one begins.
+    pub end: u64,
+    /// When its first picture is shown.
+    pub shown: MediaTime,
+    /// How long it plays, in ticks of 90 kHz, by the presentation times of its first picture and that of the next one.
+    pub ticks: i64,
+    /// Whether its streams are coded otherwise than before, or its timeline is another.
+    pub is_discontinuous: bool,
+    /// Whether nothing in it needs anything before it.
+    pub is_independent: bool,
+}
+
+impl Segment {
+    /// How long it plays.
+    pub fn duration(&self) -> Duration {
+        ticks_to_duration(self.ticks)
+    }
+}
+
+/// A random access point at which a segment may begin.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    at: u64,
+    mark: Mark,
+    is_discontinuous: bool,
+}
+
+/// The segments of an open channel.
+#[derive(Debug)]
+pub struct Segmenter {
+    settings: Settings,
+    numbers: Numbers,
+    /// The oldest first: those that are kept for players who know of them, then those that the playlist names.
+    segments: VecDeque<Segment>,
+    /// How many of the first ones the playlist does not name any more.
+    removed: usize,
+    /// The discontinuity sequence number of the playlist.
+    discontinuity: u64,
+    /// Where the segment that is being made begins.
+    open: Option<Cut>,
+    /// When the picture of the last random access point is shown.
+    last: Option<MediaTime>,
+    /// The longest way from one to the next, in ticks.
+    longest_gop: i64,
+    is_hasty: bool,
+}
+
+impl Segmenter {
+    /// One that goes on with these numbers.
+    pub fn new(settings: Settings, numbers: Numbers) -> Self {
+        Self {
+            settings,
+            numbers,
+            segments: VecDeque::new(),
+            removed: 0,
+            discontinuity: numbers.discontinuity,
+            open: None,
+            last: None,
+            longest_gop: 0,
+            is_hasty: false,
+        }
+    }
+
+    /// Changes what is wanted, from the next segment on.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// In haste, segments are as short as they may be: somebody waits, or plays with nothing in store.
+    pub fn set_hasty(&mut self, is_hasty: bool) {
+        self.is_hasty = is_hasty;
+    }
+
+    /// There is a random access point with this mark at this byte of the store. True when it ended a segment.
+    pub fn push(&mut self, at: u64, mark: Mark) -> bool {
+        let gop = self.last.replace(mark.shown).map_or(0, |last| mark.shown.ticks() - last.ticks());
+        let Some(open) = self.open else {
+            // Whoever knows the segments before has them on another timeline.
+            let is_discontinuous = self.numbers.segment > 0;
+            self.open = Some(Cut { at, mark, is_discontinuous });
+            return false;
+        };
+        if mark.joint == Joint::Continued {
+            self.longest_gop = self.longest_gop.max(gop);
+        }
+        let ticks = mark.shown.ticks() - open.mark.shown.ticks();
+        if ticks <= 0 || mark.joint == Joint::Continued && !self.is_due(ticks, gop) {
+            return false;
+        }
+        self.segments.push_back(Segment {
+            number: self.numbers.segment,
+            start: open.at,
+            end: at,
+            shown: open.mark.shown,
+            ticks,
+            is_discontinuous: open.is_discontinuous,
+            is_independent: matches!(open.mark.entry, Entry::Idr | Entry::Audio),
+        });
+        self.numbers.segment += 1;
+        self.numbers.discontinuity += u64::from(open.is_discontinuous);
+        self.open = Some(Cut { at, mark, is_discontinuous: mark.joint == Joint::Recoded });
+        self.trim(at);
+        true
+    }
+
+    /// Whether a segment that plays for `ticks` ends here, when the next random access point is likely to be `gop` away.
+    fn is_due(&self, ticks: i64, gop: i64) -> bool {
+        if self.is_hasty {
+            let shortest = if self.segments.len() < FEWEST { SHORTEST_FIRST } else { SHORTEST };
+            return ticks >= duration_to_ticks(shortest);
+        }
+        let is_nearest = ticks + gop / 2 >= duration_to_ticks(self.settings.segment);
+        // A half more than the target would round up.
+        let limit = |target: u64| i64::try_from(target).unwrap_or(i64::MAX / 100_000) * TICKS_PER_SECOND;
+        let would_be_too_long = self
+            .numbers
+            .target_duration
+            .is_some_and(|target| ticks + self.longest_gop >= limit(target) + TICKS_PER_SECOND / 2);
+        is_nearest || would_be_too_long && ticks >= duration_to_ticks(SHORTEST)
+    }
+
+    fn trim(&mut self, head: u64) {
+        let listed: i64 = self.listed().map(|segment| segment.ticks).sum();
+        let window = duration_to_ticks(self.settings.window.max(self.target() * MIN_WINDOW));
+        let mut rest = listed;
+        while let Some(first) = self.segments.get(self.removed)
+            && rest - first.ticks >= window
+        {
+            rest -= first.ticks;
+            self.remove();
+        }
+        // Whoever has got a playlist may ask for what it names as long as that plays, and then has a segment to play
+        // (section 6.2.2). What it named, and when it was removed, is a window each.
+        let newest = self.segments.back().map_or(0, |last| last.shown.ticks() + last.ticks);
+        let longest = window + 2 * duration_to_ticks(self.target());
+        while let Some(first) = self.segments.front()
+            && (self.removed > 0 && newest - first.shown.ticks() - 2 * first.ticks > 2 * longest
+                || head - first.start > self.settings.bytes)
+        {
+            if self.removed == 0 {
+                self.remove();
+            }
+            self.removed -= 1;
+            self.segments.pop_front();
+        }
+    }
+
+    /// The playlist names its first segment no more.
+    fn remove(&mut self) {
+        self.discontinuity += u64::from(self.segments[self.removed].is_discontinuous);
+        self.removed += 1;
+    }
+
+    fn target(&self) -> Duration {
+        Duration::from_secs(self.numbers.target_duration.unwrap_or(0))
+    }
+
+    /// Those that the playlist names.
+    pub fn listed(&self) -> impl ExactSizeIterator<Item = &Segment> {
+        self.segments.range(self.removed..)
+    }
+
+    /// All that are there, those that the playlist does not name any more first.
+    pub fn segments(&self) -> impl ExactSizeIterator<Item = &Segment> {
+        self.segments.iter()
+    }
+
+    /// The first byte that is still needed; `None` before there is any.
+    pub fn tail(&self) -> Option<u64> {
+        self.segments.front().map(|segment| segment.start).or(self.open.map(|open| open.at))
+    }
+
+    /// The discontinuity sequence number of the playlist.
+    pub fn discontinuity_sequence(&self) -> u64 {
+        self.discontinuity
+    }
+
+    /// The target duration in seconds: what no segment is longer than, rounded. It is fixed when this is first asked, by the segments that are
+    /// wanted and the groups of pictures so far: two thirds of a group can be too much or too little of what is wanted.
+    pub fn fix_target_duration(&mut self) -> u64 {
+        let wanted = (self.settings.segment * 5 / 4).as_secs_f64().ceil();
+        let longest = self.segments.iter().map(|segment| segment.ticks).max().unwrap_or(0).max(self.longest_gop);
+        let longest = ticks_to_duration(longest).as_secs_f64().round();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
+        let target = wanted.max(longest) as u64;
+        *self.numbers.target_duration.get_or_insert(target)
+    }
+
+    /// Where the numbers stand, for the segmenter that comes after this one.
+    pub fn numbers(&self) -> Numbers {
+        self.numbers
+    }
+}
+
+#[cfg(test)]
+mod tests;
