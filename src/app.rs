@@ -96,13 +96,15 @@ impl App {
         let server = self.server.run(self.shared.clone(), stop.clone());
         let secure =
             OptionFuture::from(self.secure.map(|secure| secure.run(self.shared.clone(), stop.clone())));
+        let sessions = self.shared.clone();
+        let sessions = sessions.run_sessions(stop.clone());
         let reloader = Reloader { shared: self.shared, overrides: self.overrides, seen: self.seen };
         let ending = async {
             stop.cancelled().await;
             info!("stopping");
             channels.shutdown().await;
         };
-        let all = async { tokio::join!(server, secure, reloader.run(stop.clone()), ending) };
+        let all = async { tokio::join!(server, secure, reloader.run(stop.clone()), sessions, ending) };
         let mut all = std::pin::pin!(all);
         tokio::select! {
             _ = all.as_mut() => return true,

@@ -233,7 +233,8 @@ impl Segmenter {
     /// wanted and the groups of pictures so far: two thirds of a group can be too much or too little of what is wanted.
     pub fn fix_target_duration(&mut self) -> u64 {
         let wanted = (self.settings.segment * 5 / 4).as_secs_f64().ceil();
-        let longest = self.segments.iter().map(|segment| segment.ticks).max().unwrap_or(0).max(self.longest_gop);
+        let longest =
+            self.segments.iter().map(|segment| segment.ticks).max().unwrap_or(0).max(self.longest_gop);
         let longest = ticks_to_duration(longest).as_secs_f64().round();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
         let target = wanted.max(longest) as u64;

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::hls::Audience;
+use super::playlist::Playlist;
 use super::store::Store;
 use crate::config::{Channel, ChannelId};
 
@@ -25,6 +27,10 @@ pub struct Feed {
     /// How many watch. Changed under the map's lock where that matters: see [`super::Channels`].
     pub(super) demand: watch::Sender<usize>,
     pub(super) channel: watch::Sender<Arc<Channel>>,
+    /// Those of them who watch by HLS.
+    pub(super) audience: watch::Sender<Audience>,
+    /// The playlist, while it is wanted and there is a segment.
+    pub(super) playlist: watch::Sender<Option<Arc<Playlist>>>,
     pub(super) counts: Counts,
     pub(super) population: Arc<Population>,
     id: ChannelId,
@@ -151,6 +157,10 @@ pub struct Report {
     pub viewers: usize,
     /// Who has watched.
     pub viewers_total: u64,
+    /// How many of those who watch do so by HLS.
+    pub sessions: usize,
+    /// The playlist, if one is wanted.
+    pub playlist: Option<Arc<Playlist>>,
     /// When the feed was made.
     pub opened_at: Timestamp,
     /// When something was last sent to the store.
@@ -208,6 +218,8 @@ impl Feed {
             is_live: false,
             viewers: 0,
             viewers_total: 0,
+            sessions: 0,
+            playlist: None,
             opened_at: now,
             last_activity: now,
             source: 0,
@@ -234,6 +246,8 @@ impl Feed {
             windows: Default::default(),
             demand: watch::Sender::new(0),
             channel: watch::Sender::new(Arc::clone(channel)),
+            audience: watch::Sender::default(),
+            playlist: watch::Sender::default(),
             counts: Counts::default(),
             population,
             id: channel.id.clone(),
@@ -267,6 +281,8 @@ impl Feed {
     pub fn report(&self) -> Report {
         let mut report = self.edit_report().clone();
         report.viewers = self.viewers();
+        report.sessions = self.audience.borrow().sessions;
+        report.playlist = self.playlist.borrow().clone();
         report.store_bytes = self.store.resident();
         report.viewers_total = self.counts.viewers.load(Ordering::Relaxed);
         report.bytes_sent = self.counts.sent.load(Ordering::Relaxed);

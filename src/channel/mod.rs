@@ -7,6 +7,9 @@
 mod clock;
 mod driver;
 mod feed;
+mod hls;
+mod numbers;
+mod playlist;
 mod store;
 mod subscription;
 #[cfg(test)]
@@ -23,6 +26,9 @@ use tokio_util::task::TaskTracker;
 pub use self::clock::Clock;
 use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
+pub use self::hls::{NoPlaylist, Reader, Session};
+use self::numbers::Numbering;
+pub use self::playlist::Playlist;
 pub use self::subscription::{Sent, Start, Subscription};
 use crate::config::{Channel, ChannelId, Config};
 use crate::upstream::Opener;
@@ -36,6 +42,7 @@ pub struct Channels {
     ingest: Handle,
     shutdown: CancellationToken,
     population: Arc<Population>,
+    numbering: Arc<Numbering>,
     table: Mutex<Table>,
 }
 
@@ -93,6 +100,7 @@ impl Channels {
             ingest,
             shutdown: CancellationToken::new(),
             population: Arc::default(),
+            numbering: Arc::new(Numbering::load(&config.hls_dir)),
             table: Mutex::default(),
         });
         channels.configure(config);
@@ -162,6 +170,12 @@ impl Channels {
         feed.map(|feed| feed.report())
     }
 
+    /// The HLS segment of this channel with this number, if it is there.
+    pub fn segment(&self, id: &ChannelId, number: u64) -> Option<Reader> {
+        let feed = self.table().feeds.get(id).cloned()?;
+        Reader::find(&feed, number)
+    }
+
     /// How many viewers and open channels there are.
     pub fn load(&self) -> Load {
         self.population.load()
@@ -198,9 +212,7 @@ impl Channels {
         }
         let first = table.beginnings.remove(&channel.id).unwrap_or(0);
         let stop = self.shutdown.child_token();
-        let (feed, driver) =
-            driver::create(&channel, &self.opener, self.clock, stop, &self.population, first)
-                .map_err(|_| Refusal::NoStore)?;
+        let (feed, driver) = driver::create(self, &channel, stop, first).map_err(|_| Refusal::NoStore)?;
         let subscription = Subscription::new(&feed);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);
@@ -230,6 +242,7 @@ impl Channels {
         self.shutdown.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.numbering.close();
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

@@ -18,7 +18,7 @@ use super::store::Part;
 use crate::config::Delivery;
 
 /// The driver gives up first, since it knows more.
-const SLACK: Duration = Duration::from_millis(500);
+pub(super) const SLACK: Duration = Duration::from_millis(500);
 
 /// The most that viewers of a group read at once, in bytes: it stays in memory until the last of them has sent it.
 const MAX_SHARED: u64 = 1 << 20;
@@ -26,7 +26,7 @@ const MAX_SHARED: u64 = 1 << 20;
 /// One watcher of a channel. Dropping it is leaving; the last one to leave starts the linger.
 #[derive(Debug)]
 pub struct Subscription {
-    feed: Arc<Feed>,
+    pub(super) feed: Arc<Feed>,
     window: watch::Receiver<Window>,
     cursor: Cursor,
     /// What must be sent before anything else: the cursor is past it.

@@ -50,6 +50,40 @@ pub struct Policy {
     pub viewer_timeout: Duration,
     /// How many may watch at a time, from 1; no limit if absent.
     pub max_viewers: Option<u32>,
+    /// How the channel becomes HLS.
+    pub hls: Hls,
+}
+
+/// `[hls]`: how channels become HLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hls {
+    /// How long a segment is to be, as near as the source's key frames allow; 500 ms to 30 seconds.
+    pub segment: Duration,
+    /// How many segments of that length a playlist names; 3 to 1000.
+    pub window: u32,
+    /// The most bytes that are kept for the players of one channel; 1 MiB to 64 GiB.
+    pub max_bytes: u64,
+}
+
+impl Hls {
+    /// What a player needs to have before it when it begins, so that it does not run dry when segments are as long as wanted: the one that it
+    /// plays, the one that is being made, and some time to fetch it.
+    pub fn plenty(&self) -> Duration {
+        self.segment * 5 / 2
+    }
+}
+
+impl Default for Hls {
+    fn default() -> Self {
+        Self {
+            // Two key frame intervals of most encoders.
+            segment: Duration::from_secs(4),
+            // Half a minute: more than the 3 target durations that players stay behind.
+            window: 8,
+            // What is kept is about 80 s: 25 Mbit/s, more than most UHD channels.
+            max_bytes: 256 << 20,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -72,6 +106,7 @@ impl Default for Policy {
             // Shorter than the buffer: whoever stands still longer has lost the place anyway.
             viewer_timeout: Duration::from_secs(10),
             max_viewers: None,
+            hls: Hls::default(),
         }
     }
 }

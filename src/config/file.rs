@@ -27,6 +27,8 @@ pub(super) struct File {
     pub(super) log: Table<LogFile>,
     /// Defaults for each channel.
     pub(super) stream: Table<StreamFile>,
+    /// How channels become HLS.
+    pub(super) hls: Table<HlsFile>,
     /// The channels, in the order of lists.
     pub(super) channels: Vec<Spanned<Table<ChannelFile>>>,
 }
@@ -115,6 +117,20 @@ pub(super) struct StreamFile {
     pub(super) burst: Time,
     pub(super) viewer_timeout: Time,
     pub(super) max_viewers: Number,
+}
+
+/// `[hls]`
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HlsFile {
+    /// How long a segment is to be.
+    pub(super) segment: Time,
+    /// How many of them a playlist names.
+    pub(super) window: Number,
+    /// The most bytes that are kept for the players of one channel.
+    pub(super) max_bytes: Option<Spanned<TypedSize>>,
+    /// A folder to keep things in.
+    pub(super) dir: Text,
 }
 
 /// `[[channels]]`. The keys of [`StreamFile`] are repeated: flattening would lose the places and let unknown keys pass.

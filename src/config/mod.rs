@@ -26,7 +26,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-pub use channel::{Channel, Policy, Source};
+pub use channel::{Channel, Hls, Policy, Source};
 pub(crate) use error::reason;
 pub use error::{Error, Fault, Place};
 pub use id::{ChannelId, ChannelIdError};
@@ -42,6 +42,8 @@ pub struct Config {
     pub server: Server,
     /// What it tells about itself. A change needs a restart.
     pub log: Log,
+    /// A folder of our own, for what concerns HLS: absolute, or relative to the working directory as `path` is.
+    pub hls_dir: PathBuf,
     /// The channels in the order of the file; ids and numbers are unique.
     pub channels: Vec<Arc<Channel>>,
 }

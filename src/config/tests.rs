@@ -34,6 +34,12 @@ file_keep = 3
 idle_timeout = "1h 30m"
 buffer_bytes = "16MB"
 
+[hls]
+segment = "2s"
+window = 10
+max_bytes = "100 MiB"
+dir = "cache/hls"
+
 [[channels]]
 id = "one"
 
@@ -65,7 +71,7 @@ sources = ["testcard://", { url = "https://h/b.ts" }]
 #[test]
 fn a_good_file_means_what_it_says() {
     let config = Config::parse(GOOD, Path::new("/etc/forebay/channels.toml")).unwrap();
-    let Config { path, server, log, channels } = &config;
+    let Config { path, server, log, hls_dir, channels } = &config;
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
     assert_eq!(server.public_url.as_ref().unwrap().as_str(), "https://tv.example/forebay/");
@@ -79,10 +85,13 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(log.file.as_deref(), Some(Path::new("/etc/forebay/logs/forebay.log")));
     assert_eq!(log.file_keep, 3);
 
+    assert_eq!(hls_dir, Path::new("/etc/forebay/cache/hls"));
+    let hls = Hls { segment: Duration::from_secs(2), window: 10, max_bytes: 100 << 20 };
+
     let [one, two] = &channels[..] else { panic!("{channels:?}") };
     assert_eq!((one.id.as_str(), &*one.name, one.number), ("one", "one", None));
     let idle_timeout = Duration::from_mins(90);
-    assert_eq!(one.policy, Policy { idle_timeout, buffer_bytes: 16_000_000, ..Policy::default() });
+    assert_eq!(one.policy, Policy { idle_timeout, buffer_bytes: 16_000_000, hls, ..Policy::default() });
     let source = &one.sources[0];
     assert_eq!(source.user_agent.as_deref(), Some("VLC/3"));
     let headers: Vec<_> =
@@ -104,6 +113,7 @@ fn a_good_file_means_what_it_says() {
         burst: Duration::from_millis(500),
         viewer_timeout: secs(11),
         max_viewers: Some(12),
+        hls,
     };
     assert_eq!(two.policy, policy);
     let kinds: Vec<_> = two.sources.iter().map(|source| source.url.kind()).collect();
@@ -115,7 +125,8 @@ fn a_good_file_means_what_it_says() {
 fn an_empty_file_is_all_defaults() {
     let config = parse("").unwrap();
     let (server, log) = (Server::default(), Log::default());
-    assert_eq!(config, Config { path: "channels.toml".into(), server, log, channels: Vec::new() });
+    let hls_dir = "hls_cache".into();
+    assert_eq!(config, Config { path: "channels.toml".into(), server, log, hls_dir, channels: Vec::new() });
 }
 
 #[test]

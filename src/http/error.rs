@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
-use crate::channel::{Refusal, StartFailure};
+use crate::channel::{NoPlaylist, Refusal, StartFailure};
 
 /// Seconds that a viewer is asked to wait before trying again, when no source answered.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
@@ -17,6 +17,9 @@ pub(super) enum Error {
     NoSource(std::sync::Arc<StartFailure>),
     Refused(Refusal),
     AddressLimit { limit: usize },
+    SessionLimit { limit: usize },
+    NoPlaylist(NoPlaylist),
+    NoSegment(String),
 }
 
 impl IntoResponse for Error {
@@ -54,6 +57,22 @@ impl IntoResponse for Error {
                     }
                 };
                 let error = json!({ "code": code, "message": message });
+                with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
+            }
+            Self::NoPlaylist(NoPlaylist::Failed(failure)) => Self::NoSource(failure).into_response(),
+            Self::NoPlaylist(NoPlaylist::Ended) => Self::Refused(Refusal::Closing).into_response(),
+            Self::NoPlaylist(NoPlaylist::NoSegment) => {
+                let message = "the channel has no second key frame yet to end a segment at";
+                let error = json!({ "code": "no_segment", "message": message });
+                with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
+            }
+            Self::NoSegment(name) => respond(
+                StatusCode::NOT_FOUND,
+                json!({ "code": "no_segment", "message": format!("there is no segment {name:?} now") }),
+            ),
+            Self::SessionLimit { limit } => {
+                let message = format!("the server has its {limit} HLS viewers");
+                let error = json!({ "code": "session_limit", "message": message });
                 with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
             }
             Self::AddressLimit { limit } => {

@@ -3,6 +3,7 @@
 mod admission;
 mod error;
 mod forwarded;
+mod hls;
 mod lineup;
 mod live;
 mod ops;
@@ -14,12 +15,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::routing::get;
+use http::HeaderMap;
+use tokio_util::sync::CancellationToken;
 
-use self::admission::Addresses;
+use self::admission::{Addresses, Place};
+use self::error::Error;
+use self::forwarded::client_address;
+use self::hls::Sessions;
 pub use self::server::{Peer, Server};
 use self::server::{Slots, WriteLimit, connections_of, raise_descriptor_limit};
-use crate::channel::Channels;
-use crate::config::Config;
+use crate::channel::{Channels, Subscription};
+use crate::config::{Channel, Config};
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -31,6 +37,7 @@ pub struct App {
     /// The configuration in force.
     config: Arc<RwLock<Arc<Config>>>,
     addresses: Addresses,
+    sessions: Sessions,
     status: status::Document,
     /// Open connections.
     slots: Slots,
@@ -46,6 +53,7 @@ impl App {
             challenges: tls::Challenges::default(),
             config: Arc::new(RwLock::new(config)),
             addresses: Addresses::default(),
+            sessions: Sessions::default(),
             status: status::Document::default(),
             slots: Slots::default(),
             descriptors: raise_descriptor_limit(),
@@ -63,6 +71,30 @@ impl App {
         config.server.max_connections.min(connections_of(self.descriptors, config.channels.len()))
     }
 
+    /// Lets one more watch, if the limits allow it.
+    fn admit(
+        &self,
+        channel: &Arc<Channel>,
+        peer: Peer,
+        headers: &HeaderMap,
+    ) -> Result<(Subscription, Option<Place>), Error> {
+        let config = self.config();
+        let place = match config.server.max_viewers_per_address {
+            None => None,
+            Some(limit) => {
+                let address = client_address(&config.server, peer, headers);
+                Some(self.addresses.admit(address, limit).ok_or(Error::AddressLimit { limit })?)
+            }
+        };
+        let subscription = self.channels.subscribe(channel, config.server.max_bandwidth);
+        Ok((subscription.map_err(Error::Refused)?, place))
+    }
+
+    /// Ends the sessions of HLS viewers who have gone, until `stop`.
+    pub(crate) async fn run_sessions(&self, stop: CancellationToken) {
+        self.sessions.run(stop).await;
+    }
+
     /// Puts another configuration in force.
     pub fn set_config(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
@@ -72,8 +104,16 @@ impl App {
 /// All routes.
 fn router(app: App) -> Router {
     // HEAD has its own handlers on the live routes: a GET's answer without its body would open an upstream.
+    let playlist = || get(hls::by_id).head(hls::head).options(hls::preflight);
+    let playlist_by_number = get(hls::by_number_or_id).head(hls::head).options(hls::preflight);
+    let segment = || get(hls::segment).head(hls::head_segment).options(hls::preflight);
     Router::new()
         .route("/stream/{id}", get(live::by_id).head(live::head_by_id))
+        .route("/stream/{id}/hls", playlist())
+        .route("/stream/{id}/index.m3u8", playlist())
+        .route("/stream/{id}/hls/{segment}", segment())
+        .route("/api/proxy/channel/{id}/hls", playlist_by_number)
+        .route("/api/proxy/channel/{id}/hls/{segment}", segment())
         .route("/api/proxy/channel/{id}", get(live::by_number_or_id).head(live::head_by_number_or_id))
         .route("/api/streams/status", get(status::all))
         .route("/api/streams/{id}/status", get(status::one))

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::error::Error;
-use crate::channel::Report;
+use crate::channel::{Playlist, Report};
 use crate::config::Channel;
 
 /// How old the document of all channels may be: channels write a new state no sooner. However many ask, it is made fifty times a second.
@@ -127,6 +127,8 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         "state": state,
         "clients": report.viewers,
         "clients_total": report.viewers_total,
+        "clients_by_kind": { "ts": report.viewers - report.sessions.min(report.viewers), "hls": report.sessions },
+        "hls": report.playlist.as_deref().map(hls),
         "source_url": report.sources.get(report.source).map(|source| &source.url),
         "source_index": report.source,
         "source_live": report.is_live,
@@ -149,6 +151,17 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         "delivery": { "tick_ms": report.cadence.0.as_millis(), "interval_ms": report.cadence.1.as_millis() },
         "memory": { "store": report.store_bytes, "engine": report.engine_bytes },
         "buffer": { "seconds": millis(report.window.try_into().unwrap_or_default()), "bytes": report.window_bytes },
+    })
+}
+
+fn hls(playlist: &Playlist) -> Value {
+    json!({
+        "target_duration": playlist.target_duration,
+        "media_sequence": playlist.media_sequence,
+        "discontinuity_sequence": playlist.discontinuity_sequence,
+        "segments": playlist.count(),
+        "seconds": millis(playlist.length().try_into().unwrap_or_default()),
+        "bytes": playlist.bytes(),
     })
 }
 

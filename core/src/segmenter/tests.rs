@@ -5,11 +5,7 @@ use super::*;
 const SECOND: i64 = 90_000;
 
 fn settings(segment: u64, window: u64) -> Settings {
-    Settings {
-        segment: Duration::from_secs(segment),
-        window: Duration::from_secs(window),
-        bytes: 1 << 40,
-    }
+    Settings { segment: Duration::from_secs(segment), window: Duration::from_secs(window), bytes: 1 << 40 }
 }
 
 fn mark(millis: i64, joint: Joint) -> Mark {
@@ -36,13 +32,23 @@ fn durations(segmenter: &Segmenter) -> Vec<i64> {
 
 #[test]
 fn segments_are_as_long_as_wanted_as_near_as_groups_of_pictures_allow() {
-    for (gop, expected) in
-        [(500, 4000), (1920, 3840), (2000, 4000), (2600, 5200), (2800, 2800), (3000, 3000), (4000, 4000), (9000, 9000)]
-    {
+    for (gop, expected) in [
+        (500, 4000),
+        (1920, 3840),
+        (2000, 4000),
+        (2600, 5200),
+        (2800, 2800),
+        (3000, 3000),
+        (4000, 4000),
+        (9000, 9000),
+    ] {
         let mut segmenter = Segmenter::new(settings(4, 32), Numbers::default());
         play(&mut segmenter, 0, 60_000, gop);
         let durations = durations(&segmenter);
-        assert!(durations.len() > 4 && durations.iter().all(|&millis| millis == expected), "{gop}: {durations:?}");
+        assert!(
+            durations.len() > 4 && durations.iter().all(|&millis| millis == expected),
+            "{gop}: {durations:?}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 //! [`Splice`] into the store.
 
 mod output;
+mod packager;
 mod report;
 
 use std::io;
@@ -19,9 +20,13 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use super::feed::{Feed, Population, Stage, StartFailure};
+use self::packager::Packager;
+use super::feed::{Feed, Stage, StartFailure};
+use super::hls::Audience;
+use super::numbers::Numbering;
 use super::store::{Reclaim, Store};
 use super::{Channels, Clock};
 use crate::config::{Channel, Policy};
@@ -42,25 +47,27 @@ const QUIET: Duration = Duration::from_millis(1);
 
 /// Makes a feed and the driver that is to be spawned for it. It begins with the source `first`.
 pub(super) fn create(
+    channels: &Channels,
     channel: &Arc<Channel>,
-    opener: &Arc<dyn Opener>,
-    clock: Clock,
     stop: CancellationToken,
-    population: &Arc<Population>,
     first: usize,
 ) -> io::Result<(Arc<Feed>, Driver)> {
     let store = Store::new().inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
-    let feed = Feed::new(channel, store, stop.clone(), Arc::clone(population));
+    let feed = Feed::new(channel, store, stop.clone(), Arc::clone(&channels.population));
     let driver = Driver {
         life: Lifecycle::new(times(&channel.policy), channel.sources.len(), first),
         splice: Splice::new(channel.program),
         ring: Ring::new(limits(&channel.policy)),
         demand: feed.demand.subscribe(),
         settings: feed.channel.subscribe(),
+        audience: feed.audience.subscribe(),
+        packager: None,
+        numbering: Arc::clone(&channels.numbering),
+        tasks: channels.tasks.clone(),
         feed: Arc::clone(&feed),
         channel: Arc::clone(channel),
-        opener: Arc::clone(opener),
-        clock,
+        opener: Arc::clone(&channels.opener),
+        clock: channels.clock,
         stop,
         attempt: Attempt::default(),
         source: 0,
@@ -106,6 +113,11 @@ pub(super) struct Driver {
     ring: Ring,
     demand: watch::Receiver<usize>,
     settings: watch::Receiver<Arc<Channel>>,
+    audience: watch::Receiver<Audience>,
+    /// While somebody watches by HLS, and some time after.
+    packager: Option<Packager>,
+    numbering: Arc<Numbering>,
+    tasks: TaskTracker,
     attempt: Attempt,
     /// The index of the source that was opened last: the lifecycle may be past it already.
     source: usize,
@@ -153,6 +165,7 @@ enum Wake {
     Stop,
     Demand,
     Settings,
+    Audience,
     Timer,
     Opened(Result<Upstream, Error>),
     Piece(Result<Piece, Error>),
@@ -180,7 +193,8 @@ impl Driver {
     async fn wait(&mut self) -> Wake {
         let now = self.clock.now();
         let reads_at = self.input.as_ref().and_then(|input| self.reads_at(input)).filter(|&at| at > now);
-        let timer = [self.life.poll_timeout(), reads_at, self.tick_at()].into_iter().flatten().min();
+        let timers = [self.life.poll_timeout(), reads_at, self.tick_at(), self.packager_ends_at()];
+        let timer = timers.into_iter().flatten().min();
         let clock = self.clock;
         let sleep = async move {
             match timer {
@@ -208,6 +222,7 @@ impl Driver {
             () = self.stop.cancelled() => Wake::Stop,
             _ = self.demand.changed() => Wake::Demand,
             _ = self.settings.changed() => Wake::Settings,
+            _ = self.audience.changed() => Wake::Audience,
             () = sleep => Wake::Timer,
             result = opened => Wake::Opened(result),
             piece = piece => Wake::Piece(piece),
@@ -228,6 +243,7 @@ impl Driver {
             Wake::Stop => self.life.handle_event(now, Event::Shutdown),
             Wake::Demand => self.handle_demand(),
             Wake::Settings => self.handle_settings(now),
+            Wake::Audience => self.handle_audience(now),
             Wake::Timer => {
                 if let Some(input) = &mut self.input
                     && input.resumes_at.is_some_and(|at| at <= now)
@@ -237,6 +253,7 @@ impl Driver {
                     self.life.handle_event(now, Event::Progress(self.attempt));
                 }
                 self.tick_if_due(now);
+                self.end_packager_if_due(now);
                 self.life.handle_timeout(now);
             }
             Wake::Opened(Ok(upstream)) => self.handle_opened(upstream),
@@ -273,6 +290,7 @@ impl Driver {
         self.has_news = true;
         self.life.set_times(times(&self.channel.policy));
         self.ring.set_limits(limits(&self.channel.policy));
+        self.set_packager();
         info!(sources = self.channel.sources.len(), "channel has new settings");
         let sources = self.channel.sources.len();
         self.life.handle_event(now, Event::Reconfigured { sources, current });

@@ -69,9 +69,15 @@ impl Driver {
         if std::mem::take(&mut self.is_store_failing) {
             info!("the store takes what comes again");
         }
+        let base = self.ring.head();
         self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
+        if self.packager.is_some() {
+            let marks = marks.to_vec();
+            self.package(base, &marks);
+        }
         self.splice.clear(KEPT_OUTPUT);
-        if let Err(error) = self.reclaim.release(&self.feed.store, self.ring.tail()) {
+        let tail = self.packaged_tail().map_or(self.ring.tail(), |tail| tail.min(self.ring.tail()));
+        if let Err(error) = self.reclaim.release(&self.feed.store, tail) {
             debug!(%error, "cannot free memory behind the window");
         }
         self.feed.edit_report().last_activity = Timestamp::now();

@@ -65,6 +65,7 @@ impl Resolver<'_> {
             max_viewers: self
                 .number("max_viewers", &typed.max_viewers, u32::MAX.into())
                 .or(defaults.max_viewers),
+            hls: defaults.hls,
         };
         let place = typed.burst.as_ref().or(typed.buffer.as_ref()).map(Spanned::span);
         if let Some(place) = place.filter(|_| policy.burst >= policy.buffer && self.faults.len() == before) {

@@ -1,6 +1,7 @@
 //! From what was typed to what it means: every check, each with its place.
 
 mod channel;
+mod hls;
 mod server;
 mod source;
 mod tls;
@@ -24,12 +25,13 @@ pub(super) fn resolve(file: File, text: &str, path: &Path) -> Result<Config, Err
     let mut resolver = Resolver { text, path, folder, faults: Vec::new() };
     let server = resolver.server(file.server.0);
     let log = resolver.log(file.log.0);
-    let defaults = resolver.policy(&file.stream.0, Policy::default());
+    let (hls, hls_dir) = resolver.hls(file.hls.0);
+    let defaults = resolver.policy(&file.stream.0, Policy { hls, ..Policy::default() });
     let channels = resolver.channels(file.channels, defaults);
     if !resolver.faults.is_empty() {
         return Err(Error::new(resolver.faults));
     }
-    Ok(Config { path: path.into(), server, log, channels })
+    Ok(Config { path: path.into(), server, log, hls_dir, channels })
 }
 
 /// What checks need and where they leave faults. After a fault they go on with a default, which nobody will see.

@@ -14,13 +14,13 @@ lisen = "0.0.0.0:8080""#,
     (
         "[sever]",
         &[
-            r#"1:2: unknown key "sever", expected one of server, log, stream, channels; did you mean "server"?"#,
+            r#"1:2: unknown key "sever", expected one of server, log, stream, hls, channels; did you mean "server"?"#,
         ],
     ),
     (
         r#"[[providers]]
 id = "acme""#,
-        &[r#"1:3: unknown key "providers", expected one of server, log, stream, channels"#],
+        &[r#"1:3: unknown key "providers", expected one of server, log, stream, hls, channels"#],
     ),
     ("[server", &["1:8: not TOML: unclosed table, expected `]`"]),
     (
@@ -456,13 +456,13 @@ listen = "a\q""#,
     (
         "\u{feff}[sever]",
         &[
-            r#"1:2: unknown key "sever", expected one of server, log, stream, channels; did you mean "server"?"#,
+            r#"1:2: unknown key "sever", expected one of server, log, stream, hls, channels; did you mean "server"?"#,
         ],
     ),
     (
         "\u{feff}sever = 1",
         &[
-            r#"1:1: unknown key "sever", expected one of server, log, stream, channels; did you mean "server"?"#,
+            r#"1:1: unknown key "sever", expected one of server, log, stream, hls, channels; did you mean "server"?"#,
         ],
     ),
     (
@@ -498,7 +498,7 @@ headers = { A = "b" }"#,
 listen = true",
         &["2:10: expected a text in quotes, found true"],
     ),
-    ("a.b = 1", &[r#"1:1: unknown key "a", expected one of server, log, stream, channels"#]),
+    ("a.b = 1", &[r#"1:1: unknown key "a", expected one of server, log, stream, hls, channels"#]),
     (
         "[[channels]]
 id = 1",

@@ -17,7 +17,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 pub(super) use self::socket::send;
 pub(super) use self::viewer::{Live, Viewer};
 use super::error::Error;
-use super::forwarded::client_address;
 use super::{App, Peer};
 use crate::config::Channel;
 
@@ -77,16 +76,7 @@ fn watch(
     Extension(peer): Extension<Peer>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let config = app.config();
-    let place = match config.server.max_viewers_per_address {
-        None => None,
-        Some(limit) => {
-            let address = client_address(&config.server, peer, headers);
-            Some(app.addresses.admit(address, limit).ok_or(Error::AddressLimit { limit })?)
-        }
-    };
-    let subscription = app.channels.subscribe(channel, config.server.max_bandwidth);
-    let subscription = subscription.map_err(Error::Refused)?;
+    let (subscription, place) = app.admit(channel, peer, headers)?;
     let viewer = Viewer::new(channel, peer, headers, subscription, place);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));

@@ -1,0 +1,127 @@
+//! A driver's part in HLS: while somebody wants it, the random access points of the store become segments, and each new one a playlist.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use forebay_core::playlist::render::WallClock;
+use forebay_core::segmenter::{self, Segmenter};
+use forebay_core::time::{MediaTime, Moment};
+use forebay_core::ts::splice::Mark;
+use tracing::debug;
+
+use super::Driver;
+use crate::channel::playlist::Playlist;
+use crate::config::Hls;
+
+/// The segments of a channel that is watched by HLS.
+#[derive(Debug)]
+pub(super) struct Packager {
+    segmenter: Segmenter,
+    clock: WallClock,
+    /// When it is given up, if nobody comes until then.
+    until: Option<Moment>,
+}
+
+pub(super) fn settings(hls: &Hls) -> segmenter::Settings {
+    segmenter::Settings { segment: hls.segment, window: hls.segment * hls.window, bytes: hls.max_bytes }
+}
+
+impl Driver {
+    /// There are more or fewer who watch by HLS.
+    pub(super) fn handle_audience(&mut self, now: Moment) {
+        let audience = *self.audience.borrow_and_update();
+        match &mut self.packager {
+            Some(packager) => {
+                let idle_timeout = self.channel.policy.idle_timeout;
+                packager.until = (audience.sessions == 0).then(|| now + idle_timeout);
+                packager.segmenter.set_hasty(audience.near_edge > 0 || packager.has_few());
+            }
+            None if audience.sessions > 0 => self.start_packager(),
+            None => {}
+        }
+    }
+
+    /// The channel has new settings.
+    pub(super) fn set_packager(&mut self) {
+        if let Some(packager) = &mut self.packager {
+            packager.segmenter.set_settings(settings(&self.channel.policy.hls));
+        }
+    }
+
+    /// When the packager is given up.
+    pub(super) fn packager_ends_at(&self) -> Option<Moment> {
+        self.packager.as_ref()?.until
+    }
+
+    /// Gives up a packager that nobody wants.
+    pub(super) fn end_packager_if_due(&mut self, now: Moment) {
+        if self.packager_ends_at().is_some_and(|until| until <= now) {
+            debug!("nobody watches by HLS any more");
+            self.packager = None;
+            self.feed.playlist.send_replace(None);
+        }
+    }
+
+    /// The window holds the past, so there are segments at once.
+    fn start_packager(&mut self) {
+        let entries: Vec<(u64, Mark)> =
+            self.ring.newest().filter_map(|chunk| Some((chunk.start, chunk.entry?))).collect();
+        let newest = entries.first().map_or(MediaTime::default(), |(_, mark)| mark.shown);
+        let hls = &self.channel.policy.hls;
+        let numbers = self.numbering.get(&self.channel.id);
+        let mut packager = Packager {
+            segmenter: Segmenter::new(settings(hls), numbers),
+            clock: WallClock { media: newest, wall: SystemTime::now() },
+            until: None,
+        };
+        // Who has little in store needs the next segment soon.
+        packager.segmenter.set_hasty(self.ring.span() < hls.plenty());
+        debug!(entries = entries.len(), "somebody watches by HLS");
+        let mut has_new = false;
+        for &(at, mark) in entries.iter().rev() {
+            has_new |= packager.segmenter.push(at, mark);
+        }
+        self.packager = Some(packager);
+        if has_new {
+            self.publish();
+        }
+    }
+
+    /// What was written to the store has these marks, at offsets from `base`.
+    pub(super) fn package(&mut self, base: u64, marks: &[Mark]) {
+        let Some(packager) = &mut self.packager else { return };
+        let mut has_new = false;
+        for mark in marks {
+            if packager.clock.media == MediaTime::default() {
+                packager.clock = WallClock { media: mark.shown, wall: SystemTime::now() };
+            }
+            has_new |= packager.segmenter.push(base + mark.at as u64, *mark);
+        }
+        if has_new {
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        let Some(packager) = &mut self.packager else { return };
+        let before = self.feed.playlist.borrow().clone();
+        let playlist = Playlist::new(&mut packager.segmenter, packager.clock, before.as_deref());
+        packager.segmenter.set_hasty(self.audience.borrow().near_edge > 0 || packager.has_few());
+        if self.numbering.set(&self.channel.id, packager.segmenter.numbers()) {
+            let numbering = Arc::clone(&self.numbering);
+            self.tasks.spawn_blocking(move || numbering.write());
+        }
+        self.feed.playlist.send_replace(Some(Arc::new(playlist)));
+    }
+
+    /// The first byte that players may still ask for.
+    pub(super) fn packaged_tail(&self) -> Option<u64> {
+        self.packager.as_ref()?.segmenter.tail()
+    }
+}
+
+impl Packager {
+    fn has_few(&self) -> bool {
+        self.segmenter.listed().len() < segmenter::FEWEST
+    }
+}

@@ -1,0 +1,186 @@
+//! A session: one who watches by HLS, from the first request for a playlist until there has been none for some time.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::segmenter::FEWEST;
+use tokio::time::Instant;
+
+use super::feed::{Feed, Stage, StartFailure, Window};
+use super::playlist::{Piece, Playlist};
+use super::subscription::{SLACK, Subscription};
+
+/// How long a request waits for a second segment: players give up after 8 or 10 s.
+const PATIENCE: Duration = Duration::from_secs(7);
+
+/// How long it waits for the first one beyond the time for a picture: the longest group of pictures that there is.
+const FIRST_SEGMENT: Duration = Duration::from_secs(10);
+
+/// Who watches by HLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Audience {
+    /// How many.
+    pub(super) sessions: usize,
+    /// How many of them began with so little that the next segment must come soon.
+    pub(super) near_edge: usize,
+}
+
+/// One who watches a channel by HLS. Dropping it is leaving.
+#[derive(Debug)]
+pub struct Session {
+    subscription: Subscription,
+    is_near_edge: AtomicBool,
+    has_begun: AtomicBool,
+    sent: AtomicU64,
+}
+
+/// Why there is no playlist.
+#[derive(Debug, Clone)]
+pub enum NoPlaylist {
+    /// No source answered in time.
+    Failed(Arc<StartFailure>),
+    /// There is a picture, but no random access point after it for too long.
+    NoSegment,
+    /// The channel was removed, or the process is ending.
+    Ended,
+}
+
+impl Session {
+    /// Turns a subscription into a session.
+    pub fn new(subscription: Subscription) -> Self {
+        subscription.feed.audience.send_modify(|audience| audience.sessions += 1);
+        Self {
+            subscription,
+            is_near_edge: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
+            sent: AtomicU64::new(0),
+        }
+    }
+
+    fn feed(&self) -> &Arc<Feed> {
+        &self.subscription.feed
+    }
+
+    /// Whether nothing more is to be had from it: the next request begins another.
+    pub fn is_over(&self) -> bool {
+        is_over(&self.feed().windows[0].borrow())
+    }
+
+    /// The playlist as it is now. The first time this waits until there are two segments: with one, a player would have nothing to go on
+    /// with when it ends.
+    pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
+        let mut playlists = self.feed().playlist.subscribe();
+        let mut window = self.feed().windows[0].subscribe();
+        let has = |count: usize| {
+            move |playlist: &Option<Arc<Playlist>>| {
+                playlist.as_ref().is_some_and(|list| list.listed().len() >= count)
+            }
+        };
+        let start = Instant::now();
+        let start_timeout = self.feed().channel.borrow().policy.start_timeout + SLACK;
+        let last = start + start_timeout + FIRST_SEGMENT;
+        let patience = start + PATIENCE;
+        let ready = tokio::select! {
+            biased;
+            Ok(playlist) = playlists.wait_for(has(FEWEST)) => playlist.clone(),
+            _ = window.wait_for(is_over) => None,
+            () = tokio::time::sleep_until(patience) => None,
+        };
+        let ready = match ready {
+            Some(playlist) => Some(playlist),
+            None if self.is_over() => None,
+            None => tokio::select! {
+                biased;
+                Ok(playlist) = playlists.wait_for(has(1)) => playlist.clone(),
+                _ = window.wait_for(is_over) => None,
+                () = tokio::time::sleep_until(last) => None,
+            },
+        };
+        if let Some(playlist) = ready {
+            return Ok(playlist);
+        }
+        match &self.feed().windows[0].borrow().stage {
+            Stage::Failed(failure) => Err(NoPlaylist::Failed(Arc::clone(failure))),
+            Stage::Ended => Err(NoPlaylist::Ended),
+            Stage::Starting | Stage::Started => Err(NoPlaylist::NoSegment),
+        }
+    }
+
+    /// Notes that the viewer got this playlist; true the first time.
+    pub fn begin(&self, playlist: &Playlist) -> bool {
+        if self.has_begun.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        let hls = self.feed().channel.borrow().policy.hls;
+        if playlist.length() < hls.plenty() {
+            self.is_near_edge.store(true, Ordering::Relaxed);
+            self.feed().audience.send_modify(|audience| audience.near_edge += 1);
+        }
+        true
+    }
+
+    /// The target duration of the playlist, if there is one.
+    pub fn target_duration(&self) -> Option<Duration> {
+        self.feed().playlist.borrow().as_ref().map(|playlist| Duration::from_secs(playlist.target_duration))
+    }
+
+    /// Whether it has got a playlist.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of segments handed out.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes that were handed out.
+    pub fn count(&self, bytes: u64) {
+        self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+fn is_over(window: &Window) -> bool {
+    matches!(window.stage, Stage::Failed(_) | Stage::Ended)
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let near_edge = usize::from(*self.is_near_edge.get_mut());
+        self.feed().audience.send_modify(|audience| {
+            audience.sessions -= 1;
+            audience.near_edge -= near_edge;
+        });
+    }
+}
+
+/// A segment of an open channel, to be sent.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    feed: Arc<Feed>,
+    piece: Arc<Piece>,
+}
+
+impl Reader {
+    /// The segment with this number, if it is there.
+    pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
+        let playlist = feed.playlist.borrow().clone()?;
+        Some(Self { feed: Arc::clone(feed), piece: Arc::clone(playlist.find(number)?) })
+    }
+
+    /// Its size in bytes.
+    pub fn len(&self) -> u64 {
+        self.piece.len()
+    }
+
+    /// Bytes from `at` to `end` of it, not all of them if they are many. Those who read the same at the same time share it.
+    pub fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
+        let bytes = self.piece.read(&self.feed.store, at, end)?;
+        let bytes = bytes.ok_or_else(|| io::Error::other("the segment is gone"))?;
+        self.feed.counts.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,151 @@
+//! A channel's HLS playlist as it is published: made once for each new segment, whoever asks.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use forebay_core::playlist::render::{Listing, WallClock};
+use forebay_core::segmenter::{Segment, Segmenter};
+
+use super::store::Store;
+
+/// Read and sent at once, in bytes: a few sends to a socket.
+const BLOCK: u64 = 256 * 1024;
+
+/// Where its segments are, as seen from the playlist: the same from each of its addresses.
+const PREFIX: &str = "hls/segment_";
+
+/// What a channel's players need to know.
+#[derive(Debug)]
+pub struct Playlist {
+    /// The text, and the same compressed.
+    pub text: Bytes,
+    /// The text, compressed by gzip.
+    pub gzip: Bytes,
+    /// Another one for each other text (an entity tag).
+    pub tag: String,
+    /// The target duration in seconds.
+    pub target_duration: u64,
+    /// The media sequence number of the first segment that it names.
+    pub media_sequence: u64,
+    /// How many discontinuities lie before that.
+    pub discontinuity_sequence: u64,
+    /// All segments that are there, those that it does not name any more first.
+    segments: Vec<Arc<Piece>>,
+    listed: usize,
+}
+
+/// A segment, and what is read of it now.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// Where it lies, and how long it plays.
+    pub(super) segment: Segment,
+    /// What somebody is being sent: others who ask meanwhile share it.
+    blocks: Box<[Mutex<Weak<Vec<u8>>>]>,
+}
+
+impl Piece {
+    fn new(segment: Segment) -> Self {
+        let blocks = (0..(segment.end - segment.start).div_ceil(BLOCK)).map(|_| Mutex::default()).collect();
+        Self { segment, blocks }
+    }
+
+    /// Its size in bytes.
+    pub(super) fn len(&self) -> u64 {
+        self.segment.end - self.segment.start
+    }
+
+    /// Bytes from `at` to `end` of it, not all of them if they are many; `None` when they are gone.
+    pub(super) fn read(&self, store: &Store, at: u64, end: u64) -> io::Result<Option<Bytes>> {
+        let index = at / BLOCK;
+        let start = index * BLOCK;
+        let block_end = self.len().min(start + BLOCK);
+        let offset = |number: u64| usize::try_from(number - start).map_err(io::Error::other);
+        let range = offset(at)?..offset(end.min(block_end))?;
+        let block = &self.blocks[usize::try_from(index).map_err(io::Error::other)?];
+        // Whoever comes first reads, and the others wait for it: it is no more than a copy.
+        let mut shared = block.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = shared.upgrade() {
+            return Ok(Some(Bytes::from_owner(Shared(bytes)).slice(range)));
+        }
+        let (start, end) = (self.segment.start + start, self.segment.start + block_end);
+        let Some(bytes) = store.read(start, end)? else { return Ok(None) };
+        let bytes = Arc::new(Vec::from(bytes));
+        *shared = Arc::downgrade(&bytes);
+        Ok(Some(Bytes::from_owner(Shared(bytes)).slice(range)))
+    }
+}
+
+struct Shared(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Playlist {
+    /// What `segmenter` has now; `before` is what it had last.
+    pub(super) fn new(segmenter: &mut Segmenter, clock: WallClock, before: Option<&Self>) -> Self {
+        let mut known = before.map(|before| before.segments.as_slice()).unwrap_or_default();
+        let segments: Vec<Arc<Piece>> = segmenter
+            .segments()
+            .map(|&segment| {
+                let at = known.iter().position(|piece| piece.segment == segment);
+                known = at.map_or(known, |at| &known[at..]);
+                at.map_or_else(|| Arc::new(Piece::new(segment)), |_| Arc::clone(&known[0]))
+            })
+            .collect();
+        let named: Vec<Segment> = segmenter.listed().copied().collect();
+        let listing = Listing::new(segmenter, &named, clock);
+        let text = listing.render(PREFIX);
+        let [first, last] =
+            [named.first(), named.last()].map(|segment| segment.map_or(0, |segment| segment.number));
+        Self {
+            gzip: compress(text.as_bytes()),
+            text: text.into(),
+            tag: format!("{first}-{last}-{}", listing.discontinuity_sequence),
+            target_duration: listing.target_duration,
+            media_sequence: first,
+            discontinuity_sequence: listing.discontinuity_sequence,
+            listed: named.len(),
+            segments,
+        }
+    }
+
+    /// The segments that it names.
+    pub(super) fn listed(&self) -> &[Arc<Piece>] {
+        &self.segments[self.segments.len() - self.listed..]
+    }
+
+    /// How many segments it names.
+    pub fn count(&self) -> usize {
+        self.listed
+    }
+
+    /// How long they play.
+    pub fn length(&self) -> Duration {
+        self.listed().iter().map(|piece| piece.segment.duration()).sum()
+    }
+
+    /// The segment with this number, named or not any more.
+    pub(super) fn find(&self, number: u64) -> Option<&Arc<Piece>> {
+        let first = self.segments.first()?.segment.number;
+        self.segments.get(usize::try_from(number.checked_sub(first)?).ok()?)
+    }
+
+    /// The bytes of the store that all segments take, those that it does not name any more too.
+    pub fn bytes(&self) -> u64 {
+        let ends = self.segments.first().zip(self.segments.last());
+        ends.map_or(0, |(first, last)| last.segment.end - first.segment.start)
+    }
+}
+
+fn compress(text: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(text).and_then(|()| encoder.finish());
+    written.expect("a vector takes all").into()
+}

@@ -1,0 +1,41 @@
+//! `[hls]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::Hls;
+use super::super::file::{HlsFile, TypedSize};
+use super::super::units::{Limits, limits_ms};
+use super::Resolver;
+
+/// Shorter ones cost more requests than they save time; longer ones than key frames are apart help nobody.
+const SEGMENT: Limits<Duration> = limits_ms(500, 30_000);
+
+/// Playlists of more are slow to read for a set-top box.
+const MAX_WINDOW: u32 = 1000;
+
+/// RFC 8216, section 6.2.2: no fewer than three target durations.
+const MIN_WINDOW: u32 = 3;
+
+const MAX_BYTES: Limits<u64> = Limits { min: 1 << 20, max: 64 << 30 };
+
+impl Resolver<'_> {
+    /// How channels become HLS, and the folder for it.
+    pub(super) fn hls(&mut self, typed: HlsFile) -> (Hls, PathBuf) {
+        let HlsFile { segment, window, max_bytes, dir } = typed;
+        let default = Hls::default();
+        let at_least = |&number: &i64| match u32::try_from(number) {
+            Ok(number) if (MIN_WINDOW..=MAX_WINDOW).contains(&number) => Ok(number),
+            _ => Err(format!("{number} is out of range, expected {MIN_WINDOW} to {MAX_WINDOW}")),
+        };
+        let hls = Hls {
+            segment: self.duration("segment", &segment, &SEGMENT).unwrap_or(default.segment),
+            window: self.checked("window", window.as_ref(), at_least).unwrap_or(default.window),
+            max_bytes: self
+                .checked("max_bytes", max_bytes.as_ref(), |bytes: &TypedSize| bytes.within(&MAX_BYTES))
+                .unwrap_or(default.max_bytes),
+        };
+        let dir = self.words("dir", &dir).unwrap_or_else(|| "hls_cache".to_owned());
+        (hls, self.folder.join(dir))
+    }
+}

@@ -1,0 +1,230 @@
+//! A channel as HLS: its playlist and its segments.
+
+mod range;
+mod sessions;
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use self::range::Part;
+use self::sessions::Key;
+pub(super) use self::sessions::Sessions;
+use super::error::Error;
+use super::forwarded::client_address;
+use super::{App, Peer};
+use crate::channel::{Playlist, Reader};
+use crate::config::Channel;
+
+const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+
+/// Pages of other origins may read everything, and what tells them how a transfer went.
+const CORS: [(HeaderName, HeaderValue); 2] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    (
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Date, Age, Content-Length, Content-Range"),
+    ),
+];
+
+/// `GET /stream/{id}/hls` and `/stream/{id}/index.m3u8`.
+pub(super) async fn by_id(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let channel = app.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
+    playlist(&app, &channel, query.as_deref(), peer, &headers).await
+}
+
+/// `GET /api/proxy/channel/{id}/hls`: by id, else by number.
+pub(super) async fn by_number_or_id(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let channel = app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
+    playlist(&app, &channel, query.as_deref(), peer, &headers).await
+}
+
+/// `HEAD` of a playlist: players ask for the type; nothing is opened.
+pub(super) async fn head(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
+    app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
+    Ok((CORS, [(header::CONTENT_TYPE, PLAYLIST_TYPE), (header::CACHE_CONTROL, NO_CACHE)]).into_response())
+}
+
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// `OPTIONS`: what a page of another origin may send.
+pub(super) async fn preflight() -> Response {
+    let allowed = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Range, If-None-Match, Cache-Control"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, CORS, allowed).into_response()
+}
+
+async fn playlist(
+    app: &App,
+    channel: &Arc<Channel>,
+    query: Option<&str>,
+    peer: Peer,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
+    let key = Key::new(channel, query, client_address(&app.config().server, peer, headers), headers);
+    let watched = app.sessions.watch(app, channel, key, peer, headers)?;
+    match watched.session.playlist().await {
+        Ok(playlist) => {
+            watched.begin(&playlist);
+            Ok(answer(&playlist, headers))
+        }
+        Err(reason) => {
+            app.sessions.forget(&watched);
+            Err(Error::NoPlaylist(reason))
+        }
+    }
+}
+
+fn answer(playlist: &Playlist, headers: &HeaderMap) -> Response {
+    // Weak, since it stands for the text and for what it is compressed to.
+    let tag = format!("W/\"{}\"", playlist.tag);
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
+    let is_known = known
+        .flat_map(|tags| tags.split(','))
+        .any(|known| matches!(known.trim(), known if known == tag || known == "*"));
+    let fixed = [
+        (header::CONTENT_TYPE, PLAYLIST_TYPE),
+        (header::CACHE_CONTROL, NO_CACHE),
+        (header::VARY, HeaderValue::from_static("Accept-Encoding")),
+    ];
+    let tag = [(header::ETAG, tag)];
+    if is_known {
+        return (StatusCode::NOT_MODIFIED, CORS, fixed, tag).into_response();
+    }
+    if takes_gzip(headers) {
+        let encoding = [(header::CONTENT_ENCODING, "gzip")];
+        return (CORS, fixed, tag, encoding, playlist.gzip.clone()).into_response();
+    }
+    (CORS, fixed, tag, playlist.text.clone()).into_response()
+}
+
+/// Whether the client says so (RFC 9110, section 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let mut codings = values.flat_map(|value| value.split(','));
+    codings.any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let is_refused = parts
+            .filter_map(|part| part.strip_prefix("q="))
+            .any(|q| q.trim_end_matches(['0', '.']).is_empty());
+        name.eq_ignore_ascii_case("gzip") && !is_refused
+    })
+}
+
+/// `GET /stream/{id}/hls/segment_N.ts`.
+pub(super) async fn segment(
+    State(app): State<App>,
+    Path((id, name)): Path<(String, String)>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let (channel, segment) = find(&app, id, &name)?;
+    let key = Key::new(&channel, None, client_address(&app.config().server, peer, &headers), &headers);
+    let watched = app.sessions.touch(&key);
+    let part = Part::of(&headers, segment.len());
+    let (at, end) = match part {
+        Part::Whole => (0, segment.len()),
+        Part::Some { start, end } => (start, end),
+        Part::None => {
+            let range = format!("bytes */{}", segment.len());
+            return Ok(
+                (StatusCode::RANGE_NOT_SATISFIABLE, CORS, [(header::CONTENT_RANGE, range)]).into_response()
+            );
+        }
+    };
+    let body = Body::from_stream(stream::try_unfold(
+        (segment.clone(), watched, at),
+        move |(segment, watched, at)| async move {
+            if at == end {
+                return Ok::<_, io::Error>(None);
+            }
+            let bytes: Bytes = segment.read(at, end)?;
+            if let Some(watched) = &watched {
+                watched.session.count(bytes.len() as u64);
+            }
+            let at = at + bytes.len() as u64;
+            Ok(Some((bytes, (segment, watched, at))))
+        },
+    ));
+    let mut response = describe(end - at).into_response();
+    *response.body_mut() = body;
+    if part != Part::Whole {
+        let range = format!("bytes {at}-{}/{}", end - 1, segment.len());
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        response
+            .headers_mut()
+            .extend(HeaderValue::try_from(range).ok().map(|range| (header::CONTENT_RANGE, range)));
+    }
+    Ok(response)
+}
+
+/// `HEAD` of a segment.
+pub(super) async fn head_segment(
+    State(app): State<App>,
+    Path((id, name)): Path<(String, String)>,
+) -> Result<Response, Error> {
+    let (_, segment) = find(&app, id, &name)?;
+    Ok(describe(segment.len()).into_response())
+}
+
+fn find(app: &App, id: String, name: &str) -> Result<(Arc<Channel>, Reader), Error> {
+    let channel = app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
+    let number = name.strip_prefix("segment_").and_then(|name| name.strip_suffix(".ts")?.parse().ok());
+    let segment = number.and_then(|number| app.channels.segment(&channel.id, number));
+    let segment = segment.ok_or_else(|| Error::NoSegment(name.to_owned()))?;
+    Ok((channel, segment))
+}
+
+/// A segment never changes, and its number never comes again.
+fn describe(length: u64) -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("video/mp2t")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600, immutable")),
+        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+        (header::CONTENT_LENGTH, length.into()),
+    ];
+    (CORS, headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_those_who_take_it() {
+        for (accepts, takes) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, accepts.parse().unwrap())]);
+            assert_eq!(takes_gzip(&headers), takes, "{accepts}");
+        }
+    }
+}

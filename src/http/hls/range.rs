@@ -1,0 +1,69 @@
+//! The part of a segment that a request wants (RFC 9110, section 14).
+
+use http::{HeaderMap, header};
+
+/// What is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it: nothing else was asked for, or nothing that we understand.
+    Whole,
+    /// From `start` to `end`, which is not included.
+    Some { start: u64, end: u64 },
+    /// It has nothing of what was asked for.
+    None,
+}
+
+impl Part {
+    /// What `headers` ask for of `length` bytes.
+    pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {
+        let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+        range.and_then(|range| parse(range, length)).unwrap_or(Self::Whole)
+    }
+}
+
+/// `None` for several ranges and what is no range: both may be ignored.
+fn parse(range: &str, length: u64) -> Option<Part> {
+    let (first, last) = range.trim().strip_prefix("bytes=")?.split_once('-')?;
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let (start, end) = if first.trim().is_empty() {
+        let count = number(last)?.min(length);
+        (length - count, length)
+    } else if last.trim().is_empty() {
+        (number(first)?, length)
+    } else {
+        let (first, last) = (number(first)?, number(last)?);
+        if last < first {
+            return None;
+        }
+        (first, length.min(last.saturating_add(1)))
+    };
+    Some(if start < end { Part::Some { start, end } } else { Part::None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_a_part_of_what_there_is() {
+        let some = |start, end| Part::Some { start, end };
+        for (range, part) in [
+            ("bytes=0-", some(0, 1000)),
+            ("bytes=0-0", some(0, 1)),
+            ("bytes=10-19", some(10, 20)),
+            ("bytes=990-2000", some(990, 1000)),
+            ("bytes=-10", some(990, 1000)),
+            ("bytes=-5000", some(0, 1000)),
+            ("bytes=1000-", Part::None),
+            ("bytes=-0", Part::None),
+            ("bytes=20-10", Part::Whole),
+            ("bytes=0-1,5-6", Part::Whole),
+            ("bytes=0-18446744073709551615", some(0, 1000)),
+            ("lines=1-2", Part::Whole),
+        ] {
+            let headers = HeaderMap::from_iter([(header::RANGE, range.parse().unwrap())]);
+            assert_eq!(Part::of(&headers, 1000), part, "{range}");
+        }
+        assert_eq!(Part::of(&HeaderMap::new(), 1000), Part::Whole);
+    }
+}

@@ -1,0 +1,179 @@
+//! Who watches by HLS. A player makes many requests; what they have in common is a session.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, header};
+use tokio_util::sync::CancellationToken;
+use tracing::{Span, info, info_span};
+
+use crate::channel::{Playlist, Session};
+use crate::config::{Channel, ChannelId};
+use crate::http::admission::Place;
+use crate::http::error::Error;
+use crate::http::{App, Peer};
+
+/// A session is over after so many target durations without a request.
+const MAX_SILENCE: u32 = 3;
+
+/// The target duration of a channel that has no playlist yet.
+const USUAL_TARGET: Duration = Duration::from_secs(6);
+
+/// How often is looked for sessions that are over.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The most sessions at a time: who changes names with each request gets no further than this. As many as connections, by default.
+const MAX_SESSIONS: usize = 65_536;
+
+/// The longest that names a viewer, in bytes; what is longer is cut.
+const MAX_NAME: usize = 256;
+
+/// What the requests of one player have in common: the channel, and a token, else an address and a `User-Agent`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    channel: ChannelId,
+    who: Who,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Who {
+    Token(Box<str>),
+    Client { address: IpAddr, agent: Box<str> },
+}
+
+impl Key {
+    pub(super) fn new(channel: &Channel, query: Option<&str>, address: IpAddr, headers: &HeaderMap) -> Self {
+        let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let token = pairs.clone().find(|(key, value)| *key == "token" && !value.is_empty());
+        let who = match token {
+            Some((_, token)) => Who::Token(cut(token).into()),
+            None => Who::Client { address, agent: agent(headers).into() },
+        };
+        Self { channel: channel.id.clone(), who }
+    }
+}
+
+fn agent(headers: &HeaderMap) -> &str {
+    cut(headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-"))
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_NAME)]
+}
+
+/// The sessions of all channels.
+#[derive(Debug, Clone, Default)]
+pub(in crate::http) struct Sessions(Arc<Mutex<HashMap<Key, Arc<Watched>>>>);
+
+/// A session, and whose it is.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) session: Session,
+    key: Key,
+    peer: Peer,
+    agent: Box<str>,
+    since: Instant,
+    /// When it is over, if no request comes until then.
+    until: Mutex<Instant>,
+    _place: Option<Place>,
+}
+
+impl Sessions {
+    /// The session of `key`, a new one if there is none.
+    pub(super) fn watch(
+        &self,
+        app: &App,
+        channel: &Arc<Channel>,
+        key: Key,
+        peer: Peer,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Watched>, Error> {
+        let mut sessions = self.sessions();
+        if let Some(watched) = sessions.get(&key) {
+            if !watched.session.is_over() {
+                watched.touch();
+                return Ok(Arc::clone(watched));
+            }
+            sessions.remove(&key);
+        }
+        if sessions.len() >= MAX_SESSIONS {
+            return Err(Error::SessionLimit { limit: MAX_SESSIONS });
+        }
+        let (subscription, place) = app.admit(channel, peer, headers)?;
+        let watched = Arc::new(Watched {
+            session: Session::new(subscription),
+            key: key.clone(),
+            peer,
+            agent: agent(headers).into(),
+            since: Instant::now(),
+            until: Mutex::new(Instant::now() + USUAL_TARGET * MAX_SILENCE),
+            _place: place,
+        });
+        sessions.insert(key, Arc::clone(&watched));
+        Ok(watched)
+    }
+
+    /// The session of `key`, if there is one, which goes on.
+    pub(super) fn touch(&self, key: &Key) -> Option<Arc<Watched>> {
+        let watched = self.sessions().get(key).cloned()?;
+        watched.touch();
+        Some(watched)
+    }
+
+    /// Ends a session for which there is no playlist.
+    pub(super) fn forget(&self, watched: &Arc<Watched>) {
+        let mut sessions = self.sessions();
+        if sessions.get(&watched.key).is_some_and(|current| Arc::ptr_eq(current, watched)) {
+            sessions.remove(&watched.key);
+        }
+    }
+
+    /// Ends sessions whose time has come, until `stop`.
+    pub(in crate::http) async fn run(&self, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let now = Instant::now();
+            // Who waits for a playlist, or is being sent a segment, is there.
+            self.sessions().retain(|_, watched| Arc::strong_count(watched) > 1 || *watched.until() > now);
+        }
+        self.sessions().clear();
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Key, Arc<Watched>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    fn touch(&self) {
+        let target = self.session.target_duration().unwrap_or(USUAL_TARGET);
+        *self.until() = Instant::now() + target * MAX_SILENCE;
+    }
+
+    fn until(&self) -> MutexGuard<'_, Instant> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The session has got a playlist.
+    pub(super) fn begin(&self, playlist: &Playlist) {
+        if self.session.begin(playlist) {
+            self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
+        }
+        self.touch();
+    }
+
+    fn span(&self) -> Span {
+        let Peer(peer) = self.peer;
+        info_span!("session", channel = %self.key.channel, %peer, agent = &*self.agent, kind = "hls")
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if self.session.has_begun() {
+            let (seconds, bytes) = (self.since.elapsed().as_secs(), self.session.sent());
+            self.span().in_scope(|| info!(seconds, bytes, "viewer left"));
+        }
+    }
+}
