@@ -25,6 +25,7 @@ pub struct Behaviour {
     pub(super) required: Vec<(String, String)>,
     pub(super) garbage: Vec<u8>,
     pub(super) ending: Option<(Duration, Ending)>,
+    pub(super) bytes_per_second: Option<u32>,
 }
 
 /// The body, and the status that goes with it.
@@ -35,6 +36,7 @@ pub(super) enum Answer {
     Junk { content_type: String },
     Fixed(Reply),
     Handler(Arc<dyn Fn(&Request) -> Reply + Send + Sync>),
+    Chooser(Arc<dyn Fn(&Request) -> Behaviour + Send + Sync>),
 }
 
 /// A finite answer.
@@ -93,22 +95,14 @@ impl Behaviour {
             required: Vec::new(),
             garbage: Vec::new(),
             ending: None,
+            bytes_per_second: None,
         }
     }
 
     /// An endless loop of the clip at the pace of its own clock, with PCR, PTS, DTS and continuity counters
     /// rewritten so that the seam does not show. Delimited by the end of the connection, `video/mp2t`.
     pub fn ts(clip: Arc<Clip>) -> Self {
-        Self::new(Answer::Ts(Playout {
-            clip,
-            content_type: "video/mp2t".into(),
-            start_at: Duration::ZERO,
-            burst: Duration::ZERO,
-            live_since: None,
-            shift_90k: 0,
-            packet_size: 188,
-            defects: Vec::new(),
-        }))
+        Self::new(Answer::Ts(Playout::new(clip)))
     }
 
     /// Any finite answer with its length given.
@@ -142,6 +136,18 @@ impl Behaviour {
     /// An answer worked out for each request: live playlists, for example.
     pub fn handler(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self::new(Answer::Handler(Arc::new(answer)))
+    }
+
+    /// A behaviour worked out for each request, where the way of answering changes too.
+    pub fn chooser(choose: impl Fn(&Request) -> Self + Send + Sync + 'static) -> Self {
+        Self::new(Answer::Chooser(Arc::new(choose)))
+    }
+
+    /// Sends a finite body no faster than this.
+    #[must_use]
+    pub fn slowly(mut self, bytes_per_second: u32) -> Self {
+        self.bytes_per_second = Some(bytes_per_second);
+        self
     }
 
     /// Begins at this position of the clip.
@@ -223,7 +229,9 @@ impl Behaviour {
                 *content_type = value.into();
             }
             Answer::Fixed(reply) => reply.content_type = value.into(),
-            Answer::Refuse | Answer::Handler(_) => panic!("this behaviour has no content type to set"),
+            Answer::Refuse | Answer::Handler(_) | Answer::Chooser(_) => {
+                panic!("this behaviour has no content type to set")
+            }
         }
         self
     }
@@ -303,10 +311,34 @@ impl Behaviour {
         self
     }
 
+    /// What is to be done with this request: what a chooser chose, with what was demanded of all.
+    pub(super) fn chosen(self, request: &Request) -> Self {
+        let Answer::Chooser(choose) = &self.answer else { return self };
+        let mut chosen = choose(request).chosen(request);
+        chosen.required.extend(self.required);
+        chosen.answer_after += self.answer_after;
+        chosen
+    }
+
     fn playout(mut self, change: impl FnOnce(&mut Playout)) -> Self {
         let Answer::Ts(playout) = &mut self.answer else { panic!("only a transport stream can do this") };
         change(playout);
         self
+    }
+}
+
+impl Playout {
+    pub(super) fn new(clip: Arc<Clip>) -> Self {
+        Self {
+            clip,
+            content_type: "video/mp2t".into(),
+            start_at: Duration::ZERO,
+            burst: Duration::ZERO,
+            live_since: None,
+            shift_90k: 0,
+            packet_size: 188,
+            defects: Vec::new(),
+        }
     }
 }
 
@@ -325,6 +357,7 @@ impl fmt::Debug for Answer {
             Self::Junk { content_type } => f.debug_tuple("Junk").field(content_type).finish(),
             Self::Fixed(reply) => f.debug_tuple("Fixed").field(reply).finish(),
             Self::Handler(_) => f.write_str("Handler"),
+            Self::Chooser(_) => f.write_str("Chooser"),
         }
     }
 }

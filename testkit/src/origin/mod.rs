@@ -75,6 +75,7 @@ struct Route {
 struct Counts {
     open: usize,
     opened: usize,
+    most: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -131,7 +132,8 @@ impl Origin {
         self.shared.tls.as_ref().expect("this origin was started without TLS")
     }
 
-    /// Serves this from now on at this path, given with or without a query. Live connections are left alone.
+    /// Serves this from now on at this path, given with or without a query, or with `*` as its last segment for
+    /// all that lies below a folder and is not served otherwise. Live connections are left alone.
     pub fn serve(&self, path: &str, behaviour: Behaviour) -> &Self {
         *lock(&self.shared.route(path).behaviour) = Some(behaviour);
         self
@@ -176,6 +178,11 @@ impl Origin {
         self.shared.route(path).counts.borrow().opened
     }
 
+    /// The most connections of this path that were open at once.
+    pub fn most_connections(&self, path: &str) -> usize {
+        self.shared.route(path).counts.borrow().most
+    }
+
     /// All requests so far, in order.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.shared.requests).clone()
@@ -207,7 +214,7 @@ impl Origin {
     async fn wait(&self, path: &str, limit: Duration, wanted: &str, met: impl Fn(&Counts) -> bool) {
         let mut counts = self.shared.route(path).counts.subscribe();
         if timeout(limit, counts.wait_for(met)).await.is_err() {
-            let Counts { open, opened } = *counts.borrow();
+            let Counts { open, opened, .. } = *counts.borrow();
             panic!("{path}: waited {limit:?} for {wanted}; {open} are open and {opened} were opened");
         }
     }
@@ -247,12 +254,14 @@ impl Shared {
         lock(&self.routes).entry(path.into()).or_default().clone()
     }
 
-    /// The route that serves a target: the one with its query, or else the one for its path.
+    /// The route that serves a target: the one with its query, or the one for its path, or the one for the nearest
+    /// folder.
     fn find(&self, target: &str) -> Option<(Arc<Route>, Behaviour)> {
         let routes = lock(&self.routes);
         let path = target.split('?').next().unwrap_or(target);
-        [target, path].into_iter().find_map(|key| {
-            let route = routes.get(key)?;
+        let folders = path.rmatch_indices('/').map(|(at, _)| format!("{}/*", &path[..at]));
+        [target, path].into_iter().map(str::to_owned).chain(folders).find_map(|key| {
+            let route = routes.get(&key)?;
             let behaviour = lock(&route.behaviour).clone()?;
             Some((route.clone(), behaviour))
         })

@@ -18,6 +18,8 @@ use super::{Request, Route, Shared, lock};
 /// How often media is sent. Short against the 40 ms of a picture, long against the cost of a wake-up.
 const TICK: Duration = Duration::from_millis(20);
 
+const TICKS_PER_SECOND: usize = 50;
+
 /// Junk per tick: about 1 Mbit/s.
 const JUNK_PER_TICK: usize = 2500;
 
@@ -52,6 +54,7 @@ impl Counted {
         route.counts.send_modify(|counts| {
             counts.open += 1;
             counts.opened += 1;
+            counts.most = counts.most.max(counts.open);
         });
         Self(route)
     }
@@ -91,6 +94,7 @@ async fn exchange(shared: &Shared, mut stream: impl Socket) -> io::Result<()> {
         stream.write_all(&fixed(&missing, &Behaviour::status(404, "", ""), &request)).await?;
         return stream.shutdown().await;
     };
+    let behaviour = behaviour.chosen(&request);
     let mut kills = route.kills.subscribe();
     let counted = Counted::new(route);
     let (mut reader, mut writer) = split(stream);
@@ -166,6 +170,7 @@ async fn answer(
     match &behaviour.answer {
         Answer::Refuse => Ok(Close::WithReset),
         Answer::Fixed(reply) => finite(reply, behaviour, request, writer).await,
+        Answer::Chooser(_) => unreachable!("a connection asks the chooser before it answers"),
         Answer::Handler(answer) => finite(&answer(request), behaviour, request, writer).await,
         Answer::Ts(playout) => {
             let start = start(behaviour, request, &playout.content_type, writer).await?;
@@ -242,7 +247,16 @@ async fn finite(
 ) -> io::Result<Close> {
     let begun = Instant::now();
     let Some((span, ending)) = behaviour.ending.filter(|_| request.method != "HEAD") else {
-        writer.write_all(&fixed(reply, behaviour, request)).await?;
+        let whole = fixed(reply, behaviour, request);
+        let Some(rate) = behaviour.bytes_per_second else {
+            writer.write_all(&whole).await?;
+            return Ok(Close::Gracefully);
+        };
+        let mut ticks = interval(TICK);
+        for share in whole.chunks((rate as usize / TICKS_PER_SECOND).max(1)) {
+            ticks.tick().await;
+            writer.write_all(share).await?;
+        }
         return Ok(Close::Gracefully);
     };
     let length = behaviour.claimed_length.unwrap_or(reply.body.len() as u64);
