@@ -1,5 +1,6 @@
 //! Real media, made by the real ffmpeg when a test first asks for it, and kept in `target/test-media`.
 
+mod fragmented;
 mod recipe;
 mod subtitles;
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+pub use fragmented::Tracks;
 pub use recipe::Kind;
 
 use crate::ts::{Checker, PACKET_SIZE, Packet, Pes, PmtStream, demux};
@@ -47,17 +49,7 @@ impl Clip {
         fs::create_dir_all(&folder)
             .unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
         let path = folder.join(recipe.file_name());
-        if !path.exists() {
-            // Many test processes start at once; one of them makes the clip. The lock goes with the process, and
-            // the file appears under its name only when it is whole.
-            let lock_path = path.with_extension("lock");
-            let lock = File::create(&lock_path)
-                .unwrap_or_else(|error| panic!("cannot make {}: {error}", lock_path.display()));
-            lock.lock().unwrap_or_else(|error| panic!("cannot lock {}: {error}", lock_path.display()));
-            if !path.exists() {
-                recipe.make(&path);
-            }
-        }
+        make_once(&path, || recipe.make(&path));
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
         Self { path: Some(path), ..Self::from_bytes(&format!("{kind:?}"), bytes, recipe::LENGTH) }
     }
@@ -186,6 +178,21 @@ impl fmt::Debug for Clip {
             .field("bytes", &self.bytes.len())
             .field("duration", &self.duration)
             .finish_non_exhaustive()
+    }
+}
+
+/// Makes a file unless it is there. Many test processes start at once; one of them makes it. The lock goes with the
+/// process, and `make` lets the file appear under its name only when it is whole.
+fn make_once(path: &Path, make: impl FnOnce()) {
+    if path.exists() {
+        return;
+    }
+    let lock_path = path.with_extension("lock");
+    let lock = File::create(&lock_path)
+        .unwrap_or_else(|error| panic!("cannot make {}: {error}", lock_path.display()));
+    lock.lock().unwrap_or_else(|error| panic!("cannot lock {}: {error}", lock_path.display()));
+    if !path.exists() {
+        make();
     }
 }
 

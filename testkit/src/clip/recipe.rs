@@ -25,6 +25,8 @@ pub enum Kind {
     /// Another encoder for the same programme: 854x480, groups of 1 s, other PIDs (PMT 0x1100, from 0x300),
     /// service 77, a timeline 50,000 s later, another picture and tone.
     H264AacB,
+    /// As [`Kind::H264Aac`] in groups of 0.4 s, which divide its length: for short HLS segments.
+    ShortGop,
     /// H.264 in open groups of 2 s with three B pictures, two audio tracks (eng, deu), DVB subtitles (eng).
     H264OpenGopSubs,
     /// H.264 in closed groups of 8 s; AAC.
@@ -40,13 +42,16 @@ pub enum Kind {
     Mpeg2Mp2,
     /// AAC alone.
     AudioOnly,
+    /// MP3 alone.
+    Mp3Only,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::H264Aac,
         Self::H264AacB,
+        Self::ShortGop,
         Self::H264OpenGopSubs,
         Self::LongGop,
         Self::NoIdr,
@@ -54,6 +59,7 @@ impl Kind {
         Self::HevcAacB,
         Self::Mpeg2Mp2,
         Self::AudioOnly,
+        Self::Mp3Only,
     ];
 
     pub(super) fn recipe(self) -> Recipe {
@@ -84,6 +90,7 @@ impl Kind {
                 muxer: other,
                 ..base
             },
+            Self::ShortGop => Recipe { video: x264("keyint=10:min-keyint=10:open-gop=0"), ..base },
             Self::H264OpenGopSubs => Recipe {
                 video: x264("keyint=50:min-keyint=50:open-gop=1:bframes=3"),
                 extra: Extra::SecondTrackAndSubtitles,
@@ -130,6 +137,19 @@ impl Kind {
             },
             // One frame in each PES packet, since the clock comes with their starts.
             Self::AudioOnly => Recipe { picture: None, muxer: "-pes_payload_size 0", ..base },
+            Self::Mp3Only => Recipe {
+                picture: None,
+                muxer: "-pes_payload_size 0",
+                // Without a reservoir no frame borrows from the one before, which is another at the seam.
+                sound: Sound {
+                    frames: 800,
+                    frame: 1152,
+                    priming: 1,
+                    options: "-c:a libmp3lame -reservoir 0 -b:a 128k",
+                    hertz: 440,
+                },
+                ..base
+            },
         }
     }
 }
