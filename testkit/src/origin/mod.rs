@@ -4,6 +4,7 @@
 //! met. Every answer closes its connection.
 
 mod behaviour;
+mod hls;
 mod playout;
 mod serve;
 mod tls;
@@ -22,6 +23,10 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 pub use behaviour::{Behaviour, Reply};
+pub use hls::{
+    Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, Multicast, Multivariant, Redirect, SegmentTokens,
+    Stats, Text, Uris, Variant,
+};
 use tls::Tls;
 
 /// A running origin. It stops when it is dropped; if one of its tasks has panicked, dropping it panics too.

@@ -86,6 +86,16 @@ impl Player {
         out
     }
 
+    /// Appends this packet of the clip as it is in this round, behind what was sent before.
+    pub(super) fn put(&mut self, packet: usize, round: u64, out: &mut Vec<u8>) {
+        let mut bytes = [0; PACKET_SIZE];
+        bytes.copy_from_slice(self.playout.clip.packet(packet));
+        self.rounds = round;
+        if self.rewrite(&mut bytes, &[]) {
+            self.frame(&bytes, out);
+        }
+    }
+
     /// Rewrites counters and time stamps, and does the damage; false for a packet that is not sent.
     fn rewrite(&mut self, bytes: &mut [u8; PACKET_SIZE], defects: &[Defect]) -> bool {
         let packet = Packet::new(bytes).expect("a clip has whole packets");
