@@ -5,6 +5,7 @@
 mod bad_input;
 mod cli;
 mod failover;
+mod hls;
 mod limits;
 mod on_demand;
 mod playing;

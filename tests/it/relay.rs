@@ -10,6 +10,7 @@ use forebay::config::Config;
 use forebay::upstream::Sources;
 use forebay_testkit::client;
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpSocket;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -34,20 +35,26 @@ pub(crate) struct Relay {
     tls_address: Option<SocketAddr>,
     stop: CancellationToken,
     running: JoinHandle<bool>,
+    /// What it keeps.
+    _folder: TempDir,
 }
 
 impl Relay {
     /// Starts a relay with these channels, in the words of the configuration file.
     pub(crate) fn start(channels: &str) -> Self {
         let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{channels}");
-        let config =
+        let mut config =
             // Of a file that is there, it would take every change.
             Config::parse(&text, Path::new("no-such-file.toml")).unwrap_or_else(|error| panic!("{error}"));
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        if !channels.contains("dir = ") {
+            config.hls_dir = folder.path().to_owned();
+        }
         let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()), Handle::current())
             .expect("a free port is listened on");
         let (address, tls_address, stop) = (app.address(), app.tls_address(), CancellationToken::new());
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { address, tls_address, stop, running }
+        Self { address, tls_address, stop, running, _folder: folder }
     }
 
     /// One channel `one` with these sources and further settings.

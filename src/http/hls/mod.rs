@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -19,6 +19,7 @@ use self::sessions::Key;
 pub(super) use self::sessions::Sessions;
 use super::error::Error;
 use super::forwarded::client_address;
+use super::live::no_body;
 use super::{App, Peer};
 use crate::channel::{Playlist, Reader};
 use crate::config::Channel;
@@ -61,7 +62,8 @@ pub(super) async fn by_number_or_id(
 /// `HEAD` of a playlist: players ask for the type; nothing is opened.
 pub(super) async fn head(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
     app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
-    Ok((CORS, [(header::CONTENT_TYPE, PLAYLIST_TYPE), (header::CACHE_CONTROL, NO_CACHE)]).into_response())
+    let headers = [(header::CONTENT_TYPE, PLAYLIST_TYPE), (header::CACHE_CONTROL, NO_CACHE)];
+    Ok((CORS, headers, no_body()).into_response())
 }
 
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -169,8 +171,7 @@ pub(super) async fn segment(
             Ok(Some((bytes, (segment, watched, at))))
         },
     ));
-    let mut response = describe(end - at).into_response();
-    *response.body_mut() = body;
+    let mut response = (describe(end - at), body).into_response();
     if part != Part::Whole {
         let range = format!("bytes {at}-{}/{}", end - 1, segment.len());
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -187,7 +188,7 @@ pub(super) async fn head_segment(
     Path((id, name)): Path<(String, String)>,
 ) -> Result<Response, Error> {
     let (_, segment) = find(&app, id, &name)?;
-    Ok(describe(segment.len()).into_response())
+    Ok((describe(segment.len()), no_body()).into_response())
 }
 
 fn find(app: &App, id: String, name: &str) -> Result<(Arc<Channel>, Reader), Error> {
@@ -199,7 +200,7 @@ fn find(app: &App, id: String, name: &str) -> Result<(Arc<Channel>, Reader), Err
 }
 
 /// A segment never changes, and its number never comes again.
-fn describe(length: u64) -> impl IntoResponse {
+fn describe(length: u64) -> impl IntoResponseParts {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("video/mp2t")),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600, immutable")),

@@ -56,7 +56,7 @@ pub(super) async fn head_by_number_or_id(
 }
 
 /// Of unknown length: players take a length of 0 for an empty file.
-fn no_body() -> Body {
+pub(super) fn no_body() -> Body {
     Body::from_stream(stream::empty::<Result<Bytes, Infallible>>())
 }
 
