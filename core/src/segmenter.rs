@@ -221,7 +221,7 @@ impl Segmenter {
 
     /// The first byte that is still needed; `None` before there is any.
     pub fn tail(&self) -> Option<u64> {
-        self.segments.front().map(|segment| segment.start).or(self.open.map(|open| open.at))
+        self.segments.front().map(|segment| segment.start).or_else(|| self.open.map(|open| open.at))
     }
 
     /// The discontinuity sequence number of the playlist.
@@ -229,8 +229,8 @@ impl Segmenter {
         self.discontinuity
     }
 
-    /// The target duration in seconds: what no segment is longer than, rounded. It is fixed when this is first asked, by the segments that are
-    /// wanted and the groups of pictures so far: two thirds of a group can be too much or too little of what is wanted.
+    /// The target duration in seconds: what no segment is longer than, rounded. It is fixed when this is first asked: a quarter more than what is
+    /// wanted, which leaves room for the nearest group of pictures, or the longest group that was seen.
     pub fn fix_target_duration(&mut self) -> u64 {
         let wanted = (self.settings.segment * 5 / 4).as_secs_f64().ceil();
         let longest =

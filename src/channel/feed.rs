@@ -282,7 +282,7 @@ impl Feed {
         let mut report = self.edit_report().clone();
         report.viewers = self.viewers();
         report.sessions = self.audience.borrow().sessions;
-        report.playlist = self.playlist.borrow().clone();
+        report.playlist.clone_from(&self.playlist.borrow());
         report.store_bytes = self.store.resident();
         report.viewers_total = self.counts.viewers.load(Ordering::Relaxed);
         report.bytes_sent = self.counts.sent.load(Ordering::Relaxed);

@@ -172,8 +172,8 @@ impl Reader {
     }
 
     /// Its size in bytes.
-    pub fn len(&self) -> u64 {
-        self.piece.len()
+    pub fn size(&self) -> u64 {
+        self.piece.size()
     }
 
     /// Bytes from `at` to `end` of it, not all of them if they are many. Those who read the same at the same time share it.

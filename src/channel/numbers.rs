@@ -162,7 +162,7 @@ impl Numbering {
 
     /// All at once, so that a crash leaves the old file or the new one.
     fn replace(&self, all: &HashMap<String, Written>) -> io::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
         fs::create_dir_all(folder)?;
         let new = self.path.with_extension("json.new");
         fs::write(&new, serde_json::to_vec_pretty(all)?)?;

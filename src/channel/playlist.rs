@@ -54,7 +54,7 @@ impl Piece {
     }
 
     /// Its size in bytes.
-    pub(super) fn len(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.segment.end - self.segment.start
     }
 
@@ -62,7 +62,7 @@ impl Piece {
     pub(super) fn read(&self, store: &Store, at: u64, end: u64) -> io::Result<Option<Bytes>> {
         let index = at / BLOCK;
         let start = index * BLOCK;
-        let block_end = self.len().min(start + BLOCK);
+        let block_end = self.size().min(start + BLOCK);
         let offset = |number: u64| usize::try_from(number - start).map_err(io::Error::other);
         let range = offset(at)?..offset(end.min(block_end))?;
         let block = &self.blocks[usize::try_from(index).map_err(io::Error::other)?];

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::IntoResponse;
 use http::{HeaderMap, Uri, header};
 use url::Url;
@@ -12,23 +12,27 @@ use super::forwarded::base_url;
 use super::{App, Peer};
 use crate::config::Channel;
 
-/// `GET /playlist.m3u`
+/// `GET /playlist.m3u`, and `?format=hls`
 pub(super) async fn playlist(
     State(app): State<App>,
+    RawQuery(query): RawQuery,
     Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
 ) -> impl IntoResponse {
     let base = base_url(&app.config().server, peer, &uri, &headers);
+    let is_hls = query.is_some_and(|query| query.split('&').any(|pair| pair == "format=hls"));
+    // They tell players that sniff addresses what comes.
+    let suffix = if is_hls { "/index.m3u8" } else { ".ts" };
     let mut out = "#EXTM3U\n".to_owned();
     for channel in app.channels.configured() {
-        entry(&mut out, &channel, &base);
+        entry(&mut out, &channel, &base, suffix);
     }
     // `.m3u` and this type: `.m3u8` and Apple's type would make players take the list for one HLS stream.
     ([(header::CONTENT_TYPE, "audio/x-mpegurl; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], out)
 }
 
-fn entry(out: &mut String, channel: &Channel, base: &Url) {
+fn entry(out: &mut String, channel: &Channel, base: &Url, suffix: &str) {
     let id = channel.id.as_str();
     out.push_str("#EXTINF:-1");
     let number = channel.number.map(|number| number.to_string());
@@ -44,8 +48,7 @@ fn entry(out: &mut String, channel: &Channel, base: &Url) {
             let _ = write!(out, " {name}=\"{}\"", one_line(value).replace('"', "'"));
         }
     }
-    // The suffix tells players that sniff addresses what comes.
-    let _ = writeln!(out, ",{}\n{base}stream/{id}.ts", one_line(&channel.name));
+    let _ = writeln!(out, ",{}\n{base}stream/{id}{suffix}", one_line(&channel.name));
 }
 
 /// A line break would begin another entry.
@@ -77,7 +80,7 @@ mod tests {
         let config = Config::parse(text, Path::new("channels.toml")).unwrap();
         let base = Url::parse("https://tv.example/sub/").unwrap();
         let mut out = String::new();
-        config.channels.iter().for_each(|channel| entry(&mut out, channel, &base));
+        config.channels.iter().for_each(|channel| entry(&mut out, channel, &base, ".ts"));
         assert_eq!(
             out,
             "#EXTINF:-1 tvg-id=\"one\" tvg-name=\"The 'One', HD\" tvg-chno=\"1\" tvg-logo=\"http://h/one.png\" \

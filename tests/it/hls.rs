@@ -33,13 +33,14 @@ fn read(answer: &Answer) -> Playlist {
     let text = answer.text();
     let number = |tag: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(tag));
-        line.unwrap_or_else(|| panic!("{tag} in {text}")).parse().unwrap()
+        let number = line.and_then(|number| number.parse().ok());
+        number.unwrap_or_else(|| panic!("no {tag} in {text}"))
     };
     let mut segments = Vec::new();
     let (mut seconds, mut is_discontinuous) = (0.0, false);
     for line in text.lines() {
         if let Some(duration) = line.strip_prefix("#EXTINF:") {
-            seconds = duration.trim_end_matches(',').parse().unwrap();
+            seconds = duration.trim_end_matches(',').parse().expect("it is a number");
         } else if line == "#EXT-X-DISCONTINUITY" {
             is_discontinuous = true;
         } else if !line.starts_with('#') {
@@ -70,10 +71,10 @@ async fn wait_playlist(address: SocketAddr, limit: Duration, wanted: impl Fn(&Pl
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    match tokio::time::timeout(limit, wait).await {
-        Ok(playlist) => playlist,
-        Err(_) => panic!("the playlist did not come to be: {:#?}", playlist(address).await),
+    if let Ok(playlist) = tokio::time::timeout(limit, wait).await {
+        return playlist;
     }
+    panic!("the playlist did not come to be: {:#?}", playlist(address).await)
 }
 
 async fn segment(address: SocketAddr, uri: &str) -> Answer {
@@ -335,4 +336,11 @@ async fn a_channel_without_a_source_says_so_and_counts_nobody() {
     assert_eq!((answer.status, &answer.json()["error"]["code"]), (503, &json!("no_source")));
     assert!(answer.header("Retry-After").is_some());
     relay.wait_status("one", SOON, |status| status["clients"] == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_can_name_playlists() {
+    let relay = Relay::with_sources(&["testcard://".to_owned()], "");
+    let list = get(relay.address(), "/playlist.m3u?format=hls").await.text();
+    assert!(list.contains(&relay.url("/stream/one/index.m3u8")) && !list.contains(".ts"), "{list}");
 }

@@ -48,7 +48,7 @@ impl Relay {
             Config::parse(&text, Path::new("no-such-file.toml")).unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().expect("there is room for a folder");
         if !channels.contains("dir = ") {
-            config.hls_dir = folder.path().to_owned();
+            folder.path().clone_into(&mut config.hls_dir);
         }
         let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()), Handle::current())
             .expect("a free port is listened on");

@@ -73,12 +73,12 @@ impl<'a> Listing<'a> {
         let mut text = Vec::new();
         playlist.write_to(&mut text).expect("a vector takes all");
         let text = String::from_utf8(text).expect("of strings and numbers");
-        with_zeros(text, first, self.discontinuity_sequence)
+        with_zeros(&text, first, self.discontinuity_sequence)
     }
 }
 
 /// The library leaves out the numbers that are zero, as the standard allows; some players miss them.
-fn with_zeros(text: String, media_sequence: u64, discontinuity_sequence: u64) -> String {
+fn with_zeros(text: &str, media_sequence: u64, discontinuity_sequence: u64) -> String {
     let mut missing = String::new();
     if media_sequence == 0 {
         missing.push_str("#EXT-X-MEDIA-SEQUENCE:0\n");
@@ -114,7 +114,7 @@ mod tests {
 
     fn clock() -> WallClock {
         // 2026-01-02T03:04:05Z
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_millis(1_767_323_045_000);
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
         WallClock { media: MediaTime::new(8 * SECOND), wall }
     }
 

@@ -76,7 +76,8 @@ impl Driver {
             self.package(base, &marks);
         }
         self.splice.clear(KEPT_OUTPUT);
-        let tail = self.packaged_tail().map_or(self.ring.tail(), |tail| tail.min(self.ring.tail()));
+        let tail = self.ring.tail();
+        let tail = self.packaged_tail().map_or(tail, |packaged| packaged.min(tail));
         if let Err(error) = self.reclaim.release(&self.feed.store, tail) {
             debug!(%error, "cannot free memory behind the window");
         }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use forebay_core::playlist::render::WallClock;
 use forebay_core::segmenter::{self, Segmenter};
-use forebay_core::time::{MediaTime, Moment};
+use forebay_core::time::Moment;
 use forebay_core::ts::splice::Mark;
 use tracing::debug;
 
@@ -17,7 +17,8 @@ use crate::config::Hls;
 #[derive(Debug)]
 pub(super) struct Packager {
     segmenter: Segmenter,
-    clock: WallClock,
+    /// When the pictures are, by the clock on the wall: from the first that is known.
+    clock: Option<WallClock>,
     /// When it is given up, if nobody comes until then.
     until: Option<Moment>,
 }
@@ -66,12 +67,12 @@ impl Driver {
     fn start_packager(&mut self) {
         let entries: Vec<(u64, Mark)> =
             self.ring.newest().filter_map(|chunk| Some((chunk.start, chunk.entry?))).collect();
-        let newest = entries.first().map_or(MediaTime::default(), |(_, mark)| mark.shown);
+        let now = |(_, mark): &(u64, Mark)| WallClock { media: mark.shown, wall: SystemTime::now() };
         let hls = &self.channel.policy.hls;
         let numbers = self.numbering.get(&self.channel.id);
         let mut packager = Packager {
             segmenter: Segmenter::new(settings(hls), numbers),
-            clock: WallClock { media: newest, wall: SystemTime::now() },
+            clock: entries.first().map(now),
             until: None,
         };
         // Who has little in store needs the next segment soon.
@@ -92,9 +93,7 @@ impl Driver {
         let Some(packager) = &mut self.packager else { return };
         let mut has_new = false;
         for mark in marks {
-            if packager.clock.media == MediaTime::default() {
-                packager.clock = WallClock { media: mark.shown, wall: SystemTime::now() };
-            }
+            packager.clock.get_or_insert_with(|| WallClock { media: mark.shown, wall: SystemTime::now() });
             has_new |= packager.segmenter.push(base + mark.at as u64, *mark);
         }
         if has_new {
@@ -104,8 +103,9 @@ impl Driver {
 
     fn publish(&mut self) {
         let Some(packager) = &mut self.packager else { return };
+        let Some(clock) = packager.clock else { return };
         let before = self.feed.playlist.borrow().clone();
-        let playlist = Playlist::new(&mut packager.segmenter, packager.clock, before.as_deref());
+        let playlist = Playlist::new(&mut packager.segmenter, clock, before.as_deref());
         packager.segmenter.set_hasty(self.audience.borrow().near_edge > 0 || packager.has_few());
         if self.numbering.set(&self.channel.id, packager.segmenter.numbers()) {
             let numbering = Arc::clone(&self.numbering);

@@ -146,12 +146,12 @@ pub(super) async fn segment(
     let (channel, segment) = find(&app, id, &name)?;
     let key = Key::new(&channel, None, client_address(&app.config().server, peer, &headers), &headers);
     let watched = app.sessions.touch(&key);
-    let part = Part::of(&headers, segment.len());
+    let part = Part::of(&headers, segment.size());
     let (at, end) = match part {
-        Part::Whole => (0, segment.len()),
+        Part::Whole => (0, segment.size()),
         Part::Some { start, end } => (start, end),
         Part::None => {
-            let range = format!("bytes */{}", segment.len());
+            let range = format!("bytes */{}", segment.size());
             return Ok(
                 (StatusCode::RANGE_NOT_SATISFIABLE, CORS, [(header::CONTENT_RANGE, range)]).into_response()
             );
@@ -173,7 +173,7 @@ pub(super) async fn segment(
     ));
     let mut response = (describe(end - at), body).into_response();
     if part != Part::Whole {
-        let range = format!("bytes {at}-{}/{}", end - 1, segment.len());
+        let range = format!("bytes {at}-{}/{}", end - 1, segment.size());
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         response
             .headers_mut()
@@ -188,7 +188,7 @@ pub(super) async fn head_segment(
     Path((id, name)): Path<(String, String)>,
 ) -> Result<Response, Error> {
     let (_, segment) = find(&app, id, &name)?;
-    Ok((describe(segment.len()), no_body()).into_response())
+    Ok((describe(segment.size()), no_body()).into_response())
 }
 
 fn find(app: &App, id: String, name: &str) -> Result<(Arc<Channel>, Reader), Error> {

@@ -7,7 +7,8 @@ async fn ffmpeg_likes_every_clip() {
     for kind in Kind::ALL {
         let verdict = ffmpeg_strict(Clip::get(kind).path().to_str().unwrap(), 15).await;
         assert!(verdict.ok, "{kind:?}: {verdict:#?}");
-        assert!(kind == Kind::AudioOnly || verdict.frames > 350, "{kind:?}: {verdict:#?}");
+        let has_picture = !matches!(kind, Kind::AudioOnly | Kind::Mp3Only);
+        assert!(!has_picture || verdict.frames > 350, "{kind:?}: {verdict:#?}");
     }
 }
 
