@@ -23,6 +23,7 @@ mod timeline;
 mod unit;
 mod writer;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::map::{Change, Program};
@@ -45,6 +46,10 @@ pub const TABLES_AT_LEAST_EVERY: Duration = Duration::from_millis(300);
 /// How long, by its own clock, a source may go without a random access point before a lesser one is taken: parameter sets
 /// without an I slice (intra refresh), and after as long again any picture.
 pub const PATIENCE: Duration = Duration::from_secs(4);
+
+/// PES packets of each sound stream that are remembered while nothing passes: those around the first picture, which is known to be one only
+/// when it is complete. As many as there are in a second of the shortest common frames.
+const MAX_EARLY: usize = 64;
 
 /// Streams that a channel remembers over all its sources, so that each keeps its PID.
 const MAX_TRACKS: usize = 256;
@@ -126,6 +131,8 @@ struct Slot {
     /// `None` for a clock on a PID of its own.
     class: Option<Class>,
     unit: Unit,
+    /// The last PES packets of sound that came before the gate opened.
+    early: VecDeque<Unit>,
     /// Decoding time of its last PES packet, by the source.
     last: Option<Pts>,
     /// Whether that was no later than the one before.
@@ -247,7 +254,8 @@ impl Splice {
 
     /// Memory that it takes, in bytes: what is held back, and the output.
     pub fn memory(&self) -> usize {
-        self.writer.memory() + self.slots.iter().map(|slot| slot.unit.memory()).sum::<usize>()
+        let units = self.slots.iter().flat_map(|slot| slot.early.iter().chain([&slot.unit]));
+        self.writer.memory() + units.map(Unit::memory).sum::<usize>()
     }
 
     /// The map as the viewers know it.
@@ -275,6 +283,7 @@ impl Splice {
             if Some(index) != kept {
                 self.counts.units_dropped += u64::from(slot.unit.is_open());
                 slot.unit.clear();
+                slot.early.clear();
                 slot.last = None;
             }
         }
@@ -305,6 +314,7 @@ impl Splice {
                 track,
                 class: codec.map(Codec::class),
                 unit: Unit::new(codec.unwrap_or(Codec::Data(0))),
+                early: VecDeque::new(),
                 last: None,
                 stands: false,
                 has_come: false,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::timeline::Beginning;
-use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, Joint, PATIENCE, Splice, scte35};
+use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, Joint, MAX_EARLY, PATIENCE, Splice, scte35};
 use crate::time::{Pcr, Pts, duration_to_ticks};
 use crate::ts::demux::Continuity;
 use crate::ts::packet::{self, Packet};
@@ -35,17 +35,57 @@ impl Splice {
             }
         }
         let entry = if is_reference { self.entry(index) } else { None };
-        if !self.is_open()
-            && let Some(entry) = entry
-        {
+        let was_closed = !self.is_open();
+        let opens_at = self.slots[index].unit.presentation_time();
+        if was_closed && let Some(entry) = entry {
             self.anchor(index, entry);
         }
         if self.is_open() && (is_reference || self.fits(index)) {
             self.send(index, entry);
+            if was_closed {
+                self.send_early(opens_at);
+            }
+        } else if !self.is_open() && self.slots[index].class == Some(Class::Audio) {
+            self.keep_early(index);
         } else {
             self.counts.units_dropped += 1;
             self.slots[index].unit.clear();
         }
+    }
+
+    /// Remembers the PES packet of a slot in case that a picture before it turns out to be the first one.
+    fn keep_early(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        if slot.early.len() == MAX_EARLY {
+            slot.early.pop_front();
+            self.counts.units_dropped += 1;
+        }
+        let next = slot.unit.successor();
+        slot.early.push_back(std::mem::replace(&mut slot.unit, next));
+    }
+
+    /// Sends the sound that belongs to the first picture, which is shown at `time`, and came before all of that had.
+    fn send_early(&mut self, time: Option<Pts>) {
+        for index in 0..self.slots.len() {
+            while let Some(early) = self.slots[index].early.pop_front() {
+                let current = std::mem::replace(&mut self.slots[index].unit, early);
+                if self.plays_on(index, time) && self.fits(index) {
+                    self.send(index, None);
+                } else {
+                    self.counts.units_dropped += 1;
+                }
+                self.slots[index].unit = current;
+            }
+        }
+    }
+
+    /// Whether the sound in a slot goes on after `time`, and is not late by the clock.
+    fn plays_on(&mut self, index: usize, time: Option<Pts>) -> bool {
+        let clock = self.source_pcr.map(Pcr::base);
+        let unit = &mut self.slots[index].unit;
+        let (Some(begins), Some(time)) = (unit.decode_time(), time) else { return false };
+        let ends = begins.shifted(unit.sound_duration().unwrap_or(0));
+        ends.since(time) > 0 && clock.is_none_or(|clock| begins.since(clock) > 0)
     }
 
     /// Whether the picture at `time` goes on from the one `before`. A jump closes the gate, and the picture may be where it opens again. A

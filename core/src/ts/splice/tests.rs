@@ -106,6 +106,31 @@ fn the_first_packets_are_tables_and_a_random_access_point() {
 }
 
 #[test]
+fn the_sound_of_the_first_picture_is_sent_though_it_came_before_all_of_that() {
+    let mut source = Source::new();
+    let mut stream = source.tables();
+    let shown = source.start + GOP * FRAME + 2 * FRAME;
+    let sound = |source: &mut Source, at: u64| source.muxer.pes(AUDIO, at, None, &[7; 300], None);
+    stream.extend(sound(&mut source, shown - 100));
+    stream.extend(sound(&mut source, shown + 100));
+    stream.extend(source.picture(GOP));
+    stream.extend(sound(&mut source, shown + 200));
+    for n in GOP + 1..2 * GOP {
+        stream.extend(source.picture(n));
+    }
+    let mut splice = Splice::new(None);
+    push(&mut splice, &stream);
+    let bytes = output(&splice);
+    check(&bytes);
+    assert_eq!(times(&demux(&bytes)[&AUDIO]), [shown + 100, shown + 200]);
+    assert_eq!(splice.counts().units_dropped, 1);
+    assert!(
+        Packet::new(&bytes[2 * PACKET_SIZE..][..PACKET_SIZE]).is_some_and(|packet| packet.pid() == VIDEO),
+        "pictures come first"
+    );
+}
+
+#[test]
 fn elementary_streams_pass_bit_by_bit() {
     let mut splice = Splice::new(None);
     let source = Source::new().pictures(0..60);

@@ -193,6 +193,11 @@ impl Unit {
         }
     }
 
+    /// An empty one for the PES packets that follow.
+    pub(super) fn successor(&self) -> Self {
+        Self { is_scanned: self.is_scanned, last: self.packets.last().copied(), ..Self::new(self.codec) }
+    }
+
     /// Throws away what is held.
     pub(super) fn clear(&mut self) {
         self.last = self.packets.last().copied().or(self.last);
