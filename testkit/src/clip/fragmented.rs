@@ -19,12 +19,12 @@ pub enum Tracks {
 
 impl Clip {
     /// The same pictures and sound as fragmented MP4: a fragment for each group of pictures, or for each half second
-    /// of sound alone. Made by ffmpeg when it is first asked for, and kept beside the clip.
+    /// of sound alone. Each track begins at zero, and edit lists say where they belong. Made by ffmpeg when it is first asked for, and kept beside the clip.
     ///
     /// # Panics
     /// For a clip made with [`Clip::from_bytes`], and if ffmpeg cannot make it.
     pub fn fragmented(&self, tracks: Tracks) -> Vec<u8> {
-        let path = self.path().with_extension(format!("{tracks:?}.mp4"));
+        let path = self.path().with_extension(format!("{tracks:?}.fragmented.mp4"));
         make_once(&path, || {
             player::require("ffmpeg");
             let temporary = path.with_extension(format!("{}.tmp", process::id()));
@@ -35,12 +35,10 @@ impl Clip {
             };
             let is_adts = self.streams().iter().any(|stream| stream.stream_type == 0x0f);
             let filter = if is_adts && tracks != Tracks::Video { "-bsf:a aac_adtstoasc" } else { "" };
-            // The times of the clip are kept, so that tracks made one by one fit together.
-            let words = format!(
-                "{map} -c copy {filter} {cut} -movflags +empty_moov+default_base_moof+frag_discont -f mp4"
-            );
+            let words =
+                format!("{map} -c copy {filter} {cut} -movflags +delay_moov+default_base_moof -f mp4");
             let output = Command::new("ffmpeg")
-                .args(["-nostdin", "-v", "error", "-y", "-copyts", "-i"])
+                .args(["-nostdin", "-v", "error", "-y", "-i"])
                 .arg(self.path())
                 .args(words.split_whitespace())
                 .arg(&temporary)

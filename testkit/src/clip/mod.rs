@@ -136,6 +136,20 @@ impl Clip {
         streams
     }
 
+    /// When the first picture is decoded, in 90 kHz ticks.
+    pub(crate) fn first_video_90k(&self) -> Option<u64> {
+        self.first_dts(self.video_pid()?)
+    }
+
+    /// When the first sound of the first audio stream is decoded, in 90 kHz ticks.
+    pub(crate) fn first_audio_90k(&self) -> Option<u64> {
+        self.first_dts(*self.audio_pids().first()?)
+    }
+
+    fn first_dts(&self, pid: u16) -> Option<u64> {
+        self.pes().get(&pid)?.first()?.dts
+    }
+
     /// The first clock reference, in 27 MHz ticks.
     pub fn first_pcr_27m(&self) -> u64 {
         self.first_pcr

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::clip::{Clip, Tracks};
+
 /// The parts of a fragmented file.
 #[derive(Debug)]
 pub(super) struct Fragments {
@@ -23,21 +25,30 @@ struct Fragment {
     times: Vec<(usize, u64, u64)>,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Track {
+    /// Ticks per second.
+    scale: u64,
+    /// Decode time of its first sample in the clip.
+    first_90k: u64,
+}
+
 impl Fragments {
-    /// Reads a file of `ftyp`, `moov` and pairs of `moof` and `mdat`.
-    pub(super) fn read(file: &[u8], length_90k: u64, shift_90k: u64) -> Self {
+    /// Takes these tracks of a clip apart: `ftyp`, `moov` and pairs of `moof` and `mdat`.
+    pub(super) fn read(clip: &Clip, tracks: Tracks, length_90k: u64, shift_90k: u64) -> Self {
+        let file = &clip.fragmented(tracks)[..];
         let mut init = Vec::new();
-        let mut scales = BTreeMap::new();
+        let mut known = BTreeMap::new();
         let mut fragments: Vec<Fragment> = Vec::new();
         for (kind, range) in boxes(file, 0, file.len()) {
             let bytes = &file[range.0..range.1];
             match &kind {
                 b"ftyp" => init.extend_from_slice(bytes),
                 b"moov" => {
-                    init.extend_from_slice(bytes);
-                    scales = time_scales(bytes);
+                    init.extend(without_edit_lists(bytes));
+                    known = read_tracks(bytes, clip);
                 }
-                b"moof" => fragments.push(Fragment::read(bytes, &scales)),
+                b"moof" => fragments.push(Fragment::read(bytes, &known)),
                 b"mdat" => fragments.last_mut().expect("moof comes first").bytes.extend_from_slice(bytes),
                 _ => {}
             }
@@ -81,7 +92,7 @@ impl Fragments {
 }
 
 impl Fragment {
-    fn read(moof: &[u8], scales: &BTreeMap<u32, u64>) -> Self {
+    fn read(moof: &[u8], tracks: &BTreeMap<u32, Track>) -> Self {
         let [mfhd] = find(moof, &[*b"mfhd"])[..] else { panic!("a fragment has one header") };
         let times =
             boxes(moof, 8, moof.len()).into_iter().filter(|(kind, _)| kind == b"traf").map(|(_, traf)| {
@@ -93,27 +104,44 @@ impl Fragment {
                 };
                 let (header, time) = (body(b"tfhd"), body(b"tfdt"));
                 assert_eq!(moof[time], 1, "ffmpeg writes times of 64 bits");
-                let scale = scales[&be32(moof, header + 4)];
-                (time + 4, be64(moof, time + 4), scale)
+                let Track { scale, first_90k } = tracks[&be32(moof, header + 4)];
+                (time + 4, be64(moof, time + 4) + first_90k * scale / 90_000, scale)
             });
         Self { times: times.collect(), sequence_at: mfhd + 4, bytes: moof.to_vec() }
     }
 }
 
-/// Time scale of each track.
-fn time_scales(moov: &[u8]) -> BTreeMap<u32, u64> {
+/// Makes padding of the edit lists: the decode times tell all.
+fn without_edit_lists(moov: &[u8]) -> Vec<u8> {
+    let mut moov = moov.to_vec();
+    for body in find(&moov, &[*b"trak", *b"edts"]) {
+        moov[body - 4..body].copy_from_slice(b"free");
+    }
+    moov
+}
+
+/// The tracks by their numbers. Their times are those of the clip, so that tracks of several files fit together.
+fn read_tracks(moov: &[u8], clip: &Clip) -> BTreeMap<u32, Track> {
     let tracks = boxes(moov, 8, moov.len()).into_iter().filter(|(kind, _)| kind == b"trak");
-    let scale = |(_, trak): ([u8; 4], (usize, usize))| {
+    let read = |(_, trak): ([u8; 4], (usize, usize))| {
         let track = &moov[trak.0..trak.1];
-        let ([tkhd], [mdhd]) = (&find(track, &[*b"tkhd"])[..], &find(track, &[*b"mdia", *b"mdhd"])[..])
-        else {
-            panic!("a track has its headers")
-        };
+        let headers = (
+            &find(track, &[*b"tkhd"])[..],
+            &find(track, &[*b"mdia", *b"mdhd"])[..],
+            &find(track, &[*b"mdia", *b"hdlr"])[..],
+        );
+        let ([tkhd], [mdhd], [hdlr]) = headers else { panic!("a track has its headers") };
         // Version 1 has times of 64 bits before what is wanted.
         let skip = |at: usize| if track[at] == 1 { 20 } else { 12 };
-        (be32(track, tkhd + skip(*tkhd)), u64::from(be32(track, mdhd + skip(*mdhd))))
+        let scale = u64::from(be32(track, mdhd + skip(*mdhd)));
+        let first = match &track[hdlr + 8..hdlr + 12] {
+            b"vide" => clip.first_video_90k(),
+            _ => clip.first_audio_90k(),
+        };
+        let first_90k = first.expect("the clip has what was made of it");
+        (be32(track, tkhd + skip(*tkhd)), Track { scale, first_90k })
     };
-    tracks.map(scale).collect()
+    tracks.map(read).collect()
 }
 
 /// Where the bodies of the boxes at the end of this path begin, inside a box.

@@ -65,7 +65,7 @@ impl Media {
                     Container::Fmp4Audio => Tracks::Audio,
                     _ => Tracks::All,
                 };
-                let fragments = Fragments::read(&clip.fragmented(tracks), length_90k, shift_90k);
+                let fragments = Fragments::read(clip, tracks, length_90k, shift_90k);
                 let (cuts, count) = (fragments.cuts(), fragments.count());
                 (Shape::Fmp4(fragments), cuts, count)
             }

@@ -1,13 +1,15 @@
+use std::collections::BTreeMap;
 use std::io::Read as _;
 
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
+use tokio::process::Command;
 
 use super::*;
 use crate::client::{self, Answer, Request};
 use crate::clip::Kind;
 use crate::player::ffmpeg_strict;
-use crate::ts::{Checker, Limits};
+use crate::ts::{Checker, Limits, Pes, demux};
 
 const SHORT: Duration = Duration::from_millis(800);
 const SOON: Duration = Duration::from_secs(5);
@@ -328,6 +330,67 @@ async fn ffmpeg_plays_every_container_and_cipher() {
         );
     }
     assert_plays("multi", &origin.url("/multi/index.m3u8"), 20).await;
+}
+
+#[tokio::test]
+async fn picture_and_sound_of_every_container_have_the_times_of_the_clip() {
+    let origin = Origin::start().await;
+    let clip = Clip::get(Kind::ShortGop);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.ts");
+    let lead = |pes: &BTreeMap<u16, Vec<Pes>>| {
+        let first = |pid: u16| pes.get(&pid).map(|list| i64::try_from(list[0].pts.unwrap()).unwrap());
+        (first(0x100), first(0x101))
+    };
+    let (video, audio) = lead(&clip.pes());
+    for container in [Container::Ts, Container::Fmp4, Container::Fmp4Video, Container::Fmp4Audio] {
+        // Around the loop.
+        let broadcast = live().window(26).container(container).mount(&origin, &format!("/{container:?}"));
+        broadcast.change(|hls| hls.ended(true));
+        let arguments =
+            ["-v", "error", "-y", "-copyts", "-i", broadcast.url(), "-c", "copy", "-muxdelay", "0"];
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(arguments).args([
+            "-muxpreload",
+            "0",
+            "-pes_payload_size",
+            "0",
+            "-copyts",
+            "-f",
+            "mpegts",
+        ]);
+        assert!(ffmpeg.arg(&file).status().await.expect("ffmpeg runs").success());
+        let bytes = std::fs::read(&file).unwrap();
+        let report = Checker::check(&bytes);
+        let longest = report.dts_gap.values().max().unwrap();
+        assert!(
+            *longest < Duration::from_millis(45) && report.pcr_backward == 0,
+            "{container:?}: {report:#?}"
+        );
+        let times = match (lead(&demux(&bytes)), container) {
+            ((audio, None), Container::Fmp4Audio) => (None, audio),
+            (times, _) => times,
+        };
+        let near = |time: Option<i64>, expected: Option<i64>| {
+            time.is_none_or(|time| time.abs_diff(expected.expect("the clip has it")) < 90)
+        };
+        assert!(near(times.0, video) && near(times.1, audio), "{container:?}: {times:?} {video:?} {audio:?}");
+    }
+    let broadcast = live().container(Container::PackedAudio).mount(&origin, "/packed");
+    let units = clip.pes();
+    let mut expected = units[&0x101].iter().map(|unit| (unit.pts.unwrap(), unit.payload.clone())).peekable();
+    for number in 0..broadcast.segments() {
+        let bytes = broadcast.segment_bytes(number);
+        assert!(bytes.starts_with(
+            b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0com.apple.streaming.transportStreamTimestamp\0"
+        ));
+        assert_eq!(bytes[65..73], expected.peek().unwrap().0.to_be_bytes());
+        let mut sound = &bytes[73..];
+        while !sound.is_empty() {
+            sound =
+                sound.strip_prefix(&expected.next().unwrap().1[..]).expect("the clip's sound, unit by unit");
+        }
+    }
 }
 
 #[tokio::test]
