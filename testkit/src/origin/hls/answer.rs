@@ -41,7 +41,7 @@ const PNG: [u8; 70] = [
 /// What to do with a request, and what it counts as.
 pub(super) fn answer(state: &mut State, place: &Place, request: &Request) -> (Behaviour, Counted) {
     let (behaviour, counted) = route(state, place, request);
-    (behaviour.header("Access-Control-Allow-Origin", "*"), counted)
+    (behaviour.header("Access-Control-Allow-Origin", "*").header("Cache-Control", "no-cache"), counted)
 }
 
 fn route(state: &mut State, place: &Place, request: &Request) -> (Behaviour, Counted) {
@@ -109,6 +109,9 @@ fn playlist(state: &mut State, place: &Place, wish: &Wish, request: &Request) ->
     } else {
         Behaviour::body(&state.hls.playlist_type, text)
     };
+    if state.hls.gzip != Gzip::Never {
+        behaviour = behaviour.header("Vary", "Accept-Encoding");
+    }
     if state.hls.validators {
         behaviour = behaviour.header("ETag", &tag);
     }
@@ -207,7 +210,10 @@ fn faulty(state: &State, number: usize, tries: usize, good: Behaviour, bytes: &[
 /// The body, or the range of it that was asked for.
 fn ranged(bytes: Vec<u8>, content_type: &str, request: &Request) -> Behaviour {
     let length = bytes.len();
-    let Some((from, to)) = range(request) else {
+    let suffix =
+        request.header("Range").and_then(|range| range.strip_prefix("bytes=-")?.parse::<usize>().ok());
+    let asked = suffix.map(|count| (length.saturating_sub(count), None)).or_else(|| range(request));
+    let Some((from, to)) = asked else {
         return Behaviour::body(content_type, bytes).header("Accept-Ranges", "bytes");
     };
     let to = to.unwrap_or(usize::MAX).min(length - 1);
@@ -218,7 +224,7 @@ fn ranged(bytes: Vec<u8>, content_type: &str, request: &Request) -> Behaviour {
         .header("Content-Range", &format!("bytes {from}-{to}/{length}"))
 }
 
-/// The first and the last byte that are asked for, of the simple form of a range.
+/// The first and the last byte that are asked for; nothing of any other form of a range.
 fn range(request: &Request) -> Option<(usize, Option<usize>)> {
     let (from, to) = request.header("Range")?.strip_prefix("bytes=")?.split_once('-')?;
     Some((from.parse().ok()?, to.parse().ok()))

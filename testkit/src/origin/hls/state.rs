@@ -106,6 +106,7 @@ impl State {
         }
         state.ahead_90k = state.segments[begins_with].begin_90k;
         state.epoch -= Duration::from_nanos(state.ahead_90k * 100_000 / 9);
+        state.held_90k = state.hls.frozen.then_some(state.ahead_90k);
         state
     }
 
