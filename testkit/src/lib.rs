@@ -2,6 +2,7 @@
 //!
 //! - [`origin`]: a provider that misbehaves on request.
 //! - [`clip`]: real media, made once by the real ffmpeg.
+//! - [`hls`]: a judge that follows HLS playlists.
 //! - [`ts`]: a strict transport stream checker, a demuxer and a small writer.
 //! - [`player`]: real players without a screen, as judges.
 //! - [`authority`]: a real server for certificates.
@@ -15,6 +16,7 @@
 pub mod authority;
 pub mod client;
 pub mod clip;
+pub mod hls;
 pub mod identity;
 pub mod origin;
 pub mod player;
