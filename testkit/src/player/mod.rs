@@ -1,6 +1,8 @@
 //! Real players without a screen, as judges. Every process has a time limit and is killed when its test ends.
 
+mod browser;
 mod ffmpeg;
+mod gstreamer;
 mod vlc;
 
 use std::path::PathBuf;
@@ -10,7 +12,9 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+pub use browser::{Browsed, Picture, browser_hls, browser_page, browser_ts};
 pub use ffmpeg::{ffmpeg_strict, ffprobe_json};
+pub use gstreamer::gstreamer;
 pub use vlc::{vlc, vlc_audio};
 
 /// What a player thought of a stream.
@@ -20,7 +24,7 @@ pub struct Verdict {
     pub ok: bool,
     /// What was wrong, in the player's words.
     pub errors: Vec<String>,
-    /// Pictures decoded (ffmpeg) or shown (VLC).
+    /// Pictures decoded (ffmpeg) or shown (all others).
     pub frames: u64,
     /// Media played, in seconds.
     pub seconds: f64,
@@ -56,8 +60,8 @@ pub fn require(program: &str) {
         "ffmpeg" | "ffprobe" | "ffplay" => "ffmpeg",
         "vlc" | "cvlc" => "vlc-bin vlc-plugin-base",
         "setpriv" => "util-linux",
-        "gst-launch-1.0" | "gst-discoverer-1.0" => {
-            "gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav"
+        "gst-launch-1.0" => {
+            "gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav"
         }
         "chromium" => "chromium",
         "node" | "npm" => "nodejs npm",

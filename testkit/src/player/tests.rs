@@ -1,6 +1,6 @@
 use super::*;
-use crate::clip::{Clip, Kind};
-use crate::origin::{Behaviour, Origin};
+use crate::clip::{Clip, Kind, Tracks};
+use crate::origin::{Behaviour, Fault, Hls, Origin};
 
 #[tokio::test]
 async fn ffmpeg_likes_every_clip() {
@@ -67,4 +67,60 @@ async fn vlc_plays_a_live_stream_and_finds_lost_packets() {
 #[should_panic(expected = "apt-get install vlc-no-such")]
 fn a_missing_program_is_named_with_its_package() {
     require("vlc-no-such");
+}
+
+fn live() -> Hls {
+    Hls::live(Clip::get(Kind::ShortGop)).segment(Duration::from_millis(800)).window(8)
+}
+
+#[tokio::test]
+async fn gstreamer_plays_a_live_stream_and_finds_silence() {
+    let origin = Origin::start().await;
+    let stream = Behaviour::ts(Clip::get(Kind::H264Aac)).burst(Duration::from_secs(1));
+    origin.serve("/good", stream.clone()).serve("/short", stream.clone().stall_after(Duration::from_secs(2)));
+    let hls = live().mount(&origin, "/live");
+    let (good, short) = (origin.url("/good"), origin.url("/short"));
+    let (good, short, hls) = tokio::join!(gstreamer(&good, 5), gstreamer(&short, 6), gstreamer(hls.url(), 5));
+    for verdict in [&good, &hls] {
+        verdict.assert_ok();
+        assert!(verdict.frames > 100 && verdict.seconds > 4.5, "{verdict:#?}");
+    }
+    assert!(short.errors.iter().any(|error| error.contains("nothing for the last")), "{short:#?}");
+    let verdict = gstreamer(&origin.url("/nothing"), 1).await;
+    assert!(verdict.errors.iter().any(|error| error.contains("ERROR")), "{verdict:#?}");
+}
+
+#[tokio::test]
+async fn a_browser_plays_hls_and_finds_stalls_and_refusals() {
+    let origin = Origin::start().await;
+    let good = live().mount(&origin, "/live");
+    let verdict = browser_hls(good.url(), 5).await;
+    verdict.assert_ok();
+    assert_eq!((verdict.pictures.width, verdict.levels), (640, 1));
+    assert!(verdict.pictures.decoded > 100 && verdict.played > Duration::from_secs(4), "{verdict:#?}");
+    let holes = live().mount(&origin, "/holes");
+    let dig = async {
+        holes.wait(Duration::from_secs(30), "a few segments", |stats| stats.segments().len() >= 5).await;
+        let from = holes.segments();
+        holes.change(|hls| hls.fault(from.., Fault::Stalled));
+    };
+    let (verdict, ()) = tokio::join!(browser_hls(holes.url(), 10), dig);
+    assert!(!verdict.stalls.is_empty() && verdict.first.is_some(), "{:#?}", verdict.errors);
+    let refused = live().playlist_status(Some(404)).mount(&origin, "/refused");
+    let verdict = browser_hls(refused.url(), 1).await;
+    assert!(verdict.errors.iter().any(|error| error.contains("manifestLoadError")), "{verdict:#?}");
+}
+
+#[tokio::test]
+async fn a_browser_plays_a_transport_stream_and_a_page() {
+    let origin = Origin::start().await;
+    let stream = Behaviour::ts(Clip::get(Kind::H264Aac)).burst(Duration::from_secs(3));
+    origin.serve("/good", stream.clone().header("Access-Control-Allow-Origin", "*")).serve("/closed", stream);
+    browser_ts(&origin.url("/good"), 4).await.assert_ok();
+    let verdict = browser_ts(&origin.url("/closed"), 4).await;
+    assert!(verdict.errors.iter().any(|error| error.contains("fatal")), "without CORS: {verdict:#?}");
+    let file = Clip::get(Kind::ShortGop).fragmented(Tracks::All);
+    origin.serve("/a.mp4", Behaviour::body("video/mp4", file));
+    origin.serve("/", Behaviour::body("text/html", "<video autoplay muted src=/a.mp4></video>"));
+    browser_page(&origin.url("/"), 4).await.assert_ok();
 }
