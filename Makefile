@@ -52,8 +52,8 @@ fuzz: ## Fuzz the parsers (RUNS=1000000 each); needs a nightly compiler
 		$(CARGO) +nightly fuzz run $$target -- -runs=$(RUNS) -max_len=4096 || exit 1; \
 	done
 
-setup: ## Install what the tests need: ffmpeg, VLC, Pebble (an ACME server), cargo-nextest
-	scripts/setup.sh ffmpeg vlc pebble
+setup: ## Install what the tests need: ffmpeg, VLC, GStreamer, Chromium, Pebble (an ACME server), cargo-nextest
+	scripts/setup.sh ffmpeg vlc gstreamer chromium npm pebble testkit/browser
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 
 setup-bench: ## Install what the measurements need: ffmpeg

@@ -1,27 +1,54 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the programs that are named and missing, or says which are missing.
+# Installs what is named and missing, or says what is missing: Debian packages for programs, npm packages for folders
+# that have a package-lock.json.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+
+have() {
+    case $1 in
+        # The programs alone play nothing.
+        gstreamer) gst-inspect-1.0 --exists avdec_h264 && gst-inspect-1.0 --exists hlsdemux2 &&
+            gst-inspect-1.0 --exists souphttpsrc ;;
+        *) command -v "$1" ;;
+    esac >/dev/null 2>&1
+}
 
 packages=()
-for program in "$@"; do
-    command -v "$program" >/dev/null && continue
-    case $program in
+folders=()
+for part in "$@"; do
+    if [ -f "$part/package-lock.json" ]; then
+        folders+=("$part")
+        continue
+    fi
+    have "$part" && continue
+    case $part in
+        chromium) packages+=(chromium) ;;
         ffmpeg) packages+=(ffmpeg) ;;
+        gstreamer) packages+=(gstreamer1.0-{tools,libav,plugins-{base,good,bad,ugly}}) ;;
+        npm) packages+=(nodejs npm) ;;
         pebble) packages+=(pebble) ;;
         vlc) packages+=(vlc-bin vlc-plugin-base) ;;
-        *) echo "setup: no package is known for $program" >&2; exit 1 ;;
+        *) echo "setup: no package is known for $part" >&2; exit 1 ;;
     esac
 done
-[ ${#packages[@]} -eq 0 ] && exit 0
 
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
-if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
-    echo "The tests need programs that are not installed, and cannot install them here." >&2
-    echo "On Debian or Ubuntu:  sudo apt-get install --no-install-recommends ${packages[*]}" >&2
-    exit 1
+if [ ${#packages[@]} -gt 0 ]; then
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
+    if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+        echo "Programs are needed that are not installed, and cannot be installed here: $*." >&2
+        echo "On Debian or Ubuntu:  sudo apt-get install --no-install-recommends ${packages[*]}" >&2
+        exit 1
+    fi
+    echo "installing ${packages[*]}"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
-echo "installing ${packages[*]}"
-"${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+
+for folder in "${folders[@]}"; do
+    # npm writes this file last.
+    [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] && continue
+    echo "installing the npm packages of $folder"
+    (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
+done
