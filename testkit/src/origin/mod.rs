@@ -24,8 +24,8 @@ use tokio::time::{Instant, timeout};
 
 pub use behaviour::{Behaviour, Reply};
 pub use hls::{
-    Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, Multicast, Multivariant, Redirect, SegmentTokens,
-    Stats, Text, Uris, Variant,
+    Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Multicast, Multivariant, Redirect,
+    SegmentTokens, Stats, Text, Uris, Variant,
 };
 use tls::Tls;
 

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::playlist::{self, PARTS, SIGNATURE, Wish};
-use super::settings::{Container, Fault, Gzip, SegmentTokens, Uris};
+use super::settings::{Container, Fault, Gzip, KeyForm, SegmentTokens, Uris};
 use super::state::{Segment, State, key_of};
 use super::stats::Counted;
 use crate::origin::{Behaviour, Request};
@@ -159,11 +159,22 @@ fn file(state: &mut State, name: &str, request: &Request) -> (Behaviour, Counted
     } else if let Some(key) =
         number("key").filter(|_| state.segments.iter().any(|segment| segment.key.is_some()))
     {
-        Behaviour::body("application/octet-stream", key_of(key as u64))
+        self::key(state.hls.key_form, key as u64)
     } else {
         missing()
     };
     (behaviour, counted)
+}
+
+fn key(form: KeyForm, number: u64) -> Behaviour {
+    let key = key_of(number);
+    let body = match form {
+        KeyForm::Bytes => key.to_vec(),
+        KeyForm::WithLineFeed => [&key[..], b"\n"].concat(),
+        KeyForm::Hex => format!("{:032x}", u128::from_be_bytes(key)).into_bytes(),
+        KeyForm::Html => return Behaviour::body("text/html", PAGE),
+    };
+    Behaviour::body("application/octet-stream", body)
 }
 
 fn segment(state: &mut State, number: usize, request: &Request) -> Behaviour {
@@ -203,6 +214,9 @@ fn faulty(state: &State, number: usize, tries: usize, good: Behaviour, bytes: &[
         Fault::Slow { bytes_per_second } => good.slowly(bytes_per_second),
         Fault::Repeated => Behaviour::body(&state.segment_type(), state.segments[0].bytes.to_vec()),
         Fault::Png => Behaviour::body("image/png", [&PNG[..], bytes].concat()),
+        Fault::Garbage => {
+            Behaviour::body(&state.segment_type(), [&[0xa5; 2 * PACKET_SIZE][..], bytes].concat())
+        }
         Fault::Html => Behaviour::body("text/html", PAGE),
     }
 }

@@ -39,7 +39,9 @@ use tokio::time::timeout;
 use super::{Behaviour, Origin, lock};
 use crate::clip::Clip;
 pub use multivariant::{Multicast, Multivariant, Variant};
-pub use settings::{Container, Encryption, Fault, Gzip, Hls, Iv, Redirect, SegmentTokens, Text, Uris};
+pub use settings::{
+    Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Redirect, SegmentTokens, Text, Uris,
+};
 use state::State;
 pub use stats::Stats;
 

@@ -24,6 +24,7 @@ pub struct Hls {
     pub(super) splices: Vec<(u64, Arc<Clip>)>,
     pub(super) silent_splices: bool,
     pub(super) encryption: Encryption,
+    pub(super) key_form: KeyForm,
     pub(super) uris: Uris,
     pub(super) byte_ranges: bool,
     pub(super) dated: bool,
@@ -88,6 +89,20 @@ pub enum Iv {
     Explicit,
     /// The media sequence number.
     Implied,
+}
+
+/// What a request for a key is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyForm {
+    /// Its 16 bytes.
+    #[default]
+    Bytes,
+    /// Its 16 bytes and a line feed.
+    WithLineFeed,
+    /// 32 hexadecimal digits.
+    Hex,
+    /// A page in HTML, with status 200.
+    Html,
 }
 
 /// How the playlist writes URIs.
@@ -183,6 +198,8 @@ pub enum Fault {
     Repeated,
     /// A PNG of 70 bytes in front, a name and a Content-Type to match.
     Png,
+    /// Two packets' worth of garbage in front.
+    Garbage,
     /// A page in HTML, with status 200.
     Html,
 }
@@ -202,6 +219,7 @@ impl Hls {
             splices: Vec::new(),
             silent_splices: false,
             encryption: Encryption::Clear,
+            key_form: KeyForm::Bytes,
             uris: Uris::Relative,
             byte_ranges: false,
             dated: false,
@@ -286,6 +304,12 @@ impl Hls {
     #[must_use]
     pub fn encryption(self, encryption: Encryption) -> Self {
         Self { encryption, ..self }
+    }
+
+    /// What keys are answered with.
+    #[must_use]
+    pub fn key_form(self, key_form: KeyForm) -> Self {
+        Self { key_form, ..self }
     }
 
     /// How URIs are written.

@@ -238,7 +238,7 @@ impl State {
 
 /// The 16 bytes of a key.
 pub(super) fn key_of(number: u64) -> [u8; 16] {
-    let mut key = *b"key of a segment";
+    let mut key = *b"the key 00000000";
     key[8..].copy_from_slice(&number.to_be_bytes());
     key
 }

@@ -140,6 +140,7 @@ async fn segments_are_damaged_as_asked() {
         .fault(6..7, slow)
         .fault(7..8, Fault::Repeated)
         .fault(8..9, Fault::Png);
+    let hls = hls.fault(11..12, Fault::Garbage);
     let broadcast = hls.fault(9..10, Fault::Html).mount(&origin, "/live");
     let text = playlist(&origin).await;
     assert!(text.contains("#EXT-X-GAP\n#EXTINF:0.80000,\nseg0.ts\n") && text.contains("seg8.png"), "{text}");
@@ -165,6 +166,7 @@ async fn segments_are_damaged_as_asked() {
     let png = get(&origin, "/live/seg8.png").await;
     assert_eq!((png.header("content-type"), &png.body[70..]), (Some("image/png"), &whole(8)[..]));
     assert!(get(&origin, "/live/seg9.ts").await.text().contains("<html>"));
+    assert_eq!(get(&origin, "/live/seg11.ts").await.body[376..], whole(11));
     assert_eq!(status("/live/seg10.ts").await, 500);
     broadcast.change(Hls::without_faults);
     assert_eq!(status("/live/seg10.ts").await, 200);
@@ -428,6 +430,13 @@ async fn each_byte_range_is_encrypted_by_itself() {
         let clear = cipher.decrypt_padded_vec::<Pkcs7>(&answer.body).expect("the padding is right");
         assert_eq!(clear, broadcast.segment_bytes(number));
         from = to;
+    }
+    for (form, bytes) in [
+        (KeyForm::WithLineFeed, &b"the key \0\0\0\0\0\0\0\0\n"[..]),
+        (KeyForm::Hex, b"746865206b6579200000000000000000"),
+    ] {
+        broadcast.change(|hls| hls.key_form(form));
+        assert_eq!(get(&origin, "/live/key0.bin").await.body, bytes);
     }
     assert_eq!(broadcast.stats().segments(), [0, 1, 2, 3, 4, 5], "a range counts as its segment");
 }
