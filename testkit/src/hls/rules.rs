@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::playlist::{Playlist, Segment};
 
 /// What is demanded beyond the letter of RFC 8216, or not.
@@ -11,7 +13,7 @@ pub struct Rules {
     /// How far EXTINF may be from the media time of the segment. 50 ms: more than a picture, which is what rounding and
     /// the order of pictures explain.
     pub extinf_tolerance: Duration,
-    /// How far the difference of two EXT-X-PROGRAM-DATE-TIME may be from EXTINF.
+    /// How far EXT-X-PROGRAM-DATE-TIME may be from what the segments before it come to, and from what it was before.
     pub date_tolerance: Duration,
     /// Longest step between decoding times of a track. 300 ms: muxers put up to a quarter of a second of sound into one
     /// PES packet.
@@ -69,20 +71,28 @@ pub(super) fn check_one(list: &Playlist, rules: &Rules, faults: &mut Vec<String>
     if list.ended && !rules.may_end {
         faults.push("the playlist has ended".into());
     }
-    for pair in list.segments.windows(2) {
-        let [one, next] = pair else { continue };
-        if let (Some(time), Some(after)) = (one.time, next.time)
-            && !next.discontinuity
-        {
-            let step = time.duration_until(after).unsigned_abs();
-            if step.abs_diff(one.duration) > rules.date_tolerance {
-                faults.push(format!(
-                    "the date of segment {} is {step:?} after that of {}, whose EXTINF is {:?}",
-                    next.number, one.number, one.duration
-                ));
-            }
+    for (segment, expected) in list.segments.iter().zip(dates(list)) {
+        let (Some(stated), Some(expected)) = (segment.time, expected) else { continue };
+        if distance(stated, expected) > rules.date_tolerance {
+            let number = segment.number;
+            faults.push(format!("the date of segment {number} is {stated}, and by EXTINF it is {expected}"));
         }
     }
+}
+
+/// The date of each segment as the ones before it have it, or by its own tag where they tell nothing.
+fn dates(list: &Playlist) -> Vec<Option<Timestamp>> {
+    let mut next = None;
+    let date = |segment: &Segment| {
+        let date = next.filter(|_| !segment.discontinuity).or(segment.time);
+        next = segment.time.or(date).map(|date: Timestamp| date + segment.duration);
+        date
+    };
+    list.segments.iter().map(date).collect()
+}
+
+fn distance(one: Timestamp, other: Timestamp) -> Duration {
+    one.duration_until(other).unsigned_abs()
 }
 
 /// What is wrong with a playlist that came after another.
@@ -104,6 +114,7 @@ pub(super) fn check_next(before: &Playlist, list: &Playlist, rules: &Rules, faul
         format!("the last segment was {} and is {}", end(before) - 1, end(list).saturating_sub(1))
     });
     let removed = || before.segments.iter().filter(|segment| segment.number < list.sequence);
+    let before_dates = dates(before);
     let (was, is) = (before.discontinuity_sequence, list.discontinuity_sequence);
     fault(is < was, &|| format!("EXT-X-DISCONTINUITY-SEQUENCE went back from {was} to {is}"));
     for segment in &list.segments {
@@ -118,6 +129,14 @@ pub(super) fn check_next(before: &Playlist, list: &Playlist, rules: &Rules, faul
             });
         }
     }
+    for (segment, date) in list.segments.iter().zip(dates(list)) {
+        let at = segment.number.checked_sub(before.sequence).and_then(|at| usize::try_from(at).ok());
+        let known = at.and_then(|at| before_dates.get(at).copied().flatten());
+        let (Some(known), Some(date)) = (known, date) else { continue };
+        fault(distance(known, date) > rules.date_tolerance, &|| {
+            format!("the date of segment {} changed from {known} to {date}", segment.number)
+        });
+    }
     let short = list.duration() < Duration::from_secs(3 * list.target);
     fault(rules.full_window && removed().next().is_some() && short && !list.ended, &|| {
         format!(
@@ -129,6 +148,7 @@ pub(super) fn check_next(before: &Playlist, list: &Playlist, rules: &Rules, faul
 }
 
 fn is_same(one: &Segment, other: &Segment) -> bool {
-    // EXT-X-DISCONTINUITY before the first segment may be left away, since EXT-X-DISCONTINUITY-SEQUENCE says the same.
-    Segment { discontinuity: other.discontinuity, ..one.clone() } == *other
+    // EXT-X-DISCONTINUITY before the first segment may be left away, since EXT-X-DISCONTINUITY-SEQUENCE says the same, and
+    // a date may be left to those before it.
+    Segment { discontinuity: other.discontinuity, time: other.time, ..one.clone() } == *other
 }

@@ -121,14 +121,19 @@ fn lists_are_judged_by_their_text() {
     ] {
         assert_eq!(judged(one, &next), [""; 0], "{good}: {next}");
     }
+    let moved = |seconds: &str| {
+        let date = "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00";
+        format!("#EXT-X-MEDIA-SEQUENCE:1 {date}:{seconds}Z #EXTINF:2, b #EXTINF:2, c #EXTINF:2, d")
+    };
     let dates = |seconds: &str| {
         let date = "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00";
         format!("{date}:00.000Z #EXTINF:2, a {date}:{seconds}Z #EXTINF:2, b #EXTINF:2, c")
     };
-    assert_eq!(judged(&dates("02.000"), &dates("02.000")), [""; 0]);
+    assert_eq!(judged(&dates("02.000"), &dates("02.010")), [""; 0]);
+    assert_eq!(judged(&dates("02.000"), &moved("02.010")), [""; 0]);
     for (fault, before, next) in [
-        ("the date of segment 1 is 2.2s after", dates("02.2"), dates("02.2")),
-        ("a listed segment changed", dates("02.000"), dates("02.010")),
+        ("the date of segment 1 is 2026", dates("02.000"), dates("02.200")),
+        ("the date of segment 1 changed", dates("02.000"), moved("02.200")),
         ("a listed segment changed", one.into(), format!("{head}:3 #EXTINF:2, b #EXTINF:2, c #EXTINF:2, d")),
         (
             "a listed segment changed",
