@@ -5,7 +5,7 @@ ARGS ?=
 RUNS ?= 1000000
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build test test-portable check bench bench-check bench-build soak fuzz setup setup-bench setup-check clean
+.PHONY: help run build web test test-portable check bench bench-check bench-build soak fuzz setup setup-bench setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,10 @@ run: ## Build the release binary and serve channels.toml (ARGS="--listen 127.0.0
 build: ## Build the release binary
 	$(CARGO) build --release
 
+web: setup-web ## Build web/dist, which is committed, from web/
+	cd web && npm ci --no-audit --no-fund && npm run build
+	scripts/check-web.sh --write
+
 test: setup ## Run all tests; installs what they need, or says what is missing
 	$(CARGO) nextest run --workspace
 	$(CARGO) test --workspace --doc
@@ -25,13 +29,14 @@ test-portable: setup ## Run the tests of what is done otherwise where there is n
 	FOREBAY_PORTABLE=1 $(CARGO) nextest run --package forebay --target-dir target/portable \
 		-E 'test(/^channel::/) + test(/^(limits|on_demand|slow|takeover)::/)'
 
-check: setup-check ## Formatting, lints, docs, licences, links
+check: setup-check ## Formatting, lints, docs, licences, links, built files
 	$(CARGO) fmt --all --check
 	FOREBAY_PORTABLE=1 $(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) deny check bans licenses sources
 	scripts/check-links.sh
+	scripts/check-web.sh
 
 bench: bench-build ## Measure the engine, then the server against its reference: half an hour (ARGS="--only fanout-5000")
 	$(CARGO) bench -p forebay-core
@@ -58,6 +63,9 @@ setup: ## Install what the tests need: ffmpeg, VLC, GStreamer, Chromium, Pebble 
 
 setup-bench: ## Install what the measurements need: ffmpeg
 	scripts/setup.sh ffmpeg
+
+setup-web: ## Install what the web page is built with: Node.js
+	scripts/setup.sh npm
 
 setup-check: ## Install what the checks need: cargo-deny
 	@command -v cargo-deny >/dev/null || \

@@ -1,11 +1,38 @@
 //! Decides whether viewers are sent to by `sendfile`: on Linux, unless the environment says `FOREBAY_PORTABLE=1`, by which the way of all
-//! other systems can be built and tested on Linux too.
+//! other systems can be built and tested on Linux too. And lists the files of `web/dist`, which become part of the program.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(sendfile)");
     println!("cargo::rerun-if-env-changed=FOREBAY_PORTABLE");
-    let is_linux = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
-    if is_linux && std::env::var_os("FOREBAY_PORTABLE").is_none() {
+    let is_linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
+    if is_linux && env::var_os("FOREBAY_PORTABLE").is_none() {
         println!("cargo::rustc-cfg=sendfile");
     }
+    list_web_files();
+}
+
+/// Writes `web_files.rs`: a list of `(name, bytes)`, the names relative to `web/dist`.
+fn list_web_files() {
+    println!("cargo::rerun-if-changed=web/dist");
+    let root = env::var("CARGO_MANIFEST_DIR").expect("cargo names the package's folder");
+    let dist = Path::new(&root).join("web/dist");
+    let mut list = "&[\n".to_owned();
+    for folder in ["", "assets/"] {
+        let entries = fs::read_dir(dist.join(folder)).expect("web/dist is part of the repository");
+        for entry in entries {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_file() {
+                let name = path.file_name().and_then(|name| name.to_str()).expect("its names are plain");
+                writeln!(list, "    ({:?}, include_bytes!({path:?})),", format!("{folder}{name}"))
+                    .expect("a string takes everything");
+            }
+        }
+    }
+    list.push(']');
+    let out = env::var("OUT_DIR").expect("cargo names a folder for what is made");
+    fs::write(Path::new(&out).join("web_files.rs"), list).expect("that folder can be written");
 }

@@ -10,6 +10,7 @@ mod ops;
 mod server;
 mod status;
 pub(crate) mod tls;
+mod watch;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -118,6 +119,8 @@ fn router(app: App) -> Router {
         .route("/api/streams/status", get(status::all))
         .route("/api/streams/{id}/status", get(status::one))
         .route("/playlist.m3u", get(lineup::playlist))
+        .route("/watch/{id}", get(watch::page))
+        .route("/watch/assets/{file}", get(watch::asset))
         .route("/health", get(ops::health))
         .route("/.well-known/acme-challenge/{token}", get(tls::answer_challenge))
         .fallback(error::no_such_route)

@@ -1,0 +1,130 @@
+//! The page that plays a channel in a browser. Its sources and what is built from them are in `web/`.
+
+use std::ffi::OsStr;
+use std::path::Path as FilePath;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+
+use super::{App, error};
+
+/// The files of `web/dist` by their names in it, listed by the build script. A `.gz` is the same file, compressed.
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
+
+/// What the page may do: load its own files, play what the server streams (by Media Source Extensions: `blob:`), and nothing else.
+/// mpegts.js makes its worker from its own text, which is a `blob:` too.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     media-src 'self' blob:; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+);
+
+/// A page is asked for anew each time, since it names the files of one version.
+const PAGE_CACHING: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// Its files have a hash of what is in them in their names, and never change.
+const FILE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// `GET /watch/{id}`
+pub(super) async fn page(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let (status, name) = match app.channels.find(&id) {
+        Some(_) => (StatusCode::OK, "watch.html"),
+        None => (StatusCode::NOT_FOUND, "not-found.html"),
+    };
+    let mut response = serve(name, &headers).expect("a test asks for both pages");
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
+    fields.insert(header::CACHE_CONTROL, PAGE_CACHING);
+    fields.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    // Neither a logo's host nor a link's target learns what is watched.
+    fields.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// `GET /watch/assets/{file}`
+pub(super) async fn asset(Path(file): Path<String>, headers: HeaderMap, uri: Uri) -> Response {
+    match serve(&format!("assets/{file}"), &headers) {
+        Some(mut response) => {
+            response.headers_mut().insert(header::CACHE_CONTROL, FILE_CACHING);
+            response
+        }
+        None => error::no_such_route(uri).await,
+    }
+}
+
+/// A file of `web/dist`, compressed where that is understood and worth it.
+fn serve(name: &str, headers: &HeaderMap) -> Option<Response> {
+    let kind = content_type(name)?;
+    let plain = find(name)?;
+    let packed = find(&format!("{name}.gz"));
+    let mut response = match packed.filter(|_| takes_gzip(headers)) {
+        Some(packed) => ([(header::CONTENT_ENCODING, "gzip")], Bytes::from_static(packed)).into_response(),
+        None => Bytes::from_static(plain).into_response(),
+    };
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    Some(response)
+}
+
+fn find(name: &str) -> Option<&'static [u8]> {
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, bytes)| *bytes)
+}
+
+/// By the name's ending; `None` for what is not served by itself.
+fn content_type(name: &str) -> Option<&'static str> {
+    Some(match FilePath::new(name).extension().and_then(OsStr::to_str)? {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "txt" => "text/plain; charset=utf-8",
+        _ => return None,
+    })
+}
+
+/// Whether `gzip` is among the accepted codings, and not with a weight of zero (RFC 9110, 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|coding| {
+        let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = parameters.trim().strip_prefix("q=").map(str::parse);
+        name.trim().eq_ignore_ascii_case("gzip") && weight != Some(Ok(0.0))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_who_takes_it() {
+        let table = [
+            ("gzip", true),
+            ("deflate, gzip;q=0.5", true),
+            ("br, GZIP ; q=1.0", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000, br", false),
+            ("x-gzip, br", false),
+            ("", false),
+        ];
+        for (accepted, expected) in table {
+            let value = HeaderValue::from_static(accepted);
+            assert_eq!(
+                takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, value)])),
+                expected,
+                "{accepted:?}"
+            );
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn every_file_has_a_type() {
+        for (name, _) in FILES {
+            assert!(content_type(name.strip_suffix(".gz").unwrap_or(name)).is_some(), "{name}");
+        }
+    }
+}

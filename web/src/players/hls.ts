@@ -1,0 +1,108 @@
+import Hls, { ErrorDetails, ErrorTypes, Events, type HlsConfig } from 'hls.js';
+// hls.js looks for its worker beside the page unless it is told where it is.
+import workerPath from 'hls.js/dist/hls.worker.js?url';
+
+import { bufferedEnd } from '../buffered';
+import type { Player, Start } from './index';
+
+/** Times that a media error is mended in place before the player is built anew. */
+const MENDS = 2;
+
+/** A media error this long after the last one is another one, in ms. */
+const FORGIVEN_AFTER_MS = 30_000;
+
+/** Seconds in the buffer for which it is worth to keep the player when loading fails. */
+const WORTH_KEEPING = 1;
+
+/** How long after failed loads they are begun anew, in ms. */
+const LOAD_AGAIN_AFTER_MS = 1_000;
+
+const CODEC_ERRORS: string[] = [
+  ErrorDetails.BUFFER_ADD_CODEC_ERROR,
+  ErrorDetails.BUFFER_INCOMPATIBLE_CODECS_ERROR,
+  ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR,
+];
+
+/** Failed loads are retried here briefly: the page asks the server why, and knows better when to try again. */
+const SHORT_RETRY = { maxNumRetry: 3, retryDelayMs: 500, maxRetryDelayMs: 2_000 };
+
+const CONFIG: Partial<HlsConfig> = {
+  workerPath,
+  // What was seen stays for a minute to go back to; without a limit a day of television would stay in memory.
+  backBufferLength: 60,
+  maxBufferLength: 30,
+  // Three segments behind the newest, as RFC 8216 (6.3.3) asks; after a long pause it goes there again.
+  liveSyncDurationCount: 3,
+  liveMaxLatencyDurationCount: 12,
+  // Whoever has stalled comes back to live without being heard.
+  maxLiveSyncPlaybackRate: 1.05,
+  liveDurationInfinity: true,
+  fragLoadPolicy: {
+    default: {
+      maxTimeToFirstByteMs: 10_000,
+      maxLoadTimeMs: 30_000,
+      timeoutRetry: SHORT_RETRY,
+      errorRetry: SHORT_RETRY,
+    },
+  },
+};
+
+export const isSupported = (): boolean => Hls.isSupported();
+
+export const start: Start = (video, url, failed): Player => {
+  const hls = new Hls(CONFIG);
+  let mends = 0;
+  let mendedAt = 0;
+  let again: number | undefined;
+  let isOver = false;
+  const ahead = () => (bufferedEnd(video) ?? 0) - video.currentTime;
+  const fail: typeof failed = (trouble) => {
+    if (!isOver) {
+      isOver = true;
+      failed(trouble);
+    }
+  };
+  hls.on(Events.ERROR, (_event, error) => {
+    if (!error.fatal) {
+      return;
+    }
+    if (CODEC_ERRORS.includes(error.details)) {
+      fail('codec');
+    } else if (error.type === ErrorTypes.NETWORK_ERROR) {
+      if (ahead() > WORTH_KEEPING) {
+        // Who watches need not notice: there is time to try again.
+        again = window.setTimeout(() => hls.startLoad(), LOAD_AGAIN_AFTER_MS);
+      } else {
+        fail('network');
+      }
+    } else if (error.type === ErrorTypes.MEDIA_ERROR) {
+      const now = performance.now();
+      mends = now - mendedAt > FORGIVEN_AFTER_MS ? 0 : mends;
+      mendedAt = now;
+      mends += 1;
+      if (mends > MENDS) {
+        fail('media');
+      } else {
+        hls.recoverMediaError();
+      }
+    } else {
+      fail('media');
+    }
+  });
+  hls.on(Events.BUFFER_EOS, () => video.addEventListener('ended', () => fail('network'), { once: true }));
+  hls.loadSource(url);
+  hls.attachMedia(video);
+  return {
+    latency: () => (hls.liveSyncPosition === null ? null : hls.latency),
+    toLive() {
+      if (hls.liveSyncPosition !== null) {
+        video.currentTime = hls.liveSyncPosition;
+      }
+    },
+    destroy() {
+      isOver = true;
+      window.clearTimeout(again);
+      hls.destroy();
+    },
+  };
+};

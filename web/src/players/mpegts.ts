@@ -1,0 +1,68 @@
+import mpegts from 'mpegts.js';
+
+import { bufferedEnd } from '../buffered';
+import type { Player, Start } from './index';
+
+/** How far behind the newest it is comfortable to be, in seconds: the server sends up to four times a second, and networks hiccup. */
+const COMFORTABLE = 1.2;
+
+const CONFIG: mpegts.Config = {
+  isLive: true,
+  enableWorker: true,
+  // Bytes are passed on as they come.
+  enableStashBuffer: false,
+  lazyLoad: false,
+  deferLoadAfterSourceOpen: false,
+  // A little late: play a little faster, which nobody hears. Very late, as after a stall: jump.
+  liveSync: true,
+  liveSyncMaxLatency: 1.8,
+  liveSyncTargetLatency: COMFORTABLE,
+  liveSyncPlaybackRate: 1.08,
+  liveBufferLatencyChasing: true,
+  liveBufferLatencyMaxLatency: 8,
+  liveBufferLatencyMinRemain: COMFORTABLE,
+  // What was seen is of no use: nobody goes back here.
+  autoCleanupSourceBuffer: true,
+  autoCleanupMaxBackwardDuration: 60,
+  autoCleanupMinBackwardDuration: 30,
+};
+
+export const start: Start = (video, url, failed): Player => {
+  mpegts.LoggingControl.enableAll = false;
+  mpegts.LoggingControl.enableError = true;
+  const player = mpegts.createPlayer({ type: 'mpegts', isLive: true, url }, CONFIG);
+  let isOver = false;
+  const fail: typeof failed = (trouble) => {
+    if (!isOver) {
+      isOver = true;
+      failed(trouble);
+    }
+  };
+  player.on(mpegts.Events.ERROR, (type: string, _detail: string, info?: { msg?: string }) => {
+    if (type === mpegts.ErrorTypes.NETWORK_ERROR) {
+      fail('network');
+    } else {
+      fail(/unsupported|not supported/i.test(info?.msg ?? '') ? 'codec' : 'media');
+    }
+  });
+  // A live stream that ends has been cut.
+  player.on(mpegts.Events.LOADING_COMPLETE, () => fail('network'));
+  player.attachMediaElement(video);
+  player.load();
+  return {
+    latency() {
+      const end = bufferedEnd(video);
+      return end === null ? null : end - video.currentTime;
+    },
+    toLive() {
+      const end = bufferedEnd(video);
+      if (end !== null) {
+        video.currentTime = end - COMFORTABLE;
+      }
+    },
+    destroy() {
+      isOver = true;
+      player.destroy();
+    },
+  };
+};
