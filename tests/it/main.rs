@@ -14,3 +14,4 @@ mod relay;
 mod slow;
 mod takeover;
 mod tls;
+mod watch;
