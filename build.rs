@@ -1,8 +1,9 @@
 //! Decides whether viewers are sent to by `sendfile`: on Linux, unless the environment says `FOREBAY_PORTABLE=1`, by which the way of all
 //! other systems can be built and tested on Linux too. And lists the files of `web/dist`, which become part of the program.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
@@ -23,13 +24,15 @@ fn list_web_files() {
     let mut list = "&[\n".to_owned();
     for folder in ["", "assets/"] {
         let entries = fs::read_dir(dist.join(folder)).expect("web/dist is part of the repository");
-        for entry in entries {
-            let path = entry.expect("the folder can be read").path();
-            if path.is_file() {
-                let name = path.file_name().and_then(|name| name.to_str()).expect("its names are plain");
-                writeln!(list, "    ({:?}, include_bytes!({path:?})),", format!("{folder}{name}"))
-                    .expect("a string takes everything");
-            }
+        let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+        let mut files: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
+        // A folder has no order of its own, and two builds should be the same.
+        files.sort();
+        for file in files {
+            let name = file.file_name().and_then(OsStr::to_str).expect("the built files have plain names");
+            let path = file.to_str().expect("the repository lies in a folder with a plain name");
+            writeln!(list, "    ({:?}, include_bytes!({path:?})),", format!("{folder}{name}"))
+                .expect("a string takes everything");
         }
     }
     list.push(']');
