@@ -21,7 +21,7 @@ fn files_of(page: &str) -> Vec<String> {
 /// The page's script, which is among its files.
 async fn script_of(relay: &Relay) -> String {
     let files = files_of(&get(relay, "/watch/one").await.text());
-    files.into_iter().find(|file| file.ends_with(".js")).expect("the page has a script")
+    files.into_iter().find(|file| file.contains("/watch-")).expect("the page has a script")
 }
 
 fn assert_is_strict(answer: &Answer) {
