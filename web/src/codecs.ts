@@ -14,6 +14,9 @@ const TYPES: Record<string, string> = {
   Opus: 'audio/mp4; codecs="opus"',
 };
 
+/** In a transport stream hls.js has no demultiplexer for these. */
+const NOT_BY_HLS_JS = ['AAC LATM', 'E-AC-3'];
+
 const VIDEO = /^(H\.264|HEVC|MPEG-[12] video|video of type .*)$/;
 const AUDIO = /^(AAC|AAC LATM|MPEG audio|E?-?AC-[34]|DTS|Opus)$/;
 
@@ -26,6 +29,8 @@ export interface Verdict {
   deadVideo: string | null;
   /** The sound's codec, where it is not playable. */
   deadAudio: string | null;
+  /** Nothing is shown, then; else there is a picture without sound. */
+  isFatal: boolean;
 }
 
 /** Looks at a channel's streams, as in `["H.264", "AAC (deu)"]`. */
@@ -33,12 +38,11 @@ export function judge(streams: string[], mode: Mode): Verdict {
   const codecs = streams.map((stream) => stream.replace(/ \([^()]*\)$/, ''));
   const video = codecs.find((codec) => VIDEO.test(codec)) ?? null;
   const audio = codecs.find((codec) => AUDIO.test(codec)) ?? null;
-  return {
-    video,
-    audio,
-    deadVideo: video !== null && !isPlayable(video, mode) ? video : null,
-    deadAudio: audio !== null && !isPlayable(audio, mode) ? audio : null,
-  };
+  const deadVideo = video !== null && !isPlayable(video, mode) ? video : null;
+  const deadAudio = audio !== null && !isPlayable(audio, mode) ? audio : null;
+  // mpegts.js waits for all that it was announced. hls.js goes on without, but breaks off a map in which it finds E-AC-3.
+  const needsAudio = mode === 'live' || video === null || deadAudio === 'E-AC-3';
+  return { video, audio, deadVideo, deadAudio, isFatal: deadVideo !== null || (deadAudio !== null && needsAudio) };
 }
 
 function isPlayable(codec: string, mode: Mode): boolean {
@@ -51,8 +55,7 @@ function isPlayable(codec: string, mode: Mode): boolean {
     // The system's own player, which often takes more than it admits.
     return true;
   }
-  // hls.js leaves LATM out.
-  return source.isTypeSupported(type) && !(codec === 'AAC LATM' && mode === 'hls');
+  return source.isTypeSupported(type) && !(mode === 'hls' && NOT_BY_HLS_JS.includes(codec));
 }
 
 /** Media Source Extensions, which newer iPhones have only as the managed kind. */

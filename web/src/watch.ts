@@ -8,10 +8,10 @@ import { describe } from './figures';
 import { keep, keepMode, type Mode, readMode, recall } from './mode';
 import type { Player, Start, Trouble } from './players';
 import * as screen from './screen';
-import { noDecoder, noSound, refusal } from './words';
+import { noDecoder, noSound, otherMode, refusal } from './words';
 
 /** Pauses before trying again, in seconds, where the server names none. */
-const RETRY_SECONDS = [1, 2, 4, 8, 15];
+const RETRY_SECONDS = [1, 2, 3, 5, 8];
 
 /** Playing for so long means that all is well again, in ms. */
 const WELL_AFTER_MS = 10_000;
@@ -40,7 +40,10 @@ const SOUND = 'forebay.sound';
 const { video } = screen;
 const addresses = new Addresses(new URL(location.href));
 
-let mode = readMode();
+/** Without it there is only the browser's own HLS. */
+const hasMediaSource = mediaSource() !== undefined;
+
+let mode: Mode = hasMediaSource ? readMode() : 'hls';
 let player: Player | null = null;
 let status: Status | null = null;
 let verdict: Verdict | null = null;
@@ -73,6 +76,7 @@ function reset(): AbortSignal {
   screen.showOnAir(false);
   screen.showNotice(null);
   screen.live.hidden = true;
+  screen.unmute.hidden = true;
   return attempt.signal;
 }
 
@@ -150,7 +154,7 @@ function stop(message: screen.Cover): void {
 /** Tries again after a while, and says so. */
 function retry(message: screen.Cover, afterSeconds: number | null): void {
   reset();
-  const again = () => void open('Reconnecting…');
+  const again = () => void open('Trying again…');
   screen.showCover({ ...message, action: { label: 'Try now', run: again } });
   let left = afterSeconds ?? RETRY_SECONDS[Math.min(retries, RETRY_SECONDS.length - 1)] ?? 1;
   retries += 1;
@@ -163,7 +167,9 @@ function retry(message: screen.Cover, afterSeconds: number | null): void {
       later(1_000, count);
     }
   };
-  count();
+  screen.showCountdown(left);
+  // Not all who were cut off at the same moment come back at the same moment.
+  later(Math.random() * 1_000, count);
 }
 
 function handleTrouble(trouble: Trouble): void {
@@ -178,27 +184,30 @@ function handleTrouble(trouble: Trouble): void {
   } else if (trouble === 'media' && rebuilds < REBUILDS) {
     rebuilds += 1;
     void open('Recovering…');
-  } else if (trouble === 'codec' || verdict?.deadVideo || verdict?.deadAudio) {
+  } else if (trouble === 'codec' || verdict?.isFatal) {
     stop(undecodable());
   } else {
+    // Each player has streams that it breaks on, and the other does not.
+    const action = mode === 'hls' && hasMediaSource
+      ? { label: 'Switch to low latency', run: () => choose('live') }
+      : { label: 'Try again', run: begin };
     stop({
       headline: 'The picture cannot be decoded',
-      detail: 'The channel may be disturbed. Another player, with the address below, may cope better.',
-      action: { label: 'Try again', run: begin },
+      detail: 'The channel may be disturbed. VLC, with the address below, may cope better.',
+      action,
     });
   }
 }
 
 /** What to say when a decoder is missing. */
 function undecodable(): screen.Cover {
-  if (mode === 'live' && verdict?.deadAudio && !verdict.deadVideo) {
-    return {
-      headline: 'Not with low latency',
-      detail: `The sound is ${verdict.deadAudio}, which this browser cannot play in this way.`,
-      action: { label: 'Switch to standard', run: () => choose('hls') },
-    };
+  const other: Mode = mode === 'hls' ? 'live' : 'hls';
+  const streams = status?.streams ?? [];
+  if (verdict === null || !verdict.isFatal || !hasMediaSource || judge(streams, other).isFatal) {
+    return noDecoder(verdict);
   }
-  return noDecoder(verdict?.deadVideo ?? verdict?.deadAudio ?? null);
+  const label = other === 'hls' ? 'Switch to standard' : 'Switch to low latency';
+  return { ...otherMode(verdict, other), action: { label, run: () => choose(other) } };
 }
 
 /** The viewer asks for it: what went wrong before is forgotten. */
@@ -211,7 +220,7 @@ function begin(): void {
 function choose(chosen: Mode): void {
   mode = chosen;
   keepMode(mode);
-  screen.setUpModes(mode, mediaSource() !== undefined, choose);
+  screen.setUpModes(mode, hasMediaSource, choose);
   begin();
 }
 
@@ -244,7 +253,7 @@ function applyStatus(): void {
   if (player === null || verdict === null) {
     return;
   }
-  if (verdict.deadVideo || (verdict.deadAudio && mode === 'live')) {
+  if (verdict.isFatal) {
     stop(undecodable());
   } else if (verdict.deadAudio) {
     screen.showNotice(noSound(verdict.deadAudio));
@@ -285,6 +294,7 @@ function followVideo(): void {
   });
   video.addEventListener('pause', () => {
     forget();
+    screen.showOnAir(false);
     const current = player;
     forget = later(PAUSE_LIMIT_MS[mode], () => {
       if (current !== null && current === player && video.paused) {
@@ -348,10 +358,7 @@ video.muted = recall(SOUND) !== 'on';
 screen.showChannel(addresses.id, null);
 screen.setUpAddress(addresses.elsewhere);
 screen.setUpLicences(hlsLicence, mpegtsLicence);
-screen.setUpModes(mode, mediaSource() !== undefined, choose);
-if (mode === 'live' && mediaSource() === undefined) {
-  mode = 'hls';
-}
+screen.setUpModes(mode, hasMediaSource, choose);
 followVideo();
 listenToTheViewer();
 setInterval(showFigures, 1_000);

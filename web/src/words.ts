@@ -1,6 +1,8 @@
 // What is said to a viewer when something is wrong.
 
 import type { Answer } from './api';
+import type { Verdict } from './codecs';
+import type { Mode } from './mode';
 import type { Cover } from './screen';
 
 /** Words for a refusal, by its code in docs/http-api.md; others come with the server's own. */
@@ -26,14 +28,22 @@ export function refusal(answer: Exclude<Answer, { kind: 'ok' }>): Cover {
   return { headline, detail };
 }
 
-/** The picture's codec is not for this browser. */
-export function noDecoder(codec: string | null): Cover {
-  return {
-    headline: 'This browser cannot play this channel',
-    detail: codec === null
-      ? 'It has no decoder for it. Open the address below in VLC.'
-      : `The picture is ${spoken(codec)}, for which it has no decoder. Open the address below in VLC.`,
-  };
+/** There is a decoder missing; of what, is known in most cases. */
+export function noDecoder(verdict: Verdict | null): Cover {
+  const missing = verdict?.deadVideo
+    ? `The picture is ${spoken(verdict.deadVideo)}, for which it has no decoder.`
+    : verdict?.deadAudio
+      ? `The sound is ${spoken(verdict.deadAudio)}, which it cannot play.`
+      : 'It has no decoder for it.';
+  return { headline: 'This browser cannot play this channel', detail: `${missing} Open the address below in VLC.` };
+}
+
+/** The other way of delivery can do what this one cannot. */
+export function otherMode(verdict: Verdict, other: Mode): Cover {
+  const codec = spoken(verdict.deadVideo ?? verdict.deadAudio ?? '');
+  return other === 'hls'
+    ? { headline: 'Not with low latency', detail: `This browser cannot play ${codec} in this way.` }
+    : { headline: 'Only with low latency', detail: `This browser can play ${codec} in no other way.` };
 }
 
 /** The sound's codec is not for this browser; the picture may be. */
