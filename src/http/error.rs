@@ -91,7 +91,13 @@ fn with_retry(mut response: Response) -> Response {
 
 fn respond(status: StatusCode, error: Value) -> Response {
     let body = Value::from_iter([("error", error)]);
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    let fields = [
+        (header::CACHE_CONTROL, "no-store"),
+        // A page of another origin, which may play a stream, may know why it cannot.
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Retry-After"),
+    ];
+    (status, fields, Json(body)).into_response()
 }
 
 pub(super) async fn no_such_route(uri: Uri) -> Response {

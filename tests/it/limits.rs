@@ -42,6 +42,10 @@ async fn refused(request: Request, status: u16, code: &str) -> Answer {
     assert!(answer.header("Retry-After").is_some_and(|after| after.parse::<u32>().is_ok()), "{answer:?}");
     let type_and_cache = (answer.header("Content-Type"), answer.header("Cache-Control"));
     assert_eq!(type_and_cache, (Some("application/json"), Some("no-store")), "{answer:?}");
+    // A page of another origin learns the reason and the time.
+    let readable =
+        (answer.header("Access-Control-Allow-Origin"), answer.header("Access-Control-Expose-Headers"));
+    assert_eq!(readable, (Some("*"), Some("Retry-After")), "{answer:?}");
     answer
 }
 

@@ -12,6 +12,8 @@ const REFUSALS: Record<string, [headline: string, detail: string]> = {
   channel_full: ['This channel is full', 'It has as many viewers as it may have.'],
   no_bandwidth: ['The server is full', 'Another viewer would take bandwidth from those who watch.'],
   address_limit: ['Too many screens', 'As many players as are allowed already watch from your address.'],
+  session_limit: ['The server is full', 'It has as many viewers as it can have.'],
+  no_segment: ['The picture is not there yet', 'The channel has only just begun.'],
   too_many_connections: ['The server is full', 'It has as many connections as it can have.'],
   no_store: ['The server is short of memory', 'It cannot open this channel at present.'],
   closing: ['The server is restarting', 'Or the channel was just changed. This takes a moment.'],
