@@ -1,6 +1,7 @@
 //! The HTTP surface: one file per subject, and the server that carries them.
 
 mod admission;
+mod encoding;
 mod error;
 mod forwarded;
 mod hls;

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
+use super::encoding::takes_gzip;
 use super::{App, error};
 
 /// The files of `web/dist` by their names in it, listed by the build script. A `.gz` is the same file, compressed.
@@ -85,41 +86,9 @@ fn content_type(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether `gzip` is among the accepted codings, and not with a weight of zero (RFC 9110, 12.5.3).
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let lists = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|list| list.to_str().ok());
-    lists.flat_map(|list| list.split(',')).any(|coding| {
-        let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
-        let weight = parameters.trim().strip_prefix("q=").map(str::parse);
-        name.trim().eq_ignore_ascii_case("gzip") && weight != Some(Ok(0.0))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn gzip_is_sent_to_who_takes_it() {
-        let table = [
-            ("gzip", true),
-            ("deflate, gzip;q=0.5", true),
-            ("br, GZIP ; q=1.0", true),
-            ("gzip;q=0", false),
-            ("gzip; q=0.000, br", false),
-            ("x-gzip, br", false),
-            ("", false),
-        ];
-        for (accepted, expected) in table {
-            let value = HeaderValue::from_static(accepted);
-            assert_eq!(
-                takes_gzip(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, value)])),
-                expected,
-                "{accepted:?}"
-            );
-        }
-        assert!(!takes_gzip(&HeaderMap::new()));
-    }
 
     #[test]
     fn every_file_has_a_type() {

@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use self::range::Part;
 use self::sessions::Key;
 pub(super) use self::sessions::Sessions;
+use super::encoding::takes_gzip;
 use super::error::Error;
 use super::forwarded::client_address;
 use super::live::no_body;
@@ -122,20 +123,6 @@ fn answer(playlist: &Playlist, headers: &HeaderMap) -> Response {
     (CORS, fixed, tag, playlist.text.clone()).into_response()
 }
 
-/// Whether the client says so (RFC 9110, section 12.5.3).
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    let mut codings = values.flat_map(|value| value.split(','));
-    codings.any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let is_refused = parts
-            .filter_map(|part| part.strip_prefix("q="))
-            .any(|q| q.trim_end_matches(['0', '.']).is_empty());
-        name.eq_ignore_ascii_case("gzip") && !is_refused
-    })
-}
-
 /// `GET /stream/{id}/hls/segment_N.ts`.
 pub(super) async fn segment(
     State(app): State<App>,
@@ -208,24 +195,4 @@ fn describe(length: u64) -> impl IntoResponseParts {
         (header::CONTENT_LENGTH, length.into()),
     ];
     (CORS, headers)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gzip_is_for_those_who_take_it() {
-        for (accepts, takes) in [
-            ("gzip", true),
-            ("br, GZIP;q=0.5", true),
-            ("gzip;q=0", false),
-            ("gzip; q=0.0", false),
-            ("identity", false),
-            ("", false),
-        ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, accepts.parse().unwrap())]);
-            assert_eq!(takes_gzip(&headers), takes, "{accepts}");
-        }
-    }
 }
