@@ -126,3 +126,120 @@ async fn head_says_the_same_without_the_body() {
         }
     }
 }
+
+/// A real browser on the page.
+mod players {
+    use std::time::Duration;
+
+    use forebay_testkit::clip::{Clip, Kind};
+    use forebay_testkit::origin::{Behaviour, Origin};
+    use forebay_testkit::player::{Step, Visited, browser_page, visit};
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What a page does, it does sooner.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// The page was allowed all that it did, and got all that it asked for.
+    fn assert_undisturbed(visited: &Visited) {
+        assert_eq!((&visited.said, &visited.failed), (&vec![], &vec![]), "{visited:#?}");
+    }
+
+    fn asked(visited: &Visited, what: &str) -> bool {
+        visited.requests.iter().any(|request| request.contains(what))
+    }
+
+    /// A relay that plays clips of this kind as channel `one`, and where they come from.
+    async fn playing(kind: Kind) -> (Origin, Relay) {
+        let origin = Origin::start().await;
+        origin.serve("/clip", Behaviour::ts(Clip::get(kind)).burst(Duration::from_secs(2)));
+        let relay = Relay::with_sources(&[origin.url("/clip")], "name = 'Channel <One>'\nnumber = 7");
+        (origin, relay)
+    }
+
+    #[tokio::test]
+    async fn it_plays_by_itself_and_without_a_stall() {
+        let (_origin, relay) = playing(Kind::H264Aac).await;
+        for mode in ["hls", "live"] {
+            let seen = browser_page(&relay.url(&format!("/watch/one?mode={mode}")), 6).await;
+            seen.assert_ok();
+            assert_eq!((seen.pictures.width, &seen.json["muted"]), (640, &true.into()), "{mode}");
+        }
+        assert_eq!(relay.status("one").await["upstream_connections_opened"], 1, "both ways share the source");
+    }
+
+    #[tokio::test]
+    async fn the_way_of_delivery_can_be_changed_and_the_sound_turned_on() {
+        let (_origin, relay) = playing(Kind::H264Aac).await;
+        let steps = [
+            Step::Sees("Channel <One>"),
+            Step::Plays,
+            Step::Sees("H.264, AAC"),
+            Step::Sees("640 × 360"),
+            Step::Clicks("Turn the sound on"),
+            Step::Chooses("Low latency"),
+            Step::Plays,
+        ];
+        let visited = visit(&relay.url("/watch/one"), &steps).await;
+        assert_undisturbed(&visited);
+        assert_eq!((visited.muted, &*visited.title), (Some(false), "Channel <One> – Forebay"));
+        let ways = (
+            asked(&visited, "/stream/one/hls/segment_"),
+            visited.requests.iter().any(|request| request.ends_with("/stream/one")),
+        );
+        assert_eq!(ways, (true, true), "{visited:#?}");
+        let own = relay.url("/");
+        let foreign: Vec<_> = visited
+            .requests
+            .iter()
+            .filter(|request| !request.starts_with(&own) && !request.starts_with("blob:"))
+            .collect();
+        assert!(foreign.is_empty(), "{foreign:?}");
+    }
+
+    #[tokio::test]
+    async fn it_says_that_no_source_answers_and_plays_when_one_does() {
+        let origin = Origin::start().await;
+        let relay = Relay::with_sources(&[origin.url("/late")], "start_timeout = '1s'");
+        let url = relay.url("/watch/one");
+        let steps = [Step::Sees("No picture from this channel"), Step::Sees("Trying again in"), Step::Plays];
+        let comes = async {
+            let is = |state: &'static str| move |status: &Value| status["state"] == state;
+            relay.wait_status("one", PATIENCE, is("starting")).await;
+            // The first answer has been given when the channel is closed again.
+            relay.wait_status("one", PATIENCE, is("idle")).await;
+            origin.serve("/late", Behaviour::ts(Clip::get(Kind::H264Aac)).burst(Duration::from_secs(2)));
+        };
+        let (visited, ()) = tokio::join!(visit(&url, &steps), comes);
+        assert!(!visited.text.contains("No picture"), "{visited:#?}");
+    }
+
+    #[tokio::test]
+    async fn it_names_the_codec_that_the_browser_has_not() {
+        let (_origin, relay) = playing(Kind::Mpeg2Mp2).await;
+        for mode in ["hls", "live"] {
+            let steps =
+                [Step::Sees("This browser cannot play this channel"), Step::Sees("MPEG-2 video, for which")];
+            visit(&relay.url(&format!("/watch/one?mode={mode}")), &steps).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn it_says_that_the_server_is_gone() {
+        let (_origin, relay) = playing(Kind::H264Aac).await;
+        let url = relay.url("/watch/one?mode=live");
+        let goes = async {
+            // It asks first whether it may play, and then it plays.
+            let plays = |status: &Value| {
+                status["clients_total"].as_u64() >= Some(2)
+                    && status["bytes_streamed"].as_u64() > Some(200_000)
+            };
+            relay.wait_status("one", PATIENCE, plays).await;
+            assert!(relay.stop().await);
+        };
+        let steps = [Step::Sees("The server cannot be reached")];
+        let (visited, ()) = tokio::join!(visit(&url, &steps), goes);
+        assert!(visited.text.contains("Try now"), "{visited:#?}");
+    }
+}

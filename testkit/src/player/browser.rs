@@ -74,18 +74,9 @@ pub async fn browser_page(url: &str, seconds: u32) -> Browsed {
 }
 
 async fn browse(kind: &str, url: &str, seconds: u32) -> Browsed {
-    require("node");
-    require("chromium");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    assert!(
-        folder.join("node_modules/playwright-core").is_dir(),
-        "this test needs the packages of {}: run `make setup`, or `npm ci` there",
-        folder.display()
-    );
-    let script = folder.join("play.mjs");
-    let chromium = find("chromium").unwrap_or_else(|| PathBuf::from("chromium"));
+    let (script, chromium) = script("play.mjs");
     let wish = json!({ "kind": kind, "url": url, "seconds": seconds, "chromium": chromium });
-    let arguments = [&*script.to_string_lossy(), &wish.to_string()];
+    let arguments = [&*script, &wish.to_string()];
     let output = match run("node", &arguments, GRACE + Duration::from_secs(seconds.into())).await {
         Ok(output) => output,
         Err(error) => return Browsed { errors: vec![error], ..Browsed::default() },
@@ -100,6 +91,20 @@ async fn browse(kind: &str, url: &str, seconds: u32) -> Browsed {
         },
         |json| judge(&json, seconds),
     )
+}
+
+/// A script of `testkit/browser`, and the browser to be driven by it. Panics with what to install where something is missing.
+pub(super) fn script(name: &str) -> (String, PathBuf) {
+    require("node");
+    require("chromium");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    assert!(
+        folder.join("node_modules/playwright-core").is_dir(),
+        "this test needs the packages of {}: run `make setup`, or `npm ci` there",
+        folder.display()
+    );
+    let chromium = find("chromium").unwrap_or_else(|| PathBuf::from("chromium"));
+    (folder.join(name).to_string_lossy().into_owned(), chromium)
 }
 
 fn judge(json: &Value, seconds: u32) -> Browsed {

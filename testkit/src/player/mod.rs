@@ -3,6 +3,7 @@
 mod browser;
 mod ffmpeg;
 mod gstreamer;
+mod visit;
 mod vlc;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 pub use browser::{Browsed, Picture, browser_hls, browser_page, browser_ts};
 pub use ffmpeg::{ffmpeg_strict, ffprobe_json};
 pub use gstreamer::gstreamer;
+pub use visit::{Step, Visited, visit};
 pub use vlc::{vlc, vlc_audio};
 
 /// What a player thought of a stream.
