@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use forebay_core::remux::{Remuxer, Rendition};
 use forebay_core::time::Pts;
-use forebay_core::ts::Packet;
 use forebay_core::ts::demux::{Demux, Role};
 use forebay_core::ts::packet::Bytes;
 use forebay_core::ts::pes::Header;
@@ -23,11 +23,15 @@ use forebay_core::ts::splice::Splice;
 use forebay_core::ts::stream::Codec;
 use forebay_core::ts::survey::Survey;
 use forebay_core::ts::sync::{Item, Sync};
+use forebay_core::ts::{PACKET_SIZE, Packet};
 
 use muxer::Clip;
 
 /// What a read from a socket gives at best.
 const PIECE: usize = 64 * 1024;
+
+/// Whose initialisation segment is used.
+const FMP4: &[u8] = include_bytes!("../tests/data/h264_aac.mp4");
 
 static STREAM: LazyLock<Vec<u8>> = LazyLock::new(|| clip(0, 3200).into_flattened());
 
@@ -150,4 +154,72 @@ fn relay(splice: &mut Splice, splices: u64) {
         splice.clear(1 << 20);
     });
     assert!(sent > STREAM.len() - 1_000_000 && splice.counts().splices == splices);
+}
+
+/// The same pictures as fragments of two seconds, become a transport stream.
+#[divan::bench(sample_count = 50)]
+fn remux_fmp4(bencher: Bencher<'_, '_>) {
+    let segments: Vec<Vec<u8>> = (0..64).map(|n| fragment(25_600 * n)).collect();
+    let bytes: usize = segments.iter().map(Vec::len).sum();
+    let init = &FMP4[..FMP4.windows(4).position(|kind| kind == b"moof").expect("there are fragments") - 4];
+    let remuxer = || {
+        let mut remuxer = Remuxer::new();
+        remuxer.set_init(Rendition::Main, init).expect("ffmpeg made it");
+        remuxer
+    };
+    bencher.counter(BytesCount::new(bytes)).with_inputs(remuxer).bench_local_refs(|remuxer| {
+        let mut sent = 0;
+        for segment in &segments {
+            remuxer.push(Rendition::Main, segment).expect("it is whole");
+            sent += black_box(remuxer.output()).len();
+            remuxer.clear(4 << 20);
+        }
+        assert!(sent > bytes);
+    });
+}
+
+/// The stream taken apart in segments of two seconds and put together with sound of another rendition.
+#[divan::bench(sample_count = 50)]
+fn remux_with_audio(bencher: Bencher<'_, '_>) {
+    // A little more than two seconds: how far it gets ahead is no matter here.
+    let sound =
+        [0xFF, 0xF1, 0x4C, 0x80, 0x2A, 0x7F, 0xFC].into_iter().chain([0x55; 332]).collect::<Vec<u8>>();
+    let sound = sound.repeat(94);
+    bencher
+        .counter(BytesCount::new(STREAM.len()))
+        .with_inputs(|| Remuxer::with_audio(None))
+        .bench_local_refs(|remuxer| {
+            let mut sent = 0;
+            for segment in STREAM.chunks(STREAM.len() / PACKET_SIZE / 64 * PACKET_SIZE) {
+                remuxer.push(Rendition::Main, segment).expect("it is whole");
+                remuxer.push(Rendition::Audio, &sound).expect("it is whole");
+                sent += black_box(remuxer.output()).len();
+                remuxer.clear(4 << 20);
+            }
+            assert!(sent > STREAM.len() / 2);
+        });
+}
+
+/// A fragment of an IDR picture of 90 kB and 49 of 18 kB from this time on, for the first track of [`FMP4`].
+fn fragment(time: u32) -> Vec<u8> {
+    let mp4_box = |kind: &[u8; 4], body: &[u8]| {
+        let size = u32::try_from(8 + body.len()).expect("a fragment is short");
+        [&size.to_be_bytes(), &kind[..], body].concat()
+    };
+    let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
+    let sizes = std::iter::once(90_000).chain(std::iter::repeat_n(18_000, 49));
+    let header = mp4_box(b"tfhd", &words(&[0x02_0028, 1, 512, 0x0101_0000]));
+    let start = mp4_box(b"tfdt", &words(&[0, time]));
+    // 8 of the moof box, 8 of the traf box, 8 of the run's own, 16 in front of its 50 sizes, and 8 of the mdat box.
+    let offset =
+        u32::try_from(8 + 8 + header.len() + start.len() + 8 + 16 + 200 + 8).expect("a fragment is short");
+    let run =
+        [words(&[0x0205, 50, offset, 0x0200_0000]), words(&sizes.clone().collect::<Vec<u32>>())].concat();
+    let boxes = mp4_box(b"moof", &mp4_box(b"traf", &[header, start, mp4_box(b"trun", &run)].concat()));
+    let pictures = sizes.enumerate().flat_map(|(n, size)| {
+        let slice = [if n == 0 { 0x65 } else { 0x41 }, 0b1001_1000];
+        let filler = vec![0x55; usize::try_from(size).expect("a picture is short") - 6];
+        [&(size - 4).to_be_bytes()[..], &slice, &filler].concat()
+    });
+    [boxes, mp4_box(b"mdat", &pictures.collect::<Vec<u8>>())].concat()
 }

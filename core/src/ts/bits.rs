@@ -2,18 +2,18 @@
 
 /// A cursor over bits, the highest of a byte first. Every read is `None` behind the end.
 #[derive(Debug, Clone)]
-pub(super) struct Bits<'a> {
+pub(crate) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Bits<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
     /// One bit.
-    pub(super) fn bit(&mut self) -> Option<bool> {
+    pub(crate) fn bit(&mut self) -> Option<bool> {
         let byte = self.bytes.get(self.at / 8)?;
         let bit = byte >> (7 - self.at % 8) & 1;
         self.at += 1;
@@ -21,19 +21,19 @@ impl<'a> Bits<'a> {
     }
 
     /// An unsigned number of `count` bits, 0 to 32.
-    pub(super) fn read(&mut self, count: u32) -> Option<u32> {
+    pub(crate) fn read(&mut self, count: u32) -> Option<u32> {
         debug_assert!(count <= 32, "a number has 32 bits at most");
         (0..count).try_fold(0, |value, _| Some(value << 1 | u32::from(self.bit()?)))
     }
 
     /// Passes over `count` bits.
-    pub(super) fn skip(&mut self, count: usize) -> Option<()> {
+    pub(crate) fn skip(&mut self, count: usize) -> Option<()> {
         self.at = self.at.checked_add(count).filter(|&at| at <= 8 * self.bytes.len())?;
         Some(())
     }
 
     /// An unsigned Exp-Golomb code, `ue(v)`: 0 to 2^32 - 2. A longer one is no code of any header.
-    pub(super) fn exp_golomb(&mut self) -> Option<u32> {
+    pub(crate) fn exp_golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.bit()? {
             zeros += 1;

@@ -119,6 +119,12 @@ impl Demux {
         self.counts
     }
 
+    /// Here every continuity counter may begin anew, and nothing is lost: at the boundary of two whole HLS segments, which some packagers
+    /// make each by itself.
+    pub fn forget_counters(&mut self) {
+        self.counters.fill(0xFF);
+    }
+
     /// Takes a packet.
     #[inline]
     pub fn handle_packet(&mut self, packet: Packet<'_>) -> (Role, Continuity) {

@@ -5,7 +5,7 @@
 //! every source on the channel's one timeline. [`survey`] describes a stream instead of passing it on, with what [`codec_headers`]
 //! say of its pictures and sound.
 
-mod bits;
+pub(crate) mod bits;
 pub mod codec_headers;
 pub mod demux;
 pub mod packet;

@@ -200,7 +200,8 @@ fn read_pcr(field: &[u8]) -> Pcr {
     Pcr::new(base * 300 + extension)
 }
 
-fn write_pcr(field: &mut [u8], pcr: Pcr) {
+/// Writes the six bytes of a clock reference.
+pub(crate) fn write_pcr(field: &mut [u8], pcr: Pcr) {
     let base = pcr.base().ticks().to_be_bytes(); // 33 bits, in the low end of 64
     let low = (base[7] & 1) << 7;
     let bits = pcr.base().ticks() >> 1;

@@ -64,6 +64,38 @@ pub fn write_stamp(stamp: Pts, prefix: u8) -> [u8; 5] {
     [prefix & 0xF0 | byte(29) & 0x0E | 1, byte(22), byte(14) | 1, byte(7), byte(0) << 1 | 1]
 }
 
+/// The header of a PES packet of `stream_id` whose elementary stream begins with an access unit (`data_alignment_indicator`). The DTS is
+/// written where it differs from the PTS. The length is open until [`set_length`].
+pub fn header(stream_id: u8, pts: Pts, dts: Pts) -> Vec<u8> {
+    let has_dts = pts != dts;
+    let mut out = Vec::with_capacity(MAX_HEADER);
+    out.extend([0, 0, 1, stream_id, 0, 0, 0x84]);
+    out.extend(if has_dts { [0xC0, 10] } else { [0x80, 5] });
+    out.extend(write_stamp(pts, if has_dts { 0x30 } else { 0x20 }));
+    if has_dts {
+        out.extend(write_stamp(dts, 0x10));
+    }
+    out
+}
+
+/// Writes the length of a whole PES packet into it. One that does not fit 16 bits stays open, which only video may be (2.4.3.7).
+pub fn set_length(packet: &mut [u8]) {
+    let length = packet.len().checked_sub(6).and_then(|length| u16::try_from(length).ok()).unwrap_or(0);
+    if let Some(field) = packet.get_mut(4..6) {
+        field.copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+/// Moves the stamps in the header of a PES packet by `ticks` of 90 kHz.
+pub fn shift_stamps(packet: &mut [u8], header: &Header, ticks: i64) {
+    for (at, stamp) in [(9, header.pts), (14, header.dts)] {
+        if let (Some(stamp), Some(field)) = (stamp, packet.get_mut(at..at + 5)) {
+            let moved = write_stamp(stamp.shifted(ticks), field[0]);
+            field.copy_from_slice(&moved);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +120,24 @@ mod tests {
         assert_eq!((header.pts, header.decode_time()), (Some(Pts::new(9000)), Some(Pts::new(5400))));
         bytes[4..6].copy_from_slice(&17u16.to_be_bytes());
         assert_eq!(Header::parse(&bytes).unwrap().length, Some(23));
+    }
+
+    #[test]
+    fn headers_are_read_as_they_were_written() {
+        let (pts, dts) = (Pts::new(Pts::WRAP - 1), Pts::new(7));
+        for (pts, dts, content, length, at) in
+            [(pts, dts, 100, Some(119), 19), (dts, dts, 100, Some(114), 14), (pts, dts, 65_523, None, 19)]
+        {
+            let mut packet = header(0xE0, pts, dts);
+            packet.resize(packet.len() + content, 0xAA);
+            set_length(&mut packet);
+            let dts = (pts != dts).then_some(dts);
+            let written = Header { stream_id: 0xE0, length, payload_at: at, pts: Some(pts), dts };
+            assert_eq!(Header::parse(&packet), Some(written));
+            shift_stamps(&mut packet, &written, 3);
+            let moved = Header { pts: Some(pts.shifted(3)), dts: dts.map(|dts| dts.shifted(3)), ..written };
+            assert_eq!(Header::parse(&packet), Some(moved));
+        }
     }
 
     #[test]

@@ -72,3 +72,27 @@ impl AudioFormat {
         }
     }
 }
+
+/// One frame of an audio stream, as its header declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioFrame {
+    /// What it sounds like.
+    pub format: AudioFormat,
+    /// Bytes, the header included.
+    pub length: usize,
+    /// Samples per channel, at the format's rate.
+    pub samples: u32,
+}
+
+impl AudioFrame {
+    /// The frame that begins with `bytes`, which need not hold all of it. `None` where none begins, or the codec is not looked into.
+    pub fn parse(codec: Codec, bytes: &[u8]) -> Option<Self> {
+        let (format, length, samples) = match codec {
+            Codec::Aac => audio::adts(bytes),
+            Codec::MpegAudio => audio::mpeg(bytes),
+            Codec::Ac3 | Codec::Eac3 => audio::ac3(bytes),
+            _ => None,
+        }?;
+        Some(Self { format, length, samples })
+    }
+}

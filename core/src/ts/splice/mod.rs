@@ -196,6 +196,11 @@ impl Splice {
         self.reference = None;
     }
 
+    /// A part of the source is complete, and the next goes on in time, but maybe not in its continuity counters.
+    pub fn cut(&mut self) {
+        self.demux.forget_counters();
+    }
+
     /// The source has come to its end in good order: what is held is complete.
     pub fn finish(&mut self) {
         for index in 0..self.slots.len() {

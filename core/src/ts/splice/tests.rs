@@ -274,6 +274,26 @@ fn what_the_source_lost_stays_visible_and_copies_do_not() {
 }
 
 #[test]
+fn counters_may_begin_anew_where_a_segment_ends() {
+    for is_told in [true, false] {
+        let mut splice = Splice::new(None);
+        splice.begin();
+        push(&mut splice, &Source::new().pictures(0..GOP));
+        if is_told {
+            splice.cut();
+        }
+        // The same multiplexer, whose counters begin at zero again.
+        let mut next = Source::new();
+        let segment: Vec<u8> =
+            (GOP..2 * GOP).flat_map(|n| [next.picture(n), next.sound(n)].concat()).collect();
+        push(&mut splice, &segment);
+        splice.finish();
+        assert_eq!(splice.counts().continuity_errors == 0, is_told);
+        assert_eq!(Checker::check(&output(&splice)).continuity_errors_total() == 0, is_told);
+    }
+}
+
+#[test]
 fn a_clock_on_a_pid_of_its_own_passes() {
     let mut splice = Splice::new(None);
     let mut muxer = Muxer::new(0x1000, 0x1F0).stream(VIDEO, 0x1b);

@@ -62,6 +62,11 @@ impl Survey {
         }
     }
 
+    /// A part of the stream is complete, and continuity counters may begin anew.
+    pub fn cut(&mut self) {
+        self.packets.demux.forget_counters();
+    }
+
     /// Takes bytes of the stream, cut anywhere.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
