@@ -52,6 +52,8 @@ pub enum Event {
     Progress(Attempt),
     /// The source refused, failed or ended.
     Ended(Attempt),
+    /// The upstream itself has waited long enough for more, and found that there is none.
+    Stalled(Attempt),
     /// The list of sources has changed: there are `sources`, and the one on hand now has the index `current`, if it is still among them.
     Reconfigured {
         /// How many there are.
@@ -154,6 +156,8 @@ pub struct Lifecycle {
     lingers_until: Option<Moment>,
     /// Set until the first picture.
     starts_until: Option<Moment>,
+    /// How long the upstream on hand may stand still, if that is more than usual.
+    patience: Option<Duration>,
     actions: VecDeque<Action>,
 }
 
@@ -170,6 +174,7 @@ impl Lifecycle {
             attempts: 0,
             lingers_until: None,
             starts_until: None,
+            patience: None,
             actions: VecDeque::new(),
         }
     }
@@ -177,6 +182,16 @@ impl Lifecycle {
     /// Changes the times, for what begins from now on.
     pub fn set_times(&mut self, times: Times) {
         self.times = times;
+    }
+
+    /// The upstream on hand comes in pieces, and stands still between two of them: for so long that is no stall.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = Some(patience);
+    }
+
+    /// How long media time may stand still.
+    fn stall(&self) -> Duration {
+        self.patience.unwrap_or_default().max(self.times.stall)
     }
 
     /// What users are told.
@@ -213,7 +228,7 @@ impl Lifecycle {
             (_, Event::Unwanted) => self.lingers_until = Some(now + self.times.idle),
             (_, Event::Shutdown) => self.finish(Reason::Shutdown),
             (State::Opening { attempt, .. }, Event::Locked(of)) if attempt == of => {
-                let stalls_at = now + self.times.stall;
+                let stalls_at = now + self.stall();
                 self.state = State::Tuning { attempt, until: now + self.picture_timeout(), stalls_at };
             }
             (State::Opening { attempt, .. } | State::Tuning { attempt, .. }, Event::Picture(of))
@@ -221,13 +236,13 @@ impl Lifecycle {
             {
                 self.failover.handle_live(now);
                 self.starts_until = None;
-                self.state = State::Live { attempt, stalls_at: now + self.times.stall };
+                self.state = State::Live { attempt, stalls_at: now + self.stall() };
             }
             (State::Tuning { attempt, until, .. }, Event::Progress(of)) if attempt == of => {
-                self.state = State::Tuning { attempt, until, stalls_at: now + self.times.stall };
+                self.state = State::Tuning { attempt, until, stalls_at: now + self.stall() };
             }
             (State::Live { attempt, .. }, Event::Progress(of)) if attempt == of => {
-                self.state = State::Live { attempt, stalls_at: now + self.times.stall };
+                self.state = State::Live { attempt, stalls_at: now + self.stall() };
             }
             (State::Opening { attempt, .. } | State::Tuning { attempt, .. }, Event::Ended(of))
                 if attempt == of =>
@@ -235,8 +250,23 @@ impl Lifecycle {
                 self.lose(now, Loss::Undelivered);
             }
             (State::Live { attempt, .. }, Event::Ended(of)) if attempt == of => self.lose(now, Loss::Ended),
+            (State::Opening { attempt, .. } | State::Tuning { attempt, .. }, Event::Stalled(of))
+                if attempt == of =>
+            {
+                self.lose(now, Loss::Undelivered);
+            }
+            (State::Live { attempt, .. }, Event::Stalled(of)) if attempt == of => {
+                self.lose(now, Loss::Stalled);
+            }
             (_, Event::Reconfigured { sources, current }) => self.reconfigure(now, sources, current),
-            (_, Event::Locked(_) | Event::Picture(_) | Event::Progress(_) | Event::Ended(_)) => {} // late news
+            (
+                _,
+                Event::Locked(_)
+                | Event::Picture(_)
+                | Event::Progress(_)
+                | Event::Ended(_)
+                | Event::Stalled(_),
+            ) => {} // late news
         }
     }
 
@@ -290,10 +320,11 @@ impl Lifecycle {
 
     fn open(&mut self, now: Moment, choice: Choice) {
         self.attempts += 1;
+        self.patience = None;
         let attempt = Attempt(self.attempts);
-        let patience =
+        let connect =
             if choice.is_reopening { self.times.connect.min(REOPEN_TIMEOUT) } else { self.times.connect };
-        self.state = State::Opening { attempt, until: now + patience };
+        self.state = State::Opening { attempt, until: now + connect };
         self.actions.push_back(Action::Open { attempt, source: choice.source });
     }
 

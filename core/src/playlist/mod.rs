@@ -1,3 +1,12 @@
-//! HLS playlists (RFC 8216): the text of those that we serve.
+//! HLS playlists (RFC 8216 and its successor draft): those that we serve, and those that a provider sends.
+//!
+//! [`render`] writes ours. [`parse`] turns a provider's into a [`model`], however carelessly it was written. [`ladder`] chooses among the
+//! variants of a multivariant playlist. [`follow`] decides what is fetched next, and when, and what becomes of each anomaly that is seen in
+//! the wild.
 
+mod attributes;
+pub mod follow;
+pub mod ladder;
+pub mod model;
+pub mod parse;
 pub mod render;

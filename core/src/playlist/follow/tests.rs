@@ -1,0 +1,403 @@
+use std::fmt::Write as _;
+
+use super::*;
+
+const ENTRY: &str = "http://h/live.m3u8?token=t";
+
+/// Plays the provider to a follower, with answers that come at once.
+struct Provider<'a> {
+    follower: Follower,
+    now: u64,
+    playlist: Box<dyn FnMut(u64, &str) -> Result<String, u16> + 'a>,
+    segment: Box<dyn FnMut(u64, &str) -> Outcome + 'a>,
+    /// What was done, each with its second and tenths.
+    log: Vec<String>,
+}
+
+impl<'a> Provider<'a> {
+    /// A provider whose answers depend on the time in milliseconds and the address.
+    fn new(
+        playlist: impl FnMut(u64, &str) -> Result<String, u16> + 'a,
+        segment: impl FnMut(u64, &str) -> Outcome + 'a,
+    ) -> Self {
+        let follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), Options::default());
+        let mut provider = Self {
+            follower,
+            now: 0,
+            playlist: Box::new(playlist),
+            segment: Box::new(segment),
+            log: Vec::new(),
+        };
+        provider.answer(ENTRY);
+        provider
+    }
+
+    fn answer(&mut self, url: &str) {
+        let (now, body) = (Moment::from_millis(self.now), (self.playlist)(self.now, url));
+        let answer = match &body {
+            Ok(text) => Answer::Body { url: Url::parse(url).unwrap(), body: text.as_bytes(), etag: None },
+            Err(304) => Answer::NotModified,
+            Err(status) => Answer::Refused(*status),
+        };
+        self.follower.handle_playlist(now, answer);
+    }
+
+    /// Goes on until so many milliseconds have passed, or it is over.
+    fn run(&mut self, until: u64) -> &mut Self {
+        loop {
+            let now = Moment::from_millis(self.now);
+            let at = format!("{}.{}", self.now / 1000, self.now % 1000 / 100);
+            match self.follower.poll_action(now) {
+                Some(Action::FetchPlaylist { url, .. }) => {
+                    self.log.push(format!("{at} playlist {}", url.path()));
+                    self.answer(url.as_str());
+                }
+                Some(Action::FetchSegment(fetch)) => {
+                    let mut line = format!("{at} {}", &fetch.url.path()[1..]);
+                    if let Some(query) = fetch.url.query() {
+                        write!(line, "?{query}").unwrap();
+                    }
+                    if let Some((key, iv)) = &fetch.key {
+                        write!(line, " key={} iv={}", key.path(), iv[15]).unwrap();
+                    }
+                    line.push_str(if fetch.has_seam { " |" } else { "" });
+                    self.log.push(line);
+                    let outcome = (self.segment)(self.now, fetch.url.as_str());
+                    self.follower.handle_segment(now, outcome);
+                }
+                Some(last) => {
+                    self.log.push(format!("{at} {last:?}"));
+                    return self;
+                }
+                None => {
+                    let Some(next) = self.follower.poll_timeout() else { return self };
+                    let next = u64::try_from(next.elapsed().as_millis()).unwrap().max(self.now + 1);
+                    if next > until {
+                        return self;
+                    }
+                    self.now = next;
+                    self.follower.handle_timeout(Moment::from_millis(self.now));
+                }
+            }
+        }
+    }
+
+    /// The segments that were asked for, with `|` where they do not follow what was before; and what ended it.
+    fn segments(&self) -> String {
+        let named = self.log.iter().filter(|line| !line.contains(" playlist "));
+        let names: Vec<&str> = named.filter_map(|line| line.split_once(' ')).map(|(_, name)| name).collect();
+        names.join(" ")
+    }
+
+    /// When playlists were asked for.
+    fn polls(&self) -> String {
+        let polls = self.log.iter().filter_map(|line| line.split_once(" playlist "));
+        polls.map(|(at, _)| at).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// A playlist of these segments of 2 s, with this first number.
+fn list(sequence: u64, names: impl IntoIterator<Item = u64>) -> String {
+    let head = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n");
+    names.into_iter().fold(head, |list, name| list + &format!("#EXTINF:2,\n{name}\n"))
+}
+
+/// A live window of `size` segments; a new one comes every 2 s, and 10 is the last at first.
+fn live(now: u64, size: u64) -> String {
+    let end = 11 + now / 2000;
+    list(end - size, end - size..end)
+}
+
+fn done(_: u64, _: &str) -> Outcome {
+    Outcome::Done
+}
+
+#[test]
+fn it_begins_three_from_the_end_and_goes_on() {
+    let mut provider = Provider::new(|now, _| Ok(live(now, 5)), done);
+    provider.run(6_500);
+    assert_eq!(provider.segments(), "8 9 10 11 12 13");
+    assert_eq!(
+        provider.polls(),
+        "2.0 4.0 6.0",
+        "a changed playlist is asked for after its last segment's time"
+    );
+    assert_eq!(provider.follower.sequence(), 14);
+}
+
+#[test]
+fn an_unchanged_playlist_is_asked_for_after_half_the_time() {
+    let mut provider = Provider::new(|now, _| Ok(live(now.saturating_sub(1_500), 5)), done);
+    provider.run(4_000);
+    assert_eq!(provider.polls(), "2.0 3.0 4.0");
+}
+
+#[test]
+fn it_asks_no_more_than_twice_a_second() {
+    let text = |sequence: u64| {
+        format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{sequence}\n#EXTINF:0.1,\n{sequence}\n"
+        )
+    };
+    let mut provider = Provider::new(|now, _| Ok(text(now / 100)), done);
+    provider.run(2_000);
+    assert_eq!(provider.polls(), "0.5 1.0 1.5 2.0");
+}
+
+#[test]
+fn short_lists_begin_with_what_there_is() {
+    let mut provider = Provider::new(|now, _| Ok(live(now, 2)), done);
+    provider.run(4_000);
+    assert_eq!(provider.segments(), "9 10 11 12");
+    assert_eq!(provider.polls(), "1.0 2.0 3.0 4.0", "they are asked for twice as often");
+}
+
+#[test]
+fn a_number_that_jumps_back_is_a_new_beginning() {
+    let restarted = |now: u64| if now < 3_000 { live(now, 4) } else { list(0, 0..3) };
+    let mut provider = Provider::new(|now, _| Ok(restarted(now)), done);
+    provider.run(5_000);
+    assert_eq!(provider.segments(), "8 9 10 11 0 | 1 2");
+    assert_eq!(provider.follower.counts().restarts, 1);
+}
+
+#[test]
+fn a_number_that_jumps_back_a_little_is_a_new_beginning_when_it_goes_on() {
+    let restarted = |now: u64| {
+        if now < 2_000 {
+            list(0, 0..3)
+        } else {
+            list(0, (100..103).take(1 + usize::try_from(now / 3_000).unwrap()))
+        }
+    };
+    let mut provider = Provider::new(|now, _| Ok(restarted(now)), done);
+    provider.run(9_000);
+    assert!(provider.segments().starts_with("0 1 2 100 |"), "{:?}", provider.log);
+}
+
+#[test]
+fn an_older_playlist_of_another_node_is_passed_over() {
+    let mut polls = 0;
+    let jittery = move |now: u64| {
+        polls += 1;
+        live(now - if polls % 2 == 0 { now.min(4_000) } else { 0 }, 5)
+    };
+    let mut jittery = jittery;
+    let mut provider = Provider::new(move |now, _| Ok(jittery(now)), done);
+    provider.run(12_000);
+    assert!("8 9 10 11 12 13 14 15 16 17".starts_with(&provider.segments()), "{:?}", provider.log);
+    let counts = provider.follower.counts();
+    assert!(counts.older > 2 && counts.restarts == 0, "{counts:?}");
+}
+
+#[test]
+fn names_count_when_the_number_stands_still() {
+    let constant = |now: u64, size: u64| list(7, 10 + now / 2000..10 + size + now / 2000);
+    for (size, names) in [(4, "11 12 13 14 15 16"), (1, "10 11 12 13")] {
+        let mut provider = Provider::new(move |now, _| Ok(constant(now, size)), done);
+        provider.run(6_900);
+        assert_eq!(provider.segments(), names);
+        assert!(provider.follower.counts().renumbered >= 3);
+    }
+}
+
+#[test]
+fn numbers_that_are_times_are_no_jumps() {
+    let times = |now: u64| list(1_700_000_000_000 + now / 2000 * 2000, 10 + now / 2000..14 + now / 2000);
+    let mut provider = Provider::new(|now, _| Ok(times(now)), done);
+    provider.run(4_900);
+    assert_eq!(provider.segments(), "11 12 13 14 15");
+    let huge = |now: u64| list(u64::MAX - 2, 10 + now / 2000..14 + now / 2000);
+    let mut provider = Provider::new(|now, _| Ok(huge(now)), done);
+    provider.run(4_900);
+    assert_eq!(provider.segments(), "11 12 13 14 15");
+}
+
+#[test]
+fn hosts_and_tokens_make_no_other_segments() {
+    let tokens = |now: u64| {
+        let text = live(now, 4);
+        text.replace(",\n", &format!(",\nhttp://node{}/{now}/", now % 3))
+            .replace("\n#", &format!("?{now}\n#"))
+    };
+    let mut provider = Provider::new(move |now, _| Ok(tokens(now).replace("#EXTM3U?0", "#EXTM3U")), done);
+    provider.run(4_900);
+    let fetched = provider.log.iter().filter(|line| !line.contains(" playlist ")).count();
+    assert_eq!((fetched, provider.follower.counts().restarts), (5, 0), "{:?}", provider.log);
+}
+
+#[test]
+fn a_window_that_has_moved_past_is_entered_three_from_its_end() {
+    let jump = |now: u64| if now < 3_000 { live(now, 5) } else { list(40, 40..45) };
+    let mut provider = Provider::new(|now, _| Ok(jump(now)), done);
+    provider.run(5_000);
+    assert_eq!(provider.segments(), "8 9 10 11 42 | 43 44");
+    assert_eq!(provider.follower.counts().ran_past, 1);
+}
+
+#[test]
+fn a_segment_is_tried_three_times_within_the_target_duration() {
+    let missing = |_: u64, url: &str| if url.ends_with("/9") { Outcome::Refused(404) } else { Outcome::Done };
+    let mut provider = Provider::new(|now, _| Ok(live(now, 5)), missing);
+    provider.run(1_900);
+    assert_eq!(provider.log, ["0.0 8", "0.0 9", "0.5 9", "1.0 9", "1.0 10 |"]);
+    assert_eq!((provider.follower.counts().retries, provider.follower.counts().skipped), (2, 1));
+}
+
+#[test]
+fn gaps_and_repetitions_are_not_fetched() {
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1\n#EXT-X-GAP\n#EXTINF:2,\n2\n#EXTINF:2,\n3\n#EXTINF:2,\n3\n#EXT-X-ENDLIST\n";
+    let mut provider = Provider::new(|_, _| Ok(text.to_owned()), done);
+    provider.run(1_000);
+    assert_eq!(provider.segments(), "1 3 | End");
+    assert_eq!((provider.follower.counts().gaps, provider.follower.counts().repeated), (1, 1));
+}
+
+#[test]
+fn a_complete_list_is_played_from_its_beginning_to_its_end() {
+    let mut provider = Provider::new(|_, _| Ok(list(0, 0..5) + "#EXT-X-ENDLIST\n"), done);
+    provider.run(60_000);
+    assert_eq!(provider.segments(), "0 1 2 3 4 End");
+    assert_eq!(provider.polls(), "");
+}
+
+#[test]
+fn a_list_that_ends_while_it_is_played_ends_it() {
+    let ends = |now: u64| live(now.min(4_000), 5) + if now < 4_000 { "" } else { "#EXT-X-ENDLIST\n" };
+    let mut provider = Provider::new(|now, _| Ok(ends(now)), done);
+    provider.run(60_000);
+    assert_eq!(provider.segments(), "8 9 10 11 12 End");
+}
+
+#[test]
+fn without_anything_new_it_asks_the_entry_and_then_gives_up() {
+    let mut provider = Provider::new(|_, _| Ok(live(0, 5)), done);
+    provider.run(60_000);
+    let last = provider.log.last().map(String::as_str);
+    assert_eq!(last, Some("6.0 Fail(Stalled)"), "{:?}", provider.log);
+    assert_eq!(provider.follower.counts().entries, 1);
+}
+
+#[test]
+fn media_that_only_repeats_is_nothing_new() {
+    let mut provider = Provider::new(
+        |now, _| Ok(live(now, 5)),
+        |now, _| if now < 3_000 { Outcome::Done } else { Outcome::Repeated },
+    );
+    provider.run(60_000);
+    assert_eq!(provider.log.last().map(String::as_str), Some("8.0 Fail(Stalled)"), "{:?}", provider.log);
+}
+
+#[test]
+fn while_nothing_is_wanted_nothing_stalls() {
+    let mut provider = Provider::new(|_, _| Ok(live(0, 5)), done);
+    provider.run(1_000);
+    provider.follower.set_hungry(Moment::from_millis(1_000), false);
+    provider.run(50_000);
+    assert!(!provider.segments().contains("Fail"));
+    provider.follower.set_hungry(Moment::from_millis(provider.now), true);
+    let begun = provider.now;
+    provider.run(100_000);
+    assert!(provider.segments().ends_with("Fail(Stalled)"));
+    assert!(provider.now - begun >= 6_000);
+}
+
+#[test]
+fn a_playlist_that_is_refused_is_looked_for_at_the_entry() {
+    // The entry redirects, here by what it answers, to a node that is gone after a while.
+    let node = |now: u64, url: &str| match url {
+        ENTRY => Ok(format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nnode{}\n", now / 5_000)),
+        url if url.ends_with(&format!("node{}", now / 5_000)) => Ok(live(now, 5)),
+        _ => Err(404),
+    };
+    let mut provider = Provider::new(node, done);
+    provider.run(14_000);
+    assert!(provider.segments().starts_with("8 9 10 11 12 13 14 15"), "{:?}", provider.log);
+    assert!(!provider.segments().contains('|'), "it is the same stream: {:?}", provider.log);
+    assert_eq!(provider.follower.counts().entries, 2);
+}
+
+#[test]
+fn a_playlist_that_stays_away_is_given_up_with_its_status() {
+    let gone = |now: u64, _: &str| if now < 3_000 { Ok(live(now, 5)) } else { Err(410) };
+    let mut provider = Provider::new(gone, done);
+    provider.run(60_000);
+    assert_eq!(provider.log.last().map(String::as_str), Some("8.0 Fail(Refused(410))"), "{:?}", provider.log);
+    let entries = provider.follower.counts().entries;
+    assert_eq!(entries, 2, "the entry is asked for every three seconds: {:?}", provider.log);
+}
+
+#[test]
+fn a_variant_that_is_not_there_is_left_for_the_next() {
+    let multivariant = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\nhigh\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow\n";
+    let answer = |now: u64, url: &str| match url {
+        ENTRY => Ok(multivariant.to_owned()),
+        url if url.ends_with("low") => Ok(live(now, 5)),
+        _ => Err(404),
+    };
+    let mut provider = Provider::new(answer, done);
+    provider.run(1_000);
+    assert_eq!(provider.segments(), "8 9 10");
+    let rung = provider.follower.rung().map(|rung| rung.variant.bandwidth);
+    assert_eq!((rung, provider.follower.counts().variants_left), (Some(1), 1));
+    let mut provider =
+        Provider::new(|_, url| if url == ENTRY { Ok(multivariant.to_owned()) } else { Err(404) }, done);
+    provider.run(1_000);
+    assert_eq!(provider.segments(), "Fail(Refused(404))");
+}
+
+#[test]
+fn playlists_that_lead_to_one_another_are_not_followed_for_ever() {
+    let round = |_: u64, _: &str| Ok("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=2\nhigh\n".to_owned());
+    let mut provider = Provider::new(round, done);
+    provider.run(60_000);
+    assert_eq!(provider.segments(), "Fail(NoVariant)");
+}
+
+#[test]
+fn the_query_of_the_playlist_is_tried_where_an_address_without_one_is_forbidden() {
+    let tokens =
+        |_: u64, url: &str| if url.ends_with("?token=t") { Outcome::Done } else { Outcome::Refused(403) };
+    let mut provider = Provider::new(|now, _| Ok(live(now, 5)), tokens);
+    provider.run(2_500);
+    assert_eq!(provider.segments(), "8 8?token=t 9?token=t 10?token=t 11?token=t");
+}
+
+#[test]
+fn a_token_is_told_to_no_other_host() {
+    let elsewhere = |_: u64, _: &str| Ok(list(0, 0..3).replace(",\n", ",\nhttp://other/"));
+    let mut provider = Provider::new(elsewhere, |_, _| Outcome::Refused(403));
+    provider.run(60_000);
+    assert!(!provider.segments().contains("token"), "{:?}", provider.log);
+}
+
+#[test]
+fn sound_of_its_own_takes_turns_with_the_variant() {
+    let multivariant = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"sound\",LANGUAGE=\"de\"\n\
+                        #EXT-X-STREAM-INF:BANDWIDTH=2,AUDIO=\"a\"\nvideo\n";
+    let answer = |now: u64, url: &str| match url {
+        ENTRY => Ok(multivariant.to_owned()),
+        url if url.ends_with("sound") => Ok(live(now, 5).replace(",\n", ",\na")),
+        _ => Ok(live(now, 5)),
+    };
+    let mut provider = Provider::new(answer, done);
+    provider.run(2_500);
+    assert_eq!(provider.segments(), "8 a8 9 a9 10 a10 11 a11");
+}
+
+#[test]
+fn vectors_are_the_sequence_number_where_none_is_stated() {
+    let text = list(21, 1..3).replacen("#EXTINF", "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXTINF", 1)
+        + "#EXT-X-KEY:METHOD=AES-128,URI=\"l\",IV=0x05\n#EXTINF:2,\n3\n";
+    let mut provider = Provider::new(move |_, _| Ok(text.clone()), done);
+    provider.run(100);
+    assert_eq!(provider.segments(), "1 key=/k iv=21 2 key=/k iv=22 3 key=/l iv=5");
+}
+
+#[test]
+fn what_cannot_be_decrypted_is_refused() {
+    let text = list(0, 0..3).replacen("#EXTINF", "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n#EXTINF", 1);
+    let mut provider = Provider::new(move |_, _| Ok(text.clone()), done);
+    provider.run(100);
+    assert!(provider.segments().starts_with("Fail(Encrypted("), "{:?}", provider.log);
+}

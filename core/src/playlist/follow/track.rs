@@ -1,0 +1,309 @@
+//! One media playlist that is followed: which of its segments have been taken, and what each new version of it means.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use url::Url;
+
+use super::super::model::{Media, Segment, Variables};
+use super::place::{Known, Place, place};
+use super::{Counts, MIN_RELOAD, START_BEHIND};
+use crate::time::Moment;
+
+/// Taken segments that are remembered, to know them again when a playlist's numbers cannot be trusted.
+const REMEMBERED: i64 = 64;
+
+/// Of a list that is older than what we have: after so many halves of the target duration it counts as a beginning, if it goes on.
+const OLDER_HALVES: u32 = 3;
+
+/// One media playlist.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub(super) struct Track {
+    /// Where it was found last.
+    pub(super) url: Url,
+    /// The version that is on hand.
+    pub(super) etag: Option<String>,
+    pub(super) variables: Variables,
+    /// When it is asked for again; `None` when it is complete.
+    pub(super) reload_at: Option<Moment>,
+    /// What it holds, and the segments before that are remembered.
+    segments: VecDeque<Segment>,
+    /// How many of them the playlist lists: the last ones.
+    listed: usize,
+    /// The place of the first of them. Places count on through whatever happens to the media sequence numbers.
+    base: i64,
+    /// The media sequence number of the first of them.
+    sequence: u64,
+    /// The place of the segment that is taken next.
+    next: i64,
+    has_begun: bool,
+    /// The next version has nothing to do with this one.
+    is_strange: bool,
+    is_ended: bool,
+    /// What comes next does not follow what was taken last.
+    has_seam: bool,
+    target: Duration,
+    /// Since when it is older than what is on hand, and where it ended then.
+    older: Option<(Moment, u64)>,
+    /// Media time taken, or passed over.
+    pub(super) taken: Duration,
+}
+
+/// A segment that may be taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offer<'a> {
+    pub(super) segment: &'a Segment,
+    /// Its media sequence number.
+    pub(super) sequence: u64,
+    /// Whether it follows what was taken before.
+    pub(super) has_seam: bool,
+}
+
+impl Track {
+    pub(super) fn new(url: Url, variables: Variables, now: Moment) -> Self {
+        Self {
+            url,
+            etag: None,
+            variables,
+            reload_at: Some(now),
+            segments: VecDeque::new(),
+            listed: 0,
+            base: 0,
+            sequence: 0,
+            next: 0,
+            has_begun: false,
+            is_strange: false,
+            is_ended: false,
+            has_seam: false,
+            target: Duration::ZERO,
+            older: None,
+            taken: Duration::ZERO,
+        }
+    }
+
+    /// It is found elsewhere from now on: the same, or `another` variant.
+    pub(super) fn relocate(&mut self, url: Url, variables: Variables, now: Moment, another: bool) {
+        (self.url, self.etag, self.variables, self.reload_at) = (url, None, variables, Some(now));
+        self.is_strange |= another;
+        self.is_ended = false;
+    }
+
+    /// The target duration, or what the segments really take where that is less; zero until there is a playlist.
+    pub(super) fn target(&self) -> Duration {
+        let longest = self.segments.iter().map(|segment| segment.duration).max();
+        longest.unwrap_or(self.target).min(self.target)
+    }
+
+    /// The target duration as stated.
+    pub(super) fn stated_target(&self) -> Duration {
+        self.target
+    }
+
+    /// How long all that is listed plays.
+    pub(super) fn window(&self) -> Duration {
+        self.segments.iter().rev().take(self.listed).map(|segment| segment.duration).sum()
+    }
+
+    /// Whether there has been a playlist.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Whether everything has been taken, and nothing will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_ended && self.next >= self.end()
+    }
+
+    /// The media sequence number of the segment that is taken next.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.sequence.wrapping_add_signed(self.next - self.base)
+    }
+
+    fn end(&self) -> i64 {
+        self.base.saturating_add_unsigned(self.segments.len() as u64)
+    }
+
+    /// The segment that comes next. What is marked as missing, and what only repeats the one before, is passed over.
+    pub(super) fn offer(&mut self, counts: &mut Counts) -> Option<Offer<'_>> {
+        loop {
+            let index = usize::try_from(self.next - self.base).ok()?;
+            let segment = self.segments.get(index)?;
+            let repeats = index > 0 && is_same(&self.segments[index - 1], segment);
+            if !segment.is_gap && !repeats {
+                break;
+            }
+            counts.gaps += u64::from(segment.is_gap);
+            counts.repeated += u64::from(repeats && !segment.is_gap);
+            self.pass();
+        }
+        let index = usize::try_from(self.next - self.base).ok()?;
+        let segment = self.segments.get(index)?;
+        let has_seam = self.has_seam || segment.is_discontinuity;
+        Some(Offer { segment, sequence: self.next_sequence(), has_seam })
+    }
+
+    /// The segment on offer was taken.
+    pub(super) fn take(&mut self) {
+        self.step();
+        self.has_seam = false;
+    }
+
+    /// The segment on offer is not to be had.
+    pub(super) fn pass(&mut self) {
+        self.step();
+        self.has_seam = true;
+    }
+
+    fn step(&mut self) {
+        let index = usize::try_from(self.next - self.base).ok();
+        if let Some(segment) = index.and_then(|index| self.segments.get(index)) {
+            self.taken += segment.duration;
+        }
+        self.next += 1;
+        self.forget();
+    }
+
+    /// Drops what is no longer remembered.
+    fn forget(&mut self) {
+        while self.base < self.next - REMEMBERED && self.segments.pop_front().is_some() {
+            self.base += 1;
+            self.sequence = self.sequence.wrapping_add(1);
+        }
+    }
+
+    /// No new version: the same as before, or none that could be read.
+    pub(super) fn handle_unchanged(&mut self, asked_at: Moment) {
+        let wait = self.last() / 2;
+        self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
+    }
+
+    /// A version with something new has come.
+    fn handle_changed(&mut self, asked_at: Moment) {
+        // A window of one or two has moved on when the next version is due.
+        let wait = if self.listed < START_BEHIND { self.last() / 2 } else { self.last() };
+        self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
+    }
+
+    /// How long the last segment plays, or the target duration if that is less.
+    fn last(&self) -> Duration {
+        self.segments.back().map_or(self.target, |segment| segment.duration).min(self.target)
+    }
+
+    /// A version has come that was asked for at `asked_at`. True when something is to be taken that was not known.
+    pub(super) fn handle_version(
+        &mut self,
+        now: Moment,
+        asked_at: Moment,
+        media: &Media,
+        counts: &mut Counts,
+    ) -> bool {
+        counts.faults += media.faults;
+        let before = self.end();
+        let is_kept = self.accept(now, media, counts);
+        if !is_kept {
+            counts.older += 1;
+            self.handle_unchanged(asked_at);
+            return false;
+        }
+        self.listed = media.segments.len();
+        self.target = media.target;
+        self.is_ended = media.is_ended;
+        let is_new = self.end() > before;
+        if is_new {
+            self.handle_changed(asked_at);
+        } else {
+            counts.unchanged += 1;
+            self.handle_unchanged(asked_at);
+        }
+        self.forget();
+        is_new
+    }
+
+    /// Puts a version in place of the one on hand; false when it is older, and is not to be used.
+    fn accept(&mut self, now: Moment, media: &Media, counts: &mut Counts) -> bool {
+        let length = media.segments.len() as u64;
+        if !self.has_begun {
+            self.begin(media);
+            return true;
+        }
+        if std::mem::take(&mut self.is_strange) {
+            self.restart(media);
+            return true;
+        }
+        let known = Known { segments: &self.segments, base: self.base, sequence: self.sequence };
+        let base = match place(&known, media) {
+            Place::Numbered(base) => base,
+            Place::Renumbered(base) => {
+                counts.renumbered += 1;
+                base
+            }
+            Place::Elsewhere => {
+                counts.restarts += 1;
+                self.restart(media);
+                return true;
+            }
+        };
+        let end = base.saturating_add_unsigned(length);
+        if end < self.end() {
+            let is_far = end.saturating_add_unsigned(length) < self.next;
+            if !is_far && !self.goes_on_older(now, media) {
+                return false;
+            }
+            counts.restarts += 1;
+            self.restart(media);
+            return true;
+        }
+        self.older = None;
+        if base > self.next {
+            counts.ran_past += 1;
+            self.next = base.max(end.saturating_sub_unsigned(START_BEHIND as u64));
+            self.has_seam = true;
+        }
+        // What was taken stays remembered in front of what is listed, as far as both fit together.
+        if base > self.base && base <= self.end() {
+            self.segments.truncate(usize::try_from(base - self.base).unwrap_or(0));
+            self.segments.extend(media.segments.iter().cloned());
+            self.sequence = media.sequence.wrapping_sub(base.abs_diff(self.base));
+        } else {
+            self.segments = media.segments.iter().cloned().collect();
+            (self.base, self.sequence) = (base, media.sequence);
+        }
+        true
+    }
+
+    /// Whether a version that is older than the one on hand is the beginning of something: it has been older for long, and goes on.
+    fn goes_on_older(&mut self, now: Moment, media: &Media) -> bool {
+        let end = media.sequence.wrapping_add(media.segments.len() as u64);
+        let &mut (since, first_end) = self.older.get_or_insert((now, end));
+        now.since(since) > self.target() * OLDER_HALVES / 2 && end != first_end
+    }
+
+    fn begin(&mut self, media: &Media) {
+        self.has_begun = true;
+        self.segments = media.segments.iter().cloned().collect();
+        (self.base, self.sequence) = (0, media.sequence);
+        self.next = Self::start(media);
+    }
+
+    /// Everything begins anew, behind what there was.
+    fn restart(&mut self, media: &Media) {
+        self.older = None;
+        self.base = self.end().max(self.next);
+        self.segments = media.segments.iter().cloned().collect();
+        self.sequence = media.sequence;
+        self.next = self.base + Self::start(media);
+        self.has_seam = true;
+    }
+
+    /// Which segment to begin with: three from the end of what goes on, and the first of what is complete.
+    fn start(media: &Media) -> i64 {
+        let start = if media.is_ended { 0 } else { media.segments.len().saturating_sub(START_BEHIND) };
+        i64::try_from(start).unwrap_or(0)
+    }
+}
+
+/// Whether a segment is the same piece of media as the one listed before it.
+fn is_same(before: &Segment, segment: &Segment) -> bool {
+    before.url == segment.url && before.range == segment.range
+}
