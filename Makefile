@@ -53,7 +53,7 @@ bench-build: setup-bench
 
 fuzz: ## Fuzz the parsers (RUNS=1000000 each); needs a nightly compiler
 	@command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --locked
-	for target in sync splice survey; do \
+	for target in sync splice survey remux follow; do \
 		$(CARGO) +nightly fuzz run $$target -- -runs=$(RUNS) -max_len=4096 || exit 1; \
 	done
 

@@ -17,6 +17,7 @@ use super::hls::Audience;
 use super::playlist::Playlist;
 use super::store::Store;
 use crate::config::{Channel, ChannelId};
+use crate::upstream::hls::Snapshot;
 
 /// An open channel.
 #[derive(Debug)]
@@ -169,6 +170,8 @@ pub struct Report {
     pub source: usize,
     /// All sources.
     pub sources: Vec<SourceReport>,
+    /// Of the source on hand, if that is HLS: how it is followed.
+    pub hls: Option<Snapshot>,
     /// Upstream connections opened.
     pub upstreams_opened: u64,
     /// The last ten times that a source was left.
@@ -224,6 +227,7 @@ impl Feed {
             last_activity: now,
             source: 0,
             sources: Vec::new(),
+            hls: None,
             upstreams_opened: 0,
             switches: Vec::new(),
             switches_total: 0,

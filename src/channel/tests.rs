@@ -67,7 +67,7 @@ impl Opener for Script {
                     drop(open);
                     Err(error)
                 }
-                Play::For(span, end) => Ok(Upstream { pieces: pictures(span, end, open), pace: Pace::Live }),
+                Play::For(span, end) => Ok(Upstream::new(pictures(span, end, open), Pace::Live)),
             }
         }
         .boxed()

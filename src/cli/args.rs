@@ -132,7 +132,12 @@ impl Args {
 impl Probe {
     /// What is to be opened.
     pub fn source(&self) -> Source {
-        Source { url: self.url.clone(), user_agent: self.user_agent.clone(), headers: self.headers.clone() }
+        Source {
+            url: self.url.clone(),
+            user_agent: self.user_agent.clone(),
+            max_bitrate: None,
+            headers: self.headers.clone(),
+        }
     }
 }
 

@@ -118,6 +118,8 @@ pub struct Source {
     pub url: SourceUrl,
     /// The `User-Agent` to send; Forebay's own if absent.
     pub user_agent: Option<String>,
+    /// Of a multivariant HLS playlist: the most bits a second that the variant should have; no limit if absent.
+    pub max_bitrate: Option<u64>,
     /// Further request headers, each name once, in the order they were typed. Never `User-Agent`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }

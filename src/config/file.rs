@@ -189,7 +189,7 @@ pub(super) enum SourceFile {
     Table(SourceTable),
 }
 
-/// `{ url = "http://…", headers = { … }, user_agent = "…" }`
+/// `{ url = "http://…", headers = { … }, user_agent = "…", max_bitrate = "…" }`
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SourceTable {
@@ -201,6 +201,9 @@ pub(super) struct SourceTable {
     /// The `User-Agent` to send.
     #[serde(default)]
     pub(super) user_agent: Text,
+    /// Of a multivariant playlist: what the variant may need, in bits a second.
+    #[serde(default)]
+    pub(super) max_bitrate: Text,
 }
 
 /// A section. Read by itself a structure would also take its values as a list, in the order of its fields.

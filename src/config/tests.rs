@@ -65,7 +65,7 @@ buffer_bytes = 2097152
 burst = "500ms"
 viewer_timeout = "11s"
 max_viewers = 12
-sources = ["testcard://", { url = "https://h/b.ts" }]
+sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s" }]
 "#;
 
 #[test]
@@ -118,6 +118,8 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(two.policy, policy);
     let kinds: Vec<_> = two.sources.iter().map(|source| source.url.kind()).collect();
     assert_eq!(kinds, [SourceKind::TestCard, SourceKind::Http]);
+    let caps: Vec<_> = two.sources.iter().map(|source| source.max_bitrate).collect();
+    assert_eq!(caps, [None, Some(5_000_000)]);
     assert_eq!(config.warnings(), [""; 0]);
 }
 

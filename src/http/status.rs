@@ -17,6 +17,7 @@ use super::App;
 use super::error::Error;
 use crate::channel::{Playlist, Report};
 use crate::config::Channel;
+use crate::upstream::hls::Snapshot;
 
 /// How old the document of all channels may be: channels write a new state no sooner. However many ask, it is made fifty times a second.
 const FRESH: Duration = Duration::from_millis(20);
@@ -109,9 +110,11 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
     let sources: Vec<Value> = report
         .sources
         .iter()
-        .map(|source| {
+        .enumerate()
+        .map(|(index, source)| {
             let (code, message) = source.last_error.clone().unzip();
-            json!({ "url": source.url, "last_error": code, "last_error_message": message })
+            let hls = report.hls.as_ref().filter(|_| index == report.source).map(hls);
+            json!({ "url": source.url, "last_error": code, "last_error_message": message, "hls": hls })
         })
         .collect();
     let switches: Vec<Value> = report
@@ -128,7 +131,7 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         "clients": report.viewers,
         "clients_total": report.viewers_total,
         "clients_by_kind": { "ts": report.viewers - report.sessions.min(report.viewers), "hls": report.sessions },
-        "hls": report.playlist.as_deref().map(hls),
+        "hls": report.playlist.as_deref().map(output),
         "source_url": report.sources.get(report.source).map(|source| &source.url),
         "source_index": report.source,
         "source_live": report.is_live,
@@ -154,7 +157,8 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
     })
 }
 
-fn hls(playlist: &Playlist) -> Value {
+/// What players by HLS are told.
+fn output(playlist: &Playlist) -> Value {
     json!({
         "target_duration": playlist.target_duration,
         "media_sequence": playlist.media_sequence,
@@ -162,6 +166,36 @@ fn hls(playlist: &Playlist) -> Value {
         "segments": playlist.count(),
         "seconds": millis(playlist.length().try_into().unwrap_or_default()),
         "bytes": playlist.bytes(),
+    })
+}
+
+/// How an HLS source is followed.
+fn hls(snapshot: &Snapshot) -> Value {
+    let counts = &snapshot.counts;
+    let variant = snapshot.variant.as_ref().map(|variant| {
+        let resolution = variant.resolution.map(|(width, height)| format!("{width}x{height}"));
+        json!({ "bandwidth": variant.bandwidth, "resolution": resolution, "codecs": variant.codecs })
+    });
+    json!({
+        "variant": variant,
+        "separate_audio": snapshot.has_audio,
+        "target_duration": snapshot.target.as_secs_f64(),
+        "media_sequence": snapshot.sequence,
+        "playlists": counts.playlists,
+        "playlists_unchanged": counts.unchanged,
+        "playlists_older": counts.older,
+        "segments": counts.segments,
+        "segments_retried": counts.retries,
+        "segments_skipped": counts.skipped,
+        "segments_truncated": counts.truncated,
+        "segments_repeated": counts.repeated,
+        "gaps": counts.gaps,
+        "restarts": counts.restarts,
+        "renumbered": counts.renumbered,
+        "windows_missed": counts.ran_past,
+        "entry_requests": counts.entries,
+        "variants_left": counts.variants_left,
+        "faults": counts.faults,
     })
 }
 

@@ -44,6 +44,24 @@ pub enum Error {
     /// What comes cannot be read.
     #[error("the stream is scrambled")]
     Scrambled,
+    /// An HLS playlist that cannot be followed.
+    #[error("the HLS playlist cannot be played: {0}")]
+    Playlist(String),
+    /// HLS segments under DRM, or with a key that is not to be had.
+    #[error("the HLS segments cannot be decrypted: {0}")]
+    Encrypted(String),
+    /// An HLS playlist that was there, and is refused.
+    #[error("the HLS playlist is gone: the source answers HTTP {status}, at the configured address too")]
+    Gone {
+        /// The status code.
+        status: u16,
+    },
+    /// HLS segments that do not come.
+    #[error("the HLS segments do not come: {0}")]
+    Segments(String),
+    /// HLS segments that cannot be turned into a transport stream.
+    #[error("the HLS segments cannot be passed on: {0}")]
+    Format(String),
     /// Its clock or its time stamps stood still.
     #[error("media time stood still")]
     Stalled,
@@ -65,8 +83,21 @@ impl Error {
             Self::NotTransportStream(_) => "not_transport_stream",
             Self::NoPicture => "no_picture",
             Self::Scrambled => "scrambled",
+            Self::Playlist(_) => "hls_playlist",
+            Self::Encrypted(_) => "hls_encrypted",
+            Self::Gone { .. } => "hls_gone",
+            Self::Segments(_) => "hls_segments",
+            Self::Format(_) => "hls_format",
             Self::Stalled => "stalled",
         }
+    }
+
+    /// Whether the source was given up after long patience, so that there is no sense in asking it once more.
+    pub fn is_patient(&self) -> bool {
+        matches!(
+            self,
+            Self::Stalled | Self::Gone { .. } | Self::Segments(_) | Self::Encrypted(_) | Self::Format(_)
+        )
     }
 
     pub(super) fn of_file(error: &io::Error) -> Self {

@@ -20,7 +20,7 @@ pub(super) async fn open(url: SourceUrl) -> Result<Upstream, Error> {
         let piece = reader.piece().await?;
         Ok(Some((piece, reader)))
     });
-    Ok(Upstream { pieces: pieces.boxed(), pace: Pace::MediaTime })
+    Ok(Upstream::new(pieces.boxed(), Pace::MediaTime))
 }
 
 async fn open_path(path: &PathBuf) -> Result<File, Error> {

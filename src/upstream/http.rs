@@ -1,17 +1,25 @@
-//! HTTP and HTTPS: an endless body.
+//! HTTP and HTTPS: an endless body, or a playlist that leads to others.
 //!
 //! Providers' servers are old and odd, so the client is lenient: it follows redirects (to https too), keeps cookies on the way,
 //! sends basic credentials from the address (and to that host only), and takes a body with or without chunks or a length. One client and
 //! one connection per upstream: its cookies are its own, and dropping it closes the connection, which frees the provider's slot.
+//!
+//! Whether the body is a transport stream or an HLS playlist is decided by its first bytes, whatever the address and the declared type say.
 
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
+use forebay_core::playlist::parse::{MAX_BODY, begins_like_a_playlist};
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, stream};
+use reqwest::cookie::Jar;
 use reqwest::redirect::Policy;
+use reqwest::{ClientBuilder, Response};
 
+use super::hls::{self, Session, gunzip, looks_like_gzip};
 use super::{Error, Pace, Piece, Upstream};
 use crate::config::Source;
 
@@ -35,10 +43,43 @@ impl Client {
 
     /// Sends the request; what comes back is an upstream if the answer is a success.
     pub(super) fn open(&self, source: &Source) -> BoxFuture<'static, Result<Upstream, Error>> {
-        let client = reqwest::Client::builder()
+        let jar = Arc::new(Jar::default());
+        let builder = || self.builder(source, &jar);
+        let client = builder().pool_max_idle_per_host(0).build();
+        let sessions = builder().pool_max_idle_per_host(hls::CONNECTIONS).build();
+        let session = sessions.map(|client| Session::new(client, source));
+        let source = source.clone();
+        async move {
+            let request = client.map_err(|error| Error::Request(causes(&error)))?;
+            let session = session.map_err(|error| Error::Request(causes(&error)))?;
+            let request = session.address(request, source.url.expose(), hls::looks_like_a_playlist(&source));
+            let response = request.send().await.map_err(|error| describe(&error))?;
+            let status = response.status();
+            if !status.is_success() {
+                return Err(Error::Status { status: status.as_u16() });
+            }
+            let url = response.url().clone();
+            let mut body = body(response);
+            let beginning = begin(&mut body).await;
+            if beginning.is_playlist {
+                let bytes = read_whole(beginning.bytes, body).await?;
+                return hls::open(session, &source, url, bytes).await;
+            }
+            let pieces = stream::iter((!beginning.bytes.is_empty()).then(|| Ok(beginning.bytes.freeze())))
+                .chain(stream::iter(beginning.error.map(Err)))
+                .chain(body)
+                .map(|bytes| bytes.map(Piece::Bytes))
+                .chain(stream::once(std::future::ready(Err(Error::Ended))));
+            Ok(Upstream::new(pieces.boxed(), Pace::Live))
+        }
+        .boxed()
+    }
+
+    fn builder(&self, source: &Source, jar: &Arc<Jar>) -> ClientBuilder {
+        reqwest::Client::builder()
             .tls_backend_preconfigured((*self.tls).clone())
             .user_agent(source.user_agent.as_deref().unwrap_or(USER_AGENT))
-            .cookie_store(true)
+            .cookie_provider(Arc::clone(jar))
             .redirect(Policy::limited(MAX_REDIRECTS))
             .referer(false)
             .no_proxy()
@@ -46,33 +87,52 @@ impl Client {
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
-            .pool_max_idle_per_host(0)
             .tcp_nodelay(true)
-            .build();
-        let request = client.map(|client| {
-            let headers = source.headers.iter().cloned().collect();
-            client.get(source.url.expose().clone()).headers(headers)
-        });
-        async move {
-            let request = request.map_err(|error| Error::Request(causes(&error)))?;
-            let response = request.send().await.map_err(|error| describe(&error))?;
-            let status = response.status();
-            if !status.is_success() {
-                return Err(Error::Status { status: status.as_u16() });
-            }
-            let body = response.bytes_stream().map(|bytes| match bytes {
-                Ok(bytes) => Ok(Piece::Bytes(bytes)),
-                Err(error) => Err(Error::Broken(causes(&error))),
-            });
-            let pieces = body.chain(stream::once(std::future::ready(Err(Error::Ended)))).boxed();
-            Ok(Upstream { pieces, pace: Pace::Live })
-        }
-        .boxed()
     }
 }
 
+type Body = BoxStream<'static, Result<Bytes, Error>>;
+
+fn body(response: Response) -> Body {
+    response.bytes_stream().map(|bytes| bytes.map_err(|error| Error::Broken(causes(&error)))).boxed()
+}
+
+/// The first bytes of a body.
+struct Beginning {
+    bytes: BytesMut,
+    is_playlist: bool,
+    /// What followed them instead of more.
+    error: Option<Error>,
+}
+
+/// Reads no further than it takes to tell a playlist from anything else.
+async fn begin(body: &mut Body) -> Beginning {
+    let mut bytes = BytesMut::new();
+    loop {
+        let verdict = if looks_like_gzip(&bytes) { Some(true) } else { begins_like_a_playlist(&bytes) };
+        if let Some(is_playlist) = verdict {
+            return Beginning { bytes, is_playlist, error: None };
+        }
+        match body.next().await {
+            Some(Ok(more)) => bytes.extend_from_slice(&more),
+            Some(Err(error)) => return Beginning { bytes, is_playlist: false, error: Some(error) },
+            None => return Beginning { bytes, is_playlist: false, error: None },
+        }
+    }
+}
+
+/// The whole of a playlist, unzipped.
+async fn read_whole(mut bytes: BytesMut, mut body: Body) -> Result<Bytes, Error> {
+    while bytes.len() <= MAX_BODY
+        && let Some(more) = body.next().await
+    {
+        bytes.extend_from_slice(&more?);
+    }
+    Ok(gunzip(bytes.freeze()))
+}
+
 /// Sorts a failed request.
-fn describe(error: &reqwest::Error) -> Error {
+pub(super) fn describe(error: &reqwest::Error) -> Error {
     // A configured address is of a good kind; one that cannot be requested is where it has led to.
     if error.is_redirect() || error.is_builder() {
         return Error::Redirect(causes(error));
@@ -90,7 +150,7 @@ fn describe(error: &reqwest::Error) -> Error {
 }
 
 /// The innermost cause: the outer ones say only that a request failed, and name its address.
-fn causes(error: &reqwest::Error) -> String {
+pub(super) fn causes(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

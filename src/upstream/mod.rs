@@ -1,15 +1,17 @@
 //! Opens a source: one upstream, as a stream of pieces.
 //!
 //! Every kind of source has a file here. What is opened is not yet known to be a transport stream, and this room does not
-//! care: it brings bytes, says where a new run of them begins, and how fast they may be taken. HLS and UDP get files of their own.
+//! care: it brings bytes, says where a new run of them begins, and how fast they may be taken. UDP gets a file of its own.
 
 mod error;
 mod file;
+pub mod hls;
 mod http;
 pub mod sniff;
 mod testcard;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -25,6 +27,8 @@ pub enum Piece {
     Bytes(Bytes),
     /// The run of bytes is complete, and another begins: a file from its start. Nothing of the next run's counters or clocks need fit.
     Seam,
+    /// A part of the run is complete. The next goes on in time, but its continuity counters may begin anew.
+    Cut,
 }
 
 /// How fast an upstream may be read.
@@ -42,6 +46,15 @@ pub struct Upstream {
     pub pieces: BoxStream<'static, Result<Piece, Error>>,
     /// How fast they may be taken.
     pub pace: Pace,
+    /// Of an HLS source: what it tells about itself while it runs.
+    pub monitor: Option<Arc<hls::Monitor>>,
+}
+
+impl Upstream {
+    /// An upstream that tells nothing but its pieces.
+    pub fn new(pieces: BoxStream<'static, Result<Piece, Error>>, pace: Pace) -> Self {
+        Self { pieces, pace, monitor: None }
+    }
 }
 
 impl fmt::Debug for Upstream {

@@ -22,7 +22,7 @@ pub fn describe(bytes: &[u8]) -> String {
     let name = if begins(b"<!doctype html") || begins(b"<html") {
         "an HTML page"
     } else if begins(b"#EXTM3U") && (find(body, b"#EXT-X-") || !find(body, b"#EXTINF")) {
-        "an HLS playlist, which this version does not read"
+        "an HLS playlist"
     } else if begins(b"#EXTM3U") {
         "a list of channels"
     } else if find(&body[..body.len().min(200)], b"<MPD") {

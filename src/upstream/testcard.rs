@@ -15,5 +15,5 @@ pub(super) fn open() -> Upstream {
     let pass =
         || CLIP.chunks(PIECE).map(|piece| Piece::Bytes(Bytes::from_static(piece))).chain([Piece::Seam]);
     let pieces = stream::iter(std::iter::repeat_with(pass).flatten()).map(Ok).boxed();
-    Upstream { pieces, pace: Pace::MediaTime }
+    Upstream::new(pieces, Pace::MediaTime)
 }

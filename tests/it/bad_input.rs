@@ -43,7 +43,8 @@ fn all() -> Vec<Bad> {
     const NO_TS: &str = "not_transport_stream";
     let body = |kind, text: &str| Behaviour::body(kind, text);
     let html = "\u{feff}\r\n<!DOCTYPE html><html><title>Sorry</title>";
-    let hls = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n1.ts\n";
+    let channels = "#EXTM3U\n#EXTINF:-1,One\nhttp://h/1\n";
+    let variants = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"av01.0.08M.10,opus\"\n1.m3u8\n";
     let json = "{\"error\":\"max connections\"}";
     vec![
         bad(
@@ -60,12 +61,8 @@ fn all() -> Vec<Bad> {
             NO_TS,
             "a PNG picture, beginning 89 50 4e 47 0d 0a 1a 0a",
         ),
-        bad(
-            "hls",
-            body("application/vnd.apple.mpegurl", hls),
-            NO_TS,
-            "an HLS playlist, which this version does not read",
-        ),
+        bad("channels", body("audio/x-mpegurl", channels), "hls_playlist", "a list of channels"),
+        bad("variants", body("application/vnd.apple.mpegurl", variants), "hls_playlist", "no variant"),
         bad("empty", body("video/mp2t", ""), NO_TS, "nothing was sent"),
         bad(
             "zeros",

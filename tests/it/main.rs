@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod failover;
 mod hls;
+mod hls_in;
 mod limits;
 mod on_demand;
 mod playing;

@@ -300,6 +300,10 @@ impl Driver {
         self.opening = None;
         debug!("upstream answered");
         let pacer = (upstream.pace == Pace::MediaTime).then(|| Pacer::new(self.channel.policy.burst));
+        if let Some(monitor) = &upstream.monitor {
+            self.life.set_patience(monitor.stall_after());
+            self.has_news = true;
+        }
         self.input = Some(Input {
             upstream,
             sync: Sync::new(),
@@ -316,11 +320,17 @@ impl Driver {
 
     fn handle_piece(&mut self, now: Moment, piece: &Piece) -> Result<(), Error> {
         let Some(input) = &mut self.input else { return Ok(()) };
+        if *piece == Piece::Cut {
+            self.splice.cut();
+            return Ok(());
+        }
         let Piece::Bytes(bytes) = piece else {
             if !input.is_locked {
                 return Err(Error::NotTransportStream(sniff::describe(&input.beginning)));
             }
-            input.blind_passes = if self.splice.is_open() { 0 } else { input.blind_passes + 1 };
+            // A list of segments has other seams than that behind its last.
+            let is_blind = !self.splice.is_open() && input.upstream.monitor.is_none();
+            input.blind_passes = if is_blind { input.blind_passes + 1 } else { 0 };
             if input.blind_passes >= MAX_BLIND_PASSES {
                 return Err(Error::NoPicture);
             }
@@ -357,6 +367,9 @@ impl Driver {
         if let (Some(pacer), Some(position)) = (&mut input.pacer, self.splice.position())
             && self.splice.is_open()
         {
+            if let Some(monitor) = &input.upstream.monitor {
+                pacer.steer(now, position, monitor.waiting());
+            }
             input.resumes_at = Some(pacer.due(now, position)).filter(|&due| due > now);
         }
         let comes_on_air = self.splice.is_open() && !input.is_on_air;
@@ -382,9 +395,10 @@ impl Driver {
             }
             _ => error,
         };
+        let event = if error.is_patient() { Event::Stalled } else { Event::Ended };
         self.note_failure(error);
         self.close_upstream();
-        self.life.handle_event(now, Event::Ended(self.attempt));
+        self.life.handle_event(now, event(self.attempt));
     }
 
     fn note_failure(&mut self, error: Error) {

@@ -51,12 +51,15 @@ impl Driver {
             self.bytes_per_second = bytes / u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
             report.bitrate = self.bytes_per_second * 8;
             self.rate = (now, self.ring.head());
+            self.has_news = true;
         }
         drop(report);
         if std::mem::take(&mut self.has_news) {
             let (sources, streams) = (self.source_reports(), self.streams());
+            let monitor = self.input.as_ref().and_then(|input| input.upstream.monitor.as_ref());
+            let hls = monitor.map(|monitor| monitor.snapshot());
             let mut report = self.feed.edit_report();
-            (report.sources, report.streams) = (sources, streams);
+            (report.sources, report.streams, report.hls) = (sources, streams, hls);
         }
     }
 }

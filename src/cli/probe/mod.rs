@@ -62,7 +62,19 @@ async fn look(args: &Probe) -> Result<Look, Error> {
     let read = async {
         // A file is looked through once: at the speed of the disk, and at most for the time.
         while let Some(piece) = upstream.pieces.next().await {
-            let Piece::Bytes(piece) = piece? else { return Ok(()) };
+            let piece = match piece? {
+                Piece::Bytes(piece) => piece,
+                Piece::Cut => {
+                    survey.cut();
+                    continue;
+                }
+                // A list of segments goes on behind a seam.
+                Piece::Seam if upstream.monitor.is_some() => {
+                    survey.cut();
+                    continue;
+                }
+                Piece::Seam => return Ok(()),
+            };
             first_byte.get_or_insert_with(Instant::now);
             beginning.extend(piece.iter().take(sniff::LOOKED_AT.saturating_sub(beginning.len())));
             bytes += piece.len() as u64;

@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::super::error::reason;
 use super::super::file::{SourceFile, SourceTable};
 use super::super::header::{parse_name, parse_user_agent, parse_value};
+use super::super::units::parse_bandwidth;
 use super::super::{Source, SourceUrl};
 use super::Resolver;
 
@@ -42,11 +43,13 @@ impl Resolver<'_> {
         match typed.into_inner() {
             SourceFile::Url(url) => {
                 let url = self.source_url(&Spanned::new(span, url))?;
-                Some(Source { url, user_agent: None, headers: Vec::new() })
+                Some(Source { url, user_agent: None, max_bitrate: None, headers: Vec::new() })
             }
-            SourceFile::Table(SourceTable { url, headers, user_agent }) => {
+            SourceFile::Table(SourceTable { url, headers, user_agent, max_bitrate }) => {
                 let user_agent =
                     self.checked("user_agent", user_agent.as_ref(), |text| parse_user_agent(text));
+                let max_bitrate =
+                    self.checked("max_bitrate", max_bitrate.as_ref(), |text| parse_bandwidth(text));
                 if headers.len() > MAX_HEADERS {
                     self.fault(&span, format!("headers: more than {MAX_HEADERS}"));
                 }
@@ -60,7 +63,7 @@ impl Resolver<'_> {
                     }
                 }
                 let url = self.source_url(&url)?;
-                Some(Source { url, user_agent, headers: checked })
+                Some(Source { url, user_agent, max_bitrate, headers: checked })
             }
         }
     }

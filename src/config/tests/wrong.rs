@@ -259,7 +259,9 @@ sources = [["http://joe:hunter2@h/"]]"#,
         r#"[[channels]]
 id = "a"
 sources = [{ ulr = "http://joe:hunter2@h/" }]"#,
-        &[r#"3:14: unknown key "ulr", expected one of url, headers, user_agent; did you mean "url"?"#],
+        &[
+            r#"3:14: unknown key "ulr", expected one of url, headers, user_agent, max_bitrate; did you mean "url"?"#,
+        ],
     ),
     (
         r#"[[channels]]

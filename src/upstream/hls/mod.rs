@@ -1,0 +1,110 @@
+//! HLS playlists: [`Follower`] decides, and here is what carries it out.
+//!
+//! One task fetches, at most one playlist and one segment at a time, and puts the bytes into a bounded queue, from which the driver takes
+//! them at the pace of their media time. It belongs to the stream of pieces, and ends with it.
+
+mod decrypt;
+mod monitor;
+mod run;
+mod segment;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::playlist::follow::{Failure, Follower, Options};
+use forebay_core::time::Moment;
+use forebay_core::ts::packet::PACKET_SIZE;
+use futures_util::{StreamExt, stream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+use url::Url;
+
+pub use self::monitor::{Monitor, Snapshot, Variant};
+use self::run::Run;
+pub(super) use self::session::{CONNECTIONS, Session, gunzip, looks_like_a_playlist, looks_like_gzip};
+use super::{Error, Pace, Piece, Upstream};
+use crate::config::Source;
+
+/// Bytes in a piece: whole packets, and few, so that the pace is even.
+const PIECE: usize = 87 * PACKET_SIZE;
+
+/// Pieces that wait: 64 MiB, which is more than three segments of anything but the highest rates. A fetch goes on no faster then.
+const MAX_PIECES: usize = (64 << 20) / PIECE;
+
+/// What waits in the queue.
+#[derive(Debug)]
+enum Item {
+    Piece(Piece),
+    /// A segment of this duration is complete.
+    End(Duration),
+    /// There is no more.
+    Failed(Error),
+}
+
+/// Follows the playlist `body`, which came from `url` in the end.
+pub(super) async fn open(
+    session: Session,
+    source: &Source,
+    url: Url,
+    body: Bytes,
+) -> Result<Upstream, Error> {
+    let monitor = Arc::new(Monitor::default());
+    let (out, mut queue) = mpsc::channel(MAX_PIECES);
+    let (ready, is_ready) = oneshot::channel();
+    let options = Options { max_bandwidth: source.max_bitrate };
+    let follower = Follower::new(Moment::ZERO, source.url.expose().clone(), options);
+    let run = Run::new(follower, session, Arc::clone(&monitor), out, ready);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(run.run(url, body).in_current_span());
+    match is_ready.await {
+        Ok(()) => {}
+        Err(_) => return Err(failure(queue.recv().await)),
+    }
+    let taken = Arc::clone(&monitor);
+    let pieces = stream::unfold((queue, tasks), move |(mut queue, tasks)| {
+        let monitor = Arc::clone(&taken);
+        async move {
+            loop {
+                match queue.recv().await {
+                    Some(Item::Piece(piece)) => return Some((Ok(piece), (queue, tasks))),
+                    Some(Item::End(media)) => monitor.took(media),
+                    last => return Some((Err(failure(last)), (queue, tasks))),
+                }
+            }
+        }
+    });
+    Ok(Upstream { monitor: Some(monitor), ..Upstream::new(pieces.boxed(), Pace::MediaTime) })
+}
+
+/// What the task has left as its last word.
+fn failure(item: Option<Item>) -> Error {
+    match item {
+        Some(Item::Failed(error)) => error,
+        _ => Error::Broken("following the playlist ended unexpectedly".to_owned()),
+    }
+}
+
+/// What users are told; `trouble` is what went wrong with the segments, if anything did, and `has_begun` is whether there was a list of them.
+fn explain(failure: Failure, trouble: Option<Error>, has_begun: bool) -> Error {
+    match failure {
+        Failure::Playlist(error) => Error::Playlist(error.to_string()),
+        Failure::NoVariant => {
+            Error::Playlist("it offers no variant with a picture or sound that can be passed on".to_owned())
+        }
+        Failure::Encrypted(reason) => Error::Encrypted(reason),
+        Failure::Refused(status) if has_begun => Error::Gone { status },
+        Failure::Refused(status) => Error::Status { status },
+        Failure::Unreachable => trouble.unwrap_or_else(|| Error::Unreachable("no answer".to_owned())),
+        Failure::Unusable => {
+            trouble.unwrap_or_else(|| Error::Format("they are of an unknown kind".to_owned()))
+        }
+        Failure::Stalled => match trouble {
+            Some(error @ (Error::Segments(_) | Error::Encrypted(_))) => error,
+            Some(error) => Error::Segments(error.to_string()),
+            None => Error::Stalled,
+        },
+    }
+}

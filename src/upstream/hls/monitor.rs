@@ -1,0 +1,94 @@
+//! What an HLS upstream tells about itself while it runs.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use forebay_core::playlist::follow::{Counts, Follower};
+use tokio::sync::Notify;
+
+/// What is known of an HLS upstream, shared by the task that fetches and the driver.
+#[derive(Debug, Default)]
+pub struct Monitor {
+    state: Mutex<State>,
+    /// Media was taken from what waits.
+    pub(super) taken: Notify,
+}
+
+#[derive(Debug, Default, Clone)]
+struct State {
+    snapshot: Snapshot,
+    stall_after: Duration,
+    waiting: Duration,
+}
+
+/// What the status document shows.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The variant that is played, where there are several.
+    pub variant: Option<Variant>,
+    /// The target duration as stated.
+    pub target: Duration,
+    /// The media sequence number of the segment that comes next.
+    pub sequence: u64,
+    /// Whether the sound comes from a playlist of its own.
+    pub has_audio: bool,
+    /// What was seen.
+    pub counts: Counts,
+}
+
+/// A variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variant {
+    /// Peak bits a second; 0 where that is not said.
+    pub bandwidth: u64,
+    /// Width and height in pixels.
+    pub resolution: Option<(u64, u64)>,
+    /// As in RFC 6381.
+    pub codecs: Vec<String>,
+}
+
+impl Monitor {
+    /// What is shown of it.
+    pub fn snapshot(&self) -> Snapshot {
+        self.edit(|state| state.snapshot.clone())
+    }
+
+    /// How long nothing new may come until the source has stalled.
+    pub fn stall_after(&self) -> Duration {
+        self.edit(|state| state.stall_after)
+    }
+
+    /// Media that was fetched and has not been taken, in whole segments.
+    pub fn waiting(&self) -> Duration {
+        self.edit(|state| state.waiting)
+    }
+
+    pub(super) fn fetched(&self, media: Duration) {
+        self.edit(|state| state.waiting += media);
+    }
+
+    pub(super) fn took(&self, media: Duration) {
+        self.edit(|state| state.waiting = state.waiting.saturating_sub(media));
+        self.taken.notify_one();
+    }
+
+    pub(super) fn note(&self, follower: &Follower) {
+        let variant = follower.rung().map(|rung| Variant {
+            bandwidth: rung.variant.bandwidth,
+            resolution: rung.variant.resolution,
+            codecs: rung.variant.codecs.clone(),
+        });
+        let snapshot = Snapshot {
+            variant,
+            target: follower.target(),
+            sequence: follower.sequence(),
+            has_audio: follower.has_audio(),
+            counts: follower.counts(),
+        };
+        self.edit(|state| (state.snapshot, state.stall_after) = (snapshot, follower.stall_after()));
+    }
+
+    fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

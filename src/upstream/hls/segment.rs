@@ -1,0 +1,404 @@
+//! Fetches one segment and passes it on: transport streams as they come, anything else when it is complete.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher as _};
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use forebay_core::playlist::follow::{self, Fetch, Outcome};
+use forebay_core::playlist::model::{Init, Range};
+use forebay_core::remux::{self, Content, Reason, Remuxer, sniff};
+use forebay_core::ts::packet::PACKET_SIZE;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info};
+use url::Url;
+
+use super::decrypt::Decrypt;
+use super::session::{Media, Session};
+use super::{Item, Monitor, PIECE};
+use crate::upstream::{Error, Piece, sniff as words};
+
+/// The largest segment that is collected whole, which is what anything but a transport stream needs.
+const MAX_WHOLE: usize = 64 << 20;
+
+/// The largest initialisation section.
+const MAX_INIT: usize = 1 << 20;
+
+/// A body in place of a key: 16 bytes, or as many in hexadecimal, and perhaps a page that says why not.
+const MAX_KEY: usize = 64 << 10;
+
+/// Keys, and initialisation sections, that are kept: lists have one or two at a time.
+const MAX_CACHED: usize = 16;
+
+/// The key's address and the initialisation vector.
+type Lock = (Url, [u8; 16]);
+
+/// Bytes of output that a remuxer keeps allocated.
+const KEPT_OUTPUT: usize = 1 << 20;
+
+/// In so many bytes a transport stream is found: five packets.
+const ENOUGH: usize = 5 * PACKET_SIZE;
+
+/// What hides a transport stream is shorter.
+const MAX_DISGUISE: usize = 64 << 10;
+
+/// Fetches the segments of one upstream, one after the other.
+pub(super) struct Worker {
+    session: Session,
+    out: mpsc::Sender<Item>,
+    monitor: Arc<Monitor>,
+    keys: Cache<Url, [u8; 16]>,
+    inits: Cache<(Url, Option<Range>), Bytes>,
+    /// For what is no transport stream, or comes in two renditions; with the language of the second.
+    remuxer: Option<(Remuxer, Option<String>)>,
+    /// Something has been passed on.
+    has_sent: bool,
+    /// Something of this segment has been passed on.
+    is_begun: bool,
+    /// A seam is to be told of in front of what comes next.
+    owes_seam: bool,
+    /// A hash of the last segment: some servers give the same one by ever new names when they have nothing else.
+    last: Option<u64>,
+    /// That segments are disguised has been logged.
+    has_told: bool,
+    /// What went wrong since a segment came whole.
+    pub(super) trouble: Option<Error>,
+}
+
+impl Worker {
+    pub(super) fn new(session: Session, out: mpsc::Sender<Item>, monitor: Arc<Monitor>) -> Self {
+        Self {
+            session,
+            out,
+            monitor,
+            keys: Cache::default(),
+            inits: Cache::default(),
+            remuxer: None,
+            has_sent: false,
+            is_begun: false,
+            owes_seam: false,
+            last: None,
+            has_told: false,
+            trouble: None,
+        }
+    }
+
+    /// Fetches a segment and puts it into the queue.
+    pub(super) async fn fetch(&mut self, fetch: Fetch) -> Outcome {
+        self.is_begun = false;
+        // Sound of its own begins anew with the picture.
+        self.owes_seam |= fetch.has_seam && fetch.rendition == follow::Rendition::Main;
+        let outcome = match self.carry(&fetch).await {
+            Ok(hash) => {
+                self.trouble = None;
+                let is_main = fetch.rendition == follow::Rendition::Main;
+                let repeats = is_main && self.last.replace(hash) == Some(hash);
+                if repeats { Outcome::Repeated } else { Outcome::Done }
+            }
+            Err(error) => {
+                debug!(%error, "segment failed");
+                if let Some((url, _)) = &fetch.key {
+                    // Another key may have taken its place at the same address.
+                    self.keys.remove(url);
+                }
+                let outcome = match &error {
+                    Error::Format(_) => Outcome::Unusable,
+                    // What was decrypted is encrypted in itself, or its key is none.
+                    Error::Encrypted(_) if !self.is_begun => Outcome::Failed,
+                    _ if self.is_begun => Outcome::Truncated,
+                    Error::Status { status } => Outcome::Refused(*status),
+                    _ => Outcome::Failed,
+                };
+                self.trouble = Some(error);
+                outcome
+            }
+        };
+        let has_come = matches!(outcome, Outcome::Done | Outcome::Repeated | Outcome::Truncated);
+        if has_come && fetch.rendition == follow::Rendition::Main {
+            if outcome != Outcome::Truncated {
+                self.send(Item::Piece(Piece::Cut)).await;
+            }
+            self.monitor.fetched(fetch.duration);
+            self.send(Item::End(fetch.duration)).await;
+        }
+        outcome
+    }
+
+    /// Passes a segment on; a hash of it, when all of it has come.
+    async fn carry(&mut self, fetch: &Fetch) -> Result<u64, Error> {
+        let limits = Limits::new(fetch);
+        let init = match &fetch.init {
+            Some((init, lock)) => Some(self.init(init, lock.as_ref(), limits).await?),
+            None => None,
+        };
+        let mut body = self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await?;
+        let mut held = BytesMut::new();
+        let mut content = None;
+        let outcome = loop {
+            match body.next().await {
+                Ok(Some(bytes)) => held.extend_from_slice(&bytes),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+            if content.is_none() && held.len() >= ENOUGH {
+                content = match sniff(&held) {
+                    Content::Html | Content::Text | Content::Unknown if held.len() < MAX_DISGUISE => None,
+                    Content::TransportStream { at } => {
+                        self.uncover(&mut held, at, init.as_ref());
+                        Some(Content::TransportStream { at: 0 })
+                    }
+                    found => Some(found),
+                };
+            }
+            let streams = content.is_some_and(|content| !content.needs_remux(fetch.audio.is_some()));
+            while streams && held.len() >= PIECE {
+                let piece = held.split_to(PIECE).freeze();
+                self.pass(piece).await;
+            }
+            if held.len() > MAX_WHOLE {
+                return Err(Error::Segments(format!("one has more than {MAX_WHOLE} bytes")));
+            }
+        };
+        if let (Err(error), false) = (&outcome, self.is_begun) {
+            return Err(error.clone());
+        }
+        let content = content.unwrap_or_else(|| sniff(&held));
+        match content {
+            Content::TransportStream { at } if fetch.audio.is_none() => {
+                if !self.is_begun {
+                    self.uncover(&mut held, at, init.as_ref());
+                }
+                // What broke off in a packet ends in front of it.
+                held.truncate(held.len() / PACKET_SIZE * PACKET_SIZE);
+                if !held.is_empty() {
+                    self.pass(held.freeze()).await;
+                }
+                outcome?;
+            }
+            Content::TransportStream { .. } | Content::Fmp4 | Content::PackedAudio(_) => {
+                self.remux(fetch, init.as_deref(), &held).await?;
+            }
+            _ => return Err(Error::Segments(format!("one is {}", words::describe(&held)))),
+        }
+        Ok(body.hash.finish())
+    }
+
+    /// Takes off what hides a transport stream, and puts the initialisation section in front.
+    fn uncover(&mut self, held: &mut BytesMut, at: usize, init: Option<&Bytes>) {
+        if at > 0 && !mem::replace(&mut self.has_told, true) {
+            info!(
+                bytes = at,
+                "segments are disguised: what is in front of the transport stream is taken off"
+            );
+        }
+        held.advance(at);
+        if let Some(init) = init {
+            let behind = mem::take(held);
+            held.extend_from_slice(init);
+            held.unsplit(behind);
+        }
+    }
+
+    /// Turns a whole segment into transport packets, and passes those on that are ready.
+    async fn remux(&mut self, fetch: &Fetch, init: Option<&[u8]>, bytes: &[u8]) -> Result<(), Error> {
+        let rendition = match fetch.rendition {
+            follow::Rendition::Main => remux::Rendition::Main,
+            follow::Rendition::Audio => remux::Rendition::Audio,
+        };
+        if self.remuxer.as_ref().is_none_or(|(_, audio)| *audio != fetch.audio) {
+            self.owes_seam |= self.has_sent;
+            let remuxer = match &fetch.audio {
+                Some(language) => {
+                    Remuxer::with_audio(Some(language).filter(|tag| !tag.is_empty()).map(String::as_str))
+                }
+                None => Remuxer::new(),
+            };
+            self.remuxer = Some((remuxer, fetch.audio.clone()));
+        }
+        if mem::take(&mut self.owes_seam) {
+            self.remuxed(Remuxer::reset).await;
+            self.owes_seam = self.has_sent;
+        }
+        let mut outcome = Ok(());
+        self.remuxed(|remuxer| {
+            outcome = init.map_or(Ok(()), |init| remuxer.set_init(rendition, init));
+            if outcome.is_ok() {
+                outcome = remuxer.push(rendition, bytes);
+            }
+        })
+        .await;
+        outcome.map_err(|error| match &error.reason {
+            Reason::Encrypted(_) => Error::Encrypted(error.to_string()),
+            reason if reason.is_lasting() => Error::Format(error.to_string()),
+            _ => Error::Segments(error.to_string()),
+        })
+    }
+
+    /// Lets the remuxer do something, and passes on what comes of it.
+    async fn remuxed(&mut self, step: impl FnOnce(&mut Remuxer)) {
+        let Some((remuxer, _)) = &mut self.remuxer else { return };
+        step(remuxer);
+        let output = Bytes::copy_from_slice(remuxer.output());
+        remuxer.clear(KEPT_OUTPUT);
+        for piece in output.chunks(PIECE) {
+            self.pass(output.slice_ref(piece)).await;
+        }
+    }
+
+    async fn pass(&mut self, bytes: Bytes) {
+        if mem::take(&mut self.owes_seam) && self.has_sent {
+            self.send(Item::Piece(Piece::Seam)).await;
+        }
+        (self.has_sent, self.is_begun) = (true, true);
+        self.send(Item::Piece(Piece::Bytes(bytes))).await;
+    }
+
+    async fn send(&mut self, item: Item) {
+        // Without a reader the task is about to end.
+        let _ = self.out.send(item).await;
+    }
+
+    async fn open(
+        &mut self,
+        url: &Url,
+        range: Option<Range>,
+        lock: Option<&Lock>,
+        limits: Limits,
+    ) -> Result<Body, Error> {
+        let decrypt = match lock {
+            Some((url, iv)) => Some(Decrypt::new(&self.key(url, limits).await?, iv)),
+            None => None,
+        };
+        let media = limits.within(self.session.media(url, range)).await?;
+        Ok(Body { media, decrypt, limits, hash: DefaultHasher::new() })
+    }
+
+    async fn key(&mut self, url: &Url, limits: Limits) -> Result<[u8; 16], Error> {
+        if let Some(key) = self.keys.get(url) {
+            return Ok(*key);
+        }
+        let body = limits.within(async { self.session.media(url, None).await?.whole(MAX_KEY).await }).await?;
+        let key = read_key(&body).ok_or_else(|| {
+            Error::Encrypted(format!("the key is {} bytes long: {}", body.len(), words::describe(&body)))
+        })?;
+        self.keys.insert(url.clone(), key);
+        Ok(key)
+    }
+
+    async fn init(&mut self, init: &Init, lock: Option<&Lock>, limits: Limits) -> Result<Bytes, Error> {
+        let id = (init.url.clone(), init.range);
+        if let Some(bytes) = self.inits.get(&id) {
+            return Ok(bytes.clone());
+        }
+        let mut body = self.open(&init.url, init.range, lock, limits).await?;
+        let mut whole = BytesMut::new();
+        while let Some(bytes) = body.next().await? {
+            if whole.len() + bytes.len() > MAX_INIT {
+                return Err(Error::Segments(format!(
+                    "an initialisation section has more than {MAX_INIT} bytes"
+                )));
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        let whole = whole.freeze();
+        self.inits.insert(id, whole.clone());
+        Ok(whole)
+    }
+}
+
+/// A key as it is served: 16 bytes, a line break behind them, or in hexadecimal.
+fn read_key(body: &[u8]) -> Option<[u8; 16]> {
+    if let Ok(key) = body.try_into() {
+        return Some(key);
+    }
+    let text = body.trim_ascii_end();
+    if let Some(digits) = std::str::from_utf8(text).ok().filter(|text| text.len() == 32) {
+        return u128::from_str_radix(digits, 16).ok().map(u128::to_be_bytes);
+    }
+    let line = body.strip_suffix(b"\r\n").or_else(|| body.strip_suffix(b"\n"))?;
+    line.try_into().ok()
+}
+
+/// How long reading may take in all, and stand still. What waits for room in the queue does not count.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    left: Duration,
+    idle: Duration,
+}
+
+impl Limits {
+    fn new(fetch: &Fetch) -> Self {
+        Self { left: fetch.timeout, idle: fetch.idle_timeout }
+    }
+
+    async fn within<T>(&self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = |_| Error::Broken("it did not come in time".to_owned());
+        timeout(self.left.min(self.idle), step).await.map_err(late)?
+    }
+}
+
+/// The body of a segment, decrypted.
+struct Body {
+    media: Media,
+    decrypt: Option<Decrypt>,
+    limits: Limits,
+    /// Of what has come, decrypted.
+    hash: DefaultHasher,
+}
+
+impl Body {
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let began = Instant::now();
+        let read = self.limits.within(self.media.next()).await?;
+        self.limits.left = self.limits.left.saturating_sub(began.elapsed());
+        let mut clear = BytesMut::new();
+        match (read, &mut self.decrypt) {
+            (read, None) => {
+                self.hash.write(read.as_deref().unwrap_or_default());
+                return Ok(read);
+            }
+            (Some(bytes), Some(decrypt)) => decrypt.push(&bytes, &mut clear),
+            (None, Some(_)) => {
+                let is_good = self.decrypt.take().is_none_or(|decrypt| decrypt.finish(&mut clear));
+                if !is_good {
+                    return Err(Error::Encrypted("a segment does not fit its key".to_owned()));
+                }
+                if clear.is_empty() {
+                    return Ok(None);
+                }
+            }
+        }
+        self.hash.write(&clear);
+        Ok(Some(clear.freeze()))
+    }
+}
+
+/// What was fetched lately; the oldest makes room.
+#[derive(Debug)]
+struct Cache<K, V>(VecDeque<(K, V)>);
+
+impl<K, V> Default for Cache<K, V> {
+    fn default() -> Self {
+        Self(VecDeque::new())
+    }
+}
+
+impl<K: PartialEq, V> Cache<K, V> {
+    fn get(&self, key: &K) -> Option<&V> {
+        self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
+    fn insert(&mut self, key: K, value: V) {
+        if self.0.len() == MAX_CACHED {
+            self.0.pop_front();
+        }
+        self.0.push_back((key, value));
+    }
+
+    fn remove(&mut self, key: &K) {
+        self.0.retain(|(known, _)| known != key);
+    }
+}
