@@ -29,14 +29,16 @@ pub(crate) fn number(query: &str, name: &str) -> Option<f64> {
 
 /// Status of an answer, and whether its body comes in chunks.
 pub(crate) fn answer(head: &[u8]) -> Option<(u16, bool)> {
-    let head = std::str::from_utf8(head).ok()?;
-    let status = head.split(' ').nth(1)?.get(..3)?.parse().ok()?;
-    let is_chunked = head.lines().any(|line| {
-        line.split_once(':').is_some_and(|(name, value)| {
-            name.eq_ignore_ascii_case("transfer-encoding") && value.trim().eq_ignore_ascii_case("chunked")
-        })
-    });
-    Some((status, is_chunked))
+    let text = std::str::from_utf8(head).ok()?;
+    let status = text.split(' ').nth(1)?.get(..3)?.parse().ok()?;
+    let coding = field(head, "transfer-encoding");
+    Some((status, coding.is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))))
+}
+
+/// A field of a head.
+pub(crate) fn field<'a>(head: &'a [u8], wanted: &str) -> Option<&'a str> {
+    let mut fields = std::str::from_utf8(head).ok()?.lines().filter_map(|line| line.split_once(':'));
+    fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
 }
 
 /// Address and target of `http://127.0.0.1:8080/stream/one`. Only this machine is ever loaded.
@@ -51,9 +53,15 @@ pub(crate) fn split_url(url: &str) -> anyhow::Result<(SocketAddr, String)> {
     Ok((address, format!("/{path}")))
 }
 
-/// The body of `path`, which must come soon and be short.
+/// The body of `path` as text; see [`fetch`].
 pub(crate) fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
-    const PATIENCE: Duration = Duration::from_secs(5);
+    Ok(String::from_utf8(fetch(server, path)?)?)
+}
+
+/// The body of `path`, which must come soon and be short.
+pub(crate) fn fetch(server: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
+    // Longer than any server waits for a first segment.
+    const PATIENCE: Duration = Duration::from_secs(10);
     const MAX_BODY: u64 = 16 << 20;
     let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
@@ -63,14 +71,16 @@ pub(crate) fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
     let at = body_at(&bytes).context("the answer has no head")?;
     let (status, is_chunked) = answer(&bytes[..at]).context("the answer is not HTTP")?;
     ensure!(status == 200, "{path} answered with status {status}");
-    let mut body = Vec::new();
+    let length: Option<usize> = field(&bytes[..at], "content-length").and_then(|length| length.parse().ok());
+    let mut body = bytes.split_off(at);
     if is_chunked {
-        let is_whole = Chunked::default().push(&bytes[at..], |data| body.extend_from_slice(data));
+        let chunks = std::mem::take(&mut body);
+        let is_whole = Chunked::default().push(&chunks, |data| body.extend_from_slice(data));
         ensure!(is_whole, "the answer is not in chunks");
-    } else {
-        body.extend_from_slice(&bytes[at..]);
+    } else if let Some(length) = length {
+        ensure!(body.len() == length, "{path} has {} bytes of {length}", body.len());
     }
-    Ok(String::from_utf8(body)?)
+    Ok(body)
 }
 
 /// Takes the lengths out of a chunked body.
@@ -153,6 +163,8 @@ mod tests {
         let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_eq!((answer(head), body_at(head)), (Some((200, true)), Some(head.len())));
         assert_eq!(answer(b"HTTP/1.1 503 No\r\n\r\n"), Some((503, false)));
+        assert_eq!(field(head, "transfer-encoding"), Some("chunked"));
+        assert_eq!(field(head, "content-length"), None);
     }
 
     #[test]

@@ -8,7 +8,9 @@ mod clip;
 mod clock;
 mod http;
 mod load;
+mod mirror;
 mod origin;
+mod players;
 mod proc;
 mod reference;
 mod run;
@@ -28,6 +30,10 @@ enum Command {
     Reference(reference::Args),
     /// Viewers, thousands of them.
     Load(load::Args),
+    /// Players of HLS, thousands of them.
+    Players(players::Args),
+    /// Puts what an HLS server offers into a folder, in step with it.
+    Mirror(mirror::Args),
     /// All that is measured, server by server in turn.
     Run(run::Args),
     /// Hours of viewers who come, stay and go.
@@ -39,6 +45,8 @@ fn main() -> anyhow::Result<()> {
         Command::Origin(args) => origin::run(&args),
         Command::Reference(args) => reference::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Players(args) => players::run(&args),
+        Command::Mirror(args) => mirror::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Soak(args) => run::soak::run(&args),
     }

@@ -14,9 +14,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-pub(crate) use report::Report;
-#[cfg(test)]
-pub(crate) use report::ServerReport;
+pub(crate) use report::{CheckReport, Report, ServerReport};
 
 use crate::sys;
 

@@ -124,22 +124,8 @@ impl Tally {
             let joins = &self.joins[kind as usize];
             JoinReport { first_byte: joins.first_byte.summary(), first_key: joins.first_key.summary() }
         };
-        let server = self.before.zip(after).map(|(before, after)| {
-            let cpu_s = after.cpu_since(&before);
-            let switches = after.voluntary_switches.saturating_sub(before.voluntary_switches);
-            ServerReport {
-                cpu_s,
-                user_s: after.user_s - before.user_s,
-                system_s: after.system_s - before.system_s,
-                cpu_s_per_gb: cpu_s * 1e9 / (bytes as f64).max(1.0),
-                core_share: cpu_s / seconds,
-                rss_bytes: after.rss_bytes,
-                anonymous_bytes: after.anonymous_bytes,
-                memory_file_bytes: after.memory_file_bytes,
-                fds: after.fds,
-                switches_per_s: switches as f64 / seconds,
-            }
-        });
+        let server = self.before.zip(after);
+        let server = server.map(|(before, after)| ServerReport::between(&before, &after, bytes, seconds));
         let storm = (args.storm > 0).then(|| joins(Kind::Storm).first_byte.count as f64 / seconds);
         Report {
             seconds,
@@ -272,6 +258,38 @@ pub(crate) struct ServerReport {
     pub(crate) switches_per_s: f64,
 }
 
+impl ServerReport {
+    /// From what the process was at both ends of a window in which it delivered `bytes`.
+    pub(crate) fn between(before: &Process, after: &Process, bytes: u64, seconds: f64) -> Self {
+        let cpu_s = after.cpu_since(before);
+        let switches = after.voluntary_switches.saturating_sub(before.voluntary_switches);
+        Self {
+            cpu_s,
+            user_s: after.user_s - before.user_s,
+            system_s: after.system_s - before.system_s,
+            cpu_s_per_gb: cpu_s * 1e9 / (bytes as f64).max(1.0),
+            core_share: cpu_s / seconds,
+            rss_bytes: after.rss_bytes,
+            anonymous_bytes: after.anonymous_bytes,
+            memory_file_bytes: after.memory_file_bytes,
+            fds: after.fds,
+            switches_per_s: switches as f64 / seconds,
+        }
+    }
+}
+
+impl fmt::Display for ServerReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cpu_s_per_gb, core_share, user_s, system_s, fds, switches_per_s, .. } = self;
+        writeln!(
+            f,
+            "server: {cpu_s_per_gb:.4} CPU-s/GB, {:.1} % of a core ({user_s:.2} s user, {system_s:.2} s system), {:.1} MB resident, {fds} fds, {switches_per_s:.0} switches/s",
+            core_share * 100.0,
+            self.rss_bytes as f64 / 1e6
+        )
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { viewers, behind, lost, gigabytes, gigabits_per_s, seconds, .. } = self;
@@ -313,16 +331,10 @@ impl fmt::Display for Report {
         if let Some(rate) = self.storm_joins_per_s {
             writeln!(f, "{rate:.0} joins/s")?;
         }
-        let megabytes = |bytes: u64| bytes as f64 / 1e6;
         if let Some(server) = self.server {
-            let ServerReport { cpu_s_per_gb, core_share, user_s, system_s, fds, switches_per_s, .. } = server;
-            writeln!(
-                f,
-                "server: {cpu_s_per_gb:.4} CPU-s/GB, {:.1} % of a core ({user_s:.2} s user, {system_s:.2} s system), {:.1} MB resident, {fds} fds, {switches_per_s:.0} switches/s",
-                core_share * 100.0,
-                megabytes(server.rss_bytes)
-            )?;
+            write!(f, "{server}")?;
         }
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
         let (memory, grown) = (megabytes(self.tcp_memory_bytes), megabytes(self.tcp_memory_growth_bytes));
         writeln!(f, "TCP memory of the machine: {memory:.1} MB, {grown:.1} MB more than before")
     }
