@@ -81,7 +81,7 @@ impl Mirror {
         let name = path.split('?').next().unwrap_or_default().trim_start_matches('/');
         let file = self.folder.join(name);
         let context = || format!("cannot write {}", file.display());
-        fs::create_dir_all(file.parent().unwrap_or(Path::new("/"))).with_context(context)?;
+        fs::create_dir_all(file.parent().unwrap_or_else(|| Path::new("/"))).with_context(context)?;
         let temporary = file.with_extension("part");
         fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, &file)).with_context(context)?;
         Ok(file)

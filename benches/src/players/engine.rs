@@ -27,7 +27,7 @@ const BATCH: usize = 64;
 const BUFFER: usize = 1 << 20;
 
 /// How long the server may take to have enough segments.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// Until a player asks again that was refused or lost its connection, in seconds.
 const AGAIN: f64 = 0.5;

@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 pub(crate) use list::{Entry, Playlist, resolve};
+#[cfg(test)]
 pub(crate) use report::Report;
 
 use crate::sys;

@@ -3,6 +3,8 @@
 //! The servers of a scenario are measured in turn, round by round, each started anew. Nothing else should run meanwhile.
 
 mod check;
+mod hls;
+mod nginx;
 mod program;
 mod requests;
 mod results;
@@ -23,8 +25,10 @@ use serde_json::json;
 use check::Committed;
 use program::{Placement, Program};
 use results::Runs;
-use scenario::Scenario;
+use scenario::{By, Scenario};
 use server::{Kind, Servers};
+
+use crate::load::Report;
 
 /// Between two servers, so that the kernel is done with the sockets of the first.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -84,7 +88,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for scenario in scenarios::ALL {
         let is_wanted = args.only.is_empty() || args.only.iter().any(|name| name == scenario.name);
         if let (true, Some(arguments)) = (is_wanted, scenario.arguments(args.quick)) {
-            let measure = if scenario.name == requests::NAME { requests::measure } else { measure };
+            let measure = match scenario.by {
+                By::Viewers => measure,
+                By::Requests => requests::measure,
+                By::Players => hls::measure,
+            };
             let runs = measure(&servers, scenario, arguments, rounds)?;
             runs.print(&mut out)?;
             all.push(runs);
@@ -133,7 +141,7 @@ fn measure(
             let mut words = vec![Servers::url(kind, &server)];
             words.extend(arguments.split_whitespace().map(str::to_owned));
             words.extend(["--bitrate".to_owned(), before.bitrate.to_string()]);
-            let report = Program::load(&servers.placement, &server, &words)?.finish()?;
+            let report: Report = Program::load(&servers.placement, &server, "load", &words)?.finish()?;
             let after = origin.origin_stats()?;
             let mut report = serde_json::to_value(report)?;
             report["origin"] = json!({ "opened": after.total - before.total, "late": after.late - before.late, "channels": channels });

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::de::DeserializeOwned;
 
 use crate::clip;
 use crate::http;
-use crate::load::Report;
 use crate::origin::Stats;
 use crate::sys;
 
@@ -47,6 +47,11 @@ impl Placement {
     /// Where everything runs but the server.
     pub(crate) fn others(&self) -> &[usize] {
         &self.others
+    }
+
+    /// For a server that is not the one which is measured.
+    pub(super) fn beside(&self) -> Self {
+        Self { server: self.others.clone(), others: self.others.clone() }
     }
 }
 
@@ -110,14 +115,31 @@ impl Program {
         Ok(program)
     }
 
-    /// The load, with these arguments; [`finish`](Self::finish) gives its report.
-    pub(crate) fn load(placement: &Placement, server: &Self, arguments: &[String]) -> anyhow::Result<Self> {
+    /// A load of `server` by the command `name` of this program, with these arguments; [`finish`](Self::finish) gives its report.
+    pub(crate) fn load(
+        placement: &Placement,
+        server: &Self,
+        name: &str,
+        arguments: &[String],
+    ) -> anyhow::Result<Self> {
+        let more = ["--json", "-", "--pid", &server.pid().to_string()].map(str::to_owned);
+        Self::own(placement, server, name, &[arguments, &more].concat())
+    }
+
+    /// A command of this program that has to do with `server`.
+    pub(super) fn own(
+        placement: &Placement,
+        server: &Self,
+        name: &str,
+        arguments: &[String],
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("load").args(arguments).args(["--json", "-", "--pid", &server.pid().to_string()]);
-        command.stdout(Stdio::piped());
-        let child =
-            sys::on_processors(&placement.others, || command.spawn())?.context("cannot start the load")?;
-        Ok(Self { child, address: server.address })
+        command.arg(name).args(arguments).stdout(Stdio::piped());
+        let child = sys::on_processors(&placement.others, || command.spawn())?;
+        Ok(Self {
+            child: child.with_context(|| format!("cannot start the {name}"))?,
+            address: server.address,
+        })
     }
 
     /// Whether it has ended of itself.
@@ -126,7 +148,7 @@ impl Program {
     }
 
     /// Waits for a load's end.
-    pub(crate) fn finish(mut self) -> anyhow::Result<Report> {
+    pub(crate) fn finish<R: DeserializeOwned>(mut self) -> anyhow::Result<R> {
         let stdout = self.child.stdout.take().context("the load has no output")?;
         let report = serde_json::from_reader(BufReader::new(stdout));
         let status = self.child.wait()?;
@@ -157,7 +179,7 @@ impl Drop for Program {
     }
 }
 
-/// A configuration of `channels` channels that all come from `origin`, with more `keys` for `[server]`.
+/// A configuration of `channels` channels that all come from `origin`, with more `keys` for `[server]`, and tables after it.
 pub(crate) fn configuration(listen: SocketAddr, origin: SocketAddr, channels: usize, keys: &str) -> String {
     let mut text = format!("[server]\nlisten = \"{listen}\"\nshutdown_grace = \"200ms\"\n{keys}\n");
     for channel in 0..channels {

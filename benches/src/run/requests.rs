@@ -4,21 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::{Map, Value, json};
 
+use super::nginx;
 use super::program::Program;
 use super::results::Runs;
 use super::scenario::{Scenario, argument};
 use super::server::{Kind, Servers};
 use crate::http;
+use crate::load::Report;
 use crate::sys;
 
 /// The scenario's name.
@@ -44,8 +44,7 @@ pub(super) fn measure(
     rounds: usize,
 ) -> anyhow::Result<Runs> {
     let mut reports: BTreeMap<Kind, Vec<Value>> = BTreeMap::new();
-    let is_there = |program: &str| Command::new(program).arg("-v").output().is_ok();
-    if !is_there("wrk") {
+    if Command::new("wrk").arg("-v").output().is_err() {
         writeln!(io::stderr(), "{NAME}: left out, since wrk is not installed (Debian package wrk)")?;
         return Ok(Runs { scenario, arguments, reports });
     }
@@ -55,23 +54,23 @@ pub(super) fn measure(
         let forebay = servers.start(Kind::Forebay, &origin, 1)?;
         let mut words = vec![Servers::url(Kind::Forebay, &forebay)];
         words.extend(arguments.split_whitespace().map(str::to_owned));
-        let load = Program::load(&servers.placement, &forebay, &words)?;
+        let load = Program::load(&servers.placement, &forebay, "load", &words)?;
         std::thread::sleep(WARM_UP);
-        let nginx = if is_there("nginx") { Some(start_nginx(servers, &forebay)?) } else { None };
+        let beside = if nginx::is_there() { Some(start_nginx(servers, &forebay)?) } else { None };
         let duration = argument(arguments, "--duration").unwrap_or(0.0) - REST;
         // Two servers, each asked each question.
         let seconds = (duration / 2.0 / QUESTIONS.len() as f64).max(1.0).floor();
         let (mut of_forebay, mut of_nginx) = (Map::new(), Map::new());
         for (name, path) in QUESTIONS {
             of_forebay.insert(name.into(), ask(servers, forebay.address, path, seconds)?);
-            if let Some(nginx) = &nginx {
+            if let Some(nginx) = &beside {
                 of_nginx.insert(name.into(), ask(servers, nginx.address, path, seconds)?);
             }
         }
-        let mut report = serde_json::to_value(load.finish()?)?;
+        let mut report = serde_json::to_value(load.finish::<Report>()?)?;
         report["requests"] = of_forebay.into();
         reports.entry(Kind::Forebay).or_default().push(report);
-        if nginx.is_some() {
+        if beside.is_some() {
             reports.entry(Kind::Nginx).or_default().push(json!({ "requests": of_nginx }));
         }
     }
@@ -91,25 +90,8 @@ fn start_nginx(servers: &Servers, forebay: &Program) -> anyhow::Result<Program> 
             writeln!(places, "location = {path} {{ default_type application/json; return 200 '{body}'; }}");
     }
     Program::server(&servers.placement, &servers.folder.join("nginx.log"), |listen| {
-        let file = servers.folder.join("nginx.conf");
-        fs::write(&file, nginx_configuration(listen, &servers.folder, &places))?;
-        let mut command = Command::new("nginx");
-        command.arg("-e").arg("stderr").arg("-c").arg(file);
-        Ok(command)
+        nginx::command(listen, &servers.folder, &places)
     })
-}
-
-fn nginx_configuration(listen: SocketAddr, folder: &Path, places: &str) -> String {
-    let folder = folder.display();
-    // Temporary folders are named since the default ones may not be ours to write to; nothing is ever put there.
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {folder}/nginx-{name};"))
-        .join(" ");
-    format!(
-        "daemon off; worker_processes 1; pid {folder}/nginx.pid; events {{ worker_connections 8192; }}\n\
-         http {{ access_log off; keepalive_requests 1000000000; {temporary}\n\
-         server {{ listen {listen} backlog=4096;\n{places}}} }}\n"
-    )
 }
 
 fn ask(servers: &Servers, server: SocketAddr, path: &str, seconds: f64) -> anyhow::Result<Value> {
@@ -162,15 +144,5 @@ mod tests {
         assert_eq!(understand(text), Some(json!({ "per_s": 10154.25, "p99_ms": 0.85, "bad": 7.0 })));
         assert_eq!(understand("wrk: unable to connect"), None);
         assert_eq!(milliseconds("2.00s"), Some(2000.0));
-    }
-
-    #[test]
-    fn nginx_is_told_no_folder_but_ours() {
-        let listen = "127.0.0.1:8080".parse().unwrap();
-        let text =
-            nginx_configuration(listen, Path::new("/run/x"), "location = /health { return 200 '{}'; }\n");
-        assert!(text.contains("listen 127.0.0.1:8080 backlog=4096;\nlocation = /health"), "{text}");
-        assert_eq!(text.matches("_temp_path /run/x/nginx-").count(), 5);
-        assert_eq!(text.matches('{').count(), text.matches('}').count());
     }
 }

@@ -98,6 +98,8 @@ impl Runs {
             let count = |pointer: &str| report.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
             for (what, pointer) in [
                 ("viewers lost", "/lost"),
+                ("stalls", "/stalls"),
+                ("segments missed", "/missed"),
                 ("sync errors", "/checked/sync_errors"),
                 ("continuity errors", "/checked/continuity_errors"),
                 ("sync errors shown to those who joined", "/checked_joining/sync_errors"),
@@ -108,7 +110,8 @@ impl Runs {
                     faults.push(format!("{}, {kind}: {} {what}", self.scenario.name, count(pointer)));
                 }
             }
-            let failures = report["failures"].as_object().into_iter().flatten();
+            let failures =
+                ["failures", "refusals"].into_iter().filter_map(|name| report[name].as_object()).flatten();
             faults.extend(
                 failures.map(|(what, times)| format!("{}, {kind}: {times} times {what}", self.scenario.name)),
             );

@@ -13,6 +13,8 @@ pub(super) struct Scenario {
     pub(super) bitrate: u64,
     /// Measured one after the other in each round.
     pub(super) servers: &'static [Kind],
+    /// Who loads them.
+    pub(super) by: By,
     /// Arguments of the load.
     pub(super) load: &'static str,
     /// The same for a short look; `None` leaves it out.
@@ -21,6 +23,17 @@ pub(super) struct Scenario {
     pub(super) measures: &'static [Measure],
     /// What is compared.
     pub(super) ratios: &'static [Ratio],
+}
+
+/// Who loads the servers, and so what the arguments mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Viewers of live streams.
+    Viewers,
+    /// Such viewers, and who asks for JSON meanwhile.
+    Requests,
+    /// Players of HLS.
+    Players,
 }
 
 /// One figure of a load's report.

@@ -1,6 +1,6 @@
 //! What is measured.
 
-use super::scenario::{Better, Measure, Per, Ratio, Scenario};
+use super::scenario::{Better, By, Measure, Per, Ratio, Scenario};
 use super::server::Kind::{self, Copy, Forebay, Nginx, Origin, Reference, Sendfile};
 
 const fn measure(name: &'static str, pointer: &'static str, unit: f64) -> Measure {
@@ -55,6 +55,24 @@ const FANOUT: &[Measure] = &[
 
 const JOINING: &[Measure] = &[KEY_50, KEY_99, KEY_MAX, JOINS, CORE, RESIDENT, BEHIND, LOST, SYNC, CONTINUITY];
 
+const PLAYERS: &[Measure] = &[
+    CPU_PER_GB,
+    CORE,
+    RATE,
+    RESIDENT,
+    measure("stalls", "/stalls", 1.0),
+    measure("not found", "/not_found", 1.0),
+    measure("missed", "/missed", 1.0),
+    LOST,
+    SYNC,
+    CONTINUITY,
+    measure("segment p50, ms", "/segment_time/p50_ms", 1.0),
+    measure("segment p99, ms", "/segment_time/p99_ms", 1.0),
+    measure("segment p99.9, ms", "/segment_time/p999_ms", 1.0),
+    measure("playlist p99, ms", "/playlist_time/p99_ms", 1.0),
+    measure("start p99, ms", "/start_time/p99_ms", 1.0),
+];
+
 const fn lower(measure: Measure, of: Kind, to: Kind, floor: f64) -> Ratio {
     Ratio { measure, of, to, better: Better::Lower, floor }
 }
@@ -73,6 +91,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "many viewers of one channel at 2 Mbit/s",
         bitrate: SD,
         servers: &[Forebay, Copy, Sendfile, Reference],
+        by: By::Viewers,
         load: "--viewers 5000 --ramp 2000 --warm-up 5 --duration 15",
         quick: Some("--viewers 3000 --ramp 3000 --warm-up 1.5 --duration 6"),
         measures: FANOUT,
@@ -83,6 +102,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "as many as one processor should bear, at 2 Mbit/s",
         bitrate: SD,
         servers: &[Forebay],
+        by: By::Viewers,
         load: "--viewers 10000 --ramp 2000 --warm-up 5 --duration 15",
         quick: None,
         measures: FANOUT,
@@ -93,6 +113,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "viewers of one channel at 8 Mbit/s",
         bitrate: HD,
         servers: &[Forebay, Reference],
+        by: By::Viewers,
         load: "--viewers 1000 --warm-up 5 --duration 15 --sweep 20",
         quick: Some("--viewers 400 --warm-up 1.5 --duration 6 --sweep 20"),
         measures: FANOUT,
@@ -103,6 +124,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "as many as one processor should bear, at 8 Mbit/s",
         bitrate: HD,
         servers: &[Forebay],
+        by: By::Viewers,
         load: "--viewers 4000 --ramp 2000 --warm-up 5 --duration 15 --sweep 20",
         quick: None,
         measures: FANOUT,
@@ -113,6 +135,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "few viewers of one channel, each looked at, beside as many at the origin itself",
         bitrate: SD,
         servers: &[Forebay, Origin],
+        by: By::Viewers,
         load: "--viewers 10 --check-every 1 --warm-up 5 --duration 20",
         quick: None,
         measures: &[AGE_50, AGE_99, AGE_999, GAP_99, CORE, LOST, SYNC, CONTINUITY],
@@ -123,6 +146,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "warm joins beside many viewers",
         bitrate: SD,
         servers: &[Forebay, Reference],
+        by: By::Viewers,
         load: "--viewers 5000 --ramp 2000 --churn 100 --warm-up 5 --duration 15",
         quick: Some("--viewers 500 --churn 100 --warm-up 1.5 --duration 5"),
         measures: JOINING,
@@ -133,6 +157,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "many who come and go, beside many who stay",
         bitrate: SD,
         servers: &[Forebay, Reference],
+        by: By::Viewers,
         load: "--viewers 5000 --ramp 2000 --churn 2000 --warm-up 5 --duration 30",
         quick: None,
         measures: JOINING,
@@ -143,6 +168,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "joins as fast as they are served, 200 at a time",
         bitrate: SD,
         servers: &[Forebay, Reference],
+        by: By::Viewers,
         load: "--viewers 10 --storm 20000 --warm-up 3",
         quick: Some("--viewers 10 --storm 4000 --warm-up 1.5"),
         measures: &[
@@ -169,6 +195,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "joins within 0.2 s of a channel that is not open",
         bitrate: SD,
         servers: &[Forebay],
+        by: By::Viewers,
         load: "--cold 1000 --within 0.2 --warm-up 2 --duration 3",
         quick: Some("--cold 500 --within 0.2 --warm-up 2 --duration 2"),
         measures: &[
@@ -187,6 +214,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "readers at 10 kB/s beside good ones",
         bitrate: SD,
         servers: &[Forebay, Reference],
+        by: By::Viewers,
         load: "--viewers 100 --slow 300 --slow-rate 10000 --check-every 4 --warm-up 3 --duration 70",
         quick: None,
         measures: &[
@@ -213,6 +241,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "many channels with two viewers each",
         bitrate: SD,
         servers: &[Forebay],
+        by: By::Viewers,
         load: "--channels 500 --viewers 1000 --ramp 500 --warm-up 5 --duration 15",
         quick: Some("--channels 50 --viewers 100 --ramp 500 --warm-up 1.5 --duration 5"),
         measures: &[
@@ -246,6 +275,7 @@ pub(super) const ALL: &[Scenario] = &[
         about: "1,000 connections that ask for JSON while viewers watch",
         bitrate: SD,
         servers: &[Forebay, Nginx],
+        by: By::Requests,
         load: "--viewers 1000 --warm-up 5 --duration 36",
         quick: None,
         measures: &[
@@ -267,6 +297,28 @@ pub(super) const ALL: &[Scenario] = &[
             Ratio { measure: STATUS, of: Forebay, to: Nginx, better: Better::Higher, floor: 0.0 },
         ],
     },
+    Scenario {
+        name: "hls-1000",
+        about: "players of HLS, beside nginx with the same files in memory",
+        bitrate: SD,
+        servers: &[Forebay, Nginx],
+        by: By::Players,
+        load: "--players 1000 --ramp 250 --warm-up 4 --duration 20",
+        quick: None,
+        measures: PLAYERS,
+        ratios: &[lower(CPU_PER_GB, Forebay, Nginx, 0.0)],
+    },
+    Scenario {
+        name: "hls-5000",
+        about: "many players of HLS, beside nginx with the same files in memory",
+        bitrate: SD,
+        servers: &[Forebay, Nginx],
+        by: By::Players,
+        load: "--players 5000 --ramp 625 --warm-up 4 --duration 20",
+        quick: Some("--players 2000 --ramp 500 --warm-up 2 --duration 8"),
+        measures: PLAYERS,
+        ratios: &[lower(CPU_PER_GB, Forebay, Nginx, 0.0)],
+    },
 ];
 
 #[cfg(test)]
@@ -277,17 +329,18 @@ mod tests {
     use super::*;
 
     #[derive(Debug, clap::Parser)]
-    struct Load {
-        #[command(flatten)]
-        args: crate::load::Args,
+    enum Load {
+        Load(crate::load::Args),
+        Players(crate::players::Args),
     }
 
     #[test]
     fn the_load_understands_every_scenario() {
         for scenario in ALL {
+            let name = if scenario.by == By::Players { "players" } else { "load" };
             for arguments in [Some(scenario.load), scenario.quick].into_iter().flatten() {
-                let words = ["load", "http://127.0.0.1:1/"].into_iter().chain(arguments.split_whitespace());
-                let parsed = Load::try_parse_from(words);
+                let words = ["bench", name, "http://127.0.0.1:1/"];
+                let parsed = Load::try_parse_from(words.into_iter().chain(arguments.split_whitespace()));
                 assert!(parsed.is_ok(), "{}: {parsed:?}", scenario.name);
             }
         }
@@ -304,10 +357,16 @@ mod tests {
         report["origin"] = json!({ "opened": 1 });
         let asked = json!({ "per_s": 1, "p99_ms": 1, "bad": 0 });
         report["requests"] = json!({ "health": asked, "status": asked });
+        let players = serde_json::to_value(crate::players::Report {
+            server: Some(crate::load::ServerReport::default()),
+            ..crate::players::Report::default()
+        });
+        let players = players.unwrap();
         for scenario in ALL {
             for measure in scenario.measures {
+                let report = if scenario.by == By::Players { &players } else { &report };
                 assert!(
-                    measure.value(&report, scenario.load).is_some(),
+                    measure.value(report, scenario.load).is_some(),
                     "{}: {}",
                     scenario.name,
                     measure.name

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::program::{self, Placement, Program};
 use crate::http;
+use crate::load::Report;
 use crate::proc::{self, Process};
 use crate::stats::slope;
 
@@ -84,7 +85,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     })?;
     let mut out = io::stdout().lock();
     writeln!(out, "samples: {}, log: {}", output.display(), folder.join("server.log").display())?;
-    let mut load = Program::load(&placement, &server, &load_arguments(args, &server))?;
+    let mut load = Program::load(&placement, &server, "load", &load_arguments(args, &server))?;
     let begin = Instant::now();
     let (mut next, mut missed, mut samples) = (0.0, 0, Vec::<Sample>::new());
     while !load.has_ended()? {
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    let report = load.finish()?;
+    let report: Report = load.finish()?;
     write!(out, "{report}")?;
     print_slopes(&mut out, &samples)?;
     let errors = report.checked.errors() + report.checked_joining.errors() + report.checked_slow.sync_errors;
