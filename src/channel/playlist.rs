@@ -43,8 +43,18 @@ pub struct Playlist {
 pub(super) struct Piece {
     /// Where it lies, and how long it plays.
     pub(super) segment: Segment,
+    blocks: Box<[Mutex<Block>]>,
+}
+
+/// A part of a segment as it is sent.
+#[derive(Debug, Default)]
+struct Block {
     /// What somebody is being sent: others who ask meanwhile share it.
-    blocks: Box<[Mutex<Weak<Vec<u8>>>]>,
+    bytes: Weak<Vec<u8>>,
+    /// The same, when more than one asked: players of a channel ask within a segment's length, one after the other.
+    kept: Option<Arc<Vec<u8>>>,
+    /// How many asked since the last playlist.
+    readers: u64,
 }
 
 impl Piece {
@@ -67,15 +77,31 @@ impl Piece {
         let range = offset(at)?..offset(end.min(block_end))?;
         let block = &self.blocks[usize::try_from(index).map_err(io::Error::other)?];
         // Whoever comes first reads, and the others wait for it: it is no more than a copy.
-        let mut shared = block.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bytes) = shared.upgrade() {
-            return Ok(Some(Bytes::from_owner(Shared(bytes)).slice(range)));
+        let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
+        block.readers += 1;
+        let bytes = if let Some(bytes) = block.bytes.upgrade() {
+            bytes
+        } else {
+            let (start, end) = (self.segment.start + start, self.segment.start + block_end);
+            let Some(bytes) = store.read(start, end)? else { return Ok(None) };
+            let bytes = Arc::new(Vec::from(bytes));
+            block.bytes = Arc::downgrade(&bytes);
+            bytes
+        };
+        if block.readers > 1 && block.kept.is_none() {
+            block.kept = Some(Arc::clone(&bytes));
         }
-        let (start, end) = (self.segment.start + start, self.segment.start + block_end);
-        let Some(bytes) = store.read(start, end)? else { return Ok(None) };
-        let bytes = Arc::new(Vec::from(bytes));
-        *shared = Arc::downgrade(&bytes);
         Ok(Some(Bytes::from_owner(Shared(bytes)).slice(range)))
+    }
+
+    /// Lets go of what fewer than two asked for since the last time: it would take memory for nobody.
+    fn tidy(&self) {
+        for block in &self.blocks {
+            let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
+            if std::mem::take(&mut block.readers) < 2 {
+                block.kept = None;
+            }
+        }
     }
 }
 
@@ -91,6 +117,7 @@ impl Playlist {
     /// What `segmenter` has now; `before` is what it had last.
     pub(super) fn new(segmenter: &mut Segmenter, clock: WallClock, before: Option<&Self>) -> Self {
         let mut known = before.map(|before| before.segments.as_slice()).unwrap_or_default();
+        known.iter().for_each(|piece| piece.tidy());
         let segments: Vec<Arc<Piece>> = segmenter
             .segments()
             .map(|&segment| {
@@ -148,4 +175,48 @@ fn compress(text: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let written = encoder.write_all(text).and_then(|()| encoder.finish());
     written.expect("a vector takes all").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use forebay_core::time::MediaTime;
+
+    use super::*;
+
+    /// A segment of three packets, in a store.
+    fn piece() -> (Piece, Store) {
+        let store = Store::new().unwrap();
+        store.write(0, &[7; 4 * 188]).unwrap();
+        let segment = Segment {
+            number: 5,
+            start: 188,
+            end: 4 * 188,
+            shown: MediaTime::default(),
+            ticks: 180_000,
+            is_discontinuous: false,
+            is_independent: true,
+        };
+        (Piece::new(segment), store)
+    }
+
+    fn is_kept(piece: &Piece) -> bool {
+        piece.blocks[0].lock().unwrap().kept.is_some()
+    }
+
+    #[test]
+    fn what_several_ask_for_is_kept_while_they_ask() {
+        let (piece, store) = piece();
+        let read = || piece.read(&store, 188, 3 * 188).unwrap().unwrap();
+        assert_eq!(read(), [7; 2 * 188][..]);
+        assert!(!is_kept(&piece), "one alone needs no memory afterwards");
+        drop((read(), read()));
+        assert!(is_kept(&piece) && piece.blocks[0].lock().unwrap().bytes.upgrade().is_some());
+        piece.tidy();
+        assert!(is_kept(&piece), "several asked since the last playlist");
+        drop(read());
+        piece.tidy();
+        assert!(!is_kept(&piece) && piece.blocks[0].lock().unwrap().bytes.upgrade().is_none());
+        drop((read(), read()));
+        assert!(is_kept(&piece), "they are there again");
+    }
 }
