@@ -117,7 +117,9 @@ impl Playlist {
     /// What `segmenter` has now; `before` is what it had last.
     pub(super) fn new(segmenter: &mut Segmenter, clock: WallClock, before: Option<&Self>) -> Self {
         let mut known = before.map(|before| before.segments.as_slice()).unwrap_or_default();
-        known.iter().for_each(|piece| piece.tidy());
+        for piece in known {
+            piece.tidy();
+        }
         let segments: Vec<Arc<Piece>> = segmenter
             .segments()
             .map(|&segment| {

@@ -16,6 +16,7 @@ use super::results::Runs;
 use super::scenario::Scenario;
 use super::server::{Kind, Servers};
 use super::{PAUSE, nginx};
+use crate::http;
 
 /// Files here are memory.
 const MEMORY: &str = "/dev/shm";
@@ -66,6 +67,8 @@ pub(super) fn measure(
     fs::create_dir_all(&beside.folder)?;
     let packager = start(&beside, Kind::Forebay, &origin, &files)?;
     let url = |server: &Program| format!("http://{}{PLAYLIST}", server.address);
+    // Its upstream is open before upstreams are counted.
+    http::get(packager.address, PLAYLIST).context("the packager has no playlist")?;
     let words = [url(&packager), files.0.display().to_string()];
     let _mirror = Program::own(&servers.placement, &packager, "mirror", &words)?;
     for round in 1..=rounds {
