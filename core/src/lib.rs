@@ -1,9 +1,9 @@
 //! The pure part of Forebay.
 //!
 //! Here is everything that can be decided or computed without a runtime: the transport stream engine ([`ts`]), the
-//! index of a channel's store ([`ring`]), the turning of other formats into it ([`remux`]), the reading and following of HLS playlists
-//! ([`playlist`]), the pace of a source that has none of its own ([`pacer`]), and the decisions of a channel ([`lifecycle`],
-//! [`failover`]), and how often its viewers are sent to ([`cadence`]).
+//! index of a channel's store ([`ring`]), the turning of other formats into it ([`remux`]), its cutting into segments ([`segmenter`]), the
+//! past of a channel ([`timeshift`]), the writing, reading and following of HLS playlists ([`playlist`]), the pace of a source that has none of
+//! its own ([`pacer`]), and the decisions of a channel ([`lifecycle`], [`failover`]), and how often its viewers are sent to ([`cadence`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes in as a
 //! [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values. So ten hours of television pass through a
@@ -18,4 +18,5 @@ pub mod remux;
 pub mod ring;
 pub mod segmenter;
 pub mod time;
+pub mod timeshift;
 pub mod ts;

@@ -62,7 +62,12 @@ pub struct Ring {
 impl Ring {
     /// An index of an empty store.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, chunks: VecDeque::new(), head: 0 }
+        Self::starting_at(limits, 0)
+    }
+
+    /// An index of a store whose first byte has the offset `head`, which is a multiple of [`PACKET_SIZE`].
+    pub fn starting_at(limits: Limits, head: u64) -> Self {
+        Self { limits, chunks: VecDeque::new(), head }
     }
 
     /// Changes what is kept, from the next append on.
@@ -136,13 +141,23 @@ impl Ring {
     }
 
     /// The chunks, the newest first.
-    pub fn newest(&self) -> impl Iterator<Item = &Chunk> {
+    fn newest(&self) -> impl Iterator<Item = &Chunk> {
         self.chunks.iter().rev()
+    }
+
+    /// The media time when something was last written.
+    pub fn position(&self) -> MediaTime {
+        self.chunks.back().map(|chunk| chunk.time).unwrap_or_default()
+    }
+
+    /// The random access points, the oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = (u64, Mark)> {
+        self.chunks.iter().filter_map(|chunk| Some((chunk.start, chunk.entry?)))
     }
 
     /// The window for readers; a new viewer begins at the random access point whose distance from the newest chunk is nearest to `burst`.
     pub fn edges(&self, burst: Duration) -> Edges {
-        let newest = self.chunks.back().map(|chunk| chunk.time).unwrap_or_default();
+        let newest = self.position();
         let off = |chunk: &Chunk| (newest.ticks() - chunk.time.ticks() - duration_to_ticks(burst)).abs();
         let join = self.newest().filter(|chunk| chunk.entry.is_some()).min_by_key(|chunk| off(chunk));
         Edges {

@@ -5,9 +5,9 @@
 //! is kept.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use crate::time::{MediaTime, TICKS_PER_SECOND, duration_to_ticks, ticks_to_duration};
+use crate::time::{MediaTime, TICKS_PER_SECOND, WallClock, duration_to_ticks, ticks_to_duration};
 use crate::ts::random_access::Entry;
 use crate::ts::splice::{Joint, Mark};
 
@@ -56,6 +56,8 @@ pub struct Segment {
     pub end: u64,
     /// When its first picture is shown.
     pub shown: MediaTime,
+    /// When that was, on the clock on the wall.
+    pub wall: SystemTime,
     /// How long it plays, in ticks of 90 kHz, by the presentation times of its first picture and that of the next one.
     pub ticks: i64,
     /// Whether its streams are coded otherwise than before, or its timeline is another.
@@ -97,6 +99,8 @@ pub struct Segmenter {
     /// The longest way from one to the next, in ticks.
     longest_gop: i64,
     is_hasty: bool,
+    /// When the timeline is, once that is known.
+    clock: Option<WallClock>,
 }
 
 impl Segmenter {
@@ -112,12 +116,18 @@ impl Segmenter {
             last: None,
             longest_gop: 0,
             is_hasty: false,
+            clock: None,
         }
     }
 
     /// Changes what is wanted, from the next segment on.
     pub fn set_settings(&mut self, settings: Settings) {
         self.settings = settings;
+    }
+
+    /// Says when the timeline is: before the first segment ends, and only once.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.clock.get_or_insert(clock);
     }
 
     /// In haste, segments are as short as they may be: somebody waits, or plays with nothing in store.
@@ -146,6 +156,7 @@ impl Segmenter {
             start: open.at,
             end: at,
             shown: open.mark.shown,
+            wall: self.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.at(open.mark.shown)),
             ticks,
             is_discontinuous: open.is_discontinuous,
             is_independent: matches!(open.mark.entry, Entry::Idr | Entry::Audio),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A point on the monotonic clock: the time since the process began.
 ///
@@ -157,6 +157,26 @@ impl MediaTime {
     #[must_use]
     pub const fn shifted(self, ticks: i64) -> Self {
         Self(self.0.saturating_add(ticks))
+    }
+}
+
+/// When a media time was, on the clock on the wall: the same for a whole timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WallClock {
+    /// Some media time.
+    pub media: MediaTime,
+    /// When that was.
+    pub wall: SystemTime,
+}
+
+impl WallClock {
+    /// When `time` was.
+    pub fn at(&self, time: MediaTime) -> SystemTime {
+        if time >= self.media {
+            self.wall + time.since(self.media)
+        } else {
+            self.wall.checked_sub(self.media.since(time)).unwrap_or(SystemTime::UNIX_EPOCH)
+        }
     }
 }
 

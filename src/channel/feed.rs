@@ -8,11 +8,13 @@ use bytes::Bytes;
 use forebay_core::cadence::{GROUPS, Load};
 use forebay_core::lifecycle::Phase;
 use forebay_core::ring::Edges;
+use forebay_core::timeshift::pace::Trail;
 use forebay_core::ts::{demux, splice};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::archive::{Archive, Past};
 use super::hls::Audience;
 use super::playlist::Playlist;
 use super::store::Store;
@@ -23,6 +25,12 @@ use crate::upstream::hls::Snapshot;
 #[derive(Debug)]
 pub struct Feed {
     pub(super) store: Store,
+    /// The first byte of the store.
+    pub(super) base: u64,
+    /// What is kept beyond the window, where something is.
+    pub(super) archive: Option<Arc<Archive>>,
+    /// What lies where in memory.
+    trail: Mutex<Trail>,
     /// One for each group of viewers. What concerns all is sent to all; the edges move for each group when its turn comes.
     pub(super) windows: [watch::Sender<Window>; GROUPS],
     /// How many watch. Changed under the map's lock where that matters: see [`super::Channels`].
@@ -162,6 +170,8 @@ pub struct Report {
     pub sessions: usize,
     /// The playlist, if one is wanted.
     pub playlist: Option<Arc<Playlist>>,
+    /// What it has of its past, where it keeps one.
+    pub past: Option<Past>,
     /// When the feed was made.
     pub opened_at: Timestamp,
     /// When something was last sent to the store.
@@ -209,7 +219,8 @@ pub struct Report {
 impl Feed {
     pub(super) fn new(
         channel: &Arc<Channel>,
-        store: Store,
+        (store, base): (Store, u64),
+        archive: Option<Arc<Archive>>,
         stop: CancellationToken,
         population: Arc<Population>,
     ) -> Arc<Self> {
@@ -223,6 +234,7 @@ impl Feed {
             viewers_total: 0,
             sessions: 0,
             playlist: None,
+            past: None,
             opened_at: now,
             last_activity: now,
             source: 0,
@@ -247,6 +259,9 @@ impl Feed {
         };
         Arc::new(Self {
             store,
+            base,
+            archive,
+            trail: Mutex::default(),
             windows: Default::default(),
             demand: watch::Sender::new(0),
             channel: watch::Sender::new(Arc::clone(channel)),
@@ -287,6 +302,7 @@ impl Feed {
         report.viewers = self.viewers();
         report.sessions = self.audience.borrow().sessions;
         report.playlist.clone_from(&self.playlist.borrow());
+        report.past = self.archive.as_ref().map(|archive| archive.past());
         report.store_bytes = self.store.resident();
         report.viewers_total = self.counts.viewers.load(Ordering::Relaxed);
         report.bytes_sent = self.counts.sent.load(Ordering::Relaxed);
@@ -298,6 +314,11 @@ impl Feed {
     /// The part of the report that the driver writes.
     pub(super) fn edit_report(&self) -> MutexGuard<'_, Report> {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What lies where in memory.
+    pub(super) fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells all viewers.

@@ -10,7 +10,7 @@ use forebay_core::segmenter::FEWEST;
 use tokio::time::Instant;
 
 use super::feed::{Feed, Stage, StartFailure, Window};
-use super::playlist::{Piece, Playlist};
+use super::playlist::{Piece, Playlist, Rendered};
 use super::subscription::{SLACK, Subscription};
 
 /// How long a request waits for a second segment: players give up after 8 or 10 s.
@@ -109,6 +109,16 @@ impl Session {
         }
     }
 
+    /// `playlist`, as it is sent to one who wants to reach back as far as `length`, on the clock on the wall: as far as the channel
+    /// keeps its past, and no less than always.
+    pub async fn reach_back(&self, playlist: &Playlist, length: Duration) -> Arc<Rendered> {
+        let longer = match &self.feed().archive {
+            Some(archive) => archive.playlist(length, playlist.target_duration, playlist.count()).await,
+            None => None,
+        };
+        longer.unwrap_or_else(|| Arc::clone(&playlist.rendered))
+    }
+
     /// Notes that the viewer got this playlist; true the first time.
     pub fn begin(&self, playlist: &Playlist) -> bool {
         if self.has_begun.swap(true, Ordering::Relaxed) {
@@ -167,8 +177,10 @@ pub struct Reader {
 impl Reader {
     /// The segment with this number, if it is there.
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
-        let playlist = feed.playlist.borrow().clone()?;
-        Some(Self { feed: Arc::clone(feed), piece: Arc::clone(playlist.find(number)?) })
+        let playlist = feed.playlist.borrow().clone();
+        let recent = playlist.and_then(|playlist| playlist.find(number).cloned());
+        let past = || feed.archive.as_ref()?.find(number).map(Piece::new).map(Arc::new);
+        Some(Self { feed: Arc::clone(feed), piece: recent.or_else(past)? })
     }
 
     /// Its size in bytes.
@@ -176,9 +188,16 @@ impl Reader {
         self.piece.size()
     }
 
-    /// Bytes from `at` to `end` of it, not all of them if they are many. Those who read the same at the same time share it.
-    pub fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
-        let bytes = self.piece.read(&self.feed.store, at, end)?;
+    /// Bytes from `at` to `end` of it, not all of them if they are many. Those who read the same at the same time share it, unless it is
+    /// on disk.
+    pub async fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
+        let mut bytes = self.piece.read(&self.feed.store, at, end)?;
+        if bytes.is_none()
+            && let Some(archive) = &self.feed.archive
+        {
+            let (start, end) = self.piece.place(at, end);
+            bytes = archive.read(start, end).await?;
+        }
         let bytes = bytes.ok_or_else(|| io::Error::other("the segment is gone"))?;
         self.feed.counts.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(bytes)

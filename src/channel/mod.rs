@@ -4,18 +4,21 @@
 //! share it, and the driver removes it when its time has come. The question whether anybody is left is asked under the map's lock, so a
 //! viewer never gets a feed that is about to end. Nothing here is locked across an await.
 
+mod archive;
 mod clock;
 mod driver;
 mod feed;
 mod hls;
 mod numbers;
+mod past;
 mod playlist;
 mod store;
 mod subscription;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forebay_core::cadence::Load;
@@ -23,12 +26,14 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::archive::Archive;
+pub use self::archive::Past;
 pub use self::clock::Clock;
 use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::hls::{NoPlaylist, Reader, Session};
 use self::numbers::Numbering;
-pub use self::playlist::Playlist;
+pub use self::playlist::{Playlist, Rendered};
 pub use self::subscription::{Sent, Start, Subscription};
 use crate::config::{Channel, ChannelId, Config};
 use crate::upstream::Opener;
@@ -43,6 +48,7 @@ pub struct Channels {
     shutdown: CancellationToken,
     population: Arc<Population>,
     numbering: Arc<Numbering>,
+    hls_dir: PathBuf,
     table: Mutex<Table>,
 }
 
@@ -53,6 +59,8 @@ struct Table {
     by_id: HashMap<ChannelId, Arc<Channel>>,
     by_number: HashMap<u32, Arc<Channel>>,
     feeds: HashMap<ChannelId, Arc<Feed>>,
+    /// Of channels that keep their past, open or not.
+    archives: HashMap<ChannelId, Arc<Archive>>,
     /// Where to begin with channels that could not be started: behind the source that was tried last, so that each gets its turn.
     beginnings: HashMap<ChannelId, usize>,
     /// Set once the process is ending: no feed is made any more.
@@ -101,8 +109,11 @@ impl Channels {
             shutdown: CancellationToken::new(),
             population: Arc::default(),
             numbering: Arc::new(Numbering::load(&config.hls_dir)),
+            hls_dir: config.hls_dir.clone(),
             table: Mutex::default(),
         });
+        let kept = config.channels.iter().filter(|channel| channel.policy.timeshift.is_some());
+        archive::clean(&config.hls_dir, &kept.map(|channel| &channel.id).collect::<HashSet<_>>());
         channels.configure(config);
         channels
     }
@@ -110,7 +121,9 @@ impl Channels {
     /// Takes a new configuration: viewers of a channel that is unchanged notice nothing, those of a changed one stay connected and are
     /// served from its new sources, those of one that is gone are ended.
     pub fn configure(&self, config: &Config) -> Changes {
+        let archives = self.archives(config);
         let mut table = self.table();
+        table.archives = archives;
         let before = std::mem::take(&mut table.by_id);
         let by_id: HashMap<_, _> = config.channels.iter().map(|c| (c.id.clone(), Arc::clone(c))).collect();
         let mut changes = Changes::default();
@@ -137,6 +150,18 @@ impl Channels {
         table.configured.clone_from(&config.channels);
         table.by_id = by_id;
         changes
+    }
+
+    /// The archives of all channels of `config` that have one. This reads what is on disk of those that are new.
+    fn archives(&self, config: &Config) -> HashMap<ChannelId, Arc<Archive>> {
+        let known = self.table().archives.clone();
+        let kept = config.channels.iter().filter(|channel| channel.policy.timeshift.is_some());
+        kept.filter_map(|channel| {
+            let open = || Archive::open(&self.hls_dir, channel);
+            let archive = known.get(&channel.id).cloned().or_else(open)?;
+            Some((channel.id.clone(), archive))
+        })
+        .collect()
     }
 
     /// The channel with this id.
@@ -212,7 +237,9 @@ impl Channels {
         }
         let first = table.beginnings.remove(&channel.id).unwrap_or(0);
         let stop = self.shutdown.child_token();
-        let (feed, driver) = driver::create(self, &channel, stop, first).map_err(|_| Refusal::NoStore)?;
+        let archive = table.archives.get(&channel.id).cloned();
+        let (feed, driver) =
+            driver::create(self, &channel, stop, first, archive).map_err(|_| Refusal::NoStore)?;
         let subscription = Subscription::new(&feed);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);
@@ -242,6 +269,7 @@ impl Channels {
         self.shutdown.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.table().archives.clear();
         self.numbering.close();
     }
 

@@ -7,26 +7,49 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use forebay_core::playlist::render::{Listing, WallClock};
+use forebay_core::playlist::render::Listing;
 use forebay_core::segmenter::{Segment, Segmenter};
 
+use super::archive;
 use super::store::Store;
 
 /// Read and sent at once, in bytes: a few sends to a socket.
-const BLOCK: u64 = 256 * 1024;
+const BLOCK: u64 = archive::BLOCK;
 
 /// Where its segments are, as seen from the playlist: the same from each of its addresses.
 const PREFIX: &str = "hls/segment_";
 
-/// What a channel's players need to know.
+/// A playlist as it is sent.
 #[derive(Debug)]
-pub struct Playlist {
-    /// The text, and the same compressed.
+pub struct Rendered {
+    /// The text.
     pub text: Bytes,
     /// The text, compressed by gzip.
     pub gzip: Bytes,
     /// Another one for each other text (an entity tag).
     pub tag: String,
+}
+
+impl Rendered {
+    /// The playlist that names these segments.
+    pub(super) fn new(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
+        let text = Listing { target_duration, discontinuity_sequence, segments }.render(PREFIX);
+        let tag = Self::tag(segments, discontinuity_sequence);
+        Self { gzip: compress(text.as_bytes()), text: text.into(), tag }
+    }
+
+    /// The tag of a playlist that names these segments.
+    pub(super) fn tag(segments: &[Segment], discontinuity_sequence: u64) -> String {
+        let [first, last] = [segments.first(), segments.last()].map(|end| end.map_or(0, |end| end.number));
+        format!("{first}-{last}-{discontinuity_sequence}")
+    }
+}
+
+/// What a channel's players need to know.
+#[derive(Debug)]
+pub struct Playlist {
+    /// What they are sent.
+    pub rendered: Arc<Rendered>,
     /// The target duration in seconds.
     pub target_duration: u64,
     /// The media sequence number of the first segment that it names.
@@ -58,7 +81,7 @@ struct Block {
 }
 
 impl Piece {
-    fn new(segment: Segment) -> Self {
+    pub(super) fn new(segment: Segment) -> Self {
         let blocks = (0..(segment.end - segment.start).div_ceil(BLOCK)).map(|_| Mutex::default()).collect();
         Self { segment, blocks }
     }
@@ -68,7 +91,13 @@ impl Piece {
         self.segment.end - self.segment.start
     }
 
-    /// Bytes from `at` to `end` of it, not all of them if they are many; `None` when they are gone.
+    /// Which bytes of the store a read from `at` to `end` of it gives: not all of them if they are many.
+    pub(super) fn place(&self, at: u64, end: u64) -> (u64, u64) {
+        let block_end = (at / BLOCK + 1) * BLOCK;
+        (self.segment.start + at, self.segment.start + end.min(block_end))
+    }
+
+    /// Bytes from `at` to `end` of it, not all of them if they are many; `None` when memory does not have them any more.
     pub(super) fn read(&self, store: &Store, at: u64, end: u64) -> io::Result<Option<Bytes>> {
         let index = at / BLOCK;
         let start = index * BLOCK;
@@ -115,7 +144,7 @@ impl AsRef<[u8]> for Shared {
 
 impl Playlist {
     /// What `segmenter` has now; `before` is what it had last.
-    pub(super) fn new(segmenter: &mut Segmenter, clock: WallClock, before: Option<&Self>) -> Self {
+    pub(super) fn new(segmenter: &mut Segmenter, before: Option<&Self>) -> Self {
         let mut known = before.map(|before| before.segments.as_slice()).unwrap_or_default();
         for piece in known {
             piece.tidy();
@@ -129,17 +158,13 @@ impl Playlist {
             })
             .collect();
         let named: Vec<Segment> = segmenter.listed().copied().collect();
-        let listing = Listing::new(segmenter, &named, clock);
-        let text = listing.render(PREFIX);
-        let [first, last] =
-            [named.first(), named.last()].map(|segment| segment.map_or(0, |segment| segment.number));
+        let target_duration = segmenter.fix_target_duration();
+        let discontinuity_sequence = segmenter.discontinuity_sequence();
         Self {
-            gzip: compress(text.as_bytes()),
-            text: text.into(),
-            tag: format!("{first}-{last}-{}", listing.discontinuity_sequence),
-            target_duration: listing.target_duration,
-            media_sequence: first,
-            discontinuity_sequence: listing.discontinuity_sequence,
+            rendered: Arc::new(Rendered::new(target_duration, discontinuity_sequence, &named)),
+            target_duration,
+            media_sequence: named.first().map_or(0, |segment| segment.number),
+            discontinuity_sequence,
             listed: named.len(),
             segments,
         }

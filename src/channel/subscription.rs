@@ -14,6 +14,7 @@ use rustix::net::SendFlags;
 use tokio::sync::watch;
 
 use super::feed::{Block, Feed, Stage, StartFailure, Window};
+use super::past::InPast;
 use super::store::Part;
 use crate::config::Delivery;
 
@@ -29,6 +30,8 @@ pub struct Subscription {
     pub(super) feed: Arc<Feed>,
     window: watch::Receiver<Window>,
     cursor: Cursor,
+    /// Set while the viewer is behind the window. Boxed, since few are.
+    past: Option<Box<InPast>>,
     /// What must be sent before anything else: the cursor is past it.
     rest: Bytes,
     /// Bytes handed out.
@@ -81,7 +84,14 @@ impl Subscription {
         let count = feed.counts.viewers.fetch_add(1, Ordering::Relaxed);
         let group = usize::try_from(count % GROUPS as u64).unwrap_or(0);
         let window = feed.windows[group].subscribe();
-        Self { feed: Arc::clone(feed), window, cursor: Cursor::default(), rest: Bytes::new(), sent: 0 }
+        Self {
+            feed: Arc::clone(feed),
+            window,
+            cursor: Cursor::default(),
+            past: None,
+            rest: Bytes::new(),
+            sent: 0,
+        }
     }
 
     /// Bytes handed out so far.
@@ -108,8 +118,39 @@ impl Subscription {
         }
     }
 
+    /// Begins `offset` behind live and stays there, or as far back as there is something of this presentation; returns how far. To be
+    /// called before anything is sent, when there is a picture.
+    pub fn go_back(&mut self, offset: Duration) -> Duration {
+        let edges = self.window.borrow_and_update().edges;
+        let burst = self.feed.channel.borrow().policy.burst;
+        match InPast::find(&self.feed, offset) {
+            Some((at, behind)) if edges.join.is_none_or(|join| at < join) => {
+                self.past = Some(Box::new(InPast::new(burst, at)));
+                behind
+            }
+            Some((_, behind)) => behind,
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Waits until something is due to a viewer in the past, and reads it; nothing when the feed is over, or the viewer is not there any more.
+    async fn recall(&mut self) -> Option<Bytes> {
+        let past = self.past.as_mut()?;
+        if let Some(bytes) = past.next(&self.feed, &mut self.window).await {
+            return Some(bytes);
+        }
+        // What it was at is gone: it is moved on as others are.
+        self.cursor.advance(past.at());
+        self.past = None;
+        None
+    }
+
     /// Waits until there may be something new to send; false when the feed is over.
     pub async fn changed(&mut self) -> bool {
+        if self.past.is_some() {
+            self.rest = self.recall().await.unwrap_or_default();
+            return true;
+        }
         self.window.changed().await.is_ok()
     }
 
@@ -145,6 +186,9 @@ impl Subscription {
     pub fn send_to(&mut self, socket: impl AsFd, delivery: Delivery) -> io::Result<Sent> {
         if !self.rest.is_empty() {
             return self.send_rest(socket);
+        }
+        if self.past.is_some() {
+            return Ok(Sent::UpToDate);
         }
         let (start, end, block) = match self.step() {
             Next::Ended => return Ok(Sent::Ended),
@@ -204,6 +248,10 @@ impl Subscription {
     /// Viewers of a group who keep up share one read.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
+            if let Some(bytes) = self.recall().await {
+                self.count(bytes.len() as u64);
+                return Ok(Some(bytes));
+            }
             let bytes = match self.step() {
                 Next::Ended => return Ok(None),
                 Next::Nothing => None,

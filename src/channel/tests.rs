@@ -16,11 +16,11 @@ use super::*;
 use crate::config::Source;
 use crate::upstream::{Error, Pace, Piece, Upstream};
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
 
 /// What a scripted source does when it is opened.
 #[derive(Debug, Clone)]
-enum Play {
+pub(in crate::channel) enum Play {
     /// Pictures for so long, then this end.
     For(Duration, Error),
     /// Fails after a while.
@@ -97,11 +97,11 @@ fn pictures(span: Duration, end: Error, open: Arc<()>) -> stream::BoxStream<'sta
         .boxed()
 }
 
-fn endless() -> Play {
+pub(in crate::channel) fn endless() -> Play {
     Play::For(3600 * SECOND, Error::Ended)
 }
 
-fn config(text: &str) -> Config {
+pub(in crate::channel) fn config(text: &str) -> Config {
     Config::parse(text, Path::new("channels.toml")).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -109,24 +109,24 @@ fn one(sources: &str) -> Config {
     config(&format!("[[channels]]\nid = \"one\"\nsources = {sources}\n"))
 }
 
-struct House {
-    channels: Arc<Channels>,
+pub(in crate::channel) struct House {
+    pub(in crate::channel) channels: Arc<Channels>,
     script: Arc<Script>,
 }
 
 impl House {
-    fn new(config: &Config, plays: &[(&str, &[Play])]) -> Self {
+    pub(in crate::channel) fn new(config: &Config, plays: &[(&str, &[Play])]) -> Self {
         let script = Script::new(plays);
         let opener: Arc<dyn Opener> = Arc::clone(&script) as _;
         Self { channels: Channels::new(config, opener, Handle::current()), script }
     }
 
-    fn join(&self) -> Subscription {
+    pub(in crate::channel) fn join(&self) -> Subscription {
         let channel = self.channels.find("one").unwrap();
         self.channels.subscribe(&channel, None).unwrap()
     }
 
-    fn phase(&self) -> Option<Phase> {
+    pub(in crate::channel) fn phase(&self) -> Option<Phase> {
         self.channels.report("one").map(|report| report.phase)
     }
 }

@@ -50,6 +50,10 @@ pub struct Policy {
     pub viewer_timeout: Duration,
     /// How many may watch at a time, from 1; no limit if absent.
     pub max_viewers: Option<u32>,
+    /// How much of its past is kept on disk, on the clock on the wall; 1 minute to 7 days, nothing if absent.
+    pub timeshift: Option<Duration>,
+    /// The most bytes that may take; 16 MiB to 4096 GiB.
+    pub timeshift_bytes: u64,
     /// How the channel becomes HLS.
     pub hls: Hls,
 }
@@ -106,6 +110,9 @@ impl Default for Policy {
             // Shorter than the buffer: whoever stands still longer has lost the place anyway.
             viewer_timeout: Duration::from_secs(10),
             max_viewers: None,
+            timeshift: None,
+            // Nine hours at 8 Mbit/s.
+            timeshift_bytes: 32 << 30,
             hls: Hls::default(),
         }
     }

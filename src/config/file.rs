@@ -117,6 +117,8 @@ pub(super) struct StreamFile {
     pub(super) burst: Time,
     pub(super) viewer_timeout: Time,
     pub(super) max_viewers: Number,
+    pub(super) timeshift: Time,
+    pub(super) timeshift_bytes: Option<Spanned<TypedSize>>,
 }
 
 /// `[hls]`
@@ -162,6 +164,8 @@ pub(super) struct ChannelFile {
     burst: Time,
     viewer_timeout: Time,
     max_viewers: Number,
+    timeshift: Time,
+    timeshift_bytes: Option<Spanned<TypedSize>>,
 }
 
 impl ChannelFile {
@@ -177,6 +181,8 @@ impl ChannelFile {
             burst: self.burst.clone(),
             viewer_timeout: self.viewer_timeout.clone(),
             max_viewers: self.max_viewers.clone(),
+            timeshift: self.timeshift.clone(),
+            timeshift_bytes: self.timeshift_bytes.clone(),
         }
     }
 }

@@ -65,6 +65,8 @@ buffer_bytes = 2097152
 burst = "500ms"
 viewer_timeout = "11s"
 max_viewers = 12
+timeshift = "2h"
+timeshift_bytes = "100 GiB"
 sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s" }]
 "#;
 
@@ -113,6 +115,8 @@ fn a_good_file_means_what_it_says() {
         burst: Duration::from_millis(500),
         viewer_timeout: secs(11),
         max_viewers: Some(12),
+        timeshift: Some(Duration::from_hours(2)),
+        timeshift_bytes: 100 << 30,
         hls,
     };
     assert_eq!(two.policy, policy);

@@ -8,6 +8,7 @@ mod hls;
 mod lineup;
 mod live;
 mod ops;
+mod query;
 mod server;
 mod status;
 pub(crate) mod tls;

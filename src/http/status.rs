@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::error::Error;
-use crate::channel::{Playlist, Report};
+use crate::channel::{Past, Playlist, Report};
 use crate::config::Channel;
 use crate::upstream::hls::Snapshot;
 
@@ -132,6 +132,7 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         "clients_total": report.viewers_total,
         "clients_by_kind": { "ts": report.viewers - report.sessions.min(report.viewers), "hls": report.sessions },
         "hls": report.playlist.as_deref().map(output),
+        "timeshift": report.past.map(past),
         "source_url": report.sources.get(report.source).map(|source| &source.url),
         "source_index": report.source,
         "source_live": report.is_live,
@@ -196,6 +197,14 @@ fn hls(snapshot: &Snapshot) -> Value {
         "entry_requests": counts.entries,
         "variants_left": counts.variants_left,
         "faults": counts.faults,
+    })
+}
+
+fn past(past: Past) -> Value {
+    json!({
+        "seconds": millis(past.length.try_into().unwrap_or_default()),
+        "bytes": past.bytes,
+        "on_disk": past.is_on_disk,
     })
 }
 

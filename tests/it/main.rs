@@ -14,5 +14,6 @@ mod program;
 mod relay;
 mod slow;
 mod takeover;
+mod timeshift;
 mod tls;
 mod watch;

@@ -39,6 +39,12 @@ impl Setup {
         setup
     }
 
+    /// What an earlier start has left in this folder, started anew.
+    pub(crate) fn again(folder: TempDir) -> Self {
+        let setup = Self { folder, arguments: Vec::new(), variables: Vec::new(), descriptors: None };
+        setup.arg("--config").arg("channels.toml")
+    }
+
     pub(crate) fn arg(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
         self

@@ -1,33 +1,14 @@
 //! The text of a media playlist (RFC 8216, section 4.3).
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use m3u8_rs::{MediaPlaylist, MediaSegment};
 
-use crate::segmenter::{Segment, Segmenter};
-use crate::time::{MediaTime, ticks_to_duration};
+use crate::segmenter::Segment;
+use crate::time::ticks_to_duration;
 
 /// Durations in fractions of a second need it (section 7).
 const VERSION: usize = 3;
-
-/// When a media time was, on the clock on the wall: the same for all segments of a timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WallClock {
-    /// Some media time.
-    pub media: MediaTime,
-    /// When that was.
-    pub wall: SystemTime,
-}
-
-impl WallClock {
-    fn at(&self, time: MediaTime) -> SystemTime {
-        if time >= self.media {
-            self.wall + time.since(self.media)
-        } else {
-            self.wall.checked_sub(self.media.since(time)).unwrap_or(SystemTime::UNIX_EPOCH)
-        }
-    }
-}
 
 /// What a playlist says of a channel.
 #[derive(Debug, Clone, Copy)]
@@ -38,17 +19,9 @@ pub struct Listing<'a> {
     pub discontinuity_sequence: u64,
     /// The segments, at least one.
     pub segments: &'a [Segment],
-    /// When they were.
-    pub clock: WallClock,
 }
 
-impl<'a> Listing<'a> {
-    /// What the segmenter's playlist says, when `segments` are those that it names.
-    pub fn new(segmenter: &mut Segmenter, segments: &'a [Segment], clock: WallClock) -> Self {
-        let target_duration = segmenter.fix_target_duration();
-        Self { target_duration, discontinuity_sequence: segmenter.discontinuity_sequence(), segments, clock }
-    }
-
+impl Listing<'_> {
     /// The playlist. `prefix` and a segment's number and `.ts` make its address.
     pub fn render(&self, prefix: &str) -> String {
         let first = self.segments.first().map_or(0, |segment| segment.number);
@@ -58,7 +31,7 @@ impl<'a> Listing<'a> {
             discontinuity: segment.is_discontinuous,
             // Of the others it follows from their durations.
             program_date_time: (at == 0 || segment.is_discontinuous)
-                .then(|| chrono::DateTime::<chrono::Utc>::from(self.clock.at(segment.shown)).fixed_offset()),
+                .then(|| chrono::DateTime::<chrono::Utc>::from(segment.wall).fixed_offset()),
             ..MediaSegment::default()
         };
         let playlist = MediaPlaylist {
@@ -99,17 +72,21 @@ fn seconds(ticks: i64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
+    use crate::time::{MediaTime, WallClock};
 
     const SECOND: i64 = 90_000;
 
     fn segment(number: u64, ticks: i64, is_discontinuous: bool) -> Segment {
         let shown = MediaTime::new(number.cast_signed() * 4 * SECOND);
-        Segment { number, start: 0, end: 0, shown, ticks, is_discontinuous, is_independent: true }
+        let wall = clock().at(shown);
+        Segment { number, start: 0, end: 0, shown, wall, ticks, is_discontinuous, is_independent: true }
     }
 
     fn listing(segments: &[Segment]) -> Listing<'_> {
-        Listing { target_duration: 5, discontinuity_sequence: 0, segments, clock: clock() }
+        Listing { target_duration: 5, discontinuity_sequence: 0, segments }
     }
 
     fn clock() -> WallClock {

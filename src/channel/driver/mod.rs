@@ -4,6 +4,7 @@
 mod output;
 mod packager;
 mod report;
+mod timeshift;
 
 use std::io;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use self::packager::Packager;
+use self::timeshift::Timeshift;
+use super::archive::Archive;
 use super::feed::{Feed, Stage, StartFailure};
 use super::hls::Audience;
 use super::numbers::Numbering;
@@ -45,23 +48,31 @@ const READING: Duration = Duration::from_millis(2);
 /// An upstream that was not quiet for so long at the tick has more: it is read on.
 const QUIET: Duration = Duration::from_millis(1);
 
-/// Makes a feed and the driver that is to be spawned for it. It begins with the source `first`.
+/// Makes a feed and the driver that is to be spawned for it. It begins with the source `first`; `archive` has what is kept of the past.
 pub(super) fn create(
     channels: &Channels,
     channel: &Arc<Channel>,
     stop: CancellationToken,
     first: usize,
+    archive: Option<Arc<Archive>>,
 ) -> io::Result<(Arc<Feed>, Driver)> {
-    let store = Store::new().inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
-    let feed = Feed::new(channel, store, stop.clone(), Arc::clone(&channels.population));
+    let mut numbers = channels.numbering.get(&channel.id);
+    let mut base = 0;
+    if let Some(archive) = &archive {
+        (base, numbers) = archive.begin(channel, numbers);
+    }
+    let store = Store::new(base).inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
+    let timeshift = archive.clone().map(Timeshift::new);
+    let feed = Feed::new(channel, (store, base), archive, stop.clone(), Arc::clone(&channels.population));
     let driver = Driver {
         life: Lifecycle::new(times(&channel.policy), channel.sources.len(), first),
         splice: Splice::new(channel.program),
-        ring: Ring::new(limits(&channel.policy)),
+        ring: Ring::starting_at(limits(&channel.policy), base),
         demand: feed.demand.subscribe(),
         settings: feed.channel.subscribe(),
         audience: feed.audience.subscribe(),
-        packager: None,
+        packager: timeshift.is_some().then(|| Packager::new(&channel.policy.hls, numbers)),
+        timeshift,
         numbering: Arc::clone(&channels.numbering),
         tasks: channels.tasks.clone(),
         feed: Arc::clone(&feed),
@@ -78,11 +89,11 @@ pub(super) fn create(
         cadence: Cadence::new(Load::default(), 0),
         turn: 0,
         ticked_at: Moment::ZERO,
-        told: [0; GROUPS],
+        told: [base; GROUPS],
         errors: vec![None; channel.sources.len()],
         left: None,
         has_news: true,
-        rate: (Moment::ZERO, 0),
+        rate: (Moment::ZERO, base),
         bytes_per_second: 0,
     };
     Ok((feed, driver))
@@ -114,8 +125,9 @@ pub(super) struct Driver {
     demand: watch::Receiver<usize>,
     settings: watch::Receiver<Arc<Channel>>,
     audience: watch::Receiver<Audience>,
-    /// While somebody watches by HLS, and some time after.
+    /// While somebody watches by HLS, and some time after; always where the past is kept.
     packager: Option<Packager>,
+    timeshift: Option<Timeshift>,
     numbering: Arc<Numbering>,
     tasks: TaskTracker,
     attempt: Attempt,
@@ -186,7 +198,8 @@ impl Driver {
             self.handle(wake);
             self.report_state();
         }
-        info!(bytes = self.ring.head(), "channel closed");
+        self.end_timeshift();
+        info!(bytes = self.ring.head() - self.feed.base, "channel closed");
     }
 
     /// Waits for the next thing to do.
@@ -291,6 +304,7 @@ impl Driver {
         self.life.set_times(times(&self.channel.policy));
         self.ring.set_limits(limits(&self.channel.policy));
         self.set_packager();
+        self.set_timeshift();
         info!(sources = self.channel.sources.len(), "channel has new settings");
         let sources = self.channel.sources.len();
         self.life.handle_event(now, Event::Reconfigured { sources, current });

@@ -71,6 +71,11 @@ impl Driver {
         }
         let base = self.ring.head();
         self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
+        {
+            let mut trail = self.feed.trail();
+            trail.advance(self.ring.head(), self.ring.position());
+            marks.iter().for_each(|mark| trail.push(base + mark.at as u64, mark));
+        }
         if self.packager.is_some() {
             let marks = marks.to_vec();
             self.package(base, &marks);
@@ -78,6 +83,8 @@ impl Driver {
         self.splice.clear(KEPT_OUTPUT);
         let tail = self.ring.tail();
         let tail = self.packaged_tail().map_or(tail, |packaged| packaged.min(tail));
+        self.feed.trail().trim(tail);
+        let tail = self.spool(tail);
         if let Err(error) = self.reclaim.release(&self.feed.store, tail) {
             debug!(%error, "cannot free memory behind the window");
         }

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use forebay_core::playlist::render::WallClock;
-use forebay_core::segmenter::{self, Segmenter};
-use forebay_core::time::Moment;
+use forebay_core::segmenter::{self, Numbers, Segmenter};
+use forebay_core::time::{Moment, WallClock};
 use forebay_core::ts::splice::Mark;
 use tracing::debug;
 
@@ -17,8 +16,6 @@ use crate::config::Hls;
 #[derive(Debug)]
 pub(super) struct Packager {
     segmenter: Segmenter,
-    /// When the pictures are, by the clock on the wall: from the first that is known.
-    clock: Option<WallClock>,
     /// When it is given up, if nobody comes until then.
     until: Option<Moment>,
 }
@@ -34,7 +31,8 @@ impl Driver {
         match &mut self.packager {
             Some(packager) => {
                 let idle_timeout = self.channel.policy.idle_timeout;
-                packager.until = (audience.sessions == 0).then(|| now + idle_timeout);
+                let is_wanted = audience.sessions > 0 || self.timeshift.is_some();
+                packager.until = (!is_wanted).then(|| now + idle_timeout);
                 packager.segmenter.set_hasty(audience.near_edge > 0 || packager.has_few());
             }
             None if audience.sessions > 0 => self.start_packager(),
@@ -65,21 +63,17 @@ impl Driver {
 
     /// The window holds the past, so there are segments at once.
     fn start_packager(&mut self) {
-        let entries: Vec<(u64, Mark)> =
-            self.ring.newest().filter_map(|chunk| Some((chunk.start, chunk.entry?))).collect();
-        let now = |(_, mark): &(u64, Mark)| WallClock { media: mark.shown, wall: SystemTime::now() };
+        let entries: Vec<(u64, Mark)> = self.ring.entries().collect();
         let hls = &self.channel.policy.hls;
-        let numbers = self.numbering.get(&self.channel.id);
-        let mut packager = Packager {
-            segmenter: Segmenter::new(settings(hls), numbers),
-            clock: entries.first().map(now),
-            until: None,
-        };
+        let mut packager = Packager::new(hls, self.numbering.get(&self.channel.id));
+        if let Some((_, newest)) = entries.last() {
+            packager.segmenter.set_clock(WallClock { media: newest.shown, wall: SystemTime::now() });
+        }
         // Who has little in store needs the next segment soon.
         packager.segmenter.set_hasty(self.ring.span() < hls.plenty());
         debug!(entries = entries.len(), "somebody watches by HLS");
         let mut has_new = false;
-        for &(at, mark) in entries.iter().rev() {
+        for &(at, mark) in &entries {
             has_new |= packager.segmenter.push(at, mark);
         }
         self.packager = Some(packager);
@@ -93,8 +87,14 @@ impl Driver {
         let Some(packager) = &mut self.packager else { return };
         let mut has_new = false;
         for mark in marks {
-            packager.clock.get_or_insert_with(|| WallClock { media: mark.shown, wall: SystemTime::now() });
-            has_new |= packager.segmenter.push(base + mark.at as u64, *mark);
+            packager.segmenter.set_clock(WallClock { media: mark.shown, wall: SystemTime::now() });
+            if packager.segmenter.push(base + mark.at as u64, *mark) {
+                has_new = true;
+                let newest = packager.segmenter.segments().last();
+                if let (Some(timeshift), Some(segment)) = (&mut self.timeshift, newest) {
+                    timeshift.push(*segment);
+                }
+            }
         }
         if has_new {
             self.publish();
@@ -103,9 +103,8 @@ impl Driver {
 
     fn publish(&mut self) {
         let Some(packager) = &mut self.packager else { return };
-        let Some(clock) = packager.clock else { return };
         let before = self.feed.playlist.borrow().clone();
-        let playlist = Playlist::new(&mut packager.segmenter, clock, before.as_deref());
+        let playlist = Playlist::new(&mut packager.segmenter, before.as_deref());
         packager.segmenter.set_hasty(self.audience.borrow().near_edge > 0 || packager.has_few());
         if self.numbering.set(&self.channel.id, packager.segmenter.numbers()) {
             let numbering = Arc::clone(&self.numbering);
@@ -121,6 +120,13 @@ impl Driver {
 }
 
 impl Packager {
+    /// One whose numbers go on at these, in haste until there are some segments.
+    pub(super) fn new(hls: &Hls, numbers: Numbers) -> Self {
+        let mut segmenter = Segmenter::new(settings(hls), numbers);
+        segmenter.set_hasty(true);
+        Self { segmenter, until: None }
+    }
+
     fn has_few(&self) -> bool {
         self.segmenter.listed().len() < segmenter::FEWEST
     }

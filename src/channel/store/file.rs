@@ -35,14 +35,15 @@ struct Senders {
 }
 
 impl Store {
-    pub(in crate::channel) fn new() -> io::Result<Self> {
+    /// A store whose first byte has the offset `base`.
+    pub(in crate::channel) fn new(base: u64) -> io::Result<Self> {
         let name = "forebay-store";
         // Some systems insist that it cannot be executed, and older ones do not know what that means.
         let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL)
             .or_else(|_| memfd_create(name, MemfdFlags::CLOEXEC))?;
         let page = u64::try_from(fstat(&file)?.st_blksize).unwrap_or(PUNCH);
         let grain = page.max(PUNCH).next_multiple_of(PUNCH);
-        Ok(Self { file, tail: AtomicU64::new(0), senders: Senders::default(), grain })
+        Ok(Self { file, tail: AtomicU64::new(base), senders: Senders::default(), grain })
     }
 
     /// Writes `bytes` at `at`. Only the driver writes.
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn nothing_is_freed_under_a_sender() {
-        let store = Store::new().unwrap();
+        let store = Store::new(0).unwrap();
         let mut reclaim = Reclaim::default();
         store.write(0, &vec![7; 1 << 20]).unwrap();
         let first = store.senders.enter();
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_gone_is_not_sent() {
-        let store = Store::new().unwrap();
+        let store = Store::new(0).unwrap();
         store.write(0, &[7; 1000]).unwrap();
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         let part = store.send(&ours, 188, 400).unwrap().unwrap();

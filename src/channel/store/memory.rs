@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use super::Part;
 
 /// The blocks, and where they begin and end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Row {
     start: u64,
     end: u64,
@@ -19,13 +19,15 @@ struct Row {
 }
 
 /// The blocks; a reader shares them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::channel) struct Store(RwLock<Row>);
 
 impl Store {
+    /// A store whose first byte has the offset `base`.
     #[expect(clippy::unnecessary_wraps, reason = "the store in a file can fail")]
-    pub(in crate::channel) fn new() -> io::Result<Self> {
-        Ok(Self::default())
+    pub(in crate::channel) fn new(base: u64) -> io::Result<Self> {
+        let row = Row { start: base, end: base, tail: base, blocks: VecDeque::new() };
+        Ok(Self(RwLock::new(row)))
     }
 
     /// Writes `bytes` at `at`, which is the end of what has been written. Only the driver writes.
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_left_to_the_caller_until_it_is_gone() {
-        let store = Store::new().unwrap();
+        let store = Store::new(0).unwrap();
         store.write(0, &[1; 300]).unwrap();
         store.write(300, &[2; 700]).unwrap();
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn nothing_is_written_but_at_the_end() {
-        let store = Store::new().unwrap();
+        let store = Store::new(0).unwrap();
         store.write(0, &[7; 188]).unwrap();
         for at in [0, 100, 189] {
             assert!(store.write(at, &[8; 188]).is_err(), "{at}");

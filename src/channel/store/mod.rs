@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn bytes_are_read_until_they_are_gone() {
-        let store = Store::new().unwrap();
+        let store = Store::new(0).unwrap();
         let mut reclaim = Reclaim::default();
         let bytes: Vec<u8> = (0..3 * GRAIN).map(|n| (n % 251).to_le_bytes()[0]).collect();
         for (at, part) in bytes.chunks(50_000).enumerate() {
@@ -58,5 +58,19 @@ mod tests {
         assert_eq!(read(tail - 1, tail + 20), None);
         assert_eq!(read(tail, tail + 30).unwrap(), bytes[tail..tail + 30]);
         assert!(store.resident() <= 2 * GRAIN as u64, "the memory before the tail is free");
+    }
+
+    #[test]
+    fn a_store_may_begin_anywhere() {
+        let base = 188 * (1 << 30);
+        let store = Store::new(base).unwrap();
+        store.write(base, &[7; 1880]).unwrap();
+        assert_eq!(store.read(base, base + 10).unwrap().unwrap(), &[7; 10][..]);
+        assert_eq!(store.read(base - 188, base).unwrap(), None, "what was before it is not zeros");
+        let tail = base + GRAIN as u64;
+        store.write(base + 1880, &vec![7; 2 * GRAIN]).unwrap();
+        let mut reclaim = Reclaim::default();
+        (0..3).for_each(|_| reclaim.release(&store, tail).unwrap());
+        assert!(store.resident() < 2 * GRAIN as u64, "{}", store.resident());
     }
 }

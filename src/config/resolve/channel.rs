@@ -24,6 +24,9 @@ const BUFFER: Limits<Duration> = limits_ms(1_000, 600_000);
 const BUFFER_BYTES: Limits<u64> = Limits { min: 1 << 20, max: 4 << 30 };
 const BURST: Limits<Duration> = limits_ms(100, 60_000);
 const VIEWER_TIMEOUT: Limits<Duration> = limits_ms(100, 600_000);
+/// Less is what playlists reach back to anyway; more is a recording.
+const TIMESHIFT: Limits<Duration> = limits_ms(60_000, 7 * 86_400_000);
+const TIMESHIFT_BYTES: Limits<u64> = Limits { min: 16 << 20, max: 4 << 40 };
 
 impl Resolver<'_> {
     /// What `typed` says, over what `defaults` say.
@@ -65,6 +68,12 @@ impl Resolver<'_> {
             max_viewers: self
                 .number("max_viewers", &typed.max_viewers, u32::MAX.into())
                 .or(defaults.max_viewers),
+            timeshift: self.duration("timeshift", &typed.timeshift, &TIMESHIFT).or(defaults.timeshift),
+            timeshift_bytes: self
+                .checked("timeshift_bytes", typed.timeshift_bytes.as_ref(), |bytes: &TypedSize| {
+                    bytes.within(&TIMESHIFT_BYTES)
+                })
+                .unwrap_or(defaults.timeshift_bytes),
             hls: defaults.hls,
         };
         let place = typed.burst.as_ref().or(typed.buffer.as_ref()).map(Spanned::span);

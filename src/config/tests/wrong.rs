@@ -165,7 +165,9 @@ start_timeout = "soon"
 buffer = "11m"
 buffer_bytes = "512 KiB"
 burst = "61s"
-viewer_timeout = "1h""#,
+viewer_timeout = "1h"
+timeshift = "30s"
+timeshift_bytes = "1 MiB""#,
         &[
             "2:16: idle_timeout: 1day 1h is out of range, expected 100ms to 1day",
             "3:19: connect_timeout: 2m is out of range, expected 100ms to 1m",
@@ -175,6 +177,8 @@ viewer_timeout = "1h""#,
             "7:16: buffer_bytes: 512 KiB is out of range, expected 1 MiB to 4 GiB",
             "8:9: burst: 1m 1s is out of range, expected 100ms to 1m",
             "9:18: viewer_timeout: 1h is out of range, expected 100ms to 10m",
+            "10:13: timeshift: 30s is out of range, expected 1m to 7days",
+            "11:19: timeshift_bytes: 1 MiB is out of range, expected 16 MiB to 4096 GiB",
         ],
     ),
     (
@@ -206,7 +210,7 @@ burst = "12s""#,
         r#"[stream]
 segment = "4s""#,
         &[
-            r#"2:1: unknown key "segment", expected one of idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers"#,
+            r#"2:1: unknown key "segment", expected one of idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes"#,
         ],
     ),
     (
@@ -218,7 +222,7 @@ id = "a""#,
         r#"[[channels]]
 nmae = "a""#,
         &[
-            r#"2:1: unknown key "nmae", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers; did you mean "name"?"#,
+            r#"2:1: unknown key "nmae", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes; did you mean "name"?"#,
         ],
     ),
     (
@@ -491,7 +495,7 @@ id = "a"
 sources = ["testcard://"]
 headers = { A = "b" }"#,
         &[
-            r#"4:1: unknown key "headers", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers"#,
+            r#"4:1: unknown key "headers", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes"#,
         ],
     ),
     (r#"channels = [["a"]]"#, &["1:13: expected a table, found a list"]),

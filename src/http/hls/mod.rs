@@ -21,8 +21,8 @@ use super::encoding::takes_gzip;
 use super::error::Error;
 use super::forwarded::client_address;
 use super::live::no_body;
-use super::{App, Peer};
-use crate::channel::{Playlist, Reader};
+use super::{App, Peer, query};
+use crate::channel::{Reader, Rendered};
 use crate::config::Channel;
 
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -91,7 +91,13 @@ async fn playlist(
     match watched.session.playlist().await {
         Ok(playlist) => {
             watched.begin(&playlist);
-            Ok(answer(&playlist, headers))
+            match query::span(query, "dvr") {
+                None => Ok(answer(&playlist.rendered, headers)),
+                Some(length) => {
+                    let longer = watched.session.reach_back(&playlist, length).await;
+                    Ok(answer(&longer, headers))
+                }
+            }
         }
         Err(reason) => {
             app.sessions.forget(&watched);
@@ -100,7 +106,7 @@ async fn playlist(
     }
 }
 
-fn answer(playlist: &Playlist, headers: &HeaderMap) -> Response {
+fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
     // Weak, since it stands for the text and for what it is compressed to.
     let tag = format!("W/\"{}\"", playlist.tag);
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
@@ -150,7 +156,7 @@ pub(super) async fn segment(
             if at == end {
                 return Ok::<_, io::Error>(None);
             }
-            let bytes: Bytes = segment.read(at, end)?;
+            let bytes: Bytes = segment.read(at, end).await?;
             if let Some(watched) = &watched {
                 watched.session.count(bytes.len() as u64);
             }

@@ -8,27 +8,28 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 pub(super) use self::socket::send;
 pub(super) use self::viewer::{Live, Viewer};
 use super::error::Error;
-use super::{App, Peer};
+use super::{App, Peer, query};
 use crate::config::Channel;
 
 /// `GET /stream/{id}`, with or without `.ts`.
 pub(super) async fn by_id(
     State(app): State<App>,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
     peer: Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let channel = find_by_id(&app, &id)?;
-    watch(&app, &channel, peer, &headers)
+    watch(&app, &channel, query.as_deref(), peer, &headers)
 }
 
 /// `HEAD /stream/{id}`: players ask for the type; nothing is opened.
@@ -40,11 +41,12 @@ pub(super) async fn head_by_id(State(app): State<App>, Path(id): Path<String>) -
 pub(super) async fn by_number_or_id(
     State(app): State<App>,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
     peer: Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let channel = find_by_number_or_id(&app, &id)?;
-    watch(&app, &channel, peer, &headers)
+    watch(&app, &channel, query.as_deref(), peer, &headers)
 }
 
 /// `HEAD /api/proxy/channel/{id}`.
@@ -73,15 +75,20 @@ fn find_by_number_or_id(app: &App, id: &str) -> Result<Arc<Channel>, Error> {
 fn watch(
     app: &App,
     channel: &Arc<Channel>,
+    query: Option<&str>,
     Extension(peer): Extension<Peer>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let (subscription, place) = app.admit(channel, peer, headers)?;
-    let viewer = Viewer::new(channel, peer, headers, subscription, place);
+    let offset = query::span(query, "offset");
+    let viewer = Viewer::new(channel, peer, headers, subscription, place, offset);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)
 }
+
+/// How far behind live an answer begins, in seconds, where that was asked for.
+const OFFSET: HeaderName = HeaderName::from_static("x-forebay-offset");
 
 /// 200 whatever range was asked for: a live stream has no beginning, and players take `Accept-Ranges` for a file they can seek in.
 fn answer(body: Body) -> Response {
@@ -91,7 +98,7 @@ fn answer(body: Body) -> Response {
         (header::CONNECTION, HeaderValue::from_static("close")),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
         // nginx in front must not collect the stream before it sends it on.
-        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     (StatusCode::OK, headers, body).into_response()
 }

@@ -59,9 +59,11 @@ pub(in crate::http) fn send(
             started = Box::pin(viewer.start()) => started,
             () = left(&stream) => return,
         };
-        if let Err(error) = started {
-            return Box::pin(refuse(stream, version, error, viewer.timeout)).await;
-        }
+        let head = match started {
+            Ok(None) => head,
+            Ok(Some((name, value))) => with_field(&head, name.as_str(), value.as_bytes()),
+            Err(error) => return Box::pin(refuse(stream, version, error, viewer.timeout)).await,
+        };
         let mut ended = follow(&stream, head, &mut viewer, delivery).await;
         // Of what is in the kernel now, no task of ours waits for the end. While the viewer is watched, this must not be set: the system
         // counts a viewer as dead who takes little at a time for longer than this.
@@ -134,6 +136,12 @@ fn render(version: Version, head: &response::Parts, now: Timestamp) -> Vec<u8> {
     }
     bytes.extend_from_slice(b"\r\n");
     bytes
+}
+
+/// A rendered head with another field.
+fn with_field(head: &[u8], name: &str, value: &[u8]) -> Bytes {
+    let fields = head.strip_suffix(b"\r\n").unwrap_or(head);
+    [fields, name.as_bytes(), b": ", value, b"\r\n\r\n"].concat().into()
 }
 
 async fn follow(stream: &TcpStream, head: Bytes, viewer: &mut Viewer, delivery: Delivery) -> io::Result<()> {

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
 use tracing::{Span, info, info_span};
 
+use super::OFFSET;
 use crate::channel::{Refusal, Start, Subscription};
-
 use crate::config::Channel;
 use crate::http::admission::Place;
 use crate::http::error::Error;
@@ -27,6 +28,8 @@ pub(in crate::http) struct Viewer {
     agent: Box<str>,
     since: Instant,
     is_started: bool,
+    /// How far behind live it wants to begin.
+    offset: Option<Duration>,
     _place: Option<Place>,
 }
 
@@ -37,6 +40,7 @@ impl Viewer {
         headers: &HeaderMap,
         subscription: Subscription,
         place: Option<Place>,
+        offset: Option<Duration>,
     ) -> Self {
         let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
         Self {
@@ -47,12 +51,13 @@ impl Viewer {
             agent: agent.into(),
             since: Instant::now(),
             is_started: false,
+            offset,
             _place: place,
         }
     }
 
-    /// Waits for a picture.
-    pub(super) async fn start(&mut self) -> Result<(), Error> {
+    /// Waits for a picture; returns what the head of the answer then says besides.
+    pub(super) async fn start(&mut self) -> Result<Option<(HeaderName, HeaderValue)>, Error> {
         match self.subscription.started().await {
             Start::Started => {}
             Start::Failed(failure) => return Err(Error::NoSource(failure)),
@@ -60,7 +65,9 @@ impl Viewer {
         }
         self.is_started = true;
         self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
-        Ok(())
+        let Some(offset) = self.offset else { return Ok(None) };
+        let behind = self.subscription.go_back(offset).as_secs_f64();
+        Ok(HeaderValue::try_from(format!("{behind:.3}")).ok().map(|value| (OFFSET, value)))
     }
 
     /// Made for each event: one that lived as long as the viewer would take more memory than all the rest.
@@ -100,8 +107,9 @@ impl Live {
         let Some(mut viewer) = response.extensions_mut().remove::<Self>().and_then(|live| live.take()) else {
             return response;
         };
-        if let Err(error) = viewer.start().await {
-            return error.into_response();
+        match viewer.start().await {
+            Ok(says) => response.headers_mut().extend(says),
+            Err(error) => return error.into_response(),
         }
         limit.set(viewer.timeout);
         let body = stream::try_unfold(viewer, |mut viewer| async move {

@@ -1,0 +1,206 @@
+//! The two files of a channel's past, and what may be done to them.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use forebay_core::segmenter::Segment;
+use forebay_core::timeshift::index::{self, RECORD};
+use tracing::warn;
+
+/// The bytes: offset `n` of the file is offset `n` of the store.
+const STREAM: &str = "stream.ts";
+
+/// What lies where in it. It is written first and removed last: by it we know a folder of ours.
+const INDEX: &str = "index";
+
+const NEW_INDEX: &str = "index.new";
+
+/// The largest index that is read, in bytes: the segments of seven days, each of a second, with as many that are over.
+const MAX_INDEX: u64 = 2 * 7 * 86_400 * RECORD as u64;
+
+/// A smaller hole than this is not worth a call, in bytes; a multiple of any file system's blocks.
+pub(super) const GRAIN: u64 = 1 << 20;
+
+/// Where the past is kept. Calls take as long as the disk likes: none belongs on a thread that has more to do.
+pub(super) trait Disk: std::fmt::Debug + Send + Sync {
+    /// Writes these bytes at `at`.
+    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Reads the bytes from `start` to `end`.
+    fn read(&self, start: u64, end: u64) -> io::Result<Bytes>;
+    /// Frees the bytes from `start` to `end`.
+    fn punch(&self, start: u64, end: u64) -> io::Result<()>;
+    /// Appends records to the index.
+    fn append(&self, records: &[u8]) -> io::Result<()>;
+    /// Puts another index in its place, all at once.
+    fn replace(&self, index: &[u8]) -> io::Result<()>;
+}
+
+/// Two files in a folder of their own.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    stream: File,
+    index: Mutex<File>,
+    /// Locked, so that no other process writes here.
+    _lock: File,
+}
+
+impl Folder {
+    /// Opens the folder, makes it if there is none, and says what it holds: segments whose bytes are there.
+    pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Segment>)> {
+        fs::create_dir_all(path)?;
+        let lock = File::open(path)?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process uses the folder"));
+        }
+        let known = read_index(path)?;
+        if known.is_none() {
+            if path.join(STREAM).symlink_metadata().is_ok() {
+                return Err(stranger(STREAM));
+            }
+            write_index(path, &index::head())?;
+        }
+        let stream =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join(STREAM))?;
+        if !stream.metadata()?.is_file() {
+            return Err(stranger(STREAM));
+        }
+        let index = Mutex::new(open_index(path)?);
+        let folder = Self { path: path.into(), stream, index, _lock: lock };
+        let length = folder.stream.metadata()?.len();
+        // Behind the end there is nothing to lose: this only asks whether it can be done.
+        let beyond = length.next_multiple_of(GRAIN);
+        folder.punch(beyond, beyond + GRAIN)?;
+        let index = known.unwrap_or(index::Index { segments: Vec::new(), is_whole: true });
+        if !index.is_whole {
+            warn!(folder = %path.display(), "a part of an index was damaged: what it named is not used");
+        }
+        let is_there = |segment: &Segment| segment.end <= length && folder.holds(segment);
+        let mut segments = index.segments.as_slice();
+        // What was punched is at the front, and what never got to the disk at the end.
+        while let Some(rest) =
+            segments.split_last().and_then(|(last, rest)| (!is_there(last)).then_some(rest))
+        {
+            segments = rest;
+        }
+        while let Some(rest) =
+            segments.split_first().and_then(|(first, rest)| (!is_there(first)).then_some(rest))
+        {
+            segments = rest;
+        }
+        let segments = segments.to_vec();
+        Ok((folder, segments))
+    }
+
+    /// Lets go of everything but the bytes of `segments`.
+    pub(super) fn tidy(&self, segments: &[Segment]) -> io::Result<()> {
+        let (start, end) = match segments {
+            [] => (0, 0),
+            [first, .., last] => (first.start, last.end),
+            [only] => (only.start, only.end),
+        };
+        self.replace(&render(segments.iter()))?;
+        self.stream.set_len(end)?;
+        if start > 0 {
+            self.punch(0, start)?;
+        }
+        Ok(())
+    }
+
+    fn holds(&self, segment: &Segment) -> bool {
+        let [first, last] = index::ends(segment).map(|at| {
+            let mut byte = [0];
+            self.stream.read_exact_at(&mut byte, at).map_or(0, |()| byte[0])
+        });
+        index::is_stored(first, last)
+    }
+}
+
+impl Disk for Folder {
+    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all_at(bytes, at)
+    }
+
+    fn read(&self, start: u64, end: u64) -> io::Result<Bytes> {
+        let mut bytes = vec![0; usize::try_from(end - start).map_err(io::Error::other)?];
+        self.stream.read_exact_at(&mut bytes, start)?;
+        Ok(bytes.into())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn punch(&self, start: u64, end: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        Ok(fallocate(&self.stream, flags, start, end - start)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn punch(&self, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn append(&self, records: &[u8]) -> io::Result<()> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner).write_all(records)
+    }
+
+    fn replace(&self, index: &[u8]) -> io::Result<()> {
+        write_index(&self.path, index)?;
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = open_index(&self.path)?;
+        Ok(())
+    }
+}
+
+/// The index of these segments.
+pub(super) fn render<'a>(segments: impl Iterator<Item = &'a Segment>) -> Vec<u8> {
+    index::head().into_iter().chain(segments.flat_map(index::encode)).collect()
+}
+
+/// The index in this folder; `None` when there is none, an error when it is not ours.
+fn read_index(folder: &Path) -> io::Result<Option<index::Index>> {
+    let file = match File::open(folder.join(INDEX)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_INDEX).read_to_end(&mut bytes)?;
+    index::read(&bytes).map(Some).ok_or_else(|| stranger(INDEX))
+}
+
+fn open_index(folder: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).open(folder.join(INDEX))
+}
+
+fn write_index(folder: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(folder.join(NEW_INDEX), bytes)?;
+    fs::rename(folder.join(NEW_INDEX), folder.join(INDEX))
+}
+
+fn stranger(file: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("the file {file} there is none of ours"))
+}
+
+/// Removes a folder with an index of ours, and in it nothing but our files; true when it was one.
+pub(super) fn remove(path: &Path) -> io::Result<bool> {
+    if !path.symlink_metadata()?.is_dir() || !matches!(read_index(path), Ok(Some(_))) {
+        return Ok(false);
+    }
+    let lock = File::open(path)?;
+    if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        return Ok(false);
+    }
+    for file in [STREAM, NEW_INDEX, INDEX] {
+        match fs::remove_file(path.join(file)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    match fs::remove_dir(path) {
+        // Somebody keeps something else there.
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(true),
+        result => result.map(|()| true),
+    }
+}
