@@ -16,7 +16,7 @@ use crate::config::Config;
 /// A channel of 11 kB a second that keeps a minute, and of what is not on disk so many bytes.
 fn settings(folder: &TempDir, max_bytes: u64) -> Config {
     let mut config = config(&format!(
-        "[hls]\ndir = {:?}\nsegment = \"2s\"\n\
+        "[hls]\ndir = {:?}\nsegment = \"2s\"\nwindow = 3\n\
          [[channels]]\nid = \"one\"\nsources = [\"http://h/a\"]\ntimeshift = \"1m\"\nidle_timeout = \"1s\"\n",
         folder.path()
     ));
