@@ -283,11 +283,11 @@ pub(super) fn clean(hls_dir: &Path, ids: &HashSet<&ChannelId>) {
         let folder = entry.path();
         match disk::remove(&folder) {
             Ok(true) => {
-                info!(folder = %folder.display(), "removed the past of a channel that keeps none any more")
+                info!(folder = %folder.display(), "removed the past of a channel that keeps none any more");
             }
             Ok(false) => {}
             Err(error) => {
-                warn!(folder = %folder.display(), %error, "cannot remove the past of a channel that keeps none any more")
+                warn!(folder = %folder.display(), %error, "cannot remove the past of a channel that keeps none any more");
             }
         }
     }

@@ -59,8 +59,8 @@ impl House {
         for segment in all {
             let reader = self.channels.segment(&id, segment.number).expect("it is named");
             let mut bytes = Vec::new();
-            while (bytes.len() as u64) < reader.len() {
-                bytes.extend(reader.read(bytes.len() as u64, reader.len()).await.unwrap());
+            while (bytes.len() as u64) < reader.size() {
+                bytes.extend(reader.read(bytes.len() as u64, reader.size()).await.unwrap());
             }
             read.push((segment, bytes));
         }
@@ -326,9 +326,11 @@ fn found(folder: &TempDir) -> io::Result<Vec<u64>> {
     Ok(segments.iter().map(|segment| segment.number).collect())
 }
 
+type Damage = fn(&Path);
+
 #[test]
 fn what_is_left_behind_is_used_as_far_as_it_is_there() {
-    let cases: [(&str, fn(&Path), &[u64]); 7] = [
+    let cases: [(&str, Damage, &[u64]); 7] = [
         ("as it was", |_| (), &[0, 1, 2, 3, 4]),
         ("the end of the stream is missing", |folder| cut(&folder.join("stream.ts"), 450 * P), &[0, 1, 2, 3]),
         ("all of the stream is missing", |folder| fs::remove_file(folder.join("stream.ts")).unwrap(), &[]),

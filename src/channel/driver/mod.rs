@@ -4,6 +4,7 @@
 mod output;
 mod packager;
 mod report;
+mod settings;
 mod timeshift;
 
 use std::io;
@@ -11,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::cadence::{Cadence, GROUPS, Load};
-use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Reason, Times};
+use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Reason};
 use forebay_core::pacer::Pacer;
-use forebay_core::ring::{Limits, Ring};
+use forebay_core::ring::Ring;
 use forebay_core::time::Moment;
 use forebay_core::ts::splice::Splice;
 use forebay_core::ts::sync::{Item, Sync};
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use self::packager::Packager;
+use self::settings::{limits, times};
 use self::timeshift::Timeshift;
 use super::archive::Archive;
 use super::feed::{Feed, Stage, StartFailure};
@@ -32,7 +34,7 @@ use super::hls::Audience;
 use super::numbers::Numbering;
 use super::store::{Reclaim, Store};
 use super::{Channels, Clock};
-use crate::config::{Channel, Policy};
+use crate::config::Channel;
 use crate::upstream::{Error, Opener, Pace, Piece, Upstream, sniff};
 
 /// Bytes in which a transport stream must be found: a disguise in front of one is far shorter.
@@ -97,19 +99,6 @@ pub(super) fn create(
         bytes_per_second: 0,
     };
     Ok((feed, driver))
-}
-
-fn times(policy: &Policy) -> Times {
-    Times {
-        idle: policy.idle_timeout,
-        connect: policy.connect_timeout,
-        stall: policy.stall_timeout,
-        start: policy.start_timeout,
-    }
-}
-
-fn limits(policy: &Policy) -> Limits {
-    Limits { span: policy.buffer, bytes: policy.buffer_bytes }
 }
 
 /// Runs one feed.
@@ -283,31 +272,6 @@ impl Driver {
         let viewers = *self.demand.borrow_and_update();
         let event = if viewers > 0 { Event::Wanted } else { Event::Unwanted };
         self.life.handle_event(self.clock.now(), event);
-    }
-
-    fn handle_settings(&mut self, now: Moment) {
-        let new = Arc::clone(&self.settings.borrow_and_update());
-        let old = std::mem::replace(&mut self.channel, new);
-        let current = self.channel.sources.iter().position(|new| Some(new) == old.sources.get(self.source));
-        let current = current.filter(|_| old.program == self.channel.program);
-        self.splice.set_program(self.channel.program);
-        self.source = current.unwrap_or(0);
-        self.errors = self
-            .channel
-            .sources
-            .iter()
-            .map(|new| {
-                old.sources.iter().position(|old| old == new).and_then(|index| self.errors[index].take())
-            })
-            .collect();
-        self.has_news = true;
-        self.life.set_times(times(&self.channel.policy));
-        self.ring.set_limits(limits(&self.channel.policy));
-        self.set_packager();
-        self.set_timeshift();
-        info!(sources = self.channel.sources.len(), "channel has new settings");
-        let sources = self.channel.sources.len();
-        self.life.handle_event(now, Event::Reconfigured { sources, current });
     }
 
     fn handle_opened(&mut self, upstream: Upstream) {

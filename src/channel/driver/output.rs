@@ -74,7 +74,9 @@ impl Driver {
         {
             let mut trail = self.feed.trail();
             trail.advance(self.ring.head(), self.ring.position());
-            marks.iter().for_each(|mark| trail.push(base + mark.at as u64, mark));
+            for mark in marks {
+                trail.push(base + mark.at as u64, mark);
+            }
         }
         if self.packager.is_some() {
             let marks = marks.to_vec();
