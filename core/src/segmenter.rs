@@ -14,7 +14,7 @@ use crate::ts::splice::{Joint, Mark};
 /// The first two segments of a channel that somebody waits for may be as short as this: whoever waits sees a picture the sooner.
 const SHORTEST_FIRST: Duration = Duration::from_millis(500);
 
-/// The shortest segments while in haste, and wherever a splice does not force a shorter one.
+/// The shortest segments while in haste, and those that are cut short because the next group of pictures may be too long.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The segments that a playlist has at least: with one, players wait for the next before they start.
@@ -23,6 +23,9 @@ pub const FEWEST: usize = 2;
 /// The least window, in target durations (RFC 8216, section 6.2.2).
 const MIN_WINDOW: u32 = 3;
 
+/// How many groups of pictures tell what the next one may be like.
+const GOPS: usize = 8;
+
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -30,7 +33,7 @@ pub struct Settings {
     pub segment: Duration,
     /// How much the playlist names.
     pub window: Duration,
-    /// The most bytes that are kept for it; this limit holds whatever else is said.
+    /// The most bytes that are kept for it, besides the segment that is being made; two segments are kept however large they are.
     pub bytes: u64,
 }
 
@@ -41,8 +44,20 @@ pub struct Numbers {
     pub segment: u64,
     /// The discontinuity sequence number of the segment before it (section 4.3.3.3).
     pub discontinuity: u64,
-    /// The target duration in seconds, once there is one: it must not change (section 4.3.3.1).
-    pub target_duration: Option<u64>,
+    /// The target duration, once there is one: it must not change (section 4.3.3.1).
+    pub target: Option<Target>,
+}
+
+/// A target duration, and what it was chosen by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The target duration in seconds.
+    pub seconds: u64,
+    /// How long segments were to be.
+    pub segment: Duration,
+    /// The longest segment since, in seconds, rounded: more than `seconds` when the source had longer groups of pictures than were seen when
+    /// it was chosen.
+    pub longest: u64,
 }
 
 /// A stretch of the store that can be played by itself.
@@ -96,8 +111,11 @@ pub struct Segmenter {
     open: Option<Cut>,
     /// When the picture of the last random access point is shown.
     last: Option<MediaTime>,
-    /// The longest way from one to the next, in ticks.
-    longest_gop: i64,
+    /// The way from each of the last ones to the next, in ticks, by turns.
+    gops: [i64; GOPS],
+    turn: usize,
+    /// Segments that the playlist names no more before their time, since they took too many bytes.
+    squeezed: u64,
     is_hasty: bool,
     /// When the timeline is, once that is known.
     clock: Option<WallClock>,
@@ -105,7 +123,13 @@ pub struct Segmenter {
 
 impl Segmenter {
     /// One that goes on with these numbers.
-    pub fn new(settings: Settings, numbers: Numbers) -> Self {
+    ///
+    /// A target duration that no longer fits what is wanted, or that was exceeded, is chosen anew.
+    pub fn new(settings: Settings, mut numbers: Numbers) -> Self {
+        numbers.target = numbers.target.filter(|target| target.segment == settings.segment);
+        if let Some(target) = &mut numbers.target {
+            target.seconds = target.seconds.max(target.longest);
+        }
         Self {
             settings,
             numbers,
@@ -114,7 +138,9 @@ impl Segmenter {
             discontinuity: numbers.discontinuity,
             open: None,
             last: None,
-            longest_gop: 0,
+            gops: [0; GOPS],
+            turn: 0,
+            squeezed: 0,
             is_hasty: false,
             clock: None,
         }
@@ -145,7 +171,8 @@ impl Segmenter {
             return false;
         };
         if mark.joint == Joint::Continued {
-            self.longest_gop = self.longest_gop.max(gop);
+            self.gops[self.turn % GOPS] = gop;
+            self.turn = self.turn.wrapping_add(1);
         }
         let ticks = mark.shown.ticks() - open.mark.shown.ticks();
         if ticks <= 0 || mark.joint == Joint::Continued && !self.is_due(ticks, gop) {
@@ -161,6 +188,9 @@ impl Segmenter {
             is_discontinuous: open.is_discontinuous,
             is_independent: matches!(open.mark.entry, Entry::Idr | Entry::Audio),
         });
+        if let Some(target) = &mut self.numbers.target {
+            target.longest = target.longest.max(rounded(ticks));
+        }
         self.numbers.segment += 1;
         self.numbers.discontinuity += u64::from(open.is_discontinuous);
         self.open = Some(Cut { at, mark, is_discontinuous: mark.joint == Joint::Recoded });
@@ -179,8 +209,8 @@ impl Segmenter {
         let limit = |target: u64| i64::try_from(target).unwrap_or(i64::MAX / 100_000) * TICKS_PER_SECOND;
         let would_be_too_long = self
             .numbers
-            .target_duration
-            .is_some_and(|target| ticks + self.longest_gop >= limit(target) + TICKS_PER_SECOND / 2);
+            .target
+            .is_some_and(|target| ticks + self.longest_gop() >= limit(target.seconds) + TICKS_PER_SECOND / 2);
         is_nearest || would_be_too_long && ticks >= duration_to_ticks(SHORTEST)
     }
 
@@ -200,9 +230,10 @@ impl Segmenter {
         let longest = window + 2 * duration_to_ticks(self.target());
         while let Some(first) = self.segments.front()
             && (self.removed > 0 && newest - first.shown.ticks() - 2 * first.ticks > 2 * longest
-                || head - first.start > self.settings.bytes)
+                || head - first.start > self.settings.bytes && self.segments.len() > FEWEST)
         {
             if self.removed == 0 {
+                self.squeezed += 1;
                 self.remove();
             }
             self.removed -= 1;
@@ -217,7 +248,17 @@ impl Segmenter {
     }
 
     fn target(&self) -> Duration {
-        Duration::from_secs(self.numbers.target_duration.unwrap_or(0))
+        Duration::from_secs(self.numbers.target.map_or(0, |target| target.seconds))
+    }
+
+    /// The longest of the last groups of pictures, in ticks.
+    fn longest_gop(&self) -> i64 {
+        self.gops.into_iter().max().unwrap_or(0)
+    }
+
+    /// Segments that the playlist names no more before their time, since they took too many bytes.
+    pub fn squeezed(&self) -> u64 {
+        self.squeezed
     }
 
     /// Those that the playlist names.
@@ -240,22 +281,26 @@ impl Segmenter {
         self.discontinuity
     }
 
-    /// The target duration in seconds: what no segment is longer than, rounded. It is fixed when this is first asked: a quarter more than what is
-    /// wanted, which leaves room for the nearest group of pictures, or the longest group that was seen.
+    /// The target duration in seconds. It is fixed when this is first asked: a quarter more than what is wanted, which leaves room for the
+    /// nearest group of pictures, or the longest group that was seen. Only groups that are longer than all those before exceed it.
     pub fn fix_target_duration(&mut self) -> u64 {
-        let wanted = (self.settings.segment * 5 / 4).as_secs_f64().ceil();
+        let segment = self.settings.segment;
         let longest =
-            self.segments.iter().map(|segment| segment.ticks).max().unwrap_or(0).max(self.longest_gop);
-        let longest = ticks_to_duration(longest).as_secs_f64().round();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
-        let target = wanted.max(longest) as u64;
-        *self.numbers.target_duration.get_or_insert(target)
+            self.segments.iter().map(|segment| segment.ticks).max().unwrap_or(0).max(self.longest_gop());
+        let wanted = (segment * 5 / 4).as_millis().div_ceil(1000);
+        let seconds = rounded(longest).max(u64::try_from(wanted).unwrap_or(u64::MAX));
+        self.numbers.target.get_or_insert(Target { seconds, segment, longest: 0 }).seconds
     }
 
     /// Where the numbers stand, for the segmenter that comes after this one.
     pub fn numbers(&self) -> Numbers {
         self.numbers
     }
+}
+
+/// In seconds, to the nearest.
+fn rounded(ticks: i64) -> u64 {
+    u64::try_from((ticks + TICKS_PER_SECOND / 2) / TICKS_PER_SECOND).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use forebay_core::segmenter::Numbers;
+use forebay_core::segmenter::{Numbers, Target};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -22,8 +23,14 @@ const AHEAD: u64 = 256;
 /// Codec changes within that time.
 const DISCONTINUITIES_AHEAD: u64 = 16;
 
-/// Where the wall clock's numbers begin: 2025-01-01. A segment lasts a second and more, so seconds run ahead of segments.
+/// Where the wall clock's numbers begin: 2025-01-01, in seconds.
 const EPOCH: i64 = 1_735_689_600;
+
+/// The wall clock's numbers in a second: more than there are segments, of which the shortest last half a second.
+const BY_CLOCK: u64 = 4;
+
+/// While the file cannot be written, it is tried again after so many segments.
+const TRY_EVERY: u64 = 16;
 
 /// Their file, in the folder for HLS.
 const FILE: &str = "numbers.json";
@@ -40,7 +47,8 @@ pub(super) struct Numbering {
 #[derive(Debug, Default)]
 struct State {
     by_id: HashMap<String, Entry>,
-    is_file_bad: bool,
+    /// Whether there is a file that can be written; not known before the first channel asks.
+    is_file_good: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,14 +64,50 @@ struct Entry {
 struct Written {
     media_sequence: u64,
     discontinuity_sequence: u64,
-    target_duration: Option<u64>,
+    target: Option<WrittenTarget>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTarget {
+    seconds: u64,
+    segment_ms: u64,
+    longest: u64,
+}
+
+impl Written {
+    fn ahead_of(numbers: &Numbers, segments: u64, discontinuities: u64) -> Self {
+        let target = |target: Target| WrittenTarget {
+            seconds: target.seconds,
+            segment_ms: u64::try_from(target.segment.as_millis()).unwrap_or(u64::MAX),
+            longest: target.longest,
+        };
+        Self {
+            media_sequence: numbers.segment.saturating_add(segments),
+            discontinuity_sequence: numbers.discontinuity.saturating_add(discontinuities),
+            target: numbers.target.map(target),
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        let target = |target: WrittenTarget| Target {
+            seconds: target.seconds,
+            segment: Duration::from_millis(target.segment_ms),
+            longest: target.longest,
+        };
+        Numbers {
+            segment: self.media_sequence,
+            discontinuity: self.discontinuity_sequence,
+            target: self.target.map(target),
+        }
+    }
 }
 
 impl Entry {
     fn is_ahead(&self) -> bool {
         self.written.media_sequence > self.numbers.segment
             && self.written.discontinuity_sequence >= self.numbers.discontinuity
-            && self.written.target_duration == self.numbers.target_duration
+            && self.written.target == Written::ahead_of(&self.numbers, 0, 0).target
     }
 }
 
@@ -79,19 +123,12 @@ impl Numbering {
         let mut state = State::default();
         match read {
             Ok(read) => {
-                let entry = |written: Written| Entry {
-                    numbers: Numbers {
-                        segment: written.media_sequence,
-                        discontinuity: written.discontinuity_sequence,
-                        target_duration: written.target_duration,
-                    },
-                    written,
-                };
+                let entry = |written: Written| Entry { numbers: written.numbers(), written };
                 state.by_id = read.into_iter().map(|(id, written)| (id, entry(written))).collect();
             }
             Err(error) => {
                 warn!(file = %path.display(), %error, "cannot read the numbers of HLS playlists: they begin by the clock");
-                state.is_file_bad = true;
+                state.is_file_good = Some(false);
             }
         }
         Self { path, state: Mutex::new(state), writing: Mutex::default() }
@@ -99,13 +136,16 @@ impl Numbering {
 
     /// Where the numbers of this channel stand.
     pub(super) fn get(&self, id: &ChannelId) -> Numbers {
-        let state = self.state();
-        let by_clock = || {
-            let seconds = u64::try_from(Timestamp::now().as_second() - EPOCH).unwrap_or(0);
-            Numbers { segment: seconds, discontinuity: seconds, target_duration: None }
-        };
-        let known = state.by_id.get(id.as_str()).map(|entry| entry.numbers);
-        known.unwrap_or_else(|| if state.is_file_bad { by_clock() } else { Numbers::default() })
+        if let Some(entry) = self.state().by_id.get(id.as_str()) {
+            return entry.numbers;
+        }
+        let is_file_good = self.state().is_file_good;
+        if is_file_good.unwrap_or_else(|| self.write_all(AHEAD, DISCONTINUITIES_AHEAD)) {
+            // There is a file, and the channel has never been in it.
+            return Numbers::default();
+        }
+        let seconds = u64::try_from(Timestamp::now().as_second() - EPOCH).unwrap_or(0);
+        Numbers { segment: seconds * BY_CLOCK, discontinuity: seconds * BY_CLOCK, target: None }
     }
 
     /// Notes where they stand; true when [`Numbering::write`] is to be called, which takes its time.
@@ -116,10 +156,8 @@ impl Numbering {
         }
         let Some(entry) = state.by_id.get_mut(id.as_str()) else { return false };
         entry.numbers = numbers;
-        if entry.is_ahead() || state.is_file_bad {
-            return false;
-        }
-        true
+        let is_ahead = entry.is_ahead();
+        !is_ahead && (state.is_file_good != Some(false) || numbers.segment.is_multiple_of(TRY_EVERY))
     }
 
     /// Writes the file, some way ahead.
@@ -134,30 +172,32 @@ impl Numbering {
         }
     }
 
-    fn write_all(&self, segments: u64, discontinuities: u64) {
+    /// Whether it is written.
+    fn write_all(&self, segments: u64, discontinuities: u64) -> bool {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: HashMap<String, Written> = {
-            let mut state = self.state();
-            for Entry { numbers, written } in state.by_id.values_mut() {
-                *written = Written {
-                    media_sequence: numbers.segment + segments,
-                    discontinuity_sequence: numbers.discontinuity + discontinuities,
-                    target_duration: numbers.target_duration,
-                };
-            }
-            state.by_id.iter().map(|(id, entry)| (id.clone(), entry.written)).collect()
+        let new = |(id, entry): (&String, &Entry)| {
+            (id.clone(), Written::ahead_of(&entry.numbers, segments, discontinuities))
         };
+        let all: HashMap<String, Written> = self.state().by_id.iter().map(new).collect();
         let result = self.replace(&all);
-        let is_bad = result.is_err();
-        let was_bad = std::mem::replace(&mut self.state().is_file_bad, is_bad);
-        match result {
-            Err(error) if !was_bad => warn!(
+        let mut state = self.state();
+        let was_good = state.is_file_good.replace(result.is_ok());
+        match &result {
+            Err(error) if was_good != Some(false) => warn!(
                 file = %self.path.display(), %error,
-                "cannot keep the numbers of HLS playlists: after a restart players may have to be started again"
+                "cannot keep the numbers of HLS playlists: after a restart they begin by the clock, and players may have to be started again"
             ),
-            Ok(()) if was_bad => info!("the numbers of HLS playlists are kept again"),
+            Ok(()) if was_good == Some(false) => info!("the numbers of HLS playlists are kept again"),
             _ => {}
         }
+        if result.is_ok() {
+            for (id, written) in all {
+                if let Some(entry) = state.by_id.get_mut(&id) {
+                    entry.written = written;
+                }
+            }
+        }
+        result.is_ok()
     }
 
     /// All at once, so that a crash leaves the old file or the new one.
@@ -179,7 +219,8 @@ mod tests {
     use super::*;
 
     fn numbers(segment: u64, discontinuity: u64) -> Numbers {
-        Numbers { segment, discontinuity, target_duration: Some(5) }
+        let target = Target { seconds: 5, segment: Duration::from_secs(4), longest: 4 };
+        Numbers { segment, discontinuity, target: Some(target) }
     }
 
     #[test]
@@ -199,7 +240,7 @@ mod tests {
             }
             let after_a_crash = Numbering::load(&folder).get(&id);
             assert!(after_a_crash.segment > segment && after_a_crash.discontinuity >= segment / 100);
-            assert_eq!(after_a_crash.target_duration, Some(5));
+            assert_eq!(after_a_crash.target, numbers(0, 0).target);
         }
         assert_eq!(writes, 3);
         numbering.close();
@@ -208,10 +249,34 @@ mod tests {
 
     #[test]
     fn without_a_file_the_clock_tells_where_to_begin() {
+        let id: ChannelId = "one".parse().unwrap();
+        let damaged = tempfile::tempdir().unwrap();
+        fs::write(damaged.path().join(FILE), "{").unwrap();
+        // Where there should be a folder is a file: nobody can write there, whoever runs this.
+        let no_folder = tempfile::NamedTempFile::new().unwrap();
+        for folder in [damaged.path(), &no_folder.path().join("cache")] {
+            let before = Numbering::load(folder).get(&id);
+            assert!(before.segment > 1000 && before.discontinuity > 1000, "{before:?}");
+            let after = Numbering::load(folder).get(&id);
+            assert!(after.segment >= before.segment, "{after:?} after {before:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_written_is_tried_again() {
         let folder = tempfile::tempdir().unwrap();
         let id: ChannelId = "one".parse().unwrap();
-        fs::write(folder.path().join(FILE), "{").unwrap();
-        let numbers = Numbering::load(folder.path()).get(&id);
-        assert!(numbers.segment > 1000 && numbers.discontinuity > 1000, "{numbers:?}");
+        let numbering = Numbering::load(folder.path());
+        assert_eq!(numbering.get(&id), Numbers::default());
+        // A folder cannot be replaced by a file.
+        fs::remove_file(folder.path().join(FILE)).unwrap();
+        fs::create_dir_all(folder.path().join(FILE).join("in the way")).unwrap();
+        assert!(numbering.set(&id, numbers(1, 0)));
+        numbering.write();
+        assert!(!numbering.set(&id, numbers(2, 0)), "not at once");
+        fs::remove_dir_all(folder.path().join(FILE)).unwrap();
+        assert!(numbering.set(&id, numbers(TRY_EVERY, 0)));
+        numbering.write();
+        assert!(Numbering::load(folder.path()).get(&id).segment > TRY_EVERY);
     }
 }

@@ -56,6 +56,8 @@ pub struct Playlist {
     pub media_sequence: u64,
     /// How many discontinuities lie before that.
     pub discontinuity_sequence: u64,
+    /// Segments that were named no more before their time, since they took too many bytes.
+    pub squeezed: u64,
     /// All segments that are there, those that it does not name any more first.
     segments: Vec<Arc<Piece>>,
     listed: usize,
@@ -165,6 +167,7 @@ impl Playlist {
             target_duration,
             media_sequence: named.first().map_or(0, |segment| segment.number),
             discontinuity_sequence,
+            squeezed: segmenter.squeezed(),
             listed: named.len(),
             segments,
         }
@@ -212,13 +215,14 @@ mod tests {
 
     /// A segment of three packets, in a store.
     fn piece() -> (Piece, Store) {
-        let store = Store::new().unwrap();
+        let store = Store::new(0).unwrap();
         store.write(0, &[7; 4 * 188]).unwrap();
         let segment = Segment {
             number: 5,
             start: 188,
             end: 4 * 188,
             shown: MediaTime::default(),
+            wall: std::time::SystemTime::UNIX_EPOCH,
             ticks: 180_000,
             is_discontinuous: false,
             is_independent: true,

@@ -65,7 +65,7 @@ pub struct Hls {
     pub segment: Duration,
     /// How many segments of that length a playlist names; 3 to 1000.
     pub window: u32,
-    /// The most bytes that are kept for the players of one channel; 1 MiB to 64 GiB.
+    /// The most bytes that are kept for the players of one channel; 16 MiB to 64 GiB.
     pub max_bytes: u64,
 }
 
@@ -84,7 +84,7 @@ impl Default for Hls {
             segment: Duration::from_secs(4),
             // Half a minute: more than the 3 target durations that players stay behind.
             window: 8,
-            // What is kept is about 80 s: 25 Mbit/s, more than most UHD channels.
+            // What is kept is about 90 s: 22 Mbit/s, more than most UHD channels.
             max_bytes: 256 << 20,
         }
     }

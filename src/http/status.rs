@@ -167,6 +167,7 @@ fn output(playlist: &Playlist) -> Value {
         "segments": playlist.count(),
         "seconds": millis(playlist.length().try_into().unwrap_or_default()),
         "bytes": playlist.bytes(),
+        "squeezed": playlist.squeezed,
     })
 }
 

@@ -76,6 +76,27 @@ fn the_target_duration_is_fixed_and_held() {
 }
 
 #[test]
+fn a_target_duration_that_was_exceeded_or_is_out_of_date_is_chosen_anew_the_next_time() {
+    let mut first = Segmenter::new(settings(4, 32), Numbers::default());
+    play(&mut first, 0, 8000, 2000);
+    push(&mut first, 16_000, Joint::Continued);
+    assert_eq!((first.fix_target_duration(), durations(&first).last()), (5, Some(&8000)));
+    let mut second = Segmenter::new(settings(4, 32), first.numbers());
+    assert_eq!(second.fix_target_duration(), 8);
+    let mut of_other_settings = Segmenter::new(settings(1, 32), first.numbers());
+    assert_eq!(of_other_settings.fix_target_duration(), 2);
+}
+
+#[test]
+fn one_long_group_of_pictures_is_forgotten() {
+    let mut segmenter = Segmenter::new(settings(4, 320), Numbers::default());
+    play(&mut segmenter, 0, 8000, 1000);
+    play(&mut segmenter, 13_000, 60_000, 1000);
+    let durations = durations(&segmenter);
+    assert!(durations.ends_with(&[4000; 8]), "{durations:?}");
+}
+
+#[test]
 fn in_haste_every_group_of_pictures_is_a_segment() {
     let mut segmenter = Segmenter::new(settings(4, 32), Numbers::default());
     segmenter.set_hasty(true);
@@ -112,7 +133,14 @@ fn numbers_go_on_where_another_segmenter_ended() {
     play(&mut first, 0, 20_000, 2000);
     assert!(!first.segments().next().unwrap().is_discontinuous, "nobody knows anything before it");
     let numbers = first.numbers();
-    assert_eq!(numbers, Numbers { segment: 5, discontinuity: 0, target_duration: Some(5) });
+    assert_eq!(
+        numbers,
+        Numbers {
+            segment: 5,
+            discontinuity: 0,
+            target: Some(Target { seconds: 5, segment: Duration::from_secs(4), longest: 4 })
+        }
+    );
     let mut second = Segmenter::new(settings(4, 32), numbers);
     play(&mut second, 0, 8000, 2000);
     let segment = second.segments().next().unwrap();
@@ -149,5 +177,8 @@ fn a_window_has_at_least_three_target_durations_and_at_most_its_bytes() {
     let mut squeezed = Segmenter::new(Settings { bytes: 10_000, ..settings(4, 32) }, Numbers::default());
     play(&mut squeezed, 0, 100_000, 2000);
     assert_eq!((squeezed.listed().len(), squeezed.segments().len()), (2, 2));
-    assert_eq!(squeezed.tail(), Some(92_000));
+    assert_eq!((squeezed.tail(), squeezed.squeezed()), (Some(92_000), 23));
+    let mut large = Segmenter::new(Settings { bytes: 1000, ..settings(4, 32) }, Numbers::default());
+    play(&mut large, 0, 100_000, 2000);
+    assert_eq!(large.listed().len(), FEWEST, "or nobody could play");
 }

@@ -83,6 +83,12 @@ impl Driver {
             self.package(base, &marks);
         }
         self.splice.clear(KEPT_OUTPUT);
+        self.release();
+        self.feed.edit_report().last_activity = Timestamp::now();
+    }
+
+    /// Lets go of what nobody can ask for any more.
+    pub(super) fn release(&mut self) {
         let tail = self.ring.tail();
         let tail = self.packaged_tail().map_or(tail, |packaged| packaged.min(tail));
         self.feed.trail().trim(tail);
@@ -90,7 +96,6 @@ impl Driver {
         if let Err(error) = self.reclaim.release(&self.feed.store, tail) {
             debug!(%error, "cannot free memory behind the window");
         }
-        self.feed.edit_report().last_activity = Timestamp::now();
     }
 
     /// Tells these groups of viewers how far the store reaches.

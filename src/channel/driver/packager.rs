@@ -54,10 +54,12 @@ impl Driver {
 
     /// Gives up a packager that nobody wants.
     pub(super) fn end_packager_if_due(&mut self, now: Moment) {
-        if self.packager_ends_at().is_some_and(|until| until <= now) {
+        // Somebody may have come since the last wake-up.
+        if self.packager_ends_at().is_some_and(|until| until <= now) && self.audience.borrow().sessions == 0 {
             debug!("nobody watches by HLS any more");
             self.packager = None;
             self.feed.playlist.send_replace(None);
+            self.release();
         }
     }
 

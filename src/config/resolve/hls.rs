@@ -17,7 +17,8 @@ const MAX_WINDOW: u32 = 1000;
 /// RFC 8216, section 6.2.2: no fewer than three target durations.
 const MIN_WINDOW: u32 = 3;
 
-const MAX_BYTES: Limits<u64> = Limits { min: 1 << 20, max: 64 << 30 };
+/// Less does not hold the least window at the bitrate of an HD channel.
+const MAX_BYTES: Limits<u64> = Limits { min: 16 << 20, max: 64 << 30 };
 
 impl Resolver<'_> {
     /// How channels become HLS, and the folder for it.
