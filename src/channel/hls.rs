@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(7);
 /// How long it waits for the first one beyond the time for a picture: the longest group of pictures that there is.
 const FIRST_SEGMENT: Duration = Duration::from_secs(10);
 
+/// How long it waits at all: hls.js gives up a second later.
+const LONGEST_WAIT: Duration = Duration::from_secs(19);
+
 /// Who watches by HLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Audience {
@@ -81,11 +84,18 @@ impl Session {
         };
         let start = Instant::now();
         let start_timeout = self.feed().channel.borrow().policy.start_timeout + SLACK;
-        let last = start + start_timeout + FIRST_SEGMENT;
+        let last = start + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
         let patience = start + PATIENCE;
+        let mut fewest = 1;
+        if !self.has_begun() {
+            fewest = FEWEST;
+            // An old picture and then nothing would be no start.
+            let live = window.wait_for(|window| window.is_live || is_over(window));
+            let _ = tokio::time::timeout_at(last, live).await;
+        }
         let ready = tokio::select! {
             biased;
-            Ok(playlist) = playlists.wait_for(has(FEWEST)) => playlist.clone(),
+            Ok(playlist) = playlists.wait_for(has(fewest)) => playlist.clone(),
             _ = window.wait_for(is_over) => None,
             () = tokio::time::sleep_until(patience) => None,
         };

@@ -107,8 +107,9 @@ impl App {
 /// All routes.
 fn router(app: App) -> Router {
     // HEAD has its own handlers on the live routes: a GET's answer without its body would open an upstream.
-    let playlist = || get(hls::by_id).head(hls::head).options(hls::preflight);
-    let playlist_by_number = get(hls::by_number_or_id).head(hls::head).options(hls::preflight);
+    let playlist = || get(hls::by_id).head(hls::head_by_id).options(hls::preflight);
+    let playlist_by_number =
+        get(hls::by_number_or_id).head(hls::head_by_number_or_id).options(hls::preflight);
     let segment = || get(hls::segment).head(hls::head_segment).options(hls::preflight);
     Router::new()
         .route("/stream/{id}", get(live::by_id).head(live::head_by_id))

@@ -22,7 +22,7 @@ use super::error::Error;
 use super::forwarded::client_address;
 use super::live::no_body;
 use super::{App, Peer, query};
-use crate::channel::{Reader, Rendered};
+use crate::channel::{NoPlaylist, Reader, Rendered};
 use crate::config::Channel;
 
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -61,10 +61,25 @@ pub(super) async fn by_number_or_id(
 }
 
 /// `HEAD` of a playlist: players ask for the type; nothing is opened.
-pub(super) async fn head(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
-    app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
-    let headers = [(header::CONTENT_TYPE, PLAYLIST_TYPE), (header::CACHE_CONTROL, NO_CACHE)];
-    Ok((CORS, headers, no_body()).into_response())
+pub(super) async fn head_by_id(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
+    app.channels.find(&id).ok_or(Error::UnknownChannel(id)).map(|_| head())
+}
+
+/// The same by id, else by number.
+pub(super) async fn head_by_number_or_id(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id)).map(|_| head())
+}
+
+fn head() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, PLAYLIST_TYPE),
+        (header::CACHE_CONTROL, NO_CACHE),
+        (header::VARY, HeaderValue::from_static("Accept-Encoding")),
+    ];
+    (CORS, headers, no_body()).into_response()
 }
 
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -99,6 +114,8 @@ async fn playlist(
                 }
             }
         }
+        // The next request finds the channel open, and the segment made.
+        Err(NoPlaylist::NoSegment) => Err(Error::NoPlaylist(NoPlaylist::NoSegment)),
         Err(reason) => {
             app.sessions.forget(&watched);
             Err(Error::NoPlaylist(reason))
@@ -108,17 +125,18 @@ async fn playlist(
 
 fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
     // Weak, since it stands for the text and for what it is compressed to.
-    let tag = format!("W/\"{}\"", playlist.tag);
+    let opaque = format!("\"{}\"", playlist.tag);
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
     let is_known = known
         .flat_map(|tags| tags.split(','))
-        .any(|known| matches!(known.trim(), known if known == tag || known == "*"));
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == opaque);
     let fixed = [
         (header::CONTENT_TYPE, PLAYLIST_TYPE),
         (header::CACHE_CONTROL, NO_CACHE),
         (header::VARY, HeaderValue::from_static("Accept-Encoding")),
     ];
-    let tag = [(header::ETAG, tag)];
+    let tag = [(header::ETAG, format!("W/{opaque}"))];
     if is_known {
         return (StatusCode::NOT_MODIFIED, CORS, fixed, tag).into_response();
     }
@@ -142,8 +160,8 @@ pub(super) async fn segment(
     let part = Part::of(&headers, segment.size());
     let (at, end) = match part {
         Part::Whole => (0, segment.size()),
-        Part::Some { start, end } => (start, end),
-        Part::None => {
+        Part::Of { start, end } => (start, end),
+        Part::Nothing => {
             let range = format!("bytes */{}", segment.size());
             return Ok(
                 (StatusCode::RANGE_NOT_SATISFIABLE, CORS, [(header::CONTENT_RANGE, range)]).into_response()
@@ -154,6 +172,9 @@ pub(super) async fn segment(
         (segment.clone(), watched, at),
         move |(segment, watched, at)| async move {
             if at == end {
+                if let Some(watched) = &watched {
+                    watched.touch();
+                }
                 return Ok::<_, io::Error>(None);
             }
             let bytes: Bytes = segment.read(at, end).await?;

@@ -8,14 +8,18 @@ pub(super) enum Part {
     /// All of it: nothing else was asked for, or nothing that we understand.
     Whole,
     /// From `start` to `end`, which is not included.
-    Some { start: u64, end: u64 },
+    Of { start: u64, end: u64 },
     /// It has nothing of what was asked for.
-    None,
+    Nothing,
 }
 
 impl Part {
     /// What `headers` ask for of `length` bytes.
     pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {
+        // A part of the segment that one has in part already is asked for by a validator, and we name none: section 13.1.5.
+        if headers.contains_key(header::IF_RANGE) {
+            return Self::Whole;
+        }
         let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
         range.and_then(|range| parse(range, length)).unwrap_or(Self::Whole)
     }
@@ -37,7 +41,7 @@ fn parse(range: &str, length: u64) -> Option<Part> {
         }
         (first, length.min(last.saturating_add(1)))
     };
-    Some(if start < end { Part::Some { start, end } } else { Part::None })
+    Some(if start < end { Part::Of { start, end } } else { Part::Nothing })
 }
 
 #[cfg(test)]
@@ -46,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_range_is_a_part_of_what_there_is() {
-        let some = |start, end| Part::Some { start, end };
+        let some = |start, end| Part::Of { start, end };
         for (range, part) in [
             ("bytes=0-", some(0, 1000)),
             ("bytes=0-0", some(0, 1)),
@@ -54,8 +58,8 @@ mod tests {
             ("bytes=990-2000", some(990, 1000)),
             ("bytes=-10", some(990, 1000)),
             ("bytes=-5000", some(0, 1000)),
-            ("bytes=1000-", Part::None),
-            ("bytes=-0", Part::None),
+            ("bytes=1000-", Part::Nothing),
+            ("bytes=-0", Part::Nothing),
             ("bytes=20-10", Part::Whole),
             ("bytes=0-1,5-6", Part::Whole),
             ("bytes=0-18446744073709551615", some(0, 1000)),

@@ -1,6 +1,7 @@
 //! Who watches by HLS. A player makes many requests; what they have in common is a session.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,8 +40,18 @@ pub(super) struct Key {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Who {
-    Token(Box<str>),
+    Token(Token),
     Client { address: IpAddr, agent: Box<str> },
+}
+
+/// What a viewer is known by, and nobody else is to know: it is not printed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Token(Box<str>);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 impl Key {
@@ -48,7 +59,7 @@ impl Key {
         let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         let token = pairs.clone().find(|(key, value)| *key == "token" && !value.is_empty());
         let who = match token {
-            Some((_, token)) => Who::Token(cut(token).into()),
+            Some((_, token)) => Who::Token(Token(cut(token).into())),
             None => Who::Client { address, agent: agent(headers).into() },
         };
         Self { channel: channel.id.clone(), who }
@@ -146,7 +157,7 @@ impl Sessions {
 }
 
 impl Watched {
-    fn touch(&self) {
+    pub(super) fn touch(&self) {
         let target = self.session.target_duration().unwrap_or(USUAL_TARGET);
         *self.until() = Instant::now() + target * MAX_SILENCE;
     }
