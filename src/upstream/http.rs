@@ -52,7 +52,7 @@ impl Client {
         async move {
             let request = client.map_err(|error| Error::Request(causes(&error)))?;
             let session = session.map_err(|error| Error::Request(causes(&error)))?;
-            let request = session.address(request, source.url.expose(), hls::looks_like_a_playlist(&source));
+            let request = session.address(&request, source.url.expose(), hls::looks_like_a_playlist(&source));
             let response = request.send().await.map_err(|error| describe(&error))?;
             let status = response.status();
             if !status.is_success() {

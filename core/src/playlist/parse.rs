@@ -29,7 +29,7 @@ pub const MAX_URL: usize = 8 * 1024;
 pub const MIN_DURATION: Duration = Duration::from_millis(1);
 
 /// A longer segment, or target, is a slip.
-const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
+const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// The target duration where neither it nor any segment's duration is stated.
 const DEFAULT_TARGET: Duration = Duration::from_secs(10);
@@ -118,24 +118,31 @@ struct Reading<'a> {
     has_media_tag: bool,
     /// An `EXTINF` with a duration that no segment can have.
     has_endless: bool,
-    has_still_pictures: bool,
-    has_variants: bool,
-    target: Option<Duration>,
-    sequence: u64,
-    skipped: u64,
-    is_ended: bool,
+    list: List,
     segments: Vec<Segment>,
     /// Segments that were dropped from the front.
     dropped: u64,
     keys: Vec<(String, Key)>,
     key: Option<Arc<Key>>,
     init: Option<Arc<Init>>,
-    variants: Vec<Variant>,
+    /// `None` until something is said of one.
+    variants: Option<Vec<Variant>>,
     audio: Vec<Rendition>,
     /// The end of the range before, and the address it was of.
     range_end: Option<(Url, u64)>,
     next: Next,
     faults: u64,
+}
+
+/// What the tags say of a list of segments as a whole.
+#[derive(Default)]
+struct List {
+    target: Option<Duration>,
+    sequence: u64,
+    /// Segments that a delta update leaves out at the front.
+    skipped: u64,
+    is_ended: bool,
+    has_still_pictures: bool,
 }
 
 /// What the tags before an address say of it.
@@ -145,7 +152,15 @@ struct Next {
     range: Option<(u64, Option<u64>)>,
     is_discontinuity: bool,
     is_gap: bool,
-    variant: Option<(u64, Vec<String>, Option<(u64, u64)>, Option<String>)>,
+    variant: Option<VariantInfo>,
+}
+
+/// What `EXT-X-STREAM-INF` says of a variant.
+struct VariantInfo {
+    bandwidth: u64,
+    codecs: Vec<String>,
+    resolution: Option<(u64, u64)>,
+    audio: Option<String>,
 }
 
 impl<'a> Reading<'a> {
@@ -157,18 +172,13 @@ impl<'a> Reading<'a> {
             has_mark: false,
             has_media_tag: false,
             has_endless: false,
-            has_still_pictures: false,
-            has_variants: false,
-            target: None,
-            sequence: 0,
-            skipped: 0,
-            is_ended: false,
+            list: List::default(),
             segments: Vec::new(),
             dropped: 0,
             keys: Vec::new(),
             key: None,
             init: None,
-            variants: Vec::new(),
+            variants: None,
             audio: Vec::new(),
             range_end: None,
             next: Next::default(),
@@ -196,21 +206,21 @@ impl<'a> Reading<'a> {
             _ if name.starts_with("M3U") => self.has_mark = true,
             "INF" => self.inf(value),
             "-X-TARGETDURATION" => match decimal(value) {
-                Some(seconds) if seconds > 0.0 => self.target = Some(span(seconds.ceil())),
+                Some(seconds) if seconds > 0.0 => self.list.target = Some(span(seconds.ceil())),
                 _ => self.faults += 1,
             },
             "-X-MEDIA-SEQUENCE" => match number(value) {
-                Some(sequence) => self.sequence = sequence,
+                Some(sequence) => self.list.sequence = sequence,
                 None => self.faults += 1,
             },
-            "-X-SKIP" => self.skipped = Attributes::read(value).number("SKIPPED-SEGMENTS").unwrap_or(0),
-            "-X-ENDLIST" => self.is_ended = true,
+            "-X-SKIP" => self.list.skipped = Attributes::read(value).number("SKIPPED-SEGMENTS").unwrap_or(0),
+            "-X-ENDLIST" => self.list.is_ended = true,
             "-X-DISCONTINUITY" => self.next.is_discontinuity = true,
             "-X-GAP" => self.next.is_gap = true,
             "-X-BYTERANGE" => self.next.range = range(value),
             "-X-KEY" => self.key(&Attributes::read(value)),
             "-X-MAP" => self.map(&Attributes::read(value)),
-            "-X-I-FRAMES-ONLY" => self.has_still_pictures = true,
+            "-X-I-FRAMES-ONLY" => self.list.has_still_pictures = true,
             "-X-DEFINE" => self.define(&Attributes::read(value)),
             "-X-STREAM-INF" => self.stream(&Attributes::read(value)),
             "-X-MEDIA" => self.media(&Attributes::read(value)),
@@ -262,7 +272,7 @@ impl<'a> Reading<'a> {
             self.keys.push((format, key));
         }
         let usable = self.keys.iter().find(|(_, key)| matches!(key, Key::Aes128 { .. }));
-        self.key = usable.or(self.keys.first()).map(|(_, key)| Arc::new(key.clone()));
+        self.key = usable.or_else(|| self.keys.first()).map(|(_, key)| Arc::new(key.clone()));
     }
 
     fn map(&mut self, attributes: &Attributes<'_>) {
@@ -276,18 +286,19 @@ impl<'a> Reading<'a> {
     }
 
     fn stream(&mut self, attributes: &Attributes<'_>) {
-        self.has_variants = true;
+        self.variants.get_or_insert_default();
         let codecs = attributes.get("CODECS").unwrap_or_default().split(',').map(str::trim);
         let resolution = attributes.get("RESOLUTION").and_then(|text| {
             let (width, height) = text.split_once(['x', 'X'])?;
             Some((number(width)?, number(height)?))
         });
-        self.next.variant = Some((
-            attributes.number("BANDWIDTH").or_else(|| attributes.number("AVERAGE-BANDWIDTH")).unwrap_or(0),
-            codecs.filter(|codec| !codec.is_empty()).take(16).map(str::to_owned).collect(),
+        let bandwidth = attributes.number("BANDWIDTH").or_else(|| attributes.number("AVERAGE-BANDWIDTH"));
+        self.next.variant = Some(VariantInfo {
+            bandwidth: bandwidth.unwrap_or(0),
+            codecs: codecs.filter(|codec| !codec.is_empty()).take(16).map(str::to_owned).collect(),
             resolution,
-            attributes.get("AUDIO").map(str::to_owned),
-        ));
+            audio: attributes.get("AUDIO").map(str::to_owned),
+        });
     }
 
     fn media(&mut self, attributes: &Attributes<'_>) {
@@ -307,13 +318,14 @@ impl<'a> Reading<'a> {
         }
         let next = std::mem::take(&mut self.next);
         let url = self.resolve(text);
-        if let Some((bandwidth, codecs, resolution, audio)) = next.variant {
-            if let Some(url) = url.filter(|_| self.variants.len() < MAX_VARIANTS) {
-                self.variants.push(Variant { url, bandwidth, codecs, resolution, audio });
+        if let Some(VariantInfo { bandwidth, codecs, resolution, audio }) = next.variant {
+            let variants = self.variants.get_or_insert_default();
+            if let Some(url) = url.filter(|_| variants.len() < MAX_VARIANTS) {
+                variants.push(Variant { url, bandwidth, codecs, resolution, audio });
             }
             return;
         }
-        if self.has_variants || next.duration.is_none() && !self.has_media_tag && !self.has_endless {
+        if self.variants.is_some() || next.duration.is_none() && !self.has_media_tag && !self.has_endless {
             self.faults += 1;
             return;
         }
@@ -356,34 +368,34 @@ impl<'a> Reading<'a> {
     }
 
     fn finish(mut self) -> Result<Playlist, Error> {
-        if self.has_variants {
-            if self.variants.is_empty() {
+        if let Some(variants) = self.variants {
+            if variants.is_empty() {
                 return Err(Error::NoVariants);
             }
-            let (variants, audio) = (self.variants, self.audio);
-            return Ok(Playlist::Multivariant(Multivariant { variants, audio, variables: self.variables }));
+            let (audio, variables) = (self.audio, self.variables);
+            return Ok(Playlist::Multivariant(Multivariant { variants, audio, variables }));
         }
-        if !self.has_mark && !(self.has_media_tag && !self.segments.is_empty()) {
+        if !self.has_mark && (!self.has_media_tag || self.segments.is_empty()) {
             return Err(Error::NotAPlaylist);
         }
         if !self.has_media_tag && (self.has_endless || self.segments.is_empty()) {
             return Err(if self.has_endless { Error::ChannelList } else { Error::NotAPlaylist });
         }
-        if self.has_still_pictures {
+        if self.list.has_still_pictures {
             return Err(Error::StillPictures);
         }
         self.trim();
         let stated = self.segments.iter().map(|segment| segment.duration).filter(|&span| span != UNSTATED);
         let longest = stated.max().filter(|longest| !longest.is_zero());
-        let target = self.target.or(longest).unwrap_or(DEFAULT_TARGET).max(MIN_DURATION);
+        let target = self.list.target.or(longest).unwrap_or(DEFAULT_TARGET).max(MIN_DURATION);
         for segment in &mut self.segments {
             let duration = if segment.duration == UNSTATED { target } else { segment.duration };
             segment.duration = duration.max(MIN_DURATION);
         }
         Ok(Playlist::Media(Media {
             target,
-            sequence: self.sequence.wrapping_add(self.skipped).wrapping_add(self.dropped),
-            is_ended: self.is_ended,
+            sequence: self.list.sequence.wrapping_add(self.list.skipped).wrapping_add(self.dropped),
+            is_ended: self.list.is_ended,
             segments: self.segments,
             faults: self.faults,
         }))

@@ -5,6 +5,7 @@
 
 mod decrypt;
 mod monitor;
+mod outlet;
 mod run;
 mod segment;
 mod session;

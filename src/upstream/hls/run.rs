@@ -117,7 +117,7 @@ impl Run {
                 Action::End => return Some(Error::Ended),
                 Action::Fail(failure) => {
                     let of_segments = self.worker.as_mut().and_then(|worker| worker.trouble.take());
-                    let trouble = of_segments.or(self.trouble.take());
+                    let trouble = of_segments.or_else(|| self.trouble.take());
                     return Some(explain(failure, trouble, self.follower.has_begun()));
                 }
             }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use forebay_core::playlist::follow::{self, Fetch, Outcome};
-use forebay_core::playlist::model::{Init, Range};
+use forebay_core::playlist::follow::{self, Aes128, Fetch, FetchInit, Outcome};
+use forebay_core::playlist::model::Range;
 use forebay_core::remux::{self, Content, Reason, Remuxer, sniff};
 use forebay_core::ts::packet::PACKET_SIZE;
 use tokio::sync::mpsc;
@@ -17,6 +17,7 @@ use tracing::{debug, info};
 use url::Url;
 
 use super::decrypt::Decrypt;
+use super::outlet::Outlet;
 use super::session::{Media, Session};
 use super::{Item, Monitor, PIECE};
 use crate::upstream::{Error, Piece, sniff as words};
@@ -33,9 +34,6 @@ const MAX_KEY: usize = 64 << 10;
 /// Keys, and initialisation sections, that are kept: lists have one or two at a time.
 const MAX_CACHED: usize = 16;
 
-/// The key's address and the initialisation vector.
-type Lock = (Url, [u8; 16]);
-
 /// Bytes of output that a remuxer keeps allocated.
 const KEPT_OUTPUT: usize = 1 << 20;
 
@@ -48,18 +46,12 @@ const MAX_DISGUISE: usize = 64 << 10;
 /// Fetches the segments of one upstream, one after the other.
 pub(super) struct Worker {
     session: Session,
-    out: mpsc::Sender<Item>,
+    outlet: Outlet,
     monitor: Arc<Monitor>,
     keys: Cache<Url, [u8; 16]>,
     inits: Cache<(Url, Option<Range>), Bytes>,
     /// For what is no transport stream, or comes in two renditions; with the language of the second.
     remuxer: Option<(Remuxer, Option<String>)>,
-    /// Something has been passed on.
-    has_sent: bool,
-    /// Something of this segment has been passed on.
-    is_begun: bool,
-    /// A seam is to be told of in front of what comes next.
-    owes_seam: bool,
     /// A hash of the last segment: some servers give the same one by ever new names when they have nothing else.
     last: Option<u64>,
     /// That segments are disguised has been logged.
@@ -69,17 +61,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(session: Session, out: mpsc::Sender<Item>, monitor: Arc<Monitor>) -> Self {
+    pub(super) fn new(session: Session, queue: mpsc::Sender<Item>, monitor: Arc<Monitor>) -> Self {
         Self {
             session,
-            out,
+            outlet: Outlet::new(queue),
             monitor,
             keys: Cache::default(),
             inits: Cache::default(),
             remuxer: None,
-            has_sent: false,
-            is_begun: false,
-            owes_seam: false,
             last: None,
             has_told: false,
             trouble: None,
@@ -88,9 +77,8 @@ impl Worker {
 
     /// Fetches a segment and puts it into the queue.
     pub(super) async fn fetch(&mut self, fetch: Fetch) -> Outcome {
-        self.is_begun = false;
         // Sound of its own begins anew with the picture.
-        self.owes_seam |= fetch.has_seam && fetch.rendition == follow::Rendition::Main;
+        self.outlet.begin(fetch.has_seam && fetch.rendition == follow::Rendition::Main);
         let outcome = match self.carry(&fetch).await {
             Ok(hash) => {
                 self.trouble = None;
@@ -100,15 +88,15 @@ impl Worker {
             }
             Err(error) => {
                 debug!(%error, "segment failed");
-                if let Some((url, _)) = &fetch.key {
+                if let Some(Aes128 { url, .. }) = &fetch.key {
                     // Another key may have taken its place at the same address.
                     self.keys.remove(url);
                 }
                 let outcome = match &error {
                     Error::Format(_) => Outcome::Unusable,
                     // What was decrypted is encrypted in itself, or its key is none.
-                    Error::Encrypted(_) if !self.is_begun => Outcome::Failed,
-                    _ if self.is_begun => Outcome::Truncated,
+                    Error::Encrypted(_) if !self.outlet.is_begun() => Outcome::Failed,
+                    _ if self.outlet.is_begun() => Outcome::Truncated,
                     Error::Status { status } => Outcome::Refused(*status),
                     _ => Outcome::Failed,
                 };
@@ -119,10 +107,10 @@ impl Worker {
         let has_come = matches!(outcome, Outcome::Done | Outcome::Repeated | Outcome::Truncated);
         if has_come && fetch.rendition == follow::Rendition::Main {
             if outcome != Outcome::Truncated {
-                self.send(Item::Piece(Piece::Cut)).await;
+                self.outlet.send(Item::Piece(Piece::Cut)).await;
             }
             self.monitor.fetched(fetch.duration);
-            self.send(Item::End(fetch.duration)).await;
+            self.outlet.send(Item::End(fetch.duration)).await;
         }
         outcome
     }
@@ -131,7 +119,7 @@ impl Worker {
     async fn carry(&mut self, fetch: &Fetch) -> Result<u64, Error> {
         let limits = Limits::new(fetch);
         let init = match &fetch.init {
-            Some((init, lock)) => Some(self.init(init, lock.as_ref(), limits).await?),
+            Some(init) => Some(self.init(init, limits).await?),
             None => None,
         };
         let mut body = self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await?;
@@ -156,25 +144,25 @@ impl Worker {
             let streams = content.is_some_and(|content| !content.needs_remux(fetch.audio.is_some()));
             while streams && held.len() >= PIECE {
                 let piece = held.split_to(PIECE).freeze();
-                self.pass(piece).await;
+                self.outlet.pass(piece).await;
             }
             if held.len() > MAX_WHOLE {
                 return Err(Error::Segments(format!("one has more than {MAX_WHOLE} bytes")));
             }
         };
-        if let (Err(error), false) = (&outcome, self.is_begun) {
+        if let (Err(error), false) = (&outcome, self.outlet.is_begun()) {
             return Err(error.clone());
         }
         let content = content.unwrap_or_else(|| sniff(&held));
         match content {
             Content::TransportStream { at } if fetch.audio.is_none() => {
-                if !self.is_begun {
+                if !self.outlet.is_begun() {
                     self.uncover(&mut held, at, init.as_ref());
                 }
                 // What broke off in a packet ends in front of it.
                 held.truncate(held.len() / PACKET_SIZE * PACKET_SIZE);
                 if !held.is_empty() {
-                    self.pass(held.freeze()).await;
+                    self.outlet.pass(held.freeze()).await;
                 }
                 outcome?;
             }
@@ -209,7 +197,7 @@ impl Worker {
             follow::Rendition::Audio => remux::Rendition::Audio,
         };
         if self.remuxer.as_ref().is_none_or(|(_, audio)| *audio != fetch.audio) {
-            self.owes_seam |= self.has_sent;
+            self.outlet.cut();
             let remuxer = match &fetch.audio {
                 Some(language) => {
                     Remuxer::with_audio(Some(language).filter(|tag| !tag.is_empty()).map(String::as_str))
@@ -218,9 +206,9 @@ impl Worker {
             };
             self.remuxer = Some((remuxer, fetch.audio.clone()));
         }
-        if mem::take(&mut self.owes_seam) {
+        if self.outlet.put_off_seam() {
             self.remuxed(Remuxer::reset).await;
-            self.owes_seam = self.has_sent;
+            self.outlet.cut();
         }
         let mut outcome = Ok(());
         self.remuxed(|remuxer| {
@@ -244,32 +232,19 @@ impl Worker {
         let output = Bytes::copy_from_slice(remuxer.output());
         remuxer.clear(KEPT_OUTPUT);
         for piece in output.chunks(PIECE) {
-            self.pass(output.slice_ref(piece)).await;
+            self.outlet.pass(output.slice_ref(piece)).await;
         }
-    }
-
-    async fn pass(&mut self, bytes: Bytes) {
-        if mem::take(&mut self.owes_seam) && self.has_sent {
-            self.send(Item::Piece(Piece::Seam)).await;
-        }
-        (self.has_sent, self.is_begun) = (true, true);
-        self.send(Item::Piece(Piece::Bytes(bytes))).await;
-    }
-
-    async fn send(&mut self, item: Item) {
-        // Without a reader the task is about to end.
-        let _ = self.out.send(item).await;
     }
 
     async fn open(
         &mut self,
         url: &Url,
         range: Option<Range>,
-        lock: Option<&Lock>,
+        key: Option<&Aes128>,
         limits: Limits,
     ) -> Result<Body, Error> {
-        let decrypt = match lock {
-            Some((url, iv)) => Some(Decrypt::new(&self.key(url, limits).await?, iv)),
+        let decrypt = match key {
+            Some(Aes128 { url, iv }) => Some(Decrypt::new(&self.key(url, limits).await?, iv)),
             None => None,
         };
         let media = limits.within(self.session.media(url, range)).await?;
@@ -288,12 +263,12 @@ impl Worker {
         Ok(key)
     }
 
-    async fn init(&mut self, init: &Init, lock: Option<&Lock>, limits: Limits) -> Result<Bytes, Error> {
+    async fn init(&mut self, init: &FetchInit, limits: Limits) -> Result<Bytes, Error> {
         let id = (init.url.clone(), init.range);
         if let Some(bytes) = self.inits.get(&id) {
             return Ok(bytes.clone());
         }
-        let mut body = self.open(&init.url, init.range, lock, limits).await?;
+        let mut body = self.open(&init.url, init.range, init.key.as_ref(), limits).await?;
         let mut whole = BytesMut::new();
         while let Some(bytes) = body.next().await? {
             if whole.len() + bytes.len() > MAX_INIT {

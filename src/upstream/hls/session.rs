@@ -2,6 +2,7 @@
 //! the source's own host only.
 
 use std::io::{self, Read as _};
+use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use forebay_core::playlist::model::Range;
@@ -44,7 +45,7 @@ impl Session {
     /// A request by `client` as each of this source's is; gzip is asked for where a playlist is expected.
     pub(in crate::upstream) fn address(
         &self,
-        client: Client,
+        client: &Client,
         url: &Url,
         is_playlist: bool,
     ) -> RequestBuilder {
@@ -67,7 +68,7 @@ impl Session {
 
     /// Asks for a playlist; with the version that is on hand, for a newer one.
     pub(super) async fn playlist(&self, url: &Url, etag: Option<&str>) -> Result<Response, Error> {
-        let mut request = self.address(self.client.clone(), url, true);
+        let mut request = self.address(&self.client, url, true);
         if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
             request = request.header(header::IF_NONE_MATCH, etag);
         }
@@ -76,7 +77,7 @@ impl Session {
 
     /// Asks for a segment, a key or an initialisation section.
     pub(super) async fn media(&self, url: &Url, range: Option<Range>) -> Result<Media, Error> {
-        let mut request = self.address(self.client.clone(), url, false);
+        let mut request = self.address(&self.client, url, false);
         if let Some(Range { offset, length }) = range {
             request = request.header(header::RANGE, format!("bytes={offset}-{}", offset + length - 1));
         }
@@ -193,6 +194,6 @@ pub(in crate::upstream) fn gunzip(body: Bytes) -> Bytes {
 
 /// Whether an address looks like that of a playlist, so that gzip is asked for; an endless stream had better come as it is.
 pub(in crate::upstream) fn looks_like_a_playlist(source: &Source) -> bool {
-    let path = source.url.expose().path().to_ascii_lowercase();
-    path.ends_with(".m3u8") || path.ends_with(".m3u")
+    let extension = Path::new(source.url.expose().path()).extension();
+    extension.is_some_and(|text| text.eq_ignore_ascii_case("m3u8") || text.eq_ignore_ascii_case("m3u"))
 }

@@ -43,9 +43,7 @@ impl Show {
     async fn begin_at(origin: Origin, broadcast: Broadcast, url: &str) -> Self {
         let relay = Relay::with_sources(&[url.to_owned()], "");
         let viewer = Viewer::get(relay.address(), "/stream/one").await;
-        if viewer.status() != 200 {
-            panic!("HTTP {}: {}", viewer.status(), relay.status("one").await);
-        }
+        assert!(viewer.status() == 200, "HTTP {}: {}", viewer.status(), relay.status("one").await);
         Self { origin, broadcast, relay, viewer, bytes: Vec::new() }
     }
 

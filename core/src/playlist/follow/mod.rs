@@ -16,26 +16,34 @@
 //! - A variant that stays away is left for the next one.
 //! - A segment is tried three times, at most a target duration long, and then passed over. One that broke off is not tried again.
 
+mod action;
+mod news;
 mod place;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod track;
+mod variant;
 
+use std::mem;
 use std::time::Duration;
 
 use url::Url;
 
+pub use self::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
+pub use self::news::{Answer, Counts, Outcome};
+
 use self::track::Track;
-use super::ladder::{Rung, ladder};
-use super::model::{Init, Key, Media, Multivariant, Playlist, Range, Variables};
-use super::parse::{self, parse};
+use super::ladder::Rung;
+use super::model::{Media, Playlist, Variables};
+use super::parse::parse;
 use crate::time::Moment;
 
 /// The least time from one request for a playlist to the next.
 pub const MIN_RELOAD: Duration = Duration::from_millis(500);
 
 /// How many segments from the end it begins (RFC 8216, 6.3.3, in segments of the target duration).
-pub const START_BEHIND: usize = 3;
+pub const START_BEHIND: u8 = 3;
 
 /// The least time from one request for the entry to the next: its server may count them.
 pub const ENTRY_PAUSE: Duration = Duration::from_secs(3);
@@ -65,151 +73,6 @@ pub struct Options {
     pub max_bandwidth: Option<u64>,
 }
 
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Fetch a playlist.
-    FetchPlaylist {
-        /// Its address.
-        url: Url,
-        /// The version that is on hand, for a conditional request.
-        etag: Option<String>,
-        /// How long it may take.
-        timeout: Duration,
-    },
-    /// Fetch a segment.
-    FetchSegment(Box<Fetch>),
-    /// The list was complete, and all of it was taken.
-    End,
-    /// Give up.
-    Fail(Failure),
-}
-
-/// A segment to fetch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch {
-    /// Whether it is of the variant or of its separate sound.
-    pub rendition: Rendition,
-    /// Where it is.
-    pub url: Url,
-    /// Which bytes of it.
-    pub range: Option<Range>,
-    /// The address of its key, and the initialisation vector.
-    pub key: Option<(Url, [u8; 16])>,
-    /// What must stand in front of it, with the address of its key if it has one.
-    pub init: Option<(Init, Option<(Url, [u8; 16])>)>,
-    /// The language of the separate sound, or nothing where that is not said; `None` where there is none.
-    pub audio: Option<String>,
-    /// It does not follow what was fetched before.
-    pub has_seam: bool,
-    /// How long it plays.
-    pub duration: Duration,
-    /// How long fetching it may take.
-    pub timeout: Duration,
-    /// How long fetching it may stand still.
-    pub idle_timeout: Duration,
-}
-
-/// Which of two playlists something belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rendition {
-    /// The variant.
-    Main,
-    /// Its separate sound.
-    Audio,
-}
-
-/// What a request for a playlist came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer<'a> {
-    /// A body.
-    Body {
-        /// Where it came from in the end.
-        url: Url,
-        /// The body, as it came.
-        body: &'a [u8],
-        /// Its version.
-        etag: Option<String>,
-    },
-    /// It is still what it was (HTTP 304).
-    NotModified,
-    /// Another HTTP status.
-    Refused(u16),
-    /// No answer.
-    Failed,
-}
-
-/// What a request for a segment came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// All of it has come.
-    Done,
-    /// All of it has come, and it is the same media as the one before.
-    Repeated,
-    /// Some of it has come, and has been passed on.
-    Truncated,
-    /// An HTTP status that is no success, of the segment, its key or what must stand in front of it. Nothing was passed on.
-    Refused(u16),
-    /// No answer, or one of no use. Nothing was passed on.
-    Failed,
-    /// It is of a kind that cannot be passed on, and so will be the next.
-    Unusable,
-}
-
-/// Why it was given up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// What came is not to be played.
-    Playlist(parse::Error),
-    /// No variant is of a kind that can be carried.
-    NoVariant,
-    /// The segments are encrypted with what is not to be had; what it is, in words.
-    Encrypted(String),
-    /// The playlist was refused with this HTTP status for as long as patience goes, or when it was first asked for.
-    Refused(u16),
-    /// The playlist could not be fetched when it was first asked for.
-    Unreachable,
-    /// The segments are of a kind that cannot be passed on.
-    Unusable,
-    /// Nothing new came in time.
-    Stalled,
-}
-
-/// What was seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Versions of playlists that came.
-    pub playlists: u64,
-    /// Of these, versions that brought nothing new.
-    pub unchanged: u64,
-    /// Versions that were older than the one on hand.
-    pub older: u64,
-    /// Lists that began anew, with other numbers or names.
-    pub restarts: u64,
-    /// Versions whose media sequence numbers contradicted their segments.
-    pub renumbered: u64,
-    /// Times that a list had moved on past what was to be fetched next.
-    pub ran_past: u64,
-    /// Segments marked as missing.
-    pub gaps: u64,
-    /// Segments that only repeated the one before them, by their address or by their bytes.
-    pub repeated: u64,
-    /// Segments that were fetched.
-    pub segments: u64,
-    /// Segments that were asked for again.
-    pub retries: u64,
-    /// Segments that were passed over, since they were not to be had.
-    pub skipped: u64,
-    /// Segments that broke off.
-    pub truncated: u64,
-    /// Times that it went back to the entry.
-    pub entries: u64,
-    /// Variants that were left for another.
-    pub variants_left: u64,
-    /// Lines and numbers of playlists that were worked around.
-    pub faults: u64,
-}
-
 /// Which playlist was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
@@ -232,6 +95,16 @@ struct Retry {
     rendition: Rendition,
     tries: u32,
     at: Moment,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+enum Phase {
+    Going,
+    /// It is about to say so.
+    Failing(Failure),
+    /// Its last action has been given out.
+    Over,
 }
 
 /// Follows the playlist of one source.
@@ -262,8 +135,7 @@ pub struct Follower {
     refused: Option<u16>,
     /// Whether more is wanted.
     is_hungry: bool,
-    is_over: bool,
-    failure: Option<Failure>,
+    phase: Phase,
     counts: Counts,
 }
 
@@ -288,8 +160,7 @@ impl Follower {
             progress_at: now,
             refused: None,
             is_hungry: true,
-            is_over: false,
-            failure: None,
+            phase: Phase::Going,
             counts: Counts::default(),
         }
     }
@@ -331,7 +202,7 @@ impl Follower {
 
     /// How much media may wait for its turn, until no more is fetched: what lies between the beginning and the end of a list.
     pub fn ahead(&self) -> Duration {
-        self.main.as_ref().map(Track::target).unwrap_or_default() * START_BEHIND as u32
+        self.main.as_ref().map(Track::target).unwrap_or_default() * u32::from(START_BEHIND)
     }
 
     /// Whether more segments are wanted. While they are not, nothing stalls.
@@ -359,13 +230,13 @@ impl Follower {
                     (Ok(Playlist::Multivariant(list)), _) => self.handle_multivariant(now, asked, &list),
                     (Ok(Playlist::Media(media)), Asked::Entry) => {
                         self.settle(now, url, Variables::default());
-                        self.handle_media(now, asked_at, Rendition::Main, media, etag);
+                        self.handle_media(now, asked_at, Rendition::Main, &media, etag);
                     }
                     (Ok(Playlist::Media(media)), Asked::Of(rendition)) => {
                         if let Some(track) = self.track_mut(rendition) {
                             track.url = url;
                         }
-                        self.handle_media(now, asked_at, rendition, media, etag);
+                        self.handle_media(now, asked_at, rendition, &media, etag);
                     }
                     (Err(error), _) => self.handle_loss(now, asked, asked_at, Failure::Playlist(error)),
                 }
@@ -412,7 +283,7 @@ impl Follower {
                     track.take();
                 }
             }
-            Outcome::Unusable if !self.take_next_variant(now) => self.failure = Some(Failure::Unusable),
+            Outcome::Unusable if !self.take_next_variant(now) => self.fail(Failure::Unusable),
             Outcome::Unusable => {}
             Outcome::Refused(403) if !in_flight.has_query && !in_flight.inherits && !self.inherits => {
                 self.inherits = true;
@@ -445,7 +316,7 @@ impl Follower {
         let Some(stalls_at) = self.stalls_at() else { return };
         if stalls_at <= now {
             let refused = self.refused.map(Failure::Refused);
-            self.failure.get_or_insert_with(|| refused.unwrap_or(Failure::Stalled));
+            self.fail(refused.unwrap_or(Failure::Stalled));
         } else if self.doubts_at().is_some_and(|at| at <= now) {
             self.enters = true;
         }
@@ -462,19 +333,23 @@ impl Follower {
 
     /// What is to be done next.
     pub fn poll_action(&mut self, now: Moment) -> Option<Action> {
-        if self.is_over {
-            return None;
-        }
-        if let Some(failure) = self.failure.take() {
-            self.is_over = true;
-            return Some(Action::Fail(failure));
+        match mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Going => self.phase = Phase::Going,
+            Phase::Failing(failure) => return Some(Action::Fail(failure)),
+            Phase::Over => return None,
         }
         let action = self.poll_playlist(now).or_else(|| self.poll_segment(now));
         if action.is_none() && self.in_flight.is_none() && self.main.as_ref().is_some_and(Track::is_over) {
-            self.is_over = true;
+            self.phase = Phase::Over;
             return Some(Action::End);
         }
         action
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        if matches!(self.phase, Phase::Going) {
+            self.phase = Phase::Failing(failure);
+        }
     }
 
     /// When the source has stalled, unless something is on its way.
@@ -523,88 +398,6 @@ impl Follower {
         Some(Action::FetchPlaylist { url, etag, timeout })
     }
 
-    fn poll_segment(&mut self, now: Moment) -> Option<Action> {
-        // What failed is tried again behind the playlist that is on its way: its addresses are fresher.
-        let is_early = self.retry.is_some_and(|retry| retry.at > now || self.enters || self.asked.is_some());
-        if self.in_flight.is_some() || !self.is_hungry || is_early || !self.has_begun() {
-            return None;
-        }
-        let rendition = self.turn()?;
-        let inherited = self.inherits.then(|| self.track(rendition).map(|track| track.url.clone())).flatten();
-        let entry = self.entry.clone();
-        let audio = self.audio.is_some().then(|| {
-            let of_rung = self.rung().and_then(|rung| rung.audio.as_ref());
-            of_rung.map(|(_, language)| language.clone()).unwrap_or_default()
-        });
-        let counts = &mut self.counts;
-        let track = match rendition {
-            Rendition::Main => self.main.as_mut()?,
-            Rendition::Audio => self.audio.as_mut()?,
-        };
-        let [least, most] = SEGMENT_TIMEOUT;
-        let timeout = track.window().clamp(least, most);
-        let idle_timeout = track.target().clamp(least / 2, most);
-        let offer = track.offer(counts)?;
-        let with_query = |url: &Url| match &inherited {
-            Some(playlist) => {
-                inherit(url, playlist).or_else(|| inherit(url, &entry)).unwrap_or_else(|| url.clone())
-            }
-            None => url.clone(),
-        };
-        let key = match with_iv(offer.segment.key.as_deref(), offer.sequence, with_query) {
-            Ok(key) => key,
-            Err(reason) => return self.fail(Failure::Encrypted(reason)),
-        };
-        let init = offer.segment.init.as_deref().map(|init| {
-            let key = with_iv(init.key.as_deref(), offer.sequence, with_query);
-            key.map(|key| (Init { url: with_query(&init.url), ..init.clone() }, key))
-        });
-        let init = match init.transpose() {
-            Ok(init) => init,
-            Err(reason) => return self.fail(Failure::Encrypted(reason)),
-        };
-        let url = with_query(&offer.segment.url);
-        let fetch = Fetch {
-            rendition,
-            range: offer.segment.range,
-            key,
-            init,
-            audio,
-            has_seam: offer.has_seam,
-            duration: offer.segment.duration,
-            timeout,
-            idle_timeout,
-            url,
-        };
-        let has_query = offer.segment.url.query().is_some();
-        self.in_flight = Some(InFlight { rendition, inherits: fetch.url != offer.segment.url, has_query });
-        Some(Action::FetchSegment(Box::new(fetch)))
-    }
-
-    fn fail(&mut self, failure: Failure) -> Option<Action> {
-        self.is_over = true;
-        Some(Action::Fail(failure))
-    }
-
-    /// Whose segment comes next: of what is to be tried again, else of what has been taken less of. Where that one has nothing, the other
-    /// waits for it, so that sound and picture stay together.
-    fn turn(&self) -> Option<Rendition> {
-        if let Some(retry) = self.retry {
-            return Some(retry.rendition);
-        }
-        match (&self.main, &self.audio) {
-            (Some(main), Some(audio)) if audio.taken < main.taken && !audio.is_over() => {
-                Some(Rendition::Audio)
-            }
-            (Some(_), _) => Some(Rendition::Main),
-            (None, _) => None,
-        }
-    }
-
-    fn tries(&self, rendition: Rendition) -> u32 {
-        self.retry.filter(|retry| retry.rendition == rendition).map_or(0, |retry| retry.tries)
-    }
-
     fn track(&self, rendition: Rendition) -> Option<&Track> {
         match rendition {
             Rendition::Main => self.main.as_ref(),
@@ -619,55 +412,12 @@ impl Follower {
         }
     }
 
-    fn handle_multivariant(&mut self, now: Moment, asked: Asked, list: &Multivariant) {
-        self.nested = if asked == Asked::Entry { 1 } else { self.nested + 1 };
-        let rungs = ladder(list, self.options.max_bandwidth).filter(|_| self.nested <= MAX_NESTED);
-        let Some(rungs) = rungs else {
-            self.failure = Some(Failure::NoVariant);
-            return;
-        };
-        // Back at the entry, the variant is the one that it was, if it is still offered.
-        let same = self.rung().and_then(|before| {
-            rungs.iter().position(|rung| {
-                let (before, rung) = (&before.variant, &rung.variant);
-                (before.bandwidth, &before.codecs, before.resolution)
-                    == (rung.bandwidth, &rung.codecs, rung.resolution)
-            })
-        });
-        self.rungs = rungs;
-        self.climb(now, same.unwrap_or(0), same.is_none(), &list.variables);
-    }
-
-    /// Takes the variant at `rung`; it may be `another` than the one that was followed.
-    fn climb(&mut self, now: Moment, rung: usize, another: bool, variables: &Variables) {
-        self.rung = rung;
-        let Some(Rung { variant, audio }) = self.rungs.get(rung).cloned() else { return };
-        self.settle_with(now, variant.url, variables.clone(), another);
-        match (&mut self.audio, audio) {
-            (Some(track), Some((url, _))) => track.relocate(url, variables.clone(), now, another),
-            (slot, audio) => *slot = audio.map(|(url, _)| Track::new(url, variables.clone(), now)),
-        }
-    }
-
-    fn settle(&mut self, now: Moment, url: Url, variables: Variables) {
-        self.audio = None;
-        self.rungs.clear();
-        self.settle_with(now, url, variables, false);
-    }
-
-    fn settle_with(&mut self, now: Moment, url: Url, variables: Variables, another: bool) {
-        match &mut self.main {
-            Some(track) => track.relocate(url, variables, now, another),
-            None => self.main = Some(Track::new(url, variables, now)),
-        }
-    }
-
     fn handle_media(
         &mut self,
         now: Moment,
         asked_at: Moment,
         of: Rendition,
-        media: Media,
+        media: &Media,
         etag: Option<String>,
     ) {
         let had_begun = self.has_begun();
@@ -677,7 +427,7 @@ impl Follower {
         };
         let Some(track) = track else { return };
         track.etag = etag;
-        track.handle_version(now, asked_at, &media, &mut self.counts);
+        track.handle_version(now, asked_at, media, &mut self.counts);
         if !had_begun && self.has_begun() {
             self.progress_at = now;
         }
@@ -706,54 +456,7 @@ impl Follower {
                     track.handle_unchanged(asked_at);
                 }
             }
-            Asked::Entry | Asked::Of(_) => self.failure = Some(failure),
+            Asked::Entry | Asked::Of(_) => self.fail(failure),
         }
-    }
-
-    /// Leaves the variant for the next one, if there is one.
-    fn take_next_variant(&mut self, now: Moment) -> bool {
-        let next = self.rung + 1;
-        if next >= self.rungs.len() {
-            return false;
-        }
-        self.counts.variants_left += 1;
-        let variables = self.main.as_ref().map(|track| track.variables.clone()).unwrap_or_default();
-        self.climb(now, next, true, &variables);
-        true
-    }
-
-    /// After a 403, has the playlist asked for again with the query of the entry, if that was not tried yet.
-    fn inherit_for_playlist(&mut self, now: Moment, asked: Asked) -> bool {
-        let entry = self.entry.clone();
-        let Asked::Of(rendition) = asked else { return false };
-        let Some(track) = self.track_mut(rendition) else { return false };
-        let Some(url) = inherit(&track.url, &entry) else { return false };
-        (track.url, track.reload_at) = (url, Some(now));
-        true
-    }
-}
-
-/// `url` with the query of `from`, where it has none itself and is on the same host: a token is nobody else's business.
-fn inherit(url: &Url, from: &Url) -> Option<Url> {
-    let fits = url.query().is_none() && from.query().is_some() && url.host() == from.host();
-    fits.then(|| {
-        let mut url = url.clone();
-        url.set_query(from.query());
-        url
-    })
-}
-
-/// The address of a key and the initialisation vector of a segment: the media sequence number where none is stated (RFC 8216, 5.2).
-fn with_iv(
-    key: Option<&Key>,
-    sequence: u64,
-    with_query: impl Fn(&Url) -> Url,
-) -> Result<Option<(Url, [u8; 16])>, String> {
-    match key {
-        None => Ok(None),
-        Some(Key::Aes128 { url, iv }) => {
-            Ok(Some((with_query(url), iv.unwrap_or_else(|| u128::from(sequence).to_be_bytes()))))
-        }
-        Some(Key::Unusable(reason)) => Err(reason.clone()),
     }
 }

@@ -4,12 +4,15 @@ use super::*;
 
 const ENTRY: &str = "http://h/live.m3u8?token=t";
 
+/// What is answered at a time in milliseconds to a request for an address.
+type Answers<'a, T> = Box<dyn FnMut(u64, &str) -> T + 'a>;
+
 /// Plays the provider to a follower, with answers that come at once.
 struct Provider<'a> {
     follower: Follower,
     now: u64,
-    playlist: Box<dyn FnMut(u64, &str) -> Result<String, u16> + 'a>,
-    segment: Box<dyn FnMut(u64, &str) -> Outcome + 'a>,
+    playlist: Answers<'a, Result<String, u16>>,
+    segment: Answers<'a, Outcome>,
     /// What was done, each with its second and tenths.
     log: Vec<String>,
 }
@@ -57,8 +60,8 @@ impl<'a> Provider<'a> {
                     if let Some(query) = fetch.url.query() {
                         write!(line, "?{query}").unwrap();
                     }
-                    if let Some((key, iv)) = &fetch.key {
-                        write!(line, " key={} iv={}", key.path(), iv[15]).unwrap();
+                    if let Some(Aes128 { url, iv }) = &fetch.key {
+                        write!(line, " key={} iv={}", url.path(), iv[15]).unwrap();
                     }
                     line.push_str(if fetch.has_seam { " |" } else { "" });
                     self.log.push(line);
@@ -84,8 +87,8 @@ impl<'a> Provider<'a> {
 
     /// The segments that were asked for, with `|` where they do not follow what was before; and what ended it.
     fn segments(&self) -> String {
-        let named = self.log.iter().filter(|line| !line.contains(" playlist "));
-        let names: Vec<&str> = named.filter_map(|line| line.split_once(' ')).map(|(_, name)| name).collect();
+        let others = self.log.iter().filter(|line| !line.contains(" playlist "));
+        let names: Vec<&str> = others.filter_map(|line| line.split_once(' ')).map(|(_, name)| name).collect();
         names.join(" ")
     }
 

@@ -181,7 +181,7 @@ impl Track {
     /// A version with something new has come.
     fn handle_changed(&mut self, asked_at: Moment) {
         // A window of one or two has moved on when the next version is due.
-        let wait = if self.listed < START_BEHIND { self.last() / 2 } else { self.last() };
+        let wait = if self.listed < usize::from(START_BEHIND) { self.last() / 2 } else { self.last() };
         self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
     }
 
@@ -257,7 +257,7 @@ impl Track {
         self.older = None;
         if base > self.next {
             counts.ran_past += 1;
-            self.next = base.max(end.saturating_sub_unsigned(START_BEHIND as u64));
+            self.next = base.max(end.saturating_sub_unsigned(START_BEHIND.into()));
             self.has_seam = true;
         }
         // What was taken stays remembered in front of what is listed, as far as both fit together.
@@ -298,7 +298,7 @@ impl Track {
 
     /// Which segment to begin with: three from the end of what goes on, and the first of what is complete.
     fn start(media: &Media) -> i64 {
-        let start = if media.is_ended { 0 } else { media.segments.len().saturating_sub(START_BEHIND) };
+        let start = if media.is_ended { 0 } else { media.segments.len().saturating_sub(START_BEHIND.into()) };
         i64::try_from(start).unwrap_or(0)
     }
 }

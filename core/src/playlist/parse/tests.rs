@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 
 fn read(text: &str) -> Result<Playlist, Error> {
@@ -217,7 +219,10 @@ fn what_is_no_list_of_segments_is_refused() {
 
 #[test]
 fn no_more_is_kept_than_there_is_room_for() {
-    let lines: String = (0..MAX_SEGMENTS * 3).map(|number| format!("#EXTINF:1,\n{number}\n")).collect();
+    let lines = (0..MAX_SEGMENTS * 3).fold(String::new(), |mut lines, number| {
+        write!(lines, "#EXTINF:1,\n{number}\n").unwrap();
+        lines
+    });
     let media = media(&format!("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:5\n{lines}"));
     assert_eq!(media.segments.len(), MAX_SEGMENTS);
     assert_eq!(media.sequence, 5 + 2 * MAX_SEGMENTS as u64, "the latest are kept");
