@@ -7,6 +7,7 @@ mod cli;
 mod failover;
 mod hls;
 mod hls_in;
+mod hls_playing;
 mod limits;
 mod on_demand;
 mod playing;

@@ -309,7 +309,7 @@ async fn the_status_document_keeps_its_contract() {
     assert_eq!(stream["upstream_connections_opened"], 1);
     assert_eq!(
         stream["sources"],
-        json!([{ "url": stream["source_url"], "last_error": null, "last_error_message": null }])
+        json!([{ "url": stream["source_url"], "last_error": null, "last_error_message": null, "hls": null }])
     );
     assert_eq!(stream["streams"].as_array().map(Vec::len), Some(2), "picture and sound: {stream}");
     assert_eq!(stream["failovers"], json!({ "total": 0, "last": [] }));

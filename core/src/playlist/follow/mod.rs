@@ -442,6 +442,8 @@ impl Follower {
         };
         let has_entered = now.since(self.entered_at) < ENTRY_PAUSE;
         match asked {
+            // Nobody can say more clearly that there is nothing: what is in store lasts while another source is opened.
+            Asked::Entry if matches!(failure, Failure::Refused(401 | 403 | 404 | 410)) => self.fail(failure),
             Asked::Entry if self.has_begun() => {
                 self.enters = true;
                 // They may be at the same address.

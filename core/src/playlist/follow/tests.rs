@@ -321,13 +321,12 @@ fn a_playlist_that_is_refused_is_looked_for_at_the_entry() {
 }
 
 #[test]
-fn a_playlist_that_stays_away_is_given_up_with_its_status() {
+fn a_playlist_that_is_gone_is_given_up_when_the_entry_says_so_too() {
     let gone = |now: u64, _: &str| if now < 3_000 { Ok(live(now, 5)) } else { Err(410) };
     let mut provider = Provider::new(gone, done);
     provider.run(60_000);
-    assert_eq!(provider.log.last().map(String::as_str), Some("8.0 Fail(Refused(410))"), "{:?}", provider.log);
-    let entries = provider.follower.counts().entries;
-    assert_eq!(entries, 2, "the entry is asked for every three seconds: {:?}", provider.log);
+    assert_eq!(provider.log.last().map(String::as_str), Some("4.5 Fail(Refused(410))"), "{:?}", provider.log);
+    assert_eq!(provider.follower.counts().entries, 1);
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! What players and a strict follower say of a channel as HLS, whether its source is MPEG-TS or HLS.
+
+use std::time::Duration;
+
+use forebay_testkit::clip::{Clip, Kind};
+use forebay_testkit::hls::{Follower, Rules};
+use forebay_testkit::origin::{Behaviour, Broadcast, Hls, Origin};
+
+use crate::relay::Relay;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What kind of source.
+#[derive(Clone, Copy)]
+enum From {
+    Ts,
+    Hls,
+}
+
+/// An origin with two sources of the same codecs, and a relay of them.
+struct Show {
+    origin: Origin,
+    /// The first source, where it is HLS.
+    broadcast: Option<Broadcast>,
+    relay: Relay,
+}
+
+impl Show {
+    async fn begin(from: From) -> Self {
+        let origin = Origin::start().await;
+        let clip = || Clip::get(Kind::H264Aac);
+        let mut broadcast = None;
+        let sources = match from {
+            From::Ts => {
+                origin.serve("/a.ts", Behaviour::ts(clip()));
+                origin.serve("/b.ts", Behaviour::ts(Clip::get(Kind::H264AacB)));
+                [origin.url("/a.ts"), origin.url("/b.ts")]
+            }
+            From::Hls => {
+                let hls = |kind| Hls::live(Clip::get(kind)).segment(2 * SECOND);
+                let second = hls(Kind::H264AacB).mount(&origin, "/second").url().to_owned();
+                let first = broadcast.insert(hls(Kind::H264Aac).mount(&origin, "/first"));
+                [first.url().to_owned(), second]
+            }
+        };
+        let relay = Relay::with_sources(&sources, "");
+        Self { origin, broadcast, relay }
+    }
+
+    fn url(&self) -> String {
+        self.relay.url("/stream/one/index.m3u8")
+    }
+
+    /// The first source is no more.
+    fn kill(&self) {
+        match &self.broadcast {
+            Some(broadcast) => broadcast.change(|hls| hls.playlist_status(Some(404))),
+            None => {
+                self.origin.serve("/a.ts", Behaviour::status(404, "text/plain", "gone"));
+                self.origin.kill("/a.ts");
+            }
+        }
+    }
+
+    async fn wait_second(&self) {
+        let is_second =
+            |status: &serde_json::Value| status["source_index"] == 1 && status["source_live"] == true;
+        self.relay.wait_status("one", 20 * SECOND, is_second).await;
+    }
+}
+
+/// Before, over and after a failover.
+async fn is_followed(from: From) {
+    let show = Show::begin(from).await;
+    let mut before = Follower::new(&show.url());
+    // Of a source that broke off, the last sound is not whole, and the next one's begins with its first picture.
+    let rules = Rules { sound_gap: SECOND / 2, dts_gap: SECOND / 2, ..Rules::default() };
+    let mut throughout = Follower::with_rules(&show.url(), rules);
+    tokio::join!(before.watch(7 * SECOND), throughout.watch(7 * SECOND));
+    before.finish().assert_clean();
+    show.kill();
+    tokio::join!(throughout.watch(16 * SECOND), show.wait_second());
+    throughout.check_removed().await;
+    throughout.finish().assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ts_source_is_followed_over_a_failover() {
+    is_followed(From::Ts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hls_source_is_followed_over_a_failover() {
+    is_followed(From::Hls).await;
+}
+
+mod players {
+    use forebay_testkit::player::{browser_hls, ffmpeg_strict, gstreamer, vlc};
+
+    use super::*;
+
+    async fn play(from: From) {
+        let show = Show::begin(from).await;
+        let url = show.url();
+        let ffmpeg = ffmpeg_strict(&url, 14).await;
+        ffmpeg.assert_ok();
+        let (vlc, gstreamer) = tokio::join!(vlc(&url, 10), gstreamer(&url, 10));
+        vlc.assert_ok();
+        gstreamer.assert_ok();
+        println!("ffmpeg {} pictures, VLC {}, GStreamer {}", ffmpeg.frames, vlc.frames, gstreamer.frames);
+        assert!(ffmpeg.frames > 13 * 25 && vlc.frames > 7 * 25, "{} and {}", ffmpeg.frames, vlc.frames);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn play_a_ts_source() {
+        play(From::Ts).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn play_an_hls_source() {
+        play(From::Hls).await;
+    }
+
+    async fn browse(from: From) {
+        let show = Show::begin(from).await;
+        let url = show.url();
+        let (browsed, ()) = tokio::join!(browser_hls(&url, 20), async {
+            show.relay.wait_status("one", 20 * SECOND, |status| status["clients"] == 1).await;
+            tokio::time::sleep(8 * SECOND).await;
+            show.kill();
+            show.wait_second().await;
+        });
+        println!("played {:?}, stalls {:?}", browsed.played, browsed.stalls);
+        browsed.assert_ok();
+        let longest = browsed.stalls.iter().max().copied().unwrap_or_default();
+        assert!(browsed.stalls.len() <= 1 && longest < 2 * SECOND, "{:?}", browsed.stalls);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_browser_plays_a_ts_source_over_a_failover() {
+        browse(From::Ts).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_browser_plays_an_hls_source_over_a_failover() {
+        browse(From::Hls).await;
+    }
+}
