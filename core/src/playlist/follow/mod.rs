@@ -93,6 +93,8 @@ struct InFlight {
 #[derive(Debug, Clone, Copy)]
 struct Retry {
     rendition: Rendition,
+    /// Its place in the list. When the list has moved on past it, there is nothing to try.
+    place: i64,
     tries: u32,
     at: Moment,
 }
@@ -288,7 +290,7 @@ impl Follower {
             Outcome::Refused(403) if !in_flight.has_query && !in_flight.inherits && !self.inherits => {
                 self.inherits = true;
                 self.counts.retries += 1;
-                self.retry = Some(Retry { rendition, tries: self.tries(rendition), at: now });
+                self.try_again(rendition, self.tries(rendition), now);
             }
             Outcome::Refused(_) | Outcome::Failed => {
                 if matches!(outcome, Outcome::Refused(401 | 403 | 410)) {
@@ -299,7 +301,7 @@ impl Follower {
                 if tries < MAX_TRIES {
                     self.counts.retries += 1;
                     let pause = self.track(rendition).map(Track::target).unwrap_or_default() / 4;
-                    self.retry = Some(Retry { rendition, tries, at: now + pause.max(MIN_RETRY) });
+                    self.try_again(rendition, tries, now + pause.max(MIN_RETRY));
                 } else {
                     self.retry = None;
                     self.counts.skipped += 1;
@@ -326,7 +328,7 @@ impl Follower {
     pub fn poll_timeout(&self) -> Option<Moment> {
         // It waits for a playlist that is on its way, or about to be.
         let is_free = self.in_flight.is_none() && self.is_hungry && !self.enters && self.asked.is_none();
-        let retry = self.retry.filter(|_| is_free).map(|retry| retry.at);
+        let retry = self.retry().filter(|_| is_free).map(|retry| retry.at);
         let playlist = if self.asked.is_none() { self.playlist_at() } else { None };
         [retry, playlist, self.stalls_at(), self.doubts_at()].into_iter().flatten().min()
     }
@@ -344,6 +346,18 @@ impl Follower {
             return Some(Action::End);
         }
         action
+    }
+
+    fn try_again(&mut self, rendition: Rendition, tries: u32, at: Moment) {
+        let place = self.track(rendition).map(Track::next_place);
+        self.retry = place.map(|place| Retry { rendition, place, tries, at });
+    }
+
+    /// What is tried again, as long as it is what comes next.
+    fn retry(&self) -> Option<Retry> {
+        self.retry.filter(|retry| {
+            self.track(retry.rendition).is_some_and(|track| track.next_place() == retry.place)
+        })
     }
 
     fn fail(&mut self, failure: Failure) {

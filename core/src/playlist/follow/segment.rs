@@ -10,7 +10,8 @@ use crate::time::Moment;
 impl Follower {
     pub(super) fn poll_segment(&mut self, now: Moment) -> Option<Action> {
         // What failed is tried again behind the playlist that is on its way: its addresses are fresher.
-        let is_early = self.retry.is_some_and(|retry| retry.at > now || self.enters || self.asked.is_some());
+        let is_early =
+            self.retry().is_some_and(|retry| retry.at > now || self.enters || self.asked.is_some());
         if self.in_flight.is_some() || !self.is_hungry || is_early || !self.has_begun() {
             return None;
         }
@@ -68,7 +69,7 @@ impl Follower {
     /// Whose segment comes next: of what is to be tried again, else of what has been taken less of. Where that one has nothing, the other
     /// waits for it, so that sound and picture stay together.
     fn turn(&self) -> Option<Rendition> {
-        if let Some(retry) = self.retry {
+        if let Some(retry) = self.retry() {
             return Some(retry.rendition);
         }
         match (&self.main, &self.audio) {
@@ -81,7 +82,7 @@ impl Follower {
     }
 
     pub(super) fn tries(&self, rendition: Rendition) -> u32 {
-        self.retry.filter(|retry| retry.rendition == rendition).map_or(0, |retry| retry.tries)
+        self.retry().filter(|retry| retry.rendition == rendition).map_or(0, |retry| retry.tries)
     }
 }
 

@@ -13,6 +13,8 @@ struct Provider<'a> {
     now: u64,
     playlist: Answers<'a, Result<String, u16>>,
     segment: Answers<'a, Outcome>,
+    /// How often it was woken.
+    wakes: u32,
     /// What was done, each with its second and tenths.
     log: Vec<String>,
 }
@@ -29,6 +31,7 @@ impl<'a> Provider<'a> {
             now: 0,
             playlist: Box::new(playlist),
             segment: Box::new(segment),
+            wakes: 0,
             log: Vec::new(),
         };
         provider.answer(ENTRY);
@@ -78,7 +81,7 @@ impl<'a> Provider<'a> {
                     if next > until {
                         return self;
                     }
-                    self.now = next;
+                    (self.now, self.wakes) = (next, self.wakes + 1);
                     self.follower.handle_timeout(Moment::from_millis(self.now));
                 }
             }
@@ -245,6 +248,35 @@ fn a_segment_is_tried_three_times_within_the_target_duration() {
     provider.run(1_900);
     assert_eq!(provider.log, ["0.0 8", "0.0 9", "0.5 9", "1.0 9", "1.0 10 |"]);
     assert_eq!((provider.follower.counts().retries, provider.follower.counts().skipped), (2, 1));
+}
+
+#[test]
+fn a_segment_that_has_left_the_list_is_not_waited_for() {
+    // It was to be tried again when the list moved on, and became empty.
+    let moves = |now: u64| if now == 0 { list(0, 0..1) } else { list(2, []) };
+    let mut provider = Provider::new(|now, _| Ok(moves(now)), |_, _| Outcome::Refused(404));
+    provider.run(60_000);
+    assert_eq!(provider.segments(), "0 0 Fail(Stalled)");
+    assert!(provider.wakes < 20, "{} times in {} ms", provider.wakes, provider.now);
+}
+
+#[test]
+fn a_target_of_days_keeps_nobody_waiting_for_days() {
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:18446744073709551615\n";
+    let mut provider = Provider::new(|_, _| Ok(text.to_owned()), done);
+    provider.run(10 * 60_000);
+    assert_eq!(provider.segments(), "Fail(Stalled)");
+    assert_eq!(provider.now, 180_000);
+}
+
+#[test]
+fn the_entry_and_the_list_may_be_at_one_address() {
+    let lasting = list(0, 0..3).replace("EXTINF:2", "EXTINF:1.4");
+    let mut provider =
+        Provider::new(move |now, _| if now == 0 { Ok(lasting.clone()) } else { Err(404) }, done);
+    provider.run(60_000);
+    let polls = provider.polls();
+    assert!(polls.contains("2.8 3.3"), "the entry is not asked 0.2 s after the list: {polls}");
 }
 
 #[test]

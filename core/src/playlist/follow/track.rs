@@ -16,6 +16,10 @@ const REMEMBERED: i64 = 64;
 /// Of a list that is older than what we have: after so many halves of the target duration it counts as a beginning, if it goes on.
 const OLDER_HALVES: u32 = 3;
 
+/// A longer target duration, or segment at the end of a list, is not waited for: no live source has any, and a slip of the pen should
+/// not keep us from looking again for a day.
+const MAX_TARGET: Duration = Duration::from_mins(1);
+
 /// One media playlist.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -43,7 +47,12 @@ pub(super) struct Track {
     is_ended: bool,
     /// What comes next does not follow what was taken last.
     has_seam: bool,
+    /// As stated.
     target: Duration,
+    /// The longest of the segments that are listed.
+    longest: Option<Duration>,
+    /// How long all that is listed plays.
+    window: Duration,
     /// Since when it is older than what is on hand, and where it ended then.
     older: Option<(Moment, u64)>,
     /// Media time taken, or passed over.
@@ -77,6 +86,8 @@ impl Track {
             is_ended: false,
             has_seam: false,
             target: Duration::ZERO,
+            longest: None,
+            window: Duration::ZERO,
             older: None,
             taken: Duration::ZERO,
         }
@@ -89,10 +100,10 @@ impl Track {
         self.is_ended = false;
     }
 
-    /// The target duration, or what the segments really take where that is less; zero until there is a playlist.
+    /// The target duration, or what the segments really take where that is less, and at most [`MAX_TARGET`]; zero until there is a
+    /// playlist.
     pub(super) fn target(&self) -> Duration {
-        let longest = self.segments.iter().map(|segment| segment.duration).max();
-        longest.unwrap_or(self.target).min(self.target)
+        self.longest.unwrap_or(self.target).min(self.target).min(MAX_TARGET)
     }
 
     /// The target duration as stated.
@@ -102,7 +113,7 @@ impl Track {
 
     /// How long all that is listed plays.
     pub(super) fn window(&self) -> Duration {
-        self.segments.iter().rev().take(self.listed).map(|segment| segment.duration).sum()
+        self.window
     }
 
     /// Whether there has been a playlist.
@@ -118,6 +129,11 @@ impl Track {
     /// The media sequence number of the segment that is taken next.
     pub(super) fn next_sequence(&self) -> u64 {
         self.sequence.wrapping_add_signed(self.next - self.base)
+    }
+
+    /// The place of the segment that is taken next.
+    pub(super) fn next_place(&self) -> i64 {
+        self.next
     }
 
     fn end(&self) -> i64 {
@@ -185,9 +201,9 @@ impl Track {
         self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
     }
 
-    /// How long the last segment plays, or the target duration if that is less.
+    /// How long the last segment plays, or the target duration if that is less, and at most [`MAX_TARGET`].
     fn last(&self) -> Duration {
-        self.segments.back().map_or(self.target, |segment| segment.duration).min(self.target)
+        self.segments.back().map_or(self.target, |segment| segment.duration).min(self.target).min(MAX_TARGET)
     }
 
     /// A version has come that was asked for at `asked_at`. True when something is to be taken that was not known.
@@ -208,6 +224,8 @@ impl Track {
         }
         self.listed = media.segments.len();
         self.target = media.target;
+        self.longest = media.segments.iter().map(|segment| segment.duration).max();
+        self.window = media.duration();
         self.is_ended = media.is_ended;
         let is_new = self.end() > before;
         if is_new {
