@@ -1,5 +1,7 @@
 //! The choice among the variants of a multivariant playlist: the best one that the outputs can carry, and what to take when it is gone.
 
+use std::collections::HashSet;
+
 use url::Url;
 
 use super::model::{Multivariant, Rendition, Variant};
@@ -14,7 +16,7 @@ pub struct Rung {
 }
 
 /// The variants worth playing, the best one first; `None` where there is none. Those with a picture come before those without. Within `cap`
-/// bits a second the highest bandwidth is the best; beyond it the lowest.
+/// bits a second the highest bandwidth is the best; beyond it the lowest. Each address is there once.
 pub fn ladder(list: &Multivariant, cap: Option<u64>) -> Option<Vec<Rung>> {
     let cap = cap.unwrap_or(u64::MAX);
     let mut rungs: Vec<Rung> = list
@@ -27,6 +29,9 @@ pub fn ladder(list: &Multivariant, cap: Option<u64>) -> Option<Vec<Rung>> {
         let rank = if variant.bandwidth > cap { variant.bandwidth } else { u64::MAX - variant.bandwidth };
         (!has_picture(variant), variant.bandwidth > cap, rank)
     });
+    // An address that failed is not tried again under another bandwidth.
+    let mut addresses = HashSet::new();
+    rungs.retain(|rung| addresses.insert(rung.variant.url.clone()));
     (!rungs.is_empty()).then_some(rungs)
 }
 
@@ -100,6 +105,12 @@ mod tests {
     fn a_cap_is_kept_to_as_long_as_anything_is_below_it() {
         assert_eq!(choose(LIST, Some(3_000_000)), ["/middle", "/low", "/high", "/audio"]);
         assert_eq!(choose(LIST, Some(1)), ["/low", "/middle", "/high", "/audio"]);
+    }
+
+    #[test]
+    fn an_address_that_is_listed_again_is_one_variant() {
+        let again = "#EXT-X-STREAM-INF:BANDWIDTH=4000000\nhigh\n#EXT-X-STREAM-INF:BANDWIDTH=10\nmiddle\n";
+        assert_eq!(choose(&format!("{LIST}{again}"), None), ["/high", "/middle", "/low", "/audio"]);
     }
 
     #[test]
