@@ -1,27 +1,37 @@
 //! AES-128 in CBC mode with PKCS #7 padding (RFC 8216, 5.2), block by block as the bytes come.
 
 use aes::Aes128;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use cbc::Decryptor;
 use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
 
 const BLOCK: usize = 16;
+
+/// The longest picture in front of what is encrypted; those that disguise have 70 bytes to a few thousand.
+const MAX_PICTURE: usize = 64 << 10;
 
 /// Decrypts one segment.
 pub(super) struct Decrypt {
     cipher: Decryptor<Aes128>,
     /// What has come and is not decrypted yet: the last block may be padding.
     held: BytesMut,
+    /// There may be a picture in front, which is not encrypted.
+    is_front: bool,
 }
 
 impl Decrypt {
     pub(super) fn new(key: &[u8; 16], iv: &[u8; 16]) -> Self {
-        Self { cipher: Decryptor::new(key.into(), iv.into()), held: BytesMut::new() }
+        Self { cipher: Decryptor::new(key.into(), iv.into()), held: BytesMut::new(), is_front: true }
     }
 
     /// Decrypts as much of what has come as cannot be padding.
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
         self.held.extend_from_slice(bytes);
+        if self.is_front {
+            let Some(length) = picture(&self.held) else { return };
+            self.held.advance(length);
+            self.is_front = false;
+        }
         let whole = self.held.len().saturating_sub(1) / BLOCK * BLOCK;
         let blocks = self.held.split_to(whole);
         self.blocks(blocks, out);
@@ -53,6 +63,25 @@ impl Decrypt {
     }
 }
 
+/// How long the PNG is that begins here; 0 where none does, and `None` while that cannot be told.
+fn picture(bytes: &[u8]) -> Option<usize> {
+    const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1A\n";
+    if !bytes.starts_with(SIGNATURE) {
+        return if SIGNATURE.starts_with(bytes) { None } else { Some(0) };
+    }
+    // Chunks: the length of the data, a type, the data, a check sum (PNG, 5.3).
+    let mut at = SIGNATURE.len();
+    while at < MAX_PICTURE {
+        let (length, rest) = bytes.get(at..)?.split_first_chunk()?;
+        let data = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        at = at.saturating_add(data).saturating_add(12);
+        if rest.get(..4)? == b"IEND" {
+            return (bytes.len() >= at).then_some(at);
+        }
+    }
+    Some(0)
+}
+
 #[cfg(test)]
 mod tests {
     use cbc::cipher::BlockModeEncrypt;
@@ -82,6 +111,24 @@ mod tests {
                 assert_eq!(out, text);
             }
         }
+    }
+
+    #[test]
+    fn a_picture_in_front_is_taken_off() {
+        let chunk = |kind: &[u8], data: &[u8]| {
+            [&u32::try_from(data.len()).unwrap().to_be_bytes(), kind, data, &[1, 2, 3, 4]].concat()
+        };
+        let png = [&b"\x89PNG\r\n\x1A\n"[..], &chunk(b"IHDR", &[5; 13]), &chunk(b"IEND", &[])].concat();
+        let secret = [png, encrypt(&[3; 100], &[7; 16], &[9; 16])].concat();
+        for size in [1, 7, 40, 4096] {
+            let (mut decrypt, mut out) = (Decrypt::new(&[7; 16], &[9; 16]), BytesMut::new());
+            secret.chunks(size).for_each(|piece| decrypt.push(piece, &mut out));
+            assert!(decrypt.finish(&mut out), "by {size}");
+            assert_eq!(&out[..], [3; 100]);
+        }
+        let endless = [&b"\x89PNG\r\n\x1A\n"[..], &chunk(b"IDAT", &[0; 2 * MAX_PICTURE])].concat();
+        assert_eq!(picture(&endless), Some(0), "no more than that is waited for");
+        assert_eq!(picture(&endless[..40]), Some(0));
     }
 
     #[test]

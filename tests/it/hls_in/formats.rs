@@ -146,13 +146,22 @@ async fn segments_that_are_disguised_as_pictures() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn disguised_segments_that_are_encrypted_too() {
-    // What is encrypted is what was disguised: its origin puts the picture in front of it.
-    plays(
-        hls()
-            .segment_type("image/png")
-            .encryption(Encryption::Aes128 { iv: Iv::Explicit, rotate_every: None }),
-    )
-    .await;
+    for iv in [Iv::Explicit, Iv::Implied] {
+        let encryption = Encryption::Aes128 { iv, rotate_every: Some(3) };
+        let mut show = Show::begin(hls().fault(.., Fault::Png).encryption(encryption)).await;
+        show.watch(5).await;
+        assert_eq!(show.relay.status("one").await["bytes_skipped"], 0, "{iv:?}");
+        show.end(3 * SECOND).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fragmented_mp4_that_is_encrypted() {
+    for iv in [Iv::Explicit, Iv::Implied] {
+        let encryption = Encryption::Aes128 { iv, rotate_every: Some(3) };
+        let (report, _) = plays(hls().container(Container::Fmp4).encryption(encryption)).await;
+        assert_eq!(report.streams.len(), 2, "{iv:?}: {report:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
