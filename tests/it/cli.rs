@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forebay_testkit::client::{self, Ended, Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
-use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::origin::{Behaviour, Hls, Origin};
 use forebay_testkit::ts::{Checker, Limits, PACKET_SIZE, demux, runs};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -90,6 +90,26 @@ mod check {
         let finished = Setup::with_config("").arg("check").arg("gone.toml").run().await;
         assert_eq!(finished.status.code(), Some(1));
         assert!(finished.log.starts_with("gone.toml: no such file"), "{}", finished.log);
+    }
+}
+
+mod probe {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tells_what_an_hls_source_sends() {
+        let origin = Origin::start().await;
+        let broadcast = Hls::live(Clip::get(Kind::H264Aac)).segment(SECOND).mount(&origin, "/live");
+        let setup = Setup::with_config("").arg("probe").arg("--seconds").arg("2").arg(broadcast.url());
+        let finished = setup.run().await;
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        for piece in ["MPEG-TS, 188 bytes a packet", "0 continuity errors", "H.264", "AAC"] {
+            assert!(finished.output.contains(piece), "{piece}: {}", finished.output);
+        }
+        broadcast.change(|hls| hls.playlist_status(Some(403)));
+        let finished = Setup::with_config("").arg("probe").arg(broadcast.url()).run().await;
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        assert!(finished.log.contains("403"), "{finished:?}");
     }
 }
 
