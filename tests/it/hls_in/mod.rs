@@ -2,6 +2,7 @@
 
 mod access;
 mod anomalies;
+mod crowd;
 mod failover;
 mod formats;
 
