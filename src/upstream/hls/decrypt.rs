@@ -126,7 +126,7 @@ mod tests {
             assert!(decrypt.finish(&mut out), "by {size}");
             assert_eq!(&out[..], [3; 100]);
         }
-        let endless = [&b"\x89PNG\r\n\x1A\n"[..], &chunk(b"IDAT", &[0; 2 * MAX_PICTURE])].concat();
+        let endless = [&b"\x89PNG\r\n\x1A\n"[..], &chunk(b"IDAT", &vec![0; 2 * MAX_PICTURE])].concat();
         assert_eq!(picture(&endless), Some(0), "no more than that is waited for");
         assert_eq!(picture(&endless[..40]), Some(0));
     }
