@@ -61,7 +61,7 @@ pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
                     follower.handle_segment(now, outcome(step.control));
                 }
                 Some(Action::End | Action::Fail(_)) => {
-                    assert!(follower.poll_action(now).is_none(), "behind the end there is nothing");
+                    assert!(follower.poll_action(now).is_none() && follower.poll_timeout().is_none());
                     return;
                 }
                 None => {
@@ -72,7 +72,15 @@ pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
                 }
             }
         }
-        assert!(follower.poll_action(now).is_none_or(|next| matches!(next, Action::FetchSegment(_))));
+        match follower.poll_action(now) {
+            None | Some(Action::FetchSegment(_)) => {}
+            Some(Action::FetchPlaylist { .. }) => panic!("it asks for two playlists at once"),
+            // A list that is complete ends, and a key that is not to be had fails, whatever is on its way.
+            Some(Action::End | Action::Fail(_)) => {
+                assert!(follower.poll_action(now).is_none() && follower.poll_timeout().is_none());
+                return;
+            }
+        }
         follower.handle_segment(now, outcome(step.control));
     }
 }

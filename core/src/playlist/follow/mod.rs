@@ -324,8 +324,11 @@ impl Follower {
         }
     }
 
-    /// When [`Follower::handle_timeout`] is to be called, and [`Follower::poll_action`] after it.
+    /// When [`Follower::handle_timeout`] is to be called, and [`Follower::poll_action`] after it. Never, when it is over.
     pub fn poll_timeout(&self) -> Option<Moment> {
+        if matches!(self.phase, Phase::Over) {
+            return None;
+        }
         // It waits for a playlist that is on its way, or about to be.
         let is_free = self.in_flight.is_none() && self.is_hungry && !self.enters && self.asked.is_none();
         let retry = self.retry().filter(|_| is_free).map(|retry| retry.at);
