@@ -53,13 +53,11 @@ impl Show {
 
     /// The first source is no more.
     fn kill(&self) {
-        match &self.broadcast {
-            Some(broadcast) => broadcast.change(|hls| hls.playlist_status(Some(404))),
-            None => {
-                self.origin.serve("/a.ts", Behaviour::status(404, "text/plain", "gone"));
-                self.origin.kill("/a.ts");
-            }
+        if let Some(broadcast) = &self.broadcast {
+            return broadcast.change(|hls| hls.playlist_status(Some(404)));
         }
+        self.origin.serve("/a.ts", Behaviour::status(404, "text/plain", "gone"));
+        self.origin.kill("/a.ts");
     }
 
     async fn wait_second(&self) {
