@@ -202,7 +202,8 @@ impl Segmenter {
     fn is_due(&self, ticks: i64, gop: i64) -> bool {
         if self.is_hasty {
             let shortest = if self.segments.len() < FEWEST { SHORTEST_FIRST } else { SHORTEST };
-            return ticks >= duration_to_ticks(shortest);
+            // Where less is wanted, less is enough.
+            return ticks >= duration_to_ticks(shortest.min(self.settings.segment));
         }
         let is_nearest = ticks + gop / 2 >= duration_to_ticks(self.settings.segment);
         // A half more than the target would round up.

@@ -13,7 +13,7 @@ const VERSION: usize = 3;
 /// What a playlist says of a channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Listing<'a> {
-    /// What no segment is longer than, in seconds, rounded.
+    /// What no segment should be longer than, in seconds, rounded: see [`Segmenter::fix_target_duration`](crate::segmenter::Segmenter::fix_target_duration).
     pub target_duration: u64,
     /// How many discontinuities lie before the first segment.
     pub discontinuity_sequence: u64,

@@ -102,6 +102,13 @@ fn in_haste_every_group_of_pictures_is_a_segment() {
     segmenter.set_hasty(true);
     play(&mut segmenter, 0, 4000, 500);
     assert_eq!(durations(&segmenter), [500, 500, 1000, 1000, 1000]);
+    let mut of_short_ones = Segmenter::new(
+        Settings { segment: Duration::from_millis(500), ..settings(1, 32) },
+        Numbers::default(),
+    );
+    of_short_ones.set_hasty(true);
+    play(&mut of_short_ones, 0, 3000, 500);
+    assert_eq!(durations(&of_short_ones), [500; 6], "haste makes none longer");
     segmenter.set_hasty(false);
     play(&mut segmenter, 4500, 12_000, 500);
     assert_eq!(durations(&segmenter)[5..], [4000, 4000]);
