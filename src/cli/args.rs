@@ -134,6 +134,7 @@ impl Probe {
     pub fn source(&self) -> Source {
         Source {
             url: self.url.clone(),
+            provider: None,
             user_agent: self.user_agent.clone(),
             max_bitrate: None,
             headers: self.headers.clone(),

@@ -1,10 +1,11 @@
 //! What a channel is: its names, its policy and its ordered sources.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{ChannelId, SourceUrl};
+use super::{ChannelId, ProviderId, SourceUrl, UrlPattern};
 
 /// One configured channel. A reload compares the old with the new one: equal channels keep their viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,12 @@ pub struct Channel {
     pub tvg_id: Option<String>,
     /// The programme number to take from a stream which carries several, from 1; the first one if absent.
     pub program: Option<u16>,
+    /// Whose viewers come first where the connections of a provider are short: the higher one's; -1000 to 1000.
+    pub priority: i32,
     /// How long to wait for what.
     pub policy: Policy,
+    /// Addresses to which providers redirect when they show a notice instead of the channel; at most 32.
+    pub slate_urls: Arc<[UrlPattern]>,
     /// Where it comes from, the preferred source first; never empty.
     pub sources: Vec<Source>,
 }
@@ -54,6 +59,15 @@ pub struct Policy {
     pub timeshift: Option<Duration>,
     /// The most bytes that may take; 16 MiB to 4096 GiB.
     pub timeshift_bytes: u64,
+    /// With another source beside it, how long the first may take to deliver before the next is opened too; 100 ms to 1 minute, never if
+    /// absent.
+    pub hedge: Option<Duration>,
+    /// How long a preferred source must be healthy in a background probe until the channel returns to it; 1 second to 1 hour, never if absent.
+    pub return_after: Option<Duration>,
+    /// Whether the connection of a viewer by TS is kept alive while there is nothing to show.
+    pub keep_alive: bool,
+    /// Whether the built-in slate is shown while there is nothing else.
+    pub slate: bool,
     /// How the channel becomes HLS.
     pub hls: Hls,
 }
@@ -113,6 +127,12 @@ impl Default for Policy {
             timeshift: None,
             // Nine hours at 8 Mbit/s.
             timeshift_bytes: 32 << 30,
+            // Most sources deliver within a second; those that do not would cost the viewer more than a connection costs the provider.
+            hedge: Some(Duration::from_millis(1_500)),
+            // Several segments and key frames, and longer than a source that flaps stays up.
+            return_after: Some(Duration::from_secs(30)),
+            keep_alive: true,
+            slate: false,
             hls: Hls::default(),
         }
     }
@@ -123,7 +143,9 @@ impl Default for Policy {
 pub struct Source {
     /// Where it is.
     pub url: SourceUrl,
-    /// The `User-Agent` to send; Forebay's own if absent.
+    /// Whose account its connections count against; nobody's if absent.
+    pub provider: Option<ProviderId>,
+    /// The `User-Agent` to send, its own or its provider's; Forebay's if absent.
     pub user_agent: Option<String>,
     /// Of a multivariant HLS playlist: the most bits a second that the variant should have; no limit if absent.
     pub max_bitrate: Option<u64>,

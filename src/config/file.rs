@@ -16,6 +16,8 @@ pub(super) type Text = Option<Spanned<String>>;
 pub(super) type Number = Option<Spanned<i64>>;
 /// A duration whose range is checked later.
 pub(super) type Time = Option<Spanned<TypedDuration>>;
+/// A list of patterns that are checked later.
+pub(super) type Patterns = Option<Spanned<Vec<Spanned<String>>>>;
 
 /// The whole file.
 #[derive(Default, serde::Deserialize)]
@@ -29,6 +31,8 @@ pub(super) struct File {
     pub(super) stream: Table<StreamFile>,
     /// How channels become HLS.
     pub(super) hls: Table<HlsFile>,
+    /// Accounts with a limit of connections.
+    pub(super) providers: Vec<Spanned<Table<ProviderFile>>>,
     /// The channels, in the order of lists.
     pub(super) channels: Vec<Spanned<Table<ChannelFile>>>,
 }
@@ -43,6 +47,8 @@ pub(super) struct ServerFile {
     pub(super) public_url: Text,
     /// Addresses and networks whose `Forwarded` headers are believed.
     pub(super) trusted_proxies: Vec<Spanned<String>>,
+    /// Addresses and networks from which something may be changed.
+    pub(super) admin_from: Option<Vec<Spanned<String>>>,
     /// How long open responses may go on after the first signal to stop.
     pub(super) shutdown_grace: Time,
     /// Connections at a time.
@@ -119,6 +125,12 @@ pub(super) struct StreamFile {
     pub(super) max_viewers: Number,
     pub(super) timeshift: Time,
     pub(super) timeshift_bytes: Option<Spanned<TypedSize>>,
+    pub(super) hedge: Time,
+    pub(super) return_after: Time,
+    pub(super) keep_alive: Option<bool>,
+    pub(super) slate: Option<bool>,
+    /// See [`Channel::slate_urls`](super::Channel::slate_urls).
+    pub(super) slate_urls: Patterns,
 }
 
 /// `[hls]`
@@ -133,6 +145,22 @@ pub(super) struct HlsFile {
     pub(super) max_bytes: Option<Spanned<TypedSize>>,
     /// A folder to keep things in.
     pub(super) dir: Text,
+}
+
+/// `[[providers]]`
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ProviderFile {
+    /// Its name in sources.
+    pub(super) id: Text,
+    /// How many connections it allows at a time.
+    pub(super) max_connections: Number,
+    /// The `User-Agent` of its sources.
+    pub(super) user_agent: Text,
+    /// How long after the end of a connection it is still counted.
+    pub(super) settle: Time,
+    /// How many sources are probed at a time.
+    pub(super) max_probes: Number,
 }
 
 /// `[[channels]]`. The keys of [`StreamFile`] are repeated: flattening would lose the places and let unknown keys pass.
@@ -153,6 +181,8 @@ pub(super) struct ChannelFile {
     pub(super) tvg_id: Text,
     /// The programme to take from a stream of several.
     pub(super) program: Number,
+    /// Whose viewers come first where connections are short.
+    pub(super) priority: Number,
     /// Where it comes from, the preferred source first.
     pub(super) sources: Option<Spanned<Vec<Spanned<SourceFile>>>>,
     idle_timeout: Time,
@@ -166,6 +196,11 @@ pub(super) struct ChannelFile {
     max_viewers: Number,
     timeshift: Time,
     timeshift_bytes: Option<Spanned<TypedSize>>,
+    hedge: Time,
+    return_after: Time,
+    keep_alive: Option<bool>,
+    slate: Option<bool>,
+    slate_urls: Patterns,
 }
 
 impl ChannelFile {
@@ -183,6 +218,11 @@ impl ChannelFile {
             max_viewers: self.max_viewers.clone(),
             timeshift: self.timeshift.clone(),
             timeshift_bytes: self.timeshift_bytes.clone(),
+            hedge: self.hedge.clone(),
+            return_after: self.return_after.clone(),
+            keep_alive: self.keep_alive,
+            slate: self.slate,
+            slate_urls: self.slate_urls.clone(),
         }
     }
 }
@@ -195,12 +235,15 @@ pub(super) enum SourceFile {
     Table(SourceTable),
 }
 
-/// `{ url = "http://…", headers = { … }, user_agent = "…", max_bitrate = "…" }`
+/// `{ url = "http://…", provider = "…", headers = { … }, user_agent = "…", max_bitrate = "…" }`
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SourceTable {
     /// Where it is.
     pub(super) url: Spanned<String>,
+    /// Whose connection it is.
+    #[serde(default)]
+    pub(super) provider: Text,
     /// Request headers to add.
     #[serde(default)]
     pub(super) headers: BTreeMap<Spanned<String>, Spanned<String>>,

@@ -50,16 +50,7 @@ impl FromStr for ChannelId {
     type Err = ChannelIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() {
-            return Err(ChannelIdError::Empty);
-        }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if let Some(found) = text.chars().find(|&c| !allowed(c)) {
-            return Err(ChannelIdError::Character(found));
-        }
-        if text.len() > Self::MAX_LEN {
-            return Err(ChannelIdError::TooLong);
-        }
+        check_characters(text)?;
         if matches!(text, "." | "..") {
             return Err(ChannelIdError::Dots);
         }
@@ -73,6 +64,21 @@ impl FromStr for ChannelId {
         }
         Ok(Self(text.into()))
     }
+}
+
+/// What the ids of channels and of providers have in common: how long they are, and of which characters.
+pub(super) fn check_characters(text: &str) -> Result<(), ChannelIdError> {
+    if text.is_empty() {
+        return Err(ChannelIdError::Empty);
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if let Some(found) = text.chars().find(|&c| !allowed(c)) {
+        return Err(ChannelIdError::Character(found));
+    }
+    if text.len() > ChannelId::MAX_LEN {
+        return Err(ChannelIdError::TooLong);
+    }
+    Ok(())
 }
 
 impl fmt::Display for ChannelId {

@@ -10,15 +10,17 @@ mod file;
 pub(crate) mod header;
 mod id;
 pub(crate) mod nearest;
+mod provider;
 mod resolve;
 mod source_url;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod units;
+mod url_pattern;
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +32,10 @@ pub use channel::{Channel, Hls, Policy, Source};
 pub(crate) use error::reason;
 pub use error::{Error, Fault, Place};
 pub use id::{ChannelId, ChannelIdError};
+pub use provider::{Provider, ProviderId};
 pub use source_url::{SourceKind, SourceUrl, SourceUrlError};
 pub use tls::{Acme, Identity, Tls};
+pub use url_pattern::{UrlPattern, UrlPatternError};
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub struct Config {
     pub log: Log,
     /// A folder of our own, for what concerns HLS: absolute, or relative to the working directory as `path` is.
     pub hls_dir: PathBuf,
+    /// Accounts with a limit of connections, in the order of the file; ids are unique.
+    pub providers: Vec<Provider>,
     /// The channels in the order of the file; ids and numbers are unique.
     pub channels: Vec<Arc<Channel>>,
 }
@@ -58,6 +64,8 @@ pub struct Server {
     pub public_url: Option<Url>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Where requests that change something may come from.
+    pub admin_from: Vec<IpNet>,
     /// How long open responses may go on after the first signal to stop; 100 ms to 5 minutes.
     pub shutdown_grace: Duration,
     /// Connections at a time, from 1; further ones are told to come back later.
@@ -116,6 +124,8 @@ impl Default for Server {
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
             public_url: None,
             trusted_proxies: Vec::new(),
+            // This machine: there are no users yet who could be told apart.
+            admin_from: vec![loopback(Ipv4Addr::LOCALHOST, 8), loopback(Ipv6Addr::LOCALHOST, 128)],
             // Well under the 10 s in which `docker stop` loses patience.
             shutdown_grace: Duration::from_secs(5),
             // More than the file descriptors that most systems give a process, which is the limit then.
@@ -126,6 +136,10 @@ impl Default for Server {
             tls: None,
         }
     }
+}
+
+fn loopback(address: impl Into<IpAddr>, bits: u8) -> IpNet {
+    IpNet::new_assert(address.into(), bits).trunc()
 }
 
 impl Default for Log {
@@ -169,6 +183,15 @@ impl Config {
         }
         let numbers: HashMap<u32, &ChannelId> =
             self.channels.iter().filter_map(|channel| Some((channel.number?, &channel.id))).collect();
+        let used: HashSet<&ProviderId> = self
+            .channels
+            .iter()
+            .flat_map(|channel| &channel.sources)
+            .filter_map(|source| source.provider.as_ref())
+            .collect();
+        for provider in self.providers.iter().filter(|provider| !used.contains(&provider.id)) {
+            warnings.push(format!("provider \"{}\": no source uses it", provider.id));
+        }
         for channel in &self.channels {
             let id = &channel.id;
             let number = id.as_str().parse::<u32>().ok();
@@ -180,6 +203,12 @@ impl Config {
             }
             if channel.policy.connect_timeout > channel.policy.start_timeout {
                 warnings.push(format!("channel \"{id}\": connect_timeout is longer than start_timeout"));
+            }
+            let has_http = channel.sources.iter().any(|source| source.url.kind() == SourceKind::Http);
+            if !channel.slate_urls.is_empty() && !has_http {
+                warnings.push(format!(
+                    "channel \"{id}\": none of its sources is http, so its slate_urls have no use"
+                ));
             }
             for (at, source) in channel.sources.iter().enumerate() {
                 if let Some(first) = channel.sources[..at].iter().position(|other| other == source) {
@@ -193,6 +222,14 @@ impl Config {
                 if head && source.url.kind() != SourceKind::Http {
                     warnings.push(format!(
                         "channel \"{id}\": source {} is not http, so its headers and user_agent have no use",
+                        at + 1
+                    ));
+                }
+                if let Some(provider) =
+                    source.provider.as_ref().filter(|_| source.url.kind() != SourceKind::Http)
+                {
+                    warnings.push(format!(
+                        "channel \"{id}\": source {} is not http, and yet counts as a connection to provider \"{provider}\"",
                         at + 1
                     ));
                 }

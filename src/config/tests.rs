@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 
+mod providers;
 mod tls;
 mod wrong;
 
@@ -18,6 +19,7 @@ const GOOD: &str = r#"
 listen = "127.0.0.1:1234"
 public_url = "https://tv.example/forebay"
 trusted_proxies = ["127.0.0.1", "10.1.2.3/8", "::1"]
+admin_from = ["192.168.1.0/24", "::1"]
 shutdown_grace = "1m"
 max_connections = 5000
 max_viewers_per_address = 4
@@ -33,6 +35,8 @@ file_keep = 3
 [stream]
 idle_timeout = "1h 30m"
 buffer_bytes = "16MB"
+hedge = "off"
+slate_urls = ["*/limit*hunter2"]
 
 [hls]
 segment = "2s"
@@ -67,18 +71,26 @@ viewer_timeout = "11s"
 max_viewers = 12
 timeshift = "2h"
 timeshift_bytes = "100 GiB"
+hedge = "3s"
+return_after = "1m"
+keep_alive = false
+slate = true
+slate_urls = []
+priority = -5
 sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s" }]
 "#;
 
 #[test]
 fn a_good_file_means_what_it_says() {
     let config = Config::parse(GOOD, Path::new("/etc/forebay/channels.toml")).unwrap();
-    let Config { path, server, log, hls_dir, channels } = &config;
+    let Config { path, server, log, hls_dir, providers: _, channels } = &config;
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
     assert_eq!(server.public_url.as_ref().unwrap().as_str(), "https://tv.example/forebay/");
     let proxies: Vec<_> = server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]);
+    let admins: Vec<_> = server.admin_from.iter().map(ToString::to_string).collect();
+    assert_eq!(admins, ["192.168.1.0/24", "::1/128"]);
     assert_eq!(server.shutdown_grace, Duration::from_mins(1));
     assert_eq!((server.max_connections, server.max_viewers_per_address), (5000, Some(4)));
     assert_eq!((server.max_bandwidth, server.delivery), (Some(900_000_000), Delivery::Copy));
@@ -93,7 +105,10 @@ fn a_good_file_means_what_it_says() {
     let [one, two] = &channels[..] else { panic!("{channels:?}") };
     assert_eq!((one.id.as_str(), &*one.name, one.number), ("one", "one", None));
     let idle_timeout = Duration::from_mins(90);
-    assert_eq!(one.policy, Policy { idle_timeout, buffer_bytes: 16_000_000, hls, ..Policy::default() });
+    let buffer_bytes = 16_000_000;
+    assert_eq!(one.policy, Policy { idle_timeout, buffer_bytes, hedge: None, hls, ..Policy::default() });
+    assert_eq!((one.priority, one.slate_urls.len()), (0, 1));
+    assert!(one.slate_urls[0].matches("http://h/limit?token=hunter2"));
     let source = &one.sources[0];
     assert_eq!(source.user_agent.as_deref(), Some("VLC/3"));
     let headers: Vec<_> =
@@ -117,9 +132,14 @@ fn a_good_file_means_what_it_says() {
         max_viewers: Some(12),
         timeshift: Some(Duration::from_hours(2)),
         timeshift_bytes: 100 << 30,
+        hedge: Some(secs(3)),
+        return_after: Some(secs(60)),
+        keep_alive: false,
+        slate: true,
         hls,
     };
     assert_eq!(two.policy, policy);
+    assert_eq!((two.priority, two.slate_urls.len()), (-5, 0));
     let kinds: Vec<_> = two.sources.iter().map(|source| source.url.kind()).collect();
     assert_eq!(kinds, [SourceKind::TestCard, SourceKind::Http]);
     let caps: Vec<_> = two.sources.iter().map(|source| source.max_bitrate).collect();
@@ -132,7 +152,8 @@ fn an_empty_file_is_all_defaults() {
     let config = parse("").unwrap();
     let (server, log) = (Server::default(), Log::default());
     let hls_dir = "hls_cache".into();
-    assert_eq!(config, Config { path: "channels.toml".into(), server, log, hls_dir, channels: Vec::new() });
+    let (providers, channels) = (Vec::new(), Vec::new());
+    assert_eq!(config, Config { path: "channels.toml".into(), server, log, hls_dir, providers, channels });
 }
 
 #[test]
@@ -239,6 +260,7 @@ fn every_key_is_in_the_documentation() {
         ("### An authority", "[server.tls.acme]\nzzzzzz = 1"),
         ("## `[log]`", "[log]\nzzzzzz = 1"),
         ("## `[stream]`", "[stream]\nzzzzzz = 1"),
+        ("## `[[providers]]`", "[[providers]]\nzzzzzz = 1"),
         ("### A source", "[[channels]]\nsources = [{ zzzzzz = 1 }]"),
     ] {
         let section = docs.split_once(heading).unwrap().1.split("\n## ").next().unwrap();

@@ -24,6 +24,14 @@ impl TypedDuration {
             .map_err(|_| format!("\"{text}\" is not a duration such as \"500ms\", \"30s\" or \"5m\""))?;
         check(value, limits, |value| humantime::format_duration(*value))
     }
+
+    /// As [`within`](Self::within), where `"off"` stands for none.
+    pub(super) fn within_or_off(&self, limits: &Limits<Duration>) -> Result<Option<Duration>, String> {
+        match &*self.0 {
+            "off" => Ok(None),
+            _ => self.within(limits).map(Some).map_err(|error| format!("{error}, or \"off\"")),
+        }
+    }
 }
 
 impl TypedSize {

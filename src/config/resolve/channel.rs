@@ -1,17 +1,15 @@
 //! `[stream]` and `[[channels]]`.
 
 use std::collections::HashMap;
-use std::hash::Hash;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::error::Place;
-use super::super::file::{ChannelFile, StreamFile, Table, TypedSize};
+use super::super::file::{ChannelFile, Patterns, StreamFile, Table, TypedSize};
 use super::super::units::{Limits, limits_ms};
-use super::super::{Channel, ChannelId, Policy};
+use super::super::{Channel, ChannelId, Policy, SourceKind, UrlPattern};
 use super::{Resolver, parse_http};
 
 // The shortest times let tests run fast; they are of little use on a real network.
@@ -27,6 +25,13 @@ const VIEWER_TIMEOUT: Limits<Duration> = limits_ms(100, 600_000);
 /// Less is what playlists reach back to anyway; more is a recording.
 const TIMESHIFT: Limits<Duration> = limits_ms(60_000, 7 * 86_400_000);
 const TIMESHIFT_BYTES: Limits<u64> = Limits { min: 16 << 20, max: 4 << 40 };
+const HEDGE: Limits<Duration> = limits_ms(100, 60_000);
+/// Less tells nothing of a source's health; after more a source that works might as well be pinned.
+const RETURN_AFTER: Limits<Duration> = limits_ms(1_000, 3_600_000);
+/// Enough to give each channel a rank of its own in lists that people write.
+const PRIORITY: RangeInclusive<i64> = -1000..=1000;
+/// A provider has a handful of notices; each pattern is tried on each redirect.
+const MAX_SLATE_URLS: usize = 32;
 
 impl Resolver<'_> {
     /// What `typed` says, over what `defaults` say.
@@ -74,6 +79,15 @@ impl Resolver<'_> {
                     bytes.within(&TIMESHIFT_BYTES)
                 })
                 .unwrap_or(defaults.timeshift_bytes),
+            hedge: self.duration_or_off("hedge", &typed.hedge, &HEDGE, defaults.hedge),
+            return_after: self.duration_or_off(
+                "return_after",
+                &typed.return_after,
+                &RETURN_AFTER,
+                defaults.return_after,
+            ),
+            keep_alive: typed.keep_alive.unwrap_or(defaults.keep_alive),
+            slate: typed.slate.unwrap_or(defaults.slate),
             hls: defaults.hls,
         };
         let place = typed.burst.as_ref().or(typed.buffer.as_ref()).map(Spanned::span);
@@ -84,10 +98,28 @@ impl Resolver<'_> {
         policy
     }
 
+    /// The patterns, where the key is there; those that are none are faults and left out.
+    pub(super) fn slate_urls(&mut self, typed: Patterns) -> Option<Arc<[UrlPattern]>> {
+        let typed = typed?;
+        if typed.get_ref().len() > MAX_SLATE_URLS {
+            self.fault(&typed.span(), format!("slate_urls: more than {MAX_SLATE_URLS}"));
+        }
+        let patterns = typed.into_inner();
+        Some(
+            patterns
+                .iter()
+                .filter_map(|typed| {
+                    self.checked("slate_urls", Some(typed), |text| text.parse::<UrlPattern>())
+                })
+                .collect(),
+        )
+    }
+
     pub(super) fn channels(
         &mut self,
         typed: Vec<Spanned<Table<ChannelFile>>>,
         defaults: Policy,
+        slate_urls: &Arc<[UrlPattern]>,
     ) -> Vec<Arc<Channel>> {
         let mut taken = Taken::default();
         typed
@@ -95,7 +127,7 @@ impl Resolver<'_> {
             .filter_map(|typed| {
                 let header = typed.span();
                 let Table(typed) = typed.into_inner();
-                self.channel(typed, &header, defaults, &mut taken).map(Arc::new)
+                self.channel(typed, &header, defaults, slate_urls, &mut taken).map(Arc::new)
             })
             .collect()
     }
@@ -106,13 +138,16 @@ impl Resolver<'_> {
         typed: ChannelFile,
         header: &Range<usize>,
         defaults: Policy,
+        slate_urls: &Arc<[UrlPattern]>,
         taken: &mut Taken,
     ) -> Option<Channel> {
-        let policy = self.policy(&typed.overrides(), defaults);
-        let ChannelFile { id, name, number, group, logo, tvg_id, program, sources, .. } = typed;
+        let overrides = typed.overrides();
+        let policy = self.policy(&overrides, defaults);
+        let ChannelFile { id, name, number, group, logo, tvg_id, program, priority, sources, .. } = typed;
         if id.is_none() {
             self.fault(header, "this channel has no id");
         }
+        let own_slate_urls = self.slate_urls(overrides.slate_urls);
         let sources = self.sources(sources, header, id.as_ref().map(|id| &**id.get_ref()));
         let checked_id = self.checked("id", id.as_ref(), |text| text.parse::<ChannelId>());
         if let (Some(checked), Some(typed)) = (&checked_id, &id) {
@@ -128,26 +163,28 @@ impl Resolver<'_> {
         let tvg_id = self.words("tvg_id", &tvg_id);
         let program = self.number("program", &program, u16::MAX.into());
 
+        let priority = self.number_within("priority", &priority, PRIORITY).unwrap_or_default();
+        // Those of all channels are left out where they have no use, so that a warning is about what was said of this one.
+        let slate_urls = own_slate_urls.unwrap_or_else(|| {
+            let has_http = sources.iter().any(|source| source.url.kind() == SourceKind::Http);
+            if has_http { Arc::clone(slate_urls) } else { Arc::default() }
+        });
+
         let id = checked_id?;
         let name = name.unwrap_or_else(|| id.to_string());
-        Some(Channel { id, name, number: checked_number, group, logo, tvg_id, program, policy, sources })
-    }
-
-    /// Remembers where `value` stands, or says where it was used first.
-    fn unique<T: Hash + Eq>(
-        &mut self,
-        taken: &mut HashMap<T, Range<usize>>,
-        value: T,
-        span: Range<usize>,
-        shown: impl FnOnce(&T) -> String,
-    ) {
-        // The line is counted only for a message: it takes a pass over the text.
-        if let Some(first) = taken.get(&value) {
-            let line = Place::new(self.text, first).line;
-            self.fault(&span, format!("{} is taken: line {line} uses it first", shown(&value)));
-        } else {
-            taken.insert(value, span);
-        }
+        Some(Channel {
+            id,
+            name,
+            number: checked_number,
+            group,
+            logo,
+            tvg_id,
+            program,
+            priority,
+            policy,
+            slate_urls,
+            sources,
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[hls]`.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,11 +12,8 @@ use super::Resolver;
 /// Shorter ones cost more requests than they save time; longer ones than key frames are apart help nobody.
 const SEGMENT: Limits<Duration> = limits_ms(500, 30_000);
 
-/// Playlists of more are slow to read for a set-top box.
-const MAX_WINDOW: u32 = 1000;
-
-/// RFC 8216, section 6.2.2: no fewer than three target durations.
-const MIN_WINDOW: u32 = 3;
+/// No fewer than three target durations (RFC 8216, section 6.2.2); playlists of more are slow to read for a set-top box.
+const WINDOW: RangeInclusive<i64> = 3..=1000;
 
 /// Less does not hold the least window at the bitrate of an HD channel.
 const MAX_BYTES: Limits<u64> = Limits { min: 16 << 20, max: 64 << 30 };
@@ -25,13 +23,9 @@ impl Resolver<'_> {
     pub(super) fn hls(&mut self, typed: HlsFile) -> (Hls, PathBuf) {
         let HlsFile { segment, window, max_bytes, dir } = typed;
         let default = Hls::default();
-        let at_least = |&number: &i64| match u32::try_from(number) {
-            Ok(number) if (MIN_WINDOW..=MAX_WINDOW).contains(&number) => Ok(number),
-            _ => Err(format!("{number} is out of range, expected {MIN_WINDOW} to {MAX_WINDOW}")),
-        };
         let hls = Hls {
             segment: self.duration("segment", &segment, &SEGMENT).unwrap_or(default.segment),
-            window: self.checked("window", window.as_ref(), at_least).unwrap_or(default.window),
+            window: self.number_within("window", &window, WINDOW).unwrap_or(default.window),
             max_bytes: self
                 .checked("max_bytes", max_bytes.as_ref(), |bytes: &TypedSize| bytes.within(&MAX_BYTES))
                 .unwrap_or(default.max_bytes),

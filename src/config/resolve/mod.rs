@@ -2,12 +2,15 @@
 
 mod channel;
 mod hls;
+mod provider;
 mod server;
 mod source;
 mod tls;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::ops::Range;
+use std::hash::Hash;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,21 +20,23 @@ use url::Url;
 use super::error::{Error, Fault, Place};
 use super::file::{File, Number, Text, Time};
 use super::units::Limits;
-use super::{Config, Policy};
+use super::{Config, Policy, ProviderId};
 
 /// Checks a whole file.
 pub(super) fn resolve(file: File, text: &str, path: &Path) -> Result<Config, Error> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let mut resolver = Resolver { text, path, folder, faults: Vec::new() };
+    let mut resolver = Resolver { text, path, folder, user_agents: HashMap::new(), faults: Vec::new() };
     let server = resolver.server(file.server.0);
     let log = resolver.log(file.log.0);
     let (hls, hls_dir) = resolver.hls(file.hls.0);
     let defaults = resolver.policy(&file.stream.0, Policy { hls, ..Policy::default() });
-    let channels = resolver.channels(file.channels, defaults);
+    let providers = resolver.providers(file.providers);
+    let slate_urls = resolver.slate_urls(file.stream.0.slate_urls).unwrap_or_default();
+    let channels = resolver.channels(file.channels, defaults, &slate_urls);
     if !resolver.faults.is_empty() {
         return Err(Error::new(resolver.faults));
     }
-    Ok(Config { path: path.into(), server, log, hls_dir, channels })
+    Ok(Config { path: path.into(), server, log, hls_dir, providers, channels })
 }
 
 /// What checks need and where they leave faults. After a fault they go on with a default, which nobody will see.
@@ -39,6 +44,8 @@ struct Resolver<'a> {
     text: &'a str,
     path: &'a Path,
     folder: &'a Path,
+    /// The providers that there are, each with the `User-Agent` of its sources.
+    user_agents: HashMap<ProviderId, Option<String>>,
     faults: Vec<Fault>,
 }
 
@@ -66,14 +73,51 @@ impl Resolver<'_> {
         self.checked(key, typed.as_ref(), |typed| typed.within(limits))
     }
 
+    /// A duration, or none where `"off"` stands for it; the default if there is neither.
+    fn duration_or_off(
+        &mut self,
+        key: &str,
+        typed: &Time,
+        limits: &Limits<Duration>,
+        default: Option<Duration>,
+    ) -> Option<Duration> {
+        self.checked(key, typed.as_ref(), |typed| typed.within_or_off(limits)).unwrap_or(default)
+    }
+
     /// A number from 1 to the most its type holds, unless `max` says less.
     fn number<T: TryFrom<i64>>(&mut self, key: &str, typed: &Number, max: i64) -> Option<T> {
+        self.number_within(key, typed, 1..=max)
+    }
+
+    /// A number that its type holds and `range` allows.
+    fn number_within<T: TryFrom<i64>>(
+        &mut self,
+        key: &str,
+        typed: &Number,
+        range: RangeInclusive<i64>,
+    ) -> Option<T> {
         self.checked(key, typed.as_ref(), |&number| {
-            T::try_from(number)
-                .ok()
-                .filter(|_| (1..=max).contains(&number))
-                .ok_or_else(|| format!("{number} is out of range, expected 1 to {max}"))
+            T::try_from(number).ok().filter(|_| range.contains(&number)).ok_or_else(|| {
+                format!("{number} is out of range, expected {} to {}", range.start(), range.end())
+            })
         })
+    }
+
+    /// Remembers where `value` stands, or says where it was used first.
+    fn unique<T: Hash + Eq>(
+        &mut self,
+        taken: &mut HashMap<T, Range<usize>>,
+        value: T,
+        span: Range<usize>,
+        shown: impl FnOnce(&T) -> String,
+    ) {
+        // The line is counted only for a message: it takes a pass over the text.
+        if let Some(first) = taken.get(&value) {
+            let line = Place::new(self.text, first).line;
+            self.fault(&span, format!("{} is taken: line {line} uses it first", shown(&value)));
+        } else {
+            taken.insert(value, span);
+        }
     }
 
     /// A text for people: one line, neither empty nor endless, so that it fits into every list we write.

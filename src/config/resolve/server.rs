@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
+use toml::Spanned;
 use url::Url;
 
 use super::super::file::{LogFile, ServerFile};
@@ -30,6 +31,7 @@ impl Resolver<'_> {
             listen,
             public_url,
             trusted_proxies,
+            admin_from,
             shutdown_grace,
             max_connections,
             max_viewers_per_address,
@@ -43,10 +45,9 @@ impl Resolver<'_> {
                 .checked("listen", listen.as_ref(), |text| parse_listen(text))
                 .unwrap_or(default.listen),
             public_url: self.checked("public_url", public_url.as_ref(), |text| parse_public_url(text)),
-            trusted_proxies: trusted_proxies
-                .iter()
-                .filter_map(|typed| self.checked("trusted_proxies", Some(typed), |text| parse_network(text)))
-                .collect(),
+            trusted_proxies: self.networks("trusted_proxies", &trusted_proxies),
+            admin_from: admin_from
+                .map_or(default.admin_from, |admin_from| self.networks("admin_from", &admin_from)),
             shutdown_grace: self
                 .duration("shutdown_grace", &shutdown_grace, &SHUTDOWN_GRACE)
                 .unwrap_or(default.shutdown_grace),
@@ -65,6 +66,10 @@ impl Resolver<'_> {
                 .unwrap_or(default.delivery),
             tls: self.tls(tls),
         }
+    }
+
+    fn networks(&mut self, key: &str, typed: &[Spanned<String>]) -> Vec<IpNet> {
+        typed.iter().filter_map(|typed| self.checked(key, Some(typed), |text| parse_network(text))).collect()
     }
 
     pub(super) fn log(&mut self, typed: LogFile) -> Log {

@@ -9,7 +9,7 @@ use super::super::error::reason;
 use super::super::file::{SourceFile, SourceTable};
 use super::super::header::{parse_name, parse_user_agent, parse_value};
 use super::super::units::parse_bandwidth;
-use super::super::{Source, SourceUrl};
+use super::super::{Source, SourceKind, SourceUrl};
 use super::Resolver;
 
 /// Longer than any real list of ways to get one channel; failover would hardly come round.
@@ -43,9 +43,9 @@ impl Resolver<'_> {
         match typed.into_inner() {
             SourceFile::Url(url) => {
                 let url = self.source_url(&Spanned::new(span, url))?;
-                Some(Source { url, user_agent: None, max_bitrate: None, headers: Vec::new() })
+                Some(Source { url, provider: None, user_agent: None, max_bitrate: None, headers: Vec::new() })
             }
-            SourceFile::Table(SourceTable { url, headers, user_agent, max_bitrate }) => {
+            SourceFile::Table(SourceTable { url, provider, headers, user_agent, max_bitrate }) => {
                 let user_agent =
                     self.checked("user_agent", user_agent.as_ref(), |text| parse_user_agent(text));
                 let max_bitrate =
@@ -62,8 +62,12 @@ impl Resolver<'_> {
                         checked.push((name, value));
                     }
                 }
+                let provider = self.provider_of(provider.as_ref());
                 let url = self.source_url(&url)?;
-                Some(Source { url, user_agent, max_bitrate, headers: checked })
+                // What is not http sends none.
+                let shared = provider.as_ref().filter(|_| url.kind() == SourceKind::Http);
+                let user_agent = user_agent.or_else(|| self.user_agents.get(shared?)?.clone());
+                Some(Source { url, provider, user_agent, max_bitrate, headers: checked })
             }
         }
     }

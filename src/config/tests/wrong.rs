@@ -6,7 +6,7 @@ pub(super) const WRONG: &[(&str, &[&str])] = &[
         r#"[server]
 lisen = "0.0.0.0:8080""#,
         &[
-            r#"2:1: unknown key "lisen", expected one of listen, public_url, trusted_proxies, shutdown_grace, max_connections, max_viewers_per_address, max_bandwidth, delivery, tls; did you mean "listen"?"#,
+            r#"2:1: unknown key "lisen", expected one of listen, public_url, trusted_proxies, admin_from, shutdown_grace, max_connections, max_viewers_per_address, max_bandwidth, delivery, tls; did you mean "listen"?"#,
         ],
     ),
     ("server = 5", &["1:10: expected a table, found 5"]),
@@ -14,13 +14,13 @@ lisen = "0.0.0.0:8080""#,
     (
         "[sever]",
         &[
-            r#"1:2: unknown key "sever", expected one of server, log, stream, hls, channels; did you mean "server"?"#,
+            r#"1:2: unknown key "sever", expected one of server, log, stream, hls, providers, channels; did you mean "server"?"#,
         ],
     ),
     (
-        r#"[[providers]]
+        r#"[[outputs]]
 id = "acme""#,
-        &[r#"1:3: unknown key "providers", expected one of server, log, stream, hls, channels"#],
+        &[r#"1:3: unknown key "outputs", expected one of server, log, stream, hls, providers, channels"#],
     ),
     ("[server", &["1:8: not TOML: unclosed table, expected `]`"]),
     (
@@ -210,7 +210,7 @@ burst = "12s""#,
         r#"[stream]
 segment = "4s""#,
         &[
-            r#"2:1: unknown key "segment", expected one of idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes"#,
+            r#"2:1: unknown key "segment", expected one of idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls"#,
         ],
     ),
     (
@@ -222,7 +222,7 @@ id = "a""#,
         r#"[[channels]]
 nmae = "a""#,
         &[
-            r#"2:1: unknown key "nmae", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes; did you mean "name"?"#,
+            r#"2:1: unknown key "nmae", expected one of id, name, number, group, logo, tvg_id, program, priority, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls; did you mean "name"?"#,
         ],
     ),
     (
@@ -264,7 +264,7 @@ sources = [["http://joe:hunter2@h/"]]"#,
 id = "a"
 sources = [{ ulr = "http://joe:hunter2@h/" }]"#,
         &[
-            r#"3:14: unknown key "ulr", expected one of url, headers, user_agent, max_bitrate; did you mean "url"?"#,
+            r#"3:14: unknown key "ulr", expected one of url, provider, headers, user_agent, max_bitrate; did you mean "url"?"#,
         ],
     ),
     (
@@ -462,13 +462,13 @@ listen = "a\q""#,
     (
         "\u{feff}[sever]",
         &[
-            r#"1:2: unknown key "sever", expected one of server, log, stream, hls, channels; did you mean "server"?"#,
+            r#"1:2: unknown key "sever", expected one of server, log, stream, hls, providers, channels; did you mean "server"?"#,
         ],
     ),
     (
         "\u{feff}sever = 1",
         &[
-            r#"1:1: unknown key "sever", expected one of server, log, stream, hls, channels; did you mean "server"?"#,
+            r#"1:1: unknown key "sever", expected one of server, log, stream, hls, providers, channels; did you mean "server"?"#,
         ],
     ),
     (
@@ -495,7 +495,7 @@ id = "a"
 sources = ["testcard://"]
 headers = { A = "b" }"#,
         &[
-            r#"4:1: unknown key "headers", expected one of id, name, number, group, logo, tvg_id, program, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes"#,
+            r#"4:1: unknown key "headers", expected one of id, name, number, group, logo, tvg_id, program, priority, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls"#,
         ],
     ),
     (r#"channels = [["a"]]"#, &["1:13: expected a table, found a list"]),
@@ -504,7 +504,7 @@ headers = { A = "b" }"#,
 listen = true",
         &["2:10: expected a text in quotes, found true"],
     ),
-    ("a.b = 1", &[r#"1:1: unknown key "a", expected one of server, log, stream, hls, channels"#]),
+    ("a.b = 1", &[r#"1:1: unknown key "a", expected one of server, log, stream, hls, providers, channels"#]),
     (
         "[[channels]]
 id = 1",
