@@ -6,6 +6,7 @@
 pub mod app;
 pub mod channel;
 pub mod cli;
+mod client;
 pub mod config;
 pub mod http;
 pub mod telemetry;

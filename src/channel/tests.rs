@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 use crate::config::Source;
-use crate::upstream::{Error, Pace, Piece, Upstream};
+use crate::upstream::{Error, Hold, Pace, Piece, Upstream};
 
 pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
 
@@ -53,7 +53,7 @@ impl Script {
 }
 
 impl Opener for Script {
-    fn open(&self, source: &Source) -> BoxFuture<'static, Result<Upstream, Error>> {
+    fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
         let path = source.url.expose().path().to_owned();
         self.opened.lock().unwrap().push(path.clone());
         let mut plays = self.plays.lock().unwrap();
@@ -67,7 +67,7 @@ impl Opener for Script {
                     drop(open);
                     Err(error)
                 }
-                Play::For(span, end) => Ok(Upstream::new(pictures(span, end, open), Pace::Live)),
+                Play::For(span, end) => Ok(Upstream::new(pictures(span, end, open), Pace::Live, hold)),
             }
         }
         .boxed()

@@ -7,20 +7,20 @@ use futures_util::{StreamExt, stream};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::{Error, Pace, Piece, Upstream};
+use super::{Error, Hold, Pace, Piece, Upstream};
 use crate::config::SourceUrl;
 
 /// Bytes read at once: small, so that the pace is even at low bit rates too.
 const PIECE: usize = 16 * 1024;
 
-pub(super) async fn open(url: SourceUrl) -> Result<Upstream, Error> {
+pub(super) async fn open(url: SourceUrl, hold: Hold) -> Result<Upstream, Error> {
     let path = url.file_path().ok_or_else(|| Error::File("it is no path of this machine".to_owned()))?;
     let file = open_path(&path).await?;
     let pieces = stream::try_unfold(Reader { path, file, read: 0 }, |mut reader| async move {
         let piece = reader.piece().await?;
         Ok(Some((piece, reader)))
     });
-    Ok(Upstream::new(pieces.boxed(), Pace::MediaTime))
+    Ok(Upstream::new(pieces.boxed(), Pace::MediaTime, hold))
 }
 
 async fn open_path(path: &PathBuf) -> Result<File, Error> {

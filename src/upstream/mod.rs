@@ -18,6 +18,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 pub use self::error::Error;
+pub use crate::client::Hold;
 use crate::config::{Source, SourceKind};
 
 /// What an upstream brings.
@@ -48,12 +49,14 @@ pub struct Upstream {
     pub pace: Pace,
     /// Of an HLS source: what it tells about itself while it runs.
     pub monitor: Option<Arc<hls::Monitor>>,
+    /// Goes last, when its sockets are closed. So an HLS source that has none between two requests holds it too.
+    pub hold: Hold,
 }
 
 impl Upstream {
     /// An upstream that tells nothing but its pieces.
-    pub fn new(pieces: BoxStream<'static, Result<Piece, Error>>, pace: Pace) -> Self {
-        Self { pieces, pace, monitor: None }
+    pub fn new(pieces: BoxStream<'static, Result<Piece, Error>>, pace: Pace, hold: Hold) -> Self {
+        Self { pieces, pace, monitor: None, hold }
     }
 }
 
@@ -65,12 +68,13 @@ impl fmt::Debug for Upstream {
 
 /// Opens sources. A trait, so that a test can bring its own bytes.
 pub trait Opener: fmt::Debug + Send + Sync {
-    /// Opens `source`. Dropping the future abandons the attempt and closes whatever it has opened.
-    fn open(&self, source: &Source) -> BoxFuture<'static, Result<Upstream, Error>>;
+    /// Opens `source`; each of its sockets has a clone of `hold`, and so has the upstream. Dropping the future abandons the attempt and
+    /// closes whatever it has opened.
+    fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>>;
 }
 
 /// Opens every kind of source that a configuration can name.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sources {
     http: http::Client,
 }
@@ -82,6 +86,12 @@ impl Sources {
     }
 }
 
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}
+
 impl Default for Sources {
     fn default() -> Self {
         Self::new()
@@ -89,11 +99,11 @@ impl Default for Sources {
 }
 
 impl Opener for Sources {
-    fn open(&self, source: &Source) -> BoxFuture<'static, Result<Upstream, Error>> {
+    fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
         match source.url.kind() {
-            SourceKind::Http => self.http.open(source),
-            SourceKind::File => Box::pin(file::open(source.url.clone())),
-            SourceKind::TestCard => Box::pin(std::future::ready(Ok(testcard::open()))),
+            SourceKind::Http => self.http.open(source, hold),
+            SourceKind::File => Box::pin(file::open(source.url.clone(), hold)),
+            SourceKind::TestCard => Box::pin(std::future::ready(Ok(testcard::open(hold)))),
         }
     }
 }

@@ -35,7 +35,7 @@ use super::numbers::Numbering;
 use super::store::{Reclaim, Store};
 use super::{Channels, Clock};
 use crate::config::Channel;
-use crate::upstream::{Error, Opener, Pace, Piece, Upstream, sniff};
+use crate::upstream::{Error, Hold, Opener, Pace, Piece, Upstream, sniff};
 
 /// Bytes in which a transport stream must be found: a disguise in front of one is far shorter.
 const MAX_UNLOCKED: u64 = 256 * 1024;
@@ -433,7 +433,7 @@ impl Driver {
         let chosen = &self.channel.sources[source];
         info!(source, url = %chosen.url, "opening source");
         let span = info_span!("upstream", source, attempt = attempt.0);
-        self.opening = Some(Box::pin(self.opener.open(chosen).instrument(span)));
+        self.opening = Some(Box::pin(self.opener.open(chosen, Hold::default()).instrument(span)));
         self.feed.edit_report().upstreams_opened += 1;
     }
 

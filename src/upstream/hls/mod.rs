@@ -25,8 +25,8 @@ use url::Url;
 
 pub use self::monitor::{Monitor, Snapshot, Variant};
 use self::run::Run;
-pub(super) use self::session::{CONNECTIONS, Session, gunzip, looks_like_a_playlist, looks_like_gzip};
-use super::{Error, Pace, Piece, Upstream};
+pub(super) use self::session::{Session, gunzip, looks_like_gzip};
+use super::{Error, Hold, Pace, Piece, Upstream};
 use crate::config::Source;
 
 /// Bytes in a piece: whole packets, and few, so that the pace is even.
@@ -51,6 +51,7 @@ pub(super) async fn open(
     source: &Source,
     url: Url,
     body: Bytes,
+    hold: Hold,
 ) -> Result<Upstream, Error> {
     let monitor = Arc::new(Monitor::default());
     let (out, mut queue) = mpsc::channel(MAX_PIECES);
@@ -77,7 +78,7 @@ pub(super) async fn open(
             }
         }
     });
-    Ok(Upstream { monitor: Some(monitor), ..Upstream::new(pieces.boxed(), Pace::MediaTime) })
+    Ok(Upstream { monitor: Some(monitor), ..Upstream::new(pieces.boxed(), Pace::MediaTime, hold) })
 }
 
 /// What the task has left as its last word.

@@ -18,6 +18,7 @@ use super::segment::Worker;
 use super::session::{Session, read_playlist};
 use super::{Item, Monitor, explain};
 use crate::upstream::Error;
+use crate::upstream::http::Response;
 
 /// Carries out what a follower decides.
 pub(super) struct Run {
@@ -81,6 +82,7 @@ impl Run {
                 let _ = self.out.send(Item::Failed(error)).await;
                 return;
             }
+            self.session.tidy();
             self.monitor.note(&self.follower);
             if self.follower.has_begun()
                 && let Some(ready) = self.ready.take()
@@ -187,18 +189,15 @@ impl Run {
 
 async fn fetch_playlist(session: Session, url: Url, etag: Option<String>, limit: Duration) -> Fetched {
     let fetch = async {
-        let response = session.playlist(&url, etag.as_deref()).await?;
-        let status = response.status();
+        let Response { url, status, headers, body } = session.playlist(&url, etag.as_deref()).await?;
         if status == StatusCode::NOT_MODIFIED {
             return Ok(Fetched::NotModified);
         }
         if !status.is_success() {
             return Ok(Fetched::Refused(status.as_u16()));
         }
-        let etag =
-            response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        let url = response.url().clone();
-        Ok(Fetched::Body { url, body: read_playlist(response).await?, etag })
+        let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        Ok(Fetched::Body { url, body: read_playlist(body).await?, etag })
     };
     match timeout(limit, fetch).await {
         Ok(Ok(fetched)) => fetched,

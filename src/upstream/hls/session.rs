@@ -1,5 +1,4 @@
-//! The requests of one HLS upstream: the same headers and cookies on playlists, keys and segments, wherever they lie, and credentials to
-//! the source's own host only.
+//! The requests of one HLS upstream, for playlists, keys and segments: over few connections, which are kept between them.
 
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -7,82 +6,50 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use forebay_core::playlist::model::Range;
 use forebay_core::playlist::parse::MAX_BODY;
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::{Client, RequestBuilder, Response};
 use url::Url;
 
-use super::super::Error;
-use super::super::http::describe;
+use crate::client::{Body, Kept};
 use crate::config::Source;
-
-/// Connections to one host that are kept for the next request: one for playlists, one for segments.
-pub(in crate::upstream) const CONNECTIONS: usize = 2;
-
-/// Headers that are for the source's own host.
-const CREDENTIALS: [header::HeaderName; 3] =
-    [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+use crate::upstream::Error;
+use crate::upstream::http::{Agent, Response};
 
 /// Makes requests.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(in crate::upstream) struct Session {
-    client: Client,
-    source: Url,
-    /// For every host, and for the source's own.
-    headers: HeaderMap,
-    credentials: HeaderMap,
+    agent: Agent,
+    kept: Kept,
 }
 
 impl Session {
-    pub(in crate::upstream) fn new(client: Client, source: &Source) -> Self {
-        let (mut headers, mut credentials) = (HeaderMap::new(), HeaderMap::new());
-        for (name, value) in &source.headers {
-            let list = if CREDENTIALS.contains(name) { &mut credentials } else { &mut headers };
-            list.append(name.clone(), value.clone());
-        }
-        Self { client, source: source.url.expose().clone(), headers, credentials }
+    pub(in crate::upstream) fn new(agent: Agent) -> Self {
+        Self { agent, kept: Kept::default() }
     }
 
-    /// A request by `client` as each of this source's is; gzip is asked for where a playlist is expected.
-    pub(in crate::upstream) fn address(
-        &self,
-        client: &Client,
-        url: &Url,
-        is_playlist: bool,
-    ) -> RequestBuilder {
-        let mut url = url.clone();
-        let mut headers = self.headers.clone();
-        if self.is_own(&url) {
-            headers.extend(self.credentials.clone());
-            if url.username().is_empty() && url.password().is_none() {
-                // The http and https schemes take both.
-                let _ = url.set_username(self.source.username());
-                let _ = url.set_password(self.source.password());
-            }
-        }
-        let mut request = client.get(url).headers(headers);
-        if is_playlist {
-            request = request.header(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        request
+    /// Asks for what may turn out to be a playlist or anything else. Its connection is not kept.
+    pub(in crate::upstream) async fn entry(&self, source: &Source) -> Result<Response, Error> {
+        let headers = if looks_like_a_playlist(source) { takes_gzip() } else { HeaderMap::new() };
+        self.agent.get(source.url.expose(), &headers, None).await
     }
 
     /// Asks for a playlist; with the version that is on hand, for a newer one.
     pub(super) async fn playlist(&self, url: &Url, etag: Option<&str>) -> Result<Response, Error> {
-        let mut request = self.address(&self.client, url, true);
+        let mut headers = takes_gzip();
         if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
-            request = request.header(header::IF_NONE_MATCH, etag);
+            headers.insert(header::IF_NONE_MATCH, etag);
         }
-        send(request).await
+        self.agent.get(url, &headers, Some(&self.kept)).await
     }
 
     /// Asks for a segment, a key or an initialisation section.
     pub(super) async fn media(&self, url: &Url, range: Option<Range>) -> Result<Media, Error> {
-        let mut request = self.address(&self.client, url, false);
+        let mut headers = HeaderMap::new();
         if let Some(Range { offset, length }) = range {
-            request = request.header(header::RANGE, format!("bytes={offset}-{}", offset + length - 1));
+            let value = HeaderValue::try_from(format!("bytes={offset}-{}", offset + length - 1));
+            headers.insert(header::RANGE, value.expect("digits make a header"));
         }
-        let response = send(request).await?;
-        let status = response.status();
+        let Response { status, headers, body, .. } = self.agent.get(url, &headers, Some(&self.kept)).await?;
         if !status.is_success() {
             return Err(Error::Status { status: status.as_u16() });
         }
@@ -92,27 +59,27 @@ impl Session {
             Some(range) if status == StatusCode::PARTIAL_CONTENT => (0, range.length),
             Some(range) => (range.offset, range.length),
         };
-        let is_zipped = response
-            .headers()
+        let is_zipped = headers
             .get(header::CONTENT_ENCODING)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
         let gunzip = is_zipped.then(|| flate2::write::MultiGzDecoder::new(Vec::new()));
-        Ok(Media { response, skip, left, gunzip })
+        Ok(Media { body, skip, left, gunzip })
     }
 
-    fn is_own(&self, url: &Url) -> bool {
-        let is_exposed = self.source.scheme() == "https" && url.scheme() == "http";
-        url.host() == self.source.host() && !is_exposed
+    /// Closes connections that have waited long for a request, and those that the other end has closed.
+    pub(super) fn tidy(&self) {
+        self.kept.tidy();
     }
 }
 
-async fn send(request: RequestBuilder) -> Result<Response, Error> {
-    request.send().await.map_err(|error| describe(&error))
+/// For where a playlist is expected.
+fn takes_gzip() -> HeaderMap {
+    HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"))])
 }
 
 /// The body of a segment, as it comes.
 pub(super) struct Media {
-    response: Response,
+    body: Body,
     /// Bytes in front of the range.
     skip: u64,
     /// Bytes of the range that are still to come.
@@ -124,7 +91,7 @@ impl Media {
     /// The next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while self.left > 0 {
-            let Some(mut bytes) = self.response.chunk().await.map_err(|error| describe(&error))? else {
+            let Some(mut bytes) = self.body.next().await.transpose()? else {
                 let is_short = self.left != u64::MAX;
                 return if is_short {
                     Err(Error::Broken("the range is not complete".to_owned()))
@@ -165,14 +132,14 @@ impl Media {
 }
 
 /// Reads a playlist's body, unzipped; of a longer one than [`MAX_BODY`] a little more than that.
-pub(super) async fn read_playlist(mut response: Response) -> Result<Bytes, Error> {
-    let mut body = BytesMut::new();
-    while body.len() <= MAX_BODY
-        && let Some(bytes) = response.chunk().await.map_err(|error| describe(&error))?
+pub(super) async fn read_playlist(mut body: Body) -> Result<Bytes, Error> {
+    let mut whole = BytesMut::new();
+    while whole.len() <= MAX_BODY
+        && let Some(bytes) = body.next().await
     {
-        body.extend_from_slice(&bytes);
+        whole.extend_from_slice(&bytes?);
     }
-    Ok(gunzip(body.freeze()))
+    Ok(gunzip(whole.freeze()))
 }
 
 /// Whether a body begins like gzip (RFC 1952, 2.3.1): some servers zip without being asked, and without saying so.
@@ -193,7 +160,7 @@ pub(in crate::upstream) fn gunzip(body: Bytes) -> Bytes {
 }
 
 /// Whether an address looks like that of a playlist, so that gzip is asked for; an endless stream had better come as it is.
-pub(in crate::upstream) fn looks_like_a_playlist(source: &Source) -> bool {
+fn looks_like_a_playlist(source: &Source) -> bool {
     let extension = Path::new(source.url.expose().path()).extension();
     extension.is_some_and(|text| text.eq_ignore_ascii_case("m3u8") || text.eq_ignore_ascii_case("m3u"))
 }

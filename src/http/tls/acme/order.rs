@@ -41,9 +41,6 @@ pub(super) enum Error {
     /// It signed something else.
     #[error("what was signed cannot be used: {0}")]
     Certificate(#[from] CertificateError),
-    /// The HTTP client could not be made.
-    #[error("{0}")]
-    Client(#[from] reqwest::Error),
     /// The file of roots is not good any more.
     #[error("root: {0}")]
     Root(String),
@@ -70,7 +67,7 @@ impl Error {
             Self::Acme(instant_acme::Error::Api(_)) => {
                 "see what the authority says; SIGHUP tries again at once"
             }
-            Self::Acme(_) | Self::Client(_) | Self::Timeout => {
+            Self::Acme(_) | Self::Timeout => {
                 "is the authority's directory reachable from here? SIGHUP tries again at once"
             }
             Self::NoHttp01(_) => "another authority is needed for this name, or another name",
@@ -111,7 +108,7 @@ impl Order<'_> {
     /// The account with the authority: the one that was kept, or a new one.
     async fn account(&self) -> Result<Account, Error> {
         let roots = self.config.root.as_deref().map(read_roots).transpose().map_err(Error::Root)?;
-        let client = Client::new(roots.unwrap_or_default())?;
+        let client = Client::new(roots.unwrap_or_default());
         let builder = Account::builder_with_http(Box::new(client));
         if let Some(json) = self.store.account()? {
             if let Ok(credentials) = serde_json::from_slice(&json) {

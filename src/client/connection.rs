@@ -1,0 +1,133 @@
+//! One connection, polled by whoever waits for what comes over it.
+
+use std::fmt;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::{Request, Response};
+use http_body::Body as _;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::future::poll_fn;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+use url::Origin;
+
+use super::{Error, Hold, Kept};
+
+pub(super) type Socket = TokioIo<Either<TcpStream, Box<TlsStream<TcpStream>>>>;
+
+/// An open connection on which no answer is awaited.
+pub(crate) struct Connection {
+    requests: http1::SendRequest<Full<Bytes>>,
+    /// The socket with hyper's state, and what lives as long as it, dropped in this order; `None` once it is closed.
+    wire: Option<(http1::Connection<Socket, Full<Bytes>>, Hold)>,
+}
+
+impl Connection {
+    /// Readies hyper for the answers of old and odd servers.
+    pub(super) async fn begin(socket: Socket, hold: Hold) -> Result<Self, Error> {
+        let (requests, wire) = http1::Builder::new()
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
+            .handshake(socket)
+            .await
+            .map_err(|error| Error::exchanging(&error))?;
+        Ok(Self { requests, wire: Some((wire, hold)) })
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn send(mut self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Error> {
+        let mut answer = pin!(self.requests.send_request(request));
+        let answer = poll_fn(|cx| {
+            self.drive(cx);
+            answer.as_mut().poll(cx)
+        });
+        let answer = answer.await.map_err(|error| Error::exchanging(&error))?;
+        Ok(answer.map(|incoming| Body { incoming: Some(incoming), connection: Some(self), kept: None }))
+    }
+
+    /// Whether another request can be sent: nothing is left to be read, and the other end has not closed the connection.
+    pub(super) fn is_idle(&mut self) -> bool {
+        // Nobody waits for it, so nobody need be woken.
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.wire.is_some() && self.requests.is_ready()
+    }
+
+    /// Reads and writes what can be read and written now.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some((wire, _)) = &mut self.wire
+            && Pin::new(wire).poll(cx).is_ready()
+        {
+            // An error has been given to whoever waits for the answer or the body.
+            self.wire = None;
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("is_open", &self.wire.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The body of an answer, and the connection it comes over. Dropping it closes the connection, unless that is to be [kept](Self::keep).
+#[derive(Debug)]
+pub(crate) struct Body {
+    /// `None` only while it is being dropped.
+    incoming: Option<Incoming>,
+    connection: Option<Connection>,
+    /// Where the connection goes when the body has been read, and where it leads to.
+    kept: Option<(Kept, Origin)>,
+}
+
+impl Body {
+    /// Puts the connection there when the body has been read to its end, for the next request to this origin.
+    pub(crate) fn keep(&mut self, kept: &Kept, origin: Origin) {
+        self.kept = Some((kept.clone(), origin));
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut has_driven = false;
+        loop {
+            let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+            match Pin::new(incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    // What is no data are trailers, which nobody needs.
+                    if let Ok(bytes) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(Error::exchanging(&error)))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending if has_driven => return Poll::Pending,
+                Poll::Pending => {
+                    if let Some(connection) = &mut self.connection {
+                        connection.drive(cx);
+                    }
+                    has_driven = true;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        // hyper takes a connection for idle only when nobody holds the body any more.
+        self.incoming = None;
+        if let (Some((kept, origin)), Some(connection)) = (self.kept.take(), self.connection.take()) {
+            kept.put(origin, connection);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! HTTP and HTTPS: an endless body, or a playlist that leads to others.
+//!
+//! Providers' servers are old and odd, so the client is lenient: it follows redirects (to https too), keeps cookies on the way,
+//! sends basic credentials from the address (and to that host only), and takes a body with or without chunks or a length. One agent and
+//! one connection per upstream: its cookies are its own, and dropping it closes the connection, which frees the provider's slot.
+//!
+//! Whether the body is a transport stream or an HLS playlist is decided by its first bytes, whatever the address and the declared type say.
+
+mod agent;
+
+use bytes::{Bytes, BytesMut};
+use forebay_core::playlist::parse::{MAX_BODY, begins_like_a_playlist};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+
+pub(super) use self::agent::{Agent, Response};
+use super::hls::{self, Session, gunzip, looks_like_gzip};
+use super::{Error, Hold, Pace, Piece, Upstream};
+use crate::client::{self, Body, Connector};
+use crate::config::Source;
+
+/// What all upstreams share: the trusted roots.
+#[derive(Clone)]
+pub(super) struct Client(Connector);
+
+impl Client {
+    /// Reads the trusted roots.
+    pub(super) fn new() -> Self {
+        Self(Connector::new(crate::trust::client_config(Vec::new())))
+    }
+
+    /// Sends the request; what comes back is an upstream if the answer is a success.
+    pub(super) fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
+        let session = Session::new(Agent::new(self.0.clone(), source, hold.clone()));
+        let source = source.clone();
+        async move {
+            let Response { url, status, mut body, .. } = session.entry(&source).await?;
+            if !status.is_success() {
+                return Err(Error::Status { status: status.as_u16() });
+            }
+            let beginning = begin(&mut body).await;
+            if beginning.is_playlist {
+                let bytes = read_whole(beginning.bytes, body).await?;
+                return hls::open(session, &source, url, bytes, hold).await;
+            }
+            let pieces = stream::iter((!beginning.bytes.is_empty()).then(|| Ok(beginning.bytes.freeze())))
+                .chain(stream::iter(beginning.error.map(Err)))
+                .chain(body.map(|bytes| bytes.map_err(Error::from)))
+                .map(|bytes| bytes.map(Piece::Bytes))
+                .chain(stream::once(std::future::ready(Err(Error::Ended))));
+            Ok(Upstream::new(pieces.boxed(), Pace::Live, hold))
+        }
+        .boxed()
+    }
+}
+
+impl From<client::Error> for Error {
+    fn from(error: client::Error) -> Self {
+        match error {
+            client::Error::Refused => Self::Refused,
+            client::Error::Unreachable(why) => Self::Unreachable(why),
+            client::Error::Broken(why) => Self::Broken(why),
+            // A configured address is of a good kind; one that cannot be asked for is where it has led to.
+            client::Error::Address(why) => Self::Redirect(why),
+        }
+    }
+}
+
+/// The first bytes of a body.
+struct Beginning {
+    bytes: BytesMut,
+    is_playlist: bool,
+    /// What followed them instead of more.
+    error: Option<Error>,
+}
+
+/// Reads no further than it takes to tell a playlist from anything else.
+async fn begin(body: &mut Body) -> Beginning {
+    let mut bytes = BytesMut::new();
+    loop {
+        let verdict = if looks_like_gzip(&bytes) { Some(true) } else { begins_like_a_playlist(&bytes) };
+        if let Some(is_playlist) = verdict {
+            return Beginning { bytes, is_playlist, error: None };
+        }
+        match body.next().await {
+            Some(Ok(more)) => bytes.extend_from_slice(&more),
+            Some(Err(error)) => return Beginning { bytes, is_playlist: false, error: Some(error.into()) },
+            None => return Beginning { bytes, is_playlist: false, error: None },
+        }
+    }
+}
+
+/// The whole of a playlist, unzipped.
+async fn read_whole(mut bytes: BytesMut, mut body: Body) -> Result<Bytes, Error> {
+    while bytes.len() <= MAX_BODY
+        && let Some(more) = body.next().await
+    {
+        bytes.extend_from_slice(&more?);
+    }
+    Ok(gunzip(bytes.freeze()))
+}
