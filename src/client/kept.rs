@@ -56,6 +56,11 @@ impl Kept {
         kept.push(Idle { origin, connection, since: Instant::now() });
     }
 
+    #[cfg(test)]
+    pub(super) fn age(&self, by: Duration) {
+        self.0.lock().unwrap().iter_mut().for_each(|idle| idle.since -= by);
+    }
+
     fn tidied(&self) -> MutexGuard<'_, Vec<Idle>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain_mut(|idle| idle.since.elapsed() < MAX_IDLE && idle.connection.is_idle());

@@ -6,6 +6,10 @@
 mod connect;
 mod connection;
 mod kept;
+#[cfg(test)]
+pub(crate) mod site;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::fmt;

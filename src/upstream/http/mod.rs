@@ -99,3 +99,6 @@ async fn read_whole(mut bytes: BytesMut, mut body: Body) -> Result<Bytes, Error>
     }
     Ok(gunzip(bytes.freeze()))
 }
+
+#[cfg(test)]
+mod tests;

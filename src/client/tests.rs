@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use http::StatusCode;
+
+use super::site::{Say, Site, Then, whole};
+use super::*;
+
+async fn get(site: &Site, path: &str) -> Result<http::Response<Body>, Error> {
+    let url = Url::parse(&site.url(path)).unwrap();
+    let connection = site.connector().connect(&url, Hold::default()).await?;
+    connection.send(request(Method::GET, &url, HeaderMap::new(), Bytes::new())?).await
+}
+
+async fn read(mut body: Body) -> (Vec<u8>, Option<Error>) {
+    let mut whole = Vec::new();
+    while let Some(piece) = body.next().await {
+        match piece {
+            Ok(piece) => whole.extend(piece),
+            Err(error) => return (whole, Some(error)),
+        }
+    }
+    (whole, None)
+}
+
+/// Heads as servers of providers send them, and bodies however they end.
+#[tokio::test]
+async fn answers_of_old_and_odd_servers_are_read() {
+    let broken = |why: &str| Some(Error::Broken(why.to_owned()));
+    for (answer, expected) in [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", None),
+        ("HTTP/1.0 200 OK\r\n\r\nabc", None),
+        ("HTTP/1.1 200\r\nX-A : 1\r\njunk\r\nX-B: 1,\r\n 2\r\n\r\nabc", None),
+        ("HTTP/1.1 200 OK\nContent-Type: video/mp2t\n\nabc", None),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", None),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc",
+            broken("end of file before message length reached"),
+        ),
+    ] {
+        let site = Site::start(false, |_, _| Say(answer.into(), Then::Close)).await;
+        let (head, body) = get(&site, "/").await.unwrap().into_parts();
+        assert_eq!(head.status, StatusCode::OK);
+        assert_eq!(read(body).await, (b"abc".to_vec(), expected), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_a_broken_connection() {
+    for (answer, why) in [
+        ("", "connection closed before message completed"),
+        ("ICY 200 OK\r\n\r\n", "invalid HTTP version parsed"),
+    ] {
+        let site = Site::start(false, |_, _| Say(answer.into(), Then::Close)).await;
+        assert_eq!(get(&site, "/").await.unwrap_err(), Error::Broken(why.into()));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_come_about_says_why() {
+    let site = Site::start(true, |_, _| whole("200 OK", b"")).await;
+    let connect = async |url: &str| {
+        let wary = Connector::new(crate::trust::client_config(Vec::new()));
+        wary.connect(&Url::parse(url).unwrap(), Hold::default()).await.unwrap_err()
+    };
+    let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(connect(&format!("http://{refusing}/")).await, Error::Refused);
+    for url in [site.url("/"), "http://no-such-host.invalid/".into()] {
+        assert!(matches!(connect(&url).await, Error::Unreachable(why) if !why.contains("127")), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn connections_are_kept_within_limits() {
+    let site = Site::start(false, |_, _| whole("200 OK", b"abc")).await;
+    let kept = Kept::default();
+    let origin = Url::parse(&site.url("/")).unwrap().origin();
+    let mut bodies = Vec::new();
+    for _ in 0..3 {
+        let mut body = get(&site, "/").await.unwrap().into_body();
+        body.keep(&kept, origin.clone());
+        assert_eq!(body.next().await, Some(Ok("abc".into())));
+        bodies.push(body);
+    }
+    drop(bodies);
+    assert_eq!(site.open(), 2, "of one origin");
+    let again = request(Method::GET, &Url::parse(&site.url("/b")).unwrap(), HeaderMap::new(), Bytes::new());
+    let answer = kept.take(&origin).unwrap().send(again.unwrap()).await.unwrap();
+    assert_eq!((read(answer.into_body()).await.0, site.seen().accepted.len()), (b"abc".to_vec(), 3));
+    assert_eq!(site.open(), 1, "who is not told to keep it closes it");
+
+    let mut sites = Vec::new();
+    for _ in 0..9 {
+        let other = Site::start(false, |_, _| whole("200 OK", b"")).await;
+        let mut body = get(&other, "/").await.unwrap().into_body();
+        body.keep(&kept, Url::parse(&other.url("/")).unwrap().origin());
+        sites.push(other);
+    }
+    assert_eq!(site.open() + sites.iter().map(Site::open).sum::<usize>(), 8, "in all");
+    kept.age(Duration::from_secs(91));
+    kept.tidy();
+    assert_eq!(sites.iter().map(Site::open).sum::<usize>(), 0, "they have waited long");
+}
+
+#[tokio::test]
+async fn a_connection_is_not_kept_with_an_answer_under_way_or_after_its_end() {
+    let long = |then| Say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc".into(), then);
+    for then in [Then::Wait, Then::Close] {
+        let (then, kept) = (std::sync::Mutex::new(Some(then)), Kept::default());
+        let site = Site::start(false, move |_, _| long(then.lock().unwrap().take().unwrap())).await;
+        let mut body = get(&site, "/").await.unwrap().into_body();
+        body.keep(&kept, Url::parse(&site.url("/")).unwrap().origin());
+        assert_eq!(body.next().await, Some(Ok("abc".into())));
+        drop(body);
+        assert_eq!(site.open(), 0);
+    }
+    let closing = |_: &str, _| {
+        Say(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into(), Then::Wait)
+    };
+    let (site, kept) = (Site::start(false, closing).await, Kept::default());
+    let mut body = get(&site, "/").await.unwrap().into_body();
+    body.keep(&kept, Url::parse(&site.url("/")).unwrap().origin());
+    drop(body);
+    assert_eq!(site.open(), 0);
+}
