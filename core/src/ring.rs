@@ -75,14 +75,20 @@ impl Ring {
         self.limits = limits;
     }
 
-    /// Enters `length` bytes that were written at the head, with `marks` at offsets in them, when the output was at `position`;
-    /// lets go of what is beyond the limits, and returns the number of new chunks.
+    /// Enters `length` bytes that were written at the head, with `marks` at offsets in them, when the output was at `position`; more of
+    /// the same time is entered with what came before; lets go of what is beyond the limits, and returns the number of new chunks.
     pub fn append(&mut self, length: usize, marks: &[Mark], position: MediaTime) -> usize {
         debug_assert!(length.is_multiple_of(PACKET_SIZE), "only whole packets are stored");
         let before = self.chunks.len();
         let base = self.head;
         let end = base + length as u64;
         let mut marks = marks.iter().peekable();
+        // What keeps connections alive comes in small pieces, without an end, and at one and the same time.
+        if let Some(last) = self.chunks.back_mut().filter(|last| last.time == position) {
+            let next_mark = marks.peek().map_or(end, |mark| base + mark.at as u64);
+            last.end = end.min(next_mark).min(last.start + MAX_CHUNK).max(last.end);
+            self.head = last.end;
+        }
         let mut entry = None;
         let mut time = position;
         while self.head < end || marks.peek().is_some_and(|mark| base + mark.at as u64 == self.head) {

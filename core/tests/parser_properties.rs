@@ -69,6 +69,8 @@ enum Joint {
     Begin,
     /// The first came to its end.
     FinishAndBegin,
+    /// The first broke off, and connections were kept alive until the next had begun, and after.
+    Gap,
 }
 
 #[derive(Debug, Clone)]
@@ -79,7 +81,12 @@ struct Source {
 }
 
 fn sources() -> impl Strategy<Value = Vec<Source>> {
-    let joint = prop_oneof![Just(Joint::Unnoticed), Just(Joint::Begin), Just(Joint::FinishAndBegin)];
+    let joint = prop_oneof![
+        Just(Joint::Unnoticed),
+        Just(Joint::Begin),
+        Just(Joint::FinishAndBegin),
+        Just(Joint::Gap)
+    ];
     let source = (0..STREAMS.len(), damages(), joint).prop_map(|(stream, damages, joint)| Source {
         stream,
         damages,
@@ -95,6 +102,7 @@ fn play(sources: &[(Vec<u8>, Joint)], sizes: &[usize]) -> Spliced {
             Joint::Unnoticed => &[],
             Joint::Begin => &[Step::Begin],
             Joint::FinishAndBegin => &[Step::Finish, Step::Begin],
+            Joint::Gap => &[Step::KeepAlive, Step::Begin, Step::KeepAlive],
         };
         cut(bytes, sizes).map(Step::Push).chain(steps.iter().copied())
     }))

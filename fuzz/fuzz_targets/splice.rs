@@ -1,7 +1,7 @@
 //! Any bytes and events through `Sync` and [`Splice`](forebay_core::ts::splice::Splice), whole and cut.
 //!
 //! The input is a list of steps, each a control byte and two bytes of length in front of its bytes. The control byte says what happens behind
-//! the bytes: nothing, a new source, the end of one, or both.
+//! the bytes: nothing, a new source, the end of one, or both, and whether connections are kept alive then.
 #![no_main]
 
 mod input;
@@ -35,6 +35,7 @@ fn steps(mut data: &[u8], size: usize) -> impl Iterator<Item = Step<'_>> {
             2 => &[Step::Finish],
             _ => &[Step::Finish, Step::Begin],
         };
-        bytes.chunks(size).map(Step::Push).chain(events.iter().copied())
+        let gap = (control & 4 != 0).then_some(Step::KeepAlive);
+        bytes.chunks(size).map(Step::Push).chain(events.iter().copied()).chain(gap)
     })
 }

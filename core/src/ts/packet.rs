@@ -14,6 +14,13 @@ pub const SYNC_BYTE: u8 = 0x47;
 /// The bytes of one packet.
 pub type Bytes = [u8; PACKET_SIZE];
 
+/// A null packet, which carries nothing (2.4.1): its payload may be anything, and its continuity counter means nothing.
+pub const NULL: Bytes = {
+    let mut bytes = [0xFF; PACKET_SIZE];
+    [bytes[0], bytes[1], bytes[2], bytes[3]] = [SYNC_BYTE, 0x1F, 0xFF, 0x10];
+    bytes
+};
+
 /// A packet identifier, 13 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(u16);

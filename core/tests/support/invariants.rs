@@ -59,6 +59,8 @@ pub(crate) enum Step<'a> {
     Finish,
     /// A new source begins.
     Begin,
+    /// Nothing comes, and connections are kept alive.
+    KeepAlive,
 }
 
 /// What a splice made of an input.
@@ -87,6 +89,10 @@ pub(crate) fn splice<'a>(steps: impl IntoIterator<Item = Step<'a>>) -> Spliced {
             Step::Begin => {
                 sync = Sync::new();
                 splice.begin();
+            }
+            Step::KeepAlive => {
+                let has_begun = !spliced.marks.is_empty();
+                assert_eq!(splice.keep_alive(), has_begun, "nothing before the first picture");
             }
         }
         let (output, marks) = splice.output();
@@ -145,8 +151,11 @@ impl Player {
     }
 
     fn watch_packet(&mut self, packet: Packet<'_>) {
-        self.watch_counter(packet);
         let pid = packet.pid();
+        if pid == Pid::NULL {
+            return;
+        }
+        self.watch_counter(packet);
         if pid == Pid::PAT {
             let pats = sections(&mut self.pat, packet, Pat::parse);
             for pat in pats {

@@ -12,8 +12,10 @@
 //!   moved by this one distance, so that sound stays with the picture. Sound that would overlap what was sent is left out.
 //! - **A jump of the source's own clock** is a new source to all of this, and so is a clock that stands still or steps back: what a
 //!   player would stumble over is not sent.
+//! - **In a gap** [`Splice::keep_alive`] sends packets without content, between whole PES packets and behind the first picture.
 //! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
 
+pub mod keep_alive;
 mod map;
 mod release;
 mod scte35;
@@ -105,6 +107,8 @@ pub struct Counts {
     pub continuity_errors: u64,
     /// PES packets that were left out: incomplete, before a random access point, or sound that overlapped.
     pub units_dropped: u64,
+    /// Times that something was sent only to keep connections alive.
+    pub keep_alives: u64,
 }
 
 /// What the source's clock and stamps did since the last question.
@@ -163,6 +167,8 @@ pub struct Splice {
     /// How the next random access point follows.
     joint: Joint,
     motion: Motion,
+    /// Times that connections were kept alive since the last PES packet.
+    kept_alive: u32,
     counts: Counts,
 }
 
@@ -183,6 +189,7 @@ impl Splice {
             last_entry: None,
             joint: Joint::default(),
             motion: Motion::default(),
+            kept_alive: 0,
             counts: Counts::default(),
         }
     }

@@ -171,6 +171,7 @@ impl Splice {
     /// Sends the PES packet of a slot.
     fn send(&mut self, index: usize, entry: Option<Entry>) {
         let Some(program) = &mut self.program else { return };
+        self.kept_alive = 0;
         let slot = &mut self.slots[index];
         let track = &mut program.tracks[slot.track];
         let offset = self.timeline.offset();

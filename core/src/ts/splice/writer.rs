@@ -95,9 +95,28 @@ impl Writer {
         }
     }
 
+    /// Sends the tables once more than the clock asks for; returns how many packets that took. None are sent that a picture is yet to
+    /// begin: the viewers have another map until then.
+    pub(super) fn repeat_tables(&mut self) -> usize {
+        if self.sent == Sent::Never {
+            return 0;
+        }
+        self.write_table_packets();
+        self.tables.len()
+    }
+
+    /// Sends null packets.
+    pub(super) fn write_nulls(&mut self, count: usize) {
+        self.out.extend(std::iter::repeat_n(packet::NULL, count).flatten());
+    }
+
     fn write_tables(&mut self) {
         self.sent = Sent::Untimed;
         self.stamped_at = None;
+        self.write_table_packets();
+    }
+
+    fn write_table_packets(&mut self) {
         for table in &mut self.tables {
             let is_pat = Packet::new(table).pid() == Pid::PAT;
             let counter = if is_pat { &mut self.pat_counter } else { &mut self.pmt_counter };
