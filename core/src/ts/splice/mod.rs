@@ -57,11 +57,11 @@ const MAX_EARLY: usize = 64;
 const MAX_TRACKS: usize = 256;
 
 /// A clock that falls back further than this has jumped.
-const BACKWARD_JUMP: i64 = 45_000;
+pub(crate) const BACKWARD_JUMP: i64 = 45_000;
 /// A clock that runs ahead further than this has jumped: as much as a player would sit out.
-const FORWARD_JUMP: i64 = 5 * 90_000;
+pub(crate) const FORWARD_JUMP: i64 = 5 * 90_000;
 /// The same where the source itself announces a discontinuity.
-const ANNOUNCED_JUMP: i64 = 90_000;
+pub(crate) const ANNOUNCED_JUMP: i64 = 90_000;
 
 /// A random access point in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,100 @@
+//! Whether media goes on as fast as time does.
+//!
+//! Nobody sends evenly. So nothing is said of a source that stands still and then catches up, and a slow one is known by two signs:
+//!
+//! - It *drips*: packets kept coming for [`SLICES`] slices in a row, and brought less than three quarters of the time that passed. Where
+//!   each packet brings the stream up to date, the worst of bursts leave four fifths.
+//! - It *falls behind*: media lags its best lead by the threshold, and packets that came for as long did not make up for it.
+
+use std::time::Duration;
+
+use super::rules::Seen;
+use crate::time::{Moment, duration_to_ticks, ticks_to_duration};
+
+/// How time is cut: packets that come in each slice are a stream that does not stand still.
+const SLICE: Duration = Duration::from_millis(500);
+
+/// Slices that are looked at together: 2.5 s, so that a drip is known within 3 s.
+const SLICES: usize = 5;
+
+/// The time of [`SLICES`].
+const SPAN: Duration = Duration::from_millis(2_500);
+
+/// How much of the time media must take, in percent.
+const MIN_PACE: i64 = 75;
+
+/// How fast the best lead is forgotten, as a part of time: clocks may differ by 1 %.
+const LEAK: i64 = 100;
+
+/// Watches the pace of a source that sends by itself.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// The slice on hand; `None` before the first packet.
+    slice: Option<Slice>,
+    /// Slices with packets in a row, and where media stood, in ticks, as each of the last ones began: the newest last.
+    steady: usize,
+    begins: [i64; SLICES],
+    /// The greatest lead of media over time, in ticks.
+    best: i64,
+    /// Since when packets come and media is behind.
+    behind: Option<Moment>,
+    verdict: Option<Seen>,
+}
+
+#[derive(Debug)]
+struct Slice {
+    begin: Moment,
+    /// Where time and media are counted from.
+    origin: (Moment, i64),
+}
+
+impl Pace {
+    /// Packets came at `now`, and with them media stands at `media` ticks.
+    pub(super) fn advance(&mut self, now: Moment, media: i64, threshold: Duration) {
+        let Some(slice) = &mut self.slice else {
+            let slice = Slice { begin: now, origin: (now, media) };
+            *self = Self { slice: Some(slice), begins: [media; SLICES], ..Self::default() };
+            return;
+        };
+        let end = slice.begin + SLICE;
+        if now < end {
+            return;
+        }
+        // A slice begins with packets, or goes on from one that had some: where a whole one is empty, they are not in a row.
+        let (is_next, origin) = (now < end + SLICE, slice.origin);
+        slice.begin = if is_next { end } else { now };
+        self.steady += 1;
+        self.verdict = self.judge(end, media, origin, threshold);
+        if !is_next {
+            self.steady = 0;
+        }
+        self.begins.rotate_left(1);
+        self.begins[SLICES - 1] = media;
+    }
+
+    /// What is to be said of the last slice.
+    pub(super) fn verdict(&self) -> Option<Seen> {
+        self.verdict
+    }
+
+    /// Media time is another's from here on: nothing can be said of what was.
+    pub(super) fn restart(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The slice on hand, in which packets came, is over at `end`.
+    fn judge(&mut self, end: Moment, media: i64, origin: (Moment, i64), threshold: Duration) -> Option<Seen> {
+        let lead = media - origin.1 - duration_to_ticks(end.since(origin.0));
+        self.best = lead.max(self.best - duration_to_ticks(SLICE) / LEAK);
+        let lag = ticks_to_duration(self.best - lead);
+        if lag < threshold {
+            self.behind = None;
+        } else if end.since(*self.behind.get_or_insert(end)) >= SPAN {
+            return Some(Seen::Behind(lag));
+        }
+        let came = media - self.begins[0];
+        // None at all is a standstill, which is not slow.
+        let is_drip = self.steady >= SLICES && came > 0 && came * 100 < duration_to_ticks(SPAN) * MIN_PACE;
+        is_drip.then(|| Seen::Drip { media: ticks_to_duration(came), time: SPAN })
+    }
+}
