@@ -1,0 +1,310 @@
+//! A provider's ledger under random news: what holds after each.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use forebay_core::provider::{
+    Action, Claim, Ledger, Limits, Purpose, Refusal, SLOT_PATIENCE, Standing, Ticket, Usage, YIELD_PATIENCE,
+};
+use forebay_core::time::Moment;
+use proptest::prelude::*;
+
+/// The longest time to settle.
+const MAX_SETTLE: u64 = 4000;
+
+#[derive(Debug, Clone, Copy)]
+enum News {
+    Claim(Claim<u8>),
+    /// Of the waiting claim that stands there, counted round and round; and so on.
+    Withdraw(usize),
+    Release(usize),
+    /// Who was asked to yield does.
+    Obey(usize),
+    Standing(usize, Standing),
+    /// A hedge has come on air.
+    OnAir(usize),
+    Priority(usize, i32),
+    Limits(Option<Limits>),
+}
+
+/// Milliseconds since the news before, and the news.
+fn script() -> impl Strategy<Value = Vec<(u64, News)>> {
+    let after = prop_oneof![4 => Just(0), 4 => 1..300u64, 1 => 300..8000u64];
+    prop::collection::vec((after, news()), 0..120)
+}
+
+fn news() -> impl Strategy<Value = News> {
+    let purpose = prop_oneof![4 => Just(Purpose::Air), 1 => Just(Purpose::Hedge), 1 => Just(Purpose::Probe)];
+    let standing = prop_oneof![Just(Standing::Watched), Just(Standing::Lingering)];
+    let claim = (0..6u8, -2..3i32, purpose)
+        .prop_map(|(channel, priority, purpose)| News::Claim(Claim { channel, priority, purpose }));
+    prop_oneof![
+        8 => claim,
+        1 => any::<usize>().prop_map(News::Withdraw),
+        3 => any::<usize>().prop_map(News::Release),
+        3 => any::<usize>().prop_map(News::Obey),
+        3 => (any::<usize>(), standing).prop_map(|(at, standing)| News::Standing(at, standing)),
+        1 => any::<usize>().prop_map(News::OnAir),
+        1 => (any::<usize>(), -2..3i32).prop_map(|(at, priority)| News::Priority(at, priority)),
+        1 => prop::option::weighted(0.8, limits()).prop_map(News::Limits),
+    ]
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (1..5usize, 0..3usize, prop_oneof![Just(0), 1..=MAX_SETTLE]).prop_map(|(connections, probes, settle)| {
+        Limits { connections, probes, settle: Duration::from_millis(settle) }
+    })
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    claim: Claim<u8>,
+    standing: Standing,
+    is_asked: bool,
+}
+
+/// What the ledger was told and has answered, kept in another way.
+#[derive(Debug)]
+struct Model {
+    ledger: Ledger<u8>,
+    limits: Option<Limits>,
+    now: Moment,
+    waiting: BTreeMap<Ticket, (Claim<u8>, Moment)>,
+    held: BTreeMap<Ticket, Held>,
+    /// In the order of their grants.
+    order: Vec<Ticket>,
+    settling: Vec<Moment>,
+    totals: Usage,
+}
+
+impl Model {
+    fn new(limits: Limits) -> Self {
+        Self {
+            ledger: Ledger::new(limits),
+            limits: Some(limits),
+            now: Moment::ZERO,
+            waiting: BTreeMap::new(),
+            held: BTreeMap::new(),
+            order: Vec::new(),
+            settling: Vec::new(),
+            totals: Usage::default(),
+        }
+    }
+
+    fn advance(&mut self, span: Duration) {
+        let until = self.now + span;
+        while let Some(timeout) = self.ledger.poll_timeout().filter(|&timeout| timeout <= until) {
+            assert!(timeout > self.now, "{timeout:?} is over, and will be again");
+            self.now = timeout;
+            self.ledger.handle_timeout(timeout);
+            self.drain();
+        }
+        self.now = until;
+    }
+
+    fn tell(&mut self, news: News) {
+        let now = self.now;
+        let nth = |tickets: &mut dyn Iterator<Item = Ticket>, at: usize| {
+            let tickets: Vec<_> = tickets.collect();
+            (!tickets.is_empty()).then(|| tickets[at % tickets.len()])
+        };
+        let held = |at| nth(&mut self.held.keys().copied(), at);
+        match news {
+            News::Claim(claim) => {
+                let ticket = self.ledger.handle_claim(now, claim);
+                assert!(
+                    self.waiting.insert(ticket, (claim, now)).is_none() && !self.held.contains_key(&ticket)
+                );
+            }
+            News::Withdraw(at) => {
+                let Some(ticket) = nth(&mut self.waiting.keys().copied(), at) else { return };
+                self.waiting.remove(&ticket);
+                self.ledger.handle_withdrawal(now, ticket);
+            }
+            News::Release(at) => {
+                if let Some(ticket) = held(at) {
+                    self.release(ticket);
+                }
+            }
+            News::Obey(at) => {
+                let mut asked = self.held.iter().filter(|(_, held)| held.is_asked).map(|(&ticket, _)| ticket);
+                if let Some(ticket) = nth(&mut asked, at) {
+                    self.release(ticket);
+                }
+            }
+            News::Standing(at, standing) => {
+                let Some(ticket) = held(at) else { return };
+                self.held.get_mut(&ticket).unwrap().standing = standing;
+                self.ledger.handle_standing(now, ticket, standing);
+            }
+            News::OnAir(at) => {
+                let hedges = self.held.iter().filter(|(_, held)| held.claim.purpose == Purpose::Hedge);
+                let Some(ticket) = nth(&mut hedges.map(|(&ticket, _)| ticket), at) else { return };
+                self.held.get_mut(&ticket).unwrap().claim.purpose = Purpose::Air;
+                self.ledger.handle_purpose(now, ticket, Purpose::Air);
+            }
+            News::Priority(at, priority) => {
+                let Some(ticket) = held(at) else { return };
+                self.held.get_mut(&ticket).unwrap().claim.priority = priority;
+                self.ledger.handle_priority(now, ticket, priority);
+            }
+            News::Limits(limits) => {
+                self.limits = limits;
+                self.ledger.handle_limits(now, limits);
+            }
+        }
+        self.drain();
+    }
+
+    fn release(&mut self, ticket: Ticket) {
+        self.held.remove(&ticket).unwrap();
+        self.order.retain(|&other| other != ticket);
+        self.settling.push(self.now + self.limits.map_or(Duration::ZERO, |limits| limits.settle));
+        self.ledger.handle_release(self.now, ticket);
+    }
+
+    /// Takes what is to be done, and looks at each and at the whole.
+    fn drain(&mut self) {
+        self.settling.retain(|&until| until > self.now);
+        while let Some(action) = self.ledger.poll_action() {
+            match action {
+                Action::Grant(ticket) => self.granted(ticket),
+                Action::Refuse(ticket, refusal) => self.refused(ticket, refusal),
+                Action::Yield { ticket, to } => self.asked(ticket, to),
+            }
+        }
+        for &(claim, since) in self.waiting.values() {
+            assert_eq!(claim.purpose, Purpose::Air, "only these wait");
+            let most = SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE);
+            assert!(self.now.since(since) < most, "{claim:?} waits for ever");
+            let taken = self.held.len() + self.settling.len();
+            assert!(taken >= self.limits.unwrap().connections, "{claim:?} waits though a connection is free");
+        }
+        let usage = Usage {
+            limit: self.limits.map_or(0, |limits| limits.connections),
+            open: self.held.len(),
+            yielding: self.held.values().filter(|held| held.is_asked).count(),
+            settling: self.settling.len(),
+            waiting: self.waiting.len(),
+            ..self.totals
+        };
+        // The ledger forgets what has settled when it is next told something.
+        assert_eq!(Usage { settling: usage.settling, ..self.ledger.usage() }, usage);
+    }
+
+    fn granted(&mut self, ticket: Ticket) {
+        let (claim, since) = self.waiting.remove(&ticket).expect("a claim is granted once");
+        let before = |&(other, other_since): &(Claim<u8>, Moment)| {
+            other.priority > claim.priority || (other.priority == claim.priority && other_since < since)
+        };
+        assert!(
+            claim.purpose != Purpose::Air || !self.waiting.values().any(before),
+            "{claim:?} jumps the queue"
+        );
+        self.held.insert(ticket, Held { claim, standing: Standing::Watched, is_asked: false });
+        self.order.push(ticket);
+        self.totals.granted_total += 1;
+        let limits = self.limits.expect("a removed provider grants nothing");
+        assert!(self.held.len() + self.settling.len() <= limits.connections, "{self:?}");
+        let probes = self.held.values().filter(|held| held.claim.purpose == Purpose::Probe).count();
+        assert!(claim.purpose != Purpose::Probe || probes <= limits.probes, "{self:?}");
+    }
+
+    fn refused(&mut self, ticket: Ticket, refusal: Refusal) {
+        let (claim, since) = self.waiting.remove(&ticket).expect("a claim is refused once");
+        self.totals.refused_total += 1;
+        match (refusal, claim.purpose) {
+            (Refusal::Removed, _) => assert!(self.limits.is_none()),
+            (Refusal::TooManyProbes, purpose) => assert_eq!(purpose, Purpose::Probe),
+            (Refusal::AllTaken, Purpose::Air) => assert!(self.now.since(since) >= SLOT_PATIENCE),
+            (Refusal::AllTaken, _) => {
+                assert!(self.held.len() + self.settling.len() >= self.limits.unwrap().connections);
+            }
+        }
+    }
+
+    fn asked(&mut self, ticket: Ticket, to: Ticket) {
+        let (claim, _) = self.waiting[&to];
+        let victim = self.held[&ticket];
+        assert!(!victim.is_asked, "{victim:?} is asked twice");
+        let key = |ticket: Ticket| {
+            let held = self.held[&ticket];
+            let rank = rank(&held, &claim)?;
+            let age = self.order.iter().rev().position(|&other| other == ticket);
+            Some((rank, held.claim.priority, age))
+        };
+        let chosen = key(ticket).expect("who is asked may be asked");
+        let others = self.held.iter().filter(|(_, held)| !held.is_asked).filter_map(|(&other, _)| key(other));
+        assert_eq!(others.min(), Some(chosen), "{victim:?} for {claim:?}");
+        self.held.get_mut(&ticket).unwrap().is_asked = true;
+        self.totals.preempted_total += 1;
+    }
+}
+
+/// Whose turn it is to give way for `claim`, the lowest first.
+fn rank(held: &Held, claim: &Claim<u8>) -> Option<u8> {
+    if held.claim.purpose == Purpose::Probe {
+        return Some(0);
+    }
+    if held.claim.channel == claim.channel {
+        return None;
+    }
+    if held.claim.purpose == Purpose::Hedge {
+        return Some(1);
+    }
+    if held.standing == Standing::Lingering {
+        return Some(2);
+    }
+    (held.claim.priority < claim.priority).then_some(3)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_ledger_keeps_its_word(limits in limits(), script in script()) {
+        let mut model = Model::new(limits);
+        for (after, news) in script {
+            model.advance(Duration::from_millis(after));
+            model.tell(news);
+        }
+        // Who is left gets an answer; and when all is given back, all is free.
+        model.advance(SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
+        prop_assert!(model.waiting.is_empty(), "{:?}", model);
+        while !model.held.is_empty() {
+            model.tell(News::Release(0));
+        }
+        model.tell(News::Limits(Some(limits)));
+        model.advance(Duration::from_millis(MAX_SETTLE));
+        for channel in 0..limits.connections {
+            let channel = u8::try_from(channel).unwrap();
+            model.tell(News::Claim(Claim { channel, priority: 0, purpose: Purpose::Air }));
+        }
+        prop_assert_eq!(model.held.len(), limits.connections);
+    }
+
+    #[test]
+    fn where_all_obey_at_once_nobody_who_comes_first_is_refused(limits in limits(), script in script()) {
+        let mut model = Model::new(limits);
+        for (after, news) in script {
+            model.advance(Duration::from_millis(after));
+            let is_limits = matches!(news, News::Limits(_));
+            if !is_limits {
+                model.tell(news);
+            }
+            while model.held.values().any(|held| held.is_asked) {
+                model.tell(News::Obey(0));
+            }
+        }
+        // A channel of the highest priority, which has nothing yet, and a provider full of others.
+        model.advance(SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
+        let refused = model.totals.refused_total;
+        model.tell(News::Claim(Claim { channel: 100, priority: 100, purpose: Purpose::Air }));
+        while model.held.values().any(|held| held.is_asked) {
+            model.tell(News::Obey(0));
+        }
+        model.advance(limits.settle);
+        prop_assert_eq!(model.totals.refused_total, refused);
+        prop_assert!(model.held.values().any(|held| held.claim.channel == 100));
+    }
+}
