@@ -19,6 +19,8 @@ mod stillness;
 pub use self::clock::MAX_JUMPS;
 pub use self::rules::{Fault, Rule, Rules};
 
+use std::time::Duration;
+
 use self::clock::{Front, Jumps, Line};
 use self::digest::Sound;
 use self::pace::Pace;
@@ -34,6 +36,9 @@ use crate::ts::packet::{Bytes, Packet, Pid};
 use crate::ts::pes::Header;
 use crate::ts::psi::PmtStream;
 use crate::ts::stream::{Class, Codec};
+
+/// A rule that has not held for so long holds anew when it does again: what comes and goes is one fault.
+const CALM: Duration = Duration::from_secs(10);
 
 /// What a stream of the map is to the rules.
 #[derive(Debug, Clone, Copy)]
@@ -78,8 +83,8 @@ pub struct Inspector {
     group: Option<(u64, i64, bool)>,
     is_behind_seam: bool,
     repetition: Repetition,
-    /// By rule: whether it holds at present, how often it began to, and what is yet to be told.
-    holds: [bool; Rule::COUNT],
+    /// By rule: when it held last, how often it began to, and what is yet to be told.
+    held: [Option<Moment>; Rule::COUNT],
     counts: [u64; Rule::COUNT],
     pending: [Option<Fault>; Rule::COUNT],
 }
@@ -111,7 +116,7 @@ impl Inspector {
             group: None,
             is_behind_seam: false,
             repetition: Repetition::default(),
-            holds: Default::default(),
+            held: Default::default(),
             counts: Default::default(),
             pending: Default::default(),
         }
@@ -358,8 +363,9 @@ impl Inspector {
             frozen_picture.filter(|&time| still >= time).map(|_| Seen::Still(still)),
         ];
         for (rule, seen) in Rule::ALL.into_iter().zip(seen) {
-            let held = std::mem::replace(&mut self.holds[rule.index()], seen.is_some());
-            if let Some(seen) = seen.filter(|_| !held) {
+            let Some(seen) = seen else { continue };
+            let held = self.held[rule.index()].replace(now);
+            if held.is_none_or(|held| now.since(held) > CALM) {
                 self.counts[rule.index()] += 1;
                 self.pending[rule.index()] = Some(Fault { rule, seen });
             }

@@ -51,7 +51,7 @@ struct Run {
     /// Their time, and that of those in which nothing is seen and heard.
     heard: i64,
     quiet: i64,
-    /// It began behind a seam, and so did what it repeats.
+    /// It began behind a seam.
     is_part: bool,
 }
 
@@ -105,7 +105,7 @@ impl Run {
             self.quiet = 0;
         } else {
             if self.groups == 0 {
-                self.is_part = group.is_part && before.is_part;
+                self.is_part = group.is_part;
             }
             self.groups += 1;
             *(if group.is_quiet { &mut self.quiet } else { &mut self.heard }) += group.ticks;

@@ -89,8 +89,8 @@ impl Default for Rules {
             // Speech has pauses, but encoders go on sending frames in them.
             audio_missing: Some(Duration::from_secs(5)),
             scrambled: Some(Duration::from_secs(1)),
-            // Reception with a visible fault now and then has one or two; no picture survives this many.
-            damaged: Some(10),
+            // A bad aerial, with blocks in the picture all the time, made 16.
+            damaged: Some(20),
             erratic_clock: Some(4),
             repeating: Some(Duration::from_secs(2)),
             // Still pictures are programmes, too: radio, teleshopping, a test card.
