@@ -2,8 +2,8 @@
 //!
 //! Nobody sends evenly. So nothing is said of a source that stands still and then catches up, and a slow one is known by two signs:
 //!
-//! - It *drips*: packets kept coming for [`SLICES`] slices in a row, and brought less than three quarters of the time that passed. Where
-//!   each packet brings the stream up to date, the worst of bursts leave four fifths.
+//! - It *drips*: packets came in each of [`SLICES`] slices in a row, brought something, but less than nine tenths of the time, in each, and less than
+//!   three quarters in all. A pause of two seconds in which a little comes is made up for in the fifth slice at the latest.
 //! - It *falls behind*: media lags its best lead by the threshold, and packets that came for as long did not make up for it.
 
 use std::time::Duration;
@@ -22,6 +22,9 @@ const SPAN: Duration = Duration::from_millis(2_500);
 
 /// How much of the time media must take, in percent.
 const MIN_PACE: i64 = 75;
+
+/// The same of a single slice: one with more is no part of a drip. Clock references are up to 100 ms apart.
+const MAX_SLICE: i64 = 90;
 
 /// How fast the best lead is forgotten, as a part of time: clocks may differ by 1 %.
 const LEAK: i64 = 100;
@@ -87,14 +90,20 @@ impl Pace {
         let lead = media - origin.1 - duration_to_ticks(end.since(origin.0));
         self.best = lead.max(self.best - duration_to_ticks(SLICE) / LEAK);
         let lag = ticks_to_duration(self.best - lead);
+        let came = media - self.begins[0];
+        if came <= 0 {
+            return None; // a standstill, which is not slow
+        }
         if lag < threshold {
             self.behind = None;
         } else if end.since(*self.behind.get_or_insert(end)) >= SPAN {
             return Some(Seen::Behind(lag));
         }
-        let came = media - self.begins[0];
-        // None at all is a standstill, which is not slow.
-        let is_drip = self.steady >= SLICES && came > 0 && came * 100 < duration_to_ticks(SPAN) * MIN_PACE;
+        let takes = |ticks: i64, time, percent| ticks * 100 < duration_to_ticks(time) * percent;
+        let ends = self.begins.iter().skip(1).chain([&media]);
+        let mut slices = ends.zip(&self.begins).map(|(end, begin)| end - begin);
+        let is_each_short = slices.all(|slice| slice > 0 && takes(slice, SLICE, MAX_SLICE));
+        let is_drip = self.steady >= SLICES && is_each_short && takes(came, SPAN, MIN_PACE);
         is_drip.then(|| Seen::Drip { media: ticks_to_duration(came), time: SPAN })
     }
 }

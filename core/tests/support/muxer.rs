@@ -13,7 +13,7 @@ use forebay_core::ts::{Packet, Pid};
 
 pub(crate) const VIDEO: Pid = Pid::new(0x100);
 pub(crate) const AUDIO: Pid = Pid::new(0x101);
-const MAP: Pid = Pid::new(0x1000);
+pub(crate) const MAP: Pid = Pid::new(0x1000);
 
 /// Ticks of 90 kHz from one picture to the next: 25 Hz.
 pub(crate) const PICTURE: i64 = 3600;
@@ -96,7 +96,7 @@ fn filler(size: usize) -> Vec<u8> {
 }
 
 /// A PES packet. Video's length is left open, as it is in broadcasts.
-fn pes(stream_id: u8, pts: Pts, dts: Option<Pts>, content: &[u8]) -> Vec<u8> {
+pub(crate) fn pes(stream_id: u8, pts: Pts, dts: Option<Pts>, content: &[u8]) -> Vec<u8> {
     let mut stamps = write_stamp(pts, if dts.is_some() { 0x30 } else { 0x20 }).to_vec();
     stamps.extend(dts.iter().flat_map(|dts| write_stamp(*dts, 0x10)));
     let length = if stream_id == 0xE0 { 0 } else { 3 + stamps.len() + content.len() };
@@ -109,7 +109,7 @@ fn pes(stream_id: u8, pts: Pts, dts: Option<Pts>, content: &[u8]) -> Vec<u8> {
 }
 
 /// Cuts a PES packet into packets of `pid`, the first with `clock`, the last stuffed.
-fn packets(pid: Pid, unit: &[u8], clock: Option<Pcr>) -> Vec<Bytes> {
+pub(crate) fn packets(pid: Pid, unit: &[u8], clock: Option<Pcr>) -> Vec<Bytes> {
     let mut out = Vec::new();
     let mut rest = unit;
     while !rest.is_empty() {
