@@ -34,7 +34,7 @@ impl Channel {
         Self {
             splice: Splice::new(None),
             store: Vec::new(),
-            ring: Ring::new(Limits { span: Duration::from_secs(3600), bytes: 1 << 40 }),
+            ring: Ring::new(Limits { span: Duration::from_hours(1), bytes: 1 << 40 }),
             trail: Trail::default(),
             segmenter: Segmenter::new(settings, Numbers::default()),
         }

@@ -3,10 +3,12 @@
 //! Every kind of source has a file here. What is opened is not yet known to be a transport stream, and this room does not
 //! care: it brings bytes, says where a new run of them begins, and how fast they may be taken. UDP gets a file of its own.
 
+mod clip;
 mod error;
 mod file;
 pub mod hls;
 mod http;
+pub mod slate;
 pub mod sniff;
 mod testcard;
 
