@@ -8,6 +8,7 @@ mod error;
 mod file;
 pub mod hls;
 mod http;
+pub mod look;
 pub mod slate;
 pub mod sniff;
 mod testcard;
