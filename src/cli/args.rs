@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand, value_parser};
 use http::{HeaderName, HeaderValue};
@@ -137,6 +138,7 @@ impl Probe {
             provider: None,
             user_agent: self.user_agent.clone(),
             max_bitrate: None,
+            slate_urls: Arc::default(),
             headers: self.headers.clone(),
         }
     }

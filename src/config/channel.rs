@@ -149,6 +149,8 @@ pub struct Source {
     pub user_agent: Option<String>,
     /// Of a multivariant HLS playlist: the most bits a second that the variant should have; no limit if absent.
     pub max_bitrate: Option<u64>,
+    /// The channel's [`slate_urls`](Channel::slate_urls).
+    pub slate_urls: Arc<[UrlPattern]>,
     /// Further request headers, each name once, in the order they were typed. Never `User-Agent`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }

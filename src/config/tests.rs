@@ -110,6 +110,7 @@ fn a_good_file_means_what_it_says() {
     assert_eq!((one.priority, one.slate_urls.len()), (0, 1));
     assert!(one.slate_urls[0].matches("http://h/limit?token=hunter2"));
     let source = &one.sources[0];
+    assert_eq!(source.slate_urls, one.slate_urls);
     assert_eq!(source.user_agent.as_deref(), Some("VLC/3"));
     let headers: Vec<_> =
         source.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();

@@ -23,6 +23,9 @@ pub enum Error {
     /// Redirected too often, or to somewhere that cannot be followed.
     #[error("the source redirects in vain: {0}")]
     Redirect(String),
+    /// Redirected to an address at which the provider is known to show a notice (`slate_urls`).
+    #[error("the source redirects to a known notice instead of the channel")]
+    Slate,
     /// The request could not be made.
     #[error("the request cannot be made: {0}")]
     Request(String),
@@ -76,6 +79,7 @@ impl Error {
             Self::ConnectTimeout => "connect_timeout",
             Self::Status { .. } => "http_status",
             Self::Redirect(_) => "redirect",
+            Self::Slate => "slate_url",
             Self::Request(_) => "request",
             Self::Ended => "ended",
             Self::Broken(_) => "broken",

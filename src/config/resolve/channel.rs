@@ -148,7 +148,7 @@ impl Resolver<'_> {
             self.fault(header, "this channel has no id");
         }
         let own_slate_urls = self.slate_urls(overrides.slate_urls);
-        let sources = self.sources(sources, header, id.as_ref().map(|id| &**id.get_ref()));
+        let mut sources = self.sources(sources, header, id.as_ref().map(|id| &**id.get_ref()));
         let checked_id = self.checked("id", id.as_ref(), |text| text.parse::<ChannelId>());
         if let (Some(checked), Some(typed)) = (&checked_id, &id) {
             self.unique(&mut taken.ids, checked.clone(), typed.span(), |id| format!("the id \"{id}\""));
@@ -169,6 +169,9 @@ impl Resolver<'_> {
             let has_http = sources.iter().any(|source| source.url.kind() == SourceKind::Http);
             if has_http { Arc::clone(slate_urls) } else { Arc::default() }
         });
+        for source in &mut sources {
+            source.slate_urls = Arc::clone(&slate_urls);
+        }
 
         let id = checked_id?;
         let name = name.unwrap_or_else(|| id.to_string());

@@ -1,6 +1,7 @@
 //! The sources of a channel.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
 use toml::Spanned;
@@ -43,7 +44,14 @@ impl Resolver<'_> {
         match typed.into_inner() {
             SourceFile::Url(url) => {
                 let url = self.source_url(&Spanned::new(span, url))?;
-                Some(Source { url, provider: None, user_agent: None, max_bitrate: None, headers: Vec::new() })
+                Some(Source {
+                    url,
+                    provider: None,
+                    user_agent: None,
+                    max_bitrate: None,
+                    slate_urls: Arc::default(),
+                    headers: Vec::new(),
+                })
             }
             SourceFile::Table(SourceTable { url, provider, headers, user_agent, max_bitrate }) => {
                 let user_agent =
@@ -67,7 +75,14 @@ impl Resolver<'_> {
                 // What is not http sends none.
                 let shared = provider.as_ref().filter(|_| url.kind() == SourceKind::Http);
                 let user_agent = user_agent.or_else(|| self.user_agents.get(shared?)?.clone());
-                Some(Source { url, provider, user_agent, max_bitrate, headers: checked })
+                Some(Source {
+                    url,
+                    provider,
+                    user_agent,
+                    max_bitrate,
+                    slate_urls: Arc::default(),
+                    headers: checked,
+                })
             }
         }
     }

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use cookie_store::CookieStore;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Position, Url};
 
 use crate::client::{self, Body, Connector, Kept, USER_AGENT};
-use crate::config::Source;
+use crate::config::{Source, UrlPattern};
 use crate::upstream::{Error, Hold};
 
 /// Redirects that are followed: load balancers chain two or three.
@@ -35,6 +35,7 @@ struct Inner {
     connector: Connector,
     hold: Hold,
     source: Url,
+    slates: Arc<[UrlPattern]>,
     /// For every host, and for the source's own.
     headers: HeaderMap,
     credentials: HeaderMap,
@@ -66,6 +67,7 @@ impl Agent {
             connector,
             hold,
             source: source.url.expose().clone(),
+            slates: Arc::clone(&source.slate_urls),
             headers,
             credentials,
             cookies: Mutex::default(),
@@ -92,6 +94,9 @@ impl Agent {
     }
 
     async fn ask(&self, url: Url, besides: &HeaderMap, kept: Option<&Kept>) -> Result<Response, Error> {
+        if self.is_slate(&url) {
+            return Err(Error::Slate);
+        }
         let mut headers = self.headers(&url);
         headers.extend(besides.clone());
         let request = client::request(Method::GET, &url, headers, Bytes::new())?;
@@ -112,6 +117,13 @@ impl Agent {
         }
         self.note_cookies(&url, &head.headers);
         Ok(Response { url, status: head.status, headers: head.headers, body })
+    }
+
+    fn is_slate(&self, url: &Url) -> bool {
+        // Patterns are written without credentials.
+        let address =
+            [&url[..Position::BeforeUsername], &url[Position::BeforeHost..Position::AfterQuery]].concat();
+        self.0.slates.iter().any(|slate| slate.matches(&address))
     }
 
     fn headers(&self, url: &Url) -> HeaderMap {

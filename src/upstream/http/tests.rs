@@ -1,6 +1,7 @@
 //! Sockets, and what lives as long as they do; redirects, credentials and cookies.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Null packets, as a transport stream that goes on.
 fn packets(count: usize) -> Vec<u8> {
-    let mut packet = vec![0xFF; 188];
+    let mut packet = [0xFF; 188];
     packet[..4].copy_from_slice(&[0x47, 0x1F, 0xFF, 0x10]);
     packet.repeat(count)
 }
@@ -29,14 +30,16 @@ const PLAYLIST: &[u8] =
     b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/0.ts\n#EXTINF:1,\n/1.ts\n#EXTINF:1,\n/2.ts\n";
 
 fn hls(path: &str) -> Say {
-    if path.ends_with(".ts") { whole("200 OK", &packets(100)) } else { whole("200 OK", PLAYLIST) }
+    if path.contains(".ts") { whole("200 OK", &packets(100)) } else { whole("200 OK", PLAYLIST) }
 }
 
 fn source(url: &str) -> Source {
     Source {
         url: SourceUrl::parse(url, Path::new("")).unwrap(),
         user_agent: None,
+        provider: None,
         max_bitrate: None,
+        slate_urls: Arc::default(),
         headers: Vec::new(),
     }
 }
@@ -216,17 +219,18 @@ async fn credentials_stay_with_their_host_and_cookies_go_along() {
         vec![header("proxy-authorization", "s3cret"), header("x-key", "k1"), header("accept", "video/*")];
     Client(site.connector()).open(&source, Hold::default()).await.unwrap();
     let heads = site.seen().heads;
-    let has = |number: usize, text: &str| heads[number].contains(text);
-    for number in 0..4 {
-        assert!(has(number, "x-key: k1\r\n") && has(number, "accept: video/*\r\n"), "{}", heads[number]);
-        assert!(has(number, "user-agent: Forebay/") && !has(number, "referer"), "{}", heads[number]);
+    assert_eq!(heads.len(), 4);
+    for (number, head) in heads.iter().enumerate() {
+        let has = |text: &str| head.contains(text);
         let is_own = number == 0 || number == 3;
-        assert_eq!(has(number, "s3cret"), is_own);
-        assert_eq!(has(number, "authorization: Basic am9lOnBAc3M=\r\n"), is_own);
-        assert_eq!(has(number, "authorization: Basic YW5uOnB3\r\n"), number == 2);
         let host = if is_own { address.to_string() } else { format!("localhost:{port}") };
-        assert!(heads[number].contains(&format!(" HTTP/1.1\r\nhost: {host}\r\n")), "{}", heads[number]);
-        assert_eq!(has(number, "cookie: a=1\r\n"), number == 3, "{}", heads[number]);
+        assert!(has(&format!(" HTTP/1.1\r\nhost: {host}\r\n")), "{head}");
+        assert!(has("x-key: k1\r\n") && has("accept: video/*\r\n"), "{head}");
+        assert!(has("user-agent: Forebay/") && !has("referer"), "{head}");
+        assert_eq!(has("proxy-authorization: s3cret\r\n"), is_own, "{head}");
+        assert_eq!(has("authorization: Basic am9lOnBAc3M=\r\n"), is_own, "{head}");
+        assert_eq!(has("authorization: Basic YW5uOnB3\r\n"), number == 2, "{head}");
+        assert_eq!(has("cookie: a=1\r\n"), number == 3, "{head}");
     }
 }
 
@@ -245,11 +249,9 @@ async fn what_was_for_tls_does_not_go_out_without() {
 async fn cookies_have_limits() {
     let site = Site::start(false, |_, number| {
         let long = "x".repeat(5000);
-        let cookies = (0..60).map(|at| format!("\r\nSet-Cookie: c{number}-{at}=1")).collect::<String>();
-        whole(
-            &format!("302 Found\r\nLocation: /\r\nSet-Cookie: long={long}{}", &cookies[..cookies.len()]),
-            b"",
-        )
+        let cookies: Vec<_> = (0..60).map(|at| format!("\r\nSet-Cookie: c{number}-{at}=1")).collect();
+        let cookies = cookies.concat();
+        whole(&format!("302 Found\r\nLocation: /\r\nSet-Cookie: long={long}{cookies}"), b"")
     })
     .await;
     let outcome = open(&site, &site.url("/"), Hold::default()).await.map(drop);
@@ -257,6 +259,42 @@ async fn cookies_have_limits() {
     for head in site.seen().heads {
         assert!(head.matches("=1").count() <= 100 && !head.contains("long"), "{head}");
     }
+}
+
+/// A known notice is none of the channel, wherever on the way it shows up; nothing of it is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_notice_is_a_failure() {
+    for notice in ["/live", "/moved", "/1.ts", "/again"] {
+        let lists = AtomicBool::new(false);
+        let site = Site::start(false, move |path, _| match path {
+            _ if path == notice => whole("302 Found\r\nLocation: http://u:p@127.0.0.1/limit/1.ts?a=1", b""),
+            "/live" => whole("302 Found\r\nLocation: /moved", b""),
+            "/moved" if notice == "/again" && lists.swap(true, Ordering::Relaxed) => {
+                whole("302 Found\r\nLocation: /again", b"")
+            }
+            _ => hls(path),
+        })
+        .await;
+        let mut source = source(&site.url("/live"));
+        source.slate_urls = ["http://127.0.0.1/limit/*".parse().unwrap()].into();
+        let opening = Client(site.connector()).open(&source, Hold::default()).await;
+        let end = match opening {
+            Err(error) => error,
+            Ok(mut upstream) => loop {
+                match timeout(PATIENCE, upstream.pieces.next()).await.unwrap() {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break error,
+                    None => panic!("no reason"),
+                }
+            },
+        };
+        assert_eq!(end, Error::Slate, "{notice}");
+    }
+    let site = Site::start(false, |_, _| endless()).await;
+    let mut source = source(&site.url("/limit.ts?token=1#x"));
+    source.slate_urls = ["*/limit.ts?token=1".parse().unwrap()].into();
+    let opening = Client(site.connector()).open(&source, Hold::default()).await;
+    assert_eq!((opening.map(drop), site.seen().accepted.len()), (Err(Error::Slate), 0), "the first one too");
 }
 
 /// Connections are kept between requests, few at a time; one that the server has given up is no failure.
