@@ -82,10 +82,12 @@ impl Agent {
         besides: &HeaderMap,
         kept: Option<&Kept>,
     ) -> Result<Response, Error> {
-        let mut url = url.clone();
+        let (mut url, mut is_own) = (url.clone(), self.is_own(url));
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.ask(url, besides, kept).await?;
+            let response = self.ask(url, is_own, besides, kept).await?;
             let Some(next) = response.leads_to()? else { return Ok(response) };
+            // Where it leads to may be another's, on another port too, and so may be whatever that leads to.
+            is_own &= next.origin() == response.url.origin();
             // With it goes its connection.
             drop(response);
             url = next;
@@ -93,11 +95,17 @@ impl Agent {
         Err(Error::Redirect("too many redirects".to_owned()))
     }
 
-    async fn ask(&self, url: Url, besides: &HeaderMap, kept: Option<&Kept>) -> Result<Response, Error> {
+    async fn ask(
+        &self,
+        url: Url,
+        is_own: bool,
+        besides: &HeaderMap,
+        kept: Option<&Kept>,
+    ) -> Result<Response, Error> {
         if self.is_slate(&url) {
             return Err(Error::Slate);
         }
-        let mut headers = self.headers(&url);
+        let mut headers = self.headers(&url, is_own);
         headers.extend(besides.clone());
         let request = client::request(Method::GET, &url, headers, Bytes::new())?;
         let mut answer = None;
@@ -126,9 +134,8 @@ impl Agent {
         self.0.slates.iter().any(|slate| slate.matches(&address))
     }
 
-    fn headers(&self, url: &Url) -> HeaderMap {
+    fn headers(&self, url: &Url, is_own: bool) -> HeaderMap {
         let mut headers = self.0.headers.clone();
-        let is_own = self.is_own(url);
         if is_own {
             headers.extend(self.0.credentials.clone());
         }
