@@ -3,9 +3,10 @@
 CARGO ?= cargo
 ARGS ?=
 RUNS ?= 1000000
+SECONDS ?= 30
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build web test test-portable check bench bench-check bench-build soak fuzz setup setup-bench setup-web setup-check clean
+.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak fuzz setup setup-bench setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,6 +29,10 @@ test: setup ## Run all tests; installs what they need, or says what is missing
 test-portable: setup ## Run the tests of what is done otherwise where there is no sendfile
 	FOREBAY_PORTABLE=1 $(CARGO) nextest run --package forebay --target-dir target/portable \
 		-E 'test(/^channel::/) + test(/^(limits|on_demand|slow|takeover)::/)'
+
+test-long: setup ## Let ffmpeg, VLC and GStreamer play HLS and MPEG-TS for longer than in the tests (SECONDS=30 each)
+	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
+		--no-capture -E 'test(/^hls_playing::/)'
 
 check: setup-check ## Formatting, lints, docs, licences, links, built files
 	$(CARGO) fmt --all --check

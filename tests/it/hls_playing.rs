@@ -5,8 +5,10 @@ use std::time::Duration;
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::hls::{Follower, Rules};
 use forebay_testkit::origin::{Behaviour, Broadcast, Hls, Origin};
+use rustix::process::Signal;
 
-use crate::relay::Relay;
+use crate::program::{Program, Setup};
+use crate::relay::{Relay, channel};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -92,6 +94,43 @@ async fn an_hls_source_is_followed_over_a_failover() {
     is_followed(From::Hls).await;
 }
 
+/// One follower all the way: over the end of the channel because nobody watches, and over the end of the process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_of_the_channel_and_a_restart_of_the_process_are_followed() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::ShortGop)).burst(4 * SECOND));
+    let channel = channel("one", &[origin.url("/a.ts")], "idle_timeout = \"2s\"");
+    let mut program =
+        Setup::new(&format!("[hls]\ndir = \"cache\"\nsegment = \"1s\"\n{channel}")).start().await;
+    let url = |program: &Program| format!("http://{}/stream/one/index.m3u8", program.address());
+    // A list that begins anew is short: nothing else about it may be worse than that of one that goes on.
+    let rules = Rules { full_window: false, ..Rules::default() };
+    let mut throughout = Follower::with_rules(&url(&program), rules);
+    let mut next = 0;
+    for stretch in 0..3 {
+        let mut alone = Follower::new(&url(&program));
+        tokio::join!(throughout.watch(8 * SECOND), alone.watch(8 * SECOND));
+        alone.check_removed().await;
+        let report = alone.finish();
+        report.assert_clean();
+        let (first, last) = report.numbers.expect("there were segments");
+        assert!(first >= next && report.segments > 6, "from {next} on: {report:#?}");
+        next = last + 1;
+        if stretch == 0 {
+            origin.wait_connections("/a.ts", 0, 20 * SECOND).await;
+        } else if stretch == 1 {
+            program.signal(Signal::TERM);
+            let (folder, _) = program.wait_in_folder().await;
+            program = Setup::again(folder).start().await;
+        }
+        throughout.resume_at(&url(&program));
+    }
+    let report = throughout.finish();
+    report.assert_clean();
+    assert!(report.discontinuities >= 2, "each stretch has a timeline of its own: {report:#?}");
+    assert_eq!(origin.opened("/a.ts"), 3);
+}
+
 mod players {
     use forebay_testkit::player::{browser_hls, ffmpeg_strict, gstreamer, vlc};
 
@@ -107,6 +146,40 @@ mod players {
         gstreamer.assert_ok();
         println!("ffmpeg {} pictures, VLC {}, GStreamer {}", ffmpeg.frames, vlc.frames, gstreamer.frames);
         assert!(ffmpeg.frames > 13 * 25 && vlc.frames > 7 * 25, "{} and {}", ffmpeg.frames, vlc.frames);
+    }
+
+    /// Each player alone, as HLS and as MPEG-TS, for as long as `FOREBAY_PLAY_SECONDS` says.
+    async fn play_long(from: From) {
+        let seconds = std::env::var("FOREBAY_PLAY_SECONDS");
+        let seconds: u32 = seconds.map_or(30, |text| text.parse().expect("FOREBAY_PLAY_SECONDS is a number"));
+        let show = Show::begin(from).await;
+        // VLC and GStreamer are asked in real time, and a first segment may be late.
+        let least = u64::from(seconds.saturating_sub(4)) * 25;
+        for url in [show.url(), show.relay.url("/stream/one")] {
+            let ffmpeg = ffmpeg_strict(&url, seconds).await;
+            let vlc = vlc(&url, seconds).await;
+            let gstreamer = gstreamer(&url, seconds).await;
+            for (name, verdict) in [("ffmpeg", ffmpeg), ("VLC", vlc), ("GStreamer", gstreamer)] {
+                println!("{name} {url}: {} pictures in {:.1} s", verdict.frames, verdict.seconds);
+                verdict.assert_ok();
+                assert!(verdict.frames > least, "{name} had {} pictures, not {least}", verdict.frames);
+            }
+        }
+        let status = show.relay.status("one").await;
+        assert_eq!((&status["failovers"]["total"], &status["continuity_errors_out"]), (&0.into(), &0.into()));
+        assert_eq!(status["upstream_connections_opened"], 1, "{status}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn play_a_ts_source_for_long() {
+        play_long(From::Ts).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn play_an_hls_source_for_long() {
+        play_long(From::Hls).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
