@@ -189,6 +189,7 @@ mod tests {
         assert_eq!(pace.due(Moment::from_millis(5000)), at);
         assert_eq!(pace.due(Moment::from_millis(5500)), 550 * P);
         assert_eq!(pace.next(at), Moment::from_millis(5250));
+        assert_eq!(pace.next(595 * P), Moment::from_millis(6000), "no later than the next stretch begins");
         assert_eq!(pace.due(Moment::from_millis(60_000)), 600 * P, "no further than is known");
     }
 
@@ -218,7 +219,7 @@ mod tests {
         let mut trail = Trail::default();
         assert_eq!((trail.reach(time(1)), trail.at(0)), (None, None));
         trail.entries = [(5 * P, time(4)), (10 * P, time(5)), (20 * P, time(6)), (40 * P, time(8))].into();
-        trail.trim(6 * P);
+        trail.trim(10 * P);
         trail.advance(50 * P, time(9));
         for (asked, at, is_late) in
             [(4, 10, true), (5, 10, false), (7, 20, false), (8, 40, false), (99, 40, false)]
