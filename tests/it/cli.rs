@@ -380,8 +380,12 @@ mod log {
         let file = program.folder().join("logs/forebay.log");
         program.signal(Signal::TERM);
         let (folder, finished) = program.wait_in_folder().await;
+        // Two threads that log at the same moment may be written in one order here and in another there.
         let untimed = |text: &str| -> Vec<String> {
-            text.lines().filter_map(|line| Some(line.split_once("Z ")?.1.to_owned())).collect()
+            let lines = text.lines().filter_map(|line| Some(line.split_once("Z ")?.1.to_owned()));
+            let mut lines: Vec<String> = lines.collect();
+            lines.sort_unstable();
+            lines
         };
         assert_eq!(untimed(&std::fs::read_to_string(file).unwrap()), untimed(&finished.log), "line by line");
         assert_eq!(
