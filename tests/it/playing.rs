@@ -185,7 +185,7 @@ async fn every_kind_of_stream_starts_right_cold_and_warm() {
     let channels = kinds.map(|kind| {
         let path = format!("/{kind:?}.ts");
         // In the middle of a group of pictures, and before the end of a long one.
-        origin.serve(&path, Behaviour::ts(Clip::get(kind)).start_at(Duration::from_millis(6700)));
+        origin.serve(&path, Behaviour::ts(Clip::get(kind)).start_at(Duration::from_millis(6700)).repeating());
         channel(&format!("{kind:?}"), &[origin.url(&path)], "")
     });
     let relay = Relay::start(&channels.concat());
@@ -221,7 +221,8 @@ mod players {
         origin.serve("/a.ts", Behaviour::ts(clip.clone()));
         let relay = Relay::with_sources(&[origin.url("/a.ts")], "");
         let url = relay.url("/stream/one");
-        let capture = async { Viewer::get(relay.address(), "/stream/one").await.read_for(20 * SECOND).await };
+        // Of the first round, which is the clip as it is.
+        let capture = async { Viewer::get(relay.address(), "/stream/one").await.read_for(17 * SECOND).await };
         let (ffmpeg, vlc, bytes) =
             tokio::join!(player::ffmpeg_strict(&url, 20), player::vlc(&url, 14), capture);
         ffmpeg.assert_ok();

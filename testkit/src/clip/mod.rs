@@ -51,7 +51,7 @@ impl Clip {
         let path = folder.join(recipe.file_name());
         make_once(&path, || recipe.make(&path));
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-        Self { path: Some(path), ..Self::from_bytes(&format!("{kind:?}"), bytes, recipe::LENGTH) }
+        Self { path: Some(path), ..Self::from_bytes(&format!("{kind:?}"), bytes, kind.length()) }
     }
 
     /// A clip from a transport stream of your own, which loops after `length`.

@@ -10,14 +10,17 @@ use super::subtitles;
 use crate::player;
 use crate::ts::{PACKET_SIZE, Packet};
 
-/// Length of every clip: 480 pictures at 25 per second, and a whole number of audio frames at 48 kHz (900 of AAC,
+/// Length of every clip but one: 480 pictures at 25 per second, and a whole number of audio frames at 48 kHz (900 of AAC,
 /// 800 of MP2, 600 of AC-3), so that picture and sound loop together without a gap.
-pub(super) const LENGTH: Duration = Duration::from_millis(19_200);
+const LENGTH: Duration = Duration::from_millis(19_200);
+
+/// Length of the brief one: a quarter of that.
+const BRIEF: Duration = Duration::from_millis(4800);
 
 /// Count this up when the recipes change in a way that their arguments do not show.
 const EDITION: u32 = 2;
 
-/// The clips there are. All last 19.2 seconds and have 25 pictures per second, if any.
+/// The clips there are. All but [`Kind::Brief`] last 19.2 seconds, and all have 25 pictures per second, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// H.264 640x360 in closed groups of 2 s with B pictures, about 1 Mbit/s; AAC.
@@ -44,11 +47,13 @@ pub enum Kind {
     AudioOnly,
     /// MP3 alone.
     Mp3Only,
+    /// As [`Kind::H264Aac`] in groups of 0.8 s, and over after 4.8 s: what a provider shows in place of a channel.
+    Brief,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::H264Aac,
         Self::H264AacB,
         Self::ShortGop,
@@ -60,7 +65,12 @@ impl Kind {
         Self::Mpeg2Mp2,
         Self::AudioOnly,
         Self::Mp3Only,
+        Self::Brief,
     ];
+
+    pub(super) fn length(self) -> Duration {
+        if self == Self::Brief { BRIEF } else { LENGTH }
+    }
 
     pub(super) fn recipe(self) -> Recipe {
         let a = "testsrc2=size=640x360:rate=25";
@@ -91,6 +101,11 @@ impl Kind {
                 ..base
             },
             Self::ShortGop => Recipe { video: x264("keyint=10:min-keyint=10:open-gop=0"), ..base },
+            Self::Brief => Recipe {
+                video: x264("keyint=20:min-keyint=20:open-gop=0"),
+                sound: Sound { frames: 225, ..aac },
+                ..base
+            },
             Self::H264OpenGopSubs => Recipe {
                 video: x264("keyint=50:min-keyint=50:open-gop=1:bframes=3"),
                 extra: Extra::SecondTrackAndSubtitles,
@@ -246,7 +261,8 @@ impl Recipe {
     }
 
     fn seconds(&self) -> String {
-        if self.extra == Extra::CutFirstGroup { "21.12".into() } else { "19.2".into() }
+        let group = if self.extra == Extra::CutFirstGroup { 1.92 } else { 0.0 };
+        format!("{}", self.kind.length().as_secs_f64() + group)
     }
 }
 

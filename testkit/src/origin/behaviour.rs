@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::faults::Defect;
 use super::Request;
 use crate::clip::Clip;
 
@@ -63,16 +64,7 @@ pub(super) struct Playout {
     pub(super) shift_90k: u64,
     pub(super) packet_size: usize,
     pub(super) defects: Vec<(Duration, Defect)>,
-}
-
-/// What goes wrong with a stream that goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Defect {
-    NullsOnly,
-    FrozenClock,
-    Scrambled,
-    NoVideo,
-    LostPackets { every: u64 },
+    pub(super) hiccups: Option<(Duration, Duration)>,
 }
 
 /// How an answer ends before its time.
@@ -100,7 +92,8 @@ impl Behaviour {
     }
 
     /// An endless loop of the clip at the pace of its own clock, with PCR, PTS, DTS and continuity counters
-    /// rewritten so that the seam does not show. Delimited by the end of the connection, `video/mp2t`.
+    /// rewritten so that the seam does not show, and no round the same as another to who compares payloads (the first
+    /// is the clip as it is). Delimited by the end of the connection, `video/mp2t`.
     pub fn ts(clip: Arc<Clip>) -> Self {
         Self::new(Answer::Ts(Playout::new(clip)))
     }
@@ -189,36 +182,6 @@ impl Behaviour {
     pub fn packet_size(self, bytes: usize) -> Self {
         assert!(matches!(bytes, 188 | 192 | 204), "packets have 188, 192 or 204 bytes, not {bytes}");
         self.playout(|playout| playout.packet_size = bytes)
-    }
-
-    /// From then on only null packets, a few per second.
-    #[must_use]
-    pub fn drip_nulls_after(self, span: Duration) -> Self {
-        self.playout(|playout| playout.defects.push((span, Defect::NullsOnly)))
-    }
-
-    /// From then on the stream goes on, but PCR, PTS and DTS stay where they are.
-    #[must_use]
-    pub fn freeze_pcr_after(self, span: Duration) -> Self {
-        self.playout(|playout| playout.defects.push((span, Defect::FrozenClock)))
-    }
-
-    /// From then on audio and video are marked as scrambled, and their payload is unreadable.
-    #[must_use]
-    pub fn scramble_after(self, span: Duration) -> Self {
-        self.playout(|playout| playout.defects.push((span, Defect::Scrambled)))
-    }
-
-    /// From then on no video payload comes; clock and audio go on.
-    #[must_use]
-    pub fn drop_video_after(self, span: Duration) -> Self {
-        self.playout(|playout| playout.defects.push((span, Defect::NoVideo)))
-    }
-
-    /// From then on one in so many packets is lost, without a word in the counters.
-    #[must_use]
-    pub fn lose_packets_after(self, span: Duration, every: u64) -> Self {
-        self.playout(|playout| playout.defects.push((span, Defect::LostPackets { every })))
     }
 
     /// Another content type for a stream or for junk.
@@ -320,7 +283,7 @@ impl Behaviour {
         chosen
     }
 
-    fn playout(mut self, change: impl FnOnce(&mut Playout)) -> Self {
+    pub(super) fn playout(mut self, change: impl FnOnce(&mut Playout)) -> Self {
         let Answer::Ts(playout) = &mut self.answer else { panic!("only a transport stream can do this") };
         change(playout);
         self
@@ -338,6 +301,7 @@ impl Playout {
             shift_90k: 0,
             packet_size: 188,
             defects: Vec::new(),
+            hiccups: None,
         }
     }
 }

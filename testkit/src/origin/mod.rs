@@ -4,7 +4,9 @@
 //! met. Every answer closes its connection.
 
 mod behaviour;
+mod faults;
 mod hls;
+mod marker;
 mod playout;
 mod serve;
 mod tls;

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::behaviour::{Defect, Playout, ticks_90k};
-use crate::ts::{NULL_PID, PACKET_SIZE, PesHeader, SYNC_BYTE, write_pcr, write_timestamp};
-use crate::ts::{Packet, read_timestamp};
+use super::behaviour::{Playout, ticks_90k};
+use super::faults::{Defect, PAGE, Stamps, damage, scramble, strip};
+use super::marker::Marker;
+use crate::ts::{NULL_PID, PACKET_SIZE, Packet, SYNC_BYTE, read_timestamp, write_pcr, write_timestamp};
 
-/// Null packets come this far apart in a drip.
+/// What drips comes this far apart: null packets, or pages.
 const DRIP: Duration = Duration::from_millis(250);
 
 /// One connection's position in the loop.
@@ -24,6 +25,10 @@ pub(super) struct Player {
     sent: u64,
     drips: u32,
     frozen: Frozen,
+    /// By how much the clock is off now.
+    jumped_90k: u64,
+    /// Where rounds differ: the PID and how.
+    marker: Option<(u16, Marker)>,
 }
 
 /// The last time stamps sent.
@@ -40,6 +45,8 @@ impl Player {
         let origin_27m = ticks_90k(playout.start_at + late) * 300;
         let length = playout.clip.length_27m();
         let next = playout.clip.packet_at(origin_27m % length);
+        let marked = playout.clip.streams().iter().find(|stream| stream.is_video());
+        let marked = marked.or_else(|| playout.clip.streams().iter().find(|stream| stream.is_audio()));
         Self {
             playout: playout.clone(),
             origin_27m,
@@ -49,31 +56,37 @@ impl Player {
             sent: 0,
             drips: 0,
             frozen: Frozen::default(),
+            jumped_90k: 0,
+            marker: marked.map(|stream| (stream.pid, Marker::new(stream.stream_type))),
         }
     }
 
     /// The bytes that are due when `elapsed` has passed since the answer began.
     pub(super) fn take(&mut self, elapsed: Duration) -> Vec<u8> {
         let mut out = Vec::new();
-        let defects: Vec<Defect> =
-            self.playout.defects.iter().filter(|(at, _)| *at <= elapsed).map(|(_, defect)| *defect).collect();
-        if defects.contains(&Defect::NullsOnly) {
-            let since = self.playout.defects.iter().find(|(_, defect)| *defect == Defect::NullsOnly);
-            let spent = elapsed.saturating_sub(since.map_or(elapsed, |(at, _)| *at));
+        let since = |wanted: fn(&Defect) -> bool| {
+            let mut begun =
+                self.playout.defects.iter().filter(|(at, defect)| *at <= elapsed && wanted(defect));
+            begun.next().map(|(at, _)| elapsed.saturating_sub(*at))
+        };
+        let drip = since(|defect| *defect == Defect::NullsOnly).map(|spent| (spent, &NULL_PACKET[..]));
+        let page = since(|defect| *defect == Defect::Page).map(|spent| (spent, PAGE.as_bytes()));
+        if let Some((spent, share)) = drip.or(page) {
             while DRIP * self.drips <= spent {
                 self.drips += 1;
-                let mut null = [0xff; PACKET_SIZE];
-                let [high, low] = NULL_PID.to_be_bytes();
-                null[..4].copy_from_slice(&[SYNC_BYTE, high, low, 0x10]);
-                self.frame(&null, &mut out);
+                if share.len() == PACKET_SIZE { self.frame(share, &mut out) } else { out.extend(share) }
             }
             return out;
         }
-        let until = self.origin_27m + ticks_90k(elapsed + self.playout.burst) * 300;
+        let defects: Vec<Defect> =
+            self.playout.defects.iter().filter(|(at, _)| *at <= elapsed).map(|(_, defect)| *defect).collect();
+        self.jumped_90k = self.jump_90k(elapsed);
+        let until = self.origin_27m + ticks_90k(self.media_due(elapsed) + self.playout.burst) * 300;
         let clip = self.playout.clip.clone();
         while self.rounds * clip.length_27m() + clip.time_27m(self.next) <= until {
             let mut packet = [0; PACKET_SIZE];
             packet.copy_from_slice(clip.packet(self.next));
+            self.mark(&mut packet, self.next, defects.contains(&Defect::Repeats));
             if self.rewrite(&mut packet, &defects) {
                 self.frame(&packet, &mut out);
             }
@@ -86,13 +99,54 @@ impl Player {
         out
     }
 
+    /// How much media is due when `elapsed` has passed.
+    fn media_due(&self, elapsed: Duration) -> Duration {
+        let mut due = elapsed;
+        if let Some((every, length)) = self.playout.hiccups {
+            let begun =
+                every * u32::try_from(elapsed.as_nanos() / every.as_nanos()).expect("a test is short");
+            due = elapsed.min(begun + every.saturating_sub(length));
+        }
+        for (at, defect) in &self.playout.defects {
+            if let Defect::Slow { percent } = defect {
+                due = due.min(*at) + due.saturating_sub(*at) * *percent / 100;
+            }
+        }
+        due
+    }
+
+    /// How far the clock has jumped.
+    fn jump_90k(&self, elapsed: Duration) -> u64 {
+        let jump = |(at, defect): &(Duration, Defect)| match defect {
+            Defect::Jumps { every, by_90k } if *at <= elapsed => {
+                let stretch = elapsed.saturating_sub(*at).as_nanos() / every.as_nanos();
+                if stretch.is_multiple_of(2) { *by_90k } else { 0 }
+            }
+            _ => 0,
+        };
+        self.playout.defects.iter().map(jump).sum()
+    }
+
     /// Appends this packet of the clip as it is in this round, behind what was sent before.
     pub(super) fn put(&mut self, packet: usize, round: u64, out: &mut Vec<u8>) {
         let mut bytes = [0; PACKET_SIZE];
         bytes.copy_from_slice(self.playout.clip.packet(packet));
         self.rounds = round;
+        let repeats = self.playout.defects.iter().any(|(_, defect)| *defect == Defect::Repeats);
+        self.mark(&mut bytes, packet, repeats);
         if self.rewrite(&mut bytes, &[]) {
             self.frame(&bytes, out);
+        }
+    }
+
+    /// Makes this round another one than those before.
+    fn mark(&self, bytes: &mut [u8; PACKET_SIZE], place: usize, repeats: bool) {
+        let packet = Packet::new(bytes).expect("a clip has whole packets");
+        let Some((_, marker)) = self.marker.filter(|(pid, _)| packet.pid() == *pid && !repeats) else {
+            return;
+        };
+        if let Some(stamps) = Stamps::find(&packet) {
+            marker.mark(&mut bytes[stamps.payload..], place, self.rounds);
         }
     }
 
@@ -100,18 +154,12 @@ impl Player {
     fn rewrite(&mut self, bytes: &mut [u8; PACKET_SIZE], defects: &[Defect]) -> bool {
         let packet = Packet::new(bytes).expect("a clip has whole packets");
         let (pid, pcr, has_payload) = (packet.pid(), packet.pcr(), packet.has_payload());
-        let header =
-            packet.payload_offset().filter(|_| packet.starts_unit() && pid >= 0x20).and_then(|offset| {
-                let payload = packet.payload();
-                let header = PesHeader::read(payload)?;
-                let stamp = |at: usize| (offset + at, read_timestamp(&payload[at..at + 5]));
-                Some((header.pts_at.map(stamp), header.dts_at.map(stamp)))
-            });
-        let payload_at = packet.payload_offset();
+        let stamps = Stamps::find(&packet);
         if pid == NULL_PID {
             return true;
         }
-        let shift = self.rounds * self.playout.clip.length_27m() / 300 + self.playout.shift_90k;
+        let shift =
+            self.rounds * self.playout.clip.length_27m() / 300 + self.playout.shift_90k + self.jumped_90k;
         let is_frozen = defects.contains(&Defect::FrozenClock);
         if let Some(pcr) = pcr {
             let fresh = pcr + shift * 300;
@@ -119,27 +167,22 @@ impl Player {
             self.frozen.pcr = Some(value);
             write_pcr(bytes, value % ((1 << 33) * 300));
         }
-        if let Some((Some((pts_at, pts)), dts)) = header {
-            let fresh = (pts + shift, dts.map_or(pts, |(_, dts)| dts) + shift);
+        if let Some(Stamps { pts_at: Some(pts_at), dts_at, .. }) = stamps {
+            let pts = read_timestamp(&bytes[pts_at..pts_at + 5]);
+            let dts = dts_at.map_or(pts, |at| read_timestamp(&bytes[at..at + 5]));
+            let fresh = (pts + shift, dts + shift);
             let value = if is_frozen { *self.frozen.stamps.entry(pid).or_insert(fresh) } else { fresh };
             self.frozen.stamps.insert(pid, value);
             write_timestamp(&mut bytes[pts_at..pts_at + 5], value.0);
-            if let Some((dts_at, _)) = dts {
+            if let Some(dts_at) = dts_at {
                 write_timestamp(&mut bytes[dts_at..dts_at + 5], value.1);
             }
         }
-        let is_media = self.playout.clip.is_media(pid);
-        if defects.contains(&Defect::NoVideo) && self.playout.clip.is_video(pid) {
-            // What is left is the clock: a packet without payload repeats the counter.
-            if pcr.is_none() {
-                return false;
-            }
-            bytes[3] = bytes[3] & 0xc0 | 0x20 | self.counters.get(&pid).map_or(0, |next| (next + 15) & 0x0f);
-            bytes[4] = 183;
-            bytes[12..].fill(0xff);
-            bytes[5] &= 0x10;
-            bytes[1] &= 0x1f;
-            return true;
+        let (is_media, is_video) = (self.playout.clip.is_media(pid), self.playout.clip.is_video(pid));
+        let is_missing = is_video && defects.contains(&Defect::NoVideo)
+            || is_media && !is_video && defects.contains(&Defect::NoAudio);
+        if is_missing {
+            return strip(bytes, self.counters.get(&pid).map_or(0, |next| (next + 15) & 0x0f));
         }
         let next = self.counters.entry(pid).or_insert(bytes[3] & 0x0f);
         let counter = if has_payload { *next } else { (*next + 15) & 0x0f };
@@ -147,16 +190,16 @@ impl Player {
             *next = (*next + 1) & 0x0f;
         }
         bytes[3] = bytes[3] & 0xf0 | counter;
-        if let Some(at) = payload_at.filter(|_| is_media && defects.contains(&Defect::Scrambled)) {
-            bytes[3] |= 0x80;
-            for byte in &mut bytes[at..] {
-                *byte ^= 0x5a;
-            }
+        if is_media && defects.contains(&Defect::Scrambled) {
+            scramble(bytes);
         }
         self.sent += 1;
-        !defects
-            .iter()
-            .any(|defect| matches!(defect, Defect::LostPackets { every } if self.sent.is_multiple_of(*every)))
+        let sent = self.sent;
+        let hits = |every: &u64| sent.is_multiple_of(*every);
+        if defects.iter().any(|defect| matches!(defect, Defect::MarkedErrors { every } if hits(every))) {
+            damage(bytes);
+        }
+        !defects.iter().any(|defect| matches!(defect, Defect::LostPackets { every } if hits(every)))
     }
 
     /// Appends the packet in the framing that is asked for.
@@ -170,6 +213,13 @@ impl Player {
         }
     }
 }
+
+const NULL_PACKET: [u8; PACKET_SIZE] = {
+    let mut null = [0xff; PACKET_SIZE];
+    let [high, low] = NULL_PID.to_be_bytes();
+    (null[0], null[1], null[2], null[3]) = (SYNC_BYTE, high, low, 0x10);
+    null
+};
 
 #[cfg(test)]
 #[path = "playout_tests.rs"]

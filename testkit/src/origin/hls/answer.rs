@@ -3,15 +3,16 @@
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
-use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::fault::{Fault, faulty};
 use super::playlist::{self, PARTS, SIGNATURE, Wish};
-use super::settings::{Container, Fault, Gzip, KeyForm, SegmentTokens, Uris};
+use super::settings::{Container, Gzip, KeyForm, SegmentTokens, Uris};
 use super::state::{Segment, State, key_of};
 use super::stats::Counted;
+use crate::origin::faults::PAGE;
 use crate::origin::{Behaviour, Request};
 use crate::ts::PACKET_SIZE;
 
@@ -26,17 +27,6 @@ pub(super) struct Place {
 
 /// The folder to which redirects lead.
 const NODE: &str = "node/";
-
-const PAGE: &str = "<!doctype html><html><title>Error</title><body>FAILED TO CONNECT</body></html>\n";
-
-/// A PNG of one transparent pixel, as providers put it before what nobody should take for a stream.
-#[rustfmt::skip]
-const PNG: [u8; 70] = [
-    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00,
-    0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00, 0x00, 0x00, 0x1f, 0x15, 0xc4, 0x89, 0x00, 0x00, 0x00,
-    0x0d, 0x49, 0x44, 0x41, 0x54, 0x78, 0xda, 0x63, 0xf8, 0xff, 0xff, 0x3f, 0x03, 0x00, 0x08, 0xfc, 0x02, 0xfe,
-    0x78, 0xc4, 0xb2, 0xb0, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
-];
 
 /// What to do with a request, and what it counts as.
 pub(super) fn answer(state: &mut State, place: &Place, request: &Request) -> (Behaviour, Counted) {
@@ -90,6 +80,9 @@ fn route(state: &mut State, place: &Place, request: &Request) -> (Behaviour, Cou
 fn playlist(state: &mut State, place: &Place, wish: &Wish, request: &Request) -> (Behaviour, Counted) {
     if let Some(status) = state.hls.playlist_status {
         return (Behaviour::status(status, "text/plain", "no playlist now\n"), Counted::Nothing);
+    }
+    if let Some(url) = &state.hls.playlist_redirect {
+        return (Behaviour::redirect(url, None), Counted::Redirect);
     }
     if state.hls.html {
         return (Behaviour::body("text/html", PAGE), Counted::Nothing);
@@ -196,31 +189,6 @@ fn segment(state: &mut State, number: usize, request: &Request) -> Behaviour {
     faulty(state, number, tries, answer, &bytes)
 }
 
-/// The answer to a request for a segment, with what is wrong with it.
-fn faulty(state: &State, number: usize, tries: usize, good: Behaviour, bytes: &[u8]) -> Behaviour {
-    let Some(fault) = state.hls.fault_of(number as u64) else { return good };
-    let now = Duration::ZERO;
-    match fault {
-        Fault::Gap => Behaviour::status(404, "text/plain", "a gap\n"),
-        Fault::Missing { tries: missing } if tries <= missing => {
-            Behaviour::status(404, "text/plain", "not yet\n")
-        }
-        Fault::Missing { .. } => good,
-        Fault::Status(status) => Behaviour::status(status, "text/plain", "as asked\n"),
-        Fault::Truncated => good.end_after(now),
-        Fault::ShortWithoutNotice => good.chunked().end_after(now),
-        Fault::Cut => good.cut_after(now),
-        Fault::Stalled => good.stall_after(now),
-        Fault::Slow { bytes_per_second } => good.slowly(bytes_per_second),
-        Fault::Repeated => Behaviour::body(&state.segment_type(), state.segments[0].bytes.to_vec()),
-        Fault::Png => Behaviour::body("image/png", [&PNG[..], bytes].concat()),
-        Fault::Garbage => {
-            Behaviour::body(&state.segment_type(), [&[0xa5; 2 * PACKET_SIZE][..], bytes].concat())
-        }
-        Fault::Html => Behaviour::body("text/html", PAGE),
-    }
-}
-
 /// The body, or the range of it that was asked for.
 fn ranged(bytes: Vec<u8>, content_type: &str, request: &Request) -> Behaviour {
     let length = bytes.len();
@@ -270,7 +238,7 @@ impl State {
         name
     }
 
-    fn segment_type(&self) -> String {
+    pub(super) fn segment_type(&self) -> String {
         let usual = match self.hls.container {
             Container::Ts => "video/mp2t",
             Container::Fmp4 | Container::Fmp4Video => "video/mp4",

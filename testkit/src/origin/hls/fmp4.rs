@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::clip::{Clip, Tracks};
+use crate::origin::marker::Marker;
 
 /// The parts of a fragmented file.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Fragments {
     length_90k: u64,
     shift_90k: u64,
     written: u32,
+    /// How rounds differ, if they do.
+    marker: Option<Marker>,
 }
 
 #[derive(Debug)]
@@ -23,6 +26,8 @@ struct Fragment {
     sequence_at: usize,
     /// Where a decode time stands, what it is, and the time scale of its track.
     times: Vec<(usize, u64, u64)>,
+    /// Where rounds differ.
+    marks: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +40,7 @@ struct Track {
 
 impl Fragments {
     /// Takes these tracks of a clip apart: `ftyp`, `moov` and pairs of `moof` and `mdat`.
-    pub(super) fn read(clip: &Clip, tracks: Tracks, length_90k: u64, shift_90k: u64) -> Self {
+    pub(super) fn read(clip: &Clip, tracks: Tracks, length_90k: u64, shift_90k: u64, repeats: bool) -> Self {
         let file = &clip.fragmented(tracks)[..];
         let mut init = Vec::new();
         let mut known = BTreeMap::new();
@@ -53,7 +58,12 @@ impl Fragments {
                 _ => {}
             }
         }
-        Self { init, list: fragments, length_90k, shift_90k, written: 0 }
+        let video = clip.streams().iter().find(|stream| stream.is_video() && !repeats);
+        let marker = video.map(|stream| Marker::new(stream.stream_type));
+        for fragment in &mut fragments {
+            fragment.marks = marker.map(|marker| marker.places(&fragment.bytes)).unwrap_or_default();
+        }
+        Self { init, list: fragments, length_90k, shift_90k, written: 0, marker }
     }
 
     pub(super) fn init(&self) -> &[u8] {
@@ -75,8 +85,8 @@ impl Fragments {
     }
 
     /// Appends a fragment as it is in this round.
-    pub(super) fn append(&mut self, fragment: usize, round: u64, out: &mut Vec<u8>) {
-        let fragment = &self.list[fragment];
+    pub(super) fn append(&mut self, number: usize, round: u64, out: &mut Vec<u8>) {
+        let fragment = &self.list[number];
         let begin = out.len();
         out.extend_from_slice(&fragment.bytes);
         self.written += 1;
@@ -85,6 +95,11 @@ impl Fragments {
         };
         write(fragment.sequence_at, &self.written.to_be_bytes());
         let later_90k = round * self.length_90k + self.shift_90k;
+        for at in &fragment.marks {
+            if let Some(marker) = self.marker {
+                write(*at, &[marker.at_place(number << 16 | at, round)]);
+            }
+        }
         for (at, time, scale) in &fragment.times {
             write(*at, &(time + later_90k * scale / 90_000).to_be_bytes());
         }
@@ -107,7 +122,7 @@ impl Fragment {
                 let Track { scale, first_90k } = tracks[&be32(moof, header + 4)];
                 (time + 4, be64(moof, time + 4) + first_90k * scale / 90_000, scale)
             });
-        Self { times: times.collect(), sequence_at: mfhd + 4, bytes: moof.to_vec() }
+        Self { times: times.collect(), sequence_at: mfhd + 4, bytes: moof.to_vec(), marks: Vec::new() }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Cuts a clip, over and over on one timeline, into segments that begin at random access points.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::fmp4::Fragments;
-use super::settings::Container;
+use super::settings::{Container, Hls};
 use crate::clip::{Clip, Tracks};
 use crate::origin::behaviour::{Playout, ticks_90k};
+use crate::origin::faults::Defect;
+use crate::origin::marker::Marker;
 use crate::origin::playout::Player;
 use crate::ts::{Packet, Pat, Pes, PesHeader, Sections, read_timestamp};
 
@@ -36,18 +37,21 @@ enum Shape {
     /// Items are packets.
     Ts { player: Box<Player>, tables: [usize; 2] },
     /// Items are PES packets' payloads.
-    Packed { units: Vec<Vec<u8>>, first_pts: u64 },
+    Packed { units: Vec<Vec<u8>>, first_pts: u64, marker: Option<Marker> },
     /// Items are fragments.
     Fmp4(Fragments),
 }
 
 impl Media {
-    /// The clip from its beginning, with `shift_90k` added to all time stamps.
-    pub(super) fn new(clip: &Arc<Clip>, container: Container, shift_90k: u64) -> Self {
+    /// The broadcast's clip from its beginning, with `shift_90k` added to all time stamps.
+    pub(super) fn new(hls: &Hls, shift_90k: u64) -> Self {
+        let (clip, container) = (&hls.clip, hls.container);
         let length_90k = ticks_90k(clip.duration());
         let (shape, cuts, items) = match container {
             Container::Ts => {
-                let player = Player::new(&Playout { shift_90k, ..Playout::new(clip.clone()) });
+                let defects =
+                    if hls.repeating { vec![(Duration::ZERO, Defect::Repeats)] } else { Vec::new() };
+                let player = Player::new(&Playout { shift_90k, defects, ..Playout::new(clip.clone()) });
                 (Shape::Ts { player: Box::new(player), tables: tables(clip) }, ts_cuts(clip), clip.packets())
             }
             Container::PackedAudio => {
@@ -57,7 +61,9 @@ impl Media {
                 let cuts = units.iter().enumerate().map(|(at, unit)| (at, time(unit))).collect();
                 let count = units.len();
                 let units = units.into_iter().map(|unit| unit.payload).collect();
-                (Shape::Packed { units, first_pts: first + shift_90k }, cuts, count)
+                let audio = clip.streams().iter().find(|stream| stream.is_audio() && !hls.repeating);
+                let marker = audio.map(|stream| Marker::new(stream.stream_type));
+                (Shape::Packed { units, first_pts: first + shift_90k, marker }, cuts, count)
             }
             Container::Fmp4 | Container::Fmp4Video | Container::Fmp4Audio => {
                 let tracks = match container {
@@ -65,7 +71,7 @@ impl Media {
                     Container::Fmp4Audio => Tracks::Audio,
                     _ => Tracks::All,
                 };
-                let fragments = Fragments::read(clip, tracks, length_90k, shift_90k);
+                let fragments = Fragments::read(clip, tracks, length_90k, shift_90k, hls.repeating);
                 let (cuts, count) = (fragments.cuts(), fragments.count());
                 (Shape::Fmp4(fragments), cuts, count)
             }
@@ -145,7 +151,15 @@ impl Media {
                     player.put(packet, self.rounds, out);
                 }
             }
-            Shape::Packed { units, .. } => out.extend(units[items].concat()),
+            Shape::Packed { units, marker, .. } => {
+                for item in items {
+                    let at = out.len();
+                    out.extend_from_slice(&units[item]);
+                    if let Some(marker) = marker {
+                        marker.mark(&mut out[at..], item, self.rounds);
+                    }
+                }
+            }
             Shape::Fmp4(fragments) => {
                 for fragment in items {
                     fragments.append(fragment, self.rounds, out);

@@ -22,6 +22,7 @@
 //! redirects). Segments are cut when they are due, and are kept.
 
 mod answer;
+mod fault;
 mod fmp4;
 mod media;
 mod multivariant;
@@ -38,10 +39,9 @@ use tokio::time::timeout;
 
 use super::{Behaviour, Origin, lock};
 use crate::clip::Clip;
+pub use fault::Fault;
 pub use multivariant::{Multicast, Multivariant, Variant};
-pub use settings::{
-    Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Redirect, SegmentTokens, Text, Uris,
-};
+pub use settings::{Container, Encryption, Gzip, Hls, Iv, KeyForm, Redirect, SegmentTokens, Text, Uris};
 use state::State;
 pub use stats::Stats;
 

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::answer::Place;
-use super::settings::{Encryption, Fault, Iv, SegmentTokens, Text, Uris};
+use super::fault::Fault;
+use super::settings::{Encryption, Iv, SegmentTokens, Text, Uris};
 use super::state::{Segment, State, iv_of};
 
 /// Parts of a segment.

@@ -4,6 +4,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fault::Fault;
 use crate::clip::Clip;
 
 /// A live HLS broadcast: a window of segments that moves on in real time. Built up fluently and put on air with
@@ -39,6 +40,8 @@ pub struct Hls {
     pub(super) playlist_type: String,
     pub(super) playlist_status: Option<u16>,
     pub(super) html: bool,
+    pub(super) playlist_redirect: Option<String>,
+    pub(super) repeating: bool,
     pub(super) faults: Vec<(Bound<u64>, Bound<u64>, Fault)>,
     pub(super) segment_type: Option<String>,
     pub(super) redirect: Option<Redirect>,
@@ -169,41 +172,6 @@ pub enum SegmentTokens {
     Inherited,
 }
 
-/// What is wrong with a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Listed with EXT-X-GAP, and 404.
-    Gap,
-    /// 404 for the first so many times that it is asked for.
-    Missing {
-        /// How many times.
-        tries: usize,
-    },
-    /// Answered with this status, always.
-    Status(u16),
-    /// Half a body, although its whole length was stated; the connection is closed in order.
-    Truncated,
-    /// Half a body in chunks with a proper end: nothing tells that the rest is missing.
-    ShortWithoutNotice,
-    /// Half a body, then a reset.
-    Cut,
-    /// Half a body, then silence.
-    Stalled,
-    /// No faster than this.
-    Slow {
-        /// Bytes per second.
-        bytes_per_second: u32,
-    },
-    /// The body of segment 0: the same pictures again and again.
-    Repeated,
-    /// A PNG of 70 bytes in front, a name and a Content-Type to match.
-    Png,
-    /// Two packets' worth of garbage in front.
-    Garbage,
-    /// A page in HTML, with status 200.
-    Html,
-}
-
 impl Hls {
     /// A broadcast of this clip as MPEG-TS in segments of 2 s, six of which are listed from the beginning.
     pub fn live(clip: Arc<Clip>) -> Self {
@@ -234,6 +202,8 @@ impl Hls {
             playlist_type: "application/vnd.apple.mpegurl".into(),
             playlist_status: None,
             html: false,
+            playlist_redirect: None,
+            repeating: false,
             faults: Vec::new(),
             segment_type: None,
             redirect: None,
@@ -274,7 +244,7 @@ impl Hls {
         Self { first_sequence: number, ..self }
     }
 
-    /// Media seconds per second: above 1 the window moves faster than its media last. Before it is on air.
+    /// Media seconds per second: above 1 the window moves faster than its media last, and below 1 slower.
     #[must_use]
     pub fn speed(self, factor: f64) -> Self {
         Self { speed: factor, ..self }
@@ -396,6 +366,19 @@ impl Hls {
     #[must_use]
     pub fn html(self, html: bool) -> Self {
         Self { html, ..self }
+    }
+
+    /// Answers requests for playlists with a 302 to this address, as a provider that shows a notice does.
+    #[must_use]
+    pub fn playlist_redirect(self, url: Option<&str>) -> Self {
+        Self { playlist_redirect: url.map(str::to_owned), ..self }
+    }
+
+    /// A true loop of the clip: each round is bit for bit the first, but for its time stamps and counters. Before it
+    /// is on air.
+    #[must_use]
+    pub fn repeating(self) -> Self {
+        Self { repeating: true, ..self }
     }
 
     /// What is wrong with these segments. A later word on a segment overrules an earlier one.

@@ -81,7 +81,7 @@ impl Segment {
 
 impl State {
     pub(super) fn new(hls: Hls) -> Self {
-        let media = Media::new(&hls.clip, hls.container, 0);
+        let media = Media::new(&hls, 0);
         let init = media.init().map(<[u8]>::to_vec);
         let first = Run { from: 0, sequence: hls.first_sequence, is_restart: false, init };
         let begins_with = hls.begins_with.min(hls.window);
@@ -136,7 +136,13 @@ impl State {
 
     pub(super) fn change(&mut self, change: impl FnOnce(Hls) -> Hls) {
         let due = self.due_90k();
+        let speed = self.hls.speed;
         self.hls = change(self.hls.clone());
+        if (self.hls.speed - speed).abs() > f64::EPSILON {
+            let began = Instant::now();
+            self.ahead_90k += ticks_90k((began - self.began).mul_f64(speed));
+            self.began = began;
+        }
         // Who thaws is where it would be without the frost.
         self.held_90k = self.hls.frozen.then_some(due);
     }
@@ -169,9 +175,9 @@ impl State {
     fn begin_run(&mut self, clip: Arc<Clip>, shift_90k: u64, is_restart: bool) {
         let from = self.segments.len();
         let sequence = if is_restart { 0 } else { self.next_sequence() };
-        self.media = Media::new(&clip, self.hls.container, shift_90k);
-        self.longest_90k = self.longest_90k.max(self.media.longest_90k(self.hls.segment));
         self.hls.clip = clip;
+        self.media = Media::new(&self.hls, shift_90k);
+        self.longest_90k = self.longest_90k.max(self.media.longest_90k(self.hls.segment));
         let init = self.media.init().map(<[u8]>::to_vec);
         self.runs.push(Run { from, sequence, is_restart, init });
     }
