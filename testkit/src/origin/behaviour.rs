@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::faults::Defect;
-use super::Request;
+use super::{Account, Request};
 use crate::clip::Clip;
 
 /// What an origin answers on one path, built up fluently. All `…_after` times count from the answer's head.
@@ -27,6 +27,7 @@ pub struct Behaviour {
     pub(super) garbage: Vec<u8>,
     pub(super) ending: Option<(Duration, Ending)>,
     pub(super) bytes_per_second: Option<u32>,
+    pub(super) account: Option<Account>,
 }
 
 /// The body, and the status that goes with it.
@@ -88,6 +89,7 @@ impl Behaviour {
             garbage: Vec::new(),
             ending: None,
             bytes_per_second: None,
+            account: None,
         }
     }
 
@@ -236,6 +238,13 @@ impl Behaviour {
         self
     }
 
+    /// Uses a connection of this account while it answers. In a handler's or a chooser's place it counts each request.
+    #[must_use]
+    pub fn account(mut self, account: &Account) -> Self {
+        self.account = Some(account.clone());
+        self
+    }
+
     /// Bytes sent before the body.
     #[must_use]
     pub fn garbage_before(mut self, bytes: impl Into<Vec<u8>>) -> Self {
@@ -280,6 +289,7 @@ impl Behaviour {
         let mut chosen = choose(request).chosen(request);
         chosen.required.extend(self.required);
         chosen.answer_after += self.answer_after;
+        chosen.account = chosen.account.or(self.account);
         chosen
     }
 

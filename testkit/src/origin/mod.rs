@@ -3,6 +3,7 @@
 //! What it does on each path is a [`Behaviour`], which may be changed at any time; a connection keeps the one it
 //! met. Every answer closes its connection.
 
+mod account;
 mod behaviour;
 mod faults;
 mod hls;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
+pub use account::Account;
 pub use behaviour::{Behaviour, Reply};
 pub use hls::{
     Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Multicast, Multivariant, Redirect,

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
+use super::account::Lease;
 use super::behaviour::{Answer, Behaviour, Ending, Reply};
 use super::playout::Player;
 use super::{Request, Route, Shared, lock};
@@ -95,14 +96,22 @@ async fn exchange(shared: &Shared, mut stream: impl Socket) -> io::Result<()> {
         return stream.shutdown().await;
     };
     let behaviour = behaviour.chosen(&request);
+    let admitted = behaviour.account.as_ref().map(|account| account.admit(stream.tcp())).transpose();
+    let (behaviour, lease) = match admitted {
+        Ok(lease) => (behaviour, lease),
+        Err(beyond) => (beyond.chosen(&request), None),
+    };
     let mut kills = route.kills.subscribe();
     let counted = Counted::new(route);
     let (mut reader, mut writer) = split(stream);
     let close = tokio::select! {
         close = answer(&behaviour, &request, &mut writer) => close.unwrap_or(Close::WithReset),
         _ = kills.changed() => Close::WithReset,
+        () = kicked(lease.as_ref()) => Close::WithReset,
         () = closed_by_client(&mut reader) => Close::Gracefully,
     };
+    // It has a handle of the socket too.
+    drop(lease);
     match close {
         Close::WithReset => {
             let stream = reader.unsplit(writer);
@@ -117,6 +126,14 @@ async fn exchange(shared: &Shared, mut stream: impl Socket) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Waits until the connection has to make room for another of its account.
+async fn kicked(lease: Option<&Lease>) {
+    match lease {
+        Some(lease) => lease.kicked().await,
+        None => pending().await,
+    }
 }
 
 /// Reads and forgets until the client closes.

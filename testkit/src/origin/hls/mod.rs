@@ -74,8 +74,13 @@ impl Broadcast {
         let Self { state, stats: counts, .. } = self.clone();
         let base = origin.url(folder);
         let place = answer::Place { folder: folder.to_owned(), base: base.clone() };
+        let number = Arc::as_ptr(&state).addr();
         let choose = move |request: &super::Request| {
             let mut state = lock(&state);
+            let admitted = state.hls.account.as_ref().map_or(Ok(()), |account| account.visit(number));
+            if let Err(beyond) = admitted {
+                return *beyond;
+            }
             let (answer, counted) = answer::answer(&mut state, &place, request);
             drop(state);
             counts.send_modify(|stats| stats.count(counted));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use crate::clip::Clip;
+use crate::origin::Account;
 
 /// A live HLS broadcast: a window of segments that moves on in real time. Built up fluently and put on air with
 /// [`Hls::mount`](super::Hls::mount); most of it can be changed on air with [`Broadcast::change`](super::Broadcast::change).
@@ -48,6 +49,7 @@ pub struct Hls {
     pub(super) token: Option<String>,
     pub(super) segment_tokens: SegmentTokens,
     pub(super) cookie: Option<String>,
+    pub(super) account: Option<Account>,
 }
 
 /// What the segments are.
@@ -210,6 +212,7 @@ impl Hls {
             token: None,
             segment_tokens: SegmentTokens::NotNeeded,
             cookie: None,
+            account: None,
         }
     }
 
@@ -422,6 +425,12 @@ impl Hls {
     #[must_use]
     pub fn cookie(self, cookie: &str) -> Self {
         Self { cookie: Some(cookie.into()), ..self }
+    }
+
+    /// Uses one connection of this account for as long as somebody asks for anything of it.
+    #[must_use]
+    pub fn account(self, account: &Account) -> Self {
+        Self { account: Some(account.clone()), ..self }
     }
 
     pub(super) fn fault_of(&self, segment: u64) -> Option<Fault> {
