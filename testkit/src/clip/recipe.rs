@@ -49,11 +49,13 @@ pub enum Kind {
     Mp3Only,
     /// As [`Kind::H264Aac`] in groups of 0.8 s, and over after 4.8 s: what a provider shows in place of a channel.
     Brief,
+    /// H.264 160x90 in groups of 0.8 s, and AAC, about 150 kbit/s together: for many channels at once.
+    Small,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::H264Aac,
         Self::H264AacB,
         Self::ShortGop,
@@ -66,6 +68,7 @@ impl Kind {
         Self::AudioOnly,
         Self::Mp3Only,
         Self::Brief,
+        Self::Small,
     ];
 
     pub(super) fn length(self) -> Duration {
@@ -101,6 +104,12 @@ impl Kind {
                 ..base
             },
             Self::ShortGop => Recipe { video: x264("keyint=10:min-keyint=10:open-gop=0"), ..base },
+            Self::Small => Recipe {
+                picture: Some("testsrc2=size=160x90:rate=25"),
+                video: "-c:v libx264 -preset veryfast -pix_fmt yuv420p -b:v 80k -maxrate 100k -bufsize 50k -x264-params scenecut=0:keyint=20:min-keyint=20:open-gop=0".into(),
+                sound: Sound { options: "-c:a aac -b:a 32k", ..aac },
+                ..base
+            },
             Self::Brief => Recipe {
                 video: x264("keyint=20:min-keyint=20:open-gop=0"),
                 sound: Sound { frames: 225, ..aac },

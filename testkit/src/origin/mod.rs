@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,17 @@ struct Route {
     behaviour: Mutex<Option<Behaviour>>,
     counts: watch::Sender<Counts>,
     kills: watch::Sender<u64>,
+    pace: Pace,
+}
+
+/// How fast endless answers go on, in per cent of real time.
+#[derive(Debug)]
+struct Pace(AtomicU32);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(AtomicU32::new(100))
+    }
 }
 
 /// Connections that asked for one path.
@@ -156,6 +168,12 @@ impl Origin {
     /// Resets all live connections of this path now.
     pub fn kill(&self, path: &str) {
         self.shared.route(path).kills.send_modify(|kills| *kills += 1);
+    }
+
+    /// From now on the streams of this path, live ones and new ones, go on at so many per cent of real time: with 0 they
+    /// stall, and with 100 they go on as they should, from where they are.
+    pub fn pace(&self, path: &str, percent: u32) {
+        self.shared.route(path).pace.0.store(percent, Ordering::Relaxed);
     }
 
     /// Closes the listening socket, so that connecting is refused, or opens it again on the same port. Live

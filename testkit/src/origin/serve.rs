@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
@@ -14,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 use super::account::Lease;
 use super::behaviour::{Answer, Behaviour, Ending, Reply};
 use super::playout::Player;
-use super::{Request, Route, Shared, lock};
+use super::{Pace, Request, Route, Shared, lock};
 
 /// How often media is sent. Short against the 40 ms of a picture, long against the cost of a wake-up.
 const TICK: Duration = Duration::from_millis(20);
@@ -102,10 +103,10 @@ async fn exchange(shared: &Shared, mut stream: impl Socket) -> io::Result<()> {
         Err(beyond) => (beyond.chosen(&request), None),
     };
     let mut kills = route.kills.subscribe();
-    let counted = Counted::new(route);
+    let counted = Counted::new(route.clone());
     let (mut reader, mut writer) = split(stream);
     let close = tokio::select! {
-        close = answer(&behaviour, &request, &mut writer) => close.unwrap_or(Close::WithReset),
+        close = answer(&behaviour, &request, &route.pace, &mut writer) => close.unwrap_or(Close::WithReset),
         _ = kills.changed() => Close::WithReset,
         () = kicked(lease.as_ref()) => Close::WithReset,
         () = closed_by_client(&mut reader) => Close::Gracefully,
@@ -174,6 +175,7 @@ async fn read_request(stream: &mut impl Socket) -> io::Result<Option<Request>> {
 async fn answer(
     behaviour: &Behaviour,
     request: &Request,
+    pace: &Pace,
     writer: &mut WriteHalf<impl Socket>,
 ) -> io::Result<Close> {
     if !behaviour.answer_after.is_zero() {
@@ -193,14 +195,14 @@ async fn answer(
             let start = start(behaviour, request, &playout.content_type, writer).await?;
             let Some(start) = start else { return Ok(Close::Gracefully) };
             let mut player = Player::new(playout);
-            endless(behaviour, start, writer, |elapsed| player.take(elapsed)).await
+            endless(behaviour, start, pace, writer, |elapsed| player.take(elapsed)).await
         }
         Answer::Junk { content_type } => {
             let Some(start) = start(behaviour, request, content_type, writer).await? else {
                 return Ok(Close::Gracefully);
             };
             let mut ticks = 0;
-            endless(behaviour, start, writer, |elapsed| {
+            endless(behaviour, start, pace, writer, |elapsed| {
                 let due = elapsed.as_millis() / TICK.as_millis() + 1;
                 let fresh = usize::try_from(due.saturating_sub(ticks)).expect("a test is short");
                 ticks = due;
@@ -233,13 +235,17 @@ async fn start(
 async fn endless(
     behaviour: &Behaviour,
     start: Instant,
+    pace: &Pace,
     writer: &mut WriteHalf<impl Socket>,
     mut take: impl FnMut(Duration) -> Vec<u8>,
 ) -> io::Result<Close> {
     let mut ticks = interval(TICK);
+    let (mut last, mut elapsed) = (start, Duration::ZERO);
     loop {
         ticks.tick().await;
-        let elapsed = start.elapsed();
+        let now = Instant::now();
+        elapsed += (now - last) * pace.0.load(Ordering::Relaxed) / 100;
+        last = now;
         let over = behaviour.ending.filter(|(span, _)| *span <= elapsed);
         let due = take(over.map_or(elapsed, |(span, _)| span));
         if !due.is_empty() {

@@ -122,6 +122,23 @@ async fn answers_can_be_late_and_junk_has_no_sync() {
 }
 
 #[tokio::test]
+async fn a_live_stream_can_stall_and_go_on() {
+    let origin = Origin::start().await;
+    origin.serve("/a", stream());
+    let mut viewer = Viewer::get(origin.address(), "/a").await;
+    let mut bytes = viewer.read_for(MOMENT).await;
+    origin.pace("/a", 0);
+    let rest = viewer.read_for(MOMENT).await;
+    assert!(viewer.read_for(MOMENT).await.is_empty());
+    origin.pace("/a", 100);
+    bytes.extend(rest);
+    bytes.extend(viewer.read_for(MOMENT).await);
+    let report = Checker::check(&bytes);
+    assert_eq!((report.continuity_errors_total(), report.sync_errors), (0, 0));
+    assert!(report.media_time.abs_diff(Duration::from_millis(1600)) < MOMENT, "{:?}", report.media_time);
+}
+
+#[tokio::test]
 async fn a_source_can_go_and_come_back() {
     let origin = Origin::start().await;
     origin.serve("/a", stream());
