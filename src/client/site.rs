@@ -195,11 +195,12 @@ async fn converse(
             stream.write_all(&answer).await?;
             stream.flush().await?;
             match then {
-                Then::Listen => {}
-                // What comes is the end.
-                Then::Wait => return stream.read_u8().await.map(drop),
-                Then::Close => return stream.shutdown().await,
+                Then::Listen => continue,
+                Then::Wait => {}
+                Then::Close => stream.shutdown().await?,
             }
+            // What was left unread would hide the end.
+            return tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop);
         }
         if stream.read_buf(&mut bytes).await? == 0 {
             return Ok(());

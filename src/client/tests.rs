@@ -41,6 +41,12 @@ async fn answers_of_old_and_odd_servers_are_read() {
         let site = Site::start(false, |_, _| Say(answer.into(), Then::Close)).await;
         let (head, body) = get(&site, "/").await.unwrap().into_parts();
         assert_eq!(head.status, StatusCode::OK);
+        if answer.contains("junk") {
+            assert_eq!(
+                (&head.headers["x-a"], &head.headers["x-b"]),
+                (&"1".parse().unwrap(), &"1, 2".parse().unwrap())
+            );
+        }
         assert_eq!(read(body).await, (b"abc".to_vec(), expected), "{answer}");
     }
 }
