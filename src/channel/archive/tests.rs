@@ -326,6 +326,62 @@ fn found(folder: &TempDir) -> io::Result<Vec<u64>> {
     Ok(segments.iter().map(|segment| segment.number).collect())
 }
 
+/// What was left behind, and an hour of it at most.
+fn archive(folder: &TempDir) -> Arc<Archive> {
+    let (disk, segments) = Folder::open(folder.path()).unwrap();
+    let limits = Limits { window: 3600 * SECOND, bytes: u64::MAX };
+    Arc::new(Archive::new(folder.path().into(), Some(Arc::new(disk)), History::new(limits, segments)))
+}
+
+/// One that begins so many seconds after the first.
+fn of_second(number: u64) -> Segment {
+    let wall = segment(0).wall + Duration::from_secs(number);
+    Segment { wall, ..segment(number) }
+}
+
+#[test]
+fn only_what_is_written_and_kept_is_read() {
+    let folder = left_behind();
+    let archive = archive(&folder);
+    let read = |start, end| archive.read_now(start * P, end * P).unwrap().map(|bytes| bytes.len() as u64 / P);
+    assert_eq!(read(100, 200), Some(100));
+    assert_eq!(read(450, 550), None, "there are bytes, but nobody knows what they are");
+    archive.release(200 * P);
+    archive.release(100 * P);
+    assert_eq!((read(199, 300), read(200, 300)), (None, Some(100)), "what may be freed is not read");
+}
+
+#[test]
+fn what_is_let_go_of_is_freed() {
+    let folder = left_behind();
+    let (disk, segments) = Folder::open(folder.path()).unwrap();
+    disk.tidy(&segments[2..]).unwrap();
+    let bytes = fs::read(folder.path().join("stream.ts")).unwrap();
+    assert_eq!(bytes.iter().position(|&byte| byte != 0), usize::try_from(200 * P).ok());
+    // All of it was long ago when the process begins.
+    let cache = tempfile::tempdir().unwrap();
+    fs::rename(left_behind().keep(), cache.path().join("one")).unwrap();
+    let archive = Archive::open(cache.path(), &settings(&cache, 0).channels[0]).unwrap();
+    assert_eq!((archive.past().bytes, archive.past().is_on_disk), (0, true));
+}
+
+#[tokio::test]
+async fn few_lists_are_kept_and_none_that_is_out_of_date() {
+    let folder = left_behind();
+    let archive = archive(&folder);
+    (5..100).for_each(|number| archive.push(of_second(number)));
+    for seconds in 1..20 {
+        let list = archive.playlist(seconds * SECOND - SECOND / 2, 1, 1).await.unwrap();
+        assert_eq!(list.tag, format!("{}-99-0", 100 - seconds));
+    }
+    assert_eq!(archive.rendered().len(), MAX_RENDERED);
+    assert!(archive.playlist(SECOND, 1, 3).await.is_none(), "never less than everybody gets");
+    archive.configure(&settings(&folder, 0).channels[0]);
+    archive.push(of_second(100));
+    assert!(archive.rendered().is_empty());
+    assert_eq!(archive.past().length, 61 * SECOND, "a minute since the settings say so");
+}
+
 type Damage = fn(&Path);
 
 #[test]
@@ -405,6 +461,7 @@ fn only_folders_of_ours_that_nobody_wants_are_removed() {
     };
     let (kept, unwanted, shared, stranger) =
         (make("kept"), make("unwanted"), make("shared"), make("stranger"));
+    let of_another_process = Folder::open(&make("used")).unwrap();
     fs::write(shared.join("notes.txt"), "mine").unwrap();
     fs::write(stranger.join("index"), "my index").unwrap();
     fs::write(cache.path().join("numbers.json"), "{}").unwrap();
@@ -412,7 +469,8 @@ fn only_folders_of_ours_that_nobody_wants_are_removed() {
     let id: ChannelId = "kept".parse().unwrap();
     clean(cache.path(), &HashSet::from([&id]));
     let names: Vec<String> = listing(cache.path()).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["kept", "link", "numbers.json", "shared", "stranger"]);
+    assert_eq!(names, ["kept", "link", "numbers.json", "shared", "stranger", "used"]);
+    drop(of_another_process);
     assert!(!unwanted.exists());
     assert_eq!(listing(&shared), [("notes.txt".to_owned(), 4)]);
     assert_eq!((listing(&kept).len(), listing(&stranger).len()), (2, 2));
