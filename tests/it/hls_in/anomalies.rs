@@ -191,3 +191,15 @@ async fn the_playlist_is_away_for_a_moment() {
     show.watch(4).await;
     show.end(6 * SECOND).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_ahead_of_its_time_is_fetched_no_faster_than_it_plays() {
+    let mut show = Show::begin(hls().window(100).speed(4.0)).await;
+    show.watch(8).await;
+    let (fetched, listed) = (show.broadcast.stats().files.len(), show.broadcast.segments());
+    assert!(
+        (8..=18).contains(&fetched) && listed > 30,
+        "{fetched} of {listed} segments in 8 s of a second each"
+    );
+    show.end(5 * SECOND).await;
+}
