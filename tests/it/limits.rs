@@ -269,7 +269,9 @@ async fn without_a_file_descriptor_left_it_says_so_and_goes_on_when_there_are_so
             let is_told =
                 |line: &&str| line.contains("WARN") && line.contains("further connections are refused");
             assert_eq!(log.lines().filter(is_told).count(), 1, "one line for all: {log}");
-            assert!(log.contains("no file descriptors left"), "{log}");
+            // A store on the heap needs none: then there are as many connections as may be before.
+            let missing = if cfg!(sendfile) { "no file descriptors left" } else { "no connections left" };
+            assert!(log.contains(missing), "{log}");
         }
     }
     let log = program.log();

@@ -68,7 +68,8 @@ mod tests {
         assert_eq!(store.read(base, base + 10).unwrap().unwrap(), &[7; 10][..]);
         assert_eq!(store.read(base - 188, base).unwrap(), None, "what was before it is not zeros");
         let tail = base + GRAIN as u64;
-        store.write(base + 1880, &vec![7; 2 * GRAIN]).unwrap();
+        // A store on the heap frees what was written at once, or nothing of it.
+        (0..16).for_each(|n| store.write(base + 1880 + n * GRAIN as u64 / 8, &[7; GRAIN / 8]).unwrap());
         let mut reclaim = Reclaim::default();
         (0..3).for_each(|_| reclaim.release(&store, tail).unwrap());
         assert!(store.resident() < 2 * GRAIN as u64, "{}", store.resident());
