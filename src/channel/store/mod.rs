@@ -69,7 +69,8 @@ mod tests {
         assert_eq!(store.read(base - 188, base).unwrap(), None, "what was before it is not zeros");
         let tail = base + GRAIN as u64;
         // A store on the heap frees what was written at once, or nothing of it.
-        (0..16).for_each(|n| store.write(base + 1880 + n * GRAIN as u64 / 8, &[7; GRAIN / 8]).unwrap());
+        let part = vec![7; GRAIN / 8];
+        (0..16).for_each(|n| store.write(base + 1880 + n * GRAIN as u64 / 8, &part).unwrap());
         let mut reclaim = Reclaim::default();
         (0..3).for_each(|_| reclaim.release(&store, tail).unwrap());
         assert!(store.resident() < 2 * GRAIN as u64, "{}", store.resident());
