@@ -9,6 +9,7 @@ pub mod cli;
 mod client;
 pub mod config;
 pub mod http;
+pub mod provider;
 pub mod telemetry;
 mod trust;
 pub mod upstream;

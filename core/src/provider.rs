@@ -253,7 +253,9 @@ impl<C: PartialEq> Ledger<C> {
     /// When [`Ledger::handle_timeout`] is to be called. Never, while nobody waits.
     pub fn poll_timeout(&self) -> Option<Moment> {
         let settled = self.settling.iter().copied();
-        let overdue = self.waiting.iter().enumerate().map(|(at, waiting)| waiting.since + self.patience(at));
+        let steady = self.steady();
+        let overdue =
+            self.waiting.iter().enumerate().map(|(at, waiting)| waiting.since + self.patience(at, steady));
         overdue.chain(settled.filter(|_| !self.waiting.is_empty())).min()
     }
 
@@ -299,10 +301,10 @@ impl<C: PartialEq> Ledger<C> {
         for at in 0..self.waiting.len() {
             self.ask_for(at, limits);
         }
-        let mut at = 0;
+        let (mut at, steady) = (0, self.steady());
         while let Some(waiting) = self.waiting.get(at) {
             let ticket = waiting.ticket;
-            if waiting.since + self.patience(at) > now {
+            if waiting.since + self.patience(at, steady) > now {
                 at += 1;
             } else {
                 self.waiting.remove(at);
@@ -324,10 +326,11 @@ impl<C: PartialEq> Ledger<C> {
         self.leases.iter().filter(|lease| is_one(lease)).count()
     }
 
-    /// How long the claim that stands at `at` may wait: longer, if all before it and it will be served by what is being closed.
-    fn patience(&self, at: usize) -> Duration {
+    /// How long the claim that stands at `at` may wait: longer, if all before it and it will be served by what is being closed. There are
+    /// `steady` leases that stay.
+    fn patience(&self, at: usize, steady: usize) -> Duration {
         match self.limits {
-            Some(limits) if at + self.steady() < limits.connections => {
+            Some(limits) if at + steady < limits.connections => {
                 SLOT_PATIENCE + YIELD_PATIENCE + limits.settle
             }
             _ => SLOT_PATIENCE,
@@ -337,6 +340,9 @@ impl<C: PartialEq> Ledger<C> {
     /// Asks as many leases to yield as the waiting claim at `at` needs, after those before it; none, where these would not be enough.
     fn ask_for(&mut self, at: usize, limits: Limits) {
         let needed = (at + 1 + self.steady()).saturating_sub(limits.connections);
+        if needed == 0 {
+            return;
+        }
         let Waiting { ticket: to, claim, .. } = &self.waiting[at];
         let to = *to;
         let mut victims: Vec<_> = self

@@ -108,7 +108,7 @@ impl Model {
             let tickets: Vec<_> = tickets.collect();
             (!tickets.is_empty()).then(|| tickets[at % tickets.len()])
         };
-        let held = |at| nth(&mut self.held.keys().copied(), at);
+        let any_held = |at| nth(&mut self.held.keys().copied(), at);
         match news {
             News::Claim(claim) => {
                 let ticket = self.ledger.handle_claim(now, claim);
@@ -122,7 +122,7 @@ impl Model {
                 self.ledger.handle_withdrawal(now, ticket);
             }
             News::Release(at) => {
-                if let Some(ticket) = held(at) {
+                if let Some(ticket) = any_held(at) {
                     self.release(ticket);
                 }
             }
@@ -133,19 +133,19 @@ impl Model {
                 }
             }
             News::Standing(at, standing) => {
-                let Some(ticket) = held(at) else { return };
-                self.held.get_mut(&ticket).unwrap().standing = standing;
+                let Some(ticket) = any_held(at) else { return };
+                self.held(ticket).standing = standing;
                 self.ledger.handle_standing(now, ticket, standing);
             }
             News::OnAir(at) => {
                 let hedges = self.held.iter().filter(|(_, held)| held.claim.purpose == Purpose::Hedge);
                 let Some(ticket) = nth(&mut hedges.map(|(&ticket, _)| ticket), at) else { return };
-                self.held.get_mut(&ticket).unwrap().claim.purpose = Purpose::Air;
+                self.held(ticket).claim.purpose = Purpose::Air;
                 self.ledger.handle_purpose(now, ticket, Purpose::Air);
             }
             News::Priority(at, priority) => {
-                let Some(ticket) = held(at) else { return };
-                self.held.get_mut(&ticket).unwrap().claim.priority = priority;
+                let Some(ticket) = any_held(at) else { return };
+                self.held(ticket).claim.priority = priority;
                 self.ledger.handle_priority(now, ticket, priority);
             }
             News::Limits(limits) => {
@@ -156,8 +156,16 @@ impl Model {
         self.drain();
     }
 
+    fn held(&mut self, ticket: Ticket) -> &mut Held {
+        self.held.get_mut(&ticket).expect("it is held")
+    }
+
+    fn limit(&self) -> usize {
+        self.limits.expect("a removed provider has no limit, and nobody waits for it").connections
+    }
+
     fn release(&mut self, ticket: Ticket) {
-        self.held.remove(&ticket).unwrap();
+        self.held.remove(&ticket).expect("it is held");
         self.order.retain(|&other| other != ticket);
         self.settling.push(self.now + self.limits.map_or(Duration::ZERO, |limits| limits.settle));
         self.ledger.handle_release(self.now, ticket);
@@ -178,7 +186,7 @@ impl Model {
             let most = SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE);
             assert!(self.now.since(since) < most, "{claim:?} waits for ever");
             let taken = self.held.len() + self.settling.len();
-            assert!(taken >= self.limits.unwrap().connections, "{claim:?} waits though a connection is free");
+            assert!(taken >= self.limit(), "{claim:?} waits though a connection is free");
         }
         let usage = Usage {
             limit: self.limits.map_or(0, |limits| limits.connections),
@@ -218,7 +226,7 @@ impl Model {
             (Refusal::TooManyProbes, purpose) => assert_eq!(purpose, Purpose::Probe),
             (Refusal::AllTaken, Purpose::Air) => assert!(self.now.since(since) >= SLOT_PATIENCE),
             (Refusal::AllTaken, _) => {
-                assert!(self.held.len() + self.settling.len() >= self.limits.unwrap().connections);
+                assert!(self.held.len() + self.settling.len() >= self.limit());
             }
         }
     }
@@ -229,20 +237,20 @@ impl Model {
         assert!(!victim.is_asked, "{victim:?} is asked twice");
         let key = |ticket: Ticket| {
             let held = self.held[&ticket];
-            let rank = rank(&held, &claim)?;
+            let rank = rank(&held, claim)?;
             let age = self.order.iter().rev().position(|&other| other == ticket);
             Some((rank, held.claim.priority, age))
         };
         let chosen = key(ticket).expect("who is asked may be asked");
         let others = self.held.iter().filter(|(_, held)| !held.is_asked).filter_map(|(&other, _)| key(other));
         assert_eq!(others.min(), Some(chosen), "{victim:?} for {claim:?}");
-        self.held.get_mut(&ticket).unwrap().is_asked = true;
+        self.held(ticket).is_asked = true;
         self.totals.preempted_total += 1;
     }
 }
 
 /// Whose turn it is to give way for `claim`, the lowest first.
-fn rank(held: &Held, claim: &Claim<u8>) -> Option<u8> {
+fn rank(held: &Held, claim: Claim<u8>) -> Option<u8> {
     if held.claim.purpose == Purpose::Probe {
         return Some(0);
     }

@@ -2,9 +2,14 @@
 
 use std::io;
 
+use crate::provider::NoSlot;
+
 /// What went wrong with one upstream. No message holds an address: those can hold passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// Its provider allows no more connections.
+    #[error(transparent)]
+    ProviderLimit(#[from] NoSlot),
     /// Nothing listens there.
     #[error("the connection was refused")]
     Refused,
@@ -74,6 +79,7 @@ impl Error {
     /// A short name for counters and the status document.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::ProviderLimit(_) => "provider_limit",
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",
             Self::ConnectTimeout => "connect_timeout",

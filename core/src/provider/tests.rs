@@ -43,7 +43,7 @@ fn play(limits: Limits, script: &[(u64, Say)]) -> Vec<String> {
             Some(Say::Purpose(of, purpose)) => ledger.handle_purpose(now, Ticket(of), purpose),
             Some(Say::Priority(of, priority)) => ledger.handle_priority(now, Ticket(of), priority),
             Some(Say::Limit(connections)) => {
-                ledger.handle_limits(now, Some(Limits { connections, ..limits }))
+                ledger.handle_limits(now, Some(Limits { connections, ..limits }));
             }
             Some(Say::Removed) => ledger.handle_limits(now, None),
         }
