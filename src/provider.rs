@@ -86,12 +86,11 @@ impl Providers {
         let mut accounts = self.accounts();
         for provider in &config.providers {
             let limits = limits(provider);
-            match accounts.get(&provider.id) {
-                Some(account) => account.limit(Some(limits)),
-                None => {
-                    let account = Account::new(provider.id.clone(), limits, &self.0);
-                    accounts.insert(provider.id.clone(), Arc::new(account));
-                }
+            if let Some(account) = accounts.get(&provider.id) {
+                account.limit(Some(limits));
+            } else {
+                let account = Account::new(provider.id.clone(), limits, &self.0);
+                accounts.insert(provider.id.clone(), Arc::new(account));
             }
         }
         accounts.retain(|id, account| {

@@ -1,5 +1,6 @@
 //! Claims and leases on a paused clock, without a socket.
 
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,10 +13,10 @@ use tokio::time::{Instant, advance, sleep, timeout};
 use super::*;
 
 fn config(providers: &[(&str, u32, &str)]) -> Config {
-    let text: String = providers
-        .iter()
-        .map(|(id, limit, more)| format!("[[providers]]\nid = '{id}'\nmax_connections = {limit}\n{more}\n"))
-        .collect();
+    let mut text = String::new();
+    for (id, limit, more) in providers {
+        writeln!(text, "[[providers]]\nid = '{id}'\nmax_connections = {limit}\n{more}").unwrap();
+    }
     Config::parse(&text, Path::new("channels.toml")).unwrap()
 }
 
