@@ -18,6 +18,8 @@ enum News {
     /// Of the waiting claim that stands there, counted round and round; and so on.
     Withdraw(usize),
     Release(usize),
+    /// Of a lease that nobody took.
+    Untaken(usize),
     /// Who was asked to yield does.
     Obey(usize),
     Standing(usize, Standing),
@@ -42,6 +44,7 @@ fn news() -> impl Strategy<Value = News> {
         8 => claim,
         1 => any::<usize>().prop_map(News::Withdraw),
         3 => any::<usize>().prop_map(News::Release),
+        1 => any::<usize>().prop_map(News::Untaken),
         3 => any::<usize>().prop_map(News::Obey),
         3 => (any::<usize>(), standing).prop_map(|(at, standing)| News::Standing(at, standing)),
         1 => any::<usize>().prop_map(News::OnAir),
@@ -125,6 +128,12 @@ impl Model {
                 if let Some(ticket) = any_held(at) {
                     self.release(ticket);
                 }
+            }
+            News::Untaken(at) => {
+                let Some(ticket) = any_held(at) else { return };
+                self.held.remove(&ticket);
+                self.order.retain(|&other| other != ticket);
+                self.ledger.handle_withdrawal(now, ticket);
             }
             News::Obey(at) => {
                 let mut asked = self.held.iter().filter(|(_, held)| held.is_asked).map(|(&ticket, _)| ticket);
