@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_core::health::Rules;
 use http::{HeaderName, HeaderValue};
 
 use super::{ChannelId, ProviderId, SourceUrl, UrlPattern};
@@ -68,6 +69,8 @@ pub struct Policy {
     pub keep_alive: bool,
     /// Whether the built-in slate is shown while there is nothing else.
     pub slate: bool,
+    /// What sources are judged by.
+    pub health: Rules,
     /// How the channel becomes HLS.
     pub hls: Hls,
 }
@@ -133,6 +136,7 @@ impl Default for Policy {
             return_after: Some(Duration::from_secs(30)),
             keep_alive: true,
             slate: false,
+            health: Rules::default(),
             hls: Hls::default(),
         }
     }

@@ -16,6 +16,8 @@ pub(super) type Text = Option<Spanned<String>>;
 pub(super) type Number = Option<Spanned<i64>>;
 /// A duration whose range is checked later.
 pub(super) type Time = Option<Spanned<TypedDuration>>;
+/// A number that can be switched off.
+pub(super) type Count = Option<Spanned<TypedCount>>;
 /// A list of patterns that are checked later.
 pub(super) type Patterns = Option<Spanned<Vec<Spanned<String>>>>;
 
@@ -131,6 +133,23 @@ pub(super) struct StreamFile {
     pub(super) slate: Option<bool>,
     /// See [`Channel::slate_urls`](super::Channel::slate_urls).
     pub(super) slate_urls: Patterns,
+    /// What sources are judged by.
+    pub(super) health: Table<HealthFile>,
+}
+
+/// `[stream.health]`, and `health` of a channel: the threshold of each rule, or `"off"`.
+#[derive(Clone, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HealthFile {
+    /// See [`Rules::slow`](forebay_core::health::Rules::slow), and so on.
+    pub(super) slow: Time,
+    pub(super) video_missing: Time,
+    pub(super) audio_missing: Time,
+    pub(super) scrambled: Time,
+    pub(super) damaged: Count,
+    pub(super) erratic_clock: Count,
+    pub(super) repeating: Time,
+    pub(super) frozen_picture: Time,
 }
 
 /// `[hls]`
@@ -201,6 +220,7 @@ pub(super) struct ChannelFile {
     keep_alive: Option<bool>,
     slate: Option<bool>,
     slate_urls: Patterns,
+    health: Table<HealthFile>,
 }
 
 impl ChannelFile {
@@ -223,6 +243,7 @@ impl ChannelFile {
             keep_alive: self.keep_alive,
             slate: self.slate,
             slate_urls: self.slate_urls.clone(),
+            health: self.health.clone(),
         }
     }
 }
@@ -256,7 +277,7 @@ pub(super) struct SourceTable {
 }
 
 /// A section. Read by itself a structure would also take its values as a list, in the order of its fields.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Table<T>(pub(super) T);
 
 /// A size as it was typed.
@@ -265,6 +286,15 @@ pub(super) enum TypedSize {
     /// `16777216`
     Bytes(i64),
     /// `"16 MiB"`
+    Text(String),
+}
+
+/// A number as it was typed, or a text instead.
+#[derive(Clone)]
+pub(super) enum TypedCount {
+    /// `20`
+    Number(i64),
+    /// `"off"`
     Text(String),
 }
 
@@ -321,6 +351,25 @@ impl<'de> Deserialize<'de> for TypedSize {
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
                 Ok(TypedSize::Text(text.into()))
+            }
+        }
+        deserializer.deserialize_any(Seen)
+    }
+}
+
+impl<'de> Deserialize<'de> for TypedCount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Seen;
+        impl Visitor<'_> for Seen {
+            type Value = TypedCount;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number or \"off\"")
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(TypedCount::Number(number))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(TypedCount::Text(text.into()))
             }
         }
         deserializer.deserialize_any(Seen)

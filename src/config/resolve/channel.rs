@@ -35,7 +35,7 @@ const MAX_SLATE_URLS: usize = 32;
 
 impl Resolver<'_> {
     /// What `typed` says, over what `defaults` say.
-    pub(super) fn policy(&mut self, typed: &StreamFile, defaults: Policy) -> Policy {
+    pub(super) fn policy(&mut self, typed: &StreamFile, defaults: &Policy) -> Policy {
         let before = self.faults.len();
         let size = |bytes: &TypedSize| bytes.within(&BUFFER_BYTES);
         let mut time = |key, typed, limits, default| self.duration(key, typed, limits).unwrap_or(default);
@@ -88,6 +88,7 @@ impl Resolver<'_> {
             ),
             keep_alive: typed.keep_alive.unwrap_or(defaults.keep_alive),
             slate: typed.slate.unwrap_or(defaults.slate),
+            health: self.health(&typed.health.0, defaults.health),
             hls: defaults.hls,
         };
         let place = typed.burst.as_ref().or(typed.buffer.as_ref()).map(Spanned::span);
@@ -118,7 +119,7 @@ impl Resolver<'_> {
     pub(super) fn channels(
         &mut self,
         typed: Vec<Spanned<Table<ChannelFile>>>,
-        defaults: Policy,
+        defaults: &Policy,
         slate_urls: &Arc<[UrlPattern]>,
     ) -> Vec<Arc<Channel>> {
         let mut taken = Taken::default();
@@ -137,7 +138,7 @@ impl Resolver<'_> {
         &mut self,
         typed: ChannelFile,
         header: &Range<usize>,
-        defaults: Policy,
+        defaults: &Policy,
         slate_urls: &Arc<[UrlPattern]>,
         taken: &mut Taken,
     ) -> Option<Channel> {

@@ -1,6 +1,7 @@
 //! From what was typed to what it means: every check, each with its place.
 
 mod channel;
+mod health;
 mod hls;
 mod provider;
 mod server;
@@ -29,10 +30,10 @@ pub(super) fn resolve(file: File, text: &str, path: &Path) -> Result<Config, Err
     let server = resolver.server(file.server.0);
     let log = resolver.log(file.log.0);
     let (hls, hls_dir) = resolver.hls(file.hls.0);
-    let defaults = resolver.policy(&file.stream.0, Policy { hls, ..Policy::default() });
+    let defaults = resolver.policy(&file.stream.0, &Policy { hls, ..Policy::default() });
     let providers = resolver.providers(file.providers);
     let slate_urls = resolver.slate_urls(file.stream.0.slate_urls).unwrap_or_default();
-    let channels = resolver.channels(file.channels, defaults, &slate_urls);
+    let channels = resolver.channels(file.channels, &defaults, &slate_urls);
     if !resolver.faults.is_empty() {
         return Err(Error::new(resolver.faults));
     }
