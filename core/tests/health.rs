@@ -134,7 +134,12 @@ fn faults_are_noticed_in_time() {
             1_000..=1_300,
             "scrambled for 1.0 s",
         ),
-        (Case::new("losses", then!(|n| Shot { lost: 1, ..shot(n) })), Rule::Damaged, 2_900..=3_300, "7"),
+        (
+            Case::new("losses", then!(|n| Shot { lost: 1, ..shot(n) })),
+            Rule::Damaged,
+            2_900..=3_300,
+            "damaged or lost packets in 3.0 s",
+        ),
         (Case::new("damage", then!(|n| Shot { damaged: 2, ..shot(n) })), Rule::Damaged, 2_900..=3_300, ""),
         (
             Case::new(
