@@ -50,6 +50,11 @@ pub enum NoSlot {
         /// The provider.
         provider: ProviderId,
     },
+    /// The same server is asked already, and no provider says how many connections it allows.
+    #[error(
+        "its server is connected to already, and no provider is configured that allows more than one connection"
+    )]
+    SameServer,
     /// The configuration has changed meanwhile.
     #[error("provider \"{provider}\" is no longer configured")]
     Removed {

@@ -5,6 +5,8 @@
 //! a socket gives them. The rates are those of the stream: the stages that copy nothing touch one cache line in three, so theirs is more
 //! than the memory gives. Run with `cargo bench -p forebay-core`.
 
+#[path = "../tests/support/clip.rs"]
+mod clip;
 #[path = "../tests/support/muxer.rs"]
 mod muxer;
 
@@ -25,7 +27,7 @@ use forebay_core::ts::survey::Survey;
 use forebay_core::ts::sync::{Item, Sync};
 use forebay_core::ts::{PACKET_SIZE, Packet};
 
-use muxer::Clip;
+use clip::Clip;
 
 /// What a read from a socket gives at best.
 const PIECE: usize = 64 * 1024;

@@ -2,179 +2,95 @@
 //!
 //! The contract: after each `handle_*`, drain [`Lifecycle::poll_action`]; call [`Lifecycle::handle_timeout`] when the time that
 //! [`Lifecycle::poll_timeout`] names has come. Every attempt to open a source has a number, and news of an attempt
-//! that is no longer the current one is ignored, so that late news does no harm.
+//! that is no longer there is ignored, so that late news does no harm.
+//!
+//! At most one source is *on air*. A source is opened as a candidate and goes on air when it has a whole picture. Where none is on air, one
+//! candidate is the *trial*. A *rival* may be open beside it, or beside the one on air, if there is a slot for it: a hedge against a trial
+//! that takes long, a probe of a source that is preferred, or a source that an admin wants.
+
+mod line;
+mod news;
+mod steering;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::line::Line;
+pub use self::news::{
+    Action, Attempt, Event, HEDGE_IN_GAP, MIN_PICTURE_TIMEOUT, PICTURE_TIMEOUT, PROBE_PAUSE, Phase, Purpose,
+    REOPEN_TIMEOUT, Reason, Times,
+};
 use crate::failover::{Choice, Failover, Loss};
+pub use crate::failover::{Steer, Unsteerable};
 use crate::time::Moment;
-
-/// How long a source that was just live has, when it is reopened, to deliver.
-pub const REOPEN_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How long a source may send a transport stream without a picture that a viewer could start with. Longer than the splice stage's patience,
-/// which takes lesser pictures before this.
-pub const PICTURE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// The least of that time that each of several sources has while the viewers still wait for their first picture.
-pub const MIN_PICTURE_TIMEOUT: Duration = Duration::from_secs(4);
-
-/// The times of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
-    /// From the last viewer's leaving to the closing.
-    pub idle: Duration,
-    /// From opening a source to its first packets.
-    pub connect: Duration,
-    /// Without progress of media time.
-    pub stall: Duration,
-    /// From the first viewer to the first picture, over all sources.
-    pub start: Duration,
-}
-
-/// The number of an attempt to open a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Attempt(pub u64);
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// There are viewers.
-    Wanted,
-    /// The last viewer has left.
-    Unwanted,
-    /// Packets of a transport stream come.
-    Locked(Attempt),
-    /// The first picture of the source is in the store.
-    Picture(Attempt),
-    /// Media time went on.
-    Progress(Attempt),
-    /// The source refused, failed or ended.
-    Ended(Attempt),
-    /// The upstream itself has waited long enough for more, and found that there is none.
-    Stalled(Attempt),
-    /// The list of sources has changed: there are `sources`, and the one on hand now has the index `current`, if it is still among them.
-    Reconfigured {
-        /// How many there are.
-        sources: usize,
-        /// Where the current one stands now.
-        current: Option<usize>,
-    },
-    /// The process ends.
-    Shutdown,
-}
-
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Open a source.
-    Open {
-        /// The attempt's number, to be given with its news.
-        attempt: Attempt,
-        /// The source's index.
-        source: usize,
-    },
-    /// Close the current upstream and forget its attempt.
-    Close {
-        /// Why.
-        reason: Reason,
-    },
-    /// Tell the viewers who wait that no source answered.
-    GiveUp,
-    /// The channel is done: if nobody has come meanwhile, remove it; else say [`Event::Wanted`].
-    Finish,
-}
-
-/// Why an upstream is closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// No packets came in time.
-    ConnectTimeout,
-    /// Packets came, but no picture.
-    NoPicture,
-    /// Media time stood still.
-    Stalled,
-    /// Nobody watches.
-    Idle,
-    /// The time for a start ran out.
-    StartTimeout,
-    /// It is no longer among the channel's sources.
-    Removed,
-    /// The process ends.
-    Shutdown,
-}
-
-/// What a channel is doing, as users are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Not opened yet.
-    Idle,
-    /// A source is being opened and there has been no picture yet.
-    Starting,
-    /// There are pictures, or there were and the next source is being opened.
-    Active,
-    /// Nobody watches; it closes soon.
-    Stopping,
-    /// Closed.
-    Stopped,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
-    /// Opened; packets are awaited.
-    Opening {
-        attempt: Attempt,
-        until: Moment,
-    },
-    /// Packets come; a picture is awaited.
-    Tuning {
-        attempt: Attempt,
-        until: Moment,
-        stalls_at: Moment,
-    },
-    Live {
-        attempt: Attempt,
-        stalls_at: Moment,
-    },
-    BackingOff {
-        choice: Choice,
-    },
+    Open,
     Closed,
+}
+
+/// Why something is open beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// The first with a picture wins.
+    Hedge,
+    /// It must prove itself first.
+    Probe,
+    /// An admin wants it: it goes on air with its first picture, and if there is no slot beside, the other makes room.
+    Swap,
 }
 
 /// The life of one channel.
 #[derive(Debug)]
 pub struct Lifecycle {
     times: Times,
-    sources: usize,
     state: State,
     failover: Failover,
     attempts: u64,
+    air: Option<Line>,
+    /// What is on air is not as it should be, and stays for want of another.
+    is_ailing: bool,
+    /// Only where none is on air.
+    trial: Option<Line>,
+    rival: Option<(Line, Aim)>,
+    /// Only where none is on air, and there is no trial.
+    pause: Option<Choice>,
+    /// When a hedge is opened beside the trial.
+    hedges_at: Option<Moment>,
+    /// When a probe may be opened at the earliest.
+    probes_from: Moment,
     /// Set while nobody watches.
     lingers_until: Option<Moment>,
     /// Set until the first picture.
     starts_until: Option<Moment>,
-    /// How long the upstream on hand may stand still, if that is more than usual.
-    patience: Option<Duration>,
+    /// Set while nothing is on air for lack of slots.
+    slotless_since: Option<Moment>,
+    /// Trials in a row for which there was no slot.
+    slotless: usize,
     actions: VecDeque<Action>,
 }
 
 impl Lifecycle {
-    /// A channel with so many sources, not opened; it will begin with the source `first`.
-    pub fn new(times: Times, sources: usize, first: usize) -> Self {
-        let mut failover = Failover::new(sources);
-        failover.set_sources(sources, first);
+    /// A channel that is not opened; `failover` knows its sources.
+    pub fn new(times: Times, failover: Failover) -> Self {
         Self {
             times,
-            sources,
             state: State::Idle,
             failover,
             attempts: 0,
+            air: None,
+            is_ailing: false,
+            trial: None,
+            rival: None,
+            pause: None,
+            hedges_at: None,
+            probes_from: Moment::ZERO,
             lingers_until: None,
             starts_until: None,
-            patience: None,
+            slotless_since: None,
+            slotless: 0,
             actions: VecDeque::new(),
         }
     }
@@ -184,14 +100,11 @@ impl Lifecycle {
         self.times = times;
     }
 
-    /// The upstream on hand comes in pieces, and stands still between two of them: for so long that is no stall.
-    pub fn set_patience(&mut self, patience: Duration) {
-        self.patience = Some(patience);
-    }
-
-    /// How long media time may stand still.
-    fn stall(&self) -> Duration {
-        self.patience.unwrap_or_default().max(self.times.stall)
+    /// This upstream comes in pieces, and stands still between two of them: for so long that is no stall.
+    pub fn set_patience(&mut self, attempt: Attempt, patience: Duration) {
+        if let Some(line) = self.line(attempt) {
+            line.set_patience(patience);
+        }
     }
 
     /// What users are told.
@@ -199,74 +112,88 @@ impl Lifecycle {
         match self.state {
             State::Idle => Phase::Idle,
             State::Closed => Phase::Stopped,
-            _ if self.lingers_until.is_some() => Phase::Stopping,
-            _ if self.starts_until.is_some() => Phase::Starting,
-            _ => Phase::Active,
+            State::Open if self.lingers_until.is_some() => Phase::Stopping,
+            State::Open if self.starts_until.is_some() => Phase::Starting,
+            State::Open => Phase::Active,
         }
     }
 
-    /// Whether the current source is showing pictures.
+    /// Whether a source is on air.
     pub fn is_live(&self) -> bool {
-        matches!(self.state, State::Live { .. })
+        self.air.is_some()
     }
 
-    /// The index of the source that is or was last opened.
+    /// The index of the source that is on air, or was opened last to go there.
     pub fn source(&self) -> usize {
-        self.failover.current()
+        self.air.or(self.trial).map_or_else(|| self.failover.current(), |line| line.source)
+    }
+
+    /// The index of the source that is open beside.
+    pub fn beside(&self) -> Option<usize> {
+        self.rival.map(|(line, _)| line.source)
+    }
+
+    /// Whether it waits for a connection that a provider can spare.
+    pub fn waits_for_slot(&self) -> bool {
+        self.slotless > 0 && self.pause.is_some()
+    }
+
+    /// How the sources have done.
+    pub fn failover(&self) -> &Failover {
+        &self.failover
     }
 
     /// Takes news in.
     pub fn handle_event(&mut self, now: Moment, event: Event) {
-        match (self.state, event) {
-            (State::Closed, _) => {}
-            (State::Idle, Event::Wanted) => {
+        if self.state == State::Closed {
+            return;
+        }
+        match event {
+            Event::Wanted if self.state == State::Idle => {
+                self.state = State::Open;
                 self.starts_until = Some(now + self.times.start);
-                self.open(now, Choice { source: self.failover.current(), at: now, is_reopening: false });
+                let source = self.failover.start(now);
+                self.open_trial(now, Choice { source, at: now, is_reopening: false });
             }
-            (_, Event::Wanted) => self.lingers_until = None,
-            (State::Idle, Event::Unwanted | Event::Shutdown) => self.finish(Reason::Shutdown),
-            (_, Event::Unwanted) => self.lingers_until = Some(now + self.times.idle),
-            (_, Event::Shutdown) => self.finish(Reason::Shutdown),
-            (State::Opening { attempt, .. }, Event::Locked(of)) if attempt == of => {
-                let stalls_at = now + self.stall();
-                self.state = State::Tuning { attempt, until: now + self.picture_timeout(), stalls_at };
+            Event::Wanted => self.lingers_until = None,
+            Event::Unwanted if self.state == State::Idle => self.finish(Reason::Idle),
+            Event::Unwanted => {
+                self.lingers_until = Some(now + self.times.idle);
+                if self.rival.is_some_and(|(_, aim)| aim == Aim::Probe) {
+                    self.close_rival(now, Reason::Idle);
+                }
             }
-            (State::Opening { attempt, .. } | State::Tuning { attempt, .. }, Event::Picture(of))
-                if attempt == of =>
-            {
-                self.failover.handle_live(now);
-                self.starts_until = None;
-                self.state = State::Live { attempt, stalls_at: now + self.stall() };
+            Event::Shutdown => self.finish(Reason::Shutdown),
+            Event::SlotFree => {
+                if self.waits_for_slot()
+                    && let Some(choice) = self.pause.take()
+                {
+                    self.open_trial(now, Choice { at: now, ..choice });
+                }
             }
-            (State::Tuning { attempt, until, .. }, Event::Progress(of)) if attempt == of => {
-                self.state = State::Tuning { attempt, until, stalls_at: now + self.stall() };
+            Event::Granted(attempt) => {
+                if let Some(line) = self.line(attempt) {
+                    line.grant(now);
+                }
             }
-            (State::Live { attempt, .. }, Event::Progress(of)) if attempt == of => {
-                self.state = State::Live { attempt, stalls_at: now + self.stall() };
+            Event::NoSlot(attempt) => self.lose(now, attempt, Loss::NoSlot),
+            Event::Locked(attempt) => {
+                let (picture, stall) = (self.picture_timeout(), self.times.stall);
+                if let Some(line) = self.line(attempt) {
+                    line.lock(now, picture, stall);
+                }
             }
-            (State::Opening { attempt, .. } | State::Tuning { attempt, .. }, Event::Ended(of))
-                if attempt == of =>
-            {
-                self.lose(now, Loss::Undelivered);
+            Event::Picture(attempt) => self.handle_picture(now, attempt),
+            Event::Progress(attempt) => {
+                let stall = self.times.stall;
+                if let Some(line) = self.line(attempt) {
+                    line.progress(now, stall);
+                }
             }
-            (State::Live { attempt, .. }, Event::Ended(of)) if attempt == of => self.lose(now, Loss::Ended),
-            (State::Opening { attempt, .. } | State::Tuning { attempt, .. }, Event::Stalled(of))
-                if attempt == of =>
-            {
-                self.lose(now, Loss::Undelivered);
-            }
-            (State::Live { attempt, .. }, Event::Stalled(of)) if attempt == of => {
-                self.lose(now, Loss::Stalled);
-            }
-            (_, Event::Reconfigured { sources, current }) => self.reconfigure(now, sources, current),
-            (
-                _,
-                Event::Locked(_)
-                | Event::Picture(_)
-                | Event::Progress(_)
-                | Event::Ended(_)
-                | Event::Stalled(_),
-            ) => {} // late news
+            Event::Ended(attempt) => self.lose(now, attempt, Loss::Ended),
+            Event::Stalled(attempt) => self.lose(now, attempt, Loss::Stalled),
+            Event::Unhealthy { attempt, is_watchable } => self.handle_fault(now, attempt, is_watchable),
+            Event::Yield(attempt) => self.give_way(now, attempt),
         }
     }
 
@@ -276,20 +203,26 @@ impl Lifecycle {
         if self.lingers_until.is_some_and(is_due) {
             return self.finish(Reason::Idle);
         }
-        if self.starts_until.is_some_and(is_due) {
-            self.actions.push_back(Action::GiveUp);
-            return self.finish(Reason::StartTimeout);
+        if self.starts_until.is_some_and(is_due) || self.slotless_until().is_some_and(is_due) {
+            return self.give_up();
         }
-        let (reason, loss) = match self.state {
-            State::Opening { until, .. } if is_due(until) => (Reason::ConnectTimeout, Loss::Undelivered),
-            State::Tuning { stalls_at, .. } if is_due(stalls_at) => (Reason::Stalled, Loss::Undelivered),
-            State::Tuning { until, .. } if is_due(until) => (Reason::NoPicture, Loss::Undelivered),
-            State::Live { stalls_at, .. } if is_due(stalls_at) => (Reason::Stalled, Loss::Stalled),
-            State::BackingOff { choice } if is_due(choice.at) => return self.open(now, choice),
-            _ => return,
-        };
-        self.actions.push_back(Action::Close { reason });
-        self.lose(now, loss);
+        for line in self.lines() {
+            if let Some((_, reason, loss)) = line.deadline().filter(|&(until, ..)| is_due(until)) {
+                self.actions.push_back(Action::Close { attempt: line.attempt, reason });
+                self.lose(now, line.attempt, loss);
+            }
+        }
+        if let Some(choice) = self.pause.take_if(|choice| is_due(choice.at)) {
+            self.open_trial(now, choice);
+        }
+        if self.hedges_at.take_if(|at| is_due(*at)).is_some()
+            && let Some(source) = self.failover.beside(now)
+        {
+            self.open_rival(source, Aim::Hedge);
+        }
+        if let Some((source, _)) = self.probe().filter(|&(_, at)| is_due(at)) {
+            self.open_rival(source, Aim::Probe);
+        }
     }
 
     /// What is to be done next.
@@ -299,64 +232,234 @@ impl Lifecycle {
 
     /// When [`Lifecycle::handle_timeout`] is to be called.
     pub fn poll_timeout(&self) -> Option<Moment> {
-        let of_state = match self.state {
-            State::Idle | State::Closed => return None,
-            State::Opening { until, .. } => until,
-            State::Tuning { until, stalls_at, .. } => until.min(stalls_at),
-            State::Live { stalls_at, .. } => stalls_at,
-            State::BackingOff { choice } => choice.at,
-        };
-        [self.lingers_until, self.starts_until, Some(of_state)].into_iter().flatten().min()
+        if self.state != State::Open {
+            return None;
+        }
+        let of_lines = self.lines().filter_map(|line| line.deadline().map(|(at, ..)| at));
+        let others = [
+            self.lingers_until,
+            self.starts_until,
+            self.slotless_until(),
+            self.pause.map(|choice| choice.at),
+            self.hedges_at,
+            self.probe().map(|(_, at)| at),
+        ];
+        of_lines.chain(others.into_iter().flatten()).min()
+    }
+
+    /// The list of sources has changed: `places` tells of each where it stood in the old one.
+    pub fn arrange(&mut self, now: Moment, places: &[Option<usize>]) {
+        self.failover.arrange(places);
+        let find = |old: usize| places.iter().position(|&place| place == Some(old));
+        let mut gone = Vec::new();
+        for line in self.lines_mut() {
+            match find(line.source) {
+                Some(source) => line.source = source,
+                None => gone.push(line.attempt),
+            }
+        }
+        for &attempt in &gone {
+            self.actions.push_back(Action::Close { attempt, reason: Reason::Removed });
+        }
+        let is_gone = |line: &mut Line| gone.contains(&line.attempt);
+        self.rival.take_if(|(line, _)| is_gone(line));
+        let is_lost = self.air.take_if(is_gone).is_some() | self.trial.take_if(is_gone).is_some();
+        // What was chosen is an index into the old list; and new settings are a reason to try.
+        if is_lost || self.pause.take().is_some() {
+            let source = self.failover.start(now);
+            self.next_trial(now, Choice { source, at: now, is_reopening: false });
+        }
+    }
+
+    /// A picture is whole: its source goes on air, unless it has to prove itself.
+    fn handle_picture(&mut self, now: Moment, attempt: Attempt) {
+        let (stall, proof) = (self.times.stall, self.times.return_after);
+        let Some(line) = self.line(attempt) else { return };
+        line.show(now, stall);
+        let shown = line.shows_since().map_or(Duration::ZERO, |since| now.since(since));
+        if self.air.is_some_and(|air| air.attempt == attempt) {
+            return;
+        }
+        let is_probe = self.rival.is_some_and(|(line, aim)| line.attempt == attempt && aim == Aim::Probe);
+        if !is_probe || proof.is_some_and(|proof| shown >= proof) {
+            self.go_on_air(now, attempt);
+        }
+    }
+
+    /// A source delivers what it should not. One that is watchable stays on air until there is another.
+    fn handle_fault(&mut self, now: Moment, attempt: Attempt, is_watchable: bool) {
+        let is_on_air = self.air.is_some_and(|air| air.attempt == attempt);
+        if is_on_air && is_watchable && self.failover.beside(now).is_none() {
+            self.is_ailing = true;
+        } else if self.line(attempt).is_some() {
+            self.actions.push_back(Action::Close { attempt, reason: Reason::Unhealthy });
+            self.lose(now, attempt, Loss::Unhealthy);
+        }
+    }
+
+    fn go_on_air(&mut self, now: Moment, attempt: Attempt) {
+        for line in self.lines().filter(|line| line.attempt != attempt) {
+            self.actions.push_back(Action::Close { attempt: line.attempt, reason: Reason::Replaced });
+        }
+        let (trial, rival) = (self.trial.take(), self.rival.take());
+        if let Some(late) = trial.filter(|line| line.attempt != attempt) {
+            self.failover.avoid(now, late.source, Loss::Undelivered);
+        }
+        self.air = trial.into_iter().chain(rival.map(|(line, _)| line)).find(|line| line.attempt == attempt);
+        if let Some(air) = self.air {
+            self.failover.handle_live(now, air.source);
+        }
+        (self.starts_until, self.hedges_at, self.slotless_since) = (None, None, None);
+        (self.slotless, self.is_ailing) = (0, false);
+        self.probes_from = now + PROBE_PAUSE;
+        self.actions.push_back(Action::Air { attempt });
+    }
+
+    /// An upstream is no more.
+    fn lose(&mut self, now: Moment, attempt: Attempt, loss: Loss) {
+        if let Some((line, aim)) = self.rival.take_if(|(line, _)| line.attempt == attempt) {
+            self.probes_from = now + PROBE_PAUSE;
+            self.hedges_at = self.trial.and(self.times.hedge).map(|after| now + after);
+            self.failover.avoid(now, line.source, loss);
+            if aim == Aim::Swap && loss == Loss::NoSlot {
+                self.make_room(now, line.source);
+            }
+        } else if self.trial.take_if(|line| line.attempt == attempt).is_some() {
+            let loss = if loss == Loss::NoSlot { loss } else { Loss::Undelivered };
+            self.note_slot(now, loss);
+            let choice = self.failover.handle_loss(now, loss);
+            let is_told = self.starts_until.is_some() && self.slotless >= self.failover.enabled();
+            if is_told && self.rival.is_none() {
+                return self.give_up();
+            }
+            self.next_trial(now, choice);
+        } else if self.air.take_if(|line| line.attempt == attempt).is_some() {
+            let choice = self.failover.handle_loss(now, loss);
+            self.note_slot(now, loss);
+            self.next_trial(now, choice);
+        }
+    }
+
+    fn note_slot(&mut self, now: Moment, loss: Loss) {
+        if loss == Loss::NoSlot {
+            self.slotless += 1;
+            self.slotless_since.get_or_insert(now);
+        } else {
+            (self.slotless, self.slotless_since) = (0, None);
+        }
+    }
+
+    /// The provider needs the connection of this attempt.
+    fn give_way(&mut self, now: Moment, attempt: Attempt) {
+        if self.line(attempt).is_none() {
+            return;
+        }
+        let is_rival = self.rival.is_some_and(|(line, _)| line.attempt == attempt);
+        if self.lingers_until.is_some() && !is_rival {
+            return self.finish(Reason::Preempted);
+        }
+        self.actions.push_back(Action::Close { attempt, reason: Reason::Preempted });
+        self.lose(now, attempt, Loss::NoSlot);
+    }
+
+    /// What is open beside becomes the trial; if there is nothing, `choice` does when its time has come.
+    fn next_trial(&mut self, now: Moment, choice: Choice) {
+        if let Some((line, _)) = self.rival.take() {
+            self.actions.push_back(Action::Raise { attempt: line.attempt });
+            self.failover.take(line.source);
+            self.trial = Some(line);
+            self.hedges_at = self.hedge_at(now);
+            if line.shows_since().is_some() {
+                self.go_on_air(now, line.attempt);
+            }
+        } else if choice.at <= now {
+            self.open_trial(now, choice);
+        } else {
+            self.pause = Some(choice);
+        }
+    }
+
+    fn open_trial(&mut self, now: Moment, choice: Choice) {
+        let connect =
+            if choice.is_reopening { self.times.connect.min(REOPEN_TIMEOUT) } else { self.times.connect };
+        self.failover.take(choice.source);
+        let line = self.open(choice.source, connect, Purpose::Air);
+        self.trial = Some(line);
+        self.hedges_at = self.hedge_at(now);
+    }
+
+    fn open_rival(&mut self, source: usize, aim: Aim) {
+        let purpose = if aim == Aim::Probe { Purpose::Probe } else { Purpose::Hedge };
+        let line = self.open(source, self.times.connect, purpose);
+        self.rival = Some((line, aim));
+    }
+
+    fn open(&mut self, source: usize, connect: Duration, purpose: Purpose) -> Line {
+        self.attempts += 1;
+        let attempt = Attempt(self.attempts);
+        self.actions.push_back(Action::Open { attempt, source, purpose });
+        Line::new(attempt, source, connect)
+    }
+
+    fn hedge_at(&self, now: Moment) -> Option<Moment> {
+        let after = self.times.hedge?;
+        Some(now + if self.starts_until.is_some() { after } else { after.min(HEDGE_IN_GAP) })
+    }
+
+    /// The source to probe, and when.
+    fn probe(&self) -> Option<(usize, Moment)> {
+        let is_possible = self.air.is_some() && self.rival.is_none() && self.lingers_until.is_none();
+        self.times.return_after.filter(|_| is_possible)?;
+        let others = if self.is_ailing { self.failover.alternative() } else { self.failover.preferred() };
+        let (source, at) = others?;
+        Some((source, at.max(self.probes_from)))
+    }
+
+    fn close_rival(&mut self, now: Moment, reason: Reason) {
+        if let Some((line, _)) = self.rival.take() {
+            self.probes_from = now + PROBE_PAUSE;
+            self.actions.push_back(Action::Close { attempt: line.attempt, reason });
+        }
     }
 
     /// While the first picture is awaited, the sources share the time for the start.
     fn picture_timeout(&self) -> Duration {
-        if self.starts_until.is_none() || self.sources < 2 {
+        if self.starts_until.is_none() || self.failover.enabled() < 2 {
             return PICTURE_TIMEOUT;
         }
-        let share = self.times.start / u32::try_from(self.sources).unwrap_or(u32::MAX);
+        let share = self.times.start / u32::try_from(self.failover.enabled()).unwrap_or(u32::MAX);
         share.clamp(MIN_PICTURE_TIMEOUT, PICTURE_TIMEOUT)
     }
 
-    fn open(&mut self, now: Moment, choice: Choice) {
-        self.attempts += 1;
-        self.patience = None;
-        let attempt = Attempt(self.attempts);
-        let connect =
-            if choice.is_reopening { self.times.connect.min(REOPEN_TIMEOUT) } else { self.times.connect };
-        self.state = State::Opening { attempt, until: now + connect };
-        self.actions.push_back(Action::Open { attempt, source: choice.source });
+    /// When viewers who have seen pictures, and for whom there is no slot any more, are told so.
+    fn slotless_until(&self) -> Option<Moment> {
+        let since = self.slotless_since.filter(|_| self.starts_until.is_none() && self.air.is_none())?;
+        Some(since + self.times.start)
     }
 
-    fn lose(&mut self, now: Moment, loss: Loss) {
-        let choice = self.failover.handle_loss(now, loss);
-        if choice.at <= now {
-            self.open(now, choice);
-        } else {
-            self.state = State::BackingOff { choice };
-        }
+    fn lines(&self) -> impl Iterator<Item = Line> + use<> {
+        [self.air, self.trial, self.rival.map(|(line, _)| line)].into_iter().flatten()
     }
 
-    fn reconfigure(&mut self, now: Moment, sources: usize, current: Option<usize>) {
-        self.sources = sources;
-        self.failover.set_sources(sources, current.unwrap_or(0));
-        let choice = Choice { source: self.failover.current(), at: now, is_reopening: false };
-        match self.state {
-            State::Idle | State::Closed => {}
-            // What was chosen is an index into the old list; and new settings are a reason to try.
-            State::BackingOff { .. } => self.open(now, choice),
-            _ if current.is_some() => {}
-            _ => {
-                self.actions.push_back(Action::Close { reason: Reason::Removed });
-                self.open(now, choice);
-            }
-        }
+    fn line(&mut self, attempt: Attempt) -> Option<&mut Line> {
+        self.lines_mut().find(|line| line.attempt == attempt)
+    }
+
+    fn lines_mut(&mut self) -> impl Iterator<Item = &mut Line> {
+        let rival = self.rival.as_mut().map(|(line, _)| line);
+        [self.air.as_mut(), self.trial.as_mut(), rival].into_iter().flatten()
+    }
+
+    fn give_up(&mut self) {
+        self.actions.push_back(Action::GiveUp);
+        self.finish(Reason::StartTimeout);
     }
 
     fn finish(&mut self, reason: Reason) {
-        if !matches!(self.state, State::Idle | State::BackingOff { .. }) {
-            self.actions.push_back(Action::Close { reason });
+        for line in self.lines() {
+            self.actions.push_back(Action::Close { attempt: line.attempt, reason });
         }
+        (self.air, self.trial, self.rival, self.pause) = (None, None, None, None);
         self.actions.push_back(Action::Finish);
         self.state = State::Closed;
     }

@@ -144,7 +144,7 @@ fn faults_are_noticed_in_time() {
         (
             Case::new(
                 "a clock that goes back and forth",
-                then!(|n| Shot { clock: ((n / SECOND) % 2) as i64 * 9_000_000, ..shot(n) }),
+                then!(|n| Shot { clock: ((n / SECOND) % 2).cast_signed() * 9_000_000, ..shot(n) }),
             ),
             Rule::ErraticClock,
             3_000..=4_100,
@@ -153,7 +153,7 @@ fn faults_are_noticed_in_time() {
         (
             Case::new(
                 "stamps that go back and forth",
-                then!(|n| Shot { stamps: ((n / SECOND) % 2) as i64 * -900_000, ..shot(n) }),
+                then!(|n| Shot { stamps: ((n / SECOND) % 2).cast_signed() * -900_000, ..shot(n) }),
             ),
             Rule::ErraticClock,
             3_000..=4_100,
@@ -309,7 +309,7 @@ fn a_rule_that_is_off_says_nothing() {
     let shots: [fn(u64) -> Shot; 3] = [
         looped,
         |n| Shot { sound: None, is_scrambled: true, lost: 1, ..shot(n) },
-        |n| Shot { picture: None, clock: n as i64 * 900_000, ..shot(n) },
+        |n| Shot { picture: None, clock: n.cast_signed() * 900_000, ..shot(n) },
     ];
     for shot in shots {
         let case = Case { rules: off, ..Case::new("off", shot) };
@@ -358,9 +358,9 @@ fn thirty_minutes_of_jitter_are_no_fault() {
             let now = number * PICTURE * drift / 1_000_000;
             let mut shot = shot(number);
             // Bitrates vary by scenes of some seconds, and with them how large pictures are.
-            shot.size = shot.size * (1 + (mix(number / 200 ^ seed) % 4) as usize) / 2;
+            shot.size = shot.size * (1 + (mix((number / 200) ^ seed) % 4) as usize) / 2;
             // Sound comes in lumps, and is missing for up to two seconds now and then.
-            let is_away = mix(number / 50 ^ seed << 32) % 60 == 0;
+            let is_away = mix((number / 50) ^ (seed << 32)).is_multiple_of(60);
             shot.sound = shot.sound.filter(|_| !is_away);
             shot.lost = usize::from(below(2000) == 0);
             waiting.extend(programme.next(&shot));

@@ -1,5 +1,7 @@
 //! Ten hours of a looping clip, across the wrap of the time stamps: nothing may drift, step or get lost.
 
+#[path = "support/clip.rs"]
+mod clip;
 #[path = "support/muxer.rs"]
 mod muxer;
 
@@ -10,7 +12,8 @@ use forebay_core::ts::pes::Header;
 use forebay_core::ts::splice::Splice;
 use forebay_core::ts::{PACKET_SIZE, Packet, Pid};
 
-use muxer::{AUDIO, Clip, FRAME, PICTURE, VIDEO};
+use clip::Clip;
+use muxer::{AUDIO, FRAME, PICTURE, VIDEO};
 
 const PICTURES: u32 = 240;
 const GOP: u32 = 50;

@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_core::cadence::{GROUPS, Load};
+use forebay_core::failover::Standing;
+use forebay_core::health::Rule;
 use forebay_core::lifecycle::Phase;
 use forebay_core::ring::Edges;
 use forebay_core::timeshift::pace::Trail;
 use forebay_core::ts::{demux, splice};
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::archive::{Archive, Past};
 use super::hls::Audience;
 use super::playlist::Playlist;
+use super::steering::Command;
 use super::store::Store;
 use crate::config::{Channel, ChannelId};
 use crate::upstream::hls::Snapshot;
@@ -42,6 +45,7 @@ pub struct Feed {
     pub(super) playlist: watch::Sender<Option<Arc<Playlist>>>,
     pub(super) counts: Counts,
     pub(super) population: Arc<Population>,
+    pub(super) steering: mpsc::Sender<Command>,
     id: ChannelId,
     stop: CancellationToken,
     report: Mutex<Report>,
@@ -138,6 +142,8 @@ pub struct SourceReport {
     pub url: String,
     /// The code and the text of its last failure.
     pub last_error: Option<(&'static str, String)>,
+    /// How it has done.
+    pub standing: Option<Standing>,
 }
 
 /// A source was left for another.
@@ -180,6 +186,10 @@ pub struct Report {
     pub source: usize,
     /// All sources.
     pub sources: Vec<SourceReport>,
+    /// The index of the source that is open beside, to be compared or to come on air.
+    pub beside: Option<usize>,
+    /// How often each rule of health found fault, in the order of [`Rule::ALL`].
+    pub faults: [u64; Rule::COUNT],
     /// Of the source on hand, if that is HLS: how it is followed.
     pub hls: Option<Snapshot>,
     /// Upstream connections opened.
@@ -223,6 +233,7 @@ impl Feed {
         archive: Option<Arc<Archive>>,
         stop: CancellationToken,
         population: Arc<Population>,
+        steering: mpsc::Sender<Command>,
     ) -> Arc<Self> {
         population.channels.fetch_add(1, Ordering::Relaxed);
         let now = Timestamp::now();
@@ -239,6 +250,8 @@ impl Feed {
             last_activity: now,
             source: 0,
             sources: Vec::new(),
+            beside: None,
+            faults: [0; Rule::COUNT],
             hls: None,
             upstreams_opened: 0,
             switches: Vec::new(),
@@ -269,6 +282,7 @@ impl Feed {
             playlist: watch::Sender::default(),
             counts: Counts::default(),
             population,
+            steering,
             id: channel.id.clone(),
             stop,
             report: Mutex::new(report),

@@ -12,6 +12,7 @@ mod hls;
 mod numbers;
 mod past;
 mod playlist;
+mod steering;
 mod store;
 mod subscription;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forebay_core::cadence::Load;
+use forebay_core::failover::Failover;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,14 +36,17 @@ pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::hls::{NoPlaylist, Reader, Session};
 use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};
+use self::steering::History;
 pub use self::subscription::{Sent, Start, Subscription};
 use crate::config::{Channel, ChannelId, Config};
+use crate::provider::{self, Providers};
 use crate::upstream::Opener;
 
 /// The configured channels and those of them that are open.
 #[derive(Debug)]
 pub struct Channels {
     opener: Arc<dyn Opener>,
+    providers: Providers,
     clock: Clock,
     tasks: TaskTracker,
     ingest: Handle,
@@ -61,8 +66,8 @@ struct Table {
     feeds: HashMap<ChannelId, Arc<Feed>>,
     /// Of channels that keep their past, open or not.
     archives: HashMap<ChannelId, Arc<Archive>>,
-    /// Where to begin with channels that could not be started: behind the source that was tried last, so that each gets its turn.
-    beginnings: HashMap<ChannelId, usize>,
+    /// How the sources of channels have done that were open, and what an admin wants of them.
+    histories: HashMap<ChannelId, History>,
     /// Set once the process is ending: no feed is made any more.
     is_closed: bool,
 }
@@ -103,6 +108,7 @@ impl Channels {
     pub fn new(config: &Config, opener: Arc<dyn Opener>, ingest: Handle) -> Arc<Self> {
         let channels = Arc::new(Self {
             opener,
+            providers: Providers::new(config),
             clock: Clock::start(),
             tasks: TaskTracker::new(),
             ingest,
@@ -122,6 +128,7 @@ impl Channels {
     /// served from its new sources, those of one that is gone are ended.
     pub fn configure(&self, config: &Config) -> Changes {
         let archives = self.archives(config);
+        self.providers.configure(config);
         let mut table = self.table();
         table.archives = archives;
         let before = std::mem::take(&mut table.by_id);
@@ -146,7 +153,7 @@ impl Channels {
             }
         }
         table.by_number = config.channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect();
-        table.beginnings.clear();
+        table.histories.retain(|id, _| by_id.contains_key(id));
         table.configured.clone_from(&config.channels);
         table.by_id = by_id;
         changes
@@ -187,6 +194,11 @@ impl Channels {
         let mut reports: Vec<Report> = feeds.iter().map(|feed| feed.report()).collect();
         reports.sort_by(|a, b| a.id.cmp(&b.id));
         reports
+    }
+
+    /// How the providers' connections stand.
+    pub fn providers(&self) -> Vec<provider::Report> {
+        self.providers.report()
     }
 
     /// What the feed of this channel reports, if it is open.
@@ -235,11 +247,12 @@ impl Channels {
         if let Some(feed) = feed {
             return Ok(Subscription::new(feed));
         }
-        let first = table.beginnings.remove(&channel.id).unwrap_or(0);
+        let history = table.histories.get(&channel.id).map(|history| history.of(&channel));
+        let failover = history.unwrap_or_else(|| Failover::new(channel.sources.len()));
         let stop = self.shutdown.child_token();
         let archive = table.archives.get(&channel.id).cloned();
         let (feed, driver) =
-            driver::create(self, &channel, stop, first, archive).map_err(|_| Refusal::NoStore)?;
+            driver::create(self, &channel, stop, failover, archive).map_err(|_| Refusal::NoStore)?;
         let subscription = Subscription::new(&feed);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);
@@ -256,11 +269,6 @@ impl Channels {
             table.feeds.remove(feed.id());
         }
         true
-    }
-
-    /// The next feed of this channel begins with this source.
-    fn begin_with(&self, id: &ChannelId, source: usize) {
-        self.table().beginnings.insert(id.clone(), source);
     }
 
     /// Ends all viewers and closes all upstreams; returns when the last task is done.

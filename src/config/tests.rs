@@ -291,7 +291,7 @@ fn every_key_is_in_the_documentation() {
 fn the_defaults_in_the_documentation_are_the_defaults() {
     let docs = include_str!("../../docs/config.md");
     let mut text = String::new();
-    for section in ["server", "log", "stream"] {
+    for section in ["server", "log", "stream", "stream.health"] {
         writeln!(text, "[{section}]").unwrap();
         let part = docs.split_once(&format!("## `[{section}]`")).unwrap().1.split("\n## ").next().unwrap();
         for row in part.lines().filter(|line| line.starts_with("| `")) {

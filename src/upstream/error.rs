@@ -2,6 +2,8 @@
 
 use std::io;
 
+use forebay_core::health::Rule;
+
 use crate::provider::NoSlot;
 
 /// What went wrong with one upstream. No message holds an address: those can hold passwords.
@@ -10,6 +12,14 @@ pub enum Error {
     /// Its provider allows no more connections.
     #[error(transparent)]
     ProviderLimit(#[from] NoSlot),
+    /// It delivers, but not what it should.
+    #[error("{what}")]
+    Unhealthy {
+        /// The rule that found it.
+        rule: Rule,
+        /// What was found.
+        what: String,
+    },
     /// Nothing listens there.
     #[error("the connection was refused")]
     Refused,
@@ -80,6 +90,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::ProviderLimit(_) => "provider_limit",
+            Self::Unhealthy { rule, .. } => rule.name(),
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",
             Self::ConnectTimeout => "connect_timeout",

@@ -26,7 +26,7 @@ pub enum Rule {
 
 impl Rule {
     /// How many there are.
-    pub(super) const COUNT: usize = Self::ALL.len();
+    pub const COUNT: usize = Self::ALL.len();
 
     /// All of them.
     pub const ALL: [Self; 8] = [
@@ -54,8 +54,13 @@ impl Rule {
         }
     }
 
+    /// Whether a source with this fault is better than none.
+    pub const fn is_watchable(self) -> bool {
+        matches!(self, Self::AudioMissing | Self::Damaged | Self::ErraticClock | Self::FrozenPicture)
+    }
+
     /// Its place in [`Rule::ALL`].
-    pub(super) const fn index(self) -> usize {
+    pub const fn index(self) -> usize {
         self as usize
     }
 }
@@ -79,6 +84,20 @@ pub struct Rules {
     pub repeating: Option<Duration>,
     /// How long the picture may stand still.
     pub frozen_picture: Option<Duration>,
+}
+
+impl Rules {
+    /// Nothing is judged.
+    pub const OFF: Self = Self {
+        slow: None,
+        video_missing: None,
+        audio_missing: None,
+        scrambled: None,
+        damaged: None,
+        erratic_clock: None,
+        repeating: None,
+        frozen_picture: None,
+    };
 }
 
 impl Default for Rules {

@@ -7,9 +7,11 @@ const TIMES: Times = Times {
     connect: Duration::from_secs(4),
     stall: Duration::from_secs(3),
     start: Duration::from_secs(10),
+    hedge: None,
+    return_after: None,
 };
 
-/// Events without the attempt: they are news of the current one.
+/// Events without the attempt: they are news of the one that was opened last.
 #[derive(Clone, Copy)]
 enum Say {
     Wanted,
@@ -18,27 +20,43 @@ enum Say {
     Picture,
     Progress,
     Ended,
-    /// News of the attempt before the current one.
-    Late(fn(Attempt) -> Event),
-    Sources(usize, Option<usize>),
+    NoSlot,
+    Yield,
+    SlotFree,
+    Unhealthy(bool),
+    /// News of the attempt with this number.
+    Of(u64, fn(Attempt) -> Event),
+    /// The places of the sources in the list before.
+    Places(&'static [Option<usize>]),
+    Steer(Steer),
     Shutdown,
 }
-use Say::{Ended, Late, Locked, Picture, Progress, Shutdown, Sources, Unwanted, Wanted};
+use Say::{
+    Ended, Locked, NoSlot, Of, Picture, Places, Progress, Shutdown, SlotFree, Unhealthy, Unwanted, Wanted,
+    Yield,
+};
 
-/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds.
-fn play(sources: usize, script: &[(f64, Say)], end: f64) -> Vec<String> {
-    let mut life = Lifecycle::new(TIMES, sources, 0);
+/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is opened has a slot, unless the script says at the
+/// same moment that it has none.
+fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> Vec<String> {
+    let mut life = Lifecycle::new(times, Failover::new(sources));
     let mut log = Vec::new();
     let moment = |seconds: f64| Moment::new(Duration::from_secs_f64(seconds));
     let drain = |life: &mut Lifecycle, log: &mut Vec<String>, now: Moment| {
         while let Some(action) = life.poll_action() {
             let what = match action {
-                Action::Open { source, .. } => format!("open {source}"),
-                Action::Close { reason } => format!("close {reason:?}"),
+                Action::Open { source, purpose: Purpose::Air, .. } => format!("open {source}"),
+                Action::Open { source, purpose, .. } => format!("open {source} as {purpose:?}"),
+                Action::Raise { attempt } => format!("raise {}", attempt.0),
+                Action::Air { attempt } => format!("air {}", attempt.0),
+                Action::Close { reason, .. } => format!("close {reason:?}"),
                 Action::GiveUp => "give up".to_owned(),
                 Action::Finish => "finish".to_owned(),
             };
             log.push(format!("{}: {what}", now.elapsed().as_secs_f64()));
+            if let Action::Open { attempt, .. } = action {
+                life.handle_event(now, Event::Granted(attempt));
+            }
         }
     };
     for (at, say) in script.iter().copied().map(|(at, say)| (at, Some(say))).chain([(end, None)]) {
@@ -55,13 +73,35 @@ fn play(sources: usize, script: &[(f64, Say)], end: f64) -> Vec<String> {
             Some(Picture) => Event::Picture(current),
             Some(Progress) => Event::Progress(current),
             Some(Ended) => Event::Ended(current),
-            Some(Late(event)) => event(Attempt(current.0 - 1)),
-            Some(Sources(sources, current)) => Event::Reconfigured { sources, current },
+            Some(NoSlot) => Event::NoSlot(current),
+            Some(Yield) => Event::Yield(current),
+            Some(SlotFree) => Event::SlotFree,
+            Some(Unhealthy(is_watchable)) => Event::Unhealthy { attempt: current, is_watchable },
+            Some(Of(attempt, event)) => event(Attempt(attempt)),
             Some(Shutdown) => Event::Shutdown,
+            Some(Places(places)) => {
+                life.arrange(moment(at), places);
+                drain(&mut life, &mut log, moment(at));
+                continue;
+            }
+            Some(Say::Steer(steer)) => {
+                if let Err(error) = life.steer(moment(at), steer) {
+                    log.push(format!("{at}: {error:?}"));
+                }
+                drain(&mut life, &mut log, moment(at));
+                continue;
+            }
         };
         life.handle_event(moment(at), event);
         drain(&mut life, &mut log, moment(at));
     }
+    log
+}
+
+/// Without hedges and probes; what goes on air is not told.
+fn play(sources: usize, script: &[(f64, Say)], end: f64) -> Vec<String> {
+    let mut log = play_with(TIMES, sources, script, end);
+    log.retain(|line| !line.contains(": air "));
     log
 }
 
@@ -150,9 +190,9 @@ fn late_news_does_nothing() {
     let script = [
         (0.0, Wanted),
         (0.1, Ended),
-        (0.2, Late(Event::Ended)),
-        (0.3, Late(Event::Picture)),
-        (0.4, Late(Event::Locked)),
+        (0.2, Of(1, Event::Ended)),
+        (0.3, Of(1, Event::Picture)),
+        (0.4, Of(1, Event::Locked)),
     ];
     assert_eq!(play(2, &script, 4.0), ["0: open 0", "0.1: open 1"]);
 }
@@ -160,19 +200,19 @@ fn late_news_does_nothing() {
 #[test]
 fn a_source_that_is_still_listed_stays_open() {
     let mut script = live_until(5);
-    script.push((5.0, Sources(3, Some(2))));
+    script.push((5.0, Places(&[None, None, Some(0)])));
     script.push((5.5, Progress));
     assert_eq!(play(1, &script, 6.0), ["0: open 0"]);
-    script.push((6.0, Sources(2, None)));
+    script.push((6.0, Places(&[None, None])));
     assert_eq!(play(1, &script, 6.5), ["0: open 0", "6: close Removed", "6: open 0"]);
 }
 
 #[test]
 fn new_settings_end_a_pause_and_old_indices() {
-    let script = [(0.0, Wanted), (0.1, Ended), (0.2, Ended), (0.3, Sources(1, None))];
+    let script = [(0.0, Wanted), (0.1, Ended), (0.2, Ended), (0.3, Places(&[None]))];
     assert_eq!(play(2, &script, 1.0), ["0: open 0", "0.1: open 1", "0.3: open 0"]);
-    let script = [(0.0, Wanted), (0.1, Ended), (0.2, Ended), (0.3, Sources(3, Some(2)))];
-    assert_eq!(play(2, &script, 1.0), ["0: open 0", "0.1: open 1", "0.3: open 2"]);
+    let script = [(0.0, Wanted), (0.1, Ended), (0.2, Ended), (0.3, Places(&[None, None, Some(0)]))];
+    assert_eq!(play(2, &script, 1.0), ["0: open 0", "0.1: open 1", "0.3: open 0"]);
 }
 
 #[test]
@@ -193,7 +233,7 @@ fn shutdown_closes_whatever_is_open() {
 
 #[test]
 fn phases_are_what_users_are_told() {
-    let mut life = Lifecycle::new(TIMES, 1, 0);
+    let mut life = Lifecycle::new(TIMES, Failover::new(1));
     let at = Moment::from_millis;
     assert_eq!(life.phase(), Phase::Idle);
     life.handle_event(at(0), Event::Wanted);
@@ -206,4 +246,184 @@ fn phases_are_what_users_are_told() {
     assert_eq!(life.phase(), Phase::Stopping);
     life.handle_event(at(4), Event::Shutdown);
     assert_eq!(life.phase(), Phase::Stopped);
+}
+
+const WIDE: Times =
+    Times { hedge: Some(Duration::from_millis(1500)), return_after: Some(Duration::from_secs(30)), ..TIMES };
+
+/// Pictures of this attempt, one a second.
+fn pictures(attempt: fn(Attempt) -> Event, number: u64, seconds: std::ops::Range<u32>) -> Vec<(f64, Say)> {
+    seconds.map(|second| (f64::from(second), Of(number, attempt))).collect()
+}
+
+fn sorted(mut script: Vec<(f64, Say)>) -> Vec<(f64, Say)> {
+    script.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    script
+}
+
+#[test]
+fn a_source_that_takes_long_is_hedged_and_the_first_picture_wins() {
+    let slow = [(0.0, Wanted), (1.0, Locked), (2.0, Picture)];
+    assert_eq!(
+        play_with(WIDE, 2, &slow, 2.1),
+        ["0: open 0", "1.5: open 1 as Hedge", "2: close Replaced", "2: air 2"]
+    );
+    let slow = [(0.0, Wanted), (1.0, Locked), (2.0, Of(1, Event::Picture))];
+    assert_eq!(
+        play_with(WIDE, 2, &slow, 2.1),
+        ["0: open 0", "1.5: open 1 as Hedge", "2: close Replaced", "2: air 1"]
+    );
+    // There is no slot for it: it is tried again, and the first one has all its time.
+    let alone = [(0.0, Wanted), (1.5, NoSlot), (3.9, Of(1, Event::Locked)), (4.0, Of(1, Event::Picture))];
+    let log = play_with(WIDE, 2, &alone, 4.1);
+    assert_eq!(
+        log,
+        ["0: open 0", "1.5: open 1 as Hedge", "3: open 1 as Hedge", "4: close Replaced", "4: air 1"]
+    );
+}
+
+#[test]
+fn in_a_gap_the_next_source_is_opened_soon() {
+    let mut script = live_until(20);
+    script.extend([(20.5, Ended), (21.0, Picture)]);
+    assert_eq!(
+        play_with(WIDE, 2, &script, 21.0)[2..],
+        ["20.5: open 0", "20.8: open 1 as Hedge", "21: close Replaced", "21: air 3"]
+    );
+}
+
+#[test]
+fn a_hedge_takes_the_place_of_a_trial_that_fails() {
+    let script = [(0.0, Wanted), (2.0, Of(1, Event::Ended)), (2.5, Locked), (2.6, Picture)];
+    assert_eq!(
+        play_with(WIDE, 3, &script, 2.7),
+        ["0: open 0", "1.5: open 1 as Hedge", "2: raise 2", "2.6: air 2"]
+    );
+}
+
+#[test]
+fn a_preferred_source_is_returned_to_when_it_has_proved_itself() {
+    let mut script = live_until(20);
+    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::Picture))]);
+    script.extend(pictures(Event::Progress, 2, 21..90));
+    script.extend(pictures(Event::Picture, 3, 32..90));
+    let log = play_with(WIDE, 2, &sorted(script), 80.0);
+    let probe = "30.2: open 0 as Probe";
+    assert_eq!(
+        log,
+        ["0: open 0", "1: air 1", "20: open 1", "20.2: air 2", probe, "62: close Replaced", "62: air 3"]
+    );
+}
+
+#[test]
+fn a_probe_that_fails_is_repeated_less_and_less_often() {
+    let mut script = live_until(20);
+    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::Picture))]);
+    script.extend(pictures(Event::Progress, 2, 21..200));
+    let log = play_with(WIDE, 2, &script, 199.0);
+    let probes: Vec<&str> = log.iter().filter(|line| line.contains("Probe")).map(String::as_str).collect();
+    // Each fails after 4 s, its connect timeout.
+    assert_eq!(
+        probes,
+        ["30.2: open 0 as Probe", "54.2: open 0 as Probe", "98.2: open 0 as Probe", "182.2: open 0 as Probe"]
+    );
+}
+
+#[test]
+fn what_is_on_air_fails_while_another_is_probed() {
+    let mut script = live_until(20);
+    script.extend([
+        (20.0, Of(1, Event::Stalled)),
+        (20.2, Of(2, Event::Picture)),
+        (30.5, Of(3, Event::Picture)),
+    ]);
+    script.extend(pictures(Event::Progress, 2, 21..34));
+    script.extend(pictures(Event::Picture, 3, 31..36));
+    script.push((33.5, Of(2, Event::Ended)));
+    let log = play_with(WIDE, 2, &sorted(script), 35.0);
+    assert_eq!(log[4..], ["30.2: open 0 as Probe", "33.5: raise 3", "33.5: air 3"]);
+}
+
+#[test]
+fn nobody_watching_ends_a_probe() {
+    let mut script = live_until(20);
+    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::Picture)), (31.0, Unwanted)]);
+    script.extend(pictures(Event::Progress, 2, 21..60));
+    let log = play_with(WIDE, 2, &sorted(script), 60.0);
+    assert_eq!(log[4..], ["30.2: open 0 as Probe", "31: close Idle"]);
+}
+
+#[test]
+fn viewers_are_told_at_once_that_no_slot_is_free() {
+    let script = [(0.0, Wanted), (1.0, NoSlot), (2.0, NoSlot)];
+    assert_eq!(play(2, &script, 3.0), ["0: open 0", "1: open 1", "2: give up", "2: finish"]);
+    // A source that fails otherwise may come back.
+    let script = [(0.0, Wanted), (1.0, NoSlot), (2.0, Ended)];
+    assert_eq!(play(2, &script, 2.5), ["0: open 0", "1: open 1", "2.25: open 0"]);
+}
+
+#[test]
+fn a_channel_without_viewers_gives_its_slot_away_at_once() {
+    let mut script = live_until(5);
+    script.extend([(5.0, Unwanted), (6.0, Yield)]);
+    assert_eq!(play(1, &script, 7.0), ["0: open 0", "6: close Preempted", "6: finish"]);
+}
+
+#[test]
+fn a_channel_whose_slot_is_taken_goes_on_elsewhere_or_waits_or_tells() {
+    let mut script = live_until(5);
+    script.push((6.0, Yield));
+    assert_eq!(play(2, &script, 6.1)[1..], ["6: close Preempted", "6: open 1"]);
+    // With one source: when a slot becomes free, at once; when none does, the viewers are told.
+    script.extend([(6.25, NoSlot), (6.4, SlotFree)]);
+    assert_eq!(play(1, &script, 6.5)[1..], ["6: close Preempted", "6.25: open 0", "6.4: open 0"]);
+    script.extend((13..33).map(|n| (f64::from(n) / 2.0, NoSlot)));
+    assert_eq!(play(1, &script, 20.0).last().unwrap(), "16: finish");
+}
+
+#[test]
+fn what_is_watchable_stays_until_there_is_something_better() {
+    let mut script = live_until(20);
+    script.push((20.0, Unhealthy(true)));
+    assert_eq!(play(2, &script, 20.5)[1..], ["20: close Unhealthy", "20: open 1"]);
+    assert_eq!(play(1, &script, 20.5).len(), 1);
+    script.pop();
+    script.push((20.0, Unhealthy(false)));
+    assert_eq!(play(1, &script, 20.5)[1..], ["20: close Unhealthy", "20.25: open 0"]);
+    // The second is as bad as the first: it stays, and the first is probed, since it may have recovered.
+    let mut script = live_until(20);
+    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Picture), (21.0, Unhealthy(true))]);
+    script.extend(pictures(Event::Progress, 2, 21..31));
+    let log = play_with(WIDE, 2, &sorted(script), 31.0);
+    assert_eq!(log[2..], ["20: open 1", "20.2: air 2", "30.2: open 0 as Probe"]);
+}
+
+#[test]
+fn an_admin_chooses_and_viewers_notice_nothing() {
+    let mut script = live_until(20);
+    script.extend([(20.0, Say::Steer(Steer::Pin(2))), (20.4, Picture)]);
+    assert_eq!(
+        play_with(WIDE, 3, &script, 21.0)[2..],
+        ["20: open 2 as Hedge", "20.4: close Replaced", "20.4: air 2"]
+    );
+    // Without a slot for both, the one makes room for the other.
+    let mut script = live_until(20);
+    script.extend([(20.0, Say::Steer(Steer::Skip)), (20.1, NoSlot)]);
+    assert_eq!(
+        play_with(WIDE, 2, &script, 20.2)[2..],
+        ["20: open 1 as Hedge", "20.1: close Skipped", "20.1: open 1"]
+    );
+    let mut script = live_until(20);
+    script.push((20.0, Say::Steer(Steer::Skip)));
+    script.push((20.1, Say::Steer(Steer::Disable(7))));
+    assert_eq!(play_with(WIDE, 1, &script, 20.2)[2..], ["20: NoOther", "20.1: NoSuchSource"]);
+    let mut script = live_until(20);
+    script.extend([
+        (20.0, Say::Steer(Steer::Disable(0))),
+        (20.4, Picture),
+        (20.5, Say::Steer(Steer::Disable(1))),
+    ]);
+    script.extend(pictures(Event::Progress, 2, 21..90));
+    let log = play_with(WIDE, 2, &script, 80.0);
+    assert_eq!(log[2..], ["20: open 1 as Hedge", "20.4: close Replaced", "20.4: air 2", "20.5: NoOther"]);
 }

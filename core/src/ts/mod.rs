@@ -12,6 +12,7 @@ pub mod packet;
 pub mod pes;
 pub mod psi;
 pub mod random_access;
+pub mod scout;
 pub mod splice;
 pub mod stream;
 pub mod survey;

@@ -90,8 +90,11 @@ impl Programme {
             self.frames += 1;
             if let Some(content) = shot.sound {
                 // A frame of silence has no number of its own.
-                let number =
-                    if content == SILENCE { content } else { content << 8 | (self.frames % 3) as u64 };
+                let number = if content == SILENCE {
+                    content
+                } else {
+                    content << 8 | (self.frames % 3).cast_unsigned()
+                };
                 out.extend(packets(AUDIO, &pes(0xC0, pts, None, &noise(number, 150)), None));
             }
         }
@@ -140,7 +143,7 @@ fn noise(number: u64, size: usize) -> Vec<u8> {
     (0..size as u64).map(|index| 0x80 | mix(number << 20 | index) as u8).collect()
 }
 
-/// A number without pattern for each number (the finaliser of MurmurHash3).
+/// A number without pattern for each number (the finaliser of `MurmurHash3`).
 pub(crate) fn mix(number: u64) -> u64 {
     let number = (number ^ number >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let number = (number ^ number >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);

@@ -1,61 +1,56 @@
 //! The task that runs one open channel: it carries out what [`Lifecycle`] decides, and brings the bytes from the upstream through
 //! [`Splice`] into the store.
 
+mod actions;
+mod gap;
+mod line;
 mod output;
 mod packager;
 mod report;
 mod settings;
 mod timeshift;
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
 use forebay_core::cadence::{Cadence, GROUPS, Load};
-use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Reason};
-use forebay_core::pacer::Pacer;
+use forebay_core::failover::Failover;
+use forebay_core::health::{Fault, Rule};
+use forebay_core::lifecycle::{Attempt, Event, Lifecycle};
+use forebay_core::provider::Standing;
 use forebay_core::ring::Ring;
 use forebay_core::time::Moment;
 use forebay_core::ts::splice::Splice;
-use forebay_core::ts::sync::{Item, Sync};
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
+use self::gap::Gap;
+use self::line::{Input, Line, News};
 use self::packager::Packager;
 use self::settings::{limits, times};
 use self::timeshift::Timeshift;
 use super::archive::Archive;
-use super::feed::{Feed, Stage, StartFailure};
+use super::feed::{Feed, Stage};
 use super::hls::Audience;
 use super::numbers::Numbering;
+use super::steering::{Command, MAX_COMMANDS};
 use super::store::{Reclaim, Store};
 use super::{Channels, Clock};
-use crate::config::Channel;
-use crate::upstream::{Error, Hold, Opener, Pace, Piece, Upstream, sniff};
+use crate::config::{Channel, SourceKind};
+use crate::provider::Providers;
+use crate::upstream::{Error, Opener, Piece, Upstream, sniff};
 
-/// Bytes in which a transport stream must be found: a disguise in front of one is far shorter.
-const MAX_UNLOCKED: u64 = 256 * 1024;
-
-/// Passes of a file without a picture, after which it is given up.
-const MAX_BLIND_PASSES: u32 = 2;
-
-/// An upstream is read in the last part of a tick, so that it costs one wake-up a tick and not one for each packet that comes. What it has
-/// sent before waits in the kernel.
-const READING: Duration = Duration::from_millis(2);
-
-/// An upstream that was not quiet for so long at the tick has more: it is read on.
-const QUIET: Duration = Duration::from_millis(1);
-
-/// Makes a feed and the driver that is to be spawned for it. It begins with the source `first`; `archive` has what is kept of the past.
+/// Makes a feed and the driver that is to be spawned for it. `failover` knows how the sources have done; `archive` has what is kept of the past.
 pub(super) fn create(
     channels: &Channels,
     channel: &Arc<Channel>,
     stop: CancellationToken,
-    first: usize,
+    failover: Failover,
     archive: Option<Arc<Archive>>,
 ) -> io::Result<(Arc<Feed>, Driver)> {
     let mut numbers = channels.numbering.get(&channel.id);
@@ -65,14 +60,18 @@ pub(super) fn create(
     }
     let store = Store::new(base).inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
     let timeshift = archive.clone().map(Timeshift::new);
-    let feed = Feed::new(channel, (store, base), archive, stop.clone(), Arc::clone(&channels.population));
+    let (steering, commands) = mpsc::channel(MAX_COMMANDS);
+    let feed =
+        Feed::new(channel, (store, base), archive, stop.clone(), Arc::clone(&channels.population), steering);
     let driver = Driver {
-        life: Lifecycle::new(times(&channel.policy), channel.sources.len(), first),
+        life: Lifecycle::new(times(&channel.policy), failover),
         splice: Splice::new(channel.program),
         ring: Ring::starting_at(limits(&channel.policy), base),
         demand: feed.demand.subscribe(),
         settings: feed.channel.subscribe(),
         audience: feed.audience.subscribe(),
+        commands,
+        slots: channels.providers.changed(),
         packager: timeshift.is_some().then(|| Packager::new(&channel.policy.hls, numbers)),
         timeshift,
         numbering: Arc::clone(&channels.numbering),
@@ -80,12 +79,11 @@ pub(super) fn create(
         feed: Arc::clone(&feed),
         channel: Arc::clone(channel),
         opener: Arc::clone(&channels.opener),
+        providers: channels.providers.clone(),
         clock: channels.clock,
         stop,
-        attempt: Attempt::default(),
-        source: 0,
-        opening: None,
-        input: None,
+        lines: Vec::new(),
+        gap: Gap::default(),
         reclaim: Reclaim::default(),
         is_store_failing: false,
         cadence: Cadence::new(Load::default(), 0),
@@ -93,7 +91,9 @@ pub(super) fn create(
         ticked_at: Moment::ZERO,
         told: [base; GROUPS],
         errors: vec![None; channel.sources.len()],
+        faults: [0; Rule::COUNT],
         left: None,
+        steered: None,
         has_news: true,
         rate: (Moment::ZERO, base),
         bytes_per_second: 0,
@@ -106,6 +106,7 @@ pub(super) struct Driver {
     feed: Arc<Feed>,
     channel: Arc<Channel>,
     opener: Arc<dyn Opener>,
+    providers: Providers,
     clock: Clock,
     stop: CancellationToken,
     life: Lifecycle,
@@ -114,16 +115,18 @@ pub(super) struct Driver {
     demand: watch::Receiver<usize>,
     settings: watch::Receiver<Arc<Channel>>,
     audience: watch::Receiver<Audience>,
+    commands: mpsc::Receiver<Command>,
+    /// Changes when some provider has a connection to spare again.
+    slots: watch::Receiver<u64>,
     /// While somebody watches by HLS, and some time after; always where the past is kept.
     packager: Option<Packager>,
     timeshift: Option<Timeshift>,
     numbering: Arc<Numbering>,
     tasks: TaskTracker,
-    attempt: Attempt,
-    /// The index of the source that was opened last: the lifecycle may be past it already.
-    source: usize,
-    opening: Option<BoxFuture<'static, Result<Upstream, Error>>>,
-    input: Option<Input>,
+    /// What is on air, if anything is, and behind it what is on its way there: three at most.
+    lines: Vec<Line>,
+    /// What viewers are sent while nothing is on air.
+    gap: Gap,
     reclaim: Reclaim,
     is_store_failing: bool,
     cadence: Cadence,
@@ -134,8 +137,12 @@ pub(super) struct Driver {
     told: [u64; GROUPS],
     /// What each source failed with last.
     errors: Vec<Option<Error>>,
+    /// How often each rule of health found fault.
+    faults: [u64; Rule::COUNT],
     /// The source that was left while it was live, and why, until the next one is on air.
     left: Option<(usize, &'static str)>,
+    /// What an admin wanted, until that is done.
+    steered: Option<&'static str>,
     /// Whether the report's sources and streams are out of date.
     has_news: bool,
     /// When the bit rate was taken last, and the head of the store then.
@@ -144,32 +151,17 @@ pub(super) struct Driver {
     bytes_per_second: u64,
 }
 
-/// The upstream on hand.
-struct Input {
-    upstream: Upstream,
-    sync: Sync,
-    /// The first bytes, until a transport stream is found.
-    beginning: Vec<u8>,
-    bytes: u64,
-    is_locked: bool,
-    is_on_air: bool,
-    blind_passes: u32,
-    pacer: Option<Pacer>,
-    /// When the last piece came.
-    read_at: Moment,
-    /// Set while the pace says to wait.
-    resumes_at: Option<Moment>,
-}
-
 /// What woke the driver.
 enum Wake {
     Stop,
     Demand,
     Settings,
     Audience,
+    Command(Command),
+    SlotFree,
     Timer,
-    Opened(Result<Upstream, Error>),
-    Piece(Result<Piece, Error>),
+    Line(Attempt, News),
+    Slate(Result<Piece, Error>),
 }
 
 impl Driver {
@@ -194,9 +186,14 @@ impl Driver {
     /// Waits for the next thing to do.
     async fn wait(&mut self) -> Wake {
         let now = self.clock.now();
-        let reads_at = self.input.as_ref().and_then(|input| self.reads_at(input)).filter(|&at| at > now);
-        let timers = [self.life.poll_timeout(), reads_at, self.tick_at(), self.packager_ends_at()];
-        let timer = timers.into_iter().flatten().min();
+        let tick = self.cadence.tick();
+        let reads_at = |input: &Input| input.reads_at(self.ticked_at, tick).filter(|&at| at > now);
+        let reads_at: Vec<Option<Moment>> =
+            self.lines.iter().map(|line| line.opened().and_then(reads_at)).collect();
+        let slate_at = self.gap.slate.as_ref().and_then(|slate| slate.resumes_at).filter(|&at| at > now);
+        let timers =
+            [self.life.poll_timeout(), self.tick_at(), self.packager_ends_at(), self.gap_at(), slate_at];
+        let timer = timers.into_iter().chain(reads_at.iter().copied()).flatten().min();
         let clock = self.clock;
         let sleep = async move {
             match timer {
@@ -204,20 +201,23 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        let opened = async {
-            match &mut self.opening {
-                Some(opening) => opening.await,
-                None => std::future::pending().await,
+        let lines = poll_fn(|context| {
+            for (line, reads_at) in self.lines.iter_mut().zip(&reads_at) {
+                if let Poll::Ready(news) = line.poll(context, reads_at.is_none()) {
+                    return Poll::Ready((line.attempt, news));
+                }
             }
-        };
-        let piece = async {
-            match &mut self.input {
-                Some(input) if reads_at.is_none() => {
-                    input.upstream.pieces.next().await.unwrap_or(Err(Error::Ended))
+            Poll::Pending
+        });
+        let slate = async {
+            match &mut self.gap.slate {
+                Some(slate) if slate_at.is_none() => {
+                    slate.upstream.pieces.next().await.unwrap_or(Err(Error::Ended))
                 }
                 _ => std::future::pending().await,
             }
         };
+        let waits_for_slot = self.life.waits_for_slot();
         // Data comes last, so that an upstream that always has some cannot hold up a timer or a shutdown.
         tokio::select! {
             biased;
@@ -225,18 +225,12 @@ impl Driver {
             _ = self.demand.changed() => Wake::Demand,
             _ = self.settings.changed() => Wake::Settings,
             _ = self.audience.changed() => Wake::Audience,
+            Some(command) = self.commands.recv() => Wake::Command(command),
+            _ = self.slots.changed(), if waits_for_slot => Wake::SlotFree,
             () = sleep => Wake::Timer,
-            result = opened => Wake::Opened(result),
-            piece = piece => Wake::Piece(piece),
+            (attempt, news) = lines => Wake::Line(attempt, news),
+            piece = slate => Wake::Slate(piece),
         }
-    }
-
-    /// When the upstream is read next; `None` for at once.
-    fn reads_at(&self, input: &Input) -> Option<Moment> {
-        let is_live = input.is_on_air && input.pacer.is_none();
-        let rests = is_live && self.ticked_at.since(input.read_at) >= QUIET;
-        let rests_until = rests.then(|| self.ticked_at + self.cadence.tick().saturating_sub(READING));
-        input.resumes_at.max(rests_until)
     }
 
     fn handle(&mut self, wake: Wake) {
@@ -246,225 +240,124 @@ impl Driver {
             Wake::Demand => self.handle_demand(),
             Wake::Settings => self.handle_settings(now),
             Wake::Audience => self.handle_audience(now),
-            Wake::Timer => {
-                if let Some(input) = &mut self.input
-                    && input.resumes_at.is_some_and(|at| at <= now)
-                {
-                    input.resumes_at = None;
-                    // It was the pace that kept it from going on.
-                    self.life.handle_event(now, Event::Progress(self.attempt));
-                }
-                self.tick_if_due(now);
-                self.end_packager_if_due(now);
-                self.life.handle_timeout(now);
-            }
-            Wake::Opened(Ok(upstream)) => self.handle_opened(upstream),
-            Wake::Piece(Ok(piece)) => {
-                if let Err(error) = self.handle_piece(now, &piece) {
-                    self.handle_failure(now, error);
-                }
-            }
-            Wake::Opened(Err(error)) | Wake::Piece(Err(error)) => self.handle_failure(now, error),
+            Wake::Command(command) => self.handle_command(now, command),
+            Wake::SlotFree => self.life.handle_event(now, Event::SlotFree),
+            Wake::Timer => self.handle_timer(now),
+            Wake::Line(attempt, news) => self.handle_news(now, attempt, news),
+            Wake::Slate(piece) => self.handle_slate(now, piece),
         }
+    }
+
+    fn handle_timer(&mut self, now: Moment) {
+        for line in &mut self.lines {
+            if let Some(input) = line.input()
+                && input.resumes_at.take_if(|at| *at <= now).is_some()
+            {
+                // It was the pace that kept it from going on.
+                self.life.handle_event(now, Event::Progress(line.attempt));
+            }
+        }
+        self.fill_gap(now);
+        self.tick_if_due(now);
+        self.end_packager_if_due(now);
+        self.life.handle_timeout(now);
     }
 
     fn handle_demand(&mut self) {
         let viewers = *self.demand.borrow_and_update();
-        let event = if viewers > 0 { Event::Wanted } else { Event::Unwanted };
+        let (event, standing) = if viewers > 0 {
+            (Event::Wanted, Standing::Watched)
+        } else {
+            (Event::Unwanted, Standing::Lingering)
+        };
+        for lease in self.lines.iter().filter_map(|line| line.lease.as_ref()) {
+            lease.set_standing(standing);
+        }
         self.life.handle_event(self.clock.now(), event);
     }
 
-    fn handle_opened(&mut self, upstream: Upstream) {
-        self.opening = None;
-        debug!("upstream answered");
-        let pacer = (upstream.pace == Pace::MediaTime).then(|| Pacer::new(self.channel.policy.burst));
-        if let Some(monitor) = &upstream.monitor {
-            self.life.set_patience(monitor.stall_after());
-            self.has_news = true;
+    fn handle_news(&mut self, now: Moment, attempt: Attempt, news: News) {
+        match news {
+            News::Claimed(Ok(lease)) => self.open(now, attempt, lease),
+            News::Claimed(Err(no_slot)) => {
+                self.fail(attempt, no_slot.into());
+                self.life.handle_event(now, Event::NoSlot(attempt));
+            }
+            News::Opened(Ok(upstream)) => self.handle_opened(attempt, upstream),
+            News::Piece(Ok(piece)) => {
+                if let Err(error) = self.handle_piece(now, attempt, &piece) {
+                    self.handle_failure(now, attempt, error);
+                }
+            }
+            News::Opened(Err(error)) | News::Piece(Err(error)) => self.handle_failure(now, attempt, error),
+            News::Yield => self.life.handle_event(now, Event::Yield(attempt)),
         }
-        self.input = Some(Input {
-            upstream,
-            sync: Sync::new(),
-            beginning: Vec::new(),
-            bytes: 0,
-            is_locked: false,
-            is_on_air: false,
-            blind_passes: 0,
-            pacer,
-            read_at: Moment::ZERO,
-            resumes_at: None,
-        });
     }
 
-    fn handle_piece(&mut self, now: Moment, piece: &Piece) -> Result<(), Error> {
-        let Some(input) = &mut self.input else { return Ok(()) };
-        if *piece == Piece::Cut {
-            self.splice.cut();
-            return Ok(());
+    fn handle_opened(&mut self, attempt: Attempt, upstream: Upstream) {
+        let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return };
+        debug!(attempt = attempt.0, "upstream answered");
+        if let Some(monitor) = &upstream.monitor {
+            self.life.set_patience(attempt, monitor.stall_after());
+            self.has_news = true;
         }
-        let Piece::Bytes(bytes) = piece else {
-            if !input.is_locked {
-                return Err(Error::NotTransportStream(sniff::describe(&input.beginning)));
-            }
-            // A list of segments has other seams than that behind its last.
-            let is_blind = !self.splice.is_open() && input.upstream.monitor.is_none();
-            input.blind_passes = if is_blind { input.blind_passes + 1 } else { 0 };
-            if input.blind_passes >= MAX_BLIND_PASSES {
-                return Err(Error::NoPicture);
-            }
-            input.sync = Sync::new();
-            self.splice.finish();
-            self.splice.begin();
-            return Ok(());
-        };
-        input.bytes += bytes.len() as u64;
-        input.read_at = now;
-        if !input.is_locked && input.beginning.len() < sniff::LOOKED_AT {
-            input.beginning.extend(bytes.iter().take(sniff::LOOKED_AT - input.beginning.len()));
+        let mut rules = self.channel.policy.health;
+        if self.channel.sources[line.source].url.kind() != SourceKind::Http {
+            rules.repeating = None; // files and clips begin again
         }
-        let mut skipped = 0;
-        let mut items = input.sync.push(bytes);
-        while let Some(item) = items.next() {
-            match item {
-                Item::Packets(packets) => self.splice.push(packets),
-                Item::Skipped { bytes } => skipped += bytes,
-            }
-        }
-        if !input.is_locked {
-            if let Some(stride) = input.sync.stride() {
-                input.is_locked = true;
-                debug!(stride, "transport stream found");
-                self.life.handle_event(now, Event::Locked(self.attempt));
-            } else if input.bytes > MAX_UNLOCKED {
-                return Err(Error::NotTransportStream(sniff::describe(&input.beginning)));
-            }
-        }
-        if self.splice.take_progress() {
-            self.life.handle_event(now, Event::Progress(self.attempt));
-        }
-        if let (Some(pacer), Some(position)) = (&mut input.pacer, self.splice.position())
-            && self.splice.is_open()
-        {
-            if let Some(monitor) = &input.upstream.monitor {
-                pacer.steer(now, position, monitor.waiting());
-            }
-            input.resumes_at = Some(pacer.due(now, position)).filter(|&due| due > now);
-        }
-        let comes_on_air = self.splice.is_open() && !input.is_on_air;
-        input.is_on_air |= comes_on_air;
+        line.set_input(Input::new(upstream, rules, self.channel.program, self.channel.policy.burst));
+    }
+
+    fn handle_piece(&mut self, now: Moment, attempt: Attempt, piece: &Piece) -> Result<(), Error> {
+        let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return Ok(()) };
+        let Some(input) = line.input() else { return Ok(()) };
+        let taken = input.take(now, piece, &mut self.splice)?;
+        let fault = input.inspector.poll_fault();
         {
             let mut report = self.feed.edit_report();
-            report.bytes_received += bytes.len() as u64;
-            report.bytes_skipped += skipped;
+            report.bytes_received += taken.bytes;
+            report.bytes_skipped += taken.skipped;
         }
-        if comes_on_air {
-            self.go_on_air(now);
-        } else {
-            self.tick_if_due(now);
+        if taken.is_found {
+            debug!(attempt = attempt.0, "transport stream found");
+            self.life.handle_event(now, Event::Locked(attempt));
         }
+        if taken.has_progress {
+            self.life.handle_event(now, Event::Progress(attempt));
+        }
+        if taken.has_picture {
+            self.life.handle_event(now, Event::Picture(attempt));
+        }
+        if let Some(fault) = fault {
+            self.handle_fault(now, attempt, fault);
+        }
+        self.tick_if_due(now);
         Ok(())
     }
 
-    /// The upstream on hand, or the attempt to open one, has failed.
-    fn handle_failure(&mut self, now: Moment, error: Error) {
-        let error = match &self.input {
+    /// A source delivers what it should not.
+    fn handle_fault(&mut self, now: Moment, attempt: Attempt, fault: Fault) {
+        let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
+        self.faults[fault.rule.index()] += 1;
+        warn!(source = line.source, rule = fault.rule.name(), %fault, "source is not as it should be");
+        self.errors[line.source] = Some(Error::Unhealthy { rule: fault.rule, what: fault.to_string() });
+        self.has_news = true;
+        let is_watchable = fault.rule.is_watchable();
+        self.life.handle_event(now, Event::Unhealthy { attempt, is_watchable });
+    }
+
+    /// An upstream, or the attempt to open one, has failed.
+    fn handle_failure(&mut self, now: Moment, attempt: Attempt, error: Error) {
+        let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
+        let error = match line.opened() {
             Some(input) if !input.is_locked && error == Error::Ended => {
                 Error::NotTransportStream(sniff::describe(&input.beginning))
             }
             _ => error,
         };
         let event = if error.is_patient() { Event::Stalled } else { Event::Ended };
-        self.note_failure(error);
-        self.close_upstream();
-        self.life.handle_event(now, event(self.attempt));
-    }
-
-    fn note_failure(&mut self, error: Error) {
-        let source = self.source;
-        warn!(source, url = %self.channel.sources[source].url, %error, "source failed");
-        self.feed.tell(|window| window.is_live = false);
-        if self.input.as_ref().is_some_and(|input| input.is_on_air) {
-            self.left = Some((source, error.code()));
-        }
-        self.errors[source] = Some(error);
-        self.has_news = true;
-    }
-
-    fn close_upstream(&mut self) {
-        self.opening = None;
-        self.input = None;
-    }
-
-    /// Does what the lifecycle wants; true when the feed is over.
-    fn carry_out(&mut self, channels: &Channels) -> bool {
-        let mut is_given_up = false;
-        while let Some(action) = self.life.poll_action() {
-            match action {
-                Action::Open { attempt, source } => self.open(attempt, source),
-                Action::Close { reason } => self.close(reason),
-                Action::GiveUp => {
-                    is_given_up = true;
-                    self.note_pending(Reason::StartTimeout);
-                    let failure = Arc::new(StartFailure { sources: self.source_reports() });
-                    warn!(viewers = self.feed.viewers(), "no source answered, giving up");
-                    self.feed.tell(|window| window.stage = Stage::Failed(Arc::clone(&failure)));
-                }
-                Action::Finish => {
-                    if is_given_up {
-                        channels.begin_with(&self.channel.id, self.life.source());
-                    }
-                    if channels.retire(&self.feed, is_given_up || self.stop.is_cancelled()) {
-                        return true;
-                    }
-                    // Somebody came at the last moment: the feed lives on, on the same timeline.
-                    self.life = Lifecycle::new(times(&self.channel.policy), self.channel.sources.len(), 0);
-                    self.handle_demand();
-                }
-            }
-        }
-        self.report_state();
-        false
-    }
-
-    fn open(&mut self, attempt: Attempt, source: usize) {
-        (self.attempt, self.source) = (attempt, source);
-        self.close_upstream();
-        self.splice.begin();
-        let chosen = &self.channel.sources[source];
-        info!(source, url = %chosen.url, "opening source");
-        let span = info_span!("upstream", source, attempt = attempt.0);
-        self.opening = Some(Box::pin(self.opener.open(chosen, Hold::default()).instrument(span)));
-        self.feed.edit_report().upstreams_opened += 1;
-    }
-
-    fn close(&mut self, reason: Reason) {
-        if !self.note_pending(reason) {
-            info!(?reason, "closing upstream");
-            self.feed.tell(|window| window.is_live = false);
-        }
-        self.close_upstream();
-    }
-
-    /// Notes what the upstream on hand has failed to do, if `reason` says that it failed.
-    fn note_pending(&mut self, reason: Reason) -> bool {
-        let input = self.input.as_ref();
-        let beginning = input.filter(|input| !input.is_locked).map(|input| input.beginning.as_slice());
-        let error = match (reason, beginning) {
-            (Reason::StartTimeout, _) if input.is_none() && self.opening.is_none() => return false,
-            (Reason::ConnectTimeout | Reason::StartTimeout, Some(bytes)) if !bytes.is_empty() => {
-                Error::NotTransportStream(sniff::describe(bytes))
-            }
-            (Reason::NoPicture | Reason::StartTimeout, None) if self.splice.input_counts().scrambled > 0 => {
-                Error::Scrambled
-            }
-            (Reason::StartTimeout, None) if input.is_some() => Error::NoPicture,
-            (Reason::ConnectTimeout | Reason::StartTimeout, _) => Error::ConnectTimeout,
-            (Reason::NoPicture, _) => Error::NoPicture,
-            (Reason::Stalled, _) => Error::Stalled,
-            (Reason::Removed | Reason::Idle | Reason::Shutdown, _) => return false,
-        };
-        self.note_failure(error);
-        true
+        self.fail(attempt, error);
+        self.life.handle_event(now, event(attempt));
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use forebay_core::cadence::{Cadence, GROUPS};
-use forebay_core::lifecycle::Event;
 use forebay_core::time::Moment;
 use jiff::Timestamp;
 use tracing::{debug, error, info};
@@ -35,19 +34,18 @@ impl Driver {
         }
     }
 
-    /// The source on hand shows its first picture.
-    pub(super) fn go_on_air(&mut self, now: Moment) {
+    /// A source has gone on air.
+    pub(super) fn go_on_air(&mut self, now: Moment, source: usize) {
         self.ticked_at = now;
         self.store_output();
         self.tell(0..GROUPS);
-        self.life.handle_event(now, Event::Picture(self.attempt));
         self.feed.tell(|window| (window.stage, window.is_live) = (Stage::Started, true));
         self.has_news = true;
-        info!(source = self.source, streams = ?self.streams(), "source is on air");
+        info!(source, streams = ?self.streams(), "source is on air");
         if let Some((from, reason)) = self.left.take() {
             let mut report = self.feed.edit_report();
             report.switches_total += 1;
-            report.switches.push(Switch { at: Timestamp::now(), from, to: self.source, reason });
+            report.switches.push(Switch { at: Timestamp::now(), from, to: source, reason });
             if report.switches.len() > MAX_SWITCHES {
                 report.switches.remove(0);
             }
@@ -60,6 +58,7 @@ impl Driver {
         if output.is_empty() {
             return;
         }
+        self.gap.feed(self.ticked_at);
         if let Err(error) = self.feed.store.write(self.ring.head(), output) {
             if !std::mem::replace(&mut self.is_store_failing, true) {
                 error!(%error, "the store takes no more: what comes is lost until it does");

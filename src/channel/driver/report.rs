@@ -5,6 +5,7 @@ use std::time::Duration;
 use forebay_core::ts::stream::{self, Codec};
 
 use super::Driver;
+use super::line::{Input, Line};
 use crate::channel::feed::SourceReport;
 use crate::config::Source;
 use crate::upstream::Error;
@@ -14,11 +15,13 @@ const BITRATE_EVERY: Duration = Duration::from_secs(2);
 
 impl Driver {
     pub(super) fn source_reports(&self) -> Vec<SourceReport> {
-        let report = |(source, error): (&Source, &Option<Error>)| SourceReport {
+        let now = self.clock.now();
+        let report = |(index, (source, error)): (usize, (&Source, &Option<Error>))| SourceReport {
             url: source.url.to_string(),
             last_error: error.as_ref().map(|error| (error.code(), error.to_string())),
+            standing: self.life.failover().standing(now, index),
         };
-        self.channel.sources.iter().zip(&self.errors).map(report).collect()
+        self.channel.sources.iter().zip(&self.errors).enumerate().map(report).collect()
     }
 
     pub(super) fn streams(&self) -> Vec<String> {
@@ -37,13 +40,18 @@ impl Driver {
     /// Writes what the status document shows; what costs something only when it has changed.
     pub(super) fn report_state(&mut self) {
         let now = self.clock.now();
+        let beside: usize = self.lines.iter().filter_map(Line::opened).map(Input::memory).sum();
         let mut report = self.feed.edit_report();
-        (report.phase, report.is_live, report.source) = (self.life.phase(), self.life.is_live(), self.source);
+        (report.phase, report.is_live, report.source) =
+            (self.life.phase(), self.life.is_live(), self.life.source());
+        report.beside = self.life.beside();
+        report.faults = self.faults;
         report.output = self.splice.counts();
-        report.input = self.splice.input_counts();
+        let first = self.lines.first().and_then(Line::opened);
+        report.input = first.map(|input| input.counts(&self.splice)).unwrap_or_default();
         report.cadence = (self.cadence.tick(), self.cadence.interval());
         report.window = self.ring.span();
-        report.engine_bytes = (self.ring.memory() + self.splice.memory()) as u64;
+        report.engine_bytes = (self.ring.memory() + self.splice.memory() + beside) as u64;
         report.window_bytes = self.ring.head() - self.ring.tail();
         let since = now.since(self.rate.0);
         if since >= BITRATE_EVERY {
@@ -56,7 +64,8 @@ impl Driver {
         drop(report);
         if std::mem::take(&mut self.has_news) {
             let (sources, streams) = (self.source_reports(), self.streams());
-            let monitor = self.input.as_ref().and_then(|input| input.upstream.monitor.as_ref());
+            let monitor =
+                self.lines.first().and_then(Line::opened).and_then(|input| input.upstream.monitor.as_ref());
             let hls = monitor.map(|monitor| monitor.snapshot());
             let mut report = self.feed.edit_report();
             (report.sources, report.streams, report.hls) = (sources, streams, hls);

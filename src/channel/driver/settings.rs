@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use forebay_core::lifecycle::{Event, Times};
+use forebay_core::lifecycle::{Steer, Times};
 use forebay_core::ring::Limits;
 use forebay_core::time::Moment;
 use tracing::info;
 
 use super::Driver;
+use crate::channel::steering::{Command, places};
 use crate::config::Policy;
 
 pub(super) fn times(policy: &Policy) -> Times {
@@ -16,6 +17,8 @@ pub(super) fn times(policy: &Policy) -> Times {
         connect: policy.connect_timeout,
         stall: policy.stall_timeout,
         start: policy.start_timeout,
+        hedge: policy.hedge,
+        return_after: policy.return_after,
     }
 }
 
@@ -27,25 +30,40 @@ impl Driver {
     pub(super) fn handle_settings(&mut self, now: Moment) {
         let new = Arc::clone(&self.settings.borrow_and_update());
         let old = std::mem::replace(&mut self.channel, new);
-        let current = self.channel.sources.iter().position(|new| Some(new) == old.sources.get(self.source));
-        let current = current.filter(|_| old.program == self.channel.program);
+        let places = if old.program == self.channel.program {
+            places(&old, &self.channel)
+        } else {
+            vec![None; self.channel.sources.len()] // another programme is another source
+        };
         self.splice.set_program(self.channel.program);
-        self.source = current.unwrap_or(0);
-        self.errors = self
-            .channel
-            .sources
-            .iter()
-            .map(|new| {
-                old.sources.iter().position(|old| old == new).and_then(|index| self.errors[index].take())
-            })
-            .collect();
+        // What is gone is closed below, and is about no source meanwhile.
+        let find = |old: usize| places.iter().position(|&place| place == Some(old)).unwrap_or(usize::MAX);
+        self.lines.iter_mut().for_each(|line| line.source = find(line.source));
+        self.errors = places.iter().map(|place| self.errors[(*place)?].take()).collect();
+        if let Some((source, _)) = &mut self.left {
+            *source = find(*source);
+        }
         self.has_news = true;
         self.life.set_times(times(&self.channel.policy));
         self.ring.set_limits(limits(&self.channel.policy));
         self.set_packager();
         self.set_timeshift();
         info!(sources = self.channel.sources.len(), "channel has new settings");
-        let sources = self.channel.sources.len();
-        self.life.handle_event(now, Event::Reconfigured { sources, current });
+        self.life.arrange(now, &places);
+    }
+
+    /// An admin wants another source, or the usual one again.
+    pub(super) fn handle_command(&mut self, now: Moment, Command { steer, answer }: Command) {
+        let result = self.life.steer(now, steer);
+        info!(?steer, ?result, "steered");
+        self.steered = match steer {
+            Steer::Pin(_) => Some("pinned"),
+            Steer::Skip => Some("skipped"),
+            Steer::Disable(_) => Some("disabled"),
+            Steer::Unpin | Steer::Enable(_) => None,
+        };
+        self.has_news = true;
+        // Who asked may have gone.
+        let _ = answer.send(result);
     }
 }

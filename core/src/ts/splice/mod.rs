@@ -157,6 +157,8 @@ pub struct Splice {
     /// The slot whose random access points count: video, or sound where there is none.
     reference: Option<usize>,
     gate: Gate,
+    /// How long lesser pictures are not taken to open the gate, in ticks, if not as long as [`PATIENCE`] says.
+    patience: Option<i64>,
     timeline: Timeline,
     writer: Writer,
     clock_pid: Pid,
@@ -182,6 +184,7 @@ impl Splice {
             slots: Vec::new(),
             reference: None,
             gate: Gate::Closed { since: None },
+            patience: None,
             timeline: Timeline::new(),
             writer: Writer::default(),
             clock_pid: Pid::NULL,
@@ -201,6 +204,28 @@ impl Splice {
         self.demux = Demux::new(self.wanted);
         self.slots.clear();
         self.reference = None;
+    }
+
+    /// A source begins of which `scout` knows the streams. What it holds is to be pushed next, and all of that at once: the source goes on air
+    /// with the picture that the scout found.
+    pub fn adopt(&mut self, scout: &mut Self, entry: Entry) {
+        self.close_gate(None);
+        self.motion = Motion { has_clock: scout.motion.has_clock, ..Motion::default() };
+        self.demux = std::mem::replace(&mut scout.demux, Demux::new(self.wanted));
+        self.demux.forget_counters();
+        self.slots.clear();
+        self.reference = None;
+        self.handle_map();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            slot.unit.scan_if(scout.reference == Some(index));
+        }
+        self.reference = scout.reference;
+        self.patience = Some(if entry == Entry::Blind { 0 } else { i64::MAX });
+    }
+
+    /// What was held is pushed: from now on lesser pictures are taken as ever.
+    pub fn end_adoption(&mut self) {
+        self.patience = None;
     }
 
     /// A part of the source is complete, and the next goes on in time, but maybe not in its continuity counters.

@@ -127,13 +127,16 @@ impl Splice {
         if slot.unit.is_scrambled() {
             return None;
         }
+        if self.patience == Some(0) && !self.is_open() {
+            return Some(Entry::Blind);
+        }
         let time = time.or_else(|| self.source_pcr.map(Pcr::base))?;
         let waited = match self.gate {
             Gate::Open => since_last(time)?,
             Gate::Closed { since } => time.since(since?),
         };
-        let patience = duration_to_ticks(PATIENCE) * if verdict == Verdict::ParametersOnly { 1 } else { 2 };
-        (waited > patience).then_some(Entry::Blind)
+        let usual = duration_to_ticks(PATIENCE) * if verdict == Verdict::ParametersOnly { 1 } else { 2 };
+        (waited > self.patience.unwrap_or(usual)).then_some(Entry::Blind)
     }
 
     /// The source goes on air with the PES packet of the reference slot.

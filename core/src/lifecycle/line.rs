@@ -1,0 +1,91 @@
+//! One upstream on its way to the air, or on it.
+
+use std::time::Duration;
+
+use super::{Attempt, Reason};
+use crate::failover::Loss;
+use crate::time::Moment;
+
+/// An attempt to open a source, and what has become of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    pub(super) attempt: Attempt,
+    pub(super) source: usize,
+    /// How long it may take until packets come, from when it has a slot.
+    connect: Duration,
+    step: Step,
+    /// How long it may stand still, if that is more than usual.
+    patience: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Its provider is asked for a connection.
+    Claiming,
+    /// Opened; packets are awaited.
+    Opening { until: Moment },
+    /// Packets come; a picture is awaited.
+    Tuning { until: Moment, stalls_at: Moment },
+    /// There was a picture.
+    Showing { since: Moment, stalls_at: Moment },
+}
+
+impl Line {
+    pub(super) fn new(attempt: Attempt, source: usize, connect: Duration) -> Self {
+        Self { attempt, source, connect, step: Step::Claiming, patience: Duration::ZERO }
+    }
+
+    /// It has a slot: the time for connecting begins.
+    pub(super) fn grant(&mut self, now: Moment) {
+        if self.step == Step::Claiming {
+            self.step = Step::Opening { until: now + self.connect };
+        }
+    }
+
+    /// Packets come; a picture must within `picture`, and media time must go on within `stall`.
+    pub(super) fn lock(&mut self, now: Moment, picture: Duration, stall: Duration) {
+        if matches!(self.step, Step::Claiming | Step::Opening { .. }) {
+            self.step = Step::Tuning { until: now + picture, stalls_at: now + stall.max(self.patience) };
+        }
+    }
+
+    /// A picture is whole.
+    pub(super) fn show(&mut self, now: Moment, stall: Duration) {
+        let stalls_at = now + stall.max(self.patience);
+        self.step = Step::Showing { since: self.shows_since().unwrap_or(now), stalls_at };
+    }
+
+    /// Media time goes on.
+    pub(super) fn progress(&mut self, now: Moment, stall: Duration) {
+        let until = now + stall.max(self.patience);
+        if let Step::Tuning { stalls_at, .. } | Step::Showing { stalls_at, .. } = &mut self.step {
+            *stalls_at = until;
+        }
+    }
+
+    /// It comes in pieces, and stands still between two of them.
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// When its first picture was whole.
+    pub(super) fn shows_since(&self) -> Option<Moment> {
+        match self.step {
+            Step::Showing { since, .. } => Some(since),
+            Step::Claiming | Step::Opening { .. } | Step::Tuning { .. } => None,
+        }
+    }
+
+    /// When it fails, unless something happens before, and how.
+    pub(super) fn deadline(&self) -> Option<(Moment, Reason, Loss)> {
+        match self.step {
+            Step::Claiming => None, // who claims is told in time
+            Step::Opening { until } => Some((until, Reason::ConnectTimeout, Loss::Undelivered)),
+            Step::Tuning { until, stalls_at } if stalls_at <= until => {
+                Some((stalls_at, Reason::Stalled, Loss::Undelivered))
+            }
+            Step::Tuning { until, .. } => Some((until, Reason::NoPicture, Loss::Undelivered)),
+            Step::Showing { stalls_at, .. } => Some((stalls_at, Reason::Stalled, Loss::Stalled)),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Does what the lifecycle wants.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason};
+use forebay_core::provider::{self, Standing};
+use forebay_core::time::Moment;
+use futures_util::FutureExt;
+use tracing::{Instrument, info, info_span, warn};
+
+use super::Driver;
+use super::line::Line;
+use super::settings::times;
+use crate::channel::Channels;
+use crate::channel::feed::{Stage, StartFailure};
+use crate::config::Source;
+use crate::provider::{Claim, Lease, NoSlot};
+use crate::upstream::{Error, Hold, sniff};
+
+impl Driver {
+    /// Does what the lifecycle wants; true when the feed is over.
+    pub(super) fn carry_out(&mut self, channels: &Channels) -> bool {
+        let mut is_given_up = false;
+        while let Some(action) = self.life.poll_action() {
+            let now = self.clock.now();
+            match action {
+                Action::Open { attempt, source, purpose } => self.claim(attempt, source, purpose),
+                Action::Raise { attempt } => self.raise(attempt),
+                Action::Air { attempt } => self.put_on_air(now, attempt),
+                Action::Close { attempt, reason } => self.close(attempt, reason),
+                Action::GiveUp => {
+                    is_given_up = true;
+                    self.give_up();
+                }
+                Action::Finish => {
+                    channels.remember(&self.channel, self.life.failover());
+                    if channels.retire(&self.feed, is_given_up || self.stop.is_cancelled()) {
+                        return true;
+                    }
+                    // Somebody came at the last moment: the feed lives on, on the same timeline.
+                    self.life = Lifecycle::new(times(&self.channel.policy), self.life.failover().clone());
+                    self.handle_demand();
+                }
+            }
+        }
+        self.report_state();
+        false
+    }
+
+    /// Asks for a connection to a source.
+    fn claim(&mut self, attempt: Attempt, source: usize, purpose: Purpose) {
+        let chosen = &self.channel.sources[source];
+        let purpose = match purpose {
+            Purpose::Air => provider::Purpose::Air,
+            Purpose::Hedge => provider::Purpose::Hedge,
+            Purpose::Probe => provider::Purpose::Probe,
+        };
+        let others = self.lines.iter().filter_map(|line| self.channel.sources.get(line.source));
+        let may_open =
+            purpose == provider::Purpose::Air || others.into_iter().all(|other| is_apart(chosen, other));
+        let claim = Claim { channel: self.channel.id.clone(), priority: self.channel.priority, purpose };
+        let claim = if may_open {
+            self.providers.claim(chosen.provider.as_ref(), claim).boxed()
+        } else {
+            std::future::ready(Err(NoSlot::SameServer)).boxed()
+        };
+        self.lines.push(Line::new(attempt, source, claim));
+    }
+
+    /// There is a connection to spare.
+    pub(super) fn open(&mut self, now: Moment, attempt: Attempt, lease: Lease) {
+        let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return };
+        let chosen = &self.channel.sources[line.source];
+        info!(source = line.source, url = %chosen.url, attempt = attempt.0, "opening source");
+        let span = info_span!("upstream", source = line.source, attempt = attempt.0);
+        let handle = lease.handle();
+        if *self.demand.borrow() == 0 {
+            handle.set_standing(Standing::Lingering);
+        }
+        let opening = self.opener.open(chosen, Hold::new(lease)).instrument(span).boxed();
+        line.open(handle, opening);
+        self.feed.edit_report().upstreams_opened += 1;
+        self.life.handle_event(now, Event::Granted(attempt));
+    }
+
+    /// Viewers depend on this one now.
+    fn raise(&mut self, attempt: Attempt) {
+        let line = self.lines.iter().find(|line| line.attempt == attempt);
+        if let Some(lease) = line.and_then(|line| line.lease.as_ref()) {
+            lease.set_purpose(provider::Purpose::Air);
+        }
+    }
+
+    /// A candidate becomes what viewers see.
+    fn put_on_air(&mut self, now: Moment, attempt: Attempt) {
+        self.raise(attempt);
+        let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
+        self.gap.end(now, &mut self.splice);
+        // Who had nothing for a while gets something to fill buffers with; who did not needs nothing in store.
+        let had_gap = !self.gap.was_covered();
+        let lead = if had_gap { self.channel.policy.burst } else { Duration::ZERO };
+        let source = self.lines[at].source;
+        if let Some(input) = self.lines[at].input() {
+            input.go_on_air(now, &mut self.splice, lead);
+        }
+        self.lines.swap(0, at);
+        self.go_on_air(now, source);
+    }
+
+    /// Closes an upstream.
+    fn close(&mut self, attempt: Attempt, reason: Reason) {
+        let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
+        if let Some(error) = self.blame(line, reason) {
+            return self.fail(attempt, error);
+        }
+        info!(source = line.source, ?reason, "closing upstream");
+        if line.is_on_air() {
+            let is_seamless = reason == Reason::Replaced;
+            match reason {
+                Reason::Replaced | Reason::Skipped => {
+                    self.left = Some((line.source, self.steered.take().unwrap_or("return")));
+                }
+                Reason::Preempted => self.left = Some((line.source, "preempted")),
+                Reason::Removed => self.left = Some((line.source, "removed")),
+                _ => {}
+            }
+            self.leave_air(is_seamless);
+        }
+        self.lines.retain(|line| line.attempt != attempt);
+    }
+
+    /// What a source that is closed for this reason has done wrong.
+    fn blame(&self, line: &Line, reason: Reason) -> Option<Error> {
+        let input = line.opened();
+        let unlocked = input.filter(|input| !input.is_locked).map(|input| input.beginning.as_slice());
+        let is_scrambled = || input.is_some_and(|input| input.counts(&self.splice).scrambled > 0);
+        let error = match (reason, unlocked) {
+            (Reason::Unhealthy, _) => return self.errors[line.source].clone(),
+            (Reason::ConnectTimeout | Reason::StartTimeout, Some(bytes)) if !bytes.is_empty() => {
+                Error::NotTransportStream(sniff::describe(bytes))
+            }
+            (Reason::NoPicture | Reason::StartTimeout, None) if is_scrambled() => Error::Scrambled,
+            (Reason::StartTimeout, None) if input.is_some() => Error::NoPicture,
+            (Reason::ConnectTimeout | Reason::StartTimeout, _) => Error::ConnectTimeout,
+            (Reason::NoPicture, _) => Error::NoPicture,
+            (Reason::Stalled, _) => Error::Stalled,
+            (
+                Reason::Replaced
+                | Reason::Skipped
+                | Reason::Preempted
+                | Reason::Removed
+                | Reason::Idle
+                | Reason::Shutdown,
+                _,
+            ) => return None,
+        };
+        Some(error)
+    }
+
+    /// An upstream has failed and is no more.
+    pub(super) fn fail(&mut self, attempt: Attempt, error: Error) {
+        let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
+        let line = self.lines.remove(at);
+        let source = line.source;
+        warn!(source, url = %self.channel.sources[source].url, %error, "source failed");
+        if line.is_on_air() {
+            self.left = Some((source, error.code()));
+            self.leave_air(false);
+        }
+        self.errors[source] = Some(error);
+        self.has_news = true;
+    }
+
+    /// What was on air is no longer; `is_seamless` is whether something else is there at once.
+    fn leave_air(&mut self, is_seamless: bool) {
+        if !is_seamless {
+            self.gap.begin(self.clock.now());
+            self.splice.begin();
+            self.feed.tell(|window| window.is_live = false);
+        }
+    }
+
+    /// Tells the viewers that no source answered.
+    fn give_up(&mut self) {
+        let pending: Vec<Attempt> = self.lines.iter().map(|line| line.attempt).collect();
+        for attempt in pending {
+            let line = self.lines.iter().find(|line| line.attempt == attempt);
+            if let Some(error) = line.and_then(|line| self.blame(line, Reason::StartTimeout)) {
+                self.fail(attempt, error);
+            }
+        }
+        let failure = Arc::new(StartFailure { sources: self.source_reports() });
+        warn!(viewers = self.feed.viewers(), "no source answered, giving up");
+        self.feed.tell(|window| window.stage = Stage::Failed(Arc::clone(&failure)));
+    }
+}
+
+/// Whether a source can be opened beside another without asking the same server for more than one connection: where no provider says how many it
+/// allows, one is all that can be counted on.
+fn is_apart(source: &Source, other: &Source) -> bool {
+    let host = |source: &Source| {
+        let url = source.url.expose();
+        url.host_str()
+            .filter(|host| !host.is_empty())
+            .map(|host| (host.to_owned(), url.port_or_known_default()))
+    };
+    let is_counted = source.provider.is_some() || other.provider.is_some();
+    is_counted || host(source).is_none() || host(source) != host(other)
+}

@@ -1,0 +1,110 @@
+//! What viewers are sent while nothing is on air: packets that keep their connections alive, and a slate where the channel wants one.
+
+use std::time::Duration;
+
+use forebay_core::health::Rules;
+use forebay_core::time::Moment;
+use forebay_core::ts::splice::Splice;
+use tracing::info;
+
+use super::Driver;
+use super::line::Input;
+use crate::upstream::{Error, Piece, slate};
+
+/// Without anything from the source for so long, connections are kept alive.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_millis(500);
+
+/// How often they are.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_millis(250);
+
+/// From the beginning of a gap to the slate: what is shorter, players bridge with what they have in store.
+const SLATE_AFTER: Duration = Duration::from_secs(2);
+
+/// The time between two sources.
+#[derive(Default)]
+pub(super) struct Gap {
+    /// When it began, while it lasts; never before the first picture.
+    since: Option<Moment>,
+    /// When the splice stage gave something last, a packet that keeps alive included.
+    fed_at: Option<Moment>,
+    /// Whether that was such a packet.
+    is_kept_alive: bool,
+    /// Whether the last gap was none to viewers, since they had the slate or since there was none.
+    was_covered: bool,
+    pub(super) slate: Option<Input>,
+}
+
+impl Gap {
+    /// Nothing is on air any more.
+    pub(super) fn begin(&mut self, now: Moment) {
+        self.since.get_or_insert(now);
+    }
+
+    /// Something goes on air.
+    pub(super) fn end(&mut self, now: Moment, splice: &mut Splice) {
+        self.was_covered = self.fed_at.is_some() && (self.slate.is_some() || self.since.is_none());
+        if self.slate.take().is_some() {
+            splice.begin();
+        }
+        (self.since, self.fed_at) = (None, Some(now));
+    }
+
+    /// Whether viewers had no gap before what is on air.
+    pub(super) fn was_covered(&self) -> bool {
+        self.was_covered
+    }
+
+    /// The splice stage has given something.
+    pub(super) fn feed(&mut self, now: Moment) {
+        if !std::mem::take(&mut self.is_kept_alive) {
+            self.fed_at = Some(now);
+        }
+    }
+}
+
+impl Driver {
+    /// When something is to be done in a gap.
+    pub(super) fn gap_at(&self) -> Option<Moment> {
+        let policy = &self.channel.policy;
+        let gap = &self.gap;
+        let slate =
+            gap.since.filter(|_| policy.slate && gap.slate.is_none()).map(|since| since + SLATE_AFTER);
+        let is_kept = policy.keep_alive && gap.slate.is_none();
+        let packets = gap.fed_at.filter(|_| is_kept).map(|fed_at| fed_at + KEEP_ALIVE_AFTER);
+        [slate, packets].into_iter().flatten().min()
+    }
+
+    /// Does what is due in a gap.
+    pub(super) fn fill_gap(&mut self, now: Moment) {
+        if self.gap_at().is_none_or(|at| at > now) {
+            return;
+        }
+        if self.channel.policy.slate && self.gap.since.is_some_and(|since| since + SLATE_AFTER <= now) {
+            info!("showing the slate");
+            let upstream = slate::open();
+            let mut slate = Input::new(upstream, Rules::OFF, None, Duration::ZERO);
+            self.splice.begin();
+            slate.go_on_air(now, &mut self.splice, Duration::ZERO);
+            self.gap.slate = Some(slate);
+        } else if self.splice.keep_alive() {
+            self.gap.is_kept_alive = true;
+            self.gap.fed_at = Some(now + KEEP_ALIVE_EVERY - KEEP_ALIVE_AFTER);
+        } else {
+            self.gap.fed_at = None; // no picture yet, or a gap of hours
+        }
+    }
+
+    /// The slate goes on.
+    pub(super) fn handle_slate(&mut self, now: Moment, piece: Result<Piece, Error>) {
+        let Some(slate) = &mut self.gap.slate else { return };
+        let was_open = self.splice.is_open();
+        let taken = piece.and_then(|piece| slate.take(now, &piece, &mut self.splice));
+        if taken.is_err() {
+            self.gap.slate = None; // it has no end, and nothing to go wrong
+        } else if !was_open && self.splice.is_open() {
+            // Who comes now has something to see.
+            self.feed.tell(|window| window.is_live = true);
+        }
+        self.tick_if_due(now);
+    }
+}

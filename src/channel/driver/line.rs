@@ -1,0 +1,295 @@
+//! One upstream of a channel: on its way to the air, or on it.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use forebay_core::health::{Inspector, Rules};
+use forebay_core::lifecycle::Attempt;
+use forebay_core::pacer::Pacer;
+use forebay_core::time::Moment;
+use forebay_core::ts::demux;
+use forebay_core::ts::scout::Scout;
+use forebay_core::ts::splice::Splice;
+use forebay_core::ts::sync::{Item, Sync};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+
+use crate::provider::{Lease, LeaseHandle, NoSlot};
+use crate::upstream::{Error, Pace, Piece, Upstream, sniff};
+
+/// Bytes in which a transport stream must be found: a disguise in front of one is far shorter.
+const MAX_UNLOCKED: u64 = 256 * 1024;
+
+/// Passes of a file without a picture, after which it is given up.
+const MAX_BLIND_PASSES: u32 = 2;
+
+/// An upstream is read in the last part of a tick, so that it costs one wake-up a tick and not one for each packet that comes. What it has
+/// sent before waits in the kernel.
+const READING: Duration = Duration::from_millis(2);
+
+/// An upstream that was not quiet for so long at the tick has more: it is read on.
+const QUIET: Duration = Duration::from_millis(1);
+
+/// An attempt to open a source, and what has become of it.
+pub(super) struct Line {
+    pub(super) attempt: Attempt,
+    pub(super) source: usize,
+    state: State,
+    /// Where its source has a provider: its right to a connection.
+    pub(super) lease: Option<LeaseHandle>,
+    yielded: Option<BoxFuture<'static, ()>>,
+}
+
+enum State {
+    Claiming(BoxFuture<'static, Result<Lease, NoSlot>>),
+    Opening(BoxFuture<'static, Result<Upstream, Error>>),
+    Open(Box<Input>),
+}
+
+/// What a line tells.
+pub(super) enum News {
+    /// Whether there is a connection to spare for it.
+    Claimed(Result<Lease, NoSlot>),
+    /// Whether the source answered.
+    Opened(Result<Upstream, Error>),
+    Piece(Result<Piece, Error>),
+    /// Its connection is needed elsewhere.
+    Yield,
+}
+
+impl Line {
+    pub(super) fn new(
+        attempt: Attempt,
+        source: usize,
+        claim: BoxFuture<'static, Result<Lease, NoSlot>>,
+    ) -> Self {
+        Self { attempt, source, state: State::Claiming(claim), lease: None, yielded: None }
+    }
+
+    /// The upstream, once it is open.
+    pub(super) fn input(&mut self) -> Option<&mut Input> {
+        match &mut self.state {
+            State::Open(input) => Some(input),
+            State::Claiming(_) | State::Opening(_) => None,
+        }
+    }
+
+    /// The same, to look at.
+    pub(super) fn opened(&self) -> Option<&Input> {
+        match &self.state {
+            State::Open(input) => Some(input),
+            State::Claiming(_) | State::Opening(_) => None,
+        }
+    }
+
+    /// Whether it is what viewers see.
+    pub(super) fn is_on_air(&self) -> bool {
+        self.opened().is_some_and(|input| input.scout.is_none())
+    }
+
+    /// It has a connection, and `opening` makes use of it.
+    pub(super) fn open(&mut self, lease: LeaseHandle, opening: BoxFuture<'static, Result<Upstream, Error>>) {
+        self.yielded = Some(lease.yielded().boxed());
+        self.lease = Some(lease);
+        self.state = State::Opening(opening);
+    }
+
+    /// The source has answered.
+    pub(super) fn set_input(&mut self, input: Input) {
+        self.state = State::Open(Box::new(input));
+    }
+
+    /// What it has to tell; pieces only where they may be read.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, may_read: bool) -> Poll<News> {
+        if self.yielded.as_mut().is_some_and(|yielded| yielded.poll_unpin(context).is_ready()) {
+            self.yielded = None;
+            return Poll::Ready(News::Yield);
+        }
+        match &mut self.state {
+            State::Claiming(claim) => claim.poll_unpin(context).map(News::Claimed),
+            State::Opening(opening) => opening.poll_unpin(context).map(News::Opened),
+            State::Open(input) if may_read => {
+                let piece = input.upstream.pieces.poll_next_unpin(context);
+                piece.map(|piece| News::Piece(piece.unwrap_or(Err(Error::Ended))))
+            }
+            State::Open(_) => Poll::Pending,
+        }
+    }
+}
+
+/// An upstream that is open.
+pub(super) struct Input {
+    pub(super) upstream: Upstream,
+    sync: Sync,
+    /// The first bytes, until a transport stream is found.
+    pub(super) beginning: Vec<u8>,
+    bytes: u64,
+    pub(super) is_locked: bool,
+    blind_passes: u32,
+    pacer: Option<Pacer>,
+    /// When the last piece came.
+    read_at: Moment,
+    /// Set while the pace says to wait.
+    pub(super) resumes_at: Option<Moment>,
+    /// Looks at it until it goes on air.
+    scout: Option<Scout>,
+    pub(super) inspector: Inspector,
+}
+
+/// What came of a piece.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) bytes: u64,
+    /// Bytes that were no part of a packet.
+    pub(super) skipped: u64,
+    /// A transport stream was found.
+    pub(super) is_found: bool,
+    /// A picture that viewers can start with has become whole, and is not on air.
+    pub(super) has_picture: bool,
+    /// Media time went on.
+    pub(super) has_progress: bool,
+}
+
+impl Input {
+    /// A candidate; `lead` is how much of a source that can be read at any speed comes at once.
+    pub(super) fn new(upstream: Upstream, rules: Rules, program: Option<u16>, lead: Duration) -> Self {
+        let mut inspector = Inspector::new(rules, program);
+        let is_paced = upstream.pace == Pace::MediaTime;
+        if is_paced {
+            inspector.set_paced();
+        }
+        Self {
+            upstream,
+            sync: Sync::new(),
+            beginning: Vec::new(),
+            bytes: 0,
+            is_locked: false,
+            blind_passes: 0,
+            pacer: is_paced.then(|| Pacer::new(lead)),
+            read_at: Moment::ZERO,
+            resumes_at: None,
+            scout: Some(Scout::new(program)),
+            inspector,
+        }
+    }
+
+    /// Puts it on air; `lead` as in [`Input::new`].
+    pub(super) fn go_on_air(&mut self, now: Moment, splice: &mut Splice, lead: Duration) {
+        if let Some(scout) = self.scout.take() {
+            scout.hand_over(splice);
+        }
+        self.pacer = self.pacer.is_some().then(|| Pacer::new(lead));
+        self.set_pace(now, splice);
+    }
+
+    /// When it is read next, at a tick of this length that was last at `ticked_at`; `None` for at once.
+    pub(super) fn reads_at(&self, ticked_at: Moment, tick: Duration) -> Option<Moment> {
+        let has_picture = self.scout.as_ref().is_none_or(Scout::has_picture);
+        let is_live = has_picture && self.pacer.is_none();
+        let rests = is_live && ticked_at.since(self.read_at) >= QUIET;
+        let rests_until = rests.then(|| ticked_at + tick.saturating_sub(READING));
+        self.resumes_at.max(rests_until)
+    }
+
+    /// Counts of the source.
+    pub(super) fn counts(&self, splice: &Splice) -> demux::Counts {
+        self.scout.as_ref().map_or_else(|| splice.input_counts(), Scout::input_counts)
+    }
+
+    /// Memory that it takes beside what is on air, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.scout.as_ref().map_or(0, Scout::memory)
+    }
+
+    /// Takes a piece, for `splice` if it is on air.
+    pub(super) fn take(&mut self, now: Moment, piece: &Piece, splice: &mut Splice) -> Result<Taken, Error> {
+        match piece {
+            Piece::Bytes(bytes) => self.push(now, bytes, splice),
+            Piece::Cut => {
+                self.inspector.cut();
+                match &mut self.scout {
+                    Some(scout) => scout.cut(),
+                    None => splice.cut(),
+                }
+                Ok(Taken::default())
+            }
+            Piece::Seam => self.begin_anew(splice),
+        }
+    }
+
+    /// The run of bytes ends here, and another begins.
+    fn begin_anew(&mut self, splice: &mut Splice) -> Result<Taken, Error> {
+        if !self.is_locked {
+            return Err(Error::NotTransportStream(sniff::describe(&self.beginning)));
+        }
+        self.sync = Sync::new();
+        self.inspector.seam();
+        let mut taken = Taken::default();
+        let Some(scout) = &mut self.scout else {
+            splice.finish();
+            splice.begin();
+            return Ok(taken);
+        };
+        // A clip of one picture is complete only here.
+        taken.has_picture = scout.finish();
+        if !taken.has_picture {
+            // A list of segments has other seams than that behind its last.
+            let is_blind = !scout.has_picture() && self.upstream.monitor.is_none();
+            self.blind_passes = if is_blind { self.blind_passes + 1 } else { 0 };
+            if self.blind_passes >= MAX_BLIND_PASSES {
+                return Err(Error::NoPicture);
+            }
+            scout.begin();
+        }
+        Ok(taken)
+    }
+
+    fn push(&mut self, now: Moment, bytes: &[u8], splice: &mut Splice) -> Result<Taken, Error> {
+        self.bytes += bytes.len() as u64;
+        self.read_at = now;
+        if !self.is_locked && self.beginning.len() < sniff::LOOKED_AT {
+            self.beginning.extend(bytes.iter().take(sniff::LOOKED_AT - self.beginning.len()));
+        }
+        let mut taken = Taken { bytes: bytes.len() as u64, ..Taken::default() };
+        let mut items = self.sync.push(bytes);
+        while let Some(item) = items.next() {
+            match item {
+                Item::Packets(packets) => {
+                    self.inspector.push(now, packets);
+                    match &mut self.scout {
+                        Some(scout) => taken.has_picture |= scout.push(packets),
+                        None => splice.push(packets),
+                    }
+                }
+                Item::Skipped { bytes } => taken.skipped += bytes,
+            }
+        }
+        if !self.is_locked {
+            self.is_locked = self.sync.stride().is_some();
+            taken.is_found = self.is_locked;
+            if !self.is_locked && self.bytes > MAX_UNLOCKED {
+                return Err(Error::NotTransportStream(sniff::describe(&self.beginning)));
+            }
+        }
+        taken.has_progress = match &mut self.scout {
+            Some(scout) => scout.take_progress(),
+            None => splice.take_progress(),
+        };
+        self.set_pace(now, splice);
+        Ok(taken)
+    }
+
+    /// Sets when a source that can be read at any speed is read next: before its first picture, at once.
+    fn set_pace(&mut self, now: Moment, splice: &Splice) {
+        let position = match &self.scout {
+            Some(scout) => scout.position().filter(|_| scout.has_picture()),
+            None => splice.position().filter(|_| splice.is_open()),
+        };
+        if let (Some(pacer), Some(position)) = (&mut self.pacer, position) {
+            if let Some(monitor) = &self.upstream.monitor {
+                pacer.steer(now, position, monitor.waiting());
+            }
+            self.resumes_at = Some(pacer.due(now, position)).filter(|&due| due > now);
+        }
+    }
+}

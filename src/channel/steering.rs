@@ -1,0 +1,76 @@
+//! What an admin wants of a channel.
+
+use std::sync::Arc;
+
+use forebay_core::failover::Failover;
+use forebay_core::lifecycle::{Steer, Unsteerable};
+use tokio::sync::oneshot;
+
+use super::Channels;
+use crate::config::Channel;
+
+/// Commands that wait for a driver, which takes one as soon as it comes.
+pub(super) const MAX_COMMANDS: usize = 16;
+
+/// What an admin wants, and where the answer goes.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) steer: Steer,
+    pub(super) answer: oneshot::Sender<Result<(), Unsteerable>>,
+}
+
+/// What is known of a channel's sources, of a channel that may be closed: by the list as it was then.
+#[derive(Debug, Clone)]
+pub(super) struct History {
+    channel: Arc<Channel>,
+    failover: Failover,
+}
+
+impl History {
+    pub(super) fn new(channel: &Arc<Channel>, failover: &Failover) -> Self {
+        Self { channel: Arc::clone(channel), failover: failover.clone() }
+    }
+
+    /// The same for the list as it is now.
+    pub(super) fn of(&self, channel: &Channel) -> Failover {
+        let mut failover = self.failover.clone();
+        failover.arrange(&places(&self.channel, channel));
+        failover
+    }
+}
+
+/// Of each source of the new list, where it stood in the old one.
+pub(super) fn places(old: &Channel, new: &Channel) -> Vec<Option<usize>> {
+    new.sources.iter().map(|source| old.sources.iter().position(|old| old == source)).collect()
+}
+
+impl Channels {
+    /// Chooses a channel's source. What is pinned or disabled stays so while the process runs, whether the channel is open or not.
+    pub async fn steer(&self, channel: &Arc<Channel>, steer: Steer) -> Result<(), Unsteerable> {
+        let feed = self.table().feeds.get(&channel.id).cloned();
+        if let Some(feed) = feed {
+            let (answer, answered) = oneshot::channel();
+            if feed.steering.send(Command { steer, answer }).await.is_ok()
+                && let Ok(answer) = answered.await
+            {
+                return answer;
+            }
+        }
+        // It is closed, or was just then.
+        let mut failover = self.failover(channel);
+        failover.steer(steer)?;
+        self.remember(channel, &failover);
+        Ok(())
+    }
+
+    /// How a channel's sources have done, as far as that is known.
+    pub fn failover(&self, channel: &Channel) -> Failover {
+        let history = self.table().histories.get(&channel.id).cloned();
+        history.map_or_else(|| Failover::new(channel.sources.len()), |history| history.of(channel))
+    }
+
+    /// Keeps it for the next time that the channel is opened.
+    pub(super) fn remember(&self, channel: &Arc<Channel>, failover: &Failover) {
+        self.table().histories.insert(channel.id.clone(), History::new(channel, failover));
+    }
+}
