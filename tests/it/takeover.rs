@@ -302,7 +302,8 @@ async fn a_viewer_who_leaves_is_noticed_although_there_is_nothing_to_send() {
     }
     let origin = Origin::start().await;
     origin.serve("/a.ts", clip().burst(SOON).stall_after(300 * MILLISECOND));
-    let relay = Relay::with_sources(&[origin.url("/a.ts")], "stall_timeout = \"1m\"");
+    let settings = "stall_timeout = \"1m\"\nkeep_alive = false";
+    let relay = Relay::with_sources(&[origin.url("/a.ts")], settings);
     for way in [Way::Closes, Way::SaysGoodbye, Way::Breaks] {
         let mut line = Line::saying(relay.address(), request("/stream/one")).await;
         line.stream().await;
