@@ -3,12 +3,14 @@
 #![allow(clippy::print_stdout, reason = "measured numbers are told")]
 
 mod bad_input;
+mod chaos;
 mod cli;
 mod failover;
 mod hls;
 mod hls_in;
 mod hls_playing;
 mod limits;
+mod matrix;
 mod on_demand;
 mod playing;
 mod program;

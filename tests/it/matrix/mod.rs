@@ -1,0 +1,188 @@
+//! Every way to fail, of a stream and of HLS, as a viewer of the stream and one of HLS see it: how long until another source is
+//! on air, and how long nothing new comes. The table is printed, and written to `matrix.json` in the target directory.
+
+mod cases;
+mod watch;
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use forebay_testkit::client;
+use forebay_testkit::clip::{Clip, Kind};
+use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::player;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::relay::{Relay, channel};
+use cases::{Case, Show};
+use watch::{Followed, Watched};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How long the second source is watched.
+const AFTER: Duration = Duration::from_secs(5);
+
+/// Whatever takes longer is not found out.
+const PATIENCE: Duration = Duration::from_secs(24);
+
+/// How much longer anything may take on a machine that does other things too.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// A case that is over.
+struct Outcome {
+    id: String,
+    reason: String,
+    detected: Option<Duration>,
+    stream_gap: Duration,
+    list_gap: Duration,
+    /// What is wrong.
+    faults: Vec<String>,
+    /// What is to be decoded.
+    bytes: Vec<u8>,
+}
+
+/// Runs one case on its channel.
+async fn run(relay: &Relay, kind: &str, case: &Case, show: &Show) -> Outcome {
+    let id = id(kind, case);
+    let stop = CancellationToken::new();
+    let stream = tokio::spawn(watch::watch(relay.address(), format!("/stream/{id}"), stop.clone()));
+    let list = tokio::spawn(watch::follow(relay.url(&format!("/stream/{id}/index.m3u8")), stop.clone()));
+    relay.wait_status(&id, PATIENCE, |status| status["active"] == true).await;
+    let failed_at = case.fail(show).await;
+    let (detected, status) = switched(relay, &id, failed_at).await;
+    sleep(AFTER).await;
+    stop.cancel();
+    let stream: Watched = stream.await.expect("a viewer does not panic");
+    let list: Followed = list.await.expect("a player does not panic");
+    let reason = status["failovers"]["last"][0]["reason"].as_str().unwrap_or("none").to_owned();
+    let (stream_gap, list_gap) = (stream.gap(failed_at), list.gap(failed_at));
+    let mut faults = Vec::new();
+    // What is to be seen of the damage until it is found out is no fault of ours.
+    let clean =
+        if case.is_visible { failed_at + detected.unwrap_or_default() + SECOND } else { failed_at - SECOND };
+    let bytes = if case.is_visible { stream.since(clean) } else { &stream.bytes[..] };
+    faults.extend(watch::faults(bytes, !case.is_visible).into_iter().map(|fault| format!("stream: {fault}")));
+    if !case.is_visible {
+        faults.extend(list.faults.iter().map(|fault| format!("HLS: {fault}")));
+    }
+    match detected {
+        None => faults.push(format!("nothing has happened: {status}")),
+        Some(took) if took > case.detect + SLACK => faults.push(format!("it took {took:.1?}")),
+        Some(_) if status["source_index"] != 1 => faults.push(format!("the second is not on air: {status}")),
+        Some(_) => {}
+    }
+    for (viewer, gap) in [("stream", stream_gap), ("HLS", list_gap)] {
+        if gap > case.gap + SLACK {
+            faults.push(format!("{viewer}: nothing new for {gap:.1?}"));
+        }
+    }
+    let bytes = bytes.to_vec();
+    Outcome { id, reason, detected, stream_gap, list_gap, faults, bytes }
+}
+
+/// Waits until the failure is told of; how long that took.
+async fn switched(relay: &Relay, id: &str, failed_at: Instant) -> (Option<Duration>, Value) {
+    let wait = async {
+        loop {
+            let (_, all) = client::get_json(relay.address(), "/api/streams/status").await;
+            let streams = all["streams"].as_array().into_iter().flatten();
+            let found = streams.clone().find(|stream| stream["id"] == id);
+            if let Some(status) = found.filter(|status| status["failovers"]["total"].as_u64() > Some(0)) {
+                return status.clone();
+            }
+            // There is no event for it outside of the relay.
+            sleep(SECOND / 10).await;
+        }
+    };
+    match timeout(PATIENCE, wait).await {
+        Ok(status) => (Some(failed_at.elapsed()), status),
+        Err(_) => (None, relay.status(id).await),
+    }
+}
+
+/// Nothing but letters and hyphens.
+fn id(kind: &str, case: &Case) -> String {
+    format!("{kind}-{}", case.name.replace(' ', "-"))
+}
+
+/// All cases of a kind at once.
+async fn run_all(kind: &str, cases: Vec<Case>) {
+    let good = Origin::start().await;
+    let second = Behaviour::ts(Clip::get(Kind::H264AacB)).start_at(Duration::from_millis(7300));
+    let shows = join_all(cases.iter().map(Case::begin)).await;
+    let mut channels = String::from("[hls]\nsegment = \"1s\"\n[stream]\nreturn_after = \"off\"\n");
+    for (case, show) in cases.iter().zip(&shows) {
+        let id = id(kind, case);
+        let path = format!("/{id}.ts");
+        good.serve(&path, second.clone());
+        channels += &channel(&id, &[show.url.clone(), good.url(&path)], "");
+    }
+    let relay = Relay::start(&channels);
+    let outcomes = join_all(cases.iter().zip(&shows).map(|(case, show)| run(&relay, kind, case, show))).await;
+    let table = table(&outcomes);
+    println!("{table}");
+    write(kind, &outcomes);
+    let mut faults = Vec::new();
+    for outcome in outcomes {
+        faults.extend(outcome.faults.iter().map(|fault| format!("{}: {fault}", outcome.id)));
+        faults.extend(decode(&outcome).await.map(|fault| format!("{}: {fault}", outcome.id)));
+    }
+    assert!(relay.stop().await);
+    assert!(faults.is_empty(), "{}\n{table}", faults.join("\n"));
+}
+
+/// What a strict decoder has against it.
+async fn decode(outcome: &Outcome) -> Option<String> {
+    let file = tempfile::Builder::new().suffix(".ts").tempfile().expect("a temporary file");
+    std::fs::write(file.path(), &outcome.bytes).expect("a temporary file takes the bytes");
+    let verdict = player::ffmpeg_strict(&file.path().to_string_lossy(), 4).await;
+    (!verdict.ok).then(|| format!("a decoder says {:?} {}", verdict.errors, verdict.log))
+}
+
+fn table(outcomes: &[Outcome]) -> String {
+    let mut text =
+        String::from("case                   reason                detected  stream gap  HLS gap\n");
+    for Outcome { id, reason, detected, stream_gap, list_gap, .. } in outcomes {
+        let seconds = |span: &Duration| format!("{:.2} s", span.as_secs_f64());
+        let detected = detected.as_ref().map_or_else(|| "never".to_owned(), seconds);
+        let (stream_gap, list_gap) = (seconds(stream_gap), seconds(list_gap));
+        writeln!(text, "{id:<22} {reason:<20} {detected:>9} {stream_gap:>11} {list_gap:>8}")
+            .expect("a string takes everything");
+    }
+    text
+}
+
+/// Leaves the figures for who wants to compare them.
+fn write(kind: &str, outcomes: &[Outcome]) {
+    let seconds = |span: Duration| (span.as_secs_f64() * 1000.0).round() / 1000.0;
+    let rows: Vec<Value> = outcomes
+        .iter()
+        .map(|outcome| {
+            json!({
+                "case": outcome.id,
+                "reason": outcome.reason,
+                "detected_seconds": outcome.detected.map(seconds),
+                "stream_gap_seconds": seconds(outcome.stream_gap),
+                "hls_gap_seconds": seconds(outcome.list_gap),
+            })
+        })
+        .collect();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in the target directory");
+    let text = serde_json::to_string_pretty(&rows).expect("it is plain data");
+    std::fs::write(folder.join(format!("matrix-{kind}.json")), text)
+        .expect("the target directory can be written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_failure_of_a_stream() {
+    run_all("ts", cases::of_streams()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_failure_of_a_broadcast() {
+    run_all("hls", cases::of_broadcasts()).await;
+}
