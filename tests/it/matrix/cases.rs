@@ -132,7 +132,7 @@ pub(super) fn of_broadcasts() -> Vec<Case> {
         list("html", |live| live.change(|hls| hls.html(true)), 10, 6),
         list("frozen list", |live| live.change(|hls| hls.frozen(true)), 10, 6),
         list("slow list", |live| live.change(|hls| hls.speed(0.4)), 14, 6),
-        segments("stall", |live| spoil(live, Fault::Stalled), 6, 6),
+        visible(segments("stall", |live| spoil(live, Fault::Stalled), 6, 6)),
         segments("slow drip", |live| spoil(live, Fault::Slow { bytes_per_second: 50_000 }), 10, 6),
         segments("500", |live| spoil(live, Fault::Status(500)), 6, 6),
         visible(segments("scrambled", |live| spoil(live, Fault::Scrambled), 5, 5)),

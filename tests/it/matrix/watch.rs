@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use forebay_testkit::client::{Arrival, Viewer};
 use forebay_testkit::hls::{Follower, Rules};
-use forebay_testkit::ts::{Checker, Limits, PACKET_SIZE, Packet, demux};
+use forebay_testkit::ts::{Access, Checker, Limits, PACKET_SIZE, Packet, demux};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -101,10 +101,10 @@ fn time_stamp(payload: &[u8]) -> Option<u64> {
     )
 }
 
-/// What is wrong with a viewer's stream.
-pub(super) fn faults(bytes: &[u8], is_whole: bool) -> Vec<String> {
+/// What is wrong with a viewer's stream, in which pictures or sound may be missing for so long.
+pub(super) fn faults(bytes: &[u8], missing: Duration, is_whole: bool) -> Vec<String> {
     let limits = Limits {
-        dts_gap: 2 * SECOND,
+        dts_gap: missing,
         // Pictures stand still during a gap, and so does their clock.
         tables: SECOND,
         pcr: SECOND,
@@ -112,9 +112,23 @@ pub(super) fn faults(bytes: &[u8], is_whole: bool) -> Vec<String> {
         cut_end: true,
     };
     let mut faults = Checker::check(bytes).faults(&limits);
-    let streams = demux(bytes);
-    faults.extend(streams.is_empty().then(|| "there is no stream in it".to_owned()));
+    faults.extend(demux(bytes).is_empty().then(|| "there is no stream in it".to_owned()));
     faults
+}
+
+/// From the first place on where a viewer could join.
+pub(super) fn from_entry(bytes: &[u8]) -> &[u8] {
+    /// More than tables and a first picture.
+    const BEGINNING: usize = 1024 * PACKET_SIZE;
+    let joins = |at: &usize| {
+        let rest = &bytes[*at..bytes.len().min(at + BEGINNING)];
+        let is_table = Packet::new(&rest[..PACKET_SIZE]).is_some_and(|packet| packet.pid() == 0);
+        let start = is_table.then(|| Checker::check(rest).start);
+        start.is_some_and(|start| start.media_next && start.access.is_some_and(Access::is_random_access))
+    };
+    let whole = bytes.len() / PACKET_SIZE * PACKET_SIZE;
+    let entry = (0..whole).step_by(PACKET_SIZE).find(joins);
+    &bytes[entry.unwrap_or(bytes.len())..]
 }
 
 /// What a player by HLS sees.
@@ -125,11 +139,11 @@ pub(super) struct Followed {
     until: Instant,
 }
 
-/// Follows the playlist until told to stop.
-pub(super) async fn follow(url: String, stop: CancellationToken) -> Followed {
+/// Follows the playlist until told to stop. Pictures or sound may be missing for so long.
+pub(super) async fn follow(url: String, missing: Duration, stop: CancellationToken) -> Followed {
     let rules = Rules {
-        dts_gap: 2 * SECOND,
-        sound_gap: 2 * SECOND,
+        dts_gap: missing,
+        sound_gap: missing,
         date_tolerance: SECOND,
         // How late segments come is measured, and a source's groups need not be those of the one before.
         publication: f64::from(u8::MAX),
@@ -146,7 +160,10 @@ pub(super) async fn follow(url: String, stop: CancellationToken) -> Followed {
         }
         known.extend(fresh.iter().map(|segment| (segment.number, segment.duration)));
     }
-    Followed { growth, faults: follower.finish().faults, until: Instant::now() }
+    let mut faults = follower.finish().faults;
+    // No segment can end where no picture comes.
+    faults.retain(|fault| !fault.contains("over the target duration"));
+    Followed { growth, faults, until: Instant::now() }
 }
 
 impl Followed {
