@@ -53,6 +53,10 @@ bench-check: bench-build ## Measure the server in short, and fail where it got w
 soak: bench-build ## Let viewers come and go for two hours, and say what grew (ARGS="--minutes 10")
 	./target/release/forebay-bench soak $(ARGS)
 
+chaos: setup ## Let viewers and sources come and go at random for ten minutes, with providers' limits (SEED=1)
+	FOREBAY_CHAOS_SEED=$(or $(SEED),1) FOREBAY_CHAOS_SECONDS=600 \
+		$(CARGO) test --package forebay --test it chaos:: -- --nocapture
+
 bench-build: setup-bench
 	$(CARGO) build --release -p forebay -p forebay-bench
 

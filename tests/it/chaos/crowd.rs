@@ -17,6 +17,12 @@ use super::world::{CHANNELS, id};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Channels that are liked at a time, so that the others close.
+const LIKED: usize = 9;
+
+/// How long it takes until the first of them is liked no more, and another is.
+const TASTE: Duration = Duration::from_secs(3);
+
 /// A time without data that is worth a note.
 pub(super) const LONG: Duration = Duration::from_secs(5);
 
@@ -46,11 +52,11 @@ pub(super) async fn watch(
     is_hls: bool,
     stop: CancellationToken,
 ) -> Seen {
-    let mut seen = Seen::default();
+    let (mut seen, began) = (Seen::default(), Instant::now());
     sleep(dice.between(Duration::ZERO, 3 * SECOND)).await;
     while !stop.is_cancelled() {
         seen.visits += 1;
-        let channel = dice.liked(CHANNELS);
+        let channel = (dice.liked(LIKED) + moved(began)) % CHANNELS;
         // Some only zap through.
         let most = if dice.below(3) == 0 { 2 * SECOND } else { 25 * SECOND };
         let until = Instant::now() + dice.between(SECOND / 5, most);
@@ -78,6 +84,11 @@ pub(super) async fn watch(
         }
     }
     seen
+}
+
+/// How far the liked channels have moved on.
+fn moved(began: Instant) -> usize {
+    usize::try_from(began.elapsed().as_secs() / TASTE.as_secs()).expect("a test is short")
 }
 
 /// When a viewer last got something of a channel.

@@ -19,13 +19,16 @@ pub(super) const CHANNELS: usize = 20;
 
 /// Providers: the first refuses who comes beyond its limit, the second frees late, and the third has HLS.
 pub(super) const PROVIDERS: [Provider; 3] = [
-    Provider { id: "strict", limit: 9, settle: Duration::ZERO },
-    Provider { id: "late", limit: 7, settle: Duration::from_millis(600) },
-    Provider { id: "hls", limit: 7, settle: Duration::from_millis(3500) },
+    Provider { id: "strict", limit: 5, settle: Duration::ZERO },
+    Provider { id: "late", limit: 4, settle: Duration::from_millis(600) },
+    Provider { id: "hls", limit: 4, settle: Duration::from_millis(3500) },
 ];
 
 /// How long the second one's closed connections count.
 const FREES_AFTER: Duration = Duration::from_millis(300);
+
+/// How often another source is looked for that is open.
+const TRIES: usize = 3;
 
 /// Sources that are not well at a time.
 const MOST_ILL: usize = 8;
@@ -110,18 +113,23 @@ impl World {
     /// Lets things happen until told to stop; then all is well again.
     pub(super) async fn happen(&self, mut dice: Dice, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let source = &self.sources[dice.below(self.sources.len())];
-            let ill = self.sources.iter().filter(|source| source.well_since().is_none()).count();
-            let (what, percent) = match (source.well_since().is_some(), dice.below(4)) {
-                (true, _) if ill >= MOST_ILL => ("", 100),
-                (true, 0 | 1) => ("is killed", 100),
-                (true, 2) => ("stalls", 0),
-                (true, _) => ("is slow", 30),
-                (false, 0) => ("", 100),
-                (false, _) => ("is well again", 100),
-            };
-            if !what.is_empty() {
-                self.set(source, what, percent);
+            let (well, ill): (Vec<&Source>, Vec<&Source>) =
+                self.sources.iter().partition(|source| source.well_since().is_some());
+            if ill.len() >= MOST_ILL || !ill.is_empty() && dice.below(2) == 0 {
+                self.set(ill[dice.below(ill.len())], "is well again", 100);
+            } else {
+                // What is on air is worth more trouble.
+                let mut source = well[dice.below(well.len())];
+                for _ in 0..TRIES {
+                    if !self.is_open(source) {
+                        source = well[dice.below(well.len())];
+                    }
+                }
+                match dice.below(4) {
+                    0 | 1 => self.set(source, "is killed", 100),
+                    2 => self.set(source, "stalls", 0),
+                    _ => self.set(source, "is slow", 30),
+                }
             }
             sleep(dice.between(SECOND / 5, SECOND)).await;
         }
@@ -161,10 +169,14 @@ impl World {
         let free: Vec<bool> =
             PROVIDERS.iter().zip(&self.accounts).map(|(of, is)| is.open() < of.limit).collect();
         let is_usable = |source: &Source| {
-            let is_open = self.origins[source.provider].connections(&source.path) > 0;
-            source.well_since().is_some() && (free[source.provider] || is_open)
+            source.well_since().is_some() && (free[source.provider] || self.is_open(source))
         };
         self.sources.chunks(2).map(|pair| [is_usable(&pair[0]), is_usable(&pair[1])]).collect()
+    }
+
+    /// Whether there is a connection; of HLS, which has none between two requests, that is not known.
+    fn is_open(&self, source: &Source) -> bool {
+        self.origins[source.provider].connections(&source.path) > 0
     }
 
     pub(super) async fn shutdown(self) {
