@@ -8,10 +8,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use forebay_testkit::client;
+use forebay_testkit::client::{self, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
-use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::origin::{Account, Behaviour, Hls, Origin};
 use forebay_testkit::player;
+use forebay_testkit::ts::Checker;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -186,4 +187,27 @@ async fn every_failure_of_a_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_of_a_broadcast() {
     run_all("hls", cases::of_broadcasts()).await;
+}
+
+/// An account with no connection left, whose provider redirects to a notice: nobody is to see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_in_place_of_the_channel() {
+    let origin = Origin::start().await;
+    let full = Account::new(0).answers_beyond(Behaviour::redirect("/notices/limit.ts", None));
+    let clip = |kind| Behaviour::ts(Clip::get(kind));
+    origin.serve("/a.ts", clip(Kind::ShortGop).account(&full)).serve("/b.ts", clip(Kind::H264AacB));
+    origin.serve("/notices/limit.ts", clip(Kind::Brief).repeating());
+    let hls = Hls::live(Clip::get(Kind::ShortGop)).account(&full).mount(&origin, "/live");
+    let settings = "slate_urls = [\"*/notices/*\"]";
+    let one = |id: &str, first: &str| channel(id, &[first.to_owned(), origin.url("/b.ts")], settings);
+    let relay = Relay::start(&(one("ts", &origin.url("/a.ts")) + &one("hls", hls.url())));
+    for id in ["ts", "hls"] {
+        let mut viewer = Viewer::get(relay.address(), &format!("/stream/{id}")).await;
+        assert_eq!(viewer.status(), 200, "{id}");
+        Checker::check(&viewer.read_for(3 * SECOND).await).assert_clean();
+        let status = relay.status(id).await;
+        let told = (&status["source_index"], &status["sources"][0]["last_error"]);
+        assert_eq!(told, (&json!(1), &json!("slate_url")), "{id}: {status}");
+    }
+    assert_eq!(origin.opened("/notices/limit.ts"), 0, "it was not even asked for");
 }
