@@ -6,7 +6,7 @@
 //!
 //! At most one source is *on air*. A source is opened as a candidate and goes on air when it has a whole picture. Where none is on air, one
 //! candidate is the *trial*. A *rival* may be open beside it, or beside the one on air, if there is a slot for it: a hedge against a trial
-//! that takes long, a probe of a source that is preferred, or a source that an admin wants.
+//! that takes long or one on air that stands still, a probe of a source that is preferred, or a source that an admin wants.
 
 mod line;
 mod news;
@@ -61,6 +61,8 @@ pub struct Lifecycle {
     hedges_at: Option<Moment>,
     /// When a probe may be opened at the earliest.
     probes_from: Moment,
+    /// When another may be opened beside one on air that stands still, at the earliest.
+    hedges_from: Moment,
     /// Set while nobody watches.
     lingers_until: Option<Moment>,
     /// Set until the first picture.
@@ -87,6 +89,7 @@ impl Lifecycle {
             pause: None,
             hedges_at: None,
             probes_from: Moment::ZERO,
+            hedges_from: Moment::ZERO,
             lingers_until: None,
             starts_until: None,
             slotless_since: None,
@@ -136,6 +139,11 @@ impl Lifecycle {
     /// Whether it waits for a connection that a provider can spare.
     pub fn waits_for_slot(&self) -> bool {
         self.slotless > 0 && self.pause.is_some()
+    }
+
+    /// Whether this attempt is the one that is open beside.
+    pub fn is_beside(&self, attempt: Attempt) -> bool {
+        self.rival.is_some_and(|(line, _)| line.attempt == attempt)
     }
 
     /// How the sources have done.
@@ -189,6 +197,11 @@ impl Lifecycle {
                 if let Some(line) = self.line(attempt) {
                     line.progress(now, stall);
                 }
+                let is_on_air = self.air.is_some_and(|air| air.attempt == attempt);
+                if is_on_air && self.rival.is_some_and(|(_, aim)| aim == Aim::Hedge) {
+                    self.close_rival(now, Reason::Replaced);
+                    self.hedges_from = now + PROBE_PAUSE;
+                }
             }
             Event::Ended(attempt) => self.lose(now, attempt, Loss::Ended),
             Event::Stalled(attempt) => self.lose(now, attempt, Loss::Stalled),
@@ -207,7 +220,7 @@ impl Lifecycle {
             return self.give_up();
         }
         for line in self.lines() {
-            if let Some((_, reason, loss)) = line.deadline().filter(|&(until, ..)| is_due(until)) {
+            if let Some((_, reason, loss)) = self.deadline(&line).filter(|&(until, ..)| is_due(until)) {
                 self.actions.push_back(Action::Close { attempt: line.attempt, reason });
                 self.lose(now, line.attempt, loss);
             }
@@ -215,10 +228,10 @@ impl Lifecycle {
         if let Some(choice) = self.pause.take_if(|choice| is_due(choice.at)) {
             self.open_trial(now, choice);
         }
-        if self.hedges_at.take_if(|at| is_due(*at)).is_some()
-            && let Some(source) = self.failover.beside(now)
-        {
-            self.open_rival(source, Aim::Hedge);
+        if self.hedges_at.take_if(|at| is_due(*at)).is_some() || self.suspects_at().is_some_and(is_due) {
+            if let Some(source) = self.failover.beside(now) {
+                self.open_rival(source, Aim::Hedge);
+            }
         }
         if let Some((source, _)) = self.probe().filter(|&(_, at)| is_due(at)) {
             self.open_rival(source, Aim::Probe);
@@ -235,13 +248,14 @@ impl Lifecycle {
         if self.state != State::Open {
             return None;
         }
-        let of_lines = self.lines().filter_map(|line| line.deadline().map(|(at, ..)| at));
+        let of_lines = self.lines().filter_map(|line| self.deadline(&line).map(|(at, ..)| at));
         let others = [
             self.lingers_until,
             self.starts_until,
             self.slotless_until(),
             self.pause.map(|choice| choice.at),
             self.hedges_at,
+            self.suspects_at(),
             self.probe().map(|(_, at)| at),
         ];
         of_lines.chain(others.into_iter().flatten()).min()
@@ -280,8 +294,13 @@ impl Lifecycle {
         if self.air.is_some_and(|air| air.attempt == attempt) {
             return;
         }
-        let is_probe = self.rival.is_some_and(|(line, aim)| line.attempt == attempt && aim == Aim::Probe);
-        if !is_probe || proof.is_some_and(|proof| shown >= proof) {
+        let aim = self.rival.filter(|(line, _)| line.attempt == attempt).map(|(_, aim)| aim);
+        let is_wanted = match aim {
+            Some(Aim::Probe) => proof.is_some_and(|proof| shown >= proof),
+            Some(Aim::Hedge) => self.air.is_none(), // else it waits for that one's end
+            Some(Aim::Swap) | None => true,
+        };
+        if is_wanted {
             self.go_on_air(now, attempt);
         }
     }
@@ -404,6 +423,21 @@ impl Lifecycle {
     fn hedge_at(&self, now: Moment) -> Option<Moment> {
         let after = self.times.hedge?;
         Some(now + if self.starts_until.is_some() { after } else { after.min(HEDGE_IN_GAP) })
+    }
+
+    /// When another source is opened beside the one on air, which stands still and may be on its way to fail.
+    fn suspects_at(&self) -> Option<Moment> {
+        let is_possible = self.rival.is_none() && self.lingers_until.is_none();
+        let after = self.times.hedge.filter(|_| is_possible)?.min(self.times.stall / 2);
+        let (_, at) = self.failover.alternative()?;
+        Some((self.air?.moved_at()? + after).max(at).max(self.hedges_from))
+    }
+
+    /// When a line fails, and how.
+    fn deadline(&self, line: &Line) -> Option<(Moment, Reason, Loss)> {
+        let is_on_air = self.air.is_some_and(|air| air.attempt == line.attempt);
+        let is_replaceable = is_on_air && self.rival.is_some_and(|(rival, _)| rival.shows_since().is_some());
+        line.deadline(is_replaceable)
     }
 
     /// The source to probe, and when.

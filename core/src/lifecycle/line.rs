@@ -14,7 +14,9 @@ pub(super) struct Line {
     /// How long it may take until packets come, from when it has a slot.
     connect: Duration,
     step: Step,
-    /// How long it may stand still, if that is more than usual.
+    /// How long it may stand still.
+    stall: Duration,
+    /// The same, if that is more than usual.
     patience: Duration,
 }
 
@@ -25,14 +27,15 @@ enum Step {
     /// Opened; packets are awaited.
     Opening { until: Moment },
     /// Packets come; a picture is awaited.
-    Tuning { until: Moment, stalls_at: Moment },
+    Tuning { until: Moment, moved_at: Moment },
     /// There was a picture.
-    Showing { since: Moment, stalls_at: Moment },
+    Showing { since: Moment, moved_at: Moment },
 }
 
 impl Line {
     pub(super) fn new(attempt: Attempt, source: usize, connect: Duration) -> Self {
-        Self { attempt, source, connect, step: Step::Claiming, patience: Duration::ZERO }
+        let (stall, patience) = (Duration::ZERO, Duration::ZERO);
+        Self { attempt, source, connect, step: Step::Claiming, stall, patience }
     }
 
     /// It has a slot: the time for connecting begins.
@@ -45,21 +48,22 @@ impl Line {
     /// Packets come; a picture must within `picture`, and media time must go on within `stall`.
     pub(super) fn lock(&mut self, now: Moment, picture: Duration, stall: Duration) {
         if matches!(self.step, Step::Claiming | Step::Opening { .. }) {
-            self.step = Step::Tuning { until: now + picture, stalls_at: now + stall.max(self.patience) };
+            self.stall = stall;
+            self.step = Step::Tuning { until: now + picture, moved_at: now };
         }
     }
 
     /// A picture is whole.
     pub(super) fn show(&mut self, now: Moment, stall: Duration) {
-        let stalls_at = now + stall.max(self.patience);
-        self.step = Step::Showing { since: self.shows_since().unwrap_or(now), stalls_at };
+        self.stall = stall;
+        self.step = Step::Showing { since: self.shows_since().unwrap_or(now), moved_at: now };
     }
 
     /// Media time goes on.
     pub(super) fn progress(&mut self, now: Moment, stall: Duration) {
-        let until = now + stall.max(self.patience);
-        if let Step::Tuning { stalls_at, .. } | Step::Showing { stalls_at, .. } = &mut self.step {
-            *stalls_at = until;
+        self.stall = stall;
+        if let Step::Tuning { moved_at, .. } | Step::Showing { moved_at, .. } = &mut self.step {
+            *moved_at = now;
         }
     }
 
@@ -76,16 +80,25 @@ impl Line {
         }
     }
 
-    /// When it fails, unless something happens before, and how.
-    pub(super) fn deadline(&self) -> Option<(Moment, Reason, Loss)> {
+    /// When media time went on last, of one that has shown pictures.
+    pub(super) fn moved_at(&self) -> Option<Moment> {
+        match self.step {
+            Step::Showing { moved_at, .. } => Some(moved_at),
+            Step::Claiming | Step::Opening { .. } | Step::Tuning { .. } => None,
+        }
+    }
+
+    /// When it fails, unless something happens before, and how. One that `is_replaceable` need not be borne longer than others are.
+    pub(super) fn deadline(&self, is_replaceable: bool) -> Option<(Moment, Reason, Loss)> {
+        let stall = if is_replaceable { self.stall } else { self.stall.max(self.patience) };
         match self.step {
             Step::Claiming => None, // who claims is told in time
             Step::Opening { until } => Some((until, Reason::ConnectTimeout, Loss::Undelivered)),
-            Step::Tuning { until, stalls_at } if stalls_at <= until => {
-                Some((stalls_at, Reason::Stalled, Loss::Undelivered))
+            Step::Tuning { until, moved_at } if moved_at + stall <= until => {
+                Some((moved_at + stall, Reason::Stalled, Loss::Undelivered))
             }
             Step::Tuning { until, .. } => Some((until, Reason::NoPicture, Loss::Undelivered)),
-            Step::Showing { stalls_at, .. } => Some((stalls_at, Reason::Stalled, Loss::Stalled)),
+            Step::Showing { moved_at, .. } => Some((moved_at + stall, Reason::Stalled, Loss::Stalled)),
         }
     }
 }

@@ -293,6 +293,44 @@ fn in_a_gap_the_next_source_is_opened_soon() {
 }
 
 #[test]
+fn what_stands_still_is_hedged_before_it_is_left() {
+    // Media time goes on until 5; the other has a picture before the first is given up.
+    let mut script = live_until(5);
+    script.push((7.0, Of(2, Event::Picture)));
+    let hedge = "6.5: open 1 as Hedge";
+    assert_eq!(
+        play_with(WIDE, 2, &script, 9.0)[2..],
+        [hedge, "8: close Stalled", "8: raise 2", "8: air 2"],
+        "it is not left sooner for that"
+    );
+    // It goes on, and comes to a stand again at once: hiccups open no connection after another.
+    script.extend([(7.5, Of(1, Event::Progress)), (18.0, Of(1, Event::Progress))]);
+    let log = play_with(Times { stall: Duration::from_secs(20), ..WIDE }, 2, &script, 19.0);
+    assert_eq!(log[2..], [hedge, "7.5: close Replaced", "17.5: open 1 as Hedge", "18: close Replaced"]);
+}
+
+#[test]
+fn a_source_that_comes_in_pieces_is_borne_longer_where_there_is_no_other() {
+    for (pictures, left) in [(&[(7.0, Of(2, Event::Picture))][..], 8.0), (&[], 11.0)] {
+        let mut life = Lifecycle::new(WIDE, Failover::new(2));
+        let at = |seconds: f64| Moment::new(Duration::from_secs_f64(seconds));
+        life.handle_event(at(0.0), Event::Wanted);
+        life.set_patience(Attempt(1), Duration::from_secs(6));
+        life.handle_event(at(5.0), Event::Picture(Attempt(1)));
+        life.handle_timeout(at(6.5));
+        for (seconds, _) in pictures {
+            life.handle_event(at(*seconds), Event::Picture(Attempt(2)));
+        }
+        while life.poll_action().is_some() {}
+        let stall = |life: &mut Lifecycle| life.poll_action().is_some();
+        life.handle_timeout(at(left - 0.1));
+        assert!(!stall(&mut life), "{left}");
+        life.handle_timeout(at(left));
+        assert!(stall(&mut life), "{left}");
+    }
+}
+
+#[test]
 fn a_hedge_takes_the_place_of_a_trial_that_fails() {
     let script = [(0.0, Wanted), (2.0, Of(1, Event::Ended)), (2.5, Locked), (2.6, Picture)];
     assert_eq!(

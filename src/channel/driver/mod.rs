@@ -280,7 +280,12 @@ impl Driver {
         match news {
             News::Claimed(Ok(lease)) => self.open(now, attempt, lease),
             News::Claimed(Err(no_slot)) => {
-                self.fail(attempt, no_slot.into());
+                if self.life.is_beside(attempt) {
+                    debug!(attempt = attempt.0, %no_slot, "nothing is opened beside");
+                    self.lines.retain(|line| line.attempt != attempt);
+                } else {
+                    self.fail(attempt, no_slot.into());
+                }
                 self.life.handle_event(now, Event::NoSlot(attempt));
             }
             News::Opened(Ok(upstream)) => self.handle_opened(attempt, upstream),
@@ -355,7 +360,10 @@ impl Driver {
             }
             _ => error,
         };
-        let event = if error.is_patient() { Event::Stalled } else { Event::Ended };
+        // A list that has ended is not asked again at once: it would play its end once more.
+        let is_over =
+            error.is_patient() || line.opened().is_some_and(|input| input.upstream.monitor.is_some());
+        let event = if is_over { Event::Stalled } else { Event::Ended };
         self.fail(attempt, error);
         self.life.handle_event(now, event(attempt));
     }
