@@ -27,8 +27,8 @@ pub(super) struct Gap {
     since: Option<Moment>,
     /// When the splice stage gave something last, a packet that keeps alive included.
     fed_at: Option<Moment>,
-    /// Whether that was such a packet.
-    is_kept_alive: bool,
+    /// Bytes of the output that is not stored yet, of packets that keep alive.
+    filler: usize,
     /// Whether the last gap was none to viewers, since they had the slate or since there was none.
     was_covered: bool,
     pub(super) slate: Option<Input>,
@@ -54,11 +54,13 @@ impl Gap {
         self.was_covered
     }
 
-    /// The splice stage has given something.
-    pub(super) fn feed(&mut self, now: Moment) {
-        if !std::mem::take(&mut self.is_kept_alive) {
+    /// The splice stage has given so many bytes; returns how many of them are more than packets that keep alive.
+    pub(super) fn feed(&mut self, now: Moment, bytes: usize) -> usize {
+        let content = bytes.saturating_sub(std::mem::take(&mut self.filler));
+        if content > 0 {
             self.fed_at = Some(now);
         }
+        content
     }
 }
 
@@ -69,9 +71,14 @@ impl Driver {
         let gap = &self.gap;
         let slate =
             gap.since.filter(|_| policy.slate && gap.slate.is_none()).map(|since| since + SLATE_AFTER);
-        let is_kept = policy.keep_alive && gap.slate.is_none();
+        let is_kept = policy.keep_alive && gap.slate.is_none() && self.has_live_viewers();
         let packets = gap.fed_at.filter(|_| is_kept).map(|fed_at| fed_at + KEEP_ALIVE_AFTER);
         [slate, packets].into_iter().flatten().min()
+    }
+
+    /// Whether anybody has a connection that could be taken for dead. By HLS nobody has; and who comes in a gap waits for its end.
+    fn has_live_viewers(&self) -> bool {
+        *self.demand.borrow() > self.audience.borrow().sessions
     }
 
     /// Does what is due in a gap.
@@ -86,8 +93,11 @@ impl Driver {
             self.splice.begin();
             slate.go_on_air(now, &mut self.splice, Duration::ZERO);
             self.gap.slate = Some(slate);
-        } else if self.splice.keep_alive() {
-            self.gap.is_kept_alive = true;
+            return;
+        }
+        let before = self.splice.output().0.len();
+        if self.splice.keep_alive() {
+            self.gap.filler += self.splice.output().0.len() - before;
             self.gap.fed_at = Some(now + KEEP_ALIVE_EVERY - KEEP_ALIVE_AFTER);
         } else {
             self.gap.fed_at = None; // no picture yet, or a gap of hours

@@ -95,7 +95,8 @@ pub(super) fn create(
         left: None,
         steered: None,
         has_news: true,
-        rate: (Moment::ZERO, base),
+        content: 0,
+        rate: (Moment::ZERO, 0),
         bytes_per_second: 0,
     };
     Ok((feed, driver))
@@ -145,7 +146,9 @@ pub(super) struct Driver {
     steered: Option<&'static str>,
     /// Whether the report's sources and streams are out of date.
     has_news: bool,
-    /// When the bit rate was taken last, and the head of the store then.
+    /// Bytes so far that are more than packets that keep connections alive.
+    content: u64,
+    /// When the bit rate was taken last, and the bytes until then.
     rate: (Moment, u64),
     /// What the splice stage gave lately; 0 until that is known.
     bytes_per_second: u64,

@@ -58,7 +58,8 @@ impl Driver {
         if output.is_empty() {
             return;
         }
-        self.gap.feed(self.ticked_at);
+        let content = self.gap.feed(self.ticked_at, output.len());
+        self.content += content as u64;
         if let Err(error) = self.feed.store.write(self.ring.head(), output) {
             if !std::mem::replace(&mut self.is_store_failing, true) {
                 error!(%error, "the store takes no more: what comes is lost until it does");
@@ -83,7 +84,9 @@ impl Driver {
         }
         self.splice.clear(KEPT_OUTPUT);
         self.release();
-        self.feed.edit_report().last_activity = Timestamp::now();
+        if content > 0 {
+            self.feed.edit_report().last_activity = Timestamp::now();
+        }
     }
 
     /// Lets go of what nobody can ask for any more.

@@ -55,10 +55,10 @@ impl Driver {
         report.window_bytes = self.ring.head() - self.ring.tail();
         let since = now.since(self.rate.0);
         if since >= BITRATE_EVERY {
-            let bytes = (self.ring.head() - self.rate.1) * 1000;
+            let bytes = (self.content - self.rate.1) * 1000;
             self.bytes_per_second = bytes / u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
             report.bitrate = self.bytes_per_second * 8;
-            self.rate = (now, self.ring.head());
+            self.rate = (now, self.content);
             self.has_news = true;
         }
         drop(report);
