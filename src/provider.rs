@@ -122,6 +122,12 @@ impl Providers {
         }
     }
 
+    /// What is wrong where a claim to `provider` still waits.
+    pub fn no_slot_yet(&self, provider: &ProviderId) -> NoSlot {
+        let limit = self.accounts().get(provider).map_or(0, |account| account.usage().limit);
+        NoSlot::AllTaken { provider: provider.clone(), limit }
+    }
+
     /// Changes whenever there may be a connection for somebody who was refused.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
@@ -130,10 +136,7 @@ impl Providers {
     /// How they stand, by their ids: those that are configured, and those that are not and still have connections.
     pub fn report(&self) -> Vec<Report> {
         let accounts = self.accounts();
-        accounts
-            .values()
-            .map(|account| Report { id: account.id.clone(), usage: account.state().ledger.usage() })
-            .collect()
+        accounts.values().map(|account| Report { id: account.id.clone(), usage: account.usage() }).collect()
     }
 
     fn accounts(&self) -> MutexGuard<'_, BTreeMap<ProviderId, Arc<Account>>> {
@@ -255,6 +258,10 @@ impl Account {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn usage(&self) -> Usage {
+        self.state().ledger.usage(self.clock.now())
+    }
+
     fn limit(&self, limits: Option<Limits>) {
         self.tell(|state, now| {
             state.ledger.handle_limits(now, limits);
@@ -341,10 +348,10 @@ impl Kept {
     async fn granted(mut self) -> Result<Lease, NoSlot> {
         loop {
             let until = {
-                let state = self.account.state();
+                let (state, now) = (self.account.state(), self.account.clock.now());
                 match state.holders.get(&self.ticket).and_then(|holder| holder.verdict) {
                     Some(Ok(())) => break,
-                    Some(Err(refusal)) => return Err(self.no_slot(refusal, state.ledger.usage().limit)),
+                    Some(Err(refusal)) => return Err(self.no_slot(refusal, state.ledger.usage(now).limit)),
                     None => state.ledger.poll_timeout(),
                 }
             };
@@ -386,7 +393,7 @@ impl Drop for Kept {
             }
             // A claim that was refused had nothing: whoever was told of its end would ask, be refused and tell the next, for ever.
             let was_granted = holder.is_some_and(|holder| holder.verdict == Some(Ok(())));
-            let usage = state.ledger.usage();
+            let usage = state.ledger.usage(now);
             was_granted && usage.open < usage.limit
         });
     }

@@ -260,12 +260,12 @@ impl<C: PartialEq> Ledger<C> {
     }
 
     /// How things stand.
-    pub fn usage(&self) -> Usage {
+    pub fn usage(&self, now: Moment) -> Usage {
         Usage {
             limit: self.limits.map_or(0, |limits| limits.connections),
             open: self.leases.len(),
             yielding: self.count(|lease| lease.is_yielding),
-            settling: self.settling.len(),
+            settling: self.settling.iter().filter(|&&until| until > now).count(),
             waiting: self.waiting.len(),
             granted_total: self.granted_total,
             refused_total: self.refused_total,

@@ -22,6 +22,7 @@ use super::playlist::Playlist;
 use super::steering::Command;
 use super::store::Store;
 use crate::config::{Channel, ChannelId};
+use crate::upstream::PROVIDER_LIMIT;
 use crate::upstream::hls::Snapshot;
 
 /// An open channel.
@@ -133,6 +134,19 @@ pub(super) struct Counts {
 pub struct StartFailure {
     /// In the order of the configuration.
     pub sources: Vec<SourceReport>,
+}
+
+impl StartFailure {
+    /// Whether nothing is wrong with any source but that its provider has no connection to spare.
+    pub fn is_for_want_of_slots(&self) -> bool {
+        let mut codes = self
+            .sources
+            .iter()
+            .filter(|source| source.standing.is_none_or(|standing| !standing.is_disabled))
+            .map(|source| source.last_error.as_ref().map(|(code, _)| *code))
+            .peekable();
+        codes.peek().is_some() && codes.all(|code| code == Some(PROVIDER_LIMIT))
+    }
 }
 
 /// One source in a report.

@@ -38,8 +38,12 @@ impl IntoResponse for Error {
                         json!({ "url": source.url, "reason": code, "message": message })
                     })
                     .collect();
-                let message = "no source of this channel answered in time";
-                let error = json!({ "code": "no_source", "message": message, "sources": sources });
+                let (code, message) = if failure.is_for_want_of_slots() {
+                    ("provider_limit", "the provider has no connection to spare for this channel")
+                } else {
+                    ("no_source", "no source of this channel answered in time")
+                };
+                let error = json!({ "code": code, "message": message, "sources": sources });
                 with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
             }
             Self::Refused(refusal) => {
@@ -89,7 +93,7 @@ fn with_retry(mut response: Response) -> Response {
     response
 }
 
-fn respond(status: StatusCode, error: Value) -> Response {
+pub(super) fn respond(status: StatusCode, error: Value) -> Response {
     let body = Value::from_iter([("error", error)]);
     let fields = [
         (header::CACHE_CONTROL, "no-store"),
@@ -98,6 +102,14 @@ fn respond(status: StatusCode, error: Value) -> Response {
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Retry-After"),
     ];
     (status, fields, Json(body)).into_response()
+}
+
+/// Takes away what lets pages of other origins read an answer.
+pub(super) async fn of_no_page(mut response: Response) -> Response {
+    for field in [header::ACCESS_CONTROL_ALLOW_ORIGIN, header::ACCESS_CONTROL_EXPOSE_HEADERS] {
+        response.headers_mut().remove(field);
+    }
+    response
 }
 
 pub(super) async fn no_such_route(uri: Uri) -> Response {

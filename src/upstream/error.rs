@@ -6,6 +6,9 @@ use forebay_core::health::Rule;
 
 use crate::provider::NoSlot;
 
+/// The code of [`Error::ProviderLimit`].
+pub const PROVIDER_LIMIT: &str = "provider_limit";
+
 /// What went wrong with one upstream. No message holds an address: those can hold passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -89,7 +92,7 @@ impl Error {
     /// A short name for counters and the status document.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::ProviderLimit(_) => "provider_limit",
+            Self::ProviderLimit(_) => PROVIDER_LIMIT,
             Self::Unhealthy { rule, .. } => rule.name(),
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",

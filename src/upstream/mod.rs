@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
-pub use self::error::Error;
+pub use self::error::{Error, PROVIDER_LIMIT};
 pub use crate::client::Hold;
 use crate::config::{Source, SourceKind};
 

@@ -302,13 +302,21 @@ fn how_things_stand_is_told() {
         refused_total: 0,
         preempted_total: 1,
     };
-    assert_eq!(ledger.usage(), all);
+    assert_eq!(ledger.usage(now), all);
     ledger.handle_timeout(now + SLOT_PATIENCE);
-    assert_eq!(ledger.usage(), Usage { waiting: 1, refused_total: 1, ..all });
+    assert_eq!(ledger.usage(now), Usage { waiting: 1, refused_total: 1, ..all });
     ledger.handle_limits(now, None);
     assert!(!ledger.is_over());
     for ticket in [1, 2] {
         ledger.handle_release(now, Ticket(ticket));
     }
     assert!(ledger.is_over());
+
+    let settle = Duration::from_secs(2);
+    let mut ledger = Ledger::new(Limits { settle, ..of(2) });
+    ledger.handle_claim(now, claim("a", 0));
+    ledger.handle_release(now, Ticket(1));
+    let settling = |ledger: &Ledger<_>, after| ledger.usage(now + after).settling;
+    // Nobody waits, so nothing wakes the ledger when that time is over.
+    assert_eq!([settling(&ledger, settle / 2), settling(&ledger, settle)], [1, 0]);
 }

@@ -132,6 +132,10 @@ impl Driver {
 
     /// What a source that is closed for this reason has done wrong.
     fn blame(&self, line: &Line, reason: Reason) -> Option<Error> {
+        if reason == Reason::StartTimeout && line.is_claiming() {
+            let provider = self.channel.sources[line.source].provider.as_ref();
+            return provider.map(|provider| self.providers.no_slot_yet(provider).into());
+        }
         let input = line.opened();
         let unlocked = input.filter(|input| !input.is_locked).map(|input| input.beginning.as_slice());
         let is_scrambled = || input.is_some_and(|input| input.counts(&self.splice).scrambled > 0);

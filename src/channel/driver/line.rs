@@ -87,6 +87,11 @@ impl Line {
         self.opened().is_some_and(|input| input.scout.is_none())
     }
 
+    /// Whether its provider has not said yet that there is a connection for it.
+    pub(super) fn is_claiming(&self) -> bool {
+        matches!(self.state, State::Claiming(_))
+    }
+
     /// It has a connection, and `opening` makes use of it.
     pub(super) fn open(&mut self, lease: LeaseHandle, opening: BoxFuture<'static, Result<Upstream, Error>>) {
         self.yielded = Some(lease.yielded().boxed());
