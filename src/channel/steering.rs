@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forebay_core::failover::Failover;
+use forebay_core::failover::{Failover, Standing};
 use forebay_core::lifecycle::{Steer, Unsteerable};
 use tokio::sync::oneshot;
 
@@ -63,8 +63,14 @@ impl Channels {
         Ok(())
     }
 
+    /// How the sources of a channel stand that is closed, in the order of its list.
+    pub fn standings(&self, channel: &Channel) -> Vec<Standing> {
+        let (failover, now) = (self.failover(channel), self.clock.now());
+        (0..channel.sources.len()).filter_map(|source| failover.standing(now, source)).collect()
+    }
+
     /// How a channel's sources have done, as far as that is known.
-    pub fn failover(&self, channel: &Channel) -> Failover {
+    fn failover(&self, channel: &Channel) -> Failover {
         let history = self.table().histories.get(&channel.id).cloned();
         history.map_or_else(|| Failover::new(channel.sources.len()), |history| history.of(channel))
     }

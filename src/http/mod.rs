@@ -11,13 +11,15 @@ mod ops;
 mod query;
 mod server;
 mod status;
+mod steering;
 pub(crate) mod tls;
 mod watch;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
-use axum::routing::get;
+use axum::middleware::map_response;
+use axum::routing::{get, post};
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 
@@ -111,6 +113,9 @@ fn router(app: App) -> Router {
     let playlist_by_number =
         get(hls::by_number_or_id).head(hls::head_by_number_or_id).options(hls::preflight);
     let segment = || get(hls::segment).head(hls::head_segment).options(hls::preflight);
+    // The layer is around what is here before it, so the answer to other methods is named here too.
+    let steering =
+        post(steering::steer).fallback(error::method_not_allowed).layer(map_response(error::of_no_page));
     Router::new()
         .route("/stream/{id}", get(live::by_id).head(live::head_by_id))
         .route("/stream/{id}/hls", playlist())
@@ -121,6 +126,7 @@ fn router(app: App) -> Router {
         .route("/api/proxy/channel/{id}", get(live::by_number_or_id).head(live::head_by_number_or_id))
         .route("/api/streams/status", get(status::all))
         .route("/api/streams/{id}/status", get(status::one))
+        .route("/api/streams/{id}/source", steering)
         .route("/playlist.m3u", get(lineup::playlist))
         .route("/watch/{id}", get(watch::page))
         .route("/watch/assets/{file}", get(watch::asset))

@@ -8,15 +8,18 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use forebay_core::cadence;
+use forebay_core::failover::Standing;
+use forebay_core::health::Rule;
 use forebay_core::lifecycle::Phase;
 use http::{HeaderValue, header};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::App;
 use super::error::Error;
 use crate::channel::{Past, Playlist, Report};
 use crate::config::Channel;
+use crate::provider;
 use crate::upstream::hls::Snapshot;
 
 /// How old the document of all channels may be: channels write a new state no sooner. However many ask, it is made fifty times a second.
@@ -48,29 +51,77 @@ fn render_all(app: &App) -> Value {
         .iter()
         .map(|report| render(report, app.channels.find(report.id.as_str()).as_deref()))
         .collect();
+    let providers: Vec<Value> = app.channels.providers().iter().map(provider).collect();
     let server = server(app, &reports);
-    json!({ "total_streams": streams.len(), "streams": streams, "server": server })
+    json!({ "total_streams": streams.len(), "streams": streams, "providers": providers, "server": server })
 }
 
 /// `GET /api/streams/{id}/status`: one channel, open or not.
 pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
-    let channel = app.channels.find(&id);
-    match (app.channels.report(&id), channel) {
-        (Some(report), channel) => Ok(Json(render(&report, channel.as_deref()))),
-        (None, Some(channel)) => Ok(Json(json!({
-            "id": channel.id.as_str(),
-            "name": channel.name,
-            "number": channel.number,
-            "active": false,
-            "state": "idle",
-            "clients": 0,
-            "source_url": null,
-            "uptime_seconds": 0.0,
-            "bytes_streamed": 0,
-            "last_activity": null,
-        }))),
-        (None, None) => Err(Error::UnknownChannel(id)),
+    entry(&app, &id).map(Json).ok_or(Error::UnknownChannel(id))
+}
+
+/// What is known of one channel, if there is such a one.
+pub(super) fn entry(app: &App, id: &str) -> Option<Value> {
+    let channel = app.channels.find(id);
+    match (app.channels.report(id), channel) {
+        (Some(report), channel) => Some(render(&report, channel.as_deref())),
+        (None, channel) => Some(render_closed(app, &*channel?)),
     }
+}
+
+fn render_closed(app: &App, channel: &Channel) -> Value {
+    let standings = app.channels.standings(channel);
+    let sources: Vec<Value> = channel
+        .sources
+        .iter()
+        .zip(standings)
+        .map(|(known, standing)| source(known.url.to_string().into(), Some(standing)).into())
+        .collect();
+    json!({
+        "id": channel.id.as_str(),
+        "name": channel.name,
+        "number": channel.number,
+        "active": false,
+        "state": "idle",
+        "clients": 0,
+        "source_url": null,
+        "sources": sources,
+        "uptime_seconds": 0.0,
+        "bytes_streamed": 0,
+        "last_activity": null,
+    })
+}
+
+/// A source and how it stands.
+fn source(url: Value, standing: Option<Standing>) -> Map<String, Value> {
+    let avoided_for = standing.and_then(|standing| standing.avoided_for);
+    Map::from_iter([
+        ("url".to_owned(), url),
+        ("score".to_owned(), standing.map(|standing| standing.score).into()),
+        (
+            "avoided_for".to_owned(),
+            avoided_for.map(|span| millis(span.try_into().unwrap_or_default())).into(),
+        ),
+        ("pinned".to_owned(), standing.is_some_and(|standing| standing.is_pinned).into()),
+        ("disabled".to_owned(), standing.is_some_and(|standing| standing.is_disabled).into()),
+    ])
+}
+
+/// How the connections to a provider stand.
+fn provider(report: &provider::Report) -> Value {
+    let usage = report.usage;
+    json!({
+        "id": report.id.as_str(),
+        "limit": usage.limit,
+        "open": usage.open,
+        "yielding": usage.yielding,
+        "settling": usage.settling,
+        "waiting": usage.waiting,
+        "granted_total": usage.granted_total,
+        "refused_total": usage.refused_total,
+        "preempted_total": usage.preempted_total,
+    })
 }
 
 /// What the process has, and what for.
@@ -111,11 +162,23 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         .sources
         .iter()
         .enumerate()
-        .map(|(index, source)| {
-            let (code, message) = source.last_error.clone().unzip();
+        .map(|(index, known)| {
+            let (code, message) = known.last_error.clone().unzip();
             let hls = report.hls.as_ref().filter(|_| index == report.source).map(hls);
-            json!({ "url": source.url, "last_error": code, "last_error_message": message, "hls": hls })
+            let mut source = source(known.url.as_str().into(), known.standing);
+            source.extend([
+                ("last_error".to_owned(), code.into()),
+                ("last_error_message".to_owned(), message.into()),
+                ("hls".to_owned(), hls.into()),
+            ]);
+            source.into()
         })
+        .collect();
+    let faults: Map<String, Value> = Rule::ALL
+        .iter()
+        .zip(report.faults)
+        .filter(|&(_, count)| count > 0)
+        .map(|(rule, count)| (rule.name().to_owned(), count.into()))
         .collect();
     let switches: Vec<Value> = report
         .switches
@@ -136,7 +199,9 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         "source_url": report.sources.get(report.source).map(|source| &source.url),
         "source_index": report.source,
         "source_live": report.is_live,
+        "source_beside": report.beside,
         "sources": sources,
+        "faults": faults,
         "uptime_seconds": millis(now.duration_since(report.opened_at)),
         "bytes_streamed": report.bytes_sent,
         "bytes_received": report.bytes_received,
@@ -149,6 +214,7 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         "splices": report.output.splices,
         "codec_changes": report.output.codec_changes,
         "clock_jumps": report.output.clock_jumps,
+        "keep_alives": report.output.keep_alives,
         "continuity_errors_in": report.input.continuity_errors,
         "continuity_errors_out": report.output.continuity_errors,
         "slow_viewers": { "moved_on": report.lagged.0, "bytes_missed": report.lagged.1 },

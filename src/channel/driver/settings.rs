@@ -54,15 +54,19 @@ impl Driver {
 
     /// An admin wants another source, or the usual one again.
     pub(super) fn handle_command(&mut self, now: Moment, Command { steer, answer }: Command) {
+        let current = self.life.source();
         let result = self.life.steer(now, steer);
         info!(?steer, ?result, "steered");
         self.steered = match steer {
-            Steer::Pin(_) => Some("pinned"),
+            _ if result.is_err() => self.steered,
+            Steer::Pin(source) if source != current => Some("pinned"),
             Steer::Skip => Some("skipped"),
-            Steer::Disable(_) => Some("disabled"),
-            Steer::Unpin | Steer::Enable(_) => None,
+            Steer::Disable(source) if source == current => Some("disabled"),
+            Steer::Pin(_) | Steer::Disable(_) | Steer::Unpin | Steer::Enable(_) => None,
         };
         self.has_news = true;
+        // Who asked looks at it then.
+        self.report_state();
         // Who asked may have gone.
         let _ = answer.send(result);
     }
