@@ -228,10 +228,11 @@ impl Lifecycle {
         if let Some(choice) = self.pause.take_if(|choice| is_due(choice.at)) {
             self.open_trial(now, choice);
         }
-        if self.hedges_at.take_if(|at| is_due(*at)).is_some() || self.suspects_at().is_some_and(is_due) {
-            if let Some(source) = self.failover.beside(now) {
-                self.open_rival(source, Aim::Hedge);
-            }
+        let is_late = self.hedges_at.take_if(|at| is_due(*at)).is_some();
+        if (is_late || self.suspects_at().is_some_and(is_due))
+            && let Some(source) = self.failover.beside(now)
+        {
+            self.open_rival(source, Aim::Hedge);
         }
         if let Some((source, _)) = self.probe().filter(|&(_, at)| is_due(at)) {
             self.open_rival(source, Aim::Probe);

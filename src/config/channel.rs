@@ -71,6 +71,8 @@ pub struct Policy {
     pub slate: bool,
     /// What sources are judged by.
     pub health: Rules,
+    /// Whether ffmpeg looks at a picture that seems to stand still before its source is left.
+    pub confirm_frozen: bool,
     /// How the channel becomes HLS.
     pub hls: Hls,
 }
@@ -137,6 +139,7 @@ impl Default for Policy {
             keep_alive: true,
             slate: false,
             health: Rules::default(),
+            confirm_frozen: false,
             hls: Hls::default(),
         }
     }

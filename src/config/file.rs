@@ -150,6 +150,8 @@ pub(super) struct HealthFile {
     pub(super) erratic_clock: Count,
     pub(super) repeating: Time,
     pub(super) frozen_picture: Time,
+    /// See [`Policy::confirm_frozen`](super::Policy::confirm_frozen).
+    pub(super) confirm_frozen: Option<bool>,
 }
 
 /// `[hls]`

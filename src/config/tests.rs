@@ -79,7 +79,7 @@ return_after = "1m"
 keep_alive = false
 slate = true
 slate_urls = []
-health = { slow = "off", damaged = 5, repeating = "45s" }
+health = { slow = "off", damaged = 5, repeating = "45s", confirm_frozen = true }
 priority = -5
 sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s" }]
 "#;
@@ -141,6 +141,7 @@ fn a_good_file_means_what_it_says() {
         return_after: Some(secs(60)),
         keep_alive: false,
         slate: true,
+        confirm_frozen: true,
         health: Rules { slow: None, damaged: Some(5), repeating: Some(secs(45)), ..Rules::default() },
         hls,
     };

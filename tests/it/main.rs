@@ -6,6 +6,7 @@ mod bad_input;
 mod chaos;
 mod cli;
 mod failover;
+mod frozen;
 mod hls;
 mod hls_in;
 mod hls_playing;

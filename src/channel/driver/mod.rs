@@ -7,6 +7,7 @@ mod line;
 mod output;
 mod packager;
 mod report;
+mod second_look;
 mod settings;
 mod timeshift;
 
@@ -32,6 +33,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 use self::gap::Gap;
 use self::line::{Input, Line, News};
 use self::packager::Packager;
+use self::second_look::{Opinion, SecondLook};
 use self::settings::{limits, times};
 use self::timeshift::Timeshift;
 use super::archive::Archive;
@@ -92,6 +94,7 @@ pub(super) fn create(
         told: [base; GROUPS],
         errors: vec![None; channel.sources.len()],
         faults: [0; Rule::COUNT],
+        second_look: None,
         left: None,
         steered: None,
         has_news: true,
@@ -140,6 +143,8 @@ pub(super) struct Driver {
     errors: Vec<Option<Error>>,
     /// How often each rule of health found fault.
     faults: [u64; Rule::COUNT],
+    /// While a picture that seems to stand still is looked at.
+    second_look: Option<SecondLook>,
     /// The source that was left while it was live, and why, until the next one is on air.
     left: Option<(usize, &'static str)>,
     /// What an admin wanted, until that is done.
@@ -165,6 +170,7 @@ enum Wake {
     Timer,
     Line(Attempt, News),
     Slate(Result<Piece, Error>),
+    Opinion(Opinion),
 }
 
 impl Driver {
@@ -220,6 +226,12 @@ impl Driver {
                 _ => std::future::pending().await,
             }
         };
+        let opinion = async {
+            match &mut self.second_look {
+                Some(look) => look.opinion().await,
+                None => std::future::pending().await,
+            }
+        };
         let waits_for_slot = self.life.waits_for_slot();
         // Data comes last, so that an upstream that always has some cannot hold up a timer or a shutdown.
         tokio::select! {
@@ -231,6 +243,7 @@ impl Driver {
             Some(command) = self.commands.recv() => Wake::Command(command),
             _ = self.slots.changed(), if waits_for_slot => Wake::SlotFree,
             () = sleep => Wake::Timer,
+            opinion = opinion => Wake::Opinion(opinion),
             (attempt, news) = lines => Wake::Line(attempt, news),
             piece = slate => Wake::Slate(piece),
         }
@@ -248,6 +261,7 @@ impl Driver {
             Wake::Timer => self.handle_timer(now),
             Wake::Line(attempt, news) => self.handle_news(now, attempt, news),
             Wake::Slate(piece) => self.handle_slate(now, piece),
+            Wake::Opinion(opinion) => self.handle_opinion(now, opinion),
         }
     }
 
@@ -336,15 +350,15 @@ impl Driver {
         if taken.has_picture {
             self.life.handle_event(now, Event::Picture(attempt));
         }
-        if let Some(fault) = fault {
-            self.handle_fault(now, attempt, fault);
+        if let Some(fault) = fault.filter(|fault| !self.doubts(attempt, *fault)) {
+            self.condemn(now, attempt, fault);
         }
         self.tick_if_due(now);
         Ok(())
     }
 
     /// A source delivers what it should not.
-    fn handle_fault(&mut self, now: Moment, attempt: Attempt, fault: Fault) {
+    fn condemn(&mut self, now: Moment, attempt: Attempt, fault: Fault) {
         let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
         self.faults[fault.rule.index()] += 1;
         warn!(source = line.source, rule = fault.rule.name(), %fault, "source is not as it should be");

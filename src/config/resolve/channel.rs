@@ -89,6 +89,7 @@ impl Resolver<'_> {
             keep_alive: typed.keep_alive.unwrap_or(defaults.keep_alive),
             slate: typed.slate.unwrap_or(defaults.slate),
             health: self.health(&typed.health.0, defaults.health),
+            confirm_frozen: typed.health.0.confirm_frozen.unwrap_or(defaults.confirm_frozen),
             hls: defaults.hls,
         };
         let place = typed.burst.as_ref().or(typed.buffer.as_ref()).map(Spanned::span);

@@ -36,6 +36,7 @@ impl Resolver<'_> {
             erratic_clock,
             repeating,
             frozen_picture,
+            confirm_frozen: _, // is no rule
         } = typed;
         let mut time = |key, typed, limits, default| self.duration_or_off(key, typed, limits, default);
         Rules {

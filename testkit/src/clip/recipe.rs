@@ -51,11 +51,15 @@ pub enum Kind {
     Brief,
     /// H.264 160x90 in groups of 0.8 s, and AAC, about 150 kbit/s together: for many channels at once.
     Small,
+    /// H.264 in groups of 0.8 s of a picture that never changes.
+    Still,
+    /// As [`Kind::Still`] of one in which something small moves, coded so coarsely that its pictures take as little.
+    Coarse,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::H264Aac,
         Self::H264AacB,
         Self::ShortGop,
@@ -69,6 +73,8 @@ impl Kind {
         Self::Mp3Only,
         Self::Brief,
         Self::Small,
+        Self::Still,
+        Self::Coarse,
     ];
 
     pub(super) fn length(self) -> Duration {
@@ -108,6 +114,16 @@ impl Kind {
                 picture: Some("testsrc2=size=160x90:rate=25"),
                 video: "-c:v libx264 -preset veryfast -pix_fmt yuv420p -b:v 80k -maxrate 100k -bufsize 50k -x264-params scenecut=0:keyint=20:min-keyint=20:open-gop=0".into(),
                 sound: Sound { options: "-c:a aac -b:a 32k", ..aac },
+                ..base
+            },
+            Self::Still => Recipe {
+                picture: Some("smptebars=size=640x360:rate=25"),
+                video: x264("keyint=20:min-keyint=20:open-gop=0"),
+                ..base
+            },
+            Self::Coarse => Recipe {
+                picture: Some("testsrc2=size=160x90:rate=25"),
+                video: "-c:v libx264 -preset veryfast -pix_fmt yuv420p -crf 48 -x264-params scenecut=0:keyint=20:min-keyint=20:open-gop=0".into(),
                 ..base
             },
             Self::Brief => Recipe {
