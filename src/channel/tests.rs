@@ -222,6 +222,37 @@ async fn a_stall_is_left_for_the_next_source_and_a_single_source_is_tried_on() {
     assert_eq!(report.switches[0].reason, "ended");
 }
 
+/// A channel whose source ends for ever.
+fn gone() -> House {
+    let plays = &[Play::For(12 * SECOND, Error::Ended), Play::Fail(SECOND / 10, Error::Refused)];
+    House::new(&one(r#"["http://h/a"]"#), &[("/a", plays)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_kept_alive_in_a_gap_and_that_is_no_activity() {
+    let house = gone();
+    let mut viewer = house.join();
+    assert!(watch(&mut viewer, 20 * SECOND).await > 50_000);
+    let before = house.channels.report("one").unwrap();
+    assert_eq!((before.is_live, before.bitrate), (false, 0));
+    let kept = watch(&mut viewer, 10 * SECOND).await;
+    assert!(kept > 0 && kept < 100_000, "{kept} bytes");
+    let after = house.channels.report("one").unwrap();
+    assert!(after.output.keep_alives > before.output.keep_alives + 30, "four a second");
+    assert_eq!((after.bitrate, after.last_activity), (0, before.last_activity));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_by_hls_has_no_connection_to_keep_alive() {
+    let house = gone();
+    let session = Session::new(house.join());
+    sleep(30 * SECOND).await;
+    let report = house.channels.report("one").unwrap();
+    assert_eq!((report.sessions, report.is_live, report.output.keep_alives), (1, false, 0));
+    assert!(report.output.entries > 10, "there was something to see");
+    drop(session);
+}
+
 #[tokio::test(start_paused = true)]
 async fn new_settings_keep_the_viewers() {
     let plays: &[(&str, &[Play])] = &[("/a", &[endless()]), ("/b", &[endless()])];

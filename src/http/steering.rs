@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn nobody_from_elsewhere_and_no_page_changes_anything() {
         let server = Server { admin_from: vec!["10.0.0.0/8".parse().unwrap()], ..Server::default() };
-        let check = |server, address: &str, headers: &HeaderMap| {
+        let check = |server: &Server, address: &str, headers: &HeaderMap| {
             check_sender(server, address.parse().unwrap(), headers)
         };
         let none = HeaderMap::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forebay_testkit::client::{self, Answer, Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
-use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::origin::{Account, Behaviour, Origin};
 use forebay_testkit::ts::{Checker, PACKET_SIZE};
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -131,6 +131,53 @@ async fn a_channel_has_as_many_viewers_as_it_may() {
     let _third = watch(get.clone()).await;
     refused(get, 503, "channel_full").await;
     assert_undisturbed(&mut first).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_has_as_many_connections_as_it_allows() {
+    let (origin, account) = (Origin::start().await, Account::new(1));
+    for path in ["/a.ts", "/b.ts"] {
+        origin.serve(path, Behaviour::ts(Clip::get(Kind::H264Aac)).account(&account));
+    }
+    let (_taken, nobody) = refusing();
+    let of = |id: &str, path: &str, others: &str| {
+        let source = format!("{{ url = {:?}, provider = \"acme\" }}", origin.url(path));
+        format!("[[channels]]\nid = {id:?}\nsources = [{source}{others}]\nstart_timeout = \"3s\"\n")
+    };
+    let provider = "[[providers]]\nid = \"acme\"\nmax_connections = 1\n";
+    let mixed = of("mixed", "/b.ts", &format!(", \"http://joe:s3cret@{nobody}/\""));
+    let relay =
+        Relay::start(&(provider.to_owned() + &of("one", "/a.ts", "") + &of("two", "/b.ts", "") + &mixed));
+    let get = |path| Request::get(relay.address(), path);
+    let mut viewer = watch(get("/stream/one")).await;
+    for path in ["/stream/two", "/stream/two/index.m3u8"] {
+        let answer = refused(get(path), 503, "provider_limit").await.json();
+        let source = &answer["error"]["sources"][0];
+        assert_eq!(source["reason"], "provider_limit", "{answer}");
+        assert_eq!(source["message"], "the only connection of provider \"acme\" is taken", "{answer}");
+    }
+    // Where something else is wrong, too, that is worth knowing.
+    let answer = refused(get("/stream/mixed"), 503, "no_source").await;
+    let reasons = [0, 1].map(|at| answer.json()["error"]["sources"][at]["reason"].clone());
+    assert_eq!(reasons, ["provider_limit", "refused"], "{}", answer.text());
+    assert!(!answer.text().contains("s3cret"), "{}", answer.text());
+    assert_undisturbed(&mut viewer).await;
+
+    let providers = client::get_json(relay.address(), "/api/streams/status").await.1["providers"].clone();
+    let acme = &providers[0];
+    assert_eq!(
+        (&acme["id"], &acme["limit"], &acme["open"]),
+        (&"acme".into(), &1.into(), &1.into()),
+        "{acme}"
+    );
+    let none = ["waiting", "yielding", "settling", "preempted_total"].map(|key| acme[key] == 0);
+    assert_eq!((none, &acme["granted_total"]), ([true; 4], &1.into()), "{acme}");
+    assert!(acme["refused_total"].as_u64().is_some_and(|refused| refused >= 3), "{acme}");
+    // A channel that nobody watches gives its own up at once.
+    drop(viewer);
+    relay.wait_status("one", SOON, |status| status["clients"] == 0).await;
+    watch(get("/stream/two")).await;
+    assert_eq!((account.violations(), account.most()), (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

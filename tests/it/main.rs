@@ -17,6 +17,7 @@ mod playing;
 mod program;
 mod relay;
 mod slow;
+mod steering;
 mod takeover;
 mod timeshift;
 mod tls;

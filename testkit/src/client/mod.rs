@@ -4,7 +4,7 @@ mod body;
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -27,6 +27,7 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     receive_buffer: Option<u32>,
+    from: Option<IpAddr>,
 }
 
 impl Request {
@@ -45,6 +46,7 @@ impl Request {
             headers: Vec::new(),
             body: Vec::new(),
             receive_buffer: None,
+            from: None,
         }
     }
 
@@ -75,6 +77,13 @@ impl Request {
         self.header("Content-Type", content_type)
     }
 
+    /// Connects from this address of the machine: on Linux any of 127.0.0.0/8.
+    #[must_use]
+    pub fn from(mut self, address: IpAddr) -> Self {
+        self.from = Some(address);
+        self
+    }
+
     /// A small receive buffer (`SO_RCVBUF`, which the kernel doubles), so that a slow reader is felt early.
     #[must_use]
     pub fn receive_buffer(mut self, bytes: u32) -> Self {
@@ -87,6 +96,9 @@ impl Request {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(address) = self.from {
+            socket.bind(SocketAddr::new(address, 0))?;
         }
         let mut stream = timeout(PATIENCE, socket.connect(self.address)).await??;
         stream.set_nodelay(true)?;
