@@ -8,7 +8,7 @@ import type { Cover } from './screen';
 /** Words for a refusal, by its code in docs/http-api.md; others come with the server's own. */
 const REFUSALS: Record<string, [headline: string, detail: string]> = {
   no_source: ['No picture from this channel', 'None of its sources answered. It may be off the air.'],
-  provider_busy: ['The provider is busy', 'It lets no further channel be opened at present.'],
+  provider_limit: ['The provider is busy', 'It lets no further channel be opened at present.'],
   channel_full: ['This channel is full', 'It has as many viewers as it may have.'],
   no_bandwidth: ['The server is full', 'Another viewer would take bandwidth from those who watch.'],
   address_limit: ['Too many screens', 'As many players as are allowed already watch from your address.'],
