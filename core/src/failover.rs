@@ -166,8 +166,11 @@ impl Failover {
     /// How a source stands; `None` where there is no such one.
     pub fn standing(&self, now: Moment, source: usize) -> Option<Standing> {
         let record = self.records.get(source)?;
+        let is_steady =
+            source == self.current && self.live_since.is_some_and(|since| now.since(since) >= STEADY);
+        let failures = if is_steady { 0 } else { record.failures };
         Some(Standing {
-            score: 100 >> record.failures.min(6),
+            score: 100 >> failures.min(6),
             avoided_for: record.avoided_until.filter(|&until| until > now).map(|until| until.since(now)),
             is_pinned: self.pinned == Some(source),
             is_disabled: record.is_disabled,
@@ -418,6 +421,7 @@ mod tests {
         // A long life makes it as good as new.
         failover.handle_live(now, 0);
         now = now + STEADY;
+        assert_eq!(failover.standing(now, 0).unwrap().score, 100);
         failover.handle_loss(now, Stalled);
         assert_eq!(failover.standing(now, 0).unwrap().score, 50);
     }
