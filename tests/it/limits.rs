@@ -146,11 +146,13 @@ async fn a_provider_has_as_many_connections_as_it_allows() {
     };
     let provider = "[[providers]]\nid = \"acme\"\nmax_connections = 1\n";
     let mixed = of("mixed", "/b.ts", &format!(", \"http://joe:s3cret@{nobody}/\""));
-    let relay =
-        Relay::start(&(provider.to_owned() + &of("one", "/a.ts", "") + &of("two", "/b.ts", "") + &mixed));
+    // Its viewers do not wait for as long as a claim does.
+    let hasty = of("hasty", "/b.ts", "").replace("3s", "300ms");
+    let channels = [of("one", "/a.ts", ""), of("two", "/b.ts", ""), mixed, hasty].concat();
+    let relay = Relay::start(&(provider.to_owned() + &channels));
     let get = |path| Request::get(relay.address(), path);
     let mut viewer = watch(get("/stream/one")).await;
-    for path in ["/stream/two", "/stream/two/index.m3u8"] {
+    for path in ["/stream/two", "/stream/two/index.m3u8", "/stream/hasty"] {
         let answer = refused(get(path), 503, "provider_limit").await.json();
         let source = &answer["error"]["sources"][0];
         assert_eq!(source["reason"], "provider_limit", "{answer}");
