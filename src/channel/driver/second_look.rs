@@ -91,7 +91,7 @@ impl Driver {
             Ok(true) => self.condemn(now, attempt, fault),
             Ok(false) => info!(%fault, "the picture seemed to stand still, and does not"),
             Err(error) => {
-                warn!(%error, %fault, "cannot see whether the picture stands still: the source stays")
+                warn!(%error, %fault, "cannot see whether the picture stands still: the source stays");
             }
         }
     }

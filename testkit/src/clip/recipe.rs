@@ -91,12 +91,11 @@ impl Kind {
         };
         let x265 = "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 900k -x265-params log-level=error:keyint=50:min-keyint=50:scenecut=0:open-gop=0:bframes=3:repeat-headers=1";
         let other = "-mpegts_start_pid 0x300 -mpegts_pmt_start_pid 0x1100 -mpegts_service_id 77 -output_ts_offset 50000";
-        let aac = Sound { frames: 900, frame: 1024, priming: 1, options: "-c:a aac -b:a 128k", hertz: 440 };
         let base = Recipe {
             kind: self,
             picture: Some(a),
             video: String::new(),
-            sound: aac,
+            sound: AAC,
             muxer: "",
             extra: Extra::None,
         };
@@ -105,7 +104,7 @@ impl Kind {
             Self::H264AacB => Recipe {
                 picture: Some(b),
                 video: x264("keyint=25:min-keyint=25:open-gop=0"),
-                sound: Sound { hertz: 880, ..aac },
+                sound: Sound { hertz: 880, ..AAC },
                 muxer: other,
                 ..base
             },
@@ -113,7 +112,7 @@ impl Kind {
             Self::Small => Recipe {
                 picture: Some("testsrc2=size=160x90:rate=25"),
                 video: "-c:v libx264 -preset veryfast -pix_fmt yuv420p -b:v 80k -maxrate 100k -bufsize 50k -x264-params scenecut=0:keyint=20:min-keyint=20:open-gop=0".into(),
-                sound: Sound { options: "-c:a aac -b:a 32k", ..aac },
+                sound: Sound { options: "-c:a aac -b:a 32k", ..AAC },
                 ..base
             },
             Self::Still => Recipe {
@@ -128,7 +127,7 @@ impl Kind {
             },
             Self::Brief => Recipe {
                 video: x264("keyint=20:min-keyint=20:open-gop=0"),
-                sound: Sound { frames: 225, ..aac },
+                sound: Sound { frames: 225, ..AAC },
                 ..base
             },
             Self::H264OpenGopSubs => Recipe {
@@ -140,39 +139,27 @@ impl Kind {
             Self::NoIdr => Recipe {
                 video: x264("keyint=48:min-keyint=48:open-gop=1:bframes=3"),
                 // One group more at the front, to be cut away: 48 pictures are as long as 90 frames of AAC.
-                sound: Sound { frames: 990, ..aac },
+                sound: Sound { frames: 990, ..AAC },
                 muxer: "-pes_payload_size 0",
                 extra: Extra::CutFirstGroup,
                 ..base
             },
             Self::HevcAc3 => Recipe {
                 video: x265.into(),
-                sound: Sound {
-                    frames: 600,
-                    frame: 1536,
-                    priming: 0,
-                    options: "-c:a ac3 -b:a 192k",
-                    hertz: 440,
-                },
+                sound: AC3,
                 ..base
             },
             Self::HevcAacB => Recipe {
                 picture: Some(b),
                 video: x265.into(),
-                sound: Sound { hertz: 880, ..aac },
+                sound: Sound { hertz: 880, ..AAC },
                 muxer: other,
                 ..base
             },
             Self::Mpeg2Mp2 => Recipe {
                 video: "-c:v mpeg2video -pix_fmt yuv420p -b:v 1500k -maxrate 2M -bufsize 1M -g 12 -bf 2"
                     .into(),
-                sound: Sound {
-                    frames: 800,
-                    frame: 1152,
-                    priming: 0,
-                    options: "-c:a mp2 -b:a 192k",
-                    hertz: 440,
-                },
+                sound: MP2,
                 ..base
             },
             // One frame in each PES packet, since the clock comes with their starts.
@@ -180,14 +167,7 @@ impl Kind {
             Self::Mp3Only => Recipe {
                 picture: None,
                 muxer: "-pes_payload_size 0",
-                // Without a reservoir no frame borrows from the one before, which is another at the seam.
-                sound: Sound {
-                    frames: 800,
-                    frame: 1152,
-                    priming: 1,
-                    options: "-c:a libmp3lame -reservoir 0 -b:a 128k",
-                    hertz: 440,
-                },
+                sound: MP3,
                 ..base
             },
         }
@@ -216,6 +196,18 @@ struct Sound {
     options: &'static str,
     hertz: u32,
 }
+
+const AAC: Sound = Sound { frames: 900, frame: 1024, priming: 1, options: "-c:a aac -b:a 128k", hertz: 440 };
+const AC3: Sound = Sound { frames: 600, frame: 1536, priming: 0, options: "-c:a ac3 -b:a 192k", hertz: 440 };
+const MP2: Sound = Sound { frames: 800, frame: 1152, priming: 0, options: "-c:a mp2 -b:a 192k", hertz: 440 };
+/// Without a reservoir no frame borrows from the one before, which is another at the seam.
+const MP3: Sound = Sound {
+    frames: 800,
+    frame: 1152,
+    priming: 1,
+    options: "-c:a libmp3lame -reservoir 0 -b:a 128k",
+    hertz: 440,
+};
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Extra {
