@@ -6,7 +6,7 @@ RUNS ?= 1000000
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak fuzz setup setup-bench setup-web setup-check clean
+.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak matrix chaos fuzz setup setup-bench setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ bench-check: bench-build ## Measure the server in short, and fail where it got w
 
 soak: bench-build ## Let viewers come and go for two hours, and say what grew (ARGS="--minutes 10")
 	./target/release/forebay-bench soak $(ARGS)
+
+matrix: setup ## Let sources fail in every way, in several rounds, and tell how long viewers notice (ROUNDS=5)
+	FOREBAY_MATRIX_ROUNDS=$(or $(ROUNDS),5) $(CARGO) test --release --package forebay --test it matrix::every -- --nocapture --test-threads 1
 
 chaos: setup ## Let viewers and sources come and go at random for ten minutes, with providers' limits (SEED=1)
 	FOREBAY_CHAOS_SEED=$(or $(SEED),1) FOREBAY_CHAOS_SECONDS=600 \

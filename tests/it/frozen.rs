@@ -11,14 +11,14 @@ use crate::relay::Relay;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Why the first of two sources is left within eight seconds, if it is.
+/// Why the first of two sources is left within ten seconds, if it is.
 async fn left_for(kind: Kind, health: &str) -> Option<String> {
     let origin = Origin::start().await;
     origin.serve("/a.ts", Behaviour::ts(Clip::get(kind)));
     origin.serve("/b.ts", Behaviour::ts(Clip::get(Kind::H264AacB)));
     let relay = Relay::with_sources(&[origin.url("/a.ts"), origin.url("/b.ts")], health);
     let mut viewer = Viewer::get(relay.address(), "/stream/one").await;
-    viewer.read_for(8 * SECOND).await;
+    viewer.read_for(10 * SECOND).await;
     let status = relay.status("one").await;
     let reason = status["failovers"]["last"][0]["reason"].as_str().map(str::to_owned);
     assert_eq!(status["source_index"], usize::from(reason.is_some()), "{status}");

@@ -51,9 +51,9 @@ pub enum Kind {
     Brief,
     /// H.264 160x90 in groups of 0.8 s, and AAC, about 150 kbit/s together: for many channels at once.
     Small,
-    /// H.264 in groups of 0.8 s of a picture that never changes.
+    /// H.264 in groups of 0.8 s whose picture stands still after 4.8 s.
     Still,
-    /// As [`Kind::Still`] of one in which something small moves, coded so coarsely that its pictures take as little.
+    /// H.264 160x90 in groups of 0.8 s, coded so coarsely that pictures take as little as if nothing moved.
     Coarse,
 }
 
@@ -116,7 +116,7 @@ impl Kind {
                 ..base
             },
             Self::Still => Recipe {
-                picture: Some("smptebars=size=640x360:rate=25"),
+                picture: Some("testsrc2=size=640x360:rate=25,loop=loop=-1:size=1:start=120,trim=start=0"),
                 video: x264("keyint=20:min-keyint=20:open-gop=0"),
                 ..base
             },

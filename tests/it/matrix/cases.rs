@@ -21,6 +21,8 @@ pub(super) struct Case {
     pub(super) gap: Duration,
     /// Whether the damage itself is in the stream until it is found out.
     pub(super) is_visible: bool,
+    /// What its channel sets.
+    pub(super) settings: &'static str,
 }
 
 enum First {
@@ -32,13 +34,19 @@ enum First {
     Hls(Hls, fn(&Broadcast)),
     /// Nothing listens any more.
     HlsRefused(Hls),
+    /// A broadcast of a clip that turns bad by itself, [`TURNS`] after its beginning; three seconds of it are there at once.
+    HlsTurns(Hls),
 }
+
+/// Where in their clips the loop and the picture that stands still begin.
+const TURNS: Duration = Duration::from_millis(4800);
 
 /// A case on air.
 pub(super) struct Show {
     pub(super) origin: Origin,
     pub(super) url: String,
     broadcast: Option<Broadcast>,
+    begun: Instant,
 }
 
 const PATH: &str = "/a.ts";
@@ -46,22 +54,26 @@ const PATH: &str = "/a.ts";
 impl Case {
     /// Puts the first source on air.
     pub(super) async fn begin(&self) -> Show {
-        let origin = Origin::start().await;
+        let (origin, begun) = (Origin::start().await, Instant::now());
         match &self.first {
             First::Ts(behaviour) | First::Refused(behaviour) => {
                 origin.serve(PATH, behaviour.clone());
                 let url = origin.url(PATH);
-                Show { origin, url, broadcast: None }
+                Show { origin, url, broadcast: None, begun }
             }
-            First::Hls(hls, _) | First::HlsRefused(hls) => {
+            First::Hls(hls, _) | First::HlsRefused(hls) | First::HlsTurns(hls) => {
                 let broadcast = hls.clone().mount(&origin, "/live");
-                Show { url: broadcast.url().to_owned(), origin, broadcast: Some(broadcast) }
+                Show { url: broadcast.url().to_owned(), origin, broadcast: Some(broadcast), begun }
             }
         }
     }
 
     /// Lets it fail in its time; returns when it did.
     pub(super) async fn fail(&self, show: &Show) -> Instant {
+        if let First::HlsTurns(_) = &self.first {
+            // The segment in which it begins is whole, and listed, up to a second later.
+            return show.begun + TURNS - 3 * SECOND;
+        }
         let begun = match &show.broadcast {
             None => {
                 show.origin.wait_opened(PATH, 1, 20 * SECOND).await;
@@ -88,11 +100,16 @@ impl Case {
 }
 
 fn case(name: &'static str, first: First, detect: u32, gap: u32) -> Case {
-    Case { name, first, detect: detect * SECOND, gap: gap * SECOND, is_visible: false }
+    Case { name, first, detect: detect * SECOND, gap: gap * SECOND, is_visible: false, settings: "" }
 }
 
 fn visible(case: Case) -> Case {
     Case { is_visible: true, ..case }
+}
+
+/// Of a picture that stands still, which is asked for.
+fn frozen(first: First, detect: u32) -> Case {
+    Case { settings: "health = { frozen_picture = \"2s\" }", ..case("frozen picture", first, detect, 5) }
 }
 
 /// All of TS sources.
@@ -116,6 +133,7 @@ pub(super) fn of_streams() -> Vec<Case> {
         visible(ts("marked errors", clip().damage_after(HEALTHY, 30), 6, 5)),
         ts("erratic clock", clip().jump_after(HEALTHY, SECOND, 20 * SECOND), 9, 5),
         ts("loop", brief().repeat_after(HEALTHY), 12, 5),
+        frozen(First::Ts(Behaviour::ts(Clip::get(Kind::Still))), 5),
     ]
 }
 
@@ -123,6 +141,7 @@ pub(super) fn of_streams() -> Vec<Case> {
 pub(super) fn of_broadcasts() -> Vec<Case> {
     let hls = || Hls::live(Clip::get(Kind::ShortGop)).segment(SECOND);
     let brief = || Hls::live(Clip::get(Kind::Brief)).segment(SECOND).begins_with(3);
+    let still = Hls::live(Clip::get(Kind::Still)).segment(SECOND).begins_with(3);
     let list = |name, change, detect, gap| case(name, First::Hls(hls(), change), detect, gap);
     let segments = |name, change, detect: u32, gap| case(name, First::Hls(hls(), change), detect + 6, gap);
     vec![
@@ -142,7 +161,8 @@ pub(super) fn of_broadcasts() -> Vec<Case> {
         visible(segments("marked errors", |live| spoil(live, Fault::Damaged { every: 30 }), 6, 5)),
         segments("erratic clock", |live| spoil(live, Fault::Jumps { by: 20 * SECOND }), 9, 5),
         segments("same segment", |live| spoil(live, Fault::Repeated), 6, 6),
-        case("loop", First::Hls(brief().repeating(), |_| ()), 12, 5),
+        case("loop", First::HlsTurns(brief().repeating()), 12, 5),
+        frozen(First::HlsTurns(still), 10),
     ]
 }
 

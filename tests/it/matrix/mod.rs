@@ -1,9 +1,11 @@
 //! Every way to fail, of a stream and of HLS, as a viewer of the stream and one of HLS see it: how long until another source is
-//! on air, and how long nothing new comes. The table is printed, and written to `matrix.json` in the target directory.
+//! on air, and how long nothing new comes. The table is printed, and written to `matrix-*.json` in the target directory;
+//! with `FOREBAY_MATRIX_ROUNDS`, it has the medians and the worst of so many rounds.
 
 mod cases;
 mod watch;
 
+use std::env;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -111,8 +113,24 @@ fn id(kind: &str, case: &Case) -> String {
     format!("{kind}-{}", case.name.replace(' ', "-"))
 }
 
-/// All cases of a kind at once.
-async fn run_all(kind: &str, cases: Vec<Case>) {
+/// As many rounds as are asked for.
+async fn run_all(kind: &str, cases: fn() -> Vec<Case>) {
+    let rounds = env::var("FOREBAY_MATRIX_ROUNDS").map_or(1, |rounds| rounds.parse().expect("a number"));
+    let (mut outcomes, mut faults) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let (told, wrong) = run_round(kind, &cases()).await;
+        outcomes.push(told);
+        faults.extend(wrong);
+    }
+    let rows: Vec<Row> = (0..outcomes[0].len()).map(|case| Row::new(&outcomes, case)).collect();
+    let table = table(&rows);
+    println!("{table}");
+    write(kind, &rows);
+    assert!(faults.is_empty(), "{}\n{table}", faults.join("\n"));
+}
+
+/// All cases of a kind at once; what became of each, and what is wrong.
+async fn run_round(kind: &str, cases: &[Case]) -> (Vec<Outcome>, Vec<String>) {
     let good = Origin::start().await;
     let second = Behaviour::ts(Clip::get(Kind::H264AacB)).start_at(Duration::from_millis(7300));
     let shows = join_all(cases.iter().map(Case::begin)).await;
@@ -121,20 +139,17 @@ async fn run_all(kind: &str, cases: Vec<Case>) {
         let id = id(kind, case);
         let path = format!("/{id}.ts");
         good.serve(&path, second.clone());
-        channels += &channel(&id, &[show.url.clone(), good.url(&path)], "");
+        channels += &channel(&id, &[show.url.clone(), good.url(&path)], case.settings);
     }
     let relay = Relay::start(&channels);
     let outcomes = join_all(cases.iter().zip(&shows).map(|(case, show)| run(&relay, kind, case, show))).await;
-    let table = table(&outcomes);
-    println!("{table}");
-    write(kind, &outcomes);
     let mut faults = Vec::new();
-    for outcome in outcomes {
+    for outcome in &outcomes {
         faults.extend(outcome.faults.iter().map(|fault| format!("{}: {fault}", outcome.id)));
-        faults.extend(decode(&outcome).await.map(|fault| format!("{}: {fault}", outcome.id)));
+        faults.extend(decode(outcome).await.map(|fault| format!("{}: {fault}", outcome.id)));
     }
     assert!(relay.stop().await);
-    assert!(faults.is_empty(), "{}\n{table}", faults.join("\n"));
+    (outcomes, faults)
 }
 
 /// What a strict decoder has against it.
@@ -145,31 +160,59 @@ async fn decode(outcome: &Outcome) -> Option<String> {
     (!verdict.ok).then(|| format!("a decoder says {:.300}", format!("{:?}", verdict.errors)))
 }
 
-fn table(outcomes: &[Outcome]) -> String {
-    let mut text =
-        String::from("case                   reason                detected  stream gap  HLS gap\n");
-    for Outcome { id, reason, detected, stream_gap, list_gap, .. } in outcomes {
-        let seconds = |span: &Duration| format!("{:.2} s", span.as_secs_f64());
-        let detected = detected.as_ref().map_or_else(|| "never".to_owned(), seconds);
-        let (stream_gap, list_gap) = (seconds(stream_gap), seconds(list_gap));
-        writeln!(text, "{id:<22} {reason:<20} {detected:>9} {stream_gap:>11} {list_gap:>8}")
+/// One case in all rounds: medians and the worst, in seconds.
+struct Row {
+    id: String,
+    reason: String,
+    detected: [f64; 2],
+    stream_gap: [f64; 2],
+    list_gap: [f64; 2],
+}
+
+impl Row {
+    fn new(rounds: &[Vec<Outcome>], case: usize) -> Self {
+        let one = &rounds[0][case];
+        let of = |time: fn(&Outcome) -> Duration| {
+            let mut times: Vec<f64> = rounds.iter().map(|round| time(&round[case]).as_secs_f64()).collect();
+            times.sort_by(f64::total_cmp);
+            [times[times.len() / 2], times[times.len() - 1]]
+        };
+        Self {
+            id: one.id.clone(),
+            reason: one.reason.clone(),
+            detected: of(|outcome| outcome.detected.unwrap_or(PATIENCE)),
+            stream_gap: of(|outcome| outcome.stream_gap),
+            list_gap: of(|outcome| outcome.list_gap),
+        }
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = format!(
+        "{:<22} {:<16} {:>14} {:>14} {:>14}\n",
+        "case (median, worst)", "reason", "switched", "gap by TS", "gap by HLS"
+    );
+    let both = |[median, worst]: &[f64; 2]| format!("{median:.2}, {worst:.2} s");
+    for Row { id, reason, detected, stream_gap, list_gap } in rows {
+        let [detected, stream_gap, list_gap] = [detected, stream_gap, list_gap].map(both);
+        writeln!(text, "{id:<22} {reason:<16} {detected:>14} {stream_gap:>14} {list_gap:>14}")
             .expect("a string takes everything");
     }
     text
 }
 
 /// Leaves the figures for who wants to compare them.
-fn write(kind: &str, outcomes: &[Outcome]) {
-    let seconds = |span: Duration| (span.as_secs_f64() * 1000.0).round() / 1000.0;
-    let rows: Vec<Value> = outcomes
+fn write(kind: &str, rows: &[Row]) {
+    let rounded = |times: &[f64; 2]| times.map(|time| (time * 1000.0).round() / 1000.0);
+    let rows: Vec<Value> = rows
         .iter()
-        .map(|outcome| {
+        .map(|row| {
             json!({
-                "case": outcome.id,
-                "reason": outcome.reason,
-                "detected_seconds": outcome.detected.map(seconds),
-                "stream_gap_seconds": seconds(outcome.stream_gap),
-                "hls_gap_seconds": seconds(outcome.list_gap),
+                "case": row.id,
+                "reason": row.reason,
+                "switched_seconds": rounded(&row.detected),
+                "stream_gap_seconds": rounded(&row.stream_gap),
+                "hls_gap_seconds": rounded(&row.list_gap),
             })
         })
         .collect();
@@ -181,12 +224,12 @@ fn write(kind: &str, outcomes: &[Outcome]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_of_a_stream() {
-    run_all("ts", cases::of_streams()).await;
+    run_all("ts", cases::of_streams).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_of_a_broadcast() {
-    run_all("hls", cases::of_broadcasts()).await;
+    run_all("hls", cases::of_broadcasts).await;
 }
 
 /// An account with no connection left, whose provider redirects to a notice: nobody is to see it.
