@@ -36,6 +36,9 @@ impl Driver {
             vec![None; self.channel.sources.len()] // another programme is another source
         };
         self.splice.set_program(self.channel.program);
+        for lease in self.lines.iter().filter_map(|line| line.lease.as_ref()) {
+            lease.set_priority(self.channel.priority);
+        }
         // What is gone is closed below, and is about no source meanwhile.
         let find = |old: usize| places.iter().position(|&place| place == Some(old)).unwrap_or(usize::MAX);
         self.lines.iter_mut().for_each(|line| line.source = find(line.source));
