@@ -140,7 +140,7 @@ fn faults_are_noticed_in_time() {
             2_900..=3_300,
             "damaged or lost packets in 3.0 s",
         ),
-        (Case::new("damage", then!(|n| Shot { damaged: 2, ..shot(n) })), Rule::Damaged, 2_900..=3_300, ""),
+        (Case::new("damage", then!(|n| Shot { damaged: 2, ..shot(n) })), Rule::Damaged, 2_200..=3_300, ""),
         (
             Case::new(
                 "a clock that goes back and forth",
@@ -185,7 +185,7 @@ fn faults_are_noticed_in_time() {
         let [(at, fired, text)] = &faults[..] else { panic!("{}: {faults:?}", case.name) };
         let took = at - (case.arrival)(FAULT);
         assert_eq!(*fired, rule, "{}", case.name);
-        assert!(within.contains(&took) && text.starts_with(said), "{}: {took} ms: {text}", case.name);
+        assert!(within.contains(&took) && text.contains(said), "{}: {took} ms: {text}", case.name);
     }
 }
 
