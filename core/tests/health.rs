@@ -80,9 +80,9 @@ macro_rules! then {
     };
 }
 
-/// The same content every ten seconds.
+/// The same content every ten seconds, and none that the good programme has.
 fn looped(n: u64) -> Shot {
-    let in_clip = n % (10 * SECOND);
+    let in_clip = n % (10 * SECOND) + 10_000 * GOP;
     Shot { picture: Some(in_clip), sound: Some(in_clip), ..shot(in_clip) }
 }
 

@@ -85,16 +85,15 @@ impl Programme {
             let unit = pes(0xE0, dts.shifted(PICTURE), Some(dts), &access_unit(shot, content));
             out.extend(packets(VIDEO, &unit, Some(clock)));
         }
-        while FRAME * self.frames < at + PICTURE {
+        for frame in 0.. {
+            if FRAME * self.frames >= at + PICTURE {
+                break;
+            }
             let pts = self.start.shifted(FRAME * self.frames + shot.stamps);
             self.frames += 1;
             if let Some(content) = shot.sound {
                 // A frame of silence has no number of its own.
-                let number = if content == SILENCE {
-                    content
-                } else {
-                    content << 8 | (self.frames % 3).cast_unsigned()
-                };
+                let number = if content == SILENCE { content } else { content << 8 | frame };
                 out.extend(packets(AUDIO, &pes(0xC0, pts, None, &noise(number, 150)), None));
             }
         }
