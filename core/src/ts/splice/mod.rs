@@ -11,7 +11,7 @@
 //!   follows the last one of the source before, and its clock runs on from the last clock reference; PTS, DTS, PCR and OPCR are all
 //!   moved by this one distance, so that sound stays with the picture. Sound that would overlap what was sent is left out.
 //! - **A jump of the source's own clock** is a new source to all of this, and so is a clock that stands still or steps back: what a
-//!   player would stumble over is not sent.
+//!   player would stumble over is not sent. Sound that jumps alone, or before the pictures do, goes on where it was.
 //! - **In a gap** [`Splice::keep_alive`] sends packets without content, between whole PES packets and behind the first picture.
 //! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
 
@@ -139,8 +139,14 @@ struct Slot {
     early: VecDeque<Unit>,
     /// Decoding time of its last PES packet, by the source.
     last: Option<Pts>,
-    /// Whether that was no later than the one before.
+    /// How far that was ahead of the reference's last one, and of the reference itself how far ahead of the clock, in ticks.
+    lead: Option<i64>,
+    /// What its stamps are moved by beside what the timeline moves all by, in ticks.
+    shift: i64,
+    /// Whether the last one's time was no later than the one before, or than what was sent.
     stands: bool,
+    /// Whether decoding times come apart from those to be shown, so that all are in order.
+    has_decode_stamps: bool,
     /// Whether any packet has come.
     has_come: bool,
     /// Whether a PES packet has passed since the gate opened: until then, what overlaps is left out.
@@ -316,7 +322,7 @@ impl Splice {
         self.gate = Gate::Closed { since: None };
         self.source_pcr = None;
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            slot.is_placed = false;
+            (slot.is_placed, slot.shift) = (false, 0);
             if Some(index) != kept {
                 self.counts.units_dropped += u64::from(slot.unit.is_open());
                 slot.unit.clear();
@@ -353,7 +359,10 @@ impl Splice {
                 unit: Unit::new(codec.unwrap_or(Codec::Data(0))),
                 early: VecDeque::new(),
                 last: None,
+                lead: None,
+                shift: 0,
                 stands: false,
+                has_decode_stamps: false,
                 has_come: false,
                 is_placed: false,
             });

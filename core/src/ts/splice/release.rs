@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::timeline::Beginning;
-use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, Joint, MAX_EARLY, PATIENCE, Splice, scte35};
+use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, Joint, MAX_EARLY, PATIENCE, Slot, Splice, scte35};
 use crate::time::{Pcr, Pts, duration_to_ticks};
 use crate::ts::demux::Continuity;
 use crate::ts::packet::{self, Packet};
@@ -16,7 +16,7 @@ const SOUND_ENTRY_EVERY: Duration = Duration::from_millis(500);
 /// Sound may begin this much before the sound of the last source ends: less than a frame of any codec.
 const OVERLAP: i64 = 900;
 
-/// Sound that would begin further back than this is not the last source's, but runs by another clock than its pictures.
+/// What would begin further back than this runs by a clock of its own, and so does sound that is further from its pictures.
 const MAX_OVERLAP: i64 = 10 * 90_000;
 
 impl Splice {
@@ -91,10 +91,13 @@ impl Splice {
     /// Whether the picture at `time` goes on from the one `before`. A jump closes the gate, and the picture may be where it opens again. A
     /// first picture that stands still or steps back is left out; with a second one the clock is broken, and the gate closes.
     fn runs_on(&mut self, index: usize, before: Option<Pts>, time: Pts) -> bool {
+        let is_behind =
+            self.sent(index).is_some_and(|(last, _)| time.shifted(self.timeline.offset()).since(last) <= 0);
         let slot = &mut self.slots[index];
         let ticks = before.map_or(1, |before| time.since(before));
         // Some encoders send no decoding times, and so presentation times that step back a few pictures.
-        let stands = ticks == 0 || ticks < 0 && slot.unit.has_decode_stamp();
+        slot.has_decode_stamps |= slot.unit.has_decode_stamp();
+        let stands = ticks == 0 || (ticks < 0 || is_behind) && slot.has_decode_stamps;
         let has_stood = std::mem::replace(&mut slot.stands, stands);
         let jumps = !(-BACKWARD_JUMP..=FORWARD_JUMP).contains(&ticks);
         if jumps || stands && has_stood {
@@ -141,11 +144,18 @@ impl Splice {
 
     /// The source goes on air with the PES packet of the reference slot.
     fn anchor(&mut self, index: usize, entry: Entry) {
-        let unit = &self.slots[index].unit;
-        let (time, pcr) = (unit.decode_time(), unit.first_pcr().or(self.source_pcr));
+        let Slot { unit, lead, .. } = &self.slots[index];
+        let time = unit.decode_time();
+        // A clock that is not where it should be by these stamps was sent before they jumped.
+        let has_jumped = |pcr: Pcr| {
+            lead.zip(time).is_some_and(|(lead, time)| (time.since(pcr.base()) - lead).abs() > FORWARD_JUMP)
+        };
+        self.source_pcr.take_if(|pcr| has_jumped(*pcr));
+        let pcr = unit.first_pcr().or(self.source_pcr);
         let is_closed = matches!(entry, Entry::Idr | Entry::Audio);
         let shown = if is_closed { unit.presentation_time() } else { time };
-        let is_splice = self.timeline.anchor(Beginning { time, shown, pcr });
+        let sent = self.sent(index).map(|(last, _)| last);
+        let is_splice = self.timeline.anchor(Beginning { time, shown, pcr, sent });
         if is_splice {
             self.counts.splices += 1;
             self.joint = self.joint.max(Joint::Spliced);
@@ -156,19 +166,51 @@ impl Splice {
 
     /// Whether the PES packet of a slot comes after what its track has sent. Behind a splice that is asked of every stream, and of
     /// sound always.
-    fn fits(&self, index: usize) -> bool {
+    fn fits(&mut self, index: usize) -> bool {
+        let is_sound = self.slots[index].class == Some(Class::Audio);
+        if is_sound {
+            self.bridge(index);
+        }
         let slot = &self.slots[index];
-        let is_sound = slot.class == Some(Class::Audio);
-        let track = self.program.as_ref().map(|program| &program.tracks[slot.track]);
-        let (Some(time), Some(track)) = (slot.unit.decode_time(), track) else { return true };
-        let (Some(last), Some(end)) = (track.last, track.end) else { return true };
+        let (Some(time), Some((last, end))) = (slot.unit.decode_time(), self.sent(index)) else {
+            return true;
+        };
         if slot.is_placed && !is_sound {
             return true;
         }
-        let time = time.shifted(self.timeline.offset());
+        let time = time.shifted(self.timeline.offset() + slot.shift);
         let is_clear = slot.is_placed || !is_sound || time.since(end) >= -OVERLAP;
-        // Sound that is further away than any overlap is no overlap but a clock of its own.
-        time.since(last) > 0 && is_clear || time.since(last) < -MAX_OVERLAP
+        // What else is further away than any overlap is no overlap but runs by a clock of its own.
+        time.since(last) > 0 && is_clear || !is_sound && time.since(last) < -MAX_OVERLAP
+    }
+
+    /// Keeps sound with the pictures that jumps without them: it goes on where it was. If they follow, as they do where the source jumps and
+    /// the sound came first, that is a new beginning for all.
+    fn bridge(&mut self, index: usize) {
+        let reference = self.reference.and_then(|reference| self.slots[reference].last);
+        let sent = self.sent(index);
+        let slot = &mut self.slots[index];
+        let (Some(time), Some(reference)) = (slot.unit.decode_time(), reference) else { return };
+        let lead = time.since(reference);
+        let before = slot.lead.replace(lead).unwrap_or(lead);
+        let (time, picture) =
+            (time.shifted(self.timeline.offset()), reference.shifted(self.timeline.offset()));
+        let has_jumped = if slot.is_placed {
+            let step = sent.map_or(0, |(last, _)| time.shifted(slot.shift).since(last));
+            (lead - before).abs() > FORWARD_JUMP && !(-BACKWARD_JUMP..=FORWARD_JUMP).contains(&step)
+        } else {
+            lead.abs() > MAX_OVERLAP
+        };
+        if has_jumped {
+            let end = sent.map(|(_, end)| end).filter(|end| slot.is_placed || end.since(picture) > 0);
+            slot.shift = end.unwrap_or(picture).since(time);
+        }
+    }
+
+    /// When the last PES packet that was sent of a slot's track is decoded, and when it ends, on the output timeline.
+    fn sent(&self, index: usize) -> Option<(Pts, Pts)> {
+        let track = self.program.as_ref()?.tracks.get(self.slots[index].track)?;
+        track.last.zip(track.end)
     }
 
     /// Sends the PES packet of a slot.
@@ -177,13 +219,15 @@ impl Splice {
         self.kept_alive = 0;
         let slot = &mut self.slots[index];
         let track = &mut program.tracks[slot.track];
-        let offset = self.timeline.offset();
+        let offset = self.timeline.offset() + slot.shift;
         let time = slot.unit.decode_time().map(|time| time.shifted(offset));
         if self.reference == Some(index)
             && let Some(time) = time
         {
             let shown = slot.unit.presentation_time().map_or(time, |shown| shown.shifted(offset));
             self.timeline.advance(time, shown);
+            let clock = slot.unit.first_pcr().or(self.source_pcr);
+            slot.lead = clock.zip(slot.last).map(|(clock, last)| last.since(clock.base())).or(slot.lead);
         }
         if let Some(time) = time {
             let duration = if slot.class == Some(Class::Audio) { slot.unit.sound_duration() } else { None };

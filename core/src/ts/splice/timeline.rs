@@ -21,6 +21,8 @@ pub(super) struct Beginning {
     pub(super) shown: Option<Pts>,
     /// Its clock.
     pub(super) pcr: Option<Pcr>,
+    /// What its track was sent last.
+    pub(super) sent: Option<Pts>,
 }
 
 /// The output timeline of a channel.
@@ -67,11 +69,13 @@ impl Timeline {
     /// are shown later than the last one is decoded. Where the clock would then go back, since this source is sent longer ahead of its
     /// stamps than the last one was, everything moves on until it does not: players lose their clock when it goes back,
     /// and not when a picture stands for longer.
-    pub(super) fn anchor(&mut self, Beginning { time, shown, pcr }: Beginning) -> bool {
+    pub(super) fn anchor(&mut self, Beginning { time, shown, pcr, sent }: Beginning) -> bool {
         if self.last_time.is_none() && self.last_pcr.is_none() {
             return false;
         }
-        if let (Some(time), Some(last)) = (time, self.last_time) {
+        // Sound that was ahead of the pictures may be all that comes now.
+        let last_time = self.last_time.map(|last| sent.filter(|sent| sent.since(last) > 0).unwrap_or(last));
+        if let (Some(time), Some(last)) = (time, last_time) {
             self.offset = last.shifted(self.step).since(time);
             if let (Some(shown), Some(last)) = (shown, self.last_shown.take()) {
                 let early = last.shifted(self.step).since(shown.shifted(self.offset));
