@@ -198,6 +198,21 @@ async fn a_start_that_fails_names_every_source_and_the_next_viewer_starts_anew()
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_source_failed_with_says_more_than_that_the_time_is_over() {
+    let text = "[[channels]]\nid = \"one\"\nsources = [\"http://h/a\"]\nstart_timeout = \"2s\"\n";
+    let hangs = Play::Fail(60 * SECOND, Error::Ended);
+    for (plays, code) in [
+        (vec![Play::Fail(SECOND / 10, Error::Refused), hangs.clone()], "refused"),
+        (vec![hangs], "connect_timeout"),
+    ] {
+        let house = House::new(&config(text), &[("/a", &plays)]);
+        let Start::Failed(failure) = house.join().started().await else { panic!("it cannot start") };
+        let told = failure.sources[0].last_error.as_ref().map(|(code, _)| *code);
+        assert_eq!((told, house.script.opened().len()), (Some(code), plays.len()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn viewers_who_leave_during_the_start_leave_nothing_behind() {
     let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[Play::Fail(3 * SECOND, Error::Refused)])]);
     let viewer = house.join();

@@ -16,7 +16,7 @@ use crate::channel::Channels;
 use crate::channel::feed::{Stage, StartFailure};
 use crate::config::Source;
 use crate::provider::{Claim, Lease, NoSlot};
-use crate::upstream::{Error, Hold, sniff};
+use crate::upstream::{Error, Hold, PROVIDER_LIMIT, sniff};
 
 impl Driver {
     /// Does what the lifecycle wants; true when the feed is over.
@@ -138,6 +138,12 @@ impl Driver {
         }
         let input = line.opened();
         let unlocked = input.filter(|input| !input.is_locked).map(|input| input.beginning.as_slice());
+        let has_come = input.is_some_and(|input| input.is_locked || !input.beginning.is_empty());
+        let is_known =
+            || self.errors[line.source].as_ref().is_some_and(|error| error.code() != PROVIDER_LIMIT);
+        if reason == Reason::StartTimeout && !has_come && is_known() {
+            return None; // that says more than that the time is over
+        }
         let is_scrambled = || input.is_some_and(|input| input.counts(&self.splice).scrambled > 0);
         let error = match (reason, unlocked) {
             (Reason::Unhealthy, _) => return self.errors[line.source].clone(),
