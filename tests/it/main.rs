@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "measured numbers are told")]
 
 mod bad_input;
+mod beside;
 mod chaos;
 mod cli;
 mod failover;
@@ -16,9 +17,11 @@ mod on_demand;
 mod playing;
 mod program;
 mod relay;
+mod slots;
 mod slow;
 mod steering;
 mod takeover;
 mod timeshift;
 mod tls;
+mod waiting;
 mod watch;
