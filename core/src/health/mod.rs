@@ -15,6 +15,7 @@ mod quality;
 mod repetition;
 mod rules;
 mod stillness;
+mod supply;
 
 pub use self::clock::MAX_JUMPS;
 pub use self::rules::{Fault, Rule, Rules};
@@ -30,6 +31,7 @@ use self::quality::Quality;
 use self::repetition::{Group, Repetition};
 use self::rules::Seen;
 use self::stillness::Stillness;
+use self::supply::Supply;
 use crate::time::{Moment, Pcr};
 use crate::ts::demux::{Continuity, Demux, Role};
 use crate::ts::packet::{Bytes, Packet, Pid};
@@ -52,6 +54,15 @@ enum Kind {
     Other,
 }
 
+/// How it is known whether media goes on as fast as time does.
+#[derive(Debug)]
+enum Tempo {
+    /// By how fast packets come.
+    Live(Pace),
+    /// By how fast parts do: it is read by media time.
+    Paced(Supply),
+}
+
 /// Judges one upstream. Packets are pushed, faults are pulled; all of them may be pulled after each push.
 #[derive(Debug)]
 pub struct Inspector {
@@ -71,8 +82,7 @@ pub struct Inspector {
     jumps: [Jumps; 2],
     /// Damaged packets that are counted already.
     damaged: u64,
-    /// `None` where how fast packets come says nothing.
-    pace: Option<Pace>,
+    tempo: Tempo,
     video: Presence,
     audio: Presence,
     quality: Quality,
@@ -106,7 +116,7 @@ impl Inspector {
             sound_front: Front::default(),
             jumps: Default::default(),
             damaged: 0,
-            pace: Some(Pace::default()),
+            tempo: Tempo::Live(Pace::default()),
             video: Presence::default(),
             audio: Presence::default(),
             quality: Quality::default(),
@@ -122,9 +132,9 @@ impl Inspector {
         }
     }
 
-    /// The source is read by media time, as HLS and files are: how fast it comes says nothing.
+    /// The source is read by media time, as HLS and files are: how fast packets come says nothing, only how fast parts do.
     pub fn set_paced(&mut self) {
-        self.pace = None;
+        self.tempo = Tempo::Paced(Supply::default());
     }
 
     /// The run of bytes ends here and another begins: clocks and counters begin anew.
@@ -141,6 +151,15 @@ impl Inspector {
     /// A part is complete, and the next goes on in time, but maybe not in its continuity counters.
     pub fn cut(&mut self) {
         self.demux.forget_counters();
+    }
+
+    /// A part has been read, whole or as far as it came, and the next one was begun with at `now`.
+    pub fn handle_part(&mut self, now: Moment) {
+        let media = self.media();
+        if let (Tempo::Paced(supply), Some(threshold)) = (&mut self.tempo, self.rules.slow) {
+            supply.handle_part(now, media, threshold);
+        }
+        self.judge(now);
     }
 
     /// Takes packets that came at `now`.
@@ -163,7 +182,7 @@ impl Inspector {
         self.damaged = damaged;
         self.quality.advance(now, self.media());
         let media = self.media();
-        if let (true, Some(pace), Some(threshold)) = (is_ours, &mut self.pace, self.rules.slow) {
+        if let (true, Tempo::Live(pace), Some(threshold)) = (is_ours, &mut self.tempo, self.rules.slow) {
             pace.advance(now, media, threshold);
         }
         self.judge(now);
@@ -252,21 +271,22 @@ impl Inspector {
 
     fn handle_clock(&mut self, now: Moment, pcr: Pcr, is_announced: bool) {
         if !std::mem::replace(&mut self.has_clock, true) {
-            self.restart_pace(); // it went by the stamps so far
+            self.restart_tempo(); // it went by the stamps so far
         }
         if let Some(ticks) = self.clock.advance(pcr.base(), is_announced) {
             self.video.advance(Meter::Clock, ticks);
             self.audio.advance(Meter::Clock, ticks);
         } else {
             self.jumps[0].add(now);
-            self.restart_pace();
+            self.restart_tempo();
         }
         self.quality.advance(now, self.media());
     }
 
-    fn restart_pace(&mut self) {
-        if let Some(pace) = &mut self.pace {
-            pace.restart();
+    fn restart_tempo(&mut self) {
+        match &mut self.tempo {
+            Tempo::Live(pace) => *pace = Pace::default(),
+            Tempo::Paced(supply) => *supply = Supply::default(),
         }
     }
 
@@ -349,7 +369,10 @@ impl Inspector {
         let scrambled_for = self.quality.scrambled();
         let still = self.stillness.still();
         let seen = [
-            slow.and_then(|_| self.pace.as_ref()?.verdict()),
+            slow.and_then(|_| match &self.tempo {
+                Tempo::Live(pace) => pace.verdict(),
+                Tempo::Paced(supply) => supply.verdict(),
+            }),
             video_missing.and_then(|time| self.video.missing(time, false)).map(Seen::Missing),
             audio_missing.and_then(|time| self.audio.missing(time, true)).map(Seen::Missing),
             scrambled.filter(|&time| scrambled_for >= time).map(|_| Seen::Scrambled(scrambled_for)),

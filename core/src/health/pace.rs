@@ -80,11 +80,6 @@ impl Pace {
         self.verdict
     }
 
-    /// Media time is another's from here on: nothing can be said of what was.
-    pub(super) fn restart(&mut self) {
-        *self = Self::default();
-    }
-
     /// The slice on hand, in which packets came, is over at `end`.
     fn judge(&mut self, end: Moment, media: i64, origin: (Moment, i64), threshold: Duration) -> Option<Seen> {
         let lead = media - origin.1 - duration_to_ticks(end.since(origin.0));

@@ -139,6 +139,8 @@ pub(super) struct Input {
     /// Looks at it until it goes on air.
     scout: Option<Scout>,
     pub(super) inspector: Inspector,
+    /// Segments of an HLS source that the inspector knows to be over.
+    segments: u64,
 }
 
 /// What came of a piece.
@@ -175,6 +177,7 @@ impl Input {
             resumes_at: None,
             scout: Some(Scout::new(program)),
             inspector,
+            segments: 0,
         }
     }
 
@@ -208,6 +211,10 @@ impl Input {
 
     /// Takes a piece, for `splice` if it is on air.
     pub(super) fn take(&mut self, now: Moment, piece: &Piece, splice: &mut Splice) -> Result<Taken, Error> {
+        let segments = self.upstream.monitor.as_ref().map_or(0, |monitor| monitor.segments_taken());
+        if std::mem::replace(&mut self.segments, segments) != segments {
+            self.inspector.handle_part(now);
+        }
         match piece {
             Piece::Bytes(bytes) => self.push(now, bytes, splice),
             Piece::Cut => {

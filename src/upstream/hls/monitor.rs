@@ -19,6 +19,7 @@ struct State {
     snapshot: Snapshot,
     stall_after: Duration,
     waiting: Duration,
+    taken: u64,
 }
 
 /// What the status document shows.
@@ -63,12 +64,20 @@ impl Monitor {
         self.edit(|state| state.waiting)
     }
 
+    /// Segments of which nothing more is to be taken.
+    pub fn segments_taken(&self) -> u64 {
+        self.edit(|state| state.taken)
+    }
+
     pub(super) fn fetched(&self, media: Duration) {
         self.edit(|state| state.waiting += media);
     }
 
     pub(super) fn took(&self, media: Duration) {
-        self.edit(|state| state.waiting = state.waiting.saturating_sub(media));
+        self.edit(|state| {
+            state.waiting = state.waiting.saturating_sub(media);
+            state.taken += 1;
+        });
         self.taken.notify_one();
     }
 
