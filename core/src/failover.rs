@@ -28,6 +28,9 @@ pub const SLOTLESS_FOR: Duration = Duration::from_secs(1);
 /// A source that was live for so long has no past.
 pub const STEADY: Duration = Duration::from_mins(10);
 
+/// Nor has one that has not failed for so long: viewers may never have stayed long enough for it to be steady. Far longer than it is avoided.
+pub const FORGIVEN_AFTER: Duration = Duration::from_hours(1);
+
 /// The pause after the first round in vain.
 pub const MIN_PAUSE: Duration = Duration::from_millis(250);
 
@@ -39,6 +42,8 @@ pub const MAX_PAUSE: Duration = Duration::from_secs(10);
 pub enum Loss {
     /// It never delivered: refused, timed out, answered with an error, or sent no transport stream.
     Undelivered,
+    /// It delivers, and another one was faster. Nothing else is wrong with it, unless it has just broken off.
+    Late,
     /// It was live, and ended or broke off.
     Ended,
     /// It was live, and its media time stood still.
@@ -127,11 +132,26 @@ pub struct Failover {
 #[derive(Debug, Clone, Copy, Default)]
 struct Record {
     is_disabled: bool,
-    /// In the recent past.
+    /// In the recent past; see [`Record::recent_failures`].
     failures: u32,
+    failed_at: Moment,
     avoided_until: Option<Moment>,
     /// The turn at which it was left last.
     left_at: u64,
+}
+
+impl Record {
+    fn recent_failures(&self, now: Moment) -> u32 {
+        if now.since(self.failed_at) < FORGIVEN_AFTER { self.failures } else { 0 }
+    }
+
+    /// For how long after its last failure it is avoided.
+    fn disgrace(&self, now: Moment) -> Duration {
+        match self.recent_failures(now) {
+            0 => Duration::ZERO,
+            failures => (PROBATION * 2u32.pow((failures - 1).min(16))).min(MAX_AVOIDED),
+        }
+    }
 }
 
 impl Failover {
@@ -168,11 +188,11 @@ impl Failover {
         let record = self.records.get(source)?;
         let is_steady =
             source == self.current && self.live_since.is_some_and(|since| now.since(since) >= STEADY);
-        let failures = if is_steady { 0 } else { record.failures };
+        let failures = if is_steady { 0 } else { record.recent_failures(now) };
         Some(Standing {
             score: 100 >> failures.min(6),
             avoided_for: record.avoided_until.filter(|&until| until > now).map(|until| until.since(now)),
-            is_pinned: self.pinned == Some(source),
+            is_pinned: self.is_pinned(source),
             is_disabled: record.is_disabled,
         })
     }
@@ -239,18 +259,21 @@ impl Failover {
     /// Nothing of `source` is wanted for a while: it was opened beside the current one and failed, or came too late.
     pub fn avoid(&mut self, now: Moment, source: usize, loss: Loss) {
         self.turns += 1;
+        let has_broken_off = source == self.current && self.has_reopened;
         let record = &mut self.records[source];
         record.left_at = self.turns;
         let span = match loss {
             Loss::NoSlot => SLOTLESS_FOR,
+            Loss::Late if !has_broken_off => PROBATION,
             Loss::Skipped => SKIPPED_FOR,
-            Loss::Undelivered | Loss::Ended | Loss::Stalled | Loss::Unhealthy => {
-                let span = PROBATION * 2u32.pow(record.failures.min(16));
-                record.failures += 1;
-                span.min(MAX_AVOIDED)
+            // Opened so soon only for want of another, it fails for the same reason.
+            _ if now.since(record.failed_at) < record.disgrace(now) => PROBATION,
+            Loss::Late | Loss::Undelivered | Loss::Ended | Loss::Stalled | Loss::Unhealthy => {
+                (record.failures, record.failed_at) = (record.recent_failures(now) + 1, now);
+                record.disgrace(now)
             }
         };
-        record.avoided_until = Some(now + span);
+        record.avoided_until = record.avoided_until.max(Some(now + span));
     }
 
     /// Another source that could be opened beside the current one, now.
@@ -259,18 +282,30 @@ impl Failover {
         others.min_by_key(|&source| self.rank(source))
     }
 
-    /// A source that is preferred to the current one, and when it may be tried.
-    pub fn preferred(&self) -> Option<(usize, Moment)> {
-        self.soonest(self.usable().filter(|&source| self.rank(source) < self.rank(self.current)))
+    /// Any other source than the current one, and when it may be tried, at `from` or later.
+    pub fn alternative(&self, from: Moment) -> Option<(usize, Moment)> {
+        self.soonest(from, |source| source != self.current)
     }
 
-    /// Any other source than the current one, and when it may be tried.
-    pub fn alternative(&self) -> Option<(usize, Moment)> {
-        self.soonest(self.usable().filter(|&source| source != self.current))
+    /// Whether a source is preferred to the current one.
+    pub fn is_preferred(&self, source: usize) -> bool {
+        self.rank(source) < self.rank(self.current)
     }
 
-    fn soonest(&self, sources: impl Iterator<Item = usize>) -> Option<(usize, Moment)> {
-        let at = |source: usize| self.records[source].avoided_until.unwrap_or(Moment::ZERO);
+    /// Whether an admin prefers a source to all others.
+    pub fn is_pinned(&self, source: usize) -> bool {
+        self.pinned == Some(source)
+    }
+
+    /// Whether an admin has forbidden a source.
+    pub fn is_disabled(&self, source: usize) -> bool {
+        self.records.get(source).is_some_and(|record| record.is_disabled)
+    }
+
+    /// Of those that are asked for, the first that may be tried, and when, at `from` or later.
+    pub fn soonest(&self, from: Moment, is_one: impl Fn(usize) -> bool) -> Option<(usize, Moment)> {
+        let at = |source: usize| self.records[source].avoided_until.map_or(from, |until| until.max(from));
+        let sources = self.usable().filter(|&source| is_one(source));
         sources.map(|source| (source, at(source))).min_by_key(|&(source, at)| (at, self.rank(source)))
     }
 
@@ -329,136 +364,9 @@ impl Failover {
 
     /// The less, the better.
     fn rank(&self, source: usize) -> (bool, usize) {
-        (self.pinned != Some(source), source)
+        (!self.is_pinned(source), source)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Loss::{Ended, NoSlot, Stalled, Undelivered};
-
-    /// Plays losses, each so long (in ms) after the source before was chosen; `true` when a picture came at once. Gives source and pause.
-    fn play(sources: usize, losses: &[(u64, bool, Loss)]) -> Vec<(usize, u64)> {
-        let mut failover = Failover::new(sources);
-        let mut now = Moment::ZERO;
-        losses
-            .iter()
-            .map(|&(after, is_live, loss)| {
-                if is_live {
-                    failover.handle_live(now, failover.current());
-                }
-                now = now + Duration::from_millis(after);
-                let choice = failover.handle_loss(now, loss);
-                let pause = choice.at.since(now);
-                now = choice.at;
-                (choice.source, u64::try_from(pause.as_millis()).unwrap())
-            })
-            .collect()
-    }
-
-    #[test]
-    fn what_never_delivered_is_left_at_once_and_rounds_are_paused() {
-        let losses = [(10, false, Undelivered); 8];
-        assert_eq!(
-            play(2, &losses),
-            [(1, 0), (0, 250), (1, 0), (0, 500), (1, 0), (0, 1000), (1, 0), (0, 2000)]
-        );
-        assert_eq!(play(3, &losses[..4]), [(1, 0), (2, 0), (0, 250), (1, 0)]);
-    }
-
-    #[test]
-    fn a_stalled_source_is_left_at_once() {
-        assert_eq!(play(3, &[(60_000, true, Stalled)]), [(1, 0)]);
-    }
-
-    #[test]
-    fn a_live_source_that_ends_is_reopened_once() {
-        assert_eq!(play(2, &[(60_000, true, Ended), (1000, false, Undelivered)]), [(0, 0), (1, 0)]);
-        // It comes back and ends again too soon to be trusted.
-        assert_eq!(play(2, &[(60_000, true, Ended), (2000, true, Ended)]), [(0, 0), (1, 0)]);
-        // It comes back and stays: the next end is the first again.
-        assert_eq!(play(2, &[(60_000, true, Ended), (60_000, true, Ended)]), [(0, 0), (0, 0)]);
-    }
-
-    #[test]
-    fn a_single_source_is_tried_for_ever_with_pauses_up_to_the_longest() {
-        let tries = play(1, &[(10, false, Undelivered); 9]);
-        let pauses: Vec<u64> = tries.iter().map(|&(_, pause)| pause).collect();
-        assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000]);
-    }
-
-    #[test]
-    fn sources_that_flap_are_paused_too() {
-        let pauses: Vec<u64> =
-            play(2, &[(1000, true, Ended); 8]).into_iter().map(|(_, pause)| pause).collect();
-        assert_eq!(pauses, [0, 0, 0, 250, 0, 0, 0, 500]);
-    }
-
-    #[test]
-    fn the_first_that_is_fit_again_is_taken() {
-        // The first was left a minute ago: its turn comes before the third's.
-        assert_eq!(play(3, &[(60_000, true, Stalled), (60_000, true, Stalled)]), [(1, 0), (0, 0)]);
-        assert_eq!(play(3, &[(60_000, true, Stalled), (2_000, true, Stalled)]), [(1, 0), (2, 0)]);
-    }
-
-    #[test]
-    fn what_fails_again_and_again_is_avoided_for_longer_and_longer() {
-        let mut failover = Failover::new(2);
-        let mut now = Moment::ZERO;
-        let mut spans = Vec::new();
-        for _ in 0..7 {
-            failover.handle_live(now, 0);
-            now = now + Duration::from_mins(1);
-            assert_eq!(failover.handle_loss(now, Stalled).source, 1);
-            let (source, at) = failover.preferred().unwrap();
-            assert_eq!(source, 0);
-            spans.push(at.since(now).as_secs());
-            now = at;
-        }
-        assert_eq!(spans, [10, 20, 40, 80, 160, 300, 300]);
-        assert_eq!(failover.standing(now, 0).unwrap().score, 1);
-        // A long life makes it as good as new.
-        failover.handle_live(now, 0);
-        now = now + STEADY;
-        assert_eq!(failover.standing(now, 0).unwrap().score, 100);
-        failover.handle_loss(now, Stalled);
-        assert_eq!(failover.standing(now, 0).unwrap().score, 50);
-    }
-
-    #[test]
-    fn having_no_slot_is_no_failure() {
-        let mut failover = Failover::new(2);
-        assert_eq!(failover.handle_loss(Moment::ZERO, NoSlot).source, 1);
-        let standing = failover.standing(Moment::ZERO, 0).unwrap();
-        assert_eq!((standing.score, standing.avoided_for), (100, Some(SLOTLESS_FOR)));
-    }
-
-    #[test]
-    fn what_is_pinned_comes_first_and_what_is_disabled_never() {
-        let mut failover = Failover::new(3);
-        failover.pin(Some(2));
-        assert_eq!(failover.start(Moment::ZERO), 2);
-        assert_eq!((failover.preferred(), failover.beside(Moment::ZERO)), (None, Some(0)));
-        failover.set_disabled(0, true);
-        assert_eq!(failover.handle_loss(Moment::ZERO, Stalled).source, 1);
-        assert_eq!(failover.preferred().map(|(source, _)| source), Some(2));
-        failover.pin(None);
-        assert_eq!(failover.preferred(), None);
-        failover.set_disabled(0, false);
-        assert_eq!(failover.preferred(), Some((0, Moment::ZERO)));
-    }
-
-    #[test]
-    fn the_past_of_a_source_moves_with_it() {
-        let mut failover = Failover::new(2);
-        failover.pin(Some(1));
-        failover.handle_live(Moment::ZERO, 0);
-        failover.handle_loss(Moment::ZERO, Stalled);
-        failover.arrange(&[None, Some(1), Some(0)]);
-        let scores: Vec<u32> =
-            (0..3).filter_map(|source| failover.standing(Moment::ZERO, source)).map(|s| s.score).collect();
-        assert_eq!((failover.current(), scores), (1, vec![100, 100, 50]));
-        assert!(failover.standing(Moment::ZERO, 1).unwrap().is_pinned);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@
 //! candidate is the *trial*. A *rival* may be open beside it, or beside the one on air, if there is a slot for it: a hedge against a trial
 //! that takes long or one on air that stands still, a probe of a source that is preferred, or a source that an admin wants.
 
+mod beside;
 mod line;
 mod news;
 mod steering;
@@ -15,6 +16,7 @@ mod steering;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::beside::Aim;
 use self::line::Line;
 pub use self::news::{
     Action, Attempt, Event, HEDGE_IN_GAP, MIN_PICTURE_TIMEOUT, PICTURE_TIMEOUT, PROBE_PAUSE, Phase, Purpose,
@@ -31,17 +33,6 @@ enum State {
     Closed,
 }
 
-/// Why something is open beside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Aim {
-    /// The first with a picture wins.
-    Hedge,
-    /// It must prove itself first.
-    Probe,
-    /// An admin wants it: it goes on air with its first picture, and if there is no slot beside, the other makes room.
-    Swap,
-}
-
 /// The life of one channel.
 #[derive(Debug)]
 pub struct Lifecycle {
@@ -50,19 +41,17 @@ pub struct Lifecycle {
     failover: Failover,
     attempts: u64,
     air: Option<Line>,
-    /// What is on air is not as it should be, and stays for want of another.
-    is_ailing: bool,
     /// Only where none is on air.
     trial: Option<Line>,
     rival: Option<(Line, Aim)>,
     /// Only where none is on air, and there is no trial.
     pause: Option<Choice>,
-    /// When a hedge is opened beside the trial.
-    hedges_at: Option<Moment>,
+    /// From when on a hedge may be opened beside the trial.
+    hedges_from: Option<Moment>,
     /// When a probe may be opened at the earliest.
     probes_from: Moment,
     /// When another may be opened beside one on air that stands still, at the earliest.
-    hedges_from: Moment,
+    spares_from: Moment,
     /// Set while nobody watches.
     lingers_until: Option<Moment>,
     /// Set until the first picture.
@@ -83,13 +72,12 @@ impl Lifecycle {
             failover,
             attempts: 0,
             air: None,
-            is_ailing: false,
             trial: None,
             rival: None,
             pause: None,
-            hedges_at: None,
+            hedges_from: None,
             probes_from: Moment::ZERO,
-            hedges_from: Moment::ZERO,
+            spares_from: Moment::ZERO,
             lingers_until: None,
             starts_until: None,
             slotless_since: None,
@@ -136,14 +124,14 @@ impl Lifecycle {
         self.rival.map(|(line, _)| line.source)
     }
 
-    /// Whether it waits for a connection that a provider can spare.
-    pub fn waits_for_slot(&self) -> bool {
-        self.slotless > 0 && self.pause.is_some()
-    }
-
     /// Whether this attempt is the one that is open beside.
     pub fn is_beside(&self, attempt: Attempt) -> bool {
         self.rival.is_some_and(|(line, _)| line.attempt == attempt)
+    }
+
+    /// Whether it waits for a connection that a provider can spare.
+    pub fn waits_for_slot(&self) -> bool {
+        self.slotless > 0 && self.pause.is_some()
     }
 
     /// How the sources have done.
@@ -182,9 +170,21 @@ impl Lifecycle {
             Event::Granted(attempt) => {
                 if let Some(line) = self.line(attempt) {
                     line.grant(now);
+                    // It is no longer for lack of slots that there is nothing.
+                    (self.slotless, self.slotless_since) = (0, None);
+                    if self.trial.is_some_and(|line| line.attempt == attempt && line.purpose != Purpose::Air)
+                    {
+                        self.actions.push_back(Action::Raise { attempt });
+                    }
                 }
             }
-            Event::NoSlot(attempt) => self.lose(now, attempt, Loss::NoSlot),
+            Event::NoSlot(attempt) => {
+                let wanted = self.rival.filter(|(line, aim)| line.attempt == attempt && *aim == Aim::Swap);
+                self.lose(now, attempt, Loss::NoSlot);
+                if let Some((line, _)) = wanted.filter(|_| self.rival.is_none()) {
+                    self.make_room(now, line.source);
+                }
+            }
             Event::Locked(attempt) => {
                 let (picture, stall) = (self.picture_timeout(), self.times.stall);
                 if let Some(line) = self.line(attempt) {
@@ -197,10 +197,8 @@ impl Lifecycle {
                 if let Some(line) = self.line(attempt) {
                     line.progress(now, stall);
                 }
-                let is_on_air = self.air.is_some_and(|air| air.attempt == attempt);
-                if is_on_air && self.rival.is_some_and(|(_, aim)| aim == Aim::Hedge) {
-                    self.close_rival(now, Reason::Replaced);
-                    self.hedges_from = now + PROBE_PAUSE;
+                if self.air.is_some_and(|air| air.attempt == attempt) {
+                    self.end_needless_spare(now);
                 }
             }
             Event::Ended(attempt) => self.lose(now, attempt, Loss::Ended),
@@ -212,6 +210,9 @@ impl Lifecycle {
 
     /// The time named by [`Lifecycle::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Moment) {
+        if self.state != State::Open {
+            return;
+        }
         let is_due = |until: Moment| until <= now;
         if self.lingers_until.is_some_and(is_due) {
             return self.finish(Reason::Idle);
@@ -228,14 +229,8 @@ impl Lifecycle {
         if let Some(choice) = self.pause.take_if(|choice| is_due(choice.at)) {
             self.open_trial(now, choice);
         }
-        let is_late = self.hedges_at.take_if(|at| is_due(*at)).is_some();
-        if (is_late || self.suspects_at().is_some_and(is_due))
-            && let Some(source) = self.failover.beside(now)
-        {
-            self.open_rival(source, Aim::Hedge);
-        }
-        if let Some((source, _)) = self.probe().filter(|&(_, at)| is_due(at)) {
-            self.open_rival(source, Aim::Probe);
+        if let Some((source, aim, _)) = self.next_beside().filter(|&(.., at)| is_due(at)) {
+            self.open_rival(source, aim);
         }
     }
 
@@ -255,9 +250,7 @@ impl Lifecycle {
             self.starts_until,
             self.slotless_until(),
             self.pause.map(|choice| choice.at),
-            self.hedges_at,
-            self.suspects_at(),
-            self.probe().map(|(_, at)| at),
+            self.next_beside().map(|(.., at)| at),
         ];
         of_lines.chain(others.into_iter().flatten()).min()
     }
@@ -284,20 +277,21 @@ impl Lifecycle {
             let source = self.failover.start(now);
             self.next_trial(now, Choice { source, at: now, is_reopening: false });
         }
+        self.end_needless_probe(now);
     }
 
     /// A picture is whole: its source goes on air, unless it has to prove itself.
     fn handle_picture(&mut self, now: Moment, attempt: Attempt) {
-        let (stall, proof) = (self.times.stall, self.times.return_after);
+        let (stall, proof) = (self.times.stall, self.proof());
         let Some(line) = self.line(attempt) else { return };
         line.show(now, stall);
         let shown = line.shows_since().map_or(Duration::ZERO, |since| now.since(since));
         if self.air.is_some_and(|air| air.attempt == attempt) {
-            return;
+            return self.end_needless_spare(now);
         }
         let aim = self.rival.filter(|(line, _)| line.attempt == attempt).map(|(_, aim)| aim);
         let is_wanted = match aim {
-            Some(Aim::Probe) => proof.is_some_and(|proof| shown >= proof),
+            Some(Aim::Probe) => shown >= proof,
             Some(Aim::Hedge) => self.air.is_none(), // else it waits for that one's end
             Some(Aim::Swap) | None => true,
         };
@@ -306,31 +300,52 @@ impl Lifecycle {
         }
     }
 
-    /// A source delivers what it should not. One that is watchable stays on air until there is another.
+    /// A source delivers what it should not. One that is watchable stays until there is another.
     fn handle_fault(&mut self, now: Moment, attempt: Attempt, is_watchable: bool) {
         let is_on_air = self.air.is_some_and(|air| air.attempt == attempt);
-        if is_on_air && is_watchable && self.failover.beside(now).is_none() {
-            self.is_ailing = true;
-        } else if self.line(attempt).is_some() {
-            self.actions.push_back(Action::Close { attempt, reason: Reason::Unhealthy });
-            self.lose(now, attempt, Loss::Unhealthy);
+        let is_trial = self.trial.is_some_and(|trial| trial.attempt == attempt);
+        let other = self.failover.beside(now);
+        match (self.line(attempt), other) {
+            (Some(air), Some(other)) if is_on_air && is_watchable => {
+                air.is_ailing = true;
+                self.swap(now, other);
+            }
+            (Some(line), None) if (is_on_air || is_trial) && is_watchable => line.is_ailing = true,
+            (Some(_), _) => {
+                self.actions.push_back(Action::Close { attempt, reason: Reason::Unhealthy });
+                self.lose(now, attempt, Loss::Unhealthy);
+            }
+            (None, _) => {}
         }
     }
 
+    /// What is on air makes way, and it is remembered if there was something wrong with it.
+    fn close_air(&mut self, now: Moment, reason: Reason) {
+        let Some(air) = self.air.take() else { return };
+        let reason = if air.is_ailing { Reason::Unhealthy } else { reason };
+        if air.is_ailing {
+            self.failover.avoid(now, air.source, Loss::Unhealthy);
+        }
+        self.actions.push_back(Action::Close { attempt: air.attempt, reason });
+    }
+
+    /// A candidate takes the place of whatever else is open.
     fn go_on_air(&mut self, now: Moment, attempt: Attempt) {
-        for line in self.lines().filter(|line| line.attempt != attempt) {
+        let mut candidates = [self.trial.take(), self.rival.take().map(|(line, _)| line)];
+        let chosen = candidates.iter_mut().find_map(|line| line.take_if(|line| line.attempt == attempt));
+        self.close_air(now, Reason::Replaced);
+        for line in candidates.iter().flatten() {
             self.actions.push_back(Action::Close { attempt: line.attempt, reason: Reason::Replaced });
         }
-        let (trial, rival) = (self.trial.take(), self.rival.take());
-        if let Some(late) = trial.filter(|line| line.attempt != attempt) {
-            self.failover.avoid(now, late.source, Loss::Undelivered);
+        if let [Some(late), _] = candidates {
+            let loss = if late.has_packets() { Loss::Late } else { Loss::Undelivered };
+            self.failover.avoid(now, late.source, loss);
         }
-        self.air = trial.into_iter().chain(rival.map(|(line, _)| line)).find(|line| line.attempt == attempt);
-        if let Some(air) = self.air {
+        if let Some(air) = chosen {
             self.failover.handle_live(now, air.source);
         }
-        (self.starts_until, self.hedges_at, self.slotless_since) = (None, None, None);
-        (self.slotless, self.is_ailing) = (0, false);
+        self.air = chosen;
+        (self.starts_until, self.slotless_since, self.slotless) = (None, None, 0);
         self.probes_from = now + PROBE_PAUSE;
         self.actions.push_back(Action::Air { attempt });
     }
@@ -339,21 +354,27 @@ impl Lifecycle {
     fn lose(&mut self, now: Moment, attempt: Attempt, loss: Loss) {
         if let Some((line, aim)) = self.rival.take_if(|(line, _)| line.attempt == attempt) {
             self.probes_from = now + PROBE_PAUSE;
-            self.hedges_at = self.trial.and(self.times.hedge).map(|after| now + after);
+            // One that failed is avoided: another one may be there.
+            self.hedges_from = if loss == Loss::NoSlot { self.hedge_at(now) } else { Some(now) };
             self.failover.avoid(now, line.source, loss);
-            if aim == Aim::Swap && loss == Loss::NoSlot {
-                self.make_room(now, line.source);
+            if aim == Aim::Swap
+                && self.air.is_some_and(|air| self.is_unwanted(air))
+                && let Some(other) = self.failover.beside(now)
+            {
+                self.open_rival(other, Aim::Swap);
             }
         } else if self.trial.take_if(|line| line.attempt == attempt).is_some() {
             let loss = if loss == Loss::NoSlot { loss } else { Loss::Undelivered };
             self.note_slot(now, loss);
             let choice = self.failover.handle_loss(now, loss);
-            let is_told = self.starts_until.is_some() && self.slotless >= self.failover.enabled();
+            let is_told = self.starts_until.is_some() && self.slotless >= self.failover.enabled().max(1);
             if is_told && self.rival.is_none() {
                 return self.give_up();
             }
             self.next_trial(now, choice);
-        } else if self.air.take_if(|line| line.attempt == attempt).is_some() {
+        } else if let Some(air) = self.air.take_if(|line| line.attempt == attempt) {
+            // What was not as it should be is not opened again at once.
+            let loss = if air.is_ailing && loss == Loss::Ended { Loss::Unhealthy } else { loss };
             let choice = self.failover.handle_loss(now, loss);
             self.note_slot(now, loss);
             self.next_trial(now, choice);
@@ -385,10 +406,13 @@ impl Lifecycle {
     /// What is open beside becomes the trial; if there is nothing, `choice` does when its time has come.
     fn next_trial(&mut self, now: Moment, choice: Choice) {
         if let Some((line, _)) = self.rival.take() {
-            self.actions.push_back(Action::Raise { attempt: line.attempt });
+            if line.has_slot() {
+                self.actions.push_back(Action::Raise { attempt: line.attempt });
+                (self.slotless, self.slotless_since) = (0, None);
+            }
             self.failover.take(line.source);
             self.trial = Some(line);
-            self.hedges_at = self.hedge_at(now);
+            self.hedges_from = self.hedge_at(now);
             if line.shows_since().is_some() {
                 self.go_on_air(now, line.attempt);
             }
@@ -405,56 +429,14 @@ impl Lifecycle {
         self.failover.take(choice.source);
         let line = self.open(choice.source, connect, Purpose::Air);
         self.trial = Some(line);
-        self.hedges_at = self.hedge_at(now);
-    }
-
-    fn open_rival(&mut self, source: usize, aim: Aim) {
-        let purpose = if aim == Aim::Probe { Purpose::Probe } else { Purpose::Hedge };
-        let line = self.open(source, self.times.connect, purpose);
-        self.rival = Some((line, aim));
+        self.hedges_from = self.hedge_at(now);
     }
 
     fn open(&mut self, source: usize, connect: Duration, purpose: Purpose) -> Line {
         self.attempts += 1;
         let attempt = Attempt(self.attempts);
         self.actions.push_back(Action::Open { attempt, source, purpose });
-        Line::new(attempt, source, connect)
-    }
-
-    fn hedge_at(&self, now: Moment) -> Option<Moment> {
-        let after = self.times.hedge?;
-        Some(now + if self.starts_until.is_some() { after } else { after.min(HEDGE_IN_GAP) })
-    }
-
-    /// When another source is opened beside the one on air, which stands still and may be on its way to fail.
-    fn suspects_at(&self) -> Option<Moment> {
-        let is_possible = self.rival.is_none() && self.lingers_until.is_none();
-        let after = self.times.hedge.filter(|_| is_possible)?.min(self.times.stall / 2);
-        let (_, at) = self.failover.alternative()?;
-        Some((self.air?.moved_at()? + after).max(at).max(self.hedges_from))
-    }
-
-    /// When a line fails, and how.
-    fn deadline(&self, line: &Line) -> Option<(Moment, Reason, Loss)> {
-        let is_on_air = self.air.is_some_and(|air| air.attempt == line.attempt);
-        let is_replaceable = is_on_air && self.rival.is_some_and(|(rival, _)| rival.shows_since().is_some());
-        line.deadline(is_replaceable)
-    }
-
-    /// The source to probe, and when.
-    fn probe(&self) -> Option<(usize, Moment)> {
-        let is_possible = self.air.is_some() && self.rival.is_none() && self.lingers_until.is_none();
-        self.times.return_after.filter(|_| is_possible)?;
-        let others = if self.is_ailing { self.failover.alternative() } else { self.failover.preferred() };
-        let (source, at) = others?;
-        Some((source, at.max(self.probes_from)))
-    }
-
-    fn close_rival(&mut self, now: Moment, reason: Reason) {
-        if let Some((line, _)) = self.rival.take() {
-            self.probes_from = now + PROBE_PAUSE;
-            self.actions.push_back(Action::Close { attempt: line.attempt, reason });
-        }
+        Line::new(attempt, source, connect, purpose)
     }
 
     /// While the first picture is awaited, the sources share the time for the start.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Reason};
+use super::{Attempt, Purpose, Reason};
 use crate::failover::Loss;
 use crate::time::Moment;
 
@@ -11,6 +11,10 @@ use crate::time::Moment;
 pub(super) struct Line {
     pub(super) attempt: Attempt,
     pub(super) source: usize,
+    /// What it was opened for.
+    pub(super) purpose: Purpose,
+    /// It is not as it should be, and stays for want of another.
+    pub(super) is_ailing: bool,
     /// How long it may take until packets come, from when it has a slot.
     connect: Duration,
     step: Step,
@@ -33,9 +37,14 @@ enum Step {
 }
 
 impl Line {
-    pub(super) fn new(attempt: Attempt, source: usize, connect: Duration) -> Self {
-        let (stall, patience) = (Duration::ZERO, Duration::ZERO);
-        Self { attempt, source, connect, step: Step::Claiming, stall, patience }
+    pub(super) fn new(attempt: Attempt, source: usize, connect: Duration, purpose: Purpose) -> Self {
+        let (step, stall, patience) = (Step::Claiming, Duration::ZERO, Duration::ZERO);
+        Self { attempt, source, purpose, is_ailing: false, connect, step, stall, patience }
+    }
+
+    /// Whether its provider has given it a connection, as far as is known.
+    pub(super) fn has_slot(&self) -> bool {
+        self.step != Step::Claiming
     }
 
     /// It has a slot: the time for connecting begins.
@@ -70,6 +79,11 @@ impl Line {
     /// It comes in pieces, and stands still between two of them.
     pub(super) fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Whether packets have come.
+    pub(super) fn has_packets(&self) -> bool {
+        matches!(self.step, Step::Tuning { .. } | Step::Showing { .. })
     }
 
     /// When its first picture was whole.

@@ -10,56 +10,49 @@ impl Lifecycle {
         self.failover.steer(steer)?;
         let current = self.source();
         match steer {
-            Steer::Unpin | Steer::Enable(_) => {}
             _ if self.state != State::Open => {}
-            Steer::Pin(source) if source != current => self.swap(now, source),
-            Steer::Pin(_) => {}
+            Steer::Pin(source) if source != current || self.pause.is_some() => self.swap(now, source),
+            Steer::Pin(_) if self.air.is_some() => self.close_rival(now, Reason::Skipped),
             Steer::Skip => self.leave(now, current),
             Steer::Disable(source) if source == current => self.leave(now, source),
             Steer::Disable(source) if self.beside() == Some(source) => self.close_rival(now, Reason::Skipped),
-            Steer::Disable(_) => {}
+            Steer::Pin(_) | Steer::Unpin | Steer::Disable(_) | Steer::Enable(_) => {}
         }
+        self.end_needless_probe(now);
         Ok(())
     }
 
     /// Another source than this one, which is on hand.
     fn leave(&mut self, now: Moment, source: usize) {
-        match self.failover.beside(now) {
-            Some(other) => {
-                self.failover.avoid(now, source, Loss::Skipped);
-                self.swap(now, other);
-            }
-            None => self.make_room_for_next(now),
+        if let Some((other, _)) = self.failover.alternative(now) {
+            self.failover.avoid(now, source, Loss::Skipped);
+            self.swap(now, other);
         }
     }
 
-    /// `source` beside what is on air, to take its place; instead of it, if none is.
-    fn swap(&mut self, now: Moment, source: usize) {
-        self.close_rival(now, Reason::Skipped);
-        if self.air.is_some() {
-            self.open_rival(source, Aim::Swap);
-        } else {
-            self.make_room(now, source);
+    /// `source` beside what is on air, to take its place; instead of what is on hand, if nothing is on air.
+    pub(super) fn swap(&mut self, now: Moment, source: usize) {
+        let open = self.rival.filter(|(line, _)| line.source == source);
+        if open.is_none() {
+            self.close_rival(now, Reason::Skipped);
+        }
+        match open {
+            _ if self.air.is_none() => self.make_room(now, source),
+            None => self.open_rival(source, Aim::Swap),
+            Some((line, _)) if line.shows_since().is_some() => self.go_on_air(now, line.attempt),
+            Some((line, _)) => self.rival = Some((line, Aim::Swap)),
         }
     }
 
-    /// There is no slot for both: what is on hand is closed first.
+    /// What is on hand is closed first: there is no slot for both, or nothing is on air.
     pub(super) fn make_room(&mut self, now: Moment, source: usize) {
-        self.close_on_hand();
-        self.next_trial(now, Choice { source, at: now, is_reopening: false });
-    }
-
-    fn make_room_for_next(&mut self, now: Moment) {
-        self.close_rival(now, Reason::Skipped);
-        self.close_on_hand();
-        let choice = self.failover.handle_loss(now, Loss::Skipped);
-        self.next_trial(now, choice);
-    }
-
-    fn close_on_hand(&mut self) {
         self.pause = None;
-        if let Some(line) = self.air.take().or_else(|| self.trial.take()) {
+        self.close_air(now, Reason::Skipped);
+        if let Some(line) = self.trial.take() {
             self.actions.push_back(Action::Close { attempt: line.attempt, reason: Reason::Skipped });
         }
+        self.next_trial(now, Choice { source, at: now, is_reopening: false });
+        // It is wanted more than a short gap.
+        self.hedges_from = self.times.hedge.map(|after| now + after);
     }
 }

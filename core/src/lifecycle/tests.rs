@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod beside;
+
 const TIMES: Times = Times {
     idle: Duration::from_secs(30),
     connect: Duration::from_secs(4),
@@ -36,13 +38,13 @@ use Say::{
     Yield,
 };
 
-/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is opened has a slot, unless the script says at the
-/// same moment that it has none.
+/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is opened has a slot, unless the script says next
+/// that it has none.
 fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> Vec<String> {
     let mut life = Lifecycle::new(times, Failover::new(sources));
     let mut log = Vec::new();
     let moment = |seconds: f64| Moment::new(Duration::from_secs_f64(seconds));
-    let drain = |life: &mut Lifecycle, log: &mut Vec<String>, now: Moment| {
+    let drain = |life: &mut Lifecycle, log: &mut Vec<String>, now: Moment, next: Option<&(f64, Say)>| {
         while let Some(action) = life.poll_action() {
             let what = match action {
                 Action::Open { source, purpose: Purpose::Air, .. } => format!("open {source}"),
@@ -54,16 +56,23 @@ fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> V
                 Action::Finish => "finish".to_owned(),
             };
             log.push(format!("{}: {what}", now.elapsed().as_secs_f64()));
-            if let Action::Open { attempt, .. } = action {
+            if let Action::Open { attempt, .. } = action
+                && !matches!(next, Some((_, NoSlot)))
+            {
                 life.handle_event(now, Event::Granted(attempt));
             }
         }
     };
-    for (at, say) in script.iter().copied().map(|(at, say)| (at, Some(say))).chain([(end, None)]) {
+    let says = script.iter().copied().map(|(at, say)| (at, Some(say))).chain([(end, None)]);
+    let mut now = Moment::ZERO;
+    for (place, (at, say)) in says.enumerate() {
+        let next = script.get(place + 1);
         while let Some(timeout) = life.poll_timeout().filter(|&timeout| timeout <= moment(at)) {
-            life.handle_timeout(timeout);
-            drain(&mut life, &mut log, timeout);
+            now = now.max(timeout);
+            life.handle_timeout(now);
+            drain(&mut life, &mut log, now, script.get(place));
         }
+        now = moment(at);
         let current = Attempt(life.attempts);
         let event = match say {
             None => break,
@@ -81,19 +90,19 @@ fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> V
             Some(Shutdown) => Event::Shutdown,
             Some(Places(places)) => {
                 life.arrange(moment(at), places);
-                drain(&mut life, &mut log, moment(at));
+                drain(&mut life, &mut log, moment(at), next);
                 continue;
             }
             Some(Say::Steer(steer)) => {
                 if let Err(error) = life.steer(moment(at), steer) {
                     log.push(format!("{at}: {error:?}"));
                 }
-                drain(&mut life, &mut log, moment(at));
+                drain(&mut life, &mut log, moment(at), next);
                 continue;
             }
         };
         life.handle_event(moment(at), event);
-        drain(&mut life, &mut log, moment(at));
+        drain(&mut life, &mut log, moment(at), next);
     }
     log
 }
@@ -423,9 +432,10 @@ fn a_channel_whose_slot_is_taken_goes_on_elsewhere_or_waits_or_tells() {
 fn what_is_watchable_stays_until_there_is_something_better() {
     let mut script = live_until(20);
     script.push((20.0, Unhealthy(true)));
-    assert_eq!(play(2, &script, 20.5)[1..], ["20: close Unhealthy", "20: open 1"]);
     assert_eq!(play(1, &script, 20.5).len(), 1);
-    script.pop();
+    script.push((20.4, Picture));
+    assert_eq!(play(2, &script, 20.5)[1..], ["20: open 1 as Hedge", "20.4: close Unhealthy"]);
+    script.truncate(script.len() - 2);
     script.push((20.0, Unhealthy(false)));
     assert_eq!(play(1, &script, 20.5)[1..], ["20: close Unhealthy", "20.25: open 0"]);
     // The second is as bad as the first: it stays, and the first is probed, since it may have recovered.

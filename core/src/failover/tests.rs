@@ -1,0 +1,182 @@
+//! What is opened next after which losses, and how sources stand.
+
+use super::*;
+use Loss::{Ended, Late, NoSlot, Stalled, Undelivered};
+
+/// Plays losses, each so long (in ms) after the source before was chosen; `true` when a picture came at once. Gives source and pause.
+fn play(sources: usize, losses: &[(u64, bool, Loss)]) -> Vec<(usize, u64)> {
+    let mut failover = Failover::new(sources);
+    let mut now = Moment::ZERO;
+    losses
+        .iter()
+        .map(|&(after, is_live, loss)| {
+            if is_live {
+                failover.handle_live(now, failover.current());
+            }
+            now = now + Duration::from_millis(after);
+            let choice = failover.handle_loss(now, loss);
+            let pause = choice.at.since(now);
+            now = choice.at;
+            (choice.source, u64::try_from(pause.as_millis()).unwrap())
+        })
+        .collect()
+}
+
+fn preferred(failover: &Failover, from: Moment) -> Option<(usize, Moment)> {
+    failover.soonest(from, |source| failover.is_preferred(source))
+}
+
+#[test]
+fn what_never_delivered_is_left_at_once_and_rounds_are_paused() {
+    let losses = [(10, false, Undelivered); 8];
+    assert_eq!(play(2, &losses), [(1, 0), (0, 250), (1, 0), (0, 500), (1, 0), (0, 1000), (1, 0), (0, 2000)]);
+    assert_eq!(play(3, &losses[..4]), [(1, 0), (2, 0), (0, 250), (1, 0)]);
+}
+
+#[test]
+fn a_stalled_source_is_left_at_once() {
+    assert_eq!(play(3, &[(60_000, true, Stalled)]), [(1, 0)]);
+}
+
+#[test]
+fn a_live_source_that_ends_is_reopened_once() {
+    assert_eq!(play(2, &[(60_000, true, Ended), (1000, false, Undelivered)]), [(0, 0), (1, 0)]);
+    // It comes back and ends again too soon to be trusted.
+    assert_eq!(play(2, &[(60_000, true, Ended), (2000, true, Ended)]), [(0, 0), (1, 0)]);
+    // It comes back and stays: the next end is the first again.
+    assert_eq!(play(2, &[(60_000, true, Ended), (60_000, true, Ended)]), [(0, 0), (0, 0)]);
+}
+
+#[test]
+fn a_single_source_is_tried_for_ever_with_pauses_up_to_the_longest() {
+    let tries = play(1, &[(10, false, Undelivered); 9]);
+    let pauses: Vec<u64> = tries.iter().map(|&(_, pause)| pause).collect();
+    assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000]);
+}
+
+#[test]
+fn sources_that_flap_are_paused_too() {
+    let pauses: Vec<u64> = play(2, &[(1000, true, Ended); 8]).into_iter().map(|(_, pause)| pause).collect();
+    assert_eq!(pauses, [0, 0, 0, 250, 0, 0, 0, 500]);
+}
+
+#[test]
+fn the_first_that_is_fit_again_is_taken() {
+    // The first was left a minute ago: its turn comes before the third's.
+    assert_eq!(play(3, &[(60_000, true, Stalled), (60_000, true, Stalled)]), [(1, 0), (0, 0)]);
+    assert_eq!(play(3, &[(60_000, true, Stalled), (2_000, true, Stalled)]), [(1, 0), (2, 0)]);
+}
+
+#[test]
+fn what_fails_again_and_again_is_avoided_for_longer_and_longer() {
+    let mut failover = Failover::new(2);
+    let mut now = Moment::ZERO;
+    let mut spans = Vec::new();
+    for _ in 0..7 {
+        failover.handle_live(now, 0);
+        now = now + Duration::from_mins(1);
+        assert_eq!(failover.handle_loss(now, Stalled).source, 1);
+        let (source, at) = preferred(&failover, now).unwrap();
+        assert_eq!(source, 0);
+        spans.push(at.since(now).as_secs());
+        now = at;
+    }
+    assert_eq!(spans, [10, 20, 40, 80, 160, 300, 300]);
+    assert_eq!(failover.standing(now, 0).unwrap().score, 1);
+    // A long life makes it as good as new.
+    failover.handle_live(now, 0);
+    now = now + STEADY;
+    assert_eq!(failover.standing(now, 0).unwrap().score, 100);
+    failover.handle_loss(now, Stalled);
+    assert_eq!(failover.standing(now, 0).unwrap().score, 50);
+}
+
+#[test]
+fn having_no_slot_is_no_failure() {
+    let mut failover = Failover::new(2);
+    assert_eq!(failover.handle_loss(Moment::ZERO, NoSlot).source, 1);
+    let standing = failover.standing(Moment::ZERO, 0).unwrap();
+    assert_eq!((standing.score, standing.avoided_for), (100, Some(SLOTLESS_FOR)));
+}
+
+#[test]
+fn coming_late_is_no_failure() {
+    let mut failover = Failover::new(2);
+    for _ in 0..3 {
+        failover.avoid(Moment::ZERO, 0, Late);
+    }
+    let standing = failover.standing(Moment::ZERO, 0).unwrap();
+    assert_eq!((standing.score, standing.avoided_for), (100, Some(PROBATION)));
+    // One that has broken off is late for another reason.
+    failover.handle_live(Moment::ZERO, 0);
+    assert_eq!(failover.handle_loss(Moment::ZERO, Ended).source, 0);
+    failover.avoid(Moment::ZERO, 0, Late);
+    assert_eq!(failover.standing(Moment::ZERO, 0).unwrap().score, 50);
+}
+
+#[test]
+fn what_is_tried_again_for_want_of_another_fails_once() {
+    // Both are gone for a while, and each is asked again and again.
+    let mut failover = Failover::new(2);
+    let mut now = Moment::ZERO;
+    for _ in 0..10 {
+        let choice = failover.handle_loss(now, Undelivered);
+        now = choice.at;
+    }
+    assert!(now < Moment::ZERO + PROBATION, "{now:?}");
+    for source in 0..2 {
+        let standing = failover.standing(now, source).unwrap();
+        assert_eq!(standing.score, 50, "{source}");
+        assert!(standing.avoided_for <= Some(PROBATION), "{standing:?}");
+    }
+}
+
+#[test]
+fn failures_of_long_ago_do_not_count() {
+    let mut failover = Failover::new(2);
+    let times = [0, 10, 30].map(|seconds| Moment::ZERO + Duration::from_secs(seconds));
+    times.iter().for_each(|&now| failover.avoid(now, 0, Undelivered));
+    assert_eq!(failover.standing(times[2], 0).unwrap().score, 12);
+    let later = times[2] + FORGIVEN_AFTER;
+    assert_eq!(failover.standing(later, 0).unwrap().score, 100);
+    failover.avoid(later, 0, Undelivered);
+    assert_eq!(failover.standing(later, 0).unwrap().avoided_for, Some(PROBATION));
+}
+
+#[test]
+fn of_those_that_are_fit_the_better_one_is_tried() {
+    let mut failover = Failover::new(3);
+    failover.avoid(Moment::ZERO, 0, Late);
+    failover.take(2);
+    assert_eq!(preferred(&failover, Moment::ZERO), Some((1, Moment::ZERO)));
+    let later = Moment::ZERO + PROBATION;
+    assert_eq!(preferred(&failover, later), Some((0, later)));
+}
+
+#[test]
+fn what_is_pinned_comes_first_and_what_is_disabled_never() {
+    let mut failover = Failover::new(3);
+    failover.pin(Some(2));
+    assert_eq!(failover.start(Moment::ZERO), 2);
+    assert_eq!((preferred(&failover, Moment::ZERO), failover.beside(Moment::ZERO)), (None, Some(0)));
+    failover.set_disabled(0, true);
+    assert_eq!(failover.handle_loss(Moment::ZERO, Stalled).source, 1);
+    assert_eq!(preferred(&failover, Moment::ZERO).map(|(source, _)| source), Some(2));
+    failover.pin(None);
+    assert_eq!(preferred(&failover, Moment::ZERO), None);
+    failover.set_disabled(0, false);
+    assert_eq!(preferred(&failover, Moment::ZERO), Some((0, Moment::ZERO)));
+}
+
+#[test]
+fn the_past_of_a_source_moves_with_it() {
+    let mut failover = Failover::new(2);
+    failover.pin(Some(1));
+    failover.handle_live(Moment::ZERO, 0);
+    failover.handle_loss(Moment::ZERO, Stalled);
+    failover.arrange(&[None, Some(1), Some(0)]);
+    let scores: Vec<u32> =
+        (0..3).filter_map(|source| failover.standing(Moment::ZERO, source)).map(|s| s.score).collect();
+    assert_eq!((failover.current(), scores), (1, vec![100, 100, 50]));
+    assert!(failover.standing(Moment::ZERO, 1).unwrap().is_pinned);
+}

@@ -1,0 +1,179 @@
+//! What is open beside the source on air or the trial, and what an admin makes of it.
+
+use super::*;
+
+fn first_on_air(until: u32) -> Vec<(f64, Say)> {
+    let mut script = vec![(0.0, Wanted), (1.0, Picture)];
+    script.extend(pictures(Event::Progress, 1, 2..until));
+    script
+}
+
+/// The first stalls at 20 s, and the second is on air from 20.2 s to `until`.
+fn second_on_air(until: u32) -> Vec<(f64, Say)> {
+    let mut script = live_until(20);
+    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::Picture))]);
+    script.extend(pictures(Event::Progress, 2, 21..until));
+    script
+}
+
+#[test]
+fn a_hedge_that_fails_makes_way_for_the_next() {
+    let script = [(0.0, Wanted), (1.6, Ended), (1.8, Picture)];
+    let log = play_with(WIDE, 3, &script, 1.8);
+    assert_eq!(log[1..3], ["1.5: open 1 as Hedge", "1.6: open 2 as Hedge"]);
+}
+
+#[test]
+fn a_hedge_is_opened_when_a_source_is_fit_again() {
+    let mut script = live_until(20);
+    // The second has had no slot when the first breaks off, and comes late when it is opened again.
+    script.extend([
+        (20.0, Say::Steer(Steer::Pin(1))),
+        (20.1, Of(2, Event::Yield)),
+        (20.2, Of(1, Event::Ended)),
+    ]);
+    assert_eq!(play_with(WIDE, 2, &script, 21.15)[4..], ["20.2: open 0", "21.1: open 1 as Hedge"]);
+}
+
+#[test]
+fn there_is_no_hedge_without_a_trial() {
+    let mut life =
+        Lifecycle::new(Times { hedge: Some(Duration::from_millis(100)), ..TIMES }, Failover::new(1));
+    let at = Moment::from_millis;
+    life.handle_event(at(0), Event::Wanted);
+    life.handle_event(at(10), Event::Ended(Attempt(1)));
+    assert_eq!(life.poll_timeout(), Some(at(260)), "the end of the pause");
+}
+
+#[test]
+fn nothing_new_is_opened_beside_while_nobody_watches() {
+    let script = [(0.0, Wanted), (1.0, Unwanted), (3.0, Wanted)];
+    assert_eq!(play_with(WIDE, 2, &script, 3.1), ["0: open 0", "3: open 1 as Hedge"]);
+}
+
+#[test]
+fn a_hedge_that_viewers_depend_on_says_so_when_it_has_its_slot() {
+    let mut life = Lifecycle::new(WIDE, Failover::new(2));
+    life.handle_event(Moment::ZERO, Event::Wanted);
+    let now = Moment::from_millis(1500);
+    life.handle_timeout(now);
+    life.handle_event(now, Event::Ended(Attempt(1)));
+    while life.poll_action().is_some() {}
+    life.handle_event(now, Event::Granted(Attempt(2)));
+    assert_eq!(life.poll_action(), Some(Action::Raise { attempt: Attempt(2) }));
+}
+
+#[test]
+fn what_is_over_stays_so() {
+    let mut life = Lifecycle::new(TIMES, Failover::new(1));
+    life.handle_event(Moment::ZERO, Event::Wanted);
+    life.handle_event(Moment::ZERO, Event::Shutdown);
+    while life.poll_action().is_some() {}
+    life.handle_timeout(Moment::ZERO + TIMES.start);
+    assert_eq!(life.poll_action(), None);
+}
+
+#[test]
+fn who_has_a_slot_is_not_told_that_there_is_none() {
+    let mut script = live_until(5);
+    script.extend([
+        (6.0, Yield),
+        (6.3, NoSlot),
+        (6.9, NoSlot),
+        (8.0, NoSlot),
+        (10.1, NoSlot),
+        (12.5, SlotFree),
+    ]);
+    assert_eq!(play(1, &script, 16.2).last().unwrap(), "12.5: open 0");
+}
+
+#[test]
+fn a_wish_that_is_preempted_leaves_the_air_alone() {
+    let mut script = first_on_air(31);
+    script.extend([(20.0, Say::Steer(Steer::Pin(1))), (20.1, Of(2, Event::Yield))]);
+    // What is pinned is wanted still, even where channels do not return.
+    assert_eq!(
+        play_with(TIMES, 2, &sorted(script), 30.5)[2..],
+        ["20: open 1 as Hedge", "20.1: close Preempted", "30.1: open 1 as Probe"]
+    );
+}
+
+#[test]
+fn what_is_probed_is_on_air_as_soon_as_an_admin_wants_it() {
+    let mut script = second_on_air(34);
+    script.extend(pictures(Event::Picture, 3, 31..34));
+    script.push((33.5, Say::Steer(Steer::Pin(0))));
+    let log = play_with(WIDE, 2, &sorted(script), 34.0);
+    assert_eq!(log[4..], ["30.2: open 0 as Probe", "33.5: close Replaced", "33.5: air 3"]);
+    let mut script = second_on_air(31);
+    script.extend([(30.5, Say::Steer(Steer::Pin(0))), (30.7, Of(3, Event::Picture))]);
+    let log = play_with(WIDE, 2, &sorted(script), 31.0);
+    assert_eq!(log[4..], ["30.2: open 0 as Probe", "30.7: close Replaced", "30.7: air 3"]);
+}
+
+#[test]
+fn what_is_on_air_and_pinned_stays() {
+    let mut script = second_on_air(90);
+    script.extend(pictures(Event::Picture, 3, 31..90));
+    script.push((33.5, Say::Steer(Steer::Pin(1))));
+    let log = play_with(WIDE, 2, &sorted(script), 80.0);
+    assert_eq!(log[4..], ["30.2: open 0 as Probe", "33.5: close Skipped"]);
+}
+
+#[test]
+fn what_is_pinned_is_opened_in_a_pause() {
+    let script = [(0.0, Wanted), (0.1, Ended), (0.2, Ended), (0.3, Say::Steer(Steer::Pin(0)))];
+    assert_eq!(play(2, &script, 0.4)[2..], ["0.3: open 0"]);
+}
+
+#[test]
+fn what_is_disabled_is_left_as_soon_as_there_is_another() {
+    let mut script = first_on_air(31);
+    script.extend([
+        (20.0, Say::Steer(Steer::Disable(0))),
+        (20.1, Of(2, Event::Ended)),
+        (30.3, Of(3, Event::Picture)),
+    ]);
+    assert_eq!(
+        play_with(TIMES, 2, &sorted(script), 31.0)[2..],
+        ["20: open 1 as Hedge", "30.1: open 1 as Hedge", "30.3: close Replaced", "30.3: air 3"]
+    );
+}
+
+#[test]
+fn a_probe_that_nobody_wants_any_more_is_ended() {
+    let mut life = Lifecycle::new(WIDE, Failover::new(2));
+    let at = |seconds| Moment::new(Duration::from_secs(seconds));
+    life.handle_event(at(0), Event::Wanted);
+    life.handle_event(at(0), Event::Ended(Attempt(1)));
+    life.handle_event(at(0), Event::Picture(Attempt(2)));
+    life.handle_event(at(9), Event::Progress(Attempt(2)));
+    while let Some(timeout) = life.poll_timeout().filter(|&timeout| timeout <= at(10)) {
+        life.handle_timeout(timeout);
+    }
+    assert_eq!(life.beside(), Some(0));
+    life.set_times(TIMES);
+    life.arrange(at(10), &[Some(0), Some(1)]);
+    assert_eq!(life.beside(), None);
+}
+
+#[test]
+fn what_is_watchable_stays_while_one_after_the_other_is_tried() {
+    let mut script = first_on_air(21);
+    script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, is_watchable: true })));
+    script.extend([(20.1, Of(2, Event::Ended)), (20.4, Of(3, Event::Picture))]);
+    assert_eq!(
+        play_with(WIDE, 3, &sorted(script), 20.5)[2..],
+        ["20: open 1 as Hedge", "20.1: open 2 as Hedge", "20.4: close Unhealthy", "20.4: air 3"]
+    );
+}
+
+#[test]
+fn what_is_not_as_it_should_be_is_not_opened_again_at_once() {
+    // The first is avoided when the second turns bad; then the second ends.
+    let mut script = second_on_air(24);
+    script.push((21.5, Of(2, |attempt| Event::Unhealthy { attempt, is_watchable: true })));
+    script.push((24.0, Of(2, Event::Ended)));
+    let log = play_with(TIMES, 2, &sorted(script), 24.5);
+    assert_eq!(log[4..], ["24.25: open 0"]);
+}

@@ -1,0 +1,243 @@
+//! A provider's connections: the ledger, and around it what the application's shell does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use forebay_core::provider::{Action, Claim, Ledger, Limits, Purpose, Refusal, Standing, Ticket, Usage};
+use forebay_core::time::Moment;
+
+use crate::tally::Tally;
+
+/// One provider.
+pub(crate) struct Account {
+    ledger: Ledger<usize>,
+    limits: Limits,
+    /// What the limit was, or what was taken when it was lowered below that.
+    allowed: usize,
+    /// By the tickets of claims that wait, and of leases.
+    holders: BTreeMap<Ticket, Holder>,
+    /// Connections that are being closed.
+    closing: Vec<(Moment, Ticket)>,
+    settling: Vec<Moment>,
+    /// How often there may have been a connection for somebody who was refused.
+    pub(crate) changes: u64,
+}
+
+#[derive(Debug)]
+struct Holder {
+    claim: Claim<usize>,
+    standing: Standing,
+    since: Moment,
+    /// None while it waits.
+    verdict: Option<Result<(), Refusal>>,
+    is_asked: bool,
+}
+
+impl Account {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            ledger: Ledger::new(limits),
+            limits,
+            allowed: limits.connections,
+            holders: BTreeMap::new(),
+            closing: Vec::new(),
+            settling: Vec::new(),
+            changes: 0,
+        }
+    }
+
+    pub(crate) fn set_limits(&mut self, now: Moment, limits: Limits, tally: &mut Tally) {
+        self.limits = limits;
+        self.allowed = self.allowed.max(limits.connections);
+        self.tell(now, tally, |account| {
+            account.ledger.handle_limits(now, Some(limits));
+            true
+        });
+    }
+
+    pub(crate) fn claim(&mut self, now: Moment, claim: Claim<usize>, tally: &mut Tally) -> Ticket {
+        let ticket = self.ledger.handle_claim(now, claim);
+        let standing = Standing::Watched;
+        let holder = Holder { claim, standing, since: now, verdict: None, is_asked: false };
+        self.holders.insert(ticket, holder);
+        self.carry_out(now, tally);
+        ticket
+    }
+
+    /// What has become of a claim. One that is refused is forgotten.
+    pub(crate) fn verdict(
+        &mut self,
+        now: Moment,
+        ticket: Ticket,
+        tally: &mut Tally,
+    ) -> Option<Result<(), Refusal>> {
+        let verdict = self.holders[&ticket].verdict?;
+        if verdict.is_err() {
+            self.withdraw(now, ticket, tally);
+        }
+        Some(verdict)
+    }
+
+    /// Nobody waits for a claim any more, or takes what it was granted.
+    pub(crate) fn withdraw(&mut self, now: Moment, ticket: Ticket, tally: &mut Tally) {
+        self.tell(now, tally, |account| {
+            let holder = account.holders.remove(&ticket).expect("it is withdrawn once");
+            account.ledger.handle_withdrawal(now, ticket);
+            holder.verdict == Some(Ok(())) && account.has_room()
+        });
+    }
+
+    /// The connection of a lease is closed from now on, which takes as long as it takes.
+    pub(crate) fn close(&mut self, now: Moment, ticket: Ticket, takes: Duration) {
+        assert!(self.closing.iter().all(|&(_, other)| other != ticket), "a connection is closed once");
+        self.closing.push((now + takes, ticket));
+    }
+
+    pub(crate) fn is_asked(&self, ticket: Ticket) -> bool {
+        self.holders[&ticket].is_asked
+    }
+
+    pub(crate) fn purpose(&self, ticket: Ticket) -> Purpose {
+        self.holders[&ticket].claim.purpose
+    }
+
+    pub(crate) fn set_standing(
+        &mut self,
+        now: Moment,
+        ticket: Ticket,
+        standing: Standing,
+        tally: &mut Tally,
+    ) {
+        self.tell(now, tally, |account| {
+            account.holder(ticket).standing = standing;
+            account.ledger.handle_standing(now, ticket, standing);
+            standing == Standing::Lingering
+        });
+    }
+
+    pub(crate) fn set_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose, tally: &mut Tally) {
+        self.tell(now, tally, |account| {
+            account.holder(ticket).claim.purpose = purpose;
+            account.ledger.handle_purpose(now, ticket, purpose);
+            purpose != Purpose::Air
+        });
+    }
+
+    /// When something is to be done.
+    pub(crate) fn timer(&self) -> Option<Moment> {
+        self.closing.iter().map(|&(at, _)| at).chain(self.ledger.poll_timeout()).min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn run(&mut self, now: Moment, tally: &mut Tally) {
+        while let Some(at) = self.closing.iter().position(|&(at, _)| at <= now) {
+            let (_, ticket) = self.closing.remove(at);
+            self.tell(now, tally, |account| {
+                account.holders.remove(&ticket).expect("it is released once");
+                account.settling.push(now + account.limits.settle);
+                account.ledger.handle_release(now, ticket);
+                account.has_room()
+            });
+        }
+        if self.ledger.poll_timeout().is_some_and(|at| at <= now) {
+            self.tell(now, tally, |account| {
+                account.ledger.handle_timeout(now);
+                false
+            });
+            assert!(self.ledger.poll_timeout().is_none_or(|at| at > now), "the ledger's time stands still");
+        }
+    }
+
+    /// What holds whenever nothing is left to do.
+    pub(crate) fn check(&self) {
+        let is_full = self.taken() + self.settling.len() >= self.limits.connections;
+        assert!(is_full || self.usage().waiting == 0, "somebody waits, and there is room");
+    }
+
+    /// Whether nobody has or wants a connection.
+    pub(crate) fn is_idle(&self) -> bool {
+        let usage = self.usage();
+        self.holders.is_empty() && self.closing.is_empty() && usage.open == 0 && usage.waiting == 0
+    }
+
+    /// Connections that are open, to be opened or being closed.
+    fn taken(&self) -> usize {
+        self.holders.values().filter(|holder| holder.verdict == Some(Ok(()))).count()
+    }
+
+    /// What settles is not asked of it.
+    fn usage(&self) -> Usage {
+        self.ledger.usage(Moment::ZERO)
+    }
+
+    fn has_room(&self) -> bool {
+        let usage = self.usage();
+        usage.open < usage.limit
+    }
+
+    fn holder(&mut self, ticket: Ticket) -> &mut Holder {
+        self.holders.get_mut(&ticket).expect("it is held")
+    }
+
+    /// Tells the ledger something; `news` says whether that may help somebody who was refused.
+    fn tell(&mut self, now: Moment, tally: &mut Tally, news: impl FnOnce(&mut Self) -> bool) {
+        let may_help = news(self);
+        self.carry_out(now, tally);
+        let is_sought = self.holders.values().any(|holder| holder.verdict.is_none());
+        if may_help && !is_sought {
+            self.changes += 1;
+        }
+    }
+
+    fn carry_out(&mut self, now: Moment, tally: &mut Tally) {
+        self.settling.retain(|&until| until > now);
+        while let Some(action) = self.ledger.poll_action() {
+            match action {
+                Action::Grant(ticket) => self.granted(now, ticket, tally),
+                Action::Refuse(ticket, refusal) => {
+                    self.holder(ticket).verdict = Some(Err(refusal));
+                    tally.refusals += 1;
+                }
+                Action::Yield { ticket, to } => {
+                    let wanted = self.holders[&to].claim;
+                    let holder = self.holder(ticket);
+                    holder.is_asked = true;
+                    match (holder.claim.purpose, holder.standing) {
+                        (Purpose::Air, Standing::Watched) => tally.preempted_watched += 1,
+                        (Purpose::Air, Standing::Lingering) => tally.preempted_lingering += 1,
+                        (Purpose::Hedge | Purpose::Probe, _) => tally.preempted_beside += 1,
+                    }
+                    assert_eq!(wanted.purpose, Purpose::Air, "nobody yields to anything else");
+                }
+            }
+        }
+        let taken = self.taken();
+        self.allowed = self.limits.connections.max(taken.min(self.allowed));
+        assert!(taken <= self.allowed, "{taken} connections where there may be {}", self.allowed);
+    }
+
+    fn granted(&mut self, now: Moment, ticket: Ticket, tally: &mut Tally) {
+        let claim = self.holder(ticket).claim;
+        tally.settled += u64::from(!self.limits.settle.is_zero() && now > self.holder(ticket).since);
+        let waits = |holder: &Holder| holder.verdict.is_none() && holder.claim.purpose == Purpose::Air;
+        let is_last = self.taken() + self.settling.len() + 1 == self.limits.connections;
+        assert!(
+            claim.purpose == Purpose::Air || !is_last || !self.holders.values().any(waits),
+            "{claim:?} takes what another one waits for"
+        );
+        self.holder(ticket).verdict = Some(Ok(()));
+        let taken = self.taken() + self.settling.len();
+        assert!(taken <= self.limits.connections, "{taken} connections, {:?}", self.limits);
+        match claim.purpose {
+            Purpose::Air => {}
+            Purpose::Hedge => tally.hedges += 1,
+            Purpose::Probe => {
+                tally.probes += 1;
+                let probes = |holder: &&Holder| {
+                    holder.claim.purpose == Purpose::Probe && holder.verdict == Some(Ok(()))
+                };
+                assert!(self.holders.values().filter(probes).count() <= self.limits.probes);
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What holds of a channel.
+
+use forebay_core::lifecycle::{Attempt, Event};
+use forebay_core::provider::Purpose;
+use forebay_core::time::Moment;
+
+use crate::station::{Line, Outside, State, Station};
+
+impl Station {
+    /// News of an attempt that is no longer there does nothing.
+    pub(crate) fn hear_late_news(&mut self, now: Moment) {
+        let is_over = |attempt: &&Attempt| self.lines.iter().all(|line| line.attempt != **attempt);
+        let Some(&late) = self.opened.iter().rev().find(is_over) else { return };
+        let before = self.life.poll_timeout();
+        for event in [
+            Event::Granted(late),
+            Event::Locked(late),
+            Event::Progress(late),
+            Event::Picture(late),
+            Event::Unhealthy { attempt: late, is_watchable: false },
+            Event::NoSlot(late),
+            Event::Ended(late),
+            Event::Stalled(late),
+            Event::Yield(late),
+        ] {
+            self.life.handle_event(now, event);
+            assert_eq!(
+                (self.life.poll_action(), self.life.poll_timeout()),
+                (None, before),
+                "{event:?} is late"
+            );
+        }
+    }
+
+    /// What holds whenever nothing is left to do.
+    pub(crate) fn check(&self, outside: &Outside) {
+        if !self.is_open {
+            assert!(self.lines.is_empty() && self.viewers == 0);
+            return;
+        }
+        assert!(self.lines.len() <= 2, "more than two are open");
+        assert_eq!(self.life.is_live(), self.on_air.is_some());
+        self.watch.check(outside.now);
+        let waits = self.lines.iter().any(|line| matches!(line.state, State::Waiting(_)));
+        assert!(waits || self.life.poll_timeout().is_some(), "nothing will ever wake it");
+        let mut places: Vec<_> = self.lines.iter().map(|line| line.place).collect();
+        if let Some(beside) = self.life.beside() {
+            assert_eq!(places.iter().filter(|&&place| place == Some(beside)).count(), 1);
+            places.retain(|&place| place != Some(beside));
+        }
+        assert!(places.iter().all(|&place| place == Some(self.life.source())) && places.len() <= 1);
+        // What viewers depend on is not given up as something beside.
+        let first = self.lines.iter().find(|line| line.place == Some(self.life.source()));
+        if let Some(Line { state: State::Open(Some(ticket), _), source, .. }) = first {
+            let provider = outside.sources[*source].provider.expect("it has a ticket");
+            assert_eq!(outside.accounts[provider].purpose(*ticket), Purpose::Air);
+        }
+    }
+
+    /// The source on air, by its place in the list.
+    pub(crate) fn shows(&self) -> Option<usize> {
+        self.life.is_live().then(|| self.life.source())
+    }
+}

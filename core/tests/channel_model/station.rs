@@ -1,0 +1,468 @@
+//! A channel that is driven as the application drives it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use forebay_core::failover::Failover;
+use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason, Steer, Times};
+use forebay_core::provider::{self, Claim, Standing, Ticket};
+use forebay_core::time::Moment;
+
+use crate::account::Account;
+use crate::source::{Connection, Piece, Signal, Source};
+use crate::tally::Tally;
+use crate::watch::Watch;
+
+/// All that channels share.
+pub(crate) struct Outside {
+    pub(crate) now: Moment,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) tally: Tally,
+    /// Whether what channels decide is printed.
+    pub(crate) is_logging: bool,
+}
+
+impl Outside {
+    /// Changes when some provider may have a connection for somebody who was refused.
+    fn changes(&self) -> u64 {
+        self.accounts.iter().map(|account| account.changes).sum()
+    }
+
+    #[expect(clippy::print_stderr, reason = "for who looks at a case that fails")]
+    fn log(&self, channel: usize, action: Action) {
+        if self.is_logging {
+            eprintln!("{:?} channel {channel}: {action:?}", self.now.elapsed());
+        }
+    }
+}
+
+/// An attempt to open a source.
+pub(crate) struct Line {
+    pub(crate) attempt: Attempt,
+    /// Its place in the list; none once it is no longer there.
+    pub(crate) place: Option<usize>,
+    pub(crate) source: usize,
+    pub(crate) state: State,
+    /// What it was opened for.
+    purpose: Purpose,
+    is_told_to_yield: bool,
+    pub(crate) has_picture: bool,
+}
+
+pub(crate) enum State {
+    /// The claim is made when the line is looked at first.
+    Unasked(Claim<usize>),
+    Refused,
+    Waiting(Ticket),
+    Open(Option<Ticket>, Connection),
+}
+
+/// A channel, its driver while it is open, and its viewers.
+pub(crate) struct Station {
+    pub(crate) id: usize,
+    pub(crate) priority: i32,
+    pub(crate) times: Times,
+    /// Its sources.
+    pub(crate) lineup: Vec<usize>,
+    pub(crate) viewers: usize,
+    pub(crate) is_stopping: bool,
+    /// Those who come in the moment in which it is closed.
+    pub(crate) latecomers: usize,
+    pub(crate) commands: VecDeque<Steer>,
+    pub(crate) settings: Option<(Vec<usize>, Times)>,
+    pub(crate) has_new_demand: bool,
+    pub(crate) life: Lifecycle,
+    pub(crate) is_open: bool,
+    pub(crate) failover: Failover,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) on_air: Option<Attempt>,
+    pub(crate) opened: BTreeSet<Attempt>,
+    slots_seen: u64,
+    pub(crate) watch: Watch,
+}
+
+impl Station {
+    pub(crate) fn new(id: usize, priority: i32, times: Times, lineup: Vec<usize>) -> Self {
+        let failover = Failover::new(lineup.len());
+        Self {
+            id,
+            priority,
+            times,
+            viewers: 0,
+            is_stopping: false,
+            latecomers: 0,
+            commands: VecDeque::new(),
+            settings: None,
+            has_new_demand: false,
+            life: Lifecycle::new(times, failover.clone()),
+            is_open: false,
+            failover,
+            lines: Vec::new(),
+            on_air: None,
+            opened: BTreeSet::new(),
+            slots_seen: 0,
+            watch: Watch::new(times),
+            lineup,
+        }
+    }
+
+    /// A viewer comes, and opens the channel if it is closed.
+    pub(crate) fn join(&mut self, outside: &mut Outside) {
+        if self.is_stopping {
+            return;
+        }
+        self.viewers += 1;
+        self.has_new_demand = true;
+        if !self.is_open {
+            self.apply_settings_while_closed();
+            self.is_open = true;
+            self.slots_seen = outside.changes();
+            self.begin(outside);
+            self.carry_out(outside);
+        }
+    }
+
+    /// A viewer leaves.
+    pub(crate) fn leave(&mut self) {
+        if self.viewers > 0 {
+            self.viewers -= 1;
+            self.has_new_demand = true;
+        }
+    }
+
+    /// When it has something to do, if nothing happens before.
+    pub(crate) fn timer(&self) -> Option<Moment> {
+        if !self.is_open {
+            return None;
+        }
+        let dues = self.lines.iter().filter_map(|line| match &line.state {
+            State::Open(_, connection) => connection.due(),
+            State::Unasked(_) | State::Refused | State::Waiting(_) => None,
+        });
+        dues.chain(self.life.poll_timeout()).min()
+    }
+
+    /// Does one thing that there is to do now, the first of these; tells whether there was any.
+    pub(crate) fn run(&mut self, outside: &mut Outside) -> bool {
+        if !self.is_open {
+            self.apply_settings_while_closed();
+            while let Some(steer) = self.commands.pop_front() {
+                let _ = self.failover.steer(steer); // it may be about a source that is not there
+            }
+            return false;
+        }
+        let now = outside.now;
+        if self.is_stopping {
+            self.life.handle_event(now, Event::Shutdown);
+        } else if std::mem::take(&mut self.has_new_demand) {
+            self.handle_demand(outside);
+        } else if let Some((lineup, times)) = self.settings.take() {
+            self.handle_settings(now, lineup, times);
+        } else if let Some(steer) = self.commands.pop_front() {
+            outside.tally.steers += u64::from(self.life.steer(now, steer).is_ok());
+        } else if self.life.waits_for_slot() && self.slots_seen != outside.changes() {
+            self.slots_seen = outside.changes();
+            outside.tally.slot_wakes += 1;
+            self.life.handle_event(now, Event::SlotFree);
+        } else if self.life.poll_timeout().is_some_and(|at| at <= now) {
+            self.life.handle_timeout(now);
+        } else if !self.run_lines(outside) {
+            return false;
+        }
+        self.carry_out(outside);
+        true
+    }
+
+    /// A new life, of a channel that was closed or whose end came too early.
+    fn begin(&mut self, outside: &mut Outside) {
+        assert!(self.lines.is_empty(), "something is open from before");
+        self.life = Lifecycle::new(self.times, self.failover.clone());
+        self.opened.clear();
+        self.watch.begin(outside.now, self.times);
+        self.has_new_demand = false;
+        self.handle_demand(outside);
+    }
+
+    fn handle_demand(&mut self, outside: &mut Outside) {
+        let (event, standing) = if self.viewers > 0 {
+            (Event::Wanted, Standing::Watched)
+        } else {
+            (Event::Unwanted, Standing::Lingering)
+        };
+        for line in &self.lines {
+            if let State::Open(Some(ticket), _) = line.state {
+                let account = account(outside, line.source);
+                account.0.set_standing(account.1, ticket, standing, account.2);
+            }
+        }
+        self.life.handle_event(outside.now, event);
+    }
+
+    fn apply_settings_while_closed(&mut self) {
+        if let Some((lineup, times)) = self.settings.take() {
+            self.failover.arrange(&places(&self.lineup, &lineup));
+            (self.lineup, self.times) = (lineup, times);
+        }
+    }
+
+    fn handle_settings(&mut self, now: Moment, lineup: Vec<usize>, times: Times) {
+        let places = places(&self.lineup, &lineup);
+        for line in &mut self.lines {
+            line.place = places.iter().position(|&place| place.is_some() && place == line.place);
+        }
+        (self.lineup, self.times) = (lineup, times);
+        self.watch.widen(times);
+        self.life.set_times(times);
+        self.life.arrange(now, &places);
+    }
+
+    /// The first news of a line.
+    fn run_lines(&mut self, outside: &mut Outside) -> bool {
+        let now = outside.now;
+        for at in 0..self.lines.len() {
+            let line = &mut self.lines[at];
+            let attempt = line.attempt;
+            let (accounts, tally) = (&mut outside.accounts, &mut outside.tally);
+            let source = &outside.sources[line.source];
+            if let State::Open(Some(ticket), _) = line.state
+                && !line.is_told_to_yield
+                && source.provider.is_some_and(|provider| accounts[provider].is_asked(ticket))
+            {
+                line.is_told_to_yield = true;
+                self.lose_slot(now, attempt);
+                self.life.handle_event(now, Event::Yield(attempt));
+                return true;
+            }
+            match &mut line.state {
+                State::Unasked(claim) => {
+                    let Some(provider) = source.provider else {
+                        self.grant(outside, at, None);
+                        return true;
+                    };
+                    line.state = State::Waiting(accounts[provider].claim(now, *claim, tally));
+                    return true;
+                }
+                State::Refused => {
+                    self.refuse(outside, at);
+                    return true;
+                }
+                State::Waiting(ticket) => {
+                    let (ticket, provider) = (*ticket, source.provider.expect("it was asked"));
+                    match accounts[provider].verdict(now, ticket, tally) {
+                        None => {}
+                        Some(Ok(())) => {
+                            self.grant(outside, at, Some(ticket));
+                            return true;
+                        }
+                        Some(Err(_)) => {
+                            self.refuse(outside, at);
+                            return true;
+                        }
+                    }
+                }
+                State::Open(_, connection) => {
+                    if connection.due().is_some_and(|due| due <= now) {
+                        let signal = connection.news(now);
+                        self.handle_signal(outside, at, signal);
+                        return true;
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    fn grant(&mut self, outside: &mut Outside, at: usize, ticket: Option<Ticket>) {
+        let now = outside.now;
+        let line = &mut self.lines[at];
+        line.state = State::Open(ticket, Connection::open(now, &outside.sources[line.source]));
+        if let Some(ticket) = ticket
+            && self.viewers == 0
+        {
+            let (account, now, tally) = account(outside, line.source);
+            account.set_standing(now, ticket, Standing::Lingering, tally);
+        }
+        self.watch.grant();
+        self.life.handle_event(now, Event::Granted(self.lines[at].attempt));
+    }
+
+    fn refuse(&mut self, outside: &mut Outside, at: usize) {
+        let attempt = self.lines.remove(at).attempt;
+        self.lose_slot(outside.now, attempt);
+        self.life.handle_event(outside.now, Event::NoSlot(attempt));
+    }
+
+    /// An attempt has no slot: unless there is another, that is what keeps the channel dark.
+    fn lose_slot(&mut self, now: Moment, attempt: Attempt) {
+        if self.lines.iter().all(|line| line.attempt == attempt) {
+            self.watch.lose_slot(now);
+        }
+    }
+
+    fn handle_signal(&mut self, outside: &mut Outside, at: usize, signal: Signal) {
+        let now = outside.now;
+        let line = &mut self.lines[at];
+        let attempt = line.attempt;
+        match signal {
+            Signal::Opened { patience } => self.life.set_patience(attempt, patience),
+            Signal::Failed { is_patient } => {
+                let event = if is_patient { Event::Stalled } else { Event::Ended };
+                self.drop_line(outside, at);
+                self.life.handle_event(now, event(attempt));
+            }
+            Signal::Piece(Piece { is_found, has_picture, fault }) => {
+                if is_found {
+                    self.life.handle_event(now, Event::Locked(attempt));
+                }
+                self.life.handle_event(now, Event::Progress(attempt));
+                if has_picture && self.on_air != Some(attempt) {
+                    self.lines[at].has_picture = true;
+                    self.life.handle_event(now, Event::Picture(attempt));
+                }
+                if let Some(is_watchable) = fault {
+                    outside.tally.faults += 1;
+                    self.life.handle_event(now, Event::Unhealthy { attempt, is_watchable });
+                }
+            }
+        }
+    }
+
+    /// Does what the lifecycle wants.
+    fn carry_out(&mut self, outside: &mut Outside) {
+        let mut is_given_up = false;
+        while let Some(action) = self.life.poll_action() {
+            outside.log(self.id, action);
+            match action {
+                Action::Open { attempt, source, purpose } => self.open(outside, attempt, source, purpose),
+                Action::Raise { attempt } => {
+                    assert!(self.lines.iter().any(|line| line.attempt == attempt), "{attempt:?} is gone");
+                    outside.tally.raises += 1;
+                    self.raise(outside, attempt);
+                }
+                Action::Air { attempt } => self.put_on_air(outside, attempt),
+                Action::Close { attempt, reason } => {
+                    let at = self.lines.iter().position(|line| line.attempt == attempt);
+                    let at = at
+                        .unwrap_or_else(|| panic!("{attempt:?} is closed for {reason:?}, and was not open"));
+                    outside.tally.removals += u64::from(reason == Reason::Removed);
+                    outside.tally.stalls += u64::from(reason == Reason::Stalled);
+                    assert_eq!(self.lines[at].place.is_none(), reason == Reason::Removed);
+                    self.drop_line(outside, at);
+                }
+                Action::GiveUp => {
+                    is_given_up = true;
+                    outside.tally.give_ups += 1;
+                    outside.tally.told_of_slots += u64::from(self.watch.was_live());
+                    self.watch.give_up();
+                }
+                Action::Finish => {
+                    assert_eq!(self.life.poll_action(), None, "the end is the last");
+                    assert!(self.lines.is_empty(), "something is open at the end");
+                    self.failover = self.life.failover().clone();
+                    let is_sure = is_given_up || self.is_stopping;
+                    if !is_sure {
+                        self.viewers += std::mem::take(&mut self.latecomers);
+                    }
+                    if self.viewers > 0 && !is_sure {
+                        outside.tally.latecomers += 1;
+                        self.begin(outside);
+                    } else {
+                        self.end(outside.now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// All viewers are told, and late news does nothing any more.
+    fn end(&mut self, now: Moment) {
+        (self.is_open, self.viewers) = (false, 0);
+        self.hear_late_news(now);
+        for event in [Event::SlotFree, Event::Unwanted, Event::Wanted, Event::Shutdown] {
+            self.life.handle_event(now, event);
+        }
+        let _ = self.life.steer(now, Steer::Skip);
+        self.life.handle_timeout(now + self.times.start + self.times.idle);
+        assert_eq!((self.life.poll_action(), self.life.poll_timeout()), (None, None), "it is at its end");
+    }
+
+    fn open(&mut self, outside: &mut Outside, attempt: Attempt, place: usize, purpose: Purpose) {
+        assert!(self.opened.last().is_none_or(|&last| last < attempt), "{attempt:?} is not new");
+        self.opened.insert(attempt);
+        let failover = self.life.failover();
+        let standing = failover.standing(outside.now, place).expect("there is such a source");
+        assert!(!standing.is_disabled || failover.enabled() == 0, "source {place} is disabled");
+        let source = self.lineup[place];
+        assert!(self.lines.iter().all(|line| line.place != Some(place)), "source {place} is open already");
+        let claimed = match purpose {
+            Purpose::Air => provider::Purpose::Air,
+            Purpose::Hedge => provider::Purpose::Hedge,
+            Purpose::Probe => provider::Purpose::Probe,
+        };
+        let is_apart = |line: &Line| {
+            let (new, old) = (&outside.sources[source], &outside.sources[line.source]);
+            new.provider.is_some() || old.provider.is_some() || new.host != old.host
+        };
+        let claim = Claim { channel: self.id, priority: self.priority, purpose: claimed };
+        let may_open = claimed == provider::Purpose::Air || self.lines.iter().all(is_apart);
+        let state = if may_open { State::Unasked(claim) } else { State::Refused };
+        self.lines.push(Line {
+            attempt,
+            place: Some(place),
+            source,
+            state,
+            purpose,
+            is_told_to_yield: false,
+            has_picture: false,
+        });
+    }
+
+    fn raise(&mut self, outside: &mut Outside, attempt: Attempt) {
+        let line = self.lines.iter().find(|line| line.attempt == attempt);
+        if let Some(Line { state: State::Open(Some(ticket), _), source, .. }) = line {
+            let (account, now, tally) = account(outside, *source);
+            account.set_purpose(now, *ticket, provider::Purpose::Air, tally);
+        }
+    }
+
+    fn put_on_air(&mut self, outside: &mut Outside, attempt: Attempt) {
+        self.raise(outside, attempt);
+        let at = self.lines.iter().position(|line| line.attempt == attempt).expect("it is open");
+        assert!(self.lines[at].has_picture, "{attempt:?} has nothing to show");
+        assert_eq!(self.on_air, None, "one at a time is on air");
+        self.on_air = Some(attempt);
+        self.lines.swap(0, at);
+        outside.tally.returns += u64::from(self.lines[0].purpose == Purpose::Probe);
+        self.watch.go_live(outside.now, self.lines[0].source);
+    }
+
+    /// An upstream is no more; whoever claims does so no longer.
+    fn drop_line(&mut self, outside: &mut Outside, at: usize) {
+        let line = self.lines.remove(at);
+        let now = outside.now;
+        if self.on_air == Some(line.attempt) {
+            self.on_air = None;
+            self.watch.go_dark(now);
+        }
+        let takes = outside.sources[line.source].closes;
+        match line.state {
+            State::Waiting(ticket) => {
+                let (account, now, tally) = account(outside, line.source);
+                account.withdraw(now, ticket, tally);
+            }
+            State::Open(Some(ticket), _) => account(outside, line.source).0.close(now, ticket, takes),
+            State::Open(None, _) | State::Unasked(_) | State::Refused => {}
+        }
+    }
+}
+
+/// The provider of a source that has one.
+fn account(outside: &mut Outside, source: usize) -> (&mut Account, Moment, &mut Tally) {
+    let provider = outside.sources[source].provider.expect("whoever has a ticket has a provider");
+    (&mut outside.accounts[provider], outside.now, &mut outside.tally)
+}
+
+/// Of each source of the new list, where it stood in the old one.
+fn places(old: &[usize], new: &[usize]) -> Vec<Option<usize>> {
+    new.iter().map(|source| old.iter().position(|old| old == source)).collect()
+}
