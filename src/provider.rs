@@ -136,7 +136,8 @@ impl Providers {
     /// How they stand, by their ids: those that are configured, and those that are not and still have connections.
     pub fn report(&self) -> Vec<Report> {
         let accounts = self.accounts();
-        accounts.values().map(|account| Report { id: account.id.clone(), usage: account.usage() }).collect()
+        let there = accounts.values().filter(|account| !account.state().ledger.is_over());
+        there.map(|account| Report { id: account.id.clone(), usage: account.usage() }).collect()
     }
 
     fn accounts(&self) -> MutexGuard<'_, BTreeMap<ProviderId, Arc<Account>>> {

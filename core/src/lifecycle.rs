@@ -192,6 +192,11 @@ impl Lifecycle {
                 }
             }
             Event::Picture(attempt) => self.handle_picture(now, attempt),
+            Event::Blind(attempt) => {
+                if let Some(line) = self.line(attempt) {
+                    line.go_blind(now + PICTURE_TIMEOUT);
+                }
+            }
             Event::Progress(attempt) => {
                 let stall = self.times.stall;
                 if let Some(line) = self.line(attempt) {

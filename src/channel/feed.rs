@@ -165,9 +165,9 @@ pub struct SourceReport {
 pub struct Switch {
     /// When.
     pub at: Timestamp,
-    /// The index of the source that was left.
-    pub from: usize,
-    /// The index of the source that came on air instead: the same, when reopening it helped.
+    /// The index of the source that was left, as the list was then; none where it was no longer listed.
+    pub from: Option<usize>,
+    /// The index of the source that came on air instead, likewise: the same, when reopening it helped.
     pub to: usize,
     /// The code of what was wrong.
     pub reason: &'static str,

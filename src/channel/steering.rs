@@ -7,7 +7,7 @@ use forebay_core::lifecycle::{Steer, Unsteerable};
 use tokio::sync::oneshot;
 
 use super::Channels;
-use crate::config::Channel;
+use crate::config::{Channel, Source};
 
 /// Commands that wait for a driver, which takes one as soon as it comes.
 pub(super) const MAX_COMMANDS: usize = 16;
@@ -39,9 +39,16 @@ impl History {
     }
 }
 
-/// Of each source of the new list, where it stood in the old one.
+/// Of each source of the new list, where it stood in the old one. Of several that are the same, the first was the first.
 pub(super) fn places(old: &Channel, new: &Channel) -> Vec<Option<usize>> {
-    new.sources.iter().map(|source| old.sources.iter().position(|old| old == source)).collect()
+    let mut is_taken = vec![false; old.sources.len()];
+    let place = |source: &Source| {
+        let is_it = |&at: &usize| !is_taken[at] && old.sources[at].is_same_as(source);
+        let found = (0..old.sources.len()).find(is_it)?;
+        is_taken[found] = true;
+        Some(found)
+    };
+    new.sources.iter().map(place).collect()
 }
 
 impl Channels {
@@ -78,5 +85,36 @@ impl Channels {
     /// Keeps it for the next time that the channel is opened.
     pub(super) fn remember(&self, channel: &Arc<Channel>, failover: &Failover) {
         self.table().histories.insert(channel.id.clone(), History::new(channel, failover));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn channel(sources: &str) -> Arc<Channel> {
+        let text = format!("[[channels]]\nid = \"one\"\nsources = {sources}\n");
+        let config =
+            Config::parse(&text, Path::new("channels.toml")).unwrap_or_else(|error| panic!("{error}"));
+        Arc::clone(&config.channels[0])
+    }
+
+    #[test]
+    fn each_source_has_one_place() {
+        let old = channel(r#"["http://h/a", "http://h/b", "http://h/a"]"#);
+        for (sources, expected) in [
+            (r#"["http://h/a", "http://h/b", "http://h/a"]"#, vec![Some(0), Some(1), Some(2)]),
+            (
+                r#"["http://h/b", "http://h/a", "http://h/c", "http://h/a"]"#,
+                vec![Some(1), Some(0), None, Some(2)],
+            ),
+            (r#"[{ url = "http://h/a", max_bitrate = "5 Mbit/s" }]"#, vec![Some(0)]),
+            (r#"[{ url = "http://h/a", user_agent = "VLC" }]"#, vec![None]),
+        ] {
+            assert_eq!(places(&old, &channel(sources)), expected, "{sources}");
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Opener for Script {
 
 /// 25 pictures a second, a random access point every second.
 fn pictures(span: Duration, end: Error, open: Arc<()>) -> stream::BoxStream<'static, Result<Piece, Error>> {
-    let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b);
+    let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b).program(7);
     let count = u64::try_from(span.as_millis()).unwrap() / 40;
     let picture = move |n: u64| {
         let dts = 900_000 + n * 3600;
@@ -258,6 +258,30 @@ async fn connections_are_kept_alive_in_a_gap_and_that_is_no_activity() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slate_is_shown_as_long_as_somebody_sees_it_whatever_the_programme() {
+    let plays = &[Play::For(12 * SECOND, Error::Ended), Play::Fail(SECOND / 10, Error::Refused)];
+    let text = "[[channels]]\nid = \"one\"\nsources = [\"http://h/a\"]\nprogram = 7\nslate = true\n";
+    let house = House::new(&config(text), &[("/a", plays)]);
+    let mut viewer = house.join();
+    watch(&mut viewer, 14 * SECOND).await;
+    // Each pass of it takes 9.6 s.
+    for pass in 0..4 {
+        let shown = watch(&mut viewer, 9 * SECOND).await;
+        assert!(shown > 100_000, "pass {pass}: {shown} bytes");
+    }
+    let report = house.channels.report("one").unwrap();
+    assert_eq!((report.is_live, report.output.keep_alives), (false, 6), "four a second, before it");
+    // It is not wanted any more, and then again by nobody.
+    house.channels.configure(&config(&text.replace("slate = true", "slate = false")));
+    assert!(watch(&mut viewer, 4 * SECOND).await < 50_000);
+    drop(viewer);
+    house.channels.configure(&config(text));
+    let before = house.channels.report("one").unwrap().output.entries;
+    sleep(8 * SECOND).await;
+    assert_eq!(house.channels.report("one").unwrap().output.entries, before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_watches_by_hls_has_no_connection_to_keep_alive() {
     let house = gone();
     let session = Session::new(house.join());
@@ -275,6 +299,9 @@ async fn new_settings_keep_the_viewers() {
     let mut viewer = house.join();
     watch(&mut viewer, 2 * SECOND).await;
     assert_eq!(house.channels.configure(&one(r#"["http://h/a"]"#)), Changes::default());
+    // What is set differently and does not change what is asked for holds from the next opening on.
+    let sources = "[{ url = \"http://h/a\", max_bitrate = \"5 Mbit/s\" }]\nslate_urls = [\"*/limit\"]";
+    assert_eq!(house.channels.configure(&one(sources)).changed, 1);
     // The source on hand is still listed: nothing is opened.
     assert_eq!(house.channels.configure(&one(r#"["http://h/b", "http://h/a"]"#)).changed, 1);
     watch(&mut viewer, 2 * SECOND).await;

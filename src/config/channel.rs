@@ -161,3 +161,12 @@ pub struct Source {
     /// Further request headers, each name once, in the order they were typed. Never `User-Agent`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
+
+impl Source {
+    /// Whether it asks the same server for the same, in the same words. What else is set holds from its next opening on.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let Self { url, provider, user_agent, headers, max_bitrate: _, slate_urls: _ } = self;
+        (url, provider, user_agent, headers)
+            == (&other.url, &other.provider, &other.user_agent, &other.headers)
+    }
+}

@@ -47,7 +47,8 @@ pub(super) fn base_url(server: &Server, Peer(peer): Peer, uri: &Uri, headers: &H
     }
 }
 
-fn is_trusted(server: &Server, address: IpAddr) -> bool {
+/// Whether what it says of others is believed.
+pub(super) fn is_trusted(server: &Server, address: IpAddr) -> bool {
     let address = address.to_canonical();
     server.trusted_proxies.iter().any(|proxy| proxy.contains(&address))
 }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::error::{self, Error};
-use super::forwarded::client_address;
+use super::forwarded::{client_address, is_trusted};
 use super::{App, Peer, status};
 use crate::config::Server;
 
@@ -33,6 +33,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) enum Refused {
     /// Not from there.
     Address(IpAddr),
+    /// Not through a proxy that is not known.
+    Proxy(IpAddr),
     /// Not from a page.
     Page,
     UnknownChannel(String),
@@ -64,8 +66,7 @@ pub(super) async fn steer(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Refused> {
-    let address = client_address(&app.config().server, peer, &headers);
-    check_sender(&app.config().server, address, &headers)?;
+    let address = check_sender(&app.config().server, peer, &headers)?;
     let Some(channel) = app.channels.find(&id) else { return Err(Refused::UnknownChannel(id)) };
     let steer = parse(&read(&headers, body).await?).map_err(Refused::Unclear)?;
     let done = app.channels.steer(&channel, steer).await;
@@ -79,13 +80,19 @@ pub(super) async fn steer(
     }
 }
 
-/// Whether a request from there may change anything.
-fn check_sender(server: &Server, address: IpAddr, headers: &HeaderMap) -> Result<(), Refused> {
+/// Where a request is from that may change something.
+fn check_sender(server: &Server, peer: Peer, headers: &HeaderMap) -> Result<IpAddr, Refused> {
+    // A proxy on this machine that nobody has told us of would make everybody an admin.
+    let is_passed_on = ["x-forwarded-for", "forwarded", "via"].iter().any(|name| headers.contains_key(*name));
+    if is_passed_on && !is_trusted(server, peer.0.ip()) {
+        return Err(Refused::Proxy(peer.0.ip()));
+    }
+    let address = client_address(server, peer, headers);
     if !server.admin_from.iter().any(|network| network.contains(&address)) {
         return Err(Refused::Address(address));
     }
     // A page's host may have been made to lead to this machine, so its own origin is no better than another.
-    if headers.contains_key(header::ORIGIN) { Err(Refused::Page) } else { Ok(()) }
+    if headers.contains_key(header::ORIGIN) { Err(Refused::Page) } else { Ok(address) }
 }
 
 /// The body, if it is JSON and short.
@@ -129,6 +136,11 @@ impl IntoResponse for Refused {
             Self::UnknownChannel(id) => return Error::UnknownChannel(id).into_response(),
             Self::Address(address) => {
                 let message = format!("{address} may not change anything: it is not in server.admin_from");
+                (StatusCode::FORBIDDEN, "forbidden", message)
+            }
+            Self::Proxy(peer) => {
+                let message =
+                    format!("the proxy {peer} is not in server.trusted_proxies, so nobody knows who asks");
                 (StatusCode::FORBIDDEN, "forbidden", message)
             }
             Self::Page => {
@@ -201,7 +213,8 @@ mod tests {
     fn nobody_from_elsewhere_and_no_page_changes_anything() {
         let server = Server { admin_from: vec!["10.0.0.0/8".parse().unwrap()], ..Server::default() };
         let check = |server: &Server, address: &str, headers: &HeaderMap| {
-            check_sender(server, address.parse().unwrap(), headers)
+            let peer = Peer((address.parse::<IpAddr>().unwrap(), 1234).into());
+            check_sender(server, peer, headers).map(|_| ())
         };
         let none = HeaderMap::new();
         assert_eq!(check(&server, "10.1.2.3", &none), Ok(()));
@@ -220,6 +233,19 @@ mod tests {
         for origin in ["http://tv.example", "http://127.0.0.1:8080", "null"] {
             let of_page = HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]);
             assert_eq!(check(&server, "10.1.2.3", &of_page), Err(Refused::Page), "{origin}");
+        }
+        // Behind a proxy it is the address that the proxy tells of, if the proxy is known.
+        let home = "127.0.0.1".parse::<IpAddr>().unwrap();
+        for name in ["x-forwarded-for", "forwarded", "via"] {
+            let name = header::HeaderName::from_static(name);
+            let passed_on = HeaderMap::from_iter([(name, "10.1.2.3".parse().unwrap())]);
+            assert_eq!(check(&Server::default(), "127.0.0.1", &passed_on), Err(Refused::Proxy(home)));
+        }
+        let proxied = Server { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..server };
+        for (from, allowed) in [("10.1.2.3", true), ("8.8.8.8", false)] {
+            let name = header::HeaderName::from_static("x-forwarded-for");
+            let passed_on = HeaderMap::from_iter([(name, from.parse().unwrap())]);
+            assert_eq!(check(&proxied, "127.0.0.1", &passed_on).is_ok(), allowed, "{from}");
         }
     }
 

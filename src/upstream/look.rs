@@ -79,8 +79,12 @@ async fn decode(child: &mut Child, mut packets: Bytes) -> io::Result<(Vec<u8>, V
         Ok(())
     };
     let (mut samples, mut said) = (Vec::with_capacity(SIZE), Vec::new());
-    let (mut stdout, mut stderr) = (stdout.take(SIZE as u64 + 1), stderr.take(MAX_SAID));
-    tokio::try_join!(write, stdout.read_to_end(&mut samples), stderr.read_to_end(&mut said))?;
+    let mut stdout = stdout.take(SIZE as u64 + 1);
+    let listen = async {
+        // The pipe is closed behind that, so that whoever says more does not wait for a listener.
+        stderr.take(MAX_SAID).read_to_end(&mut said).await
+    };
+    tokio::try_join!(write, stdout.read_to_end(&mut samples), listen)?;
     Ok((samples, said))
 }
 

@@ -135,7 +135,9 @@ fn what_is_tried_again_for_want_of_another_fails_once() {
 fn failures_of_long_ago_do_not_count() {
     let mut failover = Failover::new(2);
     let times = [0, 10, 30].map(|seconds| Moment::ZERO + Duration::from_secs(seconds));
-    times.iter().for_each(|&now| failover.avoid(now, 0, Undelivered));
+    for now in times {
+        failover.avoid(now, 0, Undelivered);
+    }
     assert_eq!(failover.standing(times[2], 0).unwrap().score, 12);
     let later = times[2] + FORGIVEN_AFTER;
     assert_eq!(failover.standing(later, 0).unwrap().score, 100);

@@ -193,6 +193,12 @@ impl Inspector {
         self.pending.iter_mut().find_map(Option::take)
     }
 
+    /// The picture moves all the same, or who looked could not tell: whether it stands still is asked from now on anew.
+    pub fn doubt_stillness(&mut self) {
+        self.stillness = Stillness::default();
+        self.held[Rule::FrozenPicture.index()] = None;
+    }
+
     /// How often `rule` has begun to hold.
     pub fn count(&self, rule: Rule) -> u64 {
         self.counts[rule.index()]

@@ -68,6 +68,13 @@ impl Line {
         self.step = Step::Showing { since: self.shows_since().unwrap_or(now), moved_at: now };
     }
 
+    /// It has no picture to go on air with any more; the next must come until then.
+    pub(super) fn go_blind(&mut self, until: Moment) {
+        if let Step::Showing { moved_at, .. } = self.step {
+            self.step = Step::Tuning { until, moved_at };
+        }
+    }
+
     /// Media time goes on.
     pub(super) fn progress(&mut self, now: Moment, stall: Duration) {
         self.stall = stall;

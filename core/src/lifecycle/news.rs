@@ -54,6 +54,8 @@ pub enum Event {
     Locked(Attempt),
     /// A picture that a viewer could start with is whole.
     Picture(Attempt),
+    /// What a candidate could go on air with is no longer held, since its group of pictures is too long: the next picture is waited for.
+    Blind(Attempt),
     /// Media time went on.
     Progress(Attempt),
     /// The source refused, failed or ended.

@@ -5,12 +5,12 @@
 //! viewer can start with, at once, and nothing that it sent before is seen.
 
 use super::demux;
-use super::packet::{Bytes, PACKET_SIZE};
+use super::packet::{Bytes, PACKET_SIZE, Packet};
 use super::random_access::Entry;
 use super::splice::Splice;
 use crate::time::MediaTime;
 
-/// Packets that are held at most: 16 MiB, a group of pictures of 6 s at 20 Mbit/s. What comes on top of that drives out the oldest.
+/// Packets that are held at most: 16 MiB, a group of pictures of 6 s at 20 Mbit/s. A group that takes more is let go of, and the next one waited for.
 const MAX_HELD: usize = (16 << 20) / PACKET_SIZE;
 
 /// A source on its way to the air.
@@ -35,10 +35,13 @@ impl Scout {
         let mut is_new = false;
         for packet in packets {
             self.splice.push(std::slice::from_ref(packet));
-            self.held.push(*packet);
+            if self.splice.is_part(Packet::new(packet).pid()) {
+                self.held.push(*packet);
+            }
             is_new |= self.note_entry();
         }
         if self.held.len() > MAX_HELD {
+            // Tables may be among it, which the next picture needs: some stay.
             self.held.drain(..self.held.len() - MAX_HELD / 2);
             (self.complete_at, self.entry) = (0, None);
         }
@@ -84,9 +87,9 @@ impl Scout {
         (self.complete_at, self.entry) = (0, None);
     }
 
-    /// Whether there has been a picture in this run of bytes.
+    /// Whether a picture is held that a viewer can start with: not before the first of this run of bytes, nor while a group is too long to be held.
     pub fn has_picture(&self) -> bool {
-        self.splice.is_open()
+        self.entry.is_some()
     }
 
     /// See [`Splice::take_progress`].

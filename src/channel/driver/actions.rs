@@ -59,6 +59,8 @@ impl Driver {
         let others = self.lines.iter().filter_map(|line| self.channel.sources.get(line.source));
         let may_open =
             purpose == provider::Purpose::Air || others.into_iter().all(|other| is_apart(chosen, other));
+        // What becomes free from now on is news.
+        self.slots.borrow_and_update();
         let claim = Claim { channel: self.channel.id.clone(), priority: self.channel.priority, purpose };
         let claim = if may_open {
             self.providers.claim(chosen.provider.as_ref(), claim).boxed()
@@ -96,7 +98,7 @@ impl Driver {
     fn put_on_air(&mut self, now: Moment, attempt: Attempt) {
         self.raise(attempt);
         let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
-        self.gap.end(now, &mut self.splice);
+        self.end_gap(now);
         // Who had nothing for a while gets something to fill buffers with; who did not needs nothing in store.
         let had_gap = !self.gap.was_covered();
         let lead = if had_gap { self.channel.policy.burst } else { Duration::ZERO };
@@ -119,15 +121,16 @@ impl Driver {
             let is_seamless = reason == Reason::Replaced;
             match reason {
                 Reason::Replaced | Reason::Skipped => {
-                    self.left = Some((line.source, self.steered.take().unwrap_or("return")));
+                    self.left = Some((Some(line.source), self.steered.take().unwrap_or("return")));
                 }
-                Reason::Preempted => self.left = Some((line.source, "preempted")),
-                Reason::Removed => self.left = Some((line.source, "removed")),
+                Reason::Preempted => self.left = Some((Some(line.source), "preempted")),
+                Reason::Removed => self.left = Some((None, "removed")),
                 _ => {}
             }
             self.leave_air(is_seamless);
         }
         self.lines.retain(|line| line.attempt != attempt);
+        self.second_look.take_if(|look| look.is_of(attempt));
     }
 
     /// What a source that is closed for this reason has done wrong.
@@ -172,10 +175,11 @@ impl Driver {
     pub(super) fn fail(&mut self, attempt: Attempt, error: Error) {
         let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
         let line = self.lines.remove(at);
+        self.second_look.take_if(|look| look.is_of(attempt));
         let source = line.source;
         warn!(source, url = %self.channel.sources[source].url, %error, "source failed");
         if line.is_on_air() {
-            self.left = Some((source, error.code()));
+            self.left = Some((Some(source), error.code()));
             self.leave_air(false);
         }
         self.errors[source] = Some(error);
@@ -215,6 +219,6 @@ fn is_apart(source: &Source, other: &Source) -> bool {
             .filter(|host| !host.is_empty())
             .map(|host| (host.to_owned(), url.port_or_known_default()))
     };
-    let is_counted = source.provider.is_some() || other.provider.is_some();
+    let is_counted = source.provider.is_some() && other.provider.is_some();
     is_counted || host(source).is_none() || host(source) != host(other)
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use forebay_core::health::Rules;
 use forebay_core::time::Moment;
-use forebay_core::ts::splice::Splice;
 use tracing::info;
 
 use super::Driver;
@@ -40,15 +39,6 @@ impl Gap {
         self.since.get_or_insert(now);
     }
 
-    /// Something goes on air.
-    pub(super) fn end(&mut self, now: Moment, splice: &mut Splice) {
-        self.was_covered = self.fed_at.is_some() && (self.slate.is_some() || self.since.is_none());
-        if self.slate.take().is_some() {
-            splice.begin();
-        }
-        (self.since, self.fed_at) = (None, Some(now));
-    }
-
     /// Whether viewers had no gap before what is on air.
     pub(super) fn was_covered(&self) -> bool {
         self.was_covered
@@ -70,7 +60,7 @@ impl Driver {
         let policy = &self.channel.policy;
         let gap = &self.gap;
         let slate =
-            gap.since.filter(|_| policy.slate && gap.slate.is_none()).map(|since| since + SLATE_AFTER);
+            gap.since.filter(|_| self.wants_slate() && gap.slate.is_none()).map(|since| since + SLATE_AFTER);
         let is_kept = policy.keep_alive && gap.slate.is_none() && self.has_live_viewers();
         let packets = gap.fed_at.filter(|_| is_kept).map(|fed_at| fed_at + KEEP_ALIVE_AFTER);
         [slate, packets].into_iter().flatten().min()
@@ -86,10 +76,12 @@ impl Driver {
         if self.gap_at().is_none_or(|at| at > now) {
             return;
         }
-        if self.channel.policy.slate && self.gap.since.is_some_and(|since| since + SLATE_AFTER <= now) {
+        if self.wants_slate() && self.gap.since.is_some_and(|since| since + SLATE_AFTER <= now) {
             info!("showing the slate");
             let upstream = slate::open();
             let mut slate = Input::new(upstream, Rules::OFF, None, Duration::ZERO);
+            // It is no part of a multiplex.
+            self.splice.set_program(None);
             self.splice.begin();
             slate.go_on_air(now, &mut self.splice, Duration::ZERO);
             self.gap.slate = Some(slate);
@@ -110,11 +102,31 @@ impl Driver {
         let was_open = self.splice.is_open();
         let taken = piece.and_then(|piece| slate.take(now, &piece, &mut self.splice));
         if taken.is_err() {
-            self.gap.slate = None; // it has no end, and nothing to go wrong
+            self.drop_slate(); // it has no end, and nothing to go wrong
         } else if !was_open && self.splice.is_open() {
-            // Who comes now has something to see.
-            self.feed.tell(|window| window.is_live = true);
+            self.show_at_once(now);
         }
         self.tick_if_due(now);
+    }
+
+    /// Whether the slate is wanted, and there is somebody to see it.
+    fn wants_slate(&self) -> bool {
+        self.channel.policy.slate && *self.demand.borrow() > 0
+    }
+
+    /// Something goes on air.
+    pub(super) fn end_gap(&mut self, now: Moment) {
+        let gap = &mut self.gap;
+        gap.was_covered = gap.fed_at.is_some() && (gap.slate.is_some() || gap.since.is_none());
+        (gap.since, gap.fed_at) = (None, Some(now));
+        self.drop_slate();
+    }
+
+    /// The slate is shown no longer.
+    pub(super) fn drop_slate(&mut self) {
+        if self.gap.slate.take().is_some() {
+            self.splice.set_program(self.channel.program);
+            self.splice.begin();
+        }
     }
 }

@@ -104,12 +104,16 @@ impl Line {
         self.state = State::Open(Box::new(input));
     }
 
-    /// What it has to tell; pieces only where they may be read.
+    /// Whether its connection is needed elsewhere.
+    pub(super) fn poll_yield(&mut self, context: &mut Context<'_>) -> Poll<News> {
+        let Some(yielded) = &mut self.yielded else { return Poll::Pending };
+        std::task::ready!(yielded.poll_unpin(context));
+        self.yielded = None;
+        Poll::Ready(News::Yield)
+    }
+
+    /// What else it has to tell; pieces only where they may be read.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, may_read: bool) -> Poll<News> {
-        if self.yielded.as_mut().is_some_and(|yielded| yielded.poll_unpin(context).is_ready()) {
-            self.yielded = None;
-            return Poll::Ready(News::Yield);
-        }
         match &mut self.state {
             State::Claiming(claim) => claim.poll_unpin(context).map(News::Claimed),
             State::Opening(opening) => opening.poll_unpin(context).map(News::Opened),
@@ -143,6 +147,17 @@ pub(super) struct Input {
     segments: u64,
 }
 
+/// What has become of the picture that a candidate could go on air with.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) enum Picture {
+    #[default]
+    Unchanged,
+    /// There is a new one, and it is whole.
+    New,
+    /// It is held no longer.
+    Gone,
+}
+
 /// What came of a piece.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
@@ -151,8 +166,7 @@ pub(super) struct Taken {
     pub(super) skipped: u64,
     /// A transport stream was found.
     pub(super) is_found: bool,
-    /// A picture that viewers can start with has become whole, and is not on air.
-    pub(super) has_picture: bool,
+    pub(super) picture: Picture,
     /// Media time went on.
     pub(super) has_progress: bool,
 }
@@ -243,8 +257,9 @@ impl Input {
             return Ok(taken);
         };
         // A clip of one picture is complete only here.
-        taken.has_picture = scout.finish();
-        if !taken.has_picture {
+        if scout.finish() {
+            taken.picture = Picture::New;
+        } else {
             // A list of segments has other seams than that behind its last.
             let is_blind = !scout.has_picture() && self.upstream.monitor.is_none();
             self.blind_passes = if is_blind { self.blind_passes + 1 } else { 0 };
@@ -262,14 +277,20 @@ impl Input {
         if !self.is_locked && self.beginning.len() < sniff::LOOKED_AT {
             self.beginning.extend(bytes.iter().take(sniff::LOOKED_AT - self.beginning.len()));
         }
+        self.resumes_at = None;
         let mut taken = Taken { bytes: bytes.len() as u64, ..Taken::default() };
+        let had_picture = self.scout.as_ref().is_some_and(Scout::has_picture);
         let mut items = self.sync.push(bytes);
         while let Some(item) = items.next() {
             match item {
                 Item::Packets(packets) => {
                     self.inspector.push(now, packets);
                     match &mut self.scout {
-                        Some(scout) => taken.has_picture |= scout.push(packets),
+                        Some(scout) => {
+                            if scout.push(packets) {
+                                taken.picture = Picture::New;
+                            }
+                        }
                         None => splice.push(packets),
                     }
                 }
@@ -282,6 +303,9 @@ impl Input {
             if !self.is_locked && self.bytes > MAX_UNLOCKED {
                 return Err(Error::NotTransportStream(sniff::describe(&self.beginning)));
             }
+        }
+        if had_picture && self.scout.as_ref().is_some_and(|scout| !scout.has_picture()) {
+            taken.picture = Picture::Gone;
         }
         taken.has_progress = match &mut self.scout {
             Some(scout) => scout.take_progress(),

@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use self::gap::Gap;
-use self::line::{Input, Line, News};
+use self::line::{Input, Line, News, Picture};
 use self::packager::Packager;
 use self::second_look::{Opinion, SecondLook};
 use self::settings::{limits, times};
@@ -96,6 +96,7 @@ pub(super) fn create(
         faults: [0; Rule::COUNT],
         second_look: None,
         left: None,
+        aired_at: base,
         steered: None,
         has_news: true,
         content: 0,
@@ -145,8 +146,10 @@ pub(super) struct Driver {
     faults: [u64; Rule::COUNT],
     /// While a picture that seems to stand still is looked at.
     second_look: Option<SecondLook>,
-    /// The source that was left while it was live, and why, until the next one is on air.
-    left: Option<(usize, &'static str)>,
+    /// The source that was left while it was live, as far as it is still listed, and why, until the next one is on air.
+    left: Option<(Option<usize>, &'static str)>,
+    /// The end of the store when what is on air went there.
+    aired_at: u64,
     /// What an admin wanted, until that is done.
     steered: Option<&'static str>,
     /// Whether the report's sources and streams are out of date.
@@ -211,6 +214,11 @@ impl Driver {
             }
         };
         let lines = poll_fn(|context| {
+            for line in &mut self.lines {
+                if let Poll::Ready(news) = line.poll_yield(context) {
+                    return Poll::Ready((line.attempt, news));
+                }
+            }
             for (line, reads_at) in self.lines.iter_mut().zip(&reads_at) {
                 if let Poll::Ready(news) = line.poll(context, reads_at.is_none()) {
                     return Poll::Ready((line.attempt, news));
@@ -251,6 +259,7 @@ impl Driver {
 
     fn handle(&mut self, wake: Wake) {
         let now = self.clock.now();
+        self.note_resumed(now);
         match wake {
             Wake::Stop => self.life.handle_event(now, Event::Shutdown),
             Wake::Demand => self.handle_demand(),
@@ -265,15 +274,18 @@ impl Driver {
         }
     }
 
-    fn handle_timer(&mut self, now: Moment) {
+    /// Those whose pace lets them go on now: it was the pace that kept them from it.
+    fn note_resumed(&mut self, now: Moment) {
         for line in &mut self.lines {
             if let Some(input) = line.input()
                 && input.resumes_at.take_if(|at| *at <= now).is_some()
             {
-                // It was the pace that kept it from going on.
                 self.life.handle_event(now, Event::Progress(line.attempt));
             }
         }
+    }
+
+    fn handle_timer(&mut self, now: Moment) {
         self.fill_gap(now);
         self.tick_if_due(now);
         self.end_packager_if_due(now);
@@ -347,8 +359,13 @@ impl Driver {
         if taken.has_progress {
             self.life.handle_event(now, Event::Progress(attempt));
         }
-        if taken.has_picture {
-            self.life.handle_event(now, Event::Picture(attempt));
+        match taken.picture {
+            Picture::Unchanged => {}
+            Picture::New => self.life.handle_event(now, Event::Picture(attempt)),
+            Picture::Gone => {
+                debug!(attempt = attempt.0, "group of pictures too long to be held");
+                self.life.handle_event(now, Event::Blind(attempt));
+            }
         }
         if let Some(fault) = fault.filter(|fault| !self.doubts(attempt, *fault)) {
             self.condemn(now, attempt, fault);

@@ -34,14 +34,21 @@ impl Driver {
         }
     }
 
-    /// A source has gone on air.
-    pub(super) fn go_on_air(&mut self, now: Moment, source: usize) {
+    /// There is something to see, at once.
+    pub(super) fn show_at_once(&mut self, now: Moment) {
         self.ticked_at = now;
         self.store_output();
         self.tell(0..GROUPS);
         self.feed.tell(|window| (window.stage, window.is_live) = (Stage::Started, true));
+    }
+
+    /// A source has gone on air.
+    pub(super) fn go_on_air(&mut self, now: Moment, source: usize) {
+        self.aired_at = self.ring.head();
+        self.show_at_once(now);
         self.has_news = true;
         info!(source, streams = ?self.streams(), "source is on air");
+        self.steered = None;
         if let Some((from, reason)) = self.left.take() {
             let mut report = self.feed.edit_report();
             report.switches_total += 1;

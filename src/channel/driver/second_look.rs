@@ -44,6 +44,11 @@ pub(super) struct Opinion {
 }
 
 impl SecondLook {
+    /// Whether it is about this attempt.
+    pub(super) fn is_of(&self, attempt: Attempt) -> bool {
+        self.attempt == attempt
+    }
+
     /// Waits until both have been seen. To be dropped after that.
     pub(super) async fn opinion(&mut self) -> Opinion {
         let is_still = (&mut self.looks)
@@ -60,10 +65,13 @@ impl Driver {
             return false;
         }
         if !self.lines.iter().any(|line| line.attempt == attempt && line.is_on_air()) {
-            debug!(attempt = attempt.0, "not on air: its picture is looked at when it is");
-            return true;
+            return false; // of a source that is only tried, it is suspicion enough
         }
-        let Some([first, last]) = self.two_pictures() else { return false };
+        let Some([first, last]) = self.two_pictures() else {
+            debug!("there are no two pictures to compare yet");
+            self.look_again(attempt);
+            return true;
+        };
         let program = Path::new(FFMPEG);
         let looks =
             async move { Ok([look(program, first, TIMEOUT).await?, look(program, last, TIMEOUT).await?]) };
@@ -74,9 +82,10 @@ impl Driver {
     /// The newest picture that viewers could begin with and an older one, as far apart as the fault is old; none where there is one only.
     fn two_pictures(&self) -> Option<[Bytes; 2]> {
         let still = self.channel.policy.health.frozen_picture.unwrap_or(APART).max(APART);
-        let (last, newest) = self.ring.entries().last()?;
+        let entries = || self.ring.entries().filter(|(start, _)| *start >= self.aired_at);
+        let (last, newest) = entries().last()?;
         let is_apart = |(_, mark): &(u64, Mark)| (APART..=still).contains(&newest.time.since(mark.time));
-        let (first, _) = self.ring.entries().find(is_apart)?;
+        let (first, _) = entries().find(is_apart)?;
         let read = |start: u64| {
             let end = self.ring.head().min(start + MAX_PICTURE);
             self.feed.store.read(start, end).ok().flatten()
@@ -84,13 +93,25 @@ impl Driver {
         Some([read(first)?, read(last)?])
     }
 
+    /// The rule tells of it once more when it has held for its time again.
+    fn look_again(&mut self, attempt: Attempt) {
+        let mut lines = self.lines.iter_mut().filter(|line| line.attempt == attempt);
+        if let Some(input) = lines.next().and_then(|line| line.input()) {
+            input.inspector.doubt_stillness();
+        }
+    }
+
     /// Both have been seen.
     pub(super) fn handle_opinion(&mut self, now: Moment, Opinion { attempt, fault, is_still }: Opinion) {
         self.second_look = None;
         match is_still {
             Ok(true) => self.condemn(now, attempt, fault),
-            Ok(false) => info!(%fault, "the picture seemed to stand still, and does not"),
+            Ok(false) => {
+                info!(%fault, "the picture seemed to stand still, and does not");
+                self.look_again(attempt);
+            }
             Err(error) => {
+                self.look_again(attempt);
                 warn!(%error, %fault, "cannot see whether the picture stands still: the source stays");
             }
         }

@@ -35,16 +35,20 @@ impl Driver {
         } else {
             vec![None; self.channel.sources.len()] // another programme is another source
         };
-        self.splice.set_program(self.channel.program);
+        if self.gap.slate.is_none() {
+            self.splice.set_program(self.channel.program);
+        } else if !self.channel.policy.slate {
+            self.drop_slate();
+        }
         for lease in self.lines.iter().filter_map(|line| line.lease.as_ref()) {
             lease.set_priority(self.channel.priority);
         }
         // What is gone is closed below, and is about no source meanwhile.
-        let find = |old: usize| places.iter().position(|&place| place == Some(old)).unwrap_or(usize::MAX);
-        self.lines.iter_mut().for_each(|line| line.source = find(line.source));
+        let find = |old: usize| places.iter().position(|&place| place == Some(old));
+        self.lines.iter_mut().for_each(|line| line.source = find(line.source).unwrap_or(usize::MAX));
         self.errors = places.iter().map(|place| self.errors[(*place)?].take()).collect();
         if let Some((source, _)) = &mut self.left {
-            *source = find(*source);
+            *source = source.and_then(find);
         }
         self.has_news = true;
         self.life.set_times(times(&self.channel.policy));

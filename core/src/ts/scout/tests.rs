@@ -65,6 +65,31 @@ fn the_last_group_goes_on_air_whole_and_nothing_before_it() {
 }
 
 #[test]
+fn a_group_that_is_too_long_to_be_held_is_waited_out() {
+    let mut source = Source::new(900_000, u64::MAX);
+    let mut scout = Scout::new(None);
+    assert!(scout.push(&source.pictures(0..3)) && scout.has_picture());
+    // What is no part of the programme is not held.
+    let padding = vec![Muxer::null().try_into().unwrap(); 2 * MAX_HELD];
+    scout.push(&padding);
+    assert!(scout.has_picture() && scout.memory() < 1 << 20, "{}", scout.memory());
+    let group = source.pictures(3..30_000);
+    assert!(group.len() > MAX_HELD);
+    let mut was_lost = false;
+    for packets in group.chunks(1000) {
+        scout.push(packets);
+        was_lost |= !scout.has_picture();
+    }
+    assert!(was_lost);
+    // The next picture is another beginning.
+    source.gop = 1;
+    assert!(scout.push(&source.pictures(30_000..30_002)) && scout.has_picture());
+    let mut splice = Splice::new(None);
+    scout.hand_over(&mut splice);
+    assert!(splice.is_open());
+}
+
+#[test]
 fn a_source_without_key_frames_goes_on_air_as_it_does_without_a_scout() {
     let mut source = Source::new(900_000, 25);
     source.pictures(0..1);

@@ -128,6 +128,15 @@ enum Gate {
     Open,
 }
 
+/// How the decoding times of a stream follow each other.
+#[derive(Debug, Default)]
+struct Order {
+    /// Whether the last one was no later than the one before, or than what was sent.
+    stands: bool,
+    /// Whether they come apart from those to be shown, so that all are in order.
+    has_decode_stamps: bool,
+}
+
 /// One stream of the source, on its way to a track.
 #[derive(Debug)]
 struct Slot {
@@ -143,10 +152,7 @@ struct Slot {
     lead: Option<i64>,
     /// What its stamps are moved by beside what the timeline moves all by, in ticks.
     shift: i64,
-    /// Whether the last one's time was no later than the one before, or than what was sent.
-    stands: bool,
-    /// Whether decoding times come apart from those to be shown, so that all are in order.
-    has_decode_stamps: bool,
+    order: Order,
     /// Whether any packet has come.
     has_come: bool,
     /// Whether a PES packet has passed since the gate opened: until then, what overlaps is left out.
@@ -251,6 +257,13 @@ impl Splice {
     /// Chooses one of several programmes from the next source on.
     pub fn set_program(&mut self, program: Option<u16>) {
         self.wanted = program;
+    }
+
+    /// Whether packets of this PID are looked at: tables, clock and streams of the programme, everything but padding as long as that is not known.
+    pub fn is_part(&self, pid: Pid) -> bool {
+        let is_of = |map: &Pmt| pid == map.pcr_pid || map.streams.iter().any(|stream| stream.pid == pid);
+        let is_table = || pid == Pid::PAT || self.demux.map_pid() == Some(pid);
+        pid != Pid::NULL && self.demux.program().is_none_or(|map| is_of(map) || is_table())
     }
 
     /// Takes packets of the source.
@@ -361,8 +374,7 @@ impl Splice {
                 last: None,
                 lead: None,
                 shift: 0,
-                stands: false,
-                has_decode_stamps: false,
+                order: Order::default(),
                 has_come: false,
                 is_placed: false,
             });

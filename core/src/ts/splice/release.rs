@@ -96,9 +96,9 @@ impl Splice {
         let slot = &mut self.slots[index];
         let ticks = before.map_or(1, |before| time.since(before));
         // Some encoders send no decoding times, and so presentation times that step back a few pictures.
-        slot.has_decode_stamps |= slot.unit.has_decode_stamp();
-        let stands = ticks == 0 || (ticks < 0 || is_behind) && slot.has_decode_stamps;
-        let has_stood = std::mem::replace(&mut slot.stands, stands);
+        slot.order.has_decode_stamps |= slot.unit.has_decode_stamp();
+        let stands = ticks == 0 || (ticks < 0 || is_behind) && slot.order.has_decode_stamps;
+        let has_stood = std::mem::replace(&mut slot.order.stands, stands);
         let jumps = !(-BACKWARD_JUMP..=FORWARD_JUMP).contains(&ticks);
         if jumps || stands && has_stood {
             self.counts.clock_jumps += 1;
