@@ -104,6 +104,7 @@ fn outcome(control: u8) -> Outcome {
         4 => Outcome::Refused(404),
         5 => Outcome::Repeated,
         6 => Outcome::Unusable,
+        7 => Outcome::Stalled,
         _ => Outcome::Failed,
     }
 }

@@ -104,7 +104,7 @@ fn explain(failure: Failure, trouble: Option<Error>, has_begun: bool) -> Error {
             trouble.unwrap_or_else(|| Error::Format("they are of an unknown kind".to_owned()))
         }
         Failure::Stalled => match trouble {
-            Some(error @ (Error::Segments(_) | Error::Encrypted(_))) => error,
+            Some(error @ (Error::Segments(_) | Error::Encrypted(_) | Error::Stalled)) => error,
             Some(error) => Error::Segments(error.to_string()),
             None => Error::Stalled,
         },

@@ -43,6 +43,9 @@ const ENOUGH: usize = 5 * PACKET_SIZE;
 /// What hides a transport stream is shorter.
 const MAX_DISGUISE: usize = 64 << 10;
 
+/// Bodies in a row that stand still while nothing is in store: then the source does. One may be the fault of its file, and what follows may come.
+const MAX_STALLS: u32 = 2;
+
 /// Fetches the segments of one upstream, one after the other.
 pub(super) struct Worker {
     session: Session,
@@ -56,6 +59,8 @@ pub(super) struct Worker {
     last: Option<u64>,
     /// That segments are disguised has been logged.
     has_told: bool,
+    /// Bodies in a row that stood still.
+    stalls: u32,
     /// What went wrong since a segment came whole.
     pub(super) trouble: Option<Error>,
 }
@@ -71,6 +76,7 @@ impl Worker {
             remuxer: None,
             last: None,
             has_told: false,
+            stalls: 0,
             trouble: None,
         }
     }
@@ -81,7 +87,7 @@ impl Worker {
         self.outlet.begin(fetch.has_seam && fetch.rendition == follow::Rendition::Main);
         let outcome = match self.carry(&fetch).await {
             Ok(hash) => {
-                self.trouble = None;
+                (self.trouble, self.stalls) = (None, 0);
                 let is_main = fetch.rendition == follow::Rendition::Main;
                 let repeats = is_main && self.last.replace(hash) == Some(hash);
                 if repeats { Outcome::Repeated } else { Outcome::Done }
@@ -92,7 +98,9 @@ impl Worker {
                     // Another key may have taken its place at the same address.
                     self.keys.remove(url);
                 }
+                self.stalls = if error == Error::Stalled { self.stalls + 1 } else { 0 };
                 let outcome = match &error {
+                    _ if self.stalls >= MAX_STALLS && self.monitor.waiting().is_zero() => Outcome::Stalled,
                     Error::Format(_) => Outcome::Unusable,
                     // What was decrypted is encrypted in itself, or its key is none.
                     Error::Encrypted(_) if !self.outlet.is_begun() => Outcome::Failed,
@@ -117,7 +125,10 @@ impl Worker {
 
     /// Passes a segment on; a hash of it, when all of it has come.
     async fn carry(&mut self, fetch: &Fetch) -> Result<u64, Error> {
-        let limits = Limits::new(fetch);
+        let mut limits = Limits::new(fetch);
+        if self.stalls > 0 {
+            limits.pause /= 2;
+        }
         let init = match &fetch.init {
             Some(init) => Some(self.init(init, limits).await?),
             None => None,
@@ -125,10 +136,21 @@ impl Worker {
         let mut body = self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await?;
         let mut held = BytesMut::new();
         let mut content = None;
+        let mut may_resume = self.stalls == 0;
         let outcome = loop {
             match body.next().await {
                 Ok(Some(bytes)) => held.extend_from_slice(&bytes),
-                Ok(None) => break Ok(()),
+                Ok(None) => break Ok(body.hash.finish()),
+                // A connection that is dead and does not say so: over another one the rest may come in time.
+                Err(Error::Stalled) if mem::take(&mut may_resume) && !self.monitor.waiting().is_zero() => {
+                    debug!(bytes = body.read, "a segment stands still: asking for the rest");
+                    let (limits, read) = (Limits { pause: body.limits.pause / 2, ..body.limits }, body.read);
+                    drop(body);
+                    match self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await {
+                        Ok(again) => body = Body { skip: read, ..again },
+                        Err(error) => break Err(error),
+                    }
+                }
                 Err(error) => break Err(error),
             }
             if content.is_none() && held.len() >= ENOUGH {
@@ -164,14 +186,13 @@ impl Worker {
                 if !held.is_empty() {
                     self.outlet.pass(held.freeze()).await;
                 }
-                outcome?;
             }
             Content::TransportStream { .. } | Content::Fmp4 | Content::PackedAudio(_) => {
                 self.remux(fetch, init.as_deref(), &held).await?;
             }
             _ => return Err(Error::Segments(format!("one is {}", words::describe(&held)))),
         }
-        Ok(body.hash.finish())
+        outcome
     }
 
     /// Takes off what hides a transport stream, and puts the initialisation section in front.
@@ -248,7 +269,7 @@ impl Worker {
             None => None,
         };
         let media = limits.within(self.session.media(url, range)).await?;
-        Ok(Body { media, decrypt, limits, hash: DefaultHasher::new() })
+        Ok(Body { media, decrypt, limits, hash: DefaultHasher::new(), read: 0, skip: 0 })
     }
 
     async fn key(&mut self, url: &Url, limits: Limits) -> Result<[u8; 16], Error> {
@@ -297,22 +318,36 @@ fn read_key(body: &[u8]) -> Option<[u8; 16]> {
     line.try_into().ok()
 }
 
-/// How long reading may take in all, and stand still. What waits for room in the queue does not count.
+/// How long reading may take in all, and stand still: half as long where a body just did. What waits for room in the queue does not count.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     left: Duration,
     idle: Duration,
+    /// The same of a body.
+    pause: Duration,
 }
 
 impl Limits {
     fn new(fetch: &Fetch) -> Self {
-        Self { left: fetch.timeout, idle: fetch.idle_timeout }
+        Self { left: fetch.timeout, idle: fetch.idle_timeout, pause: fetch.pause }
     }
 
     async fn within<T>(&self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let late = |_| Error::Broken("it did not come in time".to_owned());
-        timeout(self.left.min(self.idle), step).await.map_err(late)?
+        timeout(self.left.min(self.idle), step).await.unwrap_or_else(|_| Err(late()))
     }
+
+    /// Waits for more of a body.
+    async fn on<T>(&mut self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let began = Instant::now();
+        let error = if self.pause < self.left { Error::Stalled } else { late() };
+        let came = timeout(self.left.min(self.pause), step).await;
+        self.left = self.left.saturating_sub(began.elapsed());
+        came.unwrap_or(Err(error))
+    }
+}
+
+fn late() -> Error {
+    Error::Broken("it did not come in time".to_owned())
 }
 
 /// The body of a segment, decrypted.
@@ -322,21 +357,36 @@ struct Body {
     limits: Limits,
     /// Of what has come, decrypted.
     hash: DefaultHasher,
+    /// Bytes that have come, decrypted.
+    read: usize,
+    /// Bytes that are left out at its beginning.
+    skip: usize,
 }
 
 impl Body {
+    /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        let began = Instant::now();
-        let read = self.limits.within(self.media.next()).await?;
-        self.limits.left = self.limits.left.saturating_sub(began.elapsed());
-        let mut clear = BytesMut::new();
-        match (read, &mut self.decrypt) {
-            (read, None) => {
-                self.hash.write(read.as_deref().unwrap_or_default());
-                return Ok(read);
+        while let Some(mut bytes) = self.more().await? {
+            self.hash.write(&bytes);
+            self.read += bytes.len();
+            let known = self.skip.min(bytes.len());
+            bytes.advance(known);
+            self.skip -= known;
+            if !bytes.is_empty() {
+                return Ok(Some(bytes));
             }
-            (Some(bytes), Some(decrypt)) => decrypt.push(&bytes, &mut clear),
-            (None, Some(_)) => {
+        }
+        Ok(None)
+    }
+
+    async fn more(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            let read = self.limits.on(self.media.next()).await?;
+            let Some(decrypt) = &mut self.decrypt else { return Ok(read) };
+            let mut clear = BytesMut::new();
+            if let Some(bytes) = read {
+                decrypt.push(&bytes, &mut clear);
+            } else {
                 let is_good = self.decrypt.take().is_none_or(|decrypt| decrypt.finish(&mut clear));
                 if !is_good {
                     return Err(Error::Encrypted("a segment does not fit its key".to_owned()));
@@ -345,9 +395,10 @@ impl Body {
                     return Ok(None);
                 }
             }
+            if !clear.is_empty() {
+                return Ok(Some(clear.freeze()));
+            }
         }
-        self.hash.write(&clear);
-        Ok(Some(clear.freeze()))
     }
 }
 

@@ -203,3 +203,14 @@ async fn a_source_ahead_of_its_time_is_fetched_no_faster_than_it_plays() {
     );
     show.end(5 * SECOND).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_stands_still_and_its_rest_comes_over_another_connection() {
+    let hls = Hls::live(Clip::get(Kind::ShortGop)).segment(4 * SECOND).fault(7..8, Fault::StalledAtFirst);
+    let mut show = Show::begin(hls).await;
+    show.watch(16).await;
+    show.wait("segments_truncated", |count| count == 0).await;
+    assert_eq!(show.broadcast.stats().segment(7), 2, "it is asked for once more");
+    let report = show.end(14 * SECOND).await;
+    assert_eq!(report.continuity_errors_total(), 0);
+}

@@ -71,6 +71,41 @@ async fn segments_that_all_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_goes_on_slower_than_it_plays() {
+    let mut two = two(hls()).await;
+    let begun = two.viewer.read_for(2 * SECOND).await;
+    two.first.change(|hls| hls.speed(0.4));
+    switches(two, begun, 18, "slow", 6 * SECOND).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_that_come_slower_than_they_play() {
+    let mut two = two(hls()).await;
+    let begun = two.viewer.read_for(2 * SECOND).await;
+    let next = two.first.segments();
+    two.first.change(|hls| hls.fault(next.., Fault::Slow { bytes_per_second: 50_000 }));
+    switches(two, begun, 20, "slow", 6 * SECOND).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_that_all_stop_in_the_middle() {
+    let mut two = two(hls()).await;
+    let begun = two.viewer.read_for(2 * SECOND).await;
+    let next = two.first.segments();
+    two.first.change(|hls| hls.fault(next.., Fault::Stalled));
+    let bytes = [begun, two.viewer.read_for(12 * SECOND).await].concat();
+    let status = two.relay.status("one").await;
+    assert_eq!(
+        (&status["source_index"], &status["failovers"]["last"][0]["reason"]),
+        (&1.into(), &"stalled".into()),
+        "{status}"
+    );
+    println!("stopped: gap {} ms", two.viewer.largest_gap().as_millis());
+    assert!(two.viewer.largest_gap() < 5 * SECOND, "the gap was {:?}", two.viewer.largest_gap());
+    assert_eq!(Checker::check(&bytes).dts_backward.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_ends() {
     let mut two = two(hls()).await;
     let begun = two.viewer.read_for(2 * SECOND).await;

@@ -50,6 +50,8 @@ pub struct Fetch {
     pub timeout: Duration,
     /// How long fetching it may stand still.
     pub idle_timeout: Duration,
+    /// The same of its body.
+    pub pause: Duration,
 }
 
 /// A media initialisation section to fetch (RFC 8216, 4.3.2.5).

@@ -14,7 +14,8 @@
 //! - The address to which the entry redirected is asked again, until it is refused. Then, and when nothing new came for half the time
 //!   after which a source counts as stalled, it goes back to the entry, which may lead elsewhere or bring a fresh token.
 //! - A variant that stays away is left for the next one.
-//! - A segment is tried three times, at most a target duration long, and then passed over. One that broke off is not tried again.
+//! - A segment is tried three times, at most a target duration long, and then passed over. One that broke off is not tried again. Where two
+//!   in a row stand still and there is nothing in store, the source has stalled.
 
 mod action;
 mod news;
@@ -66,6 +67,9 @@ const PLAYLIST_TIMEOUT: [Duration; 2] = [Duration::from_secs(3), Duration::from_
 /// The bounds of the time that one fetch of a segment may take; between them it is as long as the list is: then it is gone.
 const SEGMENT_TIMEOUT: [Duration; 2] = [Duration::from_secs(4), Duration::from_mins(1)];
 
+/// How long the body of a segment may stand still: half as long again, and that is as much as a transport stream may by default.
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// How to follow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
@@ -84,6 +88,8 @@ enum Asked {
 #[derive(Debug, Clone, Copy)]
 struct InFlight {
     rendition: Rendition,
+    /// Its place in the list, which may move on past it.
+    place: i64,
     /// The query of the playlist was added to its address.
     inherits: bool,
     has_query: bool,
@@ -272,6 +278,7 @@ impl Follower {
     pub fn handle_segment(&mut self, now: Moment, outcome: Outcome) {
         let Some(in_flight) = self.in_flight.take() else { return };
         let rendition = in_flight.rendition;
+        let is_next = self.track(rendition).is_some_and(|track| track.next_place() == in_flight.place);
         match outcome {
             Outcome::Done | Outcome::Repeated | Outcome::Truncated => {
                 self.counts.segments += 1;
@@ -281,12 +288,13 @@ impl Follower {
                 if outcome != Outcome::Repeated {
                     self.progress_at = now;
                 }
-                if let Some(track) = self.track_mut(rendition) {
+                if let Some(track) = self.track_mut(rendition).filter(|_| is_next) {
                     track.take();
                 }
             }
             Outcome::Unusable if !self.take_next_variant(now) => self.fail(Failure::Unusable),
             Outcome::Unusable => {}
+            Outcome::Stalled => self.fail(Failure::Stalled),
             Outcome::Refused(403) if !in_flight.has_query && !in_flight.inherits && !self.inherits => {
                 self.inherits = true;
                 self.counts.retries += 1;
@@ -298,7 +306,9 @@ impl Follower {
                     (self.enters, self.inherits) = (true, false);
                 }
                 let tries = self.tries(rendition) + 1;
-                if tries < MAX_TRIES {
+                if !is_next {
+                    self.retry = None;
+                } else if tries < MAX_TRIES {
                     self.counts.retries += 1;
                     let pause = self.track(rendition).map(Track::target).unwrap_or_default() / 4;
                     self.try_again(rendition, tries, now + pause.max(MIN_RETRY));

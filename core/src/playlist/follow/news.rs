@@ -37,6 +37,8 @@ pub enum Outcome {
     Failed,
     /// It is of a kind that cannot be passed on, and so will be the next.
     Unusable,
+    /// It stood still as the one before it did, and nothing is in store for further tries.
+    Stalled,
 }
 
 /// What was seen.

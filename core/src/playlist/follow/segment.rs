@@ -4,7 +4,7 @@ use url::Url;
 
 use super::super::model::{Init, Key};
 use super::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
-use super::{Follower, InFlight, Phase, SEGMENT_TIMEOUT};
+use super::{Follower, InFlight, PAUSE, Phase, SEGMENT_TIMEOUT};
 use crate::time::Moment;
 
 impl Follower {
@@ -59,10 +59,12 @@ impl Follower {
             duration: offer.segment.duration,
             timeout,
             idle_timeout,
+            pause: PAUSE,
             url,
         };
-        let has_query = offer.segment.url.query().is_some();
-        self.in_flight = Some(InFlight { rendition, inherits: fetch.url != offer.segment.url, has_query });
+        let (has_query, inherits) = (offer.segment.url.query().is_some(), fetch.url != offer.segment.url);
+        let place = track.next_place();
+        self.in_flight = Some(InFlight { rendition, place, inherits, has_query });
         Some(Action::FetchSegment(Box::new(fetch)))
     }
 

@@ -242,6 +242,24 @@ fn a_window_that_has_moved_past_is_entered_three_from_its_end() {
 }
 
 #[test]
+fn a_window_that_moves_past_the_segment_on_its_way_is_entered_the_same() {
+    let mut follower = Provider::new(|now, _| Ok(live(now, 5)), done).follower;
+    for outcome in [Outcome::Done, Outcome::Truncated, Outcome::Failed] {
+        let now = follower.polled_at + Duration::from_secs(2);
+        let first = now.elapsed().as_secs() * 100;
+        let mut actions = std::iter::from_fn(|| follower.poll_action(now));
+        assert!(actions.any(|action| matches!(action, Action::FetchSegment(_))));
+        let text = list(first, first..first + 5);
+        let url = Url::parse(ENTRY).unwrap();
+        follower.handle_playlist(now, Answer::Body { url, body: text.as_bytes(), etag: None });
+        follower.handle_segment(now, outcome);
+        let Some(Action::FetchSegment(fetch)) = follower.poll_action(now) else { panic!("nothing to fetch") };
+        assert_eq!((fetch.url.path(), fetch.has_seam), (&format!("/{}", first + 2)[..], true), "{outcome:?}");
+        follower.handle_segment(now, Outcome::Done);
+    }
+}
+
+#[test]
 fn a_segment_is_tried_three_times_within_the_target_duration() {
     let missing = |_: u64, url: &str| if url.ends_with("/9") { Outcome::Refused(404) } else { Outcome::Done };
     let mut provider = Provider::new(|now, _| Ok(live(now, 5)), missing);
@@ -321,6 +339,14 @@ fn media_that_only_repeats_is_nothing_new() {
     );
     provider.run(60_000);
     assert_eq!(provider.log.last().map(String::as_str), Some("8.0 Fail(Stalled)"), "{:?}", provider.log);
+}
+
+#[test]
+fn segments_that_stand_still_with_nothing_in_store_are_a_stall() {
+    let stands = |_: u64, url: &str| if url.ends_with("/9") { Outcome::Stalled } else { Outcome::Done };
+    let mut provider = Provider::new(|now, _| Ok(live(now, 5)), stands);
+    provider.run(60_000);
+    assert_eq!(provider.segments(), "8 9 Fail(Stalled)");
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub enum Fault {
     Cut,
     /// Half a body, then silence.
     Stalled,
+    /// The same, only when it is asked for first.
+    StalledAtFirst,
     /// No faster than this.
     Slow {
         /// Bytes per second.
@@ -97,6 +99,8 @@ pub(super) fn faulty(state: &State, number: usize, tries: usize, good: Behaviour
         Fault::ShortWithoutNotice => good.chunked().end_after(now),
         Fault::Cut => good.cut_after(now),
         Fault::Stalled => good.stall_after(now),
+        Fault::StalledAtFirst if tries == 1 => good.stall_after(now),
+        Fault::StalledAtFirst => good,
         Fault::Slow { bytes_per_second } => good.slowly(bytes_per_second),
         Fault::Repeated => Behaviour::body(&state.segment_type(), state.segments[0].bytes.to_vec()),
         Fault::Png => Behaviour::body("image/png", [&PNG[..], bytes].concat()),
