@@ -139,7 +139,6 @@ struct Order {
 
 /// One stream of the source, on its way to a track.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Slot {
     track: usize,
     /// `None` for a clock on a PID of its own.
