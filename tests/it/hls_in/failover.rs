@@ -57,8 +57,9 @@ async fn the_same_segment_again_and_again() {
     let bytes = two.viewer.read_for(16 * SECOND).await;
     let status = two.relay.status("one").await;
     assert_eq!(status["source_index"], 1, "{status}");
-    // Each of them begins where the last one did.
-    assert_eq!(status["failovers"]["last"][0]["reason"], "erratic_clock", "{status}");
+    // Each of them begins where the last one did, and is the same.
+    let reason = status["failovers"]["last"][0]["reason"].as_str();
+    assert!(matches!(reason, Some("erratic_clock" | "repeating")), "{status}");
     clean(&bytes);
 }
 
