@@ -17,7 +17,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// How long the relay's count of leases may be another than the origin's of sockets: a lease is had before there is a
-/// socket, and outlives it by what it takes to notice. Of HLS the origin sees the end of a session only by its silence.
+/// socket, and outlives it by what it takes to notice. Of HLS the origin sees only requests, and a list that is gone is asked
+/// for every three seconds.
 const SETTLING: [Duration; 3] = [SECOND, SECOND, Duration::from_secs(4)];
 
 /// How much later than [`LONG`] data may come on a busy machine; segments are two seconds long.
@@ -49,8 +50,8 @@ pub(super) async fn sample(relay: &Relay, world: &World, stop: CancellationToken
         let (_, status) = client::get_json(relay.address(), "/api/streams/status").await;
         let now = Instant::now();
         for (at, provider) in PROVIDERS.iter().enumerate() {
-            let leases = open_leases(&status, provider.id);
-            let Some(leases) = leases else {
+            let leases = leases(&status, provider.id);
+            let Some((leases, settling)) = leases else {
                 audit.fault(format!("the status has no provider {}", provider.id));
                 continue;
             };
@@ -58,7 +59,8 @@ pub(super) async fn sample(relay: &Relay, world: &World, stop: CancellationToken
             if leases > provider.limit as u64 {
                 audit.fault(format!("{} has {leases} leases of {}", provider.id, provider.limit));
             }
-            if leases == world.accounts[at].open() as u64 {
+            // What the relay has closed, the origin may still count, and the relay knows that.
+            if (leases..=leases + settling).contains(&(world.accounts[at].open() as u64)) {
                 same_at[at] = now;
             }
             let apart = now - same_at[at];
@@ -76,10 +78,10 @@ pub(super) async fn sample(relay: &Relay, world: &World, stop: CancellationToken
     audit
 }
 
-/// What the relay says of a provider.
-pub(super) fn open_leases(status: &Value, id: &str) -> Option<u64> {
+/// What the relay says of a provider: connections that are open, and closed ones that the provider may still count.
+pub(super) fn leases(status: &Value, id: &str) -> Option<(u64, u64)> {
     let of = status["providers"].as_array()?.iter().find(|provider| provider["id"] == id)?;
-    of["open"].as_u64()
+    Some((of["open"].as_u64()?, of["settling"].as_u64()?))
 }
 
 impl Audit {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::relay::Relay;
-use audit::{Audit, open_leases};
+use audit::{Audit, leases};
 use crowd::Seen;
 use dice::Dice;
 use world::{PROVIDERS, World, id};
@@ -47,7 +47,7 @@ async fn idle(relay: &Relay) -> Value {
         loop {
             let (_, status) = client::get_json(relay.address(), "/api/streams/status").await;
             let is_free =
-                |provider: &world::Provider| open_leases(&status, provider.id).is_none_or(|open| open == 0);
+                |provider: &world::Provider| leases(&status, provider.id).is_none_or(|(open, _)| open == 0);
             if status["total_streams"] == 0 && PROVIDERS.iter().all(is_free) {
                 return status;
             }
