@@ -152,8 +152,7 @@ pub(super) fn of_broadcasts() -> Vec<Case> {
         list("frozen list", |live| live.change(|hls| hls.frozen(true)), 10, 6),
         list("slow list", |live| live.change(|hls| hls.speed(0.4)), 14, 6),
         visible(segments("stall", |live| spoil(live, Fault::Stalled), 6, 6)),
-        // Its list runs past it, so that seconds are missing.
-        visible(segments("slow drip", |live| spoil(live, Fault::Slow { bytes_per_second: 50_000 }), 10, 6)),
+        segments("slow drip", |live| spoil(live, Fault::Slow { bytes_per_second: 50_000 }), 10, 6),
         segments("500", |live| spoil(live, Fault::Status(500)), 6, 6),
         visible(segments("scrambled", |live| spoil(live, Fault::Scrambled), 5, 5)),
         segments("no video", |live| spoil(live, Fault::NoVideo), 6, 6),
