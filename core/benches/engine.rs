@@ -15,8 +15,9 @@ use std::sync::LazyLock;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
+use forebay_core::health::{Inspector, Rules};
 use forebay_core::remux::{Remuxer, Rendition};
-use forebay_core::time::Pts;
+use forebay_core::time::{Moment, Pts};
 use forebay_core::ts::demux::{Demux, Role};
 use forebay_core::ts::packet::Bytes;
 use forebay_core::ts::pes::Header;
@@ -109,6 +110,21 @@ impl Index {
             self.scan = None;
         }
     }
+}
+
+/// Judging a source by its content, which is done beside the splice stage: clocks, what is missing, damage, what comes again.
+#[divan::bench(sample_count = 50)]
+fn sync_and_judge(bencher: Bencher<'_, '_>) {
+    // As it would come: 4 Mbit/s are 500 bytes in a millisecond.
+    let at = |bytes: usize| Moment::from_millis((bytes / 500) as u64);
+    bencher.counter(BytesCount::new(STREAM.len())).bench_local(|| {
+        let (mut inspector, mut bytes) = (Inspector::new(Rules::default(), None), 0);
+        each_run(|run| {
+            bytes += run.len() * PACKET_SIZE;
+            inspector.push(at(bytes), run);
+        });
+        black_box(inspector.poll_fault())
+    });
 }
 
 /// All that `forebay probe` tells.
