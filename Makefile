@@ -54,7 +54,7 @@ soak: bench-build ## Let viewers come and go for two hours, and say what grew (A
 	./target/release/forebay-bench soak $(ARGS)
 
 matrix: setup ## Let sources fail in every way, in several rounds, and tell how long viewers notice (ROUNDS=5)
-	FOREBAY_MATRIX_ROUNDS=$(or $(ROUNDS),5) $(CARGO) test --release --package forebay --test it matrix::every -- --nocapture --test-threads 1
+	FOREBAY_MATRIX_ROUNDS=$(or $(ROUNDS),5) $(CARGO) test --package forebay --test it matrix::every -- --nocapture --test-threads 1
 
 chaos: setup ## Let viewers and sources come and go at random for ten minutes, with providers' limits (SEED=1)
 	FOREBAY_CHAOS_SEED=$(or $(SEED),1) FOREBAY_CHAOS_SECONDS=600 \

@@ -195,15 +195,19 @@ impl Program {
         self.folder.path()
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it is running")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("it is running");
+        let id = self.id().try_into().ok().and_then(Pid::from_raw).expect("it is running");
         kill_process(id, signal).expect("it is ours");
     }
 
     /// A line of `/proc/PID/status` in kB, such as `VmRSS`.
     pub(crate) fn memory_kb(&self, key: &str) -> u64 {
-        let id = self.child.id().expect("it is running");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux tells");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("Linux tells");
         let value = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
         let number = value.and_then(|value| value.trim().strip_suffix(" kB")?.parse().ok());
         number.unwrap_or_else(|| panic!("no {key} in {status}"))

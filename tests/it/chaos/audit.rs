@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::crowd::{Famine, LONG};
 use super::world::{PROVIDERS, World};
-use crate::relay::Relay;
+use crate::program::Program;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -43,7 +43,7 @@ pub(super) struct Audit {
 }
 
 /// Takes samples until told to stop.
-pub(super) async fn sample(relay: &Relay, world: &World, stop: CancellationToken) -> Audit {
+pub(super) async fn sample(relay: &Program, world: &World, stop: CancellationToken) -> Audit {
     let mut audit = Audit::default();
     let mut same_at = [Instant::now(); 3];
     while !stop.is_cancelled() {
