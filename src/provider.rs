@@ -393,9 +393,9 @@ impl Drop for Kept {
                 state.ledger.handle_withdrawal(now, self.ticket);
             }
             // A claim that was refused had nothing: whoever was told of its end would ask, be refused and tell the next, for ever.
-            let was_granted = holder.is_some_and(|holder| holder.verdict == Some(Ok(())));
+            let was_in_the_way = holder.is_some_and(|holder| !matches!(holder.verdict, Some(Err(_))));
             let usage = state.ledger.usage(now);
-            was_granted && usage.open < usage.limit
+            was_in_the_way && usage.open < usage.limit
         });
     }
 }
