@@ -12,6 +12,7 @@ mod health;
 mod providers;
 mod tls;
 mod wrong;
+mod wrong_channels;
 
 fn parse(text: &str) -> Result<Config, String> {
     Config::parse(text, Path::new("channels.toml")).map_err(|err| err.to_string())
@@ -333,7 +334,7 @@ fn a_file_that_is_not_there_is_one_clear_line() {
 
 #[test]
 fn wrong_files_say_what_is_wrong_and_where() {
-    for (text, messages) in wrong::WRONG {
+    for (text, messages) in wrong::WRONG.iter().chain(wrong_channels::WRONG) {
         let expected: Vec<String> =
             messages.iter().map(|message| format!("channels.toml:{message}")).collect();
         let message = parse(text).unwrap_err();
