@@ -30,7 +30,7 @@ test-portable: setup ## Run the tests of what is done otherwise where there is n
 	FOREBAY_PORTABLE=1 $(CARGO) nextest run --package forebay --target-dir target/portable \
 		-E 'test(/^channel::/) + test(/^(limits|on_demand|slow|takeover)::/)'
 
-test-long: setup ## Let ffmpeg, VLC and GStreamer play HLS and MPEG-TS for longer than in the tests (SECONDS=30 each)
+test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each)
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
 		--no-capture -E 'test(/^hls_playing::/)'
 

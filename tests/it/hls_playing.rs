@@ -192,10 +192,11 @@ mod players {
         play(From::Hls).await;
     }
 
-    async fn browse(from: From) {
+    /// A browser, for so many seconds; the first source is killed while it plays.
+    async fn browse(from: From, seconds: u32) {
         let show = Show::begin(from).await;
         let url = show.url();
-        let (browsed, ()) = tokio::join!(browser_hls(&url, 20), async {
+        let (browsed, ()) = tokio::join!(browser_hls(&url, seconds), async {
             show.relay.wait_status("one", 20 * SECOND, |status| status["clients"] == 1).await;
             tokio::time::sleep(8 * SECOND).await;
             show.kill();
@@ -208,12 +209,24 @@ mod players {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn browse_a_ts_source_for_long() {
+        browse(From::Ts, 60).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn browse_an_hls_source_for_long() {
+        browse(From::Hls, 60).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_browser_plays_a_ts_source_over_a_failover() {
-        browse(From::Ts).await;
+        browse(From::Ts, 20).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_browser_plays_an_hls_source_over_a_failover() {
-        browse(From::Hls).await;
+        browse(From::Hls, 20).await;
     }
 }
