@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_core::segmenter::FEWEST;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::feed::{Feed, Stage, StartFailure, Window};
@@ -37,6 +38,8 @@ pub struct Session {
     subscription: Subscription,
     is_near_edge: AtomicBool,
     has_begun: AtomicBool,
+    /// The number of the newest segment that the viewer was told of.
+    told: AtomicU64,
     sent: AtomicU64,
 }
 
@@ -59,6 +62,7 @@ impl Session {
             subscription,
             is_near_edge: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
+            told: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         }
     }
@@ -73,7 +77,7 @@ impl Session {
     }
 
     /// The playlist as it is now. The first time this waits until there are two segments: with one, a player would have nothing to go on
-    /// with when it ends.
+    /// with when it ends. Later it may wait for a segment that is about to come ([`Self::wait_for_next`]).
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
         let mut playlists = self.feed().playlist.subscribe();
         let mut window = self.feed().windows[0].subscribe();
@@ -87,7 +91,9 @@ impl Session {
         let last = start + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
         let patience = start + PATIENCE;
         let mut fewest = 1;
-        if !self.has_begun() {
+        if self.has_begun() {
+            self.wait_for_next(&mut playlists, &mut window).await;
+        } else {
             fewest = FEWEST;
             // An old picture and then nothing would be no start.
             let live = window.wait_for(|window| window.is_live || is_over(window));
@@ -119,6 +125,31 @@ impl Session {
         }
     }
 
+    /// A viewer who plays with little in store waits for the segment that is about to come, where it knows all others.
+    ///
+    /// Players ask as often as segments come, so that they keep asking a moment too early or too late. One that finds nothing new asks again half a
+    /// target duration later (RFC 8216, section 6.3.4), when this one has run dry. So it is kept waiting, but no longer than that.
+    async fn wait_for_next(
+        &self,
+        playlists: &mut watch::Receiver<Option<Arc<Playlist>>>,
+        window: &mut watch::Receiver<Window>,
+    ) {
+        let is_near_edge = self.is_near_edge.load(Ordering::Relaxed);
+        let told = self.told.load(Ordering::Relaxed);
+        let wait = playlists
+            .borrow_and_update()
+            .as_ref()
+            .filter(|playlist| is_near_edge && playlist.newest() == told && playlist.is_next_due())
+            .map(|playlist| Duration::from_secs(playlist.target_duration) / 2);
+        if let Some(wait) = wait {
+            tokio::select! {
+                _ = playlists.changed() => {}
+                _ = window.wait_for(is_over) => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
     /// `playlist`, as it is sent to one who wants to reach back as far as `length`, on the clock on the wall: as far as the channel
     /// keeps its past, and no less than always.
     pub async fn reach_back(&self, playlist: &Playlist, length: Duration) -> Arc<Rendered> {
@@ -131,6 +162,7 @@ impl Session {
 
     /// Notes that the viewer got this playlist; true the first time.
     pub fn begin(&self, playlist: &Playlist) -> bool {
+        self.told.store(playlist.newest(), Ordering::Relaxed);
         if self.has_begun.swap(true, Ordering::Relaxed) {
             return false;
         }

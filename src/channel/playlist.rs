@@ -9,6 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use forebay_core::playlist::render::Listing;
 use forebay_core::segmenter::{Segment, Segmenter};
+use tokio::time::Instant;
 
 use super::archive;
 use super::store::Store;
@@ -61,6 +62,8 @@ pub struct Playlist {
     /// All segments that are there, those that it does not name any more first.
     segments: Vec<Arc<Piece>>,
     listed: usize,
+    /// When it was made.
+    made: Instant,
 }
 
 /// A segment, and what is read of it now.
@@ -170,6 +173,7 @@ impl Playlist {
             squeezed: segmenter.squeezed(),
             listed: named.len(),
             segments,
+            made: Instant::now(),
         }
     }
 
@@ -186,6 +190,16 @@ impl Playlist {
     /// How long they play.
     pub fn length(&self) -> Duration {
         self.listed().iter().map(|piece| piece.segment.duration()).sum()
+    }
+
+    /// The number of the newest segment.
+    pub(super) fn newest(&self) -> u64 {
+        self.segments.last().map_or(0, |piece| piece.segment.number)
+    }
+
+    /// Whether the next segment is nearer than the newest one, if it is as long.
+    pub(super) fn is_next_due(&self) -> bool {
+        self.segments.last().is_some_and(|piece| self.made.elapsed() * 2 >= piece.segment.duration())
     }
 
     /// The segment with this number, named or not any more.

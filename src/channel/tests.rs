@@ -10,13 +10,14 @@ use forebay_core::lifecycle::Phase;
 use forebay_testkit::ts::build::{Muxer, h264};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::config::Source;
 use crate::upstream::{Error, Hold, Pace, Piece, Upstream};
 
 pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// What a scripted source does when it is opened.
 #[derive(Debug, Clone)]
@@ -290,6 +291,52 @@ async fn who_watches_by_hls_has_no_connection_to_keep_alive() {
     assert_eq!((report.sessions, report.is_live, report.output.keep_alives), (1, false, 0));
     assert!(report.output.entries > 10, "there was something to see");
     drop(session);
+}
+
+/// How long a request for a playlist takes, and the newest segment that it names.
+async fn ask(session: &Session) -> (Duration, u64) {
+    let asked = Instant::now();
+    let playlist = session.playlist().await.unwrap();
+    session.begin(&playlist);
+    (asked.elapsed(), playlist.newest())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
+    let near = Session::new(house.join());
+    let (_, mut newest) = ask(&near).await;
+    for _ in 0..4 {
+        // A segment has just come: there is none to wait for.
+        assert_eq!(ask(&near).await, (Duration::ZERO, newest));
+        sleep(900 * MILLISECOND).await;
+        let (took, next) = ask(&near).await;
+        assert_eq!(next, newest + 1);
+        assert!(took > Duration::ZERO && took <= 100 * MILLISECOND, "{took:?}");
+        newest = next;
+    }
+    // Whoever does not know the newest gets it at once.
+    sleep(1_900 * MILLISECOND).await;
+    assert_eq!(ask(&near).await, (Duration::ZERO, newest + 1));
+    // And who has enough to play comes again.
+    sleep(9 * SECOND).await;
+    let far = Session::new(house.join());
+    ask(&near).await;
+    ask(&near).await;
+    ask(&far).await;
+    sleep(900 * MILLISECOND).await;
+    assert_eq!(ask(&far).await.0, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_segment_that_does_not_come_waits_half_a_target_duration() {
+    let house = gone();
+    let near = Session::new(house.join());
+    ask(&near).await;
+    sleep(20 * SECOND).await;
+    // It is told of what came until its source was gone.
+    assert_eq!(ask(&near).await.0, Duration::ZERO);
+    assert_eq!(ask(&near).await.0, 2_500 * MILLISECOND);
 }
 
 #[tokio::test(start_paused = true)]
