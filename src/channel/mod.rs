@@ -23,7 +23,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forebay_core::cadence::Load;
-use forebay_core::failover::Failover;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -247,8 +246,7 @@ impl Channels {
         if let Some(feed) = feed {
             return Ok(Subscription::new(feed));
         }
-        let history = table.histories.get(&channel.id).map(|history| history.of(&channel));
-        let failover = history.unwrap_or_else(|| Failover::new(channel.sources.len()));
+        let failover = table.failover(&channel);
         let stop = self.shutdown.child_token();
         let archive = table.archives.get(&channel.id).cloned();
         let (feed, driver) =

@@ -6,7 +6,8 @@ use forebay_core::failover::{Failover, Standing};
 use forebay_core::lifecycle::{Steer, Unsteerable};
 use tokio::sync::oneshot;
 
-use super::Channels;
+use super::feed::Feed;
+use super::{Channels, Table};
 use crate::config::{Channel, Source};
 
 /// Commands that wait for a driver, which takes one as soon as it comes.
@@ -54,37 +55,55 @@ pub(super) fn places(old: &Channel, new: &Channel) -> Vec<Option<usize>> {
 impl Channels {
     /// Chooses a channel's source. What is pinned or disabled stays so while the process runs, whether the channel is open or not.
     pub async fn steer(&self, channel: &Arc<Channel>, steer: Steer) -> Result<(), Unsteerable> {
-        let feed = self.table().feeds.get(&channel.id).cloned();
-        if let Some(feed) = feed {
+        while let Some(feed) = self.steer_if_closed(channel, steer)? {
             let (answer, answered) = oneshot::channel();
             if feed.steering.send(Command { steer, answer }).await.is_ok()
                 && let Ok(answer) = answered.await
             {
                 return answer;
             }
+            // Its driver ended before it took the command, and had left the table by then.
         }
-        // It is closed, or was just then.
-        let mut failover = self.failover(channel);
-        failover.steer(steer)?;
-        self.remember(channel, &failover);
         Ok(())
+    }
+
+    /// Steers a channel that nobody can open meanwhile; its feed, if it is open.
+    fn steer_if_closed(
+        &self,
+        channel: &Arc<Channel>,
+        steer: Steer,
+    ) -> Result<Option<Arc<Feed>>, Unsteerable> {
+        let mut table = self.table();
+        if let Some(feed) = table.feeds.get(&channel.id) {
+            return Ok(Some(Arc::clone(feed)));
+        }
+        let mut failover = table.failover(channel);
+        failover.steer(steer)?;
+        table.remember(channel, &failover);
+        Ok(None)
     }
 
     /// How the sources of a channel stand that is closed, in the order of its list.
     pub fn standings(&self, channel: &Channel) -> Vec<Standing> {
-        let (failover, now) = (self.failover(channel), self.clock.now());
+        let (failover, now) = (self.table().failover(channel), self.clock.now());
         (0..channel.sources.len()).filter_map(|source| failover.standing(now, source)).collect()
-    }
-
-    /// How a channel's sources have done, as far as that is known.
-    fn failover(&self, channel: &Channel) -> Failover {
-        let history = self.table().histories.get(&channel.id).cloned();
-        history.map_or_else(|| Failover::new(channel.sources.len()), |history| history.of(channel))
     }
 
     /// Keeps it for the next time that the channel is opened.
     pub(super) fn remember(&self, channel: &Arc<Channel>, failover: &Failover) {
-        self.table().histories.insert(channel.id.clone(), History::new(channel, failover));
+        self.table().remember(channel, failover);
+    }
+}
+
+impl Table {
+    /// How a channel's sources have done, as far as that is known.
+    pub(super) fn failover(&self, channel: &Channel) -> Failover {
+        let history = self.histories.get(&channel.id);
+        history.map_or_else(|| Failover::new(channel.sources.len()), |history| history.of(channel))
+    }
+
+    fn remember(&mut self, channel: &Arc<Channel>, failover: &Failover) {
+        self.histories.insert(channel.id.clone(), History::new(channel, failover));
     }
 }
 
