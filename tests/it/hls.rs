@@ -10,6 +10,7 @@ use forebay_testkit::ts::{Checker, Limits};
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::program::Setup;
 use crate::relay::{Relay, channel};
 
 const SOON: Duration = Duration::from_secs(3);
@@ -336,6 +337,28 @@ async fn a_channel_without_a_source_says_so_and_counts_nobody() {
     assert_eq!((answer.status, &answer.json()["error"]["code"]), (503, &json!("no_source")));
     assert!(answer.header("Retry-After").is_some());
     relay.wait_status("one", SOON, |status| status["clients"] == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_who_left_before_a_start_failed_keeps_nothing() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::status(404, "text/plain", "gone"));
+    let channel = channel("one", &[origin.url("/a.ts")], "start_timeout = \"1s\"");
+    let program = Setup::new(&channel).start().await;
+    let address = program.address();
+    let viewer = tokio::spawn(async move { get(address, "/stream/one/hls").await });
+    let wait_store = async |is_there: bool| {
+        let has_store = || program.files().iter().any(|file| file.contains("forebay-store"));
+        let wait = async {
+            while has_store() != is_there {
+                tokio::time::sleep(SOON / 100).await;
+            }
+        };
+        tokio::time::timeout(2 * SOON, wait).await.expect("a store comes and goes with its channel");
+    };
+    wait_store(true).await;
+    viewer.abort();
+    wait_store(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

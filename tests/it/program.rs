@@ -195,6 +195,15 @@ impl Program {
         self.folder.path()
     }
 
+    /// What its file descriptors stand for.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let descriptors =
+            std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("Linux tells").flatten();
+        // One may have been closed since.
+        let files = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
+        files.map(|file| file.display().to_string()).collect()
+    }
+
     /// The process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it is running")

@@ -145,8 +145,10 @@ impl Sessions {
     pub(in crate::http) async fn run(&self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
             let now = Instant::now();
-            // Who waits for a playlist, or is being sent a segment, is there.
-            self.sessions().retain(|_, watched| Arc::strong_count(watched) > 1 || *watched.until() > now);
+            // Who waits for a playlist, or is being sent a segment, is there. Of a channel that is over, nothing is kept for nobody.
+            self.sessions().retain(|_, watched| {
+                Arc::strong_count(watched) > 1 || *watched.until() > now && !watched.session.is_over()
+            });
         }
         self.sessions().clear();
     }
