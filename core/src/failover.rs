@@ -145,6 +145,10 @@ impl Record {
         if now.since(self.failed_at) < FORGIVEN_AFTER { self.failures } else { 0 }
     }
 
+    fn is_in_disgrace(&self, now: Moment) -> bool {
+        now.since(self.failed_at) < self.disgrace(now)
+    }
+
     /// For how long after its last failure it is avoided.
     fn disgrace(&self, now: Moment) -> Duration {
         match self.recent_failures(now) {
@@ -267,13 +271,18 @@ impl Failover {
             Loss::Late if !has_broken_off => PROBATION,
             Loss::Skipped => SKIPPED_FOR,
             // Opened so soon only for want of another, it fails for the same reason.
-            _ if now.since(record.failed_at) < record.disgrace(now) => PROBATION,
+            _ if record.is_in_disgrace(now) => PROBATION,
             Loss::Late | Loss::Undelivered | Loss::Ended | Loss::Stalled | Loss::Unhealthy => {
                 (record.failures, record.failed_at) = (record.recent_failures(now) + 1, now);
                 record.disgrace(now)
             }
         };
         record.avoided_until = record.avoided_until.max(Some(now + span));
+    }
+
+    /// Whether the current source failed so lately that it would be avoided, were there another.
+    pub fn is_in_disgrace(&self, now: Moment) -> bool {
+        self.records[self.current].is_in_disgrace(now)
     }
 
     /// Another source that could be opened beside the current one, now.

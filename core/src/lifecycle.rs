@@ -24,6 +24,7 @@ pub use self::news::{
 };
 use crate::failover::{Choice, Failover, Loss};
 pub use crate::failover::{Steer, Unsteerable};
+use crate::health::Worth;
 use crate::time::Moment;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +209,7 @@ impl Lifecycle {
             }
             Event::Ended(attempt) => self.lose(now, attempt, Loss::Ended),
             Event::Stalled(attempt) => self.lose(now, attempt, Loss::Stalled),
-            Event::Unhealthy { attempt, is_watchable } => self.handle_fault(now, attempt, is_watchable),
+            Event::Unhealthy { attempt, worth } => self.handle_fault(now, attempt, worth),
             Event::Yield(attempt) => self.give_way(now, attempt),
         }
     }
@@ -305,17 +306,23 @@ impl Lifecycle {
         }
     }
 
-    /// A source delivers what it should not. One that is watchable stays until there is another.
-    fn handle_fault(&mut self, now: Moment, attempt: Attempt, is_watchable: bool) {
+    /// A source delivers what it should not. One that is better than nothing stays until there is another. Where there is none, a notice is
+    /// opened anew when it would be fit again: at first at once, then less and less often.
+    fn handle_fault(&mut self, now: Moment, attempt: Attempt, worth: Worth) {
         let is_on_air = self.air.is_some_and(|air| air.attempt == attempt);
         let is_trial = self.trial.is_some_and(|trial| trial.attempt == attempt);
         let other = self.failover.beside(now);
+        let stays = match worth {
+            Worth::Programme => is_on_air || is_trial && other.is_none(),
+            Worth::Notice => is_on_air && (other.is_some() || self.failover.is_in_disgrace(now)),
+            Worth::Nothing => false,
+        };
         match (self.line(attempt), other) {
-            (Some(air), Some(other)) if is_on_air && is_watchable => {
-                air.is_ailing = true;
+            (Some(line), Some(other)) if stays => {
+                line.is_ailing = true;
                 self.swap(now, other);
             }
-            (Some(line), None) if (is_on_air || is_trial) && is_watchable => line.is_ailing = true,
+            (Some(line), None) if stays => line.is_ailing = true,
             (Some(_), _) => {
                 self.actions.push_back(Action::Close { attempt, reason: Reason::Unhealthy });
                 self.lose(now, attempt, Loss::Unhealthy);

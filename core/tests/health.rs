@@ -7,7 +7,7 @@ mod programme;
 
 use std::time::Duration;
 
-use forebay_core::health::{Inspector, Rule, Rules};
+use forebay_core::health::{Fault, Inspector, Rule, Rules};
 use forebay_core::time::{Moment, Pts};
 
 use programme::{GOP, Programme, SILENCE, Shot, mix, shot};
@@ -48,8 +48,14 @@ impl Case {
         Self { event, ..self }
     }
 
-    /// The faults: when, in milliseconds of the clock on the wall, and what is said.
+    /// The faults as they begin: when, in milliseconds of the clock on the wall, and what is said.
     fn run(&self) -> Vec<(u64, Rule, String)> {
+        let new = self.hear().into_iter().filter(|(_, fault)| fault.is_new);
+        new.map(|(at, fault)| (at, fault.rule, fault.to_string())).collect()
+    }
+
+    /// All that is told of.
+    fn hear(&self) -> Vec<(u64, Fault)> {
         let mut inspector = Inspector::new(self.rules, None);
         if self.is_paced {
             inspector.set_paced();
@@ -62,12 +68,12 @@ impl Case {
             (self.event)(number, &mut inspector);
             inspector.push(Moment::from_millis(at), &programme.next(&(self.shot)(number)));
             while let Some(fault) = inspector.poll_fault() {
-                faults.push((at, fault.rule, fault.to_string()));
+                faults.push((at, fault));
             }
         }
         for rule in Rule::ALL {
-            let told = faults.iter().filter(|(_, fired, _)| *fired == rule).count();
-            assert_eq!(inspector.count(rule), told as u64, "{}: {}", self.name, rule.name());
+            let begun = faults.iter().filter(|(_, fault)| fault.rule == rule && fault.is_new).count();
+            assert_eq!(inspector.count(rule), begun as u64, "{}: {}", self.name, rule.name());
         }
         faults
     }
@@ -337,6 +343,18 @@ fn a_stretch_is_told_once_and_the_next_one_again() {
     });
     let times: Vec<u64> = case.run().iter().map(|(at, ..)| at / 1000).collect();
     assert_eq!(times, [35, 65]);
+}
+
+#[test]
+fn a_notice_that_goes_on_is_told_of_again() {
+    let case = Case::new("a clip in a loop", then!(looped));
+    let heard = case.hear();
+    let [(begun, first), again @ ..] = &heard[..] else { panic!("nothing was told") };
+    assert!(first.is_new && again.len() >= 3, "{heard:?}");
+    for (number, (at, fault)) in (1..).zip(again) {
+        assert!(!fault.is_new && fault.rule == Rule::Repeating, "{fault:?}");
+        assert_eq!((at - begun + 500) / 10_000, number, "every ten seconds");
+    }
 }
 
 /// Half an hour of what networks and encoders do.

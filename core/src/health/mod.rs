@@ -18,7 +18,7 @@ mod stillness;
 mod supply;
 
 pub use self::clock::MAX_JUMPS;
-pub use self::rules::{Fault, Rule, Rules};
+pub use self::rules::{Fault, Rule, Rules, Worth};
 
 use std::time::Duration;
 
@@ -41,6 +41,9 @@ use crate::ts::stream::{Class, Codec};
 
 /// A rule that has not held for so long holds anew when it does again: what comes and goes is one fault.
 const CALM: Duration = Duration::from_secs(10);
+
+/// A notice that goes on is told of again after so long.
+const REMINDER: Duration = Duration::from_secs(10);
 
 /// What a stream of the map is to the rules.
 #[derive(Debug, Clone, Copy)]
@@ -93,8 +96,9 @@ pub struct Inspector {
     group: Option<(u64, i64, bool)>,
     is_behind_seam: bool,
     repetition: Repetition,
-    /// By rule: when it held last, how often it began to, and what is yet to be told.
+    /// By rule: when it held last, when that was told, how often it began to, and what is yet to be told.
     held: [Option<Moment>; Rule::COUNT],
+    told: [Moment; Rule::COUNT],
     counts: [u64; Rule::COUNT],
     pending: [Option<Fault>; Rule::COUNT],
 }
@@ -127,6 +131,7 @@ impl Inspector {
             is_behind_seam: false,
             repetition: Repetition::default(),
             held: Default::default(),
+            told: Default::default(),
             counts: Default::default(),
             pending: Default::default(),
         }
@@ -188,7 +193,7 @@ impl Inspector {
         self.judge(now);
     }
 
-    /// A fault that began and was not told yet. A rule tells of each stretch in which it holds once.
+    /// A fault that was not told yet. A rule tells of each stretch in which it holds once; of a notice every ten seconds.
     pub fn poll_fault(&mut self) -> Option<Fault> {
         self.pending.iter_mut().find_map(Option::take)
     }
@@ -393,10 +398,13 @@ impl Inspector {
         ];
         for (rule, seen) in Rule::ALL.into_iter().zip(seen) {
             let Some(seen) = seen else { continue };
-            let held = self.held[rule.index()].replace(now);
-            if held.is_none_or(|held| now.since(held) > CALM) {
-                self.counts[rule.index()] += 1;
-                self.pending[rule.index()] = Some(Fault { rule, seen });
+            let index = rule.index();
+            let held = self.held[index].replace(now);
+            let is_new = held.is_none_or(|held| now.since(held) > CALM);
+            if is_new || rule.worth() == Worth::Notice && now.since(self.told[index]) >= REMINDER {
+                self.counts[index] += u64::from(is_new);
+                self.told[index] = now;
+                self.pending[index] = Some(Fault { rule, is_new, seen });
             }
         }
     }

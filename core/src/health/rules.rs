@@ -54,15 +54,30 @@ impl Rule {
         }
     }
 
-    /// Whether a source with this fault is better than none.
-    pub const fn is_watchable(self) -> bool {
-        matches!(self, Self::AudioMissing | Self::Damaged | Self::ErraticClock | Self::FrozenPicture)
+    /// What a source with this fault is worth.
+    pub const fn worth(self) -> Worth {
+        match self {
+            Self::AudioMissing | Self::Damaged | Self::ErraticClock | Self::FrozenPicture => Worth::Programme,
+            Self::Repeating => Worth::Notice,
+            Self::Slow | Self::VideoMissing | Self::Scrambled => Worth::Nothing,
+        }
     }
 
     /// Its place in [`Rule::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
+}
+
+/// What viewers have of a source that is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// The programme, as well as it goes: better than nothing, as long as it lasts.
+    Programme,
+    /// Pictures, but probably not the programme: better than nothing, and from time to time it is tried whether there is more by now.
+    Notice,
+    /// Nothing.
+    Nothing,
 }
 
 /// The threshold of each rule; `None` switches it off.
@@ -123,6 +138,8 @@ impl Default for Rules {
 pub struct Fault {
     /// Which one.
     pub rule: Rule,
+    /// It has begun; else it goes on, and is told of again.
+    pub is_new: bool,
     pub(super) seen: Seen,
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::health::Worth;
+
 /// How long a source that was just live has, when it is reopened, to deliver.
 pub const REOPEN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -66,8 +68,8 @@ pub enum Event {
     Unhealthy {
         /// Which.
         attempt: Attempt,
-        /// Whether it is better than nothing.
-        is_watchable: bool,
+        /// What it is worth nevertheless.
+        worth: Worth,
     },
     /// Its provider's connection is needed for something more important.
     Yield(Attempt),

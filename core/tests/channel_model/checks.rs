@@ -1,5 +1,6 @@
 //! What holds of a channel.
 
+use forebay_core::health::Worth;
 use forebay_core::lifecycle::{Attempt, Event};
 use forebay_core::provider::Purpose;
 use forebay_core::time::Moment;
@@ -17,7 +18,7 @@ impl Station {
             Event::Locked(late),
             Event::Progress(late),
             Event::Picture(late),
-            Event::Unhealthy { attempt: late, is_watchable: false },
+            Event::Unhealthy { attempt: late, worth: Worth::Nothing },
             Event::NoSlot(late),
             Event::Ended(late),
             Event::Stalled(late),

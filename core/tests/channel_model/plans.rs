@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use forebay_core::failover::Steer;
+use forebay_core::health::Worth;
 use forebay_core::lifecycle::Times;
 use forebay_core::provider::Limits;
 use proptest::prelude::*;
@@ -83,13 +84,17 @@ pub(crate) fn source(providers: usize) -> impl Strategy<Value = Source> {
         })
 }
 
+fn worth() -> impl Strategy<Value = Worth> {
+    prop_oneof![Just(Worth::Programme), Just(Worth::Notice), Just(Worth::Nothing)]
+}
+
 /// Pictures for so many milliseconds, and then no more.
 pub(crate) fn fleeting(span: std::ops::Range<u64>) -> impl Strategy<Value = Mood> {
     let fate = prop_oneof![
         Just(Fate::Ends),
         Just(Fate::Stalls),
         Just(Fate::GivesUp),
-        any::<bool>().prop_map(|is_watchable| Fate::Sickens { is_watchable }),
+        worth().prop_map(Fate::Sickens),
     ];
     (millis(span), fate).prop_map(|(span, fate)| Mood::Until(span, fate))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay_core::health::Worth;
 use forebay_core::time::Moment;
 
 /// From one group of pictures to the next.
@@ -31,9 +32,7 @@ pub(crate) enum Fate {
     Stalls,
     /// The upstream itself has waited long enough.
     GivesUp,
-    Sickens {
-        is_watchable: bool,
-    },
+    Sickens(Worth),
 }
 
 /// A source.
@@ -58,7 +57,7 @@ pub(crate) struct Source {
 pub(crate) struct Piece {
     pub(crate) is_found: bool,
     pub(crate) has_picture: bool,
-    pub(crate) fault: Option<bool>,
+    pub(crate) fault: Option<Worth>,
 }
 
 /// What comes of a connection.
@@ -159,8 +158,8 @@ impl Connection {
                     Fate::Stalls => {}
                     Fate::Ends => return Signal::Failed { is_patient: false },
                     Fate::GivesUp => return Signal::Failed { is_patient: true },
-                    Fate::Sickens { is_watchable } => {
-                        piece.fault = Some(is_watchable);
+                    Fate::Sickens(worth) => {
+                        piece.fault = Some(worth);
                         // It goes on, and is as bad as it is.
                         self.mood = Mood::Good;
                         self.due = Some(now + GROUP);

@@ -319,9 +319,9 @@ impl Station {
                     self.lines[at].has_picture = true;
                     self.life.handle_event(now, Event::Picture(attempt));
                 }
-                if let Some(is_watchable) = fault {
+                if let Some(worth) = fault {
                     outside.tally.faults += 1;
-                    self.life.handle_event(now, Event::Unhealthy { attempt, is_watchable });
+                    self.life.handle_event(now, Event::Unhealthy { attempt, worth });
                 }
             }
         }

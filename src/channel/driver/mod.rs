@@ -377,12 +377,13 @@ impl Driver {
     /// A source delivers what it should not.
     fn condemn(&mut self, now: Moment, attempt: Attempt, fault: Fault) {
         let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
-        self.faults[fault.rule.index()] += 1;
-        warn!(source = line.source, rule = fault.rule.name(), %fault, "source is not as it should be");
+        if fault.is_new {
+            self.faults[fault.rule.index()] += 1;
+            warn!(source = line.source, rule = fault.rule.name(), %fault, "source is not as it should be");
+        }
         self.errors[line.source] = Some(Error::Unhealthy { rule: fault.rule, what: fault.to_string() });
         self.has_news = true;
-        let is_watchable = fault.rule.is_watchable();
-        self.life.handle_event(now, Event::Unhealthy { attempt, is_watchable });
+        self.life.handle_event(now, Event::Unhealthy { attempt, worth: fault.rule.worth() });
     }
 
     /// An upstream, or the attempt to open one, has failed.

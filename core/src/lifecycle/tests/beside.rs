@@ -160,7 +160,7 @@ fn a_probe_that_nobody_wants_any_more_is_ended() {
 #[test]
 fn what_is_watchable_stays_while_one_after_the_other_is_tried() {
     let mut script = first_on_air(21);
-    script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, is_watchable: true })));
+    script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
     script.extend([(20.1, Of(2, Event::Ended)), (20.4, Of(3, Event::Picture))]);
     assert_eq!(
         play_with(WIDE, 3, &sorted(script), 20.5)[2..],
@@ -172,7 +172,7 @@ fn what_is_watchable_stays_while_one_after_the_other_is_tried() {
 fn what_is_not_as_it_should_be_is_not_opened_again_at_once() {
     // The first is avoided when the second turns bad; then the second ends.
     let mut script = second_on_air(24);
-    script.push((21.5, Of(2, |attempt| Event::Unhealthy { attempt, is_watchable: true })));
+    script.push((21.5, Of(2, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
     script.push((24.0, Of(2, Event::Ended)));
     let log = play_with(TIMES, 2, &sorted(script), 24.5);
     assert_eq!(log[4..], ["24.25: open 0"]);
