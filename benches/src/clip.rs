@@ -2,7 +2,8 @@
 //!
 //! Packet `n` of the endless stream is computed from the clip alone. Its clock reference *is* the time of `CLOCK_MONOTONIC` at which it is
 //! due, so whoever receives it on the same machine can say how long it took. Stamps move along with the clock, counters go on, and the
-//! clip is as long as a whole number of pictures and frames of sound: its seam cannot be seen.
+//! clip is as long as a whole number of pictures and frames of sound: its seam cannot be seen. Nor is a round like the one before, which a relay
+//! may rightly take for a notice in a loop: the pictures' last bytes say which one it is.
 
 use std::collections::HashMap;
 use std::fs;
@@ -29,6 +30,8 @@ pub(crate) struct Clip {
     due: Vec<u64>,
     /// What each packet's counter grows by with each round.
     steps: Vec<u8>,
+    /// Whose packets are pictures.
+    video: Option<u16>,
     /// The clip's clock at its first packet.
     clock: u64,
     length_27m: u64,
@@ -66,6 +69,7 @@ impl Clip {
             packets: Vec::new(),
             due: Vec::new(),
             steps: Vec::new(),
+            video: packets.iter().find(|packet| ts::starts_key_picture(packet)).map(ts::pid),
             clock: first.1.checked_sub(before).context("its clock begins too early")?,
             length_27m,
         };
@@ -115,6 +119,10 @@ impl Clip {
         ts::set_counter(&mut packet, begins.wrapping_add(step.to_le_bytes()[0]));
         if ts::pcr(&packet).is_some() {
             ts::set_pcr(&mut packet, self.time_27m(number));
+        }
+        if self.video == Some(ts::pid(&packet)) && ts::has_payload(&packet) && !ts::starts_unit(&packet) {
+            // Never 0 to 3, which could begin something.
+            packet[PACKET - 1] = 0x80 | (round % 0x80).to_le_bytes()[0];
         }
         // Stamps keep the distance from the clock that the clip gave them.
         let moved = round * self.length_27m + ts::PCR_CYCLE - self.clock;
@@ -209,6 +217,14 @@ mod tests {
         }
         assert!(keys.windows(2).all(|pair| pair[1] - pair[0] == 90_000), "one a second: {keys:?}");
         assert_eq!(keys[0], 2 * 2 * 9_000, "as far from the clock as in the clip");
+    }
+
+    #[test]
+    fn no_round_is_like_another() {
+        let clip = clip();
+        let last = |round: u64, index: u64| clip.packet(round * 9 + index)[PACKET - 1];
+        assert_eq!([last(0, 3), last(1, 3), last(127, 3), last(128, 3)], [0x80, 0x81, 0xff, 0x80]);
+        assert_eq!(last(0, 0), last(1, 0), "what is no picture stays");
     }
 
     #[test]
