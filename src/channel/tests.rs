@@ -24,6 +24,8 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 pub(in crate::channel) enum Play {
     /// Pictures for so long, then this end.
     For(Duration, Error),
+    /// The same so many pictures again and again.
+    Loop(u64),
     /// Fails after a while.
     Fail(Duration, Error),
 }
@@ -68,22 +70,32 @@ impl Opener for Script {
                     drop(open);
                     Err(error)
                 }
-                Play::For(span, end) => Ok(Upstream::new(pictures(span, end, open), Pace::Live, hold)),
+                Play::For(span, end) => {
+                    Ok(Upstream::new(pictures(span, u64::MAX, end, open), Pace::Live, hold))
+                }
+                Play::Loop(length) => {
+                    Ok(Upstream::new(pictures(3600 * SECOND, length, Error::Ended, open), Pace::Live, hold))
+                }
             }
         }
         .boxed()
     }
 }
 
-/// 25 pictures a second, a random access point every second.
-fn pictures(span: Duration, end: Error, open: Arc<()>) -> stream::BoxStream<'static, Result<Piece, Error>> {
+/// 25 pictures a second, a random access point every second. After `length` pictures they come again.
+fn pictures(
+    span: Duration,
+    length: u64,
+    end: Error,
+    open: Arc<()>,
+) -> stream::BoxStream<'static, Result<Piece, Error>> {
     let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b).program(7);
     let count = u64::try_from(span.as_millis()).unwrap() / 40;
     let picture = move |n: u64| {
         let dts = 900_000 + n * 3600;
         let mut bytes = if n.is_multiple_of(5) { [muxer.pat(), muxer.pmt()].concat() } else { Vec::new() };
         // No two groups are alike: what repeats is a notice in a loop.
-        let more = usize::try_from((n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 151).unwrap();
+        let more = usize::try_from(((n % length).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 151).unwrap();
         let slice = if n.is_multiple_of(25) { h264::idr(350 + more) } else { h264::predicted(170 + more) };
         bytes.extend(muxer.pes(0x100, dts, Some(dts - 1), &slice, Some((dts - 9000) * 300)));
         Bytes::from(bytes)
@@ -242,6 +254,22 @@ async fn a_stall_is_left_for_the_next_source_and_a_single_source_is_tried_on() {
 fn gone() -> House {
     let plays = &[Play::For(12 * SECOND, Error::Ended), Play::Fail(SECOND / 10, Error::Refused)];
     House::new(&one(r#"["http://h/a"]"#), &[("/a", plays)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_is_shown_where_there_is_nothing_else_and_tried_anew_less_and_less_often() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[Play::Loop(125)])]);
+    let mut viewer = house.join();
+    let mut opened = Vec::new();
+    for _ in 0..6 {
+        watch(&mut viewer, 300 * SECOND).await;
+        opened.push(house.script.opened().len());
+    }
+    // It is noticed within 8 s.
+    assert!(opened[0] >= 3 && opened[0] <= 7, "{opened:?}");
+    assert!(opened.windows(2).skip(1).all(|pair| pair[1] - pair[0] <= 1), "{opened:?}");
+    let report = house.channels.report("one").unwrap();
+    assert!(report.is_live && report.faults.iter().sum::<u64>() >= 6, "{:?}", report.faults);
 }
 
 #[tokio::test(start_paused = true)]
