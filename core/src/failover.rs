@@ -232,8 +232,8 @@ impl Failover {
         self.live_since = Some(now);
     }
 
-    /// The current source is lost: what to open instead.
-    pub fn handle_loss(&mut self, now: Moment, loss: Loss) -> Choice {
+    /// The current source is no longer shown.
+    pub fn handle_left(&mut self, now: Moment) {
         let lived = self.live_since.take().map(|since| now.since(since));
         if lived.is_some_and(|lived| lived >= PROBATION) {
             self.has_reopened = false;
@@ -242,6 +242,11 @@ impl Failover {
         if lived.is_some_and(|lived| lived >= STEADY) {
             self.records[self.current].failures = 0;
         }
+    }
+
+    /// The current source is lost: what to open instead.
+    pub fn handle_loss(&mut self, now: Moment, loss: Loss) -> Choice {
+        self.handle_left(now);
         if loss == Loss::Ended && !self.has_reopened && !self.records[self.current].is_disabled {
             self.has_reopened = true;
             return Choice { source: self.current, at: now, is_reopening: true };

@@ -9,6 +9,7 @@
 //! that takes long or one on air that stands still, a probe of a source that is preferred, or a source that an admin wants.
 
 mod beside;
+mod faults;
 mod line;
 mod news;
 mod steering;
@@ -24,7 +25,6 @@ pub use self::news::{
 };
 use crate::failover::{Choice, Failover, Loss};
 pub use crate::failover::{Steer, Unsteerable};
-use crate::health::Worth;
 use crate::time::Moment;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,9 +180,12 @@ impl Lifecycle {
                 }
             }
             Event::NoSlot(attempt) => {
-                let wanted = self.rival.filter(|(line, aim)| line.attempt == attempt && *aim == Aim::Swap);
+                let rival = self.rival.filter(|(line, _)| line.attempt == attempt);
                 self.lose(now, attempt, Loss::NoSlot);
-                if let Some((line, _)) = wanted.filter(|_| self.rival.is_none()) {
+                if let Some((line, aim)) = rival
+                    && self.rival.is_none()
+                    && self.is_worth_room(now, aim)
+                {
                     self.make_room(now, line.source);
                 }
             }
@@ -299,41 +302,17 @@ impl Lifecycle {
         let is_wanted = match aim {
             Some(Aim::Probe) => shown >= proof,
             Some(Aim::Hedge) => self.air.is_none(), // else it waits for that one's end
-            Some(Aim::Swap) | None => true,
+            Some(Aim::Relief | Aim::Swap) | None => true,
         };
         if is_wanted {
             self.go_on_air(now, attempt);
         }
     }
 
-    /// A source delivers what it should not. One that is better than nothing stays until there is another. Where there is none, a notice is
-    /// opened anew when it would be fit again: at first at once, then less and less often.
-    fn handle_fault(&mut self, now: Moment, attempt: Attempt, worth: Worth) {
-        let is_on_air = self.air.is_some_and(|air| air.attempt == attempt);
-        let is_trial = self.trial.is_some_and(|trial| trial.attempt == attempt);
-        let other = self.failover.beside(now);
-        let stays = match worth {
-            Worth::Programme => is_on_air || is_trial && other.is_none(),
-            Worth::Notice => is_on_air && (other.is_some() || self.failover.is_in_disgrace(now)),
-            Worth::Nothing => false,
-        };
-        match (self.line(attempt), other) {
-            (Some(line), Some(other)) if stays => {
-                line.is_ailing = true;
-                self.swap(now, other);
-            }
-            (Some(line), None) if stays => line.is_ailing = true,
-            (Some(_), _) => {
-                self.actions.push_back(Action::Close { attempt, reason: Reason::Unhealthy });
-                self.lose(now, attempt, Loss::Unhealthy);
-            }
-            (None, _) => {}
-        }
-    }
-
     /// What is on air makes way, and it is remembered if there was something wrong with it.
     fn close_air(&mut self, now: Moment, reason: Reason) {
         let Some(air) = self.air.take() else { return };
+        self.failover.handle_left(now);
         let reason = if air.is_ailing { Reason::Unhealthy } else { reason };
         if air.is_ailing {
             self.failover.avoid(now, air.source, Loss::Unhealthy);
@@ -369,11 +348,11 @@ impl Lifecycle {
             // One that failed is avoided: another one may be there.
             self.hedges_from = if loss == Loss::NoSlot { self.hedge_at(now) } else { Some(now) };
             self.failover.avoid(now, line.source, loss);
-            if aim == Aim::Swap
+            if matches!(aim, Aim::Relief | Aim::Swap)
                 && self.air.is_some_and(|air| self.is_unwanted(air))
                 && let Some(other) = self.failover.beside(now)
             {
-                self.open_rival(other, Aim::Swap);
+                self.open_rival(other, aim);
             }
         } else if self.trial.take_if(|line| line.attempt == attempt).is_some() {
             let loss = if loss == Loss::NoSlot { loss } else { Loss::Undelivered };

@@ -14,7 +14,10 @@ pub(super) enum Aim {
     Hedge,
     /// It must prove itself first.
     Probe,
-    /// It is wanted instead of what is on air, where it goes with its first picture; if there is no slot beside, the other makes room.
+    /// Something is wrong with what is on air, where it goes with its first picture. If there is no slot beside, the other makes room, but
+    /// not again and again.
+    Relief,
+    /// An admin wants it instead of what is on air, where it goes with its first picture; if there is no slot beside, the other makes room.
     Swap,
 }
 

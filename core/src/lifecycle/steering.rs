@@ -11,7 +11,9 @@ impl Lifecycle {
         let current = self.source();
         match steer {
             _ if self.state != State::Open => {}
-            Steer::Pin(source) if source != current || self.pause.is_some() => self.swap(now, source),
+            Steer::Pin(source) if source != current || self.pause.is_some() => {
+                self.swap(now, source, Aim::Swap);
+            }
             Steer::Pin(_) if self.air.is_some() => self.close_rival(now, Reason::Skipped),
             Steer::Skip => self.leave(now, current),
             Steer::Disable(source) if source == current => self.leave(now, source),
@@ -26,21 +28,21 @@ impl Lifecycle {
     fn leave(&mut self, now: Moment, source: usize) {
         if let Some((other, _)) = self.failover.alternative(now) {
             self.failover.avoid(now, source, Loss::Skipped);
-            self.swap(now, other);
+            self.swap(now, other, Aim::Swap);
         }
     }
 
     /// `source` beside what is on air, to take its place; instead of what is on hand, if nothing is on air.
-    pub(super) fn swap(&mut self, now: Moment, source: usize) {
+    pub(super) fn swap(&mut self, now: Moment, source: usize, aim: Aim) {
         let open = self.rival.filter(|(line, _)| line.source == source);
         if open.is_none() {
             self.close_rival(now, Reason::Skipped);
         }
         match open {
             _ if self.air.is_none() => self.make_room(now, source),
-            None => self.open_rival(source, Aim::Swap),
+            None => self.open_rival(source, aim),
             Some((line, _)) if line.shows_since().is_some() => self.go_on_air(now, line.attempt),
-            Some((line, _)) => self.rival = Some((line, Aim::Swap)),
+            Some((line, _)) => self.rival = Some((line, aim)),
         }
     }
 

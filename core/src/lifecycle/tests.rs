@@ -1,8 +1,10 @@
 //! A script of events in, a log of actions out.
 
 use super::*;
+use crate::health::Worth;
 
 mod beside;
+mod faults;
 
 const TIMES: Times = Times {
     idle: Duration::from_secs(30),
@@ -426,49 +428,6 @@ fn a_channel_whose_slot_is_taken_goes_on_elsewhere_or_waits_or_tells() {
     assert_eq!(play(1, &script, 6.5)[1..], ["6: close Preempted", "6.25: open 0", "6.4: open 0"]);
     script.extend((13..33).map(|n| (f64::from(n) / 2.0, NoSlot)));
     assert_eq!(play(1, &script, 20.0).last().unwrap(), "16: finish");
-}
-
-#[test]
-fn what_is_watchable_stays_until_there_is_something_better() {
-    let mut script = live_until(20);
-    script.push((20.0, Unhealthy(Worth::Programme)));
-    assert_eq!(play(1, &script, 20.5).len(), 1);
-    script.push((20.4, Picture));
-    assert_eq!(play(2, &script, 20.5)[1..], ["20: open 1 as Hedge", "20.4: close Unhealthy"]);
-    script.truncate(script.len() - 2);
-    script.push((20.0, Unhealthy(Worth::Nothing)));
-    assert_eq!(play(1, &script, 20.5)[1..], ["20: close Unhealthy", "20.25: open 0"]);
-    // The second is as bad as the first: it stays, and the first is probed, since it may have recovered.
-    let mut script = live_until(20);
-    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Picture), (21.0, Unhealthy(Worth::Programme))]);
-    script.extend(pictures(Event::Progress, 2, 21..31));
-    let log = play_with(WIDE, 2, &sorted(script), 31.0);
-    assert_eq!(log[2..], ["20: open 1", "20.2: air 2", "30.2: open 0 as Probe"]);
-}
-
-#[test]
-fn a_notice_stays_for_want_of_another_and_is_opened_anew_less_and_less_often() {
-    let mut script = live_until(20);
-    script.push((20.0, Unhealthy(Worth::Notice)));
-    script.push((20.5, Picture));
-    script.extend((21..=37).map(|second| (f64::from(second), Progress)));
-    script.extend([(27.0, Unhealthy(Worth::Notice)), (37.0, Unhealthy(Worth::Notice)), (37.5, Picture)]);
-    script.extend((38..=57).map(|second| (f64::from(second), Progress)));
-    script.extend([44.0, 54.0, 57.0].map(|at| (at, Unhealthy(Worth::Notice))));
-    assert_eq!(
-        play(1, &sorted(script), 57.5)[1..],
-        [
-            "20: close Unhealthy",
-            "20.25: open 0",
-            "37: close Unhealthy",
-            "37.25: open 0",
-            "57: close Unhealthy",
-            "57.25: open 0"
-        ]
-    );
-    let mut script = live_until(20);
-    script.extend([(20.0, Unhealthy(Worth::Notice)), (20.4, Picture)]);
-    assert_eq!(play(2, &script, 20.5)[1..], ["20: open 1 as Hedge", "20.4: close Unhealthy"]);
 }
 
 #[test]

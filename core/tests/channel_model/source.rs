@@ -8,6 +8,9 @@ use forebay_core::time::Moment;
 /// From one group of pictures to the next.
 const GROUP: Duration = Duration::from_secs(1);
 
+/// How often a source is told of that shows a notice.
+const REMINDER: Duration = Duration::from_secs(10);
+
 /// What a source does to those who connect to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -160,8 +163,9 @@ impl Connection {
                     Fate::GivesUp => return Signal::Failed { is_patient: true },
                     Fate::Sickens(worth) => {
                         piece.fault = Some(worth);
-                        // It goes on, and is as bad as it is.
-                        self.mood = Mood::Good;
+                        // It goes on, and is as bad as it is. Of a notice is told again.
+                        let again = Mood::Until(span + REMINDER, fate);
+                        self.mood = if worth == Worth::Notice { again } else { Mood::Good };
                         self.due = Some(now + GROUP);
                     }
                 }

@@ -2,14 +2,14 @@
 
 use super::*;
 
-fn first_on_air(until: u32) -> Vec<(f64, Say)> {
+pub(super) fn first_on_air(until: u32) -> Vec<(f64, Say)> {
     let mut script = vec![(0.0, Wanted), (1.0, Picture)];
     script.extend(pictures(Event::Progress, 1, 2..until));
     script
 }
 
 /// The first stalls at 20 s, and the second is on air from 20.2 s to `until`.
-fn second_on_air(until: u32) -> Vec<(f64, Say)> {
+pub(super) fn second_on_air(until: u32) -> Vec<(f64, Say)> {
     let mut script = live_until(20);
     script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::Picture))]);
     script.extend(pictures(Event::Progress, 2, 21..until));
@@ -155,25 +155,4 @@ fn a_probe_that_nobody_wants_any_more_is_ended() {
     life.set_times(TIMES);
     life.arrange(at(10), &[Some(0), Some(1)]);
     assert_eq!(life.beside(), None);
-}
-
-#[test]
-fn what_is_watchable_stays_while_one_after_the_other_is_tried() {
-    let mut script = first_on_air(21);
-    script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
-    script.extend([(20.1, Of(2, Event::Ended)), (20.4, Of(3, Event::Picture))]);
-    assert_eq!(
-        play_with(WIDE, 3, &sorted(script), 20.5)[2..],
-        ["20: open 1 as Hedge", "20.1: open 2 as Hedge", "20.4: close Unhealthy", "20.4: air 3"]
-    );
-}
-
-#[test]
-fn what_is_not_as_it_should_be_is_not_opened_again_at_once() {
-    // The first is avoided when the second turns bad; then the second ends.
-    let mut script = second_on_air(24);
-    script.push((21.5, Of(2, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
-    script.push((24.0, Of(2, Event::Ended)));
-    let log = play_with(TIMES, 2, &sorted(script), 24.5);
-    assert_eq!(log[4..], ["24.25: open 0"]);
 }
