@@ -77,7 +77,7 @@ impl Session {
     }
 
     /// The playlist as it is now. The first time this waits until there are two segments: with one, a player would have nothing to go on
-    /// with when it ends. Later it may wait for a segment that is about to come ([`Self::wait_for_next`]).
+    /// with when it ends. Later it may wait for a segment that is about to come.
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
         let mut playlists = self.feed().playlist.subscribe();
         let mut window = self.feed().windows[0].subscribe();
