@@ -3,6 +3,7 @@
 mod browser;
 mod ffmpeg;
 mod gstreamer;
+mod pauses;
 mod visit;
 mod vlc;
 
