@@ -7,7 +7,7 @@ use crate::time::Moment;
 
 impl Lifecycle {
     /// A source delivers what it should not. One that is better than nothing stays until there is another. Where there is none, a notice is
-    /// opened anew: when it is first seen, and then less and less often.
+    /// opened anew: when it is first seen, and then less and less often. (One that an admin has disabled is not opened any more.)
     pub(super) fn handle_fault(&mut self, now: Moment, attempt: Attempt, worth: Worth) {
         let on_air = self.air.filter(|air| air.attempt == attempt);
         let is_trial = self.trial.is_some_and(|trial| trial.attempt == attempt);
@@ -33,7 +33,8 @@ impl Lifecycle {
             (Some(air), None)
                 if worth == Worth::Notice
                     && self.lingers_until.is_none()
-                    && !self.failover.is_in_disgrace(now) =>
+                    && !self.failover.is_in_disgrace(now)
+                    && !self.failover.is_disabled(air.source) =>
             {
                 self.make_room(now, air.source);
             }

@@ -105,6 +105,22 @@ fn a_notice_is_opened_anew_itself_where_the_other_has_just_failed() {
 }
 
 #[test]
+fn a_notice_of_a_source_that_is_disabled_is_borne_until_there_is_another() {
+    let mut script = first_on_air(31);
+    script.extend([
+        (20.0, Say::Steer(Steer::Disable(0))),
+        (20.1, Of(2, Event::Ended)),
+        (20.5, Of(1, notice)),
+    ]);
+    script.push((30.4, Of(3, Event::Picture)));
+    let log = play_with(WIDE, 2, &sorted(script), 31.0);
+    assert_eq!(
+        log[2..],
+        ["20: open 1 as Hedge", "30.1: open 1 as Hedge", "30.4: close Unhealthy", "30.4: air 3"]
+    );
+}
+
+#[test]
 fn a_notice_that_is_told_of_again_leaves_a_probe_alone() {
     // The second shows a notice too, and does so again when it was opened anew.
     let mut script = second_on_air(21);
