@@ -1,8 +1,9 @@
 //! Which source to open, and when: the order of the sources, and how each has done.
 //!
 //! The sources are ordered, and the first that is fit is taken. One that failed is *avoided* for a while, longer each time, and is fit again
-//! after that; where all are avoided, the one that was left longest ago has its turn. So the sources are taken round and round while nothing
-//! helps; after a round in which none stayed, there is a pause, which doubles each time.
+//! after that, when its turn has come: while there is no picture, those are taken first that have not been tried since the last one. Where all
+//! are avoided, the one that was left longest ago has its turn. So the sources are taken round and round while nothing helps; after a
+//! round in which none stayed, there is a pause, which doubles each time.
 //!
 //! A source that never delivered, stalled or turned bad is left for the next at once. One that was live and ended or broke off is
 //! reopened once, since that is how providers and load balancers end a connection that nothing is wrong with. Only a source that
@@ -127,6 +128,8 @@ pub struct Failover {
     left: usize,
     /// Sources left ever.
     turns: u64,
+    /// Those of them that were left before the last picture.
+    turns_before: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -169,6 +172,7 @@ impl Failover {
             has_reopened: false,
             left: 0,
             turns: 0,
+            turns_before: 0,
         }
     }
 
@@ -214,6 +218,7 @@ impl Failover {
     /// Chooses for a start; so does what follows a source that is gone.
     pub fn start(&mut self, now: Moment) -> usize {
         (self.has_reopened, self.live_since, self.left) = (false, None, 0);
+        self.turns_before = self.turns;
         self.current = self.best(now);
         self.current
     }
@@ -230,6 +235,7 @@ impl Failover {
     pub fn handle_live(&mut self, now: Moment, source: usize) {
         self.take(source);
         self.live_since = Some(now);
+        self.turns_before = self.turns;
     }
 
     /// The current source is no longer shown.
@@ -293,12 +299,15 @@ impl Failover {
     /// Another source that could be opened beside the current one, now.
     pub fn beside(&self, now: Moment) -> Option<usize> {
         let others = self.usable().filter(|&source| source != self.current && !self.is_avoided(now, source));
-        others.min_by_key(|&source| self.rank(source))
+        others.min_by_key(|&source| self.turn(source))
     }
 
     /// Any other source than the current one, and when it may be tried, at `from` or later.
     pub fn alternative(&self, from: Moment) -> Option<(usize, Moment)> {
-        self.soonest(from, |source| source != self.current)
+        let others = self.usable().filter(|&source| source != self.current);
+        others
+            .map(|source| (source, self.fit_at(from, source)))
+            .min_by_key(|&(source, at)| (at, self.turn(source)))
     }
 
     /// Whether a source is preferred to the current one.
@@ -318,9 +327,10 @@ impl Failover {
 
     /// Of those that are asked for, the first that may be tried, and when, at `from` or later.
     pub fn soonest(&self, from: Moment, is_one: impl Fn(usize) -> bool) -> Option<(usize, Moment)> {
-        let at = |source: usize| self.records[source].avoided_until.map_or(from, |until| until.max(from));
         let sources = self.usable().filter(|&source| is_one(source));
-        sources.map(|source| (source, at(source))).min_by_key(|&(source, at)| (at, self.rank(source)))
+        sources
+            .map(|source| (source, self.fit_at(from, source)))
+            .min_by_key(|&(source, at)| (at, self.rank(source)))
     }
 
     /// An admin chooses, of a channel that is closed: there is nothing to leave.
@@ -360,12 +370,12 @@ impl Failover {
         self.records[source].is_disabled = is_disabled;
     }
 
-    /// The source to open when none is open: the first that is fit, else the one that was left longest ago.
+    /// The source to open when none is open: one that is fit, else the one that was left longest ago.
     fn best(&self, now: Moment) -> usize {
         let fit = self.usable().filter(|&source| !self.is_avoided(now, source));
         let last = || self.usable().min_by_key(|&source| self.records[source].left_at);
         // Where all are disabled, which a reload can bring about, one is needed nevertheless.
-        fit.min_by_key(|&source| self.rank(source)).or_else(last).unwrap_or(0)
+        fit.min_by_key(|&source| self.turn(source)).or_else(last).unwrap_or(0)
     }
 
     fn usable(&self) -> impl Iterator<Item = usize> {
@@ -374,6 +384,18 @@ impl Failover {
 
     fn is_avoided(&self, now: Moment, source: usize) -> bool {
         self.records[source].avoided_until.is_some_and(|until| until > now)
+    }
+
+    /// When a source is fit, at `from` or later.
+    fn fit_at(&self, from: Moment, source: usize) -> Moment {
+        self.records[source].avoided_until.map_or(from, |until| until.max(from))
+    }
+
+    /// The less, the sooner it has its turn: those that have not been tried since the last picture, then the others in the order in which they
+    /// were left.
+    fn turn(&self, source: usize) -> (u64, (bool, usize)) {
+        let left_at = self.records[source].left_at;
+        (if left_at > self.turns_before { left_at } else { 0 }, self.rank(source))
     }
 
     /// The less, the better.

@@ -68,6 +68,24 @@ fn the_first_that_is_fit_again_is_taken() {
 }
 
 #[test]
+fn those_that_were_not_tried_have_their_turn_before_one_that_is_fit_again() {
+    // Each takes longer to fail than another is avoided.
+    let losses = [(60_000, true, Stalled), (15_000, false, Undelivered), (15_000, false, Undelivered)];
+    assert_eq!(play(4, &losses), [(1, 0), (2, 0), (3, 0)]);
+    let mut failover = Failover::new(3);
+    let mut now = Moment::ZERO;
+    for alternative in [1, 2, 0, 1] {
+        assert_eq!(failover.alternative(now), Some((alternative, now)));
+        assert_eq!(failover.beside(now), Some(alternative));
+        now = now + MAX_AVOIDED;
+        failover.handle_loss(now, Undelivered);
+        now = now + MAX_AVOIDED;
+        // They are tried in the same order round after round.
+        assert_eq!(failover.current(), alternative);
+    }
+}
+
+#[test]
 fn what_fails_again_and_again_is_avoided_for_longer_and_longer() {
     let mut failover = Failover::new(2);
     let mut now = Moment::ZERO;
