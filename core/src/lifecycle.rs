@@ -348,7 +348,10 @@ impl Lifecycle {
             // One that failed is avoided: another one may be there.
             self.hedges_from = if loss == Loss::NoSlot { self.hedge_at(now) } else { Some(now) };
             self.failover.avoid(now, line.source, loss);
+            // For what an admin prefers to all others, what is on air makes room.
+            let is_awaited = loss == Loss::NoSlot && self.failover.is_pinned(line.source);
             if matches!(aim, Aim::Relief | Aim::Swap)
+                && !is_awaited
                 && self.air.is_some_and(|air| self.is_unwanted(air))
                 && let Some(other) = self.failover.beside(now)
             {
@@ -367,6 +370,10 @@ impl Lifecycle {
             // What was not as it should be is not opened again at once.
             let loss = if air.is_ailing && loss == Loss::Ended { Loss::Unhealthy } else { loss };
             let choice = self.failover.handle_loss(now, loss);
+            if choice.is_reopening && self.rival.is_some() {
+                // Not reopened, since another is there, it has failed.
+                self.failover.avoid(now, air.source, loss);
+            }
             self.note_slot(now, loss);
             self.next_trial(now, choice);
         }

@@ -36,6 +36,23 @@ fn a_hedge_is_opened_when_a_source_is_fit_again() {
 }
 
 #[test]
+fn what_ends_when_another_is_there_already_is_returned_to_less_and_less_often() {
+    // It stands still, and ends when the other one has been opened beside it; when it has been returned to, it does so again.
+    let mut script = first_on_air(21);
+    script.extend([(22.0, Of(1, Event::Ended)), (22.2, Of(2, Event::Picture))]);
+    script.extend(pictures(Event::Progress, 2, 23..64));
+    script.extend(pictures(Event::Picture, 3, 33..65));
+    script.extend([(66.0, Of(3, Event::Ended)), (66.2, Of(4, Event::Picture))]);
+    script.extend(pictures(Event::Progress, 4, 67..87));
+    let log = play_with(WIDE, 2, &sorted(script), 86.5);
+    let opened: Vec<_> = log[2..].iter().filter(|line| line.contains("open")).collect();
+    assert_eq!(
+        opened,
+        ["21.5: open 1 as Hedge", "32.2: open 0 as Probe", "65.5: open 1 as Hedge", "86: open 0 as Probe"]
+    );
+}
+
+#[test]
 fn there_is_no_hedge_without_a_trial() {
     let mut life =
         Lifecycle::new(Times { hedge: Some(Duration::from_millis(100)), ..TIMES }, Failover::new(1));
@@ -95,6 +112,24 @@ fn a_wish_that_is_preempted_leaves_the_air_alone() {
     assert_eq!(
         play_with(TIMES, 2, &sorted(script), 30.5)[2..],
         ["20: open 1 as Hedge", "20.1: close Preempted", "30.1: open 1 as Probe"]
+    );
+}
+
+#[test]
+fn what_is_not_as_it_should_be_makes_room_for_a_wish() {
+    let mut script = first_on_air(21);
+    script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
+    script.extend([(20.1, Say::Steer(Steer::Pin(2))), (20.2, Of(3, Event::NoSlot))]);
+    let log = play_with(WIDE, 3, &sorted(script), 20.5);
+    assert_eq!(
+        log[2..],
+        [
+            "20: open 1 as Hedge",
+            "20.1: close Skipped",
+            "20.1: open 2 as Hedge",
+            "20.2: close Unhealthy",
+            "20.2: open 2"
+        ]
     );
 }
 
