@@ -242,16 +242,14 @@ impl Splice {
             let joint = std::mem::take(&mut self.joint);
             self.writer.mark(entry, position, shown, joint);
         }
-        if self.reference == Some(index)
-            && !self.motion.has_clock
-            && let Some(time) = time
-        {
-            self.writer.handle_clock(time);
-        }
+        // In front of a random access point they have just been sent, whatever a clock says that the source has not had until now.
         if self.reference == Some(index)
             && entry.is_none()
             && let Some(time) = time
         {
+            if !self.motion.has_clock {
+                self.writer.handle_clock(time);
+            }
             self.writer.handle_stamp(time);
         }
         let (mut packets, breaks) = slot.unit.take(offset);

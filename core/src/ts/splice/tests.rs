@@ -312,6 +312,23 @@ fn a_clock_on_a_pid_of_its_own_passes() {
 }
 
 #[test]
+fn a_first_picture_whose_clock_is_found_late_has_its_tables_once() {
+    let mut splice = Splice::new(None);
+    let mut source = Source::new();
+    // The first map names the sound's PID for the clock, and none comes there; the next one does not. The end of the picture is lost.
+    let mut wrong = Muxer::new(0x1000, AUDIO).stream(VIDEO, 0x1b).stream(AUDIO, 0x0f);
+    let picture = source.picture(0);
+    let mut bytes = [&wrong.pat()[..], &wrong.pmt(), &picture[..picture.len() - PACKET_SIZE]].concat();
+    bytes.extend(source.pictures(1..GOP));
+    push(&mut splice, &bytes);
+    let (bytes, marks) = splice.output();
+    let pids: Vec<u16> = (0..3)
+        .map(|n| Packet::new(&bytes[marks[0].at + n * PACKET_SIZE..][..PACKET_SIZE]).unwrap().pid())
+        .collect();
+    assert_eq!(pids, [0, 0x1000, VIDEO]);
+}
+
+#[test]
 fn sound_alone_begins_at_any_frame_and_again_every_half_second() {
     let mut splice = Splice::new(None);
     let mut muxer = Muxer::new(0x1000, AUDIO).stream(AUDIO, 0x0f);
