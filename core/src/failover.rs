@@ -1,8 +1,8 @@
 //! Which source to open, and when: the order of the sources, and how each has done.
 //!
 //! The sources are ordered, and the first that is fit is taken. One that failed is *avoided* for a while, longer each time, and is fit again
-//! after that, when its turn has come: while there is no picture, those are taken first that have not been tried since the last one. Where all
-//! are avoided, the one that was left longest ago has its turn. So the sources are taken round and round while nothing helps; after a
+//! after that. While there is no picture, those that have not been tried come before those that are fit again, but for one that is pinned. Where
+//! all are avoided, the one that was left longest ago has its turn. So the sources are taken round and round while nothing helps; after a
 //! round in which none stayed, there is a pause, which doubles each time.
 //!
 //! A source that never delivered, stalled or turned bad is left for the next at once. One that was live and ended or broke off is
@@ -128,7 +128,7 @@ pub struct Failover {
     left: usize,
     /// Sources left ever.
     turns: u64,
-    /// Those of them that were left before the last picture.
+    /// Those of them that were left before there was no picture.
     turns_before: u64,
 }
 
@@ -235,12 +235,14 @@ impl Failover {
     pub fn handle_live(&mut self, now: Moment, source: usize) {
         self.take(source);
         self.live_since = Some(now);
-        self.turns_before = self.turns;
     }
 
     /// The current source is no longer shown.
     pub fn handle_left(&mut self, now: Moment) {
         let lived = self.live_since.take().map(|since| now.since(since));
+        if lived.is_some() {
+            self.turns_before = self.turns;
+        }
         if lived.is_some_and(|lived| lived >= PROBATION) {
             self.has_reopened = false;
             self.left = 0;
@@ -325,6 +327,11 @@ impl Failover {
         self.records.get(source).is_some_and(|record| record.is_disabled)
     }
 
+    /// Whether a source may be opened: an admin has not forbidden it, or all of them, which a reload can bring about.
+    pub fn may_open(&self, source: usize) -> bool {
+        !self.is_disabled(source) || self.enabled() == 0
+    }
+
     /// Of those that are asked for, the first that may be tried, and when, at `from` or later.
     pub fn soonest(&self, from: Moment, is_one: impl Fn(usize) -> bool) -> Option<(usize, Moment)> {
         let sources = self.usable().filter(|&source| is_one(source));
@@ -374,7 +381,7 @@ impl Failover {
     fn best(&self, now: Moment) -> usize {
         let fit = self.usable().filter(|&source| !self.is_avoided(now, source));
         let last = || self.usable().min_by_key(|&source| self.records[source].left_at);
-        // Where all are disabled, which a reload can bring about, one is needed nevertheless.
+        // Where all are disabled, one is needed nevertheless.
         fit.min_by_key(|&source| self.turn(source)).or_else(last).unwrap_or(0)
     }
 
@@ -391,11 +398,12 @@ impl Failover {
         self.records[source].avoided_until.map_or(from, |until| until.max(from))
     }
 
-    /// The less, the sooner it has its turn: those that have not been tried since the last picture, then the others in the order in which they
-    /// were left.
-    fn turn(&self, source: usize) -> (u64, (bool, usize)) {
+    /// The less, the sooner it has its turn: what is pinned, and while there is no picture those that have not been tried since, then the
+    /// others in the order in which they were left.
+    fn turn(&self, source: usize) -> (bool, u64, usize) {
         let left_at = self.records[source].left_at;
-        (if left_at > self.turns_before { left_at } else { 0 }, self.rank(source))
+        let is_tried = self.live_since.is_none() && left_at > self.turns_before;
+        (!self.is_pinned(source), if is_tried { left_at } else { 0 }, source)
     }
 
     /// The less, the better.

@@ -49,6 +49,8 @@ pub struct Lifecycle {
     pause: Option<Choice>,
     /// From when on a hedge may be opened beside the trial.
     hedges_from: Option<Moment>,
+    /// What ended and was not reopened, since another was open beside it: if that goes on air, it has failed.
+    dropped: Option<usize>,
     /// When a probe may be opened at the earliest.
     probes_from: Moment,
     /// When another may be opened beside one on air that stands still, at the earliest.
@@ -77,6 +79,7 @@ impl Lifecycle {
             rival: None,
             pause: None,
             hedges_from: None,
+            dropped: None,
             probes_from: Moment::ZERO,
             spares_from: Moment::ZERO,
             lingers_until: None,
@@ -179,16 +182,16 @@ impl Lifecycle {
                     }
                 }
             }
-            Event::NoSlot(attempt) => {
-                let rival = self.rival.filter(|(line, _)| line.attempt == attempt);
-                self.lose(now, attempt, Loss::NoSlot);
-                if let Some((line, aim)) = rival
-                    && self.rival.is_none()
-                    && self.is_worth_room(now, aim)
-                {
-                    self.make_room(now, line.source);
+            Event::NoSlot(attempt) => match self.take_rival(now, attempt, Loss::NoSlot) {
+                Some((line, aim)) => {
+                    // What an admin prefers to all others is not passed over for a third one.
+                    let is_wish = aim == Aim::Swap && self.failover.is_pinned(line.source);
+                    if (is_wish || !self.open_another(now, aim)) && self.is_worth_room(now, aim) {
+                        self.make_room(now, line.source);
+                    }
                 }
-            }
+                None => self.lose(now, attempt, Loss::NoSlot),
+            },
             Event::Locked(attempt) => {
                 let (picture, stall) = (self.picture_timeout(), self.times.stall);
                 if let Some(line) = self.line(attempt) {
@@ -267,6 +270,7 @@ impl Lifecycle {
     /// The list of sources has changed: `places` tells of each where it stood in the old one.
     pub fn arrange(&mut self, now: Moment, places: &[Option<usize>]) {
         self.failover.arrange(places);
+        self.dropped = None;
         let find = |old: usize| places.iter().position(|&place| place == Some(old));
         let mut gone = Vec::new();
         for line in self.lines_mut() {
@@ -333,6 +337,9 @@ impl Lifecycle {
             self.failover.avoid(now, late.source, loss);
         }
         if let Some(air) = chosen {
+            if let Some(dropped) = self.dropped.take().filter(|&dropped| dropped != air.source) {
+                self.failover.avoid(now, dropped, Loss::Ended);
+            }
             self.failover.handle_live(now, air.source);
         }
         self.air = chosen;
@@ -343,20 +350,8 @@ impl Lifecycle {
 
     /// An upstream is no more.
     fn lose(&mut self, now: Moment, attempt: Attempt, loss: Loss) {
-        if let Some((line, aim)) = self.rival.take_if(|(line, _)| line.attempt == attempt) {
-            self.probes_from = now + PROBE_PAUSE;
-            // One that failed is avoided: another one may be there.
-            self.hedges_from = if loss == Loss::NoSlot { self.hedge_at(now) } else { Some(now) };
-            self.failover.avoid(now, line.source, loss);
-            // For what an admin prefers to all others, what is on air makes room.
-            let is_awaited = loss == Loss::NoSlot && self.failover.is_pinned(line.source);
-            if matches!(aim, Aim::Relief | Aim::Swap)
-                && !is_awaited
-                && self.air.is_some_and(|air| self.is_unwanted(air))
-                && let Some(other) = self.failover.beside(now)
-            {
-                self.open_rival(other, aim);
-            }
+        if let Some((_, aim)) = self.take_rival(now, attempt, loss) {
+            self.open_another(now, aim);
         } else if self.trial.take_if(|line| line.attempt == attempt).is_some() {
             let loss = if loss == Loss::NoSlot { loss } else { Loss::Undelivered };
             self.note_slot(now, loss);
@@ -370,10 +365,7 @@ impl Lifecycle {
             // What was not as it should be is not opened again at once.
             let loss = if air.is_ailing && loss == Loss::Ended { Loss::Unhealthy } else { loss };
             let choice = self.failover.handle_loss(now, loss);
-            if choice.is_reopening && self.rival.is_some() {
-                // Not reopened, since another is there, it has failed.
-                self.failover.avoid(now, air.source, loss);
-            }
+            self.dropped = (choice.is_reopening && self.rival.is_some()).then_some(air.source);
             self.note_slot(now, loss);
             self.next_trial(now, choice);
         }

@@ -86,6 +86,31 @@ fn those_that_were_not_tried_have_their_turn_before_one_that_is_fit_again() {
 }
 
 #[test]
+fn what_was_tried_while_there_was_a_picture_has_its_turn() {
+    let mut failover = Failover::new(3);
+    failover.handle_live(Moment::ZERO, 0);
+    failover.avoid(Moment::ZERO, 1, NoSlot);
+    let later = Moment::ZERO + MAX_AVOIDED;
+    assert_eq!((failover.beside(later), failover.alternative(later)), (Some(1), Some((1, later))));
+    assert_eq!(failover.handle_loss(later, Stalled).source, 1);
+}
+
+#[test]
+fn what_is_pinned_has_its_turn_whenever_it_is_fit() {
+    let mut failover = Failover::new(4);
+    failover.pin(Some(0));
+    let mut now = Moment::ZERO;
+    failover.handle_live(now, 0);
+    let mut order = Vec::new();
+    for loss in [Stalled, Undelivered, Undelivered, Undelivered, Undelivered] {
+        now = now + PROBATION;
+        order.push(failover.handle_loss(now, loss).source);
+    }
+    // It is avoided for 10 s, and after its second failure for 20.
+    assert_eq!(order, [1, 0, 2, 3, 0]);
+}
+
+#[test]
 fn what_fails_again_and_again_is_avoided_for_longer_and_longer() {
     let mut failover = Failover::new(2);
     let mut now = Moment::ZERO;

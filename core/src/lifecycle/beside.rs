@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::line::Line;
-use super::{Action, HEDGE_IN_GAP, Lifecycle, PROBE_PAUSE, Purpose, Reason};
+use super::{Action, Attempt, HEDGE_IN_GAP, Lifecycle, PROBE_PAUSE, Purpose, Reason};
 use crate::failover::{Loss, PROBATION};
 use crate::time::Moment;
 
@@ -95,6 +95,27 @@ impl Lifecycle {
         let purpose = if aim == Aim::Probe { Purpose::Probe } else { Purpose::Hedge };
         let line = self.open(source, self.times.connect, purpose);
         self.rival = Some((line, aim));
+    }
+
+    /// What is open beside is no more, if it is this attempt.
+    pub(super) fn take_rival(&mut self, now: Moment, attempt: Attempt, loss: Loss) -> Option<(Line, Aim)> {
+        let rival = self.rival.take_if(|(line, _)| line.attempt == attempt)?;
+        self.probes_from = now + PROBE_PAUSE;
+        // One that failed is avoided: another one may be there.
+        self.hedges_from = if loss == Loss::NoSlot { self.hedge_at(now) } else { Some(now) };
+        self.failover.avoid(now, rival.0.source, loss);
+        Some(rival)
+    }
+
+    /// Opens another instead of one that was to take the place of what is on air, if that is only there until there is one.
+    pub(super) fn open_another(&mut self, now: Moment, aim: Aim) -> bool {
+        let is_needed =
+            matches!(aim, Aim::Relief | Aim::Swap) && self.air.is_some_and(|air| self.is_unwanted(air));
+        let other = if is_needed { self.failover.beside(now) } else { None };
+        if let Some(other) = other {
+            self.open_rival(other, aim);
+        }
+        other.is_some()
     }
 
     pub(super) fn close_rival(&mut self, now: Moment, reason: Reason) {

@@ -34,7 +34,7 @@ impl Lifecycle {
                 if worth == Worth::Notice
                     && self.lingers_until.is_none()
                     && !self.failover.is_in_disgrace(now)
-                    && !self.failover.is_disabled(air.source) =>
+                    && self.failover.may_open(air.source) =>
             {
                 self.make_room(now, air.source);
             }

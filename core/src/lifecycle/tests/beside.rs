@@ -48,7 +48,7 @@ fn what_ends_when_another_is_there_already_is_returned_to_less_and_less_often() 
     let opened: Vec<_> = log[2..].iter().filter(|line| line.contains("open")).collect();
     assert_eq!(
         opened,
-        ["21.5: open 1 as Hedge", "32.2: open 0 as Probe", "65.5: open 1 as Hedge", "86: open 0 as Probe"]
+        ["21.5: open 1 as Hedge", "32.2: open 0 as Probe", "65.5: open 1 as Hedge", "86.2: open 0 as Probe"]
     );
 }
 
@@ -131,6 +131,15 @@ fn what_is_not_as_it_should_be_makes_room_for_a_wish() {
             "20.2: open 2"
         ]
     );
+}
+
+#[test]
+fn a_wish_that_is_preempted_makes_no_room() {
+    let mut script = first_on_air(21);
+    script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
+    script.extend([(20.1, Say::Steer(Steer::Pin(2))), (20.2, Of(3, Event::Yield))]);
+    let log = play_with(WIDE, 3, &sorted(script), 20.5);
+    assert_eq!(log[log.len() - 2..], ["20.2: close Preempted", "20.2: open 1 as Hedge"]);
 }
 
 #[test]

@@ -121,6 +121,18 @@ fn a_notice_of_a_source_that_is_disabled_is_borne_until_there_is_another() {
 }
 
 #[test]
+fn a_notice_of_a_source_that_is_the_only_one_is_opened_anew_though_it_is_disabled() {
+    let mut script = first_on_air(21);
+    script.extend([(19.8, Say::Steer(Steer::Disable(1))), (19.9, Places(&[Some(1)]))]);
+    script.extend([(20.5, Of(2, Event::Picture)), (20.6, Of(2, notice))]);
+    let log = play_with(WIDE, 2, &sorted(script), 20.7);
+    assert_eq!(
+        log[2..],
+        ["19.9: close Removed", "19.9: open 0", "20.5: air 2", "20.6: close Unhealthy", "20.6: open 0"]
+    );
+}
+
+#[test]
 fn a_notice_that_is_told_of_again_leaves_a_probe_alone() {
     // The second shows a notice too, and does so again when it was opened anew.
     let mut script = second_on_air(21);

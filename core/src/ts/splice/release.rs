@@ -242,15 +242,17 @@ impl Splice {
             let joint = std::mem::take(&mut self.joint);
             self.writer.mark(entry, position, shown, joint);
         }
-        // In front of a random access point they have just been sent, whatever a clock says that the source has not had until now.
+        // A random access point has just had the tables sent: a clock that is found in this very packet is not to have them sent again.
+        let has_clock = self.motion.has_clock || entry.is_some() && slot.unit.first_pcr().is_some();
         if self.reference == Some(index)
-            && entry.is_none()
             && let Some(time) = time
         {
-            if !self.motion.has_clock {
+            if !has_clock {
                 self.writer.handle_clock(time);
             }
-            self.writer.handle_stamp(time);
+            if entry.is_none() {
+                self.writer.handle_stamp(time);
+            }
         }
         let (mut packets, breaks) = slot.unit.take(offset);
         let mut next_breaks = breaks.iter().peekable();
