@@ -8,13 +8,13 @@ use std::process::{self, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::pauses::{Paused, Pauses};
+use super::pauses::{Pause, Pauses};
 use super::{Verdict, require};
 
 /// How long VLC may take to open its remote control.
@@ -25,9 +25,6 @@ const ANSWER: Duration = Duration::from_secs(3);
 
 /// How much VLC buffers before it plays, in milliseconds.
 const CACHING: &str = "1000";
-
-/// How long pictures are shown at 50 a second, which no clip exceeds.
-const SHORTEST_FRAME: Duration = Duration::from_millis(20);
 
 /// Log lines that tell of a broken stream or of a clock that jumps.
 const FAULTS: [&str; 19] = [
@@ -94,15 +91,14 @@ async fn play(url: &str, seconds: u32, progress: &str, what: &str) -> Verdict {
         }
     }
     let seconds = first.elapsed().as_secs_f64();
-    let log = session.stop().await;
-    let paused = watch.end();
+    let (log, late) = session.stop().await;
+    let pauses = watch.end();
     if statistics.get(progress) == 0 {
         errors.push(format!("no {what}"));
     }
-    let late = Late::read(&log);
     let lost = statistics.get("frames lost");
-    if lost > 0 && !late.is_explained(lost, paused) {
-        errors.push(format!("frames lost: {lost}, {late:?}, and the machine {paused:?}"));
+    if lost > 0 && !are_explained(lost, &late, &pauses) {
+        errors.push(format!("frames lost: {lost}, {late:?}, {pauses:?}"));
     }
     for counter in ["buffers lost", "demux corrupted", "discontinuities"] {
         let count = statistics.get(counter);
@@ -116,28 +112,27 @@ async fn play(url: &str, seconds: u32, progress: &str, what: &str) -> Verdict {
     Verdict { ok: errors.is_empty(), errors, frames: statistics.get("frames displayed"), seconds, log }
 }
 
-/// Pictures that VLC had in time, and came to show too late: how late each was.
-#[derive(Debug)]
-struct Late(Vec<Duration>);
+/// A picture that VLC had in time, and came to show too late. Of media that come late there are other lines.
+#[derive(Debug, Clone, Copy)]
+struct Late {
+    noticed: Instant,
+    by: Duration,
+}
 
 impl Late {
-    fn read(log: &str) -> Self {
-        let missing = log.lines().filter_map(|line| {
-            let (_, late) = line.split_once("picture is too late to be displayed (missing ")?;
-            late.strip_suffix(" ms)")?.parse().ok().map(Duration::from_millis)
-        });
-        Self(missing.collect())
+    fn read(line: &str) -> Option<Self> {
+        let (_, by) = line.split_once("picture is too late to be displayed (missing ")?;
+        let by = by.trim_end().strip_suffix(" ms)")?.parse().ok().map(Duration::from_millis)?;
+        Some(Self { noticed: Instant::now(), by })
     }
+}
 
-    /// Whether the machine's pauses explain that so many were lost: none was later than the longest, and they are no more than all
-    /// pauses hold. Of media that came late there are other lines. (The log goes on after VLC has counted for the last time.)
-    fn is_explained(&self, lost: u64, paused: Paused) -> bool {
-        let Self(late) = self;
-        let count = u32::try_from(late.len()).unwrap_or(u32::MAX);
-        u64::from(count) >= lost
-            && late.iter().all(|late| *late <= paused.longest)
-            && SHORTEST_FRAME.saturating_mul(count) <= paused.altogether
-    }
+/// Whether pauses of the machine explain that so many pictures were lost: VLC tells of each, and each was late just after a pause that
+/// was longer. (The log goes on after VLC has counted for the last time.)
+fn are_explained(lost: u64, late: &[Late], pauses: &[Pause]) -> bool {
+    let is_explained =
+        |late: &Late| pauses.iter().any(|pause| pause.explains(late.noticed.into_std(), late.by));
+    late.len() as u64 >= lost && late.iter().all(is_explained)
 }
 
 /// What VLC answers to `stats`.
@@ -155,7 +150,7 @@ impl Statistics {
 struct Session {
     child: Child,
     control: TcpStream,
-    log: JoinHandle<String>,
+    log: JoinHandle<(String, Vec<Late>)>,
     _home: Home,
 }
 
@@ -192,12 +187,17 @@ impl Session {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("cannot run vlc: {error}"))?;
-        let mut stderr = child.stderr.take().expect("it was asked for");
+        let mut stderr = BufReader::new(child.stderr.take().expect("it was asked for"));
         let log = tokio::spawn(async move {
-            let mut bytes = Vec::new();
+            let (mut log, mut late, mut line) = (String::new(), Vec::new(), Vec::new());
             // What was read before an error is still worth having.
-            let _ = stderr.read_to_end(&mut bytes).await;
-            String::from_utf8_lossy(&bytes).into_owned()
+            while stderr.read_until(b'\n', &mut line).await.is_ok_and(|length| length > 0) {
+                let text = String::from_utf8_lossy(&line);
+                late.extend(Late::read(&text));
+                log.push_str(&text);
+                line.clear();
+            }
+            (log, late)
         });
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let began = Instant::now();
@@ -211,7 +211,7 @@ impl Session {
                 Err(_) => sleep(Duration::from_millis(100)).await,
             }
             if let Ok(Some(status)) = child.try_wait() {
-                let said = log.await.unwrap_or_default();
+                let (said, _) = log.await.unwrap_or_default();
                 return Err(format!("vlc ended at once with {status}: {said}"));
             }
         };
@@ -239,8 +239,8 @@ impl Session {
         Some(Statistics(String::from_utf8_lossy(&text).into_owned()))
     }
 
-    /// Ends VLC and returns its log.
-    async fn stop(mut self) -> String {
+    /// Ends VLC and returns its log, and the pictures that were late.
+    async fn stop(mut self) -> (String, Vec<Late>) {
         // VLC may be gone already.
         let _ = self.control.write_all(b"quit\n").await;
         if timeout(ANSWER, self.child.wait()).await.is_err() {
@@ -250,13 +250,12 @@ impl Session {
     }
 }
 
-/// VLC refuses to run as root, where it becomes nobody; but root may have it run before the other tests, as a player at home has
-/// the machine to itself.
+/// VLC refuses to run as root, where it becomes nobody.
 fn command(home: &Home) -> Command {
     let mut command = if home.is_roots {
         require("setpriv");
-        let mut command = Command::new("nice");
-        command.args(["-n", "-10", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "vlc"]);
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "vlc"]);
         command
     } else {
         Command::new("vlc")
@@ -303,34 +302,39 @@ impl Drop for Home {
 mod tests {
     use super::*;
 
-    /// Pictures late by so many milliseconds, of `lost`, on a machine whose longest pause and all pauses were as long as that.
+    /// Pictures that were noticed and late so many milliseconds into the run and by so many, of `lost`, and pauses by their ends and
+    /// lengths.
     #[test]
     fn only_pauses_of_the_machine_explain_lost_pictures() {
-        let line = |late: &u64| {
-            format!(
-                "[0] main video output warning: picture is too late to be displayed (missing {late} ms)\n"
-            )
-        };
-        for (late, lost, longest, altogether, is_explained) in [
-            (&[24][..], 1, 70, 70, true),
-            (&[24, 64], 2, 70, 100, true),
-            (&[24, 64], 1, 70, 100, true),
-            (&[24], 1, 0, 0, false),
-            (&[74], 1, 70, 200, false),
-            (&[24, 24, 24, 24], 4, 70, 70, false),
-            (&[24], 2, 70, 70, false),
-            (&[], 1, 70, 70, false),
+        let began = Instant::now();
+        let ms = Duration::from_millis;
+        for (lost, late, pauses, is_explained) in [
+            (1, &[(2000, 24)][..], &[(1990, 70)][..], true),
+            (2, &[(2000, 64), (2001, 24)], &[(1990, 70)], true),
+            (1, &[(2000, 64), (2001, 24)], &[(1990, 70)], true),
+            (2, &[(2000, 24), (9000, 24)], &[(1990, 70), (8990, 30)], true),
+            (1, &[(2000, 24)], &[], false),
+            (1, &[(2000, 74)], &[(1990, 70)], false),
+            (2, &[(2000, 24), (9000, 24)], &[(1990, 70)], false),
+            (1, &[(2000, 24)], &[(2300, 70)], false),
+            (2, &[(2000, 24)], &[(1990, 70)], false),
+            (1, &[], &[(1990, 70)], false),
         ] {
-            let log: String = late.iter().map(line).collect();
-            let paused = Paused {
-                longest: Duration::from_millis(longest),
-                altogether: Duration::from_millis(altogether),
-            };
-            assert_eq!(
-                Late::read(&log).is_explained(lost, paused),
-                is_explained,
-                "{late:?} {lost} {paused:?}"
-            );
+            let late: Vec<_> =
+                late.iter().map(|&(at, by)| Late { noticed: began + ms(at), by: ms(by) }).collect();
+            let pauses: Vec<_> = pauses
+                .iter()
+                .map(|&(ended, length)| Pause { ended: (began + ms(ended)).into_std(), length: ms(length) })
+                .collect();
+            assert_eq!(are_explained(lost, &late, &pauses), is_explained, "{lost} {late:?} {pauses:?}");
         }
+    }
+
+    #[test]
+    fn vlc_says_how_late_a_picture_was() {
+        let line =
+            "[00007f] main video output warning: picture is too late to be displayed (missing 143 ms)\n";
+        assert_eq!(Late::read(line).map(|late| late.by), Some(Duration::from_millis(143)));
+        assert!(Late::read("[00007f] picture might be displayed late (missing 10 ms)\n").is_none());
     }
 }
