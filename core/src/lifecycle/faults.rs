@@ -7,7 +7,7 @@ use crate::time::Moment;
 
 impl Lifecycle {
     /// A source delivers what it should not. One that is better than nothing stays until there is another. Where there is none, a notice is
-    /// opened anew: when it is first seen, and then less and less often. (One that an admin has disabled is not opened any more.)
+    /// opened anew: when it is first seen, and then less and less often. (One that an admin has disabled is not, unless all are.)
     pub(super) fn handle_fault(&mut self, now: Moment, attempt: Attempt, worth: Worth) {
         let on_air = self.air.filter(|air| air.attempt == attempt);
         let is_trial = self.trial.is_some_and(|trial| trial.attempt == attempt);

@@ -10,33 +10,11 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// How often each processor is looked at.
 const EVERY: Duration = Duration::from_millis(5);
 
-/// What is shorter is no pause, but the course of things.
-const SHORTEST: Duration = Duration::from_millis(10);
-
-/// How long after a pause its effects may show.
-const SHOWS_WITHIN: Duration = Duration::from_secs(1);
-
-/// A time in which the machine kept somebody waiting.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pause {
-    pub(super) ended: Instant,
-    pub(super) length: Duration,
-}
-
-impl Pause {
-    /// Whether this is why something was `late` that was noticed `at` that time.
-    pub(super) fn explains(&self, at: Instant, late: Duration) -> bool {
-        // Whoever noticed it may have run a little before the watch did.
-        let after = (at + EVERY).checked_duration_since(self.ended);
-        late <= self.length && after.is_some_and(|after| after <= SHOWS_WITHIN)
-    }
-}
-
 /// A watch over every processor: whoever sleeps on it for a moment, and wakes much later, was kept from running, by a host that gave
-/// the processor to somebody else or by a crowd of programs. A player beside it was as well.
+/// the processor to somebody else or by a crowd of programs.
 pub(super) struct Pauses {
     is_over: Arc<AtomicBool>,
-    watchers: Vec<JoinHandle<Vec<Pause>>>,
+    watchers: Vec<JoinHandle<Duration>>,
 }
 
 impl Pauses {
@@ -53,29 +31,30 @@ impl Pauses {
         Self { is_over, watchers }
     }
 
-    /// All pauses until now.
-    pub(super) fn end(self) -> Vec<Pause> {
+    /// The longest pause until now.
+    pub(super) fn longest(mut self) -> Duration {
         self.is_over.store(true, Ordering::Relaxed);
-        self.watchers
-            .into_iter()
-            .flat_map(|watcher| watcher.join().expect("a watcher does not panic"))
-            .collect()
+        let watchers = std::mem::take(&mut self.watchers).into_iter();
+        watchers.map(|watcher| watcher.join().expect("a watcher does not panic")).max().unwrap_or_default()
     }
 }
 
-fn watch(processor: usize, is_over: &AtomicBool) -> Vec<Pause> {
+impl Drop for Pauses {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+fn watch(processor: usize, is_over: &AtomicBool) -> Duration {
     let mut here = CpuSet::new();
     here.set(processor);
     // Where it cannot stay on one processor, it watches all of them less well.
     let _ = sched_setaffinity(None, &here);
-    let mut pauses = Vec::new();
+    let mut longest = Duration::ZERO;
     while !is_over.load(Ordering::Relaxed) {
         let began = Instant::now();
         thread::sleep(EVERY);
-        let length = began.elapsed().saturating_sub(EVERY);
-        if length >= SHORTEST {
-            pauses.push(Pause { ended: Instant::now(), length });
-        }
+        longest = longest.max(began.elapsed().saturating_sub(EVERY));
     }
-    pauses
+    longest
 }

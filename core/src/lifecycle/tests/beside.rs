@@ -53,6 +53,24 @@ fn what_ends_when_another_is_there_already_is_returned_to_less_and_less_often() 
 }
 
 #[test]
+fn what_ends_when_another_is_there_already_is_fit_until_that_is_on_air() {
+    // The second ends while the first, which sends nothing, is probed.
+    let mut script = second_on_air(31);
+    script.extend([(31.5, Of(2, Event::Ended)), (32.0, Of(4, Event::Picture))]);
+    let log = play_with(WIDE, 2, &sorted(script), 32.5);
+    assert_eq!(
+        log[4..],
+        [
+            "30.2: open 0 as Probe",
+            "31.5: raise 3",
+            "31.8: open 1 as Hedge",
+            "32: close Replaced",
+            "32: air 4"
+        ]
+    );
+}
+
+#[test]
 fn there_is_no_hedge_without_a_trial() {
     let mut life =
         Lifecycle::new(Times { hedge: Some(Duration::from_millis(100)), ..TIMES }, Failover::new(1));
