@@ -35,8 +35,9 @@ pub const FORGIVEN_AFTER: Duration = Duration::from_hours(1);
 /// The pause after the first round in vain.
 pub const MIN_PAUSE: Duration = Duration::from_millis(250);
 
-/// The longest pause.
-pub const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// The longest pause. A source that is there again is to be shown within five seconds, and needs some of them for its first picture; a player
+/// that reconnects by itself asks more often.
+pub const MAX_PAUSE: Duration = Duration::from_secs(4);
 
 /// How a source was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +142,8 @@ struct Record {
     avoided_until: Option<Moment>,
     /// The turn at which it was left last.
     left_at: u64,
+    /// It was left last since its provider had no connection to spare.
+    is_slotless: bool,
 }
 
 impl Record {
@@ -278,7 +281,7 @@ impl Failover {
         self.turns += 1;
         let has_broken_off = source == self.current && self.has_reopened;
         let record = &mut self.records[source];
-        record.left_at = self.turns;
+        (record.left_at, record.is_slotless) = (self.turns, loss == Loss::NoSlot);
         let span = match loss {
             Loss::NoSlot => SLOTLESS_FOR,
             Loss::Late if !has_broken_off => PROBATION,
@@ -310,6 +313,13 @@ impl Failover {
         others
             .map(|source| (source, self.fit_at(from, source)))
             .min_by_key(|&(source, at)| (at, self.turn(source)))
+    }
+
+    /// The first source, by their turns, that wants nothing but a connection, as far as is known.
+    pub fn slotless(&self) -> Option<usize> {
+        self.usable()
+            .filter(|&source| self.records[source].is_slotless)
+            .min_by_key(|&source| self.turn(source))
     }
 
     /// Whether a source is preferred to the current one.

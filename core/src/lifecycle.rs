@@ -135,7 +135,7 @@ impl Lifecycle {
 
     /// Whether it waits for a connection that a provider can spare.
     pub fn waits_for_slot(&self) -> bool {
-        self.slotless > 0 && self.pause.is_some()
+        self.pause.is_some() && self.failover.slotless().is_some()
     }
 
     /// How the sources have done.
@@ -165,10 +165,13 @@ impl Lifecycle {
             }
             Event::Shutdown => self.finish(Reason::Shutdown),
             Event::SlotFree => {
-                if self.waits_for_slot()
-                    && let Some(choice) = self.pause.take()
+                if let Some(source) = self.failover.slotless()
+                    && let Some(pause) = self.pause.take()
                 {
-                    self.open_trial(now, Choice { at: now, ..choice });
+                    self.open_trial(now, Choice { source, at: now, is_reopening: false });
+                    if let Some(trial) = &mut self.trial {
+                        trial.interrupts = Some(pause);
+                    }
                 }
             }
             Event::Granted(attempt) => {
@@ -274,6 +277,7 @@ impl Lifecycle {
         let find = |old: usize| places.iter().position(|&place| place == Some(old));
         let mut gone = Vec::new();
         for line in self.lines_mut() {
+            line.interrupts = None;
             match find(line.source) {
                 Some(source) => line.source = source,
                 None => gone.push(line.attempt),
@@ -352,7 +356,14 @@ impl Lifecycle {
     fn lose(&mut self, now: Moment, attempt: Attempt, loss: Loss) {
         if let Some((_, aim)) = self.take_rival(now, attempt, loss) {
             self.open_another(now, aim);
-        } else if self.trial.take_if(|line| line.attempt == attempt).is_some() {
+        } else if let Some(trial) = self.trial.take_if(|line| line.attempt == attempt) {
+            // Another one had it: as if nothing had been asked for, so that others are not asked more often.
+            let is_asked_beside_turn = !trial.has_slot() && loss == Loss::NoSlot;
+            if let Some(pause) = trial.interrupts.filter(|pause| is_asked_beside_turn && pause.at > now) {
+                self.slotless_since.get_or_insert(now);
+                self.failover.avoid(now, trial.source, loss);
+                return self.next_trial(now, pause);
+            }
             let loss = if loss == Loss::NoSlot { loss } else { Loss::Undelivered };
             self.note_slot(now, loss);
             let choice = self.failover.handle_loss(now, loss);

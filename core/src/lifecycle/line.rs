@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Attempt, Purpose, Reason};
-use crate::failover::Loss;
+use crate::failover::{Choice, Loss};
 use crate::time::Moment;
 
 /// An attempt to open a source, and what has become of it.
@@ -15,6 +15,8 @@ pub(super) struct Line {
     pub(super) purpose: Purpose,
     /// It is not as it should be, and stays for want of another.
     pub(super) is_ailing: bool,
+    /// The pause in which it was opened, since a connection had become free.
+    pub(super) interrupts: Option<Choice>,
     /// How long it may take until packets come, from when it has a slot.
     connect: Duration,
     step: Step,
@@ -39,7 +41,8 @@ enum Step {
 impl Line {
     pub(super) fn new(attempt: Attempt, source: usize, connect: Duration, purpose: Purpose) -> Self {
         let (step, stall, patience) = (Step::Claiming, Duration::ZERO, Duration::ZERO);
-        Self { attempt, source, purpose, is_ailing: false, connect, step, stall, patience }
+        let (is_ailing, interrupts) = (false, None);
+        Self { attempt, source, purpose, is_ailing, interrupts, connect, step, stall, patience }
     }
 
     /// Whether its provider has given it a connection, as far as is known.

@@ -430,6 +430,36 @@ fn a_channel_whose_slot_is_taken_goes_on_elsewhere_or_waits_or_tells() {
     assert_eq!(play(1, &script, 20.0).last().unwrap(), "16: finish");
 }
 
+/// The first of two sources has no slot, the second ends: up to the pause from 2.5 to 4.5.
+fn one_without_slot_and_one_that_fails() -> Vec<(f64, Say)> {
+    let rounds = [0.1, 0.5, 1.2, 2.4].into_iter().flat_map(|at| [(at, NoSlot), (at + 0.1, Ended)]);
+    [(0.0, Wanted)].into_iter().chain(rounds).collect()
+}
+
+#[test]
+fn a_slot_that_becomes_free_in_a_pause_is_taken_whatever_failed_last() {
+    let mut script = one_without_slot_and_one_that_fails();
+    script.push((3.0, SlotFree));
+    let log = play(2, &script, 3.5);
+    assert_eq!(log[log.len() - 3..], ["2.3: open 0", "2.4: open 1", "3: open 0"]);
+}
+
+#[test]
+fn a_slot_that_is_gone_again_shortens_no_pause() {
+    let mut script = one_without_slot_and_one_that_fails();
+    script.extend([(3.0, SlotFree), (3.2, NoSlot), (3.3, SlotFree), (4.0, NoSlot), (4.6, NoSlot)]);
+    let log = play(2, &script, 4.7);
+    assert_eq!(
+        log[log.len() - 5..],
+        ["2.4: open 1", "3: open 0", "3.3: open 0", "4.5: open 0", "4.6: open 1"]
+    );
+    // Nor does it draw it out.
+    let mut script = one_without_slot_and_one_that_fails();
+    script.extend([(4.0, SlotFree), (4.7, NoSlot)]);
+    let log = play(2, &script, 4.8);
+    assert_eq!(log[log.len() - 2..], ["4: open 0", "4.7: open 1"]);
+}
+
 #[test]
 fn an_admin_chooses_and_viewers_notice_nothing() {
     let mut script = live_until(20);
