@@ -7,11 +7,13 @@ mod dice;
 mod world;
 
 use std::env;
+use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
 
 use forebay_testkit::client;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
@@ -74,7 +76,7 @@ async fn providers_limits_hold_and_nobody_starves() {
     let (seed, seconds) = (number("FOREBAY_CHAOS_SEED", 1), number("FOREBAY_CHAOS_SECONDS", 60));
     println!("FOREBAY_CHAOS_SEED={seed} FOREBAY_CHAOS_SECONDS={seconds}");
     let world = World::new().await;
-    let relay = Setup::new(&world.config()).env("FOREBAY_LOG", "error").start().await;
+    let relay = Setup::new(&world.config()).env("FOREBAY_LOG", "debug").start().await;
     // What is made once, is made now.
     let address = relay.address();
     let all = (0..PROVIDERS.len())
@@ -92,7 +94,7 @@ async fn providers_limits_hold_and_nobody_starves() {
         tokio::spawn(crowd::watch(address, Dice::new(seed, viewer + 1), is_hls, stop.clone()))
     });
     let viewers: Vec<_> = viewers.collect();
-    let began = Instant::now();
+    let (began, began_at) = (Instant::now(), Timestamp::now());
     let timer = async {
         sleep(SECOND * u32::try_from(seconds).expect("not that long")).await;
         stop.cancel();
@@ -129,6 +131,9 @@ async fn providers_limits_hold_and_nobody_starves() {
         faults.push(format!("memory has grown from {memory_before} to {memory_after}"));
     }
     if !faults.is_empty() {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{seed}.log"));
+        std::fs::write(&path, relay.log()).expect("the target directory can be written");
+        println!("the relay's log is {}; what happened, from {began_at} on:", path.display());
         for (at, what) in world.history.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             println!("{:.1?}: {what}", at.saturating_duration_since(began));
         }
