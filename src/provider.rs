@@ -128,7 +128,12 @@ impl Providers {
         NoSlot::AllTaken { provider: provider.clone(), limit }
     }
 
-    /// Changes whenever there may be a connection for somebody who was refused.
+    /// Whether a claim to `provider` for the air would get a connection now, or as soon as another one is closed.
+    pub fn would_serve(&self, provider: &ProviderId, claim: &Claim) -> bool {
+        self.accounts().get(provider).is_some_and(|account| account.state().ledger.would_serve(claim))
+    }
+
+    /// Changes whenever another claim may be served than before.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
@@ -183,26 +188,17 @@ struct Handled {
 impl LeaseHandle {
     /// Somebody watches its channel, or nobody does any more.
     pub fn set_standing(&self, standing: Standing) {
-        self.tell(|ledger, now, ticket| {
-            ledger.handle_standing(now, ticket, standing);
-            standing == Standing::Lingering
-        });
+        self.tell(|ledger, now, ticket| ledger.handle_standing(now, ticket, standing));
     }
 
     /// It serves something else from now on: a hedge has come on air.
     pub fn set_purpose(&self, purpose: Purpose) {
-        self.tell(|ledger, now, ticket| {
-            ledger.handle_purpose(now, ticket, purpose);
-            purpose != Purpose::Air
-        });
+        self.tell(|ledger, now, ticket| ledger.handle_purpose(now, ticket, purpose));
     }
 
     /// Its channel has another priority.
     pub fn set_priority(&self, priority: i32) {
-        self.tell(|ledger, now, ticket| {
-            ledger.handle_priority(now, ticket, priority);
-            true
-        });
+        self.tell(|ledger, now, ticket| ledger.handle_priority(now, ticket, priority));
     }
 
     /// Completes when the holder is asked to drop the lease, which is never taken back.
@@ -216,12 +212,9 @@ impl LeaseHandle {
         }
     }
 
-    /// Tells the ledger what has changed; `news` says whether others may have the connection more easily now.
     fn tell(&self, news: impl FnOnce(&mut Ledger<ChannelId>, Moment, Ticket) -> bool) {
         if let Some(Handled { account, ticket, .. }) = &self.0 {
-            account.tell(|state, now| {
-                state.holders.contains_key(ticket) && news(&mut state.ledger, now, *ticket)
-            });
+            account.tell(|state, now| news(&mut state.ledger, now, *ticket));
         }
     }
 }
@@ -266,26 +259,25 @@ impl Account {
     fn limit(&self, limits: Option<Limits>) {
         self.tell(|state, now| {
             state.ledger.handle_limits(now, limits);
-            limits.is_some()
+            true
         });
     }
 
-    /// Tells the ledger something, and then whom it concerns; `news` says whether that may help somebody who was refused.
-    fn tell(&self, news: impl FnOnce(&mut State, Moment) -> bool) {
+    /// Tells the ledger something, and then whom it concerns, if it was news.
+    fn tell(&self, tell: impl FnOnce(&mut State, Moment) -> bool) {
         let mut state = self.state();
-        let may_help = news(&mut state, self.clock.now());
-        let is_sought = state.carry_out(&self.id);
-        drop(state);
-        // Who still waits comes first.
-        if may_help && !is_sought {
-            self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+        if !tell(&mut state, self.clock.now()) {
+            return;
         }
+        state.carry_out(&self.id);
+        drop(state);
+        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 }
 
 impl State {
-    /// Carries out what the ledger has decided; tells whether somebody still waits.
-    fn carry_out(&mut self, provider: &ProviderId) -> bool {
+    /// Carries out what the ledger has decided.
+    fn carry_out(&mut self, provider: &ProviderId) {
         while let Some(action) = self.ledger.poll_action() {
             match action {
                 Action::Grant(ticket) => self.decide(ticket, Ok(())),
@@ -299,12 +291,9 @@ impl State {
                 }
             }
         }
-        let mut is_sought = false;
         for holder in self.holders.values().filter(|holder| holder.verdict.is_none()) {
             holder.news.notify_one();
-            is_sought = true;
         }
-        is_sought
     }
 
     fn decide(&mut self, ticket: Ticket, verdict: Result<(), Refusal>) {
@@ -362,7 +351,7 @@ impl Kept {
                     if timeout_at(until, self.news.notified()).await.is_err() {
                         self.account.tell(|state, now| {
                             state.ledger.handle_timeout(now);
-                            false
+                            true
                         });
                     }
                 }
@@ -386,16 +375,13 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.account.tell(|state, now| {
-            let holder = state.holders.remove(&self.ticket);
+            state.holders.remove(&self.ticket);
             if self.is_lease {
                 state.ledger.handle_release(now, self.ticket);
             } else {
                 state.ledger.handle_withdrawal(now, self.ticket);
             }
-            // A claim that was refused had nothing: whoever was told of its end would ask, be refused and tell the next, for ever.
-            let was_in_the_way = holder.is_some_and(|holder| !matches!(holder.verdict, Some(Err(_))));
-            let usage = state.ledger.usage(now);
-            was_in_the_way && usage.open < usage.limit
+            true
         });
     }
 }

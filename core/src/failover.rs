@@ -315,11 +315,12 @@ impl Failover {
             .min_by_key(|&(source, at)| (at, self.turn(source)))
     }
 
-    /// The first source, by their turns, that wants nothing but a connection, as far as is known.
-    pub fn slotless(&self) -> Option<usize> {
-        self.usable()
-            .filter(|&source| self.records[source].is_slotless)
-            .min_by_key(|&source| self.turn(source))
+    /// The sources that want nothing but a connection, as far as is known, in the order of their turns.
+    pub fn slotless(&self) -> Vec<usize> {
+        let is_one = |&source: &usize| self.may_open(source) && self.records[source].is_slotless;
+        let mut sources: Vec<usize> = (0..self.records.len()).filter(is_one).collect();
+        sources.sort_by_key(|&source| self.turn(source));
+        sources
     }
 
     /// Whether a source is preferred to the current one.

@@ -133,9 +133,9 @@ impl Lifecycle {
         self.rival.is_some_and(|(line, _)| line.attempt == attempt)
     }
 
-    /// Whether it waits for a connection that a provider can spare.
-    pub fn waits_for_slot(&self) -> bool {
-        self.pause.is_some() && self.failover.slotless().is_some()
+    /// The sources that wait for a connection that their provider can spare, the one that is to have it first; none but in a pause.
+    pub fn slotless(&self) -> Vec<usize> {
+        self.pause.map_or(Vec::new(), |_| self.failover.slotless())
     }
 
     /// How the sources have done.
@@ -164,10 +164,8 @@ impl Lifecycle {
                 }
             }
             Event::Shutdown => self.finish(Reason::Shutdown),
-            Event::SlotFree => {
-                if let Some(source) = self.failover.slotless()
-                    && let Some(pause) = self.pause.take()
-                {
+            Event::SlotFree(source) => {
+                if let Some(pause) = self.pause.take_if(|_| self.failover.slotless().contains(&source)) {
                     self.open_trial(now, Choice { source, at: now, is_reopening: false });
                     if let Some(trial) = &mut self.trial {
                         trial.interrupts = Some(pause);
@@ -276,8 +274,8 @@ impl Lifecycle {
         self.dropped = None;
         let find = |old: usize| places.iter().position(|&place| place == Some(old));
         let mut gone = Vec::new();
+        self.forget_pauses();
         for line in self.lines_mut() {
-            line.interrupts = None;
             match find(line.source) {
                 Some(source) => line.source = source,
                 None => gone.push(line.attempt),
@@ -337,8 +335,7 @@ impl Lifecycle {
             self.actions.push_back(Action::Close { attempt: line.attempt, reason: Reason::Replaced });
         }
         if let [Some(late), _] = candidates {
-            let loss = if late.has_packets() { Loss::Late } else { Loss::Undelivered };
-            self.failover.avoid(now, late.source, loss);
+            self.failover.avoid(now, late.source, late.lateness());
         }
         if let Some(air) = chosen {
             if let Some(dropped) = self.dropped.take().filter(|&dropped| dropped != air.source) {
@@ -466,6 +463,11 @@ impl Lifecycle {
     fn lines_mut(&mut self) -> impl Iterator<Item = &mut Line> {
         let rival = self.rival.as_mut().map(|(line, _)| line);
         [self.air.as_mut(), self.trial.as_mut(), rival].into_iter().flatten()
+    }
+
+    /// What was to be opened after them may be no more, or not wanted.
+    fn forget_pauses(&mut self) {
+        self.lines_mut().for_each(|line| line.interrupts = None);
     }
 
     fn give_up(&mut self) {

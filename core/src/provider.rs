@@ -196,7 +196,7 @@ impl<C: PartialEq> Ledger<C> {
         };
         match claim.purpose {
             Purpose::Air if self.waiting.len() < MAX_WAITING => {
-                let at = self.waiting.partition_point(|other| other.claim.priority >= claim.priority);
+                let at = self.place(claim.priority);
                 self.waiting.insert(at, Waiting { ticket, claim, since: now });
                 self.serve(now);
             }
@@ -207,6 +207,14 @@ impl<C: PartialEq> Ledger<C> {
             Purpose::Air | Purpose::Hedge | Purpose::Probe => self.refuse(ticket, Refusal::AllTaken),
         }
         ticket
+    }
+
+    /// Whether a claim for the air would get a connection now, or as soon as another one is closed and has settled. That does not change with
+    /// time alone.
+    pub fn would_serve(&self, claim: &Claim<C>) -> bool {
+        let is_served =
+            |limits| self.victims(claim).count() >= self.needed(self.place(claim.priority), limits);
+        self.waiting.len() < MAX_WAITING && self.limits.is_some_and(is_served)
     }
 
     /// Nobody waits for the claim any more, or takes what it was granted: no connection was made with it.
@@ -225,19 +233,19 @@ impl<C: PartialEq> Ledger<C> {
         self.serve(now);
     }
 
-    /// Somebody watches the channel of a lease, or nobody does any more.
-    pub fn handle_standing(&mut self, now: Moment, ticket: Ticket, standing: Standing) {
-        self.change(now, ticket, |lease| lease.standing = standing);
+    /// Somebody watches the channel of a lease, or nobody does any more. Tells whether that is news.
+    pub fn handle_standing(&mut self, now: Moment, ticket: Ticket, standing: Standing) -> bool {
+        self.change(now, ticket, |lease| std::mem::replace(&mut lease.standing, standing) != standing)
     }
 
-    /// A lease serves something else from now on: a hedge has come on air.
-    pub fn handle_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose) {
-        self.change(now, ticket, |lease| lease.claim.purpose = purpose);
+    /// A lease serves something else from now on: a hedge has come on air. Tells whether that is news.
+    pub fn handle_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose) -> bool {
+        self.change(now, ticket, |lease| std::mem::replace(&mut lease.claim.purpose, purpose) != purpose)
     }
 
-    /// The channel of a lease has another priority.
-    pub fn handle_priority(&mut self, now: Moment, ticket: Ticket, priority: i32) {
-        self.change(now, ticket, |lease| lease.claim.priority = priority);
+    /// The channel of a lease has another priority. Tells whether that is news.
+    pub fn handle_priority(&mut self, now: Moment, ticket: Ticket, priority: i32) -> bool {
+        self.change(now, ticket, |lease| std::mem::replace(&mut lease.claim.priority, priority) != priority)
     }
 
     /// The time named by [`Ledger::poll_timeout`] has come.
@@ -278,11 +286,13 @@ impl<C: PartialEq> Ledger<C> {
         self.limits.is_none() && self.leases.is_empty()
     }
 
-    fn change(&mut self, now: Moment, ticket: Ticket, change: impl FnOnce(&mut Lease<C>)) {
-        if let Some(lease) = self.leases.iter_mut().find(|lease| lease.ticket == ticket) {
-            change(lease);
+    fn change(&mut self, now: Moment, ticket: Ticket, change: impl FnOnce(&mut Lease<C>) -> bool) -> bool {
+        let lease = self.leases.iter_mut().find(|lease| lease.ticket == ticket);
+        let is_news = lease.is_some_and(change);
+        if is_news {
             self.serve(now);
         }
+        is_news
     }
 
     /// Grants what is free to those who wait, asks for what is not, and refuses who has waited long enough.
@@ -339,19 +349,10 @@ impl<C: PartialEq> Ledger<C> {
 
     /// Asks as many leases to yield as the waiting claim at `at` needs, after those before it; none, where these would not be enough.
     fn ask_for(&mut self, at: usize, limits: Limits) {
-        let needed = (at + 1 + self.steady()).saturating_sub(limits.connections);
-        if needed == 0 {
-            return;
-        }
+        let needed = self.needed(at, limits);
         let Waiting { ticket: to, claim, .. } = &self.waiting[at];
         let to = *to;
-        let mut victims: Vec<_> = self
-            .leases
-            .iter()
-            .enumerate()
-            .filter(|(_, lease)| !lease.is_yielding)
-            .filter_map(|(at, lease)| Some((lease.rank_for(claim)?, lease.claim.priority, Reverse(at))))
-            .collect();
+        let mut victims: Vec<_> = self.victims(claim).collect();
         if victims.len() < needed {
             return;
         }
@@ -362,6 +363,22 @@ impl<C: PartialEq> Ledger<C> {
             self.preempted_total += 1;
             self.actions.push_back(Action::Yield { ticket: lease.ticket, to });
         }
+    }
+
+    /// How many leases must be given up for the claim that stands at `at`, after those before it.
+    fn needed(&self, at: usize, limits: Limits) -> usize {
+        (at + 1 + self.steady()).saturating_sub(limits.connections)
+    }
+
+    /// The leases, by their places, that could be asked to yield to who makes `claim`; the least is the first to be asked.
+    fn victims(&self, claim: &Claim<C>) -> impl Iterator<Item = (Rank, i32, Reverse<usize>)> {
+        let leases = self.leases.iter().enumerate().filter(|(_, lease)| !lease.is_yielding);
+        leases.filter_map(|(at, lease)| Some((lease.rank_for(claim)?, lease.claim.priority, Reverse(at))))
+    }
+
+    /// Where a claim has its place among those who wait.
+    fn place(&self, priority: i32) -> usize {
+        self.waiting.partition_point(|other| other.claim.priority >= priority)
     }
 
     fn grant(&mut self, ticket: Ticket, claim: Claim<C>) {

@@ -114,10 +114,7 @@ impl Model {
         let any_held = |at| nth(&mut self.held.keys().copied(), at);
         match news {
             News::Claim(claim) => {
-                let ticket = self.ledger.handle_claim(now, claim);
-                assert!(
-                    self.waiting.insert(ticket, (claim, now)).is_none() && !self.held.contains_key(&ticket)
-                );
+                self.claim(claim);
             }
             News::Withdraw(at) => {
                 let Some(ticket) = nth(&mut self.waiting.keys().copied(), at) else { return };
@@ -163,6 +160,13 @@ impl Model {
             }
         }
         self.drain();
+    }
+
+    fn claim(&mut self, claim: Claim<u8>) -> Ticket {
+        let ticket = self.ledger.handle_claim(self.now, claim);
+        let is_new = self.waiting.insert(ticket, (claim, self.now)).is_none();
+        assert!(is_new && !self.held.contains_key(&ticket));
+        ticket
     }
 
     fn held(&mut self, ticket: Ticket) -> &mut Held {
@@ -322,5 +326,28 @@ proptest! {
         model.advance(limits.settle);
         prop_assert_eq!(model.totals.refused_total, refused);
         prop_assert!(model.held.values().any(|held| held.claim.channel == 100));
+    }
+
+    #[test]
+    fn what_it_would_serve_it_serves_and_nothing_else(
+        limits in limits(), script in script(), channel in 0..6u8, priority in -3..4i32,
+    ) {
+        let mut model = Model::new(limits);
+        for (after, news) in script {
+            model.advance(Duration::from_millis(after));
+            model.tell(news);
+        }
+        let claim = Claim { channel, priority, purpose: Purpose::Air };
+        let (would_serve, is_alone) = (model.ledger.would_serve(&claim), model.waiting.is_empty());
+        let ticket = model.claim(claim);
+        model.drain();
+        while model.held.values().any(|held| held.is_asked) {
+            model.tell(News::Obey(0));
+        }
+        model.advance(SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
+        let is_served = model.held.contains_key(&ticket);
+        prop_assert!(is_served || !would_serve, "{:?}", model);
+        // Where others wait, one of them may be refused and leave its place.
+        prop_assert!(!is_served || would_serve || !is_alone, "{:?}", model);
     }
 }

@@ -175,24 +175,37 @@ async fn who_was_refused_learns_when_to_ask_again() {
     let providers = providers(1, "");
     let lease = ask(&providers, "a", Purpose::Air).await.unwrap();
     let mut changed = providers.changed();
-    let seen = |changed: &mut watch::Receiver<u64>| {
+    // Whether somebody would be served, and would have been told so.
+    let mut is_told = || {
         let has_changed = changed.has_changed().unwrap();
         changed.mark_unchanged();
-        has_changed
+        let would_serve = providers.would_serve(&acme(), &claim("b", 0, Purpose::Air));
+        assert!(has_changed || !would_serve, "nobody hears of it");
+        would_serve
     };
     ask(&providers, "b", Purpose::Air).await.unwrap_err();
     ask(&providers, "b", Purpose::Hedge).await.unwrap_err();
-    lease.handle().set_standing(Standing::Watched);
-    assert!(!seen(&mut changed), "a refusal is no reason to ask");
+    assert!(!is_told());
     lease.handle().set_standing(Standing::Lingering);
-    assert!(seen(&mut changed), "it would yield now");
-    let waiting = begin(Box::pin(ask(&providers, "b", Purpose::Air)));
+    assert!(is_told(), "it would yield");
+    let waiting = begin(Box::pin(ask(&providers, "c", Purpose::Air)));
     drop(lease);
-    assert!(!seen(&mut changed), "who waits gets it");
+    assert!(!is_told(), "who waits gets it");
     drop(waiting.now_or_never().unwrap().unwrap());
-    assert!(seen(&mut changed));
+    assert!(is_told());
+    let lease = ask(&providers, "a", Purpose::Air).await.unwrap();
+    let waiting = begin(Box::pin(ask(&providers, "c", Purpose::Air)));
+    lease.handle().set_standing(Standing::Lingering);
+    assert!(!is_told(), "who waits comes first");
+    drop(waiting);
+    assert!(is_told(), "who waited does so no longer");
+    drop(lease);
+    let lease = ask(&providers, "a", Purpose::Air).await.unwrap();
+    assert!(!is_told());
     providers.configure(&config(&[("acme", 2, "")]));
-    assert!(seen(&mut changed));
+    assert!(is_told());
+    lease.handle().set_standing(Standing::Watched);
+    assert!(!changed.has_changed().unwrap(), "nothing has changed by that");
 }
 
 /// Forty channels that come and go, on two accounts of three connections: nobody is forgotten, and no account has a fourth.

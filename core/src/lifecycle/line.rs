@@ -91,9 +91,13 @@ impl Line {
         self.patience = patience;
     }
 
-    /// Whether packets have come.
-    pub(super) fn has_packets(&self) -> bool {
-        matches!(self.step, Step::Tuning { .. } | Step::Showing { .. })
+    /// How it is lost where another one was faster.
+    pub(super) fn lateness(&self) -> Loss {
+        match self.step {
+            Step::Claiming => Loss::NoSlot,
+            Step::Opening { .. } => Loss::Undelivered,
+            Step::Tuning { .. } | Step::Showing { .. } => Loss::Late,
+        }
     }
 
     /// When its first picture was whole.

@@ -73,8 +73,8 @@ pub enum Event {
     },
     /// Its provider's connection is needed for something more important.
     Yield(Attempt),
-    /// Some provider has a connection to spare again.
-    SlotFree,
+    /// Its provider may have a connection to spare for this source, by its index, which had none when it was asked last.
+    SlotFree(usize),
     /// The process ends.
     Shutdown,
 }

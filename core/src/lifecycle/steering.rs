@@ -8,6 +8,7 @@ impl Lifecycle {
     /// An admin wants something else. What is on air stays there until the other one has a picture, if there is a slot for both.
     pub fn steer(&mut self, now: Moment, steer: Steer) -> Result<(), Unsteerable> {
         self.failover.steer(steer)?;
+        self.forget_pauses();
         let current = self.source();
         match steer {
             _ if self.state != State::Open => {}

@@ -26,7 +26,7 @@ enum Say {
     Ended,
     NoSlot,
     Yield,
-    SlotFree,
+    SlotFree(usize),
     Unhealthy(Worth),
     /// News of the attempt with this number.
     Of(u64, fn(Attempt) -> Event),
@@ -40,8 +40,8 @@ use Say::{
     Yield,
 };
 
-/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is opened has a slot, unless the script says next
-/// that it has none.
+/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is opened has a slot, unless the next news is that
+/// it has none.
 fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> Vec<String> {
     let mut life = Lifecycle::new(times, Failover::new(sources));
     let mut log = Vec::new();
@@ -68,7 +68,8 @@ fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> V
     let says = script.iter().copied().map(|(at, say)| (at, Some(say))).chain([(end, None)]);
     let mut now = Moment::ZERO;
     for (place, (at, say)) in says.enumerate() {
-        let next = script.get(place + 1);
+        let is_news = |&&(_, say): &&(f64, Say)| !matches!(say, Say::Steer(_) | Places(_));
+        let next = script.iter().skip(place + 1).find(is_news);
         while let Some(timeout) = life.poll_timeout().filter(|&timeout| timeout <= moment(at)) {
             now = now.max(timeout);
             life.handle_timeout(now);
@@ -86,7 +87,7 @@ fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> V
             Some(Ended) => Event::Ended(current),
             Some(NoSlot) => Event::NoSlot(current),
             Some(Yield) => Event::Yield(current),
-            Some(SlotFree) => Event::SlotFree,
+            Some(SlotFree(source)) => Event::SlotFree(source),
             Some(Unhealthy(worth)) => Event::Unhealthy { attempt: current, worth },
             Some(Of(attempt, event)) => event(Attempt(attempt)),
             Some(Shutdown) => Event::Shutdown,
@@ -424,7 +425,7 @@ fn a_channel_whose_slot_is_taken_goes_on_elsewhere_or_waits_or_tells() {
     script.push((6.0, Yield));
     assert_eq!(play(2, &script, 6.1)[1..], ["6: close Preempted", "6: open 1"]);
     // With one source: when a slot becomes free, at once; when none does, the viewers are told.
-    script.extend([(6.25, NoSlot), (6.4, SlotFree)]);
+    script.extend([(6.25, NoSlot), (6.4, SlotFree(0))]);
     assert_eq!(play(1, &script, 6.5)[1..], ["6: close Preempted", "6.25: open 0", "6.4: open 0"]);
     script.extend((13..33).map(|n| (f64::from(n) / 2.0, NoSlot)));
     assert_eq!(play(1, &script, 20.0).last().unwrap(), "16: finish");
@@ -439,7 +440,7 @@ fn one_without_slot_and_one_that_fails() -> Vec<(f64, Say)> {
 #[test]
 fn a_slot_that_becomes_free_in_a_pause_is_taken_whatever_failed_last() {
     let mut script = one_without_slot_and_one_that_fails();
-    script.push((3.0, SlotFree));
+    script.push((3.0, SlotFree(0)));
     let log = play(2, &script, 3.5);
     assert_eq!(log[log.len() - 3..], ["2.3: open 0", "2.4: open 1", "3: open 0"]);
 }
@@ -447,7 +448,7 @@ fn a_slot_that_becomes_free_in_a_pause_is_taken_whatever_failed_last() {
 #[test]
 fn a_slot_that_is_gone_again_shortens_no_pause() {
     let mut script = one_without_slot_and_one_that_fails();
-    script.extend([(3.0, SlotFree), (3.2, NoSlot), (3.3, SlotFree), (4.0, NoSlot), (4.6, NoSlot)]);
+    script.extend([(3.0, SlotFree(0)), (3.2, NoSlot), (3.3, SlotFree(0)), (4.0, NoSlot), (4.6, NoSlot)]);
     let log = play(2, &script, 4.7);
     assert_eq!(
         log[log.len() - 5..],
@@ -455,7 +456,7 @@ fn a_slot_that_is_gone_again_shortens_no_pause() {
     );
     // Nor does it draw it out.
     let mut script = one_without_slot_and_one_that_fails();
-    script.extend([(4.0, SlotFree), (4.7, NoSlot)]);
+    script.extend([(4.0, SlotFree(0)), (4.7, NoSlot)]);
     let log = play(2, &script, 4.8);
     assert_eq!(log[log.len() - 2..], ["4: open 0", "4.7: open 1"]);
 }

@@ -39,9 +39,15 @@ fn play(limits: Limits, script: &[(u64, Say)]) -> Vec<String> {
             }
             Some(Withdraw(of)) => ledger.handle_withdrawal(now, Ticket(of)),
             Some(Release(of)) => ledger.handle_release(now, Ticket(of)),
-            Some(Say::Standing(of, standing)) => ledger.handle_standing(now, Ticket(of), standing),
-            Some(Say::Purpose(of, purpose)) => ledger.handle_purpose(now, Ticket(of), purpose),
-            Some(Say::Priority(of, priority)) => ledger.handle_priority(now, Ticket(of), priority),
+            Some(Say::Standing(of, standing)) => {
+                ledger.handle_standing(now, Ticket(of), standing);
+            }
+            Some(Say::Purpose(of, purpose)) => {
+                ledger.handle_purpose(now, Ticket(of), purpose);
+            }
+            Some(Say::Priority(of, priority)) => {
+                ledger.handle_priority(now, Ticket(of), priority);
+            }
             Some(Say::Limit(connections)) => {
                 ledger.handle_limits(now, Some(Limits { connections, ..limits }));
             }

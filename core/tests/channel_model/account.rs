@@ -19,8 +19,6 @@ pub(crate) struct Account {
     /// Connections that are being closed.
     closing: Vec<(Moment, Ticket)>,
     settling: Vec<Moment>,
-    /// How often there may have been a connection for somebody who was refused.
-    pub(crate) changes: u64,
 }
 
 #[derive(Debug)]
@@ -42,17 +40,14 @@ impl Account {
             holders: BTreeMap::new(),
             closing: Vec::new(),
             settling: Vec::new(),
-            changes: 0,
         }
     }
 
     pub(crate) fn set_limits(&mut self, now: Moment, limits: Limits, tally: &mut Tally) {
         self.limits = limits;
         self.allowed = self.allowed.max(limits.connections);
-        self.tell(now, tally, |account| {
-            account.ledger.handle_limits(now, Some(limits));
-            true
-        });
+        self.ledger.handle_limits(now, Some(limits));
+        self.carry_out(now, tally);
     }
 
     pub(crate) fn claim(&mut self, now: Moment, claim: Claim<usize>, tally: &mut Tally) -> Ticket {
@@ -80,11 +75,9 @@ impl Account {
 
     /// Nobody waits for a claim any more, or takes what it was granted.
     pub(crate) fn withdraw(&mut self, now: Moment, ticket: Ticket, tally: &mut Tally) {
-        self.tell(now, tally, |account| {
-            let holder = account.holders.remove(&ticket).expect("it is withdrawn once");
-            account.ledger.handle_withdrawal(now, ticket);
-            holder.verdict == Some(Ok(())) && account.has_room()
-        });
+        self.holders.remove(&ticket).expect("it is withdrawn once");
+        self.ledger.handle_withdrawal(now, ticket);
+        self.carry_out(now, tally);
     }
 
     /// The connection of a lease is closed from now on, which takes as long as it takes.
@@ -108,19 +101,15 @@ impl Account {
         standing: Standing,
         tally: &mut Tally,
     ) {
-        self.tell(now, tally, |account| {
-            account.holder(ticket).standing = standing;
-            account.ledger.handle_standing(now, ticket, standing);
-            standing == Standing::Lingering
-        });
+        self.holder(ticket).standing = standing;
+        self.ledger.handle_standing(now, ticket, standing);
+        self.carry_out(now, tally);
     }
 
     pub(crate) fn set_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose, tally: &mut Tally) {
-        self.tell(now, tally, |account| {
-            account.holder(ticket).claim.purpose = purpose;
-            account.ledger.handle_purpose(now, ticket, purpose);
-            purpose != Purpose::Air
-        });
+        self.holder(ticket).claim.purpose = purpose;
+        self.ledger.handle_purpose(now, ticket, purpose);
+        self.carry_out(now, tally);
     }
 
     /// When something is to be done.
@@ -132,18 +121,14 @@ impl Account {
     pub(crate) fn run(&mut self, now: Moment, tally: &mut Tally) {
         while let Some(at) = self.closing.iter().position(|&(at, _)| at <= now) {
             let (_, ticket) = self.closing.remove(at);
-            self.tell(now, tally, |account| {
-                account.holders.remove(&ticket).expect("it is released once");
-                account.settling.push(now + account.limits.settle);
-                account.ledger.handle_release(now, ticket);
-                account.has_room()
-            });
+            self.holders.remove(&ticket).expect("it is released once");
+            self.settling.push(now + self.limits.settle);
+            self.ledger.handle_release(now, ticket);
+            self.carry_out(now, tally);
         }
         if self.ledger.poll_timeout().is_some_and(|at| at <= now) {
-            self.tell(now, tally, |account| {
-                account.ledger.handle_timeout(now);
-                false
-            });
+            self.ledger.handle_timeout(now);
+            self.carry_out(now, tally);
             assert!(self.ledger.poll_timeout().is_none_or(|at| at > now), "the ledger's time stands still");
         }
     }
@@ -170,23 +155,19 @@ impl Account {
         self.ledger.usage(Moment::ZERO)
     }
 
-    fn has_room(&self) -> bool {
-        let usage = self.usage();
-        usage.open < usage.limit
+    /// Whether whoever asks now is served at once.
+    pub(crate) fn is_free(&self, now: Moment) -> bool {
+        let usage = self.ledger.usage(now);
+        usage.waiting == 0 && usage.open + usage.settling < usage.limit
+    }
+
+    /// What the ledger says of that.
+    pub(crate) fn would_serve(&self, claim: &Claim<usize>) -> bool {
+        self.ledger.would_serve(claim)
     }
 
     fn holder(&mut self, ticket: Ticket) -> &mut Holder {
         self.holders.get_mut(&ticket).expect("it is held")
-    }
-
-    /// Tells the ledger something; `news` says whether that may help somebody who was refused.
-    fn tell(&mut self, now: Moment, tally: &mut Tally, news: impl FnOnce(&mut Self) -> bool) {
-        let may_help = news(self);
-        self.carry_out(now, tally);
-        let is_sought = self.holders.values().any(|holder| holder.verdict.is_none());
-        if may_help && !is_sought {
-            self.changes += 1;
-        }
     }
 
     fn carry_out(&mut self, now: Moment, tally: &mut Tally) {

@@ -44,6 +44,7 @@ impl Station {
         self.watch.check(outside.now);
         let waits = self.lines.iter().any(|line| matches!(line.state, State::Waiting(_)));
         assert!(waits || self.life.poll_timeout().is_some(), "nothing will ever wake it");
+        self.check_slots(outside);
         let mut places: Vec<_> = self.lines.iter().map(|line| line.place).collect();
         if let Some(beside) = self.life.beside() {
             assert_eq!(places.iter().filter(|&&place| place == Some(beside)).count(), 1);
@@ -55,6 +56,20 @@ impl Station {
         if let Some(Line { state: State::Open(Some(ticket), _), source, .. }) = first {
             let provider = outside.sources[*source].provider.expect("it has a ticket");
             assert_eq!(outside.accounts[provider].purpose(*ticket), Purpose::Air);
+        }
+    }
+
+    /// Who waits for nothing but a connection hears of one that is free.
+    fn check_slots(&self, outside: &Outside) {
+        if !self.lines.is_empty() {
+            return;
+        }
+        let failover = self.life.failover();
+        for (place, source) in self.lineup.iter().enumerate() {
+            let is_wanted = self.slotless.contains(source) && failover.may_open(place);
+            let provider = outside.sources[*source].provider;
+            let is_free = provider.is_some_and(|provider| outside.accounts[provider].is_free(outside.now));
+            assert!(!is_wanted || !is_free, "there is a connection for source {source}, and it is not used");
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use forebay_core::failover::Failover;
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason, Steer, Times};
-use forebay_core::provider::{self, Claim, Standing, Ticket};
+use forebay_core::provider::{self, Claim, Refusal, Standing, Ticket};
 use forebay_core::time::Moment;
 
 use crate::account::Account;
@@ -23,11 +23,6 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    /// Changes when some provider may have a connection for somebody who was refused.
-    fn changes(&self) -> u64 {
-        self.accounts.iter().map(|account| account.changes).sum()
-    }
-
     #[expect(clippy::print_stderr, reason = "for who looks at a case that fails")]
     fn log(&self, channel: usize, action: Action) {
         if self.is_logging {
@@ -77,7 +72,8 @@ pub(crate) struct Station {
     pub(crate) lines: Vec<Line>,
     pub(crate) on_air: Option<Attempt>,
     pub(crate) opened: BTreeSet<Attempt>,
-    slots_seen: u64,
+    /// Sources whose provider had no connection to spare when it was asked last.
+    pub(crate) slotless: BTreeSet<usize>,
     pub(crate) watch: Watch,
 }
 
@@ -100,7 +96,7 @@ impl Station {
             lines: Vec::new(),
             on_air: None,
             opened: BTreeSet::new(),
-            slots_seen: 0,
+            slotless: BTreeSet::new(),
             watch: Watch::new(times),
             lineup,
         }
@@ -116,7 +112,6 @@ impl Station {
         if !self.is_open {
             self.apply_settings_while_closed();
             self.is_open = true;
-            self.slots_seen = outside.changes();
             self.begin(outside);
             self.carry_out(outside);
         }
@@ -160,10 +155,12 @@ impl Station {
             self.handle_settings(now, lineup, times);
         } else if let Some(steer) = self.commands.pop_front() {
             outside.tally.steers += u64::from(self.life.steer(now, steer).is_ok());
-        } else if self.life.waits_for_slot() && self.slots_seen != outside.changes() {
-            self.slots_seen = outside.changes();
+            if steer == Steer::Skip {
+                self.slotless.clear(); // it is not wanted
+            }
+        } else if let Some(place) = self.place_with_slot(outside) {
             outside.tally.slot_wakes += 1;
-            self.life.handle_event(now, Event::SlotFree);
+            self.life.handle_event(now, Event::SlotFree(place));
         } else if self.life.poll_timeout().is_some_and(|at| at <= now) {
             self.life.handle_timeout(now);
         } else if !self.run_lines(outside) {
@@ -178,6 +175,7 @@ impl Station {
         assert!(self.lines.is_empty(), "something is open from before");
         self.life = Lifecycle::new(self.times, self.failover.clone());
         self.opened.clear();
+        self.slotless.clear();
         self.watch.begin(outside.now, self.times);
         self.has_new_demand = false;
         self.handle_demand(outside);
@@ -211,9 +209,22 @@ impl Station {
             line.place = places.iter().position(|&place| place.is_some() && place == line.place);
         }
         (self.lineup, self.times) = (lineup, times);
+        self.slotless.retain(|source| self.lineup.contains(source));
         self.watch.widen(times);
         self.life.set_times(times);
         self.life.arrange(now, &places);
+    }
+
+    /// The first source for which there may be a connection now.
+    fn place_with_slot(&self, outside: &Outside) -> Option<usize> {
+        self.life.slotless().into_iter().find(|&place| self.would_have_slot(outside, self.lineup[place]))
+    }
+
+    /// Whether a claim for this source would be served.
+    fn would_have_slot(&self, outside: &Outside, source: usize) -> bool {
+        let claim = Claim { channel: self.id, priority: self.priority, purpose: provider::Purpose::Air };
+        let provider = outside.sources[source].provider;
+        provider.is_some_and(|provider| outside.accounts[provider].would_serve(&claim))
     }
 
     /// The first news of a line.
@@ -254,7 +265,10 @@ impl Station {
                             self.grant(outside, at, Some(ticket));
                             return true;
                         }
-                        Some(Err(_)) => {
+                        Some(Err(refusal)) => {
+                            if refusal == Refusal::AllTaken {
+                                self.slotless.insert(self.lines[at].source);
+                            }
                             self.refuse(outside, at);
                             return true;
                         }
@@ -283,6 +297,7 @@ impl Station {
             account.set_standing(now, ticket, Standing::Lingering, tally);
         }
         self.watch.grant();
+        self.slotless.remove(&self.lines[at].source);
         self.life.handle_event(now, Event::Granted(self.lines[at].attempt));
     }
 
@@ -378,7 +393,7 @@ impl Station {
     fn end(&mut self, now: Moment) {
         (self.is_open, self.viewers) = (false, 0);
         self.hear_late_news(now);
-        for event in [Event::SlotFree, Event::Unwanted, Event::Wanted, Event::Shutdown] {
+        for event in [Event::SlotFree(0), Event::Unwanted, Event::Wanted, Event::Shutdown] {
             self.life.handle_event(now, event);
         }
         let _ = self.life.steer(now, Steer::Skip);

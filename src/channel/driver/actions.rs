@@ -7,6 +7,7 @@ use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason
 use forebay_core::provider::{self, Standing};
 use forebay_core::time::Moment;
 use futures_util::FutureExt;
+use tokio::sync::watch;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::Driver;
@@ -14,8 +15,8 @@ use super::line::Line;
 use super::settings::times;
 use crate::channel::Channels;
 use crate::channel::feed::{Stage, StartFailure};
-use crate::config::Source;
-use crate::provider::{Claim, Lease, NoSlot};
+use crate::config::{Channel, Source};
+use crate::provider::{Claim, Lease, NoSlot, Providers};
 use crate::upstream::{Error, Hold, PROVIDER_LIMIT, sniff};
 
 impl Driver {
@@ -59,9 +60,7 @@ impl Driver {
         let others = self.lines.iter().filter_map(|line| self.channel.sources.get(line.source));
         let may_open =
             purpose == provider::Purpose::Air || others.into_iter().all(|other| is_apart(chosen, other));
-        // What becomes free from now on is news.
-        self.slots.borrow_and_update();
-        let claim = Claim { channel: self.channel.id.clone(), priority: self.channel.priority, purpose };
+        let claim = claim_of(&self.channel, purpose);
         let claim = if may_open {
             self.providers.claim(chosen.provider.as_ref(), claim).boxed()
         } else {
@@ -208,6 +207,34 @@ impl Driver {
         warn!(viewers = self.feed.viewers(), "no source answered, giving up");
         self.feed.tell(|window| window.stage = Stage::Failed(Arc::clone(&failure)));
     }
+}
+
+/// Waits until one of these sources of a channel would have a connection, and tells which.
+pub(super) async fn slot_for(
+    sources: &[usize],
+    channel: &Channel,
+    providers: &Providers,
+    changed: &mut watch::Receiver<u64>,
+) -> usize {
+    let claim = claim_of(channel, provider::Purpose::Air);
+    let would_serve = |source: usize| {
+        let provider = channel.sources.get(source)?.provider.as_ref()?;
+        Some(providers.would_serve(provider, &claim))
+    };
+    loop {
+        changed.borrow_and_update();
+        if let Some(&source) = sources.iter().find(|&&source| would_serve(source) == Some(true)) {
+            return source;
+        }
+        if changed.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A channel's claim to a connection.
+fn claim_of(channel: &Channel, purpose: provider::Purpose) -> Claim {
+    Claim { channel: channel.id.clone(), priority: channel.priority, purpose }
 }
 
 /// Whether a source can be opened beside another without asking the same server for more than one connection: where no provider says how many it

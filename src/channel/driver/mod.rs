@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
+use self::actions::slot_for;
 use self::gap::Gap;
 use self::line::{Input, Line, News, Picture};
 use self::packager::Packager;
@@ -121,7 +122,7 @@ pub(super) struct Driver {
     settings: watch::Receiver<Arc<Channel>>,
     audience: watch::Receiver<Audience>,
     commands: mpsc::Receiver<Command>,
-    /// Changes when some provider has a connection to spare again.
+    /// Changes when some provider may have a connection to spare again.
     slots: watch::Receiver<u64>,
     /// While somebody watches by HLS, and some time after; always where the past is kept.
     packager: Option<Packager>,
@@ -169,7 +170,7 @@ enum Wake {
     Settings,
     Audience,
     Command(Command),
-    SlotFree,
+    SlotFree(usize),
     Timer,
     Line(Attempt, News),
     Slate(Result<Piece, Error>),
@@ -240,7 +241,8 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        let waits_for_slot = self.life.waits_for_slot();
+        let slotless = self.life.slotless();
+        let slot = slot_for(&slotless, &self.channel, &self.providers, &mut self.slots);
         // Data comes last, so that an upstream that always has some cannot hold up a timer or a shutdown.
         tokio::select! {
             biased;
@@ -249,7 +251,7 @@ impl Driver {
             _ = self.settings.changed() => Wake::Settings,
             _ = self.audience.changed() => Wake::Audience,
             Some(command) = self.commands.recv() => Wake::Command(command),
-            _ = self.slots.changed(), if waits_for_slot => Wake::SlotFree,
+            source = slot, if !slotless.is_empty() => Wake::SlotFree(source),
             () = sleep => Wake::Timer,
             opinion = opinion => Wake::Opinion(opinion),
             (attempt, news) = lines => Wake::Line(attempt, news),
@@ -266,7 +268,7 @@ impl Driver {
             Wake::Settings => self.handle_settings(now),
             Wake::Audience => self.handle_audience(now),
             Wake::Command(command) => self.handle_command(now, command),
-            Wake::SlotFree => self.life.handle_event(now, Event::SlotFree),
+            Wake::SlotFree(source) => self.life.handle_event(now, Event::SlotFree(source)),
             Wake::Timer => self.handle_timer(now),
             Wake::Line(attempt, news) => self.handle_news(now, attempt, news),
             Wake::Slate(piece) => self.handle_slate(now, piece),

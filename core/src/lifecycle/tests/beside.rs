@@ -117,7 +117,7 @@ fn who_has_a_slot_is_not_told_that_there_is_none() {
         (6.9, NoSlot),
         (8.0, NoSlot),
         (10.1, NoSlot),
-        (12.5, SlotFree),
+        (12.5, SlotFree(0)),
     ]);
     assert_eq!(play(1, &script, 16.2).last().unwrap(), "12.5: open 0");
 }
@@ -217,4 +217,34 @@ fn a_probe_that_nobody_wants_any_more_is_ended() {
     life.set_times(TIMES);
     life.arrange(at(10), &[Some(0), Some(1)]);
     assert_eq!(life.beside(), None);
+}
+
+#[test]
+fn who_waits_for_a_slot_while_another_one_is_faster_has_not_failed() {
+    let mut life = Lifecycle::new(WIDE, Failover::new(2));
+    life.handle_event(Moment::ZERO, Event::Wanted);
+    let at = life.poll_timeout().unwrap();
+    life.handle_timeout(at);
+    for event in [Event::Granted(Attempt(2)), Event::Locked(Attempt(2)), Event::Picture(Attempt(2))] {
+        life.handle_event(at, event);
+    }
+    assert_eq!(life.source(), 1);
+    let standing = life.failover().standing(at, 0).unwrap();
+    assert_eq!((standing.score, standing.avoided_for), (100, Some(crate::failover::SLOTLESS_FOR)));
+}
+
+#[test]
+fn what_was_to_be_opened_after_a_pause_is_not_if_it_is_no_longer_wanted() {
+    // The first fails, and the second has no slot; when it may have one in the pause that follows, the first is wanted no more.
+    let begin = [(0.0, Wanted), (0.1, Ended), (0.2, NoSlot), (0.3, SlotFree(1))];
+    let play_on = |change: Option<Say>| {
+        let script: Vec<_> =
+            begin.into_iter().chain(change.map(|say| (0.35, say))).chain([(0.4, NoSlot)]).collect();
+        play(2, &script, 0.6)[2..].to_vec()
+    };
+    assert_eq!(play_on(None), ["0.3: open 1", "0.45: open 0"]);
+    // No other one is left, and viewers have waited for their first picture long enough.
+    let told = ["0.3: open 1", "0.4: give up", "0.4: finish"];
+    assert_eq!(play_on(Some(Say::Steer(Steer::Disable(0)))), told);
+    assert_eq!(play_on(Some(Places(&[Some(1)]))), told);
 }
