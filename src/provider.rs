@@ -133,7 +133,7 @@ impl Providers {
         self.accounts().get(provider).is_some_and(|account| account.state().ledger.would_serve(claim))
     }
 
-    /// Changes whenever another claim may be served than before.
+    /// Changes whenever a claim may be served that would not have been before.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.0.changed.subscribe()
     }
@@ -263,22 +263,24 @@ impl Account {
         });
     }
 
-    /// Tells the ledger something, and then whom it concerns, if it was news.
+    /// Tells the ledger something, and then whom it concerns, if that was news or has decided something.
     fn tell(&self, tell: impl FnOnce(&mut State, Moment) -> bool) {
         let mut state = self.state();
-        if !tell(&mut state, self.clock.now()) {
-            return;
-        }
-        state.carry_out(&self.id);
+        let is_news = tell(&mut state, self.clock.now());
+        let is_decided = state.carry_out(&self.id);
         drop(state);
-        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+        if is_news || is_decided {
+            self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+        }
     }
 }
 
 impl State {
-    /// Carries out what the ledger has decided.
-    fn carry_out(&mut self, provider: &ProviderId) {
+    /// Carries out what the ledger has decided; tells whether that was anything.
+    fn carry_out(&mut self, provider: &ProviderId) -> bool {
+        let mut is_decided = false;
         while let Some(action) = self.ledger.poll_action() {
+            is_decided = true;
             match action {
                 Action::Grant(ticket) => self.decide(ticket, Ok(())),
                 Action::Refuse(ticket, refusal) => self.decide(ticket, Err(refusal)),
@@ -294,6 +296,7 @@ impl State {
         for holder in self.holders.values().filter(|holder| holder.verdict.is_none()) {
             holder.news.notify_one();
         }
+        is_decided
     }
 
     fn decide(&mut self, ticket: Ticket, verdict: Result<(), Refusal>) {
@@ -351,7 +354,7 @@ impl Kept {
                     if timeout_at(until, self.news.notified()).await.is_err() {
                         self.account.tell(|state, now| {
                             state.ledger.handle_timeout(now);
-                            true
+                            false
                         });
                     }
                 }
@@ -375,13 +378,14 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.account.tell(|state, now| {
-            state.holders.remove(&self.ticket);
+            let holder = state.holders.remove(&self.ticket);
             if self.is_lease {
                 state.ledger.handle_release(now, self.ticket);
             } else {
                 state.ledger.handle_withdrawal(now, self.ticket);
             }
-            true
+            // A claim that was refused was in nobody's way any more.
+            holder.is_some_and(|holder| !matches!(holder.verdict, Some(Err(_))))
         });
     }
 }

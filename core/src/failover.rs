@@ -142,7 +142,7 @@ struct Record {
     avoided_until: Option<Moment>,
     /// The turn at which it was left last.
     left_at: u64,
-    /// It was left last since its provider had no connection to spare.
+    /// It was left last, or not even opened, since its provider had no connection to spare.
     is_slotless: bool,
 }
 
@@ -238,6 +238,7 @@ impl Failover {
     pub fn handle_live(&mut self, now: Moment, source: usize) {
         self.take(source);
         self.live_since = Some(now);
+        self.records[source].is_slotless = false;
     }
 
     /// The current source is no longer shown.

@@ -12,6 +12,7 @@ mod beside;
 mod faults;
 mod line;
 mod news;
+mod slots;
 mod steering;
 
 use std::collections::VecDeque;
@@ -45,7 +46,7 @@ pub struct Lifecycle {
     /// Only where none is on air.
     trial: Option<Line>,
     rival: Option<(Line, Aim)>,
-    /// Only where none is on air, and there is no trial.
+    /// Only where none is on air, and there is no trial. It lasts while nobody watches.
     pause: Option<Choice>,
     /// From when on a hedge may be opened beside the trial.
     hedges_from: Option<Moment>,
@@ -61,7 +62,7 @@ pub struct Lifecycle {
     starts_until: Option<Moment>,
     /// Set while nothing is on air for lack of slots.
     slotless_since: Option<Moment>,
-    /// Trials in a row for which there was no slot.
+    /// Trials in a row, each in its turn, for which there was no slot.
     slotless: usize,
     actions: VecDeque<Action>,
 }
@@ -133,11 +134,6 @@ impl Lifecycle {
         self.rival.is_some_and(|(line, _)| line.attempt == attempt)
     }
 
-    /// The sources that wait for a connection that their provider can spare, the one that is to have it first; none but in a pause.
-    pub fn slotless(&self) -> Vec<usize> {
-        self.pause.map_or(Vec::new(), |_| self.failover.slotless())
-    }
-
     /// How the sources have done.
     pub fn failover(&self) -> &Failover {
         &self.failover
@@ -155,23 +151,21 @@ impl Lifecycle {
                 let source = self.failover.start(now);
                 self.open_trial(now, Choice { source, at: now, is_reopening: false });
             }
-            Event::Wanted => self.lingers_until = None,
+            Event::Wanted => {
+                if self.lingers_until.take().is_some() {
+                    self.begin_waiting_anew(now);
+                }
+            }
             Event::Unwanted if self.state == State::Idle => self.finish(Reason::Idle),
             Event::Unwanted => {
                 self.lingers_until = Some(now + self.times.idle);
                 if self.rival.is_some_and(|(_, aim)| aim == Aim::Probe) {
                     self.close_rival(now, Reason::Idle);
                 }
+                self.withdraw(now);
             }
             Event::Shutdown => self.finish(Reason::Shutdown),
-            Event::SlotFree(source) => {
-                if let Some(pause) = self.pause.take_if(|_| self.failover.slotless().contains(&source)) {
-                    self.open_trial(now, Choice { source, at: now, is_reopening: false });
-                    if let Some(trial) = &mut self.trial {
-                        trial.interrupts = Some(pause);
-                    }
-                }
-            }
+            Event::SlotFree(source) => self.interrupt_pause(now, source),
             Event::Granted(attempt) => {
                 if let Some(line) = self.line(attempt) {
                     line.grant(now);
@@ -239,7 +233,9 @@ impl Lifecycle {
                 self.lose(now, line.attempt, loss);
             }
         }
-        if let Some(choice) = self.pause.take_if(|choice| is_due(choice.at)) {
+        if self.pause_until().is_some_and(is_due)
+            && let Some(choice) = self.pause.take()
+        {
             self.open_trial(now, choice);
         }
         if let Some((source, aim, _)) = self.next_beside().filter(|&(.., at)| is_due(at)) {
@@ -262,7 +258,7 @@ impl Lifecycle {
             self.lingers_until,
             self.starts_until,
             self.slotless_until(),
-            self.pause.map(|choice| choice.at),
+            self.pause_until(),
             self.next_beside().map(|(.., at)| at),
         ];
         of_lines.chain(others.into_iter().flatten()).min()
@@ -354,14 +350,10 @@ impl Lifecycle {
         if let Some((_, aim)) = self.take_rival(now, attempt, loss) {
             self.open_another(now, aim);
         } else if let Some(trial) = self.trial.take_if(|line| line.attempt == attempt) {
-            // Another one had it: as if nothing had been asked for, so that others are not asked more often.
-            let is_asked_beside_turn = !trial.has_slot() && loss == Loss::NoSlot;
-            if let Some(pause) = trial.interrupts.filter(|pause| is_asked_beside_turn && pause.at > now) {
-                self.slotless_since.get_or_insert(now);
-                self.failover.avoid(now, trial.source, loss);
+            let loss = if loss == Loss::NoSlot { loss } else { Loss::Undelivered };
+            if let Some(pause) = self.interrupted(now, &trial, loss) {
                 return self.next_trial(now, pause);
             }
-            let loss = if loss == Loss::NoSlot { loss } else { Loss::Undelivered };
             self.note_slot(now, loss);
             let choice = self.failover.handle_loss(now, loss);
             let is_told = self.starts_until.is_some() && self.slotless >= self.failover.enabled().max(1);
@@ -379,28 +371,6 @@ impl Lifecycle {
         }
     }
 
-    fn note_slot(&mut self, now: Moment, loss: Loss) {
-        if loss == Loss::NoSlot {
-            self.slotless += 1;
-            self.slotless_since.get_or_insert(now);
-        } else {
-            (self.slotless, self.slotless_since) = (0, None);
-        }
-    }
-
-    /// The provider needs the connection of this attempt.
-    fn give_way(&mut self, now: Moment, attempt: Attempt) {
-        if self.line(attempt).is_none() {
-            return;
-        }
-        let is_rival = self.rival.is_some_and(|(line, _)| line.attempt == attempt);
-        if self.lingers_until.is_some() && !is_rival {
-            return self.finish(Reason::Preempted);
-        }
-        self.actions.push_back(Action::Close { attempt, reason: Reason::Preempted });
-        self.lose(now, attempt, Loss::NoSlot);
-    }
-
     /// What is open beside becomes the trial; if there is nothing, `choice` does when its time has come.
     fn next_trial(&mut self, now: Moment, choice: Choice) {
         if let Some((line, _)) = self.rival.take() {
@@ -414,7 +384,7 @@ impl Lifecycle {
             if line.shows_since().is_some() {
                 self.go_on_air(now, line.attempt);
             }
-        } else if choice.at <= now {
+        } else if choice.at <= now && self.lingers_until.is_none() {
             self.open_trial(now, choice);
         } else {
             self.pause = Some(choice);
@@ -446,10 +416,11 @@ impl Lifecycle {
         share.clamp(MIN_PICTURE_TIMEOUT, PICTURE_TIMEOUT)
     }
 
-    /// When viewers who have seen pictures, and for whom there is no slot any more, are told so.
-    fn slotless_until(&self) -> Option<Moment> {
-        let since = self.slotless_since.filter(|_| self.starts_until.is_none() && self.air.is_none())?;
-        Some(since + self.times.start)
+    /// Somebody came back, and has not waited yet.
+    fn begin_waiting_anew(&mut self, now: Moment) {
+        self.starts_until = self.starts_until.map(|_| now + self.times.start);
+        self.slotless_since = self.slotless_since.map(|_| now);
+        self.slotless = 0;
     }
 
     fn lines(&self) -> impl Iterator<Item = Line> + use<> {
@@ -463,11 +434,6 @@ impl Lifecycle {
     fn lines_mut(&mut self) -> impl Iterator<Item = &mut Line> {
         let rival = self.rival.as_mut().map(|(line, _)| line);
         [self.air.as_mut(), self.trial.as_mut(), rival].into_iter().flatten()
-    }
-
-    /// What was to be opened after them may be no more, or not wanted.
-    fn forget_pauses(&mut self) {
-        self.lines_mut().for_each(|line| line.interrupts = None);
     }
 
     fn give_up(&mut self) {

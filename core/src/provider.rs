@@ -350,6 +350,9 @@ impl<C: PartialEq> Ledger<C> {
     /// Asks as many leases to yield as the waiting claim at `at` needs, after those before it; none, where these would not be enough.
     fn ask_for(&mut self, at: usize, limits: Limits) {
         let needed = self.needed(at, limits);
+        if needed == 0 {
+            return;
+        }
         let Waiting { ticket: to, claim, .. } = &self.waiting[at];
         let to = *to;
         let mut victims: Vec<_> = self.victims(claim).collect();

@@ -5,6 +5,7 @@ use crate::health::Worth;
 
 mod beside;
 mod faults;
+mod slots;
 
 const TIMES: Times = Times {
     idle: Duration::from_secs(30),
@@ -40,8 +41,8 @@ use Say::{
     Yield,
 };
 
-/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is opened has a slot, unless the next news is that
-/// it has none.
+/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is opened has a slot, unless the next news of
+/// the sources is that it has none.
 fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> Vec<String> {
     let mut life = Lifecycle::new(times, Failover::new(sources));
     let mut log = Vec::new();
@@ -68,12 +69,14 @@ fn play_with(times: Times, sources: usize, script: &[(f64, Say)], end: f64) -> V
     let says = script.iter().copied().map(|(at, say)| (at, Some(say))).chain([(end, None)]);
     let mut now = Moment::ZERO;
     for (place, (at, say)) in says.enumerate() {
-        let is_news = |&&(_, say): &&(f64, Say)| !matches!(say, Say::Steer(_) | Places(_));
-        let next = script.iter().skip(place + 1).find(is_news);
+        let is_news =
+            |&&(_, say): &&(f64, Say)| !matches!(say, Wanted | Unwanted | Say::Steer(_) | Places(_));
+        let news_from = |place| script.iter().skip(place).find(is_news);
+        let next = news_from(place + 1);
         while let Some(timeout) = life.poll_timeout().filter(|&timeout| timeout <= moment(at)) {
             now = now.max(timeout);
             life.handle_timeout(now);
-            drain(&mut life, &mut log, now, script.get(place));
+            drain(&mut life, &mut log, now, news_from(place));
         }
         now = moment(at);
         let current = Attempt(life.attempts);
@@ -429,36 +432,6 @@ fn a_channel_whose_slot_is_taken_goes_on_elsewhere_or_waits_or_tells() {
     assert_eq!(play(1, &script, 6.5)[1..], ["6: close Preempted", "6.25: open 0", "6.4: open 0"]);
     script.extend((13..33).map(|n| (f64::from(n) / 2.0, NoSlot)));
     assert_eq!(play(1, &script, 20.0).last().unwrap(), "16: finish");
-}
-
-/// The first of two sources has no slot, the second ends: up to the pause from 2.5 to 4.5.
-fn one_without_slot_and_one_that_fails() -> Vec<(f64, Say)> {
-    let rounds = [0.1, 0.5, 1.2, 2.4].into_iter().flat_map(|at| [(at, NoSlot), (at + 0.1, Ended)]);
-    [(0.0, Wanted)].into_iter().chain(rounds).collect()
-}
-
-#[test]
-fn a_slot_that_becomes_free_in_a_pause_is_taken_whatever_failed_last() {
-    let mut script = one_without_slot_and_one_that_fails();
-    script.push((3.0, SlotFree(0)));
-    let log = play(2, &script, 3.5);
-    assert_eq!(log[log.len() - 3..], ["2.3: open 0", "2.4: open 1", "3: open 0"]);
-}
-
-#[test]
-fn a_slot_that_is_gone_again_shortens_no_pause() {
-    let mut script = one_without_slot_and_one_that_fails();
-    script.extend([(3.0, SlotFree(0)), (3.2, NoSlot), (3.3, SlotFree(0)), (4.0, NoSlot), (4.6, NoSlot)]);
-    let log = play(2, &script, 4.7);
-    assert_eq!(
-        log[log.len() - 5..],
-        ["2.4: open 1", "3: open 0", "3.3: open 0", "4.5: open 0", "4.6: open 1"]
-    );
-    // Nor does it draw it out.
-    let mut script = one_without_slot_and_one_that_fails();
-    script.extend([(4.0, SlotFree(0)), (4.7, NoSlot)]);
-    let log = play(2, &script, 4.8);
-    assert_eq!(log[log.len() - 2..], ["4: open 0", "4.7: open 1"]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Station {
 
     /// Who waits for nothing but a connection hears of one that is free.
     fn check_slots(&self, outside: &Outside) {
-        if !self.lines.is_empty() {
+        if !self.lines.is_empty() || self.viewers == 0 {
             return;
         }
         let failover = self.life.failover();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use forebay_core::failover::Failover;
-use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason, Steer, Times};
+use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Phase, Purpose, Reason, Steer, Times};
 use forebay_core::provider::{self, Claim, Refusal, Standing, Ticket};
 use forebay_core::time::Moment;
 
@@ -192,6 +192,9 @@ impl Station {
                 let account = account(outside, line.source);
                 account.0.set_standing(account.1, ticket, standing, account.2);
             }
+        }
+        if event == Event::Wanted && self.life.phase() == Phase::Stopping {
+            self.watch.begin_anew(outside.now);
         }
         self.life.handle_event(outside.now, event);
     }
@@ -403,6 +406,8 @@ impl Station {
 
     fn open(&mut self, outside: &mut Outside, attempt: Attempt, place: usize, purpose: Purpose) {
         assert!(self.opened.last().is_none_or(|&last| last < attempt), "{attempt:?} is not new");
+        let is_for_nobody = purpose == Purpose::Air && self.life.phase() == Phase::Stopping;
+        assert!(!is_for_nobody, "{attempt:?} is opened for nobody");
         self.opened.insert(attempt);
         let failover = self.life.failover();
         let standing = failover.standing(outside.now, place).expect("there is such a source");

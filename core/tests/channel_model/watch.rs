@@ -43,6 +43,12 @@ impl Watch {
         *self = Self { began: now, switches, last, longest_gap, ..Self::new(times) };
     }
 
+    /// Somebody came back when nobody was there, and has not waited yet.
+    pub(crate) fn begin_anew(&mut self, now: Moment) {
+        self.began = now;
+        self.slotless_since = self.slotless_since.map(|_| now);
+    }
+
     /// The times are others from now on.
     pub(crate) fn widen(&mut self, times: Times) {
         self.start = self.start.max(times.start);

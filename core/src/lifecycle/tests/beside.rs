@@ -232,19 +232,3 @@ fn who_waits_for_a_slot_while_another_one_is_faster_has_not_failed() {
     let standing = life.failover().standing(at, 0).unwrap();
     assert_eq!((standing.score, standing.avoided_for), (100, Some(crate::failover::SLOTLESS_FOR)));
 }
-
-#[test]
-fn what_was_to_be_opened_after_a_pause_is_not_if_it_is_no_longer_wanted() {
-    // The first fails, and the second has no slot; when it may have one in the pause that follows, the first is wanted no more.
-    let begin = [(0.0, Wanted), (0.1, Ended), (0.2, NoSlot), (0.3, SlotFree(1))];
-    let play_on = |change: Option<Say>| {
-        let script: Vec<_> =
-            begin.into_iter().chain(change.map(|say| (0.35, say))).chain([(0.4, NoSlot)]).collect();
-        play(2, &script, 0.6)[2..].to_vec()
-    };
-    assert_eq!(play_on(None), ["0.3: open 1", "0.45: open 0"]);
-    // No other one is left, and viewers have waited for their first picture long enough.
-    let told = ["0.3: open 1", "0.4: give up", "0.4: finish"];
-    assert_eq!(play_on(Some(Say::Steer(Steer::Disable(0)))), told);
-    assert_eq!(play_on(Some(Places(&[Some(1)]))), told);
-}

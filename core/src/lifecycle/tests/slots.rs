@@ -1,0 +1,104 @@
+//! Sources whose provider has no connection to spare, until it has.
+
+use super::*;
+
+/// The first of two sources has no slot, the second ends: up to the pause from 2.5 to 4.5.
+fn one_without_slot_and_one_that_fails() -> Vec<(f64, Say)> {
+    let rounds = [0.1, 0.5, 1.2, 2.4].into_iter().flat_map(|at| [(at, NoSlot), (at + 0.1, Ended)]);
+    [(0.0, Wanted)].into_iter().chain(rounds).collect()
+}
+
+#[test]
+fn a_slot_that_becomes_free_in_a_pause_is_taken_whatever_failed_last() {
+    let mut script = one_without_slot_and_one_that_fails();
+    script.push((3.0, SlotFree(0)));
+    let log = play(2, &script, 3.5);
+    assert_eq!(log[log.len() - 3..], ["2.3: open 0", "2.4: open 1", "3: open 0"]);
+}
+
+#[test]
+fn a_slot_that_is_gone_again_shortens_no_pause() {
+    let mut script = one_without_slot_and_one_that_fails();
+    script.extend([(3.0, SlotFree(0)), (3.2, NoSlot), (3.3, SlotFree(0)), (4.0, NoSlot), (4.6, NoSlot)]);
+    let log = play(2, &script, 4.7);
+    assert_eq!(
+        log[log.len() - 5..],
+        ["2.4: open 1", "3: open 0", "3.3: open 0", "4.5: open 0", "4.6: open 1"]
+    );
+    // Nor does it draw it out.
+    let mut script = one_without_slot_and_one_that_fails();
+    script.extend([(4.0, SlotFree(0)), (4.7, NoSlot)]);
+    let log = play(2, &script, 4.8);
+    assert_eq!(log[log.len() - 2..], ["4: open 0", "4.7: open 1"]);
+}
+
+/// The first fails, the second has no slot, and while a pause is to pass until the first is asked again, the second may have one.
+const ONE_FAILS_AND_ONE_WAITS: [(f64, Say); 4] =
+    [(0.0, Wanted), (0.1, Ended), (0.2, NoSlot), (0.25, SlotFree(1))];
+
+#[test]
+fn who_is_asked_out_of_turn_leaves_the_others_theirs() {
+    // It waits longer than the pause lasts.
+    let mut script = ONE_FAILS_AND_ONE_WAITS.to_vec();
+    script.push((1.25, NoSlot));
+    assert_eq!(play(2, &script, 1.3)[2..], ["0.25: open 1", "1.25: open 0"]);
+    // What an admin wants is about what is to be opened after the pause.
+    let mut script = ONE_FAILS_AND_ONE_WAITS.to_vec();
+    script.extend([(0.3, NoSlot), (0.35, Say::Steer(Steer::Disable(0)))]);
+    assert_eq!(play(2, &script, 0.5)[2..], ["0.25: open 1", "0.35: open 1"]);
+    // It has a slot, and fails.
+    let mut script = one_without_slot_and_one_that_fails();
+    script.extend([(3.0, SlotFree(0)), (3.2, Ended)]);
+    let log = play(2, &script, 4.6);
+    assert_eq!(log[log.len() - 3..], ["2.4: open 1", "3: open 0", "4.5: open 0"]);
+}
+
+#[test]
+fn a_slot_is_not_taken_for_nobody() {
+    let mut script = one_without_slot_and_one_that_fails();
+    script.extend([(2.6, Unwanted), (3.0, SlotFree(0)), (3.1, Wanted), (3.2, SlotFree(0))]);
+    let log = play(2, &script, 3.3);
+    assert_eq!(log[log.len() - 2..], ["2.4: open 1", "3.2: open 0"]);
+}
+
+#[test]
+fn what_was_to_be_opened_after_a_pause_is_not_if_it_is_no_longer_wanted() {
+    let play_on = |change: Option<Say>| {
+        let script: Vec<_> = ONE_FAILS_AND_ONE_WAITS
+            .into_iter()
+            .chain(change.map(|say| (0.35, say)))
+            .chain([(0.4, NoSlot)])
+            .collect();
+        play(2, &script, 0.6)[2..].to_vec()
+    };
+    assert_eq!(play_on(None), ["0.25: open 1", "0.45: open 0"]);
+    // No other one is left, and viewers have waited for their first picture long enough.
+    let told = ["0.25: open 1", "0.4: give up", "0.4: finish"];
+    assert_eq!(play_on(Some(Say::Steer(Steer::Disable(0)))), told);
+    assert_eq!(play_on(Some(Places(&[Some(1)]))), told);
+}
+
+#[test]
+fn while_nobody_watches_nothing_new_is_opened() {
+    // It waits for a connection, and leaves it to others.
+    let script = [(0.0, Wanted), (0.5, Unwanted), (9.0, Wanted), (9.5, NoSlot)];
+    assert_eq!(play(1, &script, 9.2)[..3], ["0: open 0", "0.5: close Idle", "9: open 0"]);
+    // It ends, and is not reopened for nobody.
+    let mut script = live_until(5);
+    script.extend([(5.0, Unwanted), (6.0, Ended), (9.0, Wanted)]);
+    assert_eq!(play(1, &script, 9.2), ["0: open 0", "9: open 0"]);
+    // A pause is over, and lasts until somebody comes.
+    let script = [(0.0, Wanted), (0.1, Ended), (0.2, Unwanted), (0.9, Wanted)];
+    assert_eq!(play(1, &script, 1.0), ["0: open 0", "0.9: open 0"]);
+}
+
+#[test]
+fn who_comes_back_has_the_whole_time_for_a_start() {
+    let mut script = vec![(0.0, Wanted), (1.0, Unwanted), (9.0, Wanted)];
+    assert_eq!(play(1, &script, 20.0).last().unwrap(), "19: finish");
+    // So it is for who has seen pictures, and for whom there is no slot.
+    script = live_until(5);
+    script.extend([(6.0, Yield), (7.3, NoSlot), (8.0, Unwanted), (14.0, Wanted)]);
+    script.extend((14..25).map(|n| (f64::from(n) + 0.9, NoSlot)));
+    assert_eq!(play(1, &script, 25.0).last().unwrap(), "24: finish");
+}
