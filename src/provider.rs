@@ -270,8 +270,12 @@ impl Account {
         let is_decided = state.carry_out(&self.id);
         drop(state);
         if is_news || is_decided {
-            self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+            self.note_change();
         }
+    }
+
+    fn note_change(&self) {
+        self.changed.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 }
 
@@ -332,8 +336,11 @@ impl Kept {
         let ticket = state.ledger.handle_claim(account.clock.now(), claim);
         let holder = Holder { channel, verdict: None, news: Arc::clone(&news), yielded: yielded.clone() };
         state.holders.insert(ticket, holder);
-        state.carry_out(&account.id);
+        let is_decided = state.carry_out(&account.id);
         drop(state);
+        if is_decided {
+            account.note_change();
+        }
         Self { account, ticket, news, yielded, is_lease: false }
     }
 

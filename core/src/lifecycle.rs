@@ -153,7 +153,7 @@ impl Lifecycle {
             }
             Event::Wanted => {
                 if self.lingers_until.take().is_some() {
-                    self.begin_waiting_anew(now);
+                    self.resume(now);
                 }
             }
             Event::Unwanted if self.state == State::Idle => self.finish(Reason::Idle),
@@ -417,10 +417,14 @@ impl Lifecycle {
     }
 
     /// Somebody came back, and has not waited yet.
-    fn begin_waiting_anew(&mut self, now: Moment) {
+    fn resume(&mut self, now: Moment) {
         self.starts_until = self.starts_until.map(|_| now + self.times.start);
         self.slotless_since = self.slotless_since.map(|_| now);
         self.slotless = 0;
+        if let Some(choice) = self.pause.take_if(|choice| choice.at <= now) {
+            // What was live is so no more, and needs its time to be opened.
+            self.open_trial(now, Choice { is_reopening: false, ..choice });
+        }
     }
 
     fn lines(&self) -> impl Iterator<Item = Line> + use<> {
@@ -437,6 +441,9 @@ impl Lifecycle {
     }
 
     fn give_up(&mut self) {
+        if self.lingers_until.is_some() {
+            return self.finish(Reason::Idle); // there is nobody to be told
+        }
         self.actions.push_back(Action::GiveUp);
         self.finish(Reason::StartTimeout);
     }

@@ -6,7 +6,7 @@ use forebay_testkit::client::Viewer;
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Account, Behaviour, Hls, Origin};
 use forebay_testkit::ts::Checker;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::relay::Relay;
 
@@ -67,6 +67,20 @@ async fn a_provider_that_frees_late_is_waited_for() {
         drop(watch(&relay, id).await);
     }
     assert_eq!((account.violations(), account.refused(), account.most()), (0, 0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_was_only_zapped_through_takes_no_connection() {
+    let account = Account::new(1).hls_idle(2 * SECOND);
+    let (_origin, _elsewhere, relay) = house(&account, "settle = \"3s\"").await;
+    drop(watch(&relay, "list").await);
+    let high = timeout(SECOND / 4, Viewer::get(relay.address(), "/stream/high")).await;
+    assert!(high.is_err(), "it waits for the connection of the other one to settle");
+    drop(high);
+    // It would have been served first, and the connection would have had to settle once more.
+    let (_list, took) = watch(&relay, "list").await;
+    assert!(took < 4 * SECOND, "{took:?}");
+    assert_eq!((account.violations(), account.refused(), account.opened()), (0, 0, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,7 +111,8 @@ impl Lifecycle {
     pub(super) fn open_another(&mut self, now: Moment, aim: Aim) -> bool {
         let is_needed =
             matches!(aim, Aim::Relief | Aim::Swap) && self.air.is_some_and(|air| self.is_unwanted(air));
-        let other = if is_needed { self.failover.beside(now) } else { None };
+        let is_watched = self.lingers_until.is_none();
+        let other = if is_needed && is_watched { self.failover.beside(now) } else { None };
         if let Some(other) = other {
             self.open_rival(other, aim);
         }

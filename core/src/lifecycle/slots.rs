@@ -23,10 +23,15 @@ impl Lifecycle {
 
     /// Nobody watches any more: what waits for a connection leaves it to others, until somebody comes back.
     pub(super) fn withdraw(&mut self, now: Moment) {
+        if self.rival.is_some_and(|(rival, _)| !rival.has_slot()) {
+            self.close_rival(now, Reason::Idle);
+        }
         if let Some(trial) = self.trial.take_if(|trial| !trial.has_slot()) {
             self.actions.push_back(Action::Close { attempt: trial.attempt, reason: Reason::Idle });
             let again = Choice { source: trial.source, at: now, is_reopening: false };
-            self.next_trial(now, trial.interrupts.unwrap_or(again));
+            let choice = trial.interrupts.unwrap_or(again);
+            self.failover.take(choice.source);
+            self.next_trial(now, choice);
         }
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Station {
     pub(crate) commands: VecDeque<Steer>,
     pub(crate) settings: Option<(Vec<usize>, Times)>,
     pub(crate) has_new_demand: bool,
+    /// What an admin wants, while that is being carried out.
+    wish: Option<Steer>,
     pub(crate) life: Lifecycle,
     pub(crate) is_open: bool,
     pub(crate) failover: Failover,
@@ -90,6 +92,7 @@ impl Station {
             commands: VecDeque::new(),
             settings: None,
             has_new_demand: false,
+            wish: None,
             life: Lifecycle::new(times, failover.clone()),
             is_open: false,
             failover,
@@ -154,6 +157,7 @@ impl Station {
         } else if let Some((lineup, times)) = self.settings.take() {
             self.handle_settings(now, lineup, times);
         } else if let Some(steer) = self.commands.pop_front() {
+            self.wish = Some(steer);
             outside.tally.steers += u64::from(self.life.steer(now, steer).is_ok());
             if steer == Steer::Skip {
                 self.slotless.clear(); // it is not wanted
@@ -167,6 +171,7 @@ impl Station {
             return false;
         }
         self.carry_out(outside);
+        self.wish = None;
         true
     }
 
@@ -406,7 +411,7 @@ impl Station {
 
     fn open(&mut self, outside: &mut Outside, attempt: Attempt, place: usize, purpose: Purpose) {
         assert!(self.opened.last().is_none_or(|&last| last < attempt), "{attempt:?} is not new");
-        let is_for_nobody = purpose == Purpose::Air && self.life.phase() == Phase::Stopping;
+        let is_for_nobody = self.life.phase() == Phase::Stopping && self.wish.is_none();
         assert!(!is_for_nobody, "{attempt:?} is opened for nobody");
         self.opened.insert(attempt);
         let failover = self.life.failover();

@@ -39,6 +39,11 @@ impl Gap {
         self.since.get_or_insert(now);
     }
 
+    /// Somebody came back when nobody was there, and has had no gap yet.
+    pub(super) fn begin_anew(&mut self, now: Moment) {
+        self.since = self.since.map(|_| now);
+    }
+
     /// Whether viewers had no gap before what is on air.
     pub(super) fn was_covered(&self) -> bool {
         self.was_covered

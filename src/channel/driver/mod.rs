@@ -19,7 +19,7 @@ use std::task::Poll;
 use forebay_core::cadence::{Cadence, GROUPS, Load};
 use forebay_core::failover::Failover;
 use forebay_core::health::{Fault, Rule};
-use forebay_core::lifecycle::{Attempt, Event, Lifecycle};
+use forebay_core::lifecycle::{Attempt, Event, Lifecycle, Phase};
 use forebay_core::provider::Standing;
 use forebay_core::ring::Ring;
 use forebay_core::time::Moment;
@@ -295,7 +295,10 @@ impl Driver {
     }
 
     fn handle_demand(&mut self) {
-        let viewers = *self.demand.borrow_and_update();
+        let (now, viewers) = (self.clock.now(), *self.demand.borrow_and_update());
+        if viewers > 0 && self.life.phase() == Phase::Stopping {
+            self.gap.begin_anew(now);
+        }
         let (event, standing) = if viewers > 0 {
             (Event::Wanted, Standing::Watched)
         } else {
@@ -304,7 +307,7 @@ impl Driver {
         for lease in self.lines.iter().filter_map(|line| line.lease.as_ref()) {
             lease.set_standing(standing);
         }
-        self.life.handle_event(self.clock.now(), event);
+        self.life.handle_event(now, event);
     }
 
     fn handle_news(&mut self, now: Moment, attempt: Attempt, news: News) {

@@ -1,6 +1,8 @@
-//! Sources whose provider has no connection to spare, until it has.
+//! Sources whose provider has no connection to spare, until it has; and channels that nobody watches.
 
+use super::beside::first_on_air;
 use super::*;
+use crate::health::Worth;
 
 /// The first of two sources has no slot, the second ends: up to the pause from 2.5 to 4.5.
 fn one_without_slot_and_one_that_fails() -> Vec<(f64, Say)> {
@@ -90,15 +92,39 @@ fn while_nobody_watches_nothing_new_is_opened() {
     // A pause is over, and lasts until somebody comes.
     let script = [(0.0, Wanted), (0.1, Ended), (0.2, Unwanted), (0.9, Wanted)];
     assert_eq!(play(1, &script, 1.0), ["0: open 0", "0.9: open 0"]);
+    // What was to take the place of one that is not as it should be ends.
+    let mut script = first_on_air(21);
+    script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
+    script.extend([(20.1, Unwanted), (20.2, Of(2, Event::Ended))]);
+    let log = play_with(WIDE, 3, &sorted(script), 21.0);
+    assert_eq!(log.last().unwrap(), "20: open 1 as Hedge");
 }
 
 #[test]
 fn who_comes_back_has_the_whole_time_for_a_start() {
     let mut script = vec![(0.0, Wanted), (1.0, Unwanted), (9.0, Wanted)];
-    assert_eq!(play(1, &script, 20.0).last().unwrap(), "19: finish");
+    let log = play(1, &script, 20.0);
+    assert_eq!(log[log.len() - 3..], ["19: give up", "19: close StartTimeout", "19: finish"]);
+    // If nobody does, there is nobody to be told.
+    assert_eq!(play(1, &script[..2], 20.0)[1..], ["4: close ConnectTimeout", "10: finish"]);
     // So it is for who has seen pictures, and for whom there is no slot.
     script = live_until(5);
     script.extend([(6.0, Yield), (7.3, NoSlot), (8.0, Unwanted), (14.0, Wanted)]);
     script.extend((14..25).map(|n| (f64::from(n) + 0.9, NoSlot)));
     assert_eq!(play(1, &script, 25.0).last().unwrap(), "24: finish");
+}
+
+#[test]
+fn who_comes_back_finds_things_as_they_were() {
+    // What was live is opened again, rather than another one that had no slot an hour ago, and has its whole time.
+    let mut script = vec![(0.0, Wanted), (0.1, NoSlot), (0.5, Locked), (1.0, Picture)];
+    script.extend((2..=20).map(|second| (f64::from(second), Progress)));
+    script.extend([(20.0, Unwanted), (21.0, Ended), (30.0, Wanted)]);
+    let log = play(2, &script, 33.9);
+    assert_eq!(log[log.len() - 2..], ["0.1: open 1", "30: open 1"]);
+    // An admin's wishes are about what is to be opened then.
+    let mut script = ONE_FAILS_AND_ONE_WAITS.to_vec();
+    script.extend([(0.3, Unwanted), (0.35, Say::Steer(Steer::Disable(0))), (1.0, Wanted), (1.5, NoSlot)]);
+    let log = play(2, &script, 1.4);
+    assert_eq!(log[2..5], ["0.25: open 1", "0.3: close Idle", "1: open 1"]);
 }
