@@ -1,4 +1,4 @@
-//! Sources whose provider has no connection to spare, and the pauses in which they wait for one.
+//! Sources whose provider has no connection to spare: the pauses in which they wait for one, and that they do not for nobody.
 
 use super::line::Line;
 use super::{Action, Attempt, Lifecycle, Reason};
