@@ -387,6 +387,8 @@ impl Lifecycle {
         } else if choice.at <= now && self.lingers_until.is_none() {
             self.open_trial(now, choice);
         } else {
+            // What an admin wants meanwhile is about this one.
+            self.failover.take(choice.source);
             self.pause = Some(choice);
         }
     }

@@ -29,9 +29,7 @@ impl Lifecycle {
         if let Some(trial) = self.trial.take_if(|trial| !trial.has_slot()) {
             self.actions.push_back(Action::Close { attempt: trial.attempt, reason: Reason::Idle });
             let again = Choice { source: trial.source, at: now, is_reopening: false };
-            let choice = trial.interrupts.unwrap_or(again);
-            self.failover.take(choice.source);
-            self.next_trial(now, choice);
+            self.next_trial(now, trial.interrupts.unwrap_or(again));
         }
     }
 
@@ -55,7 +53,6 @@ impl Lifecycle {
             self.slotless_since.get_or_insert(now);
         }
         self.failover.avoid(now, trial.source, loss);
-        self.failover.take(pause.source);
         Some(pause)
     }
 

@@ -127,4 +127,7 @@ fn who_comes_back_finds_things_as_they_were() {
     script.extend([(0.3, Unwanted), (0.35, Say::Steer(Steer::Disable(0))), (1.0, Wanted), (1.5, NoSlot)]);
     let log = play(2, &script, 1.4);
     assert_eq!(log[2..5], ["0.25: open 1", "0.3: close Idle", "1: open 1"]);
+    let mut script = vec![(0.0, Wanted), (0.5, Unwanted), (0.6, Say::Steer(Steer::Skip))];
+    script.extend([(0.7, Say::Steer(Steer::Disable(1))), (1.0, Wanted), (1.5, NoSlot)]);
+    assert_eq!(play(2, &script, 1.4)[..3], ["0: open 0", "0.5: close Idle", "1: open 0"]);
 }
