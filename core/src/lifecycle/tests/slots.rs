@@ -131,3 +131,13 @@ fn who_comes_back_finds_things_as_they_were() {
     script.extend([(0.7, Say::Steer(Steer::Disable(1))), (1.0, Wanted), (1.5, NoSlot)]);
     assert_eq!(play(2, &script, 1.4)[..3], ["0: open 0", "0.5: close Idle", "1: open 0"]);
 }
+
+#[test]
+fn what_was_to_be_opened_since_all_are_disabled_is_not_if_one_is_enabled() {
+    let mut script: Vec<_> =
+        [1, 2].into_iter().map(|source| (0.1, Say::Steer(Steer::Disable(source)))).collect();
+    script.insert(0, (0.0, Wanted));
+    script.extend([(0.3, Places(&[Some(1), Some(2)])), (0.4, Ended), (0.5, Say::Steer(Steer::Enable(1)))]);
+    let log = play(3, &script, 1.0);
+    assert_eq!(log[1..], ["0.3: close Removed", "0.3: open 0", "0.5: open 1"]);
+}
