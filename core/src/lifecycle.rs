@@ -63,7 +63,7 @@ pub struct Lifecycle {
     /// Set while nothing is on air for lack of slots.
     slotless_since: Option<Moment>,
     /// Trials in a row, each in its turn, for which there was no slot.
-    slotless: usize,
+    slotless_trials: usize,
     actions: VecDeque<Action>,
 }
 
@@ -86,7 +86,7 @@ impl Lifecycle {
             lingers_until: None,
             starts_until: None,
             slotless_since: None,
-            slotless: 0,
+            slotless_trials: 0,
             actions: VecDeque::new(),
         }
     }
@@ -170,7 +170,7 @@ impl Lifecycle {
                 if let Some(line) = self.line(attempt) {
                     line.grant(now);
                     // It is no longer for lack of slots that there is nothing.
-                    (self.slotless, self.slotless_since) = (0, None);
+                    (self.slotless_trials, self.slotless_since) = (0, None);
                     if self.trial.is_some_and(|line| line.attempt == attempt && line.purpose != Purpose::Air)
                     {
                         self.actions.push_back(Action::Raise { attempt });
@@ -340,7 +340,7 @@ impl Lifecycle {
             self.failover.handle_live(now, air.source);
         }
         self.air = chosen;
-        (self.starts_until, self.slotless_since, self.slotless) = (None, None, 0);
+        (self.starts_until, self.slotless_since, self.slotless_trials) = (None, None, 0);
         self.probes_from = now + PROBE_PAUSE;
         self.actions.push_back(Action::Air { attempt });
     }
@@ -356,7 +356,8 @@ impl Lifecycle {
             }
             self.note_slot(now, loss);
             let choice = self.failover.handle_loss(now, loss);
-            let is_told = self.starts_until.is_some() && self.slotless >= self.failover.enabled().max(1);
+            let is_told =
+                self.starts_until.is_some() && self.slotless_trials >= self.failover.enabled().max(1);
             if is_told && self.rival.is_none() {
                 return self.give_up();
             }
@@ -376,7 +377,7 @@ impl Lifecycle {
         if let Some((line, _)) = self.rival.take() {
             if line.has_slot() {
                 self.actions.push_back(Action::Raise { attempt: line.attempt });
-                (self.slotless, self.slotless_since) = (0, None);
+                (self.slotless_trials, self.slotless_since) = (0, None);
             }
             self.failover.take(line.source);
             self.trial = Some(line);
@@ -422,7 +423,7 @@ impl Lifecycle {
     fn resume(&mut self, now: Moment) {
         self.starts_until = self.starts_until.map(|_| now + self.times.start);
         self.slotless_since = self.slotless_since.map(|_| now);
-        self.slotless = 0;
+        self.slotless_trials = 0;
         if let Some(choice) = self.pause.take_if(|choice| choice.at <= now) {
             // What was live is so no more, and needs its time to be opened.
             self.open_trial(now, Choice { is_reopening: false, ..choice });

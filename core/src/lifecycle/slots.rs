@@ -1,4 +1,4 @@
-//! Sources whose provider has no connection to spare: the pauses in which they wait for one, and that they do not for nobody.
+//! Sources whose provider has no connection to spare, and the pauses in which they wait for one, as long as somebody watches.
 
 use super::line::Line;
 use super::{Action, Attempt, Lifecycle, Reason};
@@ -63,10 +63,10 @@ impl Lifecycle {
 
     pub(super) fn note_slot(&mut self, now: Moment, loss: Loss) {
         if loss == Loss::NoSlot {
-            self.slotless += 1;
+            self.slotless_trials += 1;
             self.slotless_since.get_or_insert(now);
         } else {
-            (self.slotless, self.slotless_since) = (0, None);
+            (self.slotless_trials, self.slotless_since) = (0, None);
         }
     }
 

@@ -15,11 +15,11 @@ impl Lifecycle {
             Steer::Pin(source) if source != current || self.pause.is_some() => {
                 self.swap(now, source, Aim::Swap);
             }
+            Steer::Pin(_) if self.air.is_some() => self.close_rival(now, Reason::Skipped),
             // All were disabled, and one of them was to be opened nevertheless.
             Steer::Enable(source) if self.pause.is_some() && self.failover.is_disabled(current) => {
                 self.swap(now, source, Aim::Swap);
             }
-            Steer::Pin(_) if self.air.is_some() => self.close_rival(now, Reason::Skipped),
             Steer::Skip => self.leave(now, current),
             Steer::Disable(source) if source == current => self.leave(now, source),
             Steer::Disable(source) if self.beside() == Some(source) => self.close_rival(now, Reason::Skipped),
