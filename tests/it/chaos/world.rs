@@ -21,7 +21,7 @@ pub(super) const CHANNELS: usize = 20;
 pub(super) const PROVIDERS: [Provider; 3] = [
     Provider { id: "strict", limit: 5, settle: Duration::ZERO },
     Provider { id: "late", limit: 4, settle: Duration::from_millis(600) },
-    Provider { id: "hls", limit: 4, settle: Duration::from_secs(3) },
+    Provider { id: "hls", limit: 4, settle: Duration::from_millis(3500) },
 ];
 
 /// How long the second one's closed connections count.
