@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, value_parser};
 use http::{HeaderName, HeaderValue};
 
 use crate::config::header::{parse_name, parse_user_agent, parse_value};
-use crate::config::{Config, LogFormat, Source, SourceUrl, SourceUrlError};
+use crate::config::{Access, Config, LogFormat, Source, SourceUrl, SourceUrlError};
 use crate::telemetry::log::{FilterError, check_filter};
 
 /// On-demand IPTV relay: one upstream, every screen.
@@ -140,6 +140,7 @@ impl Probe {
             max_bitrate: None,
             slate_urls: Arc::default(),
             headers: self.headers.clone(),
+            access: Access::default(),
         }
     }
 }

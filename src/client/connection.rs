@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 use url::Origin;
 
-use super::{Error, Hold, Kept};
+use super::{Error, Hold, Kept, Peer};
 
 pub(super) type Socket = TokioIo<Either<TcpStream, Box<TlsStream<TcpStream>>>>;
 
@@ -27,11 +27,12 @@ pub(crate) struct Connection {
     requests: http1::SendRequest<Full<Bytes>>,
     /// The socket with hyper's state, and what lives as long as it, dropped in this order; `None` once it is closed.
     wire: Option<(http1::Connection<Socket, Full<Bytes>>, Hold)>,
+    peer: Peer,
 }
 
 impl Connection {
     /// Readies hyper for the answers of old and odd servers.
-    pub(super) async fn begin(socket: Socket, hold: Hold) -> Result<Self, Error> {
+    pub(super) async fn begin(socket: Socket, peer: Peer, hold: Hold) -> Result<Self, Error> {
         let (requests, wire) = http1::Builder::new()
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
@@ -39,7 +40,7 @@ impl Connection {
             .handshake(socket)
             .await
             .map_err(|error| Error::exchanging(&error))?;
-        Ok(Self { requests, wire: Some((wire, hold)) })
+        Ok(Self { requests, wire: Some((wire, hold)), peer })
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -50,7 +51,12 @@ impl Connection {
             answer.as_mut().poll(cx)
         });
         let answer = answer.await.map_err(|error| Error::exchanging(&error))?;
-        Ok(answer.map(|incoming| Body { incoming: Some(incoming), connection: Some(self), kept: None }))
+        Ok(answer.map(|incoming| Body {
+            incoming: Some(incoming),
+            peer: self.peer,
+            connection: Some(self),
+            kept: None,
+        }))
     }
 
     /// Whether another request can be sent: nothing is left to be read, and the other end has not closed the connection.
@@ -82,12 +88,18 @@ impl fmt::Debug for Connection {
 pub(crate) struct Body {
     /// `None` only while it is being dropped.
     incoming: Option<Incoming>,
+    peer: Peer,
     connection: Option<Connection>,
     /// Where the connection goes when the body has been read, and where it leads to.
     kept: Option<(Kept, Origin)>,
 }
 
 impl Body {
+    /// Who sends it.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
+    }
+
     /// Puts the connection there when the body has been read to its end, for the next request to this origin.
     pub(crate) fn keep(&mut self, kept: &Kept, origin: Origin) {
         self.kept = Some((kept.clone(), origin));

@@ -3,9 +3,12 @@
 //! A connection of hyper is a future that somebody must poll. Here it is whoever waits for the answer or reads the body, and it belongs to them:
 //! dropping them closes the socket there and then. So what must live exactly as long as a socket can lie beside it: a [`Hold`].
 
+mod address;
 mod connect;
 mod connection;
 mod kept;
+mod network;
+mod race;
 #[cfg(test)]
 pub(crate) mod site;
 #[cfg(test)]
@@ -21,7 +24,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use url::{Position, Url};
 
-pub(crate) use self::connect::Connector;
+pub(crate) use self::connect::{Connector, Peer, Reach};
 pub(crate) use self::connection::{Body, Connection};
 pub(crate) use self::kept::Kept;
 
@@ -55,6 +58,9 @@ pub(crate) enum Error {
     /// The name does not resolve, the network is not reachable, TLS failed.
     #[error("cannot connect: {0}")]
     Unreachable(String),
+    /// Every address that the name resolves to is out of reach (see [`Reach`]).
+    #[error("it leads to an address that is not on the internet")]
+    Private,
     /// The connection broke, or what came is no HTTP.
     #[error("the connection broke: {0}")]
     Broken(String),

@@ -1,11 +1,13 @@
 //! For tests: a server that answers as it is told, and knows which of its sockets the other end has closed.
 
+use std::future::ready;
 use std::io::{self, ErrorKind};
-use std::net::{self, Ipv4Addr, SocketAddr};
+use std::net::{self, IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use forebay_testkit::identity::Identity;
+use futures_util::future::BoxFuture;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -16,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::network::Network;
 use super::{Connector, Hold};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,7 +66,16 @@ impl Site {
         is_encrypted: bool,
         script: impl Fn(&str, usize) -> Say + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), is_encrypted, script).await
+    }
+
+    /// As [`start`](Self::start), at this address.
+    pub(crate) async fn start_at(
+        address: SocketAddr,
+        is_encrypted: bool,
+        script: impl Fn(&str, usize) -> Say + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let identity = is_encrypted.then(Identity::local);
         let acceptor = identity.as_ref().map(acceptor);
@@ -89,6 +101,15 @@ impl Site {
         Connector::new(crate::trust::client_config(root.collect()))
     }
 
+    /// A connector that trusts this site, where names lead to what `look_up` says and [`INTERNET`] is public.
+    pub(crate) fn connector_in(
+        &self,
+        look_up: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static,
+    ) -> Connector {
+        let root = self.identity.iter().map(|identity| identity.certificate_der.clone().into());
+        Connector::within(Arc::new(Loopback(look_up)), crate::trust::client_config(root.collect()))
+    }
+
     pub(crate) fn seen(&self) -> Seen {
         self.seen.borrow().clone()
     }
@@ -108,6 +129,24 @@ impl Site {
     pub(crate) fn lease(&self) -> (Hold, oneshot::Receiver<usize>) {
         let (told, news) = oneshot::channel();
         (Hold::new(Lease { sockets: Arc::clone(&self.sockets), told: Some(told) }), news)
+    }
+}
+
+/// An address of this machine that tests take for one on the internet.
+pub(crate) const INTERNET: Ipv4Addr = Ipv4Addr::new(127, 1, 0, 1);
+
+/// A network with an internet, all of it on the loopback interface.
+struct Loopback<F>(F);
+
+impl<F: Fn(&str) -> Vec<IpAddr> + Send + Sync> Network for Loopback<F> {
+    fn look_up(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> {
+        let addresses = host.parse().map_or_else(|_| (self.0)(&host), |address| vec![address]);
+        let addresses = addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect();
+        Box::pin(ready(Ok(addresses)))
+    }
+
+    fn is_public(&self, address: IpAddr) -> bool {
+        address == INTERNET
     }
 }
 

@@ -1,3 +1,4 @@
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -8,7 +9,7 @@ use super::*;
 
 async fn get(site: &Site, path: &str) -> Result<http::Response<Body>, Error> {
     let url = Url::parse(&site.url(path)).unwrap();
-    let connection = site.connector().connect(&url, Hold::default()).await?;
+    let connection = site.connector().connect(&url, Reach::Everywhere, Hold::default()).await?;
     connection.send(request(Method::GET, &url, HeaderMap::new(), Bytes::new())?).await
 }
 
@@ -67,7 +68,7 @@ async fn a_connection_that_does_not_come_about_says_why() {
     let site = Site::start(true, |_, _| whole("200 OK", b"")).await;
     let connect = async |url: &str| {
         let wary = Connector::new(crate::trust::client_config(Vec::new()));
-        wary.connect(&Url::parse(url).unwrap(), Hold::default()).await.unwrap_err()
+        wary.connect(&Url::parse(url).unwrap(), Reach::Everywhere, Hold::default()).await.unwrap_err()
     };
     let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(connect(&format!("http://{refusing}/")).await, Error::Refused);
@@ -128,4 +129,24 @@ async fn a_connection_is_not_kept_with_an_answer_under_way_or_after_its_end() {
     body.keep(&kept, Url::parse(&site.url("/")).unwrap().origin());
     drop(body);
     assert_eq!(site.open(), 0);
+}
+
+/// The first address takes no more connections and says nothing: it costs a quarter of a second.
+#[tokio::test]
+async fn a_dead_address_of_a_name_does_not_hold_up_the_next() {
+    let full = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let dead = full.local_addr().unwrap().as_socket().unwrap();
+    let _waiting = tokio::net::TcpStream::connect(dead).await.unwrap();
+    let live = (Ipv4Addr::LOCALHOST, dead.port()).into();
+    let site = Site::start_at(live, false, |_, _| whole("200 OK", b"abc")).await;
+    let connector = site.connector_in(move |_| vec![dead.ip(), Ipv4Addr::LOCALHOST.into()]);
+    let url = Url::parse(&format!("http://two.test:{}/", dead.port())).unwrap();
+    let began = std::time::Instant::now();
+    let connection = connector.connect(&url, Reach::Everywhere, Hold::default()).await.unwrap();
+    let took = began.elapsed();
+    assert!((Duration::from_millis(240)..Duration::from_millis(1500)).contains(&took), "{took:?}");
+    let request = request(Method::GET, &url, HeaderMap::new(), Bytes::new()).unwrap();
+    assert_eq!(read(connection.send(request).await.unwrap().into_body()).await.0, b"abc");
 }

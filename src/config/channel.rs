@@ -6,7 +6,7 @@ use std::time::Duration;
 use forebay_core::health::Rules;
 use http::{HeaderName, HeaderValue};
 
-use super::{ChannelId, ProviderId, SourceUrl, UrlPattern};
+use super::{Access, ChannelId, ProviderId, SourceUrl, UrlPattern};
 
 /// One configured channel. A reload compares the old with the new one: equal channels keep their viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,13 +160,15 @@ pub struct Source {
     pub slate_urls: Arc<[UrlPattern]>,
     /// Further request headers, each name once, in the order they were typed. Never `User-Agent`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// How its servers are reached: as it says, or else its provider.
+    pub access: Access,
 }
 
 impl Source {
     /// Whether it asks the same server for the same, in the same words. What else is set holds from its next opening on.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let Self { url, provider, user_agent, headers, max_bitrate: _, slate_urls: _ } = self;
-        (url, provider, user_agent, headers)
-            == (&other.url, &other.provider, &other.user_agent, &other.headers)
+        let Self { url, provider, user_agent, headers, access, max_bitrate: _, slate_urls: _ } = self;
+        (url, provider, user_agent, headers, access)
+            == (&other.url, &other.provider, &other.user_agent, &other.headers, &other.access)
     }
 }

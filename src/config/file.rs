@@ -182,6 +182,8 @@ pub(super) struct ProviderFile {
     pub(super) settle: Time,
     /// How many sources are probed at a time.
     pub(super) max_probes: Number,
+    /// Of its sources, see [`Access::allow_private`](super::Access::allow_private).
+    pub(super) allow_private: Option<bool>,
 }
 
 /// `[[channels]]`. The keys of [`StreamFile`] are repeated: flattening would lose the places and let unknown keys pass.
@@ -258,7 +260,7 @@ pub(super) enum SourceFile {
     Table(SourceTable),
 }
 
-/// `{ url = "http://…", provider = "…", headers = { … }, user_agent = "…", max_bitrate = "…" }`
+/// `{ url = "http://…", provider = "…", headers = { … }, … }`
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SourceTable {
@@ -276,6 +278,9 @@ pub(super) struct SourceTable {
     /// Of a multivariant playlist: what the variant may need, in bits a second.
     #[serde(default)]
     pub(super) max_bitrate: Text,
+    /// See [`Access::allow_private`](super::Access::allow_private).
+    #[serde(default)]
+    pub(super) allow_private: Option<bool>,
 }
 
 /// A section. Read by itself a structure would also take its values as a list, in the order of its fields.

@@ -3,6 +3,7 @@
 //! A [`Config`] is valid by construction. Reading finds all faults it can in one run, names the place of each, and
 //! never repeats an address, for addresses hold passwords.
 
+mod access;
 mod channel;
 mod error;
 mod explain;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
+pub use access::Access;
 pub use channel::{Channel, Hls, Policy, Source};
 pub(crate) use error::reason;
 pub use error::{Error, Fault, Place};

@@ -29,6 +29,12 @@ pub enum Error {
     /// The name does not resolve, the network is not reachable, TLS failed.
     #[error("cannot connect: {0}")]
     Unreachable(String),
+    /// It leads to this machine or to a local network.
+    #[error(
+        "the source is on the internet and leads to an address that is not; \
+         if that is meant, set allow_private = true for it"
+    )]
+    Private,
     /// No transport stream came in time.
     #[error("no transport stream came within the connect timeout")]
     ConnectTimeout,
@@ -96,6 +102,7 @@ impl Error {
             Self::Unhealthy { rule, .. } => rule.name(),
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",
+            Self::Private => "private_address",
             Self::ConnectTimeout => "connect_timeout",
             Self::Status { .. } => "http_status",
             Self::Redirect(_) => "redirect",

@@ -1,6 +1,11 @@
-//! Says what bytes are that should have been a transport stream, so that the log tells an operator what the provider sent.
+//! Says what bytes are that should have been a transport stream.
+//!
+//! The kind goes to everybody: into the status and into answers to viewers. The bytes themselves may be anything, also
+//! what was not meant for viewers, so they go no further than the log.
 
 use std::fmt::Write as _;
+
+use tracing::debug;
 
 /// Bytes that are looked at.
 pub const LOOKED_AT: usize = 512;
@@ -8,18 +13,30 @@ pub const LOOKED_AT: usize = 512;
 /// Characters of a text that are quoted.
 const QUOTED: usize = 20;
 
-/// Names what `bytes` begin like, and quotes their beginning.
+/// Names what `bytes` begin like, for everybody; their beginning goes to the log, at debug.
 pub fn describe(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "nothing was sent".to_owned();
+    let kind = kind(bytes);
+    debug!(kind, beginning = quote(bytes), "no transport stream");
+    kind.to_owned()
+}
+
+/// Names what `bytes` begin like, and quotes their beginning: for an operator who asks for it.
+pub fn describe_whole(bytes: &[u8]) -> String {
+    match kind(bytes) {
+        kind if bytes.is_empty() => kind.to_owned(),
+        kind => format!("{kind}, beginning {}", quote(bytes)),
     }
-    let bytes = &bytes[..bytes.len().min(LOOKED_AT)];
-    let body = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
+}
+
+fn kind(bytes: &[u8]) -> &'static str {
+    if bytes.is_empty() {
+        return "nothing was sent";
+    }
+    let body = body(bytes);
     let begins =
         |magic: &[u8]| body.get(..magic.len()).is_some_and(|start| start.eq_ignore_ascii_case(magic));
-    let is_text = std::str::from_utf8(body).map_or_else(|error| error.error_len().is_none(), |_| true)
-        && !body.iter().any(|&byte| byte < 0x20 && !byte.is_ascii_whitespace());
-    let name = if begins(b"<!doctype html") || begins(b"<html") {
+    let is_text = is_text(body);
+    if begins(b"<!doctype html") || begins(b"<html") {
         "an HTML page"
     } else if begins(b"#EXTM3U") && (find(body, b"#EXT-X-") || !find(body, b"#EXTINF")) {
         "an HLS playlist"
@@ -51,23 +68,34 @@ pub fn describe(bytes: &[u8]) -> String {
         "text"
     } else {
         "unknown data"
-    };
-    format!("{name}, beginning {}", quote(body, is_text))
+    }
+}
+
+/// What is looked at, without what editors put in front of it.
+fn body(bytes: &[u8]) -> &[u8] {
+    let bytes = &bytes[..bytes.len().min(LOOKED_AT)];
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start()
+}
+
+fn is_text(body: &[u8]) -> bool {
+    std::str::from_utf8(body).map_or_else(|error| error.error_len().is_none(), |_| true)
+        && !body.iter().any(|&byte| byte < 0x20 && !byte.is_ascii_whitespace())
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
 
-fn quote(bytes: &[u8], is_text: bool) -> String {
-    if is_text {
-        let text = String::from_utf8_lossy(bytes);
+fn quote(bytes: &[u8]) -> String {
+    let body = body(bytes);
+    if is_text(body) {
+        let text = String::from_utf8_lossy(body);
         // No more than tells what it is: what follows may hold addresses and passwords.
         let text = text.split("://").next().unwrap_or_default();
         let text: String = text.chars().take(QUOTED).collect();
         return format!("{text:?}");
     }
-    bytes.iter().take(QUOTED).fold(String::new(), |mut out, byte| {
+    body.iter().take(QUOTED).fold(String::new(), |mut out, byte| {
         let gap = if out.is_empty() { "" } else { " " };
         let _ = write!(out, "{gap}{byte:02x}");
         out
@@ -91,7 +119,9 @@ mod tests {
             (b"\0\0\0\x20ftypisom", "an MP4 file"),
             (b"\0\x01\x02\x03", "unknown data, beginning 00 01 02 03"),
         ] {
-            assert!(describe(bytes).starts_with(name), "{}", describe(bytes));
+            assert!(describe_whole(bytes).starts_with(name), "{}", describe_whole(bytes));
+            let kind = describe(bytes);
+            assert!(name.starts_with(&kind), "{kind}: nothing is quoted");
         }
     }
 }

@@ -7,6 +7,7 @@ use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::ts::Checker;
 use futures_util::future::join_all;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::program::{Program, Setup};
@@ -47,29 +48,14 @@ fn all() -> Vec<Bad> {
     let variants = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"av01.0.08M.10,opus\"\n1.m3u8\n";
     let json = "{\"error\":\"max connections\"}";
     vec![
-        bad(
-            "html",
-            body("text/html", html),
-            NO_TS,
-            "no transport stream: an HTML page, beginning \"<!DOCTYPE html>",
-        ),
+        bad("html", body("text/html", html), NO_TS, "no transport stream: an HTML page"),
         bad("html-as-ts", body("video/mp2t", html).chunked(), NO_TS, "an HTML page"),
-        bad("json", body("application/json", json), NO_TS, "JSON, beginning \"{\\\"error\\\":"),
-        bad(
-            "png",
-            Behaviour::body("image/png", PNG),
-            NO_TS,
-            "a PNG picture, beginning 89 50 4e 47 0d 0a 1a 0a",
-        ),
+        bad("json", body("application/json", json), NO_TS, "JSON"),
+        bad("png", Behaviour::body("image/png", PNG), NO_TS, "a PNG picture"),
         bad("channels", body("audio/x-mpegurl", channels), "hls_playlist", "a list of channels"),
         bad("variants", body("application/vnd.apple.mpegurl", variants), "hls_playlist", "no variant"),
         bad("empty", body("video/mp2t", ""), NO_TS, "nothing was sent"),
-        bad(
-            "zeros",
-            Behaviour::body("video/mp2t", vec![0; 400_000]),
-            NO_TS,
-            "unknown data, beginning 00 00 00",
-        ),
+        bad("zeros", Behaviour::body("video/mp2t", vec![0; 400_000]), NO_TS, "unknown data"),
         bad(
             "404",
             Behaviour::status(404, "text/plain", "gone"),
@@ -83,7 +69,7 @@ fn all() -> Vec<Bad> {
             "the source answered HTTP 503",
         ),
         bad("hangs-up", Behaviour::refuse(), "broken", "the connection broke"),
-        silent("junk", Behaviour::endless_junk(), NO_TS, "text, beginning \"abcdefghijkl"),
+        silent("junk", Behaviour::endless_junk(), NO_TS, "text"),
         silent("page-that-hangs", body("text/html", html).stall_after(Duration::ZERO), NO_TS, "an HTML page"),
         silent(
             "mute",
@@ -107,6 +93,15 @@ async fn assert_is_named(program: &Program, of: &Bad) {
     let [source] = sources else { panic!("{}: {body}", of.id) };
     assert_eq!((status, &source["reason"]), (503, &of.reason.into()), "{}: {body}", of.id);
     assert!(source["message"].as_str().is_some_and(|text| text.contains(of.message)), "{}: {body}", of.id);
+    assert_quotes_nothing(&body);
+}
+
+/// What a source sent may not be meant for viewers.
+fn assert_quotes_nothing(document: &Value) {
+    let text = document.to_string().to_ascii_lowercase();
+    for sent in ["doctype", "max connections", "89 50", "00 00", "abcdef"] {
+        assert!(!text.contains(sent), "{document}");
+    }
 }
 
 /// The bad one before a good one: the viewer waits little, and gets the good one from its first byte.
@@ -137,6 +132,7 @@ async fn assert_is_left(program: &Program, of: &Bad) {
         of.id
     );
     assert_eq!(status["upstream_connections_opened"], 2, "{}: {status}", of.id);
+    assert_quotes_nothing(&status);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,7 +80,7 @@ async fn look(args: &Probe) -> Result<Look, Error> {
             bytes += piece.len() as u64;
             survey.push(&piece);
             if survey.packet_size().is_none() && bytes > MAX_UNLOCKED {
-                return Err(Error::NotTransportStream(sniff::describe(&beginning)));
+                return Err(Error::NotTransportStream(sniff::describe_whole(&beginning)));
             }
             progress.show(asked.elapsed(), limit, bytes);
             // Without this, a file that is always ready would never let the time run out.
@@ -96,7 +96,7 @@ async fn look(args: &Probe) -> Result<Look, Error> {
     if survey.packet_size().is_none() {
         return Err(match ended {
             Some(error @ (Error::NotTransportStream(_) | Error::Broken(_) | Error::File(_))) => error,
-            _ => Error::NotTransportStream(sniff::describe(&beginning)),
+            _ => Error::NotTransportStream(sniff::describe_whole(&beginning)),
         });
     }
     let first_byte = first_byte.unwrap_or(asked);

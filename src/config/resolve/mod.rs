@@ -18,6 +18,7 @@ use std::time::Duration;
 use toml::Spanned;
 use url::Url;
 
+use self::provider::Shared;
 use super::error::{Error, Fault, Place};
 use super::file::{File, Number, Text, Time};
 use super::units::Limits;
@@ -26,7 +27,7 @@ use super::{Config, Policy, ProviderId};
 /// Checks a whole file.
 pub(super) fn resolve(file: File, text: &str, path: &Path) -> Result<Config, Error> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let mut resolver = Resolver { text, path, folder, user_agents: HashMap::new(), faults: Vec::new() };
+    let mut resolver = Resolver { text, path, folder, shared: HashMap::new(), faults: Vec::new() };
     let server = resolver.server(file.server.0);
     let log = resolver.log(file.log.0);
     let (hls, hls_dir) = resolver.hls(file.hls.0);
@@ -45,8 +46,8 @@ struct Resolver<'a> {
     text: &'a str,
     path: &'a Path,
     folder: &'a Path,
-    /// The providers that there are, each with the `User-Agent` of its sources.
-    user_agents: HashMap<ProviderId, Option<String>>,
+    /// The providers that there are, each with what its sources have in common.
+    shared: HashMap<ProviderId, Shared>,
     faults: Vec<Fault>,
 }
 

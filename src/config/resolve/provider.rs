@@ -10,7 +10,7 @@ use super::super::file::{ProviderFile, Table};
 use super::super::header::parse_user_agent;
 use super::super::nearest::did_you_mean;
 use super::super::units::{Limits, limits_ms};
-use super::super::{Provider, ProviderId};
+use super::super::{Access, Provider, ProviderId};
 use super::Resolver;
 
 /// Accounts allow a few; what allows more has no limit that is worth counting.
@@ -24,6 +24,13 @@ const MAX_PROBES: RangeInclusive<i64> = 0..=10;
 
 /// One probe at a time finds out about a few sources a minute, and leaves the other connections free.
 const DEFAULT_PROBES: u32 = 1;
+
+/// What the sources of a provider have in common, unless they say otherwise.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shared {
+    pub(super) user_agent: Option<String>,
+    pub(super) access: Access,
+}
 
 impl Resolver<'_> {
     pub(super) fn providers(&mut self, typed: Vec<Spanned<Table<ProviderFile>>>) -> Vec<Provider> {
@@ -44,8 +51,14 @@ impl Resolver<'_> {
         header: &Range<usize>,
         taken: &mut HashMap<ProviderId, Range<usize>>,
     ) -> Option<Provider> {
-        let ProviderFile { id: typed_id, max_connections: typed_limit, user_agent, settle, max_probes } =
-            typed;
+        let ProviderFile {
+            id: typed_id,
+            max_connections: typed_limit,
+            user_agent,
+            settle,
+            max_probes,
+            allow_private,
+        } = typed;
         if typed_id.is_none() {
             self.fault(header, "this provider has no id");
         }
@@ -67,7 +80,8 @@ impl Resolver<'_> {
         let user_agent = self.checked("user_agent", user_agent.as_ref(), |text| parse_user_agent(text));
 
         let id = id?;
-        self.user_agents.insert(id.clone(), user_agent);
+        let access = Access { allow_private: allow_private.unwrap_or_default() };
+        self.shared.insert(id.clone(), Shared { user_agent, access });
         Some(Provider {
             id,
             // Without one the file is refused.
@@ -80,8 +94,8 @@ impl Resolver<'_> {
     /// The provider that a source names.
     pub(super) fn provider_of(&mut self, typed: Option<&Spanned<String>>) -> Option<ProviderId> {
         let id = self.checked("provider", typed, |text| text.parse::<ProviderId>())?;
-        if !self.user_agents.contains_key(&id) {
-            let mut known: Vec<&str> = self.user_agents.keys().map(ProviderId::as_str).collect();
+        if !self.shared.contains_key(&id) {
+            let mut known: Vec<&str> = self.shared.keys().map(ProviderId::as_str).collect();
             known.sort_unstable();
             let message = format!(
                 "provider: there is no \"{id}\" in [[providers]]{}",

@@ -10,7 +10,7 @@ use super::super::error::reason;
 use super::super::file::{SourceFile, SourceTable};
 use super::super::header::{parse_name, parse_user_agent, parse_value};
 use super::super::units::parse_bandwidth;
-use super::super::{Source, SourceKind, SourceUrl};
+use super::super::{Access, Source, SourceKind, SourceUrl};
 use super::Resolver;
 
 /// Longer than any real list of ways to get one channel; failover would hardly come round.
@@ -51,9 +51,11 @@ impl Resolver<'_> {
                     max_bitrate: None,
                     slate_urls: Arc::default(),
                     headers: Vec::new(),
+                    access: Access::default(),
                 })
             }
-            SourceFile::Table(SourceTable { url, provider, headers, user_agent, max_bitrate }) => {
+            SourceFile::Table(typed) => {
+                let SourceTable { url, provider, headers, user_agent, max_bitrate, allow_private } = typed;
                 let user_agent =
                     self.checked("user_agent", user_agent.as_ref(), |text| parse_user_agent(text));
                 let max_bitrate =
@@ -74,14 +76,16 @@ impl Resolver<'_> {
                 let url = self.source_url(&url)?;
                 // What is not http sends none.
                 let shared = provider.as_ref().filter(|_| url.kind() == SourceKind::Http);
-                let user_agent = user_agent.or_else(|| self.user_agents.get(shared?)?.clone());
+                let shared = shared.and_then(|id| self.shared.get(id).cloned()).unwrap_or_default();
+                let access = Access { allow_private: allow_private.unwrap_or(shared.access.allow_private) };
                 Some(Source {
                     url,
                     provider,
-                    user_agent,
+                    user_agent: user_agent.or(shared.user_agent),
                     max_bitrate,
                     slate_urls: Arc::default(),
                     headers: checked,
+                    access,
                 })
             }
         }

@@ -63,6 +63,23 @@ fn a_source_has_the_user_agent_of_its_provider_unless_it_has_its_own() {
 }
 
 #[test]
+fn a_source_is_reached_as_its_provider_says_unless_it_says_otherwise() {
+    let config = parse(
+        "[[providers]]\nid = 'acme'\nmax_connections = 1\nallow_private = true
+        [[channels]]\nid = 'a'\nsources = [
+            'http://h/1',
+            { url = 'http://h/2', allow_private = true },
+            { url = 'http://h/3', provider = 'acme' },
+            { url = 'http://h/4', provider = 'acme', allow_private = false },
+        ]",
+    )
+    .unwrap();
+    let allowed: Vec<_> =
+        config.channels[0].sources.iter().map(|source| source.access.allow_private).collect();
+    assert_eq!(allowed, [false, true, true, false]);
+}
+
+#[test]
 fn what_all_channels_have_a_channel_can_have_differently() {
     let config = parse(
         "[stream]\nhedge = '2s'\nreturn_after = 'off'\nkeep_alive = false\nslate = true\nslate_urls = ['*/limit*']
@@ -122,7 +139,7 @@ max_probes = -1",
         (
             "[[providers]]\nid = 'acme'\nmax_conections = 1",
             &[
-                "3:1: unknown key \"max_conections\", expected one of id, max_connections, user_agent, settle, max_probes; did you mean \"max_connections\"?",
+                "3:1: unknown key \"max_conections\", expected one of id, max_connections, user_agent, settle, max_probes, allow_private; did you mean \"max_connections\"?",
             ],
         ),
         (

@@ -100,9 +100,11 @@ impl Run {
     /// Begins what is to be done; the reason, when that is to give up.
     fn carry_out(&mut self) -> Option<Error> {
         let of_segments = self.worker.as_ref().and_then(|worker| worker.trouble.as_ref());
-        if [of_segments, self.trouble.as_ref()].contains(&Some(&Error::Slate)) {
+        for trouble in [of_segments, self.trouble.as_ref()].into_iter().flatten() {
             // What the provider shows now is not the channel; patience is for what may get better.
-            return Some(Error::Slate);
+            if matches!(trouble, Error::Slate | Error::Private) {
+                return Some(trouble.clone());
+            }
         }
         loop {
             let now = self.now();

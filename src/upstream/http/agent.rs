@@ -11,7 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
-use crate::client::{self, Body, Connector, Kept, USER_AGENT};
+use super::reach::Bounds;
+use crate::client::{self, Body, Connection, Connector, Kept, USER_AGENT};
 use crate::config::{Source, UrlPattern};
 use crate::upstream::{Error, Hold};
 
@@ -34,6 +35,7 @@ pub(in crate::upstream) struct Agent(Arc<Inner>);
 struct Inner {
     connector: Connector,
     hold: Hold,
+    bounds: Bounds,
     source: Url,
     slates: Arc<[UrlPattern]>,
     /// For every host, and for the source's own.
@@ -66,6 +68,7 @@ impl Agent {
         Self(Arc::new(Inner {
             connector,
             hold,
+            bounds: Bounds::new(source.access.allow_private),
             source: source.url.expose().clone(),
             slates: Arc::clone(&source.slate_urls),
             headers,
@@ -117,14 +120,19 @@ impl Agent {
         }
         let answer = match answer {
             Some(answer) => answer,
-            None => self.0.connector.connect(&url, self.0.hold.clone()).await?.send(request).await?,
+            None => self.connect(&url).await?.send(request).await?,
         };
         let (head, mut body) = answer.into_parts();
+        self.0.bounds.note(body.peer());
         if let Some(kept) = kept {
             body.keep(kept, url.origin());
         }
         self.note_cookies(&url, &head.headers);
         Ok(Response { url, status: head.status, headers: head.headers, body })
+    }
+
+    async fn connect(&self, url: &Url) -> Result<Connection, client::Error> {
+        self.0.connector.connect(url, self.0.bounds.reach(), self.0.hold.clone()).await
     }
 
     fn is_slate(&self, url: &Url) -> bool {

@@ -7,6 +7,7 @@
 //! Whether the body is a transport stream or an HLS playlist is decided by its first bytes, whatever the address and the declared type say.
 
 mod agent;
+mod reach;
 
 use bytes::{Bytes, BytesMut};
 use forebay_core::playlist::parse::{MAX_BODY, begins_like_a_playlist};
@@ -59,6 +60,7 @@ impl From<client::Error> for Error {
         match error {
             client::Error::Refused => Self::Refused,
             client::Error::Unreachable(why) => Self::Unreachable(why),
+            client::Error::Private => Self::Private,
             client::Error::Broken(why) => Self::Broken(why),
             // A configured address is of a good kind; one that cannot be asked for is where it has led to.
             client::Error::Address(why) => Self::Redirect(why),
