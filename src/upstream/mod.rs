@@ -9,6 +9,7 @@ mod file;
 pub mod hls;
 mod http;
 pub mod look;
+mod offload;
 pub mod slate;
 pub mod sniff;
 mod testcard;

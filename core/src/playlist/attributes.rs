@@ -82,22 +82,28 @@ impl Variables {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Puts values in place of `{$name}`. What is not defined stays as it stands: no provider means it otherwise.
-    pub(super) fn fill<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    /// Puts values in place of `{$name}`; `None` when that makes more than `limit` bytes. What is not defined stays as it stands: no provider
+    /// means it otherwise.
+    pub(super) fn fill<'t>(&self, text: &'t str, limit: usize) -> Option<Cow<'t, str>> {
         if self.0.is_empty() || !text.contains("{$") {
-            return Cow::Borrowed(text);
+            return (text.len() <= limit).then_some(Cow::Borrowed(text));
         }
         let mut out = String::new();
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once("{$") {
-            out.push_str(before);
-            let filled = behind.split_once('}').and_then(|(name, next)| Some((self.get(name)?, next)));
+            // No name has a brace in it. So each byte is looked at twice at most.
+            let end = behind.find(['{', '}']).filter(|&end| behind.as_bytes()[end] == b'}');
+            let filled = end.and_then(|end| Some((self.get(&behind[..end])?, &behind[end + 1..])));
             let (value, next) = filled.unwrap_or(("{$", behind));
+            if out.len() + before.len() + value.len() > limit {
+                return None;
+            }
+            out.push_str(before);
             out.push_str(value);
             rest = next;
         }
         out.push_str(rest);
-        Cow::Owned(out)
+        (out.len() <= limit).then_some(Cow::Owned(out))
     }
 }
 
@@ -151,6 +157,21 @@ mod tests {
     fn variables_are_filled_in_once() {
         let mut variables = Variables::default();
         variables.define("host", "h/{$host}");
-        assert_eq!(variables.fill("http://{$host}/{$other}/{$"), "http://h/{$host}/{$other}/{$");
+        let filled = variables.fill("http://{$host}/{$other}/{$}{${$host}{$", 100);
+        assert_eq!(filled.as_deref(), Some("http://h/{$host}/{$other}/{$}{$h/{$host}{$"));
+    }
+
+    #[test]
+    fn no_more_is_filled_in_than_there_is_room_for() {
+        let mut variables = Variables::default();
+        variables.define("a", "12345");
+        assert_eq!(variables.fill("{$a}{$a}", 10).as_deref(), Some("1234512345"));
+        assert_eq!(variables.fill("{$a}{$a}", 9), None);
+        assert_eq!(variables.fill("{$a}{$a}x", 10), None);
+        assert_eq!(variables.fill("12345", 4), None);
+        variables.define("b", &"b".repeat(MAX_VALUE));
+        // A gigabyte, if all of it were written.
+        assert_eq!(variables.fill(&"{$b}".repeat(1_000_000), 8192), None);
+        assert!(variables.fill(&"{$".repeat(1_000_000), 2_000_000).is_some(), "and in no time");
     }
 }

@@ -2,19 +2,26 @@
 //!
 //! Lenient: a line that makes no sense costs that line, unknown tags are passed over, and a number that does not parse is replaced by what
 //! is evident. What decides whether a body is a playlist at all is its content. Hostile input meets the limits below.
+//!
+//! The time that it takes grows with the length of the body, whatever stands in it: a line is looked at once, and addresses are put together
+//! in the end only, for the segments that are kept ([`kept`]).
 
-use std::sync::Arc;
+mod kept;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::rc::Rc;
 use std::time::Duration;
 
-use quick_m3u8::config::{ParsingOptions, ParsingOptionsBuilder};
-use quick_m3u8::{HlsLine, Reader};
 use url::Url;
 
+use self::kept::{Listed, ListedInit, ListedKey, WITHOUT_ADDRESS};
 use super::attributes::{Attributes, Variables, decimal, hex_128, number};
-use super::model::{Init, Key, Media, Multivariant, Playlist, Range, Rendition, Segment, Variant};
+use super::model::{Media, Multivariant, Playlist, Range, Rendition, Variant};
 
-/// The largest body that is read. A day of six second segments with long tokens has 3 MiB.
-pub const MAX_BODY: usize = 4 << 20;
+/// The largest body that is read, in bytes. Twelve hours of two second segments with signed addresses and dates have 6 MiB.
+pub const MAX_BODY: usize = 16 << 20;
 
 /// Segments that are kept, the latest ones: eight hours of six seconds. A live source is played from its end.
 pub const MAX_SEGMENTS: usize = 5_000;
@@ -22,8 +29,15 @@ pub const MAX_SEGMENTS: usize = 5_000;
 /// Variants, and renditions, that are looked at.
 pub const MAX_VARIANTS: usize = 200;
 
-/// The longest address that is followed; servers refuse longer ones.
+/// The longest address that is followed, in bytes; servers refuse longer ones.
 pub const MAX_URL: usize = 8 * 1024;
+
+/// The longest `data:` address of a key or an initialisation section, in bytes. The latter have one to four thousand.
+pub const MAX_DATA_URL: usize = 64 * 1024;
+
+/// Bytes of addresses that are kept of a list of segments: sixteen hundred for each of [`MAX_SEGMENTS`]. With longer ones, fewer segments are
+/// kept, the latest.
+pub const MAX_KEPT: usize = 8 << 20;
 
 /// What a segment plays at least: some have `#EXTINF:0`.
 pub const MIN_DURATION: Duration = Duration::from_millis(1);
@@ -39,6 +53,13 @@ const UNSTATED: Duration = Duration::MAX;
 
 /// Keys of different formats that apply to one segment.
 const MAX_KEYS: usize = 8;
+
+/// Codecs of a variant that are looked at, and the longest of their names: `hvc1.2.4.L153.B0` is long.
+const MAX_CODECS: usize = 16;
+const MAX_CODEC: usize = 64;
+
+/// The longest name of a group, and of a language.
+const MAX_NAME: usize = 1024;
 
 /// Why a body is not played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -82,29 +103,36 @@ pub fn parse(body: &[u8], base: &Url, inherited: &Variables) -> Result<Playlist,
     if body.len() > MAX_BODY {
         return Err(Error::TooLarge);
     }
+    let text = decode(strip_mark(body));
     let mut reading = Reading::new(base, inherited);
-    let mut reader = Reader::from_bytes(strip_mark(body), untyped());
-    loop {
-        match reader.read_line() {
-            Ok(None) => return reading.finish(),
-            Ok(Some(HlsLine::UnknownTag(tag))) => {
-                let value = tag.value().map(|value| String::from_utf8_lossy(value.0)).unwrap_or_default();
-                reading.tag(tag.name().trim_end(), value.trim());
-            }
-            Ok(Some(HlsLine::Uri(uri))) => reading.uri(uri.trim()),
-            Ok(Some(_)) => {}
-            Err(_) => reading.faults += 1,
+    for line in text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(tag) = line.strip_prefix("#EXT") {
+            let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
+            reading.tag(name.trim_end(), value.trim_start());
+        } else if !line.starts_with('#') {
+            reading.uri(line);
         }
     }
+    reading.finish()
+}
+
+/// A body as text. Bytes that are no UTF-8 are percent-encoded: in an address the server means just them (RFC 3986, 2.5).
+fn decode(body: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(body) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            write!(text, "%{byte:02X}").expect("a string takes whatever is written");
+        }
+    }
+    Cow::Owned(text)
 }
 
 fn strip_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
-}
-
-/// No tag is typed by the reader: it gives up a tag for one bad attribute, or a blank in front of a number.
-fn untyped() -> ParsingOptions {
-    ParsingOptionsBuilder::new().build()
 }
 
 /// What has been read so far.
@@ -119,17 +147,21 @@ struct Reading<'a> {
     /// An `EXTINF` with a duration that no segment can have.
     has_endless: bool,
     list: List,
-    segments: Vec<Segment>,
+    /// The latest segments.
+    segments: VecDeque<Listed<'a>>,
     /// Segments that were dropped from the front.
     dropped: u64,
-    keys: Vec<(String, Key)>,
-    key: Option<Arc<Key>>,
-    init: Option<Arc<Init>>,
+    /// By their formats.
+    keys: Vec<(&'a str, Rc<ListedKey<'a>>)>,
+    key: Option<Rc<ListedKey<'a>>>,
+    init: Option<Rc<ListedInit<'a>>>,
     /// `None` until something is said of one.
     variants: Option<Vec<Variant>>,
+    /// Addresses of variants that were looked at.
+    looked_at: usize,
     audio: Vec<Rendition>,
     /// The end of the range before, and the address it was of.
-    range_end: Option<(Url, u64)>,
+    range_end: Option<(&'a str, u64)>,
     next: Next,
     faults: u64,
 }
@@ -173,12 +205,13 @@ impl<'a> Reading<'a> {
             has_media_tag: false,
             has_endless: false,
             list: List::default(),
-            segments: Vec::new(),
+            segments: VecDeque::new(),
             dropped: 0,
             keys: Vec::new(),
             key: None,
             init: None,
             variants: None,
+            looked_at: 0,
             audio: Vec::new(),
             range_end: None,
             next: Next::default(),
@@ -187,7 +220,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Takes a tag: its name without `#EXT`, and what follows the colon.
-    fn tag(&mut self, name: &str, value: &str) {
+    fn tag(&mut self, name: &str, value: &'a str) {
         self.has_media_tag |= matches!(
             name,
             "-X-TARGETDURATION"
@@ -235,7 +268,7 @@ impl<'a> Reading<'a> {
         self.next.duration = seconds.map(span);
     }
 
-    fn define(&mut self, attributes: &Attributes<'_>) {
+    fn define(&mut self, attributes: &Attributes<'a>) {
         if let (Some(name), Some(value)) = (attributes.get("NAME"), attributes.get("VALUE")) {
             self.variables.define(name, value);
         } else if let Some(name) = attributes.get("IMPORT") {
@@ -247,42 +280,43 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn key(&mut self, attributes: &Attributes<'_>) {
-        let format = attributes.get("KEYFORMAT").unwrap_or("identity").to_owned();
+    fn key(&mut self, attributes: &Attributes<'a>) {
+        let format = attributes.get("KEYFORMAT").unwrap_or("identity");
         let method = attributes.get("METHOD").unwrap_or_default();
         if method == "NONE" {
             self.keys.clear();
             self.key = None;
             return;
         }
-        let url = attributes.get("URI").and_then(|uri| self.resolve(uri));
-        let key = match (method, format.as_str(), url) {
-            ("AES-128", "identity", Some(url)) => {
-                Key::Aes128 { url, iv: attributes.get("IV").and_then(hex_128) }
+        let key = match (method, format, attributes.get("URI")) {
+            ("AES-128", "identity", Some(uri)) => {
+                ListedKey::Aes128 { uri, iv: attributes.get("IV").and_then(hex_128) }
             }
-            ("AES-128", "identity", None) => Key::Unusable("AES-128 without the address of a key".to_owned()),
-            (_, "identity", _) => Key::Unusable(format!("the method {}", quoted(method))),
-            _ => {
-                Key::Unusable(format!("the method {} of DRM, key format {}", quoted(method), quoted(&format)))
-            }
+            ("AES-128", "identity", None) => ListedKey::Unusable(WITHOUT_ADDRESS.to_owned()),
+            (_, "identity", _) => ListedKey::Unusable(format!("the method {}", quoted(method))),
+            _ => ListedKey::Unusable(format!(
+                "the method {} of DRM, key format {}",
+                quoted(method),
+                quoted(format)
+            )),
         };
         // A key applies until the next one of its format (RFC 8216, 4.3.2.4).
         self.keys.retain(|(known, _)| *known != format);
         if self.keys.len() < MAX_KEYS {
-            self.keys.push((format, key));
+            self.keys.push((format, Rc::new(key)));
         }
-        let usable = self.keys.iter().find(|(_, key)| matches!(key, Key::Aes128 { .. }));
-        self.key = usable.or_else(|| self.keys.first()).map(|(_, key)| Arc::new(key.clone()));
+        let usable = self.keys.iter().find(|(_, key)| matches!(**key, ListedKey::Aes128 { .. }));
+        self.key = usable.or_else(|| self.keys.first()).map(|(_, key)| Rc::clone(key));
     }
 
-    fn map(&mut self, attributes: &Attributes<'_>) {
-        let Some(url) = attributes.get("URI").and_then(|uri| self.resolve(uri)) else {
+    fn map(&mut self, attributes: &Attributes<'a>) {
+        let Some(uri) = attributes.get("URI") else {
             self.faults += 1;
             return;
         };
         let range = attributes.get("BYTERANGE").and_then(range);
         let range = range.map(|(length, offset)| Range { offset: offset.unwrap_or(0), length });
-        self.init = Some(Arc::new(Init { url, range, key: self.key.clone() }));
+        self.init = Some(Rc::new(ListedInit { uri, range, key: self.key.clone() }));
     }
 
     fn stream(&mut self, attributes: &Attributes<'_>) {
@@ -295,76 +329,68 @@ impl<'a> Reading<'a> {
         let bandwidth = attributes.number("BANDWIDTH").or_else(|| attributes.number("AVERAGE-BANDWIDTH"));
         self.next.variant = Some(VariantInfo {
             bandwidth: bandwidth.unwrap_or(0),
-            codecs: codecs.filter(|codec| !codec.is_empty()).take(16).map(str::to_owned).collect(),
+            codecs: codecs
+                .filter(|codec| (1..=MAX_CODEC).contains(&codec.len()))
+                .take(MAX_CODECS)
+                .map(str::to_owned)
+                .collect(),
             resolution,
-            audio: attributes.get("AUDIO").map(str::to_owned),
+            audio: attributes.get("AUDIO").map(name),
         });
     }
 
     fn media(&mut self, attributes: &Attributes<'_>) {
         if attributes.get("TYPE") == Some("AUDIO") && self.audio.len() < MAX_VARIANTS {
             self.audio.push(Rendition {
-                url: attributes.get("URI").and_then(|uri| self.resolve(uri)),
-                group: attributes.get("GROUP-ID").unwrap_or_default().to_owned(),
-                language: attributes.get("LANGUAGE").unwrap_or_default().to_owned(),
+                url: attributes.get("URI").and_then(|uri| resolve(uri, self.base, &self.variables)),
+                group: name(attributes.get("GROUP-ID").unwrap_or_default()),
+                language: name(attributes.get("LANGUAGE").unwrap_or_default()),
                 is_default: attributes.get("DEFAULT") == Some("YES"),
             });
         }
     }
 
-    fn uri(&mut self, text: &str) {
-        if text.is_empty() {
-            return;
-        }
+    fn uri(&mut self, uri: &'a str) {
         let next = std::mem::take(&mut self.next);
-        let url = self.resolve(text);
-        if let Some(VariantInfo { bandwidth, codecs, resolution, audio }) = next.variant {
-            let variants = self.variants.get_or_insert_default();
-            if let Some(url) = url.filter(|_| variants.len() < MAX_VARIANTS) {
-                variants.push(Variant { url, bandwidth, codecs, resolution, audio });
-            }
+        if let Some(info) = next.variant {
+            self.variant(uri, info);
             return;
         }
         if self.variants.is_some() || next.duration.is_none() && !self.has_media_tag && !self.has_endless {
             self.faults += 1;
             return;
         }
-        let is_lost = url.is_none();
-        self.faults += u64::from(is_lost);
-        let url = url.unwrap_or_else(|| self.base.clone());
         let range = next.range.and_then(|(length, offset)| {
-            let follows = self.range_end.as_ref().filter(|(of, _)| *of == url).map_or(0, |&(_, end)| end);
+            let follows = self.range_end.filter(|(of, _)| *of == uri).map_or(0, |(_, end)| end);
             let offset = offset.unwrap_or(follows);
             (length > 0 && offset.checked_add(length).is_some()).then_some(Range { offset, length })
         });
-        self.range_end = range.map(|range| (url.clone(), range.offset + range.length));
-        self.segments.push(Segment {
-            url,
+        self.range_end = range.map(|range| (uri, range.offset + range.length));
+        if self.segments.len() == MAX_SEGMENTS {
+            self.segments.pop_front();
+            self.dropped += 1;
+        }
+        self.segments.push_back(Listed {
+            uri,
             range,
             duration: next.duration.unwrap_or(UNSTATED),
             is_discontinuity: next.is_discontinuity,
-            is_gap: next.is_gap || is_lost,
+            is_gap: next.is_gap,
             key: self.key.clone(),
             init: self.init.clone(),
         });
-        if self.segments.len() >= 2 * MAX_SEGMENTS {
-            self.trim();
+    }
+
+    fn variant(&mut self, uri: &str, info: VariantInfo) {
+        let variants = self.variants.get_or_insert_default();
+        if self.looked_at == MAX_VARIANTS {
+            return;
         }
-    }
-
-    /// Drops what is older than the latest segments.
-    fn trim(&mut self) {
-        let excess = self.segments.len().saturating_sub(MAX_SEGMENTS);
-        self.segments.drain(..excess);
-        self.dropped += excess as u64;
-    }
-
-    /// The absolute address of a URI, if it is one that can be fetched.
-    fn resolve(&self, uri: &str) -> Option<Url> {
-        let uri = self.variables.fill(uri.trim());
-        let url = if uri.len() <= MAX_URL { self.base.join(&uri).ok()? } else { return None };
-        let is_good = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= MAX_URL;
-        is_good.then_some(url)
+        self.looked_at += 1;
+        if let Some(url) = resolve(uri, self.base, &self.variables) {
+            let VariantInfo { bandwidth, codecs, resolution, audio } = info;
+            variants.push(Variant { url, bandwidth, codecs, resolution, audio });
+        }
     }
 
     fn finish(mut self) -> Result<Playlist, Error> {
@@ -384,11 +410,13 @@ impl<'a> Reading<'a> {
         if self.list.has_still_pictures {
             return Err(Error::StillPictures);
         }
-        self.trim();
-        let stated = self.segments.iter().map(|segment| segment.duration).filter(|&span| span != UNSTATED);
+        let listed = self.segments.len();
+        let (mut segments, lost) = kept::resolve_all(self.segments, self.base, &self.variables);
+        self.dropped += (listed - segments.len()) as u64;
+        let stated = segments.iter().map(|segment| segment.duration).filter(|&span| span != UNSTATED);
         let longest = stated.max().filter(|longest| !longest.is_zero());
         let target = self.list.target.or(longest).unwrap_or(DEFAULT_TARGET).max(MIN_DURATION);
-        for segment in &mut self.segments {
+        for segment in &mut segments {
             let duration = if segment.duration == UNSTATED { target } else { segment.duration };
             segment.duration = duration.max(MIN_DURATION);
         }
@@ -396,10 +424,23 @@ impl<'a> Reading<'a> {
             target,
             sequence: self.list.sequence.wrapping_add(self.list.skipped).wrapping_add(self.dropped),
             is_ended: self.list.is_ended,
-            segments: self.segments,
-            faults: self.faults,
+            segments,
+            faults: self.faults + lost,
         }))
     }
+}
+
+/// The absolute address of a URI, if it is one that can be fetched.
+fn resolve(uri: &str, base: &Url, variables: &Variables) -> Option<Url> {
+    let uri = if uri.len() <= MAX_URL { variables.fill(uri, MAX_URL)? } else { return None };
+    let url = base.join(&uri).ok()?;
+    let is_good = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= MAX_URL;
+    is_good.then_some(url)
+}
+
+/// A name that others refer to; none is too long to be true.
+fn name(text: &str) -> String {
+    if text.len() <= MAX_NAME { text.to_owned() } else { String::new() }
 }
 
 fn span(seconds: f64) -> Duration {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use forebay_core::playlist::follow::{Action, Answer, Follower, MAX_TRIES, MIN_RELOAD, Options, Outcome};
+use forebay_core::playlist::model::Variables;
+use forebay_core::playlist::parse::parse;
 use forebay_core::time::Moment;
 use url::Url;
 
@@ -27,21 +29,22 @@ pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
     let mut asked_at: Option<Moment> = None;
     let mut in_a_row = 0;
     let mut url = entry.clone();
+    let mut variables = Variables::default();
     for step in steps {
-        follower.handle_playlist(now, answer(&step, &url));
+        follower.handle_playlist(now, answer(&step, &url, &variables));
         let mut actions = 0;
         let mut tries = (None, 0);
         loop {
             actions += 1;
             assert!(actions < MAX_ACTIONS, "it does not come to rest");
             match follower.poll_action(now) {
-                Some(Action::FetchPlaylist { url: at, timeout, .. }) => {
+                Some(Action::FetchPlaylist { url: at, inherited, timeout, .. }) => {
                     assert!(matches!(at.scheme(), "http" | "https") && !timeout.is_zero());
                     // Only lists that lead to themselves are asked for at once, and those not often.
                     let is_quick = at == url && asked_at.is_some_and(|before| now.since(before) < MIN_RELOAD);
                     in_a_row = if is_quick { in_a_row + 1 } else { 0 };
                     assert!(in_a_row <= MAX_IN_A_ROW, "it asks for the same playlist again and again");
-                    (url, asked_at) = (at, Some(now));
+                    (url, variables, asked_at) = (at, inherited, Some(now));
                     break;
                 }
                 Some(Action::FetchSegment(fetch)) => {
@@ -85,9 +88,12 @@ pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
     }
 }
 
-fn answer<'a>(step: &Step<'a>, url: &Url) -> Answer<'a> {
+fn answer(step: &Step<'_>, url: &Url, inherited: &Variables) -> Answer {
     match step.control & 7 {
-        0..=2 => Answer::Body { url: url.clone(), body: step.body, etag: None },
+        0..=2 => {
+            let playlist = parse(step.body, url, inherited);
+            Answer::Playlist { url: url.clone(), playlist, etag: None }
+        }
         3 => Answer::NotModified,
         4 => Answer::Refused(403),
         5 => Answer::Refused(404),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_core::playlist::follow::{Action, Answer, Follower, Outcome};
+use forebay_core::playlist::model::{Playlist, Variables};
+use forebay_core::playlist::parse::{self, parse};
 use forebay_core::time::Moment;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -19,6 +21,7 @@ use super::session::{Session, read_playlist};
 use super::{Item, Monitor, explain};
 use crate::upstream::Error;
 use crate::upstream::http::Response;
+use crate::upstream::offload::offload;
 
 /// Carries out what a follower decides.
 pub(super) struct Run {
@@ -40,7 +43,7 @@ pub(super) struct Run {
 
 /// What a request for a playlist came to.
 enum Fetched {
-    Body { url: Url, body: Bytes, etag: Option<String> },
+    Playlist { url: Url, playlist: Result<Playlist, parse::Error>, etag: Option<String> },
     NotModified,
     Refused(u16),
     Failed(Error),
@@ -71,9 +74,9 @@ impl Run {
 
     /// Runs until there is no more, beginning with the entry's own body.
     pub(super) async fn run(mut self, url: Url, body: Bytes) {
+        let (url, playlist) = read(url, body, Variables::default()).await;
         let now = self.now();
-        self.follower.handle_playlist(now, Answer::Body { url, body: &body, etag: None });
-        drop(body);
+        self.follower.handle_playlist(now, Answer::Playlist { url, playlist, etag: None });
         loop {
             let waiting = self.monitor.waiting();
             self.follower.set_hungry(self.now(), waiting <= self.follower.ahead());
@@ -109,8 +112,9 @@ impl Run {
         loop {
             let now = self.now();
             match self.follower.poll_action(now)? {
-                Action::FetchPlaylist { url, etag, timeout } => {
-                    self.playlist = Some(fetch_playlist(self.session.clone(), url, etag, timeout).boxed());
+                Action::FetchPlaylist { url, etag, inherited, timeout } => {
+                    let fetch = fetch_playlist(self.session.clone(), url, etag, inherited, timeout);
+                    self.playlist = Some(fetch.boxed());
                 }
                 Action::FetchSegment(fetch) => {
                     // The follower asks for one at a time.
@@ -173,8 +177,8 @@ impl Run {
         let now = self.now();
         let before = self.follower.rung().cloned();
         match fetched {
-            Fetched::Body { url, body, etag } => {
-                self.follower.handle_playlist(now, Answer::Body { url, body: &body, etag });
+            Fetched::Playlist { url, playlist, etag } => {
+                self.follower.handle_playlist(now, Answer::Playlist { url, playlist, etag });
             }
             Fetched::NotModified => self.follower.handle_playlist(now, Answer::NotModified),
             Fetched::Refused(status) => {
@@ -194,7 +198,22 @@ impl Run {
     }
 }
 
-async fn fetch_playlist(session: Session, url: Url, etag: Option<String>, limit: Duration) -> Fetched {
+/// Reads the body of a playlist from `url`.
+async fn read(url: Url, body: Bytes, inherited: Variables) -> (Url, Result<Playlist, parse::Error>) {
+    offload(body.len(), move || {
+        let playlist = parse(&body, &url, &inherited);
+        (url, playlist)
+    })
+    .await
+}
+
+async fn fetch_playlist(
+    session: Session,
+    url: Url,
+    etag: Option<String>,
+    inherited: Variables,
+    limit: Duration,
+) -> Fetched {
     let fetch = async {
         let Response { url, status, headers, body } = session.playlist(&url, etag.as_deref()).await?;
         if status == StatusCode::NOT_MODIFIED {
@@ -204,7 +223,8 @@ async fn fetch_playlist(session: Session, url: Url, etag: Option<String>, limit:
             return Ok(Fetched::Refused(status.as_u16()));
         }
         let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        Ok(Fetched::Body { url, body: read_playlist(body).await?, etag })
+        let (url, playlist) = read(url, read_playlist(body).await?, inherited).await;
+        Ok(Fetched::Playlist { url, playlist, etag })
     };
     match timeout(limit, fetch).await {
         Ok(Ok(fetched)) => fetched,

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use cookie_store::CookieStore;
+use forebay_core::playlist::parse::MAX_URL;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
@@ -195,6 +196,9 @@ impl Response {
         let location = self.headers.get(header::LOCATION).filter(|_| is_redirect);
         let location = location.and_then(|location| std::str::from_utf8(location.as_bytes()).ok());
         match location.and_then(|location| self.url.join(location).ok()) {
+            Some(next) if next.as_str().len() > MAX_URL => {
+                Err(Error::Redirect(format!("it leads to an address of more than {MAX_URL} bytes")))
+            }
             Some(next) if !matches!(next.scheme(), "http" | "https") => {
                 Err(Error::Redirect(format!("it leads to an address that begins with {}:", next.scheme())))
             }

@@ -185,6 +185,7 @@ async fn ten_redirects_are_followed_and_only_to_where_http_leads() {
         Ok(0) => endless(),
         Ok(left) => whole(&format!("302 Found\r\nLocation: /{}", left - 1_u32), b""),
         Err(_) if path == "/nowhere" => whole("302 Found", b""),
+        Err(_) if path == "/far" => whole(&format!("302 Found\r\nLocation: /{}", "a".repeat(9000)), b""),
         Err(_) => whole("302 Found\r\nLocation: rtmp://joe:hunter2@h/", b""),
     })
     .await;
@@ -192,6 +193,10 @@ async fn ten_redirects_are_followed_and_only_to_where_http_leads() {
     assert_eq!(open("/10").await, Ok(()));
     assert_eq!(open("/11").await, Err(Error::Redirect("too many redirects".into())));
     assert_eq!(open("/nowhere").await, Err(Error::Status { status: 302 }));
+    assert_eq!(
+        open("/far").await,
+        Err(Error::Redirect("it leads to an address of more than 8192 bytes".into()))
+    );
     let error = open("/rtmp").await.unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::super::model::Range;
+use super::super::model::{Range, Variables};
 use super::super::parse;
 
 /// What to do.
@@ -16,6 +16,8 @@ pub enum Action {
         url: Url,
         /// The version that is on hand, for a conditional request.
         etag: Option<String>,
+        /// Variables of the multivariant playlist, which its reader needs.
+        inherited: Variables,
         /// How long it may take.
         timeout: Duration,
     },

@@ -37,7 +37,6 @@ pub use self::news::{Answer, Counts, Outcome};
 use self::track::Track;
 use super::ladder::Rung;
 use super::model::{Media, Playlist, Variables};
-use super::parse::parse;
 use crate::time::Moment;
 
 /// The least time from one request for a playlist to the next.
@@ -222,19 +221,13 @@ impl Follower {
     }
 
     /// What became of the playlist that was asked for last.
-    pub fn handle_playlist(&mut self, now: Moment, answer: Answer<'_>) {
+    pub fn handle_playlist(&mut self, now: Moment, answer: Answer) {
         let Some((asked, asked_at)) = self.asked.take() else { return };
         self.polled_at = asked_at;
         match answer {
-            Answer::Body { url, body, etag } => {
+            Answer::Playlist { url, playlist, etag } => {
                 self.counts.playlists += 1;
-                let inherited = match asked {
-                    Asked::Entry => Variables::default(),
-                    Asked::Of(rendition) => {
-                        self.track(rendition).map(|track| track.variables.clone()).unwrap_or_default()
-                    }
-                };
-                match (parse(body, &url, &inherited), asked) {
+                match (playlist, asked) {
                     (Ok(Playlist::Multivariant(list)), _) => self.handle_multivariant(now, asked, &list),
                     (Ok(Playlist::Media(media)), Asked::Entry) => {
                         self.settle(now, url, Variables::default());
@@ -411,7 +404,8 @@ impl Follower {
             (self.enters, self.entered_at) = (false, now);
             self.counts.entries += 1;
             self.asked = Some((Asked::Entry, now));
-            return Some(Action::FetchPlaylist { url: self.entry.clone(), etag: None, timeout });
+            let (url, inherited) = (self.entry.clone(), Variables::default());
+            return Some(Action::FetchPlaylist { url, etag: None, inherited, timeout });
         }
         let due = |track: &Option<Track>| track.as_ref().and_then(|track| track.reload_at);
         let rendition = match (due(&self.main), due(&self.audio)) {
@@ -420,9 +414,9 @@ impl Follower {
             _ => Rendition::Main,
         };
         let track = self.track(rendition)?;
-        let (url, etag) = (track.url.clone(), track.etag.clone());
+        let (url, etag, inherited) = (track.url.clone(), track.etag.clone(), track.variables.clone());
         self.asked = Some((Asked::Of(rendition), now));
-        Some(Action::FetchPlaylist { url, etag, timeout })
+        Some(Action::FetchPlaylist { url, etag, inherited, timeout })
     }
 
     fn track(&self, rendition: Rendition) -> Option<&Track> {

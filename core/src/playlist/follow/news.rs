@@ -2,15 +2,18 @@
 
 use url::Url;
 
+use super::super::model::Playlist;
+use super::super::parse;
+
 /// What a request for a playlist came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer<'a> {
-    /// A body.
-    Body {
+pub enum Answer {
+    /// A version of it.
+    Playlist {
         /// Where it came from in the end.
         url: Url,
-        /// The body, as it came.
-        body: &'a [u8],
+        /// What its body says. Reading a large body takes long, so whoever fetches it also reads it.
+        playlist: Result<Playlist, parse::Error>,
         /// Its version.
         etag: Option<String>,
     },

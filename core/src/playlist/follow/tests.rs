@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::playlist::parse::parse;
 
 const ENTRY: &str = "http://h/live.m3u8?token=t";
 
@@ -34,14 +35,14 @@ impl<'a> Provider<'a> {
             wakes: 0,
             log: Vec::new(),
         };
-        provider.answer(ENTRY);
+        provider.answer(ENTRY, &Variables::default());
         provider
     }
 
-    fn answer(&mut self, url: &str) {
+    fn answer(&mut self, url: &str, inherited: &Variables) {
         let (now, body) = (Moment::from_millis(self.now), (self.playlist)(self.now, url));
         let answer = match &body {
-            Ok(text) => Answer::Body { url: Url::parse(url).unwrap(), body: text.as_bytes(), etag: None },
+            Ok(text) => version(url, text, inherited),
             Err(304) => Answer::NotModified,
             Err(status) => Answer::Refused(*status),
         };
@@ -54,9 +55,9 @@ impl<'a> Provider<'a> {
             let now = Moment::from_millis(self.now);
             let at = format!("{}.{}", self.now / 1000, self.now % 1000 / 100);
             match self.follower.poll_action(now) {
-                Some(Action::FetchPlaylist { url, .. }) => {
+                Some(Action::FetchPlaylist { url, inherited, .. }) => {
                     self.log.push(format!("{at} playlist {}", url.path()));
-                    self.answer(url.as_str());
+                    self.answer(url.as_str(), &inherited);
                 }
                 Some(Action::FetchSegment(fetch)) => {
                     let mut line = format!("{at} {}", &fetch.url.path()[1..]);
@@ -100,6 +101,13 @@ impl<'a> Provider<'a> {
         let polls = self.log.iter().filter_map(|line| line.split_once(" playlist "));
         polls.map(|(at, _)| at).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// A version of the playlist at an address.
+fn version(url: &str, text: &str, inherited: &Variables) -> Answer {
+    let url = Url::parse(url).unwrap();
+    let playlist = parse(text.as_bytes(), &url, inherited);
+    Answer::Playlist { url, playlist, etag: None }
 }
 
 /// A playlist of these segments of 2 s, with this first number.
@@ -250,8 +258,7 @@ fn a_window_that_moves_past_the_segment_on_its_way_is_entered_the_same() {
         let mut actions = std::iter::from_fn(|| follower.poll_action(now));
         assert!(actions.any(|action| matches!(action, Action::FetchSegment(_))));
         let text = list(first, first..first + 5);
-        let url = Url::parse(ENTRY).unwrap();
-        follower.handle_playlist(now, Answer::Body { url, body: text.as_bytes(), etag: None });
+        follower.handle_playlist(now, version(ENTRY, &text, &Variables::default()));
         follower.handle_segment(now, outcome);
         let Some(Action::FetchSegment(fetch)) = follower.poll_action(now) else { panic!("nothing to fetch") };
         assert_eq!((fetch.url.path(), fetch.has_seam), (&format!("/{}", first + 2)[..], true), "{outcome:?}");

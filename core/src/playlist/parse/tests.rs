@@ -1,5 +1,7 @@
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use super::super::model::{Key, Segment};
 use super::*;
 
 fn read(text: &str) -> Result<Playlist, Error> {
@@ -66,7 +68,7 @@ fn addresses_are_taken_relative_to_where_the_playlist_came_from() {
             "/b.ts?x=1 1000",
             "https://other/c 1000",
             "/live/index.m3u8?d 1000",
-            "/live/index.m3u8?t=1 1000 G"
+            "about:blank 1000 G"
         ]
     );
 }
@@ -227,6 +229,92 @@ fn no_more_is_kept_than_there_is_room_for() {
     assert_eq!(media.segments.len(), MAX_SEGMENTS);
     assert_eq!(media.sequence, 5 + 2 * MAX_SEGMENTS as u64, "the latest are kept");
     assert_eq!(media.segments[0].url.path(), format!("/live/{}", MAX_SEGMENTS * 2));
+}
+
+/// Bytes of addresses in what is kept of a list: shared ones once.
+fn kept(media: &Media) -> usize {
+    let mut shared = std::collections::HashSet::new();
+    let mut bytes = 0;
+    let mut add = |at: *const (), url: &Url| {
+        if shared.insert(at) {
+            bytes += url.as_str().len();
+        }
+    };
+    for segment in &media.segments {
+        add(std::ptr::from_ref(segment).cast(), &segment.url);
+        let keys = [segment.key.as_ref(), segment.init.as_ref().and_then(|init| init.key.as_ref())];
+        for key in keys.into_iter().flatten() {
+            if let Key::Aes128 { url, .. } = &**key {
+                add(Arc::as_ptr(key).cast(), url);
+            }
+        }
+        if let Some(init) = &segment.init {
+            add(Arc::as_ptr(init).cast(), &init.url);
+        }
+    }
+    bytes
+}
+
+/// What a hostile provider can make of one answer: below an address of 8 KiB, or with variables, a few bytes of a line become thousands. Each
+/// of these lists took hundreds of megabytes or minutes once.
+#[test]
+fn hostile_lists_cost_no_more_than_their_length() {
+    let long = Url::parse(&format!("http://h/{}/", "a".repeat(8000))).unwrap();
+    let value = "b".repeat(1024);
+    let define = format!("#EXT-X-DEFINE:NAME=\"a\",VALUE=\"{value}\"\n");
+    let lines =
+        |line: &str| (0..200_000).map(|number| line.replace('~', &number.to_string())).collect::<String>();
+    for (name, lines) in [
+        ("brackets", format!("{define}#EXTINF:1,\n/{}\n", "{$".repeat(4_000_000))),
+        (
+            "brackets in keys",
+            format!("{define}#EXT-X-KEY:METHOD=AES-128,URI=\"{}\"\n#EXTINF:1,\na\n", "{$".repeat(4_000_000)),
+        ),
+        ("expansion", format!("{define}#EXTINF:1,\n/{}\n", "{$a}".repeat(2_000_000))),
+        ("many expansions", format!("{define}{}", lines("#EXTINF:1,\n/{$a}{$a}{$a}{$a}\n"))),
+        ("lost", lines("#EXTINF:1,\nx:\n")),
+        ("segments", lines("#EXTINF:1,\n~\n")),
+        ("keys", lines("#EXT-X-KEY:METHOD=AES-128,URI=\"~\"\n#EXTINF:1,\n~\n")),
+        ("maps", lines("#EXT-X-MAP:URI=\"~\"\n#EXTINF:1,\n~\n")),
+        ("formats", lines("#EXT-X-KEY:METHOD=AES-128,KEYFORMAT=\"~\"\n#EXTINF:1,\n~\n")),
+        ("data", format!("#EXT-X-MAP:URI=\"data:,{}\"\n#EXTINF:1,\na\n", "a".repeat(60_000)).repeat(250)),
+        ("ranges", lines("#EXTINF:1,\n#EXT-X-BYTERANGE:1\n~\n")),
+    ] {
+        let body = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n{lines}");
+        let Ok(Playlist::Media(media)) = parse(body.as_bytes(), &long, &Variables::default()) else {
+            panic!("{name} is a list of segments")
+        };
+        assert!(!media.segments.is_empty() && kept(&media) <= MAX_KEPT, "{name}: {} bytes", kept(&media));
+        let total = media.sequence + media.segments.len() as u64;
+        let written = body.matches("#EXTINF").count() as u64;
+        assert_eq!(total, written, "{name}: the latest are kept, and counted");
+    }
+    let variants = lines("#EXT-X-STREAM-INF:BANDWIDTH=~\n~\n");
+    let Ok(Playlist::Multivariant(list)) = parse(variants.as_bytes(), &long, &Variables::default()) else {
+        panic!("it lists variants")
+    };
+    assert_eq!(list.variants.len(), MAX_VARIANTS);
+}
+
+#[test]
+fn raw_bytes_of_an_address_are_percent_encoded() {
+    let text = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,caf\xE9\ncaf\xE9/\xFC.ts?a=\xE9\n#EXTINF:1,\nca\xC3\xA9.ts\n";
+    let base = Url::parse("http://h/").unwrap();
+    let Ok(Playlist::Media(media)) = parse(text, &base, &Variables::default()) else { panic!("a list") };
+    let urls: Vec<_> = media.segments.iter().map(|segment| segment.url.as_str()).collect();
+    assert_eq!(urls, ["http://h/caf%E9/%FC.ts?a=%E9", "http://h/ca%C3%A9.ts"]);
+}
+
+#[test]
+fn keys_and_maps_may_stand_in_their_addresses() {
+    let media = media(
+        "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"data:;base64,AAAA\"\n#EXT-X-MAP:URI=\"DATA:,x\"\n#EXTINF:1,\na\n\
+         #EXTINF:1,\ndata:,b\n",
+    );
+    let [first, second] = &media.segments[..] else { panic!("{media:?}") };
+    let Some(Key::Aes128 { url, .. }) = first.key.as_deref() else { panic!("{first:?}") };
+    assert_eq!((url.as_str(), first.init.as_ref().unwrap().url.as_str()), ("data:;base64,AAAA", "data:,x"));
+    assert!(second.is_gap, "but no segments");
 }
 
 #[test]
