@@ -107,8 +107,10 @@ pub(super) struct LogFile {
     pub(super) format: Text,
     /// A file to write to as well.
     pub(super) file: Text,
-    /// How many days of it are kept.
+    /// How many such files are kept.
     pub(super) file_keep: Number,
+    /// How large one may get.
+    pub(super) file_max_bytes: Option<Spanned<TypedSize>>,
 }
 
 /// `[stream]`, and the same keys in a channel.

@@ -101,11 +101,13 @@ pub struct Log {
     pub level: String,
     /// How a line looks.
     pub format: LogFormat,
-    /// A file to write to besides stderr: its name is the beginning of one file a day. Absolute, or relative to the
-    /// working directory as the path of the configuration is.
+    /// A file to write to besides stderr: its name is the beginning of each file's, of which there is one a day or more.
+    /// Absolute, or relative to the working directory as the path of the configuration is.
     pub file: Option<PathBuf>,
     /// How many of those files are kept; 1 to 3650.
     pub file_keep: usize,
+    /// Behind how many bytes another file begins; from 1 MiB.
+    pub file_max_bytes: u64,
 }
 
 /// How a line of the log looks.
@@ -146,7 +148,14 @@ fn loopback(address: impl Into<IpAddr>, bits: u8) -> IpNet {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Auto, file: None, file_keep: 7 }
+        Self {
+            level: "info".into(),
+            format: LogFormat::Auto,
+            file: None,
+            file_keep: 7,
+            // With `file_keep`, under half a gigabyte in all. An editor still opens such a file.
+            file_max_bytes: 64 << 20,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod server;
 mod status;
 mod steering;
 pub(crate) mod tls;
+mod visits;
 mod watch;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,6 +30,7 @@ use self::forwarded::client_address;
 use self::hls::Sessions;
 pub use self::server::{Peer, Server};
 use self::server::{Slots, WriteLimit, connections_of, raise_descriptor_limit};
+use self::visits::Visits;
 use crate::channel::{Channels, Subscription};
 use crate::config::{Channel, Config};
 
@@ -43,6 +45,7 @@ pub struct App {
     config: Arc<RwLock<Arc<Config>>>,
     addresses: Addresses,
     sessions: Sessions,
+    visits: Visits,
     status: status::Document,
     /// Open connections.
     slots: Slots,
@@ -59,6 +62,7 @@ impl App {
             config: Arc::new(RwLock::new(config)),
             addresses: Addresses::default(),
             sessions: Sessions::default(),
+            visits: Visits::default(),
             status: status::Document::default(),
             slots: Slots::default(),
             descriptors: raise_descriptor_limit(),
@@ -95,9 +99,14 @@ impl App {
         Ok((subscription.map_err(Error::Refused)?, place))
     }
 
-    /// Ends the sessions of HLS viewers who have gone, until `stop`.
+    /// Whether the log tells of one more viewer.
+    fn is_visit_told(&self, peer: Peer, headers: &HeaderMap) -> bool {
+        self.visits.is_told(client_address(&self.config().server, peer, headers))
+    }
+
+    /// Ends the sessions of HLS viewers who have gone, and tells of visits, until `stop`.
     pub(crate) async fn run_sessions(&self, stop: CancellationToken) {
-        self.sessions.run(stop).await;
+        tokio::join!(self.sessions.run(stop.clone()), self.visits.run(stop));
     }
 
     /// Puts another configuration in force.

@@ -1,11 +1,19 @@
-//! The log: lines on stderr, and in a file a day where one is configured.
+//! The log: lines on stderr, and in files where one is configured.
+//!
+//! Whoever logs never waits for a reader of the log, and no viewer, source or repeated fault makes it grow without
+//! bound: fields are limited where they are logged, kinds of lines by [`Kinds`], what waits for a writer by [`Queue`],
+//! and files by [`Daily`].
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd as _;
+use std::panic::{self, PanicHookInfo};
 use std::path::PathBuf;
+use std::thread;
 
 use tracing::Subscriber;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::format::{DefaultFields, FormatFields, Writer};
@@ -15,13 +23,16 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::daily::Daily;
+use super::kinds::Kinds;
+use super::queue::{Closer, Format, Queue};
 use crate::config::nearest::did_you_mean;
 use crate::config::{Log, LogFormat};
 
-/// Keeps the log going; what waits for the file is written when it is dropped. Hold it until the end of `main`.
-#[must_use = "dropping it ends the log file"]
+/// Keeps the log going; what waits for its writers is written when it is dropped, within a second. Hold it until the
+/// end of `main`.
+#[must_use = "dropping it ends the log"]
 pub struct Guard {
-    file: Option<(WorkerGuard, ErrorCounter)>,
+    queues: Vec<(Queue, Closer)>,
 }
 
 /// Why there is no log.
@@ -39,6 +50,9 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// There is no writer for it.
+    #[error("log: {0}")]
+    Writer(#[source] io::Error),
     /// There is one already.
     #[error("the log was set up before")]
     Twice,
@@ -64,9 +78,6 @@ pub enum FilterError {
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
-/// Lines that may wait for the disk; beyond that they are lost and counted, for a log must not hold up a stream.
-const WAITING_LINES: usize = 16 * 1024;
-
 /// Sets up the log of this process, once. The level is the one in `config`: flags and environment stand in it already.
 ///
 /// Lines go to stderr as text, in colours if that is a terminal and `NO_COLOR` is not set, or as JSON: one object with
@@ -75,9 +86,23 @@ const WAITING_LINES: usize = 16 * 1024;
 pub fn init(config: &Log) -> Result<Guard, Error> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = config.format == LogFormat::Auto && io::stderr().is_terminal() && !no_color;
-    let (subscriber, guard) = build(config, io::stderr, colours)?;
+    // Not `io::stderr`: while a write to that hangs, its lock would hold up whoever else says something there.
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(Error::Writer)?;
+    let (subscriber, guard) = build(config, File::from(stderr), colours)?;
     subscriber.try_init().map_err(|_| Error::Twice)?;
+    panic::set_hook(Box::new(log_panic));
     Ok(guard)
+}
+
+/// The usual hook writes to stderr itself, and would wait there for ever.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("a value that is no text");
+    let location = info.location().map(ToString::to_string).unwrap_or_default();
+    let thread = thread::current();
+    let thread = thread.name().unwrap_or("without a name");
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(thread, backtrace, "panicked at {location}: {message}");
 }
 
 /// Tells whether [`init`] would take this level: a level, or directives in the syntax of `tracing`'s `EnvFilter`.
@@ -86,9 +111,9 @@ pub fn check_filter(text: &str) -> Result<(), FilterError> {
 }
 
 impl Guard {
-    /// How many lines did not reach the file, because the disk was too slow. Those on stderr are all there.
-    pub fn lost_lines(&self) -> usize {
-        self.file.as_ref().map_or(0, |(_, lost)| lost.dropped_lines())
+    /// How many lines did not reach stderr or the file, because nobody took them in time.
+    pub fn lost_lines(&self) -> u64 {
+        self.queues.iter().map(|(queue, _)| queue.lost()).sum()
     }
 }
 
@@ -108,37 +133,39 @@ fn parse_filter(text: &str) -> Result<EnvFilter, FilterError> {
     EnvFilter::builder().parse(text).map_err(|_| FilterError::Directives(text.into()))
 }
 
-fn build<W>(
+fn build<W: Write + Send + 'static>(
     config: &Log,
     stderr: W,
     colours: bool,
-) -> Result<(impl Subscriber + Send + Sync + use<W>, Guard), Error>
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
+) -> Result<(impl Subscriber + Send + Sync + use<W>, Guard), Error> {
     let filter = parse_filter(&config.level)?;
-    let json = config.format == LogFormat::Json;
-    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
-    layers.push(if json {
-        json_layer(stderr)
-    } else {
-        lines::layer().with_ansi(colours).with_writer(stderr).boxed()
-    });
+    let format = match config.format {
+        LogFormat::Json => Format::Json,
+        LogFormat::Auto | LogFormat::Text => Format::Text,
+    };
+    let kinds = Kinds::default();
+    let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = vec![kinds.clone().boxed()];
 
-    let mut guard = Guard { file: None };
+    let tick = move || kinds.tell();
+    let (queue, closer) = Queue::start("stderr", format, stderr, tick).map_err(Error::Writer)?;
+    layers.push(match format {
+        Format::Json => json_layer(queue.clone()),
+        Format::Text => lines::layer().with_ansi(colours).with_writer(queue.clone()).boxed(),
+    });
+    let mut guard = Guard { queues: vec![(queue, closer)] };
+
     if let Some(path) = &config.file {
-        let file = Daily::open(path, config.file_keep)
+        let file = Daily::open(path, config.file_keep, config.file_max_bytes)
             .map_err(|source| Error::File { path: path.clone(), source })?;
-        let (writer, worker): (NonBlocking, _) = NonBlockingBuilder::default()
-            .buffered_lines_limit(WAITING_LINES)
-            .thread_name("log-file")
-            .finish(file);
-        guard.file = Some((worker, writer.error_counter()));
-        layers.push(if json {
-            json_layer(writer)
-        } else {
-            lines::layer().fmt_fields(FileFields::default()).with_ansi(false).with_writer(writer).boxed()
+        let (queue, closer) = Queue::start("file", format, file, || ()).map_err(Error::Writer)?;
+        layers.push(match format {
+            Format::Json => json_layer(queue.clone()),
+            Format::Text => {
+                let layer = lines::layer().fmt_fields(FileFields::default()).with_ansi(false);
+                layer.with_writer(queue.clone()).boxed()
+            }
         });
+        guard.queues.push((queue, closer));
     }
     Ok((tracing_subscriber::registry().with(layers).with(filter), guard))
 }
@@ -173,7 +200,7 @@ mod tests {
     fn written(config: &Log, colours: bool) -> String {
         #[derive(Clone, Default)]
         struct Sink(Arc<Mutex<Vec<u8>>>);
-        impl io::Write for Sink {
+        impl Write for Sink {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
                 self.0.lock().unwrap().extend_from_slice(bytes);
                 Ok(bytes.len())
@@ -183,8 +210,7 @@ mod tests {
             }
         }
         let sink = Sink::default();
-        let to = sink.clone();
-        let (subscriber, guard) = build(config, move || to.clone(), colours).unwrap();
+        let (subscriber, guard) = build(config, sink.clone(), colours).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             let _channel = tracing::info_span!("channel", id = "sport").entered();
             let _upstream = tracing::info_span!("upstream", source = 1).entered();
@@ -236,7 +262,7 @@ mod tests {
         let file = folder.path().join("blocked");
         std::fs::write(&file, "").unwrap();
         let config = Log { file: Some(file.join("forebay.log")), ..Log::default() };
-        let message = build(&config, io::stderr, false).err().unwrap().to_string();
+        let message = build(&config, io::sink(), false).err().unwrap().to_string();
         assert!(message.starts_with("log file ") && message.contains("blocked/forebay.log: "), "{message}");
     }
 

@@ -1,6 +1,7 @@
 //! The program under test: the real binary, started as its users start it.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub(crate) struct Setup {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     descriptors: Option<u32>,
+    stderr: Option<OwnedFd>,
 }
 
 impl Setup {
@@ -34,15 +36,19 @@ impl Setup {
     /// This text as `channels.toml`, whatever it is.
     pub(crate) fn with_config(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder can be written");
-        let setup = Self { folder, arguments: Vec::new(), variables: Vec::new(), descriptors: None };
+        let setup = Self::within(folder);
         std::fs::write(setup.path("channels.toml"), text).expect("its own folder can be written");
         setup
     }
 
     /// What an earlier start has left in this folder, started anew.
     pub(crate) fn again(folder: TempDir) -> Self {
-        let setup = Self { folder, arguments: Vec::new(), variables: Vec::new(), descriptors: None };
-        setup.arg("--config").arg("channels.toml")
+        Self::within(folder).arg("--config").arg("channels.toml")
+    }
+
+    fn within(folder: TempDir) -> Self {
+        let (arguments, variables) = (Vec::new(), Vec::new());
+        Self { folder, arguments, variables, descriptors: None, stderr: None }
     }
 
     pub(crate) fn arg(mut self, argument: &str) -> Self {
@@ -58,6 +64,12 @@ impl Setup {
     /// So many file descriptors and no more, whatever it asks for.
     pub(crate) fn descriptors(mut self, limit: u32) -> Self {
         self.descriptors = Some(limit);
+        self
+    }
+
+    /// Where the program is to log to, instead of to the test.
+    pub(crate) fn stderr(mut self, stderr: impl Into<OwnedFd>) -> Self {
+        self.stderr = Some(stderr.into());
         self
     }
 
@@ -107,12 +119,15 @@ impl Setup {
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(self.stderr.map_or_else(Stdio::piped, Stdio::from))
             .kill_on_drop(true)
             .spawn()
             .expect("the binary under test can be run");
         let output = Text::read(child.stdout.take().expect("it was asked for"));
-        let log = Text::read(child.stderr.take().expect("it was asked for"));
+        let log = match child.stderr.take() {
+            Some(stderr) => Text::read(stderr),
+            None => Text::read(tokio::io::empty()),
+        };
         let address = SocketAddr::from(([0, 0, 0, 0], 0));
         Program { child, folder: self.folder, output, log, address, tls_address: None, began }
     }

@@ -25,6 +25,9 @@ const MAX_CONNECTIONS: i64 = 10_000_000;
 /// Ten years of daily files.
 const FILE_KEEP_MAX: i64 = 3650;
 
+/// From what waits for the disk at a time, which is written at once, to what a disk may hold.
+const FILE_MAX_BYTES: Limits<u64> = Limits { min: 1 << 20, max: 1 << 40 };
+
 impl Resolver<'_> {
     pub(super) fn server(&mut self, typed: ServerFile) -> Server {
         let ServerFile {
@@ -73,7 +76,7 @@ impl Resolver<'_> {
     }
 
     pub(super) fn log(&mut self, typed: LogFile) -> Log {
-        let LogFile { level, format, file, file_keep } = typed;
+        let LogFile { level, format, file, file_keep, file_max_bytes } = typed;
         let default = Log::default();
         let folder = self.folder;
         Log {
@@ -85,6 +88,9 @@ impl Resolver<'_> {
                 .unwrap_or(default.format),
             file: self.checked("file", file.as_ref(), |text| parse_log_file(text, folder)),
             file_keep: self.number("file_keep", &file_keep, FILE_KEEP_MAX).unwrap_or(default.file_keep),
+            file_max_bytes: self
+                .checked("file_max_bytes", file_max_bytes.as_ref(), |size| size.within(&FILE_MAX_BYTES))
+                .unwrap_or(default.file_max_bytes),
         }
     }
 }

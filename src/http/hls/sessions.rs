@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
 
@@ -14,6 +14,7 @@ use crate::channel::{Playlist, Session};
 use crate::config::{Channel, ChannelId};
 use crate::http::admission::Place;
 use crate::http::error::Error;
+use crate::http::visits::{agent, cut};
 use crate::http::{App, Peer};
 
 /// A session is over after so many target durations without a request.
@@ -27,9 +28,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The most sessions at a time: who changes names with each request gets no further than this. As many as connections, by default.
 const MAX_SESSIONS: usize = 65_536;
-
-/// The longest that names a viewer, in bytes; what is longer is cut.
-const MAX_NAME: usize = 256;
 
 /// What the requests of one player have in common: the channel, and a token, else an address and a `User-Agent`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,14 +64,6 @@ impl Key {
     }
 }
 
-fn agent(headers: &HeaderMap) -> &str {
-    cut(headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-"))
-}
-
-fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_NAME)]
-}
-
 /// The sessions of all channels.
 #[derive(Debug, Clone, Default)]
 pub(in crate::http) struct Sessions(Arc<Mutex<HashMap<Key, Arc<Watched>>>>);
@@ -88,6 +78,8 @@ pub(super) struct Watched {
     since: Instant,
     /// When it is over, if no request comes until then.
     until: Mutex<Instant>,
+    /// Whether the log tells of it.
+    is_told: bool,
     _place: Option<Place>,
 }
 
@@ -120,6 +112,7 @@ impl Sessions {
             agent: agent(headers).into(),
             since: Instant::now(),
             until: Mutex::new(Instant::now() + USUAL_TARGET * MAX_SILENCE),
+            is_told: app.is_visit_told(peer, headers),
             _place: place,
         });
         sessions.insert(key, Arc::clone(&watched));
@@ -170,7 +163,7 @@ impl Watched {
 
     /// The session has got a playlist.
     pub(super) fn begin(&self, playlist: &Playlist) {
-        if self.session.begin(playlist) {
+        if self.session.begin(playlist) && self.is_told {
             self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
         }
         self.touch();
@@ -184,7 +177,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if self.session.has_begun() {
+        if self.session.has_begun() && self.is_told {
             let (seconds, bytes) = (self.since.elapsed().as_secs(), self.session.sent());
             self.span().in_scope(|| info!(seconds, bytes, "viewer left"));
         }

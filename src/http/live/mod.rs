@@ -81,7 +81,7 @@ fn watch(
 ) -> Result<Response, Error> {
     let (subscription, place) = app.admit(channel, peer, headers)?;
     let offset = query::span(query, "offset");
-    let viewer = Viewer::new(channel, peer, headers, subscription, place, offset);
+    let viewer = Viewer::new(app, channel, peer, headers, subscription, place, offset);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)

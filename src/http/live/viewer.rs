@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use tracing::{Span, info, info_span};
 
@@ -15,7 +15,8 @@ use crate::channel::{Refusal, Start, Subscription};
 use crate::config::Channel;
 use crate::http::admission::Place;
 use crate::http::error::Error;
-use crate::http::{Peer, WriteLimit};
+use crate::http::visits::agent;
+use crate::http::{App, Peer, WriteLimit};
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(in crate::http) struct Viewer {
     agent: Box<str>,
     since: Instant,
     is_started: bool,
+    /// Whether the log tells of it.
+    is_told: bool,
     /// How far behind live it wants to begin.
     offset: Option<Duration>,
     _place: Option<Place>,
@@ -35,6 +38,7 @@ pub(in crate::http) struct Viewer {
 
 impl Viewer {
     pub(super) fn new(
+        app: &App,
         channel: &Arc<Channel>,
         peer: Peer,
         headers: &HeaderMap,
@@ -42,15 +46,15 @@ impl Viewer {
         place: Option<Place>,
         offset: Option<Duration>,
     ) -> Self {
-        let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
         Self {
             subscription,
             timeout: channel.policy.viewer_timeout,
             channel: Arc::clone(channel),
             peer,
-            agent: agent.into(),
+            agent: agent(headers).into(),
             since: Instant::now(),
             is_started: false,
+            is_told: app.is_visit_told(peer, headers),
             offset,
             _place: place,
         }
@@ -64,7 +68,9 @@ impl Viewer {
             Start::Ended => return Err(Error::Refused(Refusal::Closing)),
         }
         self.is_started = true;
-        self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
+        if self.is_told {
+            self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
+        }
         let Some(offset) = self.offset else { return Ok(None) };
         let behind = self.subscription.go_back(offset).as_secs_f64();
         Ok(HeaderValue::try_from(format!("{behind:.3}")).ok().map(|value| (OFFSET, value)))
@@ -79,7 +85,7 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        if self.is_started {
+        if self.is_started && self.is_told {
             let seconds = self.since.elapsed().as_secs();
             self.span().in_scope(|| info!(seconds, bytes = self.subscription.sent(), "viewer left"));
         }
