@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use crate::time::Moment;
+
 /// Groups of viewers in a channel. A number with many divisors: each of them is a possible interval in ticks.
 pub const GROUPS: usize = 12;
 
@@ -28,6 +30,34 @@ pub const LONGEST: Duration = Duration::from_millis(240);
 /// A send that carries this much, in bytes, does not wait for more. Half as much costs 40 % more for 4,000 viewers at 8 Mbit/s; a socket holds
 /// no more than this unsent.
 const FULL_SEND: u64 = 128 * 1024;
+
+/// The most that is read from one upstream within a tick, in bytes: 400 Mbit/s with the shortest tick. Taking them costs 4 ms.
+pub const MAX_READ: u64 = 1 << 20;
+
+/// What reading a piece costs at least, in bytes of [`MAX_READ`]: however little it brings, it is work.
+const MIN_COST: u64 = 1024;
+
+/// What of [`MAX_READ`] has been used: an upstream that always has something must leave time for other channels.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowance {
+    since: Moment,
+    used: u64,
+}
+
+impl Allowance {
+    /// A piece of so many bytes was read at `now`, with ticks of this length.
+    pub fn spend(&mut self, now: Moment, tick: Duration, bytes: u64) {
+        if now >= self.since + tick {
+            (self.since, self.used) = (now, 0);
+        }
+        self.used += bytes.max(MIN_COST);
+    }
+
+    /// When there is some again, if it is used up.
+    pub fn renews_at(&self, tick: Duration) -> Option<Moment> {
+        (self.used >= MAX_READ).then(|| self.since + tick)
+    }
+}
 
 /// What the process has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,6 +141,22 @@ mod tests {
                 (tick.into(), interval.into()),
                 "{viewers} viewers, {channels} channels, {bits} bit/s"
             );
+        }
+    }
+
+    #[test]
+    fn an_upstream_that_always_has_something_is_read_in_shares() {
+        for (piece, most) in [(64 * 1024, 16), (256, 1024)] {
+            let mut allowance = Allowance::default();
+            for tick in 1..4 {
+                let now = Moment::from_millis(tick * 20);
+                let mut pieces = 0;
+                while allowance.renews_at(SHORTEST).is_none_or(|at| at <= now) {
+                    allowance.spend(now, SHORTEST, piece);
+                    pieces += 1;
+                }
+                assert_eq!((pieces, allowance.renews_at(SHORTEST)), (most, Some(now + SHORTEST)));
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -38,16 +38,26 @@ fn start(args: Args) -> anyhow::Result<ExitCode> {
     // Viewers are woken from the ingest threads, which goes by the global queue: they must not wait behind requests.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().global_queue_interval(2).enable_all().build()?;
-    let ingest = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(ingest_threads())
-        .thread_name("ingest")
-        .enable_all()
-        .build()?;
+    let ingest = ingest_runtime(ingest_threads())?;
     let code = runtime.block_on(run(config, args, ingest.handle().clone()));
     // A look-up of a name or a file that hangs must not keep the process.
     runtime.shutdown_background();
     ingest.shutdown_background();
     code
+}
+
+/// Tasks that an ingest thread polls between two looks at sockets and timers. Drivers tick every 20 ms and a poll takes up to some milliseconds, so
+/// with tokio's usual 61 a few busy sources would hold up the timers of all others.
+const INGEST_EVENT_INTERVAL: u32 = 4;
+
+/// The runtime of drivers and upstreams.
+pub fn ingest_runtime(threads: usize) -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("ingest")
+        .event_interval(INGEST_EVENT_INTERVAL)
+        .enable_all()
+        .build()
 }
 
 /// Sources and stores are little work beside viewers, but they must not wait for them.

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -86,7 +85,7 @@ impl Connector {
             }
             _ => Either::Left(tcp),
         };
-        Connection::begin(TokioIo::new(stream), peer, hold).await
+        Connection::begin(stream, peer, hold).await
     }
 
     /// The addresses of a host that are within `reach`.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use http::{Request, Response};
 use http_body::Body as _;
@@ -14,46 +14,62 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
 use tokio::net::TcpStream;
+use tokio::task::coop;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 use url::Origin;
 
+use super::wire::{HeadLimit, Wire};
 use super::{Error, Hold, Kept, Peer};
 
-pub(super) type Socket = TokioIo<Either<TcpStream, Box<TlsStream<TcpStream>>>>;
+pub(super) type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+type HttpConnection = http1::Connection<TokioIo<Wire<Socket>>, Full<Bytes>>;
+
+/// What hyper reads from a socket at once, in bytes. More would be handled in one go, while others wait for the thread.
+const READ: usize = 64 * 1024;
+
+/// Chunks are joined until they are so many bytes, as far as they have come: some servers send a packet or a byte in each.
+const JOINED: usize = 16 * 1024;
 
 /// An open connection on which no answer is awaited.
 pub(crate) struct Connection {
     requests: http1::SendRequest<Full<Bytes>>,
     /// The socket with hyper's state, and what lives as long as it, dropped in this order; `None` once it is closed.
-    wire: Option<(http1::Connection<Socket, Full<Bytes>>, Hold)>,
+    wire: Option<(HttpConnection, Hold)>,
+    head_limit: HeadLimit,
     peer: Peer,
 }
 
 impl Connection {
     /// Readies hyper for the answers of old and odd servers.
     pub(super) async fn begin(socket: Socket, peer: Peer, hold: Hold) -> Result<Self, Error> {
+        let (socket, head_limit) = Wire::new(socket);
         let (requests, wire) = http1::Builder::new()
+            .max_buf_size(READ)
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .ignore_invalid_headers_in_responses(true)
-            .handshake(socket)
+            .handshake(TokioIo::new(socket))
             .await
             .map_err(|error| Error::exchanging(&error))?;
-        Ok(Self { requests, wire: Some((wire, hold)), peer })
+        Ok(Self { requests, wire: Some((wire, hold)), head_limit, peer })
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(mut self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Error> {
+        self.head_limit.begin();
         let mut answer = pin!(self.requests.send_request(request));
         let answer = poll_fn(|cx| {
             self.drive(cx);
             answer.as_mut().poll(cx)
         });
         let answer = answer.await.map_err(|error| Error::exchanging(&error))?;
+        self.head_limit.end();
         Ok(answer.map(|incoming| Body {
             incoming: Some(incoming),
             peer: self.peer,
+            failed: None,
             connection: Some(self),
             kept: None,
         }))
@@ -89,6 +105,8 @@ pub(crate) struct Body {
     /// `None` only while it is being dropped.
     incoming: Option<Incoming>,
     peer: Peer,
+    /// What came of reading on behind the chunks that were handed out last.
+    failed: Option<Error>,
     connection: Option<Connection>,
     /// Where the connection goes when the body has been read, and where it leads to.
     kept: Option<(Kept, Origin)>,
@@ -109,7 +127,36 @@ impl Body {
 impl Stream for Body {
     type Item = Result<Bytes, Error>;
 
+    /// Whatever has come, up to [`JOINED`] bytes and a chunk. Each chunk takes of the task's budget: a server that sends many small ones gets no
+    /// more of the thread than another.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let mut joined = BytesMut::new();
+        while joined.len() < JOINED {
+            let Poll::Ready(budget) = coop::poll_proceed(cx) else { break };
+            let Poll::Ready(chunk) = self.poll_chunk(cx) else { break };
+            budget.made_progress();
+            match chunk {
+                Some(Ok(bytes)) if joined.is_empty() && bytes.len() >= JOINED => {
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+                Some(Ok(bytes)) => joined.extend_from_slice(&bytes),
+                None | Some(Err(_)) if joined.is_empty() => return Poll::Ready(chunk),
+                None => break,
+                Some(Err(error)) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if joined.is_empty() { Poll::Pending } else { Poll::Ready(Some(Ok(joined.freeze()))) }
+    }
+}
+
+impl Body {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let mut has_driven = false;
         loop {
             let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };

@@ -13,6 +13,7 @@ mod race;
 pub(crate) mod site;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::any::Any;
 use std::fmt;

@@ -20,6 +20,7 @@ mod program;
 mod relay;
 mod slots;
 mod slow;
+mod starving;
 mod steering;
 mod takeover;
 mod timeshift;

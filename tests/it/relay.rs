@@ -42,6 +42,11 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts a relay with these channels, in the words of the configuration file.
     pub(crate) fn start(channels: &str) -> Self {
+        Self::start_on(channels, Handle::current())
+    }
+
+    /// The same, with its drivers and upstreams on `ingest`.
+    pub(crate) fn start_on(channels: &str, ingest: Handle) -> Self {
         let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{channels}");
         let mut config =
             // Of a file that is there, it would take every change.
@@ -51,7 +56,7 @@ impl Relay {
         if !channels.contains("dir = ") {
             folder.path().clone_into(&mut config.hls_dir);
         }
-        let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()), Handle::current())
+        let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()), ingest)
             .expect("a free port is listened on");
         let (address, tls_address, stop) = (app.address(), app.tls_address(), CancellationToken::new());
         let running = tokio::spawn(app.run(stop.clone()));

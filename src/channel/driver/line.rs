@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use forebay_core::cadence::Allowance;
 use forebay_core::health::{Inspector, Rules};
 use forebay_core::lifecycle::Attempt;
 use forebay_core::pacer::Pacer;
@@ -138,6 +139,8 @@ pub(super) struct Input {
     pacer: Option<Pacer>,
     /// When the last piece came.
     read_at: Moment,
+    /// What may still be read in this tick.
+    allowance: Allowance,
     /// Set while the pace says to wait.
     pub(super) resumes_at: Option<Moment>,
     /// Looks at it until it goes on air.
@@ -188,6 +191,7 @@ impl Input {
             blind_passes: 0,
             pacer: is_paced.then(|| Pacer::new(lead)),
             read_at: Moment::ZERO,
+            allowance: Allowance::default(),
             resumes_at: None,
             scout: Some(Scout::new(program)),
             inspector,
@@ -210,7 +214,7 @@ impl Input {
         let is_live = has_picture && self.pacer.is_none();
         let rests = is_live && ticked_at.since(self.read_at) >= QUIET;
         let rests_until = rests.then(|| ticked_at + tick.saturating_sub(READING));
-        self.resumes_at.max(rests_until)
+        self.resumes_at.max(rests_until).max(self.allowance.renews_at(tick))
     }
 
     /// Counts of the source.
@@ -221,6 +225,12 @@ impl Input {
     /// Memory that it takes beside what is on air, in bytes.
     pub(super) fn memory(&self) -> usize {
         self.scout.as_ref().map_or(0, Scout::memory)
+    }
+
+    /// Notes that a piece was read in a tick of this length.
+    pub(super) fn spend(&mut self, now: Moment, tick: Duration, piece: &Piece) {
+        let bytes = if let Piece::Bytes(bytes) = piece { bytes.len() } else { 0 };
+        self.allowance.spend(now, tick, bytes as u64);
     }
 
     /// Takes a piece, for `splice` if it is on air.

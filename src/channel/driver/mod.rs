@@ -26,6 +26,7 @@ use forebay_core::time::Moment;
 use forebay_core::ts::splice::Splice;
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
+use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
@@ -191,6 +192,8 @@ impl Driver {
             let wake = self.wait().await;
             self.handle(wake);
             self.report_state();
+            // An upstream that always has something must not keep the thread to itself.
+            consume_budget().await;
         }
         self.end_timeshift();
         info!(bytes = self.ring.head() - self.feed.base, "channel closed");
@@ -350,6 +353,7 @@ impl Driver {
     fn handle_piece(&mut self, now: Moment, attempt: Attempt, piece: &Piece) -> Result<(), Error> {
         let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return Ok(()) };
         let Some(input) = line.input() else { return Ok(()) };
+        input.spend(now, self.cadence.tick(), piece);
         let taken = input.take(now, piece, &mut self.splice)?;
         let fault = input.inspector.poll_fault();
         {

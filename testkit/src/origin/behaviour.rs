@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::faults::Defect;
+use super::timing::{Flood, WarmUp};
 use super::{Account, Request};
 use crate::clip::Clip;
 
@@ -20,6 +21,8 @@ pub struct Behaviour {
     pub(super) answer: Answer,
     pub(super) answer_after: Duration,
     pub(super) chunked: bool,
+    /// The most bytes of a chunk.
+    pub(super) chunk_size: usize,
     pub(super) http10: bool,
     pub(super) claimed_length: Option<u64>,
     pub(super) extra_headers: Vec<(String, String)>,
@@ -36,6 +39,7 @@ pub(super) enum Answer {
     Refuse,
     Ts(Playout),
     Junk { content_type: String },
+    Flood(Flood),
     Fixed(Reply),
     Handler(Arc<dyn Fn(&Request) -> Reply + Send + Sync>),
     Chooser(Arc<dyn Fn(&Request) -> Behaviour + Send + Sync>),
@@ -66,6 +70,8 @@ pub(super) struct Playout {
     pub(super) packet_size: usize,
     pub(super) defects: Vec<(Duration, Defect)>,
     pub(super) hiccups: Option<(Duration, Duration)>,
+    pub(super) lumps: Option<Duration>,
+    pub(super) warm_up: Option<(Duration, WarmUp)>,
 }
 
 /// How an answer ends before its time.
@@ -77,11 +83,12 @@ pub(super) enum Ending {
 }
 
 impl Behaviour {
-    fn new(answer: Answer) -> Self {
+    pub(super) fn new(answer: Answer) -> Self {
         Self {
             answer,
             answer_after: Duration::ZERO,
             chunked: false,
+            chunk_size: usize::MAX,
             http10: false,
             claimed_length: None,
             extra_headers: Vec::new(),
@@ -194,7 +201,7 @@ impl Behaviour {
                 *content_type = value.into();
             }
             Answer::Fixed(reply) => reply.content_type = value.into(),
-            Answer::Refuse | Answer::Handler(_) | Answer::Chooser(_) => {
+            Answer::Refuse | Answer::Flood(_) | Answer::Handler(_) | Answer::Chooser(_) => {
                 panic!("this behaviour has no content type to set")
             }
         }
@@ -312,6 +319,8 @@ impl Playout {
             packet_size: 188,
             defects: Vec::new(),
             hiccups: None,
+            lumps: None,
+            warm_up: None,
         }
     }
 }
@@ -329,6 +338,7 @@ impl fmt::Debug for Answer {
             Self::Refuse => f.write_str("Refuse"),
             Self::Ts(playout) => f.debug_tuple("Ts").field(playout).finish(),
             Self::Junk { content_type } => f.debug_tuple("Junk").field(content_type).finish(),
+            Self::Flood(flood) => f.debug_tuple("Flood").field(flood).finish(),
             Self::Fixed(reply) => f.debug_tuple("Fixed").field(reply).finish(),
             Self::Handler(_) => f.write_str("Handler"),
             Self::Chooser(_) => f.write_str("Chooser"),

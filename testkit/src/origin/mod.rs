@@ -10,6 +10,7 @@ mod hls;
 mod marker;
 mod playout;
 mod serve;
+mod timing;
 mod tls;
 
 use std::any::Any;
@@ -32,6 +33,7 @@ pub use hls::{
     Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Multicast, Multivariant, Redirect,
     SegmentTokens, Stats, Text, Uris, Variant,
 };
+pub use timing::{WarmUp, record};
 use tls::Tls;
 
 /// A running origin. It stops when it is dropped; if one of its tasks has panicked, dropping it panics too.

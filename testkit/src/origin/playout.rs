@@ -11,10 +11,18 @@ use crate::ts::{NULL_PID, PACKET_SIZE, Packet, SYNC_BYTE, read_timestamp, write_
 /// What drips comes this far apart: null packets, or pages.
 const DRIP: Duration = Duration::from_millis(250);
 
+/// What a source sends while it warms up comes this far apart.
+const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+
+/// The least time that clips tell apart: what is due at the end of a lump is the next one's.
+const TICK: Duration = Duration::from_micros(12);
+
 /// One connection's position in the loop.
 #[derive(Debug)]
 pub(super) struct Player {
     playout: Playout,
+    /// How long before it connected its first lump was due.
+    late: Duration,
     /// Where the loop began for this connection, in 27 MHz ticks from the start of the clip.
     origin_27m: u64,
     /// Next packet of the clip.
@@ -42,13 +50,15 @@ struct Frozen {
 impl Player {
     pub(super) fn new(playout: &Playout) -> Self {
         let late = playout.live_since.map_or(Duration::ZERO, |since| since.elapsed());
-        let origin_27m = ticks_90k(playout.start_at + late) * 300;
+        let begin = playout.lumps.map_or(late, |lump| whole(late, lump));
+        let origin_27m = ticks_90k(playout.start_at + begin) * 300;
         let length = playout.clip.length_27m();
         let next = playout.clip.packet_at(origin_27m % length);
         let marked = playout.clip.streams().iter().find(|stream| stream.is_video());
         let marked = marked.or_else(|| playout.clip.streams().iter().find(|stream| stream.is_audio()));
         Self {
             playout: playout.clone(),
+            late: late.saturating_sub(begin),
             origin_27m,
             next,
             rounds: origin_27m / length,
@@ -64,6 +74,17 @@ impl Player {
     /// The bytes that are due when `elapsed` has passed since the answer began.
     pub(super) fn take(&mut self, elapsed: Duration) -> Vec<u8> {
         let mut out = Vec::new();
+        let elapsed = match self.playout.warm_up {
+            Some((span, with)) if elapsed < span => {
+                while SIGN_OF_LIFE * self.drips <= elapsed {
+                    self.drips += 1;
+                    out.extend(with.bytes(&self.playout));
+                }
+                return out;
+            }
+            Some((span, _)) => elapsed.saturating_sub(span),
+            None => elapsed,
+        };
         let since = |wanted: fn(&Defect) -> bool| {
             let mut begun =
                 self.playout.defects.iter().filter(|(at, defect)| *at <= elapsed && wanted(defect));
@@ -102,10 +123,11 @@ impl Player {
     /// How much media is due when `elapsed` has passed.
     fn media_due(&self, elapsed: Duration) -> Duration {
         let mut due = elapsed;
+        if let Some(lump) = self.playout.lumps {
+            return (whole(self.late + elapsed, lump) + lump).saturating_sub(TICK);
+        }
         if let Some((every, length)) = self.playout.hiccups {
-            let begun =
-                every * u32::try_from(elapsed.as_nanos() / every.as_nanos()).expect("a test is short");
-            due = elapsed.min(begun + every.saturating_sub(length));
+            due = elapsed.min(whole(elapsed, every) + every.saturating_sub(length));
         }
         for (at, defect) in &self.playout.defects {
             if let Defect::Slow { percent } = defect {
@@ -214,12 +236,17 @@ impl Player {
     }
 }
 
-const NULL_PACKET: [u8; PACKET_SIZE] = {
+pub(super) const NULL_PACKET: [u8; PACKET_SIZE] = {
     let mut null = [0xff; PACKET_SIZE];
     let [high, low] = NULL_PID.to_be_bytes();
     (null[0], null[1], null[2], null[3]) = (SYNC_BYTE, high, low, 0x10);
     null
 };
+
+/// As many of `part` as fit.
+fn whole(span: Duration, part: Duration) -> Duration {
+    part * u32::try_from(span.as_nanos() / part.as_nanos()).expect("a test is short")
+}
 
 #[cfg(test)]
 #[path = "playout_tests.rs"]

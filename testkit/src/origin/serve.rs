@@ -197,6 +197,17 @@ async fn answer(
             let mut player = Player::new(playout);
             endless(behaviour, start, pace, writer, |elapsed| player.take(elapsed)).await
         }
+        Answer::Flood(flood) => {
+            if let Some(content_type) = &flood.content_type
+                && start(behaviour, request, content_type, writer).await?.is_none()
+            {
+                return Ok(Close::Gracefully);
+            }
+            let bytes = framed(&flood.bytes, behaviour);
+            loop {
+                writer.write_all(&bytes).await?;
+            }
+        }
         Answer::Junk { content_type } => {
             let Some(start) = start(behaviour, request, content_type, writer).await? else {
                 return Ok(Close::Gracefully);
@@ -358,13 +369,13 @@ fn head(
     head.into_bytes()
 }
 
-/// Bytes of a body, as one chunk where that is the coding.
+/// Bytes of a body, in as few chunks as may be where that is the coding.
 fn framed(bytes: &[u8], behaviour: &Behaviour) -> Vec<u8> {
-    if behaviour.chunked {
-        [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
-    } else {
-        bytes.to_vec()
+    if !behaviour.chunked {
+        return bytes.to_vec();
     }
+    let chunk = |bytes: &[u8]| [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat();
+    bytes.chunks(behaviour.chunk_size).flat_map(chunk).collect()
 }
 
 fn has_header(request: &Request, name: &str, value: &str) -> bool {
