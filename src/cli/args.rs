@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand, value_parser};
+use forebay_core::playlist::ladder::Prefer;
 use http::{HeaderName, HeaderValue};
 
 use crate::config::header::{parse_name, parse_user_agent, parse_value};
@@ -138,6 +139,7 @@ impl Probe {
             provider: None,
             user_agent: self.user_agent.clone(),
             max_bitrate: None,
+            variant: Prefer::default(),
             slate_urls: Arc::default(),
             headers: self.headers.clone(),
             access: Access::default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::health::Rules;
+use forebay_core::playlist::ladder::Prefer;
 use http::{HeaderName, HeaderValue};
 
 use super::{Access, ChannelId, ProviderId, SourceUrl, UrlPattern};
@@ -156,6 +157,8 @@ pub struct Source {
     pub user_agent: Option<String>,
     /// Of a multivariant HLS playlist: the most bits a second that the variant should have; no limit if absent.
     pub max_bitrate: Option<u64>,
+    /// Which variant of it is the best.
+    pub variant: Prefer,
     /// The channel's [`slate_urls`](Channel::slate_urls).
     pub slate_urls: Arc<[UrlPattern]>,
     /// Further request headers, each name once, in the order they were typed. Never `User-Agent`.
@@ -167,7 +170,8 @@ pub struct Source {
 impl Source {
     /// Whether it asks the same server for the same, in the same words. What else is set holds from its next opening on.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let Self { url, provider, user_agent, headers, access, max_bitrate: _, slate_urls: _ } = self;
+        let Self { url, provider, user_agent, headers, access, max_bitrate: _, variant: _, slate_urls: _ } =
+            self;
         (url, provider, user_agent, headers, access)
             == (&other.url, &other.provider, &other.user_agent, &other.headers, &other.access)
     }

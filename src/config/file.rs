@@ -259,7 +259,7 @@ pub(super) enum SourceFile {
     /// `"http://…"`
     Url(String),
     /// `{ url = "http://…", … }`
-    Table(SourceTable),
+    Table(Box<SourceTable>),
 }
 
 /// `{ url = "http://…", provider = "…", headers = { … }, … }`
@@ -280,6 +280,9 @@ pub(super) struct SourceTable {
     /// Of a multivariant playlist: what the variant may need, in bits a second.
     #[serde(default)]
     pub(super) max_bitrate: Text,
+    /// Which variant of it is the best.
+    #[serde(default)]
+    pub(super) variant: Text,
     /// See [`Access::allow_private`](super::Access::allow_private).
     #[serde(default)]
     pub(super) allow_private: Option<bool>,
@@ -340,7 +343,7 @@ impl<'de> Deserialize<'de> for SourceFile {
                 Ok(SourceFile::Url(text.into()))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                SourceTable::deserialize(MapAccessDeserializer::new(map)).map(SourceFile::Table)
+                SourceTable::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(SourceFile::Table)
             }
         }
         deserializer.deserialize_any(Seen)

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use forebay_core::health::Rules;
+use forebay_core::playlist::ladder::Prefer;
 
 use super::*;
 
@@ -82,7 +83,7 @@ slate = true
 slate_urls = []
 health = { slow = "off", damaged = 5, repeating = "45s", confirm_frozen = true }
 priority = -5
-sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s" }]
+sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s", variant = "best" }]
 "#;
 
 #[test]
@@ -150,8 +151,8 @@ fn a_good_file_means_what_it_says() {
     assert_eq!((two.priority, two.slate_urls.len()), (-5, 0));
     let kinds: Vec<_> = two.sources.iter().map(|source| source.url.kind()).collect();
     assert_eq!(kinds, [SourceKind::TestCard, SourceKind::Http]);
-    let caps: Vec<_> = two.sources.iter().map(|source| source.max_bitrate).collect();
-    assert_eq!(caps, [None, Some(5_000_000)]);
+    let choices: Vec<_> = two.sources.iter().map(|source| (source.max_bitrate, source.variant)).collect();
+    assert_eq!(choices, [(None, Prefer::Compatible), (Some(5_000_000), Prefer::Best)]);
     assert_eq!(config.warnings(), [""; 0]);
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use url::Url;
 
+use super::codecs::{self, Support};
 use super::model::{Multivariant, Rendition, Variant};
 
 /// A variant, with its separate sound if it has any.
@@ -15,23 +16,43 @@ pub struct Rung {
     pub audio: Option<(Url, String)>,
 }
 
-/// The variants worth playing, the best one first; `None` where there is none. Those with a picture come before those without. Within `cap`
-/// bits a second the highest bandwidth is the best; beyond it the lowest. Each address is there once.
-pub fn ladder(list: &Multivariant, cap: Option<u64>) -> Option<Vec<Rung>> {
+/// Which of several variants is the best.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Prefer {
+    /// One that every player and browser plays, H.264 and AAC, before all others.
+    #[default]
+    Compatible,
+    /// The one of the highest bandwidth, whichever codecs it has of those that can be passed on.
+    Best,
+}
+
+/// The variants, the best one first; `None` where there is none. Those with a picture come before those without, those within `cap` bits a
+/// second before others, and then by what is preferred. Within the cap the highest bandwidth is the best; beyond it the lowest. What the
+/// outputs cannot carry, as far as is said, comes last, and is not left out: what is said may be wrong. Each address is there once for each
+/// address of separate sound.
+pub fn ladder(list: &Multivariant, cap: Option<u64>, prefer: Prefer) -> Option<Vec<Rung>> {
     let cap = cap.unwrap_or(u64::MAX);
     let mut rungs: Vec<Rung> = list
         .variants
         .iter()
-        .filter(|variant| variant.codecs.iter().all(|codec| is_carried(codec)))
         .map(|variant| Rung { variant: variant.clone(), audio: audio(list, variant) })
         .collect();
-    rungs.sort_by_key(|Rung { variant, .. }| {
-        let rank = if variant.bandwidth > cap { variant.bandwidth } else { u64::MAX - variant.bandwidth };
-        (!has_picture(variant), variant.bandwidth > cap, rank)
+    rungs.sort_by_cached_key(|Rung { variant, .. }| {
+        let has_picture = variant.resolution.is_some() || codecs::has_picture(&variant.codecs);
+        let support = codecs::support(&variant.codecs);
+        let preferred = match (prefer, support) {
+            (Prefer::Best, Support::Partly) => Support::Everywhere,
+            _ => support,
+        };
+        let is_beyond = variant.bandwidth > cap;
+        let rank = if is_beyond { variant.bandwidth } else { u64::MAX - variant.bandwidth };
+        (!has_picture, support == Support::Nowhere, is_beyond, preferred, rank)
     });
     // An address that failed is not tried again under another bandwidth.
     let mut addresses = HashSet::new();
-    rungs.retain(|rung| addresses.insert(rung.variant.url.clone()));
+    rungs.retain(|rung| {
+        addresses.insert((rung.variant.url.clone(), rung.audio.as_ref().map(|(url, _)| url.clone())))
+    });
     (!rungs.is_empty()).then_some(rungs)
 }
 
@@ -44,33 +65,6 @@ fn audio(list: &Multivariant, variant: &Variant) -> Option<(Url, String)> {
     Some((url.clone()?, language.clone()))
 }
 
-/// Whether a variant has a picture, as far as is said.
-fn has_picture(variant: &Variant) -> bool {
-    variant.resolution.is_some()
-        || variant.codecs.is_empty()
-        || variant.codecs.iter().any(|codec| is_video(codec))
-}
-
-fn is_video(codec: &str) -> bool {
-    matches!(kind(codec), "avc1" | "avc3" | "hvc1" | "hev1")
-}
-
-/// Whether a transport stream can carry it. Subtitles are left out and do not count. In `mp4a`, the object types of AAC, MPEG-1 and
-/// MPEG-2 sound, AC-3 and E-AC-3 (mp4ra.org).
-fn is_carried(codec: &str) -> bool {
-    let detail = codec.split('.').nth(1).unwrap_or("40").to_ascii_lowercase();
-    is_video(codec)
-        || match kind(codec) {
-            "mp4a" => matches!(&*detail, "40" | "66" | "67" | "68" | "69" | "6b" | "a5" | "a6"),
-            kind => matches!(kind, "ac-3" | "ec-3" | "mp3" | "stpp" | "wvtt" | "tx3g" | "c608" | "c708"),
-        }
-}
-
-/// The sample entry that a codec string begins with.
-fn kind(codec: &str) -> &str {
-    codec.split('.').next().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +72,10 @@ mod tests {
     use crate::playlist::parse::parse;
 
     fn choose(text: &str, cap: Option<u64>) -> Vec<String> {
+        choose_by(text, cap, Prefer::Compatible)
+    }
+
+    fn choose_by(text: &str, cap: Option<u64>, prefer: Prefer) -> Vec<String> {
         let base = Url::parse("http://h/").unwrap();
         let Ok(Playlist::Multivariant(list)) = parse(text.as_bytes(), &base, &Variables::default()) else {
             panic!("{text} is no multivariant playlist")
@@ -86,7 +84,7 @@ mod tests {
             let audio = rung.audio.map(|(url, language)| format!("+{}({language})", url.path()));
             format!("{}{}", rung.variant.url.path(), audio.unwrap_or_default())
         };
-        ladder(&list, cap).unwrap_or_default().into_iter().map(name).collect()
+        ladder(&list, cap, prefer).unwrap_or_default().into_iter().map(name).collect()
     }
 
     const LIST: &str = "#EXTM3U\n\
@@ -97,20 +95,79 @@ mod tests {
         #EXT-X-STREAM-INF:BANDWIDTH=2500000\nmiddle\n";
 
     #[test]
-    fn the_best_that_can_be_carried_comes_first() {
-        assert_eq!(choose(LIST, None), ["/high", "/middle", "/low", "/audio"]);
+    fn the_best_that_everybody_plays_comes_first() {
+        assert_eq!(choose(LIST, None), ["/middle", "/low", "/high", "/new", "/audio"]);
+        assert_eq!(
+            choose_by(LIST, None, Prefer::Best),
+            ["/high", "/middle", "/low", "/new", "/audio"],
+            "nothing makes up for what cannot be passed on"
+        );
     }
 
     #[test]
     fn a_cap_is_kept_to_as_long_as_anything_is_below_it() {
-        assert_eq!(choose(LIST, Some(3_000_000)), ["/middle", "/low", "/high", "/audio"]);
-        assert_eq!(choose(LIST, Some(1)), ["/low", "/middle", "/high", "/audio"]);
+        assert_eq!(choose(LIST, Some(2_000_000)), ["/low", "/middle", "/high", "/new", "/audio"]);
+        assert_eq!(choose(LIST, Some(1)), ["/low", "/middle", "/high", "/new", "/audio"]);
+        assert_eq!(choose_by(LIST, Some(1), Prefer::Best), ["/low", "/middle", "/high", "/new", "/audio"]);
+    }
+
+    /// Every spelling that was found in the wild, and more of their kinds. The media may well be plain H.264 and AAC.
+    #[test]
+    fn no_word_drops_the_last_variant() {
+        for codecs in [
+            "h264,aac",
+            "AVC1.42C00D,MP4A.40.2",
+            "avc1.42c00d,mp2",
+            "avc1.42c00d,mpga",
+            "avc1.42c00d,aac",
+            "avc1.42c00d,opus",
+            "avc1.42c00d,fLaC",
+            "avc1.42c00d,mp4a.40.2,scte",
+            "avc1.42c00d,mp4a.40.2,cea-608",
+            "avc1.42c00d,mp4a.40.2,id3",
+            "avc1.42c00d,none",
+            "avc1.42c00d,unknown",
+            "null",
+            "mp2v,mp4a.40.2",
+            "mp4v.20.9,mp4a.40.2",
+            "avc2.42c00d",
+            "dvh1.05.06",
+            "avc1.42c00d;mp4a.40.2",
+            "avc1.42c00d mp4a.40.2",
+            "\u{fffd}",
+        ] {
+            let list = format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"{codecs}\"\nonly\n");
+            assert_eq!(choose(&list, None), ["/only"], "{codecs}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_known_come_before_others() {
+        let list = "#EXTM3U\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=9,CODECS=\"av01.0.04M.08,mp4a.40.2\"\nav1\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=8,CODECS=\"bogus\"\nbogus\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=7,CODECS=\"avc1.4d401f,ac-3\"\nac3\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=6,CODECS=\"AVC1.4D401F,MP4A.40.2,id3\"\naac\n";
+        assert_eq!(choose(list, None), ["/aac", "/ac3", "/bogus", "/av1"]);
+        assert_eq!(choose_by(list, None, Prefer::Best), ["/ac3", "/aac", "/bogus", "/av1"]);
     }
 
     #[test]
     fn an_address_that_is_listed_again_is_one_variant() {
         let again = "#EXT-X-STREAM-INF:BANDWIDTH=4000000\nhigh\n#EXT-X-STREAM-INF:BANDWIDTH=10\nmiddle\n";
-        assert_eq!(choose(&format!("{LIST}{again}"), None), ["/high", "/middle", "/low", "/audio"]);
+        assert_eq!(choose(&format!("{LIST}{again}"), None), ["/high", "/middle", "/low", "/new", "/audio"]);
+    }
+
+    #[test]
+    fn an_address_with_other_sound_is_another_variant() {
+        let list = "#EXTM3U\n\
+            #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"ac3\",URI=\"surround\"\n\
+            #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"aac\",URI=\"stereo\"\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=3,CODECS=\"avc1.4d401f,ac-3\",AUDIO=\"ac3\"\nv\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=2,CODECS=\"avc1.4d401f,mp4a.40.2\",AUDIO=\"aac\"\nv\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.4d401f,mp4a.40.2\",AUDIO=\"aac\"\nv\n";
+        assert_eq!(choose(list, None), ["/v+/stereo()", "/v+/surround()"]);
+        assert_eq!(choose_by(list, None, Prefer::Best), ["/v+/surround()", "/v+/stereo()"]);
     }
 
     #[test]

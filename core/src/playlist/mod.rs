@@ -5,6 +5,7 @@
 //! the wild.
 
 mod attributes;
+mod codecs;
 pub mod follow;
 pub mod ladder;
 pub mod model;

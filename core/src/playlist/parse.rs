@@ -321,7 +321,7 @@ impl<'a> Reading<'a> {
 
     fn stream(&mut self, attributes: &Attributes<'_>) {
         self.variants.get_or_insert_default();
-        let codecs = attributes.get("CODECS").unwrap_or_default().split(',').map(str::trim);
+        let codecs = attributes.get("CODECS").unwrap_or_default().split([',', ';', ' ']);
         let resolution = attributes.get("RESOLUTION").and_then(|text| {
             let (width, height) = text.split_once(['x', 'X'])?;
             Some((number(width)?, number(height)?))

@@ -24,7 +24,11 @@ const MAX_IN_A_ROW: u32 = 3;
 /// Plays the steps, one for each playlist that is asked for.
 pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
     let entry = Url::parse("http://h/live/index.m3u8?token=t").expect("it is an address");
-    let mut follower = Follower::new(Moment::ZERO, entry.clone(), Options { max_bandwidth: Some(5_000_000) });
+    let mut follower = Follower::new(
+        Moment::ZERO,
+        entry.clone(),
+        Options { max_bandwidth: Some(5_000_000), ..Options::default() },
+    );
     let mut now = Moment::ZERO;
     let mut asked_at: Option<Moment> = None;
     let mut in_a_row = 0;

@@ -3,12 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use forebay_core::playlist::ladder::Prefer;
 use http::header::{HeaderName, HeaderValue};
 use toml::Spanned;
 
 use super::super::error::reason;
 use super::super::file::{SourceFile, SourceTable};
 use super::super::header::{parse_name, parse_user_agent, parse_value};
+use super::super::nearest::did_you_mean;
 use super::super::units::parse_bandwidth;
 use super::super::{Access, Source, SourceKind, SourceUrl};
 use super::Resolver;
@@ -49,17 +51,20 @@ impl Resolver<'_> {
                     provider: None,
                     user_agent: None,
                     max_bitrate: None,
+                    variant: Prefer::default(),
                     slate_urls: Arc::default(),
                     headers: Vec::new(),
                     access: Access::default(),
                 })
             }
             SourceFile::Table(typed) => {
-                let SourceTable { url, provider, headers, user_agent, max_bitrate, allow_private } = typed;
+                let SourceTable { url, provider, headers, user_agent, max_bitrate, variant, allow_private } =
+                    *typed;
                 let user_agent =
                     self.checked("user_agent", user_agent.as_ref(), |text| parse_user_agent(text));
                 let max_bitrate =
                     self.checked("max_bitrate", max_bitrate.as_ref(), |text| parse_bandwidth(text));
+                let variant = self.checked("variant", variant.as_ref(), |text| parse_variant(text));
                 if headers.len() > MAX_HEADERS {
                     self.fault(&span, format!("headers: more than {MAX_HEADERS}"));
                 }
@@ -83,6 +88,7 @@ impl Resolver<'_> {
                     provider,
                     user_agent: user_agent.or(shared.user_agent),
                     max_bitrate,
+                    variant: variant.unwrap_or_default(),
                     slate_urls: Arc::default(),
                     headers: checked,
                     access,
@@ -116,5 +122,16 @@ impl Resolver<'_> {
         })?;
         let value = self.checked(name.as_str(), Some(value), |text| parse_value(text))?;
         Some((name, value))
+    }
+}
+
+fn parse_variant(text: &str) -> Result<Prefer, String> {
+    match text {
+        "compatible" => Ok(Prefer::Compatible),
+        "best" => Ok(Prefer::Best),
+        _ => {
+            let guess = did_you_mean(text, &["compatible", "best"]);
+            Err(format!("\"{text}\" is unknown, expected compatible or best{guess}"))
+        }
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn open(
     let monitor = Arc::new(Monitor::default());
     let (out, mut queue) = mpsc::channel(MAX_PIECES);
     let (ready, is_ready) = oneshot::channel();
-    let options = Options { max_bandwidth: source.max_bitrate };
+    let options = Options { max_bandwidth: source.max_bitrate, prefer: source.variant };
     let follower = Follower::new(Moment::ZERO, source.url.expose().clone(), options);
     let run = Run::new(follower, session, Arc::clone(&monitor), out, ready);
     let mut tasks = JoinSet::new();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use forebay_core::playlist::ladder::Prefer;
 use futures_util::future::join_all;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{Instant, timeout};
@@ -41,6 +42,7 @@ fn source(url: &str) -> Source {
         user_agent: None,
         provider: None,
         max_bitrate: None,
+        variant: Prefer::default(),
         slate_urls: Arc::default(),
         headers: Vec::new(),
         access: Access::default(),

@@ -270,9 +270,27 @@ async fn a_list_of_channels_is_refused() {
     refused(&origin, origin.url("/list.m3u"), "hls_playlist", "a list of channels").await;
 }
 
+/// What a list says of codecs is a hint: panels write names of encoders, or those of other tracks. The media is plain H.264 and AAC.
 #[tokio::test(flavor = "multi_thread")]
-async fn variants_that_cannot_be_passed_on_are_refused() {
-    let origin = Origin::start().await;
-    let list = Multivariant::default().variant(Variant::new(1).codecs("av01.0.08M.10,opus"), hls());
-    refused(&origin, list.mount(&origin, "/live").url, "hls_playlist", "no variant").await;
+async fn a_variant_of_unknown_codecs_is_played() {
+    for codecs in ["av01.0.08M.10,opus", "h264,aac", "avc1.42c00d,mp4a.40.2,scte"] {
+        let list = Multivariant::default().variant(Variant::new(1).codecs(codecs), hls());
+        let (report, ..) = choose(list, "max_bitrate = \"9 Mbit/s\"").await;
+        assert_eq!(report.streams.len(), 2, "{codecs}: {report:?}");
+    }
+}
+
+/// Among variants of which browsers play some only, those are taken, unless it is asked for otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_best_variant_that_browsers_play() {
+    let list = || {
+        Multivariant::default()
+            .variant(Variant::new(5_000_000).codecs("hvc1.1.6.L120,mp4a.40.2"), hls())
+            .variant(Variant::new(4_000_000).codecs("avc1.4d401f,ac-3"), hls())
+            .variant(Variant::new(2_000_000).codecs("avc1.4d401f,mp4a.40.2"), hls())
+    };
+    for (setting, bandwidth) in [("compatible", 2_000_000), ("best", 5_000_000)] {
+        let (_, followed, _) = choose(list(), &format!("variant = \"{setting}\"")).await;
+        assert_eq!(followed["variant"]["bandwidth"], bandwidth, "{setting}");
+    }
 }

@@ -35,7 +35,7 @@ pub use self::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
 pub use self::news::{Answer, Counts, Outcome};
 
 use self::track::Track;
-use super::ladder::Rung;
+use super::ladder::{Prefer, Rung};
 use super::model::{Media, Playlist, Variables};
 use crate::time::Moment;
 
@@ -74,6 +74,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub struct Options {
     /// The most bits a second that a variant should have.
     pub max_bandwidth: Option<u64>,
+    /// Which variant is the best.
+    pub prefer: Prefer,
 }
 
 /// Which playlist was asked for.

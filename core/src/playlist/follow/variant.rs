@@ -13,7 +13,8 @@ use crate::time::Moment;
 impl Follower {
     pub(super) fn handle_multivariant(&mut self, now: Moment, asked: Asked, list: &Multivariant) {
         self.nested = if asked == Asked::Entry { 1 } else { self.nested + 1 };
-        let rungs = ladder(list, self.options.max_bandwidth).filter(|_| self.nested <= MAX_NESTED);
+        let rungs = ladder(list, self.options.max_bandwidth, self.options.prefer)
+            .filter(|_| self.nested <= MAX_NESTED);
         let Some(rungs) = rungs else {
             self.fail(Failure::NoVariant);
             return;
