@@ -179,7 +179,7 @@ impl Inspector {
                     self.handle_packet(now, index, packet);
                 }
                 (Role::Changed, _) => self.handle_map(),
-                (Role::Other, _) => {}
+                (Role::Other | Role::Information(_), _) => {}
             }
         }
         let damaged = self.demux.counts().damaged;

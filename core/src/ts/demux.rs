@@ -1,7 +1,8 @@
 //! Knows which packet belongs to what: follows PAT and PMT, chooses the programme, checks the continuity counters.
 
+use super::guess::Guess;
 use super::packet::{Packet, Pid};
-use super::psi::{Pat, Pmt, Sections};
+use super::psi::{Assembly, Pat, Pmt, Sections};
 use super::stream::{Class, Codec};
 
 /// Elementary streams of one programme that are followed; more are left out.
@@ -16,6 +17,10 @@ const ENOUGH_REPEATS: u32 = 4;
 /// Packets after the first map for which maps that are still missing are waited for: a second or so of a full multiplex.
 const PATIENCE: u64 = 20_000;
 
+/// Packets in a row from the first on that must all be marked as damaged until the mark is overlooked: then it is the
+/// server that sets it, not a demodulator.
+const ALWAYS_DAMAGED: u32 = 64;
+
 /// What a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -25,6 +30,38 @@ pub enum Role {
     Changed,
     /// A packet of the stream with this index in the map; an index one past the last is a clock on a PID of its own.
     Stream(usize),
+    /// A packet of the tables that describe services and programmes beside the map (ETSI EN 300 468, 5.1.3): NIT, SDT,
+    /// EIT, TDT.
+    Information(Information),
+}
+
+/// The tables that describe services and programmes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Information {
+    /// Network information.
+    Network,
+    /// Names of services.
+    Services,
+    /// Events: the guide.
+    Events,
+    /// The time of day.
+    Time,
+}
+
+impl Information {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+
+    /// The table that comes on `pid`.
+    const fn on(pid: Pid) -> Option<Self> {
+        match pid.value() {
+            0x10 => Some(Self::Network),
+            0x11 => Some(Self::Services),
+            0x12 => Some(Self::Events),
+            0x14 => Some(Self::Time),
+            _ => None,
+        }
+    }
 }
 
 /// What a packet's continuity counter says (2.4.3.3).
@@ -43,7 +80,7 @@ pub enum Continuity {
 pub struct Counts {
     /// Packets of any kind.
     pub packets: u64,
-    /// Packets with `transport_error_indicator`.
+    /// Packets with `transport_error_indicator`, unless all have it.
     pub damaged: u64,
     /// Packets whose payload is scrambled.
     pub scrambled: u64,
@@ -58,8 +95,13 @@ pub struct Counts {
 pub struct Demux {
     wanted: Option<u16>,
     pat: Sections,
+    pat_sections: Assembly<Pat>,
     programs: Vec<Program>,
     chosen: Option<usize>,
+    /// While no programme is chosen.
+    fallback: Fallback,
+    damage: DamageMark,
+    transport_stream_id: Option<u16>,
     first_map_at: Option<u64>,
     routes: Box<[Route; Pid::COUNT]>,
     /// The last counter of each PID; 0xFF before the first.
@@ -67,14 +109,46 @@ pub struct Demux {
     counts: Counts,
 }
 
+/// What stands in for a map that does not come.
+#[derive(Debug)]
+enum Fallback {
+    Looking(Guess),
+    Found { map: Pmt, map_pid: Pid },
+}
+
+/// What `transport_error_indicator` means in this source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DamageMark {
+    /// Each of its first packets had it.
+    Unproven { packets: u32 },
+    /// What the standard says.
+    Damage,
+    /// Nothing.
+    Nothing,
+}
+
 #[derive(Debug)]
 struct Program {
     number: u16,
     pid: Pid,
     sections: Sections,
+    map_sections: Assembly<Pmt>,
     map: Option<Pmt>,
     /// How often the map has come.
     repeats: u32,
+}
+
+impl Program {
+    fn new(number: u16, pid: Pid) -> Self {
+        Self {
+            number,
+            pid,
+            sections: Sections::default(),
+            map_sections: Assembly::default(),
+            map: None,
+            repeats: 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +164,12 @@ impl Demux {
         Self {
             wanted,
             pat: Sections::default(),
+            pat_sections: Assembly::default(),
             programs: Vec::new(),
             chosen: None,
+            fallback: Fallback::Looking(Guess::default()),
+            damage: DamageMark::Unproven { packets: 0 },
+            transport_stream_id: None,
             first_map_at: None,
             routes: Box::new([Route::Nowhere; Pid::COUNT]),
             counters: Box::new([0xFF; Pid::COUNT]),
@@ -99,14 +177,27 @@ impl Demux {
         }
     }
 
-    /// The map of the chosen programme.
+    /// The map of the chosen programme; a guessed one where none comes.
     pub fn program(&self) -> Option<&Pmt> {
-        self.programs.get(self.chosen?)?.map.as_ref()
+        match (self.chosen, &self.fallback) {
+            (Some(index), _) => self.programs.get(index)?.map.as_ref(),
+            (None, Fallback::Found { map, .. }) => Some(map),
+            (None, Fallback::Looking(_)) => None,
+        }
     }
 
     /// The PID of the chosen programme's map.
     pub fn map_pid(&self) -> Option<Pid> {
-        Some(self.programs.get(self.chosen?)?.pid)
+        match (self.chosen, &self.fallback) {
+            (Some(index), _) => Some(self.programs.get(index)?.pid),
+            (None, Fallback::Found { map_pid, .. }) => Some(*map_pid),
+            (None, Fallback::Looking(_)) => None,
+        }
+    }
+
+    /// Which multiplex the PAT says that this is.
+    pub fn transport_stream_id(&self) -> Option<u16> {
+        self.transport_stream_id
     }
 
     /// Programme numbers, as the PAT lists them.
@@ -133,8 +224,7 @@ impl Demux {
         if pid == Pid::NULL {
             return (Role::Other, Continuity::Good);
         }
-        if packet.is_damaged() {
-            self.counts.damaged += 1;
+        if self.is_damaged(packet) {
             return (Role::Other, Continuity::Good);
         }
         self.counts.scrambled += u64::from(packet.is_scrambled());
@@ -143,9 +233,50 @@ impl Demux {
             Route::Stream(index) => Role::Stream(usize::from(index)),
             Route::Map => self.handle_map(packet),
             Route::Nowhere if pid == Pid::PAT => self.handle_pat(packet),
-            Route::Nowhere => Role::Other,
+            Route::Nowhere => self.handle_unmapped(packet, pid),
         };
         (role, continuity)
+    }
+
+    /// Whether a packet is known to be damaged.
+    #[inline]
+    fn is_damaged(&mut self, packet: Packet<'_>) -> bool {
+        match (self.damage, packet.is_damaged()) {
+            (DamageMark::Nothing, _) | (DamageMark::Damage, false) => false,
+            (DamageMark::Damage, true) => {
+                self.counts.damaged += 1;
+                true
+            }
+            (DamageMark::Unproven { packets }, false) => {
+                self.counts.damaged += u64::from(packets);
+                self.damage = DamageMark::Damage;
+                false
+            }
+            (DamageMark::Unproven { packets: ALWAYS_DAMAGED }, true) => {
+                self.damage = DamageMark::Nothing;
+                false
+            }
+            (DamageMark::Unproven { packets }, true) => {
+                self.damage = DamageMark::Unproven { packets: packets + 1 };
+                true
+            }
+        }
+    }
+
+    /// Takes a packet that no map names.
+    fn handle_unmapped(&mut self, packet: Packet<'_>, pid: Pid) -> Role {
+        if self.program().is_some() {
+            return Information::on(pid).map_or(Role::Other, Role::Information);
+        }
+        // Of several programmes, or where one is asked for by its number, nobody can tell which streams belong to it.
+        if self.wanted.is_some() || self.programs.len() > 1 {
+            return Role::Other;
+        }
+        let Fallback::Looking(guess) = &mut self.fallback else { return Role::Other };
+        let Some((map, map_pid)) = guess.push(packet) else { return Role::Other };
+        self.fallback = Fallback::Found { map, map_pid };
+        self.route();
+        Role::Changed
     }
 
     #[inline]
@@ -168,12 +299,13 @@ impl Demux {
     fn handle_pat(&mut self, packet: Packet<'_>) -> Role {
         let Some(payload) = packet.payload() else { return Role::Other };
         let mut found = None;
-        let errors = &mut self.counts.table_errors;
+        let (errors, assembly) = (&mut self.counts.table_errors, &mut self.pat_sections);
         self.pat.push(packet.starts_unit(), payload, |section| match section {
-            Ok(section) => found = Pat::parse(section).or_else(|| found.take()),
+            Ok(section) => found = assembly.push(section).or_else(|| found.take()),
             Err(_) => *errors += 1,
         });
         if let Some(pat) = found {
+            self.transport_stream_id = Some(pat.transport_stream_id);
             self.follow(&pat);
         }
         Role::Other
@@ -191,10 +323,7 @@ impl Demux {
             .iter()
             .map(|&(number, pid)| {
                 let kept = known.iter().position(|p| (p.number, p.pid) == (number, pid));
-                kept.map_or_else(
-                    || Program { number, pid, sections: Sections::default(), map: None, repeats: 0 },
-                    |index| known.swap_remove(index),
-                )
+                kept.map_or_else(|| Program::new(number, pid), |index| known.swap_remove(index))
             })
             .collect();
         self.chosen = self.programs.iter().position(|p| Some(p.number) == chosen && p.map.is_some());
@@ -208,11 +337,11 @@ impl Demux {
         // Several programmes may share a PID for their maps.
         for (index, program) in self.programs.iter_mut().enumerate().filter(|(_, p)| p.pid == packet.pid()) {
             let errors = &mut self.counts.table_errors;
-            let (number, map, repeats) = (program.number, &mut program.map, &mut program.repeats);
+            let Program { number, map, repeats, map_sections, .. } = program;
             program.sections.push(packet.starts_unit(), payload, |section| match section {
                 Ok(section) => {
-                    if let Some(mut new) = Pmt::parse(section)
-                        && new.program == number
+                    if section[3..5] == number.to_be_bytes()
+                        && let Some(mut new) = map_sections.push(section)
                     {
                         *repeats = repeats.saturating_add(1);
                         new.streams.truncate(MAX_STREAMS);
@@ -261,7 +390,12 @@ impl Demux {
     #[expect(clippy::cast_possible_truncation, reason = "MAX_STREAMS is far below 256")]
     fn route(&mut self) {
         self.routes.fill(Route::Nowhere);
-        if let Some(map) = self.chosen.and_then(|index| self.programs[index].map.as_ref()) {
+        let map = match (self.chosen, &self.fallback) {
+            (Some(index), _) => self.programs[index].map.as_ref(),
+            (None, Fallback::Found { map, .. }) => Some(map),
+            (None, Fallback::Looking(_)) => None,
+        };
+        if let Some(map) = map {
             if map.pcr_pid != Pid::NULL {
                 self.routes[map.pcr_pid.index()] = Route::Stream(map.streams.len() as u8);
             }

@@ -8,6 +8,7 @@
 pub(crate) mod bits;
 pub mod codec_headers;
 pub mod demux;
+mod guess;
 pub mod packet;
 pub mod pes;
 pub mod psi;

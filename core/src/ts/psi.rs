@@ -2,8 +2,12 @@
 
 use super::packet::{Bytes, PACKET_SIZE, Pid, SYNC_BYTE};
 
-/// The longest PAT or PMT section: a `section_length` of 1021 and the three bytes before it.
-const MAX_SECTION: usize = 1024;
+/// Times that the very same section must come with a wrong checksum until it is believed. Damage differs each
+/// time; a multiplexer that computes the checksum wrongly does so always.
+const SAME_AGAIN: u32 = 3;
+
+/// Sections with a wrong checksum that are remembered for that, on each PID.
+const MAX_SUSPECTS: usize = 8;
 
 const TABLE_PAT: u8 = 0x00;
 const TABLE_PMT: u8 = 0x02;
@@ -41,16 +45,59 @@ pub enum Fault {
     Malformed,
 }
 
-/// Puts the sections of one PID together from its packets.
+/// Puts the sections of one PID together from its packets. The 12 bits of a `section_length` limit what is held:
+/// the standard allows a PAT or PMT 1024 bytes, and some multiplexers write longer ones.
 #[derive(Debug, Default)]
 pub struct Sections {
     buffer: Vec<u8>,
     /// Whether `buffer` holds the beginning of a section.
     open: bool,
+    checksums: Checksums,
+}
+
+/// What is known of the checksums of one PID.
+#[derive(Debug)]
+enum Checksums {
+    /// None was right so far: the sections that came, and how often each.
+    Unproven(Vec<(Suspect, u32)>),
+    /// One was right, so a wrong one means damage.
+    Proven,
+}
+
+/// A section with a wrong checksum: its length and what its bytes sum up to.
+type Suspect = (usize, u32);
+
+impl Default for Checksums {
+    fn default() -> Self {
+        Self::Unproven(Vec::new())
+    }
+}
+
+impl Checksums {
+    /// Whether `section` is to be believed.
+    fn accept(&mut self, section: &[u8]) -> bool {
+        let remainder = crc32(section);
+        if remainder == 0 {
+            *self = Self::Proven;
+            return true;
+        }
+        let Self::Unproven(suspects) = self else { return false };
+        let suspect = (section.len(), remainder);
+        if let Some((_, times)) = suspects.iter_mut().find(|(known, _)| *known == suspect) {
+            *times = times.saturating_add(1);
+            return *times >= SAME_AGAIN;
+        }
+        if suspects.len() == MAX_SUSPECTS {
+            suspects.remove(0);
+        }
+        suspects.push((suspect, 1));
+        false
+    }
 }
 
 impl Sections {
-    /// Takes a packet's payload and hands every section that it completes to `take`, its checksum verified.
+    /// Takes a packet's payload and hands every section that it completes to `take`, its checksum verified. On a
+    /// PID where no checksum was ever right, a section that comes again and again counts as right too.
     pub fn push(&mut self, starts_unit: bool, payload: &[u8], mut take: impl FnMut(Result<&[u8], Fault>)) {
         let mut rest = payload;
         if starts_unit {
@@ -87,15 +134,10 @@ impl Sections {
                 break;
             }
             let length = 3 + usize::from(u16::from_be_bytes([rest[1], rest[2]]) & 0x0FFF);
-            if length > MAX_SECTION {
-                self.open = false;
-                self.buffer.clear();
-                return take(Err(Fault::Malformed));
-            }
             let Some(section) = rest.get(..length) else { break };
             take(if section.len() < 12 {
                 Err(Fault::Malformed)
-            } else if crc32(section) == 0 {
+            } else if self.checksums.accept(section) {
                 Ok(section)
             } else {
                 Err(Fault::Crc)
@@ -183,7 +225,8 @@ impl Pmt {
         let descriptors = body.get(4..at)?.to_vec();
         let mut streams = Vec::new();
         while at < body.len() {
-            let end = at + 5 + length_at(at + 3)?;
+            // The last length may run over the end: what is there of the descriptors is taken.
+            let end = (at + 5 + length_at(at + 3)?).min(body.len());
             streams.push(PmtStream {
                 stream_type: body[at],
                 pid: pid_at(at + 1)?,
@@ -214,6 +257,87 @@ impl Pmt {
             body.extend(&stream.descriptors);
         }
         section(TABLE_PMT, self.program, self.version, &body)
+    }
+}
+
+/// A table that may come in several sections (2.4.4.4, `section_number`).
+pub trait Table: Clone {
+    /// Reads one section.
+    fn parse(section: &[u8]) -> Option<Self>;
+
+    /// Adds what the next section of the same table says.
+    fn extend(&mut self, next: Self);
+}
+
+impl Table for Pat {
+    fn parse(section: &[u8]) -> Option<Self> {
+        Self::parse(section)
+    }
+
+    fn extend(&mut self, next: Self) {
+        self.programs.extend(next.programs);
+    }
+}
+
+impl Table for Pmt {
+    fn parse(section: &[u8]) -> Option<Self> {
+        Self::parse(section)
+    }
+
+    /// The standard wants a PMT in one section. Of one that comes in several, the first names the clock.
+    fn extend(&mut self, next: Self) {
+        self.streams.extend(next.streams);
+    }
+}
+
+/// Puts a table together from its sections.
+#[derive(Debug)]
+pub struct Assembly<T> {
+    version: u8,
+    /// The sections that came, by their numbers.
+    sections: Vec<Option<T>>,
+    /// Sections that came although they were there already.
+    repeats: u32,
+}
+
+impl<T> Default for Assembly<T> {
+    fn default() -> Self {
+        Self { version: 0, sections: Vec::new(), repeats: 0 }
+    }
+}
+
+impl<T: Table> Assembly<T> {
+    /// The most sections that one table is put together from: 4,000 programmes.
+    const MAX_SECTIONS: usize = 16;
+
+    /// Repeated sections after which those that are still missing are not waited for.
+    const ENOUGH_REPEATS: u32 = 3;
+
+    /// Takes a section, which must be of the table that is put together, and gives that if it is complete: when
+    /// each of its sections has come, or some have come again and again without the others.
+    pub fn push(&mut self, section: &[u8]) -> Option<T> {
+        let table = T::parse(section)?;
+        let (version, number, last) = (section[5] >> 1 & 0x1F, section[6], section[7]);
+        let (number, count) = (usize::from(number), usize::from(last) + 1);
+        if count == 1 || number >= count.min(Self::MAX_SECTIONS) {
+            return (count == 1).then_some(table);
+        }
+        let count = count.min(Self::MAX_SECTIONS);
+        if version != self.version || count != self.sections.len() {
+            *self = Self { version, sections: vec![None; count], repeats: 0 };
+        }
+        let is_repeated = self.sections[number].replace(table).is_some();
+        self.repeats += u32::from(is_repeated && self.repeats < Self::ENOUGH_REPEATS);
+        let is_complete = self.sections.iter().all(Option::is_some);
+        if !is_complete && self.repeats < Self::ENOUGH_REPEATS {
+            return None;
+        }
+        let mut sections = self.sections.iter().flatten().cloned();
+        let first = sections.next()?;
+        Some(sections.fold(first, |mut table, next| {
+            table.extend(next);
+            table
+        }))
     }
 }
 
@@ -326,6 +450,70 @@ mod tests {
         );
     }
 
+    /// `section` as number `number` of `last + 1`, its checksum made right.
+    fn numbered(section: &[u8], number: u8, last: u8) -> Vec<u8> {
+        let mut section = section[..section.len() - 4].to_vec();
+        (section[6], section[7]) = (number, last);
+        let crc = crc32(&section);
+        section.extend(crc.to_be_bytes());
+        section
+    }
+
+    fn pat_of(programs: &[u16]) -> Pat {
+        let programs = programs.iter().map(|&number| (number, Pid::new(0x100 + number))).collect();
+        Pat { transport_stream_id: 1, version: 3, programs }
+    }
+
+    #[test]
+    fn a_table_in_several_sections_is_put_together() {
+        let first = numbered(&pat_of(&[1, 2]).render(), 0, 1);
+        let second = numbered(&pat_of(&[3]).render(), 1, 1);
+        let mut assembly = Assembly::<Pat>::default();
+        assert_eq!(assembly.push(&second), None);
+        assert_eq!(assembly.push(&first), Some(pat_of(&[1, 2, 3])));
+        let changed = Pat { version: 4, ..pat_of(&[9]) };
+        assert_eq!(assembly.push(&numbered(&changed.render(), 0, 1)), None, "another version begins anew");
+        assert_eq!(assembly.push(&pat_of(&[5]).render()), Some(pat_of(&[5])), "one section is a whole table");
+    }
+
+    #[test]
+    fn sections_that_never_come_are_waited_for_only_so_long() {
+        let first = numbered(&pat_of(&[1, 2]).render(), 0, 1);
+        let mut assembly = Assembly::<Pat>::default();
+        let tables: Vec<_> = (0..5).map(|_| assembly.push(&first).is_some()).collect();
+        assert_eq!(tables, [false, false, false, true, true]);
+        assert_eq!(assembly.push(&numbered(&pat_of(&[7]).render(), 200, 255)), None, "too many are left out");
+    }
+
+    #[test]
+    fn a_length_that_runs_over_the_end_of_a_map_is_cut() {
+        let mut section = PMT.to_vec();
+        section[21] = 6; // ES_info_length of the last stream, which has none
+        let section = numbered(&section, 0, 0);
+        let pmt = Pmt::parse(&section).unwrap();
+        assert_eq!(pmt.streams.len(), 2);
+        assert!(pmt.streams[1].descriptors.is_empty());
+    }
+
+    #[test]
+    fn a_checksum_that_is_always_wrong_is_overlooked() {
+        let mut wrong = vec![0];
+        wrong.extend(PAT);
+        *wrong.last_mut().unwrap() ^= 1;
+        let section = wrong[1..].to_vec();
+        let found = collect(&[(true, &wrong), (true, &wrong), (true, &wrong)]);
+        assert_eq!(found, [Err(Fault::Crc), Err(Fault::Crc), Ok(section)]);
+        // Where one was right, the same means damage.
+        let mut right = vec![0];
+        right.extend(PAT);
+        let found = collect(&[(true, &right), (true, &wrong), (true, &wrong), (true, &wrong)]);
+        assert_eq!(found[1..], [Err(Fault::Crc), Err(Fault::Crc), Err(Fault::Crc)]);
+        // Damage is another each time.
+        let mut damaged = [wrong.clone(), wrong.clone(), wrong.clone()];
+        (0..3).for_each(|index| damaged[index][5 + index] ^= 0x10);
+        assert!(collect(&damaged.each_ref().map(|it| (true, &it[..]))).iter().all(Result::is_err));
+    }
+
     #[test]
     fn damage_is_told_and_survived() {
         let mut wrong = vec![0];
@@ -336,6 +524,5 @@ mod tests {
         let found =
             collect(&[(false, &PMT), (true, &[]), (true, &[200, 1, 2]), (true, &wrong), (true, &right)]);
         assert_eq!(found, [Err(Fault::Malformed), Err(Fault::Crc), Ok(PAT.to_vec())]);
-        assert_eq!(collect(&[(true, &[0, 0x02, 0xBF, 0xFF, 0])]), [Err(Fault::Malformed)]);
     }
 }

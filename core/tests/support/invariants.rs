@@ -172,7 +172,8 @@ impl Player {
                 self.named.dedup();
             }
         } else {
-            assert!(self.named.binary_search(&pid).is_ok(), "no map named {pid}");
+            let is_information = matches!(pid.value(), 0x10..=0x14);
+            assert!(is_information || self.named.binary_search(&pid).is_ok(), "no map named {pid}");
         }
         if Some(pid) == self.clock_pid
             && let Some(pcr) = packet.pcr()

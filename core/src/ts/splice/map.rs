@@ -71,13 +71,19 @@ pub(super) enum Change {
 
 impl Program {
     /// The programme of the first source: its numbers and PIDs stay those of the channel.
-    pub(super) fn new(map: &Pmt, map_pid: Pid) -> Self {
+    pub(super) fn new(map: &Pmt, map_pid: Pid, transport_stream_id: Option<u16>) -> Self {
+        let transport_stream_id = transport_stream_id.unwrap_or(1);
         Self {
             tracks: Vec::new(),
-            pat: Pat { transport_stream_id: 1, version: 0, programs: vec![(map.program, map_pid)] },
+            pat: Pat { transport_stream_id, version: 0, programs: vec![(map.program, map_pid)] },
             pmt: Pmt { version: 0, streams: Vec::new(), pcr_pid: Pid::NULL, ..map.clone() },
             pmt_pid: map_pid,
         }
+    }
+
+    /// Whether the viewers know the programme by this multiplex and number.
+    pub(super) fn is_service(&self, transport_stream_id: Option<u16>, number: u16) -> bool {
+        Some(self.pat.transport_stream_id) == transport_stream_id && self.pmt.program == number
     }
 
     pub(super) fn pat(&self) -> &Pat {

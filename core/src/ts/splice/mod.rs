@@ -13,8 +13,10 @@
 //! - **A jump of the source's own clock** is a new source to all of this, and so is a clock that stands still or steps back: what a
 //!   player would stumble over is not sent. Sound that jumps alone, or before the pictures do, goes on where it was.
 //! - **In a gap** [`Splice::keep_alive`] sends packets without content, between whole PES packets and behind the first picture.
+//! - **Service information** (SDT, EIT, NIT, TDT) passes while the source's service is the one that the map names.
 //! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
 
+mod information;
 pub mod keep_alive;
 mod map;
 mod release;
@@ -32,7 +34,7 @@ use self::map::{Change, Program};
 use self::timeline::Timeline;
 use self::unit::{Pushed, Unit};
 use self::writer::Writer;
-use super::demux::{self, Continuity, Demux, Role};
+use super::demux::{self, Continuity, Demux, Information, Role};
 use super::packet::{Bytes, Packet, Pid};
 use super::psi::Pmt;
 use super::random_access::Entry;
@@ -173,6 +175,7 @@ pub struct Splice {
     patience: Option<i64>,
     timeline: Timeline,
     writer: Writer,
+    information: information::Tables,
     clock_pid: Pid,
     /// The source's last clock reference.
     source_pcr: Option<Pcr>,
@@ -199,6 +202,7 @@ impl Splice {
             patience: None,
             timeline: Timeline::new(),
             writer: Writer::default(),
+            information: information::Tables::default(),
             clock_pid: Pid::NULL,
             source_pcr: None,
             last_entry: None,
@@ -273,6 +277,7 @@ impl Splice {
             match self.demux.handle_packet(packet) {
                 (Role::Stream(index), continuity) => self.handle_packet(index, packet, continuity),
                 (Role::Changed, _) => self.handle_map(),
+                (Role::Information(table), continuity) => self.pass_information(table, packet, continuity),
                 (Role::Other, _) => {}
             }
         }
@@ -334,6 +339,7 @@ impl Splice {
     fn close_gate(&mut self, kept: Option<usize>) {
         self.gate = Gate::Closed { since: None };
         self.source_pcr = None;
+        self.information.begin();
         for (index, slot) in self.slots.iter_mut().enumerate() {
             (slot.is_placed, slot.shift) = (false, 0);
             if Some(index) != kept {
@@ -348,7 +354,8 @@ impl Splice {
     /// The source's map came or changed: its streams find their tracks.
     fn handle_map(&mut self) {
         let (Some(map), Some(map_pid)) = (self.demux.program(), self.demux.map_pid()) else { return };
-        let program = self.program.get_or_insert_with(|| Program::new(map, map_pid));
+        let program =
+            self.program.get_or_insert_with(|| Program::new(map, map_pid, self.demux.transport_stream_id()));
         if program.tracks.len() > MAX_TRACKS {
             // A source that renames its streams again and again: forget them all and begin anew.
             program.tracks.clear();
@@ -391,6 +398,20 @@ impl Splice {
         self.writer.set_tables(program);
         if self.is_open() && referred != reference.map(|index| self.slots[index].track) {
             self.close_gate(None);
+        }
+    }
+
+    /// Sends a packet of service information, if it speaks of the service that the viewers' map names.
+    fn pass_information(&mut self, table: Information, packet: Packet<'_>, continuity: Continuity) {
+        let (true, Some(program)) = (self.is_open(), &self.program) else { return };
+        let number = self.demux.program().map(|map| map.program);
+        let is_ours =
+            number.is_some_and(|number| program.is_service(self.demux.transport_stream_id(), number));
+        if is_ours
+            && self.writer.has_sent_tables()
+            && let Some(bytes) = self.information.take(table, packet, continuity)
+        {
+            self.writer.write_information(&bytes);
         }
     }
 

@@ -110,6 +110,16 @@ impl Writer {
         self.out.extend(std::iter::repeat_n(packet::NULL, count).flatten());
     }
 
+    /// Whether the viewers have the tables as they are now.
+    pub(super) fn has_sent_tables(&self) -> bool {
+        self.sent != Sent::Never
+    }
+
+    /// Sends a packet of service information as it is.
+    pub(super) fn write_information(&mut self, packet: &Bytes) {
+        self.out.extend_from_slice(packet);
+    }
+
     fn write_tables(&mut self) {
         self.sent = Sent::Untimed;
         self.stamped_at = None;

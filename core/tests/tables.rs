@@ -1,0 +1,192 @@
+//! Sources whose tables are wrong, odd or missing, as multiplexers in the field write them: what goes out is the same
+//! as of the well-made source.
+
+use forebay_core::ts::packet::{self, Bytes};
+use forebay_core::ts::psi::{Pat, Pmt, Sections, crc32, packetize};
+use forebay_core::ts::splice::Splice;
+use forebay_core::ts::{PACKET_SIZE, Packet, Pid};
+
+const CLIP: &[u8] = include_bytes!("data/h264_aac.ts");
+
+/// The clip, several times in a row, on one timeline: 4 s each.
+fn source() -> Vec<Bytes> {
+    let (packets, _) = CLIP.as_chunks::<PACKET_SIZE>();
+    packets.to_vec()
+}
+
+fn section_of(packets: &[Bytes], pid: Pid) -> Vec<u8> {
+    let (mut sections, mut found) = (Sections::default(), None);
+    for packet in packets.iter().map(Packet::new).filter(|packet| packet.pid() == pid) {
+        sections.push(packet.starts_unit(), packet.payload().expect("a table has a payload"), |section| {
+            found = found.take().or_else(|| section.ok().map(<[u8]>::to_vec));
+        });
+    }
+    found.expect("the clip has this table")
+}
+
+fn map_pid(packets: &[Bytes]) -> Pid {
+    Pat::parse(&section_of(packets, Pid::PAT)).expect("a PAT").programs[0].1
+}
+
+/// `packets` with these packets in place of each that carries `pid`.
+fn replaced(packets: &[Bytes], pid: Pid, new: &[Bytes]) -> Vec<Bytes> {
+    let (mut out, mut counter) = (Vec::new(), 0);
+    for bytes in packets {
+        if Packet::new(bytes).pid() != pid {
+            out.push(*bytes);
+            continue;
+        }
+        for mut bytes in new.iter().copied() {
+            packet::set_continuity(&mut bytes, counter);
+            counter = counter.wrapping_add(1);
+            out.push(bytes);
+        }
+    }
+    out
+}
+
+/// `section` with another checksum at its end: right, or not.
+fn with_checksum(mut section: Vec<u8>, is_right: bool) -> Vec<u8> {
+    section.truncate(section.len() - 4);
+    let crc = crc32(&section) ^ u32::from(!is_right);
+    section.extend(crc.to_be_bytes());
+    section
+}
+
+/// PES packets of pictures and of sound that go out.
+fn passed(packets: &[Bytes]) -> (usize, usize) {
+    let mut splice = Splice::new(None);
+    splice.begin();
+    splice.push(packets);
+    splice.finish();
+    let (output, _) = splice.output();
+    let (output, _) = output.as_chunks::<PACKET_SIZE>();
+    let units = output.iter().map(Packet::new).filter(|packet| packet.starts_unit());
+    let of = |id: u8| {
+        units.clone().filter(|it| it.payload().is_some_and(|it| it.starts_with(&[0, 0, 1, id]))).count()
+    };
+    (of(0xE0), of(0xC0))
+}
+
+/// All of it, but for what came before the tables were believed.
+fn assert_passes(what: &str, packets: &[Bytes], pictures_lost: usize) {
+    let whole = passed(&source());
+    let (pictures, sound) = passed(packets);
+    assert!(pictures + pictures_lost >= whole.0, "{what}: {pictures} of {} pictures", whole.0);
+    assert!(sound > 0, "{what}: no sound");
+}
+
+#[test]
+fn a_checksum_that_is_always_wrong() {
+    let source = source();
+    for pid in [Pid::PAT, map_pid(&source)] {
+        let wrong = packetize(&with_checksum(section_of(&source, pid), false), pid);
+        // Tables come every 0.1 s, key pictures every second.
+        assert_passes(&format!("wrong checksum on {pid}"), &replaced(&source, pid, &wrong), 25);
+    }
+}
+
+#[test]
+fn a_pat_in_two_sections() {
+    let source = source();
+    let ours = Pat::parse(&section_of(&source, Pid::PAT)).unwrap();
+    let other = Pat { programs: vec![(9, Pid::new(0x900))], ..ours.clone() };
+    for ours_is in [0, 1] {
+        let mut sections = Vec::new();
+        for (number, pat) in [(ours_is, &ours), (1 - ours_is, &other)] {
+            let mut section = pat.render();
+            (section[6], section[7]) = (number, 1);
+            sections.extend(packetize(&with_checksum(section, true), Pid::PAT));
+        }
+        assert_passes("PAT in two sections", &replaced(&source, Pid::PAT, &sections), 25);
+    }
+}
+
+#[test]
+fn a_length_that_runs_over() {
+    let source = source();
+    let pid = map_pid(&source);
+    let map = Pmt::parse(&section_of(&source, pid)).unwrap();
+    let mut section = map.render();
+    let at = section.len() - 4 - map.streams.last().unwrap().descriptors.len() - 2;
+    section[at + 1] = section[at + 1].wrapping_add(9);
+    let packets = packetize(&with_checksum(section, true), pid);
+    assert_passes("ES_info_length too long", &replaced(&source, pid, &packets), 0);
+}
+
+#[test]
+fn no_tables_at_all() {
+    let source = source();
+    let pid = map_pid(&source);
+    let is_media = |bytes: &&Bytes| ![Pid::PAT, pid].contains(&Packet::new(bytes).pid());
+    let bare: Vec<Bytes> = source.iter().filter(is_media).copied().collect();
+    // They are waited for 1.5 s, and key pictures come every second.
+    assert_passes("neither PAT nor PMT", &bare, 75);
+    let without_map = replaced(&source, pid, &[]);
+    assert_passes("no PMT", &without_map, 75);
+}
+
+#[test]
+fn every_packet_marked_as_damaged() {
+    let mut source = source();
+    for bytes in &mut source {
+        bytes[1] |= 0x80;
+    }
+    assert_passes("transport_error_indicator", &source, 25);
+    let mut splice = Splice::new(None);
+    splice.push(&source);
+    let (output, _) = splice.output().0.as_chunks::<PACKET_SIZE>();
+    assert!(output.iter().all(|bytes| !Packet::new(bytes).is_damaged()), "players would throw them away");
+    assert_eq!(splice.input_counts().damaged, 0);
+}
+
+#[test]
+fn marks_of_damage_among_whole_packets_are_believed() {
+    let mut source = source();
+    for index in (0..source.len()).step_by(100) {
+        source[index][1] |= 0x80;
+    }
+    let mut splice = Splice::new(None);
+    splice.push(&source);
+    assert_eq!(splice.input_counts().damaged, source.len().div_ceil(100) as u64);
+}
+
+#[test]
+fn service_information_passes() {
+    let clip = source();
+    let pat = Pat::parse(&section_of(&clip, Pid::PAT)).unwrap();
+    // What a section says is nobody's business here; one of 300 bytes takes two packets.
+    let event: Vec<u8> = [&[0x4E, 0xF1, 0x29][..], &[0xAB; 297]].concat();
+    let tables = packetize(&event, Pid::new(0x12));
+    let mut with_guide = Vec::new();
+    for (index, bytes) in clip.iter().enumerate() {
+        with_guide.push(*bytes);
+        if index % 50 == 49 {
+            with_guide.extend(tables.iter().copied().enumerate().map(|(part, mut bytes)| {
+                packet::set_continuity(&mut bytes, u8::try_from(2 * (index / 50) % 16 + part).unwrap());
+                bytes
+            }));
+        }
+    }
+    let came = clip.len() / 50;
+    let mut splice = Splice::new(None);
+    splice.push(&with_guide);
+    let guide = |splice: &Splice| {
+        let (output, _) = splice.output().0.as_chunks::<PACKET_SIZE>();
+        let packets: Vec<Bytes> =
+            output.iter().filter(|bytes| Packet::new(bytes).pid().value() == 0x12).copied().collect();
+        packets
+    };
+    let passed = guide(&splice);
+    assert!(passed.len() >= 2 * (came - 2), "{} packets of {}", passed.len(), 2 * came);
+    assert!(passed.len().is_multiple_of(2), "whole sections");
+    let counters: Vec<u8> = passed.iter().map(|bytes| Packet::new(bytes).continuity()).collect();
+    assert!(counters.windows(2).all(|pair| pair[1] == (pair[0] + 1) & 15), "{counters:?}");
+
+    // Of another service it would mislead.
+    let other = packetize(&Pat { transport_stream_id: 77, ..pat }.render(), Pid::PAT);
+    splice.clear(0);
+    splice.begin();
+    splice.push(&replaced(&with_guide, Pid::PAT, &other));
+    assert_eq!(guide(&splice).len(), 0);
+}
