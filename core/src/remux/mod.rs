@@ -1,7 +1,7 @@
 //! What an HLS source may send besides one transport stream, as one transport stream.
 //!
 //! Sources send fragmented MP4, bare frames of sound, and sound as a rendition of its own; players of a relay's output know one
-//! transport stream. [`sniff`] says what a segment is, and a [`Remuxer`] takes segments of one or two renditions, already decrypted, and
+//! transport stream. [`cover`] finds a picture that hides a segment, [`sniff`] says what a segment is, and a [`Remuxer`] takes segments of one or two renditions, already decrypted, and
 //! gives packets that the splice stage takes like those of any source. Elementary streams pass bit by bit, apart from what a container
 //! says in other words: start codes and parameter sets in front of pictures, headers in front of frames of AAC.
 //!
@@ -11,6 +11,7 @@
 //!   end. What one is ahead of the other is held back, up to a limit of time and bytes; then the other is no longer waited for.
 //! - **What is damaged is left out** and told as an error; what is whole in the same segment passes.
 
+mod cover;
 mod error;
 mod id3;
 mod language;
@@ -23,6 +24,7 @@ mod sniff;
 mod tests;
 mod transport;
 
+pub use self::cover::{Cover, Format, MAX_COVER, cover};
 pub use self::error::{Error, Reason};
 pub use self::sniff::{Content, sniff};
 

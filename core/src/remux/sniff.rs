@@ -7,10 +7,10 @@ use crate::ts::packet::{PACKET_SIZE, SYNC_BYTE};
 use crate::ts::stream::Codec;
 use crate::ts::sync::LOCK;
 
-use super::id3;
+use super::{MAX_COVER, id3};
 
-/// How far junk in front of a transport stream may reach, as a picture that disguises it: such pictures have 70 bytes to a few thousand.
-const MAX_JUNK: usize = 64 * 1024;
+/// How far junk in front of a transport stream may reach, as a picture that disguises it and is not whole.
+const MAX_JUNK: usize = MAX_COVER;
 
 /// Sync bytes that make a transport stream where the bytes end before there are [`LOCK`]: an initialisation segment is PAT and PMT.
 const FEWEST_PACKETS: usize = 2;
@@ -68,7 +68,7 @@ impl fmt::Display for Content {
     }
 }
 
-/// What `bytes` are, the beginning of a segment or all of it, already decrypted. 64 KiB are enough.
+/// What `bytes` are, the beginning of a segment or all of it, already decrypted. [`MAX_COVER`] bytes are enough.
 pub fn sniff(bytes: &[u8]) -> Content {
     if bytes.is_empty() {
         return Content::Empty;
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn junk_is_passed_over_up_to_its_limit() {
-        assert_eq!(sniff(&behind(&vec![0; 65_536], &packets(9))), Content::Unknown);
-        let at = 65_535;
+        assert_eq!(sniff(&behind(&vec![0; MAX_JUNK], &packets(9))), Content::Unknown);
+        let at = MAX_JUNK - 1;
         assert_eq!(sniff(&behind(&vec![0; at], &packets(9))), Content::TransportStream { at });
     }
 

@@ -4,33 +4,29 @@ use aes::Aes128;
 use bytes::{Buf, BytesMut};
 use cbc::Decryptor;
 use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
+use forebay_core::remux::{Cover, cover};
 
 const BLOCK: usize = 16;
-
-/// The longest picture in front of what is encrypted; those that disguise have 70 bytes to a few thousand.
-const MAX_PICTURE: usize = 64 << 10;
 
 /// Decrypts one segment.
 pub(super) struct Decrypt {
     cipher: Decryptor<Aes128>,
     /// What has come and is not decrypted yet: the last block may be padding.
     held: BytesMut,
-    /// There may be a picture in front, which is not encrypted.
-    is_front: bool,
+    /// Where to look for a picture in front, which is not encrypted: when so many bytes have come. `None` when that is behind us.
+    look_at: Option<usize>,
 }
 
 impl Decrypt {
     pub(super) fn new(key: &[u8; 16], iv: &[u8; 16]) -> Self {
-        Self { cipher: Decryptor::new(key.into(), iv.into()), held: BytesMut::new(), is_front: true }
+        Self { cipher: Decryptor::new(key.into(), iv.into()), held: BytesMut::new(), look_at: Some(BLOCK) }
     }
 
     /// Decrypts as much of what has come as cannot be padding.
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut BytesMut) {
         self.held.extend_from_slice(bytes);
-        if self.is_front {
-            let Some(length) = picture(&self.held) else { return };
-            self.held.advance(length);
-            self.is_front = false;
+        if self.look_at.is_some_and(|at| self.held.len() < at || !self.take_picture_off()) {
+            return;
         }
         let whole = self.held.len().saturating_sub(1) / BLOCK * BLOCK;
         let blocks = self.held.split_to(whole);
@@ -39,6 +35,12 @@ impl Decrypt {
 
     /// The segment is complete. False when its length or its padding is wrong: it was cut short, or the key or the vector is another's.
     pub(super) fn finish(mut self, out: &mut BytesMut) -> bool {
+        if self.look_at.is_some() {
+            // Whatever stands in front, no more will come of it.
+            self.take_picture_off();
+            self.look_at = None;
+            self.push(&[], out);
+        }
         if self.held.len() != BLOCK {
             return self.held.is_empty();
         }
@@ -54,6 +56,20 @@ impl Decrypt {
         is_padded
     }
 
+    /// Takes a picture in front off, if there is one; false while it goes on.
+    fn take_picture_off(&mut self) -> bool {
+        match cover(&self.held) {
+            // Twice as many bytes, so that all looks together take no longer than the last two.
+            Cover::Unfinished => self.look_at = Some(2 * self.held.len()),
+            Cover::Picture(_, length) => {
+                self.held.advance(length);
+                self.look_at = None;
+            }
+            Cover::None => self.look_at = None,
+        }
+        self.look_at.is_none()
+    }
+
     fn blocks(&mut self, mut blocks: BytesMut, out: &mut BytesMut) {
         let (whole, _) = blocks.as_chunks_mut::<BLOCK>();
         for block in whole {
@@ -61,25 +77,6 @@ impl Decrypt {
         }
         out.extend_from_slice(&blocks);
     }
-}
-
-/// How long the PNG is that begins here; 0 where none does, and `None` while that cannot be told.
-fn picture(bytes: &[u8]) -> Option<usize> {
-    const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1A\n";
-    if !bytes.starts_with(SIGNATURE) {
-        return if SIGNATURE.starts_with(bytes) { None } else { Some(0) };
-    }
-    // Chunks: the length of the data, a type, the data, a check sum (PNG, 5.3).
-    let mut at = SIGNATURE.len();
-    while at < MAX_PICTURE {
-        let (length, rest) = bytes.get(at..)?.split_first_chunk()?;
-        let data = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        at = at.saturating_add(data).saturating_add(12);
-        if rest.get(..4)? == b"IEND" {
-            return (bytes.len() >= at).then_some(at);
-        }
-    }
-    Some(0)
 }
 
 #[cfg(test)]
@@ -126,9 +123,6 @@ mod tests {
             assert!(decrypt.finish(&mut out), "by {size}");
             assert_eq!(&out[..], [3; 100]);
         }
-        let endless = [&b"\x89PNG\r\n\x1A\n"[..], &chunk(b"IDAT", &vec![0; 2 * MAX_PICTURE])].concat();
-        assert_eq!(picture(&endless), Some(0), "no more than that is waited for");
-        assert_eq!(picture(&endless[..40]), Some(0));
     }
 
     #[test]

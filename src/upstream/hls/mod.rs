@@ -3,12 +3,16 @@
 //! One task fetches, at most one playlist and one segment at a time, and puts the bytes into a bounded queue, from which the driver takes
 //! them at the pace of their media time. It belongs to the stream of pieces, and ends with it.
 
+mod data;
 mod decrypt;
+mod front;
 mod monitor;
 mod outlet;
 mod run;
 mod segment;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

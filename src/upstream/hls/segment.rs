@@ -9,17 +9,20 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use forebay_core::playlist::follow::{self, Aes128, Fetch, FetchInit, Outcome};
 use forebay_core::playlist::model::Range;
-use forebay_core::remux::{self, Content, Reason, Remuxer, sniff};
+use forebay_core::remux::{self, Content, Cover, Reason, Remuxer, cover};
 use forebay_core::ts::packet::PACKET_SIZE;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 use url::Url;
 
+use super::data;
 use super::decrypt::Decrypt;
+use super::front::Front;
 use super::outlet::Outlet;
 use super::session::{Media, Session};
 use super::{Item, Monitor, PIECE};
+use crate::upstream::offload::offload;
 use crate::upstream::{Error, Piece, sniff as words};
 
 /// The largest segment that is collected whole, which is what anything but a transport stream needs.
@@ -36,12 +39,6 @@ const MAX_CACHED: usize = 16;
 
 /// Bytes of output that a remuxer keeps allocated.
 const KEPT_OUTPUT: usize = 1 << 20;
-
-/// In so many bytes a transport stream is found: five packets.
-const ENOUGH: usize = 5 * PACKET_SIZE;
-
-/// What hides a transport stream is shorter.
-const MAX_DISGUISE: usize = 64 << 10;
 
 /// Bodies in a row that stand still while nothing is in store: then the source does. One may be the fault of its file, and what follows may come.
 const MAX_STALLS: u32 = 2;
@@ -130,12 +127,13 @@ impl Worker {
             limits.pause /= 2;
         }
         let init = match &fetch.init {
-            Some(init) => Some(self.init(init, limits).await?),
+            // The encoder may have been started anew, and its section have been overwritten.
+            Some(init) => Some(self.init(init, limits, fetch.has_seam).await?),
             None => None,
         };
         let mut body = self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await?;
         let mut held = BytesMut::new();
-        let mut content = None;
+        let (mut front, mut content) = (Front::new(), None);
         let mut may_resume = self.stalls == 0;
         let outcome = loop {
             match body.next().await {
@@ -153,15 +151,10 @@ impl Worker {
                 }
                 Err(error) => break Err(error),
             }
-            if content.is_none() && held.len() >= ENOUGH {
-                content = match sniff(&held) {
-                    Content::Html | Content::Text | Content::Unknown if held.len() < MAX_DISGUISE => None,
-                    Content::TransportStream { at } => {
-                        self.uncover(&mut held, at, init.as_ref());
-                        Some(Content::TransportStream { at: 0 })
-                    }
-                    found => Some(found),
-                };
+            if content.is_none() {
+                content = front.look(&mut held, false);
+                self.tell_disguise(content, &front);
+                put_in_front(&mut held, content, init.as_ref());
             }
             let streams = content.is_some_and(|content| !content.needs_remux(fetch.audio.is_some()));
             while streams && held.len() >= PIECE {
@@ -175,44 +168,65 @@ impl Worker {
         if let (Err(error), false) = (&outcome, self.outlet.is_begun()) {
             return Err(error.clone());
         }
-        let content = content.unwrap_or_else(|| sniff(&held));
+        if content.is_none() {
+            content = front.look(&mut held, true);
+            self.tell_disguise(content, &front);
+            put_in_front(&mut held, content, init.as_ref());
+        }
         match content {
-            Content::TransportStream { at } if fetch.audio.is_none() => {
-                if !self.outlet.is_begun() {
-                    self.uncover(&mut held, at, init.as_ref());
-                }
+            Some(Content::TransportStream { .. }) if fetch.audio.is_none() => {
                 // What broke off in a packet ends in front of it.
                 held.truncate(held.len() / PACKET_SIZE * PACKET_SIZE);
                 if !held.is_empty() {
                     self.outlet.pass(held.freeze()).await;
                 }
             }
-            Content::TransportStream { .. } | Content::Fmp4 | Content::PackedAudio(_) => {
-                self.remux(fetch, init.as_deref(), &held).await?;
+            Some(Content::TransportStream { .. } | Content::Fmp4 | Content::PackedAudio(_)) => {
+                self.decode(fetch, init, held.freeze(), limits).await?;
             }
-            _ => return Err(Error::Segments(format!("one is {}", words::describe(&held)))),
+            _ => {
+                return Err(Error::Segments(match front.picture() {
+                    Some(format) => format!("they are {} pictures", format.name()),
+                    None => format!("one is {}", words::describe(&held)),
+                }));
+            }
         }
         outcome
     }
 
-    /// Takes off what hides a transport stream, and puts the initialisation section in front.
-    fn uncover(&mut self, held: &mut BytesMut, at: usize, init: Option<&Bytes>) {
-        if at > 0 && !mem::replace(&mut self.has_told, true) {
+    /// Logs once that something hides the segments.
+    fn tell_disguise(&mut self, content: Option<Content>, front: &Front) {
+        if content.is_some() && front.hidden() > 0 && !mem::replace(&mut self.has_told, true) {
             info!(
-                bytes = at,
-                "segments are disguised: what is in front of the transport stream is taken off"
+                bytes = front.hidden(),
+                "segments are disguised: what is in front of the media is taken off"
             );
         }
-        held.advance(at);
-        if let Some(init) = init {
-            let behind = mem::take(held);
-            held.extend_from_slice(init);
-            held.unsplit(behind);
+    }
+
+    /// Remuxes a whole segment; once more, if it does not fit its initialisation section and there is another at the same address by now.
+    async fn decode(
+        &mut self,
+        fetch: &Fetch,
+        init: Option<Bytes>,
+        bytes: Bytes,
+        limits: Limits,
+    ) -> Result<(), Error> {
+        let outcome = self.remux(fetch, init.clone(), bytes.clone()).await;
+        let (Err(Error::Segments(_)), Some(at), Some(old), false) =
+            (&outcome, &fetch.init, init, fetch.has_seam)
+        else {
+            return outcome;
+        };
+        match self.init(at, limits, true).await {
+            Ok(new) if new != old => self.remux(fetch, Some(new), bytes).await,
+            _ => outcome,
         }
     }
 
     /// Turns a whole segment into transport packets, and passes those on that are ready.
-    async fn remux(&mut self, fetch: &Fetch, init: Option<&[u8]>, bytes: &[u8]) -> Result<(), Error> {
+    async fn remux(&mut self, fetch: &Fetch, init: Option<Bytes>, bytes: Bytes) -> Result<(), Error> {
+        let length = bytes.len();
         let rendition = match fetch.rendition {
             follow::Rendition::Main => remux::Rendition::Main,
             follow::Rendition::Audio => remux::Rendition::Audio,
@@ -228,17 +242,14 @@ impl Worker {
             self.remuxer = Some((remuxer, fetch.audio.clone()));
         }
         if self.outlet.put_off_seam() {
-            self.remuxed(Remuxer::reset).await;
+            self.remuxed(0, Remuxer::reset).await;
             self.outlet.cut();
         }
-        let mut outcome = Ok(());
-        self.remuxed(|remuxer| {
-            outcome = init.map_or(Ok(()), |init| remuxer.set_init(rendition, init));
-            if outcome.is_ok() {
-                outcome = remuxer.push(rendition, bytes);
-            }
-        })
-        .await;
+        let step = move |remuxer: &mut Remuxer| {
+            init.map_or(Ok(()), |init| remuxer.set_init(rendition, &init))?;
+            remuxer.push(rendition, &bytes)
+        };
+        let outcome = self.remuxed(length, step).await.unwrap_or(Ok(()));
         outcome.map_err(|error| match &error.reason {
             Reason::Encrypted(_) => Error::Encrypted(error.to_string()),
             reason if reason.is_lasting() => Error::Format(error.to_string()),
@@ -246,15 +257,25 @@ impl Worker {
         })
     }
 
-    /// Lets the remuxer do something, and passes on what comes of it.
-    async fn remuxed(&mut self, step: impl FnOnce(&mut Remuxer)) {
-        let Some((remuxer, _)) = &mut self.remuxer else { return };
-        step(remuxer);
-        let output = Bytes::copy_from_slice(remuxer.output());
-        remuxer.clear(KEPT_OUTPUT);
+    /// Lets the remuxer do something with so many bytes, and passes on what comes of it. `None` while there is no remuxer.
+    async fn remuxed<T: Send + 'static>(
+        &mut self,
+        bytes: usize,
+        step: impl FnOnce(&mut Remuxer) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (mut remuxer, audio) = self.remuxer.take()?;
+        let work = move || {
+            let result = step(&mut remuxer);
+            let output = Bytes::copy_from_slice(remuxer.output());
+            remuxer.clear(KEPT_OUTPUT);
+            (remuxer, output, result)
+        };
+        let (remuxer, output, result) = offload(bytes, work).await;
+        self.remuxer = Some((remuxer, audio));
         for piece in output.chunks(PIECE) {
             self.outlet.pass(output.slice_ref(piece)).await;
         }
+        Some(result)
     }
 
     async fn open(
@@ -276,7 +297,12 @@ impl Worker {
         if let Some(key) = self.keys.get(url) {
             return Ok(*key);
         }
-        let body = limits.within(async { self.session.media(url, None).await?.whole(MAX_KEY).await }).await?;
+        let body = match data::decode(url) {
+            Some(body) => body,
+            None => {
+                limits.within(async { self.session.media(url, None).await?.whole(MAX_KEY).await }).await?
+            }
+        };
         let key = read_key(&body).ok_or_else(|| {
             Error::Encrypted(format!("the key is {} bytes long: {}", body.len(), words::describe(&body)))
         })?;
@@ -284,10 +310,30 @@ impl Worker {
         Ok(key)
     }
 
-    async fn init(&mut self, init: &FetchInit, limits: Limits) -> Result<Bytes, Error> {
+    /// An initialisation section. With one on hand that `may_be_old` it is asked for again, and kept if there is none now.
+    async fn init(&mut self, init: &FetchInit, limits: Limits, may_be_old: bool) -> Result<Bytes, Error> {
         let id = (init.url.clone(), init.range);
-        if let Some(bytes) = self.inits.get(&id) {
-            return Ok(bytes.clone());
+        let known = self.inits.get(&id).cloned();
+        if let Some(known) = known.as_ref().filter(|_| !may_be_old) {
+            return Ok(known.clone());
+        }
+        match (self.fetch_init(init, limits).await, known) {
+            (Ok(new), _) => {
+                self.inits.remove(&id);
+                self.inits.insert(id, new.clone());
+                Ok(new)
+            }
+            (Err(error), Some(known)) => {
+                debug!(%error, "no newer initialisation section");
+                Ok(known)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn fetch_init(&mut self, init: &FetchInit, limits: Limits) -> Result<Bytes, Error> {
+        if let Some(bytes) = data::decode(&init.url) {
+            return Ok(bytes);
         }
         let mut body = self.open(&init.url, init.range, init.key.as_ref(), limits).await?;
         let mut whole = BytesMut::new();
@@ -299,9 +345,19 @@ impl Worker {
             }
             whole.extend_from_slice(&bytes);
         }
-        let whole = whole.freeze();
-        self.inits.insert(id, whole.clone());
-        Ok(whole)
+        if let Cover::Picture(_, length) = cover(&whole) {
+            whole.advance(length);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+/// Puts the initialisation section of a transport stream, its tables, in front of its packets.
+fn put_in_front(held: &mut BytesMut, content: Option<Content>, init: Option<&Bytes>) {
+    if let (Some(Content::TransportStream { .. }), Some(init)) = (content, init) {
+        let behind = mem::take(held);
+        held.extend_from_slice(init);
+        held.unsplit(behind);
     }
 }
 

@@ -30,6 +30,12 @@ impl Client {
         Self(Connector::new(crate::trust::client_config(Vec::new())))
     }
 
+    /// One that connects so.
+    #[cfg(test)]
+    pub(super) fn over(connector: Connector) -> Self {
+        Self(connector)
+    }
+
     /// Sends the request; what comes back is an upstream if the answer is a success.
     pub(super) fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
         let session = Session::new(Agent::new(self.0.clone(), source, hold.clone()));

@@ -37,7 +37,7 @@ pub(super) fn read<'a>(
     next: &mut [u64],
     samples: &mut Vec<Sample<'a>>,
 ) -> Result<(), Reason> {
-    let mut reader = Reader { segment, init, next, samples, left: segment.len() };
+    let mut reader = Reader { segment, init, next, samples, left: segment.len(), has_track: false };
     let mut has_fragment = false;
     for outer in boxes(segment) {
         let damaged = |what| Reason::Damaged { what, at: outer.at };
@@ -54,7 +54,11 @@ pub(super) fn read<'a>(
             _ => {}
         }
     }
-    if has_fragment { Ok(()) } else { Err(Reason::Damaged { what: "there is no fragment", at: 0 }) }
+    match (has_fragment, reader.has_track) {
+        (false, _) => Err(Reason::Damaged { what: "there is no fragment", at: 0 }),
+        (true, false) => Err(Reason::Damaged { what: "no fragment is of a track that is known", at: 0 }),
+        (true, true) => Ok(()),
+    }
 }
 
 struct Reader<'a, 'r> {
@@ -64,6 +68,8 @@ struct Reader<'a, 'r> {
     samples: &'r mut Vec<Sample<'a>>,
     /// Bytes that samples may still have. They do not overlap, so that all together are no more than the segment.
     left: usize,
+    /// Some track fragment was of a track that is known.
+    has_track: bool,
 }
 
 impl Reader<'_, '_> {
@@ -79,6 +85,7 @@ impl Reader<'_, '_> {
             let Some(index) = self.init.tracks.iter().position(|track| track.id == header.track_id) else {
                 continue;
             };
+            self.has_track = true;
             if child(inner.body, *b"senc").is_some() {
                 return Err(Reason::Encrypted("senc".to_owned()));
             }

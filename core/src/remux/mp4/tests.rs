@@ -290,7 +290,9 @@ fn what_is_encrypted_or_of_another_description_is_refused() {
     let senc = [tfhd(OF_MOOF, 7, &[]), mp4_box(*b"senc", &[&[0; 8]])].concat();
     assert_eq!(of(&senc), [Reason::Encrypted("senc".into())]);
     assert_eq!(of(&tfhd(OF_MOOF | 2, 7, &[2]))[0].code(), "damaged_segment");
-    assert_eq!(of(&tfhd(OF_MOOF, 8, &[])), [], "a track that is not known is passed over");
+    assert_eq!(of(&tfhd(OF_MOOF, 8, &[]))[0].code(), "damaged_segment", "there is nothing but another track");
+    let tracks = [8, 7].map(|id| [tfhd(OF_MOOF, id, &[]), trun(&[1, 1, 0])].concat());
+    assert_eq!(read(&sound(), &[fragment(&tracks, b"aaaa")]).1, [], "another track is passed over");
     let scheme = mp4_box(*b"sinf", &[&mp4_box(*b"schm", &[&[0; 4], b"cbcs\0\x01\0\0"])]);
     let entry = mp4_box(*b"encv", &[&[0; 78], &scheme]);
     let refused = |tracks: &[Vec<u8>]| Reader::new(&init(tracks, &[])).err();
