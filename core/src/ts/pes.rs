@@ -50,6 +50,19 @@ impl Header {
     pub fn decode_time(&self) -> Option<Pts> {
         self.dts.or(self.pts)
     }
+
+    /// The same with its stamps moved by `ticks` of 90 kHz, and that to be decoded by `late` more. Nothing that is late is shown
+    /// before it is decoded.
+    #[must_use]
+    pub fn moved(&self, ticks: i64, late: i64) -> Self {
+        let dts = self.dts.map(|dts| dts.shifted(ticks + late));
+        let pts = self.pts.map(|pts| match dts {
+            None => pts.shifted(ticks + late),
+            Some(dts) if late > 0 && dts.since(pts.shifted(ticks)) > 0 => dts,
+            Some(_) => pts.shifted(ticks),
+        });
+        Self { pts, dts, ..*self }
+    }
 }
 
 fn read_stamp(field: &[u8]) -> Pts {

@@ -27,6 +27,8 @@ pub enum Entry {
 pub enum Verdict {
     /// The first slice has not been seen.
     Undecided,
+    /// A further slice of the picture before: some multiplexers give each slice a PES packet.
+    Continuation,
     /// A decoder can start here.
     Entry(Entry),
     /// Parameter sets, but the picture needs earlier ones: the next best (intra refresh).
@@ -45,6 +47,9 @@ pub struct Scan {
     unit: Unit,
     has_sps: bool,
     has_pps: bool,
+    /// Anything has come that stands in front of a picture's first slice: a delimiter, parameter
+    /// sets, a message.
+    has_prefix: bool,
 }
 
 /// The NAL unit or start code that is being read.
@@ -54,8 +59,18 @@ enum Unit {
     Passing,
     /// A start code came; its header is next.
     Header,
-    /// Bytes after an H.264 slice header's first, or MPEG-2 picture start code's: enough for the picture type.
-    Picture { bytes: [u8; 8], length: usize },
+    /// A slice with this first byte of its header, or an MPEG-2 picture with this start code, and
+    /// the bytes behind: enough for the type of the picture, and for its first slice to be known.
+    Slice { kind: u8, bytes: [u8; 8], length: usize },
+}
+
+/// What the header of a slice says.
+#[derive(Debug, Clone, Copy)]
+struct Slice {
+    /// It is the first of its picture, as far as it says so itself.
+    is_first: bool,
+    /// What makes its picture a random access point, if parameter sets stand in front of it.
+    entry: Option<Entry>,
 }
 
 impl Scan {
@@ -66,12 +81,25 @@ impl Scan {
             _ if hinted => Verdict::Entry(Entry::Hint),
             _ => Verdict::Ordinary,
         };
-        Self { codec, verdict, zeros: 0, unit: Unit::Passing, has_sps: false, has_pps: false }
+        Self {
+            codec,
+            verdict,
+            zeros: 0,
+            unit: Unit::Passing,
+            has_sps: false,
+            has_pps: false,
+            has_prefix: false,
+        }
     }
 
     /// What is known so far.
     pub fn verdict(&self) -> Verdict {
         self.verdict
+    }
+
+    /// Whether the beginning of a picture has come, and none of its slices.
+    pub fn is_prefix(&self) -> bool {
+        self.has_prefix && self.verdict == Verdict::Undecided
     }
 
     /// Reads on; bytes after the verdict are not looked at.
@@ -108,14 +136,17 @@ impl Scan {
                     _ => self.handle_mpeg2_code(byte),
                 }
             }
-            Unit::Picture { bytes, length } => {
+            Unit::Slice { kind, bytes, length } => {
                 bytes[*length] = byte;
                 *length += 1;
                 let seen = &bytes[..*length];
-                let is_intra =
-                    if self.codec == Codec::H264 { h264_is_intra(seen) } else { mpeg2_is_intra(seen) };
-                match is_intra {
-                    Some(is_intra) => self.decide(is_intra.then_some(Entry::OpenGop)),
+                let slice = match self.codec {
+                    Codec::H264 => h264_slice(*kind, seen),
+                    Codec::Hevc => hevc_slice(*kind, seen),
+                    _ => mpeg2_picture(seen),
+                };
+                match slice {
+                    Some(slice) => self.decide(slice),
                     None if *length == bytes.len() => self.verdict = Verdict::Ordinary,
                     None => {}
                 }
@@ -125,37 +156,48 @@ impl Scan {
 
     fn handle_h264_header(&mut self, byte: u8) {
         match byte & 0x1F {
-            1 | 2 => self.unit = Unit::Picture { bytes: [0; 8], length: 0 },
-            5 => self.decide(Some(Entry::Idr)),
-            7 => self.has_sps = true,
-            8 => self.has_pps = true,
+            1 | 2 | 5 => self.begin_slice(byte),
+            kind @ (6..=9 | 14..=18) => {
+                self.has_prefix = true;
+                self.has_sps |= kind == 7;
+                self.has_pps |= kind == 8;
+            }
             _ => {}
         }
     }
 
     fn handle_hevc_header(&mut self, byte: u8) {
         match byte >> 1 & 0x3F {
-            16..=20 => self.decide(Some(Entry::Idr)),
-            21..=23 => self.decide(Some(Entry::OpenGop)),
-            0..=15 => self.decide(None),
-            33 => self.has_sps = true,
-            34 => self.has_pps = true,
+            0..=23 => self.begin_slice(byte),
+            kind @ (32..=35 | 39 | 41..=44 | 48..=55) => {
+                self.has_prefix = true;
+                self.has_sps |= kind == 33;
+                self.has_pps |= kind == 34;
+            }
             _ => {}
         }
     }
 
     fn handle_mpeg2_code(&mut self, code: u8) {
         match code {
-            0x00 => self.unit = Unit::Picture { bytes: [0; 8], length: 0 },
+            0x00 => self.begin_slice(code),
+            // A slice without the header of a picture in front of it.
+            0x01..=0xAF => self.verdict = Verdict::Continuation,
             // A sequence header is MPEG-2's one parameter set.
-            0xB3 => (self.has_sps, self.has_pps) = (true, true),
+            0xB3 => (self.has_sps, self.has_pps, self.has_prefix) = (true, true, true),
+            0xB8 => self.has_prefix = true,
             _ => {}
         }
     }
 
+    fn begin_slice(&mut self, kind: u8) {
+        self.unit = Unit::Slice { kind, bytes: [0; 8], length: 0 };
+    }
+
     /// The first slice is here: it is an entry only with the parameter sets in front of it.
-    fn decide(&mut self, entry: Option<Entry>) {
+    fn decide(&mut self, Slice { is_first, entry }: Slice) {
         self.verdict = match entry {
+            _ if !(is_first || self.has_prefix) => Verdict::Continuation,
             _ if !(self.has_sps && self.has_pps) => Verdict::Ordinary,
             Some(entry) => Verdict::Entry(entry),
             None => Verdict::ParametersOnly,
@@ -163,18 +205,35 @@ impl Scan {
     }
 }
 
-/// Whether an H.264 slice is an I or SI slice, from the bytes behind its NAL header: `first_mb_in_slice` and `slice_type`,
-/// both Exp-Golomb coded (7.3.3). `None` when more bytes are needed.
-fn h264_is_intra(bytes: &[u8]) -> Option<bool> {
+/// An H.264 slice with this NAL header, from the bytes behind that: `first_mb_in_slice` and
+/// `slice_type`, both Exp-Golomb coded (7.3.3). `None` when more bytes are needed.
+fn h264_slice(header: u8, bytes: &[u8]) -> Option<Slice> {
     let mut bits = Bits::new(bytes);
-    bits.exp_golomb()?;
-    let slice_type = bits.exp_golomb()?;
-    Some(matches!(slice_type % 5, 2 | 4))
+    let is_first = bits.exp_golomb()? == 0;
+    if header & 0x1F == 5 {
+        return Some(Slice { is_first, entry: Some(Entry::Idr) });
+    }
+    let is_intra = matches!(bits.exp_golomb()? % 5, 2 | 4); // I or SI
+    Some(Slice { is_first, entry: is_intra.then_some(Entry::OpenGop) })
 }
 
-/// Whether an MPEG-2 picture is an I picture: `picture_coding_type`, behind 10 bits of `temporal_reference` (6.2.3).
-fn mpeg2_is_intra(bytes: &[u8]) -> Option<bool> {
-    bytes.get(1).map(|byte| byte >> 3 & 7 == 1)
+/// An HEVC slice segment with this first byte of its NAL header, from the bytes behind that: the
+/// header's second byte, and `first_slice_segment_in_pic_flag` (7.3.6.1).
+fn hevc_slice(header: u8, bytes: &[u8]) -> Option<Slice> {
+    let is_first = bytes.get(1)? & 0x80 != 0;
+    let entry = match header >> 1 & 0x3F {
+        16..=20 => Some(Entry::Idr),
+        21..=23 => Some(Entry::OpenGop),
+        _ => None,
+    };
+    Some(Slice { is_first, entry })
+}
+
+/// The header of an MPEG-2 picture: `picture_coding_type`, behind 10 bits of `temporal_reference`
+/// (6.2.3).
+fn mpeg2_picture(bytes: &[u8]) -> Option<Slice> {
+    let is_intra = bytes.get(1)? >> 3 & 7 == 1;
+    Some(Slice { is_first: true, entry: is_intra.then_some(Entry::OpenGop) })
 }
 
 #[cfg(test)]
@@ -213,6 +272,10 @@ mod tests {
         assert_eq!(h264(&[AUD, SPS, idr]), Verdict::Ordinary);
         assert_eq!(h264(&[AUD, i_slice]), Verdict::Ordinary);
         assert_eq!(h264(&[AUD, SPS, PPS, SEI]), Verdict::Undecided);
+        // As the second slice of a picture is: first_mb 1 (010).
+        let (idr_slice, slice): (&[u8], &[u8]) = (&[0, 0, 1, 0x65, 0x58], &[0, 0, 1, 0x41, 0b0100_1100]);
+        assert_eq!([h264(&[idr_slice]), h264(&[slice])], [Verdict::Continuation; 2]);
+        assert_eq!(h264(&[SPS, PPS, idr_slice]), Verdict::Entry(Entry::Idr), "its first slice is lost");
         assert_eq!(
             h264(&[AUD, SPS, PPS, &[0, 0, 1, 0x41, 0, 0, 3, 0, 0, 3, 0, 0, 3, 0, 0, 3, 0, 0]]),
             Verdict::Ordinary
@@ -229,6 +292,7 @@ mod tests {
         assert_eq!(hevc(&[&sets, &unit(1)]), Verdict::ParametersOnly);
         assert_eq!(hevc(&[&unit(35), &unit(1)]), Verdict::Ordinary);
         assert_eq!(hevc(&[&unit(35), &unit(19)]), Verdict::Ordinary);
+        assert_eq!(hevc(&[&[0, 0, 1, 19 << 1, 1, 0x2F]]), Verdict::Continuation);
     }
 
     #[test]
@@ -241,6 +305,30 @@ mod tests {
         assert_eq!(mpeg2(&[&picture(2)]), Verdict::Ordinary);
         assert_eq!(mpeg2(&[&picture(1)]), Verdict::Ordinary);
         assert_eq!(mpeg2(&[sequence, &picture(2)]), Verdict::ParametersOnly);
+        assert_eq!(mpeg2(&[&[0, 0, 1, 7, 0x2B, 0x80]]), Verdict::Continuation);
+    }
+
+    #[test]
+    fn what_stands_in_front_of_a_picture_is_told_from_what_stands_behind_one() {
+        let is_prefix = |codec, bytes: &[u8]| {
+            let mut scan = Scan::new(codec, false);
+            scan.push(bytes);
+            scan.is_prefix()
+        };
+        for prefix in [AUD, SPS, PPS, SEI] {
+            assert!(is_prefix(Codec::H264, prefix));
+        }
+        let (end_of_sequence, filler): (&[u8], &[u8]) = (&[0, 0, 1, 10], &[0, 0, 1, 12, 0xFF]);
+        for other in [end_of_sequence, filler, &[0xA5; 20], &[0, 0, 1, 0x41, 0x9A]] {
+            assert!(!is_prefix(Codec::H264, other), "{other:?}");
+        }
+        assert!(
+            is_prefix(Codec::Hevc, &[0, 0, 1, 39 << 1, 1]) && !is_prefix(Codec::Hevc, &[0, 0, 1, 40 << 1, 1])
+        );
+        assert!(
+            is_prefix(Codec::Mpeg2Video, &[0, 0, 1, 0xB8, 0])
+                && !is_prefix(Codec::Mpeg2Video, &[0, 0, 1, 0xB5])
+        );
     }
 
     #[test]

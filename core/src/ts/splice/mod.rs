@@ -10,8 +10,10 @@
 //! - **The gate**: of a new source, nothing passes before its first random access point. There it is anchored: its first picture
 //!   follows the last one of the source before, and its clock runs on from the last clock reference; PTS, DTS, PCR and OPCR are all
 //!   moved by this one distance, so that sound stays with the picture. Sound that would overlap what was sent is left out.
-//! - **A jump of the source's own clock** is a new source to all of this, and so is a clock that stands still or steps back: what a
-//!   player would stumble over is not sent. Sound that jumps alone, or before the pictures do, goes on where it was.
+//! - **No picture is left out in the middle of a group**: those that follow need it. One that is decoded no later than the one before
+//!   is decoded a tick behind that; what belongs to a picture in a PES packet of its own goes with it.
+//! - **A jump of the source's own clock** moves what follows behind what was sent, from the next picture on, or from the next random
+//!   access point where anything was lost. Sound that jumps alone, or before the pictures do, goes on where it was.
 //! - **In a gap** [`Splice::keep_alive`] sends packets without content, between whole PES packets and behind the first picture.
 //! - **Service information** (SDT, EIT, NIT, TDT) passes while the source's service is the one that the map names.
 //! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
@@ -126,6 +128,8 @@ struct Motion {
 enum Gate {
     /// Waiting for a random access point since this time of the source.
     Closed { since: Option<Pts> },
+    /// The source's clock has jumped: waiting for the next whole picture, which goes on from the last one if nothing is lost.
+    Jumped,
     /// Its PES packets pass.
     Open,
 }
@@ -133,8 +137,8 @@ enum Gate {
 /// How the decoding times of a stream follow each other.
 #[derive(Debug, Default)]
 struct Order {
-    /// Whether the last one was no later than the one before, or than what was sent.
-    stands: bool,
+    /// By how much the last picture is decoded later than it says, so as to be later than the one before, in ticks.
+    late: i64,
     /// Whether they come apart from those to be shown, so that all are in order.
     has_decode_stamps: bool,
 }
@@ -253,7 +257,7 @@ impl Splice {
     pub fn finish(&mut self) {
         for index in 0..self.slots.len() {
             if self.slots[index].unit.is_open() {
-                self.release(index);
+                self.release_whole(index);
             }
         }
     }
@@ -341,7 +345,7 @@ impl Splice {
         self.source_pcr = None;
         self.information.begin();
         for (index, slot) in self.slots.iter_mut().enumerate() {
-            (slot.is_placed, slot.shift) = (false, 0);
+            (slot.is_placed, slot.shift, slot.order.late) = (false, 0, 0);
             if Some(index) != kept {
                 self.counts.units_dropped += u64::from(slot.unit.is_open());
                 slot.unit.clear();
@@ -456,11 +460,20 @@ impl Splice {
             let ahead = if is_announced { ANNOUNCED_JUMP } else { FORWARD_JUMP };
             if !(-BACKWARD_JUMP..=ahead).contains(&ticks) {
                 self.counts.clock_jumps += 1;
-                self.close_gate(None);
+                let was_open = self.is_open();
+                self.close_gate(self.reference);
+                if was_open && self.has_pictures() {
+                    self.gate = Gate::Jumped;
+                }
             }
         }
         self.source_pcr = Some(pcr);
         self.wait(pcr.base());
+    }
+
+    /// Whether the reference is video.
+    fn has_pictures(&self) -> bool {
+        self.reference.is_some_and(|index| self.slots[index].class == Some(Class::Video))
     }
 
     /// Notes, while the gate is closed, when the waiting began. Where video is announced and not a packet of it comes, sound takes

@@ -20,15 +20,28 @@ const OVERLAP: i64 = 900;
 const MAX_OVERLAP: i64 = 10 * 90_000;
 
 impl Splice {
-    /// The PES packet of a slot is complete: it is sent, or dropped.
+    /// The PES packet of a slot is complete: it is sent, or dropped, or waits for the first slice of its picture.
     pub(super) fn release(&mut self, index: usize) {
+        if !self.slots[index].unit.awaits_slice() {
+            self.release_whole(index);
+        }
+    }
+
+    /// Sends or drops what a slot holds, whatever may belong to it and is yet to come.
+    pub(super) fn release_whole(&mut self, index: usize) {
         let is_reference = self.reference == Some(index);
+        if is_reference && self.continues(index) {
+            return self.release_rest(index);
+        }
+        let mut goes_on = is_reference && self.gate == Gate::Jumped;
         if let Some(time) = self.slots[index].unit.decode_time() {
             let before = self.slots[index].last.replace(time);
             // On air, only what the viewers wait for is progress: a source that goes on without its video does not go on.
             self.motion.stamps |= before != Some(time) && (is_reference || !self.is_open());
             if is_reference && self.is_open() && !self.runs_on(index, before, time) {
-                return;
+                self.counts.clock_jumps += 1;
+                self.close_gate(Some(index));
+                goes_on = true;
             }
             if !self.motion.has_clock && (is_reference || self.slots[index].class == Some(Class::Audio)) {
                 self.wait(time);
@@ -39,6 +52,8 @@ impl Splice {
         let opens_at = self.slots[index].unit.presentation_time();
         if was_closed && let Some(entry) = entry {
             self.anchor(index, entry);
+        } else if goes_on {
+            self.go_on(index);
         }
         if self.is_open() && (is_reference || self.fits(index)) {
             self.send(index, entry);
@@ -48,9 +63,29 @@ impl Splice {
         } else if !self.is_open() && self.slots[index].class == Some(Class::Audio) {
             self.keep_early(index);
         } else {
-            self.counts.units_dropped += 1;
-            self.slots[index].unit.clear();
+            self.drop_unit(index);
         }
+    }
+
+    /// Whether the PES packet of the reference slot belongs to the picture before: it begins none, and has no other stamp.
+    fn continues(&self, index: usize) -> bool {
+        let Slot { unit, last, .. } = &self.slots[index];
+        unit.begins_no_picture() && unit.decode_time().is_none_or(|time| *last == Some(time))
+    }
+
+    /// The PES packet of the reference slot goes where its picture went.
+    fn release_rest(&mut self, index: usize) {
+        if self.is_open() {
+            self.kept_alive = 0;
+            self.write(index, false);
+        } else {
+            self.drop_unit(index);
+        }
+    }
+
+    fn drop_unit(&mut self, index: usize) {
+        self.counts.units_dropped += 1;
+        self.slots[index].unit.clear();
     }
 
     /// Remembers the PES packet of a slot in case that a picture before it turns out to be the first one.
@@ -88,28 +123,20 @@ impl Splice {
         ends.since(time) > 0 && clock.is_none_or(|clock| begins.since(clock) > 0)
     }
 
-    /// Whether the picture at `time` goes on from the one `before`. A jump closes the gate, and the picture may be where it opens again. A
-    /// first picture that stands still or steps back is left out; with a second one the clock is broken, and the gate closes.
+    /// Whether the picture at `time` goes on from the one `before`, and does not jump. No picture is left out: others need it. One
+    /// that is decoded no later than what was sent is decoded a tick behind that.
     fn runs_on(&mut self, index: usize, before: Option<Pts>, time: Pts) -> bool {
-        let is_behind =
-            self.sent(index).is_some_and(|(last, _)| time.shifted(self.timeline.offset()).since(last) <= 0);
+        let placed = time.shifted(self.timeline.offset());
+        let behind = self.sent(index).map_or(-1, |(last, _)| last.since(placed));
         let slot = &mut self.slots[index];
         let ticks = before.map_or(1, |before| time.since(before));
         // Some encoders send no decoding times, and so presentation times that step back a few pictures.
         slot.order.has_decode_stamps |= slot.unit.has_decode_stamp();
-        let stands = ticks == 0 || (ticks < 0 || is_behind) && slot.order.has_decode_stamps;
-        let has_stood = std::mem::replace(&mut slot.order.stands, stands);
-        let jumps = !(-BACKWARD_JUMP..=FORWARD_JUMP).contains(&ticks);
-        if jumps || stands && has_stood {
-            self.counts.clock_jumps += 1;
-            self.close_gate(Some(index));
-            return true;
-        }
-        if stands {
-            slot.unit.clear();
-            self.counts.units_dropped += 1;
-        }
-        !stands
+        let has_order = slot.order.has_decode_stamps;
+        let is_late = behind >= 0 && (has_order || ticks == 0);
+        slot.order.late = if is_late { behind + 1 } else { 0 };
+        // Late ones come together more and more: better one step.
+        (-BACKWARD_JUMP..=FORWARD_JUMP).contains(&ticks) && !(has_order && behind > BACKWARD_JUMP)
     }
 
     /// What makes the PES packet of the reference slot a random access point, if anything does.
@@ -137,6 +164,7 @@ impl Splice {
         let waited = match self.gate {
             Gate::Open => since_last(time)?,
             Gate::Closed { since } => time.since(since?),
+            Gate::Jumped => return None,
         };
         let usual = duration_to_ticks(PATIENCE) * if verdict == Verdict::ParametersOnly { 1 } else { 2 };
         (waited > self.patience.unwrap_or(usual)).then_some(Entry::Blind)
@@ -162,6 +190,24 @@ impl Splice {
             self.writer.announce_break();
         }
         self.gate = Gate::Open;
+    }
+
+    /// Opens the gate for a picture that is no random access point, behind a jump: it needs those before, which have been sent.
+    /// If anything of them is lost, the next random access point is waited for.
+    fn go_on(&mut self, index: usize) {
+        let Slot { unit, .. } = &self.slots[index];
+        let (false, Some(time), Some((last, _))) = (unit.is_broken(), unit.decode_time(), self.sent(index))
+        else {
+            self.gate = Gate::Closed { since: None };
+            return;
+        };
+        self.gate = Gate::Open;
+        let step = time.shifted(self.timeline.offset()).since(last);
+        if !(1..=FORWARD_JUMP).contains(&step) {
+            self.timeline.go_on(time);
+            self.counts.splices += 1;
+        }
+        self.writer.announce_break();
     }
 
     /// Whether the PES packet of a slot comes after what its track has sent. Behind a splice that is asked of every stream, and of
@@ -220,12 +266,12 @@ impl Splice {
         let slot = &mut self.slots[index];
         let track = &mut program.tracks[slot.track];
         let offset = self.timeline.offset() + slot.shift;
-        let time = slot.unit.decode_time().map(|time| time.shifted(offset));
+        let time = slot.unit.decode_time().map(|time| time.shifted(offset + slot.order.late));
+        let shown = slot.unit.presentation_time().map(|shown| shown.shifted(offset));
         if self.reference == Some(index)
             && let Some(time) = time
         {
-            let shown = slot.unit.presentation_time().map_or(time, |shown| shown.shifted(offset));
-            self.timeline.advance(time, shown);
+            self.timeline.advance(time, shown.filter(|shown| shown.since(time) > 0).unwrap_or(time));
             let clock = slot.unit.first_pcr().or(self.source_pcr);
             slot.lead = clock.zip(slot.last).map(|(clock, last)| last.since(clock.base())).or(slot.lead);
         }
@@ -237,8 +283,7 @@ impl Splice {
             self.counts.entries += 1;
             self.last_entry = time.or(self.last_entry);
             let position = self.timeline.position().unwrap_or_default();
-            let shown = slot.unit.presentation_time().zip(slot.unit.decode_time());
-            let shown = position.shifted(shown.map_or(0, |(shown, decoded)| shown.since(decoded)));
+            let shown = position.shifted(shown.zip(time).map_or(0, |(shown, time)| shown.since(time).max(0)));
             let joint = std::mem::take(&mut self.joint);
             self.writer.mark(entry, position, shown, joint);
         }
@@ -254,14 +299,22 @@ impl Splice {
                 self.writer.handle_stamp(time);
             }
         }
-        let (mut packets, breaks) = slot.unit.take(offset);
+        self.write(index, entry.is_some());
+    }
+
+    /// Writes the packets of a slot, its stamps moved; the first one is marked where it begins a random access point.
+    fn write(&mut self, index: usize, is_entry: bool) {
+        let Some(program) = &mut self.program else { return };
+        let slot = &mut self.slots[index];
+        let track = &mut program.tracks[slot.track];
+        let (mut packets, breaks) = slot.unit.take(self.timeline.offset() + slot.shift, slot.order.late);
         let mut next_breaks = breaks.iter().peekable();
         for (at, bytes) in packets.iter_mut().enumerate() {
             if next_breaks.next_if(|&&next| next == at).is_some() && (at > 0 || slot.is_placed) {
                 track.counter = track.counter.wrapping_add(1);
                 self.counts.continuity_errors += 1;
             }
-            if at == 0 && entry.is_some() && !packet::set_mark(bytes, packet::Mark::RandomAccess) {
+            if at == 0 && is_entry && !packet::set_mark(bytes, packet::Mark::RandomAccess) {
                 let [mut first, second] = packet::split_for_marks(bytes);
                 packet::set_mark(&mut first, packet::Mark::RandomAccess);
                 self.writer.write(&mut first, track, &mut self.timeline);

@@ -93,6 +93,13 @@ impl Timeline {
         true
     }
 
+    /// Puts the picture at `time`, by a source whose stamps have jumped, a step behind the last one.
+    pub(super) fn go_on(&mut self, time: Pts) {
+        if let Some(last) = self.last_time {
+            self.offset = last.shifted(self.step).since(time);
+        }
+    }
+
     /// Notes that a reference PES packet was sent that is decoded and shown at these output times.
     pub(super) fn advance(&mut self, time: Pts, shown: Pts) {
         if let Some(last) = self.last_time {

@@ -14,6 +14,10 @@ const MAX_VIDEO_PACKETS: usize = 4_000_000 / PACKET_SIZE;
 /// The same of anything else, which has a length of 16 bits.
 const MAX_PACKETS: usize = 128_000 / PACKET_SIZE;
 
+/// The most PES packets in front of a picture's first slice that wait for it: two or three times
+/// as many as a multiplexer makes that gives each NAL unit one.
+const MAX_PREFIX: usize = 16;
+
 /// What became of a packet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Pushed {
@@ -26,6 +30,9 @@ pub(super) enum Pushed {
 }
 
 /// The PES packet of one stream that is being put together.
+///
+/// Some multiplexers give parameter sets, delimiters and messages PES packets of their own. Those wait here for the first
+/// slice of their picture, so that a random access point is one piece.
 #[derive(Debug)]
 pub(super) struct Unit {
     codec: Codec,
@@ -34,9 +41,14 @@ pub(super) struct Unit {
     last: Option<Bytes>,
     /// Indices of packets in front of which the source lost something.
     breaks: Vec<usize>,
+    /// The header of the last PES packet.
     header: Option<Header>,
-    /// Bytes of the PES packet so far.
+    /// Bytes of the last PES packet so far.
     length: usize,
+    /// Where the last PES packet begins, in bytes of payload.
+    begins_at: usize,
+    /// The headers of the PES packets that wait in front of it, and where each begins.
+    prefix: Vec<(usize, Option<Header>)>,
     scan: Option<Scan>,
     /// Whether to look for a random access point.
     is_scanned: bool,
@@ -55,6 +67,8 @@ impl Unit {
             breaks: Vec::new(),
             header: None,
             length: 0,
+            begins_at: 0,
+            prefix: Vec::new(),
             scan: None,
             is_scanned: false,
             has_tail: false,
@@ -91,19 +105,46 @@ impl Unit {
         self.has_tail
     }
 
+    /// The header whose stamps count: those of the slice, or where it has none, those nearest in front of it.
+    fn stamped(&self) -> Option<Header> {
+        let waiting = self.prefix.iter().rev().filter_map(|&(_, header)| header);
+        self.header.into_iter().chain(waiting).find(|header| header.pts.is_some())
+    }
+
     /// When to decode it.
     pub(super) fn decode_time(&self) -> Option<Pts> {
-        self.header.and_then(|header| header.decode_time())
+        self.stamped().and_then(|header| header.decode_time())
     }
 
     /// Whether it has a decoding time of its own, and not only one to be shown.
     pub(super) fn has_decode_stamp(&self) -> bool {
-        self.header.is_some_and(|header| header.dts.is_some())
+        self.stamped().is_some_and(|header| header.dts.is_some())
     }
 
     /// When to show it.
     pub(super) fn presentation_time(&self) -> Option<Pts> {
-        self.header.and_then(|header| header.pts)
+        self.stamped().and_then(|header| header.pts)
+    }
+
+    /// Whether it holds the beginning of a picture, and none of its slices yet.
+    pub(super) fn awaits_slice(&self) -> bool {
+        self.scan.as_ref().is_some_and(Scan::is_prefix)
+            && self.packets.len() < self.most()
+            && self.prefix.len() < MAX_PREFIX
+    }
+
+    /// Whether nothing begins in it that a decoder would take for a picture: a further slice, or the rest of one.
+    pub(super) fn begins_no_picture(&self) -> bool {
+        match self.verdict() {
+            Verdict::Continuation => true,
+            Verdict::Undecided => !self.scan.as_ref().is_some_and(Scan::is_prefix),
+            Verdict::Entry(_) | Verdict::ParametersOnly | Verdict::Ordinary => false,
+        }
+    }
+
+    /// Whether the source lost anything in it, or in front of it.
+    pub(super) fn is_broken(&self) -> bool {
+        !self.breaks.is_empty()
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -125,14 +166,20 @@ impl Unit {
         AudioFormat::duration(self.codec, self.sound.get(from..)?)
     }
 
-    /// Takes a packet. One that starts a unit must find the one before taken.
+    /// Takes a packet. One that starts a PES packet must find the one before taken, unless that awaits its slice.
     pub(super) fn push(&mut self, packet: Packet<'_>, continuity: Continuity) -> Pushed {
         if packet.starts_unit() {
-            debug_assert!(!self.is_open(), "the unit before is taken first");
+            if self.is_open() {
+                debug_assert!(self.awaits_slice(), "any other is taken first");
+                self.prefix.push((self.begins_at, self.header));
+                self.begins_at += self.length;
+            } else {
+                self.scan = self.is_scanned.then(|| Scan::new(self.codec, packet.hints_random_access()));
+                self.begins_at = 0;
+            }
             self.has_tail = false;
             self.length = 0;
             self.header = None;
-            self.scan = self.is_scanned.then(|| Scan::new(self.codec, packet.hints_random_access()));
         } else if !self.is_open() {
             self.pass_by(packet);
             return Pushed::Stray;
@@ -180,7 +227,7 @@ impl Unit {
     /// The first bytes of a PES packet whose header is spread over packets.
     fn head(&self) -> Vec<u8> {
         let payloads = self.packets.iter().filter_map(|packet| Packet::new(packet).payload());
-        payloads.flatten().copied().take(pes::MAX_HEADER).collect()
+        payloads.flatten().copied().skip(self.begins_at).take(pes::MAX_HEADER).collect()
     }
 
     /// Whether nothing more of this PES packet comes: its length says so, or `packet` is stuffed, which only a last one needs to be.
@@ -203,30 +250,35 @@ impl Unit {
         self.last = self.packets.last().copied().or(self.last);
         self.packets.clear();
         self.breaks.clear();
+        self.prefix.clear();
         self.header = None;
         self.has_tail = false;
     }
 
-    /// Moves the stamps in the PES header by `ticks` of 90 kHz, and hands out the packets; give them back with [`Unit::put_back`].
-    pub(super) fn take(&mut self, ticks: i64) -> (Vec<Bytes>, Vec<usize>) {
+    /// Moves the stamps as [`Header::moved`] does, and hands out the packets; give them back with [`Unit::put_back`].
+    pub(super) fn take(&mut self, ticks: i64, late: i64) -> (Vec<Bytes>, Vec<usize>) {
         self.last = self.packets.last().copied();
-        if ticks != 0
-            && let Some(header) = self.header
-        {
-            for (at, stamp) in [(9, header.pts), (14, header.dts)] {
-                if let Some(stamp) = stamp {
-                    let prefix = if at == 14 {
-                        0x10
-                    } else if header.dts.is_some() {
-                        0x30
-                    } else {
-                        0x20
-                    };
-                    self.write(at, &pes::write_stamp(stamp.shifted(ticks), prefix));
+        if ticks != 0 || late != 0 {
+            self.prefix.push((self.begins_at, self.header));
+            for (begins_at, header) in std::mem::take(&mut self.prefix) {
+                if let Some(header) = header {
+                    self.write_stamps(begins_at, header.moved(ticks, late));
                 }
             }
         }
+        self.prefix.clear();
         (std::mem::take(&mut self.packets), std::mem::take(&mut self.breaks))
+    }
+
+    /// Writes the stamps of the PES packet that begins at `at`.
+    fn write_stamps(&mut self, at: usize, header: Header) {
+        if let Some(pts) = header.pts {
+            let prefix = if header.dts.is_some() { 0x30 } else { 0x20 };
+            self.write(at + 9, &pes::write_stamp(pts, prefix));
+        }
+        if let Some(dts) = header.dts {
+            self.write(at + 14, &pes::write_stamp(dts, 0x10));
+        }
     }
 
     /// Takes the emptied vectors back, so that their memory serves the next PES packet.
