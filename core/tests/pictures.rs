@@ -27,7 +27,7 @@ const STREAMS: [&[u8]; 3] = [
 enum Cut {
     /// One for all.
     Whole,
-    /// One for each NAL unit, with the same stamps, as GStreamer's `rtph264depay ! mpegtsmux` does.
+    /// One for each NAL unit, with the same stamps, as `GStreamer`'s `rtph264depay ! mpegtsmux` does.
     Units,
     /// The same, and only the first has the stamps.
     UnitsStampedOnce,

@@ -1,6 +1,7 @@
 //! Sources in, and what an independent checker says of the output.
 
 mod keep_alive;
+mod order;
 
 use forebay_testkit::ts::build::{Muxer, h264, section};
 use forebay_testkit::ts::{Checker, Limits, Packet, Pes, Report, demux};
