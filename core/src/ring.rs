@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::time::{MediaTime, duration_to_ticks};
 use crate::ts::PACKET_SIZE;
+use crate::ts::random_access::Entry;
 use crate::ts::splice::Mark;
 
 /// The largest chunk: what is worth one write to a socket (349 packets, just over 64 KiB), in bytes.
@@ -161,11 +162,14 @@ impl Ring {
         self.chunks.iter().filter_map(|chunk| Some((chunk.start, chunk.entry?)))
     }
 
-    /// The window for readers; a new viewer begins at the random access point whose distance from the newest chunk is nearest to `burst`.
+    /// The window for readers; a new viewer begins at the random access point whose distance from the newest chunk is nearest to `burst`:
+    /// a key picture, as long as there is one in the window.
     pub fn edges(&self, burst: Duration) -> Edges {
         let newest = self.position();
         let off = |chunk: &Chunk| (newest.ticks() - chunk.time.ticks() - duration_to_ticks(burst)).abs();
-        let join = self.newest().filter(|chunk| chunk.entry.is_some()).min_by_key(|chunk| off(chunk));
+        let rank = |mark: Mark, chunk: &Chunk| (mark.entry == Entry::Blind, off(chunk));
+        let join = self.newest().filter_map(|chunk| Some((chunk, rank(chunk.entry?, chunk))));
+        let join = join.min_by_key(|&(_, rank)| rank).map(|(chunk, _)| chunk);
         Edges {
             tail: self.tail(),
             head: self.head,
@@ -234,7 +238,6 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ts::random_access::Entry;
     use crate::ts::splice::Joint;
 
     const P: usize = PACKET_SIZE;
@@ -279,6 +282,22 @@ mod tests {
         fill(&mut ring, 0..10);
         let join = |burst| packets(ring.edges(Duration::from_secs(burst)).join.unwrap()) / 10;
         assert_eq!((join(0), join(2), join(3), join(100)), (9, 7, 6, 0));
+    }
+
+    #[test]
+    fn a_viewer_begins_at_a_key_picture_while_there_is_one() {
+        let mut ring = ring(60, 10_000);
+        let blind = |second| Mark { entry: Entry::Blind, ..mark(0, second) };
+        let join = |ring: &Ring| packets(ring.edges(Duration::from_secs(2)).join.unwrap()) / 10;
+        ring.append(10 * P, &[blind(0)], MediaTime::new(0));
+        assert_eq!(join(&ring), 0, "there is nothing better");
+        fill(&mut ring, 1..2);
+        for second in 2..20 {
+            ring.append(10 * P, &[blind(second)], MediaTime::new(second * 90_000));
+            assert_eq!(join(&ring), 1);
+        }
+        fill(&mut ring, 20..21);
+        assert_eq!(join(&ring), 20);
     }
 
     #[test]

@@ -31,7 +31,9 @@ pub enum Verdict {
     Continuation,
     /// A decoder can start here.
     Entry(Entry),
-    /// Parameter sets, but the picture needs earlier ones: the next best (intra refresh).
+    /// Parameter sets and a recovery point: the pictures become right after a while (intra refresh).
+    Refresh,
+    /// Parameter sets, but the picture needs earlier ones.
     ParametersOnly,
     /// An ordinary picture.
     Ordinary,
@@ -45,11 +47,17 @@ pub struct Scan {
     /// Zero bytes in a row, up to here.
     zeros: u32,
     unit: Unit,
+    /// Set once anything has come that stands in front of a picture's first slice: a delimiter,
+    /// parameter sets, a message.
+    prefix: Option<Prefix>,
+}
+
+/// What came in front of a picture's first slice.
+#[derive(Debug, Clone, Copy, Default)]
+struct Prefix {
     has_sps: bool,
     has_pps: bool,
-    /// Anything has come that stands in front of a picture's first slice: a delimiter, parameter
-    /// sets, a message.
-    has_prefix: bool,
+    has_recovery_point: bool,
 }
 
 /// The NAL unit or start code that is being read.
@@ -62,7 +70,23 @@ enum Unit {
     /// A slice with this first byte of its header, or an MPEG-2 picture with this start code, and
     /// the bytes behind: enough for the type of the picture, and for its first slice to be known.
     Slice { kind: u8, bytes: [u8; 8], length: usize },
+    /// Supplemental enhancement information (H.264 and HEVC, 7.3.2.3.1): messages in a row.
+    Messages(Message),
 }
+
+/// Where in a message of supplemental enhancement information it is read.
+#[derive(Debug, Clone)]
+enum Message {
+    /// Its type, of which so much has been read.
+    Type(u32),
+    /// Its size, of which so much has been read.
+    Size { kind: u32, size: u32 },
+    /// Bytes that are passed over.
+    Body { left: u32 },
+}
+
+/// The message that says that decoding may begin here (H.264, D.1.8; HEVC, D.2.8).
+const RECOVERY_POINT: u32 = 6;
 
 /// What the header of a slice says.
 #[derive(Debug, Clone, Copy)]
@@ -81,15 +105,7 @@ impl Scan {
             _ if hinted => Verdict::Entry(Entry::Hint),
             _ => Verdict::Ordinary,
         };
-        Self {
-            codec,
-            verdict,
-            zeros: 0,
-            unit: Unit::Passing,
-            has_sps: false,
-            has_pps: false,
-            has_prefix: false,
-        }
+        Self { codec, verdict, zeros: 0, unit: Unit::Passing, prefix: None }
     }
 
     /// What is known so far.
@@ -99,7 +115,7 @@ impl Scan {
 
     /// Whether the beginning of a picture has come, and none of its slices.
     pub fn is_prefix(&self) -> bool {
-        self.has_prefix && self.verdict == Verdict::Undecided
+        self.prefix.is_some() && self.verdict == Verdict::Undecided
     }
 
     /// Reads on; bytes after the verdict are not looked at.
@@ -136,6 +152,10 @@ impl Scan {
                     _ => self.handle_mpeg2_code(byte),
                 }
             }
+            Unit::Messages(message) => {
+                let prefix = self.prefix.get_or_insert_default();
+                prefix.has_recovery_point |= message.advance(byte) == Some(RECOVERY_POINT);
+            }
             Unit::Slice { kind, bytes, length } => {
                 bytes[*length] = byte;
                 *length += 1;
@@ -158,9 +178,12 @@ impl Scan {
         match byte & 0x1F {
             1 | 2 | 5 => self.begin_slice(byte),
             kind @ (6..=9 | 14..=18) => {
-                self.has_prefix = true;
-                self.has_sps |= kind == 7;
-                self.has_pps |= kind == 8;
+                let prefix = self.prefix.get_or_insert_default();
+                prefix.has_sps |= kind == 7;
+                prefix.has_pps |= kind == 8;
+                if kind == 6 {
+                    self.unit = Unit::Messages(Message::Type(0));
+                }
             }
             _ => {}
         }
@@ -170,9 +193,13 @@ impl Scan {
         match byte >> 1 & 0x3F {
             0..=23 => self.begin_slice(byte),
             kind @ (32..=35 | 39 | 41..=44 | 48..=55) => {
-                self.has_prefix = true;
-                self.has_sps |= kind == 33;
-                self.has_pps |= kind == 34;
+                let prefix = self.prefix.get_or_insert_default();
+                prefix.has_sps |= kind == 33;
+                prefix.has_pps |= kind == 34;
+                if kind == 39 {
+                    // The second byte of the header comes first.
+                    self.unit = Unit::Messages(Message::Body { left: 1 });
+                }
             }
             _ => {}
         }
@@ -184,8 +211,12 @@ impl Scan {
             // A slice without the header of a picture in front of it.
             0x01..=0xAF => self.verdict = Verdict::Continuation,
             // A sequence header is MPEG-2's one parameter set.
-            0xB3 => (self.has_sps, self.has_pps, self.has_prefix) = (true, true, true),
-            0xB8 => self.has_prefix = true,
+            0xB3 => {
+                self.prefix = Some(Prefix { has_sps: true, has_pps: true, has_recovery_point: false });
+            }
+            0xB8 => {
+                self.prefix.get_or_insert_default();
+            }
             _ => {}
         }
     }
@@ -196,12 +227,38 @@ impl Scan {
 
     /// The first slice is here: it is an entry only with the parameter sets in front of it.
     fn decide(&mut self, Slice { is_first, entry }: Slice) {
+        let Prefix { has_sps, has_pps, has_recovery_point } = self.prefix.unwrap_or_default();
         self.verdict = match entry {
-            _ if !(is_first || self.has_prefix) => Verdict::Continuation,
-            _ if !(self.has_sps && self.has_pps) => Verdict::Ordinary,
+            _ if !is_first && self.prefix.is_none() => Verdict::Continuation,
+            _ if !(has_sps && has_pps) => Verdict::Ordinary,
             Some(entry) => Verdict::Entry(entry),
+            None if has_recovery_point => Verdict::Refresh,
             None => Verdict::ParametersOnly,
         };
+    }
+}
+
+impl Message {
+    /// Reads a byte; the type of the message, once it is known. Type and size are so many 255 and a last byte that is less.
+    fn advance(&mut self, byte: u8) -> Option<u32> {
+        let more = u32::from(byte);
+        let mut found = None;
+        *self = match *self {
+            Self::Type(kind) if byte == 0xFF => Self::Type(kind.saturating_add(more)),
+            Self::Type(kind) => Self::Size { kind: kind.saturating_add(more), size: 0 },
+            Self::Size { kind, size } if byte == 0xFF => Self::Size { kind, size: size.saturating_add(more) },
+            Self::Size { kind, size } => {
+                found = Some(kind);
+                Self::behind(size.saturating_add(more))
+            }
+            Self::Body { left } => Self::behind(left - 1),
+        };
+        found
+    }
+
+    /// What is read when so many bytes of the body are left.
+    fn behind(left: u32) -> Self {
+        if left == 0 { Self::Type(0) } else { Self::Body { left } }
     }
 }
 
@@ -268,6 +325,11 @@ mod tests {
         assert_eq!(h264(&[AUD, SPS, PPS, SEI, idr]), Verdict::Entry(Entry::Idr));
         assert_eq!(h264(&[AUD, SPS, PPS, SEI, i_slice]), Verdict::Entry(Entry::OpenGop));
         assert_eq!(h264(&[AUD, SPS, PPS, SEI, p_slice]), Verdict::ParametersOnly);
+        // As x264 writes it with intra refresh, behind another message and in front of one.
+        let refresh: &[u8] = &[0, 0, 1, 6, 5, 3, 1, 2, 3, 6, 1, 0xC4, 1, 1, 0x80, 0x80];
+        assert_eq!(h264(&[AUD, SPS, PPS, refresh, p_slice]), Verdict::Refresh);
+        let long: &[u8] = &[&[0, 0, 1, 6, 5, 0xFF, 1][..], &[6; 256], &[0x80]].concat();
+        assert_eq!(h264(&[AUD, SPS, PPS, long, p_slice]), Verdict::ParametersOnly);
         assert_eq!(h264(&[AUD, SEI, p_slice]), Verdict::Ordinary);
         assert_eq!(h264(&[AUD, SPS, idr]), Verdict::Ordinary);
         assert_eq!(h264(&[AUD, i_slice]), Verdict::Ordinary);
@@ -290,6 +352,7 @@ mod tests {
         assert_eq!(hevc(&[&sets, &unit(19)]), Verdict::Entry(Entry::Idr));
         assert_eq!(hevc(&[&sets, &unit(39), &unit(21)]), Verdict::Entry(Entry::OpenGop));
         assert_eq!(hevc(&[&sets, &unit(1)]), Verdict::ParametersOnly);
+        assert_eq!(hevc(&[&sets, &[0, 0, 1, 39 << 1, 1, 6, 1, 0x80], &unit(1)]), Verdict::Refresh);
         assert_eq!(hevc(&[&unit(35), &unit(1)]), Verdict::Ordinary);
         assert_eq!(hevc(&[&unit(35), &unit(19)]), Verdict::Ordinary);
         assert_eq!(hevc(&[&[0, 0, 1, 19 << 1, 1, 0x2F]]), Verdict::Continuation);

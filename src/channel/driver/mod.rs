@@ -3,6 +3,7 @@
 
 mod actions;
 mod gap;
+mod groups;
 mod line;
 mod output;
 mod packager;
@@ -33,6 +34,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use self::actions::slot_for;
 use self::gap::Gap;
+use self::groups::GroupNotices;
 use self::line::{Input, Line, News, Picture};
 use self::packager::Packager;
 use self::second_look::{Opinion, SecondLook};
@@ -90,6 +92,7 @@ pub(super) fn create(
         gap: Gap::default(),
         reclaim: Reclaim::default(),
         is_store_failing: false,
+        groups: GroupNotices::default(),
         cadence: Cadence::new(Load::default(), 0),
         turn: 0,
         ticked_at: Moment::ZERO,
@@ -136,6 +139,7 @@ pub(super) struct Driver {
     gap: Gap,
     reclaim: Reclaim,
     is_store_failing: bool,
+    groups: GroupNotices,
     cadence: Cadence,
     /// Counts the ticks.
     turn: u64,

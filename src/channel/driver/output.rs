@@ -78,6 +78,7 @@ impl Driver {
         }
         let base = self.ring.head();
         self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
+        self.groups.note_marks(marks);
         {
             let mut trail = self.feed.trail();
             trail.advance(self.ring.head(), self.ring.position());
@@ -110,6 +111,7 @@ impl Driver {
     /// Tells these groups of viewers how far the store reaches.
     fn tell(&mut self, groups: impl Iterator<Item = usize>) {
         let edges = self.ring.edges(self.channel.policy.burst);
+        self.groups.note_edges(&edges);
         let mut newest: Option<Arc<Block>> = None;
         for group in groups {
             let told = std::mem::replace(&mut self.told[group], edges.head);

@@ -18,6 +18,7 @@
 //! - **Service information** (SDT, EIT, NIT, TDT) passes while the source's service is the one that the map names.
 //! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
 
+mod groups;
 mod information;
 pub mod keep_alive;
 mod map;
@@ -32,6 +33,7 @@ mod writer;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::groups::Groups;
 use self::map::{Change, Program};
 use self::timeline::Timeline;
 use self::unit::{Pushed, Unit};
@@ -50,7 +52,8 @@ pub const TABLES_EVERY: Duration = Duration::from_millis(200);
 pub const TABLES_AT_LEAST_EVERY: Duration = Duration::from_millis(300);
 
 /// How long, by its own clock, a source may go without a random access point before a lesser one is taken: parameter sets
-/// without an I slice (intra refresh), and after as long again any picture.
+/// without an I slice (intra refresh), and after as long again any picture. Where there have been key pictures, the next one is
+/// waited for all the same, as long as one may come.
 pub const PATIENCE: Duration = Duration::from_secs(4);
 
 /// PES packets of each sound stream that are remembered while nothing passes: those around the first picture, which is known to be one only
@@ -185,6 +188,8 @@ pub struct Splice {
     source_pcr: Option<Pcr>,
     /// Output time of the last random access point.
     last_entry: Option<Pts>,
+    /// Those of this source that are real ones.
+    groups: Groups,
     /// How the next random access point follows.
     joint: Joint,
     motion: Motion,
@@ -210,6 +215,7 @@ impl Splice {
             clock_pid: Pid::NULL,
             source_pcr: None,
             last_entry: None,
+            groups: Groups::default(),
             joint: Joint::default(),
             motion: Motion::default(),
             kept_alive: 0,
@@ -220,6 +226,7 @@ impl Splice {
     /// A new source begins. What the one before left incomplete is dropped.
     pub fn begin(&mut self) {
         self.close_gate(None);
+        self.groups = Groups::default();
         self.motion = Motion::default();
         self.demux = Demux::new(self.wanted);
         self.slots.clear();
@@ -230,6 +237,7 @@ impl Splice {
     /// with the picture that the scout found.
     pub fn adopt(&mut self, scout: &mut Self, entry: Entry) {
         self.close_gate(None);
+        self.groups = Groups::default();
         self.motion = Motion { has_clock: scout.motion.has_clock, ..Motion::default() };
         self.demux = std::mem::replace(&mut scout.demux, Demux::new(self.wanted));
         self.demux.forget_counters();

@@ -126,7 +126,7 @@ impl Splice {
     /// Whether the picture at `time` goes on from the one `before`, and does not jump. No picture is left out: others need it. One
     /// that is decoded no later than what was sent is decoded a tick behind that.
     fn runs_on(&mut self, index: usize, before: Option<Pts>, time: Pts) -> bool {
-        let placed = time.shifted(self.timeline.offset());
+        let placed = self.placed(time);
         let behind = self.sent(index).map_or(-1, |(last, _)| last.since(placed));
         let slot = &mut self.slots[index];
         let ticks = before.map_or(1, |before| time.since(before));
@@ -143,8 +143,7 @@ impl Splice {
     fn entry(&self, index: usize) -> Option<Entry> {
         let slot = &self.slots[index];
         let time = slot.unit.decode_time();
-        let since_last =
-            |time: Pts| self.last_entry.map(|last| time.shifted(self.timeline.offset()).since(last));
+        let since_last = |time: Pts| self.last_entry.map(|last| self.placed(time).since(last));
         if slot.class != Some(Class::Video) {
             let is_due = |ticks: i64| ticks < 0 || ticks >= duration_to_ticks(SOUND_ENTRY_EVERY);
             let is_entry = !self.is_open() || since_last(time?).is_none_or(is_due);
@@ -166,8 +165,11 @@ impl Splice {
             Gate::Closed { since } => time.since(since?),
             Gate::Jumped => return None,
         };
-        let usual = duration_to_ticks(PATIENCE) * if verdict == Verdict::ParametersOnly { 1 } else { 2 };
-        (waited > self.patience.unwrap_or(usual)).then_some(Entry::Blind)
+        let has_sets = matches!(verdict, Verdict::Refresh | Verdict::ParametersOnly);
+        let usual = duration_to_ticks(PATIENCE) * if has_sets { 1 } else { 2 };
+        let is_awaited =
+            self.is_open() && verdict != Verdict::Refresh && self.groups.go_on(self.placed(time));
+        (waited > self.patience.unwrap_or(usual) && !is_awaited).then_some(Entry::Blind)
     }
 
     /// The source goes on air with the PES packet of the reference slot.
@@ -202,7 +204,7 @@ impl Splice {
             return;
         };
         self.gate = Gate::Open;
-        let step = time.shifted(self.timeline.offset()).since(last);
+        let step = self.placed(time).since(last);
         if !(1..=FORWARD_JUMP).contains(&step) {
             self.timeline.go_on(time);
             self.counts.splices += 1;
@@ -253,6 +255,11 @@ impl Splice {
         }
     }
 
+    /// When a picture at `time`, by the source, is on the output timeline.
+    fn placed(&self, time: Pts) -> Pts {
+        time.shifted(self.timeline.offset())
+    }
+
     /// When the last PES packet that was sent of a slot's track is decoded, and when it ends, on the output timeline.
     fn sent(&self, index: usize) -> Option<(Pts, Pts)> {
         let track = self.program.as_ref()?.tracks.get(self.slots[index].track)?;
@@ -282,6 +289,9 @@ impl Splice {
         if let Some(entry) = entry {
             self.counts.entries += 1;
             self.last_entry = time.or(self.last_entry);
+            if let (Some(time), false) = (time, entry == Entry::Blind) {
+                self.groups.handle_key(time);
+            }
             let position = self.timeline.position().unwrap_or_default();
             let shown = position.shifted(shown.zip(time).map_or(0, |(shown, time)| shown.since(time).max(0)));
             let joint = std::mem::take(&mut self.joint);

@@ -138,7 +138,7 @@ impl Unit {
         match self.verdict() {
             Verdict::Continuation => true,
             Verdict::Undecided => !self.scan.as_ref().is_some_and(Scan::is_prefix),
-            Verdict::Entry(_) | Verdict::ParametersOnly | Verdict::Ordinary => false,
+            Verdict::Entry(_) | Verdict::Refresh | Verdict::ParametersOnly | Verdict::Ordinary => false,
         }
     }
 

@@ -1,0 +1,33 @@
+//! What the log says, once while a channel is open, of groups of pictures that viewers have to wait for.
+
+use forebay_core::ring::Edges;
+use forebay_core::ts::random_access::Entry;
+use forebay_core::ts::splice::Mark;
+use tracing::{info, warn};
+
+/// Which of it has been said.
+#[derive(Debug, Default)]
+pub(super) struct GroupNotices {
+    is_too_long: bool,
+    is_without_key: bool,
+}
+
+impl GroupNotices {
+    /// The window has these edges.
+    pub(super) fn note_edges(&mut self, edges: &Edges) {
+        if edges.join.is_none() && edges.head > 0 && !self.is_too_long {
+            self.is_too_long = true;
+            warn!(
+                "a group of pictures takes more than `buffer_bytes`: new viewers wait for the next key picture"
+            );
+        }
+    }
+
+    /// These random access points have come.
+    pub(super) fn note_marks(&mut self, marks: &[Mark]) {
+        if marks.iter().any(|mark| mark.entry == Entry::Blind) && !self.is_without_key {
+            self.is_without_key = true;
+            info!("no key picture comes: new viewers begin at any picture");
+        }
+    }
+}
