@@ -98,6 +98,12 @@ fn still(n: u64) -> Shot {
     Shot { picture: Some(in_group), size: if in_group == 0 { 3000 } else { 90 }, ..shot(n) }
 }
 
+/// Sound, and a picture every so many seconds, with which the clock comes.
+fn slides(n: u64, seconds: u64) -> Shot {
+    let is_entry = n.is_multiple_of(seconds * SECOND);
+    Shot { picture: Some(n).filter(|_| is_entry), is_entry, ..shot(n) }
+}
+
 #[test]
 fn faults_are_noticed_in_time() {
     let cases = [
@@ -146,7 +152,7 @@ fn faults_are_noticed_in_time() {
             2_900..=3_300,
             "damaged or lost packets in 3.0 s",
         ),
-        (Case::new("damage", then!(|n| Shot { damaged: 2, ..shot(n) })), Rule::Damaged, 2_200..=3_300, ""),
+        (Case::new("damage", then!(|n| Shot { damaged: 2, ..shot(n) })), Rule::Damaged, 2_100..=3_300, ""),
         (
             Case::new(
                 "a clock that goes back and forth",
@@ -268,6 +274,9 @@ fn healthy_sources_are_left_alone() {
             then!(|n| Shot { sound: None, announced: [true, false], ..shot(n) }),
         ),
         Case::new("a picture that stands still, with a voice", still),
+        Case::new("a picture every four seconds, and its sound", |n| slides(n, 4)),
+        Case::new("a picture every ten seconds, and its sound", |n| slides(n, 10)),
+        Case::new("a picture every half minute, and its sound", |n| slides(n, 30)),
         Case::new("half a minute of nothing", |n| {
             if (FAULT..FAULT + 30 * SECOND).contains(&n) {
                 Shot { sound: Some(SILENCE), ..still(n) }

@@ -37,7 +37,7 @@ use crate::ts::demux::{Continuity, Demux, Role};
 use crate::ts::packet::{Bytes, Packet, Pid};
 use crate::ts::pes::Header;
 use crate::ts::psi::PmtStream;
-use crate::ts::stream::{Class, Codec};
+use crate::ts::stream::{self, Class, Codec};
 
 /// A rule that has not held for so long holds anew when it does again: what comes and goes is one fault.
 const CALM: Duration = Duration::from_secs(10);
@@ -81,6 +81,8 @@ pub struct Inspector {
     has_clock: bool,
     stamps: Line,
     sound_front: Front,
+    /// How far the sound has gone on, in ticks.
+    sound: i64,
     /// Jumps of the clock and of the stamps.
     jumps: [Jumps; 2],
     /// Damaged packets that are counted already.
@@ -118,6 +120,7 @@ impl Inspector {
             has_clock: false,
             stamps: Line::default(),
             sound_front: Front::default(),
+            sound: 0,
             jumps: Default::default(),
             damaged: 0,
             tempo: Tempo::Live(Pace::default()),
@@ -209,9 +212,10 @@ impl Inspector {
         self.counts[rule.index()]
     }
 
-    /// The source's own time, in ticks: its clock, or its stamps where it sends none.
+    /// The source's own time, in ticks: what of its clock and its stamps has gone on most. A clock may stand still or come with the
+    /// pictures only, and those may be few.
     fn media(&self) -> i64 {
-        if self.has_clock { self.clock.ticks() } else { self.stamps.ticks() }
+        self.clock.ticks().max(self.stamps.ticks()).max(self.sound)
     }
 
     /// The map came or changed.
@@ -246,8 +250,10 @@ impl Inspector {
         }
         self.stamps.seam();
         self.sound_front.seam();
-        self.video.announce(self.has_video);
-        self.audio.announce(!self.sounds.is_empty());
+        let pictures = self.streams.iter().filter(|stream| Codec::of(stream).class() == Class::Video);
+        let has_stills = pictures.into_iter().any(|stream| stream::has_stills(&stream.descriptors));
+        self.video.announce(self.has_video, has_stills);
+        self.audio.announce(!self.sounds.is_empty(), false);
     }
 
     #[inline]
@@ -305,7 +311,9 @@ impl Inspector {
         self.finish_picture();
         let header = Header::parse(payload);
         if let Some(time) = header.and_then(|header| header.decode_time()) {
-            match self.stamps.advance(time, packet.is_discontinuity()) {
+            let step = self.stamps.advance(time, packet.is_discontinuity());
+            self.video.begin_picture(step == Some(0));
+            match step {
                 Some(ticks) => self.audio.advance(Meter::Others, ticks),
                 None => self.jumps[1].add(now),
             }
@@ -320,7 +328,9 @@ impl Inspector {
             let Some(header) = Header::parse(payload) else { return };
             content = payload.get(header.payload_at..).unwrap_or_default();
             if let Some(pts) = header.pts {
-                self.video.advance(Meter::Others, self.sound_front.advance(pts));
+                let ticks = self.sound_front.advance(pts);
+                self.sound += ticks;
+                self.video.advance(Meter::Others, ticks);
                 if !self.has_video
                     && number == 0
                     && self.stamps.advance(pts, packet.is_discontinuity()).is_none()

@@ -158,6 +158,17 @@ pub fn language(descriptors: &[u8]) -> Option<[u8; 3]> {
         .map(|(_, body)| [body[0], body[1], body[2]])
 }
 
+/// Whether the descriptors of a stream of pictures say that they may stand still, and so be few (ISO/IEC 13818-1, 2.6.2, 2.6.64 and
+/// 2.6.95).
+pub fn has_stills(descriptors: &[u8]) -> bool {
+    each_descriptor(descriptors).any(|(tag, body)| match tag {
+        0x02 => body.first().is_some_and(|flags| flags & 0x01 != 0),
+        0x28 => body.get(3).is_some_and(|flags| flags & 0x80 != 0),
+        0x38 => body.get(12).is_some_and(|flags| flags & 0x40 != 0),
+        _ => false,
+    })
+}
+
 /// Tags and bodies; stops where a length runs over.
 fn each_descriptor(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
@@ -185,6 +196,17 @@ mod tests {
         assert_eq!(of(0x06, b"\x05\x04Opus\x7f\x02\x80\x02"), Codec::Opus);
         assert_eq!(of(0x06, &[0x52, 1, 5, 0x59, 200]), Codec::Data(6));
         assert_eq!(of(0x86, &[]).class(), Class::Sections);
+    }
+
+    #[test]
+    fn still_pictures_are_announced() {
+        let hevc = [&[0x38, 13][..], &[0; 12], &[0x40]].concat();
+        for descriptors in [&[2, 1, 0x1B][..], &[0x0A, 1, 5, 0x28, 4, 77, 0, 30, 0x80], &hevc] {
+            assert!(has_stills(descriptors), "{descriptors:?}");
+        }
+        for descriptors in [&[2, 1, 0x1A][..], &[0x28, 4, 77, 0, 30, 0x3F], &[0x28, 2, 77, 0], &[]] {
+            assert!(!has_stills(descriptors), "{descriptors:?}");
+        }
     }
 
     #[test]

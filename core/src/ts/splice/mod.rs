@@ -9,7 +9,7 @@
 //! - **PAT and PMT stand in front of every random access point**, and at least every [`TABLES_EVERY`] of the clock.
 //! - **The gate**: of a new source, nothing passes before its first random access point. There it is anchored: its first picture
 //!   follows the last one of the source before, and its clock runs on from the last clock reference; PTS, DTS, PCR and OPCR are all
-//!   moved by this one distance, so that sound stays with the picture. Sound that would overlap what was sent is left out.
+//!   moved by this one distance, so that sound stays with the picture. Frames of sound that would overlap what was sent are left out.
 //! - **No picture is left out in the middle of a group**: those that follow need it. One that is decoded no later than the one before
 //!   is decoded a tick behind that; what belongs to a picture in a PES packet of its own goes with it.
 //! - **A jump of the source's own clock** moves what follows behind what was sent, from the next picture on, or from the next random
@@ -22,11 +22,13 @@ mod groups;
 mod information;
 pub mod keep_alive;
 mod map;
+mod pause;
 mod release;
 mod scte35;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod trim;
 mod unit;
 mod writer;
 
@@ -35,6 +37,7 @@ use std::time::Duration;
 
 use self::groups::Groups;
 use self::map::{Change, Program};
+use self::pause::Pause;
 use self::timeline::Timeline;
 use self::unit::{Pushed, Unit};
 use self::writer::Writer;
@@ -118,11 +121,11 @@ pub struct Counts {
     pub keep_alives: u64,
 }
 
-/// What the source's clock and stamps did since the last question.
+/// What the source's clock and stamps did.
 #[derive(Debug, Clone, Copy, Default)]
 struct Motion {
     has_clock: bool,
-    clock: bool,
+    /// Whether the stamps have gone on since that was asked last.
     stamps: bool,
 }
 
@@ -193,6 +196,7 @@ pub struct Splice {
     /// How the next random access point follows.
     joint: Joint,
     motion: Motion,
+    pause: Pause,
     /// Times that connections were kept alive since the last PES packet.
     kept_alive: u32,
     counts: Counts,
@@ -218,6 +222,7 @@ impl Splice {
             groups: Groups::default(),
             joint: Joint::default(),
             motion: Motion::default(),
+            pause: Pause::default(),
             kept_alive: 0,
             counts: Counts::default(),
         }
@@ -336,15 +341,10 @@ impl Splice {
         self.program.as_ref().map(Program::pmt)
     }
 
-    /// Whether the source's media time has gone on since this last said so: its clock and its stamps both, or its stamps
-    /// where it sends no clock.
+    /// Whether the source's media time has gone on since this last said so, by the stamps of its pictures or its sound. A clock
+    /// that stands still meanwhile is nothing that players need.
     pub fn take_progress(&mut self) -> bool {
-        let Motion { has_clock, clock, stamps } = self.motion;
-        let has_moved = stamps && (clock || !has_clock);
-        if has_moved {
-            (self.motion.clock, self.motion.stamps) = (false, false);
-        }
-        has_moved
+        std::mem::take(&mut self.motion.stamps)
     }
 
     /// Nothing passes until the next random access point; only the slot `kept` keeps what it holds.
@@ -464,9 +464,9 @@ impl Splice {
         }
         if let Some(last) = self.source_pcr {
             let ticks = pcr.since(last) / 300;
-            self.motion.clock |= ticks != 0;
+            let is_pause = self.pause.handle_clock(ticks);
             let ahead = if is_announced { ANNOUNCED_JUMP } else { FORWARD_JUMP };
-            if !(-BACKWARD_JUMP..=ahead).contains(&ticks) {
+            if !(-BACKWARD_JUMP..=ahead).contains(&ticks) && !is_pause {
                 self.counts.clock_jumps += 1;
                 let was_open = self.is_open();
                 self.close_gate(self.reference);

@@ -36,14 +36,18 @@ impl Splice {
         let mut goes_on = is_reference && self.gate == Gate::Jumped;
         if let Some(time) = self.slots[index].unit.decode_time() {
             let before = self.slots[index].last.replace(time);
-            // On air, only what the viewers wait for is progress: a source that goes on without its video does not go on.
-            self.motion.stamps |= before != Some(time) && (is_reference || !self.is_open());
+            // Sound that goes on is progress, too: pictures may stand still for long. The health of a source is another matter.
+            let is_sound = self.slots[index].class == Some(Class::Audio);
+            self.motion.stamps |= before != Some(time) && (is_reference || is_sound || !self.is_open());
+            if is_sound {
+                self.pause.handle_sound(before.map_or(0, |before| time.since(before)));
+            }
             if is_reference && self.is_open() && !self.runs_on(index, before, time) {
                 self.counts.clock_jumps += 1;
                 self.close_gate(Some(index));
                 goes_on = true;
             }
-            if !self.motion.has_clock && (is_reference || self.slots[index].class == Some(Class::Audio)) {
+            if !self.motion.has_clock && (is_reference || is_sound) {
                 self.wait(time);
             }
         }
@@ -130,13 +134,15 @@ impl Splice {
         let behind = self.sent(index).map_or(-1, |(last, _)| last.since(placed));
         let slot = &mut self.slots[index];
         let ticks = before.map_or(1, |before| time.since(before));
+        let is_pause = self.pause.handle_picture(ticks);
         // Some encoders send no decoding times, and so presentation times that step back a few pictures.
         slot.order.has_decode_stamps |= slot.unit.has_decode_stamp();
         let has_order = slot.order.has_decode_stamps;
         let is_late = behind >= 0 && (has_order || ticks == 0);
         slot.order.late = if is_late { behind + 1 } else { 0 };
         // Late ones come together more and more: better one step.
-        (-BACKWARD_JUMP..=FORWARD_JUMP).contains(&ticks) && !(has_order && behind > BACKWARD_JUMP)
+        let is_step = (-BACKWARD_JUMP..=FORWARD_JUMP).contains(&ticks) || is_pause;
+        is_step && !(has_order && behind > BACKWARD_JUMP)
     }
 
     /// What makes the PES packet of the reference slot a random access point, if anything does.
@@ -227,7 +233,11 @@ impl Splice {
             return true;
         }
         let time = time.shifted(self.timeline.offset() + slot.shift);
-        let is_clear = slot.is_placed || !is_sound || time.since(end) >= -OVERLAP;
+        let overlap = end.since(time) - OVERLAP;
+        let is_clear = slot.is_placed || !is_sound || overlap <= 0;
+        if !is_clear && self.slots[index].unit.skip_sound(overlap) {
+            return true;
+        }
         // What else is further away than any overlap is no overlap but runs by a clock of its own.
         time.since(last) > 0 && is_clear || !is_sound && time.since(last) < -MAX_OVERLAP
     }

@@ -2,6 +2,8 @@
 
 mod keep_alive;
 mod order;
+mod seam;
+mod stills;
 
 use forebay_testkit::ts::build::{Muxer, h264, section};
 use forebay_testkit::ts::{Checker, Limits, Packet, Pes, Report, demux};

@@ -1,5 +1,6 @@
 //! Puts PES packets together from their transport packets, so that each goes out whole or not at all.
 
+use super::trim;
 use crate::time::{Pcr, Pts};
 use crate::ts::codec_headers::AudioFormat;
 use crate::ts::demux::Continuity;
@@ -158,12 +159,33 @@ impl Unit {
 
     /// How long the sound in it is, in ticks of 90 kHz, as far as the codec is known.
     pub(super) fn sound_duration(&mut self) -> Option<i64> {
-        let from = self.header?.payload_at;
+        AudioFormat::duration(self.codec, self.sound(self.header?)?)
+    }
+
+    /// Leaves out the frames of sound that begin within `ticks` of its beginning; false, and nothing is, where none would be left, or
+    /// it is not known where they are.
+    pub(super) fn skip_sound(&mut self, ticks: i64) -> bool {
+        let codec = self.codec;
+        let Some(header) = self.header.filter(|_| !self.is_broken()) else { return false };
+        let frames = self.sound(header).and_then(|sound| trim::frames_within(codec, sound, ticks));
+        let Some((bytes, skipped)) = frames else { return false };
+        trim::cut(&mut self.packets, header.payload_at, bytes);
+        let length = header.length.and_then(|length| length.checked_sub(bytes));
+        let header = Header { length, ..header.moved(skipped, 0) };
+        let field = length.and_then(|length| u16::try_from(length - 6).ok()).unwrap_or(0);
+        self.write(4, &field.to_be_bytes());
+        self.write_stamps(0, header);
+        self.header = Some(header);
+        true
+    }
+
+    /// The elementary stream behind its header.
+    fn sound(&mut self, header: Header) -> Option<&[u8]> {
         self.sound.clear();
         for packet in &self.packets {
             self.sound.extend_from_slice(Packet::new(packet).payload().unwrap_or_default());
         }
-        AudioFormat::duration(self.codec, self.sound.get(from..)?)
+        self.sound.get(header.payload_at..)
     }
 
     /// Takes a packet. One that starts a PES packet must find the one before taken, unless that awaits its slice.

@@ -1,0 +1,54 @@
+//! Sound with a still picture now and then, as music channels and radio with slides send.
+
+use super::*;
+
+/// Plays 100 s with a picture every so many seconds, the clock with those only or every 400 ms.
+fn play(seconds: u64, has_clock: bool) -> Splice {
+    let mut splice = Splice::new(None);
+    let mut source = Source::new();
+    for n in 0..2_500 {
+        let mut bytes = if n % 50 == 0 { source.tables() } else { Vec::new() };
+        let dts = source.start + n * FRAME;
+        if n % (seconds * 25) == 0 {
+            let picture = h264::idr(1500);
+            bytes.extend(source.muxer.pes(VIDEO, dts, None, &picture, Some((dts - source.delay) * 300)));
+        } else if has_clock && n % 10 == 0 {
+            bytes.extend(source.muxer.pcr(VIDEO, (dts - source.delay) * 300));
+        }
+        bytes.extend(source.sound(n));
+        push(&mut splice, &bytes);
+        assert!(splice.take_progress(), "sound goes on: frame {n}");
+    }
+    splice.finish();
+    splice
+}
+
+#[test]
+fn all_of_the_sound_passes_beside_still_pictures() {
+    for seconds in [4, 6, 10, 30] {
+        for has_clock in [false, true] {
+            let splice = play(seconds, has_clock);
+            let counts = splice.counts();
+            assert_eq!((counts.clock_jumps, counts.splices, counts.units_dropped), (0, 0, 0), "{seconds} s");
+            let pes = demux(&output(&splice));
+            let times = times(&pes[&AUDIO]);
+            assert_eq!((pes[&VIDEO].len() as u64, times.len()), (100_u64.div_ceil(seconds), 2_500));
+            assert!(times.windows(2).all(|pair| pair[1] - pair[0] == FRAME), "{seconds} s");
+        }
+    }
+}
+
+/// As encoders and multiplexers that mistake the clock send.
+#[test]
+fn a_clock_that_stands_still_is_no_matter_where_the_stamps_go_on() {
+    let mut splice = Splice::new(None);
+    let mut source = Source::new();
+    for n in 0..250 {
+        source.delay = 18_000 + n * FRAME;
+        push(&mut splice, &source.pictures(n..n + 1));
+        assert!(n < 2 || splice.take_progress(), "picture {n}");
+    }
+    splice.finish();
+    assert_eq!(demux(&output(&splice))[&VIDEO].len(), 250);
+    assert_eq!((splice.counts().clock_jumps, splice.counts().splices), (0, 0));
+}
