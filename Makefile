@@ -72,8 +72,8 @@ fuzz: ## Fuzz the parsers (RUNS=1000000 each); needs a nightly compiler
 		$(CARGO) +nightly fuzz run $$target -- -runs=$(RUNS) -max_len=4096 || exit 1; \
 	done
 
-setup: ## Install what the tests need: ffmpeg, VLC, GStreamer, Chromium, Pebble (an ACME server), cargo-nextest
-	scripts/setup.sh ffmpeg vlc gstreamer chromium npm pebble testkit/browser
+setup: ## Install what the tests need: ffmpeg, VLC, GStreamer, Chromium, Pebble (an ACME server), nginx, curl, cargo-nextest
+	scripts/setup.sh ffmpeg vlc gstreamer chromium npm pebble nginx curl testkit/browser
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 
 setup-bench: ## Install what the measurements need: ffmpeg

@@ -9,6 +9,8 @@ have() {
         # The programs alone play nothing.
         gstreamer) gst-inspect-1.0 --exists avdec_h264 && gst-inspect-1.0 --exists hlsdemux2 &&
             gst-inspect-1.0 --exists souphttpsrc ;;
+        # Debian keeps it where the paths of users do not lead.
+        nginx) command -v nginx || [ -x /usr/sbin/nginx ] ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }
@@ -23,8 +25,10 @@ for part in "$@"; do
     have "$part" && continue
     case $part in
         chromium) packages+=(chromium) ;;
+        curl) packages+=(curl) ;;
         ffmpeg) packages+=(ffmpeg) ;;
         gstreamer) packages+=(gstreamer1.0-{tools,libav,plugins-{base,good,bad,ugly}}) ;;
+        nginx) packages+=(nginx-light) ;;
         npm) packages+=(nodejs npm) ;;
         pebble) packages+=(pebble) ;;
         vlc) packages+=(vlc-bin vlc-plugin-base) ;;

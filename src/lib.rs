@@ -8,6 +8,7 @@ pub mod channel;
 pub mod cli;
 mod client;
 pub mod config;
+mod host;
 pub mod http;
 pub mod provider;
 pub mod telemetry;

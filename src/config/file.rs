@@ -49,8 +49,12 @@ pub(super) struct ServerFile {
     pub(super) public_url: Text,
     /// Addresses and networks whose `Forwarded` headers are believed.
     pub(super) trusted_proxies: Vec<Spanned<String>>,
+    /// The header in which they name who asks.
+    pub(super) proxy_header: Text,
     /// Addresses and networks from which something may be changed.
     pub(super) admin_from: Option<Vec<Spanned<String>>>,
+    /// Names under which admins reach it.
+    pub(super) admin_hosts: Vec<Spanned<String>>,
     /// How long open responses may go on after the first signal to stop.
     pub(super) shutdown_grace: Time,
     /// Connections at a time.

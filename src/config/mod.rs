@@ -66,8 +66,12 @@ pub struct Server {
     pub public_url: Option<Url>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header in which those peers name who asks; where it is not told, nobody is an admin who comes through one of them.
+    pub proxy_header: Option<ProxyHeader>,
     /// Where requests that change something may come from.
     pub admin_from: Vec<IpNet>,
+    /// Names in `Host` of requests that change something, in lower case, besides those that we know without being told.
+    pub admin_hosts: Vec<String>,
     /// How long open responses may go on after the first signal to stop; 100 ms to 5 minutes.
     pub shutdown_grace: Duration,
     /// Connections at a time, from 1; further ones are told to come back later.
@@ -80,6 +84,21 @@ pub struct Server {
     pub delivery: Delivery,
     /// HTTPS besides plain HTTP.
     pub tls: Option<Tls>,
+}
+
+/// A header in which a proxy names who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`: a list, to which each proxy appends.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239): a list, to which each proxy appends.
+    Forwarded,
+    /// `X-Real-IP`: one address.
+    XRealIp,
+    /// `CF-Connecting-IP`: one address.
+    CfConnectingIp,
+    /// `True-Client-IP`: one address.
+    TrueClientIp,
 }
 
 /// How a live stream gets from the store to a socket.
@@ -128,8 +147,10 @@ impl Default for Server {
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
             public_url: None,
             trusted_proxies: Vec::new(),
+            proxy_header: None,
             // This machine: there are no users yet who could be told apart.
             admin_from: vec![loopback(Ipv4Addr::LOCALHOST, 8), loopback(Ipv6Addr::LOCALHOST, 128)],
+            admin_hosts: Vec::new(),
             // Well under the 10 s in which `docker stop` loses patience.
             shutdown_grace: Duration::from_secs(5),
             // More than the file descriptors that most systems give a process, which is the limit then.

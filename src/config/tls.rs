@@ -56,6 +56,15 @@ impl Tls {
         }
     }
 
+    /// The names that it asks an authority for; of a certificate that somebody else made, none is known.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let domains = match &self.identity {
+            Identity::Acme(acme) => &acme.domains[..],
+            Identity::Files { .. } => &[],
+        };
+        domains.iter().map(String::as_str)
+    }
+
     /// What is doubtful about the certificate now.
     pub(super) fn warning(&self) -> Option<String> {
         let Identity::Files { certificate, key } = &self.identity else { return None };

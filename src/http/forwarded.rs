@@ -7,26 +7,100 @@ use http::{HeaderMap, HeaderName, Uri, header};
 use url::Url;
 
 use super::Peer;
-use crate::config::Server;
+use crate::config::{ProxyHeader, Server};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Header fields that proxies add to what they pass on, besides `X-Forwarded-…` and `CF-…`. A viewer's program sends none of them.
+const OF_PROXIES: &[&str] = &[
+    "forwarded",
+    "via",
+    "x-forwarded",
+    "x-real-ip",
+    "x-real-port",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-remote-ip",
+    "x-remote-addr",
+    "x-originating-ip",
+    "x-original-host",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-for",
+    "x-original-forwarded-for",
+    "x-proxyuser-ip",
+    "x-nginx-proxy",
+    "x-scheme",
+    "x-url-scheme",
+    "x-varnish",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-arr-log-id",
+    "x-envoy-external-address",
+    "x-amzn-trace-id",
+    "true-client-ip",
+    "client-ip",
+    "proxy-client-ip",
+    "wl-proxy-client-ip",
+    "ali-cdn-real-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "front-end-https",
+    "cdn-loop",
+];
+
+/// Who asks, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// Nothing says that anybody stands between us and this address.
+    Direct(IpAddr),
+    /// A trusted proxy names this address, in the header that the operator says it sets.
+    Proxied(IpAddr),
+    /// A proxy that is not trusted passed it on.
+    Untrusted(IpAddr),
+    /// A trusted proxy passed it on, and nobody knows in which header it names who asks.
+    Unnamed(IpAddr),
+    /// A trusted proxy passed it on, and does not name one who asks, or names itself or this machine.
+    Unknown(IpAddr),
+}
+
+/// Who asks. Unlike [`client_address`], this believes nothing that the one who asks could have made up.
+pub(super) fn sender(server: &Server, peer: Peer, headers: &HeaderMap) -> Sender {
+    let address = peer.address.ip().to_canonical();
+    if !headers.keys().any(is_of_proxy) {
+        return Sender::Direct(address);
+    }
+    if !is_trusted(server, address) {
+        return Sender::Untrusted(address);
+    }
+    let Some(header) = server.proxy_header else { return Sender::Unnamed(address) };
+    let client = last_untrusted(server, address, &hops(header, headers));
+    // Who is on this machine can ask directly. So an address of it that a header names is one that a proxy let pass.
+    if is_trusted(server, client) || client.is_loopback() {
+        return Sender::Unknown(address);
+    }
+    Sender::Proxied(client)
+}
+
+fn is_of_proxy(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("x-forwarded-") || name.starts_with("cf-") || OF_PROXIES.contains(&name)
+}
 
 /// `public_url` where it is set; else what a trusted proxy says it was asked for (`Forwarded`, RFC 7239, then `X-Forwarded-*`); else the
 /// address of the request: its `uri` where that is whole, and its `Host`. It ends in `/`.
-pub(super) fn base_url(server: &Server, Peer(peer): Peer, uri: &Uri, headers: &HeaderMap) -> Url {
+pub(super) fn base_url(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Url {
     if let Some(url) = &server.public_url {
         return url.clone();
     }
-    let is_trusted = is_trusted(server, peer.ip());
+    let is_trusted = is_trusted(server, peer.address.ip());
     let first = |name: HeaderName| {
         let value = headers.get(name)?.to_str().ok()?;
         Some(value.split(',').next()?.trim().to_owned())
     };
     let forwarded = first(header::FORWARDED).filter(|_| is_trusted).unwrap_or_default();
-    let of_forwarded = |key: &str| {
-        forwarded.split(';').find_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            name.eq_ignore_ascii_case(key).then(|| value.trim_matches('"').to_owned())
-        })
-    };
+    let of_forwarded = |key| pair(&forwarded, key).map(str::to_owned);
     let of_proxy = |name: &'static str| first(HeaderName::from_static(name)).filter(|_| is_trusted);
     let scheme = of_forwarded("proto")
         .or_else(|| of_proxy("x-forwarded-proto"))
@@ -53,29 +127,60 @@ pub(super) fn is_trusted(server: &Server, address: IpAddr) -> bool {
     server.trusted_proxies.iter().any(|proxy| proxy.contains(&address))
 }
 
-/// Where the viewer is: the last address that is no trusted proxy, on the way that `X-Forwarded-For` tells, or `Forwarded` where there is
-/// none: common proxies set the former, and let the latter pass as the viewer sent it.
-pub(super) fn client_address(server: &Server, Peer(peer): Peer, headers: &HeaderMap) -> IpAddr {
-    let mut client = peer.ip();
-    let all = |name: &HeaderName| -> Vec<String> {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(|hop| hop.trim().to_owned()).collect()
+/// Where the viewer is, for limits and counts: the last address that is no trusted proxy, on the way that `proxy_header` tells. Where
+/// nobody said which header that is, it is `X-Forwarded-For`, or `Forwarded` where there is none: common proxies set the former, and let
+/// the latter pass as the viewer sent it.
+pub(super) fn client_address(server: &Server, peer: Peer, headers: &HeaderMap) -> IpAddr {
+    let address = peer.address.ip().to_canonical();
+    let hops = match server.proxy_header {
+        Some(header) => hops(header, headers),
+        None if headers.contains_key(X_FORWARDED_FOR) => hops(ProxyHeader::XForwardedFor, headers),
+        None => hops(ProxyHeader::Forwarded, headers),
     };
-    let mut hops = all(&HeaderName::from_static("x-forwarded-for"));
-    if hops.is_empty() {
-        let address = |hop: &String| {
-            hop.split(';').find_map(|pair| {
-                let (name, value) = pair.trim().split_once('=')?;
-                name.eq_ignore_ascii_case("for").then(|| value.trim_matches('"').to_owned())
-            })
-        };
-        hops = all(&header::FORWARDED).iter().map(|hop| address(hop).unwrap_or_default()).collect();
-    }
+    last_untrusted(server, address, &hops)
+}
+
+/// The last of `hops` that is no trusted proxy, where the way to us leads over `peer`.
+fn last_untrusted(server: &Server, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
+    let mut client = peer;
     for hop in hops.iter().rev() {
-        let Some(next) = parse_hop(hop).filter(|_| is_trusted(server, client)) else { break };
-        client = next;
+        let Some(next) = hop.filter(|_| is_trusted(server, client)) else { break };
+        client = next.to_canonical();
     }
-    client.to_canonical()
+    client
+}
+
+/// The addresses that a header names, the nearest one last; `None` for what is none.
+fn hops(header: ProxyHeader, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let values =
+        |name: HeaderName| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+    let one = |name| match values(HeaderName::from_static(name)).collect::<Vec<_>>()[..] {
+        [value] => vec![parse_hop(value.trim())],
+        [] => Vec::new(),
+        // Which of them the proxy has set, nobody knows.
+        _ => vec![None],
+    };
+    match header {
+        ProxyHeader::XForwardedFor => values(X_FORWARDED_FOR)
+            .flat_map(|value| value.split(','))
+            .map(|hop| parse_hop(hop.trim()))
+            .collect(),
+        ProxyHeader::Forwarded => {
+            let hops = values(header::FORWARDED).flat_map(|value| value.split(','));
+            hops.map(|hop| parse_hop(pair(hop, "for")?)).collect()
+        }
+        ProxyHeader::XRealIp => one("x-real-ip"),
+        ProxyHeader::CfConnectingIp => one("cf-connecting-ip"),
+        ProxyHeader::TrueClientIp => one("true-client-ip"),
+    }
+}
+
+/// The value of `key` in one element of `Forwarded`.
+fn pair<'a>(element: &'a str, key: &str) -> Option<&'a str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        name.eq_ignore_ascii_case(key).then(|| value.trim_matches('"'))
+    })
 }
 
 /// An address with or without a port, an IPv6 one in brackets or not.
@@ -88,6 +193,10 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
+    fn peer_of(address: &str) -> Peer {
+        Peer { address: format!("{address}:5000").parse().unwrap(), local: "127.0.0.1:8080".parse().unwrap() }
+    }
+
     fn of(peer: &str, public: Option<&str>, headers: &[(&'static str, &str)]) -> String {
         let server = Server {
             public_url: public.map(|url| url.parse().unwrap()),
@@ -99,8 +208,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        base_url(&server, Peer(format!("{peer}:5000").parse().unwrap()), &Uri::default(), &headers)
-            .to_string()
+        base_url(&server, peer_of(peer), &Uri::default(), &headers).to_string()
     }
 
     #[test]
@@ -127,12 +235,12 @@ mod tests {
         let of = |peer: &str, headers: &[(&'static str, &'static str)]| {
             let named =
                 headers.iter().map(|&(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
-            base_url(&server, Peer(peer.parse().unwrap()), &uri, &named.collect()).to_string()
+            base_url(&server, peer_of(peer), &uri, &named.collect()).to_string()
         };
-        assert_eq!(of("192.168.0.9:5000", &[("host", "other")]), "https://tv.lan:8443/");
+        assert_eq!(of("192.168.0.9", &[("host", "other")]), "https://tv.lan:8443/");
         let proxied = [("x-forwarded-proto", "http"), ("x-forwarded-host", "tv.example")];
-        assert_eq!(of("10.1.1.1:5000", &proxied), "http://tv.example/");
-        assert_eq!(of("192.168.0.9:5000", &proxied), "https://tv.lan:8443/");
+        assert_eq!(of("10.1.1.1", &proxied), "http://tv.example/");
+        assert_eq!(of("192.168.0.9", &proxied), "https://tv.lan:8443/");
     }
 
     #[test]
@@ -167,8 +275,75 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
                 .collect();
-            let peer = Peer(format!("{peer}:5000").parse().unwrap());
-            assert_eq!(client_address(&server, peer, &headers).to_string(), *client, "{headers:?}");
+            assert_eq!(client_address(&server, peer_of(peer), &headers).to_string(), *client, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn who_asks_is_known_only_where_nobody_can_have_made_it_up() {
+        let proxies = vec!["127.0.0.1/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        let server =
+            |proxy_header| Server { trusted_proxies: proxies.clone(), proxy_header, ..Server::default() };
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let home = address("127.0.0.1");
+        let of = |proxy_header, peer: &str, headers: &[(&'static str, &'static str)]| {
+            let mut fields = HeaderMap::new();
+            for (name, value) in headers {
+                fields.append(*name, value.parse().unwrap());
+            }
+            sender(&server(proxy_header), peer_of(peer), &fields)
+        };
+        // Straight from there.
+        for header in [None, Some(ProxyHeader::XForwardedFor)] {
+            assert_eq!(of(header, "127.0.0.1", &[("user-agent", "curl")]), Sender::Direct(home));
+            assert_eq!(of(header, "192.0.2.1", &[]), Sender::Direct(address("192.0.2.1")));
+        }
+        // What anybody says of it counts, and what it says does not.
+        for name in [
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-whatever",
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "cf-connecting-ip",
+            "cf-ray",
+            "true-client-ip",
+            "x-client-ip",
+            "x-cluster-client-ip",
+        ] {
+            let fields = [(name, "127.0.0.1")];
+            assert_eq!(of(None, "192.0.2.1", &fields), Sender::Untrusted(address("192.0.2.1")), "{name}");
+            assert_eq!(of(None, "127.0.0.1", &fields), Sender::Unnamed(home), "{name}");
+        }
+        // The chosen header is the proxy's, others are whoever's.
+        let (list, rfc7239, one) = (ProxyHeader::XForwardedFor, ProxyHeader::Forwarded, ProxyHeader::XRealIp);
+        let table: &[(_, &[(&'static str, &'static str)], _)] = &[
+            (list, &[("x-forwarded-for", "192.0.2.1")], Some("192.0.2.1")),
+            (list, &[("x-forwarded-for", "127.0.0.1, 192.0.2.1")], Some("192.0.2.1")),
+            (list, &[("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "192.0.2.1")], Some("192.0.2.1")),
+            (list, &[("x-forwarded-for", "192.0.2.1, 10.0.0.7")], Some("192.0.2.1")),
+            (list, &[("forwarded", "for=192.0.2.1")], None),
+            (list, &[("x-real-ip", "192.0.2.1")], None),
+            (list, &[("x-forwarded-for", "127.0.0.1")], None),
+            (list, &[("x-forwarded-for", "::ffff:127.0.0.1")], None),
+            (list, &[("x-forwarded-for", "10.0.0.7")], None),
+            (list, &[("x-forwarded-for", "192.0.2.1, unknown")], None),
+            (
+                rfc7239,
+                &[("forwarded", "for=192.0.2.1"), ("x-forwarded-for", "198.51.100.7")],
+                Some("192.0.2.1"),
+            ),
+            (rfc7239, &[("forwarded", "for=127.0.0.1, for=\"[2001:db8::1]:80\"")], Some("2001:db8::1")),
+            (rfc7239, &[("forwarded", "for=_hidden")], None),
+            (rfc7239, &[("x-forwarded-for", "192.0.2.1")], None),
+            (one, &[("x-real-ip", "192.0.2.1"), ("x-forwarded-for", "198.51.100.7")], Some("192.0.2.1")),
+            (one, &[("x-real-ip", "192.0.2.1"), ("x-real-ip", "198.51.100.7")], None),
+            (one, &[("x-real-ip", "198.51.100.7, 192.0.2.1")], None),
+        ];
+        for (header, fields, client) in table {
+            let known = client.map_or(Sender::Unknown(home), |client| Sender::Proxied(address(client)));
+            assert_eq!(of(Some(*header), "127.0.0.1", fields), known, "{header:?}, {fields:?}");
         }
     }
 }

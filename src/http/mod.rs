@@ -1,5 +1,6 @@
 //! The HTTP surface: one file per subject, and the server that carries them.
 
+mod admin;
 mod admission;
 mod encoding;
 mod error;
@@ -7,12 +8,14 @@ mod forwarded;
 mod hls;
 mod lineup;
 mod live;
+mod local_program;
 mod ops;
 mod query;
 mod server;
 mod status;
 mod steering;
 pub(crate) mod tls;
+mod token;
 mod visits;
 mod watch;
 
@@ -23,13 +26,16 @@ use axum::middleware::map_response;
 use axum::routing::{get, post};
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+use self::admin::Admins;
 use self::admission::{Addresses, Place};
 use self::error::Error;
 use self::forwarded::client_address;
 use self::hls::Sessions;
 pub use self::server::{Peer, Server};
 use self::server::{Slots, WriteLimit, connections_of, raise_descriptor_limit};
+use self::token::Token;
 use self::visits::Visits;
 use crate::channel::{Channels, Subscription};
 use crate::config::{Channel, Config};
@@ -43,6 +49,7 @@ pub struct App {
     pub(crate) challenges: tls::Challenges,
     /// The configuration in force.
     config: Arc<RwLock<Arc<Config>>>,
+    admins: Admins,
     addresses: Addresses,
     sessions: Sessions,
     visits: Visits,
@@ -56,8 +63,12 @@ pub struct App {
 impl App {
     /// What the handlers share, at the start.
     pub fn new(channels: Arc<Channels>, config: Arc<Config>) -> Self {
+        let token = Token::create(&config.hls_dir).inspect_err(
+            |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
+        );
         Self {
             channels,
+            admins: Admins::new(token.ok()),
             challenges: tls::Challenges::default(),
             config: Arc::new(RwLock::new(config)),
             addresses: Addresses::default(),

@@ -1,9 +1,7 @@
 //! Choosing a channel's source, which is for admins only.
 //!
-//! As long as there are no users, an admin is known by the address. A page in a browser has the address of whoever looks at it, so nothing is
-//! done for pages: what comes from one carries `Origin`, or cannot say that it is JSON without asking first, which is not granted.
+//! Who that is, says [`admin`]. What a page sends without saying so cannot say that it is JSON without asking first, which is not granted.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -11,16 +9,15 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use forebay_core::failover::{Steer, Unsteerable};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::info;
 
+use super::admin::NoAdmin;
 use super::error::{self, Error};
-use super::forwarded::{client_address, is_trusted};
-use super::{App, Peer, status};
-use crate::config::Server;
+use super::{App, Peer, admin, status};
 
 /// What is wanted takes forty bytes, and may be written with room to spare.
 const MAX_BODY: usize = 1024;
@@ -31,12 +28,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Why nothing is done.
 #[derive(Debug, PartialEq)]
 pub(super) enum Refused {
-    /// Not from there.
-    Address(IpAddr),
-    /// Not through a proxy that is not known.
-    Proxy(IpAddr),
-    /// Not from a page.
-    Page,
+    NoAdmin(NoAdmin),
     UnknownChannel(String),
     NotJson,
     TooLong,
@@ -63,10 +55,11 @@ pub(super) async fn steer(
     State(app): State<App>,
     Path(id): Path<String>,
     Extension(peer): Extension<Peer>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Refused> {
-    let address = check_sender(&app.config().server, peer, &headers)?;
+    let address = admin::check(&app, peer, &uri, &headers).await.map_err(Refused::NoAdmin)?;
     let Some(channel) = app.channels.find(&id) else { return Err(Refused::UnknownChannel(id)) };
     let steer = parse(&read(&headers, body).await?).map_err(Refused::Unclear)?;
     let done = app.channels.steer(&channel, steer).await;
@@ -78,21 +71,6 @@ pub(super) async fn steer(
             Err(Refused::NoSuchSource { source: steer.source(), sources: channel.sources.len() })
         }
     }
-}
-
-/// Where a request is from that may change something.
-fn check_sender(server: &Server, peer: Peer, headers: &HeaderMap) -> Result<IpAddr, Refused> {
-    // A proxy on this machine that nobody has told us of would make everybody an admin.
-    let is_passed_on = ["x-forwarded-for", "forwarded", "via"].iter().any(|name| headers.contains_key(*name));
-    if is_passed_on && !is_trusted(server, peer.0.ip()) {
-        return Err(Refused::Proxy(peer.0.ip()));
-    }
-    let address = client_address(server, peer, headers);
-    if !server.admin_from.iter().any(|network| network.contains(&address)) {
-        return Err(Refused::Address(address));
-    }
-    // A page's host may have been made to lead to this machine, so its own origin is no better than another.
-    if headers.contains_key(header::ORIGIN) { Err(Refused::Page) } else { Ok(address) }
 }
 
 /// The body, if it is JSON and short.
@@ -134,19 +112,7 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (status, code, message) = match self {
             Self::UnknownChannel(id) => return Error::UnknownChannel(id).into_response(),
-            Self::Address(address) => {
-                let message = format!("{address} may not change anything: it is not in server.admin_from");
-                (StatusCode::FORBIDDEN, "forbidden", message)
-            }
-            Self::Proxy(peer) => {
-                let message =
-                    format!("the proxy {peer} is not in server.trusted_proxies, so nobody knows who asks");
-                (StatusCode::FORBIDDEN, "forbidden", message)
-            }
-            Self::Page => {
-                let message = "pages in browsers may not change anything: the request has an Origin";
-                (StatusCode::FORBIDDEN, "forbidden", message.to_owned())
-            }
+            Self::NoAdmin(why) => why.describe(),
             Self::NotJson => {
                 let message = "the body is to be JSON, with Content-Type: application/json";
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message.to_owned())
@@ -206,46 +172,6 @@ mod tests {
         ] {
             let message = parse(body.as_bytes()).unwrap_err();
             assert!(message.contains(says), "{body}: {message}");
-        }
-    }
-
-    #[test]
-    fn nobody_from_elsewhere_and_no_page_changes_anything() {
-        let server = Server { admin_from: vec!["10.0.0.0/8".parse().unwrap()], ..Server::default() };
-        let check = |server: &Server, address: &str, headers: &HeaderMap| {
-            let peer = Peer((address.parse::<IpAddr>().unwrap(), 1234).into());
-            check_sender(server, peer, headers).map(|_| ())
-        };
-        let none = HeaderMap::new();
-        assert_eq!(check(&server, "10.1.2.3", &none), Ok(()));
-        for address in ["127.0.0.1", "11.0.0.1", "::1"] {
-            assert_eq!(
-                check(&server, address, &none),
-                Err(Refused::Address(address.parse().unwrap())),
-                "{address}"
-            );
-        }
-        let nobody = Server { admin_from: Vec::new(), ..Server::default() };
-        assert!(check(&nobody, "127.0.0.1", &none).is_err());
-        for address in ["127.0.0.1", "127.8.8.8", "::1"] {
-            assert_eq!(check(&Server::default(), address, &none), Ok(()), "{address}");
-        }
-        for origin in ["http://tv.example", "http://127.0.0.1:8080", "null"] {
-            let of_page = HeaderMap::from_iter([(header::ORIGIN, origin.parse().unwrap())]);
-            assert_eq!(check(&server, "10.1.2.3", &of_page), Err(Refused::Page), "{origin}");
-        }
-        // Behind a proxy it is the address that the proxy tells of, if the proxy is known.
-        let home = "127.0.0.1".parse::<IpAddr>().unwrap();
-        for name in ["x-forwarded-for", "forwarded", "via"] {
-            let name = header::HeaderName::from_static(name);
-            let passed_on = HeaderMap::from_iter([(name, "10.1.2.3".parse().unwrap())]);
-            assert_eq!(check(&Server::default(), "127.0.0.1", &passed_on), Err(Refused::Proxy(home)));
-        }
-        let proxied = Server { trusted_proxies: vec!["127.0.0.1/32".parse().unwrap()], ..server };
-        for (from, allowed) in [("10.1.2.3", true), ("8.8.8.8", false)] {
-            let name = header::HeaderName::from_static("x-forwarded-for");
-            let passed_on = HeaderMap::from_iter([(name, from.parse().unwrap())]);
-            assert_eq!(check(&proxied, "127.0.0.1", &passed_on).is_ok(), allowed, "{from}");
         }
     }
 

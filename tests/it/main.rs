@@ -17,6 +17,7 @@ mod matrix;
 mod on_demand;
 mod playing;
 mod program;
+mod proxies;
 mod relay;
 mod slots;
 mod slow;

@@ -239,8 +239,9 @@ async fn only_addresses_of_admins_change_anything() {
     assert_eq!(from(&relay, "127.0.0.1", None).await.status, 200);
 
     // Behind a proxy who is trusted it is the viewer's own that counts.
-    let relay =
-        Relay::start(&format!("admin_from = [\"192.0.2.0/24\"]\ntrusted_proxies = [\"127.0.0.1\"]\n{card}"));
+    let relay = Relay::start(&format!(
+        "admin_from = [\"192.0.2.0/24\"]\ntrusted_proxies = [\"127.0.0.1\"]\nproxy_header = \"x-forwarded-for\"\n{card}"
+    ));
     for (address, forwarded, status) in [
         ("127.0.0.1", None, 403),
         ("127.0.0.1", Some("192.0.2.7"), 200),

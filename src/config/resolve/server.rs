@@ -14,6 +14,7 @@ use super::super::nearest::did_you_mean;
 use super::super::units::{self, Limits, limits_ms};
 use super::super::{Log, Server};
 use super::{Resolver, parse_http};
+use crate::host::HostPort;
 use crate::telemetry::log::check_filter;
 
 /// Longer than any supervisor waits before it kills.
@@ -34,7 +35,9 @@ impl Resolver<'_> {
             listen,
             public_url,
             trusted_proxies,
+            proxy_header,
             admin_from,
+            admin_hosts,
             shutdown_grace,
             max_connections,
             max_viewers_per_address,
@@ -51,6 +54,9 @@ impl Resolver<'_> {
             trusted_proxies: self.networks("trusted_proxies", &trusted_proxies),
             admin_from: admin_from
                 .map_or(default.admin_from, |admin_from| self.networks("admin_from", &admin_from)),
+            proxy_header: self
+                .checked("proxy_header", proxy_header.as_ref(), |text| parse_choice(text, PROXY_HEADERS)),
+            admin_hosts: self.hosts("admin_hosts", &admin_hosts),
             shutdown_grace: self
                 .duration("shutdown_grace", &shutdown_grace, &SHUTDOWN_GRACE)
                 .unwrap_or(default.shutdown_grace),
@@ -73,6 +79,10 @@ impl Resolver<'_> {
 
     fn networks(&mut self, key: &str, typed: &[Spanned<String>]) -> Vec<IpNet> {
         typed.iter().filter_map(|typed| self.checked(key, Some(typed), |text| parse_network(text))).collect()
+    }
+
+    fn hosts(&mut self, key: &str, typed: &[Spanned<String>]) -> Vec<String> {
+        typed.iter().filter_map(|typed| self.checked(key, Some(typed), |text| parse_host(text))).collect()
     }
 
     pub(super) fn log(&mut self, typed: LogFile) -> Log {
@@ -126,6 +136,14 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
         })
 }
 
+/// A name or an address without a port, in lower case.
+fn parse_host(text: &str) -> Result<String, String> {
+    match HostPort::parse(text) {
+        Some(HostPort { host, port: None }) => Ok(host.to_ascii_lowercase()),
+        _ => Err(format!("\"{text}\" is not a host without a port, such as \"tv.example\"")),
+    }
+}
+
 /// One of `names`, which are those of `T`.
 fn parse_choice<T: ValueEnum>(text: &str, names: &[&str]) -> Result<T, String> {
     T::from_str(text, false).map_err(|_| {
@@ -137,6 +155,10 @@ fn parse_choice<T: ValueEnum>(text: &str, names: &[&str]) -> Result<T, String> {
 
 /// The names of [`LogFormat`](super::super::LogFormat).
 const FORMATS: &[&str] = &["auto", "text", "json"];
+
+/// The names of [`ProxyHeader`](super::super::ProxyHeader).
+const PROXY_HEADERS: &[&str] =
+    &["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip", "true-client-ip"];
 
 /// The names of [`Delivery`](super::super::Delivery).
 const DELIVERIES: &[&str] = &["auto", "copy", "sendfile"];

@@ -170,7 +170,7 @@ impl Watched {
     }
 
     fn span(&self) -> Span {
-        let Peer(peer) = self.peer;
+        let peer = self.peer.address;
         info_span!("session", channel = %self.key.channel, %peer, agent = &*self.agent, kind = "hls")
     }
 }

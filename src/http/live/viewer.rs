@@ -78,7 +78,7 @@ impl Viewer {
 
     /// Made for each event: one that lived as long as the viewer would take more memory than all the rest.
     pub(super) fn span(&self) -> Span {
-        let Peer(peer) = self.peer;
+        let peer = self.peer.address;
         info_span!("session", channel = %self.channel.id, %peer, agent = &*self.agent)
     }
 }

@@ -107,7 +107,7 @@ impl Connections {
             }
         };
         if let Err(error) = result {
-            debug!(%error, peer = %peer.0, "connection ended");
+            debug!(%error, peer = %peer.address, "connection ended");
         }
     }
 }

@@ -35,9 +35,22 @@ const BACKLOG: i32 = 4096;
 /// After an accept that failed for lack of memory, or of file descriptors even to refuse.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Who is asking: the other end of the connection.
+/// Who is asking: both ends of the connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer {
+    /// The other end.
+    pub address: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+}
+
+impl Peer {
+    /// Whether the other end is on this machine, as far as the addresses tell: behind a NAT or a container's proxy it may not be.
+    pub(super) fn is_local(&self) -> bool {
+        let (address, local) = (self.address.ip().to_canonical(), self.local.ip().to_canonical());
+        address.is_loopback() || address == local
+    }
+}
 
 /// How many connections there are.
 #[derive(Debug, Clone, Default)]
@@ -119,7 +132,10 @@ impl Server {
                         shed.refuse(stream, "file descriptors", app.descriptors);
                     } else if let Some(slot) = app.slots.take(limit) {
                         shed.rest();
-                        let (connections, peer) = (connections.clone(), Peer(peer));
+                        let (connections, peer) = (
+                            connections.clone(),
+                            Peer { address: peer, local: stream.local_addr().unwrap_or(self.address) },
+                        );
                         match &self.tls {
                             None => tasks.spawn(connections.serve(stream, peer, delivery, slot)),
                             Some(acceptor) => {

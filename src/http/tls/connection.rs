@@ -97,8 +97,8 @@ impl Acceptor {
         };
         let connection = match stream {
             Ok(Ok(stream)) => Connection { stream, limit, peer, connections },
-            Ok(Err(error)) => return debug!(%error, peer = %peer.0, "no TLS connection came about"),
-            Err(_) => return debug!(peer = %peer.0, "the TLS handshake took too long"),
+            Ok(Err(error)) => return debug!(%error, peer = %peer.address, "no TLS connection came about"),
+            Err(_) => return debug!(peer = %peer.address, "the TLS handshake took too long"),
         };
         // Each in its own memory: the handshake needs less than either, and HTTP/1 less than HTTP/2.
         let result = if connection.stream.get_ref().1.alpn_protocol() == Some(H2) {
@@ -107,7 +107,7 @@ impl Acceptor {
             Box::pin(connection.http1()).await
         };
         if let Err(error) = result {
-            debug!(%error, peer = %peer.0, "connection ended");
+            debug!(%error, peer = %peer.address, "connection ended");
         }
     }
 }
