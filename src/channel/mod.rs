@@ -59,7 +59,7 @@ pub struct Channels {
 #[derive(Debug, Default)]
 struct Table {
     /// In the order of the configuration.
-    configured: Vec<Arc<Channel>>,
+    configured: Arc<[Arc<Channel>]>,
     by_id: HashMap<ChannelId, Arc<Channel>>,
     by_number: HashMap<u32, Arc<Channel>>,
     feeds: HashMap<ChannelId, Arc<Feed>>,
@@ -153,7 +153,7 @@ impl Channels {
         }
         table.by_number = config.channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect();
         table.histories.retain(|id, _| by_id.contains_key(id));
-        table.configured.clone_from(&config.channels);
+        table.configured = config.channels.as_slice().into();
         table.by_id = by_id;
         changes
     }
@@ -183,8 +183,8 @@ impl Channels {
     }
 
     /// All configured channels, in the order of the configuration.
-    pub fn configured(&self) -> Vec<Arc<Channel>> {
-        self.table().configured.clone()
+    pub fn configured(&self) -> Arc<[Arc<Channel>]> {
+        Arc::clone(&self.table().configured)
     }
 
     /// What the feeds that are open report, by id.

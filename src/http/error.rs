@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
+use super::{address, head};
 use crate::channel::{NoPlaylist, Refusal, StartFailure};
 
 /// Seconds that a viewer is asked to wait before trying again, when no source answered.
@@ -13,6 +14,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 /// Why a request is refused.
 #[derive(Debug)]
 pub(super) enum Error {
+    BadHost,
     UnknownChannel(String),
     NoSource(std::sync::Arc<StartFailure>),
     Refused(Refusal),
@@ -25,6 +27,10 @@ pub(super) enum Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         match self {
+            Self::BadHost => {
+                let message = "the request is to name one host, as in Host: tv.example:8080";
+                respond(StatusCode::BAD_REQUEST, json!({ "code": "bad_host", "message": message }))
+            }
             Self::UnknownChannel(id) => respond(
                 StatusCode::NOT_FOUND,
                 json!({ "code": "unknown_channel", "message": format!("there is no channel {id:?}") }),
@@ -35,7 +41,7 @@ impl IntoResponse for Error {
                     .iter()
                     .map(|source| {
                         let (code, message) = source.last_error.clone().unzip();
-                        json!({ "url": source.url, "reason": code, "message": message })
+                        json!({ "url": address::public(&source.url), "reason": code, "message": message })
                     })
                     .collect();
                 let (code, message) = if failure.is_for_want_of_slots() {
@@ -101,7 +107,9 @@ pub(super) fn respond(status: StatusCode, error: Value) -> Response {
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Retry-After"),
     ];
-    (status, fields, Json(body)).into_response()
+    let mut response = (status, fields, Json(body)).into_response();
+    head::set_nosniff(response.headers_mut());
+    response
 }
 
 /// Takes away what lets pages of other origins read an answer.

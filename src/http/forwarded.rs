@@ -8,6 +8,7 @@ use url::Url;
 
 use super::Peer;
 use crate::config::{ProxyHeader, Server};
+use crate::host::HostPort;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -88,37 +89,61 @@ fn is_of_proxy(name: &HeaderName) -> bool {
     name.starts_with("x-forwarded-") || name.starts_with("cf-") || OF_PROXIES.contains(&name)
 }
 
-/// `public_url` where it is set; else what a trusted proxy says it was asked for (`Forwarded`, RFC 7239, then `X-Forwarded-*`); else the
-/// address of the request: its `uri` where that is whole, and its `Host`. It ends in `/`.
+/// `public_url` where it is set; else what a trusted proxy says it was asked for (`Forwarded`, RFC 7239, then `X-Forwarded-Proto` and
+/// `-Host`, unless `proxy_header` names one of the two kinds; below `X-Forwarded-Prefix`); else the address of the request: its `uri` where
+/// that is whole, and its `Host`. It ends in `/`.
 pub(super) fn base_url(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Url {
     if let Some(url) = &server.public_url {
         return url.clone();
     }
-    let is_trusted = is_trusted(server, peer.address.ip());
-    let first = |name: HeaderName| {
-        let value = headers.get(name)?.to_str().ok()?;
-        Some(value.split(',').next()?.trim().to_owned())
+    let none = HeaderMap::new();
+    let of_proxy = if is_trusted(server, peer.address.ip()) { headers } else { &none };
+    let forwarded = match server.proxy_header {
+        None | Some(ProxyHeader::Forwarded) => first(of_proxy, "forwarded").unwrap_or_default(),
+        Some(_) => "",
     };
-    let forwarded = first(header::FORWARDED).filter(|_| is_trusted).unwrap_or_default();
-    let of_forwarded = |key| pair(&forwarded, key).map(str::to_owned);
-    let of_proxy = |name: &'static str| first(HeaderName::from_static(name)).filter(|_| is_trusted);
-    let scheme = of_forwarded("proto")
-        .or_else(|| of_proxy("x-forwarded-proto"))
-        .or_else(|| uri.scheme_str().map(str::to_owned));
-    let scheme = scheme.filter(|scheme| scheme == "https").unwrap_or_else(|| "http".to_owned());
-    let host = of_forwarded("host")
-        .or_else(|| of_proxy("x-forwarded-host"))
-        .or_else(|| uri.authority().map(Authority::to_string))
-        .or_else(|| first(header::HOST))
-        .unwrap_or_else(|| server.listen.to_string());
-    let parsed = Url::parse(&format!("{scheme}://{host}/"));
-    // Only a host and a port: whatever else stands in the header does not get into the list.
-    match parsed {
-        Ok(url) if url.path() == "/" && url.username().is_empty() && url.query().is_none() => url,
-        _ => {
-            Url::parse(&format!("http://{}/", server.listen)).expect("a socket address is a host and a port")
+    let of_list =
+        |name| first(of_proxy, name).filter(|_| server.proxy_header != Some(ProxyHeader::Forwarded));
+    let scheme =
+        pair(forwarded, "proto").or_else(|| of_list("x-forwarded-proto")).or_else(|| uri.scheme_str());
+    let scheme = if scheme == Some("https") { "https" } else { "http" };
+    let host = pair(forwarded, "host")
+        .or_else(|| of_list("x-forwarded-host"))
+        .or_else(|| uri.authority().map(Authority::as_str))
+        .or_else(|| first(headers, "host"))
+        .filter(|host| HostPort::parse(host).is_some());
+    let listen = server.listen.to_string();
+    let prefix = prefix(of_proxy).unwrap_or_default();
+    let url = Url::parse(&format!("{scheme}://{}{prefix}/", host.unwrap_or(&listen)));
+    // A host may look like an address and be none: 1.2.3.4.5, or 999.
+    url.unwrap_or_else(|_| {
+        Url::parse(&format!("http://{listen}/")).expect("a socket address is a host and a port")
+    })
+}
+
+/// The first element of a header field.
+fn first<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    Some(headers.get(name)?.to_str().ok()?.split(',').next()?.trim())
+}
+
+/// The longest path below which a proxy may serve us, in bytes.
+const MAX_PREFIX: usize = 255;
+
+/// The path below which a proxy serves us, without a `/` at its end; of several proxies, the outermost one's first. `None` where it is no
+/// such path: it becomes a part of every address that the viewer gets.
+fn prefix(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all("x-forwarded-prefix").iter();
+    let mut path = String::new();
+    for value in values {
+        for prefix in value.to_str().ok()?.split(',') {
+            path.push_str(prefix.trim().trim_end_matches('/'));
         }
     }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);
+    let mut segments = path.split('/');
+    let is_path = segments.next() == Some("") && path.len() <= MAX_PREFIX && segments.all(is_segment);
+    is_path.then_some(path)
 }
 
 /// Whether what it says of others is believed.
@@ -244,8 +269,32 @@ mod tests {
     }
 
     #[test]
+    fn a_proxy_may_serve_us_below_a_path() {
+        let at = |prefix: &str| of("10.1.1.1", None, &[("host", "tv.lan"), ("x-forwarded-prefix", prefix)]);
+        for (prefix, base) in [
+            ("/tv", "http://tv.lan/tv/"),
+            ("/tv/", "http://tv.lan/tv/"),
+            ("/a/b-c_d.e~f", "http://tv.lan/a/b-c_d.e~f/"),
+            ("/outer, /inner", "http://tv.lan/outer/inner/"),
+            ("/", "http://tv.lan/"),
+            ("", "http://tv.lan/"),
+        ] {
+            assert_eq!(at(prefix), base, "{prefix:?}");
+        }
+        let long = format!("/{}", "x".repeat(MAX_PREFIX));
+        for prefix in
+            ["tv", "//evil.example", "/a//b", "/..", "/a/../b", "/a b", "/a?b", "/a#b", "/a%2e", &long]
+        {
+            assert_eq!(at(prefix), "http://tv.lan/", "{prefix:?}");
+        }
+        let stranger = [("host", "tv.lan"), ("x-forwarded-prefix", "/tv")];
+        assert_eq!(of("192.168.0.9", None, &stranger), "http://tv.lan/");
+        assert_eq!(of("10.1.1.1", Some("https://tv.example/x/"), &stranger), "https://tv.example/x/");
+    }
+
+    #[test]
     fn a_host_that_is_none_is_not_repeated() {
-        for host in ["a/b", "user@evil", "a b", "", "x?y"] {
+        for host in ["a/b", "user@evil", ":pw@evil", "evil#", "a b", "", "x?y", "999.1.1.1.1"] {
             assert_eq!(of("192.168.0.9", None, &[("host", host)]), "http://127.0.0.1:8080/", "{host:?}");
         }
     }

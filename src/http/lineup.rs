@@ -1,16 +1,27 @@
 //! The lineup as an M3U channel list.
 
-use std::fmt::Write as _;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::IntoResponse;
-use http::{HeaderMap, Uri, header};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, Uri, header};
 use url::Url;
 
 use super::forwarded::base_url;
 use super::{App, Peer};
 use crate::config::Channel;
+
+/// How much of the list is made at once, in bytes: whoever does not read it costs no more than this.
+const PIECE: usize = 16 * 1024;
+
+/// What the list begins with.
+const BEGINNING: &str = "#EXTM3U\n";
 
 /// `GET /playlist.m3u`, and `?format=hls`
 pub(super) async fn playlist(
@@ -24,17 +35,64 @@ pub(super) async fn playlist(
     let is_hls = query.is_some_and(|query| query.split('&').any(|pair| pair == "format=hls"));
     // They tell players that sniff addresses what comes.
     let suffix = if is_hls { "/index.m3u8" } else { ".ts" };
-    let mut out = "#EXTM3U\n".to_owned();
-    for channel in app.channels.configured() {
-        entry(&mut out, &channel, &base, suffix);
-    }
-    // `.m3u` and this type: `.m3u8` and Apple's type would make players take the list for one HLS stream.
-    ([(header::CONTENT_TYPE, "audio/x-mpegurl; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")], out)
+    let list = List { channels: app.channels.configured(), base, suffix, next: 0 };
+    let headers = [
+        // `.m3u` and this type: `.m3u8` and Apple's type would make players take the list for one HLS stream.
+        (header::CONTENT_TYPE, HeaderValue::from_static("audio/x-mpegurl; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_LENGTH, list.length().into()),
+    ];
+    (headers, Body::from_stream(stream::iter(list.map(Ok::<_, Infallible>))))
 }
 
-fn entry(out: &mut String, channel: &Channel, base: &Url, suffix: &str) {
+/// The list, made piece by piece as the viewer takes it.
+struct List {
+    channels: Arc<[Arc<Channel>]>,
+    base: Url,
+    suffix: &'static str,
+    /// The place of the channel whose entry comes next.
+    next: usize,
+}
+
+impl List {
+    /// How long all of it is, in bytes.
+    fn length(&self) -> usize {
+        let mut length = Length(BEGINNING.len());
+        for channel in &*self.channels {
+            let _ = entry(&mut length, channel, &self.base, self.suffix);
+        }
+        length.0
+    }
+}
+
+impl Iterator for List {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let mut piece = if self.next == 0 { BEGINNING.to_owned() } else { String::new() };
+        while piece.len() < PIECE
+            && let Some(channel) = self.channels.get(self.next)
+        {
+            let _ = entry(&mut piece, channel, &self.base, self.suffix);
+            self.next += 1;
+        }
+        (!piece.is_empty()).then(|| piece.into())
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
+    }
+}
+
+fn entry(out: &mut impl fmt::Write, channel: &Channel, base: &Url, suffix: &str) -> fmt::Result {
     let id = channel.id.as_str();
-    out.push_str("#EXTINF:-1");
+    out.write_str("#EXTINF:-1")?;
     let number = channel.number.map(|number| number.to_string());
     let attributes = [
         ("tvg-id", Some(channel.tvg_id.as_deref().unwrap_or(id))),
@@ -45,10 +103,10 @@ fn entry(out: &mut String, channel: &Channel, base: &Url, suffix: &str) {
     ];
     for (name, value) in attributes {
         if let Some(value) = value {
-            let _ = write!(out, " {name}=\"{}\"", one_line(value).replace('"', "'"));
+            write!(out, " {name}=\"{}\"", one_line(value).replace('"', "'"))?;
         }
     }
-    let _ = writeln!(out, ",{}\n{base}stream/{id}{suffix}", one_line(&channel.name));
+    writeln!(out, ",{}\n{base}stream/{id}{suffix}", one_line(&channel.name))
 }
 
 /// A line break would begin another entry.
@@ -79,13 +137,31 @@ mod tests {
         "#;
         let config = Config::parse(text, Path::new("channels.toml")).unwrap();
         let base = Url::parse("https://tv.example/sub/").unwrap();
-        let mut out = String::new();
-        config.channels.iter().for_each(|channel| entry(&mut out, channel, &base, ".ts"));
+        let list = List { channels: config.channels.into(), base, suffix: ".ts", next: 0 };
+        let length = list.length();
+        let out = list.map(|piece| String::from_utf8(piece.into()).unwrap()).collect::<String>();
+        assert_eq!(out.len(), length);
         assert_eq!(
             out,
-            "#EXTINF:-1 tvg-id=\"one\" tvg-name=\"The 'One', HD\" tvg-chno=\"1\" tvg-logo=\"http://h/one.png\" \
+            "#EXTM3U\n#EXTINF:-1 tvg-id=\"one\" tvg-name=\"The 'One', HD\" tvg-chno=\"1\" tvg-logo=\"http://h/one.png\" \
              group-title=\"News\",The \"One\", HD\nhttps://tv.example/sub/stream/one.ts\n\
              #EXTINF:-1 tvg-id=\"two\" tvg-name=\"two\",two\nhttps://tv.example/sub/stream/two.ts\n"
         );
+    }
+
+    #[test]
+    fn a_long_list_is_made_in_pieces() {
+        let channels =
+            (0..2000).map(|at| format!("[[channels]]\nid = \"{at}\"\nsources = [\"testcard://\"]\n"));
+        let config = Config::parse(&channels.collect::<String>(), Path::new("channels.toml")).unwrap();
+        let base = Url::parse("http://tv.lan/").unwrap();
+        let list = List { channels: config.channels.into(), base, suffix: "/index.m3u8", next: 0 };
+        let length = list.length();
+        let pieces: Vec<Bytes> = list.collect();
+        assert!(pieces.len() > 5 && pieces.iter().all(|piece| piece.len() < 2 * PIECE));
+        assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), length);
+        let entries =
+            pieces.concat().split(|&byte| byte == b'\n').filter(|line| line.ends_with(b".m3u8")).count();
+        assert_eq!(entries, 2000);
     }
 }

@@ -1,10 +1,12 @@
 //! The HTTP surface: one file per subject, and the server that carries them.
 
+mod address;
 mod admin;
 mod admission;
 mod encoding;
 mod error;
 mod forwarded;
+mod head;
 mod hls;
 mod lineup;
 mod live;
@@ -22,7 +24,7 @@ mod watch;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
-use axum::middleware::map_response;
+use axum::middleware::{map_request, map_response};
 use axum::routing::{get, post};
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
@@ -154,5 +156,7 @@ fn router(app: App) -> Router {
         .route("/.well-known/acme-challenge/{token}", get(tls::answer_challenge))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
+        .layer(map_request(head::check))
+        .layer(map_response(head::forbid_sniffing))
         .with_state(app)
 }

@@ -3,20 +3,21 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use forebay_core::cadence;
 use forebay_core::failover::Standing;
 use forebay_core::health::Rule;
 use forebay_core::lifecycle::Phase;
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::App;
+use super::address::{self, Reader};
 use super::error::Error;
+use super::{App, Peer, admin};
 use crate::channel::{Past, Playlist, Report};
 use crate::config::Channel;
 use crate::provider;
@@ -30,13 +31,22 @@ const FRESH: Duration = Duration::from_millis(20);
 pub(super) struct Document(Arc<Mutex<Option<(Instant, Bytes)>>>);
 
 /// `GET /api/streams/status`: the channels that are open.
-pub(super) async fn all(State(app): State<App>) -> Response {
+pub(super) async fn all(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+    Extension(peer): Extension<Peer>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    if reader(&app, query.as_deref(), peer, &uri, &headers).await == Reader::Admin {
+        return Json(render_all(&app, Reader::Admin)).into_response();
+    }
     let document = {
         let mut last = app.status.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
             Some((at, document)) if at.elapsed() < FRESH => document.clone(),
             _ => {
-                let document = Bytes::from(render_all(&app).to_string());
+                let document = Bytes::from(render_all(&app, Reader::Public).to_string());
                 *last = Some((Instant::now(), document.clone()));
                 document
             }
@@ -45,11 +55,11 @@ pub(super) async fn all(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }
 
-fn render_all(app: &App) -> Value {
+fn render_all(app: &App, reader: Reader) -> Value {
     let reports = app.channels.reports();
     let streams: Vec<Value> = reports
         .iter()
-        .map(|report| render(report, app.channels.find(report.id.as_str()).as_deref()))
+        .map(|report| render(report, app.channels.find(report.id.as_str()).as_deref(), reader))
         .collect();
     let providers: Vec<Value> = app.channels.providers().iter().map(provider).collect();
     let server = server(app, &reports);
@@ -57,26 +67,43 @@ fn render_all(app: &App) -> Value {
 }
 
 /// `GET /api/streams/{id}/status`: one channel, open or not.
-pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
-    entry(&app, &id).map(Json).ok_or(Error::UnknownChannel(id))
+pub(super) async fn one(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    Extension(peer): Extension<Peer>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Error> {
+    let reader = reader(&app, query.as_deref(), peer, &uri, &headers).await;
+    entry(&app, &id, reader).map(Json).ok_or(Error::UnknownChannel(id))
 }
 
-/// What is known of one channel, if there is such a one.
-pub(super) fn entry(app: &App, id: &str) -> Option<Value> {
-    let channel = app.channels.find(id);
-    match (app.channels.report(id), channel) {
-        (Some(report), channel) => Some(render(&report, channel.as_deref())),
-        (None, channel) => Some(render_closed(app, &*channel?)),
+/// Who reads: an admin only where one asks for more than the public is told.
+async fn reader(app: &App, query: Option<&str>, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Reader {
+    if address::is_whole_wanted(query) && admin::check(app, peer, uri, headers).await.is_ok() {
+        Reader::Admin
+    } else {
+        Reader::Public
     }
 }
 
-fn render_closed(app: &App, channel: &Channel) -> Value {
+/// What is known of one channel, if there is such a one.
+pub(super) fn entry(app: &App, id: &str, reader: Reader) -> Option<Value> {
+    let channel = app.channels.find(id);
+    match (app.channels.report(id), channel) {
+        (Some(report), channel) => Some(render(&report, channel.as_deref(), reader)),
+        (None, channel) => Some(render_closed(app, &*channel?, reader)),
+    }
+}
+
+fn render_closed(app: &App, channel: &Channel, reader: Reader) -> Value {
     let standings = app.channels.standings(channel);
     let sources: Vec<Value> = channel
         .sources
         .iter()
         .zip(standings)
-        .map(|(known, standing)| source(known.url.to_string().into(), Some(standing)).into())
+        .map(|(known, standing)| source(reader.sees(&known.url.to_string()), Some(standing)).into())
         .collect();
     json!({
         "id": channel.id.as_str(),
@@ -94,10 +121,10 @@ fn render_closed(app: &App, channel: &Channel) -> Value {
 }
 
 /// A source and how it stands.
-fn source(url: Value, standing: Option<Standing>) -> Map<String, Value> {
+fn source(url: &str, standing: Option<Standing>) -> Map<String, Value> {
     let avoided_for = standing.and_then(|standing| standing.avoided_for);
     Map::from_iter([
-        ("url".to_owned(), url),
+        ("url".to_owned(), url.into()),
         ("score".to_owned(), standing.map(|standing| standing.score).into()),
         (
             "avoided_for".to_owned(),
@@ -149,7 +176,7 @@ fn resident() -> Option<u64> {
     Some(pages * rustix::param::page_size() as u64)
 }
 
-fn render(report: &Report, channel: Option<&Channel>) -> Value {
+fn render(report: &Report, channel: Option<&Channel>, reader: Reader) -> Value {
     let now = Timestamp::now();
     let state = match report.phase {
         Phase::Idle => "idle",
@@ -165,7 +192,7 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         .map(|(index, known)| {
             let (code, message) = known.last_error.clone().unzip();
             let hls = report.hls.as_ref().filter(|_| index == report.source).map(hls);
-            let mut source = source(known.url.as_str().into(), known.standing);
+            let mut source = source(reader.sees(&known.url), known.standing);
             source.extend([
                 ("last_error".to_owned(), code.into()),
                 ("last_error_message".to_owned(), message.into()),
@@ -196,7 +223,7 @@ fn render(report: &Report, channel: Option<&Channel>) -> Value {
         "clients_by_kind": { "ts": report.viewers - report.sessions.min(report.viewers), "hls": report.sessions },
         "hls": report.playlist.as_deref().map(output),
         "timeshift": report.past.map(past),
-        "source_url": report.sources.get(report.source).map(|source| &source.url),
+        "source_url": report.sources.get(report.source).map(|source| reader.sees(&source.url)),
         "source_index": report.source,
         "source_live": report.is_live,
         "source_beside": report.beside,

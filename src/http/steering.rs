@@ -4,17 +4,19 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use forebay_core::failover::{Steer, Unsteerable};
 use http::{HeaderMap, StatusCode, Uri, header};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::info;
 
+use super::address::Reader;
 use super::admin::NoAdmin;
 use super::error::{self, Error};
 use super::{App, Peer, admin, status};
@@ -65,7 +67,7 @@ pub(super) async fn steer(
     let done = app.channels.steer(&channel, steer).await;
     info!(channel = %channel.id, %address, ?steer, ?done, "an admin chooses a source");
     match done {
-        Ok(()) => status::entry(&app, &id).map(Json).ok_or(Refused::UnknownChannel(id)),
+        Ok(()) => status::entry(&app, &id, Reader::Admin).map(Json).ok_or(Refused::UnknownChannel(id)),
         Err(Unsteerable::NoOther) => Err(Refused::NoOther),
         Err(Unsteerable::NoSuchSource) => {
             Err(Refused::NoSuchSource { source: steer.source(), sources: channel.sources.len() })
@@ -80,12 +82,22 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refused> {
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(Refused::NotJson);
     }
-    match timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        // Or it broke off, and nobody hears the answer.
-        Ok(Err(_)) => Err(Refused::TooLong),
-        Err(_) => Err(Refused::TooSlow),
+    timeout(BODY_TIMEOUT, collect(body)).await.unwrap_or(Err(Refused::TooSlow))
+}
+
+/// The bytes of a body, copied: what comes in tiny pieces would else hold a whole read buffer for each of them.
+async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        // If it broke off, nobody hears the answer.
+        let Ok(frame) = frame else { return Err(Refused::TooLong) };
+        let Ok(piece) = frame.into_data() else { continue };
+        if bytes.len() + piece.len() > MAX_BODY {
+            return Err(Refused::TooLong);
+        }
+        bytes.extend_from_slice(&piece);
     }
+    Ok(bytes)
 }
 
 /// What is wanted, or what is wrong with how that is said.

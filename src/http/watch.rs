@@ -65,7 +65,6 @@ fn serve(name: &str, headers: &HeaderMap) -> Option<Response> {
     };
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     Some(response)
 }

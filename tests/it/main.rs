@@ -11,6 +11,7 @@ mod frozen;
 mod hls;
 mod hls_in;
 mod hls_playing;
+mod hostile;
 mod hung_log;
 mod limits;
 mod matrix;

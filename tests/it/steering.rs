@@ -145,7 +145,7 @@ async fn what_an_admin_wants_outlives_the_channel() {
     let status = relay.status("one").await;
     assert_eq!(
         status["sources"][0],
-        json!({ "url": origin.url("/a.ts"), "score": 100, "avoided_for": null, "pinned": false, "disabled": false })
+        json!({ "url": format!("http://{}", origin.address()), "score": 100, "avoided_for": null, "pinned": false, "disabled": false })
     );
 
     let status = steered(&relay, json!({ "action": "disable", "source": 0 })).await;

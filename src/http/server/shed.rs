@@ -122,6 +122,7 @@ async fn answer(mut stream: TcpStream) -> io::Result<()> {
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
          retry-after: {RETRY_AFTER}\r\ncache-control: no-store\r\nconnection: close\r\n\
+         x-content-type-options: nosniff\r\n\
          access-control-allow-origin: *\r\naccess-control-expose-headers: Retry-After\r\n\r\n{body}"
     );
     stream.write_all(answer.as_bytes()).await?;

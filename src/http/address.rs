@@ -1,0 +1,64 @@
+//! How much of a source's address is told, and to whom.
+//!
+//! Providers put names and passwords into paths, in shapes that nobody can list. So the public is told no more than the scheme and the
+//! host; an admin who asks for more is told what the log says.
+
+/// The query with which an admin asks for whole addresses.
+const WHOLE: &str = "urls=full";
+
+/// Who is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    Public,
+    Admin,
+}
+
+impl Reader {
+    /// As much as this reader is told of `url`, which is without its credentials already.
+    pub(super) fn sees(self, url: &str) -> &str {
+        match self {
+            Self::Public => public(url),
+            Self::Admin => url,
+        }
+    }
+}
+
+/// Whether whole addresses are asked for.
+pub(super) fn is_whole_wanted(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair == WHOLE))
+}
+
+/// The scheme and the host with its port: `http://cdn.example:8000`.
+pub(super) fn public(url: &str) -> &str {
+    let Some(host) = url.find("://").map(|at| at + "://".len()) else { return "" };
+    let end = url[host..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| host + at);
+    &url[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_is_told_no_path() {
+        for (url, told) in [
+            ("http://cdn.example:8000/USER/PASS/live.m3u8?token=***", "http://cdn.example:8000"),
+            ("https://cdn.example", "https://cdn.example"),
+            ("https://cdn.example?token=***", "https://cdn.example"),
+            ("http://[2001:db8::1]:80/a", "http://[2001:db8::1]:80"),
+            ("file:///srv/clips/a.ts", "file://"),
+            ("testcard://", "testcard://"),
+            ("nothing", ""),
+        ] {
+            assert_eq!((Reader::Public.sees(url), Reader::Admin.sees(url)), (told, url));
+        }
+    }
+
+    #[test]
+    fn whole_addresses_are_asked_for_in_one_way() {
+        assert!(is_whole_wanted(Some("urls=full")) && is_whole_wanted(Some("a=b&urls=full")));
+        assert!(
+            !is_whole_wanted(None) && !is_whole_wanted(Some("urls=fuller")) && !is_whole_wanted(Some("urls"))
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! What goes for the head of every request, and of every answer.
+
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, Version, header};
+
+use super::error::Error;
+use crate::host::HostPort;
+
+/// Refuses a request that does not say properly which host it is for.
+pub(super) async fn check(request: Request) -> Result<Request, Response> {
+    if names_host(&request) { Ok(request) } else { Err(Error::BadHost.into_response()) }
+}
+
+/// Whether the request says which host it is for, once and in one way. HTTP/1.1 has one `Host` (RFC 9112, section 3.2); HTTP/1.0 may leave
+/// it out; HTTP/2 has `:authority`, and a `Host` that says the same (RFC 9113, section 8.3.1).
+fn names_host<B>(request: &http::Request<B>) -> bool {
+    let is_good = |host: &str| HostPort::parse(host).is_some();
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    if !authority.is_none_or(is_good) {
+        return false;
+    }
+    let mut fields = request.headers().get_all(header::HOST).iter();
+    match (request.version(), fields.next(), fields.next()) {
+        (_, Some(_), Some(_)) => false,
+        (Version::HTTP_2, None, _) => authority.is_some(),
+        (Version::HTTP_2, Some(host), None) => host
+            .to_str()
+            .is_ok_and(|host| is_good(host) && authority.is_none_or(|own| own.eq_ignore_ascii_case(host))),
+        (Version::HTTP_10, None, _) => true,
+        (Version::HTTP_10, Some(host), None) if host.is_empty() => true,
+        (_, Some(host), None) => host.to_str().is_ok_and(is_good),
+        (_, None, _) => false,
+    }
+}
+
+/// Adds `X-Content-Type-Options: nosniff`: no answer is anything but what its `Content-Type` says.
+pub(super) async fn forbid_sniffing(mut response: Response) -> Response {
+    set_nosniff(response.headers_mut());
+    response
+}
+
+/// The same for an answer that does not pass through the router.
+pub(super) fn set_nosniff(fields: &mut HeaderMap) {
+    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(version: Version, uri: &str, hosts: &[&str]) -> bool {
+        let request = http::Request::builder().version(version).uri(uri);
+        let request = hosts.iter().fold(request, |request, host| request.header(header::HOST, *host));
+        names_host(&request.body(()).unwrap())
+    }
+
+    #[test]
+    fn a_request_names_its_host_once() {
+        let (old, http1, http2) = (Version::HTTP_10, Version::HTTP_11, Version::HTTP_2);
+        for (version, uri, hosts, is_good) in [
+            (http1, "/", &["tv.lan:8080"][..], true),
+            (http1, "http://tv.lan/", &["tv.lan"], true),
+            (http1, "/", &[], false),
+            (http1, "/", &[""], false),
+            (http1, "/", &["a", "a"], false),
+            (http1, "/", &["evil#"], false),
+            (http1, "http://user@evil/", &["tv.lan"], false),
+            (http1, "http://tv.lan/", &[], false),
+            (old, "/", &[], true),
+            (old, "/", &[""], true),
+            (old, "/", &["a", "b"], false),
+            (old, "/", &[":pw@evil"], false),
+            (http2, "https://tv.lan/", &[], true),
+            (http2, "https://tv.lan/", &["TV.lan"], true),
+            (http2, "https://tv.lan/", &["other.lan"], false),
+            (http2, "/", &["tv.lan"], true),
+            (http2, "/", &[], false),
+        ] {
+            assert_eq!(names(version, uri, hosts), is_good, "{version:?} {uri} {hosts:?}");
+        }
+    }
+}
