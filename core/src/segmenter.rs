@@ -11,8 +11,9 @@ use crate::time::{MediaTime, TICKS_PER_SECOND, WallClock, duration_to_ticks, tic
 use crate::ts::random_access::Entry;
 use crate::ts::splice::{Joint, Mark};
 
-/// The first two segments of a channel that somebody waits for may be as short as this: whoever waits sees a picture the sooner.
-const SHORTEST_FIRST: Duration = Duration::from_millis(500);
+/// The first segment of a channel that somebody waits for: long enough that a playlist of three segments lasts, since VLC
+/// passes over the first ones of a longer playlist.
+const FIRST_IN_HASTE: Duration = Duration::from_secs(2);
 
 /// The shortest segments while in haste, and those that are cut short because the next group of pictures may be too long.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -201,9 +202,11 @@ impl Segmenter {
     /// Whether a segment that plays for `ticks` ends here, when the next random access point is likely to be `gop` away.
     fn is_due(&self, ticks: i64, gop: i64) -> bool {
         if self.is_hasty {
-            let shortest = if self.segments.len() < FEWEST { SHORTEST_FIRST } else { SHORTEST };
             // Where less is wanted, less is enough.
-            return ticks >= duration_to_ticks(shortest.min(self.settings.segment));
+            let at_least = |shortest: Duration| duration_to_ticks(shortest.min(self.settings.segment));
+            let is_first = self.segments.is_empty();
+            return ticks + if is_first { gop / 2 } else { 0 }
+                >= at_least(if is_first { FIRST_IN_HASTE } else { SHORTEST });
         }
         let is_nearest = ticks + gop / 2 >= duration_to_ticks(self.settings.segment);
         // A half more than the target would round up.
@@ -217,7 +220,7 @@ impl Segmenter {
 
     fn trim(&mut self, head: u64) {
         let listed: i64 = self.listed().map(|segment| segment.ticks).sum();
-        let window = duration_to_ticks(self.settings.window.max(self.target() * MIN_WINDOW));
+        let window = self.window();
         let mut rest = listed;
         while let Some(first) = self.segments.get(self.removed)
             && rest - first.ticks >= window
@@ -240,6 +243,16 @@ impl Segmenter {
             self.removed -= 1;
             self.segments.pop_front();
         }
+    }
+
+    /// How much the playlist names, in ticks.
+    fn window(&self) -> i64 {
+        duration_to_ticks(self.settings.window.max(self.target() * MIN_WINDOW))
+    }
+
+    /// Whether the playlist names as much as it ever will.
+    pub fn is_full(&self) -> bool {
+        self.removed > 0 || self.listed().map(|segment| segment.ticks).sum::<i64>() >= self.window()
     }
 
     /// The playlist names its first segment no more.
@@ -280,6 +293,24 @@ impl Segmenter {
     /// The discontinuity sequence number of the playlist.
     pub fn discontinuity_sequence(&self) -> u64 {
         self.discontinuity
+    }
+
+    /// How long the next segments may be, by the groups of pictures that were seen.
+    pub fn longest_next(&self, is_hasty: bool) -> Duration {
+        let wanted = self.settings.segment.min(if is_hasty { SHORTEST } else { Duration::MAX });
+        let (gop, wanted) = (self.longest_gop(), duration_to_ticks(wanted));
+        if gop <= 0 {
+            return ticks_to_duration(wanted);
+        }
+        // In haste, the first group of pictures that reaches what is wanted ends it; else the nearest does.
+        let groups = if is_hasty { (wanted + gop - 1) / gop } else { (wanted + gop / 2) / gop };
+        ticks_to_duration(groups.max(1) * gop)
+    }
+
+    /// How much of the segment that is being made there is: at least, since it is counted to the last random access point.
+    pub fn pending(&self) -> Duration {
+        let ends = self.open.zip(self.last);
+        ends.map_or(Duration::ZERO, |(open, last)| ticks_to_duration(last.ticks() - open.mark.shown.ticks()))
     }
 
     /// The target duration in seconds. It is fixed when this is first asked: a quarter more than what is wanted, which leaves room for the

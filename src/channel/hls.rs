@@ -6,16 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_core::segmenter::FEWEST;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::feed::{Feed, Stage, StartFailure, Window};
 use super::playlist::{Piece, Playlist, Rendered};
 use super::subscription::{SLACK, Subscription};
-
-/// How long a request waits for a second segment: players give up after 8 or 10 s.
-const PATIENCE: Duration = Duration::from_secs(7);
 
 /// How long it waits for the first one beyond the time for a picture: the longest group of pictures that there is.
 const FIRST_SEGMENT: Duration = Duration::from_secs(10);
@@ -38,6 +34,8 @@ pub struct Session {
     subscription: Subscription,
     is_near_edge: AtomicBool,
     has_begun: AtomicBool,
+    /// The target duration that the viewer was told, in seconds, which stays; 0 before it was told any.
+    target: AtomicU64,
     /// The number of the newest segment that the viewer was told of.
     told: AtomicU64,
     sent: AtomicU64,
@@ -62,6 +60,7 @@ impl Session {
             subscription,
             is_near_edge: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
+            target: AtomicU64::new(0),
             told: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         }
@@ -76,47 +75,33 @@ impl Session {
         is_over(&self.feed().windows[0].borrow())
     }
 
-    /// The playlist as it is now. The first time this waits until there are two segments: with one, a player would have nothing to go on
-    /// with when it ends. Later it may wait for a segment that is about to come.
+    /// The playlist as it is now. The first time this waits until there is enough for a player to begin with and never
+    /// run dry. Later it may wait for a segment that is about to come.
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
         let mut playlists = self.feed().playlist.subscribe();
         let mut window = self.feed().windows[0].subscribe();
-        let has = |count: usize| {
-            move |playlist: &Option<Arc<Playlist>>| {
-                playlist.as_ref().is_some_and(|list| list.listed().len() >= count)
-            }
-        };
-        let start = Instant::now();
         let start_timeout = self.feed().channel.borrow().policy.start_timeout + SLACK;
-        let last = start + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
-        let patience = start + PATIENCE;
-        let mut fewest = 1;
+        let last = Instant::now() + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
         if self.has_begun() {
             self.wait_for_next(&mut playlists, &mut window).await;
         } else {
-            fewest = FEWEST;
-            // An old picture and then nothing would be no start.
-            let live = window.wait_for(|window| window.is_live || is_over(window));
-            let _ = tokio::time::timeout_at(last, live).await;
+            let opening = async {
+                // An old picture and then nothing would be no start.
+                let _ = window.wait_for(|window| window.is_live || is_over(window)).await;
+                wait_for_opening(&mut playlists, &mut window).await;
+            };
+            // What there is then is better than nothing.
+            let _ = tokio::time::timeout_at(last, opening).await;
         }
         let ready = tokio::select! {
             biased;
-            Ok(playlist) = playlists.wait_for(has(fewest)) => playlist.clone(),
+            Ok(playlist) = playlists.wait_for(Option::is_some) => playlist.clone(),
             _ = window.wait_for(is_over) => None,
-            () = tokio::time::sleep_until(patience) => None,
-        };
-        let ready = match ready {
-            Some(playlist) => Some(playlist),
-            None if self.is_over() => None,
-            None => tokio::select! {
-                biased;
-                Ok(playlist) = playlists.wait_for(has(1)) => playlist.clone(),
-                _ = window.wait_for(is_over) => None,
-                () = tokio::time::sleep_until(last) => None,
-            },
+            () = tokio::time::sleep_until(last) => None,
         };
         if let Some(playlist) = ready {
-            return Ok(playlist);
+            let target = self.target.load(Ordering::Relaxed);
+            return Ok(if target == 0 { playlist.for_opening() } else { playlist.for_target(target) });
         }
         match &self.feed().windows[0].borrow().stage {
             Stage::Failed(failure) => Err(NoPlaylist::Failed(Arc::clone(failure))),
@@ -140,7 +125,7 @@ impl Session {
             .borrow_and_update()
             .as_ref()
             .filter(|playlist| is_near_edge && playlist.newest() == told && playlist.is_next_due())
-            .map(|playlist| Duration::from_secs(playlist.target_duration) / 2);
+            .map(|_| Duration::from_secs(self.target.load(Ordering::Relaxed)) / 2);
         if let Some(wait) = wait {
             tokio::select! {
                 _ = playlists.changed() => {}
@@ -166,8 +151,8 @@ impl Session {
         if self.has_begun.swap(true, Ordering::Relaxed) {
             return false;
         }
-        let hls = self.feed().channel.borrow().policy.hls;
-        if playlist.length() < hls.plenty() {
+        self.target.store(playlist.target_duration, Ordering::Relaxed);
+        if !playlist.is_plenty() {
             self.is_near_edge.store(true, Ordering::Relaxed);
             self.feed().audience.send_modify(|audience| audience.near_edge += 1);
         }
@@ -192,6 +177,28 @@ impl Session {
     /// Counts bytes that were handed out.
     pub fn count(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Waits until a new viewer can begin, or the feed is over.
+async fn wait_for_opening(
+    playlists: &mut watch::Receiver<Option<Arc<Playlist>>>,
+    window: &mut watch::Receiver<Window>,
+) {
+    loop {
+        let opens_at = playlists.borrow_and_update().as_ref().and_then(|playlist| playlist.opens_at());
+        let opens = async {
+            match opens_at {
+                Some(opens_at) => tokio::time::sleep_until(opens_at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = window.wait_for(is_over) => return,
+            () = opens => return,
+            Ok(()) = playlists.changed() => {}
+        }
     }
 }
 

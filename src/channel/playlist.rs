@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use forebay_core::playlist::opening::Opening;
 use forebay_core::playlist::render::Listing;
 use forebay_core::segmenter::{Segment, Segmenter};
 use tokio::time::Instant;
@@ -35,14 +36,14 @@ impl Rendered {
     /// The playlist that names these segments.
     pub(super) fn new(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
         let text = Listing { target_duration, discontinuity_sequence, segments }.render(PREFIX);
-        let tag = Self::tag(segments, discontinuity_sequence);
+        let tag = Self::tag(target_duration, segments, discontinuity_sequence);
         Self { gzip: compress(text.as_bytes()), text: text.into(), tag }
     }
 
-    /// The tag of a playlist that names these segments.
-    pub(super) fn tag(segments: &[Segment], discontinuity_sequence: u64) -> String {
+    /// The tag of that playlist.
+    pub(super) fn tag(target_duration: u64, segments: &[Segment], discontinuity_sequence: u64) -> String {
         let [first, last] = [segments.first(), segments.last()].map(|end| end.map_or(0, |end| end.number));
-        format!("{first}-{last}-{discontinuity_sequence}")
+        format!("{first}-{last}-{discontinuity_sequence}-{target_duration}")
     }
 }
 
@@ -64,6 +65,14 @@ pub struct Playlist {
     listed: usize,
     /// When it was made.
     made: Instant,
+    /// How much of the next segment there was then.
+    pending: Duration,
+    /// For a new viewer, if segments as long as wanted follow.
+    unhurried: Option<Opening>,
+    /// For a new viewer, if segments as short as may be follow.
+    hasty: Option<Opening>,
+    /// It with other target durations, as viewers with little in store have it.
+    others: Mutex<Vec<Arc<Self>>>,
 }
 
 /// A segment, and what is read of it now.
@@ -165,6 +174,7 @@ impl Playlist {
         let named: Vec<Segment> = segmenter.listed().copied().collect();
         let target_duration = segmenter.fix_target_duration();
         let discontinuity_sequence = segmenter.discontinuity_sequence();
+        let [unhurried, hasty] = [false, true].map(|is_hasty| opening(segmenter, is_hasty));
         Self {
             rendered: Arc::new(Rendered::new(target_duration, discontinuity_sequence, &named)),
             target_duration,
@@ -174,7 +184,54 @@ impl Playlist {
             listed: named.len(),
             segments,
             made: Instant::now(),
+            pending: segmenter.pending(),
+            unhurried,
+            hasty,
+            others: Mutex::default(),
         }
+    }
+
+    /// When a new viewer can begin with it and not run dry; `None` if more segments are needed first.
+    pub(super) fn opens_at(&self) -> Option<Instant> {
+        self.hasty.map(|opening| self.made + opening.pending.saturating_sub(self.pending))
+    }
+
+    /// Whether nobody who begins with it runs dry, even if the next segment is as long as wanted.
+    pub(super) fn is_plenty(&self) -> bool {
+        self.unhurried.is_some_and(|opening| self.pending + self.made.elapsed() >= opening.pending)
+    }
+
+    /// It as a new viewer is sent it.
+    pub(super) fn for_opening(self: &Arc<Self>) -> Arc<Self> {
+        let opening = if self.is_plenty() { self.unhurried } else { self.hasty };
+        let Some(Opening { target, named, .. }) = opening else { return Arc::clone(self) };
+        if named == self.listed {
+            return self.for_target(target);
+        }
+        let segments = self.segments[..self.segments.len() - self.listed + named].to_vec();
+        Arc::new(self.told(target, segments, named))
+    }
+
+    /// It with this target duration.
+    pub(super) fn for_target(self: &Arc<Self>, target: u64) -> Arc<Self> {
+        if target == self.target_duration {
+            return Arc::clone(self);
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.iter().find(|other| other.target_duration == target) {
+            return Arc::clone(known);
+        }
+        let other = Arc::new(self.told(target, self.segments.clone(), self.listed));
+        others.push(Arc::clone(&other));
+        other
+    }
+
+    /// What a viewer is told who knows of another target duration, or of fewer segments.
+    fn told(&self, target_duration: u64, segments: Vec<Arc<Piece>>, listed: usize) -> Self {
+        let named: Vec<Segment> =
+            segments[segments.len() - listed..].iter().map(|piece| piece.segment).collect();
+        let rendered = Rendered::new(target_duration, self.discontinuity_sequence, &named);
+        Self { rendered: Arc::new(rendered), target_duration, segments, listed, others: Mutex::default(), ..*self }
     }
 
     /// The segments that it names.
@@ -213,6 +270,18 @@ impl Playlist {
         let ends = self.segments.first().zip(self.segments.last());
         ends.map_or(0, |(first, last)| last.segment.end - first.segment.start)
     }
+}
+
+/// The first playlist of a viewer, of what `segmenter` has.
+pub(super) fn opening(segmenter: &mut Segmenter, is_hasty: bool) -> Option<Opening> {
+    let segments: Vec<Duration> = segmenter.listed().map(Segment::duration).collect();
+    let (target, next) = (segmenter.fix_target_duration(), segmenter.longest_next(is_hasty));
+    if segmenter.is_full() {
+        // There will never be more.
+        return Some(Opening { target, named: segments.len(), pending: Duration::ZERO });
+    }
+    let new = if is_hasty { Opening::in_haste } else { Opening::new };
+    new(&segments, target, next)
 }
 
 fn compress(text: &[u8]) -> Bytes {

@@ -89,14 +89,6 @@ pub struct Hls {
     pub max_bytes: u64,
 }
 
-impl Hls {
-    /// What a player needs to have before it when it begins, so that it does not run dry when segments are as long as wanted: the one that it
-    /// plays, the one that is being made, and some time to fetch it.
-    pub fn plenty(&self) -> Duration {
-        self.segment * 5 / 2
-    }
-}
-
 impl Default for Hls {
     fn default() -> Self {
         Self {

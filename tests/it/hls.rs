@@ -85,7 +85,7 @@ async fn segment(address: SocketAddr, uri: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cold_channel_has_a_playlist_after_two_groups_of_pictures() {
+async fn a_cold_channel_has_a_playlist_when_a_player_can_begin_and_not_run_dry() {
     let origin = Origin::start().await;
     origin.serve("/a.ts", clip(Kind::H264AacB));
     let relay = Relay::with_sources(&[origin.url("/a.ts")], "");
@@ -93,8 +93,10 @@ async fn a_cold_channel_has_a_playlist_after_two_groups_of_pictures() {
     let first = playlist(relay.address()).await;
     let after = start.elapsed();
     println!("first playlist after {} ms, with groups of 1 s", after.as_millis());
-    assert!(after < Duration::from_secs(3), "two groups of 1 s and 1 s: {after:?}");
-    assert!(first.segments.len() >= 2 && first.sequence == 0, "{first:?}");
+    // Two seconds until it asks again, a group that is being made then, one that VLC does not play yet, and a second.
+    assert!(after > Duration::from_millis(4900) && after < Duration::from_secs(6), "{after:?}");
+    let seconds: Vec<f64> = first.segments.iter().map(|segment| segment.0).collect();
+    assert_eq!((first.target, first.sequence, &seconds[..]), (2, 0, &[2.0, 1.0, 1.0][..]), "{first:?}");
     assert_eq!(origin.opened("/a.ts"), 1);
 }
 
@@ -111,8 +113,8 @@ async fn a_warm_channel_has_a_playlist_at_once() {
     let after = start.elapsed();
     println!("first playlist of a warm channel after {} ms", after.as_millis());
     assert!(after < Duration::from_millis(500), "{after:?}");
-    let seconds: Vec<f64> = first.segments.iter().map(|segment| segment.0).collect();
-    assert_eq!(seconds, [4.0, 4.0], "there is no haste");
+    let seconds: f64 = first.segments.iter().map(|segment| segment.0).sum();
+    assert!(first.target == 2 && seconds > 9.0, "{first:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,7 +270,7 @@ async fn a_viewer_by_hls_holds_the_channel_open_and_is_gone_after_three_target_d
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_go_on_over_a_stop_and_a_restart_of_the_process() {
     let origin = Origin::start().await;
-    origin.serve("/a.ts", clip(Kind::ShortGop).burst(Duration::from_secs(4)));
+    origin.serve("/a.ts", clip(Kind::ShortGop).burst(Duration::from_secs(2)));
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
         "[hls]\nsegment = \"500ms\"\ndir = {:?}\n{}",

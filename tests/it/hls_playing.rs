@@ -76,7 +76,7 @@ async fn is_followed(from: From) {
     // Of a source that broke off, the last sound is not whole, and the next one's begins with its first picture.
     let rules = Rules { sound_gap: SECOND / 2, dts_gap: SECOND / 2, ..Rules::default() };
     let mut throughout = Follower::with_rules(&show.url(), rules);
-    tokio::join!(before.watch(7 * SECOND), throughout.watch(7 * SECOND));
+    tokio::join!(before.watch(8 * SECOND), throughout.watch(8 * SECOND));
     before.finish().assert_clean();
     show.kill();
     tokio::join!(throughout.watch(16 * SECOND), show.wait_second());

@@ -101,7 +101,7 @@ fn in_haste_every_group_of_pictures_is_a_segment() {
     let mut segmenter = Segmenter::new(settings(4, 32), Numbers::default());
     segmenter.set_hasty(true);
     play(&mut segmenter, 0, 4000, 500);
-    assert_eq!(durations(&segmenter), [500, 500, 1000, 1000, 1000]);
+    assert_eq!(durations(&segmenter), [2000, 1000, 1000], "the first one lasts until there is another playlist");
     let mut of_short_ones = Segmenter::new(
         Settings { segment: Duration::from_millis(500), ..settings(1, 32) },
         Numbers::default(),
@@ -111,7 +111,20 @@ fn in_haste_every_group_of_pictures_is_a_segment() {
     assert_eq!(durations(&of_short_ones), [500; 6], "haste makes none longer");
     segmenter.set_hasty(false);
     play(&mut segmenter, 4500, 12_000, 500);
-    assert_eq!(durations(&segmenter)[5..], [4000, 4000]);
+    assert_eq!(durations(&segmenter)[3..], [4000, 4000]);
+}
+
+#[test]
+fn it_says_how_long_the_next_segments_may_be() {
+    for (gop, hasty, unhurried) in
+        [(480, 1440, 3840), (1000, 1000, 4000), (1920, 1920, 3840), (2600, 2600, 5200), (10_000, 10_000, 10_000)]
+    {
+        let mut segmenter = Segmenter::new(settings(4, 32), Numbers::default());
+        assert_eq!(segmenter.longest_next(false), Duration::from_secs(4), "nothing is known yet");
+        play(&mut segmenter, 0, 30_000, gop);
+        let longest = [true, false].map(|is_hasty| segmenter.longest_next(is_hasty).as_millis());
+        assert_eq!(longest, [hasty, unhurried], "groups of {gop} ms");
+    }
 }
 
 #[test]

@@ -227,7 +227,7 @@ impl Archive {
         if extract.segments.len() < fewest {
             return None;
         }
-        let tag = Rendered::tag(&extract.segments, extract.discontinuity_sequence);
+        let tag = Rendered::tag(target_duration, &extract.segments, extract.discontinuity_sequence);
         if let Some(known) = self.rendered().iter().find(|known| known.tag == tag) {
             return Some(Arc::clone(known));
         }

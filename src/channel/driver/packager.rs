@@ -9,7 +9,8 @@ use forebay_core::ts::splice::Mark;
 use tracing::debug;
 
 use super::Driver;
-use crate::channel::playlist::Playlist;
+use crate::channel::hls::Audience;
+use crate::channel::playlist::{Playlist, opening};
 use crate::config::Hls;
 
 /// The segments of a channel that is watched by HLS.
@@ -33,7 +34,7 @@ impl Driver {
                 let idle_timeout = self.channel.policy.idle_timeout;
                 let is_wanted = audience.sessions > 0 || self.timeshift.is_some();
                 packager.until = (!is_wanted).then(|| now + idle_timeout);
-                packager.segmenter.set_hasty(audience.near_edge > 0 || packager.has_few());
+                packager.set_haste(audience);
             }
             None if audience.sessions > 0 => self.start_packager(),
             None => {}
@@ -71,12 +72,16 @@ impl Driver {
         if let Some((_, newest)) = entries.last() {
             packager.segmenter.set_clock(WallClock { media: newest.shown, wall: SystemTime::now() });
         }
-        // Who has little in store needs the next segment soon.
-        packager.segmenter.set_hasty(self.ring.span() < hls.plenty());
+        let audience = *self.audience.borrow();
+        packager.set_haste(audience);
         debug!(entries = entries.len(), "somebody watches by HLS");
         let mut has_new = false;
         for &(at, mark) in &entries {
-            has_new |= packager.segmenter.push(at, mark);
+            let is_segment = packager.segmenter.push(at, mark);
+            has_new |= is_segment;
+            if is_segment {
+                packager.set_haste(audience);
+            }
         }
         self.packager = Some(packager);
         if has_new {
@@ -87,11 +92,13 @@ impl Driver {
     /// What was written to the store has these marks, at offsets from `base`.
     pub(super) fn package(&mut self, base: u64, marks: &[Mark]) {
         let Some(packager) = &mut self.packager else { return };
+        let audience = *self.audience.borrow();
         let mut has_new = false;
         for mark in marks {
             packager.segmenter.set_clock(WallClock { media: mark.shown, wall: SystemTime::now() });
             if packager.segmenter.push(base + mark.at as u64, *mark) {
                 has_new = true;
+                packager.set_haste(audience);
                 let newest = packager.segmenter.segments().last();
                 if let (Some(timeshift), Some(segment)) = (&mut self.timeshift, newest) {
                     timeshift.push(*segment);
@@ -107,7 +114,7 @@ impl Driver {
         let Some(packager) = &mut self.packager else { return };
         let before = self.feed.playlist.borrow().clone();
         let playlist = Playlist::new(&mut packager.segmenter, before.as_deref());
-        packager.segmenter.set_hasty(self.audience.borrow().near_edge > 0 || packager.has_few());
+        packager.set_haste(*self.audience.borrow());
         if self.numbering.set(&self.channel.id, packager.segmenter.numbers()) {
             let numbering = Arc::clone(&self.numbering);
             self.tasks.spawn_blocking(move || numbering.write());
@@ -122,14 +129,22 @@ impl Driver {
 }
 
 impl Packager {
-    /// One whose numbers go on at these, in haste until there are some segments.
+    /// One whose numbers go on at these.
     pub(super) fn new(hls: &Hls, numbers: Numbers) -> Self {
-        let mut segmenter = Segmenter::new(settings(hls), numbers);
-        segmenter.set_hasty(true);
-        Self { segmenter, until: None }
+        Self { segmenter: Segmenter::new(settings(hls), numbers), until: None }
     }
 
-    fn has_few(&self) -> bool {
-        self.segmenter.listed().len() < segmenter::FEWEST
+    /// Segments are as short as they may be while somebody watches who began with little, or waits to begin.
+    fn set_haste(&mut self, audience: Audience) {
+        let is_hasty = audience.near_edge > 0 || audience.sessions > 0 && !self.has_plenty();
+        self.segmenter.set_hasty(is_hasty);
+    }
+
+    /// Whether nobody who begins now runs dry, even if the next segment is as long as wanted.
+    fn has_plenty(&mut self) -> bool {
+        // Nothing is asked before there is a segment: that would fix the target duration.
+        let has_segments = self.segmenter.listed().len() > 0;
+        let opening = has_segments.then(|| opening(&mut self.segmenter, false)).flatten();
+        opening.is_some_and(|opening| opening.pending <= self.segmenter.pending())
     }
 }
