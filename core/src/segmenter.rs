@@ -250,9 +250,11 @@ impl Segmenter {
         duration_to_ticks(self.settings.window.max(self.target() * MIN_WINDOW))
     }
 
-    /// Whether the playlist names as much as it ever will.
+    /// Whether the playlist names as much as it ever will: the next segment takes the first one's place.
     pub fn is_full(&self) -> bool {
-        self.removed > 0 || self.listed().map(|segment| segment.ticks).sum::<i64>() >= self.window()
+        let rest: i64 = self.listed().skip(1).map(|segment| segment.ticks).sum();
+        let next = self.longest_next(true).max(self.longest_next(false));
+        self.removed > 0 || rest + duration_to_ticks(next) >= self.window()
     }
 
     /// The playlist names its first segment no more.

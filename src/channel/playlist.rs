@@ -231,7 +231,14 @@ impl Playlist {
         let named: Vec<Segment> =
             segments[segments.len() - listed..].iter().map(|piece| piece.segment).collect();
         let rendered = Rendered::new(target_duration, self.discontinuity_sequence, &named);
-        Self { rendered: Arc::new(rendered), target_duration, segments, listed, others: Mutex::default(), ..*self }
+        Self {
+            rendered: Arc::new(rendered),
+            target_duration,
+            segments,
+            listed,
+            others: Mutex::default(),
+            ..*self
+        }
     }
 
     /// The segments that it names.

@@ -91,7 +91,11 @@ mod tests {
     #[test]
     fn a_viewer_who_comes_soon_after_is_told_of_as_many_as_no_player_passes_over() {
         assert_eq!(opening(&[2, 2, 2, 2], 2), Some((2, 3, 0)));
-        assert_eq!(opening(&[1, 1, 1, 1, 1], 1), None, "the first three do not last, and of five VLC plays three");
+        assert_eq!(
+            opening(&[1, 1, 1, 1, 1], 1),
+            None,
+            "the first three do not last, and of five VLC plays three"
+        );
         assert_eq!(opening(&[2, 1, 1, 1, 1, 1, 1, 1], 1), Some((2, 8, 0)));
     }
 

@@ -101,7 +101,11 @@ fn in_haste_every_group_of_pictures_is_a_segment() {
     let mut segmenter = Segmenter::new(settings(4, 32), Numbers::default());
     segmenter.set_hasty(true);
     play(&mut segmenter, 0, 4000, 500);
-    assert_eq!(durations(&segmenter), [2000, 1000, 1000], "the first one lasts until there is another playlist");
+    assert_eq!(
+        durations(&segmenter),
+        [2000, 1000, 1000],
+        "the first one lasts until there is another playlist"
+    );
     let mut of_short_ones = Segmenter::new(
         Settings { segment: Duration::from_millis(500), ..settings(1, 32) },
         Numbers::default(),
@@ -116,9 +120,13 @@ fn in_haste_every_group_of_pictures_is_a_segment() {
 
 #[test]
 fn it_says_how_long_the_next_segments_may_be() {
-    for (gop, hasty, unhurried) in
-        [(480, 1440, 3840), (1000, 1000, 4000), (1920, 1920, 3840), (2600, 2600, 5200), (10_000, 10_000, 10_000)]
-    {
+    for (gop, hasty, unhurried) in [
+        (480, 1440, 3840),
+        (1000, 1000, 4000),
+        (1920, 1920, 3840),
+        (2600, 2600, 5200),
+        (10_000, 10_000, 10_000),
+    ] {
         let mut segmenter = Segmenter::new(settings(4, 32), Numbers::default());
         assert_eq!(segmenter.longest_next(false), Duration::from_secs(4), "nothing is known yet");
         play(&mut segmenter, 0, 30_000, gop);
