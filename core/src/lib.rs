@@ -4,7 +4,7 @@
 //! index of a channel's store ([`ring`]), the turning of other formats into it ([`remux`]), its cutting into segments ([`segmenter`]), the
 //! past of a channel ([`timeshift`]), the writing, reading and following of HLS playlists ([`playlist`]), the pace of a source that has none of
 //! its own ([`pacer`]), the judging of a source by its content ([`health`]) and of a decoded picture ([`look`]), the decisions of a channel
-//! ([`lifecycle`], [`failover`]), who may have a connection to a provider ([`provider`]), and how often its viewers are sent to ([`cadence`]).
+//! ([`lifecycle`], [`failover`]), the heads of HTTP answers as they really are ([`http_head`]), who may have a connection to a provider ([`provider`]), and how often its viewers are sent to ([`cadence`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes in as a
 //! [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values. So ten hours of television pass through a
@@ -13,6 +13,7 @@
 pub mod cadence;
 pub mod failover;
 pub mod health;
+pub mod http_head;
 pub mod lifecycle;
 pub mod look;
 pub mod pacer;

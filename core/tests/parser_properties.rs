@@ -1,7 +1,10 @@
-//! Properties of the transport stream engine: what holds for any bytes, and for real streams with any damage.
+//! Properties of the transport stream engine: what holds for any bytes, and for real streams with any damage. The same
+//! for the heads of HTTP answers.
 
 #[path = "support/damage.rs"]
 mod damage;
+#[path = "support/heads.rs"]
+mod heads;
 #[path = "support/invariants.rs"]
 mod invariants;
 
@@ -205,5 +208,29 @@ fn packets_sent_twice_pass_once() {
         for pid in [0x100, 0x101] {
             assert!(payload(&twice, pid) == payload(&once, pid), "PID {pid:#x}");
         }
+    }
+}
+
+/// Lines of a head, good and bad.
+fn head() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop_oneof![
+        "HTTP/1[.][01] [12][0-9]{2}( OK)?",
+        "(ICY|HTTP/2)[ \t]{1,2}200",
+        "(Content-Length|Transfer-Encoding|Connection)[ ]?: ?(-1|[0-9]{1,22}|chunked|identity|close|keep-alive|,)*",
+        "[A-Za-z:\x00-\x20]{0,12}",
+        Just(String::new()),
+    ];
+    let end = prop_oneof![4 => Just("\r\n"), 1 => Just("\n"), 1 => Just("\r")];
+    let lines = prop::collection::vec((line, end), 0..12);
+    lines.prop_map(|lines| lines.into_iter().flat_map(|(line, end)| (line + end).into_bytes()).collect())
+}
+
+proptest! {
+    #[test]
+    fn a_head_is_read_in_one_way_or_not_at_all(
+        (start, rest, cut) in (prop::bool::ANY, head(), 0usize..400)
+    ) {
+        let start: &[u8] = if start { b"HTTP/1.1 200 OK\r\n" } else { b"" };
+        heads::read(&[start, &rest].concat(), cut);
     }
 }

@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
+use forebay_core::http_head::{MAX_FIELDS, MAX_HEAD};
 use futures_util::Stream;
 use http::{Request, Response};
 use http_body::Body as _;
@@ -19,15 +20,18 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 use url::Origin;
 
-use super::wire::{HeadLimit, Wire};
+use super::answers::{Answers, Turn};
 use super::{Error, Hold, Kept, Peer};
 
+/// A socket, in clear or over TLS.
 pub(super) type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
-type HttpConnection = http1::Connection<TokioIo<Wire<Socket>>, Full<Bytes>>;
+type Wire = http1::Connection<TokioIo<Answers<Socket>>, Full<Bytes>>;
 
 /// What hyper reads from a socket at once, in bytes. More would be handled in one go, while others wait for the thread.
+/// A whole head must fit in.
 const READ: usize = 64 * 1024;
+const _: () = assert!(READ > MAX_HEAD * 9 / 8);
 
 /// Chunks are joined until they are so many bytes, as far as they have come: some servers send a packet or a byte in each.
 const JOINED: usize = 16 * 1024;
@@ -36,36 +40,36 @@ const JOINED: usize = 16 * 1024;
 pub(crate) struct Connection {
     requests: http1::SendRequest<Full<Bytes>>,
     /// The socket with hyper's state, and what lives as long as it, dropped in this order; `None` once it is closed.
-    wire: Option<(HttpConnection, Hold)>,
-    head_limit: HeadLimit,
+    wire: Option<(Wire, Hold)>,
+    turn: Turn,
     peer: Peer,
 }
 
 impl Connection {
-    /// Readies hyper for the answers of old and odd servers.
+    /// Readies hyper; the heads of old and odd servers are mended before it sees them.
     pub(super) async fn begin(socket: Socket, peer: Peer, hold: Hold) -> Result<Self, Error> {
-        let (socket, head_limit) = Wire::new(socket);
+        let (socket, turn) = Answers::new(socket);
         let (requests, wire) = http1::Builder::new()
             .max_buf_size(READ)
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .allow_spaces_after_header_name_in_responses(true)
-            .ignore_invalid_headers_in_responses(true)
+            // Some servers compare names letter by letter, with those that browsers have always sent.
+            .title_case_headers(true)
+            // A few more for what is written in place of others.
+            .max_headers(MAX_FIELDS + 4)
             .handshake(TokioIo::new(socket))
             .await
             .map_err(|error| Error::exchanging(&error))?;
-        Ok(Self { requests, wire: Some((wire, hold)), head_limit, peer })
+        Ok(Self { requests, wire: Some((wire, hold)), turn, peer })
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(mut self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Error> {
-        self.head_limit.begin();
+        self.turn.begin();
         let mut answer = pin!(self.requests.send_request(request));
         let answer = poll_fn(|cx| {
             self.drive(cx);
             answer.as_mut().poll(cx)
         });
         let answer = answer.await.map_err(|error| Error::exchanging(&error))?;
-        self.head_limit.end();
         Ok(answer.map(|incoming| Body {
             incoming: Some(incoming),
             peer: self.peer,

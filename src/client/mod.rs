@@ -4,6 +4,7 @@
 //! dropping them closes the socket there and then. So what must live exactly as long as a socket can lie beside it: a [`Hold`].
 
 mod address;
+mod answers;
 mod connect;
 mod connection;
 mod kept;
@@ -13,7 +14,6 @@ mod race;
 pub(crate) mod site;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use std::any::Any;
 use std::fmt;

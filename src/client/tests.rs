@@ -33,6 +33,15 @@ async fn answers_of_old_and_odd_servers_are_read() {
         ("HTTP/1.0 200 OK\r\n\r\nabc", None),
         ("HTTP/1.1 200\r\nX-A : 1\r\njunk\r\nX-B: 1,\r\n 2\r\n\r\nabc", None),
         ("HTTP/1.1 200 OK\nContent-Type: video/mp2t\n\nabc", None),
+        ("ICY 200 OK\r\nicy-name: x\r\n\r\nabc", None),
+        ("HTTP/1.1  200 OK\r\n\r\nabc", None),
+        ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc", None),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\nabc", None),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 2147483647\r\nContent-Length: 4294967295\r\n\r\nabc", None),
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\nabc", None),
+        ("HTTP/1.0 200 OK\r\nTransfer-Encoding: identity\r\n\r\nabc", None),
+        ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", None),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nabc", None),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", None),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabc",
@@ -54,12 +63,62 @@ async fn answers_of_old_and_odd_servers_are_read() {
 
 #[tokio::test]
 async fn what_is_no_answer_is_a_broken_connection() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n".repeat(100_000);
+    let fields = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X-A: 1\r\n".repeat(1001));
     for (answer, why) in [
         ("", "connection closed before message completed"),
-        ("ICY 200 OK\r\n\r\n", "invalid HTTP version parsed"),
+        ("G\x1F\n", "what came is no HTTP answer"),
+        (&interim, "more than 16 interim answers came, and no real one"),
+        (&fields, "the head of the answer has more than 1000 fields"),
     ] {
-        let site = Site::start(false, |_, _| Say(answer.into(), Then::Close)).await;
+        let answer = answer.to_owned();
+        let site = Site::start(false, move |_, _| Say(answer.clone().into(), Then::Close)).await;
         assert_eq!(get(&site, "/").await.unwrap_err(), Error::Broken(why.into()));
+    }
+}
+
+/// As many as are allowed, and more than hyper allows by itself.
+#[tokio::test]
+async fn many_fields_are_read() {
+    let fields: Vec<_> = (0..1000).map(|at| format!("X-{at}: 1\r\n")).collect();
+    let fields = fields.concat();
+    let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\nabc");
+    let site = Site::start(false, move |_, _| Say(answer.clone().into(), Then::Close)).await;
+    let (head, body) = get(&site, "/").await.unwrap().into_parts();
+    assert_eq!((head.headers.len(), read(body).await.0), (1000, b"abc".to_vec()));
+}
+
+/// Some servers compare letter by letter.
+#[tokio::test]
+async fn names_of_fields_go_out_as_browsers_write_them() {
+    let site = Site::start(false, |_, _| whole("200 OK", b"")).await;
+    let url = Url::parse(&site.url("/")).unwrap();
+    let headers = HeaderMap::from_iter([(header::USER_AGENT, USER_AGENT)]);
+    let connection = site.connector().connect(&url, Reach::Everywhere, Hold::default()).await.unwrap();
+    connection.send(request(Method::GET, &url, headers, Bytes::new()).unwrap()).await.unwrap();
+    let head = &site.seen().heads[0];
+    assert!(head.contains("\r\nHost: ") && head.contains("\r\nUser-Agent: Forebay/"), "{head}");
+}
+
+/// What stands behind a mended answer is not taken for the next one.
+#[tokio::test]
+async fn no_answer_is_smuggled_in_behind_an_odd_one() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: identity",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked",
+        "HTTP/1.1  200 OK\r\nContent-Length: 3",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 30",
+    ] {
+        let body = if head.contains("chunked") { "3\r\nabc\r\n0\r\n\r\n" } else { "abc" };
+        let answer = format!("{head}\r\n\r\n{body}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nX");
+        let site = Site::start(false, move |_, _| Say(answer.clone().into(), Then::Listen)).await;
+        let kept = Kept::default();
+        let mut body = get(&site, "/").await.unwrap().into_body();
+        let origin = Url::parse(&site.url("/")).unwrap().origin();
+        body.keep(&kept, origin.clone());
+        assert!(body.next().await.unwrap().unwrap().starts_with(b"abc"), "{head}");
+        drop(body);
+        assert!(kept.take(&origin).is_none(), "{head}");
     }
 }
 

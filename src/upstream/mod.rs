@@ -4,6 +4,7 @@
 //! care: it brings bytes, says where a new run of them begins, and how fast they may be taken. UDP gets a file of its own.
 
 mod clip;
+mod encoding;
 mod error;
 mod file;
 pub mod hls;

@@ -29,7 +29,7 @@ use url::Url;
 
 pub use self::monitor::{Monitor, Snapshot, Variant};
 use self::run::Run;
-pub(super) use self::session::{Session, gunzip, looks_like_gzip};
+pub(super) use self::session::Session;
 use super::{Error, Hold, Pace, Piece, Upstream};
 use crate::config::Source;
 

@@ -223,7 +223,7 @@ async fn fetch_playlist(
             return Ok(Fetched::Refused(status.as_u16()));
         }
         let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        let (url, playlist) = read(url, read_playlist(body).await?, inherited).await;
+        let (url, playlist) = read(url, read_playlist(body, &headers).await?, inherited).await;
         Ok(Fetched::Playlist { url, playlist, etag })
     };
     match timeout(limit, fetch).await {

@@ -1,6 +1,5 @@
 //! The requests of one HLS upstream, for playlists, keys and segments: over few connections, which are kept between them.
 
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
@@ -13,6 +12,7 @@ use url::Url;
 use crate::client::{Body, Kept};
 use crate::config::Source;
 use crate::upstream::Error;
+use crate::upstream::encoding::Decoded;
 use crate::upstream::http::{Agent, Response};
 
 /// Makes requests.
@@ -59,11 +59,7 @@ impl Session {
             Some(range) if status == StatusCode::PARTIAL_CONTENT => (0, range.length),
             Some(range) => (range.offset, range.length),
         };
-        let is_zipped = headers
-            .get(header::CONTENT_ENCODING)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
-        let gunzip = is_zipped.then(|| flate2::write::MultiGzDecoder::new(Vec::new()));
-        Ok(Media { body, skip, left, gunzip })
+        Ok(Media { body: Decoded::as_said(body, &headers)?, skip, left })
     }
 
     /// Closes connections that have waited long for a request, and those that the other end has closed.
@@ -79,12 +75,11 @@ fn takes_gzip() -> HeaderMap {
 
 /// The body of a segment, as it comes.
 pub(super) struct Media {
-    body: Body,
+    body: Decoded<Body>,
     /// Bytes in front of the range.
     skip: u64,
     /// Bytes of the range that are still to come.
     left: u64,
-    gunzip: Option<flate2::write::MultiGzDecoder<Vec<u8>>>,
 }
 
 impl Media {
@@ -99,11 +94,6 @@ impl Media {
                     Ok(None)
                 };
             };
-            if let Some(gunzip) = &mut self.gunzip {
-                let written = io::Write::write_all(gunzip, &bytes).and_then(|()| io::Write::flush(gunzip));
-                written.map_err(|error| Error::Broken(format!("gzip: {error}")))?;
-                bytes = std::mem::take(gunzip.get_mut()).into();
-            }
             let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
             self.skip -= skipped as u64;
             let mut bytes = bytes.split_off(skipped);
@@ -131,32 +121,16 @@ impl Media {
     }
 }
 
-/// Reads a playlist's body, unzipped; of a longer one than [`MAX_BODY`] a little more than that.
-pub(super) async fn read_playlist(mut body: Body) -> Result<Bytes, Error> {
+/// Reads the body of a playlist that belongs to this head; of a longer one than [`MAX_BODY`] a little more than that.
+pub(super) async fn read_playlist(body: Body, headers: &HeaderMap) -> Result<Bytes, Error> {
+    let mut body = Decoded::new(body, headers)?;
     let mut whole = BytesMut::new();
     while whole.len() <= MAX_BODY
         && let Some(bytes) = body.next().await
     {
         whole.extend_from_slice(&bytes?);
     }
-    Ok(gunzip(whole.freeze()))
-}
-
-/// Whether a body begins like gzip (RFC 1952, 2.3.1): some servers zip without being asked, and without saying so.
-pub(in crate::upstream) fn looks_like_gzip(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1F, 0x8B, 0x08])
-}
-
-/// Unzips what looks like gzip, up to a little more than [`MAX_BODY`]; damaged, as far as it goes.
-pub(in crate::upstream) fn gunzip(body: Bytes) -> Bytes {
-    if !looks_like_gzip(&body) {
-        return body;
-    }
-    let mut out = Vec::new();
-    let limit = MAX_BODY as u64 + 1;
-    // What cannot be unzipped is judged by what has come of it.
-    let _ = flate2::read::MultiGzDecoder::new(&body[..]).take(limit).read_to_end(&mut out);
-    out.into()
+    Ok(whole.freeze())
 }
 
 /// Whether an address looks like that of a playlist, so that gzip is asked for; an endless stream had better come as it is.

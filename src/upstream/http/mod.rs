@@ -15,7 +15,8 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 
 pub(super) use self::agent::{Agent, Response};
-use super::hls::{self, Session, gunzip, looks_like_gzip};
+use super::encoding::Decoded;
+use super::hls::{self, Session};
 use super::{Error, Hold, Pace, Piece, Upstream};
 use crate::client::{self, Body, Connector};
 use crate::config::Source;
@@ -41,10 +42,11 @@ impl Client {
         let session = Session::new(Agent::new(self.0.clone(), source, hold.clone()));
         let source = source.clone();
         async move {
-            let Response { url, status, mut body, .. } = session.entry(&source).await?;
+            let Response { url, status, headers, body } = session.entry(&source).await?;
             if !status.is_success() {
                 return Err(Error::Status { status: status.as_u16() });
             }
+            let mut body = Decoded::new(body, &headers)?;
             let beginning = begin(&mut body).await;
             if beginning.is_playlist {
                 let bytes = read_whole(beginning.bytes, body).await?;
@@ -52,7 +54,7 @@ impl Client {
             }
             let pieces = stream::iter((!beginning.bytes.is_empty()).then(|| Ok(beginning.bytes.freeze())))
                 .chain(stream::iter(beginning.error.map(Err)))
-                .chain(body.map(|bytes| bytes.map_err(Error::from)))
+                .chain(body)
                 .map(|bytes| bytes.map(Piece::Bytes))
                 .chain(stream::once(std::future::ready(Err(Error::Ended))));
             Ok(Upstream::new(pieces.boxed(), Pace::Live, hold))
@@ -83,29 +85,28 @@ struct Beginning {
 }
 
 /// Reads no further than it takes to tell a playlist from anything else.
-async fn begin(body: &mut Body) -> Beginning {
+async fn begin(body: &mut Decoded<Body>) -> Beginning {
     let mut bytes = BytesMut::new();
     loop {
-        let verdict = if looks_like_gzip(&bytes) { Some(true) } else { begins_like_a_playlist(&bytes) };
-        if let Some(is_playlist) = verdict {
+        if let Some(is_playlist) = begins_like_a_playlist(&bytes) {
             return Beginning { bytes, is_playlist, error: None };
         }
         match body.next().await {
             Some(Ok(more)) => bytes.extend_from_slice(&more),
-            Some(Err(error)) => return Beginning { bytes, is_playlist: false, error: Some(error.into()) },
+            Some(Err(error)) => return Beginning { bytes, is_playlist: false, error: Some(error) },
             None => return Beginning { bytes, is_playlist: false, error: None },
         }
     }
 }
 
-/// The whole of a playlist, unzipped.
-async fn read_whole(mut bytes: BytesMut, mut body: Body) -> Result<Bytes, Error> {
+/// The whole of a playlist; of a longer one than [`MAX_BODY`] a little more than that.
+async fn read_whole(mut bytes: BytesMut, mut body: Decoded<Body>) -> Result<Bytes, Error> {
     while bytes.len() <= MAX_BODY
         && let Some(more) = body.next().await
     {
         bytes.extend_from_slice(&more?);
     }
-    Ok(gunzip(bytes.freeze()))
+    Ok(bytes.freeze())
 }
 
 #[cfg(test)]
