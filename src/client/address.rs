@@ -14,6 +14,17 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Endings of names that networks give to their own machines (RFC 6761, 6762, 8375, and habit).
+const LOCAL: [&str; 6] = ["localhost", "local", "internal", "intranet", "lan", "home.arpa"];
+
+/// Whether a name looks like one of the internet, where it is not looked up here but by a proxy.
+pub(crate) fn is_public_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let is_local =
+        |ending: &&str| name.strip_suffix(ending).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    name.contains('.') && !LOCAL.iter().any(is_local)
+}
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     match address.octets() {
         // This network, private use, loopback (RFC 1122, 1918).
@@ -135,6 +146,25 @@ mod tests {
             "[2001:4860::200:5efe:c0a8:1]",
         ] {
             assert!(!is_public_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn names_of_a_network_s_own_machines_are_known() {
+        for name in [
+            "localhost",
+            "a.localhost",
+            "nas",
+            "nas.",
+            "nas.local",
+            "tv.LAN",
+            "a.home.arpa",
+            "metadata.internal",
+        ] {
+            assert!(!is_public_name(name), "{name}");
+        }
+        for name in ["example.com", "local.example.com", "tv.notlan", "a.example."] {
+            assert!(is_public_name(name), "{name}");
         }
     }
 

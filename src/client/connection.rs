@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use forebay_core::http_head::{MAX_FIELDS, MAX_HEAD};
 use futures_util::Stream;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Uri, header};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -36,18 +36,43 @@ const _: () = assert!(READ > MAX_HEAD * 9 / 8);
 /// Chunks are joined until they are so many bytes, as far as they have come: some servers send a packet or a byte in each.
 const JOINED: usize = 16 * 1024;
 
+/// How the target of a request is written (RFC 9112, 3.2).
+#[derive(Debug)]
+pub(super) enum Form {
+    /// Path and query, for the server itself.
+    Origin,
+    /// The whole address, for a proxy, which may want to know who asks.
+    Absolute { authorization: Option<HeaderValue> },
+}
+
+impl Form {
+    fn apply(&self, request: &mut Request<Full<Bytes>>) {
+        match self {
+            Self::Origin => {
+                let target = request.uri().path_and_query().cloned();
+                *request.uri_mut() = target.map_or_else(|| Uri::from_static("/"), Uri::from);
+            }
+            Self::Absolute { authorization } => {
+                let headers = request.headers_mut();
+                headers.extend(authorization.clone().map(|value| (header::PROXY_AUTHORIZATION, value)));
+            }
+        }
+    }
+}
+
 /// An open connection on which no answer is awaited.
 pub(crate) struct Connection {
     requests: http1::SendRequest<Full<Bytes>>,
     /// The socket with hyper's state, and what lives as long as it, dropped in this order; `None` once it is closed.
     wire: Option<(Wire, Hold)>,
     turn: Turn,
+    form: Form,
     peer: Peer,
 }
 
 impl Connection {
     /// Readies hyper; the heads of old and odd servers are mended before it sees them.
-    pub(super) async fn begin(socket: Socket, peer: Peer, hold: Hold) -> Result<Self, Error> {
+    pub(super) async fn begin(socket: Socket, peer: Peer, form: Form, hold: Hold) -> Result<Self, Error> {
         let (socket, turn) = Answers::new(socket);
         let (requests, wire) = http1::Builder::new()
             .max_buf_size(READ)
@@ -58,11 +83,12 @@ impl Connection {
             .handshake(TokioIo::new(socket))
             .await
             .map_err(|error| Error::exchanging(&error))?;
-        Ok(Self { requests, wire: Some((wire, hold)), turn, peer })
+        Ok(Self { requests, wire: Some((wire, hold)), turn, form, peer })
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn send(mut self, request: Request<Full<Bytes>>) -> Result<Response<Body>, Error> {
+    pub(crate) async fn send(mut self, mut request: Request<Full<Bytes>>) -> Result<Response<Body>, Error> {
+        self.form.apply(&mut request);
         self.turn.begin();
         let mut answer = pin!(self.requests.send_request(request));
         let answer = poll_fn(|cx| {

@@ -7,8 +7,10 @@ mod address;
 mod answers;
 mod connect;
 mod connection;
+mod credentials;
 mod kept;
 mod network;
+mod proxy;
 mod race;
 #[cfg(test)]
 pub(crate) mod site;
@@ -25,8 +27,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::Full;
 use url::{Position, Url};
 
-pub(crate) use self::connect::{Connector, Peer, Reach};
+use crate::trust::HandshakeFault;
+
+pub(crate) use self::connect::{Connector, Peer, Reach, Route};
+use self::connection::Form;
 pub(crate) use self::connection::{Body, Connection};
+pub(crate) use self::credentials::Credentials;
 pub(crate) use self::kept::Kept;
 
 /// Who we are, unless it is configured otherwise.
@@ -56,12 +62,21 @@ pub(crate) enum Error {
     /// Nothing listens there.
     #[error("the connection was refused")]
     Refused,
-    /// The name does not resolve, the network is not reachable, TLS failed.
+    /// The name does not resolve, the network is not reachable, TLS broke off.
     #[error("cannot connect: {0}")]
     Unreachable(String),
     /// Every address that the name resolves to is out of reach (see [`Reach`]).
     #[error("it leads to an address that is not on the internet")]
     Private,
+    /// What the server showed over TLS proves nothing.
+    #[error("the server cannot be trusted: {0}")]
+    Untrusted(String),
+    /// What answers speaks no TLS that is spoken here, or none at all.
+    #[error("TLS does not come about: {0}")]
+    Tls(&'static str),
+    /// The proxy cannot be used, or does not get through.
+    #[error("the proxy does not get through: {0}")]
+    Proxy(String),
     /// The connection broke, or what came is no HTTP.
     #[error("the connection broke: {0}")]
     Broken(String),
@@ -80,6 +95,21 @@ impl Error {
         if is_refused { Self::Refused } else { Self::Unreachable(innermost(error)) }
     }
 
+    fn shaking_hands(error: &io::Error) -> Self {
+        let fault = error.get_ref().and_then(|error| error.downcast_ref()).and_then(HandshakeFault::of);
+        match fault {
+            Some(HandshakeFault::Untrusted(why)) => Self::Untrusted(why),
+            Some(HandshakeFault::Outdated) => Self::Tls(
+                "the server has only versions or ciphers that are out of use (TLS 1.0 or 1.1, RSA key exchange, CBC); \
+                 use its http:// address, or a proxy in front of it that speaks them",
+            ),
+            Some(HandshakeFault::NoTls) => {
+                Self::Tls("the server does not speak it there; is it an http:// address?")
+            }
+            None => Self::connecting(error),
+        }
+    }
+
     fn exchanging(error: &hyper::Error) -> Self {
         Self::Broken(innermost(error))
     }
@@ -96,7 +126,8 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     causes(error).last().unwrap_or(error).to_string()
 }
 
-/// A request as it goes over a connection to the host of `url`, in origin form (RFC 9112, 3.2.1).
+/// A request for `url`, with the whole address as its target: the connection writes it as whoever is at its other end
+/// reads it.
 pub(crate) fn request(
     method: Method,
     url: &Url,
@@ -104,7 +135,8 @@ pub(crate) fn request(
     body: Bytes,
 ) -> Result<Request<Full<Bytes>>, Error> {
     let address = |error: http::Error| Error::Address(error.to_string());
-    let target = &url[Position::BeforePath..Position::AfterQuery];
+    let target =
+        [&url[..Position::BeforeUsername], &url[Position::BeforeHost..Position::AfterQuery]].concat();
     let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]);
     let mut request = Request::builder().method(method).uri(target).body(Full::new(body)).map_err(address)?;
     // First in the head, as it should be (RFC 9110, 7.2).

@@ -23,13 +23,14 @@ pub(super) async fn connect(
     }
     request.extend_from_slice(b"\r\n");
     stream.write_all(&request).await.map_err(|error| broken(&error))?;
-    let (mut reader, mut space) = (HeadReader::default(), [0; 4096]);
+    let (mut reader, mut space) = (HeadReader::default(), [0; 512]);
     loop {
         let length = stream.read(&mut space).await.map_err(|error| broken(&error))?;
         if length == 0 {
             return Err(Error::Proxy("it closed the connection".to_owned()));
         }
-        let Some(head) = reader.push(&space[..length]).map_err(|fault| Error::Proxy(fault.to_string()))? else {
+        let Some(head) = reader.push(&space[..length]).map_err(|fault| Error::Proxy(fault.to_string()))?
+        else {
             continue;
         };
         return match head.status {
@@ -60,7 +61,9 @@ pub(super) async fn socks5(
     match (receive(&mut stream).await?, credentials) {
         ([VERSION, NO_AUTHENTICATION], _) => {}
         ([VERSION, PASSWORD], Some(credentials)) => log_in(&mut stream, credentials).await?,
-        ([VERSION, _], _) => return Err(Error::Proxy("it wants a user and a password, or others".to_owned())),
+        ([VERSION, _], _) => {
+            return Err(Error::Proxy("it wants a user and a password, or others".to_owned()));
+        }
         _ => return Err(no_socks()),
     }
     let mut request = vec![VERSION, 1, 0];
@@ -68,7 +71,8 @@ pub(super) async fn socks5(
         Host::Ipv4(address) => request.extend([&[1][..], &address.octets()].concat()),
         Host::Domain(name) => {
             let length = u8::try_from(name.len());
-            let length = length.map_err(|_| Error::Address("its name is longer than 255 bytes".to_owned()))?;
+            let length =
+                length.map_err(|_| Error::Address("its name is longer than 255 bytes".to_owned()))?;
             request.extend([&[3, length][..], name.as_bytes()].concat());
         }
         Host::Ipv6(address) => request.extend([&[4][..], &address.octets()].concat()),

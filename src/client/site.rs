@@ -75,14 +75,33 @@ impl Site {
         is_encrypted: bool,
         script: impl Fn(&str, usize) -> Say + Send + Sync + 'static,
     ) -> Self {
+        Self::start_as(address, is_encrypted.then(Identity::local), script).await
+    }
+
+    /// As [`start`](Self::start), by a script that gets whole heads.
+    pub(crate) async fn start_heard(script: impl Fn(&str) -> Say + Send + Sync + 'static) -> Self {
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        Self::start_script(address, None, Arc::new(move |head, _| script(head))).await
+    }
+
+    /// As [`start`](Self::start), with a certificate of any kind.
+    pub(crate) async fn start_as(
+        address: SocketAddr,
+        identity: Option<Identity>,
+        script: impl Fn(&str, usize) -> Say + Send + Sync + 'static,
+    ) -> Self {
+        let path = |head: &str| head.split(' ').nth(1).unwrap().to_owned();
+        Self::start_script(address, identity, Arc::new(move |head, number| script(&path(head), number))).await
+    }
+
+    async fn start_script(address: SocketAddr, identity: Option<Identity>, script: Script) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let identity = is_encrypted.then(Identity::local);
         let acceptor = identity.as_ref().map(acceptor);
         let (seen, watcher) = watch::channel(Seen::default());
         let sockets = Sockets::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, acceptor, Arc::clone(&sockets), Arc::new(seen), Arc::new(script)));
+        tasks.spawn(accept(listener, acceptor, Arc::clone(&sockets), Arc::new(seen), script));
         Self { address, identity, seen: watcher, sockets, _tasks: tasks }
     }
 
@@ -224,13 +243,12 @@ async fn converse(
     loop {
         while let Some(end) = bytes.windows(4).position(|end| end == b"\r\n\r\n") {
             let head = String::from_utf8(bytes.drain(..end + 4).collect()).unwrap();
-            let path = head.split(' ').nth(1).unwrap().to_owned();
             let mut number = 0;
             seen.send_modify(|seen| {
                 number = seen.heads.len();
-                seen.heads.push(head);
+                seen.heads.push(head.clone());
             });
-            let Say(answer, then) = script(&path, number);
+            let Say(answer, then) = script(&head, number);
             stream.write_all(&answer).await?;
             stream.flush().await?;
             match then {

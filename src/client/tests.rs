@@ -4,12 +4,16 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use http::StatusCode;
 
+use forebay_testkit::identity::Identity;
+use tokio::io::AsyncWriteExt as _;
+
 use super::site::{Say, Site, Then, whole};
 use super::*;
+use crate::config::Trust;
 
 async fn get(site: &Site, path: &str) -> Result<http::Response<Body>, Error> {
     let url = Url::parse(&site.url(path)).unwrap();
-    let connection = site.connector().connect(&url, Reach::Everywhere, Hold::default()).await?;
+    let connection = site.connector().connect(&url, Route::DIRECT, Hold::default()).await?;
     connection.send(request(Method::GET, &url, HeaderMap::new(), Bytes::new())?).await
 }
 
@@ -94,7 +98,7 @@ async fn names_of_fields_go_out_as_browsers_write_them() {
     let site = Site::start(false, |_, _| whole("200 OK", b"")).await;
     let url = Url::parse(&site.url("/")).unwrap();
     let headers = HeaderMap::from_iter([(header::USER_AGENT, USER_AGENT)]);
-    let connection = site.connector().connect(&url, Reach::Everywhere, Hold::default()).await.unwrap();
+    let connection = site.connector().connect(&url, Route::DIRECT, Hold::default()).await.unwrap();
     connection.send(request(Method::GET, &url, headers, Bytes::new()).unwrap()).await.unwrap();
     let head = &site.seen().heads[0];
     assert!(head.contains("\r\nHost: ") && head.contains("\r\nUser-Agent: Forebay/"), "{head}");
@@ -127,12 +131,72 @@ async fn a_connection_that_does_not_come_about_says_why() {
     let site = Site::start(true, |_, _| whole("200 OK", b"")).await;
     let connect = async |url: &str| {
         let wary = Connector::new(crate::trust::client_config(Vec::new()));
-        wary.connect(&Url::parse(url).unwrap(), Reach::Everywhere, Hold::default()).await.unwrap_err()
+        wary.connect(&Url::parse(url).unwrap(), Route::DIRECT, Hold::default()).await.unwrap_err()
     };
     let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(connect(&format!("http://{refusing}/")).await, Error::Refused);
-    for url in [site.url("/"), "http://no-such-host.invalid/".into()] {
-        assert!(matches!(connect(&url).await, Error::Unreachable(why) if !why.contains("127")), "{url}");
+    let error = connect("http://no-such-host.invalid/").await;
+    assert!(matches!(&error, Error::Unreachable(why) if !why.contains("invalid")), "{error}");
+    assert!(matches!(connect(&site.url("/")).await, Error::Untrusted(_)));
+}
+
+/// What is wrong with a certificate is told, and does not matter to whoever says so.
+#[tokio::test]
+async fn certificates_that_do_not_verify_are_told_apart() {
+    for (names, years, is_known, why) in [
+        ("127.0.0.1", (1975, 2000), true, "its certificate has expired"),
+        ("127.0.0.1", (4000, 4096), true, "its certificate is not valid yet"),
+        ("other.example", (1975, 4096), true, "its certificate is for another name"),
+        (
+            "127.0.0.1",
+            (1975, 4096),
+            false,
+            "its certificate is self-signed, or signed by nobody who is known here",
+        ),
+    ] {
+        let identity = Identity::new(&[names], years);
+        let at = (Ipv4Addr::LOCALHOST, 0).into();
+        let site = Site::start_as(at, Some(identity), |_, _| whole("200 OK", b"abc")).await;
+        let connector =
+            if is_known { site.connector() } else { Connector::new(crate::trust::client_config(Vec::new())) };
+        let url = Url::parse(&site.url("/")).unwrap();
+        let error = connector.connect(&url, Route::DIRECT, Hold::default()).await.unwrap_err();
+        assert_eq!(error, Error::Untrusted(why.into()));
+        let route = Route { trust: Trust::Unverified, ..Route::DIRECT };
+        let connection = connector.connect(&url, route, Hold::default()).await.unwrap();
+        let request = request(Method::GET, &url, HeaderMap::new(), Bytes::new()).unwrap();
+        assert_eq!(read(connection.send(request).await.unwrap().into_body()).await.0, b"abc");
+    }
+}
+
+/// What servers answer that have only what is out of use, or no TLS at all.
+#[tokio::test]
+async fn tls_that_is_not_spoken_here_is_named() {
+    let hello = [
+        // A record with a hello of TLS 1.0, from a server that wants AES-CBC by the key exchange of RSA.
+        &[22, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1][..],
+        &[7; 32],
+        &[0, 0, 0x2F, 0],
+    ];
+    for (answer, is_tls) in [
+        (&hello.concat()[..], true),
+        (&[21, 3, 1, 0, 2, 2, 70], true),
+        (&[21, 3, 3, 0, 2, 2, 40], true),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", false),
+    ] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap();
+        let answering = async {
+            let mut stream = listener.accept().await.unwrap().0;
+            stream.write_all(answer).await.unwrap();
+            stream
+        };
+        let connector = Connector::new(crate::trust::client_config(Vec::new()));
+        let (_stream, outcome) =
+            tokio::join!(answering, connector.connect(&url, Route::DIRECT, Hold::default()));
+        let expected = if is_tls { "out of use" } else { "is it an http:// address?" };
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, Error::Tls(why) if why.contains(expected)), "{answer:?}: {error}");
     }
 }
 
@@ -203,7 +267,7 @@ async fn a_dead_address_of_a_name_does_not_hold_up_the_next() {
     let connector = site.connector_in(move |_| vec![dead.ip(), Ipv4Addr::LOCALHOST.into()]);
     let url = Url::parse(&format!("http://two.test:{}/", dead.port())).unwrap();
     let began = std::time::Instant::now();
-    let connection = connector.connect(&url, Reach::Everywhere, Hold::default()).await.unwrap();
+    let connection = connector.connect(&url, Route::DIRECT, Hold::default()).await.unwrap();
     let took = began.elapsed();
     assert!((Duration::from_millis(240)..Duration::from_millis(1500)).contains(&took), "{took:?}");
     let request = request(Method::GET, &url, HeaderMap::new(), Bytes::new()).unwrap();

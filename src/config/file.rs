@@ -190,6 +190,10 @@ pub(super) struct ProviderFile {
     pub(super) max_probes: Number,
     /// Of its sources, see [`Access::allow_private`](super::Access::allow_private).
     pub(super) allow_private: Option<bool>,
+    /// verify or unverified.
+    pub(super) tls: Text,
+    /// The address of a proxy, or none.
+    pub(super) proxy: Text,
 }
 
 /// `[[channels]]`. The keys of [`StreamFile`] are repeated: flattening would lose the places and let unknown keys pass.
@@ -290,6 +294,12 @@ pub(super) struct SourceTable {
     /// See [`Access::allow_private`](super::Access::allow_private).
     #[serde(default)]
     pub(super) allow_private: Option<bool>,
+    /// verify or unverified.
+    #[serde(default)]
+    pub(super) tls: Text,
+    /// The address of a proxy, or none.
+    #[serde(default)]
+    pub(super) proxy: Text,
 }
 
 /// A section. Read by itself a structure would also take its values as a list, in the order of its fields.

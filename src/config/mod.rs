@@ -12,6 +12,7 @@ pub(crate) mod header;
 mod id;
 pub(crate) mod nearest;
 mod provider;
+mod proxy;
 mod resolve;
 mod source_url;
 #[cfg(test)]
@@ -29,12 +30,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
-pub use access::Access;
+pub use access::{Access, Trust};
 pub use channel::{Channel, Hls, Policy, Source};
 pub(crate) use error::reason;
 pub use error::{Error, Fault, Place};
 pub use id::{ChannelId, ChannelIdError};
 pub use provider::{Provider, ProviderId};
+pub use proxy::{Proxy, ProxyChoice, ProxyError, ProxyKind};
 pub use source_url::{SourceKind, SourceUrl, SourceUrlError};
 pub use tls::{Acme, Identity, Tls};
 pub use url_pattern::{UrlPattern, UrlPatternError};

@@ -26,7 +26,7 @@ pub enum Error {
     /// Nothing listens there.
     #[error("the connection was refused")]
     Refused,
-    /// The name does not resolve, the network is not reachable, TLS failed.
+    /// The name does not resolve, the network is not reachable, TLS broke off.
     #[error("cannot connect: {0}")]
     Unreachable(String),
     /// It leads to this machine or to a local network.
@@ -35,6 +35,17 @@ pub enum Error {
          if that is meant, set allow_private = true for it"
     )]
     Private,
+    /// What the server showed over TLS proves nothing.
+    #[error(
+        "the server cannot be trusted: {0}; if that does not matter, set tls = \"unverified\" for the source"
+    )]
+    Untrusted(String),
+    /// What answers speaks no TLS that is spoken here, or none at all.
+    #[error("TLS does not come about: {0}")]
+    Tls(&'static str),
+    /// The proxy cannot be used, or does not get through.
+    #[error("the proxy does not get through: {0}")]
+    Proxy(String),
     /// No transport stream came in time.
     #[error("no transport stream came within the connect timeout")]
     ConnectTimeout,
@@ -103,6 +114,9 @@ impl Error {
             Self::Refused => "refused",
             Self::Unreachable(_) => "unreachable",
             Self::Private => "private_address",
+            Self::Untrusted(_) => "untrusted",
+            Self::Tls(_) => "tls",
+            Self::Proxy(_) => "proxy",
             Self::ConnectTimeout => "connect_timeout",
             Self::Status { .. } => "http_status",
             Self::Redirect(_) => "redirect",

@@ -5,6 +5,7 @@
 //! - [`hls`]: a judge that follows HLS playlists.
 //! - [`ts`]: a strict transport stream checker, a demuxer and a small writer.
 //! - [`player`]: real players without a screen, as judges.
+//! - [`proxy`]: HTTP and SOCKS5.
 //! - [`authority`]: a real server for certificates.
 //! - [`client`]: viewers at the level of bytes and their arrival times.
 //! - [`identity`]: certificates and keys.
@@ -20,4 +21,5 @@ pub mod hls;
 pub mod identity;
 pub mod origin;
 pub mod player;
+pub mod proxy;
 pub mod ts;

@@ -58,6 +58,8 @@ impl Resolver<'_> {
             settle,
             max_probes,
             allow_private,
+            tls,
+            proxy,
         } = typed;
         if typed_id.is_none() {
             self.fault(header, "this provider has no id");
@@ -79,8 +81,9 @@ impl Resolver<'_> {
         let max_probes = self.number_within("max_probes", &max_probes, MAX_PROBES);
         let user_agent = self.checked("user_agent", user_agent.as_ref(), |text| parse_user_agent(text));
 
+        let access = self.access(allow_private, &tls, &proxy, Access::default());
+
         let id = id?;
-        let access = Access { allow_private: allow_private.unwrap_or_default() };
         self.shared.insert(id.clone(), Shared { user_agent, access });
         Some(Provider {
             id,

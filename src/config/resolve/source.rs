@@ -8,11 +8,11 @@ use http::header::{HeaderName, HeaderValue};
 use toml::Spanned;
 
 use super::super::error::reason;
-use super::super::file::{SourceFile, SourceTable};
+use super::super::file::{SourceFile, SourceTable, Text};
 use super::super::header::{parse_name, parse_user_agent, parse_value};
 use super::super::nearest::did_you_mean;
 use super::super::units::parse_bandwidth;
-use super::super::{Access, Source, SourceKind, SourceUrl};
+use super::super::{Access, ProxyChoice, Source, SourceKind, SourceUrl, Trust};
 use super::Resolver;
 
 /// Longer than any real list of ways to get one channel; failover would hardly come round.
@@ -58,8 +58,17 @@ impl Resolver<'_> {
                 })
             }
             SourceFile::Table(typed) => {
-                let SourceTable { url, provider, headers, user_agent, max_bitrate, variant, allow_private } =
-                    *typed;
+                let SourceTable {
+                    url,
+                    provider,
+                    headers,
+                    user_agent,
+                    max_bitrate,
+                    variant,
+                    allow_private,
+                    tls,
+                    proxy,
+                } = *typed;
                 let user_agent =
                     self.checked("user_agent", user_agent.as_ref(), |text| parse_user_agent(text));
                 let max_bitrate =
@@ -82,7 +91,7 @@ impl Resolver<'_> {
                 // What is not http sends none.
                 let shared = provider.as_ref().filter(|_| url.kind() == SourceKind::Http);
                 let shared = shared.and_then(|id| self.shared.get(id).cloned()).unwrap_or_default();
-                let access = Access { allow_private: allow_private.unwrap_or(shared.access.allow_private) };
+                let access = self.access(allow_private, &tls, &proxy, shared.access);
                 Some(Source {
                     url,
                     provider,
@@ -94,6 +103,27 @@ impl Resolver<'_> {
                     access,
                 })
             }
+        }
+    }
+
+    /// What was typed about the way to servers; what was not is as in `defaults`.
+    pub(super) fn access(
+        &mut self,
+        allow_private: Option<bool>,
+        tls: &Text,
+        proxy: &Text,
+        defaults: Access,
+    ) -> Access {
+        let trust = self.checked("tls", tls.as_ref(), |text| match text.as_str() {
+            "verify" => Ok(Trust::Verify),
+            "unverified" => Ok(Trust::Unverified),
+            _ => Err("must be \"verify\" or \"unverified\""),
+        });
+        let proxy = self.checked("proxy", proxy.as_ref(), |text| text.parse::<ProxyChoice>());
+        Access {
+            allow_private: allow_private.unwrap_or(defaults.allow_private),
+            trust: trust.unwrap_or(defaults.trust),
+            proxy: proxy.unwrap_or(defaults.proxy),
         }
     }
 

@@ -65,18 +65,24 @@ fn a_source_has_the_user_agent_of_its_provider_unless_it_has_its_own() {
 #[test]
 fn a_source_is_reached_as_its_provider_says_unless_it_says_otherwise() {
     let config = parse(
-        "[[providers]]\nid = 'acme'\nmax_connections = 1\nallow_private = true
+        "[[providers]]\nid = 'acme'\nmax_connections = 1\nallow_private = true\ntls = 'unverified'\nproxy = 'http://p'
         [[channels]]\nid = 'a'\nsources = [
             'http://h/1',
             { url = 'http://h/2', allow_private = true },
             { url = 'http://h/3', provider = 'acme' },
-            { url = 'http://h/4', provider = 'acme', allow_private = false },
+            { url = 'http://h/4', provider = 'acme', allow_private = false, tls = 'verify', proxy = 'none' },
         ]",
     )
     .unwrap();
-    let allowed: Vec<_> =
-        config.channels[0].sources.iter().map(|source| source.access.allow_private).collect();
-    assert_eq!(allowed, [false, true, true, false]);
+    let access: Vec<_> = config.channels[0].sources.iter().map(|source| source.access.clone()).collect();
+    let defaults = Access::default();
+    let acme = Access {
+        allow_private: true,
+        trust: Trust::Unverified,
+        proxy: ProxyChoice::Proxy("http://p".parse().unwrap()),
+    };
+    let none = Access { proxy: ProxyChoice::None, ..defaults.clone() };
+    assert_eq!(access, [defaults.clone(), Access { allow_private: true, ..defaults }, acme, none]);
 }
 
 #[test]
@@ -137,9 +143,19 @@ max_probes = -1",
             ],
         ),
         (
+            "[[providers]]\nid = 'acme'\nmax_connections = 1\ntls = 'off'\nproxy = 'https://joe:hunter2@h'
+[[channels]]\nid = 'a'\nsources = [{ url = 'http://h/', tls = '', proxy = 'joe:hunter2@h' }]",
+            &[
+                "4:7: tls: must be \"verify\" or \"unverified\"",
+                "5:9: proxy: must begin with http:// or socks5h://, or be \"none\"",
+                "8:39: tls: must be \"verify\" or \"unverified\"",
+                "8:51: proxy: must begin with http:// or socks5h://, or be \"none\"",
+            ],
+        ),
+        (
             "[[providers]]\nid = 'acme'\nmax_conections = 1",
             &[
-                "3:1: unknown key \"max_conections\", expected one of id, max_connections, user_agent, settle, max_probes, allow_private; did you mean \"max_connections\"?",
+                "3:1: unknown key \"max_conections\", expected one of id, max_connections, user_agent, settle, max_probes, allow_private, tls, proxy; did you mean \"max_connections\"?",
             ],
         ),
         (

@@ -3,22 +3,24 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use cookie_store::CookieStore;
 use forebay_core::playlist::parse::MAX_URL;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
+use super::proxies::{Environment, proxy_for};
 use super::reach::Bounds;
-use crate::client::{self, Body, Connection, Connector, Kept, USER_AGENT};
-use crate::config::{Source, UrlPattern};
+use super::{Client, digest};
+use crate::client::{self, Body, Connection, Connector, Credentials, Kept, Route, USER_AGENT};
+use crate::config::{Access, Source, UrlPattern};
 use crate::upstream::{Error, Hold};
 
 /// Redirects that are followed: load balancers chain two or three.
 const MAX_REDIRECTS: usize = 10;
+
+/// Challenges that are answered for one request: a first one, and one that says that the nonce has become stale.
+const MAX_ANSWERS: usize = 2;
 
 /// Cookies of one upstream; with more, it begins anew. Providers set one or two, and some a new one with every answer, of which only the last counts.
 const MAX_COOKIES: usize = 100;
@@ -35,6 +37,8 @@ pub(in crate::upstream) struct Agent(Arc<Inner>);
 
 struct Inner {
     connector: Connector,
+    environment: Arc<Environment>,
+    access: Access,
     hold: Hold,
     bounds: Bounds,
     source: Url,
@@ -43,6 +47,8 @@ struct Inner {
     headers: HeaderMap,
     credentials: HeaderMap,
     cookies: Mutex<CookieStore>,
+    /// The challenge that requests answer, since a server has asked for it.
+    digest: Mutex<Option<digest::Session>>,
 }
 
 /// What was answered.
@@ -56,7 +62,7 @@ pub(in crate::upstream) struct Response {
 
 impl Agent {
     /// For this source; each connection holds a clone of `hold`.
-    pub(super) fn new(connector: Connector, source: &Source, hold: Hold) -> Self {
+    pub(super) fn new(client: &Client, source: &Source, hold: Hold) -> Self {
         let (mut headers, mut credentials) = (HeaderMap::new(), HeaderMap::new());
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in &source.headers {
@@ -67,7 +73,9 @@ impl Agent {
         let typed = source.user_agent.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
         headers.insert(header::USER_AGENT, typed.unwrap_or(USER_AGENT));
         Self(Arc::new(Inner {
-            connector,
+            connector: client.connector.clone(),
+            environment: Arc::clone(&client.environment),
+            access: source.access.clone(),
             hold,
             bounds: Bounds::new(source.access.allow_private),
             source: source.url.expose().clone(),
@@ -75,6 +83,7 @@ impl Agent {
             headers,
             credentials,
             cookies: Mutex::default(),
+            digest: Mutex::default(),
         }))
     }
 
@@ -88,7 +97,7 @@ impl Agent {
     ) -> Result<Response, Error> {
         let (mut url, mut is_own) = (url.clone(), self.is_own(url));
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.ask(url, is_own, besides, kept).await?;
+            let response = self.ask_answering(url, is_own, besides, kept).await?;
             let Some(next) = response.leads_to()? else { return Ok(response) };
             // Where it leads to may be another's, on another port too, and so may be whatever that leads to.
             is_own &= next.origin() == response.url.origin();
@@ -97,6 +106,25 @@ impl Agent {
             url = next;
         }
         Err(Error::Redirect("too many redirects".to_owned()))
+    }
+
+    /// Asks, and asks again with the answer to a challenge, if the server has one that can be answered.
+    async fn ask_answering(
+        &self,
+        mut url: Url,
+        is_own: bool,
+        besides: &HeaderMap,
+        kept: Option<&Kept>,
+    ) -> Result<Response, Error> {
+        let mut answered = 0;
+        loop {
+            let response = self.ask(url, is_own, besides, kept).await?;
+            if answered == MAX_ANSWERS || !self.takes_challenge(&response, is_own) {
+                return Ok(response);
+            }
+            answered += 1;
+            url = response.url.clone();
+        }
     }
 
     async fn ask(
@@ -132,8 +160,48 @@ impl Agent {
         Ok(Response { url, status: head.status, headers: head.headers, body })
     }
 
-    async fn connect(&self, url: &Url) -> Result<Connection, client::Error> {
-        self.0.connector.connect(url, self.0.bounds.reach(), self.0.hold.clone()).await
+    async fn connect(&self, url: &Url) -> Result<Connection, Error> {
+        let access = &self.0.access;
+        let proxy = proxy_for(&access.proxy, &self.0.environment, url)?;
+        let route = Route { reach: self.0.bounds.reach(), proxy, trust: access.trust };
+        // It is seldom made, and takes many times the state of a request.
+        Ok(Box::pin(self.0.connector.connect(url, route, self.0.hold.clone())).await?)
+    }
+
+    /// Whether an answer is a challenge that the next request can answer better than the last one did.
+    fn takes_challenge(&self, response: &Response, is_own: bool) -> bool {
+        let is_configured = is_own && self.0.credentials.contains_key(header::AUTHORIZATION);
+        if response.status != StatusCode::UNAUTHORIZED
+            || is_configured
+            || self.credentials_for(&response.url, is_own).is_none()
+        {
+            return false;
+        }
+        let Some(next) = digest::Session::new(response.url.origin(), &response.headers) else { return false };
+        let mut digest = self.0.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = digest.as_ref().is_none_or(|before| next.is_news(before));
+        if is_news {
+            *digest = Some(next);
+        }
+        is_news
+    }
+
+    /// Those of an address, or else the source's, for its own host.
+    fn credentials_for(&self, url: &Url, is_own: bool) -> Option<Credentials> {
+        Credentials::of(url).or_else(|| Credentials::of(&self.0.source).filter(|_| is_own))
+    }
+
+    /// Basic until a server asks for more.
+    fn authorization(&self, url: &Url, is_own: bool) -> Option<HeaderValue> {
+        let credentials = self.credentials_for(url, is_own)?;
+        let mut digest = self.0.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        match digest.as_mut().filter(|digest| digest.is_for(&url.origin())) {
+            Some(digest) => {
+                let target = &url[Position::BeforePath..Position::AfterQuery];
+                digest.authorization(&credentials, Method::GET.as_str(), target)
+            }
+            None => credentials.basic(),
+        }
     }
 
     fn is_slate(&self, url: &Url) -> bool {
@@ -148,9 +216,10 @@ impl Agent {
         if is_own {
             headers.extend(self.0.credentials.clone());
         }
-        let basic = basic(url).or_else(|| basic(&self.0.source).filter(|_| is_own));
-        if let Some(basic) = basic {
-            headers.entry(header::AUTHORIZATION).or_insert(basic);
+        if !headers.contains_key(header::AUTHORIZATION)
+            && let Some(authorization) = self.authorization(url, is_own)
+        {
+            headers.insert(header::AUTHORIZATION, authorization);
         }
         if let Some(cookies) = self.cookies(url) {
             headers.entry(header::COOKIE).or_insert(cookies);
@@ -205,17 +274,4 @@ impl Response {
             next => Ok(next),
         }
     }
-}
-
-/// The credentials in an address (RFC 7617, 2).
-fn basic(url: &Url) -> Option<HeaderValue> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    let mut pair: Vec<u8> = percent_decode_str(url.username()).collect();
-    pair.push(b':');
-    pair.extend(percent_decode_str(url.password().unwrap_or_default()));
-    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(pair))).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

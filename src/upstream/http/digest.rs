@@ -36,7 +36,9 @@ impl Session {
 
     /// Whether another try makes sense after the answers to `before` were refused.
     pub(super) fn is_news(&self, before: &Self) -> bool {
-        !before.is_for(&self.origin) || self.challenge.is_stale || before.challenge.nonce != self.challenge.nonce
+        !before.is_for(&self.origin)
+            || self.challenge.is_stale
+            || before.challenge.nonce != self.challenge.nonce
     }
 
     /// The value of `Authorization` for the next request.
@@ -102,11 +104,12 @@ impl Challenge {
     /// Of all challenges that can be answered, the first one with the best hash.
     fn best(headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(header::WWW_AUTHENTICATE).into_iter().map(HeaderValue::as_bytes);
-        let challenges = values.flat_map(challenges).take(MAX_CHALLENGES).filter_map(Self::read);
+        let challenges =
+            values.flat_map(challenges).take(MAX_CHALLENGES).filter_map(|parameters| Self::read(&parameters));
         challenges.reduce(|best, next| if next.hash > best.hash { next } else { best })
     }
 
-    fn read(parameters: Vec<Parameter<'_>>) -> Option<Self> {
+    fn read(parameters: &[Parameter<'_>]) -> Option<Self> {
         let get = |name: &str| {
             let found = parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
             found.map(|(_, value)| value.clone())
@@ -260,8 +263,7 @@ mod tests {
     /// RFC 7616, 3.9.1: both of its answers.
     #[test]
     fn the_example_of_the_standard() {
-        let credentials =
-            Credentials { user: b"Mufasa".to_vec(), password: b"Circle of Life".to_vec() };
+        let credentials = Credentials { user: b"Mufasa".to_vec(), password: b"Circle of Life".to_vec() };
         let rest = r#"realm="http-auth@example.org", qop="auth, auth-int", nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS""#;
         for (algorithm, response) in [
             ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
@@ -290,8 +292,7 @@ mod tests {
         let challenge = best(&[
             r#"Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="x""#,
         ]);
-        let credentials =
-            Credentials { user: b"Mufasa".to_vec(), password: b"CircleOfLife".to_vec() };
+        let credentials = Credentials { user: b"Mufasa".to_vec(), password: b"CircleOfLife".to_vec() };
         let answer = challenge.unwrap().answer(&credentials, "GET", "/dir/index.html", 1, "c");
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.ends_with("response=\"1949323746fe6a43ef61f9606e7febea\""), "{answer}");
@@ -304,7 +305,10 @@ mod tests {
         };
         let nonce = |text: &str| text.as_bytes().to_vec();
         for (values, expected) in [
-            (&[r#"Basic realm="a, b", Digest realm="r", nonce="1""#][..], Some((Hash::Md5, false, nonce("1")))),
+            (
+                &[r#"Basic realm="a, b", Digest realm="r", nonce="1""#][..],
+                Some((Hash::Md5, false, nonce("1"))),
+            ),
             (&["digest REALM=r,NONCE=1 , algorithm=md5-SESS"], Some((Hash::Md5, true, nonce("1")))),
             (
                 &[r#"Digest realm="r", nonce="1""#, r#"Digest realm="r", nonce="2", algorithm=SHA-256"#],

@@ -7,7 +7,11 @@
 //! Whether the body is a transport stream or an HLS playlist is decided by its first bytes, whatever the address and the declared type say.
 
 mod agent;
+mod digest;
+mod proxies;
 mod reach;
+
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use forebay_core::playlist::parse::{MAX_BODY, begins_like_a_playlist};
@@ -15,31 +19,38 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 
 pub(super) use self::agent::{Agent, Response};
+use self::proxies::Environment;
 use super::encoding::Decoded;
 use super::hls::{self, Session};
 use super::{Error, Hold, Pace, Piece, Upstream};
 use crate::client::{self, Body, Connector};
 use crate::config::Source;
 
-/// What all upstreams share: the trusted roots.
+/// What all upstreams share: the trusted roots, and what the environment says about proxies.
 #[derive(Clone)]
-pub(super) struct Client(Connector);
+pub(super) struct Client {
+    connector: Connector,
+    environment: Arc<Environment>,
+}
 
 impl Client {
-    /// Reads the trusted roots.
+    /// Reads the trusted roots and the environment.
     pub(super) fn new() -> Self {
-        Self(Connector::new(crate::trust::client_config(Vec::new())))
+        Self {
+            connector: Connector::new(crate::trust::client_config(Vec::new())),
+            environment: Arc::new(Environment::new()),
+        }
     }
 
     /// One that connects so.
     #[cfg(test)]
     pub(super) fn over(connector: Connector) -> Self {
-        Self(connector)
+        Self { connector, environment: Arc::default() }
     }
 
     /// Sends the request; what comes back is an upstream if the answer is a success.
     pub(super) fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
-        let session = Session::new(Agent::new(self.0.clone(), source, hold.clone()));
+        let session = Session::new(Agent::new(self, source, hold.clone()));
         let source = source.clone();
         async move {
             let Response { url, status, headers, body } = session.entry(&source).await?;
@@ -69,6 +80,9 @@ impl From<client::Error> for Error {
             client::Error::Refused => Self::Refused,
             client::Error::Unreachable(why) => Self::Unreachable(why),
             client::Error::Private => Self::Private,
+            client::Error::Untrusted(why) => Self::Untrusted(why),
+            client::Error::Tls(why) => Self::Tls(why),
+            client::Error::Proxy(why) => Self::Proxy(why),
             client::Error::Broken(why) => Self::Broken(why),
             // A configured address is of a good kind; one that cannot be asked for is where it has led to.
             client::Error::Address(why) => Self::Redirect(why),

@@ -93,7 +93,9 @@ impl Variable {
         let value = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         match value.parse() {
             Ok(proxy) => Self::Proxy(proxy),
-            Err(error) => Self::Unreadable(Error::Proxy(format!("the variable {name} cannot be read: {error}"))),
+            Err(error) => {
+                Self::Unreadable(Error::Proxy(format!("the variable {name} cannot be read: {error}")))
+            }
         }
     }
 }
@@ -114,7 +116,9 @@ impl Exception {
             ("", _) => return None,
             ("*", _) => Hosts::All,
             (_, Some(network)) => Hosts::Network(network),
-            (name, None) => Hosts::Below(name.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase()),
+            (name, None) => {
+                Hosts::Below(name.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase())
+            }
         };
         Some(Self { hosts, port })
     }

@@ -50,7 +50,7 @@ fn source(url: &str) -> Source {
 }
 
 fn open(site: &Site, url: &str, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
-    Client(site.connector()).open(&source(url), hold)
+    Client::over(site.connector()).open(&source(url), hold)
 }
 
 /// In each state of a transport stream, dropping it has closed its socket when it returns, and let go of the lease after that.
@@ -226,7 +226,7 @@ async fn credentials_stay_with_their_host_and_cookies_go_along() {
     let header = |name: &str, value: &str| (name.parse().unwrap(), value.parse().unwrap());
     source.headers =
         vec![header("proxy-authorization", "s3cret"), header("x-key", "k1"), header("accept", "video/*")];
-    Client(site.connector()).open(&source, Hold::default()).await.unwrap();
+    Client::over(site.connector()).open(&source, Hold::default()).await.unwrap();
     let heads = site.seen().heads;
     assert_eq!(heads.len(), 5);
     for (number, head) in heads.iter().enumerate() {
@@ -285,7 +285,7 @@ async fn a_known_notice_is_a_failure() {
         .await;
         let mut source = source(&site.url("/live"));
         source.slate_urls = ["http://127.0.0.1/limit/*".parse().unwrap()].into();
-        let opening = Client(site.connector()).open(&source, Hold::default()).await;
+        let opening = Client::over(site.connector()).open(&source, Hold::default()).await;
         let end = match opening {
             Err(error) => error,
             Ok(mut upstream) => loop {
@@ -301,7 +301,7 @@ async fn a_known_notice_is_a_failure() {
     let site = Site::start(false, |_, _| endless()).await;
     let mut source = source(&site.url("/limit.ts?token=1#x"));
     source.slate_urls = ["*/limit.ts?token=1".parse().unwrap()].into();
-    let opening = Client(site.connector()).open(&source, Hold::default()).await;
+    let opening = Client::over(site.connector()).open(&source, Hold::default()).await;
     assert_eq!((opening.map(drop), site.seen().accepted.len()), (Err(Error::Slate), 0), "the first one too");
 }
 
@@ -334,7 +334,7 @@ async fn an_hls_source_uses_its_connections_again() {
 /// Opens a source on the internet that is named `public.test`, and reads it to its failure.
 async fn fate(public: &Site, look_up: Names) -> Option<Error> {
     let source = source(&format!("http://public.test:{}/live", public.address().port()));
-    let opened = Client(public.connector_in(look_up)).open(&source, Hold::default()).await;
+    let opened = Client::over(public.connector_in(look_up)).open(&source, Hold::default()).await;
     let mut upstream = match opened {
         Ok(upstream) => upstream,
         Err(error) => return Some(error),
@@ -431,10 +431,10 @@ async fn local_sources_and_allowed_ones_lead_to_private_addresses() {
     let opened = |count| assert_eq!(inner.seen().accepted.len(), count);
     let mut allowed = source(&format!("http://public.test:{}/", public.address().port()));
     allowed.access.allow_private = true;
-    Client(public.connector_in(names())).open(&allowed, Hold::default()).await.unwrap();
+    Client::over(public.connector_in(names())).open(&allowed, Hold::default()).await.unwrap();
     opened(1);
     let local = Site::start(false, to).await;
-    Client(local.connector_in(names())).open(&source(&local.url("/")), Hold::default()).await.unwrap();
+    Client::over(local.connector_in(names())).open(&source(&local.url("/")), Hold::default()).await.unwrap();
     opened(2);
 }
 
@@ -461,4 +461,67 @@ async fn a_compressed_transport_stream_is_read_as_it_comes() {
         }
         assert_eq!(bytes, packets(20));
     }
+}
+
+/// What of a header of the kind `name="value"` or `name=value` there is.
+fn parameter<'a>(header: &'a str, name: &str) -> &'a str {
+    let value = header.split([' ', ',']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    value.unwrap_or_default().trim_matches('"')
+}
+
+fn md5_hex(text: &str) -> String {
+    use md5::Digest as _;
+    md5::Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+/// A server that wants Digest and counts: each nonce serves three requests. An HLS source asks it for all its parts,
+/// with one challenge for each nonce; a wrong password is not tried for ever, and nobody else is told anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn digest_authentication_is_answered() {
+    let other = Site::start(false, |_, _| endless()).await;
+    let elsewhere = other.url("/");
+    let answers = Arc::new(std::sync::Mutex::new((0, 0)));
+    let counts = Arc::clone(&answers);
+    let site = Site::start_heard(move |head| {
+        let mut counts = counts.lock().unwrap();
+        let (nonce, used) = &mut *counts;
+        let target = head.split(' ').nth(1).unwrap();
+        let authorization =
+            head.lines().find_map(|line| line.strip_prefix("Authorization: ")).unwrap_or_default();
+        let get = |name| parameter(authorization, name);
+        let known = nonce.to_string();
+        let [ha1, ha2] = ["joe:tvheadend:p@ss", &format!("GET:{target}")].map(md5_hex);
+        let (nc, cnonce) = (format!("{:08x}", *used + 1), get("cnonce"));
+        let expected = md5_hex(&format!("{ha1}:{known}:{nc}:{cnonce}:auth:{ha2}"));
+        let is_good = authorization.starts_with("Digest ")
+            && (get("nonce"), get("nc"), get("uri"), get("response")) == (&known, &nc, target, &expected);
+        if !is_good || *used == 3 {
+            let stale = if is_good { ", stale=true" } else { "" };
+            (*nonce, *used) = (*nonce + 1, 0);
+            let nonce = *nonce;
+            let challenge = format!("Digest realm=\"tvheadend\", qop=\"auth\", nonce=\"{nonce}\"{stale}");
+            return whole(&format!("401 Unauthorized\r\nWWW-Authenticate: {challenge}"), b"");
+        }
+        *used += 1;
+        match target {
+            "/away" => whole(&format!("302 Found\r\nLocation: {elsewhere}"), b""),
+            "/ts" => endless(),
+            path => hls(path),
+        }
+    })
+    .await;
+    let address = site.address();
+    let opened = async |user: &str, path: &str| {
+        open(&site, &format!("http://{user}@{address}{path}"), Hold::default()).await
+    };
+    assert!(opened("joe:p%40ss", "/ts").await.is_ok());
+    let mut upstream = opened("joe:p%40ss", "/live").await.unwrap();
+    for _ in 0..3 {
+        while !matches!(timeout(PATIENCE, upstream.pieces.next()).await.unwrap(), Some(Ok(Piece::Cut))) {}
+    }
+    assert!(opened("joe:p%40ss", "/away").await.is_ok());
+    assert!(!other.seen().heads[0].contains("Authorization"));
+    let before = site.seen().heads.len();
+    let wrong = opened("joe:wrong", "/ts").await.map(drop);
+    assert_eq!((wrong, site.seen().heads.len() - before), (Err(Error::Status { status: 401 }), 3));
 }
