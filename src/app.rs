@@ -18,7 +18,7 @@ use crate::config::{self, Config};
 use crate::http::tls::{Acceptor, Current, Keeper};
 use crate::http::{self, Server};
 use crate::upstream::Opener;
-use crate::watch::{Hangup, LOOK_EVERY, Stamp, stamp};
+use crate::watch::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 
 /// Puts the command line's words over those of the file; asked at every reload.
 pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;
@@ -98,13 +98,14 @@ impl App {
             OptionFuture::from(self.secure.map(|secure| secure.run(self.shared.clone(), stop.clone())));
         let sessions = self.shared.clone();
         let sessions = sessions.run_sessions(stop.clone());
-        let reloader = Reloader { shared: self.shared, overrides: self.overrides, seen: self.seen };
+        let reloader = Reloader { shared: self.shared, overrides: self.overrides };
+        let reloading = reloader.run(self.seen, stop.clone());
         let ending = async {
             stop.cancelled().await;
             info!("stopping");
             channels.shutdown().await;
         };
-        let all = async { tokio::join!(server, secure, reloader.run(stop.clone()), sessions, ending) };
+        let all = async { tokio::join!(server, secure, reloading, sessions, ending) };
         let mut all = std::pin::pin!(all);
         tokio::select! {
             _ = all.as_mut() => return true,
@@ -122,28 +123,38 @@ impl App {
 struct Reloader {
     shared: http::App,
     overrides: Overrides,
-    seen: Stamp,
 }
 
 impl Reloader {
-    async fn run(mut self, stop: CancellationToken) {
-        let path = self.shared.config().path.clone();
+    /// Every look is taken aside: the disk may hang, and a hundred thousand channels take a while.
+    async fn run(self, mut seen: Stamp, stop: CancellationToken) {
+        let reloader = Arc::new(self);
         let mut hangup = Hangup::new();
         loop {
-            tokio::select! {
+            let is_asked = tokio::select! {
                 () = stop.cancelled() => return,
-                () = hangup.received() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {
-                    let now = stamp(&path);
-                    // A file that is gone is being replaced, or its folder is: wait for what comes.
-                    if now == self.seen || now.is_none() {
-                        continue;
-                    }
-                }
-            }
-            self.seen = stamp(&path);
-            self.reload(&path);
+                () = hangup.received() => true,
+                () = tokio::time::sleep(LOOK_EVERY) => false,
+            };
+            let reloader = Arc::clone(&reloader);
+            let look = move || reloader.look(seen, is_asked);
+            let Some(now) = aside(&stop, look).await else { return };
+            seen = now;
         }
+    }
+
+    /// Reloads the file when it is no more as it was `seen`, or when somebody has asked; returns how it was met.
+    fn look(&self, seen: Stamp, is_asked: bool) -> Stamp {
+        let path = self.shared.config().path.clone();
+        // Before it is read: what changes meanwhile is seen at the next look.
+        let now = stamp(&path);
+        // A file that is gone is being replaced, or its folder is: wait for what comes.
+        let is_changed = now != seen && now.is_some();
+        if !is_changed && !is_asked {
+            return seen;
+        }
+        self.reload(&path);
+        now
     }
 
     /// A bad file changes nothing.
@@ -153,6 +164,9 @@ impl Reloader {
             Err(error) => {
                 for fault in error.faults() {
                     error!("{fault}");
+                }
+                if error.more() > 0 {
+                    error!("{}", config::more_faults(error.more()));
                 }
                 error!("the configuration was not reloaded: it has errors, and the one in force stays");
                 return;

@@ -58,10 +58,7 @@ pub struct Channels {
 
 #[derive(Debug, Default)]
 struct Table {
-    /// In the order of the configuration.
-    configured: Arc<[Arc<Channel>]>,
-    by_id: HashMap<ChannelId, Arc<Channel>>,
-    by_number: HashMap<u32, Arc<Channel>>,
+    configured: Arc<Configured>,
     feeds: HashMap<ChannelId, Arc<Feed>>,
     /// Of channels that keep their past, open or not.
     archives: HashMap<ChannelId, Arc<Archive>>,
@@ -69,6 +66,39 @@ struct Table {
     histories: HashMap<ChannelId, History>,
     /// Set once the process is ending: no feed is made any more.
     is_closed: bool,
+}
+
+/// The channels of a configuration. It is made and compared without the table's lock: there may be a hundred thousand.
+#[derive(Debug, Default)]
+struct Configured {
+    /// In the order of the configuration.
+    in_order: Arc<[Arc<Channel>]>,
+    by_id: HashMap<ChannelId, Arc<Channel>>,
+    by_number: HashMap<u32, Arc<Channel>>,
+}
+
+impl Configured {
+    fn new(channels: &[Arc<Channel>]) -> Self {
+        Self {
+            in_order: channels.into(),
+            by_id: channels.iter().map(|channel| (channel.id.clone(), Arc::clone(channel))).collect(),
+            by_number: channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect(),
+        }
+    }
+
+    /// What is different in `self`.
+    fn since(&self, before: &Self) -> Changes {
+        let mut changes = Changes::default();
+        for channel in &*self.in_order {
+            match before.by_id.get(&channel.id) {
+                None => changes.added += 1,
+                Some(old) if old == channel => {}
+                Some(_) => changes.changed += 1,
+            }
+        }
+        changes.removed = before.by_id.keys().filter(|id| !self.by_id.contains_key(*id)).count();
+        changes
+    }
 }
 
 /// What a reload did.
@@ -124,37 +154,25 @@ impl Channels {
     }
 
     /// Takes a new configuration: viewers of a channel that is unchanged notice nothing, those of a changed one stay connected and are
-    /// served from its new sources, those of one that is gone are ended.
+    /// served from its new sources, those of one that is gone are ended. It takes its time; calls must follow one another.
     pub fn configure(&self, config: &Config) -> Changes {
         let archives = self.archives(config);
         self.providers.configure(config);
+        let new = Arc::new(Configured::new(&config.channels));
+        let before = Arc::clone(&self.table().configured);
+        let changes = new.since(&before);
         let mut table = self.table();
+        // Under the lock only what is open. What goes is dropped behind it: `before` is declared first.
+        for (id, feed) in &table.feeds {
+            match new.by_id.get(id) {
+                None => feed.stop(),
+                Some(channel) if before.by_id.get(id) == Some(channel) => {}
+                Some(channel) => feed.configure(Arc::clone(channel)),
+            }
+        }
         table.archives = archives;
-        let before = std::mem::take(&mut table.by_id);
-        let by_id: HashMap<_, _> = config.channels.iter().map(|c| (c.id.clone(), Arc::clone(c))).collect();
-        let mut changes = Changes::default();
-        for channel in &config.channels {
-            match before.get(&channel.id) {
-                None => changes.added += 1,
-                Some(old) if old == channel => {}
-                Some(_) => {
-                    changes.changed += 1;
-                    if let Some(feed) = table.feeds.get(&channel.id) {
-                        feed.configure(Arc::clone(channel));
-                    }
-                }
-            }
-        }
-        for id in before.keys().filter(|id| !by_id.contains_key(*id)) {
-            changes.removed += 1;
-            if let Some(feed) = table.feeds.get(id) {
-                feed.stop();
-            }
-        }
-        table.by_number = config.channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect();
-        table.histories.retain(|id, _| by_id.contains_key(id));
-        table.configured = config.channels.as_slice().into();
-        table.by_id = by_id;
+        table.histories.retain(|id, _| new.by_id.contains_key(id));
+        table.configured = new;
         changes
     }
 
@@ -172,19 +190,19 @@ impl Channels {
 
     /// The channel with this id.
     pub fn find(&self, id: &str) -> Option<Arc<Channel>> {
-        self.table().by_id.get(id).cloned()
+        self.table().configured.by_id.get(id).cloned()
     }
 
     /// The channel with this id, else the one with this number.
     pub fn find_by_number_or_id(&self, text: &str) -> Option<Arc<Channel>> {
-        let table = self.table();
-        let by_number = || table.by_number.get(&text.parse::<u32>().ok()?);
-        table.by_id.get(text).or_else(by_number).cloned()
+        let configured = Arc::clone(&self.table().configured);
+        let by_number = || configured.by_number.get(&text.parse::<u32>().ok()?);
+        configured.by_id.get(text).or_else(by_number).cloned()
     }
 
     /// All configured channels, in the order of the configuration.
     pub fn configured(&self) -> Arc<[Arc<Channel>]> {
-        Arc::clone(&self.table().configured)
+        Arc::clone(&self.table().configured.in_order)
     }
 
     /// What the feeds that are open report, by id.
@@ -228,7 +246,7 @@ impl Channels {
             return Err(Refusal::Closing);
         }
         // It may have changed, or gone, since it was looked up.
-        let channel = Arc::clone(table.by_id.get(&channel.id).ok_or(Refusal::Closing)?);
+        let channel = Arc::clone(table.configured.by_id.get(&channel.id).ok_or(Refusal::Closing)?);
         let feed = table.feeds.get(&channel.id);
         if let Some(limit) = channel.policy.max_viewers
             && feed.is_some_and(|feed| feed.viewers() >= usize::try_from(limit).unwrap_or(usize::MAX))

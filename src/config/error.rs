@@ -2,15 +2,22 @@
 
 use std::fmt;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// A configuration that cannot be used: all its faults, in the order of the file.
+/// Faults of one file that are told: whoever mends these sees the others next time.
+const MAX_FAULTS: usize = 100;
+
+/// The longest message of a fault, in characters: it may repeat what was typed.
+const MAX_MESSAGE: usize = 500;
+
+/// A configuration that cannot be used: its first faults, in the order of the file.
 ///
 /// `Display` prints one fault a line, in the form of compilers: `channels.toml:12:8: unknown key "nmae", …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     faults: Vec<Fault>,
+    /// How many more there are.
+    more: usize,
 }
 
 /// One thing wrong in a configuration. It holds no secret.
@@ -34,16 +41,6 @@ pub struct Place {
 }
 
 impl Error {
-    /// # Panics
-    ///
-    /// If there is no fault: then there is no error.
-    pub(super) fn new(mut faults: Vec<Fault>) -> Self {
-        assert!(!faults.is_empty(), "an error has a fault");
-        // Checks run by subject, people mend by line; the sort is stable.
-        faults.sort_by_key(|fault| fault.place);
-        Self { faults }
-    }
-
     /// The file could not be read.
     pub(super) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let message = match error.kind() {
@@ -51,13 +48,103 @@ impl Error {
             io::ErrorKind::InvalidData => "not a text in UTF-8".into(),
             _ => format!("cannot be read: {}", reason(error)),
         };
-        Self::new(vec![Fault { path: path.into(), place: None, message }])
+        Self { faults: vec![Fault { path: path.into(), place: None, message }], more: 0 }
     }
 
-    /// The faults, at least one.
+    /// The first faults, at least one and at most a hundred.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
+
+    /// How many faults there are besides.
+    pub fn more(&self) -> usize {
+        self.more
+    }
+}
+
+/// The faults of one file while it is checked.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Where each begins, and its message.
+    kept: Vec<(usize, String)>,
+    /// Those that were let go.
+    more: usize,
+}
+
+impl Faults {
+    /// Notes a fault of what begins at byte `at`.
+    pub(super) fn push(&mut self, at: usize, message: String) {
+        self.kept.push((at, shortened(message)));
+        // Checks run by subject, and the next fault may stand before all of these.
+        if self.kept.len() >= 2 * MAX_FAULTS {
+            self.keep_first();
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.kept.len() + self.more
+    }
+
+    /// All of them as an error, if there is one.
+    pub(super) fn into_result(mut self, text: &str, path: &Path) -> Result<(), Error> {
+        if self.count() == 0 {
+            return Ok(());
+        }
+        self.keep_first();
+        let mut places = Places::of(text);
+        let fault = |(at, message)| Fault { path: path.into(), place: Some(places.next(at)), message };
+        Err(Error { faults: self.kept.into_iter().map(fault).collect(), more: self.more })
+    }
+
+    fn keep_first(&mut self) {
+        // People mend by line. The sort is stable.
+        self.kept.sort_by_key(|&(at, _)| at);
+        self.more += self.kept.len().saturating_sub(MAX_FAULTS);
+        self.kept.truncate(MAX_FAULTS);
+    }
+}
+
+fn shortened(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+/// Finds places in a text in one pass over it.
+struct Places<'a> {
+    text: &'a str,
+    at: usize,
+    place: Place,
+}
+
+impl<'a> Places<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { text, at: 0, place: Place { line: 1, column: 1 } }
+    }
+
+    /// The place of byte `at`, which is not before that of the call before.
+    fn next(&mut self, at: usize) -> Place {
+        let between = self.text.get(self.at..at).unwrap_or_default();
+        let (last, lines) = match between.rfind('\n') {
+            None => (between, 0),
+            Some(end) => (&between[end + 1..], between.matches('\n').count()),
+        };
+        if lines > 0 {
+            self.place = Place { line: self.place.line + lines, column: 1 };
+        }
+        // An editor does not count the mark some put at the head of a text.
+        self.place.column += last.chars().filter(|&c| c != '\u{feff}').count();
+        self.at = at;
+        self.place
+    }
+}
+
+/// In the words that stand behind those that are told.
+pub(crate) fn more_faults(more: usize) -> String {
+    format!("and {more} more faults, which are not shown")
 }
 
 impl std::error::Error for Error {}
@@ -70,6 +157,9 @@ impl fmt::Display for Error {
             }
             fault.fmt(f)?;
         }
+        if let (more @ 1.., Some(fault)) = (self.more, self.faults.first()) {
+            write!(f, "\n{}: {}", fault.path.display(), more_faults(more))?;
+        }
         Ok(())
     }
 }
@@ -81,17 +171,6 @@ impl fmt::Display for Fault {
             write!(f, "{line}:{column}:")?;
         }
         write!(f, " {}", self.message)
-    }
-}
-
-impl Place {
-    /// The place of a span of bytes in its text.
-    pub(super) fn new(text: &str, span: &Range<usize>) -> Self {
-        let before = text.get(..span.start).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        // An editor does not count the mark some put at the head of a text.
-        let column = before[line_start..].chars().filter(|&c| c != '\u{feff}').count() + 1;
-        Self { line: before.matches('\n').count() + 1, column }
     }
 }
 

@@ -3,15 +3,16 @@
 
 use std::path::Path;
 
-use super::error::{Error, Fault, Place};
+use super::error::{Error, Faults};
 use super::nearest::did_you_mean;
 
 /// The one fault at which reading stopped.
 pub(super) fn explain(error: &toml::de::Error, text: &str, path: &Path) -> Error {
     let span = error.span().unwrap_or(0..0);
     let found = text.get(span.clone()).unwrap_or_default();
-    let place = Some(Place::new(text, &span));
-    Error::new(vec![Fault { path: path.into(), place, message: reword(error.message(), found) }])
+    let mut faults = Faults::default();
+    faults.push(span.start, reword(error.message(), found));
+    faults.into_result(text, path).expect_err("there is a fault")
 }
 
 /// Rewords one message about the text `found`. The messages are those of serde and toml; the tests pin each.

@@ -22,18 +22,23 @@ mod units;
 mod url_pattern;
 
 use std::collections::{HashMap, HashSet};
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use url::Url;
 
 pub use access::{Access, Trust};
 pub use channel::{Channel, Hls, Policy, Source};
-pub(crate) use error::reason;
 pub use error::{Error, Fault, Place};
+pub(crate) use error::{more_faults, reason};
 pub use id::{ChannelId, ChannelIdError};
 pub use provider::{Provider, ProviderId};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, ProxyKind};
@@ -185,7 +190,7 @@ impl Default for Log {
 impl Config {
     /// Reads and checks the file at `path`.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|err| Error::unreadable(path, &err))?;
+        let text = read_file(path).map_err(|err| Error::unreadable(path, &err))?;
         Self::parse(&text, path)
     }
 
@@ -271,4 +276,27 @@ impl Config {
         }
         warnings
     }
+}
+
+/// The largest file that is read: hundreds of thousands of channels.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Reads a file of people's. What is no file might keep whoever reads it for ever, or never end.
+fn read_file(path: &Path) -> io::Result<String> {
+    // A pipe is opened at once, so that it can be seen what it is.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Errno::ISDIR.into());
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("it is larger than {} MiB", MAX_FILE >> 20)));
+    }
+    Ok(text)
 }

@@ -334,6 +334,55 @@ fn a_file_that_is_not_there_is_one_clear_line() {
 }
 
 #[test]
+fn what_is_no_file_or_has_no_end_is_refused_at_once() {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    let folder = tempfile::tempdir().unwrap();
+    let load = |path: &Path| {
+        let message = Config::load(path).unwrap_err().to_string();
+        message.strip_prefix(&format!("{}: cannot be read: ", path.display())).unwrap().to_owned()
+    };
+    let pipe = folder.path().join("pipe");
+    mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+    assert_eq!(load(&pipe), "it is no file");
+    assert_eq!(load(Path::new("/dev/zero")), "it is no file");
+    let large = folder.path().join("large");
+    std::fs::File::create(&large).unwrap().set_len((64 << 20) + 1).unwrap();
+    assert_eq!(load(&large), "it is larger than 64 MiB");
+}
+
+#[test]
+fn the_first_hundred_faults_are_told_and_the_rest_is_counted() {
+    let channels = "[[channels]]\nid = \"no id\"\nsources = [\"testcard://\"]\n".repeat(300);
+    // What is checked first stands last.
+    let message = parse(&format!("{channels}[log]\nlevel = \"loud\"\n")).unwrap_err();
+    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!(lines.len(), 101);
+    assert!(lines[0].starts_with("channels.toml:2:6: id: "), "{}", lines[0]);
+    assert!(lines[99].starts_with("channels.toml:299:6: id: "), "{}", lines[99]);
+    assert_eq!(lines[100], "channels.toml: and 201 more faults, which are not shown");
+    // And first here, and stays though it is not told last.
+    let message = parse(&format!("[log]\nlevel = \"loud\"\n{channels}")).unwrap_err();
+    let lines: Vec<&str> = message.lines().collect();
+    assert!(lines[0].starts_with("channels.toml:2:9: level: "), "{}", lines[0]);
+    assert!(lines[99].starts_with("channels.toml:298:6: id: "), "{}", lines[99]);
+    assert_eq!(lines[100], "channels.toml: and 201 more faults, which are not shown");
+}
+
+#[test]
+fn what_was_typed_is_not_repeated_without_end() {
+    let message = parse(&format!("[log]\nlevel = \"{}\"", "ä".repeat(100_000))).unwrap_err();
+    assert!(message.ends_with("ä…") && message.chars().count() < 600, "{message}");
+}
+
+#[test]
+fn many_faults_in_one_line_have_their_places() {
+    let networks = "\"ä\", ".repeat(3);
+    let message = parse(&format!("\u{feff}[server]\ntrusted_proxies = [{networks}]")).unwrap_err();
+    let places: Vec<&str> = message.lines().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(places, ["channels.toml:2:20", "channels.toml:2:25", "channels.toml:2:30"]);
+}
+
+#[test]
 fn wrong_files_say_what_is_wrong_and_where() {
     for (text, messages) in wrong::WRONG.iter().chain(wrong_channels::WRONG) {
         let expected: Vec<String> =

@@ -21,6 +21,7 @@ mod program;
 mod proxies;
 mod reaching;
 mod relay;
+mod reload;
 mod slots;
 mod slow;
 mod starving;

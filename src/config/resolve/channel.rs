@@ -36,7 +36,7 @@ const MAX_SLATE_URLS: usize = 32;
 impl Resolver<'_> {
     /// What `typed` says, over what `defaults` say.
     pub(super) fn policy(&mut self, typed: &StreamFile, defaults: &Policy) -> Policy {
-        let before = self.faults.len();
+        let before = self.faults.count();
         let size = |bytes: &TypedSize| bytes.within(&BUFFER_BYTES);
         let mut time = |key, typed, limits, default| self.duration(key, typed, limits).unwrap_or(default);
         let policy = Policy {
@@ -93,7 +93,8 @@ impl Resolver<'_> {
             hls: defaults.hls,
         };
         let place = typed.burst.as_ref().or(typed.buffer.as_ref()).map(Spanned::span);
-        if let Some(place) = place.filter(|_| policy.burst >= policy.buffer && self.faults.len() == before) {
+        if let Some(place) = place.filter(|_| policy.burst >= policy.buffer && self.faults.count() == before)
+        {
             let [burst, buffer] = [policy.burst, policy.buffer].map(humantime::format_duration);
             self.fault(&place, format!("burst ({burst}) must be shorter than buffer ({buffer})"));
         }

@@ -8,6 +8,7 @@ mod server;
 mod source;
 mod tls;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
@@ -19,7 +20,7 @@ use toml::Spanned;
 use url::Url;
 
 use self::provider::Shared;
-use super::error::{Error, Fault, Place};
+use super::error::{Error, Faults};
 use super::file::{File, Number, Text, Time};
 use super::units::Limits;
 use super::{Config, Policy, ProviderId};
@@ -27,7 +28,8 @@ use super::{Config, Policy, ProviderId};
 /// Checks a whole file.
 pub(super) fn resolve(file: File, text: &str, path: &Path) -> Result<Config, Error> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let mut resolver = Resolver { text, path, folder, shared: HashMap::new(), faults: Vec::new() };
+    let (shared, lines, faults) = (HashMap::new(), OnceCell::new(), Faults::default());
+    let mut resolver = Resolver { text, folder, shared, lines, faults };
     let server = resolver.server(file.server.0);
     let log = resolver.log(file.log.0);
     let (hls, hls_dir) = resolver.hls(file.hls.0);
@@ -35,20 +37,19 @@ pub(super) fn resolve(file: File, text: &str, path: &Path) -> Result<Config, Err
     let providers = resolver.providers(file.providers);
     let slate_urls = resolver.slate_urls(file.stream.0.slate_urls).unwrap_or_default();
     let channels = resolver.channels(file.channels, &defaults, &slate_urls);
-    if !resolver.faults.is_empty() {
-        return Err(Error::new(resolver.faults));
-    }
+    resolver.faults.into_result(text, path)?;
     Ok(Config { path: path.into(), server, log, hls_dir, providers, channels })
 }
 
 /// What checks need and where they leave faults. After a fault they go on with a default, which nobody will see.
 struct Resolver<'a> {
     text: &'a str,
-    path: &'a Path,
     folder: &'a Path,
     /// The providers that there are, each with what its sources have in common.
     shared: HashMap<ProviderId, Shared>,
-    faults: Vec<Fault>,
+    /// Where the lines of the text end, once that was asked.
+    lines: OnceCell<Vec<usize>>,
+    faults: Faults,
 }
 
 /// Names of people's things stand in menus and in one line of a list: more than this is a slip.
@@ -56,8 +57,7 @@ const MAX_TEXT_CHARS: usize = 256;
 
 impl Resolver<'_> {
     fn fault(&mut self, span: &Range<usize>, message: impl Into<String>) {
-        let place = Some(Place::new(self.text, span));
-        self.faults.push(Fault { path: self.path.into(), place, message: message.into() });
+        self.faults.push(span.start, message.into());
     }
 
     /// The value, or a fault at its place and nothing. The message begins with the key.
@@ -113,13 +113,18 @@ impl Resolver<'_> {
         span: Range<usize>,
         shown: impl FnOnce(&T) -> String,
     ) {
-        // The line is counted only for a message: it takes a pass over the text.
         if let Some(first) = taken.get(&value) {
-            let line = Place::new(self.text, first).line;
+            let line = self.line(first.start);
             self.fault(&span, format!("{} is taken: line {line} uses it first", shown(&value)));
         } else {
             taken.insert(value, span);
         }
+    }
+
+    /// The line in which byte `at` stands, from 1.
+    fn line(&self, at: usize) -> usize {
+        let ends = || self.text.match_indices('\n').map(|(at, _)| at).collect();
+        self.lines.get_or_init(ends).partition_point(|&end| end < at) + 1
     }
 
     /// A text for people: one line, neither empty nor endless, so that it fits into every list we write.

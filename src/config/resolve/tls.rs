@@ -75,7 +75,7 @@ impl Resolver<'_> {
     fn acme(&mut self, typed: Spanned<Table<AcmeFile>>) -> Option<Acme> {
         let header = typed.span();
         let AcmeFile { domains, contact, directory, root, cache, terms_agreed } = typed.into_inner().0;
-        let before = self.faults.len();
+        let before = self.faults.count();
         let domains = self.domains(domains, &header);
         let contact = self.checked("contact", contact.as_ref(), |text| parse_contact(text));
         let directory = match directory {
@@ -89,7 +89,7 @@ impl Resolver<'_> {
             let place = terms_agreed.map_or(header, |typed| typed.span());
             self.fault(&place, "terms_agreed: must be true; read the authority's terms of service first");
         }
-        if self.faults.len() > before {
+        if self.faults.count() > before {
             return None;
         }
         Some(Acme { domains, contact, directory: directory?, root, cache })

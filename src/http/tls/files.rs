@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::{Certificate, CertificateError, Current};
 use crate::config::Identity;
 use crate::http::App;
-use crate::watch::{Hangup, LOOK_EVERY, Stamp, stamp};
+use crate::watch::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 
 /// Looks after the files of a certificate and of its key.
 #[derive(Debug)]
@@ -58,11 +58,17 @@ impl Files {
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
             // A configuration that has another kind of identity now waits for a restart.
-            if let Some(Identity::Files { certificate, key }) =
-                app.config().server.tls.as_ref().map(|tls| &tls.identity)
-            {
-                self.look(certificate, key, is_asked);
-            }
+            let config = app.config();
+            let look = move || {
+                if let Some(Identity::Files { certificate, key }) =
+                    config.server.tls.as_ref().map(|tls| &tls.identity)
+                {
+                    self.look(certificate, key, is_asked);
+                }
+                self
+            };
+            let Some(looked) = aside(&stop, look).await else { return };
+            self = looked;
         }
     }
 

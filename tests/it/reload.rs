@@ -1,0 +1,79 @@
+//! However large, wrong or strange a configuration is that an operator puts in the place of another: nobody notices.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::time::Duration;
+
+use forebay_testkit::client::{self, Viewer};
+use forebay_testkit::ts::PACKET_SIZE;
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::program::{Program, Setup};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+const TEST_CARD: &str = "[[channels]]\nid = \"card\"\nsources = [\"testcard://\"]\n";
+
+/// Enough channels that a reload takes a second or two in a build for tests.
+const MANY: usize = 10_000;
+
+fn many(source: &str) -> String {
+    let mut text = TEST_CARD.to_owned();
+    for at in 0..MANY {
+        write!(text, "[[channels]]\nid = \"c{at}\"\nsources = [\"{source}\"]\n").expect("it is text");
+    }
+    text
+}
+
+/// The longest that `/health` took until this line was in the log.
+async fn worst_health(program: &mut Program, line: &str) -> Duration {
+    let address = program.address();
+    let mut worst = Duration::ZERO;
+    let ask = async {
+        loop {
+            let asked = Instant::now();
+            timeout(20 * SECOND, client::get_json(address, "/health")).await.expect("it answers");
+            worst = worst.max(asked.elapsed());
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = ask => {}
+        () = program.wait_log(line) => {}
+    }
+    worst
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_channels_or_many_faults_keeps_nobody_waiting() {
+    let mut program = Setup::new(TEST_CARD).start().await;
+    let mut viewer = Viewer::get(program.address(), "/stream/card").await;
+    for (config, line) in [
+        (many("testcard://"), "configuration reloaded"),
+        (many("nothing"), "and 9900 more faults"),
+        (TEST_CARD.to_owned(), "removed=10000"),
+    ] {
+        program.set_config(&config);
+        program.signal(Signal::HUP);
+        let worst = worst_health(&mut program, line).await;
+        println!("{line}: the worst /health took {worst:?}");
+        assert!(worst < SECOND / 2, "{line}: /health took {worst:?}");
+    }
+    assert!(!viewer.read_until(PACKET_SIZE).await.is_empty());
+    assert_eq!(viewer.ended(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_is_no_file_stops_neither_requests_nor_the_end() {
+    let mut program = Setup::new(TEST_CARD).start().await;
+    let path = program.folder().join("channels.toml");
+    fs::remove_file(&path).expect("it is ours");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("it is our folder");
+    program.signal(Signal::HUP);
+    program.wait_log_line(&["channels.toml: cannot be read: it is no file"]).await;
+    timeout(SECOND, client::get_json(program.address(), "/health")).await.expect("it answers");
+    program.signal(Signal::TERM);
+    assert!(program.wait().await.status.success());
+}
