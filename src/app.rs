@@ -100,12 +100,13 @@ impl App {
         let sessions = sessions.run_sessions(stop.clone());
         let reloader = Reloader { shared: self.shared, overrides: self.overrides };
         let reloading = reloader.run(self.seen, stop.clone());
+        let files = Arc::clone(&channels).look_after_files(stop.clone());
         let ending = async {
             stop.cancelled().await;
             info!("stopping");
             channels.shutdown().await;
         };
-        let all = async { tokio::join!(server, secure, reloading, sessions, ending) };
+        let all = async { tokio::join!(server, secure, reloading, sessions, files, ending) };
         let mut all = std::pin::pin!(all);
         tokio::select! {
             _ = all.as_mut() => return true,

@@ -40,6 +40,7 @@ pub use self::subscription::{Sent, Start, Subscription};
 use crate::config::{Channel, ChannelId, Config};
 use crate::provider::{self, Providers};
 use crate::upstream::Opener;
+use crate::watch::{LOOK_EVERY, aside};
 
 /// The configured channels and those of them that are open.
 #[derive(Debug)]
@@ -287,14 +288,36 @@ impl Channels {
         true
     }
 
+    /// Looks every few seconds whether somebody has removed what is kept on disk, until `stop`.
+    pub(crate) async fn look_after_files(self: Arc<Self>, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let channels = Arc::clone(&self);
+            if aside(&stop, move || channels.look_at_files()).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn look_at_files(&self) {
+        self.numbering.look();
+        let archives: Vec<Arc<Archive>> = self.table().archives.values().cloned().collect();
+        archives.iter().for_each(|archive| archive.look());
+    }
+
     /// Ends all viewers and closes all upstreams; returns when the last task is done.
     pub async fn shutdown(&self) {
         self.table().is_closed = true;
         self.shutdown.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        self.table().archives.clear();
-        self.numbering.close();
+        let archives = std::mem::take(&mut self.table().archives);
+        let numbering = Arc::clone(&self.numbering);
+        let close = move || {
+            drop(archives);
+            numbering.close();
+        };
+        // The disk may hang: then whoever waits for this has a limit.
+        let _ = tokio::task::spawn_blocking(close).await;
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {

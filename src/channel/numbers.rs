@@ -47,7 +47,7 @@ pub(super) struct Numbering {
 #[derive(Debug, Default)]
 struct State {
     by_id: HashMap<String, Entry>,
-    /// Whether there is a file that can be written; not known before the first channel asks.
+    /// Whether there is a file that can be written; not known before the first attempt.
     is_file_good: Option<bool>,
 }
 
@@ -112,7 +112,7 @@ impl Entry {
 }
 
 impl Numbering {
-    /// Reads the file in `folder`, if there is one.
+    /// Reads the file in `folder`, makes it if there is none, and so knows whether it can be written.
     pub(super) fn load(folder: &Path) -> Self {
         let path = folder.join(FILE);
         let read = match fs::read(&path) {
@@ -120,27 +120,29 @@ impl Numbering {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(HashMap::new()),
             Err(error) => Err(error),
         };
-        let mut state = State::default();
+        let numbering = Self { path, state: Mutex::default(), writing: Mutex::default() };
         match read {
             Ok(read) => {
                 let entry = |written: Written| Entry { numbers: written.numbers(), written };
-                state.by_id = read.into_iter().map(|(id, written)| (id, entry(written))).collect();
+                numbering.state().by_id =
+                    read.into_iter().map(|(id, written)| (id, entry(written))).collect();
+                numbering.write_all(0, 0);
             }
             Err(error) => {
-                warn!(file = %path.display(), %error, "cannot read the numbers of HLS playlists: they begin by the clock");
-                state.is_file_good = Some(false);
+                warn!(file = %numbering.path.display(), %error, "cannot read the numbers of HLS playlists: they begin by the clock");
+                numbering.state().is_file_good = Some(false);
             }
         }
-        Self { path, state: Mutex::new(state), writing: Mutex::default() }
+        numbering
     }
 
-    /// Where the numbers of this channel stand.
+    /// Where the numbers of this channel stand. Asks no disk: who opens a channel waits for this.
     pub(super) fn get(&self, id: &ChannelId) -> Numbers {
-        if let Some(entry) = self.state().by_id.get(id.as_str()) {
+        let state = self.state();
+        if let Some(entry) = state.by_id.get(id.as_str()) {
             return entry.numbers;
         }
-        let is_file_good = self.state().is_file_good;
-        if is_file_good.unwrap_or_else(|| self.write_all(AHEAD, DISCONTINUITIES_AHEAD)) {
+        if state.is_file_good == Some(true) {
             // There is a file, and the channel has never been in it.
             return Numbers::default();
         }
@@ -163,6 +165,15 @@ impl Numbering {
     /// Writes the file, some way ahead.
     pub(super) fn write(&self) {
         self.write_all(AHEAD, DISCONTINUITIES_AHEAD);
+    }
+
+    /// Looks whether the file is still there, and writes it again if somebody has removed it.
+    pub(super) fn look(&self) {
+        let is_good = self.state().is_file_good == Some(true);
+        if is_good && self.path.try_exists().is_ok_and(|is_there| !is_there) {
+            warn!(file = %self.path.display(), "the numbers of HLS playlists were removed: they are written again");
+            self.write();
+        }
     }
 
     /// Writes what is true, at the end.

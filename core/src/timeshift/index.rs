@@ -1,7 +1,7 @@
 //! The file that names the segments of a channel's past: a head that says what it is, and a record for each segment, appended as they end.
 //!
-//! All records have the same size and a check sum (CRC-32 as in ISO/IEC 13818-1, annex A), so whatever a crash leaves at the end is known
-//! for what it is. Numbers are little-endian.
+//! All records have the same size and a check sum (CRC-32 as in ISO/IEC 13818-1, annex A), so each is known for what it is: damage costs
+//! the records that it touches, wherever it is. Numbers are little-endian.
 
 use std::time::{Duration, SystemTime};
 
@@ -53,11 +53,8 @@ pub fn encode(segment: &Segment) -> [u8; RECORD] {
 }
 
 fn decode(record: &[u8; RECORD]) -> Option<Segment> {
-    let (fields, sum) = record.split_last_chunk::<4>()?;
-    if crc32(fields) != u32::from_le_bytes(*sum) {
-        return None;
-    }
-    let (fields, _) = fields.as_chunks::<8>();
+    let (summed, sum) = record.split_last_chunk::<4>()?;
+    let (fields, _) = summed.as_chunks::<8>();
     let &[number, start, end, shown, ticks, micros, flags] = fields else { return None };
     let flags = u64::from_le_bytes(flags);
     let segment = Segment {
@@ -70,7 +67,8 @@ fn decode(record: &[u8; RECORD]) -> Option<Segment> {
         is_discontinuous: flags & DISCONTINUOUS != 0,
         is_independent: flags & INDEPENDENT != 0,
     };
-    is_sound(&segment).then_some(segment)
+    // The sum last: where records are looked for, most bytes are none for cheaper reasons.
+    (is_sound(&segment) && crc32(summed) == u32::from_le_bytes(*sum)).then_some(segment)
 }
 
 /// Longer than any group of pictures.
@@ -90,32 +88,66 @@ fn is_sound(segment: &Segment) -> bool {
 /// What an index says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Index {
-    /// The oldest first, without a gap in their numbers, and one behind the other in the store.
+    /// The oldest first, one behind the other in the store. Where others between two of them are lost, their numbers have a gap, and the
+    /// latter is discontinuous.
     pub segments: Vec<Segment>,
     /// Whether that is all of it: no record is damaged, torn or out of place.
     pub is_whole: bool,
 }
 
-/// Reads an index; `None` when it is no file of ours. What stands behind a damaged record is not believed, and neither is
-/// what stands before one that does not go on where it ends.
+/// Reads an index; `None` when it is no file of ours. What is damaged is left out, and what stands before a record that begins before
+/// its end is not believed.
 pub fn read(file: &[u8]) -> Option<Index> {
-    let file = file.strip_prefix(&head())?;
-    let (records, rest) = file.as_chunks::<RECORD>();
-    let mut index = Index { segments: Vec::new(), is_whole: rest.is_empty() };
-    for record in records {
-        let Some(segment) = decode(record) else {
-            index.is_whole = false;
-            break;
-        };
-        let goes_on =
-            |last: &Segment| last.number.checked_add(1) == Some(segment.number) && last.end <= segment.start;
-        if !index.segments.last().is_none_or(goes_on) {
-            index.is_whole = false;
-            index.segments.clear();
-        }
-        index.segments.push(segment);
+    let (start, rest) = file.split_first_chunk::<RECORD>()?;
+    let mut index = Index { segments: Vec::new(), is_whole: *start == head() };
+    let mut records = Records { rest, is_whole: true };
+    for segment in &mut records {
+        index.push(segment);
     }
-    Some(index)
+    index.is_whole &= records.is_whole;
+    // By its head a file of ours is known, and by any record where that is damaged.
+    (*start == head() || !index.segments.is_empty()).then_some(index)
+}
+
+impl Index {
+    fn push(&mut self, mut segment: Segment) {
+        if let Some(last) = self.segments.last() {
+            let is_behind = last.number < segment.number && last.end <= segment.start;
+            if !is_behind {
+                self.is_whole = false;
+                self.segments.clear();
+            } else if last.number + 1 < segment.number && !segment.is_discontinuous {
+                self.is_whole = false;
+                segment.is_discontinuous = true;
+            }
+        }
+        self.segments.push(segment);
+    }
+}
+
+/// The good records in some bytes.
+struct Records<'a> {
+    rest: &'a [u8],
+    /// Whether there was nothing else.
+    is_whole: bool,
+}
+
+impl Iterator for Records<'_> {
+    type Item = Segment;
+
+    fn next(&mut self) -> Option<Segment> {
+        while let Some((record, rest)) = self.rest.split_first_chunk::<RECORD>() {
+            if let Some(segment) = decode(record) {
+                self.rest = rest;
+                return Some(segment);
+            }
+            // The next one may begin anywhere, if bytes are missing.
+            self.is_whole = false;
+            self.rest = &self.rest[1..];
+        }
+        self.is_whole &= self.rest.is_empty();
+        None
+    }
 }
 
 /// Whether these could be the first bytes of packets at both ends of a segment: what was punched, or never got to the disk, is zeros.

@@ -21,7 +21,7 @@ pub struct Limits {
     pub bytes: u64,
 }
 
-/// The segments that are kept, of one presentation or of several. Their numbers have no gap.
+/// The segments that are kept, of one presentation or of several. Their numbers have no gap once a presentation has begun.
 #[derive(Debug)]
 pub struct History {
     limits: Limits,
@@ -43,7 +43,7 @@ pub struct Extract {
 }
 
 impl History {
-    /// With these segments, the oldest first, whose numbers have no gap.
+    /// With these segments, the oldest first.
     pub fn new(limits: Limits, segments: Vec<Segment>) -> Self {
         let ticks = segments.iter().map(|segment| segment.ticks).sum();
         let bytes = segments.iter().map(size).sum();
@@ -56,11 +56,14 @@ impl History {
     }
 
     /// A presentation begins whose numbers are to go on at `numbers`; returns where they do. Where the segments that are here do not end
-    /// just before that (others were numbered after them, and are lost, or might have been), all of them get new numbers: none must ever
-    /// come again with another content.
+    /// just before that (others were numbered after them, and are lost, or might have been), or one between them is lost, all of them get
+    /// new numbers: none must ever come again with another content.
     pub fn resume(&mut self, mut numbers: Numbers) -> Numbers {
         let breaks = self.segments.iter().filter(|segment| segment.is_discontinuous).count() as u64;
-        let goes_on = self.segments.back().is_none_or(|last| last.number + 1 == numbers.segment);
+        let first = self.segments.front().map_or(numbers.segment, |first| first.number);
+        let mut expected = (first..).zip(&self.segments);
+        let goes_on = first + self.segments.len() as u64 == numbers.segment
+            && expected.all(|(number, segment)| number == segment.number);
         if !goes_on || numbers.discontinuity < breaks {
             for segment in &mut self.segments {
                 segment.number = numbers.segment;

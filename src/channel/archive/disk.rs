@@ -1,8 +1,8 @@
 //! The two files of a channel's past, and what may be done to them.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -37,6 +37,10 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync {
     fn append(&self, records: &[u8]) -> io::Result<()>;
     /// Puts another index in its place, all at once.
     fn replace(&self, index: &[u8]) -> io::Result<()>;
+    /// Fails when a restart would not find what is written: somebody has removed it.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Two files in a folder of their own.
@@ -151,6 +155,24 @@ impl Disk for Folder {
         write_index(&self.path, index)?;
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = open_index(&self.path)?;
         Ok(())
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_at(&self.path.join(STREAM), &self.stream)? && is_at(&self.path.join(INDEX), &index)? {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::NotFound, "the folder, or a file in it, was removed"))
+    }
+}
+
+/// Whether this file still has this name.
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
+    match path.metadata() {
+        Ok(there) => Ok(place(there) == place(file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -45,8 +45,7 @@ const MAX_OFFSET: u64 = 8 << 40;
 pub(super) struct Archive {
     folder: PathBuf,
     history: Mutex<History>,
-    /// `None` while there is nothing to write to.
-    disk: Mutex<Option<Arc<dyn Disk>>>,
+    place: Mutex<Place>,
     /// The first byte that may still be read. It is moved before the bytes are freed.
     tail: AtomicU64,
     /// The file has got to here.
@@ -66,6 +65,17 @@ pub(super) struct Archive {
     rendering: Semaphore,
 }
 
+/// Where the past is kept.
+#[derive(Debug)]
+enum Place {
+    /// There is nothing to write to.
+    Nowhere,
+    /// On this disk.
+    Disk(Arc<dyn Disk>),
+    /// Somebody has removed the files. Who is in the past still reads them; nothing is written there.
+    Removed(Arc<dyn Disk>),
+}
+
 /// What is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Past {
@@ -82,27 +92,27 @@ impl Archive {
     pub(super) fn open(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
         let limits = limits(channel)?;
         let folder = hls_dir.join(channel.id.as_str());
-        let (disk, history): (Option<Arc<dyn Disk>>, _) = match recover(&folder, limits) {
-            Ok((disk, history)) => (Some(Arc::new(disk)), history),
+        let (place, history) = match recover(&folder, limits) {
+            Ok((disk, history)) => (Place::Disk(Arc::new(disk)), history),
             Err(error) => {
                 spool::warn_of(&folder, &error);
-                (None, History::new(limits, Vec::new()))
+                (Place::Nowhere, History::new(limits, Vec::new()))
             }
         };
         if history.length() > Duration::ZERO {
             let (seconds, bytes) = (history.length().as_secs(), history.bytes());
             info!(channel = %channel.id, seconds, bytes, "the past of a channel is there again");
         }
-        Some(Arc::new(Self::new(folder, disk, history)))
+        Some(Arc::new(Self::new(folder, place, history)))
     }
 
-    fn new(folder: PathBuf, disk: Option<Arc<dyn Disk>>, history: History) -> Self {
+    fn new(folder: PathBuf, place: Place, history: History) -> Self {
         let start = history.tail().unwrap_or(0);
         let end = history.segments().last().map_or(0, |last| last.end);
         let writing = spool::Writing::new(start, history.segments().len());
         Self {
             folder,
-            disk: Mutex::new(disk),
+            place: Mutex::new(place),
             tail: AtomicU64::new(start),
             written: AtomicU64::new(end),
             head: AtomicU64::new(end),
@@ -123,6 +133,10 @@ impl Archive {
             // What was in memory only went with it.
             history.forget_behind(self.written.load(Ordering::SeqCst));
             self.is_stale.store(true, Ordering::SeqCst);
+        }
+        if matches!(*self.place(), Place::Removed(_)) {
+            // The next thing that is written goes to files of its own.
+            history.forget_behind(0);
         }
         if let Some(limits) = limits(channel) {
             history.set_limits(limits);
@@ -209,7 +223,7 @@ impl Archive {
     /// What is told of it.
     pub(super) fn past(&self) -> Past {
         let history = self.history();
-        let is_on_disk = !self.is_failing() && self.disk().is_some();
+        let is_on_disk = !self.is_failing() && matches!(*self.place(), Place::Disk(_));
         Past { length: history.length(), bytes: history.bytes(), is_on_disk }
     }
 
@@ -246,8 +260,31 @@ impl Archive {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Looks whether the files are still there. Takes as long as the disk likes.
+    pub(super) fn look(&self) {
+        // The one who writes may be about to replace them; then they are looked at the next time.
+        let Ok(_writing) = self.writing.try_lock() else { return };
+        let disk = match &*self.place() {
+            Place::Disk(disk) => Arc::clone(disk),
+            Place::Nowhere | Place::Removed(_) => return,
+        };
+        let Err(error) = disk.check() else { return };
+        // A presentation that begins meanwhile finds both of this or nothing.
+        let _history = self.history();
+        *self.place() = Place::Removed(disk);
+        self.fail(&error);
+    }
+
+    /// What may be read.
     fn disk(&self) -> Option<Arc<dyn Disk>> {
-        self.disk.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        match &*self.place() {
+            Place::Nowhere => None,
+            Place::Disk(disk) | Place::Removed(disk) => Some(Arc::clone(disk)),
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rendered(&self) -> MutexGuard<'_, Vec<Arc<Rendered>>> {

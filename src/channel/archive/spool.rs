@@ -10,7 +10,7 @@ use forebay_core::timeshift::index::{self, RECORD};
 use tracing::warn;
 
 use super::disk::{Disk, Folder, GRAIN};
-use super::{Archive, disk};
+use super::{Archive, Place, disk};
 use crate::channel::feed::Feed;
 
 /// Copied at once, in bytes. No reader takes more at a time, so memory keeps as much of what the file has: then nothing that is read lies
@@ -68,7 +68,7 @@ impl Spool {
         if archive.is_failing() {
             return Ok(());
         }
-        let disk = archive.disk().map_or_else(|| archive.open_late(), Ok)?;
+        let disk = archive.usable_disk().map_or_else(|| archive.open_late(), Ok)?;
         let mut at = self.from.max(archive.written());
         // It may be given up meanwhile: see `Archive::give_up`.
         while at < self.until && !archive.is_failing() {
@@ -108,16 +108,26 @@ impl Spool {
 }
 
 impl Archive {
-    /// There was no disk when the process began. What is there now may be anything: it is not used.
+    /// What may be written to.
+    fn usable_disk(&self) -> Option<Arc<dyn Disk>> {
+        match &*self.place() {
+            Place::Disk(disk) => Some(Arc::clone(disk)),
+            Place::Nowhere | Place::Removed(_) => None,
+        }
+    }
+
+    /// There was no disk when the process began, or it was removed. What is there now may be anything: it is not used.
     fn open_late(&self) -> io::Result<Arc<dyn Disk>> {
         let (folder, _) = Folder::open(&self.folder)?;
         folder.tidy(&[])?;
         let folder: Arc<dyn Disk> = Arc::new(folder);
-        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&folder));
+        let before = std::mem::replace(&mut *self.place(), Place::Disk(Arc::clone(&folder)));
+        // Not under the lock: with the last handle of a removed file the system frees all of it.
+        drop(before);
         Ok(folder)
     }
 
-    fn fail(&self, error: &io::Error) {
+    pub(super) fn fail(&self, error: &io::Error) {
         self.is_stale.store(true, Ordering::SeqCst);
         if !self.is_failing.swap(true, Ordering::SeqCst) {
             warn_of(&self.folder, error);

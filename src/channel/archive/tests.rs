@@ -37,8 +37,8 @@ impl House {
 
     fn set_disk(&self, wrap: impl FnOnce(Arc<dyn Disk>) -> Arc<dyn Disk>) {
         let archive = self.archive();
-        let mut disk = archive.disk.lock().unwrap();
-        *disk = disk.take().map(wrap);
+        let disk = archive.disk().expect("there is one");
+        *archive.place() = Place::Disk(wrap(disk));
     }
 
     async fn close(&self) {
@@ -232,6 +232,65 @@ async fn a_full_disk_loses_nothing_that_was_served() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_was_removed_is_noticed_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one");
+    let house = house(&settings(&folder, 400_000));
+    let mut viewer = house.join();
+    let mut bytes = record(&mut viewer, 20 * SECOND).await;
+    house.channels.look_at_files();
+    assert!(house.archive().past().is_on_disk);
+    let before = house.segments().await;
+    fs::remove_dir_all(folder.path()).unwrap();
+    house.channels.look_at_files();
+    assert!(!house.archive().past().is_on_disk, "nothing that is kept now would be found again");
+    assert!(folder.path().join("numbers.json").exists(), "the numbers are kept again at once");
+    bytes.extend(record(&mut viewer, 20 * SECOND).await);
+    let after = house.segments().await;
+    assert_same(&after, 0, &bytes);
+    assert!(after.len() > before.len() && after[0].0 == before[0].0, "nobody who is in the past notices");
+    assert!(!path.exists());
+    drop(viewer);
+    house.close().await;
+
+    let mut viewer = house.join();
+    let more = record(&mut viewer, 20 * SECOND).await;
+    house.channels.look_at_files();
+    assert!(house.archive().past().is_on_disk && path.join("index").exists());
+    let segments = house.segments().await;
+    assert_same(&segments, segments[0].0.start, &more);
+    assert!(segments[0].0.number > after.last().unwrap().0.number, "no number comes again");
+    house.channels.shutdown().await;
+    drop(viewer);
+    let again = self::house(&settings(&folder, 400_000));
+    assert!(again.archive().past().length > 10 * SECOND, "{:?}", again.archive().past());
+}
+
+#[test]
+fn one_file_that_was_removed_or_replaced_is_noticed() {
+    let damages: [fn(&Path); 4] = [
+        |folder| fs::remove_file(folder.join("stream.ts")).unwrap(),
+        |folder| fs::remove_file(folder.join("index")).unwrap(),
+        |folder| fs::rename(folder.join("stream.ts"), folder.join("elsewhere")).unwrap(),
+        |folder| {
+            // One that is no more than a copy.
+            fs::copy(folder.join("index"), folder.join("copy")).unwrap();
+            fs::rename(folder.join("copy"), folder.join("index")).unwrap();
+        },
+    ];
+    for damage in damages {
+        let folder = left_behind();
+        let archive = archive(&folder);
+        archive.look();
+        assert!(archive.past().is_on_disk);
+        damage(folder.path());
+        archive.look();
+        assert!(!archive.past().is_on_disk);
+        assert!(archive.read_now(100 * P, 200 * P).unwrap().is_some(), "what was there is still read");
+    }
+}
+
 /// A disk on which nothing moves until it is let.
 #[derive(Debug)]
 struct Stuck {
@@ -330,7 +389,7 @@ fn found(folder: &TempDir) -> io::Result<Vec<u64>> {
 fn archive(folder: &TempDir) -> Arc<Archive> {
     let (disk, segments) = Folder::open(folder.path()).unwrap();
     let limits = Limits { window: 3600 * SECOND, bytes: u64::MAX };
-    Arc::new(Archive::new(folder.path().into(), Some(Arc::new(disk)), History::new(limits, segments)))
+    Arc::new(Archive::new(folder.path().into(), Place::Disk(Arc::new(disk)), History::new(limits, segments)))
 }
 
 /// One that begins so many seconds after the first.
@@ -386,11 +445,13 @@ type Damage = fn(&Path);
 
 #[test]
 fn what_is_left_behind_is_used_as_far_as_it_is_there() {
-    let cases: [(&str, Damage, &[u64]); 7] = [
+    let cases: [(&str, Damage, &[u64]); 9] = [
         ("as it was", |_| (), &[0, 1, 2, 3, 4]),
         ("the end of the stream is missing", |folder| cut(&folder.join("stream.ts"), 450 * P), &[0, 1, 2, 3]),
         ("all of the stream is missing", |folder| fs::remove_file(folder.join("stream.ts")).unwrap(), &[]),
         ("the end of the index is torn", |folder| cut(&folder.join("index"), 64 * 5 - 10), &[0, 1, 2]),
+        ("a part of the index is scribbled over", |folder| scribble(folder, 64 * 2 + 20, 40), &[0, 2, 3, 4]),
+        ("the head of the index is scribbled over", |folder| scribble(folder, 0, 64), &[0, 1, 2, 3, 4]),
         ("the end never got to the disk", |folder| zero(folder, 330 * P, 500 * P), &[0, 1, 2]),
         ("the beginning was punched", |folder| zero(folder, 0, 200 * P), &[2, 3, 4]),
         (
@@ -409,6 +470,12 @@ fn what_is_left_behind_is_used_as_far_as_it_is_there() {
 
 fn cut(file: &Path, length: u64) {
     fs::File::options().write(true).open(file).unwrap().set_len(length).unwrap();
+}
+
+fn scribble(folder: &Path, start: usize, length: usize) {
+    let mut bytes = fs::read(folder.join("index")).unwrap();
+    bytes[start..start + length].fill(0xa5);
+    fs::write(folder.join("index"), bytes).unwrap();
 }
 
 fn zero(folder: &Path, start: u64, end: u64) {
