@@ -301,7 +301,9 @@ impl Channels {
     fn look_at_files(&self) {
         self.numbering.look();
         let archives: Vec<Arc<Archive>> = self.table().archives.values().cloned().collect();
-        archives.iter().for_each(|archive| archive.look());
+        for archive in archives {
+            archive.look();
+        }
     }
 
     /// Ends all viewers and closes all upstreams; returns when the last task is done.

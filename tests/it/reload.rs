@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const TEST_CARD: &str = "[[channels]]\nid = \"card\"\nsources = [\"testcard://\"]\n";
 
 /// Enough channels that a reload takes a second or two in a build for tests.
-const MANY: usize = 10_000;
+const MANY: usize = 30_000;
 
 fn many(source: &str) -> String {
     let mut text = TEST_CARD.to_owned();
@@ -52,8 +52,8 @@ async fn of_many_channels_or_many_faults_keeps_nobody_waiting() {
     let mut viewer = Viewer::get(program.address(), "/stream/card").await;
     for (config, line) in [
         (many("testcard://"), "configuration reloaded"),
-        (many("nothing"), "and 9900 more faults"),
-        (TEST_CARD.to_owned(), "removed=10000"),
+        (many("nothing"), "and 29900 more faults"),
+        (TEST_CARD.to_owned(), "removed=30000"),
     ] {
         program.set_config(&config);
         program.signal(Signal::HUP);
