@@ -189,6 +189,14 @@ fn a_closed_connection_is_counted_until_it_has_settled() {
 }
 
 #[test]
+fn a_claim_waits_for_a_connection_that_settles_for_long() {
+    // Longer than a lease takes to yield, and a claim waits otherwise.
+    let limits = Limits { settle: Duration::from_secs(8), ..LIMITS };
+    let script = [(0, C('a', 0, Air)), (1000, C('b', 5, Air)), (5000, Release(1))];
+    assert_eq!(play(limits, &script), ["0 grant 1", "1000 yield 1 to 2", "13000 grant 2"]);
+}
+
+#[test]
 fn hedges_and_probes_only_take_what_is_free() {
     let script = [(0, C('a', 0, Air)), (0, C('b', 9, Hedge)), (0, C('c', 9, Probe))];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "0 refuse 2 AllTaken", "0 refuse 3 AllTaken"]);

@@ -56,6 +56,15 @@ fn who_is_asked_out_of_turn_leaves_the_others_theirs() {
 }
 
 #[test]
+fn who_comes_back_while_one_is_asked_out_of_turn_finds_the_pause_as_it_was() {
+    let mut script = ONE_FAILS_AND_ONE_WAITS.to_vec();
+    let log = play(2, &script[..3], 2.0);
+    assert_eq!(log[2], "0.45: open 0", "the pause lasts until then");
+    script.extend([(0.3, Unwanted), (0.35, Wanted), (1.5, NoSlot)]);
+    assert_eq!(play(2, &script, 1.4)[2..5], ["0.25: open 1", "0.3: close Idle", "0.45: open 0"]);
+}
+
+#[test]
 fn a_slot_is_not_taken_for_nobody() {
     let mut script = one_without_slot_and_one_that_fails();
     script.extend([(2.6, Unwanted), (3.0, SlotFree(0)), (3.1, Wanted), (3.2, SlotFree(0))]);

@@ -205,6 +205,19 @@ fn an_older_playlist_of_another_node_is_passed_over() {
 }
 
 #[test]
+fn an_older_playlist_with_other_numbers_is_known_by_segments_long_taken() {
+    // Another node, for a moment: what it lists begins four segments behind the newest.
+    let nodes = |now: u64| match now {
+        30_000..31_000 => list(500, 20..23),
+        _ => live(now, 3),
+    };
+    let mut provider = Provider::new(|now, _| Ok(nodes(now)), done);
+    provider.run(36_500);
+    let names: Vec<String> = (8..=27).map(|name| name.to_string()).collect();
+    assert_eq!(provider.segments(), names.join(" "));
+}
+
+#[test]
 fn names_count_when_the_number_stands_still() {
     let constant = |now: u64, size: u64| list(7, 10 + now / 2000..10 + size + now / 2000);
     for (size, names) in [(4, "11 12 13 14 15 16"), (1, "10 11 12 13")] {
@@ -428,6 +441,24 @@ fn the_query_of_the_playlist_is_tried_where_an_address_without_one_is_forbidden(
     let mut provider = Provider::new(|now, _| Ok(live(now, 5)), tokens);
     provider.run(2_500);
     assert_eq!(provider.segments(), "8 8?token=t 9?token=t 10?token=t 11?token=t");
+}
+
+#[test]
+fn a_segment_that_is_refused_for_its_token_sends_to_the_entry_for_another() {
+    let entry = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlist\n";
+    for (status, asks) in [(401, true), (403, true), (410, true), (404, false), (500, false)] {
+        let playlist = |now: u64, url: &str| match url {
+            ENTRY => Ok(entry.to_owned()),
+            _ => Ok(live(now, 5)),
+        };
+        let segment = |_: u64, url: &str| {
+            if url.contains("/9") { Outcome::Refused(status) } else { Outcome::Done }
+        };
+        let mut provider = Provider::new(playlist, segment);
+        provider.run(6_000);
+        let has_asked = provider.log.iter().any(|line| line.ends_with(" playlist /live.m3u8"));
+        assert_eq!(has_asked, asks, "{status}: {:?}", provider.log);
+    }
 }
 
 #[test]
