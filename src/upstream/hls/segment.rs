@@ -12,6 +12,7 @@ use forebay_core::playlist::model::Range;
 use forebay_core::remux::{self, Content, Cover, Reason, Remuxer, cover};
 use forebay_core::ts::packet::PACKET_SIZE;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 use url::Url;
@@ -36,6 +37,9 @@ const MAX_KEY: usize = 64 << 10;
 
 /// Keys, and initialisation sections, that are kept: lists have one or two at a time.
 const MAX_CACHED: usize = 16;
+
+/// Bytes of a body that are taken, decrypted and hashed before other channels have their turn: some milliseconds.
+const MAX_IN_A_ROW: usize = 256 << 10;
 
 /// Bytes of output that a remuxer keeps allocated.
 const KEPT_OUTPUT: usize = 1 << 20;
@@ -290,7 +294,7 @@ impl Worker {
             None => None,
         };
         let media = limits.within(self.session.media(url, range)).await?;
-        Ok(Body { media, decrypt, limits, hash: DefaultHasher::new(), read: 0, skip: 0 })
+        Ok(Body { media, decrypt, limits, hash: DefaultHasher::new(), read: 0, skip: 0, in_a_row: 0 })
     }
 
     async fn key(&mut self, url: &Url, limits: Limits) -> Result<[u8; 16], Error> {
@@ -417,12 +421,19 @@ struct Body {
     read: usize,
     /// Bytes that are left out at its beginning.
     skip: usize,
+    /// Bytes that came without letting others have the thread.
+    in_a_row: usize,
 }
 
 impl Body {
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while let Some(mut bytes) = self.more().await? {
+            self.in_a_row += bytes.len();
+            if self.in_a_row >= MAX_IN_A_ROW {
+                self.in_a_row = 0;
+                yield_now().await;
+            }
             self.hash.write(&bytes);
             self.read += bytes.len();
             let known = self.skip.min(bytes.len());
