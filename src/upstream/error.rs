@@ -70,6 +70,9 @@ pub enum Error {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// The body is in a content coding that cannot be read.
+    #[error("it is encoded with {0}, which was not asked for")]
+    Encoding(&'static str),
     /// A file cannot be read.
     #[error("the file cannot be read: {0}")]
     File(String),
@@ -124,6 +127,7 @@ impl Error {
             Self::Request(_) => "request",
             Self::Ended => "ended",
             Self::Broken(_) => "broken",
+            Self::Encoding(_) => "encoding",
             Self::File(_) => "file",
             Self::NotTransportStream(_) => "not_transport_stream",
             Self::NoPicture => "no_picture",

@@ -127,6 +127,11 @@ async fn what_is_wrong_with_the_segments_is_said() {
         ("404 Not Found", &b""[..], "the HLS segments do not come: the source answered HTTP 404"),
         ("200 OK", GIF, "the HLS segments do not come: they are GIF pictures"),
         ("200 OK", b"<html>sorry", "the HLS segments do not come: one is an HTML page"),
+        (
+            "200 OK\r\nContent-Encoding: br",
+            b"\x21\x2C\0\x04abc\x03",
+            "the HLS segments do not come: it is encoded with br, which was not asked for",
+        ),
     ];
     // Each takes the patience that a source has.
     join_all(cases.map(|(head, body, words)| async move {
