@@ -39,6 +39,8 @@ pub struct Feed {
     pub(super) windows: [watch::Sender<Window>; GROUPS],
     /// How many watch. Changed under the map's lock where that matters: see [`super::Channels`].
     pub(super) demand: watch::Sender<usize>,
+    /// How many of them have been given nothing yet: HLS sessions that have fetched no segment.
+    pub(super) idle: AtomicUsize,
     pub(super) channel: watch::Sender<Arc<Channel>>,
     /// Those of them who watch by HLS.
     pub(super) audience: watch::Sender<Audience>,
@@ -291,6 +293,7 @@ impl Feed {
             trail: Mutex::default(),
             windows: Default::default(),
             demand: watch::Sender::new(0),
+            idle: AtomicUsize::new(0),
             channel: watch::Sender::new(Arc::clone(channel)),
             audience: watch::Sender::default(),
             playlist: watch::Sender::default(),
@@ -322,6 +325,11 @@ impl Feed {
     /// How many watch.
     pub fn viewers(&self) -> usize {
         *self.demand.borrow()
+    }
+
+    /// How many of them are sent something: those whom limits are about.
+    pub(super) fn served(&self) -> usize {
+        self.viewers().saturating_sub(self.idle.load(Ordering::Relaxed))
     }
 
     /// What it tells about itself.

@@ -36,6 +36,8 @@ pub struct Session {
     has_begun: AtomicBool,
     /// The target duration that the viewer was told, in seconds, which stays; 0 before it was told any.
     target: AtomicU64,
+    /// Whether it has fetched a segment. One who only asks for playlists takes up nothing of what is limited.
+    is_served: AtomicBool,
     /// The number of the newest segment that the viewer was told of.
     told: AtomicU64,
     sent: AtomicU64,
@@ -56,11 +58,13 @@ impl Session {
     /// Turns a subscription into a session.
     pub fn new(subscription: Subscription) -> Self {
         subscription.feed.audience.send_modify(|audience| audience.sessions += 1);
+        subscription.feed.idle.fetch_add(1, Ordering::Relaxed);
         Self {
             subscription,
             is_near_edge: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
             target: AtomicU64::new(0),
+            is_served: AtomicBool::new(false),
             told: AtomicU64::new(0),
             sent: AtomicU64::new(0),
         }
@@ -169,6 +173,18 @@ impl Session {
         self.has_begun.load(Ordering::Relaxed)
     }
 
+    /// Whether it has fetched a segment.
+    pub fn is_served(&self) -> bool {
+        self.is_served.load(Ordering::Relaxed)
+    }
+
+    /// It fetches its first segment.
+    pub fn serve(&self) {
+        if !self.is_served.swap(true, Ordering::Relaxed) {
+            self.feed().idle.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// Bytes of segments handed out.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
@@ -209,6 +225,7 @@ fn is_over(window: &Window) -> bool {
 impl Drop for Session {
     fn drop(&mut self) {
         let near_edge = usize::from(*self.is_near_edge.get_mut());
+        self.serve();
         self.feed().audience.send_modify(|audience| {
             audience.sessions -= 1;
             audience.near_edge -= near_edge;

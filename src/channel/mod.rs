@@ -12,6 +12,7 @@ mod hls;
 mod numbers;
 mod past;
 mod playlist;
+mod room;
 mod steering;
 mod store;
 mod subscription;
@@ -35,6 +36,7 @@ pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::hls::{NoPlaylist, Reader, Session};
 use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};
+pub use self::room::{Room, Served};
 use self::steering::History;
 pub use self::subscription::{Sent, Start, Subscription};
 use crate::config::{Channel, ChannelId, Config};
@@ -128,6 +130,8 @@ pub enum Refusal {
         /// Bits a second.
         limit: u64,
     },
+    /// The viewer's address has as much as one may have of what is limited for all.
+    AddressShare,
     /// The system gives no memory or no file for the channel.
     NoStore,
 }
@@ -236,11 +240,21 @@ impl Channels {
         self.population.load()
     }
 
-    /// Watches a channel: opens it if nobody does yet. `max_bandwidth` is what all viewers together may be sent, in bits a second.
+    /// Whether somebody watches a channel, or did a moment ago.
+    pub fn is_open(&self, id: &ChannelId) -> bool {
+        self.table().feeds.contains_key(id)
+    }
+
+    /// Whether one more viewer of a channel fits in.
+    pub fn check_room(&self, channel: &Channel, room: &Room<'_>) -> Result<(), Refusal> {
+        room.check(channel, &self.table().feeds)
+    }
+
+    /// Watches a channel: opens it if nobody does yet.
     pub fn subscribe(
         self: &Arc<Self>,
         channel: &Arc<Channel>,
-        max_bandwidth: Option<u64>,
+        room: &Room<'_>,
     ) -> Result<Subscription, Refusal> {
         let mut table = self.table();
         if table.is_closed {
@@ -248,20 +262,8 @@ impl Channels {
         }
         // It may have changed, or gone, since it was looked up.
         let channel = Arc::clone(table.configured.by_id.get(&channel.id).ok_or(Refusal::Closing)?);
+        room.check(&channel, &table.feeds)?;
         let feed = table.feeds.get(&channel.id);
-        if let Some(limit) = channel.policy.max_viewers
-            && feed.is_some_and(|feed| feed.viewers() >= usize::try_from(limit).unwrap_or(usize::MAX))
-        {
-            return Err(Refusal::ChannelFull { limit });
-        }
-        if let Some(limit) = max_bandwidth {
-            let outgoing: u64 = table.feeds.values().map(|feed| feed.bitrate() * feed.viewers() as u64).sum();
-            // A limit below what is assumed must not keep out the first one, of whom alone it can be learned.
-            let needed = feed.map_or_else(|| Feed::ASSUMED_BITRATE.min(limit), |feed| feed.bitrate());
-            if outgoing + needed > limit {
-                return Err(Refusal::NoBandwidth { limit });
-            }
-        }
         if let Some(feed) = feed {
             return Ok(Subscription::new(feed));
         }

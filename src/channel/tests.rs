@@ -138,7 +138,7 @@ impl House {
 
     pub(in crate::channel) fn join(&self) -> Subscription {
         let channel = self.channels.find("one").unwrap();
-        self.channels.subscribe(&channel, None).unwrap()
+        self.channels.subscribe(&channel, &Room { max_bandwidth: None, served: &Served::new() }).unwrap()
     }
 
     pub(in crate::channel) fn phase(&self) -> Option<Phase> {
@@ -418,5 +418,7 @@ async fn shutdown_ends_everything() {
     assert_eq!(viewer.next().await.unwrap(), None);
     assert_eq!(house.script.open_now(), 0);
     let channel = house.channels.find("one").unwrap();
-    assert!(house.channels.subscribe(&channel, None).is_err());
+    assert!(
+        house.channels.subscribe(&channel, &Room { max_bandwidth: None, served: &Served::new() }).is_err()
+    );
 }

@@ -59,8 +59,12 @@ pub(super) struct ServerFile {
     pub(super) shutdown_grace: Time,
     /// Connections at a time.
     pub(super) max_connections: Number,
+    /// Connections from one address.
+    pub(super) max_connections_per_address: Count,
     /// Viewers from one address.
-    pub(super) max_viewers_per_address: Number,
+    pub(super) max_viewers_per_address: Count,
+    /// Channels that one address may have opening.
+    pub(super) max_opening_per_address: Count,
     /// What may be sent to viewers, in bits a second.
     pub(super) max_bandwidth: Text,
     /// auto, copy or sendfile.

@@ -83,14 +83,32 @@ pub struct Server {
     pub shutdown_grace: Duration,
     /// Connections at a time, from 1; further ones are told to come back later.
     pub max_connections: usize,
-    /// Viewers at a time from one address, from 1; no limit if absent.
-    pub max_viewers_per_address: Option<usize>,
+    /// What one address may take up.
+    pub per_address: PerAddress,
     /// Bits a second that may be sent to viewers: who does not fit in is told to come back later; no limit if absent.
     pub max_bandwidth: Option<u64>,
     /// How live streams get from the store to plain HTTP connections.
     pub delivery: Delivery,
     /// HTTPS besides plain HTTP.
     pub tls: Option<Tls>,
+}
+
+/// What one address may take up at a time, from 1; no limit if absent. Many people may be behind one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerAddress {
+    /// Connections.
+    pub connections: Option<usize>,
+    /// Viewers, of all kinds.
+    pub viewers: Option<usize>,
+    /// Channels that are open for its sake and have no picture yet.
+    pub opening: Option<usize>,
+}
+
+impl Default for PerAddress {
+    fn default() -> Self {
+        // More than a house, a hotel or an office needs. A carrier's NAT may need more, and so does a proxy that is not in `trusted_proxies`.
+        Self { connections: Some(1024), viewers: Some(256), opening: Some(32) }
+    }
 }
 
 /// A header in which a proxy names who asks.
@@ -162,7 +180,7 @@ impl Default for Server {
             shutdown_grace: Duration::from_secs(5),
             // More than the file descriptors that most systems give a process, which is the limit then.
             max_connections: 65_536,
-            max_viewers_per_address: None,
+            per_address: PerAddress::default(),
             max_bandwidth: None,
             delivery: Delivery::Auto,
             tls: None,

@@ -1,14 +1,14 @@
-//! How many viewers one address, or one network of an IPv6 subscriber, may have.
+//! How many viewers, connections and the like one address, or one network of an IPv6 subscriber, may have.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Viewers by address.
+/// How many there are, by address.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Addresses(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// One viewer's place. Dropping it frees it.
+/// The place of one. Dropping it frees it.
 #[derive(Debug)]
 pub(super) struct Place {
     addresses: Addresses,
@@ -16,16 +16,16 @@ pub(super) struct Place {
 }
 
 impl Addresses {
-    /// A place for one more viewer from `address`, if there are fewer than `limit`.
-    pub(super) fn admit(&self, address: IpAddr, limit: usize) -> Option<Place> {
+    /// A place for one more of `address`; the limit, if there are as many.
+    pub(super) fn admit(&self, address: IpAddr, limit: Option<usize>) -> Result<Place, usize> {
         let address = household(address);
         let mut counts = self.counts();
-        let count = counts.entry(address).or_default();
-        if *count >= limit {
-            return None;
+        let count = counts.get(&address).copied().unwrap_or_default();
+        if let Some(limit) = limit.filter(|&limit| count >= limit) {
+            return Err(limit);
         }
-        *count += 1;
-        Some(Place { addresses: self.clone(), address })
+        counts.insert(address, count + 1);
+        Ok(Place { addresses: self.clone(), address })
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -64,18 +64,18 @@ mod tests {
     fn an_address_gets_its_places_back_and_is_then_forgotten() {
         let addresses = Addresses::default();
         let [one, other]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
-        let first = addresses.admit(one, 2).unwrap();
-        let second = addresses.admit(one, 2).unwrap();
-        assert!(addresses.admit(one, 2).is_none());
-        assert!(addresses.admit(other, 2).is_some());
+        let first = addresses.admit(one, Some(2)).unwrap();
+        let second = addresses.admit(one, Some(2)).unwrap();
+        assert!(addresses.admit(one, Some(2)).is_err());
+        assert!(addresses.admit(other, Some(2)).is_ok());
         drop(first);
-        assert!(addresses.admit(one, 2).is_some());
+        assert!(addresses.admit(one, Some(2)).is_ok());
         drop(second);
         assert!(addresses.counts().is_empty());
         let [one, same, other]: [IpAddr; 3] =
             ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|text| text.parse().unwrap());
-        let _first = addresses.admit(one, 1).unwrap();
-        assert!(addresses.admit(same, 1).is_none());
-        assert!(addresses.admit(other, 1).is_some());
+        let _first = addresses.admit(one, Some(1)).unwrap();
+        assert!(addresses.admit(same, Some(1)).is_err());
+        assert!(addresses.admit(other, Some(1)).is_ok());
     }
 }

@@ -18,8 +18,14 @@ pub(super) enum Error {
     UnknownChannel(String),
     NoSource(std::sync::Arc<StartFailure>),
     Refused(Refusal),
-    AddressLimit { limit: usize },
-    SessionLimit { limit: usize },
+    /// The address has as many of something as it may.
+    AddressLimit {
+        limit: usize,
+        what: &'static str,
+    },
+    SessionLimit {
+        limit: usize,
+    },
     NoPlaylist(NoPlaylist),
     NoSegment(String),
 }
@@ -52,6 +58,11 @@ impl IntoResponse for Error {
                 let error = json!({ "code": code, "message": message, "sources": sources });
                 with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
             }
+            Self::Refused(Refusal::AddressShare) => {
+                let message = "your address has three quarters of what there is for all";
+                let error = json!({ "code": "address_limit", "message": message });
+                with_retry(respond(StatusCode::TOO_MANY_REQUESTS, error))
+            }
             Self::Refused(refusal) => {
                 let (code, message) = match refusal {
                     Refusal::Closing => ("closing", "the channel or the server is closing".to_owned()),
@@ -62,7 +73,7 @@ impl IntoResponse for Error {
                         let message = format!("one more viewer would need more than {} kbit/s", limit / 1000);
                         ("no_bandwidth", message)
                     }
-                    Refusal::NoStore => {
+                    Refusal::AddressShare | Refusal::NoStore => {
                         ("no_store", "the system gives no memory or no file for this channel".to_owned())
                     }
                 };
@@ -85,8 +96,8 @@ impl IntoResponse for Error {
                 let error = json!({ "code": "session_limit", "message": message });
                 with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
             }
-            Self::AddressLimit { limit } => {
-                let message = format!("your address has its {limit} viewers");
+            Self::AddressLimit { limit, what } => {
+                let message = format!("your address has its {limit} {what}");
                 let error = json!({ "code": "address_limit", "message": message });
                 with_retry(respond(StatusCode::TOO_MANY_REQUESTS, error))
             }

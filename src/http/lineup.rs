@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
 use axum::body::Body;
@@ -40,7 +40,7 @@ pub(super) async fn playlist(
         // `.m3u` and this type: `.m3u8` and Apple's type would make players take the list for one HLS stream.
         (header::CONTENT_TYPE, HeaderValue::from_static("audio/x-mpegurl; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::CONTENT_LENGTH, list.length().into()),
+        (header::CONTENT_LENGTH, list.length(&app.lengths).into()),
     ];
     (headers, Body::from_stream(stream::iter(list.map(Ok::<_, Infallible>))))
 }
@@ -55,12 +55,33 @@ struct List {
 }
 
 impl List {
-    /// How long all of it is, in bytes.
-    fn length(&self) -> usize {
-        let mut length = Length(BEGINNING.len());
-        for channel in &*self.channels {
-            let _ = entry(&mut length, channel, &self.base, self.suffix);
+    /// How long all of it is, in bytes. `lengths` knows what is the same for everybody, which takes a pass over all channels.
+    fn length(&self, lengths: &Lengths) -> usize {
+        let each = self.base.as_str().len() + self.suffix.len();
+        BEGINNING.len() + lengths.of(&self.channels) + self.channels.len() * each
+    }
+}
+
+/// How long the entries of the newest configuration are, without what differs from viewer to viewer: counted when first asked for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lengths(Arc<Mutex<Option<Counted>>>);
+
+/// Some channels, and how long their entries are.
+type Counted = (Arc<[Arc<Channel>]>, usize);
+
+impl Lengths {
+    fn of(&self, channels: &Arc<[Arc<Channel>]>) -> usize {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((counted, length)) = &*last
+            && Arc::ptr_eq(counted, channels)
+        {
+            return *length;
         }
+        let mut length = Length(0);
+        for channel in &**channels {
+            let _ = entry(&mut length, channel, "", "");
+        }
+        *last = Some((Arc::clone(channels), length.0));
         length.0
     }
 }
@@ -73,7 +94,7 @@ impl Iterator for List {
         while piece.len() < PIECE
             && let Some(channel) = self.channels.get(self.next)
         {
-            let _ = entry(&mut piece, channel, &self.base, self.suffix);
+            let _ = entry(&mut piece, channel, self.base.as_str(), self.suffix);
             self.next += 1;
         }
         (!piece.is_empty()).then(|| piece.into())
@@ -90,7 +111,7 @@ impl fmt::Write for Length {
     }
 }
 
-fn entry(out: &mut impl fmt::Write, channel: &Channel, base: &Url, suffix: &str) -> fmt::Result {
+fn entry(out: &mut impl fmt::Write, channel: &Channel, base: &str, suffix: &str) -> fmt::Result {
     let id = channel.id.as_str();
     out.write_str("#EXTINF:-1")?;
     let number = channel.number.map(|number| number.to_string());
@@ -138,7 +159,7 @@ mod tests {
         let config = Config::parse(text, Path::new("channels.toml")).unwrap();
         let base = Url::parse("https://tv.example/sub/").unwrap();
         let list = List { channels: config.channels.into(), base, suffix: ".ts", next: 0 };
-        let length = list.length();
+        let length = list.length(&Lengths::default());
         let out = list.map(|piece| String::from_utf8(piece.into()).unwrap()).collect::<String>();
         assert_eq!(out.len(), length);
         assert_eq!(
@@ -156,7 +177,7 @@ mod tests {
         let config = Config::parse(&channels.collect::<String>(), Path::new("channels.toml")).unwrap();
         let base = Url::parse("http://tv.lan/").unwrap();
         let list = List { channels: config.channels.into(), base, suffix: "/index.m3u8", next: 0 };
-        let length = list.length();
+        let length = list.length(&Lengths::default());
         let pieces: Vec<Bytes> = list.collect();
         assert!(pieces.len() > 5 && pieces.iter().all(|piece| piece.len() < 2 * PIECE));
         assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), length);

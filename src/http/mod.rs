@@ -14,6 +14,7 @@ mod local_program;
 mod ops;
 mod query;
 mod server;
+mod shares;
 mod status;
 mod steering;
 pub(crate) mod tls;
@@ -21,6 +22,7 @@ mod token;
 mod visits;
 mod watch;
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
@@ -36,11 +38,12 @@ use self::error::Error;
 use self::forwarded::client_address;
 use self::hls::Sessions;
 pub use self::server::{Peer, Server};
-use self::server::{Slots, WriteLimit, connections_of, raise_descriptor_limit};
+use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor_limit};
+use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
-use crate::channel::{Channels, Subscription};
-use crate::config::{Channel, Config};
+use crate::channel::{Channels, Refusal, Room, Subscription};
+use crate::config::{Channel, Config, PerAddress};
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -52,14 +55,28 @@ pub struct App {
     /// The configuration in force.
     config: Arc<RwLock<Arc<Config>>>,
     admins: Admins,
-    addresses: Addresses,
+    /// Viewers by address, and of them those for whose sake a channel is being opened.
+    viewers: Addresses,
+    opening: Addresses,
+    shares: Shares,
     sessions: Sessions,
     visits: Visits,
     status: status::Document,
+    lengths: lineup::Lengths,
     /// Open connections.
     slots: Slots,
     /// File descriptors that the process may have.
     descriptors: usize,
+}
+
+/// What a viewer takes up of what its address may have.
+#[derive(Debug)]
+struct Places {
+    _viewer: Place,
+    /// Until there is a picture.
+    opening: Option<Place>,
+    /// From when it is sent something.
+    share: Option<Share>,
 }
 
 impl App {
@@ -73,10 +90,13 @@ impl App {
             admins: Admins::new(token.ok()),
             challenges: tls::Challenges::default(),
             config: Arc::new(RwLock::new(config)),
-            addresses: Addresses::default(),
+            viewers: Addresses::default(),
+            opening: Addresses::default(),
+            shares: Shares::default(),
             sessions: Sessions::default(),
             visits: Visits::default(),
             status: status::Document::default(),
+            lengths: lineup::Lengths::default(),
             slots: Slots::default(),
             descriptors: raise_descriptor_limit(),
         }
@@ -93,23 +113,60 @@ impl App {
         config.server.max_connections.min(connections_of(self.descriptors, config.channels.len()))
     }
 
-    /// Lets one more watch, if the limits allow it.
+    /// Lets one more watch who is sent something at once, if the limits allow it.
     fn admit(
         &self,
         channel: &Arc<Channel>,
         peer: Peer,
         headers: &HeaderMap,
-    ) -> Result<(Subscription, Option<Place>), Error> {
+    ) -> Result<(Subscription, Places), Error> {
         let config = self.config();
-        let place = match config.server.max_viewers_per_address {
-            None => None,
-            Some(limit) => {
-                let address = client_address(&config.server, peer, headers);
-                Some(self.addresses.admit(address, limit).ok_or(Error::AddressLimit { limit })?)
-            }
-        };
-        let subscription = self.channels.subscribe(channel, config.server.max_bandwidth);
-        Ok((subscription.map_err(Error::Refused)?, place))
+        let address = client_address(&config.server, peer, headers);
+        let mut places = self.places(&config.server.per_address, channel, address)?;
+        let max_bandwidth = config.server.max_bandwidth;
+        let admit = |served: &_| self.channels.subscribe(channel, &Room { max_bandwidth, served });
+        let (subscription, share) = self.shares.take(address, &channel.id, admit).map_err(Error::Refused)?;
+        places.share = Some(share);
+        Ok((subscription, places))
+    }
+
+    /// Lets one more ask for playlists, if there is room for the segments, too.
+    fn admit_idle(
+        &self,
+        channel: &Arc<Channel>,
+        peer: Peer,
+        headers: &HeaderMap,
+    ) -> Result<(Subscription, Places), Error> {
+        let config = self.config();
+        let address = client_address(&config.server, peer, headers);
+        let places = self.places(&config.server.per_address, channel, address)?;
+        let max_bandwidth = config.server.max_bandwidth;
+        let admit = |served: &_| self.channels.subscribe(channel, &Room { max_bandwidth, served });
+        let subscription = self.shares.look(address, admit).map_err(Error::Refused)?;
+        Ok((subscription, places))
+    }
+
+    /// Lets one who has asked for playlists be sent segments.
+    fn serve(&self, channel: &Channel, address: IpAddr) -> Result<Share, Error> {
+        let max_bandwidth = self.config().server.max_bandwidth;
+        let admit = |served: &_| self.channels.check_room(channel, &Room { max_bandwidth, served });
+        let ((), share) = self.shares.take(address, &channel.id, admit).map_err(Error::Refused)?;
+        Ok(share)
+    }
+
+    /// What one more viewer of an address takes up whatever it is sent.
+    fn places(&self, limits: &PerAddress, channel: &Channel, address: IpAddr) -> Result<Places, Error> {
+        let viewer = self.viewers.admit(address, limits.viewers);
+        let viewer = viewer.map_err(|limit| Error::AddressLimit { limit, what: "viewers" })?;
+        if self.channels.is_open(&channel.id) {
+            return Ok(Places { _viewer: viewer, opening: None, share: None });
+        }
+        if !may_open(self.descriptors, self.slots.taken(), self.channels.load().channels) {
+            return Err(Error::Refused(Refusal::NoStore));
+        }
+        let opening = self.opening.admit(address, limits.opening);
+        let opening = opening.map_err(|limit| Error::AddressLimit { limit, what: "channels opening" })?;
+        Ok(Places { _viewer: viewer, opening: Some(opening), share: None })
     }
 
     /// Whether the log tells of one more viewer.

@@ -181,7 +181,13 @@ impl Drop for Program {
 
 /// A configuration of `channels` channels that all come from `origin`, with more `keys` for `[server]`, and tables after it.
 pub(crate) fn configuration(listen: SocketAddr, origin: SocketAddr, channels: usize, keys: &str) -> String {
-    let mut text = format!("[server]\nlisten = \"{listen}\"\nshutdown_grace = \"200ms\"\n{keys}\n");
+    // All viewers come from one address.
+    let per_address =
+        ["connections", "viewers", "opening"].map(|what| format!("max_{what}_per_address = \"off\"\n"));
+    let mut text = format!(
+        "[server]\nlisten = \"{listen}\"\nshutdown_grace = \"200ms\"\n{}{keys}\n",
+        per_address.concat()
+    );
     for channel in 0..channels {
         let _ = write!(
             text,

@@ -57,7 +57,7 @@ impl Resolver<'_> {
     }
 
     /// A number, or none where `"off"` stands for it; the default if there is neither.
-    fn count_or_off(
+    pub(super) fn count_or_off(
         &mut self,
         key: &str,
         typed: &Count,

@@ -1,6 +1,7 @@
 //! `[server]` and `[log]`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use ipnet::IpNet;
 use toml::Spanned;
 use url::Url;
 
-use super::super::file::{LogFile, ServerFile};
+use super::super::file::{Count, LogFile, ServerFile};
 use super::super::nearest::did_you_mean;
 use super::super::units::{self, Limits, limits_ms};
-use super::super::{Log, Server};
+use super::super::{Log, PerAddress, Server};
 use super::{Resolver, parse_http};
 use crate::host::HostPort;
 use crate::telemetry::log::check_filter;
@@ -22,6 +23,9 @@ const SHUTDOWN_GRACE: Limits<Duration> = limits_ms(100, 300_000);
 
 /// More than any system has file descriptors for.
 const MAX_CONNECTIONS: i64 = 10_000_000;
+
+/// As many as there may be at all.
+const MAX_PER_ADDRESS: RangeInclusive<u32> = 1..=10_000_000;
 
 /// Ten years of daily files.
 const FILE_KEEP_MAX: i64 = 3650;
@@ -40,7 +44,9 @@ impl Resolver<'_> {
             admin_hosts,
             shutdown_grace,
             max_connections,
+            max_connections_per_address,
             max_viewers_per_address,
+            max_opening_per_address,
             max_bandwidth,
             delivery,
             tls,
@@ -63,11 +69,23 @@ impl Resolver<'_> {
             max_connections: self
                 .number("max_connections", &max_connections, MAX_CONNECTIONS)
                 .unwrap_or(default.max_connections),
-            max_viewers_per_address: self.number(
-                "max_viewers_per_address",
-                &max_viewers_per_address,
-                MAX_CONNECTIONS,
-            ),
+            per_address: PerAddress {
+                connections: self.per_address(
+                    "max_connections_per_address",
+                    &max_connections_per_address,
+                    default.per_address.connections,
+                ),
+                viewers: self.per_address(
+                    "max_viewers_per_address",
+                    &max_viewers_per_address,
+                    default.per_address.viewers,
+                ),
+                opening: self.per_address(
+                    "max_opening_per_address",
+                    &max_opening_per_address,
+                    default.per_address.opening,
+                ),
+            },
             max_bandwidth: self
                 .checked("max_bandwidth", max_bandwidth.as_ref(), |text| units::parse_bandwidth(text)),
             delivery: self
@@ -79,6 +97,12 @@ impl Resolver<'_> {
 
     fn networks(&mut self, key: &str, typed: &[Spanned<String>]) -> Vec<IpNet> {
         typed.iter().filter_map(|typed| self.checked(key, Some(typed), |text| parse_network(text))).collect()
+    }
+
+    /// A number, or none where `"off"` stands for it; the default if there is neither.
+    fn per_address(&mut self, key: &str, typed: &Count, default: Option<usize>) -> Option<usize> {
+        let default = default.and_then(|limit| u32::try_from(limit).ok());
+        self.count_or_off(key, typed, &MAX_PER_ADDRESS, default).and_then(|limit| usize::try_from(limit).ok())
     }
 
     fn hosts(&mut self, key: &str, typed: &[Spanned<String>]) -> Vec<String> {

@@ -101,9 +101,12 @@ async fn playlist(
     peer: Peer,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let key = Key::new(channel, query, client_address(&app.config().server, peer, headers), headers);
-    let watched = app.sessions.watch(app, channel, key, peer, headers)?;
-    match watched.session.playlist().await {
+    let address = client_address(&app.config().server, peer, headers);
+    let key = Key::new(channel, query, address, headers);
+    let watched = app.sessions.watch(app, channel, key, address, peer, headers)?;
+    let playlist = watched.session.playlist().await;
+    watched.opened();
+    match playlist {
         Ok(playlist) => {
             watched.begin(&playlist);
             match query::span(query, "dvr") {
@@ -155,8 +158,9 @@ pub(super) async fn segment(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let (channel, segment) = find(&app, id, &name)?;
-    let key = Key::new(&channel, None, client_address(&app.config().server, peer, &headers), &headers);
-    let watched = app.sessions.touch(&key);
+    let address = client_address(&app.config().server, peer, &headers);
+    let key = Key::new(&channel, None, address, &headers);
+    let watched = app.sessions.serve(&app, &channel, &key, address)?;
     let part = Part::of(&headers, segment.size());
     let (at, end) = match part {
         Part::Whole => (0, segment.size()),

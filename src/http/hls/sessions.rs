@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
@@ -12,10 +12,10 @@ use tracing::{Span, info, info_span};
 
 use crate::channel::{Playlist, Session};
 use crate::config::{Channel, ChannelId};
-use crate::http::admission::Place;
 use crate::http::error::Error;
+use crate::http::shares::Share;
 use crate::http::visits::{agent, cut};
-use crate::http::{App, Peer};
+use crate::http::{App, Peer, Places};
 
 /// A session is over after so many target durations without a request.
 const MAX_SILENCE: u32 = 3;
@@ -66,7 +66,13 @@ impl Key {
 
 /// The sessions of all channels.
 #[derive(Debug, Clone, Default)]
-pub(in crate::http) struct Sessions(Arc<Mutex<HashMap<Key, Arc<Watched>>>>);
+pub(in crate::http) struct Sessions {
+    all: Arc<Mutex<HashMap<Key, Arc<Watched>>>>,
+    idle: Arc<Mutex<Idle>>,
+}
+
+/// Sessions with a token that have fetched no segment, by channel and address.
+type Idle = HashMap<(ChannelId, IpAddr), Vec<Weak<Watched>>>;
 
 /// A session, and whose it is.
 #[derive(Debug)]
@@ -80,7 +86,7 @@ pub(super) struct Watched {
     until: Mutex<Instant>,
     /// Whether the log tells of it.
     is_told: bool,
-    _place: Option<Place>,
+    places: Mutex<Places>,
 }
 
 impl Sessions {
@@ -90,6 +96,7 @@ impl Sessions {
         app: &App,
         channel: &Arc<Channel>,
         key: Key,
+        address: IpAddr,
         peer: Peer,
         headers: &HeaderMap,
     ) -> Result<Arc<Watched>, Error> {
@@ -104,7 +111,7 @@ impl Sessions {
         if sessions.len() >= MAX_SESSIONS {
             return Err(Error::SessionLimit { limit: MAX_SESSIONS });
         }
-        let (subscription, place) = app.admit(channel, peer, headers)?;
+        let (subscription, places) = app.admit_idle(channel, peer, headers)?;
         let watched = Arc::new(Watched {
             session: Session::new(subscription),
             key: key.clone(),
@@ -113,8 +120,12 @@ impl Sessions {
             since: Instant::now(),
             until: Mutex::new(Instant::now() + USUAL_TARGET * MAX_SILENCE),
             is_told: app.is_visit_told(peer, headers),
-            _place: place,
+            places: Mutex::new(places),
         });
+        if matches!(key.who, Who::Token(_)) {
+            let mut idle = self.idle();
+            idle.entry((channel.id.clone(), address)).or_default().push(Arc::downgrade(&watched));
+        }
         sessions.insert(key, Arc::clone(&watched));
         Ok(watched)
     }
@@ -124,6 +135,50 @@ impl Sessions {
         let watched = self.sessions().get(key).cloned()?;
         watched.touch();
         Some(watched)
+    }
+
+    /// Somebody at `address` fetches a segment of `channel`: the session of `key`, or one with a token, which segments do not name. Each
+    /// segment speaks for one session that has fetched none before, which then counts for the limits; where it does not fit in, it ends.
+    pub(super) fn serve(
+        &self,
+        app: &App,
+        channel: &Channel,
+        key: &Key,
+        address: IpAddr,
+    ) -> Result<Option<Arc<Watched>>, Error> {
+        let known = self.touch(key);
+        let idle = match &known {
+            Some(watched) if watched.session.is_served() => return Ok(known),
+            Some(watched) => Some(Arc::clone(watched)),
+            None => self.take_idle(&channel.id, address),
+        };
+        if let Some(watched) = idle {
+            match app.serve(channel, address) {
+                Ok(share) => watched.serve(share),
+                Err(error) => {
+                    self.forget(&watched);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// A session with a token from `address` on `channel` that has fetched nothing yet.
+    fn take_idle(&self, channel: &ChannelId, address: IpAddr) -> Option<Arc<Watched>> {
+        let mut idle = self.idle();
+        let waiting = idle.get_mut(&(channel.clone(), address))?;
+        let found = std::iter::from_fn(|| waiting.pop())
+            .filter_map(|watched| watched.upgrade())
+            .find(|watched| !watched.session.is_served());
+        if waiting.is_empty() {
+            idle.remove(&(channel.clone(), address));
+        }
+        found
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends a session for which there is no playlist.
@@ -142,12 +197,16 @@ impl Sessions {
             self.sessions().retain(|_, watched| {
                 Arc::strong_count(watched) > 1 || *watched.until() > now && !watched.session.is_over()
             });
+            self.idle().retain(|_, waiting| {
+                waiting.retain(|watched| watched.strong_count() > 0);
+                !waiting.is_empty()
+            });
         }
         self.sessions().clear();
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<Key, Arc<Watched>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -159,6 +218,20 @@ impl Watched {
 
     fn until(&self) -> MutexGuard<'_, Instant> {
         self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The channel has been opened, or not.
+    pub(super) fn opened(&self) {
+        self.places().opening = None;
+    }
+
+    fn serve(&self, share: Share) {
+        self.places().share = Some(share);
+        self.session.serve();
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session has got a playlist.

@@ -79,9 +79,9 @@ fn watch(
     Extension(peer): Extension<Peer>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let (subscription, place) = app.admit(channel, peer, headers)?;
+    let (subscription, places) = app.admit(channel, peer, headers)?;
     let offset = query::span(query, "offset");
-    let viewer = Viewer::new(app, channel, peer, headers, subscription, place, offset);
+    let viewer = Viewer::new(app, channel, peer, headers, subscription, places, offset);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)

@@ -13,10 +13,9 @@ use tracing::{Span, info, info_span};
 use super::OFFSET;
 use crate::channel::{Refusal, Start, Subscription};
 use crate::config::Channel;
-use crate::http::admission::Place;
 use crate::http::error::Error;
 use crate::http::visits::agent;
-use crate::http::{App, Peer, WriteLimit};
+use crate::http::{App, Peer, Places, WriteLimit};
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ pub(in crate::http) struct Viewer {
     is_told: bool,
     /// How far behind live it wants to begin.
     offset: Option<Duration>,
-    _place: Option<Place>,
+    places: Places,
 }
 
 impl Viewer {
@@ -43,7 +42,7 @@ impl Viewer {
         peer: Peer,
         headers: &HeaderMap,
         subscription: Subscription,
-        place: Option<Place>,
+        places: Places,
         offset: Option<Duration>,
     ) -> Self {
         Self {
@@ -56,7 +55,7 @@ impl Viewer {
             is_started: false,
             is_told: app.is_visit_told(peer, headers),
             offset,
-            _place: place,
+            places,
         }
     }
 
@@ -68,6 +67,7 @@ impl Viewer {
             Start::Ended => return Err(Error::Refused(Refusal::Closing)),
         }
         self.is_started = true;
+        self.places.opening = None;
         if self.is_told {
             self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
         }

@@ -25,6 +25,14 @@ pub(in crate::http) fn connections_of(descriptors: usize, channels: usize) -> us
     descriptors - channels.saturating_mul(PER_CHANNEL).saturating_add(RESERVED).min(descriptors / 2)
 }
 
+/// Whether one more channel may be opened, where there are so many connections and open channels: what is kept for the process, and for
+/// those who ask for the status or for a channel that is open, is not for another channel.
+pub(in crate::http) fn may_open(descriptors: usize, connections: usize, channels: usize) -> bool {
+    let channels = channels.saturating_add(1).saturating_mul(PER_CHANNEL);
+    let kept = RESERVED.min(descriptors / 4);
+    connections.saturating_add(channels).saturating_add(kept) <= descriptors
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +43,24 @@ mod tests {
             [(256, 1, 128), (1024, 0, 896), (1024, 100, 596), (1024, 5000, 512), (20_000, 500, 18_372)];
         for (descriptors, channels, connections) in table {
             assert_eq!(connections_of(descriptors, channels), connections, "{descriptors}, {channels}");
+        }
+    }
+
+    #[test]
+    fn the_last_ones_are_not_for_another_channel() {
+        for (descriptors, connections, channels, may) in [
+            (512, 0, 0, true),
+            (512, 90, 97, true),
+            (512, 91, 97, false),
+            (64, 12, 11, true),
+            (64, 13, 11, false),
+            (usize::MAX, 100_000, 10_000, true),
+        ] {
+            assert_eq!(
+                may_open(descriptors, connections, channels),
+                may,
+                "{descriptors}, {connections}, {channels}"
+            );
         }
     }
 

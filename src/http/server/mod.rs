@@ -9,7 +9,7 @@ mod guarded;
 mod shed;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,11 +23,14 @@ use tracing::{debug, warn};
 pub(super) use self::connection::{
     CONNECTION_BUFFER, Connections, HEADER_TIMEOUT, WRITE_TIMEOUT, builder, prepare, tidy_path,
 };
-pub(super) use self::descriptors::{connections_of, raise_descriptor_limit};
+pub(super) use self::descriptors::{connections_of, may_open, raise_descriptor_limit};
 pub(super) use self::guarded::{Guarded, WriteLimit};
 use self::shed::Shed;
+use super::admission::{Addresses, Place};
+use super::forwarded::is_trusted;
 use super::tls::Acceptor;
 use super::{App, router};
+use crate::config;
 
 /// Connections waiting to be accepted: a burst of viewers who all come back at once.
 const BACKLOG: i32 = 4096;
@@ -52,32 +55,60 @@ impl Peer {
     }
 }
 
-/// How many connections there are.
+/// How many connections there are, and from which addresses.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Slots(Arc<AtomicUsize>);
+pub(super) struct Slots {
+    taken: Arc<AtomicUsize>,
+    addresses: Addresses,
+}
 
 impl Slots {
     /// Connections that are open.
     pub(super) fn taken(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.taken.load(Ordering::Relaxed)
     }
 
-    /// A place for one more, if there are fewer than `limit`.
-    fn take(&self, limit: usize) -> Option<Slot> {
+    /// A place for one more of `address`, if there are fewer than `limit`, and fewer of this address than `of_address`.
+    fn take(&self, limit: usize, address: IpAddr, of_address: Option<usize>) -> Result<Slot, Full> {
+        let place = self.addresses.admit(address, of_address);
+        let place = place.map_err(|limit| Full { what: "connections of one address", limit })?;
         let one_more = |taken| (taken < limit).then_some(taken + 1);
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        taken.is_ok().then(|| Slot(Arc::clone(&self.0)))
+        let taken = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        taken.map_err(|_| Full { what: "connections", limit })?;
+        Ok(Slot { taken: Arc::clone(&self.taken), _place: place })
     }
+}
+
+/// There are as many of something as there may be.
+struct Full {
+    what: &'static str,
+    limit: usize,
 }
 
 /// The place of one connection.
 #[derive(Debug)]
-pub(super) struct Slot(Arc<AtomicUsize>);
+pub(super) struct Slot {
+    taken: Arc<AtomicUsize>,
+    _place: Place,
+}
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.taken.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Connections that one address may have, however few there may be: a household's.
+const HOUSEHOLD: usize = 16;
+
+/// How many of `limit` connections one address may have. Nobody alone gets more than three quarters, so that there are some left for
+/// others; a proxy that speaks for many may have all.
+fn of_address(server: &config::Server, address: IpAddr, limit: usize) -> Option<usize> {
+    if is_trusted(server, address) {
+        return None;
+    }
+    let share = (limit - limit / 4).max(HOUSEHOLD.min(limit));
+    server.per_address.connections.map(|most| most.min(share))
 }
 
 /// The listening server.
@@ -130,20 +161,22 @@ impl Server {
                     let limit = app.max_connections();
                     if !shed.has_reserve() {
                         shed.refuse(stream, "file descriptors", app.descriptors);
-                    } else if let Some(slot) = app.slots.take(limit) {
-                        shed.rest();
-                        let (connections, peer) = (
-                            connections.clone(),
-                            Peer { address: peer, local: stream.local_addr().unwrap_or(self.address) },
-                        );
-                        match &self.tls {
-                            None => tasks.spawn(connections.serve(stream, peer, delivery, slot)),
-                            Some(acceptor) => {
-                                tasks.spawn(acceptor.clone().serve(connections, stream, peer, slot))
-                            }
-                        };
-                    } else {
-                        shed.refuse(stream, "connections", limit);
+                        continue;
+                    }
+                    let of_address = of_address(&config.server, peer.ip(), limit);
+                    match app.slots.take(limit, peer.ip().to_canonical(), of_address) {
+                        Ok(slot) => {
+                            shed.rest();
+                            let local = stream.local_addr().unwrap_or(self.address);
+                            let (connections, peer) = (connections.clone(), Peer { address: peer, local });
+                            match &self.tls {
+                                None => tasks.spawn(connections.serve(stream, peer, delivery, slot)),
+                                Some(acceptor) => {
+                                    tasks.spawn(acceptor.clone().serve(connections, stream, peer, slot))
+                                }
+                            };
+                        }
+                        Err(Full { what, limit }) => shed.refuse(stream, what, limit),
                     }
                 }
                 Err(error) if is_of_one_connection(&error) => {

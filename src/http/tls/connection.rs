@@ -45,8 +45,11 @@ const H2: &[u8] = b"h2";
 /// Requests that one HTTP/2 connection may have open: a household's screens behind one proxy. Each may hold [`SEND_BUFFER`].
 const MAX_STREAMS: u32 = 32;
 
-/// Bytes of an answer that may wait for the client to take them, as many as the kernel holds for a plain connection.
-const SEND_BUFFER: usize = 128 * 1024;
+/// Bytes of an answer that may wait for the client to open its window: two of the pieces in which it goes out. The kernel holds more.
+const SEND_BUFFER: usize = 32 * 1024;
+
+/// Answers on one connection that may be stuck without it being ended. A player that pauses for good leaves one; each holds [`SEND_BUFFER`].
+const MAX_STUCK: usize = 2;
 
 /// Bytes of a request that may come before they are read. Nobody has anything to send: the least that HTTP/2 allows for a connection.
 const RECEIVE_WINDOW: u32 = 65_535;
@@ -177,7 +180,12 @@ impl Connection {
                 result = connection.as_mut() => return result,
                 () = stop.cancelled() => break,
                 _ = looks.tick() => {
-                    if streams.look() {
+                    let look = streams.look();
+                    if look.stuck > MAX_STUCK {
+                        debug!(stuck = look.stuck, peer = %peer.address, "a client takes none of its answers");
+                        return Ok(());
+                    }
+                    if look.is_busy {
                         busy = Instant::now();
                     } else if busy.elapsed() > HEADER_TIMEOUT {
                         break;
@@ -191,7 +199,7 @@ impl Connection {
             tokio::select! {
                 result = connection.as_mut() => return result,
                 _ = looks.tick() => {
-                    if streams.look() {
+                    if streams.look().is_busy {
                         idle = None;
                     } else if idle.get_or_insert_with(Instant::now).elapsed() > FAREWELL {
                         return Ok(());

@@ -25,6 +25,15 @@ const PIECE: usize = 16 * 1024;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Streams(Arc<Mutex<Vec<Weak<Mutex<State>>>>>);
 
+/// What a look at the answers of a connection finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Whether there is one that is not stuck.
+    pub(super) is_busy: bool,
+    /// How many are stuck that the client has not reset: hyper holds the last of what they gave.
+    pub(super) stuck: usize,
+}
+
 /// One answer, from the request on.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -36,6 +45,8 @@ pub(super) struct Stream {
 struct State {
     /// What is sent; nothing before it is known, and after it was found stuck.
     body: Option<Body>,
+    /// What is left of what the body gave last.
+    rest: Bytes,
     limit: WriteLimit,
     /// Since when nobody has come for more.
     waiting_since: Option<Instant>,
@@ -46,7 +57,13 @@ impl Streams {
     /// An answer begins; it may be stuck for so long.
     pub(super) fn open(&self, limit: Duration) -> Stream {
         let limit = WriteLimit::new(limit);
-        let state = State { body: None, limit: limit.clone(), waiting_since: None, is_stuck: false };
+        let state = State {
+            body: None,
+            rest: Bytes::new(),
+            limit: limit.clone(),
+            waiting_since: None,
+            is_stuck: false,
+        };
         let state = Arc::new(Mutex::new(state));
         let mut streams = lock(&self.0);
         // Of those that are over, no more stay here than may be open.
@@ -55,25 +72,28 @@ impl Streams {
         Stream { state, limit }
     }
 
-    /// Ends the answers that are stuck; tells whether there is one that is not.
-    pub(super) fn look(&self) -> bool {
+    /// Ends the answers that are stuck.
+    pub(super) fn look(&self) -> Look {
         let now = Instant::now();
-        let mut streams = lock(&self.0);
-        streams.retain(|stream| {
+        let mut look = Look { is_busy: false, stuck: 0 };
+        lock(&self.0).retain(|stream| {
             let Some(stream) = stream.upgrade() else { return false };
             let mut state = lock(&stream);
-            if state.waiting_since.is_some_and(|since| now.duration_since(since) > state.limit.get()) {
-                state.is_stuck = true;
-                // The viewer leaves the channel here. What hyper holds of the answer goes when the client resets it, or the connection
-                // ends.
-                let body = state.body.take();
-                drop(state);
-                drop(body);
-                return false;
+            let is_late =
+                state.waiting_since.is_some_and(|since| now.duration_since(since) > state.limit.get());
+            if !state.is_stuck && !is_late {
+                look.is_busy = true;
+                return true;
             }
+            state.is_stuck = true;
+            look.stuck += 1;
+            // The viewer leaves the channel here. What hyper holds of the answer goes when the client resets it, or the connection ends.
+            let held = (state.body.take(), std::mem::take(&mut state.rest));
+            drop(state);
+            drop(held);
             true
         });
-        !streams.is_empty()
+        look
     }
 }
 
@@ -86,7 +106,7 @@ impl Stream {
     /// Sends this.
     pub(super) fn carry(self, body: Body) -> Carried {
         lock(&self.state).body = Some(body);
-        Carried { state: self.state, rest: Bytes::new() }
+        Carried { state: self.state }
     }
 }
 
@@ -94,8 +114,6 @@ impl Stream {
 #[derive(Debug)]
 pub(super) struct Carried {
     state: Arc<Mutex<State>>,
-    /// What is left of what the body gave last.
-    rest: Bytes,
 }
 
 impl http_body::Body for Carried {
@@ -103,30 +121,30 @@ impl http_body::Body for Carried {
     type Error = axum::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let state = Arc::clone(&self.state);
-        let mut state = lock(&state);
+        let mut state = lock(&self.state);
         state.waiting_since = None;
         if state.is_stuck {
             return Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)))));
         }
-        if self.rest.is_empty() {
+        if state.rest.is_empty() {
             let Some(body) = &mut state.body else { return Poll::Ready(None) };
             let Some(frame) = ready!(Pin::new(body).poll_frame(cx)) else { return Poll::Ready(None) };
             match frame?.into_data() {
-                Ok(data) => self.rest = data,
+                Ok(data) => state.rest = data,
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
-        let length = self.rest.len().min(PIECE);
+        let length = state.rest.len().min(PIECE);
         state.waiting_since = Some(Instant::now());
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+        Poll::Ready(Some(Ok(Frame::data(state.rest.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && lock(&self.state).body.as_ref().is_some_and(Body::is_end_stream)
+        let state = lock(&self.state);
+        state.rest.is_empty() && state.body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -171,14 +189,16 @@ mod tests {
         assert_eq!(next(&mut stuck).await.unwrap().unwrap(), 10);
 
         tokio::time::sleep(10 * SECOND).await;
-        assert!(streams.look());
+        assert_eq!(streams.look(), Look { is_busy: true, stuck: 0 });
         assert_eq!(next(&mut stuck).await.unwrap().unwrap(), 10, "it was in time");
         tokio::time::sleep(11 * SECOND).await;
-        assert!(streams.look(), "the patient one is not stuck");
+        assert_eq!(streams.look(), Look { is_busy: true, stuck: 1 }, "the patient one is not stuck");
         assert!(lock(&stuck.state).body.is_none() && lock(&patient.state).body.is_some());
         assert!(next(&mut stuck).await.unwrap().is_err(), "whoever comes back late is told");
         drop(patient);
-        assert!(!streams.look());
+        assert_eq!(streams.look(), Look { is_busy: false, stuck: 1 }, "hyper still holds it");
+        drop(stuck);
+        assert_eq!(streams.look(), Look { is_busy: false, stuck: 0 });
     }
 
     #[tokio::test]

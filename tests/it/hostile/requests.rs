@@ -90,9 +90,9 @@ async fn a_long_list_that_nobody_reads_costs_little_memory() {
     }
     let program = Setup::new(&channels).start().await;
     let address = program.address();
-    let mut watching = victim.watch(address).await;
     // What the allocator takes once.
     assert_eq!(client::get(address, "/playlist.m3u").await.status, 200);
+    let mut watching = victim.watch(address).await;
     let before = program.memory_kb("VmRSS");
     let host = "x".repeat(255);
     let request = format!("GET /playlist.m3u HTTP/1.1\r\nHost: {host}\r\n\r\n");
