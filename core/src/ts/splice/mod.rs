@@ -18,6 +18,7 @@
 //! - **Service information** (SDT, EIT, NIT, TDT) passes while the source's service is the one that the map names.
 //! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
 
+mod clock;
 mod groups;
 mod information;
 pub mod keep_alive;
@@ -35,6 +36,7 @@ mod writer;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::clock::Standing;
 use self::groups::Groups;
 use self::map::{Change, Program};
 use self::pause::Pause;
@@ -46,7 +48,7 @@ use super::packet::{Bytes, Packet, Pid};
 use super::psi::Pmt;
 use super::random_access::Entry;
 use super::stream::{Class, Codec};
-use crate::time::{MediaTime, Pcr, Pts, duration_to_ticks};
+use crate::time::{MediaTime, Pcr, Pts};
 
 /// The longest time, by the stream's clock, from one PAT and PMT to the next. TR 101 290 allows 500 ms; clocks may be 100 ms apart.
 pub const TABLES_EVERY: Duration = Duration::from_millis(200);
@@ -160,6 +162,8 @@ struct Slot {
     early: VecDeque<Unit>,
     /// Decoding time of its last PES packet, by the source.
     last: Option<Pts>,
+    /// The foremost of those, since it jumped back.
+    foremost: Option<Pts>,
     /// How far that was ahead of the reference's last one, and of the reference itself how far ahead of the clock, in ticks.
     lead: Option<i64>,
     /// What its stamps are moved by beside what the timeline moves all by, in ticks.
@@ -169,6 +173,19 @@ struct Slot {
     has_come: bool,
     /// Whether a PES packet has passed since the gate opened: until then, what overlaps is left out.
     is_placed: bool,
+}
+
+impl Slot {
+    /// Whether the decoding time `time` is later than all before it. One that goes back and forth, as where stamps stand still and
+    /// only some pictures have two, does not go on.
+    fn goes_on(&mut self, time: Pts) -> bool {
+        let step = self.foremost.map_or(1, |foremost| time.since(foremost));
+        let is_later = !(-BACKWARD_JUMP..=0).contains(&step);
+        if is_later {
+            self.foremost = Some(time);
+        }
+        is_later
+    }
 }
 
 /// The stage that turns sources into a channel's output.
@@ -197,6 +214,7 @@ pub struct Splice {
     joint: Joint,
     motion: Motion,
     pause: Pause,
+    standing: Standing,
     /// Times that connections were kept alive since the last PES packet.
     kept_alive: u32,
     counts: Counts,
@@ -223,6 +241,7 @@ impl Splice {
             joint: Joint::default(),
             motion: Motion::default(),
             pause: Pause::default(),
+            standing: Standing::default(),
             kept_alive: 0,
             counts: Counts::default(),
         }
@@ -391,6 +410,7 @@ impl Splice {
                 unit: Unit::new(codec.unwrap_or(Codec::Data(0))),
                 early: VecDeque::new(),
                 last: None,
+                foremost: None,
                 lead: None,
                 shift: 0,
                 order: Order::default(),
@@ -452,48 +472,6 @@ impl Splice {
                 self.pass(index, packet, continuity);
             }
             Pushed::Stray => {}
-        }
-    }
-
-    /// The source's clock says `pcr`.
-    fn handle_clock(&mut self, pcr: Pcr, is_announced: bool) {
-        if !std::mem::replace(&mut self.motion.has_clock, true)
-            && let Gate::Closed { since } = &mut self.gate
-        {
-            *since = None; // counted in stamps so far, which are another clock
-        }
-        if let Some(last) = self.source_pcr {
-            let ticks = pcr.since(last) / 300;
-            let is_pause = self.pause.handle_clock(ticks);
-            let ahead = if is_announced { ANNOUNCED_JUMP } else { FORWARD_JUMP };
-            if !(-BACKWARD_JUMP..=ahead).contains(&ticks) && !is_pause {
-                self.counts.clock_jumps += 1;
-                let was_open = self.is_open();
-                self.close_gate(self.reference);
-                if was_open && self.has_pictures() {
-                    self.gate = Gate::Jumped;
-                }
-            }
-        }
-        self.source_pcr = Some(pcr);
-        self.wait(pcr.base());
-    }
-
-    /// Whether the reference is video.
-    fn has_pictures(&self) -> bool {
-        self.reference.is_some_and(|index| self.slots[index].class == Some(Class::Video))
-    }
-
-    /// Notes, while the gate is closed, when the waiting began. Where video is announced and not a packet of it comes, sound takes
-    /// its place; video that comes and cannot be read, since it is scrambled, is no reason for that.
-    fn wait(&mut self, now: Pts) {
-        let Gate::Closed { since } = &mut self.gate else { return };
-        let waited = now.since(*since.get_or_insert(now));
-        let is_silent = |index: usize| !self.slots[index].has_come;
-        if waited > duration_to_ticks(PATIENCE) && self.reference.is_some_and(is_silent) {
-            let sound =
-                self.slots.iter().position(|slot| slot.class == Some(Class::Audio) && slot.last.is_some());
-            self.reference = sound.or(self.reference);
         }
     }
 }

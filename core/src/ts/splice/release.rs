@@ -33,19 +33,20 @@ impl Splice {
         if is_reference && self.continues(index) {
             return self.release_rest(index);
         }
-        let mut goes_on = is_reference && self.gate == Gate::Jumped;
+        let mut has_jumped = is_reference && self.gate == Gate::Jumped;
         if let Some(time) = self.slots[index].unit.decode_time() {
             let before = self.slots[index].last.replace(time);
             // Sound that goes on is progress, too: pictures may stand still for long. The health of a source is another matter.
             let is_sound = self.slots[index].class == Some(Class::Audio);
-            self.motion.stamps |= before != Some(time) && (is_reference || is_sound || !self.is_open());
+            let goes_on = self.slots[index].goes_on(time);
+            self.motion.stamps |= goes_on && (is_reference || is_sound || !self.is_open());
             if is_sound {
                 self.pause.handle_sound(before.map_or(0, |before| time.since(before)));
             }
             if is_reference && self.is_open() && !self.runs_on(index, before, time) {
                 self.counts.clock_jumps += 1;
                 self.close_gate(Some(index));
-                goes_on = true;
+                has_jumped = true;
             }
             if !self.motion.has_clock && (is_reference || is_sound) {
                 self.wait(time);
@@ -56,7 +57,7 @@ impl Splice {
         let opens_at = self.slots[index].unit.presentation_time();
         if was_closed && let Some(entry) = entry {
             self.anchor(index, entry);
-        } else if goes_on {
+        } else if has_jumped {
             self.go_on(index);
         }
         if self.is_open() && (is_reference || self.fits(index)) {

@@ -30,6 +30,8 @@ pub(super) struct Beginning {
 pub(super) struct Timeline {
     /// Added to every stamp of the source, in ticks of 90 kHz.
     offset: i64,
+    /// Added to its clock beside, where that stands still.
+    clock_lag: i64,
     last_pcr: Option<Pcr>,
     /// Decoding time of the last reference PES packet sent, and the distance from the one before.
     last_time: Option<Pts>,
@@ -44,6 +46,7 @@ impl Timeline {
     pub(super) fn new() -> Self {
         Self {
             offset: 0,
+            clock_lag: 0,
             last_pcr: None,
             last_time: None,
             step: DEFAULT_STEP,
@@ -56,6 +59,16 @@ impl Timeline {
     /// Added to the stamps of the source on hand, in ticks of 90 kHz.
     pub(super) fn offset(&self) -> i64 {
         self.offset
+    }
+
+    /// Added to the clock of the source on hand, in ticks of 27 MHz.
+    pub(super) fn clock_offset(&self) -> i64 {
+        (self.offset + self.clock_lag) * 300
+    }
+
+    /// The clock of the source on hand is behind its stamps by so many ticks of 90 kHz, since it stands still.
+    pub(super) fn set_clock_lag(&mut self, ticks: i64) {
+        self.clock_lag = ticks;
     }
 
     /// Decoding time of the last reference PES packet sent, unwrapped.

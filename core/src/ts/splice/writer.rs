@@ -148,7 +148,7 @@ impl Writer {
         } else {
             packet::set_continuity(packet, track.counter.wrapping_sub(1));
         }
-        if let Some(pcr) = packet::shift_clock(packet, timeline.offset() * 300)
+        if let Some(pcr) = packet::shift_clock(packet, timeline.clock_offset())
             && self.clock_pid == Some(track.stream.pid)
         {
             let step = timeline.advance_clock(pcr);

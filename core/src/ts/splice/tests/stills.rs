@@ -38,6 +38,23 @@ fn all_of_the_sound_passes_beside_still_pictures() {
     }
 }
 
+#[test]
+fn stamps_that_stand_still_are_no_progress_though_they_are_not_all_the_same() {
+    let mut splice = Splice::new(None);
+    let mut source = Source::new();
+    push(&mut splice, &source.pictures(0..30));
+    splice.take_progress();
+    for n in 0..50 {
+        // Of some pictures both stamps, of others only that to be shown.
+        let (dts, pts) = (source.start + 31 * FRAME, source.start + 33 * FRAME);
+        let dts = (n % 2 == 0).then_some(dts);
+        let bytes = source.muxer.pes(VIDEO, pts, dts, &h264::predicted(700), None);
+        push(&mut splice, &bytes);
+        assert!(n < 3 || !splice.take_progress(), "picture {n}");
+        splice.take_progress();
+    }
+}
+
 /// As encoders and multiplexers that mistake the clock send.
 #[test]
 fn a_clock_that_stands_still_is_no_matter_where_the_stamps_go_on() {
@@ -49,6 +66,12 @@ fn a_clock_that_stands_still_is_no_matter_where_the_stamps_go_on() {
         assert!(n < 2 || splice.take_progress(), "picture {n}");
     }
     splice.finish();
-    assert_eq!(demux(&output(&splice))[&VIDEO].len(), 250);
+    let bytes = output(&splice);
+    assert_eq!(demux(&bytes)[&VIDEO].len(), 250);
     assert_eq!((splice.counts().clock_jumps, splice.counts().splices), (0, 0));
+    // Players that go by the clock get one that goes on with the stamps.
+    let packets = bytes.as_chunks::<PACKET_SIZE>().0.iter();
+    let clocks: Vec<Pcr> = packets.filter_map(|bytes| super::super::Packet::new(bytes).pcr()).collect();
+    let steps: Vec<i64> = clocks.windows(2).map(|pair| pair[1].since(pair[0]) / 300).skip(40).collect();
+    assert!(steps.len() > 200 && steps.iter().all(|&step| step == FRAME.cast_signed()), "{steps:?}");
 }
