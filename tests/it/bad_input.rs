@@ -53,7 +53,7 @@ fn all() -> Vec<Bad> {
         bad("json", body("application/json", json), NO_TS, "JSON"),
         bad("png", Behaviour::body("image/png", PNG), NO_TS, "a PNG picture"),
         bad("channels", body("audio/x-mpegurl", channels), "hls_playlist", "a list of channels"),
-        bad("variants", body("application/vnd.apple.mpegurl", variants), "hls_playlist", "no variant"),
+        bad("variants", body("application/vnd.apple.mpegurl", variants), "http_status", "HTTP 404"),
         bad("empty", body("video/mp2t", ""), NO_TS, "nothing was sent"),
         bad("zeros", Behaviour::body("video/mp2t", vec![0; 400_000]), NO_TS, "unknown data"),
         bad(
