@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::config::Source;
-use crate::upstream::{Error, Hold, Pace, Piece, Upstream};
+use crate::upstream::{Context, Error, Hold, Pace, Piece, Upstream};
 
 pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -56,7 +56,7 @@ impl Script {
 }
 
 impl Opener for Script {
-    fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
+    fn open(&self, source: &Source, _: &Context, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
         let path = source.url.expose().path().to_owned();
         self.opened.lock().unwrap().push(path.clone());
         let mut plays = self.plays.lock().unwrap();

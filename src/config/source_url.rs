@@ -91,6 +91,11 @@ impl SourceUrl {
         }
     }
 
+    /// An address that a source has led to, which is as secret as its own.
+    pub fn led_to(url: Url) -> Self {
+        Self { url, kind: SourceKind::Http }
+    }
+
     /// The whole address, secrets included. Not for logs, answers or errors.
     pub fn expose(&self) -> &Url {
         &self.url

@@ -3,15 +3,24 @@
 use std::io;
 
 use forebay_core::health::Rule;
+use url::Url;
 
 use crate::provider::NoSlot;
 
 /// The code of [`Error::ProviderLimit`].
 pub const PROVIDER_LIMIT: &str = "provider_limit";
 
-/// What went wrong with one upstream. No message holds an address: those can hold passwords.
+/// What went wrong with one upstream. No message holds more of an address than its server: those can hold passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// It went wrong at a server that the source led to.
+    #[error("{error} ({server})")]
+    At {
+        /// Which: no more of the address is for everybody.
+        server: String,
+        /// What.
+        error: Box<Self>,
+    },
     /// Its provider allows no more connections.
     #[error(transparent)]
     ProviderLimit(#[from] NoSlot),
@@ -112,6 +121,7 @@ impl Error {
     /// A short name for counters and the status document.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::At { error, .. } => error.code(),
             Self::ProviderLimit(_) => PROVIDER_LIMIT,
             Self::Unhealthy { rule, .. } => rule.name(),
             Self::Refused => "refused",
@@ -143,10 +153,18 @@ impl Error {
 
     /// Whether the source was given up after long patience, so that there is no sense in asking it once more.
     pub fn is_patient(&self) -> bool {
-        matches!(
-            self,
-            Self::Stalled | Self::Gone { .. } | Self::Segments(_) | Self::Encrypted(_) | Self::Format(_)
-        )
+        match self {
+            Self::At { error, .. } => error.is_patient(),
+            Self::Stalled | Self::Gone { .. } | Self::Segments(_) | Self::Encrypted(_) | Self::Format(_) => {
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The same, at an address that the source led to.
+    pub(super) fn at(self, url: &Url) -> Self {
+        Self::At { server: url.origin().ascii_serialization(), error: Box::new(self) }
     }
 
     pub(super) fn of_file(error: &io::Error) -> Self {

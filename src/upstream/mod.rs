@@ -71,11 +71,23 @@ impl fmt::Debug for Upstream {
     }
 }
 
+/// What an opening goes by besides the settings of the source.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// What is known of the source from before.
+    pub memory: hls::Memory,
+}
+
 /// Opens sources. A trait, so that a test can bring its own bytes.
 pub trait Opener: fmt::Debug + Send + Sync {
     /// Opens `source`; each of its sockets has a clone of `hold`, and so has the upstream. Dropping the future abandons the attempt and
     /// closes whatever it has opened.
-    fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>>;
+    fn open(
+        &self,
+        source: &Source,
+        context: &Context,
+        hold: Hold,
+    ) -> BoxFuture<'static, Result<Upstream, Error>>;
 }
 
 /// Opens every kind of source that a configuration can name.
@@ -104,9 +116,14 @@ impl Default for Sources {
 }
 
 impl Opener for Sources {
-    fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
+    fn open(
+        &self,
+        source: &Source,
+        context: &Context,
+        hold: Hold,
+    ) -> BoxFuture<'static, Result<Upstream, Error>> {
         match source.url.kind() {
-            SourceKind::Http => self.http.open(source, hold),
+            SourceKind::Http => self.http.open(source, context, hold),
             SourceKind::File => Box::pin(file::open(source.url.clone(), hold)),
             SourceKind::TestCard => Box::pin(std::future::ready(Ok(testcard::open(hold)))),
         }

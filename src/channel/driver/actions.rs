@@ -17,7 +17,7 @@ use crate::channel::Channels;
 use crate::channel::feed::{Stage, StartFailure};
 use crate::config::{Channel, Source};
 use crate::provider::{Claim, Lease, NoSlot, Providers};
-use crate::upstream::{Error, Hold, PROVIDER_LIMIT, sniff};
+use crate::upstream::{Context, Error, Hold, PROVIDER_LIMIT, sniff};
 
 impl Driver {
     /// Does what the lifecycle wants; true when the feed is over.
@@ -79,7 +79,8 @@ impl Driver {
         if *self.demand.borrow() == 0 {
             handle.set_standing(Standing::Lingering);
         }
-        let opening = self.opener.open(chosen, Hold::new(lease)).instrument(span).boxed();
+        let context = Context { memory: self.memories[line.source].clone() };
+        let opening = self.opener.open(chosen, &context, Hold::new(lease)).instrument(span).boxed();
         line.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;
         self.life.handle_event(now, Event::Granted(attempt));
@@ -154,7 +155,10 @@ impl Driver {
             }
             (Reason::NoPicture | Reason::StartTimeout, None) if is_scrambled() => Error::Scrambled,
             (Reason::StartTimeout, None) if input.is_some() => Error::NoPicture,
-            (Reason::ConnectTimeout | Reason::StartTimeout, _) => Error::ConnectTimeout,
+            (Reason::ConnectTimeout | Reason::StartTimeout, _) => {
+                let trouble = input.and_then(|input| input.upstream.monitor.as_ref()?.trouble());
+                trouble.unwrap_or(Error::ConnectTimeout)
+            }
             (Reason::NoPicture, _) => Error::NoPicture,
             (Reason::Stalled, _) => Error::Stalled,
             (

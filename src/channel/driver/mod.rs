@@ -49,6 +49,7 @@ use super::store::{Reclaim, Store};
 use super::{Channels, Clock};
 use crate::config::{Channel, SourceKind};
 use crate::provider::Providers;
+use crate::upstream::hls::Memory;
 use crate::upstream::{Error, Opener, Piece, Upstream, sniff};
 
 /// Makes a feed and the driver that is to be spawned for it. `failover` knows how the sources have done; `archive` has what is kept of the past.
@@ -98,6 +99,7 @@ pub(super) fn create(
         ticked_at: Moment::ZERO,
         told: [base; GROUPS],
         errors: vec![None; channel.sources.len()],
+        memories: channel.sources.iter().map(|_| Memory::default()).collect(),
         faults: [0; Rule::COUNT],
         second_look: None,
         left: None,
@@ -148,6 +150,8 @@ pub(super) struct Driver {
     told: [u64; GROUPS],
     /// What each source failed with last.
     errors: Vec<Option<Error>>,
+    /// What is known of each source from when it was open before.
+    memories: Vec<Memory>,
     /// How often each rule of health found fault.
     faults: [u64; Rule::COUNT],
     /// While a picture that seems to stand still is looked at.

@@ -10,6 +10,7 @@ use tracing::info;
 use super::Driver;
 use crate::channel::steering::{Command, places};
 use crate::config::Policy;
+use crate::upstream::hls::Memory;
 
 pub(super) fn times(policy: &Policy) -> Times {
     Times {
@@ -47,6 +48,9 @@ impl Driver {
         let find = |old: usize| places.iter().position(|&place| place == Some(old));
         self.lines.iter_mut().for_each(|line| line.source = find(line.source).unwrap_or(usize::MAX));
         self.errors = places.iter().map(|place| self.errors[(*place)?].take()).collect();
+        let memory =
+            |place: &Option<usize>| place.map_or_else(Memory::default, |at| self.memories[at].clone());
+        self.memories = places.iter().map(memory).collect();
         if let Some((source, _)) = &mut self.left {
             *source = source.and_then(find);
         }

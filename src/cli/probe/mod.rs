@@ -10,7 +10,7 @@ use forebay_core::ts::survey::Survey;
 use futures_util::StreamExt;
 
 use super::args::Probe;
-use crate::upstream::{Error, Hold, Opener, Piece, Sources, sniff};
+use crate::upstream::{Context, Error, Hold, Opener, Piece, Sources, sniff};
 
 /// How often the progress line changes.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -53,7 +53,7 @@ struct Look {
 async fn look(args: &Probe) -> Result<Look, Error> {
     let limit = Duration::from_secs(args.seconds);
     let asked = Instant::now();
-    let opening = Sources::new().open(&args.source(), Hold::default());
+    let opening = Sources::new().open(&args.source(), &Context::default(), Hold::default());
     let mut upstream = tokio::time::timeout(limit, opening).await.map_err(|_| Error::ConnectTimeout)??;
     let mut survey = Survey::new(args.program);
     let (mut beginning, mut bytes) = (Vec::new(), 0);

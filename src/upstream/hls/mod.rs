@@ -6,6 +6,7 @@
 mod data;
 mod decrypt;
 mod front;
+mod memory;
 mod monitor;
 mod outlet;
 mod run;
@@ -27,6 +28,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 use url::Url;
 
+pub use self::memory::Memory;
 pub use self::monitor::{Monitor, Snapshot, Variant};
 use self::run::Run;
 pub(super) use self::session::Session;
@@ -49,22 +51,32 @@ enum Item {
     Failed(Error),
 }
 
-/// Follows the playlist `body`, which came from `url` in the end.
+/// The answer of the entry.
+pub(super) struct Entry {
+    /// When it was asked for, by the clock of the source's memory.
+    pub(super) asked_at: Moment,
+    /// Where it came from in the end.
+    pub(super) url: Url,
+    pub(super) body: Bytes,
+}
+
+/// Follows the playlist that the entry has answered.
 pub(super) async fn open(
     session: Session,
     source: &Source,
-    url: Url,
-    body: Bytes,
+    memory: Memory,
+    entry: Entry,
     hold: Hold,
 ) -> Result<Upstream, Error> {
     let monitor = Arc::new(Monitor::default());
     let (out, mut queue) = mpsc::channel(MAX_PIECES);
     let (ready, is_ready) = oneshot::channel();
     let options = Options { max_bandwidth: source.max_bitrate, prefer: source.variant };
-    let follower = Follower::new(Moment::ZERO, source.url.expose().clone(), options);
-    let run = Run::new(follower, session, Arc::clone(&monitor), out, ready);
+    let follower = Follower::new(entry.asked_at, source.url.expose().clone(), options);
+    let follower = follower.remembering(memory.ladder());
+    let run = Run::new(follower, session, memory, Arc::clone(&monitor), out, ready);
     let mut tasks = JoinSet::new();
-    tasks.spawn(run.run(url, body).in_current_span());
+    tasks.spawn(run.run(entry.url, entry.body).in_current_span());
     match is_ready.await {
         Ok(()) => {}
         Err(_) => return Err(failure(queue.recv().await)),

@@ -6,6 +6,8 @@ use std::time::Duration;
 use forebay_core::playlist::follow::{Counts, Follower};
 use tokio::sync::Notify;
 
+use crate::upstream::Error;
+
 /// What is known of an HLS upstream, shared by the task that fetches and the driver.
 #[derive(Debug, Default)]
 pub struct Monitor {
@@ -20,6 +22,7 @@ struct State {
     stall_after: Duration,
     waiting: Duration,
     taken: u64,
+    trouble: Option<Error>,
 }
 
 /// What the status document shows.
@@ -67,6 +70,15 @@ impl Monitor {
     /// Segments of which nothing more is to be taken.
     pub fn segments_taken(&self) -> u64 {
         self.edit(|state| state.taken)
+    }
+
+    /// Why the last segment that was asked for did not come.
+    pub fn trouble(&self) -> Option<Error> {
+        self.edit(|state| state.trouble.clone())
+    }
+
+    pub(super) fn note_trouble(&self, trouble: Option<Error>) {
+        self.edit(|state| state.trouble = trouble);
     }
 
     pub(super) fn fetched(&self, media: Duration) {

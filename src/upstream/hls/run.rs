@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_core::playlist::follow::{Action, Answer, Follower, Outcome};
+use forebay_core::playlist::follow::{Action, Answer, Failure, Follower, Outcome};
+use forebay_core::playlist::ladder::Rung;
 use forebay_core::playlist::model::{Playlist, Variables};
 use forebay_core::playlist::parse::{self, parse};
 use forebay_core::time::Moment;
@@ -12,13 +13,14 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{StatusCode, header};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{debug, info};
+use tokio::time::{sleep_until, timeout};
+use tracing::{debug, info, warn};
 use url::Url;
 
 use super::segment::Worker;
 use super::session::{Session, read_playlist};
-use super::{Item, Monitor, explain};
+use super::{Item, Memory, Monitor, explain};
+use crate::config::SourceUrl;
 use crate::upstream::Error;
 use crate::upstream::http::Response;
 use crate::upstream::offload::offload;
@@ -27,12 +29,13 @@ use crate::upstream::offload::offload;
 pub(super) struct Run {
     follower: Follower,
     session: Session,
+    memory: Memory,
     monitor: Arc<Monitor>,
     out: mpsc::Sender<Item>,
     /// To be told when there is a list of segments.
     ready: Option<oneshot::Sender<()>>,
-    /// The zero of the follower's clock.
-    started: Instant,
+    /// The playlist that was asked for last, but for the entry.
+    asked: Option<Url>,
     playlist: Option<BoxFuture<'static, Fetched>>,
     /// Idle, or fetching.
     worker: Option<Worker>,
@@ -53,6 +56,7 @@ impl Run {
     pub(super) fn new(
         follower: Follower,
         session: Session,
+        memory: Memory,
         monitor: Arc<Monitor>,
         out: mpsc::Sender<Item>,
         ready: oneshot::Sender<()>,
@@ -61,10 +65,11 @@ impl Run {
         Self {
             follower,
             session,
+            memory,
             monitor,
             out,
             ready: Some(ready),
-            started: Instant::now(),
+            asked: None,
             playlist: None,
             worker: Some(worker),
             segment: None,
@@ -86,6 +91,8 @@ impl Run {
                 return;
             }
             self.session.tidy();
+            self.memory.note(&self.follower);
+            self.note_trouble();
             self.monitor.note(&self.follower);
             if self.follower.has_begun()
                 && let Some(ready) = self.ready.take()
@@ -97,7 +104,15 @@ impl Run {
     }
 
     fn now(&self) -> Moment {
-        Moment::new(self.started.elapsed())
+        self.memory.now()
+    }
+
+    /// Has the monitor know what goes wrong with the segments, in case that the time for the first of them runs out.
+    fn note_trouble(&self) {
+        if let Some(worker) = &self.worker {
+            let trouble = worker.trouble.clone().map(|error| explain(Failure::Stalled, Some(error), true));
+            self.monitor.note_trouble(trouble);
+        }
     }
 
     /// Begins what is to be done; the reason, when that is to give up.
@@ -113,6 +128,7 @@ impl Run {
             let now = self.now();
             match self.follower.poll_action(now)? {
                 Action::FetchPlaylist { url, etag, inherited, timeout } => {
+                    self.asked = (url != *self.follower.entry()).then(|| url.clone());
                     let fetch = fetch_playlist(self.session.clone(), url, etag, inherited, timeout);
                     self.playlist = Some(fetch.boxed());
                 }
@@ -131,7 +147,13 @@ impl Run {
                 Action::Fail(failure) => {
                     let of_segments = self.worker.as_mut().and_then(|worker| worker.trouble.take());
                     let trouble = of_segments.or_else(|| self.trouble.take());
-                    return Some(explain(failure, trouble, self.follower.has_begun()));
+                    let has_begun = self.follower.has_begun();
+                    let error = explain(failure, trouble, has_begun);
+                    return Some(match self.asked.take() {
+                        // Of several addresses it is to be said which one it was.
+                        Some(url) if !has_begun => error.at(&url),
+                        _ => error,
+                    });
                 }
             }
         }
@@ -139,7 +161,7 @@ impl Run {
 
     /// Waits for the next thing to happen, and tells the follower.
     async fn wait(&mut self) {
-        let timer = self.follower.poll_timeout().map(|at| self.started + at.elapsed());
+        let timer = self.follower.poll_timeout().map(|at| self.memory.instant(at));
         let sleep = async {
             match timer {
                 Some(at) => sleep_until(at).await,
@@ -166,7 +188,7 @@ impl Run {
             (worker, outcome) = segment => {
                 (self.segment, self.worker) = (None, Some(worker));
                 debug!(?outcome, "segment");
-                self.follower.handle_segment(self.now(), outcome);
+                self.handle_segment(outcome);
             }
             () = self.monitor.taken.notified() => {}
             () = sleep => self.follower.handle_timeout(self.now()),
@@ -175,7 +197,14 @@ impl Run {
 
     fn handle_playlist(&mut self, fetched: Fetched) {
         let now = self.now();
-        let before = self.follower.rung().cloned();
+        let before = self.variant();
+        let reason = match &fetched {
+            Fetched::Playlist { .. } | Fetched::NotModified => {
+                "it is no playlist that can be played".to_owned()
+            }
+            Fetched::Refused(status) => Error::Status { status: *status }.to_string(),
+            Fetched::Failed(error) => error.to_string(),
+        };
         match fetched {
             Fetched::Playlist { url, playlist, etag } => {
                 self.follower.handle_playlist(now, Answer::Playlist { url, playlist, etag });
@@ -191,7 +220,30 @@ impl Run {
                 self.follower.handle_playlist(now, Answer::Failed);
             }
         }
-        if let Some(rung) = self.follower.rung().filter(|&rung| Some(rung) != before.as_ref()) {
+        self.tell_variant(&before, &reason);
+    }
+
+    fn handle_segment(&mut self, outcome: Outcome) {
+        let before = self.variant();
+        self.follower.handle_segment(self.now(), outcome);
+        let trouble = self.worker.as_ref().and_then(|worker| worker.trouble.as_ref());
+        let reason = trouble.map(|error| explain(Failure::Stalled, Some(error.clone()), true).to_string());
+        self.tell_variant(&before, &reason.unwrap_or_default());
+    }
+
+    /// The variant that is followed, and how many were left so far.
+    fn variant(&self) -> (Option<Rung>, u64) {
+        (self.follower.rung().cloned(), self.follower.counts().variants_left)
+    }
+
+    /// Logs that there is another variant than `before`, and if that one was left for a `reason`, which one it was.
+    fn tell_variant(&self, before: &(Option<Rung>, u64), reason: &str) {
+        let now = self.variant();
+        if let (Some(left), true) = (&before.0, now.1 > before.1) {
+            let url = SourceUrl::led_to(left.variant.url.clone());
+            warn!(%url, bandwidth = left.variant.bandwidth, reason, "variant left");
+        }
+        if let Some(rung) = now.0.filter(|rung| Some(rung) != before.0.as_ref()) {
             let (bandwidth, resolution) = (rung.variant.bandwidth, rung.variant.resolution);
             info!(bandwidth, ?resolution, "variant chosen");
         }

@@ -43,7 +43,10 @@ async fn take(site: &Site) -> (Vec<u8>, Error) {
         headers: Vec::new(),
         access: Access::default(),
     };
-    let mut upstream = Client::over(site.connector()).open(&source, Hold::default()).await.unwrap();
+    let mut upstream = Client::over(site.connector())
+        .open(&source, &crate::upstream::Context::default(), Hold::default())
+        .await
+        .unwrap();
     let mut bytes = Vec::new();
     loop {
         match timeout(PATIENCE, upstream.pieces.next()).await.unwrap() {

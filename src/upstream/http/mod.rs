@@ -22,7 +22,7 @@ pub(super) use self::agent::{Agent, Response};
 use self::proxies::Environment;
 use super::encoding::Decoded;
 use super::hls::{self, Session};
-use super::{Error, Hold, Pace, Piece, Upstream};
+use super::{Context, Error, Hold, Pace, Piece, Upstream};
 use crate::client::{self, Body, Connector};
 use crate::config::Source;
 
@@ -49,10 +49,16 @@ impl Client {
     }
 
     /// Sends the request; what comes back is an upstream if the answer is a success.
-    pub(super) fn open(&self, source: &Source, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
+    pub(super) fn open(
+        &self,
+        source: &Source,
+        context: &Context,
+        hold: Hold,
+    ) -> BoxFuture<'static, Result<Upstream, Error>> {
         let session = Session::new(Agent::new(self, source, hold.clone()));
-        let source = source.clone();
+        let (source, memory) = (source.clone(), context.memory.clone());
         async move {
+            let asked_at = memory.now();
             let Response { url, status, headers, body } = session.entry(&source).await?;
             if !status.is_success() {
                 return Err(Error::Status { status: status.as_u16() });
@@ -60,8 +66,9 @@ impl Client {
             let mut body = Decoded::new(body, &headers)?;
             let beginning = begin(&mut body).await;
             if beginning.is_playlist {
-                let bytes = read_whole(beginning.bytes, body).await?;
-                return hls::open(session, &source, url, bytes, hold).await;
+                let body = read_whole(beginning.bytes, body).await?;
+                let entry = hls::Entry { asked_at, url, body };
+                return hls::open(session, &source, memory, entry, hold).await;
             }
             let pieces = stream::iter((!beginning.bytes.is_empty()).then(|| Ok(beginning.bytes.freeze())))
                 .chain(stream::iter(beginning.error.map(Err)))

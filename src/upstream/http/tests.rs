@@ -50,7 +50,7 @@ fn source(url: &str) -> Source {
 }
 
 fn open(site: &Site, url: &str, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
-    Client::over(site.connector()).open(&source(url), hold)
+    Client::over(site.connector()).open(&source(url), &Context::default(), hold)
 }
 
 /// In each state of a transport stream, dropping it has closed its socket when it returns, and let go of the lease after that.
@@ -226,7 +226,7 @@ async fn credentials_stay_with_their_host_and_cookies_go_along() {
     let header = |name: &str, value: &str| (name.parse().unwrap(), value.parse().unwrap());
     source.headers =
         vec![header("proxy-authorization", "s3cret"), header("x-key", "k1"), header("accept", "video/*")];
-    Client::over(site.connector()).open(&source, Hold::default()).await.unwrap();
+    Client::over(site.connector()).open(&source, &Context::default(), Hold::default()).await.unwrap();
     let heads = site.seen().heads;
     assert_eq!(heads.len(), 5);
     for (number, head) in heads.iter().enumerate() {
@@ -285,7 +285,8 @@ async fn a_known_notice_is_a_failure() {
         .await;
         let mut source = source(&site.url("/live"));
         source.slate_urls = ["http://127.0.0.1/limit/*".parse().unwrap()].into();
-        let opening = Client::over(site.connector()).open(&source, Hold::default()).await;
+        let opening =
+            Client::over(site.connector()).open(&source, &Context::default(), Hold::default()).await;
         let end = match opening {
             Err(error) => error,
             Ok(mut upstream) => loop {
@@ -301,7 +302,7 @@ async fn a_known_notice_is_a_failure() {
     let site = Site::start(false, |_, _| endless()).await;
     let mut source = source(&site.url("/limit.ts?token=1#x"));
     source.slate_urls = ["*/limit.ts?token=1".parse().unwrap()].into();
-    let opening = Client::over(site.connector()).open(&source, Hold::default()).await;
+    let opening = Client::over(site.connector()).open(&source, &Context::default(), Hold::default()).await;
     assert_eq!((opening.map(drop), site.seen().accepted.len()), (Err(Error::Slate), 0), "the first one too");
 }
 
@@ -334,7 +335,8 @@ async fn an_hls_source_uses_its_connections_again() {
 /// Opens a source on the internet that is named `public.test`, and reads it to its failure.
 async fn fate(public: &Site, look_up: Names) -> Option<Error> {
     let source = source(&format!("http://public.test:{}/live", public.address().port()));
-    let opened = Client::over(public.connector_in(look_up)).open(&source, Hold::default()).await;
+    let opened =
+        Client::over(public.connector_in(look_up)).open(&source, &Context::default(), Hold::default()).await;
     let mut upstream = match opened {
         Ok(upstream) => upstream,
         Err(error) => return Some(error),
@@ -431,10 +433,16 @@ async fn local_sources_and_allowed_ones_lead_to_private_addresses() {
     let opened = |count| assert_eq!(inner.seen().accepted.len(), count);
     let mut allowed = source(&format!("http://public.test:{}/", public.address().port()));
     allowed.access.allow_private = true;
-    Client::over(public.connector_in(names())).open(&allowed, Hold::default()).await.unwrap();
+    Client::over(public.connector_in(names()))
+        .open(&allowed, &Context::default(), Hold::default())
+        .await
+        .unwrap();
     opened(1);
     let local = Site::start(false, to).await;
-    Client::over(local.connector_in(names())).open(&source(&local.url("/")), Hold::default()).await.unwrap();
+    Client::over(local.connector_in(names()))
+        .open(&source(&local.url("/")), &Context::default(), Hold::default())
+        .await
+        .unwrap();
     opened(2);
 }
 

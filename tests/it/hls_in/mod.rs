@@ -5,6 +5,7 @@ mod anomalies;
 mod crowd;
 mod failover;
 mod formats;
+mod variants;
 
 use std::time::Duration;
 

@@ -18,8 +18,10 @@
 //!   in a row stand still and there is nothing in store, the source has stalled.
 
 mod action;
+mod memory;
 mod news;
 mod place;
+mod playlist;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -32,11 +34,13 @@ use std::time::Duration;
 use url::Url;
 
 pub use self::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
+pub use self::memory::{LadderMemory, Left, MAX_AVOIDED, MIN_AVOIDED};
 pub use self::news::{Answer, Counts, Outcome};
+pub use self::variant::{QUICK_RETRY, ROUND_PAUSE};
 
 use self::track::Track;
+use self::variant::Variants;
 use super::ladder::{Prefer, Rung};
-use super::model::{Media, Playlist, Variables};
 use crate::time::Moment;
 
 /// The least time from one request for a playlist to the next.
@@ -59,9 +63,6 @@ const MAX_NESTED: u32 = 2;
 
 /// The least pause before a segment is tried again.
 const MIN_RETRY: Duration = Duration::from_millis(250);
-
-/// The bounds of the time that one fetch of a playlist may take: its own next version is due then.
-const PLAYLIST_TIMEOUT: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
 
 /// The bounds of the time that one fetch of a segment may take; between them it is as long as the list is: then it is gone.
 const SEGMENT_TIMEOUT: [Duration; 2] = [Duration::from_secs(4), Duration::from_mins(1)];
@@ -121,8 +122,7 @@ enum Phase {
 pub struct Follower {
     entry: Url,
     options: Options,
-    rungs: Vec<Rung>,
-    rung: usize,
+    variants: Variants,
     /// How deep the multivariant playlist on hand is nested.
     nested: u32,
     main: Option<Track>,
@@ -134,6 +134,8 @@ pub struct Follower {
     entered_at: Moment,
     /// When the last playlist was asked for.
     polled_at: Moment,
+    /// The longest time in which a playlist came.
+    slowest_answer: Duration,
     /// The entry is to be asked for again.
     enters: bool,
     /// Addresses without a query get that of the playlist.
@@ -154,8 +156,7 @@ impl Follower {
         Self {
             entry,
             options,
-            rungs: Vec::new(),
-            rung: 0,
+            variants: Variants::default(),
             nested: 0,
             main: None,
             audio: None,
@@ -164,6 +165,7 @@ impl Follower {
             retry: None,
             entered_at: now,
             polled_at: Moment::ZERO,
+            slowest_answer: Duration::ZERO,
             enters: false,
             inherits: false,
             progress_at: now,
@@ -174,6 +176,18 @@ impl Follower {
         }
     }
 
+    /// With what is known of the variants from before. Its times are of the same clock.
+    #[must_use]
+    pub fn remembering(mut self, memory: LadderMemory) -> Self {
+        self.variants.memory = memory;
+        self
+    }
+
+    /// The address that it was given.
+    pub fn entry(&self) -> &Url {
+        &self.entry
+    }
+
     /// What was seen.
     pub fn counts(&self) -> Counts {
         self.counts
@@ -181,7 +195,12 @@ impl Follower {
 
     /// The variant that is played, where there are several.
     pub fn rung(&self) -> Option<&Rung> {
-        self.rungs.get(self.rung)
+        self.variants.rungs.get(self.variants.current)
+    }
+
+    /// What is known of the variants, for the next time that the source is opened.
+    pub fn memory(&self) -> &LadderMemory {
+        &self.variants.memory
     }
 
     /// The target duration as stated; zero until there is a playlist.
@@ -222,53 +241,6 @@ impl Follower {
         self.is_hungry = is_hungry;
     }
 
-    /// What became of the playlist that was asked for last.
-    pub fn handle_playlist(&mut self, now: Moment, answer: Answer) {
-        let Some((asked, asked_at)) = self.asked.take() else { return };
-        self.polled_at = asked_at;
-        match answer {
-            Answer::Playlist { url, playlist, etag } => {
-                self.counts.playlists += 1;
-                match (playlist, asked) {
-                    (Ok(Playlist::Multivariant(list)), _) => self.handle_multivariant(now, asked, &list),
-                    (Ok(Playlist::Media(media)), Asked::Entry) => {
-                        self.settle(now, url, Variables::default());
-                        self.handle_media(now, asked_at, Rendition::Main, &media, etag);
-                    }
-                    (Ok(Playlist::Media(media)), Asked::Of(rendition)) => {
-                        if let Some(track) = self.track_mut(rendition) {
-                            track.url = url;
-                        }
-                        self.handle_media(now, asked_at, rendition, &media, etag);
-                    }
-                    (Err(error), _) => self.handle_loss(now, asked, asked_at, Failure::Playlist(error)),
-                }
-            }
-            Answer::NotModified => {
-                // The entry is asked for without a condition, but servers are odd; then all stays as it is.
-                let [main, audio] = [Rendition::Main, Rendition::Audio].map(|of| match asked {
-                    Asked::Entry => true,
-                    Asked::Of(rendition) => rendition == of,
-                });
-                for (track, is_meant) in [(&mut self.main, main), (&mut self.audio, audio)] {
-                    if let Some(track) = track.as_mut().filter(|_| is_meant) {
-                        track.handle_unchanged(asked_at);
-                    }
-                }
-                self.counts.playlists += 1;
-                self.counts.unchanged += 1;
-            }
-            Answer::Refused(status) => {
-                if status == 403 && self.inherit_for_playlist(now, asked) {
-                    return;
-                }
-                self.refused = Some(status);
-                self.handle_loss(now, asked, asked_at, Failure::Refused(status));
-            }
-            Answer::Failed => self.handle_loss(now, asked, asked_at, Failure::Unreachable),
-        }
-    }
-
     /// What became of the segment that was asked for last.
     pub fn handle_segment(&mut self, now: Moment, outcome: Outcome) {
         let Some(in_flight) = self.in_flight.take() else { return };
@@ -283,17 +255,20 @@ impl Follower {
                 if outcome != Outcome::Repeated {
                     self.progress_at = now;
                 }
-                if let Some(track) = self.track_mut(rendition).filter(|_| is_next) {
-                    track.take();
+                if is_next {
+                    self.take_segment(now, rendition);
                 }
             }
-            Outcome::Unusable if !self.take_next_variant(now) => self.fail(Failure::Unusable),
+            Outcome::Unusable if !self.leave_with_segments(now, rendition) => self.fail(Failure::Unusable),
             Outcome::Unusable => {}
             Outcome::Stalled => self.fail(Failure::Stalled),
             Outcome::Refused(403) if !in_flight.has_query && !in_flight.inherits && !self.inherits => {
                 self.inherits = true;
                 self.counts.retries += 1;
                 self.try_again(rendition, self.tries(rendition), now);
+            }
+            Outcome::Refused(_) | Outcome::Failed if is_next && self.tries_others(now, rendition) => {
+                self.lose_segment(now, rendition);
             }
             Outcome::Refused(_) | Outcome::Failed => {
                 if matches!(outcome, Outcome::Refused(401 | 403 | 410)) {
@@ -308,11 +283,7 @@ impl Follower {
                     let pause = self.track(rendition).map(Track::target).unwrap_or_default() / 4;
                     self.try_again(rendition, tries, now + pause.max(MIN_RETRY));
                 } else {
-                    self.retry = None;
-                    self.counts.skipped += 1;
-                    if let Some(track) = self.track_mut(rendition) {
-                        track.pass();
-                    }
+                    self.lose_segment(now, rendition);
                 }
             }
         }
@@ -386,41 +357,6 @@ impl Follower {
         (self.entered_at < at && !self.enters).then_some(at)
     }
 
-    /// When the entry is asked for again. What was asked for last may have been at the same address.
-    fn entry_at(&self) -> Option<Moment> {
-        self.enters.then(|| (self.entered_at + ENTRY_PAUSE).max(self.polled_at + MIN_RELOAD))
-    }
-
-    /// When a playlist is asked for next. Until it may be the entry, the one that is known may come back.
-    fn playlist_at(&self) -> Option<Moment> {
-        let tracks = [&self.main, &self.audio].into_iter().flatten().filter_map(|track| track.reload_at);
-        tracks.chain(self.entry_at()).min()
-    }
-
-    fn poll_playlist(&mut self, now: Moment) -> Option<Action> {
-        if self.asked.is_some() || self.playlist_at()? > now {
-            return None;
-        }
-        let timeout = self.target().clamp(PLAYLIST_TIMEOUT[0], PLAYLIST_TIMEOUT[1]);
-        if self.entry_at().is_some_and(|at| at <= now) {
-            (self.enters, self.entered_at) = (false, now);
-            self.counts.entries += 1;
-            self.asked = Some((Asked::Entry, now));
-            let (url, inherited) = (self.entry.clone(), Variables::default());
-            return Some(Action::FetchPlaylist { url, etag: None, inherited, timeout });
-        }
-        let due = |track: &Option<Track>| track.as_ref().and_then(|track| track.reload_at);
-        let rendition = match (due(&self.main), due(&self.audio)) {
-            (Some(main), Some(audio)) if audio < main => Rendition::Audio,
-            (None, Some(_)) => Rendition::Audio,
-            _ => Rendition::Main,
-        };
-        let track = self.track(rendition)?;
-        let (url, etag, inherited) = (track.url.clone(), track.etag.clone(), track.variables.clone());
-        self.asked = Some((Asked::Of(rendition), now));
-        Some(Action::FetchPlaylist { url, etag, inherited, timeout })
-    }
-
     fn track(&self, rendition: Rendition) -> Option<&Track> {
         match rendition {
             Rendition::Main => self.main.as_ref(),
@@ -432,56 +368,6 @@ impl Follower {
         match rendition {
             Rendition::Main => self.main.as_mut(),
             Rendition::Audio => self.audio.as_mut(),
-        }
-    }
-
-    fn handle_media(
-        &mut self,
-        now: Moment,
-        asked_at: Moment,
-        of: Rendition,
-        media: &Media,
-        etag: Option<String>,
-    ) {
-        let had_begun = self.has_begun();
-        let track = match of {
-            Rendition::Main => &mut self.main,
-            Rendition::Audio => &mut self.audio,
-        };
-        let Some(track) = track else { return };
-        track.etag = etag;
-        track.handle_version(now, asked_at, media, &mut self.counts);
-        if !had_begun && self.has_begun() {
-            self.progress_at = now;
-        }
-    }
-
-    /// A playlist is not to be had, or is none.
-    fn handle_loss(&mut self, now: Moment, asked: Asked, asked_at: Moment, failure: Failure) {
-        let is_gone = match &failure {
-            Failure::Refused(status) => matches!(status, 401 | 403 | 404 | 410),
-            Failure::Playlist(_) => true,
-            _ => false,
-        };
-        let has_entered = now.since(self.entered_at) < ENTRY_PAUSE;
-        match asked {
-            // Nobody can say more clearly that there is nothing: what is in store lasts while another source is opened.
-            Asked::Entry if matches!(failure, Failure::Refused(401 | 403 | 404 | 410)) => self.fail(failure),
-            Asked::Entry if self.has_begun() => {
-                self.enters = true;
-                // They may be at the same address.
-                for track in [&mut self.main, &mut self.audio].into_iter().flatten() {
-                    track.handle_unchanged(asked_at);
-                }
-            }
-            Asked::Of(_) if is_gone && has_entered && self.take_next_variant(now) => {}
-            Asked::Of(rendition) if self.has_begun() => {
-                self.enters |= is_gone;
-                if let Some(track) = self.track_mut(rendition) {
-                    track.handle_unchanged(asked_at);
-                }
-            }
-            Asked::Entry | Asked::Of(_) => self.fail(failure),
         }
     }
 }

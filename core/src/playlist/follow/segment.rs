@@ -12,7 +12,8 @@ impl Follower {
         // What failed is tried again behind the playlist that is on its way: its addresses are fresher.
         let is_early =
             self.retry().is_some_and(|retry| retry.at > now || self.enters || self.asked.is_some());
-        if self.in_flight.is_some() || !self.is_hungry || is_early || !self.has_begun() {
+        let is_busy = self.in_flight.is_some() || self.awaits_variant();
+        if is_busy || !self.is_hungry || is_early || !self.has_begun() {
             return None;
         }
         let rendition = self.turn()?;

@@ -1,9 +1,15 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::playlist::model::Variables;
 use crate::playlist::parse::parse;
 
+mod variants;
+
 const ENTRY: &str = "http://h/live.m3u8?token=t";
+
+/// In place of a status: the connection fails.
+const FAILS: u16 = 0;
 
 /// What is answered at a time in milliseconds to a request for an address.
 type Answers<'a, T> = Box<dyn FnMut(u64, &str) -> T + 'a>;
@@ -18,6 +24,8 @@ struct Provider<'a> {
     wakes: u32,
     /// What was done, each with its second and tenths.
     log: Vec<String>,
+    /// The same, each with the host instead, and segments with their names.
+    hosts: Vec<String>,
 }
 
 impl<'a> Provider<'a> {
@@ -34,6 +42,7 @@ impl<'a> Provider<'a> {
             segment: Box::new(segment),
             wakes: 0,
             log: Vec::new(),
+            hosts: Vec::new(),
         };
         provider.answer(ENTRY, &Variables::default());
         provider
@@ -44,6 +53,7 @@ impl<'a> Provider<'a> {
         let answer = match &body {
             Ok(text) => version(url, text, inherited),
             Err(304) => Answer::NotModified,
+            Err(FAILS) => Answer::Failed,
             Err(status) => Answer::Refused(*status),
         };
         self.follower.handle_playlist(now, answer);
@@ -57,6 +67,7 @@ impl<'a> Provider<'a> {
             match self.follower.poll_action(now) {
                 Some(Action::FetchPlaylist { url, inherited, .. }) => {
                     self.log.push(format!("{at} playlist {}", url.path()));
+                    self.hosts.push(format!("{at}{}", url.host_str().unwrap()));
                     self.answer(url.as_str(), &inherited);
                 }
                 Some(Action::FetchSegment(fetch)) => {
@@ -67,6 +78,7 @@ impl<'a> Provider<'a> {
                     if let Some(Aes128 { url, iv }) = &fetch.key {
                         write!(line, " key={} iv={}", url.path(), iv[15]).unwrap();
                     }
+                    self.hosts.push(format!("{at}{}{}", fetch.url.host_str().unwrap(), fetch.url.path()));
                     line.push_str(if fetch.has_seam { " |" } else { "" });
                     self.log.push(line);
                     let outcome = (self.segment)(self.now, fetch.url.as_str());

@@ -57,6 +57,15 @@ pub(super) struct Track {
     older: Option<(Moment, u64)>,
     /// Media time taken, or passed over.
     pub(super) taken: Duration,
+    /// When the last version with something new was asked for.
+    changed_at: Moment,
+    /// The place behind the last segment that was taken; `None` before the first.
+    reached: Option<i64>,
+    /// Whether a segment of this list was had, and how many in a row were not.
+    has_had: bool,
+    lost: u32,
+    /// Times in a row that the list could not be had.
+    pub(super) failures: u32,
 }
 
 /// A segment that may be taken.
@@ -90,6 +99,11 @@ impl Track {
             window: Duration::ZERO,
             older: None,
             taken: Duration::ZERO,
+            changed_at: Moment::ZERO,
+            reached: None,
+            has_had: false,
+            lost: 0,
+            failures: 0,
         }
     }
 
@@ -98,6 +112,22 @@ impl Track {
         (self.url, self.etag, self.variables, self.reload_at) = (url, None, variables, Some(now));
         self.is_strange |= another;
         self.is_ended = false;
+        self.failures = 0;
+    }
+
+    /// Whether the list of another variant is awaited.
+    pub(super) fn is_strange(&self) -> bool {
+        self.is_strange
+    }
+
+    /// Whether a segment of this list was had.
+    pub(super) fn has_had(&self) -> bool {
+        self.has_had
+    }
+
+    /// How many segments in a row were not to be had.
+    pub(super) fn lost(&self) -> u32 {
+        self.lost
     }
 
     /// The target duration, or what the segments really take where that is less, and at most [`MAX_TARGET`]; zero until there is a
@@ -163,10 +193,18 @@ impl Track {
     pub(super) fn take(&mut self) {
         self.step();
         self.has_seam = false;
+        self.reached = Some(self.next);
+        (self.has_had, self.lost) = (true, 0);
     }
 
     /// The segment on offer is not to be had.
-    pub(super) fn pass(&mut self) {
+    pub(super) fn lose(&mut self) {
+        self.lost += 1;
+        self.pass();
+    }
+
+    /// The segment on offer is passed over.
+    fn pass(&mut self) {
         self.step();
         self.has_seam = true;
     }
@@ -196,6 +234,7 @@ impl Track {
 
     /// A version with something new has come.
     fn handle_changed(&mut self, asked_at: Moment) {
+        self.changed_at = asked_at;
         // A window of one or two has moved on when the next version is due.
         let wait = if self.listed < usize::from(START_BEHIND) { self.last() / 2 } else { self.last() };
         self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
@@ -206,17 +245,20 @@ impl Track {
         self.segments.back().map_or(self.target, |segment| segment.duration).min(self.target).min(MAX_TARGET)
     }
 
-    /// A version has come that was asked for at `asked_at`. True when something is to be taken that was not known.
+    /// A version has come that was asked for at `asked_at`; `is_fetching` is whether the segment on offer is on its way. True when something
+    /// is to be taken that was not known.
     pub(super) fn handle_version(
         &mut self,
         now: Moment,
         asked_at: Moment,
         media: &Media,
+        is_fetching: bool,
         counts: &mut Counts,
     ) -> bool {
         counts.faults += media.faults;
+        self.failures = 0;
         let before = self.end();
-        let is_kept = self.accept(now, media, counts);
+        let is_kept = self.accept(now, media, is_fetching, counts);
         if !is_kept {
             counts.older += 1;
             self.handle_unchanged(asked_at);
@@ -239,14 +281,14 @@ impl Track {
     }
 
     /// Puts a version in place of the one on hand; false when it is older, and is not to be used.
-    fn accept(&mut self, now: Moment, media: &Media, counts: &mut Counts) -> bool {
+    fn accept(&mut self, now: Moment, media: &Media, is_fetching: bool, counts: &mut Counts) -> bool {
         let length = media.segments.len() as u64;
         if !self.has_begun {
             self.begin(media);
             return true;
         }
         if std::mem::take(&mut self.is_strange) {
-            self.restart(media);
+            self.change(now, media, is_fetching);
             return true;
         }
         let known = Known { segments: &self.segments, base: self.base, sequence: self.sequence };
@@ -312,6 +354,46 @@ impl Track {
         self.sequence = media.sequence;
         self.next = self.base + Self::start(media);
         self.has_seam = true;
+    }
+
+    /// The list of another variant takes the place of the one on hand, and goes on behind what was taken of that.
+    fn change(&mut self, now: Moment, media: &Media, is_fetching: bool) {
+        let reached = if is_fetching { Some(self.next + 1) } else { self.reached };
+        let start = reached.map_or_else(|| Self::start(media), |reached| self.align(now, media, reached));
+        // What was passed over is had from the other list, if it is still there.
+        let passed = |reached| self.ahead_of(reached).saturating_sub(self.ahead_of(self.next));
+        self.taken = self.taken.saturating_sub(reached.map_or(Duration::ZERO, passed));
+        self.restart(media);
+        self.next = self.base + start;
+        (self.has_had, self.lost) = (false, 0);
+    }
+
+    /// With which segment of another variant's list to go on behind the place `reached` of this one. By the media sequence number, where both
+    /// lists then have about as much before them; it need not mean the same in both (RFC 8216, 6.3.3). Else where that is the case.
+    fn align(&self, now: Moment, media: &Media, reached: i64) -> i64 {
+        // A list that goes on has as much more by now.
+        let age = if media.is_ended { Duration::ZERO } else { now.since(self.changed_at) };
+        let ahead = self.ahead_of(reached) + age;
+        let index = i128::from(self.sequence) + i128::from(reached - self.base) - i128::from(media.sequence);
+        let numbered = usize::try_from(index).ok().filter(|&index| index <= media.segments.len());
+        let tolerance = self.target() * 2;
+        let mut left = media.duration();
+        let mut best = (left.abs_diff(ahead), 0);
+        for (index, segment) in media.segments.iter().enumerate() {
+            if numbered == Some(index) && left.abs_diff(ahead) <= tolerance {
+                return i64::try_from(index).unwrap_or(0);
+            }
+            left = left.saturating_sub(segment.duration);
+            best = best.min((left.abs_diff(ahead), index + 1));
+        }
+        let at_end = numbered.filter(|&index| index == media.segments.len() && ahead <= tolerance);
+        i64::try_from(at_end.unwrap_or(best.1)).unwrap_or(0)
+    }
+
+    /// How long what is listed behind a place plays.
+    fn ahead_of(&self, place: i64) -> Duration {
+        let index = usize::try_from(place - self.base).unwrap_or(0);
+        self.segments.iter().skip(index).map(|segment| segment.duration).sum()
     }
 
     /// Which segment to begin with: three from the end of what goes on, and the first of what is complete.

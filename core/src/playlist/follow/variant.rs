@@ -1,14 +1,87 @@
-//! Which variant is followed, and where its playlists are.
+//! Which variant is followed, where its playlists are, and what it is left for.
+//!
+//! The best variant is followed that is not avoided. One whose playlist fails is asked for once more after [`QUICK_RETRY`], and then left for
+//! the next one; so is one of which two segments in a row were not to be had. It is avoided for a while, also when the source is opened
+//! again ([`LadderMemory`]). Where all have failed, the source is in trouble and not its variants: all are forgiven, and the best one is
+//! asked for patiently, with a round of the others every [`ROUND_PAUSE`].
+
+use std::time::Duration;
 
 use url::Url;
 
 use super::super::ladder::{Rung, ladder};
 use super::super::model::{Multivariant, Variables};
-use super::action::Failure;
+use super::action::{Failure, Rendition};
+use super::memory::{LadderMemory, Left, Name};
 use super::segment::inherit;
 use super::track::Track;
 use super::{Asked, Follower, MAX_NESTED};
 use crate::time::Moment;
+
+/// After how long a playlist that failed is asked for again where there is another variant.
+pub const QUICK_RETRY: Duration = Duration::from_millis(250);
+
+/// How often all variants are tried while none of them works: a server in trouble is not to be stormed.
+pub const ROUND_PAUSE: Duration = Duration::from_secs(3);
+
+/// Segments in a row that are not to be had, after which the variant is left.
+pub(super) const MAX_LOST: u32 = 2;
+
+/// The variants on offer.
+#[derive(Debug, Default)]
+pub(super) struct Variants {
+    /// The best one first; empty where the entry is a list of segments.
+    pub(super) rungs: Vec<Rung>,
+    /// Which one is followed.
+    pub(super) current: usize,
+    pub(super) memory: LadderMemory,
+    /// When the current one was taken.
+    taken_at: Moment,
+    /// When all had failed.
+    exhausted_at: Option<Moment>,
+    /// Segments of the one before are no longer wanted: they were not to be had.
+    is_held: bool,
+}
+
+impl Variants {
+    fn name(&self, index: usize) -> Option<Name> {
+        Name::of(&self.rungs, index)
+    }
+
+    fn avoids(&self, now: Moment, index: usize) -> Option<Left> {
+        self.memory.avoids(now, &self.name(index)?)
+    }
+
+    /// The best one that is not avoided; where all are, one that was only slow.
+    fn best(&self, now: Moment) -> Option<usize> {
+        let mut all = 0..self.rungs.len();
+        let fit = all.find(|&index| self.avoids(now, index).is_none());
+        let slow = || (0..self.rungs.len()).rfind(|&index| self.avoids(now, index) == Some(Left::Slow));
+        fit.or_else(slow)
+    }
+
+    /// Where to go from the current one when its `rendition` fails: to the best that is not avoided and has another playlist for it.
+    fn alternative(&self, now: Moment, rendition: Rendition) -> Option<usize> {
+        let address = |index: usize| {
+            let rung = self.rungs.get(index)?;
+            match rendition {
+                Rendition::Main => Some(&rung.variant.url),
+                Rendition::Audio => rung.audio.as_ref().map(|(url, _)| url),
+            }
+        };
+        let current = self.current;
+        let other = |&index: &usize| index != current && address(index) != address(current);
+        let is_fit = |index: &usize| self.avoids(now, *index) != Some(Left::Broken);
+        let others = (0..self.rungs.len()).filter(other).filter(is_fit);
+        // One that was only slow is better than none.
+        others.min_by_key(|&index| self.avoids(now, index).is_some())
+    }
+
+    /// Whether all have just failed, so that the current one is kept.
+    fn rests(&self, now: Moment) -> bool {
+        self.exhausted_at.is_some_and(|at| now.since(at) < ROUND_PAUSE)
+    }
+}
 
 impl Follower {
     pub(super) fn handle_multivariant(&mut self, now: Moment, asked: Asked, list: &Multivariant) {
@@ -19,24 +92,30 @@ impl Follower {
             self.fail(Failure::NoVariant);
             return;
         };
+        let before = self.variants.name(self.variants.current);
+        self.variants.rungs = rungs;
         // Back at the entry, the variant is the one that it was, if it is still offered.
-        let same = self.rung().and_then(|before| {
-            rungs.iter().position(|rung| {
-                let (before, rung) = (&before.variant, &rung.variant);
-                (before.bandwidth, &before.codecs, before.resolution)
-                    == (rung.bandwidth, &rung.codecs, rung.resolution)
-            })
+        let is_same = |&index: &usize| before.is_some() && self.variants.name(index) == before;
+        let same = (0..self.variants.rungs.len()).find(is_same);
+        let rung = same.or_else(|| self.variants.best(now)).unwrap_or_else(|| {
+            self.variants.memory.forgive_broken();
+            0
         });
-        self.rungs = rungs;
-        self.climb(now, same.unwrap_or(0), same.is_none(), &list.variables);
+        self.climb(now, rung, same.is_none(), &list.variables);
     }
 
     /// Takes the variant at `rung`; it may be `another` than the one that was followed.
     fn climb(&mut self, now: Moment, rung: usize, another: bool, variables: &Variables) {
-        self.rung = rung;
-        let Some(Rung { variant, audio }) = self.rungs.get(rung).cloned() else { return };
+        let sound_before = self.rung().and_then(|rung| rung.audio.clone());
+        self.variants.current = rung;
+        if another {
+            (self.variants.taken_at, self.retry) = (now, None);
+        }
+        let Some(Rung { variant, audio }) = self.rung().cloned() else { return };
         self.settle_with(now, variant.url, variables.clone(), another);
         match (&mut self.audio, audio) {
+            // Variants often share their sound: it goes on as it was.
+            (Some(_), sound) if another && sound == sound_before => {}
             (Some(track), Some((url, _))) => track.relocate(url, variables.clone(), now, another),
             (slot, audio) => *slot = audio.map(|(url, _)| Track::new(url, variables.clone(), now)),
         }
@@ -44,7 +123,7 @@ impl Follower {
 
     pub(super) fn settle(&mut self, now: Moment, url: Url, variables: Variables) {
         self.audio = None;
-        self.rungs.clear();
+        self.variants.rungs.clear();
         self.settle_with(now, url, variables, false);
     }
 
@@ -55,16 +134,71 @@ impl Follower {
         }
     }
 
-    /// Leaves the variant for the next one, if there is one.
-    pub(super) fn take_next_variant(&mut self, now: Moment) -> bool {
-        let next = self.rung + 1;
-        if next >= self.rungs.len() {
-            return false;
-        }
+    /// Whether there is another variant to go to when this `rendition` fails.
+    pub(super) fn has_alternative(&self, now: Moment, rendition: Rendition) -> bool {
+        !self.variants.rests(now) && self.variants.alternative(now, rendition).is_some()
+    }
+
+    /// Leaves the variant, of which this `rendition` is not to be had, for another one, if there is one.
+    pub(super) fn leave_variant(&mut self, now: Moment, rendition: Rendition) -> bool {
+        let has_begun = self.has_begun();
+        let variants = &mut self.variants;
+        let current = variants.name(variants.current).filter(|_| !variants.rests(now));
+        let Some(current) = current else { return false };
+        variants.memory.leave(now, current, Left::Broken);
+        let next = variants.alternative(now, rendition).or_else(|| {
+            variants.memory.forgive_broken();
+            variants.exhausted_at = Some(now);
+            let best = variants.best(now).filter(|_| has_begun && rendition == Rendition::Main);
+            best.filter(|&best| best != variants.current)
+        });
+        let Some(next) = next else { return false };
         self.counts.variants_left += 1;
         let variables = self.main.as_ref().map(|track| track.variables.clone()).unwrap_or_default();
         self.climb(now, next, true, &variables);
         true
+    }
+
+    /// The same where its playlist is fine and its segments are not: no more of them are asked for.
+    pub(super) fn leave_with_segments(&mut self, now: Moment, rendition: Rendition) -> bool {
+        let has_left = self.leave_variant(now, rendition);
+        self.variants.is_held |= has_left;
+        has_left
+    }
+
+    /// Whether no segment may be asked for until the playlist of another variant has come.
+    pub(super) fn awaits_variant(&mut self) -> bool {
+        let is_strange = self.main.as_ref().is_some_and(Track::is_strange);
+        self.variants.is_held &= is_strange;
+        self.variants.is_held
+    }
+
+    /// The segment that was next has come.
+    pub(super) fn take_segment(&mut self, now: Moment, rendition: Rendition) {
+        let Some(track) = self.track_mut(rendition) else { return };
+        track.take();
+        if rendition == Rendition::Main
+            && !track.is_strange()
+            && let Some(name) = self.variants.name(self.variants.current)
+        {
+            self.variants.memory.prove(&name, now.since(self.variants.taken_at));
+        }
+    }
+
+    /// Whether a segment is asked for but once, since none of this variant has been had, and there are others.
+    pub(super) fn tries_others(&self, now: Moment, rendition: Rendition) -> bool {
+        self.track(rendition).is_some_and(|track| !track.has_had()) && self.has_alternative(now, rendition)
+    }
+
+    /// The segment that is next is not to be had: it is passed over, or the variant left.
+    pub(super) fn lose_segment(&mut self, now: Moment, rendition: Rendition) {
+        self.retry = None;
+        self.counts.skipped += 1;
+        let Some(track) = self.track_mut(rendition) else { return };
+        track.lose();
+        if track.lost() >= MAX_LOST && !track.is_strange() {
+            self.leave_with_segments(now, rendition);
+        }
     }
 
     /// After a 403, has the playlist asked for again with the query of the entry, if that was not tried yet.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -31,6 +32,9 @@ const NODE: &str = "node/";
 /// What to do with a request, and what it counts as.
 pub(super) fn answer(state: &mut State, place: &Place, request: &Request) -> (Behaviour, Counted) {
     let (behaviour, counted) = route(state, place, request);
+    let is_playlist = request.path.split('?').next().is_some_and(|path| path.ends_with("/index.m3u8"));
+    let delay = state.hls.delay + if is_playlist { state.hls.playlist_delay } else { Duration::ZERO };
+    let behaviour = behaviour.answer_after(delay);
     (behaviour.header("Access-Control-Allow-Origin", "*").header("Cache-Control", "no-cache"), counted)
 }
 

@@ -1,5 +1,7 @@
 //! Several broadcasts behind one multivariant playlist.
 
+use std::time::Duration;
+
 use super::{Broadcast, Hls};
 use crate::origin::{Behaviour, Origin};
 
@@ -9,6 +11,7 @@ pub struct Multivariant {
     variants: Vec<(Variant, Hls)>,
     audio: Vec<(String, String, Hls)>,
     lines: Vec<String>,
+    delay: Duration,
 }
 
 /// The attributes of EXT-X-STREAM-INF.
@@ -79,6 +82,12 @@ impl Multivariant {
         self
     }
 
+    /// Answers requests for the multivariant playlist only after so long.
+    #[must_use]
+    pub fn delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
     /// Puts all of it on air below this folder.
     pub fn mount(self, origin: &Origin, folder: &str) -> Multicast {
         let mut lines = vec!["#EXTM3U".to_owned(), "#EXT-X-VERSION:7".to_owned()];
@@ -100,6 +109,7 @@ impl Multivariant {
         let text = lines.join("\n") + "\n";
         let path = format!("{folder}/index.m3u8");
         let behaviour = Behaviour::body("application/vnd.apple.mpegurl", text);
+        let behaviour = behaviour.answer_after(self.delay);
         origin.serve(&path, behaviour.header("Access-Control-Allow-Origin", "*"));
         Multicast { url: origin.url(&path), variants, audio }
     }

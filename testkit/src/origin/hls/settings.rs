@@ -41,6 +41,8 @@ pub struct Hls {
     pub(super) playlist_type: String,
     pub(super) playlist_status: Option<u16>,
     pub(super) html: bool,
+    pub(super) playlist_delay: Duration,
+    pub(super) delay: Duration,
     pub(super) playlist_redirect: Option<String>,
     pub(super) repeating: bool,
     pub(super) faults: Vec<(Bound<u64>, Bound<u64>, Fault)>,
@@ -204,6 +206,8 @@ impl Hls {
             playlist_type: "application/vnd.apple.mpegurl".into(),
             playlist_status: None,
             html: false,
+            playlist_delay: Duration::ZERO,
+            delay: Duration::ZERO,
             playlist_redirect: None,
             repeating: false,
             faults: Vec::new(),
@@ -369,6 +373,18 @@ impl Hls {
     #[must_use]
     pub fn html(self, html: bool) -> Self {
         Self { html, ..self }
+    }
+
+    /// Answers requests for playlists only after so long; with an hour, the server hangs.
+    #[must_use]
+    pub fn playlist_delay(self, delay: Duration) -> Self {
+        Self { playlist_delay: delay, ..self }
+    }
+
+    /// Answers each request only after so long, as a server far away.
+    #[must_use]
+    pub fn delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
     }
 
     /// Answers requests for playlists with a 302 to this address, as a provider that shows a notice does.

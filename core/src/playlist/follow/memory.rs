@@ -1,0 +1,93 @@
+//! What is known of the variants of a source. It outlives the follower, so that a source that is opened again does not begin with the
+//! variant that has just failed.
+
+use std::time::Duration;
+
+use super::super::ladder::Rung;
+use crate::time::Moment;
+
+/// How long a variant that was left is avoided at first. The time doubles with each try in vain, up to [`MAX_AVOIDED`].
+pub const MIN_AVOIDED: Duration = Duration::from_mins(1);
+
+/// The longest time for which a variant is avoided: a backup packager is no reason to stay away from the first one for hours.
+pub const MAX_AVOIDED: Duration = Duration::from_mins(16);
+
+/// Variants that are remembered. Ladders have ten rungs, or twice as many with backups; the oldest record makes room.
+const MAX_RECORDS: usize = 32;
+
+/// Why a variant was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Its playlist or its segments are not to be had.
+    Broken,
+    /// It comes slower than it plays.
+    Slow,
+}
+
+/// What a variant is known by when its address changes, as one with a token does: its attributes, and its number among those that have the
+/// same ones (redundant streams, RFC 8216, 6.2.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    bandwidth: u64,
+    codecs: Vec<String>,
+    resolution: Option<(u64, u64)>,
+    number: usize,
+}
+
+impl Name {
+    /// The name of the rung at `index`.
+    pub(super) fn of(rungs: &[Rung], index: usize) -> Option<Self> {
+        let attributes =
+            |rung: &Rung| (rung.variant.bandwidth, rung.variant.codecs.clone(), rung.variant.resolution);
+        let own = attributes(rungs.get(index)?);
+        let number = rungs[..index].iter().filter(|rung| attributes(rung) == own).count();
+        let (bandwidth, codecs, resolution) = own;
+        Some(Self { bandwidth, codecs, resolution, number })
+    }
+}
+
+/// Which variants of a source were left, and until when they are avoided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LadderMemory {
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Record {
+    name: Name,
+    why: Left,
+    /// For how long it is avoided.
+    span: Duration,
+    until: Moment,
+}
+
+impl LadderMemory {
+    /// A variant is left at `now`.
+    pub(super) fn leave(&mut self, now: Moment, name: Name, why: Left) {
+        let before = self.records.iter().position(|record| record.name == name);
+        let span = before.map_or(MIN_AVOIDED, |at| (self.records.remove(at).span * 2).min(MAX_AVOIDED));
+        if self.records.len() == MAX_RECORDS {
+            self.records.remove(0);
+        }
+        self.records.push(Record { name, why, span, until: now + span });
+    }
+
+    /// Why a variant is avoided, if it is.
+    pub(super) fn avoids(&self, now: Moment, name: &Name) -> Option<Left> {
+        self.record(name).filter(|record| record.until > now).map(|record| record.why)
+    }
+
+    /// A variant has been followed for so long without trouble: its past is forgotten after the time for which it was avoided.
+    pub(super) fn prove(&mut self, name: &Name, followed_for: Duration) {
+        self.records.retain(|record| record.name != *name || followed_for < record.span);
+    }
+
+    /// All variants have failed: then none of them is to blame, but the source is.
+    pub(super) fn forgive_broken(&mut self) {
+        self.records.retain(|record| record.why != Left::Broken);
+    }
+
+    fn record(&self, name: &Name) -> Option<&Record> {
+        self.records.iter().find(|record| record.name == *name)
+    }
+}

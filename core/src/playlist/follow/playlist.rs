@@ -1,0 +1,182 @@
+//! When a playlist is asked for, and what its answer means.
+
+use std::time::Duration;
+
+use super::super::model::{Media, Playlist, Variables};
+use super::action::{Action, Failure, Rendition};
+use super::news::Answer;
+use super::track::Track;
+use super::variant::QUICK_RETRY;
+use super::{Asked, ENTRY_PAUSE, Follower, MIN_RELOAD};
+use crate::time::Moment;
+
+/// The bounds of the time that one fetch of a playlist may take: its own next version is due then.
+const PLAYLIST_TIMEOUT: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
+
+/// The same of a variant's playlist where there is another variant, and [`SLOW_ANSWERS`] times what answers of this server have taken, if
+/// that is more: with one retry there is time for the other within the default `connect_timeout`.
+const QUICK_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// How many times longer than the slowest before an answer may take.
+const SLOW_ANSWERS: u32 = 3;
+
+impl Follower {
+    /// What became of the playlist that was asked for last.
+    pub fn handle_playlist(&mut self, now: Moment, answer: Answer) {
+        let Some((asked, asked_at)) = self.asked.take() else { return };
+        self.polled_at = asked_at;
+        if matches!(answer, Answer::Playlist { .. } | Answer::NotModified) {
+            self.slowest_answer = self.slowest_answer.max(now.since(asked_at));
+        }
+        match answer {
+            Answer::Playlist { url, playlist, etag } => {
+                self.counts.playlists += 1;
+                match (playlist, asked) {
+                    (Ok(Playlist::Multivariant(list)), _) => self.handle_multivariant(now, asked, &list),
+                    (Ok(Playlist::Media(media)), Asked::Entry) => {
+                        self.settle(now, url, Variables::default());
+                        self.handle_media(now, asked_at, Rendition::Main, &media, etag);
+                    }
+                    (Ok(Playlist::Media(media)), Asked::Of(rendition)) => {
+                        if let Some(track) = self.track_mut(rendition) {
+                            track.url = url;
+                        }
+                        self.handle_media(now, asked_at, rendition, &media, etag);
+                    }
+                    (Err(error), _) => self.handle_loss(now, asked, asked_at, Failure::Playlist(error)),
+                }
+            }
+            Answer::NotModified => {
+                // The entry is asked for without a condition, but servers are odd; then all stays as it is.
+                let [main, audio] = [Rendition::Main, Rendition::Audio].map(|of| match asked {
+                    Asked::Entry => true,
+                    Asked::Of(rendition) => rendition == of,
+                });
+                for (track, is_meant) in [(&mut self.main, main), (&mut self.audio, audio)] {
+                    if let Some(track) = track.as_mut().filter(|_| is_meant) {
+                        track.failures = 0;
+                        track.handle_unchanged(asked_at);
+                    }
+                }
+                self.counts.playlists += 1;
+                self.counts.unchanged += 1;
+            }
+            Answer::Refused(status) => {
+                if status == 403 && self.inherit_for_playlist(now, asked) {
+                    return;
+                }
+                self.refused = Some(status);
+                self.handle_loss(now, asked, asked_at, Failure::Refused(status));
+            }
+            Answer::Failed => self.handle_loss(now, asked, asked_at, Failure::Unreachable),
+        }
+    }
+
+    /// When the entry is asked for again. What was asked for last may have been at the same address.
+    fn entry_at(&self) -> Option<Moment> {
+        self.enters.then(|| (self.entered_at + ENTRY_PAUSE).max(self.polled_at + MIN_RELOAD))
+    }
+
+    /// When a playlist is asked for next. Until it may be the entry, the one that is known may come back.
+    pub(super) fn playlist_at(&self) -> Option<Moment> {
+        let tracks = [&self.main, &self.audio].into_iter().flatten().filter_map(|track| track.reload_at);
+        tracks.chain(self.entry_at()).min()
+    }
+
+    pub(super) fn poll_playlist(&mut self, now: Moment) -> Option<Action> {
+        if self.asked.is_some() || self.playlist_at()? > now {
+            return None;
+        }
+        let timeout = self.target().clamp(PLAYLIST_TIMEOUT[0], PLAYLIST_TIMEOUT[1]);
+        if self.entry_at().is_some_and(|at| at <= now) {
+            (self.enters, self.entered_at) = (false, now);
+            self.counts.entries += 1;
+            self.asked = Some((Asked::Entry, now));
+            let (url, inherited) = (self.entry.clone(), Variables::default());
+            return Some(Action::FetchPlaylist { url, etag: None, inherited, timeout });
+        }
+        let due = |track: &Option<Track>| track.as_ref().and_then(|track| track.reload_at);
+        let rendition = match (due(&self.main), due(&self.audio)) {
+            (Some(main), Some(audio)) if audio < main => Rendition::Audio,
+            (None, Some(_)) => Rendition::Audio,
+            _ => Rendition::Main,
+        };
+        let timeout = if self.has_alternative(now, rendition) {
+            timeout.min(QUICK_TIMEOUT.max(self.slowest_answer * SLOW_ANSWERS))
+        } else {
+            timeout
+        };
+        let track = self.track(rendition)?;
+        let (url, etag, inherited) = (track.url.clone(), track.etag.clone(), track.variables.clone());
+        self.asked = Some((Asked::Of(rendition), now));
+        Some(Action::FetchPlaylist { url, etag, inherited, timeout })
+    }
+
+    fn handle_media(
+        &mut self,
+        now: Moment,
+        asked_at: Moment,
+        of: Rendition,
+        media: &Media,
+        etag: Option<String>,
+    ) {
+        let had_begun = self.has_begun();
+        let in_flight = self.in_flight.filter(|in_flight| in_flight.rendition == of);
+        let is_fetching = |track: &Track| in_flight.is_some_and(|it| it.place == track.next_place());
+        let track = match of {
+            Rendition::Main => &mut self.main,
+            Rendition::Audio => &mut self.audio,
+        };
+        let Some(track) = track else { return };
+        track.etag = etag;
+        track.handle_version(now, asked_at, media, is_fetching(track), &mut self.counts);
+        if !had_begun && self.has_begun() {
+            self.progress_at = now;
+        }
+    }
+
+    /// A playlist is not to be had, or is none.
+    fn handle_loss(&mut self, now: Moment, asked: Asked, asked_at: Moment, failure: Failure) {
+        let is_gone = match &failure {
+            Failure::Refused(status) => matches!(status, 401 | 403 | 404 | 410),
+            Failure::Playlist(_) => true,
+            _ => false,
+        };
+        match asked {
+            // Nobody can say more clearly that there is nothing: what is in store lasts while another source is opened.
+            Asked::Entry if matches!(failure, Failure::Refused(401 | 403 | 404 | 410)) => self.fail(failure),
+            Asked::Entry if self.has_begun() => {
+                self.enters = true;
+                // They may be at the same address.
+                for track in [&mut self.main, &mut self.audio].into_iter().flatten() {
+                    track.handle_unchanged(asked_at);
+                }
+            }
+            Asked::Of(rendition) if self.handle_variant_loss(now, rendition, is_gone) => {}
+            Asked::Of(rendition) if self.has_begun() => {
+                self.enters |= is_gone;
+                if let Some(track) = self.track_mut(rendition) {
+                    track.handle_unchanged(asked_at);
+                }
+            }
+            Asked::Entry | Asked::Of(_) => self.fail(failure),
+        }
+    }
+
+    /// A playlist of the variant is not to be had: whether it is asked for once more, or the variant left for another.
+    fn handle_variant_loss(&mut self, now: Moment, rendition: Rendition, is_gone: bool) -> bool {
+        if is_gone {
+            // Its address may be an old one: the entry names it first.
+            let has_entered = now.since(self.entered_at) < ENTRY_PAUSE;
+            return has_entered && self.leave_variant(now, rendition);
+        }
+        let is_one_of_several = self.variants.rungs.len() > 1;
+        let Some(track) = self.track_mut(rendition) else { return false };
+        track.failures += 1;
+        if track.failures == 1 && is_one_of_several {
+            track.reload_at = Some(now + QUICK_RETRY);
+            return true;
+        }
+        self.leave_variant(now, rendition)
+    }
+}
