@@ -10,6 +10,7 @@
 
 mod beside;
 mod faults;
+mod last_hope;
 mod line;
 mod news;
 mod slots;
@@ -103,6 +104,14 @@ impl Lifecycle {
         }
     }
 
+    /// The media of this upstream is so far ahead of time when it comes, as told with the next news of it: it stands still no sooner than that is
+    /// played.
+    pub fn set_ahead(&mut self, attempt: Attempt, ahead: Duration) {
+        if let Some(line) = self.line(attempt) {
+            line.set_ahead(ahead);
+        }
+    }
+
     /// What users are told.
     pub fn phase(&self) -> Phase {
         match self.state {
@@ -191,6 +200,12 @@ impl Lifecycle {
                 let (picture, stall) = (self.picture_timeout(), self.times.stall);
                 if let Some(line) = self.line(attempt) {
                     line.lock(now, picture, stall);
+                }
+            }
+            Event::GettingReady(attempt) => {
+                let is_last_hope = self.is_last_hope(now, attempt);
+                if let Some(line) = self.line(attempt).filter(|_| is_last_hope) {
+                    line.get_ready(now);
                 }
             }
             Event::Picture(attempt) => self.handle_picture(now, attempt),

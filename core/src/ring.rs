@@ -56,6 +56,8 @@ pub struct Edges {
 #[derive(Debug)]
 pub struct Ring {
     limits: Limits,
+    /// How much of what was written is ahead of time.
+    ahead: Duration,
     chunks: VecDeque<Chunk>,
     head: u64,
 }
@@ -68,12 +70,18 @@ impl Ring {
 
     /// An index of a store whose first byte has the offset `head`, which is a multiple of [`PACKET_SIZE`].
     pub fn starting_at(limits: Limits, head: u64) -> Self {
-        Self { limits, chunks: VecDeque::new(), head }
+        Self { limits, ahead: Duration::ZERO, chunks: VecDeque::new(), head }
     }
 
     /// Changes what is kept, from the next append on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// So much media is ahead of time, with what is appended next. Viewers play by the clock, so the window and the place where they begin are
+    /// counted from what is due.
+    pub fn set_ahead(&mut self, ahead: Duration) {
+        self.ahead = ahead;
     }
 
     /// Enters `length` bytes that were written at the head, with `marks` at offsets in them, when the output was at `position`; more of
@@ -110,7 +118,7 @@ impl Ring {
         let Some(newest) = self.chunks.back().map(|chunk| chunk.time) else { return };
         let newest_entry = self.newest_entry();
         while let Some(first) = self.chunks.front() {
-            let is_old = newest.since(first.time) > self.limits.span;
+            let is_old = newest.since(first.time) > self.limits.span + self.ahead;
             let is_needed = newest_entry.is_some_and(|entry| first.end > entry);
             let is_over = self.head - first.start > self.limits.bytes;
             if !(is_over || is_old && !is_needed) {
@@ -162,9 +170,10 @@ impl Ring {
         self.chunks.iter().filter_map(|chunk| Some((chunk.start, chunk.entry?)))
     }
 
-    /// The window for readers; a new viewer begins at the random access point whose distance from the newest chunk is nearest to `burst`:
+    /// The window for readers; a new viewer begins at the random access point whose distance from what is due is nearest to `burst`:
     /// a key picture, as long as there is one in the window.
     pub fn edges(&self, burst: Duration) -> Edges {
+        let burst = burst + self.ahead;
         let newest = self.position();
         let off = |chunk: &Chunk| (newest.ticks() - chunk.time.ticks() - duration_to_ticks(burst)).abs();
         let rank = |mark: Mark, chunk: &Chunk| (mark.entry == Entry::Blind, off(chunk));
@@ -298,6 +307,18 @@ mod tests {
         }
         fill(&mut ring, 20..21);
         assert_eq!(join(&ring), 20);
+    }
+
+    #[test]
+    fn what_is_ahead_of_time_is_no_past() {
+        let mut ring = ring(3, 10_000);
+        ring.set_ahead(Duration::from_secs(6));
+        fill(&mut ring, 0..20);
+        let join = |ring: &Ring| packets(ring.edges(Duration::from_secs(2)).join.unwrap()) / 10;
+        assert_eq!((join(&ring), packets(ring.tail()) / 10), (11, 10));
+        ring.set_ahead(Duration::ZERO);
+        fill(&mut ring, 20..21);
+        assert_eq!((join(&ring), packets(ring.tail()) / 10), (18, 17));
     }
 
     #[test]

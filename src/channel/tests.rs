@@ -19,6 +19,8 @@ use crate::upstream::{Context, Error, Hold, Pace, Piece, Upstream};
 pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+mod timing;
+
 /// What a scripted source does when it is opened.
 #[derive(Debug, Clone)]
 pub(in crate::channel) enum Play {
@@ -26,6 +28,12 @@ pub(in crate::channel) enum Play {
     For(Duration, Error),
     /// The same so many pictures again and again.
     Loop(u64),
+    /// So much media, of which each picture comes when this says, counted from the answer; a file or a live stream.
+    Timed { span: Duration, comes: timing::Comes, has_length: bool },
+    /// Null packets twice a second for a while, then pictures.
+    WarmUp(Duration),
+    /// No answer for a while, then pictures.
+    Late(Duration),
     /// Fails after a while.
     Fail(Duration, Error),
 }
@@ -73,6 +81,19 @@ impl Opener for Script {
                 Play::For(span, end) => {
                     Ok(Upstream::new(pictures(span, u64::MAX, end, open), Pace::Live, hold))
                 }
+                Play::Timed { span, comes, has_length } => {
+                    let pictures = timing::timed(span, comes, open);
+                    Ok(Upstream { has_length, ..Upstream::new(pictures, Pace::Live, hold) })
+                }
+                Play::WarmUp(span) => {
+                    let pictures = pictures(3600 * SECOND, u64::MAX, Error::Ended, open);
+                    Ok(Upstream::new(timing::warm_up(span, pictures), Pace::Live, hold))
+                }
+                Play::Late(after) => {
+                    sleep(after).await;
+                    let pictures = pictures(3600 * SECOND, u64::MAX, Error::Ended, open);
+                    Ok(Upstream::new(pictures, Pace::Live, hold))
+                }
                 Play::Loop(length) => {
                     Ok(Upstream::new(pictures(3600 * SECOND, length, Error::Ended, open), Pace::Live, hold))
                 }
@@ -89,19 +110,8 @@ fn pictures(
     end: Error,
     open: Arc<()>,
 ) -> stream::BoxStream<'static, Result<Piece, Error>> {
-    let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b).program(7);
-    let count = u64::try_from(span.as_millis()).unwrap() / 40;
-    let picture = move |n: u64| {
-        let dts = 900_000 + n * 3600;
-        let mut bytes = if n.is_multiple_of(5) { [muxer.pat(), muxer.pmt()].concat() } else { Vec::new() };
-        // No two groups are alike: what repeats is a notice in a loop.
-        let more = usize::try_from(((n % length).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 151).unwrap();
-        let slice = if n.is_multiple_of(25) { h264::idr(350 + more) } else { h264::predicted(170 + more) };
-        bytes.extend(muxer.pes(0x100, dts, Some(dts - 1), &slice, Some((dts - 9000) * 300)));
-        Bytes::from(bytes)
-    };
-    stream::iter(0..count)
-        .map(picture)
+    stream::iter(0..count(span))
+        .map(muxed(length))
         .then(|bytes| async move {
             sleep(Duration::from_millis(40)).await;
             Ok(Piece::Bytes(bytes))
@@ -110,6 +120,25 @@ fn pictures(
         // The stream keeps it until it is dropped.
         .inspect(move |_| debug_assert!(Arc::strong_count(&open) > 1))
         .boxed()
+}
+
+/// How many pictures those are.
+fn count(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap() / 40
+}
+
+/// Makes a picture of its number.
+fn muxed(length: u64) -> impl FnMut(u64) -> Bytes + Send + 'static {
+    let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b).program(7);
+    move |n: u64| {
+        let dts = 900_000 + n * 3600;
+        let mut bytes = if n.is_multiple_of(5) { [muxer.pat(), muxer.pmt()].concat() } else { Vec::new() };
+        // No two groups are alike: what repeats is a notice in a loop.
+        let more = usize::try_from(((n % length).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 151).unwrap();
+        let slice = if n.is_multiple_of(25) { h264::idr(350 + more) } else { h264::predicted(170 + more) };
+        bytes.extend(muxer.pes(0x100, dts, Some(dts - 1), &slice, Some((dts - 9000) * 300)));
+        Bytes::from(bytes)
+    }
 }
 
 pub(in crate::channel) fn endless() -> Play {

@@ -148,6 +148,11 @@ impl Body {
         self.peer
     }
 
+    /// Whether the server has told how long it is.
+    pub(crate) fn has_length(&self) -> bool {
+        self.incoming.as_ref().is_some_and(|incoming| incoming.size_hint().exact().is_some())
+    }
+
     /// Puts the connection there when the body has been read to its end, for the next request to this origin.
     pub(crate) fn keep(&mut self, kept: &Kept, origin: Origin) {
         self.kept = Some((kept.clone(), origin));

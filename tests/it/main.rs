@@ -28,6 +28,7 @@ mod starving;
 mod steering;
 mod takeover;
 mod timeshift;
+mod timing;
 mod tls;
 mod waiting;
 mod watch;

@@ -69,6 +69,21 @@ async fn gap_beside(source: Behaviour, ingest: tokio::runtime::Handle) -> (Durat
     (gap, opening)
 }
 
+/// Some minutes of media.
+fn media() -> Vec<u8> {
+    record(Clip::get(Kind::H264Aac), Duration::from_mins(2))
+}
+
+#[test]
+fn by_a_file_on_a_web_server() {
+    nobody_is_starved_beside("a file", Behaviour::body("video/mp2t", media().repeat(4)));
+}
+
+#[test]
+fn by_a_stream_that_comes_as_fast_as_it_is_read() {
+    nobody_is_starved_beside("a stream at full speed", Behaviour::flood("video/mp2t", &media()));
+}
+
 #[test]
 fn by_chunks_of_one_byte() {
     let media = record(Clip::get(Kind::H264Aac), Duration::from_secs(20));

@@ -32,7 +32,7 @@ use self::repetition::{Group, Repetition};
 use self::rules::Seen;
 use self::stillness::Stillness;
 use self::supply::Supply;
-use crate::time::{Moment, Pcr};
+use crate::time::{MediaTime, Moment, Pcr};
 use crate::ts::demux::{Continuity, Demux, Role};
 use crate::ts::packet::{Bytes, Packet, Pid};
 use crate::ts::pes::Header;
@@ -210,6 +210,12 @@ impl Inspector {
     /// How often `rule` has begun to hold.
     pub fn count(&self, rule: Rule) -> u64 {
         self.counts[rule.index()]
+    }
+
+    /// How far decoding has got, in the stamps of pictures or of sound, whichever have gone on most: nothing before they go on.
+    pub fn decoded(&self) -> Option<MediaTime> {
+        let ticks = self.stamps.ticks().max(self.sound);
+        (ticks > 0).then(|| MediaTime::new(ticks))
     }
 
     /// The source's own time, in ticks: what of its clock and its stamps has gone on most. A clock may stand still or come with the

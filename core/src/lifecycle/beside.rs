@@ -51,7 +51,7 @@ impl Lifecycle {
     /// When what is on air has stood still for so long that it may be on its way to fail, and another is opened to be there then.
     fn suspects_at(&self, air: Line) -> Option<Moment> {
         let after = self.times.hedge?.min(self.times.stall / 2);
-        Some((air.moved_at()? + after).max(self.spares_from))
+        Some((air.lasts_until()? + after).max(self.spares_from))
     }
 
     /// What is on air moves: nothing needs to be there for its end.
@@ -60,12 +60,6 @@ impl Lifecycle {
             self.close_rival(now, Reason::Replaced);
             self.spares_from = now + PROBE_PAUSE;
         }
-    }
-
-    /// When a line fails, and how. What is on air is borne no longer than usual where another one shows pictures.
-    pub(super) fn deadline(&self, line: &Line) -> Option<(Moment, Reason, Loss)> {
-        let is_on_air = self.air.is_some_and(|air| air.attempt == line.attempt);
-        line.deadline(is_on_air && self.rival.is_some_and(|(rival, _)| rival.shows_since().is_some()))
     }
 
     /// Whether the channel is to change from what is on air to `source` once that has proved itself. Where it does not return by itself, what

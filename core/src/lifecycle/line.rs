@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Purpose, Reason};
+use super::{Attempt, Purpose, Reason, Times};
 use crate::failover::{Choice, Loss};
 use crate::time::Moment;
 
@@ -24,6 +24,8 @@ pub(super) struct Line {
     stall: Duration,
     /// The same, if that is more than usual.
     patience: Duration,
+    /// How far the media that has come is ahead of time.
+    ahead: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +34,36 @@ enum Step {
     Claiming,
     /// Opened; packets are awaited.
     Opening { until: Moment },
-    /// Packets come; a picture is awaited.
-    Tuning { until: Moment, moved_at: Moment },
+    /// Packets come; a picture is awaited. The media that has come lasts until `lasts_until`.
+    Tuning { until: Moment, lasts_until: Moment },
     /// There was a picture.
-    Showing { since: Moment, moved_at: Moment },
+    Showing { since: Moment, lasts_until: Moment },
 }
 
 impl Line {
     pub(super) fn new(attempt: Attempt, source: usize, connect: Duration, purpose: Purpose) -> Self {
-        let (step, stall, patience) = (Step::Claiming, Duration::ZERO, Duration::ZERO);
-        let (is_ailing, interrupts) = (false, None);
-        Self { attempt, source, purpose, is_ailing, interrupts, connect, step, stall, patience }
+        Self {
+            attempt,
+            source,
+            purpose,
+            is_ailing: false,
+            interrupts: None,
+            connect,
+            step: Step::Claiming,
+            stall: Duration::ZERO,
+            patience: Duration::ZERO,
+            ahead: Duration::ZERO,
+        }
     }
 
     /// Whether its provider has given it a connection, as far as is known.
     pub(super) fn has_slot(&self) -> bool {
         self.step != Step::Claiming
+    }
+
+    /// Whether it was live a moment ago, and has less time to answer.
+    pub(super) fn is_reopened(&self, times: &Times) -> bool {
+        self.connect < times.connect
     }
 
     /// It has a slot: the time for connecting begins.
@@ -61,29 +77,41 @@ impl Line {
     pub(super) fn lock(&mut self, now: Moment, picture: Duration, stall: Duration) {
         if matches!(self.step, Step::Claiming | Step::Opening { .. }) {
             self.stall = stall;
-            self.step = Step::Tuning { until: now + picture, moved_at: now };
+            self.step = Step::Tuning { until: now + picture, lasts_until: now };
         }
     }
 
     /// A picture is whole.
     pub(super) fn show(&mut self, now: Moment, stall: Duration) {
         self.stall = stall;
-        self.step = Step::Showing { since: self.shows_since().unwrap_or(now), moved_at: now };
+        self.step = Step::Showing { since: self.shows_since().unwrap_or(now), lasts_until: now + self.ahead };
     }
 
     /// It has no picture to go on air with any more; the next must come until then.
     pub(super) fn go_blind(&mut self, until: Moment) {
-        if let Step::Showing { moved_at, .. } = self.step {
-            self.step = Step::Tuning { until, moved_at };
+        if let Step::Showing { lasts_until, .. } = self.step {
+            self.step = Step::Tuning { until, lasts_until };
         }
     }
 
     /// Media time goes on.
     pub(super) fn progress(&mut self, now: Moment, stall: Duration) {
         self.stall = stall;
-        if let Step::Tuning { moved_at, .. } | Step::Showing { moved_at, .. } = &mut self.step {
-            *moved_at = now;
+        if let Step::Tuning { lasts_until, .. } | Step::Showing { lasts_until, .. } = &mut self.step {
+            *lasts_until = now + self.ahead;
         }
+    }
+
+    /// It gets ready: packets come, and no media yet.
+    pub(super) fn get_ready(&mut self, now: Moment) {
+        if let Step::Tuning { lasts_until, .. } = &mut self.step {
+            *lasts_until = now;
+        }
+    }
+
+    /// The media that comes is so far ahead of time: for so long, that it does not move is no stall.
+    pub(super) fn set_ahead(&mut self, ahead: Duration) {
+        self.ahead = ahead;
     }
 
     /// It comes in pieces, and stands still between two of them.
@@ -108,10 +136,10 @@ impl Line {
         }
     }
 
-    /// When media time went on last, of one that has shown pictures.
-    pub(super) fn moved_at(&self) -> Option<Moment> {
+    /// Until when the media lasts that has come, of one that has shown pictures: no earlier than when media time went on last.
+    pub(super) fn lasts_until(&self) -> Option<Moment> {
         match self.step {
-            Step::Showing { moved_at, .. } => Some(moved_at),
+            Step::Showing { lasts_until, .. } => Some(lasts_until),
             Step::Claiming | Step::Opening { .. } | Step::Tuning { .. } => None,
         }
     }
@@ -122,11 +150,11 @@ impl Line {
         match self.step {
             Step::Claiming => None, // who claims is told in time
             Step::Opening { until } => Some((until, Reason::ConnectTimeout, Loss::Undelivered)),
-            Step::Tuning { until, moved_at } if moved_at + stall <= until => {
-                Some((moved_at + stall, Reason::Stalled, Loss::Undelivered))
+            Step::Tuning { until, lasts_until } if lasts_until + stall <= until => {
+                Some((lasts_until + stall, Reason::Stalled, Loss::Undelivered))
             }
             Step::Tuning { until, .. } => Some((until, Reason::NoPicture, Loss::Undelivered)),
-            Step::Showing { moved_at, .. } => Some((moved_at + stall, Reason::Stalled, Loss::Stalled)),
+            Step::Showing { lasts_until, .. } => Some((lasts_until + stall, Reason::Stalled, Loss::Stalled)),
         }
     }
 }

@@ -54,6 +54,8 @@ pub enum Event {
     NoSlot(Attempt),
     /// Packets of a transport stream come.
     Locked(Attempt),
+    /// It gets ready: something comes, and no media yet.
+    GettingReady(Attempt),
     /// A picture that a viewer could start with is whole.
     Picture(Attempt),
     /// What a candidate could go on air with is no longer held, since its group of pictures is too long: the next picture is waited for.

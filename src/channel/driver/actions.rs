@@ -177,7 +177,12 @@ impl Driver {
     /// An upstream has failed and is no more.
     pub(super) fn fail(&mut self, attempt: Attempt, error: Error) {
         let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
-        let line = self.lines.remove(at);
+        let mut line = self.lines.remove(at);
+        if line.is_on_air()
+            && let Some(input) = line.input()
+        {
+            input.give_all(&mut self.splice);
+        }
         self.second_look.take_if(|look| look.is_of(attempt));
         let source = line.source;
         warn!(source, url = %self.channel.sources[source].url, %error, "source failed");

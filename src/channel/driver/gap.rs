@@ -84,7 +84,7 @@ impl Driver {
         if self.wants_slate() && self.gap.since.is_some_and(|since| since + SLATE_AFTER <= now) {
             info!("showing the slate");
             let upstream = slate::open();
-            let mut slate = Input::new(upstream, Rules::OFF, None, Duration::ZERO);
+            let mut slate = Input::new(upstream, Rules::OFF, None, &self.channel.policy);
             // It is no part of a multiplex.
             self.splice.set_program(None);
             self.splice.begin();

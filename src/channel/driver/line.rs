@@ -15,6 +15,8 @@ use forebay_core::ts::sync::{Item, Sync};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
+use super::flow::{self, Flow};
+use crate::config::Policy;
 use crate::provider::{Lease, LeaseHandle, NoSlot};
 use crate::upstream::{Error, Pace, Piece, Upstream, sniff};
 
@@ -136,7 +138,7 @@ pub(super) struct Input {
     bytes: u64,
     pub(super) is_locked: bool,
     blind_passes: u32,
-    pacer: Option<Pacer>,
+    tempo: Tempo,
     /// When the last piece came.
     read_at: Moment,
     /// What may still be read in this tick.
@@ -148,6 +150,23 @@ pub(super) struct Input {
     pub(super) inspector: Inspector,
     /// Segments of an HLS source that the inspector knows to be over.
     segments: u64,
+}
+
+/// How its media goes on in time.
+enum Tempo {
+    /// It could be read at any speed, and is read no faster than it plays.
+    Paced(Pacer),
+    /// It sends by itself. The store keeps so many bytes of it.
+    Live { flow: Box<Flow>, kept: u64 },
+}
+
+impl Tempo {
+    fn of(pace: Pace, policy: &Policy) -> Self {
+        match pace {
+            Pace::MediaTime => Self::Paced(Pacer::new(policy.burst)),
+            Pace::Live => Self::Live { flow: Box::default(), kept: policy.buffer_bytes },
+        }
+    }
 }
 
 /// What has become of the picture that a candidate could go on air with.
@@ -175,11 +194,11 @@ pub(super) struct Taken {
 }
 
 impl Input {
-    /// A candidate; `lead` is how much of a source that can be read at any speed comes at once.
-    pub(super) fn new(upstream: Upstream, rules: Rules, program: Option<u16>, lead: Duration) -> Self {
+    /// A candidate; of a source that can be read at any speed as much comes at once as a viewer is given.
+    pub(super) fn new(upstream: Upstream, rules: Rules, program: Option<u16>, policy: &Policy) -> Self {
         let mut inspector = Inspector::new(rules, program);
-        let is_paced = upstream.pace == Pace::MediaTime;
-        if is_paced {
+        let tempo = Tempo::of(upstream.pace, policy);
+        if matches!(tempo, Tempo::Paced(_)) {
             inspector.set_paced();
         }
         Self {
@@ -189,7 +208,7 @@ impl Input {
             bytes: 0,
             is_locked: false,
             blind_passes: 0,
-            pacer: is_paced.then(|| Pacer::new(lead)),
+            tempo,
             read_at: Moment::ZERO,
             allowance: Allowance::default(),
             resumes_at: None,
@@ -199,19 +218,21 @@ impl Input {
         }
     }
 
-    /// Puts it on air; `lead` as in [`Input::new`].
+    /// Puts it on air; `lead` is how much of a source that can be read at any speed comes at once.
     pub(super) fn go_on_air(&mut self, now: Moment, splice: &mut Splice, lead: Duration) {
         if let Some(scout) = self.scout.take() {
             scout.hand_over(splice);
         }
-        self.pacer = self.pacer.is_some().then(|| Pacer::new(lead));
+        if let Tempo::Paced(pacer) = &mut self.tempo {
+            *pacer = Pacer::new(lead);
+        }
         self.set_pace(now, splice);
     }
 
     /// When it is read next, at a tick of this length that was last at `ticked_at`; `None` for at once.
     pub(super) fn reads_at(&self, ticked_at: Moment, tick: Duration) -> Option<Moment> {
         let has_picture = self.scout.as_ref().is_none_or(Scout::has_picture);
-        let is_live = has_picture && self.pacer.is_none();
+        let is_live = has_picture && matches!(self.tempo, Tempo::Live { .. });
         let rests = is_live && ticked_at.since(self.read_at) >= QUIET;
         let rests_until = rests.then(|| ticked_at + tick.saturating_sub(READING));
         self.resumes_at.max(rests_until).max(self.allowance.renews_at(tick))
@@ -224,7 +245,8 @@ impl Input {
 
     /// Memory that it takes beside what is on air, in bytes.
     pub(super) fn memory(&self) -> usize {
-        self.scout.as_ref().map_or(0, Scout::memory)
+        let held = self.flow().map_or(0, Flow::memory);
+        self.scout.as_ref().map_or(0, Scout::memory) + held
     }
 
     /// Notes that a piece was read in a tick of this length.
@@ -290,22 +312,9 @@ impl Input {
         self.resumes_at = None;
         let mut taken = Taken { bytes: bytes.len() as u64, ..Taken::default() };
         let had_picture = self.scout.as_ref().is_some_and(Scout::has_picture);
-        let mut items = self.sync.push(bytes);
-        while let Some(item) = items.next() {
-            match item {
-                Item::Packets(packets) => {
-                    self.inspector.push(now, packets);
-                    match &mut self.scout {
-                        Some(scout) => {
-                            if scout.push(packets) {
-                                taken.picture = Picture::New;
-                            }
-                        }
-                        None => splice.push(packets),
-                    }
-                }
-                Item::Skipped { bytes } => taken.skipped += bytes,
-            }
+        // What is cut small can be given in small steps.
+        for bytes in bytes.chunks(flow::STEP) {
+            self.push_step(now, bytes, splice, &mut taken);
         }
         if !self.is_locked {
             self.is_locked = self.sync.stride().is_some();
@@ -325,17 +334,107 @@ impl Input {
         Ok(taken)
     }
 
-    /// Sets when a source that can be read at any speed is read next: before its first picture, at once.
+    fn push_step(&mut self, now: Moment, bytes: &[u8], splice: &mut Splice, taken: &mut Taken) {
+        let mut items = self.sync.push(bytes);
+        while let Some(item) = items.next() {
+            let packets = match item {
+                Item::Packets(packets) => packets,
+                Item::Skipped { bytes } => {
+                    taken.skipped += bytes;
+                    continue;
+                }
+            };
+            self.inspector.push(now, packets);
+            if let Tempo::Live { flow, .. } = &mut self.tempo {
+                if !flow.arrive(now, self.inspector.decoded(), packets, self.scout.is_none()) {
+                    continue;
+                }
+                while let Some(held) = flow.take_held() {
+                    splice.push(&held);
+                }
+            }
+            match &mut self.scout {
+                Some(scout) => {
+                    if scout.push(packets) {
+                        taken.picture = Picture::New;
+                    }
+                }
+                None => splice.push(packets),
+            }
+        }
+    }
+
+    fn flow(&self) -> Option<&Flow> {
+        match &self.tempo {
+            Tempo::Paced(_) => None,
+            Tempo::Live { flow, .. } => Some(flow),
+        }
+    }
+
+    /// How long the media that has come still lasts.
+    pub(super) fn ahead(&self, now: Moment) -> Duration {
+        self.flow().map_or(Duration::ZERO, |flow| flow.ahead(now))
+    }
+
+    /// How long that lasts which viewers have been given.
+    pub(super) fn given_ahead(&self, now: Moment) -> Duration {
+        self.flow().map_or(Duration::ZERO, |flow| flow.given_ahead(now))
+    }
+
+    /// Whether something comes that is no media yet: it gets ready.
+    pub(super) fn is_getting_ready(&self) -> bool {
+        self.flow().is_some_and(|flow| !flow.has_begun())
+    }
+
+    /// When something of it that is held back is due.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.flow().and_then(Flow::due)
+    }
+
+    /// Gives what is due; whether media time went on.
+    pub(super) fn give_due(&mut self, now: Moment, splice: &mut Splice) -> bool {
+        let Tempo::Live { flow, .. } = &mut self.tempo else { return false };
+        while let Some(packets) = flow.take_due(now) {
+            splice.push(&packets);
+        }
+        splice.take_progress()
+    }
+
+    /// Gives what is held back, all at once: nothing follows.
+    pub(super) fn give_all(&mut self, splice: &mut Splice) {
+        let Tempo::Live { flow, .. } = &mut self.tempo else { return };
+        while let Some(packets) = flow.take_held() {
+            splice.push(&packets);
+        }
+    }
+
+    /// It has come to its end at `now`, and whether that is told later: what has a length ends where it has been played to its end.
+    pub(super) fn plays_on(&mut self, now: Moment, splice: &mut Splice) -> bool {
+        let ahead = self.ahead(now);
+        let plays_on = self.upstream.has_length && self.scout.is_none() && !ahead.is_zero();
+        if plays_on {
+            self.give_all(splice);
+            splice.finish();
+            self.resumes_at = Some(now + ahead);
+        }
+        plays_on
+    }
+
+    /// Sets when it is read next: before its first picture, at once.
     fn set_pace(&mut self, now: Moment, splice: &Splice) {
         let position = match &self.scout {
             Some(scout) => scout.position().filter(|_| scout.has_picture()),
             None => splice.position().filter(|_| splice.is_open()),
         };
-        if let (Some(pacer), Some(position)) = (&mut self.pacer, position) {
-            if let Some(monitor) = &self.upstream.monitor {
-                pacer.steer(now, position, monitor.waiting());
+        let Some(position) = position else { return };
+        match &mut self.tempo {
+            Tempo::Paced(pacer) => {
+                if let Some(monitor) = &self.upstream.monitor {
+                    pacer.steer(now, position, monitor.waiting());
+                }
+                self.resumes_at = Some(pacer.due(now, position)).filter(|&due| due > now);
             }
-            self.resumes_at = Some(pacer.due(now, position)).filter(|&due| due > now);
+            Tempo::Live { flow, kept } => self.resumes_at = flow.reads_at(now, *kept),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! [`Splice`] into the store.
 
 mod actions;
+mod flow;
 mod gap;
 mod groups;
 mod line;
@@ -215,8 +216,14 @@ impl Driver {
         let reads_at: Vec<Option<Moment>> =
             self.lines.iter().map(|line| line.opened().and_then(reads_at)).collect();
         let slate_at = self.gap.slate.as_ref().and_then(|slate| slate.resumes_at).filter(|&at| at > now);
-        let timers =
-            [self.life.poll_timeout(), self.tick_at(), self.packager_ends_at(), self.gap_at(), slate_at];
+        let timers = [
+            self.life.poll_timeout(),
+            self.tick_at(),
+            self.packager_ends_at(),
+            self.gap_at(),
+            slate_at,
+            self.due(),
+        ];
         let timer = timers.into_iter().chain(reads_at.iter().copied()).flatten().min();
         let clock = self.clock;
         let sleep = async move {
@@ -290,16 +297,19 @@ impl Driver {
     /// Those whose pace lets them go on now: it was the pace that kept them from it.
     fn note_resumed(&mut self, now: Moment) {
         for line in &mut self.lines {
+            let attempt = line.attempt;
             if let Some(input) = line.input()
                 && input.resumes_at.take_if(|at| *at <= now).is_some()
             {
-                self.life.handle_event(now, Event::Progress(line.attempt));
+                self.life.set_ahead(attempt, input.ahead(now));
+                self.life.handle_event(now, Event::Progress(attempt));
             }
         }
     }
 
     fn handle_timer(&mut self, now: Moment) {
         self.fill_gap(now);
+        self.give_due(now);
         self.tick_if_due(now);
         self.end_packager_if_due(now);
         self.life.handle_timeout(now);
@@ -339,6 +349,7 @@ impl Driver {
                     self.handle_failure(now, attempt, error);
                 }
             }
+            News::Piece(Err(Error::Ended)) if self.plays_on(now, attempt) => {}
             News::Opened(Err(error)) | News::Piece(Err(error)) => self.handle_failure(now, attempt, error),
             News::Yield => self.life.handle_event(now, Event::Yield(attempt)),
         }
@@ -355,7 +366,7 @@ impl Driver {
         if self.channel.sources[line.source].url.kind() != SourceKind::Http {
             rules.repeating = None; // files and clips begin again
         }
-        line.set_input(Input::new(upstream, rules, self.channel.program, self.channel.policy.burst));
+        line.set_input(Input::new(upstream, rules, self.channel.program, &self.channel.policy));
     }
 
     fn handle_piece(&mut self, now: Moment, attempt: Attempt, piece: &Piece) -> Result<(), Error> {
@@ -364,6 +375,7 @@ impl Driver {
         input.spend(now, self.cadence.tick(), piece);
         let taken = input.take(now, piece, &mut self.splice)?;
         let fault = input.inspector.poll_fault();
+        let (ahead, is_getting_ready) = (input.ahead(now), input.is_getting_ready());
         {
             let mut report = self.feed.edit_report();
             report.bytes_received += taken.bytes;
@@ -372,6 +384,10 @@ impl Driver {
         if taken.is_found {
             debug!(attempt = attempt.0, "transport stream found");
             self.life.handle_event(now, Event::Locked(attempt));
+        }
+        self.life.set_ahead(attempt, ahead);
+        if is_getting_ready && taken.bytes > taken.skipped {
+            self.life.handle_event(now, Event::GettingReady(attempt));
         }
         if taken.has_progress {
             self.life.handle_event(now, Event::Progress(attempt));
@@ -389,6 +405,31 @@ impl Driver {
         }
         self.tick_if_due(now);
         Ok(())
+    }
+
+    /// When something that is held back of the source on air is due.
+    fn due(&self) -> Option<Moment> {
+        self.lines.iter().filter_map(Line::opened).find_map(Input::due)
+    }
+
+    /// Gives viewers what is due of the source on air.
+    fn give_due(&mut self, now: Moment) {
+        if self.due().is_none_or(|at| at > now) {
+            return;
+        }
+        let Some(line) = self.lines.iter_mut().find(|line| line.is_on_air()) else { return };
+        let attempt = line.attempt;
+        let Some(input) = line.input() else { return };
+        if input.give_due(now, &mut self.splice) {
+            self.life.set_ahead(attempt, input.ahead(now));
+            self.life.handle_event(now, Event::Progress(attempt));
+        }
+    }
+
+    /// An upstream has come to its end, and whether viewers have not, who still play what came.
+    fn plays_on(&mut self, now: Moment, attempt: Attempt) -> bool {
+        let line = self.lines.iter_mut().find(|line| line.attempt == attempt);
+        line.and_then(Line::input).is_some_and(|input| input.plays_on(now, &mut self.splice))
     }
 
     /// A source delivers what it should not.

@@ -1,6 +1,7 @@
 //! What a driver does once a tick: the output of the splice stage goes into the store, and the viewers whose turn it is hear of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use forebay_core::cadence::{Cadence, GROUPS};
 use forebay_core::time::Moment;
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use tracing::{debug, error, info};
 
 use super::Driver;
+use super::line::Line;
 use crate::channel::feed::{Block, Stage, Switch};
 
 /// Output that is kept allocated from tick to tick.
@@ -77,6 +79,8 @@ impl Driver {
             info!("the store takes what comes again");
         }
         let base = self.ring.head();
+        let on_air = self.lines.iter().find(|line| line.is_on_air()).and_then(Line::opened);
+        self.ring.set_ahead(on_air.map_or(Duration::ZERO, |input| input.given_ahead(self.ticked_at)));
         self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
         self.groups.note_marks(marks);
         {

@@ -63,6 +63,7 @@ impl Client {
             if !status.is_success() {
                 return Err(Error::Status { status: status.as_u16() });
             }
+            let has_length = body.has_length();
             let mut body = Decoded::new(body, &headers)?;
             let beginning = begin(&mut body).await;
             if beginning.is_playlist {
@@ -75,7 +76,7 @@ impl Client {
                 .chain(body)
                 .map(|bytes| bytes.map(Piece::Bytes))
                 .chain(stream::once(std::future::ready(Err(Error::Ended))));
-            Ok(Upstream::new(pieces.boxed(), Pace::Live, hold))
+            Ok(Upstream { has_length, ..Upstream::new(pieces.boxed(), Pace::Live, hold) })
         }
         .boxed()
     }

@@ -115,7 +115,7 @@ fn who_comes_back_has_the_whole_time_for_a_start() {
     let log = play(1, &script, 20.0);
     assert_eq!(log[log.len() - 3..], ["19: give up", "19: close StartTimeout", "19: finish"]);
     // If nobody does, there is nobody to be told.
-    assert_eq!(play(1, &script[..2], 20.0)[1..], ["4: close ConnectTimeout", "10: finish"]);
+    assert_eq!(play(1, &script[..2], 20.0)[1..], ["10: close Idle", "10: finish"]);
     // So it is for who has seen pictures, and for whom there is no slot.
     script = live_until(5);
     script.extend([(6.0, Yield), (7.3, NoSlot), (8.0, Unwanted), (14.0, Wanted)]);

@@ -1,0 +1,144 @@
+//! How the media of a source that sends by itself goes on: to viewers as it comes, or, where it comes in lumps, over the time that it lasts.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use forebay_core::rhythm::{Arrival, MAX_AHEAD, Rhythm, Spread};
+use forebay_core::time::{MediaTime, Moment};
+use forebay_core::ts::PACKET_SIZE;
+use forebay_core::ts::packet::Bytes;
+
+/// The most that is held back, in bytes: a lump of 10 s at 25 Mbit/s. With so much, nothing more is read.
+const MAX_HELD: usize = 32 << 20;
+
+/// What viewers are given of a lump at once, in bytes: at 1 Mbit/s an eighth of a second.
+pub(super) const STEP: usize = 16 * 1024;
+
+/// The way of one source's media.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    rhythm: Rhythm,
+    /// Where media stands with the last packets that came, and how many bytes it has brought.
+    media: Option<MediaTime>,
+    begun_at: Option<MediaTime>,
+    bytes: u64,
+    /// While lumps are spread.
+    spread: Option<Spread>,
+    held: VecDeque<Held>,
+    held_packets: usize,
+}
+
+/// Packets that are not due yet.
+#[derive(Debug)]
+struct Held {
+    /// Where media stood in front of them.
+    media: MediaTime,
+    packets: Vec<Bytes>,
+}
+
+impl Flow {
+    /// Takes note of packets that came at `now`, after which media stands at `media`; whether they may go on at once. If so, what is still
+    /// held goes first.
+    pub(super) fn arrive(
+        &mut self,
+        now: Moment,
+        media: Option<MediaTime>,
+        packets: &[Bytes],
+        is_on_air: bool,
+    ) -> bool {
+        let Some(media) = media else { return true };
+        let before = self.media.replace(media).unwrap_or(media);
+        let begun_at = *self.begun_at.get_or_insert(media);
+        if media > begun_at {
+            self.bytes += (packets.len() * PACKET_SIZE) as u64;
+        }
+        let arrival = self.rhythm.advance(now, media);
+        if !is_on_air || !self.rhythm.is_lumpy() {
+            self.spread = None;
+            return true;
+        }
+        if arrival == Arrival::AfterLull {
+            let reserve = self.held_media(before);
+            match &mut self.spread {
+                Some(spread) => spread.begin_lump(reserve),
+                None => self.spread = Some(Spread::new(now, before)),
+            }
+        }
+        let Some(spread) = &mut self.spread else { return true };
+        if self.held.is_empty() {
+            spread.run_dry(now, before);
+            if spread.due(before) <= now {
+                return true;
+            }
+        }
+        self.held_packets += packets.len();
+        self.held.push_back(Held { media: before, packets: packets.to_vec() });
+        false
+    }
+
+    /// Whether any media has come.
+    pub(super) fn has_begun(&self) -> bool {
+        self.rhythm.has_begun()
+    }
+
+    /// How long the media that has come still lasts.
+    pub(super) fn ahead(&self, now: Moment) -> Duration {
+        self.rhythm.ahead(now)
+    }
+
+    /// How long that lasts which viewers have been given.
+    pub(super) fn given_ahead(&self, now: Moment) -> Duration {
+        let held = self.media.map_or(Duration::ZERO, |media| self.held_media(media));
+        self.ahead(now).saturating_sub(held)
+    }
+
+    /// When to read on, where there is enough: viewers have [`MAX_AHEAD`] or as much as the store keeps of it, `max_bytes`, or as much is held
+    /// as can be.
+    pub(super) fn reads_at(&mut self, now: Moment, max_bytes: u64) -> Option<Moment> {
+        let kept = self.time_of(max_bytes).map_or(MAX_AHEAD, |kept| kept.min(MAX_AHEAD));
+        let over = self.ahead(now).saturating_sub(MAX_AHEAD).max(self.given_ahead(now).saturating_sub(kept));
+        let is_full = self.memory() > MAX_HELD;
+        let at = self.due().filter(|_| is_full).max((!over.is_zero()).then(|| now + over))?;
+        self.rhythm.hold(at);
+        Some(at)
+    }
+
+    /// When the next held packets are due.
+    pub(super) fn due(&self) -> Option<Moment> {
+        let first = self.held.front()?;
+        Some(self.spread.as_ref().map_or(Moment::ZERO, |spread| spread.due(first.media)))
+    }
+
+    /// The next held packets, if they are due.
+    pub(super) fn take_due(&mut self, now: Moment) -> Option<Vec<Bytes>> {
+        if self.due()? > now {
+            return None;
+        }
+        self.take_held()
+    }
+
+    /// The next held packets, due or not.
+    pub(super) fn take_held(&mut self) -> Option<Vec<Bytes>> {
+        let first = self.held.pop_front()?;
+        self.held_packets -= first.packets.len();
+        Some(first.packets)
+    }
+
+    /// Memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.held_packets * PACKET_SIZE
+    }
+
+    /// How much media is held, where it stands at `media`.
+    fn held_media(&self, media: MediaTime) -> Duration {
+        self.held.front().map_or(Duration::ZERO, |first| media.since(first.media))
+    }
+
+    /// How long so many bytes play, as far as is known.
+    fn time_of(&self, bytes: u64) -> Option<Duration> {
+        let span = self.media?.since(self.begun_at?);
+        let micros = span.as_micros() * u128::from(bytes) / u128::from(self.bytes.max(1));
+        (span >= Duration::from_secs(1))
+            .then(|| Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
+    }
+}
