@@ -45,12 +45,13 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// A piece of so many bytes was read at `now`, with ticks of this length.
-    pub fn spend(&mut self, now: Moment, tick: Duration, bytes: u64) {
+    /// A piece of so many bytes was read at `now`, with ticks of this length; whether nothing is left.
+    pub fn spend(&mut self, now: Moment, tick: Duration, bytes: u64) -> bool {
         if now >= self.since + tick {
             (self.since, self.used) = (now, 0);
         }
         self.used += bytes.max(MIN_COST);
+        self.used >= MAX_READ
     }
 
     /// When there is some again, if it is used up.

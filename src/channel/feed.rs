@@ -218,6 +218,10 @@ pub struct Report {
     pub bytes_received: u64,
     /// Bytes of them that were no part of a packet.
     pub bytes_skipped: u64,
+    /// Times that reading from upstream paused, since there was enough.
+    pub read_pauses: u64,
+    /// How long the media of the source on hand still lasts.
+    pub ahead: Duration,
     /// Bytes handed to viewers.
     pub bytes_sent: u64,
     /// Bits a second that come from the splice stage, over the last seconds.
@@ -274,6 +278,8 @@ impl Feed {
             switches_total: 0,
             bytes_received: 0,
             bytes_skipped: 0,
+            read_pauses: 0,
+            ahead: Duration::ZERO,
             bytes_sent: 0,
             bitrate: 0,
             streams: Vec::new(),

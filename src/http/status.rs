@@ -233,6 +233,8 @@ fn render(report: &Report, channel: Option<&Channel>, reader: Reader) -> Value {
         "bytes_streamed": report.bytes_sent,
         "bytes_received": report.bytes_received,
         "bytes_skipped": report.bytes_skipped,
+        "source_ahead_seconds": millis(report.ahead.try_into().unwrap_or_default()),
+        "read_pauses": report.read_pauses,
         "last_activity": seconds(report.last_activity),
         "bitrate": report.bitrate,
         "streams": report.streams,

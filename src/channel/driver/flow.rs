@@ -81,6 +81,11 @@ impl Flow {
         self.rhythm.has_begun()
     }
 
+    /// How much media has come.
+    pub(super) fn length(&self) -> Duration {
+        self.media.zip(self.begun_at).map_or(Duration::ZERO, |(media, begun_at)| media.since(begun_at))
+    }
+
     /// How long the media that has come still lasts.
     pub(super) fn ahead(&self, now: Moment) -> Duration {
         self.rhythm.ahead(now)
@@ -136,7 +141,7 @@ impl Flow {
 
     /// How long so many bytes play, as far as is known.
     fn time_of(&self, bytes: u64) -> Option<Duration> {
-        let span = self.media?.since(self.begun_at?);
+        let span = self.length();
         let micros = span.as_micros() * u128::from(bytes) / u128::from(self.bytes.max(1));
         (span >= Duration::from_secs(1))
             .then(|| Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))

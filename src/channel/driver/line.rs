@@ -23,6 +23,9 @@ use crate::upstream::{Error, Pace, Piece, Upstream, sniff};
 /// Bytes in which a transport stream must be found: a disguise in front of one is far shorter.
 const MAX_UNLOCKED: u64 = 256 * 1024;
 
+/// Whatever has a length and is no longer may be a notice that the channel is not there.
+const MAX_NOTICE: Duration = Duration::from_mins(1);
+
 /// Passes of a file without a picture, after which it is given up.
 const MAX_BLIND_PASSES: u32 = 2;
 
@@ -249,10 +252,10 @@ impl Input {
         self.scout.as_ref().map_or(0, Scout::memory) + held
     }
 
-    /// Notes that a piece was read in a tick of this length.
-    pub(super) fn spend(&mut self, now: Moment, tick: Duration, piece: &Piece) {
+    /// Notes that a piece was read in a tick of this length; whether it was the last in that.
+    pub(super) fn spend(&mut self, now: Moment, tick: Duration, piece: &Piece) -> bool {
         let bytes = if let Piece::Bytes(bytes) = piece { bytes.len() } else { 0 };
-        self.allowance.spend(now, tick, bytes as u64);
+        self.allowance.spend(now, tick, bytes as u64)
     }
 
     /// Takes a piece, for `splice` if it is on air.
@@ -381,6 +384,11 @@ impl Input {
         self.flow().map_or(Duration::ZERO, |flow| flow.given_ahead(now))
     }
 
+    /// Whether it sends by itself, and reading pauses since there is enough.
+    pub(super) fn is_held(&self) -> bool {
+        self.flow().is_some() && self.resumes_at.is_some()
+    }
+
     /// Whether something comes that is no media yet: it gets ready.
     pub(super) fn is_getting_ready(&self) -> bool {
         self.flow().is_some_and(|flow| !flow.has_begun())
@@ -408,10 +416,15 @@ impl Input {
         }
     }
 
-    /// It has come to its end at `now`, and whether that is told later: what has a length ends where it has been played to its end.
-    pub(super) fn plays_on(&mut self, now: Moment, splice: &mut Splice) -> bool {
-        let ahead = self.ahead(now);
-        let plays_on = self.upstream.has_length && self.scout.is_none() && !ahead.is_zero();
+    /// It has come to its end at `now`, and whether that is told later: what has a length ends where it has been played to its end. Where there is
+    /// another source, it is told at once of something short, which may be a notice.
+    pub(super) fn plays_on(&mut self, now: Moment, has_other: bool, splice: &mut Splice) -> bool {
+        let Some(flow) = self.flow().filter(|_| self.upstream.has_length && self.scout.is_none()) else {
+            return false;
+        };
+        let ahead = flow.ahead(now);
+        let may_be_notice = has_other && flow.length() <= MAX_NOTICE;
+        let plays_on = !ahead.is_zero() && !may_be_notice;
         if plays_on {
             self.give_all(splice);
             splice.finish();

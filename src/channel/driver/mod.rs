@@ -372,14 +372,16 @@ impl Driver {
     fn handle_piece(&mut self, now: Moment, attempt: Attempt, piece: &Piece) -> Result<(), Error> {
         let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return Ok(()) };
         let Some(input) = line.input() else { return Ok(()) };
-        input.spend(now, self.cadence.tick(), piece);
+        let is_spent = input.spend(now, self.cadence.tick(), piece);
         let taken = input.take(now, piece, &mut self.splice)?;
         let fault = input.inspector.poll_fault();
-        let (ahead, is_getting_ready) = (input.ahead(now), input.is_getting_ready());
+        let (ahead, is_getting_ready, is_held) =
+            (input.ahead(now), input.is_getting_ready(), input.is_held());
         {
             let mut report = self.feed.edit_report();
             report.bytes_received += taken.bytes;
             report.bytes_skipped += taken.skipped;
+            report.read_pauses += u64::from(is_held || is_spent);
         }
         if taken.is_found {
             debug!(attempt = attempt.0, "transport stream found");
@@ -428,8 +430,9 @@ impl Driver {
 
     /// An upstream has come to its end, and whether viewers have not, who still play what came.
     fn plays_on(&mut self, now: Moment, attempt: Attempt) -> bool {
+        let has_other = self.life.failover().beside(now).is_some();
         let line = self.lines.iter_mut().find(|line| line.attempt == attempt);
-        line.and_then(Line::input).is_some_and(|input| input.plays_on(now, &mut self.splice))
+        line.and_then(Line::input).is_some_and(|input| input.plays_on(now, has_other, &mut self.splice))
     }
 
     /// A source delivers what it should not.

@@ -48,6 +48,7 @@ impl Driver {
         report.faults = self.faults;
         report.output = self.splice.counts();
         let first = self.lines.first().and_then(Line::opened);
+        report.ahead = first.map_or(Duration::ZERO, |input| input.ahead(now));
         report.input = first.map(|input| input.counts(&self.splice)).unwrap_or_default();
         report.cadence = (self.cadence.tick(), self.cadence.interval());
         report.window = self.ring.span();

@@ -181,6 +181,15 @@ async fn a_file_from_a_web_server_is_asked_for_again_when_it_has_been_played() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_short_file_is_left_at_once_where_there_is_another_source() {
+    let file = Play::Timed { span: 10 * SECOND, comes: |media| media / 1_000, has_length: true };
+    let house = House::new(&one(r#"["http://h/a", "http://h/b"]"#), &[("/a", &[file]), ("/b", &[endless()])]);
+    let mut viewer = house.join();
+    watch(&mut viewer, 2 * SECOND).await;
+    assert_eq!(house.script.opened(), ["/a", "/a", "/b"], "it may be a notice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_gets_ready_or_answers_late_is_waited_for() {
     for play in [Play::WarmUp(8 * SECOND), Play::Late(8 * SECOND)] {
         let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", std::slice::from_ref(&play))]);
