@@ -124,6 +124,34 @@ async fn lumps_are_one_stream_that_goes_on_evenly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lumps_that_come_late_starve_nobody_longer_than_players_that_open_the_source_themselves() {
+    let cases: [Comes; 3] = [
+        // Late by up to 0.8 s, each by as much as chance has it.
+        |media| media / 4_000 * 4_000 + media / 4_000 * 7_919 % 9 * 100,
+        // One is late by 2 s.
+        |media| media / 4_000 * 4_000 + if media / 4_000 == 5 { 2_000 } else { 0 },
+        // Each takes half of its time to come.
+        |media| media / 6_000 * 6_000 + media % 6_000 / 2,
+    ];
+    for (case, comes) in cases.into_iter().enumerate() {
+        let house = timed_channel(comes);
+        let begun = Instant::now();
+        let (mut viewer, mut seen) = (house.join(), Seen::default());
+        seen.watch(&mut viewer, begun + 100 * SECOND).await;
+        let arrivals = (0..2_500).map(|n| (begun + Duration::from_millis(comes(n * 40)), 1)).collect();
+        let direct = Seen { arrivals };
+        let (starved, directly) = (seen.starvation(), direct.starvation());
+        assert!(starved <= directly + 100 * MILLISECOND, "{case}: {starved:?}, and {directly:?} directly");
+        let gap = seen.gap(begun + 60 * SECOND);
+        assert!(gap <= 500 * MILLISECOND, "{case}: a gap of {gap:?}");
+        assert_eq!(house.script.opened().len(), 1);
+        // What one was late by is made up for.
+        let missing = 100_000 - seen.media(begun + 100 * SECOND);
+        assert!(missing <= 2_000, "{case}: {missing} ms are behind");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_comes_in_a_lull_has_something_to_play_until_the_next_lump() {
     for lump in [0, 4] {
         for into in [100, 2_500, 5_500] {
