@@ -7,6 +7,7 @@ use aes::Aes128;
 use cbc::Encryptor;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use forebay_core::playlist::ladder::Prefer;
+use forebay_testkit::clip::{Clip, Kind, Tracks};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -147,4 +148,32 @@ async fn what_is_wrong_with_the_segments_is_said() {
         assert_eq!(end.to_string(), words);
     }))
     .await;
+}
+
+/// Without a discontinuity it is seen by fragments that do not fit the section.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_initialisation_section_is_asked_for_again_when_a_segment_does_not_fit_it() {
+    let file = Clip::get(Kind::ShortGop).fragmented(Tracks::All);
+    let find = |name: &[u8; 4]| file.windows(4).position(|window| window == name).unwrap();
+    let (section, fragments) = file.split_at(find(b"moof") - 4);
+    let (section, fragments) = (section.to_vec(), fragments.to_vec());
+    // The same with other numbers of the tracks: behind the kind stand version, flags and two times.
+    let mut other = section.clone();
+    for at in 0..section.len() - 20 {
+        if section[at..].starts_with(b"tkhd") {
+            other[at + 19] = 77;
+        }
+    }
+    let site = Site::start(false, move |path, number| match path {
+        "/list.m3u8" => list(&["#EXT-X-MAP:URI=\"/init\"\n"]),
+        "/init" if number < 2 => whole("200 OK", &other),
+        "/init" => whole("200 OK", &section),
+        _ => whole("200 OK", &fragments),
+    })
+    .await;
+    let (bytes, end) = take(&site).await;
+    assert_eq!(end, Error::Ended);
+    assert!(bytes.len() > file.len() / 2, "{} of {} bytes", bytes.len(), file.len());
+    let asked = site.seen().heads.iter().filter(|head| head.contains("/init ")).count();
+    assert_eq!(asked, 2);
 }
