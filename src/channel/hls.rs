@@ -16,8 +16,12 @@ use super::subscription::{SLACK, Subscription};
 /// How long it waits for the first one beyond the time for a picture: the longest group of pictures that there is.
 const FIRST_SEGMENT: Duration = Duration::from_secs(10);
 
-/// How long it waits at all: hls.js gives up a second later.
+/// How long it waits for the first one at all.
 const LONGEST_WAIT: Duration = Duration::from_secs(19);
+
+/// How long a new viewer's request waits for as much as a player needs: three groups of 10 s. hls.js asks again after 20 s,
+/// and `ExoPlayer` after 8 s, and both go on waiting.
+const LONGEST_OPENING: Duration = Duration::from_secs(35);
 
 /// Who watches by HLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,17 +89,24 @@ impl Session {
         let mut playlists = self.feed().playlist.subscribe();
         let mut window = self.feed().windows[0].subscribe();
         let start_timeout = self.feed().channel.borrow().policy.start_timeout + SLACK;
-        let last = Instant::now() + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
+        let began = Instant::now();
+        let last = began + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
         if self.has_begun() {
             self.wait_for_next(&mut playlists, &mut window).await;
         } else {
-            let opening = async {
+            let first_segment = async {
                 // An old picture and then nothing would be no start.
                 let _ = window.wait_for(|window| window.is_live || is_over(window)).await;
-                wait_for_opening(&mut playlists, &mut window).await;
+                tokio::select! {
+                    _ = playlists.wait_for(Option::is_some) => {}
+                    _ = window.wait_for(is_over) => {}
+                }
             };
-            // What there is then is better than nothing.
-            let _ = tokio::time::timeout_at(last, opening).await;
+            if tokio::time::timeout_at(last, first_segment).await.is_ok() {
+                let opening = wait_for_opening(&mut playlists, &mut window);
+                // What there is then is better than nothing.
+                let _ = tokio::time::timeout_at(began + LONGEST_OPENING, opening).await;
+            }
         }
         let ready = tokio::select! {
             biased;

@@ -3,6 +3,7 @@
 mod browser;
 mod ffmpeg;
 mod gstreamer;
+pub mod model;
 mod pauses;
 mod visit;
 mod vlc;

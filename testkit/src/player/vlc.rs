@@ -28,7 +28,7 @@ const CACHING: &str = "1000";
 
 /// Log lines that tell of a broken stream or of a clock that jumps.
 const FAULTS: [&str; 19] = [
-    "PCR is called too late",
+    "is called too late",
     "clock gap",
     "clock reset",
     "unexpected clock",
