@@ -19,6 +19,7 @@ mod on_demand;
 mod playing;
 mod program;
 mod proxies;
+mod radio;
 mod reaching;
 mod relay;
 mod reload;

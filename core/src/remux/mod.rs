@@ -11,6 +11,7 @@
 //!   end. What one is ahead of the other is held back, up to a limit of time and bytes; then the other is no longer waited for.
 //! - **What is damaged is left out** and told as an error; what is whole in the same segment passes.
 
+mod audio_stream;
 mod cover;
 mod error;
 mod id3;
@@ -24,6 +25,7 @@ mod sniff;
 mod tests;
 mod transport;
 
+pub use self::audio_stream::{AudioStream, find_frames};
 pub use self::cover::{Cover, Format, MAX_COVER, cover};
 pub use self::error::{Error, Reason};
 pub use self::sniff::{Content, sniff};

@@ -4,11 +4,13 @@
 //! sends basic credentials from the address (and to that host only), and takes a body with or without chunks or a length. One agent and
 //! one connection per upstream: its cookies are its own, and dropping it closes the connection, which frees the provider's slot.
 //!
-//! Whether the body is a transport stream or an HLS playlist is decided by its first bytes, whatever the address and the declared type say.
+//! Whether the body is a transport stream, an HLS playlist or radio is decided by its first bytes, whatever the address
+//! and the declared type say.
 
 mod agent;
 mod digest;
 mod proxies;
+mod radio;
 mod reach;
 
 use std::sync::Arc;
@@ -65,15 +67,25 @@ impl Client {
             }
             let has_length = body.has_length();
             let mut body = Decoded::new(body, &headers)?;
-            let beginning = begin(&mut body).await;
+            let mut beginning = begin(&mut body).await;
             if beginning.is_playlist {
                 let body = read_whole(beginning.bytes, body).await?;
                 let entry = hls::Entry { asked_at, url, body };
                 return hls::open(session, &source, memory, entry, hold).await;
             }
-            let pieces = stream::iter((!beginning.bytes.is_empty()).then(|| Ok(beginning.bytes.freeze())))
+            let codec = if beginning.error.is_none() && radio::may_be_radio(&headers, &beginning.bytes) {
+                radio::find(&mut beginning.bytes, &mut body).await?
+            } else {
+                None
+            };
+            let bytes = stream::iter((!beginning.bytes.is_empty()).then(|| Ok(beginning.bytes.freeze())))
                 .chain(stream::iter(beginning.error.map(Err)))
-                .chain(body)
+                .chain(body);
+            let media = match codec {
+                Some(codec) => radio::remux(codec, bytes).boxed(),
+                None => bytes.boxed(),
+            };
+            let pieces = media
                 .map(|bytes| bytes.map(Piece::Bytes))
                 .chain(stream::once(std::future::ready(Err(Error::Ended))));
             Ok(Upstream { has_length, ..Upstream::new(pieces.boxed(), Pace::Live, hold) })
