@@ -152,7 +152,7 @@ impl Follower {
                     track.handle_unchanged(asked_at);
                 }
             }
-            Asked::Of(rendition) if self.handle_variant_loss(now, rendition, is_gone) => {}
+            Asked::Of(rendition) if self.handle_variant_loss(now, asked_at, rendition, is_gone) => {}
             Asked::Of(rendition) if self.has_begun() => {
                 self.enters |= is_gone;
                 if let Some(track) = self.track_mut(rendition) {
@@ -164,7 +164,13 @@ impl Follower {
     }
 
     /// A playlist of the variant is not to be had: whether it is asked for once more, or the variant left for another.
-    fn handle_variant_loss(&mut self, now: Moment, rendition: Rendition, is_gone: bool) -> bool {
+    fn handle_variant_loss(
+        &mut self,
+        now: Moment,
+        asked_at: Moment,
+        rendition: Rendition,
+        is_gone: bool,
+    ) -> bool {
         if is_gone {
             // Its address may be an old one: the entry names it first.
             let has_entered = now.since(self.entered_at) < ENTRY_PAUSE;
@@ -173,7 +179,9 @@ impl Follower {
         let is_one_of_several = self.variants.rungs.len() > 1;
         let Some(track) = self.track_mut(rendition) else { return false };
         track.failures += 1;
-        if track.failures == 1 && is_one_of_several {
+        // A server that hangs has had its time: what is in store would not last for the same again.
+        let hangs = now.since(asked_at) >= QUICK_TIMEOUT;
+        if track.failures == 1 && is_one_of_several && !hangs {
             track.reload_at = Some(now + QUICK_RETRY);
             return true;
         }

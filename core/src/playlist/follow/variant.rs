@@ -1,7 +1,7 @@
 //! Which variant is followed, where its playlists are, and what it is left for.
 //!
 //! The best variant is followed that is not avoided. One whose playlist fails is asked for once more after [`QUICK_RETRY`], and then left for
-//! the next one; so is one of which two segments in a row were not to be had. It is avoided for a while, also when the source is opened
+//! the next one (at once, if its server hangs); so is one of which two segments in a row were not to be had. It is avoided for a while, also when the source is opened
 //! again ([`LadderMemory`]). Where all have failed, the source is in trouble and not its variants: all are forgiven, and the best one is
 //! asked for patiently, with a round of the others every [`ROUND_PAUSE`].
 

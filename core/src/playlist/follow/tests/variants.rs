@@ -68,6 +68,21 @@ fn a_list_that_hangs_has_less_time_where_there_is_another() {
 }
 
 #[test]
+fn a_list_that_hangs_is_not_asked_for_twice() {
+    let mut follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), Options::default());
+    follower.handle_playlist(Moment::ZERO, version(ENTRY, REDUNDANT, &Variables::default()));
+    let mut hosts = Vec::new();
+    for now in [0, 1_500] {
+        let Some(Action::FetchPlaylist { url, .. }) = follower.poll_action(Moment::from_millis(now)) else {
+            panic!("no list is asked for")
+        };
+        hosts.push(url.host_str().unwrap().to_owned());
+        follower.handle_playlist(Moment::from_millis(now + 1_500), Answer::Failed);
+    }
+    assert_eq!(hosts, ["a", "b"]);
+}
+
+#[test]
 fn a_list_that_fails_in_mid_play_is_left_without_a_step() {
     let dies = |now: u64, host: &str| if host == "a" && now >= 4_000 { Err(503) } else { Ok(()) };
     let mut provider = with(REDUNDANT, dies, done);
