@@ -31,6 +31,8 @@ pub struct App {
     overrides: Overrides,
     /// The configuration file as it was read.
     seen: Stamp,
+    /// Heard from the start: a SIGHUP that nobody listens for ends the process.
+    hangup: Hangup,
 }
 
 /// HTTPS beside the plain server.
@@ -69,14 +71,14 @@ impl App {
         ingest: Handle,
     ) -> anyhow::Result<Self> {
         // Before anybody is told that we run, and might change it.
-        let seen = stamp(&config.path);
+        let (seen, hangup) = (stamp(&config.path), Hangup::new());
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let channels = Channels::new(&config, opener, ingest);
         let tls = config.server.tls.clone();
         let shared = http::App::new(channels, Arc::new(config));
         let secure = tls.map(|tls| Secure::start(&tls, &shared)).transpose()?;
-        Ok(Self { shared, server, secure, overrides, seen })
+        Ok(Self { shared, server, secure, overrides, seen, hangup })
     }
 
     /// Where it listens.
@@ -99,7 +101,7 @@ impl App {
         let sessions = self.shared.clone();
         let sessions = sessions.run_sessions(stop.clone());
         let reloader = Reloader { shared: self.shared, overrides: self.overrides };
-        let reloading = reloader.run(self.seen, stop.clone());
+        let reloading = reloader.run(self.seen, self.hangup, stop.clone());
         let files = Arc::clone(&channels).look_after_files(stop.clone());
         let ending = async {
             stop.cancelled().await;
@@ -128,9 +130,8 @@ struct Reloader {
 
 impl Reloader {
     /// Every look is taken aside: the disk may hang, and a hundred thousand channels take a while.
-    async fn run(self, mut seen: Stamp, stop: CancellationToken) {
+    async fn run(self, mut seen: Stamp, mut hangup: Hangup, stop: CancellationToken) {
         let reloader = Arc::new(self);
-        let mut hangup = Hangup::new();
         loop {
             let is_asked = tokio::select! {
                 () = stop.cancelled() => return,
