@@ -404,7 +404,7 @@ mod inputs {
 
         let wary = Setup::new(&channels).start().await;
         let (status, body) = client::get_json(wary.address(), "/stream/one").await;
-        assert_eq!((status, &body["error"]["sources"][0]["reason"]), (503, &"unreachable".into()), "{body}");
+        assert_eq!((status, &body["error"]["sources"][0]["reason"]), (503, &"untrusted".into()), "{body}");
         let message = body["error"]["sources"][0]["message"].as_str().unwrap();
         assert!(message.contains("certificate"), "it says why: {message}");
     }
