@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use forebay_core::health::Rules;
 use forebay_core::playlist::ladder::Prefer;
+use forebay_core::rhythm::MAX_AHEAD;
 use http::{HeaderName, HeaderValue};
 
 use super::{Access, ChannelId, ProviderId, SourceUrl, UrlPattern};
@@ -53,6 +54,9 @@ pub struct Policy {
     pub buffer_bytes: u64,
     /// How far behind live a new viewer starts, so that players fill their buffers at once; 100 ms to 1 minute.
     pub burst: Duration,
+    /// How far the media of a source that sends by itself may run ahead of time, until it is read no faster than it
+    /// plays; 1 second to 1 hour.
+    pub read_ahead: Duration,
     /// How long a viewer may take no byte at all until the connection is dropped; 100 ms to 10 minutes.
     pub viewer_timeout: Duration,
     /// How many may watch at a time, from 1; no limit if absent.
@@ -119,6 +123,7 @@ impl Default for Policy {
             buffer_bytes: 16 << 20,
             // One usual key frame interval.
             burst: Duration::from_secs(2),
+            read_ahead: MAX_AHEAD,
             // Shorter than the buffer: whoever stands still longer has lost the place anyway.
             viewer_timeout: Duration::from_secs(10),
             max_viewers: None,

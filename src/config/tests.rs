@@ -72,6 +72,7 @@ start_timeout = "8s"
 buffer = "9s"
 buffer_bytes = 2097152
 burst = "500ms"
+read_ahead = "20s"
 viewer_timeout = "11s"
 max_viewers = 12
 timeshift = "2h"
@@ -135,6 +136,7 @@ fn a_good_file_means_what_it_says() {
         buffer: secs(9),
         buffer_bytes: 2 << 20,
         burst: Duration::from_millis(500),
+        read_ahead: secs(20),
         viewer_timeout: secs(11),
         max_viewers: Some(12),
         timeshift: Some(Duration::from_hours(2)),

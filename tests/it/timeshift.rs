@@ -105,7 +105,8 @@ async fn wait_past(address: SocketAddr, seconds: f64) {
 }
 
 fn settings(folder: &Path, sources: &[String], more: &str) -> String {
-    let channel = channel("one", sources, &format!("timeshift = \"10m\"\nidle_timeout = \"500ms\"\n{more}"));
+    let usual = "timeshift = \"10m\"\nidle_timeout = \"500ms\"\nread_ahead = \"1h\"\n";
+    let channel = channel("one", sources, &format!("{usual}{more}"));
     format!("[hls]\ndir = \"{}\"\n{channel}", folder.display())
 }
 

@@ -15,8 +15,12 @@ const MAX_HELD: usize = 32 << 20;
 pub(super) const STEP: usize = 16 * 1024;
 
 /// The way of one source's media.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flow {
+    /// How far media may be ahead of time.
+    read_ahead: Duration,
+    /// How many bytes the store keeps.
+    kept_bytes: u64,
     rhythm: Rhythm,
     /// Where media stands with the last packets that came, and how many bytes it has brought.
     media: Option<MediaTime>,
@@ -37,6 +41,22 @@ struct Held {
 }
 
 impl Flow {
+    /// Of a source that has sent nothing yet. Its media may run ahead of time by `read_ahead`, and by what the store
+    /// keeps, `kept_bytes`, unless `read_ahead` is more than usual.
+    pub(super) fn new(read_ahead: Duration, kept_bytes: u64) -> Self {
+        Self {
+            read_ahead,
+            kept_bytes,
+            rhythm: Rhythm::default(),
+            media: None,
+            begun_at: None,
+            bytes: 0,
+            spread: None,
+            held: VecDeque::new(),
+            held_packets: 0,
+        }
+    }
+
     /// Takes note of packets that came at `now`, after which media stands at `media`; whether they may go on at once. If so, what is still
     /// held goes first.
     pub(super) fn arrive(
@@ -91,17 +111,26 @@ impl Flow {
         self.rhythm.ahead(now)
     }
 
+    /// How much of what viewers have been given is not due yet. Where a source may run ahead further than is usual,
+    /// what came last is taken for live.
+    pub(super) fn not_due(&self, now: Moment) -> Duration {
+        if self.read_ahead > MAX_AHEAD { Duration::ZERO } else { self.given_ahead(now) }
+    }
+
     /// How long that lasts which viewers have been given.
-    pub(super) fn given_ahead(&self, now: Moment) -> Duration {
+    fn given_ahead(&self, now: Moment) -> Duration {
         let held = self.media.map_or(Duration::ZERO, |media| self.held_media(media));
         self.ahead(now).saturating_sub(held)
     }
 
-    /// When to read on, where there is enough: viewers have [`MAX_AHEAD`] or as much as the store keeps of it, `max_bytes`, or as much is held
-    /// as can be.
-    pub(super) fn reads_at(&mut self, now: Moment, max_bytes: u64) -> Option<Moment> {
-        let kept = self.time_of(max_bytes).map_or(MAX_AHEAD, |kept| kept.min(MAX_AHEAD));
-        let over = self.ahead(now).saturating_sub(MAX_AHEAD).max(self.given_ahead(now).saturating_sub(kept));
+    /// When to read on, where there is enough: media is ahead by as much as it may be, viewers have as much of it as
+    /// the store keeps, or as much is held as can be.
+    pub(super) fn reads_at(&mut self, now: Moment) -> Option<Moment> {
+        let limit = self.read_ahead;
+        // Whoever wants more than is usual wants it whether viewers can have it or not.
+        let is_usual = limit <= MAX_AHEAD;
+        let kept = self.time_of(self.kept_bytes).filter(|_| is_usual).map_or(limit, |kept| kept.min(limit));
+        let over = self.ahead(now).saturating_sub(limit).max(self.given_ahead(now).saturating_sub(kept));
         let is_full = self.memory() > MAX_HELD;
         let at = self.due().filter(|_| is_full).max((!over.is_zero()).then(|| now + over))?;
         self.rhythm.hold(at);

@@ -159,15 +159,15 @@ pub(super) struct Input {
 enum Tempo {
     /// It could be read at any speed, and is read no faster than it plays.
     Paced(Pacer),
-    /// It sends by itself. The store keeps so many bytes of it.
-    Live { flow: Box<Flow>, kept: u64 },
+    /// It sends by itself.
+    Live(Box<Flow>),
 }
 
 impl Tempo {
     fn of(pace: Pace, policy: &Policy) -> Self {
         match pace {
             Pace::MediaTime => Self::Paced(Pacer::new(policy.burst)),
-            Pace::Live => Self::Live { flow: Box::default(), kept: policy.buffer_bytes },
+            Pace::Live => Self::Live(Box::new(Flow::new(policy.read_ahead, policy.buffer_bytes))),
         }
     }
 }
@@ -235,7 +235,7 @@ impl Input {
     /// When it is read next, at a tick of this length that was last at `ticked_at`; `None` for at once.
     pub(super) fn reads_at(&self, ticked_at: Moment, tick: Duration) -> Option<Moment> {
         let has_picture = self.scout.as_ref().is_none_or(Scout::has_picture);
-        let is_live = has_picture && matches!(self.tempo, Tempo::Live { .. });
+        let is_live = has_picture && matches!(self.tempo, Tempo::Live(_));
         let rests = is_live && ticked_at.since(self.read_at) >= QUIET;
         let rests_until = rests.then(|| ticked_at + tick.saturating_sub(READING));
         self.resumes_at.max(rests_until).max(self.allowance.renews_at(tick))
@@ -348,7 +348,7 @@ impl Input {
                 }
             };
             self.inspector.push(now, packets);
-            if let Tempo::Live { flow, .. } = &mut self.tempo {
+            if let Tempo::Live(flow) = &mut self.tempo {
                 if !flow.arrive(now, self.inspector.decoded(), packets, self.scout.is_none()) {
                     continue;
                 }
@@ -370,7 +370,7 @@ impl Input {
     fn flow(&self) -> Option<&Flow> {
         match &self.tempo {
             Tempo::Paced(_) => None,
-            Tempo::Live { flow, .. } => Some(flow),
+            Tempo::Live(flow) => Some(flow),
         }
     }
 
@@ -379,9 +379,9 @@ impl Input {
         self.flow().map_or(Duration::ZERO, |flow| flow.ahead(now))
     }
 
-    /// How long that lasts which viewers have been given.
-    pub(super) fn given_ahead(&self, now: Moment) -> Duration {
-        self.flow().map_or(Duration::ZERO, |flow| flow.given_ahead(now))
+    /// How much of what viewers have been given is not due yet.
+    pub(super) fn not_due(&self, now: Moment) -> Duration {
+        self.flow().map_or(Duration::ZERO, |flow| flow.not_due(now))
     }
 
     /// Whether it sends by itself, and reading pauses since there is enough.
@@ -401,7 +401,7 @@ impl Input {
 
     /// Gives what is due; whether media time went on.
     pub(super) fn give_due(&mut self, now: Moment, splice: &mut Splice) -> bool {
-        let Tempo::Live { flow, .. } = &mut self.tempo else { return false };
+        let Tempo::Live(flow) = &mut self.tempo else { return false };
         while let Some(packets) = flow.take_due(now) {
             splice.push(&packets);
         }
@@ -410,7 +410,7 @@ impl Input {
 
     /// Gives what is held back, all at once: nothing follows.
     pub(super) fn give_all(&mut self, splice: &mut Splice) {
-        let Tempo::Live { flow, .. } = &mut self.tempo else { return };
+        let Tempo::Live(flow) = &mut self.tempo else { return };
         while let Some(packets) = flow.take_held() {
             splice.push(&packets);
         }
@@ -447,7 +447,7 @@ impl Input {
                 }
                 self.resumes_at = Some(pacer.due(now, position)).filter(|&due| due > now);
             }
-            Tempo::Live { flow, kept } => self.resumes_at = flow.reads_at(now, *kept),
+            Tempo::Live(flow) => self.resumes_at = flow.reads_at(now),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Driver {
         }
         let base = self.ring.head();
         let on_air = self.lines.iter().find(|line| line.is_on_air()).and_then(Line::opened);
-        self.ring.set_ahead(on_air.map_or(Duration::ZERO, |input| input.given_ahead(self.ticked_at)));
+        self.ring.set_ahead(on_air.map_or(Duration::ZERO, |input| input.not_due(self.ticked_at)));
         self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
         self.groups.note_marks(marks);
         {

@@ -21,6 +21,8 @@ const BUFFER: Limits<Duration> = limits_ms(1_000, 600_000);
 /// Less does not hold one group of pictures in HD; more is a slip, for it is memory for each open channel.
 const BUFFER_BYTES: Limits<u64> = Limits { min: 1 << 20, max: 4 << 30 };
 const BURST: Limits<Duration> = limits_ms(100, 60_000);
+/// Less than a group of pictures starves viewers; more than an hour is a film.
+const READ_AHEAD: Limits<Duration> = limits_ms(1_000, 3_600_000);
 const VIEWER_TIMEOUT: Limits<Duration> = limits_ms(100, 600_000);
 /// Less is what playlists reach back to anyway; more is a recording.
 const TIMESHIFT: Limits<Duration> = limits_ms(60_000, 7 * 86_400_000);
@@ -61,6 +63,7 @@ impl Resolver<'_> {
             ),
             buffer: time("buffer", &typed.buffer, &BUFFER, defaults.buffer),
             burst: time("burst", &typed.burst, &BURST, defaults.burst),
+            read_ahead: time("read_ahead", &typed.read_ahead, &READ_AHEAD, defaults.read_ahead),
             viewer_timeout: time(
                 "viewer_timeout",
                 &typed.viewer_timeout,

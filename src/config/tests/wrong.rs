@@ -210,7 +210,7 @@ burst = "12s""#,
         r#"[stream]
 segment = "4s""#,
         &[
-            r#"2:1: unknown key "segment", expected one of idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls, health"#,
+            r#"2:1: unknown key "segment", expected one of idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, read_ahead, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls, health"#,
         ],
     ),
 ];

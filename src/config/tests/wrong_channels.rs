@@ -11,7 +11,7 @@ id = "a""#,
         r#"[[channels]]
 nmae = "a""#,
         &[
-            r#"2:1: unknown key "nmae", expected one of id, name, number, group, logo, tvg_id, program, priority, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls, health; did you mean "name"?"#,
+            r#"2:1: unknown key "nmae", expected one of id, name, number, group, logo, tvg_id, program, priority, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, read_ahead, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls, health; did you mean "name"?"#,
         ],
     ),
     (
@@ -284,7 +284,7 @@ id = "a"
 sources = ["testcard://"]
 headers = { A = "b" }"#,
         &[
-            r#"4:1: unknown key "headers", expected one of id, name, number, group, logo, tvg_id, program, priority, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls, health"#,
+            r#"4:1: unknown key "headers", expected one of id, name, number, group, logo, tvg_id, program, priority, sources, idle_timeout, connect_timeout, stall_timeout, start_timeout, buffer, buffer_bytes, burst, read_ahead, viewer_timeout, max_viewers, timeshift, timeshift_bytes, hedge, return_after, keep_alive, slate, slate_urls, health"#,
         ],
     ),
     (r#"channels = [["a"]]"#, &["1:13: expected a table, found a list"]),
