@@ -19,6 +19,7 @@ use crate::upstream::{Context, Error, Hold, Pace, Piece, Upstream};
 pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+mod players;
 mod timing;
 
 /// What a scripted source does when it is opened.
@@ -34,6 +35,8 @@ pub(in crate::channel) enum Play {
     WarmUp(Duration),
     /// No answer for a while, then pictures.
     Late(Duration),
+    /// Groups of pictures of this length, and how much comes at once.
+    Groups(Duration, Duration),
     /// Fails after a while.
     Fail(Duration, Error),
 }
@@ -85,6 +88,9 @@ impl Opener for Script {
                     let pictures = timing::timed(span, comes, open);
                     Ok(Upstream { has_length, ..Upstream::new(pictures, Pace::Live, hold) })
                 }
+                Play::Groups(group, burst) => {
+                    Ok(Upstream::new(players::groups(group, burst, open), Pace::Live, hold))
+                }
                 Play::WarmUp(span) => {
                     let pictures = pictures(3600 * SECOND, u64::MAX, Error::Ended, open);
                     Ok(Upstream::new(timing::warm_up(span, pictures), Pace::Live, hold))
@@ -127,15 +133,20 @@ fn count(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap() / 40
 }
 
-/// Makes a picture of its number.
+/// Makes a picture of its number, with a random access point every second.
 fn muxed(length: u64) -> impl FnMut(u64) -> Bytes + Send + 'static {
+    muxed_in_groups(length, 25)
+}
+
+/// The same, with a random access point every so many pictures.
+fn muxed_in_groups(length: u64, group: u64) -> impl FnMut(u64) -> Bytes + Send + 'static {
     let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b).program(7);
     move |n: u64| {
         let dts = 900_000 + n * 3600;
         let mut bytes = if n.is_multiple_of(5) { [muxer.pat(), muxer.pmt()].concat() } else { Vec::new() };
         // No two groups are alike: what repeats is a notice in a loop.
         let more = usize::try_from(((n % length).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 151).unwrap();
-        let slice = if n.is_multiple_of(25) { h264::idr(350 + more) } else { h264::predicted(170 + more) };
+        let slice = if n.is_multiple_of(group) { h264::idr(350 + more) } else { h264::predicted(170 + more) };
         bytes.extend(muxer.pes(0x100, dts, Some(dts - 1), &slice, Some((dts - 9000) * 300)));
         Bytes::from(bytes)
     }
