@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use forebay_core::health::Rules;
 use forebay_core::playlist::ladder::Prefer;
+use forebay_testkit::linear::assert_linear;
 
 use super::*;
 
@@ -368,6 +369,26 @@ fn the_first_hundred_faults_are_told_and_the_rest_is_counted() {
     assert!(lines[0].starts_with("channels.toml:2:9: level: "), "{}", lines[0]);
     assert!(lines[99].starts_with("channels.toml:298:6: id: "), "{}", lines[99]);
     assert_eq!(lines[100], "channels.toml: and 201 more faults, which are not shown");
+}
+
+#[test]
+fn good_and_bad_files_are_read_in_linear_time() {
+    let many = |make: fn(usize) -> String| {
+        move |length: usize| (0..length / 64).map(make).collect::<Vec<String>>().join("\n")
+    };
+    for (name, make) in [
+        ("channels", many(|at| format!("[[channels]]\nid = \"c{at}\"\nsources = [\"testcard://\"]"))),
+        ("faults", many(|at| format!("[[channels]]\nid = \"no id {at}\"\nsources = [\"nothing\"]"))),
+        ("the same id", many(|_| "[[channels]]\nid = \"a\"\nsources = [\"testcard://\"]".to_owned())),
+    ] {
+        assert_linear(name, 1 << 20, make, |text| {
+            let _ = std::hint::black_box(parse(text));
+        });
+    }
+    let networks = |length: usize| format!("[server]\ntrusted_proxies = [{}]", "\"x\", ".repeat(length / 5));
+    assert_linear("faults in one line", 1 << 20, networks, |text| {
+        let _ = std::hint::black_box(parse(text));
+    });
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod error;
 mod forwarded;
 mod head;
 mod hls;
+#[cfg(test)]
+mod linear_time;
 mod lineup;
 mod live;
 mod local_program;

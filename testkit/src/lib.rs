@@ -9,6 +9,7 @@
 //! - [`authority`]: a real server for certificates.
 //! - [`client`]: viewers at the level of bytes and their arrival times.
 //! - [`identity`]: certificates and keys.
+//! - [`linear`]: whether work grows with its input, and no faster.
 //!
 //! Deliberately, nothing here uses `forebay-core` or `forebay`: a judge must not share code, and so errors, with
 //! what it judges. Helpers panic with a full sentence rather than return errors, because a test has no better use
@@ -19,6 +20,7 @@ pub mod client;
 pub mod clip;
 pub mod hls;
 pub mod identity;
+pub mod linear;
 pub mod origin;
 pub mod player;
 pub mod proxy;
