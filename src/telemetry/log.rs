@@ -1,8 +1,8 @@
 //! The log: lines on stderr, and in files where one is configured.
 //!
 //! Whoever logs never waits for a reader of the log, and no viewer, source or repeated fault makes it grow without
-//! bound: fields are limited where they are logged, kinds of lines by [`Kinds`], what waits for a writer by [`Queue`],
-//! and files by [`Daily`].
+//! bound: fields are limited where they are logged, kinds of lines by `Kinds`, what waits for a writer by `Queue`,
+//! and files by `Daily`.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;

@@ -4,7 +4,7 @@
 //! is evident. What decides whether a body is a playlist at all is its content. Hostile input meets the limits below.
 //!
 //! The time that it takes grows with the length of the body, whatever stands in it: a line is looked at once, and addresses are put together
-//! in the end only, for the segments that are kept ([`kept`]).
+//! in the end only, for the segments that are kept (`kept`).
 
 mod kept;
 
