@@ -308,6 +308,11 @@ impl Failover {
         others.min_by_key(|&source| self.turn(source))
     }
 
+    /// Whether there is no other source than the current one, whatever became of it.
+    pub fn is_only_one(&self) -> bool {
+        (0..self.records.len()).all(|source| source == self.current || !self.may_open(source))
+    }
+
     /// Any other source than the current one, and when it may be tried, at `from` or later.
     pub fn alternative(&self, from: Moment) -> Option<(usize, Moment)> {
         let others = self.usable().filter(|&source| source != self.current);

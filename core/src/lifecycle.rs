@@ -203,7 +203,7 @@ impl Lifecycle {
                 }
             }
             Event::GettingReady(attempt) => {
-                let is_last_hope = self.is_last_hope(now, attempt);
+                let is_last_hope = self.is_last_hope(attempt);
                 if let Some(line) = self.line(attempt).filter(|_| is_last_hope) {
                     line.get_ready(now);
                 }

@@ -171,8 +171,9 @@ fn nothing_answers_within_the_start_timeout() {
             "0: open 0",
             "1: open 1",
             "2.25: open 0",
-            // The other one has just failed twice: there is nothing to hurry for.
             "3: open 1",
+            "7: close ConnectTimeout",
+            "7.5: open 0",
             "10: give up",
             "10: close StartTimeout",
             "10: finish"
