@@ -41,8 +41,8 @@ struct Held {
 }
 
 impl Flow {
-    /// Of a source that has sent nothing yet. Its media may run ahead of time by `read_ahead`, and by what the store
-    /// keeps, `kept_bytes`, unless `read_ahead` is more than usual.
+    /// Starts with a source that has sent nothing yet. Its media may run ahead of time by `read_ahead`. Unless that is
+    /// more than [`MAX_AHEAD`], it may also run ahead by no more than the `kept_bytes` that the store keeps.
     pub(super) fn new(read_ahead: Duration, kept_bytes: u64) -> Self {
         Self {
             read_ahead,
@@ -127,7 +127,7 @@ impl Flow {
     /// the store keeps, or as much is held as can be.
     pub(super) fn reads_at(&mut self, now: Moment) -> Option<Moment> {
         let limit = self.read_ahead;
-        // Whoever wants more than is usual wants it whether viewers can have it or not.
+        // An operator who sets more than the default wants it for the time-shift, whatever the store keeps.
         let is_usual = limit <= MAX_AHEAD;
         let kept = self.time_of(self.kept_bytes).filter(|_| is_usual).map_or(limit, |kept| kept.min(limit));
         let over = self.ahead(now).saturating_sub(limit).max(self.given_ahead(now).saturating_sub(kept));
