@@ -145,7 +145,8 @@ impl Reloader {
         }
     }
 
-    /// Reloads the file when it is no more as it was `seen`, or when somebody has asked; returns how it was met.
+    /// Reloads the file when it is no more as it was `seen`, or when somebody has asked; returns
+    /// how it was met.
     fn look(&self, seen: Stamp, is_asked: bool) -> Stamp {
         let path = self.shared.config().path.clone();
         // Before it is read: what changes meanwhile is seen at the next look.

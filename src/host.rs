@@ -14,8 +14,9 @@ pub(crate) struct HostPort<'a> {
 }
 
 impl<'a> HostPort<'a> {
-    /// Reads `uri-host [":" port]`. Names are letters, digits, `-`, `.` and `_`: what RFC 3986 allows besides, no resolver takes, and it
-    /// would have to be escaped in every list that repeats it.
+    /// Reads `uri-host [":" port]`. Names are letters, digits, `-`, `.` and `_`: what RFC 3986
+    /// allows besides, no resolver takes, and it would have to be escaped in every list that
+    /// repeats it.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         if text.len() > MAX_LENGTH {
             return None;

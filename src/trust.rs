@@ -42,7 +42,8 @@ pub(crate) fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, St
     Ok(certificates)
 }
 
-/// TLS settings for a client that trusts whoever answers: what is sent cannot be read on the way, but may go to anybody.
+/// TLS settings for a client that trusts whoever answers: what is sent cannot be read on the way,
+/// but may go to anybody.
 pub(crate) fn unverified_config() -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
@@ -53,8 +54,9 @@ pub(crate) fn unverified_config() -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// Takes every certificate. Signatures prove that a server has the key of a certificate, which means nothing where that
-/// may be anybody's; and not to check them lets in old kinds of certificates, too.
+/// Takes every certificate. Signatures prove that a server has the key of a certificate, which
+/// means nothing where that may be anybody's; and not to check them lets in old kinds of
+/// certificates, too.
 #[derive(Debug)]
 struct Anybody;
 

@@ -23,8 +23,9 @@ pub(crate) fn stamp(path: &Path) -> Stamp {
     Some((data.modified().ok()?, data.len(), data.ino()))
 }
 
-/// Does what may wait for a disk, or takes long, on a thread where it holds up nobody. `None` when `stop` comes first: the
-/// thread is left alone then, since a disk that hangs must not keep the process.
+/// Does what may wait for a disk, or takes long, on a thread where it holds up nobody. `None` when
+/// `stop` comes first: the thread is left alone then, since a disk that hangs must not keep the
+/// process.
 pub(crate) async fn aside<T: Send + 'static>(
     stop: &CancellationToken,
     work: impl FnOnce() -> T + Send + 'static,

@@ -31,13 +31,16 @@ pub const LONGEST: Duration = Duration::from_millis(240);
 /// no more than this unsent.
 const FULL_SEND: u64 = 128 * 1024;
 
-/// The most that is read from one upstream within a tick, in bytes: 400 Mbit/s with the shortest tick. Taking them costs 4 ms.
+/// The most that is read from one upstream within a tick, in bytes: 400 Mbit/s with the shortest
+/// tick. Taking them costs 4 ms.
 pub const MAX_READ: u64 = 1 << 20;
 
-/// What reading a piece costs at least, in bytes of [`MAX_READ`]: however little it brings, it is work.
+/// What reading a piece costs at least, in bytes of [`MAX_READ`]: however little it brings, it is
+/// work.
 const MIN_COST: u64 = 1024;
 
-/// What of [`MAX_READ`] has been used: an upstream that always has something must leave time for other channels.
+/// What of [`MAX_READ`] has been used: an upstream that always has something must leave time for
+/// other channels.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Allowance {
     since: Moment,
@@ -45,7 +48,8 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// A piece of so many bytes was read at `now`, with ticks of this length; whether nothing is left.
+    /// A piece of so many bytes was read at `now`, with ticks of this length; whether nothing is
+    /// left.
     pub fn spend(&mut self, now: Moment, tick: Duration, bytes: u64) -> bool {
         if now >= self.since + tick {
             (self.since, self.used) = (now, 0);

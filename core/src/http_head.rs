@@ -1,14 +1,17 @@
-//! The heads of HTTP/1 answers as servers of providers send them, written anew so that a strict parser reads them.
+//! The heads of HTTP/1 answers as servers of providers send them, written anew so that a strict
+//! parser reads them.
 //!
-//! Old and home-made servers answer `ICY 200 OK`, announce chunks under HTTP/1.0, or claim a length of -1. Players take
-//! all that. What such a head means for the body is decided here, once, and what goes out says it in one way only: one
-//! status line, at most one `Content-Length` or `Transfer-Encoding: chunked`. Where neither can be relied upon, the body
-//! lasts until the connection ends (RFC 9112, 6.3), and no other answer is ever read behind a head that had to be
+//! Old and home-made servers answer `ICY 200 OK`, announce chunks under HTTP/1.0, or claim a length
+//! of -1. Players take all that. What such a head means for the body is decided here, once, and
+//! what goes out says it in one way only: one status line, at most one `Content-Length` or
+//! `Transfer-Encoding: chunked`. Where neither can be relied upon, the body lasts until the
+//! connection ends (RFC 9112, 6.3), and no other answer is ever read behind a head that had to be
 //! mended: it goes out with `Connection: close`.
 
 use std::fmt;
 
-/// Bytes of one head. Real ones have up to a few kilobytes, those with tokens and policies some tens.
+/// Bytes of one head. Real ones have up to a few kilobytes, those with tokens and policies some
+/// tens.
 pub const MAX_HEAD: usize = 48 << 10;
 
 /// Fields of one head.
@@ -45,7 +48,8 @@ pub enum Fault {
     TooManyInterim,
 }
 
-/// Is pushed what a server sends until the head of its answer is complete. After that, or a fault, it is used up.
+/// Is pushed what a server sends until the head of its answer is complete. After that, or a fault,
+/// it is used up.
 #[derive(Default)]
 pub struct HeadReader {
     bytes: Vec<u8>,
@@ -78,7 +82,8 @@ impl HeadReader {
         Ok(None)
     }
 
-    /// Where the head ends, behind its empty line. Each byte is looked at once, however the bytes come.
+    /// Where the head ends, behind its empty line. Each byte is looked at once, however the bytes
+    /// come.
     fn find_end(&mut self) -> Result<Option<usize>, Fault> {
         while let Some(at) = self.bytes[self.scanned..].iter().position(|&byte| byte == b'\n') {
             let (line, end) = (&self.bytes[self.line..self.scanned + at], self.scanned + at + 1);
@@ -229,7 +234,8 @@ fn mend(head: &[u8]) -> Result<(u16, Vec<u8>), Fault> {
         Length::Bytes(length) if !framing.has_codings || framing.codings.is_empty() => Some(length),
         _ => None,
     };
-    // Live streams are announced as empty by servers that know no better; the end of the connection will tell.
+    // Live streams are announced as empty by servers that know no better; the end of the connection
+    // will tell.
     let length = length.filter(|&length| length > 0 || is_lasting || !matches!(status, 200 | 206));
     let is_plain = is_strict
         && (framing.length != Length::Nonsense)

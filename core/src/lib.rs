@@ -1,10 +1,14 @@
 //! The pure part of Forebay.
 //!
-//! Here is everything that can be decided or computed without a runtime: the transport stream engine ([`ts`]), the
-//! index of a channel's store ([`ring`]), the turning of other formats into it ([`remux`]), its cutting into segments ([`segmenter`]), the
-//! past of a channel ([`timeshift`]), the writing, reading and following of HLS playlists ([`playlist`]), the pace of a source that has none of
-//! its own ([`pacer`]), how another one brings its media in time ([`rhythm`]), the judging of a source by its content ([`health`]) and of a decoded picture ([`look`]), the decisions of a channel
-//! ([`lifecycle`], [`failover`]), the heads of HTTP answers as they really are ([`http_head`]), who may have a connection to a provider ([`provider`]), and how often its viewers are sent to ([`cadence`]).
+//! Here is everything that can be decided or computed without a runtime: the transport stream
+//! engine ([`ts`]), the index of a channel's store ([`ring`]), the turning of other formats into it
+//! ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel ([`timeshift`]),
+//! the writing, reading and following of HLS playlists ([`playlist`]), the pace of a source that
+//! has none of its own ([`pacer`]), how another one brings its media in time ([`rhythm`]), the
+//! judging of a source by its content ([`health`]) and of a decoded picture ([`look`]), the
+//! decisions of a channel ([`lifecycle`], [`failover`]), the heads of HTTP answers as they really
+//! are ([`http_head`]), who may have a connection to a provider ([`provider`]), and how often its
+//! viewers are sent to ([`cadence`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes in as a
 //! [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values. So ten hours of television pass through a

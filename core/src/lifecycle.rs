@@ -104,8 +104,8 @@ impl Lifecycle {
         }
     }
 
-    /// The media of this upstream is so far ahead of time when it comes, as told with the next news of it: it stands still no sooner than that is
-    /// played.
+    /// The media of this upstream is so far ahead of time when it comes, as told with the next news
+    /// of it: it stands still no sooner than that is played.
     pub fn set_ahead(&mut self, attempt: Attempt, ahead: Duration) {
         if let Some(line) = self.line(attempt) {
             line.set_ahead(ahead);

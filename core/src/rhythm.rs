@@ -1,28 +1,34 @@
-//! How a source that sends by itself brings its media in time: evenly, in lumps, or faster than it plays.
+//! How a source that sends by itself brings its media in time: evenly, in lumps, or faster than it
+//! plays.
 //!
-//! Evenly is how a live source sends, after a head start of some seconds that many give. In lumps is how programs send that get segments of
-//! some seconds and pass each on when it is there. Faster than it plays comes a file from a web server. [`Rhythm`] tells them apart by how far
-//! media is ahead of time, and [`Spread`] gives the media of a lump to viewers over the time that it lasts.
+//! Evenly is how a live source sends, after a head start of some seconds that many give. In lumps
+//! is how programs send that get segments of some seconds and pass each on when it is there. Faster
+//! than it plays comes a file from a web server. [`Rhythm`] tells them apart by how far media is
+//! ahead of time, and [`Spread`] gives the media of a lump to viewers over the time that it lasts.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::{MediaTime, Moment, duration_to_ticks};
 
-/// How far media may be ahead of time: a head start is 10 to 15 s, and lumps are up to 10 s. A source that brings more is to be read no faster than
-/// it plays; what it has sent already waits in the sockets.
+/// How far media may be ahead of time: a head start is 10 to 15 s, and lumps are up to 10 s. A
+/// source that brings more is to be read no faster than it plays; what it has sent already waits in
+/// the sockets.
 pub const MAX_AHEAD: Duration = Duration::from_secs(16);
 
-/// The shortest time without media that is a lull. Shorter ones are hidden by what viewers have in store.
+/// The shortest time without media that is a lull. Shorter ones are hidden by what viewers have in
+/// store.
 const LULL: Duration = Duration::from_secs(1);
 
-/// A stretch between two lulls is a lump if it came within this part of the time that it plays, in percent.
+/// A stretch between two lulls is a lump if it came within this part of the time that it plays, in
+/// percent.
 const MAX_LUMP: u32 = 75;
 
 /// Time is cut into windows, each of which is even or not.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// The most media of an even window, in percent of its time. Lumps of 3 s make windows with one and a half times their time.
+/// The most media of an even window, in percent of its time. Lumps of 3 s make windows with one and
+/// a half times their time.
 const MAX_EVEN: u32 = 125;
 
 /// Even windows in a row after which a source is even, whatever it was before.
@@ -50,7 +56,8 @@ pub struct Rhythm(Option<Course>);
 #[derive(Debug)]
 struct Course {
     last: Stand,
-    /// How far media was ahead of time then. An even source uses this up: its head start says nothing of how it sends later.
+    /// How far media was ahead of time then. An even source uses this up: its head start says
+    /// nothing of how it sends later.
     ahead: Duration,
     /// Where media stood when the last lull ended.
     stretch: Stand,
@@ -175,9 +182,10 @@ const LUMPS: usize = 4;
 
 /// Gives the media of a lumpy source to viewers over the time that it lasts.
 ///
-/// The first byte of a lump goes out when it comes, and the last one just before the next lump does. Where a lump is late, all media is from then
-/// on given later by as much; where all of the last lumps came early, sooner. So viewers are behind the source by the length of a lump, and by as
-/// much as lumps are late.
+/// The first byte of a lump goes out when it comes, and the last one just before the next lump
+/// does. Where a lump is late, all media is from then on given later by as much; where all of the
+/// last lumps came early, sooner. So viewers are behind the source by the length of a lump, and by
+/// as much as lumps are late.
 #[derive(Debug)]
 pub struct Spread {
     /// When which media is due.
@@ -200,7 +208,8 @@ impl Spread {
         self.origin.at + media.since(self.origin.media)
     }
 
-    /// The media `media` came at `now`, and nothing was left to be given: what comes late is due when it comes.
+    /// The media `media` came at `now`, and nothing was left to be given: what comes late is due
+    /// when it comes.
     pub fn run_dry(&mut self, now: Moment, media: MediaTime) {
         if self.due(media) < now {
             self.origin = Stand { at: now, media };

@@ -78,8 +78,8 @@ impl Ring {
         self.limits = limits;
     }
 
-    /// So much media is ahead of time, with what is appended next. Viewers play by the clock, so the window and the place where they begin are
-    /// counted from what is due.
+    /// So much media is ahead of time, with what is appended next. Viewers play by the clock, so
+    /// the window and the place where they begin are counted from what is due.
     pub fn set_ahead(&mut self, ahead: Duration) {
         self.ahead = ahead;
     }
@@ -170,8 +170,8 @@ impl Ring {
         self.chunks.iter().filter_map(|chunk| Some((chunk.start, chunk.entry?)))
     }
 
-    /// The window for readers; a new viewer begins at the random access point whose distance from what is due is nearest to `burst`:
-    /// a key picture, as long as there is one in the window.
+    /// The window for readers; a new viewer begins at the random access point whose distance from
+    /// what is due is nearest to `burst`: a key picture, as long as there is one in the window.
     pub fn edges(&self, burst: Duration) -> Edges {
         let burst = burst + self.ahead;
         let newest = self.position();

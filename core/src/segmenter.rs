@@ -11,8 +11,8 @@ use crate::time::{MediaTime, TICKS_PER_SECOND, WallClock, duration_to_ticks, tic
 use crate::ts::random_access::Entry;
 use crate::ts::splice::{Joint, Mark};
 
-/// The first segment of a channel that somebody waits for: long enough that a playlist of three segments lasts, since VLC
-/// passes over the first ones of a longer playlist.
+/// The first segment of a channel that somebody waits for: long enough that a playlist of three
+/// segments lasts, since VLC passes over the first ones of a longer playlist.
 const FIRST_IN_HASTE: Duration = Duration::from_secs(2);
 
 /// The shortest segments while in haste, and those that are cut short because the next group of pictures may be too long.
@@ -250,7 +250,8 @@ impl Segmenter {
         duration_to_ticks(self.settings.window.max(self.target() * MIN_WINDOW))
     }
 
-    /// Whether the playlist names as much as it ever will: the next segment takes the first one's place.
+    /// Whether the playlist names as much as it ever will: the next segment takes the first one's
+    /// place.
     pub fn is_full(&self) -> bool {
         let rest: i64 = self.listed().skip(1).map(|segment| segment.ticks).sum();
         let next = self.longest_next(true).max(self.longest_next(false));
@@ -304,12 +305,14 @@ impl Segmenter {
         if gop <= 0 {
             return ticks_to_duration(wanted);
         }
-        // In haste, the first group of pictures that reaches what is wanted ends it; else the nearest does.
+        // In haste, the first group of pictures that reaches what is wanted ends it; else the
+        // nearest does.
         let groups = if is_hasty { (wanted + gop - 1) / gop } else { (wanted + gop / 2) / gop };
         ticks_to_duration(groups.max(1) * gop)
     }
 
-    /// How much of the segment that is being made there is: at least, since it is counted to the last random access point.
+    /// How much of the segment that is being made there is: at least, since it is counted to the
+    /// last random access point.
     pub fn pending(&self) -> Duration {
         let ends = self.open.zip(self.last);
         ends.map_or(Duration::ZERO, |(open, last)| ticks_to_duration(last.ticks() - open.mark.shown.ticks()))

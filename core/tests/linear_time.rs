@@ -1,5 +1,5 @@
-//! Input of others costs time that grows with its length and no faster: a parser that takes the square of it stands still for minutes on a
-//! few megabytes, and all channels with it.
+//! Input of others costs time that grows with its length and no faster: a parser that takes the
+//! square of it stands still for minutes on a few megabytes, and all channels with it.
 
 #![allow(clippy::cast_possible_truncation, reason = "a field is masked where it is cast")]
 

@@ -1,5 +1,5 @@
-//! Groups of pictures of 8 s and more, as the defaults of encoders make them, and such that never end: where viewers join and where
-//! HLS is cut.
+//! Groups of pictures of 8 s and more, as the defaults of encoders make them, and such that never
+//! end: where viewers join and where HLS is cut.
 
 #[path = "support/clip.rs"]
 mod clip;
@@ -32,7 +32,8 @@ struct Seen {
     segments: Vec<(Entry, usize)>,
 }
 
-/// Plays a channel with the default settings, on which only so many bytes are kept, from this picture on.
+/// Plays a channel with the default settings, on which only so many bytes are kept, from this
+/// picture on.
 fn watch(gop: usize, seconds: usize, bytes: u64, from: usize) -> Seen {
     let pictures = from + seconds * PICTURES_A_SECOND;
     let clip = Clip { start: Pts::new(900_000), pictures, gop, sizes: [3_000, 500], sound: 170 };
@@ -70,7 +71,8 @@ fn watch(gop: usize, seconds: usize, bytes: u64, from: usize) -> Seen {
     seen
 }
 
-/// The packets from one picture to the next, the first `skipped` pictures left out but for the tables.
+/// The packets from one picture to the next, the first `skipped` pictures left out but for the
+/// tables.
 fn groups(packets: &[Bytes], skipped: usize) -> Vec<Vec<Bytes>> {
     let mut groups: Vec<Vec<Bytes>> = vec![Vec::new()];
     for bytes in packets {

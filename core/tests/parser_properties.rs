@@ -1,5 +1,5 @@
-//! Properties of the transport stream engine: what holds for any bytes, and for real streams with any damage. The same
-//! for the heads of HTTP answers.
+//! Properties of the transport stream engine: what holds for any bytes, and for real streams with
+//! any damage. The same for the heads of HTTP answers.
 
 #[path = "support/damage.rs"]
 mod damage;

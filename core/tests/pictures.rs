@@ -1,5 +1,5 @@
-//! However a source cuts its pictures into PES packets, and whatever their decoding times say: every picture is sent, whole and in order,
-//! and a decoder makes the same of it as of the source.
+//! However a source cuts its pictures into PES packets, and whatever their decoding times say:
+//! every picture is sent, whole and in order, and a decoder makes the same of it as of the source.
 
 #[allow(dead_code, reason = "only a part of it is used here")]
 #[path = "support/muxer.rs"]
@@ -27,7 +27,8 @@ const STREAMS: [&[u8]; 3] = [
 enum Cut {
     /// One for all.
     Whole,
-    /// One for each NAL unit, with the same stamps, as `GStreamer`'s `rtph264depay ! mpegtsmux` does.
+    /// One for each NAL unit, with the same stamps, as `GStreamer`'s `rtph264depay ! mpegtsmux`
+    /// does.
     Units,
     /// The same, and only the first has the stamps.
     UnitsStampedOnce,
@@ -101,7 +102,8 @@ fn spliced(stream: &[Bytes]) -> (Vec<Bytes>, Counts) {
     (splice.output().0.as_chunks::<PACKET_SIZE>().0.to_vec(), splice.counts())
 }
 
-/// Every picture comes out, with rising decoding times: those of one picture's PES packets may be the same.
+/// Every picture comes out, with rising decoding times: those of one picture's PES packets may be
+/// the same.
 fn assert_all_pass(stream: &[Bytes], entries: Option<u64>) {
     let (output, counts) = spliced(stream);
     let ((sent, sent_times), (got, times)) = (video(stream), video(&output));
@@ -241,7 +243,8 @@ mod players {
         }
     }
 
-    /// Each NAL unit in a PES packet of its own, with parameter sets twice in front of a key picture.
+    /// Each NAL unit in a PES packet of its own, with parameter sets twice in front of a key
+    /// picture.
     #[test]
     fn ffmpeg_decodes_every_picture_of_a_gstreamer_that_depayloads() {
         let path = file("depayloaded.ts");

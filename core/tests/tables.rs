@@ -1,5 +1,5 @@
-//! Sources whose tables are wrong, odd or missing, as multiplexers in the field write them: what goes out is the same
-//! as of the well-made source.
+//! Sources whose tables are wrong, odd or missing, as multiplexers in the field write them: what
+//! goes out is the same as of the well-made source.
 
 use forebay_core::ts::packet::{self, Bytes};
 use forebay_core::ts::psi::{Pat, Pmt, Sections, crc32, packetize};

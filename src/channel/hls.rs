@@ -19,8 +19,8 @@ const FIRST_SEGMENT: Duration = Duration::from_secs(10);
 /// How long it waits for the first one at all.
 const LONGEST_WAIT: Duration = Duration::from_secs(19);
 
-/// How long a new viewer's request waits for as much as a player needs: three groups of 10 s. hls.js asks again after 20 s,
-/// and `ExoPlayer` after 8 s, and both go on waiting.
+/// How long a new viewer's request waits for as much as a player needs: three groups of 10 s.
+/// hls.js asks again after 20 s, and `ExoPlayer` after 8 s, and both go on waiting.
 const LONGEST_OPENING: Duration = Duration::from_secs(35);
 
 /// Who watches by HLS.
@@ -38,9 +38,11 @@ pub struct Session {
     subscription: Subscription,
     is_near_edge: AtomicBool,
     has_begun: AtomicBool,
-    /// The target duration that the viewer was told, in seconds, which stays; 0 before it was told any.
+    /// The target duration that the viewer was told, in seconds, which stays; 0 before it was told
+    /// any.
     target: AtomicU64,
-    /// Whether it has fetched a segment. One who only asks for playlists takes up nothing of what is limited.
+    /// Whether it has fetched a segment. One who only asks for playlists takes up nothing of what
+    /// is limited.
     is_served: AtomicBool,
     /// The number of the newest segment that the viewer was told of.
     told: AtomicU64,
@@ -83,8 +85,8 @@ impl Session {
         is_over(&self.feed().windows[0].borrow())
     }
 
-    /// The playlist as it is now. The first time this waits until there is enough for a player to begin with and never
-    /// run dry. Later it may wait for a segment that is about to come.
+    /// The playlist as it is now. The first time this waits until there is enough for a player to
+    /// begin with and never run dry. Later it may wait for a segment that is about to come.
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
         let mut playlists = self.feed().playlist.subscribe();
         let mut window = self.feed().windows[0].subscribe();

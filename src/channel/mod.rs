@@ -71,7 +71,8 @@ struct Table {
     is_closed: bool,
 }
 
-/// The channels of a configuration. It is made and compared without the table's lock: there may be a hundred thousand.
+/// The channels of a configuration. It is made and compared without the table's lock: there may be
+/// a hundred thousand.
 #[derive(Debug, Default)]
 struct Configured {
     /// In the order of the configuration.
@@ -158,8 +159,9 @@ impl Channels {
         channels
     }
 
-    /// Takes a new configuration: viewers of a channel that is unchanged notice nothing, those of a changed one stay connected and are
-    /// served from its new sources, those of one that is gone are ended. It takes its time; calls must follow one another.
+    /// Takes a new configuration: viewers of a channel that is unchanged notice nothing, those of a
+    /// changed one stay connected and are served from its new sources, those of one that is gone
+    /// are ended. It takes its time; calls must follow one another.
     pub fn configure(&self, config: &Config) -> Changes {
         let archives = self.archives(config);
         self.providers.configure(config);
@@ -167,7 +169,8 @@ impl Channels {
         let before = Arc::clone(&self.table().configured);
         let changes = new.since(&before);
         let mut table = self.table();
-        // Under the lock only what is open. What goes is dropped behind it: `before` is declared first.
+        // Under the lock only what is open. What goes is dropped behind it: `before` is declared
+        // first.
         for (id, feed) in &table.feeds {
             match new.by_id.get(id) {
                 None => feed.stop(),

@@ -112,7 +112,8 @@ impl Entry {
 }
 
 impl Numbering {
-    /// Reads the file in `folder`, makes it if there is none, and so knows whether it can be written.
+    /// Reads the file in `folder`, makes it if there is none, and so knows whether it can be
+    /// written.
     pub(super) fn load(folder: &Path) -> Self {
         let path = folder.join(FILE);
         let read = match fs::read(&path) {

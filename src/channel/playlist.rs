@@ -191,7 +191,8 @@ impl Playlist {
         }
     }
 
-    /// When a new viewer can begin with it and not run dry; `None` if more segments are needed first.
+    /// When a new viewer can begin with it and not run dry; `None` if more segments are needed
+    /// first.
     pub(super) fn opens_at(&self) -> Option<Instant> {
         self.hasty.map(|opening| self.made + opening.pending.saturating_sub(self.pending))
     }

@@ -1,4 +1,5 @@
-//! Whether there is room for one more viewer: of the channel, in the bandwidth of all, and in the share of the viewer's address.
+//! Whether there is room for one more viewer: of the channel, in the bandwidth of all, and in the
+//! share of the viewer's address.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub struct Room<'a> {
     pub served: &'a Served,
 }
 
-/// So many viewers of a channel one address may have, however few the channel may have: a household.
+/// So many viewers of a channel one address may have, however few the channel may have: a
+/// household.
 const HOUSEHOLD: u64 = 4;
 
 impl Room<'_> {
@@ -40,7 +42,8 @@ impl Room<'_> {
         }
         if let Some(limit) = self.max_bandwidth {
             let outgoing: u64 = feeds.values().map(|feed| feed.bitrate() * feed.served() as u64).sum();
-            // A limit below what is assumed must not keep out the first one, of whom alone it can be learned.
+            // A limit below what is assumed must not keep out the first one, of whom alone it can
+            // be learned.
             let needed = feed.map_or_else(|| Feed::ASSUMED_BITRATE.min(limit), |feed| feed.bitrate());
             if outgoing + needed > limit {
                 return Err(Refusal::NoBandwidth { limit });
@@ -59,7 +62,8 @@ impl Room<'_> {
     }
 }
 
-/// What of `limit` one address may have: three quarters, so that nobody alone can keep all others out.
+/// What of `limit` one address may have: three quarters, so that nobody alone can keep all others
+/// out.
 fn share(limit: u64) -> u64 {
     limit - limit / 4
 }

@@ -29,7 +29,8 @@ pub(in crate::channel) enum Play {
     For(Duration, Error),
     /// The same so many pictures again and again.
     Loop(u64),
-    /// So much media, of which each picture comes when this says, counted from the answer; a file or a live stream.
+    /// So much media, of which each picture comes when this says, counted from the answer; a file
+    /// or a live stream.
     Timed { span: Duration, comes: timing::Comes, has_length: bool },
     /// Null packets twice a second for a while, then pictures.
     WarmUp(Duration),

@@ -2,14 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand, value_parser};
-use forebay_core::playlist::ladder::Prefer;
 use http::{HeaderName, HeaderValue};
 
 use crate::config::header::{parse_name, parse_user_agent, parse_value};
-use crate::config::{Access, Config, LogFormat, Source, SourceUrl, SourceUrlError};
+use crate::config::{Config, LogFormat, Source, SourceUrl, SourceUrlError};
 use crate::telemetry::log::{FilterError, check_filter};
 
 /// On-demand IPTV relay: one upstream, every screen.
@@ -135,14 +133,9 @@ impl Probe {
     /// What is to be opened.
     pub fn source(&self) -> Source {
         Source {
-            url: self.url.clone(),
-            provider: None,
             user_agent: self.user_agent.clone(),
-            max_bitrate: None,
-            variant: Prefer::default(),
-            slate_urls: Arc::default(),
             headers: self.headers.clone(),
-            access: Access::default(),
+            ..Source::new(self.url.clone())
         }
     }
 }

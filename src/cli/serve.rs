@@ -46,8 +46,9 @@ fn start(args: Args) -> anyhow::Result<ExitCode> {
     code
 }
 
-/// Tasks that an ingest thread polls between two looks at sockets and timers. Drivers tick every 20 ms and a poll takes up to some milliseconds, so
-/// with tokio's usual 61 a few busy sources would hold up the timers of all others.
+/// Tasks that an ingest thread polls between two looks at sockets and timers. Drivers tick every 20
+/// ms and a poll takes up to some milliseconds, so with tokio's usual 61 a few busy sources would
+/// hold up the timers of all others.
 const INGEST_EVENT_INTERVAL: u32 = 4;
 
 /// The runtime of drivers and upstreams.

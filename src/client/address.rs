@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address belongs to the internet, rather than to this machine, the local network or a protocol.
+/// Whether an address belongs to the internet, rather than to this machine, the local network or a
+/// protocol.
 ///
-/// An IPv6 address that carries an IPv4 address (mapped, translated, NAT64, 6to4, Teredo) is public if both are. The
-/// networks for documentation and for benchmarks (RFC 5737, 3849, 2544) count as public: nothing real has such an
-/// address, and some VPN clients answer every name with one of 198.18.0.0/15.
+/// An IPv6 address that carries an IPv4 address (mapped, translated, NAT64, 6to4, Teredo) is public
+/// if both are. The networks for documentation and for benchmarks (RFC 5737, 3849, 2544) count as
+/// public: nothing real has such an address, and some VPN clients answer every name with one of
+/// 198.18.0.0/15.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -43,8 +45,9 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // Unspecified, loopback and compatible (::a.b.c.d), mapped (::ffff:a.b.c.d), translated (::ffff:0:a.b.c.d):
-        // kernels and translators take them for the IPv4 address. Nothing else lies below ::/64.
+        // Unspecified, loopback and compatible (::a.b.c.d), mapped (::ffff:a.b.c.d), translated
+        // (::ffff:0:a.b.c.d): kernels and translators take them for the IPv4 address. Nothing else
+        // lies below ::/64.
         [0, 0, 0, 0, 0, 0 | 0xFFFF, high, low] | [0, 0, 0, 0, 0xFFFF, 0, high, low] => {
             is_public_v4(embedded(high, low))
         }
@@ -56,7 +59,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         [0x2001, 0, .., high, low] => is_public_v4(embedded(!high, !low)),
         // ISATAP (RFC 5214), below any prefix.
         [.., 0 | 0x0200, 0x5EFE, high, low] if !is_public_v4(embedded(high, low)) => false,
-        // Of all others, global unicast alone (RFC 4291): no unique local, link-local, site-local or multicast ones.
+        // Of all others, global unicast alone (RFC 4291): no unique local, link-local, site-local
+        // or multicast ones.
         [0x2000..=0x3FFF, ..] => true,
         _ => false,
     }

@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Bytes that are read at once while a head is awaited.
 const READ: usize = 8 << 10;
 
-/// A socket whose answers begin with heads that hyper understands. Bodies pass as they are, without a copy.
+/// A socket whose answers begin with heads that hyper understands. Bodies pass as they are, without
+/// a copy.
 #[derive(Debug)]
 pub(super) struct Answers<S> {
     socket: S,
@@ -22,8 +23,8 @@ pub(super) struct Answers<S> {
 
 /// Tells [`Answers`] that a request is being sent: what comes next begins with a head.
 ///
-/// Answers have no borders of their own below HTTP; but over one connection, one request at a time is sent, and none
-/// before the last answer was read to its end.
+/// Answers have no borders of their own below HTTP; but over one connection, one request at a time
+/// is sent, and none before the last answer was read to its end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turn(Arc<AtomicBool>);
 

@@ -91,11 +91,13 @@ impl Connector {
         Self { network, tls: connector(tls), unverified: connector(crate::trust::unverified_config()) }
     }
 
-    /// Connects to the host of an http or https address by `route`, whose reach is asked about the address that its name
-    /// resolves to now. `hold` is kept as long as a socket is open: until the connection is dropped, or the attempt.
+    /// Connects to the host of an http or https address by `route`, whose reach is asked about the
+    /// address that its name resolves to now. `hold` is kept as long as a socket is open: until the
+    /// connection is dropped, or the attempt.
     ///
-    /// While a name with several addresses is tried, more than one socket may be connecting; but one is left, and the
-    /// others are closed, before anything is sent. So a server never gets more than one request.
+    /// While a name with several addresses is tried, more than one socket may be connecting; but
+    /// one is left, and the others are closed, before anything is sent. So a server never gets more
+    /// than one request.
     pub(crate) async fn connect(&self, url: &Url, route: Route<'_>, hold: Hold) -> Result<Connection, Error> {
         let (host, port) = url.host().zip(url.port_or_known_default()).ok_or_else(no_address)?;
         let is_tls = url.scheme() == "https";
@@ -121,7 +123,8 @@ impl Connector {
         let mut addresses =
             self.network.look_up(name, port).await.map_err(|error| Error::connecting(&error))?;
         let count = addresses.len();
-        // Whether one is public is asked only where it matters; of one, it is asked again when it is known which.
+        // Whether one is public is asked only where it matters; of one, it is asked again when it
+        // is known which.
         addresses.retain(|&address| *reach == Reach::Everywhere || reach.has(self.peer(address)));
         if addresses.is_empty() && count > 0 {
             return Err(Error::Private);
@@ -131,8 +134,8 @@ impl Connector {
         Ok((tcp, self.peer(address)))
     }
 
-    /// Connects to a host by way of a proxy, which looks up the name: nothing of it is asked of anybody else. The proxy
-    /// itself may be anywhere.
+    /// Connects to a host by way of a proxy, which looks up the name: nothing of it is asked of
+    /// anybody else. The proxy itself may be anywhere.
     async fn through(
         &self,
         proxy: &Proxy,

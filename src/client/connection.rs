@@ -28,12 +28,13 @@ pub(super) type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 type Wire = http1::Connection<TokioIo<Answers<Socket>>, Full<Bytes>>;
 
-/// What hyper reads from a socket at once, in bytes. More would be handled in one go, while others wait for the thread.
-/// A whole head must fit in.
+/// What hyper reads from a socket at once, in bytes. More would be handled in one go, while others
+/// wait for the thread. A whole head must fit in.
 const READ: usize = 64 * 1024;
 const _: () = assert!(READ > MAX_HEAD * 9 / 8);
 
-/// Chunks are joined until they are so many bytes, as far as they have come: some servers send a packet or a byte in each.
+/// Chunks are joined until they are so many bytes, as far as they have come: some servers send a
+/// packet or a byte in each.
 const JOINED: usize = 16 * 1024;
 
 /// How the target of a request is written (RFC 9112, 3.2).
@@ -76,7 +77,8 @@ impl Connection {
         let (socket, turn) = Answers::new(socket);
         let (requests, wire) = http1::Builder::new()
             .max_buf_size(READ)
-            // Some servers compare names letter by letter, with those that browsers have always sent.
+            // Some servers compare names letter by letter, with those that browsers have always
+            // sent.
             .title_case_headers(true)
             // A few more for what is written in place of others.
             .max_headers(MAX_FIELDS + 4)
@@ -162,8 +164,8 @@ impl Body {
 impl Stream for Body {
     type Item = Result<Bytes, Error>;
 
-    /// Whatever has come, up to [`JOINED`] bytes and a chunk. Each chunk takes of the task's budget: a server that sends many small ones gets no
-    /// more of the thread than another.
+    /// Whatever has come, up to [`JOINED`] bytes and a chunk. Each chunk takes of the task's
+    /// budget: a server that sends many small ones gets no more of the thread than another.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(error) = self.failed.take() {
             return Poll::Ready(Some(Err(error)));

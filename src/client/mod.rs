@@ -126,8 +126,8 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     causes(error).last().unwrap_or(error).to_string()
 }
 
-/// A request for `url`, with the whole address as its target: the connection writes it as whoever is at its other end
-/// reads it.
+/// A request for `url`, with the whole address as its target: the connection writes it as whoever
+/// is at its other end reads it.
 pub(crate) fn request(
     method: Method,
     url: &Url,

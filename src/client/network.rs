@@ -8,10 +8,11 @@ use futures_util::future::BoxFuture;
 
 use super::address;
 
-/// Looks names up, and tells which addresses are public. A trait, so that tests can bring names and an internet of
-/// their own on the loopback interface.
+/// Looks names up, and tells which addresses are public. A trait, so that tests can bring names and
+/// an internet of their own on the loopback interface.
 pub(crate) trait Network: Send + Sync {
-    /// The addresses of a host, a name or an address itself, in the order in which they should be tried.
+    /// The addresses of a host, a name or an address itself, in the order in which they should be
+    /// tried.
     fn look_up(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 
     /// Whether an address belongs to the internet.
@@ -31,8 +32,9 @@ impl Network for System {
     }
 }
 
-/// Whether an address is this machine's own: what listens there, Forebay itself among others, may be meant for this
-/// machine alone. The kernel talks to its own addresses from the same address; connecting by UDP sends nothing.
+/// Whether an address is this machine's own: what listens there, Forebay itself among others, may
+/// be meant for this machine alone. The kernel talks to its own addresses from the same address;
+/// connecting by UDP sends nothing.
 fn is_own(address: IpAddr) -> bool {
     let any = match address {
         IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),

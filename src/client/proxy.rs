@@ -1,4 +1,5 @@
-//! The way through a proxy: HTTP (`CONNECT`, RFC 9110, 9.3.6) and SOCKS5 (RFC 1928). The proxy looks up the names.
+//! The way through a proxy: HTTP (`CONNECT`, RFC 9110, 9.3.6) and SOCKS5 (RFC 1928). The proxy
+//! looks up the names.
 
 use std::io;
 
@@ -10,7 +11,8 @@ use url::Host;
 
 use super::{Credentials, Error};
 
-/// Asks an HTTP proxy for a tunnel to `host`. What it says must end with its answer: a server of TLS waits for us.
+/// Asks an HTTP proxy for a tunnel to `host`. What it says must end with its answer: a server of
+/// TLS waits for us.
 pub(super) async fn connect(
     mut stream: TcpStream,
     host: &Host<&str>,

@@ -1,5 +1,5 @@
-//! A name with several addresses: they are tried one after the other, each a little later than the one before, and the
-//! first to answer wins (RFC 8305).
+//! A name with several addresses: they are tried one after the other, each a little later than the
+//! one before, and the first to answer wins (RFC 8305).
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -9,13 +9,16 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
 
-/// How long an address is alone until the next is tried beside it (RFC 8305, 5: 250 ms). A refusal ends the wait.
+/// How long an address is alone until the next is tried beside it (RFC 8305, 5: 250 ms). A refusal
+/// ends the wait.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Addresses that are tried: with more, the last would begin after two seconds, half of the usual `connect_timeout`.
+/// Addresses that are tried: with more, the last would begin after two seconds, half of the usual
+/// `connect_timeout`.
 const MAX_ADDRESSES: usize = 8;
 
-/// The first connection that `connect` makes. All others are dropped, which closes them: nothing was sent over them.
+/// The first connection that `connect` makes. All others are dropped, which closes them: nothing
+/// was sent over them.
 ///
 /// When none comes about: that one was refused, if any was, or else the last error.
 pub(super) async fn race<T, F>(addresses: Vec<SocketAddr>, connect: impl Fn(SocketAddr) -> F) -> io::Result<T>
@@ -41,7 +44,8 @@ where
     }
 }
 
-/// One family after the other in turn, beginning with the first one's; within a family in the order in which they came.
+/// One family after the other in turn, beginning with the first one's; within a family in the order
+/// in which they came.
 fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first().copied() else { return addresses };
     let (mut preferred, mut other): (Vec<_>, Vec<_>) =
@@ -75,7 +79,8 @@ mod tests {
         Hangs,
     }
 
-    /// Runs a race; the winner's number or the error, when it was over in ms, and when each was tried.
+    /// Runs a race; the winner's number or the error, when it was over in ms, and when each was
+    /// tried.
     async fn run(script: &[Then]) -> (Result<usize, ErrorKind>, u128, Vec<(usize, u128)>) {
         let began = Instant::now();
         let tried = Mutex::new(Vec::new());

@@ -120,7 +120,8 @@ impl Site {
         Connector::new(crate::trust::client_config(root.collect()))
     }
 
-    /// A connector that trusts this site, where names lead to what `look_up` says and [`INTERNET`] is public.
+    /// A connector that trusts this site, where names lead to what `look_up` says and [`INTERNET`]
+    /// is public.
     pub(crate) fn connector_in(
         &self,
         look_up: impl Fn(&str) -> Vec<IpAddr> + Send + Sync + 'static,

@@ -173,7 +173,8 @@ async fn certificates_that_do_not_verify_are_told_apart() {
 #[tokio::test]
 async fn tls_that_is_not_spoken_here_is_named() {
     let hello = [
-        // A record with a hello of TLS 1.0, from a server that wants AES-CBC by the key exchange of RSA.
+        // A record with a hello of TLS 1.0, from a server that wants AES-CBC by the key exchange of
+        // RSA.
         &[22, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1][..],
         &[7; 32],
         &[0, 0, 0x2F, 0],

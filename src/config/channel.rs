@@ -54,8 +54,8 @@ pub struct Policy {
     pub buffer_bytes: u64,
     /// How far behind live a new viewer starts, so that players fill their buffers at once; 100 ms to 1 minute.
     pub burst: Duration,
-    /// How far the media of a source that sends by itself may run ahead of time, until it is read no faster than it
-    /// plays; 1 second to 1 hour.
+    /// How far the media of a source that sends by itself may run ahead of time, until it is read
+    /// no faster than it plays; 1 second to 1 hour.
     pub read_ahead: Duration,
     /// How long a viewer may take no byte at all until the connection is dropped; 100 ms to 10 minutes.
     pub viewer_timeout: Duration,
@@ -165,6 +165,20 @@ pub struct Source {
 }
 
 impl Source {
+    /// A source of which no more than its address was said.
+    pub fn new(url: SourceUrl) -> Self {
+        Self {
+            url,
+            provider: None,
+            user_agent: None,
+            max_bitrate: None,
+            variant: Prefer::default(),
+            slate_urls: Arc::default(),
+            headers: Vec::new(),
+            access: Access::default(),
+        }
+    }
+
     /// Whether it asks the same server for the same, in the same words. What else is set holds from its next opening on.
     pub fn is_same_as(&self, other: &Self) -> bool {
         let Self { url, provider, user_agent, headers, access, max_bitrate: _, variant: _, slate_urls: _ } =

@@ -73,11 +73,13 @@ pub struct Server {
     pub public_url: Option<Url>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// The header in which those peers name who asks; where it is not told, nobody is an admin who comes through one of them.
+    /// The header in which those peers name who asks; where it is not told, nobody is an admin who
+    /// comes through one of them.
     pub proxy_header: Option<ProxyHeader>,
     /// Where requests that change something may come from.
     pub admin_from: Vec<IpNet>,
-    /// Names in `Host` of requests that change something, in lower case, besides those that we know without being told.
+    /// Names in `Host` of requests that change something, in lower case, besides those that we know
+    /// without being told.
     pub admin_hosts: Vec<String>,
     /// How long open responses may go on after the first signal to stop; 100 ms to 5 minutes.
     pub shutdown_grace: Duration,
@@ -93,7 +95,8 @@ pub struct Server {
     pub tls: Option<Tls>,
 }
 
-/// What one address may take up at a time, from 1; no limit if absent. Many people may be behind one.
+/// What one address may take up at a time, from 1; no limit if absent. Many people may be behind
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PerAddress {
     /// Connections.
@@ -106,7 +109,8 @@ pub struct PerAddress {
 
 impl Default for PerAddress {
     fn default() -> Self {
-        // More than a house, a hotel or an office needs. A carrier's NAT may need more, and so does a proxy that is not in `trusted_proxies`.
+        // More than a house, a hotel or an office needs. A carrier's NAT may need more, and so does
+        // a proxy that is not in `trusted_proxies`.
         Self { connections: Some(1024), viewers: Some(256), opening: Some(32) }
     }
 }
@@ -145,8 +149,9 @@ pub struct Log {
     pub level: String,
     /// How a line looks.
     pub format: LogFormat,
-    /// A file to write to besides stderr: its name is the beginning of each file's, of which there is one a day or more.
-    /// Absolute, or relative to the working directory as the path of the configuration is.
+    /// A file to write to besides stderr: its name is the beginning of each file's, of which there
+    /// is one a day or more. Absolute, or relative to the working directory as the path of the
+    /// configuration is.
     pub file: Option<PathBuf>,
     /// How many of those files are kept; 1 to 3650.
     pub file_keep: usize,

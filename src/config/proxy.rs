@@ -1,4 +1,5 @@
-//! Proxies on the way to a source. Their addresses are secrets as far as they hold a user and a password.
+//! Proxies on the way to a source. Their addresses are secrets as far as they hold a user and a
+//! password.
 
 use std::fmt;
 use std::str::FromStr;
@@ -87,8 +88,8 @@ impl FromStr for Proxy {
             "socks5" | "socks5h" => ProxyKind::Socks5,
             _ => return Err(ProxyError::Scheme),
         };
-        // By a scheme whose hosts are read as those of http are. Its own default port would be left out of the address,
-        // so for SOCKS5 it is a scheme whose default no proxy has.
+        // By a scheme whose hosts are read as those of http are. Its own default port would be left
+        // out of the address, so for SOCKS5 it is a scheme whose default no proxy has.
         let scheme = if kind == ProxyKind::Http { "http" } else { "ftp" };
         let url = Url::parse(&format!("{scheme}://{rest}"))?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {

@@ -56,7 +56,8 @@ impl Tls {
         }
     }
 
-    /// The names that it asks an authority for; of a certificate that somebody else made, none is known.
+    /// The names that it asks an authority for; of a certificate that somebody else made, none is
+    /// known.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let domains = match &self.identity {
             Identity::Acme(acme) => &acme.domains[..],

@@ -1,10 +1,12 @@
 //! Who may change something.
 //!
-//! As long as there are no users, an admin is known by the address, and the address of this machine is the usual one. But everybody who comes
-//! through a proxy on this machine has that address, and so has every page in a browser on it. So a request changes something only where
-//! nothing says that it was passed on, or a trusted proxy names who asks in the header that it is known to set; where it is for a name of
-//! ours; where no page sent it; and, of this machine, where the program that sent it is shown to be no proxy, or has the token
-//! ([ADR 7](../../docs/adr/0007-who-is-an-admin.md)).
+//! As long as there are no users, an admin is known by the address, and the address of this machine
+//! is the usual one. But everybody who comes through a proxy on this machine has that address, and
+//! so has every page in a browser on it. So a request changes something only where nothing says
+//! that it was passed on, or a trusted proxy names who asks in the header that it is known to set;
+//! where it is for a name of ours; where no page sent it; and, of this machine, where the program
+//! that sent it is shown to be no proxy, or has the token ([ADR
+//! 7](../../docs/adr/0007-who-is-an-admin.md)).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,8 +21,8 @@ use super::{App, Peer};
 use crate::config::Server;
 use crate::host::HostPort;
 
-/// Looks at the programs of this machine at the same time. One takes some milliseconds of a core, and whoever is on this machine, or
-/// comes through a proxy on it, can ask for one.
+/// Looks at the programs of this machine at the same time. One takes some milliseconds of a core,
+/// and whoever is on this machine, or comes through a proxy on it, can ask for one.
 const MAX_LOOKS: usize = 1;
 
 /// What is needed to know an admin besides the configuration.
@@ -102,14 +104,15 @@ fn check_request(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) ->
     Ok(Candidate { address, is_on_this_machine: is_direct && peer.is_local() })
 }
 
-/// Whether a browser sent it for a page: it says so in `Origin` or `Sec-Fetch-Site`. A page's host may have been made to lead to this
-/// machine, so its own origin is no better than another.
+/// Whether a browser sent it for a page: it says so in `Origin` or `Sec-Fetch-Site`. A page's host
+/// may have been made to lead to this machine, so its own origin is no better than another.
 fn is_from_page(headers: &HeaderMap) -> bool {
     let site = headers.get_all("sec-fetch-site");
     headers.contains_key(header::ORIGIN) || site.iter().any(|site| site != "none")
 }
 
-/// Whether it is for a host that is known as ours. Any other one may be a page's, made to lead to this machine, or what a proxy was asked for.
+/// Whether it is for a host that is known as ours. Any other one may be a page's, made to lead to
+/// this machine, or what a proxy was asked for.
 fn is_ours(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> bool {
     let host = match uri.authority() {
         Some(authority) => Some(authority.as_str()),

@@ -1,4 +1,5 @@
-//! How many viewers, connections and the like one address, or one network of an IPv6 subscriber, may have.
+//! How many viewers, connections and the like one address, or one network of an IPv6 subscriber,
+//! may have.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -12,7 +12,8 @@ use crate::host::HostPort;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Header fields that proxies add to what they pass on, besides `X-Forwarded-…` and `CF-…`. A viewer's program sends none of them.
+/// Header fields that proxies add to what they pass on, besides `X-Forwarded-…` and `CF-…`. A
+/// viewer's program sends none of them.
 const OF_PROXIES: &[&str] = &[
     "forwarded",
     "via",
@@ -62,11 +63,13 @@ pub(super) enum Sender {
     Untrusted(IpAddr),
     /// A trusted proxy passed it on, and nobody knows in which header it names who asks.
     Unnamed(IpAddr),
-    /// A trusted proxy passed it on, and does not name one who asks, or names itself or this machine.
+    /// A trusted proxy passed it on, and does not name one who asks, or names itself or this
+    /// machine.
     Unknown(IpAddr),
 }
 
-/// Who asks. Unlike [`client_address`], this believes nothing that the one who asks could have made up.
+/// Who asks. Unlike [`client_address`], this believes nothing that the one who asks could have made
+/// up.
 pub(super) fn sender(server: &Server, peer: Peer, headers: &HeaderMap) -> Sender {
     let address = peer.address.ip().to_canonical();
     if !headers.keys().any(is_of_proxy) {
@@ -77,7 +80,8 @@ pub(super) fn sender(server: &Server, peer: Peer, headers: &HeaderMap) -> Sender
     }
     let Some(header) = server.proxy_header else { return Sender::Unnamed(address) };
     let client = last_untrusted(server, address, &hops(header, headers));
-    // Who is on this machine can ask directly. So an address of it that a header names is one that a proxy let pass.
+    // Who is on this machine can ask directly. So an address of it that a header names is one that
+    // a proxy let pass.
     if is_trusted(server, client) || client.is_loopback() {
         return Sender::Unknown(address);
     }
@@ -89,9 +93,10 @@ fn is_of_proxy(name: &HeaderName) -> bool {
     name.starts_with("x-forwarded-") || name.starts_with("cf-") || OF_PROXIES.contains(&name)
 }
 
-/// `public_url` where it is set; else what a trusted proxy says it was asked for (`Forwarded`, RFC 7239, then `X-Forwarded-Proto` and
-/// `-Host`, unless `proxy_header` names one of the two kinds; below `X-Forwarded-Prefix`); else the address of the request: its `uri` where
-/// that is whole, and its `Host`. It ends in `/`.
+/// `public_url` where it is set; else what a trusted proxy says it was asked for (`Forwarded`, RFC
+/// 7239, then `X-Forwarded-Proto` and `-Host`, unless `proxy_header` names one of the two kinds;
+/// below `X-Forwarded-Prefix`); else the address of the request: its `uri` where that is whole, and
+/// its `Host`. It ends in `/`.
 pub(super) fn base_url(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Url {
     if let Some(url) = &server.public_url {
         return url.clone();
@@ -129,8 +134,9 @@ fn first<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// The longest path below which a proxy may serve us, in bytes.
 const MAX_PREFIX: usize = 255;
 
-/// The path below which a proxy serves us, without a `/` at its end; of several proxies, the outermost one's first. `None` where it is no
-/// such path: it becomes a part of every address that the viewer gets.
+/// The path below which a proxy serves us, without a `/` at its end; of several proxies, the
+/// outermost one's first. `None` where it is no such path: it becomes a part of every address that
+/// the viewer gets.
 fn prefix(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all("x-forwarded-prefix").iter();
     let mut path = String::new();
@@ -152,9 +158,10 @@ pub(super) fn is_trusted(server: &Server, address: IpAddr) -> bool {
     server.trusted_proxies.iter().any(|proxy| proxy.contains(&address))
 }
 
-/// Where the viewer is, for limits and counts: the last address that is no trusted proxy, on the way that `proxy_header` tells. Where
-/// nobody said which header that is, it is `X-Forwarded-For`, or `Forwarded` where there is none: common proxies set the former, and let
-/// the latter pass as the viewer sent it.
+/// Where the viewer is, for limits and counts: the last address that is no trusted proxy, on the
+/// way that `proxy_header` tells. Where nobody said which header that is, it is `X-Forwarded-For`,
+/// or `Forwarded` where there is none: common proxies set the former, and let the latter pass as
+/// the viewer sent it.
 pub(super) fn client_address(server: &Server, peer: Peer, headers: &HeaderMap) -> IpAddr {
     let address = peer.address.ip().to_canonical();
     let hops = match server.proxy_header {

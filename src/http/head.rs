@@ -12,8 +12,9 @@ pub(super) async fn check(request: Request) -> Result<Request, Response> {
     if names_host(&request) { Ok(request) } else { Err(Error::BadHost.into_response()) }
 }
 
-/// Whether the request says which host it is for, once and in one way. HTTP/1.1 has one `Host` (RFC 9112, section 3.2); HTTP/1.0 may leave
-/// it out; HTTP/2 has `:authority`, and a `Host` that says the same (RFC 9113, section 8.3.1).
+/// Whether the request says which host it is for, once and in one way. HTTP/1.1 has one `Host` (RFC
+/// 9112, section 3.2); HTTP/1.0 may leave it out; HTTP/2 has `:authority`, and a `Host` that says
+/// the same (RFC 9113, section 8.3.1).
 fn names_host<B>(request: &http::Request<B>) -> bool {
     let is_good = |host: &str| HostPort::parse(host).is_some();
     let authority = request.uri().authority().map(http::uri::Authority::as_str);

@@ -17,7 +17,8 @@ use super::forwarded::base_url;
 use super::{App, Peer};
 use crate::config::Channel;
 
-/// How much of the list is made at once, in bytes: whoever does not read it costs no more than this.
+/// How much of the list is made at once, in bytes: whoever does not read it costs no more than
+/// this.
 const PIECE: usize = 16 * 1024;
 
 /// What the list begins with.
@@ -37,7 +38,8 @@ pub(super) async fn playlist(
     let suffix = if is_hls { "/index.m3u8" } else { ".ts" };
     let list = List { channels: app.channels.configured(), base, suffix, next: 0 };
     let headers = [
-        // `.m3u` and this type: `.m3u8` and Apple's type would make players take the list for one HLS stream.
+        // `.m3u` and this type: `.m3u8` and Apple's type would make players take the list for one
+        // HLS stream.
         (header::CONTENT_TYPE, HeaderValue::from_static("audio/x-mpegurl; charset=utf-8")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::CONTENT_LENGTH, list.length(&app.lengths).into()),
@@ -55,14 +57,16 @@ struct List {
 }
 
 impl List {
-    /// How long all of it is, in bytes. `lengths` knows what is the same for everybody, which takes a pass over all channels.
+    /// How long all of it is, in bytes. `lengths` knows what is the same for everybody, which takes
+    /// a pass over all channels.
     fn length(&self, lengths: &Lengths) -> usize {
         let each = self.base.as_str().len() + self.suffix.len();
         BEGINNING.len() + lengths.of(&self.channels) + self.channels.len() * each
     }
 }
 
-/// How long the entries of the newest configuration are, without what differs from viewer to viewer: counted when first asked for.
+/// How long the entries of the newest configuration are, without what differs from viewer to
+/// viewer: counted when first asked for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lengths(Arc<Mutex<Option<Counted>>>);
 

@@ -1,8 +1,9 @@
 //! The program at the other end of a connection from this machine, as Linux tells of it in `/proc`.
 //!
-//! A proxy on this machine can look like any client of it, byte for byte. But it has a connection of its own to whomever it works for, or
-//! waits for one. So a program counts as a client only if it is seen to have no socket but those to us. Whatever hides that (another
-//! user's program, another container, another system) makes it one of which nobody knows.
+//! A proxy on this machine can look like any client of it, byte for byte. But it has a connection
+//! of its own to whomever it works for, or waits for one. So a program counts as a client only if
+//! it is seen to have no socket but those to us. Whatever hides that (another user's program,
+//! another container, another system) makes it one of which nobody knows.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,7 +15,8 @@ use rustix::process::geteuid;
 /// What is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
-    /// A program of the user whom we run as, or several that share the connection, which talk to nobody else.
+    /// A program of the user whom we run as, or several that share the connection, which talk to
+    /// nobody else.
     Client,
     /// It may work for somebody else.
     Unknown,
@@ -32,8 +34,8 @@ struct Socket {
 /// The flag of sockets in `/proc/net/unix` that listen (`__SO_ACCEPTCON`).
 const ACCEPTS: u64 = 0x1_0000;
 
-/// Finds the program at the end `peer` of a connection to `local`. It reads files for some milliseconds, more of them where there are
-/// more sockets and programs.
+/// Finds the program at the end `peer` of a connection to `local`. It reads files for some
+/// milliseconds, more of them where there are more sockets and programs.
 pub(super) fn find(peer: SocketAddr, local: SocketAddr) -> io::Result<Program> {
     let (peer, local) = (canonical(peer), canonical(local));
     let tcp = sockets(&["tcp", "tcp6"])?;
@@ -83,7 +85,8 @@ fn parse(line: &str) -> Option<Socket> {
     Some(Socket { local, remote, user: fields.nth(4)?.parse().ok()?, inode: fields.nth(1)?.parse().ok()? })
 }
 
-/// An address as the kernel prints it: each 32 bits of it, which are in the order of the network, as a number of this machine.
+/// An address as the kernel prints it: each 32 bits of it, which are in the order of the network,
+/// as a number of this machine.
 fn parse_address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let word = |at: usize| Some(u32::from_str_radix(address.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
@@ -108,7 +111,8 @@ fn accepting(text: &str) -> impl Iterator<Item = u64> {
     })
 }
 
-/// The processes that hold this socket, each with all the sockets it holds. Those that we may not look into are not there.
+/// The processes that hold this socket, each with all the sockets it holds. Those that we may not
+/// look into are not there.
 fn holders(socket: u64) -> io::Result<Vec<(u32, HashSet<u64>)>> {
     let processes = fs::read_dir("/proc")?.flatten();
     let ids = processes.filter_map(|process| process.file_name().to_str()?.parse::<u32>().ok());

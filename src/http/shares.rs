@@ -1,4 +1,5 @@
-//! Which viewers of one address are sent something, so that no address gets all that there is for everybody.
+//! Which viewers of one address are sent something, so that no address gets all that there is for
+//! everybody.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -27,7 +28,8 @@ impl Shares {
         admit(self.all().get(&household(address)).unwrap_or(&none))
     }
 
-    /// Takes one more viewer's part of `channel`, if `admit` agrees. Nobody else is asked meanwhile.
+    /// Takes one more viewer's part of `channel`, if `admit` agrees. Nobody else is asked
+    /// meanwhile.
     pub(super) fn take<T, E>(
         &self,
         address: IpAddr,

@@ -1,6 +1,7 @@
 //! Choosing a channel's source, which is for admins only.
 //!
-//! Who that is, says [`admin`]. What a page sends without saying so cannot say that it is JSON without asking first, which is not granted.
+//! Who that is, says [`admin`]. What a page sends without saying so cannot say that it is JSON
+//! without asking first, which is not granted.
 
 use std::time::Duration;
 
@@ -85,7 +86,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refused> {
     timeout(BODY_TIMEOUT, collect(body)).await.unwrap_or(Err(Refused::TooSlow))
 }
 
-/// The bytes of a body, copied: what comes in tiny pieces would else hold a whole read buffer for each of them.
+/// The bytes of a body, copied: what comes in tiny pieces would else hold a whole read buffer for
+/// each of them.
 async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {

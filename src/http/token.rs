@@ -1,4 +1,5 @@
-//! The admin's token: a secret in a file that only the user who runs Forebay can read, made anew at each start.
+//! The admin's token: a secret in a file that only the user who runs Forebay can read, made anew at
+//! each start.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};

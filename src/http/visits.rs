@@ -1,4 +1,5 @@
-//! What of viewers who come and go gets into the log: who joins a hundred times a second would fill any disk.
+//! What of viewers who come and go gets into the log: who joins a hundred times a second would fill
+//! any disk.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -47,7 +48,8 @@ struct Visitor {
 }
 
 impl Visits {
-    /// Whether the log tells when a viewer from `address` joins and leaves. Those that it does not tell are counted.
+    /// Whether the log tells when a viewer from `address` joins and leaves. Those that it does not
+    /// tell are counted.
     pub(super) fn is_told(&self, address: IpAddr) -> bool {
         self.is_told_at(address, Instant::now())
     }
@@ -69,7 +71,8 @@ impl Visits {
         false
     }
 
-    /// Says now and then how many visits were not told, and forgets who has been quiet, until `stop`.
+    /// Says now and then how many visits were not told, and forgets who has been quiet, until
+    /// `stop`.
     pub(super) async fn run(&self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(TELL_EVERY)).await.is_some() {
             for (address, viewers) in self.take_untold(Instant::now()) {

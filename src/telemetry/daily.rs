@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-/// Writes to `NAME.YYYY-MM-DD` (UTC), and when that is full to `NAME.YYYY-MM-DD.2` and so on. Keeps so many of them,
-/// and lets the link `NAME` point to the newest.
+/// Writes to `NAME.YYYY-MM-DD` (UTC), and when that is full to `NAME.YYYY-MM-DD.2` and so on. Keeps
+/// so many of them, and lets the link `NAME` point to the newest.
 pub(super) struct Daily {
     folder: PathBuf,
     name: String,
@@ -58,7 +58,8 @@ impl Part {
 }
 
 impl Daily {
-    /// Opens today's newest file next to `path`, whose name begins each file's; its folder is made if it is missing.
+    /// Opens today's newest file next to `path`, whose name begins each file's; its folder is made
+    /// if it is missing.
     pub(super) fn open(path: &Path, keep: usize, max_bytes: u64) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))

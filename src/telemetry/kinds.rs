@@ -1,6 +1,8 @@
-//! A limit for each kind of line: whatever repeats itself without end must not fill disks, nor bury the rest.
+//! A limit for each kind of line: whatever repeats itself without end must not fill disks, nor bury
+//! the rest.
 //!
-//! A kind is one place in the code. `debug` and `trace` have no limit: whoever switches them on wants to see each.
+//! A kind is one place in the code. `debug` and `trace` have no limit: whoever switches them on
+//! wants to see each.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -15,8 +17,8 @@ use tracing_subscriber::layer::{Context, Layer};
 use super::bucket::{Bucket, Rate};
 use super::count_suppressed;
 
-/// Enough for ten thousand viewers whose lines come within minutes, as at the start of a match; for good, some 30 MB a
-/// day of one kind.
+/// Enough for ten thousand viewers whose lines come within minutes, as at the start of a match; for
+/// good, some 30 MB a day of one kind.
 const RATE: Rate = Rate { burst: 1000, every: Duration::from_millis(500) };
 
 /// So much of a message is repeated when some of its kind are missing, in characters.

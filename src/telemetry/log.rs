@@ -1,8 +1,8 @@
 //! The log: lines on stderr, and in files where one is configured.
 //!
-//! Whoever logs never waits for a reader of the log, and no viewer, source or repeated fault makes it grow without
-//! bound: fields are limited where they are logged, kinds of lines by `Kinds`, what waits for a writer by `Queue`,
-//! and files by `Daily`.
+//! Whoever logs never waits for a reader of the log, and no viewer, source or repeated fault makes
+//! it grow without bound: fields are limited where they are logged, kinds of lines by `Kinds`, what
+//! waits for a writer by `Queue`, and files by `Daily`.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
@@ -28,8 +28,8 @@ use super::queue::{Closer, Format, Queue};
 use crate::config::nearest::did_you_mean;
 use crate::config::{Log, LogFormat};
 
-/// Keeps the log going; what waits for its writers is written when it is dropped, within a second. Hold it until the
-/// end of `main`.
+/// Keeps the log going; what waits for its writers is written when it is dropped, within a second.
+/// Hold it until the end of `main`.
 #[must_use = "dropping it ends the log"]
 pub struct Guard {
     queues: Vec<(Queue, Closer)>,
@@ -86,7 +86,8 @@ const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 pub fn init(config: &Log) -> Result<Guard, Error> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = config.format == LogFormat::Auto && io::stderr().is_terminal() && !no_color;
-    // Not `io::stderr`: while a write to that hangs, its lock would hold up whoever else says something there.
+    // Not `io::stderr`: while a write to that hangs, its lock would hold up whoever else says
+    // something there.
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(Error::Writer)?;
     let (subscriber, guard) = build(config, File::from(stderr), colours)?;
     subscriber.try_init().map_err(|_| Error::Twice)?;

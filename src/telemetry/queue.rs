@@ -1,7 +1,8 @@
-//! Lines on their way to a writer that may hang: a terminal stopped by Ctrl-S, a pipe that nobody reads, a slow disk.
+//! Lines on their way to a writer that may hang: a terminal stopped by Ctrl-S, a pipe that nobody
+//! reads, a slow disk.
 //!
-//! Whoever logs only copies the line into a buffer. One thread writes; while it hangs, lines wait up to a limit, and
-//! those beyond it are lost and counted. The log says later how many.
+//! Whoever logs only copies the line into a buffer. One thread writes; while it hangs, lines wait
+//! up to a limit, and those beyond it are lost and counted. The log says later how many.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +15,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::LOST;
 
-/// What may wait for one writer, in bytes: some five thousand lines, and no burden for a small machine.
+/// What may wait for one writer, in bytes: some five thousand lines, and no burden for a small
+/// machine.
 const MAX_WAITING: usize = 1 << 20;
 
 /// The longest line, in bytes. Whoever logs limits each field; this is for what nobody thought of.
@@ -73,7 +75,8 @@ enum Phase {
 pub(super) struct Closer(Queue);
 
 impl Queue {
-    /// A queue in front of `writer`, which `name` stands for in the log. `tick` is called now and then, on its thread.
+    /// A queue in front of `writer`, which `name` stands for in the log. `tick` is called now and
+    /// then, on its thread.
     pub(super) fn start(
         name: &'static str,
         format: Format,

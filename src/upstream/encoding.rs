@@ -1,7 +1,7 @@
 //! Bodies that are compressed on their way: decompressed in slices, as they are asked for.
 //!
-//! Whoever reads decides how fast; nothing is ever in memory but what came last and one slice. And a body that would
-//! swell without measure is a failure.
+//! Whoever reads decides how fast; nothing is ever in memory but what came last and one slice. And
+//! a body that would swell without measure is a failure.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 use std::pin::Pin;
@@ -17,11 +17,12 @@ use super::Error;
 /// The most bytes in a slice.
 const SLICE: usize = 64 << 10;
 
-/// The most bytes that may come of one. Playlists of equal lines reach some tens, null packets several hundred, and
-/// deflate cannot do more than 1032.
+/// The most bytes that may come of one. Playlists of equal lines reach some tens, null packets
+/// several hundred, and deflate cannot do more than 1032.
 const MAX_RATIO: u64 = 200;
 
-/// What may come of a body before its ratio counts: as much as any playlist has, so that short ones may be dense.
+/// What may come of a body before its ratio counts: as much as any playlist has, so that short ones
+/// may be dense.
 const SLACK: u64 = 4 << 20;
 
 /// Bytes by which a body is known to be compressed.
@@ -47,7 +48,8 @@ enum Said {
 
 #[derive(Debug)]
 enum State {
-    /// The first bytes tell, for some servers compress without saying so, and some say so and do not.
+    /// The first bytes tell, for some servers compress without saying so, and some say so and do
+    /// not.
     Undecided {
         said: Said,
         first: BytesMut,
@@ -58,13 +60,14 @@ enum State {
 }
 
 impl<B> Decoded<B> {
-    /// The body that belongs to this head, whatever its coding; what begins like gzip is gzip, whatever the head says.
+    /// The body that belongs to this head, whatever its coding; what begins like gzip is gzip,
+    /// whatever the head says.
     pub(super) fn new(body: B, headers: &HeaderMap) -> Result<Self, Error> {
         Ok(Self { body, state: State::Undecided { said: said(headers)?, first: BytesMut::new() } })
     }
 
-    /// As [`new`](Self::new), but the body is only taken for compressed if the head says so: its first bytes mean
-    /// nothing, since it may be encrypted.
+    /// As [`new`](Self::new), but the body is only taken for compressed if the head says so: its
+    /// first bytes mean nothing, since it may be encrypted.
     pub(super) fn as_said(body: B, headers: &HeaderMap) -> Result<Self, Error> {
         let state = match said(headers)? {
             Said::Nothing => State::Plain,
@@ -85,7 +88,8 @@ fn said(headers: &HeaderMap) -> Result<Said, Error> {
                 (Said::Gzip | Said::Deflate, b"gzip" | b"x-gzip" | b"deflate") => {
                     return Err(Error::Encoding("two codings"));
                 }
-                // Any other word is no coding: `utf-8` and `none` stand there, and players pass over them.
+                // Any other word is no coding: `utf-8` and `none` stand there, and players pass
+                // over them.
                 (said, word) => match UNREADABLE.iter().find(|name| name.as_bytes() == word) {
                     Some(name) => return Err(Error::Encoding(name)),
                     None => said,
@@ -264,7 +268,8 @@ mod tests {
         value.map(|value| (header::CONTENT_ENCODING, value.parse().unwrap())).into_iter().collect()
     }
 
-    /// What comes of a body that comes in pieces of this size; its largest slice is within the limit.
+    /// What comes of a body that comes in pieces of this size; its largest slice is within the
+    /// limit.
     fn decode(body: &[u8], piece: usize, coding: &str) -> Result<Vec<u8>, Error> {
         let pieces: Vec<_> =
             body.chunks(piece).map(|piece| Ok::<_, Error>(Bytes::copy_from_slice(piece))).collect();

@@ -10,7 +10,8 @@ use crate::provider::NoSlot;
 /// The code of [`Error::ProviderLimit`].
 pub const PROVIDER_LIMIT: &str = "provider_limit";
 
-/// What went wrong with one upstream. No message holds more of an address than its server: those can hold passwords.
+/// What went wrong with one upstream. No message holds more of an address than its server: those
+/// can hold passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It went wrong at a server that the source led to.

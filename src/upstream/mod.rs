@@ -54,7 +54,8 @@ pub struct Upstream {
     pub pace: Pace,
     /// Of an HLS source: what it tells about itself while it runs.
     pub monitor: Option<Arc<hls::Monitor>>,
-    /// It has a length that the server told, and was complete if it ends: a file, and no live stream.
+    /// It has a length that the server told, and was complete if it ends: a file, and no live
+    /// stream.
     pub has_length: bool,
     /// Goes last, when its sockets are closed. So an HLS source that has none between two requests holds it too.
     pub hold: Hold,

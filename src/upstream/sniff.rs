@@ -1,7 +1,7 @@
 //! Says what bytes are that should have been a transport stream.
 //!
-//! The kind goes to everybody: into the status and into answers to viewers. The bytes themselves may be anything, also
-//! what was not meant for viewers, so they go no further than the log.
+//! The kind goes to everybody: into the status and into answers to viewers. The bytes themselves
+//! may be anything, also what was not meant for viewers, so they go no further than the log.
 
 use std::fmt::Write as _;
 

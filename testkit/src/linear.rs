@@ -5,21 +5,24 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Four times the input may take so many times as long: a square would take sixteen times, and what no longer fits into caches some more
-/// than four.
+/// Four times the input may take so many times as long: a square would take sixteen times, and what
+/// no longer fits into caches some more than four.
 const MOST: f64 = 6.5;
 
 /// A time that is shorter says little.
 const LEAST: Duration = Duration::from_millis(1);
 
-/// How often each is timed: what else runs on the machine takes caches away now and then, but not always.
+/// How often each is timed: what else runs on the machine takes caches away now and then, but not
+/// always.
 const RUNS: usize = 3;
 
-/// Where memory comes from another place, or a cache ends, a step is more than linear. The next ones are not.
+/// Where memory comes from another place, or a cache ends, a step is more than linear. The next
+/// ones are not.
 const STEPS: usize = 3;
 
-/// Panics where `run` takes the square of its input's size, or worse. `make` makes an input of a size; sizes begin well below `most`, and grow
-/// until one takes long enough to be compared with four times as much.
+/// Panics where `run` takes the square of its input's size, or worse. `make` makes an input of a
+/// size; sizes begin well below `most`, and grow until one takes long enough to be compared with
+/// four times as much.
 pub fn assert_linear<T>(what: &str, most: usize, make: impl Fn(usize) -> T, run: impl Fn(&T)) {
     let time = |size: usize| {
         let input = make(size);

@@ -32,8 +32,8 @@ impl Proxy {
         self.address
     }
 
-    /// What it was asked for, with the credentials that came along: the head of each HTTP request with its lines
-    /// joined by `|`, and `SOCKS5 host:port user:password`.
+    /// What it was asked for, with the credentials that came along: the head of each HTTP request
+    /// with its lines joined by `|`, and `SOCKS5 host:port user:password`.
     pub fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -68,7 +68,8 @@ async fn serve(mut client: TcpStream, target: SocketAddr, seen: &Mutex<Vec<Strin
     if head.starts_with("CONNECT ") {
         client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     } else {
-        // For the server itself, the target is the path alone; and what was for the proxy stays here.
+        // For the server itself, the target is the path alone; and what was for the proxy stays
+        // here.
         let (before, rest) = head.split_once("://").unwrap_or(("GET http", "/ HTTP/1.1\r\n\r\n"));
         let method = before.split(' ').next().unwrap_or("GET");
         let path = rest.find('/').map_or("/", |at| &rest[at..]);

@@ -101,7 +101,8 @@ async fn a_source_that_drips_null_packets() {
 async fn a_source_whose_clock_freezes() {
     let failing = first().freeze_pcr_after(4 * SECOND);
     let (bytes, there, back) = watch_two_switches(failing, 4 * SECOND).await;
-    // Its pictures are sent until it is left, as a decoder needs each. Their times to be shown are the same again and again.
+    // Its pictures are sent until it is left, as a decoder needs each. Their times to be shown are
+    // the same again and again.
     let verdict = judge("frozen", &bytes).await;
     let others = verdict.errors.iter().filter(|error| !error.contains("non monotonically increasing dts"));
     assert_eq!(others.collect::<Vec<_>>(), Vec::<&String>::new());

@@ -139,7 +139,8 @@ mod players {
     async fn play(from: From) {
         let show = Show::begin(from).await;
         let url = show.url();
-        // On the closed channel: whoever comes later finds more to begin with, and never showed that VLC stood still.
+        // On the closed channel: whoever comes later finds more to begin with, and never showed
+        // that VLC stood still.
         let vlc = vlc(&url, 15).await;
         vlc.assert_ok();
         let (ffmpeg, gstreamer) = tokio::join!(ffmpeg_strict(&url, 14), gstreamer(&url, 10));

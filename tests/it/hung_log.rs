@@ -1,4 +1,5 @@
-//! Whoever reads the log may stop reading, and whoever watches may try to fill it: neither stops television.
+//! Whoever reads the log may stop reading, and whoever watches may try to fill it: neither stops
+//! television.
 
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::time::Duration;

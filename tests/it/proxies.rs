@@ -140,7 +140,8 @@ async fn nobody_is_an_admin_through_a_proxy_that_does_not_set_its_header() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_of_the_network_is_one_through_a_proxy_that_is_known() {
-    // The addresses of this machine that a proxy names count for nothing, so a network stands in for them.
+    // The addresses of this machine that a proxy names count for nothing, so a network stands in
+    // for them.
     let card = channel("one", &["testcard://".into()], "");
     let server =
         "admin_from = [\"192.0.2.0/24\"]\nadmin_hosts = [\"tv.lan\"]\ntrusted_proxies = [\"127.0.0.1\"]";

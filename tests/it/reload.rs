@@ -1,4 +1,5 @@
-//! However large, wrong or strange a configuration is that an operator puts in the place of another: nobody notices.
+//! However large, wrong or strange a configuration is that an operator puts in the place of
+//! another: nobody notices.
 
 use std::fmt::Write as _;
 use std::fs;

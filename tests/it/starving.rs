@@ -16,8 +16,8 @@ const LONGEST_GAP: Duration = Duration::from_millis(250);
 /// How long somebody watches the source that always has data.
 const BESIDE: Duration = Duration::from_secs(3);
 
-/// Somebody watches a channel with such a source, and all drivers share one thread. What a viewer of another channel gets meanwhile must have
-/// no gap, and a third channel must open soon.
+/// Somebody watches a channel with such a source, and all drivers share one thread. What a viewer
+/// of another channel gets meanwhile must have no gap, and a third channel must open soon.
 fn nobody_is_starved_beside(what: &str, source: Behaviour) {
     let ingest = ingest_runtime(1).expect("a thread can be started");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();

@@ -212,14 +212,15 @@ impl Inspector {
         self.counts[rule.index()]
     }
 
-    /// How far decoding has got, in the stamps of pictures or of sound, whichever have gone on most: nothing before they go on.
+    /// How far decoding has got, in the stamps of pictures or of sound, whichever have gone on
+    /// most: nothing before they go on.
     pub fn decoded(&self) -> Option<MediaTime> {
         let ticks = self.stamps.ticks().max(self.sound);
         (ticks > 0).then(|| MediaTime::new(ticks))
     }
 
-    /// The source's own time, in ticks: what of its clock and its stamps has gone on most. A clock may stand still or come with the
-    /// pictures only, and those may be few.
+    /// The source's own time, in ticks: what of its clock and its stamps has gone on most. A clock
+    /// may stand still or come with the pictures only, and those may be few.
     fn media(&self) -> i64 {
         self.clock.ticks().max(self.stamps.ticks()).max(self.sound)
     }

@@ -7,7 +7,8 @@ use crate::time::{TICKS_PER_SECOND, ticks_to_duration};
 /// Sound that has never come is given longer: some encoders send pictures at once, and sound when they have found it.
 const BEFORE_FIRST: Duration = Duration::from_secs(3);
 
-/// After its first picture, a source is given so long for the second: one that shows a still picture to its sound need not say so.
+/// After its first picture, a source is given so long for the second: one that shows a still
+/// picture to its sound need not say so.
 const STILL: Duration = Duration::from_mins(1);
 
 /// Pictures that are further apart than this are still ones, and so may the next be.

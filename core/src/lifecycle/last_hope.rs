@@ -1,19 +1,21 @@
-//! A source that takes long, where there is no other to try: it is waited for, since asking anew would only take longer.
+//! A source that takes long, where there is no other to try: it is waited for, since asking anew
+//! would only take longer.
 
 use super::line::Line;
 use super::{Attempt, Lifecycle, Loss, Reason};
 use crate::time::Moment;
 
 impl Lifecycle {
-    /// When a line fails, and how. What is on air is borne no longer than usual where another one shows pictures; and a trial of the only
-    /// source is waited for as long as a start may take.
+    /// When a line fails, and how. What is on air is borne no longer than usual where another one
+    /// shows pictures; and a trial of the only source is waited for as long as a start may take.
     pub(super) fn deadline(&self, line: &Line) -> Option<(Moment, Reason, Loss)> {
         let is_on_air = self.air.is_some_and(|air| air.attempt == line.attempt);
         let is_replaceable = is_on_air && self.rival.is_some_and(|(rival, _)| rival.shows_since().is_some());
         let (at, reason, loss) = line.deadline(is_replaceable)?;
         let is_trial = self.trial.is_some_and(|trial| trial.attempt == line.attempt);
         let waits_until = match reason {
-            // Another one may be well again, or get a connection, at any time: it is not kept waiting.
+            // Another one may be well again, or get a connection, at any time: it is not kept
+            // waiting.
             _ if !is_trial || !self.failover.is_only_one() => at,
             Reason::ConnectTimeout | Reason::NoPicture if self.starts_until.is_some() => self.starts_until?,
             // In a gap, what was just live is asked anew soon; else it has as long as a start.

@@ -109,7 +109,8 @@ impl Line {
         }
     }
 
-    /// The media that comes is so far ahead of time: for so long, that it does not move is no stall.
+    /// The media that comes is so far ahead of time: for so long, that it does not move is no
+    /// stall.
     pub(super) fn set_ahead(&mut self, ahead: Duration) {
         self.ahead = ahead;
     }
@@ -136,7 +137,8 @@ impl Line {
         }
     }
 
-    /// Until when the media lasts that has come, of one that has shown pictures: no earlier than when media time went on last.
+    /// Until when the media lasts that has come, of one that has shown pictures: no earlier than
+    /// when media time went on last.
     pub(super) fn lasts_until(&self) -> Option<Moment> {
         match self.step {
             Step::Showing { lasts_until, .. } => Some(lasts_until),

@@ -82,8 +82,8 @@ impl Variables {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Puts values in place of `{$name}`; `None` when that makes more than `limit` bytes. What is not defined stays as it stands: no provider
-    /// means it otherwise.
+    /// Puts values in place of `{$name}`; `None` when that makes more than `limit` bytes. What is
+    /// not defined stays as it stands: no provider means it otherwise.
     pub(super) fn fill<'t>(&self, text: &'t str, limit: usize) -> Option<Cow<'t, str>> {
         if self.0.is_empty() || !text.contains("{$") {
             return (text.len() <= limit).then_some(Cow::Borrowed(text));

@@ -1,7 +1,7 @@
 //! What the words of a `CODECS` attribute (RFC 6381) promise of a variant.
 //!
-//! They are a hint: panels write names of encoders, broadcasters the codecs of their uplink, and either names tracks that are no media. What
-//! a segment is made of is found by reading it.
+//! They are a hint: panels write names of encoders, broadcasters the codecs of their uplink, and
+//! either names tracks that are no media. What a segment is made of is found by reading it.
 
 /// How widely something plays, as far as is said: the better, the smaller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +26,8 @@ enum Kind {
     Unknown,
 }
 
-/// How widely what these words promise plays: as widely as the worst of them. Without a word it is what everybody sends.
+/// How widely what these words promise plays: as widely as the worst of them. Without a word it is
+/// what everybody sends.
 pub(super) fn support(codecs: &[String]) -> Support {
     codecs.iter().map(|word| classify(word).1).max().unwrap_or(Support::Everywhere)
 }
@@ -67,7 +68,8 @@ fn classify(word: &str) -> (Kind, Support) {
     }
 }
 
-/// H.264 by its profile, in hexadecimal (`4d401f`) or as older lists have it (`77.30`). Ten bits and more than 4:2:0 no browser plays.
+/// H.264 by its profile, in hexadecimal (`4d401f`) or as older lists have it (`77.30`). Ten bits
+/// and more than 4:2:0 no browser plays.
 fn avc(detail: &str) -> Support {
     let first = detail.split('.').next().unwrap_or_default();
     let profile = match first.len() {
@@ -80,8 +82,8 @@ fn avc(detail: &str) -> Support {
     }
 }
 
-/// Sound by its object type (mp4ra.org): AAC, MPEG-1 and MPEG-2 sound, AC-3 and E-AC-3. Of MPEG-4's own the second number tells MP3, and what
-/// ADTS cannot say: xHE-AAC.
+/// Sound by its object type (mp4ra.org): AAC, MPEG-1 and MPEG-2 sound, AC-3 and E-AC-3. Of MPEG-4's
+/// own the second number tells MP3, and what ADTS cannot say: xHE-AAC.
 fn mp4a(detail: &str) -> Support {
     let mut numbers = detail.split('.');
     match (numbers.next().unwrap_or_default(), numbers.next().map(|number| number.trim_start_matches('0'))) {

@@ -26,10 +26,11 @@ pub enum Prefer {
     Best,
 }
 
-/// The variants, the best one first; `None` where there is none. Those with a picture come before those without, those within `cap` bits a
-/// second before others, and then by what is preferred. Within the cap the highest bandwidth is the best; beyond it the lowest. What the
-/// outputs cannot carry, as far as is said, comes last, and is not left out: what is said may be wrong. Each address is there once for each
-/// address of separate sound.
+/// The variants, the best one first; `None` where there is none. Those with a picture come before
+/// those without, those within `cap` bits a second before others, and then by what is preferred.
+/// Within the cap the highest bandwidth is the best; beyond it the lowest. What the outputs cannot
+/// carry, as far as is said, comes last, and is not left out: what is said may be wrong. Each
+/// address is there once for each address of separate sound.
 pub fn ladder(list: &Multivariant, cap: Option<u64>, prefer: Prefer) -> Option<Vec<Rung>> {
     let cap = cap.unwrap_or(u64::MAX);
     let mut rungs: Vec<Rung> = list
@@ -111,7 +112,8 @@ mod tests {
         assert_eq!(choose_by(LIST, Some(1), Prefer::Best), ["/low", "/middle", "/high", "/new", "/audio"]);
     }
 
-    /// Every spelling that was found in the wild, and more of their kinds. The media may well be plain H.264 and AAC.
+    /// Every spelling that was found in the wild, and more of their kinds. The media may well be
+    /// plain H.264 and AAC.
     #[test]
     fn no_word_drops_the_last_variant() {
         for codecs in [

@@ -1,8 +1,9 @@
 //! HLS playlists (RFC 8216 and its successor draft): those that we serve, and those that a provider sends.
 //!
-//! [`render`] writes ours, and [`opening`] decides when a viewer may have its first one. [`parse`] turns a provider's into a [`model`], however carelessly it was written. [`ladder`] chooses among the
-//! variants of a multivariant playlist. [`follow`] decides what is fetched next, and when, and what becomes of each anomaly that is seen in
-//! the wild.
+//! [`render`] writes ours, and [`opening`] decides when a viewer may have its first one. [`parse`]
+//! turns a provider's into a [`model`], however carelessly it was written. [`ladder`] chooses among
+//! the variants of a multivariant playlist. [`follow`] decides what is fetched next, and when, and
+//! what becomes of each anomaly that is seen in the wild.
 
 mod attributes;
 mod codecs;

@@ -1,26 +1,28 @@
 //! When a viewer may have its first playlist, and with which target duration.
 //!
-//! A player that was told something new asks again after a target duration and no sooner (RFC 8216, section 6.3.4).
-//! Until then it plays what it was told of, and media comes no faster than it plays. So the picture stands still,
-//! sooner or later, unless a viewer begins far enough behind: a target duration until it asks, a segment that is being
-//! made whenever it does, and one for VLC, which does not play the last segment of a live playlist before it knows of
-//! another behind that. Nothing later makes up for a first playlist that came too early.
+//! A player that was told something new asks again after a target duration and no sooner (RFC 8216,
+//! section 6.3.4). Until then it plays what it was told of, and media comes no faster than it
+//! plays. So the picture stands still, sooner or later, unless a viewer begins far enough behind: a
+//! target duration until it asks, a segment that is being made whenever it does, and one for VLC,
+//! which does not play the last segment of a live playlist before it knows of another behind that.
+//! Nothing later makes up for a first playlist that came too early.
 
 use std::time::Duration;
 
-/// Added to what a player needs. VLC stops where the clock (PCR) of what it has ends, and muxers send that up to 0.7 s
-/// ahead of the pictures; the rest is for what a request takes, and for timers that are not exact.
+/// Added to what a player needs. VLC stops where the clock (PCR) of what it has ends, and muxers
+/// send that up to 0.7 s ahead of the pictures; the rest is for what a request takes, and for
+/// timers that are not exact.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// VLC begins with the first segment of a playlist that names no more than this. Of a longer one it passes over one
-/// segment or two, for fear that they are about to be removed.
+/// VLC begins with the first segment of a playlist that names no more than this. Of a longer one it
+/// passes over one segment or two, for fear that they are about to be removed.
 const NAMED_FROM_THE_START: usize = 3;
 
 /// The most segments that a player passes over.
 const PASSED_OVER: usize = 2;
 
-/// The shortest target duration for a viewer with little in store, in seconds: players ask as often, and a VLC before
-/// 3.0.18 waits a second less, which must be something.
+/// The shortest target duration for a viewer with little in store, in seconds: players ask as
+/// often, and a VLC before 3.0.18 waits a second less, which must be something.
 const SHORTEST_TARGET: u64 = 2;
 
 /// The first playlist of a viewer.
@@ -35,8 +37,9 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// The first playlist for a player that must not run dry, with this target duration. `segments` says how long they
-    /// play, and `next` how long those that follow may be. `None` if more of them are needed first.
+    /// The first playlist for a player that must not run dry, with this target duration. `segments`
+    /// says how long they play, and `next` how long those that follow may be. `None` if more of
+    /// them are needed first.
     pub fn new(segments: &[Duration], target: u64, next: Duration) -> Option<Self> {
         let until_it_asks = Duration::from_secs(target) + MARGIN;
         let opening = |named: usize| {
@@ -54,8 +57,8 @@ impl Opening {
             .min_by_key(|opening| opening.pending)
     }
 
-    /// The same for a viewer who does not begin with plenty, and so is promised short segments: with the shortest target
-    /// duration that fits them, but no more than `longest`.
+    /// The same for a viewer who does not begin with plenty, and so is promised short segments:
+    /// with the shortest target duration that fits them, but no more than `longest`.
     pub fn in_haste(segments: &[Duration], longest: u64, next: Duration) -> Option<Self> {
         let segment = segments.iter().copied().max().unwrap_or_default().max(next);
         let rounded = (segment + Duration::from_millis(500)).as_secs();

@@ -3,8 +3,9 @@
 //! Lenient: a line that makes no sense costs that line, unknown tags are passed over, and a number that does not parse is replaced by what
 //! is evident. What decides whether a body is a playlist at all is its content. Hostile input meets the limits below.
 //!
-//! The time that it takes grows with the length of the body, whatever stands in it: a line is looked at once, and addresses are put together
-//! in the end only, for the segments that are kept (`kept`).
+//! The time that it takes grows with the length of the body, whatever stands in it: a line is
+//! looked at once, and addresses are put together in the end only, for the segments that are kept
+//! (`kept`).
 
 mod kept;
 
@@ -20,7 +21,8 @@ use self::kept::{Listed, ListedInit, ListedKey, WITHOUT_ADDRESS};
 use super::attributes::{Attributes, Variables, decimal, hex_128, number};
 use super::model::{Media, Multivariant, Playlist, Range, Rendition, Variant};
 
-/// The largest body that is read, in bytes. Twelve hours of two second segments with signed addresses and dates have 6 MiB.
+/// The largest body that is read, in bytes. Twelve hours of two second segments with signed
+/// addresses and dates have 6 MiB.
 pub const MAX_BODY: usize = 16 << 20;
 
 /// Segments that are kept, the latest ones: eight hours of six seconds. A live source is played from its end.
@@ -32,11 +34,12 @@ pub const MAX_VARIANTS: usize = 200;
 /// The longest address that is followed, in bytes; servers refuse longer ones.
 pub const MAX_URL: usize = 8 * 1024;
 
-/// The longest `data:` address of a key or an initialisation section, in bytes. The latter have one to four thousand.
+/// The longest `data:` address of a key or an initialisation section, in bytes. The latter have one
+/// to four thousand.
 pub const MAX_DATA_URL: usize = 64 * 1024;
 
-/// Bytes of addresses that are kept of a list of segments: sixteen hundred for each of [`MAX_SEGMENTS`]. With longer ones, fewer segments are
-/// kept, the latest.
+/// Bytes of addresses that are kept of a list of segments: sixteen hundred for each of
+/// [`MAX_SEGMENTS`]. With longer ones, fewer segments are kept, the latest.
 pub const MAX_KEPT: usize = 8 << 20;
 
 /// What a segment plays at least: some have `#EXTINF:0`.
@@ -54,7 +57,8 @@ const UNSTATED: Duration = Duration::MAX;
 /// Keys of different formats that apply to one segment.
 const MAX_KEYS: usize = 8;
 
-/// Codecs of a variant that are looked at, and the longest of their names: `hvc1.2.4.L153.B0` is long.
+/// Codecs of a variant that are looked at, and the longest of their names: `hvc1.2.4.L153.B0` is
+/// long.
 const MAX_CODECS: usize = 16;
 const MAX_CODEC: usize = 64;
 
@@ -116,7 +120,8 @@ pub fn parse(body: &[u8], base: &Url, inherited: &Variables) -> Result<Playlist,
     reading.finish()
 }
 
-/// A body as text. Bytes that are no UTF-8 are percent-encoded: in an address the server means just them (RFC 3986, 2.5).
+/// A body as text. Bytes that are no UTF-8 are percent-encoded: in an address the server means just
+/// them (RFC 3986, 2.5).
 fn decode(body: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);

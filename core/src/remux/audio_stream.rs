@@ -5,15 +5,16 @@ use super::{Remuxer, Rendition, id3, sniff};
 use crate::ts::codec_headers::AudioFrame;
 use crate::ts::stream::Codec;
 
-/// The longest that a frame or an ID3 tag in front of frames may be. An ADTS frame has 8191 bytes at most; stations put
-/// a picture into a tag.
+/// The longest that a frame or an ID3 tag in front of frames may be. An ADTS frame has 8191 bytes
+/// at most; stations put a picture into a tag.
 const MAX_HELD: usize = 1 << 20;
 
-/// Frames that must follow one another for a codec to be believed, where the bytes may begin anywhere.
+/// Frames that must follow one another for a codec to be believed, where the bytes may begin
+/// anywhere.
 const PROOF: usize = 3;
 
-/// Where the first of several frames in a row begins, and of which codec they are. A server sends from the middle of a
-/// frame on, if that is where it is.
+/// Where the first of several frames in a row begins, and of which codec they are. A server sends
+/// from the middle of a frame on, if that is where it is.
 pub fn find_frames(bytes: &[u8]) -> Option<(usize, Codec)> {
     (id3::length(bytes)..bytes.len()).find_map(|at| {
         let codec = sniff::packed_audio(&bytes[at..])?;
@@ -25,7 +26,8 @@ pub fn find_frames(bytes: &[u8]) -> Option<(usize, Codec)> {
     })
 }
 
-/// Makes a transport stream of frames that come in pieces of any size. The first frame is at time zero.
+/// Makes a transport stream of frames that come in pieces of any size. The first frame is at time
+/// zero.
 #[derive(Debug)]
 pub struct AudioStream {
     codec: Codec,

@@ -1,6 +1,8 @@
-//! Pictures in front of media: some sources hide their segments behind one, so that they may lie where pictures are hosted.
+//! Pictures in front of media: some sources hide their segments behind one, so that they may lie
+//! where pictures are hosted.
 
-/// The longest picture that is looked through, in bytes. Those that hide media have 70 bytes to some hundred thousand.
+/// The longest picture that is looked through, in bytes. Those that hide media have 70 bytes to
+/// some hundred thousand.
 pub const MAX_COVER: usize = 1 << 20;
 
 /// What stands in front of a segment.
@@ -108,8 +110,8 @@ fn png(bytes: &[u8]) -> Result<usize, Stop> {
     }
 }
 
-/// Segments, each a marker and mostly a length; entropy-coded data behind a start of scan, in which a marker's first byte is followed by a zero
-/// or a restart (B.1).
+/// Segments, each a marker and mostly a length; entropy-coded data behind a start of scan, in which
+/// a marker's first byte is followed by a zero or a restart (B.1).
 fn jpeg(bytes: &[u8]) -> Result<usize, Stop> {
     const END: u8 = 0xD9;
     const SCAN: u8 = 0xDA;
@@ -192,7 +194,8 @@ mod tests {
         let png =
             [PNG, &chunk(b"IHDR", &[5; 13]), &chunk(b"IDAT", &vec![0x47; 100_000]), &chunk(b"IEND", &[])]
                 .concat();
-        // With a picture of its own in a segment, a fill byte, a restart and a byte that only looks like a marker.
+        // With a picture of its own in a segment, a fill byte, a restart and a byte that only looks
+        // like a marker.
         let jpeg = b"\xFF\xD8\xFF\xE1\0\x08\xFF\xD8\xFF\xD9..\xFF\xFF\xDB\0\x03.\xFF\xDA\0\x04..data\xFF\0\xFF\xD1\xFF\0more\xFF\xC4\0\x02\xFF\xD9";
         let gif = b"GIF89a\x01\0\x01\0\x80\0\0rgbrgb\x21\xF9\x04\0\0\0\0\0\x2C\0\0\0\0\x01\0\x01\0\0\x02\x02\x4C\x01\0\x3B";
         let mut bmp = b"BM\x1E\0\0\0\0\0\0\0".to_vec();

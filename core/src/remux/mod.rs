@@ -1,9 +1,11 @@
 //! What an HLS source may send besides one transport stream, as one transport stream.
 //!
-//! Sources send fragmented MP4, bare frames of sound, and sound as a rendition of its own; players of a relay's output know one
-//! transport stream. [`cover`] finds a picture that hides a segment, [`sniff`] says what a segment is, and a [`Remuxer`] takes segments of one or two renditions, already decrypted, and
-//! gives packets that the splice stage takes like those of any source. Elementary streams pass bit by bit, apart from what a container
-//! says in other words: start codes and parameter sets in front of pictures, headers in front of frames of AAC.
+//! Sources send fragmented MP4, bare frames of sound, and sound as a rendition of its own; players
+//! of a relay's output know one transport stream. [`cover`] finds a picture that hides a segment,
+//! [`sniff`] says what a segment is, and a [`Remuxer`] takes segments of one or two renditions,
+//! already decrypted, and gives packets that the splice stage takes like those of any source.
+//! Elementary streams pass bit by bit, apart from what a container says in other words: start codes
+//! and parameter sets in front of pictures, headers in front of frames of AAC.
 //!
 //! - **The source's timeline is kept**, moved by one constant, so that the clock, which runs ahead, does not wrap where it begins at
 //!   zero. At a discontinuity, [`Remuxer::reset`] begins another.

@@ -9,7 +9,8 @@ use crate::ts::sync::LOCK;
 
 use super::{MAX_COVER, id3};
 
-/// How far junk in front of a transport stream may reach, as a picture that disguises it and is not whole.
+/// How far junk in front of a transport stream may reach, as a picture that disguises it and is not
+/// whole.
 const MAX_JUNK: usize = MAX_COVER;
 
 /// Sync bytes that make a transport stream where the bytes end before there are [`LOCK`]: an initialisation segment is PAT and PMT.
@@ -68,7 +69,8 @@ impl fmt::Display for Content {
     }
 }
 
-/// What `bytes` are, the beginning of a segment or all of it, already decrypted. [`MAX_COVER`] bytes are enough.
+/// What `bytes` are, the beginning of a segment or all of it, already decrypted. [`MAX_COVER`]
+/// bytes are enough.
 pub fn sniff(bytes: &[u8]) -> Content {
     if bytes.is_empty() {
         return Content::Empty;

@@ -1,7 +1,8 @@
 //! The file that names the segments of a channel's past: a head that says what it is, and a record for each segment, appended as they end.
 //!
-//! All records have the same size and a check sum (CRC-32 as in ISO/IEC 13818-1, annex A), so each is known for what it is: damage costs
-//! the records that it touches, wherever it is. Numbers are little-endian.
+//! All records have the same size and a check sum (CRC-32 as in ISO/IEC 13818-1, annex A), so each
+//! is known for what it is: damage costs the records that it touches, wherever it is. Numbers are
+//! little-endian.
 
 use std::time::{Duration, SystemTime};
 
@@ -88,15 +89,15 @@ fn is_sound(segment: &Segment) -> bool {
 /// What an index says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Index {
-    /// The oldest first, one behind the other in the store. Where others between two of them are lost, their numbers have a gap, and the
-    /// latter is discontinuous.
+    /// The oldest first, one behind the other in the store. Where others between two of them are
+    /// lost, their numbers have a gap, and the latter is discontinuous.
     pub segments: Vec<Segment>,
     /// Whether that is all of it: no record is damaged, torn or out of place.
     pub is_whole: bool,
 }
 
-/// Reads an index; `None` when it is no file of ours. What is damaged is left out, and what stands before a record that begins before
-/// its end is not believed.
+/// Reads an index; `None` when it is no file of ours. What is damaged is left out, and what stands
+/// before a record that begins before its end is not believed.
 pub fn read(file: &[u8]) -> Option<Index> {
     let (start, rest) = file.split_first_chunk::<RECORD>()?;
     let mut index = Index { segments: Vec::new(), is_whole: *start == head() };

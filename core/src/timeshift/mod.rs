@@ -21,7 +21,8 @@ pub struct Limits {
     pub bytes: u64,
 }
 
-/// The segments that are kept, of one presentation or of several. Their numbers have no gap once a presentation has begun.
+/// The segments that are kept, of one presentation or of several. Their numbers have no gap once a
+/// presentation has begun.
 #[derive(Debug)]
 pub struct History {
     limits: Limits,
@@ -55,9 +56,10 @@ impl History {
         self.limits = limits;
     }
 
-    /// A presentation begins whose numbers are to go on at `numbers`; returns where they do. Where the segments that are here do not end
-    /// just before that (others were numbered after them, and are lost, or might have been), or one between them is lost, all of them get
-    /// new numbers: none must ever come again with another content.
+    /// A presentation begins whose numbers are to go on at `numbers`; returns where they do. Where
+    /// the segments that are here do not end just before that (others were numbered after them, and
+    /// are lost, or might have been), or one between them is lost, all of them get new numbers:
+    /// none must ever come again with another content.
     pub fn resume(&mut self, mut numbers: Numbers) -> Numbers {
         let breaks = self.segments.iter().filter(|segment| segment.is_discontinuous).count() as u64;
         let first = self.segments.front().map_or(numbers.segment, |first| first.number);

@@ -17,8 +17,8 @@ const ENOUGH_REPEATS: u32 = 4;
 /// Packets after the first map for which maps that are still missing are waited for: a second or so of a full multiplex.
 const PATIENCE: u64 = 20_000;
 
-/// Packets in a row from the first on that must all be marked as damaged until the mark is overlooked: then it is the
-/// server that sets it, not a demodulator.
+/// Packets in a row from the first on that must all be marked as damaged until the mark is
+/// overlooked: then it is the server that sets it, not a demodulator.
 const ALWAYS_DAMAGED: u32 = 64;
 
 /// What a packet is.
@@ -30,8 +30,8 @@ pub enum Role {
     Changed,
     /// A packet of the stream with this index in the map; an index one past the last is a clock on a PID of its own.
     Stream(usize),
-    /// A packet of the tables that describe services and programmes beside the map (ETSI EN 300 468, 5.1.3): NIT, SDT,
-    /// EIT, TDT.
+    /// A packet of the tables that describe services and programmes beside the map (ETSI EN 300
+    /// 468, 5.1.3): NIT, SDT, EIT, TDT.
     Information(Information),
 }
 
@@ -268,7 +268,8 @@ impl Demux {
         if self.program().is_some() {
             return Information::on(pid).map_or(Role::Other, Role::Information);
         }
-        // Of several programmes, or where one is asked for by its number, nobody can tell which streams belong to it.
+        // Of several programmes, or where one is asked for by its number, nobody can tell which
+        // streams belong to it.
         if self.wanted.is_some() || self.programs.len() > 1 {
             return Role::Other;
         }

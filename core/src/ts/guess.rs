@@ -1,8 +1,8 @@
 //! A programme map for a source that sends none, guessed from its PES packets.
 //!
-//! Some servers pass on the elementary streams of a programme and neither PAT nor PMT. Players that look into the
-//! packets can play that, so a relay must. Only streams whose codec shows itself in the first bytes of a PES packet
-//! are found: H.264, HEVC, MPEG-2 video, MPEG audio, AAC and AC-3.
+//! Some servers pass on the elementary streams of a programme and neither PAT nor PMT. Players that
+//! look into the packets can play that, so a relay must. Only streams whose codec shows itself in
+//! the first bytes of a PES packet are found: H.264, HEVC, MPEG-2 video, MPEG audio, AAC and AC-3.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use super::psi::{Pmt, PmtStream};
 use super::stream::{Class, Codec};
 use crate::time::{Pts, duration_to_ticks};
 
-/// Media time for which a map is waited for. The standard wants one every half second at least (TR 101 290, 1.5).
+/// Media time for which a map is waited for. The standard wants one every half second at least (TR
+/// 101 290, 1.5).
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// PIDs that are looked at: more than the streams of one programme.
@@ -38,8 +39,8 @@ struct Candidate {
 }
 
 impl Guess {
-    /// Takes a packet that no map names. Gives the map and its PID once the source has gone on long enough without
-    /// one.
+    /// Takes a packet that no map names. Gives the map and its PID once the source has gone on long
+    /// enough without one.
     pub(super) fn push(&mut self, packet: Packet<'_>) -> Option<(Pmt, Pid)> {
         if self.clock_pid.is_none() && packet.pcr().is_some() {
             self.clock_pid = Some(packet.pid());

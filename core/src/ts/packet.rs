@@ -218,7 +218,8 @@ pub(crate) fn write_pcr(field: &mut [u8], pcr: Pcr) {
     field[5] = extension[7];
 }
 
-/// Gives `packet` to `pid`, and takes a `transport_error_indicator` off it: of the packets that pass, it says nothing.
+/// Gives `packet` to `pid`, and takes a `transport_error_indicator` off it: of the packets that
+/// pass, it says nothing.
 pub fn set_pid(packet: &mut Bytes, pid: Pid) {
     let [high, low] = pid.value().to_be_bytes();
     packet[1] = packet[1] & 0x60 | high;

@@ -51,8 +51,8 @@ impl Header {
         self.dts.or(self.pts)
     }
 
-    /// The same with its stamps moved by `ticks` of 90 kHz, and that to be decoded by `late` more. Nothing that is late is shown
-    /// before it is decoded.
+    /// The same with its stamps moved by `ticks` of 90 kHz, and that to be decoded by `late` more.
+    /// Nothing that is late is shown before it is decoded.
     #[must_use]
     pub fn moved(&self, ticks: i64, late: i64) -> Self {
         let dts = self.dts.map(|dts| dts.shifted(ticks + late));

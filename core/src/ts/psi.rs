@@ -1,9 +1,12 @@
 //! Programme specific information: PAT and PMT, read and written (ISO/IEC 13818-1, 2.4.4).
 
+mod assembly;
+
+pub use self::assembly::{Assembly, Table};
 use super::packet::{Bytes, PACKET_SIZE, Pid, SYNC_BYTE};
 
-/// Times that the very same section must come with a wrong checksum until it is believed. Damage differs each
-/// time; a multiplexer that computes the checksum wrongly does so always.
+/// Times that the very same section must come with a wrong checksum until it is believed. Damage
+/// differs each time; a multiplexer that computes the checksum wrongly does so always.
 const SAME_AGAIN: u32 = 3;
 
 /// Sections with a wrong checksum that are remembered for that, on each PID.
@@ -45,8 +48,9 @@ pub enum Fault {
     Malformed,
 }
 
-/// Puts the sections of one PID together from its packets. The 12 bits of a `section_length` limit what is held:
-/// the standard allows a PAT or PMT 1024 bytes, and some multiplexers write longer ones.
+/// Puts the sections of one PID together from its packets. The 12 bits of a `section_length` limit
+/// what is held: the standard allows a PAT or PMT 1024 bytes, and some multiplexers write longer
+/// ones.
 #[derive(Debug, Default)]
 pub struct Sections {
     buffer: Vec<u8>,
@@ -96,8 +100,9 @@ impl Checksums {
 }
 
 impl Sections {
-    /// Takes a packet's payload and hands every section that it completes to `take`, its checksum verified. On a
-    /// PID where no checksum was ever right, a section that comes again and again counts as right too.
+    /// Takes a packet's payload and hands every section that it completes to `take`, its checksum
+    /// verified. On a PID where no checksum was ever right, a section that comes again and again
+    /// counts as right too.
     pub fn push(&mut self, starts_unit: bool, payload: &[u8], mut take: impl FnMut(Result<&[u8], Fault>)) {
         let mut rest = payload;
         if starts_unit {
@@ -260,87 +265,6 @@ impl Pmt {
     }
 }
 
-/// A table that may come in several sections (2.4.4.4, `section_number`).
-pub trait Table: Clone {
-    /// Reads one section.
-    fn parse(section: &[u8]) -> Option<Self>;
-
-    /// Adds what the next section of the same table says.
-    fn extend(&mut self, next: Self);
-}
-
-impl Table for Pat {
-    fn parse(section: &[u8]) -> Option<Self> {
-        Self::parse(section)
-    }
-
-    fn extend(&mut self, next: Self) {
-        self.programs.extend(next.programs);
-    }
-}
-
-impl Table for Pmt {
-    fn parse(section: &[u8]) -> Option<Self> {
-        Self::parse(section)
-    }
-
-    /// The standard wants a PMT in one section. Of one that comes in several, the first names the clock.
-    fn extend(&mut self, next: Self) {
-        self.streams.extend(next.streams);
-    }
-}
-
-/// Puts a table together from its sections.
-#[derive(Debug)]
-pub struct Assembly<T> {
-    version: u8,
-    /// The sections that came, by their numbers.
-    sections: Vec<Option<T>>,
-    /// Sections that came although they were there already.
-    repeats: u32,
-}
-
-impl<T> Default for Assembly<T> {
-    fn default() -> Self {
-        Self { version: 0, sections: Vec::new(), repeats: 0 }
-    }
-}
-
-impl<T: Table> Assembly<T> {
-    /// The most sections that one table is put together from: 4,000 programmes.
-    const MAX_SECTIONS: usize = 16;
-
-    /// Repeated sections after which those that are still missing are not waited for.
-    const ENOUGH_REPEATS: u32 = 3;
-
-    /// Takes a section, which must be of the table that is put together, and gives that if it is complete: when
-    /// each of its sections has come, or some have come again and again without the others.
-    pub fn push(&mut self, section: &[u8]) -> Option<T> {
-        let table = T::parse(section)?;
-        let (version, number, last) = (section[5] >> 1 & 0x1F, section[6], section[7]);
-        let (number, count) = (usize::from(number), usize::from(last) + 1);
-        if count == 1 || number >= count.min(Self::MAX_SECTIONS) {
-            return (count == 1).then_some(table);
-        }
-        let count = count.min(Self::MAX_SECTIONS);
-        if version != self.version || count != self.sections.len() {
-            *self = Self { version, sections: vec![None; count], repeats: 0 };
-        }
-        let is_repeated = self.sections[number].replace(table).is_some();
-        self.repeats += u32::from(is_repeated && self.repeats < Self::ENOUGH_REPEATS);
-        let is_complete = self.sections.iter().all(Option::is_some);
-        if !is_complete && self.repeats < Self::ENOUGH_REPEATS {
-            return None;
-        }
-        let mut sections = self.sections.iter().flatten().cloned();
-        let first = sections.next()?;
-        Some(sections.fold(first, |mut table, next| {
-            table.extend(next);
-            table
-        }))
-    }
-}
-
 /// The part of a section between its header and its checksum, if it is a `table` in force.
 fn body_of(section: &[u8], table: u8) -> Option<&[u8]> {
     let is_current = section.get(5)? & 1 == 1;
@@ -378,151 +302,4 @@ pub fn packetize(section: &[u8], pid: Pid) -> Vec<Bytes> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_checksum_is_the_standards() {
-        assert_eq!(crc32(b"123456789"), 0x0376_E6E7);
-    }
-
-    /// Sections computed by hand from the standard's syntax.
-    const PAT: [u8; 16] =
-        [0x00, 0xb0, 0x0d, 0x00, 0x01, 0xc1, 0x00, 0x00, 0x00, 0x01, 0xf0, 0x00, 0x2a, 0xb1, 0x04, 0xb2];
-    const PMT: [u8; 26] = [
-        0x02, 0xb0, 0x17, 0x00, 0x01, 0xc1, 0x00, 0x00, 0xe1, 0x00, 0xf0, 0x00, 0x1b, 0xe1, 0x00, 0xf0, 0x00,
-        0x0f, 0xe1, 0x01, 0xf0, 0x00, 0x2f, 0x44, 0xb9, 0x9b,
-    ];
-
-    fn collect(packets: &[(bool, &[u8])]) -> Vec<Result<Vec<u8>, Fault>> {
-        let (mut sections, mut out) = (Sections::default(), Vec::new());
-        for (starts, payload) in packets {
-            sections.push(*starts, payload, |section| out.push(section.map(<[u8]>::to_vec)));
-        }
-        out
-    }
-
-    #[test]
-    fn tables_are_read_and_written() {
-        let pat = Pat { transport_stream_id: 1, version: 0, programs: vec![(1, Pid::new(0x1000))] };
-        assert_eq!((Pat::parse(&PAT), pat.render()), (Some(pat.clone()), PAT.to_vec()));
-        let stream = |stream_type, pid| PmtStream { stream_type, pid: Pid::new(pid), descriptors: vec![] };
-        let pmt = Pmt {
-            program: 1,
-            version: 0,
-            pcr_pid: Pid::new(0x100),
-            descriptors: vec![],
-            streams: vec![stream(0x1b, 0x100), stream(0x0f, 0x101)],
-        };
-        assert_eq!((Pmt::parse(&PMT), pmt.render()), (Some(pmt.clone()), PMT.to_vec()));
-    }
-
-    #[test]
-    fn a_long_section_passes_through_packets() {
-        let streams = (0..40)
-            .map(|n| PmtStream {
-                stream_type: 6,
-                pid: Pid::new(0x200 + n),
-                descriptors: vec![0x0A, 4, b'e', b'n', b'g', 0],
-            })
-            .collect();
-        let pmt = Pmt { program: 7, version: 31, pcr_pid: Pid::NULL, descriptors: vec![5, 1, 2], streams };
-        let packets = packetize(&pmt.render(), Pid::new(0x20));
-        assert_eq!(packets.len(), 3);
-        let payloads: Vec<(bool, &[u8])> = packets.iter().map(|p| (p[1] & 0x40 != 0, &p[4..])).collect();
-        let found = collect(&payloads);
-        assert_eq!(found.len(), 1);
-        assert_eq!(Pmt::parse(found[0].as_ref().unwrap()), Some(pmt));
-    }
-
-    #[test]
-    fn sections_may_share_a_packet_and_end_behind_the_pointer() {
-        let mut first = vec![0];
-        first.extend(PAT);
-        first.extend(&PMT[..10]);
-        let mut second = vec![16];
-        second.extend(&PMT[10..]);
-        second.extend(PAT);
-        second.extend([0xFF; 20]);
-        assert_eq!(
-            collect(&[(true, &first), (true, &second)]),
-            [Ok(PAT.to_vec()), Ok(PMT.to_vec()), Ok(PAT.to_vec())]
-        );
-    }
-
-    /// `section` as number `number` of `last + 1`, its checksum made right.
-    fn numbered(section: &[u8], number: u8, last: u8) -> Vec<u8> {
-        let mut section = section[..section.len() - 4].to_vec();
-        (section[6], section[7]) = (number, last);
-        let crc = crc32(&section);
-        section.extend(crc.to_be_bytes());
-        section
-    }
-
-    fn pat_of(programs: &[u16]) -> Pat {
-        let programs = programs.iter().map(|&number| (number, Pid::new(0x100 + number))).collect();
-        Pat { transport_stream_id: 1, version: 3, programs }
-    }
-
-    #[test]
-    fn a_table_in_several_sections_is_put_together() {
-        let first = numbered(&pat_of(&[1, 2]).render(), 0, 1);
-        let second = numbered(&pat_of(&[3]).render(), 1, 1);
-        let mut assembly = Assembly::<Pat>::default();
-        assert_eq!(assembly.push(&second), None);
-        assert_eq!(assembly.push(&first), Some(pat_of(&[1, 2, 3])));
-        let changed = Pat { version: 4, ..pat_of(&[9]) };
-        assert_eq!(assembly.push(&numbered(&changed.render(), 0, 1)), None, "another version begins anew");
-        assert_eq!(assembly.push(&pat_of(&[5]).render()), Some(pat_of(&[5])), "one section is a whole table");
-    }
-
-    #[test]
-    fn sections_that_never_come_are_waited_for_only_so_long() {
-        let first = numbered(&pat_of(&[1, 2]).render(), 0, 1);
-        let mut assembly = Assembly::<Pat>::default();
-        let tables: Vec<_> = (0..5).map(|_| assembly.push(&first).is_some()).collect();
-        assert_eq!(tables, [false, false, false, true, true]);
-        assert_eq!(assembly.push(&numbered(&pat_of(&[7]).render(), 200, 255)), None, "too many are left out");
-    }
-
-    #[test]
-    fn a_length_that_runs_over_the_end_of_a_map_is_cut() {
-        let mut section = PMT.to_vec();
-        section[21] = 6; // ES_info_length of the last stream, which has none
-        let section = numbered(&section, 0, 0);
-        let pmt = Pmt::parse(&section).unwrap();
-        assert_eq!(pmt.streams.len(), 2);
-        assert!(pmt.streams[1].descriptors.is_empty());
-    }
-
-    #[test]
-    fn a_checksum_that_is_always_wrong_is_overlooked() {
-        let mut wrong = vec![0];
-        wrong.extend(PAT);
-        *wrong.last_mut().unwrap() ^= 1;
-        let section = wrong[1..].to_vec();
-        let found = collect(&[(true, &wrong), (true, &wrong), (true, &wrong)]);
-        assert_eq!(found, [Err(Fault::Crc), Err(Fault::Crc), Ok(section)]);
-        // Where one was right, the same means damage.
-        let mut right = vec![0];
-        right.extend(PAT);
-        let found = collect(&[(true, &right), (true, &wrong), (true, &wrong), (true, &wrong)]);
-        assert_eq!(found[1..], [Err(Fault::Crc), Err(Fault::Crc), Err(Fault::Crc)]);
-        // Damage is another each time.
-        let mut damaged = [wrong.clone(), wrong.clone(), wrong.clone()];
-        (0..3).for_each(|index| damaged[index][5 + index] ^= 0x10);
-        assert!(collect(&damaged.each_ref().map(|it| (true, &it[..]))).iter().all(Result::is_err));
-    }
-
-    #[test]
-    fn damage_is_told_and_survived() {
-        let mut wrong = vec![0];
-        wrong.extend(PAT);
-        wrong[9] ^= 1;
-        let mut right = vec![0];
-        right.extend(PAT);
-        let found =
-            collect(&[(false, &PMT), (true, &[]), (true, &[200, 1, 2]), (true, &wrong), (true, &right)]);
-        assert_eq!(found, [Err(Fault::Malformed), Err(Fault::Crc), Ok(PAT.to_vec())]);
-    }
-}
+mod tests;

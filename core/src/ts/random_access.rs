@@ -31,7 +31,8 @@ pub enum Verdict {
     Continuation,
     /// A decoder can start here.
     Entry(Entry),
-    /// Parameter sets and a recovery point: the pictures become right after a while (intra refresh).
+    /// Parameter sets and a recovery point: the pictures become right after a while (intra
+    /// refresh).
     Refresh,
     /// Parameter sets, but the picture needs earlier ones.
     ParametersOnly,
@@ -239,7 +240,8 @@ impl Scan {
 }
 
 impl Message {
-    /// Reads a byte; the type of the message, once it is known. Type and size are so many 255 and a last byte that is less.
+    /// Reads a byte; the type of the message, once it is known. Type and size are so many 255 and a
+    /// last byte that is less.
     fn advance(&mut self, byte: u8) -> Option<u32> {
         let more = u32::from(byte);
         let mut found = None;

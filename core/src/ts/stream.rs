@@ -158,8 +158,8 @@ pub fn language(descriptors: &[u8]) -> Option<[u8; 3]> {
         .map(|(_, body)| [body[0], body[1], body[2]])
 }
 
-/// Whether the descriptors of a stream of pictures say that they may stand still, and so be few (ISO/IEC 13818-1, 2.6.2, 2.6.64 and
-/// 2.6.95).
+/// Whether the descriptors of a stream of pictures say that they may stand still, and so be few
+/// (ISO/IEC 13818-1, 2.6.2, 2.6.64 and 2.6.95).
 pub fn has_stills(descriptors: &[u8]) -> bool {
     each_descriptor(descriptors).any(|(tag, body)| match tag {
         0x02 => body.first().is_some_and(|flags| flags & 0x01 != 0),

@@ -1,4 +1,5 @@
-//! What holds for the head of an answer, whatever bytes come: shared by the properties and the fuzz target.
+//! What holds for the head of an answer, whatever bytes come: shared by the properties and the fuzz
+//! target.
 
 use forebay_core::http_head::{Fault, Head, HeadReader, MAX_HEAD};
 

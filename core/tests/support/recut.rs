@@ -1,4 +1,5 @@
-//! Takes the pictures of a real stream and sends each as another multiplexer would: in other PES packets, with other stamps.
+//! Takes the pictures of a real stream and sends each as another multiplexer would: in other PES
+//! packets, with other stamps.
 
 use forebay_core::time::{Pcr, Pts};
 use forebay_core::ts::packet::{self, Bytes};
@@ -42,7 +43,8 @@ pub(crate) fn unstamped(content: &[u8]) -> Vec<u8> {
     [&[0, 0, 1, 0xE0, 0, 0, 0x80, 0, 0], content].concat()
 }
 
-/// The stream with each picture, of which the first argument is the number, as the PES packets that `send` makes of it.
+/// The stream with each picture, of which the first argument is the number, as the PES packets that
+/// `send` makes of it.
 pub(crate) fn recut(stream: &[u8], mut send: impl FnMut(usize, &mut Picture) -> Vec<Vec<u8>>) -> Vec<Bytes> {
     let (mut out, mut hand, mut number) = (Vec::new(), None::<Picture>, 0);
     let mut finish = |hand: Option<Picture>, out: &mut Vec<Bytes>| {

@@ -72,7 +72,8 @@ enum Place {
     Nowhere,
     /// On this disk.
     Disk(Arc<dyn Disk>),
-    /// Somebody has removed the files. Who is in the past still reads them; nothing is written there.
+    /// Somebody has removed the files. Who is in the past still reads them; nothing is written
+    /// there.
     Removed(Arc<dyn Disk>),
 }
 

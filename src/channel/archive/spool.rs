@@ -116,7 +116,8 @@ impl Archive {
         }
     }
 
-    /// There was no disk when the process began, or it was removed. What is there now may be anything: it is not used.
+    /// There was no disk when the process began, or it was removed. What is there now may be
+    /// anything: it is not used.
     fn open_late(&self) -> io::Result<Arc<dyn Disk>> {
         let (folder, _) = Folder::open(&self.folder)?;
         folder.tidy(&[])?;

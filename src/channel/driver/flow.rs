@@ -1,4 +1,5 @@
-//! How the media of a source that sends by itself goes on: to viewers as it comes, or, where it comes in lumps, over the time that it lasts.
+//! How the media of a source that sends by itself goes on: to viewers as it comes, or, where it
+//! comes in lumps, over the time that it lasts.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use forebay_core::time::{MediaTime, Moment};
 use forebay_core::ts::PACKET_SIZE;
 use forebay_core::ts::packet::Bytes;
 
-/// The most that is held back, in bytes: a lump of 10 s at 25 Mbit/s. With so much, nothing more is read.
+/// The most that is held back, in bytes: a lump of 10 s at 25 Mbit/s. With so much, nothing more is
+/// read.
 const MAX_HELD: usize = 32 << 20;
 
 /// What viewers are given of a lump at once, in bytes: at 1 Mbit/s an eighth of a second.
@@ -41,8 +43,9 @@ struct Held {
 }
 
 impl Flow {
-    /// Starts with a source that has sent nothing yet. Its media may run ahead of time by `read_ahead`. Unless that is
-    /// more than [`MAX_AHEAD`], it may also run ahead by no more than the `kept_bytes` that the store keeps.
+    /// Starts with a source that has sent nothing yet. Its media may run ahead of time by
+    /// `read_ahead`. Unless that is more than [`MAX_AHEAD`], it may also run ahead by no more than
+    /// the `kept_bytes` that the store keeps.
     pub(super) fn new(read_ahead: Duration, kept_bytes: u64) -> Self {
         Self {
             read_ahead,
@@ -57,8 +60,8 @@ impl Flow {
         }
     }
 
-    /// Takes note of packets that came at `now`, after which media stands at `media`; whether they may go on at once. If so, what is still
-    /// held goes first.
+    /// Takes note of packets that came at `now`, after which media stands at `media`; whether they
+    /// may go on at once. If so, what is still held goes first.
     pub(super) fn arrive(
         &mut self,
         now: Moment,
@@ -111,8 +114,8 @@ impl Flow {
         self.rhythm.ahead(now)
     }
 
-    /// How much of what viewers have been given is not due yet. Where a source may run ahead further than is usual,
-    /// what came last is taken for live.
+    /// How much of what viewers have been given is not due yet. Where a source may run ahead
+    /// further than is usual, what came last is taken for live.
     pub(super) fn not_due(&self, now: Moment) -> Duration {
         if self.read_ahead > MAX_AHEAD { Duration::ZERO } else { self.given_ahead(now) }
     }
@@ -123,11 +126,12 @@ impl Flow {
         self.ahead(now).saturating_sub(held)
     }
 
-    /// When to read on, where there is enough: media is ahead by as much as it may be, viewers have as much of it as
-    /// the store keeps, or as much is held as can be.
+    /// When to read on, where there is enough: media is ahead by as much as it may be, viewers have
+    /// as much of it as the store keeps, or as much is held as can be.
     pub(super) fn reads_at(&mut self, now: Moment) -> Option<Moment> {
         let limit = self.read_ahead;
-        // An operator who sets more than the default wants it for the time-shift, whatever the store keeps.
+        // An operator who sets more than the default wants it for the time-shift, whatever the
+        // store keeps.
         let is_usual = limit <= MAX_AHEAD;
         let kept = self.time_of(self.kept_bytes).filter(|_| is_usual).map_or(limit, |kept| kept.min(limit));
         let over = self.ahead(now).saturating_sub(limit).max(self.given_ahead(now).saturating_sub(kept));

@@ -1,4 +1,5 @@
-//! What the log says, once while a channel is open, of groups of pictures that viewers have to wait for.
+//! What the log says, once while a channel is open, of groups of pictures that viewers have to wait
+//! for.
 
 use forebay_core::ring::Edges;
 use forebay_core::ts::random_access::Entry;

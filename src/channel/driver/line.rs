@@ -197,7 +197,8 @@ pub(super) struct Taken {
 }
 
 impl Input {
-    /// A candidate; of a source that can be read at any speed as much comes at once as a viewer is given.
+    /// A candidate; of a source that can be read at any speed as much comes at once as a viewer is
+    /// given.
     pub(super) fn new(upstream: Upstream, rules: Rules, program: Option<u16>, policy: &Policy) -> Self {
         let mut inspector = Inspector::new(rules, program);
         let tempo = Tempo::of(upstream.pace, policy);
@@ -416,8 +417,9 @@ impl Input {
         }
     }
 
-    /// It has come to its end at `now`, and whether that is told later: what has a length ends where it has been played to its end. Where there is
-    /// another source, it is told at once of something short, which may be a notice.
+    /// It has come to its end at `now`, and whether that is told later: what has a length ends
+    /// where it has been played to its end. Where there is another source, it is told at once of
+    /// something short, which may be a notice.
     pub(super) fn plays_on(&mut self, now: Moment, has_other: bool, splice: &mut Splice) -> bool {
         let Some(flow) = self.flow().filter(|_| self.upstream.has_length && self.scout.is_none()) else {
             return false;

@@ -134,7 +134,8 @@ impl Packager {
         Self { segmenter: Segmenter::new(settings(hls), numbers), until: None }
     }
 
-    /// Segments are as short as they may be while somebody watches who began with little, or waits to begin.
+    /// Segments are as short as they may be while somebody watches who began with little, or waits
+    /// to begin.
     fn set_haste(&mut self, audience: Audience) {
         let is_hasty = audience.near_edge > 0 || audience.sessions > 0 && !self.has_plenty();
         self.segmenter.set_hasty(is_hasty);

@@ -5,7 +5,8 @@ use futures_util::future::join_all;
 
 use super::*;
 
-/// An hour of pictures in groups of this length; the first ones come at once, the others as they play.
+/// An hour of pictures in groups of this length; the first ones come at once, the others as they
+/// play.
 pub(super) fn groups(
     group: Duration,
     burst: Duration,
@@ -25,7 +26,8 @@ pub(super) fn groups(
         .boxed()
 }
 
-/// Plays the channel as a player would that comes after so long, for 40 s from its first picture on.
+/// Plays the channel as a player would that comes after so long, for 40 s from its first picture
+/// on.
 async fn play(house: &House, rules: Rules, after: Duration) -> Model {
     sleep(after).await;
     let (session, began) = (Session::new(house.join()), Instant::now());
@@ -51,7 +53,8 @@ async fn no_player_that_opens_a_closed_channel_stands_still() {
         let first = FIRST.map(|rules| play(&house, rules, Duration::ZERO));
         let later = [3, 8, 14].map(|after| play(&house, Rules::Vlc, after * SECOND));
         let (first, later) = tokio::join!(join_all(first), join_all(later));
-        // A target duration, two groups, a second and the start; less what came at once, to the last whole group.
+        // A target duration, two groups, a second and the start; less what came at once, to the
+        // last whole group.
         let media = group.max(2 * SECOND) + 2 * group + 1_400 * MILLISECOND;
         let came = if burst.is_zero() { burst } else { burst.saturating_sub(group) };
         for player in first.iter().chain(&later) {

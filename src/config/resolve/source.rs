@@ -1,7 +1,6 @@
 //! The sources of a channel.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use forebay_core::playlist::ladder::Prefer;
 use http::header::{HeaderName, HeaderValue};
@@ -44,19 +43,7 @@ impl Resolver<'_> {
     fn source(&mut self, typed: Spanned<SourceFile>) -> Option<Source> {
         let span = typed.span();
         match typed.into_inner() {
-            SourceFile::Url(url) => {
-                let url = self.source_url(&Spanned::new(span, url))?;
-                Some(Source {
-                    url,
-                    provider: None,
-                    user_agent: None,
-                    max_bitrate: None,
-                    variant: Prefer::default(),
-                    slate_urls: Arc::default(),
-                    headers: Vec::new(),
-                    access: Access::default(),
-                })
-            }
+            SourceFile::Url(url) => self.source_url(&Spanned::new(span, url)).map(Source::new),
             SourceFile::Table(typed) => {
                 let SourceTable {
                     url,
@@ -93,14 +80,13 @@ impl Resolver<'_> {
                 let shared = shared.and_then(|id| self.shared.get(id).cloned()).unwrap_or_default();
                 let access = self.access(allow_private, &tls, &proxy, shared.access);
                 Some(Source {
-                    url,
                     provider,
                     user_agent: user_agent.or(shared.user_agent),
                     max_bitrate,
                     variant: variant.unwrap_or_default(),
-                    slate_urls: Arc::default(),
                     headers: checked,
                     access,
+                    ..Source::new(url)
                 })
             }
         }

@@ -137,8 +137,9 @@ impl Sessions {
         Some(watched)
     }
 
-    /// Somebody at `address` fetches a segment of `channel`: the session of `key`, or one with a token, which segments do not name. Each
-    /// segment speaks for one session that has fetched none before, which then counts for the limits; where it does not fit in, it ends.
+    /// Somebody at `address` fetches a segment of `channel`: the session of `key`, or one with a
+    /// token, which segments do not name. Each segment speaks for one session that has fetched none
+    /// before, which then counts for the limits; where it does not fit in, it ends.
     pub(super) fn serve(
         &self,
         app: &App,

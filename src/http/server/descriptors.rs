@@ -25,8 +25,9 @@ pub(in crate::http) fn connections_of(descriptors: usize, channels: usize) -> us
     descriptors - channels.saturating_mul(PER_CHANNEL).saturating_add(RESERVED).min(descriptors / 2)
 }
 
-/// Whether one more channel may be opened, where there are so many connections and open channels: what is kept for the process, and for
-/// those who ask for the status or for a channel that is open, is not for another channel.
+/// Whether one more channel may be opened, where there are so many connections and open channels:
+/// what is kept for the process, and for those who ask for the status or for a channel that is
+/// open, is not for another channel.
 pub(in crate::http) fn may_open(descriptors: usize, connections: usize, channels: usize) -> bool {
     let channels = channels.saturating_add(1).saturating_mul(PER_CHANNEL);
     let kept = RESERVED.min(descriptors / 4);

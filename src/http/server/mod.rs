@@ -48,7 +48,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whether the other end is on this machine, as far as the addresses tell: behind a NAT or a container's proxy it may not be.
+    /// Whether the other end is on this machine, as far as the addresses tell: behind a NAT or a
+    /// container's proxy it may not be.
     pub(super) fn is_local(&self) -> bool {
         let (address, local) = (self.address.ip().to_canonical(), self.local.ip().to_canonical());
         address.is_loopback() || address == local
@@ -68,7 +69,8 @@ impl Slots {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// A place for one more of `address`, if there are fewer than `limit`, and fewer of this address than `of_address`.
+    /// A place for one more of `address`, if there are fewer than `limit`, and fewer of this
+    /// address than `of_address`.
     fn take(&self, limit: usize, address: IpAddr, of_address: Option<usize>) -> Result<Slot, Full> {
         let place = self.addresses.admit(address, of_address);
         let place = place.map_err(|limit| Full { what: "connections of one address", limit })?;
@@ -101,8 +103,8 @@ impl Drop for Slot {
 /// Connections that one address may have, however few there may be: a household's.
 const HOUSEHOLD: usize = 16;
 
-/// How many of `limit` connections one address may have. Nobody alone gets more than three quarters, so that there are some left for
-/// others; a proxy that speaks for many may have all.
+/// How many of `limit` connections one address may have. Nobody alone gets more than three
+/// quarters, so that there are some left for others; a proxy that speaks for many may have all.
 fn of_address(server: &config::Server, address: IpAddr, limit: usize) -> Option<usize> {
     if is_trusted(server, address) {
         return None;

@@ -45,10 +45,12 @@ const H2: &[u8] = b"h2";
 /// Requests that one HTTP/2 connection may have open: a household's screens behind one proxy. Each may hold [`SEND_BUFFER`].
 const MAX_STREAMS: u32 = 32;
 
-/// Bytes of an answer that may wait for the client to open its window: two of the pieces in which it goes out. The kernel holds more.
+/// Bytes of an answer that may wait for the client to open its window: two of the pieces in which
+/// it goes out. The kernel holds more.
 const SEND_BUFFER: usize = 32 * 1024;
 
-/// Answers on one connection that may be stuck without it being ended. A player that pauses for good leaves one; each holds [`SEND_BUFFER`].
+/// Answers on one connection that may be stuck without it being ended. A player that pauses for
+/// good leaves one; each holds [`SEND_BUFFER`].
 const MAX_STUCK: usize = 2;
 
 /// Bytes of a request that may come before they are read. Nobody has anything to send: the least that HTTP/2 allows for a connection.

@@ -87,7 +87,8 @@ impl Streams {
             }
             state.is_stuck = true;
             look.stuck += 1;
-            // The viewer leaves the channel here. What hyper holds of the answer goes when the client resets it, or the connection ends.
+            // The viewer leaves the channel here. What hyper holds of the answer goes when the
+            // client resets it, or the connection ends.
             let held = (state.body.take(), std::mem::take(&mut state.rest));
             drop(state);
             drop(held);

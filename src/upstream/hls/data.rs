@@ -13,7 +13,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The bytes that a `data:` address holds; `None` where it is another address, or damaged. How long one may be is the playlist's matter
+/// The bytes that a `data:` address holds; `None` where it is another address, or damaged. How long
+/// one may be is the playlist's matter
 /// ([`MAX_DATA_URL`](forebay_core::playlist::parse::MAX_DATA_URL)).
 pub(super) fn decode(url: &Url) -> Option<Bytes> {
     let (kind, data) = url.path().split_once(',').filter(|_| url.scheme() == "data")?;

@@ -13,7 +13,8 @@ pub(super) struct Decrypt {
     cipher: Decryptor<Aes128>,
     /// What has come and is not decrypted yet: the last block may be padding.
     held: BytesMut,
-    /// Where to look for a picture in front, which is not encrypted: when so many bytes have come. `None` when that is behind us.
+    /// Where to look for a picture in front, which is not encrypted: when so many bytes have come.
+    /// `None` when that is behind us.
     look_at: Option<usize>,
 }
 

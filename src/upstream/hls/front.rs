@@ -10,8 +10,8 @@ const ENOUGH: usize = 5 * PACKET_SIZE;
 /// The beginning of a segment, while it comes.
 #[derive(Debug)]
 pub(super) struct Front {
-    /// It is looked at again when so many bytes have come: twice as many each time, so that all looks together take no longer than the last
-    /// two.
+    /// It is looked at again when so many bytes have come: twice as many each time, so that all
+    /// looks together take no longer than the last two.
     next: usize,
     /// The picture that stood in front.
     picture: Option<Format>,
@@ -26,7 +26,8 @@ impl Front {
         Self { next: ENOUGH, picture: None, is_uncovered: false, hidden: 0 }
     }
 
-    /// What `held` begins with, when what hides it is taken off. `None` while more bytes may tell more; never when the segment `is_whole`.
+    /// What `held` begins with, when what hides it is taken off. `None` while more bytes may tell
+    /// more; never when the segment `is_whole`.
     pub(super) fn look(&mut self, held: &mut BytesMut, is_whole: bool) -> Option<Content> {
         if held.len() < self.next && !is_whole {
             return None;

@@ -6,8 +6,8 @@ use forebay_core::playlist::follow::{Follower, LadderMemory};
 use forebay_core::time::Moment;
 use tokio::time::Instant;
 
-/// What one opening of a source leaves to the next. Clones are the same memory. It belongs to who opens the source; only one upstream of a
-/// source is open at a time.
+/// What one opening of a source leaves to the next. Clones are the same memory. It belongs to who
+/// opens the source; only one upstream of a source is open at a time.
 #[derive(Debug, Clone)]
 pub struct Memory(Arc<Inner>);
 

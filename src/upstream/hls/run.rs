@@ -107,7 +107,8 @@ impl Run {
         self.memory.now()
     }
 
-    /// Has the monitor know what goes wrong with the segments, in case that the time for the first of them runs out.
+    /// Has the monitor know what goes wrong with the segments, in case that the time for the first
+    /// of them runs out.
     fn note_trouble(&self) {
         if let Some(worker) = &self.worker {
             let trouble = worker.trouble.clone().map(|error| explain(Failure::Stalled, Some(error), true));
@@ -236,7 +237,8 @@ impl Run {
         (self.follower.rung().cloned(), self.follower.counts().variants_left)
     }
 
-    /// Logs that there is another variant than `before`, and if that one was left for a `reason`, which one it was.
+    /// Logs that there is another variant than `before`, and if that one was left for a `reason`,
+    /// which one it was.
     fn tell_variant(&self, before: &(Option<Rung>, u64), reason: &str) {
         let now = self.variant();
         if let (Some(left), true) = (&before.0, now.1 > before.1) {

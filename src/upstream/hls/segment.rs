@@ -38,7 +38,8 @@ const MAX_KEY: usize = 64 << 10;
 /// Keys, and initialisation sections, that are kept: lists have one or two at a time.
 const MAX_CACHED: usize = 16;
 
-/// Bytes of a body that are taken, decrypted and hashed before other channels have their turn: some milliseconds.
+/// Bytes of a body that are taken, decrypted and hashed before other channels have their turn: some
+/// milliseconds.
 const MAX_IN_A_ROW: usize = 256 << 10;
 
 /// Bytes of output that a remuxer keeps allocated.
@@ -208,7 +209,8 @@ impl Worker {
         }
     }
 
-    /// Remuxes a whole segment; once more, if it does not fit its initialisation section and there is another at the same address by now.
+    /// Remuxes a whole segment; once more, if it does not fit its initialisation section and there
+    /// is another at the same address by now.
     async fn decode(
         &mut self,
         fetch: &Fetch,
@@ -261,7 +263,8 @@ impl Worker {
         })
     }
 
-    /// Lets the remuxer do something with so many bytes, and passes on what comes of it. `None` while there is no remuxer.
+    /// Lets the remuxer do something with so many bytes, and passes on what comes of it. `None`
+    /// while there is no remuxer.
     async fn remuxed<T: Send + 'static>(
         &mut self,
         bytes: usize,
@@ -314,7 +317,8 @@ impl Worker {
         Ok(key)
     }
 
-    /// An initialisation section. With one on hand that `may_be_old` it is asked for again, and kept if there is none now.
+    /// An initialisation section. With one on hand that `may_be_old` it is asked for again, and
+    /// kept if there is none now.
     async fn init(&mut self, init: &FetchInit, limits: Limits, may_be_old: bool) -> Result<Bytes, Error> {
         let id = (init.url.clone(), init.range);
         let known = self.inits.get(&id).cloned();

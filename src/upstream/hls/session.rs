@@ -121,7 +121,8 @@ impl Media {
     }
 }
 
-/// Reads the body of a playlist that belongs to this head; of a longer one than [`MAX_BODY`] a little more than that.
+/// Reads the body of a playlist that belongs to this head; of a longer one than [`MAX_BODY`] a
+/// little more than that.
 pub(super) async fn read_playlist(body: Body, headers: &HeaderMap) -> Result<Bytes, Error> {
     let mut body = Decoded::new(body, headers)?;
     let mut whole = BytesMut::new();

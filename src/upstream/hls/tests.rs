@@ -6,7 +6,6 @@ use std::time::Duration;
 use aes::Aes128;
 use cbc::Encryptor;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
-use forebay_core::playlist::ladder::Prefer;
 use forebay_testkit::clip::{Clip, Kind, Tracks};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -14,7 +13,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::client::site::{Say, Site, whole};
-use crate::config::{Access, SourceUrl};
+use crate::config::SourceUrl;
 use crate::upstream::http::Client;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,16 +33,7 @@ fn packets(number: u8) -> Vec<u8> {
 
 /// What comes of a source until it ends, and why it ends.
 async fn take(site: &Site) -> (Vec<u8>, Error) {
-    let source = Source {
-        url: SourceUrl::parse(&site.url("/list.m3u8"), Path::new("")).unwrap(),
-        user_agent: None,
-        provider: None,
-        max_bitrate: None,
-        variant: Prefer::default(),
-        slate_urls: Arc::default(),
-        headers: Vec::new(),
-        access: Access::default(),
-    };
+    let source = Source::new(SourceUrl::parse(&site.url("/list.m3u8"), Path::new("")).unwrap());
     let mut upstream = Client::over(site.connector())
         .open(&source, &crate::upstream::Context::default(), Hold::default())
         .await
@@ -157,7 +147,8 @@ async fn an_initialisation_section_is_asked_for_again_when_a_segment_does_not_fi
     let find = |name: &[u8; 4]| file.windows(4).position(|window| window == name).unwrap();
     let (section, fragments) = file.split_at(find(b"moof") - 4);
     let (section, fragments) = (section.to_vec(), fragments.to_vec());
-    // The same with other numbers of the tracks: behind the kind stand version, flags and two times.
+    // The same with other numbers of the tracks: behind the kind stand version, flags and two
+    // times.
     let mut other = section.clone();
     for at in 0..section.len() - 20 {
         if section[at..].starts_with(b"tkhd") {

@@ -19,7 +19,8 @@ use crate::upstream::{Error, Hold};
 /// Redirects that are followed: load balancers chain two or three.
 const MAX_REDIRECTS: usize = 10;
 
-/// Challenges that are answered for one request: a first one, and one that says that the nonce has become stale.
+/// Challenges that are answered for one request: a first one, and one that says that the nonce has
+/// become stale.
 const MAX_ANSWERS: usize = 2;
 
 /// Cookies of one upstream; with more, it begins anew. Providers set one or two, and some a new one with every answer, of which only the last counts.
@@ -108,7 +109,8 @@ impl Agent {
         Err(Error::Redirect("too many redirects".to_owned()))
     }
 
-    /// Asks, and asks again with the answer to a challenge, if the server has one that can be answered.
+    /// Asks, and asks again with the answer to a challenge, if the server has one that can be
+    /// answered.
     async fn ask_answering(
         &self,
         mut url: Url,
@@ -168,7 +170,8 @@ impl Agent {
         Ok(Box::pin(self.0.connector.connect(url, route, self.0.hold.clone())).await?)
     }
 
-    /// Whether an answer is a challenge that the next request can answer better than the last one did.
+    /// Whether an answer is a challenge that the next request can answer better than the last one
+    /// did.
     fn takes_challenge(&self, response: &Response, is_own: bool) -> bool {
         let is_configured = is_own && self.0.credentials.contains_key(header::AUTHORIZATION);
         if response.status != StatusCode::UNAUTHORIZED

@@ -17,13 +17,15 @@ pub(super) struct Session {
     /// Where it came from: nobody else gets an answer.
     origin: Origin,
     challenge: Challenge,
-    /// Ours, the same for all answers to one challenge: so a `-sess` algorithm has one session key (RFC 7616, 3.4.2).
+    /// Ours, the same for all answers to one challenge: so a `-sess` algorithm has one session key
+    /// (RFC 7616, 3.4.2).
     client_nonce: String,
     count: u32,
 }
 
 impl Session {
-    /// For the best challenge in the head of a 401 that came from `origin`, if there is one that can be answered.
+    /// For the best challenge in the head of a 401 that came from `origin`, if there is one that
+    /// can be answered.
     pub(super) fn new(origin: Origin, headers: &HeaderMap) -> Option<Self> {
         let challenge = Challenge::best(headers)?;
         Some(Self { origin, challenge, client_nonce: client_nonce()?, count: 0 })
@@ -199,7 +201,8 @@ impl Challenge {
 
 type Parameter<'a> = (&'a [u8], Vec<u8>);
 
-/// The parameters of each Digest challenge in one field, which may hold others besides (RFC 9110, 11.6.1).
+/// The parameters of each Digest challenge in one field, which may hold others besides (RFC 9110,
+/// 11.6.1).
 fn challenges(field: &[u8]) -> Vec<Vec<Parameter<'_>>> {
     let mut found: Vec<Vec<Parameter<'_>>> = Vec::new();
     let mut is_digest = false;

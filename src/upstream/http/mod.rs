@@ -4,8 +4,8 @@
 //! sends basic credentials from the address (and to that host only), and takes a body with or without chunks or a length. One agent and
 //! one connection per upstream: its cookies are its own, and dropping it closes the connection, which frees the provider's slot.
 //!
-//! Whether the body is a transport stream, an HLS playlist or radio is decided by its first bytes, whatever the address
-//! and the declared type say.
+//! Whether the body is a transport stream, an HLS playlist or radio is decided by its first bytes,
+//! whatever the address and the declared type say.
 
 mod agent;
 mod digest;

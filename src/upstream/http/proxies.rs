@@ -1,4 +1,5 @@
-//! Which proxy a request goes through: the configured one, or that of the environment, as other programs take it.
+//! Which proxy a request goes through: the configured one, or that of the environment, as other
+//! programs take it.
 
 use std::net::IpAddr;
 
@@ -8,7 +9,8 @@ use url::{Host, Url};
 use crate::config::{Proxy, ProxyChoice};
 use crate::upstream::Error;
 
-/// The variables `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in small letters or in capitals.
+/// The variables `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, in small letters or in
+/// capitals.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Environment {
     http: Variable,
@@ -16,8 +18,8 @@ pub(super) struct Environment {
     exceptions: Vec<Exception>,
 }
 
-/// What a variable says. Whoever sets one does not want to be seen without a proxy, so one that cannot be read is not
-/// the same as none.
+/// What a variable says. Whoever sets one does not want to be seen without a proxy, so one that
+/// cannot be read is not the same as none.
 #[derive(Debug, Clone, Default)]
 enum Variable {
     #[default]

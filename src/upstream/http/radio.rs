@@ -12,15 +12,15 @@ use crate::client::Body;
 use crate::upstream::Error;
 use crate::upstream::encoding::Decoded;
 
-/// Bytes in which frames are looked for: some thirty of the longest. Cover art in front of them, as stations send it, comes
-/// on top.
+/// Bytes in which frames are looked for: some thirty of the longest. Cover art in front of them, as
+/// stations send it, comes on top.
 const MAX_SEARCHED: usize = 64 * 1024;
 
 /// Bytes that come between two searches.
 const SEARCH_EVERY: usize = 4 * 1024;
 
-/// Whether an answer may be radio: it does not begin like a transport stream, nor says that it is something else. Many
-/// servers say nothing, and begin in the middle of a frame.
+/// Whether an answer may be radio: it does not begin like a transport stream, nor says that it is
+/// something else. Many servers say nothing, and begin in the middle of a frame.
 pub(super) fn may_be_radio(headers: &HeaderMap, beginning: &[u8]) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
     let is_other = [&b"video/"[..], b"text/", b"image/", b"application/json"];

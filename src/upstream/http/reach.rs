@@ -1,9 +1,10 @@
 //! Where an upstream may go: what a server on the internet sends leads to the internet only.
 //!
-//! An address in the configuration may be anywhere, and a server in a local network may name others there. But redirects
-//! and playlists of a provider must not make us ask this machine's or the network's own services, or tell the provider
-//! what they answer. What a server is counts by the address that is connected to, so a name that resolves to something
-//! else the next time gains nothing.
+//! An address in the configuration may be anywhere, and a server in a local network may name others
+//! there. But redirects and playlists of a provider must not make us ask this machine's or the
+//! network's own services, or tell the provider what they answer. What a server is counts by the
+//! address that is connected to, so a name that resolves to something else the next time gains
+//! nothing.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -23,7 +24,8 @@ pub(super) struct Bounds {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether a server on the internet has answered, so that it may have had a say in where the next request goes.
+    /// Whether a server on the internet has answered, so that it may have had a say in where the
+    /// next request goes.
     has_public_answer: bool,
     /// Servers that are not on the internet, and were reached before one on the internet answered.
     reached: Vec<SocketAddr>,

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use forebay_core::playlist::ladder::Prefer;
 use futures_util::future::join_all;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::client::site::{INTERNET, Say, Site, Then, whole};
-use crate::config::{Access, SourceUrl};
+use crate::config::SourceUrl;
+
+mod digest;
+mod reach;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -37,16 +39,7 @@ fn hls(path: &str) -> Say {
 }
 
 fn source(url: &str) -> Source {
-    Source {
-        url: SourceUrl::parse(url, Path::new("")).unwrap(),
-        user_agent: None,
-        provider: None,
-        max_bitrate: None,
-        variant: Prefer::default(),
-        slate_urls: Arc::default(),
-        headers: Vec::new(),
-        access: Access::default(),
-    }
+    Source::new(SourceUrl::parse(url, Path::new("")).unwrap())
 }
 
 fn open(site: &Site, url: &str, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
@@ -332,120 +325,6 @@ async fn an_hls_source_uses_its_connections_again() {
     }
 }
 
-/// Opens a source on the internet that is named `public.test`, and reads it to its failure.
-async fn fate(public: &Site, look_up: Names) -> Option<Error> {
-    let source = source(&format!("http://public.test:{}/live", public.address().port()));
-    let opened =
-        Client::over(public.connector_in(look_up)).open(&source, &Context::default(), Hold::default()).await;
-    let mut upstream = match opened {
-        Ok(upstream) => upstream,
-        Err(error) => return Some(error),
-    };
-    loop {
-        match timeout(Duration::from_secs(2), upstream.pieces.next()).await.ok()? {
-            Some(Ok(_)) => {}
-            Some(Err(error)) => return Some(error),
-            None => panic!("no reason"),
-        }
-    }
-}
-
-type Names = Box<dyn Fn(&str) -> Vec<IpAddr> + Send + Sync>;
-
-fn names() -> Names {
-    Box::new(|name| match name {
-        "public.test" => vec![INTERNET.into()],
-        "inner.test" => vec![Ipv4Addr::LOCALHOST.into()],
-        _ => Vec::new(),
-    })
-}
-
-/// A source on the internet leads to this machine by each way there is; nothing there is ever connected to.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_public_source_does_not_lead_to_private_addresses() {
-    const KEY: &str = "#EXT-X-KEY:METHOD=AES-128,URI=\"INNER/key\"\n#EXTINF:1,\n/0.ts\n";
-    const MAP: &str = "#EXT-X-MAP:URI=\"INNER/init.mp4\"\n#EXTINF:1,\n/0.m4s\n";
-    let redirect = |to: &str| format!("302 {to}");
-    let playlist = |rest: &str| format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n{rest}");
-    let variant = "#EXT-X-STREAM-INF:BANDWIDTH=1\nINNER/v.m3u8\n";
-    let cases = [
-        ("redirect", redirect("INNER/internal")),
-        ("redirect to a name", redirect("http://inner.test:PORT/internal")),
-        ("redirect to a mapped address", redirect("http://[::ffff:127.0.0.1]:PORT/internal")),
-        ("redirect to a decimal address", redirect("http://2130706433:PORT/internal")),
-        ("redirect by way of itself", redirect("/again")),
-        ("variant", format!("#EXTM3U\n{variant}")),
-        ("segment", playlist("#EXTINF:1,\nINNER/0.ts\n")),
-        ("redirect of a segment", playlist("#EXTINF:1,\n/again\n")),
-        ("key", playlist(KEY)),
-        ("initialisation section", playlist(MAP)),
-    ];
-    let inner = Site::start(false, |_, _| endless()).await;
-    let (port, at) = (inner.address().port(), format!("http://{}", inner.address()));
-    let fates = cases.map(async |(name, answer)| {
-        let answer = answer.replace("INNER", &at).replace("PORT", &port.to_string());
-        let again = redirect(&at);
-        let public = Site::start_at((INTERNET, 0).into(), false, move |path, _| {
-            let answer = if path == "/again" { &again } else { &answer };
-            match answer {
-                _ if path == "/0.ts" => whole("200 OK", &packets(100)),
-                answer => match answer.strip_prefix("302 ") {
-                    Some(location) => whole(&format!("302 Found\r\nLocation: {location}"), b""),
-                    None => whole("200 OK", answer.as_bytes()),
-                },
-            }
-        })
-        .await;
-        (name, fate(&public, names()).await)
-    });
-    for (name, fate) in join_all(fates).await {
-        assert_eq!(fate, Some(Error::Private), "{name}");
-    }
-    assert_eq!(inner.seen().accepted.len(), 0, "nothing there was connected to");
-}
-
-/// The name led to the internet when it was first asked for.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_changes_gains_nothing() {
-    let again = |path: &str, _| match path {
-        "/live" => whole("302 Found\r\nLocation: /secret", b""),
-        _ => endless(),
-    };
-    let public = Site::start_at((INTERNET, 0).into(), false, again).await;
-    let inner = (Ipv4Addr::LOCALHOST, public.address().port()).into();
-    let inner = Site::start_at(inner, false, |_, _| endless()).await;
-    let has_asked = AtomicBool::new(false);
-    let rebinding: Names = Box::new(move |_| {
-        let is_first = !has_asked.swap(true, Ordering::Relaxed);
-        vec![if is_first { INTERNET } else { Ipv4Addr::LOCALHOST }.into()]
-    });
-    assert_eq!(fate(&public, rebinding).await, Some(Error::Private));
-    assert_eq!(inner.seen().accepted.len(), 0);
-}
-
-/// Where a source itself is in a local network, what it names there is asked for; so is what the configuration allows.
-#[tokio::test(flavor = "multi_thread")]
-async fn local_sources_and_allowed_ones_lead_to_private_addresses() {
-    let inner = Site::start(false, |_, _| endless()).await;
-    let target = inner.url("/inner");
-    let to = move |_: &str, _| whole(&format!("302 Found\r\nLocation: {target}"), b"");
-    let public = Site::start_at((INTERNET, 0).into(), false, to.clone()).await;
-    let opened = |count| assert_eq!(inner.seen().accepted.len(), count);
-    let mut allowed = source(&format!("http://public.test:{}/", public.address().port()));
-    allowed.access.allow_private = true;
-    Client::over(public.connector_in(names()))
-        .open(&allowed, &Context::default(), Hold::default())
-        .await
-        .unwrap();
-    opened(1);
-    let local = Site::start(false, to).await;
-    Client::over(local.connector_in(names()))
-        .open(&source(&local.url("/")), &Context::default(), Hold::default())
-        .await
-        .unwrap();
-    opened(2);
-}
-
 /// Compressed on the way, whether the head says so or not; it comes as it is made.
 #[tokio::test]
 async fn a_compressed_transport_stream_is_read_as_it_comes() {
@@ -469,67 +348,4 @@ async fn a_compressed_transport_stream_is_read_as_it_comes() {
         }
         assert_eq!(bytes, packets(20));
     }
-}
-
-/// What of a header of the kind `name="value"` or `name=value` there is.
-fn parameter<'a>(header: &'a str, name: &str) -> &'a str {
-    let value = header.split([' ', ',']).find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-    value.unwrap_or_default().trim_matches('"')
-}
-
-fn md5_hex(text: &str) -> String {
-    use md5::Digest as _;
-    md5::Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
-}
-
-/// A server that wants Digest and counts: each nonce serves three requests. An HLS source asks it for all its parts,
-/// with one challenge for each nonce; a wrong password is not tried for ever, and nobody else is told anything.
-#[tokio::test(flavor = "multi_thread")]
-async fn digest_authentication_is_answered() {
-    let other = Site::start(false, |_, _| endless()).await;
-    let elsewhere = other.url("/");
-    let answers = Arc::new(std::sync::Mutex::new((0, 0)));
-    let counts = Arc::clone(&answers);
-    let site = Site::start_heard(move |head| {
-        let mut counts = counts.lock().unwrap();
-        let (nonce, used) = &mut *counts;
-        let target = head.split(' ').nth(1).unwrap();
-        let authorization =
-            head.lines().find_map(|line| line.strip_prefix("Authorization: ")).unwrap_or_default();
-        let get = |name| parameter(authorization, name);
-        let known = nonce.to_string();
-        let [ha1, ha2] = ["joe:tvheadend:p@ss", &format!("GET:{target}")].map(md5_hex);
-        let (nc, cnonce) = (format!("{:08x}", *used + 1), get("cnonce"));
-        let expected = md5_hex(&format!("{ha1}:{known}:{nc}:{cnonce}:auth:{ha2}"));
-        let is_good = authorization.starts_with("Digest ")
-            && (get("nonce"), get("nc"), get("uri"), get("response")) == (&known, &nc, target, &expected);
-        if !is_good || *used == 3 {
-            let stale = if is_good { ", stale=true" } else { "" };
-            (*nonce, *used) = (*nonce + 1, 0);
-            let nonce = *nonce;
-            let challenge = format!("Digest realm=\"tvheadend\", qop=\"auth\", nonce=\"{nonce}\"{stale}");
-            return whole(&format!("401 Unauthorized\r\nWWW-Authenticate: {challenge}"), b"");
-        }
-        *used += 1;
-        match target {
-            "/away" => whole(&format!("302 Found\r\nLocation: {elsewhere}"), b""),
-            "/ts" => endless(),
-            path => hls(path),
-        }
-    })
-    .await;
-    let address = site.address();
-    let opened = async |user: &str, path: &str| {
-        open(&site, &format!("http://{user}@{address}{path}"), Hold::default()).await
-    };
-    assert!(opened("joe:p%40ss", "/ts").await.is_ok());
-    let mut upstream = opened("joe:p%40ss", "/live").await.unwrap();
-    for _ in 0..3 {
-        while !matches!(timeout(PATIENCE, upstream.pieces.next()).await.unwrap(), Some(Ok(Piece::Cut))) {}
-    }
-    assert!(opened("joe:p%40ss", "/away").await.is_ok());
-    assert!(!other.seen().heads[0].contains("Authorization"));
-    let before = site.seen().heads.len();
-    let wrong = opened("joe:wrong", "/ts").await.map(drop);
-    assert_eq!((wrong, site.seen().heads.len() - before), (Err(Error::Status { status: 401 }), 3));
 }

@@ -37,7 +37,8 @@ impl Behaviour {
         Self::new(Answer::Flood(Flood { content_type: Some(content_type.into()), bytes: repeated(bytes) }))
     }
 
-    /// Nothing but interim answers (RFC 9110, 15.2) with this status, as fast as the client takes them.
+    /// Nothing but interim answers (RFC 9110, 15.2) with this status, as fast as the client takes
+    /// them.
     pub fn flood_of_interim_answers(status: u16) -> Self {
         let head = format!("HTTP/1.1 {status} Wait\r\n\r\n");
         Self::new(Answer::Flood(Flood { content_type: None, bytes: repeated(head.as_bytes()) }))
@@ -55,13 +56,15 @@ impl Behaviour {
         self.chunked()
     }
 
-    /// Sends media in lumps of this length: each at once when its first packet is due, and nothing between two.
+    /// Sends media in lumps of this length: each at once when its first packet is due, and nothing
+    /// between two.
     #[must_use]
     pub fn lumps(self, length: Duration) -> Self {
         self.playout(|playout| playout.lumps = Some(length))
     }
 
-    /// For so long after the answer's head only signs of life come, twice a second; then the stream begins.
+    /// For so long after the answer's head only signs of life come, twice a second; then the stream
+    /// begins.
     #[must_use]
     pub fn warm_up(self, span: Duration, with: WarmUp) -> Self {
         self.playout(|playout| playout.warm_up = Some((span, with)))

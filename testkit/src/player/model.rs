@@ -1,5 +1,5 @@
-//! Models of HLS players: where they begin, when they ask for the playlist again, and how long the picture stands
-//! still. They have no clock: times are what the caller says.
+//! Models of HLS players: where they begin, when they ask for the playlist again, and how long the
+//! picture stands still. They have no clock: times are what the caller says.
 
 use std::time::Duration;
 
@@ -9,20 +9,22 @@ const START: Duration = Duration::from_millis(150);
 /// From a playlist to the first bytes of a segment.
 const FETCH: Duration = Duration::from_millis(50);
 
-/// VLC 3 plays as far as the clock (PCR) of what it has, which muxers send this much ahead of the pictures.
+/// VLC 3 plays as far as the clock (PCR) of what it has, which muxers send this much ahead of the
+/// pictures.
 const CLOCK_LEAD: Duration = Duration::from_millis(800);
 
 /// How a player behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
-    /// VLC 3.0.24: asks each target duration, passes over up to two segments of more than three, and does not play the
-    /// last one that it knows of.
+    /// VLC 3.0.24: asks each target duration, passes over up to two segments of more than three,
+    /// and does not play the last one that it knows of.
     Vlc,
     /// RFC 8216, 6.3.4 to the letter, from the first segment on.
     Strict,
     /// `ExoPlayer` and `AVPlayer`: the same, three target durations behind the end.
     ThreeTargets,
-    /// ffmpeg and hls.js: begins three segments from the end, and asks again after the last one's length.
+    /// ffmpeg and hls.js: begins three segments from the end, and asks again after the last one's
+    /// length.
     LastSegment,
 }
 

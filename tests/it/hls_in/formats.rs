@@ -270,7 +270,8 @@ async fn a_list_of_channels_is_refused() {
     refused(&origin, origin.url("/list.m3u"), "hls_playlist", "a list of channels").await;
 }
 
-/// What a list says of codecs is a hint: panels write names of encoders, or those of other tracks. The media is plain H.264 and AAC.
+/// What a list says of codecs is a hint: panels write names of encoders, or those of other tracks.
+/// The media is plain H.264 and AAC.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_variant_of_unknown_codecs_is_played() {
     for codecs in ["av01.0.08M.10,opus", "h264,aac", "avc1.42c00d,mp4a.40.2,scte"] {
@@ -280,7 +281,8 @@ async fn a_variant_of_unknown_codecs_is_played() {
     }
 }
 
-/// Among variants of which browsers play some only, those are taken, unless it is asked for otherwise.
+/// Among variants of which browsers play some only, those are taken, unless it is asked for
+/// otherwise.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_best_variant_that_browsers_play() {
     let list = || {

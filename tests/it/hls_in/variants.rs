@@ -16,7 +16,8 @@ fn redundant(primary: Hls) -> Multivariant {
     Multivariant::default().variant(variant(), primary).variant(variant(), hls())
 }
 
-/// A viewer of a primary that is dead from the beginning sees the backup, after no longer than `within`.
+/// A viewer of a primary that is dead from the beginning sees the backup, after no longer than
+/// `within`.
 async fn opens_with_the_backup(multivariant: Multivariant, within: Duration) -> Show {
     let origin = Origin::start().await;
     let Multicast { url, mut variants, .. } = multivariant.mount(&origin, "/live");
@@ -59,7 +60,8 @@ async fn a_primary_whose_segments_are_all_refused() {
     opens_with_the_backup(multivariant, 2 * SECOND).await.end(2 * SECOND).await;
 }
 
-/// A viewer of a primary that fails in this way in mid-play goes on with the backup, on the same upstream.
+/// A viewer of a primary that fails in this way in mid-play goes on with the backup, on the same
+/// upstream.
 async fn goes_on_with_the_backup(fail: impl FnOnce(Hls) -> Hls) {
     let origin = Origin::start().await;
     let Multicast { url, variants, .. } = redundant(hls()).mount(&origin, "/live");

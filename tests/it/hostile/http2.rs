@@ -26,7 +26,8 @@ const CONNECTIONS: u64 = 8;
 /// What a client takes up that does nothing wrong, in kB: TLS, HTTP/2, the socket.
 const EACH: u64 = 200;
 
-/// What an answer takes up until it is found stuck, in kB: what its viewer has read, and what waits for the window.
+/// What an answer takes up until it is found stuck, in kB: what its viewer has read, and what waits
+/// for the window.
 const STUCK: u64 = 100;
 
 /// A frame (RFC 9113, section 4.1).
@@ -81,7 +82,8 @@ async fn answers_that_nobody_takes_are_not_kept() {
             async move {
                 let mut stream = connect(tls, config).await;
                 let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-                // The window of each stream is as it is by default, and is never opened again; that of the connection is wide.
+                // The window of each stream is as it is by default, and is never opened again; that
+                // of the connection is wide.
                 let wide = frame(8, 0, 0, &0x7000_0000_u32.to_be_bytes());
                 let requests = (0..STREAMS).map(|at| get(2 * at + 1, "/stream/victim"));
                 let all =

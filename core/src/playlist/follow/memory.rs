@@ -1,18 +1,21 @@
-//! What is known of the variants of a source. It outlives the follower, so that a source that is opened again does not begin with the
-//! variant that has just failed.
+//! What is known of the variants of a source. It outlives the follower, so that a source that is
+//! opened again does not begin with the variant that has just failed.
 
 use std::time::Duration;
 
 use super::super::ladder::Rung;
 use crate::time::Moment;
 
-/// How long a variant that was left is avoided at first. The time doubles with each try in vain, up to [`MAX_AVOIDED`].
+/// How long a variant that was left is avoided at first. The time doubles with each try in vain, up
+/// to [`MAX_AVOIDED`].
 pub const MIN_AVOIDED: Duration = Duration::from_mins(1);
 
-/// The longest time for which a variant is avoided: a backup packager is no reason to stay away from the first one for hours.
+/// The longest time for which a variant is avoided: a backup packager is no reason to stay away
+/// from the first one for hours.
 pub const MAX_AVOIDED: Duration = Duration::from_mins(16);
 
-/// Variants that are remembered. Ladders have ten rungs, or twice as many with backups; the oldest record makes room.
+/// Variants that are remembered. Ladders have ten rungs, or twice as many with backups; the oldest
+/// record makes room.
 const MAX_RECORDS: usize = 32;
 
 /// Why a variant was left.
@@ -24,8 +27,8 @@ pub enum Left {
     Slow,
 }
 
-/// What a variant is known by when its address changes, as one with a token does: its attributes, and its number among those that have the
-/// same ones (redundant streams, RFC 8216, 6.2.4).
+/// What a variant is known by when its address changes, as one with a token does: its attributes,
+/// and its number among those that have the same ones (redundant streams, RFC 8216, 6.2.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Name {
     bandwidth: u64,
@@ -77,7 +80,8 @@ impl LadderMemory {
         self.record(name).filter(|record| record.until > now).map(|record| record.why)
     }
 
-    /// A variant has been followed for so long without trouble: its past is forgotten after the time for which it was avoided.
+    /// A variant has been followed for so long without trouble: its past is forgotten after the
+    /// time for which it was avoided.
     pub(super) fn prove(&mut self, name: &Name, followed_for: Duration) {
         self.records.retain(|record| record.name != *name || followed_for < record.span);
     }

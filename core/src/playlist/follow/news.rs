@@ -12,7 +12,8 @@ pub enum Answer {
     Playlist {
         /// Where it came from in the end.
         url: Url,
-        /// What its body says. Reading a large body takes long, so whoever fetches it also reads it.
+        /// What its body says. Reading a large body takes long, so whoever fetches it also reads
+        /// it.
         playlist: Result<Playlist, parse::Error>,
         /// Its version.
         etag: Option<String>,

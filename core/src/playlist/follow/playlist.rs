@@ -13,8 +13,9 @@ use crate::time::Moment;
 /// The bounds of the time that one fetch of a playlist may take: its own next version is due then.
 const PLAYLIST_TIMEOUT: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(10)];
 
-/// The same of a variant's playlist where there is another variant, and [`SLOW_ANSWERS`] times what answers of this server have taken, if
-/// that is more: with one retry there is time for the other within the default `connect_timeout`.
+/// The same of a variant's playlist where there is another variant, and [`SLOW_ANSWERS`] times what
+/// answers of this server have taken, if that is more: with one retry there is time for the other
+/// within the default `connect_timeout`.
 const QUICK_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// How many times longer than the slowest before an answer may take.
@@ -47,7 +48,8 @@ impl Follower {
                 }
             }
             Answer::NotModified => {
-                // The entry is asked for without a condition, but servers are odd; then all stays as it is.
+                // The entry is asked for without a condition, but servers are odd; then all stays
+                // as it is.
                 let [main, audio] = [Rendition::Main, Rendition::Audio].map(|of| match asked {
                     Asked::Entry => true,
                     Asked::Of(rendition) => rendition == of,
@@ -72,12 +74,14 @@ impl Follower {
         }
     }
 
-    /// When the entry is asked for again. What was asked for last may have been at the same address.
+    /// When the entry is asked for again. What was asked for last may have been at the same
+    /// address.
     fn entry_at(&self) -> Option<Moment> {
         self.enters.then(|| (self.entered_at + ENTRY_PAUSE).max(self.polled_at + MIN_RELOAD))
     }
 
-    /// When a playlist is asked for next. Until it may be the entry, the one that is known may come back.
+    /// When a playlist is asked for next. Until it may be the entry, the one that is known may come
+    /// back.
     pub(super) fn playlist_at(&self) -> Option<Moment> {
         let tracks = [&self.main, &self.audio].into_iter().flatten().filter_map(|track| track.reload_at);
         tracks.chain(self.entry_at()).min()
@@ -143,7 +147,8 @@ impl Follower {
             _ => false,
         };
         match asked {
-            // Nobody can say more clearly that there is nothing: what is in store lasts while another source is opened.
+            // Nobody can say more clearly that there is nothing: what is in store lasts while
+            // another source is opened.
             Asked::Entry if matches!(failure, Failure::Refused(401 | 403 | 404 | 410)) => self.fail(failure),
             Asked::Entry if self.has_begun() => {
                 self.enters = true;
@@ -163,7 +168,8 @@ impl Follower {
         }
     }
 
-    /// A playlist of the variant is not to be had: whether it is asked for once more, or the variant left for another.
+    /// A playlist of the variant is not to be had: whether it is asked for once more, or the
+    /// variant left for another.
     fn handle_variant_loss(
         &mut self,
         now: Moment,

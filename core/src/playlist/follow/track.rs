@@ -245,8 +245,8 @@ impl Track {
         self.segments.back().map_or(self.target, |segment| segment.duration).min(self.target).min(MAX_TARGET)
     }
 
-    /// A version has come that was asked for at `asked_at`; `is_fetching` is whether the segment on offer is on its way. True when something
-    /// is to be taken that was not known.
+    /// A version has come that was asked for at `asked_at`; `is_fetching` is whether the segment on
+    /// offer is on its way. True when something is to be taken that was not known.
     pub(super) fn handle_version(
         &mut self,
         now: Moment,
@@ -356,7 +356,8 @@ impl Track {
         self.has_seam = true;
     }
 
-    /// The list of another variant takes the place of the one on hand, and goes on behind what was taken of that.
+    /// The list of another variant takes the place of the one on hand, and goes on behind what was
+    /// taken of that.
     fn change(&mut self, now: Moment, media: &Media, is_fetching: bool) {
         let reached = if is_fetching { Some(self.next + 1) } else { self.reached };
         let start = reached.map_or_else(|| Self::start(media), |reached| self.align(now, media, reached));
@@ -368,8 +369,9 @@ impl Track {
         (self.has_had, self.lost) = (false, 0);
     }
 
-    /// With which segment of another variant's list to go on behind the place `reached` of this one. By the media sequence number, where both
-    /// lists then have about as much before them; it need not mean the same in both (RFC 8216, 6.3.3). Else where that is the case.
+    /// With which segment of another variant's list to go on behind the place `reached` of this
+    /// one. By the media sequence number, where both lists then have about as much before them; it
+    /// need not mean the same in both (RFC 8216, 6.3.3). Else where that is the case.
     fn align(&self, now: Moment, media: &Media, reached: i64) -> i64 {
         // A list that goes on has as much more by now.
         let age = if media.is_ended { Duration::ZERO } else { now.since(self.changed_at) };

@@ -1,9 +1,11 @@
 //! Which variant is followed, where its playlists are, and what it is left for.
 //!
-//! The best variant is followed that is not avoided. One whose playlist fails is asked for once more after [`QUICK_RETRY`], and then left for
-//! the next one (at once, if its server hangs); so is one of which two segments in a row were not to be had. It is avoided for a while, also when the source is opened
-//! again ([`LadderMemory`]). Where all have failed, the source is in trouble and not its variants: all are forgiven, and the best one is
-//! asked for patiently, with a round of the others every [`ROUND_PAUSE`].
+//! The best variant is followed that is not avoided. One whose playlist fails is asked for once
+//! more after [`QUICK_RETRY`], and then left for the next one (at once, if its server hangs); so is
+//! one of which two segments in a row were not to be had. It is avoided for a while, also when the
+//! source is opened again ([`LadderMemory`]). Where all have failed, the source is in trouble and
+//! not its variants: all are forgiven, and the best one is asked for patiently, with a round of the
+//! others every [`ROUND_PAUSE`].
 
 use std::time::Duration;
 
@@ -21,7 +23,8 @@ use crate::time::Moment;
 /// After how long a playlist that failed is asked for again where there is another variant.
 pub const QUICK_RETRY: Duration = Duration::from_millis(250);
 
-/// How often all variants are tried while none of them works: a server in trouble is not to be stormed.
+/// How often all variants are tried while none of them works: a server in trouble is not to be
+/// stormed.
 pub const ROUND_PAUSE: Duration = Duration::from_secs(3);
 
 /// Segments in a row that are not to be had, after which the variant is left.
@@ -60,7 +63,8 @@ impl Variants {
         fit.or_else(slow)
     }
 
-    /// Where to go from the current one when its `rendition` fails: to the best that is not avoided and has another playlist for it.
+    /// Where to go from the current one when its `rendition` fails: to the best that is not avoided
+    /// and has another playlist for it.
     fn alternative(&self, now: Moment, rendition: Rendition) -> Option<usize> {
         let address = |index: usize| {
             let rung = self.rungs.get(index)?;
@@ -139,7 +143,8 @@ impl Follower {
         !self.variants.rests(now) && self.variants.alternative(now, rendition).is_some()
     }
 
-    /// Leaves the variant, of which this `rendition` is not to be had, for another one, if there is one.
+    /// Leaves the variant, of which this `rendition` is not to be had, for another one, if there is
+    /// one.
     pub(super) fn leave_variant(&mut self, now: Moment, rendition: Rendition) -> bool {
         let has_begun = self.has_begun();
         let variants = &mut self.variants;
@@ -185,7 +190,8 @@ impl Follower {
         }
     }
 
-    /// Whether a segment is asked for but once, since none of this variant has been had, and there are others.
+    /// Whether a segment is asked for but once, since none of this variant has been had, and there
+    /// are others.
     pub(super) fn tries_others(&self, now: Moment, rendition: Rendition) -> bool {
         self.track(rendition).is_some_and(|track| !track.has_had()) && self.has_alternative(now, rendition)
     }

@@ -1,7 +1,8 @@
-//! The segments of a list as they are written, and those that are kept of them, with their addresses.
+//! The segments of a list as they are written, and those that are kept of them, with their
+//! addresses.
 //!
-//! A list may name a million segments below an address of 8 KiB: put together at once, they would be gigabytes. So the latest are put together
-//! only, as many as there is room for.
+//! A list may name a million segments below an address of 8 KiB: put together at once, they would
+//! be gigabytes. So the latest are put together only, as many as there is room for.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -48,7 +49,8 @@ pub(super) struct ListedInit<'a> {
     pub(super) key: Option<Rc<ListedKey<'a>>>,
 }
 
-/// The latest of `listed` with their addresses, up to [`MAX_KEPT`] bytes of these; and how many of them have none that can be fetched.
+/// The latest of `listed` with their addresses, up to [`MAX_KEPT`] bytes of these; and how many of
+/// them have none that can be fetched.
 pub(super) fn resolve_all(
     listed: VecDeque<Listed<'_>>,
     base: &Url,

@@ -255,8 +255,9 @@ fn kept(media: &Media) -> usize {
     bytes
 }
 
-/// What a hostile provider can make of one answer: below an address of 8 KiB, or with variables, a few bytes of a line become thousands. Each
-/// of these lists took hundreds of megabytes or minutes once.
+/// What a hostile provider can make of one answer: below an address of 8 KiB, or with variables, a
+/// few bytes of a line become thousands. Each of these lists took hundreds of megabytes or minutes
+/// once.
 #[test]
 fn hostile_lists_cost_no_more_than_their_length() {
     let long = Url::parse(&format!("http://h/{}/", "a".repeat(8000))).unwrap();

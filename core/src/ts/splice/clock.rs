@@ -4,13 +4,15 @@ use super::{ANNOUNCED_JUMP, BACKWARD_JUMP, FORWARD_JUMP, Gate, PATIENCE, Splice}
 use crate::time::{Pcr, Pts, duration_to_ticks};
 use crate::ts::stream::Class;
 
-/// A clock that stands still while the stamps go on by so much is none, in ticks: references are up to 100 ms apart (2.7.2).
+/// A clock that stands still while the stamps go on by so much is none, in ticks: references are up
+/// to 100 ms apart (2.7.2).
 const STANDS: i64 = 90_000;
 
 /// How far the stamps of a usual source are ahead of its clock, in ticks: 0.7 s.
 const USUAL_LEAD: i64 = 63_000;
 
-/// A clock that stands still while the stamps go on, as encoders and multiplexers make that mistake it.
+/// A clock that stands still while the stamps go on, as encoders and multiplexers make that mistake
+/// it.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     /// How far the stamps were ahead of the clock when it moved last, in ticks.
@@ -18,7 +20,8 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// By how much the clock, now that the stamps are ahead of it by `lead`, is behind what it would be if it went on with them.
+    /// By how much the clock, now that the stamps are ahead of it by `lead`, is behind what it
+    /// would be if it went on with them.
     fn lag(&mut self, lead: i64, has_moved: bool) -> i64 {
         if has_moved {
             self.lead = Some(lead);
@@ -62,8 +65,9 @@ impl Splice {
         self.reference.is_some_and(|index| self.slots[index].class == Some(Class::Video))
     }
 
-    /// Notes, while the gate is closed, when the waiting began. Where video is announced and not a packet of it comes, sound takes
-    /// its place; video that comes and cannot be read, since it is scrambled, is no reason for that.
+    /// Notes, while the gate is closed, when the waiting began. Where video is announced and not a
+    /// packet of it comes, sound takes its place; video that comes and cannot be read, since it is
+    /// scrambled, is no reason for that.
     pub(super) fn wait(&mut self, now: Pts) {
         let Gate::Closed { since } = &mut self.gate else { return };
         let waited = now.since(*since.get_or_insert(now));

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::time::{Pts, duration_to_ticks};
 
-/// Behind its first key picture, a source is given so long for the next one: twice and more what encoders are set to without
-/// thinking, which is 250 pictures.
+/// Behind its first key picture, a source is given so long for the next one: twice and more what
+/// encoders are set to without thinking, which is 250 pictures.
 const LONGEST_USUAL: Duration = Duration::from_secs(24);
 
-/// A longer way from one key picture to the next is taken for this long: it may have been an outage.
+/// A longer way from one key picture to the next is taken for this long: it may have been an
+/// outage.
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// The groups of pictures of one source, each from a key picture to the next.
@@ -28,8 +29,8 @@ impl Groups {
         }
     }
 
-    /// Whether another key picture is to be expected at `time`: there have been some, and the last one is not twice as far
-    /// away as they were apart.
+    /// Whether another key picture is to be expected at `time`: there have been some, and the last
+    /// one is not twice as far away as they were apart.
     pub(super) fn go_on(&self, time: Pts) -> bool {
         let patience = duration_to_ticks(LONGEST_USUAL).max(2 * self.longest);
         self.last.is_some_and(|last| time.since(last) <= patience)

@@ -1,8 +1,9 @@
-//! Service information beside the map (ETSI EN 300 468): names of services, the guide, the time of day.
+//! Service information beside the map (ETSI EN 300 468): names of services, the guide, the time of
+//! day.
 //!
-//! Receivers that collect a guide from the stream need it, and it costs players nothing. It passes where it stands, as
-//! long as the source's service is the one that the channel's map names. A section that lost a packet is left out:
-//! receivers would throw it away.
+//! Receivers that collect a guide from the stream need it, and it costs players nothing. It passes
+//! where it stands, as long as the source's service is the one that the channel's map names. A
+//! section that lost a packet is left out: receivers would throw it away.
 
 use crate::ts::demux::{Continuity, Information};
 use crate::ts::packet::{self, Bytes, Packet};

@@ -7,15 +7,20 @@
 //!   leaves no torn picture behind, and a join, a skip and a cut find only whole ones. It costs no viewer any time: a decoder waits
 //!   for the whole picture too. Streams are held back one by one, so a long one delays no other.
 //! - **PAT and PMT stand in front of every random access point**, and at least every [`TABLES_EVERY`] of the clock.
-//! - **The gate**: of a new source, nothing passes before its first random access point. There it is anchored: its first picture
-//!   follows the last one of the source before, and its clock runs on from the last clock reference; PTS, DTS, PCR and OPCR are all
-//!   moved by this one distance, so that sound stays with the picture. Frames of sound that would overlap what was sent are left out.
-//! - **No picture is left out in the middle of a group**: those that follow need it. One that is decoded no later than the one before
-//!   is decoded a tick behind that; what belongs to a picture in a PES packet of its own goes with it.
-//! - **A jump of the source's own clock** moves what follows behind what was sent, from the next picture on, or from the next random
-//!   access point where anything was lost. Sound that jumps alone, or before the pictures do, goes on where it was.
+//! - **The gate**: of a new source, nothing passes before its first random access point. There it
+//!   is anchored: its first picture follows the last one of the source before, and its clock runs
+//!   on from the last clock reference; PTS, DTS, PCR and OPCR are all moved by this one distance,
+//!   so that sound stays with the picture. Frames of sound that would overlap what was sent are
+//!   left out.
+//! - **No picture is left out in the middle of a group**: those that follow need it. One that is
+//!   decoded no later than the one before is decoded a tick behind that; what belongs to a picture
+//!   in a PES packet of its own goes with it.
+//! - **A jump of the source's own clock** moves what follows behind what was sent, from the next
+//!   picture on, or from the next random access point where anything was lost. Sound that jumps
+//!   alone, or before the pictures do, goes on where it was.
 //! - **In a gap** [`Splice::keep_alive`] sends packets without content, between whole PES packets and behind the first picture.
-//! - **Service information** (SDT, EIT, NIT, TDT) passes while the source's service is the one that the map names.
+//! - **Service information** (SDT, EIT, NIT, TDT) passes while the source's service is the one that
+//!   the map names.
 //! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
 
 mod clock;
@@ -56,9 +61,10 @@ pub const TABLES_EVERY: Duration = Duration::from_millis(200);
 /// The same by the stamps of the reference, for sources that send their clock too seldom.
 pub const TABLES_AT_LEAST_EVERY: Duration = Duration::from_millis(300);
 
-/// How long, by its own clock, a source may go without a random access point before a lesser one is taken: parameter sets
-/// without an I slice (intra refresh), and after as long again any picture. Where there have been key pictures, the next one is
-/// waited for all the same, as long as one may come.
+/// How long, by its own clock, a source may go without a random access point before a lesser one is
+/// taken: parameter sets without an I slice (intra refresh), and after as long again any picture.
+/// Where there have been key pictures, the next one is waited for all the same, as long as one may
+/// come.
 pub const PATIENCE: Duration = Duration::from_secs(4);
 
 /// PES packets of each sound stream that are remembered while nothing passes: those around the first picture, which is known to be one only
@@ -136,7 +142,8 @@ struct Motion {
 enum Gate {
     /// Waiting for a random access point since this time of the source.
     Closed { since: Option<Pts> },
-    /// The source's clock has jumped: waiting for the next whole picture, which goes on from the last one if nothing is lost.
+    /// The source's clock has jumped: waiting for the next whole picture, which goes on from the
+    /// last one if nothing is lost.
     Jumped,
     /// Its PES packets pass.
     Open,
@@ -145,7 +152,8 @@ enum Gate {
 /// How the decoding times of a stream follow each other.
 #[derive(Debug, Default)]
 struct Order {
-    /// By how much the last picture is decoded later than it says, so as to be later than the one before, in ticks.
+    /// By how much the last picture is decoded later than it says, so as to be later than the one
+    /// before, in ticks.
     late: i64,
     /// Whether they come apart from those to be shown, so that all are in order.
     has_decode_stamps: bool,
@@ -176,8 +184,8 @@ struct Slot {
 }
 
 impl Slot {
-    /// Whether the decoding time `time` is later than all before it. One that goes back and forth, as where stamps stand still and
-    /// only some pictures have two, does not go on.
+    /// Whether the decoding time `time` is later than all before it. One that goes back and forth,
+    /// as where stamps stand still and only some pictures have two, does not go on.
     fn goes_on(&mut self, time: Pts) -> bool {
         let step = self.foremost.map_or(1, |foremost| time.since(foremost));
         let is_later = !(-BACKWARD_JUMP..=0).contains(&step);
@@ -360,8 +368,8 @@ impl Splice {
         self.program.as_ref().map(Program::pmt)
     }
 
-    /// Whether the source's media time has gone on since this last said so, by the stamps of its pictures or its sound. A clock
-    /// that stands still meanwhile is nothing that players need.
+    /// Whether the source's media time has gone on since this last said so, by the stamps of its
+    /// pictures or its sound. A clock that stands still meanwhile is nothing that players need.
     pub fn take_progress(&mut self) -> bool {
         std::mem::take(&mut self.motion.stamps)
     }
@@ -433,7 +441,8 @@ impl Splice {
         }
     }
 
-    /// Sends a packet of service information, if it speaks of the service that the viewers' map names.
+    /// Sends a packet of service information, if it speaks of the service that the viewers' map
+    /// names.
     fn pass_information(&mut self, table: Information, packet: Packet<'_>, continuity: Continuity) {
         let (true, Some(program)) = (self.is_open(), &self.program) else { return };
         let number = self.demux.program().map(|map| map.program);

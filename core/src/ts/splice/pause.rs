@@ -1,10 +1,10 @@
-//! Whether a long step of a stream's stamps is a pause of that stream, as still pictures make them, or a jump: in a pause, what runs
-//! beside it goes on by as much.
+//! Whether a long step of a stream's stamps is a pause of that stream, as still pictures make them,
+//! or a jump: in a pause, what runs beside it goes on by as much.
 
 use super::FORWARD_JUMP;
 
-/// How much less or more what runs beside a stream may have gone on in a pause of it, in ticks: how far the streams of one
-/// source are apart when they are sent.
+/// How much less or more what runs beside a stream may have gone on in a pause of it, in ticks: how
+/// far the streams of one source are apart when they are sent.
 const APART: i64 = 2 * 90_000;
 
 /// How far sound and clock have gone on in steps that are no jumps, in ticks.

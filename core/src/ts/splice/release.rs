@@ -20,7 +20,8 @@ const OVERLAP: i64 = 900;
 const MAX_OVERLAP: i64 = 10 * 90_000;
 
 impl Splice {
-    /// The PES packet of a slot is complete: it is sent, or dropped, or waits for the first slice of its picture.
+    /// The PES packet of a slot is complete: it is sent, or dropped, or waits for the first slice
+    /// of its picture.
     pub(super) fn release(&mut self, index: usize) {
         if !self.slots[index].unit.awaits_slice() {
             self.release_whole(index);
@@ -36,7 +37,8 @@ impl Splice {
         let mut has_jumped = is_reference && self.gate == Gate::Jumped;
         if let Some(time) = self.slots[index].unit.decode_time() {
             let before = self.slots[index].last.replace(time);
-            // Sound that goes on is progress, too: pictures may stand still for long. The health of a source is another matter.
+            // Sound that goes on is progress, too: pictures may stand still for long. The health of
+            // a source is another matter.
             let is_sound = self.slots[index].class == Some(Class::Audio);
             let goes_on = self.slots[index].goes_on(time);
             self.motion.stamps |= goes_on && (is_reference || is_sound || !self.is_open());
@@ -72,7 +74,8 @@ impl Splice {
         }
     }
 
-    /// Whether the PES packet of the reference slot belongs to the picture before: it begins none, and has no other stamp.
+    /// Whether the PES packet of the reference slot belongs to the picture before: it begins none,
+    /// and has no other stamp.
     fn continues(&self, index: usize) -> bool {
         let Slot { unit, last, .. } = &self.slots[index];
         unit.begins_no_picture() && unit.decode_time().is_none_or(|time| *last == Some(time))
@@ -128,8 +131,9 @@ impl Splice {
         ends.since(time) > 0 && clock.is_none_or(|clock| begins.since(clock) > 0)
     }
 
-    /// Whether the picture at `time` goes on from the one `before`, and does not jump. No picture is left out: others need it. One
-    /// that is decoded no later than what was sent is decoded a tick behind that.
+    /// Whether the picture at `time` goes on from the one `before`, and does not jump. No picture
+    /// is left out: others need it. One that is decoded no later than what was sent is decoded a
+    /// tick behind that.
     fn runs_on(&mut self, index: usize, before: Option<Pts>, time: Pts) -> bool {
         let placed = self.placed(time);
         let behind = self.sent(index).map_or(-1, |(last, _)| last.since(placed));
@@ -201,8 +205,9 @@ impl Splice {
         self.gate = Gate::Open;
     }
 
-    /// Opens the gate for a picture that is no random access point, behind a jump: it needs those before, which have been sent.
-    /// If anything of them is lost, the next random access point is waited for.
+    /// Opens the gate for a picture that is no random access point, behind a jump: it needs those
+    /// before, which have been sent. If anything of them is lost, the next random access point is
+    /// waited for.
     fn go_on(&mut self, index: usize) {
         let Slot { unit, .. } = &self.slots[index];
         let (false, Some(time), Some((last, _))) = (unit.is_broken(), unit.decode_time(), self.sent(index))
@@ -323,7 +328,8 @@ impl Splice {
         self.write(index, entry.is_some());
     }
 
-    /// Writes the packets of a slot, its stamps moved; the first one is marked where it begins a random access point.
+    /// Writes the packets of a slot, its stamps moved; the first one is marked where it begins a
+    /// random access point.
     fn write(&mut self, index: usize, is_entry: bool) {
         let Some(program) = &mut self.program else { return };
         let slot = &mut self.slots[index];

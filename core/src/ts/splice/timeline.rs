@@ -66,7 +66,8 @@ impl Timeline {
         (self.offset + self.clock_lag) * 300
     }
 
-    /// The clock of the source on hand is behind its stamps by so many ticks of 90 kHz, since it stands still.
+    /// The clock of the source on hand is behind its stamps by so many ticks of 90 kHz, since it
+    /// stands still.
     pub(super) fn set_clock_lag(&mut self, ticks: i64) {
         self.clock_lag = ticks;
     }
@@ -106,7 +107,8 @@ impl Timeline {
         true
     }
 
-    /// Puts the picture at `time`, by a source whose stamps have jumped, a step behind the last one.
+    /// Puts the picture at `time`, by a source whose stamps have jumped, a step behind the last
+    /// one.
     pub(super) fn go_on(&mut self, time: Pts) {
         if let Some(last) = self.last_time {
             self.offset = last.shifted(self.step).since(time);

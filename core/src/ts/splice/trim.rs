@@ -1,11 +1,13 @@
-//! Leaves out the beginning of a PES packet, as a splice does with frames of sound that overlap what was sent.
+//! Leaves out the beginning of a PES packet, as a splice does with frames of sound that overlap
+//! what was sent.
 
 use crate::ts::codec_headers::AudioFrame;
 use crate::ts::packet::{Bytes, PACKET_SIZE, Packet};
 use crate::ts::stream::Codec;
 
-/// The frames that begin within `ticks` of the beginning of `stream`, which begins with one: their bytes, and how long they are in
-/// ticks. `None` where no frame is left behind them, or the codec is not looked into.
+/// The frames that begin within `ticks` of the beginning of `stream`, which begins with one: their
+/// bytes, and how long they are in ticks. `None` where no frame is left behind them, or the codec
+/// is not looked into.
 pub(super) fn frames_within(codec: Codec, stream: &[u8], ticks: i64) -> Option<(usize, i64)> {
     let (mut bytes, mut samples) = (0, 0);
     loop {
@@ -19,8 +21,8 @@ pub(super) fn frames_within(codec: Codec, stream: &[u8], ticks: i64) -> Option<(
     }
 }
 
-/// Takes `count` bytes of payload out of `packets`, from the byte `at` of all their payload on. A packet that has none left goes,
-/// unless it carries the clock.
+/// Takes `count` bytes of payload out of `packets`, from the byte `at` of all their payload on. A
+/// packet that has none left goes, unless it carries the clock.
 pub(super) fn cut(packets: &mut Vec<Bytes>, at: usize, count: usize) {
     let mut before = 0;
     packets.retain_mut(|bytes| {

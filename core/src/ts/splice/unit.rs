@@ -32,8 +32,8 @@ pub(super) enum Pushed {
 
 /// The PES packet of one stream that is being put together.
 ///
-/// Some multiplexers give parameter sets, delimiters and messages PES packets of their own. Those wait here for the first
-/// slice of their picture, so that a random access point is one piece.
+/// Some multiplexers give parameter sets, delimiters and messages PES packets of their own. Those
+/// wait here for the first slice of their picture, so that a random access point is one piece.
 #[derive(Debug)]
 pub(super) struct Unit {
     codec: Codec,
@@ -106,7 +106,8 @@ impl Unit {
         self.has_tail
     }
 
-    /// The header whose stamps count: those of the slice, or where it has none, those nearest in front of it.
+    /// The header whose stamps count: those of the slice, or where it has none, those nearest in
+    /// front of it.
     fn stamped(&self) -> Option<Header> {
         let waiting = self.prefix.iter().rev().filter_map(|&(_, header)| header);
         self.header.into_iter().chain(waiting).find(|header| header.pts.is_some())
@@ -134,7 +135,8 @@ impl Unit {
             && self.prefix.len() < MAX_PREFIX
     }
 
-    /// Whether nothing begins in it that a decoder would take for a picture: a further slice, or the rest of one.
+    /// Whether nothing begins in it that a decoder would take for a picture: a further slice, or
+    /// the rest of one.
     pub(super) fn begins_no_picture(&self) -> bool {
         match self.verdict() {
             Verdict::Continuation => true,
@@ -162,8 +164,8 @@ impl Unit {
         AudioFormat::duration(self.codec, self.sound(self.header?)?)
     }
 
-    /// Leaves out the frames of sound that begin within `ticks` of its beginning; false, and nothing is, where none would be left, or
-    /// it is not known where they are.
+    /// Leaves out the frames of sound that begin within `ticks` of its beginning; false, and
+    /// nothing is, where none would be left, or it is not known where they are.
     pub(super) fn skip_sound(&mut self, ticks: i64) -> bool {
         let codec = self.codec;
         let Some(header) = self.header.filter(|_| !self.is_broken()) else { return false };
@@ -188,7 +190,8 @@ impl Unit {
         self.sound.get(header.payload_at..)
     }
 
-    /// Takes a packet. One that starts a PES packet must find the one before taken, unless that awaits its slice.
+    /// Takes a packet. One that starts a PES packet must find the one before taken, unless that
+    /// awaits its slice.
     pub(super) fn push(&mut self, packet: Packet<'_>, continuity: Continuity) -> Pushed {
         if packet.starts_unit() {
             if self.is_open() {
@@ -277,7 +280,8 @@ impl Unit {
         self.has_tail = false;
     }
 
-    /// Moves the stamps as [`Header::moved`] does, and hands out the packets; give them back with [`Unit::put_back`].
+    /// Moves the stamps as [`Header::moved`] does, and hands out the packets; give them back with
+    /// [`Unit::put_back`].
     pub(super) fn take(&mut self, ticks: i64, late: i64) -> (Vec<Bytes>, Vec<usize>) {
         self.last = self.packets.last().copied();
         if ticks != 0 || late != 0 {

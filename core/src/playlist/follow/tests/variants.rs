@@ -11,8 +11,8 @@ fn host(url: &str) -> &str {
     url.trim_start_matches("http://").split('/').next().unwrap_or_default()
 }
 
-/// A provider with this multivariant playlist, whose variants are live lists with the answers of `playlist` by their host in place of those
-/// for which that is `Err`.
+/// A provider with this multivariant playlist, whose variants are live lists with the answers of
+/// `playlist` by their host in place of those for which that is `Err`.
 fn with<'a>(
     multivariant: &'a str,
     mut playlist: impl FnMut(u64, &str) -> Result<(), u16> + 'a,

@@ -1,4 +1,5 @@
-//! What becomes of the pictures, and of what runs beside them, where a source's stamps do not go on as they should.
+//! What becomes of the pictures, and of what runs beside them, where a source's stamps do not go on
+//! as they should.
 
 use super::*;
 

@@ -50,7 +50,8 @@ fn a_loop_loses_less_than_a_frame_of_sound_at_its_seam() {
                 "{codec}: {got} after {expected}"
             );
         }
-        // Sound and pictures stay together: the last frame of each pass is as far behind its first picture.
+        // Sound and pictures stay together: the last frame of each pass is as far behind its first
+        // picture.
         let lags = sounds.iter().zip(&pictures).map(|(sounds, picture)| sounds[sounds.len() - 1].0 - picture);
         let lags: Vec<u64> = lags.collect();
         assert!(lags.iter().all(|lag| lag.abs_diff(lags[0]) <= 1), "{codec}: {lags:?}");
