@@ -292,6 +292,7 @@ fn hls(snapshot: &Snapshot) -> Value {
         "windows_missed": counts.ran_past,
         "entry_requests": counts.entries,
         "variants_left": counts.variants_left,
+        "variants_raised": counts.variants_raised,
         "faults": counts.faults,
     })
 }

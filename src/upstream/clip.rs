@@ -52,7 +52,7 @@ mod tests {
                     splice.finish();
                     splice.begin();
                 }
-                Piece::Cut => panic!("it has no parts"),
+                Piece::Cut | Piece::Life => panic!("it has no parts"),
             }
         }
     }

@@ -110,6 +110,9 @@ pub enum Error {
     /// HLS segments that do not come.
     #[error("the HLS segments do not come: {0}")]
     Segments(String),
+    /// An HLS list that had ended when it was opened again, and of which all was played.
+    #[error("the stream has ended, and nothing has come since")]
+    Over,
     /// HLS segments that cannot be turned into a transport stream.
     #[error("the HLS segments cannot be passed on: {0}")]
     Format(String),
@@ -136,7 +139,7 @@ impl Error {
             Self::Redirect(_) => "redirect",
             Self::Slate => "slate_url",
             Self::Request(_) => "request",
-            Self::Ended => "ended",
+            Self::Ended | Self::Over => "ended",
             Self::Broken(_) => "broken",
             Self::Encoding(_) => "encoding",
             Self::File(_) => "file",
@@ -156,9 +159,12 @@ impl Error {
     pub fn is_patient(&self) -> bool {
         match self {
             Self::At { error, .. } => error.is_patient(),
-            Self::Stalled | Self::Gone { .. } | Self::Segments(_) | Self::Encrypted(_) | Self::Format(_) => {
-                true
-            }
+            Self::Over
+            | Self::Stalled
+            | Self::Gone { .. }
+            | Self::Segments(_)
+            | Self::Encrypted(_)
+            | Self::Format(_) => true,
             _ => false,
         }
     }

@@ -33,6 +33,8 @@ pub enum Piece {
     Bytes(Bytes),
     /// The run of bytes is complete, and another begins: a file from its start. Nothing of the next run's counters or clocks need fit.
     Seam,
+    /// Something has come, and nothing of it can be passed on yet.
+    Life,
     /// A part of the run is complete. The next goes on in time, but its continuity counters may begin anew.
     Cut,
 }
@@ -79,6 +81,8 @@ impl fmt::Debug for Upstream {
 pub struct Context {
     /// What is known of the source from before.
     pub memory: hls::Memory,
+    /// Another source is on air: this one need not show what was played before.
+    pub is_spare: bool,
 }
 
 /// Opens sources. A trait, so that a test can bring its own bytes.

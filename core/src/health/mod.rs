@@ -207,6 +207,14 @@ impl Inspector {
         self.held[Rule::FrozenPicture.index()] = None;
     }
 
+    /// The source has been told to send less: how fast parts come is judged anew.
+    pub fn forget_pace(&mut self) {
+        if let Tempo::Paced(supply) = &mut self.tempo {
+            *supply = Supply::default();
+        }
+        self.held[Rule::Slow.index()] = None;
+    }
+
     /// How often `rule` has begun to hold.
     pub fn count(&self, rule: Rule) -> u64 {
         self.counts[rule.index()]

@@ -33,7 +33,7 @@ enum Step {
     /// Its provider is asked for a connection.
     Claiming,
     /// Opened; packets are awaited.
-    Opening { until: Moment },
+    Opening { since: Moment, until: Moment },
     /// Packets come; a picture is awaited. The media that has come lasts until `lasts_until`.
     Tuning { until: Moment, lasts_until: Moment },
     /// There was a picture.
@@ -69,7 +69,15 @@ impl Line {
     /// It has a slot: the time for connecting begins.
     pub(super) fn grant(&mut self, now: Moment) {
         if self.step == Step::Claiming {
-            self.step = Step::Opening { until: now + self.connect };
+            self.step = Step::Opening { since: now, until: now + self.connect };
+        }
+    }
+
+    /// Something comes, if no packets yet: for them there is the time for connecting once more, up
+    /// to `longest` in all.
+    pub(super) fn live(&mut self, now: Moment, longest: Duration) {
+        if let Step::Opening { since, until } = &mut self.step {
+            *until = (*until).max((now + self.connect).min(*since + longest));
         }
     }
 
@@ -151,7 +159,7 @@ impl Line {
         let stall = if is_replaceable { self.stall } else { self.stall.max(self.patience) };
         match self.step {
             Step::Claiming => None, // who claims is told in time
-            Step::Opening { until } => Some((until, Reason::ConnectTimeout, Loss::Undelivered)),
+            Step::Opening { until, .. } => Some((until, Reason::ConnectTimeout, Loss::Undelivered)),
             Step::Tuning { until, lasts_until } if lasts_until + stall <= until => {
                 Some((lasts_until + stall, Reason::Stalled, Loss::Undelivered))
             }

@@ -52,6 +52,9 @@ pub enum Event {
     Granted(Attempt),
     /// Its provider has no connection to spare.
     NoSlot(Attempt),
+    /// Something comes that will be part of a transport stream, such as a playlist or a part of a
+    /// segment.
+    Alive(Attempt),
     /// Packets of a transport stream come.
     Locked(Attempt),
     /// It gets ready: something comes, and no media yet.

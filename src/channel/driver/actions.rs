@@ -79,7 +79,8 @@ impl Driver {
         if *self.demand.borrow() == 0 {
             handle.set_standing(Standing::Lingering);
         }
-        let context = Context { memory: self.memories[line.source].clone() };
+        let is_spare = self.life.is_live();
+        let context = Context { memory: self.memories[line.source].clone(), is_spare };
         let opening = self.opener.open(chosen, &context, Hold::new(lease)).instrument(span).boxed();
         line.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;

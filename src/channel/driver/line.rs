@@ -194,6 +194,8 @@ pub(super) struct Taken {
     pub(super) picture: Picture,
     /// Media time went on.
     pub(super) has_progress: bool,
+    /// Something came that is no part of it yet.
+    pub(super) is_alive: bool,
 }
 
 impl Input {
@@ -259,6 +261,21 @@ impl Input {
         self.allowance.spend(now, tick, bytes as u64)
     }
 
+    /// A source that falls behind: whether it can do with less, and is about to. Then it is judged
+    /// anew.
+    pub(super) fn makes_do_with_less(&mut self) -> bool {
+        let has_less = self.upstream.monitor.as_ref().is_some_and(|monitor| monitor.ask_for_less());
+        if has_less {
+            self.inspector.forget_pace();
+        }
+        has_less
+    }
+
+    /// How long it may stand still, of one that comes in parts.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.upstream.monitor.as_ref().map(|monitor| monitor.stall_after())
+    }
+
     /// Takes a piece, for `splice` if it is on air.
     pub(super) fn take(&mut self, now: Moment, piece: &Piece, splice: &mut Splice) -> Result<Taken, Error> {
         let segments = self.upstream.monitor.as_ref().map_or(0, |monitor| monitor.segments_taken());
@@ -275,6 +292,7 @@ impl Input {
                 }
                 Ok(Taken::default())
             }
+            Piece::Life => Ok(Taken { is_alive: true, ..Taken::default() }),
             Piece::Seam => self.begin_anew(splice),
         }
     }

@@ -374,9 +374,11 @@ impl Driver {
         let Some(input) = line.input() else { return Ok(()) };
         let is_spent = input.spend(now, self.cadence.tick(), piece);
         let taken = input.take(now, piece, &mut self.splice)?;
+        let patience = if matches!(piece, Piece::Bytes(_)) { None } else { input.patience() };
         let fault = input.inspector.poll_fault();
         let (ahead, is_getting_ready, is_held) =
             (input.ahead(now), input.is_getting_ready(), input.is_held());
+        let fault = fault.filter(|fault| fault.rule != Rule::Slow || !input.makes_do_with_less());
         {
             let mut report = self.feed.edit_report();
             report.bytes_received += taken.bytes;
@@ -390,6 +392,12 @@ impl Driver {
         self.life.set_ahead(attempt, ahead);
         if is_getting_ready && taken.bytes > taken.skipped {
             self.life.handle_event(now, Event::GettingReady(attempt));
+        }
+        if taken.is_alive {
+            self.life.handle_event(now, Event::Alive(attempt));
+        }
+        if let Some(patience) = patience {
+            self.life.set_patience(attempt, patience);
         }
         if taken.has_progress {
             self.life.handle_event(now, Event::Progress(attempt));

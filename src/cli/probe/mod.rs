@@ -64,6 +64,7 @@ async fn look(args: &Probe) -> Result<Look, Error> {
         while let Some(piece) = upstream.pieces.next().await {
             let piece = match piece? {
                 Piece::Bytes(piece) => piece,
+                Piece::Life => continue,
                 Piece::Cut => {
                     survey.cut();
                     continue;

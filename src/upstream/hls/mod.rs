@@ -32,7 +32,7 @@ pub use self::memory::Memory;
 pub use self::monitor::{Monitor, Snapshot, Variant};
 use self::run::Run;
 pub(super) use self::session::Session;
-use super::{Error, Hold, Pace, Piece, Upstream};
+use super::{Context, Error, Hold, Pace, Piece, Upstream};
 use crate::config::Source;
 
 /// Bytes in a piece: whole packets, and few, so that the pace is even.
@@ -64,14 +64,14 @@ pub(super) struct Entry {
 pub(super) async fn open(
     session: Session,
     source: &Source,
-    memory: Memory,
+    Context { memory, is_spare }: Context,
     entry: Entry,
     hold: Hold,
 ) -> Result<Upstream, Error> {
     let monitor = Arc::new(Monitor::default());
     let (out, mut queue) = mpsc::channel(MAX_PIECES);
     let (ready, is_ready) = oneshot::channel();
-    let options = Options { max_bandwidth: source.max_bitrate, prefer: source.variant };
+    let options = Options { max_bandwidth: source.max_bitrate, prefer: source.variant, is_spare };
     let follower = Follower::new(entry.asked_at, source.url.expose().clone(), options);
     let follower = follower.remembering(memory.ladder());
     let run = Run::new(follower, session, memory, Arc::clone(&monitor), out, ready);
@@ -115,6 +115,7 @@ fn explain(failure: Failure, trouble: Option<Error>, has_begun: bool) -> Error {
         Failure::Encrypted(reason) => Error::Encrypted(reason),
         Failure::Refused(status) if has_begun => Error::Gone { status },
         Failure::Refused(status) => Error::Status { status },
+        Failure::Over => Error::Over,
         Failure::Unreachable => trouble.unwrap_or_else(|| Error::Unreachable("no answer".to_owned())),
         Failure::Unusable => {
             trouble.unwrap_or_else(|| Error::Format("they are of an unknown kind".to_owned()))

@@ -1,9 +1,11 @@
 //! What an HLS upstream tells about itself while it runs.
 
+use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use forebay_core::playlist::follow::{Counts, Follower};
+use forebay_core::time::Moment;
 use tokio::sync::Notify;
 
 use crate::upstream::Error;
@@ -23,6 +25,8 @@ struct State {
     waiting: Duration,
     taken: u64,
     trouble: Option<Error>,
+    has_lower: bool,
+    wants_lower: bool,
 }
 
 /// What the status document shows.
@@ -93,7 +97,23 @@ impl Monitor {
         self.taken.notify_one();
     }
 
-    pub(super) fn note(&self, follower: &Follower) {
+    /// Media falls behind: asks for a lower variant, if there is one that may help. Whether there
+    /// is.
+    pub fn ask_for_less(&self) -> bool {
+        let has_lower = self.edit(|state| {
+            state.wants_lower = state.has_lower;
+            state.has_lower
+        });
+        self.taken.notify_one();
+        has_lower
+    }
+
+    /// Whether a lower variant was asked for since the last time.
+    pub(super) fn take_wish(&self) -> bool {
+        self.edit(|state| mem::take(&mut state.wants_lower))
+    }
+
+    pub(super) fn note(&self, follower: &Follower, now: Moment) {
         let variant = follower.rung().map(|rung| Variant {
             bandwidth: rung.variant.bandwidth,
             resolution: rung.variant.resolution,
@@ -106,7 +126,11 @@ impl Monitor {
             has_audio: follower.has_audio(),
             counts: follower.counts(),
         };
-        self.edit(|state| (state.snapshot, state.stall_after) = (snapshot, follower.stall_after()));
+        self.edit(|state| {
+            state.snapshot = snapshot;
+            state.stall_after = follower.stall_after();
+            state.has_lower = follower.has_lower(now);
+        });
     }
 
     fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {

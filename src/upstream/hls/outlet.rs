@@ -1,12 +1,17 @@
 //! Where the bytes of segments leave for the driver, and what is owed in front of the next ones.
 
 use std::mem;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Item;
 use crate::upstream::Piece;
+
+/// How often a reader who has had nothing is told that something comes.
+const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// The writing end of the queue.
 #[derive(Debug)]
@@ -18,11 +23,13 @@ pub(super) struct Outlet {
     is_begun: bool,
     /// A seam is to be told of in front of what comes next.
     owes_seam: bool,
+    /// When it was last told that something comes.
+    told_at: Option<Instant>,
 }
 
 impl Outlet {
     pub(super) fn new(queue: mpsc::Sender<Item>) -> Self {
-        Self { queue, has_sent: false, is_begun: false, owes_seam: false }
+        Self { queue, has_sent: false, is_begun: false, owes_seam: false, told_at: None }
     }
 
     /// Another segment begins.
@@ -44,6 +51,17 @@ impl Outlet {
     /// What comes next does not follow what was passed on, if anything was.
     pub(super) fn cut(&mut self) {
         self.owes_seam |= self.has_sent;
+    }
+
+    /// Something has come that cannot be passed on yet. As long as nothing was, the reader is told
+    /// so now and then: a whole segment, with what it needs, may take longer than a transport
+    /// stream.
+    pub(super) async fn live(&mut self) {
+        let is_due = self.told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY);
+        if !self.has_sent && is_due {
+            self.told_at = Some(Instant::now());
+            self.send(Item::Piece(Piece::Life)).await;
+        }
     }
 
     /// Passes bytes on, behind the seam that is owed.

@@ -21,9 +21,9 @@ use super::segment::Worker;
 use super::session::{Session, read_playlist};
 use super::{Item, Memory, Monitor, explain};
 use crate::config::SourceUrl;
-use crate::upstream::Error;
 use crate::upstream::http::Response;
 use crate::upstream::offload::offload;
+use crate::upstream::{Error, Piece};
 
 /// Carries out what a follower decides.
 pub(super) struct Run {
@@ -32,7 +32,7 @@ pub(super) struct Run {
     memory: Memory,
     monitor: Arc<Monitor>,
     out: mpsc::Sender<Item>,
-    /// To be told when there is a list of segments.
+    /// To be told when the entry is a playlist that can be followed.
     ready: Option<oneshot::Sender<()>>,
     /// The playlist that was asked for last, but for the entry.
     asked: Option<Url>,
@@ -83,6 +83,11 @@ impl Run {
         let now = self.now();
         self.follower.handle_playlist(now, Answer::Playlist { url, playlist, etag: None });
         loop {
+            if self.monitor.take_wish() {
+                let before = self.variant();
+                self.follower.step_down(self.now());
+                self.tell_variant(&before, "it comes slower than it plays");
+            }
             let waiting = self.monitor.waiting();
             self.follower.set_hungry(self.now(), waiting <= self.follower.ahead());
             if let Some(error) = self.carry_out() {
@@ -93,8 +98,8 @@ impl Run {
             self.session.tidy();
             self.memory.note(&self.follower);
             self.note_trouble();
-            self.monitor.note(&self.follower);
-            if self.follower.has_begun()
+            self.monitor.note(&self.follower, self.now());
+            if self.follower.has_entered()
                 && let Some(ready) = self.ready.take()
             {
                 let _ = ready.send(());
@@ -208,6 +213,10 @@ impl Run {
         };
         match fetched {
             Fetched::Playlist { url, playlist, etag } => {
+                if self.follower.counts().segments == 0 {
+                    // A full queue is a sign of life, too.
+                    let _ = self.out.try_send(Item::Piece(Piece::Life));
+                }
                 self.follower.handle_playlist(now, Answer::Playlist { url, playlist, etag });
             }
             Fetched::NotModified => self.follower.handle_playlist(now, Answer::NotModified),
@@ -226,10 +235,16 @@ impl Run {
 
     fn handle_segment(&mut self, outcome: Outcome) {
         let before = self.variant();
+        if let Some(worker) = &self.worker {
+            self.follower.handle_transfer(worker.transfer);
+        }
         self.follower.handle_segment(self.now(), outcome);
         let trouble = self.worker.as_ref().and_then(|worker| worker.trouble.as_ref());
-        let reason = trouble.map(|error| explain(Failure::Stalled, Some(error.clone()), true).to_string());
-        self.tell_variant(&before, &reason.unwrap_or_default());
+        let reason = match trouble {
+            Some(error) => explain(Failure::Stalled, Some(error.clone()), true).to_string(),
+            None => "its segments come slower than they play".to_owned(),
+        };
+        self.tell_variant(&before, &reason);
     }
 
     /// The variant that is followed, and how many were left so far.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use forebay_core::playlist::follow::{self, Aes128, Fetch, FetchInit, Outcome};
+use forebay_core::playlist::follow::{self, Aes128, Fetch, FetchInit, Outcome, Transfer};
 use forebay_core::playlist::model::Range;
 use forebay_core::remux::{self, Content, Cover, Reason, Remuxer, cover};
 use forebay_core::ts::packet::PACKET_SIZE;
@@ -63,6 +63,8 @@ pub(super) struct Worker {
     has_told: bool,
     /// Bodies in a row that stood still.
     stalls: u32,
+    /// How the last segment has come.
+    pub(super) transfer: Transfer,
     /// What went wrong since a segment came whole.
     pub(super) trouble: Option<Error>,
 }
@@ -79,6 +81,7 @@ impl Worker {
             last: None,
             has_told: false,
             stalls: 0,
+            transfer: Transfer::default(),
             trouble: None,
         }
     }
@@ -131,18 +134,29 @@ impl Worker {
         if self.stalls > 0 {
             limits.pause /= 2;
         }
+        let began = Instant::now();
+        self.transfer = Transfer::default();
         let init = match &fetch.init {
             // The encoder may have been started anew, and its section have been overwritten.
             Some(init) => Some(self.init(init, limits, fetch.has_seam).await?),
             None => None,
         };
         let mut body = self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await?;
+        self.transfer.took += began.elapsed();
+        self.outlet.live().await;
         let mut held = BytesMut::new();
         let (mut front, mut content) = (Front::new(), None);
         let mut may_resume = self.stalls == 0;
         let outcome = loop {
-            match body.next().await {
-                Ok(Some(bytes)) => held.extend_from_slice(&bytes),
+            let began = Instant::now();
+            let next = body.next().await;
+            self.transfer.took += began.elapsed();
+            match next {
+                Ok(Some(bytes)) => {
+                    self.transfer.bytes += bytes.len() as u64;
+                    held.extend_from_slice(&bytes);
+                    self.outlet.live().await;
+                }
                 Ok(None) => break Ok(body.hash.finish()),
                 // A connection that is dead and does not say so: over another one the rest may come in time.
                 Err(Error::Stalled) if mem::take(&mut may_resume) && !self.monitor.waiting().is_zero() => {

@@ -34,10 +34,8 @@ fn packets(number: u8) -> Vec<u8> {
 /// What comes of a source until it ends, and why it ends.
 async fn take(site: &Site) -> (Vec<u8>, Error) {
     let source = Source::new(SourceUrl::parse(&site.url("/list.m3u8"), Path::new("")).unwrap());
-    let mut upstream = Client::over(site.connector())
-        .open(&source, &crate::upstream::Context::default(), Hold::default())
-        .await
-        .unwrap();
+    let mut upstream =
+        Client::over(site.connector()).open(&source, &Context::default(), Hold::default()).await.unwrap();
     let mut bytes = Vec::new();
     loop {
         match timeout(PATIENCE, upstream.pieces.next()).await.unwrap() {

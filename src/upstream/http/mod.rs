@@ -58,9 +58,9 @@ impl Client {
         hold: Hold,
     ) -> BoxFuture<'static, Result<Upstream, Error>> {
         let session = Session::new(Agent::new(self, source, hold.clone()));
-        let (source, memory) = (source.clone(), context.memory.clone());
+        let (source, context) = (source.clone(), context.clone());
         async move {
-            let asked_at = memory.now();
+            let asked_at = context.memory.now();
             let Response { url, status, headers, body } = session.entry(&source).await?;
             if !status.is_success() {
                 return Err(Error::Status { status: status.as_u16() });
@@ -71,7 +71,7 @@ impl Client {
             if beginning.is_playlist {
                 let body = read_whole(beginning.bytes, body).await?;
                 let entry = hls::Entry { asked_at, url, body };
-                return hls::open(session, &source, memory, entry, hold).await;
+                return hls::open(session, &source, context, entry, hold).await;
             }
             let codec = if beginning.error.is_none() && radio::may_be_radio(&headers, &beginning.bytes) {
                 radio::find(&mut beginning.bytes, &mut body).await?

@@ -102,4 +102,6 @@ pub enum Failure {
     Unusable,
     /// Nothing new came in time.
     Stalled,
+    /// The list has ended, and all of it was played before.
+    Over,
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::super::ladder::Rung;
+use super::super::model::{Range, Segment};
 use crate::time::Moment;
 
 /// How long a variant that was left is avoided at first. The time doubles with each try in vain, up
@@ -13,6 +14,13 @@ pub const MIN_AVOIDED: Duration = Duration::from_mins(1);
 /// The longest time for which a variant is avoided: a backup packager is no reason to stay away
 /// from the first one for hours.
 pub const MAX_AVOIDED: Duration = Duration::from_mins(16);
+
+/// The longest interval at which a list is expected to grow.
+const MAX_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long a list may have been out of sight for an interval to be measured over that: a source
+/// that stalled is opened again sooner.
+const MAX_UNSEEN: Duration = Duration::from_secs(6);
 
 /// Variants that are remembered. Ladders have ten rungs, or twice as many with backups; the oldest
 /// record makes room.
@@ -49,10 +57,69 @@ impl Name {
     }
 }
 
-/// Which variants of a source were left, and until when they are avoided.
+/// What is known of a source by HLS: which of its variants were left, and until when they are
+/// avoided; what was played; how its list grows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LadderMemory {
     records: Vec<Record>,
+    pub(super) rhythm: Rhythm,
+    pub(super) played: Option<Played>,
+}
+
+/// How the list of segments grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Rhythm {
+    /// The media sequence number behind its last segment.
+    end: u64,
+    /// When it last grew.
+    grown_at: Moment,
+    /// When it was last seen.
+    seen_at: Option<Moment>,
+    /// The longest time from one growth to the next, up to [`MAX_INTERVAL`].
+    pub(super) longest: Duration,
+}
+
+impl Rhythm {
+    /// A version that was asked for at `asked_at` ends in front of this media sequence number.
+    pub(super) fn note(&mut self, asked_at: Moment, end: u64) {
+        if end != self.end {
+            self.longest = self.longest.max(asked_at.since(self.grown_at)).min(MAX_INTERVAL);
+            (self.end, self.grown_at) = (end, asked_at);
+        }
+        self.seen_at = Some(asked_at);
+    }
+
+    /// The same of the version with which a source is opened. What has happened since it was open
+    /// last is known if that was just now.
+    pub(super) fn begin(&mut self, asked_at: Moment, end: u64) {
+        let is_known = self.seen_at.is_some_and(|at| asked_at.since(at) <= MAX_UNSEEN);
+        if !is_known {
+            (self.end, self.grown_at) = (end, asked_at);
+        }
+        self.note(asked_at, end);
+    }
+}
+
+/// The segment that was taken last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Played {
+    /// Its address without the query, which may be a token.
+    path: String,
+    range: Option<Range>,
+    /// The list was complete when it was first opened, as that of a film is.
+    pub(super) was_complete: bool,
+}
+
+impl Played {
+    pub(super) fn new(segment: &Segment, was_complete: bool) -> Self {
+        Self { path: segment.url.path().to_owned(), range: segment.range, was_complete }
+    }
+
+    /// Where in a list what was taken ends.
+    pub(super) fn end_in(&self, segments: &[Segment]) -> Option<usize> {
+        let is_it = |segment: &Segment| segment.url.path() == self.path && segment.range == self.range;
+        segments.iter().rposition(is_it).map(|at| at + 1)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +145,11 @@ impl LadderMemory {
     /// Why a variant is avoided, if it is.
     pub(super) fn avoids(&self, now: Moment, name: &Name) -> Option<Left> {
         self.record(name).filter(|record| record.until > now).map(|record| record.why)
+    }
+
+    /// Why a variant was left last, if it was.
+    pub(super) fn left_for(&self, name: &Name) -> Option<Left> {
+        self.record(name).map(|record| record.why)
     }
 
     /// A variant has been followed for so long without trouble: its past is forgotten after the

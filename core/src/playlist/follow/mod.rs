@@ -14,6 +14,10 @@
 //! - The address to which the entry redirected is asked again, until it is refused. Then, and when nothing new came for half the time
 //!   after which a source counts as stalled, it goes back to the entry, which may lead elsewhere or bring a fresh token.
 //! - A variant that stays away is left for the next one.
+//! - Without a new segment for three times the target duration, or for longer than any interval at
+//!   which the list has grown so far, the source has stalled.
+//! - A complete list that is opened again goes on behind what was played; where nothing is left of
+//!   it, it is played again only if it was complete at first and no other source is on air.
 //! - A segment is tried three times, at most a target duration long, and then passed over. One that broke off is not tried again. Where two
 //!   in a row stand still and there is nothing in store, the source has stalled.
 
@@ -23,6 +27,7 @@ mod news;
 mod place;
 mod playlist;
 mod segment;
+mod speed;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -36,8 +41,10 @@ use url::Url;
 pub use self::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
 pub use self::memory::{LadderMemory, Left, MAX_AVOIDED, MIN_AVOIDED};
 pub use self::news::{Answer, Counts, Outcome};
+pub use self::speed::Transfer;
 pub use self::variant::{QUICK_RETRY, ROUND_PAUSE};
 
+use self::speed::Speed;
 use self::track::Track;
 use self::variant::Variants;
 use super::ladder::{Prefer, Rung};
@@ -77,6 +84,9 @@ pub struct Options {
     pub max_bandwidth: Option<u64>,
     /// Which variant is the best.
     pub prefer: Prefer,
+    /// Another source is on air: a list that has ended, and of which all was played, is not played
+    /// again.
+    pub is_spare: bool,
 }
 
 /// Which playlist was asked for.
@@ -92,6 +102,9 @@ struct InFlight {
     rendition: Rendition,
     /// Its place in the list, which may move on past it.
     place: i64,
+    duration: Duration,
+    /// How long it may take, if that is less than usual since there is a lower variant.
+    patience: Option<Duration>,
     /// The query of the playlist was added to its address.
     inherits: bool,
     has_query: bool,
@@ -123,6 +136,7 @@ pub struct Follower {
     entry: Url,
     options: Options,
     variants: Variants,
+    speed: Speed,
     /// How deep the multivariant playlist on hand is nested.
     nested: u32,
     main: Option<Track>,
@@ -157,6 +171,7 @@ impl Follower {
             entry,
             options,
             variants: Variants::default(),
+            speed: Speed::default(),
             nested: 0,
             main: None,
             audio: None,
@@ -218,6 +233,11 @@ impl Follower {
         self.audio.is_some()
     }
 
+    /// Whether the entry was a playlist that can be followed.
+    pub fn has_entered(&self) -> bool {
+        self.main.is_some() && matches!(self.phase, Phase::Going)
+    }
+
     /// Whether there is a list of segments to take from.
     pub fn has_begun(&self) -> bool {
         [&self.main, &self.audio].into_iter().flatten().all(Track::has_begun) && self.main.is_some()
@@ -225,7 +245,10 @@ impl Follower {
 
     /// How long nothing new may come until the source has stalled.
     pub fn stall_after(&self) -> Duration {
-        self.main.as_ref().map(Track::target).unwrap_or_default().saturating_mul(3).max(MIN_STALL)
+        let target = self.main.as_ref().map(Track::target).unwrap_or_default();
+        let rhythm = self.variants.memory.rhythm.longest;
+        let next = if rhythm.is_zero() { rhythm } else { rhythm + target };
+        target.saturating_mul(3).max(MIN_STALL).max(next)
     }
 
     /// How much media may wait for its turn, until no more is fetched: what lies between the beginning and the end of a list.
@@ -244,8 +267,19 @@ impl Follower {
     /// What became of the segment that was asked for last.
     pub fn handle_segment(&mut self, now: Moment, outcome: Outcome) {
         let Some(in_flight) = self.in_flight.take() else { return };
+        let is_next =
+            self.track(in_flight.rendition).is_some_and(|track| track.next_place() == in_flight.place);
+        if outcome == Outcome::Failed && self.gives_up_on_speed(now) {
+            return;
+        }
+        self.settle_segment(now, outcome, in_flight, is_next);
+        if matches!(self.phase, Phase::Going) {
+            self.adapt(now);
+        }
+    }
+
+    fn settle_segment(&mut self, now: Moment, outcome: Outcome, in_flight: InFlight, is_next: bool) {
         let rendition = in_flight.rendition;
-        let is_next = self.track(rendition).is_some_and(|track| track.next_place() == in_flight.place);
         match outcome {
             Outcome::Done | Outcome::Repeated | Outcome::Truncated => {
                 self.counts.segments += 1;

@@ -133,7 +133,16 @@ impl Follower {
         };
         let Some(track) = track else { return };
         track.etag = etag;
+        let is_first = of == Rendition::Main && !track.has_begun();
         track.handle_version(now, asked_at, media, is_fetching(track), &mut self.counts);
+        if of == Rendition::Main {
+            let (end, rhythm) = (track.end_sequence(), &mut self.variants.memory.rhythm);
+            if is_first {
+                self.begin_main(asked_at, media);
+            } else {
+                rhythm.note(asked_at, end);
+            }
+        }
         if !had_begun && self.has_begun() {
             self.progress_at = now;
         }

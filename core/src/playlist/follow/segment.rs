@@ -4,6 +4,7 @@ use url::Url;
 
 use super::super::model::{Init, Key};
 use super::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
+use super::speed::MIN_PATIENCE;
 use super::{Follower, InFlight, PAUSE, Phase, SEGMENT_TIMEOUT};
 use crate::time::Moment;
 
@@ -17,6 +18,7 @@ impl Follower {
             return None;
         }
         let rendition = self.turn()?;
+        let patience = self.segment_patience(now);
         let inherited = self.inherits.then(|| self.track(rendition).map(|track| track.url.clone())).flatten();
         let entry = self.entry.clone();
         let audio = self.audio.is_some().then(|| {
@@ -32,6 +34,9 @@ impl Follower {
         let timeout = track.window().clamp(least, most);
         let idle_timeout = track.target().clamp(least / 2, most);
         let offer = track.offer(counts)?;
+        let duration = offer.segment.duration;
+        let patience = patience.map(|times| (duration * times).max(MIN_PATIENCE));
+        let timeout = patience.map_or(timeout, |patience| timeout.min(patience));
         let with_query = |url: &Url| match &inherited {
             Some(playlist) => {
                 inherit(url, playlist).or_else(|| inherit(url, &entry)).unwrap_or_else(|| url.clone())
@@ -65,7 +70,7 @@ impl Follower {
         };
         let (has_query, inherits) = (offer.segment.url.query().is_some(), fetch.url != offer.segment.url);
         let place = track.next_place();
-        self.in_flight = Some(InFlight { rendition, place, inherits, has_query });
+        self.in_flight = Some(InFlight { rendition, place, duration, patience, inherits, has_query });
         Some(Action::FetchSegment(Box::new(fetch)))
     }
 

@@ -4,7 +4,9 @@ use super::*;
 use crate::playlist::model::Variables;
 use crate::playlist::parse::parse;
 
+mod ended;
 mod refusals;
+mod speed;
 mod variants;
 
 const ENTRY: &str = "http://h/live.m3u8?token=t";
@@ -21,6 +23,9 @@ struct Provider<'a> {
     now: u64,
     playlist: Answers<'a, Result<String, u16>>,
     segment: Answers<'a, Outcome>,
+    /// How large a segment is in bytes, and how many bits a second come; they come at once without
+    /// it.
+    link: Option<Answers<'a, (u64, u64)>>,
     /// How often it was woken.
     wakes: u32,
     /// What was done, each with its second and tenths.
@@ -41,6 +46,7 @@ impl<'a> Provider<'a> {
             now: 0,
             playlist: Box::new(playlist),
             segment: Box::new(segment),
+            link: None,
             wakes: 0,
             log: Vec::new(),
             hosts: Vec::new(),
@@ -60,9 +66,23 @@ impl<'a> Provider<'a> {
         self.follower.handle_playlist(now, answer);
     }
 
+    /// How a segment comes over the link, which takes its time, and what comes of it then.
+    fn transfer(&mut self, fetch: &Fetch, outcome: Outcome) -> (Transfer, Outcome) {
+        let Some(link) = &mut self.link else { return (Transfer::default(), outcome) };
+        let (bytes, rate) = link(self.now, fetch.url.as_str());
+        let took = Duration::from_millis(bytes * 8_000 / rate);
+        if took <= fetch.timeout {
+            self.now += u64::try_from(took.as_millis()).unwrap();
+            return (Transfer { bytes, took }, outcome);
+        }
+        let millis = u64::try_from(fetch.timeout.as_millis()).unwrap();
+        self.now += millis;
+        (Transfer { bytes: rate * millis / 8_000, took: fetch.timeout }, Outcome::Failed)
+    }
+
     /// Goes on until so many milliseconds have passed, or it is over.
     fn run(&mut self, until: u64) -> &mut Self {
-        loop {
+        while self.now <= until {
             let now = Moment::from_millis(self.now);
             let at = format!("{}.{}", self.now / 1000, self.now % 1000 / 100);
             match self.follower.poll_action(now) {
@@ -83,7 +103,9 @@ impl<'a> Provider<'a> {
                     line.push_str(if fetch.has_seam { " |" } else { "" });
                     self.log.push(line);
                     let outcome = (self.segment)(self.now, fetch.url.as_str());
-                    self.follower.handle_segment(now, outcome);
+                    let (transfer, outcome) = self.transfer(&fetch, outcome);
+                    self.follower.handle_transfer(transfer);
+                    self.follower.handle_segment(Moment::from_millis(self.now), outcome);
                 }
                 Some(last) => {
                     self.log.push(format!("{at} {last:?}"));
@@ -100,6 +122,7 @@ impl<'a> Provider<'a> {
                 }
             }
         }
+        self
     }
 
     /// The segments that were asked for, with `|` where they do not follow what was before; and what ended it.

@@ -59,6 +59,8 @@ pub(super) struct Track {
     pub(super) taken: Duration,
     /// When the last version with something new was asked for.
     changed_at: Moment,
+    /// The last segment that was taken.
+    last_taken: Option<Segment>,
     /// The place behind the last segment that was taken; `None` before the first.
     reached: Option<i64>,
     /// Whether a segment of this list was had, and how many in a row were not.
@@ -100,6 +102,7 @@ impl Track {
             older: None,
             taken: Duration::ZERO,
             changed_at: Moment::ZERO,
+            last_taken: None,
             reached: None,
             has_had: false,
             lost: 0,
@@ -191,10 +194,27 @@ impl Track {
 
     /// The segment on offer was taken.
     pub(super) fn take(&mut self) {
+        let index = usize::try_from(self.next - self.base).ok();
+        self.last_taken = index.and_then(|index| self.segments.get(index)).cloned();
         self.step();
         self.has_seam = false;
         self.reached = Some(self.next);
         (self.has_had, self.lost) = (true, 0);
+    }
+
+    /// The last segment that was taken.
+    pub(super) fn last_taken(&self) -> Option<&Segment> {
+        self.last_taken.as_ref()
+    }
+
+    /// Goes on behind the first so many segments of a list that has just been begun with.
+    pub(super) fn resume(&mut self, index: usize) {
+        self.next = self.base.saturating_add_unsigned(index as u64);
+    }
+
+    /// The media sequence number behind the last segment.
+    pub(super) fn end_sequence(&self) -> u64 {
+        self.sequence.wrapping_add(self.segments.len() as u64)
     }
 
     /// The segment on offer is not to be had.

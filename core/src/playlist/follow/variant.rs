@@ -12,9 +12,9 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::ladder::{Rung, ladder};
-use super::super::model::{Multivariant, Variables};
+use super::super::model::{Media, Multivariant, Variables};
 use super::action::{Failure, Rendition};
-use super::memory::{LadderMemory, Left, Name};
+use super::memory::{LadderMemory, Left, Name, Played};
 use super::segment::inherit;
 use super::track::Track;
 use super::{Asked, Follower, MAX_NESTED};
@@ -42,6 +42,8 @@ pub(super) struct Variants {
     taken_at: Moment,
     /// When all had failed.
     exhausted_at: Option<Moment>,
+    /// The list was complete when the source was first opened.
+    is_complete: bool,
     /// Segments of the one before are no longer wanted: they were not to be had.
     is_held: bool,
 }
@@ -51,7 +53,19 @@ impl Variants {
         Name::of(&self.rungs, index)
     }
 
-    fn avoids(&self, now: Moment, index: usize) -> Option<Left> {
+    /// Why a variant was left last, if it was.
+    pub(super) fn left_for(&self, index: usize) -> Option<Left> {
+        self.memory.left_for(&self.name(index)?)
+    }
+
+    /// The current one is left.
+    pub(super) fn avoid_current(&mut self, now: Moment, why: Left) {
+        if let Some(name) = self.name(self.current) {
+            self.memory.leave(now, name, why);
+        }
+    }
+
+    pub(super) fn avoids(&self, now: Moment, index: usize) -> Option<Left> {
         self.memory.avoids(now, &self.name(index)?)
     }
 
@@ -109,7 +123,7 @@ impl Follower {
     }
 
     /// Takes the variant at `rung`; it may be `another` than the one that was followed.
-    fn climb(&mut self, now: Moment, rung: usize, another: bool, variables: &Variables) {
+    pub(super) fn climb(&mut self, now: Moment, rung: usize, another: bool, variables: &Variables) {
         let sound_before = self.rung().and_then(|rung| rung.audio.clone());
         self.variants.current = rung;
         if another {
@@ -148,9 +162,10 @@ impl Follower {
     pub(super) fn leave_variant(&mut self, now: Moment, rendition: Rendition) -> bool {
         let has_begun = self.has_begun();
         let variants = &mut self.variants;
-        let current = variants.name(variants.current).filter(|_| !variants.rests(now));
-        let Some(current) = current else { return false };
-        variants.memory.leave(now, current, Left::Broken);
+        if variants.rungs.is_empty() || variants.rests(now) {
+            return false;
+        }
+        variants.avoid_current(now, Left::Broken);
         let next = variants.alternative(now, rendition).or_else(|| {
             variants.memory.forgive_broken();
             variants.exhausted_at = Some(now);
@@ -159,16 +174,22 @@ impl Follower {
         });
         let Some(next) = next else { return false };
         self.counts.variants_left += 1;
-        let variables = self.main.as_ref().map(|track| track.variables.clone()).unwrap_or_default();
-        self.climb(now, next, true, &variables);
+        self.change_variant(now, next);
         true
     }
 
     /// The same where its playlist is fine and its segments are not: no more of them are asked for.
     pub(super) fn leave_with_segments(&mut self, now: Moment, rendition: Rendition) -> bool {
         let has_left = self.leave_variant(now, rendition);
-        self.variants.is_held |= has_left;
+        if has_left {
+            self.hold_segments();
+        }
         has_left
+    }
+
+    /// No more segments are asked for until the playlist of another variant has come.
+    pub(super) fn hold_segments(&mut self) {
+        self.variants.is_held = true;
     }
 
     /// Whether no segment may be asked for until the playlist of another variant has come.
@@ -187,6 +208,31 @@ impl Follower {
             && let Some(name) = self.variants.name(self.variants.current)
         {
             self.variants.memory.prove(&name, now.since(self.variants.taken_at));
+        }
+        self.note_played();
+    }
+
+    /// Remembers what was played, for the next time that the source is opened.
+    fn note_played(&mut self) {
+        let Some(last) = self.main.as_ref().and_then(Track::last_taken) else { return };
+        let played = Played::new(last, self.variants.is_complete);
+        self.variants.memory.played = Some(played);
+    }
+
+    /// The first list of segments has come.
+    pub(super) fn begin_main(&mut self, asked_at: Moment, media: &Media) {
+        let Some(track) = &mut self.main else { return };
+        self.variants.memory.rhythm.begin(asked_at, track.end_sequence());
+        let played = self.variants.memory.played.as_ref();
+        self.variants.is_complete = media.is_ended && played.is_none_or(|played| played.was_complete);
+        let Some((played, end)) = played.zip(played.and_then(|played| played.end_in(&media.segments))) else {
+            return;
+        };
+        let is_over = end == media.segments.len();
+        if media.is_ended && !is_over {
+            track.resume(end);
+        } else if media.is_ended && (self.options.is_spare || !played.was_complete) {
+            self.fail(Failure::Over);
         }
     }
 

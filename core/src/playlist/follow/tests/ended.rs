@@ -1,0 +1,99 @@
+//! Lists that have ended, and lists that grow by several segments at once.
+
+use super::*;
+
+const END: &str = "#EXT-X-ENDLIST\n";
+
+/// Opens a source of one list again, with what was learned before.
+fn again<'a>(
+    before: &Provider<'_>,
+    options: Options,
+    playlist: impl FnMut(u64, &str) -> Result<String, u16> + 'a,
+) -> Provider<'a> {
+    let mut provider = Provider::new(playlist, done);
+    let now = Moment::from_millis(before.now);
+    let follower = Follower::new(now, Url::parse(ENTRY).unwrap(), options);
+    provider.follower = follower.remembering(before.follower.memory().clone());
+    provider.now = before.now;
+    provider.answer(ENTRY, &Variables::default());
+    provider
+}
+
+fn spare() -> Options {
+    Options { is_spare: true, ..Options::default() }
+}
+
+#[test]
+fn a_stream_that_has_ended_is_not_played_again() {
+    let ends = |now: u64| live(now.min(4_000), 5) + if now < 4_000 { "" } else { END };
+    let mut first = Provider::new(move |now, _| Ok(ends(now)), done);
+    first.run(60_000);
+    assert_eq!(first.segments(), "8 9 10 11 12 End");
+    for options in [Options::default(), spare()] {
+        let mut second = again(&first, options, move |now, _| Ok(ends(now)));
+        second.run(60_000);
+        assert_eq!(second.segments(), "Fail(Over)");
+    }
+    let mut on_air_again = again(&first, Options::default(), |now, _| Ok(live(now + 60_000, 5)));
+    on_air_again.run(first.now + 100);
+    assert!(on_air_again.segments().starts_with('4'), "it is followed as any other: {:?}", on_air_again.log);
+}
+
+#[test]
+fn what_came_behind_what_was_played_is_played() {
+    let mut first = Provider::new(|now, _| if now < 4_000 { Ok(live(now, 5)) } else { Err(404) }, done);
+    first.run(60_000);
+    assert_eq!(first.segments(), "8 9 10 11 Fail(Refused(404))");
+    let mut second = again(&first, Options::default(), |_, _| Ok(list(8, 8..14) + END));
+    second.run(60_000);
+    assert_eq!(second.segments(), "12 13 End");
+}
+
+#[test]
+fn a_film_begins_again_unless_there_is_something_else() {
+    let film = |_: u64, _: &str| Ok(list(0, 0..3) + END);
+    let mut first = Provider::new(film, done);
+    first.run(60_000);
+    let mut second = again(&first, Options::default(), film);
+    second.run(60_000);
+    assert_eq!(second.segments(), "0 1 2 End");
+    let mut third = again(&second, Options::default(), film);
+    third.run(60_000);
+    assert_eq!(third.segments(), "0 1 2 End");
+    let mut beside = again(&third, spare(), film);
+    beside.run(60_000);
+    assert_eq!(beside.segments(), "Fail(Over)");
+    let mut other = again(&third, spare(), |_, _| Ok(list(0, 20..22) + END));
+    other.run(60_000);
+    assert_eq!(other.segments(), "20 21 End", "another film is another film");
+}
+
+/// A list of segments of 6 s that is renewed every so many milliseconds.
+fn renewed(every: u64) -> impl Fn(u64) -> String {
+    move |now| {
+        let end = 20 + now / every * every / 6_000;
+        let head = format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-MEDIA-SEQUENCE:{}\n", end - 8);
+        (end - 8..end).fold(head, |list, name| list + &format!("#EXTINF:6,\n{name}\n"))
+    }
+}
+
+/// Follows for so long, opening again what has stalled; how often that was.
+fn stalls(list: &dyn Fn(u64) -> String, until: u64) -> usize {
+    let mut provider = Provider::new(move |now, _| Ok(list(now)), done);
+    let mut stalls = 0;
+    while provider.run(until).segments().ends_with("Fail(Stalled)") {
+        stalls += 1;
+        provider = again(&provider, Options::default(), move |now, _| Ok(list(now)));
+    }
+    stalls
+}
+
+#[test]
+fn a_list_that_is_renewed_every_third_segment_does_not_stall() {
+    let list = renewed(18_000);
+    assert!(stalls(&list, 300_000) <= 1, "its first interval may be the longest so far");
+    let list = renewed(30_000);
+    assert!(stalls(&list, 300_000) <= 1, "that is remembered when it is opened again");
+    let list = renewed(24 * 3_600_000);
+    assert!(stalls(&list, 300_000) >= 8, "one that stands still stalls as ever");
+}
