@@ -196,12 +196,7 @@ impl Lifecycle {
                 }
                 None => self.lose(now, attempt, Loss::NoSlot),
             },
-            Event::Alive(attempt) => {
-                let longest = self.picture_timeout();
-                if let Some(line) = self.line(attempt) {
-                    line.live(now, longest);
-                }
-            }
+            Event::Alive(attempt) => self.handle_life(now, attempt),
             Event::Locked(attempt) => {
                 let (picture, stall) = (self.picture_timeout(), self.times.stall);
                 if let Some(line) = self.line(attempt) {

@@ -25,6 +25,17 @@ impl Lifecycle {
         Some((waits_until.max(at), reason, loss))
     }
 
+    /// Data comes of an attempt, if no packets yet: they get its time for connecting once more. A
+    /// source that drips must not keep viewers from another one, so beside others it gets twice
+    /// that time in all, within its share of the time for the start.
+    pub(super) fn handle_life(&mut self, now: Moment, attempt: Attempt) {
+        let (longest, is_last_hope) = (self.picture_timeout(), self.is_last_hope(attempt));
+        if let Some(line) = self.line(attempt) {
+            let longest = if is_last_hope { longest } else { longest.min(line.connect() * 2) };
+            line.live(now, longest);
+        }
+    }
+
     /// Whether this is a trial instead of which nothing could be opened.
     pub(super) fn is_last_hope(&self, attempt: Attempt) -> bool {
         self.trial.is_some_and(|trial| trial.attempt == attempt) && self.failover.is_only_one()

@@ -73,7 +73,12 @@ impl Line {
         }
     }
 
-    /// Something comes, if no packets yet: for them there is the time for connecting once more, up
+    /// How long it may take until packets come.
+    pub(super) fn connect(&self) -> Duration {
+        self.connect
+    }
+
+    /// Data comes, if no packets yet: for them there is the time for connecting once more, up
     /// to `longest` in all.
     pub(super) fn live(&mut self, now: Moment, longest: Duration) {
         if let Step::Opening { since, until } = &mut self.step {

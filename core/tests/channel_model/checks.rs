@@ -15,6 +15,7 @@ impl Station {
         let before = self.life.poll_timeout();
         for event in [
             Event::Granted(late),
+            Event::Alive(late),
             Event::Locked(late),
             Event::Progress(late),
             Event::Picture(late),

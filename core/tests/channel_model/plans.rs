@@ -105,6 +105,7 @@ pub(crate) fn mood() -> impl Strategy<Value = Mood> {
         2 => millis(100..6000).prop_map(Mood::Late),
         2 => Just(Mood::Refuses),
         1 => Just(Mood::Silent),
+        1 => Just(Mood::Drips),
         1 => Just(Mood::Blind),
         4 => fleeting(0..40_000),
     ]

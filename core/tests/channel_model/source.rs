@@ -8,6 +8,9 @@ use forebay_core::time::Moment;
 /// From one group of pictures to the next.
 const GROUP: Duration = Duration::from_secs(1);
 
+/// How often a source that drips shows a sign of life.
+const DRIP: Duration = Duration::from_millis(250);
+
 /// How often a source is told of that shows a notice.
 const REMINDER: Duration = Duration::from_secs(10);
 
@@ -22,6 +25,8 @@ pub(crate) enum Mood {
     Refuses,
     /// It never answers, or sends nothing any more.
     Silent,
+    /// It shows signs of life for ever, and never sends a transport stream.
+    Drips,
     /// It sends a transport stream without a picture.
     Blind,
     /// It shows pictures for a while; then this.
@@ -68,6 +73,7 @@ pub(crate) struct Piece {
 pub(crate) enum Signal {
     Opened { patience: Duration },
     Piece(Piece),
+    Life,
     Failed { is_patient: bool },
 }
 
@@ -128,6 +134,10 @@ impl Connection {
             Stage::Asked => {
                 (self.stage, self.due) = (Stage::Opened, Some(now));
                 Signal::Opened { patience: self.patience }
+            }
+            Stage::Opened if self.mood == Mood::Drips => {
+                self.due = Some(now + DRIP);
+                Signal::Life
             }
             Stage::Opened => {
                 let until = now + self.tunes;

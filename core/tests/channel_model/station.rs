@@ -328,6 +328,7 @@ impl Station {
         let attempt = line.attempt;
         match signal {
             Signal::Opened { patience } => self.life.set_patience(attempt, patience),
+            Signal::Life => self.life.handle_event(now, Event::Alive(attempt)),
             Signal::Failed { is_patient } => {
                 let event = if is_patient { Event::Stalled } else { Event::Ended };
                 self.drop_line(outside, at);

@@ -136,13 +136,9 @@ impl Worker {
         }
         let began = Instant::now();
         self.transfer = Transfer::default();
-        let init = match &fetch.init {
-            // The encoder may have been started anew, and its section have been overwritten.
-            Some(init) => Some(self.init(init, limits, fetch.has_seam).await?),
-            None => None,
-        };
-        let mut body = self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await?;
+        let opened = self.open_both(fetch, limits).await;
         self.transfer.took += began.elapsed();
+        let (init, mut body) = opened?;
         self.outlet.live().await;
         let mut held = BytesMut::new();
         let (mut front, mut content) = (Front::new(), None);
@@ -297,6 +293,16 @@ impl Worker {
             self.outlet.pass(output.slice_ref(piece)).await;
         }
         Some(result)
+    }
+
+    /// Asks for the initialisation section, if there is one, and for the segment.
+    async fn open_both(&mut self, fetch: &Fetch, limits: Limits) -> Result<(Option<Bytes>, Body), Error> {
+        let init = match &fetch.init {
+            // The encoder may have been started anew, and its section have been overwritten.
+            Some(init) => Some(self.init(init, limits, fetch.has_seam).await?),
+            None => None,
+        };
+        Ok((init, self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await?))
     }
 
     async fn open(

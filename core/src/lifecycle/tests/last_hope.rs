@@ -1,15 +1,15 @@
 use super::*;
 
-/// Signs of life of the first attempt, twice a second in these seconds.
-fn gets_ready(seconds: std::ops::Range<u32>) -> Vec<(f64, Say)> {
+/// This news of the first attempt, twice a second in these seconds.
+fn twice_a_second(seconds: std::ops::Range<u32>, event: fn(Attempt) -> Event) -> Vec<(f64, Say)> {
     let halves = (seconds.start * 2)..(seconds.end * 2);
-    halves.map(|half| (f64::from(half) / 2.0, Of(1, Event::GettingReady))).collect()
+    halves.map(|half| (f64::from(half) / 2.0, Of(1, event))).collect()
 }
 
 #[test]
 fn what_gets_ready_is_waited_for_where_there_is_no_other() {
     let mut script = vec![(0.0, Wanted), (0.5, Locked)];
-    script.extend(gets_ready(1..8));
+    script.extend(twice_a_second(1..8, Event::GettingReady));
     script.push((8.0, Picture));
     assert_eq!(play(1, &script, 10.0), ["0: open 0"]);
     // Where there is one, it is no more than a stream that stands still.
@@ -19,11 +19,36 @@ fn what_gets_ready_is_waited_for_where_there_is_no_other() {
     assert_eq!(play(1, &script, 5.6)[1..], ["5.5: close Stalled"]);
     let long = Times { start: Duration::from_secs(40), ..TIMES };
     let mut script = vec![(0.0, Wanted), (0.5, Locked)];
-    script.extend(gets_ready(1..60));
+    script.extend(twice_a_second(1..60, Event::GettingReady));
     assert_eq!(
         play_with(long, 1, &script, 50.0)[1..],
         ["40: give up", "40: close StartTimeout", "40: finish"]
     );
+}
+
+#[test]
+fn a_source_that_drips_keeps_nobody_from_another() {
+    let long = Times { start: Duration::from_mins(1), ..TIMES };
+    let script = |data: std::ops::Range<u32>| {
+        let mut script = vec![(0.0, Wanted)];
+        script.extend(twice_a_second(data, Event::Alive));
+        script
+    };
+    // Twice the time for connecting, and no more than its share of the time for the start.
+    assert_eq!(play_with(long, 2, &script(1..60), 8.5)[1..3], ["8: close ConnectTimeout", "8: open 1"]);
+    assert_eq!(play(2, &script(1..60), 5.5)[1..3], ["5: close ConnectTimeout", "5: open 1"]);
+    // It is given up sooner where the data ceases.
+    assert_eq!(play_with(long, 2, &script(1..2), 6.0)[1..3], ["5.5: close ConnectTimeout", "5.5: open 1"]);
+    // The only one is waited for as long as viewers wait.
+    assert_eq!(play(1, &script(1..60), 11.0)[1..2], ["10: give up"]);
+}
+
+#[test]
+fn what_was_just_live_and_drips_keeps_nobody_from_another_either() {
+    let mut script = live_until(20);
+    script.push((20.0, Ended));
+    script.extend((1..100).map(|tenth| (20.0 + f64::from(tenth) / 10.0, Of(2, Event::Alive))));
+    assert_eq!(play(2, &script, 23.0)[1..4], ["20: open 0", "22: close ConnectTimeout", "22: open 1"]);
 }
 
 #[test]

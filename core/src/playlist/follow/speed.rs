@@ -19,6 +19,10 @@ use crate::time::Moment;
 /// Segments in a row that took longer than they play: one may have met a moment's trouble.
 const MAX_LATE: u32 = 2;
 
+/// How much longer than it plays a segment takes that is late, in percent: some servers send a
+/// segment while it is made, and that takes just as long.
+const LATE: u32 = 110;
+
 /// How many times longer than it plays a segment may take where there is a lower variant. Before
 /// the first one nothing is in store: then it may take as long as it plays.
 const PATIENCE: u32 = 2;
@@ -42,6 +46,14 @@ pub struct Transfer {
     pub took: Duration,
 }
 
+impl Transfer {
+    /// Bits a second.
+    fn rate(self) -> u64 {
+        let micros = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.bytes.saturating_mul(8_000_000) / micros
+    }
+}
+
 /// What is known of the way to the server.
 #[derive(Debug, Default)]
 pub(super) struct Speed {
@@ -59,19 +71,21 @@ pub(super) struct Speed {
 impl Speed {
     /// A segment has come, as far as it did.
     fn note(&mut self, of: &InFlight, transfer: Transfer) {
-        let micros = u64::try_from(transfer.took.as_micros()).unwrap_or(u64::MAX).max(1);
-        let new = transfer.bytes.saturating_mul(8_000_000) / micros;
-        let mix = |old: u64| (old / 100 * (100 - SHARE_OF_NEW)).saturating_add(new / 100 * SHARE_OF_NEW);
         if of.rendition == Rendition::Audio {
             self.sound += transfer.took;
             return;
         }
-        self.rate = Some(self.rate.map_or(new, mix));
+        // A segment that was refused says nothing of the way.
+        if transfer.bytes > 0 {
+            let new = transfer.rate();
+            let mix = |old: u64| (old / 100 * (100 - SHARE_OF_NEW)).saturating_add(new / 100 * SHARE_OF_NEW);
+            self.rate = Some(self.rate.map_or(new, mix));
+        }
         let took = transfer.took + std::mem::take(&mut self.sound);
         self.is_tight = took > of.duration / 2;
         self.late = match of.patience {
             Some(patience) if took >= patience => MAX_LATE,
-            _ if took > of.duration => self.late + 1,
+            _ if took > of.duration * LATE / 100 => self.late + 1,
             _ => 0,
         };
     }
