@@ -6,7 +6,7 @@ RUNS ?= 1000000
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak matrix chaos hunt fuzz setup setup-bench setup-web setup-check clean
+.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak matrix chaos calm hunt fuzz setup setup-bench setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,10 @@ matrix: setup ## Let sources fail in every way, in several rounds, and tell how 
 chaos: setup ## Let viewers and sources come and go at random for ten minutes, with providers' limits (SEED=1)
 	FOREBAY_CHAOS_SEED=$(or $(SEED),1) FOREBAY_CHAOS_SECONDS=600 \
 		$(CARGO) test --package forebay --test it chaos:: -- --nocapture
+
+calm: setup ## Watch odd sources that are well for an hour: none may be given up (SECONDS=3600)
+	FOREBAY_CALM_SECONDS=$(if $(filter command line,$(origin SECONDS)),$(SECONDS),3600) \
+		$(CARGO) test --package forebay --test it calm:: -- --nocapture
 
 hunt: ## Look for rare faults of the decisions about sources, in random worlds (CASES=100000)
 	PROPTEST_CASES=$(or $(CASES),100000) $(CARGO) test --release --package forebay-core --test channel_model

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod beside;
+mod calm;
 mod chaos;
 mod cli;
 mod failover;
