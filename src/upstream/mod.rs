@@ -19,6 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use forebay_core::playlist::follow::Others;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
@@ -81,8 +82,8 @@ impl fmt::Debug for Upstream {
 pub struct Context {
     /// What is known of the source from before.
     pub memory: hls::Memory,
-    /// Another source is on air: this one need not show what was played before.
-    pub is_spare: bool,
+    /// What viewers have besides it.
+    pub others: Others,
 }
 
 /// Opens sources. A trait, so that a test can bring its own bytes.

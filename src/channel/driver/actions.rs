@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason};
+use forebay_core::playlist::follow::Others;
 use forebay_core::provider::{self, Standing};
 use forebay_core::time::Moment;
 use futures_util::FutureExt;
@@ -79,8 +80,14 @@ impl Driver {
         if *self.demand.borrow() == 0 {
             handle.set_standing(Standing::Lingering);
         }
-        let is_spare = self.life.is_live();
-        let context = Context { memory: self.memories[line.source].clone(), is_spare };
+        let others = if self.life.is_live() {
+            Others::OnAir
+        } else if self.life.failover().is_only_one() {
+            Others::None
+        } else {
+            Others::Idle
+        };
+        let context = Context { memory: self.memories[line.source].clone(), others };
         let opening = self.opener.open(chosen, &context, Hold::new(lease)).instrument(span).boxed();
         line.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;

@@ -64,14 +64,14 @@ pub(super) struct Entry {
 pub(super) async fn open(
     session: Session,
     source: &Source,
-    Context { memory, is_spare }: Context,
+    Context { memory, others }: Context,
     entry: Entry,
     hold: Hold,
 ) -> Result<Upstream, Error> {
     let monitor = Arc::new(Monitor::default());
     let (out, mut queue) = mpsc::channel(MAX_PIECES);
     let (ready, is_ready) = oneshot::channel();
-    let options = Options { max_bandwidth: source.max_bitrate, prefer: source.variant, is_spare };
+    let options = Options { max_bandwidth: source.max_bitrate, prefer: source.variant, others };
     let follower = Follower::new(entry.asked_at, source.url.expose().clone(), options);
     let follower = follower.remembering(memory.ladder());
     let run = Run::new(follower, session, memory, Arc::clone(&monitor), out, ready);

@@ -3,8 +3,11 @@
 mod access;
 mod anomalies;
 mod crowd;
+mod ended;
 mod failover;
 mod formats;
+mod late;
+mod rhythm;
 mod variants;
 
 use std::time::Duration;

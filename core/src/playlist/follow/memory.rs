@@ -22,6 +22,12 @@ const MAX_INTERVAL: Duration = Duration::from_mins(1);
 /// that stalled is opened again sooner.
 const MAX_UNSEEN: Duration = Duration::from_secs(6);
 
+/// How many segments a list grows by at once, if it does: two may have met between two requests.
+const MIN_AT_ONCE: u64 = 3;
+
+/// If it grows by more than this it was begun anew, or its numbers changed.
+const MAX_AT_ONCE: u64 = 30;
+
 /// Variants that are remembered. Ladders have ten rungs, or twice as many with backups; the oldest
 /// record makes room.
 const MAX_RECORDS: usize = 32;
@@ -80,23 +86,38 @@ pub(super) struct Rhythm {
 }
 
 impl Rhythm {
-    /// A version that was asked for at `asked_at` ends in front of this media sequence number.
-    pub(super) fn note(&mut self, asked_at: Moment, end: u64) {
-        if end != self.end {
-            self.longest = self.longest.max(asked_at.since(self.grown_at)).min(MAX_INTERVAL);
+    /// A version that was asked for at `asked_at` ends in front of this media sequence number. The
+    /// last of its segments play for `durations`, from the end.
+    pub(super) fn note(&mut self, asked_at: Moment, end: u64, durations: impl Iterator<Item = Duration>) {
+        let new = end.wrapping_sub(self.end);
+        if new != 0 {
+            let waited = asked_at.since(self.grown_at);
+            // A list that grows by several segments at once has its reasons, which may be there
+            // again: it will do so when as much has been made.
+            let comes_at_once = self.is_fresh(asked_at) && (MIN_AT_ONCE..=MAX_AT_ONCE).contains(&new);
+            let made = if comes_at_once {
+                durations.take(usize::try_from(new).unwrap_or(0)).sum()
+            } else {
+                Duration::ZERO
+            };
+            self.longest = self.longest.max(waited).max(made).min(MAX_INTERVAL);
             (self.end, self.grown_at) = (end, asked_at);
         }
         self.seen_at = Some(asked_at);
     }
 
+    /// Whether the list was seen lately.
+    fn is_fresh(&self, now: Moment) -> bool {
+        self.seen_at.is_some_and(|at| now.since(at) <= MAX_UNSEEN)
+    }
+
     /// The same of the version with which a source is opened. What has happened since it was open
     /// last is known if that was just now.
-    pub(super) fn begin(&mut self, asked_at: Moment, end: u64) {
-        let is_known = self.seen_at.is_some_and(|at| asked_at.since(at) <= MAX_UNSEEN);
-        if !is_known {
+    pub(super) fn begin(&mut self, asked_at: Moment, end: u64, durations: impl Iterator<Item = Duration>) {
+        if !self.is_fresh(asked_at) {
             (self.end, self.grown_at) = (end, asked_at);
         }
-        self.note(asked_at, end);
+        self.note(asked_at, end, durations);
     }
 }
 

@@ -11,11 +11,13 @@
 //!   another one half of that; never less than [`MIN_RELOAD`].
 //! - Media sequence numbers count as long as the segments' names do not contradict them. A list that is a little older comes from another
 //!   server of the provider and is passed over. One that is far behind, or older and going on, is a new beginning.
-//! - The address to which the entry redirected is asked again, until it is refused. Then, and when nothing new came for half the time
-//!   after which a source counts as stalled, it goes back to the entry, which may lead elsewhere or bring a fresh token.
+//! - The address to which the entry redirected is asked again, until it is refused. Then, and when nothing new came for half of
+//!   [`STALL_TARGETS`], it goes back to the entry, which may lead elsewhere or bring a fresh token.
 //! - A variant that stays away is left for the next one.
-//! - Without a new segment for three times the target duration, or for longer than any interval at
-//!   which the list has grown so far, the source has stalled.
+//! - Without a new segment for [`STALL_TARGETS`] target durations ([`LONE_STALL_TARGETS`] of an only
+//!   source), or for longer than any interval at which the list has grown so far, the source has
+//!   stalled. Where another source is on air, it then begins as far from the end as that interval is
+//!   long.
 //! - A complete list that is opened again goes on behind what was played; where nothing is left of
 //!   it, it is played again only if it was complete at first and no other source is on air.
 //! - A segment is tried three times, at most a target duration long, and then passed over. One that broke off is not tried again. Where two
@@ -62,7 +64,19 @@ pub const ENTRY_PAUSE: Duration = Duration::from_secs(3);
 /// How often a segment is asked for.
 pub const MAX_TRIES: u32 = 3;
 
-/// Without a new segment for three times the target duration a source has stalled, and no sooner than this: a short list may be late.
+/// Without a new segment for so many target durations, and [`STALL_SLACK`], a source has stalled:
+/// what it began with is played then.
+pub const STALL_TARGETS: u32 = START_BEHIND as u32;
+
+/// How much later than that a list may be seen that is renewed every [`START_BEHIND`] segments,
+/// besides the time for its answer.
+pub const STALL_SLACK: Duration = Duration::from_secs(1);
+
+/// The same as [`STALL_TARGETS`] of an only source: to open it again would bring nothing sooner, as
+/// its entry is asked for anew in any case.
+pub const LONE_STALL_TARGETS: u32 = 6;
+
+/// The least of that time, and twice as long for an only source: a short list may be late.
 pub const MIN_STALL: Duration = Duration::from_secs(6);
 
 /// Multivariant playlists that may lead to one another.
@@ -84,9 +98,20 @@ pub struct Options {
     pub max_bandwidth: Option<u64>,
     /// Which variant is the best.
     pub prefer: Prefer,
-    /// Another source is on air: a list that has ended, and of which all was played, is not played
-    /// again.
-    pub is_spare: bool,
+    /// What viewers have besides this source.
+    pub others: Others,
+}
+
+/// What viewers of a source have besides it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Others {
+    /// Nothing: the source is waited for longer, since there is none to go to.
+    None,
+    /// Sources that may be opened when this one fails.
+    #[default]
+    Idle,
+    /// One that is on air: a list that has ended, and of which all was played, is not played again.
+    OnAir,
 }
 
 /// Which playlist was asked for.
@@ -248,7 +273,12 @@ impl Follower {
         let target = self.main.as_ref().map(Track::target).unwrap_or_default();
         let rhythm = self.variants.memory.rhythm.longest;
         let next = if rhythm.is_zero() { rhythm } else { rhythm + target };
-        target.saturating_mul(3).max(MIN_STALL).max(next)
+        let (targets, least) = match self.options.others {
+            Others::None => (LONE_STALL_TARGETS, MIN_STALL * 2),
+            Others::Idle | Others::OnAir => (STALL_TARGETS, MIN_STALL),
+        };
+        let slack = STALL_SLACK + self.slowest_answer;
+        (target.saturating_mul(targets) + slack).max(least).max(next)
     }
 
     /// How much media may wait for its turn, until no more is fetched: what lies between the beginning and the end of a list.
@@ -385,10 +415,13 @@ impl Follower {
         is_waiting.then(|| self.progress_at + self.stall_after())
     }
 
-    /// When to look at the entry, since nothing new has come for long.
+    /// When to look at the entry, since nothing new has come for long: again and again, while that
+    /// is borne.
     fn doubts_at(&self) -> Option<Moment> {
-        let at = self.stalls_at()? - self.stall_after() / 2;
-        (self.entered_at < at && !self.enters).then_some(at)
+        self.stalls_at().filter(|_| !self.enters)?;
+        let target = self.main.as_ref().map(Track::target).unwrap_or_default();
+        let after = target.saturating_mul(STALL_TARGETS).max(MIN_STALL) / 2;
+        Some(self.progress_at.max(self.entered_at) + after)
     }
 
     fn track(&self, rendition: Rendition) -> Option<&Track> {

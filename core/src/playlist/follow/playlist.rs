@@ -137,10 +137,12 @@ impl Follower {
         track.handle_version(now, asked_at, media, is_fetching(track), &mut self.counts);
         if of == Rendition::Main {
             let (end, rhythm) = (track.end_sequence(), &mut self.variants.memory.rhythm);
+            let durations = media.segments.iter().rev().map(|segment| segment.duration);
             if is_first {
-                self.begin_main(asked_at, media);
+                rhythm.begin(asked_at, end, durations);
+                self.begin_main(media);
             } else {
-                rhythm.note(asked_at, end);
+                rhythm.note(asked_at, end, durations);
             }
         }
         if !had_begun && self.has_begun() {

@@ -340,7 +340,7 @@ fn a_target_of_days_keeps_nobody_waiting_for_days() {
     let mut provider = Provider::new(|_, _| Ok(text.to_owned()), done);
     provider.run(10 * 60_000);
     assert_eq!(provider.segments(), "Fail(Stalled)");
-    assert_eq!(provider.now, 180_000);
+    assert_eq!(provider.now, 181_000);
 }
 
 #[test]
@@ -383,8 +383,8 @@ fn without_anything_new_it_asks_the_entry_and_then_gives_up() {
     let mut provider = Provider::new(|_, _| Ok(live(0, 5)), done);
     provider.run(60_000);
     let last = provider.log.last().map(String::as_str);
-    assert_eq!(last, Some("6.0 Fail(Stalled)"), "{:?}", provider.log);
-    assert_eq!(provider.follower.counts().entries, 1);
+    assert_eq!(last, Some("7.0 Fail(Stalled)"), "{:?}", provider.log);
+    assert_eq!(provider.follower.counts().entries, 2);
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn media_that_only_repeats_is_nothing_new() {
         |now, _| if now < 3_000 { Outcome::Done } else { Outcome::Repeated },
     );
     provider.run(60_000);
-    assert_eq!(provider.log.last().map(String::as_str), Some("8.0 Fail(Stalled)"), "{:?}", provider.log);
+    assert_eq!(provider.log.last().map(String::as_str), Some("9.0 Fail(Stalled)"), "{:?}", provider.log);
 }
 
 #[test]

@@ -207,8 +207,21 @@ impl Track {
         self.last_taken.as_ref()
     }
 
-    /// Goes on behind the first so many segments of a list that has just been begun with.
+    /// Goes on behind the first so many segments of a list that has just been begun with: they were
+    /// played. Those of a list that goes on are left out where it begins behind them in any case.
     pub(super) fn resume(&mut self, index: usize) {
+        let behind = self.base.saturating_add_unsigned(index as u64);
+        self.next = if self.is_ended { behind } else { behind.max(self.next) };
+    }
+
+    /// Begins so far from the end of a list that has just been begun with, if it is as long.
+    pub(super) fn begin_behind(&mut self, span: Duration) {
+        let mut left = Duration::ZERO;
+        let is_beyond = |segment: &Segment| {
+            left += segment.duration;
+            left >= span
+        };
+        let index = self.segments.iter().rposition(is_beyond).unwrap_or(0);
         self.next = self.base.saturating_add_unsigned(index as u64);
     }
 

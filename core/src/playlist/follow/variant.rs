@@ -17,7 +17,7 @@ use super::action::{Failure, Rendition};
 use super::memory::{LadderMemory, Left, Name, Played};
 use super::segment::inherit;
 use super::track::Track;
-use super::{Asked, Follower, MAX_NESTED};
+use super::{Asked, Follower, MAX_NESTED, Others, START_BEHIND};
 use crate::time::Moment;
 
 /// After how long a playlist that failed is asked for again where there is another variant.
@@ -220,18 +220,26 @@ impl Follower {
     }
 
     /// The first list of segments has come.
-    pub(super) fn begin_main(&mut self, asked_at: Moment, media: &Media) {
+    pub(super) fn begin_main(&mut self, media: &Media) {
         let Some(track) = &mut self.main else { return };
-        self.variants.memory.rhythm.begin(asked_at, track.end_sequence());
+        let is_spare = self.options.others == Others::OnAir;
+        let interval = self.variants.memory.rhythm.longest;
+        if !media.is_ended && is_spare && interval > track.target() * u32::from(START_BEHIND) {
+            // Viewers have another source: they can be given what lasts until the list grows.
+            track.begin_behind(interval + track.target());
+        }
         let played = self.variants.memory.played.as_ref();
         self.variants.is_complete = media.is_ended && played.is_none_or(|played| played.was_complete);
         let Some((played, end)) = played.zip(played.and_then(|played| played.end_in(&media.segments))) else {
             return;
         };
         let is_over = end == media.segments.len();
-        if media.is_ended && !is_over {
-            track.resume(end);
-        } else if media.is_ended && (self.options.is_spare || !played.was_complete) {
+        if !is_over {
+            // Separate sound begins where its own list does, and must not fall behind.
+            if self.audio.is_none() {
+                track.resume(end);
+            }
+        } else if media.is_ended && (is_spare || !played.was_complete) {
             self.fail(Failure::Over);
         }
     }

@@ -34,7 +34,9 @@ pub(super) fn text(state: &mut State, place: &Place, wish: &Wish) -> String {
 
 /// The segments that are listed: a window before the edge.
 fn listed(state: &mut State) -> Range<usize> {
-    let mut edge = state.edge();
+    let first = state.hls.begins_with.min(state.hls.window);
+    let grown = state.edge().saturating_sub(first);
+    let mut edge = state.edge() - grown % state.hls.renewed_every;
     if let Some((one_in, segments)) = state.hls.older
         && state.polls.is_multiple_of(one_in)
     {

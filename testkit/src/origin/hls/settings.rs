@@ -35,6 +35,7 @@ pub struct Hls {
     pub(super) ended: bool,
     pub(super) constant_sequence: bool,
     pub(super) older: Option<(u64, usize)>,
+    pub(super) renewed_every: usize,
     pub(super) text: Text,
     pub(super) gzip: Gzip,
     pub(super) validators: bool,
@@ -200,6 +201,7 @@ impl Hls {
             ended: false,
             constant_sequence: false,
             older: None,
+            renewed_every: 1,
             text: Text::default(),
             gzip: Gzip::Never,
             validators: false,
@@ -337,6 +339,12 @@ impl Hls {
     #[must_use]
     pub fn older_playlists(self, one_in: u64, segments: usize) -> Self {
         Self { older: Some((one_in, segments)), ..self }
+    }
+
+    /// The playlist grows by so many segments at a time, when the last of them is there.
+    #[must_use]
+    pub fn renewed_every(self, segments: usize) -> Self {
+        Self { renewed_every: segments, ..self }
     }
 
     /// How the text is written.

@@ -20,7 +20,7 @@ fn again<'a>(
 }
 
 fn spare() -> Options {
-    Options { is_spare: true, ..Options::default() }
+    Options { others: Others::OnAir, ..Options::default() }
 }
 
 #[test]
@@ -47,6 +47,20 @@ fn what_came_behind_what_was_played_is_played() {
     let mut second = again(&first, Options::default(), |_, _| Ok(list(8, 8..14) + END));
     second.run(60_000);
     assert_eq!(second.segments(), "12 13 End");
+}
+
+#[test]
+fn a_list_that_goes_on_is_not_begun_with_what_was_played() {
+    let mut first = Provider::new(|now, _| if now < 4_000 { Ok(live(now, 5)) } else { Err(404) }, done);
+    first.run(60_000);
+    assert_eq!(first.segments(), "8 9 10 11 Fail(Refused(404))");
+    let opened_again = |moves: u64| {
+        let mut second = again(&first, Options::default(), move |_, _| Ok(live(moves * 2_000, 5)));
+        second.run(first.now + 100).segments()
+    };
+    assert_eq!(opened_again(2), "12", "10 and 11 were played");
+    assert_eq!(opened_again(8), "16 17 18", "no more than usual is made up for");
+    assert_eq!(opened_again(1), "9 10 11", "there is nothing else");
 }
 
 #[test]
@@ -78,22 +92,42 @@ fn renewed(every: u64) -> impl Fn(u64) -> String {
 }
 
 /// Follows for so long, opening again what has stalled; how often that was.
-fn stalls(list: &dyn Fn(u64) -> String, until: u64) -> usize {
+fn stalls(list: &dyn Fn(u64) -> String, others: Others, until: u64) -> usize {
+    let options = Options { others, ..Options::default() };
     let mut provider = Provider::new(move |now, _| Ok(list(now)), done);
+    provider.follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), options);
+    provider.answer(ENTRY, &Variables::default());
     let mut stalls = 0;
     while provider.run(until).segments().ends_with("Fail(Stalled)") {
         stalls += 1;
-        provider = again(&provider, Options::default(), move |now, _| Ok(list(now)));
+        provider = again(&provider, options, move |now, _| Ok(list(now)));
     }
     stalls
 }
 
 #[test]
-fn a_list_that_is_renewed_every_third_segment_does_not_stall() {
-    let list = renewed(18_000);
-    assert!(stalls(&list, 300_000) <= 1, "its first interval may be the longest so far");
-    let list = renewed(30_000);
-    assert!(stalls(&list, 300_000) <= 1, "that is remembered when it is opened again");
+fn a_list_that_grows_by_several_segments_at_once_does_not_stall() {
+    for phase in [100, 2_000, 8_000, 17_900] {
+        let list = |now: u64| renewed(18_000)(now + phase);
+        assert_eq!(stalls(&list, Others::Idle, 300_000), 0, "a third of it, {phase} ms after it grew");
+        let list = |now: u64| renewed(30_000)(now + phase);
+        assert_eq!(stalls(&list, Others::None, 300_000), 0, "a fifth of it, and there is nothing else");
+        assert!(stalls(&list, Others::Idle, 300_000) <= 1, "it is remembered when it is opened again");
+    }
     let list = renewed(24 * 3_600_000);
-    assert!(stalls(&list, 300_000) >= 8, "one that stands still stalls as ever");
+    assert!(stalls(&list, Others::Idle, 300_000) >= 8, "one that stands still stalls as ever");
+    assert!(stalls(&list, Others::None, 300_000) >= 4, "an only one, too");
+}
+
+#[test]
+fn one_that_grows_rarely_is_begun_with_early_enough_beside_another() {
+    let mut first = Provider::new(|now, _| Ok(renewed(30_000)(now + 20_000)), done);
+    first.run(15_000);
+    // It has grown by five, once.
+    let options = [Options::default(), spare()].map(|options| {
+        let mut second = again(&first, options, |now, _| Ok(renewed(30_000)(now + 20_000)));
+        second.run(first.now + 10);
+        second.segments().split(' ').count()
+    });
+    assert_eq!(options, [3, 6], "30 s, and 6 s for the answer");
 }

@@ -1,0 +1,23 @@
+//! Lists that grow by several segments at once.
+
+use super::*;
+
+/// A viewer of a list that grows by `every` segments of a second sees all of it.
+async fn plays_without_alarm(every: usize, seconds: u32) {
+    let mut show = Show::begin(hls().window(12).renewed_every(every)).await;
+    show.watch(seconds).await;
+    println!("every {every}: gap {} ms", show.viewer.largest_gap().as_millis());
+    let status = show.relay.status("one").await;
+    assert_eq!(status["upstream_connections_opened"], 1, "{status}");
+    show.end((seconds - 5) * SECOND).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_grows_by_three() {
+    plays_without_alarm(3, 9).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_grows_by_seven() {
+    plays_without_alarm(7, 16).await;
+}
