@@ -2,6 +2,7 @@
 
 mod support {
     pub(crate) mod followed;
+    pub(crate) mod playlists;
 }
 
 use std::path::Path;
@@ -10,6 +11,7 @@ use forebay_core::playlist::model::{Playlist, Variables};
 use forebay_core::playlist::parse::{MAX_SEGMENTS, parse};
 use proptest::prelude::*;
 use support::followed::{Step, follow};
+use support::playlists;
 use url::Url;
 
 /// Lines as they are written, or nearly so.
@@ -53,6 +55,38 @@ proptest! {
     ) {
         follow(steps.iter().map(|(control, body)| Step { control: *control, body }));
     }
+}
+
+/// A definition, or a line that uses some.
+fn filled() -> impl Strategy<Value = String> {
+    let name = || "[a-c]";
+    prop_oneof![
+        (name(), "(b|\\{\\$[a-c]\\}|\\{\\$){0,40}")
+            .prop_map(|(name, value)| format!("#EXT-X-DEFINE:NAME=\"{name}\",VALUE=\"{value}\"")),
+        name().prop_map(|name| format!("#EXT-X-DEFINE:IMPORT=\"{name}\"")),
+        name().prop_map(|name| format!("#EXT-X-KEY:METHOD=AES-128,URI=\"{{${name}}}\"")),
+        name().prop_map(|name| format!("#EXT-X-MAP:URI=\"{{${name}}}\"")),
+        (name(), 0..4000usize)
+            .prop_map(|(name, times)| { format!("#EXTINF:2,\n{}", format!("{{${name}}}").repeat(times)) }),
+        Just("#EXT-X-STREAM-INF:BANDWIDTH=7\n{$a}{$b}".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_more_comes_of_a_playlist_than_may_be_kept(
+        lists in prop::collection::vec(prop::collection::vec(filled(), 0..12), 1..4)
+    ) {
+        let base = Url::parse("http://h/live/index.m3u8?a=b").unwrap();
+        let mut inherited = Variables::default();
+        for lines in lines_of(lists) {
+            inherited = playlists::read(lines.as_bytes(), &base, &inherited);
+        }
+    }
+}
+
+fn lines_of(lists: Vec<Vec<String>>) -> impl Iterator<Item = String> {
+    lists.into_iter().map(|lines| format!("#EXTM3U\n{}\n", lines.join("\n")))
 }
 
 #[test]
