@@ -250,7 +250,8 @@ fn mend(head: &[u8]) -> Result<(u16, Vec<u8>), Fault> {
     out.extend_from_slice(if is_http11 || is_chunked { b"HTTP/1.1 " } else { b"HTTP/1.0 " });
     out.extend_from_slice(status.to_string().as_bytes());
     out.push(b' ');
-    out.extend(reason.iter().filter(|byte| !byte.is_ascii_control()));
+    let reason: Vec<u8> = reason.iter().copied().filter(|byte| !byte.is_ascii_control()).collect();
+    out.extend_from_slice(reason.trim_ascii());
     out.extend_from_slice(b"\r\n");
     for (name, value) in &fields {
         write_field(&mut out, name, value);

@@ -14,6 +14,7 @@ fn odd_heads_are_read_as_players_read_them() {
         ("ICY 200 OK\r\nicy-name: x\r\n\r\n", "HTTP/1.0 200 OK|icy-name: x|Connection: close||"),
         ("HTTP/1.1  200   OK\r\n\r\n", "HTTP/1.1 200 OK|Connection: close||"),
         ("HTTP/1.1\t200\r\n\r\n", "HTTP/1.1 200 |Connection: close||"),
+        ("HTTP/1.1 200\x0F OK \x0F\r\n\r\n", "HTTP/1.1 200 OK||"),
         ("http/1.1 200 ok\r\n\r\n", "HTTP/1.1 200 ok|Connection: close||"),
         ("HTTP/2.0 200 OK\r\n\r\n", "HTTP/1.0 200 OK|Connection: close||"),
         ("HTTP/1.1 200\r\n\r\n", "HTTP/1.1 200 ||"),
