@@ -7,7 +7,7 @@ TARGETS ?= sync splice survey health remux mp4 head follow variables
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak matrix chaos calm hunt fuzz setup setup-bench setup-web setup-check clean
+.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt fuzz setup setup-bench setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ chaos: setup ## Let viewers and sources come and go at random for ten minutes, w
 calm: setup ## Watch odd sources that are well for an hour: none may be given up (SECONDS=3600)
 	FOREBAY_CALM_SECONDS=$(if $(filter command line,$(origin SECONDS)),$(SECONDS),3600) \
 		$(CARGO) test --package forebay --test it calm:: -- --nocapture
+
+attacks: bench-build ## Do what providers, viewers and operators may do, and say what others notice (ARGS="--only file joins")
+	./target/release/forebay-bench attacks $(ARGS)
 
 hunt: ## Look for rare faults of the decisions about sources, in random worlds (CASES=100000)
 	PROPTEST_CASES=$(or $(CASES),100000) $(CARGO) test --release --package forebay-core --test channel_model

@@ -38,6 +38,8 @@ enum Command {
     Run(run::Args),
     /// Hours of viewers who come, stay and go.
     Soak(run::soak::Args),
+    /// What others notice of attacks.
+    Attacks(run::attacks::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -49,5 +51,6 @@ fn main() -> anyhow::Result<()> {
         Command::Mirror(args) => mirror::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Soak(args) => run::soak::run(&args),
+        Command::Attacks(args) => run::attacks::run(&args),
     }
 }

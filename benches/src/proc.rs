@@ -82,6 +82,17 @@ impl Process {
     }
 }
 
+/// The most memory that a process has had resident since it began, or since [`reset_peak`].
+pub(crate) fn peak(pid: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"));
+    Ok(field(&status.with_context(|| format!("process {pid} is gone"))?, "VmHWM:") * 1024)
+}
+
+/// The most memory counts from now on.
+pub(crate) fn reset_peak(pid: u32) -> anyhow::Result<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").with_context(|| format!("process {pid} is gone"))
+}
+
 /// The number behind a name at the beginning of a line; 0 where it is not.
 fn field(text: &str, name: &str) -> u64 {
     let value = text.lines().find_map(|line| line.strip_prefix(name));

@@ -2,6 +2,7 @@
 //!
 //! The servers of a scenario are measured in turn, round by round, each started anew. Nothing else should run meanwhile.
 
+pub(crate) mod attacks;
 mod check;
 mod hls;
 mod nginx;

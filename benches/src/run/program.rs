@@ -96,11 +96,21 @@ impl Program {
         log: &Path,
         command: impl FnOnce(SocketAddr) -> anyhow::Result<Command>,
     ) -> anyhow::Result<Self> {
+        let log = File::options().create(true).append(true).open(log)?;
+        Self::server_with(placement, log.try_clone()?.into(), log.into(), command)
+    }
+
+    /// The same, with other places for what it says.
+    pub(super) fn server_with(
+        placement: &Placement,
+        stdout: Stdio,
+        stderr: Stdio,
+        command: impl FnOnce(SocketAddr) -> anyhow::Result<Command>,
+    ) -> anyhow::Result<Self> {
         // Free now; nobody else takes it in the moment until the server does.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = command(address)?;
-        let log = File::options().create(true).append(true).open(log)?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let name = command.get_program().to_string_lossy().into_owned();
         let child = sys::on_processors(&placement.server, || command.spawn())?;
         let mut program = Self { child: child.with_context(|| format!("cannot start {name}"))?, address };
