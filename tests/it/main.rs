@@ -24,6 +24,7 @@ mod radio;
 mod reaching;
 mod relay;
 mod reload;
+mod scrambled;
 mod slots;
 mod slow;
 mod starving;

@@ -182,7 +182,7 @@ impl Inspector {
                     self.handle_packet(now, index, packet);
                 }
                 (Role::Changed, _) => self.handle_map(),
-                (Role::Other | Role::Information(_), _) => {}
+                (Role::Other | Role::Information(_) | Role::Access, _) => {}
             }
         }
         let damaged = self.demux.counts().damaged;

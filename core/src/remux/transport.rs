@@ -93,7 +93,7 @@ impl Reader {
 
     fn handle_packet(&mut self, packet: Packet<'_>, outcome: &mut Outcome, found: &mut Vec<Found>) {
         let index = match self.demux.handle_packet(packet) {
-            (Role::Other | Role::Information(_), _) => return,
+            (Role::Other | Role::Information(_) | Role::Access, _) => return,
             (Role::Changed, _) => return self.handle_map(outcome, found),
             (Role::Stream(index), continuity) => {
                 let Some(slot) = self.slots.get_mut(index) else { return }; // a clock alone

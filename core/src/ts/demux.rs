@@ -2,8 +2,8 @@
 
 use super::guess::Guess;
 use super::packet::{Packet, Pid};
-use super::psi::{Assembly, Pat, Pmt, Sections};
-use super::stream::{Class, Codec};
+use super::psi::{self, Assembly, Pat, Pmt, Sections};
+use super::stream::{self, Class, Codec};
 
 /// Elementary streams of one programme that are followed; more are left out.
 pub const MAX_STREAMS: usize = 64;
@@ -16,6 +16,9 @@ const ENOUGH_REPEATS: u32 = 4;
 
 /// Packets after the first map for which maps that are still missing are waited for: a second or so of a full multiplex.
 const PATIENCE: u64 = 20_000;
+
+/// PIDs of EMM that are followed; more are left out. Multiplexes with a dozen systems exist.
+const MAX_EMM_PIDS: usize = 64;
 
 /// Packets in a row from the first on that must all be marked as damaged until the mark is
 /// overlooked: then it is the server that sets it, not a demodulator.
@@ -33,6 +36,9 @@ pub enum Role {
     /// A packet of the tables that describe services and programmes beside the map (ETSI EN 300
     /// 468, 5.1.3): NIT, SDT, EIT, TDT.
     Information(Information),
+    /// A packet of a conditional access system: of the CAT, or of EMM or ECM that it or the map
+    /// names.
+    Access,
 }
 
 /// The tables that describe services and programmes.
@@ -102,6 +108,9 @@ pub struct Demux {
     fallback: Fallback,
     damage: DamageMark,
     transport_stream_id: Option<u16>,
+    cat: Sections,
+    /// Where the CAT says that EMM are.
+    emm_pids: Vec<Pid>,
     first_map_at: Option<u64>,
     routes: Box<[Route; Pid::COUNT]>,
     /// The last counter of each PID; 0xFF before the first.
@@ -155,6 +164,7 @@ impl Program {
 enum Route {
     Nowhere,
     Map,
+    Access,
     Stream(u8),
 }
 
@@ -170,6 +180,8 @@ impl Demux {
             fallback: Fallback::Looking(Guess::default()),
             damage: DamageMark::Unproven { packets: 0 },
             transport_stream_id: None,
+            cat: Sections::default(),
+            emm_pids: Vec::new(),
             first_map_at: None,
             routes: Box::new([Route::Nowhere; Pid::COUNT]),
             counters: Box::new([0xFF; Pid::COUNT]),
@@ -193,6 +205,11 @@ impl Demux {
             (None, Fallback::Found { map_pid, .. }) => Some(*map_pid),
             (None, Fallback::Looking(_)) => None,
         }
+    }
+
+    /// Whether packets of this PID belong to a conditional access system.
+    pub fn is_access(&self, pid: Pid) -> bool {
+        pid == Pid::CAT || self.routes[pid.index()] == Route::Access
     }
 
     /// Which multiplex the PAT says that this is.
@@ -232,7 +249,9 @@ impl Demux {
         let role = match self.routes[pid.index()] {
             Route::Stream(index) => Role::Stream(usize::from(index)),
             Route::Map => self.handle_map(packet),
+            Route::Access => Role::Access,
             Route::Nowhere if pid == Pid::PAT => self.handle_pat(packet),
+            Route::Nowhere if pid == Pid::CAT => self.handle_cat(packet),
             Route::Nowhere => self.handle_unmapped(packet, pid),
         };
         (role, continuity)
@@ -310,6 +329,26 @@ impl Demux {
             self.follow(&pat);
         }
         Role::Other
+    }
+
+    fn handle_cat(&mut self, packet: Packet<'_>) -> Role {
+        let Some(payload) = packet.payload() else { return Role::Access };
+        let (errors, pids) = (&mut self.counts.table_errors, &mut self.emm_pids);
+        let known = pids.len();
+        self.cat.push(packet.starts_unit(), payload, |section| match section {
+            Ok(section) => {
+                for pid in psi::access_descriptors(section).into_iter().flat_map(stream::access_pids) {
+                    if pids.len() < MAX_EMM_PIDS && !pids.contains(&pid) {
+                        pids.push(pid);
+                    }
+                }
+            }
+            Err(_) => *errors += 1,
+        });
+        if pids.len() > known {
+            self.route();
+        }
+        Role::Access
     }
 
     /// Makes the list of programmes that of the PAT; maps that are known and still right are kept.
@@ -396,7 +435,14 @@ impl Demux {
             (None, Fallback::Found { map, .. }) => Some(map),
             (None, Fallback::Looking(_)) => None,
         };
+        for pid in &self.emm_pids {
+            self.routes[pid.index()] = Route::Access;
+        }
         if let Some(map) = map {
+            let of_streams = map.streams.iter().map(|stream| &stream.descriptors);
+            for pid in of_streams.chain([&map.descriptors]).flat_map(|words| stream::access_pids(words)) {
+                self.routes[pid.index()] = Route::Access;
+            }
             if map.pcr_pid != Pid::NULL {
                 self.routes[map.pcr_pid.index()] = Route::Stream(map.streams.len() as u8);
             }
@@ -407,6 +453,8 @@ impl Demux {
         for program in &self.programs {
             self.routes[program.pid.index()] = Route::Map;
         }
-        self.routes[Pid::PAT.index()] = Route::Nowhere;
+        for pid in [Pid::PAT, Pid::CAT] {
+            self.routes[pid.index()] = Route::Nowhere;
+        }
     }
 }

@@ -30,6 +30,8 @@ impl Pid {
     pub const COUNT: usize = 8192;
     /// The programme association table.
     pub const PAT: Self = Self(0);
+    /// The conditional access table.
+    pub const CAT: Self = Self(1);
     /// Null packets, which carry nothing.
     pub const NULL: Self = Self(0x1FFF);
 

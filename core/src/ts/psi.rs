@@ -13,6 +13,7 @@ const SAME_AGAIN: u32 = 3;
 const MAX_SUSPECTS: usize = 8;
 
 const TABLE_PAT: u8 = 0x00;
+const TABLE_CAT: u8 = 0x01;
 const TABLE_PMT: u8 = 0x02;
 
 /// CRC-32 of MPEG-2: polynomial 04C11DB7, initial value all ones, neither reflected nor inverted (Annex A).
@@ -191,6 +192,12 @@ impl Pat {
         }
         section(TABLE_PAT, self.transport_stream_id, self.version, &body)
     }
+}
+
+/// The descriptors of a conditional access table (2.4.4.6), from a section with a right checksum;
+/// `None` when it is another table, or not in force yet.
+pub fn access_descriptors(section: &[u8]) -> Option<&[u8]> {
+    body_of(section, TABLE_CAT)
 }
 
 /// One elementary stream in a programme map.

@@ -30,6 +30,13 @@ impl Scout {
         Self { splice: Splice::new(program), held: Vec::new(), complete_at: 0, entry: None }
     }
 
+    /// Has what is scrambled count as if it could be read, and pass when the source is on air.
+    #[must_use]
+    pub fn passing_scrambled(mut self, passes: bool) -> Self {
+        self.splice.pass_scrambled(passes);
+        self
+    }
+
     /// Takes packets of the source; true when a picture that a viewer can start with has become whole.
     pub fn push(&mut self, packets: &[Bytes]) -> bool {
         let mut is_new = false;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::packet::Pid;
 use super::psi::PmtStream;
 
 /// What a stream is for.
@@ -169,6 +170,15 @@ pub fn has_stills(descriptors: &[u8]) -> bool {
     })
 }
 
+/// The PIDs that the `CA_descriptor`s of a programme, a stream or a CAT name: of ECM, or EMM
+/// (ISO/IEC 13818-1, 2.6.16).
+pub fn access_pids(descriptors: &[u8]) -> impl Iterator<Item = Pid> {
+    each_descriptor(descriptors).filter_map(|(tag, body)| match (tag, body) {
+        (0x09, &[_, _, high, low, ..]) => Some(Pid::new(u16::from_be_bytes([high, low]))),
+        _ => None,
+    })
+}
+
 /// Tags and bodies; stops where a length runs over.
 fn each_descriptor(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
@@ -181,7 +191,6 @@ fn each_descriptor(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::packet::Pid;
     use super::*;
 
     #[test]

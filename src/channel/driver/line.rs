@@ -218,7 +218,7 @@ impl Input {
             read_at: Moment::ZERO,
             allowance: Allowance::default(),
             resumes_at: None,
-            scout: Some(Scout::new(program)),
+            scout: Some(Scout::new(program).passing_scrambled(rules.scrambled.is_none())),
             inspector,
             segments: 0,
         }

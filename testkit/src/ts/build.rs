@@ -12,6 +12,7 @@ pub struct Muxer {
     pmt_pid: u16,
     pcr_pid: u16,
     version: u8,
+    descriptors: Vec<u8>,
     streams: Vec<(u16, u8, Vec<u8>)>,
     continuity: BTreeMap<u16, u8>,
 }
@@ -19,7 +20,15 @@ pub struct Muxer {
 impl Muxer {
     /// A programme number 1 with its PMT on this PID and its clock on that one, and no streams yet.
     pub fn new(pmt_pid: u16, pcr_pid: u16) -> Self {
-        Self { program: 1, pmt_pid, pcr_pid, version: 0, streams: Vec::new(), continuity: BTreeMap::new() }
+        Self {
+            program: 1,
+            pmt_pid,
+            pcr_pid,
+            version: 0,
+            descriptors: Vec::new(),
+            streams: Vec::new(),
+            continuity: BTreeMap::new(),
+        }
     }
 
     /// The common case: PMT on 0x1000, H.264 with the clock on 0x100, AAC on 0x101.
@@ -37,6 +46,13 @@ impl Muxer {
     #[must_use]
     pub fn stream_with(mut self, pid: u16, stream_type: u8, descriptors: &[u8]) -> Self {
         self.streams.push((pid, stream_type, descriptors.to_vec()));
+        self
+    }
+
+    /// Sets the raw descriptors of the programme in the PMT.
+    #[must_use]
+    pub fn described(mut self, descriptors: &[u8]) -> Self {
+        self.descriptors = descriptors.to_vec();
         self
     }
 
@@ -68,13 +84,15 @@ impl Muxer {
     /// A PMT, in as many packets as it needs.
     pub fn pmt(&mut self) -> Vec<u8> {
         let mut body = (0xe000 | self.pcr_pid).to_be_bytes().to_vec();
-        body.extend([0xf0, 0x00]);
+        let length = |descriptors: &[u8]| {
+            (0xf000 | u16::try_from(descriptors.len()).expect("short descriptors")).to_be_bytes()
+        };
+        body.extend(length(&self.descriptors));
+        body.extend(&self.descriptors);
         for (pid, stream_type, descriptors) in &self.streams {
             body.push(*stream_type);
             body.extend((0xe000 | pid).to_be_bytes());
-            body.extend(
-                (0xf000 | u16::try_from(descriptors.len()).expect("short descriptors")).to_be_bytes(),
-            );
+            body.extend(length(descriptors));
             body.extend(descriptors);
         }
         let section = section(0x02, self.program, self.version, &body);

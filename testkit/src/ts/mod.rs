@@ -1,7 +1,8 @@
 //! MPEG transport streams after ISO/IEC 13818-1, written for judging and not for speed.
 //!
 //! [`Checker`] reads a stream as a viewer would get it and says what is wrong; [`demux`] takes it apart so that
-//! payloads can be compared byte by byte; [`build`] writes small streams for unit tests.
+//! payloads can be compared byte by byte; [`build`] writes small streams for unit tests; [`scramble`] is a conditional
+//! access system.
 
 mod access;
 pub mod build;
@@ -11,6 +12,7 @@ mod demux;
 mod packet;
 mod psi;
 mod report;
+pub mod scramble;
 
 pub use access::{Access, Codec, classify};
 pub use checker::Checker;

@@ -92,6 +92,8 @@ pub struct Pmt {
     pub program: u16,
     /// PID that carries the clock.
     pub pcr_pid: u16,
+    /// Raw descriptors of the programme.
+    pub descriptors: Vec<u8>,
     /// Elementary streams in the order of the table.
     pub streams: Vec<PmtStream>,
 }
@@ -147,7 +149,8 @@ impl Pmt {
     /// Reads a whole section whose CRC has been checked.
     pub fn read(section: &[u8]) -> Option<Self> {
         let body = body(section, 0x02)?;
-        let mut rest = body.get(12 + usize::from(word(body, 10) & 0x0fff)..)?;
+        let (descriptors, mut rest) =
+            body.get(12..)?.split_at_checked(usize::from(word(body, 10) & 0x0fff))?;
         let mut streams = Vec::new();
         while !rest.is_empty() {
             let length = usize::from(word(rest.get(..5)?, 3) & 0x0fff);
@@ -159,6 +162,7 @@ impl Pmt {
             version: body[5] >> 1 & 0x1f,
             program: word(body, 3),
             pcr_pid: word(body, 8) & 0x1fff,
+            descriptors: descriptors.to_vec(),
             streams,
         })
     }

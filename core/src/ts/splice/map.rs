@@ -86,6 +86,11 @@ impl Program {
         Some(self.pat.transport_stream_id) == transport_stream_id && self.pmt.program == number
     }
 
+    /// Whether the viewers know this PID as a stream or a map.
+    pub(super) fn uses(&self, pid: Pid) -> bool {
+        pid == self.pmt_pid || self.tracks.iter().any(|track| track.stream.pid == pid)
+    }
+
     pub(super) fn pat(&self) -> &Pat {
         &self.pat
     }
@@ -99,8 +104,9 @@ impl Program {
     }
 
     /// Gives each stream of `source` a track: one of the same codec and language, else of the same codec, else a new one. The result has
-    /// one more entry when the clock has a PID of its own.
-    pub(super) fn assign(&mut self, source: &Pmt) -> (Vec<usize>, Change) {
+    /// one more entry when the clock has a PID of its own. With `access`, what is said of conditional
+    /// access is the source's.
+    pub(super) fn assign(&mut self, source: &Pmt, access: bool) -> (Vec<usize>, Change) {
         let mut assigned: Vec<Option<usize>> = vec![None; source.streams.len()];
         for by_language in [true, false] {
             for (index, stream) in source.streams.iter().enumerate() {
@@ -131,12 +137,12 @@ impl Program {
             assigned.push(track);
             self.tracks[track].stream.pid
         };
-        let change = self.announce(&assigned, source, pcr_pid);
+        let change = self.announce(&assigned, source, pcr_pid, access);
         (assigned, change)
     }
 
     /// Makes the map say what `assigned` holds; a new version only if that is another set of streams.
-    fn announce(&mut self, assigned: &[usize], source: &Pmt, pcr_pid: Pid) -> Change {
+    fn announce(&mut self, assigned: &[usize], source: &Pmt, pcr_pid: Pid, access: bool) -> Change {
         let mut order: Vec<(usize, &PmtStream)> = assigned.iter().copied().zip(&source.streams).collect();
         order.sort_by_key(|&(track, _)| track);
         let announced: Vec<PmtStream> = order
@@ -144,14 +150,19 @@ impl Program {
             .map(|(track, new)| {
                 // The words of the map that the viewers have stay, unless they would be wrong.
                 let known = &mut self.tracks[track].stream;
-                if means_otherwise(known, new) {
+                let is_locked_otherwise = access && has_other_access(&known.descriptors, &new.descriptors);
+                if is_locked_otherwise || means_otherwise(known, new) {
                     known.descriptors.clone_from(&new.descriptors);
                 }
                 known.clone()
             })
             .collect();
         let is_first = self.pmt.streams.is_empty();
-        if announced == self.pmt.streams && pcr_pid == self.pmt.pcr_pid {
+        let is_locked_otherwise = access && has_other_access(&self.pmt.descriptors, &source.descriptors);
+        if is_locked_otherwise {
+            self.pmt.descriptors.clone_from(&source.descriptors);
+        }
+        if announced == self.pmt.streams && pcr_pid == self.pmt.pcr_pid && !is_locked_otherwise {
             return Change::Nothing;
         }
         let class_count = |streams: &[PmtStream], class| {
@@ -193,6 +204,11 @@ fn is_alike(known: &PmtStream, new: &PmtStream, by_language: bool) -> bool {
     known.stream_type == new.stream_type
         && Codec::of(known) == Codec::of(new)
         && (!by_language || stream::language(&known.descriptors) == stream::language(&new.descriptors))
+}
+
+/// Whether other PIDs of ECM are named.
+fn has_other_access(known: &[u8], new: &[u8]) -> bool {
+    stream::access_pids(known).ne(stream::access_pids(new))
 }
 
 /// Whether the descriptors that the viewers know would mislead them about `new`: another language, or a subtitle or private stream's

@@ -30,6 +30,7 @@ pub mod keep_alive;
 mod map;
 mod pause;
 mod release;
+mod scrambled;
 mod scte35;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use self::clock::Standing;
 use self::groups::Groups;
 use self::map::{Change, Program};
 use self::pause::Pause;
+use self::scrambled::Scrambled;
 use self::timeline::Timeline;
 use self::unit::{Pushed, Unit};
 use self::writer::Writer;
@@ -211,6 +213,7 @@ pub struct Splice {
     timeline: Timeline,
     writer: Writer,
     information: information::Tables,
+    scrambled: Scrambled,
     clock_pid: Pid,
     /// The source's last clock reference.
     source_pcr: Option<Pcr>,
@@ -242,6 +245,7 @@ impl Splice {
             timeline: Timeline::new(),
             writer: Writer::default(),
             information: information::Tables::default(),
+            scrambled: Scrambled::default(),
             clock_pid: Pid::NULL,
             source_pcr: None,
             last_entry: None,
@@ -258,6 +262,8 @@ impl Splice {
     /// A new source begins. What the one before left incomplete is dropped.
     pub fn begin(&mut self) {
         self.close_gate(None);
+        self.scrambled.begin();
+        self.timeline.begin();
         self.groups = Groups::default();
         self.motion = Motion::default();
         self.demux = Demux::new(self.wanted);
@@ -269,6 +275,9 @@ impl Splice {
     /// with the picture that the scout found.
     pub fn adopt(&mut self, scout: &mut Self, entry: Entry) {
         self.close_gate(None);
+        self.scrambled.begin();
+        self.scrambled.passes = scout.scrambled.passes;
+        self.timeline.begin();
         self.groups = Groups::default();
         self.motion = Motion { has_clock: scout.motion.has_clock, ..Motion::default() };
         self.demux = std::mem::replace(&mut scout.demux, Demux::new(self.wanted));
@@ -311,7 +320,8 @@ impl Splice {
     pub fn is_part(&self, pid: Pid) -> bool {
         let is_of = |map: &Pmt| pid == map.pcr_pid || map.streams.iter().any(|stream| stream.pid == pid);
         let is_table = || pid == Pid::PAT || self.demux.map_pid() == Some(pid);
-        pid != Pid::NULL && self.demux.program().is_none_or(|map| is_of(map) || is_table())
+        let is_access = || self.scrambled.passes && self.demux.is_access(pid);
+        pid != Pid::NULL && self.demux.program().is_none_or(|map| is_of(map) || is_table() || is_access())
     }
 
     /// Takes packets of the source.
@@ -322,6 +332,7 @@ impl Splice {
                 (Role::Stream(index), continuity) => self.handle_packet(index, packet, continuity),
                 (Role::Changed, _) => self.handle_map(),
                 (Role::Information(table), continuity) => self.pass_information(table, packet, continuity),
+                (Role::Access, _) => self.handle_access(packet),
                 (Role::Other, _) => {}
             }
         }
@@ -402,7 +413,7 @@ impl Splice {
             self.reference = None;
             self.gate = Gate::Closed { since: None };
         }
-        let (assigned, change) = program.assign(map);
+        let (assigned, change) = program.assign(map, self.scrambled.passes);
         let reference = [Class::Video, Class::Audio, Class::Subtitle, Class::Data]
             .into_iter()
             .find_map(|class| map.streams.iter().position(|stream| Codec::of(stream).class() == class));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::timeline::Beginning;
-use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, Joint, MAX_EARLY, PATIENCE, Slot, Splice, scte35};
+use super::{BACKWARD_JUMP, FORWARD_JUMP, Gate, Joint, MAX_EARLY, PATIENCE, Slot, Splice, scrambled, scte35};
 use crate::time::{Pcr, Pts, duration_to_ticks};
 use crate::ts::demux::Continuity;
 use crate::ts::packet::{self, Packet};
@@ -30,6 +30,7 @@ impl Splice {
 
     /// Sends or drops what a slot holds, whatever may belong to it and is yet to come.
     pub(super) fn release_whole(&mut self, index: usize) {
+        self.stand_in(index);
         let is_reference = self.reference == Some(index);
         if is_reference && self.continues(index) {
             return self.release_rest(index);
@@ -164,8 +165,12 @@ impl Splice {
         if let Verdict::Entry(entry) = verdict {
             return Some(entry);
         }
-        if slot.unit.is_scrambled() {
+        let is_scrambled = slot.unit.is_scrambled();
+        if is_scrambled && !self.scrambled.passes {
             return None;
+        }
+        if is_scrambled && slot.unit.is_hinted() {
+            return Some(Entry::Hint);
         }
         if self.patience == Some(0) && !self.is_open() {
             return Some(Entry::Blind);
@@ -177,7 +182,11 @@ impl Splice {
             Gate::Jumped => return None,
         };
         let has_sets = matches!(verdict, Verdict::Refresh | Verdict::ParametersOnly);
-        let usual = duration_to_ticks(PATIENCE) * if has_sets { 1 } else { 2 };
+        let usual = match verdict {
+            _ if is_scrambled => duration_to_ticks(scrambled::PATIENCE),
+            _ if has_sets => duration_to_ticks(PATIENCE),
+            _ => duration_to_ticks(PATIENCE) * 2,
+        };
         let is_awaited =
             self.is_open() && verdict != Verdict::Refresh && self.groups.go_on(self.placed(time));
         (waited > self.patience.unwrap_or(usual) && !is_awaited).then_some(Entry::Blind)
@@ -227,6 +236,9 @@ impl Splice {
     /// Whether the PES packet of a slot comes after what its track has sent. Behind a splice that is asked of every stream, and of
     /// sound always.
     fn fits(&mut self, index: usize) -> bool {
+        if self.timeline.is_as_is() {
+            return true; // nothing is known of what it overlaps
+        }
         let is_sound = self.slots[index].class == Some(Class::Audio);
         if is_sound {
             self.bridge(index);
@@ -312,6 +324,7 @@ impl Splice {
             let shown = position.shifted(shown.zip(time).map_or(0, |(shown, time)| shown.since(time).max(0)));
             let joint = std::mem::take(&mut self.joint);
             self.writer.mark(entry, position, shown, joint);
+            self.scrambled.send_early(&mut self.writer);
         }
         // A random access point has just had the tables sent: a clock that is found in this very packet is not to have them sent again.
         let has_clock = self.motion.has_clock || entry.is_some() && slot.unit.first_pcr().is_some();
@@ -334,14 +347,17 @@ impl Splice {
         let Some(program) = &mut self.program else { return };
         let slot = &mut self.slots[index];
         let track = &mut program.tracks[slot.track];
-        let (mut packets, breaks) = slot.unit.take(self.timeline.offset() + slot.shift, slot.order.late);
+        let late = if self.timeline.is_as_is() { 0 } else { slot.order.late };
+        let (mut packets, breaks) = slot.unit.take(self.timeline.stamp_offset(slot.shift), late);
         let mut next_breaks = breaks.iter().peekable();
         for (at, bytes) in packets.iter_mut().enumerate() {
             if next_breaks.next_if(|&&next| next == at).is_some() && (at > 0 || slot.is_placed) {
                 track.counter = track.counter.wrapping_add(1);
                 self.counts.continuity_errors += 1;
             }
-            if at == 0 && is_entry && !packet::set_mark(bytes, packet::Mark::RandomAccess) {
+            // What is scrambled cannot be cut: a packet is descrambled as a whole.
+            let is_cut = at == 0 && is_entry && !Packet::new(bytes).is_scrambled();
+            if is_cut && !packet::set_mark(bytes, packet::Mark::RandomAccess) {
                 let [mut first, second] = packet::split_for_marks(bytes);
                 packet::set_mark(&mut first, packet::Mark::RandomAccess);
                 self.writer.write(&mut first, track, &mut self.timeline);
@@ -364,8 +380,8 @@ impl Splice {
         }
         slot.is_placed |= packet.has_payload();
         let mut bytes = *packet.bytes();
-        if track.codec == Some(Codec::Scte35) && self.timeline.offset() != 0 {
-            scte35::shift(&mut bytes, self.timeline.offset());
+        if track.codec == Some(Codec::Scte35) && self.timeline.stamp_offset(0) != 0 {
+            scte35::shift(&mut bytes, self.timeline.stamp_offset(0));
         }
         self.writer.write(&mut bytes, track, &mut self.timeline);
     }

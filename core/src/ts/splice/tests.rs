@@ -2,6 +2,7 @@
 
 mod keep_alive;
 mod order;
+mod scrambled;
 mod seam;
 mod stills;
 

@@ -30,6 +30,8 @@ pub(super) struct Beginning {
 pub(super) struct Timeline {
     /// Added to every stamp of the source, in ticks of 90 kHz.
     offset: i64,
+    /// All of the source passes with its own stamps and clock: see [`scrambled`](super::scrambled).
+    is_as_is: bool,
     /// Added to its clock beside, where that stands still.
     clock_lag: i64,
     last_pcr: Option<Pcr>,
@@ -46,6 +48,7 @@ impl Timeline {
     pub(super) fn new() -> Self {
         Self {
             offset: 0,
+            is_as_is: false,
             clock_lag: 0,
             last_pcr: None,
             last_time: None,
@@ -56,14 +59,34 @@ impl Timeline {
         }
     }
 
-    /// Added to the stamps of the source on hand, in ticks of 90 kHz.
+    /// From the stamps of the source on hand to the output timeline, in ticks of 90 kHz.
     pub(super) fn offset(&self) -> i64 {
         self.offset
     }
 
+    /// Added to the stamps of a stream that is moved by `shift` beside, as they go out.
+    pub(super) fn stamp_offset(&self, shift: i64) -> i64 {
+        if self.is_as_is { 0 } else { self.offset + shift }
+    }
+
     /// Added to the clock of the source on hand, in ticks of 27 MHz.
     pub(super) fn clock_offset(&self) -> i64 {
-        (self.offset + self.clock_lag) * 300
+        if self.is_as_is { 0 } else { (self.offset + self.clock_lag) * 300 }
+    }
+
+    /// Whether stamps and clock of the source on hand are its own.
+    pub(super) fn is_as_is(&self) -> bool {
+        self.is_as_is
+    }
+
+    /// Has the source on hand pass with its own stamps and clock; false when it does already.
+    pub(super) fn pass_as_is(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_as_is, true)
+    }
+
+    /// Another source begins.
+    pub(super) fn begin(&mut self) {
+        self.is_as_is = false;
     }
 
     /// The clock of the source on hand is behind its stamps by so many ticks of 90 kHz, since it

@@ -51,6 +51,10 @@ pub(super) struct Unit {
     /// The headers of the PES packets that wait in front of it, and where each begins.
     prefix: Vec<(usize, Option<Header>)>,
     scan: Option<Scan>,
+    /// Its first packet has the `random_access_indicator`.
+    is_hinted: bool,
+    /// When to decode it, if it cannot be read.
+    stand_in: Option<Pts>,
     /// Whether to look for a random access point.
     is_scanned: bool,
     /// Whether a PES packet has gone out whose further packets may follow.
@@ -71,6 +75,8 @@ impl Unit {
             begins_at: 0,
             prefix: Vec::new(),
             scan: None,
+            is_hinted: false,
+            stand_in: None,
             is_scanned: false,
             has_tail: false,
             sound: Vec::new(),
@@ -96,6 +102,21 @@ impl Unit {
         self.packets.iter().any(|packet| Packet::new(packet).is_scrambled())
     }
 
+    /// Whether not even its header can be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.header.is_none() && self.is_scrambled()
+    }
+
+    /// Whether it says itself that a decoder can start here.
+    pub(super) fn is_hinted(&self) -> bool {
+        self.is_hinted
+    }
+
+    /// When to decode it, which cannot be read.
+    pub(super) fn stand_in(&mut self, time: Option<Pts>) {
+        self.stand_in = time;
+    }
+
     /// Whether a PES packet has begun and is not complete.
     pub(super) fn is_open(&self) -> bool {
         !self.packets.is_empty()
@@ -115,7 +136,7 @@ impl Unit {
 
     /// When to decode it.
     pub(super) fn decode_time(&self) -> Option<Pts> {
-        self.stamped().and_then(|header| header.decode_time())
+        self.stamped().and_then(|header| header.decode_time()).or(self.stand_in)
     }
 
     /// Whether it has a decoding time of its own, and not only one to be shown.
@@ -200,6 +221,7 @@ impl Unit {
                 self.begins_at += self.length;
             } else {
                 self.scan = self.is_scanned.then(|| Scan::new(self.codec, packet.hints_random_access()));
+                (self.is_hinted, self.stand_in) = (packet.hints_random_access(), None);
                 self.begins_at = 0;
             }
             self.has_tail = false;
@@ -218,7 +240,9 @@ impl Unit {
         let at = self.length;
         self.length += payload.len();
         if packet.is_scrambled() {
-            return Pushed::Held; // nothing in it can be read: complete when the next one starts
+            // Nothing in it can be read: it is complete when the next one starts.
+            self.scan.take_if(|scan| scan.verdict() == Verdict::Undecided);
+            return Pushed::Held;
         }
         self.read(payload, at);
         if self.is_complete(packet) || self.packets.len() >= self.most() {

@@ -121,7 +121,9 @@ impl Packets {
         match self.demux.handle_packet(packet) {
             (Role::Stream(index), continuity) => self.handle_stream(index, packet, continuity),
             (Role::Changed, _) => self.handle_map(),
-            (Role::Other | Role::Information(_), _) => self.nulls += u64::from(packet.pid() == Pid::NULL),
+            (Role::Other | Role::Information(_) | Role::Access, _) => {
+                self.nulls += u64::from(packet.pid() == Pid::NULL);
+            }
         }
     }
 
