@@ -34,7 +34,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // The players are big, and loaded when they are needed.
     chunkSizeWarningLimit: 700,
-    rolldownOptions: { input: ['watch.html', 'not-found.html'], output: { assetFileNames: assetName } },
+    rolldownOptions: { input: ['watch.html', 'channels.html', 'not-found.html'], output: { assetFileNames: assetName } },
   },
   plugins: [gzip],
 });

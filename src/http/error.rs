@@ -16,6 +16,8 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 pub(super) enum Error {
     BadHost,
     UnknownChannel(String),
+    /// The channel has none, or it does not come.
+    NoLogo,
     NoSource(std::sync::Arc<StartFailure>),
     Refused(Refusal),
     /// The address has as many of something as it may.
@@ -41,6 +43,10 @@ impl IntoResponse for Error {
                 StatusCode::NOT_FOUND,
                 json!({ "code": "unknown_channel", "message": format!("there is no channel {id:?}") }),
             ),
+            Self::NoLogo => {
+                let message = "the channel has no logo, or it cannot be had now";
+                respond(StatusCode::NOT_FOUND, json!({ "code": "no_logo", "message": message }))
+            }
             Self::NoSource(failure) => {
                 let sources: Vec<Value> = failure
                     .sources

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use url::Url;
 
+use super::error::Error;
 use super::forwarded::base_url;
 use super::{App, Peer};
 use crate::config::Channel;
@@ -20,6 +21,10 @@ use crate::config::Channel;
 /// How much of the list is made at once, in bytes: whoever does not read it costs no more than
 /// this.
 const PIECE: usize = 16 * 1024;
+
+/// With `.m3u` in the address: `.m3u8` and Apple's type would make players take the list for one HLS
+/// stream.
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("audio/x-mpegurl; charset=utf-8");
 
 /// What the list begins with.
 const BEGINNING: &str = "#EXTM3U\n";
@@ -33,18 +38,43 @@ pub(super) async fn playlist(
     headers: HeaderMap,
 ) -> impl IntoResponse {
     let base = base_url(&app.config().server, peer, &uri, &headers);
-    let is_hls = query.is_some_and(|query| query.split('&').any(|pair| pair == "format=hls"));
-    // They tell players that sniff addresses what comes.
-    let suffix = if is_hls { "/index.m3u8" } else { ".ts" };
-    let list = List { channels: app.channels.configured(), base, suffix, next: 0 };
+    let list = List { channels: app.channels.configured(), base, suffix: suffix(query.as_deref()), next: 0 };
     let headers = [
-        // `.m3u` and this type: `.m3u8` and Apple's type would make players take the list for one
-        // HLS stream.
-        (header::CONTENT_TYPE, HeaderValue::from_static("audio/x-mpegurl; charset=utf-8")),
+        (header::CONTENT_TYPE, CONTENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::CONTENT_LENGTH, list.length(&app.lengths).into()),
     ];
     (headers, Body::from_stream(stream::iter(list.map(Ok::<_, Infallible>))))
+}
+
+/// `GET /stream/{id}/channel.m3u`, and `?format=hls`: the list of this channel alone, as a file that
+/// opens in a player.
+pub(super) async fn one(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    Extension(peer): Extension<Peer>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Error> {
+    let channel = app.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
+    let base = base_url(&app.config().server, peer, &uri, &headers);
+    // An id needs no escaping in a file name.
+    let file = format!("attachment; filename=\"{}.m3u\"", channel.id.as_str());
+    let mut list = BEGINNING.to_owned();
+    let _ = entry(&mut list, &channel, base.as_str(), suffix(query.as_deref()));
+    let headers = [
+        (header::CONTENT_TYPE, CONTENT_TYPE),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::CONTENT_DISPOSITION, HeaderValue::try_from(file).expect("an id is plain ASCII")),
+    ];
+    Ok((headers, list))
+}
+
+/// What addresses of streams end in: it tells players that sniff addresses what comes.
+fn suffix(query: Option<&str>) -> &'static str {
+    let is_hls = query.is_some_and(|query| query.split('&').any(|pair| pair == "format=hls"));
+    if is_hls { "/index.m3u8" } else { ".ts" }
 }
 
 /// The list, made piece by piece as the viewer takes it.

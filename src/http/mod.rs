@@ -3,6 +3,7 @@
 mod address;
 mod admin;
 mod admission;
+mod channels;
 mod encoding;
 mod error;
 mod forwarded;
@@ -13,6 +14,7 @@ mod linear_time;
 mod lineup;
 mod live;
 mod local_program;
+mod logo;
 mod ops;
 mod query;
 mod server;
@@ -65,6 +67,7 @@ pub struct App {
     visits: Visits,
     status: status::Document,
     lengths: lineup::Lengths,
+    logos: logo::Logos,
     /// Open connections.
     slots: Slots,
     /// File descriptors that the process may have.
@@ -99,6 +102,7 @@ impl App {
             visits: Visits::default(),
             status: status::Document::default(),
             lengths: lineup::Lengths::default(),
+            logos: logo::Logos::default(),
             slots: Slots::default(),
             descriptors: raise_descriptor_limit(),
         }
@@ -202,16 +206,22 @@ fn router(app: App) -> Router {
         post(steering::steer).fallback(error::method_not_allowed).layer(map_response(error::of_no_page));
     Router::new()
         .route("/stream/{id}", get(live::by_id).head(live::head_by_id))
+        .route("/stream/{id}/channel.m3u", get(lineup::one))
         .route("/stream/{id}/hls", playlist())
         .route("/stream/{id}/index.m3u8", playlist())
         .route("/stream/{id}/hls/{segment}", segment())
         .route("/api/proxy/channel/{id}/hls", playlist_by_number)
         .route("/api/proxy/channel/{id}/hls/{segment}", segment())
         .route("/api/proxy/channel/{id}", get(live::by_number_or_id).head(live::head_by_number_or_id))
+        .route("/api/channels", get(channels::list))
+        .route("/api/channels/{id}", get(channels::one))
+        .route("/api/channels/{id}/logo", get(logo::logo))
         .route("/api/streams/status", get(status::all))
         .route("/api/streams/{id}/status", get(status::one))
         .route("/api/streams/{id}/source", steering)
         .route("/playlist.m3u", get(lineup::playlist))
+        .route("/watch", get(watch::to_list))
+        .route("/watch/", get(watch::list))
         .route("/watch/{id}", get(watch::page))
         .route("/watch/assets/{file}", get(watch::asset))
         .route("/health", get(ops::health))

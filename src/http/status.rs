@@ -166,6 +166,7 @@ fn server(app: &App, reports: &[Report]) -> Value {
             "engines": sum(|report| report.engine_bytes),
         },
         "delivery": { "shortest_ms": cadence::SHORTEST.as_millis(), "longest_ms": cadence::LONGEST.as_millis() },
+        "logos": app.logos.report(),
     })
 }
 

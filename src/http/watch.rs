@@ -27,13 +27,27 @@ const PAGE_CACHING: HeaderValue = HeaderValue::from_static("no-cache");
 /// Its files have a hash of what is in them in their names, and never change.
 const FILE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
+/// `GET /watch`: its addresses are relative, so it has to end in a slash. Where to is relative too,
+/// since a proxy may serve Forebay below a path.
+pub(super) async fn to_list() -> impl IntoResponse {
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "watch/")])
+}
+
+/// `GET /watch/`: the list of channels.
+pub(super) async fn list(headers: HeaderMap) -> Response {
+    html(StatusCode::OK, "channels.html", &headers)
+}
+
 /// `GET /watch/{id}`
 pub(super) async fn page(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let (status, name) = match app.channels.find(&id) {
-        Some(_) => (StatusCode::OK, "watch.html"),
-        None => (StatusCode::NOT_FOUND, "not-found.html"),
-    };
-    let mut response = serve(name, &headers).expect("a test asks for both pages");
+    match app.channels.find(&id) {
+        Some(_) => html(StatusCode::OK, "watch.html", &headers),
+        None => html(StatusCode::NOT_FOUND, "not-found.html", &headers),
+    }
+}
+
+fn html(status: StatusCode, name: &str, headers: &HeaderMap) -> Response {
+    let mut response = serve(name, headers).expect("a test asks for each page");
     *response.status_mut() = status;
     let fields = response.headers_mut();
     fields.insert(header::CACHE_CONTROL, PAGE_CACHING);

@@ -11,6 +11,7 @@ pub mod hls;
 mod http;
 pub mod look;
 mod offload;
+pub mod picture;
 pub mod slate;
 pub mod sniff;
 mod testcard;

@@ -12,10 +12,19 @@ const PATIENCE = 20_000;
 // How far a video has to come for it to play, in seconds.
 const PLAYS = 1;
 
-const { url, steps, chromium: executablePath = "/usr/bin/chromium" } = JSON.parse(process.argv[2]);
+const { url, steps, screen = {}, chromium: executablePath = "/usr/bin/chromium" } = JSON.parse(process.argv[2]);
 
 const browser = await chromium.launch({ executablePath, headless: true, args: ["--mute-audio", "--disable-gpu", "--disable-dev-shm-usage"] });
-const page = await browser.newPage();
+const context = await browser.newContext({
+  viewport: screen.is_phone ? { width: 360, height: 740 } : { width: 1280, height: 800 },
+  isMobile: screen.is_phone,
+  hasTouch: screen.is_phone,
+  colorScheme: screen.is_dark ? "dark" : "light",
+});
+const page = await context.newPage();
+for (const [end, body] of screen.answers ?? []) {
+  await page.route((address) => address.href.endsWith(end), (route) => route.fulfill({ body }));
+}
 page.setDefaultTimeout(PATIENCE);
 const [requests, failed, said] = [[], [], []];
 page.on("request", (request) => requests.push(request.url()));
@@ -32,6 +41,9 @@ const actions = {
   clicks: (name) => page.getByRole("button", { name }).click(),
   // By its name alone, and with the keyboard: what is chosen may be drawn over it.
   chooses: (name) => page.getByRole("radio", { name }).press("Space"),
+  follows: (name) => page.getByRole("link", { name }).first().click(),
+  opens: (text) => page.locator("summary", { hasText: text }).click(),
+  types: (text) => page.keyboard.type(text),
   presses: (key) => page.keyboard.press(key),
   plays: () =>
     page.waitForFunction(
@@ -63,7 +75,22 @@ try {
 }
 const seen = await page.evaluate(() => {
   const video = document.querySelector("video");
-  return { text: document.body.innerText, title: document.title, muted: video?.muted ?? null, width: video?.videoWidth ?? 0 };
+  const visible = (element) => element.checkVisibility({ visibilityProperty: true });
+  const named = (element) => (element.ariaLabel ?? element.labels?.[0]?.innerText ?? element.innerText).trim();
+  const controls = [...document.querySelectorAll("a[href], button, input, select, summary")].filter(visible);
+  const [red, green, blue] = getComputedStyle(document.body).backgroundColor.match(/\d+/g);
+  return {
+    url: location.href,
+    text: document.body.innerText,
+    title: document.title,
+    muted: video?.muted ?? null,
+    width: video?.videoWidth ?? 0,
+    controls: controls.map(named),
+    links: [...document.querySelectorAll("a[href]")].filter(visible).map((link) => link.href),
+    overflow: Math.max(document.documentElement.scrollWidth - document.documentElement.clientWidth, 0),
+    brightness: Math.round((Number(red) + Number(green) + Number(blue)) / 3),
+    stage: Math.round(video?.parentElement.getBoundingClientRect().height ?? 0),
+  };
 });
 await browser.close();
 process.stdout.write(`${JSON.stringify({ ...seen, stuck, requests, failed, said })}\n`);

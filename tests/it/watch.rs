@@ -103,7 +103,6 @@ async fn nothing_else_is_served() {
         "/watch/assets/..%2Fwatch.html",
         "/watch/assets/..%2f..%2fpackage.json",
         "/watch/watch.html/",
-        "/watch/",
     ];
     for path in paths {
         let answer = get(&relay, path).await;
@@ -117,7 +116,7 @@ async fn nothing_else_is_served() {
 #[tokio::test]
 async fn head_says_the_same_without_the_body() {
     let relay = relay();
-    for path in ["/watch/one", "/watch/two", &script_of(&relay).await] {
+    for path in ["/watch/", "/watch/one", "/watch/two", &script_of(&relay).await] {
         let get = get(&relay, path).await;
         let head = Request::new("HEAD", relay.address(), path).send().await.expect("the relay answers");
         assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
@@ -127,13 +126,131 @@ async fn head_says_the_same_without_the_body() {
     }
 }
 
+#[tokio::test]
+async fn the_list_of_channels_is_a_page() {
+    let relay = relay();
+    let page = get(&relay, "/watch/").await;
+    assert_eq!((page.status, page.header("Content-Type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!(page.header("Cache-Control"), Some("no-cache"));
+    assert_is_strict(&page);
+    // Its addresses are relative, and so is where this leads: a proxy may serve it below a path.
+    let bare = get(&relay, "/watch").await;
+    assert_eq!((bare.status, bare.header("Location")), (308, Some("watch/")));
+}
+
+/// What viewers see of the channels, as data.
+mod channels {
+    use forebay_testkit::origin::{Behaviour, Origin};
+
+    use super::*;
+
+    fn three() -> Relay {
+        let entry = |id, more: &str| channel(id, &["testcard://".into()], more);
+        Relay::start(
+            &[
+                entry("one", "name = 'News'\nnumber = 5\ngroup = 'Info'"),
+                entry("two", "name = 'Sport'"),
+                entry("three", "name = 'News 24'"),
+            ]
+            .concat(),
+        )
+    }
+
+    #[tokio::test]
+    async fn come_a_part_at_a_time() {
+        let relay = three();
+        let all = get(&relay, "/api/channels").await.json();
+        assert_eq!((&all["total"], all["channels"].as_array().map(Vec::len)), (&3.into(), Some(3)));
+        let expected = serde_json::json!({
+            "id": "one", "name": "News", "number": 5, "group": "Info", "has_logo": false
+        });
+        assert_eq!(all["channels"][0], expected);
+        let found = get(&relay, "/api/channels?search=NEWS&offset=1&limit=1").await.json();
+        assert_eq!((&found["total"], &found["channels"][0]["id"]), (&2.into(), &"three".into()), "{found}");
+        let by_number = get(&relay, "/api/channels?search=5").await.json();
+        assert_eq!((&by_number["total"], &by_number["channels"][0]["id"]), (&1.into(), &"one".into()));
+    }
+
+    #[tokio::test]
+    async fn have_neighbours_around_the_ends_of_the_list() {
+        let relay = three();
+        for (id, position, previous, next) in
+            [("one", 0, "three", "two"), ("two", 1, "one", "three"), ("three", 2, "two", "one")]
+        {
+            let placed = get(&relay, &format!("/api/channels/{id}")).await.json();
+            let found = (&placed["position"], &placed["previous"]["id"], &placed["next"]["id"]);
+            assert_eq!(found, (&position.into(), &previous.into(), &next.into()), "{placed}");
+        }
+        let alone = super::relay();
+        let placed = get(&alone, "/api/channels/one").await.json();
+        assert_eq!((&placed["previous"], &placed["next"]), (&().into(), &().into()), "{placed}");
+        let unknown = get(&alone, "/api/channels/two").await;
+        assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &"unknown_channel".into()));
+    }
+
+    #[tokio::test]
+    async fn are_files_that_open_in_a_player() {
+        let relay = three();
+        let file = get(&relay, "/stream/one/channel.m3u").await;
+        assert_eq!((file.status, file.header("Content-Type")), (200, Some("audio/x-mpegurl; charset=utf-8")));
+        assert_eq!(file.header("Content-Disposition"), Some("attachment; filename=\"one.m3u\""));
+        let text = file.text();
+        assert!(text.starts_with("#EXTM3U\n#EXTINF:-1 ") && text.contains(",News\n"), "{text}");
+        assert!(text.ends_with(&format!("{}\n", relay.url("/stream/one.ts"))), "{text}");
+        assert_eq!(text.lines().count(), 3, "{text}");
+        let hls = get(&relay, "/stream/one/channel.m3u?format=hls").await.text();
+        assert!(hls.ends_with(&format!("{}\n", relay.url("/stream/one/index.m3u8"))), "{hls}");
+        assert_eq!(get(&relay, "/stream/four/channel.m3u").await.status, 404);
+        assert_eq!(relay.status("one").await["state"], "idle", "a list opens no channel");
+    }
+
+    #[tokio::test]
+    async fn have_logos_that_are_fetched_once_and_passed_on() {
+        let origin = Origin::start().await;
+        let png = b"\x89PNG\r\n\x1a\n and more";
+        origin.serve("/logo", Behaviour::body("text/plain", png));
+        origin.serve("/page", Behaviour::body("image/png", b"<html>no picture</html>"));
+        origin.serve("/huge", Behaviour::body("image/png", [&png[..], &vec![0; 600 << 10]].concat()));
+        let logo = |path: &str| format!("logo = {:?}", origin.url(path));
+        let source = ["testcard://".into()];
+        let relay = Relay::start(
+            &[
+                channel("one", &source, &logo("/logo")),
+                channel("page", &source, &logo("/page")),
+                channel("huge", &source, &logo("/huge")),
+                channel("absent", &source, &logo("/absent")),
+                channel("none", &source, ""),
+            ]
+            .concat(),
+        );
+        let ask = async |id: &str| get(&relay, &format!("/api/channels/{id}/logo")).await;
+        let (first, second) = tokio::join!(ask("one"), ask("one"));
+        for answer in [first, second] {
+            assert_eq!((answer.status, answer.header("Content-Type")), (200, Some("image/png")));
+            assert_eq!(answer.body, png[..]);
+            assert!(
+                answer.header("Content-Security-Policy").is_some_and(|policy| policy.contains("sandbox"))
+            );
+        }
+        assert_eq!(origin.opened("/logo"), 1, "one request for all");
+        for id in ["page", "huge", "absent", "none", "page"] {
+            let answer = ask(id).await;
+            assert_eq!((answer.status, &answer.json()["error"]["code"]), (404, &"no_logo".into()), "{id}");
+        }
+        assert_eq!(origin.opened("/page"), 1, "what did not come is not tried again at once");
+        let (_, status) = forebay_testkit::client::get_json(relay.address(), "/api/streams/status").await;
+        let logos = &status["server"]["logos"];
+        assert_eq!((&logos["failed_total"], &logos["bytes"]), (&3.into(), &png.len().into()), "{logos}");
+    }
+}
+
 /// A real browser on the page.
 mod players {
     use std::time::Duration;
 
     use forebay_testkit::clip::{Clip, Kind};
     use forebay_testkit::origin::{Behaviour, Origin};
-    use forebay_testkit::player::{Step, Visited, browser_page, visit};
+    use forebay_testkit::player::{Screen, Step, Visited, browser_page, visit, visit_on};
     use serde_json::Value;
 
     use super::*;
@@ -175,9 +292,10 @@ mod players {
         let steps = [
             Step::Sees("Channel <One>"),
             Step::Plays,
+            Step::Clicks("Turn the sound on"),
+            Step::Opens("Details"),
             Step::Sees("H.264, AAC"),
             Step::Sees("640 × 360"),
-            Step::Clicks("Turn the sound on"),
             Step::Chooses("Low latency"),
             Step::Plays,
         ];
@@ -241,5 +359,187 @@ mod players {
         let steps = [Step::Sees("The server cannot be reached")];
         let (visited, ()) = tokio::join!(visit(&url, &steps), goes);
         assert!(visited.text.contains("Try now"), "{visited:#?}");
+    }
+
+    const PHONE: Screen = Screen { is_phone: true, is_dark: false, answers: Vec::new() };
+
+    /// Every control has a name, and nothing is wider than the screen.
+    fn assert_usable(visited: &Visited) {
+        assert_eq!(visited.overflow, 0, "{visited:#?}");
+        assert!(visited.controls.iter().all(|name| !name.is_empty()), "{:?}", visited.controls);
+    }
+
+    fn has(visited: &Visited, control: &str) -> bool {
+        visited.controls.iter().any(|name| name == control)
+    }
+
+    #[tokio::test]
+    async fn it_leads_to_other_channels() {
+        let origin = Origin::start().await;
+        origin.serve("/clip", Behaviour::ts(Clip::get(Kind::H264Aac)).burst(Duration::from_secs(2)));
+        let entry = |id, more: &str| channel(id, &[origin.url("/clip")], more);
+        let relay = Relay::start(
+            &[
+                entry("one", "name = 'First'\nnumber = 1"),
+                entry("two", "name = 'Second'\nnumber = 22"),
+                entry("three", "name = 'Third'\nnumber = 3"),
+            ]
+            .concat(),
+        );
+        let steps = [
+            Step::Plays,
+            Step::Follows("Next channel: Second"),
+            Step::Follows("Next channel: Third"),
+            Step::Presses("p"),
+            Step::Follows("Previous channel: First"),
+            Step::Follows("Previous channel: Third"),
+            Step::Presses("2"),
+            Step::Presses("2"),
+            Step::Follows("Next channel: Third"),
+            Step::Presses("/"),
+            Step::Types("fir"),
+            Step::Sees("1 channel found"),
+            Step::Presses("ArrowDown"),
+            Step::Presses("Enter"),
+            Step::Follows("Next channel: Second"),
+            Step::Plays,
+        ];
+        let visited = visit(&relay.url("/watch/one?mode=live"), &steps).await;
+        assert_undisturbed(&visited);
+        assert_usable(&visited);
+        assert_eq!(
+            (&*visited.url, &*visited.title),
+            (&*relay.url("/watch/two?mode=live"), "Second – Forebay")
+        );
+        let pages = visited
+            .requests
+            .iter()
+            .filter(|request| request.contains("/watch/") && !request.contains("assets"));
+        assert_eq!(pages.count(), 1, "the page stays, and with it the sound and the full screen");
+        // And there is a way back from each.
+        let steps =
+            [Step::Follows("Channels"), Step::Sees("3 channels"), Step::Follows("Second"), Step::Plays];
+        let visited = visit_on(&PHONE, &relay.url("/watch/one?mode=live"), &steps).await;
+        assert_undisturbed(&visited);
+        assert_usable(&visited);
+        assert_eq!(visited.url, relay.url("/watch/two"));
+    }
+
+    #[tokio::test]
+    async fn figures_are_shown_to_those_who_ask_for_them() {
+        let (_origin, relay) = playing(Kind::H264Aac).await;
+        for screen in [Screen::default(), PHONE] {
+            let steps = [Step::Plays, Step::Sees("Live"), Step::Sees("Details")];
+            let visited = visit_on(&screen, &relay.url("/watch/one"), &steps).await;
+            assert_usable(&visited);
+            assert!(!visited.text.contains("Behind live"), "{visited:#?}");
+            // There is one of each, so there is nothing to choose.
+            let choices = ["Language", "Subtitles", "Quality"].map(|name| visited.text.contains(name));
+            assert_eq!(choices, [false; 3], "{visited:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_stream_offers_can_be_chosen() {
+        let (_origin, relay) = playing(Kind::H264Aac).await;
+        let list = "#EXTM3U\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=2000000,RESOLUTION=640x360,CODECS=\"avc1.640028,mp4a.40.2\"\n\
+            index.m3u8?a=1\n\
+            #EXT-X-STREAM-INF:BANDWIDTH=900000,RESOLUTION=320x180,CODECS=\"avc1.640028,mp4a.40.2\"\n\
+            index.m3u8?a=2\n";
+        let screen = Screen { answers: vec![("/index.m3u8".into(), list.into())], ..Screen::default() };
+        let steps = [Step::Plays, Step::Sees("Quality")];
+        let visited = visit_on(&screen, &relay.url("/watch/one?mode=hls"), &steps).await;
+        assert!(visited.text.contains("360p, 2.0 Mbit/s"), "{visited:#?}");
+        assert!(!visited.text.contains("Language"), "{visited:#?}");
+    }
+
+    #[tokio::test]
+    async fn radio_is_a_card() {
+        let (_origin, relay) = playing(Kind::AudioOnly).await;
+        for screen in [Screen::default(), PHONE] {
+            let steps = [
+                Step::Plays,
+                Step::Sees("Radio"),
+                Step::Clicks("Turn the sound on"),
+                Step::Opens("Details"),
+                Step::Sees("AAC"),
+            ];
+            let visited = visit_on(&screen, &relay.url("/watch/one"), &steps).await;
+            assert_undisturbed(&visited);
+            assert_usable(&visited);
+            assert!(visited.stage < 250, "it takes {} points", visited.stage);
+            for figure in ["Picture", "Dropped frames"] {
+                assert!(!visited.text.contains(figure), "{visited:#?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_channel_says_why() {
+        let origin = Origin::start().await;
+        let (_taken, refusing) = crate::relay::refusing();
+        let absent = origin.url("/secret/path");
+        let relay = Relay::start(
+            &[
+                channel("one", std::slice::from_ref(&absent), "start_timeout = '1s'"),
+                channel("two", &[absent.clone(), format!("http://{refusing}/")], "start_timeout = '1s'"),
+            ]
+            .concat(),
+        );
+        let steps = [Step::Sees("The source was not found (HTTP 404)."), Step::Sees("Trying again in")];
+        let visited = visit_on(&PHONE, &relay.url("/watch/one"), &steps).await;
+        assert_usable(&visited);
+        for text in ["–\n", "Details", "Stalls", "secret", &origin.address().to_string()] {
+            assert!(!visited.text.contains(text), "{text}: {visited:#?}");
+        }
+        let steps = [
+            Step::Sees("Source 1 was not found (HTTP 404)."),
+            Step::Sees("Source 2 refuses the connection."),
+            Step::Clicks("Try now"),
+            // What was wrong can be read on meanwhile.
+            Step::Sees("Trying again…"),
+            Step::Sees("Source 2 refuses the connection."),
+        ];
+        assert_usable(&visit(&relay.url("/watch/two"), &steps).await);
+    }
+
+    #[tokio::test]
+    async fn what_no_browser_plays_opens_in_another_player() {
+        let (_origin, relay) = playing(Kind::Mpeg2Mp2).await;
+        for screen in [Screen::default(), PHONE] {
+            let steps =
+                [Step::Sees("This browser cannot play this channel"), Step::Clicks("Copy the address")];
+            let visited = visit_on(&screen, &relay.url("/watch/one"), &steps).await;
+            assert_usable(&visited);
+            assert!(visited.links.contains(&relay.url("/stream/one/channel.m3u")), "{:?}", visited.links);
+            assert!(visited.text.contains(&relay.url("/stream/one.ts")), "{visited:#?}");
+            let offered = ["Standard", "Low latency", "Turn the sound on"].map(|name| has(&visited, name));
+            assert_eq!(offered, [false; 3], "{:?}", visited.controls);
+        }
+    }
+
+    #[tokio::test]
+    async fn sound_that_cannot_be_decoded_is_not_offered() {
+        let origin = Origin::start().await;
+        let relay = Relay::with_sources(&[origin.url("/clip")], "");
+        origin.serve("/clip", Behaviour::ts(Clip::get(Kind::H264Ac3)).burst(Duration::from_secs(2)));
+        let steps = [Step::Plays, Step::Sees("No sound: it is AC-3")];
+        let visited = visit(&relay.url("/watch/one?mode=hls"), &steps).await;
+        assert!(!has(&visited, "Turn the sound on"), "{:?}", visited.controls);
+    }
+
+    #[tokio::test]
+    async fn it_is_dark_where_that_is_preferred() {
+        let relay = relay();
+        let steps = [Step::Sees("hannel")];
+        let light = visit(&relay.url("/watch/"), &steps).await;
+        assert!(light.brightness > 230, "{light:#?}");
+        let dark = Screen { is_phone: true, is_dark: true, ..Screen::default() };
+        for path in ["/watch/one", "/watch/", "/watch/none"] {
+            let visited = visit_on(&dark, &relay.url(path), &steps).await;
+            assert_usable(&visited);
+            assert!(visited.brightness < 40, "{path}: {}", visited.brightness);
+        }
     }
 }

@@ -6,8 +6,6 @@ import type { Verdict } from './codecs';
 import type { Player } from './players';
 import type { Figures } from './screen';
 
-const NONE = '–';
-
 /** What is known of the stream, in words. */
 export function describe(
   video: HTMLVideoElement,
@@ -18,19 +16,20 @@ export function describe(
 ): Figures {
   const quality = video.getVideoPlaybackQuality();
   const end = bufferedEnd(video);
+  const codecs = [verdict?.video, verdict?.audio].filter(Boolean).join(', ');
   return {
-    picture: video.videoWidth > 0 ? `${video.videoWidth} × ${video.videoHeight}` : NONE,
-    codecs: [verdict?.video, verdict?.audio].filter(Boolean).join(', ') || NONE,
-    bitrate: status?.bitrate ? bitrate(status.bitrate) : NONE,
+    picture: video.videoWidth > 0 ? `${video.videoWidth} × ${video.videoHeight}` : null,
+    codecs: codecs || null,
+    bitrate: status?.bitrate ? bitrate(status.bitrate) : null,
     latency: seconds(player?.latency() ?? null),
-    buffer: seconds(end === null ? null : Math.max(end - video.currentTime, 0)),
-    dropped: player === null ? NONE : `${quality.droppedVideoFrames} of ${quality.totalVideoFrames}`,
-    stalls: String(stalls),
+    buffer: seconds(player === null || end === null ? null : end - video.currentTime),
+    dropped: video.videoWidth > 0 ? `${quality.droppedVideoFrames} of ${quality.totalVideoFrames}` : null,
+    stalls: player === null ? null : String(stalls),
   };
 }
 
-function seconds(value: number | null): string {
-  return value === null || !Number.isFinite(value) ? NONE : `${Math.max(value, 0).toFixed(1)} s`;
+function seconds(value: number | null): string | null {
+  return value === null || !Number.isFinite(value) ? null : `${Math.max(value, 0).toFixed(1)} s`;
 }
 
 function bitrate(bits: number): string {

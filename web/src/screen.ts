@@ -1,5 +1,6 @@
 // The page's elements, and how they are shown.
 
+import { element } from './element';
 import type { Mode } from './mode';
 
 /** A message over the picture. */
@@ -8,32 +9,42 @@ export interface Cover {
   detail?: string;
   /** Something is under way. */
   busy?: boolean;
+  /** What that is, where the headline does not say it. */
+  progress?: string;
   action?: { label: string; run: () => void };
+  /** Another player may do it. */
+  isForPlayer?: boolean;
 }
 
-/** The figures below the picture, by their `data-figure`. */
-export type Figures = Record<'picture' | 'codecs' | 'bitrate' | 'latency' | 'buffer' | 'dropped' | 'stalls', string>;
-
-function element<T extends HTMLElement>(id: string, kind: new () => T): T {
-  const found = document.getElementById(id);
-  if (!(found instanceof kind)) {
-    throw new Error(`the page has no #${id}`);
-  }
-  return found;
-}
+/** The figures below the picture, by their `data-figure`; null where there is none. */
+export type Figures = Record<
+  'picture' | 'codecs' | 'bitrate' | 'latency' | 'buffer' | 'dropped' | 'stalls',
+  string | null
+>;
 
 const number = element('number', HTMLElement);
 const name = element('name', HTMLElement);
+const logo = element('logo', HTMLImageElement);
 const state = element('state', HTMLElement);
+const card = element('card', HTMLElement);
+const cardLogo = element('card-logo', HTMLImageElement);
+const cardName = element('card-name', HTMLElement);
 const cover = element('cover', HTMLElement);
 const spinner = element('spinner', HTMLElement);
 const headline = element('headline', HTMLElement);
 const detail = element('detail', HTMLElement);
 const countdown = element('countdown', HTMLElement);
 const action = element('action', HTMLButtonElement);
+const coverPlayer = element('cover-player', HTMLAnchorElement);
 const notice = element('notice', HTMLElement);
-const figures = element('figures', HTMLElement);
-const address = element('address', HTMLInputElement);
+const noticeText = element('notice-text', HTMLElement);
+const noticePlayer = element('notice-player', HTMLAnchorElement);
+const typed = element('typed', HTMLElement);
+const modes = element('modes', HTMLElement);
+const details = element('details', HTMLElement);
+const app = element('app', HTMLAnchorElement);
+const file = element('file', HTMLAnchorElement);
+const address = element('address', HTMLElement);
 const copy = element('copy', HTMLButtonElement);
 
 /** What the page plays in. */
@@ -45,14 +56,35 @@ export const live = element('live', HTMLButtonElement);
 /** Names the channel. */
 export function showChannel(title: string, place: number | null): void {
   name.textContent = title;
+  cardName.textContent = title;
   document.title = `${title} – Forebay`;
   number.hidden = place === null;
   number.textContent = place === null ? '' : String(place);
 }
 
+/** Shows the channel's logo, if it has one and that can be had. */
+export function showLogo(url: string | null): void {
+  for (const image of [logo, cardLogo]) {
+    image.hidden = true;
+    image.onload = () => (image.hidden = false);
+    if (url === null) {
+      image.removeAttribute('src');
+    } else {
+      image.src = url;
+    }
+  }
+}
+
+/** Sound alone is shown as a card with the channel's name. */
+export function showAsRadio(isRadio: boolean): void {
+  card.hidden = !isRadio;
+  stage.classList.toggle('radio', isRadio);
+}
+
 /** Whether the channel is on the screen. */
 export function showOnAir(isOnAir: boolean): void {
   state.textContent = isOnAir ? 'Live' : '';
+  stage.classList.toggle('playing', isOnAir);
 }
 
 /** Lays a message over the picture. */
@@ -63,11 +95,12 @@ export function showCover(message: Cover): void {
       place.textContent = text;
     }
   }
-  countdown.textContent = '';
+  countdown.textContent = message.progress ?? '';
   spinner.hidden = !message.busy;
   action.hidden = message.action === undefined;
   action.textContent = message.action?.label ?? '';
   action.onclick = message.action?.run ?? null;
+  coverPlayer.hidden = !message.isForPlayer;
   cover.hidden = false;
   // They would lie beneath the message.
   video.controls = false;
@@ -86,19 +119,34 @@ export function hideCover(): void {
   detail.textContent = '';
 }
 
-/** A message that leaves the picture to be seen, or none. */
-export function showNotice(text: string | null): void {
-  if (notice.textContent !== (text ?? '')) {
-    notice.textContent = text ?? '';
+/** A message that leaves the picture to be seen, or none; with the way to another player where that may do better. */
+export function showNotice(text: string | null, isForPlayer = false): void {
+  if (noticeText.textContent !== (text ?? '')) {
+    noticeText.textContent = text ?? '';
   }
+  noticePlayer.hidden = !isForPlayer;
   notice.hidden = text === null;
 }
 
-/** Shows the figures. */
+/** Shows the figures that there are. */
 export function showFigures(values: Figures): void {
-  for (const place of figures.querySelectorAll<HTMLElement>('[data-figure]')) {
-    place.textContent = values[place.dataset.figure as keyof Figures];
+  for (const place of details.querySelectorAll<HTMLElement>('[data-figure]')) {
+    const value = values[place.dataset.figure as keyof Figures];
+    place.textContent = value;
+    place.parentElement!.hidden = value === null;
   }
+  details.hidden = Object.values(values).every((value) => value === null);
+}
+
+/** The digits of a channel's number that have been typed so far. */
+export function showTyped(digits: string): void {
+  typed.textContent = digits;
+  typed.hidden = digits === '';
+}
+
+/** Whether there is a choice between the two ways of delivery: not where neither plays. */
+export function showModes(isChoice: boolean): void {
+  modes.hidden = !isChoice;
 }
 
 /** The switch between the two ways of delivery. */
@@ -111,16 +159,23 @@ export function setUpModes(current: Mode, isLivePossible: boolean, chosen: (mode
   }
 }
 
-/** The address for other players. */
-export function setUpAddress(url: string): void {
-  address.value = url;
-  address.onfocus = () => address.select();
+/** The ways to another player: its address, a file that opens one, and VLC itself where it takes links. */
+export function setUpElsewhere(url: string, list: string, vlc: string | null): void {
+  address.textContent = url;
+  file.href = list;
+  app.hidden = vlc === null;
+  app.href = vlc ?? '';
+  for (const link of [coverPlayer, noticePlayer]) {
+    link.href = vlc ?? list;
+    link.textContent = vlc === null ? 'Open in a player' : 'Open in VLC';
+    link.toggleAttribute('download', vlc === null);
+  }
   copy.onclick = async () => {
-    address.select();
     // Without HTTPS there is no clipboard: then it is selected, for the viewer to copy.
     const isCopied = await (navigator.clipboard?.writeText(url).then(() => true, () => false) ?? false);
+    getSelection()?.selectAllChildren(address);
     copy.textContent = isCopied || document.execCommand('copy') ? 'Copied' : 'Selected';
-    setTimeout(() => (copy.textContent = 'Copy'), 2_000);
+    setTimeout(() => (copy.textContent = 'Copy the address'), 2_000);
   };
 }
 

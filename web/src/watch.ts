@@ -2,13 +2,18 @@
 
 import hlsLicence from '../node_modules/hls.js/LICENSE?url';
 import mpegtsLicence from '../node_modules/mpegts.js/LICENSE?url';
-import { Addresses, ask, readStatus, type Status } from './api';
+import { Addresses, ask, idOf, type Placed, readPlaced, readStatus, type Status } from './api';
+import { showChoices } from './choices';
+import { runClock } from './clock';
 import { judge, mediaSource, type Verdict } from './codecs';
+import { vlcLink } from './elsewhere';
 import { describe } from './figures';
+import { startList } from './list';
 import { keep, keepMode, type Mode, readMode, recall } from './mode';
 import type { Player, Start, Trouble } from './players';
 import * as screen from './screen';
 import { noDecoder, noSound, otherMode, refusal } from './words';
+import { showNeighbours, startTyping } from './zap';
 
 /** Pauses before trying again, in seconds, where the server names none. */
 const RETRY_SECONDS = [1, 2, 3, 5, 8];
@@ -32,13 +37,15 @@ const PAUSE_LIMIT_MS: Record<Mode, number> = { live: 10_000, hls: 600_000 };
 const STATUS_EVERY_MS = 5_000;
 const STATUS_SOON_MS = 1_000;
 
-/** This far behind where playing began, in seconds, there is a way back to live. */
-const FAR_BEHIND_SECONDS = 8;
+/** This far behind where it would play by itself, in seconds, there is a way back to live: more than a segment. */
+const FAR_BEHIND_SECONDS = 6;
 
 const SOUND = 'forebay.sound';
 
 const { video } = screen;
-const addresses = new Addresses(new URL(location.href));
+
+/** The channel that is to be played. */
+let addresses = new Addresses(idOf(location));
 
 /** Without it there is only the browser's own HLS. */
 const hasMediaSource = mediaSource() !== undefined;
@@ -52,9 +59,9 @@ let attempt = new AbortController();
 let retries = 0;
 let rebuilds = 0;
 let stalls = 0;
+let neighbours: Placed | null = null;
 /** Since the player was started it has shown something. */
 let isOnAir = false;
-let usualLatency: number | null = null;
 
 /** Calls `what` later, unless the attempt has ended by then. */
 function later(ms: number, what: () => void): () => void {
@@ -72,17 +79,16 @@ function reset(): AbortSignal {
   player?.destroy();
   player = null;
   isOnAir = false;
-  usualLatency = null;
   screen.showOnAir(false);
   screen.showNotice(null);
   screen.live.hidden = true;
-  screen.unmute.hidden = true;
+  offerSound();
   return attempt.signal;
 }
 
-async function open(headline = 'Opening the channel…'): Promise<void> {
+async function open(message: screen.Cover = { headline: 'Opening the channel…' }): Promise<void> {
   const signal = reset();
-  screen.showCover({ headline, busy: true });
+  screen.showCover({ ...message, busy: true });
   const url = mode === 'live' ? addresses.transportStream : addresses.playlist;
   try {
     const answer = await ask(url, signal);
@@ -154,7 +160,8 @@ function stop(message: screen.Cover): void {
 /** Tries again after a while, and says so. */
 function retry(message: screen.Cover, afterSeconds: number | null): void {
   reset();
-  const again = () => void open('Trying again…');
+  // What was wrong stays to be read meanwhile.
+  const again = () => void open({ ...message, progress: 'Trying again…' });
   screen.showCover({ ...message, action: { label: 'Try now', run: again } });
   let left = afterSeconds ?? RETRY_SECONDS[Math.min(retries, RETRY_SECONDS.length - 1)] ?? 1;
   retries += 1;
@@ -177,13 +184,13 @@ function handleTrouble(trouble: Trouble): void {
     // The first time without a pause: often it was but one connection that broke.
     if (isOnAir && retries === 0) {
       retries += 1;
-      void open('Connection lost. Reconnecting…');
+      void open({ headline: 'Connection lost. Reconnecting…' });
     } else {
       retry({ headline: 'Connection lost' }, null);
     }
   } else if (trouble === 'media' && rebuilds < REBUILDS) {
     rebuilds += 1;
-    void open('Recovering…');
+    void open({ headline: 'Recovering…' });
   } else if (trouble === 'codec' || verdict?.isFatal) {
     stop(undecodable());
   } else {
@@ -193,8 +200,9 @@ function handleTrouble(trouble: Trouble): void {
       : { label: 'Try again', run: begin };
     stop({
       headline: 'The picture cannot be decoded',
-      detail: 'The channel may be disturbed. VLC, with the address below, may cope better.',
+      detail: 'The channel may be disturbed. Another player may cope better.',
       action,
+      isForPlayer: true,
     });
   }
 }
@@ -227,7 +235,7 @@ function choose(chosen: Mode): void {
 async function followStatus(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     if (!document.hidden) {
-      const news = await readStatus(addresses.status);
+      const news = await readStatus(addresses);
       if (signal.aborted) {
         return;
       }
@@ -242,7 +250,6 @@ async function followStatus(signal: AbortSignal): Promise<void> {
 
 function takeStatus(news: Status): void {
   status = news;
-  screen.showChannel(news.name, news.number);
   applyStatus();
 }
 
@@ -250,16 +257,26 @@ function takeStatus(news: Status): void {
 function applyStatus(): void {
   const streams = status?.streams ?? [];
   verdict = streams.length === 0 ? null : judge(streams, mode);
+  const isHopeless = verdict !== null && judge(streams, 'hls').isFatal && judge(streams, 'live').isFatal;
+  screen.showModes(hasMediaSource && !isHopeless);
+  screen.showAsRadio(verdict !== null && verdict.video === null && verdict.audio !== null);
   if (player === null || verdict === null) {
     return;
   }
+  offerSound();
   if (verdict.isFatal) {
     stop(undecodable());
   } else if (verdict.deadAudio) {
-    screen.showNotice(noSound(verdict.deadAudio));
+    screen.showNotice(noSound(verdict.deadAudio), true);
   } else {
-    screen.showNotice(verdict.video === null ? 'This channel has sound only.' : null);
+    screen.showNotice(null);
   }
+}
+
+/** Only where there is sound to be turned on. */
+function offerSound(): void {
+  const isAudible = verdict !== null && verdict.audio !== null && verdict.deadAudio === null;
+  screen.unmute.hidden = !(isOnAir && video.muted && isAudible);
 }
 
 function followVideo(): void {
@@ -272,7 +289,7 @@ function followVideo(): void {
     isOnAir = true;
     screen.hideCover();
     screen.showOnAir(true);
-    screen.unmute.hidden = !video.muted;
+    offerSound();
     forget = later(WELL_AFTER_MS, () => {
       retries = 0;
       rebuilds = 0;
@@ -286,7 +303,7 @@ function followVideo(): void {
     stalls += 1;
     forget();
     const hint = later(NOTICEABLE_MS, () => screen.showCover({ headline: 'Buffering…', busy: true }));
-    const anew = later(STANDSTILL_MS, () => void open('Connection lost. Reconnecting…'));
+    const anew = later(STANDSTILL_MS, () => void open({ headline: 'Connection lost. Reconnecting…' }));
     forget = () => {
       hint();
       anew();
@@ -303,7 +320,7 @@ function followVideo(): void {
     });
   });
   video.addEventListener('volumechange', () => {
-    screen.unmute.hidden = !video.muted || !isOnAir;
+    offerSound();
     if (!video.muted) {
       keep(SOUND, 'on');
     }
@@ -329,11 +346,17 @@ function listenToTheViewer(): void {
     m: () => setSound(video.muted),
     f: () => (document.fullscreenElement ? document.exitFullscreen() : screen.stage.requestFullscreen?.()),
     l: () => player?.toLive(),
+    n: () => neighbours?.next && go(neighbours.next.id),
+    p: () => neighbours?.previous && go(neighbours.previous.id),
+    '/': () => list.search(),
   };
+  for (let digit = 0; digit < 10; digit += 1) {
+    keys[digit] = () => type(`${digit}`);
+  }
   document.addEventListener('keydown', (event) => {
     const run = keys[event.key.toLowerCase()];
     // A control that has the focus takes its own keys, and so does the video's own play button.
-    const taken = event.key === ' ' ? 'button, input, a, video' : 'input';
+    const taken = event.key === ' ' ? 'button, input, a, video, select, summary' : 'input, select';
     const isTaken = event.target instanceof Element && event.target.closest(taken) !== null;
     if (run === undefined || isTaken || event.ctrlKey || event.metaKey || event.altKey) {
       return;
@@ -342,6 +365,7 @@ function listenToTheViewer(): void {
     void Promise.resolve(run()).catch(() => {});
   });
   window.addEventListener('online', () => player ?? begin());
+  window.addEventListener('popstate', () => take(idOf(location)));
 }
 
 function showFigures(): void {
@@ -349,18 +373,56 @@ function showFigures(): void {
     return;
   }
   screen.showFigures(describe(video, player, status, verdict, stalls));
-  const latency = isOnAir ? (player?.latency() ?? null) : null;
-  usualLatency ??= latency;
-  screen.live.hidden = latency === null || latency < (usualLatency ?? 0) + FAR_BEHIND_SECONDS;
+  const lag = isOnAir ? (player?.lag() ?? null) : null;
+  screen.live.hidden = lag === null || lag < FAR_BEHIND_SECONDS;
+  showChoices(player);
 }
 
+/** Goes to another channel, without a new page: the sound stays on, and the picture full. */
+function go(id: string): void {
+  if (id !== addresses.id) {
+    history.pushState(null, '', new URL(new Addresses(id).page + location.search));
+    take(id);
+  }
+}
+
+/** Plays this channel from now on. */
+function take(id: string): void {
+  addresses = new Addresses(id);
+  status = null;
+  verdict = null;
+  stalls = 0;
+  neighbours = null;
+  screen.showChannel(id, null);
+  screen.showLogo(null);
+  screen.showAsRadio(false);
+  screen.showModes(hasMediaSource);
+  screen.setUpElsewhere(addresses.elsewhere, addresses.file, vlcLink(addresses.elsewhere));
+  showNeighbours(null, go);
+  begin();
+  void introduce();
+}
+
+/** Shows what the list says of the channel. */
+async function introduce(): Promise<void> {
+  const mine = addresses;
+  const placed = await readPlaced(mine);
+  if (mine === addresses && placed !== null) {
+    neighbours = placed;
+    screen.showChannel(placed.name, placed.number);
+    screen.showLogo(placed.has_logo ? mine.logo : null);
+    showNeighbours(placed, go);
+    list.mark(placed.id, placed.position);
+  }
+}
+
+const list = startList(go);
+const type = startTyping(go);
 video.muted = recall(SOUND) !== 'on';
-screen.showChannel(addresses.id, null);
-screen.setUpAddress(addresses.elsewhere);
 screen.setUpLicences(hlsLicence, mpegtsLicence);
 screen.setUpModes(mode, hasMediaSource, choose);
 followVideo();
 listenToTheViewer();
 setInterval(showFigures, 1_000);
-void readStatus(addresses.status).then((news) => news !== null && takeStatus(news));
-void open();
+runClock();
+take(addresses.id);

@@ -19,6 +19,7 @@ use bytes::{Bytes, BytesMut};
 use forebay_core::playlist::parse::{MAX_BODY, begins_like_a_playlist};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
+use http::HeaderMap;
 
 pub(super) use self::agent::{Agent, Response};
 use self::proxies::Environment;
@@ -48,6 +49,24 @@ impl Client {
     #[cfg(test)]
     pub(super) fn over(connector: Connector) -> Self {
         Self { connector, environment: Arc::default() }
+    }
+
+    /// Fetches the whole of a short file: an error if it has more than `limit` bytes.
+    pub(super) async fn whole(&self, source: &Source, limit: usize) -> Result<Bytes, Error> {
+        let agent = Agent::new(self, source, Hold::default());
+        let response = agent.get(source.url.expose(), &HeaderMap::new(), None).await?;
+        if !response.status.is_success() {
+            return Err(Error::Status { status: response.status.as_u16() });
+        }
+        let mut body = Decoded::new(response.body, &response.headers)?;
+        let mut whole = BytesMut::new();
+        while let Some(more) = body.next().await {
+            whole.extend_from_slice(&more?);
+            if whole.len() > limit {
+                return Err(Error::File(format!("it has more than {limit} bytes")));
+            }
+        }
+        Ok(whole.freeze())
     }
 
     /// Sends the request; what comes back is an upstream if the answer is a success.

@@ -37,6 +37,8 @@ pub enum Kind {
     /// H.264 in open groups of 1.92 s without a single IDR picture: recovery points only, as broadcasters send.
     /// At the seam of its loop the frame numbers jump, which strict decoders remark on.
     NoIdr,
+    /// H.264 as in [`Kind::Small`]; AC-3.
+    H264Ac3,
     /// H.265; AC-3.
     HevcAc3,
     /// H.265; AAC; PIDs and picture as [`Kind::H264AacB`]: what a change of codec needs.
@@ -59,13 +61,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::H264Aac,
         Self::H264AacB,
         Self::ShortGop,
         Self::H264OpenGopSubs,
         Self::LongGop,
         Self::NoIdr,
+        Self::H264Ac3,
         Self::HevcAc3,
         Self::HevcAacB,
         Self::Mpeg2Mp2,
@@ -115,6 +118,7 @@ impl Kind {
                 sound: Sound { options: "-c:a aac -b:a 32k", ..AAC },
                 ..base
             },
+            Self::H264Ac3 => Recipe { kind: self, sound: AC3, ..Self::Small.recipe() },
             Self::Still => Recipe {
                 picture: Some("testsrc2=size=640x360:rate=25,loop=loop=-1:size=1:start=120,trim=start=0"),
                 video: x264("keyint=20:min-keyint=20:open-gop=0"),

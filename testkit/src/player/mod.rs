@@ -18,7 +18,7 @@ use tokio::time::timeout;
 pub use browser::{Browsed, Picture, browser_hls, browser_page, browser_ts};
 pub use ffmpeg::{ffmpeg_strict, ffprobe_json};
 pub use gstreamer::gstreamer;
-pub use visit::{Step, Visited, visit};
+pub use visit::{Screen, Step, Visited, visit, visit_on};
 pub use vlc::{vlc, vlc_audio};
 
 /// What a player thought of a stream.

@@ -20,15 +20,34 @@ pub enum Step<'a> {
     Plays,
     /// A button of this name is clicked.
     Clicks(&'a str),
+    /// A link of this name is clicked.
+    Follows(&'a str),
+    /// What is summed up in this text is opened.
+    Opens(&'a str),
     /// A radio button of this name is chosen with the keyboard.
     Chooses(&'a str),
+    /// This is written into the field that has the focus, key by key.
+    Types(&'a str),
     /// A key is pressed, wherever the focus is.
     Presses(&'a str),
+}
+
+/// What a visitor looks at the page with.
+#[derive(Debug, Clone, Default)]
+pub struct Screen {
+    /// 360 points wide, and touched, as a phone is; else 1280.
+    pub is_phone: bool,
+    /// The visitor prefers dark pages.
+    pub is_dark: bool,
+    /// Answers that the browser gets in place of the server's: the end of an address, and a body.
+    pub answers: Vec<(String, String)>,
 }
 
 /// What a page was like in the end.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Visited {
+    /// The address of the page.
+    pub url: String,
     /// The text that can be seen.
     pub text: String,
     /// The title of the document.
@@ -37,6 +56,16 @@ pub struct Visited {
     pub muted: Option<bool>,
     /// Width of its picture in pixels; 0 where there is none.
     pub width: u32,
+    /// The names of what can be pressed, chosen or followed, in the order of the page.
+    pub controls: Vec<String>,
+    /// Where the links lead.
+    pub links: Vec<String>,
+    /// By how many points the page is wider than the screen.
+    pub overflow: u32,
+    /// How bright the ground of the page is, from 0 to 255.
+    pub brightness: u32,
+    /// Height of the first video and what lies around it, in points; 0 where there is none.
+    pub stage: u32,
     /// The addresses that were requested.
     pub requests: Vec<String>,
     /// The requests that were answered with an error: status and address.
@@ -49,18 +78,28 @@ pub struct Visited {
 
 /// Opens a page and does these steps. Panics if one cannot be done, with what there is to see instead.
 pub async fn visit(url: &str, steps: &[Step<'_>]) -> Visited {
+    visit_on(&Screen::default(), url, steps).await
+}
+
+/// The same on another screen.
+pub async fn visit_on(screen: &Screen, url: &str, steps: &[Step<'_>]) -> Visited {
     let steps: Vec<_> = steps
         .iter()
         .map(|step| match step {
             Step::Sees(text) => json!(["sees", text]),
             Step::Plays => json!(["plays"]),
             Step::Clicks(name) => json!(["clicks", name]),
+            Step::Follows(name) => json!(["follows", name]),
+            Step::Opens(text) => json!(["opens", text]),
+            Step::Types(text) => json!(["types", text]),
             Step::Chooses(name) => json!(["chooses", name]),
             Step::Presses(key) => json!(["presses", key]),
         })
         .collect();
     let (path, chromium) = script("visit.mjs");
-    let wish = json!({ "url": url, "steps": steps, "chromium": chromium }).to_string();
+    let Screen { is_phone, is_dark, answers } = screen;
+    let screen = json!({ "is_phone": is_phone, "is_dark": is_dark, "answers": answers });
+    let wish = json!({ "url": url, "steps": steps, "chromium": chromium, "screen": screen }).to_string();
     let output = run("node", &[&path, &wish], LIMIT).await.unwrap_or_else(|error| panic!("{error}"));
     let visited: Visited = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
         panic!("the browser ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr))

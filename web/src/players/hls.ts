@@ -3,7 +3,7 @@ import Hls, { ErrorDetails, ErrorTypes, Events, type HlsConfig } from 'hls.js';
 import workerPath from 'hls.js/dist/hls.worker.js?url';
 
 import { bufferedEnd } from '../buffered';
-import type { Player, Start } from './index';
+import type { Choice, Player, Start } from './index';
 
 /** Times that a media error is mended in place before the player is built anew. */
 const MENDS = 2;
@@ -94,6 +94,8 @@ export const start: Start = (video, url, failed): Player => {
   hls.attachMedia(video);
   return {
     latency: () => (hls.liveSyncPosition === null ? null : hls.latency),
+    lag: () => (hls.liveSyncPosition === null ? null : hls.latency - (hls.targetLatency ?? 0)),
+    choices: () => choicesOf(hls),
     toLive() {
       if (hls.liveSyncPosition !== null) {
         video.currentTime = hls.liveSyncPosition;
@@ -106,3 +108,31 @@ export const start: Start = (video, url, failed): Player => {
     },
   };
 };
+
+/** What the playlists name. */
+function choicesOf(hls: Hls): Choice[] {
+  const name = (track: { name: string; lang?: string }) => track.name || track.lang || 'unnamed';
+  const level = ({ height, bitrate }: { height: number; bitrate: number }) =>
+    `${height ? `${height}p, ` : ''}${(bitrate / 1_000_000).toFixed(1)} Mbit/s`;
+  return [
+    {
+      kind: 'audio',
+      options: hls.audioTracks.map(name),
+      chosen: hls.audioTrack,
+      choose: (place) => (hls.audioTrack = place),
+    },
+    {
+      kind: 'subtitles',
+      options: ['Off', ...hls.subtitleTracks.map(name)],
+      chosen: hls.subtitleTrack + 1,
+      choose: (place) => (hls.subtitleTrack = place - 1),
+    },
+    {
+      kind: 'quality',
+      // Of a single one there is nothing to choose.
+      options: hls.levels.length > 1 ? ['Automatic', ...hls.levels.map(level)] : [],
+      chosen: hls.manualLevel + 1,
+      choose: (place) => (hls.nextLevel = place - 1),
+    },
+  ];
+}

@@ -49,11 +49,17 @@ export const start: Start = (video, url, failed): Player => {
   player.on(mpegts.Events.LOADING_COMPLETE, () => fail('network'));
   player.attachMediaElement(video);
   player.load();
+  const latency = () => {
+    const end = bufferedEnd(video);
+    return end === null ? null : end - video.currentTime;
+  };
   return {
-    latency() {
-      const end = bufferedEnd(video);
-      return end === null ? null : end - video.currentTime;
+    latency,
+    lag() {
+      const behind = latency();
+      return behind === null ? null : behind - COMFORTABLE;
     },
+    choices: () => [],
     toLive() {
       const end = bufferedEnd(video);
       if (end !== null) {

@@ -19,11 +19,21 @@ export const start: Start = (video, url, failed): Player => {
   video.addEventListener('ended', onEnded, { once: true });
   video.src = url;
   const newest = () => (video.seekable.length === 0 ? null : video.seekable.end(video.seekable.length - 1));
+  const latency = () => {
+    const end = newest();
+    return end === null ? null : end - video.currentTime;
+  };
+  /** Where it began by itself. */
+  let usual: number | null = null;
   return {
-    latency() {
-      const end = newest();
-      return end === null ? null : end - video.currentTime;
+    latency,
+    lag() {
+      const behind = latency();
+      usual ??= behind;
+      return behind === null || usual === null ? null : behind - usual;
     },
+    // Its own controls have them.
+    choices: () => [],
     toLive() {
       const end = newest();
       if (end !== null) {

@@ -1,0 +1,203 @@
+//! The channels as JSON, for pages in which a viewer chooses one: a part of the list at a time, and
+//! what stands beside a channel in it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use super::App;
+use super::error::Error;
+use crate::config::Channel;
+
+/// Channels in one answer, unless the request says otherwise: two screens of a list.
+const DEFAULT_LIMIT: usize = 50;
+
+/// Channels in one answer, at most: some 30 kB.
+const MAX_LIMIT: usize = 200;
+
+/// Words of a search that count. Nobody types more to find a channel.
+const MAX_WORDS: usize = 8;
+
+/// Characters of a search that count: as many as the longest name has.
+const MAX_SEARCH: usize = 256;
+
+/// Channels that are searched before other tasks get a turn: a fraction of a millisecond.
+const TURN: usize = 1_000;
+
+/// What of the list is asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wish {
+    search: String,
+    offset: usize,
+    limit: usize,
+}
+
+/// `GET /api/channels`
+pub(super) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Json<Value> {
+    let wish = Wish::new(query.as_deref().unwrap_or_default());
+    let channels = app.channels.configured();
+    let (total, found) = if wish.search.is_empty() {
+        (channels.len(), channels.iter().skip(wish.offset).take(wish.limit).cloned().collect())
+    } else {
+        search(&channels, app.channels.find_by_number_or_id(&wish.search), &wish).await
+    };
+    let found: Vec<Value> = found.iter().map(|channel| describe(channel)).collect();
+    Json(json!({ "total": total, "offset": wish.offset, "channels": found }))
+}
+
+/// `GET /api/channels/{id}`
+pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
+    let channels = app.channels.configured();
+    let at = app.channels.find(&id).and_then(|channel| position(&channels, &channel));
+    let at = at.ok_or(Error::UnknownChannel(id))?;
+    // Around the ends, as on a television. A single channel has nothing beside it.
+    let count = channels.len();
+    let beside = |steps: usize| (count > 1).then(|| describe(&channels[(at + steps) % count]));
+    let mut channel = describe(&channels[at]);
+    channel["position"] = at.into();
+    channel["previous"] = beside(count - 1).into();
+    channel["next"] = beside(1).into();
+    Ok(Json(channel))
+}
+
+/// The place in the list; none where the configuration has changed in between.
+fn position(channels: &[Arc<Channel>], wanted: &Arc<Channel>) -> Option<usize> {
+    channels.iter().position(|channel| Arc::ptr_eq(channel, wanted))
+}
+
+/// What the list of channels for players (`/playlist.m3u`) tells of it too.
+fn describe(channel: &Channel) -> Value {
+    json!({
+        "id": channel.id.as_str(),
+        "name": channel.name,
+        "number": channel.number,
+        "group": channel.group,
+        "has_logo": channel.logo.is_some(),
+    })
+}
+
+/// How many channels match, and those of them that are asked for. First comes `exact`, whose number
+/// or id was typed.
+async fn search(
+    channels: &[Arc<Channel>],
+    exact: Option<Arc<Channel>>,
+    wish: &Wish,
+) -> (usize, Vec<Arc<Channel>>) {
+    let text = wish.search.to_lowercase();
+    let words: Vec<&str> = text.split_whitespace().take(MAX_WORDS).collect();
+    let (mut total, mut found, mut folded) = (0, Vec::new(), String::new());
+    let mut take = |channel: &Arc<Channel>| {
+        if total >= wish.offset && found.len() < wish.limit {
+            found.push(Arc::clone(channel));
+        }
+        total += 1;
+    };
+    if let Some(exact) = &exact {
+        take(exact);
+    }
+    for (at, channel) in channels.iter().enumerate() {
+        if at % TURN == TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        let is_exact = exact.as_ref().is_some_and(|exact| Arc::ptr_eq(exact, channel));
+        if !is_exact && matches(channel, &words, &mut folded) {
+            take(channel);
+        }
+    }
+    (total, found)
+}
+
+/// Whether each word is part of the name or of the group. `folded` is room for both in small
+/// letters, so that none is allocated per channel.
+fn matches(channel: &Channel, words: &[&str], folded: &mut String) -> bool {
+    folded.clear();
+    folded.extend(channel.name.chars().flat_map(char::to_lowercase));
+    if let Some(group) = &channel.group {
+        folded.push('\n');
+        folded.extend(group.chars().flat_map(char::to_lowercase));
+    }
+    words.iter().all(|word| folded.contains(word))
+}
+
+impl Wish {
+    /// What a query says. A number that is none counts as not said.
+    fn new(query: &str) -> Self {
+        let mut wish = Self { search: String::new(), offset: 0, limit: DEFAULT_LIMIT };
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "search" => wish.search = value.trim().chars().take(MAX_SEARCH).collect(),
+                "offset" => wish.offset = value.parse().unwrap_or(0),
+                "limit" => wish.limit = value.parse().unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
+                _ => {}
+            }
+        }
+        wish
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn channels() -> Vec<Arc<Channel>> {
+        let entries = [
+            ("news", "News Zürich HD", "number = 7\ngroup = 'Schweiz'"),
+            ("sport", "Sport 7", "number = 8"),
+            ("film", "ФИЛЬМ", "number = 9\ngroup = 'Films'"),
+            ("9", "Nine", ""),
+        ];
+        let texts = entries.map(|(id, name, more)| {
+            format!("[[channels]]\nid = '{id}'\nname = '{name}'\nsources = ['testcard://']\n{more}\n")
+        });
+        Config::parse(&texts.concat(), Path::new("channels.toml")).unwrap().channels
+    }
+
+    async fn found(query: &str, exact: Option<usize>) -> (usize, Vec<String>) {
+        let channels = channels();
+        let exact = exact.map(|at| Arc::clone(&channels[at]));
+        let (total, found) = search(&channels, exact, &Wish::new(query)).await;
+        (total, found.iter().map(|channel| channel.id.as_str().to_owned()).collect())
+    }
+
+    #[tokio::test]
+    async fn all_words_have_to_be_in_the_name_or_the_group() {
+        for (query, ids) in [
+            ("search=zürich", vec!["news"]),
+            ("search=SCHWEIZ+hd", vec!["news"]),
+            ("search=%D1%84%D0%B8%D0%BB%D1%8C%D0%BC", vec!["film"]),
+            ("search=news+sport", vec![]),
+            ("search=n", vec!["news", "9"]),
+            ("search=n&offset=1", vec!["9"]),
+            ("search=n&limit=1", vec!["news"]),
+        ] {
+            assert_eq!(found(query, None).await.1, ids, "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_channel_whose_number_was_typed_comes_first_and_once() {
+        assert_eq!(found("search=7", Some(0)).await, (2, vec!["news".to_owned(), "sport".to_owned()]));
+        assert_eq!(found("search=7&offset=1", Some(0)).await, (2, vec!["sport".to_owned()]));
+    }
+
+    #[test]
+    fn a_wish_is_within_its_limits() {
+        let wish = |search: &str, offset, limit| Wish { search: search.to_owned(), offset, limit };
+        for (query, expected) in [
+            ("", wish("", 0, DEFAULT_LIMIT)),
+            ("limit=0&offset=-1", wish("", 0, 1)),
+            ("limit=1000000&offset=99999999999999999999999", wish("", 0, MAX_LIMIT)),
+            ("search=+a%20b+&other=1&offset=20", wish("a b", 20, DEFAULT_LIMIT)),
+        ] {
+            assert_eq!(Wish::new(query), expected, "{query}");
+        }
+        let long = format!("search={}", "x".repeat(MAX_SEARCH + 1));
+        assert_eq!(Wish::new(&long).search.len(), MAX_SEARCH);
+    }
+}
