@@ -234,9 +234,6 @@ fn mend(head: &[u8]) -> Result<(u16, Vec<u8>), Fault> {
         Length::Bytes(length) if !framing.has_codings || framing.codings.is_empty() => Some(length),
         _ => None,
     };
-    // Live streams are announced as empty by servers that know no better; the end of the connection
-    // will tell.
-    let length = length.filter(|&length| length > 0 || is_lasting || !matches!(status, 200 | 206));
     let is_plain = is_strict
         && (framing.length != Length::Nonsense)
         && match (framing.has_codings, is_chunked) {
@@ -244,6 +241,10 @@ fn mend(head: &[u8]) -> Result<(u16, Vec<u8>), Fault> {
             (true, true) => is_http11 && framing.length == Length::Unsaid && framing.codings.len() == 1,
             (true, false) => false,
         };
+    // Live streams are announced as empty by servers that know no better: by those that mean to end
+    // the connection, and by those whose heads are mended. Its end will tell.
+    let is_kept = is_lasting && is_plain;
+    let length = length.filter(|&length| length > 0 || is_kept || !matches!(status, 200 | 206));
 
     let mut out = Vec::with_capacity(head.len() + 64);
     // Only HTTP/1.1 knows chunks.
@@ -267,7 +268,7 @@ fn mend(head: &[u8]) -> Result<(u16, Vec<u8>), Fault> {
     } else if let Some(length) = length {
         write_field(&mut out, b"Content-Length", length.to_string().as_bytes());
     }
-    if !is_plain || !is_lasting {
+    if !is_kept {
         write_field(&mut out, b"Connection", b"close");
     } else if !is_http11 {
         write_field(&mut out, b"Connection", b"keep-alive");

@@ -45,6 +45,7 @@ fn odd_heads_are_read_as_players_read_them() {
             "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
             "HTTP/1.1 200 OK|Connection: close||",
         ),
+        ("HTTP/1.1  206 OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 206 OK|Connection: close||"),
         (
             "HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
             "HTTP/1.1 302 Found|Content-Length: 0|Connection: close||",
