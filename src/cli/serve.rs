@@ -74,6 +74,8 @@ async fn run(config: Config, args: Args, ingest: Handle) -> anyhow::Result<ExitC
     let overrides = Box::new(move |config: &mut Config| args.apply(config));
     let app = App::start(config, Arc::new(Sources::new()), overrides, ingest)?;
     greet(&greeting, &app)?;
+    // It would keep all channels of now in memory when others take their place.
+    drop(greeting);
     let stop = CancellationToken::new();
     tokio::select! {
         _ = app.run(stop.clone()) => Ok(ExitCode::SUCCESS),
