@@ -4,10 +4,11 @@ CARGO ?= cargo
 ARGS ?=
 RUNS ?= 1000000
 TARGETS ?= sync splice survey health remux mp4 head follow variables
+MODULES ?= failover lifecycle lifecycle/* playlist/follow/* health/* provider segmenter
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt fuzz setup setup-bench setup-web setup-check clean
+.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt fuzz mutants setup setup-bench setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +83,11 @@ fuzz: ## Fuzz the parsers (RUNS=1000000 each, TARGETS="mp4 follow")
 		$(CARGO) fuzz run --sanitizer none $$target -- \
 			-runs=$(RUNS) -max_len=16384 -dict=fuzz/words.dict -print_final_stats=1 || exit 1; \
 	done
+
+# No part of CI: each fault takes a build and a run of the core's tests.
+mutants: ## Put plausible faults into decisions of the core, and say which no test sees (MODULES="provider lifecycle/*")
+	@command -v cargo-mutants >/dev/null || $(CARGO) install cargo-mutants --locked
+	$(CARGO) mutants --package forebay-core --output target $(foreach module,$(MODULES),--file 'core/src/$(module).rs') $(ARGS)
 
 setup: ## Install what the tests need: ffmpeg, VLC, GStreamer, Chromium, Pebble (an ACME server), nginx, curl, cargo-nextest
 	scripts/setup.sh ffmpeg vlc gstreamer chromium npm pebble nginx curl testkit/browser
