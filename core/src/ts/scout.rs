@@ -104,9 +104,9 @@ impl Scout {
         self.splice.take_progress()
     }
 
-    /// See [`Splice::position`].
-    pub fn position(&self) -> Option<MediaTime> {
-        self.splice.position()
+    /// See [`Splice::reached`].
+    pub fn reached(&self) -> Option<MediaTime> {
+        self.splice.reached()
     }
 
     /// Counts of the source.

@@ -456,8 +456,8 @@ impl Input {
     /// Sets when it is read next: before its first picture, at once.
     fn set_pace(&mut self, now: Moment, splice: &Splice) {
         let position = match &self.scout {
-            Some(scout) => scout.position().filter(|_| scout.has_picture()),
-            None => splice.position().filter(|_| splice.is_open()),
+            Some(scout) => scout.reached().filter(|_| scout.has_picture()),
+            None => splice.reached().filter(|_| splice.is_open()),
         };
         let Some(position) = position else { return };
         match &mut self.tempo {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
 use super::faults::Defect;
 use super::timing::{Flood, WarmUp};
 use super::{Account, Request};
@@ -72,6 +73,7 @@ pub(super) struct Playout {
     pub(super) hiccups: Option<(Duration, Duration)>,
     pub(super) lumps: Option<Duration>,
     pub(super) warm_up: Option<(Duration, WarmUp)>,
+    pub(super) clock: Option<Clock>,
 }
 
 /// How an answer ends before its time.
@@ -321,6 +323,7 @@ impl Playout {
             hiccups: None,
             lumps: None,
             warm_up: None,
+            clock: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod account;
 mod behaviour;
+mod clock;
 mod faults;
 mod hls;
 mod marker;
@@ -29,6 +30,7 @@ use tokio::time::{Instant, timeout};
 
 pub use account::Account;
 pub use behaviour::{Behaviour, Reply};
+pub use clock::Clock;
 pub use hls::{
     Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Multicast, Multivariant, Redirect,
     SegmentTokens, Stats, Text, Uris, Variant,

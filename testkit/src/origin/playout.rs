@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::behaviour::{Playout, ticks_90k};
+use super::clock;
 use super::faults::{Defect, PAGE, Stamps, damage, scramble, strip};
 use super::marker::Marker;
 use crate::ts::{NULL_PID, PACKET_SIZE, Packet, SYNC_BYTE, read_timestamp, write_pcr, write_timestamp};
@@ -33,6 +34,7 @@ pub(super) struct Player {
     sent: u64,
     drips: u32,
     frozen: Frozen,
+    clock: Option<clock::Sent>,
     /// By how much the clock is off now.
     jumped_90k: u64,
     /// Where rounds differ: the PID and how.
@@ -66,6 +68,7 @@ impl Player {
             sent: 0,
             drips: 0,
             frozen: Frozen::default(),
+            clock: playout.clock.map(clock::Sent::new),
             jumped_90k: 0,
             marker: marked.map(|stream| (stream.pid, Marker::new(stream.stream_type))),
         }
@@ -108,7 +111,11 @@ impl Player {
             let mut packet = [0; PACKET_SIZE];
             packet.copy_from_slice(clip.packet(self.next));
             self.mark(&mut packet, self.next, defects.contains(&Defect::Repeats));
-            if self.rewrite(&mut packet, &defects) {
+            let is_sent = self.rewrite(&mut packet, &defects);
+            if let Some(apart) = self.clock.as_mut().and_then(clock::Sent::take_apart) {
+                self.frame(&apart, &mut out);
+            }
+            if is_sent {
                 self.frame(&packet, &mut out);
             }
             self.next += 1;
@@ -187,7 +194,12 @@ impl Player {
             let fresh = pcr + shift * 300;
             let value = if is_frozen { *self.frozen.pcr.get_or_insert(fresh) } else { fresh };
             self.frozen.pcr = Some(value);
-            write_pcr(bytes, value % ((1 << 33) * 300));
+            match &mut self.clock {
+                Some(clock) => clock.rewrite(bytes, value),
+                None => write_pcr(bytes, value % ((1 << 33) * 300)),
+            }
+        } else if let Some(clock) = &self.clock {
+            clock.rewrite_map(bytes);
         }
         if let Some(Stamps { pts_at: Some(pts_at), dts_at, .. }) = stamps {
             let pts = read_timestamp(&bytes[pts_at..pts_at + 5]);

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::*;
 use crate::clip::{Clip, Kind};
 use crate::origin::Behaviour;
+use crate::origin::Clock;
 use crate::origin::behaviour::Answer;
 use crate::ts::{Checker, Limits, contains_in_order, demux};
 
@@ -201,4 +202,23 @@ fn other_packet_sizes_hold_the_same_packets() {
             other.chunks(size).flat_map(|packet| packet[before..before + 188].to_vec()).collect();
         assert!(stripped == plain, "packets of {size} bytes");
     }
+}
+
+#[test]
+fn clocks_do_not_fit_the_stamps() {
+    let seconds = |clock| {
+        let bytes = play(&Behaviour::ts(clip()).shift_90k(900_000).clock(clock), 5);
+        let packets = bytes.chunks(PACKET_SIZE).map(|packet| Packet::new(packet).expect("whole packets"));
+        let clocks: Vec<u64> = packets.filter_map(|packet| packet.pcr()).collect();
+        assert_eq!(Checker::check(&bytes).crc_errors, 0);
+        let span = clocks.iter().max().zip(clocks.iter().min()).map_or(0, |(max, min)| max - min);
+        (clocks.len() > 50, span / 2_700_000)
+    };
+    let by = Duration::from_secs(1);
+    let spans =
+        [Clock::Pace { percent: 70 }, Clock::Jitter { by }, Clock::Stands, Clock::Missing, Clock::Apart];
+    let spans = spans.map(seconds);
+    assert!(matches!(spans[0], (true, 33..=36)) && matches!(spans[1], (true, 55..=70)), "{spans:?}");
+    assert_eq!(spans[2..4], [(true, 0), (false, 0)]);
+    assert!(matches!(spans[4], (true, 48..=51)), "{spans:?}");
 }

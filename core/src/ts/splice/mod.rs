@@ -353,11 +353,6 @@ impl Splice {
         self.gate == Gate::Open
     }
 
-    /// Decoding time of the last reference PES packet sent, on the output timeline.
-    pub fn position(&self) -> Option<MediaTime> {
-        self.timeline.position()
-    }
-
     /// Counts over the channel's life.
     pub fn counts(&self) -> Counts {
         self.counts

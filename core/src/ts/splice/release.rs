@@ -311,6 +311,9 @@ impl Splice {
             slot.lead = clock.zip(slot.last).map(|(clock, last)| last.since(clock.base())).or(slot.lead);
         }
         if let Some(time) = time {
+            if slot.class == Some(Class::Audio) && self.reference != Some(index) {
+                self.timeline.advance_sound(time);
+            }
             let duration = if slot.class == Some(Class::Audio) { slot.unit.sound_duration() } else { None };
             track.advance(time, duration);
         }

@@ -1,5 +1,6 @@
 //! The one output timeline: how far a source's stamps are moved, and where the output has got to.
 
+use super::Splice;
 use crate::time::{MediaTime, Pcr, Pts, Unwrapped};
 
 /// The distance to the next picture where only one has been seen: a frame at 25 Hz.
@@ -10,6 +11,10 @@ const MAX_STEP: i64 = 90_000;
 
 /// A clock that would have to wait longer than this (in ticks of 27 MHz) for the last one sent has nothing to do with its own stamps.
 const MAX_WAIT: i64 = 10 * 27_000_000;
+
+/// The furthest that sound counts as ahead of the pictures, in ticks: still pictures last for
+/// minutes.
+const MAX_BEYOND: i64 = 10 * 60 * 90_000;
 
 /// Where a source goes on air, by its own stamps.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +47,21 @@ pub(super) struct Timeline {
     last_shown: Option<Pts>,
     line: Unwrapped,
     position: Option<MediaTime>,
+    /// Decoding time of the last sound sent beside the reference.
+    last_sound: Option<Pts>,
+}
+
+impl Splice {
+    /// Decoding time of the last reference PES packet sent, on the output timeline.
+    pub fn position(&self) -> Option<MediaTime> {
+        self.timeline.position()
+    }
+
+    /// How far what was sent has got on the output timeline, by the reference or by sound beside
+    /// it: pictures may stand still for long.
+    pub fn reached(&self) -> Option<MediaTime> {
+        self.timeline.reached()
+    }
 }
 
 impl Timeline {
@@ -56,6 +76,7 @@ impl Timeline {
             last_shown: None,
             line: Unwrapped::default(),
             position: None,
+            last_sound: None,
         }
     }
 
@@ -98,6 +119,13 @@ impl Timeline {
     /// Decoding time of the last reference PES packet sent, unwrapped.
     pub(super) fn position(&self) -> Option<MediaTime> {
         self.position
+    }
+
+    /// The same of the reference or of sound beside it, whichever is further on.
+    pub(super) fn reached(&self) -> Option<MediaTime> {
+        let beyond = |sound: Pts, time| sound.since(time).clamp(0, MAX_BEYOND);
+        let ahead = self.last_sound.zip(self.last_time).map_or(0, |(sound, time)| beyond(sound, time));
+        Some(self.position?.shifted(ahead))
     }
 
     /// Puts a source behind what was sent; false when nothing was, and the first source's own stamps become the timeline.
@@ -151,6 +179,11 @@ impl Timeline {
             self.last_shown = Some(shown);
         }
         self.position = Some(self.line.place(time));
+    }
+
+    /// Notes that sound beside the reference was sent that is decoded at this output time.
+    pub(super) fn advance_sound(&mut self, time: Pts) {
+        self.last_sound = Some(time);
     }
 
     /// Notes that the output clock said `pcr`; returns how far that is from what it said before, in ticks of 27 MHz. Damage and bad

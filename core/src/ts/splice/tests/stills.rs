@@ -39,6 +39,23 @@ fn all_of_the_sound_passes_beside_still_pictures() {
 }
 
 #[test]
+fn what_was_sent_is_measured_by_the_sound_meanwhile() {
+    let mut splice = Splice::new(None);
+    let mut source = Source::new();
+    push(&mut splice, &source.pictures(0..26));
+    let begin = splice.reached().unwrap();
+    for n in 26..126 {
+        let sound = source.sound(n);
+        push(&mut splice, &sound);
+    }
+    assert_eq!(splice.reached().unwrap().since(begin), Duration::from_secs(4));
+    // Pictures that go on where they were do not take it back.
+    let bytes = source.picture(26);
+    push(&mut splice, &bytes);
+    assert_eq!(splice.reached().unwrap().since(begin), Duration::from_secs(4));
+}
+
+#[test]
 fn stamps_that_stand_still_are_no_progress_though_they_are_not_all_the_same() {
     let mut splice = Splice::new(None);
     let mut source = Source::new();
