@@ -15,10 +15,13 @@ const PLAYS = 1;
 const { url, steps, screen = {}, chromium: executablePath = "/usr/bin/chromium" } = JSON.parse(process.argv[2]);
 
 const browser = await chromium.launch({ executablePath, headless: true, args: ["--mute-audio", "--disable-gpu", "--disable-dev-shm-usage"] });
+const PHONE = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36";
+
 const context = await browser.newContext({
   viewport: screen.is_phone ? { width: 360, height: 740 } : { width: 1280, height: 800 },
   isMobile: screen.is_phone,
   hasTouch: screen.is_phone,
+  userAgent: screen.is_phone ? PHONE : undefined,
   colorScheme: screen.is_dark ? "dark" : "light",
 });
 const page = await context.newPage();

@@ -513,6 +513,9 @@ mod players {
             let visited = visit_on(&screen, &relay.url("/watch/one"), &steps).await;
             assert_usable(&visited);
             assert!(visited.links.contains(&relay.url("/stream/one/channel.m3u")), "{:?}", visited.links);
+            let vlc = format!("intent://{}/stream/one.ts#Intent;scheme=http;", relay.address());
+            let has_vlc = visited.links.iter().any(|link| link.starts_with(&vlc));
+            assert_eq!(has_vlc, screen.is_phone, "{:?}", visited.links);
             assert!(visited.text.contains(&relay.url("/stream/one.ts")), "{visited:#?}");
             let offered = ["Standard", "Low latency", "Turn the sound on"].map(|name| has(&visited, name));
             assert_eq!(offered, [false; 3], "{:?}", visited.controls);

@@ -35,7 +35,7 @@ pub enum Step<'a> {
 /// What a visitor looks at the page with.
 #[derive(Debug, Clone, Default)]
 pub struct Screen {
-    /// 360 points wide, and touched, as a phone is; else 1280.
+    /// 360 points wide, touched, and called an Android phone; else 1280.
     pub is_phone: bool,
     /// The visitor prefers dark pages.
     pub is_dark: bool,

@@ -1,4 +1,4 @@
-import Hls, { ErrorDetails, ErrorTypes, Events, type HlsConfig } from 'hls.js';
+import Hls, { ErrorDetails, ErrorTypes, Events, type HlsConfig, type LevelDetails } from 'hls.js';
 // hls.js looks for its worker beside the page unless it is told where it is.
 import workerPath from 'hls.js/dist/hls.worker.js?url';
 
@@ -26,13 +26,23 @@ const CODEC_ERRORS: string[] = [
 /** Failed loads are retried here briefly: the page asks the server why, and knows better when to try again. */
 const SHORT_RETRY = { maxNumRetry: 3, retryDelayMs: 500, maxRetryDelayMs: 2_000 };
 
+/** Target durations behind the newest, as RFC 8216 (6.3.3) asks. */
+const TARGETS = 3;
+
+/** Of these as many are needed in any case: one while the next segment is made, and one to ask for it twice. */
+const MIN_TARGETS = 2;
+
+/** Segments by which it is known how long they are now. */
+const RECENT = 5;
+
 const CONFIG: Partial<HlsConfig> = {
   workerPath,
+  autoStartLoad: false,
   // What was seen stays for a minute to go back to; without a limit a day of television would stay in memory.
   backBufferLength: 60,
   maxBufferLength: 30,
-  // Three segments behind the newest, as RFC 8216 (6.3.3) asks; after a long pause it goes there again.
-  liveSyncDurationCount: 3,
+  // Until a playlist has come (see `distance`); after a long pause it goes there again.
+  liveSyncDurationCount: TARGETS,
   liveMaxLatencyDurationCount: 12,
   // Whoever has stalled comes back to live without being heard.
   maxLiveSyncPlaybackRate: 1.05,
@@ -89,6 +99,13 @@ export const start: Start = (video, url, failed): Player => {
       fail('media');
     }
   });
+  const keepDistance = (details: LevelDetails) => (hls.config.liveSyncDuration = distance(details));
+  hls.on(Events.LEVEL_UPDATED, (_event, { details }) => keepDistance(details));
+  hls.on(Events.MANIFEST_LOADED, (_event, { levels }) => {
+    // Before the first segment is chosen, where this is the playlist that names it.
+    levels[0]?.details && keepDistance(levels[0].details);
+    hls.startLoad();
+  });
   hls.on(Events.BUFFER_EOS, () => video.addEventListener('ended', () => fail('network'), { once: true }));
   hls.loadSource(url);
   hls.attachMedia(video);
@@ -108,6 +125,15 @@ export const start: Start = (video, url, failed): Player => {
     },
   };
 };
+
+/**
+ * How far behind the newest to play, in seconds: three segments as they are. The target duration announces the longest that
+ * may ever come, which is often much longer.
+ */
+function distance({ fragments, targetduration }: LevelDetails): number {
+  const longest = Math.max(0, ...fragments.slice(-RECENT).map((fragment) => fragment.duration));
+  return Math.min(TARGETS * targetduration, Math.max(MIN_TARGETS * targetduration, TARGETS * longest));
+}
 
 /** What the playlists name. */
 function choicesOf(hls: Hls): Choice[] {
