@@ -119,6 +119,8 @@ pub enum Others {
 enum Asked {
     Entry,
     Of(Rendition),
+    /// That of a variant that was left since: its answer is not used.
+    OfFormer,
 }
 
 /// A segment that was asked for.

@@ -26,6 +26,9 @@ impl Follower {
     pub fn handle_playlist(&mut self, now: Moment, answer: Answer) {
         let Some((asked, asked_at)) = self.asked.take() else { return };
         self.polled_at = asked_at;
+        if asked == Asked::OfFormer {
+            return;
+        }
         if matches!(answer, Answer::Playlist { .. } | Answer::NotModified) {
             self.slowest_answer = self.slowest_answer.max(now.since(asked_at));
         }
@@ -44,6 +47,7 @@ impl Follower {
                         }
                         self.handle_media(now, asked_at, rendition, &media, etag);
                     }
+                    (Ok(Playlist::Media(_)), Asked::OfFormer) => {}
                     (Err(error), _) => self.handle_loss(now, asked, asked_at, Failure::Playlist(error)),
                 }
             }
@@ -53,6 +57,7 @@ impl Follower {
                 let [main, audio] = [Rendition::Main, Rendition::Audio].map(|of| match asked {
                     Asked::Entry => true,
                     Asked::Of(rendition) => rendition == of,
+                    Asked::OfFormer => false,
                 });
                 for (track, is_meant) in [(&mut self.main, main), (&mut self.audio, audio)] {
                     if let Some(track) = track.as_mut().filter(|_| is_meant) {
@@ -176,6 +181,7 @@ impl Follower {
                 }
             }
             Asked::Entry | Asked::Of(_) => self.fail(failure),
+            Asked::OfFormer => {}
         }
     }
 

@@ -130,6 +130,13 @@ impl Follower {
             (self.variants.taken_at, self.retry) = (now, None);
         }
         let Some(Rung { variant, audio }) = self.rung().cloned() else { return };
+        let keeps_sound = self.audio.is_some() && audio == sound_before;
+        if let Some((asked @ Asked::Of(_), _)) = &mut self.asked
+            && another
+            && !(keeps_sound && *asked == Asked::Of(Rendition::Audio))
+        {
+            *asked = Asked::OfFormer;
+        }
         self.settle_with(now, variant.url, variables.clone(), another);
         match (&mut self.audio, audio) {
             // Variants often share their sound: it goes on as it was.

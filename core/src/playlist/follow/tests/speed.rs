@@ -127,3 +127,36 @@ fn what_was_too_fast_is_not_the_first_when_the_source_is_opened_again() {
     again.handle_playlist(now, version(ENTRY, LADDER, &Variables::default()));
     assert_eq!(again.rung().unwrap().variant.bandwidth, 2_000_000, "the best that has not been too fast");
 }
+
+#[test]
+fn a_list_of_the_variant_that_was_left_is_not_taken_for_that_of_the_next() {
+    let mut provider = over(|_| 8_000_000);
+    provider.run(9_000);
+    let follower = &mut provider.follower;
+    let comes_late = |follower: &mut Follower, at: u64| {
+        follower.handle_transfer(Transfer { bytes: 1_000_000, took: Duration::from_millis(2_900) });
+        follower.handle_segment(Moment::from_millis(at), Outcome::Done);
+    };
+    let list = |follower: &mut Follower, at: u64, asked: Option<Action>| {
+        let Some(Action::FetchPlaylist { url, .. }) = asked else { panic!("{asked:?}") };
+        follower.handle_playlist(
+            Moment::from_millis(at),
+            version(url.as_str(), &live(at, 8), &Variables::default()),
+        );
+    };
+    let asked = follower.poll_action(Moment::from_millis(14_000));
+    list(follower, 14_000, asked);
+    assert!(matches!(follower.poll_action(Moment::from_millis(14_000)), Some(Action::FetchSegment(_))));
+    comes_late(follower, 16_900);
+    // The next list is on its way when another segment comes too late.
+    let asked = follower.poll_action(Moment::from_millis(16_900));
+    assert!(matches!(follower.poll_action(Moment::from_millis(16_900)), Some(Action::FetchSegment(_))));
+    comes_late(follower, 19_800);
+    assert_eq!(follower.counts().variants_left, 1);
+    list(follower, 19_800, asked);
+    let next = follower.poll_action(Moment::from_millis(20_400));
+    assert!(
+        matches!(&next, Some(Action::FetchPlaylist { url, .. }) if url.host_str() == Some("mid")),
+        "{next:?}"
+    );
+}
