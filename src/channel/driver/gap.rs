@@ -7,7 +7,7 @@ use forebay_core::time::Moment;
 use tracing::info;
 
 use super::Driver;
-use super::line::Input;
+use super::input::Input;
 use crate::upstream::{Error, Piece, slate};
 
 /// Without anything from the source for so long, connections are kept alive.

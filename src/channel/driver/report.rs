@@ -5,7 +5,8 @@ use std::time::Duration;
 use forebay_core::ts::stream::{self, Codec};
 
 use super::Driver;
-use super::line::{Input, Line};
+use super::input::Input;
+use super::line::Line;
 use crate::channel::feed::SourceReport;
 use crate::config::Source;
 use crate::upstream::Error;
