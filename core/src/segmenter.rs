@@ -97,6 +97,12 @@ struct Cut {
     is_discontinuous: bool,
 }
 
+impl Cut {
+    fn is_independent(&self) -> bool {
+        matches!(self.mark.entry, Entry::Idr | Entry::Audio)
+    }
+}
+
 /// The segments of an open channel.
 #[derive(Debug)]
 pub struct Segmenter {
@@ -184,10 +190,10 @@ impl Segmenter {
             start: open.at,
             end: at,
             shown: open.mark.shown,
-            wall: self.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.at(open.mark.shown)),
+            wall: self.wall(open.mark.shown),
             ticks,
             is_discontinuous: open.is_discontinuous,
-            is_independent: matches!(open.mark.entry, Entry::Idr | Entry::Audio),
+            is_independent: open.is_independent(),
         });
         if let Some(target) = &mut self.numbers.target {
             target.longest = target.longest.max(rounded(ticks));
@@ -311,6 +317,25 @@ impl Segmenter {
         ticks_to_duration(groups.max(1) * gop)
     }
 
+    /// The segment that is being made, as it is expected to become. It ends where it begins so far.
+    pub fn making(&self) -> Option<Segment> {
+        let open = self.open?;
+        Some(Segment {
+            number: self.numbers.segment,
+            start: open.at,
+            end: open.at,
+            shown: open.mark.shown,
+            wall: self.wall(open.mark.shown),
+            ticks: duration_to_ticks(self.longest_next(self.is_hasty)),
+            is_discontinuous: open.is_discontinuous,
+            is_independent: open.is_independent(),
+        })
+    }
+
+    fn wall(&self, shown: MediaTime) -> SystemTime {
+        self.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.at(shown))
+    }
+
     /// How much of the segment that is being made there is: at least, since it is counted to the
     /// last random access point.
     pub fn pending(&self) -> Duration {
@@ -321,12 +346,19 @@ impl Segmenter {
     /// The target duration in seconds. It is fixed when this is first asked: a quarter more than what is wanted, which leaves room for the
     /// nearest group of pictures, or the longest group that was seen. Only groups that are longer than all those before exceed it.
     pub fn fix_target_duration(&mut self) -> u64 {
-        let segment = self.settings.segment;
+        let (seconds, segment) = (self.planned_target_duration(), self.settings.segment);
+        self.numbers.target.get_or_insert(Target { seconds, segment, longest: 0 }).seconds
+    }
+
+    /// What the target duration is, or would be if it were fixed now.
+    pub fn planned_target_duration(&self) -> u64 {
+        if let Some(target) = self.numbers.target {
+            return target.seconds;
+        }
         let longest =
             self.segments.iter().map(|segment| segment.ticks).max().unwrap_or(0).max(self.longest_gop());
-        let wanted = (segment * 5 / 4).as_millis().div_ceil(1000);
-        let seconds = rounded(longest).max(u64::try_from(wanted).unwrap_or(u64::MAX));
-        self.numbers.target.get_or_insert(Target { seconds, segment, longest: 0 }).seconds
+        let wanted = (self.settings.segment * 5 / 4).as_millis().div_ceil(1000);
+        rounded(longest).max(u64::try_from(wanted).unwrap_or(u64::MAX))
     }
 
     /// Where the numbers stand, for the segmenter that comes after this one.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::archive::{Archive, Past};
 use super::hls::Audience;
+use super::making::Making;
 use super::playlist::Playlist;
 use super::steering::Command;
 use super::store::Store;
@@ -46,6 +47,9 @@ pub struct Feed {
     pub(super) audience: watch::Sender<Audience>,
     /// The playlist, while it is wanted and there is a segment.
     pub(super) playlist: watch::Sender<Option<Arc<Playlist>>>,
+    /// The segment that is being made, as far as a playlist is wanted. It changes after the playlist
+    /// has named the one before, and both change before the window does.
+    pub(super) making: watch::Sender<Option<Making>>,
     pub(super) counts: Counts,
     pub(super) population: Arc<Population>,
     pub(super) steering: mpsc::Sender<Command>,
@@ -303,6 +307,7 @@ impl Feed {
             channel: watch::Sender::new(Arc::clone(channel)),
             audience: watch::Sender::default(),
             playlist: watch::Sender::default(),
+            making: watch::Sender::default(),
             counts: Counts::default(),
             population,
             steering,

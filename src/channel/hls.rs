@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_core::playlist::opening::{Player, coming, target_in_haste};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -28,6 +29,8 @@ const LONGEST_OPENING: Duration = Duration::from_secs(35);
 pub(super) struct Audience {
     /// How many.
     pub(super) sessions: usize,
+    /// How many of them play whole segments only.
+    pub(super) whole: usize,
     /// How many of them began with so little that the next segment must come soon.
     pub(super) near_edge: usize,
 }
@@ -36,8 +39,11 @@ pub(super) struct Audience {
 #[derive(Debug)]
 pub struct Session {
     subscription: Subscription,
+    player: Player,
     is_near_edge: AtomicBool,
     has_begun: AtomicBool,
+    /// Whether it is told of segments before they are whole.
+    is_early: AtomicBool,
     /// The target duration that the viewer was told, in seconds, which stays; 0 before it was told
     /// any.
     target: AtomicU64,
@@ -61,14 +67,19 @@ pub enum NoPlaylist {
 }
 
 impl Session {
-    /// Turns a subscription into a session.
-    pub fn new(subscription: Subscription) -> Self {
-        subscription.feed.audience.send_modify(|audience| audience.sessions += 1);
+    /// Turns a subscription into a session of this player.
+    pub fn new(subscription: Subscription, player: Player) -> Self {
+        subscription.feed.audience.send_modify(|audience| {
+            audience.sessions += 1;
+            audience.whole += usize::from(player != Player::Streaming);
+        });
         subscription.feed.idle.fetch_add(1, Ordering::Relaxed);
         Self {
             subscription,
+            player,
             is_near_edge: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
+            is_early: AtomicBool::new(false),
             target: AtomicU64::new(0),
             is_served: AtomicBool::new(false),
             told: AtomicU64::new(0),
@@ -85,7 +96,7 @@ impl Session {
         is_over(&self.feed().windows[0].borrow())
     }
 
-    /// The playlist as it is now. The first time this waits until there is enough for a player to
+    /// The playlist as it is now. The first time this waits until there is enough for the player to
     /// begin with and never run dry. Later it may wait for a segment that is about to come.
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
         let mut playlists = self.feed().playlist.subscribe();
@@ -93,22 +104,14 @@ impl Session {
         let start_timeout = self.feed().channel.borrow().policy.start_timeout + SLACK;
         let began = Instant::now();
         let last = began + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
-        if self.has_begun() {
-            self.wait_for_next(&mut playlists, &mut window).await;
-        } else {
-            let first_segment = async {
-                // An old picture and then nothing would be no start.
-                let _ = window.wait_for(|window| window.is_live || is_over(window)).await;
-                tokio::select! {
-                    _ = playlists.wait_for(Option::is_some) => {}
-                    _ = window.wait_for(is_over) => {}
-                }
-            };
-            if tokio::time::timeout_at(last, first_segment).await.is_ok() {
-                let opening = wait_for_opening(&mut playlists, &mut window);
-                // What there is then is better than nothing.
-                let _ = tokio::time::timeout_at(began + LONGEST_OPENING, opening).await;
+        if !self.has_begun() {
+            if let Some(opening) = self.wait_for_opening(&mut window, began, last).await {
+                return Ok(opening);
             }
+        } else if let Some(playlist) = self.early_playlist() {
+            return Ok(playlist);
+        } else {
+            self.wait_for_next(&mut playlists, &mut window).await;
         }
         let ready = tokio::select! {
             biased;
@@ -125,6 +128,68 @@ impl Session {
             Stage::Ended => Err(NoPlaylist::Ended),
             Stage::Starting | Stage::Started => Err(NoPlaylist::NoSegment),
         }
+    }
+
+    /// Waits until the player can begin; `None` if it cannot for too long, or the feed is over.
+    /// Whatever there is then is better than nothing.
+    async fn wait_for_opening(
+        &self,
+        window: &mut watch::Receiver<Window>,
+        began: Instant,
+        last: Instant,
+    ) -> Option<Arc<Playlist>> {
+        loop {
+            {
+                let window = window.borrow_and_update();
+                if is_over(&window) {
+                    return None;
+                }
+                // An old picture and then nothing would be no start.
+                if window.is_live
+                    && let Some(opening) = self.opening()
+                {
+                    return Some(opening);
+                }
+            }
+            let has_segment = self.feed().playlist.borrow().is_some();
+            let until = if has_segment { began + LONGEST_OPENING } else { last };
+            tokio::time::timeout_at(until, window.changed()).await.ok()?.ok()?;
+        }
+    }
+
+    /// What the player can begin with now.
+    fn opening(&self) -> Option<Arc<Playlist>> {
+        let playlist = self.feed().playlist.borrow().clone();
+        if let Some(playlist) = &playlist {
+            let opens = playlist.opens_at().is_some_and(|at| at <= Instant::now());
+            if playlist.is_plenty() || self.player == Player::Strict && opens {
+                return Some(playlist.for_opening());
+            }
+        }
+        let making = (*self.feed().making.borrow())?;
+        let whole: Vec<Duration> = playlist.iter().flat_map(|playlist| playlist.durations()).collect();
+        let pending = making.pending(self.feed().trail().position());
+        let next = making.segment.duration();
+        let from = self.player.begin(&whole, pending, next)?;
+        let target = match self.player {
+            Player::Streaming => making.target,
+            _ => target_in_haste(&whole, making.target, next),
+        };
+        let count = coming(Some(whole.len() - from), Duration::from_secs(target), next);
+        self.is_early.store(true, Ordering::Relaxed);
+        Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, from, count, target)))
+    }
+
+    /// The playlist for a player that is told of what is yet to come.
+    fn early_playlist(&self) -> Option<Arc<Playlist>> {
+        if !self.is_early.load(Ordering::Relaxed) {
+            return None;
+        }
+        let making = (*self.feed().making.borrow())?;
+        let playlist = self.feed().playlist.borrow().clone();
+        let target = self.target.load(Ordering::Relaxed);
+        let count = coming(None, Duration::from_secs(target), making.segment.duration());
+        Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, 0, count, target)))
     }
 
     /// A viewer who plays with little in store waits for the segment that is about to come, where it knows all others.
@@ -169,7 +234,7 @@ impl Session {
             return false;
         }
         self.target.store(playlist.target_duration, Ordering::Relaxed);
-        if !playlist.is_plenty() {
+        if self.player != Player::Streaming && !playlist.is_plenty() {
             self.is_near_edge.store(true, Ordering::Relaxed);
             self.feed().audience.send_modify(|audience| audience.near_edge += 1);
         }
@@ -209,29 +274,7 @@ impl Session {
     }
 }
 
-/// Waits until a new viewer can begin, or the feed is over.
-async fn wait_for_opening(
-    playlists: &mut watch::Receiver<Option<Arc<Playlist>>>,
-    window: &mut watch::Receiver<Window>,
-) {
-    loop {
-        let opens_at = playlists.borrow_and_update().as_ref().and_then(|playlist| playlist.opens_at());
-        let opens = async {
-            match opens_at {
-                Some(opens_at) => tokio::time::sleep_until(opens_at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            _ = window.wait_for(is_over) => return,
-            () = opens => return,
-            Ok(()) = playlists.changed() => {}
-        }
-    }
-}
-
-fn is_over(window: &Window) -> bool {
+pub(super) fn is_over(window: &Window) -> bool {
     matches!(window.stage, Stage::Failed(_) | Stage::Ended)
 }
 
@@ -241,6 +284,7 @@ impl Drop for Session {
         self.serve();
         self.feed().audience.send_modify(|audience| {
             audience.sessions -= 1;
+            audience.whole -= usize::from(self.player != Player::Streaming);
             audience.near_edge -= near_edge;
         });
     }

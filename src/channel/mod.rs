@@ -9,6 +9,7 @@ mod clock;
 mod driver;
 mod feed;
 mod hls;
+mod making;
 mod numbers;
 mod past;
 mod playlist;
@@ -34,6 +35,7 @@ pub use self::clock::Clock;
 use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::hls::{NoPlaylist, Reader, Session};
+pub use self::making::Growing;
 use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};
 pub use self::room::{Room, Served};
@@ -236,6 +238,12 @@ impl Channels {
     pub fn segment(&self, id: &ChannelId, number: u64) -> Option<Reader> {
         let feed = self.table().feeds.get(id).cloned()?;
         Reader::find(&feed, number)
+    }
+
+    /// The same, if it is being made or is about to be.
+    pub fn growing(&self, id: &ChannelId, number: u64) -> Option<Growing> {
+        let feed = self.table().feeds.get(id).cloned()?;
+        Growing::find(&feed, number)
     }
 
     /// How many viewers and open channels there are.

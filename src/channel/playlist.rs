@@ -1,6 +1,7 @@
 //! A channel's HLS playlist as it is published: made once for each new segment, whoever asks.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,10 +14,14 @@ use forebay_core::segmenter::{Segment, Segmenter};
 use tokio::time::Instant;
 
 use super::archive;
+use super::making::Making;
 use super::store::Store;
 
 /// Read and sent at once, in bytes: a few sends to a socket.
 const BLOCK: u64 = archive::BLOCK;
+
+/// Durations are rounded to whole seconds where they are compared with a target duration.
+const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 /// Where its segments are, as seen from the playlist: the same from each of its addresses.
 const PREFIX: &str = "hls/segment_";
@@ -213,6 +218,46 @@ impl Playlist {
         Arc::new(self.told(target, segments, named))
     }
 
+    /// It with the segments that are yet to come. Of its own it names those from the `from`th on.
+    ///
+    /// A target duration of a player that knows of what is to come may be shorter than a segment
+    /// becomes, since nobody knew; then it grows.
+    pub(super) fn with_coming(
+        before: Option<&Self>,
+        making: &Making,
+        from: usize,
+        count: u64,
+        target: u64,
+    ) -> Self {
+        let known = before.map(Self::listed).unwrap_or_default();
+        let (passed_over, whole) = known.split_at(from.min(known.len()));
+        let number = before.map_or(making.segment.number, |before| before.newest() + 1);
+        let whole = whole.iter().map(|piece| piece.segment);
+        let named: Vec<Segment> = whole.chain(making.coming(number, count)).collect();
+        let longest = named.iter().map(|segment| (segment.duration() + HALF_A_SECOND).as_secs()).max();
+        let target = target.max(longest.unwrap_or(0));
+        let passed = passed_over.iter().filter(|piece| piece.segment.is_discontinuous).count() as u64;
+        let discontinuity_sequence =
+            passed + before.map_or(making.discontinuity_sequence, |before| before.discontinuity_sequence);
+        let mut rendered = Rendered::new(target, discontinuity_sequence, &named);
+        // What is expected changes, and more of them become whole.
+        write!(rendered.tag, "-{number}-{}", making.segment.ticks).expect("a string takes all");
+        Self {
+            rendered: Arc::new(rendered),
+            target_duration: target,
+            media_sequence: named.first().map_or(0, |segment| segment.number),
+            discontinuity_sequence,
+            squeezed: before.map_or(0, |before| before.squeezed),
+            segments: before.map(|before| before.segments.clone()).unwrap_or_default(),
+            listed: known.len() - passed_over.len(),
+            made: before.map_or_else(Instant::now, |before| before.made),
+            pending: before.map_or(Duration::ZERO, |before| before.pending),
+            unhurried: None,
+            hasty: None,
+            others: Mutex::default(),
+        }
+    }
+
     /// It with this target duration.
     pub(super) fn for_target(self: &Arc<Self>, target: u64) -> Arc<Self> {
         if target == self.target_duration {
@@ -247,6 +292,11 @@ impl Playlist {
         &self.segments[self.segments.len() - self.listed..]
     }
 
+    /// How long each of them plays.
+    pub(super) fn durations(&self) -> impl Iterator<Item = Duration> {
+        self.listed().iter().map(|piece| piece.segment.duration())
+    }
+
     /// How many segments it names.
     pub fn count(&self) -> usize {
         self.listed
@@ -254,10 +304,10 @@ impl Playlist {
 
     /// How long they play.
     pub fn length(&self) -> Duration {
-        self.listed().iter().map(|piece| piece.segment.duration()).sum()
+        self.durations().sum()
     }
 
-    /// The number of the newest segment.
+    /// The number of the newest segment that is whole.
     pub(super) fn newest(&self) -> u64 {
         self.segments.last().map_or(0, |piece| piece.segment.number)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_core::lifecycle::Phase;
+use forebay_core::playlist::opening::Player;
 use forebay_testkit::ts::build::{Muxer, h264};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -354,7 +355,7 @@ async fn a_slate_is_shown_as_long_as_somebody_sees_it_whatever_the_programme() {
 #[tokio::test(start_paused = true)]
 async fn who_watches_by_hls_has_no_connection_to_keep_alive() {
     let house = gone();
-    let session = Session::new(house.join());
+    let session = Session::new(house.join(), Player::Strict);
     sleep(30 * SECOND).await;
     let report = house.channels.report("one").unwrap();
     assert_eq!((report.sessions, report.is_live, report.output.keep_alives), (1, false, 0));
@@ -373,7 +374,7 @@ async fn ask(session: &Session) -> (Duration, u64) {
 #[tokio::test(start_paused = true)]
 async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment() {
     let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
-    let near = Session::new(house.join());
+    let near = Session::new(house.join(), Player::Strict);
     ask(&near).await;
     ask(&near).await;
     sleep(800 * MILLISECOND).await;
@@ -392,7 +393,7 @@ async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment
     assert_eq!(ask(&near).await, (Duration::ZERO, newest + 1));
     // And who has enough to play comes again.
     sleep(12 * SECOND).await;
-    let far = Session::new(house.join());
+    let far = Session::new(house.join(), Player::Strict);
     ask(&near).await;
     ask(&near).await;
     ask(&far).await;
@@ -403,7 +404,7 @@ async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_segment_that_does_not_come_waits_half_a_target_duration() {
     let house = gone();
-    let near = Session::new(house.join());
+    let near = Session::new(house.join(), Player::Strict);
     ask(&near).await;
     sleep(20 * SECOND).await;
     // It is told of what came until its source was gone.

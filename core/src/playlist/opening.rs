@@ -2,10 +2,14 @@
 //!
 //! A player that was told something new asks again after a target duration and no sooner (RFC 8216,
 //! section 6.3.4). Until then it plays what it was told of, and media comes no faster than it
-//! plays. So the picture stands still, sooner or later, unless a viewer begins far enough behind: a
-//! target duration until it asks, a segment that is being made whenever it does, and one for VLC,
-//! which does not play the last segment of a live playlist before it knows of another behind that.
+//! plays. So the picture stands still, sooner or later, unless a viewer begins far enough behind:
+//! a target duration until it asks, and a segment that is being made whenever it does.
 //! Nothing later makes up for a first playlist that came too early.
+//!
+//! There is a way around that wait: a playlist that also names the segment that is being made, and
+//! those behind it. They are sent as they come, so no player ever waits for the next playlist. It
+//! goes beyond what the standard promises (section 6.2.1 wants whole segments), so only players
+//! that were seen to play such playlists get one.
 
 use std::time::Duration;
 
@@ -14,6 +18,10 @@ use std::time::Duration;
 /// timers that are not exact.
 const MARGIN: Duration = Duration::from_secs(1);
 
+/// Media that a player which plays segments as they come begins with: as much as it may be without
+/// new media before its picture stands still. Players of transport streams have as much.
+const RESERVE: Duration = Duration::from_secs(1);
+
 /// VLC begins with the first segment of a playlist that names no more than this. Of a longer one it
 /// passes over one segment or two, for fear that they are about to be removed.
 const NAMED_FROM_THE_START: usize = 3;
@@ -21,11 +29,63 @@ const NAMED_FROM_THE_START: usize = 3;
 /// The most segments that a player passes over.
 const PASSED_OVER: usize = 2;
 
-/// The shortest target duration for a viewer with little in store, in seconds: players ask as
-/// often, and a VLC before 3.0.18 waits a second less, which must be something.
+/// The shortest target duration for a viewer with little in store, in seconds: `ExoPlayer` gives a
+/// playlist up that has nothing new for three and a half of them.
 const SHORTEST_TARGET: u64 = 2;
 
-/// The first playlist of a viewer.
+/// The most segments that are named before they are there.
+pub const MOST_COMING: u64 = 6;
+
+/// How a player takes segments that are not whole yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Player {
+    /// It plays them as they come: VLC, ffmpeg and `GStreamer`.
+    Streaming,
+    /// It waits until they are whole, and can: hls.js.
+    Whole,
+    /// Nothing is known of it, or that it wants what the standard says: `AVPlayer`, `ExoPlayer`.
+    Strict,
+}
+
+impl Player {
+    /// The player that calls itself `agent` (`User-Agent`). It is a hint: a player with another's
+    /// name may stand still for a moment when it begins on a closed channel.
+    pub fn of(agent: &str) -> Self {
+        let has = |names: &[&str]| names.iter().any(|name| agent.contains(name));
+        if has(&["VLC/", "Lavf/", "GStreamer"]) {
+            Self::Streaming
+        } else if has(&["Chrome/", "Firefox/"]) && !has(&["TV", "Tizen", "Web0S"]) {
+            Self::Whole
+        } else {
+            Self::Strict
+        }
+    }
+
+    /// The first of the whole segments that is named to a new viewer. `whole` says how long the whole ones play, `pending` how much there is
+    /// of the one that is being made, and `next` how long that and those behind it may be.
+    /// `None` if more is needed first.
+    pub fn begin(self, whole: &[Duration], pending: Duration, next: Duration) -> Option<usize> {
+        let there = whole.iter().sum::<Duration>() + pending;
+        match self {
+            Self::Streaming if pending >= RESERVE => Some(whole.len()),
+            Self::Streaming => (there >= RESERVE).then(|| whole.len().saturating_sub(1)),
+            Self::Whole => (!whole.is_empty() && there >= next + MARGIN).then_some(0),
+            Self::Strict => None,
+        }
+    }
+}
+
+/// How many segments that are not whole a playlist names: enough until the player asks again. The
+/// first time no more than VLC begins with, `named` of them being whole.
+pub fn coming(named_first: Option<usize>, target: Duration, next: Duration) -> u64 {
+    if let Some(named) = named_first {
+        return NAMED_FROM_THE_START.saturating_sub(named).max(2) as u64;
+    }
+    let until_it_asks = target.as_millis().div_ceil(next.as_millis().max(1));
+    u64::try_from(until_it_asks).unwrap_or(MOST_COMING).saturating_add(2).min(MOST_COMING)
+}
+
+/// The first playlist of a viewer, of whole segments only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening {
     /// The target duration in seconds, for as long as the viewer stays.
@@ -37,9 +97,12 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// The first playlist for a player that must not run dry, with this target duration. `segments`
-    /// says how long they play, and `next` how long those that follow may be. `None` if more of
-    /// them are needed first.
+    /// The first playlist for any player that must not run dry, with this target duration.
+    /// `segments` says how long they play, and `next` how long those that follow may be. `None` if
+    /// more of them are needed first.
+    ///
+    /// It is enough for VLC, too, which does not play the last segment of a live playlist before it
+    /// knows of another behind that.
     pub fn new(segments: &[Duration], target: u64, next: Duration) -> Option<Self> {
         let until_it_asks = Duration::from_secs(target) + MARGIN;
         let opening = |named: usize| {
@@ -58,12 +121,23 @@ impl Opening {
     }
 
     /// The same for a viewer who does not begin with plenty, and so is promised short segments:
-    /// with the shortest target duration that fits them, but no more than `longest`.
+    /// with the shortest target duration that fits them, but no more than `longest`. VLC needs more
+    /// than this, and gets a playlist of another kind.
     pub fn in_haste(segments: &[Duration], longest: u64, next: Duration) -> Option<Self> {
-        let segment = segments.iter().copied().max().unwrap_or_default().max(next);
-        let rounded = (segment + Duration::from_millis(500)).as_secs();
-        Self::new(segments, rounded.max(SHORTEST_TARGET).min(longest), next)
+        let target = target_in_haste(segments, longest, next);
+        let until_it_asks = Duration::from_secs(target) + MARGIN;
+        let there: Duration = segments.iter().sum();
+        let pending = (until_it_asks + next).saturating_sub(there);
+        (pending <= next).then_some(Self { target, named: segments.len(), pending })
     }
+}
+
+/// The shortest target duration that fits these segments and the `next`, in seconds, but no more
+/// than `longest`.
+pub fn target_in_haste(segments: &[Duration], longest: u64, next: Duration) -> u64 {
+    let segment = segments.iter().copied().max().unwrap_or_default().max(next);
+    let rounded = (segment + Duration::from_millis(500)).as_secs();
+    rounded.max(SHORTEST_TARGET).min(longest)
 }
 
 #[cfg(test)]
@@ -83,23 +157,71 @@ mod tests {
     #[test]
     fn a_first_playlist_lasts_until_the_next_one_brings_more() {
         assert_eq!(opening(&[], 1), None);
-        assert_eq!(opening(&[2, 1], 1), None, "the next request would come when it has been played");
-        assert_eq!(opening(&[2, 1, 1], 1), Some((2, 3, 1000)));
-        assert_eq!(opening(&[2, 2], 2), None);
-        assert_eq!(opening(&[2, 2, 2], 2), Some((2, 3, 1000)));
-        assert_eq!(opening(&[4, 4, 4], 4), Some((4, 3, 1000)));
-        assert_eq!(opening(&[10, 10, 10], 10), Some((5, 3, 0)), "the longest that there may be is too short");
+        assert_eq!(opening(&[2], 1), None, "the next request would come when it has been played");
+        assert_eq!(opening(&[2, 1], 1), Some((2, 2, 1000)));
+        assert_eq!(opening(&[2, 1, 1, 1], 1), Some((2, 4, 0)));
+        assert_eq!(opening(&[2], 2), None);
+        assert_eq!(opening(&[2, 2], 2), Some((2, 2, 1000)));
+        assert_eq!(opening(&[4, 4], 4), Some((4, 2, 1000)));
+        assert_eq!(opening(&[10], 10), Some((5, 1, 6000)), "the longest that there may be is too short");
     }
 
     #[test]
-    fn a_viewer_who_comes_soon_after_is_told_of_as_many_as_no_player_passes_over() {
-        assert_eq!(opening(&[2, 2, 2, 2], 2), Some((2, 3, 0)));
-        assert_eq!(
-            opening(&[1, 1, 1, 1, 1], 1),
-            None,
-            "the first three do not last, and of five VLC plays three"
-        );
-        assert_eq!(opening(&[2, 1, 1, 1, 1, 1, 1, 1], 1), Some((2, 8, 0)));
+    fn players_that_play_segments_as_they_come_begin_with_a_second() {
+        let begin = |whole: &[u64], pending| {
+            let pending = Duration::from_millis(pending);
+            Player::Streaming.begin(&durations(whole), pending, Duration::from_secs(4))
+        };
+        assert_eq!([begin(&[], 900), begin(&[], 1000)], [None, Some(0)]);
+        assert_eq!([begin(&[4], 900), begin(&[4, 4], 1000)], [Some(0), Some(2)]);
+    }
+
+    #[test]
+    fn players_that_wait_for_whole_segments_begin_when_the_next_will_be_there_in_time() {
+        let begin = |whole: &[u64], pending, next| {
+            let [pending, next] = [pending, next].map(Duration::from_millis);
+            Player::Whole.begin(&durations(whole), pending, next).is_some()
+        };
+        assert!(!begin(&[], 9000, 2000));
+        assert!(!begin(&[2], 900, 2000) && begin(&[2], 1000, 2000));
+        assert!(begin(&[2], 0, 1000), "a shorter one follows");
+        assert!(!begin(&[2], 900, 10_000), "nobody knows when a longer one ends");
+    }
+
+    #[test]
+    fn enough_segments_are_named_until_the_player_asks_again() {
+        let coming =
+            |first, target, next| coming(first, Duration::from_secs(target), Duration::from_millis(next));
+        assert_eq!([coming(Some(0), 5, 4000), coming(Some(1), 5, 4000), coming(Some(4), 5, 4000)], [3, 2, 2]);
+        assert_eq!([coming(None, 5, 4000), coming(None, 10, 10_000), coming(None, 2, 1000)], [4, 3, 4]);
+        assert_eq!([coming(None, 30, 1), coming(None, 30, 0)], [MOST_COMING, MOST_COMING]);
+    }
+
+    #[test]
+    fn players_are_known_by_their_names() {
+        for (agent, player) in [
+            ("VLC/3.0.18 LibVLC/3.0.18", Player::Streaming),
+            ("Lavf/59.27.100", Player::Streaming),
+            ("GStreamer souphttpsrc 1.22.0 libsoup/3.2.2", Player::Streaming),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36",
+                Player::Whole,
+            ),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", Player::Whole),
+            (
+                "Mozilla/5.0 (SMART-TV; Linux; Tizen 5.0) AppleWebKit/537.36 Chrome/63.0 TV Safari/537.36",
+                Player::Strict,
+            ),
+            (
+                "Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
+                Player::Strict,
+            ),
+            ("AppleCoreMedia/1.0.0.22A3354 (iPhone; U; CPU OS 18_0 like Mac OS X; en_us)", Player::Strict),
+            ("AndroidXMedia3/1.4.1 (Linux;Android 14)", Player::Strict),
+            ("-", Player::Strict),
+        ] {
+            assert_eq!(Player::of(agent), player, "{agent}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tracing::debug;
 
 use super::Driver;
 use crate::channel::hls::Audience;
+use crate::channel::making::Making;
 use crate::channel::playlist::{Playlist, opening};
 use crate::config::Hls;
 
@@ -60,6 +61,7 @@ impl Driver {
             debug!("nobody watches by HLS any more");
             self.packager = None;
             self.feed.playlist.send_replace(None);
+            self.feed.making.send_replace(None);
             self.release();
         }
     }
@@ -87,6 +89,7 @@ impl Driver {
         if has_new {
             self.publish();
         }
+        self.publish_making();
     }
 
     /// What was written to the store has these marks, at offsets from `base`.
@@ -108,6 +111,15 @@ impl Driver {
         if has_new {
             self.publish();
         }
+        if !marks.is_empty() {
+            self.publish_making();
+        }
+    }
+
+    /// Tells of the segment that is being made, after the playlist has named the one before.
+    fn publish_making(&self) {
+        let making = self.packager.as_ref().and_then(|packager| Making::new(&packager.segmenter));
+        self.feed.making.send_replace(making);
     }
 
     fn publish(&mut self) {
@@ -135,9 +147,9 @@ impl Packager {
     }
 
     /// Segments are as short as they may be while somebody watches who began with little, or waits
-    /// to begin.
+    /// for whole segments to begin.
     fn set_haste(&mut self, audience: Audience) {
-        let is_hasty = audience.near_edge > 0 || audience.sessions > 0 && !self.has_plenty();
+        let is_hasty = audience.near_edge > 0 || audience.whole > 0 && !self.has_plenty();
         self.segmenter.set_hasty(is_hasty);
     }
 

@@ -15,16 +15,17 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use self::range::Part;
-use self::sessions::Key;
 pub(super) use self::sessions::Sessions;
+use self::sessions::{Key, Watched};
 use super::encoding::takes_gzip;
 use super::error::Error;
 use super::forwarded::client_address;
 use super::live::no_body;
 use super::{App, Peer, query};
-use crate::channel::{NoPlaylist, Reader, Rendered};
+use crate::channel::{Growing, NoPlaylist, Reader, Rendered};
 use crate::config::Channel;
 
+const SEGMENT_TYPE: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 
 /// Pages of other origins may read everything, and what tells them how a transfer went.
@@ -161,15 +162,21 @@ pub(super) async fn segment(
     let address = client_address(&app.config().server, peer, &headers);
     let key = Key::new(&channel, None, address, &headers);
     let watched = app.sessions.serve(&app, &channel, &key, address)?;
-    let part = Part::of(&headers, segment.size());
+    Ok(match segment {
+        Found::Whole(segment) => send(segment, watched, &headers),
+        Found::Growing(segment) => send_as_it_comes(segment, watched),
+    })
+}
+
+fn send(segment: Reader, watched: Option<Arc<Watched>>, headers: &HeaderMap) -> Response {
+    let part = Part::of(headers, segment.size());
     let (at, end) = match part {
         Part::Whole => (0, segment.size()),
         Part::Of { start, end } => (start, end),
         Part::Nothing => {
             let range = format!("bytes */{}", segment.size());
-            return Ok(
-                (StatusCode::RANGE_NOT_SATISFIABLE, CORS, [(header::CONTENT_RANGE, range)]).into_response()
-            );
+            return (StatusCode::RANGE_NOT_SATISFIABLE, CORS, [(header::CONTENT_RANGE, range)])
+                .into_response();
         }
     };
     let body = Body::from_stream(stream::try_unfold(
@@ -197,7 +204,20 @@ pub(super) async fn segment(
             .headers_mut()
             .extend(HeaderValue::try_from(range).ok().map(|range| (header::CONTENT_RANGE, range)));
     }
-    Ok(response)
+    response
+}
+
+/// Its length is not known yet, so a range of it is not to be had.
+fn send_as_it_comes(segment: Growing, watched: Option<Arc<Watched>>) -> Response {
+    let body = stream::try_unfold((segment, watched), |(mut segment, watched)| async move {
+        let bytes = segment.next().await?;
+        if let Some(watched) = &watched {
+            watched.touch();
+            watched.session.count(bytes.as_ref().map_or(0, Bytes::len) as u64);
+        }
+        Ok::<_, io::Error>(bytes.map(|bytes| (bytes, (segment, watched))))
+    });
+    (describe_growing(), Body::from_stream(body)).into_response()
 }
 
 /// `HEAD` of a segment.
@@ -206,13 +226,27 @@ pub(super) async fn head_segment(
     Path((id, name)): Path<(String, String)>,
 ) -> Result<Response, Error> {
     let (_, segment) = find(&app, id, &name)?;
-    Ok((describe(segment.size()), no_body()).into_response())
+    Ok(match segment {
+        Found::Whole(segment) => (describe(segment.size()), no_body()).into_response(),
+        Found::Growing(_) => (describe_growing(), no_body()).into_response(),
+    })
 }
 
-fn find(app: &App, id: String, name: &str) -> Result<(Arc<Channel>, Reader), Error> {
+/// A segment that was asked for.
+enum Found {
+    Whole(Reader),
+    /// It is being made, or is about to be.
+    Growing(Growing),
+}
+
+fn find(app: &App, id: String, name: &str) -> Result<(Arc<Channel>, Found), Error> {
     let channel = app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
     let number = name.strip_prefix("segment_").and_then(|name| name.strip_suffix(".ts")?.parse().ok());
-    let segment = number.and_then(|number| app.channels.segment(&channel.id, number));
+    let segment = number.and_then(|number| {
+        // In this order, so that one that becomes whole meanwhile is found all the same.
+        let growing = app.channels.growing(&channel.id, number).map(Found::Growing);
+        app.channels.segment(&channel.id, number).map(Found::Whole).or(growing)
+    });
     let segment = segment.ok_or_else(|| Error::NoSegment(name.to_owned()))?;
     Ok((channel, segment))
 }
@@ -220,10 +254,20 @@ fn find(app: &App, id: String, name: &str) -> Result<(Arc<Channel>, Reader), Err
 /// A segment never changes, and its number never comes again.
 fn describe(length: u64) -> impl IntoResponseParts {
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("video/mp2t")),
+        (header::CONTENT_TYPE, SEGMENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600, immutable")),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
         (header::CONTENT_LENGTH, length.into()),
+    ];
+    (CORS, headers)
+}
+
+/// No cache keeps what may break off, and no proxy collects what is to be seen at once.
+fn describe_growing() -> impl IntoResponseParts {
+    let headers = [
+        (header::CONTENT_TYPE, SEGMENT_TYPE),
+        (header::CACHE_CONTROL, NO_CACHE),
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     (CORS, headers)
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use forebay_core::playlist::opening::Player;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
@@ -113,7 +114,7 @@ impl Sessions {
         }
         let (subscription, places) = app.admit_idle(channel, peer, headers)?;
         let watched = Arc::new(Watched {
-            session: Session::new(subscription),
+            session: Session::new(subscription, Player::of(agent(headers))),
             key: key.clone(),
             peer,
             agent: agent(headers).into(),

@@ -1,13 +1,15 @@
-//! Models of HLS players: where they begin, when they ask for the playlist again, and how long the
-//! picture stands still. They have no clock: times are what the caller says.
+//! Models of HLS players: where they begin, when they ask for the playlist again, which segment they
+//! fetch next, and how long the picture stands still. They have no clock: times are what the caller
+//! says.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// From the first playlist to the first picture.
+/// From what a player begins with to its first picture.
 const START: Duration = Duration::from_millis(150);
 
-/// From a playlist to the first bytes of a segment.
-const FETCH: Duration = Duration::from_millis(50);
+/// What VLC and ffmpeg gather before they show anything, of segments that they play as they come.
+const GATHERED: Duration = Duration::from_secs(1);
 
 /// VLC 3 plays as far as the clock (PCR) of what it has, which muxers send this much ahead of the
 /// pictures.
@@ -17,26 +19,40 @@ const CLOCK_LEAD: Duration = Duration::from_millis(800);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
     /// VLC 3.0.24: asks each target duration, passes over up to two segments of more than three,
-    /// and does not play the last one that it knows of.
+    /// does not play the last one that it knows of, and plays segments as they come.
     Vlc,
-    /// RFC 8216, 6.3.4 to the letter, from the first segment on.
+    /// Begins three segments from the end, asks again after the last one's length, and plays
+    /// segments as they come.
+    Ffmpeg,
+    /// Begins three target durations behind the end, asks again after the last segment's length,
+    /// and plays whole segments.
+    HlsJs,
+    /// RFC 8216, 6.3.4 to the letter, from the first segment on, which must be whole.
     Strict,
     /// `ExoPlayer` and `AVPlayer`: the same, three target durations behind the end.
     ThreeTargets,
-    /// ffmpeg and hls.js: begins three segments from the end, and asks again after the last one's
-    /// length.
-    LastSegment,
+}
+
+impl Rules {
+    /// Whether it plays segments as they come.
+    pub fn is_streaming(self) -> bool {
+        matches!(self, Self::Vlc | Self::Ffmpeg)
+    }
 }
 
 /// A player at work.
 #[derive(Debug)]
 pub struct Model {
     rules: Rules,
-    /// The number of the segment it began with, and how long the ones from there on play.
-    told: Option<(u64, Vec<Duration>)>,
+    /// The segments from the one on that it began with, by their numbers, and how long they play.
+    told: BTreeMap<u64, Duration>,
+    /// The number of the segment that is fetched next, or being fetched.
+    next: Option<u64>,
+    /// Media of the segments before that.
+    fetched: Duration,
+    playable: Duration,
     began: Option<Duration>,
     stood: Duration,
-    playable: Duration,
     asked: Duration,
 }
 
@@ -45,10 +61,12 @@ impl Model {
     pub fn new(rules: Rules) -> Self {
         Self {
             rules,
-            told: None,
+            told: BTreeMap::new(),
+            next: None,
+            fetched: Duration::ZERO,
+            playable: Duration::ZERO,
             began: None,
             stood: Duration::ZERO,
-            playable: Duration::ZERO,
             asked: Duration::ZERO,
         }
     }
@@ -74,7 +92,7 @@ impl Model {
     /// Takes the playlist that came at `now`, and says after how long it asks again.
     ///
     /// # Panics
-    /// If the text is not a media playlist.
+    /// If the text is not a media playlist, or names no more what it was about to fetch.
     pub fn take(&mut self, now: Duration, text: &str) -> Duration {
         let number = |tag: &str| {
             let value = text.lines().find_map(|line| line.strip_prefix(tag)?.parse::<u64>().ok());
@@ -87,32 +105,53 @@ impl Model {
             .filter_map(|line| line.strip_prefix("#EXTINF:")?.trim_end_matches(',').parse().ok())
             .map(Duration::from_secs_f64)
             .collect();
-        let rules = self.rules;
-        let begin = || {
-            let start = begin_at(rules, &segments, target);
-            (first + start as u64, segments[start..].to_vec())
-        };
-        let (start, told) = self.told.get_or_insert_with(begin);
-        let known = told.len();
-        let next = usize::try_from(*start + known as u64 - first).expect("it is in the window");
-        told.extend(&segments[next..]);
-        let has_new = known < told.len() || self.began.is_none();
-        let playable = match rules {
-            Rules::Vlc => told[..told.len() - 1].iter().sum::<Duration>().saturating_sub(CLOCK_LEAD),
-            _ => told.iter().sum(),
-        };
-        if self.began.is_none() && !playable.is_zero() {
-            self.began = Some(now + START);
-        } else if playable > self.playable {
-            self.stood = self.stood(now + FETCH);
-        }
-        (self.playable, self.asked) = (playable, now);
-        match rules {
+        let start = || first + begin_at(self.rules, &segments, target) as u64;
+        let next = *self.next.get_or_insert_with(start);
+        assert!(next >= first, "{next} is named no more");
+        let known = self.told.last_key_value().map(|(&number, _)| number);
+        self.told.extend((first..).zip(segments.iter().copied()));
+        let has_new = self.told.last_key_value().map(|(&number, _)| number) != known;
+        self.asked = now;
+        match self.rules {
             Rules::Vlc => target,
-            Rules::LastSegment if has_new => segments.last().copied().unwrap_or(target).min(target),
+            Rules::Ffmpeg | Rules::HlsJs if has_new => segments.last().copied().unwrap_or(target).min(target),
             Rules::Strict | Rules::ThreeTargets if has_new => target,
             _ => target / 2,
         }
+    }
+
+    /// The number of the segment that it fetches now, and how long that is said to play.
+    pub fn next(&self) -> Option<(u64, Duration)> {
+        let next = self.next?;
+        let behind = u64::from(self.rules == Rules::Vlc);
+        self.told.contains_key(&(next + behind)).then(|| (next, self.told[&next]))
+    }
+
+    /// So much of the segment on hand has come by `now`.
+    pub fn receive(&mut self, now: Duration, media: Duration) {
+        if self.rules.is_streaming() {
+            self.play(now, media, GATHERED);
+        }
+    }
+
+    /// All of the segment on hand has come by `now`, and this is how long it plays.
+    pub fn complete(&mut self, now: Duration, media: Duration) {
+        let least = if self.rules.is_streaming() { GATHERED } else { Duration::ZERO };
+        self.play(now, media, least);
+        self.fetched += media;
+        self.next = self.next.map(|next| next + 1);
+    }
+
+    fn play(&mut self, now: Duration, media: Duration, least: Duration) {
+        let there = self.fetched + media;
+        if self.began.is_none() {
+            self.began = (there >= least).then_some(now + START);
+        } else {
+            self.stood = self.stood(now);
+        }
+        // What it gathers covers the clock that runs ahead.
+        let lead = if self.rules == Rules::Vlc { CLOCK_LEAD } else { Duration::ZERO };
+        self.playable = self.playable.max(there.saturating_sub(lead));
     }
 }
 
@@ -120,8 +159,8 @@ fn begin_at(rules: Rules, segments: &[Duration], target: Duration) -> usize {
     match rules {
         Rules::Vlc => segments.len().saturating_sub(3).min(2),
         Rules::Strict => 0,
-        Rules::LastSegment => segments.len().saturating_sub(3),
-        Rules::ThreeTargets => {
+        Rules::Ffmpeg => segments.len().saturating_sub(3),
+        Rules::HlsJs | Rules::ThreeTargets => {
             let mut behind = Duration::ZERO;
             let from_end = segments.iter().rev().take_while(|segment| {
                 let is_near = behind < 3 * target;
@@ -147,27 +186,54 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
+    /// Fetches all that it wants, at once.
+    fn fetch(model: &mut Model, now: f64) {
+        while let Some((_, media)) = model.next() {
+            model.complete(seconds(now), media);
+        }
+    }
+
     /// As VLC was seen to: two groups of 2 s, and again after 5 s.
     #[test]
     fn vlc_runs_dry_before_it_asks_again() {
         let mut vlc = Model::new(Rules::Vlc);
         assert_eq!(vlc.take(seconds(4.0), &playlist(5, 0, &[2, 2])), seconds(5.0));
+        fetch(&mut vlc, 4.0);
         assert_eq!((vlc.began(), vlc.stood(seconds(5.0))), (Some(seconds(4.15)), Duration::ZERO));
         vlc.take(seconds(9.0), &playlist(5, 0, &[2, 2, 2, 2]));
+        fetch(&mut vlc, 9.05);
         assert_eq!(vlc.stood(seconds(9.05)), seconds(3.7));
     }
 
     #[test]
     fn others_ask_sooner_or_begin_where_they_should() {
-        let mut ffmpeg = Model::new(Rules::LastSegment);
+        let mut ffmpeg = Model::new(Rules::Ffmpeg);
         assert_eq!(ffmpeg.take(seconds(4.0), &playlist(5, 0, &[2, 2])), seconds(2.0));
         assert_eq!(ffmpeg.take(seconds(6.0), &playlist(5, 0, &[2, 2])), seconds(2.5), "there is nothing new");
         let mut strict = Model::new(Rules::Strict);
         assert_eq!(strict.take(seconds(4.0), &playlist(4, 7, &[2, 2])), seconds(4.0));
+        fetch(&mut strict, 4.0);
         strict.take(seconds(9.0), &playlist(4, 8, &[2, 2]));
+        fetch(&mut strict, 9.05);
         assert_eq!(strict.stood(seconds(9.05)), seconds(0.9));
         let mut exo = Model::new(Rules::ThreeTargets);
         exo.take(seconds(1.0), &playlist(2, 0, &[2; 9]));
+        fetch(&mut exo, 1.0);
         assert_eq!(exo.stood(seconds(8.15)), seconds(1.0), "it began with three of them");
+    }
+
+    #[test]
+    fn some_play_segments_as_they_come() {
+        let [mut vlc, mut hls_js] = [Rules::Vlc, Rules::HlsJs].map(Model::new);
+        for model in [&mut vlc, &mut hls_js] {
+            model.take(seconds(1.0), &playlist(5, 0, &[4, 4, 4]));
+            assert_eq!(model.next(), Some((0, seconds(4.0))));
+            model.receive(seconds(1.0), seconds(1.0));
+        }
+        assert_eq!((vlc.began(), hls_js.began()), (Some(seconds(1.15)), None));
+        vlc.receive(seconds(2.0), seconds(1.5));
+        assert_eq!(vlc.stood(seconds(2.0)), seconds(0.65));
+        hls_js.complete(seconds(4.0), seconds(4.0));
+        assert_eq!((hls_js.began(), hls_js.next()), (Some(seconds(4.15)), Some((1, seconds(4.0)))));
     }
 }
