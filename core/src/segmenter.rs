@@ -11,12 +11,9 @@ use crate::time::{MediaTime, TICKS_PER_SECOND, WallClock, duration_to_ticks, tic
 use crate::ts::random_access::Entry;
 use crate::ts::splice::{Joint, Mark};
 
-/// The first segment of a channel that somebody waits for: long enough that a playlist of three
-/// segments lasts, since VLC passes over the first ones of a longer playlist.
-const FIRST_IN_HASTE: Duration = Duration::from_secs(2);
-
-/// The shortest segments while in haste, and those that are cut short because the next group of pictures may be too long.
-const SHORTEST: Duration = Duration::from_secs(1);
+/// The shortest segments while in haste, and those that are cut short because the next group of
+/// pictures may be too long: three of them last until a player asks again.
+pub const SHORTEST: Duration = Duration::from_millis(1500);
 
 /// The segments that a playlist has at least: with one, players wait for the next before they start.
 pub const FEWEST: usize = 2;
@@ -207,12 +204,8 @@ impl Segmenter {
 
     /// Whether a segment that plays for `ticks` ends here, when the next random access point is likely to be `gop` away.
     fn is_due(&self, ticks: i64, gop: i64) -> bool {
-        if self.is_hasty {
-            // Where less is wanted, less is enough.
-            let at_least = |shortest: Duration| duration_to_ticks(shortest.min(self.settings.segment));
-            let is_first = self.segments.is_empty();
-            return ticks + if is_first { gop / 2 } else { 0 }
-                >= at_least(if is_first { FIRST_IN_HASTE } else { SHORTEST });
+        if self.shortens(self.is_hasty) {
+            return ticks >= duration_to_ticks(SHORTEST);
         }
         let is_nearest = ticks + gop / 2 >= duration_to_ticks(self.settings.segment);
         // A half more than the target would round up.
@@ -222,6 +215,11 @@ impl Segmenter {
             .target
             .is_some_and(|target| ticks + self.longest_gop() >= limit(target.seconds) + TICKS_PER_SECOND / 2);
         is_nearest || would_be_too_long && ticks >= duration_to_ticks(SHORTEST)
+    }
+
+    /// Whether haste makes segments shorter than they are wanted anyway.
+    fn shortens(&self, is_hasty: bool) -> bool {
+        is_hasty && self.settings.segment > SHORTEST
     }
 
     fn trim(&mut self, head: u64) {
@@ -306,7 +304,8 @@ impl Segmenter {
 
     /// How long the next segments may be, by the groups of pictures that were seen.
     pub fn longest_next(&self, is_hasty: bool) -> Duration {
-        let wanted = self.settings.segment.min(if is_hasty { SHORTEST } else { Duration::MAX });
+        let is_hasty = self.shortens(is_hasty);
+        let wanted = if is_hasty { SHORTEST } else { self.settings.segment };
         let (gop, wanted) = (self.longest_gop(), duration_to_ticks(wanted));
         if gop <= 0 {
             return ticks_to_duration(wanted);
@@ -317,7 +316,8 @@ impl Segmenter {
         ticks_to_duration(groups.max(1) * gop)
     }
 
-    /// The segment that is being made, as it is expected to become. It ends where it begins so far.
+    /// The segment that is being made. It is said to play as long as it does at least, which is as
+    /// long as it does in haste; and it ends where it begins, so far.
     pub fn making(&self) -> Option<Segment> {
         let open = self.open?;
         Some(Segment {
@@ -326,7 +326,7 @@ impl Segmenter {
             end: open.at,
             shown: open.mark.shown,
             wall: self.wall(open.mark.shown),
-            ticks: duration_to_ticks(self.longest_next(self.is_hasty)),
+            ticks: duration_to_ticks(self.longest_next(true)),
             is_discontinuous: open.is_discontinuous,
             is_independent: open.is_independent(),
         })

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_core::playlist::opening::{Player, coming, target_in_haste};
+use forebay_core::playlist::opening::{Player, target_in_haste};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -121,7 +121,10 @@ impl Session {
         };
         if let Some(playlist) = ready {
             let target = self.target.load(Ordering::Relaxed);
-            return Ok(if target == 0 { playlist.for_opening() } else { playlist.for_target(target) });
+            return Ok(match target {
+                0 => playlist.for_opening(self.player),
+                target => playlist.for_target(target),
+            });
         }
         match &self.feed().windows[0].borrow().stage {
             Stage::Failed(failure) => Err(NoPlaylist::Failed(Arc::clone(failure))),
@@ -160,24 +163,17 @@ impl Session {
     /// What the player can begin with now.
     fn opening(&self) -> Option<Arc<Playlist>> {
         let playlist = self.feed().playlist.borrow().clone();
-        if let Some(playlist) = &playlist {
-            let opens = playlist.opens_at().is_some_and(|at| at <= Instant::now());
-            if playlist.is_plenty() || self.player == Player::Strict && opens {
-                return Some(playlist.for_opening());
-            }
+        if let Some(opening) = playlist.as_ref().and_then(|playlist| playlist.opening(self.player)) {
+            return Some(opening);
         }
         let making = (*self.feed().making.borrow())?;
         let whole: Vec<Duration> = playlist.iter().flat_map(|playlist| playlist.durations()).collect();
         let pending = making.pending(self.feed().trail().position());
         let next = making.segment.duration();
-        let from = self.player.begin(&whole, pending, next)?;
-        let target = match self.player {
-            Player::Streaming => making.target,
-            _ => target_in_haste(&whole, making.target, next),
-        };
-        let count = coming(Some(whole.len() - from), Duration::from_secs(target), next);
+        let first = self.player.begin(&whole, pending, next)?;
+        let target = target_in_haste(&whole[first..], making.target, next);
         self.is_early.store(true, Ordering::Relaxed);
-        Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, from, count, target)))
+        Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, Some(first), target)))
     }
 
     /// The playlist for a player that is told of what is yet to come.
@@ -188,8 +184,7 @@ impl Session {
         let making = (*self.feed().making.borrow())?;
         let playlist = self.feed().playlist.borrow().clone();
         let target = self.target.load(Ordering::Relaxed);
-        let count = coming(None, Duration::from_secs(target), making.segment.duration());
-        Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, 0, count, target)))
+        Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, None, target)))
     }
 
     /// A viewer who plays with little in store waits for the segment that is about to come, where it knows all others.
@@ -234,7 +229,9 @@ impl Session {
             return false;
         }
         self.target.store(playlist.target_duration, Ordering::Relaxed);
-        if self.player != Player::Streaming && !playlist.is_plenty() {
+        // Who plays segments as they come needs no short ones.
+        let needs_short = self.player != Player::Streaming || !self.is_early.load(Ordering::Relaxed);
+        if needs_short && !playlist.is_plenty() {
             self.is_near_edge.store(true, Ordering::Relaxed);
             self.feed().audience.send_modify(|audience| audience.near_edge += 1);
         }

@@ -21,7 +21,7 @@ const BLOCK: u64 = super::archive::BLOCK;
 /// The segment that is being made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Making {
-    /// As it is expected to become. It ends where it begins so far.
+    /// It is said to play as long as it does at least, and it ends where it begins, so far.
     pub(super) segment: Segment,
     /// How many discontinuities lie before it, where it is the first.
     pub(super) discontinuity_sequence: u64,
@@ -44,8 +44,8 @@ impl Making {
         position.since(self.segment.shown)
     }
 
-    /// It and the `count - 1` segments behind it, as they are expected to become; the first one
-    /// has the `number`.
+    /// It and the `count - 1` segments behind it, each as short as it may become; the first one has
+    /// the `number`.
     pub(super) fn coming(&self, number: u64, count: u64) -> impl Iterator<Item = Segment> {
         let Segment { ticks, shown, wall, is_discontinuous, .. } = self.segment;
         let duration = self.segment.duration();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use forebay_core::playlist::opening::Opening;
+use forebay_core::playlist::opening::{Opening, Player, coming};
 use forebay_core::playlist::render::Listing;
 use forebay_core::segmenter::{Segment, Segmenter};
 use tokio::time::Instant;
@@ -74,8 +74,8 @@ pub struct Playlist {
     pending: Duration,
     /// For a new viewer, if segments as long as wanted follow.
     unhurried: Option<Opening>,
-    /// For a new viewer, if segments as short as may be follow.
-    hasty: Option<Opening>,
+    /// How long the next segments may be, if they are as short as may be.
+    next_in_haste: Duration,
     /// It with other target durations, as viewers with little in store have it.
     others: Mutex<Vec<Arc<Self>>>,
 }
@@ -179,7 +179,7 @@ impl Playlist {
         let named: Vec<Segment> = segmenter.listed().copied().collect();
         let target_duration = segmenter.fix_target_duration();
         let discontinuity_sequence = segmenter.discontinuity_sequence();
-        let [unhurried, hasty] = [false, true].map(|is_hasty| opening(segmenter, is_hasty));
+        let unhurried = opening(segmenter);
         Self {
             rendered: Arc::new(Rendered::new(target_duration, discontinuity_sequence, &named)),
             target_duration,
@@ -191,15 +191,9 @@ impl Playlist {
             made: Instant::now(),
             pending: segmenter.pending(),
             unhurried,
-            hasty,
+            next_in_haste: segmenter.longest_next(true),
             others: Mutex::default(),
         }
-    }
-
-    /// When a new viewer can begin with it and not run dry; `None` if more segments are needed
-    /// first.
-    pub(super) fn opens_at(&self) -> Option<Instant> {
-        self.hasty.map(|opening| self.made + opening.pending.saturating_sub(self.pending))
     }
 
     /// Whether nobody who begins with it runs dry, even if the next segment is as long as wanted.
@@ -207,10 +201,24 @@ impl Playlist {
         self.unhurried.is_some_and(|opening| self.pending + self.made.elapsed() >= opening.pending)
     }
 
-    /// It as a new viewer is sent it.
-    pub(super) fn for_opening(self: &Arc<Self>) -> Arc<Self> {
-        let opening = if self.is_plenty() { self.unhurried } else { self.hasty };
-        let Some(Opening { target, named, .. }) = opening else { return Arc::clone(self) };
+    /// It as a new viewer is sent it that can begin with whole segments and not run dry; `None` if
+    /// more of them are needed first.
+    pub(super) fn opening(self: &Arc<Self>, player: Player) -> Option<Arc<Self>> {
+        let unhurried = self.unhurried.filter(|_| self.is_plenty());
+        let hasty = || {
+            let segments: Vec<Duration> = self.durations().collect();
+            Opening::in_haste(player, &segments, self.target_duration, self.next_in_haste)
+        };
+        let opening = unhurried.or_else(hasty)?;
+        (self.pending + self.made.elapsed() >= opening.pending).then(|| self.opened(opening))
+    }
+
+    /// It as a new viewer is sent it, enough or not.
+    pub(super) fn for_opening(self: &Arc<Self>, player: Player) -> Arc<Self> {
+        self.opening(player).unwrap_or_else(|| Arc::clone(self))
+    }
+
+    fn opened(self: &Arc<Self>, Opening { target, named, .. }: Opening) -> Arc<Self> {
         if named == self.listed {
             return self.for_target(target);
         }
@@ -218,24 +226,26 @@ impl Playlist {
         Arc::new(self.told(target, segments, named))
     }
 
-    /// It with the segments that are yet to come. Of its own it names those from the `from`th on.
+    /// `before`, if there is any, with the segments that are yet to come. The first time it names
+    /// the whole segments from the `first`th on only.
     ///
-    /// A target duration of a player that knows of what is to come may be shorter than a segment
-    /// becomes, since nobody knew; then it grows.
+    /// The target duration grows where a segment has become longer: nobody knew.
     pub(super) fn with_coming(
         before: Option<&Self>,
         making: &Making,
-        from: usize,
-        count: u64,
+        first: Option<usize>,
         target: u64,
     ) -> Self {
         let known = before.map(Self::listed).unwrap_or_default();
-        let (passed_over, whole) = known.split_at(from.min(known.len()));
+        let (passed_over, whole) = known.split_at(first.unwrap_or(0).min(known.len()));
+        let rounded = |segment: &Segment| (segment.duration() + HALF_A_SECOND).as_secs();
+        let longest = whole.iter().map(|piece| rounded(&piece.segment)).max().unwrap_or(0);
+        let target = target.max(longest).max(rounded(&making.segment));
+        let named_first = first.map(|_| whole.len());
+        let count = coming(named_first, Duration::from_secs(target), making.segment.duration());
         let number = before.map_or(making.segment.number, |before| before.newest() + 1);
         let whole = whole.iter().map(|piece| piece.segment);
         let named: Vec<Segment> = whole.chain(making.coming(number, count)).collect();
-        let longest = named.iter().map(|segment| (segment.duration() + HALF_A_SECOND).as_secs()).max();
-        let target = target.max(longest.unwrap_or(0));
         let passed = passed_over.iter().filter(|piece| piece.segment.is_discontinuous).count() as u64;
         let discontinuity_sequence =
             passed + before.map_or(making.discontinuity_sequence, |before| before.discontinuity_sequence);
@@ -253,7 +263,7 @@ impl Playlist {
             made: before.map_or_else(Instant::now, |before| before.made),
             pending: before.map_or(Duration::ZERO, |before| before.pending),
             unhurried: None,
-            hasty: None,
+            next_in_haste: making.segment.duration(),
             others: Mutex::default(),
         }
     }
@@ -330,16 +340,15 @@ impl Playlist {
     }
 }
 
-/// The first playlist of a viewer, of what `segmenter` has.
-pub(super) fn opening(segmenter: &mut Segmenter, is_hasty: bool) -> Option<Opening> {
+/// The first playlist of a viewer, of what `segmenter` has, if segments as long as wanted follow.
+pub(super) fn opening(segmenter: &mut Segmenter) -> Option<Opening> {
     let segments: Vec<Duration> = segmenter.listed().map(Segment::duration).collect();
-    let (target, next) = (segmenter.fix_target_duration(), segmenter.longest_next(is_hasty));
+    let (target, next) = (segmenter.fix_target_duration(), segmenter.longest_next(false));
     if segmenter.is_full() {
         // There will never be more.
         return Some(Opening { target, named: segments.len(), pending: Duration::ZERO });
     }
-    let new = if is_hasty { Opening::in_haste } else { Opening::new };
-    new(&segments, target, next)
+    Opening::new(&segments, target, next)
 }
 
 fn compress(text: &[u8]) -> Bytes {

@@ -13,6 +13,8 @@
 
 use std::time::Duration;
 
+use crate::segmenter::SHORTEST;
+
 /// Added to what a player needs. VLC stops where the clock (PCR) of what it has ends, and muxers
 /// send that up to 0.7 s ahead of the pictures; the rest is for what a request takes, and for
 /// timers that are not exact.
@@ -67,6 +69,8 @@ impl Player {
     pub fn begin(self, whole: &[Duration], pending: Duration, next: Duration) -> Option<usize> {
         let there = whole.iter().sum::<Duration>() + pending;
         match self {
+            // Three of them would be played before the player asks again.
+            Self::Streaming if next < SHORTEST => None,
             Self::Streaming if pending >= RESERVE => Some(whole.len()),
             Self::Streaming => (there >= RESERVE).then(|| whole.len().saturating_sub(1)),
             Self::Whole => (!whole.is_empty() && there >= next + MARGIN).then_some(0),
@@ -120,11 +124,13 @@ impl Opening {
             .min_by_key(|opening| opening.pending)
     }
 
-    /// The same for a viewer who does not begin with plenty, and so is promised short segments:
-    /// with the shortest target duration that fits them, but no more than `longest`. VLC needs more
-    /// than this, and gets a playlist of another kind.
-    pub fn in_haste(segments: &[Duration], longest: u64, next: Duration) -> Option<Self> {
+    /// The same for a `player` that does not begin with plenty, and so is promised short segments:
+    /// with the shortest target duration that fits them, but no more than `longest`.
+    pub fn in_haste(player: Player, segments: &[Duration], longest: u64, next: Duration) -> Option<Self> {
         let target = target_in_haste(segments, longest, next);
+        if player == Player::Streaming {
+            return Self::new(segments, target, next);
+        }
         let until_it_asks = Duration::from_secs(target) + MARGIN;
         let there: Duration = segments.iter().sum();
         let pending = (until_it_asks + next).saturating_sub(there);
@@ -149,9 +155,13 @@ mod tests {
     }
 
     /// The target duration, the segments named and the milliseconds beside them, in haste.
-    fn opening(segments: &[u64], next: u64) -> Option<(u64, usize, u128)> {
-        let opening = Opening::in_haste(&durations(segments), 5, Duration::from_secs(next))?;
+    fn in_haste(player: Player, segments: &[u64], next: u64) -> Option<(u64, usize, u128)> {
+        let opening = Opening::in_haste(player, &durations(segments), 5, Duration::from_secs(next))?;
         Some((opening.target, opening.named, opening.pending.as_millis()))
+    }
+
+    fn opening(segments: &[u64], next: u64) -> Option<(u64, usize, u128)> {
+        in_haste(Player::Strict, segments, next)
     }
 
     #[test]
@@ -167,6 +177,22 @@ mod tests {
     }
 
     #[test]
+    fn vlc_is_told_of_one_more_where_all_must_be_whole() {
+        let opening = |segments: &[u64], next| in_haste(Player::Streaming, segments, next);
+        assert_eq!(opening(&[2, 1], 1), None, "the next request would come when it has been played");
+        assert_eq!(opening(&[2, 1, 1], 1), Some((2, 3, 1000)));
+        assert_eq!(opening(&[2, 2, 2], 2), Some((2, 3, 1000)));
+        assert_eq!(opening(&[2, 2, 2, 2], 2), Some((2, 3, 0)), "as many as VLC does not pass over");
+        assert_eq!(
+            opening(&[1, 1, 1, 1, 1], 1),
+            None,
+            "the first three do not last, and of five VLC plays three"
+        );
+        assert_eq!(opening(&[2, 1, 1, 1, 1, 1, 1, 1], 1), Some((2, 8, 0)));
+        assert_eq!(opening(&[10, 10, 10], 10), Some((5, 3, 0)));
+    }
+
+    #[test]
     fn players_that_play_segments_as_they_come_begin_with_a_second() {
         let begin = |whole: &[u64], pending| {
             let pending = Duration::from_millis(pending);
@@ -174,6 +200,8 @@ mod tests {
         };
         assert_eq!([begin(&[], 900), begin(&[], 1000)], [None, Some(0)]);
         assert_eq!([begin(&[4], 900), begin(&[4, 4], 1000)], [Some(0), Some(2)]);
+        let short = Player::Streaming.begin(&durations(&[1, 1]), Duration::ZERO, Duration::from_secs(1));
+        assert_eq!(short, None, "three would be over before the next playlist");
     }
 
     #[test]

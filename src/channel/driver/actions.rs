@@ -1,7 +1,6 @@
 //! Does what the lifecycle wants.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason};
 use forebay_core::playlist::follow::Others;
@@ -12,6 +11,7 @@ use tokio::sync::watch;
 use tracing::{Instrument, info, info_span, warn};
 
 use super::Driver;
+use super::input::Lead;
 use super::line::Line;
 use super::settings::times;
 use crate::channel::Channels;
@@ -107,9 +107,14 @@ impl Driver {
         self.raise(attempt);
         let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
         self.end_gap(now);
-        // Who had nothing for a while gets something to fill buffers with; who did not needs nothing in store.
-        let had_gap = !self.gap.was_covered();
-        let lead = if had_gap { self.channel.policy.burst } else { Duration::ZERO };
+        let burst = self.channel.policy.burst;
+        let lead = if self.ring.head() == self.feed.base {
+            Lead::Opening(burst)
+        } else if self.gap.was_covered() {
+            Lead::None
+        } else {
+            Lead::Burst(burst)
+        };
         let source = self.lines[at].source;
         if let Some(input) = self.lines[at].input() {
             input.go_on_air(now, &mut self.splice, lead);

@@ -7,7 +7,7 @@ use forebay_core::time::Moment;
 use tracing::info;
 
 use super::Driver;
-use super::input::Input;
+use super::input::{Input, Lead};
 use crate::upstream::{Error, Piece, slate};
 
 /// Without anything from the source for so long, connections are kept alive.
@@ -88,7 +88,7 @@ impl Driver {
             // It is no part of a multiplex.
             self.splice.set_program(None);
             self.splice.begin();
-            slate.go_on_air(now, &mut self.splice, Duration::ZERO);
+            slate.go_on_air(now, &mut self.splice, Lead::None);
             self.gap.slate = Some(slate);
             return;
         }

@@ -52,6 +52,19 @@ pub(super) struct Input {
     pub(super) inspector: Inspector,
     /// Segments of an HLS source that the inspector knows to be over.
     segments: u64,
+    /// How much of what viewers are given is ahead of time, beyond what each viewer is.
+    lead: Duration,
+}
+
+/// How much of a source that can be read at any speed viewers are given at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lead {
+    /// A segment of an HLS source; at least this much. Nobody watches yet, so nobody is left behind.
+    Opening(Duration),
+    /// This much: viewers have had nothing for a while.
+    Burst(Duration),
+    /// Nothing: viewers have enough.
+    None,
 }
 
 /// How its media goes on in time.
@@ -120,6 +133,7 @@ impl Input {
             scout: Some(Scout::new(program).passing_scrambled(rules.scrambled.is_none())),
             inspector,
             segments: 0,
+            lead: Duration::ZERO,
         }
     }
 
@@ -128,12 +142,21 @@ impl Input {
         self.scout.is_none()
     }
 
-    /// Puts it on air; `lead` is how much of a source that can be read at any speed comes at once.
-    pub(super) fn go_on_air(&mut self, now: Moment, splice: &mut Splice, lead: Duration) {
+    /// Puts it on air. `lead` is how much of a source that can be read at any speed comes at once.
+    pub(super) fn go_on_air(&mut self, now: Moment, splice: &mut Splice, lead: Lead) {
         if let Some(scout) = self.scout.take() {
             scout.hand_over(splice);
         }
         if let Tempo::Paced(pacer) = &mut self.tempo {
+            let segment = self.upstream.monitor.as_ref().map_or(Duration::ZERO, |monitor| monitor.at_once());
+            let lead = match lead {
+                Lead::Opening(burst) => {
+                    self.lead = segment.saturating_sub(burst);
+                    burst + self.lead
+                }
+                Lead::Burst(burst) => burst,
+                Lead::None => Duration::ZERO,
+            };
             *pacer = Pacer::new(lead);
         }
         self.set_pace(now, splice);
@@ -304,7 +327,7 @@ impl Input {
 
     /// How much of what viewers have been given is not due yet.
     pub(super) fn not_due(&self, now: Moment) -> Duration {
-        self.flow().map_or(Duration::ZERO, |flow| flow.not_due(now))
+        self.flow().map_or(self.lead, |flow| flow.not_due(now))
     }
 
     /// Whether it sends by itself, and reading pauses since there is enough.

@@ -157,7 +157,7 @@ impl Packager {
     fn has_plenty(&mut self) -> bool {
         // Nothing is asked before there is a segment: that would fix the target duration.
         let has_segments = self.segmenter.listed().len() > 0;
-        let opening = has_segments.then(|| opening(&mut self.segmenter, false)).flatten();
+        let opening = has_segments.then(|| opening(&mut self.segmenter)).flatten();
         opening.is_some_and(|opening| opening.pending <= self.segmenter.pending())
     }
 }

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use forebay_core::playlist::follow::{Counts, Follower};
+use forebay_core::playlist::follow::{Counts, Follower, START_BEHIND};
 use forebay_core::time::Moment;
 use tokio::sync::Notify;
 
@@ -22,6 +22,8 @@ pub struct Monitor {
 struct State {
     snapshot: Snapshot,
     stall_after: Duration,
+    /// What may wait for its turn: what lies between the beginning and the end of a list.
+    ahead: Duration,
     waiting: Duration,
     taken: u64,
     trouble: Option<Error>,
@@ -64,6 +66,13 @@ impl Monitor {
     /// How long nothing new may come until the source has stalled.
     pub fn stall_after(&self) -> Duration {
         self.edit(|state| state.stall_after)
+    }
+
+    /// Media that viewers may be given at once when the source has been opened: one of the three
+    /// segments that lie between the beginning and the end of a list. The others tide over until
+    /// there is another, and over one that comes late.
+    pub fn at_once(&self) -> Duration {
+        self.edit(|state| state.ahead / u32::from(START_BEHIND))
     }
 
     /// Media that was fetched and has not been taken, in whole segments.
@@ -130,6 +139,7 @@ impl Monitor {
             state.snapshot = snapshot;
             state.stall_after = follower.stall_after();
             state.has_lower = follower.has_lower(now);
+            state.ahead = follower.ahead();
         });
     }
 
