@@ -34,7 +34,7 @@ test-portable: setup ## Run the tests of what is done otherwise where there is n
 
 test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each)
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
-		--no-capture -E 'test(/^hls_playing::/)'
+		--no-capture -E 'test(/^hls_(playing|opening)::/)'
 
 check: setup-check ## Formatting, lints, docs, licences, links, built files
 	$(CARGO) fmt --all --check

@@ -12,6 +12,7 @@ mod failover;
 mod frozen;
 mod hls;
 mod hls_in;
+mod hls_opening;
 mod hls_playing;
 mod hostile;
 mod hung_log;

@@ -41,11 +41,12 @@ pub const MOST_COMING: u64 = 6;
 /// How a player takes segments that are not whole yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Player {
-    /// It plays them as they come: VLC, ffmpeg and `GStreamer`.
+    /// It plays them as they come: VLC and ffmpeg.
     Streaming,
     /// It waits until they are whole, and can: hls.js.
     Whole,
-    /// Nothing is known of it, or that it wants what the standard says: `AVPlayer`, `ExoPlayer`.
+    /// Nothing is known of it, or that it wants what the standard says: `AVPlayer`, `ExoPlayer`,
+    /// and `GStreamer`, which takes the durations of segments at their word.
     Strict,
 }
 
@@ -54,7 +55,7 @@ impl Player {
     /// name may stand still for a moment when it begins on a closed channel.
     pub fn of(agent: &str) -> Self {
         let has = |names: &[&str]| names.iter().any(|name| agent.contains(name));
-        if has(&["VLC/", "Lavf/", "GStreamer"]) {
+        if has(&["VLC/", "Lavf/"]) {
             Self::Streaming
         } else if has(&["Chrome/", "Firefox/"]) && !has(&["TV", "Tizen", "Web0S"]) {
             Self::Whole
@@ -230,7 +231,7 @@ mod tests {
         for (agent, player) in [
             ("VLC/3.0.18 LibVLC/3.0.18", Player::Streaming),
             ("Lavf/59.27.100", Player::Streaming),
-            ("GStreamer souphttpsrc 1.22.0 libsoup/3.2.2", Player::Streaming),
+            ("GStreamer souphttpsrc 1.22.0 libsoup/3.2.2", Player::Strict),
             (
                 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36",
                 Player::Whole,

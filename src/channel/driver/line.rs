@@ -64,7 +64,7 @@ impl Line {
 
     /// Whether it is what viewers see.
     pub(super) fn is_on_air(&self) -> bool {
-        self.opened().is_some_and(|input| input.is_on_air())
+        self.opened().is_some_and(Input::is_on_air)
     }
 
     /// Whether its provider has not said yet that there is a connection for it.

@@ -169,18 +169,19 @@ pub(super) async fn segment(
 }
 
 fn send(segment: Reader, watched: Option<Arc<Watched>>, headers: &HeaderMap) -> Response {
-    let part = Part::of(headers, segment.size());
+    let size = segment.size();
+    let part = Part::of(headers, size);
     let (at, end) = match part {
-        Part::Whole => (0, segment.size()),
+        Part::Whole => (0, size),
         Part::Of { start, end } => (start, end),
         Part::Nothing => {
-            let range = format!("bytes */{}", segment.size());
+            let range = format!("bytes */{size}");
             return (StatusCode::RANGE_NOT_SATISFIABLE, CORS, [(header::CONTENT_RANGE, range)])
                 .into_response();
         }
     };
     let body = Body::from_stream(stream::try_unfold(
-        (segment.clone(), watched, at),
+        (segment, watched, at),
         move |(segment, watched, at)| async move {
             if at == end {
                 if let Some(watched) = &watched {
@@ -198,7 +199,7 @@ fn send(segment: Reader, watched: Option<Arc<Watched>>, headers: &HeaderMap) -> 
     ));
     let mut response = (describe(end - at), body).into_response();
     if part != Part::Whole {
-        let range = format!("bytes {at}-{}/{}", end - 1, segment.size());
+        let range = format!("bytes {at}-{}/{size}", end - 1);
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         response
             .headers_mut()

@@ -32,8 +32,12 @@ pub enum Kind {
     ShortGop,
     /// H.264 in open groups of 2 s with three B pictures, two audio tracks (eng, deu), DVB subtitles (eng).
     H264OpenGopSubs,
+    /// As [`Kind::H264Aac`] in groups of 4 s.
+    Gop4,
     /// H.264 in closed groups of 8 s; AAC.
     LongGop,
+    /// The same in groups of 10 s, as x264 makes them unless told otherwise.
+    Gop10,
     /// H.264 in open groups of 1.92 s without a single IDR picture: recovery points only, as broadcasters send.
     /// At the seam of its loop the frame numbers jump, which strict decoders remark on.
     NoIdr,
@@ -61,12 +65,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::H264Aac,
         Self::H264AacB,
         Self::ShortGop,
         Self::H264OpenGopSubs,
+        Self::Gop4,
         Self::LongGop,
+        Self::Gop10,
         Self::NoIdr,
         Self::H264Ac3,
         Self::HevcAc3,
@@ -139,6 +145,8 @@ impl Kind {
                 extra: Extra::SecondTrackAndSubtitles,
                 ..base
             },
+            Self::Gop4 => Recipe { video: x264("keyint=100:min-keyint=100:open-gop=0"), ..base },
+            Self::Gop10 => Recipe { video: x264("keyint=250:min-keyint=250:open-gop=0"), ..base },
             Self::LongGop => Recipe { video: x264("keyint=200:min-keyint=200:open-gop=0"), ..base },
             Self::NoIdr => Recipe {
                 video: x264("keyint=48:min-keyint=48:open-gop=1:bframes=3"),

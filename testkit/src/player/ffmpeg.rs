@@ -1,8 +1,13 @@
 //! ffmpeg as a strict decoder, and ffprobe.
 
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::{Verdict, run};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::{Instant, timeout};
+
+use super::{Verdict, require, run};
 
 /// How much longer than the media itself a run may take: connecting, probing and a busy machine.
 const GRACE: Duration = Duration::from_secs(30);
@@ -49,31 +54,96 @@ pub async fn ffmpeg_strict(url: &str, seconds: u32) -> Verdict {
         "dvbsub",
         "-progress",
         "pipe:1",
+        "-stats_period",
+        "0.1",
         "-nostats",
         "-f",
         "null",
         "-",
     ];
-    let output = match run("ffmpeg", &arguments, Duration::from_secs(seconds.into()) + GRACE).await {
-        Ok(output) => output,
+    let limit = Duration::from_secs(seconds.into()) + GRACE;
+    let (run, log) = match decode(&arguments, limit).await {
+        Ok(done) => done,
         Err(error) => return Verdict { errors: vec![error], ..Verdict::default() },
     };
-    let log = String::from_utf8_lossy(&output.stderr).into_owned();
-    let progress = String::from_utf8_lossy(&output.stdout).into_owned();
-    let last = |key: &str| {
-        progress.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::trim)
-    };
-    let frames = last("frame").and_then(|value| value.parse().ok()).unwrap_or(0);
-    let microseconds: u32 = last("out_time_us").and_then(|value| value.parse().ok()).unwrap_or(0);
-    let played = f64::from(microseconds) / 1e6;
+    let played = run.decoded.as_secs_f64();
     let mut errors: Vec<String> = log.lines().filter(|line| is_fault(line)).map(str::to_owned).collect();
-    if !output.status.success() {
-        errors.push(format!("ffmpeg ended with {}", output.status));
+    if !run.status.success() {
+        errors.push(format!("ffmpeg ended with {}", run.status));
     }
     if played + 1.0 < f64::from(seconds) {
         errors.push(format!("only {played:.2} s of {seconds} s came"));
     }
-    Verdict { ok: errors.is_empty(), errors, frames, seconds: played, log }
+    Verdict {
+        ok: errors.is_empty(),
+        errors,
+        frames: run.frames,
+        seconds: played,
+        first: run.first,
+        stood: run.stood,
+        log,
+    }
+}
+
+/// What ffmpeg said of its progress.
+#[derive(Default)]
+struct Run {
+    status: ExitStatus,
+    frames: u64,
+    decoded: Duration,
+    first: Option<Duration>,
+    stood: Duration,
+}
+
+impl Run {
+    /// It had decoded so much after this time.
+    fn advance(&mut self, now: Duration, decoded: Duration) {
+        self.decoded = decoded;
+        if self.first.is_none() {
+            self.first = (!decoded.is_zero()).then_some(now);
+        } else if let Some(first) = self.first {
+            self.stood = self.stood.max(now.saturating_sub(first + decoded));
+        }
+    }
+}
+
+/// Runs ffmpeg to its end or to the limit, and takes what it wrote.
+async fn decode(arguments: &[&str], limit: Duration) -> Result<(Run, String), String> {
+    require("ffmpeg");
+    let began = Instant::now();
+    let mut child = Command::new("ffmpeg")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("cannot run ffmpeg: {error}"))?;
+    let mut stderr = child.stderr.take().expect("it was asked for");
+    let mut lines = BufReader::new(child.stdout.take().expect("it was asked for")).lines();
+    let mut run = Run::default();
+    let reading = async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            match line.split_once('=') {
+                Some(("frame", frames)) => run.frames = frames.trim().parse().unwrap_or(run.frames),
+                Some(("out_time_us", micros)) => {
+                    let micros = micros.trim().parse().unwrap_or(0);
+                    run.advance(began.elapsed(), Duration::from_micros(micros));
+                }
+                _ => {}
+            }
+        }
+    };
+    let mut said = Vec::new();
+    let all = async {
+        // What was read before an error is still worth having.
+        let ((), _) = tokio::join!(reading, stderr.read_to_end(&mut said));
+        child.wait().await
+    };
+    let ended = timeout(limit, all).await;
+    let ended = ended.map_err(|_| format!("ffmpeg did not end within {limit:?} and was killed"))?;
+    run.status = ended.map_err(|error| format!("cannot run ffmpeg: {error}"))?;
+    Ok((run, String::from_utf8_lossy(&said).into_owned()))
 }
 
 fn is_fault(line: &str) -> bool {

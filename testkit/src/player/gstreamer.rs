@@ -24,6 +24,11 @@ const GAP: f64 = 0.3;
 
 /// Plays `url` (or a file) without a screen for this many seconds from the first picture or sound, in real time.
 pub async fn gstreamer(url: &str, seconds: u32) -> Verdict {
+    gstreamer_within(url, seconds, FIRST).await
+}
+
+/// The same, where the first picture or sound may take as long as this.
+pub async fn gstreamer_within(url: &str, seconds: u32, first: Duration) -> Verdict {
     require("gst-launch-1.0");
     let uri = if url.contains("://") { url.to_owned() } else { format!("file://{url}") };
     let child = Command::new("gst-launch-1.0")
@@ -46,7 +51,7 @@ pub async fn gstreamer(url: &str, seconds: u32) -> Verdict {
     let mut stderr = child.stderr.take().expect("it was asked for");
     let mut lines = BufReader::new(child.stdout.take().expect("it was asked for")).lines();
     let mut play = Play::new();
-    let mut until = play.began + FIRST;
+    let mut until = play.began + first;
     let reading = async {
         while let Ok(line) = timeout_at(until, lines.next_line()).await {
             let Ok(Some(line)) = line else {
@@ -138,7 +143,16 @@ impl Play {
         let faults = said.lines().filter(|line| line.contains("ERROR") || line.contains("CRITICAL"));
         self.errors.extend(faults.map(str::to_owned));
         let (errors, log) = (self.errors, self.log + said);
-        Verdict { ok: errors.is_empty(), errors, frames: self.picture.buffers, seconds, log }
+        let first = self.first.map(|first| first - self.began);
+        Verdict {
+            ok: errors.is_empty(),
+            errors,
+            frames: self.picture.buffers,
+            seconds,
+            first,
+            log,
+            ..Verdict::default()
+        }
     }
 }
 

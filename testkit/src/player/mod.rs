@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 pub use browser::{Browsed, Picture, browser_hls, browser_page, browser_ts};
 pub use ffmpeg::{ffmpeg_strict, ffprobe_json};
-pub use gstreamer::gstreamer;
+pub use gstreamer::{gstreamer, gstreamer_within};
 pub use visit::{Screen, Step, Visited, visit, visit_on};
-pub use vlc::{vlc, vlc_audio};
+pub use vlc::{vlc, vlc_audio, vlc_within};
 
 /// What a player thought of a stream.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,11 @@ pub struct Verdict {
     pub frames: u64,
     /// Media played, in seconds.
     pub seconds: f64,
+    /// From the start of the player to its first picture or sound.
+    pub first: Option<Duration>,
+    /// For ffmpeg, how long a player would have stood still that showed what it decodes from its
+    /// first picture on: the others say so among the errors.
+    pub stood: Duration,
     /// Everything the player wrote, for messages.
     pub log: String,
 }

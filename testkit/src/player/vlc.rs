@@ -23,6 +23,9 @@ const STARTUP: Duration = Duration::from_secs(15);
 /// How long it may take to answer or to leave.
 const ANSWER: Duration = Duration::from_secs(3);
 
+/// How long it may take to its first picture, unless something else is said.
+const FIRST: Duration = Duration::from_secs(10);
+
 /// How much VLC buffers before it plays, in milliseconds.
 const CACHING: &str = "1000";
 
@@ -53,16 +56,21 @@ const FAULTS: [&str; 19] = [
 ///
 /// The time counts from the first picture, for which VLC has ten seconds.
 pub async fn vlc(url: &str, seconds: u32) -> Verdict {
-    play(url, seconds, "frames displayed", "frames").await
+    vlc_within(url, seconds, FIRST).await
+}
+
+/// The same, where the first picture may take as long as this.
+pub async fn vlc_within(url: &str, seconds: u32, first: Duration) -> Verdict {
+    play(url, seconds, first, "frames displayed", "frames").await
 }
 
 /// As [`vlc`], for a stream without pictures.
 pub async fn vlc_audio(url: &str, seconds: u32) -> Verdict {
-    play(url, seconds, "buffers played", "sound").await
+    play(url, seconds, FIRST, "buffers played", "sound").await
 }
 
-async fn play(url: &str, seconds: u32, progress: &str, what: &str) -> Verdict {
-    const FIRST: Duration = Duration::from_secs(10);
+async fn play(url: &str, seconds: u32, within: Duration, progress: &str, what: &str) -> Verdict {
+    let started = Instant::now();
     let mut session = match Session::start(url).await {
         Ok(session) => session,
         Err(error) => return Verdict { errors: vec![error], ..Verdict::default() },
@@ -71,11 +79,12 @@ async fn play(url: &str, seconds: u32, progress: &str, what: &str) -> Verdict {
     let mut errors = Vec::new();
     let began = Instant::now();
     let mut statistics = Statistics::default();
-    while began.elapsed() < FIRST && statistics.get(progress) == 0 && session.is_running() {
+    while began.elapsed() < within && statistics.get(progress) == 0 && session.is_running() {
         sleep(Duration::from_millis(100)).await;
         statistics = session.statistics().await.unwrap_or(statistics);
     }
     let first = Instant::now();
+    let has_begun = statistics.get(progress) > 0;
     let (mut shown, mut shown_at) = (statistics.get(progress), first);
     for second in 1..=seconds {
         sleep_until(first + Duration::from_secs(second.into())).await;
@@ -111,7 +120,15 @@ async fn play(url: &str, seconds: u32, progress: &str, what: &str) -> Verdict {
     errors.extend(
         log.lines().filter(|line| FAULTS.iter().any(|fault| line.contains(fault))).map(str::to_owned),
     );
-    Verdict { ok: errors.is_empty(), errors, frames: statistics.get("frames displayed"), seconds, log }
+    Verdict {
+        ok: errors.is_empty(),
+        errors,
+        frames: statistics.get("frames displayed"),
+        seconds,
+        first: has_begun.then(|| first - started),
+        log,
+        ..Verdict::default()
+    }
 }
 
 /// What VLC answers to `stats`.

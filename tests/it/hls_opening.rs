@@ -1,0 +1,227 @@
+//! Real players on channels that nobody watches: when they show their first picture, and whether
+//! they stand still afterwards, beside the same players on the source itself.
+
+use std::fmt;
+use std::time::Duration;
+
+use forebay_testkit::clip::{Clip, Kind};
+use forebay_testkit::origin::{Behaviour, Container, Hls, Origin};
+use forebay_testkit::player::{Verdict, browser_hls, ffmpeg_strict, gstreamer_within, vlc_within};
+use futures_util::future::join_all;
+
+use crate::relay::{Relay, channel};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How long each player plays from its first picture on, in seconds.
+const PLAYED: u32 = 14;
+
+/// What a source is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// MPEG-TS at the pace of its clock.
+    Ts,
+    /// The same, of which so much comes at once.
+    TsBurst,
+    /// HLS of whole groups of pictures, as MPEG-TS or as fragmented MP4.
+    Hls(Container),
+}
+
+/// The players.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Player {
+    Vlc,
+    Ffmpeg,
+    GStreamer,
+    /// hls.js in Chromium.
+    HlsJs,
+}
+
+const PLAYERS: [Player; 4] = [Player::Vlc, Player::Ffmpeg, Player::GStreamer, Player::HlsJs];
+
+/// What a player saw.
+struct Seen {
+    first: Option<Duration>,
+    errors: Vec<String>,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.first {
+            Some(first) => write!(f, "{:5.1} s", first.as_secs_f64())?,
+            None => f.write_str("   never")?,
+        }
+        write!(f, "{}", if self.errors.is_empty() { "  " } else { " !" })
+    }
+}
+
+impl From<Verdict> for Seen {
+    fn from(verdict: Verdict) -> Self {
+        Self { first: verdict.first, errors: verdict.errors }
+    }
+}
+
+impl Player {
+    /// Plays for a while; a player that begins later than `within` never does.
+    async fn play(self, url: &str, within: Duration) -> Seen {
+        match self {
+            Self::Vlc => vlc_within(url, PLAYED, within).await.into(),
+            Self::GStreamer => gstreamer_within(url, PLAYED, within).await.into(),
+            Self::Ffmpeg => {
+                let verdict = ffmpeg_strict(url, PLAYED).await;
+                let stood = verdict.stood;
+                let mut seen = Seen::from(verdict);
+                if stood > SECOND / 2 {
+                    seen.errors.push(format!("it stood still for {stood:.1?}"));
+                }
+                seen
+            }
+            Self::HlsJs => {
+                let browsed = browser_hls(url, PLAYED).await;
+                Seen { first: browsed.first, errors: browsed.errors }
+            }
+        }
+    }
+}
+
+/// The clip in groups of so many seconds.
+fn clip(group: u64) -> std::sync::Arc<Clip> {
+    Clip::get(match group {
+        1 => Kind::H264AacB,
+        2 => Kind::H264Aac,
+        4 => Kind::Gop4,
+        10 => Kind::Gop10,
+        other => panic!("there is no clip in groups of {other} s"),
+    })
+}
+
+/// A source at an origin, and a channel of it for each player.
+struct Show {
+    source: String,
+    relay: Relay,
+    /// What players open that play the source itself; hls.js cannot play MPEG-TS.
+    direct: Vec<Player>,
+    _origin: Origin,
+}
+
+impl Show {
+    async fn begin(source: Source, group: u64) -> Self {
+        let origin = Origin::start().await;
+        let mut direct = PLAYERS.to_vec();
+        let url = match source {
+            Source::Ts | Source::TsBurst => {
+                let burst = if source == Source::Ts { 0 } else { (3 * group / 2).max(6) };
+                origin.serve("/a.ts", Behaviour::ts(clip(group)).burst(Duration::from_secs(burst)));
+                direct.retain(|&player| player != Player::HlsJs);
+                origin.url("/a.ts")
+            }
+            Source::Hls(container) => {
+                let segment = Duration::from_secs(group);
+                let hls = Hls::live(clip(group)).segment(segment).container(container);
+                hls.mount(&origin, "/a").url().to_owned()
+            }
+        };
+        let channels = PLAYERS.map(|player| channel(&format!("{player:?}"), std::slice::from_ref(&url), ""));
+        let relay = Relay::start(&channels.concat());
+        Self { source: url, relay, direct, _origin: origin }
+    }
+
+    /// What these players see, each on a closed channel of its own.
+    async fn play(&self, players: &[Player]) -> Vec<(Player, Seen)> {
+        let url = |player: Player| self.relay.url(&format!("/stream/{player:?}/hls"));
+        play(players.iter().map(|&player| (player, url(player)))).await
+    }
+
+    /// What players see of the source itself.
+    async fn play_directly(&self) -> Vec<(Player, Seen)> {
+        play(self.direct.iter().map(|&player| (player, self.source.clone()))).await
+    }
+}
+
+async fn play(players: impl Iterator<Item = (Player, String)>) -> Vec<(Player, Seen)> {
+    let playing = players.map(|(player, url)| async move { (player, player.play(&url, 30 * SECOND).await) });
+    join_all(playing).await
+}
+
+mod players {
+    use super::*;
+
+    /// When a player may have its first picture at the latest: the time that the source takes, and
+    /// what starting a process takes on a machine that has much to do.
+    fn latest(player: Player, source: Source, group: u64) -> Duration {
+        let segment = Duration::from_secs(group.max(2));
+        let media = match (player, source) {
+            // A segment or a burst is there at once, and may lack a second, or for GStreamer, which
+            // must not be told of what is yet to come, a segment more.
+            (Player::GStreamer, Source::Hls(_) | Source::TsBurst) => segment + SECOND,
+            (_, Source::Hls(_) | Source::TsBurst) => SECOND,
+            (Player::Vlc | Player::Ffmpeg, Source::Ts) => SECOND,
+            (Player::HlsJs, Source::Ts) => segment + SECOND,
+            (Player::GStreamer, Source::Ts) => 2 * segment + SECOND,
+        };
+        media + 4 * SECOND
+    }
+
+    fn judge(source: Source, group: u64, seen: &[(Player, Seen)]) -> Vec<String> {
+        let faults = seen.iter().flat_map(|(player, seen)| {
+            let latest = latest(*player, source, group);
+            let late = seen.first.is_none_or(|first| first > latest);
+            let late = late.then(|| format!("the first picture came after {:?}", seen.first));
+            let errors = seen.errors.iter().cloned().chain(late);
+            errors.map(move |error| format!("{player:?}, {source:?}, groups of {group} s: {error}"))
+        });
+        faults.collect()
+    }
+
+    /// All players on all kinds of sources, and on the sources themselves.
+    async fn open(group: u64) {
+        let mut faults = Vec::new();
+        println!("groups of {group} s        {PLAYERS:?}; ! stands for a fault");
+        for source in [Source::Ts, Source::TsBurst, Source::Hls(Container::Ts), Source::Hls(Container::Fmp4)]
+        {
+            let show = Show::begin(source, group).await;
+            let relayed = show.play(&PLAYERS).await;
+            let direct = show.play_directly().await;
+            for (way, seen) in [("relayed", &relayed), ("direct", &direct)] {
+                let cells: Vec<String> = seen.iter().map(|(_, seen)| seen.to_string()).collect();
+                println!("{:<10} {way:<8} {}", format!("{source:?}"), cells.join("  "));
+            }
+            faults.extend(judge(source, group, &relayed));
+        }
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn open_groups_of_1_s_for_long() {
+        open(1).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn open_groups_of_2_s_for_long() {
+        open(2).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn open_groups_of_4_s_for_long() {
+        open(4).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn open_groups_of_10_s_for_long() {
+        open(10).await;
+    }
+
+    /// The players for which most can go wrong, on the sources for which it does.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn show_a_picture_soon_and_never_stand_still() {
+        let (ts, hls) = tokio::join!(Show::begin(Source::Ts, 4), Show::begin(Source::Hls(Container::Ts), 4));
+        let (on_ts, on_hls) = tokio::join!(ts.play(&[Player::Vlc]), hls.play(&[Player::Ffmpeg]));
+        let mut faults = judge(Source::Ts, 4, &on_ts);
+        faults.extend(judge(Source::Hls(Container::Ts), 4, &on_hls));
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+}
