@@ -87,7 +87,7 @@ fuzz: ## Fuzz the parsers (RUNS=1000000 each, TARGETS="mp4 follow")
 # No part of CI: each fault takes a build and a run of the core's tests.
 mutants: ## Put plausible faults into decisions of the core, and say which no test sees (MODULES="provider lifecycle/*")
 	@command -v cargo-mutants >/dev/null || $(CARGO) install cargo-mutants --locked
-	$(CARGO) mutants --package forebay-core --output target $(foreach module,$(MODULES),--file 'core/src/$(module).rs') $(ARGS)
+	PROPTEST_CASES=100 $(CARGO) mutants --package forebay-core --output target $(foreach module,$(MODULES),--file 'core/src/$(module).rs') $(ARGS)
 
 setup: ## Install what the tests need: ffmpeg, VLC, GStreamer, Chromium, Pebble (an ACME server), nginx, curl, cargo-nextest
 	scripts/setup.sh ffmpeg vlc gstreamer chromium npm pebble nginx curl testkit/browser
