@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, value_parser};
 use http::{HeaderName, HeaderValue};
 
 use crate::config::header::{parse_name, parse_user_agent, parse_value};
-use crate::config::{Config, LogFormat, Source, SourceUrl, SourceUrlError};
+use crate::config::{Access, Config, LogFormat, ProxyChoice, Source, SourceUrl, SourceUrlError, Trust};
 use crate::telemetry::log::{FilterError, check_filter};
 
 /// On-demand IPTV relay: one upstream, every screen.
@@ -65,7 +65,7 @@ pub enum Command {
     },
     /// Open an address as a source of a channel and tell what comes
     #[command(after_help = PROBE_EXAMPLES)]
-    Probe(Probe),
+    Probe(Box<Probe>),
 }
 
 /// `forebay probe`
@@ -91,6 +91,14 @@ pub struct Probe {
     #[arg(long = "header", value_name = "'NAME: VALUE'", value_parser = parse_header)]
     pub headers: Vec<(HeaderName, HeaderValue)>,
 
+    /// What to make of the server's certificate, as `tls` of a source: verify or unverified
+    #[arg(long, value_name = "WORD", default_value = "verify", value_parser = str::parse::<Trust>)]
+    pub tls: Trust,
+
+    /// Go through this proxy, as `proxy` of a source: http://… or socks5h://…, or none whatever the environment says
+    #[arg(long, value_name = "URL", value_parser = str::parse::<ProxyChoice>)]
+    pub proxy: Option<ProxyChoice>,
+
     /// Take this programme of a stream which carries several, by its number from 1
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
     pub program: Option<u16>,
@@ -111,6 +119,7 @@ Examples:
   forebay probe testcard://
   forebay probe --seconds 30 --json http://cdn.example/one.ts
   forebay probe --user-agent VLC/3.0.20 --header 'Referer: https://tv.example/' http://h/a.ts
+  forebay probe --tls unverified --proxy socks5h://127.0.0.1:1080 https://h/a.ts
 
 A password in the address is not printed.";
 
@@ -135,6 +144,11 @@ impl Probe {
         Source {
             user_agent: self.user_agent.clone(),
             headers: self.headers.clone(),
+            access: Access {
+                trust: self.tls,
+                proxy: self.proxy.clone().unwrap_or_default(),
+                ..Access::default()
+            },
             ..Source::new(self.url.clone())
         }
     }

@@ -1,5 +1,7 @@
 //! How the servers of a source are reached.
 
+use std::str::FromStr;
+
 use super::ProxyChoice;
 
 /// What a source, or its provider for all of its sources, says about the way to its servers.
@@ -22,4 +24,21 @@ pub enum Trust {
     Verify,
     /// Nothing: whoever answers will do.
     Unverified,
+}
+
+/// A text that is none of the words for [`Trust`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be \"verify\" or \"unverified\"")]
+pub struct TrustError;
+
+impl FromStr for Trust {
+    type Err = TrustError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "verify" => Ok(Self::Verify),
+            "unverified" => Ok(Self::Unverified),
+            _ => Err(TrustError),
+        }
+    }
 }

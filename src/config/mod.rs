@@ -35,7 +35,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use url::Url;
 
-pub use access::{Access, Trust};
+pub use access::{Access, Trust, TrustError};
 pub use channel::{Channel, Hls, Policy, Source};
 pub use error::{Error, Fault, Place};
 pub(crate) use error::{more_faults, reason};

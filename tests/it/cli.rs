@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay_testkit::client::{self, Ended, Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Hls, Origin};
+use forebay_testkit::proxy::Proxy;
 use forebay_testkit::ts::{Checker, Limits, PACKET_SIZE, demux, runs};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -110,6 +111,28 @@ mod probe {
         let finished = Setup::with_config("").arg("probe").arg(broadcast.url()).run().await;
         assert_eq!(finished.status.code(), Some(1), "{finished:?}");
         assert!(finished.log.contains("403"), "{finished:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn reaches_what_a_source_reaches_by_tls_and_proxy() {
+        let origin = Origin::start_tls().await;
+        origin.serve("/live.ts", Behaviour::ts(Clip::get(Kind::H264Aac)).burst(SECOND));
+        let proxy = Proxy::start(origin.address()).await;
+        // A name that only the proxy knows, and a certificate that is for another.
+        let probe = |flags: &[&str]| {
+            let setup = Setup::with_config("").arg("probe").arg("--seconds").arg("2");
+            flags.iter().fold(setup, |setup, flag| setup.arg(flag)).arg("https://provider.invalid/live.ts")
+        };
+        let address = format!("http://joe:hunter2@{}", proxy.address());
+        let finished = probe(&["--tls", "unverified", "--proxy", &address]).run().await;
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        assert!(finished.output.contains("H.264"), "{}", finished.output);
+        let finished = probe(&["--proxy", &address]).run().await;
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        assert!(finished.log.contains("cannot be trusted"), "{finished:?}");
+        let finished = probe(&["--proxy", "hunter2"]).run().await;
+        assert_eq!(finished.status.code(), Some(2), "{finished:?}");
+        assert!(finished.log.contains("must begin with http:// or socks5h://"), "{finished:?}");
     }
 }
 

@@ -100,11 +100,7 @@ impl Resolver<'_> {
         proxy: &Text,
         defaults: Access,
     ) -> Access {
-        let trust = self.checked("tls", tls.as_ref(), |text| match text.as_str() {
-            "verify" => Ok(Trust::Verify),
-            "unverified" => Ok(Trust::Unverified),
-            _ => Err("must be \"verify\" or \"unverified\""),
-        });
+        let trust = self.checked("tls", tls.as_ref(), |text| text.parse::<Trust>());
         let proxy = self.checked("proxy", proxy.as_ref(), |text| text.parse::<ProxyChoice>());
         Access {
             allow_private: allow_private.unwrap_or(defaults.allow_private),
