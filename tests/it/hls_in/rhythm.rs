@@ -21,3 +21,16 @@ async fn a_list_that_grows_by_three() {
 async fn a_list_that_grows_by_seven() {
     plays_without_alarm(7, 16).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_grows_by_three_beside_a_source_that_could_take_over() {
+    let (origin, other) = (Origin::start().await, Origin::start().await);
+    let first = hls().window(12).renewed_every(3).mount(&origin, "/live");
+    let second = Hls::live(Clip::get(Kind::H264AacB)).segment(SECOND).mount(&other, "/live");
+    let relay = Relay::with_sources(&[first.url().to_owned(), second.url().to_owned()], "");
+    let mut viewer = Viewer::get(relay.address(), "/stream/one").await;
+    let bytes = viewer.read_for(10 * SECOND).await;
+    let status = relay.status("one").await;
+    assert_eq!((&status["source_index"], &status["failovers"]["total"]), (&0.into(), &0.into()), "{status}");
+    assert!(clean(&bytes).media_time >= 7 * SECOND);
+}
