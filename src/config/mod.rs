@@ -102,7 +102,7 @@ pub struct PerAddress {
     /// Connections.
     pub connections: Option<usize>,
     /// Viewers, of all kinds.
-    pub viewers: Option<usize>,
+    pub viewers: Quota,
     /// Channels that are open for its sake and have no picture yet.
     pub opening: Option<usize>,
 }
@@ -111,7 +111,33 @@ impl Default for PerAddress {
     fn default() -> Self {
         // More than a house, a hotel or an office needs. A carrier's NAT may need more, and so does
         // a proxy that is not in `trusted_proxies`.
-        Self { connections: Some(1024), viewers: Some(256), opening: Some(32) }
+        Self { connections: Some(1024), viewers: Quota::Share, opening: Some(32) }
+    }
+}
+
+/// What a household may have, however little there is.
+const HOUSEHOLD: usize = 16;
+
+/// How much of something one address may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Three quarters of what there is for all, or a household's: nobody alone keeps all others out, and a crowd
+    /// behind one address is let in where there is room.
+    Share,
+    /// As much as this.
+    Most(usize),
+    /// Everything.
+    Off,
+}
+
+impl Quota {
+    /// How many of `all` that is; `None` where there is no limit.
+    pub fn of(self, all: usize) -> Option<usize> {
+        match self {
+            Self::Share => Some((all - all / 4).max(HOUSEHOLD)),
+            Self::Most(most) => Some(most),
+            Self::Off => None,
+        }
     }
 }
 

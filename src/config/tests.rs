@@ -100,7 +100,7 @@ fn a_good_file_means_what_it_says() {
     let admins: Vec<_> = server.admin_from.iter().map(ToString::to_string).collect();
     assert_eq!(admins, ["192.168.1.0/24", "::1/128"]);
     assert_eq!(server.shutdown_grace, Duration::from_mins(1));
-    assert_eq!((server.max_connections, server.per_address.viewers), (5000, Some(4)));
+    assert_eq!((server.max_connections, server.per_address.viewers), (5000, Quota::Most(4)));
     assert_eq!((server.max_bandwidth, server.delivery), (Some(900_000_000), Delivery::Copy));
     assert_eq!(log.level, "warn,forebay=debug");
     assert_eq!(log.format, LogFormat::Json);

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
+use super::refusals::Kind;
 use super::{address, head};
 use crate::channel::{NoPlaylist, Refusal, StartFailure};
 
@@ -23,7 +24,7 @@ pub(super) enum Error {
     /// The address has as many of something as it may.
     AddressLimit {
         limit: usize,
-        what: &'static str,
+        kind: Kind,
     },
     SessionLimit {
         limit: usize,
@@ -102,8 +103,12 @@ impl IntoResponse for Error {
                 let error = json!({ "code": "session_limit", "message": message });
                 with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
             }
-            Self::AddressLimit { limit, what } => {
-                let message = format!("your address has its {limit} {what}");
+            Self::AddressLimit { limit, kind } => {
+                let (what, key) = (kind.what(), kind.key());
+                let message = format!(
+                    "your address has its {limit} {what}: whoever runs this server can raise {key}, \
+                     or list a proxy in trusted_proxies"
+                );
                 let error = json!({ "code": "address_limit", "message": message });
                 with_retry(respond(StatusCode::TOO_MANY_REQUESTS, error))
             }

@@ -17,6 +17,7 @@ mod local_program;
 mod logo;
 mod ops;
 mod query;
+mod refusals;
 mod server;
 mod shares;
 mod status;
@@ -41,13 +42,18 @@ use self::admission::{Addresses, Place};
 use self::error::Error;
 use self::forwarded::client_address;
 use self::hls::Sessions;
+use self::refusals::{Kind, Refusals};
 pub use self::server::{Peer, Server};
 use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor_limit};
 use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
 use crate::channel::{Channels, Refusal, Room, Subscription};
-use crate::config::{Channel, Config, PerAddress};
+use crate::config::{Channel, Config, PerAddress, Quota};
+
+/// So many channels may be open for the sake of one address, where nothing else is said: more than a
+/// house, a hotel or an office needs.
+const MOST_OPENED: usize = 256;
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -59,9 +65,12 @@ pub struct App {
     /// The configuration in force.
     config: Arc<RwLock<Arc<Config>>>,
     admins: Admins,
-    /// Viewers by address, and of them those for whose sake a channel is being opened.
+    /// Viewers by address; of them those for whose sake a channel was opened; and of those the ones
+    /// that have no picture yet.
     viewers: Addresses,
+    openers: Addresses,
     opening: Addresses,
+    refusals: Refusals,
     shares: Shares,
     sessions: Sessions,
     visits: Visits,
@@ -78,6 +87,8 @@ pub struct App {
 #[derive(Debug)]
 struct Places {
     _viewer: Place,
+    /// If a channel was opened for its sake.
+    _opener: Option<Place>,
     /// Until there is a picture.
     opening: Option<Place>,
     /// From when it is sent something.
@@ -96,7 +107,9 @@ impl App {
             challenges: tls::Challenges::default(),
             config: Arc::new(RwLock::new(config)),
             viewers: Addresses::default(),
+            openers: Addresses::default(),
             opening: Addresses::default(),
+            refusals: Refusals::default(),
             shares: Shares::default(),
             sessions: Sessions::default(),
             visits: Visits::default(),
@@ -161,18 +174,30 @@ impl App {
     }
 
     /// What one more viewer of an address takes up whatever it is sent.
+    ///
+    /// A viewer of a channel that is open anyway costs little, so a crowd behind one address is let
+    /// in. An open channel costs much, so of those one address may have no more than a large house
+    /// needs, unless the operator said how many viewers it may have.
     fn places(&self, limits: &PerAddress, channel: &Channel, address: IpAddr) -> Result<Places, Error> {
-        let viewer = self.viewers.admit(address, limits.viewers);
-        let viewer = viewer.map_err(|limit| Error::AddressLimit { limit, what: "viewers" })?;
+        let place = |kind: Kind, of: &Addresses, limit: Option<usize>| {
+            of.admit(address, limit).map_err(|limit| self.refuse(kind, limit))
+        };
+        let viewer = place(Kind::Viewers, &self.viewers, limits.viewers.of(self.max_connections()))?;
         if self.channels.is_open(&channel.id) {
-            return Ok(Places { _viewer: viewer, opening: None, share: None });
+            return Ok(Places { _viewer: viewer, _opener: None, opening: None, share: None });
         }
         if !may_open(self.descriptors, self.slots.taken(), self.channels.load().channels) {
             return Err(Error::Refused(Refusal::NoStore));
         }
-        let opening = self.opening.admit(address, limits.opening);
-        let opening = opening.map_err(|limit| Error::AddressLimit { limit, what: "channels opening" })?;
-        Ok(Places { _viewer: viewer, opening: Some(opening), share: None })
+        let most_open = (limits.viewers == Quota::Share).then_some(MOST_OPENED);
+        let opener = Some(place(Kind::Opened, &self.openers, most_open)?);
+        let opening = Some(place(Kind::Opening, &self.opening, limits.opening)?);
+        Ok(Places { _viewer: viewer, _opener: opener, opening, share: None })
+    }
+
+    fn refuse(&self, kind: Kind, limit: usize) -> Error {
+        self.refusals.note(kind, limit);
+        Error::AddressLimit { limit, kind }
     }
 
     /// Whether the log tells of one more viewer.

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::address::{self, Reader};
 use super::error::Error;
+use super::refusals::Kind;
 use super::{App, Peer, admin};
 use crate::channel::{Past, Playlist, Report};
 use crate::config::Channel;
@@ -159,6 +160,11 @@ fn server(app: &App, reports: &[Report]) -> Value {
         "viewers": app.channels.load().viewers,
         "bandwidth": { "now": sum(|report| report.bitrate * report.viewers as u64), "limit": config.server.max_bandwidth },
         "connections": { "now": app.slots.taken(), "limit": app.max_connections() },
+        "refused_per_address": {
+            "viewers": app.refusals.count(Kind::Viewers),
+            "opening": app.refusals.count(Kind::Opening),
+            "open": app.refusals.count(Kind::Opened),
+        },
         "file_descriptors": { "limit": app.descriptors },
         "memory": {
             "process": resident(),

@@ -8,6 +8,7 @@ use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Account, Behaviour, Origin};
 use forebay_testkit::ts::{Checker, PACKET_SIZE};
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -205,6 +206,25 @@ async fn an_address_has_as_many_viewers_as_it_may() {
     let _third = watch_when_there_is_room(&get("/stream/one")).await;
     refused(get("/stream/one"), 429, "address_limit").await;
     assert_undisturbed(&mut first).await;
+}
+
+/// A school, or all behind a proxy that nobody listed: more viewers than any house has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_behind_one_address_is_let_in_where_there_is_room() {
+    let relay = Relay::start(&card("one", ""));
+    let address = relay.address();
+    let _first = watch(Request::get(address, "/stream/one")).await;
+    let ask = |token: usize| async move {
+        client::get(address, &format!("/stream/one/index.m3u8?token={token}")).await.status
+    };
+    let asked: Vec<u16> = stream::iter(0..300).map(ask).buffer_unordered(50).collect().await;
+    assert_eq!(asked.iter().filter(|&&status| status != 200).count(), 0);
+    let (_, status) = client::get_json(address, "/api/streams/status").await;
+    let refused = &status["server"]["refused_per_address"];
+    assert_eq!(
+        (&refused["viewers"], &refused["opening"], &refused["open"]),
+        (&0.into(), &0.into(), &0.into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

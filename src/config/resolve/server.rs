@@ -13,7 +13,7 @@ use url::Url;
 use super::super::file::{Count, LogFile, ServerFile};
 use super::super::nearest::did_you_mean;
 use super::super::units::{self, Limits, limits_ms};
-use super::super::{Log, PerAddress, Server};
+use super::super::{Log, PerAddress, Quota, Server};
 use super::{Resolver, parse_http};
 use crate::host::HostPort;
 use crate::telemetry::log::check_filter;
@@ -75,11 +75,7 @@ impl Resolver<'_> {
                     &max_connections_per_address,
                     default.per_address.connections,
                 ),
-                viewers: self.per_address(
-                    "max_viewers_per_address",
-                    &max_viewers_per_address,
-                    default.per_address.viewers,
-                ),
+                viewers: self.quota("max_viewers_per_address", &max_viewers_per_address),
                 opening: self.per_address(
                     "max_opening_per_address",
                     &max_opening_per_address,
@@ -103,6 +99,14 @@ impl Resolver<'_> {
     fn per_address(&mut self, key: &str, typed: &Count, default: Option<usize>) -> Option<usize> {
         let default = default.and_then(|limit| u32::try_from(limit).ok());
         self.count_or_off(key, typed, &MAX_PER_ADDRESS, default).and_then(|limit| usize::try_from(limit).ok())
+    }
+
+    /// A number, or a share where there is none; everything where `"off"` stands for it.
+    fn quota(&mut self, key: &str, typed: &Count) -> Quota {
+        match typed {
+            None => Quota::Share,
+            typed => self.per_address(key, typed, None).map_or(Quota::Off, Quota::Most),
+        }
     }
 
     fn hosts(&mut self, key: &str, typed: &[Spanned<String>]) -> Vec<String> {

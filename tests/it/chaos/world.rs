@@ -85,11 +85,8 @@ impl World {
 
     /// The configuration of it.
     pub(super) fn config(&self) -> String {
-        // The crowd is many households, and comes from one address.
-        let mut text = String::from(
-            "max_opening_per_address = \"off\"\nmax_viewers_per_address = \"off\"\n\
-             [hls]\nsegment = \"2s\"\n[stream]\nidle_timeout = \"2s\"\nreturn_after = \"4s\"\n",
-        );
+        let mut text =
+            String::from("[hls]\nsegment = \"2s\"\n[stream]\nidle_timeout = \"2s\"\nreturn_after = \"4s\"\n");
         for Provider { id, limit, settle } in &PROVIDERS {
             let settle = settle.as_millis();
             writeln!(
