@@ -104,6 +104,19 @@ fn slides(n: u64, seconds: u64) -> Shot {
     Shot { picture: Some(n).filter(|_| is_entry), is_entry, ..shot(n) }
 }
 
+/// Ten seconds of programme and six of an advertisement, the same in each break. The sound of its
+/// first second is another each time.
+fn break_in(n: u64) -> Shot {
+    let (number, at) = (n / (16 * SECOND), n % (16 * SECOND));
+    if at < 10 * SECOND {
+        return shot(n);
+    }
+    let in_part = at - 10 * SECOND;
+    let content = 10_000 * GOP + in_part;
+    let sound = if in_part < SECOND { content + number * 100_000 } else { content };
+    Shot { picture: Some(content), sound: Some(sound), ..shot(in_part) }
+}
+
 #[test]
 fn faults_are_noticed_in_time() {
     let cases = [
@@ -296,6 +309,13 @@ fn healthy_sources_are_left_alone() {
                 inspector.seam();
             }
         }),
+        Case::new("an advertisement in each break, whose sound is cut elsewhere each time", break_in).with(
+            |n, inspector| {
+                if [0, 10 * SECOND].contains(&(n % (16 * SECOND))) {
+                    inspector.seam();
+                }
+            },
+        ),
         Case::new("parts that count by themselves", |n| Shot { lost: usize::from(n % 10 == 9), ..shot(n) })
             .with(|n, inspector| {
                 if n % 10 == 0 {

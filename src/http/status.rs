@@ -283,6 +283,7 @@ fn hls(snapshot: &Snapshot) -> Value {
     json!({
         "variant": variant,
         "separate_audio": snapshot.has_audio,
+        "audio_trouble": snapshot.sound_trouble,
         "target_duration": snapshot.target.as_secs_f64(),
         "media_sequence": snapshot.sequence,
         "playlists": counts.playlists,
@@ -300,6 +301,7 @@ fn hls(snapshot: &Snapshot) -> Value {
         "entry_requests": counts.entries,
         "variants_left": counts.variants_left,
         "variants_raised": counts.variants_raised,
+        "audio_lost": counts.sounds_lost,
         "faults": counts.faults,
     })
 }

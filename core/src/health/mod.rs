@@ -242,7 +242,8 @@ impl Inspector {
         }
         self.streams.clone_from(&map.streams);
         self.finish_picture();
-        self.group = None;
+        // What began behind a seam still does: the map of a part may come in pieces.
+        self.is_behind_seam |= self.group.take().is_some_and(|(_, _, is_part)| is_part);
         self.stillness = Stillness::default();
         self.sounds.clear();
         self.kinds.clear();

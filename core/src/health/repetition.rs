@@ -5,8 +5,10 @@
 //!
 //! - **A still picture with changing sound:** sound that differs takes from a run what it had.
 //! - **A still picture in silence:** a pause in the programme is the same all the time. It is judged after [`STILL_PATIENCE`].
-//! - **An advertisement that comes twice:** where a source puts such parts together it says so (an HLS discontinuity). A run that begins
-//!   behind such a seam is judged after [`PART_PATIENCE`].
+//! - **An advertisement that comes twice:** where a source puts such parts together it says so (an
+//!   HLS discontinuity). A run that begins within [`PART_START`] behind such a seam is judged after
+//!   [`PART_PATIENCE`]. The first groups of a part may differ although it is the same: how its sound
+//!   is cut at the seam depends on what came before.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -28,6 +30,10 @@ const STILL_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a part may be that comes again: longer than an advertisement.
 const PART_PATIENCE: Duration = Duration::from_mins(1);
+
+/// How far behind a seam a run of that part begins: sound is sent up to a second behind its
+/// pictures, and a group may last two.
+const PART_START: Duration = Duration::from_secs(4);
 
 /// Pictures from one random access point to the next, and the sound that came with them.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +57,7 @@ struct Run {
     /// Their time, and that of those in which nothing is seen and heard.
     heard: i64,
     quiet: i64,
-    /// It began behind a seam.
+    /// It began with the first groups behind a seam.
     is_part: bool,
 }
 
@@ -64,6 +70,8 @@ pub(super) struct Repetition {
     time: i64,
     /// By lag: the first compares each group with the one before.
     runs: Vec<Run>,
+    /// Time since the last seam, in ticks, if there was one.
+    since_seam: Option<i64>,
     verdict: Option<Seen>,
 }
 
@@ -73,8 +81,11 @@ impl Repetition {
         if self.runs.len() < self.groups.len() {
             self.runs.push(Run::default());
         }
+        let since_seam = if group.is_part { Some(0) } else { self.since_seam };
+        let begins_part = since_seam.is_some_and(|ticks| ticks < duration_to_ticks(PART_START));
+        self.since_seam = since_seam.map(|ticks| ticks.saturating_add(group.ticks));
         for (run, before) in self.runs.iter_mut().zip(self.groups.iter().rev()) {
-            run.advance(&group, before);
+            run.advance(&group, before, begins_part);
         }
         self.verdict = self.runs.iter().enumerate().find_map(|(index, run)| {
             let length = run.judge(threshold)?;
@@ -97,7 +108,7 @@ impl Repetition {
 }
 
 impl Run {
-    fn advance(&mut self, group: &Group, before: &Group) {
+    fn advance(&mut self, group: &Group, before: &Group, begins_part: bool) {
         if group.pictures != before.pictures {
             *self = Self::default();
         } else if group.sound != before.sound {
@@ -105,7 +116,7 @@ impl Run {
             self.quiet = 0;
         } else {
             if self.groups == 0 {
-                self.is_part = group.is_part;
+                self.is_part = begins_part;
             }
             self.groups += 1;
             *(if group.is_quiet { &mut self.quiet } else { &mut self.heard }) += group.ticks;

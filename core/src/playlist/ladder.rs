@@ -12,8 +12,17 @@ use super::model::{Multivariant, Rendition, Variant};
 pub struct Rung {
     /// The variant.
     pub variant: Variant,
-    /// Where its sound is, and in which language (as in RFC 5646, or empty), if that has a playlist of its own.
-    pub audio: Option<(Url, String)>,
+    /// Where its sound is, and in which language (as in RFC 5646, or empty), if that has a playlist
+    /// of its own: the default of its group, and then what else there is, that of the same language
+    /// first.
+    pub sounds: Vec<(Url, String)>,
+}
+
+impl Rung {
+    /// The address of its separate sound, if it has any.
+    pub fn sound(&self) -> Option<&Url> {
+        self.sounds.first().map(|(url, _)| url)
+    }
 }
 
 /// Which of several variants is the best.
@@ -36,7 +45,7 @@ pub fn ladder(list: &Multivariant, cap: Option<u64>, prefer: Prefer) -> Option<V
     let mut rungs: Vec<Rung> = list
         .variants
         .iter()
-        .map(|variant| Rung { variant: variant.clone(), audio: audio(list, variant) })
+        .map(|variant| Rung { variant: variant.clone(), sounds: sounds(list, variant) })
         .collect();
     rungs.sort_by_cached_key(|Rung { variant, .. }| {
         let has_picture = variant.resolution.is_some() || codecs::has_picture(&variant.codecs);
@@ -51,19 +60,27 @@ pub fn ladder(list: &Multivariant, cap: Option<u64>, prefer: Prefer) -> Option<V
     });
     // An address that failed is not tried again under another bandwidth.
     let mut addresses = HashSet::new();
-    rungs.retain(|rung| {
-        addresses.insert((rung.variant.url.clone(), rung.audio.as_ref().map(|(url, _)| url.clone())))
-    });
+    rungs.retain(|rung| addresses.insert((rung.variant.url.clone(), rung.sound().cloned())));
     (!rungs.is_empty()).then_some(rungs)
 }
 
-/// The sound of a variant: the default one of its group. Where that one has no playlist, it comes with the variant.
-fn audio(list: &Multivariant, variant: &Variant) -> Option<(Url, String)> {
-    let group = variant.audio.as_ref()?;
+/// The separate sounds of a variant, the default one of its group first. Where that one has no
+/// playlist, the sound comes with the variant.
+fn sounds(list: &Multivariant, variant: &Variant) -> Vec<(Url, String)> {
+    let Some(group) = &variant.audio else { return Vec::new() };
     let of_group = || list.audio.iter().filter(|rendition| rendition.group == *group);
-    let Rendition { url, language, .. } =
-        of_group().find(|rendition| rendition.is_default).or_else(|| of_group().next())?;
-    Some((url.clone()?, language.clone()))
+    let Some(best) = of_group().find(|rendition| rendition.is_default).or_else(|| of_group().next()) else {
+        return Vec::new();
+    };
+    let Some(url) = &best.url else { return Vec::new() };
+    let mut sounds = vec![(url.clone(), best.language.clone())];
+    let (same, others): (Vec<_>, Vec<_>) = of_group().partition(|other| other.language == best.language);
+    for Rendition { url, language, .. } in same.into_iter().chain(others) {
+        if let Some(url) = url.as_ref().filter(|url| sounds.iter().all(|(known, _)| known != *url)) {
+            sounds.push((url.clone(), language.clone()));
+        }
+    }
+    sounds
 }
 
 #[cfg(test)]
@@ -82,8 +99,8 @@ mod tests {
             panic!("{text} is no multivariant playlist")
         };
         let name = |rung: Rung| {
-            let audio = rung.audio.map(|(url, language)| format!("+{}({language})", url.path()));
-            format!("{}{}", rung.variant.url.path(), audio.unwrap_or_default())
+            let sounds = rung.sounds.iter().map(|(url, language)| format!("+{}({language})", url.path()));
+            format!("{}{}", rung.variant.url.path(), sounds.collect::<String>())
         };
         ladder(&list, cap, prefer).unwrap_or_default().into_iter().map(name).collect()
     }
@@ -177,11 +194,12 @@ mod tests {
         let list = "#EXTM3U\n\
             #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",LANGUAGE=\"de\",URI=\"de\"\n\
             #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",LANGUAGE=\"en\",DEFAULT=YES,URI=\"en\"\n\
+            #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",LANGUAGE=\"en\",URI=\"en2\"\n\
             #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"b\",DEFAULT=YES\n\
             #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"b\",URI=\"other\"\n\
             #EXT-X-STREAM-INF:BANDWIDTH=3,AUDIO=\"a\"\nthree\n\
             #EXT-X-STREAM-INF:BANDWIDTH=2,AUDIO=\"b\"\ntwo\n\
             #EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"c\"\none\n";
-        assert_eq!(choose(list, None), ["/three+/en(en)", "/two", "/one"]);
+        assert_eq!(choose(list, None), ["/three+/en(en)+/en2(en)+/de(de)", "/two", "/one"]);
     }
 }

@@ -14,15 +14,46 @@ const MAX_AHEAD: Duration = Duration::from_secs(30);
 /// Bytes that are held back at most: [`MAX_AHEAD`] of 16 Mbit/s.
 const MAX_HELD: usize = 64 << 20;
 
+/// How the picture and separate sound go together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pairing {
+    /// It is not known where they begin: all is held back.
+    Unknown,
+    /// What comes of one is held back until the other has come so far.
+    #[default]
+    InStep,
+    /// There is no sound now, and nothing waits for it.
+    PictureAlone,
+}
+
+/// What has come of a rendition, in decoding times on the line that both share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The first.
+    pub begin: MediaTime,
+    /// The last.
+    pub end: MediaTime,
+}
+
+impl Extent {
+    /// How long it is.
+    pub fn duration(self) -> Duration {
+        self.end.since(self.begin)
+    }
+}
+
 /// What is held back, stream by stream.
 #[derive(Debug, Default)]
 pub(super) struct Merge {
     queues: Vec<VecDeque<Item>>,
     line: Unwrapped,
-    /// Up to where each rendition has come.
-    ends: [Option<MediaTime>; 2],
-    /// Where the main rendition began: sound in front of it has no picture.
-    begin: Option<MediaTime>,
+    /// What has come of each rendition. Sound in front of the main rendition has no picture.
+    extents: [Option<Extent>; 2],
+    /// Up to where it was passed on.
+    passed: Option<MediaTime>,
+    /// Up to where nothing waits for the other rendition.
+    released: Option<MediaTime>,
+    pairing: Pairing,
     held: usize,
 }
 
@@ -34,7 +65,56 @@ impl Merge {
 
     /// Where the main rendition began.
     pub(super) fn begin(&self) -> Option<MediaTime> {
-        self.begin
+        self.extents[Rendition::Main as usize].map(|extent| extent.begin)
+    }
+
+    /// What has come of each rendition.
+    pub(super) fn extents(&self) -> [Option<Extent>; 2] {
+        self.extents
+    }
+
+    /// Up to where it was passed on.
+    pub(super) fn passed(&self) -> Option<MediaTime> {
+        self.passed
+    }
+
+    /// From now on the renditions go together like this; in any case so much more goes out as it
+    /// is.
+    pub(super) fn set_pairing(&mut self, pairing: Pairing, least: Duration) {
+        self.pairing = pairing;
+        let heads = self.queues.iter().filter_map(VecDeque::front).map(|item| item.time);
+        if let (Some(first), false) = (heads.min(), least.is_zero()) {
+            self.released = Some(first.shifted(duration_to_ticks(least)));
+        }
+    }
+
+    /// Whether anything of these streams is held back.
+    pub(super) fn holds(&self, is_of: impl Fn(usize) -> bool) -> bool {
+        self.queues.iter().enumerate().any(|(stream, queue)| !queue.is_empty() && is_of(stream))
+    }
+
+    /// Drops what is held of these streams, which are those of a rendition: it comes from elsewhere
+    /// from now on.
+    pub(super) fn discard(&mut self, rendition: Rendition, is_of: impl Fn(usize) -> bool) {
+        self.extents[rendition as usize] = None;
+        self.drop_held(is_of, |_| true);
+    }
+
+    /// Drops what is held of these streams, which are sound, and so far ahead of the pictures that
+    /// it is of another timeline.
+    pub(super) fn drop_strays(&mut self, is_of: impl Fn(usize) -> bool) {
+        let Some(main) = self.extents[Rendition::Main as usize] else { return };
+        self.drop_held(is_of, |item| item.time.since(main.end) > MAX_AHEAD);
+    }
+
+    fn drop_held(&mut self, is_of: impl Fn(usize) -> bool, is_void: impl Fn(&Item) -> bool) {
+        for (_, queue) in self.queues.iter_mut().enumerate().filter(|(stream, _)| is_of(*stream)) {
+            queue.retain(|item| {
+                let is_kept = !is_void(item);
+                self.held -= if is_kept { 0 } else { cost(item) };
+                is_kept
+            });
+        }
     }
 
     /// The place of a time stamp on the line that both renditions share.
@@ -46,16 +126,15 @@ impl Merge {
     pub(super) fn reset(&mut self) {
         debug_assert!(self.held == 0, "what is held is taken first");
         self.line = Unwrapped::default();
-        self.ends = [None; 2];
-        self.begin = None;
+        self.extents = [None; 2];
+        (self.passed, self.released) = (None, None);
     }
 
     /// Takes an item of a rendition.
     pub(super) fn push(&mut self, rendition: Rendition, item: Item) {
-        if rendition == Rendition::Main {
-            self.begin.get_or_insert(item.time);
-        }
-        self.ends[rendition as usize] = Some(item.time);
+        let extent = &mut self.extents[rendition as usize];
+        let begin = extent.map_or(item.time, |extent| extent.begin);
+        *extent = Some(Extent { begin, end: item.time });
         if self.queues.len() <= item.stream {
             self.queues.resize_with(item.stream + 1, VecDeque::new);
         }
@@ -69,9 +148,15 @@ impl Merge {
         let heads = self.queues.iter().enumerate();
         let heads = heads.filter_map(|(stream, queue)| Some((queue.front()?.time, stream)));
         let (time, stream) = heads.min()?;
-        let [main, audio] = self.ends;
+        let [main, audio] = self.extents.map(|extent| extent.map(|extent| extent.end));
         let is_reached = |end: Option<MediaTime>| end.is_some_and(|end| end >= time);
-        if awaits && !(is_reached(main) && is_reached(audio)) {
+        let is_free = match self.pairing {
+            Pairing::PictureAlone => true,
+            Pairing::InStep => is_reached(main) && is_reached(audio),
+            Pairing::Unknown => false,
+        };
+        let is_released = self.released.is_some_and(|end| time <= end);
+        if awaits && !is_free && !is_released {
             let furthest = main.max(audio).unwrap_or(time);
             let is_patient = furthest.since(time) <= MAX_AHEAD && self.held <= MAX_HELD;
             if is_patient {
@@ -79,6 +164,7 @@ impl Merge {
             }
             counts.unmatched += 1;
         }
+        self.passed = self.passed.max(Some(time));
         let item = self.queues[stream].pop_front()?;
         self.held -= cost(&item);
         Some(item)

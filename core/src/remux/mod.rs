@@ -30,7 +30,10 @@ mod transport;
 pub use self::audio_stream::{AudioStream, find_frames};
 pub use self::cover::{Cover, Format, MAX_COVER, cover};
 pub use self::error::{Error, Reason};
+pub use self::merge::{Extent, Pairing};
 pub use self::sniff::{Content, sniff};
+
+use std::time::Duration;
 
 use self::merge::Merge;
 use self::mux::{Item, Mux};
@@ -81,7 +84,8 @@ pub struct Remuxer {
 #[derive(Debug, Default)]
 struct Side {
     reader: Option<Reader>,
-    /// Where its streams are in the output.
+    /// Its streams, and where they are in the output.
+    declared: Vec<PmtStream>,
     streams: Vec<Option<usize>>,
     /// The time of what came last: that of what has none.
     last: Option<MediaTime>,
@@ -201,20 +205,62 @@ impl Remuxer {
         outcome
     }
 
+    /// The audio rendition is in this language from now on, as in RFC 5646.
+    pub fn set_language(&mut self, language: Option<&str>) {
+        self.language = language.and_then(language::three_letters);
+    }
+
+    /// From now on the renditions go together like this. At least so much of what is held back goes
+    /// out at once.
+    pub fn set_pairing(&mut self, pairing: Pairing, least: Duration) {
+        self.merge.set_pairing(pairing, least);
+        self.write(false);
+    }
+
+    /// What was fetched of a rendition and is held back is void: it comes from elsewhere from now
+    /// on.
+    pub fn discard(&mut self, rendition: Rendition) {
+        self.begin_side(rendition);
+        self.merge.discard(rendition, |stream| self.mux.rendition(stream) == rendition);
+    }
+
+    /// The audio rendition does not follow what came of it. What of that is of another timeline is
+    /// left out.
+    pub fn break_audio(&mut self) {
+        self.finish_rendition(Rendition::Audio);
+        self.begin_side(Rendition::Audio);
+        self.merge.drop_strays(|stream| self.mux.rendition(stream) == Rendition::Audio);
+    }
+
+    /// What has come of the main and of the audio rendition since the timeline began.
+    pub fn extents(&self) -> [Option<Extent>; 2] {
+        self.merge.extents()
+    }
+
+    /// Up to where the output goes on the same line.
+    pub fn passed(&self) -> Option<MediaTime> {
+        self.merge.passed()
+    }
+
     /// Another timeline begins (`EXT-X-DISCONTINUITY`). What came is complete and goes out; programme and counters go on.
     pub fn reset(&mut self) {
         self.finish();
-        for side in &mut self.sides {
-            side.last = None;
-            match &mut side.reader {
-                Some(Reader::Transport(reader)) => reader.reset(),
-                Some(Reader::Fmp4(reader)) => reader.reset(),
-                Some(Reader::Packed(reader)) => reader.reset(),
-                None => {}
-            }
-        }
+        self.begin_side(Rendition::Main);
+        self.begin_side(Rendition::Audio);
         self.merge.reset();
         self.mux.reset();
+    }
+
+    /// Nothing of a rendition goes on.
+    fn begin_side(&mut self, rendition: Rendition) {
+        let side = &mut self.sides[rendition as usize];
+        side.last = None;
+        match &mut side.reader {
+            Some(Reader::Transport(reader)) => reader.reset(),
+            Some(Reader::Fmp4(reader)) => reader.reset(),
+            Some(Reader::Packed(reader)) => reader.reset(),
+            None => {}
+        }
     }
 
     /// What came is complete: everything that is held goes out.
@@ -281,14 +327,18 @@ impl Remuxer {
 
     /// A rendition has other streams from here on.
     fn declare(&mut self, rendition: Rendition, mut streams: Vec<PmtStream>) {
-        if !self.sides[rendition as usize].streams.is_empty() {
-            // What is held belongs to the streams that there were.
-            self.write(true);
-        }
         if let (Rendition::Audio, Some(language)) = (rendition, self.language) {
             for stream in &mut streams {
                 set_language(stream, language);
             }
+        }
+        if self.sides[rendition as usize].declared == streams {
+            return;
+        }
+        self.sides[rendition as usize].declared.clone_from(&streams);
+        if self.merge.holds(|stream| self.mux.rendition(stream) == rendition) {
+            // What is held of it belongs to the streams that there were.
+            self.write(true);
         }
         self.sides[rendition as usize].streams = self.mux.declare(rendition, &streams);
     }

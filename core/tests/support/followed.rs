@@ -67,6 +67,7 @@ pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
                     assert!(tries.1 <= MAX_TRIES + 2, "a segment is tried {} times", tries.1);
                     follower.handle_segment(now, outcome(step.control));
                 }
+                Some(Action::PassOn { .. }) => {}
                 Some(Action::End | Action::Fail(_)) => {
                     assert!(follower.poll_action(now).is_none() && follower.poll_timeout().is_none());
                     return;
@@ -80,7 +81,7 @@ pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
             }
         }
         match follower.poll_action(now) {
-            None | Some(Action::FetchSegment(_)) => {}
+            None | Some(Action::FetchSegment(_) | Action::PassOn { .. }) => {}
             Some(Action::FetchPlaylist { .. }) => panic!("it asks for two playlists at once"),
             // A list that is complete ends, and a key that is not to be had fails, whatever is on its way.
             Some(Action::End | Action::Fail(_)) => {

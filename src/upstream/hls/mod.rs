@@ -3,12 +3,15 @@
 //! One task fetches, at most one playlist and one segment at a time, and puts the bytes into a bounded queue, from which the driver takes
 //! them at the pace of their media time. It belongs to the stream of pieces, and ends with it.
 
+mod body;
 mod data;
 mod decrypt;
+mod files;
 mod front;
 mod memory;
 mod monitor;
 mod outlet;
+mod remuxing;
 mod run;
 mod segment;
 mod session;

@@ -27,6 +27,7 @@ struct State {
     waiting: Duration,
     taken: u64,
     trouble: Option<Error>,
+    sound_trouble: Option<String>,
     has_lower: bool,
     wants_lower: bool,
 }
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub sequence: u64,
     /// Whether the sound comes from a playlist of its own.
     pub has_audio: bool,
+    /// Why the separate sound does not come, while the picture goes on without it.
+    pub sound_trouble: Option<String>,
     /// What was seen.
     pub counts: Counts,
 }
@@ -60,7 +63,11 @@ pub struct Variant {
 impl Monitor {
     /// What is shown of it.
     pub fn snapshot(&self) -> Snapshot {
-        self.edit(|state| state.snapshot.clone())
+        self.edit(|state| Snapshot { sound_trouble: state.sound_trouble.clone(), ..state.snapshot.clone() })
+    }
+
+    pub(super) fn note_sound_trouble(&self, reason: Option<String>) {
+        self.edit(|state| state.sound_trouble = reason);
     }
 
     /// How long nothing new may come until the source has stalled.
@@ -133,6 +140,7 @@ impl Monitor {
             target: follower.target(),
             sequence: follower.sequence(),
             has_audio: follower.has_audio(),
+            sound_trouble: None,
             counts: follower.counts(),
         };
         self.edit(|state| {

@@ -15,6 +15,7 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// The writing end of the queue.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Outlet {
     queue: mpsc::Sender<Item>,
     /// Something has been passed on.
@@ -23,19 +24,22 @@ pub(super) struct Outlet {
     is_begun: bool,
     /// A seam is to be told of in front of what comes next.
     owes_seam: bool,
+    /// The segment that begins does not follow what came before it, some of which may still be held
+    /// back.
+    begins_seam: bool,
     /// When it was last told that something comes.
     told_at: Option<Instant>,
 }
 
 impl Outlet {
     pub(super) fn new(queue: mpsc::Sender<Item>) -> Self {
-        Self { queue, has_sent: false, is_begun: false, owes_seam: false, told_at: None }
+        Self { queue, has_sent: false, is_begun: false, owes_seam: false, begins_seam: false, told_at: None }
     }
 
     /// Another segment begins.
     pub(super) fn begin(&mut self, has_seam: bool) {
         self.is_begun = false;
-        self.owes_seam |= has_seam;
+        self.begins_seam |= has_seam;
     }
 
     /// Whether something of this segment has been passed on.
@@ -43,9 +47,10 @@ impl Outlet {
         self.is_begun
     }
 
-    /// Whether a seam was owed. It no longer is, so that what belongs in front of it can be passed on.
+    /// Whether the segment that begins is behind a seam. That is not told of yet, so that what
+    /// belongs in front of it can be passed on.
     pub(super) fn put_off_seam(&mut self) -> bool {
-        mem::take(&mut self.owes_seam)
+        mem::take(&mut self.begins_seam)
     }
 
     /// What comes next does not follow what was passed on, if anything was.
@@ -66,7 +71,8 @@ impl Outlet {
 
     /// Passes bytes on, behind the seam that is owed.
     pub(super) async fn pass(&mut self, bytes: Bytes) {
-        if mem::take(&mut self.owes_seam) && self.has_sent {
+        let has_seam = mem::take(&mut self.owes_seam) | mem::take(&mut self.begins_seam);
+        if has_seam && self.has_sent {
             self.send(Item::Piece(Piece::Seam)).await;
         }
         (self.has_sent, self.is_begun) = (true, true);

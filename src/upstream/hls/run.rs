@@ -44,6 +44,14 @@ pub(super) struct Run {
     trouble: Option<Error>,
 }
 
+/// What is followed, as far as changes of it are told.
+struct Known {
+    rung: Option<Rung>,
+    variants_left: u64,
+    sounds_lost: u64,
+    lacks_sound: bool,
+}
+
 /// What a request for a playlist came to.
 enum Fetched {
     Playlist { url: Url, playlist: Result<Playlist, parse::Error>, etag: Option<String> },
@@ -84,13 +92,19 @@ impl Run {
         self.follower.handle_playlist(now, Answer::Playlist { url, playlist, etag: None });
         loop {
             if self.monitor.take_wish() {
-                let before = self.variant();
+                let before = self.known();
                 self.follower.step_down(self.now());
-                self.tell_variant(&before, "it comes slower than it plays");
+                self.tell(&before, "it comes slower than it plays");
             }
             let waiting = self.monitor.waiting();
             self.follower.set_hungry(self.now(), waiting <= self.follower.ahead());
-            if let Some(error) = self.carry_out() {
+            self.follower.set_dry(self.now(), self.out.capacity() == self.out.max_capacity());
+            if self.follower.holds_start() {
+                // The first segments are here, and not known to fit together. A full queue is a
+                // sign of life, too.
+                let _ = self.out.try_send(Item::Piece(Piece::Life));
+            }
+            if let Some(error) = self.carry_out().await {
                 // Without a reader there is nobody to tell.
                 let _ = self.out.send(Item::Failed(error)).await;
                 return;
@@ -122,7 +136,7 @@ impl Run {
     }
 
     /// Begins what is to be done; the reason, when that is to give up.
-    fn carry_out(&mut self) -> Option<Error> {
+    async fn carry_out(&mut self) -> Option<Error> {
         let of_segments = self.worker.as_ref().and_then(|worker| worker.trouble.as_ref());
         for trouble in [of_segments, self.trouble.as_ref()].into_iter().flatten() {
             // What the provider shows now is not the channel; patience is for what may get better.
@@ -149,6 +163,8 @@ impl Run {
                         .boxed(),
                     );
                 }
+                // Short, and only while no segment is fetched; the queue has room for what is held.
+                Action::PassOn { pairing, least } => self.worker.as_mut()?.pass_on(pairing, least).await,
                 Action::End => return Some(Error::Ended),
                 Action::Fail(failure) => {
                     let of_segments = self.worker.as_mut().and_then(|worker| worker.trouble.take());
@@ -203,7 +219,7 @@ impl Run {
 
     fn handle_playlist(&mut self, fetched: Fetched) {
         let now = self.now();
-        let before = self.variant();
+        let before = self.known();
         let reason = match &fetched {
             Fetched::Playlist { .. } | Fetched::NotModified => {
                 "it is no playlist that can be played".to_owned()
@@ -230,13 +246,18 @@ impl Run {
                 self.follower.handle_playlist(now, Answer::Failed);
             }
         }
-        self.tell_variant(&before, &reason);
+        let reason = match self.asked.clone() {
+            Some(url) => format!("{reason} ({})", url.origin().ascii_serialization()),
+            None => reason,
+        };
+        self.tell(&before, &reason);
     }
 
     fn handle_segment(&mut self, outcome: Outcome) {
-        let before = self.variant();
+        let before = self.known();
         if let Some(worker) = &self.worker {
             self.follower.handle_transfer(worker.transfer);
+            self.follower.handle_extents(worker.extents());
         }
         self.follower.handle_segment(self.now(), outcome);
         let trouble = self.worker.as_ref().and_then(|worker| worker.trouble.as_ref());
@@ -244,23 +265,40 @@ impl Run {
             Some(error) => explain(Failure::Stalled, Some(error.clone()), true).to_string(),
             None => "its segments come slower than they play".to_owned(),
         };
-        self.tell_variant(&before, &reason);
+        self.tell(&before, &reason);
     }
 
-    /// The variant that is followed, and how many were left so far.
-    fn variant(&self) -> (Option<Rung>, u64) {
-        (self.follower.rung().cloned(), self.follower.counts().variants_left)
+    /// What is followed now.
+    fn known(&self) -> Known {
+        let counts = self.follower.counts();
+        Known {
+            rung: self.follower.rung().cloned(),
+            variants_left: counts.variants_left,
+            sounds_lost: counts.sounds_lost,
+            lacks_sound: self.follower.lacks_sound(),
+        }
     }
 
-    /// Logs that there is another variant than `before`, and if that one was left for a `reason`,
-    /// which one it was.
-    fn tell_variant(&self, before: &(Option<Rung>, u64), reason: &str) {
-        let now = self.variant();
-        if let (Some(left), true) = (&before.0, now.1 > before.1) {
+    /// Logs that something else is followed than `before`, and if what was followed was left for a
+    /// `reason`, what it was.
+    fn tell(&self, before: &Known, reason: &str) {
+        let now = self.known();
+        if now.sounds_lost > before.sounds_lost {
+            self.monitor.note_sound_trouble(Some(reason.to_owned()));
+            if !before.lacks_sound {
+                warn!(reason, "separate sound is away");
+            }
+        } else if before.lacks_sound && !now.lacks_sound {
+            info!("separate sound is back");
+        }
+        if !now.lacks_sound {
+            self.monitor.note_sound_trouble(None);
+        }
+        if let (Some(left), true) = (&before.rung, now.variants_left > before.variants_left) {
             let url = SourceUrl::led_to(left.variant.url.clone());
             warn!(%url, bandwidth = left.variant.bandwidth, reason, "variant left");
         }
-        if let Some(rung) = now.0.filter(|rung| Some(rung) != before.0.as_ref()) {
+        if let Some(rung) = now.rung.filter(|rung| Some(rung) != before.rung.as_ref()) {
             let (bandwidth, resolution) = (rung.variant.bandwidth, rung.variant.resolution);
             info!(bandwidth, ?resolution, "variant chosen");
         }

@@ -32,8 +32,8 @@ pub use account::Account;
 pub use behaviour::{Behaviour, Reply};
 pub use clock::Clock;
 pub use hls::{
-    Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Multicast, Multivariant, Redirect,
-    SegmentTokens, Stats, Text, Uris, Variant,
+    Breaks, Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Multicast, Multivariant,
+    Redirect, SegmentTokens, Stats, Text, Uris, Variant,
 };
 pub use timing::{WarmUp, record};
 use tls::Tls;

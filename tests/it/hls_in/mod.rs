@@ -2,12 +2,14 @@
 
 mod access;
 mod anomalies;
+mod breaks;
 mod crowd;
 mod ended;
 mod failover;
 mod formats;
 mod late;
 mod rhythm;
+mod sound;
 mod variants;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::super::model::{Range, Variables};
 use super::super::parse;
+use crate::remux::Pairing;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,14 @@ pub enum Action {
     },
     /// Fetch a segment.
     FetchSegment(Box<Fetch>),
+    /// Pass on what is held back of the picture, as far as it may go on. Only where separate sound
+    /// was asked for before, and no segment is on its way.
+    PassOn {
+        /// How picture and sound go together from now on.
+        pairing: Pairing,
+        /// How much of the picture goes on in any case.
+        least: Duration,
+    },
     /// The list was complete, and all of it was taken.
     End,
     /// Give up.
@@ -46,6 +55,13 @@ pub struct Fetch {
     pub audio: Option<String>,
     /// It does not follow what was fetched before.
     pub has_seam: bool,
+    /// The list says so (`EXT-X-DISCONTINUITY`): it is new media, even if its bytes are old ones.
+    pub begins_part: bool,
+    /// What was fetched before of the variant, and of its sound, and is held back, is void: it
+    /// comes from elsewhere from now on.
+    pub void: [bool; 2],
+    /// How picture and separate sound go together from now on.
+    pub pairing: Pairing,
     /// How long it plays.
     pub duration: Duration,
     /// How long fetching it may take.

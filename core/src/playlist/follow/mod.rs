@@ -13,7 +13,8 @@
 //!   server of the provider and is passed over. One that is far behind, or older and going on, is a new beginning.
 //! - The address to which the entry redirected is asked again, until it is refused. Then, and when nothing new came for half of
 //!   [`STALL_TARGETS`], it goes back to the entry, which may lead elsewhere or bring a fresh token.
-//! - A variant that stays away is left for the next one.
+//! - A variant that stays away is left for the next one. Separate sound that does never takes the
+//!   picture with it.
 //! - Without a new segment for [`STALL_TARGETS`] target durations ([`LONE_STALL_TARGETS`] of an only
 //!   source), or for longer than any interval at which the list has grown so far, the source has
 //!   stalled. Where another source is on air, it then begins as far from the end as that interval is
@@ -26,9 +27,11 @@
 mod action;
 mod memory;
 mod news;
+mod pairing;
 mod place;
 mod playlist;
 mod segment;
+mod sound;
 mod speed;
 #[cfg(test)]
 mod tests;
@@ -43,9 +46,12 @@ use url::Url;
 pub use self::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
 pub use self::memory::{LadderMemory, Left, MAX_AVOIDED, MIN_AVOIDED};
 pub use self::news::{Answer, Counts, Outcome};
+pub use self::sound::SOUND_RETRY;
 pub use self::speed::Transfer;
 pub use self::variant::{QUICK_RETRY, ROUND_PAUSE};
 
+use self::pairing::Step;
+use self::sound::Sound;
 use self::speed::Speed;
 use self::track::Track;
 use self::variant::Variants;
@@ -168,6 +174,8 @@ pub struct Follower {
     nested: u32,
     main: Option<Track>,
     audio: Option<Track>,
+    sound: Sound,
+    step: Step,
     asked: Option<(Asked, Moment)>,
     in_flight: Option<InFlight>,
     retry: Option<Retry>,
@@ -202,6 +210,8 @@ impl Follower {
             nested: 0,
             main: None,
             audio: None,
+            sound: Sound::default(),
+            step: Step::default(),
             asked: Some((Asked::Entry, now)),
             in_flight: None,
             retry: None,
@@ -267,7 +277,8 @@ impl Follower {
 
     /// Whether there is a list of segments to take from.
     pub fn has_begun(&self) -> bool {
-        [&self.main, &self.audio].into_iter().flatten().all(Track::has_begun) && self.main.is_some()
+        let has_sound = self.sound.is_on_trial() || self.audio.as_ref().is_none_or(Track::has_begun);
+        has_sound && self.main.as_ref().is_some_and(Track::has_begun)
     }
 
     /// How long nothing new may come until the source has stalled.
@@ -323,8 +334,10 @@ impl Follower {
                 }
                 if is_next {
                     self.take_segment(now, rendition);
+                    self.compare(now);
                 }
             }
+            Outcome::Unusable | Outcome::Stalled if rendition == Rendition::Audio => self.lose_sound(now),
             Outcome::Unusable if !self.leave_with_segments(now, rendition) => self.fail(Failure::Unusable),
             Outcome::Unusable => {}
             Outcome::Stalled => self.fail(Failure::Stalled),
@@ -375,7 +388,8 @@ impl Follower {
         let is_free = self.in_flight.is_none() && self.is_hungry && !self.enters && self.asked.is_none();
         let retry = self.retry().filter(|_| is_free).map(|retry| retry.at);
         let playlist = if self.asked.is_none() { self.playlist_at() } else { None };
-        [retry, playlist, self.stalls_at(), self.doubts_at()].into_iter().flatten().min()
+        let pairing = self.pairing_at();
+        [retry, playlist, self.stalls_at(), self.doubts_at(), pairing].into_iter().flatten().min()
     }
 
     /// What is to be done next.
@@ -385,7 +399,8 @@ impl Follower {
             Phase::Failing(failure) => return Some(Action::Fail(failure)),
             Phase::Over => return None,
         }
-        let action = self.poll_playlist(now).or_else(|| self.poll_segment(now));
+        let action = self.poll_playlist(now).or_else(|| self.poll_pairing(now));
+        let action = action.or_else(|| self.poll_segment(now));
         if action.is_none() && self.in_flight.is_none() && self.main.as_ref().is_some_and(Track::is_over) {
             self.phase = Phase::Over;
             return Some(Action::End);

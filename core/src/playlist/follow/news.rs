@@ -76,6 +76,8 @@ pub struct Counts {
     pub entries: u64,
     /// Variants that were left for another.
     pub variants_left: u64,
+    /// Times that separate sound was given up, for another one or for the picture alone.
+    pub sounds_lost: u64,
     /// Times that a higher variant was taken again.
     pub variants_raised: u64,
     /// Lines and numbers of playlists that were worked around.

@@ -16,7 +16,7 @@ const PLAYLIST_TIMEOUT: [Duration; 2] = [Duration::from_secs(3), Duration::from_
 /// The same of a variant's playlist where there is another variant, and [`SLOW_ANSWERS`] times what
 /// answers of this server have taken, if that is more: with one retry there is time for the other
 /// within the default `connect_timeout`.
-const QUICK_TIMEOUT: Duration = Duration::from_millis(1_500);
+pub(super) const QUICK_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// How many times longer than the slowest before an answer may take.
 const SLOW_ANSWERS: u32 = 3;
@@ -88,14 +88,24 @@ impl Follower {
     /// When a playlist is asked for next. Until it may be the entry, the one that is known may come
     /// back.
     pub(super) fn playlist_at(&self) -> Option<Moment> {
-        let tracks = [&self.main, &self.audio].into_iter().flatten().filter_map(|track| track.reload_at);
-        tracks.chain(self.entry_at()).min()
+        let tracks = [Rendition::Main, Rendition::Audio].map(|rendition| self.reload_at(rendition));
+        tracks.into_iter().flatten().chain(self.entry_at()).chain(self.sound_at()).min()
+    }
+
+    /// When the list of a rendition is asked for again.
+    fn reload_at(&self, rendition: Rendition) -> Option<Moment> {
+        let track = self.track(rendition)?;
+        match rendition {
+            Rendition::Audio if self.hurries_sound() => track.hurried_reload_at(),
+            _ => track.reload_at,
+        }
     }
 
     pub(super) fn poll_playlist(&mut self, now: Moment) -> Option<Action> {
         if self.asked.is_some() || self.playlist_at()? > now {
             return None;
         }
+        self.retry_sound(now);
         let timeout = self.target().clamp(PLAYLIST_TIMEOUT[0], PLAYLIST_TIMEOUT[1]);
         if self.entry_at().is_some_and(|at| at <= now) {
             (self.enters, self.entered_at) = (false, now);
@@ -104,13 +114,14 @@ impl Follower {
             let (url, inherited) = (self.entry.clone(), Variables::default());
             return Some(Action::FetchPlaylist { url, etag: None, inherited, timeout });
         }
-        let due = |track: &Option<Track>| track.as_ref().and_then(|track| track.reload_at);
-        let rendition = match (due(&self.main), due(&self.audio)) {
+        let rendition = match (self.reload_at(Rendition::Main), self.reload_at(Rendition::Audio)) {
             (Some(main), Some(audio)) if audio < main => Rendition::Audio,
             (None, Some(_)) => Rendition::Audio,
             _ => Rendition::Main,
         };
-        let timeout = if self.has_alternative(now, rendition) {
+        // The picture can do without its sound, and its own list is not to wait.
+        let has_alternative = rendition == Rendition::Audio || self.has_alternative(now, rendition);
+        let timeout = if has_alternative {
             timeout.min(QUICK_TIMEOUT.max(self.slowest_answer * SLOW_ANSWERS))
         } else {
             timeout
@@ -138,7 +149,8 @@ impl Follower {
         };
         let Some(track) = track else { return };
         track.etag = etag;
-        let is_first = of == Rendition::Main && !track.has_begun();
+        let had_list = track.has_begun();
+        let is_first = of == Rendition::Main && !had_list;
         track.handle_version(now, asked_at, media, is_fetching(track), &mut self.counts);
         if of == Rendition::Main {
             let (end, rhythm) = (track.end_sequence(), &mut self.variants.memory.rhythm);
@@ -149,6 +161,9 @@ impl Follower {
             } else {
                 rhythm.note(asked_at, end, durations);
             }
+        }
+        if !had_list {
+            self.begin_together();
         }
         if !had_begun && self.has_begun() {
             self.progress_at = now;
@@ -173,6 +188,7 @@ impl Follower {
                     track.handle_unchanged(asked_at);
                 }
             }
+            Asked::Of(Rendition::Audio) => self.handle_sound_loss(now, asked_at, is_gone),
             Asked::Of(rendition) if self.handle_variant_loss(now, asked_at, rendition, is_gone) => {}
             Asked::Of(rendition) if self.has_begun() => {
                 self.enters |= is_gone;

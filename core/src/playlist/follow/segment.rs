@@ -1,30 +1,32 @@
 //! Which segment is asked for next, and with which address, key and vector.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::super::model::{Init, Key};
 use super::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
+use super::pairing::UNEVEN;
 use super::speed::MIN_PATIENCE;
+use super::track::Track;
 use super::{Follower, InFlight, PAUSE, Phase, SEGMENT_TIMEOUT};
 use crate::time::Moment;
 
 impl Follower {
     pub(super) fn poll_segment(&mut self, now: Moment) -> Option<Action> {
-        // What failed is tried again behind the playlist that is on its way: its addresses are fresher.
-        let is_early =
-            self.retry().is_some_and(|retry| retry.at > now || self.enters || self.asked.is_some());
-        let is_busy = self.in_flight.is_some() || self.awaits_variant();
-        if is_busy || !self.is_hungry || is_early || !self.has_begun() {
+        if self.in_flight.is_some() || self.awaits_variant() || !self.has_begun() {
             return None;
         }
-        let rendition = self.turn()?;
+        let rendition = self.turn(now)?;
+        // Sound that is behind is fetched on whatever is in store: the picture waits for it.
+        let is_behind = rendition == Rendition::Audio;
+        if !self.is_hungry && !is_behind {
+            return None;
+        }
         let patience = self.segment_patience(now);
         let inherited = self.inherits.then(|| self.track(rendition).map(|track| track.url.clone())).flatten();
         let entry = self.entry.clone();
-        let audio = self.audio.is_some().then(|| {
-            let of_rung = self.rung().and_then(|rung| rung.audio.as_ref());
-            of_rung.map(|(_, language)| language.clone()).unwrap_or_default()
-        });
+        let (audio, pairing) = (self.language(), self.pairing());
         let counts = &mut self.counts;
         let track = match rendition {
             Rendition::Main => self.main.as_mut()?,
@@ -49,6 +51,10 @@ impl Follower {
         });
         let (key, init) = match (locked(offer.segment.key.as_deref()), init.transpose()) {
             (Ok(key), Ok(init)) => (key, init),
+            (Err(_), _) | (_, Err(_)) if rendition == Rendition::Audio => {
+                self.lose_sound(now);
+                return None;
+            }
             (Err(reason), _) | (_, Err(reason)) => {
                 self.phase = Phase::Over;
                 return Some(Action::Fail(Failure::Encrypted(reason)));
@@ -62,6 +68,9 @@ impl Follower {
             init,
             audio,
             has_seam: offer.has_seam,
+            begins_part: offer.segment.is_discontinuity,
+            void: self.step.tell(pairing),
+            pairing,
             duration: offer.segment.duration,
             timeout,
             idle_timeout,
@@ -74,24 +83,60 @@ impl Follower {
         Some(Action::FetchSegment(Box::new(fetch)))
     }
 
-    /// Whose segment comes next: of what is to be tried again, else of what has been taken less of. Where that one has nothing, the other
-    /// waits for it, so that sound and picture stay together.
-    fn turn(&self) -> Option<Rendition> {
-        if let Some(retry) = self.retry() {
-            return Some(retry.rendition);
+    /// Whose segment comes next: of what is to be tried again, else of what is behind. Where the
+    /// sound has nothing, the picture goes on up to where its part ends.
+    fn turn(&self, now: Moment) -> Option<Rendition> {
+        // What failed is tried again behind the playlist that is on its way: its addresses are
+        // fresher.
+        let retry = self.retry().map(|retry| {
+            let is_early = retry.at > now || self.enters || self.asked.is_some();
+            (retry.rendition, is_early)
+        });
+        match retry {
+            Some((Rendition::Main, true)) => return None,
+            Some((rendition, false)) => return Some(rendition),
+            Some((Rendition::Audio, true)) | None => {}
         }
-        match (&self.main, &self.audio) {
-            (Some(main), Some(audio)) if audio.taken < main.taken && !audio.is_over() => {
-                Some(Rendition::Audio)
-            }
-            (Some(_), _) => Some(Rendition::Main),
-            (None, _) => None,
+        let (main, audio) = (self.main.as_ref()?, self.sound_track());
+        let Some(audio) = audio.filter(|audio| !audio.is_over()) else { return Some(Rendition::Main) };
+        let has_sound = audio.has_next() && retry.is_none();
+        let ends_part = self.awaits_part() && !self.step.is_released();
+        let is_behind = audio.taken < main.taken && !waits_for_picture(main, audio);
+        match (has_sound, ends_part || is_behind) {
+            (true, true) => Some(Rendition::Audio),
+            (false, true) if ends_part => None,
+            _ => Some(Rendition::Main),
         }
+    }
+
+    /// Whether the picture's next segment begins another part, and sound of the part before is
+    /// still to come.
+    pub(super) fn awaits_part(&self) -> bool {
+        let (Some(main), Some(audio)) = (&self.main, self.sound_track()) else { return false };
+        let tolerance = tolerance(main);
+        main.is_at_part()
+            && !audio.is_over()
+            && !(audio.is_at_part() && audio.taken.abs_diff(main.taken) <= tolerance)
+            && audio.taken + UNEVEN < main.taken
+            && audio.has_part_near(main.taken, tolerance) != Some(false)
     }
 
     pub(super) fn tries(&self, rendition: Rendition) -> u32 {
         self.retry().filter(|retry| retry.rendition == rendition).map_or(0, |retry| retry.tries)
     }
+}
+
+/// Whether the sound's next segment begins a part that the picture has yet to begin.
+fn waits_for_picture(main: &Track, audio: &Track) -> bool {
+    let tolerance = tolerance(main);
+    let has_crossed = main.last_part_at().is_some_and(|at| at.abs_diff(audio.taken) <= tolerance);
+    audio.is_at_part() && !has_crossed && main.has_part_near(audio.taken, tolerance) != Some(false)
+}
+
+/// How far apart the same seam may be in both lists: less than the shortest part, which is one
+/// segment.
+fn tolerance(main: &Track) -> Duration {
+    main.target() / 2
 }
 
 /// `url` with the query of `from`, where it has none itself and is on the same host: a token is nobody else's business.

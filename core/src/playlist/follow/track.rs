@@ -1,5 +1,7 @@
 //! One media playlist that is followed: which of its segments have been taken, and what each new version of it means.
 
+mod window;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -19,6 +21,9 @@ const OLDER_HALVES: u32 = 3;
 /// A longer target duration, or segment at the end of a list, is not waited for: no live source has any, and a slip of the pen should
 /// not keep us from looking again for a day.
 const MAX_TARGET: Duration = Duration::from_mins(1);
+
+/// Where [`Track::taken`] begins: separate sound may be behind the beginning of the picture.
+const ORIGIN: Duration = Duration::from_hours(1);
 
 /// One media playlist.
 #[derive(Debug)]
@@ -55,8 +60,12 @@ pub(super) struct Track {
     window: Duration,
     /// Since when it is older than what is on hand, and where it ended then.
     older: Option<(Moment, u64)>,
-    /// Media time taken, or passed over.
+    /// Media time taken, or passed over, from [`ORIGIN`] on.
     pub(super) taken: Duration,
+    /// The same where the part began that was taken last.
+    part_at: Option<Duration>,
+    /// When it was last asked for.
+    asked_at: Moment,
     /// When the last version with something new was asked for.
     changed_at: Moment,
     /// The last segment that was taken.
@@ -76,7 +85,7 @@ pub(super) struct Offer<'a> {
     pub(super) segment: &'a Segment,
     /// Its media sequence number.
     pub(super) sequence: u64,
-    /// Whether it follows what was taken before.
+    /// It does not follow what was taken before.
     pub(super) has_seam: bool,
 }
 
@@ -100,7 +109,9 @@ impl Track {
             longest: None,
             window: Duration::ZERO,
             older: None,
-            taken: Duration::ZERO,
+            taken: ORIGIN,
+            part_at: None,
+            asked_at: Moment::ZERO,
             changed_at: Moment::ZERO,
             last_taken: None,
             reached: None,
@@ -245,6 +256,9 @@ impl Track {
     fn step(&mut self) {
         let index = usize::try_from(self.next - self.base).ok();
         if let Some(segment) = index.and_then(|index| self.segments.get(index)) {
+            if segment.is_discontinuity {
+                self.part_at = Some(self.taken);
+            }
             self.taken += segment.duration;
         }
         self.next += 1;
@@ -261,16 +275,23 @@ impl Track {
 
     /// No new version: the same as before, or none that could be read.
     pub(super) fn handle_unchanged(&mut self, asked_at: Moment) {
+        self.asked_at = asked_at;
         let wait = self.last() / 2;
         self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
     }
 
     /// A version with something new has come.
     fn handle_changed(&mut self, asked_at: Moment) {
-        self.changed_at = asked_at;
+        (self.asked_at, self.changed_at) = (asked_at, asked_at);
         // A window of one or two has moved on when the next version is due.
         let wait = if self.listed < usize::from(START_BEHIND) { self.last() / 2 } else { self.last() };
         self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
+    }
+
+    /// When it is asked for again, if something waits for it: a second after the last time, or
+    /// sooner.
+    pub(super) fn hurried_reload_at(&self) -> Option<Moment> {
+        Some(self.reload_at?.min(self.asked_at + MIN_RELOAD * 2))
     }
 
     /// How long the last segment plays, or the target duration if that is less, and at most [`MAX_TARGET`].
@@ -438,7 +459,8 @@ impl Track {
     }
 }
 
-/// Whether a segment is the same piece of media as the one listed before it.
+/// Whether a segment only repeats the one listed before it. Behind a discontinuity the same address
+/// is new media: a slate that is as long as a break is one file, listed again and again.
 fn is_same(before: &Segment, segment: &Segment) -> bool {
-    before.url == segment.url && before.range == segment.range
+    before.url == segment.url && before.range == segment.range && !segment.is_discontinuity
 }

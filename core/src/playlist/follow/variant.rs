@@ -84,7 +84,7 @@ impl Variants {
             let rung = self.rungs.get(index)?;
             match rendition {
                 Rendition::Main => Some(&rung.variant.url),
-                Rendition::Audio => rung.audio.as_ref().map(|(url, _)| url),
+                Rendition::Audio => rung.sound(),
             }
         };
         let current = self.current;
@@ -124,13 +124,13 @@ impl Follower {
 
     /// Takes the variant at `rung`; it may be `another` than the one that was followed.
     pub(super) fn climb(&mut self, now: Moment, rung: usize, another: bool, variables: &Variables) {
-        let sound_before = self.rung().and_then(|rung| rung.audio.clone());
+        let sounds_before = self.rung().map(|rung| rung.sounds.clone()).unwrap_or_default();
         self.variants.current = rung;
         if another {
             (self.variants.taken_at, self.retry) = (now, None);
         }
-        let Some(Rung { variant, audio }) = self.rung().cloned() else { return };
-        let keeps_sound = self.audio.is_some() && audio == sound_before;
+        let Some(Rung { variant, sounds }) = self.rung().cloned() else { return };
+        let keeps_sound = self.audio.is_some() && sounds == sounds_before;
         if let Some((asked @ Asked::Of(_), _)) = &mut self.asked
             && another
             && !(keeps_sound && *asked == Asked::Of(Rendition::Audio))
@@ -138,12 +138,7 @@ impl Follower {
             *asked = Asked::OfFormer;
         }
         self.settle_with(now, variant.url, variables.clone(), another);
-        match (&mut self.audio, audio) {
-            // Variants often share their sound: it goes on as it was.
-            (Some(_), sound) if another && sound == sound_before => {}
-            (Some(track), Some((url, _))) => track.relocate(url, variables.clone(), now, another),
-            (slot, audio) => *slot = audio.map(|(url, _)| Track::new(url, variables.clone(), now)),
-        }
+        self.settle_sound(now, &sounds_before, another, variables);
     }
 
     pub(super) fn settle(&mut self, now: Moment, url: Url, variables: Variables) {
@@ -210,6 +205,10 @@ impl Follower {
     pub(super) fn take_segment(&mut self, now: Moment, rendition: Rendition) {
         let Some(track) = self.track_mut(rendition) else { return };
         track.take();
+        if rendition == Rendition::Audio {
+            self.prove_sound();
+        }
+        let Some(track) = self.track(rendition) else { return };
         if rendition == Rendition::Main
             && !track.is_strange()
             && let Some(name) = self.variants.name(self.variants.current)
@@ -263,8 +262,12 @@ impl Follower {
         self.counts.skipped += 1;
         let Some(track) = self.track_mut(rendition) else { return };
         track.lose();
-        if track.lost() >= MAX_LOST && !track.is_strange() {
-            self.leave_with_segments(now, rendition);
+        if track.lost() < MAX_LOST || track.is_strange() {
+            return;
+        }
+        match rendition {
+            Rendition::Main => _ = self.leave_with_segments(now, rendition),
+            Rendition::Audio => self.lose_sound(now),
         }
     }
 

@@ -236,7 +236,7 @@ impl State {
     /// The name of a segment.
     pub(super) fn segment_name(&self, number: usize) -> String {
         let is_png = self.hls.fault_of(number as u64) == Some(Fault::Png);
-        let mut name = format!("seg{number}");
+        let mut name = format!("seg{}", self.segments[number].file);
         write!(name, ".{}", if is_png { "png" } else { self.extension() })
             .expect("a string takes everything");
         name

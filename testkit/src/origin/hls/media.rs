@@ -104,6 +104,19 @@ impl Media {
         (bytes, length)
     }
 
+    /// Goes back to the last cut that is no later than so many 90 kHz ticks from the beginning, if
+    /// there is one before the next.
+    pub(super) fn go_back(&mut self, time_90k: u64) {
+        if matches!(self.shape, Shape::Ts { .. }) {
+            return; // its counters go on, and its segments end where they should
+        }
+        let (rounds, rest) = (time_90k / self.length_90k, time_90k % self.length_90k);
+        let cut = self.cuts.partition_point(|(_, begin)| *begin <= rest + TOLERANCE_90K).saturating_sub(1);
+        if (rounds, cut) < (self.rounds, self.next) {
+            (self.rounds, self.next) = (rounds, cut);
+        }
+    }
+
     /// The longest segment there will be, in 90 kHz ticks.
     pub(super) fn longest_90k(&self, least: Duration) -> u64 {
         let groups =

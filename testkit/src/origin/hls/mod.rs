@@ -22,6 +22,7 @@
 //! redirects). Segments are cut when they are due, and are kept.
 
 mod answer;
+mod breaks;
 mod fault;
 mod fmp4;
 mod media;
@@ -39,6 +40,7 @@ use tokio::time::timeout;
 
 use super::{Behaviour, Origin, lock};
 use crate::clip::Clip;
+pub use breaks::Breaks;
 pub use fault::Fault;
 pub use multivariant::{Multicast, Multivariant, Variant};
 pub use settings::{Container, Encryption, Gzip, Hls, Iv, KeyForm, Redirect, SegmentTokens, Text, Uris};

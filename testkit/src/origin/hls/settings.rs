@@ -4,6 +4,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::breaks::Breaks;
 use super::fault::Fault;
 use crate::clip::Clip;
 use crate::origin::Account;
@@ -36,6 +37,9 @@ pub struct Hls {
     pub(super) constant_sequence: bool,
     pub(super) older: Option<(u64, usize)>,
     pub(super) renewed_every: usize,
+    pub(super) on_air_for: Option<Duration>,
+    pub(super) late: Duration,
+    pub(super) breaks: Option<Breaks>,
     pub(super) text: Text,
     pub(super) gzip: Gzip,
     pub(super) validators: bool,
@@ -202,6 +206,9 @@ impl Hls {
             constant_sequence: false,
             older: None,
             renewed_every: 1,
+            on_air_for: None,
+            late: Duration::ZERO,
+            breaks: None,
             text: Text::default(),
             gzip: Gzip::Never,
             validators: false,
@@ -345,6 +352,24 @@ impl Hls {
     #[must_use]
     pub fn renewed_every(self, segments: usize) -> Self {
         Self { renewed_every: segments, ..self }
+    }
+
+    /// It has been on air for so long, and lists the last segments of that. Before it is on air.
+    #[must_use]
+    pub fn on_air_for(self, span: Duration) -> Self {
+        Self { on_air_for: Some(span), ..self }
+    }
+
+    /// Lists each segment so much later than it could. Before it is on air.
+    #[must_use]
+    pub fn late(self, span: Duration) -> Self {
+        Self { late: span, ..self }
+    }
+
+    /// The programme has breaks. Before it is on air.
+    #[must_use]
+    pub fn breaks(self, breaks: Breaks) -> Self {
+        Self { breaks: Some(breaks), ..self }
     }
 
     /// How the text is written.

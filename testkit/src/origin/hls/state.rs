@@ -10,6 +10,7 @@ use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use jiff::Timestamp;
 
+use super::breaks::{Turns, media_of};
 use super::media::Media;
 use super::settings::{Encryption, Hls, Iv};
 use crate::clip::Clip;
@@ -30,6 +31,7 @@ pub(super) struct State {
     /// Where the edge is held.
     held_90k: Option<u64>,
     media: Media,
+    pub(super) turns: Turns,
     /// The longest segment of any run so far, in 90 kHz ticks.
     pub(super) longest_90k: u64,
     pub(super) runs: Vec<Run>,
@@ -71,6 +73,8 @@ pub(super) struct Segment {
     pub(super) offset: usize,
     /// The number of its key.
     pub(super) key: Option<u64>,
+    /// The number in its name: its own, or that of an earlier one with the same media.
+    pub(super) file: usize,
 }
 
 impl Segment {
@@ -81,7 +85,7 @@ impl Segment {
 
 impl State {
     pub(super) fn new(hls: Hls) -> Self {
-        let media = Media::new(&hls, 0);
+        let media = media_of(&hls, false);
         let init = media.init().map(<[u8]>::to_vec);
         let first = Run { from: 0, sequence: hls.first_sequence, is_restart: false, init };
         let begins_with = hls.begins_with.min(hls.window);
@@ -92,6 +96,7 @@ impl State {
             held_90k: None,
             longest_90k: media.longest_90k(hls.segment),
             media,
+            turns: Turns::default(),
             hls,
             runs: vec![first],
             segments: Vec::new(),
@@ -105,7 +110,12 @@ impl State {
             state.produce();
         }
         state.ahead_90k = state.segments[begins_with].begin_90k;
+        if let Some(span) = state.hls.on_air_for {
+            state.ahead_90k = ticks_90k(span);
+        }
         state.epoch -= Duration::from_nanos(state.ahead_90k * 100_000 / 9);
+        state.ahead_90k = state.ahead_90k.saturating_sub(ticks_90k(state.hls.late));
+        state.edge();
         state.held_90k = state.hls.frozen.then_some(state.ahead_90k);
         state
     }
@@ -182,6 +192,14 @@ impl State {
         self.runs.push(Run { from, sequence, is_restart, init });
     }
 
+    /// Another part begins behind a discontinuity; what came before it.
+    pub(super) fn begin_part(&mut self, media: Media) -> Media {
+        let (from, sequence) = (self.segments.len(), self.next_sequence());
+        let init = media.init().map(<[u8]>::to_vec);
+        self.runs.push(Run { from, sequence, is_restart: false, init });
+        std::mem::replace(&mut self.media, media)
+    }
+
     fn next_sequence(&self) -> u64 {
         let run = self.runs.last().expect("there is a first run");
         run.sequence + (self.segments.len() - run.from) as u64
@@ -194,6 +212,7 @@ impl State {
             let (_, clip) = self.hls.splices.remove(at);
             self.begin_run(clip, 0, false);
         }
+        let begin_90k = self.take_turns();
         let (clear, length_90k) = self.media.cut(self.hls.segment);
         let sequence = self.next_sequence();
         let clear = Arc::new(clear);
@@ -206,10 +225,12 @@ impl State {
             }
             Encryption::Clear | Encryption::SampleAes | Encryption::Widevine => (clear.clone(), None),
         };
-        let (begin_90k, offset) =
+        let (end_90k, offset) =
             self.segments.last().map_or((0, 0), |last| (last.end_90k(), last.offset + last.bytes.len()));
+        let begin_90k = begin_90k.unwrap_or(end_90k);
+        let file = self.turns.slate.unwrap_or(self.segments.len());
         let run = self.runs.len() - 1;
-        self.segments.push(Segment { run, sequence, begin_90k, length_90k, clear, bytes, offset, key });
+        self.segments.push(Segment { run, sequence, begin_90k, length_90k, clear, bytes, offset, key, file });
     }
 
     pub(super) fn clear_bytes(&mut self, segment: u64) -> Vec<u8> {

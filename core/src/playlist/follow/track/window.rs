@@ -1,0 +1,119 @@
+//! Where in its list a track stands, in media time: what lies before it, and where parts begin.
+
+use std::time::Duration;
+
+use super::super::super::model::Segment;
+use super::super::pairing::UNEVEN;
+use super::Track;
+
+impl Track {
+    /// How long what is listed and not taken plays.
+    pub(in super::super) fn ahead(&self) -> Duration {
+        self.ahead_of(self.next)
+    }
+
+    /// Whether the list is complete.
+    pub(in super::super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Whether there is a segment to take.
+    pub(in super::super) fn has_next(&self) -> bool {
+        self.next < self.end()
+    }
+
+    /// Whether the segment that is taken next begins another part of the media
+    /// (`EXT-X-DISCONTINUITY`).
+    pub(in super::super) fn is_at_part(&self) -> bool {
+        self.listed_from(self.next).next().is_some_and(|segment| segment.is_discontinuity)
+    }
+
+    /// Where the part began that was taken last, as [`Track::taken`] is counted.
+    pub(in super::super) fn last_part_at(&self) -> Option<Duration> {
+        self.part_at
+    }
+
+    /// Whether another part begins near a time that is counted as [`Track::taken`] is. `None` where
+    /// the list does not go so far yet.
+    pub(in super::super) fn has_part_near(&self, at: Duration, tolerance: Duration) -> Option<bool> {
+        if self.part_at.is_some_and(|began| began.abs_diff(at) <= tolerance) {
+            return Some(true);
+        }
+        let mut begin = self.taken;
+        for segment in self.listed_from(self.next) {
+            if segment.is_discontinuity && begin.abs_diff(at) <= tolerance {
+                return Some(true);
+            }
+            begin += segment.duration;
+        }
+        (begin > at + tolerance).then_some(false)
+    }
+
+    /// Begins with the segment of a complete list in which this much of it has passed.
+    pub(in super::super) fn begin_after(&mut self, passed: Duration) {
+        let mut begin = Duration::ZERO;
+        let before = self.segments.iter().take_while(|segment| {
+            begin += segment.duration;
+            begin <= passed
+        });
+        self.next = self.base.saturating_add_unsigned(before.count() as u64);
+    }
+
+    /// How long what is listed before the segment that is taken next plays.
+    pub(in super::super) fn passed(&self) -> Duration {
+        let count = usize::try_from(self.next - self.base).unwrap_or(0);
+        self.segments.iter().take(count).map(|segment| segment.duration).sum()
+    }
+
+    /// It stands at `taken`, as measured.
+    pub(in super::super) fn set_taken(&mut self, taken: Duration) {
+        let before = self.taken;
+        self.part_at = self.part_at.map(|at| (at + taken).saturating_sub(before));
+        self.taken = taken;
+    }
+
+    /// Goes back over segments that are still listed, until they play no less than `span`, or to
+    /// where their part begins. Whether that is further than the `taken` ones, which have come
+    /// already.
+    pub(in super::super) fn rewind(&mut self, span: Duration, taken: Duration) -> bool {
+        let first = self.end().saturating_sub_unsigned(self.listed as u64).max(self.base);
+        let (mut back, mut place) = (Duration::ZERO, self.next);
+        while back < span && place > first {
+            let is_part = self.listed_from(place).next().is_some_and(|segment| segment.is_discontinuity);
+            if is_part {
+                break;
+            }
+            place -= 1;
+            back += self.listed_from(place).next().map_or(Duration::ZERO, |segment| segment.duration);
+        }
+        let is_further = back > taken + UNEVEN;
+        if is_further {
+            (self.next, self.taken) = (place, self.taken.saturating_sub(back));
+        }
+        is_further
+    }
+
+    /// Passes over the segments that have been `taken`, and those that are listed behind them,
+    /// until `span` has passed from the beginning of the former: all but the last. Whether that is
+    /// any.
+    pub(in super::super) fn forward(&mut self, span: Duration, taken: Duration) -> bool {
+        if taken / 2 >= span || !self.has_next() {
+            return false;
+        }
+        let mut passed = taken;
+        while self.next + 1 < self.end() {
+            let duration = self.listed_from(self.next).next().map_or(Duration::ZERO, |next| next.duration);
+            if passed + duration / 2 >= span {
+                break;
+            }
+            passed += duration;
+            self.taken += duration;
+            self.next += 1;
+        }
+        true
+    }
+
+    fn listed_from(&self, place: i64) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().skip(usize::try_from(place - self.base).unwrap_or(0))
+    }
+}
