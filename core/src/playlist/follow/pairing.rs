@@ -92,6 +92,11 @@ impl Step {
         self.is_released
     }
 
+    /// The picture has gone on without sound: it stays where it is.
+    pub(super) fn keep_picture(&mut self) {
+        self.phase = Phase::Going;
+    }
+
     /// The next fetch tells the remuxer; what of that is held back is void.
     pub(super) fn tell(&mut self, pairing: Pairing) -> [bool; 2] {
         self.told = Some(pairing);

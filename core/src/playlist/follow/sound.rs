@@ -161,6 +161,9 @@ impl Follower {
         self.sound = Sound { choice, state: if is_on_trial { State::OnTrial } else { State::Followed } };
         self.audio = Some(Track::new(url, variables, now));
         self.step.begin_anew(Rendition::Audio);
+        if is_on_trial {
+            self.step.keep_picture();
+        }
     }
 
     /// A segment of the sound was had.

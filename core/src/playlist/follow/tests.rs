@@ -6,6 +6,7 @@ use crate::playlist::parse::parse;
 
 mod ended;
 mod refusals;
+mod sound;
 mod speed;
 mod variants;
 
@@ -107,6 +108,7 @@ impl<'a> Provider<'a> {
                     self.follower.handle_transfer(transfer);
                     self.follower.handle_segment(Moment::from_millis(self.now), outcome);
                 }
+                Some(Action::PassOn { .. }) => {}
                 Some(last) => {
                     self.log.push(format!("{at} {last:?}"));
                     return self;
