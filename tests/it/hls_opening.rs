@@ -2,12 +2,14 @@
 //! they stand still afterwards, beside the same players on the source itself.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Container, Hls, Origin};
-use forebay_testkit::player::{Verdict, browser_hls, ffmpeg_strict, gstreamer_within, vlc_within};
+use forebay_testkit::player::{Verdict, browser_hls, ffmpeg_strict, gstreamer_within, vlc_audio, vlc_within};
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 
 use crate::relay::{Relay, channel};
 
@@ -85,7 +87,7 @@ impl Player {
 }
 
 /// The clip in groups of so many seconds.
-fn clip(group: u64) -> std::sync::Arc<Clip> {
+fn clip(group: u64) -> Arc<Clip> {
     Clip::get(match group {
         1 => Kind::H264AacB,
         2 => Kind::H264Aac,
@@ -213,6 +215,50 @@ mod players {
     #[ignore = "it takes minutes: `make test-long`"]
     async fn open_groups_of_10_s_for_long() {
         open(10).await;
+    }
+
+    /// VLC opens closed channels of ten kinds, two at a time.
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn vlc_opens_ten_kinds_for_long() {
+        let origin = Origin::start().await;
+        let ts = |name: &str, clip: Arc<Clip>, burst: u64| {
+            let path = format!("/{name}.ts");
+            origin.serve(&path, Behaviour::ts(clip).burst(Duration::from_secs(burst)));
+            (name.to_owned(), origin.url(&path))
+        };
+        let hls = |name: &str, group: u64, container: Container| {
+            let hls = Hls::live(clip(group)).segment(Duration::from_secs(group)).container(container);
+            (name.to_owned(), hls.mount(&origin, &format!("/{name}")).url().to_owned())
+        };
+        let sources = [
+            ts("one", clip(1), 0),
+            ts("two", clip(2), 0),
+            ts("four", clip(4), 0),
+            ts("ten", clip(10), 0),
+            ts("burst", clip(4), 15),
+            ts("hevc", Clip::get(Kind::HevcAc3), 0),
+            ts("sound", Clip::get(Kind::AudioOnly), 0),
+            hls("hls", 4, Container::Ts),
+            hls("fmp4", 2, Container::Fmp4),
+            ("card".to_owned(), "testcard://".to_owned()),
+        ];
+        let channels = sources.iter().map(|(id, url)| channel(id, std::slice::from_ref(url), ""));
+        let relay = Relay::start(&channels.collect::<String>());
+        let playing = sources.iter().map(|(id, _)| {
+            let url = relay.url(&format!("/stream/{id}/hls"));
+            async move {
+                let verdict = match id.as_str() {
+                    "sound" => vlc_audio(&url, PLAYED).await,
+                    _ => vlc_within(&url, PLAYED, 30 * SECOND).await,
+                };
+                println!("{id:<6} {:.1?} {:?}", verdict.first, verdict.errors);
+                verdict.errors.into_iter().map(move |error| format!("{id}: {error}"))
+            }
+        });
+        let faults: Vec<String> =
+            stream::iter(playing).buffer_unordered(2).flat_map(stream::iter).collect().await;
+        assert!(faults.is_empty(), "{faults:#?}");
     }
 
     /// The players for which most can go wrong, on the sources for which it does.
