@@ -164,7 +164,8 @@ impl Follower {
             if !main.has_had() && self.variants.memory.played.is_none() {
                 main.begin_behind(main.ahead().max(audio.ahead()));
             }
-            audio.begin_behind(main.ahead());
+            // The list that came first would have as much more by now.
+            audio.begin_behind(main.ahead() + audio.age_since(main));
         }
         audio.set_taken(main.taken);
     }
@@ -209,8 +210,10 @@ impl Follower {
         }
         let listed = sound.end.shifted(duration_to_ticks(audio.ahead()));
         let latest = listed.shifted(-duration_to_ticks(next_after(audio)));
+        // To fetch the picture again takes time, too.
+        let lasts = listed.since(picture.begin);
         if !picture_moved
-            && latest < picture.begin
+            && lasts < audio.target() + LATE / 2
             && main.rewind(picture.end.since(latest), picture.duration())
         {
             return self.move_begin(Rendition::Main);

@@ -12,6 +12,11 @@ impl Track {
         self.ahead_of(self.next)
     }
 
+    /// How much later its version on hand was asked for than that of `other`.
+    pub(in super::super) fn age_since(&self, other: &Self) -> Duration {
+        self.asked_at.since(other.asked_at)
+    }
+
     /// Whether the list is complete.
     pub(in super::super) fn is_ended(&self) -> bool {
         self.is_ended
