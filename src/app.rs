@@ -13,12 +13,12 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::channel::{Changes, Channels};
 use crate::config::{self, Config};
 use crate::http::tls::{Acceptor, Current, Keeper};
 use crate::http::{self, Server};
-use crate::upstream::Opener;
-use crate::watch::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
+use forebay_relay::channel::{Changes, Channels};
+use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
+use forebay_relay::input::Opener;
 
 /// Puts the command line's words over those of the file; asked at every reload.
 pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;
@@ -74,7 +74,7 @@ impl App {
         let (seen, hangup) = (stamp(&config.path), Hangup::new());
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
-        let channels = Channels::new(&config, opener, ingest);
+        let channels = Channels::new(config.snapshot(), &config.hls_dir, opener, ingest);
         let tls = config.server.tls.clone();
         let shared = http::App::new(channels, Arc::new(config));
         let secure = tls.map(|tls| Secure::start(&tls, &shared)).transpose()?;
@@ -187,7 +187,7 @@ impl Reloader {
         if !config::Tls::is_reloadable(old.server.tls.as_ref(), config.server.tls.as_ref()) {
             warn!("a change of [server.tls], other than of its certificate and key, needs a restart");
         }
-        let changes = self.shared.channels.configure(&config);
+        let changes = self.shared.channels.configure(config.snapshot());
         self.shared.set_config(Arc::new(config));
         let Changes { added, removed, changed } = changes;
         info!(added, removed, changed, "configuration reloaded");

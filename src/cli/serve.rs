@@ -15,7 +15,7 @@ use super::check::count;
 use crate::app::App;
 use crate::config::Config;
 use crate::telemetry::log;
-use crate::upstream::Sources;
+use forebay_relay::input::Sources;
 
 /// Exit code after a second signal: that of a program ended by SIGINT.
 const INTERRUPTED: u8 = 130;

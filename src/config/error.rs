@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use forebay_relay::error::reason;
+
 /// Faults of one file that are told: whoever mends these sees the others next time.
 const MAX_FAULTS: usize = 100;
 
@@ -172,10 +174,4 @@ impl fmt::Display for Fault {
         }
         write!(f, " {}", self.message)
     }
-}
-
-/// The system's words without its number: "No such file or directory".
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error ").next().unwrap_or(&text).into()
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::error::{Error, Faults};
-use super::nearest::did_you_mean;
+use forebay_relay::model::nearest::did_you_mean;
 
 /// The one fault at which reading stopped.
 pub(super) fn explain(error: &toml::de::Error, text: &str, path: &Path) -> Error {

@@ -3,23 +3,14 @@
 //! A [`Config`] is valid by construction. Reading finds all faults it can in one run, names the place of each, and
 //! never repeats an address, for addresses hold passwords.
 
-mod access;
-mod channel;
 mod error;
 mod explain;
 mod file;
-pub(crate) mod header;
-mod id;
-pub(crate) mod nearest;
-mod provider;
-mod proxy;
+pub mod log_filter;
 mod resolve;
-mod source_url;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod units;
-mod url_pattern;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
@@ -30,21 +21,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_relay::model::{Channel, ChannelId, Delivery, Provider, ProviderId, Snapshot, SourceKind};
 use ipnet::IpNet;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 use url::Url;
 
-pub use access::{Access, Trust, TrustError};
-pub use channel::{Channel, Hls, Policy, Source};
+pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
-pub(crate) use error::{more_faults, reason};
-pub use id::{ChannelId, ChannelIdError};
-pub use provider::{Provider, ProviderId};
-pub use proxy::{Proxy, ProxyChoice, ProxyError, ProxyKind};
-pub use source_url::{SourceKind, SourceUrl, SourceUrlError};
 pub use tls::{Acme, Identity, Tls};
-pub use url_pattern::{UrlPattern, UrlPatternError};
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,18 +141,6 @@ pub enum ProxyHeader {
     TrueClientIp,
 }
 
-/// How a live stream gets from the store to a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Delivery {
-    /// What a group of viewers reads now is copied, since it lies in the processor's cache; what only one viewer reads is not.
-    #[default]
-    Auto,
-    /// It is read once for a group of viewers, and the kernel copies it for each.
-    Copy,
-    /// The kernel sends the store's own pages.
-    Sendfile,
-}
-
 /// `[log]`: what Forebay tells about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -246,7 +219,12 @@ impl Config {
     /// Checks `text` as if it stood in the file at `path`; relative paths in it start at that file's folder.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let file = toml::from_str(text).map_err(|err| explain::explain(&err, text, path))?;
-        resolve::resolve(file, text, path)
+        resolve::resolve(&file, text, path)
+    }
+
+    /// What of it the relay runs.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot { providers: &self.providers, channels: &self.channels }
     }
 
     /// The channel with this id. It looks through the list: for a start or a reload, not for each request.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use url::Url;
 
-use crate::http::tls::Certificate;
+use crate::certificate::Certificate;
 
 /// `[server.tls]`. A change of anything but the paths of certificate and key needs a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 
 use super::App;
 use super::error::Error;
-use crate::config::Channel;
+use forebay_relay::model::Channel;
 
 /// Channels in one answer, unless the request says otherwise: two screens of a list.
 const DEFAULT_LIMIT: usize = 50;

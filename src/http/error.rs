@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::refusals::Kind;
 use super::{address, head};
-use crate::channel::{NoPlaylist, Refusal, StartFailure};
+use forebay_relay::channel::{NoPlaylist, Refusal, StartFailure};
 
 /// Seconds that a viewer is asked to wait before trying again, when no source answered.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");

@@ -16,7 +16,7 @@ use url::Url;
 use super::error::Error;
 use super::forwarded::base_url;
 use super::{App, Peer};
-use crate::config::Channel;
+use forebay_relay::model::Channel;
 
 /// How much of the list is made at once, in bytes: whoever does not read it costs no more than
 /// this.

@@ -15,7 +15,7 @@ use tracing::debug;
 
 use super::App;
 use super::error::Error;
-use crate::upstream::picture::{MAX_PICTURE, Picture, Pictures};
+use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
 
 /// Logos that are kept, and failures that are remembered: some screens of a list of channels.
 const MAX_KEPT: usize = 512;

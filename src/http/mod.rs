@@ -48,8 +48,9 @@ use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor
 use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
-use crate::channel::{Channels, Refusal, Room, Subscription};
-use crate::config::{Channel, Config, PerAddress, Quota};
+use crate::config::{Config, PerAddress, Quota};
+use forebay_relay::channel::{Channels, Refusal, Room, Subscription};
+use forebay_relay::model::Channel;
 
 /// So many channels may be open for the sake of one address, where nothing else is said: more than a
 /// house, a hotel or an office needs.

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::admission::household;
-use crate::channel::Served;
-use crate::config::ChannelId;
+use forebay_relay::channel::Served;
+use forebay_relay::model::ChannelId;
 
 /// Viewers who are sent something, by address and channel.
 #[derive(Debug, Clone, Default)]

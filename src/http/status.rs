@@ -19,10 +19,10 @@ use super::address::{self, Reader};
 use super::error::Error;
 use super::refusals::Kind;
 use super::{App, Peer, admin};
-use crate::channel::{Past, Playlist, Report};
-use crate::config::Channel;
-use crate::provider;
-use crate::upstream::hls::Snapshot;
+use forebay_relay::channel::{Past, Playlist, Report};
+use forebay_relay::input::hls::Snapshot;
+use forebay_relay::model::Channel;
+use forebay_relay::providers;
 
 /// How old the document of all channels may be: channels write a new state no sooner. However many ask, it is made fifty times a second.
 const FRESH: Duration = Duration::from_millis(20);
@@ -137,7 +137,7 @@ fn source(url: &str, standing: Option<Standing>) -> Map<String, Value> {
 }
 
 /// How the connections to a provider stand.
-fn provider(report: &provider::Report) -> Value {
+fn provider(report: &providers::Report) -> Value {
     let usage = report.usage;
     json!({
         "id": report.id.as_str(),

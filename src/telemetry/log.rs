@@ -15,7 +15,6 @@ use std::thread;
 
 use tracing::Subscriber;
 use tracing_subscriber::field::RecordFields;
-use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::format::{DefaultFields, FormatFields, Writer};
 use tracing_subscriber::fmt::{self as lines, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -25,7 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::daily::Daily;
 use super::kinds::Kinds;
 use super::queue::{Closer, Format, Queue};
-use crate::config::nearest::did_you_mean;
+use crate::config::log_filter::{FilterError, parse_filter};
 use crate::config::{Log, LogFormat};
 
 /// Keeps the log going; what waits for its writers is written when it is dropped, within a second.
@@ -58,26 +57,6 @@ pub enum Error {
     Twice,
 }
 
-/// Why a text is no filter for the log.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FilterError {
-    /// A word alone which is no level. As a directive it would show all of a part of that name, and nothing else.
-    #[error(
-        "\"{word}\" is not a level, expected off, error, warn, info, debug or trace{}",
-        did_you_mean(word, LEVELS)
-    )]
-    Level {
-        /// The word.
-        word: String,
-    },
-    /// No directives.
-    #[error("\"{0}\" is not a filter such as \"info\" or \"info,forebay::upstream=debug\"")]
-    Directives(String),
-}
-
-const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
-
 /// Sets up the log of this process, once. The level is the one in `config`: flags and environment stand in it already.
 ///
 /// Lines go to stderr as text, in colours if that is a terminal and `NO_COLOR` is not set, or as JSON: one object with
@@ -106,11 +85,6 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     tracing::error!(thread, backtrace, "panicked at {location}: {message}");
 }
 
-/// Tells whether [`init`] would take this level: a level, or directives in the syntax of `tracing`'s `EnvFilter`.
-pub fn check_filter(text: &str) -> Result<(), FilterError> {
-    parse_filter(text).map(drop)
-}
-
 impl Guard {
     /// How many lines did not reach stderr or the file, because nobody took them in time.
     pub fn lost_lines(&self) -> u64 {
@@ -122,16 +96,6 @@ impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard").field("lost_lines", &self.lost_lines()).finish_non_exhaustive()
     }
-}
-
-fn parse_filter(text: &str) -> Result<EnvFilter, FilterError> {
-    for piece in text.split(',').map(str::trim) {
-        let word = !piece.contains(['=', '[', ':']);
-        if word && !LEVELS.iter().any(|level| piece.eq_ignore_ascii_case(level)) {
-            return Err(FilterError::Level { word: piece.into() });
-        }
-    }
-    EnvFilter::builder().parse(text).map_err(|_| FilterError::Directives(text.into()))
 }
 
 fn build<W: Write + Send + 'static>(
@@ -265,27 +229,5 @@ mod tests {
         let config = Log { file: Some(file.join("forebay.log")), ..Log::default() };
         let message = build(&config, io::sink(), false).err().unwrap().to_string();
         assert!(message.starts_with("log file ") && message.contains("blocked/forebay.log: "), "{message}");
-    }
-
-    #[test]
-    fn filters_are_checked() {
-        for filter in
-            ["info", "WARN", "off", "info,forebay::upstream=debug", "warn,[channel{id=\"a\"}]=trace"]
-        {
-            assert_eq!(check_filter(filter), Ok(()), "{filter}");
-        }
-        for (filter, message) in [
-            (
-                "inof",
-                "\"inof\" is not a level, expected off, error, warn, info, debug or trace; did you mean \"info\"?",
-            ),
-            ("info,,", "\"\" is not a level, expected off, error, warn, info, debug or trace"),
-            (
-                "forebay=loud",
-                "\"forebay=loud\" is not a filter such as \"info\" or \"info,forebay::upstream=debug\"",
-            ),
-        ] {
-            assert_eq!(check_filter(filter).unwrap_err().to_string(), message);
-        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use forebay::app::App;
 use forebay::config::Config;
-use forebay::upstream::Sources;
+use forebay_relay::input::Sources;
 use forebay_testkit::client;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Look;
 use crate::cli::args::Probe;
-use crate::upstream::Error;
+use forebay_relay::input::Error;
 
 pub(super) fn text(args: &Probe, look: &Look) -> String {
     let report = &look.report;

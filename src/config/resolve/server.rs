@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
-use toml::Spanned;
 use url::Url;
 
-use super::super::file::{Count, LogFile, ServerFile};
-use super::super::nearest::did_you_mean;
-use super::super::units::{self, Limits, limits_ms};
+use super::super::file::{LogFile, ServerFile};
+use super::super::log_filter::check_filter;
 use super::super::{Log, PerAddress, Quota, Server};
-use super::{Resolver, parse_http};
+use super::tls;
 use crate::host::HostPort;
-use crate::telemetry::log::check_filter;
+use forebay_relay::model::nearest::did_you_mean;
+use forebay_relay::model::{Checker, CountText, Delivery, Limits, limits_ms, parse_bandwidth, parse_http};
 
 /// Longer than any supervisor waits before it kills.
 const SHUTDOWN_GRACE: Limits<Duration> = limits_ms(100, 300_000);
@@ -33,103 +32,90 @@ const FILE_KEEP_MAX: i64 = 3650;
 /// From what waits for the disk at a time, which is written at once, to what a disk may hold.
 const FILE_MAX_BYTES: Limits<u64> = Limits { min: 1 << 20, max: 1 << 40 };
 
-impl Resolver<'_> {
-    pub(super) fn server(&mut self, typed: ServerFile) -> Server {
-        let ServerFile {
-            listen,
-            public_url,
-            trusted_proxies,
-            proxy_header,
-            admin_from,
-            admin_hosts,
-            shutdown_grace,
-            max_connections,
-            max_connections_per_address,
-            max_viewers_per_address,
-            max_opening_per_address,
-            max_bandwidth,
-            delivery,
-            tls,
-        } = typed;
-        let default = Server::default();
-        Server {
-            listen: self
-                .checked("listen", listen.as_ref(), |text| parse_listen(text))
-                .unwrap_or(default.listen),
-            public_url: self.checked("public_url", public_url.as_ref(), |text| parse_public_url(text)),
-            trusted_proxies: self.networks("trusted_proxies", &trusted_proxies),
-            admin_from: admin_from
-                .map_or(default.admin_from, |admin_from| self.networks("admin_from", &admin_from)),
-            proxy_header: self
-                .checked("proxy_header", proxy_header.as_ref(), |text| parse_choice(text, PROXY_HEADERS)),
-            admin_hosts: self.hosts("admin_hosts", &admin_hosts),
-            shutdown_grace: self
-                .duration("shutdown_grace", &shutdown_grace, &SHUTDOWN_GRACE)
-                .unwrap_or(default.shutdown_grace),
-            max_connections: self
-                .number("max_connections", &max_connections, MAX_CONNECTIONS)
-                .unwrap_or(default.max_connections),
-            per_address: PerAddress {
-                connections: self.per_address(
-                    "max_connections_per_address",
-                    &max_connections_per_address,
-                    default.per_address.connections,
-                ),
-                viewers: self.quota("max_viewers_per_address", &max_viewers_per_address),
-                opening: self.per_address(
-                    "max_opening_per_address",
-                    &max_opening_per_address,
-                    default.per_address.opening,
-                ),
-            },
-            max_bandwidth: self
-                .checked("max_bandwidth", max_bandwidth.as_ref(), |text| units::parse_bandwidth(text)),
-            delivery: self
-                .checked("delivery", delivery.as_ref(), |text| parse_choice(text, DELIVERIES))
-                .unwrap_or(default.delivery),
-            tls: self.tls(tls),
-        }
+/// `[server]`.
+pub(super) fn server(checker: &mut Checker, typed: &ServerFile, folder: &Path) -> Server {
+    let default = Server::default();
+    let network = |text: &str| parse_network(text);
+    Server {
+        listen: checker
+            .field("listen", typed.listen.as_ref(), |text| parse_listen(text))
+            .unwrap_or(default.listen),
+        public_url: checker.field("public_url", typed.public_url.as_ref(), |text| parse_public_url(text)),
+        trusted_proxies: checker.list(
+            "trusted_proxies",
+            typed.trusted_proxies.as_deref().unwrap_or_default(),
+            network,
+        ),
+        admin_from: typed
+            .admin_from
+            .as_ref()
+            .map_or(default.admin_from, |typed| checker.list("admin_from", typed, network)),
+        proxy_header: checker
+            .field("proxy_header", typed.proxy_header.as_ref(), |text| parse_choice(text, PROXY_HEADERS)),
+        admin_hosts: checker.list(
+            "admin_hosts",
+            typed.admin_hosts.as_deref().unwrap_or_default(),
+            parse_host,
+        ),
+        shutdown_grace: checker
+            .duration("shutdown_grace", typed.shutdown_grace.as_ref(), &SHUTDOWN_GRACE)
+            .unwrap_or(default.shutdown_grace),
+        max_connections: checker
+            .number("max_connections", typed.max_connections.as_ref(), MAX_CONNECTIONS)
+            .unwrap_or(default.max_connections),
+        per_address: per_address(checker, typed),
+        max_bandwidth: checker
+            .field("max_bandwidth", typed.max_bandwidth.as_ref(), |text| parse_bandwidth(text)),
+        delivery: checker
+            .field("delivery", typed.delivery.as_ref(), |text| parse_delivery(text))
+            .unwrap_or(default.delivery),
+        tls: typed
+            .tls
+            .as_ref()
+            .and_then(|typed| checker.within("tls", |checker| tls::tls(checker, typed, folder))),
     }
+}
 
-    fn networks(&mut self, key: &str, typed: &[Spanned<String>]) -> Vec<IpNet> {
-        typed.iter().filter_map(|typed| self.checked(key, Some(typed), |text| parse_network(text))).collect()
-    }
-
-    /// A number, or none where `"off"` stands for it; the default if there is neither.
-    fn per_address(&mut self, key: &str, typed: &Count, default: Option<usize>) -> Option<usize> {
+fn per_address(checker: &mut Checker, typed: &ServerFile) -> PerAddress {
+    let default = PerAddress::default();
+    // A number, or none where `"off"` stands for it; the default if there is neither.
+    let mut limit = |key, typed: &Option<CountText>, default: Option<usize>| {
         let default = default.and_then(|limit| u32::try_from(limit).ok());
-        self.count_or_off(key, typed, &MAX_PER_ADDRESS, default).and_then(|limit| usize::try_from(limit).ok())
-    }
-
-    /// A number, or a share where there is none; everything where `"off"` stands for it.
-    fn quota(&mut self, key: &str, typed: &Count) -> Quota {
-        match typed {
+        let limit = checker.count_or_off(key, typed.as_ref(), &MAX_PER_ADDRESS, default);
+        limit.and_then(|limit| usize::try_from(limit).ok())
+    };
+    PerAddress {
+        connections: limit(
+            "max_connections_per_address",
+            &typed.max_connections_per_address,
+            default.connections,
+        ),
+        // A number, or a share where there is none; everything where `"off"` stands for it.
+        viewers: match &typed.max_viewers_per_address {
             None => Quota::Share,
-            typed => self.per_address(key, typed, None).map_or(Quota::Off, Quota::Most),
-        }
+            viewers => limit("max_viewers_per_address", viewers, None).map_or(Quota::Off, Quota::Most),
+        },
+        opening: limit("max_opening_per_address", &typed.max_opening_per_address, default.opening),
     }
+}
 
-    fn hosts(&mut self, key: &str, typed: &[Spanned<String>]) -> Vec<String> {
-        typed.iter().filter_map(|typed| self.checked(key, Some(typed), |text| parse_host(text))).collect()
-    }
-
-    pub(super) fn log(&mut self, typed: LogFile) -> Log {
-        let LogFile { level, format, file, file_keep, file_max_bytes } = typed;
-        let default = Log::default();
-        let folder = self.folder;
-        Log {
-            level: self
-                .checked("level", level.as_ref(), |text| check_filter(text).map(|()| text.clone()))
-                .unwrap_or(default.level),
-            format: self
-                .checked("format", format.as_ref(), |text| parse_choice(text, FORMATS))
-                .unwrap_or(default.format),
-            file: self.checked("file", file.as_ref(), |text| parse_log_file(text, folder)),
-            file_keep: self.number("file_keep", &file_keep, FILE_KEEP_MAX).unwrap_or(default.file_keep),
-            file_max_bytes: self
-                .checked("file_max_bytes", file_max_bytes.as_ref(), |size| size.within(&FILE_MAX_BYTES))
-                .unwrap_or(default.file_max_bytes),
-        }
+/// `[log]`.
+pub(super) fn log(checker: &mut Checker, typed: &LogFile, folder: &Path) -> Log {
+    let default = Log::default();
+    Log {
+        level: checker
+            .field("level", typed.level.as_ref(), |text| check_filter(text).map(|()| text.clone()))
+            .unwrap_or(default.level),
+        format: checker
+            .field("format", typed.format.as_ref(), |text| parse_choice(text, FORMATS))
+            .unwrap_or(default.format),
+        file: checker.field("file", typed.file.as_ref(), |text| parse_log_file(text, folder)),
+        file_keep: checker
+            .number("file_keep", typed.file_keep.as_ref(), FILE_KEEP_MAX)
+            .unwrap_or(default.file_keep),
+        file_max_bytes: checker
+            .size("file_max_bytes", typed.file_max_bytes.as_ref(), &FILE_MAX_BYTES)
+            .unwrap_or(default.file_max_bytes),
     }
 }
 
@@ -174,11 +160,7 @@ fn parse_host(text: &str) -> Result<String, String> {
 
 /// One of `names`, which are those of `T`.
 fn parse_choice<T: ValueEnum>(text: &str, names: &[&str]) -> Result<T, String> {
-    T::from_str(text, false).map_err(|_| {
-        let (last, others) = names.split_last().unwrap_or((&"", &[]));
-        let others = others.join(", ");
-        format!("\"{text}\" is unknown, expected {others} or {last}{}", did_you_mean(text, names))
-    })
+    T::from_str(text, false).map_err(|_| unknown(text, names))
 }
 
 /// The names of [`LogFormat`](super::super::LogFormat).
@@ -188,8 +170,21 @@ const FORMATS: &[&str] = &["auto", "text", "json"];
 const PROXY_HEADERS: &[&str] =
     &["x-forwarded-for", "forwarded", "x-real-ip", "cf-connecting-ip", "true-client-ip"];
 
-/// The names of [`Delivery`](super::super::Delivery).
-const DELIVERIES: &[&str] = &["auto", "copy", "sendfile"];
+fn parse_delivery(text: &str) -> Result<Delivery, String> {
+    match text {
+        "auto" => Ok(Delivery::Auto),
+        "copy" => Ok(Delivery::Copy),
+        "sendfile" => Ok(Delivery::Sendfile),
+        _ => Err(unknown(text, &["auto", "copy", "sendfile"])),
+    }
+}
+
+/// Another word than one of `names`.
+fn unknown(text: &str, names: &[&str]) -> String {
+    let (last, others) = names.split_last().unwrap_or((&"", &[]));
+    let others = others.join(", ");
+    format!("\"{text}\" is unknown, expected {others} or {last}{}", did_you_mean(text, names))
+}
 
 fn parse_log_file(text: &str, folder: &Path) -> Result<PathBuf, String> {
     let path = folder.join(text);

@@ -1,17 +1,16 @@
 //! `[server.tls]`.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use toml::Spanned;
 use url::{Host, Url};
 
-use super::super::file::{AcmeFile, Table, Text, TlsFile};
+use super::super::file::{AcmeFile, TlsFile};
 use super::super::{Acme, Identity, Tls};
 use super::server::parse_listen;
-use super::{Resolver, parse_http};
-use crate::http::tls::{Certificate, CertificateError};
+use crate::certificate::{Certificate, Error as CertificateError};
+use forebay_relay::model::{Checker, parse_http};
 
 /// Where HTTPS is served unless said otherwise: the usual port of it for those who may not use 443.
 const LISTEN: ([u8; 4], u16) = ([0, 0, 0, 0], 8443);
@@ -25,113 +24,94 @@ const MAX_DOMAINS: usize = 100;
 /// Where the account and the certificate are kept, unless said otherwise.
 const CACHE: &str = "acme";
 
-impl Resolver<'_> {
-    /// `[server.tls]`, where it is there and good.
-    pub(super) fn tls(&mut self, typed: Option<Spanned<Table<TlsFile>>>) -> Option<Tls> {
-        let typed = typed?;
-        let header = typed.span();
-        let TlsFile { listen, certificate, key, acme } = typed.into_inner().0;
-        let listen = match listen {
-            Some(_) => self.checked("listen", listen.as_ref(), |text| parse_listen(text))?,
-            None => SocketAddr::from(LISTEN),
-        };
-        let identity = match (certificate, key, acme) {
-            (None, None, Some(acme)) => Identity::Acme(self.acme(acme)?),
-            (Some(certificate), Some(key), None) => self.files(&certificate, &key)?,
-            (Some(certificate), None, None) => {
-                self.fault(&certificate.span(), "certificate: its key is missing; add key = \"….pem\"");
-                return None;
-            }
-            (None, Some(key), None) => {
-                self.fault(&key.span(), "key: its certificate is missing; add certificate = \"….pem\"");
-                return None;
-            }
-            (None, None, None) => {
-                self.fault(&header, "tls: needs certificate and key, or acme");
-                return None;
-            }
-            (_, _, Some(acme)) => {
-                self.fault(&acme.span(), "acme: stands beside certificate or key; only one of both can be");
-                return None;
-            }
-        };
-        Some(Tls { listen, identity })
-    }
-
-    fn files(&mut self, certificate: &Spanned<String>, key: &Spanned<String>) -> Option<Identity> {
-        let paths = [certificate, key].map(|typed| self.folder.join(typed.get_ref()));
-        if let Err(error) = Certificate::load(&paths[0], &paths[1]) {
-            let typed = match error {
-                CertificateError::Certificate(_) => certificate,
-                CertificateError::Key(_) => key,
-            };
-            self.fault(&typed.span(), error.to_string());
+/// `[server.tls]`, where it is good.
+pub(super) fn tls(checker: &mut Checker, typed: &TlsFile, folder: &Path) -> Option<Tls> {
+    let listen = match &typed.listen {
+        Some(text) => checker.field("listen", Some(text), |text| parse_listen(text))?,
+        None => SocketAddr::from(LISTEN),
+    };
+    let mut fault = |key: &'static str, message| {
+        checker.fault(key, message);
+        None
+    };
+    let identity = match (&typed.certificate, &typed.key, &typed.acme) {
+        (None, None, Some(typed)) => {
+            Identity::Acme(checker.within("acme", |checker| acme(checker, typed, folder))?)
+        }
+        (Some(certificate), Some(key), None) => files([certificate, key].map(|path| folder.join(path)))
+            .map_err(|(key, error)| fault(key, error))
+            .ok()?,
+        (Some(_), None, None) => {
+            return fault("certificate", "certificate: its key is missing; add key = \"….pem\"".into());
+        }
+        (None, Some(_), None) => {
+            return fault("key", "key: its certificate is missing; add certificate = \"….pem\"".into());
+        }
+        (None, None, None) => {
+            checker.fault_here("tls: needs certificate and key, or acme");
             return None;
         }
-        let [certificate, key] = paths;
-        Some(Identity::Files { certificate, key })
-    }
+        (_, _, Some(_)) => {
+            return fault("acme", "acme: stands beside certificate or key; only one of both can be".into());
+        }
+    };
+    Some(Tls { listen, identity })
+}
 
-    fn acme(&mut self, typed: Spanned<Table<AcmeFile>>) -> Option<Acme> {
-        let header = typed.span();
-        let AcmeFile { domains, contact, directory, root, cache, terms_agreed } = typed.into_inner().0;
-        let before = self.faults.count();
-        let domains = self.domains(domains, &header);
-        let contact = self.checked("contact", contact.as_ref(), |text| parse_contact(text));
-        let directory = match directory {
-            Some(_) => self.checked("directory", directory.as_ref(), |text| parse_directory(text)),
-            None => Url::parse(DIRECTORY).ok(),
-        };
-        let folder = self.folder;
-        let root = self.checked("root", root.as_ref(), |text| parse_root(&folder.join(text)));
-        let cache = self.cache(&cache).unwrap_or_else(|| folder.join(CACHE));
-        if !terms_agreed.as_ref().is_some_and(|typed| *typed.get_ref()) {
-            let place = terms_agreed.map_or(header, |typed| typed.span());
-            self.fault(&place, "terms_agreed: must be true; read the authority's terms of service first");
-        }
-        if self.faults.count() > before {
-            return None;
-        }
-        Some(Acme { domains, contact, directory: directory?, root, cache })
+/// Both files, if they can be read and fit each other; else which of them is wrong, and how.
+fn files([certificate, key]: [PathBuf; 2]) -> Result<Identity, (&'static str, String)> {
+    match Certificate::load(&certificate, &key) {
+        Ok(_) => Ok(Identity::Files { certificate, key }),
+        Err(error @ CertificateError::Certificate(_)) => Err(("certificate", error.to_string())),
+        Err(error @ CertificateError::Key(_)) => Err(("key", error.to_string())),
     }
+}
 
-    fn domains(
-        &mut self,
-        typed: Option<Spanned<Vec<Spanned<String>>>>,
-        header: &Range<usize>,
-    ) -> Vec<String> {
-        let place = typed.as_ref().map_or_else(|| header.clone(), Spanned::span);
-        let typed = typed.map(Spanned::into_inner).unwrap_or_default();
-        if typed.is_empty() {
-            self.fault(&place, "domains: needs the names under which viewers reach it, as [\"tv.example\"]");
-        }
-        if typed.len() > MAX_DOMAINS {
-            self.fault(&place, format!("domains: more than {MAX_DOMAINS}"));
-        }
-        let mut names: Vec<String> = Vec::with_capacity(typed.len());
-        for typed in &typed {
-            let name = self.checked("domains", Some(typed), |text| {
-                let name = parse_domain(text)?;
-                if names.contains(&name) {
-                    return Err(format!("\"{name}\" stands here a second time"));
-                }
-                Ok(name)
-            });
-            names.extend(name);
-        }
-        names
+fn acme(checker: &mut Checker, typed: &AcmeFile, folder: &Path) -> Option<Acme> {
+    let before = checker.count();
+    let domains = domains(checker, typed.domains.as_deref().unwrap_or_default());
+    let contact = checker.field("contact", typed.contact.as_ref(), |text| parse_contact(text));
+    let directory = match &typed.directory {
+        Some(text) => checker.field("directory", Some(text), |text| parse_directory(text)),
+        None => Url::parse(DIRECTORY).ok(),
+    };
+    let root = checker.field("root", typed.root.as_ref(), |text| parse_root(&folder.join(text)));
+    let cache = checker.field("cache", typed.cache.as_ref(), |text| parse_cache(text, folder));
+    if typed.terms_agreed != Some(true) {
+        checker
+            .fault("terms_agreed", "terms_agreed: must be true; read the authority's terms of service first");
     }
+    if checker.count() > before {
+        return None;
+    }
+    let cache = cache.unwrap_or_else(|| folder.join(CACHE));
+    Some(Acme { domains, contact, directory: directory?, root, cache })
+}
 
-    fn cache(&mut self, typed: &Text) -> Option<PathBuf> {
-        let folder = self.folder;
-        self.checked("cache", typed.as_ref(), |text| {
-            let path = folder.join(text);
-            if path.exists() && !path.is_dir() {
-                return Err(format!("\"{text}\" is no folder"));
-            }
-            Ok(path)
-        })
+fn domains(checker: &mut Checker, typed: &[String]) -> Vec<String> {
+    if typed.is_empty() {
+        checker
+            .fault("domains", "domains: needs the names under which viewers reach it, as [\"tv.example\"]");
     }
+    if typed.len() > MAX_DOMAINS {
+        checker.fault("domains", format!("domains: more than {MAX_DOMAINS}"));
+    }
+    let mut seen = HashSet::new();
+    checker.list("domains", typed, |text| {
+        let name = parse_domain(text)?;
+        if !seen.insert(name.clone()) {
+            return Err(format!("\"{name}\" stands here a second time"));
+        }
+        Ok(name)
+    })
+}
+
+fn parse_cache(text: &str, folder: &Path) -> Result<PathBuf, String> {
+    let path = folder.join(text);
+    if path.exists() && !path.is_dir() {
+        return Err(format!("\"{text}\" is no folder"));
+    }
+    Ok(path)
 }
 
 /// A name that HTTP-01 can prove: neither an address nor a pattern.
@@ -164,5 +144,5 @@ fn parse_directory(text: &str) -> Result<Url, String> {
 }
 
 fn parse_root(path: &Path) -> Result<PathBuf, String> {
-    crate::trust::read_roots(path).map(|_| path.to_owned())
+    forebay_relay::net::trust::read_roots(path).map(|_| path.to_owned())
 }

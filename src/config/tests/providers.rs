@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use forebay_relay::model::{Access, Policy, ProxyChoice, Trust};
+
 use super::super::*;
 use super::parse;
 

@@ -22,8 +22,8 @@ use super::error::Error;
 use super::forwarded::client_address;
 use super::live::no_body;
 use super::{App, Peer, query};
-use crate::channel::{Growing, NoPlaylist, Reader, Rendered};
-use crate::config::Channel;
+use forebay_relay::channel::{Growing, NoPlaylist, Reader, Rendered};
+use forebay_relay::model::Channel;
 
 const SEGMENT_TYPE: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");

@@ -11,12 +11,12 @@ use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
 
-use crate::channel::{Playlist, Session};
-use crate::config::{Channel, ChannelId};
 use crate::http::error::Error;
 use crate::http::shares::Share;
 use crate::http::visits::{agent, cut};
 use crate::http::{App, Peer, Places};
+use forebay_relay::channel::{Playlist, Session};
+use forebay_relay::model::{Channel, ChannelId};
 
 /// A session is over after so many target durations without a request.
 const MAX_SILENCE: u32 = 3;

@@ -18,7 +18,7 @@ pub(super) use self::socket::send;
 pub(super) use self::viewer::{Live, Viewer};
 use super::error::Error;
 use super::{App, Peer, query};
-use crate::config::Channel;
+use forebay_relay::model::Channel;
 
 /// `GET /stream/{id}`, with or without `.ts`.
 pub(super) async fn by_id(

@@ -19,9 +19,9 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::viewer::Viewer;
-use crate::channel::{Sent, Subscription};
-use crate::config::Delivery;
 use crate::http::error::Error;
+use forebay_relay::channel::{Sent, Subscription};
+use forebay_relay::model::Delivery;
 
 /// A viewer has nothing more to say; who goes on talking is no player. In bytes.
 const MAX_CHATTER: usize = 64 * 1024;

@@ -11,11 +11,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::{Span, info, info_span};
 
 use super::OFFSET;
-use crate::channel::{Refusal, Start, Subscription};
-use crate::config::Channel;
 use crate::http::error::Error;
 use crate::http::visits::agent;
 use crate::http::{App, Peer, Places, WriteLimit};
+use forebay_relay::channel::{Refusal, Start, Subscription};
+use forebay_relay::model::Channel;
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]

@@ -22,8 +22,8 @@ use tracing::debug;
 
 use super::guarded::{Guarded, WriteLimit};
 use super::{Peer, Slot};
-use crate::config::Delivery;
 use crate::http::live::{self, Live, Viewer};
+use forebay_relay::model::Delivery;
 
 /// A client must have sent its request head by then; it is also how long an idle connection is kept.
 pub(in crate::http) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

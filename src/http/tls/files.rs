@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use super::{Certificate, CertificateError, Current};
 use crate::config::Identity;
 use crate::http::App;
-use crate::watch::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
+use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 
 /// Looks after the files of a certificate and of its key.
 #[derive(Debug)]

@@ -5,16 +5,14 @@
 //! else writes, or gets certificates from an authority.
 
 mod acme;
-mod certificate;
 mod connection;
 mod current;
 mod files;
 mod keeper;
 mod streams;
-mod validity;
 
 pub(crate) use self::acme::{Challenges, answer as answer_challenge};
-pub(crate) use self::certificate::{Certificate, Error as CertificateError, read_pem};
 pub(crate) use self::connection::Acceptor;
 pub(crate) use self::current::Current;
 pub(crate) use self::keeper::Keeper;
+pub(crate) use crate::certificate::{Certificate, Error as CertificateError};

@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 use url::Url;
 
-use crate::client::{self, Body, Connector, Hold, Route, USER_AGENT};
+use forebay_relay::net::{self, Body, Connector, Hold, Route, USER_AGENT};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub(super) struct Client(Connector);
 
 impl Client {
     pub(super) fn new(roots: Vec<CertificateDer<'static>>) -> Self {
-        Self(Connector::new(crate::trust::client_config(roots)))
+        Self(Connector::new(net::trust::client_config(roots)))
     }
 }
 
@@ -57,7 +57,7 @@ async fn exchange(
     let body = frame.and_then(|frame| frame.into_data().ok()).unwrap_or_default();
     let url = Url::parse(&parts.uri.to_string()).ok().filter(|url| url.scheme() == "https");
     let url = url.ok_or_else(|| Error::Other("the authority names an address that is not https".into()))?;
-    let request = client::request(parts.method, &url, parts.headers, body).map_err(other)?;
+    let request = net::request(parts.method, &url, parts.headers, body).map_err(other)?;
     let connection = connector.connect(&url, Route::DIRECT, Hold::default()).await.map_err(other)?;
     let (parts, body) = connection.send(request).await.map_err(other)?.into_parts();
     Ok(BytesResponse { parts, body: Box::new(read(body).await?) })
@@ -75,6 +75,6 @@ async fn read(mut body: Body) -> Result<Bytes, Error> {
     Ok(whole.freeze())
 }
 
-fn other(error: client::Error) -> Error {
+fn other(error: net::Error) -> Error {
     Error::Other(Box::new(io::Error::other(error)))
 }

@@ -25,7 +25,7 @@ use self::order::{Error, Order};
 use self::store::Store;
 use super::{Certificate, Current};
 use crate::config;
-use crate::watch::Hangup;
+use forebay_relay::file_changes::Hangup;
 
 /// How long a whole order may take; authorities that are busy take minutes.
 const ORDER_TIMEOUT: Duration = Duration::from_mins(10);

@@ -14,7 +14,7 @@ use super::store::Store;
 use super::{Certificate, Challenges};
 use crate::config;
 use crate::http::tls::CertificateError;
-use crate::trust::read_roots;
+use forebay_relay::net::trust::read_roots;
 
 /// How the authority is asked whether it has got further: soon at first, and for five minutes at most.
 const POLL: RetryPolicy =

@@ -1,0 +1,335 @@
+//! The past of a channel with `timeshift`: a file behind the store in memory, and what lies where in it.
+//!
+//! Whoever watches live never meets a disk. The stream goes into the store in memory as that of any channel does; behind it, on threads
+//! that may wait, whole blocks are copied to the file, and memory lets go of them. Who is in the past reads the file, on such threads
+//! too. So a disk that stands still, or takes nothing, holds up nobody but those who need it.
+//!
+//! The file outlives a presentation, and the process. There is one [`Archive`] for each channel however often it is opened, since readers of
+//! one presentation may still be there when the next begins.
+
+mod disk;
+mod spool;
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use forebay_core::segmenter::{Numbers, Segment};
+use forebay_core::time::MediaTime;
+use forebay_core::timeshift::pace::Span;
+use forebay_core::timeshift::{Extract, History, Limits};
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
+
+use self::disk::{Disk, Folder};
+pub(super) use self::spool::{BLOCK, Spool};
+use super::playlist::Rendered;
+use crate::model::{Channel, ChannelId};
+
+/// Threads of the process that may wait for one channel's file at a time: there are 512 for all that may wait.
+const READERS: usize = 16;
+
+/// Playlists of different lengths that are kept until there is another segment.
+const MAX_RENDERED: usize = 8;
+
+/// Behind this many bytes the file begins anew when the process does: well before the 16 TiB at which some file systems end one.
+const MAX_OFFSET: u64 = 8 << 40;
+
+/// What a channel has of its past.
+#[derive(Debug)]
+pub(super) struct Archive {
+    folder: PathBuf,
+    history: Mutex<History>,
+    place: Mutex<Place>,
+    /// The first byte that may still be read. It is moved before the bytes are freed.
+    tail: AtomicU64,
+    /// The file has got to here.
+    written: AtomicU64,
+    /// The store has got to here.
+    head: AtomicU64,
+    /// Nothing is written any more, until the next presentation.
+    is_failing: AtomicBool,
+    /// The index does not say what it should.
+    is_stale: AtomicBool,
+    /// Held by the one who writes.
+    writing: Mutex<spool::Writing>,
+    readers: Semaphore,
+    /// The lists that somebody has asked for, of the present segments.
+    rendered: Mutex<Vec<Arc<Rendered>>>,
+    /// Held by the one who makes another.
+    rendering: Semaphore,
+}
+
+/// Where the past is kept.
+#[derive(Debug)]
+enum Place {
+    /// There is nothing to write to.
+    Nowhere,
+    /// On this disk.
+    Disk(Arc<dyn Disk>),
+    /// Somebody has removed the files. Who is in the past still reads them; nothing is written
+    /// there.
+    Removed(Arc<dyn Disk>),
+}
+
+/// What is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Past {
+    /// How long it plays.
+    pub length: Duration,
+    /// What it takes, in bytes.
+    pub bytes: u64,
+    /// Whether all of it is or will be on the disk.
+    pub is_on_disk: bool,
+}
+
+impl Archive {
+    /// What is in the folder of this channel. Takes as long as the disk likes.
+    pub(super) fn open(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
+        let limits = limits(channel)?;
+        let folder = hls_dir.join(channel.id.as_str());
+        let (place, history) = match recover(&folder, limits) {
+            Ok((disk, history)) => (Place::Disk(Arc::new(disk)), history),
+            Err(error) => {
+                spool::warn_of(&folder, &error);
+                (Place::Nowhere, History::new(limits, Vec::new()))
+            }
+        };
+        if history.length() > Duration::ZERO {
+            let (seconds, bytes) = (history.length().as_secs(), history.bytes());
+            info!(channel = %channel.id, seconds, bytes, "the past of a channel is there again");
+        }
+        Some(Arc::new(Self::new(folder, place, history)))
+    }
+
+    fn new(folder: PathBuf, place: Place, history: History) -> Self {
+        let start = history.tail().unwrap_or(0);
+        let end = history.segments().last().map_or(0, |last| last.end);
+        let writing = spool::Writing::new(start, history.segments().len());
+        Self {
+            folder,
+            place: Mutex::new(place),
+            tail: AtomicU64::new(start),
+            written: AtomicU64::new(end),
+            head: AtomicU64::new(end),
+            is_failing: AtomicBool::new(false),
+            is_stale: AtomicBool::new(false),
+            writing: Mutex::new(writing),
+            readers: Semaphore::new(READERS),
+            rendered: Mutex::default(),
+            rendering: Semaphore::new(1),
+            history: Mutex::new(history),
+        }
+    }
+
+    /// A presentation begins: at which byte, and with which numbers if those of the playlist stand at `numbers`.
+    pub(super) fn begin(&self, channel: &Channel, numbers: Numbers) -> (u64, Numbers) {
+        let mut history = self.history();
+        if self.is_failing.swap(false, Ordering::SeqCst) {
+            // What was in memory only went with it.
+            history.forget_behind(self.written.load(Ordering::SeqCst));
+            self.is_stale.store(true, Ordering::SeqCst);
+        }
+        if matches!(*self.place(), Place::Removed(_)) {
+            // The next thing that is written goes to files of its own.
+            history.forget_behind(0);
+        }
+        if let Some(limits) = limits(channel) {
+            history.set_limits(limits);
+        }
+        history.trim(SystemTime::now());
+        let resumed = history.resume(numbers);
+        if resumed != numbers {
+            self.is_stale.store(true, Ordering::SeqCst);
+        }
+        let end = self.head.load(Ordering::SeqCst).max(self.written.load(Ordering::SeqCst));
+        self.head.store(end, Ordering::SeqCst);
+        (end, resumed)
+    }
+
+    /// The channel has new settings.
+    pub(super) fn configure(&self, channel: &Channel) {
+        if let Some(limits) = limits(channel) {
+            self.history().set_limits(limits);
+        }
+    }
+
+    /// A segment has ended.
+    pub(super) fn push(&self, segment: Segment) {
+        self.history().push(segment);
+        self.rendered().clear();
+    }
+
+    /// The store has got to `head`. Where the file does not follow, no more than `bytes` are kept in memory; returns the first byte
+    /// of the past.
+    pub(super) fn advance(&self, head: u64, bytes: u64) -> u64 {
+        self.head.store(head, Ordering::SeqCst);
+        let mut history = self.history();
+        if self.is_failing() && head.saturating_sub(self.written()) > bytes {
+            history.forget_before(head - bytes);
+        }
+        history.tail().unwrap_or(head)
+    }
+
+    /// Nobody reads what lies before `tail` from now on.
+    pub(super) fn release(&self, tail: u64) {
+        self.tail.fetch_max(tail, Ordering::SeqCst);
+    }
+
+    /// The file has got to here.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
+    }
+
+    /// Whether nothing is written any more.
+    pub(super) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::SeqCst)
+    }
+
+    /// Reads the bytes from `start` to `end` from the file; `None` when they are not there.
+    pub(super) async fn read(self: &Arc<Self>, start: u64, end: u64) -> io::Result<Option<Bytes>> {
+        let Ok(_place) = self.readers.acquire().await else { return Ok(None) };
+        let archive = Arc::clone(self);
+        tokio::task::spawn_blocking(move || archive.read_now(start, end)).await.map_err(io::Error::other)?
+    }
+
+    fn read_now(&self, start: u64, end: u64) -> io::Result<Option<Bytes>> {
+        let disk = self.disk();
+        let Some(disk) = disk.filter(|_| end <= self.written()) else { return Ok(None) };
+        let bytes = disk.read(start, end)?;
+        Ok((self.tail.load(Ordering::SeqCst) <= start).then_some(bytes))
+    }
+
+    /// The segment with this number.
+    pub(super) fn find(&self, number: u64) -> Option<Segment> {
+        self.history().find(number).copied()
+    }
+
+    /// The segment in which this byte lies.
+    pub(super) fn span(&self, offset: u64) -> Option<Span> {
+        self.history().at(offset).map(Span::from)
+    }
+
+    /// Of the presentation that begins at the byte `from`, where the segment in which `time` is shown begins, else the oldest, and when
+    /// that is shown.
+    pub(super) fn reach(&self, from: u64, time: MediaTime) -> Option<(u64, MediaTime)> {
+        self.history().reach(from, time).map(|segment| (segment.start, segment.shown))
+    }
+
+    /// What is told of it.
+    pub(super) fn past(&self) -> Past {
+        let history = self.history();
+        let is_on_disk = !self.is_failing() && matches!(*self.place(), Place::Disk(_));
+        Past { length: history.length(), bytes: history.bytes(), is_on_disk }
+    }
+
+    /// The playlist of the newest segments, as far back as `length`; `None` when there are fewer than `fewest`. Made once
+    /// for all who ask for the same.
+    pub(super) async fn playlist(
+        self: &Arc<Self>,
+        length: Duration,
+        target_duration: u64,
+        fewest: usize,
+    ) -> Option<Arc<Rendered>> {
+        // One at a time: of a week, it takes a moment, and others may want the same.
+        let _turn = self.rendering.acquire().await.ok()?;
+        let extract = self.history().extract(length);
+        if extract.segments.len() < fewest {
+            return None;
+        }
+        let tag = Rendered::tag(target_duration, &extract.segments, extract.discontinuity_sequence);
+        if let Some(known) = self.rendered().iter().find(|known| known.tag == tag) {
+            return Some(Arc::clone(known));
+        }
+        let Extract { segments, discontinuity_sequence } = extract;
+        let render = move || Rendered::new(target_duration, discontinuity_sequence, &segments);
+        let new = Arc::new(tokio::task::spawn_blocking(render).await.ok()?);
+        let mut rendered = self.rendered();
+        if rendered.len() >= MAX_RENDERED {
+            rendered.remove(0);
+        }
+        rendered.push(Arc::clone(&new));
+        Some(new)
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks whether the files are still there. Takes as long as the disk likes.
+    pub(super) fn look(&self) {
+        // The one who writes may be about to replace them; then they are looked at the next time.
+        let Ok(_writing) = self.writing.try_lock() else { return };
+        let disk = match &*self.place() {
+            Place::Disk(disk) => Arc::clone(disk),
+            Place::Nowhere | Place::Removed(_) => return,
+        };
+        let Err(error) = disk.check() else { return };
+        // A presentation that begins meanwhile finds both of this or nothing.
+        let _history = self.history();
+        *self.place() = Place::Removed(disk);
+        self.fail(&error);
+    }
+
+    /// What may be read.
+    fn disk(&self) -> Option<Arc<dyn Disk>> {
+        match &*self.place() {
+            Place::Nowhere => None,
+            Place::Disk(disk) | Place::Removed(disk) => Some(Arc::clone(disk)),
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rendered(&self) -> MutexGuard<'_, Vec<Arc<Rendered>>> {
+        self.rendered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn limits(channel: &Channel) -> Option<Limits> {
+    let window = channel.policy.timeshift?;
+    Some(Limits { window, bytes: channel.policy.timeshift_bytes })
+}
+
+fn recover(folder: &Path, limits: Limits) -> io::Result<(Folder, History)> {
+    let (disk, mut segments) = Folder::open(folder)?;
+    if segments.last().is_some_and(|last| last.end > MAX_OFFSET) {
+        segments.clear();
+    }
+    let mut history = History::new(limits, segments);
+    history.trim(SystemTime::now());
+    let kept: Vec<Segment> = history.segments().copied().collect();
+    disk.tidy(&kept)?;
+    Ok((disk, history))
+}
+
+/// Removes what earlier configurations have left: folders of ours that belong to none of `ids`.
+pub(super) fn clean(hls_dir: &Path, ids: &HashSet<&ChannelId>) {
+    let Ok(entries) = fs::read_dir(hls_dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if ids.iter().any(|id| *id.as_str() == name) {
+            continue;
+        }
+        let folder = entry.path();
+        match disk::remove(&folder) {
+            Ok(true) => {
+                info!(folder = %folder.display(), "removed the past of a channel that keeps none any more");
+            }
+            Ok(false) => {}
+            Err(error) => {
+                warn!(folder = %folder.display(), %error, "cannot remove the past of a channel that keeps none any more");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! Does what the lifecycle wants.
+
+use std::sync::Arc;
+
+use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason};
+use forebay_core::playlist::follow::Others;
+use forebay_core::provider::{self, Standing};
+use forebay_core::time::Moment;
+use futures_util::FutureExt;
+use tokio::sync::watch;
+use tracing::{Instrument, info, info_span, warn};
+
+use super::Driver;
+use super::input::Lead;
+use super::line::Line;
+use super::settings::times;
+use crate::channel::Channels;
+use crate::channel::feed::{Stage, StartFailure};
+use crate::input::{Context, Error, Hold, PROVIDER_LIMIT, sniff};
+use crate::model::{Channel, Source};
+use crate::providers::{Claim, Lease, NoSlot, Providers};
+
+impl Driver {
+    /// Does what the lifecycle wants; true when the feed is over.
+    pub(super) fn carry_out(&mut self, channels: &Channels) -> bool {
+        let mut is_given_up = false;
+        while let Some(action) = self.life.poll_action() {
+            let now = self.clock.now();
+            match action {
+                Action::Open { attempt, source, purpose } => self.claim(attempt, source, purpose),
+                Action::Raise { attempt } => self.raise(attempt),
+                Action::Air { attempt } => self.put_on_air(now, attempt),
+                Action::Close { attempt, reason } => self.close(attempt, reason),
+                Action::GiveUp => {
+                    is_given_up = true;
+                    self.give_up();
+                }
+                Action::Finish => {
+                    channels.remember(&self.channel, self.life.failover());
+                    if channels.retire(&self.feed, is_given_up || self.stop.is_cancelled()) {
+                        return true;
+                    }
+                    // Somebody came at the last moment: the feed lives on, on the same timeline.
+                    self.life = Lifecycle::new(times(&self.channel.policy), self.life.failover().clone());
+                    self.handle_demand();
+                }
+            }
+        }
+        self.report_state();
+        false
+    }
+
+    /// Asks for a connection to a source.
+    fn claim(&mut self, attempt: Attempt, source: usize, purpose: Purpose) {
+        let chosen = &self.channel.sources[source];
+        let purpose = match purpose {
+            Purpose::Air => provider::Purpose::Air,
+            Purpose::Hedge => provider::Purpose::Hedge,
+            Purpose::Probe => provider::Purpose::Probe,
+        };
+        let others = self.lines.iter().filter_map(|line| self.channel.sources.get(line.source));
+        let may_open =
+            purpose == provider::Purpose::Air || others.into_iter().all(|other| is_apart(chosen, other));
+        let claim = claim_of(&self.channel, purpose);
+        let claim = if may_open {
+            self.providers.claim(chosen.provider.as_ref(), claim).boxed()
+        } else {
+            std::future::ready(Err(NoSlot::SameServer)).boxed()
+        };
+        self.lines.push(Line::new(attempt, source, claim));
+    }
+
+    /// There is a connection to spare.
+    pub(super) fn open(&mut self, now: Moment, attempt: Attempt, lease: Lease) {
+        let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return };
+        let chosen = &self.channel.sources[line.source];
+        info!(source = line.source, url = %chosen.url, attempt = attempt.0, "opening source");
+        let span = info_span!("upstream", source = line.source, attempt = attempt.0);
+        let handle = lease.handle();
+        if *self.demand.borrow() == 0 {
+            handle.set_standing(Standing::Lingering);
+        }
+        let others = if self.life.is_live() {
+            Others::OnAir
+        } else if self.life.failover().is_only_one() {
+            Others::None
+        } else {
+            Others::Idle
+        };
+        let context = Context { memory: self.memories[line.source].clone(), others };
+        let opening = self.opener.open(chosen, &context, Hold::new(lease)).instrument(span).boxed();
+        line.open(handle, opening);
+        self.feed.edit_report().upstreams_opened += 1;
+        self.life.handle_event(now, Event::Granted(attempt));
+    }
+
+    /// Viewers depend on this one now.
+    fn raise(&mut self, attempt: Attempt) {
+        let line = self.lines.iter().find(|line| line.attempt == attempt);
+        if let Some(lease) = line.and_then(|line| line.lease.as_ref()) {
+            lease.set_purpose(provider::Purpose::Air);
+        }
+    }
+
+    /// A candidate becomes what viewers see.
+    fn put_on_air(&mut self, now: Moment, attempt: Attempt) {
+        self.raise(attempt);
+        let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
+        self.end_gap(now);
+        let burst = self.channel.policy.burst;
+        let lead = if self.ring.head() == self.feed.base {
+            Lead::Opening(burst)
+        } else if self.gap.was_covered() {
+            Lead::None
+        } else {
+            Lead::Burst(burst)
+        };
+        let source = self.lines[at].source;
+        if let Some(input) = self.lines[at].input() {
+            input.go_on_air(now, &mut self.splice, lead);
+        }
+        self.lines.swap(0, at);
+        self.go_on_air(now, source);
+    }
+
+    /// Closes an upstream.
+    fn close(&mut self, attempt: Attempt, reason: Reason) {
+        let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
+        if let Some(error) = self.blame(line, reason) {
+            return self.fail(attempt, error);
+        }
+        info!(source = line.source, ?reason, "closing upstream");
+        if line.is_on_air() {
+            let is_seamless = reason == Reason::Replaced;
+            match reason {
+                Reason::Replaced | Reason::Skipped => {
+                    self.left = Some((Some(line.source), self.steered.take().unwrap_or("return")));
+                }
+                Reason::Preempted => self.left = Some((Some(line.source), "preempted")),
+                Reason::Removed => self.left = Some((None, "removed")),
+                _ => {}
+            }
+            self.leave_air(is_seamless);
+        }
+        self.lines.retain(|line| line.attempt != attempt);
+        self.second_look.take_if(|look| look.is_of(attempt));
+    }
+
+    /// What a source that is closed for this reason has done wrong.
+    fn blame(&self, line: &Line, reason: Reason) -> Option<Error> {
+        if reason == Reason::StartTimeout && line.is_claiming() {
+            let provider = self.channel.sources[line.source].provider.as_ref();
+            return provider.map(|provider| self.providers.no_slot_yet(provider).into());
+        }
+        let input = line.opened();
+        let unlocked = input.filter(|input| !input.is_locked).map(|input| input.beginning.as_slice());
+        let has_come = input.is_some_and(|input| input.is_locked || !input.beginning.is_empty());
+        let is_known =
+            || self.errors[line.source].as_ref().is_some_and(|error| error.code() != PROVIDER_LIMIT);
+        if reason == Reason::StartTimeout && !has_come && is_known() {
+            return None; // that says more than that the time is over
+        }
+        let is_scrambled = || input.is_some_and(|input| input.counts(&self.splice).scrambled > 0);
+        let error = match (reason, unlocked) {
+            (Reason::Unhealthy, _) => return self.errors[line.source].clone(),
+            (Reason::ConnectTimeout | Reason::StartTimeout, Some(bytes)) if !bytes.is_empty() => {
+                Error::NotTransportStream(sniff::describe(bytes))
+            }
+            (Reason::NoPicture | Reason::StartTimeout, None) if is_scrambled() => Error::Scrambled,
+            (Reason::StartTimeout, None) if input.is_some() => Error::NoPicture,
+            (Reason::ConnectTimeout | Reason::StartTimeout, _) => {
+                let trouble = input.and_then(|input| input.upstream.monitor.as_ref()?.trouble());
+                trouble.unwrap_or(Error::ConnectTimeout)
+            }
+            (Reason::NoPicture, _) => Error::NoPicture,
+            (Reason::Stalled, _) => Error::Stalled,
+            (
+                Reason::Replaced
+                | Reason::Skipped
+                | Reason::Preempted
+                | Reason::Removed
+                | Reason::Idle
+                | Reason::Shutdown,
+                _,
+            ) => return None,
+        };
+        Some(error)
+    }
+
+    /// An upstream has failed and is no more.
+    pub(super) fn fail(&mut self, attempt: Attempt, error: Error) {
+        let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
+        let mut line = self.lines.remove(at);
+        if line.is_on_air()
+            && let Some(input) = line.input()
+        {
+            input.give_all(&mut self.splice);
+        }
+        self.second_look.take_if(|look| look.is_of(attempt));
+        let source = line.source;
+        warn!(source, url = %self.channel.sources[source].url, %error, "source failed");
+        if line.is_on_air() {
+            self.left = Some((Some(source), error.code()));
+            self.leave_air(false);
+        }
+        self.errors[source] = Some(error);
+        self.has_news = true;
+    }
+
+    /// What was on air is no longer; `is_seamless` is whether something else is there at once.
+    fn leave_air(&mut self, is_seamless: bool) {
+        if !is_seamless {
+            self.gap.begin(self.clock.now());
+            self.splice.begin();
+            self.feed.tell(|window| window.is_live = false);
+        }
+    }
+
+    /// Tells the viewers that no source answered.
+    fn give_up(&mut self) {
+        let pending: Vec<Attempt> = self.lines.iter().map(|line| line.attempt).collect();
+        for attempt in pending {
+            let line = self.lines.iter().find(|line| line.attempt == attempt);
+            if let Some(error) = line.and_then(|line| self.blame(line, Reason::StartTimeout)) {
+                self.fail(attempt, error);
+            }
+        }
+        let failure = Arc::new(StartFailure { sources: self.source_reports() });
+        warn!(viewers = self.feed.viewers(), "no source answered, giving up");
+        self.feed.tell(|window| window.stage = Stage::Failed(Arc::clone(&failure)));
+    }
+}
+
+/// Waits until one of these sources of a channel would have a connection, and tells which.
+pub(super) async fn slot_for(
+    sources: &[usize],
+    channel: &Channel,
+    providers: &Providers,
+    changed: &mut watch::Receiver<u64>,
+) -> usize {
+    let claim = claim_of(channel, provider::Purpose::Air);
+    let would_serve = |source: usize| {
+        let provider = channel.sources.get(source)?.provider.as_ref()?;
+        Some(providers.would_serve(provider, &claim))
+    };
+    loop {
+        changed.borrow_and_update();
+        if let Some(&source) = sources.iter().find(|&&source| would_serve(source) == Some(true)) {
+            return source;
+        }
+        if changed.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A channel's claim to a connection.
+fn claim_of(channel: &Channel, purpose: provider::Purpose) -> Claim {
+    Claim { channel: channel.id.clone(), priority: channel.priority, purpose }
+}
+
+/// Whether a source can be opened beside another without asking the same server for more than one connection: where no provider says how many it
+/// allows, one is all that can be counted on.
+fn is_apart(source: &Source, other: &Source) -> bool {
+    let host = |source: &Source| {
+        let url = source.url.expose();
+        url.host_str()
+            .filter(|host| !host.is_empty())
+            .map(|host| (host.to_owned(), url.port_or_known_default()))
+    };
+    let is_counted = source.provider.is_some() && other.provider.is_some();
+    is_counted || host(source).is_none() || host(source) != host(other)
+}

@@ -1,0 +1,396 @@
+//! What exists while a channel is open, as its driver, its viewers and the status document share it.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::cadence::{GROUPS, Load};
+use forebay_core::failover::Standing;
+use forebay_core::health::Rule;
+use forebay_core::lifecycle::Phase;
+use forebay_core::ring::Edges;
+use forebay_core::timeshift::pace::Trail;
+use forebay_core::ts::{demux, splice};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::archive::{Archive, Past};
+use super::hls::Audience;
+use super::making::Making;
+use super::playlist::Playlist;
+use super::steering::Command;
+use super::store::Store;
+use crate::input::PROVIDER_LIMIT;
+use crate::input::hls::Snapshot;
+use crate::model::{Channel, ChannelId};
+
+/// An open channel.
+#[derive(Debug)]
+pub struct Feed {
+    pub(super) store: Store,
+    /// The first byte of the store.
+    pub(super) base: u64,
+    /// What is kept beyond the window, where something is.
+    pub(super) archive: Option<Arc<Archive>>,
+    /// What lies where in memory.
+    trail: Mutex<Trail>,
+    /// One for each group of viewers. What concerns all is sent to all; the edges move for each group when its turn comes.
+    pub(super) windows: [watch::Sender<Window>; GROUPS],
+    /// How many watch. Changed under the map's lock where that matters: see [`super::Channels`].
+    pub(super) demand: watch::Sender<usize>,
+    /// How many of them have been given nothing yet: HLS sessions that have fetched no segment.
+    pub(super) idle: AtomicUsize,
+    pub(super) channel: watch::Sender<Arc<Channel>>,
+    /// Those of them who watch by HLS.
+    pub(super) audience: watch::Sender<Audience>,
+    /// The playlist, while it is wanted and there is a segment.
+    pub(super) playlist: watch::Sender<Option<Arc<Playlist>>>,
+    /// The segment that is being made, as far as a playlist is wanted. It changes after the playlist
+    /// has named the one before, and both change before the window does.
+    pub(super) making: watch::Sender<Option<Making>>,
+    pub(super) counts: Counts,
+    pub(super) population: Arc<Population>,
+    pub(super) steering: mpsc::Sender<Command>,
+    id: ChannelId,
+    stop: CancellationToken,
+    report: Mutex<Report>,
+}
+
+/// What a group of viewers needs to know of the store.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Window {
+    pub(super) edges: Edges,
+    /// From the head that the group was told last to the present one: what those who keep up read next.
+    pub(super) newest: Option<Arc<Block>>,
+    pub(super) stage: Stage,
+    /// Whether a source delivers right now.
+    pub(super) is_live: bool,
+}
+
+/// Whether there is something to see.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Stage {
+    /// Sources are being opened.
+    #[default]
+    Starting,
+    /// There has been a picture.
+    Started,
+    /// No source answered.
+    Failed(Arc<StartFailure>),
+    /// The feed is over.
+    Ended,
+}
+
+/// A stretch of the store whose bytes are read once and shared.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    bytes: OnceLock<Bytes>,
+}
+
+impl Block {
+    pub(super) fn new(start: u64, end: u64) -> Self {
+        Self { start, end, bytes: OnceLock::new() }
+    }
+
+    /// The bytes; `None` when they are gone.
+    pub(super) fn read(&self, store: &Store) -> std::io::Result<Option<Bytes>> {
+        if let Some(bytes) = self.bytes.get() {
+            return Ok(Some(bytes.clone()));
+        }
+        let bytes = store.read(self.start, self.end)?;
+        Ok(bytes.map(|bytes| self.bytes.get_or_init(|| bytes).clone()))
+    }
+}
+
+/// Who is there, in all channels.
+#[derive(Debug, Default)]
+pub(super) struct Population {
+    pub(super) viewers: AtomicUsize,
+    pub(super) channels: AtomicUsize,
+}
+
+impl Population {
+    pub(super) fn load(&self) -> Load {
+        Load {
+            viewers: self.viewers.load(Ordering::Relaxed),
+            channels: self.channels.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What viewers add up.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Bytes handed to viewers.
+    pub(super) sent: AtomicU64,
+    /// Viewers so far.
+    pub(super) viewers: AtomicU64,
+    /// Times that a viewer fell out of the window and was moved on.
+    pub(super) lagged: AtomicU64,
+    /// Bytes that those viewers missed.
+    pub(super) missed: AtomicU64,
+}
+
+/// Why a channel could not be started: each source, without credentials, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartFailure {
+    /// In the order of the configuration.
+    pub sources: Vec<SourceReport>,
+}
+
+impl StartFailure {
+    /// Whether nothing is wrong with any source but that its provider has no connection to spare.
+    pub fn is_for_want_of_slots(&self) -> bool {
+        let mut codes = self
+            .sources
+            .iter()
+            .filter(|source| source.standing.is_none_or(|standing| !standing.is_disabled))
+            .map(|source| source.last_error.as_ref().map(|(code, _)| *code))
+            .peekable();
+        codes.peek().is_some() && codes.all(|code| code == Some(PROVIDER_LIMIT))
+    }
+}
+
+/// One source in a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceReport {
+    /// Its address without credentials.
+    pub url: String,
+    /// The code and the text of its last failure.
+    pub last_error: Option<(&'static str, String)>,
+    /// How it has done.
+    pub standing: Option<Standing>,
+}
+
+/// A source was left for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switch {
+    /// When.
+    pub at: Timestamp,
+    /// The index of the source that was left, as the list was then; none where it was no longer listed.
+    pub from: Option<usize>,
+    /// The index of the source that came on air instead, likewise: the same, when reopening it helped.
+    pub to: usize,
+    /// The code of what was wrong.
+    pub reason: &'static str,
+}
+
+/// Everything that a feed tells about itself.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The channel.
+    pub id: ChannelId,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Whether its source delivers pictures right now.
+    pub is_live: bool,
+    /// Who watches.
+    pub viewers: usize,
+    /// Who has watched.
+    pub viewers_total: u64,
+    /// How many of those who watch do so by HLS.
+    pub sessions: usize,
+    /// The playlist, if one is wanted.
+    pub playlist: Option<Arc<Playlist>>,
+    /// What it has of its past, where it keeps one.
+    pub past: Option<Past>,
+    /// When the feed was made.
+    pub opened_at: Timestamp,
+    /// When something was last sent to the store.
+    pub last_activity: Timestamp,
+    /// The index of the source that is or was last opened.
+    pub source: usize,
+    /// All sources.
+    pub sources: Vec<SourceReport>,
+    /// The index of the source that is open beside, to be compared or to come on air.
+    pub beside: Option<usize>,
+    /// How often each rule of health found fault, in the order of [`Rule::ALL`].
+    pub faults: [u64; Rule::COUNT],
+    /// Of the source on hand, if that is HLS: how it is followed.
+    pub hls: Option<Snapshot>,
+    /// Upstream connections opened.
+    pub upstreams_opened: u64,
+    /// The last ten times that a source was left.
+    pub switches: Vec<Switch>,
+    /// How many times there were.
+    pub switches_total: u64,
+    /// Bytes that came from upstream.
+    pub bytes_received: u64,
+    /// Bytes of them that were no part of a packet.
+    pub bytes_skipped: u64,
+    /// Times that reading from upstream paused, since there was enough.
+    pub read_pauses: u64,
+    /// How long the media of the source on hand still lasts.
+    pub ahead: Duration,
+    /// Bytes handed to viewers.
+    pub bytes_sent: u64,
+    /// Bits a second that come from the splice stage, over the last seconds.
+    pub bitrate: u64,
+    /// The elementary streams.
+    pub streams: Vec<String>,
+    /// From write to write, and from send to send of a viewer who keeps up.
+    pub cadence: (Duration, Duration),
+    /// Media time in the window.
+    pub window: Duration,
+    /// Bytes in the window.
+    pub window_bytes: u64,
+    /// Memory that the store takes, in bytes.
+    pub store_bytes: u64,
+    /// Memory that the driver takes for the index and for what is not in the store yet, in bytes.
+    pub engine_bytes: u64,
+    /// Times that a viewer was moved on, and the bytes they missed.
+    pub lagged: (u64, u64),
+    /// What the splice stage counted.
+    pub output: splice::Counts,
+    /// What the source on hand counted.
+    pub input: demux::Counts,
+}
+
+impl Feed {
+    pub(super) fn new(
+        channel: &Arc<Channel>,
+        (store, base): (Store, u64),
+        archive: Option<Arc<Archive>>,
+        stop: CancellationToken,
+        population: Arc<Population>,
+        steering: mpsc::Sender<Command>,
+    ) -> Arc<Self> {
+        population.channels.fetch_add(1, Ordering::Relaxed);
+        let now = Timestamp::now();
+        let report = Report {
+            id: channel.id.clone(),
+            phase: Phase::Idle,
+            is_live: false,
+            viewers: 0,
+            viewers_total: 0,
+            sessions: 0,
+            playlist: None,
+            past: None,
+            opened_at: now,
+            last_activity: now,
+            source: 0,
+            sources: Vec::new(),
+            beside: None,
+            faults: [0; Rule::COUNT],
+            hls: None,
+            upstreams_opened: 0,
+            switches: Vec::new(),
+            switches_total: 0,
+            bytes_received: 0,
+            bytes_skipped: 0,
+            read_pauses: 0,
+            ahead: Duration::ZERO,
+            bytes_sent: 0,
+            bitrate: 0,
+            streams: Vec::new(),
+            cadence: (Duration::ZERO, Duration::ZERO),
+            window: Duration::ZERO,
+            window_bytes: 0,
+            store_bytes: 0,
+            engine_bytes: 0,
+            lagged: (0, 0),
+            output: splice::Counts::default(),
+            input: demux::Counts::default(),
+        };
+        Arc::new(Self {
+            store,
+            base,
+            archive,
+            trail: Mutex::default(),
+            windows: Default::default(),
+            demand: watch::Sender::new(0),
+            idle: AtomicUsize::new(0),
+            channel: watch::Sender::new(Arc::clone(channel)),
+            audience: watch::Sender::default(),
+            playlist: watch::Sender::default(),
+            making: watch::Sender::default(),
+            counts: Counts::default(),
+            population,
+            steering,
+            id: channel.id.clone(),
+            stop,
+            report: Mutex::new(report),
+        })
+    }
+
+    /// The channel's id.
+    pub fn id(&self) -> &ChannelId {
+        &self.id
+    }
+
+    /// What a channel is taken to need before it is known, in bits a second: a common HD channel.
+    pub(super) const ASSUMED_BITRATE: u64 = 8_000_000;
+
+    /// What each viewer is sent, in bits a second.
+    pub(super) fn bitrate(&self) -> u64 {
+        match self.edit_report().bitrate {
+            0 => Self::ASSUMED_BITRATE,
+            bitrate => bitrate,
+        }
+    }
+
+    /// How many watch.
+    pub fn viewers(&self) -> usize {
+        *self.demand.borrow()
+    }
+
+    /// How many of them are sent something: those whom limits are about.
+    pub(super) fn served(&self) -> usize {
+        self.viewers().saturating_sub(self.idle.load(Ordering::Relaxed))
+    }
+
+    /// What it tells about itself.
+    pub fn report(&self) -> Report {
+        let mut report = self.edit_report().clone();
+        report.viewers = self.viewers();
+        report.sessions = self.audience.borrow().sessions;
+        report.playlist.clone_from(&self.playlist.borrow());
+        report.past = self.archive.as_ref().map(|archive| archive.past());
+        report.store_bytes = self.store.resident();
+        report.viewers_total = self.counts.viewers.load(Ordering::Relaxed);
+        report.bytes_sent = self.counts.sent.load(Ordering::Relaxed);
+        report.lagged =
+            (self.counts.lagged.load(Ordering::Relaxed), self.counts.missed.load(Ordering::Relaxed));
+        report
+    }
+
+    /// The part of the report that the driver writes.
+    pub(super) fn edit_report(&self) -> MutexGuard<'_, Report> {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What lies where in memory.
+    pub(super) fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells all viewers.
+    pub(super) fn tell(&self, mut change: impl FnMut(&mut Window)) {
+        self.windows.iter().for_each(|window| window.send_modify(&mut change));
+    }
+
+    /// The channel's settings have changed.
+    pub(super) fn configure(&self, channel: Arc<Channel>) {
+        self.channel.send_replace(channel);
+    }
+
+    /// Waits for [`Feed::stop`], or the end of the process.
+    pub(super) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// The channel is gone: its viewers end.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.population.channels.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,290 @@
+//! A cursor on a feed: what a viewer holds.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use forebay_core::cadence::GROUPS;
+use forebay_core::ring::{Cursor, Step};
+use forebay_core::ts::PACKET_SIZE;
+use rustix::net::SendFlags;
+use tokio::sync::watch;
+
+use super::feed::{Block, Feed, Stage, StartFailure, Window};
+use super::past::InPast;
+use super::store::Part;
+use crate::model::Delivery;
+
+/// The driver gives up first, since it knows more.
+pub(super) const SLACK: Duration = Duration::from_millis(500);
+
+/// The most that viewers of a group read at once, in bytes: it stays in memory until the last of them has sent it.
+const MAX_SHARED: u64 = 1 << 20;
+
+/// One watcher of a channel. Dropping it is leaving; the last one to leave starts the linger.
+#[derive(Debug)]
+pub struct Subscription {
+    pub(super) feed: Arc<Feed>,
+    window: watch::Receiver<Window>,
+    cursor: Cursor,
+    /// Set while the viewer is behind the window. Boxed, since few are.
+    past: Option<Box<InPast>>,
+    /// What must be sent before anything else: the cursor is past it.
+    rest: Bytes,
+    /// Bytes handed out.
+    sent: u64,
+}
+
+/// How a start went.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// There is a picture to send.
+    Started,
+    /// No source answered in time.
+    Failed(Arc<StartFailure>),
+    /// The channel was removed, or the process is ending.
+    Ended,
+}
+
+/// What there is for a viewer now.
+enum Next {
+    /// The bytes from `start` to `end`, all of `block` when that is what the viewer's group reads next.
+    Read {
+        start: u64,
+        end: u64,
+        block: Option<Arc<Block>>,
+    },
+    Nothing,
+    Ended,
+}
+
+/// What became of a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Some bytes went out; there may be more.
+    Some,
+    /// There is nothing to send until [`Subscription::changed`].
+    UpToDate,
+    /// The feed is over.
+    Ended,
+}
+
+impl Subscription {
+    /// Joins; the caller holds the lock of the map.
+    pub(super) fn new(feed: &Arc<Feed>) -> Self {
+        // The driver hears of the first one only.
+        feed.demand.send_if_modified(|viewers| {
+            *viewers += 1;
+            *viewers == 1
+        });
+        feed.population.viewers.fetch_add(1, Ordering::Relaxed);
+        let count = feed.counts.viewers.fetch_add(1, Ordering::Relaxed);
+        let group = usize::try_from(count % GROUPS as u64).unwrap_or(0);
+        let window = feed.windows[group].subscribe();
+        Self {
+            feed: Arc::clone(feed),
+            window,
+            cursor: Cursor::default(),
+            past: None,
+            rest: Bytes::new(),
+            sent: 0,
+        }
+    }
+
+    /// Bytes handed out so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Waits until there is a picture to send, or there is not going to be one. Who comes while an open channel has no source
+    /// waits as long for one as the first viewer did: an old picture and then nothing would be no start.
+    pub async fn started(&mut self) -> Start {
+        let is_decided = |window: &Window| match window.stage {
+            Stage::Starting => false,
+            Stage::Started => window.is_live,
+            Stage::Failed(_) | Stage::Ended => true,
+        };
+        let limit = self.feed.channel.borrow().policy.start_timeout + SLACK;
+        let Ok(decided) = tokio::time::timeout(limit, self.window.wait_for(is_decided)).await else {
+            return Start::Failed(Arc::new(StartFailure { sources: self.feed.report().sources }));
+        };
+        match decided.as_deref().map(|window| &window.stage) {
+            Ok(Stage::Failed(failure)) => Start::Failed(Arc::clone(failure)),
+            Ok(Stage::Starting | Stage::Started) => Start::Started,
+            Ok(Stage::Ended) | Err(_) => Start::Ended,
+        }
+    }
+
+    /// Begins `offset` behind live and stays there, or as far back as there is something of this presentation; returns how far. To be
+    /// called before anything is sent, when there is a picture.
+    pub fn go_back(&mut self, offset: Duration) -> Duration {
+        let edges = self.window.borrow_and_update().edges;
+        let burst = self.feed.channel.borrow().policy.burst;
+        match InPast::find(&self.feed, offset) {
+            Some((at, behind)) if edges.join.is_none_or(|join| at < join) => {
+                self.past = Some(Box::new(InPast::new(burst, at)));
+                behind
+            }
+            Some((_, behind)) => behind,
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Waits until something is due to a viewer in the past, and reads it; nothing when the feed is over, or the viewer is not there any more.
+    async fn recall(&mut self) -> Option<Bytes> {
+        let past = self.past.as_mut()?;
+        if let Some(bytes) = past.next(&self.feed, &mut self.window).await {
+            return Some(bytes);
+        }
+        // What it was at is gone: it is moved on as others are.
+        self.cursor.advance(past.at());
+        self.past = None;
+        None
+    }
+
+    /// Waits until there may be something new to send; false when the feed is over.
+    pub async fn changed(&mut self) -> bool {
+        if self.past.is_some() {
+            self.rest = self.recall().await.unwrap_or_default();
+            return true;
+        }
+        self.window.changed().await.is_ok()
+    }
+
+    /// Waits until the channel is removed, or the process ends.
+    pub async fn stopped(&self) {
+        self.feed.stopped().await;
+    }
+
+    fn step(&mut self) -> Next {
+        let window = self.window.borrow_and_update();
+        if matches!(window.stage, Stage::Ended | Stage::Failed(_)) {
+            return Next::Ended;
+        }
+        let mut step = self.cursor.step(&window.edges);
+        if let Step::Lagged { missed } = step {
+            self.feed.counts.lagged.fetch_add(1, Ordering::Relaxed);
+            self.feed.counts.missed.fetch_add(missed, Ordering::Relaxed);
+            tracing::debug!(channel = %self.feed.id(), missed, "viewer fell behind, moved on");
+            step = self.cursor.step(&window.edges);
+        }
+        match step {
+            Step::Read { start, end } => match &window.newest {
+                Some(block) if block.start == start && block.end - start <= MAX_SHARED => {
+                    Next::Read { start, end: block.end, block: Some(Arc::clone(block)) }
+                }
+                _ => Next::Read { start, end, block: None },
+            },
+            Step::Wait | Step::Lagged { .. } => Next::Nothing,
+        }
+    }
+
+    /// Sends what there is to the socket, as much as it takes at once. Only whole packets are followed by something else.
+    pub fn send_to(&mut self, socket: impl AsFd, delivery: Delivery) -> io::Result<Sent> {
+        if !self.rest.is_empty() {
+            return self.send_rest(socket);
+        }
+        if self.past.is_some() {
+            return Ok(Sent::UpToDate);
+        }
+        let (start, end, block) = match self.step() {
+            Next::Ended => return Ok(Sent::Ended),
+            Next::Nothing => return Ok(Sent::UpToDate),
+            Next::Read { start, end, block } => (start, end, block),
+        };
+        let is_copied = match delivery {
+            Delivery::Copy => true,
+            Delivery::Sendfile => false,
+            Delivery::Auto => block.is_some(),
+        };
+        if is_copied {
+            if let Some(bytes) = self.read(start, end, block)? {
+                self.cursor.advance(start + bytes.len() as u64);
+                self.rest = bytes;
+                return self.send_rest(socket);
+            }
+        } else if let Some(Part { end, rest }) = self.feed.store.send(socket, start, end)? {
+            self.cursor.advance(end + rest.len() as u64);
+            self.rest = rest;
+            self.count(end - start);
+            return Ok(Sent::Some);
+        }
+        // Gone since the group was told: the next news says where to go on.
+        Ok(Sent::UpToDate)
+    }
+
+    /// Sends the rest of a packet of which a part is sent, so that the stream can end there; true when it is out.
+    pub fn send_last(&mut self, socket: impl AsFd) -> io::Result<bool> {
+        self.rest.truncate(self.rest.len() % PACKET_SIZE);
+        if !self.rest.is_empty() {
+            self.send_rest(socket)?;
+        }
+        Ok(self.rest.is_empty())
+    }
+
+    fn send_rest(&mut self, socket: impl AsFd) -> io::Result<Sent> {
+        let sent = rustix::net::send(socket, &self.rest, SendFlags::NOSIGNAL)?;
+        self.rest.advance(sent);
+        if self.rest.is_empty() {
+            // Lets go of the block: the last of the group frees it.
+            self.rest = Bytes::new();
+        }
+        self.count(sent as u64);
+        Ok(Sent::Some)
+    }
+
+    /// Reads from the store, or takes what another viewer of the group has read.
+    fn read(&self, start: u64, end: u64, block: Option<Arc<Block>>) -> io::Result<Option<Bytes>> {
+        match block {
+            Some(block) => block.read(&self.feed.store),
+            None => self.feed.store.read(start, end),
+        }
+    }
+
+    /// The next bytes: whole packets, the first of them a PAT in front of a random access point. `None` when the feed is over.
+    /// Viewers of a group who keep up share one read.
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            if let Some(bytes) = self.recall().await {
+                self.count(bytes.len() as u64);
+                return Ok(Some(bytes));
+            }
+            let bytes = match self.step() {
+                Next::Ended => return Ok(None),
+                Next::Nothing => None,
+                Next::Read { start, end, block } => {
+                    let bytes = self.read(start, end, block)?;
+                    bytes.inspect(|bytes| {
+                        self.cursor.advance(start + bytes.len() as u64);
+                        self.count(bytes.len() as u64);
+                    })
+                }
+            };
+            if let Some(bytes) = bytes {
+                return Ok(Some(bytes));
+            }
+            if !self.changed().await {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn count(&mut self, bytes: u64) {
+        self.sent += bytes;
+        self.feed.counts.sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.feed.population.viewers.fetch_sub(1, Ordering::Relaxed);
+        // The driver hears of the last one only.
+        self.feed.demand.send_if_modified(|viewers| {
+            *viewers -= 1;
+            *viewers == 0
+        });
+    }
+}

@@ -1,0 +1,470 @@
+//! The driver on a paused clock, fed from memory: no socket, no real time.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::lifecycle::Phase;
+use forebay_core::playlist::opening::Player;
+use forebay_testkit::ts::build::{Muxer, h264};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::*;
+use crate::fixture::Fixture;
+use crate::input::{Context, Error, Hold, Pace, Piece, Upstream};
+use crate::model::Source;
+
+pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+mod players;
+mod timing;
+
+/// What a scripted source does when it is opened.
+#[derive(Debug, Clone)]
+pub(in crate::channel) enum Play {
+    /// Pictures for so long, then this end.
+    For(Duration, Error),
+    /// The same so many pictures again and again.
+    Loop(u64),
+    /// So much media, of which each picture comes when this says, counted from the answer; a file
+    /// or a live stream.
+    Timed { span: Duration, comes: timing::Comes, has_length: bool },
+    /// Null packets twice a second for a while, then pictures.
+    WarmUp(Duration),
+    /// No answer for a while, then pictures.
+    Late(Duration),
+    /// Groups of pictures of this length, and how much comes at once.
+    Groups(Duration, Duration),
+    /// Fails after a while.
+    Fail(Duration, Error),
+}
+
+/// Sources by their address; each opening takes the next of its script, and the last one again and again.
+#[derive(Debug, Default)]
+struct Script {
+    plays: Mutex<HashMap<String, VecDeque<Play>>>,
+    opened: Mutex<Vec<String>>,
+    /// Kept by every open upstream.
+    open: Arc<()>,
+}
+
+impl Script {
+    fn new(plays: &[(&str, &[Play])]) -> Arc<Self> {
+        let plays =
+            plays.iter().map(|(path, plays)| ((*path).to_owned(), plays.iter().cloned().collect())).collect();
+        Arc::new(Self { plays: Mutex::new(plays), ..Self::default() })
+    }
+
+    fn opened(&self) -> Vec<String> {
+        self.opened.lock().unwrap().clone()
+    }
+
+    fn open_now(&self) -> usize {
+        Arc::strong_count(&self.open) - 1
+    }
+}
+
+impl Opener for Script {
+    fn open(&self, source: &Source, _: &Context, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
+        let path = source.url.expose().path().to_owned();
+        self.opened.lock().unwrap().push(path.clone());
+        let mut plays = self.plays.lock().unwrap();
+        let script = plays.get_mut(&path).unwrap();
+        let play = if script.len() > 1 { script.pop_front().unwrap() } else { script[0].clone() };
+        let open = Arc::clone(&self.open);
+        async move {
+            match play {
+                Play::Fail(after, error) => {
+                    sleep(after).await;
+                    drop(open);
+                    Err(error)
+                }
+                Play::For(span, end) => {
+                    Ok(Upstream::new(pictures(span, u64::MAX, end, open), Pace::Live, hold))
+                }
+                Play::Timed { span, comes, has_length } => {
+                    let pictures = timing::timed(span, comes, open);
+                    Ok(Upstream { has_length, ..Upstream::new(pictures, Pace::Live, hold) })
+                }
+                Play::Groups(group, burst) => {
+                    Ok(Upstream::new(players::groups(group, burst, open), Pace::Live, hold))
+                }
+                Play::WarmUp(span) => {
+                    let pictures = pictures(3600 * SECOND, u64::MAX, Error::Ended, open);
+                    Ok(Upstream::new(timing::warm_up(span, pictures), Pace::Live, hold))
+                }
+                Play::Late(after) => {
+                    sleep(after).await;
+                    let pictures = pictures(3600 * SECOND, u64::MAX, Error::Ended, open);
+                    Ok(Upstream::new(pictures, Pace::Live, hold))
+                }
+                Play::Loop(length) => {
+                    Ok(Upstream::new(pictures(3600 * SECOND, length, Error::Ended, open), Pace::Live, hold))
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// 25 pictures a second, a random access point every second. After `length` pictures they come again.
+fn pictures(
+    span: Duration,
+    length: u64,
+    end: Error,
+    open: Arc<()>,
+) -> stream::BoxStream<'static, Result<Piece, Error>> {
+    stream::iter(0..count(span))
+        .map(muxed(length))
+        .then(|bytes| async move {
+            sleep(Duration::from_millis(40)).await;
+            Ok(Piece::Bytes(bytes))
+        })
+        .chain(stream::once(std::future::ready(Err(end))))
+        // The stream keeps it until it is dropped.
+        .inspect(move |_| debug_assert!(Arc::strong_count(&open) > 1))
+        .boxed()
+}
+
+/// How many pictures those are.
+fn count(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap() / 40
+}
+
+/// Makes a picture of its number, with a random access point every second.
+fn muxed(length: u64) -> impl FnMut(u64) -> Bytes + Send + 'static {
+    muxed_in_groups(length, 25)
+}
+
+/// The same, with a random access point every so many pictures.
+fn muxed_in_groups(length: u64, group: u64) -> impl FnMut(u64) -> Bytes + Send + 'static {
+    let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b).program(7);
+    move |n: u64| {
+        let dts = 900_000 + n * 3600;
+        let mut bytes = if n.is_multiple_of(5) { [muxer.pat(), muxer.pmt()].concat() } else { Vec::new() };
+        // No two groups are alike: what repeats is a notice in a loop.
+        let more = usize::try_from(((n % length).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 151).unwrap();
+        let slice = if n.is_multiple_of(group) { h264::idr(350 + more) } else { h264::predicted(170 + more) };
+        bytes.extend(muxer.pes(0x100, dts, Some(dts - 1), &slice, Some((dts - 9000) * 300)));
+        Bytes::from(bytes)
+    }
+}
+
+pub(in crate::channel) fn endless() -> Play {
+    Play::For(3600 * SECOND, Error::Ended)
+}
+
+pub(in crate::channel) fn config(text: &str) -> Fixture {
+    Fixture::parse(text)
+}
+
+fn one(sources: &str) -> Fixture {
+    config(&format!("[[channels]]\nid = \"one\"\nsources = {sources}\n"))
+}
+
+pub(in crate::channel) struct House {
+    pub(in crate::channel) channels: Arc<Channels>,
+    script: Arc<Script>,
+}
+
+impl House {
+    pub(in crate::channel) fn new(config: &Fixture, plays: &[(&str, &[Play])]) -> Self {
+        let script = Script::new(plays);
+        let opener: Arc<dyn Opener> = Arc::clone(&script) as _;
+        Self {
+            channels: Channels::new(config.snapshot(), config.hls_dir(), opener, Handle::current()),
+            script,
+        }
+    }
+
+    pub(in crate::channel) fn join(&self) -> Subscription {
+        let channel = self.channels.find("one").unwrap();
+        self.channels.subscribe(&channel, &Room { max_bandwidth: None, served: &Served::new() }).unwrap()
+    }
+
+    pub(in crate::channel) fn phase(&self) -> Option<Phase> {
+        self.channels.report("one").map(|report| report.phase)
+    }
+}
+
+/// Reads for a while; the number of bytes.
+async fn watch(viewer: &mut Subscription, span: Duration) -> usize {
+    let mut bytes = 0;
+    let _ = timeout(span, async {
+        while let Some(piece) = viewer.next().await.unwrap() {
+            bytes += piece.len();
+        }
+    })
+    .await;
+    bytes
+}
+
+#[tokio::test(start_paused = true)]
+async fn viewers_share_one_upstream_and_it_lingers_after_the_last() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
+    assert_eq!(house.phase(), None);
+    let mut viewers: Vec<Subscription> = (0..200).map(|_| house.join()).collect();
+    assert!(matches!(viewers[0].started().await, Start::Started));
+    assert!(watch(&mut viewers[199], 3 * SECOND).await > 10_000);
+    assert_eq!(house.script.opened(), ["/a"]);
+    drop(viewers);
+    sleep(29 * SECOND).await;
+    assert_eq!((house.script.open_now(), house.phase()), (1, Some(Phase::Stopping)));
+    let late = house.join();
+    sleep(60 * SECOND).await;
+    assert_eq!(
+        (house.script.open_now(), house.script.opened().len(), house.phase()),
+        (1, 1, Some(Phase::Active))
+    );
+    drop(late);
+    sleep(31 * SECOND).await;
+    assert_eq!((house.script.open_now(), house.phase()), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_fails_names_every_source_and_the_next_viewer_starts_anew() {
+    let refused = Play::Fail(SECOND, Error::Refused);
+    let gone = Play::Fail(SECOND, Error::Status { status: 404 });
+    let house = House::new(
+        &one(r#"["http://joe:secret@h/a", "http://h/b"]"#),
+        &[
+            ("/a", &[refused.clone(), refused.clone(), refused.clone(), refused.clone(), endless()]),
+            ("/b", &[gone]),
+        ],
+    );
+    let (mut viewer, mut other) = (house.join(), house.join());
+    let Start::Failed(failure) = viewer.started().await else { panic!("it cannot start") };
+    let told: Vec<(&str, &str)> =
+        failure.sources.iter().map(|s| (s.url.as_str(), s.last_error.as_ref().unwrap().0)).collect();
+    assert_eq!(told[1].1, "http_status");
+    assert!(!told[0].0.contains("secret") && told[0].1 == "refused", "{told:?}");
+    assert!(matches!(other.started().await, Start::Failed(_)));
+    assert_eq!(other.next().await.unwrap(), None);
+    // Both still hold the feed that failed; a new viewer gets another.
+    let mut third = house.join();
+    assert!(
+        matches!(timeout(9 * SECOND, third.started()).await, Ok(Start::Started)),
+        "{:?}",
+        house.script.opened()
+    );
+    drop((viewer, other));
+    assert!(watch(&mut third, SECOND).await > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_source_failed_with_says_more_than_that_the_time_is_over() {
+    let text = "[[channels]]\nid = \"one\"\nsources = [\"http://h/a\"]\nstart_timeout = \"2s\"\n";
+    let hangs = Play::Fail(60 * SECOND, Error::Ended);
+    for (plays, code) in [
+        (vec![Play::Fail(SECOND / 10, Error::Refused), hangs.clone()], "refused"),
+        (vec![hangs], "connect_timeout"),
+    ] {
+        let house = House::new(&config(text), &[("/a", &plays)]);
+        let Start::Failed(failure) = house.join().started().await else { panic!("it cannot start") };
+        let told = failure.sources[0].last_error.as_ref().map(|(code, _)| *code);
+        assert_eq!((told, house.script.opened().len()), (Some(code), plays.len()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn viewers_who_leave_during_the_start_leave_nothing_behind() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[Play::Fail(3 * SECOND, Error::Refused)])]);
+    let viewer = house.join();
+    sleep(SECOND).await;
+    drop(viewer);
+    sleep(31 * SECOND).await;
+    assert_eq!((house.script.open_now(), house.phase()), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_is_left_for_the_next_source_and_a_single_source_is_tried_on() {
+    let short = Play::For(12 * SECOND, Error::Ended);
+    let house = House::new(
+        &one(r#"["http://h/a"]"#),
+        &[("/a", &[short, Play::Fail(SECOND / 10, Error::Refused), endless()])],
+    );
+    let mut viewer = house.join();
+    assert!(watch(&mut viewer, 60 * SECOND).await > 100_000);
+    assert_eq!(house.script.opened(), ["/a", "/a", "/a"]);
+    let report = house.channels.report("one").unwrap();
+    assert_eq!((report.output.splices, report.is_live, report.switches_total), (1, true, 1));
+    assert_eq!(report.switches[0].reason, "ended");
+}
+
+/// A channel whose source ends for ever.
+fn gone() -> House {
+    let plays = &[Play::For(12 * SECOND, Error::Ended), Play::Fail(SECOND / 10, Error::Refused)];
+    House::new(&one(r#"["http://h/a"]"#), &[("/a", plays)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_is_shown_where_there_is_nothing_else_and_tried_anew_less_and_less_often() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[Play::Loop(125)])]);
+    let mut viewer = house.join();
+    let mut opened = Vec::new();
+    for _ in 0..6 {
+        watch(&mut viewer, 300 * SECOND).await;
+        opened.push(house.script.opened().len());
+    }
+    // It is noticed within 8 s.
+    assert!(opened[0] >= 3 && opened[0] <= 7, "{opened:?}");
+    assert!(opened.windows(2).skip(1).all(|pair| pair[1] - pair[0] <= 1), "{opened:?}");
+    let report = house.channels.report("one").unwrap();
+    assert!(report.is_live && report.faults.iter().sum::<u64>() >= 6, "{:?}", report.faults);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_kept_alive_in_a_gap_and_that_is_no_activity() {
+    let house = gone();
+    let mut viewer = house.join();
+    assert!(watch(&mut viewer, 20 * SECOND).await > 50_000);
+    let before = house.channels.report("one").unwrap();
+    assert_eq!((before.is_live, before.bitrate), (false, 0));
+    let kept = watch(&mut viewer, 10 * SECOND).await;
+    assert!(kept > 0 && kept < 100_000, "{kept} bytes");
+    let after = house.channels.report("one").unwrap();
+    assert!(after.output.keep_alives > before.output.keep_alives + 30, "four a second");
+    assert_eq!((after.bitrate, after.last_activity), (0, before.last_activity));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slate_is_shown_as_long_as_somebody_sees_it_whatever_the_programme() {
+    let plays = &[Play::For(12 * SECOND, Error::Ended), Play::Fail(SECOND / 10, Error::Refused)];
+    let text = "[[channels]]\nid = \"one\"\nsources = [\"http://h/a\"]\nprogram = 7\nslate = true\n";
+    let house = House::new(&config(text), &[("/a", plays)]);
+    let mut viewer = house.join();
+    watch(&mut viewer, 14 * SECOND).await;
+    // Each pass of it takes 9.6 s.
+    for pass in 0..4 {
+        let shown = watch(&mut viewer, 9 * SECOND).await;
+        assert!(shown > 100_000, "pass {pass}: {shown} bytes");
+    }
+    let report = house.channels.report("one").unwrap();
+    assert_eq!((report.is_live, report.output.keep_alives), (false, 6), "four a second, before it");
+    // It is not wanted any more, and then again by nobody.
+    house.channels.configure(config(&text.replace("slate = true", "slate = false")).snapshot());
+    assert!(watch(&mut viewer, 4 * SECOND).await < 50_000);
+    drop(viewer);
+    house.channels.configure(config(text).snapshot());
+    let before = house.channels.report("one").unwrap().output.entries;
+    sleep(8 * SECOND).await;
+    assert_eq!(house.channels.report("one").unwrap().output.entries, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_by_hls_has_no_connection_to_keep_alive() {
+    let house = gone();
+    let session = Session::new(house.join(), Player::Strict);
+    sleep(30 * SECOND).await;
+    let report = house.channels.report("one").unwrap();
+    assert_eq!((report.sessions, report.is_live, report.output.keep_alives), (1, false, 0));
+    assert!(report.output.entries > 10, "there was something to see");
+    drop(session);
+}
+
+/// How long a request for a playlist takes, and the newest segment that it names.
+async fn ask(session: &Session) -> (Duration, u64) {
+    let asked = Instant::now();
+    let playlist = session.playlist().await.unwrap();
+    session.begin(&playlist);
+    (asked.elapsed(), playlist.newest())
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
+    let near = Session::new(house.join(), Player::Strict);
+    let (_, first) = ask(&near).await;
+    let mut newest = first;
+    while newest == first {
+        (_, newest) = ask(&near).await;
+    }
+    for _ in 0..4 {
+        // A segment has just come: there is none to wait for.
+        assert_eq!(ask(&near).await, (Duration::ZERO, newest));
+        sleep(1_900 * MILLISECOND).await;
+        let (took, next) = ask(&near).await;
+        assert_eq!(next, newest + 1);
+        assert!(took > Duration::ZERO && took <= 100 * MILLISECOND, "{took:?}");
+        newest = next;
+    }
+    // Whoever does not know the newest gets it at once.
+    sleep(3_900 * MILLISECOND).await;
+    assert_eq!(ask(&near).await, (Duration::ZERO, newest + 1));
+    // And who has enough to play comes again.
+    sleep(12 * SECOND).await;
+    let far = Session::new(house.join(), Player::Strict);
+    ask(&near).await;
+    ask(&near).await;
+    ask(&far).await;
+    sleep(900 * MILLISECOND).await;
+    assert_eq!(ask(&far).await.0, Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_segment_that_does_not_come_waits_half_a_target_duration() {
+    let house = gone();
+    let near = Session::new(house.join(), Player::Strict);
+    ask(&near).await;
+    sleep(20 * SECOND).await;
+    // It is told of what came until its source was gone.
+    assert_eq!(ask(&near).await.0, Duration::ZERO);
+    assert_eq!(ask(&near).await.0, SECOND, "short segments have a target duration of 2 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_settings_keep_the_viewers() {
+    let plays: &[(&str, &[Play])] = &[("/a", &[endless()]), ("/b", &[endless()])];
+    let house = House::new(&one(r#"["http://h/a"]"#), plays);
+    let mut viewer = house.join();
+    watch(&mut viewer, 2 * SECOND).await;
+    assert_eq!(house.channels.configure(one(r#"["http://h/a"]"#).snapshot()), Changes::default());
+    // What is set differently and does not change what is asked for holds from the next opening on.
+    let sources = "[{ url = \"http://h/a\", max_bitrate = \"5 Mbit/s\" }]\nslate_urls = [\"*/limit\"]";
+    assert_eq!(house.channels.configure(one(sources).snapshot()).changed, 1);
+    // The source on hand is still listed: nothing is opened.
+    assert_eq!(house.channels.configure(one(r#"["http://h/b", "http://h/a"]"#).snapshot()).changed, 1);
+    watch(&mut viewer, 2 * SECOND).await;
+    assert_eq!(house.script.opened(), ["/a"]);
+    // It is not: the next is.
+    house.channels.configure(one(r#"["http://h/b"]"#).snapshot());
+    assert!(watch(&mut viewer, 3 * SECOND).await > 0);
+    assert_eq!(house.script.opened(), ["/a", "/b"]);
+    // The channel is gone: so is the stream.
+    assert_eq!(house.channels.configure(config("").snapshot()).removed, 1);
+    watch(&mut viewer, SECOND).await;
+    assert_eq!(viewer.next().await.unwrap(), None);
+    assert_eq!((house.script.open_now(), house.phase()), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_viewer_who_stands_still_is_moved_on_alone() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
+    let (mut slow, mut quick) = (house.join(), house.join());
+    slow.next().await.unwrap().unwrap();
+    watch(&mut quick, 40 * SECOND).await;
+    let bytes = slow.next().await.unwrap().unwrap();
+    assert_eq!(bytes[..3], [0x47, 0x40, 0], "it goes on with a PAT");
+    let report = house.channels.report("one").unwrap();
+    assert_eq!(report.lagged.0, 1);
+    assert!(report.window <= 13 * SECOND && report.window >= 11 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_ends_everything() {
+    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
+    let mut viewer = house.join();
+    watch(&mut viewer, 2 * SECOND).await;
+    timeout(SECOND, house.channels.shutdown()).await.unwrap();
+    watch(&mut viewer, SECOND).await;
+    assert_eq!(viewer.next().await.unwrap(), None);
+    assert_eq!(house.script.open_now(), 0);
+    let channel = house.channels.find("one").unwrap();
+    assert!(
+        house.channels.subscribe(&channel, &Room { max_bandwidth: None, served: &Served::new() }).is_err()
+    );
+}

@@ -1,0 +1,161 @@
+//! Makes one transport stream of segments that are none, or that come in two renditions.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::playlist::follow::{self, Fetch};
+use forebay_core::remux::{Extent, Pairing, Reason, Remuxer, Rendition};
+use forebay_core::time::{MediaTime, duration_to_ticks};
+
+use super::outlet::Outlet;
+use super::{Item, PIECE};
+use crate::input::Error;
+use crate::input::offload::offload;
+
+/// Bytes of output that a remuxer keeps allocated.
+const KEPT_OUTPUT: usize = 1 << 20;
+
+/// A segment of which so little is held back has been passed on: the sound need not end where the
+/// picture does.
+const UNEVEN: Duration = Duration::from_millis(250);
+
+/// The remuxer of one upstream, once it needs one.
+#[derive(Debug, Default)]
+pub(super) struct Remuxing {
+    remuxer: Option<Remuxer>,
+    /// Whether it has separate sound.
+    has_audio: bool,
+    /// Segments of the picture that are held back for their sound: where each ends, and how long it
+    /// plays.
+    held: VecDeque<(MediaTime, Duration)>,
+}
+
+impl Remuxing {
+    /// What has come of the picture and of the separate sound.
+    pub(super) fn extents(&self) -> [Option<Extent>; 2] {
+        self.remuxer.as_ref().map(Remuxer::extents).unwrap_or_default()
+    }
+
+    /// A segment is about to be fetched: what it says of those before is done.
+    pub(super) async fn begin(&mut self, fetch: &Fetch, outlet: &mut Outlet) {
+        if !self.has_audio || fetch.audio.is_none() {
+            return;
+        }
+        for (rendition, is_void) in [Rendition::Main, Rendition::Audio].into_iter().zip(fetch.void) {
+            if is_void {
+                self.step(0, outlet, move |remuxer| remuxer.discard(rendition)).await;
+            }
+        }
+        if fetch.void[0] {
+            self.end_all(outlet).await;
+        }
+        self.pass_on(fetch.pairing, Duration::ZERO, outlet).await;
+    }
+
+    /// From now on picture and sound go together like this; in any case so much of the picture is
+    /// passed on.
+    pub(super) async fn pass_on(&mut self, pairing: Pairing, least: Duration, outlet: &mut Outlet) {
+        self.step(0, outlet, move |remuxer| remuxer.set_pairing(pairing, least)).await;
+        self.end_passed(outlet).await;
+    }
+
+    /// Turns a whole segment into transport packets, and passes those on that are ready.
+    pub(super) async fn push(
+        &mut self,
+        fetch: &Fetch,
+        init: Option<Bytes>,
+        bytes: Bytes,
+        outlet: &mut Outlet,
+    ) -> Result<(), Error> {
+        if self.remuxer.is_none() || self.has_audio != fetch.audio.is_some() {
+            self.end_all(outlet).await;
+            outlet.cut();
+            self.has_audio = fetch.audio.is_some();
+            self.remuxer = Some(if self.has_audio { Remuxer::with_audio(None) } else { Remuxer::new() });
+        }
+        // Sound of its own begins anew behind the picture's seam, which its pictures may wait at.
+        if fetch.rendition == follow::Rendition::Main && outlet.put_off_seam() {
+            self.step(0, outlet, Remuxer::reset).await;
+            self.end_all(outlet).await;
+            outlet.cut();
+        }
+        let (length, rendition, pairing) = (bytes.len(), rendition(fetch), fetch.pairing);
+        let breaks_audio = rendition == Rendition::Audio && fetch.has_seam;
+        let language = fetch.audio.clone().filter(|tag| !tag.is_empty());
+        let push = move |remuxer: &mut Remuxer| {
+            remuxer.set_pairing(pairing, Duration::ZERO);
+            remuxer.set_language(language.as_deref());
+            if breaks_audio {
+                remuxer.break_audio();
+            }
+            init.map_or(Ok(()), |init| remuxer.set_init(rendition, &init))?;
+            remuxer.push(rendition, &bytes)
+        };
+        let outcome = self.step(length, outlet, push).await.unwrap_or(Ok(()));
+        self.end_passed(outlet).await;
+        outcome.map_err(|error| match &error.reason {
+            Reason::Encrypted(_) => Error::Encrypted(error.to_string()),
+            reason if reason.is_lasting() => Error::Format(error.to_string()),
+            _ => Error::Segments(error.to_string()),
+        })
+    }
+
+    /// A segment of the picture that plays so long is complete: says so as soon as it has been
+    /// passed on.
+    pub(super) async fn end(&mut self, duration: Duration, outlet: &mut Outlet) {
+        match self.extents()[Rendition::Main as usize].filter(|_| self.has_audio) {
+            Some(extent) => {
+                self.held.push_back((extent.end, duration));
+                self.end_passed(outlet).await;
+            }
+            None => outlet.send(Item::End(duration)).await,
+        }
+    }
+
+    /// Says that those segments are complete which have been passed on.
+    async fn end_passed(&mut self, outlet: &mut Outlet) {
+        let Some(passed) = self.remuxer.as_ref().and_then(Remuxer::passed) else { return };
+        let passed = passed.shifted(duration_to_ticks(UNEVEN));
+        while let Some((_, duration)) = self.held.pop_front_if(|(end, _)| *end <= passed) {
+            outlet.send(Item::End(duration)).await;
+        }
+    }
+
+    /// Nothing is held back any more.
+    async fn end_all(&mut self, outlet: &mut Outlet) {
+        for (_, duration) in self.held.drain(..) {
+            outlet.send(Item::End(duration)).await;
+        }
+    }
+
+    /// Lets the remuxer do something with so many bytes, and passes on what comes of it. `None`
+    /// while there is no remuxer.
+    async fn step<T: Send + 'static>(
+        &mut self,
+        bytes: usize,
+        outlet: &mut Outlet,
+        step: impl FnOnce(&mut Remuxer) -> T + Send + 'static,
+    ) -> Option<T> {
+        let mut remuxer = self.remuxer.take()?;
+        let work = move || {
+            let result = step(&mut remuxer);
+            let output = Bytes::copy_from_slice(remuxer.output());
+            remuxer.clear(KEPT_OUTPUT);
+            (remuxer, output, result)
+        };
+        let (remuxer, output, result) = offload(bytes, work).await;
+        self.remuxer = Some(remuxer);
+        for piece in output.chunks(PIECE) {
+            outlet.pass(output.slice_ref(piece)).await;
+        }
+        Some(result)
+    }
+}
+
+fn rendition(fetch: &Fetch) -> Rendition {
+    match fetch.rendition {
+        follow::Rendition::Main => Rendition::Main,
+        follow::Rendition::Audio => Rendition::Audio,
+    }
+}

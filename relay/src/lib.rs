@@ -1,0 +1,14 @@
+//! The engine of Forebay: inputs bring media, channels splice it, readers take it.
+//!
+//! It knows channels, sources and providers. It has no HTTP server, no database, no users and no
+//! configuration file: whoever runs it brings those.
+
+pub mod channel;
+pub mod error;
+pub mod file_changes;
+#[cfg(test)]
+mod fixture;
+pub mod input;
+pub mod model;
+pub mod net;
+pub mod providers;
