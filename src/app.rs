@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::{self, Config};
-use crate::http::tls::{Acceptor, Current, Keeper};
-use crate::http::{self, Server};
+use crate::http::{self, Acceptor, Server};
+use crate::tls::{Current, Keeper};
 use forebay_relay::channel::{Changes, Channels};
 use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 use forebay_relay::input::Opener;
@@ -51,7 +51,10 @@ impl Secure {
     }
 
     async fn run(self, shared: http::App, stop: CancellationToken) {
-        tokio::join!(self.server.run(shared.clone(), stop.clone()), self.keeper.run(shared, stop));
+        tokio::join!(
+            self.server.run(shared.clone(), stop.clone()),
+            self.keeper.run(shared.config.clone(), stop)
+        );
     }
 }
 

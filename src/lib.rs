@@ -10,3 +10,4 @@ pub mod config;
 mod host;
 pub mod http;
 pub mod telemetry;
+mod tls;

@@ -4,6 +4,7 @@
 //! configuration file: whoever runs it brings those.
 
 pub mod channel;
+mod clock;
 pub mod error;
 pub mod file_changes;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::channel::Clock;
+use crate::clock::Clock;
 use crate::model::{ChannelId, Provider, ProviderId};
 
 /// All providers. Cloning is cheap.

@@ -6,6 +6,7 @@
 mod error;
 mod explain;
 mod file;
+mod in_force;
 pub mod log_filter;
 mod resolve;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use url::Url;
 
 pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
+pub use in_force::InForce;
 pub use tls::{Acme, Identity, Tls};
 
 /// A whole configuration, checked.

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use super::refusals::Kind;
-use super::{address, head};
+use super::{address, nosniff};
 use forebay_relay::channel::{NoPlaylist, Refusal, StartFailure};
 
 /// Seconds that a viewer is asked to wait before trying again, when no source answered.
@@ -130,7 +130,7 @@ pub(super) fn respond(status: StatusCode, error: Value) -> Response {
         (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Retry-After"),
     ];
     let mut response = (status, fields, Json(body)).into_response();
-    head::set_nosniff(response.headers_mut());
+    nosniff::set_nosniff(response.headers_mut());
     response
 }
 

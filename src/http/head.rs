@@ -2,7 +2,7 @@
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderValue, Version, header};
+use http::{Version, header};
 
 use super::error::Error;
 use crate::host::HostPort;
@@ -33,17 +33,6 @@ fn names_host<B>(request: &http::Request<B>) -> bool {
         (_, Some(host), None) => host.to_str().is_ok_and(is_good),
         (_, None, _) => false,
     }
-}
-
-/// Adds `X-Content-Type-Options: nosniff`: no answer is anything but what its `Content-Type` says.
-pub(super) async fn forbid_sniffing(mut response: Response) -> Response {
-    set_nosniff(response.headers_mut());
-    response
-}
-
-/// The same for an answer that does not pass through the router.
-pub(super) fn set_nosniff(fields: &mut HeaderMap) {
-    fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 #[cfg(test)]

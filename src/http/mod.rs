@@ -1,5 +1,6 @@
 //! The HTTP surface: one file per subject, and the server that carries them.
 
+mod acme_challenge;
 mod address;
 mod admin;
 mod admission;
@@ -15,20 +16,21 @@ mod lineup;
 mod live;
 mod local_program;
 mod logo;
+mod nosniff;
 mod ops;
+mod peer;
 mod query;
 mod refusals;
 mod server;
 mod shares;
 mod status;
 mod steering;
-pub(crate) mod tls;
 mod token;
 mod visits;
 mod watch;
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{map_request, map_response};
@@ -42,13 +44,15 @@ use self::admission::{Addresses, Place};
 use self::error::Error;
 use self::forwarded::client_address;
 use self::hls::Sessions;
+pub use self::peer::Peer;
 use self::refusals::{Kind, Refusals};
-pub use self::server::{Peer, Server};
+pub(crate) use self::server::Acceptor;
+pub use self::server::Server;
 use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor_limit};
 use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
-use crate::config::{Config, PerAddress, Quota};
+use crate::config::{Config, InForce, PerAddress, Quota};
 use forebay_relay::channel::{Channels, Refusal, Room, Subscription};
 use forebay_relay::model::Channel;
 
@@ -62,9 +66,9 @@ pub struct App {
     /// The channels.
     pub channels: Arc<Channels>,
     /// What an authority that signs certificates is going to ask.
-    pub(crate) challenges: tls::Challenges,
+    pub(crate) challenges: crate::tls::Challenges,
     /// The configuration in force.
-    config: Arc<RwLock<Arc<Config>>>,
+    pub(crate) config: InForce,
     admins: Admins,
     /// Viewers by address; of them those for whose sake a channel was opened; and of those the ones
     /// that have no picture yet.
@@ -105,8 +109,8 @@ impl App {
         Self {
             channels,
             admins: Admins::new(token.ok()),
-            challenges: tls::Challenges::default(),
-            config: Arc::new(RwLock::new(config)),
+            challenges: crate::tls::Challenges::default(),
+            config: InForce::new(config),
             viewers: Addresses::default(),
             openers: Addresses::default(),
             opening: Addresses::default(),
@@ -124,7 +128,7 @@ impl App {
 
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+        self.config.get()
     }
 
     /// How many connections there may be.
@@ -213,8 +217,7 @@ impl App {
 
     /// Puts another configuration in force.
     pub fn set_config(&self, config: Arc<Config>) {
-        let old =
-            std::mem::replace(&mut *self.config.write().unwrap_or_else(PoisonError::into_inner), config);
+        let old = self.config.replace(config);
         // Not under the lock: it may hold a hundred thousand channels.
         drop(old);
     }
@@ -251,10 +254,10 @@ fn router(app: App) -> Router {
         .route("/watch/{id}", get(watch::page))
         .route("/watch/assets/{file}", get(watch::asset))
         .route("/health", get(ops::health))
-        .route("/.well-known/acme-challenge/{token}", get(tls::answer_challenge))
+        .route("/.well-known/acme-challenge/{token}", get(acme_challenge::answer))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(map_request(head::check))
-        .layer(map_response(head::forbid_sniffing))
+        .layer(map_response(nosniff::forbid_sniffing))
         .with_state(app)
 }

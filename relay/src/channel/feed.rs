@@ -17,10 +17,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::archive::{Archive, Past};
-use super::hls::Audience;
+use super::audience::Audience;
+use super::command::Command;
 use super::making::Making;
 use super::playlist::Playlist;
-use super::steering::Command;
 use super::store::Store;
 use crate::input::PROVIDER_LIMIT;
 use crate::input::hls::Snapshot;
@@ -29,7 +29,7 @@ use crate::model::{Channel, ChannelId};
 /// An open channel.
 #[derive(Debug)]
 pub struct Feed {
-    pub(super) store: Store,
+    pub(super) store: Arc<Store>,
     /// The first byte of the store.
     pub(super) base: u64,
     /// What is kept beyond the window, where something is.
@@ -297,7 +297,7 @@ impl Feed {
             input: demux::Counts::default(),
         };
         Arc::new(Self {
-            store,
+            store: Arc::new(store),
             base,
             archive,
             trail: Mutex::default(),

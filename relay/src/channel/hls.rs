@@ -24,17 +24,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(19);
 /// hls.js asks again after 20 s, and `ExoPlayer` after 8 s, and both go on waiting.
 const LONGEST_OPENING: Duration = Duration::from_secs(35);
 
-/// Who watches by HLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Audience {
-    /// How many.
-    pub(super) sessions: usize,
-    /// How many of them play whole segments only.
-    pub(super) whole: usize,
-    /// How many of them began with so little that the next segment must come soon.
-    pub(super) near_edge: usize,
-}
-
 /// One who watches a channel by HLS. Dropping it is leaving.
 #[derive(Debug)]
 pub struct Session {

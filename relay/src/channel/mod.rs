@@ -5,7 +5,8 @@
 //! viewer never gets a feed that is about to end. Nothing here is locked across an await.
 
 mod archive;
-mod clock;
+mod audience;
+mod command;
 mod driver;
 mod feed;
 mod hls;
@@ -31,7 +32,6 @@ use tokio_util::task::TaskTracker;
 
 use self::archive::Archive;
 pub use self::archive::Past;
-pub use self::clock::Clock;
 use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::hls::{NoPlaylist, Reader, Session};
@@ -43,6 +43,7 @@ use self::steering::History;
 pub use self::subscription::{Sent, Start, Subscription};
 use crate::model::{Channel, ChannelId, Snapshot};
 
+use crate::clock::Clock;
 use crate::file_changes::{LOOK_EVERY, aside};
 use crate::input::Opener;
 use crate::providers::{self, Providers};

@@ -10,8 +10,8 @@ use forebay_core::timeshift::pace::Pace;
 use tokio::sync::watch;
 use tracing::debug;
 
-use super::clock::Clock;
 use super::feed::{Feed, Stage, Window};
+use crate::clock::Clock;
 
 /// A place in the past, and the pace at which it moves.
 #[derive(Debug)]

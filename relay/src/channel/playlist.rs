@@ -13,12 +13,8 @@ use forebay_core::playlist::render::Listing;
 use forebay_core::segmenter::{Segment, Segmenter};
 use tokio::time::Instant;
 
-use super::archive;
 use super::making::Making;
-use super::store::Store;
-
-/// Read and sent at once, in bytes: a few sends to a socket.
-const BLOCK: u64 = archive::BLOCK;
+use super::store::{BLOCK, Store};
 
 /// Durations are rounded to whole seconds where they are compared with a target duration.
 const HALF_A_SECOND: Duration = Duration::from_millis(500);

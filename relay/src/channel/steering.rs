@@ -6,19 +6,10 @@ use forebay_core::failover::{Failover, Standing};
 use forebay_core::lifecycle::{Steer, Unsteerable};
 use tokio::sync::oneshot;
 
+use super::command::Command;
 use super::feed::Feed;
 use super::{Channels, Table};
 use crate::model::{Channel, Source};
-
-/// Commands that wait for a driver, which takes one as soon as it comes.
-pub(super) const MAX_COMMANDS: usize = 16;
-
-/// What an admin wants, and where the answer goes.
-#[derive(Debug)]
-pub(super) struct Command {
-    pub(super) steer: Steer,
-    pub(super) answer: oneshot::Sender<Result<(), Unsteerable>>,
-}
 
 /// What is known of a channel's sources, of a channel that may be closed: by the list as it was then.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 //! Every kind of source has a file here. What is opened is not yet known to be a transport stream, and this room does not
 //! care: it brings bytes, says where a new run of them begins, and how fast they may be taken. UDP gets a file of its own.
 
+mod agent;
 mod clip;
 mod encoding;
 mod error;
@@ -102,13 +103,13 @@ pub trait Opener: fmt::Debug + Send + Sync {
 /// Opens every kind of source that a configuration can name.
 #[derive(Clone)]
 pub struct Sources {
-    http: http::Client,
+    http: agent::Client,
 }
 
 impl Sources {
     /// Prepares what all upstreams share: the TLS settings and the trusted roots.
     pub fn new() -> Self {
-        Self { http: http::Client::new() }
+        Self { http: agent::Client::new() }
     }
 }
 

@@ -15,6 +15,7 @@ use tokio_util::either::Either;
 use url::{Host, Url};
 
 use super::network::{Network, System};
+use super::peer::Peer;
 use super::race::race;
 use super::{Connection, Credentials, Error, Form, Hold, address, proxy};
 use crate::model::{Proxy, ProxyKind, Trust};
@@ -63,15 +64,6 @@ pub enum Reach {
         /// Addresses that may be reached wherever they are.
         besides: Vec<SocketAddr>,
     },
-}
-
-/// The other end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
-    /// Behind a proxy, only known of hosts that are addresses; else it is the proxy's.
-    pub address: SocketAddr,
-    /// Whether it is on the internet, rather than on this machine or in a local network.
-    pub is_public: bool,
 }
 
 impl Reach {

@@ -21,7 +21,9 @@ use tokio_util::either::Either;
 use url::Origin;
 
 use super::answers::{Answers, Turn};
-use super::{Error, Hold, Kept, Peer};
+use super::idle_pool::{IdlePool, Reusable};
+use super::peer::Peer;
+use super::{Error, Hold};
 
 /// A socket, in clear or over TLS.
 pub(super) type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -107,13 +109,6 @@ impl Connection {
         }))
     }
 
-    /// Whether another request can be sent: nothing is left to be read, and the other end has not closed the connection.
-    pub(super) fn is_idle(&mut self) -> bool {
-        // Nobody waits for it, so nobody need be woken.
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        self.wire.is_some() && self.requests.is_ready()
-    }
-
     /// Reads and writes what can be read and written now.
     fn drive(&mut self, cx: &mut Context<'_>) {
         if let Some((wire, _)) = &mut self.wire
@@ -128,6 +123,18 @@ impl Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").field("is_open", &self.wire.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// Connections of one upstream that wait for their next request.
+pub(crate) type Kept = IdlePool<Connection>;
+
+impl Reusable for Connection {
+    /// Whether another request can be sent: nothing is left to be read, and the other end has not closed the connection.
+    fn is_idle(&mut self) -> bool {
+        // Nobody waits for it, so nobody need be woken.
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.wire.is_some() && self.requests.is_ready()
     }
 }
 

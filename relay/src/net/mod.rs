@@ -8,8 +8,9 @@ mod answers;
 mod connect;
 mod connection;
 mod credentials;
-mod kept;
+mod idle_pool;
 mod network;
+mod peer;
 pub mod pem;
 mod proxy;
 mod race;
@@ -31,11 +32,12 @@ use url::{Position, Url};
 
 use crate::net::trust::HandshakeFault;
 
-pub use self::connect::{Connector, Peer, Reach, Route};
+pub use self::connect::{Connector, Reach, Route};
 use self::connection::Form;
+pub(crate) use self::connection::Kept;
 pub use self::connection::{Body, Connection};
 pub(crate) use self::credentials::Credentials;
-pub(crate) use self::kept::Kept;
+pub use self::peer::Peer;
 
 /// Who we are, unless it is configured otherwise.
 pub const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Forebay/", env!("CARGO_PKG_VERSION")));

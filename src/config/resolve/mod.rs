@@ -6,6 +6,7 @@ mod tls;
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -128,4 +129,10 @@ fn refuse(errors: Vec<FieldError>, taken: Vec<Taken>, text: &str, path: &Path) -
         places.fault(&place, format!("{what} is taken: line {line} uses it first"));
     }
     places.into_faults().into_result(text, path)
+}
+
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("\"{text}\" is not an IP address and a port such as \"0.0.0.0:8080\" or \"[::]:8080\"")
+    })
 }

@@ -1,6 +1,6 @@
 //! `[server]` and `[log]`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use url::Url;
 use super::super::file::{LogFile, ServerFile};
 use super::super::log_filter::check_filter;
 use super::super::{Log, PerAddress, Quota, Server};
-use super::tls;
+use super::{parse_listen, tls};
 use crate::host::HostPort;
 use forebay_relay::model::nearest::did_you_mean;
 use forebay_relay::model::{Checker, CountText, Delivery, Limits, limits_ms, parse_bandwidth, parse_http};
@@ -117,12 +117,6 @@ pub(super) fn log(checker: &mut Checker, typed: &LogFile, folder: &Path) -> Log 
             .size("file_max_bytes", typed.file_max_bytes.as_ref(), &FILE_MAX_BYTES)
             .unwrap_or(default.file_max_bytes),
     }
-}
-
-pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        format!("\"{text}\" is not an IP address and a port such as \"0.0.0.0:8080\" or \"[::]:8080\"")
-    })
 }
 
 /// An address others are appended to: the path gets a `/` at its end, and there is nothing behind it.

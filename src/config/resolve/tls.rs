@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::super::file::{AcmeFile, TlsFile};
 use super::super::{Acme, Identity, Tls};
-use super::server::parse_listen;
+use super::parse_listen;
 use crate::certificate::{Certificate, Error as CertificateError};
 use forebay_relay::model::{Checker, parse_http};
 

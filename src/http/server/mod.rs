@@ -6,7 +6,9 @@
 mod connection;
 mod descriptors;
 mod guarded;
+mod https;
 mod shed;
+mod streams;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,11 +27,11 @@ pub(super) use self::connection::{
 };
 pub(super) use self::descriptors::{connections_of, may_open, raise_descriptor_limit};
 pub(super) use self::guarded::{Guarded, WriteLimit};
+pub(crate) use self::https::Acceptor;
 use self::shed::Shed;
 use super::admission::{Addresses, Place};
 use super::forwarded::is_trusted;
-use super::tls::Acceptor;
-use super::{App, router};
+use super::{App, Peer, router};
 use crate::config;
 
 /// Connections waiting to be accepted: a burst of viewers who all come back at once.
@@ -37,24 +39,6 @@ const BACKLOG: i32 = 4096;
 
 /// After an accept that failed for lack of memory, or of file descriptors even to refuse.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Who is asking: both ends of the connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer {
-    /// The other end.
-    pub address: SocketAddr,
-    /// Our end.
-    pub local: SocketAddr,
-}
-
-impl Peer {
-    /// Whether the other end is on this machine, as far as the addresses tell: behind a NAT or a
-    /// container's proxy it may not be.
-    pub(super) fn is_local(&self) -> bool {
-        let (address, local) = (self.address.ip().to_canonical(), self.local.ip().to_canonical());
-        address.is_loopback() || address == local
-    }
-}
 
 /// How many connections there are, and from which addresses.
 #[derive(Debug, Clone, Default)]

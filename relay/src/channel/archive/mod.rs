@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use self::disk::{Disk, Folder};
-pub(super) use self::spool::{BLOCK, Spool};
+pub(super) use self::spool::Spool;
 use super::playlist::Rendered;
 use crate::model::{Channel, ChannelId};
 

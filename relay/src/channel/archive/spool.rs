@@ -11,11 +11,7 @@ use tracing::warn;
 
 use super::disk::{Disk, Folder, GRAIN};
 use super::{Archive, Place, disk};
-use crate::channel::feed::Feed;
-
-/// Copied at once, in bytes. No reader takes more at a time, so memory keeps as much of what the file has: then nothing that is read lies
-/// in both.
-pub(in crate::channel) const BLOCK: u64 = 256 * 1024;
+use crate::channel::store::{BLOCK, Store};
 
 /// Records of segments that are gone, beyond as many as are there, before the index is written anew.
 const SPARE_RECORDS: usize = 4096;
@@ -38,7 +34,7 @@ impl Writing {
 /// A piece of work for a thread that may wait.
 #[derive(Debug)]
 pub(in crate::channel) struct Spool {
-    pub(in crate::channel) feed: Arc<Feed>,
+    pub(in crate::channel) store: Arc<Store>,
     pub(in crate::channel) archive: Arc<Archive>,
     /// What is to be copied, in the words of the store.
     pub(in crate::channel) from: u64,
@@ -73,7 +69,7 @@ impl Spool {
         // It may be given up meanwhile: see `Archive::give_up`.
         while at < self.until && !archive.is_failing() {
             let end = self.until.min(at + BLOCK);
-            let bytes = self.feed.store.read(at, end)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let bytes = self.store.read(at, end)?.ok_or(io::ErrorKind::UnexpectedEof)?;
             disk.write(at, &bytes)?;
             at = end;
             archive.written.store(at, Ordering::SeqCst);

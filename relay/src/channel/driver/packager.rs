@@ -9,7 +9,7 @@ use forebay_core::ts::splice::Mark;
 use tracing::debug;
 
 use super::Driver;
-use crate::channel::hls::Audience;
+use crate::channel::audience::Audience;
 use crate::channel::making::Making;
 use crate::channel::playlist::{Playlist, opening};
 use crate::model::Hls;

@@ -8,7 +8,8 @@ use forebay_core::time::Moment;
 use tracing::info;
 
 use super::Driver;
-use crate::channel::steering::{Command, places};
+use crate::channel::command::Command;
+use crate::channel::steering::places;
 use crate::input::hls::Memory;
 use crate::model::Policy;
 

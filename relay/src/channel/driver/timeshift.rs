@@ -7,7 +7,8 @@ use tokio::task::JoinHandle;
 use tracing::Span;
 
 use super::Driver;
-use crate::channel::archive::{Archive, BLOCK, Spool};
+use crate::channel::archive::{Archive, Spool};
+use crate::channel::store::BLOCK;
 
 /// So much is copied at once, in bytes, unless a segment ends before: some eight calls for a second of HD.
 const BATCH: u64 = 4 * BLOCK;
@@ -71,7 +72,7 @@ impl Driver {
     fn spawn_spool(&mut self, until: u64) {
         let Some(timeshift) = &mut self.timeshift else { return };
         let spool = Spool {
-            feed: Arc::clone(&self.feed),
+            store: Arc::clone(&self.feed.store),
             archive: Arc::clone(&timeshift.archive),
             from: timeshift.archive.written().max(self.feed.base).min(until),
             until,

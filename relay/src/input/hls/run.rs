@@ -20,7 +20,7 @@ use url::Url;
 use super::segment::Worker;
 use super::session::{Session, read_playlist};
 use super::{Item, Memory, Monitor, explain};
-use crate::input::http::Response;
+use crate::input::agent::Response;
 use crate::input::offload::offload;
 use crate::input::{Error, Piece};
 use crate::model::SourceUrl;

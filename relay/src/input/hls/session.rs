@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
 use crate::input::Error;
+use crate::input::agent::{Agent, Response};
 use crate::input::encoding::Decoded;
-use crate::input::http::{Agent, Response};
 use crate::model::Source;
 use crate::net::{Body, Kept};
 

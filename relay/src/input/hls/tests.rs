@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::*;
-use crate::input::http::Client;
+use crate::input::agent::Client;
 use crate::model::SourceUrl;
 use crate::net::site::{Say, Site, whole};
 

@@ -7,13 +7,7 @@
 //! Whether the body is a transport stream, an HLS playlist or radio is decided by its first bytes,
 //! whatever the address and the declared type say.
 
-mod agent;
-mod digest;
-mod proxies;
 mod radio;
-mod reach;
-
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use forebay_core::playlist::parse::{MAX_BODY, begins_like_a_playlist};
@@ -21,36 +15,14 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::HeaderMap;
 
-pub(super) use self::agent::{Agent, Response};
-use self::proxies::Environment;
+use super::agent::{Agent, Client, Response};
 use super::encoding::Decoded;
 use super::hls::{self, Session};
 use super::{Context, Error, Hold, Pace, Piece, Upstream};
 use crate::model::Source;
-use crate::net::{self, Body, Connector};
-
-/// What all upstreams share: the trusted roots, and what the environment says about proxies.
-#[derive(Clone)]
-pub(super) struct Client {
-    connector: Connector,
-    environment: Arc<Environment>,
-}
+use crate::net::{self, Body};
 
 impl Client {
-    /// Reads the trusted roots and the environment.
-    pub(super) fn new() -> Self {
-        Self {
-            connector: Connector::new(net::trust::client_config(Vec::new())),
-            environment: Arc::new(Environment::new()),
-        }
-    }
-
-    /// One that connects so.
-    #[cfg(test)]
-    pub(super) fn over(connector: Connector) -> Self {
-        Self { connector, environment: Arc::default() }
-    }
-
     /// Fetches the whole of a short file: an error if it has more than `limit` bytes.
     pub(super) async fn whole(&self, source: &Source, limit: usize) -> Result<Bytes, Error> {
         let agent = Agent::new(self, source, Hold::default());

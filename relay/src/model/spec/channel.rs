@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::checker::{Checker, FieldError, parse_http};
+use super::house::House;
 use super::policy::PolicySpec;
-use super::provider::House;
 use super::source::SourceSpec;
 use crate::model::{Channel, ChannelId, SourceKind};
 

@@ -1,17 +1,14 @@
-//! Providers as somebody wrote them, and what all channels of a house have in common.
+//! Providers as somebody wrote them.
 
-use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::access::check_access;
 use super::checker::Checker;
-use super::source::check_access;
+use super::house::{House, Shared};
 use super::units::{DurationText, Limits, limits_ms};
 use crate::model::header::parse_user_agent;
-use crate::model::nearest::did_you_mean;
-use crate::model::{Access, Policy, Provider, ProviderId, UrlPattern};
+use crate::model::{Access, Provider, ProviderId};
 
 /// Accounts allow a few; what allows more has no limit that is worth counting.
 const MAX_CONNECTIONS: i64 = 1000;
@@ -24,25 +21,6 @@ const MAX_PROBES: RangeInclusive<i64> = 0..=10;
 
 /// One probe at a time finds out about a few sources a minute, and leaves the other connections free.
 const DEFAULT_PROBES: u32 = 1;
-
-/// What channels are checked against: the defaults of all of them, and the providers that there are.
-#[derive(Debug, Default)]
-pub struct House {
-    /// The folder at which relative paths begin.
-    pub folder: PathBuf,
-    /// What holds where a channel says nothing.
-    pub policy: Policy,
-    /// The patterns of channels that say nothing of theirs.
-    pub slate_urls: Arc<[UrlPattern]>,
-    shared: HashMap<ProviderId, Shared>,
-}
-
-/// What the sources of a provider have in common, unless they say otherwise.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Shared {
-    pub(super) user_agent: Option<String>,
-    pub(super) access: Access,
-}
 
 crate::table! {
     /// A provider, with every field optional and as it was typed.
@@ -103,29 +81,5 @@ impl ProviderSpec {
             settle: settle.unwrap_or_default(),
             max_probes: max_probes.unwrap_or(DEFAULT_PROBES),
         })
-    }
-}
-
-impl House {
-    /// A house without providers, whose channels say nothing of their own.
-    pub fn new(folder: PathBuf, policy: Policy, slate_urls: Arc<[UrlPattern]>) -> Self {
-        Self { folder, policy, slate_urls, shared: HashMap::new() }
-    }
-
-    /// What the sources of a provider have in common.
-    pub(super) fn shared(&self, id: &ProviderId) -> Option<&Shared> {
-        self.shared.get(id)
-    }
-
-    /// The provider that a source names.
-    pub(super) fn provider(&self, checker: &mut Checker, typed: Option<&String>) -> Option<ProviderId> {
-        let id = checker.field("provider", typed, |text| text.parse::<ProviderId>())?;
-        if !self.shared.contains_key(&id) {
-            let mut known: Vec<&str> = self.shared.keys().map(ProviderId::as_str).collect();
-            known.sort_unstable();
-            let guess = did_you_mean(id.as_str(), &known);
-            checker.fault("provider", format!("provider: there is no \"{id}\" in [[providers]]{guess}"));
-        }
-        Some(id)
     }
 }

@@ -7,12 +7,13 @@ use http::header::{HeaderName, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
+use super::access::check_access;
 use super::checker::{Checker, Step};
-use super::provider::House;
+use super::house::House;
 use super::units::parse_bandwidth;
 use crate::model::header::{parse_name, parse_user_agent, parse_value};
 use crate::model::nearest::did_you_mean;
-use crate::model::{Access, ProxyChoice, Source, SourceKind, SourceUrl, Trust};
+use crate::model::{Source, SourceKind, SourceUrl};
 
 /// More than any provider asks for; servers refuse heads beyond some kilobytes.
 const MAX_HEADERS: usize = 32;
@@ -128,23 +129,6 @@ impl SourceFields {
             }
         });
         checked
-    }
-}
-
-/// What was typed about the way to servers; what was not is as in `defaults`.
-pub(super) fn check_access(
-    checker: &mut Checker,
-    allow_private: Option<bool>,
-    tls: Option<&String>,
-    proxy: Option<&String>,
-    defaults: Access,
-) -> Access {
-    let trust = checker.field("tls", tls, |text| text.parse::<Trust>());
-    let proxy = checker.field("proxy", proxy, |text| text.parse::<ProxyChoice>());
-    Access {
-        allow_private: allow_private.unwrap_or(defaults.allow_private),
-        trust: trust.unwrap_or(defaults.trust),
-        proxy: proxy.unwrap_or(defaults.proxy),
     }
 }
 

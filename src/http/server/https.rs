@@ -26,7 +26,6 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tracing::debug;
 
-use super::Current;
 use super::streams::Streams;
 use crate::http::Peer;
 use crate::http::live::Live;
@@ -34,6 +33,7 @@ use crate::http::server::{
     CONNECTION_BUFFER, Connections, Guarded, HEADER_TIMEOUT, Slot, WRITE_TIMEOUT, WriteLimit, builder,
     prepare, tidy_path,
 };
+use crate::tls::Current;
 
 /// A client must be through with the handshake by then: a few round trips, on a bad line.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

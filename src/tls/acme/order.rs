@@ -13,7 +13,7 @@ use super::client::Client;
 use super::store::Store;
 use super::{Certificate, Challenges};
 use crate::config;
-use crate::http::tls::CertificateError;
+use crate::tls::CertificateError;
 use forebay_relay::net::trust::read_roots;
 
 /// How the authority is asked whether it has got further: soon at first, and for five minutes at most.

@@ -3,14 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Response};
-use http::{Uri, header};
-use tracing::info;
-
-use crate::http::App;
-use crate::http::error::no_such_route;
-
 /// The answers that are expected now, by token.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Challenges(Arc<Mutex<HashMap<String, String>>>);
@@ -20,6 +12,11 @@ impl Challenges {
     pub(super) fn expect(&self, token: &str, answer: &str) -> Expected {
         self.lock(|answers| answers.insert(token.to_owned(), answer.to_owned()));
         Expected { challenges: self.clone(), token: token.to_owned() }
+    }
+
+    /// The answer that is expected for this token now.
+    pub(crate) fn answer(&self, token: &str) -> Option<String> {
+        self.lock(|answers| answers.get(token).cloned())
     }
 
     fn lock<T>(&self, with: impl FnOnce(&mut HashMap<String, String>) -> T) -> T {
@@ -37,18 +34,5 @@ pub(super) struct Expected {
 impl Drop for Expected {
     fn drop(&mut self) {
         self.challenges.lock(|answers| answers.remove(&self.token));
-    }
-}
-
-/// `GET /.well-known/acme-challenge/{token}`
-pub(crate) async fn answer(State(app): State<App>, Path(token): Path<String>, uri: Uri) -> Response {
-    match app.challenges.lock(|answers| answers.get(&token).cloned()) {
-        Some(answer) => {
-            info!("the authority asked whether the name is ours");
-            let headers =
-                [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
-            (headers, answer).into_response()
-        }
-        None => no_such_route(uri).await,
     }
 }

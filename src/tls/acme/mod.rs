@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info, info_span, warn};
 
-pub(crate) use self::challenges::{Challenges, answer};
+pub(crate) use self::challenges::Challenges;
 use self::order::{Error, Order};
 use self::store::Store;
 use super::{Certificate, Current};

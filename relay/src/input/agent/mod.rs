@@ -1,6 +1,10 @@
 //! The requests of one upstream: the same headers and cookies on all of them, wherever they lead, and credentials to the source's own host
 //! only.
 
+mod digest;
+mod proxies;
+mod reach;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -9,10 +13,9 @@ use forebay_core::playlist::parse::MAX_URL;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::{Position, Url};
 
-use super::proxies::{Environment, proxy_for};
-use super::reach::Bounds;
-use super::{Client, digest};
-use crate::input::{Error, Hold};
+use self::proxies::{Environment, proxy_for};
+use self::reach::Bounds;
+use super::{Error, Hold};
 use crate::model::{Access, Source, UrlPattern};
 use crate::net::{self, Body, Connection, Connector, Credentials, Kept, Route, USER_AGENT};
 
@@ -31,6 +34,29 @@ const MAX_COOKIE: usize = 4096;
 
 /// Headers that are for the source's own host.
 const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
+
+/// What all upstreams share: the trusted roots, and what the environment says about proxies.
+#[derive(Clone)]
+pub(super) struct Client {
+    connector: Connector,
+    environment: Arc<Environment>,
+}
+
+impl Client {
+    /// Reads the trusted roots and the environment.
+    pub(super) fn new() -> Self {
+        Self {
+            connector: Connector::new(net::trust::client_config(Vec::new())),
+            environment: Arc::new(Environment::new()),
+        }
+    }
+
+    /// One that connects so.
+    #[cfg(test)]
+    pub(super) fn over(connector: Connector) -> Self {
+        Self { connector, environment: Arc::default() }
+    }
+}
 
 /// Makes the requests of one upstream.
 #[derive(Clone)]

@@ -5,21 +5,21 @@ use tokio::time::Instant;
 
 /// The monotonic clock since the application began. Tokio's, so that a test can pause it.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock(Instant);
+pub(crate) struct Clock(Instant);
 
 impl Clock {
     /// A clock that begins now.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 
     /// The time.
-    pub fn now(self) -> Moment {
+    pub(crate) fn now(self) -> Moment {
         Moment::new(self.0.elapsed())
     }
 
     /// When it is `moment`, for a timer.
-    pub fn instant(self, moment: Moment) -> Instant {
+    pub(crate) fn instant(self, moment: Moment) -> Instant {
         self.0 + moment.elapsed()
     }
 }

@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{Certificate, CertificateError, Current};
-use crate::config::Identity;
-use crate::http::App;
+use crate::config::{Identity, InForce};
 use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 
 /// Looks after the files of a certificate and of its key.
@@ -48,7 +47,7 @@ impl Files {
     }
 
     /// Looks at the files that the configuration in force names, every two seconds and when it is asked to, until `stop`.
-    pub(super) async fn run(mut self, app: App, stop: CancellationToken) {
+    pub(super) async fn run(mut self, in_force: InForce, stop: CancellationToken) {
         let mut hangup = Hangup::new();
         loop {
             let is_asked = tokio::select! {
@@ -58,7 +57,7 @@ impl Files {
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
             // A configuration that has another kind of identity now waits for a restart.
-            let config = app.config();
+            let config = in_force.get();
             let look = move || {
                 if let Some(Identity::Files { certificate, key }) =
                     config.server.tls.as_ref().map(|tls| &tls.identity)

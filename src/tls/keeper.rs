@@ -6,8 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::acme::Acme;
 use super::files::Files;
 use super::{Challenges, Current};
-use crate::config::{self, Identity};
-use crate::http::App;
+use crate::config::{self, Identity, InForce};
 
 /// The task that puts certificates in force.
 #[derive(Debug)]
@@ -31,9 +30,9 @@ impl Keeper {
     }
 
     /// Keeps at it until `stop`.
-    pub(crate) async fn run(self, app: App, stop: CancellationToken) {
+    pub(crate) async fn run(self, in_force: InForce, stop: CancellationToken) {
         match self {
-            Self::Files(files) => files.run(app, stop).await,
+            Self::Files(files) => files.run(in_force, stop).await,
             Self::Acme(acme) => acme.run(stop).await,
         }
     }

@@ -7,8 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Origin;
 
-use super::Connection;
-
 /// Connections to one origin that wait: an HLS source needs one for playlists and one for segments.
 const MAX_PER_ORIGIN: usize = 2;
 
@@ -18,19 +16,36 @@ const MAX: usize = 8;
 /// How long one waits. Servers wait for 5 s to 75 s; live playlists are asked for more often than that.
 const MAX_IDLE: Duration = Duration::from_secs(90);
 
-/// Connections of one upstream that wait for their next request; nobody else gets to use them.
-#[derive(Clone, Default)]
-pub(crate) struct Kept(Arc<Mutex<Vec<Idle>>>);
+/// What can wait for its next request.
+pub(crate) trait Reusable {
+    /// Whether another request can be sent over it.
+    fn is_idle(&mut self) -> bool;
+}
 
-struct Idle {
+/// Connections of one upstream that wait for their next request; nobody else gets to use them.
+pub(crate) struct IdlePool<C>(Arc<Mutex<Vec<Idle<C>>>>);
+
+impl<C> Clone for IdlePool<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C> Default for IdlePool<C> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+struct Idle<C> {
     origin: Origin,
-    connection: Connection,
+    connection: C,
     since: Instant,
 }
 
-impl Kept {
+impl<C: Reusable> IdlePool<C> {
     /// The one to this origin that was used last, if one is still open.
-    pub(crate) fn take(&self, origin: &Origin) -> Option<Connection> {
+    pub(crate) fn take(&self, origin: &Origin) -> Option<C> {
         let mut kept = self.tidied();
         let at = kept.iter().rposition(|idle| idle.origin == *origin)?;
         Some(kept.remove(at).connection)
@@ -42,12 +57,12 @@ impl Kept {
     }
 
     /// Keeps a connection, if another request can be sent over it; the oldest makes room.
-    pub(super) fn put(&self, origin: Origin, mut connection: Connection) {
+    pub(super) fn put(&self, origin: Origin, mut connection: C) {
         if !connection.is_idle() {
             return;
         }
         let mut kept = self.tidied();
-        let is_alike = |idle: &Idle| idle.origin == origin;
+        let is_alike = |idle: &Idle<C>| idle.origin == origin;
         if kept.iter().filter(|idle| is_alike(idle)).count() == MAX_PER_ORIGIN {
             kept.iter().position(is_alike).map(|oldest| kept.remove(oldest));
         } else if kept.len() == MAX {
@@ -61,15 +76,15 @@ impl Kept {
         self.0.lock().unwrap().iter_mut().for_each(|idle| idle.since -= by);
     }
 
-    fn tidied(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn tidied(&self) -> MutexGuard<'_, Vec<Idle<C>>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain_mut(|idle| idle.since.elapsed() < MAX_IDLE && idle.connection.is_idle());
         kept
     }
 }
 
-impl fmt::Debug for Kept {
+impl<C> fmt::Debug for IdlePool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
+        f.debug_struct("IdlePool").finish_non_exhaustive()
     }
 }

@@ -1,0 +1,52 @@
+//! What all channels of a house have in common.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::checker::Checker;
+use crate::model::nearest::did_you_mean;
+use crate::model::{Access, Policy, ProviderId, UrlPattern};
+
+/// What channels are checked against: the defaults of all of them, and the providers that there are.
+#[derive(Debug, Default)]
+pub struct House {
+    /// The folder at which relative paths begin.
+    pub folder: PathBuf,
+    /// What holds where a channel says nothing.
+    pub policy: Policy,
+    /// The patterns of channels that say nothing of theirs.
+    pub slate_urls: Arc<[UrlPattern]>,
+    pub(super) shared: HashMap<ProviderId, Shared>,
+}
+
+/// What the sources of a provider have in common, unless they say otherwise.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shared {
+    pub(super) user_agent: Option<String>,
+    pub(super) access: Access,
+}
+
+impl House {
+    /// A house without providers, whose channels say nothing of their own.
+    pub fn new(folder: PathBuf, policy: Policy, slate_urls: Arc<[UrlPattern]>) -> Self {
+        Self { folder, policy, slate_urls, shared: HashMap::new() }
+    }
+
+    /// What the sources of a provider have in common.
+    pub(super) fn shared(&self, id: &ProviderId) -> Option<&Shared> {
+        self.shared.get(id)
+    }
+
+    /// The provider that a source names.
+    pub(super) fn provider(&self, checker: &mut Checker, typed: Option<&String>) -> Option<ProviderId> {
+        let id = checker.field("provider", typed, |text| text.parse::<ProviderId>())?;
+        if !self.shared.contains_key(&id) {
+            let mut known: Vec<&str> = self.shared.keys().map(ProviderId::as_str).collect();
+            known.sort_unstable();
+            let guess = did_you_mean(id.as_str(), &known);
+            checker.fault("provider", format!("provider: there is no \"{id}\" in [[providers]]{guess}"));
+        }
+        Some(id)
+    }
+}
