@@ -74,7 +74,7 @@ impl App {
         ingest: Handle,
     ) -> anyhow::Result<Self> {
         // Before anybody is told that we run, and might change it.
-        let (seen, hangup) = (stamp(&config.path), Hangup::new());
+        let (seen, hangup) = (stamp(&config.path), Hangup::listen());
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let channels = Channels::new(config.snapshot(), &config.hls_dir, opener, ingest);

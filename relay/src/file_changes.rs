@@ -43,7 +43,7 @@ pub struct Hangup(Option<Signal>);
 
 impl Hangup {
     /// Listens from now on.
-    pub fn new() -> Self {
+    pub fn listen() -> Self {
         Self(
             signal(SignalKind::hangup())
                 .inspect_err(|error| warn!(%error, "SIGHUP will not reload anything"))

@@ -48,7 +48,7 @@ impl Files {
 
     /// Looks at the files that the configuration in force names, every two seconds and when it is asked to, until `stop`.
     pub(super) async fn run(mut self, in_force: InForce, stop: CancellationToken) {
-        let mut hangup = Hangup::new();
+        let mut hangup = Hangup::listen();
         loop {
             let is_asked = tokio::select! {
                 biased;

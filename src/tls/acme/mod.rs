@@ -93,7 +93,7 @@ impl Acme {
     }
 
     async fn keep(&mut self) {
-        let mut hangup = Hangup::new();
+        let mut hangup = Hangup::listen();
         loop {
             tokio::select! {
                 () = until(self.due) => {}

@@ -111,10 +111,10 @@ impl SourceFields {
         if typed.len() > MAX_HEADERS {
             checker.fault_here(format!("headers: more than {MAX_HEADERS}"));
         }
-        let mut checked: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(typed.len());
+        let mut headers: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(typed.len());
         checker.within("headers", |checker| {
             for (typed, value) in typed {
-                let is_known = |name: &HeaderName| checked.iter().any(|(known, _)| known == name);
+                let is_known = |name: &HeaderName| headers.iter().any(|(known, _)| known == name);
                 let name = match parse_name(typed) {
                     Ok(name) if is_known(&name) => Err(format!("{typed} stands here a second time")),
                     result => result,
@@ -123,12 +123,12 @@ impl SourceFields {
                     Err(error) => checker.fault(Step::Name(typed.clone()), format!("headers: {error}")),
                     Ok(name) => match parse_value(value) {
                         Err(error) => checker.fault(typed.clone(), format!("{name}: {error}")),
-                        Ok(value) => checked.push((name, value)),
+                        Ok(value) => headers.push((name, value)),
                     },
                 }
             }
         });
-        checked
+        headers
     }
 }
 
