@@ -165,7 +165,7 @@ impl Reloader {
 
     /// A bad file changes nothing.
     fn reload(&self, path: &Path) {
-        let mut config = match Config::load(path) {
+        let mut config = match Config::load_with(path, self.shared.config().environment.clone()) {
             Ok(config) => config,
             Err(error) => {
                 for fault in error.faults() {

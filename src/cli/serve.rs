@@ -13,7 +13,7 @@ use tracing::warn;
 use super::args::Args;
 use super::check::count;
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Environment};
 use crate::telemetry::log;
 use forebay_relay::input::Sources;
 
@@ -32,7 +32,7 @@ pub fn serve(args: Args) -> ExitCode {
 }
 
 fn start(args: Args) -> anyhow::Result<ExitCode> {
-    let mut config = Config::load(&args.config)?;
+    let mut config = Config::load_with(&args.config, Environment::of_process())?;
     args.apply(&mut config);
     let _log = log::init(&config.log)?;
     // Viewers are woken from the ingest threads, which goes by the global queue: they must not wait behind requests.

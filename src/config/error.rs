@@ -53,6 +53,20 @@ impl Error {
         Self { faults: vec![Fault { path: path.into(), place: None, message }], more: 0 }
     }
 
+    /// These faults, of which there is one at least.
+    pub(super) fn of(faults: Vec<Fault>) -> Self {
+        let mut error = Self { faults, more: 0 };
+        error.more = error.faults.len().saturating_sub(MAX_FAULTS);
+        error.faults.truncate(MAX_FAULTS);
+        error
+    }
+
+    /// These faults before those of the file.
+    pub(super) fn behind(self, mut before: Vec<Fault>) -> Self {
+        before.extend(self.faults);
+        Self { more: self.more, ..Self::of(before) }
+    }
+
     /// The first faults, at least one and at most a hundred.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
@@ -116,19 +130,19 @@ fn shortened(mut message: String) -> String {
 }
 
 /// Finds places in a text in one pass over it.
-struct Places<'a> {
+pub(super) struct Places<'a> {
     text: &'a str,
     at: usize,
     place: Place,
 }
 
 impl<'a> Places<'a> {
-    fn of(text: &'a str) -> Self {
+    pub(super) fn of(text: &'a str) -> Self {
         Self { text, at: 0, place: Place { line: 1, column: 1 } }
     }
 
     /// The place of byte `at`, which is not before that of the call before.
-    fn next(&mut self, at: usize) -> Place {
+    pub(super) fn next(&mut self, at: usize) -> Place {
         let between = self.text.get(self.at..at).unwrap_or_default();
         let (last, lines) = match between.rfind('\n') {
             None => (between, 0),

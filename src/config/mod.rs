@@ -3,11 +3,13 @@
 //! A [`Config`] is valid by construction. Reading finds all faults it can in one run, names the place of each, and
 //! never repeats an address, for addresses hold passwords.
 
+mod environment;
 mod error;
 mod explain;
 mod file;
 mod in_force;
 pub mod log_filter;
+mod origins;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -28,9 +30,11 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use url::Url;
 
+pub use environment::Environment;
 pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
 pub use in_force::InForce;
+pub use origins::{From, Origin, origins};
 pub use tls::{Acme, Identity, Tls};
 
 /// A whole configuration, checked.
@@ -38,6 +42,8 @@ pub use tls::{Acme, Identity, Tls};
 pub struct Config {
     /// The file it was read from, as it was named.
     pub path: PathBuf,
+    /// The variables that won over the file; they win over the next one too.
+    pub environment: Environment,
     /// How Forebay is reached. A change of `listen` or `shutdown_grace` needs a restart.
     pub server: Server,
     /// What it tells about itself. A change needs a restart.
@@ -214,14 +220,26 @@ impl Default for Log {
 impl Config {
     /// Reads and checks the file at `path`.
     pub fn load(path: &Path) -> Result<Self, Error> {
+        Self::load_with(path, Environment::default())
+    }
+
+    /// Reads and checks the file at `path`, over which `environment` wins.
+    pub fn load_with(path: &Path, environment: Environment) -> Result<Self, Error> {
         let text = read_file(path).map_err(|err| Error::unreadable(path, &err))?;
-        Self::parse(&text, path)
+        Self::parse_with(&text, path, environment)
     }
 
     /// Checks `text` as if it stood in the file at `path`; relative paths in it start at that file's folder.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        let file = toml::from_str(text).map_err(|err| explain::explain(&err, text, path))?;
-        resolve::resolve(&file, text, path)
+        Self::parse_with(text, path, Environment::default())
+    }
+
+    /// As [`parse`](Self::parse), and `environment` wins over the text.
+    pub fn parse_with(text: &str, path: &Path, environment: Environment) -> Result<Self, Error> {
+        let mut file = toml::from_str(text).map_err(|err| explain::explain(&err, text, path))?;
+        let set = environment.apply(&mut file)?;
+        let text = resolve::Text { text, path, set: &set };
+        Ok(Self { environment, ..resolve::resolve(&file, text)? })
     }
 
     /// What of it the relay runs.

@@ -92,7 +92,7 @@ sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s", 
 #[test]
 fn a_good_file_means_what_it_says() {
     let config = Config::parse(GOOD, Path::new("/etc/forebay/channels.toml")).unwrap();
-    let Config { path, server, log, hls_dir, providers: _, channels } = &config;
+    let Config { path, environment: _, server, log, hls_dir, providers: _, channels } = &config;
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
     assert_eq!(server.public_url.as_ref().unwrap().as_str(), "https://tv.example/forebay/");
@@ -166,7 +166,11 @@ fn an_empty_file_is_all_defaults() {
     let (server, log) = (Server::default(), Log::default());
     let hls_dir = "hls_cache".into();
     let (providers, channels) = (Vec::new(), Vec::new());
-    assert_eq!(config, Config { path: "channels.toml".into(), server, log, hls_dir, providers, channels });
+    let environment = Environment::default();
+    assert_eq!(
+        config,
+        Config { path: "channels.toml".into(), environment, server, log, hls_dir, providers, channels }
+    );
 }
 
 #[test]

@@ -12,13 +12,25 @@ use std::sync::Arc;
 
 use self::places::Places;
 use super::Config;
+use super::environment::{Environment, Set, fault};
 use super::error::Error;
 use super::file::File;
 use forebay_relay::error::reason;
 use forebay_relay::model::{Checker, FieldError, FieldPath, House, Policy, SourceSpec, SourceUrl, Spec};
 
+/// What is checked, for the places of faults in it.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
+    pub(super) text: &'a str,
+    /// The file, as it was named.
+    pub(super) path: &'a Path,
+    /// What does not stand in it.
+    pub(super) set: &'a [Set],
+}
+
 /// Checks a whole file.
-pub(super) fn resolve(file: &File, text: &str, path: &Path) -> Result<Config, Error> {
+pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
+    let path = text.path;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let (mut checker, mut taken) = (Checker::default(), Vec::new());
     let (server, log) = (file.server.clone().unwrap_or_default(), file.log.clone().unwrap_or_default());
@@ -69,9 +81,10 @@ pub(super) fn resolve(file: &File, text: &str, path: &Path) -> Result<Config, Er
         })
         .collect()
     });
-    refuse(checker.into_errors(), taken, text, path)?;
+    refuse(checker.into_errors(), taken, text)?;
     let hls_dir = folder.join(hls_dir.unwrap_or_else(|| "hls_cache".to_owned()));
-    Ok(Config { path: path.into(), server, log, hls_dir, providers, channels })
+    let environment = Environment::default();
+    Ok(Config { path: path.into(), environment, server, log, hls_dir, providers, channels })
 }
 
 /// Whether the files among the sources can be read.
@@ -116,19 +129,26 @@ fn unique<T: Hash + Eq>(
 }
 
 /// The error, if there is one. Only then it is looked up where things stand.
-fn refuse(errors: Vec<FieldError>, taken: Vec<Taken>, text: &str, path: &Path) -> Result<(), Error> {
+fn refuse(errors: Vec<FieldError>, taken: Vec<Taken>, text: Text<'_>) -> Result<(), Error> {
     if errors.is_empty() && taken.is_empty() {
         return Ok(());
     }
-    let mut places = Places::of(text);
+    let mut places = Places::of(text.text);
+    let mut of_variables = Vec::new();
     for FieldError { path, message } in errors {
-        places.fault(&path, message);
+        match text.set.iter().find(|set| path.begins_with(&set.path)) {
+            Some(set) => of_variables.push(fault(&set.variable, message)),
+            None => places.fault(&path, message),
+        }
     }
     for Taken { place, first, what } in taken {
         let line = places.line(&first);
         places.fault(&place, format!("{what} is taken: line {line} uses it first"));
     }
-    places.into_faults().into_result(text, path)
+    match places.into_faults().into_result(text.text, text.path) {
+        Err(error) => Err(error.behind(of_variables)),
+        Ok(()) => Err(Error::of(of_variables)),
+    }
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {

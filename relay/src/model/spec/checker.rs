@@ -42,6 +42,11 @@ impl FieldPath {
         &self.0
     }
 
+    /// Whether it is `outer`, or leads further inside.
+    pub fn begins_with(&self, outer: &Self) -> bool {
+        self.0.starts_with(&outer.0)
+    }
+
     /// The path with one more step.
     #[must_use]
     pub fn to(&self, step: impl Into<Step>) -> Self {

@@ -42,8 +42,7 @@ macro_rules! table {
             };
 
             /// Reads the value of `key`, which is one of [`KEYS`](Self::KEYS).
-            #[allow(clippy::allow_attributes, reason = "not every table has keys of another")]
-            pub(crate) fn read<'de, A: ::serde::de::MapAccess<'de>>(
+            $visible fn read<'de, A: ::serde::de::MapAccess<'de>>(
                 &mut self,
                 key: &str,
                 map: &mut A,
