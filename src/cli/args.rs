@@ -35,7 +35,7 @@ pub struct Args {
     pub listen: Option<SocketAddr>,
 
     /// Log this instead of what the configuration says: off, error, warn, info, debug, trace, or directives for parts
-    /// such as `info,forebay::upstream=debug`
+    /// such as `info,forebay_relay::input=debug`
     #[arg(
         long,
         value_name = "LEVEL",

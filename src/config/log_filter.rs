@@ -17,7 +17,7 @@ pub enum FilterError {
         word: String,
     },
     /// No directives.
-    #[error("\"{0}\" is not a filter such as \"info\" or \"info,forebay::upstream=debug\"")]
+    #[error("\"{0}\" is not a filter such as \"info\" or \"info,forebay_relay::input=debug\"")]
     Directives(String),
 }
 
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn filters_are_checked() {
         for filter in
-            ["info", "WARN", "off", "info,forebay::upstream=debug", "warn,[channel{id=\"a\"}]=trace"]
+            ["info", "WARN", "off", "info,forebay_relay::input=debug", "warn,[channel{id=\"a\"}]=trace"]
         {
             assert_eq!(check_filter(filter), Ok(()), "{filter}");
         }
@@ -58,7 +58,7 @@ mod tests {
             ("info,,", "\"\" is not a level, expected off, error, warn, info, debug or trace"),
             (
                 "forebay=loud",
-                "\"forebay=loud\" is not a filter such as \"info\" or \"info,forebay::upstream=debug\"",
+                "\"forebay=loud\" is not a filter such as \"info\" or \"info,forebay_relay::input=debug\"",
             ),
         ] {
             assert_eq!(check_filter(filter).unwrap_err().to_string(), message);

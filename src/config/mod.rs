@@ -152,7 +152,7 @@ pub enum ProxyHeader {
 /// `[log]`: what Forebay tells about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// A level (`info`) or directives (`info,forebay::upstream=debug`), checked.
+    /// A level (`info`) or directives (`info,forebay_relay::input=debug`), checked.
     pub level: String,
     /// How a line looks.
     pub format: LogFormat,

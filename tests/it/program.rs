@@ -110,11 +110,11 @@ impl Setup {
                 shell
             }
         };
+        // What steers the tests is nothing for the program.
+        let of_tests = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("FOREBAY_"));
+        of_tests.for_each(|name| drop(command.env_remove(name)));
         let mut child = command
             .args(&self.arguments)
-            .env_remove("FOREBAY_CONFIG")
-            .env_remove("FOREBAY_LISTEN")
-            .env_remove("FOREBAY_LOG")
             .envs(self.variables)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())

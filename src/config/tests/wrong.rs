@@ -124,7 +124,7 @@ level = "inof""#,
     (
         r#"[log]
 level = "forebay=loud""#,
-        &[r#"2:9: level: "forebay=loud" is not a filter such as "info" or "info,forebay::upstream=debug""#],
+        &[r#"2:9: level: "forebay=loud" is not a filter such as "info" or "info,forebay_relay::input=debug""#],
     ),
     (
         r#"[log]
