@@ -111,8 +111,9 @@ impl Setup {
             }
         };
         // What steers the tests is nothing for the program.
-        let of_tests = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("FOREBAY_"));
-        of_tests.for_each(|name| drop(command.env_remove(name)));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FOREBAY_")) {
+            command.env_remove(name);
+        }
         let mut child = command
             .args(&self.arguments)
             .envs(self.variables)

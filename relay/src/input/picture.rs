@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::{Error, http};
+use super::{Error, agent};
 use crate::model::{Source, SourceUrl};
 
 /// The longest picture, in bytes. Logos in lists of channels have some ten thousand; whoever needs
@@ -15,7 +15,7 @@ pub const MAX_PICTURE: usize = 512 << 10;
 /// Fetches pictures, as sources are fetched: by the proxies of the environment, and from the
 /// internet to nowhere else.
 #[derive(Clone)]
-pub struct Pictures(http::Client);
+pub struct Pictures(agent::Client);
 
 /// A picture that a browser shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Picture {
 impl Pictures {
     /// Reads the trusted roots and the environment.
     pub fn new() -> Self {
-        Self(http::Client::new())
+        Self(agent::Client::new())
     }
 
     /// Fetches the picture at this http or https address.
