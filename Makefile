@@ -29,20 +29,21 @@ test: setup ## Run all tests; installs what they need, or says what is missing
 	$(CARGO) test --workspace --doc
 
 test-portable: setup ## Run the tests of what is done otherwise where there is no sendfile
-	FOREBAY_PORTABLE=1 $(CARGO) nextest run --package forebay --target-dir target/portable \
+	FOREBAY_PORTABLE=1 $(CARGO) nextest run --workspace --target-dir target/portable \
 		-E 'test(/^channel::/) + test(/^(limits|on_demand|slow|takeover)::/)'
 
 test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each)
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
 		--no-capture -E 'test(/^hls_(playing|opening)::/)'
 
-check: setup-check ## Formatting, lints, docs, licences, links, built files
+check: setup-check ## Formatting, lints, docs, licences, links, the structure of the house, built files
 	$(CARGO) fmt --all --check
 	FOREBAY_PORTABLE=1 $(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) deny check bans licenses sources
 	scripts/check-links.sh
+	scripts/house.py --quiet
 	scripts/check-web.sh
 
 bench: bench-build ## Measure the engine, then the server against its reference: half an hour (ARGS="--only fanout-5000")

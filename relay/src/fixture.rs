@@ -40,7 +40,8 @@ impl Fixture {
         assert_eq!(checker.into_errors(), []);
         let channels = file.channels.iter().flatten();
         let channels = channels.map(|spec| Arc::new(spec.check(&house).expect("a good channel"))).collect();
-        let hls_dir = hls_file.dir.unwrap_or_else(|| "hls_cache".into()).into();
+        // Below `target`, what a test leaves litters nothing.
+        let hls_dir = hls_file.dir.unwrap_or_else(|| "../target/fixture".into()).into();
         Self { hls_dir, providers, channels }
     }
 
