@@ -15,7 +15,7 @@ use url::Url;
 
 use super::error::Error;
 use super::forwarded::base_url;
-use super::{App, Peer};
+use super::{App, Peer, query};
 use forebay_relay::model::Channel;
 
 /// How much of the list is made at once, in bytes: whoever does not read it costs no more than
@@ -73,7 +73,7 @@ pub(super) async fn one(
 
 /// What addresses of streams end in: it tells players that sniff addresses what comes.
 fn suffix(query: Option<&str>) -> &'static str {
-    let is_hls = query.is_some_and(|query| query.split('&').any(|pair| pair == "format=hls"));
+    let is_hls = query::value(query, "format").is_some_and(|format| format == "hls");
     if is_hls { "/index.m3u8" } else { ".ts" }
 }
 

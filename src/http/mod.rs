@@ -31,6 +31,7 @@ mod watch;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::middleware::{map_request, map_response};
@@ -69,6 +70,8 @@ pub struct App {
     pub(crate) challenges: crate::tls::Challenges,
     /// The configuration in force.
     pub(crate) config: InForce,
+    /// When the server began.
+    started: Instant,
     admins: Admins,
     /// Viewers by address; of them those for whose sake a channel was opened; and of those the ones
     /// that have no picture yet.
@@ -111,6 +114,7 @@ impl App {
             admins: Admins::new(token.ok()),
             challenges: crate::tls::Challenges::default(),
             config: InForce::new(config),
+            started: Instant::now(),
             viewers: Addresses::default(),
             openers: Addresses::default(),
             opening: Addresses::default(),
@@ -249,6 +253,7 @@ fn router(app: App) -> Router {
         .route("/api/streams/{id}/status", get(status::one))
         .route("/api/streams/{id}/source", steering)
         .route("/playlist.m3u", get(lineup::playlist))
+        .route("/", get(watch::home))
         .route("/watch", get(watch::to_list))
         .route("/watch/", get(watch::list))
         .route("/watch/{id}", get(watch::page))

@@ -1,22 +1,126 @@
 //! For machines that look after the server.
 
 use axum::Json;
-use axum::extract::State;
-use serde_json::{Value, json};
+use axum::extract::{RawQuery, State};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::Serialize;
 
-use super::App;
+use super::{App, query};
 use crate::telemetry;
 
-/// `GET /health`: it runs.
-pub(super) async fn health(State(app): State<App>) -> Json<Value> {
-    let load = app.channels.load();
-    let log = telemetry::left_out();
-    Json(json!({
-        "status": "ok",
-        "version": env!("CARGO_PKG_VERSION"),
-        "channels": app.channels.configured().len(),
-        "streams": load.channels,
-        "clients": load.viewers,
-        "log": { "lost": log.lost, "suppressed": log.suppressed },
-    }))
+/// The answer to `GET /health`.
+#[derive(Debug, Serialize)]
+pub(super) struct Health {
+    /// `healthy`, or `stopping` from the first signal to stop on.
+    status: &'static str,
+    /// When it was asked, in UTC (RFC 3339).
+    timestamp: String,
+    version: &'static str,
+    services: Services,
+    /// Since the start: `1h 30m 45s`.
+    uptime: String,
+    memory: Memory,
+    /// Channels that are configured.
+    channels: usize,
+    /// Channels that are open.
+    streams: usize,
+    /// Viewers.
+    clients: usize,
+    log: Log,
+}
+
+#[derive(Debug, Serialize)]
+struct Services {
+    http: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    https: Option<&'static str>,
+}
+
+/// In bytes; absent where the system does not tell.
+#[derive(Debug, Serialize)]
+struct Memory {
+    /// What the process has in physical memory, the stores of its channels included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resident: Option<u64>,
+    /// Address space of the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Log {
+    lost: u64,
+    suppressed: u64,
+}
+
+/// `GET /health`: it runs. With `?ready`, 503 from the first signal to stop on, so that a balancer
+/// sends nobody any more; with `?live`, 200 for as long as it answers.
+pub(super) async fn health(State(app): State<App>, RawQuery(typed): RawQuery) -> (StatusCode, Json<Health>) {
+    let (load, log) = (app.channels.load(), telemetry::left_out());
+    let is_stopping = app.channels.is_stopping();
+    let asks_ready = query::value(typed.as_deref(), "ready").is_some();
+    let code = if is_stopping && asks_ready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let health = Health {
+        status: if is_stopping { "stopping" } else { "healthy" },
+        timestamp: Timestamp::now().to_string(),
+        version: env!("CARGO_PKG_VERSION"),
+        services: Services { http: "healthy", https: app.config().server.tls.is_some().then_some("healthy") },
+        uptime: uptime(app.started.elapsed().as_secs()),
+        memory: Memory::now(),
+        channels: app.channels.configured().len(),
+        streams: load.channels,
+        clients: load.viewers,
+        log: Log { lost: log.lost, suppressed: log.suppressed },
+    };
+    (code, Json(health))
+}
+
+impl Memory {
+    /// As Linux tells it; elsewhere nothing.
+    fn now() -> Self {
+        let pages = |text: &str| -> Option<[u64; 2]> {
+            let mut numbers = text.split(' ').map(|number| number.parse().ok());
+            Some([numbers.next()??, numbers.next()??])
+        };
+        let size = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+        let told = std::fs::read_to_string("/proc/self/statm").ok().and_then(|text| pages(&text));
+        let [reserved, resident] = told.map_or([None; 2], |told| told.map(|pages| Some(pages * size)));
+        Self { resident, reserved }
+    }
+}
+
+/// `1d 2h 3m 4s`, from the largest unit that is not zero.
+fn uptime(seconds: u64) -> String {
+    let units = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m")];
+    let begun = units.iter().skip_while(|(count, _)| *count == 0);
+    let mut text: String = begun.map(|(count, unit)| format!("{count}{unit} ")).collect();
+    text += &format!("{}s", seconds % 60);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_as_people_do() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m 0s"),
+            (5445, "1h 30m 45s"),
+            (90_061, "1d 1h 1m 1s"),
+            (86_400, "1d 0h 0m 0s"),
+        ] {
+            assert_eq!(uptime(seconds), text);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_is_told() {
+        let Memory { resident, reserved } = Memory::now();
+        assert!(resident.unwrap() > 1 << 20 && reserved.unwrap() > resident.unwrap());
+    }
 }

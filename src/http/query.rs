@@ -1,19 +1,22 @@
-//! Query parameters that say how far back somebody wants to be.
+//! Query parameters.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
+use url::form_urlencoded;
 
 /// Longer than anything is kept.
 const EVER: Duration = Duration::from_hours(24 * 365);
 
-/// The value of `key`: seconds (`600`, `0.5`), or a duration as in the configuration (`10m`, `1h 30m`). What is none of these means all
+/// The first value of `key`; empty where it has none.
+pub(super) fn value<'a>(query: Option<&'a str>, key: &str) -> Option<Cow<'a, str>> {
+    form_urlencoded::parse(query?.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+/// How far back somebody wants to be, by the value of `key`: seconds (`600`, `0.5`), or a duration as in the configuration (`10m`, `1h 30m`). What is none of these means all
 /// there is; `None` when there is no such key.
 pub(super) fn span(query: Option<&str>, key: &str) -> Option<Duration> {
-    let mut pairs = query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let (_, value) = pairs.find(|(name, _)| *name == key)?;
-    let value = value.replace('+', " ");
-    let value = percent_decode_str(&value).decode_utf8().unwrap_or_default();
+    let value = value(query, key)?;
     let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let span = seconds.or_else(|| humantime::parse_duration(&value).ok());
     Some(span.map_or(EVER, |span| span.min(EVER)))

@@ -27,6 +27,11 @@ const PAGE_CACHING: HeaderValue = HeaderValue::from_static("no-cache");
 /// Its files have a hash of what is in them in their names, and never change.
 const FILE_CACHING: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
+/// `GET /`: the list of channels, for now.
+pub(super) async fn home() -> impl IntoResponse {
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "watch/")])
+}
+
 /// `GET /watch`: its addresses are relative, so it has to end in a slash. Where to is relative too,
 /// since a proxy may serve Forebay below a path.
 pub(super) async fn to_list() -> impl IntoResponse {

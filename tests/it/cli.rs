@@ -208,7 +208,7 @@ mod start {
             times.push(program.age());
             assert!(program.output().contains("\n1 channel\n"), "{}", program.output());
             let (status, health) = client::get_json(program.address(), "/health").await;
-            assert_eq!((status, &health["status"]), (200, &"ok".into()), "{health}");
+            assert_eq!((status, &health["status"]), (200, &"healthy".into()), "{health}");
             memory = memory.max(program.memory_kb("VmRSS"));
         }
         times.sort_unstable();

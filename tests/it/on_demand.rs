@@ -399,7 +399,7 @@ async fn what_does_not_exist_is_a_404_in_json() {
         ("/api/proxy/channel/8", "unknown_channel"),
         ("/api/streams/none/status", "unknown_channel"),
         ("/nothing/here", "not_found"),
-        ("/", "not_found"),
+        ("/none", "not_found"),
     ] {
         let answer = client::get(relay.address(), path).await;
         let body = answer.json();

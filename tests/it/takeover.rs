@@ -231,7 +231,7 @@ async fn a_connection_that_was_kept_can_ask_for_a_stream() {
     for _ in 0..3 {
         line.say(request("/health")).await;
         let (head, health) = line.json().await;
-        assert_eq!((&head.status[..], &health["status"]), ("HTTP/1.1 200 OK", &json!("ok")));
+        assert_eq!((&head.status[..], &health["status"]), ("HTTP/1.1 200 OK", &json!("healthy")));
     }
     line.say(request("/stream/one")).await;
     line.stream().await;
@@ -249,7 +249,7 @@ async fn requests_in_one_write_are_all_answered_in_their_order() {
     let mut lines = Vec::new();
     for _ in 0..5 {
         let mut line = Line::saying(relay.address(), &all).await;
-        assert_eq!(line.json().await.1["status"], "ok");
+        assert_eq!(line.json().await.1["status"], "healthy");
         assert_eq!(line.json().await.1["error"]["code"], "unknown_channel");
         let head = line.head().await;
         assert_eq!(head.field("content-type"), Some("audio/x-mpegurl; charset=utf-8"));

@@ -321,6 +321,11 @@ impl Channels {
         }
     }
 
+    /// Whether the end has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.shutdown.is_cancelled()
+    }
+
     /// Ends all viewers and closes all upstreams; returns when the last task is done.
     pub async fn shutdown(&self) {
         self.table().is_closed = true;

@@ -124,7 +124,9 @@ level = "inof""#,
     (
         r#"[log]
 level = "forebay=loud""#,
-        &[r#"2:9: level: "forebay=loud" is not a filter such as "info" or "info,forebay_relay::input=debug""#],
+        &[
+            r#"2:9: level: "forebay=loud" is not a filter such as "info" or "info,forebay_relay::input=debug""#,
+        ],
     ),
     (
         r#"[log]

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
 
 use crate::http::error::Error;
+use crate::http::query;
 use crate::http::shares::Share;
 use crate::http::visits::{agent, cut};
 use crate::http::{App, Peer, Places};
@@ -55,10 +56,8 @@ impl fmt::Debug for Token {
 
 impl Key {
     pub(super) fn new(channel: &Channel, query: Option<&str>, address: IpAddr, headers: &HeaderMap) -> Self {
-        let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-        let token = pairs.clone().find(|(key, value)| *key == "token" && !value.is_empty());
-        let who = match token {
-            Some((_, token)) => Who::Token(Token(cut(token).into())),
+        let who = match query::value(query, "token").filter(|token| !token.is_empty()) {
+            Some(token) => Who::Token(Token(cut(&token).into())),
             None => Who::Client { address, agent: agent(headers).into() },
         };
         Self { channel: channel.id.clone(), who }
