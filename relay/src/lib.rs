@@ -13,3 +13,4 @@ pub mod input;
 pub mod model;
 pub mod net;
 pub mod providers;
+pub mod state;

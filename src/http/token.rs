@@ -2,18 +2,15 @@
 //! each start.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
+use forebay_relay::state::{Dir, Readers};
 use http::{HeaderMap, header};
 
 /// Its file, in the folder for HLS.
 const FILE: &str = "admin.token";
-
-/// For nobody but the owner.
-const MODE: u32 = 0o600;
 
 /// What cannot be guessed, in bytes.
 const LENGTH: usize = 32;
@@ -25,16 +22,9 @@ impl Token {
     /// A new one, in a file in `folder`.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
         let token = Self::random()?;
-        fs::create_dir_all(folder)?;
-        let (new, path) = (folder.join(format!("{FILE}.new")), folder.join(FILE));
-        // The mode is that of a file that is made, not of one that was left behind.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&new)?;
-        writeln!(file, "{}", token.0)?;
-        fs::rename(new, path)?;
+        let dir = Dir::new(folder, Readers::Owner);
+        dir.create()?;
+        dir.write(FILE, format!("{}\n", token.0).as_bytes())?;
         Ok(token)
     }
 
@@ -79,8 +69,8 @@ mod tests {
         let inside = folder.path().join("hls_cache");
         let tokens = [0; 2].map(|_| Token::create(&inside).unwrap());
         let path = inside.join(FILE);
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, MODE);
-        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let text = std::fs::read_to_string(path).unwrap();
         let with = |value: &str| HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
         assert_eq!(text.trim().len(), 2 * LENGTH);
         for (value, is_new) in [

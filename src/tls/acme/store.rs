@@ -1,17 +1,15 @@
 //! The folder in which the account and the certificate are kept. Both hold private keys: nobody but the owner reads them.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
+use forebay_relay::state::{Dir, Readers};
 use url::Url;
 
 /// For the owner of a folder.
 const FOLDER_MODE: u32 = 0o700;
-
-/// For the owner of a file.
-const FILE_MODE: u32 = 0o600;
 
 const ACCOUNT: &str = "account.json";
 
@@ -21,7 +19,7 @@ const CERTIFICATE: &str = "certificate.pem";
 /// What is kept of one authority.
 #[derive(Debug)]
 pub(super) struct Store {
-    folder: PathBuf,
+    dir: Dir,
 }
 
 impl Store {
@@ -29,57 +27,36 @@ impl Store {
     /// one of the few that an authority signs in a week.
     pub(super) fn open(cache: &Path, directory: &Url) -> io::Result<Self> {
         let folder = cache.join(name(directory));
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&folder)?;
+        let dir = Dir::new(&folder, Readers::Owner);
+        dir.create()?;
+        // It may have been made by somebody else.
         fs::set_permissions(&folder, Permissions::from_mode(FOLDER_MODE))?;
-        let store = Self { folder };
-        store.write("probe", b"")?;
-        fs::remove_file(store.folder.join("probe"))?;
-        Ok(store)
+        dir.write("probe", b"")?;
+        dir.remove("probe")?;
+        Ok(Self { dir })
     }
 
     /// The account's credentials.
     pub(super) fn account(&self) -> io::Result<Option<Vec<u8>>> {
-        self.read(ACCOUNT)
+        self.dir.read(ACCOUNT)
     }
 
     pub(super) fn save_account(&self, json: &[u8]) -> io::Result<()> {
-        self.write(ACCOUNT, json)
+        self.dir.write(ACCOUNT, json)
     }
 
     /// The authority does not know the account any more.
     pub(super) fn forget_account(&self) -> io::Result<()> {
-        fs::remove_file(self.folder.join(ACCOUNT))
+        self.dir.remove(ACCOUNT)
     }
 
     /// The certificate with its key, in PEM.
     pub(super) fn certificate(&self) -> io::Result<Option<Vec<u8>>> {
-        self.read(CERTIFICATE)
+        self.dir.read(CERTIFICATE)
     }
 
     pub(super) fn save_certificate(&self, pem: &[u8]) -> io::Result<()> {
-        self.write(CERTIFICATE, pem)
-    }
-
-    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        match fs::read(self.folder.join(name)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whole or not at all, whatever happens meanwhile.
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let (new, path) = (self.folder.join(format!("{name}.new")), self.folder.join(name));
-        // The mode is that of a file that is made, not of one that was left behind.
-        match fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(new, path)
+        self.dir.write(CERTIFICATE, pem)
     }
 }
 

@@ -11,6 +11,8 @@ use forebay_core::segmenter::Segment;
 use forebay_core::timeshift::index::{self, RECORD};
 use tracing::warn;
 
+use crate::state::{Dir, Readers};
+
 /// The bytes: offset `n` of the file is offset `n` of the store.
 const STREAM: &str = "stream.ts";
 
@@ -197,8 +199,7 @@ fn open_index(folder: &Path) -> io::Result<File> {
 }
 
 fn write_index(folder: &Path, bytes: &[u8]) -> io::Result<()> {
-    fs::write(folder.join(NEW_INDEX), bytes)?;
-    fs::rename(folder.join(NEW_INDEX), folder.join(INDEX))
+    Dir::new(folder, Readers::All).write(INDEX, bytes)
 }
 
 fn stranger(file: &str) -> io::Error {
