@@ -63,7 +63,7 @@ pub(super) async fn health(State(app): State<App>, RawQuery(typed): RawQuery) ->
     let code = if is_stopping && asks_ready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let health = Health {
         status: if is_stopping { "stopping" } else { "healthy" },
-        timestamp: Timestamp::now().to_string(),
+        timestamp: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         version: env!("CARGO_PKG_VERSION"),
         services: Services { http: "healthy", https: app.config().server.tls.is_some().then_some("healthy") },
         uptime: uptime(app.started.elapsed().as_secs()),

@@ -159,7 +159,7 @@ async fn every_route_answers_over_both_versions_and_plain_http_stays() {
         let list = list.text().await.unwrap();
         assert!(list.contains(&format!("\n{base}/stream/one.ts\n")), "{list}");
         let health = get("/health").await.unwrap().text().await.unwrap();
-        assert!(health.contains("\"status\":\"ok\""), "{health}");
+        assert!(health.contains("\"status\":\"healthy\""), "{health}");
         for path in ["/none", "/.well-known/acme-challenge/none"] {
             assert_eq!(get(path).await.unwrap().status().as_u16(), 404, "{path}");
         }
