@@ -163,9 +163,12 @@ async fn viewers_who_leave_during_the_start_leave_no_upstream_behind() {
     let before = channel("before", &[origin.url("/silent.ts")], "idle_timeout = \"200ms\"");
     let after = channel("after", &[origin.url("/slow.ts")], "idle_timeout = \"1500ms\"");
     let relay = Relay::start(&(before + &after));
-    for (id, path) in [("before", "/stream/before"), ("after", "/stream/after")] {
+    for (id, path, source) in
+        [("before", "/stream/before", "/silent.ts"), ("after", "/stream/after", "/slow.ts")]
+    {
         let waiting: Vec<_> = (0..20).map(|_| ask(relay.address(), path)).collect();
         relay.wait_status(id, SOON, |status| status["clients"] == 20 && status["state"] == "starting").await;
+        origin.wait_opened(source, 1, SOON).await;
         waiting.iter().for_each(JoinHandle::abort);
         relay.wait_status(id, SOON, |status| status["clients"] == 0 && status["state"] == "stopping").await;
     }
