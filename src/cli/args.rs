@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand, value_parser};
 use http::{HeaderName, HeaderValue};
 
+use crate::config::log_filter::{FilterError, check_filter};
+use crate::config::{Config, LogFormat};
 use forebay_relay::model::header::{parse_name, parse_user_agent, parse_value};
 use forebay_relay::model::{Access, ProxyChoice, Source, SourceUrl, SourceUrlError, Trust};
-use crate::config::{Config, LogFormat};
-use crate::config::log_filter::{FilterError, check_filter};
 
 /// On-demand IPTV relay: one upstream, every screen.
 ///

@@ -69,6 +69,13 @@ pub(super) struct Window {
     pub(super) is_live: bool,
 }
 
+impl Window {
+    /// Whether nothing more comes.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Failed(_) | Stage::Ended)
+    }
+}
+
 /// Whether there is something to see.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Stage {

@@ -82,7 +82,7 @@ impl Session {
 
     /// Whether nothing more is to be had from it: the next request begins another.
     pub fn is_over(&self) -> bool {
-        is_over(&self.feed().windows[0].borrow())
+        self.feed().windows[0].borrow().is_over()
     }
 
     /// The playlist as it is now. The first time this waits until there is enough for the player to
@@ -105,7 +105,7 @@ impl Session {
         let ready = tokio::select! {
             biased;
             Ok(playlist) = playlists.wait_for(Option::is_some) => playlist.clone(),
-            _ = window.wait_for(is_over) => None,
+            _ = window.wait_for(Window::is_over) => None,
             () = tokio::time::sleep_until(last) => None,
         };
         if let Some(playlist) = ready {
@@ -133,7 +133,7 @@ impl Session {
         loop {
             {
                 let window = window.borrow_and_update();
-                if is_over(&window) {
+                if window.is_over() {
                     return None;
                 }
                 // An old picture and then nothing would be no start.
@@ -195,7 +195,7 @@ impl Session {
         if let Some(wait) = wait {
             tokio::select! {
                 _ = playlists.changed() => {}
-                _ = window.wait_for(is_over) => {}
+                _ = window.wait_for(Window::is_over) => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -258,10 +258,6 @@ impl Session {
     pub fn count(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
-}
-
-pub(super) fn is_over(window: &Window) -> bool {
-    matches!(window.stage, Stage::Failed(_) | Stage::Ended)
 }
 
 impl Drop for Session {

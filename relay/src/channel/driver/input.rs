@@ -12,8 +12,8 @@ use forebay_core::ts::splice::Splice;
 use forebay_core::ts::sync::{Item, Sync};
 
 use super::flow::{self, Flow};
-use crate::model::Policy;
 use crate::input::{Error, Pace, Piece, Upstream, sniff};
+use crate::model::Policy;
 
 /// Bytes in which a transport stream must be found: a disguise in front of one is far shorter.
 const MAX_UNLOCKED: u64 = 256 * 1024;

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
 use super::input::Input;
-use crate::providers::{Lease, LeaseHandle, NoSlot};
 use crate::input::{Error, Piece, Upstream};
+use crate::providers::{Lease, LeaseHandle, NoSlot};
 
 /// An attempt to open a source, and what has become of it.
 pub(super) struct Line {

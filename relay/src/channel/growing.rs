@@ -1,0 +1,97 @@
+//! Segments that are sent as they are made.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use forebay_core::playlist::opening::MOST_COMING;
+use forebay_core::segmenter::Segment;
+use tokio::sync::watch;
+
+use super::feed::{Feed, Window};
+use super::store::BLOCK;
+
+/// A segment that is being made, or is about to be, and is sent as it comes.
+#[derive(Debug)]
+pub struct Growing {
+    feed: Arc<Feed>,
+    window: watch::Receiver<Window>,
+    number: u64,
+    /// How far it has been read; `None` before it begins.
+    at: Option<u64>,
+}
+
+/// What there is of a segment now.
+struct Stretch {
+    start: u64,
+    end: u64,
+    is_whole: bool,
+}
+
+impl Growing {
+    /// The segment with this number, if it is the next of `feed`, or one of the few behind that.
+    pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
+        let next = feed.making.borrow().as_ref()?.segment.number;
+        (next..next + MOST_COMING).contains(&number).then(|| Self {
+            feed: Arc::clone(feed),
+            window: feed.windows[0].subscribe(),
+            number,
+            at: None,
+        })
+    }
+
+    /// The next bytes of it, as soon as there are any; `None` at its end.
+    ///
+    /// # Errors
+    /// If the channel ends before the segment does, or what is next of it is gone.
+    pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let (head, block) = {
+                let window = self.window.borrow_and_update();
+                if window.is_over() {
+                    return Err(io::Error::other("the channel is over"));
+                }
+                (window.edges.head, window.newest.clone())
+            };
+            // After the window, which changes last: up to `head` all ends of segments are known.
+            if let Some(Stretch { start, end, is_whole }) = self.stretch(head)? {
+                let at = *self.at.get_or_insert(start);
+                if at < end {
+                    let block = block.filter(|block| block.start == at && block.end <= end);
+                    let bytes = match block {
+                        Some(block) => block.read(&self.feed.store)?,
+                        None => self.feed.store.read(at, end.min(at + BLOCK))?,
+                    };
+                    let bytes = bytes.ok_or_else(|| io::Error::other("the segment is gone"))?;
+                    self.at = Some(at + bytes.len() as u64);
+                    self.feed.counts.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    return Ok(Some(bytes));
+                }
+                if is_whole {
+                    return Ok(None);
+                }
+            }
+            if self.window.changed().await.is_err() {
+                return Err(io::Error::other("the channel is over"));
+            }
+        }
+    }
+
+    /// What there is of it in a store that ends at `head`; `None` before it begins.
+    fn stretch(&self, head: u64) -> io::Result<Option<Stretch>> {
+        let playlist = self.feed.playlist.borrow().clone();
+        if let Some(piece) = playlist.and_then(|playlist| playlist.find(self.number).cloned()) {
+            let Segment { start, end, .. } = piece.segment;
+            return Ok(Some(Stretch { start, end, is_whole: true }));
+        }
+        let making = self.feed.making.borrow().as_ref().map(|making| making.segment);
+        match making {
+            Some(Segment { number, start, .. }) if number == self.number => {
+                Ok(Some(Stretch { start, end: head.max(start), is_whole: false }))
+            }
+            Some(Segment { number, .. }) if number < self.number => Ok(None),
+            _ => Err(io::Error::other("the segment is gone")),
+        }
+    }
+}
