@@ -17,6 +17,7 @@ use crate::config::{self, Config};
 use crate::http::{self, Acceptor, Server};
 use crate::tls::{Current, Keeper};
 use forebay_relay::channel::{Changes, Channels};
+use forebay_relay::events::{Bus, Event};
 use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 use forebay_relay::input::Opener;
 
@@ -82,6 +83,11 @@ impl App {
         let shared = http::App::new(channels, Arc::new(config));
         let secure = tls.map(|tls| Secure::start(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
+    }
+
+    /// What happens in it.
+    pub fn events(&self) -> Bus {
+        self.shared.channels.events().clone()
     }
 
     /// Where it listens.
@@ -174,6 +180,8 @@ impl Reloader {
                 if error.more() > 0 {
                     error!("{}", config::more_faults(error.more()));
                 }
+                let faults = error.faults().len() + error.more();
+                self.shared.channels.events().publish(Event::ConfigurationRefused { faults });
                 error!("the configuration was not reloaded: it has errors, and the one in force stays");
                 return;
             }
@@ -193,6 +201,8 @@ impl Reloader {
         let changes = self.shared.channels.configure(config.snapshot());
         self.shared.set_config(Arc::new(config));
         let Changes { added, removed, changed } = changes;
+        let events = self.shared.channels.events();
+        events.publish(Event::ConfigurationReloaded { added, removed, changed });
         info!(added, removed, changed, "configuration reloaded");
     }
 }

@@ -6,6 +6,7 @@
 pub mod channel;
 mod clock;
 pub mod error;
+pub mod events;
 pub mod file_changes;
 #[cfg(test)]
 mod fixture;

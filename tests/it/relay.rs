@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use forebay::app::App;
 use forebay::config::Config;
+use forebay_relay::events::{Bus, Events};
 use forebay_relay::input::Sources;
 use forebay_testkit::client;
 use serde_json::Value;
@@ -33,6 +34,7 @@ pub(crate) fn refusing() -> (TcpSocket, SocketAddr) {
 pub(crate) struct Relay {
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
+    events: Bus,
     stop: CancellationToken,
     running: JoinHandle<bool>,
     /// What it keeps.
@@ -59,8 +61,9 @@ impl Relay {
         let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()), ingest)
             .expect("a free port is listened on");
         let (address, tls_address, stop) = (app.address(), app.tls_address(), CancellationToken::new());
+        let events = app.events();
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { address, tls_address, stop, running, _folder: folder }
+        Self { address, tls_address, events, stop, running, _folder: folder }
     }
 
     /// One channel `one` with these sources and further settings.
@@ -75,6 +78,11 @@ impl Relay {
     /// Where it listens for HTTPS; only with `[server.tls]`.
     pub(crate) fn tls_address(&self) -> SocketAddr {
         self.tls_address.expect("the configuration has [server.tls]")
+    }
+
+    /// What happens from now on.
+    pub(crate) fn events(&self) -> Events {
+        self.events.subscribe()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -22,6 +22,7 @@ use super::command::Command;
 use super::making::Making;
 use super::playlist::Playlist;
 use super::store::Store;
+use crate::events::Bus;
 use crate::input::PROVIDER_LIMIT;
 use crate::input::hls::Snapshot;
 use crate::model::{Channel, ChannelId};
@@ -52,6 +53,7 @@ pub struct Feed {
     pub(super) making: watch::Sender<Option<Making>>,
     pub(super) counts: Counts,
     pub(super) population: Arc<Population>,
+    pub(super) events: Bus,
     pub(super) steering: mpsc::Sender<Command>,
     id: ChannelId,
     stop: CancellationToken,
@@ -264,6 +266,7 @@ impl Feed {
         archive: Option<Arc<Archive>>,
         stop: CancellationToken,
         population: Arc<Population>,
+        events: Bus,
         steering: mpsc::Sender<Command>,
     ) -> Arc<Self> {
         population.channels.fetch_add(1, Ordering::Relaxed);
@@ -317,6 +320,7 @@ impl Feed {
             making: watch::Sender::default(),
             counts: Counts::default(),
             population,
+            events,
             steering,
             id: channel.id.clone(),
             stop,

@@ -45,6 +45,7 @@ pub use self::subscription::{Sent, Start, Subscription};
 use crate::model::{Channel, ChannelId, Snapshot};
 
 use crate::clock::Clock;
+use crate::events::Bus;
 use crate::file_changes::{LOOK_EVERY, aside};
 use crate::input::Opener;
 use crate::providers::{self, Providers};
@@ -59,6 +60,7 @@ pub struct Channels {
     ingest: Handle,
     shutdown: CancellationToken,
     population: Arc<Population>,
+    events: Bus,
     numbering: Arc<Numbering>,
     hls_dir: PathBuf,
     table: Mutex<Table>,
@@ -154,6 +156,7 @@ impl Channels {
             ingest,
             shutdown: CancellationToken::new(),
             population: Arc::default(),
+            events: Bus::new(),
             numbering: Arc::new(Numbering::load(hls_dir)),
             hls_dir: hls_dir.to_owned(),
             table: Mutex::default(),
@@ -320,6 +323,11 @@ impl Channels {
         for archive in archives {
             archive.look();
         }
+    }
+
+    /// What happens.
+    pub fn events(&self) -> &Bus {
+        &self.events
     }
 
     /// Whether the end has begun.

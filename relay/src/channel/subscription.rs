@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::feed::{Block, Feed, Stage, StartFailure, Window};
 use super::past::InPast;
 use super::store::Part;
+use crate::events::Event;
 use crate::model::Delivery;
 
 /// The driver gives up first, since it knows more.
@@ -83,6 +84,7 @@ impl Subscription {
         feed.population.viewers.fetch_add(1, Ordering::Relaxed);
         let count = feed.counts.viewers.fetch_add(1, Ordering::Relaxed);
         let group = usize::try_from(count % GROUPS as u64).unwrap_or(0);
+        feed.events.publish(Event::ViewerJoined { channel: feed.id().clone() });
         let window = feed.windows[group].subscribe();
         Self {
             feed: Arc::clone(feed),
@@ -167,6 +169,8 @@ impl Subscription {
         let mut step = self.cursor.step(&window.edges);
         if let Step::Lagged { missed } = step {
             self.feed.counts.lagged.fetch_add(1, Ordering::Relaxed);
+            let channel = self.feed.id().clone();
+            self.feed.events.publish(Event::ViewerMovedOn { channel, missed });
             self.feed.counts.missed.fetch_add(missed, Ordering::Relaxed);
             tracing::debug!(channel = %self.feed.id(), missed, "viewer fell behind, moved on");
             step = self.cursor.step(&window.edges);
@@ -280,6 +284,8 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        let channel = self.feed.id().clone();
+        self.feed.events.publish(Event::ViewerLeft { channel, sent: self.sent });
         self.feed.population.viewers.fetch_sub(1, Ordering::Relaxed);
         // The driver hears of the last one only.
         self.feed.demand.send_if_modified(|viewers| {

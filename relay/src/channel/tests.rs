@@ -13,6 +13,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
+use crate::events::Event;
 use crate::fixture::Fixture;
 use crate::input::{Context, Error, Hold, Pace, Piece, Upstream};
 use crate::model::Source;
@@ -201,6 +202,35 @@ async fn watch(viewer: &mut Subscription, span: Duration) -> usize {
     })
     .await;
     bytes
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_wants_to_know_is_told_what_happens() {
+    let ends = [Play::For(3 * SECOND, Error::Ended), Play::Fail(SECOND, Error::Refused)];
+    let config = one(r#"["http://h/a", "http://h/b"]"#);
+    let house = House::new(&config, &[("/a", &ends), ("/b", &[endless()])]);
+    let mut events = house.channels.events().subscribe();
+    let mut viewer = house.join();
+    watch(&mut viewer, 8 * SECOND).await;
+    drop(viewer);
+    let mut told = Vec::new();
+    while told.last().is_none_or(|last| *last != "closed") {
+        told.push(match events.next().await.unwrap() {
+            Event::ViewerJoined { .. } => "joined",
+            Event::StreamOpened { .. } => "opened",
+            Event::StreamStarted { source: 0, .. } => "first",
+            Event::StreamStarted { .. } => "second",
+            Event::OutageBegun { .. } => "outage",
+            Event::OutageEnded { lasted, .. } if lasted < 5 * SECOND => "over",
+            Event::StreamSwitched { from: Some(0), to: 1, reason: "ended", .. } => "switched",
+            Event::ViewerLeft { sent, .. } if sent > 0 => "left",
+            Event::StreamClosed { .. } => "closed",
+            event => panic!("{event:?}"),
+        });
+    }
+    let expected = ["joined", "opened", "first", "outage", "over", "second", "switched", "left", "closed"];
+    assert_eq!(told, expected);
+    assert_eq!(events.lost(), 0);
 }
 
 #[tokio::test(start_paused = true)]

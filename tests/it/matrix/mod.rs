@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use forebay_testkit::client::{self, Viewer};
+use forebay_relay::events::{Event, Events};
+use forebay_testkit::client::Viewer;
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Account, Behaviour, Hls, Origin};
 use forebay_testkit::player;
@@ -57,8 +58,9 @@ async fn run(relay: &Relay, kind: &str, case: &Case, show: &Show) -> Outcome {
     let url = relay.url(&format!("/stream/{id}/index.m3u8"));
     let list = tokio::spawn(watch::follow(url, missing, stop.clone()));
     relay.wait_status(&id, PATIENCE, |status| status["active"] == true).await;
+    let events = relay.events();
     let failed_at = case.fail(show).await;
-    let (detected, status) = switched(relay, &id, failed_at).await;
+    let (detected, status) = switched(relay, events, &id, failed_at).await;
     sleep(AFTER).await;
     stop.cancel();
     let stream: Watched = stream.await.expect("a viewer does not panic");
@@ -88,24 +90,23 @@ async fn run(relay: &Relay, kind: &str, case: &Case, show: &Show) -> Outcome {
     Outcome { id, reason, detected, stream_gap, list_gap, faults, bytes }
 }
 
-/// Waits until the failure is told of; how long that took.
-async fn switched(relay: &Relay, id: &str, failed_at: Instant) -> (Option<Duration>, Value) {
+/// Waits until a channel has another source, or the same one again; how long that took.
+async fn switched(
+    relay: &Relay,
+    mut events: Events,
+    id: &str,
+    failed_at: Instant,
+) -> (Option<Duration>, Value) {
     let wait = async {
         loop {
-            let (_, all) = client::get_json(relay.address(), "/api/streams/status").await;
-            let streams = all["streams"].as_array().into_iter().flatten();
-            let found = streams.clone().find(|stream| stream["id"] == id);
-            if let Some(status) = found.filter(|status| status["failovers"]["total"].as_u64() > Some(0)) {
-                return status.clone();
+            match events.next().await.expect("the relay runs") {
+                Event::StreamSwitched { channel, .. } if channel.as_str() == id => break failed_at.elapsed(),
+                _ => {}
             }
-            // There is no event for it outside of the relay.
-            sleep(SECOND / 10).await;
         }
     };
-    match timeout(PATIENCE, wait).await {
-        Ok(status) => (Some(failed_at.elapsed()), status),
-        Err(_) => (None, relay.status(id).await),
-    }
+    let detected = timeout(PATIENCE, wait).await.ok();
+    (detected, relay.status(id).await)
 }
 
 /// Nothing but letters and hyphens.

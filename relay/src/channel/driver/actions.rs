@@ -16,6 +16,7 @@ use super::line::Line;
 use super::settings::times;
 use crate::channel::Channels;
 use crate::channel::feed::{Stage, StartFailure};
+use crate::events::Event as Happened;
 use crate::input::{Context, Error, Hold, PROVIDER_LIMIT, sniff};
 use crate::model::{Channel, Source};
 use crate::providers::{Claim, Lease, NoSlot, Providers};
@@ -91,6 +92,9 @@ impl Driver {
         let opening = self.opener.open(chosen, &context, Hold::new(lease)).instrument(span).boxed();
         line.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;
+        if let Some(provider) = self.provider_of(attempt) {
+            self.happened(|channel| Happened::ConnectionGranted { channel, provider });
+        }
         self.life.handle_event(now, Event::Granted(attempt));
     }
 
@@ -210,7 +214,7 @@ impl Driver {
     /// What was on air is no longer; `is_seamless` is whether something else is there at once.
     fn leave_air(&mut self, is_seamless: bool) {
         if !is_seamless {
-            self.gap.begin(self.clock.now());
+            self.begin_gap(self.clock.now());
             self.splice.begin();
             self.feed.tell(|window| window.is_live = false);
         }

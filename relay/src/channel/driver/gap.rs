@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::Driver;
 use super::input::{Input, Lead};
+use crate::events::Event as Happened;
 use crate::input::{Error, Piece, slate};
 
 /// Without anything from the source for so long, connections are kept alive.
@@ -24,6 +25,8 @@ const SLATE_AFTER: Duration = Duration::from_secs(2);
 pub(super) struct Gap {
     /// When it began, while it lasts; never before the first picture.
     since: Option<Moment>,
+    /// When an outage began that viewers have, while it lasts.
+    outage: Option<Moment>,
     /// When the splice stage gave something last, a packet that keeps alive included.
     fed_at: Option<Moment>,
     /// Bytes of the output that is not stored yet, of packets that keep alive.
@@ -119,8 +122,21 @@ impl Driver {
         self.channel.policy.slate && *self.demand.borrow() > 0
     }
 
+    /// Nothing is on air any more, at a time when viewers are there or not.
+    pub(super) fn begin_gap(&mut self, now: Moment) {
+        self.gap.begin(now);
+        if *self.demand.borrow() > 0 && self.gap.outage.is_none() {
+            self.gap.outage = Some(now);
+            self.happened(|channel| Happened::OutageBegun { channel });
+        }
+    }
+
     /// Something goes on air.
     pub(super) fn end_gap(&mut self, now: Moment) {
+        if let Some(begun) = self.gap.outage.take() {
+            let lasted = now.since(begun);
+            self.happened(|channel| Happened::OutageEnded { channel, lasted });
+        }
         let gap = &mut self.gap;
         gap.was_covered = gap.fed_at.is_some() && (gap.slate.is_some() || gap.since.is_none());
         (gap.since, gap.fed_at) = (None, Some(now));

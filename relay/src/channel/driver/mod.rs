@@ -50,9 +50,10 @@ use super::feed::{Feed, Stage};
 use super::numbers::Numbering;
 use super::store::{Reclaim, Store};
 use super::{Channels, Clock};
+use crate::events::Event as Happened;
 use crate::input::hls::Memory;
 use crate::input::{Error, Opener, Piece, Upstream, sniff};
-use crate::model::{Channel, SourceKind};
+use crate::model::{Channel, ChannelId, ProviderId, SourceKind};
 use crate::providers::Providers;
 
 /// Makes a feed and the driver that is to be spawned for it. `failover` knows how the sources have done; `archive` has what is kept of the past.
@@ -71,8 +72,15 @@ pub(super) fn create(
     let store = Store::new(base).inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
     let timeshift = archive.clone().map(Timeshift::new);
     let (steering, commands) = mpsc::channel(MAX_COMMANDS);
-    let feed =
-        Feed::new(channel, (store, base), archive, stop.clone(), Arc::clone(&channels.population), steering);
+    let feed = Feed::new(
+        channel,
+        (store, base),
+        archive,
+        stop.clone(),
+        Arc::clone(&channels.population),
+        channels.events.clone(),
+        steering,
+    );
     let driver = Driver {
         life: Lifecycle::new(times(&channel.policy), failover),
         splice: Splice::new(channel.program),
@@ -198,6 +206,7 @@ impl Driver {
 
     async fn run_to_end(mut self, channels: Arc<Channels>) {
         let _ending = Ending { feed: Arc::clone(&self.feed), channels: Arc::clone(&channels) };
+        self.happened(|channel| Happened::StreamOpened { channel });
         self.handle_demand();
         while !self.carry_out(&channels) {
             let wake = self.wait().await;
@@ -207,7 +216,13 @@ impl Driver {
             consume_budget().await;
         }
         self.end_timeshift();
+        self.happened(|channel| Happened::StreamClosed { channel });
         info!(bytes = self.ring.head() - self.feed.base, "channel closed");
+    }
+
+    /// Tells whoever wants to know.
+    fn happened(&self, event: impl FnOnce(ChannelId) -> Happened) {
+        self.feed.events.publish(event(self.channel.id.clone()));
     }
 
     /// Waits for the next thing to do.
@@ -337,6 +352,9 @@ impl Driver {
         match news {
             News::Claimed(Ok(lease)) => self.open(now, attempt, lease),
             News::Claimed(Err(no_slot)) => {
+                if let Some(provider) = self.provider_of(attempt) {
+                    self.happened(|channel| Happened::ConnectionRefused { channel, provider });
+                }
                 if self.life.is_beside(attempt) {
                     debug!(attempt = attempt.0, %no_slot, "nothing is opened beside");
                     self.lines.retain(|line| line.attempt != attempt);
@@ -353,8 +371,19 @@ impl Driver {
             }
             News::Piece(Err(Error::Ended)) if self.plays_on(now, attempt) => {}
             News::Opened(Err(error)) | News::Piece(Err(error)) => self.handle_failure(now, attempt, error),
-            News::Yield => self.life.handle_event(now, Event::Yield(attempt)),
+            News::Yield => {
+                if let Some(provider) = self.provider_of(attempt) {
+                    self.happened(|channel| Happened::ConnectionPreempted { channel, provider });
+                }
+                self.life.handle_event(now, Event::Yield(attempt));
+            }
         }
+    }
+
+    /// Whose connection an attempt has, or wants.
+    fn provider_of(&self, attempt: Attempt) -> Option<ProviderId> {
+        let line = self.lines.iter().find(|line| line.attempt == attempt)?;
+        self.channel.sources.get(line.source)?.provider.clone()
     }
 
     fn handle_opened(&mut self, attempt: Attempt, upstream: Upstream) {

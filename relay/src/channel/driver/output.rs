@@ -11,6 +11,7 @@ use tracing::{debug, error, info};
 use super::Driver;
 use super::line::Line;
 use crate::channel::feed::{Block, Stage, Switch};
+use crate::events::Event as Happened;
 
 /// Output that is kept allocated from tick to tick.
 const KEPT_OUTPUT: usize = 1 << 20;
@@ -50,8 +51,10 @@ impl Driver {
         self.show_at_once(now);
         self.has_news = true;
         info!(source, streams = ?self.streams(), "source is on air");
+        self.happened(|channel| Happened::StreamStarted { channel, source });
         self.steered = None;
         if let Some((from, reason)) = self.left.take() {
+            self.happened(|channel| Happened::StreamSwitched { channel, from, to: source, reason });
             let mut report = self.feed.edit_report();
             report.switches_total += 1;
             report.switches.push(Switch { at: Timestamp::now(), from, to: source, reason });

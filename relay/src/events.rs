@@ -1,0 +1,200 @@
+//! What happens, for whoever wants to know: the log of an interface, counters, tests.
+//!
+//! Whoever publishes never waits. A reader that is slow loses the oldest events, and is told how
+//! many.
+
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use crate::model::{ChannelId, ProviderId};
+
+/// Events that are kept for readers who are behind: some seconds of a crowd that comes at once.
+const MAX_KEPT: usize = 4096;
+
+/// Something that has happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Somebody watches a channel that nobody did.
+    StreamOpened {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// A source is shown, the first one or another.
+    StreamStarted {
+        /// The channel.
+        channel: ChannelId,
+        /// The source, by its place in the list.
+        source: usize,
+    },
+    /// A source was left for another, or opened again.
+    StreamSwitched {
+        /// The channel.
+        channel: ChannelId,
+        /// The source that was left, by its place in the list as it was then; none where it is no
+        /// longer listed.
+        from: Option<usize>,
+        /// The source that is shown instead.
+        to: usize,
+        /// The code of what was wrong, or of who wanted it.
+        reason: &'static str,
+    },
+    /// Viewers have no source from now on.
+    OutageBegun {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// They have one again.
+    OutageEnded {
+        /// The channel.
+        channel: ChannelId,
+        /// How long they had none.
+        lasted: Duration,
+    },
+    /// A channel is closed.
+    StreamClosed {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Somebody begins to watch.
+    ViewerJoined {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Somebody stops watching, or is dropped.
+    ViewerLeft {
+        /// The channel.
+        channel: ChannelId,
+        /// Bytes that were sent.
+        sent: u64,
+    },
+    /// A viewer was too slow, and goes on with what is newest.
+    ViewerMovedOn {
+        /// The channel.
+        channel: ChannelId,
+        /// Bytes that were missed.
+        missed: u64,
+    },
+    /// A channel has a connection to a provider.
+    ConnectionGranted {
+        /// The channel.
+        channel: ChannelId,
+        /// The provider.
+        provider: ProviderId,
+    },
+    /// A channel gets no connection to a provider.
+    ConnectionRefused {
+        /// The channel.
+        channel: ChannelId,
+        /// The provider.
+        provider: ProviderId,
+    },
+    /// A channel gives up a connection that another needs more.
+    ConnectionPreempted {
+        /// The channel.
+        channel: ChannelId,
+        /// The provider.
+        provider: ProviderId,
+    },
+    /// Another configuration is in force.
+    ConfigurationReloaded {
+        /// Channels that are new.
+        added: usize,
+        /// Channels that are gone.
+        removed: usize,
+        /// Channels that are not as before.
+        changed: usize,
+    },
+    /// A configuration has faults, and the one in force stays.
+    ConfigurationRefused {
+        /// How many.
+        faults: usize,
+    },
+}
+
+/// Where events go and come from. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Bus(broadcast::Sender<Event>);
+
+/// Somebody who reads events, from when this was made.
+#[derive(Debug)]
+pub struct Events {
+    receiver: broadcast::Receiver<Event>,
+    lost: u64,
+}
+
+impl Bus {
+    /// One without readers.
+    pub fn new() -> Self {
+        Self(broadcast::Sender::new(MAX_KEPT))
+    }
+
+    /// Tells all readers.
+    pub fn publish(&self, event: Event) {
+        // Without a reader there is nobody to tell.
+        let _ = self.0.send(event);
+    }
+
+    /// The events from now on.
+    pub fn subscribe(&self) -> Events {
+        Events { receiver: self.0.subscribe(), lost: 0 }
+    }
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Events {
+    /// Waits for the next event; `None` when nothing can happen any more. Nothing is lost when it
+    /// is cancelled.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(missed)) => self.lost += missed,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// How many events this reader was too slow for.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closed(id: &str) -> Event {
+        Event::StreamClosed { channel: id.parse().unwrap() }
+    }
+
+    #[tokio::test]
+    async fn each_reader_gets_what_happens_from_its_beginning() {
+        let bus = Bus::new();
+        bus.publish(closed("nobody-hears"));
+        let (mut one, mut other) = (bus.subscribe(), bus.subscribe());
+        bus.publish(closed("a"));
+        assert_eq!(one.next().await, Some(closed("a")));
+        bus.publish(closed("b"));
+        drop(bus);
+        assert_eq!((other.next().await, other.next().await), (Some(closed("a")), Some(closed("b"))));
+        assert_eq!((other.next().await, other.lost()), (None, 0));
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_loses_the_oldest_and_is_told() {
+        let bus = Bus::new();
+        let mut slow = bus.subscribe();
+        for at in 0..MAX_KEPT + 10 {
+            bus.publish(closed(&at.to_string()));
+        }
+        assert_eq!((slow.next().await, slow.lost()), (Some(closed("10")), 10));
+    }
+}
