@@ -238,7 +238,7 @@ impl Config {
     pub fn parse_with(text: &str, path: &Path, environment: Environment) -> Result<Self, Error> {
         let mut file = toml::from_str(text).map_err(|err| explain::explain(&err, text, path))?;
         let set = environment.apply(&mut file)?;
-        let text = resolve::Text { text, path, set: &set };
+        let text = resolve::Text { whole: text, path, set: &set };
         Ok(Self { environment, ..resolve::resolve(&file, text)? })
     }
 

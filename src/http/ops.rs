@@ -94,9 +94,9 @@ impl Memory {
 fn uptime(seconds: u64) -> String {
     let units = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m")];
     let begun = units.iter().skip_while(|(count, _)| *count == 0);
-    let mut text: String = begun.map(|(count, unit)| format!("{count}{unit} ")).collect();
-    text += &format!("{}s", seconds % 60);
-    text
+    let seconds = [(seconds % 60, "s")];
+    let parts: Vec<String> = begun.chain(&seconds).map(|(count, unit)| format!("{count}{unit}")).collect();
+    parts.join(" ")
 }
 
 #[cfg(test)]

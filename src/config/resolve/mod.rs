@@ -21,7 +21,7 @@ use forebay_relay::model::{Checker, FieldError, FieldPath, House, Policy, Source
 /// What is checked, for the places of faults in it.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'a> {
-    pub(super) text: &'a str,
+    pub(super) whole: &'a str,
     /// The file, as it was named.
     pub(super) path: &'a Path,
     /// What does not stand in it.
@@ -133,7 +133,7 @@ fn refuse(errors: Vec<FieldError>, taken: Vec<Taken>, text: Text<'_>) -> Result<
     if errors.is_empty() && taken.is_empty() {
         return Ok(());
     }
-    let mut places = Places::of(text.text);
+    let mut places = Places::of(text.whole);
     let mut of_variables = Vec::new();
     for FieldError { path, message } in errors {
         match text.set.iter().find(|set| path.begins_with(&set.path)) {
@@ -145,7 +145,7 @@ fn refuse(errors: Vec<FieldError>, taken: Vec<Taken>, text: Text<'_>) -> Result<
         let line = places.line(&first);
         places.fault(&place, format!("{what} is taken: line {line} uses it first"));
     }
-    match places.into_faults().into_result(text.text, text.path) {
+    match places.into_faults().into_result(text.whole, text.path) {
         Err(error) => Err(error.behind(of_variables)),
         Ok(()) => Err(Error::of(of_variables)),
     }
