@@ -213,7 +213,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::super::{Config, PerAddress};
+    use super::super::{Config, PerAddress, Quota};
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -246,7 +246,7 @@ mod tests {
         let config = config.unwrap();
         let channel = "[[channels]]\nid = 'a'\nsources = ['testcard://']\n";
         assert_eq!((config.server.trusted_proxies.len(), config.server.max_connections), (2, 99));
-        assert_eq!(config.server.per_address, PerAddress { viewers: None, ..PerAddress::default() });
+        assert_eq!(config.server.per_address, PerAddress { viewers: Quota::Off, ..PerAddress::default() });
         assert_eq!(config.hls_dir, Path::new("elsewhere"));
         let config = parse(
             &format!("[stream]\nidle_timeout = '5s'\nburst = '1s'\n{channel}"),

@@ -35,6 +35,7 @@ mod sound;
 mod speed;
 #[cfg(test)]
 mod tests;
+mod token;
 mod track;
 mod variant;
 
@@ -57,6 +58,10 @@ use self::track::Track;
 use self::variant::Variants;
 use super::ladder::{Prefer, Rung};
 use crate::time::Moment;
+
+/// Pictures ahead of the sound by less are not held back: segments of both end where their samples
+/// do.
+const UNEVEN: Duration = Duration::from_millis(250);
 
 /// The least time from one request for a playlist to the next.
 pub const MIN_RELOAD: Duration = Duration::from_millis(500);

@@ -15,9 +15,9 @@
 
 use std::time::Duration;
 
-use super::Follower;
 use super::action::{Action, Rendition};
 use super::track::Track;
+use super::{Follower, UNEVEN};
 use crate::remux::{Extent, Pairing};
 use crate::time::{Moment, duration_to_ticks, ticks_to_duration};
 
@@ -26,10 +26,6 @@ const MAX_LAG: Duration = Duration::from_mins(5);
 
 /// Sound that begins later than its picture by less is as good as in step.
 const TOLERANCE: Duration = Duration::from_millis(500);
-
-/// Pictures ahead of the sound by less are not held back: segments of both end where their samples
-/// do.
-pub(super) const UNEVEN: Duration = Duration::from_millis(250);
 
 /// How much longer than it plays the next segment of sound may take to be seen in its list, and to
 /// come.

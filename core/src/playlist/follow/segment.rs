@@ -6,10 +6,10 @@ use url::Url;
 
 use super::super::model::{Init, Key};
 use super::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
-use super::pairing::UNEVEN;
 use super::speed::MIN_PATIENCE;
+use super::token::inherit;
 use super::track::Track;
-use super::{Follower, InFlight, PAUSE, Phase, SEGMENT_TIMEOUT};
+use super::{Follower, InFlight, PAUSE, Phase, SEGMENT_TIMEOUT, UNEVEN};
 use crate::time::Moment;
 
 impl Follower {
@@ -137,16 +137,6 @@ fn waits_for_picture(main: &Track, audio: &Track) -> bool {
 /// segment.
 fn tolerance(main: &Track) -> Duration {
     main.target() / 2
-}
-
-/// `url` with the query of `from`, where it has none itself and is on the same host: a token is nobody else's business.
-pub(super) fn inherit(url: &Url, from: &Url) -> Option<Url> {
-    let fits = url.query().is_none() && from.query().is_some() && url.host() == from.host();
-    fits.then(|| {
-        let mut url = url.clone();
-        url.set_query(from.query());
-        url
-    })
 }
 
 /// How a segment is encrypted; as the initialisation vector, the media sequence number where none is stated (RFC 8216, 5.2).

@@ -15,7 +15,7 @@ use super::super::ladder::{Rung, ladder};
 use super::super::model::{Media, Multivariant, Variables};
 use super::action::{Failure, Rendition};
 use super::memory::{LadderMemory, Left, Name, Played};
-use super::segment::inherit;
+use super::token::inherit;
 use super::track::Track;
 use super::{Asked, Follower, MAX_NESTED, Others, START_BEHIND};
 use crate::time::Moment;

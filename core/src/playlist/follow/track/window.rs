@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::super::model::Segment;
-use super::super::pairing::UNEVEN;
+use super::super::UNEVEN;
 use super::Track;
 
 impl Track {
