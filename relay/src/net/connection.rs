@@ -138,7 +138,7 @@ impl Reusable for Connection {
     }
 }
 
-/// The body of an answer, and the connection it comes over. Dropping it closes the connection, unless that is to be [kept](Self::keep).
+/// The body of an answer, and the connection it comes over. Dropping it closes the connection, unless that is to be kept.
 #[derive(Debug)]
 pub struct Body {
     /// `None` only while it is being dropped.
@@ -171,7 +171,7 @@ impl Body {
 impl Stream for Body {
     type Item = Result<Bytes, Error>;
 
-    /// Whatever has come, up to [`JOINED`] bytes and a chunk. Each chunk takes of the task's
+    /// Whatever has come, up to `JOINED` bytes and a chunk. Each chunk takes of the task's
     /// budget: a server that sends many small ones gets no more of the thread than another.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(error) = self.failed.take() {

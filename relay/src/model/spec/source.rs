@@ -50,7 +50,7 @@ crate::table! {
         max_bitrate: String,
         /// Which variant of it is the best.
         variant: String,
-        /// See [`Access::allow_private`].
+        /// See [`Access::allow_private`](crate::model::Access::allow_private).
         allow_private: bool,
         /// verify or unverified.
         tls: String,
