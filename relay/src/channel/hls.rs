@@ -85,6 +85,12 @@ impl Session {
         self.feed().windows[0].borrow().is_over()
     }
 
+    /// Whether there is a picture: then there will be a playlist, unless the source fails.
+    pub fn has_picture(&self) -> bool {
+        let window = self.feed().windows[0].borrow();
+        window.is_live && matches!(window.stage, Stage::Started)
+    }
+
     /// The playlist as it is now. The first time this waits until there is enough for the player to
     /// begin with and never run dry. Later it may wait for a segment that is about to come.
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {

@@ -35,7 +35,8 @@ pub struct Rendered {
 
 impl Rendered {
     /// The playlist that names these segments.
-    pub(super) fn new(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
+    /// Of these segments, with the target duration in seconds.
+    pub fn new(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
         let text = Listing { target_duration, discontinuity_sequence, segments }.render(PREFIX);
         let tag = Self::tag(target_duration, segments, discontinuity_sequence);
         Self { gzip: compress(text.as_bytes()), text: text.into(), tag }

@@ -1,5 +1,6 @@
 //! A channel as HLS: its playlist and its segments.
 
+mod held;
 mod range;
 mod sessions;
 
@@ -11,7 +12,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use self::range::Part;
@@ -105,26 +106,28 @@ async fn playlist(
     let address = client_address(&app.config().server, peer, headers);
     let key = Key::new(channel, query, address, headers);
     let watched = app.sessions.watch(app, channel, key, address, peer, headers)?;
-    let playlist = watched.session.playlist().await;
-    watched.opened();
-    match playlist {
-        Ok(playlist) => {
-            watched.begin(&playlist);
-            match query::span(query, "dvr") {
-                None => Ok(answer(&playlist.rendered, headers)),
-                Some(length) => {
-                    let longer = watched.session.reach_back(&playlist, length).await;
-                    Ok(answer(&longer, headers))
-                }
+    let (sessions, length) = (app.sessions.clone(), query::span(query, "dvr"));
+    let who = Arc::clone(&watched);
+    let wait = async move {
+        let playlist = who.session.playlist().await;
+        who.opened();
+        match playlist {
+            Ok(playlist) => {
+                who.begin(&playlist);
+                Ok(match length {
+                    None => Arc::clone(&playlist.rendered),
+                    Some(length) => who.session.reach_back(&playlist, length).await,
+                })
+            }
+            // The next request finds the channel open, and the segment made.
+            Err(NoPlaylist::NoSegment) => Err(Error::NoPlaylist(NoPlaylist::NoSegment)),
+            Err(reason) => {
+                sessions.forget(&who);
+                Err(Error::NoPlaylist(reason))
             }
         }
-        // The next request finds the channel open, and the segment made.
-        Err(NoPlaylist::NoSegment) => Err(Error::NoPlaylist(NoPlaylist::NoSegment)),
-        Err(reason) => {
-            app.sessions.forget(&watched);
-            Err(Error::NoPlaylist(reason))
-        }
-    }
+    };
+    held::wait_for(wait.boxed(), || watched.session.has_picture(), headers).await
 }
 
 fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
