@@ -68,7 +68,7 @@ fn cases() -> Vec<Case> {
         Case::lumps("lumps-2", 2),
         Case::lumps("lumps-5", 5),
         Case::lumps("lumps-10", 10),
-        Case::stream("hiccups", clip(Kind::Small).hiccups(7 * SECOND, SECOND * 3 / 2)),
+        Case::stream("hiccups", clip(Kind::Small).hiccups(7 * SECOND, SECOND)),
         Case::stream("late", clip(Kind::Small).answer_after(SECOND / 2)),
         Case::stream("warming-up", clip(Kind::Small).warm_up(SECOND / 2, WarmUp::Tables)),
         Case::stream("still", clip(Kind::Still)),

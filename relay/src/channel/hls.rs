@@ -85,8 +85,12 @@ impl Session {
         self.feed().windows[0].borrow().is_over()
     }
 
-    /// Whether there is a picture: then there will be a playlist, unless the source fails.
-    pub fn has_picture(&self) -> bool {
+    /// Whether the player may be told at once that there will be a playlist: there is a picture, and
+    /// it waits for whole segments, which may take longer than it bears a silent server.
+    pub fn may_be_held(&self) -> bool {
+        if self.player != Player::Strict {
+            return false;
+        }
         let window = self.feed().windows[0].borrow();
         window.is_live && matches!(window.stage, Stage::Started)
     }

@@ -39,17 +39,17 @@ enum Rest {
     Nothing,
 }
 
-/// Answers when the playlist is there; or, where `has_picture` says that it will be, begins to when
+/// Answers when the playlist is there; or, where `may_be_held` says that it will be, begins to when
 /// that takes long.
 pub(super) async fn wait_for(
     mut wait: Wait,
-    has_picture: impl Fn() -> bool,
+    may_be_held: impl Fn() -> bool,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     loop {
         match timeout(SILENCE, &mut wait).await {
             Ok(playlist) => return playlist.map(|playlist| answer(&playlist, headers)),
-            Err(_) if has_picture() => break,
+            Err(_) if may_be_held() => break,
             Err(_) => {}
         }
     }

@@ -127,7 +127,7 @@ async fn playlist(
             }
         }
     };
-    held::wait_for(wait.boxed(), || watched.session.has_picture(), headers).await
+    held::wait_for(wait.boxed(), || watched.session.may_be_held(), headers).await
 }
 
 fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
