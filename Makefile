@@ -100,7 +100,8 @@ setup-bench: ## Install what the measurements need: ffmpeg
 setup-web: ## Install what the web page is built with: Node.js
 	scripts/setup.sh npm
 
-setup-check: ## Install what the checks need: cargo-deny
+setup-check: ## Install what the checks need: Python, cargo-deny
+	scripts/setup.sh python3
 	@command -v cargo-deny >/dev/null || \
 		$(CARGO) install cargo-deny --locked --no-default-features --version $(DENY_VERSION)
 

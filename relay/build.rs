@@ -1,5 +1,6 @@
-//! Decides whether viewers are sent to by `sendfile`: on Linux, unless the environment says `FOREBAY_PORTABLE=1`, by which the way of all
-//! other systems can be built and tested on Linux too.
+//! Decides whether viewers are sent to by `sendfile`: on Linux, unless the environment says
+//! `FOREBAY_PORTABLE=1`, by which the way of all other systems can be built and tested on Linux
+//! too.
 
 use std::env;
 

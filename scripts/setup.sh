@@ -31,6 +31,7 @@ for part in "$@"; do
         nginx) packages+=(nginx-light) ;;
         npm) packages+=(nodejs npm) ;;
         pebble) packages+=(pebble) ;;
+        python3) packages+=(python3-minimal) ;;
         vlc) packages+=(vlc-bin vlc-plugin-base) ;;
         *) echo "setup: no package is known for $part" >&2; exit 1 ;;
     esac

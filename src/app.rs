@@ -8,6 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use forebay_relay::channel::{Changes, Channels};
+use forebay_relay::events::{Bus, Event};
+use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
+use forebay_relay::input::Opener;
 use futures_util::future::OptionFuture;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -16,10 +20,6 @@ use tracing::{error, info, warn};
 use crate::config::{self, Config};
 use crate::http::{self, Acceptor, Server};
 use crate::tls::{Current, Keeper};
-use forebay_relay::channel::{Changes, Channels};
-use forebay_relay::events::{Bus, Event};
-use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
-use forebay_relay::input::Opener;
 
 /// Puts the command line's words over those of the file; asked at every reload.
 pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;

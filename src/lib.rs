@@ -1,7 +1,7 @@
 //! Forebay, an on-demand IPTV relay: one upstream, every screen.
 //!
-//! The engine is `forebay-relay`; here is what surrounds it: the configuration, the command line, and
-//! [`http`], which sends streams to whoever watches.
+//! The engine is `forebay-relay`; here is what surrounds it: the configuration, the command line,
+//! and [`http`], which sends streams to whoever watches.
 
 pub mod app;
 mod certificate;

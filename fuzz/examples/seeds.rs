@@ -1,8 +1,8 @@
 //! Writes the seeds of `mp4` and `health` into `corpus/`: the beginnings of real files, in the form
 //! that the targets read.
 //!
-//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`, with the crate's folder as the place to
-//! look from.
+//! `cargo run --manifest-path fuzz/Cargo.toml --example seeds`, with the crate's folder as the
+//! place to look from.
 
 #[allow(dead_code, reason = "the target uses the rest")]
 #[path = "../fuzz_targets/mp4/boxes.rs"]

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, value_parser};
+use forebay_relay::model::header::{parse_name, parse_user_agent, parse_value};
+use forebay_relay::model::{Access, ProxyChoice, Source, SourceUrl, SourceUrlError, Trust};
 use http::{HeaderName, HeaderValue};
 
 use crate::config::log_filter::{FilterError, check_filter};
 use crate::config::{Config, LogFormat};
-use forebay_relay::model::header::{parse_name, parse_user_agent, parse_value};
-use forebay_relay::model::{Access, ProxyChoice, Source, SourceUrl, SourceUrlError, Trust};
 
 /// On-demand IPTV relay: one upstream, every screen.
 ///
@@ -96,7 +96,8 @@ pub struct Probe {
     #[arg(long, value_name = "WORD", default_value = "verify", value_parser = str::parse::<Trust>)]
     pub tls: Trust,
 
-    /// Go through this proxy, as `proxy` of a source: http://… or socks5h://…, or none whatever the environment says
+    /// Go through this proxy, as `proxy` of a source: http://… or socks5h://…, or none whatever the
+    /// environment says
     #[arg(long, value_name = "URL", value_parser = str::parse::<ProxyChoice>)]
     pub proxy: Option<ProxyChoice>,
 

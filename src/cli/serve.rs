@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use forebay_relay::input::Sources;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,6 @@ use super::check::count;
 use crate::app::App;
 use crate::config::{Config, Environment};
 use crate::telemetry::log;
-use forebay_relay::input::Sources;
 
 /// Exit code after a second signal: that of a program ended by SIGINT.
 const INTERRUPTED: u8 = 130;

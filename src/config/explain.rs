@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use super::error::{Error, Faults};
 use forebay_relay::model::nearest::did_you_mean;
+
+use super::error::{Error, Faults};
 
 /// The one fault at which reading stopped.
 pub(super) fn explain(error: &toml::de::Error, text: &str, path: &Path) -> Error {

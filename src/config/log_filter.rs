@@ -7,7 +7,8 @@ use tracing_subscriber::filter::EnvFilter;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilterError {
-    /// A word alone which is no level. As a directive it would show all of a part of that name, and nothing else.
+    /// A word alone which is no level. As a directive it would show all of a part of that name, and
+    /// nothing else.
     #[error(
         "\"{word}\" is not a level, expected off, error, warn, info, debug or trace{}",
         did_you_mean(word, LEVELS)
@@ -23,7 +24,8 @@ pub enum FilterError {
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
-/// Tells whether the log would take this level: a level, or directives in the syntax of `tracing`'s `EnvFilter`.
+/// Tells whether the log would take this level: a level, or directives in the syntax of `tracing`'s
+/// `EnvFilter`.
 pub fn check_filter(text: &str) -> Result<(), FilterError> {
     parse_filter(text).map(drop)
 }

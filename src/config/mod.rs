@@ -34,7 +34,7 @@ pub use environment::Environment;
 pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
 pub use in_force::InForce;
-pub use origins::{From, Origin, origins};
+pub use origins::{Origin, SetBy, origins};
 pub use tls::{Acme, Identity, Tls};
 
 /// A whole configuration, checked.
@@ -114,8 +114,8 @@ const HOUSEHOLD: usize = 16;
 /// How much of something one address may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quota {
-    /// Three quarters of what there is for all, or a household's: nobody alone keeps all others out, and a crowd
-    /// behind one address is let in where there is room.
+    /// Three quarters of what there is for all, or a household's: nobody alone keeps all others
+    /// out, and a crowd behind one address is let in where there is room.
     Share,
     /// As much as this.
     Most(usize),

@@ -13,19 +13,19 @@ pub struct Origin {
     /// The key with its section: `stream.idle_timeout`.
     pub key: String,
     /// A place in the file, or the name of a variable.
-    pub from: From,
+    pub by: SetBy,
 }
 
 /// By what a key is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum From {
+pub enum SetBy {
     /// It stands there in the file.
     File(Place),
     /// This variable has it.
     Variable(String),
 }
 
-impl fmt::Display for From {
+impl fmt::Display for SetBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(Place { line, .. }) => write!(f, "line {line}"),
@@ -45,10 +45,9 @@ pub fn origins(config: &Config) -> Vec<Origin> {
     found.retain(|(key, _)| variables.iter().all(|(set, _)| set != key));
     found.sort_by_key(|&(_, at)| at);
     let mut places = Places::of(&text);
-    let in_file = found.into_iter().map(|(key, at)| Origin { key, from: From::File(places.next(at)) });
-    let set = variables
-        .iter()
-        .map(|(key, name)| Origin { key: key.clone(), from: From::Variable((*name).clone()) });
+    let in_file = found.into_iter().map(|(key, at)| Origin { key, by: SetBy::File(places.next(at)) });
+    let set =
+        variables.iter().map(|(key, name)| Origin { key: key.clone(), by: SetBy::Variable((*name).clone()) });
     in_file.chain(set).collect()
 }
 

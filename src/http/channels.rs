@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use forebay_relay::model::Channel;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::App;
 use super::error::Error;
-use forebay_relay::model::Channel;
 
 /// Channels in one answer, unless the request says otherwise: two screens of a list.
 const DEFAULT_LIMIT: usize = 50;

@@ -2,12 +2,12 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use forebay_relay::channel::{NoPlaylist, Refusal, StartFailure};
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use super::refusals::Kind;
 use super::{address, nosniff};
-use forebay_relay::channel::{NoPlaylist, Refusal, StartFailure};
 
 /// Seconds that a viewer is asked to wait before trying again, when no source answered.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::IntoResponse;
 use bytes::Bytes;
+use forebay_relay::model::Channel;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use url::Url;
@@ -16,14 +17,13 @@ use url::Url;
 use super::error::Error;
 use super::forwarded::base_url;
 use super::{App, Peer, query};
-use forebay_relay::model::Channel;
 
 /// How much of the list is made at once, in bytes: whoever does not read it costs no more than
 /// this.
 const PIECE: usize = 16 * 1024;
 
-/// With `.m3u` in the address: `.m3u8` and Apple's type would make players take the list for one HLS
-/// stream.
+/// With `.m3u` in the address: `.m3u8` and Apple's type would make players take the list for one
+/// HLS stream.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("audio/x-mpegurl; charset=utf-8");
 
 /// What the list begins with.
@@ -47,8 +47,8 @@ pub(super) async fn playlist(
     (headers, Body::from_stream(stream::iter(list.map(Ok::<_, Infallible>))))
 }
 
-/// `GET /stream/{id}/channel.m3u`, and `?format=hls`: the list of this channel alone, as a file that
-/// opens in a player.
+/// `GET /stream/{id}/channel.m3u`, and `?format=hls`: the list of this channel alone, as a file
+/// that opens in a player.
 pub(super) async fn one(
     State(app): State<App>,
     Path(id): Path<String>,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
 use http::{HeaderValue, header};
 use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
@@ -15,7 +16,6 @@ use tracing::debug;
 
 use super::App;
 use super::error::Error;
-use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
 
 /// Logos that are kept, and failures that are remembered: some screens of a list of channels.
 const MAX_KEPT: usize = 512;

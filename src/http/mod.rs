@@ -36,6 +36,8 @@ use std::time::Instant;
 use axum::Router;
 use axum::middleware::{map_request, map_response};
 use axum::routing::{get, post};
+use forebay_relay::channel::{Channels, Refusal, Room, Subscription};
+use forebay_relay::model::Channel;
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -54,11 +56,9 @@ use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
 use crate::config::{Config, InForce, PerAddress, Quota};
-use forebay_relay::channel::{Channels, Refusal, Room, Subscription};
-use forebay_relay::model::Channel;
 
-/// So many channels may be open for the sake of one address, where nothing else is said: more than a
-/// house, a hotel or an office needs.
+/// So many channels may be open for the sake of one address, where nothing else is said: more than
+/// a house, a hotel or an office needs.
 const MOST_OPENED: usize = 256;
 
 /// What the handlers share.

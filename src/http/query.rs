@@ -13,8 +13,9 @@ pub(super) fn value<'a>(query: Option<&'a str>, key: &str) -> Option<Cow<'a, str
     form_urlencoded::parse(query?.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value)
 }
 
-/// How far back somebody wants to be, by the value of `key`: seconds (`600`, `0.5`), or a duration as in the configuration (`10m`, `1h 30m`). What is none of these means all
-/// there is; `None` when there is no such key.
+/// How far back somebody wants to be, by the value of `key`: seconds (`600`, `0.5`), or a duration
+/// as in the configuration (`10m`, `1h 30m`). What is none of these means all there is; `None` when
+/// there is no such key.
 pub(super) fn span(query: Option<&str>, key: &str) -> Option<Duration> {
     let value = value(query, key)?;
     let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::admission::household;
 use forebay_relay::channel::Served;
 use forebay_relay::model::ChannelId;
+
+use super::admission::household;
 
 /// Viewers who are sent something, by address and channel.
 #[derive(Debug, Clone, Default)]

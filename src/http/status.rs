@@ -11,6 +11,10 @@ use forebay_core::cadence;
 use forebay_core::failover::Standing;
 use forebay_core::health::Rule;
 use forebay_core::lifecycle::Phase;
+use forebay_relay::channel::{Past, Playlist, Report};
+use forebay_relay::input::hls::Snapshot;
+use forebay_relay::model::Channel;
+use forebay_relay::providers;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -19,10 +23,6 @@ use super::address::{self, Reader};
 use super::error::Error;
 use super::refusals::Kind;
 use super::{App, Peer, admin};
-use forebay_relay::channel::{Past, Playlist, Report};
-use forebay_relay::input::hls::Snapshot;
-use forebay_relay::model::Channel;
-use forebay_relay::providers;
 
 /// How old the document of all channels may be: channels write a new state no sooner. However many ask, it is made fifty times a second.
 const FRESH: Duration = Duration::from_millis(20);

@@ -5,13 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
+use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{Certificate, CertificateError, Current};
 use crate::config::{Identity, InForce};
-use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 
 /// Looks after the files of a certificate and of its key.
 #[derive(Debug)]

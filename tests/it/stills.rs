@@ -1,4 +1,5 @@
-//! Music channels with a still picture now and then, and radio as MPEG-TS: nothing is wrong with them.
+//! Music channels with a still picture now and then, and radio as MPEG-TS: nothing is wrong with
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,8 @@ const AUDIO: u16 = 0x101;
 /// Length of the clips, in ticks of 90 kHz.
 const LENGTH: u64 = 19_200 * 90;
 
-/// All of a programme's sound, and of its pictures one in so many milliseconds, which divide its length.
+/// All of a programme's sound, and of its pictures one in so many milliseconds, which divide its
+/// length.
 fn stills(millis: u64) -> Arc<Clip> {
     let clip = Clip::get(Kind::ShortGop);
     let pes = clip.pes();

@@ -7,8 +7,8 @@
 //! - **A still picture in silence:** a pause in the programme is the same all the time. It is judged after [`STILL_PATIENCE`].
 //! - **An advertisement that comes twice:** where a source puts such parts together it says so (an
 //!   HLS discontinuity). A run that begins within [`PART_START`] behind such a seam is judged after
-//!   [`PART_PATIENCE`]. The first groups of a part may differ although it is the same: how its sound
-//!   is cut at the seam depends on what came before.
+//!   [`PART_PATIENCE`]. The first groups of a part may differ although it is the same: how its
+//!   sound is cut at the seam depends on what came before.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -64,9 +64,9 @@ impl Player {
         }
     }
 
-    /// The first of the whole segments that is named to a new viewer. `whole` says how long the whole ones play, `pending` how much there is
-    /// of the one that is being made, and `next` how long that and those behind it may be.
-    /// `None` if more is needed first.
+    /// The first of the whole segments that is named to a new viewer. `whole` says how long the
+    /// whole ones play, `pending` how much there is of the one that is being made, and `next` how
+    /// long that and those behind it may be. `None` if more is needed first.
     pub fn begin(self, whole: &[Duration], pending: Duration, next: Duration) -> Option<usize> {
         let there = whole.iter().sum::<Duration>() + pending;
         match self {

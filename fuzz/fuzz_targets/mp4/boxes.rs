@@ -1,8 +1,8 @@
 //! Boxes (ISO/IEC 14496-12) as a script, which keeps its sense when bytes of it change.
 //!
-//! A byte below [`END_BOX`] begins the box of that number in [`KINDS`], [`END_BOX`] ends it, and one
-//! of [`BYTES`] or more stands before so many bytes of content. Any other byte ends a part, which is
-//! for the place of that number in [`PLACES`].
+//! A byte below [`END_BOX`] begins the box of that number in [`KINDS`], [`END_BOX`] ends it, and
+//! one of [`BYTES`] or more stands before so many bytes of content. Any other byte ends a part,
+//! which is for the place of that number in [`PLACES`].
 
 /// Kinds of boxes: those that are read, and some that are not.
 pub const KINDS: [[u8; 4]; 44] = [

@@ -48,8 +48,8 @@ pub struct Feed {
     pub(super) audience: watch::Sender<Audience>,
     /// The playlist, while it is wanted and there is a segment.
     pub(super) playlist: watch::Sender<Option<Arc<Playlist>>>,
-    /// The segment that is being made, as far as a playlist is wanted. It changes after the playlist
-    /// has named the one before, and both change before the window does.
+    /// The segment that is being made, as far as a playlist is wanted. It changes after the
+    /// playlist has named the one before, and both change before the window does.
     pub(super) making: watch::Sender<Option<Making>>,
     pub(super) counts: Counts,
     pub(super) population: Arc<Population>,

@@ -85,8 +85,8 @@ impl Session {
         self.feed().windows[0].borrow().is_over()
     }
 
-    /// Whether the player may be told at once that there will be a playlist: there is a picture, and
-    /// it waits for whole segments, which may take longer than it bears a silent server.
+    /// Whether the player may be told at once that there will be a playlist: there is a picture,
+    /// and it waits for whole segments, which may take longer than it bears a silent server.
     pub fn may_be_held(&self) -> bool {
         if self.player != Player::Strict {
             return false;

@@ -145,8 +145,9 @@ pub enum Refusal {
 }
 
 impl Channels {
-    /// The channels of `snapshot`, all closed; `hls_dir` is a folder of our own. Their drivers and upstreams will run on `ingest`, which has threads of its own: however much
-    /// is asked of the server, no source waits for it.
+    /// The channels of `snapshot`, all closed; `hls_dir` is a folder of our own. Their drivers and
+    /// upstreams will run on `ingest`, which has threads of its own: however much is asked of the
+    /// server, no source waits for it.
     pub fn new(snapshot: Snapshot<'_>, hls_dir: &Path, opener: Arc<dyn Opener>, ingest: Handle) -> Arc<Self> {
         let channels = Arc::new(Self {
             opener,
@@ -192,7 +193,8 @@ impl Channels {
         changes
     }
 
-    /// The archives of those channels that have one. This reads what is on disk of those that are new.
+    /// The archives of those channels that have one. This reads what is on disk of those that are
+    /// new.
     fn archives(&self, channels: &[Arc<Channel>]) -> HashMap<ChannelId, Arc<Archive>> {
         let known = self.table().archives.clone();
         let kept = channels.iter().filter(|channel| channel.policy.timeshift.is_some());

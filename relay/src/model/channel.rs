@@ -85,7 +85,8 @@ pub struct Policy {
 /// How a live stream gets from the store to a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delivery {
-    /// What a group of viewers reads now is copied, since it lies in the processor's cache; what only one viewer reads is not.
+    /// What a group of viewers reads now is copied, since it lies in the processor's cache; what
+    /// only one viewer reads is not.
     #[default]
     Auto,
     /// It is read once for a group of viewers, and the kernel copies it for each.

@@ -130,7 +130,8 @@ impl fmt::Debug for Connection {
 pub(crate) type Kept = IdlePool<Connection>;
 
 impl Reusable for Connection {
-    /// Whether another request can be sent: nothing is left to be read, and the other end has not closed the connection.
+    /// Whether another request can be sent: nothing is left to be read, and the other end has not
+    /// closed the connection.
     fn is_idle(&mut self) -> bool {
         // Nobody waits for it, so nobody need be woken.
         self.drive(&mut Context::from_waker(Waker::noop()));
@@ -138,7 +139,8 @@ impl Reusable for Connection {
     }
 }
 
-/// The body of an answer, and the connection it comes over. Dropping it closes the connection, unless that is to be kept.
+/// The body of an answer, and the connection it comes over. Dropping it closes the connection,
+/// unless that is to be kept.
 #[derive(Debug)]
 pub struct Body {
     /// `None` only while it is being dropped.

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use forebay_core::ts::survey::Survey;
+use forebay_relay::input::{Context, Error, Hold, Opener, Piece, Sources, sniff};
 use futures_util::StreamExt;
 
 use super::args::Probe;
-use forebay_relay::input::{Context, Error, Hold, Opener, Piece, Sources, sniff};
 
 /// How often the progress line changes.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);

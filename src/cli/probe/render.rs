@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use forebay_core::ts::Pid;
 use forebay_core::ts::random_access::Entry;
 use forebay_core::ts::survey::{Report, Spread, Stream, Video};
+use forebay_relay::input::Error;
 use serde_json::{Value, json};
 
 use super::Look;
 use crate::cli::args::Probe;
-use forebay_relay::input::Error;
 
 pub(super) fn text(args: &Probe, look: &Look) -> String {
     let report = &look.report;

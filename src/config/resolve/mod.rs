@@ -10,13 +10,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use forebay_relay::error::reason;
+use forebay_relay::model::{Checker, FieldError, FieldPath, House, Policy, SourceSpec, SourceUrl, Spec};
+
 use self::places::Places;
 use super::Config;
 use super::environment::{Environment, Set, fault};
 use super::error::Error;
 use super::file::File;
-use forebay_relay::error::reason;
-use forebay_relay::model::{Checker, FieldError, FieldPath, House, Policy, SourceSpec, SourceUrl, Spec};
 
 /// What is checked, for the places of faults in it.
 #[derive(Clone, Copy)]

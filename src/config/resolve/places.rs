@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use forebay_relay::model::{FieldPath, Step};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::error::Faults;
-use forebay_relay::model::{FieldPath, Step};
 
 /// A text, read once more for the places in it.
 pub(super) struct Places<'a> {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use forebay_relay::model::nearest::did_you_mean;
+use forebay_relay::model::{Checker, CountText, Delivery, Limits, limits_ms, parse_bandwidth, parse_http};
 use ipnet::IpNet;
 use url::Url;
 
@@ -14,8 +16,6 @@ use super::super::log_filter::check_filter;
 use super::super::{Log, PerAddress, Quota, Server};
 use super::{parse_listen, tls};
 use crate::host::HostPort;
-use forebay_relay::model::nearest::did_you_mean;
-use forebay_relay::model::{Checker, CountText, Delivery, Limits, limits_ms, parse_bandwidth, parse_http};
 
 /// Longer than any supervisor waits before it kills.
 const SHUTDOWN_GRACE: Limits<Duration> = limits_ms(100, 300_000);

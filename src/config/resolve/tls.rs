@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use forebay_relay::model::{Checker, parse_http};
 use url::{Host, Url};
 
 use super::super::file::{AcmeFile, TlsFile};
 use super::super::{Acme, Identity, Tls};
 use super::parse_listen;
 use crate::certificate::{Certificate, Error as CertificateError};
-use forebay_relay::model::{Checker, parse_http};
 
 /// Where HTTPS is served unless said otherwise: the usual port of it for those who may not use 443.
 const LISTEN: ([u8; 4], u16) = ([0, 0, 0, 0], 8443);

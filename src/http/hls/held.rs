@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use forebay_relay::channel::Rendered;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
 use http::{HeaderMap, header};
@@ -18,7 +19,6 @@ use tokio::time::timeout;
 
 use super::{CORS, NO_CACHE, PLAYLIST_TYPE, answer};
 use crate::http::error::Error;
-use forebay_relay::channel::Rendered;
 
 /// The longest silence. `ExoPlayer` gives up after 8 s, `GStreamer` after 15 s.
 const SILENCE: Duration = Duration::from_secs(5);

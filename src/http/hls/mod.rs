@@ -12,6 +12,8 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
+use forebay_relay::channel::{Growing, NoPlaylist, Reader, Rendered};
+use forebay_relay::model::Channel;
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -23,8 +25,6 @@ use super::error::Error;
 use super::forwarded::client_address;
 use super::live::no_body;
 use super::{App, Peer, query};
-use forebay_relay::channel::{Growing, NoPlaylist, Reader, Rendered};
-use forebay_relay::model::Channel;
 
 const SEGMENT_TYPE: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");

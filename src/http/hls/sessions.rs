@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use forebay_core::playlist::opening::Player;
+use forebay_relay::channel::{Playlist, Session};
+use forebay_relay::model::{Channel, ChannelId};
 use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
@@ -16,8 +18,6 @@ use crate::http::query;
 use crate::http::shares::Share;
 use crate::http::visits::{agent, cut};
 use crate::http::{App, Peer, Places};
-use forebay_relay::channel::{Playlist, Session};
-use forebay_relay::model::{Channel, ChannelId};
 
 /// A session is over after so many target durations without a request.
 const MAX_SILENCE: u32 = 3;

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use forebay_relay::model::Channel;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -18,7 +19,6 @@ pub(super) use self::socket::send;
 pub(super) use self::viewer::{Live, Viewer};
 use super::error::Error;
 use super::{App, Peer, query};
-use forebay_relay::model::Channel;
 
 /// `GET /stream/{id}`, with or without `.ts`.
 pub(super) async fn by_id(

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use axum::response::IntoResponse;
 use bytes::{Buf, Bytes};
+use forebay_relay::channel::{Sent, Subscription};
+use forebay_relay::model::Delivery;
 use futures_util::future::BoxFuture;
 use http::{Version, header, response};
 use jiff::Timestamp;
@@ -20,8 +22,6 @@ use tracing::debug;
 
 use super::viewer::Viewer;
 use crate::http::error::Error;
-use forebay_relay::channel::{Sent, Subscription};
-use forebay_relay::model::Delivery;
 
 /// A viewer has nothing more to say; who goes on talking is no player. In bytes.
 const MAX_CHATTER: usize = 64 * 1024;

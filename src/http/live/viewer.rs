@@ -8,14 +8,14 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use forebay_relay::channel::{Refusal, Start, Subscription};
+use forebay_relay::model::Channel;
 use tracing::{Span, info, info_span};
 
 use super::OFFSET;
 use crate::http::error::Error;
 use crate::http::visits::agent;
 use crate::http::{App, Peer, Places, WriteLimit};
-use forebay_relay::channel::{Refusal, Start, Subscription};
-use forebay_relay::model::Channel;
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use forebay_relay::model::Delivery;
 use http::{Request, Uri};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,7 +24,6 @@ use tracing::debug;
 use super::guarded::{Guarded, WriteLimit};
 use super::{Peer, Slot};
 use crate::http::live::{self, Live, Viewer};
-use forebay_relay::model::Delivery;
 
 /// A client must have sent its request head by then; it is also how long an idle connection is kept.
 pub(in crate::http) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -15,6 +15,7 @@ mod store;
 use std::io;
 use std::time::Duration;
 
+use forebay_relay::file_changes::Hangup;
 use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,6 @@ use self::order::{Error, Order};
 use self::store::Store;
 use super::{Certificate, Current};
 use crate::config;
-use forebay_relay::file_changes::Hangup;
 
 /// How long a whole order may take; authorities that are busy take minutes.
 const ORDER_TIMEOUT: Duration = Duration::from_mins(10);

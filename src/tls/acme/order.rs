@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
+use forebay_relay::net::trust::read_roots;
 use instant_acme::{
     Account, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy,
 };
@@ -14,7 +15,6 @@ use super::store::Store;
 use super::{Certificate, Challenges};
 use crate::config;
 use crate::tls::CertificateError;
-use forebay_relay::net::trust::read_roots;
 
 /// How the authority is asked whether it has got further: soon at first, and for five minutes at most.
 const POLL: RetryPolicy =

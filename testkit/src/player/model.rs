@@ -1,6 +1,6 @@
-//! Models of HLS players: where they begin, when they ask for the playlist again, which segment they
-//! fetch next, and how long the picture stands still. They have no clock: times are what the caller
-//! says.
+//! Models of HLS players: where they begin, when they ask for the playlist again, which segment
+//! they fetch next, and how long the picture stands still. They have no clock: times are what the
+//! caller says.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! MPEG transport streams after ISO/IEC 13818-1, written for judging and not for speed.
 //!
-//! [`Checker`] reads a stream as a viewer would get it and says what is wrong; [`demux`] takes it apart so that
-//! payloads can be compared byte by byte; [`build`] writes small streams for unit tests; [`scramble`] is a conditional
-//! access system.
+//! [`Checker`] reads a stream as a viewer would get it and says what is wrong; [`demux`] takes it
+//! apart so that payloads can be compared byte by byte; [`build`] writes small streams for unit
+//! tests; [`scramble`] is a conditional access system.
 
 mod access;
 pub mod build;

@@ -1,5 +1,6 @@
-//! A conditional access system: it scrambles a stream with words that its ECM tell, and descrambles what a receiver
-//! gets, by nothing but what that says. The cipher is no good, and is one of whole packets, as a real one is.
+//! A conditional access system: it scrambles a stream with words that its ECM tell, and descrambles
+//! what a receiver gets, by nothing but what that says. The cipher is no good, and is one of whole
+//! packets, as a real one is.
 
 use std::collections::BTreeMap;
 
@@ -66,8 +67,8 @@ fn cipher(payload: &mut [u8], word: u8) {
     }
 }
 
-/// Descrambles a stream of one programme as a receiver does: the PMT names the ECM, and they tell the words. Packets
-/// for which there is no word yet stay as they are.
+/// Descrambles a stream of one programme as a receiver does: the PMT names the ECM, and they tell
+/// the words. Packets for which there is no word yet stay as they are.
 pub fn descramble(stream: &[u8]) -> Vec<u8> {
     let mut receiver = Receiver::default();
     let mut out = stream.to_vec();

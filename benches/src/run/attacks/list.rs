@@ -13,7 +13,7 @@ pub(super) struct Attack {
     pub(super) about: &'static str,
     /// Who sends the channel that is attacked, where that is not the same as for the others.
     pub(super) provider: Option<fn() -> Answer>,
-    /// What is done as long as it lasts; says what came of it.
+    /// Attacks for as long as it is polled, and reports what came of it.
     pub(super) act: fn(&Scene<'_>) -> anyhow::Result<String>,
     /// How many times as long as others it lasts.
     pub(super) times: u32,

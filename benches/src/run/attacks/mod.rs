@@ -255,7 +255,7 @@ impl Place {
         text += if attack.has_tls { &tls } else { "" };
         text += "[stream]\nidle_timeout = \"1s\"\n";
         text += &channel("victim", format!("http://{origin}/victim"));
-        // It begins two seconds ago: what is measured is no wait for a key picture.
+        // Begins two seconds back, so that no wait for a key picture is measured.
         text += &channel("late", format!("http://{origin}/late?burst=2.5"));
         text += &channel("attacked", format!("http://{}/attacked", provider.unwrap_or(origin)));
         text += &list::channels(attack.channels);
@@ -266,7 +266,7 @@ impl Place {
 /// One of the figures of an outcome.
 type Figure = fn(&Outcome) -> f64;
 
-/// What is said of an attack.
+/// One row of the report: an attack and its figures.
 struct Row<'a> {
     name: &'static str,
     outcomes: &'a [Outcome],

@@ -101,7 +101,8 @@ impl Watcher {
         self.arrivals.longest_gap.store(0, Ordering::Relaxed);
     }
 
-    /// The longest gap, in milliseconds; the one on hand counts, and goes on when a stream has ended.
+    /// The longest gap, in milliseconds; the one on hand counts, and goes on when a stream has
+    /// ended.
     pub(super) fn gap_ms(&self) -> f64 {
         let on_hand = Mono::now().0.saturating_sub(self.arrivals.last.load(Ordering::Relaxed));
         self.arrivals.longest_gap.load(Ordering::Relaxed).max(on_hand) as f64 / 1e6

@@ -11,14 +11,15 @@
 //!   another one half of that; never less than [`MIN_RELOAD`].
 //! - Media sequence numbers count as long as the segments' names do not contradict them. A list that is a little older comes from another
 //!   server of the provider and is passed over. One that is far behind, or older and going on, is a new beginning.
-//! - The address to which the entry redirected is asked again, until it is refused. Then, and when nothing new came for half of
-//!   [`STALL_TARGETS`], it goes back to the entry, which may lead elsewhere or bring a fresh token.
+//! - The address to which the entry redirected is asked again, until it is refused. Then, and when
+//!   nothing new came for half of [`STALL_TARGETS`], it goes back to the entry, which may lead
+//!   elsewhere or bring a fresh token.
 //! - A variant that stays away is left for the next one. Separate sound that does never takes the
 //!   picture with it.
-//! - Without a new segment for [`STALL_TARGETS`] target durations ([`LONE_STALL_TARGETS`] of an only
-//!   source), or for longer than any interval at which the list has grown so far, the source has
-//!   stalled. Where another source is on air, it then begins as far from the end as that interval is
-//!   long.
+//! - Without a new segment for [`STALL_TARGETS`] target durations ([`LONE_STALL_TARGETS`] of an
+//!   only source), or for longer than any interval at which the list has grown so far, the source
+//!   has stalled. Where another source is on air, it then begins as far from the end as that
+//!   interval is long.
 //! - A complete list that is opened again goes on behind what was played; where nothing is left of
 //!   it, it is played again only if it was complete at first and no other source is on air.
 //! - A segment is tried three times, at most a target duration long, and then passed over. One that broke off is not tried again. Where two

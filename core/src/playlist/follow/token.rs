@@ -2,7 +2,8 @@
 
 use url::Url;
 
-/// `url` with the query of `from`, where it has none itself and is on the same host: a token is nobody else's business.
+/// `url` with the query of `from`, where it has none itself and is on the same host: a token is
+/// nobody else's business.
 pub(super) fn inherit(url: &Url, from: &Url) -> Option<Url> {
     let fits = url.query().is_none() && from.query().is_some() && url.host() == from.host();
     fits.then(|| {

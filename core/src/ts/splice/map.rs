@@ -103,9 +103,9 @@ impl Program {
         self.pmt_pid
     }
 
-    /// Gives each stream of `source` a track: one of the same codec and language, else of the same codec, else a new one. The result has
-    /// one more entry when the clock has a PID of its own. With `access`, what is said of conditional
-    /// access is the source's.
+    /// Gives each stream of `source` a track: one of the same codec and language, else of the same
+    /// codec, else a new one. The result has one more entry when the clock has a PID of its own.
+    /// With `access`, what is said of conditional access is the source's.
     pub(super) fn assign(&mut self, source: &Pmt, access: bool) -> (Vec<usize>, Change) {
         let mut assigned: Vec<Option<usize>> = vec![None; source.streams.len()];
         for by_language in [true, false] {

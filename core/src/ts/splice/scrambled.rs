@@ -3,8 +3,8 @@
 //! Nothing in their PES packets can be read, and so nothing in them can be moved. All of such a
 //! source passes with its own stamps and its own clock, and a step that this makes in the clock is
 //! announced. The clock stands in for stamps that cannot be read. Packets of conditional access
-//! (CAT, EMM, ECM) pass as they are, from the first picture on; the last of those before it stand in
-//! front of it.
+//! (CAT, EMM, ECM) pass as they are, from the first picture on; the last of those before it stand
+//! in front of it.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -19,6 +19,7 @@ const STREAM: &str = "stream.ts";
 /// What lies where in it. It is written first and removed last: by it we know a folder of ours.
 const INDEX: &str = "index";
 
+/// What a crash while the index is replaced leaves behind ([`Dir::write`]).
 const NEW_INDEX: &str = "index.new";
 
 /// The largest index that is read, in bytes: the segments of seven days, each of a second, with as many that are over.

@@ -59,7 +59,8 @@ pub(super) struct Input {
 /// How much of a source that can be read at any speed viewers are given at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lead {
-    /// A segment of an HLS source; at least this much. Nobody watches yet, so nobody is left behind.
+    /// A segment of an HLS source; at least this much. Nobody watches yet, so nobody is left
+    /// behind.
     Opening(Duration),
     /// This much: viewers have had nothing for a while.
     Burst(Duration),

@@ -2,6 +2,7 @@
 //! [`Splice`] into the store.
 
 mod actions;
+mod events;
 mod flow;
 mod gap;
 mod groups;
@@ -53,7 +54,7 @@ use super::{Channels, Clock};
 use crate::events::Event as Happened;
 use crate::input::hls::Memory;
 use crate::input::{Error, Opener, Piece, Upstream, sniff};
-use crate::model::{Channel, ChannelId, ProviderId, SourceKind};
+use crate::model::{Channel, SourceKind};
 use crate::providers::Providers;
 
 /// Makes a feed and the driver that is to be spawned for it. `failover` knows how the sources have done; `archive` has what is kept of the past.
@@ -220,11 +221,6 @@ impl Driver {
         info!(bytes = self.ring.head() - self.feed.base, "channel closed");
     }
 
-    /// Tells whoever wants to know.
-    fn happened(&self, event: impl FnOnce(ChannelId) -> Happened) {
-        self.feed.events.publish(event(self.channel.id.clone()));
-    }
-
     /// Waits for the next thing to do.
     async fn wait(&mut self) -> Wake {
         let now = self.clock.now();
@@ -378,12 +374,6 @@ impl Driver {
                 self.life.handle_event(now, Event::Yield(attempt));
             }
         }
-    }
-
-    /// Whose connection an attempt has, or wants.
-    fn provider_of(&self, attempt: Attempt) -> Option<ProviderId> {
-        let line = self.lines.iter().find(|line| line.attempt == attempt)?;
-        self.channel.sources.get(line.source)?.provider.clone()
     }
 
     fn handle_opened(&mut self, attempt: Attempt, upstream: Upstream) {

@@ -18,8 +18,8 @@ pub(super) use self::file::{Reclaim, Store};
 #[cfg(not(sendfile))]
 pub(super) use self::memory::{Reclaim, Store};
 
-/// Copied at once, in bytes. No reader takes more at a time, so memory keeps as much of what the file has: then nothing that is read lies
-/// in both.
+/// Copied at once, in bytes. No reader takes more at a time, so memory keeps as much of what the
+/// file has: then nothing that is read lies in both.
 pub(in crate::channel) const BLOCK: u64 = 256 * 1024;
 
 /// What a send came to.

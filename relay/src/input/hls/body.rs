@@ -16,7 +16,8 @@ use crate::input::Error;
 /// milliseconds.
 const MAX_IN_A_ROW: usize = 256 << 10;
 
-/// How long reading may take in all, and stand still: half as long where a body just did. What waits for room in the queue does not count.
+/// How long reading may take in all, and stand still: half as long where a body just did. What
+/// waits for room in the queue does not count.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     left: Duration,

@@ -18,7 +18,8 @@ use crate::input::{Error, sniff as words};
 /// The largest initialisation section.
 const MAX_INIT: usize = 1 << 20;
 
-/// A body in place of a key: 16 bytes, or as many in hexadecimal, and perhaps a page that says why not.
+/// A body in place of a key: 16 bytes, or as many in hexadecimal, and perhaps a page that says why
+/// not.
 const MAX_KEY: usize = 64 << 10;
 
 /// Keys, and initialisation sections, that are kept: lists have one or two at a time.

@@ -1,4 +1,5 @@
-//! Fetches one segment and passes it on: transport streams as they come, anything else when it is complete.
+//! Fetches one segment and passes it on: transport streams as they come, anything else when it is
+//! complete.
 
 use std::mem;
 use std::sync::Arc;
@@ -21,10 +22,12 @@ use super::session::Session;
 use super::{Item, Monitor, PIECE};
 use crate::input::{Error, Piece, sniff as words};
 
-/// The largest segment that is collected whole, which is what anything but a transport stream needs.
+/// The largest segment that is collected whole, which is what anything but a transport stream
+/// needs.
 const MAX_WHOLE: usize = 64 << 20;
 
-/// Bodies in a row that stand still while nothing is in store: then the source does. One may be the fault of its file, and what follows may come.
+/// Bodies in a row that stand still while nothing is in store: then the source does. One may be the
+/// fault of its file, and what follows may come.
 const MAX_STALLS: u32 = 2;
 
 /// Fetches the segments of one upstream, one after the other.
@@ -34,7 +37,8 @@ pub(super) struct Worker {
     monitor: Arc<Monitor>,
     /// For what is no transport stream, or comes in two renditions.
     remuxing: Remuxing,
-    /// A hash of the last segment: some servers give the same one by ever new names when they have nothing else.
+    /// A hash of the last segment: some servers give the same one by ever new names when they have
+    /// nothing else.
     last: Option<u64>,
     /// That segments are disguised has been logged.
     has_told: bool,
@@ -139,7 +143,8 @@ impl Worker {
                     self.outlet.live().await;
                 }
                 Ok(None) => break Ok(body.hash()),
-                // A connection that is dead and does not say so: over another one the rest may come in time.
+                // A connection that is dead and does not say so: over another one the rest may come
+                // in time.
                 Err(Error::Stalled) if mem::take(&mut may_resume) && !self.monitor.waiting().is_zero() => {
                     debug!(bytes = body.read(), "a segment stands still: asking for the rest");
                     let (limits, read) = (body.limits().hurried(), body.read());
@@ -227,8 +232,8 @@ impl Worker {
     }
 }
 
-/// An initialisation section, if it is of the same kind as the segment: where kinds are mixed, lists
-/// cannot say that a section no longer applies (RFC 8216, 4.3.2.5).
+/// An initialisation section, if it is of the same kind as the segment: where kinds are mixed,
+/// lists cannot say that a section no longer applies (RFC 8216, 4.3.2.5).
 fn fitting(init: Option<Bytes>, content: Content) -> Option<Bytes> {
     let is_stream = matches!(content, Content::TransportStream { .. });
     init.filter(|init| (init.first() == Some(&SYNC_BYTE)) == is_stream)

@@ -73,7 +73,8 @@ impl Spec {
         let tvg_id = checker.words("tvg_id", self.tvg_id.as_ref());
         let program = checker.number("program", self.program.as_ref(), u16::MAX.into());
         let priority = checker.number_within("priority", self.priority.as_ref(), PRIORITY);
-        // Those of all channels are left out where they have no use, so that a warning is about what was said of this one.
+        // Those of all channels are left out where they have no use, so that a warning is about
+        // what was said of this one.
         let slate_urls = own_slate_urls.unwrap_or_else(|| {
             let has_http = sources.iter().any(|source| source.url.kind() == SourceKind::Http);
             if has_http { Arc::clone(&house.slate_urls) } else { Arc::default() }

@@ -59,13 +59,12 @@ impl FieldPath {
 
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = |at| if at == 0 { "" } else { "." };
         for (at, step) in self.0.iter().enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(name) if at == 0 => f.write_str(name)?,
-                Step::Name(name) if at == 0 => f.write_str(name)?,
-                Step::Key(name) => write!(f, ".{name}")?,
-                Step::Name(name) => write!(f, ".{name}")?,
+                Step::Key(Cow::Borrowed(name)) => write!(f, "{}{name}", dot(at))?,
+                Step::Key(Cow::Owned(name)) | Step::Name(name) => write!(f, "{}{name}", dot(at))?,
             }
         }
         Ok(())

@@ -7,10 +7,12 @@ use super::checker::Checker;
 use super::units::{DurationText, Limits, SizeText, limits_ms};
 use crate::model::Hls;
 
-/// Shorter ones cost more requests than they save time; longer ones than key frames are apart help nobody.
+/// Shorter ones cost more requests than they save time; longer ones than key frames are apart help
+/// nobody.
 const SEGMENT: Limits<Duration> = limits_ms(500, 30_000);
 
-/// No fewer than three target durations (RFC 8216, section 6.2.2); playlists of more are slow to read for a set-top box.
+/// No fewer than three target durations (RFC 8216, section 6.2.2); playlists of more are slow to
+/// read for a set-top box.
 const WINDOW: RangeInclusive<i64> = 3..=1000;
 
 /// Less does not hold the least window at the bitrate of an HD channel.

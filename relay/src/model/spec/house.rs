@@ -8,7 +8,8 @@ use super::checker::Checker;
 use crate::model::nearest::did_you_mean;
 use crate::model::{Access, Policy, ProviderId, UrlPattern};
 
-/// What channels are checked against: the defaults of all of them, and the providers that there are.
+/// What channels are checked against: the defaults of all of them, and the providers that there
+/// are.
 #[derive(Debug, Default)]
 pub struct House {
     /// The folder at which relative paths begin.

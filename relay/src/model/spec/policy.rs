@@ -14,7 +14,8 @@ const CONNECT_TIMEOUT: Limits<Duration> = limits_ms(100, 60_000);
 const STALL_TIMEOUT: Limits<Duration> = limits_ms(100, 60_000);
 const START_TIMEOUT: Limits<Duration> = limits_ms(100, 120_000);
 const BUFFER: Limits<Duration> = limits_ms(1_000, 600_000);
-/// Less does not hold one group of pictures in HD; more is a slip, for it is memory for each open channel.
+/// Less does not hold one group of pictures in HD; more is a slip, for it is memory for each open
+/// channel.
 const BUFFER_BYTES: Limits<u64> = Limits { min: 1 << 20, max: 4 << 30 };
 const BURST: Limits<Duration> = limits_ms(100, 60_000);
 /// Less than a group of pictures starves viewers; more than an hour is a film.

@@ -13,13 +13,15 @@ use crate::model::{Access, Provider, ProviderId};
 /// Accounts allow a few; what allows more has no limit that is worth counting.
 const MAX_CONNECTIONS: i64 = 1000;
 
-/// Panels that free a connection late take some seconds; none that can be used takes more than a minute.
+/// Panels that free a connection late take some seconds; none that can be used takes more than a
+/// minute.
 const SETTLE: Limits<Duration> = limits_ms(0, 60_000);
 
 /// Probes cost the provider as much as viewers do.
 const MAX_PROBES: RangeInclusive<i64> = 0..=10;
 
-/// One probe at a time finds out about a few sources a minute, and leaves the other connections free.
+/// One probe at a time finds out about a few sources a minute, and leaves the other connections
+/// free.
 const DEFAULT_PROBES: u32 = 1;
 
 crate::table! {

@@ -143,7 +143,8 @@ fn parse_variant(text: &str) -> Result<Prefer, String> {
     }
 }
 
-// An untagged enum would say only that no variant fits; a visitor says what was expected, at the place itself.
+// An untagged enum would say only that no variant fits; a visitor says what was expected, at the
+// place itself.
 impl<'de> Deserialize<'de> for SourceSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Seen;

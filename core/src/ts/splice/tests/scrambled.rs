@@ -7,7 +7,8 @@ use crate::ts::scout::Scout;
 
 const EMM: u16 = 0x700;
 
-/// A scrambled source: the ECM of the programme, and those of the sound alone, on PIDs of their own.
+/// A scrambled source: the ECM of the programme, and those of the sound alone, on PIDs of their
+/// own.
 struct Locked {
     source: Source,
     keys: [Scrambler; 2],

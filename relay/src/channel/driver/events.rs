@@ -1,0 +1,20 @@
+//! Tells what happens to a channel.
+
+use forebay_core::lifecycle::Attempt;
+
+use super::Driver;
+use crate::events::Event;
+use crate::model::{ChannelId, ProviderId};
+
+impl Driver {
+    /// Tells whoever wants to know.
+    pub(super) fn happened(&self, event: impl FnOnce(ChannelId) -> Event) {
+        self.feed.events.publish(event(self.channel.id.clone()));
+    }
+
+    /// Whose connection an attempt has, or wants.
+    pub(super) fn provider_of(&self, attempt: Attempt) -> Option<ProviderId> {
+        let line = self.lines.iter().find(|line| line.attempt == attempt)?;
+        self.channel.sources.get(line.source)?.provider.clone()
+    }
+}
