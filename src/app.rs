@@ -26,7 +26,7 @@ pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;
 
 /// The running application.
 pub struct App {
-    shared: http::App,
+    shared: http::State,
     server: Server,
     secure: Option<Secure>,
     overrides: Overrides,
@@ -43,7 +43,7 @@ struct Secure {
 }
 
 impl Secure {
-    fn start(tls: &config::Tls, shared: &http::App) -> anyhow::Result<Self> {
+    fn start(tls: &config::Tls, shared: &http::State) -> anyhow::Result<Self> {
         let current = Current::default();
         let keeper = Keeper::new(tls, current.clone(), shared.challenges.clone())?;
         let listen = tls.listen;
@@ -51,7 +51,7 @@ impl Secure {
         Ok(Self { server: server.with_tls(Acceptor::new(current)?), keeper })
     }
 
-    async fn run(self, shared: http::App, stop: CancellationToken) {
+    async fn run(self, shared: http::State, stop: CancellationToken) {
         tokio::join!(
             self.server.run(shared.clone(), stop.clone()),
             self.keeper.run(shared.config.clone(), stop)
@@ -80,7 +80,7 @@ impl App {
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let channels = Channels::new(config.snapshot(), &config.hls_dir, opener, ingest);
         let tls = config.server.tls.clone();
-        let shared = http::App::new(channels, Arc::new(config));
+        let shared = http::State::new(channels, Arc::new(config));
         let secure = tls.map(|tls| Secure::start(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }
@@ -133,7 +133,7 @@ impl App {
 
 /// Reads the configuration again on SIGHUP and when its file has changed.
 struct Reloader {
-    shared: http::App,
+    shared: http::State,
     overrides: Overrides,
 }
 

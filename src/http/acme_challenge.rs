@@ -1,16 +1,16 @@
 //! What an authority is answered that asks whether a name is ours (HTTP-01, RFC 8555, section 8.3).
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
 use http::{Uri, header};
 use tracing::info;
 
-use super::App;
+use super::State;
 use super::error::no_such_route;
 
 /// `GET /.well-known/acme-challenge/{token}`
-pub(super) async fn answer(State(app): State<App>, Path(token): Path<String>, uri: Uri) -> Response {
-    let Some(answer) = app.challenges.answer(&token) else { return no_such_route(uri).await };
+pub(super) async fn answer(state: State, Path(token): Path<String>, uri: Uri) -> Response {
+    let Some(answer) = state.challenges.answer(&token) else { return no_such_route(uri).await };
     info!("the authority asked whether the name is ours");
     let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, answer).into_response()

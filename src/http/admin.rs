@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::forwarded::{Sender, sender};
 use super::local_program::{self, Program};
 use super::token::Token;
-use super::{App, Peer};
+use super::{Peer, State};
 use crate::config::Server;
 use crate::host::HostPort;
 
@@ -76,9 +76,15 @@ impl Admins {
 }
 
 /// The address of an admin who asks.
-pub(super) async fn check(app: &App, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Result<IpAddr, NoAdmin> {
-    let Candidate { address, is_on_this_machine } = check_request(&app.config().server, peer, uri, headers)?;
-    if is_on_this_machine && !app.admins.is_known(peer, headers).await {
+pub(super) async fn check(
+    state: &State,
+    peer: Peer,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<IpAddr, NoAdmin> {
+    let Candidate { address, is_on_this_machine } =
+        check_request(&state.config().server, peer, uri, headers)?;
+    if is_on_this_machine && !state.admins.is_known(peer, headers).await {
         return Err(NoAdmin::Program);
     }
     Ok(address)

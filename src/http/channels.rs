@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery};
 use forebay_relay::model::Channel;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::App;
+use super::State;
 use super::error::Error;
 
 /// Channels in one answer, unless the request says otherwise: two screens of a list.
@@ -36,22 +36,22 @@ struct Wish {
 }
 
 /// `GET /api/channels`
-pub(super) async fn list(State(app): State<App>, RawQuery(query): RawQuery) -> Json<Value> {
+pub(super) async fn list(state: State, RawQuery(query): RawQuery) -> Json<Value> {
     let wish = Wish::new(query.as_deref().unwrap_or_default());
-    let channels = app.channels.configured();
+    let channels = state.channels.configured();
     let (total, found) = if wish.search.is_empty() {
         (channels.len(), channels.iter().skip(wish.offset).take(wish.limit).cloned().collect())
     } else {
-        search(&channels, app.channels.find_by_number_or_id(&wish.search), &wish).await
+        search(&channels, state.channels.find_by_number_or_id(&wish.search), &wish).await
     };
     let found: Vec<Value> = found.iter().map(|channel| describe(channel)).collect();
     Json(json!({ "total": total, "offset": wish.offset, "channels": found }))
 }
 
 /// `GET /api/channels/{id}`
-pub(super) async fn one(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
-    let channels = app.channels.configured();
-    let at = app.channels.find(&id).and_then(|channel| position(&channels, &channel));
+pub(super) async fn one(state: State, Path(id): Path<String>) -> Result<Json<Value>, Error> {
+    let channels = state.channels.configured();
+    let at = state.channels.find(&id).and_then(|channel| position(&channels, &channel));
     let at = at.ok_or(Error::UnknownChannel(id))?;
     // Around the ends, as on a television. A single channel has nothing beside it.
     let count = channels.len();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use forebay_relay::model::Channel;
@@ -16,7 +16,7 @@ use url::Url;
 
 use super::error::Error;
 use super::forwarded::base_url;
-use super::{App, Peer, query};
+use super::{Peer, State, query};
 
 /// How much of the list is made at once, in bytes: whoever does not read it costs no more than
 /// this.
@@ -31,18 +31,19 @@ const BEGINNING: &str = "#EXTM3U\n";
 
 /// `GET /playlist.m3u`, and `?format=hls`
 pub(super) async fn playlist(
-    State(app): State<App>,
+    state: State,
     RawQuery(query): RawQuery,
     Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
 ) -> impl IntoResponse {
-    let base = base_url(&app.config().server, peer, &uri, &headers);
-    let list = List { channels: app.channels.configured(), base, suffix: suffix(query.as_deref()), next: 0 };
+    let base = base_url(&state.config().server, peer, &uri, &headers);
+    let list =
+        List { channels: state.channels.configured(), base, suffix: suffix(query.as_deref()), next: 0 };
     let headers = [
         (header::CONTENT_TYPE, CONTENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::CONTENT_LENGTH, list.length(&app.lengths).into()),
+        (header::CONTENT_LENGTH, list.length(&state.lengths).into()),
     ];
     (headers, Body::from_stream(stream::iter(list.map(Ok::<_, Infallible>))))
 }
@@ -50,15 +51,15 @@ pub(super) async fn playlist(
 /// `GET /stream/{id}/channel.m3u`, and `?format=hls`: the list of this channel alone, as a file
 /// that opens in a player.
 pub(super) async fn one(
-    State(app): State<App>,
+    state: State,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Error> {
-    let channel = app.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
-    let base = base_url(&app.config().server, peer, &uri, &headers);
+    let channel = state.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
+    let base = base_url(&state.config().server, peer, &uri, &headers);
     // An id needs no escaping in a file name.
     let file = format!("attachment; filename=\"{}.m3u\"", channel.id.as_str());
     let mut list = BEGINNING.to_owned();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
 use http::{HeaderValue, header};
@@ -14,7 +14,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::App;
+use super::State;
 use super::error::Error;
 
 /// Logos that are kept, and failures that are remembered: some screens of a list of channels.
@@ -72,10 +72,10 @@ struct Entry {
 }
 
 /// `GET /api/channels/{id}/logo`
-pub(super) async fn logo(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
-    let channel = app.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
+pub(super) async fn logo(state: State, Path(id): Path<String>) -> Result<Response, Error> {
+    let channel = state.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
     let url = channel.logo.as_deref().ok_or(Error::NoLogo)?;
-    let picture = app.logos.get(url).await.ok_or(Error::NoLogo)?;
+    let picture = state.logos.get(url).await.ok_or(Error::NoLogo)?;
     let fields = [
         (header::CONTENT_TYPE, HeaderValue::from_static(picture.kind)),
         (header::CACHE_CONTROL, CACHING),

@@ -18,6 +18,7 @@ mod local_program;
 mod logo;
 mod nosniff;
 mod ops;
+mod pages;
 mod peer;
 mod query;
 mod refusals;
@@ -27,18 +28,20 @@ mod status;
 mod steering;
 mod token;
 mod visits;
-mod watch;
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::extract::FromRequestParts;
 use axum::middleware::{map_request, map_response};
 use axum::routing::{get, post};
 use forebay_relay::channel::{Channels, Refusal, Room, Subscription};
 use forebay_relay::model::Channel;
 use http::HeaderMap;
+use http::request::Parts;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -61,9 +64,9 @@ use crate::config::{Config, InForce, PerAddress, Quota};
 /// a house, a hotel or an office needs.
 const MOST_OPENED: usize = 256;
 
-/// What the handlers share.
+/// The state that all handlers share.
 #[derive(Debug, Clone)]
-pub struct App {
+pub struct State {
     /// The channels.
     pub channels: Arc<Channels>,
     /// What an authority that signs certificates is going to ask.
@@ -103,8 +106,8 @@ struct Places {
     share: Option<Share>,
 }
 
-impl App {
-    /// What the handlers share, at the start.
+impl State {
+    /// The state at the start.
     pub fn new(channels: Arc<Channels>, config: Arc<Config>) -> Self {
         let token = Token::create(&config.hls_dir).inspect_err(
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
@@ -227,8 +230,17 @@ impl App {
     }
 }
 
+/// Handlers take the state as it is, without a wrapper.
+impl FromRequestParts<Self> for State {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, state: &Self) -> Result<Self, Infallible> {
+        Ok(state.clone())
+    }
+}
+
 /// All routes.
-fn router(app: App) -> Router {
+fn router(state: State) -> Router {
     // HEAD has its own handlers on the live routes: a GET's answer without its body would open an upstream.
     let playlist = || get(hls::by_id).head(hls::head_by_id).options(hls::preflight);
     let playlist_by_number =
@@ -253,16 +265,16 @@ fn router(app: App) -> Router {
         .route("/api/streams/{id}/status", get(status::one))
         .route("/api/streams/{id}/source", steering)
         .route("/playlist.m3u", get(lineup::playlist))
-        .route("/", get(watch::home))
-        .route("/watch", get(watch::to_list))
-        .route("/watch/", get(watch::list))
-        .route("/watch/{id}", get(watch::page))
-        .route("/watch/assets/{file}", get(watch::asset))
+        .route("/", get(pages::home))
+        .route("/watch", get(pages::to_list))
+        .route("/watch/", get(pages::list))
+        .route("/watch/{id}", get(pages::page))
+        .route("/watch/assets/{file}", get(pages::asset))
         .route("/health", get(ops::health))
         .route("/.well-known/acme-challenge/{token}", get(acme_challenge::answer))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(map_request(head::check))
         .layer(map_response(nosniff::forbid_sniffing))
-        .with_state(app)
+        .with_state(state)
 }

@@ -1,12 +1,12 @@
 //! For machines that look after the server.
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::RawQuery;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{App, query};
+use super::{State, query};
 use crate::telemetry;
 
 /// The answer to `GET /health`.
@@ -56,19 +56,22 @@ struct Log {
 
 /// `GET /health`: it runs. With `?ready`, 503 from the first signal to stop on, so that a balancer
 /// sends nobody any more; with `?live`, 200 for as long as it answers.
-pub(super) async fn health(State(app): State<App>, RawQuery(typed): RawQuery) -> (StatusCode, Json<Health>) {
-    let (load, log) = (app.channels.load(), telemetry::left_out());
-    let is_stopping = app.channels.is_stopping();
+pub(super) async fn health(state: State, RawQuery(typed): RawQuery) -> (StatusCode, Json<Health>) {
+    let (load, log) = (state.channels.load(), telemetry::left_out());
+    let is_stopping = state.channels.is_stopping();
     let asks_ready = query::value(typed.as_deref(), "ready").is_some();
     let code = if is_stopping && asks_ready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let health = Health {
         status: if is_stopping { "stopping" } else { "healthy" },
         timestamp: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         version: env!("CARGO_PKG_VERSION"),
-        services: Services { http: "healthy", https: app.config().server.tls.is_some().then_some("healthy") },
-        uptime: uptime(app.started.elapsed().as_secs()),
+        services: Services {
+            http: "healthy",
+            https: state.config().server.tls.is_some().then_some("healthy"),
+        },
+        uptime: uptime(state.started.elapsed().as_secs()),
         memory: Memory::now(),
-        channels: app.channels.configured().len(),
+        channels: state.channels.configured().len(),
         streams: load.channels,
         clients: load.viewers,
         log: Log { lost: log.lost, suppressed: log.suppressed },

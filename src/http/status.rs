@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use super::address::{self, Reader};
 use super::error::Error;
 use super::refusals::Kind;
-use super::{App, Peer, admin};
+use super::{Peer, State, admin};
 
 /// How old the document of all channels may be: channels write a new state no sooner. However many ask, it is made fifty times a second.
 const FRESH: Duration = Duration::from_millis(20);
@@ -33,21 +33,21 @@ pub(super) struct Document(Arc<Mutex<Option<(Instant, Bytes)>>>);
 
 /// `GET /api/streams/status`: the channels that are open.
 pub(super) async fn all(
-    State(app): State<App>,
+    state: State,
     RawQuery(query): RawQuery,
     Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if reader(&app, query.as_deref(), peer, &uri, &headers).await == Reader::Admin {
-        return Json(render_all(&app, Reader::Admin)).into_response();
+    if reader(&state, query.as_deref(), peer, &uri, &headers).await == Reader::Admin {
+        return Json(render_all(&state, Reader::Admin)).into_response();
     }
     let document = {
-        let mut last = app.status.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = state.status.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
             Some((at, document)) if at.elapsed() < FRESH => document.clone(),
             _ => {
-                let document = Bytes::from(render_all(&app, Reader::Public).to_string());
+                let document = Bytes::from(render_all(&state, Reader::Public).to_string());
                 *last = Some((Instant::now(), document.clone()));
                 document
             }
@@ -56,33 +56,33 @@ pub(super) async fn all(
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }
 
-fn render_all(app: &App, reader: Reader) -> Value {
-    let reports = app.channels.reports();
+fn render_all(state: &State, reader: Reader) -> Value {
+    let reports = state.channels.reports();
     let streams: Vec<Value> = reports
         .iter()
-        .map(|report| render(report, app.channels.find(report.id.as_str()).as_deref(), reader))
+        .map(|report| render(report, state.channels.find(report.id.as_str()).as_deref(), reader))
         .collect();
-    let providers: Vec<Value> = app.channels.providers().iter().map(provider).collect();
-    let server = server(app, &reports);
+    let providers: Vec<Value> = state.channels.providers().iter().map(provider).collect();
+    let server = server(state, &reports);
     json!({ "total_streams": streams.len(), "streams": streams, "providers": providers, "server": server })
 }
 
 /// `GET /api/streams/{id}/status`: one channel, open or not.
 pub(super) async fn one(
-    State(app): State<App>,
+    state: State,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Error> {
-    let reader = reader(&app, query.as_deref(), peer, &uri, &headers).await;
-    entry(&app, &id, reader).map(Json).ok_or(Error::UnknownChannel(id))
+    let reader = reader(&state, query.as_deref(), peer, &uri, &headers).await;
+    entry(&state, &id, reader).map(Json).ok_or(Error::UnknownChannel(id))
 }
 
 /// Who reads: an admin only where one asks for more than the public is told.
-async fn reader(app: &App, query: Option<&str>, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Reader {
-    if address::is_whole_wanted(query) && admin::check(app, peer, uri, headers).await.is_ok() {
+async fn reader(state: &State, query: Option<&str>, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Reader {
+    if address::is_whole_wanted(query) && admin::check(state, peer, uri, headers).await.is_ok() {
         Reader::Admin
     } else {
         Reader::Public
@@ -90,16 +90,16 @@ async fn reader(app: &App, query: Option<&str>, peer: Peer, uri: &Uri, headers: 
 }
 
 /// What is known of one channel, if there is such a one.
-pub(super) fn entry(app: &App, id: &str, reader: Reader) -> Option<Value> {
-    let channel = app.channels.find(id);
-    match (app.channels.report(id), channel) {
+pub(super) fn entry(state: &State, id: &str, reader: Reader) -> Option<Value> {
+    let channel = state.channels.find(id);
+    match (state.channels.report(id), channel) {
         (Some(report), channel) => Some(render(&report, channel.as_deref(), reader)),
-        (None, channel) => Some(render_closed(app, &*channel?, reader)),
+        (None, channel) => Some(render_closed(state, &*channel?, reader)),
     }
 }
 
-fn render_closed(app: &App, channel: &Channel, reader: Reader) -> Value {
-    let standings = app.channels.standings(channel);
+fn render_closed(state: &State, channel: &Channel, reader: Reader) -> Value {
+    let standings = state.channels.standings(channel);
     let sources: Vec<Value> = channel
         .sources
         .iter()
@@ -153,26 +153,26 @@ fn provider(report: &providers::Report) -> Value {
 }
 
 /// What the process has, and what for.
-fn server(app: &App, reports: &[Report]) -> Value {
-    let config = app.config();
+fn server(state: &State, reports: &[Report]) -> Value {
+    let config = state.config();
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     json!({
-        "viewers": app.channels.load().viewers,
+        "viewers": state.channels.load().viewers,
         "bandwidth": { "now": sum(|report| report.bitrate * report.viewers as u64), "limit": config.server.max_bandwidth },
-        "connections": { "now": app.slots.taken(), "limit": app.max_connections() },
+        "connections": { "now": state.slots.taken(), "limit": state.max_connections() },
         "refused_per_address": {
-            "viewers": app.refusals.count(Kind::Viewers),
-            "opening": app.refusals.count(Kind::Opening),
-            "open": app.refusals.count(Kind::Opened),
+            "viewers": state.refusals.count(Kind::Viewers),
+            "opening": state.refusals.count(Kind::Opening),
+            "open": state.refusals.count(Kind::Opened),
         },
-        "file_descriptors": { "limit": app.descriptors },
+        "file_descriptors": { "limit": state.descriptors },
         "memory": {
             "process": resident(),
             "stores": sum(|report| report.store_bytes),
             "engines": sum(|report| report.engine_bytes),
         },
         "delivery": { "shortest_ms": cadence::SHORTEST.as_millis(), "longest_ms": cadence::LONGEST.as_millis() },
-        "logos": app.logos.report(),
+        "logos": state.logos.report(),
     })
 }
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use forebay_core::failover::{Steer, Unsteerable};
@@ -20,7 +20,7 @@ use tracing::info;
 use super::address::Reader;
 use super::admin::NoAdmin;
 use super::error::{self, Error};
-use super::{App, Peer, admin, status};
+use super::{Peer, State, admin, status};
 
 /// What is wanted takes forty bytes, and may be written with room to spare.
 const MAX_BODY: usize = 1024;
@@ -55,20 +55,20 @@ struct Wish {
 
 /// `POST /api/streams/{id}/source`: answers with the channel's status.
 pub(super) async fn steer(
-    State(app): State<App>,
+    state: State,
     Path(id): Path<String>,
     Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Refused> {
-    let address = admin::check(&app, peer, &uri, &headers).await.map_err(Refused::NoAdmin)?;
-    let Some(channel) = app.channels.find(&id) else { return Err(Refused::UnknownChannel(id)) };
+    let address = admin::check(&state, peer, &uri, &headers).await.map_err(Refused::NoAdmin)?;
+    let Some(channel) = state.channels.find(&id) else { return Err(Refused::UnknownChannel(id)) };
     let steer = parse(&read(&headers, body).await?).map_err(Refused::Unclear)?;
-    let done = app.channels.steer(&channel, steer).await;
+    let done = state.channels.steer(&channel, steer).await;
     info!(channel = %channel.id, %address, ?steer, ?done, "an admin chooses a source");
     match done {
-        Ok(()) => status::entry(&app, &id, Reader::Admin).map(Json).ok_or(Refused::UnknownChannel(id)),
+        Ok(()) => status::entry(&state, &id, Reader::Admin).map(Json).ok_or(Refused::UnknownChannel(id)),
         Err(Unsteerable::NoOther) => Err(Refused::NoOther),
         Err(Unsteerable::NoSuchSource) => {
             Err(Refused::NoSuchSource { source: steer.source(), sources: channel.sources.len() })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery};
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
 use forebay_relay::channel::{Growing, NoPlaylist, Reader, Rendered};
@@ -24,7 +24,7 @@ use super::encoding::takes_gzip;
 use super::error::Error;
 use super::forwarded::client_address;
 use super::live::no_body;
-use super::{App, Peer, query};
+use super::{Peer, State, query};
 
 const SEGMENT_TYPE: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -40,39 +40,36 @@ const CORS: [(HeaderName, HeaderValue); 2] = [
 
 /// `GET /stream/{id}/hls` and `/stream/{id}/index.m3u8`.
 pub(super) async fn by_id(
-    State(app): State<App>,
+    state: State,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let channel = app.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
-    playlist(&app, &channel, query.as_deref(), peer, &headers).await
+    let channel = state.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
+    playlist(&state, &channel, query.as_deref(), peer, &headers).await
 }
 
 /// `GET /api/proxy/channel/{id}/hls`: by id, else by number.
 pub(super) async fn by_number_or_id(
-    State(app): State<App>,
+    state: State,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let channel = app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
-    playlist(&app, &channel, query.as_deref(), peer, &headers).await
+    let channel = state.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
+    playlist(&state, &channel, query.as_deref(), peer, &headers).await
 }
 
 /// `HEAD` of a playlist: players ask for the type; nothing is opened.
-pub(super) async fn head_by_id(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Error> {
-    app.channels.find(&id).ok_or(Error::UnknownChannel(id)).map(|_| head())
+pub(super) async fn head_by_id(state: State, Path(id): Path<String>) -> Result<Response, Error> {
+    state.channels.find(&id).ok_or(Error::UnknownChannel(id)).map(|_| head())
 }
 
 /// The same by id, else by number.
-pub(super) async fn head_by_number_or_id(
-    State(app): State<App>,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id)).map(|_| head())
+pub(super) async fn head_by_number_or_id(state: State, Path(id): Path<String>) -> Result<Response, Error> {
+    state.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id)).map(|_| head())
 }
 
 fn head() -> Response {
@@ -97,16 +94,16 @@ pub(super) async fn preflight() -> Response {
 }
 
 async fn playlist(
-    app: &App,
+    state: &State,
     channel: &Arc<Channel>,
     query: Option<&str>,
     peer: Peer,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let address = client_address(&app.config().server, peer, headers);
+    let address = client_address(&state.config().server, peer, headers);
     let key = Key::new(channel, query, address, headers);
-    let watched = app.sessions.watch(app, channel, key, address, peer, headers)?;
-    let (sessions, length) = (app.sessions.clone(), query::span(query, "dvr"));
+    let watched = state.sessions.watch(state, channel, key, address, peer, headers)?;
+    let (sessions, length) = (state.sessions.clone(), query::span(query, "dvr"));
     let who = Arc::clone(&watched);
     let wait = async move {
         let playlist = who.session.playlist().await;
@@ -156,15 +153,15 @@ fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
 
 /// `GET /stream/{id}/hls/segment_N.ts`.
 pub(super) async fn segment(
-    State(app): State<App>,
+    state: State,
     Path((id, name)): Path<(String, String)>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let (channel, segment) = find(&app, id, &name)?;
-    let address = client_address(&app.config().server, peer, &headers);
+    let (channel, segment) = find(&state, id, &name)?;
+    let address = client_address(&state.config().server, peer, &headers);
     let key = Key::new(&channel, None, address, &headers);
-    let watched = app.sessions.serve(&app, &channel, &key, address)?;
+    let watched = state.sessions.serve(&state, &channel, &key, address)?;
     Ok(match segment {
         Found::Whole(segment) => send(segment, watched, &headers),
         Found::Growing(segment) => send_as_it_comes(segment, watched),
@@ -226,10 +223,10 @@ fn send_as_it_comes(segment: Growing, watched: Option<Arc<Watched>>) -> Response
 
 /// `HEAD` of a segment.
 pub(super) async fn head_segment(
-    State(app): State<App>,
+    state: State,
     Path((id, name)): Path<(String, String)>,
 ) -> Result<Response, Error> {
-    let (_, segment) = find(&app, id, &name)?;
+    let (_, segment) = find(&state, id, &name)?;
     Ok(match segment {
         Found::Whole(segment) => (describe(segment.size()), no_body()).into_response(),
         Found::Growing(_) => (describe_growing(), no_body()).into_response(),
@@ -243,13 +240,13 @@ enum Found {
     Growing(Growing),
 }
 
-fn find(app: &App, id: String, name: &str) -> Result<(Arc<Channel>, Found), Error> {
-    let channel = app.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
+fn find(state: &State, id: String, name: &str) -> Result<(Arc<Channel>, Found), Error> {
+    let channel = state.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
     let number = name.strip_prefix("segment_").and_then(|name| name.strip_suffix(".ts")?.parse().ok());
     let segment = number.and_then(|number| {
         // In this order, so that one that becomes whole meanwhile is found all the same.
-        let growing = app.channels.growing(&channel.id, number).map(Found::Growing);
-        app.channels.segment(&channel.id, number).map(Found::Whole).or(growing)
+        let growing = state.channels.growing(&channel.id, number).map(Found::Growing);
+        state.channels.segment(&channel.id, number).map(Found::Whole).or(growing)
     });
     let segment = segment.ok_or_else(|| Error::NoSegment(name.to_owned()))?;
     Ok((channel, segment))

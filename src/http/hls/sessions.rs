@@ -17,7 +17,7 @@ use crate::http::error::Error;
 use crate::http::query;
 use crate::http::shares::Share;
 use crate::http::visits::{agent, cut};
-use crate::http::{App, Peer, Places};
+use crate::http::{Peer, Places, State};
 
 /// A session is over after so many target durations without a request.
 const MAX_SILENCE: u32 = 3;
@@ -93,7 +93,7 @@ impl Sessions {
     /// The session of `key`, a new one if there is none.
     pub(super) fn watch(
         &self,
-        app: &App,
+        state: &State,
         channel: &Arc<Channel>,
         key: Key,
         address: IpAddr,
@@ -111,7 +111,7 @@ impl Sessions {
         if sessions.len() >= MAX_SESSIONS {
             return Err(Error::SessionLimit { limit: MAX_SESSIONS });
         }
-        let (subscription, places) = app.admit_idle(channel, peer, headers)?;
+        let (subscription, places) = state.admit_idle(channel, peer, headers)?;
         let watched = Arc::new(Watched {
             session: Session::new(subscription, Player::of(agent(headers))),
             key: key.clone(),
@@ -119,7 +119,7 @@ impl Sessions {
             agent: agent(headers).into(),
             since: Instant::now(),
             until: Mutex::new(Instant::now() + USUAL_TARGET * MAX_SILENCE),
-            is_told: app.is_visit_told(peer, headers),
+            is_told: state.is_visit_told(peer, headers),
             places: Mutex::new(places),
         });
         if matches!(key.who, Who::Token(_)) {
@@ -142,7 +142,7 @@ impl Sessions {
     /// before, which then counts for the limits; where it does not fit in, it ends.
     pub(super) fn serve(
         &self,
-        app: &App,
+        state: &State,
         channel: &Channel,
         key: &Key,
         address: IpAddr,
@@ -154,7 +154,7 @@ impl Sessions {
             None => self.take_idle(&channel.id, address),
         };
         if let Some(watched) = idle {
-            match app.serve(channel, address) {
+            match state.serve(channel, address) {
                 Ok(share) => watched.serve(share),
                 Err(error) => {
                     self.forget(&watched);

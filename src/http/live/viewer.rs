@@ -15,7 +15,7 @@ use tracing::{Span, info, info_span};
 use super::OFFSET;
 use crate::http::error::Error;
 use crate::http::visits::agent;
-use crate::http::{App, Peer, Places, WriteLimit};
+use crate::http::{Peer, Places, State, WriteLimit};
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(in crate::http) struct Viewer {
 
 impl Viewer {
     pub(super) fn new(
-        app: &App,
+        state: &State,
         channel: &Arc<Channel>,
         peer: Peer,
         headers: &HeaderMap,
@@ -53,7 +53,7 @@ impl Viewer {
             agent: agent(headers).into(),
             since: Instant::now(),
             is_started: false,
-            is_told: app.is_visit_told(peer, headers),
+            is_told: state.is_visit_told(peer, headers),
             offset,
             places,
         }

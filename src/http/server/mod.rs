@@ -31,7 +31,7 @@ pub(crate) use self::https::Acceptor;
 use self::shed::Shed;
 use super::admission::{Addresses, Place};
 use super::forwarded::is_trusted;
-use super::{App, Peer, router};
+use super::{Peer, State, router};
 use crate::config;
 
 /// Connections waiting to be accepted: a burst of viewers who all come back at once.
@@ -129,10 +129,10 @@ impl Server {
     }
 
     /// Serves until `stop`, then lets open answers end; returns when the last connection is closed.
-    pub async fn run(self, app: App, stop: CancellationToken) {
+    pub async fn run(self, state: State, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let connections =
-            Connections { router: router(app.clone()), stop: stop.clone(), tasks: tasks.clone() };
+            Connections { router: router(state.clone()), stop: stop.clone(), tasks: tasks.clone() };
         let mut shed = Shed::new(tasks.clone(), self.tls.is_none());
         loop {
             let accepted = tokio::select! {
@@ -142,15 +142,15 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let config = app.config();
+                    let config = state.config();
                     let delivery = config.server.delivery;
-                    let limit = app.max_connections();
+                    let limit = state.max_connections();
                     if !shed.has_reserve() {
-                        shed.refuse(stream, "file descriptors", app.descriptors);
+                        shed.refuse(stream, "file descriptors", state.descriptors);
                         continue;
                     }
                     let of_address = of_address(&config.server, peer.ip(), limit);
-                    match app.slots.take(limit, peer.ip().to_canonical(), of_address) {
+                    match state.slots.take(limit, peer.ip().to_canonical(), of_address) {
                         Ok(slot) => {
                             shed.rest();
                             let local = stream.local_addr().unwrap_or(self.address);
@@ -172,7 +172,7 @@ impl Server {
                     if let Ok(Ok((stream, _))) =
                         tokio::time::timeout(ACCEPT_PAUSE, self.listener.accept()).await
                     {
-                        shed.refuse(stream, "file descriptors", app.descriptors);
+                        shed.refuse(stream, "file descriptors", state.descriptors);
                     }
                 }
                 Err(error) => {

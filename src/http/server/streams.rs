@@ -23,7 +23,7 @@ const PIECE: usize = 16 * 1024;
 
 /// The answers of one connection that are not over.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Streams(Arc<Mutex<Vec<Weak<Mutex<State>>>>>);
+pub(super) struct Streams(Arc<Mutex<Vec<Weak<Mutex<Answer>>>>>);
 
 /// What a look at the answers of a connection finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +37,12 @@ pub(super) struct Look {
 /// One answer, from the request on.
 #[derive(Debug)]
 pub(super) struct Stream {
-    state: Arc<Mutex<State>>,
+    answer: Arc<Mutex<Answer>>,
     limit: WriteLimit,
 }
 
 #[derive(Debug)]
-struct State {
+struct Answer {
     /// What is sent; nothing before it is known, and after it was found stuck.
     body: Option<Body>,
     /// What is left of what the body gave last.
@@ -57,19 +57,19 @@ impl Streams {
     /// An answer begins; it may be stuck for so long.
     pub(super) fn open(&self, limit: Duration) -> Stream {
         let limit = WriteLimit::new(limit);
-        let state = State {
+        let answer = Answer {
             body: None,
             rest: Bytes::new(),
             limit: limit.clone(),
             waiting_since: None,
             is_stuck: false,
         };
-        let state = Arc::new(Mutex::new(state));
+        let answer = Arc::new(Mutex::new(answer));
         let mut streams = lock(&self.0);
         // Of those that are over, no more stay here than may be open.
         streams.retain(|stream| stream.strong_count() > 0);
-        streams.push(Arc::downgrade(&state));
-        Stream { state, limit }
+        streams.push(Arc::downgrade(&answer));
+        Stream { answer, limit }
     }
 
     /// Ends the answers that are stuck.
@@ -78,19 +78,19 @@ impl Streams {
         let mut look = Look { is_busy: false, stuck: 0 };
         lock(&self.0).retain(|stream| {
             let Some(stream) = stream.upgrade() else { return false };
-            let mut state = lock(&stream);
+            let mut answer = lock(&stream);
             let is_late =
-                state.waiting_since.is_some_and(|since| now.duration_since(since) > state.limit.get());
-            if !state.is_stuck && !is_late {
+                answer.waiting_since.is_some_and(|since| now.duration_since(since) > answer.limit.get());
+            if !answer.is_stuck && !is_late {
                 look.is_busy = true;
                 return true;
             }
-            state.is_stuck = true;
+            answer.is_stuck = true;
             look.stuck += 1;
             // The viewer leaves the channel here. What hyper holds of the answer goes when the
             // client resets it, or the connection ends.
-            let held = (state.body.take(), std::mem::take(&mut state.rest));
-            drop(state);
+            let held = (answer.body.take(), std::mem::take(&mut answer.rest));
+            drop(answer);
             drop(held);
             true
         });
@@ -106,15 +106,15 @@ impl Stream {
 
     /// Sends this.
     pub(super) fn carry(self, body: Body) -> Carried {
-        lock(&self.state).body = Some(body);
-        Carried { state: self.state }
+        lock(&self.answer).body = Some(body);
+        Carried { answer: self.answer }
     }
 }
 
 /// The body of an answer.
 #[derive(Debug)]
 pub(super) struct Carried {
-    state: Arc<Mutex<State>>,
+    answer: Arc<Mutex<Answer>>,
 }
 
 impl http_body::Body for Carried {
@@ -125,32 +125,32 @@ impl http_body::Body for Carried {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let mut state = lock(&self.state);
-        state.waiting_since = None;
-        if state.is_stuck {
+        let mut answer = lock(&self.answer);
+        answer.waiting_since = None;
+        if answer.is_stuck {
             return Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)))));
         }
-        if state.rest.is_empty() {
-            let Some(body) = &mut state.body else { return Poll::Ready(None) };
+        if answer.rest.is_empty() {
+            let Some(body) = &mut answer.body else { return Poll::Ready(None) };
             let Some(frame) = ready!(Pin::new(body).poll_frame(cx)) else { return Poll::Ready(None) };
             match frame?.into_data() {
-                Ok(data) => state.rest = data,
+                Ok(data) => answer.rest = data,
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
-        let length = state.rest.len().min(PIECE);
-        state.waiting_since = Some(Instant::now());
-        Poll::Ready(Some(Ok(Frame::data(state.rest.split_to(length)))))
+        let length = answer.rest.len().min(PIECE);
+        answer.waiting_since = Some(Instant::now());
+        Poll::Ready(Some(Ok(Frame::data(answer.rest.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        let state = lock(&self.state);
-        state.rest.is_empty() && state.body.as_ref().is_some_and(Body::is_end_stream)
+        let answer = lock(&self.answer);
+        answer.rest.is_empty() && answer.body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         // It is asked for before anything is read.
-        lock(&self.state).body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+        lock(&self.answer).body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(next(&mut stuck).await.unwrap().unwrap(), 10, "it was in time");
         tokio::time::sleep(11 * SECOND).await;
         assert_eq!(streams.look(), Look { is_busy: true, stuck: 1 }, "the patient one is not stuck");
-        assert!(lock(&stuck.state).body.is_none() && lock(&patient.state).body.is_some());
+        assert!(lock(&stuck.answer).body.is_none() && lock(&patient.answer).body.is_some());
         assert!(next(&mut stuck).await.unwrap().is_err(), "whoever comes back late is told");
         drop(patient);
         assert_eq!(streams.look(), Look { is_busy: false, stuck: 1 }, "hyper still holds it");

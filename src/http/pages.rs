@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::path::Path as FilePath;
 
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use super::encoding::takes_gzip;
-use super::{App, error};
+use super::{State, error};
 
 /// The files of `web/dist` by their names in it, listed by the build script. A `.gz` is the same file, compressed.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
@@ -44,8 +44,8 @@ pub(super) async fn list(headers: HeaderMap) -> Response {
 }
 
 /// `GET /watch/{id}`
-pub(super) async fn page(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    match app.channels.find(&id) {
+pub(super) async fn page(state: State, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    match state.channels.find(&id) {
         Some(_) => html(StatusCode::OK, "watch.html", &headers),
         None => html(StatusCode::NOT_FOUND, "not-found.html", &headers),
     }
