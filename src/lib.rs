@@ -9,5 +9,6 @@ pub mod cli;
 pub mod config;
 mod host;
 pub mod http;
+pub mod supervisor;
 pub mod telemetry;
 mod tls;

@@ -111,6 +111,13 @@ pub enum Event {
         /// How many.
         faults: usize,
     },
+    /// A part of the program has failed.
+    ServiceFailed {
+        /// Its name.
+        service: &'static str,
+        /// The pause before it is started again; none where the program ends.
+        restarts_in: Option<Duration>,
+    },
 }
 
 /// Where events go and come from. Cloning is cheap.

@@ -78,7 +78,7 @@ async fn run(config: Config, args: Args, ingest: Handle) -> anyhow::Result<ExitC
     drop(greeting);
     let stop = CancellationToken::new();
     tokio::select! {
-        _ = app.run(stop.clone()) => Ok(ExitCode::SUCCESS),
+        end = app.run(stop.clone()) => end.map(|_| ExitCode::SUCCESS).map_err(anyhow::Error::from),
         () = twice(signals, stop.clone()) => Ok(ExitCode::from(INTERRUPTED)),
     }
 }

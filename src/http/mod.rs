@@ -43,6 +43,7 @@ use forebay_relay::model::Channel;
 use http::HeaderMap;
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::admin::Admins;
@@ -59,6 +60,7 @@ use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
 use crate::config::{Config, InForce, PerAddress, Quota};
+use crate::supervisor::Board;
 
 /// So many channels may be open for the sake of one address, where nothing else is said: more than
 /// a house, a hotel or an office needs.
@@ -88,8 +90,12 @@ pub struct State {
     status: status::Document,
     lengths: lineup::Lengths,
     logos: logo::Logos,
-    /// Open connections.
+    /// Places for open connections.
     slots: Slots,
+    /// The tasks of open connections.
+    pub(crate) connections: TaskTracker,
+    /// How the services of the program are doing.
+    pub(crate) services: Board,
     /// File descriptors that the process may have.
     descriptors: usize,
 }
@@ -129,6 +135,8 @@ impl State {
             lengths: lineup::Lengths::default(),
             logos: logo::Logos::default(),
             slots: Slots::default(),
+            connections: TaskTracker::new(),
+            services: Board::default(),
             descriptors: raise_descriptor_limit(),
         }
     }

@@ -1,5 +1,7 @@
 //! For machines that look after the server.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::RawQuery;
 use http::StatusCode;
@@ -7,17 +9,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{State, query};
-use crate::telemetry;
+use crate::{supervisor, telemetry};
 
 /// The answer to `GET /health`.
 #[derive(Debug, Serialize)]
 pub(super) struct Health {
-    /// `healthy`, or `stopping` from the first signal to stop on.
+    /// `healthy`; `degraded` while a service waits for its restart; `stopping` from the first signal
+    /// to stop on.
     status: &'static str,
     /// When it was asked, in UTC (RFC 3339).
     timestamp: String,
     version: &'static str,
-    services: Services,
+    /// Each service of the program, by name.
+    services: BTreeMap<&'static str, supervisor::Health>,
     /// Since the start: `1h 30m 45s`.
     uptime: String,
     memory: Memory,
@@ -28,13 +32,6 @@ pub(super) struct Health {
     /// Viewers.
     clients: usize,
     log: Log,
-}
-
-#[derive(Debug, Serialize)]
-struct Services {
-    http: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    https: Option<&'static str>,
 }
 
 /// In bytes; absent where the system does not tell.
@@ -61,14 +58,17 @@ pub(super) async fn health(state: State, RawQuery(typed): RawQuery) -> (StatusCo
     let is_stopping = state.channels.is_stopping();
     let asks_ready = query::value(typed.as_deref(), "ready").is_some();
     let code = if is_stopping && asks_ready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let services = state.services.read();
+    let status = match is_stopping {
+        true => "stopping",
+        false if services.values().all(|health| *health == supervisor::Health::Healthy) => "healthy",
+        false => "degraded",
+    };
     let health = Health {
-        status: if is_stopping { "stopping" } else { "healthy" },
+        status,
         timestamp: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         version: env!("CARGO_PKG_VERSION"),
-        services: Services {
-            http: "healthy",
-            https: state.config().server.tls.is_some().then_some("healthy"),
-        },
+        services,
         uptime: uptime(state.started.elapsed().as_secs()),
         memory: Memory::now(),
         channels: state.channels.configured().len(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use forebay::app::App;
 use forebay::config::Config;
+use forebay::supervisor::{End, Failure};
 use forebay_relay::events::{Bus, Events};
 use forebay_relay::input::Sources;
 use forebay_testkit::client;
@@ -36,7 +37,7 @@ pub(crate) struct Relay {
     tls_address: Option<SocketAddr>,
     events: Bus,
     stop: CancellationToken,
-    running: JoinHandle<bool>,
+    running: JoinHandle<Result<End, Failure>>,
     /// What it keeps.
     _folder: TempDir,
 }
@@ -121,7 +122,8 @@ impl Relay {
     /// Stops it; says whether everything ended within the grace period.
     pub(crate) async fn stop(mut self) -> bool {
         self.stop.cancel();
-        (&mut self.running).await.expect("the relay does not panic")
+        let end = (&mut self.running).await.expect("the relay does not panic");
+        end.expect("no service fails") == End::InTime
     }
 }
 

@@ -19,7 +19,6 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 pub(super) use self::connection::{
@@ -128,9 +127,10 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop`, then lets open answers end; returns when the last connection is closed.
+    /// Accepts connections until `stop`. Those that are open then go on in `state.connections`: they
+    /// close when their answer has ended.
     pub async fn run(self, state: State, stop: CancellationToken) {
-        let tasks = TaskTracker::new();
+        let tasks = state.connections.clone();
         let connections =
             Connections { router: router(state.clone()), stop: stop.clone(), tasks: tasks.clone() };
         let mut shed = Shed::new(tasks.clone(), self.tls.is_none());
@@ -183,9 +183,6 @@ impl Server {
                 }
             }
         }
-        drop(self.listener);
-        tasks.close();
-        tasks.wait().await;
     }
 }
 

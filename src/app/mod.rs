@@ -1,0 +1,199 @@
+//! Puts the services together, in the order in which they start.
+//!
+//! They end in the reverse order: first no more connections are accepted; then the viewers' streams
+//! end, because their feeds do, and with the feeds the upstreams; at last the connections that are
+//! still open are waited for, within the grace period.
+
+mod reload;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use forebay_relay::channel::Channels;
+use forebay_relay::events::Bus;
+use forebay_relay::file_changes::{Hangup, Stamp, stamp};
+use forebay_relay::input::Opener;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use self::reload::Reloader;
+use crate::config::{self, Config, InForce};
+use crate::http::{self, Acceptor, Server};
+use crate::supervisor::{End, Failure, Service, Supervisor};
+use crate::tls::{Challenges, Current, Keeper};
+
+/// Puts the command line's words over those of the file; asked at every reload.
+pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;
+
+/// The running application.
+pub struct App {
+    shared: http::State,
+    server: Server,
+    secure: Option<Secure>,
+    overrides: Overrides,
+    /// The configuration file as it was read.
+    seen: Stamp,
+    /// Heard from the start: a SIGHUP that nobody listens for ends the process.
+    hangup: Hangup,
+}
+
+/// HTTPS beside the plain server.
+struct Secure {
+    server: Server,
+    keeper: Keeper,
+    current: Current,
+}
+
+impl Secure {
+    fn new(tls: &config::Tls, shared: &http::State) -> anyhow::Result<Self> {
+        let current = Current::default();
+        let keeper = Keeper::new(tls, current.clone(), shared.challenges.clone())?;
+        let listen = tls.listen;
+        let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        Ok(Self { server: server.with_tls(Acceptor::new(current.clone())?), keeper, current })
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("address", &self.address()).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Listens; serves once [`App::run`] is polled. To be called within a runtime.
+    /// The channels run on `ingest`: see [`Channels`].
+    pub fn start(
+        config: Config,
+        opener: Arc<dyn Opener>,
+        overrides: Overrides,
+        ingest: Handle,
+    ) -> anyhow::Result<Self> {
+        // Before anybody is told that we run, and might change it.
+        let (seen, hangup) = (stamp(&config.path), Hangup::listen());
+        let listen = config.server.listen;
+        let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        let channels = Channels::new(config.snapshot(), &config.hls_dir, opener, ingest);
+        let tls = config.server.tls.clone();
+        let shared = http::State::new(channels, Arc::new(config));
+        let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
+        Ok(Self { shared, server, secure, overrides, seen, hangup })
+    }
+
+    /// What happens in it.
+    pub fn events(&self) -> Bus {
+        self.shared.channels.events().clone()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Where it listens for HTTPS.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.secure.as_ref().map(|secure| secure.server.address())
+    }
+
+    /// Serves until `stop`, or until a service fails that nothing works without.
+    pub async fn run(self, stop: CancellationToken) -> Result<End, Failure> {
+        let shared = self.shared;
+        let mut supervisor = Supervisor::new(shared.channels.events().clone(), shared.services.clone());
+        supervisor.start(connections(&shared));
+        supervisor.start(channels(&shared.channels));
+        supervisor.start(files(&shared.channels));
+        supervisor.start(sessions(&shared));
+        supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
+        supervisor.start(listener("http", self.server, &shared));
+        if let Some(Secure { server, keeper, current }) = self.secure {
+            supervisor.start(certificates(keeper, current, &shared));
+            supervisor.start(listener("https", server, &shared));
+        }
+        supervisor.run(stop, move || shared.config().server.shutdown_grace).await
+    }
+}
+
+/// Connections that are open: when it is their turn to end, nobody accepts new ones.
+fn connections(shared: &http::State) -> Service {
+    let tasks = shared.connections.clone();
+    Service::vital("connections", |stop| async move {
+        stop.cancelled().await;
+        tasks.close();
+        tasks.wait().await;
+    })
+}
+
+/// The open channels, which run by themselves until they are shut down.
+fn channels(channels: &Arc<Channels>) -> Service {
+    let channels = Arc::clone(channels);
+    Service::vital("channels", |stop| async move {
+        stop.cancelled().await;
+        channels.shutdown().await;
+    })
+}
+
+/// Looks whether somebody has removed what the channels keep on disk.
+fn files(channels: &Arc<Channels>) -> Service {
+    let channels = Arc::clone(channels);
+    Service::restarted("files", move |stop| {
+        let channels = Arc::clone(&channels);
+        async move {
+            channels.look_after_files(stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Ends the sessions of HLS viewers who have gone.
+fn sessions(shared: &http::State) -> Service {
+    let shared = shared.clone();
+    Service::restarted("sessions", move |stop| {
+        let shared = shared.clone();
+        async move {
+            shared.run_sessions(stop).await;
+            Ok(())
+        }
+    })
+}
+
+fn reload(shared: &http::State, overrides: Overrides, seen: Stamp, hangup: Hangup) -> Service {
+    let reloader = Arc::new(Reloader { shared: shared.clone(), overrides });
+    let mut first = Some((seen, hangup));
+    Service::restarted("reload", move |stop| {
+        let reloader = Arc::clone(&reloader);
+        // A file whose reading has failed so badly is not read again until it changes.
+        let again = || (stamp(&reloader.shared.config().path), Hangup::listen());
+        let (seen, hangup) = first.take().unwrap_or_else(again);
+        async move {
+            reloader.run(seen, hangup, stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Keeps the certificate in force good.
+fn certificates(keeper: Keeper, current: Current, shared: &http::State) -> Service {
+    let (in_force, challenges): (InForce, Challenges) = (shared.config.clone(), shared.challenges.clone());
+    let mut first = Some(keeper);
+    Service::restarted("certificates", move |stop| {
+        let in_force = in_force.clone();
+        let keeper = first.take().map_or_else(|| keep_again(&in_force, &current, &challenges), Ok);
+        async move {
+            keeper?.run(in_force, stop).await;
+            Ok(())
+        }
+    })
+}
+
+fn keep_again(in_force: &InForce, current: &Current, challenges: &Challenges) -> anyhow::Result<Keeper> {
+    let config = in_force.get();
+    let tls = config.server.tls.as_ref().context("[server.tls] is gone from the configuration")?;
+    Keeper::new(tls, current.clone(), challenges.clone())
+}
+
+/// Accepts connections.
+fn listener(name: &'static str, server: Server, shared: &http::State) -> Service {
+    let shared = shared.clone();
+    Service::vital(name, |stop| server.run(shared, stop))
+}
