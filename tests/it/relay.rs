@@ -97,20 +97,22 @@ impl Relay {
         body
     }
 
-    /// Waits until the channel's status satisfies `wanted`: there is no event for it outside of the relay.
+    /// Waits until the channel's status satisfies `wanted`. It is asked for after each event, and
+    /// ten times a second, since there is no event for figures such as what a buffer holds.
     pub(crate) async fn wait_status(
         &self,
         id: &str,
         limit: Duration,
         wanted: impl Fn(&Value) -> bool,
     ) -> Value {
+        let mut events = self.events();
         let wait = async {
             loop {
                 let status = self.status(id).await;
                 if wanted(&status) {
                     return status;
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                let _ = tokio::time::timeout(Duration::from_millis(100), events.next()).await;
             }
         };
         if let Ok(status) = tokio::time::timeout(limit, wait).await {

@@ -284,13 +284,14 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let channel = self.feed.id().clone();
-        self.feed.events.publish(Event::ViewerLeft { channel, sent: self.sent });
         self.feed.population.viewers.fetch_sub(1, Ordering::Relaxed);
         // The driver hears of the last one only.
         self.feed.demand.send_if_modified(|viewers| {
             *viewers -= 1;
             *viewers == 0
         });
+        // At last: who hears of it finds the viewer gone.
+        let channel = self.feed.id().clone();
+        self.feed.events.publish(Event::ViewerLeft { channel, sent: self.sent });
     }
 }
