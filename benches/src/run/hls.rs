@@ -52,8 +52,8 @@ pub(super) fn measure(
     rounds: usize,
 ) -> anyhow::Result<Runs> {
     let mut reports: BTreeMap<Kind, Vec<Value>> = BTreeMap::new();
-    let mut kinds = scenario.servers.to_vec();
-    if !nginx::is_there() {
+    let mut kinds = servers.of(scenario);
+    if kinds.contains(&Kind::Nginx) && !nginx::is_there() {
         writeln!(io::stderr(), "{}: no nginx, since it is not installed", scenario.name)?;
         kinds.retain(|&kind| kind != Kind::Nginx);
     }
@@ -63,6 +63,7 @@ pub(super) fn measure(
         placement: servers.placement.beside(),
         folder: servers.folder.join("packager"),
         binary: servers.binary.clone(),
+        before: None,
     };
     fs::create_dir_all(&beside.folder)?;
     let packager = start(&beside, Kind::Forebay, &origin, &files)?;
@@ -98,6 +99,6 @@ fn start(servers: &Servers, kind: Kind, origin: &Program, files: &Files) -> anyh
             return nginx::command(listen, &servers.folder, &root);
         }
         let configuration = program::configuration(listen, origin.address, 1, HLS);
-        program::forebay(&servers.binary, &servers.folder.join("hls.toml"), &configuration)
+        program::forebay(servers.build(kind), &servers.folder.join("hls.toml"), &configuration)
     })
 }

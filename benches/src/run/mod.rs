@@ -58,6 +58,10 @@ pub(crate) struct Args {
     /// The server; by default the `forebay` beside this program.
     #[arg(long)]
     server: Option<PathBuf>,
+    /// An older `forebay`: each scenario is borne by it and by the present one in turn, and by no
+    /// other server. Requests are not measured.
+    #[arg(long, conflicts_with_all = ["check", "commit"])]
+    before: Option<PathBuf>,
     /// Say what there is, and measure nothing.
     #[arg(long)]
     list: bool,
@@ -83,11 +87,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         placement: Placement::new(true)?,
         folder: program::run_folder()?,
         binary: args.server.clone().map_or_else(program::default_server, Ok)?,
+        before: args.before.clone(),
     };
     let rounds = args.runs.unwrap_or(if args.quick { 2 } else { 3 }).max(1);
     let mut all = Vec::new();
     for scenario in scenarios::ALL {
-        let is_wanted = args.only.is_empty() || args.only.iter().any(|name| name == scenario.name);
+        // Requests are answered beside viewers of one server only.
+        let is_comparable = args.before.is_none() || scenario.by != By::Requests;
+        let is_wanted =
+            is_comparable && (args.only.is_empty() || args.only.iter().any(|name| name == scenario.name));
         if let (true, Some(arguments)) = (is_wanted, scenario.arguments(args.quick)) {
             let measure = match scenario.by {
                 By::Viewers => measure,
@@ -135,7 +143,7 @@ fn measure(
     let channels: usize = whole(scenario::argument(arguments, "--channels").unwrap_or(1.0));
     let mut reports: BTreeMap<Kind, Vec<serde_json::Value>> = BTreeMap::new();
     for round in 1..=rounds {
-        for &kind in scenario.servers {
+        for kind in servers.of(scenario) {
             writeln!(io::stderr(), "{}, {kind}, {round} of {rounds}", scenario.name)?;
             let before = origin.origin_stats()?;
             let server = servers.start(kind, &origin, channels)?;

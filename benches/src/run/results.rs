@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::scenario::{Measure, Ratio, Scenario};
+use super::scenario::{Better, Measure, Ratio, Scenario};
 use super::server::Kind;
 use crate::stats::median;
 
@@ -85,6 +85,16 @@ impl Runs {
         all.filter_map(|ratio| self.ratio(ratio).map(|(name, spread)| (name, (spread, ratio)))).collect()
     }
 
+    /// Each figure against that of the older build.
+    fn changes(&self) -> Vec<(String, Spread)> {
+        let ratio = |&measure: &Measure| {
+            let ratio =
+                Ratio { measure, of: Kind::Forebay, to: Kind::Before, better: Better::Lower, floor: 0.0 };
+            self.ratio(&ratio)
+        };
+        self.scenario.measures.iter().filter_map(ratio).collect()
+    }
+
     /// What must never be, in words: viewers of Forebay that were lost or shown an error, or more upstreams than channels.
     pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -143,6 +153,9 @@ impl Runs {
         for (name, (spread, _)) in self.ratios() {
             writeln!(out, "{name}: {}", spread.text())?;
         }
+        for (name, spread) in self.changes() {
+            writeln!(out, "{name}: {}", spread.text())?;
+        }
         Ok(())
     }
 
@@ -188,6 +201,15 @@ mod tests {
         assert_eq!(name, "fanout-5000: CPU-s/GB, forebay to reference");
         assert_eq!((spread.median, spread.min, spread.max), (0.5, 0.5, 1.0));
         assert_eq!(ratios.len(), 1, "nothing is said of a server that was not measured");
+    }
+
+    #[test]
+    fn each_figure_is_compared_with_an_older_build() {
+        let mut runs = runs(&[cost(0.1), cost(0.4), cost(0.3)], &[]);
+        runs.reports.insert(Kind::Before, vec![cost(0.2), cost(0.4), cost(0.3)]);
+        let changes = runs.changes();
+        let expected = Spread { median: 1.0, min: 0.5, max: 1.0 };
+        assert_eq!(changes, [("fanout-5000: CPU-s/GB, forebay to before".to_owned(), expected)]);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The servers that are compared, and how each is started.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
 use super::program::{self, Placement, Program};
+use super::scenario::Scenario;
 
 /// A server, or a way to run one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,7 +16,9 @@ use super::program::{self, Placement, Program};
 pub(super) enum Kind {
     /// The server under test, as it is used.
     Forebay,
-    /// The same with `delivery = "copy"`.
+    /// An older build of it, as it is used.
+    Before,
+    /// The server under test with `delivery = "copy"`.
     Copy,
     /// The same with `delivery = "sendfile"`.
     Sendfile,
@@ -31,6 +34,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Forebay => "forebay",
+            Self::Before => "before",
             Self::Copy => "copy",
             Self::Sendfile => "sendfile",
             Self::Reference => "reference",
@@ -46,21 +50,39 @@ pub(super) struct Servers {
     pub(super) placement: Placement,
     pub(super) folder: PathBuf,
     pub(super) binary: PathBuf,
+    /// The older build, where there is one to compare with.
+    pub(super) before: Option<PathBuf>,
 }
 
 impl Servers {
+    /// Which servers bear a scenario in turn: with an older build, that and the present one only.
+    pub(super) fn of(&self, scenario: &Scenario) -> Vec<Kind> {
+        match self.before {
+            Some(_) => vec![Kind::Before, Kind::Forebay],
+            None => scenario.servers.to_vec(),
+        }
+    }
+
+    /// The program of a build of Forebay.
+    pub(super) fn build(&self, kind: Kind) -> &Path {
+        match (kind, &self.before) {
+            (Kind::Before, Some(before)) => before,
+            _ => &self.binary,
+        }
+    }
+
     /// Starts a server that relays `channels` channels of `origin`.
     pub(super) fn start(&self, kind: Kind, origin: &Program, channels: usize) -> anyhow::Result<Program> {
         let log = self.folder.join(format!("{kind}.log"));
         Program::server(&self.placement, &log, |listen| match kind {
-            Kind::Forebay | Kind::Copy | Kind::Sendfile => {
+            Kind::Forebay | Kind::Before | Kind::Copy | Kind::Sendfile => {
                 let keys = match kind {
                     Kind::Copy => "delivery = \"copy\"",
                     Kind::Sendfile => "delivery = \"sendfile\"",
                     _ => "",
                 };
                 let configuration = program::configuration(listen, origin.address, channels, keys);
-                program::forebay(&self.binary, &self.folder.join("channels.toml"), &configuration)
+                program::forebay(self.build(kind), &self.folder.join("channels.toml"), &configuration)
             }
             Kind::Reference => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -80,7 +102,7 @@ impl Servers {
     /// What viewers ask for.
     pub(super) fn url(kind: Kind, server: &Program) -> String {
         match kind {
-            Kind::Forebay | Kind::Copy | Kind::Sendfile => {
+            Kind::Forebay | Kind::Before | Kind::Copy | Kind::Sendfile => {
                 format!("http://{}/stream/ch{{ch}}", server.address)
             }
             Kind::Reference | Kind::Origin | Kind::Nginx => format!("http://{}/ch{{ch}}", server.address),
