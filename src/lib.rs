@@ -7,6 +7,7 @@ pub mod app;
 mod certificate;
 pub mod cli;
 pub mod config;
+pub mod db;
 mod host;
 pub mod http;
 pub mod supervisor;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::reload::Reloader;
 use crate::config::{self, Config, InForce};
+use crate::db::Database;
 use crate::http::{self, Acceptor, Server};
 use crate::supervisor::{End, Failure, Service, Supervisor};
 use crate::tls::{Challenges, Current, Keeper};
@@ -74,9 +75,10 @@ impl App {
         let (seen, hangup) = (stamp(&config.path), Hangup::listen());
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        let database = Database::start(&config.data)?;
         let channels = Channels::new(config.snapshot(), &config.hls_dir, opener, ingest);
         let tls = config.server.tls.clone();
-        let shared = http::State::new(channels, Arc::new(config));
+        let shared = http::State::new(channels, database, Arc::new(config));
         let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }
@@ -100,6 +102,7 @@ impl App {
     pub async fn run(self, stop: CancellationToken) -> Result<End, Failure> {
         let shared = self.shared;
         let mut supervisor = Supervisor::new(shared.channels.events().clone(), shared.services.clone());
+        supervisor.start(database(&shared.database));
         supervisor.start(connections(&shared));
         supervisor.start(channels(&shared.channels));
         supervisor.start(files(&shared.channels));
@@ -112,6 +115,15 @@ impl App {
         }
         supervisor.run(stop, move || shared.config().server.shutdown_grace).await
     }
+}
+
+/// What is asked to be written while the others end is written.
+fn database(database: &Database) -> Service {
+    let database = database.clone();
+    Service::vital("database", |stop| async move {
+        stop.cancelled().await;
+        database.close().await;
+    })
 }
 
 /// Connections that are open: when it is their turn to end, nobody accepts new ones.

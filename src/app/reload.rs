@@ -74,8 +74,8 @@ impl Reloader {
         if config.server.listen != old.server.listen || config.log != old.log {
             warn!("a change of server.listen or of [log] needs a restart");
         }
-        if config.hls_dir != old.hls_dir {
-            warn!("a change of hls.dir needs a restart");
+        if config.hls_dir != old.hls_dir || config.data != old.data {
+            warn!("a change of hls.dir or data.dir needs a restart");
         }
         if !config::Tls::is_reloadable(old.server.tls.as_ref(), config.server.tls.as_ref()) {
             warn!("a change of [server.tls], other than of its certificate and key, needs a restart");

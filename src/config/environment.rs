@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Map
 use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Fault};
-use super::file::{AcmeFile, File, LogFile, ServerFile, TlsFile};
+use super::file::{AcmeFile, DataFile, File, LogFile, ServerFile, TlsFile};
 
 const PREFIX: &str = "FOREBAY_";
 
@@ -24,6 +24,7 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["server", "tls"], TlsFile::KEYS),
     (&["server", "tls", "acme"], AcmeFile::KEYS),
     (&["log"], LogFile::KEYS),
+    (&["data"], DataFile::KEYS),
     (&["stream"], PolicySpec::KEYS),
     (&["stream", "health"], HealthSpec::KEYS),
     (&["hls"], HlsSpec::KEYS),
@@ -122,6 +123,7 @@ fn put(file: &mut File, section: &[&str], key: &'static str, value: &str) -> Res
     let map = &mut OneValue(value);
     match section {
         ["log"] => file.log.get_or_insert_default().read(key, map),
+        ["data"] => file.data.get_or_insert_default().read(key, map),
         ["stream"] => file.stream.get_or_insert_default().read(key, map),
         ["hls"] => file.hls.get_or_insert_default().read(key, map),
         ["stream", "health"] => {

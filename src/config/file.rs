@@ -11,6 +11,8 @@ forebay_relay::table! {
         server: ServerFile,
         /// What it tells about itself.
         log: LogFile,
+        /// What people and imports make.
+        data: DataFile,
         /// Defaults for each channel.
         stream: PolicySpec,
         /// How channels become HLS.
@@ -101,5 +103,13 @@ forebay_relay::table! {
         file_keep: i64,
         /// How large one may get.
         file_max_bytes: SizeText,
+    }
+}
+
+forebay_relay::table! {
+    /// `[data]`
+    pub(super) struct DataFile {
+        /// A folder of our own.
+        dir: String,
     }
 }

@@ -48,6 +48,8 @@ pub struct Config {
     pub server: Server,
     /// What it tells about itself. A change needs a restart.
     pub log: Log,
+    /// Where the database is. A change needs a restart.
+    pub data: DataDir,
     /// A folder of our own, for what concerns HLS: absolute, or relative to the working directory as `path` is.
     pub hls_dir: PathBuf,
     /// Accounts with a limit of connections, in the order of the file; ids are unique.
@@ -164,6 +166,15 @@ pub struct Log {
     pub file_keep: usize,
     /// Behind how many bytes another file begins; from 1 MiB.
     pub file_max_bytes: u64,
+}
+
+/// `[data]`: the folder of what people and imports make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataDir {
+    /// Absolute, or relative to the working directory as the path of the configuration is.
+    pub path: PathBuf,
+    /// Whether the configuration names it: then it is needed.
+    pub is_configured: bool,
 }
 
 /// How a line of the log looks.

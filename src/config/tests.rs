@@ -39,6 +39,9 @@ format = "json"
 file = "logs/forebay.log"
 file_keep = 3
 
+[data]
+dir = "state"
+
 [stream]
 idle_timeout = "1h 30m"
 buffer_bytes = "16MB"
@@ -92,7 +95,7 @@ sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s", 
 #[test]
 fn a_good_file_means_what_it_says() {
     let config = Config::parse(GOOD, Path::new("/etc/forebay/channels.toml")).unwrap();
-    let Config { path, environment: _, server, log, hls_dir, providers: _, channels } = &config;
+    let Config { path, environment: _, server, log, data, hls_dir, providers: _, channels } = &config;
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
     assert_eq!(server.public_url.as_ref().unwrap().as_str(), "https://tv.example/forebay/");
@@ -108,6 +111,7 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(log.file.as_deref(), Some(Path::new("/etc/forebay/logs/forebay.log")));
     assert_eq!(log.file_keep, 3);
 
+    assert_eq!(*data, DataDir { path: "/etc/forebay/state".into(), is_configured: true });
     assert_eq!(hls_dir, Path::new("/etc/forebay/cache/hls"));
     let hls = Hls { segment: Duration::from_secs(2), window: 10, max_bytes: 100 << 20 };
 
@@ -164,12 +168,13 @@ fn a_good_file_means_what_it_says() {
 fn an_empty_file_is_all_defaults() {
     let config = parse("").unwrap();
     let (server, log) = (Server::default(), Log::default());
+    let data = DataDir { path: "data".into(), is_configured: false };
     let hls_dir = "hls_cache".into();
     let (providers, channels) = (Vec::new(), Vec::new());
     let environment = Environment::default();
     assert_eq!(
         config,
-        Config { path: "channels.toml".into(), environment, server, log, hls_dir, providers, channels }
+        Config { path: "channels.toml".into(), environment, server, log, data, hls_dir, providers, channels }
     );
 }
 
@@ -276,6 +281,7 @@ fn every_key_is_in_the_documentation() {
         ("## `[server.tls]`", "[server.tls]\nzzzzzz = 1"),
         ("### An authority", "[server.tls.acme]\nzzzzzz = 1"),
         ("## `[log]`", "[log]\nzzzzzz = 1"),
+        ("## `[data]`", "[data]\nzzzzzz = 1"),
         ("## `[stream]`", "[stream]\nzzzzzz = 1"),
         ("## `[[providers]]`", "[[providers]]\nzzzzzz = 1"),
         ("### A source", "[[channels]]\nsources = [{ zzzzzz = 1 }]"),

@@ -60,6 +60,7 @@ use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
 use crate::config::{Config, InForce, PerAddress, Quota};
+use crate::db::Database;
 use crate::supervisor::Board;
 
 /// So many channels may be open for the sake of one address, where nothing else is said: more than
@@ -71,6 +72,8 @@ const MOST_OPENED: usize = 256;
 pub struct State {
     /// The channels.
     pub channels: Arc<Channels>,
+    /// What people and imports make.
+    pub(crate) database: Database,
     /// What an authority that signs certificates is going to ask.
     pub(crate) challenges: crate::tls::Challenges,
     /// The configuration in force.
@@ -114,12 +117,13 @@ struct Places {
 
 impl State {
     /// The state at the start.
-    pub fn new(channels: Arc<Channels>, config: Arc<Config>) -> Self {
+    pub fn new(channels: Arc<Channels>, database: Database, config: Arc<Config>) -> Self {
         let token = Token::create(&config.hls_dir).inspect_err(
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
         );
         Self {
             channels,
+            database,
             admins: Admins::new(token.ok()),
             challenges: crate::tls::Challenges::default(),
             config: InForce::new(config),

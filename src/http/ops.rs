@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{State, query};
-use crate::{supervisor, telemetry};
+use crate::{db, supervisor, telemetry};
 
 /// The answer to `GET /health`.
 #[derive(Debug, Serialize)]
@@ -31,6 +31,7 @@ pub(super) struct Health {
     streams: usize,
     /// Viewers.
     clients: usize,
+    database: Database,
     log: Log,
 }
 
@@ -43,6 +44,18 @@ struct Memory {
     /// Address space of the process.
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved: Option<u64>,
+}
+
+/// Since the start.
+#[derive(Debug, Serialize)]
+struct Database {
+    /// Whether there is one.
+    is_on: bool,
+    written: u64,
+    commits: u64,
+    failed: u64,
+    refused_writes: u64,
+    refused_reads: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,9 +87,17 @@ pub(super) async fn health(state: State, RawQuery(typed): RawQuery) -> (StatusCo
         channels: state.channels.configured().len(),
         streams: load.channels,
         clients: load.viewers,
+        database: Database::of(&state.database),
         log: Log { lost: log.lost, suppressed: log.suppressed },
     };
     (code, Json(health))
+}
+
+impl Database {
+    fn of(database: &db::Database) -> Self {
+        let db::Counts { written, commits, failed, refused_writes, refused_reads } = database.counts();
+        Self { is_on: database.is_on(), written, commits, failed, refused_writes, refused_reads }
+    }
 }
 
 impl Memory {

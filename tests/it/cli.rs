@@ -173,11 +173,14 @@ mod start {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn the_sample_that_ships_has_something_to_watch() {
+        let scratch = tempfile::tempdir().unwrap();
         let program = Setup::with_config("")
             .arg("--listen")
             .arg("127.0.0.1:0")
             .arg("--config")
             .arg(&sample())
+            // Beside the sample, in the checkout, it would be left behind.
+            .env("FOREBAY_DATA_DIR", scratch.path().to_str().expect("a plain path"))
             .start()
             .await;
         let (output, base) = (program.output(), format!("http://{}/", program.address()));

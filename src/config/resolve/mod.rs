@@ -14,10 +14,10 @@ use forebay_relay::error::reason;
 use forebay_relay::model::{Checker, FieldError, FieldPath, House, Policy, SourceSpec, SourceUrl, Spec};
 
 use self::places::Places;
-use super::Config;
 use super::environment::{Environment, Set, fault};
 use super::error::Error;
 use super::file::File;
+use super::{Config, DataDir};
 
 /// What is checked, for the places of faults in it.
 #[derive(Clone, Copy)]
@@ -40,6 +40,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let hls_file = file.hls.clone().unwrap_or_default();
     let (hls, hls_dir) = checker
         .within("hls", |checker| (hls_file.check(checker), checker.words("dir", hls_file.dir.as_ref())));
+    let data = file.data.clone().unwrap_or_default();
+    let data_dir = checker.within("data", |checker| checker.words("dir", data.dir.as_ref()));
     let stream = file.stream.clone().unwrap_or_default();
     let mut house = checker.within("stream", |checker| {
         let policy = stream.check(checker, &Policy { hls, ..Policy::default() });
@@ -84,8 +86,12 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     });
     refuse(checker.into_errors(), taken, text)?;
     let hls_dir = folder.join(hls_dir.unwrap_or_else(|| "hls_cache".to_owned()));
+    let data = DataDir {
+        is_configured: data_dir.is_some(),
+        path: folder.join(data_dir.unwrap_or_else(|| "data".to_owned())),
+    };
     let environment = Environment::default();
-    Ok(Config { path: path.into(), environment, server, log, hls_dir, providers, channels })
+    Ok(Config { path: path.into(), environment, server, log, data, hls_dir, providers, channels })
 }
 
 /// Whether the files among the sources can be read.

@@ -14,7 +14,7 @@ lisen = "0.0.0.0:8080""#,
     (
         "[sever]",
         &[
-            r#"1:2: unknown key "sever", expected one of server, log, stream, hls, providers, channels; did you mean "server"?"#,
+            r#"1:2: unknown key "sever", expected one of server, log, data, stream, hls, providers, channels; did you mean "server"?"#,
         ],
     ),
     (

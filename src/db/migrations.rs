@@ -1,0 +1,78 @@
+//! The schema, and how a database of an older one becomes one of the newest.
+//!
+//! The version of a file is its `user_version`: the number of migrations that it has had. All that
+//! are missing are one transaction, and a copy of the file is made before. So a file is never half
+//! upgraded, and one whose upgrade fails is as it was, byte for byte.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use tracing::info;
+
+use super::copy;
+use super::error::OpenError;
+
+/// Marks a SQLite file as ours: "FRBY" as a number, in the header of the file.
+const APPLICATION_ID: i32 = 0x4652_4259;
+
+/// One step from a version to the next.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Migration(pub(super) &'static str);
+
+/// All steps; the first one leads to version 1. A step that was released never changes.
+pub(super) const MIGRATIONS: &[Migration] = &[Migration(include_str!("schema/0001-relays.sql"))];
+
+/// Brings a database to the newest version; refuses one that is newer, or not ours.
+pub(super) fn migrate(
+    connection: &Connection,
+    file: &Path,
+    migrations: &[Migration],
+) -> Result<(), OpenError> {
+    let known = number(migrations.len());
+    let of = |error: rusqlite::Error| OpenError::of(file, &error);
+    let found = version(connection, file)?;
+    if found > known {
+        return Err(OpenError::Newer { path: file.to_owned(), found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    if found > 0 {
+        let copy = file.with_file_name(format!("forebay-schema-{found}.db"));
+        copy::copy(connection, &copy).map_err(|error| OpenError::NoCopy {
+            path: file.to_owned(),
+            copy: copy.clone(),
+            reason: error.to_string(),
+        })?;
+        info!(from = found, to = known, copy = %copy.display(), "upgrading the database");
+    }
+    let transaction = connection.unchecked_transaction().map_err(of)?;
+    for (Migration(step), to) in migrations.iter().zip(1..).skip(found.unsigned_abs() as usize) {
+        transaction.execute_batch(step).map_err(|error| OpenError::Upgrade {
+            path: file.to_owned(),
+            from: found,
+            to,
+            reason: error.to_string(),
+        })?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(of)?;
+    transaction.pragma_update(None, "user_version", known).map_err(of)?;
+    transaction.commit().map_err(of)
+}
+
+/// The version of a database; 0 of one that is empty.
+pub(super) fn version(connection: &Connection, file: &Path) -> Result<i32, OpenError> {
+    let of = |error: rusqlite::Error| OpenError::of(file, &error);
+    let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(of);
+    if value("application_id")? == APPLICATION_ID {
+        return value("user_version");
+    }
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(of)?;
+    if tables == 0 { Ok(0) } else { Err(OpenError::Foreign { path: file.to_owned() }) }
+}
+
+/// How many migrations that is.
+pub(super) fn number(migrations: usize) -> i32 {
+    i32::try_from(migrations).expect("a handful")
+}
