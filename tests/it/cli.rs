@@ -218,8 +218,8 @@ mod start {
         println!("listening after {:.0?} (median of {times:.0?}); {memory} kB resident when idle", times[2]);
         assert!(times[2] < SECOND, "the aim is 100 ms, on a machine that is not busy: {times:?}");
         // The aim is 20 MiB, and the release binary needs less than half of it. An unoptimised one is several times as large, and maps
-        // that much more of itself.
-        assert!(memory < 24 * 1024, "{memory} kB");
+        // that much more of itself; of that, the database takes 2 MiB.
+        assert!(memory < 28 * 1024, "{memory} kB");
     }
 }
 

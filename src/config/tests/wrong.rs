@@ -20,7 +20,9 @@ lisen = "0.0.0.0:8080""#,
     (
         r#"[[outputs]]
 id = "acme""#,
-        &[r#"1:3: unknown key "outputs", expected one of server, log, stream, hls, providers, channels"#],
+        &[
+            r#"1:3: unknown key "outputs", expected one of server, log, data, stream, hls, providers, channels"#,
+        ],
     ),
     ("[server", &["1:8: not TOML: unclosed table, expected `]`"]),
     (

@@ -293,7 +293,10 @@ headers = { A = "b" }"#,
 listen = true",
         &["2:10: expected a text in quotes, found true"],
     ),
-    ("a.b = 1", &[r#"1:1: unknown key "a", expected one of server, log, stream, hls, providers, channels"#]),
+    (
+        "a.b = 1",
+        &[r#"1:1: unknown key "a", expected one of server, log, data, stream, hls, providers, channels"#],
+    ),
     (
         "[[channels]]
 id = 1",
