@@ -8,7 +8,7 @@ MODULES ?= failover lifecycle lifecycle/* playlist/follow/* health/* provider se
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt fuzz mutants setup setup-bench setup-web setup-check clean
+.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt lists fuzz mutants setup setup-bench setup-lists setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,10 @@ attacks: bench-build ## Do what providers, viewers and operators may do, and say
 hunt: ## Look for rare faults of the decisions about sources, in random worlds (CASES=100000)
 	PROPTEST_CASES=$(or $(CASES),100000) $(CARGO) test --release --package forebay-core --test channel_model
 
+lists: setup-lists ## Compare how we read lists of channels with what other parsers make of them (LISTS="FILE FOLDER")
+	$(CARGO) build -p forebay-core --example m3u
+	node scripts/lineup/compare.mjs $(LISTS)
+
 bench-build: setup-bench
 	$(CARGO) build --release -p forebay -p forebay-bench
 
@@ -96,6 +100,9 @@ setup: ## Install what the tests need: ffmpeg, VLC, GStreamer, Chromium, Pebble 
 
 setup-bench: ## Install what the measurements need: ffmpeg
 	scripts/setup.sh ffmpeg
+
+setup-lists: ## Install other parsers of lists
+	scripts/setup.sh npm scripts/lineup
 
 setup-web: ## Install what the web page is built with: Node.js
 	scripts/setup.sh npm

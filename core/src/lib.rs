@@ -7,7 +7,7 @@
 //! has none of its own ([`pacer`]), how another one brings its media in time ([`rhythm`]), the
 //! judging of a source by its content ([`health`]) and of a decoded picture ([`look`]), the
 //! decisions of a channel ([`lifecycle`], [`failover`]), the heads of HTTP answers as they really
-//! are ([`http_head`]), who may have a connection to a provider ([`provider`]), and how often its
+//! are ([`http_head`]), lists of channels and what becomes of them ([`lineup`]), who may have a connection to a provider ([`provider`]), and how often its
 //! viewers are sent to ([`cadence`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes in as a
@@ -19,6 +19,7 @@ pub mod failover;
 pub mod health;
 pub mod http_head;
 pub mod lifecycle;
+pub mod lineup;
 pub mod look;
 pub mod pacer;
 pub mod playlist;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use forebay_core::health::{Inspector, Rules};
+use forebay_core::lineup::m3u::{self, MAX_LINE_BYTES, Parser};
 use forebay_core::playlist::follow::{Answer, Follower, Options, Outcome};
 use forebay_core::playlist::model::Variables;
 use forebay_core::playlist::parse::parse;
@@ -280,6 +281,59 @@ fn a_damaged_index_is_read_in_linear_time() {
     for (name, make) in inputs {
         assert_linear(&format!("index, {name}"), 4 << 20, make, |bytes| {
             drop(black_box(index::read(&[&index::head()[..], bytes].concat())));
+        });
+    }
+}
+
+/// Lists of channels with what is hard to read.
+fn lists() -> Vec<(&'static str, MakeText)> {
+    macro_rules! lines {
+        ($line:literal) => {
+            |length| {
+                let line: &str = $line;
+                format!("#EXTM3U\n{}", line.repeat(length / line.len()))
+            }
+        };
+    }
+    macro_rules! one_line {
+        ($part:literal) => {
+            |length| {
+                let part: &str = $part;
+                format!(
+                    "#EXTINF:-1 {},A\nhttp://h/1\n",
+                    part.repeat(length.min(MAX_LINE_BYTES - 100) / part.len())
+                )
+            }
+        };
+    }
+    vec![
+        ("entries", lines!("#EXTINF:-1 tvg-id=\"a\" group-title=\"b\",A\nhttp://h/1|User-Agent=x\n")),
+        ("no lines", |length| "x".repeat(length)),
+        ("options", lines!("#EXTVLCOPT:a=b\n")),
+        ("quotes", one_line!("\"")),
+        ("quotes and blanks", one_line!("\" ")),
+        ("keys", one_line!("a=")),
+        ("values that do not end", one_line!("tvg-id=\"a ")),
+        ("long keys", one_line!("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\"")),
+        ("blanks", one_line!("a=                                                  ")),
+        ("pipes", |length| {
+            format!("#EXTINF:-1,A\nhttp://h/{}", "|a=b?".repeat(length.min(MAX_LINE_BYTES - 100) / 5))
+        }),
+        ("bare addresses", lines!("http://h/1\n")),
+        ("titles without addresses", lines!("#EXTINF:-1,A\n")),
+    ]
+}
+
+#[test]
+fn lists_are_read_in_linear_time() {
+    for (name, make) in lists() {
+        assert_linear(&format!("a list of channels, {name}"), 8 << 20, make, |text| {
+            let mut parser = Parser::new(m3u::Options::default());
+            let mut take = |item: m3u::Item<'_>| {
+                black_box(item);
+            };
+            parser.push(text.as_bytes(), &mut take);
+            black_box(parser.finish(&mut take));
         });
     }
 }

@@ -1,0 +1,224 @@
+//! Names, made equal where they mean the same channel.
+//!
+//! Two providers write `UK| BBC One FHD` and `BBC ONE (1080p)`. What tells channels apart stays: digits,
+//! `+`, `East` and `West`, `+1`. What only tells feeds apart goes: marks of quality, remarks in brackets,
+//! the country, which becomes a value of its own. Measured on 14,000 entries of iptv-org: name and
+//! country together are right in 99.7 % of pairs; the name alone in 93 %; without digits in 55 %.
+
+mod country;
+mod fold;
+
+pub use country::Country;
+pub use fold::fold;
+
+use super::Entry;
+
+/// What a name says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Name {
+    /// The same for all spellings of a name. Empty if the name has no letter and no digit.
+    pub key: String,
+    /// The country in the name, as in `UK: BBC One` and `BBC One (UK)`.
+    pub country: Option<Country>,
+}
+
+/// Marks of quality, and of feeds that are the same channel.
+const MARKS: [&str; 38] = [
+    "sd",
+    "hd",
+    "fhd",
+    "uhd",
+    "qhd",
+    "hdr",
+    "hdr10",
+    "4k",
+    "8k",
+    "fullhd",
+    "ultrahd",
+    "hevc",
+    "avc",
+    "h264",
+    "h265",
+    "x264",
+    "x265",
+    "hq",
+    "lq",
+    "raw",
+    "sdtv",
+    "hdtv",
+    "50fps",
+    "60fps",
+    "25fps",
+    "30fps",
+    "backup",
+    "alt",
+    "geoblocked",
+    "not24.7",
+    "offline",
+    "dolby",
+    "1080",
+    "720",
+    "2160",
+    "576",
+    "480",
+    "vip",
+];
+
+/// Marks that only count in brackets: as words they may be a part of the name.
+const MARKS_IN_BRACKETS: [&str; 4] = ["720", "1080", "vip", "offline"];
+
+impl Name {
+    /// Reads a name.
+    pub fn of(name: &str) -> Self {
+        let folded = fold(name);
+        let (country, rest) = country_in_front(name, &folded);
+        let mut reader = Reader { country, words: Vec::new() };
+        reader.read(rest);
+        let key = reader.key();
+        // A name of nothing but marks is its own.
+        let key = if key.is_empty() { compact(&words(&folded)) } else { key };
+        Self { key, country: reader.country }
+    }
+}
+
+/// The country of an entry: its `tvg-country`, else of its name, its guide id, or its group.
+pub fn country_of(entry: &Entry) -> Option<Country> {
+    let of_attribute = || entry.country().and_then(|it| Country::named(it.split([';', ',']).next()?));
+    let of_name = || Name::of(entry.name()).country;
+    let of_guide_id = || entry.guide_id().and_then(Country::of_guide_id);
+    let of_group = || entry.group().and_then(country_of_group);
+    of_attribute().or_else(of_name).or_else(of_guide_id).or_else(of_group)
+}
+
+/// The country of `UK | Sports`, `|UK| Sports` and `United Kingdom`.
+pub fn country_of_group(group: &str) -> Option<Country> {
+    let folded = fold(group);
+    Country::named(&folded).or_else(|| country_in_front(group, &folded).0)
+}
+
+/// What may stand between a country and a name. A hyphen needs blanks around it.
+const SEPARATORS: [char; 9] = [':', '|', ']', ')', '▎', '┃', '│', '•', '★'];
+
+/// Parts the country in front, as in `UK: x`, `|UK| x`, `[UK] x` and `UK - x`, from the folded name. In
+/// the name as it is written, such a country is in capitals: `it: chapter two` is no Italian channel.
+fn country_in_front<'a>(name: &str, folded: &'a str) -> (Option<Country>, &'a str) {
+    let opens = |it: char| it.is_whitespace() || "[(|★▎┃│•".contains(it);
+    let text = folded.trim_start_matches(opens);
+    let length = text.find(|it: char| !it.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (word, rest) = text.split_at(length);
+    let behind = rest.trim_start();
+    let separates = behind.starts_with(SEPARATORS) || (rest.len() > behind.len() && behind.starts_with("- "));
+    let in_capitals = name
+        .trim_start_matches(opens)
+        .get(..length)
+        .is_some_and(|it| it.bytes().all(|it| it.is_ascii_uppercase()));
+    match Country::coded(word) {
+        Some(country) if separates && in_capitals => {
+            let rest = behind
+                .trim_start_matches(|it: char| it == '-' || it.is_whitespace() || SEPARATORS.contains(&it));
+            (Some(country), rest)
+        }
+        _ => (None, folded),
+    }
+}
+
+/// Collects the words of a name that mean something.
+struct Reader<'a> {
+    country: Option<Country>,
+    words: Vec<&'a str>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&mut self, text: &'a str) {
+        let mut rest = text;
+        while let Some(start) = rest.find(['(', '[']) {
+            let (before, inside) = rest.split_at(start);
+            self.read_words(before);
+            let end = inside.find([')', ']']).unwrap_or(inside.len());
+            self.read_brackets(&inside[1..end.max(1)]);
+            rest = inside.get(end + 1..).unwrap_or_default();
+        }
+        self.read_words(rest);
+    }
+
+    fn read_words(&mut self, text: &'a str) {
+        for word in words(text) {
+            // Marks stand behind a name: `4K Travel` is a channel.
+            let is_mark = !self.words.is_empty() && is_mark(word) && !MARKS_IN_BRACKETS.contains(&word);
+            if !is_mark {
+                self.words.push(word);
+            }
+        }
+    }
+
+    fn read_brackets(&mut self, text: &'a str) {
+        let words = words(text);
+        if let [word] = words[..]
+            && let Some(country) = Country::coded(word)
+            && self.country.is_none_or(|known| known == country)
+        {
+            self.country = Some(country);
+            return;
+        }
+        // `[Geo-blocked]` and `[Not 24/7]` are several words.
+        if !words.iter().all(|word| is_mark(word)) && !is_mark(&compact(&words)) {
+            self.words.extend(words);
+        }
+    }
+
+    fn key(&self) -> String {
+        compact(&self.words)
+    }
+}
+
+fn is_mark(word: &str) -> bool {
+    MARKS.contains(&word) || is_resolution(word)
+}
+
+/// `1080p`, `576i`, `720p50` and the like.
+fn is_resolution(word: &str) -> bool {
+    let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+    let Some(rest) = word.get(digits..) else { return false };
+    let rate = rest.strip_prefix(['p', 'i']).unwrap_or("x");
+    (3..=4).contains(&digits) && rate.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The words of a folded text: letters and digits, and each `+`.
+fn words(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut start = None;
+    for (at, char) in text.char_indices() {
+        if char.is_alphanumeric() || is_mark_of_letter(char) {
+            start = start.or(Some(at));
+            continue;
+        }
+        found.extend(start.take().map(|start| &text[start..at]));
+        if char == '+' || char == '&' {
+            found.push(&text[at..=at]);
+        }
+    }
+    found.extend(start.map(|start| &text[start..]));
+    found
+}
+
+/// Vowels and accents of scripts in which they are characters of their own (Thai, Hindi, Arabic). Those
+/// of Latin letters are gone when a text is folded.
+fn is_mark_of_letter(char: char) -> bool {
+    unicode_normalization::char::is_combining_mark(char)
+}
+
+/// The words in one: `BBC One` and `BBCOne` are the same. Two numbers side by side stay two.
+fn compact(words: &[&str]) -> String {
+    let mut key = String::new();
+    for word in words {
+        let is_number = |it: Option<char>| it.is_some_and(|it| it.is_ascii_digit());
+        if is_number(key.chars().next_back()) && is_number(word.chars().next()) {
+            key.push('.');
+        }
+        key.push_str(word);
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests;
