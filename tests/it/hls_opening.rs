@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Container, Hls, Origin};
-use forebay_testkit::player::{Verdict, browser_hls, ffmpeg_strict, gstreamer_within, vlc_audio, vlc_within};
+use forebay_testkit::player::model::Rules;
+use forebay_testkit::player::{
+    Verdict, browser_hls, ffmpeg_strict, gstreamer_within, simulated, vlc_audio, vlc_within,
+};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
@@ -37,9 +40,14 @@ enum Player {
     GStreamer,
     /// hls.js in Chromium.
     HlsJs,
+    /// A model of `ExoPlayer`.
+    Exo,
+    /// A model of `AVPlayer`, which keeps to the letter of RFC 8216.
+    Apple,
 }
 
-const PLAYERS: [Player; 4] = [Player::Vlc, Player::Ffmpeg, Player::GStreamer, Player::HlsJs];
+const PLAYERS: [Player; 6] =
+    [Player::Vlc, Player::Ffmpeg, Player::GStreamer, Player::HlsJs, Player::Exo, Player::Apple];
 
 /// What a player saw.
 struct Seen {
@@ -82,6 +90,14 @@ impl Player {
                 let browsed = browser_hls(url, PLAYED).await;
                 Seen { first: browsed.first, errors: browsed.errors }
             }
+            Self::Exo => {
+                let agent = "AndroidXMedia3/1.4.1 (Linux;Android 14)";
+                simulated(url, Rules::ThreeTargets, agent, PLAYED, within).await.into()
+            }
+            Self::Apple => {
+                let agent = "AppleCoreMedia/1.0.0.22A3354 (iPhone; U; CPU OS 18_0 like Mac OS X; en_us)";
+                simulated(url, Rules::Strict, agent, PLAYED, within).await.into()
+            }
         }
     }
 }
@@ -101,7 +117,7 @@ fn clip(group: u64) -> Arc<Clip> {
 struct Show {
     source: String,
     relay: Relay,
-    /// What players open that play the source itself; hls.js cannot play MPEG-TS.
+    /// What players open that play the source itself; hls.js and models cannot play MPEG-TS.
     direct: Vec<Player>,
     _origin: Origin,
 }
@@ -114,7 +130,7 @@ impl Show {
             Source::Ts | Source::TsBurst => {
                 let burst = if source == Source::Ts { 0 } else { (3 * group / 2).max(6) };
                 origin.serve("/a.ts", Behaviour::ts(clip(group)).burst(Duration::from_secs(burst)));
-                direct.retain(|&player| player != Player::HlsJs);
+                direct.truncate(3);
                 origin.url("/a.ts")
             }
             Source::Hls(container) => {
@@ -153,15 +169,18 @@ mod players {
     fn latest(player: Player, source: Source, group: u64) -> Duration {
         let segment = Duration::from_secs(group.max(2));
         let media = match (player, source) {
-            // A segment or a burst is there at once, and may lack a second, or for GStreamer, which
-            // must not be told of what is yet to come, a segment more.
-            (Player::GStreamer, Source::Hls(_) | Source::TsBurst) => segment + SECOND,
-            (_, Source::Hls(_) | Source::TsBurst) => SECOND,
+            // What is needed is there at once.
+            (_, Source::Hls(_)) => Duration::ZERO,
             (Player::Vlc | Player::Ffmpeg, Source::Ts) => SECOND,
             (Player::HlsJs, Source::Ts) => segment + SECOND,
-            (Player::GStreamer, Source::Ts) => 2 * segment + SECOND,
+            // These must not be told of what is yet to come.
+            (_, Source::Ts) => 2 * segment,
+            // Of the burst, the last group may not be whole.
+            (Player::GStreamer | Player::Exo | Player::Apple, Source::TsBurst) => segment,
+            (_, Source::TsBurst) => SECOND,
         };
-        media + 4 * SECOND
+        let starts_at_once = matches!(player, Player::Exo | Player::Apple);
+        media + if starts_at_once { SECOND * 2 } else { SECOND * 4 }
     }
 
     fn judge(source: Source, group: u64, seen: &[(Player, Seen)]) -> Vec<String> {
@@ -178,7 +197,8 @@ mod players {
     /// All players on all kinds of sources, and on the sources themselves.
     async fn open(group: u64) {
         let mut faults = Vec::new();
-        println!("groups of {group} s        {PLAYERS:?}; ! stands for a fault");
+        let names = PLAYERS.map(|player| format!("{player:?}")).join(", ");
+        println!("groups of {group} s: {names}; ! stands for a fault");
         for source in [Source::Ts, Source::TsBurst, Source::Hls(Container::Ts), Source::Hls(Container::Fmp4)]
         {
             let show = Show::begin(source, group).await;
@@ -265,7 +285,8 @@ mod players {
     #[tokio::test(flavor = "multi_thread")]
     async fn show_a_picture_soon_and_never_stand_still() {
         let (ts, hls) = tokio::join!(Show::begin(Source::Ts, 4), Show::begin(Source::Hls(Container::Ts), 4));
-        let (on_ts, on_hls) = tokio::join!(ts.play(&[Player::Vlc]), hls.play(&[Player::Ffmpeg]));
+        let on_hls = [Player::Ffmpeg, Player::Exo, Player::Apple];
+        let (on_ts, on_hls) = tokio::join!(ts.play(&[Player::Vlc]), hls.play(&on_hls));
         let mut faults = judge(Source::Ts, 4, &on_ts);
         faults.extend(judge(Source::Hls(Container::Ts), 4, &on_hls));
         assert!(faults.is_empty(), "{faults:#?}");

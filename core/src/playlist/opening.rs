@@ -132,10 +132,15 @@ impl Opening {
         if player == Player::Streaming {
             return Self::new(segments, target, next);
         }
-        let until_it_asks = Duration::from_secs(target) + MARGIN;
+        // The request is held when it comes a little before the next segment is whole.
+        let until_it_asks = Duration::from_secs(target);
         let there: Duration = segments.iter().sum();
         let pending = (until_it_asks + next).saturating_sub(there);
-        (pending <= next).then_some(Self { target, named: segments.len(), pending })
+        (there >= until_it_asks + MARGIN && pending <= next).then_some(Self {
+            target,
+            named: segments.len(),
+            pending,
+        })
     }
 }
 
@@ -169,12 +174,12 @@ mod tests {
     fn a_first_playlist_lasts_until_the_next_one_brings_more() {
         assert_eq!(opening(&[], 1), None);
         assert_eq!(opening(&[2], 1), None, "the next request would come when it has been played");
-        assert_eq!(opening(&[2, 1], 1), Some((2, 2, 1000)));
+        assert_eq!(opening(&[2, 1], 1), Some((2, 2, 0)));
         assert_eq!(opening(&[2, 1, 1, 1], 1), Some((2, 4, 0)));
         assert_eq!(opening(&[2], 2), None);
-        assert_eq!(opening(&[2, 2], 2), Some((2, 2, 1000)));
-        assert_eq!(opening(&[4, 4], 4), Some((4, 2, 1000)));
-        assert_eq!(opening(&[10], 10), Some((5, 1, 6000)), "the longest that there may be is too short");
+        assert_eq!(opening(&[2, 2], 2), Some((2, 2, 0)));
+        assert_eq!(opening(&[4, 4], 4), Some((4, 2, 0)));
+        assert_eq!(opening(&[10], 10), Some((5, 1, 5000)), "the longest that there may be is too short");
     }
 
     #[test]

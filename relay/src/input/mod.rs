@@ -19,6 +19,7 @@ mod testcard;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use forebay_core::playlist::follow::Others;
@@ -86,6 +87,9 @@ pub struct Context {
     pub memory: hls::Memory,
     /// What viewers have besides it.
     pub others: Others,
+    /// Whether all viewers wait for whole HLS segments. It is looked at when the source has
+    /// answered: they come while it is asked.
+    pub has_head_start: Arc<AtomicBool>,
 }
 
 /// Opens sources. A trait, so that a test can bring its own bytes.

@@ -5,6 +5,7 @@ mod ffmpeg;
 mod gstreamer;
 pub mod model;
 mod pauses;
+mod simulated;
 mod visit;
 mod vlc;
 
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 pub use browser::{Browsed, Picture, browser_hls, browser_page, browser_ts};
 pub use ffmpeg::{ffmpeg_strict, ffprobe_json};
 pub use gstreamer::{gstreamer, gstreamer_within};
+pub use simulated::simulated;
 pub use visit::{Screen, Step, Visited, visit, visit_on};
 pub use vlc::{vlc, vlc_audio, vlc_within};
 

@@ -70,6 +70,10 @@ pub const MIN_RELOAD: Duration = Duration::from_millis(500);
 /// How many segments from the end it begins (RFC 8216, 6.3.3, in segments of the target duration).
 pub const START_BEHIND: u8 = 3;
 
+/// How much earlier it begins where viewers wait for whole segments, at least: what they need beyond
+/// a segment of one or two seconds.
+pub const HEAD_START: Duration = Duration::from_secs(2);
+
 /// The least time from one request for the entry to the next: its server may count them.
 pub const ENTRY_PAUSE: Duration = Duration::from_secs(3);
 
@@ -112,6 +116,9 @@ pub struct Options {
     pub prefer: Prefer,
     /// What viewers have besides this source.
     pub others: Others,
+    /// Viewers wait for whole segments: a list that goes on is begun with a segment earlier, or
+    /// as many as last for [`HEAD_START`], so that some can be given at once.
+    pub has_head_start: bool,
 }
 
 /// What viewers of a source have besides it.
@@ -201,6 +208,8 @@ pub struct Follower {
     refused: Option<u16>,
     /// Whether more is wanted.
     is_hungry: bool,
+    /// How much earlier it began than usual.
+    head_start: Duration,
     phase: Phase,
     counts: Counts,
 }
@@ -229,6 +238,7 @@ impl Follower {
             progress_at: now,
             refused: None,
             is_hungry: true,
+            head_start: Duration::ZERO,
             phase: Phase::Going,
             counts: Counts::default(),
         }
@@ -303,6 +313,12 @@ impl Follower {
     /// How much media may wait for its turn, until no more is fetched: what lies between the beginning and the end of a list.
     pub fn ahead(&self) -> Duration {
         self.main.as_ref().map(Track::target).unwrap_or_default() * u32::from(START_BEHIND)
+    }
+
+    /// Media that viewers may be given at once beyond what is usual: it began as much earlier, so
+    /// that as much as ever waits for its turn. Zero unless [`Options::has_head_start`].
+    pub fn head_start(&self) -> Duration {
+        self.head_start
     }
 
     /// Whether more segments are wanted. While they are not, nothing stalls.

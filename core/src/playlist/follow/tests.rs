@@ -177,6 +177,29 @@ fn it_begins_three_from_the_end_and_goes_on() {
     assert_eq!(provider.follower.sequence(), 14);
 }
 
+/// Where a list of so many segments of so many seconds is begun with by viewers who wait for whole
+/// ones, and how many seconds they have at once.
+fn head_start(segments: u64, seconds: u64) -> (String, u64) {
+    let options = Options { has_head_start: true, ..Options::default() };
+    let mut follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), options);
+    let text = list(0, 0..segments).replace(":2\n", &format!(":{seconds}\n"));
+    let text = text.replace(":2,", &format!(":{seconds},"));
+    follower.handle_playlist(Moment::ZERO, version(ENTRY, &text, &Variables::default()));
+    let Some(Action::FetchSegment(fetch)) = follower.poll_action(Moment::ZERO) else {
+        panic!("there is a segment")
+    };
+    (fetch.url.path().to_owned(), follower.head_start().as_secs())
+}
+
+#[test]
+fn a_head_start_is_a_segment_or_two_seconds() {
+    assert_eq!(head_start(8, 1), ("/3".to_owned(), 2));
+    assert_eq!(head_start(8, 2), ("/4".to_owned(), 2));
+    assert_eq!(head_start(8, 10), ("/4".to_owned(), 10));
+    assert_eq!(head_start(4, 1), ("/0".to_owned(), 1), "as far as the list goes back");
+    assert_eq!(head_start(3, 4), ("/0".to_owned(), 0));
+}
+
 #[test]
 fn an_unchanged_playlist_is_asked_for_after_half_the_time() {
     let mut provider = Provider::new(|now, _| Ok(live(now.saturating_sub(1_500), 5)), done);

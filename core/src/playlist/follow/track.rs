@@ -9,7 +9,7 @@ use url::Url;
 
 use super::super::model::{Media, Segment, Variables};
 use super::place::{Known, Place, place};
-use super::{Counts, MIN_RELOAD, START_BEHIND};
+use super::{Counts, HEAD_START, MIN_RELOAD, START_BEHIND};
 use crate::time::Moment;
 
 /// Taken segments that are remembered, to know them again when a playlist's numbers cannot be trusted.
@@ -234,6 +234,18 @@ impl Track {
         };
         let index = self.segments.iter().rposition(is_beyond).unwrap_or(0);
         self.next = self.base.saturating_add_unsigned(index as u64);
+    }
+
+    /// Begins earlier in a list that has just been begun with; by how much, as far as it goes back.
+    /// Of a complete list, all is there in any case.
+    pub(super) fn take_head_start(&mut self) -> Duration {
+        let usual = self.ahead();
+        if self.is_ended {
+            return self.target().max(HEAD_START).min(usual);
+        }
+        // Segments are not all as long as the longest.
+        self.begin_behind(usual + HEAD_START.max(self.target() / 2));
+        self.ahead().saturating_sub(usual)
     }
 
     /// The media sequence number behind the last segment.

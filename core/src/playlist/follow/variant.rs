@@ -234,6 +234,9 @@ impl Follower {
             // Viewers have another source: they can be given what lasts until the list grows.
             track.begin_behind(interval + track.target());
         }
+        if self.options.has_head_start {
+            self.head_start = track.take_head_start();
+        }
         let played = self.variants.memory.played.as_ref();
         self.variants.is_complete = media.is_ended && played.is_none_or(|played| played.was_complete);
         let Some((played, end)) = played.zip(played.and_then(|played| played.end_in(&media.segments))) else {

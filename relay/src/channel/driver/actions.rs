@@ -1,6 +1,8 @@
 //! Does what the lifecycle wants.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason};
 use forebay_core::playlist::follow::Others;
@@ -20,6 +22,10 @@ use crate::events::Event as Happened;
 use crate::input::{Context, Error, Hold, PROVIDER_LIMIT, sniff};
 use crate::model::{Channel, Source};
 use crate::providers::{Claim, Lease, NoSlot, Providers};
+
+/// What viewers who wait for whole segments are given at once of a file, beyond the burst: with
+/// that, enough for groups of pictures of up to 4 s.
+const HEAD_START: Duration = Duration::from_secs(7);
 
 impl Driver {
     /// Does what the lifecycle wants; true when the feed is over.
@@ -88,7 +94,9 @@ impl Driver {
         } else {
             Others::Idle
         };
-        let context = Context { memory: self.memories[line.source].clone(), others };
+        let is_opening = self.ring.head() == self.feed.base;
+        let has_head_start = if is_opening { Arc::clone(&self.waits_for_whole) } else { Arc::default() };
+        let context = Context { memory: self.memories[line.source].clone(), others, has_head_start };
         let opening = self.opener.open(chosen, &context, Hold::new(lease)).instrument(span).boxed();
         line.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;
@@ -113,7 +121,8 @@ impl Driver {
         self.end_gap(now);
         let burst = self.channel.policy.burst;
         let lead = if self.ring.head() == self.feed.base {
-            Lead::Opening(burst)
+            let waits = self.waits_for_whole.load(Ordering::Relaxed);
+            Lead::Opening { burst, head_start: if waits { HEAD_START } else { Duration::ZERO } }
         } else if self.gap.was_covered() {
             Lead::None
         } else {

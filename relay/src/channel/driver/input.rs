@@ -59,9 +59,10 @@ pub(super) struct Input {
 /// How much of a source that can be read at any speed viewers are given at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lead {
-    /// A segment of an HLS source; at least this much. Nobody watches yet, so nobody is left
-    /// behind.
-    Opening(Duration),
+    /// A segment of an HLS source, or at least `burst`. Nobody watches yet, so nobody is left
+    /// behind. Beyond that, what an HLS source has for a head start, or any other source that has
+    /// all its media at hand, `head_start`.
+    Opening { burst: Duration, head_start: Duration },
     /// This much: viewers have had nothing for a while.
     Burst(Duration),
     /// Nothing: viewers have enough.
@@ -149,11 +150,15 @@ impl Input {
             scout.hand_over(splice);
         }
         if let Tempo::Paced(pacer) = &mut self.tempo {
-            let segment = self.upstream.monitor.as_ref().map_or(Duration::ZERO, |monitor| monitor.at_once());
             let lead = match lead {
-                Lead::Opening(burst) => {
+                Lead::Opening { burst, head_start } => {
+                    let monitor = self.upstream.monitor.as_ref();
+                    let (segment, head_start) = monitor.map_or((Duration::ZERO, head_start), |monitor| {
+                        (monitor.at_once(), monitor.head_start())
+                    });
+                    // Who joins later begins where it would be without a head start.
                     self.lead = segment.saturating_sub(burst);
-                    burst + self.lead
+                    burst + self.lead + head_start
                 }
                 Lead::Burst(burst) => burst,
                 Lead::None => Duration::ZERO,

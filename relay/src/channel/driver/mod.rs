@@ -18,6 +18,7 @@ mod timeshift;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 
 use forebay_core::cadence::{Cadence, GROUPS, Load};
@@ -89,6 +90,7 @@ pub(super) fn create(
         demand: feed.demand.subscribe(),
         settings: feed.channel.subscribe(),
         audience: feed.audience.subscribe(),
+        waits_for_whole: Arc::default(),
         commands,
         slots: channels.providers.changed(),
         packager: timeshift.is_some().then(|| Packager::new(&channel.policy.hls, numbers)),
@@ -139,6 +141,8 @@ pub(super) struct Driver {
     demand: watch::Receiver<usize>,
     settings: watch::Receiver<Arc<Channel>>,
     audience: watch::Receiver<Audience>,
+    /// Whether all viewers wait for whole HLS segments: nobody else is left behind by a head start.
+    waits_for_whole: Arc<AtomicBool>,
     commands: mpsc::Receiver<Command>,
     /// Changes when some provider may have a connection to spare again.
     slots: watch::Receiver<u64>,
@@ -333,6 +337,7 @@ impl Driver {
         if viewers > 0 && self.life.phase() == Phase::Stopping {
             self.gap.begin_anew(now);
         }
+        self.note_who_waits();
         let (event, standing) = if viewers > 0 {
             (Event::Wanted, Standing::Watched)
         } else {

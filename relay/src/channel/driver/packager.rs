@@ -1,6 +1,7 @@
 //! A driver's part in HLS: while somebody wants it, the random access points of the store become segments, and each new one a playlist.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use forebay_core::segmenter::{self, Numbers, Segmenter};
@@ -30,6 +31,7 @@ impl Driver {
     /// There are more or fewer who watch by HLS.
     pub(super) fn handle_audience(&mut self, now: Moment) {
         let audience = *self.audience.borrow_and_update();
+        self.note_who_waits();
         match &mut self.packager {
             Some(packager) => {
                 let idle_timeout = self.channel.policy.idle_timeout;
@@ -40,6 +42,12 @@ impl Driver {
             None if audience.sessions > 0 => self.start_packager(),
             None => {}
         }
+    }
+
+    /// Notes whether all viewers wait for whole segments.
+    pub(super) fn note_who_waits(&self) {
+        let whole = self.audience.borrow().whole;
+        self.waits_for_whole.store(whole > 0 && whole == *self.demand.borrow(), Ordering::Relaxed);
     }
 
     /// The channel has new settings.

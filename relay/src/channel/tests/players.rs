@@ -124,7 +124,7 @@ fn soonest(rules: Rules, group: Duration, burst: Duration) -> Duration {
         // The first segment, and what the next one may be late.
         Rules::HlsJs => segment + SECOND,
         // A target duration until it asks again, and the segment that is made then.
-        Rules::Strict | Rules::ThreeTargets => 2 * segment + SECOND,
+        Rules::Strict | Rules::ThreeTargets => 2 * segment,
     };
     media.saturating_sub(came) + SECOND / 2
 }

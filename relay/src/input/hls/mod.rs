@@ -19,6 +19,7 @@ mod session;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,14 +68,19 @@ pub(super) struct Entry {
 pub(super) async fn open(
     session: Session,
     source: &Source,
-    Context { memory, others }: Context,
+    Context { memory, others, has_head_start }: Context,
     entry: Entry,
     hold: Hold,
 ) -> Result<Upstream, Error> {
     let monitor = Arc::new(Monitor::default());
     let (out, mut queue) = mpsc::channel(MAX_PIECES);
     let (ready, is_ready) = oneshot::channel();
-    let options = Options { max_bandwidth: source.max_bitrate, prefer: source.variant, others };
+    let options = Options {
+        max_bandwidth: source.max_bitrate,
+        prefer: source.variant,
+        others,
+        has_head_start: has_head_start.load(Ordering::Relaxed),
+    };
     let follower = Follower::new(entry.asked_at, source.url.expose().clone(), options);
     let follower = follower.remembering(memory.ladder());
     let run = Run::new(follower, session, memory, Arc::clone(&monitor), out, ready);

@@ -24,6 +24,7 @@ struct State {
     stall_after: Duration,
     /// What may wait for its turn: what lies between the beginning and the end of a list.
     ahead: Duration,
+    head_start: Duration,
     waiting: Duration,
     taken: u64,
     trouble: Option<Error>,
@@ -80,6 +81,11 @@ impl Monitor {
     /// there is another, and over one that comes late.
     pub fn at_once(&self) -> Duration {
         self.edit(|state| state.ahead / u32::from(START_BEHIND))
+    }
+
+    /// Media that may be given beyond that, since the list was begun with as much earlier.
+    pub fn head_start(&self) -> Duration {
+        self.edit(|state| state.head_start)
     }
 
     /// Media that was fetched and has not been taken, in whole segments.
@@ -148,6 +154,7 @@ impl Monitor {
             state.stall_after = follower.stall_after();
             state.has_lower = follower.has_lower(now);
             state.ahead = follower.ahead();
+            state.head_start = follower.head_start();
         });
     }
 
