@@ -32,9 +32,9 @@ test-portable: setup ## Run the tests of what is done otherwise where there is n
 	FOREBAY_PORTABLE=1 $(CARGO) nextest run --workspace --target-dir target/portable \
 		-E 'test(/^channel::/) + test(/^(limits|on_demand|slow|takeover)::/)'
 
-test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each)
+test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each); kill the database 200 times
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
-		--no-capture -E 'test(/^hls_(playing|opening)::/)'
+		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants)'
 
 check: setup-check ## Formatting, lints, docs, licences, links, the structure of the house, built files
 	$(CARGO) fmt --all --check

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use forebay::cli::args::{Args, Command};
-use forebay::cli::{check, probe, serve};
+use forebay::cli::{backup, check, probe, restore, serve};
 
 fn main() -> ExitCode {
     let args = Args::parse();
     match &args.command {
         Some(Command::Check { file }) => check::check(file.as_ref().unwrap_or(&args.config)),
+        Some(Command::Backup { file }) => backup::backup(&args.config, file),
+        Some(Command::Restore { file }) => restore::restore(&args.config, file),
         Some(Command::Probe(args)) => probe::probe(args),
         None => serve::serve(args),
     }

@@ -64,6 +64,22 @@ pub enum Command {
         /// The file to check; that of `--config` if absent
         file: Option<PathBuf>,
     },
+    /// Copy the database and the configuration to one file, whether Forebay runs or not
+    #[command(
+        after_help = "FILE is there whole or not at all, and its owner alone can read it: it holds passwords of sources."
+    )]
+    Backup {
+        /// The file to make; a backup of this name is replaced
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the database; Forebay must not run
+    #[command(
+        after_help = "What was there is kept under another name. The configuration is taken from the backup only where there is none."
+    )]
+    Restore {
+        /// The backup
+        file: PathBuf,
+    },
     /// Open an address as a source of a channel and tell what comes
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<Probe>),

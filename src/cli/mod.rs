@@ -1,6 +1,8 @@
 //! The command line.
 
 pub mod args;
+pub mod backup;
 pub mod check;
 pub mod probe;
+pub mod restore;
 pub mod serve;

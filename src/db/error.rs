@@ -74,7 +74,8 @@ pub enum OpenError {
     },
     /// It, or its folder, cannot be made or written.
     #[error(
-        "cannot write {}: {reason}: let the user who runs Forebay write it, or name another folder by [data] dir",
+        "cannot write {}: {reason}: make room, let the user who runs Forebay write there, or name another folder by \
+         [data] dir",
         .path.display()
     )]
     Unwritable {
@@ -164,6 +165,16 @@ impl OpenError {
                 | ErrorCode::PermissionDenied,
             ) => Self::Unwritable { path, reason },
             _ => Self::Other { path, reason },
+        }
+    }
+
+    /// What SQLite or the system says; else all of it.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Unwritable { reason, .. } | Self::Damaged { reason, .. } | Self::Other { reason, .. } => {
+                reason
+            }
+            error => error.to_string(),
         }
     }
 

@@ -29,7 +29,6 @@ pub(super) fn migrate(
     migrations: &[Migration],
 ) -> Result<(), OpenError> {
     let known = number(migrations.len());
-    let of = |error: rusqlite::Error| OpenError::of(file, &error);
     let found = version(connection, file)?;
     if found > known {
         return Err(OpenError::Newer { path: file.to_owned(), found, known });
@@ -46,13 +45,24 @@ pub(super) fn migrate(
         })?;
         info!(from = found, to = known, copy = %copy.display(), "upgrading the database");
     }
+    upgrade(connection, file, migrations)
+}
+
+/// Takes all steps that a database lacks, or none.
+pub(super) fn upgrade(
+    connection: &Connection,
+    file: &Path,
+    migrations: &[Migration],
+) -> Result<(), OpenError> {
+    let known = number(migrations.len());
+    let of = |error: rusqlite::Error| OpenError::of(file, &error);
+    let found = version(connection, file)?;
     let transaction = connection.unchecked_transaction().map_err(of)?;
     for (Migration(step), to) in migrations.iter().zip(1..).skip(found.unsigned_abs() as usize) {
-        transaction.execute_batch(step).map_err(|error| OpenError::Upgrade {
-            path: file.to_owned(),
-            from: found,
-            to,
-            reason: error.to_string(),
+        transaction.execute_batch(step).map_err(|error| match of(error) {
+            // Not the step is to blame, but the disk.
+            error @ OpenError::Unwritable { .. } => error,
+            error => OpenError::Upgrade { path: file.to_owned(), from: found, to, reason: error.reason() },
         })?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(of)?;

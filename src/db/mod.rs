@@ -7,12 +7,15 @@
 //! No part of the data path asks the database. Where it cannot be written, viewers notice nothing:
 //! writes fail with an [`Error`], and reads go on.
 
+pub mod backup;
 mod copy;
+mod document;
 mod error;
 mod folder;
 mod migrations;
 mod open;
 mod readers;
+pub mod relays;
 mod writer;
 
 use std::path::Path;
@@ -21,6 +24,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use tracing::warn;
 
+pub use self::document::Document;
 pub use self::error::{Error, OpenError};
 use self::folder::DATABASE;
 use self::readers::Readers;

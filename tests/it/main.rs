@@ -32,6 +32,7 @@ mod slow;
 mod starving;
 mod steering;
 mod stills;
+mod store;
 mod takeover;
 mod timeshift;
 mod timing;

@@ -99,7 +99,8 @@ impl Setup {
         self.spawn().wait().await
     }
 
-    fn spawn(self) -> Program {
+    /// Starts the program, whatever it does.
+    pub(crate) fn spawn(self) -> Program {
         let began = Instant::now();
         let binary = env!("CARGO_BIN_EXE_forebay");
         let mut command = match self.descriptors {

@@ -5,8 +5,7 @@ CREATE TABLE relays (
     -- The channel's id, which is its name in addresses.
     path TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
-    -- Its place in lists, where it has one; clashes are for those who make the lists.
-    number INTEGER,
+    number INTEGER UNIQUE,
     group_title TEXT,
     -- The channel in the words of the configuration file, as one JSON object. It may hold passwords.
     spec TEXT NOT NULL,

@@ -1,0 +1,34 @@
+//! `forebay backup`: everything in one file.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::config::{Config, Environment};
+use crate::db::backup;
+
+/// Copies the database that this configuration names, and the configuration; fails with 1.
+pub fn backup(config: &Path, to: &Path) -> ExitCode {
+    tell(make(config, to))
+}
+
+fn make(path: &Path, to: &Path) -> anyhow::Result<String> {
+    let config = Config::load_with(path, Environment::of_process())?;
+    backup::backup(&config.data.path, path, to)?;
+    Ok(format!("{}: ok", to.display()))
+}
+
+/// Prints how a command went, and is its exit code.
+pub(super) fn tell(result: anyhow::Result<String>) -> ExitCode {
+    // Whoever closed the pipe does not want to read it; the exit code still tells.
+    match result {
+        Ok(text) => {
+            let _ = writeln!(io::stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "forebay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

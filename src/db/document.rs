@@ -1,0 +1,129 @@
+//! A channel as a JSON object, in the words of the configuration file.
+
+use forebay_relay::model::{FieldError, FieldPath, Spec, Step};
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
+use serde_path_to_error::{Path, Segment, Track};
+
+/// The object and what it means. It may hold passwords, so it never prints itself.
+#[derive(Clone, PartialEq)]
+pub struct Document {
+    fields: Map<String, Value>,
+    spec: Spec,
+}
+
+impl Document {
+    /// Reads an object; what is `null` counts as not there.
+    ///
+    /// # Errors
+    ///
+    /// The first field that there is not, or whose value is of another kind.
+    pub fn new(mut fields: Map<String, Value>) -> Result<Self, FieldError> {
+        fields.retain(|_, value| !value.is_null());
+        let mut track = Track::new();
+        let value = Value::Object(fields.clone());
+        let read = Spec::deserialize(serde_path_to_error::Deserializer::new(value, &mut track));
+        match read {
+            Ok(spec) => Ok(Self { fields, spec }),
+            Err(error) => Err(FieldError { path: path(&track.path()), message: error.to_string() }),
+        }
+    }
+
+    /// Its fields, in the order of their names.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
+    /// What it means.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// This one with changes: of objects each field, of everything else the whole value; `null`
+    /// removes (RFC 7396).
+    pub fn merged(&self, changes: &Map<String, Value>) -> Result<Self, FieldError> {
+        let mut fields = self.fields.clone();
+        merge(&mut fields, changes);
+        Self::new(fields)
+    }
+}
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Document").field("id", &self.spec.id).finish_non_exhaustive()
+    }
+}
+
+fn merge(fields: &mut Map<String, Value>, changes: &Map<String, Value>) {
+    for (key, change) in changes {
+        match (change, fields.get_mut(key)) {
+            (Value::Null, _) => {
+                fields.remove(key);
+            }
+            (Value::Object(change), Some(Value::Object(field))) => merge(field, change),
+            (Value::Object(change), _) => {
+                let mut field = Map::new();
+                merge(&mut field, change);
+                fields.insert(key.clone(), Value::Object(field));
+            }
+            _ => {
+                fields.insert(key.clone(), change.clone());
+            }
+        }
+    }
+}
+
+fn path(path: &Path) -> FieldPath {
+    path.iter().fold(FieldPath::default(), |path, segment| match segment {
+        Segment::Seq { index } => path.to(*index),
+        Segment::Map { key } => path.to(key.clone()),
+        Segment::Enum { variant } => path.to(variant.clone()),
+        Segment::Unknown => path.to(Step::from("?")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document(value: Value) -> Result<Document, String> {
+        let Value::Object(fields) = value else { panic!("an object") };
+        Document::new(fields).map_err(|error| format!("{}: {}", error.path, error.message))
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_path() {
+        for (value, wrong) in [
+            (json!({ "id": 1 }), "id: invalid type: integer `1`, expected a string"),
+            (json!({ "sources": ["http://h/", 5] }), "sources[1]: invalid type: integer `5`"),
+            (json!({ "nmae": "A" }), "nmae: unknown field `nmae`, expected one of `id`, "),
+            (json!({ "sources": [{ "ulr": "http://h/" }] }), "sources[0].ulr: unknown field `ulr`"),
+            (json!({ "health": { "slow": [] } }), "health.slow: invalid type: sequence"),
+        ] {
+            let error = document(value).unwrap_err();
+            assert!(error.starts_with(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn changes_are_merged_and_null_removes() {
+        let before = json!({
+            "id": "a", "name": "A", "number": null, "sources": ["http://h/1", "http://h/2"], "health": { "slow": "off", "damaged": 5 },
+        });
+        let changes =
+            json!({ "name": null, "sources": ["http://h/3"], "health": { "slow": null }, "slate": true });
+        let after = document(before).unwrap().merged(changes.as_object().unwrap()).unwrap();
+        let expected =
+            json!({ "id": "a", "sources": ["http://h/3"], "health": { "damaged": 5 }, "slate": true });
+        assert_eq!(Value::Object(after.fields().clone()), expected);
+        assert_eq!((after.spec().id.as_deref(), after.spec().name.as_deref()), (Some("a"), None));
+    }
+
+    #[test]
+    fn it_prints_no_address() {
+        let document = document(json!({ "id": "a", "sources": ["http://joe:hunter2@h/"] })).unwrap();
+        assert_eq!(format!("{document:?}"), "Document { id: Some(\"a\"), .. }");
+    }
+}

@@ -1,0 +1,128 @@
+//! `forebay backup` and `forebay restore`, and the programs that start with them.
+
+use forebay_testkit::client::{self, Viewer};
+use forebay_testkit::ts::PACKET_SIZE;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{all, fill};
+use crate::program::{Finished, Setup};
+use forebay::db::Database;
+
+const CARD: &str = "[[channels]]\nid = \"card\"\nsources = [\"testcard://\"]\n";
+
+/// A folder with a configuration and a database.
+async fn folder(ids: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().expect("there is room");
+    let config = format!("[server]\nlisten = \"127.0.0.1:0\"\n{CARD}");
+    std::fs::write(folder.path().join("channels.toml"), config).expect("there is room");
+    fill(&folder.path().join("data"), ids).await;
+    folder
+}
+
+/// Runs a command in a folder, and gives the folder back.
+async fn run(folder: TempDir, words: &[&str]) -> (TempDir, Finished) {
+    let setup = Setup::again(folder);
+    words.iter().fold(setup, |setup, word| setup.arg(word)).spawn().wait_in_folder().await
+}
+
+fn ok((folder, finished): (TempDir, Finished)) -> (TempDir, String) {
+    assert!(finished.status.success(), "{finished:?}");
+    (folder, finished.output)
+}
+
+fn refused((folder, finished): (TempDir, Finished), piece: &str) -> TempDir {
+    assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+    assert!(finished.log.starts_with("forebay: ") && finished.log.contains(piece), "{finished:?}");
+    folder
+}
+
+async fn paths(folder: &TempDir) -> Vec<(i64, String)> {
+    let database = Database::open(&folder.path().join("data")).expect("it is good");
+    let relays = all(&database).await;
+    database.close().await;
+    relays.iter().map(|relay| (relay.id.0, relay.document.spec().id.clone().expect("it has one"))).collect()
+}
+
+#[tokio::test]
+async fn an_empty_machine_becomes_the_same_server() {
+    let program = Setup::again(folder(&["one", "two"]).await).start().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("forebay.backup");
+    let file = file.to_str().unwrap();
+    let config = program.folder().join("channels.toml");
+    let config = config.to_str().unwrap();
+
+    // While it runs, a backup is made and none restored.
+    let backup = Setup::with_config("").arg("backup").arg("--config").arg(config).arg(file).run().await;
+    assert_eq!((backup.status.code(), &*backup.output), (Some(0), &*format!("{file}: ok\n")), "{backup:?}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let restore = Setup::with_config("").arg("restore").arg("--config").arg(config).arg(file).run().await;
+    assert_eq!(restore.status.code(), Some(1), "{restore:?}");
+    let id = program.id();
+    assert!(
+        restore.log.starts_with(&format!("forebay: another Forebay (process {id}) uses ")),
+        "{restore:?}"
+    );
+    let old = client::get(program.address(), "/playlist.m3u").await.text();
+    let address = program.address().to_string();
+    program.signal(Signal::TERM);
+    program.wait().await;
+
+    // On an empty machine, it brings its configuration, too.
+    let (empty, told) = ok(run(tempfile::tempdir().unwrap(), &["restore", file]).await);
+    assert_eq!(told, "channels.toml: restored\ndata/forebay.db: restored\n");
+    assert_eq!(paths(&empty).await, [(1, "one".into()), (2, "two".into())]);
+    let program = Setup::again(empty).start().await;
+    let new = client::get(program.address(), "/playlist.m3u").await.text();
+    assert_eq!(new.replace(&program.address().to_string(), &address), old);
+    let mut viewer = Viewer::get(program.address(), "/stream/card.ts").await;
+    assert!(!viewer.read_until(PACKET_SIZE).await.is_empty(), "it plays");
+}
+
+#[tokio::test]
+async fn what_was_there_is_kept() {
+    let (from, _) = ok(run(folder(&["new"]).await, &["backup", "b.db"]).await);
+    let file = from.path().join("b.db");
+    let here = folder(&["old"]).await;
+    // Even one that is damaged, which may be why it is restored.
+    std::fs::write(here.path().join("data/forebay.db-wal"), "a log of another time").unwrap();
+    let (here, told) = ok(run(here, &["restore", file.to_str().unwrap()]).await);
+    assert_eq!(paths(&here).await, [(1, "new".into())]);
+    let kept = told.trim().rsplit_once("what was there is ").unwrap().1;
+    let as_it_was = tempfile::tempdir().unwrap();
+    std::fs::create_dir(as_it_was.path().join("data")).unwrap();
+    std::fs::copy(here.path().join(kept), as_it_was.path().join("data/forebay.db")).unwrap();
+    assert_eq!(paths(&as_it_was).await, [(1, "old".into())]);
+}
+
+#[tokio::test]
+async fn what_would_be_lost_or_is_no_backup_is_refused() {
+    let here = folder(&["one"]).await;
+    let (here, _) = ok(run(here, &["backup", "b.db"]).await);
+    let (here, _) = ok(run(here, &["backup", "b.db"]).await);
+    let here = refused(
+        run(here, &["backup", "channels.toml"]).await,
+        "channels.toml is there already and is no backup of Forebay",
+    );
+    let here =
+        refused(run(here, &["backup", "data/forebay.db"]).await, "data/forebay.db is the database itself");
+    let here = refused(run(here, &["backup", "nowhere/b.db"]).await, "cannot write nowhere/b.db: ");
+    let here =
+        refused(run(here, &["restore", "channels.toml"]).await, "channels.toml is no backup of Forebay");
+    let here = refused(run(here, &["restore", "gone.db"]).await, "gone.db");
+
+    let mut bytes = std::fs::read(here.path().join("b.db")).unwrap();
+    let half = bytes.len() / 2;
+    bytes[half..].fill(0x55);
+    std::fs::write(here.path().join("damaged.db"), bytes).unwrap();
+    let here = refused(run(here, &["restore", "damaged.db"]).await, "damaged.db is damaged: ");
+    assert_eq!(paths(&here).await, [(1, "one".into())], "nothing was changed");
+    let left: Vec<_> = std::fs::read_dir(here.path().join("data")).unwrap().flatten().collect();
+    assert!(left.iter().all(|entry| !entry.file_name().to_string_lossy().contains("new")), "{left:?}");
+
+    let empty = tempfile::tempdir().unwrap();
+    std::fs::write(empty.path().join("channels.toml"), CARD).unwrap();
+    refused(run(empty, &["backup", "b.db"]).await, "there is no database at data/forebay.db");
+}
