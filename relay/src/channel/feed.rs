@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::archive::{Archive, Past};
 use super::audience::Audience;
 use super::command::Command;
+use super::crew::Crews;
 use super::making::Making;
 use super::playlist::Playlist;
 use super::store::Store;
@@ -39,6 +40,8 @@ pub struct Feed {
     trail: Mutex<Trail>,
     /// One for each group of viewers. What concerns all is sent to all; the edges move for each group when its turn comes.
     pub(super) windows: [watch::Sender<Window>; GROUPS],
+    /// Those of the viewers who keep up, by group.
+    pub(super) crews: Crews,
     /// How many watch. Changed under the map's lock where that matters: see [`super::Channels`].
     pub(super) demand: watch::Sender<usize>,
     /// How many of them have been given nothing yet: HLS sessions that have fetched no segment.
@@ -312,6 +315,7 @@ impl Feed {
             archive,
             trail: Mutex::default(),
             windows: Default::default(),
+            crews: Crews::default(),
             demand: watch::Sender::new(0),
             idle: AtomicUsize::new(0),
             channel: watch::Sender::new(Arc::clone(channel)),

@@ -7,6 +7,7 @@
 mod archive;
 mod audience;
 mod command;
+mod crew;
 mod driver;
 mod feed;
 mod growing;
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 
 use self::archive::Archive;
 pub use self::archive::Past;
+pub use self::crew::Membership;
 use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::growing::Growing;

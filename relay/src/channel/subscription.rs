@@ -30,6 +30,8 @@ const MAX_SHARED: u64 = 1 << 20;
 pub struct Subscription {
     pub(super) feed: Arc<Feed>,
     window: watch::Receiver<Window>,
+    /// Which of the feed's groups it belongs to.
+    group: u8,
     cursor: Cursor,
     /// Set while the viewer is behind the window. Boxed, since few are.
     past: Option<Box<InPast>>,
@@ -89,11 +91,26 @@ impl Subscription {
         Self {
             feed: Arc::clone(feed),
             window,
+            group: u8::try_from(group).expect("there are few groups"),
             cursor: Cursor::default(),
             past: None,
             rest: Bytes::new(),
             sent: 0,
         }
+    }
+
+    pub(super) fn group(&self) -> usize {
+        self.group.into()
+    }
+
+    /// Whether the group was told something that this viewer has not seen.
+    pub(super) fn has_news(&self) -> bool {
+        self.window.has_changed().unwrap_or(true)
+    }
+
+    /// Whether it is behind the window, and waits for what is due to it.
+    pub fn is_in_past(&self) -> bool {
+        self.past.is_some()
     }
 
     /// Bytes handed out so far.

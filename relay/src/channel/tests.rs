@@ -21,6 +21,7 @@ use crate::model::Source;
 pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+mod crew;
 mod players;
 mod timing;
 

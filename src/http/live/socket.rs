@@ -2,12 +2,14 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::Shutdown;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::IntoResponse;
 use bytes::{Buf, Bytes};
-use forebay_relay::channel::{Sent, Subscription};
+use forebay_relay::channel::{Membership, Sent, Subscription};
 use forebay_relay::model::Delivery;
 use futures_util::future::BoxFuture;
 use http::{Version, header, response};
@@ -15,7 +17,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use rustix::net::SendFlags;
 use socket2::SockRef;
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
@@ -52,7 +54,7 @@ pub(in crate::http) fn send(
 ) -> impl Future<Output = ()> + Send + 'static {
     let head = Bytes::from(render(version, head, Timestamp::now()));
     async move {
-        let (mut stream, mut viewer, _slot) = (stream, viewer, slot);
+        let (stream, mut viewer, _slot) = (Arc::new(stream), viewer, slot);
         // Boxed, since it is over soon.
         let started = tokio::select! {
             biased;
@@ -62,32 +64,36 @@ pub(in crate::http) fn send(
         let head = match started {
             Ok(None) => head,
             Ok(Some((name, value))) => with_field(&head, name.as_str(), value.as_bytes()),
-            Err(error) => return Box::pin(refuse(stream, version, error, viewer.timeout)).await,
+            Err(error) => return Box::pin(refuse(&stream, version, error, viewer.visit.timeout)).await,
         };
-        let mut ended = follow(&stream, head, &mut viewer, delivery).await;
+        let Viewer { subscription, mut visit } = *viewer;
+        let limit = visit.timeout;
+        let mut following = Following { stream: &stream, subscription: Some(subscription), delivery, limit };
+        let mut ended = following.run(head).await;
+        visit.sent = following.subscription.map_or(0, |subscription| subscription.sent());
         // Of what is in the kernel now, no task of ours waits for the end. While the viewer is watched, this must not be set: the system
         // counts a viewer as dead who takes little at a time for longer than this.
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(ORPHAN_TIMEOUT));
         match ended {
-            Ok(()) => ended = stream.shutdown().await,
+            Ok(()) => ended = SockRef::from(&stream).shutdown(Shutdown::Write),
             // Nobody takes it: it goes with the socket.
             Err(_) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
         }
         if let Err(error) = ended {
-            viewer.span().in_scope(|| debug!(%error, "live connection ended"));
+            visit.span().in_scope(|| debug!(%error, "live connection ended"));
         }
     }
 }
 
 /// There is no stream: says why, and closes the connection.
-async fn refuse(mut stream: TcpStream, version: Version, error: Error, limit: Duration) {
+async fn refuse(stream: &TcpStream, version: Version, error: Error, limit: Duration) {
     let (mut head, body) = error.into_response().into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_REFUSAL).await else { return };
     head.headers.insert(header::CONTENT_LENGTH, body.len().into());
     let answer = [render(version, &head, Timestamp::now()), body.into()].concat();
-    let sent = write(&stream, answer.into(), false, limit).await;
-    let ended = if sent.is_ok() { stream.shutdown().await } else { sent };
+    let sent = write(stream, answer.into(), false, limit).await;
+    let ended = if sent.is_ok() { SockRef::from(stream).shutdown(Shutdown::Write) } else { sent };
     if let Err(error) = ended {
         debug!(%error, "refused connection ended");
     }
@@ -144,45 +150,71 @@ fn with_field(head: &[u8], name: &str, value: &[u8]) -> Bytes {
     [fields, name.as_bytes(), b": ", value, b"\r\n\r\n"].concat().into()
 }
 
-async fn follow(stream: &TcpStream, head: Bytes, viewer: &mut Viewer, delivery: Delivery) -> io::Result<()> {
-    let limit = viewer.timeout;
-    Box::pin(write(stream, head, true, limit)).await?;
-    let subscription = &mut viewer.subscription;
-    let mut left = pin!(left(stream));
-    loop {
-        match stream.try_io(Interest::WRITABLE, || subscription.send_to(stream, delivery)) {
-            // One who takes all at once must not keep the others waiting.
-            Ok(Sent::Some) => tokio::task::consume_budget().await,
-            Ok(Sent::Ended) => return Ok(()),
-            Ok(Sent::UpToDate) => tokio::select! {
-                // News first: it is what wakes this task nearly always, and looking for a farewell costs a lock.
-                biased;
-                is_going_on = subscription.changed() => if !is_going_on {
-                    return Ok(());
+/// A viewer who is sent the stream.
+struct Following<'a> {
+    stream: &'a Arc<TcpStream>,
+    /// None while the viewer is in a crew.
+    subscription: Option<Box<Subscription>>,
+    delivery: Delivery,
+    limit: Duration,
+}
+
+impl Following<'_> {
+    /// Sends the head and what follows, until the feed is over or the viewer has left.
+    async fn run(&mut self, head: Bytes) -> io::Result<()> {
+        Box::pin(write(self.stream, head, true, self.limit)).await?;
+        let mut left = pin!(left(self.stream));
+        let stream = self.stream;
+        loop {
+            let subscription = self.subscription.as_mut().expect("it comes back from the crew");
+            match stream.try_io(Interest::WRITABLE, || subscription.send_to(stream, self.delivery)) {
+                // One who takes all at once must not keep the others waiting.
+                Ok(Sent::Some) => tokio::task::consume_budget().await,
+                Ok(Sent::Ended) => return Ok(()),
+                Ok(Sent::UpToDate) if subscription.is_in_past() => tokio::select! {
+                    biased;
+                    is_going_on = subscription.changed() => if !is_going_on {
+                        return Ok(());
+                    },
+                    () = &mut left => return Ok(()),
                 },
-                () = &mut left => return Ok(()),
-            },
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let room = tokio::select! {
-                    room = room(stream, limit) => room,
-                    () = subscription.stopped() => return Box::pin(finish(stream, subscription, limit)).await,
-                };
-                if let Some(room) = room {
-                    room?;
-                    continue;
-                }
-                // The system tells of room only when a good part of what waited is gone. Of a slow viewer that takes some time, but what
-                // it has taken meanwhile is room, and it is not dead.
-                match subscription.send_to(stream, delivery) {
-                    Ok(Sent::Some | Sent::UpToDate) => {}
-                    Ok(Sent::Ended) => return Ok(()),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        return Err(io::Error::new(io::ErrorKind::TimedOut, "the viewer takes nothing"));
+                Ok(Sent::UpToDate) => {
+                    let subscription = self.subscription.take().expect("it was there a moment ago");
+                    let membership = Membership::join(subscription, Arc::clone(stream), self.delivery);
+                    let has_left = tokio::select! {
+                        biased;
+                        () = membership.returned() => false,
+                        () = &mut left => true,
+                    };
+                    self.subscription = Some(membership.leave());
+                    if has_left {
+                        return Ok(());
                     }
-                    Err(error) => return Err(error),
                 }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let room = tokio::select! {
+                        room = room(stream, self.limit) => room,
+                        () = subscription.stopped() => {
+                            return Box::pin(finish(stream, subscription, self.limit)).await;
+                        }
+                    };
+                    if let Some(room) = room {
+                        room?;
+                        continue;
+                    }
+                    // The system tells of room only when a good part of what waited is gone. Of a slow viewer that takes some time, but what
+                    // it has taken meanwhile is room, and it is not dead.
+                    match subscription.send_to(stream, self.delivery) {
+                        Ok(Sent::Some | Sent::UpToDate) => {}
+                        Ok(Sent::Ended) => return Ok(()),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            return Err(io::Error::new(io::ErrorKind::TimedOut, "the viewer takes nothing"));
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         }
     }
 }

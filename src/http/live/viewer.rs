@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -20,9 +21,17 @@ use crate::http::{Peer, Places, State, WriteLimit};
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]
 pub(in crate::http) struct Viewer {
-    pub(super) subscription: Subscription,
+    pub(super) subscription: Box<Subscription>,
+    pub(super) visit: Box<Visit>,
+}
+
+/// What is known of a viewer besides what it is sent. Dropping it tells the log that it has left.
+#[derive(Debug)]
+pub(super) struct Visit {
     /// How long the viewer may take nothing.
     pub(super) timeout: Duration,
+    /// What it was sent, in bytes.
+    pub(super) sent: u64,
     channel: Arc<Channel>,
     peer: Peer,
     agent: Box<str>,
@@ -45,9 +54,9 @@ impl Viewer {
         places: Places,
         offset: Option<Duration>,
     ) -> Self {
-        Self {
-            subscription,
+        let visit = Visit {
             timeout: channel.policy.viewer_timeout,
+            sent: 0,
             channel: Arc::clone(channel),
             peer,
             agent: agent(headers).into(),
@@ -56,7 +65,8 @@ impl Viewer {
             is_told: state.is_visit_told(peer, headers),
             offset,
             places,
-        }
+        };
+        Self { subscription: Box::new(subscription), visit: Box::new(visit) }
     }
 
     /// Waits for a picture; returns what the head of the answer then says besides.
@@ -66,14 +76,28 @@ impl Viewer {
             Start::Failed(failure) => return Err(Error::NoSource(failure)),
             Start::Ended => return Err(Error::Refused(Refusal::Closing)),
         }
+        self.visit.start();
+        let Some(offset) = self.visit.offset else { return Ok(None) };
+        let behind = self.subscription.go_back(offset).as_secs_f64();
+        Ok(HeaderValue::try_from(format!("{behind:.3}")).ok().map(|value| (OFFSET, value)))
+    }
+
+    /// The next bytes; `None` when the feed is over.
+    async fn next(&mut self) -> std::io::Result<Option<Bytes>> {
+        let bytes = self.subscription.next().await;
+        self.visit.sent = self.subscription.sent();
+        bytes
+    }
+}
+
+impl Visit {
+    /// There is a picture.
+    fn start(&mut self) {
         self.is_started = true;
         self.places.opening = None;
         if self.is_told {
             self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
         }
-        let Some(offset) = self.offset else { return Ok(None) };
-        let behind = self.subscription.go_back(offset).as_secs_f64();
-        Ok(HeaderValue::try_from(format!("{behind:.3}")).ok().map(|value| (OFFSET, value)))
     }
 
     /// Made for each event: one that lived as long as the viewer would take more memory than all the rest.
@@ -83,11 +107,11 @@ impl Viewer {
     }
 }
 
-impl Drop for Viewer {
+impl Drop for Visit {
     fn drop(&mut self) {
         if self.is_started && self.is_told {
             let seconds = self.since.elapsed().as_secs();
-            self.span().in_scope(|| info!(seconds, bytes = self.subscription.sent(), "viewer left"));
+            self.span().in_scope(|| info!(seconds, bytes = self.sent, "viewer left"));
         }
     }
 }
@@ -117,9 +141,9 @@ impl Live {
             Ok(says) => response.headers_mut().extend(says),
             Err(error) => return error.into_response(),
         }
-        limit.set(viewer.timeout);
+        limit.set(viewer.visit.timeout);
         let body = stream::try_unfold(viewer, |mut viewer| async move {
-            let bytes = viewer.subscription.next().await?;
+            let bytes = viewer.next().await?;
             Ok::<_, std::io::Error>(bytes.map(|bytes| (bytes, viewer)))
         });
         response.map(|_| Body::from_stream(body))
