@@ -3,12 +3,12 @@
 #[path = "support/shelf.rs"]
 mod shelf;
 
-use forebay_core::lineup::Entry;
 use forebay_core::lineup::identity::{
     Change, Group, GroupId, GroupRefresh, Held, Identity, Key, KnownGroup, MAX_GROUPS, MAX_LATE, Options,
-    Refresh, UnixTime, Verdict,
+    Refresh, Verdict,
 };
 use forebay_core::lineup::m3u::Document;
+use forebay_core::lineup::{Entry, UnixTime};
 use proptest::prelude::*;
 
 use shelf::{DAY, Shelf, entry};

@@ -53,8 +53,8 @@ pub fn assert_linear<T>(what: &str, most: usize, make: impl Fn(usize) -> T, run:
     panic!("{what}: four times the input took {steps:?}");
 }
 
-/// What this thread has had of a processor: others have it meanwhile.
-fn processor_time() -> Duration {
+/// The time that this thread has had of a processor: others have it meanwhile.
+pub fn processor_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("it counts from zero")
 }
 

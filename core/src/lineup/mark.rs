@@ -12,6 +12,7 @@ pub(super) enum Of {
     Address = 4,
     Content = 5,
     Group = 6,
+    MergeName = 7,
 }
 
 /// Builds the mark of several texts. Where one ends counts.

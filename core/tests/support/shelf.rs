@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use forebay_core::lineup::Entry;
-use forebay_core::lineup::identity::{
-    Change, Counts, Identity, Known, Options, Refresh, SourceId, UnixTime, Verdict,
-};
+use forebay_core::lineup::identity::{Change, Counts, Identity, Known, Options, Refresh, SourceId, Verdict};
 use forebay_core::lineup::m3u::Document;
+use forebay_core::lineup::{Entry, UnixTime};
 
 pub(crate) const DAY: i64 = 24 * 3600;
 

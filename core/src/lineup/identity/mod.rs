@@ -19,33 +19,14 @@ mod refresh;
 pub use groups::{Group, GroupId, GroupRefresh, KnownGroup, MAX_GROUPS};
 pub use refresh::{Change, Counts, Held, MAX_LATE, Options, Refresh, Verdict};
 
-use std::num::NonZeroU32;
-
-use super::Entry;
 use super::mark::{Marker, Of, mark};
 use super::names::fold;
 use super::xtream::StreamUrl;
+use super::{Entry, UnixTime};
 
 /// The number of a source. It is the caller's, and never used again for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u32);
-
-/// Seconds since 1970, UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnixTime(NonZeroU32);
-
-impl UnixTime {
-    /// The time of so many seconds; the nearest one that fits where they do not.
-    pub fn from_seconds(seconds: i64) -> Self {
-        let seconds = u32::try_from(seconds.clamp(1, u32::MAX.into())).expect("it is in range");
-        Self(NonZeroU32::new(seconds).expect("it is one at least"))
-    }
-
-    /// The seconds.
-    pub fn seconds(self) -> i64 {
-        self.0.get().into()
-    }
-}
 
 /// What an entry is known by within its list. Sixteen bytes, to be stored as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

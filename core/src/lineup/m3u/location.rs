@@ -34,7 +34,7 @@ pub(super) fn scheme(text: &str) -> Option<&str> {
 /// Parts the address from `|Name=value…`. A `|` with anything else behind it is a part of the address.
 fn split_suffix(line: &str) -> (&str, Option<&str>) {
     let is_suffix = |suffix: &str| suffix.split_once('=').is_some_and(|(name, _)| is_token(name.trim()));
-    match line.split_once('|') {
+    match line.split_once('|').filter(|(address, _)| !address.trim_end().is_empty()) {
         Some((address, suffix)) if is_suffix(suffix) => (address.trim_end(), Some(suffix)),
         Some((address, suffix)) if suffix.trim().is_empty() => (address.trim_end(), None),
         _ => (line, None),
@@ -46,7 +46,8 @@ fn split_suffix(line: &str) -> (&str, Option<&str>) {
 fn split_label(line: &str) -> (&str, Option<&str>) {
     match line.rsplit_once('$') {
         Some((address, label))
-            if !label.is_empty()
+            if !address.is_empty()
+                && !label.is_empty()
                 && !label.contains(['/', '=', '&', '}'])
                 && (!address.contains('?') || !label.is_ascii()) =>
         {
@@ -104,9 +105,11 @@ mod tests {
     }
 
     #[test]
-    fn without_a_base_a_relative_address_stays() {
-        let mut entry = Entry::default();
-        read("stream/1.m3u8", None, &mut entry);
-        assert_eq!(entry.url(), "stream/1.m3u8");
+    fn without_a_base_the_line_stays() {
+        for line in ["stream/1.m3u8", "$A", "|a=b"] {
+            let mut entry = Entry::default();
+            read(line, None, &mut entry);
+            assert_eq!((entry.url(), entry.properties().is_empty()), (line, true));
+        }
     }
 }

@@ -61,6 +61,8 @@ fn what_tells_channels_apart_stays() {
         "24",
         "247",
         "24/7 Friends",
+        "CCTV-4K",
+        "CCTV-8K",
         "720",
         "Sport (Arabic)",
         "Sport (Greek)",
@@ -69,6 +71,15 @@ fn what_tells_channels_apart_stays() {
     ];
     let keys: std::collections::BTreeSet<String> = names.iter().map(|name| read(name).0).collect();
     assert_eq!(keys.len(), names.len(), "{keys:?}");
+}
+
+#[test]
+fn both_scripts_of_a_name_are_equal() {
+    for (cyrillic, latin) in
+        [("Домкино", "Domkino"), ("Солнце HD", "Solnce"), ("ЖАРА", "Zhara"), ("Україна", "Ukraina")]
+    {
+        assert_eq!(read(cyrillic).0, read(latin).0, "{cyrillic}");
+    }
 }
 
 #[test]
