@@ -39,6 +39,11 @@ pub const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// that reconnects by itself asks more often.
 pub const MAX_PAUSE: Duration = Duration::from_secs(4);
 
+/// The name of a source within its channel. It stays when the list around the source changes, and
+/// says nothing of the place in that list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u64);
+
 /// How a source was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
@@ -62,20 +67,31 @@ pub enum Loss {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steer {
     /// This source before all others, as long as it is fit.
-    Pin(usize),
+    Pin(SourceId),
     /// The usual order.
     Unpin,
     /// Another source than the one on hand.
     Skip,
     /// Never this source.
-    Disable(usize),
+    Disable(SourceId),
     /// This source again.
-    Enable(usize),
+    Enable(SourceId),
 }
 
 impl Steer {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pin(_) => "pin",
+            Self::Unpin => "unpin",
+            Self::Skip => "skip",
+            Self::Disable(_) => "disable",
+            Self::Enable(_) => "enable",
+        }
+    }
+
     /// The source that it is about.
-    pub fn source(self) -> Option<usize> {
+    pub fn source(self) -> Option<SourceId> {
         match self {
             Self::Pin(source) | Self::Disable(source) | Self::Enable(source) => Some(source),
             Self::Unpin | Self::Skip => None,
@@ -95,8 +111,8 @@ pub enum Unsteerable {
 /// What to open next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
-    /// The source's index.
-    pub source: usize,
+    /// The source.
+    pub source: SourceId,
     /// When.
     pub at: Moment,
     /// It is the one that was just live, and is given less time.
@@ -116,13 +132,19 @@ pub struct Standing {
     pub is_disabled: bool,
 }
 
+/// Why a source has a record: attempts to open a source that has left the list are closed, and
+/// forgotten, as soon as the list is taken.
+const LISTED: &str = "only sources of the list are chosen and open";
+
 /// The order of the sources and how they have done.
 #[derive(Debug, Clone)]
 pub struct Failover {
-    /// At least one.
+    /// At least one, the preferred source first.
     records: Vec<Record>,
-    current: usize,
-    pinned: Option<usize>,
+    /// Always listed.
+    current: SourceId,
+    /// Always listed.
+    pinned: Option<SourceId>,
     live_since: Option<Moment>,
     has_reopened: bool,
     /// Sources left since one was trusted.
@@ -133,8 +155,9 @@ pub struct Failover {
     turns_before: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Record {
+    source: SourceId,
     is_disabled: bool,
     /// In the recent past; see [`Record::recent_failures`].
     failures: u32,
@@ -147,6 +170,23 @@ struct Record {
 }
 
 impl Record {
+    /// Of a source of which nothing is known.
+    fn new(source: SourceId) -> Self {
+        Self {
+            source,
+            is_disabled: false,
+            failures: 0,
+            failed_at: Moment::ZERO,
+            avoided_until: None,
+            left_at: 0,
+            is_slotless: false,
+        }
+    }
+
+    fn is_avoided(&self, now: Moment) -> bool {
+        self.avoided_until.is_some_and(|until| until > now)
+    }
+
     fn recent_failures(&self, now: Moment) -> u32 {
         if now.since(self.failed_at) < FORGIVEN_AFTER { self.failures } else { 0 }
     }
@@ -165,11 +205,13 @@ impl Record {
 }
 
 impl Failover {
-    /// The choice among `sources`, at least one, of which nothing is known.
-    pub fn new(sources: usize) -> Self {
+    /// The choice among `sources`, of which nothing is known: at least one, the preferred source
+    /// first, each once.
+    pub fn new(sources: &[SourceId]) -> Self {
+        let first = *sources.first().expect("a channel has a source");
         Self {
-            records: vec![Record::default(); sources.max(1)],
-            current: 0,
+            records: sources.iter().copied().map(Record::new).collect(),
+            current: first,
             pinned: None,
             live_since: None,
             has_reopened: false,
@@ -180,13 +222,13 @@ impl Failover {
     }
 
     /// The source that is or was last opened.
-    pub fn current(&self) -> usize {
+    pub fn current(&self) -> SourceId {
         self.current
     }
 
-    /// How many sources there are.
-    pub fn sources(&self) -> usize {
-        self.records.len()
+    /// Whether a source is in the list.
+    pub fn is_listed(&self, source: SourceId) -> bool {
+        self.find(source).is_some()
     }
 
     /// How many sources may be used.
@@ -195,8 +237,8 @@ impl Failover {
     }
 
     /// How a source stands; `None` where there is no such one.
-    pub fn standing(&self, now: Moment, source: usize) -> Option<Standing> {
-        let record = self.records.get(source)?;
+    pub fn standing(&self, now: Moment, source: SourceId) -> Option<Standing> {
+        let record = self.find(source)?;
         let is_steady =
             source == self.current && self.live_since.is_some_and(|since| now.since(since) >= STEADY);
         let failures = if is_steady { 0 } else { record.recent_failures(now) };
@@ -208,18 +250,24 @@ impl Failover {
         })
     }
 
-    /// The list has changed: `places` tells of each source where it stood in the old one.
-    pub fn arrange(&mut self, places: &[Option<usize>]) {
-        let find = |old: usize| places.iter().position(|&place| place == Some(old));
-        let old = |place: &Option<usize>| place.and_then(|place| self.records.get(place)).copied();
-        let records: Vec<Record> = places.iter().map(|place| old(place).unwrap_or_default()).collect();
-        (self.current, self.pinned) = (find(self.current).unwrap_or(0), self.pinned.and_then(find));
-        self.records = if records.is_empty() { vec![Record::default()] } else { records };
+    /// Takes a new list, like that of [`Failover::new`]. How the sources have done that stay in it
+    /// is still known, and what an admin wants of them.
+    pub fn set_sources(&mut self, sources: &[SourceId]) {
+        let first = *sources.first().expect("a channel has a source");
+        let known = |&source: &SourceId| self.find(source).copied();
+        self.records =
+            sources.iter().map(|source| known(source).unwrap_or_else(|| Record::new(*source))).collect();
+        self.pinned = self.pinned.filter(|&source| self.is_listed(source));
+        if !self.is_listed(self.current) {
+            self.current = first;
+            self.live_since = None;
+            self.has_reopened = false;
+        }
         self.left = 0;
     }
 
     /// Chooses for a start; so does what follows a source that is gone.
-    pub fn start(&mut self, now: Moment) -> usize {
+    pub fn start(&mut self, now: Moment) -> SourceId {
         (self.has_reopened, self.live_since, self.left) = (false, None, 0);
         self.turns_before = self.turns;
         self.current = self.best(now);
@@ -227,7 +275,7 @@ impl Failover {
     }
 
     /// This source is opened now, and is the current one.
-    pub fn take(&mut self, source: usize) {
+    pub fn take(&mut self, source: SourceId) {
         if source != self.current {
             (self.has_reopened, self.live_since) = (false, None);
         }
@@ -235,10 +283,10 @@ impl Failover {
     }
 
     /// A source shows a picture and is the current one from now on.
-    pub fn handle_live(&mut self, now: Moment, source: usize) {
+    pub fn handle_live(&mut self, now: Moment, source: SourceId) {
         self.take(source);
         self.live_since = Some(now);
-        self.records[source].is_slotless = false;
+        self.record_mut(source).is_slotless = false;
     }
 
     /// The current source is no longer shown.
@@ -252,14 +300,14 @@ impl Failover {
             self.left = 0;
         }
         if lived.is_some_and(|lived| lived >= STEADY) {
-            self.records[self.current].failures = 0;
+            self.record_mut(self.current).failures = 0;
         }
     }
 
     /// The current source is lost: what to open instead.
     pub fn handle_loss(&mut self, now: Moment, loss: Loss) -> Choice {
         self.handle_left(now);
-        if loss == Loss::Ended && !self.has_reopened && !self.records[self.current].is_disabled {
+        if loss == Loss::Ended && !self.has_reopened && !self.is_disabled(self.current) {
             self.has_reopened = true;
             return Choice { source: self.current, at: now, is_reopening: true };
         }
@@ -278,11 +326,12 @@ impl Failover {
     }
 
     /// Nothing of `source` is wanted for a while: it was opened beside the current one and failed, or came too late.
-    pub fn avoid(&mut self, now: Moment, source: usize, loss: Loss) {
+    pub fn avoid(&mut self, now: Moment, source: SourceId, loss: Loss) {
         self.turns += 1;
         let has_broken_off = source == self.current && self.has_reopened;
-        let record = &mut self.records[source];
-        (record.left_at, record.is_slotless) = (self.turns, loss == Loss::NoSlot);
+        let turns = self.turns;
+        let record = self.record_mut(source);
+        (record.left_at, record.is_slotless) = (turns, loss == Loss::NoSlot);
         let span = match loss {
             Loss::NoSlot => SLOTLESS_FOR,
             Loss::Late if !has_broken_off => PROBATION,
@@ -299,22 +348,22 @@ impl Failover {
 
     /// Whether the current source failed so lately that it would be avoided, were there another.
     pub fn is_in_disgrace(&self, now: Moment) -> bool {
-        self.records[self.current].is_in_disgrace(now)
+        self.record(self.current).is_in_disgrace(now)
     }
 
     /// Another source that could be opened beside the current one, now.
-    pub fn beside(&self, now: Moment) -> Option<usize> {
-        let others = self.usable().filter(|&source| source != self.current && !self.is_avoided(now, source));
-        others.min_by_key(|&source| self.turn(source))
+    pub fn beside(&self, now: Moment) -> Option<SourceId> {
+        let is_fit = |&source: &SourceId| source != self.current && !self.record(source).is_avoided(now);
+        self.usable().filter(is_fit).min_by_key(|&source| self.turn(source))
     }
 
     /// Whether there is no other source than the current one, whatever became of it.
     pub fn is_only_one(&self) -> bool {
-        (0..self.records.len()).all(|source| source == self.current || !self.may_open(source))
+        self.sources().all(|source| source == self.current || !self.may_open(source))
     }
 
     /// Any other source than the current one, and when it may be tried, at `from` or later.
-    pub fn alternative(&self, from: Moment) -> Option<(usize, Moment)> {
+    pub fn alternative(&self, from: Moment) -> Option<(SourceId, Moment)> {
         let others = self.usable().filter(|&source| source != self.current);
         others
             .map(|source| (source, self.fit_at(from, source)))
@@ -322,35 +371,35 @@ impl Failover {
     }
 
     /// The sources that want nothing but a connection, as far as is known, in the order of their turns.
-    pub fn slotless(&self) -> Vec<usize> {
-        let is_one = |&source: &usize| self.may_open(source) && self.records[source].is_slotless;
-        let mut sources: Vec<usize> = (0..self.records.len()).filter(is_one).collect();
+    pub fn slotless(&self) -> Vec<SourceId> {
+        let is_one = |&source: &SourceId| self.may_open(source) && self.record(source).is_slotless;
+        let mut sources: Vec<SourceId> = self.sources().filter(is_one).collect();
         sources.sort_by_key(|&source| self.turn(source));
         sources
     }
 
     /// Whether a source is preferred to the current one.
-    pub fn is_preferred(&self, source: usize) -> bool {
+    pub fn is_preferred(&self, source: SourceId) -> bool {
         self.rank(source) < self.rank(self.current)
     }
 
     /// Whether an admin prefers a source to all others.
-    pub fn is_pinned(&self, source: usize) -> bool {
+    pub fn is_pinned(&self, source: SourceId) -> bool {
         self.pinned == Some(source)
     }
 
     /// Whether an admin has forbidden a source.
-    pub fn is_disabled(&self, source: usize) -> bool {
-        self.records.get(source).is_some_and(|record| record.is_disabled)
+    pub fn is_disabled(&self, source: SourceId) -> bool {
+        self.find(source).is_some_and(|record| record.is_disabled)
     }
 
     /// Whether a source may be opened: an admin has not forbidden it, or all of them, which a reload can bring about.
-    pub fn may_open(&self, source: usize) -> bool {
+    pub fn may_open(&self, source: SourceId) -> bool {
         !self.is_disabled(source) || self.enabled() == 0
     }
 
     /// Of those that are asked for, the first that may be tried, and when, at `from` or later.
-    pub fn soonest(&self, from: Moment, is_one: impl Fn(usize) -> bool) -> Option<(usize, Moment)> {
+    pub fn soonest(&self, from: Moment, is_one: impl Fn(SourceId) -> bool) -> Option<(SourceId, Moment)> {
         let sources = self.usable().filter(|&source| is_one(source));
         sources
             .map(|source| (source, self.fit_at(from, source)))
@@ -359,7 +408,7 @@ impl Failover {
 
     /// An admin chooses, of a channel that is closed: there is nothing to leave.
     pub fn steer(&mut self, steer: Steer) -> Result<(), Unsteerable> {
-        if steer.source().is_some_and(|source| source >= self.sources()) {
+        if steer.source().is_some_and(|source| !self.is_listed(source)) {
             return Err(Unsteerable::NoSuchSource);
         }
         match steer {
@@ -372,7 +421,7 @@ impl Failover {
             Steer::Skip if self.enabled() < 2 => return Err(Unsteerable::NoOther),
             Steer::Skip => {}
             Steer::Disable(source) => {
-                if !self.records[source].is_disabled && self.enabled() < 2 {
+                if !self.is_disabled(source) && self.enabled() < 2 {
                     return Err(Unsteerable::NoOther);
                 }
                 self.set_disabled(source, true);
@@ -382,50 +431,68 @@ impl Failover {
     }
 
     /// Prefers a source to all others, or none.
-    fn pin(&mut self, source: Option<usize>) {
-        self.pinned = source.filter(|&source| source < self.records.len());
-        if let Some(source) = self.pinned {
-            self.records[source].avoided_until = None;
+    fn pin(&mut self, source: Option<SourceId>) {
+        self.pinned = source;
+        if let Some(source) = source {
+            self.record_mut(source).avoided_until = None;
         }
     }
 
     /// Forbids a source, or allows it again.
-    fn set_disabled(&mut self, source: usize, is_disabled: bool) {
-        self.records[source].is_disabled = is_disabled;
+    fn set_disabled(&mut self, source: SourceId, is_disabled: bool) {
+        self.record_mut(source).is_disabled = is_disabled;
     }
 
     /// The source to open when none is open: one that is fit, else the one that was left longest ago.
-    fn best(&self, now: Moment) -> usize {
-        let fit = self.usable().filter(|&source| !self.is_avoided(now, source));
-        let last = || self.usable().min_by_key(|&source| self.records[source].left_at);
+    fn best(&self, now: Moment) -> SourceId {
+        let fit = self.usable().filter(|&source| !self.record(source).is_avoided(now));
+        let last = || self.usable().min_by_key(|&source| self.record(source).left_at);
         // Where all are disabled, one is needed nevertheless.
-        fit.min_by_key(|&source| self.turn(source)).or_else(last).unwrap_or(0)
+        fit.min_by_key(|&source| self.turn(source)).or_else(last).unwrap_or(self.records[0].source)
     }
 
-    fn usable(&self) -> impl Iterator<Item = usize> {
-        (0..self.records.len()).filter(|&source| !self.records[source].is_disabled)
+    /// All sources, in the order of the list.
+    fn sources(&self) -> impl Iterator<Item = SourceId> {
+        self.records.iter().map(|record| record.source)
     }
 
-    fn is_avoided(&self, now: Moment, source: usize) -> bool {
-        self.records[source].avoided_until.is_some_and(|until| until > now)
+    fn usable(&self) -> impl Iterator<Item = SourceId> {
+        self.records.iter().filter(|record| !record.is_disabled).map(|record| record.source)
+    }
+
+    fn find(&self, source: SourceId) -> Option<&Record> {
+        self.records.iter().find(|record| record.source == source)
+    }
+
+    fn record(&self, source: SourceId) -> &Record {
+        self.find(source).expect(LISTED)
+    }
+
+    fn record_mut(&mut self, source: SourceId) -> &mut Record {
+        self.records.iter_mut().find(|record| record.source == source).expect(LISTED)
+    }
+
+    /// The place in the list; the less, the better.
+    fn place(&self, source: SourceId) -> usize {
+        self.sources().position(|listed| listed == source).expect(LISTED)
     }
 
     /// When a source is fit, at `from` or later.
-    fn fit_at(&self, from: Moment, source: usize) -> Moment {
-        self.records[source].avoided_until.map_or(from, |until| until.max(from))
+    fn fit_at(&self, from: Moment, source: SourceId) -> Moment {
+        self.record(source).avoided_until.map_or(from, |until| until.max(from))
     }
 
     /// The less, the sooner it has its turn: what is pinned, and while there is no picture those that have not been tried since, then the
     /// others in the order in which they were left.
-    fn turn(&self, source: usize) -> (bool, u64, usize) {
-        let left_at = self.records[source].left_at;
+    fn turn(&self, source: SourceId) -> (bool, u64, usize) {
+        let left_at = self.record(source).left_at;
         let is_tried = self.live_since.is_none() && left_at > self.turns_before;
-        (!self.is_pinned(source), if is_tried { left_at } else { 0 }, source)
+        (!self.is_pinned(source), if is_tried { left_at } else { 0 }, self.place(source))
     }
 
     /// The less, the better.
-    fn rank(&self, source: usize) -> (bool, usize) {
-        (!self.is_pinned(source), source)
+    fn rank(&self, source: SourceId) -> (bool, usize) {
+        (!self.is_pinned(source), self.place(source))
     }
 }
 

@@ -26,7 +26,7 @@ pub use self::news::{
     REOPEN_TIMEOUT, Reason, Times,
 };
 use crate::failover::{Choice, Failover, Loss};
-pub use crate::failover::{Steer, Unsteerable};
+pub use crate::failover::{SourceId, Steer, Unsteerable};
 use crate::time::Moment;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub struct Lifecycle {
     /// From when on a hedge may be opened beside the trial.
     hedges_from: Option<Moment>,
     /// What ended and was not reopened, since another was open beside it: if that goes on air, it has failed.
-    dropped: Option<usize>,
+    dropped: Option<SourceId>,
     /// When a probe may be opened at the earliest.
     probes_from: Moment,
     /// When another may be opened beside one on air that stands still, at the earliest.
@@ -128,13 +128,13 @@ impl Lifecycle {
         self.air.is_some()
     }
 
-    /// The index of the source that is on air, or was opened last to go there.
-    pub fn source(&self) -> usize {
+    /// The source that is on air, or was opened last to go there.
+    pub fn source(&self) -> SourceId {
         self.air.or(self.trial).map_or_else(|| self.failover.current(), |line| line.source)
     }
 
-    /// The index of the source that is open beside.
-    pub fn beside(&self) -> Option<usize> {
+    /// The source that is open beside.
+    pub fn beside(&self) -> Option<SourceId> {
         self.rival.map(|(line, _)| line.source)
     }
 
@@ -280,26 +280,21 @@ impl Lifecycle {
         of_lines.chain(others.into_iter().flatten()).min()
     }
 
-    /// The list of sources has changed: `places` tells of each where it stood in the old one.
-    pub fn arrange(&mut self, now: Moment, places: &[Option<usize>]) {
-        self.failover.arrange(places);
-        self.dropped = None;
-        let find = |old: usize| places.iter().position(|&place| place == Some(old));
-        let mut gone = Vec::new();
+    /// Takes a new list of sources: at least one, the preferred source first, each once. A source
+    /// that stays in it stays open; one that does not is closed.
+    pub fn set_sources(&mut self, now: Moment, sources: &[SourceId]) {
+        self.failover.set_sources(sources);
+        let is_gone = |source: SourceId| !sources.contains(&source);
+        self.dropped.take_if(|source| is_gone(*source));
+        // Another source may have its turn after them now.
         self.forget_pauses();
-        for line in self.lines_mut() {
-            match find(line.source) {
-                Some(source) => line.source = source,
-                None => gone.push(line.attempt),
-            }
+        for line in self.lines().filter(|line| is_gone(line.source)) {
+            self.actions.push_back(Action::Close { attempt: line.attempt, reason: Reason::Removed });
         }
-        for &attempt in &gone {
-            self.actions.push_back(Action::Close { attempt, reason: Reason::Removed });
-        }
-        let is_gone = |line: &mut Line| gone.contains(&line.attempt);
-        self.rival.take_if(|(line, _)| is_gone(line));
+        self.rival.take_if(|(line, _)| is_gone(line.source));
+        let is_gone = |line: &mut Line| is_gone(line.source);
         let is_lost = self.air.take_if(is_gone).is_some() | self.trial.take_if(is_gone).is_some();
-        // What was chosen is an index into the old list; and new settings are a reason to try.
+        // A new list is a reason to try at once.
         if is_lost || self.pause.take().is_some() {
             let source = self.failover.start(now);
             self.next_trial(now, Choice { source, at: now, is_reopening: false });
@@ -419,7 +414,7 @@ impl Lifecycle {
         self.hedges_from = self.hedge_at(now);
     }
 
-    fn open(&mut self, source: usize, connect: Duration, purpose: Purpose) -> Line {
+    fn open(&mut self, source: SourceId, connect: Duration, purpose: Purpose) -> Line {
         self.attempts += 1;
         let attempt = Attempt(self.attempts);
         self.actions.push_back(Action::Open { attempt, source, purpose });

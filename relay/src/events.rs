@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use forebay_core::failover::SourceId;
 use tokio::sync::broadcast;
 
 use crate::model::{ChannelId, ProviderId};
@@ -25,18 +26,17 @@ pub enum Event {
     StreamStarted {
         /// The channel.
         channel: ChannelId,
-        /// The source, by its place in the list.
-        source: usize,
+        /// The source.
+        source: SourceId,
     },
     /// A source was left for another, or opened again.
     StreamSwitched {
         /// The channel.
         channel: ChannelId,
-        /// The source that was left, by its place in the list as it was then; none where it is no
-        /// longer listed.
-        from: Option<usize>,
+        /// The source that was left.
+        from: SourceId,
         /// The source that is shown instead.
-        to: usize,
+        to: SourceId,
         /// The code of what was wrong, or of who wanted it.
         reason: &'static str,
     },

@@ -308,7 +308,7 @@ impl Config {
                 ));
             }
             for (at, source) in channel.sources.iter().enumerate() {
-                if let Some(first) = channel.sources[..at].iter().position(|other| other == source) {
+                if let Some(first) = channel.sources[..at].iter().position(|other| other.is_same_as(source)) {
                     warnings.push(format!(
                         "channel \"{id}\": source {} is the same as source {}",
                         at + 1,

@@ -195,10 +195,9 @@ fn render(report: &Report, channel: Option<&Channel>, reader: Reader) -> Value {
     let sources: Vec<Value> = report
         .sources
         .iter()
-        .enumerate()
-        .map(|(index, known)| {
+        .map(|known| {
             let (code, message) = known.last_error.clone().unzip();
-            let hls = report.hls.as_ref().filter(|_| index == report.source).map(hls);
+            let hls = report.hls.as_ref().filter(|_| known.id == report.source).map(hls);
             let mut source = source(reader.sees(&known.url), known.standing);
             source.extend([
                 ("last_error".to_owned(), code.into()),
@@ -208,6 +207,7 @@ fn render(report: &Report, channel: Option<&Channel>, reader: Reader) -> Value {
             source.into()
         })
         .collect();
+    let on_hand = report.place(report.source);
     let faults: Map<String, Value> = Rule::ALL
         .iter()
         .zip(report.faults)
@@ -217,7 +217,10 @@ fn render(report: &Report, channel: Option<&Channel>, reader: Reader) -> Value {
     let switches: Vec<Value> = report
         .switches
         .iter()
-        .map(|switch| json!({ "at": seconds(switch.at), "from": switch.from, "to": switch.to, "reason": switch.reason }))
+        .map(|switch| {
+            let (from, to) = (report.place(switch.from), report.place(switch.to));
+            json!({ "at": seconds(switch.at), "from": from, "to": to, "reason": switch.reason })
+        })
         .collect();
     json!({
         "id": report.id.as_str(),
@@ -230,10 +233,10 @@ fn render(report: &Report, channel: Option<&Channel>, reader: Reader) -> Value {
         "clients_by_kind": { "ts": report.viewers - report.sessions.min(report.viewers), "hls": report.sessions },
         "hls": report.playlist.as_deref().map(output),
         "timeshift": report.past.map(past),
-        "source_url": report.sources.get(report.source).map(|source| reader.sees(&source.url)),
-        "source_index": report.source,
+        "source_url": on_hand.map(|at| reader.sees(&report.sources[at].url)),
+        "source_index": on_hand,
         "source_live": report.is_live,
-        "source_beside": report.beside,
+        "source_beside": report.beside.and_then(|source| report.place(source)),
         "sources": sources,
         "faults": faults,
         "uptime_seconds": millis(now.duration_since(report.opened_at)),

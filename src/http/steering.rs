@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use forebay_core::failover::{Steer, Unsteerable};
+use forebay_core::failover::{SourceId, Steer, Unsteerable};
 use http::{HeaderMap, StatusCode, Uri, header};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
@@ -48,9 +48,33 @@ pub(super) enum Refused {
 /// What is wanted, as it is typed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+struct Typed {
     action: String,
     source: Option<usize>,
+}
+
+/// What is wanted, with a place in the channel's list where a source is meant.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    action: Action,
+    source: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Action {
+    /// About a source.
+    With(fn(SourceId) -> Steer),
+    Alone(Steer),
+}
+
+impl Wish {
+    /// The same of a channel with these sources; none where there is no such source.
+    fn steer(&self, sources: &[SourceId]) -> Option<Steer> {
+        match self.action {
+            Action::Alone(steer) => Some(steer),
+            Action::With(steer) => Some(steer(*sources.get(self.source?)?)),
+        }
+    }
 }
 
 /// `POST /api/streams/{id}/source`: answers with the channel's status.
@@ -64,15 +88,18 @@ pub(super) async fn steer(
 ) -> Result<Json<Value>, Refused> {
     let address = admin::check(&state, peer, &uri, &headers).await.map_err(Refused::NoAdmin)?;
     let Some(channel) = state.channels.find(&id) else { return Err(Refused::UnknownChannel(id)) };
-    let steer = parse(&read(&headers, body).await?).map_err(Refused::Unclear)?;
+    let wish = parse(&read(&headers, body).await?).map_err(Refused::Unclear)?;
+    let sources = channel.sources.len();
+    let no_such_source = || Refused::NoSuchSource { source: wish.source, sources };
+    let steer = wish.steer(&channel.source_ids()).ok_or_else(no_such_source)?;
     let done = state.channels.steer(&channel, steer).await;
-    info!(channel = %channel.id, %address, ?steer, ?done, "an admin chooses a source");
+    let (action, source) = (steer.name(), wish.source);
+    info!(channel = %channel.id, %address, action, source, ?done, "an admin chooses a source");
     match done {
         Ok(()) => status::entry(&state, &id, Reader::Admin).map(Json).ok_or(Refused::UnknownChannel(id)),
         Err(Unsteerable::NoOther) => Err(Refused::NoOther),
-        Err(Unsteerable::NoSuchSource) => {
-            Err(Refused::NoSuchSource { source: steer.source(), sources: channel.sources.len() })
-        }
+        // It has left the list since it was looked up.
+        Err(Unsteerable::NoSuchSource) => Err(no_such_source()),
     }
 }
 
@@ -103,22 +130,25 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Refused> {
 }
 
 /// What is wanted, or what is wrong with how that is said.
-fn parse(body: &[u8]) -> Result<Steer, String> {
+fn parse(body: &[u8]) -> Result<Wish, String> {
     let wish = serde_json::from_slice(body);
-    let Wish { action, source } = wish.map_err(|error| {
+    let Typed { action, source } = wish.map_err(|error| {
         format!("the body is to be JSON such as {{\"action\": \"pin\", \"source\": 1}}: {error}")
     })?;
-    match (&action[..], source) {
-        ("pin", Some(source)) => Ok(Steer::Pin(source)),
-        ("unpin", None) => Ok(Steer::Unpin),
-        ("skip", None) => Ok(Steer::Skip),
-        ("disable", Some(source)) => Ok(Steer::Disable(source)),
-        ("enable", Some(source)) => Ok(Steer::Enable(source)),
-        ("pin" | "disable" | "enable", None) => {
+    let wanted = match &action[..] {
+        "pin" => Action::With(Steer::Pin),
+        "unpin" => Action::Alone(Steer::Unpin),
+        "skip" => Action::Alone(Steer::Skip),
+        "disable" => Action::With(Steer::Disable),
+        "enable" => Action::With(Steer::Enable),
+        _ => return Err(format!("unknown action {action:?}, expected pin, unpin, skip, disable or enable")),
+    };
+    match (wanted, source) {
+        (Action::With(_), None) => {
             Err(format!("\"{action}\" needs a \"source\": its place in the channel's list, from 0"))
         }
-        ("unpin" | "skip", Some(_)) => Err(format!("\"{action}\" takes no \"source\"")),
-        _ => Err(format!("unknown action {action:?}, expected pin, unpin, skip, disable or enable")),
+        (Action::Alone(_), Some(_)) => Err(format!("\"{action}\" takes no \"source\"")),
+        _ => Ok(Wish { action: wanted, source }),
     }
 }
 
@@ -162,13 +192,15 @@ mod tests {
     #[test]
     fn what_is_wanted_is_said_in_one_way_only() {
         for (body, steer) in [
-            (r#"{"action":"pin","source":1}"#, Steer::Pin(1)),
-            (r#" { "source": 0, "action": "disable" } "#, Steer::Disable(0)),
-            (r#"{"action":"enable","source":31}"#, Steer::Enable(31)),
-            (r#"{"action":"unpin"}"#, Steer::Unpin),
-            (r#"{"action":"skip","source":null}"#, Steer::Skip),
+            (r#"{"action":"pin","source":1}"#, Some(Steer::Pin(SourceId(6)))),
+            (r#" { "source": 0, "action": "disable" } "#, Some(Steer::Disable(SourceId(7)))),
+            (r#"{"action":"enable","source":1}"#, Some(Steer::Enable(SourceId(6)))),
+            (r#"{"action":"enable","source":31}"#, None),
+            (r#"{"action":"unpin"}"#, Some(Steer::Unpin)),
+            (r#"{"action":"skip","source":null}"#, Some(Steer::Skip)),
         ] {
-            assert_eq!(parse(body.as_bytes()), Ok(steer), "{body}");
+            let wish = parse(body.as_bytes()).unwrap();
+            assert_eq!(wish.steer(&[7, 6].map(SourceId)), steer, "{body}");
         }
         for (body, says) in [
             ("", "the body is to be JSON such as {\"action\": \"pin\", \"source\": 1}: EOF"),

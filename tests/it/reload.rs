@@ -6,12 +6,16 @@ use std::fs;
 use std::time::Duration;
 
 use forebay_testkit::client::{self, Viewer};
+use forebay_testkit::clip::{Clip, Kind};
+use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::ts::PACKET_SIZE;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::program::{Program, Setup};
+use crate::relay::channel;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -77,4 +81,26 @@ async fn of_what_is_no_file_stops_neither_requests_nor_the_end() {
     timeout(SECOND, client::get_json(program.address(), "/health")).await.expect("it answers");
     program.signal(Signal::TERM);
     assert!(program.wait().await.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_removes_the_source_on_air_is_told_in_words_that_an_operator_knows() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)));
+    let second = Behaviour::ts(Clip::get(Kind::H264AacB)).start_at(Duration::from_millis(7300));
+    origin.serve("/b.ts", second);
+    let [a, b] = ["/a.ts", "/b.ts"].map(|path| origin.url(path));
+    let mut program = Setup::new(&channel("one", &[b.clone(), a.clone()], "")).start().await;
+    let mut viewer = Viewer::get(program.address(), "/stream/one").await;
+    assert!(!viewer.read_until(PACKET_SIZE).await.is_empty());
+    program.set_config(&channel("one", &[a], ""));
+    program.signal(Signal::HUP);
+    program.wait_log_line(&["closing upstream", "source=0", "/b.ts", "Removed"]).await;
+    program.wait_log_line(&["source is on air", "source=0"]).await;
+    viewer.read_for(SECOND).await;
+    assert_eq!(viewer.ended(), None);
+    let (_, status) = client::get_json(program.address(), "/api/streams/one/status").await;
+    let switch = &status["failovers"]["last"][0];
+    let told = [&switch["from"], &switch["to"], &switch["reason"], &status["source_index"]];
+    assert_eq!(told, [&Value::Null, &json!(0), &json!("removed"), &json!(0)], "{status}");
 }

@@ -3,9 +3,14 @@
 use super::*;
 use Loss::{Ended, Late, NoSlot, Stalled, Undelivered};
 
+/// The sources 0, 1, 2 and so on, of which nothing is known.
+fn failover_of(sources: u64) -> Failover {
+    Failover::new(&(0..sources).map(SourceId).collect::<Vec<_>>())
+}
+
 /// Plays losses, each so long (in ms) after the source before was chosen; `true` when a picture came at once. Gives source and pause.
-fn play(sources: usize, losses: &[(u64, bool, Loss)]) -> Vec<(usize, u64)> {
-    let mut failover = Failover::new(sources);
+fn play(sources: u64, losses: &[(u64, bool, Loss)]) -> Vec<(u64, u64)> {
+    let mut failover = failover_of(sources);
     let mut now = Moment::ZERO;
     losses
         .iter()
@@ -17,12 +22,12 @@ fn play(sources: usize, losses: &[(u64, bool, Loss)]) -> Vec<(usize, u64)> {
             let choice = failover.handle_loss(now, loss);
             let pause = choice.at.since(now);
             now = choice.at;
-            (choice.source, u64::try_from(pause.as_millis()).unwrap())
+            (choice.source.0, u64::try_from(pause.as_millis()).unwrap())
         })
         .collect()
 }
 
-fn preferred(failover: &Failover, from: Moment) -> Option<(usize, Moment)> {
+fn preferred(failover: &Failover, from: Moment) -> Option<(SourceId, Moment)> {
     failover.soonest(from, |source| failover.is_preferred(source))
 }
 
@@ -72,9 +77,9 @@ fn those_that_were_not_tried_have_their_turn_before_one_that_is_fit_again() {
     // Each takes longer to fail than another is avoided.
     let losses = [(60_000, true, Stalled), (15_000, false, Undelivered), (15_000, false, Undelivered)];
     assert_eq!(play(4, &losses), [(1, 0), (2, 0), (3, 0)]);
-    let mut failover = Failover::new(3);
+    let mut failover = failover_of(3);
     let mut now = Moment::ZERO;
-    for alternative in [1, 2, 0, 1] {
+    for alternative in [1, 2, 0, 1].map(SourceId) {
         assert_eq!(failover.alternative(now), Some((alternative, now)));
         assert_eq!(failover.beside(now), Some(alternative));
         now = now + MAX_AVOIDED;
@@ -87,24 +92,27 @@ fn those_that_were_not_tried_have_their_turn_before_one_that_is_fit_again() {
 
 #[test]
 fn what_was_tried_while_there_was_a_picture_has_its_turn() {
-    let mut failover = Failover::new(3);
-    failover.handle_live(Moment::ZERO, 0);
-    failover.avoid(Moment::ZERO, 1, NoSlot);
+    let mut failover = failover_of(3);
+    failover.handle_live(Moment::ZERO, SourceId(0));
+    failover.avoid(Moment::ZERO, SourceId(1), NoSlot);
     let later = Moment::ZERO + MAX_AVOIDED;
-    assert_eq!((failover.beside(later), failover.alternative(later)), (Some(1), Some((1, later))));
-    assert_eq!(failover.handle_loss(later, Stalled).source, 1);
+    assert_eq!(
+        (failover.beside(later), failover.alternative(later)),
+        (Some(SourceId(1)), Some((SourceId(1), later)))
+    );
+    assert_eq!(failover.handle_loss(later, Stalled).source, SourceId(1));
 }
 
 #[test]
 fn what_is_pinned_has_its_turn_whenever_it_is_fit() {
-    let mut failover = Failover::new(4);
-    failover.pin(Some(0));
+    let mut failover = failover_of(4);
+    failover.pin(Some(SourceId(0)));
     let mut now = Moment::ZERO;
-    failover.handle_live(now, 0);
+    failover.handle_live(now, SourceId(0));
     let mut order = Vec::new();
     for loss in [Stalled, Undelivered, Undelivered, Undelivered, Undelivered] {
         now = now + PROBATION;
-        order.push(failover.handle_loss(now, loss).source);
+        order.push(failover.handle_loss(now, loss).source.0);
     }
     // It is avoided for 10 s, and after its second failure for 20.
     assert_eq!(order, [1, 0, 2, 3, 0]);
@@ -112,55 +120,55 @@ fn what_is_pinned_has_its_turn_whenever_it_is_fit() {
 
 #[test]
 fn what_fails_again_and_again_is_avoided_for_longer_and_longer() {
-    let mut failover = Failover::new(2);
+    let mut failover = failover_of(2);
     let mut now = Moment::ZERO;
     let mut spans = Vec::new();
     for _ in 0..7 {
-        failover.handle_live(now, 0);
+        failover.handle_live(now, SourceId(0));
         now = now + Duration::from_mins(1);
-        assert_eq!(failover.handle_loss(now, Stalled).source, 1);
+        assert_eq!(failover.handle_loss(now, Stalled).source, SourceId(1));
         let (source, at) = preferred(&failover, now).unwrap();
-        assert_eq!(source, 0);
+        assert_eq!(source, SourceId(0));
         spans.push(at.since(now).as_secs());
         now = at;
     }
     assert_eq!(spans, [10, 20, 40, 80, 160, 300, 300]);
-    assert_eq!(failover.standing(now, 0).unwrap().score, 1);
+    assert_eq!(failover.standing(now, SourceId(0)).unwrap().score, 1);
     // A long life makes it as good as new.
-    failover.handle_live(now, 0);
+    failover.handle_live(now, SourceId(0));
     now = now + STEADY;
-    assert_eq!(failover.standing(now, 0).unwrap().score, 100);
+    assert_eq!(failover.standing(now, SourceId(0)).unwrap().score, 100);
     failover.handle_loss(now, Stalled);
-    assert_eq!(failover.standing(now, 0).unwrap().score, 50);
+    assert_eq!(failover.standing(now, SourceId(0)).unwrap().score, 50);
 }
 
 #[test]
 fn having_no_slot_is_no_failure() {
-    let mut failover = Failover::new(2);
-    assert_eq!(failover.handle_loss(Moment::ZERO, NoSlot).source, 1);
-    let standing = failover.standing(Moment::ZERO, 0).unwrap();
+    let mut failover = failover_of(2);
+    assert_eq!(failover.handle_loss(Moment::ZERO, NoSlot).source, SourceId(1));
+    let standing = failover.standing(Moment::ZERO, SourceId(0)).unwrap();
     assert_eq!((standing.score, standing.avoided_for), (100, Some(SLOTLESS_FOR)));
 }
 
 #[test]
 fn coming_late_is_no_failure() {
-    let mut failover = Failover::new(2);
+    let mut failover = failover_of(2);
     for _ in 0..3 {
-        failover.avoid(Moment::ZERO, 0, Late);
+        failover.avoid(Moment::ZERO, SourceId(0), Late);
     }
-    let standing = failover.standing(Moment::ZERO, 0).unwrap();
+    let standing = failover.standing(Moment::ZERO, SourceId(0)).unwrap();
     assert_eq!((standing.score, standing.avoided_for), (100, Some(PROBATION)));
     // One that has broken off is late for another reason.
-    failover.handle_live(Moment::ZERO, 0);
-    assert_eq!(failover.handle_loss(Moment::ZERO, Ended).source, 0);
-    failover.avoid(Moment::ZERO, 0, Late);
-    assert_eq!(failover.standing(Moment::ZERO, 0).unwrap().score, 50);
+    failover.handle_live(Moment::ZERO, SourceId(0));
+    assert_eq!(failover.handle_loss(Moment::ZERO, Ended).source, SourceId(0));
+    failover.avoid(Moment::ZERO, SourceId(0), Late);
+    assert_eq!(failover.standing(Moment::ZERO, SourceId(0)).unwrap().score, 50);
 }
 
 #[test]
 fn what_is_tried_again_for_want_of_another_fails_once() {
     // Both are gone for a while, and each is asked again and again.
-    let mut failover = Failover::new(2);
+    let mut failover = failover_of(2);
     let mut now = Moment::ZERO;
     for _ in 0..10 {
         let choice = failover.handle_loss(now, Undelivered);
@@ -168,7 +176,7 @@ fn what_is_tried_again_for_want_of_another_fails_once() {
     }
     assert!(now < Moment::ZERO + PROBATION, "{now:?}");
     for source in 0..2 {
-        let standing = failover.standing(now, source).unwrap();
+        let standing = failover.standing(now, SourceId(source)).unwrap();
         assert_eq!(standing.score, 50, "{source}");
         assert!(standing.avoided_for <= Some(PROBATION), "{standing:?}");
     }
@@ -176,52 +184,63 @@ fn what_is_tried_again_for_want_of_another_fails_once() {
 
 #[test]
 fn failures_of_long_ago_do_not_count() {
-    let mut failover = Failover::new(2);
+    let mut failover = failover_of(2);
     let times = [0, 10, 30].map(|seconds| Moment::ZERO + Duration::from_secs(seconds));
     for now in times {
-        failover.avoid(now, 0, Undelivered);
+        failover.avoid(now, SourceId(0), Undelivered);
     }
-    assert_eq!(failover.standing(times[2], 0).unwrap().score, 12);
+    assert_eq!(failover.standing(times[2], SourceId(0)).unwrap().score, 12);
     let later = times[2] + FORGIVEN_AFTER;
-    assert_eq!(failover.standing(later, 0).unwrap().score, 100);
-    failover.avoid(later, 0, Undelivered);
-    assert_eq!(failover.standing(later, 0).unwrap().avoided_for, Some(PROBATION));
+    assert_eq!(failover.standing(later, SourceId(0)).unwrap().score, 100);
+    failover.avoid(later, SourceId(0), Undelivered);
+    assert_eq!(failover.standing(later, SourceId(0)).unwrap().avoided_for, Some(PROBATION));
 }
 
 #[test]
 fn of_those_that_are_fit_the_better_one_is_tried() {
-    let mut failover = Failover::new(3);
-    failover.avoid(Moment::ZERO, 0, Late);
-    failover.take(2);
-    assert_eq!(preferred(&failover, Moment::ZERO), Some((1, Moment::ZERO)));
+    let mut failover = failover_of(3);
+    failover.avoid(Moment::ZERO, SourceId(0), Late);
+    failover.take(SourceId(2));
+    assert_eq!(preferred(&failover, Moment::ZERO), Some((SourceId(1), Moment::ZERO)));
     let later = Moment::ZERO + PROBATION;
-    assert_eq!(preferred(&failover, later), Some((0, later)));
+    assert_eq!(preferred(&failover, later), Some((SourceId(0), later)));
 }
 
 #[test]
 fn what_is_pinned_comes_first_and_what_is_disabled_never() {
-    let mut failover = Failover::new(3);
-    failover.pin(Some(2));
-    assert_eq!(failover.start(Moment::ZERO), 2);
-    assert_eq!((preferred(&failover, Moment::ZERO), failover.beside(Moment::ZERO)), (None, Some(0)));
-    failover.set_disabled(0, true);
-    assert_eq!(failover.handle_loss(Moment::ZERO, Stalled).source, 1);
-    assert_eq!(preferred(&failover, Moment::ZERO).map(|(source, _)| source), Some(2));
+    let mut failover = failover_of(3);
+    failover.pin(Some(SourceId(2)));
+    assert_eq!(failover.start(Moment::ZERO), SourceId(2));
+    assert_eq!(
+        (preferred(&failover, Moment::ZERO), failover.beside(Moment::ZERO)),
+        (None, Some(SourceId(0)))
+    );
+    failover.set_disabled(SourceId(0), true);
+    assert_eq!(failover.handle_loss(Moment::ZERO, Stalled).source, SourceId(1));
+    assert_eq!(preferred(&failover, Moment::ZERO).map(|(source, _)| source), Some(SourceId(2)));
     failover.pin(None);
     assert_eq!(preferred(&failover, Moment::ZERO), None);
-    failover.set_disabled(0, false);
-    assert_eq!(preferred(&failover, Moment::ZERO), Some((0, Moment::ZERO)));
+    failover.set_disabled(SourceId(0), false);
+    assert_eq!(preferred(&failover, Moment::ZERO), Some((SourceId(0), Moment::ZERO)));
 }
 
 #[test]
-fn the_past_of_a_source_moves_with_it() {
-    let mut failover = Failover::new(2);
-    failover.pin(Some(1));
-    failover.handle_live(Moment::ZERO, 0);
+fn a_new_list_keeps_what_is_known_of_the_sources_that_stay() {
+    let mut failover = failover_of(3);
+    failover.steer(Steer::Pin(SourceId(1))).unwrap();
+    failover.steer(Steer::Disable(SourceId(2))).unwrap();
+    failover.handle_live(Moment::ZERO, SourceId(0));
     failover.handle_loss(Moment::ZERO, Stalled);
-    failover.arrange(&[None, Some(1), Some(0)]);
-    let scores: Vec<u32> =
-        (0..3).filter_map(|source| failover.standing(Moment::ZERO, source)).map(|s| s.score).collect();
-    assert_eq!((failover.current(), scores), (1, vec![100, 100, 50]));
-    assert!(failover.standing(Moment::ZERO, 1).unwrap().is_pinned);
+    let standing = |failover: &Failover, source| failover.standing(Moment::ZERO, SourceId(source));
+    let before = [0, 1, 2].map(|source| standing(&failover, source));
+    failover.set_sources(&[2, 7, 1, 0].map(SourceId));
+    assert_eq!([0, 1, 2].map(|source| standing(&failover, source)), before);
+    assert_eq!(standing(&failover, 7).map(|new| (new.score, new.is_disabled)), Some((100, false)));
+    assert_eq!(failover.current(), SourceId(1));
+    // One that is gone is forgotten, as it is pinned and current: it is new when it comes back.
+    failover.set_sources(&[SourceId(7)]);
+    assert_eq!((failover.current(), standing(&failover, 1)), (SourceId(7), None));
+    assert_eq!(failover.steer(Steer::Pin(SourceId(1))), Err(Unsteerable::NoSuchSource));
+    failover.set_sources(&[1, 7].map(SourceId));
+    assert!(!failover.is_pinned(SourceId(1)));
 }

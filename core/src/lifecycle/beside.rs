@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::line::Line;
-use super::{Action, Attempt, HEDGE_IN_GAP, Lifecycle, PROBE_PAUSE, Purpose, Reason};
+use super::{Action, Attempt, HEDGE_IN_GAP, Lifecycle, PROBE_PAUSE, Purpose, Reason, SourceId};
 use crate::failover::{Loss, PROBATION};
 use crate::time::Moment;
 
@@ -23,7 +23,7 @@ pub(super) enum Aim {
 
 impl Lifecycle {
     /// What to open beside, why, and when: nothing while nobody watches.
-    pub(super) fn next_beside(&self) -> Option<(usize, Aim, Moment)> {
+    pub(super) fn next_beside(&self) -> Option<(SourceId, Aim, Moment)> {
         if self.rival.is_some() || self.lingers_until.is_some() {
             return None;
         }
@@ -64,7 +64,7 @@ impl Lifecycle {
 
     /// Whether the channel is to change from what is on air to `source` once that has proved itself. Where it does not return by itself, what
     /// is ailing is left nevertheless, and what an admin has pinned is returned to.
-    fn is_worth_a_probe(&self, air: Line, source: usize) -> bool {
+    fn is_worth_a_probe(&self, air: Line, source: SourceId) -> bool {
         let returns = self.times.return_after.is_some() || self.failover.is_pinned(source);
         source != air.source && (air.is_ailing || (returns && self.failover.is_preferred(source)))
     }
@@ -85,7 +85,7 @@ impl Lifecycle {
         Some(now + if self.starts_until.is_some() { after } else { after.min(HEDGE_IN_GAP) })
     }
 
-    pub(super) fn open_rival(&mut self, source: usize, aim: Aim) {
+    pub(super) fn open_rival(&mut self, source: SourceId, aim: Aim) {
         let purpose = if aim == Aim::Probe { Purpose::Probe } else { Purpose::Hedge };
         let line = self.open(source, self.times.connect, purpose);
         self.rival = Some((line, aim));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Purpose, Reason, Times};
+use super::{Attempt, Purpose, Reason, SourceId, Times};
 use crate::failover::{Choice, Loss};
 use crate::time::Moment;
 
@@ -10,7 +10,7 @@ use crate::time::Moment;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
     pub(super) attempt: Attempt,
-    pub(super) source: usize,
+    pub(super) source: SourceId,
     /// What it was opened for.
     pub(super) purpose: Purpose,
     /// It is not as it should be, and stays for want of another.
@@ -41,7 +41,7 @@ enum Step {
 }
 
 impl Line {
-    pub(super) fn new(attempt: Attempt, source: usize, connect: Duration, purpose: Purpose) -> Self {
+    pub(super) fn new(attempt: Attempt, source: SourceId, connect: Duration, purpose: Purpose) -> Self {
         Self {
             attempt,
             source,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::failover::SourceId;
 use crate::health::Worth;
 
 /// How long a source that was just live has, when it is reopened, to deliver.
@@ -78,8 +79,8 @@ pub enum Event {
     },
     /// Its provider's connection is needed for something more important.
     Yield(Attempt),
-    /// Its provider may have a connection to spare for this source, by its index, which had none when it was asked last.
-    SlotFree(usize),
+    /// Its provider may have a connection to spare for this source, which had none when it was asked last.
+    SlotFree(SourceId),
     /// The process ends.
     Shutdown,
 }
@@ -102,8 +103,8 @@ pub enum Action {
     Open {
         /// The attempt's number, to be given with its news.
         attempt: Attempt,
-        /// The source's index.
-        source: usize,
+        /// The source.
+        source: SourceId,
         /// What for.
         purpose: Purpose,
     },

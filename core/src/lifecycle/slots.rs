@@ -1,14 +1,14 @@
 //! Sources whose provider has no connection to spare, and the pauses in which they wait for one, as long as somebody watches.
 
 use super::line::Line;
-use super::{Action, Attempt, Lifecycle, Reason};
+use super::{Action, Attempt, Lifecycle, Reason, SourceId};
 use crate::failover::{Choice, Loss};
 use crate::time::Moment;
 
 impl Lifecycle {
     /// The sources that wait for a connection that their provider can spare, the one that is to have it first; none but in a pause, and while
     /// somebody watches.
-    pub fn slotless(&self) -> Vec<usize> {
+    pub fn slotless(&self) -> Vec<SourceId> {
         if self.pause.is_some() && self.lingers_until.is_none() {
             self.failover.slotless()
         } else {
@@ -34,7 +34,7 @@ impl Lifecycle {
     }
 
     /// This source, for which there may be a connection, is asked for out of its turn.
-    pub(super) fn interrupt_pause(&mut self, now: Moment, source: usize) {
+    pub(super) fn interrupt_pause(&mut self, now: Moment, source: SourceId) {
         if self.slotless().contains(&source)
             && let Some(pause) = self.pause.take()
         {

@@ -1,6 +1,6 @@
 //! What becomes of an admin's wishes.
 
-use super::{Action, Aim, Lifecycle, Reason, State, Steer, Unsteerable};
+use super::{Action, Aim, Lifecycle, Reason, SourceId, State, Steer, Unsteerable};
 use crate::failover::{Choice, Loss};
 use crate::time::Moment;
 
@@ -30,7 +30,7 @@ impl Lifecycle {
     }
 
     /// Another source than this one, which is on hand.
-    fn leave(&mut self, now: Moment, source: usize) {
+    fn leave(&mut self, now: Moment, source: SourceId) {
         if let Some((other, _)) = self.failover.alternative(now) {
             self.failover.avoid(now, source, Loss::Skipped);
             self.swap(now, other, Aim::Swap);
@@ -38,7 +38,7 @@ impl Lifecycle {
     }
 
     /// `source` beside what is on air, to take its place; instead of what is on hand, if nothing is on air.
-    pub(super) fn swap(&mut self, now: Moment, source: usize, aim: Aim) {
+    pub(super) fn swap(&mut self, now: Moment, source: SourceId, aim: Aim) {
         let open = self.rival.filter(|(line, _)| line.source == source);
         if open.is_none() {
             self.close_rival(now, Reason::Skipped);
@@ -52,7 +52,7 @@ impl Lifecycle {
     }
 
     /// What is on hand is closed first: there is no slot for both, or nothing is on air.
-    pub(super) fn make_room(&mut self, now: Moment, source: usize) {
+    pub(super) fn make_room(&mut self, now: Moment, source: SourceId) {
         self.pause = None;
         self.close_air(now, Reason::Skipped);
         if let Some(line) = self.trial.take() {

@@ -1,5 +1,6 @@
 //! What holds of a channel.
 
+use forebay_core::failover::SourceId;
 use forebay_core::health::Worth;
 use forebay_core::lifecycle::{Attempt, Event};
 use forebay_core::provider::Purpose;
@@ -46,16 +47,16 @@ impl Station {
         let waits = self.lines.iter().any(|line| matches!(line.state, State::Waiting(_)));
         assert!(waits || self.life.poll_timeout().is_some(), "nothing will ever wake it");
         self.check_slots(outside);
-        let mut places: Vec<_> = self.lines.iter().map(|line| line.place).collect();
+        let mut open: Vec<SourceId> = self.lines.iter().map(|line| line.source).collect();
         if let Some(beside) = self.life.beside() {
-            assert_eq!(places.iter().filter(|&&place| place == Some(beside)).count(), 1);
-            places.retain(|&place| place != Some(beside));
+            assert_eq!(open.iter().filter(|&&source| source == beside).count(), 1);
+            open.retain(|&source| source != beside);
         }
-        assert!(places.iter().all(|&place| place == Some(self.life.source())) && places.len() <= 1);
+        assert!(open.iter().all(|&source| source == self.life.source()) && open.len() <= 1);
         // What viewers depend on is not given up as something beside.
-        let first = self.lines.iter().find(|line| line.place == Some(self.life.source()));
+        let first = self.lines.iter().find(|line| line.source == self.life.source());
         if let Some(Line { state: State::Open(Some(ticket), _), source, .. }) = first {
-            let provider = outside.sources[*source].provider.expect("it has a ticket");
+            let provider = outside.source(*source).provider.expect("it has a ticket");
             assert_eq!(outside.accounts[provider].purpose(*ticket), Purpose::Air);
         }
     }
@@ -66,16 +67,16 @@ impl Station {
             return;
         }
         let failover = self.life.failover();
-        for (place, source) in self.lineup.iter().enumerate() {
-            let is_wanted = self.slotless.contains(source) && failover.may_open(place);
-            let provider = outside.sources[*source].provider;
+        for &source in &self.lineup {
+            let is_wanted = self.slotless.contains(&source) && failover.may_open(source);
+            let provider = outside.source(source).provider;
             let is_free = provider.is_some_and(|provider| outside.accounts[provider].is_free(outside.now));
-            assert!(!is_wanted || !is_free, "there is a connection for source {source}, and it is not used");
+            assert!(!is_wanted || !is_free, "there is a connection for {source:?}, and it is not used");
         }
     }
 
-    /// The source on air, by its place in the list.
-    pub(crate) fn shows(&self) -> Option<usize> {
+    /// The source on air.
+    pub(crate) fn shows(&self) -> Option<SourceId> {
         self.life.is_live().then(|| self.life.source())
     }
 }

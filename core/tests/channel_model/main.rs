@@ -15,7 +15,7 @@ mod world;
 use std::cell::RefCell;
 use std::time::Duration;
 
-use forebay_core::failover::{MAX_AVOIDED, MAX_PAUSE, PROBATION, Steer};
+use forebay_core::failover::{MAX_AVOIDED, MAX_PAUSE, PROBATION, SourceId, Steer};
 use forebay_core::lifecycle::{PICTURE_TIMEOUT, PROBE_PAUSE, Times};
 use forebay_core::provider::Limits;
 use proptest::prelude::*;
@@ -76,14 +76,14 @@ fn restore(world: &mut World) {
 /// Each channel shows what an admin wants.
 fn pin_each(world: &mut World) {
     for at in (0..world.stations.len()).filter(|&at| !world.stations[at].is_stopping).collect::<Vec<_>>() {
-        let place = world.stations[at].lineup.len() - 1;
+        let last = *world.stations[at].lineup.last().expect("a channel has a source");
         let Times { hedge, return_after, .. } = world.stations[at].times;
-        world.tell(News::Steer(at, Steer::Pin(place)));
+        world.tell(News::Steer(at, Steer::Pin(last)));
         // Where a hedge was faster, what is pinned is avoided for a while, and then has to prove itself.
         let is_prompt = hedge.is_none_or(|hedge| hedge >= PROMPT);
         let proof = return_after.unwrap_or(PROBATION);
         let later = if is_prompt { Duration::ZERO } else { MAX_AVOIDED + PROBE_PAUSE + PROMPT + proof };
-        let is_done = |world: &World| world.stations[at].shows() == Some(place);
+        let is_done = |world: &World| world.stations[at].shows() == Some(last);
         assert!(
             play_until(world, PROMPT + STEP + later, is_done),
             "channel {at} does not show what is pinned"
@@ -162,7 +162,7 @@ proptest! {
             Source { mood: Mood::Good, provider: None, host: 1, ..second },
         ];
         let spells = if mood == Mood::Good { spells } else { vec![(60 * 60, 1, Mood::Good)] };
-        let plan = Plan { priority: 0, times, lineup: vec![0, 1] };
+        let plan = Plan { priority: 0, times, lineup: [0, 1].map(SourceId).into() };
         let mut world = World::new(&[], sources, &[plan]);
         world.tell(News::Join(0));
         for (good, bad, mood) in spells {
@@ -178,6 +178,6 @@ proptest! {
         prop_assert!(switches <= SWITCHES, "{switches} switches");
         let Some(proof) = times.return_after else { return Ok(()) };
         let limit = times.connect + MAX_AVOIDED + PROBE_PAUSE + PROMPT + proof + STEP;
-        prop_assert!(play_until(&mut world, limit, |world| world.stations[0].shows() == Some(0)));
+        prop_assert!(play_until(&mut world, limit, |world| world.stations[0].shows() == Some(SourceId(0))));
     }
 }

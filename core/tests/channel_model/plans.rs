@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use forebay_core::failover::Steer;
+use forebay_core::failover::{SourceId, Steer};
 use forebay_core::health::Worth;
 use forebay_core::lifecycle::Times;
 use forebay_core::provider::Limits;
 use proptest::prelude::*;
-use proptest::sample::{Index, subsequence};
+use proptest::sample::{Index, select, subsequence};
 
 use crate::source::{Fate, Mood, Source};
 use crate::world::{News, Plan};
@@ -160,7 +160,7 @@ pub(crate) fn faithful() -> impl Strategy<Value = Faithful> {
             prop::collection::vec(limits(), 1),
             prop::collection::vec(source(1), count),
             times(),
-            Just((0..count).collect::<Vec<_>>()).prop_shuffle(),
+            Just((0..count as u64).map(SourceId).collect::<Vec<_>>()).prop_shuffle(),
             prop::collection::vec((after(), others), 0..60),
         )
             .prop_map(|(limits, mut sources, times, lineup, script)| {
@@ -172,20 +172,32 @@ pub(crate) fn faithful() -> impl Strategy<Value = Faithful> {
     })
 }
 
-fn lineup(channel: usize) -> impl Strategy<Value = Vec<usize>> {
-    let pool: Vec<usize> = (channel * POOL..(channel + 1) * POOL).collect();
-    subsequence(pool, 1..POOL).prop_shuffle()
+/// The sources of a channel that it may have.
+fn pool(channel: usize) -> Vec<SourceId> {
+    (channel * POOL..(channel + 1) * POOL).map(|source| SourceId(source as u64)).collect()
+}
+
+fn lineup(channel: usize) -> impl Strategy<Value = Vec<SourceId>> {
+    subsequence(pool(channel), 1..POOL).prop_shuffle()
+}
+
+/// A channel, and what an admin wants of it: also sources that are not in its list, or were.
+fn steer(channels: usize) -> impl Strategy<Value = (usize, Steer)> {
+    (0..channels).prop_flat_map(|channel| {
+        let source = || select(pool(channel));
+        let steer = prop_oneof![
+            4 => source().prop_map(Steer::Pin),
+            1 => Just(Steer::Unpin),
+            3 => Just(Steer::Skip),
+            3 => source().prop_map(Steer::Disable),
+            2 => source().prop_map(Steer::Enable),
+        ];
+        (Just(channel), steer)
+    })
 }
 
 fn news(providers: usize, channels: usize) -> impl Strategy<Value = News> {
     let of_channel = move || 0..channels;
-    let steer = prop_oneof![
-        4 => (0..POOL).prop_map(Steer::Pin),
-        1 => Just(Steer::Unpin),
-        3 => Just(Steer::Skip),
-        3 => (0..POOL).prop_map(Steer::Disable),
-        2 => (0..POOL).prop_map(Steer::Enable),
-    ];
     let reload = (of_channel(), any::<Index>()).prop_flat_map(|(channel, _)| {
         (Just(channel), lineup(channel), times())
             .prop_map(|(at, lineup, times)| News::Reload(at, lineup, times))
@@ -196,7 +208,7 @@ fn news(providers: usize, channels: usize) -> impl Strategy<Value = News> {
         4 => of_channel().prop_map(News::Empty),
         12 => (0..channels * POOL, mood(), any::<bool>())
             .prop_map(|(source, mood, is_felt)| News::Mood { source, mood, is_felt }),
-        4 => (of_channel(), steer).prop_map(|(at, steer)| News::Steer(at, steer)),
+        4 => steer(channels).prop_map(|(at, steer)| News::Steer(at, steer)),
         2 => reload,
         2 => (0..providers, limits()).prop_map(|(at, limits)| News::Limits(at, limits)),
         1 => of_channel().prop_map(News::Latecomer),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use forebay_core::failover::Failover;
+use forebay_core::failover::{self, Failover, SourceId};
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Phase, Purpose, Reason, Steer, Times};
 use forebay_core::provider::{self, Claim, Refusal, Standing, Ticket};
 use forebay_core::time::Moment;
@@ -23,6 +23,10 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
+    pub(crate) fn source(&self, id: SourceId) -> &Source {
+        &self.sources[place(id)]
+    }
+
     #[expect(clippy::print_stderr, reason = "for who looks at a case that fails")]
     fn log(&self, channel: usize, action: Action) {
         if self.is_logging {
@@ -34,9 +38,7 @@ impl Outside {
 /// An attempt to open a source.
 pub(crate) struct Line {
     pub(crate) attempt: Attempt,
-    /// Its place in the list; none once it is no longer there.
-    pub(crate) place: Option<usize>,
-    pub(crate) source: usize,
+    pub(crate) source: SourceId,
     pub(crate) state: State,
     /// What it was opened for.
     purpose: Purpose,
@@ -58,13 +60,13 @@ pub(crate) struct Station {
     pub(crate) priority: i32,
     pub(crate) times: Times,
     /// Its sources.
-    pub(crate) lineup: Vec<usize>,
+    pub(crate) lineup: Vec<SourceId>,
     pub(crate) viewers: usize,
     pub(crate) is_stopping: bool,
     /// Those who come in the moment in which it is closed.
     pub(crate) latecomers: usize,
     pub(crate) commands: VecDeque<Steer>,
-    pub(crate) settings: Option<(Vec<usize>, Times)>,
+    pub(crate) settings: Option<(Vec<SourceId>, Times)>,
     pub(crate) has_new_demand: bool,
     /// What an admin wants, while that is being carried out.
     wish: Option<Steer>,
@@ -75,13 +77,13 @@ pub(crate) struct Station {
     pub(crate) on_air: Option<Attempt>,
     pub(crate) opened: BTreeSet<Attempt>,
     /// Sources whose provider had no connection to spare when it was asked last.
-    pub(crate) slotless: BTreeSet<usize>,
+    pub(crate) slotless: BTreeSet<SourceId>,
     pub(crate) watch: Watch,
 }
 
 impl Station {
-    pub(crate) fn new(id: usize, priority: i32, times: Times, lineup: Vec<usize>) -> Self {
-        let failover = Failover::new(lineup.len());
+    pub(crate) fn new(id: usize, priority: i32, times: Times, lineup: Vec<SourceId>) -> Self {
+        let failover = Failover::new(&lineup);
         Self {
             id,
             priority,
@@ -162,9 +164,9 @@ impl Station {
             if steer == Steer::Skip {
                 self.slotless.clear(); // it is not wanted
             }
-        } else if let Some(place) = self.place_with_slot(outside) {
+        } else if let Some(source) = self.source_with_slot(outside) {
             outside.tally.slot_wakes += 1;
-            self.life.handle_event(now, Event::SlotFree(place));
+            self.life.handle_event(now, Event::SlotFree(source));
         } else if self.life.poll_timeout().is_some_and(|at| at <= now) {
             self.life.handle_timeout(now);
         } else if !self.run_lines(outside) {
@@ -206,32 +208,39 @@ impl Station {
 
     fn apply_settings_while_closed(&mut self) {
         if let Some((lineup, times)) = self.settings.take() {
-            self.failover.arrange(&places(&self.lineup, &lineup));
+            self.failover.set_sources(&lineup);
             (self.lineup, self.times) = (lineup, times);
         }
     }
 
-    fn handle_settings(&mut self, now: Moment, lineup: Vec<usize>, times: Times) {
-        let places = places(&self.lineup, &lineup);
-        for line in &mut self.lines {
-            line.place = places.iter().position(|&place| place.is_some() && place == line.place);
-        }
-        (self.lineup, self.times) = (lineup, times);
-        self.slotless.retain(|source| self.lineup.contains(source));
+    fn handle_settings(&mut self, now: Moment, lineup: Vec<SourceId>, times: Times) {
+        let stays = |source: &&SourceId| lineup.contains(source);
+        let kept: Vec<SourceId> = self.lineup.iter().filter(stays).copied().collect();
+        let standings = |life: &Lifecycle| -> Vec<Option<failover::Standing>> {
+            kept.iter().map(|&source| life.failover().standing(now, source)).collect()
+        };
+        let before = standings(&self.life);
+        let shown = self.shows();
         self.watch.widen(times);
         self.life.set_times(times);
-        self.life.arrange(now, &places);
+        self.life.set_sources(now, &lineup);
+        assert_eq!(standings(&self.life), before, "a source that stays is taken for another");
+        let plays_on = |source| !lineup.contains(&source) || self.shows() == Some(source);
+        assert!(shown.is_none_or(plays_on), "a source that stays plays on");
+        self.slotless.retain(|source| lineup.contains(source));
+        self.lineup = lineup;
+        self.times = times;
     }
 
     /// The first source for which there may be a connection now.
-    fn place_with_slot(&self, outside: &Outside) -> Option<usize> {
-        self.life.slotless().into_iter().find(|&place| self.would_have_slot(outside, self.lineup[place]))
+    fn source_with_slot(&self, outside: &Outside) -> Option<SourceId> {
+        self.life.slotless().into_iter().find(|&source| self.would_have_slot(outside, source))
     }
 
     /// Whether a claim for this source would be served.
-    fn would_have_slot(&self, outside: &Outside, source: usize) -> bool {
+    fn would_have_slot(&self, outside: &Outside, source: SourceId) -> bool {
         let claim = Claim { channel: self.id, priority: self.priority, purpose: provider::Purpose::Air };
-        let provider = outside.sources[source].provider;
+        let provider = outside.source(source).provider;
         provider.is_some_and(|provider| outside.accounts[provider].would_serve(&claim))
     }
 
@@ -242,7 +251,7 @@ impl Station {
             let line = &mut self.lines[at];
             let attempt = line.attempt;
             let (accounts, tally) = (&mut outside.accounts, &mut outside.tally);
-            let source = &outside.sources[line.source];
+            let source = &outside.sources[place(line.source)];
             if let State::Open(Some(ticket), _) = line.state
                 && !line.is_told_to_yield
                 && source.provider.is_some_and(|provider| accounts[provider].is_asked(ticket))
@@ -297,7 +306,7 @@ impl Station {
     fn grant(&mut self, outside: &mut Outside, at: usize, ticket: Option<Ticket>) {
         let now = outside.now;
         let line = &mut self.lines[at];
-        line.state = State::Open(ticket, Connection::open(now, &outside.sources[line.source]));
+        line.state = State::Open(ticket, Connection::open(now, outside.source(line.source)));
         if let Some(ticket) = ticket
             && self.viewers == 0
         {
@@ -370,7 +379,8 @@ impl Station {
                         .unwrap_or_else(|| panic!("{attempt:?} is closed for {reason:?}, and was not open"));
                     outside.tally.removals += u64::from(reason == Reason::Removed);
                     outside.tally.stalls += u64::from(reason == Reason::Stalled);
-                    assert_eq!(self.lines[at].place.is_none(), reason == Reason::Removed);
+                    let is_listed = self.lineup.contains(&self.lines[at].source);
+                    assert_eq!(is_listed, reason != Reason::Removed);
                     self.drop_line(outside, at);
                 }
                 Action::GiveUp => {
@@ -402,7 +412,7 @@ impl Station {
     fn end(&mut self, now: Moment) {
         (self.is_open, self.viewers) = (false, 0);
         self.hear_late_news(now);
-        for event in [Event::SlotFree(0), Event::Unwanted, Event::Wanted, Event::Shutdown] {
+        for event in [Event::SlotFree(SourceId(0)), Event::Unwanted, Event::Wanted, Event::Shutdown] {
             self.life.handle_event(now, event);
         }
         let _ = self.life.steer(now, Steer::Skip);
@@ -410,23 +420,22 @@ impl Station {
         assert_eq!((self.life.poll_action(), self.life.poll_timeout()), (None, None), "it is at its end");
     }
 
-    fn open(&mut self, outside: &mut Outside, attempt: Attempt, place: usize, purpose: Purpose) {
+    fn open(&mut self, outside: &mut Outside, attempt: Attempt, source: SourceId, purpose: Purpose) {
         assert!(self.opened.last().is_none_or(|&last| last < attempt), "{attempt:?} is not new");
         let is_for_nobody = self.life.phase() == Phase::Stopping && self.wish.is_none();
         assert!(!is_for_nobody, "{attempt:?} is opened for nobody");
         self.opened.insert(attempt);
         let failover = self.life.failover();
-        let standing = failover.standing(outside.now, place).expect("there is such a source");
-        assert!(!standing.is_disabled || failover.enabled() == 0, "source {place} is disabled");
-        let source = self.lineup[place];
-        assert!(self.lines.iter().all(|line| line.place != Some(place)), "source {place} is open already");
+        let standing = failover.standing(outside.now, source).expect("there is such a source");
+        assert!(!standing.is_disabled || failover.enabled() == 0, "{source:?} is disabled");
+        assert!(self.lines.iter().all(|line| line.source != source), "{source:?} is open already");
         let claimed = match purpose {
             Purpose::Air => provider::Purpose::Air,
             Purpose::Hedge => provider::Purpose::Hedge,
             Purpose::Probe => provider::Purpose::Probe,
         };
         let is_apart = |line: &Line| {
-            let (new, old) = (&outside.sources[source], &outside.sources[line.source]);
+            let (new, old) = (outside.source(source), outside.source(line.source));
             new.provider.is_some() || old.provider.is_some() || new.host != old.host
         };
         let claim = Claim { channel: self.id, priority: self.priority, purpose: claimed };
@@ -434,7 +443,6 @@ impl Station {
         let state = if may_open { State::Unasked(claim) } else { State::Refused };
         self.lines.push(Line {
             attempt,
-            place: Some(place),
             source,
             state,
             purpose,
@@ -470,7 +478,7 @@ impl Station {
             self.on_air = None;
             self.watch.go_dark(now);
         }
-        let takes = outside.sources[line.source].closes;
+        let takes = outside.source(line.source).closes;
         match line.state {
             State::Waiting(ticket) => {
                 let (account, now, tally) = account(outside, line.source);
@@ -483,12 +491,12 @@ impl Station {
 }
 
 /// The provider of a source that has one.
-fn account(outside: &mut Outside, source: usize) -> (&mut Account, Moment, &mut Tally) {
-    let provider = outside.sources[source].provider.expect("whoever has a ticket has a provider");
+fn account(outside: &mut Outside, source: SourceId) -> (&mut Account, Moment, &mut Tally) {
+    let provider = outside.source(source).provider.expect("whoever has a ticket has a provider");
     (&mut outside.accounts[provider], outside.now, &mut outside.tally)
 }
 
-/// Of each source of the new list, where it stood in the old one.
-fn places(old: &[usize], new: &[usize]) -> Vec<Option<usize>> {
-    new.iter().map(|source| old.iter().position(|old| old == source)).collect()
+/// Where a source stands among those of the world.
+pub(crate) fn place(id: SourceId) -> usize {
+    usize::try_from(id.0).expect("there are not so many")
 }

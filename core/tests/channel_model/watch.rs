@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay_core::failover::SourceId;
 use forebay_core::lifecycle::Times;
 use forebay_core::time::Moment;
 
@@ -13,7 +14,7 @@ pub(crate) struct Watch {
     is_live: bool,
     was_live: bool,
     /// What was on air last.
-    last: Option<usize>,
+    last: Option<SourceId>,
     pub(crate) switches: u64,
     /// When the pictures ended, while there are none.
     dark_since: Option<Moment>,
@@ -63,7 +64,7 @@ impl Watch {
         self.was_live
     }
 
-    pub(crate) fn go_live(&mut self, now: Moment, source: usize) {
+    pub(crate) fn go_live(&mut self, now: Moment, source: SourceId) {
         self.switches += u64::from(self.last.is_some_and(|last| last != source));
         self.last = Some(source);
         if let Some(since) = self.dark_since.take() {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use forebay_core::failover::Steer;
+use forebay_core::failover::{SourceId, Steer};
 use forebay_core::lifecycle::Times;
 use forebay_core::provider::Limits;
 use forebay_core::time::Moment;
 
 use crate::account::Account;
 use crate::source::{Mood, Source};
-use crate::station::{Outside, State, Station};
+use crate::station::{Outside, State, Station, place};
 use crate::tally::Tally;
 
 /// Things that may happen in one moment. A world that does more spins.
@@ -29,7 +29,7 @@ pub(crate) enum News {
         is_felt: bool,
     },
     Steer(usize, Steer),
-    Reload(usize, Vec<usize>, Times),
+    Reload(usize, Vec<SourceId>, Times),
     Limits(usize, Limits),
     Latecomer(usize),
     Stop(usize),
@@ -40,7 +40,7 @@ pub(crate) enum News {
 pub(crate) struct Plan {
     pub(crate) priority: i32,
     pub(crate) times: Times,
-    pub(crate) lineup: Vec<usize>,
+    pub(crate) lineup: Vec<SourceId>,
 }
 
 pub(crate) struct World {
@@ -94,7 +94,7 @@ impl World {
     fn set_mood(&mut self, source: usize, mood: Mood, is_felt: bool) {
         self.outside.sources[source].mood = mood;
         let lines = self.stations.iter_mut().flat_map(|station| &mut station.lines);
-        for line in lines.filter(|line| is_felt && line.source == source) {
+        for line in lines.filter(|line| is_felt && place(line.source) == source) {
             if let State::Open(_, connection) = &mut line.state {
                 connection.touch(self.outside.now, mood);
             }

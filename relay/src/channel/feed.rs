@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_core::cadence::{GROUPS, Load};
-use forebay_core::failover::Standing;
+use forebay_core::failover::{SourceId, Standing};
 use forebay_core::health::Rule;
 use forebay_core::lifecycle::Phase;
 use forebay_core::ring::Edges;
@@ -26,7 +26,7 @@ use super::store::Store;
 use crate::events::Bus;
 use crate::input::PROVIDER_LIMIT;
 use crate::input::hls::Snapshot;
-use crate::model::{Channel, ChannelId};
+use crate::model::{Channel, ChannelId, Source};
 
 /// An open channel.
 #[derive(Debug)]
@@ -170,6 +170,8 @@ impl StartFailure {
 /// One source in a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceReport {
+    /// Which.
+    pub id: SourceId,
     /// Its address without credentials.
     pub url: String,
     /// The code and the text of its last failure.
@@ -178,15 +180,22 @@ pub struct SourceReport {
     pub standing: Option<Standing>,
 }
 
+impl SourceReport {
+    /// Of a source of which nothing is known yet.
+    fn new(source: &Source) -> Self {
+        Self { id: source.id, url: source.url.to_string(), last_error: None, standing: None }
+    }
+}
+
 /// A source was left for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switch {
     /// When.
     pub at: Timestamp,
-    /// The index of the source that was left, as the list was then; none where it was no longer listed.
-    pub from: Option<usize>,
-    /// The index of the source that came on air instead, likewise: the same, when reopening it helped.
-    pub to: usize,
+    /// The source that was left.
+    pub from: SourceId,
+    /// The source that came on air instead: the same, when reopening it helped.
+    pub to: SourceId,
     /// The code of what was wrong.
     pub reason: &'static str,
 }
@@ -214,12 +223,12 @@ pub struct Report {
     pub opened_at: Timestamp,
     /// When something was last sent to the store.
     pub last_activity: Timestamp,
-    /// The index of the source that is or was last opened.
-    pub source: usize,
+    /// The source that is or was last opened.
+    pub source: SourceId,
     /// All sources.
     pub sources: Vec<SourceReport>,
-    /// The index of the source that is open beside, to be compared or to come on air.
-    pub beside: Option<usize>,
+    /// The source that is open beside, to be compared or to come on air.
+    pub beside: Option<SourceId>,
     /// How often each rule of health found fault, in the order of [`Rule::ALL`].
     pub faults: [u64; Rule::COUNT],
     /// Of the source on hand, if that is HLS: how it is followed.
@@ -262,6 +271,13 @@ pub struct Report {
     pub input: demux::Counts,
 }
 
+impl Report {
+    /// The place of a source in the list, from 0; none where it is no longer listed.
+    pub fn place(&self, source: SourceId) -> Option<usize> {
+        self.sources.iter().position(|listed| listed.id == source)
+    }
+}
+
 impl Feed {
     pub(super) fn new(
         channel: &Arc<Channel>,
@@ -285,8 +301,8 @@ impl Feed {
             past: None,
             opened_at: now,
             last_activity: now,
-            source: 0,
-            sources: Vec::new(),
+            source: channel.sources[0].id,
+            sources: channel.sources.iter().map(SourceReport::new).collect(),
             beside: None,
             faults: [0; Rule::COUNT],
             hls: None,

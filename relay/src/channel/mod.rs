@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forebay_core::cadence::Load;
+use forebay_core::failover::Failover;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,7 +43,6 @@ pub use self::hls::{NoPlaylist, Reader, Session};
 use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};
 pub use self::room::{Room, Served};
-use self::steering::History;
 pub use self::subscription::{Sent, Start, Subscription};
 use crate::model::{Channel, ChannelId, Snapshot};
 
@@ -75,7 +75,7 @@ struct Table {
     /// Of channels that keep their past, open or not.
     archives: HashMap<ChannelId, Arc<Archive>>,
     /// How the sources of channels have done that were open, and what an admin wants of them.
-    histories: HashMap<ChannelId, History>,
+    histories: HashMap<ChannelId, Failover>,
     /// Set once the process is ending: no feed is made any more.
     is_closed: bool,
 }

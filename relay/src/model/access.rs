@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::ProxyChoice;
 
 /// What a source, or its provider for all of its sources, says about the way to its servers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Access {
     /// Whether redirects and playlists from the internet may lead to this machine and to local
     /// networks.
@@ -17,7 +17,7 @@ pub struct Access {
 }
 
 /// What is made of the certificate of a server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Trust {
     /// It must be valid, for its name, and signed by somebody who is known.
     #[default]

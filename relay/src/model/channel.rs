@@ -1,8 +1,10 @@
 //! What a channel is: its names, its policy and its ordered sources.
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_core::failover::SourceId;
 use forebay_core::health::Rules;
 use forebay_core::playlist::ladder::Prefer;
 use forebay_core::rhythm::MAX_AHEAD;
@@ -35,6 +37,23 @@ pub struct Channel {
     pub slate_urls: Arc<[UrlPattern]>,
     /// Where it comes from, the preferred source first; never empty.
     pub sources: Vec<Source>,
+}
+
+impl Channel {
+    /// The source with this id, if it is listed.
+    pub fn source(&self, id: SourceId) -> Option<&Source> {
+        self.sources.iter().find(|source| source.id == id)
+    }
+
+    /// Its place in the list, from 0.
+    pub fn place(&self, id: SourceId) -> Option<usize> {
+        self.sources.iter().position(|source| source.id == id)
+    }
+
+    /// The ids of all sources, in the order of the list.
+    pub fn source_ids(&self) -> Vec<SourceId> {
+        self.sources.iter().map(|source| source.id).collect()
+    }
 }
 
 /// The times and sizes by which a channel is run.
@@ -159,6 +178,8 @@ impl Default for Policy {
 /// One configured way to get a channel. Its header values are secrets and print as `Sensitive`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
+    /// Names it within its channel, whatever becomes of the list.
+    pub id: SourceId,
     /// Where it is.
     pub url: SourceUrl,
     /// Whose account its connections count against; nobody's if absent.
@@ -178,9 +199,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source of which no more than its address was said.
+    /// A source of which no more than its address was said, and that is in no channel yet.
     pub fn new(url: SourceUrl) -> Self {
         Self {
+            id: SourceId(0),
             url,
             provider: None,
             user_agent: None,
@@ -192,12 +214,27 @@ impl Source {
         }
     }
 
-    /// Whether it asks the same server for the same, in the same words. What else is set holds from its next opening on.
-    pub fn is_same_as(&self, other: &Self) -> bool {
-        let Self { url, provider, user_agent, headers, access, max_bitrate: _, variant: _, slate_urls: _ } =
-            self;
+    /// What is asked for, and of whom: a source that differs in this is another one. Other settings
+    /// hold from its next opening on.
+    pub(super) fn request(&self) -> impl Hash + PartialEq {
+        let Self {
+            id: _,
+            url,
+            provider,
+            user_agent,
+            headers,
+            access,
+            max_bitrate: _,
+            variant: _,
+            slate_urls: _,
+        } = self;
         (url, provider, user_agent, headers, access)
-            == (&other.url, &other.provider, &other.user_agent, &other.headers, &other.access)
+    }
+
+    /// Whether nothing but the id differs.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let others = |source: &Self| (source.max_bitrate, source.variant, Arc::clone(&source.slate_urls));
+        self.request() == other.request() && others(self) == others(other)
     }
 }
 

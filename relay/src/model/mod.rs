@@ -10,6 +10,7 @@ mod id;
 pub mod nearest;
 mod provider;
 mod proxy;
+mod source_id;
 mod source_url;
 mod spec;
 mod url_pattern;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use url::Url;
 
 /// Whether, and through which proxy, a source is reached.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum ProxyChoice {
     /// The one in `http_proxy` or `https_proxy`, unless `no_proxy` names the host.
     #[default]
@@ -19,14 +19,14 @@ pub enum ProxyChoice {
 }
 
 /// The address of a proxy, checked. Printed, it shows neither user nor password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Proxy {
     url: Url,
     kind: ProxyKind,
 }
 
 /// The ways in which a proxy is asked. In each, the proxy looks up the names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProxyKind {
     /// HTTP: whole requests for http, and tunnels for https (`CONNECT`).
     Http,

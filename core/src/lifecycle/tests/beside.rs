@@ -28,7 +28,7 @@ fn a_hedge_is_opened_when_a_source_is_fit_again() {
     let mut script = live_until(20);
     // The second has had no slot when the first breaks off, and comes late when it is opened again.
     script.extend([
-        (20.0, Say::Steer(Steer::Pin(1))),
+        (20.0, Say::Steer(Steer::Pin(SourceId(1)))),
         (20.1, Of(2, Event::Yield)),
         (20.2, Of(1, Event::Ended)),
     ]);
@@ -72,8 +72,7 @@ fn what_ends_when_another_is_there_already_is_fit_until_that_is_on_air() {
 
 #[test]
 fn there_is_no_hedge_without_a_trial() {
-    let mut life =
-        Lifecycle::new(Times { hedge: Some(Duration::from_millis(100)), ..TIMES }, Failover::new(1));
+    let mut life = Lifecycle::new(Times { hedge: Some(Duration::from_millis(100)), ..TIMES }, failover_of(1));
     let at = Moment::from_millis;
     life.handle_event(at(0), Event::Wanted);
     life.handle_event(at(10), Event::Ended(Attempt(1)));
@@ -88,7 +87,7 @@ fn nothing_new_is_opened_beside_while_nobody_watches() {
 
 #[test]
 fn a_hedge_that_viewers_depend_on_says_so_when_it_has_its_slot() {
-    let mut life = Lifecycle::new(WIDE, Failover::new(2));
+    let mut life = Lifecycle::new(WIDE, failover_of(2));
     life.handle_event(Moment::ZERO, Event::Wanted);
     let now = Moment::from_millis(1500);
     life.handle_timeout(now);
@@ -100,7 +99,7 @@ fn a_hedge_that_viewers_depend_on_says_so_when_it_has_its_slot() {
 
 #[test]
 fn what_is_over_stays_so() {
-    let mut life = Lifecycle::new(TIMES, Failover::new(1));
+    let mut life = Lifecycle::new(TIMES, failover_of(1));
     life.handle_event(Moment::ZERO, Event::Wanted);
     life.handle_event(Moment::ZERO, Event::Shutdown);
     while life.poll_action().is_some() {}
@@ -117,7 +116,7 @@ fn who_has_a_slot_is_not_told_that_there_is_none() {
         (6.9, NoSlot),
         (8.0, NoSlot),
         (10.1, NoSlot),
-        (12.5, SlotFree(0)),
+        (12.5, SlotFree(SourceId(0))),
     ]);
     assert_eq!(play(1, &script, 16.2).last().unwrap(), "12.5: open 0");
 }
@@ -125,7 +124,7 @@ fn who_has_a_slot_is_not_told_that_there_is_none() {
 #[test]
 fn a_wish_that_is_preempted_leaves_the_air_alone() {
     let mut script = first_on_air(31);
-    script.extend([(20.0, Say::Steer(Steer::Pin(1))), (20.1, Of(2, Event::Yield))]);
+    script.extend([(20.0, Say::Steer(Steer::Pin(SourceId(1)))), (20.1, Of(2, Event::Yield))]);
     // What is pinned is wanted still, even where channels do not return.
     assert_eq!(
         play_with(TIMES, 2, &sorted(script), 30.5)[2..],
@@ -137,7 +136,7 @@ fn a_wish_that_is_preempted_leaves_the_air_alone() {
 fn what_is_not_as_it_should_be_makes_room_for_a_wish() {
     let mut script = first_on_air(21);
     script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
-    script.extend([(20.1, Say::Steer(Steer::Pin(2))), (20.2, Of(3, Event::NoSlot))]);
+    script.extend([(20.1, Say::Steer(Steer::Pin(SourceId(2)))), (20.2, Of(3, Event::NoSlot))]);
     let log = play_with(WIDE, 3, &sorted(script), 20.5);
     assert_eq!(
         log[2..],
@@ -155,7 +154,7 @@ fn what_is_not_as_it_should_be_makes_room_for_a_wish() {
 fn a_wish_that_is_preempted_makes_no_room() {
     let mut script = first_on_air(21);
     script.push((20.0, Of(1, |attempt| Event::Unhealthy { attempt, worth: Worth::Programme })));
-    script.extend([(20.1, Say::Steer(Steer::Pin(2))), (20.2, Of(3, Event::Yield))]);
+    script.extend([(20.1, Say::Steer(Steer::Pin(SourceId(2)))), (20.2, Of(3, Event::Yield))]);
     let log = play_with(WIDE, 3, &sorted(script), 20.5);
     assert_eq!(log[log.len() - 2..], ["20.2: close Preempted", "20.2: open 1 as Hedge"]);
 }
@@ -164,11 +163,11 @@ fn a_wish_that_is_preempted_makes_no_room() {
 fn what_is_probed_is_on_air_as_soon_as_an_admin_wants_it() {
     let mut script = second_on_air(34);
     script.extend(pictures(Event::Picture, 3, 31..34));
-    script.push((33.5, Say::Steer(Steer::Pin(0))));
+    script.push((33.5, Say::Steer(Steer::Pin(SourceId(0)))));
     let log = play_with(WIDE, 2, &sorted(script), 34.0);
     assert_eq!(log[4..], ["30.2: open 0 as Probe", "33.5: close Replaced", "33.5: air 3"]);
     let mut script = second_on_air(31);
-    script.extend([(30.5, Say::Steer(Steer::Pin(0))), (30.7, Of(3, Event::Picture))]);
+    script.extend([(30.5, Say::Steer(Steer::Pin(SourceId(0)))), (30.7, Of(3, Event::Picture))]);
     let log = play_with(WIDE, 2, &sorted(script), 31.0);
     assert_eq!(log[4..], ["30.2: open 0 as Probe", "30.7: close Replaced", "30.7: air 3"]);
 }
@@ -177,14 +176,14 @@ fn what_is_probed_is_on_air_as_soon_as_an_admin_wants_it() {
 fn what_is_on_air_and_pinned_stays() {
     let mut script = second_on_air(90);
     script.extend(pictures(Event::Picture, 3, 31..90));
-    script.push((33.5, Say::Steer(Steer::Pin(1))));
+    script.push((33.5, Say::Steer(Steer::Pin(SourceId(1)))));
     let log = play_with(WIDE, 2, &sorted(script), 80.0);
     assert_eq!(log[4..], ["30.2: open 0 as Probe", "33.5: close Skipped"]);
 }
 
 #[test]
 fn what_is_pinned_is_opened_in_a_pause() {
-    let script = [(0.0, Wanted), (0.1, Ended), (0.2, Ended), (0.3, Say::Steer(Steer::Pin(0)))];
+    let script = [(0.0, Wanted), (0.1, Ended), (0.2, Ended), (0.3, Say::Steer(Steer::Pin(SourceId(0))))];
     assert_eq!(play(2, &script, 0.4)[2..], ["0.3: open 0"]);
 }
 
@@ -192,7 +191,7 @@ fn what_is_pinned_is_opened_in_a_pause() {
 fn what_is_disabled_is_left_as_soon_as_there_is_another() {
     let mut script = first_on_air(31);
     script.extend([
-        (20.0, Say::Steer(Steer::Disable(0))),
+        (20.0, Say::Steer(Steer::Disable(SourceId(0)))),
         (20.1, Of(2, Event::Ended)),
         (30.3, Of(3, Event::Picture)),
     ]);
@@ -204,7 +203,7 @@ fn what_is_disabled_is_left_as_soon_as_there_is_another() {
 
 #[test]
 fn a_probe_that_nobody_wants_any_more_is_ended() {
-    let mut life = Lifecycle::new(WIDE, Failover::new(2));
+    let mut life = Lifecycle::new(WIDE, failover_of(2));
     let at = |seconds| Moment::new(Duration::from_secs(seconds));
     life.handle_event(at(0), Event::Wanted);
     life.handle_event(at(0), Event::Ended(Attempt(1)));
@@ -213,22 +212,22 @@ fn a_probe_that_nobody_wants_any_more_is_ended() {
     while let Some(timeout) = life.poll_timeout().filter(|&timeout| timeout <= at(10)) {
         life.handle_timeout(timeout);
     }
-    assert_eq!(life.beside(), Some(0));
+    assert_eq!(life.beside(), Some(SourceId(0)));
     life.set_times(TIMES);
-    life.arrange(at(10), &[Some(0), Some(1)]);
+    life.set_sources(at(10), &[0, 1].map(SourceId));
     assert_eq!(life.beside(), None);
 }
 
 #[test]
 fn who_waits_for_a_slot_while_another_one_is_faster_has_not_failed() {
-    let mut life = Lifecycle::new(WIDE, Failover::new(2));
+    let mut life = Lifecycle::new(WIDE, failover_of(2));
     life.handle_event(Moment::ZERO, Event::Wanted);
     let at = life.poll_timeout().unwrap();
     life.handle_timeout(at);
     for event in [Event::Granted(Attempt(2)), Event::Locked(Attempt(2)), Event::Picture(Attempt(2))] {
         life.handle_event(at, event);
     }
-    assert_eq!(life.source(), 1);
-    let standing = life.failover().standing(at, 0).unwrap();
+    assert_eq!(life.source(), SourceId(1));
+    let standing = life.failover().standing(at, SourceId(0)).unwrap();
     assert_eq!((standing.score, standing.avoided_for), (100, Some(crate::failover::SLOTLESS_FOR)));
 }

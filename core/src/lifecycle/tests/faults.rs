@@ -108,7 +108,7 @@ fn a_notice_is_opened_anew_itself_where_the_other_has_just_failed() {
 fn a_notice_of_a_source_that_is_disabled_is_borne_until_there_is_another() {
     let mut script = first_on_air(31);
     script.extend([
-        (20.0, Say::Steer(Steer::Disable(0))),
+        (20.0, Say::Steer(Steer::Disable(SourceId(0)))),
         (20.1, Of(2, Event::Ended)),
         (20.5, Of(1, notice)),
     ]);
@@ -123,12 +123,12 @@ fn a_notice_of_a_source_that_is_disabled_is_borne_until_there_is_another() {
 #[test]
 fn a_notice_of_a_source_that_is_the_only_one_is_opened_anew_though_it_is_disabled() {
     let mut script = first_on_air(21);
-    script.extend([(19.8, Say::Steer(Steer::Disable(1))), (19.9, Places(&[Some(1)]))]);
+    script.extend([(19.8, Say::Steer(Steer::Disable(SourceId(1)))), (19.9, Sources(&[1]))]);
     script.extend([(20.5, Of(2, Event::Picture)), (20.6, Of(2, notice))]);
     let log = play_with(WIDE, 2, &sorted(script), 20.7);
     assert_eq!(
         log[2..],
-        ["19.9: close Removed", "19.9: open 0", "20.5: air 2", "20.6: close Unhealthy", "20.6: open 0"]
+        ["19.9: close Removed", "19.9: open 1", "20.5: air 2", "20.6: close Unhealthy", "20.6: open 1"]
     );
 }
 

@@ -74,7 +74,7 @@ fn a_late_answer_in_a_gap_is_waited_for_as_long_as_at_a_start() {
 fn media_that_came_ahead_of_time_is_played_before_its_source_stands_still() {
     let at = |seconds: f64| Moment::new(Duration::from_secs_f64(seconds));
     let hedge = Some(Duration::from_secs(1));
-    let mut life = Lifecycle::new(Times { hedge, ..TIMES }, Failover::new(2));
+    let mut life = Lifecycle::new(Times { hedge, ..TIMES }, failover_of(2));
     life.handle_event(at(0.0), Event::Wanted);
     life.handle_event(at(0.0), Event::Granted(Attempt(1)));
     life.handle_event(at(0.1), Event::Locked(Attempt(1)));

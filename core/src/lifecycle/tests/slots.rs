@@ -13,7 +13,7 @@ fn one_without_slot_and_one_that_fails() -> Vec<(f64, Say)> {
 #[test]
 fn a_slot_that_becomes_free_in_a_pause_is_taken_whatever_failed_last() {
     let mut script = one_without_slot_and_one_that_fails();
-    script.push((3.0, SlotFree(0)));
+    script.push((3.0, SlotFree(SourceId(0))));
     let log = play(2, &script, 3.5);
     assert_eq!(log[log.len() - 3..], ["2.3: open 0", "2.4: open 1", "3: open 0"]);
 }
@@ -21,7 +21,13 @@ fn a_slot_that_becomes_free_in_a_pause_is_taken_whatever_failed_last() {
 #[test]
 fn a_slot_that_is_gone_again_shortens_no_pause() {
     let mut script = one_without_slot_and_one_that_fails();
-    script.extend([(3.0, SlotFree(0)), (3.2, NoSlot), (3.3, SlotFree(0)), (4.0, NoSlot), (4.6, NoSlot)]);
+    script.extend([
+        (3.0, SlotFree(SourceId(0))),
+        (3.2, NoSlot),
+        (3.3, SlotFree(SourceId(0))),
+        (4.0, NoSlot),
+        (4.6, NoSlot),
+    ]);
     let log = play(2, &script, 4.7);
     assert_eq!(
         log[log.len() - 5..],
@@ -29,14 +35,14 @@ fn a_slot_that_is_gone_again_shortens_no_pause() {
     );
     // Nor does it draw it out.
     let mut script = one_without_slot_and_one_that_fails();
-    script.extend([(4.0, SlotFree(0)), (4.7, NoSlot)]);
+    script.extend([(4.0, SlotFree(SourceId(0))), (4.7, NoSlot)]);
     let log = play(2, &script, 4.8);
     assert_eq!(log[log.len() - 2..], ["4: open 0", "4.7: open 1"]);
 }
 
 /// The first fails, the second has no slot, and while a pause is to pass until the first is asked again, the second may have one.
 const ONE_FAILS_AND_ONE_WAITS: [(f64, Say); 4] =
-    [(0.0, Wanted), (0.1, Ended), (0.2, NoSlot), (0.25, SlotFree(1))];
+    [(0.0, Wanted), (0.1, Ended), (0.2, NoSlot), (0.25, SlotFree(SourceId(1)))];
 
 #[test]
 fn who_is_asked_out_of_turn_leaves_the_others_theirs() {
@@ -46,11 +52,11 @@ fn who_is_asked_out_of_turn_leaves_the_others_theirs() {
     assert_eq!(play(2, &script, 1.3)[2..], ["0.25: open 1", "1.25: open 0"]);
     // What an admin wants is about what is to be opened after the pause.
     let mut script = ONE_FAILS_AND_ONE_WAITS.to_vec();
-    script.extend([(0.3, NoSlot), (0.35, Say::Steer(Steer::Disable(0)))]);
+    script.extend([(0.3, NoSlot), (0.35, Say::Steer(Steer::Disable(SourceId(0))))]);
     assert_eq!(play(2, &script, 0.5)[2..], ["0.25: open 1", "0.35: open 1"]);
     // It has a slot, and fails.
     let mut script = one_without_slot_and_one_that_fails();
-    script.extend([(3.0, SlotFree(0)), (3.2, Ended)]);
+    script.extend([(3.0, SlotFree(SourceId(0))), (3.2, Ended)]);
     let log = play(2, &script, 4.6);
     assert_eq!(log[log.len() - 3..], ["2.4: open 1", "3: open 0", "4.5: open 0"]);
 }
@@ -67,7 +73,12 @@ fn who_comes_back_while_one_is_asked_out_of_turn_finds_the_pause_as_it_was() {
 #[test]
 fn a_slot_is_not_taken_for_nobody() {
     let mut script = one_without_slot_and_one_that_fails();
-    script.extend([(2.6, Unwanted), (3.0, SlotFree(0)), (3.1, Wanted), (3.2, SlotFree(0))]);
+    script.extend([
+        (2.6, Unwanted),
+        (3.0, SlotFree(SourceId(0))),
+        (3.1, Wanted),
+        (3.2, SlotFree(SourceId(0))),
+    ]);
     let log = play(2, &script, 3.3);
     assert_eq!(log[log.len() - 2..], ["2.4: open 1", "3.2: open 0"]);
 }
@@ -85,8 +96,8 @@ fn what_was_to_be_opened_after_a_pause_is_not_if_it_is_no_longer_wanted() {
     assert_eq!(play_on(None), ["0.25: open 1", "0.45: open 0"]);
     // No other one is left, and viewers have waited for their first picture long enough.
     let told = ["0.25: open 1", "0.4: give up", "0.4: finish"];
-    assert_eq!(play_on(Some(Say::Steer(Steer::Disable(0)))), told);
-    assert_eq!(play_on(Some(Places(&[Some(1)]))), told);
+    assert_eq!(play_on(Some(Say::Steer(Steer::Disable(SourceId(0))))), told);
+    assert_eq!(play_on(Some(Sources(&[1]))), told);
 }
 
 #[test]
@@ -133,20 +144,25 @@ fn who_comes_back_finds_things_as_they_were() {
     assert_eq!(log[log.len() - 2..], ["0.1: open 1", "30: open 1"]);
     // An admin's wishes are about what is to be opened then.
     let mut script = ONE_FAILS_AND_ONE_WAITS.to_vec();
-    script.extend([(0.3, Unwanted), (0.35, Say::Steer(Steer::Disable(0))), (1.0, Wanted), (1.5, NoSlot)]);
+    script.extend([
+        (0.3, Unwanted),
+        (0.35, Say::Steer(Steer::Disable(SourceId(0)))),
+        (1.0, Wanted),
+        (1.5, NoSlot),
+    ]);
     let log = play(2, &script, 1.4);
     assert_eq!(log[2..5], ["0.25: open 1", "0.3: close Idle", "1: open 1"]);
     let mut script = vec![(0.0, Wanted), (0.5, Unwanted), (0.6, Say::Steer(Steer::Skip))];
-    script.extend([(0.7, Say::Steer(Steer::Disable(1))), (1.0, Wanted), (1.5, NoSlot)]);
+    script.extend([(0.7, Say::Steer(Steer::Disable(SourceId(1)))), (1.0, Wanted), (1.5, NoSlot)]);
     assert_eq!(play(2, &script, 1.4)[..3], ["0: open 0", "0.5: close Idle", "1: open 0"]);
 }
 
 #[test]
 fn what_was_to_be_opened_since_all_are_disabled_is_not_if_one_is_enabled() {
     let mut script: Vec<_> =
-        [1, 2].into_iter().map(|source| (0.1, Say::Steer(Steer::Disable(source)))).collect();
+        [1, 2].into_iter().map(|source| (0.1, Say::Steer(Steer::Disable(SourceId(source))))).collect();
     script.insert(0, (0.0, Wanted));
-    script.extend([(0.3, Places(&[Some(1), Some(2)])), (0.4, Ended), (0.5, Say::Steer(Steer::Enable(1)))]);
+    script.extend([(0.3, Sources(&[1, 2])), (0.4, Ended), (0.5, Say::Steer(Steer::Enable(SourceId(2))))]);
     let log = play(3, &script, 1.0);
-    assert_eq!(log[1..], ["0.3: close Removed", "0.3: open 0", "0.5: open 1"]);
+    assert_eq!(log[1..], ["0.3: close Removed", "0.3: open 1", "0.5: open 2"]);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use forebay_core::failover::SourceId;
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason};
 use forebay_core::playlist::follow::Others;
 use forebay_core::provider::{self, Standing};
@@ -16,6 +17,7 @@ use super::Driver;
 use super::input::Lead;
 use super::line::Line;
 use super::settings::times;
+use super::sources::Label;
 use crate::channel::Channels;
 use crate::channel::feed::{Stage, StartFailure};
 use crate::events::Event as Happened;
@@ -27,7 +29,16 @@ use crate::providers::{Claim, Lease, NoSlot, Providers};
 /// that, enough for groups of pictures of up to 4 s.
 const HEAD_START: Duration = Duration::from_secs(7);
 
+/// Why an open source is in the list: the lifecycle closes what has left it, before anything else
+/// is done.
+pub(super) const LISTED: &str = "what is opened or open is listed";
+
 impl Driver {
+    /// A source that is opened, or open.
+    pub(super) fn listed(&self, source: SourceId) -> &Source {
+        self.channel.source(source).expect(LISTED)
+    }
+
     /// Does what the lifecycle wants; true when the feed is over.
     pub(super) fn carry_out(&mut self, channels: &Channels) -> bool {
         let mut is_given_up = false;
@@ -58,14 +69,14 @@ impl Driver {
     }
 
     /// Asks for a connection to a source.
-    fn claim(&mut self, attempt: Attempt, source: usize, purpose: Purpose) {
-        let chosen = &self.channel.sources[source];
+    fn claim(&mut self, attempt: Attempt, source: SourceId, purpose: Purpose) {
+        let chosen = self.listed(source);
         let purpose = match purpose {
             Purpose::Air => provider::Purpose::Air,
             Purpose::Hedge => provider::Purpose::Hedge,
             Purpose::Probe => provider::Purpose::Probe,
         };
-        let others = self.lines.iter().filter_map(|line| self.channel.sources.get(line.source));
+        let others = self.lines.iter().filter_map(|line| self.channel.source(line.source));
         let may_open =
             purpose == provider::Purpose::Air || others.into_iter().all(|other| is_apart(chosen, other));
         let claim = claim_of(&self.channel, purpose);
@@ -74,15 +85,18 @@ impl Driver {
         } else {
             std::future::ready(Err(NoSlot::SameServer)).boxed()
         };
-        self.lines.push(Line::new(attempt, source, claim));
+        let place = self.channel.place(source).expect(LISTED);
+        let label = Label { place, url: chosen.url.clone() };
+        self.lines.push(Line::new(attempt, source, label, claim));
     }
 
     /// There is a connection to spare.
     pub(super) fn open(&mut self, now: Moment, attempt: Attempt, lease: Lease) {
         let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return };
-        let chosen = &self.channel.sources[line.source];
-        info!(source = line.source, url = %chosen.url, attempt = attempt.0, "opening source");
-        let span = info_span!("upstream", source = line.source, attempt = attempt.0);
+        let source = line.source;
+        let Label { place, url } = &line.label;
+        info!(source = place, %url, attempt = attempt.0, "opening source");
+        let span = info_span!("upstream", source = place, attempt = attempt.0);
         let handle = lease.handle();
         if *self.demand.borrow() == 0 {
             handle.set_standing(Standing::Lingering);
@@ -96,7 +110,9 @@ impl Driver {
         };
         let is_opening = self.ring.head() == self.feed.base;
         let has_head_start = if is_opening { Arc::clone(&self.waits_for_whole) } else { Arc::default() };
-        let context = Context { memory: self.memories[line.source].clone(), others, has_head_start };
+        let memory = self.sources.of(source).memory.clone();
+        let context = Context { memory, others, has_head_start };
+        let chosen = self.channel.source(source).expect(LISTED);
         let opening = self.opener.open(chosen, &context, Hold::new(lease)).instrument(span).boxed();
         line.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;
@@ -142,15 +158,15 @@ impl Driver {
         if let Some(error) = self.blame(line, reason) {
             return self.fail(attempt, error);
         }
-        info!(source = line.source, ?reason, "closing upstream");
+        info!(source = line.label.place, url = %line.label.url, ?reason, "closing upstream");
         if line.is_on_air() {
             let is_seamless = reason == Reason::Replaced;
             match reason {
                 Reason::Replaced | Reason::Skipped => {
-                    self.left = Some((Some(line.source), self.steered.take().unwrap_or("return")));
+                    self.left = Some((line.source, self.steered.take().unwrap_or("return")));
                 }
-                Reason::Preempted => self.left = Some((Some(line.source), "preempted")),
-                Reason::Removed => self.left = Some((None, "removed")),
+                Reason::Preempted => self.left = Some((line.source, "preempted")),
+                Reason::Removed => self.left = Some((line.source, "removed")),
                 _ => {}
             }
             self.leave_air(is_seamless);
@@ -162,20 +178,19 @@ impl Driver {
     /// What a source that is closed for this reason has done wrong.
     fn blame(&self, line: &Line, reason: Reason) -> Option<Error> {
         if reason == Reason::StartTimeout && line.is_claiming() {
-            let provider = self.channel.sources[line.source].provider.as_ref();
+            let provider = self.listed(line.source).provider.as_ref();
             return provider.map(|provider| self.providers.no_slot_yet(provider).into());
         }
         let input = line.opened();
         let unlocked = input.filter(|input| !input.is_locked).map(|input| input.beginning.as_slice());
         let has_come = input.is_some_and(|input| input.is_locked || !input.beginning.is_empty());
-        let is_known =
-            || self.errors[line.source].as_ref().is_some_and(|error| error.code() != PROVIDER_LIMIT);
+        let is_known = || self.sources.error(line.source).is_some_and(|error| error.code() != PROVIDER_LIMIT);
         if reason == Reason::StartTimeout && !has_come && is_known() {
             return None; // that says more than that the time is over
         }
         let is_scrambled = || input.is_some_and(|input| input.counts(&self.splice).scrambled > 0);
         let error = match (reason, unlocked) {
-            (Reason::Unhealthy, _) => return self.errors[line.source].clone(),
+            (Reason::Unhealthy, _) => return self.sources.error(line.source).cloned(),
             (Reason::ConnectTimeout | Reason::StartTimeout, Some(bytes)) if !bytes.is_empty() => {
                 Error::NotTransportStream(sniff::describe(bytes))
             }
@@ -211,12 +226,12 @@ impl Driver {
         }
         self.second_look.take_if(|look| look.is_of(attempt));
         let source = line.source;
-        warn!(source, url = %self.channel.sources[source].url, %error, "source failed");
+        warn!(source = line.label.place, url = %line.label.url, %error, "source failed");
         if line.is_on_air() {
-            self.left = Some((Some(source), error.code()));
+            self.left = Some((source, error.code()));
             self.leave_air(false);
         }
-        self.errors[source] = Some(error);
+        self.sources.of(source).error = Some(error);
         self.has_news = true;
     }
 
@@ -246,14 +261,14 @@ impl Driver {
 
 /// Waits until one of these sources of a channel would have a connection, and tells which.
 pub(super) async fn slot_for(
-    sources: &[usize],
+    sources: &[SourceId],
     channel: &Channel,
     providers: &Providers,
     changed: &mut watch::Receiver<u64>,
-) -> usize {
+) -> SourceId {
     let claim = claim_of(channel, provider::Purpose::Air);
-    let would_serve = |source: usize| {
-        let provider = channel.sources.get(source)?.provider.as_ref()?;
+    let would_serve = |source: SourceId| {
+        let provider = channel.source(source)?.provider.as_ref()?;
         Some(providers.would_serve(provider, &claim))
     };
     loop {

@@ -2,18 +2,22 @@
 
 use std::task::{Context, Poll};
 
+use forebay_core::failover::SourceId;
 use forebay_core::lifecycle::Attempt;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
 use super::input::Input;
+use super::sources::Label;
 use crate::input::{Error, Piece, Upstream};
 use crate::providers::{Lease, LeaseHandle, NoSlot};
 
 /// An attempt to open a source, and what has become of it.
 pub(super) struct Line {
     pub(super) attempt: Attempt,
-    pub(super) source: usize,
+    pub(super) source: SourceId,
+    /// The source, for the log.
+    pub(super) label: Label,
     state: State,
     /// Where its source has a provider: its right to a connection.
     pub(super) lease: Option<LeaseHandle>,
@@ -40,10 +44,11 @@ pub(super) enum News {
 impl Line {
     pub(super) fn new(
         attempt: Attempt,
-        source: usize,
+        source: SourceId,
+        label: Label,
         claim: BoxFuture<'static, Result<Lease, NoSlot>>,
     ) -> Self {
-        Self { attempt, source, state: State::Claiming(claim), lease: None, yielded: None }
+        Self { attempt, source, label, state: State::Claiming(claim), lease: None, yielded: None }
     }
 
     /// The upstream, once it is open.

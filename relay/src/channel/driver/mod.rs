@@ -13,6 +13,7 @@ mod packager;
 mod report;
 mod second_look;
 mod settings;
+mod sources;
 mod timeshift;
 
 use std::future::poll_fn;
@@ -22,7 +23,7 @@ use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 
 use forebay_core::cadence::{Cadence, GROUPS, Load};
-use forebay_core::failover::Failover;
+use forebay_core::failover::{Failover, SourceId};
 use forebay_core::health::{Fault, Rule};
 use forebay_core::lifecycle::{Attempt, Event, Lifecycle, Phase};
 use forebay_core::provider::Standing;
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use self::actions::slot_for;
+use self::actions::{LISTED, slot_for};
 use self::gap::Gap;
 use self::groups::GroupNotices;
 use self::input::{Input, Picture};
@@ -44,6 +45,7 @@ use self::line::{Line, News};
 use self::packager::Packager;
 use self::second_look::{Opinion, SecondLook};
 use self::settings::{limits, times};
+use self::sources::Sources;
 use self::timeshift::Timeshift;
 use super::archive::Archive;
 use super::audience::Audience;
@@ -53,7 +55,6 @@ use super::numbers::Numbering;
 use super::store::{Reclaim, Store};
 use super::{Channels, Clock};
 use crate::events::Event as Happened;
-use crate::input::hls::Memory;
 use crate::input::{Error, Opener, Piece, Upstream, sniff};
 use crate::model::{Channel, SourceKind};
 use crate::providers::Providers;
@@ -112,8 +113,7 @@ pub(super) fn create(
         turn: 0,
         ticked_at: Moment::ZERO,
         told: [base; GROUPS],
-        errors: vec![None; channel.sources.len()],
-        memories: channel.sources.iter().map(|_| Memory::default()).collect(),
+        sources: Sources::default(),
         faults: [0; Rule::COUNT],
         second_look: None,
         left: None,
@@ -164,16 +164,13 @@ pub(super) struct Driver {
     ticked_at: Moment,
     /// The head that each group of viewers was told last.
     told: [u64; GROUPS],
-    /// What each source failed with last.
-    errors: Vec<Option<Error>>,
-    /// What is known of each source from when it was open before.
-    memories: Vec<Memory>,
+    sources: Sources,
     /// How often each rule of health found fault.
     faults: [u64; Rule::COUNT],
     /// While a picture that seems to stand still is looked at.
     second_look: Option<SecondLook>,
-    /// The source that was left while it was live, as far as it is still listed, and why, until the next one is on air.
-    left: Option<(Option<usize>, &'static str)>,
+    /// The source that was left while it was live, and why, until the next one is on air.
+    left: Option<(SourceId, &'static str)>,
     /// The end of the store when what is on air went there.
     aired_at: u64,
     /// What an admin wanted, until that is done.
@@ -195,7 +192,7 @@ enum Wake {
     Settings,
     Audience,
     Command(Command),
-    SlotFree(usize),
+    SlotFree(SourceId),
     Timer,
     Line(Attempt, News),
     Slate(Result<Piece, Error>),
@@ -389,7 +386,7 @@ impl Driver {
             self.has_news = true;
         }
         let mut rules = self.channel.policy.health;
-        if self.channel.sources[line.source].url.kind() != SourceKind::Http {
+        if self.channel.source(line.source).expect(LISTED).url.kind() != SourceKind::Http {
             rules.repeating = None; // files and clips begin again
         }
         line.set_input(Input::new(upstream, rules, self.channel.program, &self.channel.policy));
@@ -474,9 +471,10 @@ impl Driver {
         let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
         if fault.is_new {
             self.faults[fault.rule.index()] += 1;
-            warn!(source = line.source, rule = fault.rule.name(), %fault, "source is not as it should be");
+            warn!(source = line.label.place, url = %line.label.url, rule = fault.rule.name(), %fault, "source is not as it should be");
         }
-        self.errors[line.source] = Some(Error::Unhealthy { rule: fault.rule, what: fault.to_string() });
+        let error = Error::Unhealthy { rule: fault.rule, what: fault.to_string() };
+        self.sources.of(line.source).error = Some(error);
         self.has_news = true;
         self.life.handle_event(now, Event::Unhealthy { attempt, worth: fault.rule.worth() });
     }

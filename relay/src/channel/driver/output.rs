@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::cadence::{Cadence, GROUPS};
+use forebay_core::failover::SourceId;
 use forebay_core::time::Moment;
 use jiff::Timestamp;
 use tracing::{debug, error, info};
@@ -46,11 +47,11 @@ impl Driver {
     }
 
     /// A source has gone on air.
-    pub(super) fn go_on_air(&mut self, now: Moment, source: usize) {
+    pub(super) fn go_on_air(&mut self, now: Moment, source: SourceId) {
         self.aired_at = self.ring.head();
         self.show_at_once(now);
         self.has_news = true;
-        info!(source, streams = ?self.streams(), "source is on air");
+        info!(source = self.channel.place(source), streams = ?self.streams(), "source is on air");
         self.happened(|channel| Happened::StreamStarted { channel, source });
         self.steered = None;
         if let Some((from, reason)) = self.left.take() {

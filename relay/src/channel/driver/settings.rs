@@ -9,8 +9,6 @@ use tracing::info;
 
 use super::Driver;
 use crate::channel::command::Command;
-use crate::channel::steering::places;
-use crate::input::hls::Memory;
 use crate::model::Policy;
 
 pub(super) fn times(policy: &Policy) -> Times {
@@ -31,12 +29,7 @@ pub(super) fn limits(policy: &Policy) -> Limits {
 impl Driver {
     pub(super) fn handle_settings(&mut self, now: Moment) {
         let new = Arc::clone(&self.settings.borrow_and_update());
-        let old = std::mem::replace(&mut self.channel, new);
-        let places = if old.program == self.channel.program {
-            places(&old, &self.channel)
-        } else {
-            vec![None; self.channel.sources.len()] // another programme is another source
-        };
+        self.channel = new;
         if self.gap.slate.is_none() {
             self.splice.set_program(self.channel.program);
         } else if !self.channel.policy.slate {
@@ -45,30 +38,26 @@ impl Driver {
         for lease in self.lines.iter().filter_map(|line| line.lease.as_ref()) {
             lease.set_priority(self.channel.priority);
         }
-        // What is gone is closed below, and is about no source meanwhile.
-        let find = |old: usize| places.iter().position(|&place| place == Some(old));
-        self.lines.iter_mut().for_each(|line| line.source = find(line.source).unwrap_or(usize::MAX));
-        self.errors = places.iter().map(|place| self.errors[(*place)?].take()).collect();
-        let memory =
-            |place: &Option<usize>| place.map_or_else(Memory::default, |at| self.memories[at].clone());
-        self.memories = places.iter().map(memory).collect();
-        if let Some((source, _)) = &mut self.left {
-            *source = source.and_then(find);
+        for line in &mut self.lines {
+            // One that is gone is closed below, and has the place that it had.
+            line.label.place = self.channel.place(line.source).unwrap_or(line.label.place);
         }
+        self.sources.retain(&self.channel);
         self.has_news = true;
         self.life.set_times(times(&self.channel.policy));
         self.ring.set_limits(limits(&self.channel.policy));
         self.set_packager();
         self.set_timeshift();
         info!(sources = self.channel.sources.len(), "channel has new settings");
-        self.life.arrange(now, &places);
+        self.life.set_sources(now, &self.channel.source_ids());
     }
 
     /// An admin wants another source, or the usual one again.
     pub(super) fn handle_command(&mut self, now: Moment, Command { steer, answer }: Command) {
         let current = self.life.source();
         let result = self.life.steer(now, steer);
-        info!(?steer, ?result, "steered");
+        let place = steer.source().and_then(|source| self.channel.place(source));
+        info!(action = steer.name(), source = place, ?result, "steered");
         self.steered = match steer {
             _ if result.is_err() => self.steered,
             Steer::Pin(source) if source != current => Some("pinned"),

@@ -7,7 +7,7 @@ use super::checker::{Checker, FieldError, parse_http};
 use super::house::House;
 use super::policy::PolicySpec;
 use super::source::SourceSpec;
-use crate::model::{Channel, ChannelId, SourceKind};
+use crate::model::{Channel, ChannelId, SourceKind, source_id};
 
 /// Enough to give each channel a rank of its own in lists that people write.
 const PRIORITY: RangeInclusive<i64> = -1000..=1000;
@@ -82,6 +82,7 @@ impl Spec {
         for source in &mut sources {
             source.slate_urls = Arc::clone(&slate_urls);
         }
+        source_id::name(program, &mut sources);
         let id = id?;
         let name = name.unwrap_or_else(|| id.to_string());
         Some(Channel {
