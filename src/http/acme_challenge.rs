@@ -6,11 +6,13 @@ use http::{Uri, header};
 use tracing::info;
 
 use super::State;
-use super::error::no_such_route;
+use super::error::ApiError;
 
 /// `GET /.well-known/acme-challenge/{token}`
 pub(super) async fn answer(state: State, Path(token): Path<String>, uri: Uri) -> Response {
-    let Some(answer) = state.challenges.answer(&token) else { return no_such_route(uri).await };
+    let Some(answer) = state.challenges.answer(&token) else {
+        return ApiError::no_such_route(&uri).into_response();
+    };
     info!("the authority asked whether the name is ours");
     let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, answer).into_response()

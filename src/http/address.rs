@@ -3,9 +3,6 @@
 //! Providers put names and passwords into paths, in shapes that nobody can list. So the public is
 //! told no more than the scheme and the host; an admin who asks for more is told what the log says.
 
-/// The query with which an admin asks for whole addresses.
-const WHOLE: &str = "urls=full";
-
 /// Who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
@@ -21,11 +18,6 @@ impl Reader {
             Self::Admin => url,
         }
     }
-}
-
-/// Whether whole addresses are asked for.
-pub(super) fn is_whole_wanted(query: Option<&str>) -> bool {
-    query.is_some_and(|query| query.split('&').any(|pair| pair == WHOLE))
 }
 
 /// The scheme and the host with its port: `http://cdn.example:8000`.
@@ -52,13 +44,5 @@ mod tests {
         ] {
             assert_eq!((Reader::Public.sees(url), Reader::Admin.sees(url)), (told, url));
         }
-    }
-
-    #[test]
-    fn whole_addresses_are_asked_for_in_one_way() {
-        assert!(is_whole_wanted(Some("urls=full")) && is_whole_wanted(Some("a=b&urls=full")));
-        assert!(
-            !is_whole_wanted(None) && !is_whole_wanted(Some("urls=fuller")) && !is_whole_wanted(Some("urls"))
-        );
     }
 }

@@ -11,9 +11,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::extract::{FromRequestParts, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri, header};
 use tokio::sync::Semaphore;
 
+use super::error::ApiError;
 use super::forwarded::{Sender, sender};
 use super::local_program::{self, Program};
 use super::token::Token;
@@ -30,6 +35,14 @@ const MAX_LOOKS: usize = 1;
 pub(super) struct Admins {
     token: Option<Arc<Token>>,
     looks: Arc<Semaphore>,
+}
+
+/// The admin whose request this is. Only requests to a route for admins have one, since the check
+/// comes before its handlers: a handler that takes an `Admin` on any other route refuses everybody.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admin {
+    /// Where it is.
+    pub(super) address: IpAddr,
 }
 
 /// Why somebody is no admin.
@@ -75,19 +88,45 @@ impl Admins {
     }
 }
 
-/// The address of an admin who asks.
+/// Lets only admins through to a handler.
+pub(super) async fn require(
+    axum::extract::State(state): axum::extract::State<State>,
+    peer: axum::Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match check(&state, *peer, request.uri(), request.headers()).await {
+        Ok(admin) => {
+            request.extensions_mut().insert(admin);
+            next.run(request).await
+        }
+        Err(why) => ApiError::from(why).into_response(),
+    }
+}
+
+impl FromRequestParts<State> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, ApiError> {
+        let admin = parts.extensions.get::<Self>().copied();
+        debug_assert!(admin.is_some(), "the route is not for admins, and its handler wants one");
+        admin.ok_or_else(|| forbidden("this is for admins".into()))
+    }
+}
+
+/// The admin who asks.
 pub(super) async fn check(
     state: &State,
     peer: Peer,
     uri: &Uri,
     headers: &HeaderMap,
-) -> Result<IpAddr, NoAdmin> {
+) -> Result<Admin, NoAdmin> {
     let Candidate { address, is_on_this_machine } =
         check_request(&state.config().server, peer, uri, headers)?;
     if is_on_this_machine && !state.admins.is_known(peer, headers).await {
         return Err(NoAdmin::Program);
     }
-    Ok(address)
+    Ok(Admin { address })
 }
 
 fn check_request(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Result<Candidate, NoAdmin> {
@@ -140,30 +179,36 @@ fn is_ours(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> bool 
         || server.tls.as_ref().is_some_and(|tls| tls.names().any(|own| own == name))
 }
 
-impl NoAdmin {
-    /// As it is answered.
-    pub(super) fn describe(self) -> (StatusCode, &'static str, String) {
-        let message = match self {
-            Self::Address(address) => {
+impl From<NoAdmin> for ApiError {
+    fn from(why: NoAdmin) -> Self {
+        forbidden(match why {
+            NoAdmin::Address(address) => {
                 format!("{address} may not change anything: it is not in server.admin_from")
             }
-            Self::Proxy(proxy) => {
+            NoAdmin::Proxy(proxy) => {
                 format!("the proxy {proxy} is not in server.trusted_proxies, so nobody knows who asks")
             }
-            Self::ProxyHeader(proxy) => format!(
-                "server.proxy_header does not say in which header the proxy {proxy} names who asks, so anybody may have set it"
+            NoAdmin::ProxyHeader(proxy) => format!(
+                "server.proxy_header does not say in which header the proxy {proxy} names who asks, \
+                 so anybody may have set it"
             ),
-            Self::ProxySilent(proxy) => {
-                format!("the proxy {proxy} does not say in server.proxy_header who asks, or names this machine")
+            NoAdmin::ProxySilent(proxy) => format!(
+                "the proxy {proxy} does not say in server.proxy_header who asks, or names this machine"
+            ),
+            NoAdmin::Host => "the request is for a host that is not in server.admin_hosts".into(),
+            NoAdmin::Page => "pages in browsers may not change anything".into(),
+            NoAdmin::Program => {
+                "what sent this may be a proxy on this machine: use a program that is connected to \
+                 nothing else and runs as the same user, or send Authorization: Bearer with what is \
+                 in the file admin.token in hls.dir"
+                    .into()
             }
-            Self::Host => "the request is for a host that is not in server.admin_hosts".into(),
-            Self::Page => "pages in browsers may not change anything".into(),
-            Self::Program => "what sent this may be a proxy on this machine: use a program that is connected to nothing else and \
-                              runs as the same user, or send Authorization: Bearer with what is in the file admin.token in hls.dir"
-                .into(),
-        };
-        (StatusCode::FORBIDDEN, "forbidden", message)
+        })
     }
+}
+
+fn forbidden(message: String) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawQuery};
 use forebay_relay::model::Channel;
-use serde_json::{Value, json};
-use url::form_urlencoded;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::State;
-use super::error::Error;
+use super::error::ApiError;
+use super::extract::{ById, Named};
+use super::query::Query;
 
 /// Channels in one answer, unless the request says otherwise: two screens of a list.
 const DEFAULT_LIMIT: usize = 50;
@@ -35,32 +36,75 @@ struct Wish {
     limit: usize,
 }
 
+/// The answer to `GET /api/channels`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChannelList {
+    channels: Vec<ChannelEntry>,
+    /// As it was asked for.
+    offset: usize,
+    /// Channels that match.
+    total: usize,
+}
+
+/// A channel as far as viewers are told: no more than the list for players (`/playlist.m3u`) tells.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChannelEntry {
+    #[schema(required)]
+    group: Option<String>,
+    has_logo: bool,
+    id: String,
+    name: String,
+    #[schema(required)]
+    number: Option<u32>,
+}
+
+/// The answer to `GET /api/channels/{id}`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChannelInList {
+    #[schema(required)]
+    group: Option<String>,
+    has_logo: bool,
+    id: String,
+    name: String,
+    /// The channel behind it, around the end of the list; null where it is the only one.
+    #[schema(required)]
+    next: Option<ChannelEntry>,
+    #[schema(required)]
+    number: Option<u32>,
+    /// Its place in the list, from 0.
+    position: usize,
+    /// The channel before it, around the beginning of the list; null where it is the only one.
+    #[schema(required)]
+    previous: Option<ChannelEntry>,
+}
+
 /// `GET /api/channels`
-pub(super) async fn list(state: State, RawQuery(query): RawQuery) -> Json<Value> {
-    let wish = Wish::new(query.as_deref().unwrap_or_default());
+pub(super) async fn list(state: State, query: Query) -> Json<ChannelList> {
+    let wish = Wish::new(&query);
     let channels = state.channels.configured();
     let (total, found) = if wish.search.is_empty() {
         (channels.len(), channels.iter().skip(wish.offset).take(wish.limit).cloned().collect())
     } else {
         search(&channels, state.channels.find_by_number_or_id(&wish.search), &wish).await
     };
-    let found: Vec<Value> = found.iter().map(|channel| describe(channel)).collect();
-    Json(json!({ "total": total, "offset": wish.offset, "channels": found }))
+    let channels = found.iter().map(|channel| ChannelEntry::new(channel)).collect();
+    Json(ChannelList { channels, offset: wish.offset, total })
 }
 
 /// `GET /api/channels/{id}`
-pub(super) async fn one(state: State, Path(id): Path<String>) -> Result<Json<Value>, Error> {
+pub(super) async fn one(
+    state: State,
+    Named { channel, .. }: Named<ById>,
+) -> Result<Json<ChannelInList>, ApiError> {
     let channels = state.channels.configured();
-    let at = state.channels.find(&id).and_then(|channel| position(&channels, &channel));
-    let at = at.ok_or(Error::UnknownChannel(id))?;
+    let position = position(&channels, &channel);
+    let position = position.ok_or_else(|| ApiError::unknown_channel(channel.id.as_str()))?;
     // Around the ends, as on a television. A single channel has nothing beside it.
     let count = channels.len();
-    let beside = |steps: usize| (count > 1).then(|| describe(&channels[(at + steps) % count]));
-    let mut channel = describe(&channels[at]);
-    channel["position"] = at.into();
-    channel["previous"] = beside(count - 1).into();
-    channel["next"] = beside(1).into();
-    Ok(Json(channel))
+    let beside = |steps: usize| (count > 1).then(|| ChannelEntry::new(&channels[(position + steps) % count]));
+    let ChannelEntry { group, has_logo, id, name, number } = ChannelEntry::new(&channel);
+    let (previous, next) = (beside(count - 1), beside(1));
+    Ok(Json(ChannelInList { group, has_logo, id, name, next, number, position, previous }))
 }
 
 /// The place in the list; none where the configuration has changed in between.
@@ -68,15 +112,16 @@ fn position(channels: &[Arc<Channel>], wanted: &Arc<Channel>) -> Option<usize> {
     channels.iter().position(|channel| Arc::ptr_eq(channel, wanted))
 }
 
-/// What the list of channels for players (`/playlist.m3u`) tells of it too.
-fn describe(channel: &Channel) -> Value {
-    json!({
-        "id": channel.id.as_str(),
-        "name": channel.name,
-        "number": channel.number,
-        "group": channel.group,
-        "has_logo": channel.logo.is_some(),
-    })
+impl ChannelEntry {
+    fn new(channel: &Channel) -> Self {
+        Self {
+            group: channel.group.clone(),
+            has_logo: channel.logo.is_some(),
+            id: channel.id.as_str().to_owned(),
+            name: channel.name.clone(),
+            number: channel.number,
+        }
+    }
 }
 
 /// How many channels match, and those of them that are asked for. First comes `exact`, whose number
@@ -124,17 +169,13 @@ fn matches(channel: &Channel, words: &[&str], folded: &mut String) -> bool {
 
 impl Wish {
     /// What a query says. A number that is none counts as not said.
-    fn new(query: &str) -> Self {
-        let mut wish = Self { search: String::new(), offset: 0, limit: DEFAULT_LIMIT };
-        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*key {
-                "search" => wish.search = value.trim().chars().take(MAX_SEARCH).collect(),
-                "offset" => wish.offset = value.parse().unwrap_or(0),
-                "limit" => wish.limit = value.parse().unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
-                _ => {}
-            }
+    fn new(query: &Query) -> Self {
+        let search = query.value("search").unwrap_or_default();
+        Self {
+            search: search.trim().chars().take(MAX_SEARCH).collect(),
+            offset: query.parsed("offset").unwrap_or(0),
+            limit: query.parsed("limit").unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
         }
-        wish
     }
 }
 
@@ -161,7 +202,7 @@ mod tests {
     async fn found(query: &str, exact: Option<usize>) -> (usize, Vec<String>) {
         let channels = channels();
         let exact = exact.map(|at| Arc::clone(&channels[at]));
-        let (total, found) = search(&channels, exact, &Wish::new(query)).await;
+        let (total, found) = search(&channels, exact, &Wish::new(&query.into())).await;
         (total, found.iter().map(|channel| channel.id.as_str().to_owned()).collect())
     }
 
@@ -195,9 +236,9 @@ mod tests {
             ("limit=1000000&offset=99999999999999999999999", wish("", 0, MAX_LIMIT)),
             ("search=+a%20b+&other=1&offset=20", wish("a b", 20, DEFAULT_LIMIT)),
         ] {
-            assert_eq!(Wish::new(query), expected, "{query}");
+            assert_eq!(Wish::new(&query.into()), expected, "{query}");
         }
         let long = format!("search={}", "x".repeat(MAX_SEARCH + 1));
-        assert_eq!(Wish::new(&long).search.len(), MAX_SEARCH);
+        assert_eq!(Wish::new(&(&*long).into()).search.len(), MAX_SEARCH);
     }
 }

@@ -1,153 +1,313 @@
-//! Errors as JSON: `{"error":{"code","message"}}`, with the right status.
+//! The one error of the HTTP surface: `{"error":{"code","message"}}`, with the right status.
+//!
+//! What goes wrong in the relay becomes an [`ApiError`] here and nowhere else.
+
+use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use forebay_relay::channel::{NoPlaylist, Refusal, StartFailure};
-use http::{HeaderValue, Method, StatusCode, Uri, header};
-use serde_json::{Value, json};
+use forebay_relay::model::FieldError;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::refusals::Kind;
 use super::{address, nosniff};
 
-/// Seconds that a viewer is asked to wait before trying again, when no source answered.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+/// How long a client waits before it tries again what may work then: one try of a source.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a request is refused.
-#[derive(Debug)]
-pub(super) enum Error {
-    BadHost,
-    UnknownChannel(String),
-    /// The channel has none, or it does not come.
-    NoLogo,
-    NoSource(std::sync::Arc<StartFailure>),
-    Refused(Refusal),
-    /// The address has as many of something as it may.
-    AddressLimit {
-        limit: usize,
-        kind: Kind,
-    },
-    SessionLimit {
-        limit: usize,
-    },
-    NoPlaylist(NoPlaylist),
-    NoSegment(String),
+/// Pages of other origins may read an error, and `Retry-After`: a page that may play a stream may
+/// know why it cannot. Routes that are closed to pages take these fields away again.
+const CORS: [(HeaderName, HeaderValue); 2] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After")),
+];
+
+/// Why a request is refused, as the client is told.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ApiError {
+    pub(super) status: StatusCode,
+    /// For programs: never renamed.
+    pub(super) code: &'static str,
+    /// For people.
+    pub(super) message: Cow<'static, str>,
+    pub(super) details: Details,
+    /// Where the same request may work later.
+    pub(super) retry_after: Option<Duration>,
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        match self {
-            Self::BadHost => {
-                let message = "the request is to name one host, as in Host: tv.example:8080";
-                respond(StatusCode::BAD_REQUEST, json!({ "code": "bad_host", "message": message }))
+/// What an error tells besides.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Details {
+    None,
+    /// The sources of a channel that does not start: `error.sources`.
+    Sources(Vec<FailedSource>),
+    /// The fields of a body that are wrong: `error.details`.
+    Fields(Vec<WrongField>),
+}
+
+/// A source of a channel that does not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct FailedSource {
+    /// What happened; null where it has not failed.
+    #[schema(required)]
+    message: Option<String>,
+    /// The code of what happened; null where it has not failed.
+    #[schema(required)]
+    reason: Option<&'static str>,
+    /// Its scheme and host.
+    url: String,
+}
+
+/// A field of a body that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct WrongField {
+    /// What was found, and what was expected.
+    message: String,
+    /// The way to it from the outside: `sources[1].url`.
+    path: String,
+}
+
+/// The answer to a request that is refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErrorDocument {
+    error: ErrorBody,
+}
+
+/// What was refused, and why.
+// The fields are in alphabetical order, as in the status: that is part of the contract.
+#[derive(Debug, Serialize, ToSchema)]
+struct ErrorBody {
+    /// For programs: never renamed.
+    code: &'static str,
+    /// The fields of the body that are wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Vec<WrongField>>,
+    /// For people.
+    #[schema(value_type = String)]
+    message: Cow<'static, str>,
+    /// The sources of a channel that does not start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sources: Option<Vec<FailedSource>>,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, message: message.into(), details: Details::None, retry_after: None }
+    }
+
+    /// The same request may work in some seconds.
+    fn retried(self) -> Self {
+        Self { retry_after: Some(RETRY_AFTER), ..self }
+    }
+
+    fn unavailable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).retried()
+    }
+
+    /// The body is not as it should be.
+    pub(super) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    pub(super) fn unknown_channel(id: &str) -> Self {
+        let message = format!("there is no channel {id:?}");
+        Self::new(StatusCode::NOT_FOUND, "unknown_channel", message)
+    }
+
+    pub(super) fn no_such_route(uri: &Uri) -> Self {
+        let message = format!("there is nothing at {}", uri.path());
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(super) fn method_not_allowed(method: &Method, uri: &Uri) -> Self {
+        let message = format!("{} does not take {method}", uri.path());
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    }
+
+    pub(super) fn bad_host() -> Self {
+        let message = "the request is to name one host, as in Host: tv.example:8080";
+        Self::new(StatusCode::BAD_REQUEST, "bad_host", message)
+    }
+
+    /// The channel has none, or it does not come.
+    pub(super) fn no_logo() -> Self {
+        let message = "the channel has no logo, or it cannot be had now";
+        Self::new(StatusCode::NOT_FOUND, "no_logo", message)
+    }
+
+    pub(super) fn no_segment(name: &str) -> Self {
+        let message = format!("there is no segment {name:?} now");
+        Self::new(StatusCode::NOT_FOUND, "no_segment", message)
+    }
+
+    pub(super) fn session_limit(limit: usize) -> Self {
+        Self::unavailable("session_limit", format!("the server has its {limit} HLS viewers"))
+    }
+
+    pub(super) fn too_many_connections() -> Self {
+        Self::unavailable("too_many_connections", "the server takes no more connections now")
+    }
+
+    /// The address has as many of something as it may.
+    pub(super) fn address_limit(kind: Kind, limit: usize) -> Self {
+        let (what, key) = (kind.what(), kind.key());
+        let message = format!(
+            "your address has its {limit} {what}: whoever runs this server can raise {key}, \
+             or list a proxy in trusted_proxies"
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "address_limit", message).retried()
+    }
+
+    /// The body as it is sent.
+    pub(super) fn into_document(self) -> ErrorDocument {
+        let (details, sources) = match self.details {
+            Details::None => (None, None),
+            Details::Sources(sources) => (None, Some(sources)),
+            Details::Fields(fields) => (Some(fields), None),
+        };
+        ErrorDocument { error: ErrorBody { code: self.code, details, message: self.message, sources } }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Closing => Self::unavailable("closing", "the channel or the server is closing"),
+            Refusal::ChannelFull { limit } => {
+                Self::unavailable("channel_full", format!("this channel has its {limit} viewers"))
             }
-            Self::UnknownChannel(id) => respond(
-                StatusCode::NOT_FOUND,
-                json!({ "code": "unknown_channel", "message": format!("there is no channel {id:?}") }),
-            ),
-            Self::NoLogo => {
-                let message = "the channel has no logo, or it cannot be had now";
-                respond(StatusCode::NOT_FOUND, json!({ "code": "no_logo", "message": message }))
+            Refusal::NoBandwidth { limit } => {
+                let message = format!("one more viewer would need more than {} kbit/s", limit / 1000);
+                Self::unavailable("no_bandwidth", message)
             }
-            Self::NoSource(failure) => {
-                let sources: Vec<Value> = failure
-                    .sources
-                    .iter()
-                    .map(|source| {
-                        let (code, message) = source.last_error.clone().unzip();
-                        json!({ "url": address::public(&source.url), "reason": code, "message": message })
-                    })
-                    .collect();
-                let (code, message) = if failure.is_for_want_of_slots() {
-                    ("provider_limit", "the provider has no connection to spare for this channel")
-                } else {
-                    ("no_source", "no source of this channel answered in time")
-                };
-                let error = json!({ "code": code, "message": message, "sources": sources });
-                with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
-            }
-            Self::Refused(Refusal::AddressShare) => {
+            Refusal::AddressShare => {
                 let message = "your address has three quarters of what there is for all";
-                let error = json!({ "code": "address_limit", "message": message });
-                with_retry(respond(StatusCode::TOO_MANY_REQUESTS, error))
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "address_limit", message).retried()
             }
-            Self::Refused(refusal) => {
-                let (code, message) = match refusal {
-                    Refusal::Closing => ("closing", "the channel or the server is closing".to_owned()),
-                    Refusal::ChannelFull { limit } => {
-                        ("channel_full", format!("this channel has its {limit} viewers"))
-                    }
-                    Refusal::NoBandwidth { limit } => {
-                        let message = format!("one more viewer would need more than {} kbit/s", limit / 1000);
-                        ("no_bandwidth", message)
-                    }
-                    Refusal::AddressShare | Refusal::NoStore => {
-                        ("no_store", "the system gives no memory or no file for this channel".to_owned())
-                    }
-                };
-                let error = json!({ "code": code, "message": message });
-                with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
-            }
-            Self::NoPlaylist(NoPlaylist::Failed(failure)) => Self::NoSource(failure).into_response(),
-            Self::NoPlaylist(NoPlaylist::Ended) => Self::Refused(Refusal::Closing).into_response(),
-            Self::NoPlaylist(NoPlaylist::NoSegment) => {
-                let message = "the channel has no second key frame yet to end a segment at";
-                let error = json!({ "code": "no_segment", "message": message });
-                with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
-            }
-            Self::NoSegment(name) => respond(
-                StatusCode::NOT_FOUND,
-                json!({ "code": "no_segment", "message": format!("there is no segment {name:?} now") }),
-            ),
-            Self::SessionLimit { limit } => {
-                let message = format!("the server has its {limit} HLS viewers");
-                let error = json!({ "code": "session_limit", "message": message });
-                with_retry(respond(StatusCode::SERVICE_UNAVAILABLE, error))
-            }
-            Self::AddressLimit { limit, kind } => {
-                let (what, key) = (kind.what(), kind.key());
-                let message = format!(
-                    "your address has its {limit} {what}: whoever runs this server can raise {key}, \
-                     or list a proxy in trusted_proxies"
-                );
-                let error = json!({ "code": "address_limit", "message": message });
-                with_retry(respond(StatusCode::TOO_MANY_REQUESTS, error))
+            Refusal::NoStore => {
+                Self::unavailable("no_store", "the system gives no memory or no file for this channel")
             }
         }
     }
 }
 
-fn with_retry(mut response: Response) -> Response {
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-    response
-}
-
-pub(super) fn respond(status: StatusCode, error: Value) -> Response {
-    let body = Value::from_iter([("error", error)]);
-    let fields = [
-        (header::CACHE_CONTROL, "no-store"),
-        // A page of another origin, which may play a stream, may know why it cannot.
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Retry-After"),
-    ];
-    let mut response = (status, fields, Json(body)).into_response();
-    nosniff::set_nosniff(response.headers_mut());
-    response
-}
-
-/// Takes away what lets pages of other origins read an answer.
-pub(super) async fn of_no_page(mut response: Response) -> Response {
-    for field in [header::ACCESS_CONTROL_ALLOW_ORIGIN, header::ACCESS_CONTROL_EXPOSE_HEADERS] {
-        response.headers_mut().remove(field);
+impl From<&StartFailure> for ApiError {
+    fn from(failure: &StartFailure) -> Self {
+        let (code, message) = if failure.is_for_want_of_slots() {
+            ("provider_limit", "the provider has no connection to spare for this channel")
+        } else {
+            ("no_source", "no source of this channel answered in time")
+        };
+        let sources = failure.sources.iter().map(|source| {
+            let (reason, message) = source.last_error.clone().unzip();
+            FailedSource { message, reason, url: address::public(&source.url).to_owned() }
+        });
+        let details = Details::Sources(sources.collect());
+        Self { details, ..Self::unavailable(code, message) }
     }
-    response
 }
 
-pub(super) async fn no_such_route(uri: Uri) -> Response {
-    let message = format!("there is nothing at {}", uri.path());
-    respond(StatusCode::NOT_FOUND, json!({ "code": "not_found", "message": message }))
+impl From<NoPlaylist> for ApiError {
+    fn from(why: NoPlaylist) -> Self {
+        match why {
+            NoPlaylist::Failed(failure) => Self::from(&*failure),
+            NoPlaylist::Ended => Refusal::Closing.into(),
+            NoPlaylist::NoSegment => {
+                let message = "the channel has no second key frame yet to end a segment at";
+                Self::unavailable("no_segment", message)
+            }
+        }
+    }
 }
 
-pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
-    let message = format!("{} does not take {method}", uri.path());
-    respond(StatusCode::METHOD_NOT_ALLOWED, json!({ "code": "method_not_allowed", "message": message }))
+/// What is wrong with a specification that somebody sent: at least one field.
+impl From<Vec<FieldError>> for ApiError {
+    fn from(errors: Vec<FieldError>) -> Self {
+        let message = match &errors[..] {
+            [only] => format!("{}: {}", only.path, only.message),
+            all => format!("{} fields are wrong: see details", all.len()),
+        };
+        let fields = errors
+            .into_iter()
+            .map(|error| WrongField { message: error.message, path: error.path.to_string() });
+        let details = Details::Fields(fields.collect());
+        Self { details, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message) }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, retry_after) = (self.status, self.retry_after);
+        let caching = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+        let mut response = (status, caching, CORS, Json(self.into_document())).into_response();
+        let fields = response.headers_mut();
+        if let Some(after) = retry_after {
+            fields.insert(header::RETRY_AFTER, after.as_secs().into());
+        }
+        // Some errors do not pass through the router: a viewer's, when no source has answered.
+        nosniff::set_nosniff(fields);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    async fn answer(error: ApiError) -> (u16, Option<String>, String) {
+        let response = error.into_response();
+        let retry = response.headers().get(header::RETRY_AFTER);
+        let retry = retry.map(|value| value.to_str().unwrap().to_owned());
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();
+        (status, retry, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_error_is_a_code_and_a_message() {
+        let text = r#"{"error":{"code":"unknown_channel","message":"there is no channel \"x\""}}"#;
+        assert_eq!(answer(ApiError::unknown_channel("x")).await, (404, None, text.to_owned()));
+        let text = r#"{"error":{"code":"channel_full","message":"this channel has its 3 viewers"}}"#;
+        let full = Refusal::ChannelFull { limit: 3 };
+        assert_eq!(answer(full.into()).await, (503, Some("5".into()), text.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_channel_that_does_not_start_names_its_sources_and_no_path_of_them() {
+        let source = |url: &str, last_error| forebay_relay::channel::SourceReport {
+            id: forebay_core::failover::SourceId(0),
+            url: url.to_owned(),
+            last_error,
+            standing: None,
+        };
+        let sources =
+            vec![source("http://h/user/pass", Some(("refused", "no".to_owned()))), source("http://i/", None)];
+        let text = r#"{"error":{"code":"no_source","message":"no source of this channel answered in time","sources":[{"message":"no","reason":"refused","url":"http://h"},{"message":null,"reason":null,"url":"http://i"}]}}"#;
+        assert_eq!(
+            answer(ApiError::from(&StartFailure { sources })).await,
+            (503, Some("5".into()), text.to_owned())
+        );
+    }
+
+    #[tokio::test]
+    async fn wrong_fields_are_told_each_with_its_path() {
+        let wrong = "[[channels]]\nid = 'a b'\nsources = [{ url = 'gopher://h/' }]\n";
+        assert!(Config::parse(wrong, Path::new("channels.toml")).is_err());
+        let field = |path: &[&'static str], message: &str| FieldError {
+            path: path.iter().fold(forebay_relay::model::FieldPath::default(), |path, key| path.to(*key)),
+            message: message.to_owned(),
+        };
+        let errors = vec![field(&["id"], "is empty"), field(&["stream", "buffer"], "is too short")];
+        let text = r#"{"error":{"code":"invalid","details":[{"message":"is empty","path":"id"},{"message":"is too short","path":"stream.buffer"}],"message":"2 fields are wrong: see details"}}"#;
+        assert_eq!(answer(errors.into()).await, (422, None, text.to_owned()));
+        let one = vec![field(&["id"], "is empty")];
+        assert!(answer(one.into()).await.2.ends_with(r#""message":"id: is empty"}}"#));
+    }
 }

@@ -1,21 +1,13 @@
-//! What goes for the head of every request, and of every answer.
+//! What goes for the head of every request.
 
-use axum::extract::Request;
-use axum::response::{IntoResponse as _, Response};
 use http::{Version, header};
 
-use super::error::Error;
 use crate::host::HostPort;
-
-/// Refuses a request that does not say properly which host it is for.
-pub(super) async fn check(request: Request) -> Result<Request, Response> {
-    if names_host(&request) { Ok(request) } else { Err(Error::BadHost.into_response()) }
-}
 
 /// Whether the request says which host it is for, once and in one way. HTTP/1.1 has one `Host` (RFC
 /// 9112, section 3.2); HTTP/1.0 may leave it out; HTTP/2 has `:authority`, and a `Host` that says
 /// the same (RFC 9113, section 8.3.1).
-fn names_host<B>(request: &http::Request<B>) -> bool {
+pub(super) fn names_host<B>(request: &http::Request<B>) -> bool {
     let is_good = |host: &str| HostPort::parse(host).is_some();
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
     if !authority.is_none_or(is_good) {

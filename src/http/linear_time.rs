@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use forebay_testkit::linear::assert_linear;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 
+use super::Peer;
 use super::encoding::takes_gzip;
 use super::forwarded::{base_url, client_address};
-use super::{Peer, query};
+use super::query::Query;
 use crate::config::Server;
 
 /// Makes a value of about so many bytes.
@@ -54,6 +55,6 @@ fn headers_are_read_in_linear_time() {
     }
     let pairs = |length: usize| "a=%41&offset".repeat(length / 12);
     assert_linear("a query", 1 << 20, pairs, |text| {
-        black_box(query::span(Some(text), "offset"));
+        black_box(Query::from(&**text).span("offset"));
     });
 }

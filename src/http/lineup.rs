@@ -4,9 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use forebay_relay::model::Channel;
@@ -14,9 +12,10 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use url::Url;
 
-use super::error::Error;
+use super::extract::{ById, Named};
 use super::forwarded::base_url;
-use super::{Peer, State, query};
+use super::query::Query;
+use super::{Peer, State};
 
 /// How much of the list is made at once, in bytes: whoever does not read it costs no more than
 /// this.
@@ -32,14 +31,13 @@ const BEGINNING: &str = "#EXTM3U\n";
 /// `GET /playlist.m3u`, and `?format=hls`
 pub(super) async fn playlist(
     state: State,
-    RawQuery(query): RawQuery,
-    Extension(peer): Extension<Peer>,
+    query: Query,
+    peer: Peer,
     uri: Uri,
     headers: HeaderMap,
 ) -> impl IntoResponse {
     let base = base_url(&state.config().server, peer, &uri, &headers);
-    let list =
-        List { channels: state.channels.configured(), base, suffix: suffix(query.as_deref()), next: 0 };
+    let list = List { channels: state.channels.configured(), base, suffix: suffix(&query), next: 0 };
     let headers = [
         (header::CONTENT_TYPE, CONTENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
@@ -52,29 +50,28 @@ pub(super) async fn playlist(
 /// that opens in a player.
 pub(super) async fn one(
     state: State,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    Extension(peer): Extension<Peer>,
+    Named { channel, .. }: Named<ById>,
+    query: Query,
+    peer: Peer,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, Error> {
-    let channel = state.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
+) -> impl IntoResponse {
     let base = base_url(&state.config().server, peer, &uri, &headers);
     // An id needs no escaping in a file name.
     let file = format!("attachment; filename=\"{}.m3u\"", channel.id.as_str());
     let mut list = BEGINNING.to_owned();
-    let _ = entry(&mut list, &channel, base.as_str(), suffix(query.as_deref()));
+    let _ = entry(&mut list, &channel, base.as_str(), suffix(&query));
     let headers = [
         (header::CONTENT_TYPE, CONTENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::CONTENT_DISPOSITION, HeaderValue::try_from(file).expect("an id is plain ASCII")),
     ];
-    Ok((headers, list))
+    (headers, list)
 }
 
 /// What addresses of streams end in: it tells players that sniff addresses what comes.
-fn suffix(query: Option<&str>) -> &'static str {
-    let is_hls = query::value(query, "format").is_some_and(|format| format == "hls");
+fn suffix(query: &Query) -> &'static str {
+    let is_hls = query.value("format").is_some_and(|format| format == "hls");
     if is_hls { "/index.m3u8" } else { ".ts" }
 }
 

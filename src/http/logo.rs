@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
 use http::{HeaderValue, header};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 use tracing::debug;
+use utoipa::ToSchema;
 
 use super::State;
-use super::error::Error;
+use super::error::ApiError;
+use super::extract::{ById, Named};
 
 /// Logos that are kept, and failures that are remembered: some screens of a list of channels.
 const MAX_KEPT: usize = 512;
@@ -71,11 +72,22 @@ struct Entry {
     since: Instant,
 }
 
+/// The channels' logos.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LogoCounts {
+    bytes: usize,
+    /// Logos that had to make room since the start.
+    evicted_total: u64,
+    /// Logos that did not come since the start.
+    failed_total: u64,
+    /// Logos that are kept, and failures that are remembered.
+    kept: usize,
+}
+
 /// `GET /api/channels/{id}/logo`
-pub(super) async fn logo(state: State, Path(id): Path<String>) -> Result<Response, Error> {
-    let channel = state.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
-    let url = channel.logo.as_deref().ok_or(Error::NoLogo)?;
-    let picture = state.logos.get(url).await.ok_or(Error::NoLogo)?;
+pub(super) async fn logo(state: State, Named { channel, .. }: Named<ById>) -> Result<Response, ApiError> {
+    let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
+    let picture = state.logos.get(url).await.ok_or_else(ApiError::no_logo)?;
     let fields = [
         (header::CONTENT_TYPE, HeaderValue::from_static(picture.kind)),
         (header::CACHE_CONTROL, CACHING),
@@ -120,14 +132,14 @@ impl Logos {
     }
 
     /// For the status document.
-    pub(super) fn report(&self) -> Value {
+    pub(super) fn report(&self) -> LogoCounts {
         let kept = self.kept();
-        json!({
-            "kept": kept.entries.len(),
-            "bytes": kept.bytes(),
-            "failed_total": kept.failed,
-            "evicted_total": kept.evicted,
-        })
+        LogoCounts {
+            bytes: kept.bytes(),
+            evicted_total: kept.evicted,
+            failed_total: kept.failed,
+            kept: kept.entries.len(),
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

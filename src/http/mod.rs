@@ -7,6 +7,7 @@ mod admission;
 mod channels;
 mod encoding;
 mod error;
+mod extract;
 mod forwarded;
 mod head;
 mod hls;
@@ -22,6 +23,7 @@ mod pages;
 mod peer;
 mod query;
 mod refusals;
+mod routes;
 mod server;
 mod shares;
 mod status;
@@ -34,13 +36,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
 use axum::extract::FromRequestParts;
-use axum::middleware::{map_request, map_response};
-use axum::routing::{get, post};
 use forebay_relay::channel::{Channels, Refusal, Room, Subscription};
 use forebay_relay::model::Channel;
-use http::HeaderMap;
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,8 +46,7 @@ use tracing::warn;
 
 use self::admin::Admins;
 use self::admission::{Addresses, Place};
-use self::error::Error;
-use self::forwarded::client_address;
+use self::error::ApiError;
 use self::hls::Sessions;
 pub use self::peer::Peer;
 use self::refusals::{Kind, Refusals};
@@ -157,18 +154,12 @@ impl State {
     }
 
     /// Lets one more watch who is sent something at once, if the limits allow it.
-    fn admit(
-        &self,
-        channel: &Arc<Channel>,
-        peer: Peer,
-        headers: &HeaderMap,
-    ) -> Result<(Subscription, Places), Error> {
+    fn admit(&self, channel: &Arc<Channel>, address: IpAddr) -> Result<(Subscription, Places), ApiError> {
         let config = self.config();
-        let address = client_address(&config.server, peer, headers);
         let mut places = self.places(&config.server.per_address, channel, address)?;
         let max_bandwidth = config.server.max_bandwidth;
         let admit = |served: &_| self.channels.subscribe(channel, &Room { max_bandwidth, served });
-        let (subscription, share) = self.shares.take(address, &channel.id, admit).map_err(Error::Refused)?;
+        let (subscription, share) = self.shares.take(address, &channel.id, admit)?;
         places.share = Some(share);
         Ok((subscription, places))
     }
@@ -177,23 +168,21 @@ impl State {
     fn admit_idle(
         &self,
         channel: &Arc<Channel>,
-        peer: Peer,
-        headers: &HeaderMap,
-    ) -> Result<(Subscription, Places), Error> {
+        address: IpAddr,
+    ) -> Result<(Subscription, Places), ApiError> {
         let config = self.config();
-        let address = client_address(&config.server, peer, headers);
         let places = self.places(&config.server.per_address, channel, address)?;
         let max_bandwidth = config.server.max_bandwidth;
         let admit = |served: &_| self.channels.subscribe(channel, &Room { max_bandwidth, served });
-        let subscription = self.shares.look(address, admit).map_err(Error::Refused)?;
+        let subscription = self.shares.look(address, admit)?;
         Ok((subscription, places))
     }
 
     /// Lets one who has asked for playlists be sent segments.
-    fn serve(&self, channel: &Channel, address: IpAddr) -> Result<Share, Error> {
+    fn serve(&self, channel: &Channel, address: IpAddr) -> Result<Share, ApiError> {
         let max_bandwidth = self.config().server.max_bandwidth;
         let admit = |served: &_| self.channels.check_room(channel, &Room { max_bandwidth, served });
-        let ((), share) = self.shares.take(address, &channel.id, admit).map_err(Error::Refused)?;
+        let ((), share) = self.shares.take(address, &channel.id, admit)?;
         Ok(share)
     }
 
@@ -202,7 +191,7 @@ impl State {
     /// A viewer of a channel that is open anyway costs little, so a crowd behind one address is let
     /// in. An open channel costs much, so of those one address may have no more than a large house
     /// needs, unless the operator said how many viewers it may have.
-    fn places(&self, limits: &PerAddress, channel: &Channel, address: IpAddr) -> Result<Places, Error> {
+    fn places(&self, limits: &PerAddress, channel: &Channel, address: IpAddr) -> Result<Places, ApiError> {
         let place = |kind: Kind, of: &Addresses, limit: Option<usize>| {
             of.admit(address, limit).map_err(|limit| self.refuse(kind, limit))
         };
@@ -211,7 +200,7 @@ impl State {
             return Ok(Places { _viewer: viewer, _opener: None, opening: None, share: None });
         }
         if !may_open(self.descriptors, self.slots.taken(), self.channels.load().channels) {
-            return Err(Error::Refused(Refusal::NoStore));
+            return Err(Refusal::NoStore.into());
         }
         let most_open = (limits.viewers == Quota::Share).then_some(MOST_OPENED);
         let opener = Some(place(Kind::Opened, &self.openers, most_open)?);
@@ -219,14 +208,14 @@ impl State {
         Ok(Places { _viewer: viewer, _opener: opener, opening, share: None })
     }
 
-    fn refuse(&self, kind: Kind, limit: usize) -> Error {
+    fn refuse(&self, kind: Kind, limit: usize) -> ApiError {
         self.refusals.note(kind, limit);
-        Error::AddressLimit { limit, kind }
+        ApiError::address_limit(kind, limit)
     }
 
     /// Whether the log tells of one more viewer.
-    fn is_visit_told(&self, peer: Peer, headers: &HeaderMap) -> bool {
-        self.visits.is_told(client_address(&self.config().server, peer, headers))
+    fn is_visit_told(&self, address: IpAddr) -> bool {
+        self.visits.is_told(address)
     }
 
     /// Ends the sessions of HLS viewers who have gone, and tells of visits, until `stop`.
@@ -249,44 +238,4 @@ impl FromRequestParts<Self> for State {
     async fn from_request_parts(_: &mut Parts, state: &Self) -> Result<Self, Infallible> {
         Ok(state.clone())
     }
-}
-
-/// All routes.
-fn router(state: State) -> Router {
-    // HEAD has its own handlers on the live routes: a GET's answer without its body would open an upstream.
-    let playlist = || get(hls::by_id).head(hls::head_by_id).options(hls::preflight);
-    let playlist_by_number =
-        get(hls::by_number_or_id).head(hls::head_by_number_or_id).options(hls::preflight);
-    let segment = || get(hls::segment).head(hls::head_segment).options(hls::preflight);
-    // The layer is around what is here before it, so the answer to other methods is named here too.
-    let steering =
-        post(steering::steer).fallback(error::method_not_allowed).layer(map_response(error::of_no_page));
-    Router::new()
-        .route("/stream/{id}", get(live::by_id).head(live::head_by_id))
-        .route("/stream/{id}/channel.m3u", get(lineup::one))
-        .route("/stream/{id}/hls", playlist())
-        .route("/stream/{id}/index.m3u8", playlist())
-        .route("/stream/{id}/hls/{segment}", segment())
-        .route("/api/proxy/channel/{id}/hls", playlist_by_number)
-        .route("/api/proxy/channel/{id}/hls/{segment}", segment())
-        .route("/api/proxy/channel/{id}", get(live::by_number_or_id).head(live::head_by_number_or_id))
-        .route("/api/channels", get(channels::list))
-        .route("/api/channels/{id}", get(channels::one))
-        .route("/api/channels/{id}/logo", get(logo::logo))
-        .route("/api/streams/status", get(status::all))
-        .route("/api/streams/{id}/status", get(status::one))
-        .route("/api/streams/{id}/source", steering)
-        .route("/playlist.m3u", get(lineup::playlist))
-        .route("/", get(pages::home))
-        .route("/watch", get(pages::to_list))
-        .route("/watch/", get(pages::list))
-        .route("/watch/{id}", get(pages::page))
-        .route("/watch/assets/{file}", get(pages::asset))
-        .route("/health", get(ops::health))
-        .route("/.well-known/acme-challenge/{token}", get(acme_challenge::answer))
-        .fallback(error::no_such_route)
-        .method_not_allowed_fallback(error::method_not_allowed)
-        .layer(map_request(head::check))
-        .layer(map_response(nosniff::forbid_sniffing))
-        .with_state(state)
 }

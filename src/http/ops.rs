@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::RawQuery;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{State, query};
+use super::State;
+use super::query::Query;
 use crate::{db, supervisor, telemetry};
 
 /// The answer to `GET /health`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
     /// `healthy`; `degraded` while a service waits for its restart; `stopping` from the first signal
     /// to stop on.
@@ -20,24 +21,25 @@ pub(super) struct Health {
     /// When it was asked, in UTC (RFC 3339).
     timestamp: String,
     version: &'static str,
-    /// Each service of the program, by name.
+    /// Each service of the program, by name: `healthy`, `restarting` or `failed`.
+    #[schema(value_type = BTreeMap<String, String>)]
     services: BTreeMap<&'static str, supervisor::Health>,
     /// Since the start: `1h 30m 45s`.
     uptime: String,
-    memory: Memory,
+    memory: ProcessMemory,
     /// Channels that are configured.
     channels: usize,
     /// Channels that are open.
     streams: usize,
     /// Viewers.
     clients: usize,
-    database: Database,
-    log: Log,
+    database: DatabaseHealth,
+    log: LogHealth,
 }
 
 /// In bytes; absent where the system does not tell.
-#[derive(Debug, Serialize)]
-struct Memory {
+#[derive(Debug, Serialize, ToSchema)]
+struct ProcessMemory {
     /// What the process has in physical memory, the stores of its channels included.
     #[serde(skip_serializing_if = "Option::is_none")]
     resident: Option<u64>,
@@ -46,30 +48,37 @@ struct Memory {
     reserved: Option<u64>,
 }
 
-/// Since the start.
-#[derive(Debug, Serialize)]
-struct Database {
+/// The database since the start.
+#[derive(Debug, Serialize, ToSchema)]
+struct DatabaseHealth {
     /// Whether there is one.
     is_on: bool,
+    /// Changes that are on the disk.
     written: u64,
     commits: u64,
+    /// Changes that failed.
     failed: u64,
+    /// Changes for which there was no room to wait.
     refused_writes: u64,
+    /// Reads for which there was no room to wait.
     refused_reads: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct Log {
+/// Lines of the log that were not written.
+#[derive(Debug, Serialize, ToSchema)]
+struct LogHealth {
+    /// Lines that nobody took in time.
     lost: u64,
+    /// Lines that repeated others too often.
     suppressed: u64,
 }
 
 /// `GET /health`: it runs. With `?ready`, 503 from the first signal to stop on, so that a balancer
 /// sends nobody any more; with `?live`, 200 for as long as it answers.
-pub(super) async fn health(state: State, RawQuery(typed): RawQuery) -> (StatusCode, Json<Health>) {
+pub(super) async fn health(state: State, query: Query) -> (StatusCode, Json<Health>) {
     let (load, log) = (state.channels.load(), telemetry::left_out());
     let is_stopping = state.channels.is_stopping();
-    let asks_ready = query::value(typed.as_deref(), "ready").is_some();
+    let asks_ready = query.value("ready").is_some();
     let code = if is_stopping && asks_ready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let services = state.services.read();
     let status = match is_stopping {
@@ -83,24 +92,24 @@ pub(super) async fn health(state: State, RawQuery(typed): RawQuery) -> (StatusCo
         version: env!("CARGO_PKG_VERSION"),
         services,
         uptime: uptime(state.started.elapsed().as_secs()),
-        memory: Memory::now(),
+        memory: ProcessMemory::now(),
         channels: state.channels.configured().len(),
         streams: load.channels,
         clients: load.viewers,
-        database: Database::of(&state.database),
-        log: Log { lost: log.lost, suppressed: log.suppressed },
+        database: DatabaseHealth::of(&state.database),
+        log: LogHealth { lost: log.lost, suppressed: log.suppressed },
     };
     (code, Json(health))
 }
 
-impl Database {
+impl DatabaseHealth {
     fn of(database: &db::Database) -> Self {
         let db::Counts { written, commits, failed, refused_writes, refused_reads } = database.counts();
         Self { is_on: database.is_on(), written, commits, failed, refused_writes, refused_reads }
     }
 }
 
-impl Memory {
+impl ProcessMemory {
     /// As Linux tells it; elsewhere nothing.
     fn now() -> Self {
         let pages = |text: &str| -> Option<[u64; 2]> {
@@ -144,7 +153,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn memory_is_told() {
-        let Memory { resident, reserved } = Memory::now();
+        let ProcessMemory { resident, reserved } = ProcessMemory::now();
         assert!(resident.unwrap() > 1 << 20 && reserved.unwrap() > resident.unwrap());
     }
 }

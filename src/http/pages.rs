@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
+use super::State;
 use super::encoding::takes_gzip;
-use super::{State, error};
+use super::error::ApiError;
 
 /// The files of `web/dist` by their names in it, listed by the build script. A `.gz` is the same file, compressed.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
@@ -69,7 +70,7 @@ pub(super) async fn asset(Path(file): Path<String>, headers: HeaderMap, uri: Uri
             response.headers_mut().insert(header::CACHE_CONTROL, FILE_CACHING);
             response
         }
-        None => error::no_such_route(uri).await,
+        None => ApiError::no_such_route(&uri).into_response(),
     }
 }
 

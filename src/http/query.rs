@@ -1,26 +1,57 @@
 //! Query parameters.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::str::FromStr;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use http::request::Parts;
 use url::form_urlencoded;
+
+use super::State;
 
 /// Longer than anything is kept.
 const EVER: Duration = Duration::from_hours(24 * 365);
 
-/// The first value of `key`; empty where it has none.
-pub(super) fn value<'a>(query: Option<&'a str>, key: &str) -> Option<Cow<'a, str>> {
-    form_urlencoded::parse(query?.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value)
+/// The query of a request. Parameters that nobody asks for are ignored.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Query(String);
+
+impl Query {
+    /// The first value of `key`; empty where it has none.
+    pub(super) fn value(&self, key: &str) -> Option<Cow<'_, str>> {
+        form_urlencoded::parse(self.0.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// The value of `key` as a number or the like; `None` also where it is something else.
+    pub(super) fn parsed<T: FromStr>(&self, key: &str) -> Option<T> {
+        self.value(key)?.parse().ok()
+    }
+
+    /// How far back somebody wants to be, by the value of `key`: seconds (`600`, `0.5`), or a
+    /// duration as in the configuration (`10m`, `1h 30m`). Any other value means all there is;
+    /// `None` when there is no such key.
+    pub(super) fn span(&self, key: &str) -> Option<Duration> {
+        let value = self.value(key)?;
+        let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let span = seconds.or_else(|| humantime::parse_duration(&value).ok());
+        Some(span.map_or(EVER, |span| span.min(EVER)))
+    }
 }
 
-/// How far back somebody wants to be, by the value of `key`: seconds (`600`, `0.5`), or a duration
-/// as in the configuration (`10m`, `1h 30m`). What is none of these means all there is; `None` when
-/// there is no such key.
-pub(super) fn span(query: Option<&str>, key: &str) -> Option<Duration> {
-    let value = value(query, key)?;
-    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let span = seconds.or_else(|| humantime::parse_duration(&value).ok());
-    Some(span.map_or(EVER, |span| span.min(EVER)))
+impl From<&str> for Query {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl FromRequestParts<State> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, Infallible> {
+        Ok(parts.uri.query().unwrap_or_default().into())
+    }
 }
 
 #[cfg(test)]
@@ -47,8 +78,7 @@ mod tests {
             ("offsets=5", None),
             ("", None),
         ] {
-            assert_eq!(super::span(Some(query), "offset"), span, "{query}");
+            assert_eq!(Query::from(query).span("offset"), span, "{query}");
         }
-        assert_eq!(span(None, "offset"), None);
     }
 }

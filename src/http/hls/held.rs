@@ -17,8 +17,8 @@ use futures_util::stream;
 use http::{HeaderMap, header};
 use tokio::time::timeout;
 
-use super::{CORS, NO_CACHE, PLAYLIST_TYPE, answer};
-use crate::http::error::Error;
+use super::{NO_CACHE, PLAYLIST_TYPE, answer};
+use crate::http::error::ApiError;
 
 /// The longest silence. `ExoPlayer` gives up after 8 s, `GStreamer` after 15 s.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ const BEGINNING: &str = "#EXTM3U\n";
 const COMMENT: &str = "#\n";
 
 /// A playlist that is being waited for.
-pub(super) type Wait = BoxFuture<'static, Result<Arc<Rendered>, Error>>;
+pub(super) type Wait = BoxFuture<'static, Result<Arc<Rendered>, ApiError>>;
 
 /// What is left to be sent.
 enum Rest {
@@ -45,7 +45,7 @@ pub(super) async fn wait_for(
     mut wait: Wait,
     may_be_held: impl Fn() -> bool,
     headers: &HeaderMap,
-) -> Result<Response, Error> {
+) -> Result<Response, ApiError> {
     loop {
         match timeout(SILENCE, &mut wait).await {
             Ok(playlist) => return playlist.map(|playlist| answer(&playlist, headers)),
@@ -58,7 +58,7 @@ pub(super) async fn wait_for(
         let (text, rest) = rest.next().await?;
         Some((Ok::<_, Infallible>(text), rest))
     });
-    Ok((CORS, fixed, Body::from_stream(body)).into_response())
+    Ok((fixed, Body::from_stream(body)).into_response())
 }
 
 impl Rest {

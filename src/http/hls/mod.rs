@@ -7,9 +7,8 @@ mod sessions;
 use std::io;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery};
+use axum::extract::Path;
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
 use forebay_relay::channel::{Growing, NoPlaylist, Reader, Rendered};
@@ -20,90 +19,38 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use self::range::Part;
 pub(super) use self::sessions::Sessions;
 use self::sessions::{Key, Watched};
+use super::State;
 use super::encoding::takes_gzip;
-use super::error::Error;
-use super::forwarded::client_address;
+use super::error::ApiError;
+use super::extract::{ByNumberOrId, Client, Named, Naming};
 use super::live::no_body;
-use super::{Peer, State, query};
+use super::query::Query;
 
 const SEGMENT_TYPE: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
-
-/// Pages of other origins may read everything, and what tells them how a transfer went.
-const CORS: [(HeaderName, HeaderValue); 2] = [
-    (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-    (
-        header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("Date, Age, Content-Length, Content-Range"),
-    ),
-];
-
-/// `GET /stream/{id}/hls` and `/stream/{id}/index.m3u8`.
-pub(super) async fn by_id(
-    state: State,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
-    let channel = state.channels.find(&id).ok_or(Error::UnknownChannel(id))?;
-    playlist(&state, &channel, query.as_deref(), peer, &headers).await
-}
-
-/// `GET /api/proxy/channel/{id}/hls`: by id, else by number.
-pub(super) async fn by_number_or_id(
-    state: State,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Result<Response, Error> {
-    let channel = state.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
-    playlist(&state, &channel, query.as_deref(), peer, &headers).await
-}
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// `HEAD` of a playlist: players ask for the type; nothing is opened.
-pub(super) async fn head_by_id(state: State, Path(id): Path<String>) -> Result<Response, Error> {
-    state.channels.find(&id).ok_or(Error::UnknownChannel(id)).map(|_| head())
-}
-
-/// The same by id, else by number.
-pub(super) async fn head_by_number_or_id(state: State, Path(id): Path<String>) -> Result<Response, Error> {
-    state.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id)).map(|_| head())
-}
-
-fn head() -> Response {
+pub(super) async fn head_playlist<N: Naming>(_: Named<N>) -> impl IntoResponse {
     let headers = [
         (header::CONTENT_TYPE, PLAYLIST_TYPE),
         (header::CACHE_CONTROL, NO_CACHE),
         (header::VARY, HeaderValue::from_static("Accept-Encoding")),
     ];
-    (CORS, headers, no_body()).into_response()
+    (headers, no_body())
 }
 
-const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
-
-/// `OPTIONS`: what a page of another origin may send.
-pub(super) async fn preflight() -> Response {
-    let allowed = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Range, If-None-Match, Cache-Control"),
-        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-    ];
-    (StatusCode::NO_CONTENT, CORS, allowed).into_response()
-}
-
-async fn playlist(
-    state: &State,
-    channel: &Arc<Channel>,
-    query: Option<&str>,
-    peer: Peer,
-    headers: &HeaderMap,
-) -> Result<Response, Error> {
-    let address = client_address(&state.config().server, peer, headers);
-    let key = Key::new(channel, query, address, headers);
-    let watched = state.sessions.watch(state, channel, key, address, peer, headers)?;
-    let (sessions, length) = (state.sessions.clone(), query::span(query, "dvr"));
+/// `GET` of a playlist: waits until the player can begin.
+pub(super) async fn playlist<N: Naming>(
+    state: State,
+    Named { channel, .. }: Named<N>,
+    query: Query,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let key = Key::new(&channel, query.value("token").as_deref(), &client);
+    let watched = state.sessions.watch(&state, &channel, key, client)?;
+    let (sessions, length) = (state.sessions.clone(), query.span("dvr"));
     let who = Arc::clone(&watched);
     let wait = async move {
         let playlist = who.session.playlist().await;
@@ -117,14 +64,14 @@ async fn playlist(
                 })
             }
             // The next request finds the channel open, and the segment made.
-            Err(NoPlaylist::NoSegment) => Err(Error::NoPlaylist(NoPlaylist::NoSegment)),
+            Err(NoPlaylist::NoSegment) => Err(NoPlaylist::NoSegment.into()),
             Err(reason) => {
                 sessions.forget(&who);
-                Err(Error::NoPlaylist(reason))
+                Err(reason.into())
             }
         }
     };
-    held::wait_for(wait.boxed(), || watched.session.may_be_held(), headers).await
+    held::wait_for(wait.boxed(), || watched.session.may_be_held(), &headers).await
 }
 
 fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
@@ -142,26 +89,26 @@ fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
     ];
     let tag = [(header::ETAG, format!("W/{opaque}"))];
     if is_known {
-        return (StatusCode::NOT_MODIFIED, CORS, fixed, tag).into_response();
+        return (StatusCode::NOT_MODIFIED, fixed, tag).into_response();
     }
     if takes_gzip(headers) {
         let encoding = [(header::CONTENT_ENCODING, "gzip")];
-        return (CORS, fixed, tag, encoding, playlist.gzip.clone()).into_response();
+        return (fixed, tag, encoding, playlist.gzip.clone()).into_response();
     }
-    (CORS, fixed, tag, playlist.text.clone()).into_response()
+    (fixed, tag, playlist.text.clone()).into_response()
 }
 
-/// `GET /stream/{id}/hls/segment_N.ts`.
+/// `GET` of a segment.
 pub(super) async fn segment(
     state: State,
-    Path((id, name)): Path<(String, String)>,
-    Extension(peer): Extension<Peer>,
+    Path((_, name)): Path<(String, String)>,
+    Named { channel, .. }: Named<ByNumberOrId>,
+    client: Client,
     headers: HeaderMap,
-) -> Result<Response, Error> {
-    let (channel, segment) = find(&state, id, &name)?;
-    let address = client_address(&state.config().server, peer, &headers);
-    let key = Key::new(&channel, None, address, &headers);
-    let watched = state.sessions.serve(&state, &channel, &key, address)?;
+) -> Result<Response, ApiError> {
+    let segment = find(&state, &channel, &name)?;
+    let key = Key::new(&channel, None, &client);
+    let watched = state.sessions.serve(&state, &channel, &key, client.address)?;
     Ok(match segment {
         Found::Whole(segment) => send(segment, watched, &headers),
         Found::Growing(segment) => send_as_it_comes(segment, watched),
@@ -176,8 +123,7 @@ fn send(segment: Reader, watched: Option<Arc<Watched>>, headers: &HeaderMap) -> 
         Part::Of { start, end } => (start, end),
         Part::Nothing => {
             let range = format!("bytes */{size}");
-            return (StatusCode::RANGE_NOT_SATISFIABLE, CORS, [(header::CONTENT_RANGE, range)])
-                .into_response();
+            return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, range)]).into_response();
         }
     };
     let body = Body::from_stream(stream::try_unfold(
@@ -224,9 +170,10 @@ fn send_as_it_comes(segment: Growing, watched: Option<Arc<Watched>>) -> Response
 /// `HEAD` of a segment.
 pub(super) async fn head_segment(
     state: State,
-    Path((id, name)): Path<(String, String)>,
-) -> Result<Response, Error> {
-    let (_, segment) = find(&state, id, &name)?;
+    Path((_, name)): Path<(String, String)>,
+    Named { channel, .. }: Named<ByNumberOrId>,
+) -> Result<Response, ApiError> {
+    let segment = find(&state, &channel, &name)?;
     Ok(match segment {
         Found::Whole(segment) => (describe(segment.size()), no_body()).into_response(),
         Found::Growing(_) => (describe_growing(), no_body()).into_response(),
@@ -240,35 +187,31 @@ enum Found {
     Growing(Growing),
 }
 
-fn find(state: &State, id: String, name: &str) -> Result<(Arc<Channel>, Found), Error> {
-    let channel = state.channels.find_by_number_or_id(&id).ok_or(Error::UnknownChannel(id))?;
+fn find(state: &State, channel: &Channel, name: &str) -> Result<Found, ApiError> {
     let number = name.strip_prefix("segment_").and_then(|name| name.strip_suffix(".ts")?.parse().ok());
     let segment = number.and_then(|number| {
         // In this order, so that one that becomes whole meanwhile is found all the same.
         let growing = state.channels.growing(&channel.id, number).map(Found::Growing);
         state.channels.segment(&channel.id, number).map(Found::Whole).or(growing)
     });
-    let segment = segment.ok_or_else(|| Error::NoSegment(name.to_owned()))?;
-    Ok((channel, segment))
+    segment.ok_or_else(|| ApiError::no_segment(name))
 }
 
 /// A segment never changes, and its number never comes again.
 fn describe(length: u64) -> impl IntoResponseParts {
-    let headers = [
+    [
         (header::CONTENT_TYPE, SEGMENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600, immutable")),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
         (header::CONTENT_LENGTH, length.into()),
-    ];
-    (CORS, headers)
+    ]
 }
 
 /// No cache keeps what may break off, and no proxy collects what is to be seen at once.
 fn describe_growing() -> impl IntoResponseParts {
-    let headers = [
+    [
         (header::CONTENT_TYPE, SEGMENT_TYPE),
         (header::CACHE_CONTROL, NO_CACHE),
         (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    (CORS, headers)
+    ]
 }

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use forebay_core::playlist::opening::Player;
 use forebay_relay::channel::{Playlist, Session};
 use forebay_relay::model::{Channel, ChannelId};
-use http::HeaderMap;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
 
-use crate::http::error::Error;
-use crate::http::query;
+use crate::http::error::ApiError;
+use crate::http::extract::Client;
 use crate::http::shares::Share;
-use crate::http::visits::{agent, cut};
+use crate::http::visits::cut;
 use crate::http::{Peer, Places, State};
 
 /// A session is over after so many target durations without a request.
@@ -55,10 +54,10 @@ impl fmt::Debug for Token {
 }
 
 impl Key {
-    pub(super) fn new(channel: &Channel, query: Option<&str>, address: IpAddr, headers: &HeaderMap) -> Self {
-        let who = match query::value(query, "token").filter(|token| !token.is_empty()) {
-            Some(token) => Who::Token(Token(cut(&token).into())),
-            None => Who::Client { address, agent: agent(headers).into() },
+    pub(super) fn new(channel: &Channel, token: Option<&str>, client: &Client) -> Self {
+        let who = match token.filter(|token| !token.is_empty()) {
+            Some(token) => Who::Token(Token(cut(token).into())),
+            None => Who::Client { address: client.address, agent: client.agent.clone() },
         };
         Self { channel: channel.id.clone(), who }
     }
@@ -96,10 +95,8 @@ impl Sessions {
         state: &State,
         channel: &Arc<Channel>,
         key: Key,
-        address: IpAddr,
-        peer: Peer,
-        headers: &HeaderMap,
-    ) -> Result<Arc<Watched>, Error> {
+        client: Client,
+    ) -> Result<Arc<Watched>, ApiError> {
         let mut sessions = self.sessions();
         if let Some(watched) = sessions.get(&key) {
             if !watched.session.is_over() {
@@ -109,22 +106,22 @@ impl Sessions {
             sessions.remove(&key);
         }
         if sessions.len() >= MAX_SESSIONS {
-            return Err(Error::SessionLimit { limit: MAX_SESSIONS });
+            return Err(ApiError::session_limit(MAX_SESSIONS));
         }
-        let (subscription, places) = state.admit_idle(channel, peer, headers)?;
+        let (subscription, places) = state.admit_idle(channel, client.address)?;
         let watched = Arc::new(Watched {
-            session: Session::new(subscription, Player::of(agent(headers))),
+            session: Session::new(subscription, Player::of(&client.agent)),
             key: key.clone(),
-            peer,
-            agent: agent(headers).into(),
+            peer: client.peer,
+            is_told: state.is_visit_told(client.address),
+            agent: client.agent,
             since: Instant::now(),
             until: Mutex::new(Instant::now() + USUAL_TARGET * MAX_SILENCE),
-            is_told: state.is_visit_told(peer, headers),
             places: Mutex::new(places),
         });
         if matches!(key.who, Who::Token(_)) {
             let mut idle = self.idle();
-            idle.entry((channel.id.clone(), address)).or_default().push(Arc::downgrade(&watched));
+            idle.entry((channel.id.clone(), client.address)).or_default().push(Arc::downgrade(&watched));
         }
         sessions.insert(key, Arc::clone(&watched));
         Ok(watched)
@@ -146,7 +143,7 @@ impl Sessions {
         channel: &Channel,
         key: &Key,
         address: IpAddr,
-    ) -> Result<Option<Arc<Watched>>, Error> {
+    ) -> Result<Option<Arc<Watched>>, ApiError> {
         let known = self.touch(key);
         let idle = match &known {
             Some(watched) if watched.session.is_served() => return Ok(known),

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::viewer::Viewer;
-use crate::http::error::Error;
+use crate::http::error::ApiError;
 
 /// A viewer has nothing more to say; who goes on talking is no player. In bytes.
 const MAX_CHATTER: usize = 64 * 1024;
@@ -87,7 +87,7 @@ pub(in crate::http) fn send(
 }
 
 /// There is no stream: says why, and closes the connection.
-async fn refuse(stream: &TcpStream, version: Version, error: Error, limit: Duration) {
+async fn refuse(stream: &TcpStream, version: Version, error: ApiError, limit: Duration) {
     let (mut head, body) = error.into_response().into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_REFUSAL).await else { return };
     head.headers.insert(header::CONTENT_LENGTH, body.len().into());

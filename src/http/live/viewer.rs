@@ -7,15 +7,15 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 use forebay_relay::channel::{Refusal, Start, Subscription};
 use forebay_relay::model::Channel;
 use tracing::{Span, info, info_span};
 
 use super::OFFSET;
-use crate::http::error::Error;
-use crate::http::visits::agent;
+use crate::http::error::ApiError;
+use crate::http::extract::Client;
 use crate::http::{Peer, Places, State, WriteLimit};
 
 /// Who watches. Dropping it is leaving.
@@ -47,9 +47,8 @@ pub(super) struct Visit {
 impl Viewer {
     pub(super) fn new(
         state: &State,
-        channel: &Arc<Channel>,
-        peer: Peer,
-        headers: &HeaderMap,
+        channel: Arc<Channel>,
+        client: Client,
         subscription: Subscription,
         places: Places,
         offset: Option<Duration>,
@@ -57,12 +56,12 @@ impl Viewer {
         let visit = Visit {
             timeout: channel.policy.viewer_timeout,
             sent: 0,
-            channel: Arc::clone(channel),
-            peer,
-            agent: agent(headers).into(),
+            is_told: state.is_visit_told(client.address),
+            channel,
+            peer: client.peer,
+            agent: client.agent,
             since: Instant::now(),
             is_started: false,
-            is_told: state.is_visit_told(peer, headers),
             offset,
             places,
         };
@@ -70,11 +69,11 @@ impl Viewer {
     }
 
     /// Waits for a picture; returns what the head of the answer then says besides.
-    pub(super) async fn start(&mut self) -> Result<Option<(HeaderName, HeaderValue)>, Error> {
+    pub(super) async fn start(&mut self) -> Result<Option<(HeaderName, HeaderValue)>, ApiError> {
         match self.subscription.started().await {
             Start::Started => {}
-            Start::Failed(failure) => return Err(Error::NoSource(failure)),
-            Start::Ended => return Err(Error::Refused(Refusal::Closing)),
+            Start::Failed(failure) => return Err(ApiError::from(&*failure)),
+            Start::Ended => return Err(Refusal::Closing.into()),
         }
         self.visit.start();
         let Some(offset) = self.visit.offset else { return Ok(None) };

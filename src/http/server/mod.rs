@@ -30,7 +30,8 @@ pub(crate) use self::https::Acceptor;
 use self::shed::Shed;
 use super::admission::{Addresses, Place};
 use super::forwarded::is_trusted;
-use super::{Peer, State, router};
+use super::routes::router;
+use super::{Peer, State};
 use crate::config;
 
 /// Connections waiting to be accepted: a burst of viewers who all come back at once.

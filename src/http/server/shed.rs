@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use axum::response::IntoResponse as _;
+use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
+
+use crate::http::error::ApiError;
 
 /// Descriptors kept for the case that there are no others: as many can be refused at the same time.
 const RESERVE: usize = 16;
@@ -25,9 +28,6 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A request head that is worth waiting for, in bytes.
 const MAX_HEAD: usize = 8 * 1024;
-
-/// Seconds after which those refused may try again.
-const RETRY_AFTER: u32 = 5;
 
 /// Refuses connections.
 #[derive(Debug)]
@@ -116,15 +116,15 @@ async fn answer(mut stream: TcpStream) -> io::Result<()> {
             return Ok(());
         }
     }
-    let message = "the server takes no more connections now";
-    let body = json!({ "error": { "code": "too_many_connections", "message": message } }).to_string();
-    let length = body.len();
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-         retry-after: {RETRY_AFTER}\r\ncache-control: no-store\r\nconnection: close\r\n\
-         x-content-type-options: nosniff\r\n\
-         access-control-allow-origin: *\r\naccess-control-expose-headers: Retry-After\r\n\r\n{body}"
-    );
-    stream.write_all(answer.as_bytes()).await?;
+    let (head, body) = ApiError::too_many_connections().into_response().into_parts();
+    // It is a short text in one piece.
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let mut answer = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n".to_vec();
+    for (name, value) in &head.headers {
+        answer.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    answer.extend(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+    answer.extend(&body);
+    stream.write_all(&answer).await?;
     stream.shutdown().await
 }

@@ -1,0 +1,73 @@
+//! Documents as JSON, and what changes something.
+
+use std::time::Duration;
+
+use super::openapi;
+use super::operation::Operation;
+use super::route::{Access, Route};
+use crate::http::channels::{self, ChannelInList, ChannelList};
+use crate::http::extract::BodyLimits;
+use crate::http::logo;
+use crate::http::status::{self, ChannelStatus, Status};
+use crate::http::steering::{self, SourceChoice};
+
+/// Forty bytes say which source is wanted, and may be written with room to spare. They may take as
+/// long as a request head.
+const SHORT_BODY: BodyLimits = BodyLimits { bytes: 1024, time: Duration::from_secs(30) };
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new("/api/channels", Access::Public).get(
+            channels::list,
+            Operation::new("listChannels", "The channels, a part of the list at a time")
+                .query("search", "Only channels whose name or group holds each of these words.")
+                .query("offset", "How many to pass over: 0 unless given.")
+                .query("limit", "How many to list: 1 to 200, 50 unless given.")
+                .json::<ChannelList>(200, "The channels that match"),
+        ),
+        Route::new("/api/channels/{id}", Access::Public).get(
+            channels::one,
+            Operation::new("getChannel", "One channel, and its neighbours in the list")
+                .json::<ChannelInList>(200, "The channel")
+                .fails(404, &["unknown_channel"]),
+        ),
+        Route::new("/api/channels/{id}/logo", Access::Public).get(
+            logo::logo,
+            Operation::new("getLogo", "The channel's logo")
+                .sends(200, "image/*", "The picture")
+                .fails(404, &["unknown_channel", "no_logo"]),
+        ),
+        Route::new("/api/streams/status", Access::Public).get(
+            status::all,
+            Operation::new("getStatus", "The channels that are open, the providers and the server")
+                .query("urls", "`full` for the whole addresses of sources: for admins.")
+                .json::<Status>(200, "At most 20 ms old"),
+        ),
+        Route::new("/api/streams/{id}/status", Access::Public).get(
+            status::one,
+            Operation::new("getChannelStatus", "One channel, open or not")
+                .query("urls", "`full` for the whole addresses of sources: for admins.")
+                .json::<ChannelStatus>(200, "The channel")
+                .fails(404, &["unknown_channel"]),
+        ),
+        Route::new("/api/streams/{id}/source", Access::Admin).post(
+            steering::steer,
+            SHORT_BODY,
+            Operation::new("chooseSource", "Chooses the source of a channel")
+                .takes::<SourceChoice>()
+                .json::<ChannelStatus>(200, "The channel's status")
+                .fails(400, &["bad_request"])
+                .fails(403, &["forbidden"])
+                .fails(404, &["unknown_channel"])
+                .fails(408, &["body_timeout"])
+                .fails(409, &["no_other_source"])
+                .fails(413, &["body_too_large"])
+                .fails(415, &["unsupported_media_type"])
+                .fails(422, &["no_such_source"]),
+        ),
+        Route::new("/api/openapi.json", Access::Public).get(
+            openapi,
+            Operation::new("getOpenApi", "This document").sends(200, "application/json", "OpenAPI 3.1"),
+        ),
+    ]
+}

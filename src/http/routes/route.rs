@@ -1,0 +1,203 @@
+//! What a row of a table of routes says, and how it becomes a part of the router.
+
+use axum::Extension;
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodFilter, MethodRouter};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+
+use super::operation::Operation;
+use crate::http::error::ApiError;
+use crate::http::extract::BodyLimits;
+use crate::http::head::names_host;
+use crate::http::nosniff::set_nosniff;
+use crate::http::{State, admin};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Everybody: pages, and documents that tell nothing secret.
+    Public,
+    /// Whoever may watch, within the limits for viewers.
+    Viewer,
+    /// An admin. Nobody else reaches a handler, and no page in a browser is one.
+    Admin,
+    /// A program that looks after the server. It has no account, and a page never asks it for one.
+    Machine,
+}
+
+/// What pages of other origins may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cors {
+    /// Nothing, errors included.
+    Nothing,
+    /// Why a request was refused, and nothing else.
+    Errors,
+    /// Every answer.
+    Answers,
+    /// Every answer with the fields that tell how a transfer went. A page may ask (OPTIONS) before
+    /// it sends the header fields of a player.
+    Transfers,
+}
+
+/// The fields of an answer that tell how a transfer went.
+const TRANSFER_FIELDS: HeaderValue = HeaderValue::from_static("Date, Age, Content-Length, Content-Range");
+
+/// The fields of a player's request that make a browser ask first.
+const PLAYER_FIELDS: HeaderValue = HeaderValue::from_static("Range, If-None-Match, Cache-Control");
+
+/// How long a browser need not ask again, in seconds: a day.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
+
+/// A row of a table of routes.
+pub(super) struct Route {
+    /// As axum reads it: `{id}` stands for one segment.
+    pub(super) path: &'static str,
+    pub(super) access: Access,
+    pub(super) cors: Cors,
+    /// Of the body, where it takes one.
+    pub(super) limits: Option<BodyLimits>,
+    /// The methods that have a handler.
+    methods: Vec<Method>,
+    /// What each method does: one for each but HEAD.
+    pub(super) operations: Vec<(Method, Operation)>,
+    handlers: MethodRouter<State>,
+}
+
+impl Route {
+    /// A row without any method yet. Pages may read its errors, unless it is for admins.
+    pub(super) fn new(path: &'static str, access: Access) -> Self {
+        let cors = if access == Access::Admin { Cors::Nothing } else { Cors::Errors };
+        let handlers = MethodRouter::new();
+        Self { path, access, cors, limits: None, methods: Vec::new(), operations: Vec::new(), handlers }
+    }
+
+    /// Sets what pages of other origins may read. What admins do, they may never.
+    pub(super) fn cors(self, cors: Cors) -> Self {
+        assert!(self.access != Access::Admin, "{} is for admins", self.path);
+        Self { cors, ..self }
+    }
+
+    /// GET, and HEAD by the same handler: its body is left out. A handler that opens a channel or
+    /// waits for one belongs into [`Self::stream`].
+    pub(super) fn get<H, T>(mut self, handler: H, operation: Operation) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.methods.extend([Method::GET, Method::HEAD]);
+        self.operations.push((Method::GET, operation));
+        self.handlers = self.handlers.on(MethodFilter::GET, handler);
+        self
+    }
+
+    /// GET that opens a channel, and HEAD that opens nothing: a GET's answer without its body would
+    /// cost a connection to a source.
+    pub(super) fn stream<G, TG, H, TH>(mut self, get: G, head: H, operation: Operation) -> Self
+    where
+        G: Handler<TG, State>,
+        H: Handler<TH, State>,
+        TG: 'static,
+        TH: 'static,
+    {
+        self.methods.extend([Method::GET, Method::HEAD]);
+        self.operations.push((Method::GET, operation));
+        self.handlers = self.handlers.on(MethodFilter::GET, get).on(MethodFilter::HEAD, head);
+        self
+    }
+
+    /// POST with a body as JSON.
+    pub(super) fn post<H, T>(mut self, handler: H, limits: BodyLimits, operation: Operation) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.methods.push(Method::POST);
+        self.operations.push((Method::POST, operation));
+        self.limits = Some(limits);
+        self.handlers = self.handlers.on(MethodFilter::POST, handler);
+        self
+    }
+
+    /// The methods that it answers; any other is 405.
+    pub(super) fn methods(&self) -> Vec<Method> {
+        let preflight = (self.cors == Cors::Transfers).then_some(Method::OPTIONS);
+        self.methods.iter().cloned().chain(preflight).collect()
+    }
+
+    /// What the router has at this path.
+    pub(super) fn into_handlers(self, state: &State) -> MethodRouter<State> {
+        let allowed = join(&self.methods());
+        let (cors, mut handlers) = (self.cors, self.handlers);
+        if cors == Cors::Transfers {
+            let preflight = move || std::future::ready(preflight(allowed.clone()));
+            handlers = handlers.on(MethodFilter::OPTIONS, preflight);
+        }
+        if let Some(limits) = self.limits {
+            handlers = handlers.route_layer(Extension(limits));
+        }
+        if self.access == Access::Admin {
+            // Before each handler, but not before a 405, which tells nobody anything.
+            handlers = handlers.route_layer(from_fn_with_state(state.clone(), admin::require));
+        }
+        // The layer is around what is here before it: the answer to other methods, too.
+        handlers.fallback(method_not_allowed).layer(from_fn_with_state(cors, carry))
+    }
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
+    ApiError::method_not_allowed(&method, &uri)
+}
+
+/// What holds for every request, and for every answer. It leaves the answer's extensions alone: a
+/// live stream is in them. One layer, since each costs every request two allocations.
+pub(super) async fn carry(
+    axum::extract::State(cors): axum::extract::State<Cors>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response =
+        if names_host(&request) { next.run(request).await } else { ApiError::bad_host().into_response() };
+    let fields = response.headers_mut();
+    cors.set(fields);
+    set_nosniff(fields);
+    response
+}
+
+fn join(methods: &[Method]) -> HeaderValue {
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    HeaderValue::try_from(names.join(", ")).expect("names of methods are plain ASCII")
+}
+
+/// What a page of another origin may send.
+fn preflight(methods: HeaderValue) -> Response {
+    let allowed = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, PLAYER_FIELDS),
+        (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE),
+    ];
+    (StatusCode::NO_CONTENT, allowed).into_response()
+}
+
+impl Cors {
+    /// Sets the fields of an answer. An error says already that pages may read it, and why.
+    fn set(self, fields: &mut HeaderMap) {
+        let exposed = match self {
+            Self::Nothing => {
+                fields.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+                fields.remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+                return;
+            }
+            Self::Errors => return,
+            Self::Answers => None,
+            Self::Transfers => Some(TRANSFER_FIELDS),
+        };
+        if fields.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            return;
+        }
+        fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        fields.extend(exposed.map(|exposed| (header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed)));
+    }
+}

@@ -1,0 +1,101 @@
+//! What players use: channels as streams, and lists of them.
+
+use super::operation::Operation;
+use super::route::{Access, Cors, Route};
+use crate::http::extract::{ByFile, ById, ByNumberOrId};
+use crate::http::{hls, lineup, live};
+
+/// Why a channel is not to be had now.
+const UNAVAILABLE: [&str; 8] = [
+    "no_source",
+    "provider_limit",
+    "channel_full",
+    "no_bandwidth",
+    "no_store",
+    "closing",
+    "no_segment",
+    "session_limit",
+];
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new("/stream/{id}", Access::Viewer).cors(Cors::Answers).stream(
+            live::watch::<ByFile>,
+            live::head::<ByFile>,
+            live("watchChannel", "The channel as endless MPEG-TS; `.ts` may stand behind its id"),
+        ),
+        Route::new("/api/proxy/channel/{id}", Access::Viewer).cors(Cors::Answers).stream(
+            live::watch::<ByNumberOrId>,
+            live::head::<ByNumberOrId>,
+            live("watchChannelByNumber", "The channel as endless MPEG-TS, by id or by number"),
+        ),
+        Route::new("/stream/{id}/hls", Access::Viewer).cors(Cors::Transfers).stream(
+            hls::playlist::<ById>,
+            hls::head_playlist::<ById>,
+            playlist("getPlaylist", "The channel's HLS playlist"),
+        ),
+        Route::new("/stream/{id}/index.m3u8", Access::Viewer).cors(Cors::Transfers).stream(
+            hls::playlist::<ById>,
+            hls::head_playlist::<ById>,
+            playlist("getPlaylistFile", "The channel's HLS playlist"),
+        ),
+        Route::new("/api/proxy/channel/{id}/hls", Access::Viewer).cors(Cors::Transfers).stream(
+            hls::playlist::<ByNumberOrId>,
+            hls::head_playlist::<ByNumberOrId>,
+            playlist("getPlaylistByNumber", "The channel's HLS playlist, by id or by number"),
+        ),
+        Route::new("/stream/{id}/hls/{segment}", Access::Viewer).cors(Cors::Transfers).stream(
+            hls::segment,
+            hls::head_segment,
+            segment("getSegment"),
+        ),
+        Route::new("/api/proxy/channel/{id}/hls/{segment}", Access::Viewer).cors(Cors::Transfers).stream(
+            hls::segment,
+            hls::head_segment,
+            segment("getSegmentByNumber"),
+        ),
+        Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(
+            lineup::one,
+            list("getChannelList", "A list of this channel alone, as a file that opens in a player")
+                .fails(404, &["unknown_channel"]),
+        ),
+        Route::new("/playlist.m3u", Access::Viewer)
+            .get(lineup::playlist, list("getLineup", "All channels as an M3U list")),
+    ]
+}
+
+fn live(id: &str, summary: &str) -> Operation {
+    Operation::new(id, summary)
+        .query("offset", "How far behind live to begin: seconds, or a duration such as `10m`.")
+        .sends(200, "video/mp2t", "The stream, once there is a picture")
+        .fails(404, &["unknown_channel"])
+        .fails(429, &["address_limit"])
+        .fails(503, &UNAVAILABLE[..6])
+}
+
+fn playlist(id: &str, summary: &str) -> Operation {
+    Operation::new(id, summary)
+        .query("token", "What the requests of one player have in common.")
+        .query("dvr", "How much of the past to name: seconds, or a duration such as `1h`.")
+        .sends(200, "application/vnd.apple.mpegurl", "The playlist, once a player can begin")
+        .leads(304, "The playlist that `If-None-Match` names")
+        .fails(404, &["unknown_channel"])
+        .fails(429, &["address_limit"])
+        .fails(503, &UNAVAILABLE)
+}
+
+fn segment(id: &str) -> Operation {
+    Operation::new(id, "A segment of the playlist")
+        .sends(200, "video/mp2t", "The segment; without a length while it is being made")
+        .sends(206, "video/mp2t", "The range that `Range` names")
+        .fails(404, &["unknown_channel", "no_segment"])
+        .leads(416, "The segment has nothing of what `Range` names")
+        .fails(429, &["address_limit"])
+        .fails(503, &["channel_full", "no_bandwidth"])
+}
+
+fn list(id: &str, summary: &str) -> Operation {
+    Operation::new(id, summary)
+        .query("format", "`hls` for addresses of HLS playlists, else of MPEG-TS.")
+        .sends(200, "audio/x-mpegurl", "The list")
+}

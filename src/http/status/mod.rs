@@ -1,0 +1,125 @@
+//! The status document: what the open channels, the providers and the server do.
+//!
+//! The fields of each object are in alphabetical order. That is part of the contract, like their
+//! names.
+
+mod channel;
+mod server;
+mod source;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use forebay_relay::channel::Report;
+use http::{HeaderValue, header};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(super) use self::channel::ChannelStatus;
+use self::channel::OpenChannel;
+use self::server::{ProviderStatus, ServerStatus};
+use super::State;
+use super::address::Reader;
+use super::error::ApiError;
+
+/// How old the document of all channels may be: channels write a new state no sooner. However many
+/// ask, it is made fifty times a second.
+const FRESH: Duration = Duration::from_millis(20);
+
+/// The document of all channels for the public, as it was made last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Document(Arc<Mutex<Option<(Instant, Bytes)>>>);
+
+/// The answer to `GET /api/streams/status`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Status {
+    /// In the order of their ids. One that was taken out of the configuration is listed as long as
+    /// it has connections.
+    providers: Vec<ProviderStatus>,
+    server: ServerStatus,
+    /// The channels that are open.
+    streams: Vec<OpenChannel>,
+    total_streams: usize,
+}
+
+/// `GET /api/streams/status`: the channels that are open.
+pub(super) async fn all(state: State, reader: Reader) -> Response {
+    if reader == Reader::Admin {
+        return Json(Status::new(&state, reader)).into_response();
+    }
+    let document = {
+        let mut last = state.status.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((at, document)) if at.elapsed() < FRESH => document.clone(),
+            _ => {
+                let document = serde_json::to_vec(&Status::new(&state, reader));
+                let document = Bytes::from(document.expect("its keys are texts"));
+                *last = Some((Instant::now(), document.clone()));
+                document
+            }
+        }
+    };
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
+}
+
+/// `GET /api/streams/{id}/status`: one channel, open or not.
+pub(super) async fn one(
+    state: State,
+    Path(id): Path<String>,
+    reader: Reader,
+) -> Result<Json<ChannelStatus>, ApiError> {
+    entry(&state, &id, reader).map(Json).ok_or_else(|| ApiError::unknown_channel(&id))
+}
+
+/// What is known of one channel, if there is such a one. It may be open still, and configured no
+/// more.
+pub(super) fn entry(state: &State, id: &str, reader: Reader) -> Option<ChannelStatus> {
+    let channel = state.channels.find(id);
+    if let Some(report) = state.channels.report(id) {
+        return Some(OpenChannel::new(report, channel.as_deref(), reader).into());
+    }
+    let channel = channel?;
+    let standings = state.channels.standings(&channel);
+    Some(ChannelStatus::closed(&channel, &standings, reader))
+}
+
+impl Status {
+    fn new(state: &State, reader: Reader) -> Self {
+        let reports = state.channels.reports();
+        let describe = |report: Report| {
+            let channel = state.channels.find(report.id.as_str());
+            OpenChannel::new(report, channel.as_deref(), reader)
+        };
+        Self {
+            providers: state.channels.providers().iter().map(ProviderStatus::new).collect(),
+            server: ServerStatus::new(state, &reports),
+            total_streams: reports.len(),
+            streams: reports.into_iter().map(describe).collect(),
+        }
+    }
+}
+
+/// To the second, as in `2025-12-08T19:20:00Z`.
+fn to_the_second(at: Timestamp) -> String {
+    at.round(jiff::Unit::Second).unwrap_or(at).to_string()
+}
+
+/// Seconds with three decimals.
+fn seconds(span: SignedDuration) -> f64 {
+    (span.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// The same of a span that is not negative.
+fn seconds_of(span: Duration) -> f64 {
+    seconds(span.try_into().unwrap_or_default())
+}
+
+/// Whole milliseconds.
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
