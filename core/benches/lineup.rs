@@ -1,7 +1,7 @@
 //! What imports and refreshes of big lists cost: seconds of one core, and how much memory grows.
 //!
-//! Each scenario runs in a process of its own, since what one has freed the next would use. The lists
-//! are files: 100,000 live entries of 25 MB, and 600,000 of which 100,000 are live. Run with
+//! Each scenario runs in a process of its own, since what one has freed the next would use. The
+//! lists are files: 100,000 live entries of 25 MB, and 600,000 of which 100,000 are live. Run with
 //! `cargo bench -p forebay-core --bench lineup`.
 #![allow(clippy::print_stdout, reason = "that is what it is for")]
 

@@ -1,4 +1,5 @@
-//! What users made of their channels lasts, whatever providers do: a thousand edits, a hundred refreshes.
+//! What users made of their channels lasts, whatever providers do: a thousand edits, a hundred
+//! refreshes.
 
 #[path = "support/shelf.rs"]
 mod shelf;
@@ -60,7 +61,8 @@ impl Provider {
             streams[back].is_there = true;
             let stream = &mut streams[random.below(200)];
             stream.group = u8::try_from(random.below(5)).expect("it is small");
-            // Lists without numbers of streams know a channel by its guide id when it has a new name.
+            // Lists without numbers of streams know a channel by its guide id when it has a new
+            // name.
             stream.name = format!("Name {}", random.below(1000));
         }
         let next = u32::try_from(streams.len()).expect("it is short");
@@ -217,8 +219,8 @@ proptest! {
     }
 }
 
-/// Rule 4: the guide of a channel is the user's. A guide that fails takes nothing away, since nothing of
-/// it is asked.
+/// Rule 4: the guide of a channel is the user's. A guide that fails takes nothing away, since
+/// nothing of it is asked.
 #[test]
 fn rule_4_the_guide_id_of_a_user_stays() {
     let mut edits = Edits::default();
@@ -234,7 +236,8 @@ fn rule_4_the_guide_id_of_a_user_stays() {
     }
 }
 
-/// Rule 7, with the rows of a store: a group that is gone for a while keeps its number and its place.
+/// Rule 7, with the rows of a store: a group that is gone for a while keeps its number and its
+/// place.
 #[test]
 fn rule_7_groups_have_one_number_for_ever() {
     let (mut provider, mut known) = (Provider::new(3, true), Vec::<KnownGroup>::new());
@@ -267,8 +270,8 @@ fn rule_7_groups_have_one_number_for_ever() {
     }
 }
 
-/// Rule 12, as far as it is a decision: a refresh names the sources that are missing, one by one, and no
-/// others, so that their viewers alone are ended.
+/// Rule 12, as far as it is a decision: a refresh names the sources that are missing, one by one,
+/// and no others, so that their viewers alone are ended.
 #[test]
 fn rule_12_only_what_is_missing_is_named() {
     let mut shelf = Shelf::default();
