@@ -1,11 +1,10 @@
 //! Names, made equal where they mean the same channel.
 //!
 //! Two providers write `UK| BBC One FHD` and `BBC ONE (1080p)`. What tells channels apart stays:
-//! digits,
-//! `+`, `East` and `West`, `+1`. What only tells feeds apart goes: marks of quality, remarks in brackets,
-//! the country, which becomes a value of its own. Regions in brackets stay: they have programmes of
-//! their own. So do `TV` and `The`: `Metro` and `Metro TV` are two channels.
-//! `core/tests/lineup_merge.rs` measures it on 14,000 entries of iptv-org.
+//! digits, `+`, `East` and `West`, `+1`. What only tells feeds apart goes: marks of quality,
+//! remarks in brackets, the country, which becomes a value of its own. Regions in brackets stay:
+//! they have programmes of their own. So do `TV` and `The`: `Metro` and `Metro TV` are two
+//! channels. `core/tests/lineup_merge.rs` measures it on 14,000 entries of iptv-org.
 
 mod country;
 mod fold;
