@@ -286,6 +286,7 @@ fn rule_12_only_what_is_missing_is_named() {
     let gone: Vec<u32> =
         shelf.rows.iter().filter(|(_, row)| row.absent_since.is_some()).map(|(id, _)| id.0).collect();
     assert_eq!(gone, (0..100).collect::<Vec<_>>());
+    assert_eq!(shelf.present().len(), 1000);
 }
 
 /// Rule 13: what users decided of pairs lasts while both lists change.
