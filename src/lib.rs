@@ -10,6 +10,7 @@ pub mod config;
 pub mod db;
 mod host;
 pub mod http;
+pub mod relays;
 pub mod supervisor;
 pub mod telemetry;
 mod tls;

@@ -14,6 +14,7 @@ use forebay_relay::channel::Channels;
 use forebay_relay::events::Bus;
 use forebay_relay::file_changes::{Hangup, Stamp, stamp};
 use forebay_relay::input::Opener;
+use forebay_relay::model::Snapshot;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,7 @@ use self::reload::Reloader;
 use crate::config::{self, Config, InForce};
 use crate::db::Database;
 use crate::http::{self, Acceptor, Server};
+use crate::relays::RelayChannels;
 use crate::supervisor::{End, Failure, Service, Supervisor};
 use crate::tls::{Challenges, Current, Keeper};
 
@@ -76,9 +78,11 @@ impl App {
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let database = Database::start(&config.data)?;
-        let channels = Channels::new(config.snapshot(), &config.hls_dir, opener, ingest);
+        let relays = RelayChannels::read(&database, &config).context("cannot read the relays")?;
+        let all = Snapshot { channels: &relays.behind(&config), ..config.snapshot() };
+        let channels = Channels::new(all, &config.hls_dir, opener, ingest);
         let tls = config.server.tls.clone();
-        let shared = http::State::new(channels, database, Arc::new(config));
+        let shared = http::State::new(channels, database, relays, Arc::new(config));
         let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }
@@ -86,6 +90,11 @@ impl App {
     /// What happens in it.
     pub fn events(&self) -> Bus {
         self.shared.channels.events().clone()
+    }
+
+    /// How many channels there are.
+    pub fn channels(&self) -> usize {
+        self.shared.channels.configured().len()
     }
 
     /// Where it listens.

@@ -80,9 +80,7 @@ impl Reloader {
         if !config::Tls::is_reloadable(old.server.tls.as_ref(), config.server.tls.as_ref()) {
             warn!("a change of [server.tls], other than of its certificate and key, needs a restart");
         }
-        let changes = self.shared.channels.configure(config.snapshot());
-        self.shared.set_config(Arc::new(config));
-        let Changes { added, removed, changed } = changes;
+        let Changes { added, removed, changed } = self.shared.configure(Arc::new(config));
         let events = self.shared.channels.events();
         events.publish(Event::ConfigurationReloaded { added, removed, changed });
         info!(added, removed, changed, "configuration reloaded");

@@ -107,7 +107,7 @@ fn greet(config: &Config, app: &App) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "forebay {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "configuration {}", config.path.display())?;
-    writeln!(out, "{}", count(config.channels.len(), "channel"))?;
+    writeln!(out, "{}", count(app.channels(), "channel"))?;
     writeln!(out, "listening on http://{address}")?;
     if let Some(address) = app.tls_address() {
         writeln!(out, "listening on https://{address}")?;

@@ -39,6 +39,8 @@ forebay_relay::table! {
         admin_from: Vec<String>,
         /// Names under which admins reach it.
         admin_hosts: Vec<String>,
+        /// Whether sources that are given by the API may be anywhere.
+        allow_private_sources: bool,
         /// How long open responses may go on after the first signal to stop.
         shutdown_grace: DurationText,
         /// Connections at a time.

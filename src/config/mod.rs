@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_relay::model::{Channel, ChannelId, Delivery, Provider, ProviderId, Snapshot, SourceKind};
+use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, Snapshot, SourceKind};
 use ipnet::IpNet;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -52,6 +52,8 @@ pub struct Config {
     pub data: DataDir,
     /// A folder of our own, for what concerns HLS: absolute, or relative to the working directory as `path` is.
     pub hls_dir: PathBuf,
+    /// What channels are checked against, of whatever origin.
+    pub house: House,
     /// Accounts with a limit of connections, in the order of the file; ids are unique.
     pub providers: Vec<Provider>,
     /// The channels in the order of the file; ids and numbers are unique.
@@ -76,6 +78,8 @@ pub struct Server {
     /// Names in `Host` of requests that change something, in lower case, besides those that we know
     /// without being told.
     pub admin_hosts: Vec<String>,
+    /// Whether what is given by the API may name files and addresses that are not on the internet.
+    pub allow_private_sources: bool,
     /// How long open responses may go on after the first signal to stop; 100 ms to 5 minutes.
     pub shutdown_grace: Duration,
     /// Connections at a time, from 1; further ones are told to come back later.
@@ -199,6 +203,7 @@ impl Default for Server {
             // This machine: there are no users yet who could be told apart.
             admin_from: vec![loopback(Ipv4Addr::LOCALHOST, 8), loopback(Ipv6Addr::LOCALHOST, 128)],
             admin_hosts: Vec::new(),
+            allow_private_sources: false,
             // Well under the 10 s in which `docker stop` loses patience.
             shutdown_grace: Duration::from_secs(5),
             // More than the file descriptors that most systems give a process, which is the limit then.
@@ -251,6 +256,13 @@ impl Config {
         let set = environment.apply(&mut file)?;
         let text = resolve::Text { whole: text, path, set: &set };
         Ok(Self { environment, ..resolve::resolve(&file, text)? })
+    }
+
+    /// What channels are checked against that are given by the API.
+    pub fn api_house(&self) -> House {
+        let mut house = self.house.clone();
+        house.is_internet_only = !self.server.allow_private_sources;
+        house
     }
 
     /// What of it the relay runs.

@@ -132,6 +132,17 @@ impl Database {
         }
     }
 
+    /// The same on the thread that calls, which may wait for the disk, by a connection of its own.
+    pub fn read_here<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match &*self.0 {
+            State::On { readers, .. } => readers.read_here(work),
+            State::Off(reason) => Err(Error::Off(reason.clone()).into()),
+        }
+    }
+
     /// What has happened so far.
     pub fn counts(&self) -> Counts {
         match &*self.0 {

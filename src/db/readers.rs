@@ -1,7 +1,7 @@
 //! The connections that read.
 
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +21,7 @@ const MAX_READS: usize = 1024;
 /// The pool.
 #[derive(Debug)]
 pub(super) struct Readers {
+    file: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
     /// One for each connection in `idle`.
     connections: Arc<Semaphore>,
@@ -32,14 +33,9 @@ pub(super) struct Readers {
 impl Readers {
     /// Connections to a database that is there and open.
     pub(super) fn open(file: &Path) -> rusqlite::Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let open = |_| {
-            let connection = Connection::open_with_flags(file, flags)?;
-            configure(&connection)?;
-            Ok(connection)
-        };
-        let idle = (0..CONNECTIONS).map(open).collect::<rusqlite::Result<_>>()?;
+        let idle = (0..CONNECTIONS).map(|_| connect(file)).collect::<rusqlite::Result<_>>()?;
         Ok(Self {
+            file: file.to_owned(),
             idle: Arc::new(Mutex::new(idle)),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
             places: Semaphore::new(MAX_READS),
@@ -77,6 +73,16 @@ impl Readers {
         }
     }
 
+    /// The same here and now.
+    pub(super) fn read_here<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let connection = connect(&self.file).map_err(Error::from)?;
+        let transaction = connection.unchecked_transaction().map_err(Error::from)?;
+        work(&transaction)
+    }
+
     /// How many were refused.
     pub(super) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
@@ -91,6 +97,13 @@ impl Readers {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
+}
+
+fn connect(file: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    configure(&connection)?;
+    Ok(connection)
 }
 
 /// A connection that comes back when it is dropped, whatever happened to the reader.

@@ -28,9 +28,9 @@ const MAX_SEARCH: usize = 256;
 /// Channels that are searched before other tasks get a turn: a fraction of a millisecond.
 const TURN: usize = 1_000;
 
-/// A part of the list that somebody asks for.
+/// What of the list is asked for.
 #[derive(Debug, PartialEq, Eq)]
-struct ListRequest {
+struct Wish {
     search: String,
     offset: usize,
     limit: usize,
@@ -80,15 +80,15 @@ pub(super) struct ChannelInList {
 
 /// `GET /api/channels`
 pub(super) async fn list(state: State, query: Query) -> Json<ChannelList> {
-    let asked = ListRequest::new(&query);
+    let wish = Wish::new(&query);
     let channels = state.channels.configured();
-    let (total, found) = if asked.search.is_empty() {
-        (channels.len(), channels.iter().skip(asked.offset).take(asked.limit).cloned().collect())
+    let (total, found) = if wish.search.is_empty() {
+        (channels.len(), channels.iter().skip(wish.offset).take(wish.limit).cloned().collect())
     } else {
-        search(&channels, state.channels.find_by_number_or_id(&asked.search), &asked).await
+        search(&channels, state.channels.find_by_number_or_id(&wish.search), &wish).await
     };
     let channels = found.iter().map(|channel| ChannelEntry::new(channel)).collect();
-    Json(ChannelList { channels, offset: asked.offset, total })
+    Json(ChannelList { channels, offset: wish.offset, total })
 }
 
 /// `GET /api/channels/{id}`
@@ -129,13 +129,13 @@ impl ChannelEntry {
 async fn search(
     channels: &[Arc<Channel>],
     exact: Option<Arc<Channel>>,
-    asked: &ListRequest,
+    wish: &Wish,
 ) -> (usize, Vec<Arc<Channel>>) {
-    let text = asked.search.to_lowercase();
+    let text = wish.search.to_lowercase();
     let words: Vec<&str> = text.split_whitespace().take(MAX_WORDS).collect();
     let (mut total, mut found, mut folded) = (0, Vec::new(), String::new());
     let mut take = |channel: &Arc<Channel>| {
-        if total >= asked.offset && found.len() < asked.limit {
+        if total >= wish.offset && found.len() < wish.limit {
             found.push(Arc::clone(channel));
         }
         total += 1;
@@ -167,7 +167,7 @@ fn matches(channel: &Channel, words: &[&str], folded: &mut String) -> bool {
     words.iter().all(|word| folded.contains(word))
 }
 
-impl ListRequest {
+impl Wish {
     /// What a query says. A number that is none counts as not said.
     fn new(query: &Query) -> Self {
         let search = query.value("search").unwrap_or_default();
@@ -202,7 +202,7 @@ mod tests {
     async fn found(query: &str, exact: Option<usize>) -> (usize, Vec<String>) {
         let channels = channels();
         let exact = exact.map(|at| Arc::clone(&channels[at]));
-        let (total, found) = search(&channels, exact, &ListRequest::new(&query.into())).await;
+        let (total, found) = search(&channels, exact, &Wish::new(&query.into())).await;
         (total, found.iter().map(|channel| channel.id.as_str().to_owned()).collect())
     }
 
@@ -228,17 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn a_request_for_a_list_is_within_its_limits() {
-        let asked = |search: &str, offset, limit| ListRequest { search: search.to_owned(), offset, limit };
+    fn a_wish_is_within_its_limits() {
+        let wish = |search: &str, offset, limit| Wish { search: search.to_owned(), offset, limit };
         for (query, expected) in [
-            ("", asked("", 0, DEFAULT_LIMIT)),
-            ("limit=0&offset=-1", asked("", 0, 1)),
-            ("limit=1000000&offset=99999999999999999999999", asked("", 0, MAX_LIMIT)),
-            ("search=+a%20b+&other=1&offset=20", asked("a b", 20, DEFAULT_LIMIT)),
+            ("", wish("", 0, DEFAULT_LIMIT)),
+            ("limit=0&offset=-1", wish("", 0, 1)),
+            ("limit=1000000&offset=99999999999999999999999", wish("", 0, MAX_LIMIT)),
+            ("search=+a%20b+&other=1&offset=20", wish("a b", 20, DEFAULT_LIMIT)),
         ] {
-            assert_eq!(ListRequest::new(&query.into()), expected, "{query}");
+            assert_eq!(Wish::new(&query.into()), expected, "{query}");
         }
         let long = format!("search={}", "x".repeat(MAX_SEARCH + 1));
-        assert_eq!(ListRequest::new(&(&*long).into()).search.len(), MAX_SEARCH);
+        assert_eq!(Wish::new(&(&*long).into()).search.len(), MAX_SEARCH);
     }
 }

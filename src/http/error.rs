@@ -66,9 +66,9 @@ pub(super) struct FailedSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct WrongField {
     /// What was found, and what was expected.
-    message: String,
+    pub(super) message: String,
     /// The way to it from the outside: `sources[1].url`.
-    path: String,
+    pub(super) path: String,
 }
 
 /// The answer to a request that is refused.
@@ -104,7 +104,7 @@ impl ApiError {
         Self { retry_after: Some(RETRY_AFTER), ..self }
     }
 
-    fn unavailable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn unavailable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message).retried()
     }
 
@@ -256,11 +256,10 @@ impl IntoResponse for ApiError {
 
 #[cfg(test)]
 mod tests {
-    use forebay_core::failover::SourceId;
-    use forebay_relay::channel::SourceReport;
-    use forebay_relay::model::FieldPath;
+    use std::path::Path;
 
     use super::*;
+    use crate::config::Config;
 
     async fn answer(error: ApiError) -> (u16, Option<String>, String) {
         let response = error.into_response();
@@ -282,19 +281,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_channel_that_does_not_start_names_its_sources_and_no_path_of_them() {
-        let source = |url: &str, last_error| SourceReport {
-            id: SourceId(0),
+        let source = |url: &str, last_error| forebay_relay::channel::SourceReport {
+            id: forebay_core::failover::SourceId(0),
             url: url.to_owned(),
             last_error,
             standing: None,
         };
         let sources =
             vec![source("http://h/user/pass", Some(("refused", "no".to_owned()))), source("http://i/", None)];
-        let text = concat!(
-            r#"{"error":{"code":"no_source","message":"no source of this channel answered in time","#,
-            r#""sources":[{"message":"no","reason":"refused","url":"http://h"},"#,
-            r#"{"message":null,"reason":null,"url":"http://i"}]}}"#
-        );
+        let text = r#"{"error":{"code":"no_source","message":"no source of this channel answered in time","sources":[{"message":"no","reason":"refused","url":"http://h"},{"message":null,"reason":null,"url":"http://i"}]}}"#;
         assert_eq!(
             answer(ApiError::from(&StartFailure { sources })).await,
             (503, Some("5".into()), text.to_owned())
@@ -303,16 +298,14 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_fields_are_told_each_with_its_path() {
+        let wrong = "[[channels]]\nid = 'a b'\nsources = [{ url = 'gopher://h/' }]\n";
+        assert!(Config::parse(wrong, Path::new("channels.toml")).is_err());
         let field = |path: &[&'static str], message: &str| FieldError {
-            path: path.iter().fold(FieldPath::default(), |path, key| path.to(*key)),
+            path: path.iter().fold(forebay_relay::model::FieldPath::default(), |path, key| path.to(*key)),
             message: message.to_owned(),
         };
         let errors = vec![field(&["id"], "is empty"), field(&["stream", "buffer"], "is too short")];
-        let text = concat!(
-            r#"{"error":{"code":"invalid","details":[{"message":"is empty","path":"id"},"#,
-            r#"{"message":"is too short","path":"stream.buffer"}],"#,
-            r#""message":"2 fields are wrong: see details"}}"#
-        );
+        let text = r#"{"error":{"code":"invalid","details":[{"message":"is empty","path":"id"},{"message":"is too short","path":"stream.buffer"}],"message":"2 fields are wrong: see details"}}"#;
         assert_eq!(answer(errors.into()).await, (422, None, text.to_owned()));
         let one = vec![field(&["id"], "is empty")];
         assert!(answer(one.into()).await.2.ends_with(r#""message":"id: is empty"}}"#));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
 use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
+use forebay_relay::model::Scope;
 use http::{HeaderValue, header};
 use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
@@ -87,7 +88,7 @@ pub(super) struct LogoCounts {
 /// `GET /api/channels/{id}/logo`
 pub(super) async fn logo(state: State, Named { channel, .. }: Named<ById>) -> Result<Response, ApiError> {
     let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
-    let picture = state.logos.get(url).await.ok_or_else(ApiError::no_logo)?;
+    let picture = state.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
     let fields = [
         (header::CONTENT_TYPE, HeaderValue::from_static(picture.kind)),
         (header::CACHE_CONTROL, CACHING),
@@ -108,17 +109,17 @@ impl Default for Logos {
 
 impl Logos {
     /// The picture at this address, kept or fetched now.
-    async fn get(&self, url: &str) -> Option<Picture> {
+    async fn get(&self, url: &str, scope: Scope) -> Option<Picture> {
         let cell = self.kept().entry(url, Instant::now());
-        let picture = cell.get_or_init(|| self.fetch(url)).await.clone();
+        let picture = cell.get_or_init(|| self.fetch(url, scope)).await.clone();
         self.kept().trim();
         picture
     }
 
-    async fn fetch(&self, url: &str) -> Option<Picture> {
+    async fn fetch(&self, url: &str, scope: Scope) -> Option<Picture> {
         let fetching = async {
             let _turn = self.0.turns.acquire().await.expect("the semaphore is never closed");
-            self.0.pictures.fetch(url).await
+            self.0.pictures.fetch(url, scope).await
         };
         let why = match timeout(PATIENCE, fetching).await {
             Ok(Ok(picture)) => return Some(picture),

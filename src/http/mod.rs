@@ -23,6 +23,7 @@ mod pages;
 mod peer;
 mod query;
 mod refusals;
+mod relays;
 mod routes;
 mod server;
 mod shares;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::FromRequestParts;
-use forebay_relay::channel::{Channels, Refusal, Room, Subscription};
+use forebay_relay::channel::{Changes, Channels, Refusal, Room, Subscription};
 use forebay_relay::model::Channel;
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +59,7 @@ use self::token::Token;
 use self::visits::Visits;
 use crate::config::{Config, InForce, PerAddress, Quota};
 use crate::db::Database;
+use crate::relays::{InForceChannels, RelayChannels, Relays};
 use crate::supervisor::Board;
 
 /// So many channels may be open for the sake of one address, where nothing else is said: more than
@@ -71,6 +73,9 @@ pub struct State {
     pub channels: Arc<Channels>,
     /// What people and imports make.
     pub(crate) database: Database,
+    /// The channels among it.
+    pub(crate) relays: Relays,
+    pub(crate) in_force: Arc<InForceChannels>,
     /// What an authority that signs certificates is going to ask.
     pub(crate) challenges: crate::tls::Challenges,
     /// The configuration in force.
@@ -114,16 +119,25 @@ struct Places {
 
 impl State {
     /// The state at the start.
-    pub fn new(channels: Arc<Channels>, database: Database, config: Arc<Config>) -> Self {
+    pub fn new(
+        channels: Arc<Channels>,
+        database: Database,
+        relays: RelayChannels,
+        config: Arc<Config>,
+    ) -> Self {
         let token = Token::create(&config.hls_dir).inspect_err(
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
         );
+        let config = InForce::new(config);
+        let in_force = Arc::new(InForceChannels::new(Arc::clone(&channels), config.clone(), relays));
         Self {
             channels,
+            relays: Relays::new(database.clone(), Arc::clone(&in_force)),
+            in_force,
             database,
             admins: Admins::new(token.ok()),
             challenges: crate::tls::Challenges::default(),
-            config: InForce::new(config),
+            config,
             started: Instant::now(),
             viewers: Addresses::default(),
             openers: Addresses::default(),
@@ -223,11 +237,9 @@ impl State {
         tokio::join!(self.sessions.run(stop.clone()), self.visits.run(stop));
     }
 
-    /// Puts another configuration in force.
-    pub fn set_config(&self, config: Arc<Config>) {
-        let old = self.config.replace(config);
-        // Not under the lock: it may hold a hundred thousand channels.
-        drop(old);
+    /// Puts another configuration in force, with its channels and all relays. Waits for the disk.
+    pub fn configure(&self, config: Arc<Config>) -> Changes {
+        self.in_force.configure(&self.database, config)
     }
 }
 

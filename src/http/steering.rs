@@ -28,9 +28,9 @@ impl JsonRequest for SourceChoice {
     const EXAMPLE: &'static str = r#"{"action": "pin", "source": 1}"#;
 }
 
-/// A choice that is said in the right way; `source` is a place in the channel's list.
+/// What is wanted, with a place in the channel's list where a source is meant.
 #[derive(Debug, Clone, Copy)]
-struct CheckedChoice {
+struct Wish {
     action: Action,
     source: Option<usize>,
 }
@@ -42,7 +42,7 @@ enum Action {
     Alone(Steer),
 }
 
-impl CheckedChoice {
+impl Wish {
     /// The same of a channel with these sources; none where there is no such source.
     fn steer(&self, sources: &[SourceId]) -> Option<Steer> {
         match self.action {
@@ -59,16 +59,16 @@ pub(super) async fn steer(
     Named { channel, .. }: Named<ById>,
     JsonBody(choice): JsonBody<SourceChoice>,
 ) -> Result<Json<ChannelStatus>, ApiError> {
-    let choice = choice.check().map_err(ApiError::bad_request)?;
+    let wish = choice.check().map_err(ApiError::bad_request)?;
     let sources = channel.sources.len();
     let no_such_source = || {
-        let source = choice.source.map_or_else(String::new, |source| format!(" {source}"));
+        let source = wish.source.map_or_else(String::new, |source| format!(" {source}"));
         let message = format!("there is no source{source}: the channel has {sources}, counted from 0");
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "no_such_source", message)
     };
-    let steer = choice.steer(&channel.source_ids()).ok_or_else(no_such_source)?;
+    let steer = wish.steer(&channel.source_ids()).ok_or_else(no_such_source)?;
     let done = state.channels.steer(&channel, steer).await;
-    let (action, source) = (steer.name(), choice.source);
+    let (action, source) = (steer.name(), wish.source);
     info!(channel = %channel.id, address = %admin.address, action, source, ?done, "an admin chooses a source");
     done.map_err(|why| match why {
         Unsteerable::NoOther => {
@@ -85,7 +85,7 @@ pub(super) async fn steer(
 
 impl SourceChoice {
     /// What is wanted, or what is wrong with how that is said.
-    fn check(&self) -> Result<CheckedChoice, String> {
+    fn check(&self) -> Result<Wish, String> {
         let Self { action, source } = self;
         let wanted = match &action[..] {
             "pin" => Action::With(Steer::Pin),
@@ -103,7 +103,7 @@ impl SourceChoice {
                 Err(format!("\"{action}\" needs a \"source\": its place in the channel's list, from 0"))
             }
             (Action::Alone(_), Some(_)) => Err(format!("\"{action}\" takes no \"source\"")),
-            _ => Ok(CheckedChoice { action: wanted, source: *source }),
+            _ => Ok(Wish { action: wanted, source: *source }),
         }
     }
 }
@@ -112,7 +112,7 @@ impl SourceChoice {
 mod tests {
     use super::*;
 
-    fn parse(body: &[u8]) -> Result<CheckedChoice, String> {
+    fn parse(body: &[u8]) -> Result<Wish, String> {
         let JsonBody(choice) =
             JsonBody::<SourceChoice>::parse(body).map_err(|error| error.message.into_owned())?;
         choice.check()
@@ -128,8 +128,8 @@ mod tests {
             (r#"{"action":"unpin"}"#, Some(Steer::Unpin)),
             (r#"{"action":"skip","source":null}"#, Some(Steer::Skip)),
         ] {
-            let choice = parse(body.as_bytes()).unwrap();
-            assert_eq!(choice.steer(&[7, 6].map(SourceId)), steer, "{body}");
+            let wish = parse(body.as_bytes()).unwrap();
+            assert_eq!(wish.steer(&[7, 6].map(SourceId)), steer, "{body}");
         }
         for (body, says) in [
             ("", "the body is to be JSON such as {\"action\": \"pin\", \"source\": 1}: EOF"),

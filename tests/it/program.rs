@@ -22,7 +22,8 @@ pub(crate) struct Setup {
     folder: TempDir,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
-    descriptors: Option<u32>,
+    /// What stands before the program on the command line.
+    before: Vec<String>,
     stderr: Option<OwnedFd>,
 }
 
@@ -48,7 +49,7 @@ impl Setup {
 
     fn within(folder: TempDir) -> Self {
         let (arguments, variables) = (Vec::new(), Vec::new());
-        Self { folder, arguments, variables, descriptors: None, stderr: None }
+        Self { folder, arguments, variables, before: Vec::new(), stderr: None }
     }
 
     pub(crate) fn arg(mut self, argument: &str) -> Self {
@@ -63,8 +64,16 @@ impl Setup {
 
     /// So many file descriptors and no more, whatever it asks for.
     pub(crate) fn descriptors(mut self, limit: u32) -> Self {
-        self.descriptors = Some(limit);
+        self.before = vec!["sh".into(), "-c".into(), format!("ulimit -n {limit}; exec \"$0\" \"$@\"")];
         self
+    }
+
+    /// A small disk of its own for `data`; `None` where the system lets nobody mount one.
+    pub(crate) fn with_small_data_disk(mut self) -> Option<Self> {
+        let script = "mkdir data && mount -t tmpfs -o size=1m none data && exec \"$0\" \"$@\"";
+        let before = crate::store::unshared(script)?;
+        self.before = before.map(String::from).to_vec();
+        Some(self)
     }
 
     /// Where the program is to log to, instead of to the test.
@@ -103,14 +112,9 @@ impl Setup {
     pub(crate) fn spawn(self) -> Program {
         let began = Instant::now();
         let binary = env!("CARGO_BIN_EXE_forebay");
-        let mut command = match self.descriptors {
-            None => Command::new(binary),
-            Some(limit) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\""), binary]);
-                shell
-            }
-        };
+        let mut words = self.before.iter().map(String::as_str).chain([binary]);
+        let mut command = Command::new(words.next().expect("the program at least"));
+        command.args(words);
         // What steers the tests is nothing for the program.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FOREBAY_")) {
             command.env_remove(name);

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::{Error, agent};
-use crate::model::{Source, SourceUrl};
+use crate::model::{Scope, Source, SourceUrl};
 
 /// The longest picture, in bytes. Logos in lists of channels have some ten thousand; whoever needs
 /// more shows no logo, but a poster.
@@ -32,14 +32,16 @@ impl Pictures {
         Self(agent::Client::new())
     }
 
-    /// Fetches the picture at this http or https address.
+    /// Fetches the picture at this http or https address, which leads to addresses of this scope.
     ///
     /// # Errors
     ///
     /// Whatever keeps it from coming, and [`Error::File`] where it is none, or too long.
-    pub async fn fetch(&self, url: &str) -> Result<Picture, Error> {
+    pub async fn fetch(&self, url: &str, scope: Scope) -> Result<Picture, Error> {
         let url = SourceUrl::parse(url, Path::new("")).map_err(|error| Error::Request(error.to_string()))?;
-        let bytes = self.0.whole(&Source::new(url), MAX_PICTURE).await?;
+        let mut source = Source::new(url);
+        source.access.scope = scope;
+        let bytes = self.0.whole(&source, MAX_PICTURE).await?;
         let kind = kind(&bytes).ok_or_else(|| Error::File("it is no picture".to_owned()))?;
         Ok(Picture { kind, bytes })
     }

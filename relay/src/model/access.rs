@@ -7,13 +7,25 @@ use super::ProxyChoice;
 /// What a source, or its provider for all of its sources, says about the way to its servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Access {
-    /// Whether redirects and playlists from the internet may lead to this machine and to local
-    /// networks.
-    pub allow_private: bool,
+    /// Which addresses it may lead to.
+    pub scope: Scope,
     /// Whether servers must show over TLS who they are.
     pub trust: Trust,
     /// The proxy on the way.
     pub proxy: ProxyChoice,
+}
+
+/// Which addresses a source may lead to. What counts is the address that is connected to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Addresses of the internet, from the first request on: somebody else has named the source.
+    Internet,
+    /// The source's own address may be anywhere. What a server on the internet sends leads to the
+    /// internet only.
+    #[default]
+    Own,
+    /// All addresses.
+    Everywhere,
 }
 
 /// What is made of the certificate of a server.

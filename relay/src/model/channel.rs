@@ -10,7 +10,7 @@ use forebay_core::playlist::ladder::Prefer;
 use forebay_core::rhythm::MAX_AHEAD;
 use http::{HeaderName, HeaderValue};
 
-use super::{Access, ChannelId, Provider, ProviderId, SourceUrl, UrlPattern};
+use super::{Access, ChannelId, Provider, ProviderId, Scope, SourceUrl, UrlPattern};
 
 /// One configured channel. A reload compares the old with the new one: equal channels keep their viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,12 @@ impl Channel {
     /// The ids of all sources, in the order of the list.
     pub fn source_ids(&self) -> Vec<SourceId> {
         self.sources.iter().map(|source| source.id).collect()
+    }
+
+    /// Which addresses all that it names may lead to.
+    pub fn scope(&self) -> Scope {
+        let is_bounded = self.sources.iter().any(|source| source.access.scope == Scope::Internet);
+        if is_bounded { Scope::Internet } else { Scope::Own }
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Channel`] of it, or names each wrong field. A [`Channel`] is valid by construction.
 
 mod access;
+pub(crate) mod address;
 mod channel;
 pub mod header;
 mod id;
@@ -15,7 +16,7 @@ mod source_url;
 mod spec;
 mod url_pattern;
 
-pub use access::{Access, Trust, TrustError};
+pub use access::{Access, Scope, Trust, TrustError};
 pub use channel::{Channel, Delivery, Hls, Policy, Snapshot, Source};
 pub use id::{ChannelId, ChannelIdError};
 pub use provider::{Provider, ProviderId};

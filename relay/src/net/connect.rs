@@ -17,8 +17,8 @@ use url::{Host, Url};
 use super::network::{Network, System};
 use super::peer::Peer;
 use super::race::race;
-use super::{Connection, Credentials, Error, Form, Hold, address, proxy};
-use crate::model::{Proxy, ProxyKind, Trust};
+use super::{Connection, Credentials, Error, Form, Hold, proxy};
+use crate::model::{Proxy, ProxyKind, Trust, address};
 
 /// Silence after which the kernel asks whether the other end is still there, and how often it asks before the connection counts as broken: for a
 /// machine that went away without a word, where nothing else notices.

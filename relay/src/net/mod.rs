@@ -3,7 +3,6 @@
 //! A connection of hyper is a future that somebody must poll. Here it is whoever waits for the answer or reads the body, and it belongs to them:
 //! dropping them closes the socket there and then. So what must live exactly as long as a socket can lie beside it: a [`Hold`].
 
-mod address;
 mod answers;
 mod connect;
 mod connection;

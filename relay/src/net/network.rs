@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use super::address;
+use crate::model::address;
 
 /// Looks names up, and tells which addresses are public. A trait, so that tests can bring names and
 /// an internet of their own on the loopback interface.

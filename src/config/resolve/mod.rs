@@ -91,7 +91,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         path: folder.join(data_dir.unwrap_or_else(|| "data".to_owned())),
     };
     let environment = Environment::default();
-    Ok(Config { path: path.into(), environment, server, log, data, hls_dir, providers, channels })
+    Ok(Config { path: path.into(), environment, server, log, data, hls_dir, house, providers, channels })
 }
 
 /// Whether the files among the sources can be read.

@@ -57,6 +57,7 @@ pub(super) fn server(checker: &mut Checker, typed: &ServerFile, folder: &Path) -
             typed.admin_hosts.as_deref().unwrap_or_default(),
             parse_host,
         ),
+        allow_private_sources: typed.allow_private_sources.unwrap_or(default.allow_private_sources),
         shutdown_grace: checker
             .duration("shutdown_grace", typed.shutdown_grace.as_ref(), &SHUTDOWN_GRACE)
             .unwrap_or(default.shutdown_grace),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use forebay_relay::model::{Access, Policy, ProxyChoice, Trust};
+use forebay_relay::model::{Access, Policy, ProxyChoice, Scope, Trust};
 
 use super::super::*;
 use super::parse;
@@ -79,12 +79,12 @@ fn a_source_is_reached_as_its_provider_says_unless_it_says_otherwise() {
     let access: Vec<_> = config.channels[0].sources.iter().map(|source| source.access.clone()).collect();
     let defaults = Access::default();
     let acme = Access {
-        allow_private: true,
+        scope: Scope::Everywhere,
         trust: Trust::Unverified,
         proxy: ProxyChoice::Proxy("http://p".parse().unwrap()),
     };
     let none = Access { proxy: ProxyChoice::None, ..defaults.clone() };
-    assert_eq!(access, [defaults.clone(), Access { allow_private: true, ..defaults }, acme, none]);
+    assert_eq!(access, [defaults.clone(), Access { scope: Scope::Everywhere, ..defaults }, acme, none]);
 }
 
 #[test]

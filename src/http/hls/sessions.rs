@@ -39,24 +39,24 @@ pub(super) struct Key {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Who {
-    Token(SessionToken),
+    Token(Token),
     Client { address: IpAddr, agent: Box<str> },
 }
 
 /// What a viewer is known by, and nobody else is to know: it is not printed.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct SessionToken(Box<str>);
+struct Token(Box<str>);
 
-impl fmt::Debug for SessionToken {
+impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionToken(…)")
+        f.write_str("Token(…)")
     }
 }
 
 impl Key {
     pub(super) fn new(channel: &Channel, token: Option<&str>, client: &Client) -> Self {
         let who = match token.filter(|token| !token.is_empty()) {
-            Some(token) => Who::Token(SessionToken(cut(token).into())),
+            Some(token) => Who::Token(Token(cut(token).into())),
             None => Who::Client { address: client.address, agent: client.agent.clone() },
         };
         Self { channel: channel.id.clone(), who }

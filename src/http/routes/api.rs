@@ -8,12 +8,34 @@ use super::route::{Access, Route};
 use crate::http::channels::{self, ChannelInList, ChannelList};
 use crate::http::extract::BodyLimits;
 use crate::http::logo;
+use crate::http::relays::{self, RelayDocument, RelayFields, RelayList};
 use crate::http::status::{self, ChannelStatus, Status};
 use crate::http::steering::{self, SourceChoice};
 
 /// Forty bytes say which source is wanted, and may be written with room to spare. They may take as
 /// long as a request head.
 const SHORT_BODY: BodyLimits = BodyLimits { bytes: 1024, time: Duration::from_secs(30) };
+
+/// 32 sources with long addresses and 32 header fields each.
+const RELAY_BODY: BodyLimits = BodyLimits { bytes: 256 << 10, time: Duration::from_secs(30) };
+
+/// Codes of answers while the database cannot be asked.
+const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
+
+/// What writes a relay: its body, and the refusals of such.
+fn takes_relay(operation: Operation) -> Operation {
+    operation
+        .takes::<RelayFields>()
+        .fails(400, &["bad_request"])
+        .fails(403, &["forbidden"])
+        .fails(408, &["body_timeout"])
+        .fails(409, &["taken", "in_configuration"])
+        .fails(413, &["body_too_large"])
+        .fails(415, &["unsupported_media_type"])
+        .fails(422, &["invalid_fields"])
+        .fails(503, NO_DATABASE)
+        .fails(507, &["disk_full"])
+}
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -65,6 +87,57 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(415, &["unsupported_media_type"])
                 .fails(422, &["no_such_source"]),
         ),
+        Route::new("/api/relays", Access::Admin)
+            .get(
+                relays::list,
+                Operation::new("listRelays", "The relays, a part of the list at a time")
+                    .query("after", "The `id` behind which the part begins: the first one unless given.")
+                    .query("limit", "How many to list: 1 to 500, 100 unless given.")
+                    .json::<RelayList>(200, "A part of the list")
+                    .fails(403, &["forbidden"])
+                    .fails(503, NO_DATABASE),
+            )
+            .post(
+                relays::create,
+                RELAY_BODY,
+                takes_relay(Operation::new("createRelay", "Creates a relay, which can be watched at once"))
+                    .json::<RelayDocument>(201, "The relay"),
+            ),
+        Route::new("/api/relays/{id}", Access::Admin)
+            .get(
+                relays::one,
+                Operation::new("getRelay", "One relay")
+                    .json::<RelayDocument>(200, "The relay")
+                    .fails(403, &["forbidden"])
+                    .fails(404, &["unknown_relay"])
+                    .fails(503, NO_DATABASE),
+            )
+            .put(
+                relays::replace,
+                RELAY_BODY,
+                takes_relay(Operation::new("replaceRelay", "Makes a relay anew"))
+                    .json::<RelayDocument>(200, "The relay")
+                    .fails(404, &["unknown_relay"]),
+            )
+            .patch(
+                relays::change,
+                RELAY_BODY,
+                takes_relay(Operation::new(
+                    "changeRelay",
+                    "Changes what is named; null takes away (RFC 7396)",
+                ))
+                .json::<RelayDocument>(200, "The relay")
+                .fails(404, &["unknown_relay"]),
+            )
+            .delete(
+                relays::remove,
+                Operation::new("deleteRelay", "Removes a relay and ends its viewers")
+                    .leads(204, "It is gone")
+                    .fails(403, &["forbidden"])
+                    .fails(404, &["unknown_relay"])
+                    .fails(503, NO_DATABASE)
+                    .fails(507, &["disk_full"]),
+            ),
         Route::new("/api/openapi.json", Access::Public).get(
             openapi,
             Operation::new("getOpenApi", "This document").sends(200, "application/json", "OpenAPI 3.1"),

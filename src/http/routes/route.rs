@@ -109,15 +109,60 @@ impl Route {
     }
 
     /// POST with a body as JSON.
-    pub(super) fn post<H, T>(mut self, handler: H, limits: BodyLimits, operation: Operation) -> Self
+    pub(super) fn post<H, T>(self, handler: H, limits: BodyLimits, operation: Operation) -> Self
     where
         H: Handler<T, State>,
         T: 'static,
     {
-        self.methods.push(Method::POST);
-        self.operations.push((Method::POST, operation));
+        self.with_body(Method::POST, MethodFilter::POST, handler, limits, operation)
+    }
+
+    /// PUT with a body as JSON.
+    pub(super) fn put<H, T>(self, handler: H, limits: BodyLimits, operation: Operation) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.with_body(Method::PUT, MethodFilter::PUT, handler, limits, operation)
+    }
+
+    /// PATCH with a body as JSON.
+    pub(super) fn patch<H, T>(self, handler: H, limits: BodyLimits, operation: Operation) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.with_body(Method::PATCH, MethodFilter::PATCH, handler, limits, operation)
+    }
+
+    /// DELETE.
+    pub(super) fn delete<H, T>(mut self, handler: H, operation: Operation) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.methods.push(Method::DELETE);
+        self.operations.push((Method::DELETE, operation));
+        self.handlers = self.handlers.on(MethodFilter::DELETE, handler);
+        self
+    }
+
+    fn with_body<H, T>(
+        mut self,
+        method: Method,
+        filter: MethodFilter,
+        handler: H,
+        limits: BodyLimits,
+        operation: Operation,
+    ) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.methods.push(method.clone());
+        self.operations.push((method, operation));
         self.limits = Some(limits);
-        self.handlers = self.handlers.on(MethodFilter::POST, handler);
+        self.handlers = self.handlers.on(filter, handler);
         self
     }
 

@@ -14,10 +14,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long a connection may make no progress writing: a channel sets its own on the connection that watches it.
 #[derive(Debug, Clone)]
-pub(in crate::http) struct WriteLimit(Arc<Stall>);
+pub(in crate::http) struct WriteLimit(Arc<State>);
 
 #[derive(Debug, Default)]
-struct Stall {
+struct State {
     millis: AtomicU64,
     is_stuck: AtomicBool,
 }

@@ -37,7 +37,7 @@ pub(super) struct ProviderStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ServerStatus {
     bandwidth: Bandwidth,
-    connections: ConnectionCounts,
+    connections: Connections,
     delivery: DeliveryRange,
     file_descriptors: FileDescriptors,
     logos: LogoCounts,
@@ -59,7 +59,7 @@ struct Bandwidth {
 
 /// Connections of viewers.
 #[derive(Debug, Serialize, ToSchema)]
-struct ConnectionCounts {
+struct Connections {
     /// `max_connections`, or as many as the file descriptors leave room for.
     limit: usize,
     now: usize,
@@ -127,7 +127,7 @@ impl ServerStatus {
                 limit: config.server.max_bandwidth,
                 now: sum(|report| report.bitrate * report.viewers as u64),
             },
-            connections: ConnectionCounts { limit: state.max_connections(), now: state.slots.taken() },
+            connections: Connections { limit: state.max_connections(), now: state.slots.taken() },
             delivery: DeliveryRange {
                 longest_ms: millis(cadence::LONGEST),
                 shortest_ms: millis(cadence::SHORTEST),

@@ -4,11 +4,14 @@ mod backups;
 mod disks;
 mod killed;
 mod processes;
+mod relays;
 mod upgrades;
 
 use std::path::Path;
 
-use forebay::db::relays::{self, Relay};
+pub(crate) use self::processes::unshared;
+
+use forebay::db::relays::{self as rows, Relay};
 use forebay::db::{Database, Document, Error};
 use serde_json::{Value, json};
 
@@ -23,14 +26,14 @@ async fn fill(folder: &Path, ids: &[&str]) {
     let database = Database::open(folder).expect("it can be made");
     for id in ids {
         let document = card(id);
-        database.write(move |connection| relays::insert(connection, &document)).await.expect("there is room");
+        database.write(move |connection| rows::insert(connection, &document)).await.expect("there is room");
     }
     database.close().await;
 }
 
 /// All relays of a database.
 async fn all(database: &Database) -> Vec<Relay> {
-    let read = database.read(|connection| relays::list(connection, None, usize::MAX));
+    let read = database.read(|connection| rows::list(connection, None, usize::MAX));
     read.await.expect("it can be read")
 }
 

@@ -27,8 +27,8 @@ pub(super) fn folder() -> Option<std::path::PathBuf> {
 }
 
 /// A shell that may mount what it likes and is seen by nobody: what stands behind it on the command
-/// line is `$@` of `script`. `None` where the system allows that to nobody.
-pub(super) fn with_mounts(script: &str) -> Option<[&str; 6]> {
+/// line are `$0` and `$@` of `script`. `None` where the system allows that to nobody.
+pub(crate) fn unshared(script: &str) -> Option<[&str; 5]> {
     let allowed = Command::new("unshare").args(["-rm", "true"]).stderr(Stdio::null()).status();
-    allowed.is_ok_and(|status| status.success()).then_some(["unshare", "-rm", "sh", "-c", script, "sh"])
+    allowed.is_ok_and(|status| status.success()).then_some(["unshare", "-rm", "sh", "-c", script])
 }

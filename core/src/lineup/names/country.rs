@@ -17,8 +17,7 @@ impl Country {
         }
     }
 
-    /// The country of a code of two or three letters in front of a name. `TV` is never Tuvalu
-    /// there.
+    /// The country of a code of two or three letters in front of a name. `TV` is never Tuvalu there.
     pub(super) fn coded(word: &str) -> Option<Self> {
         if word.len() == 3 { Self::listed(word) } else { Self::of_code(word).filter(|it| it.0 != *b"tv") }
     }

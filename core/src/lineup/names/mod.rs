@@ -1,10 +1,10 @@
 //! Names, made equal where they mean the same channel.
 //!
-//! Two providers write `UK| BBC One FHD` and `BBC ONE (1080p)`. What tells channels apart stays:
-//! digits, `+`, `East` and `West`, `+1`. What only tells feeds apart goes: marks of quality,
-//! remarks in brackets, the country, which becomes a value of its own. Regions in brackets stay:
-//! they have programmes of their own. So do `TV` and `The`: `Metro` and `Metro TV` are two
-//! channels. `core/tests/lineup_merge.rs` measures it on 14,000 entries of iptv-org.
+//! Two providers write `UK| BBC One FHD` and `BBC ONE (1080p)`. What tells channels apart stays: digits,
+//! `+`, `East` and `West`, `+1`. What only tells feeds apart goes: marks of quality, remarks in brackets,
+//! the country, which becomes a value of its own. Regions in brackets stay: they have programmes of
+//! their own. So do `TV` and `The`: `Metro` and `Metro TV` are two channels. `core/tests/lineup_merge.rs`
+//! measures it on 14,000 entries of iptv-org.
 
 mod country;
 mod fold;
@@ -103,9 +103,8 @@ pub fn country_of_group(group: &str) -> Option<Country> {
 /// What may stand between a country and a name. A hyphen needs blanks around it.
 const SEPARATORS: [char; 9] = [':', '|', ']', ')', '▎', '┃', '│', '•', '★'];
 
-/// Parts the country in front, as in `UK: x`, `|UK| x`, `[UK] x` and `UK - x`, from the folded
-/// name. In the name as it is written, such a country is in capitals: `it: chapter two` is no
-/// Italian channel.
+/// Parts the country in front, as in `UK: x`, `|UK| x`, `[UK] x` and `UK - x`, from the folded name. In
+/// the name as it is written, such a country is in capitals: `it: chapter two` is no Italian channel.
 fn country_in_front<'a>(name: &str, folded: &'a str) -> (Option<Country>, &'a str) {
     let opens = |it: char| it.is_whitespace() || "[(|★▎┃│•".contains(it);
     let text = folded.trim_start_matches(opens);
@@ -214,8 +213,8 @@ fn words(text: &str) -> Vec<&str> {
     found
 }
 
-/// Vowels and accents of scripts in which they are characters of their own (Thai, Hindi, Arabic).
-/// Those of Latin letters are gone when a text is folded.
+/// Vowels and accents of scripts in which they are characters of their own (Thai, Hindi, Arabic). Those
+/// of Latin letters are gone when a text is folded.
 fn is_mark_of_letter(char: char) -> bool {
     unicode_normalization::char::is_combining_mark(char)
 }

@@ -67,9 +67,8 @@ const DOCUMENTS: [&str; 9] = [
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
 impl Account {
-    /// Reads an address with the user and the password in it: that of a list or of a stream,
-    /// `user:password@host`, or the three of them with blanks, line ends, `;`, `|` or words
-    /// between.
+    /// Reads an address with the user and the password in it: that of a list or of a stream, `user:password@host`,
+    /// or the three of them with blanks, line ends, `;`, `|` or words between.
     ///
     /// # Errors
     /// Says what is missing.
@@ -150,8 +149,8 @@ impl Account {
     }
 }
 
-/// The address, the user and the password, as far as there are so many. Words such as `Username:`
-/// in front of them go.
+/// The address, the user and the password, as far as there are so many. Words such as `Username:` in front
+/// of them go.
 fn parts(text: &str) -> Vec<&str> {
     let separates = |it: char| it.is_whitespace() || matches!(it, ';' | '|' | '<' | '>' | '"' | '\'' | '`');
     let mut found: Vec<&str> =

@@ -104,7 +104,7 @@ impl Agent {
             environment: Arc::clone(&client.environment),
             access: source.access.clone(),
             hold,
-            bounds: Bounds::new(source.access.allow_private),
+            bounds: Bounds::new(source.access.scope),
             source: source.url.expose().clone(),
             slates: Arc::clone(&source.slate_urls),
             headers,

@@ -9,6 +9,7 @@
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
+use crate::model::Scope;
 use crate::net::{Peer, Reach};
 
 /// Local servers that are remembered: one for playlists and a few for segments.
@@ -17,8 +18,7 @@ const MAX_REACHED: usize = 16;
 /// Which addresses the requests of one upstream may reach.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
-    /// Whether the configuration allows all (`allow_private`).
-    is_unlimited: bool,
+    scope: Scope,
     state: Mutex<State>,
 }
 
@@ -32,17 +32,17 @@ struct State {
 }
 
 impl Bounds {
-    pub(super) fn new(allow_private: bool) -> Self {
-        Self { is_unlimited: allow_private, state: Mutex::default() }
+    pub(super) fn new(scope: Scope) -> Self {
+        Self { scope, state: Mutex::default() }
     }
 
     /// What the next request may reach.
     pub(super) fn reach(&self) -> Reach {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.has_public_answer && !self.is_unlimited {
-            Reach::Internet { besides: state.reached.clone() }
-        } else {
-            Reach::Everywhere
+        match self.scope {
+            Scope::Internet => Reach::Internet { besides: Vec::new() },
+            Scope::Own if state.has_public_answer => Reach::Internet { besides: state.reached.clone() },
+            Scope::Own | Scope::Everywhere => Reach::Everywhere,
         }
     }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_public_answer_bounds_what_follows() {
-        let bounds = Bounds::new(false);
+        let bounds = Bounds::new(Scope::Own);
         assert_eq!(bounds.reach(), Reach::Everywhere, "the configured address may be anywhere");
         bounds.note(peer("10.0.0.1:80", false));
         assert_eq!(bounds.reach(), Reach::Everywhere, "and so may what a local server names");
@@ -80,14 +80,23 @@ mod tests {
 
     #[test]
     fn what_the_configuration_allows_is_allowed() {
-        let bounds = Bounds::new(true);
+        let bounds = Bounds::new(Scope::Everywhere);
         bounds.note(peer("1.1.1.1:80", true));
         assert_eq!(bounds.reach(), Reach::Everywhere);
     }
 
     #[test]
+    fn what_somebody_else_has_named_leads_to_the_internet_only() {
+        let bounds = Bounds::new(Scope::Internet);
+        let internet = Reach::Internet { besides: Vec::new() };
+        assert_eq!(bounds.reach(), internet);
+        bounds.note(peer("10.0.0.1:80", false));
+        assert_eq!(bounds.reach(), internet);
+    }
+
+    #[test]
     fn few_servers_are_remembered() {
-        let bounds = Bounds::new(false);
+        let bounds = Bounds::new(Scope::Own);
         (1..100).for_each(|port| bounds.note(peer(&format!("10.0.0.1:{port}"), false)));
         bounds.note(peer("1.1.1.1:80", true));
         let Reach::Internet { besides } = bounds.reach() else { panic!("it is bounded") };

@@ -11,7 +11,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::model::SourceUrl;
+use crate::model::{Scope, SourceUrl};
 use crate::net::site::{INTERNET, Say, Site, Then, whole};
 
 mod digest;

@@ -1,7 +1,7 @@
 //! How servers are reached, as somebody wrote it.
 
 use super::checker::Checker;
-use crate::model::{Access, ProxyChoice, Trust};
+use crate::model::{Access, ProxyChoice, Scope, Trust};
 
 /// What was typed about the way to servers; what was not is as in `defaults`.
 pub(super) fn check_access(
@@ -14,7 +14,11 @@ pub(super) fn check_access(
     let trust = checker.field("tls", tls, |text| text.parse::<Trust>());
     let proxy = checker.field("proxy", proxy, |text| text.parse::<ProxyChoice>());
     Access {
-        allow_private: allow_private.unwrap_or(defaults.allow_private),
+        scope: match allow_private {
+            Some(true) => Scope::Everywhere,
+            Some(false) => Scope::Own,
+            None => defaults.scope,
+        },
         trust: trust.unwrap_or(defaults.trust),
         proxy: proxy.unwrap_or(defaults.proxy),
     }

@@ -10,7 +10,7 @@ use crate::model::{Access, Policy, ProviderId, UrlPattern};
 
 /// What channels are checked against: the defaults of all of them, and the providers that there
 /// are.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct House {
     /// The folder at which relative paths begin.
     pub folder: PathBuf,
@@ -18,11 +18,14 @@ pub struct House {
     pub policy: Policy,
     /// The patterns of channels that say nothing of theirs.
     pub slate_urls: Arc<[UrlPattern]>,
+    /// Whether its channels may name neither files of this machine nor addresses that are not on the
+    /// internet: somebody else than the operator has written them.
+    pub is_internet_only: bool,
     pub(super) shared: HashMap<ProviderId, Shared>,
 }
 
 /// What the sources of a provider have in common, unless they say otherwise.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Shared {
     pub(super) user_agent: Option<String>,
     pub(super) access: Access,
@@ -31,7 +34,7 @@ pub(super) struct Shared {
 impl House {
     /// A house without providers, whose channels say nothing of their own.
     pub fn new(folder: PathBuf, policy: Policy, slate_urls: Arc<[UrlPattern]>) -> Self {
-        Self { folder, policy, slate_urls, shared: HashMap::new() }
+        Self { folder, policy, slate_urls, is_internet_only: false, shared: HashMap::new() }
     }
 
     /// What the sources of a provider have in common.

@@ -37,7 +37,7 @@ crate::table! {
         settle: DurationText,
         /// How many sources are probed at a time.
         max_probes: i64,
-        /// Of its sources, see [`Access::allow_private`](crate::model::Access::allow_private).
+        /// Of its sources, see [`Scope`](crate::model::Scope).
         allow_private: bool,
         /// verify or unverified.
         tls: String,

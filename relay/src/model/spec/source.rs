@@ -6,14 +6,16 @@ use forebay_core::playlist::ladder::Prefer;
 use http::header::{HeaderName, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use url::Host;
 
 use super::access::check_access;
 use super::checker::{Checker, Step};
 use super::house::House;
 use super::units::parse_bandwidth;
+use crate::model::address::{is_public, is_public_name};
 use crate::model::header::{parse_name, parse_user_agent, parse_value};
 use crate::model::nearest::did_you_mean;
-use crate::model::{Source, SourceKind, SourceUrl};
+use crate::model::{Scope, Source, SourceKind, SourceUrl};
 
 /// More than any provider asks for; servers refuse heads beyond some kilobytes.
 const MAX_HEADERS: usize = 32;
@@ -50,7 +52,7 @@ crate::table! {
         max_bitrate: String,
         /// Which variant of it is the best.
         variant: String,
-        /// See [`Access::allow_private`](crate::model::Access::allow_private).
+        /// See [`Scope`](crate::model::Scope).
         allow_private: bool,
         /// verify or unverified.
         tls: String,
@@ -63,8 +65,8 @@ impl SourceSpec {
     /// The source; none without a good address.
     pub(super) fn check(&self, checker: &mut Checker, house: &House) -> Option<Source> {
         match self {
-            Self::Url(text) => match SourceUrl::parse(&text.0, &house.folder) {
-                Ok(url) => Some(Source::new(url)),
+            Self::Url(text) => match parse_url(text, house) {
+                Ok(url) => Some(within(Source::new(url), house)),
                 Err(error) => {
                     checker.fault_here(format!("source: {error}"));
                     None
@@ -87,15 +89,17 @@ impl SourceFields {
             checker.fault("url", "the key \"url\" is missing");
             return None;
         };
-        let url = SourceUrl::parse(&url.0, &house.folder)
-            .map_err(|error| checker.fault("url", format!("source: {error}")))
-            .ok()?;
+        let url =
+            parse_url(url, house).map_err(|error| checker.fault("url", format!("source: {error}"))).ok()?;
+        if house.is_internet_only {
+            self.check_internet_only(checker);
+        }
         // What is not http sends none.
         let shared = provider.as_ref().filter(|_| url.kind() == SourceKind::Http);
         let shared = shared.and_then(|id| house.shared(id).cloned()).unwrap_or_default();
         let access =
             check_access(checker, self.allow_private, self.tls.as_ref(), self.proxy.as_ref(), shared.access);
-        Some(Source {
+        let source = Source {
             provider,
             user_agent: user_agent.or(shared.user_agent),
             max_bitrate,
@@ -103,7 +107,18 @@ impl SourceFields {
             headers,
             access,
             ..Source::new(url)
-        })
+        };
+        Some(within(source, house))
+    }
+
+    /// A proxy is an address of somebody's choice, too, and sees more than we do.
+    fn check_internet_only(&self, checker: &mut Checker) {
+        if self.allow_private == Some(true) {
+            checker.fault("allow_private", format!("allow_private: {NOT_ALLOWED}"));
+        }
+        if self.proxy.as_ref().is_some_and(|proxy| proxy != "none") {
+            checker.fault("proxy", format!("proxy: {NOT_ALLOWED}"));
+        }
     }
 
     fn check_headers(&self, checker: &mut Checker) -> Vec<(HeaderName, HeaderValue)> {
@@ -130,6 +145,35 @@ impl SourceFields {
         });
         headers
     }
+}
+
+/// What somebody is told who may not name such a thing.
+const NOT_ALLOWED: &str = "only the configuration may say this, unless it sets allow_private_sources";
+
+/// The address of a source, if the house may have it.
+fn parse_url(text: &UrlText, house: &House) -> Result<SourceUrl, String> {
+    let url = SourceUrl::parse(&text.0, &house.folder).map_err(|error| error.to_string())?;
+    if !house.is_internet_only {
+        return Ok(url);
+    }
+    // Names are looked up, and judged, whenever they are connected to.
+    let is_allowed = match (url.kind(), url.expose().host()) {
+        (SourceKind::TestCard, _) => true,
+        (SourceKind::Http, Some(Host::Domain(name))) => is_public_name(name),
+        (SourceKind::Http, Some(Host::Ipv4(address))) => is_public(address.into()),
+        (SourceKind::Http, Some(Host::Ipv6(address))) => is_public(address.into()),
+        _ => false,
+    };
+    let refusal = || format!("it is a file, or not on the internet: {NOT_ALLOWED}");
+    is_allowed.then_some(url).ok_or_else(refusal)
+}
+
+/// Bounds a source as the house wants it, whatever its provider may reach.
+fn within(mut source: Source, house: &House) -> Source {
+    if house.is_internet_only {
+        source.access.scope = Scope::Internet;
+    }
+    source
 }
 
 fn parse_variant(text: &str) -> Result<Prefer, String> {
@@ -200,5 +244,118 @@ impl fmt::Debug for UrlText {
 impl fmt::Debug for HeadersText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HeadersText(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::MapDeserializer;
+
+    use super::*;
+
+    fn url(text: &str) -> SourceSpec {
+        SourceSpec::Url(UrlText(text.to_owned()))
+    }
+
+    fn check(spec: &SourceSpec, house: &House) -> Result<Source, String> {
+        let mut checker = Checker::default();
+        let source =
+            checker.within("sources", |checker| checker.within(0, |checker| spec.check(checker, house)));
+        match &checker.into_errors()[..] {
+            [] => Ok(source.expect("without an error there is one")),
+            [error] => Err(format!("{}: {}", error.path, error.message)),
+            errors => panic!("{errors:?}"),
+        }
+    }
+
+    #[test]
+    fn a_house_of_others_has_sources_on_the_internet_only() {
+        let house = House { is_internet_only: true, ..House::default() };
+        for good in
+            ["http://cdn.example/a.ts", "https://1.1.1.1/", "http://[2606:4700::1111]/", "testcard://"]
+        {
+            assert_eq!(check(&url(good), &House::default()).unwrap().access.scope, Scope::Own, "{good}");
+            assert_eq!(check(&url(good), &house).unwrap().access.scope, Scope::Internet, "{good}");
+        }
+        for bad in [
+            "http://127.0.0.1/",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "http://0x7f.0.0x0.1/",
+            "http://127.0.0.1:8080/",
+            "http://joe:pw@127.0.0.1/",
+            "http://0/",
+            "http://0.0.0.0/",
+            "http://10.1.2.3/",
+            "http://172.16.0.1/",
+            "http://172.31.255.255/",
+            "http://192.168.0.1/",
+            "http://192.168.257/",
+            "http://100.64.0.1/",
+            "http://169.254.169.254/",
+            "http://169.254.169.254./",
+            "http://2852039166/",
+            "http://224.0.0.1/",
+            "http://255.255.255.255/",
+            "http://１２７.０.０.１/",
+            "http://127。0。0。1/",
+            "http://[::1]/",
+            "http://[::]/",
+            "http://[0:0:0:0:0:0:0:1]/",
+            "http://[::127.0.0.1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::ffff:0:10.0.0.1]/",
+            "http://[64:ff9b::10.0.0.1]/",
+            "http://[64:ff9b::a9fe:a9fe]/",
+            "http://[64:ff9b:1::1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[2001:0:1:2:3:4:80ff:fffe]/",
+            "http://[fe80::1]/",
+            "http://[fc00::1]/",
+            "http://[fd12:3456::1]/",
+            "http://[ff02::1]/",
+            "http://[fec0::1]/",
+            "http://localhost/",
+            "http://LOCALHOST./",
+            "http://a.localhost/",
+            "http://nas/",
+            "http://tv.lan/",
+            "http://router.local/",
+            "http://metadata.google.internal/",
+            "http://host.home.arpa/",
+            "file:a.ts",
+            "file:/etc/passwd",
+        ] {
+            let error = check(&url(bad), &house).expect_err(bad);
+            let expected = format!("sources[0]: source: it is a file, or not on the internet: {NOT_ALLOWED}");
+            assert_eq!(error, expected, "{bad}");
+            assert!(check(&url(bad), &House::default()).is_ok(), "{bad} is fine in the configuration");
+        }
+    }
+
+    #[test]
+    fn a_house_of_others_takes_no_proxy_and_no_wider_scope() {
+        let house = House { is_internet_only: true, ..House::default() };
+        let fields = |key: &'static str, value: &'static str| {
+            let map = [("url", "http://cdn.example/"), (key, value)];
+            let fields = SourceFields::deserialize(MapDeserializer::<_, serde::de::value::Error>::new(
+                map.into_iter(),
+            ));
+            fields.unwrap()
+        };
+        let through = |proxy| SourceSpec::Fields(Box::new(fields("proxy", proxy)));
+        assert_eq!(check(&through("none"), &house).unwrap().access.scope, Scope::Internet);
+        let error = check(&through("http://10.0.0.1:3128"), &house).unwrap_err();
+        assert_eq!(error, format!("sources[0].proxy: proxy: {NOT_ALLOWED}"));
+        for (allow_private, refused) in [(false, false), (true, true)] {
+            let mut fields = fields("tls", "verify");
+            fields.allow_private = Some(allow_private);
+            let checked = check(&SourceSpec::Fields(Box::new(fields)), &house);
+            assert_eq!(checked.is_err(), refused);
+            assert!(checked.is_err() || checked.unwrap().access.scope == Scope::Internet);
+        }
     }
 }

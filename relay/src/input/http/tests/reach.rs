@@ -94,6 +94,24 @@ async fn a_name_that_changes_gains_nothing() {
     assert_eq!(inner.seen().accepted.len(), 0);
 }
 
+/// Where somebody else than the operator has named the source, not even its first request goes to an
+/// address that is not on the internet, whatever its name looks like.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_have_named_reaches_the_internet_only() {
+    let inner = Site::start(false, |_, _| endless()).await;
+    let public = Site::start_at((INTERNET, 0).into(), false, |_, _| endless()).await;
+    for (address, is_reached) in [(Ipv4Addr::LOCALHOST.into(), false), (IpAddr::from(INTERNET), true)] {
+        let site = if is_reached { &public } else { &inner };
+        let mut source = source(&format!("http://public.test:{}/live", site.address().port()));
+        source.access.scope = Scope::Internet;
+        let names: Names = Box::new(move |_| vec![address]);
+        let client = Client::over(public.connector_in(names));
+        let opened = client.open(&source, &Context::default(), Hold::default()).await;
+        assert_eq!(opened.err(), (!is_reached).then_some(Error::Private));
+    }
+    assert_eq!(inner.seen().accepted.len(), 0, "nothing there was connected to");
+}
+
 /// Where a source itself is in a local network, what it names there is asked for; so is what the
 /// configuration allows.
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +122,7 @@ async fn local_sources_and_allowed_ones_lead_to_private_addresses() {
     let public = Site::start_at((INTERNET, 0).into(), false, to.clone()).await;
     let opened = |count| assert_eq!(inner.seen().accepted.len(), count);
     let mut allowed = source(&format!("http://public.test:{}/", public.address().port()));
-    allowed.access.allow_private = true;
+    allowed.access.scope = Scope::Everywhere;
     Client::over(public.connector_in(names()))
         .open(&allowed, &Context::default(), Hold::default())
         .await
