@@ -107,7 +107,8 @@ fn who_leads_goes_on_to_lead() {
     assert_eq!(members(&merge(&all, &Decisions::default())), [[1, 0, 2]]);
 }
 
-/// Rule 13: pairs can be forced and forbidden, over any number of refreshes, and all of it can be undone.
+/// Rule 13: pairs can be forced and forbidden, over any number of refreshes, and all of it can be
+/// undone.
 #[test]
 fn rule_13_decisions_of_users_hold_and_can_be_undone() {
     let rows = [(1, "a", "One"), (2, "a", "One"), (1, "b", "Two"), (3, "", "Three"), (1, "", "Four")];
@@ -169,8 +170,8 @@ fn iptv_org() -> Vec<(String, String)> {
     rows.filter(|(id, _)| !id.is_empty()).map(|(id, name)| (id.to_owned(), name.to_owned())).collect()
 }
 
-/// How many of these ids are right together, each but the first of its kind counting one, and how many there
-/// are, all but the first.
+/// How many of these ids are right together, each but the first of its kind counting one, and how
+/// many there are, all but the first.
 fn joins(mut ids: Vec<&str>) -> (u64, u64) {
     let all = ids.len() as u64;
     ids.sort_unstable();
@@ -196,12 +197,12 @@ const LISTED_TWICE: [(&str, &str); 3] = [
     ("StingrayEverything80s.ca", "StingrayRememberthe80s.ca"),
 ];
 
-/// Of 14,113 entries with guide ids, merged by names and countries alone: how many joins are right, and how
-/// many of the right ones are found. A channel with n entries takes n - 1 joins.
+/// Of 14,113 entries with guide ids, merged by names and countries alone: how many joins are right,
+/// and how many of the right ones are found. A channel with n entries takes n - 1 joins.
 ///
-/// What is missing are mostly regions, which have names of their own and one id: Russia 1 in 148 towns.
-/// Counted by pairs these are all that counts (148 entries make 10,878 of 28,403 pairs), so that figure is
-/// printed and no more.
+/// What is missing are mostly regions, which have names of their own and one id: Russia 1 in 148
+/// towns. Counted by pairs these are all that counts (148 entries make 10,878 of 28,403 pairs), so
+/// that figure is printed and no more.
 #[test]
 fn precision_and_recall_on_iptv_org() {
     let rows = iptv_org();

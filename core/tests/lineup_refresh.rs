@@ -162,7 +162,8 @@ fn renamed_sources_are_the_same_where_two_of_three_agree() {
     assert_eq!((counts.changed, counts.added), (1, 0));
 }
 
-/// Rule 3: an answer that is no list, an empty or a short one changes nothing, until an admin says so.
+/// Rule 3: an answer that is no list, an empty or a short one changes nothing, until an admin says
+/// so.
 #[test]
 fn rule_3_bad_answers_are_held() {
     let list = plain("http://h", "", 0..100);

@@ -1,8 +1,8 @@
 //! What users set, field by field, and the channel as everybody sees it.
 //!
 //! A channel is the provider's entry, with the rules above it, and the edits above these. An edit
-//! overrides one field and nothing else, so whatever a provider does, the edit stays, and all the other
-//! fields go on following the provider. To reset a field is to take its edit away.
+//! overrides one field and nothing else, so whatever a provider does, the edit stays, and all the
+//! other fields go on following the provider. To reset a field is to take its edit away.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;

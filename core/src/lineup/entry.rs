@@ -64,7 +64,8 @@ impl Entry {
         &self.title
     }
 
-    /// The address without headers and label. Not always an address: some lists have a remark there.
+    /// The address without headers and label. Not always an address: some lists have a remark
+    /// there.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -20,8 +20,8 @@ pub enum Kind {
 const RECORDINGS: [&str; 10] = ["mp4", "mkv", "avi", "mov", "m4v", "wmv", "webm", "mpg", "mpeg", "divx"];
 
 impl Kind {
-    /// What this entry is, by its `tvg-type`, the folders and the ending of its address, and `S01E02` in
-    /// its title.
+    /// What this entry is, by its `tvg-type`, the folders and the ending of its address, and
+    /// `S01E02` in its title.
     pub fn of(entry: &Entry) -> Self {
         if let Some(kind) = entry.properties().attribute(&["tvg-type"]).and_then(Self::named) {
             return kind;

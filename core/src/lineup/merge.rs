@@ -1,13 +1,14 @@
 //! Which channels of different playlists are one.
 //!
-//! Channels are one where they have the same guide id. Where one of them has none, the country and the
-//! name decide, if all of that name agree. Two different guide ids are two channels, whatever their
-//! names. Nothing else is decided here: what is merely alike is a [suggestion](suggest).
+//! Channels are one where they have the same guide id. Where one of them has none, the country and
+//! the name decide, if all of that name agree. Two different guide ids are two channels, whatever
+//! their names. Nothing else is decided here: what is merely alike is a [suggestion](suggest).
 //!
-//! A merge is never stored as such. It follows from the channels and from the [`Decisions`] of users, so
-//! a decision that is taken back gives the same result as before, and a refresh that renames a channel
-//! parts it from the others by itself. Each channel keeps its row, its number and its edits: in a group
-//! the leader is shown, with the sources of all, and the others are hidden behind it.
+//! A merge is never stored as such. It follows from the channels and from the [`Decisions`] of
+//! users, so a decision that is taken back gives the same result as before, and a refresh that
+//! renames a channel parts it from the others by itself. Each channel keeps its row, its number and
+//! its edits: in a group the leader is shown, with the sources of all, and the others are hidden
+//! behind it.
 
 mod groups;
 
@@ -45,8 +46,8 @@ pub struct Candidate {
 pub struct Facts<'a> {
     /// The guide id; may be empty.
     pub guide_id: &'a str,
-    /// The name, with the rules applied and without edits: an edit says how a channel is called, not what
-    /// it is.
+    /// The name, with the rules applied and without edits: an edit says how a channel is called,
+    /// not what it is.
     pub name: &'a str,
     /// The country.
     pub country: Option<Country>,
@@ -72,7 +73,8 @@ impl Candidate {
     }
 }
 
-/// The guide id without differences that nobody means: capitals, and the mark of quality of its feed.
+/// The guide id without differences that nobody means: capitals, and the mark of quality of its
+/// feed.
 fn guide_key(id: &str) -> String {
     let id = id.trim().to_lowercase();
     match id.rsplit_once('@') {
@@ -81,8 +83,8 @@ fn guide_key(id: &str) -> String {
     }
 }
 
-/// The same for sources that are the same: the number of a stream of a provider, else the address without
-/// differences of capitals in scheme and host.
+/// The same for sources that are the same: the number of a stream of a provider, else the address
+/// without differences of capitals in scheme and host.
 fn source_mark(facts: &Facts<'_>) -> u64 {
     let (scheme, rest) = facts.url.split_once("://").unwrap_or(("", facts.url));
     let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -129,8 +131,8 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    /// Decides on a pair, or takes a decision back. Returns what was decided before: to decide that again
-    /// is to undo this.
+    /// Decides on a pair, or takes a decision back. Returns what was decided before: to decide that
+    /// again is to undo this.
     pub fn decide(&mut self, pair: Pair, decision: Option<Decision>) -> Option<Decision> {
         let before = if self.forced.remove(&pair) {
             Some(Decision::Force)
@@ -157,8 +159,9 @@ impl Decisions {
 /// How like two names must be to be suggested.
 const LEAST_LIKENESS: f64 = 0.88;
 
-/// Channels with names like this one, the likest first: for a person to look at. On real lists names with a
-/// likeness of 95 % are the same channel in 3 cases of 100, so nothing is ever decided by it.
+/// Channels with names like this one, the likest first: for a person to look at. On real lists
+/// names with a likeness of 95 % are the same channel in 3 cases of 100, so nothing is ever decided
+/// by it.
 pub fn suggest<'a, T>(name: &str, others: impl Iterator<Item = (T, &'a str)>, most: usize) -> Vec<(T, f64)> {
     let wanted = Name::of(name).key;
     let likeness = |other: &str| strsim::jaro_winkler(&wanted, &Name::of(other).key);

@@ -1,10 +1,10 @@
 //! Lists of channels: reading them, and what a refresh, a rule, an edit or a merge makes of them.
 //!
 //! Everything here decides and nothing stores. A provider's list becomes [`Entry`] after [`Entry`]
-//! ([`m3u`], [`xtream`]); [`identity`] tells which known source each is. A channel is the entry, then what
-//! [`rules`] make of it, then the user's [`edits`]. [`number`] gives it its number, and [`merge`] finds the
-//! channels that are one. The caller owns the rows: it hands in what it knows, and carries out what comes
-//! back.
+//! ([`m3u`], [`xtream`]); [`identity`] tells which known source each is. A channel is the entry,
+//! then what [`rules`] make of it, then the user's [`edits`]. [`number`] gives it its number, and
+//! [`merge`] finds the channels that are one. The caller owns the rows: it hands in what it knows,
+//! and carries out what comes back.
 
 pub mod edits;
 mod entry;

@@ -78,9 +78,9 @@ pub struct Numbers {
 
 /// Gives each channel its number, in the order of the claims.
 ///
-/// A number that a user has set counts above all. A channel that has a number keeps it, unless a rule
-/// names it and the number lies outside the rule's range. A new channel gets the next of its range, else
-/// the number of the provider if that is free, else the next one that is.
+/// A number that a user has set counts above all. A channel that has a number keeps it, unless a
+/// rule names it and the number lies outside the rule's range. A new channel gets the next of its
+/// range, else the number of the provider if that is free, else the next one that is.
 pub fn assign(claims: &[Claim]) -> Numbers {
     let kept: Vec<_> = claims.iter().map(kept).collect();
     let mut free = Free { taken: kept.iter().flatten().copied().collect(), next: HashMap::new() };

@@ -59,7 +59,8 @@ pub(crate) fn check(bytes: &[u8], sizes: &[usize]) {
     }
 }
 
-/// The entry as it is after one round: with `'` for `"` in attributes, and what else cannot be written.
+/// The entry as it is after one round: with `'` for `"` in attributes, and what else cannot be
+/// written.
 fn sanitised(entry: &Entry) -> Entry {
     let (entries, _) = read(write(std::slice::from_ref(entry)).as_bytes(), &[], &Options::default());
     entries.into_iter().next().expect("what was written is read")

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{UnixTime, fold};
 use crate::lineup::mark::{Of, mark};
 
-/// Groups that one list may have. Lists have tens of them, big ones a thousand; more is an attack, or no
-/// list.
+/// Groups that one list may have. Lists have tens of them, big ones a thousand; more is an attack,
+/// or no list.
 pub const MAX_GROUPS: usize = 10_000;
 
 /// The number of a group. It is the caller's, and never used again for another.
@@ -29,7 +29,8 @@ pub struct KnownGroup {
 pub enum Group {
     /// A known one.
     Known(GroupId),
-    /// A new one. They are numbered from 0 in the order of the list, and come behind the known ones.
+    /// A new one. They are numbered from 0 in the order of the list, and come behind the known
+    /// ones.
     New(u32),
     /// One too many: the entry has none.
     TooMany,

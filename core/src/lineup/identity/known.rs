@@ -7,12 +7,12 @@ use super::{Identity, Key, Known};
 
 #[derive(Debug)]
 pub(super) struct KnownSources {
-    /// By key, address, name, id: sources with the same key are told apart by their address, then by
-    /// their name, then by their age.
+    /// By key, address, name, id: sources with the same key are told apart by their address, then
+    /// by their name, then by their age.
     list: Vec<Known>,
     is_seen: Vec<bool>,
-    /// For each run of equal sources that was searched: where the first may be that is not seen. So all
-    /// searches of a run together take linear time, however many are equal.
+    /// For each run of equal sources that was searched: where the first may be that is not seen. So
+    /// all searches of a run together take linear time, however many are equal.
     taken: HashMap<(usize, usize), usize>,
 }
 
@@ -50,8 +50,8 @@ impl KnownSources {
         self.list.get(at).is_some_and(|it| it.identity.key.id == key.id)
     }
 
-    /// The unseen source that this entry is without a doubt: of the same key and address, and of the same
-    /// name unless there is only one.
+    /// The unseen source that this entry is without a doubt: of the same key and address, and of
+    /// the same name unless there is only one.
     pub(super) fn exact(&mut self, identity: &Identity) -> Option<usize> {
         let same_address = self.with_address(identity);
         let of_name = |it: &Known| it.identity.name;

@@ -14,8 +14,8 @@ pub(super) struct Late {
     pub(super) position: u32,
 }
 
-/// Finds the source of each, as far as there is one: first by key and address, then by key and order, then
-/// by two of guide id, name and address, then by a guide id that only one of both has.
+/// Finds the source of each, as far as there is one: first by key and address, then by key and
+/// order, then by two of guide id, name and address, then by a guide id that only one of both has.
 pub(super) fn assign(late: &[Late], known: &mut KnownSources) -> Vec<Option<usize>> {
     let mut found = vec![None; late.len()];
     let mut each = |find: &mut dyn FnMut(&Identity, &mut KnownSources) -> Option<usize>,

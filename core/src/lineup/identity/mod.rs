@@ -1,15 +1,16 @@
 //! Which source an entry of a new list is.
 //!
-//! Users lose their work when a refresh takes a known channel for a new one. So the identity of a source
-//! does not hang on its address, which changes with hosts, passwords and tokens: it is the provider's
-//! number of the stream where the address has a panel's shape ([`StreamUrl`]), else the guide id and the
-//! name. A source that is missing is absent, not deleted, until [`Options::keep_absent`] is over. And a
-//! list that lost too much changes nothing until an admin says so.
+//! Users lose their work when a refresh takes a known channel for a new one. So the identity of a
+//! source does not hang on its address, which changes with hosts, passwords and tokens: it is the
+//! provider's number of the stream where the address has a panel's shape ([`StreamUrl`]), else the
+//! guide id and the name. A source that is missing is absent, not deleted, until
+//! [`Options::keep_absent`] is over. And a list that lost too much changes nothing until an admin
+//! says so.
 //!
 //! A list is seen once, entry by entry: [`Refresh::observe`] tells what to write, and
 //! [`Refresh::finish`] what became of the rest and whether it may be kept. So the caller writes in
-//! one transaction, and takes it back if the verdict is [`Verdict::Held`]. Memory: 45 bytes for each known
-//! source, and the few entries that cannot be told until the end.
+//! one transaction, and takes it back if the verdict is [`Verdict::Held`]. Memory: 45 bytes for
+//! each known source, and the few entries that cannot be told until the end.
 
 mod groups;
 mod known;

@@ -7,8 +7,9 @@ use super::late::{self, Late};
 use super::{Entry, Identity, Known, SourceId, UnixTime};
 use crate::lineup::m3u::Document;
 
-/// Entries that may wait for the end of the list, since only what is left over tells which sources they
-/// are. Further ones are decided at once: by their key in the order of the list, or as new ones.
+/// Entries that may wait for the end of the list, since only what is left over tells which sources
+/// they are. Further ones are decided at once: by their key in the order of the list, or as new
+/// ones.
 pub const MAX_LATE: usize = 4096;
 
 /// What a refresh may do.

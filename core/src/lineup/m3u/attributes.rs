@@ -1,9 +1,9 @@
 //! The attributes of `#EXTINF` and `#EXTM3U`, as people and panels write them.
 //!
-//! Values may stand in `"`, in `'`, or in nothing; they hold commas, `=` and quotes; a closing quote
-//! may be missing. So a quote closes a value only where the line goes on as it would behind one: with
-//! a comma, with the next key, or with its end. All decisions look back or ahead no further than the
-//! next quote, which keeps the time linear.
+//! Values may stand in `"`, in `'`, or in nothing; they hold commas, `=` and quotes; a closing
+//! quote may be missing. So a quote closes a value only where the line goes on as it would behind
+//! one: with a comma, with the next key, or with its end. All decisions look back or ahead no
+//! further than the next quote, which keeps the time linear.
 
 use crate::lineup::{Origin, Properties};
 

@@ -68,8 +68,8 @@ impl Lines {
         self.rest.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// Where the next line ends, and how long its end is. The first end in a document says what ends
-    /// all of its lines: a stray carriage return within a name must not make two lines of it.
+    /// Where the next line ends, and how long its end is. The first end in a document says what
+    /// ends all of its lines: a stray carriage return within a name must not make two lines of it.
     fn find_end(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
         if self.ending == Ending::Unknown {
             let at = bytes.iter().position(|&byte| byte == b'\n' || byte == b'\r');

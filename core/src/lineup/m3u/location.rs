@@ -31,7 +31,8 @@ pub(super) fn scheme(text: &str) -> Option<&str> {
     is_scheme.then_some(scheme)
 }
 
-/// Parts the address from `|Name=value…`. A `|` with anything else behind it is a part of the address.
+/// Parts the address from `|Name=value…`. A `|` with anything else behind it is a part of the
+/// address.
 fn split_suffix(line: &str) -> (&str, Option<&str>) {
     let is_suffix = |suffix: &str| suffix.split_once('=').is_some_and(|(name, _)| is_token(name.trim()));
     match line.split_once('|').filter(|(address, _)| !address.trim_end().is_empty()) {
@@ -41,7 +42,8 @@ fn split_suffix(line: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Parts the address from `$label`. A `$` may be a part of the address too: a label has no `/` and no
+/// Parts the address from `$label`. A `$` may be a part of the address too: a label has no `/` and
+/// no
 /// `=`, and behind a query it is told from a value by letters that are not ASCII.
 fn split_label(line: &str) -> (&str, Option<&str>) {
     match line.rsplit_once('$') {

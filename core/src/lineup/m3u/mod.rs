@@ -3,8 +3,8 @@
 //! There is no standard: each player's parser is the specification, and lists are made by hand. So
 //! the [`Parser`] takes what any player takes. Faults cost what they touch and are counted in
 //! [`Faults`]. It is pushed bytes in pieces of any size, keeps one line and one entry, and takes
-//! time that grows with the bytes. [`Writer`] writes entries so that the parser, and every player
-//! that we know of, reads them back.
+//! time that grows with the bytes; how many bytes a list may have is the caller's limit. [`Writer`]
+//! writes entries so that the parser, and every player that we know of, reads them back.
 
 mod attributes;
 mod charset;

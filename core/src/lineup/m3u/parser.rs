@@ -56,8 +56,8 @@ impl Header {
         &self.properties
     }
 
-    /// The addresses of the guides: `x-tvg-url`, else `url-tvg`. Either may list several, with `,`, `;` or
-    /// a blank between.
+    /// The addresses of the guides: `x-tvg-url`, else `url-tvg`. Either may list several, with `,`,
+    /// `;` or a blank between.
     pub fn guides(&self) -> Vec<&str> {
         let list = self.properties.attribute(&["x-tvg-url", "url-tvg"]).unwrap_or_default();
         let (mut found, mut start) = (Vec::new(), 0);
@@ -88,7 +88,8 @@ pub enum Document {
     List,
     /// A list without entries.
     EmptyList,
-    /// A playlist of HLS: its address is that of one channel. Entries that came out are its segments.
+    /// A playlist of HLS: its address is that of one channel. Entries that came out are its
+    /// segments.
     HlsPlaylist,
     /// A page of the web, or another document of XML.
     Html,
@@ -113,8 +114,8 @@ pub struct Faults {
     pub stray_lines: u64,
     /// `#EXTINF` without a comma.
     pub missing_commas: u64,
-    /// Attributes with a missing quote, options that could not be read, and those for which an entry has
-    /// no room.
+    /// Attributes with a missing quote, options that could not be read, and those for which an
+    /// entry has no room.
     pub bad_attributes: u64,
 }
 
@@ -372,7 +373,8 @@ impl Reader {
         let has_scheme = location::scheme(text).is_some();
         let is_bare = self.stage != Stage::Titled;
         let is_alternate = is_bare && self.has_titles && self.extra_urls == ExtraUrls::Alternates;
-        // A list of nothing but addresses is one too; text in which an address happens to stand is none.
+        // A list of nothing but addresses is one too; text in which an address happens to stand is
+        // none.
         let counts = match (is_bare, self.has_titles) {
             (false, _) => true,
             (true, true) => is_alternate && has_scheme && self.stage == Stage::Between,

@@ -30,8 +30,8 @@ impl<W: Write> Writer<W> {
         Ok(Self { out })
     }
 
-    /// Writes an entry with all of its properties. Headers go into options, whatever way they came: some
-    /// players take `url|headers` for the address.
+    /// Writes an entry with all of its properties. Headers go into options, whatever way they came:
+    /// some players take `url|headers` for the address.
     ///
     /// # Errors
     /// Those of `out`.

@@ -111,7 +111,8 @@ impl<'a> Builder<'a> {
         true
     }
 
-    /// The places of all candidates that have a key, in its order and then by age, in runs of equal keys.
+    /// The places of all candidates that have a key, in its order and then by age, in runs of equal
+    /// keys.
     fn runs(&self, key: impl Fn(&Candidate) -> u64) -> Vec<Vec<usize>> {
         let key = |at: usize| key(self.candidates[at]);
         let mut places: Vec<usize> = (0..self.candidates.len()).filter(|&at| key(at) != 0).collect();
@@ -145,8 +146,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Joins channels of one key. Two of one playlist are two: the first of each playlist are one, the
-    /// second of each are another, and so on.
+    /// Joins channels of one key. Two of one playlist are two: the first of each playlist are one,
+    /// the second of each are another, and so on.
     fn join_run(&mut self, run: &[usize]) {
         let mut heads: Vec<usize> = Vec::new();
         let mut next: HashMap<u32, usize> = HashMap::new();

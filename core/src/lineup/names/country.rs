@@ -17,9 +17,11 @@ impl Country {
         }
     }
 
-    /// The country of a code of two or three letters in front of a name. `TV` is never Tuvalu there.
+    /// The country of a code of two or three letters in front of a name. There `TV` is never Tuvalu,
+    /// and `SD` is a quality and not Sudan.
     pub(super) fn coded(word: &str) -> Option<Self> {
-        if word.len() == 3 { Self::listed(word) } else { Self::of_code(word).filter(|it| it.0 != *b"tv") }
+        let code = || Self::of_code(word).filter(|it| !matches!(&it.0, b"tv" | b"sd"));
+        if word.len() == 3 { Self::listed(word) } else { code() }
     }
 
     /// The country of a code, or of a name in English or its own language, in any case.

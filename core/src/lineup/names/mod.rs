@@ -1,10 +1,10 @@
 //! Names, made equal where they mean the same channel.
 //!
-//! Two providers write `UK| BBC One FHD` and `BBC ONE (1080p)`. What tells channels apart stays: digits,
-//! `+`, `East` and `West`, `+1`. What only tells feeds apart goes: marks of quality, remarks in brackets,
-//! the country, which becomes a value of its own. Regions in brackets stay: they have programmes of
-//! their own. So do `TV` and `The`: `Metro` and `Metro TV` are two channels. `core/tests/lineup_merge.rs`
-//! measures it on 14,000 entries of iptv-org.
+//! Two providers write `UK| BBC One FHD` and `BBC ONE (1080p)`. What tells channels apart stays:
+//! digits, `+`, `East` and `West`, `+1`. What only tells feeds apart goes: marks of quality,
+//! remarks in brackets, the country, which becomes a value of its own. Regions in brackets stay:
+//! they have programmes of their own. So do `TV` and `The`: `Metro` and `Metro TV` are two
+//! channels. `core/tests/lineup_merge.rs` measures it on 14,000 entries of iptv-org.
 
 mod country;
 mod fold;
@@ -74,13 +74,13 @@ const MARKS_IN_BRACKETS: [&str; 4] = ["720", "1080", "vip", "offline"];
 impl Name {
     /// Reads a name.
     pub fn of(name: &str) -> Self {
-        let folded = fold(name);
-        let (country, rest) = country_in_front(name, &folded);
+        let (country, rest) = without_prefixes(name);
+        let folded = fold(rest);
         let mut reader = Reader { country, words: Vec::new() };
-        reader.read(rest);
+        reader.read(&folded);
         let key = reader.key();
         // A name of nothing but marks is its own.
-        let key = if key.is_empty() { compact(&words(&folded)) } else { key };
+        let key = if key.is_empty() { compact(&words(&fold(name))) } else { key };
         Self { key, country: reader.country }
     }
 }
@@ -96,34 +96,40 @@ pub fn country_of(entry: &Entry) -> Option<Country> {
 
 /// The country of `UK | Sports`, `|UK| Sports` and `United Kingdom`.
 pub fn country_of_group(group: &str) -> Option<Country> {
-    let folded = fold(group);
-    Country::named(&folded).or_else(|| country_in_front(group, &folded).0)
+    Country::named(group).or_else(|| without_prefixes(group).0)
 }
 
 /// What may stand between a country and a name. A hyphen needs blanks around it.
 const SEPARATORS: [char; 9] = [':', '|', ']', ')', '▎', '┃', '│', '•', '★'];
 
-/// Parts the country in front, as in `UK: x`, `|UK| x`, `[UK] x` and `UK - x`, from the folded name. In
-/// the name as it is written, such a country is in capitals: `it: chapter two` is no Italian channel.
-fn country_in_front<'a>(name: &str, folded: &'a str) -> (Option<Country>, &'a str) {
-    let opens = |it: char| it.is_whitespace() || "[(|★▎┃│•".contains(it);
-    let text = folded.trim_start_matches(opens);
-    let length = text.find(|it: char| !it.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (word, rest) = text.split_at(length);
-    let behind = rest.trim_start();
-    let separates = behind.starts_with(SEPARATORS) || (rest.len() > behind.len() && behind.starts_with("- "));
-    let in_capitals = name
-        .trim_start_matches(opens)
-        .get(..length)
-        .is_some_and(|it| it.bytes().all(|it| it.is_ascii_uppercase()));
-    match Country::coded(word) {
-        Some(country) if separates && in_capitals => {
-            let rest = behind
-                .trim_start_matches(|it: char| it == '-' || it.is_whitespace() || SEPARATORS.contains(&it));
-            (Some(country), rest)
+/// Parts countries and marks in front from a name, as in `UK: x`, `|UK| x`, `[UK] x`, `UK - x` and
+/// `VIP | UK | x`.
+fn without_prefixes(name: &str) -> (Option<Country>, &str) {
+    let (mut country, mut rest) = (None, name);
+    while let Some((word, behind)) = prefix(rest) {
+        let word = word.to_ascii_lowercase();
+        let found = Country::coded(&word).filter(|_| country.is_none());
+        if found.is_none() && !is_mark(&word) {
+            break;
         }
-        _ => (None, folded),
+        country = country.or(found);
+        rest = behind;
     }
+    (country, rest)
+}
+
+/// The word in front that a separator parts from the rest, and the rest. Such words are in capitals:
+/// `It: Chapter Two` is no Italian channel.
+fn prefix(text: &str) -> Option<(&str, &str)> {
+    let opens = |it: char| it.is_whitespace() || "[(|★▎┃│•".contains(it);
+    let text = text.trim_start_matches(opens);
+    let is_of_word = |it: char| it.is_ascii_uppercase() || it.is_ascii_digit();
+    let (word, rest) = text.split_at(text.find(|it| !is_of_word(it)).unwrap_or(text.len()));
+    let behind = rest.trim_start();
+    let has_blank = rest.len() > behind.len();
+    let separates = behind.starts_with(SEPARATORS) || (has_blank && behind.starts_with("- "));
+    let separator = |it: char| it == '-' || it.is_whitespace() || SEPARATORS.contains(&it);
+    (separates && !word.is_empty()).then(|| (word, behind.trim_start_matches(separator)))
 }
 
 /// Collects the words of a name that mean something.
@@ -213,8 +219,8 @@ fn words(text: &str) -> Vec<&str> {
     found
 }
 
-/// Vowels and accents of scripts in which they are characters of their own (Thai, Hindi, Arabic). Those
-/// of Latin letters are gone when a text is folded.
+/// Vowels and accents of scripts in which they are characters of their own (Thai, Hindi, Arabic).
+/// Those of Latin letters are gone when a text is folded.
 fn is_mark_of_letter(char: char) -> bool {
     unicode_normalization::char::is_combining_mark(char)
 }

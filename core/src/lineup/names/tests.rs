@@ -29,6 +29,11 @@ fn spellings_of_one_channel_are_equal() {
         "UK - BBC One",
         "UK▎BBC One",
         "BBC One (UK)",
+        "HD: BBC One",
+        "SD | BBC One",
+        "VIP | UK | BBC One",
+        "UK: FHD: BBC One",
+        "UK | 4K | BBC One",
     ];
     for name in spellings {
         assert_eq!(read(name).0, "bbcone", "{name}");
@@ -86,6 +91,8 @@ fn both_scripts_of_a_name_are_equal() {
 fn countries_in_names() {
     let table = [
         ("UK: BBC One", "gb"),
+        ("VIP | UK | BBC One", "gb"),
+        ("SD: BBC One", ""),
         ("USA | CNN", "us"),
         ("DE - ZDF", "de"),
         ("[FR] TF1 HD", "fr"),

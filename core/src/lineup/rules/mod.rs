@@ -1,7 +1,7 @@
 //! Rules of a playlist: what is taken, and what becomes of names, groups and numbers.
 //!
-//! One engine serves the preview and the import, so what was previewed is what happens. Rules run in
-//! their order, each on what the earlier ones made. Patterns are those that users paste, with
+//! One engine serves the preview and the import, so what was previewed is what happens. Rules run
+//! in their order, each on what the earlier ones made. Patterns are those that users paste, with
 //! look-around and back-references; a limit on backtracking and on the length of texts keeps any
 //! pattern fast. A rule that fails too often is stopped, and says so.
 

@@ -12,8 +12,8 @@ pub const MAX_PATTERN_BYTES: usize = 2000;
 /// Longer texts are not looked at: the rule fails for them. Names have 30 bytes, addresses 100.
 pub const MAX_TEXT_BYTES: usize = 1000;
 
-/// Steps back that one search may take. Sensible patterns take some hundreds for a name. A step may look
-/// at the whole text, so the worst search takes 45 ms.
+/// Steps back that one search may take. Sensible patterns take some hundreds for a name. A step may
+/// look at the whole text, so the worst search takes 45 ms.
 const BACKTRACK_LIMIT: usize = 3000;
 
 /// What a compiled pattern may take up: classes of Unicode letters need some 100 kB.
@@ -68,8 +68,8 @@ impl Pattern {
         }
     }
 
-    /// The text with `replacement` in the place of everything that matches; all of it is replaced where the
-    /// test is [`Test::Any`]. A text that would become too long is a failure.
+    /// The text with `replacement` in the place of everything that matches; all of it is replaced
+    /// where the test is [`Test::Any`]. A text that would become too long is a failure.
     pub(super) fn replace<'a>(&self, text: &'a str, replacement: &str) -> Result<Cow<'a, str>, Failed> {
         let Some(regex) = &self.0 else { return Ok(Cow::Owned(replacement.to_owned())) };
         let replaced = regex.try_replacen(text, 0, replacement).map_err(|_| Failed)?;

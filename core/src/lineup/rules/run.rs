@@ -7,8 +7,8 @@ use super::{Action, MAX_RULES, Rule, RuleError, Subject};
 use crate::lineup::Entry;
 use crate::lineup::edits::{Effective, Layer};
 
-/// A rule that fails for so many entries in one run is stopped for the rest of it: that ends a hostile one
-/// within a second.
+/// A rule that fails for so many entries in one run is stopped for the rest of it: that ends a
+/// hostile one within a second.
 pub const MAX_FAILURES: u64 = 20;
 
 /// Checked rules of a playlist.

@@ -67,8 +67,9 @@ const DOCUMENTS: [&str; 9] = [
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
 impl Account {
-    /// Reads an address with the user and the password in it: that of a list or of a stream, `user:password@host`,
-    /// or the three of them with blanks, line ends, `;`, `|` or words between.
+    /// Reads an address with the user and the password in it: that of a list or of a stream,
+    /// `user:password@host`, or the three of them with blanks, line ends, `;`, `|` or words
+    /// between.
     ///
     /// # Errors
     /// Says what is missing.
@@ -77,6 +78,9 @@ impl Account {
             return Err(AddressError::TooLong);
         }
         let text = text.replace("&amp;", "&");
+        if let Some(account) = whole_address(&text) {
+            return Ok(account);
+        }
         let parts = parts(&text);
         let (address, rest) = parts.split_first().ok_or(AddressError::NoHost)?;
         let url = url_of(address)?;
@@ -149,8 +153,20 @@ impl Account {
     }
 }
 
-/// The address, the user and the password, as far as there are so many. Words such as `Username:` in front
-/// of them go.
+/// The account of an address with user and password in its query. A password may have any character, so
+/// nothing but blanks ends such an address.
+fn whole_address(text: &str) -> Option<Account> {
+    let quotes = |it: char| matches!(it, '<' | '>' | '"' | '\'' | '`');
+    let addresses = text.split_whitespace().map(|word| word.trim_matches(quotes));
+    let url = addresses
+        .filter_map(|word| url_of(without_label(word)).ok())
+        .find(|url| query_credentials(url).is_some())?;
+    let (user, password) = query_credentials(&url)?;
+    Account::with(&url, &user, &password).ok()
+}
+
+/// The address, the user and the password, as far as there are so many. Words such as `Username:`
+/// in front of them go.
 fn parts(text: &str) -> Vec<&str> {
     let separates = |it: char| it.is_whitespace() || matches!(it, ';' | '|' | '<' | '>' | '"' | '\'' | '`');
     let mut found: Vec<&str> =
@@ -214,16 +230,20 @@ fn url_of(address: &str) -> Result<Url, AddressError> {
     if url.host_str().is_some_and(|host| !host.is_empty()) { Ok(url) } else { Err(AddressError::NoHost) }
 }
 
+/// The user and the password in a query.
+fn query_credentials(url: &Url) -> Option<(String, String)> {
+    let value = |names: [&str; 2]| {
+        let is_wanted = |name: &str| names.iter().any(|it| name.eq_ignore_ascii_case(it));
+        url.query_pairs().find(|(name, _)| is_wanted(name)).map(|it| it.1.into_owned())
+    };
+    Some((value(["username", "user"])?, value(["password", "pass"])?))
+}
+
 /// The user and the password in an address.
 fn credentials(url: &Url) -> Option<(String, String)> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let query = |names: [&str; 2]| {
-        url.query_pairs()
-            .find(|(name, _)| names.iter().any(|it| name.eq_ignore_ascii_case(it)))
-            .map(|it| it.1.into_owned())
-    };
-    if let (Some(user), Some(password)) = (query(["username", "user"]), query(["password", "pass"])) {
-        return Some((user, password));
+    if let Some(found) = query_credentials(url) {
+        return Some(found);
     }
     if let Some(password) = url.password() {
         return Some((decoded(url.username()), decoded(password)));
@@ -320,6 +340,8 @@ mod tests {
             ("h:443/get.php?username=u&password=p", "https://h/ u p"),
             ("http://h:80/get.php?username=u&password=p", "http://h/ u p"),
             ("http://h/get.php?username=u%40x.y&password=p%2Fq%26r", "http://h/ u@x.y p/q&r"),
+            ("http://h/get.php?username=u&password=p;q|r", "http://h/ u p;q|r"),
+            ("my line: http://h/get.php?username=u&password=p;q thanks", "http://h/ u p;q"),
             ("http://u%40x:p%3Aq@h", "http://h/ u@x p:q"),
             ("http://h/live/u%40x/p%20q/1.ts", "http://h/ u@x p q"),
             ("http://[2001:db8::1]:8080/get.php?username=u&password=p", "http://[2001:db8::1]:8080/ u p"),

@@ -1,8 +1,9 @@
 //! The objects of a long JSON document, one at a time.
 //!
-//! Panels answer with 30 MB in one array. Its objects are handed out as they come, so that memory is that
-//! of one, and what is wrong with one costs only that one. Some panels send an object with a member for
-//! each, since PHP makes one of an array with gaps: its members are handed out with their keys.
+//! Panels answer with 30 MB in one array. Its objects are handed out as they come, so that memory
+//! is that of one, and what is wrong with one costs only that one. Some panels send an object with
+//! a member for each, since PHP makes one of an array with gaps: its members are handed out with
+//! their keys.
 
 /// Longer objects are passed over. Real ones have 300 to 3,000 bytes.
 pub const MAX_ELEMENT_BYTES: usize = 64 * 1024;
@@ -87,8 +88,8 @@ impl Default for Elements {
 }
 
 impl Elements {
-    /// Takes the next bytes. Hands out the key, which is empty in an array, and the bytes of each object that
-    /// they complete.
+    /// Takes the next bytes. Hands out the key, which is empty in an array, and the bytes of each
+    /// object that they complete.
     pub fn push(&mut self, bytes: &[u8], take: &mut impl FnMut(&[u8], &[u8])) {
         let mut rest = bytes;
         while let Some((&byte, behind)) = rest.split_first() {

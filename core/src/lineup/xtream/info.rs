@@ -44,8 +44,8 @@ pub enum Status {
 pub struct Clock {
     /// Its name, such as `Europe/London`; may be empty.
     pub time_zone: String,
-    /// How far it is ahead of UTC now, in seconds, where the panel says both times. For names that nobody
-    /// knows.
+    /// How far it is ahead of UTC now, in seconds, where the panel says both times. For names that
+    /// nobody knows.
     pub offset: Option<i32>,
 }
 
@@ -106,8 +106,8 @@ fn clock(server: &Map<String, Value>) -> Clock {
     Clock { time_zone: text(server, "timezone"), offset }
 }
 
-/// An offset of a real zone: whole quarters of an hour, and less than a day. Both times were read one after
-/// the other, so they may differ by a second more.
+/// An offset of a real zone: whole quarters of an hour, and less than a day. Both times were read
+/// one after the other, so they may differ by a second more.
 fn offset(difference: i64) -> Option<i32> {
     const QUARTER: i64 = 15 * 60;
     let rounded = (difference + QUARTER / 2).div_euclid(QUARTER) * QUARTER;

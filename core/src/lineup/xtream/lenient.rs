@@ -1,5 +1,5 @@
-//! Values of JSON as panels send them: numbers as texts, texts as numbers, `null`, `false` and `[]` for
-//! nothing.
+//! Values of JSON as panels send them: numbers as texts, texts as numbers, `null`, `false` and `[]`
+//! for nothing.
 
 use serde_json::{Map, Value};
 

@@ -1,7 +1,8 @@
 //! Xtream Codes: the accounts of most providers.
 //!
-//! An [`Account`] is read from whatever users paste. Its panel answers in JSON, whose types nobody keeps to:
-//! [`AccountInfo`] says what the account may do, [`LiveStreams`] makes entries of the streams, as they come.
+//! An [`Account`] is read from whatever users paste. Its panel answers in JSON, whose types nobody
+//! keeps to: [`AccountInfo`] says what the account may do, [`LiveStreams`] makes entries of the
+//! streams, as they come.
 
 mod address;
 mod elements;

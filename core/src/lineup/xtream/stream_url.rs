@@ -38,7 +38,8 @@ const NO_USERS: [&str; 18] = [
 impl<'a> StreamUrl<'a> {
     /// Reads an address; `None` where it has another shape.
     ///
-    /// Known are `/live/U/P/ID.ext` behind any folders, `/U/P/ID`, `/U/P/ID.ts` and `/U/P/ID.m3u8` alone, and
+    /// Known are `/live/U/P/ID.ext` behind any folders, `/U/P/ID`, `/U/P/ID.ts` and `/U/P/ID.m3u8`
+    /// alone, and
     /// `live.php?…stream=ID` of portals.
     pub fn read(url: &'a str) -> Option<Self> {
         let (_, rest) = url.split_once("://")?;
