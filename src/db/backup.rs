@@ -17,7 +17,7 @@ use super::copy::{CopyError, copy_to_new, folder_of};
 use super::error::OpenError;
 use super::folder::{DATABASE, beside, create, sync};
 use super::migrations::{self, MIGRATIONS};
-use super::open::{self, configure, lock};
+use super::open::{configure, lock};
 
 /// What stands beside the database in a backup: files by name.
 const FILES: &str = "CREATE TABLE backup_files (name TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT";
@@ -207,13 +207,12 @@ fn prepare(new: &Path) -> Result<(), OpenError> {
 }
 
 /// Gives the database of before another name as well, so that at each moment one is there under the
-/// usual one. Its log must go: SQLite would put it into whatever lies beside it.
+/// usual one. Its log goes with it: SQLite would put it into whatever lies beside it. Neither is
+/// opened, since it may be damaged.
 fn keep(database: &Path) -> io::Result<Option<PathBuf>> {
     if !database.try_exists()? {
         return Ok(None);
     }
-    // Puts the log into the file. Where the file is damaged, that may be impossible.
-    let _ = open::settle(database);
     let kept = free_name(database);
     for suffix in ["-wal", "-shm"] {
         rename_if_there(&beside(database, suffix), &beside(&kept, suffix))?;

@@ -59,13 +59,6 @@ pub(super) fn open_with(folder: &Path, migrations: &[Migration]) -> Result<Opene
     Ok(Opened { lock, connection, file })
 }
 
-/// Puts the log of a database that nobody uses into its file.
-pub(super) fn settle(file: &Path) -> rusqlite::Result<()> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags)?;
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-}
-
 /// Locks the folder, which is made where it is missing.
 pub(super) fn lock(folder: &Path) -> Result<Lock, OpenError> {
     folder::lock(folder).map_err(|error| match error {

@@ -1,13 +1,13 @@
 //! `forebay backup` and `forebay restore`, and the programs that start with them.
 
+use forebay::db::{Database, relays as rows};
 use forebay_testkit::client::{self, Viewer};
 use forebay_testkit::ts::PACKET_SIZE;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{all, fill};
+use super::{all, card, fill};
 use crate::program::{Finished, Setup};
-use forebay::db::Database;
 
 const CARD: &str = "[[channels]]\nid = \"card\"\nsources = [\"testcard://\"]\n";
 
@@ -85,16 +85,36 @@ async fn an_empty_machine_becomes_the_same_server() {
 async fn what_was_there_is_kept() {
     let (from, _) = ok(run(folder(&["new"]).await, &["backup", "b.db"]).await);
     let file = from.path().join("b.db");
-    let here = folder(&["old"]).await;
-    // Even one that is damaged, which may be why it is restored.
-    std::fs::write(here.path().join("data/forebay.db-wal"), "a log of another time").unwrap();
-    let (here, told) = ok(run(here, &["restore", file.to_str().unwrap()]).await);
+    let (here, told) = ok(run(folder(&["old"]).await, &["restore", file.to_str().unwrap()]).await);
     assert_eq!(paths(&here).await, [(1, "new".into())]);
-    let kept = told.trim().rsplit_once("what was there is ").unwrap().1;
+    let kept = here.path().join(told.trim().rsplit_once("what was there is ").unwrap().1);
     let as_it_was = tempfile::tempdir().unwrap();
     std::fs::create_dir(as_it_was.path().join("data")).unwrap();
-    std::fs::copy(here.path().join(kept), as_it_was.path().join("data/forebay.db")).unwrap();
+    std::fs::copy(kept, as_it_was.path().join("data/forebay.db")).unwrap();
     assert_eq!(paths(&as_it_was).await, [(1, "old".into())]);
+}
+
+/// Which may be why somebody restores. SQLite would put its log into whatever lies beside it.
+#[tokio::test]
+async fn a_damaged_database_and_its_log_do_not_get_into_the_restored_one() {
+    let (from, _) = ok(run(folder(&["new"]).await, &["backup", "b.db"]).await);
+    let here = folder(&["old"]).await;
+    let data = here.path().join("data");
+    let database = Database::open(&data).unwrap();
+    let document = card("in-the-log");
+    let write = database.write(move |connection| rows::insert(connection, &document));
+    write.await.unwrap();
+    let log = std::fs::read(data.join("forebay.db-wal")).unwrap();
+    assert!(!log.is_empty());
+    database.close().await;
+    std::fs::write(data.join("forebay.db"), "damaged").unwrap();
+    std::fs::write(data.join("forebay.db-wal"), &log).unwrap();
+    let file = from.path().join("b.db");
+    let (here, told) = ok(run(here, &["restore", file.to_str().unwrap()]).await);
+    assert_eq!(paths(&here).await, [(1, "new".into())]);
+    let kept = here.path().join(told.trim().rsplit_once("what was there is ").unwrap().1);
+    assert!(std::fs::read(&kept).unwrap() == b"damaged", "it is as it was");
+    assert!(std::fs::read(kept.with_extension("db-wal")).unwrap() == log, "and so is its log");
 }
 
 #[tokio::test]

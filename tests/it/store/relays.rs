@@ -313,7 +313,7 @@ async fn a_full_disk_refuses_changes_and_viewers_notice_nothing() {
             break answer;
         }
         made += 1;
-        assert!(made < 100, "the disk has two megabytes");
+        assert!(made < 100, "the disk has one megabyte");
     };
     assert_eq!(refusal(&full), (507, "disk_full".into()), "{}", full.text());
     let list =
