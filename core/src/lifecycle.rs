@@ -165,9 +165,9 @@ impl Lifecycle {
                     self.resume(now);
                 }
             }
-            Event::Unwanted if self.state == State::Idle => self.finish(Reason::Idle),
-            Event::Unwanted => {
-                self.lingers_until = Some(now + self.times.idle);
+            Event::Unwanted(_) if self.state == State::Idle => self.finish(Reason::Idle),
+            Event::Unwanted(since) => {
+                self.lingers_until = Some(now + self.times.idle.saturating_sub(since));
                 if self.rival.is_some_and(|(_, aim)| aim == Aim::Probe) {
                     self.close_rival(now, Reason::Idle);
                 }

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::FromRequestParts;
-use forebay_relay::channel::{Changes, Channels, Refusal, Room, Subscription};
+use forebay_relay::channel::{Changes, Channels, Reader, ReaderKind, Refusal, Room, Subscription};
 use forebay_relay::model::Channel;
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
@@ -179,17 +179,14 @@ impl State {
     }
 
     /// Lets one more ask for playlists, if there is room for the segments, too.
-    fn admit_idle(
-        &self,
-        channel: &Arc<Channel>,
-        address: IpAddr,
-    ) -> Result<(Subscription, Places), ApiError> {
+    fn admit_idle(&self, channel: &Arc<Channel>, address: IpAddr) -> Result<(Reader, Places), ApiError> {
         let config = self.config();
         let places = self.places(&config.server.per_address, channel, address)?;
         let max_bandwidth = config.server.max_bandwidth;
-        let admit = |served: &_| self.channels.subscribe(channel, &Room { max_bandwidth, served });
-        let subscription = self.shares.look(address, admit)?;
-        Ok((subscription, places))
+        let admit =
+            |served: &_| self.channels.reader(channel, ReaderKind::Hls, &Room { max_bandwidth, served });
+        let reader = self.shares.look(address, admit)?;
+        Ok((reader, places))
     }
 
     /// Lets one who has asked for playlists be sent segments.

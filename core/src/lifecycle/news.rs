@@ -45,10 +45,11 @@ pub struct Attempt(pub u64);
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// There are viewers.
+    /// There are readers who keep the channel open.
     Wanted,
-    /// The last viewer has left.
-    Unwanted,
+    /// There are none. The last one who may come back left so long ago: [`Duration::MAX`] where none
+    /// may, and the channel need not linger.
+    Unwanted(Duration),
     /// There is a connection to spare for it, and it is being opened.
     Granted(Attempt),
     /// Its provider has no connection to spare.

@@ -23,6 +23,8 @@ const TIMES: Times = Times {
 enum Say {
     Wanted,
     Unwanted,
+    /// Since so many seconds.
+    UnwantedFor(f64),
     Locked,
     Picture,
     Progress,
@@ -39,8 +41,8 @@ enum Say {
     Shutdown,
 }
 use Say::{
-    Ended, Locked, NoSlot, Of, Picture, Progress, Shutdown, SlotFree, Sources, Unhealthy, Unwanted, Wanted,
-    Yield,
+    Ended, Locked, NoSlot, Of, Picture, Progress, Shutdown, SlotFree, Sources, Unhealthy, Unwanted,
+    UnwantedFor, Wanted, Yield,
 };
 
 /// The sources 0, 1, 2 and so on, of which nothing is known.
@@ -90,7 +92,8 @@ fn play_with(times: Times, sources: u64, script: &[(f64, Say)], end: f64) -> Vec
         let event = match say {
             None => break,
             Some(Wanted) => Event::Wanted,
-            Some(Unwanted) => Event::Unwanted,
+            Some(Unwanted) => Event::Unwanted(Duration::ZERO),
+            Some(UnwantedFor(seconds)) => Event::Unwanted(Duration::from_secs_f64(seconds)),
             Some(Locked) => Event::Locked(current),
             Some(Picture) => Event::Picture(current),
             Some(Progress) => Event::Progress(current),
@@ -140,6 +143,17 @@ fn closed_thirty_seconds_after_the_last_viewer() {
     script.push((5.0, Unwanted));
     script.extend((6..60).map(|second| (f64::from(second), Progress)));
     assert_eq!(play(1, &script, 60.0), ["0: open 0", "35: close Idle", "35: finish"]);
+}
+
+#[test]
+fn closed_sooner_when_the_last_viewer_left_before_the_last_reader() {
+    for (seconds, end) in [(0.0, 35), (20.0, 15), (30.0, 5), (100.0, 5)] {
+        let mut script = live_until(5);
+        script.push((5.0, UnwantedFor(seconds)));
+        script.extend((6..60).map(|second| (f64::from(second), Progress)));
+        let log = play(1, &script, 60.0);
+        assert_eq!(log, ["0: open 0", &format!("{end}: close Idle"), &format!("{end}: finish")]);
+    }
 }
 
 #[test]
@@ -246,7 +260,7 @@ fn phases_are_what_users_are_told() {
     assert_eq!((life.phase(), life.is_live()), (Phase::Active, true));
     life.handle_event(at(2), Event::Ended(Attempt(1)));
     assert_eq!((life.phase(), life.is_live()), (Phase::Active, false));
-    life.handle_event(at(3), Event::Unwanted);
+    life.handle_event(at(3), Event::Unwanted(Duration::ZERO));
     assert_eq!(life.phase(), Phase::Stopping);
     life.handle_event(at(4), Event::Shutdown);
     assert_eq!(life.phase(), Phase::Stopped);

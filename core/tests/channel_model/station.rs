@@ -1,6 +1,7 @@
 //! A channel that is driven as the application drives it.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use forebay_core::failover::{self, Failover, SourceId};
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Phase, Purpose, Reason, Steer, Times};
@@ -192,7 +193,7 @@ impl Station {
         let (event, standing) = if self.viewers > 0 {
             (Event::Wanted, Standing::Watched)
         } else {
-            (Event::Unwanted, Standing::Lingering)
+            (Event::Unwanted(Duration::ZERO), Standing::Lingering)
         };
         for line in &self.lines {
             if let State::Open(Some(ticket), _) = line.state {
@@ -412,7 +413,9 @@ impl Station {
     fn end(&mut self, now: Moment) {
         (self.is_open, self.viewers) = (false, 0);
         self.hear_late_news(now);
-        for event in [Event::SlotFree(SourceId(0)), Event::Unwanted, Event::Wanted, Event::Shutdown] {
+        for event in
+            [Event::SlotFree(SourceId(0)), Event::Unwanted(Duration::ZERO), Event::Wanted, Event::Shutdown]
+        {
             self.life.handle_event(now, event);
         }
         let _ = self.life.steer(now, Steer::Skip);

@@ -66,7 +66,7 @@ pub struct Membership(Arc<Member>);
 impl Membership {
     /// Hands a viewer who has been sent everything to a crew. To be called within a runtime.
     pub fn join(subscription: Box<Subscription>, socket: Arc<TcpStream>, delivery: Delivery) -> Self {
-        let feed = Arc::clone(&subscription.feed);
+        let feed = Arc::clone(subscription.feed());
         let group = subscription.group();
         let work = Mutex::new(Some(Work { subscription, socket, delivery }));
         let member = Arc::new(Member { work, returned: Notify::new() });

@@ -22,6 +22,7 @@ use super::command::Command;
 use super::crew::Crews;
 use super::making::Making;
 use super::playlist::Playlist;
+use super::reader::Readers;
 use super::store::Store;
 use crate::events::Bus;
 use crate::input::PROVIDER_LIMIT;
@@ -42,9 +43,10 @@ pub struct Feed {
     pub(super) windows: [watch::Sender<Window>; GROUPS],
     /// Those of the viewers who keep up, by group.
     pub(super) crews: Crews,
-    /// How many watch. Changed under the map's lock where that matters: see [`super::Channels`].
-    pub(super) demand: watch::Sender<usize>,
-    /// How many of them have been given nothing yet: HLS sessions that have fetched no segment.
+    /// Who reads it. Changed under the map's lock where that matters: see [`super::Channels`]. It is
+    /// announced when the first of those who keep it open comes, and when the last one leaves.
+    pub(super) readers: watch::Sender<Readers>,
+    /// How many viewers have been given nothing yet: HLS sessions that have fetched no segment.
     pub(super) idle: AtomicUsize,
     pub(super) channel: watch::Sender<Arc<Channel>>,
     /// Those of them who watch by HLS.
@@ -141,6 +143,8 @@ pub(super) struct Counts {
     pub(super) sent: AtomicU64,
     /// Viewers so far.
     pub(super) viewers: AtomicU64,
+    /// Readers with a cursor so far.
+    pub(super) cursors: AtomicUsize,
     /// Times that a viewer fell out of the window and was moved on.
     pub(super) lagged: AtomicU64,
     /// Bytes that those viewers missed.
@@ -209,12 +213,10 @@ pub struct Report {
     pub phase: Phase,
     /// Whether its source delivers pictures right now.
     pub is_live: bool,
-    /// Who watches.
-    pub viewers: usize,
+    /// Who reads it.
+    pub readers: Readers,
     /// Who has watched.
     pub viewers_total: u64,
-    /// How many of those who watch do so by HLS.
-    pub sessions: usize,
     /// The playlist, if one is wanted.
     pub playlist: Option<Arc<Playlist>>,
     /// What it has of its past, where it keeps one.
@@ -294,9 +296,8 @@ impl Feed {
             id: channel.id.clone(),
             phase: Phase::Idle,
             is_live: false,
-            viewers: 0,
+            readers: Readers::default(),
             viewers_total: 0,
-            sessions: 0,
             playlist: None,
             past: None,
             opened_at: now,
@@ -332,7 +333,7 @@ impl Feed {
             trail: Mutex::default(),
             windows: Default::default(),
             crews: Crews::default(),
-            demand: watch::Sender::new(0),
+            readers: watch::Sender::default(),
             idle: AtomicUsize::new(0),
             channel: watch::Sender::new(Arc::clone(channel)),
             audience: watch::Sender::default(),
@@ -366,19 +367,34 @@ impl Feed {
 
     /// How many watch.
     pub fn viewers(&self) -> usize {
-        *self.demand.borrow()
+        self.readers().viewers()
     }
 
-    /// How many of them are sent something: those whom limits are about.
+    /// How many readers there are of each kind.
+    pub fn readers(&self) -> Readers {
+        *self.readers.borrow()
+    }
+
+    /// How many viewers are sent something: those whom limits are about.
     pub(super) fn served(&self) -> usize {
         self.viewers().saturating_sub(self.idle.load(Ordering::Relaxed))
+    }
+
+    /// What is sent over the network, in bits a second.
+    pub(super) fn outgoing(&self) -> u64 {
+        let idle = self.idle.load(Ordering::Relaxed);
+        self.bitrate() * self.readers().taking_bandwidth().saturating_sub(idle) as u64
+    }
+
+    /// The group of the next reader who has a cursor.
+    pub(super) fn next_group(&self) -> usize {
+        self.counts.cursors.fetch_add(1, Ordering::Relaxed) % GROUPS
     }
 
     /// What it tells about itself.
     pub fn report(&self) -> Report {
         let mut report = self.edit_report().clone();
-        report.viewers = self.viewers();
-        report.sessions = self.audience.borrow().sessions;
+        report.readers = self.readers();
         report.playlist.clone_from(&self.playlist.borrow());
         report.past = self.archive.as_ref().map(|archive| archive.past());
         report.store_bytes = self.store.resident();

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::feed::{Feed, Stage, StartFailure, Window};
 use super::playlist::{Piece, Playlist, Rendered};
-use super::subscription::{SLACK, Subscription};
+use super::reader::Reader;
+use super::subscription::SLACK;
 
 /// How long it waits for the first one beyond the time for a picture: the longest group of pictures that there is.
 const FIRST_SEGMENT: Duration = Duration::from_secs(10);
@@ -27,7 +28,7 @@ const LONGEST_OPENING: Duration = Duration::from_secs(35);
 /// One who watches a channel by HLS. Dropping it is leaving.
 #[derive(Debug)]
 pub struct Session {
-    subscription: Subscription,
+    reader: Reader,
     player: Player,
     is_near_edge: AtomicBool,
     has_begun: AtomicBool,
@@ -41,7 +42,6 @@ pub struct Session {
     is_served: AtomicBool,
     /// The number of the newest segment that the viewer was told of.
     told: AtomicU64,
-    sent: AtomicU64,
 }
 
 /// Why there is no playlist.
@@ -56,15 +56,16 @@ pub enum NoPlaylist {
 }
 
 impl Session {
-    /// Turns a subscription into a session of this player.
-    pub fn new(subscription: Subscription, player: Player) -> Self {
-        subscription.feed.audience.send_modify(|audience| {
+    /// A session of this player, who is a reader of the kind [`Hls`](super::ReaderKind::Hls).
+    pub fn new(reader: Reader, player: Player) -> Self {
+        let feed = reader.feed();
+        feed.audience.send_modify(|audience| {
             audience.sessions += 1;
             audience.whole += usize::from(player != Player::Streaming);
         });
-        subscription.feed.idle.fetch_add(1, Ordering::Relaxed);
+        feed.idle.fetch_add(1, Ordering::Relaxed);
         Self {
-            subscription,
+            reader,
             player,
             is_near_edge: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
@@ -72,12 +73,11 @@ impl Session {
             target: AtomicU64::new(0),
             is_served: AtomicBool::new(false),
             told: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
         }
     }
 
     fn feed(&self) -> &Arc<Feed> {
-        &self.subscription.feed
+        self.reader.feed()
     }
 
     /// Whether nothing more is to be had from it: the next request begins another.
@@ -261,12 +261,12 @@ impl Session {
 
     /// Bytes of segments handed out.
     pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        self.reader.sent()
     }
 
     /// Counts bytes that were handed out.
     pub fn count(&self, bytes: u64) {
-        self.sent.fetch_add(bytes, Ordering::Relaxed);
+        self.reader.count(bytes);
     }
 }
 
@@ -284,12 +284,12 @@ impl Drop for Session {
 
 /// A segment of an open channel, to be sent.
 #[derive(Debug, Clone)]
-pub struct Reader {
+pub struct SegmentReader {
     feed: Arc<Feed>,
     piece: Arc<Piece>,
 }
 
-impl Reader {
+impl SegmentReader {
     /// The segment with this number, if it is there.
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
         let playlist = feed.playlist.borrow().clone();

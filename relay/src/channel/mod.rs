@@ -16,6 +16,7 @@ mod making;
 mod numbers;
 mod past;
 mod playlist;
+mod reader;
 mod room;
 mod steering;
 mod store;
@@ -39,9 +40,10 @@ pub use self::crew::Membership;
 use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::growing::Growing;
-pub use self::hls::{NoPlaylist, Reader, Session};
+pub use self::hls::{NoPlaylist, SegmentReader, Session};
 use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};
+pub use self::reader::{Reader, ReaderKind, Readers};
 pub use self::room::{Room, Served};
 pub use self::subscription::{Sent, Start, Subscription};
 use crate::model::{Channel, ChannelId, Snapshot};
@@ -245,9 +247,9 @@ impl Channels {
     }
 
     /// The HLS segment of this channel with this number, if it is there.
-    pub fn segment(&self, id: &ChannelId, number: u64) -> Option<Reader> {
+    pub fn segment(&self, id: &ChannelId, number: u64) -> Option<SegmentReader> {
         let feed = self.table().feeds.get(id).cloned()?;
-        Reader::find(&feed, number)
+        SegmentReader::find(&feed, number)
     }
 
     /// The same, if it is being made or is about to be.
@@ -266,43 +268,53 @@ impl Channels {
         self.table().feeds.contains_key(id)
     }
 
-    /// Whether one more viewer of a channel fits in.
+    /// Whether one more viewer by HLS of a channel fits in.
     pub fn check_room(&self, channel: &Channel, room: &Room<'_>) -> Result<(), Refusal> {
-        room.check(channel, &self.table().feeds)
+        room.check(ReaderKind::Hls, channel, &self.table().feeds)
     }
 
-    /// Watches a channel: opens it if nobody does yet.
+    /// Watches a channel's transport stream: see [`Channels::reader`].
     pub fn subscribe(
         self: &Arc<Self>,
         channel: &Arc<Channel>,
         room: &Room<'_>,
     ) -> Result<Subscription, Refusal> {
+        self.reader(channel, ReaderKind::Viewer, room).map(Subscription::new)
+    }
+
+    /// Reads a channel, and opens it if nobody does yet.
+    pub fn reader(
+        self: &Arc<Self>,
+        channel: &Arc<Channel>,
+        kind: ReaderKind,
+        room: &Room<'_>,
+    ) -> Result<Reader, Refusal> {
         let mut table = self.table();
         if table.is_closed {
             return Err(Refusal::Closing);
         }
         // It may have changed, or gone, since it was looked up.
         let channel = Arc::clone(table.configured.by_id.get(&channel.id).ok_or(Refusal::Closing)?);
-        room.check(&channel, &table.feeds)?;
+        room.check(kind, &channel, &table.feeds)?;
         let feed = table.feeds.get(&channel.id);
         if let Some(feed) = feed {
-            return Ok(Subscription::new(feed));
+            return Ok(Reader::new(feed, kind));
         }
         let failover = table.failover(&channel);
         let stop = self.shutdown.child_token();
         let archive = table.archives.get(&channel.id).cloned();
         let (feed, driver) =
             driver::create(self, &channel, stop, failover, archive).map_err(|_| Refusal::NoStore)?;
-        let subscription = Subscription::new(&feed);
+        let reader = Reader::new(&feed, kind);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);
-        Ok(subscription)
+        Ok(reader)
     }
 
     /// Removes a feed whose driver is done; false when somebody has come meanwhile, unless `even_if_wanted`.
     fn retire(&self, feed: &Arc<Feed>, even_if_wanted: bool) -> bool {
         let mut table = self.table();
-        if feed.viewers() > 0 && !even_if_wanted {
+        if feed.readers().keeping_open() > 0 && !even_if_wanted {
             return false;
         }
         if table.feeds.get(feed.id()).is_some_and(|current| Arc::ptr_eq(current, feed)) {

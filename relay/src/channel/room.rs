@@ -1,4 +1,4 @@
-//! Whether there is room for one more viewer: of the channel, in the bandwidth of all, and in the
+//! Whether there is room for one more reader: of the channel, in the bandwidth of all, and in the
 //! share of the viewer's address.
 
 use std::collections::HashMap;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::feed::Feed;
+use super::reader::ReaderKind;
 use crate::model::{Channel, ChannelId};
 
 /// How many viewers of one address are sent something, by channel.
@@ -27,11 +28,12 @@ const HOUSEHOLD: u64 = 4;
 impl Room<'_> {
     pub(super) fn check(
         &self,
+        kind: ReaderKind,
         channel: &Channel,
         feeds: &HashMap<ChannelId, Arc<Feed>>,
     ) -> Result<(), Refusal> {
         let feed = feeds.get(&channel.id);
-        if let Some(limit) = channel.policy.max_viewers {
+        if let Some(limit) = channel.policy.max_viewers.filter(|_| kind.is_viewer()) {
             if feed.is_some_and(|feed| feed.served() as u64 >= u64::from(limit)) {
                 return Err(Refusal::ChannelFull { limit });
             }
@@ -40,8 +42,8 @@ impl Room<'_> {
                 return Err(Refusal::AddressShare);
             }
         }
-        if let Some(limit) = self.max_bandwidth {
-            let outgoing: u64 = feeds.values().map(|feed| feed.bitrate() * feed.served() as u64).sum();
+        if let Some(limit) = self.max_bandwidth.filter(|_| kind.takes_bandwidth()) {
+            let outgoing: u64 = feeds.values().map(|feed| feed.outgoing()).sum();
             // A limit below what is assumed must not keep out the first one, of whom alone it can
             // be learned.
             let needed = feed.map_or_else(|| Feed::ASSUMED_BITRATE.min(limit), |feed| feed.bitrate());

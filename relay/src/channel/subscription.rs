@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use forebay_core::cadence::GROUPS;
 use forebay_core::ring::{Cursor, Step};
 use forebay_core::ts::PACKET_SIZE;
 use rustix::net::SendFlags;
@@ -15,6 +14,7 @@ use tokio::sync::watch;
 
 use super::feed::{Block, Feed, Stage, StartFailure, Window};
 use super::past::InPast;
+use super::reader::Reader;
 use super::store::Part;
 use crate::events::Event;
 use crate::model::Delivery;
@@ -28,7 +28,7 @@ const MAX_SHARED: u64 = 1 << 20;
 /// One watcher of a channel. Dropping it is leaving; the last one to leave starts the linger.
 #[derive(Debug)]
 pub struct Subscription {
-    pub(super) feed: Arc<Feed>,
+    reader: Reader,
     window: watch::Receiver<Window>,
     /// Which of the feed's groups it belongs to.
     group: u8,
@@ -37,8 +37,6 @@ pub struct Subscription {
     past: Option<Box<InPast>>,
     /// What must be sent before anything else: the cursor is past it.
     rest: Bytes,
-    /// Bytes handed out.
-    sent: u64,
 }
 
 /// How a start went.
@@ -76,27 +74,23 @@ pub enum Sent {
 }
 
 impl Subscription {
-    /// Joins; the caller holds the lock of the map.
-    pub(super) fn new(feed: &Arc<Feed>) -> Self {
-        // The driver hears of the first one only.
-        feed.demand.send_if_modified(|viewers| {
-            *viewers += 1;
-            *viewers == 1
-        });
-        feed.population.viewers.fetch_add(1, Ordering::Relaxed);
-        let count = feed.counts.viewers.fetch_add(1, Ordering::Relaxed);
-        let group = usize::try_from(count % GROUPS as u64).unwrap_or(0);
-        feed.events.publish(Event::ViewerJoined { channel: feed.id().clone() });
+    /// A cursor for this reader, who has been sent nothing yet.
+    pub fn new(reader: Reader) -> Self {
+        let feed = reader.feed();
+        let group = feed.next_group();
         let window = feed.windows[group].subscribe();
         Self {
-            feed: Arc::clone(feed),
+            reader,
             window,
             group: u8::try_from(group).expect("there are few groups"),
             cursor: Cursor::default(),
             past: None,
             rest: Bytes::new(),
-            sent: 0,
         }
+    }
+
+    pub(super) fn feed(&self) -> &Arc<Feed> {
+        self.reader.feed()
     }
 
     pub(super) fn group(&self) -> usize {
@@ -115,7 +109,7 @@ impl Subscription {
 
     /// Bytes handed out so far.
     pub fn sent(&self) -> u64 {
-        self.sent
+        self.reader.sent()
     }
 
     /// Waits until there is a picture to send, or there is not going to be one. Who comes while an open channel has no source
@@ -126,9 +120,9 @@ impl Subscription {
             Stage::Started => window.is_live,
             Stage::Failed(_) | Stage::Ended => true,
         };
-        let limit = self.feed.channel.borrow().policy.start_timeout + SLACK;
+        let limit = self.reader.feed().channel.borrow().policy.start_timeout + SLACK;
         let Ok(decided) = tokio::time::timeout(limit, self.window.wait_for(is_decided)).await else {
-            return Start::Failed(Arc::new(StartFailure { sources: self.feed.report().sources }));
+            return Start::Failed(Arc::new(StartFailure { sources: self.reader.feed().report().sources }));
         };
         match decided.as_deref().map(|window| &window.stage) {
             Ok(Stage::Failed(failure)) => Start::Failed(Arc::clone(failure)),
@@ -141,8 +135,8 @@ impl Subscription {
     /// called before anything is sent, when there is a picture.
     pub fn go_back(&mut self, offset: Duration) -> Duration {
         let edges = self.window.borrow_and_update().edges;
-        let burst = self.feed.channel.borrow().policy.burst;
-        match InPast::find(&self.feed, offset) {
+        let burst = self.reader.feed().channel.borrow().policy.burst;
+        match InPast::find(self.reader.feed(), offset) {
             Some((at, behind)) if edges.join.is_none_or(|join| at < join) => {
                 self.past = Some(Box::new(InPast::new(burst, at)));
                 behind
@@ -155,7 +149,7 @@ impl Subscription {
     /// Waits until something is due to a viewer in the past, and reads it; nothing when the feed is over, or the viewer is not there any more.
     async fn recall(&mut self) -> Option<Bytes> {
         let past = self.past.as_mut()?;
-        if let Some(bytes) = past.next(&self.feed, &mut self.window).await {
+        if let Some(bytes) = past.next(self.reader.feed(), &mut self.window).await {
             return Some(bytes);
         }
         // What it was at is gone: it is moved on as others are.
@@ -175,7 +169,7 @@ impl Subscription {
 
     /// Waits until the channel is removed, or the process ends.
     pub async fn stopped(&self) {
-        self.feed.stopped().await;
+        self.reader.feed().stopped().await;
     }
 
     fn step(&mut self) -> Next {
@@ -185,11 +179,11 @@ impl Subscription {
         }
         let mut step = self.cursor.step(&window.edges);
         if let Step::Lagged { missed } = step {
-            self.feed.counts.lagged.fetch_add(1, Ordering::Relaxed);
-            let channel = self.feed.id().clone();
-            self.feed.events.publish(Event::ViewerMovedOn { channel, missed });
-            self.feed.counts.missed.fetch_add(missed, Ordering::Relaxed);
-            tracing::debug!(channel = %self.feed.id(), missed, "viewer fell behind, moved on");
+            self.reader.feed().counts.lagged.fetch_add(1, Ordering::Relaxed);
+            let channel = self.reader.feed().id().clone();
+            self.reader.feed().events.publish(Event::ViewerMovedOn { channel, missed });
+            self.reader.feed().counts.missed.fetch_add(missed, Ordering::Relaxed);
+            tracing::debug!(channel = %self.reader.feed().id(), missed, "viewer fell behind, moved on");
             step = self.cursor.step(&window.edges);
         }
         match step {
@@ -227,7 +221,7 @@ impl Subscription {
                 self.rest = bytes;
                 return self.send_rest(socket);
             }
-        } else if let Some(Part { end, rest }) = self.feed.store.send(socket, start, end)? {
+        } else if let Some(Part { end, rest }) = self.reader.feed().store.send(socket, start, end)? {
             self.cursor.advance(end + rest.len() as u64);
             self.rest = rest;
             self.count(end - start);
@@ -260,8 +254,8 @@ impl Subscription {
     /// Reads from the store, or takes what another viewer of the group has read.
     fn read(&self, start: u64, end: u64, block: Option<Arc<Block>>) -> io::Result<Option<Bytes>> {
         match block {
-            Some(block) => block.read(&self.feed.store),
-            None => self.feed.store.read(start, end),
+            Some(block) => block.read(&self.reader.feed().store),
+            None => self.reader.feed().store.read(start, end),
         }
     }
 
@@ -294,21 +288,7 @@ impl Subscription {
     }
 
     fn count(&mut self, bytes: u64) {
-        self.sent += bytes;
-        self.feed.counts.sent.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        self.feed.population.viewers.fetch_sub(1, Ordering::Relaxed);
-        // The driver hears of the last one only.
-        self.feed.demand.send_if_modified(|viewers| {
-            *viewers -= 1;
-            *viewers == 0
-        });
-        // At last: who hears of it finds the viewer gone.
-        let channel = self.feed.id().clone();
-        self.feed.events.publish(Event::ViewerLeft { channel, sent: self.sent });
+        self.reader.count(bytes);
+        self.reader.feed().counts.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 }

@@ -23,6 +23,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 mod crew;
 mod players;
+mod readers;
 mod reload;
 mod timing;
 
@@ -185,8 +186,16 @@ impl House {
     }
 
     pub(in crate::channel) fn join(&self) -> Subscription {
+        Subscription::new(self.reader(ReaderKind::Viewer).unwrap())
+    }
+
+    pub(in crate::channel) fn reader(&self, kind: ReaderKind) -> Result<Reader, Refusal> {
         let channel = self.channels.find("one").unwrap();
-        self.channels.subscribe(&channel, &Room { max_bandwidth: None, served: &Served::new() }).unwrap()
+        self.channels.reader(&channel, kind, &Room { max_bandwidth: None, served: &Served::new() })
+    }
+
+    pub(in crate::channel) fn session(&self, player: Player) -> Session {
+        Session::new(self.reader(ReaderKind::Hls).unwrap(), player)
     }
 
     pub(in crate::channel) fn phase(&self) -> Option<Phase> {
@@ -391,10 +400,13 @@ async fn a_slate_is_shown_as_long_as_somebody_sees_it_whatever_the_programme() {
 #[tokio::test(start_paused = true)]
 async fn who_watches_by_hls_has_no_connection_to_keep_alive() {
     let house = gone();
-    let session = Session::new(house.join(), Player::Strict);
+    let session = house.session(Player::Strict);
     sleep(30 * SECOND).await;
     let report = house.channels.report("one").unwrap();
-    assert_eq!((report.sessions, report.is_live, report.output.keep_alives), (1, false, 0));
+    assert_eq!(
+        (report.readers.of(ReaderKind::Hls), report.is_live, report.output.keep_alives),
+        (1, false, 0)
+    );
     assert!(report.output.entries > 10, "there was something to see");
     drop(session);
 }
@@ -410,7 +422,7 @@ async fn ask(session: &Session) -> (Duration, u64) {
 #[tokio::test(start_paused = true)]
 async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment() {
     let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
-    let near = Session::new(house.join(), Player::Strict);
+    let near = house.session(Player::Strict);
     let (_, first) = ask(&near).await;
     let mut newest = first;
     // The segment in the making has just begun.
@@ -432,7 +444,7 @@ async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment
     assert_eq!(ask(&near).await, (Duration::ZERO, newest + 1));
     // And who has enough to play comes again.
     sleep(12 * SECOND).await;
-    let far = Session::new(house.join(), Player::Strict);
+    let far = house.session(Player::Strict);
     ask(&near).await;
     ask(&near).await;
     ask(&far).await;
@@ -443,7 +455,7 @@ async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_a_segment_that_does_not_come_waits_half_a_target_duration() {
     let house = gone();
-    let near = Session::new(house.join(), Player::Strict);
+    let near = house.session(Player::Strict);
     ask(&near).await;
     sleep(20 * SECOND).await;
     // It is told of what came until its source was gone.

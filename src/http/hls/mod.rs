@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
-use forebay_relay::channel::{Growing, NoPlaylist, Reader, Rendered};
+use forebay_relay::channel::{Growing, NoPlaylist, Rendered, SegmentReader};
 use forebay_relay::model::Channel;
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -115,7 +115,7 @@ pub(super) async fn segment(
     })
 }
 
-fn send(segment: Reader, watched: Option<Arc<Watched>>, headers: &HeaderMap) -> Response {
+fn send(segment: SegmentReader, watched: Option<Arc<Watched>>, headers: &HeaderMap) -> Response {
     let size = segment.size();
     let part = Part::of(headers, size);
     let (at, end) = match part {
@@ -182,7 +182,7 @@ pub(super) async fn head_segment(
 
 /// A segment that was asked for.
 enum Found {
-    Whole(Reader),
+    Whole(SegmentReader),
     /// It is being made, or is about to be.
     Growing(Growing),
 }

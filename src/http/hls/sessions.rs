@@ -108,9 +108,9 @@ impl Sessions {
         if sessions.len() >= MAX_SESSIONS {
             return Err(ApiError::session_limit(MAX_SESSIONS));
         }
-        let (subscription, places) = state.admit_idle(channel, client.address)?;
+        let (reader, places) = state.admit_idle(channel, client.address)?;
         let watched = Arc::new(Watched {
-            session: Session::new(subscription, Player::of(&client.agent)),
+            session: Session::new(reader, Player::of(&client.agent)),
             key: key.clone(),
             peer: client.peer,
             is_told: state.is_visit_told(client.address),

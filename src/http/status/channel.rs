@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forebay_core::failover::Standing;
 use forebay_core::health::Rule;
 use forebay_core::lifecycle::Phase;
-use forebay_relay::channel::{Past, Playlist, Report, SourceReport, Switch};
+use forebay_relay::channel::{Past, Playlist, ReaderKind, Report, SourceReport, Switch};
 use forebay_relay::model::Channel;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -96,6 +96,10 @@ pub(in crate::http) struct OpenChannel {
     number: Option<u32>,
     /// Times that reading from upstream paused, since that was enough.
     read_pauses: u64,
+    /// Who reads the channel, by kind. Viewers are `viewer` and `hls`; all but `timeshift` keep it
+    /// open.
+    #[schema(value_type = BTreeMap<String, usize>)]
+    readers: BTreeMap<&'static str, usize>,
     slow_viewers: SlowViewers,
     /// How long the media that has come still lasts.
     source_ahead_seconds: f64,
@@ -272,10 +276,10 @@ impl OpenChannel {
             bytes_received: report.bytes_received,
             bytes_skipped: report.bytes_skipped,
             bytes_streamed: report.bytes_sent,
-            clients: report.viewers,
+            clients: report.readers.viewers(),
             clients_by_kind: ClientsByKind {
-                hls: report.sessions,
-                ts: report.viewers - report.sessions.min(report.viewers),
+                hls: report.readers.of(ReaderKind::Hls),
+                ts: report.readers.of(ReaderKind::Viewer),
             },
             clients_total: report.viewers_total,
             clock_jumps: report.output.clock_jumps,
@@ -298,6 +302,7 @@ impl OpenChannel {
             name: channel.map(|channel| channel.name.clone()),
             number: channel.and_then(|channel| channel.number),
             read_pauses: report.read_pauses,
+            readers: ReaderKind::ALL.map(|kind| (kind.name(), report.readers.of(kind))).into(),
             slow_viewers: SlowViewers { bytes_missed: report.lagged.1, moved_on: report.lagged.0 },
             source_ahead_seconds: seconds_of(report.ahead),
             source_beside,

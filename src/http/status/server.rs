@@ -125,7 +125,7 @@ impl ServerStatus {
         Self {
             bandwidth: Bandwidth {
                 limit: config.server.max_bandwidth,
-                now: sum(|report| report.bitrate * report.viewers as u64),
+                now: sum(|report| report.bitrate * report.readers.viewers() as u64),
             },
             connections: Connections { limit: state.max_connections(), now: state.slots.taken() },
             delivery: DeliveryRange {

@@ -98,7 +98,7 @@ impl Driver {
         info!(source = place, %url, attempt = attempt.0, "opening source");
         let span = info_span!("upstream", source = place, attempt = attempt.0);
         let handle = lease.handle();
-        if *self.demand.borrow() == 0 {
+        if !self.demand.is_read() {
             handle.set_standing(Standing::Lingering);
         }
         let others = if self.life.is_live() {

@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::Driver;
 use super::input::{Input, Lead};
+use crate::channel::reader::ReaderKind;
 use crate::events::Event as Happened;
 use crate::input::{Error, Piece, slate};
 
@@ -76,7 +77,8 @@ impl Driver {
 
     /// Whether anybody has a connection that could be taken for dead. By HLS nobody has; and who comes in a gap waits for its end.
     fn has_live_viewers(&self) -> bool {
-        *self.demand.borrow() > self.audience.borrow().sessions
+        let readers = self.demand.readers();
+        readers.keeping_open() > readers.of(ReaderKind::Hls)
     }
 
     /// Does what is due in a gap.
@@ -119,13 +121,13 @@ impl Driver {
 
     /// Whether the slate is wanted, and there is somebody to see it.
     fn wants_slate(&self) -> bool {
-        self.channel.policy.slate && *self.demand.borrow() > 0
+        self.channel.policy.slate && self.demand.is_read()
     }
 
     /// Nothing is on air any more, at a time when viewers are there or not.
     pub(super) fn begin_gap(&mut self, now: Moment) {
         self.gap.begin(now);
-        if *self.demand.borrow() > 0 && self.gap.outage.is_none() {
+        if self.demand.is_read() && self.gap.outage.is_none() {
             self.gap.outage = Some(now);
             self.happened(|channel| Happened::OutageBegun { channel });
         }

@@ -2,6 +2,7 @@
 //! [`Splice`] into the store.
 
 mod actions;
+mod demand;
 mod events;
 mod flow;
 mod gap;
@@ -21,6 +22,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::Poll;
+use std::time::Duration;
 
 use forebay_core::cadence::{Cadence, GROUPS, Load};
 use forebay_core::failover::{Failover, SourceId};
@@ -38,6 +40,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use self::actions::{LISTED, slot_for};
+use self::demand::{Demand, Wish};
 use self::gap::Gap;
 use self::groups::GroupNotices;
 use self::input::{Input, Picture};
@@ -88,7 +91,7 @@ pub(super) fn create(
         life: Lifecycle::new(times(&channel.policy), failover),
         splice: Splice::new(channel.program),
         ring: Ring::starting_at(limits(&channel.policy), base),
-        demand: feed.demand.subscribe(),
+        demand: Demand::new(feed.readers.subscribe()),
         settings: feed.channel.subscribe(),
         audience: feed.audience.subscribe(),
         waits_for_whole: Arc::default(),
@@ -138,7 +141,7 @@ pub(super) struct Driver {
     life: Lifecycle,
     splice: Splice,
     ring: Ring,
-    demand: watch::Receiver<usize>,
+    demand: Demand,
     settings: watch::Receiver<Arc<Channel>>,
     audience: watch::Receiver<Audience>,
     /// Whether all viewers wait for whole HLS segments: nobody else is left behind by a head start.
@@ -279,7 +282,7 @@ impl Driver {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Wake::Stop,
-            _ = self.demand.changed() => Wake::Demand,
+            () = self.demand.changed() => Wake::Demand,
             _ = self.settings.changed() => Wake::Settings,
             _ = self.audience.changed() => Wake::Audience,
             Some(command) = self.commands.recv() => Wake::Command(command),
@@ -330,15 +333,15 @@ impl Driver {
     }
 
     fn handle_demand(&mut self) {
-        let (now, viewers) = (self.clock.now(), *self.demand.borrow_and_update());
-        if viewers > 0 && self.life.phase() == Phase::Stopping {
+        let now = self.clock.now();
+        let wish = self.demand.update(now);
+        if wish == Wish::Open && self.life.phase() == Phase::Stopping {
             self.gap.begin_anew(now);
         }
         self.note_who_waits();
-        let (event, standing) = if viewers > 0 {
-            (Event::Wanted, Standing::Watched)
-        } else {
-            (Event::Unwanted, Standing::Lingering)
+        let (event, standing) = match wish {
+            Wish::Open => (Event::Wanted, Standing::Watched),
+            Wish::Nothing(since) => (Event::Unwanted(since.unwrap_or(Duration::MAX)), Standing::Lingering),
         };
         for lease in self.lines.iter().filter_map(|line| line.lease.as_ref()) {
             lease.set_standing(standing);

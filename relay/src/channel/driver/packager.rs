@@ -44,10 +44,11 @@ impl Driver {
         }
     }
 
-    /// Notes whether all viewers wait for whole segments.
+    /// Notes whether all readers wait for whole segments.
     pub(super) fn note_who_waits(&self) {
         let whole = self.audience.borrow().whole;
-        self.waits_for_whole.store(whole > 0 && whole == *self.demand.borrow(), Ordering::Relaxed);
+        self.waits_for_whole
+            .store(whole > 0 && whole == self.demand.readers().keeping_open(), Ordering::Relaxed);
     }
 
     /// The channel has new settings.

@@ -104,7 +104,7 @@ async fn who_leaves_is_gone_at_once_and_the_last_one_starts_the_linger() {
     drop(membership);
     let mut rest = Vec::new();
     assert!(client.read_to_end(&mut rest).is_ok(), "the connection is closed");
-    assert_eq!(house.channels.report("one").unwrap().viewers, 1);
+    assert_eq!(house.channels.report("one").unwrap().readers.viewers(), 1);
     drop(other.membership.leave());
     sleep(31 * SECOND).await;
     assert_eq!((house.script.open_now(), house.phase()), (0, None));

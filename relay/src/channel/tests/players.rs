@@ -37,7 +37,7 @@ async fn play(house: &House, rules: Rules, after: Duration) -> Model {
         Rules::HlsJs => Player::Whole,
         Rules::Strict | Rules::ThreeTargets => Player::Strict,
     };
-    let (session, began) = (Session::new(house.join(), player), Instant::now());
+    let (session, began) = (house.session(player), Instant::now());
     let model = RefCell::new(Model::new(rules));
     let asking = async {
         loop {
