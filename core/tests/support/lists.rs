@@ -1,6 +1,8 @@
 //! What holds for any list, whatever it is and however it is cut.
 
+use forebay_core::lineup::identity::Identity;
 use forebay_core::lineup::m3u::{Document, ExtraUrls, Item, Options, Parser, Summary, Writer};
+use forebay_core::lineup::names::{Name, country_of, fold};
 use forebay_core::lineup::{Entry, Origin};
 
 /// Reads a list that comes in pieces of these sizes, over and over.
@@ -48,6 +50,9 @@ pub(crate) fn check(bytes: &[u8], sizes: &[usize]) {
         let (entries, summary) = read(bytes, &[], &options);
         assert_eq!(read(bytes, sizes, &options), (entries.clone(), summary), "cut by {sizes:?}");
         assert_eq!(summary.entries(), entries.len() as u64);
+        for entry in &entries {
+            check_names(entry);
+        }
         if summary.document == Document::List {
             let (again, second) = read(write(&entries).as_bytes(), sizes, &Options::default());
             assert_eq!(again.len(), entries.len());
@@ -57,6 +62,15 @@ pub(crate) fn check(bytes: &[u8], sizes: &[usize]) {
             }
         }
     }
+}
+
+/// Whatever a name is, it can be told from others, and is the same without its differences.
+fn check_names(entry: &Entry) {
+    let folded = fold(entry.name());
+    assert_eq!(fold(&folded), folded);
+    let key = Name::of(entry.name()).key;
+    assert!(!key.is_empty() || !folded.contains(|it: char| it.is_ascii_alphanumeric()), "{folded}");
+    let _ = (country_of(entry), Identity::of(entry), entry.catchup(), entry.is_adult());
 }
 
 /// The entry as it is after one round: with `'` for `"` in attributes, and what else cannot be
