@@ -256,6 +256,10 @@ fn credentials(url: &Url) -> Option<(String, String)> {
 /// `live/U/P/17.ts`, `U/P/17`, `playlist/U/P/m3u_plus`.
 fn stream_path(url: &Url) -> Option<(usize, &str, &str)> {
     let segments: Vec<&str> = url.path_segments()?.filter(|it| !it.is_empty()).collect();
+    // Behind a folder of any name, a document is no stream.
+    if segments.last().is_some_and(|last| is_document(last)) {
+        return None;
+    }
     let known = ["live", "movie", "series", "playlist", "timeshift"];
     if let Some(at) = segments.iter().position(|it| known.contains(it)) {
         return Some((at, segments.get(at + 1)?, segments.get(at + 2)?));
@@ -266,6 +270,10 @@ fn stream_path(url: &Url) -> Option<(usize, &str, &str)> {
     is_stream.then_some((segments.len() - 3, user, password))
 }
 
+fn is_document(segment: &str) -> bool {
+    DOCUMENTS.iter().any(|it| segment.eq_ignore_ascii_case(it))
+}
+
 /// The address without the document, the credentials and the query.
 fn base_of(url: &Url) -> Url {
     let mut segments: Vec<&str> =
@@ -273,7 +281,7 @@ fn base_of(url: &Url) -> Url {
     if let Some((in_front, _, _)) = stream_path(url) {
         segments.truncate(in_front);
     } else {
-        while segments.last().is_some_and(|last| DOCUMENTS.iter().any(|it| last.eq_ignore_ascii_case(it))) {
+        while segments.last().is_some_and(|last| is_document(last)) {
             segments.pop();
         }
     }
@@ -337,6 +345,8 @@ mod tests {
         let table = [
             ("https://h/sub/path/player_api.php?username=u&password=p", "https://h/sub/path/ u p"),
             ("https://h/sub/live/u/p/17.ts", "https://h/sub/ u p"),
+            ("http://u:p@h/live/folder", "http://h/live/folder/ u p"),
+            ("http://h/live/folder/get.php?username=u&password=p", "http://h/live/folder/ u p"),
             ("h:443/get.php?username=u&password=p", "https://h/ u p"),
             ("http://h:80/get.php?username=u&password=p", "http://h/ u p"),
             ("http://h/get.php?username=u%40x.y&password=p%2Fq%26r", "http://h/ u@x.y p/q&r"),
