@@ -25,7 +25,7 @@ impl Document {
         let read = Spec::deserialize(serde_path_to_error::Deserializer::new(value, &mut track));
         match read {
             Ok(spec) => Ok(Self { fields, spec }),
-            Err(error) => Err(FieldError { path: path(&track.path()), message: error.to_string() }),
+            Err(error) => Err(FieldError { path: path(&track.path()), message: reword(&error.to_string()) }),
         }
     }
 
@@ -73,6 +73,23 @@ fn merge(fields: &mut Map<String, Value>, changes: &Map<String, Value>) {
     }
 }
 
+/// The reader's message without the value: an address in the wrong place may hold a password.
+fn reword(message: &str) -> String {
+    let mismatch = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    let Some((found, expected)) = mismatch.and_then(|rest| rest.rsplit_once(", expected ")) else {
+        return message.to_owned();
+    };
+    let found = match found.split(' ').next() {
+        Some("string") => "a string",
+        Some("integer" | "floating") => "a number",
+        Some("boolean") => "true or false",
+        Some("sequence") => "a list",
+        Some("map") => "an object",
+        _ => "something else",
+    };
+    format!("expected {expected}, found {found}")
+}
+
 fn path(path: &Path) -> FieldPath {
     path.iter().fold(FieldPath::default(), |path, segment| match segment {
         Segment::Seq { index } => path.to(*index),
@@ -96,11 +113,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_path() {
         for (value, wrong) in [
-            (json!({ "id": 1 }), "id: invalid type: integer `1`, expected a string"),
-            (json!({ "sources": ["http://h/", 5] }), "sources[1]: invalid type: integer `5`"),
+            (json!({ "id": 1 }), "id: expected a string, found a number"),
+            (
+                json!({ "sources": ["http://h/", 5] }),
+                "sources[1]: expected an address or a table with the key url, found a number",
+            ),
             (json!({ "nmae": "A" }), "nmae: unknown field `nmae`, expected one of `id`, "),
             (json!({ "sources": [{ "ulr": "http://h/" }] }), "sources[0].ulr: unknown field `ulr`"),
-            (json!({ "health": { "slow": [] } }), "health.slow: invalid type: sequence"),
+            (json!({ "health": { "slow": [] } }), "health.slow: expected "),
         ] {
             let error = document(value).unwrap_err();
             assert!(error.starts_with(wrong), "{error}");
@@ -125,5 +145,18 @@ mod tests {
     fn it_prints_no_address() {
         let document = document(json!({ "id": "a", "sources": ["http://joe:hunter2@h/"] })).unwrap();
         assert_eq!(format!("{document:?}"), "Document { id: Some(\"a\"), .. }");
+    }
+
+    #[test]
+    fn an_address_in_the_wrong_place_is_not_repeated() {
+        let address = "http://joe:hunter2@h/, expected a, hunter2";
+        for key in ["sources", "number", "program", "slate", "health", "slate_urls"] {
+            let error = document(json!({ key: address })).unwrap_err();
+            assert!(
+                error.starts_with(&format!("{key}: expected ")) && error.ends_with(", found a string"),
+                "{error}"
+            );
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 }

@@ -160,8 +160,8 @@ mod tests {
             format!("{path} | {message}")
         };
         assert_eq!(wrong(json!({ "sources": [] })), "sources | unknown field: it is called source_urls here");
-        assert!(wrong(json!({ "source_urls": [5] })).starts_with("source_urls[0] | invalid type: "));
-        assert!(wrong(json!({ "output_path": 5 })).starts_with("output_path | invalid type: "));
+        assert!(wrong(json!({ "source_urls": [5] })).starts_with("source_urls[0] | expected an address"));
+        assert!(wrong(json!({ "output_path": 5 })).starts_with("output_path | expected a string"));
         let unknown = wrong(json!({ "nmae": "A" }));
         assert!(
             unknown.starts_with("nmae | unknown field `nmae`, expected one of `output_path`, "),

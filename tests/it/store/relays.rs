@@ -200,7 +200,7 @@ async fn what_is_taken_or_wrong_is_refused_and_nothing_changes() {
         (json!({ "output_path": "c" }), "source_urls", "channel \"c\" has no sources"),
         (made("c d"), "output_path", "output_path: must not contain ' '"),
         (
-            json!({ "output_path": "c", "source_urls": ["rtmp://h/"] }),
+            json!({ "output_path": "c", "source_urls": ["rtmp://joe:hunter2@h/"] }),
             "source_urls[0]",
             "source: unknown scheme",
         ),
