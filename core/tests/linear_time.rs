@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use forebay_core::health::{Inspector, Rules};
 use forebay_core::lineup::m3u::{self, MAX_LINE_BYTES, Parser};
-use forebay_core::playlist::follow::{Answer, Follower, Options, Outcome};
+use forebay_core::playlist::follow::{self, Answer, Follower, Options, Outcome};
 use forebay_core::playlist::model::Variables;
 use forebay_core::playlist::parse::parse;
 use forebay_core::remux::{Remuxer, Rendition, sniff};
@@ -180,12 +180,12 @@ fn playlists_are_read_and_followed_in_linear_time() {
                 let playlist = parse(text.as_bytes(), &base, &Variables::default());
                 let answer = Answer::Playlist { url: base.clone(), playlist, etag: None };
                 let now = Moment::from_millis(second * 1000);
-                follower.handle_playlist(now, answer);
+                follower.handle_playlist(now, follow::Rendition::Main, answer);
                 for _ in 0..5 {
                     if black_box(follower.poll_action(now)).is_none() {
                         break;
                     }
-                    follower.handle_segment(now, Outcome::Done);
+                    follower.handle_segment(now, follow::Rendition::Main, Outcome::Done);
                 }
             }
         });

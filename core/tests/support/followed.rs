@@ -1,9 +1,12 @@
 //! Follows playlists of any bytes, and holds what must be true of the actions against them.
 
+use std::mem;
 use std::time::Duration;
 
-use forebay_core::playlist::follow::{Action, Answer, Follower, MAX_TRIES, MIN_RELOAD, Options, Outcome};
-use forebay_core::playlist::model::Variables;
+use forebay_core::playlist::follow::{
+    Action, Answer, Fetch, Follower, MAX_TRIES, MIN_RELOAD, Options, Outcome, Rendition,
+};
+use forebay_core::playlist::model::{Range, Variables};
 use forebay_core::playlist::parse::parse;
 use forebay_core::time::Moment;
 use url::Url;
@@ -21,58 +24,88 @@ const MAX_ACTIONS: usize = 10_000;
 /// Multivariant playlists may lead to one another twice.
 const MAX_IN_A_ROW: u32 = 3;
 
+const RENDITIONS: [Rendition; 2] = [Rendition::Main, Rendition::Audio];
+
+/// What is asked for of one rendition.
+#[derive(Default)]
+struct Asked {
+    /// The playlist that is to be answered, with what it inherits.
+    list: Option<(Url, Variables)>,
+    /// The same before, and when it was asked for.
+    before: Option<(Url, Moment)>,
+    in_a_row: u32,
+    /// A segment is on its way.
+    has_segment: bool,
+    /// Which one was asked for last, and how often.
+    tries: (Option<(String, Option<Range>, u64)>, u32),
+}
+
+impl Asked {
+    fn ask(&mut self, now: Moment, url: Url, inherited: Variables) {
+        assert!(self.list.is_none(), "it asks for two playlists at once");
+        // Only lists that lead to themselves are asked for at once, and those not often.
+        let is_quick =
+            self.before.as_ref().is_some_and(|(before, at)| *before == url && now.since(*at) < MIN_RELOAD);
+        self.in_a_row = if is_quick { self.in_a_row + 1 } else { 0 };
+        assert!(self.in_a_row <= MAX_IN_A_ROW, "it asks for the same playlist again and again");
+        (self.before, self.list) = (Some((url.clone(), now)), Some((url, inherited)));
+    }
+
+    fn fetch(&mut self, fetch: &Fetch, sequence: u64) {
+        assert!(!mem::replace(&mut self.has_segment, true), "it asks for two segments at once");
+        assert!(matches!(fetch.url.scheme(), "http" | "https"));
+        assert!(!fetch.duration.is_zero() && !fetch.timeout.is_zero() && !fetch.idle_timeout.is_zero());
+        assert!(
+            fetch
+                .range
+                .is_none_or(|range| { range.length > 0 && range.offset.checked_add(range.length).is_some() })
+        );
+        let id = Some((fetch.url.path().to_owned(), fetch.range, sequence));
+        self.tries = if self.tries.0 == id { (id, self.tries.1 + 1) } else { (id, 1) };
+        // Once more for the query, which is learned.
+        assert!(self.tries.1 <= MAX_TRIES + 2, "a segment is tried {} times", self.tries.1);
+    }
+}
+
 /// Plays the steps, one for each playlist that is asked for.
 pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
     let entry = Url::parse("http://h/live/index.m3u8?token=t").expect("it is an address");
-    let mut follower = Follower::new(
-        Moment::ZERO,
-        entry.clone(),
-        Options { max_bandwidth: Some(5_000_000), ..Options::default() },
-    );
+    let options = Options { max_bandwidth: Some(5_000_000), ..Options::default() };
+    let mut follower = Follower::new(Moment::ZERO, entry.clone(), options);
     let mut now = Moment::ZERO;
-    let mut asked_at: Option<Moment> = None;
-    let mut in_a_row = 0;
-    let mut url = entry.clone();
-    let mut variables = Variables::default();
+    let mut asked = [Asked::default(), Asked::default()];
+    asked[0].list = Some((entry, Variables::default()));
     for step in steps {
-        follower.handle_playlist(now, answer(&step, &url, &variables));
-        let mut actions = 0;
-        let mut tries = (None, 0);
-        loop {
-            actions += 1;
+        let is_of_sound = asked[0].list.is_none() || asked[1].list.is_some() && step.control & 0x40 != 0;
+        let of = RENDITIONS[usize::from(is_of_sound)];
+        let (url, variables) = asked[of as usize].list.take().expect("it has asked for one");
+        follower.handle_playlist(now, of, answer(&step, &url, &variables));
+        land(&mut follower, &mut asked, now, &step);
+        for asked in &mut asked {
+            asked.tries = (None, 0);
+        }
+        for actions in 0.. {
             assert!(actions < MAX_ACTIONS, "it does not come to rest");
             match follower.poll_action(now) {
-                Some(Action::FetchPlaylist { url: at, inherited, timeout, .. }) => {
-                    assert!(matches!(at.scheme(), "http" | "https") && !timeout.is_zero());
-                    // Only lists that lead to themselves are asked for at once, and those not often.
-                    let is_quick = at == url && asked_at.is_some_and(|before| now.since(before) < MIN_RELOAD);
-                    in_a_row = if is_quick { in_a_row + 1 } else { 0 };
-                    assert!(in_a_row <= MAX_IN_A_ROW, "it asks for the same playlist again and again");
-                    (url, variables, asked_at) = (at, inherited, Some(now));
-                    break;
+                Some(Action::FetchPlaylist { of, url, inherited, timeout, .. }) => {
+                    assert!(matches!(url.scheme(), "http" | "https") && !timeout.is_zero());
+                    asked[of as usize].ask(now, url, inherited);
                 }
                 Some(Action::FetchSegment(fetch)) => {
-                    assert!(matches!(fetch.url.scheme(), "http" | "https"));
-                    assert!(
-                        !fetch.duration.is_zero()
-                            && !fetch.timeout.is_zero()
-                            && !fetch.idle_timeout.is_zero()
-                    );
-                    assert!(fetch.range.is_none_or(|range| {
-                        range.length > 0 && range.offset.checked_add(range.length).is_some()
-                    }));
-                    let id = Some((fetch.url.path().to_owned(), fetch.range, follower.sequence()));
-                    tries = if tries.0 == id { (id, tries.1 + 1) } else { (id, 1) };
-                    // Once more for the query, which is learned.
-                    assert!(tries.1 <= MAX_TRIES + 2, "a segment is tried {} times", tries.1);
-                    follower.handle_segment(now, outcome(step.control));
+                    asked[fetch.rendition as usize].fetch(&fetch, follower.sequence());
+                    // Or it takes until the next playlist has come.
+                    if step.control & 0x80 == 0 {
+                        land(&mut follower, &mut asked, now, &step);
+                    }
                 }
-                Some(Action::PassOn { .. }) => {}
+                Some(Action::Pair(_)) => {}
                 Some(Action::End | Action::Fail(_)) => {
                     assert!(follower.poll_action(now).is_none() && follower.poll_timeout().is_none());
                     return;
                 }
+                None if asked.iter().any(|asked| asked.list.is_some()) => break,
                 None => {
+                    land(&mut follower, &mut asked, now, &step);
                     let Some(at) = follower.poll_timeout() else { return };
                     let next = if at > now { at } else { now + Duration::from_millis(1) };
                     now = next + Duration::from_millis(u64::from(step.control & 0xC0));
@@ -80,16 +113,15 @@ pub(crate) fn follow<'a>(steps: impl IntoIterator<Item = Step<'a>>) {
                 }
             }
         }
-        match follower.poll_action(now) {
-            None | Some(Action::FetchSegment(_) | Action::PassOn { .. }) => {}
-            Some(Action::FetchPlaylist { .. }) => panic!("it asks for two playlists at once"),
-            // A list that is complete ends, and a key that is not to be had fails, whatever is on its way.
-            Some(Action::End | Action::Fail(_)) => {
-                assert!(follower.poll_action(now).is_none() && follower.poll_timeout().is_none());
-                return;
-            }
+    }
+}
+
+/// The segments that are on their way come, or do not.
+fn land(follower: &mut Follower, asked: &mut [Asked; 2], now: Moment, step: &Step<'_>) {
+    for of in RENDITIONS {
+        if mem::take(&mut asked[of as usize].has_segment) {
+            follower.handle_segment(now, of, outcome(step.control));
         }
-        follower.handle_segment(now, outcome(step.control));
     }
 }
 

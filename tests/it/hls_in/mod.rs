@@ -10,6 +10,7 @@ mod formats;
 mod late;
 mod rhythm;
 mod sound;
+mod sound_trouble;
 mod variants;
 
 use std::time::Duration;

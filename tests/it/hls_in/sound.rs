@@ -8,17 +8,17 @@ use tokio::time::Instant;
 use super::*;
 
 /// Longer than any window of these tests.
-const ON_AIR: Duration = Duration::from_mins(2);
+pub(super) const ON_AIR: Duration = Duration::from_mins(2);
 
-fn picture(segment: Duration) -> Hls {
+pub(super) fn picture(segment: Duration) -> Hls {
     Hls::live(Clip::get(Kind::ShortGop)).container(Container::Fmp4Video).segment(segment).on_air_for(ON_AIR)
 }
 
-fn sound(segment: Duration) -> Hls {
+pub(super) fn sound(segment: Duration) -> Hls {
     picture(segment).container(Container::Fmp4Audio)
 }
 
-fn both(picture: Hls, sound: Hls) -> Multivariant {
+pub(super) fn both(picture: Hls, sound: Hls) -> Multivariant {
     let variant = Variant::new(2_000_000).resolution(640, 360).audio("a");
     Multivariant::default().variant(variant, picture).audio("a", "eng", sound)
 }

@@ -13,6 +13,8 @@ use crate::remux::Pairing;
 pub enum Action {
     /// Fetch a playlist.
     FetchPlaylist {
+        /// Whose it is; the entry counts as the variant's.
+        of: Rendition,
         /// Its address.
         url: Url,
         /// The version that is on hand, for a conditional request.
@@ -24,18 +26,25 @@ pub enum Action {
     },
     /// Fetch a segment.
     FetchSegment(Box<Fetch>),
-    /// Pass on what is held back of the picture, as far as it may go on. Only where separate sound
-    /// was asked for before, and no segment is on its way.
-    PassOn {
-        /// How picture and sound go together from now on.
-        pairing: Pairing,
-        /// How much of the picture goes on in any case.
-        least: Duration,
-    },
+    /// Put pictures and separate sound together like this from now on. It applies to what has been
+    /// passed to the remuxer, and comes before whatever is passed to it later.
+    Pair(Pair),
     /// The list was complete, and all of it was taken.
     End,
     /// Give up.
     Fail(Failure),
+}
+
+/// How pictures and separate sound go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// Which of them waits for the other.
+    pub pairing: Pairing,
+    /// What was fetched of the variant, and of its sound, and is held back, is void: it comes from
+    /// elsewhere from now on.
+    pub void: [bool; 2],
+    /// How much of the picture goes on in any case.
+    pub least: Duration,
 }
 
 /// A segment to fetch.
@@ -57,11 +66,6 @@ pub struct Fetch {
     pub has_seam: bool,
     /// The list says so (`EXT-X-DISCONTINUITY`): it is new media, even if its bytes are old ones.
     pub begins_part: bool,
-    /// What was fetched before of the variant, and of its sound, and is held back, is void: it
-    /// comes from elsewhere from now on.
-    pub void: [bool; 2],
-    /// How picture and separate sound go together from now on.
-    pub pairing: Pairing,
     /// How long it plays.
     pub duration: Duration,
     /// How long fetching it may take.

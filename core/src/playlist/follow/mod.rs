@@ -1,8 +1,9 @@
 //! Follows a playlist: what to fetch next, and when, and what becomes of what goes wrong. A value: news in, actions out.
 //!
 //! The contract: after each `handle_*`, drain [`Follower::poll_action`]; call [`Follower::handle_timeout`] when the time that
-//! [`Follower::poll_timeout`] names has come. At most one playlist and one segment are asked for at a time, and each is answered by
-//! [`Follower::handle_playlist`] or [`Follower::handle_segment`]. A separate rendition of sound takes turns with the variant.
+//! [`Follower::poll_timeout`] names has come. Of the variant, and of its separate sound, at most one
+//! playlist and one segment are asked for at a time, and each is answered by
+//! [`Follower::handle_playlist`] or [`Follower::handle_segment`].
 //!
 //! The policy, where the standard leaves it open or providers leave the standard:
 //!
@@ -45,7 +46,7 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use self::action::{Action, Aes128, Failure, Fetch, FetchInit, Rendition};
+pub use self::action::{Action, Aes128, Failure, Fetch, FetchInit, Pair, Rendition};
 pub use self::memory::{LadderMemory, Left, MAX_AVOIDED, MIN_AVOIDED};
 pub use self::news::{Answer, Counts, Outcome};
 pub use self::sound::SOUND_RETRY;
@@ -144,8 +145,13 @@ enum Asked {
 
 /// A segment that was asked for.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct InFlight {
-    rendition: Rendition,
+    asked_at: Moment,
+    /// It takes long: the picture does not wait for it.
+    is_late: bool,
+    /// It is no longer wanted: another comes in its place.
+    is_void: bool,
     /// Its place in the list, which may move on past it.
     place: i64,
     duration: Duration,
@@ -159,7 +165,6 @@ struct InFlight {
 /// A segment that is tried again.
 #[derive(Debug, Clone, Copy)]
 struct Retry {
-    rendition: Rendition,
     /// Its place in the list. When the list has moved on past it, there is nothing to try.
     place: i64,
     tries: u32,
@@ -189,12 +194,13 @@ pub struct Follower {
     audio: Option<Track>,
     sound: Sound,
     step: Step,
-    asked: Option<(Asked, Moment)>,
-    in_flight: Option<InFlight>,
-    retry: Option<Retry>,
+    /// Of each rendition, what was asked for; the entry takes the place of the variant's list.
+    asked: [Option<(Asked, Moment)>; 2],
+    in_flight: [Option<InFlight>; 2],
+    retry: [Option<Retry>; 2],
     /// When the entry was asked for last.
     entered_at: Moment,
-    /// When the last playlist was asked for.
+    /// When the last playlist of the variant was asked for.
     polled_at: Moment,
     /// The longest time in which a playlist came.
     slowest_answer: Duration,
@@ -227,9 +233,9 @@ impl Follower {
             audio: None,
             sound: Sound::default(),
             step: Step::default(),
-            asked: Some((Asked::Entry, now)),
-            in_flight: None,
-            retry: None,
+            asked: [Some((Asked::Entry, now)), None],
+            in_flight: [None; 2],
+            retry: [None; 2],
             entered_at: now,
             polled_at: Moment::ZERO,
             slowest_answer: Duration::ZERO,
@@ -329,28 +335,35 @@ impl Follower {
         self.is_hungry = is_hungry;
     }
 
-    /// What became of the segment that was asked for last.
-    pub fn handle_segment(&mut self, now: Moment, outcome: Outcome) {
-        let Some(in_flight) = self.in_flight.take() else { return };
-        let is_next =
-            self.track(in_flight.rendition).is_some_and(|track| track.next_place() == in_flight.place);
-        if outcome == Outcome::Failed && self.gives_up_on_speed(now) {
+    /// Whether the segment of this rendition that was asked for last is still wanted. To be asked
+    /// before any of it is passed on.
+    pub fn wants(&self, rendition: Rendition) -> bool {
+        self.in_flight[rendition as usize].is_some_and(|in_flight| !in_flight.is_void)
+    }
+
+    /// What became of the segment of this rendition that was asked for last. Of one that is not
+    /// wanted any more that does not matter.
+    pub fn handle_segment(&mut self, now: Moment, rendition: Rendition, outcome: Outcome) {
+        let in_flight = self.in_flight[rendition as usize].take();
+        let Some(in_flight) = in_flight.filter(|in_flight| !in_flight.is_void) else { return };
+        let is_main = rendition == Rendition::Main;
+        if is_main && outcome == Outcome::Failed && self.gives_up_on_speed(now) {
             return;
         }
-        self.settle_segment(now, outcome, in_flight, is_next);
-        if matches!(self.phase, Phase::Going) {
+        self.settle_segment(now, rendition, outcome, in_flight);
+        if is_main && matches!(self.phase, Phase::Going) {
             self.adapt(now);
         }
     }
 
-    fn settle_segment(&mut self, now: Moment, outcome: Outcome, in_flight: InFlight, is_next: bool) {
-        let rendition = in_flight.rendition;
+    fn settle_segment(&mut self, now: Moment, rendition: Rendition, outcome: Outcome, in_flight: InFlight) {
+        let is_next = self.track(rendition).is_some_and(|track| track.next_place() == in_flight.place);
         match outcome {
             Outcome::Done | Outcome::Repeated | Outcome::Truncated => {
                 self.counts.segments += 1;
                 self.counts.truncated += u64::from(outcome == Outcome::Truncated);
                 self.counts.repeated += u64::from(outcome == Outcome::Repeated);
-                (self.retry, self.refused) = (None, None);
+                (self.retry[rendition as usize], self.refused) = (None, None);
                 if outcome != Outcome::Repeated {
                     self.progress_at = now;
                 }
@@ -378,7 +391,7 @@ impl Follower {
                 }
                 let tries = self.tries(rendition) + 1;
                 if !is_next {
-                    self.retry = None;
+                    self.retry[rendition as usize] = None;
                 } else if tries < MAX_TRIES {
                     self.counts.retries += 1;
                     let pause = self.track(rendition).map(Track::target).unwrap_or_default() / 4;
@@ -392,6 +405,11 @@ impl Follower {
 
     /// The time named by [`Follower::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Moment) {
+        if self.lateness_at().is_some_and(|at| at <= now)
+            && let Some(in_flight) = &mut self.in_flight[Rendition::Audio as usize]
+        {
+            in_flight.is_late = true;
+        }
         let Some(stalls_at) = self.stalls_at() else { return };
         if stalls_at <= now {
             let refused = self.refused.map(Failure::Refused);
@@ -406,12 +424,14 @@ impl Follower {
         if matches!(self.phase, Phase::Over) {
             return None;
         }
-        // It waits for a playlist that is on its way, or about to be.
-        let is_free = self.in_flight.is_none() && self.is_hungry && !self.enters && self.asked.is_none();
-        let retry = self.retry().filter(|_| is_free).map(|retry| retry.at);
-        let playlist = if self.asked.is_none() { self.playlist_at() } else { None };
+        let [main, audio] = [Rendition::Main, Rendition::Audio].map(|of| self.retry_at(of));
+        let main = main.filter(|_| self.is_hungry);
+        let list = self.playlist_at();
         let pairing = self.pairing_at();
-        [retry, playlist, self.stalls_at(), self.doubts_at(), pairing].into_iter().flatten().min()
+        [main, audio, list, self.stalls_at(), self.doubts_at(), pairing, self.lateness_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What is to be done next.
@@ -423,7 +443,8 @@ impl Follower {
         }
         let action = self.poll_playlist(now).or_else(|| self.poll_pairing(now));
         let action = action.or_else(|| self.poll_segment(now));
-        if action.is_none() && self.in_flight.is_none() && self.main.as_ref().is_some_and(Track::is_over) {
+        let is_idle = self.in_flight.iter().all(Option::is_none);
+        if action.is_none() && is_idle && self.main.as_ref().is_some_and(Track::is_over) {
             self.phase = Phase::Over;
             return Some(Action::End);
         }
@@ -432,14 +453,39 @@ impl Follower {
 
     fn try_again(&mut self, rendition: Rendition, tries: u32, at: Moment) {
         let place = self.track(rendition).map(Track::next_place);
-        self.retry = place.map(|place| Retry { rendition, place, tries, at });
+        self.retry[rendition as usize] = place.map(|place| Retry { place, tries, at });
     }
 
-    /// What is tried again, as long as it is what comes next.
-    fn retry(&self) -> Option<Retry> {
-        self.retry.filter(|retry| {
-            self.track(retry.rendition).is_some_and(|track| track.next_place() == retry.place)
-        })
+    /// What is tried again of a rendition, as long as it is what comes next.
+    fn retry(&self, rendition: Rendition) -> Option<Retry> {
+        let next = self.track(rendition)?.next_place();
+        self.retry[rendition as usize].filter(|retry| retry.place == next)
+    }
+
+    /// When a segment is tried again, unless that waits for what is on its way.
+    fn retry_at(&self, rendition: Rendition) -> Option<Moment> {
+        let is_free = self.in_flight[rendition as usize].is_none() && !self.awaits_list(rendition);
+        self.retry(rendition).filter(|_| is_free).map(|retry| retry.at)
+    }
+
+    /// Whether a playlist is on its way, or about to be, whose addresses are fresher.
+    fn awaits_list(&self, rendition: Rendition) -> bool {
+        let enters = self.enters || matches!(self.asked[Rendition::Main as usize], Some((Asked::Entry, _)));
+        enters || self.asked[rendition as usize].is_some()
+    }
+
+    /// The list of a rendition that was asked for is no longer wanted.
+    fn forget_list(&mut self, rendition: Rendition) {
+        if let Some((asked @ Asked::Of(_), _)) = &mut self.asked[rendition as usize] {
+            *asked = Asked::OfFormer;
+        }
+    }
+
+    /// The segment of a rendition that is on its way is no longer wanted.
+    fn forget_segment(&mut self, rendition: Rendition) {
+        if let Some(in_flight) = &mut self.in_flight[rendition as usize] {
+            in_flight.is_void = true;
+        }
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -450,7 +496,8 @@ impl Follower {
 
     /// When the source has stalled, unless something is on its way.
     fn stalls_at(&self) -> Option<Moment> {
-        let is_waiting = self.is_hungry && self.in_flight.is_none() && self.has_begun();
+        let is_free = self.in_flight[Rendition::Main as usize].is_none();
+        let is_waiting = self.is_hungry && is_free && self.has_begun();
         is_waiting.then(|| self.progress_at + self.stall_after())
     }
 

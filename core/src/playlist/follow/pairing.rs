@@ -8,14 +8,15 @@
 //! - **Sound that is behind** is fetched on until it has caught up. If less of it is listed than
 //!   has to last until its next segment, the picture begins earlier, as far as its list goes back.
 //! - **Sound that is ahead** begins earlier, or else the picture later.
-//! - From then on whichever is behind is fetched next.
+//! - From then on the segments of both that belong together are fetched at the same time. Sound that
+//!   is behind is fetched before more of the picture, unless it takes long.
 //! - **A picture whose sound has not come** is held back as long as there is something in store,
 //!   and then for a segment of the sound more: once, since everything is played so much later from
 //!   then on. After that it goes on in small steps, and what comes of the sound in time is heard.
 
 use std::time::Duration;
 
-use super::action::{Action, Rendition};
+use super::action::{Action, Pair, Rendition};
 use super::track::Track;
 use super::{Follower, UNEVEN};
 use crate::remux::{Extent, Pairing};
@@ -93,14 +94,8 @@ impl Step {
         self.phase = Phase::Going;
     }
 
-    /// The next fetch tells the remuxer; what of that is held back is void.
-    pub(super) fn tell(&mut self, pairing: Pairing) -> [bool; 2] {
-        self.told = Some(pairing);
-        std::mem::take(&mut self.void)
-    }
-
     /// What was held back of a rendition is void.
-    pub(super) fn begin_anew(&mut self, rendition: Rendition) {
+    fn begin_anew(&mut self, rendition: Rendition) {
         self.void[rendition as usize] = true;
         self.extents[rendition as usize] = None;
     }
@@ -121,7 +116,9 @@ impl Follower {
     /// What has come of the picture and of the separate sound on the timeline that they share. To
     /// be told before [`Follower::handle_segment`].
     pub fn handle_extents(&mut self, extents: [Option<Extent>; 2]) {
-        self.step.extents = extents;
+        for ((known, new), is_void) in self.step.extents.iter_mut().zip(extents).zip(self.step.void) {
+            *known = new.filter(|_| !is_void);
+        }
     }
 
     /// Whether all that was fetched has been taken. To be told before [`Follower::poll_action`].
@@ -219,17 +216,24 @@ impl Follower {
         }
     }
 
-    /// The picture, or the sound, begins elsewhere: what came of it is void.
-    fn move_begin(&mut self, rendition: Rendition) {
+    /// What came of a rendition is void, and what is on its way: it comes from elsewhere from now
+    /// on.
+    pub(super) fn begin_anew(&mut self, rendition: Rendition) {
         self.step.begin_anew(rendition);
+        self.forget_segment(rendition);
+    }
+
+    /// The picture, or the sound, begins elsewhere.
+    fn move_begin(&mut self, rendition: Rendition) {
+        self.begin_anew(rendition);
         if let Phase::Start { has_moved, .. } = &mut self.step.phase {
             has_moved[rendition as usize] = true;
         }
     }
 
-    /// What the remuxer is to be told while no segment is asked for.
+    /// What the remuxer is to be told.
     pub(super) fn poll_pairing(&mut self, now: Moment) -> Option<Action> {
-        if self.in_flight.is_some() || self.step.told.is_none() {
+        if !self.has_paired() {
             return None;
         }
         if self.start_ends_at().is_some_and(|at| at <= now) {
@@ -242,13 +246,20 @@ impl Follower {
             (self.step.is_released, self.step.dry_since) = (true, None);
             least = STEP;
         }
+        let void = std::mem::take(&mut self.step.void);
         let is_new = self.step.told.replace(pairing) != Some(pairing);
-        (is_new || !least.is_zero()).then_some(Action::PassOn { pairing, least })
+        let has_news = is_new || void.contains(&true) || !least.is_zero();
+        has_news.then_some(Action::Pair(Pair { pairing, void, least }))
+    }
+
+    /// Whether there is separate sound, if only on offer, or was.
+    fn has_paired(&self) -> bool {
+        self.step.told.is_some() || self.language().is_some()
     }
 
     /// When [`Follower::poll_pairing`] may have something.
     pub(super) fn pairing_at(&self) -> Option<Moment> {
-        if self.in_flight.is_some() || self.step.told.is_none() {
+        if !self.has_paired() {
             return None;
         }
         let looks = self.waits_for_sound() || self.holds_start();
@@ -271,7 +282,10 @@ impl Follower {
     fn release_at(&self) -> Option<Moment> {
         let since = self.step.dry_since.filter(|_| self.waits_for_sound())?;
         let audio = self.audio.as_ref()?;
-        let fails = audio.lost() > 0 || audio.failures > 0 || self.tries(Rendition::Audio) > 0;
+        let coming = self.in_flight[Rendition::Audio as usize];
+        // Longer than it plays.
+        let is_overdue = coming.is_some_and(|it| it.asked_at + it.duration <= self.step.looked_at);
+        let fails = audio.lost() > 0 || audio.failures > 0 || self.tries(Rendition::Audio) > 0 || is_overdue;
         let wait = if self.step.is_released || fails { Duration::ZERO } else { next_after(audio) };
         Some(since + wait.min(MAX_WAIT))
     }

@@ -22,10 +22,13 @@ pub(super) const QUICK_TIMEOUT: Duration = Duration::from_millis(1_500);
 const SLOW_ANSWERS: u32 = 3;
 
 impl Follower {
-    /// What became of the playlist that was asked for last.
-    pub fn handle_playlist(&mut self, now: Moment, answer: Answer) {
-        let Some((asked, asked_at)) = self.asked.take() else { return };
-        self.polled_at = asked_at;
+    /// What became of the playlist of this rendition that was asked for last; of the entry, it is
+    /// the variant's.
+    pub fn handle_playlist(&mut self, now: Moment, of: Rendition, answer: Answer) {
+        let Some((asked, asked_at)) = self.asked[of as usize].take() else { return };
+        if of == Rendition::Main {
+            self.polled_at = asked_at;
+        }
         if asked == Asked::OfFormer {
             return;
         }
@@ -82,14 +85,22 @@ impl Follower {
     /// When the entry is asked for again. What was asked for last may have been at the same
     /// address.
     fn entry_at(&self) -> Option<Moment> {
-        self.enters.then(|| (self.entered_at + ENTRY_PAUSE).max(self.polled_at + MIN_RELOAD))
+        let is_due = self.enters && self.asked[Rendition::Main as usize].is_none();
+        is_due.then(|| (self.entered_at + ENTRY_PAUSE).max(self.polled_at + MIN_RELOAD))
     }
 
     /// When a playlist is asked for next. Until it may be the entry, the one that is known may come
     /// back.
     pub(super) fn playlist_at(&self) -> Option<Moment> {
-        let tracks = [Rendition::Main, Rendition::Audio].map(|rendition| self.reload_at(rendition));
-        tracks.into_iter().flatten().chain(self.entry_at()).chain(self.sound_at()).min()
+        [self.entry_at(), self.list_at(Rendition::Main), self.list_at(Rendition::Audio), self.sound_at()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When the list of a rendition is asked for next, unless one is on its way.
+    fn list_at(&self, rendition: Rendition) -> Option<Moment> {
+        self.reload_at(rendition).filter(|_| self.asked[rendition as usize].is_none())
     }
 
     /// When the list of a rendition is asked for again.
@@ -102,7 +113,7 @@ impl Follower {
     }
 
     pub(super) fn poll_playlist(&mut self, now: Moment) -> Option<Action> {
-        if self.asked.is_some() || self.playlist_at()? > now {
+        if self.playlist_at()? > now {
             return None;
         }
         self.retry_sound(now);
@@ -110,15 +121,12 @@ impl Follower {
         if self.entry_at().is_some_and(|at| at <= now) {
             (self.enters, self.entered_at) = (false, now);
             self.counts.entries += 1;
-            self.asked = Some((Asked::Entry, now));
-            let (url, inherited) = (self.entry.clone(), Variables::default());
-            return Some(Action::FetchPlaylist { url, etag: None, inherited, timeout });
+            self.asked[Rendition::Main as usize] = Some((Asked::Entry, now));
+            let (of, url, inherited) = (Rendition::Main, self.entry.clone(), Variables::default());
+            return Some(Action::FetchPlaylist { of, url, etag: None, inherited, timeout });
         }
-        let rendition = match (self.reload_at(Rendition::Main), self.reload_at(Rendition::Audio)) {
-            (Some(main), Some(audio)) if audio < main => Rendition::Audio,
-            (None, Some(_)) => Rendition::Audio,
-            _ => Rendition::Main,
-        };
+        let is_due = |rendition: &Rendition| self.list_at(*rendition).is_some_and(|at| at <= now);
+        let rendition = [Rendition::Main, Rendition::Audio].into_iter().find(is_due)?;
         // The picture can do without its sound, and its own list is not to wait.
         let has_alternative = rendition == Rendition::Audio || self.has_alternative(now, rendition);
         let timeout = if has_alternative {
@@ -128,8 +136,8 @@ impl Follower {
         };
         let track = self.track(rendition)?;
         let (url, etag, inherited) = (track.url.clone(), track.etag.clone(), track.variables.clone());
-        self.asked = Some((Asked::Of(rendition), now));
-        Some(Action::FetchPlaylist { url, etag, inherited, timeout })
+        self.asked[rendition as usize] = Some((Asked::Of(rendition), now));
+        Some(Action::FetchPlaylist { of: rendition, url, etag, inherited, timeout })
     }
 
     fn handle_media(
@@ -141,7 +149,7 @@ impl Follower {
         etag: Option<String>,
     ) {
         let had_begun = self.has_begun();
-        let in_flight = self.in_flight.filter(|in_flight| in_flight.rendition == of);
+        let in_flight = self.in_flight[of as usize].filter(|in_flight| !in_flight.is_void);
         let is_fetching = |track: &Track| in_flight.is_some_and(|it| it.place == track.next_place());
         let track = match of {
             Rendition::Main => &mut self.main,

@@ -10,23 +10,29 @@ use super::speed::MIN_PATIENCE;
 use super::token::inherit;
 use super::track::Track;
 use super::{Follower, InFlight, PAUSE, Phase, SEGMENT_TIMEOUT, UNEVEN};
+use crate::remux::Pairing;
 use crate::time::Moment;
+
+/// How long the picture waits for a segment of sound that is on its way before the next one of its
+/// own is asked for: on a slow link the sound comes first, and what hangs holds nothing up.
+const SOUND_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Follower {
     pub(super) fn poll_segment(&mut self, now: Moment) -> Option<Action> {
-        if self.in_flight.is_some() || self.awaits_variant() || !self.has_begun() {
+        if self.awaits_variant() || !self.has_begun() {
             return None;
         }
-        let rendition = self.turn(now)?;
-        // Sound that is behind is fetched on whatever is in store: the picture waits for it.
-        let is_behind = rendition == Rendition::Audio;
-        if !self.is_hungry && !is_behind {
-            return None;
-        }
+        // Sound that is behind comes first: the picture waits for it.
+        let audio = if self.wants_sound(now) { self.fetch_next(now, Rendition::Audio) } else { None };
+        audio.or_else(|| if self.wants_picture(now) { self.fetch_next(now, Rendition::Main) } else { None })
+    }
+
+    /// Has the segment of a rendition fetched that comes next, if it is listed.
+    fn fetch_next(&mut self, now: Moment, rendition: Rendition) -> Option<Action> {
         let patience = self.segment_patience(now);
         let inherited = self.inherits.then(|| self.track(rendition).map(|track| track.url.clone())).flatten();
         let entry = self.entry.clone();
-        let (audio, pairing) = (self.language(), self.pairing());
+        let audio = self.language();
         let counts = &mut self.counts;
         let track = match rendition {
             Rendition::Main => self.main.as_mut()?,
@@ -69,8 +75,6 @@ impl Follower {
             audio,
             has_seam: offer.has_seam,
             begins_part: offer.segment.is_discontinuity,
-            void: self.step.tell(pairing),
-            pairing,
             duration: offer.segment.duration,
             timeout,
             idle_timeout,
@@ -79,34 +83,80 @@ impl Follower {
         };
         let (has_query, inherits) = (offer.segment.url.query().is_some(), fetch.url != offer.segment.url);
         let place = track.next_place();
-        self.in_flight = Some(InFlight { rendition, place, duration, patience, inherits, has_query });
+        self.in_flight[rendition as usize] = Some(InFlight {
+            asked_at: now,
+            is_late: false,
+            is_void: false,
+            place,
+            duration,
+            patience,
+            inherits,
+            has_query,
+        });
         Some(Action::FetchSegment(Box::new(fetch)))
     }
 
-    /// Whose segment comes next: of what is to be tried again, else of what is behind. Where the
-    /// sound has nothing, the picture goes on up to where its part ends.
-    fn turn(&self, now: Moment) -> Option<Rendition> {
-        // What failed is tried again behind the playlist that is on its way: its addresses are
-        // fresher.
-        let retry = self.retry().map(|retry| {
-            let is_early = retry.at > now || self.enters || self.asked.is_some();
-            (retry.rendition, is_early)
-        });
-        match retry {
-            Some((Rendition::Main, true)) => return None,
-            Some((rendition, false)) => return Some(rendition),
-            Some((Rendition::Audio, true)) | None => {}
+    /// Whether the next segment of the picture may be asked for.
+    fn wants_picture(&self, now: Moment) -> bool {
+        self.is_hungry
+            && self.in_flight[Rendition::Main as usize].is_none()
+            && !self.retries_later(now, Rendition::Main)
+            && !self.ends_part()
+            && !self.picture_waits()
+    }
+
+    /// Whether the next segment of the sound may be asked for. Whatever is in store, it is as long
+    /// as it is behind: the picture waits for it.
+    fn wants_sound(&self, now: Moment) -> bool {
+        let (Some(main), Some(audio)) = (&self.main, self.sound_track()) else { return false };
+        let is_free = self.in_flight[Rendition::Audio as usize].is_none() && !audio.is_over();
+        let is_tried_again = self.retry(Rendition::Audio).is_some();
+        let is_behind = audio.taken < self.reach(Rendition::Main) && !waits_for_picture(main, audio);
+        is_free
+            && audio.has_next()
+            && !self.retries_later(now, Rendition::Audio)
+            && (is_tried_again || is_behind || self.ends_part())
+    }
+
+    /// Whether the next segment of the picture is asked for behind that of the sound only. Both
+    /// come at the same time as long as they are in step; and the sound never holds the picture up
+    /// that has nothing to come, or whose segment takes long.
+    fn picture_waits(&self) -> bool {
+        let (Some(main), Some(audio)) = (&self.main, self.sound_track()) else { return false };
+        if audio.taken >= main.taken || audio.is_over() {
+            return false;
         }
-        let (main, audio) = (self.main.as_ref()?, self.sound_track());
-        let Some(audio) = audio.filter(|audio| !audio.is_over()) else { return Some(Rendition::Main) };
-        let has_sound = audio.has_next() && retry.is_none();
-        let ends_part = self.awaits_part() && !self.step.is_released();
-        let is_behind = audio.taken < main.taken && !waits_for_picture(main, audio);
-        match (has_sound, ends_part || is_behind) {
-            (true, true) => Some(Rendition::Audio),
-            (false, true) if ends_part => None,
-            _ => Some(Rendition::Main),
+        match self.in_flight[Rendition::Audio as usize] {
+            Some(in_flight) if in_flight.is_late || in_flight.is_void => false,
+            Some(_) if self.pairing() == Pairing::InStep => self.reach(Rendition::Audio) <= main.taken,
+            Some(_) => true,
+            // Sound that is listed has just been asked for.
+            None => false,
         }
+    }
+
+    /// Up to where a rendition has come, with what is on its way.
+    fn reach(&self, rendition: Rendition) -> Duration {
+        let taken = self.track(rendition).map(|track| track.taken).unwrap_or_default();
+        let coming = self.in_flight[rendition as usize].filter(|in_flight| !in_flight.is_void);
+        taken + coming.map_or(Duration::ZERO, |in_flight| in_flight.duration)
+    }
+
+    /// When the segment of the sound that is on its way takes so long that the picture goes on.
+    pub(super) fn lateness_at(&self) -> Option<Moment> {
+        let in_flight = self.in_flight[Rendition::Audio as usize]?;
+        (!in_flight.is_late).then(|| in_flight.asked_at + SOUND_PATIENCE)
+    }
+
+    /// Whether what failed of a rendition is tried again later: behind the playlist that is on its
+    /// way, for instance, whose addresses are fresher.
+    fn retries_later(&self, now: Moment, rendition: Rendition) -> bool {
+        self.retry(rendition).is_some_and(|retry| retry.at > now || self.awaits_list(rendition))
+    }
+
+    /// Whether the picture stops in front of another part, until the sound of this one is there.
+    fn ends_part(&self) -> bool {
+        self.awaits_part() && !self.step.is_released()
     }
 
     /// Whether the picture's next segment begins another part, and sound of the part before is
@@ -122,7 +172,7 @@ impl Follower {
     }
 
     pub(super) fn tries(&self, rendition: Rendition) -> u32 {
-        self.retry().filter(|retry| retry.rendition == rendition).map_or(0, |retry| retry.tries)
+        self.retry(rendition).map_or(0, |retry| retry.tries)
     }
 }
 

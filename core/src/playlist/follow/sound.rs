@@ -13,7 +13,7 @@ use super::action::Rendition;
 use super::playlist::QUICK_TIMEOUT;
 use super::track::Track;
 use super::variant::QUICK_RETRY;
-use super::{Asked, Follower, Phase};
+use super::{Follower, Phase};
 use crate::time::Moment;
 
 /// How often sound that is away is asked for.
@@ -88,8 +88,14 @@ impl Follower {
             // Variants often share their sound: it goes on as it was, or stays away.
             (Some(_), _) if another && is_same => {}
             (None, Some(_)) if matches!(self.sound.state, State::Away(_)) => {}
-            (Some(track), Some((url, _))) => track.relocate(url, variables.clone(), now, another),
-            (slot, sound) => *slot = sound.map(|(url, _)| Track::new(url, variables.clone(), now)),
+            (Some(track), Some((url, _))) => {
+                track.relocate(url, variables.clone(), now, another);
+                self.forget_list(Rendition::Audio);
+            }
+            (slot, sound) => {
+                *slot = sound.map(|(url, _)| Track::new(url, variables.clone(), now));
+                self.forget_sound();
+            }
         }
     }
 
@@ -116,11 +122,8 @@ impl Follower {
     /// The sound is not to be had: takes the next one, or goes on without.
     pub(super) fn lose_sound(&mut self, now: Moment) {
         let had_begun = self.has_begun();
-        self.retry = self.retry.filter(|retry| retry.rendition == Rendition::Main);
         self.counts.sounds_lost += 1;
-        if let Some((asked @ Asked::Of(Rendition::Audio), _)) = &mut self.asked {
-            *asked = Asked::OfFormer;
-        }
+        self.forget_sound();
         let next = self.sound.choice + 1;
         if next < self.sounds().len() {
             return self.try_sound(now, next);
@@ -134,6 +137,13 @@ impl Follower {
         if !had_begun && self.has_begun() {
             self.progress_at = now;
         }
+    }
+
+    /// Nothing of the sound that was followed is wanted any more.
+    pub(super) fn forget_sound(&mut self) {
+        self.retry[Rendition::Audio as usize] = None;
+        self.forget_list(Rendition::Audio);
+        self.forget_segment(Rendition::Audio);
     }
 
     /// When sound that is away is asked for again.
@@ -160,7 +170,7 @@ impl Follower {
         let is_on_trial = has_had || self.sound.state != State::Followed;
         self.sound = Sound { choice, state: if is_on_trial { State::OnTrial } else { State::Followed } };
         self.audio = Some(Track::new(url, variables, now));
-        self.step.begin_anew(Rendition::Audio);
+        self.begin_anew(Rendition::Audio);
         if is_on_trial {
             self.step.keep_picture();
         }

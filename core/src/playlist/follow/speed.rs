@@ -59,8 +59,6 @@ impl Transfer {
 pub(super) struct Speed {
     /// Segments in a row that took longer than they play.
     late: u32,
-    /// How long the separate sound took since the last segment of the variant.
-    sound: Duration,
     /// Bits a second.
     rate: Option<u64>,
     /// The last segment took more than half as long as it plays: it may be the way to the server
@@ -71,17 +69,13 @@ pub(super) struct Speed {
 impl Speed {
     /// A segment has come, as far as it did.
     fn note(&mut self, of: &InFlight, transfer: Transfer) {
-        if of.rendition == Rendition::Audio {
-            self.sound += transfer.took;
-            return;
-        }
         // A segment that was refused says nothing of the way.
         if transfer.bytes > 0 {
             let new = transfer.rate();
             let mix = |old: u64| (old / 100 * (100 - SHARE_OF_NEW)).saturating_add(new / 100 * SHARE_OF_NEW);
             self.rate = Some(self.rate.map_or(new, mix));
         }
-        let took = transfer.took + std::mem::take(&mut self.sound);
+        let took = transfer.took;
         self.is_tight = took > of.duration / 2;
         self.late = match of.patience {
             Some(patience) if took >= patience => MAX_LATE,
@@ -137,10 +131,10 @@ impl Variants {
 }
 
 impl Follower {
-    /// How the segment that was asked for last has come. To be told before
+    /// How the segment of the variant that was asked for last has come. To be told before
     /// [`Follower::handle_segment`].
     pub fn handle_transfer(&mut self, transfer: Transfer) {
-        if let Some(in_flight) = self.in_flight {
+        if let Some(in_flight) = self.in_flight[Rendition::Main as usize] {
             self.speed.note(&in_flight, transfer);
         }
     }
@@ -160,7 +154,7 @@ impl Follower {
         true
     }
 
-    /// Looks at the speed when a segment has come or failed, and nothing is on its way.
+    /// Looks at the speed when a segment of the variant has come or failed.
     pub(super) fn adapt(&mut self, now: Moment) {
         let awaits_list = self.main.as_ref().is_none_or(Track::is_strange);
         if awaits_list {

@@ -52,11 +52,11 @@ impl<'a> Provider<'a> {
             log: Vec::new(),
             hosts: Vec::new(),
         };
-        provider.answer(ENTRY, &Variables::default());
+        provider.answer(Rendition::Main, ENTRY, &Variables::default());
         provider
     }
 
-    fn answer(&mut self, url: &str, inherited: &Variables) {
+    fn answer(&mut self, of: Rendition, url: &str, inherited: &Variables) {
         let (now, body) = (Moment::from_millis(self.now), (self.playlist)(self.now, url));
         let answer = match &body {
             Ok(text) => version(url, text, inherited),
@@ -64,7 +64,7 @@ impl<'a> Provider<'a> {
             Err(FAILS) => Answer::Failed,
             Err(status) => Answer::Refused(*status),
         };
-        self.follower.handle_playlist(now, answer);
+        self.follower.handle_playlist(now, of, answer);
     }
 
     /// How a segment comes over the link, which takes its time, and what comes of it then.
@@ -87,10 +87,10 @@ impl<'a> Provider<'a> {
             let now = Moment::from_millis(self.now);
             let at = format!("{}.{}", self.now / 1000, self.now % 1000 / 100);
             match self.follower.poll_action(now) {
-                Some(Action::FetchPlaylist { url, inherited, .. }) => {
+                Some(Action::FetchPlaylist { of, url, inherited, .. }) => {
                     self.log.push(format!("{at} playlist {}", url.path()));
                     self.hosts.push(format!("{at}{}", url.host_str().unwrap()));
-                    self.answer(url.as_str(), &inherited);
+                    self.answer(of, url.as_str(), &inherited);
                 }
                 Some(Action::FetchSegment(fetch)) => {
                     let mut line = format!("{at} {}", &fetch.url.path()[1..]);
@@ -105,10 +105,12 @@ impl<'a> Provider<'a> {
                     self.log.push(line);
                     let outcome = (self.segment)(self.now, fetch.url.as_str());
                     let (transfer, outcome) = self.transfer(&fetch, outcome);
-                    self.follower.handle_transfer(transfer);
-                    self.follower.handle_segment(Moment::from_millis(self.now), outcome);
+                    if fetch.rendition == Rendition::Main {
+                        self.follower.handle_transfer(transfer);
+                    }
+                    self.follower.handle_segment(Moment::from_millis(self.now), fetch.rendition, outcome);
                 }
-                Some(Action::PassOn { .. }) => {}
+                Some(Action::Pair(_)) => {}
                 Some(last) => {
                     self.log.push(format!("{at} {last:?}"));
                     return self;
@@ -184,7 +186,7 @@ fn head_start(segments: u64, seconds: u64) -> (String, u64) {
     let mut follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), options);
     let text = list(0, 0..segments).replace(":2\n", &format!(":{seconds}\n"));
     let text = text.replace(":2,", &format!(":{seconds},"));
-    follower.handle_playlist(Moment::ZERO, version(ENTRY, &text, &Variables::default()));
+    follower.handle_playlist(Moment::ZERO, Rendition::Main, version(ENTRY, &text, &Variables::default()));
     let Some(Action::FetchSegment(fetch)) = follower.poll_action(Moment::ZERO) else {
         panic!("there is a segment")
     };
@@ -332,11 +334,11 @@ fn a_window_that_moves_past_the_segment_on_its_way_is_entered_the_same() {
         let mut actions = std::iter::from_fn(|| follower.poll_action(now));
         assert!(actions.any(|action| matches!(action, Action::FetchSegment(_))));
         let text = list(first, first..first + 5);
-        follower.handle_playlist(now, version(ENTRY, &text, &Variables::default()));
-        follower.handle_segment(now, outcome);
+        follower.handle_playlist(now, Rendition::Main, version(ENTRY, &text, &Variables::default()));
+        follower.handle_segment(now, Rendition::Main, outcome);
         let Some(Action::FetchSegment(fetch)) = follower.poll_action(now) else { panic!("nothing to fetch") };
         assert_eq!((fetch.url.path(), fetch.has_seam), (&format!("/{}", first + 2)[..], true), "{outcome:?}");
-        follower.handle_segment(now, Outcome::Done);
+        follower.handle_segment(now, Rendition::Main, Outcome::Done);
     }
 }
 

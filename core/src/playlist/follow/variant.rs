@@ -127,22 +127,18 @@ impl Follower {
         let sounds_before = self.rung().map(|rung| rung.sounds.clone()).unwrap_or_default();
         self.variants.current = rung;
         if another {
-            (self.variants.taken_at, self.retry) = (now, None);
+            self.variants.taken_at = now;
+            self.retry[Rendition::Main as usize] = None;
+            self.forget_list(Rendition::Main);
         }
-        let Some(Rung { variant, sounds }) = self.rung().cloned() else { return };
-        let keeps_sound = self.audio.is_some() && sounds == sounds_before;
-        if let Some((asked @ Asked::Of(_), _)) = &mut self.asked
-            && another
-            && !(keeps_sound && *asked == Asked::Of(Rendition::Audio))
-        {
-            *asked = Asked::OfFormer;
-        }
+        let Some(Rung { variant, .. }) = self.rung().cloned() else { return };
         self.settle_with(now, variant.url, variables.clone(), another);
         self.settle_sound(now, &sounds_before, another, variables);
     }
 
     pub(super) fn settle(&mut self, now: Moment, url: Url, variables: Variables) {
         self.audio = None;
+        self.forget_sound();
         self.variants.rungs.clear();
         self.settle_with(now, url, variables, false);
     }
@@ -261,7 +257,7 @@ impl Follower {
 
     /// The segment that is next is not to be had: it is passed over, or the variant left.
     pub(super) fn lose_segment(&mut self, now: Moment, rendition: Rendition) {
-        self.retry = None;
+        self.retry[rendition as usize] = None;
         self.counts.skipped += 1;
         let Some(track) = self.track_mut(rendition) else { return };
         track.lose();

@@ -1,11 +1,14 @@
 //! What segments are made of: bodies, and the keys and initialisation sections that they need.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use forebay_core::playlist::follow::{Aes128, Fetch, FetchInit};
 use forebay_core::playlist::model::Range;
 use forebay_core::remux::{Cover, cover};
+use futures_util::future::try_join;
+use http::HeaderValue;
 use tracing::debug;
 use url::Url;
 
@@ -25,102 +28,143 @@ const MAX_KEY: usize = 64 << 10;
 /// Keys, and initialisation sections, that are kept: lists have one or two at a time.
 const MAX_CACHED: usize = 16;
 
-/// Asks for what a segment needs.
+/// Asks for what a segment needs. Clones share what has been fetched.
+#[derive(Clone)]
 pub(super) struct Files {
     session: Session,
-    keys: Cache<Url, [u8; 16]>,
-    inits: Cache<(Url, Option<Range>), Bytes>,
+    keys: Arc<Mutex<Cache<Url, [u8; 16]>>>,
+    inits: Arc<Mutex<Inits>>,
+}
+
+/// Initialisation sections by where they are.
+pub(super) type Inits = Cache<(Url, Option<Range>), Section>;
+
+/// An initialisation section.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    bytes: Bytes,
+    /// Its version (`ETag`).
+    etag: Option<HeaderValue>,
+    /// It was fetched when the source was open before: there may be another by now.
+    is_old: bool,
 }
 
 impl Files {
-    pub(super) fn new(session: Session) -> Self {
-        Self { session, keys: Cache::default(), inits: Cache::default() }
+    /// With the sections that are known of the source from before.
+    pub(super) fn new(session: Session, inits: Arc<Mutex<Inits>>) -> Self {
+        for section in lock(&inits).values_mut() {
+            section.is_old = true;
+        }
+        Self { session, keys: Arc::default(), inits }
     }
 
     /// Another key may have taken the place of that at this address.
-    pub(super) fn forget_key(&mut self, url: &Url) {
-        self.keys.remove(url);
+    pub(super) fn forget_key(&self, url: &Url) {
+        lock(&self.keys).remove(url);
     }
 
-    /// Asks for the initialisation section, if there is one, and for the segment.
+    /// Asks for the initialisation section, if there is one, and for the segment, at the same time.
     pub(super) async fn open_both(
-        &mut self,
+        &self,
         fetch: &Fetch,
         limits: Limits,
     ) -> Result<(Option<Bytes>, Body), Error> {
-        let init = match &fetch.init {
-            // The encoder may have been started anew, and its section have been overwritten.
-            Some(init) => Some(self.init(init, limits, fetch.has_seam).await?),
-            None => None,
+        if let Some(key) = fetch.init.as_ref().and_then(|init| init.key.as_ref()) {
+            // The segment mostly has the same one.
+            self.key(&key.url, limits).await?;
+        }
+        let init = async {
+            match &fetch.init {
+                // The encoder may have been started anew, and its section have been overwritten.
+                Some(init) => self.init(init, limits, fetch.has_seam).await.map(Some),
+                None => Ok(None),
+            }
         };
-        Ok((init, self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits).await?))
+        let segment = self.open(&fetch.url, fetch.range, fetch.key.as_ref(), limits);
+        // Two requests are a large future.
+        Box::pin(try_join(init, segment)).await
     }
 
     /// Asks for a segment, or whatever else is encrypted as one.
     pub(super) async fn open(
-        &mut self,
+        &self,
         url: &Url,
         range: Option<Range>,
         key: Option<&Aes128>,
         limits: Limits,
     ) -> Result<Body, Error> {
-        let decrypt = match key {
-            Some(Aes128 { url, iv }) => Some(Decrypt::new(&self.key(url, limits).await?, iv)),
-            None => None,
-        };
-        let media = limits.within(self.session.media(url, range)).await?;
+        let decrypt = self.decrypt(key, limits).await?;
+        let media = limits.within(self.session.media(url, range, None)).await?;
         Ok(Body::new(media, decrypt, limits))
     }
 
-    async fn key(&mut self, url: &Url, limits: Limits) -> Result<[u8; 16], Error> {
-        if let Some(key) = self.keys.get(url) {
+    async fn decrypt(&self, key: Option<&Aes128>, limits: Limits) -> Result<Option<Decrypt>, Error> {
+        Ok(match key {
+            Some(Aes128 { url, iv }) => Some(Decrypt::new(&self.key(url, limits).await?, iv)),
+            None => None,
+        })
+    }
+
+    async fn key(&self, url: &Url, limits: Limits) -> Result<[u8; 16], Error> {
+        if let Some(key) = lock(&self.keys).get(url) {
             return Ok(*key);
         }
         let body = match data::decode(url) {
             Some(body) => body,
             None => {
-                limits.within(async { self.session.media(url, None).await?.whole(MAX_KEY).await }).await?
+                limits
+                    .within(async { self.session.media(url, None, None).await?.whole(MAX_KEY).await })
+                    .await?
             }
         };
         let key = read_key(&body).ok_or_else(|| {
             Error::Encrypted(format!("the key is {} bytes long: {}", body.len(), words::describe(&body)))
         })?;
-        self.keys.insert(url.clone(), key);
+        lock(&self.keys).insert(url.clone(), key);
         Ok(key)
     }
 
     /// An initialisation section. With one on hand that `may_be_old` it is asked for again, and
     /// kept if there is none now.
     pub(super) async fn init(
-        &mut self,
+        &self,
         init: &FetchInit,
         limits: Limits,
         may_be_old: bool,
     ) -> Result<Bytes, Error> {
         let id = (init.url.clone(), init.range);
-        let known = self.inits.get(&id).cloned();
-        if let Some(known) = known.as_ref().filter(|_| !may_be_old) {
-            return Ok(known.clone());
+        let known = lock(&self.inits).get(&id).cloned();
+        if let Some(known) = known.as_ref().filter(|known| !may_be_old && !known.is_old) {
+            return Ok(known.bytes.clone());
         }
-        match (self.fetch_init(init, limits).await, known) {
-            (Ok(new), _) => {
-                self.inits.remove(&id);
-                self.inits.insert(id, new.clone());
-                Ok(new)
-            }
+        let etag = known.as_ref().and_then(|known| known.etag.clone());
+        let section = match (self.fetch_init(init, limits, etag).await, known) {
+            (Ok(new), _) => new,
             (Err(error), Some(known)) => {
                 debug!(%error, "no newer initialisation section");
-                Ok(known)
+                Section { is_old: false, ..known }
             }
-            (Err(error), None) => Err(error),
-        }
+            (Err(error), None) => return Err(error),
+        };
+        let bytes = section.bytes.clone();
+        lock(&self.inits).insert(id, section);
+        Ok(bytes)
     }
 
-    async fn fetch_init(&mut self, init: &FetchInit, limits: Limits) -> Result<Bytes, Error> {
+    /// Asks for an initialisation section, if it is another than the one with this `etag`.
+    async fn fetch_init(
+        &self,
+        init: &FetchInit,
+        limits: Limits,
+        etag: Option<HeaderValue>,
+    ) -> Result<Section, Error> {
         if let Some(bytes) = data::decode(&init.url) {
-            return Ok(bytes);
+            return Ok(Section { bytes, etag: None, is_old: false });
         }
-        let mut body = self.open(&init.url, init.range, init.key.as_ref(), limits).await?;
+        let decrypt = self.decrypt(init.key.as_ref(), limits).await?;
+        let media = limits.within(self.session.media(&init.url, init.range, etag)).await?;
+        let etag = media.etag().cloned();
+        let mut body = Body::new(media, decrypt, limits);
         let mut whole = BytesMut::new();
         while let Some(bytes) = body.next().await? {
             if whole.len() + bytes.len() > MAX_INIT {
@@ -133,8 +177,13 @@ impl Files {
         if let Cover::Picture(_, length) = cover(&whole) {
             whole.advance(length);
         }
-        Ok(whole.freeze())
+        Ok(Section { bytes: whole.freeze(), etag, is_old: false })
     }
+}
+
+/// Held for a look at what is known, and never across a wait.
+fn lock<T>(known: &Mutex<T>) -> MutexGuard<'_, T> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A key as it is served: 16 bytes, a line break behind them, or in hexadecimal.
@@ -152,7 +201,7 @@ fn read_key(body: &[u8]) -> Option<[u8; 16]> {
 
 /// What was fetched lately; the oldest makes room.
 #[derive(Debug)]
-struct Cache<K, V>(VecDeque<(K, V)>);
+pub(super) struct Cache<K, V>(VecDeque<(K, V)>);
 
 impl<K, V> Default for Cache<K, V> {
     fn default() -> Self {
@@ -165,7 +214,12 @@ impl<K: PartialEq, V> Cache<K, V> {
         self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
+    fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
     fn insert(&mut self, key: K, value: V) {
+        self.remove(&key);
         if self.0.len() == MAX_CACHED {
             self.0.pop_front();
         }

@@ -1,13 +1,17 @@
 //! HLS playlists: [`Follower`] decides, and here is what carries it out.
 //!
-//! One task fetches, at most one playlist and one segment at a time, and puts the bytes into a bounded queue, from which the driver takes
-//! them at the pace of their media time. It belongs to the stream of pieces, and ends with it.
+//! One task fetches, of the variant and of its separate sound at most one playlist and one segment
+//! at a time, and puts the bytes into a bounded queue, from which the driver takes them at the pace
+//! of their media time. It belongs to the stream of pieces, and ends with it.
 
 mod body;
 mod data;
 mod decrypt;
+mod delivery;
 mod files;
 mod front;
+mod lanes;
+mod life;
 mod memory;
 mod monitor;
 mod outlet;

@@ -1,25 +1,20 @@
 //! Where the bytes of segments leave for the driver, and what is owed in front of the next ones.
 
 use std::mem;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 use super::Item;
+use super::life::Life;
 use crate::input::Piece;
-
-/// How often a reader who has had nothing is told that something comes.
-const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// The writing end of the queue.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Outlet {
     queue: mpsc::Sender<Item>,
-    /// Something has been passed on.
-    has_sent: bool,
+    /// Knows whether something has been passed on.
+    life: Life,
     /// Something of this segment has been passed on.
     is_begun: bool,
     /// A seam is to be told of in front of what comes next.
@@ -27,13 +22,11 @@ pub(super) struct Outlet {
     /// The segment that begins does not follow what came before it, some of which may still be held
     /// back.
     begins_seam: bool,
-    /// When it was last told that something comes.
-    told_at: Option<Instant>,
 }
 
 impl Outlet {
-    pub(super) fn new(queue: mpsc::Sender<Item>) -> Self {
-        Self { queue, has_sent: false, is_begun: false, owes_seam: false, begins_seam: false, told_at: None }
+    pub(super) fn new(queue: mpsc::Sender<Item>, life: Life) -> Self {
+        Self { queue, life, is_begun: false, owes_seam: false, begins_seam: false }
     }
 
     /// Another segment begins.
@@ -55,27 +48,17 @@ impl Outlet {
 
     /// What comes next does not follow what was passed on, if anything was.
     pub(super) fn cut(&mut self) {
-        self.owes_seam |= self.has_sent;
-    }
-
-    /// Something has come that cannot be passed on yet. As long as nothing was, the reader is told
-    /// so now and then: a whole segment, with what it needs, may take longer than a transport
-    /// stream.
-    pub(super) async fn live(&mut self) {
-        let is_due = self.told_at.is_none_or(|at| at.elapsed() >= TELL_EVERY);
-        if !self.has_sent && is_due {
-            self.told_at = Some(Instant::now());
-            self.send(Item::Piece(Piece::Life)).await;
-        }
+        self.owes_seam |= self.life.has_sent();
     }
 
     /// Passes bytes on, behind the seam that is owed.
     pub(super) async fn pass(&mut self, bytes: Bytes) {
         let has_seam = mem::take(&mut self.owes_seam) | mem::take(&mut self.begins_seam);
-        if has_seam && self.has_sent {
+        if has_seam && self.life.has_sent() {
             self.send(Item::Piece(Piece::Seam)).await;
         }
-        (self.has_sent, self.is_begun) = (true, true);
+        self.life.set_sent();
+        self.is_begun = true;
         self.send(Item::Piece(Piece::Bytes(bytes))).await;
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_core::playlist::follow::{self, Fetch};
+use forebay_core::playlist::follow::{self, Fetch, Pair};
 use forebay_core::remux::{Extent, Pairing, Reason, Remuxer, Rendition};
 use forebay_core::time::{MediaTime, duration_to_ticks};
 
@@ -26,6 +26,8 @@ pub(super) struct Remuxing {
     remuxer: Option<Remuxer>,
     /// Whether it has separate sound.
     has_audio: bool,
+    /// How that goes together with the picture.
+    pairing: Pairing,
     /// Segments of the picture that are held back for their sound: where each ends, and how long it
     /// plays.
     held: VecDeque<(MediaTime, Duration)>,
@@ -37,26 +39,21 @@ impl Remuxing {
         self.remuxer.as_ref().map(Remuxer::extents).unwrap_or_default()
     }
 
-    /// A segment is about to be fetched: what it says of those before is done.
-    pub(super) async fn begin(&mut self, fetch: &Fetch, outlet: &mut Outlet) {
-        if !self.has_audio || fetch.audio.is_none() {
+    /// From now on picture and sound go together like this.
+    pub(super) async fn pair(&mut self, pair: Pair, outlet: &mut Outlet) {
+        self.pairing = pair.pairing;
+        if !self.has_audio {
             return;
         }
-        for (rendition, is_void) in [Rendition::Main, Rendition::Audio].into_iter().zip(fetch.void) {
+        for (rendition, is_void) in [Rendition::Main, Rendition::Audio].into_iter().zip(pair.void) {
             if is_void {
                 self.step(0, outlet, move |remuxer| remuxer.discard(rendition)).await;
             }
         }
-        if fetch.void[0] {
+        if pair.void[Rendition::Main as usize] {
             self.end_all(outlet).await;
         }
-        self.pass_on(fetch.pairing, Duration::ZERO, outlet).await;
-    }
-
-    /// From now on picture and sound go together like this; in any case so much of the picture is
-    /// passed on.
-    pub(super) async fn pass_on(&mut self, pairing: Pairing, least: Duration, outlet: &mut Outlet) {
-        self.step(0, outlet, move |remuxer| remuxer.set_pairing(pairing, least)).await;
+        self.step(0, outlet, move |remuxer| remuxer.set_pairing(pair.pairing, pair.least)).await;
         self.end_passed(outlet).await;
     }
 
@@ -80,7 +77,7 @@ impl Remuxing {
             self.end_all(outlet).await;
             outlet.cut();
         }
-        let (length, rendition, pairing) = (bytes.len(), rendition(fetch), fetch.pairing);
+        let (length, rendition, pairing) = (bytes.len(), rendition(fetch), self.pairing);
         let breaks_audio = rendition == Rendition::Audio && fetch.has_seam;
         let language = fetch.audio.clone().filter(|tag| !tag.is_empty());
         let push = move |remuxer: &mut Remuxer| {

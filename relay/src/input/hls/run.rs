@@ -1,10 +1,12 @@
 //! The task of an HLS upstream: does what the follower says.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_core::playlist::follow::{Action, Answer, Failure, Follower, Outcome};
+use forebay_core::playlist::follow::{Action, Answer, Failure, Follower, Rendition};
 use forebay_core::playlist::ladder::Rung;
 use forebay_core::playlist::model::{Playlist, Variables};
 use forebay_core::playlist::parse::{self, parse};
@@ -17,6 +19,11 @@ use tokio::time::{sleep_until, timeout};
 use tracing::{debug, info, warn};
 use url::Url;
 
+use super::delivery::Delivery;
+use super::files::Files;
+use super::lanes::{Landed, Lanes};
+use super::life::Life;
+use super::outlet::Outlet;
 use super::segment::Worker;
 use super::session::{Session, read_playlist};
 use super::{Item, Memory, Monitor, explain};
@@ -34,12 +41,10 @@ pub(super) struct Run {
     out: mpsc::Sender<Item>,
     /// To be told when the entry is a playlist that can be followed.
     ready: Option<oneshot::Sender<()>>,
-    /// The playlist that was asked for last, but for the entry.
-    asked: Option<Url>,
-    playlist: Option<BoxFuture<'static, Fetched>>,
-    /// Idle, or fetching.
-    worker: Option<Worker>,
-    segment: Option<BoxFuture<'static, (Worker, Outcome)>>,
+    /// The playlist of each rendition that was asked for last, but for the entry.
+    asked: [Option<Url>; 2],
+    playlists: [Option<BoxFuture<'static, Fetched>>; 2],
+    lanes: Lanes,
     /// Why the last playlist did not come.
     trouble: Option<Error>,
 }
@@ -69,7 +74,11 @@ impl Run {
         out: mpsc::Sender<Item>,
         ready: oneshot::Sender<()>,
     ) -> Self {
-        let worker = Worker::new(session.clone(), out.clone(), Arc::clone(&monitor));
+        let life = Life::new(out.clone());
+        let files = Files::new(session.clone(), memory.inits());
+        let worker = || Worker::new(files.clone(), life.clone(), Arc::clone(&monitor));
+        let outlet = Outlet::new(out.clone(), life.clone());
+        let lanes = Lanes::new([worker(), worker()], Delivery::new(outlet, Arc::clone(&monitor)));
         Self {
             follower,
             session,
@@ -77,10 +86,9 @@ impl Run {
             monitor,
             out,
             ready: Some(ready),
-            asked: None,
-            playlist: None,
-            worker: Some(worker),
-            segment: None,
+            asked: [None, None],
+            playlists: [None, None],
+            lanes,
             trouble: None,
         }
     }
@@ -89,7 +97,8 @@ impl Run {
     pub(super) async fn run(mut self, url: Url, body: Bytes) {
         let (url, playlist) = read(url, body, Variables::default()).await;
         let now = self.now();
-        self.follower.handle_playlist(now, Answer::Playlist { url, playlist, etag: None });
+        let answer = Answer::Playlist { url, playlist, etag: None };
+        self.follower.handle_playlist(now, Rendition::Main, answer);
         loop {
             if self.monitor.take_wish() {
                 let before = self.known();
@@ -104,7 +113,7 @@ impl Run {
                 // sign of life, too.
                 let _ = self.out.try_send(Item::Piece(Piece::Life));
             }
-            if let Some(error) = self.carry_out().await {
+            if let Some(error) = self.carry_out() {
                 // Without a reader there is nobody to tell.
                 let _ = self.out.send(Item::Failed(error)).await;
                 return;
@@ -129,16 +138,13 @@ impl Run {
     /// Has the monitor know what goes wrong with the segments, in case that the time for the first
     /// of them runs out.
     fn note_trouble(&self) {
-        if let Some(worker) = &self.worker {
-            let trouble = worker.trouble.clone().map(|error| explain(Failure::Stalled, Some(error), true));
-            self.monitor.note_trouble(trouble);
-        }
+        let trouble = self.lanes.any_trouble().cloned();
+        self.monitor.note_trouble(trouble.map(|error| explain(Failure::Stalled, Some(error), true)));
     }
 
     /// Begins what is to be done; the reason, when that is to give up.
-    async fn carry_out(&mut self) -> Option<Error> {
-        let of_segments = self.worker.as_ref().and_then(|worker| worker.trouble.as_ref());
-        for trouble in [of_segments, self.trouble.as_ref()].into_iter().flatten() {
+    fn carry_out(&mut self) -> Option<Error> {
+        for trouble in [self.lanes.any_trouble(), self.trouble.as_ref()].into_iter().flatten() {
             // What the provider shows now is not the channel; patience is for what may get better.
             if matches!(trouble, Error::Slate | Error::Private) {
                 return Some(trouble.clone());
@@ -147,31 +153,21 @@ impl Run {
         loop {
             let now = self.now();
             match self.follower.poll_action(now)? {
-                Action::FetchPlaylist { url, etag, inherited, timeout } => {
-                    self.asked = (url != *self.follower.entry()).then(|| url.clone());
+                Action::FetchPlaylist { of, url, etag, inherited, timeout } => {
+                    self.asked[of as usize] = (url != *self.follower.entry()).then(|| url.clone());
                     let fetch = fetch_playlist(self.session.clone(), url, etag, inherited, timeout);
-                    self.playlist = Some(fetch.boxed());
+                    self.playlists[of as usize] = Some(fetch.boxed());
                 }
-                Action::FetchSegment(fetch) => {
-                    // The follower asks for one at a time.
-                    let mut worker = self.worker.take()?;
-                    self.segment = Some(
-                        async move {
-                            let outcome = worker.fetch(*fetch).await;
-                            (worker, outcome)
-                        }
-                        .boxed(),
-                    );
-                }
-                // Short, and only while no segment is fetched; the queue has room for what is held.
-                Action::PassOn { pairing, least } => self.worker.as_mut()?.pass_on(pairing, least).await,
+                Action::FetchSegment(fetch) => self.lanes.fetch(*fetch),
+                Action::Pair(pair) => self.lanes.pair(pair),
                 Action::End => return Some(Error::Ended),
                 Action::Fail(failure) => {
-                    let of_segments = self.worker.as_mut().and_then(|worker| worker.trouble.take());
-                    let trouble = of_segments.or_else(|| self.trouble.take());
+                    let of_picture = self.lanes.trouble(Rendition::Main);
+                    let trouble = of_picture.or(self.trouble.as_ref());
+                    let trouble = trouble.or_else(|| self.lanes.trouble(Rendition::Audio)).cloned();
                     let has_begun = self.follower.has_begun();
                     let error = explain(failure, trouble, has_begun);
-                    return Some(match self.asked.take() {
+                    return Some(match self.asked[Rendition::Main as usize].take() {
                         // Of several addresses it is to be said which one it was.
                         Some(url) if !has_begun => error.at(&url),
                         _ => error,
@@ -190,34 +186,16 @@ impl Run {
                 None => std::future::pending().await,
             }
         };
-        let playlist = async {
-            match &mut self.playlist {
-                Some(playlist) => playlist.await,
-                None => std::future::pending().await,
-            }
-        };
-        let segment = async {
-            match &mut self.segment {
-                Some(segment) => segment.await,
-                None => std::future::pending().await,
-            }
-        };
+        let playlists = &mut self.playlists;
         tokio::select! {
-            fetched = playlist => {
-                self.playlist = None;
-                self.handle_playlist(fetched);
-            }
-            (worker, outcome) = segment => {
-                (self.segment, self.worker) = (None, Some(worker));
-                debug!(?outcome, "segment");
-                self.handle_segment(outcome);
-            }
+            (of, fetched) = next_playlist(playlists) => self.handle_playlist(of, fetched),
+            landed = self.lanes.next(|of| self.follower.wants(of)) => self.handle_segment(landed),
             () = self.monitor.taken.notified() => {}
             () = sleep => self.follower.handle_timeout(self.now()),
         }
     }
 
-    fn handle_playlist(&mut self, fetched: Fetched) {
+    fn handle_playlist(&mut self, of: Rendition, fetched: Fetched) {
         let now = self.now();
         let before = self.known();
         let reason = match &fetched {
@@ -233,35 +211,35 @@ impl Run {
                     // A full queue is a sign of life, too.
                     let _ = self.out.try_send(Item::Piece(Piece::Life));
                 }
-                self.follower.handle_playlist(now, Answer::Playlist { url, playlist, etag });
+                self.follower.handle_playlist(now, of, Answer::Playlist { url, playlist, etag });
             }
-            Fetched::NotModified => self.follower.handle_playlist(now, Answer::NotModified),
+            Fetched::NotModified => self.follower.handle_playlist(now, of, Answer::NotModified),
             Fetched::Refused(status) => {
                 debug!(status, "playlist refused");
-                self.follower.handle_playlist(now, Answer::Refused(status));
+                self.follower.handle_playlist(now, of, Answer::Refused(status));
             }
             Fetched::Failed(error) => {
                 debug!(%error, "playlist failed");
                 self.trouble = Some(error);
-                self.follower.handle_playlist(now, Answer::Failed);
+                self.follower.handle_playlist(now, of, Answer::Failed);
             }
         }
-        let reason = match self.asked.clone() {
+        let reason = match &self.asked[of as usize] {
             Some(url) => format!("{reason} ({})", url.origin().ascii_serialization()),
             None => reason,
         };
         self.tell(&before, &reason);
     }
 
-    fn handle_segment(&mut self, outcome: Outcome) {
+    fn handle_segment(&mut self, Landed { rendition, outcome, transfer }: Landed) {
+        debug!(?rendition, ?outcome, "segment");
         let before = self.known();
-        if let Some(worker) = &self.worker {
-            self.follower.handle_transfer(worker.transfer);
-            self.follower.handle_extents(worker.extents());
+        if rendition == Rendition::Main {
+            self.follower.handle_transfer(transfer);
         }
-        self.follower.handle_segment(self.now(), outcome);
-        let trouble = self.worker.as_ref().and_then(|worker| worker.trouble.as_ref());
-        let reason = match trouble {
+        self.follower.handle_extents(self.lanes.extents());
+        self.follower.handle_segment(self.now(), rendition, outcome);
+        let reason = match self.lanes.trouble(rendition) {
             Some(error) => explain(Failure::Stalled, Some(error.clone()), true).to_string(),
             None => "its segments come slower than they play".to_owned(),
         };
@@ -303,6 +281,21 @@ impl Run {
             info!(bandwidth, ?resolution, "variant chosen");
         }
     }
+}
+
+/// Waits for the next of the playlists that were asked for.
+async fn next_playlist(playlists: &mut [Option<BoxFuture<'static, Fetched>>; 2]) -> (Rendition, Fetched) {
+    poll_fn(|context| {
+        for rendition in [Rendition::Main, Rendition::Audio] {
+            let playlist = &mut playlists[rendition as usize];
+            if let Some(Poll::Ready(fetched)) = playlist.as_mut().map(|fetch| fetch.poll_unpin(context)) {
+                *playlist = None;
+                return Poll::Ready((rendition, fetched));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Reads the body of a playlist from `url`.

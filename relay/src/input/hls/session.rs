@@ -42,12 +42,21 @@ impl Session {
         self.agent.get(url, &headers, Some(&self.kept)).await
     }
 
-    /// Asks for a segment, a key or an initialisation section.
-    pub(super) async fn media(&self, url: &Url, range: Option<Range>) -> Result<Media, Error> {
+    /// Asks for a segment, a key or an initialisation section; with the version (`ETag`) that is on
+    /// hand, for another one.
+    pub(super) async fn media(
+        &self,
+        url: &Url,
+        range: Option<Range>,
+        etag: Option<HeaderValue>,
+    ) -> Result<Media, Error> {
         let mut headers = HeaderMap::new();
         if let Some(Range { offset, length }) = range {
             let value = HeaderValue::try_from(format!("bytes={offset}-{}", offset + length - 1));
             headers.insert(header::RANGE, value.expect("digits make a header"));
+        }
+        if let Some(etag) = etag {
+            headers.insert(header::IF_NONE_MATCH, etag);
         }
         let Response { status, headers, body, .. } = self.agent.get(url, &headers, Some(&self.kept)).await?;
         if !status.is_success() {
@@ -59,7 +68,8 @@ impl Session {
             Some(range) if status == StatusCode::PARTIAL_CONTENT => (0, range.length),
             Some(range) => (range.offset, range.length),
         };
-        Ok(Media { body: Decoded::as_said(body, &headers)?, skip, left })
+        let etag = headers.get(header::ETAG).cloned();
+        Ok(Media { body: Decoded::as_said(body, &headers)?, etag, skip, left })
     }
 
     /// Closes connections that have waited long for a request, and those that the other end has closed.
@@ -76,6 +86,7 @@ fn takes_gzip() -> HeaderMap {
 /// The body of a segment, as it comes.
 pub(super) struct Media {
     body: Decoded<Body>,
+    etag: Option<HeaderValue>,
     /// Bytes in front of the range.
     skip: u64,
     /// Bytes of the range that are still to come.
@@ -83,6 +94,11 @@ pub(super) struct Media {
 }
 
 impl Media {
+    /// Its version.
+    pub(super) fn etag(&self) -> Option<&HeaderValue> {
+        self.etag.as_ref()
+    }
+
     /// The next bytes; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while self.left > 0 {

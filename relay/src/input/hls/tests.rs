@@ -1,6 +1,7 @@
 //! HLS upstreams against a server that answers in any words.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use aes::Aes128;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::input::agent::Client;
 use crate::model::SourceUrl;
-use crate::net::site::{Say, Site, whole};
+use crate::net::site::{Say, Site, Then, whole};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -33,9 +34,13 @@ fn packets(number: u8) -> Vec<u8> {
 
 /// What comes of a source until it ends, and why it ends.
 async fn take(site: &Site) -> (Vec<u8>, Error) {
+    take_again(site, &Context::default()).await
+}
+
+/// The same of a source that was open before.
+async fn take_again(site: &Site, context: &Context) -> (Vec<u8>, Error) {
     let source = Source::new(SourceUrl::parse(&site.url("/list.m3u8"), Path::new("")).unwrap());
-    let mut upstream =
-        Client::over(site.connector()).open(&source, &Context::default(), Hold::default()).await.unwrap();
+    let mut upstream = Client::over(site.connector()).open(&source, context, Hold::default()).await.unwrap();
     let mut bytes = Vec::new();
     loop {
         match timeout(PATIENCE, upstream.pieces.next()).await.unwrap() {
@@ -78,20 +83,69 @@ async fn keys_and_sections_may_stand_in_their_addresses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_initialisation_section_is_asked_for_again_at_a_discontinuity() {
     let map = "#EXT-X-MAP:URI=\"/init\"\n";
-    let site = Site::start(false, move |path, number| match path {
+    let sections = AtomicU8::new(0);
+    let site = Site::start(false, move |path, _| match path {
         "/list.m3u8" => list(&[map, "", "#EXT-X-DISCONTINUITY\n", "", "#EXT-X-DISCONTINUITY\n"]),
-        // The last time it is away: what is known has to do.
-        "/init" if number > 6 => whole("404 Not Found", b""),
-        "/init" => whole("200 OK", &packets(u8::try_from(number).unwrap())[..PACKET_SIZE]),
+        "/init" => match sections.fetch_add(1, Ordering::Relaxed) {
+            // The last time it is away: what is known has to do.
+            2 => whole("404 Not Found", b""),
+            number => whole("200 OK", &packets(number)[..PACKET_SIZE]),
+        },
         _ => whole("200 OK", &packets(100)),
     })
     .await;
     let (bytes, end) = take(&site).await;
     let sections: Vec<u8> = bytes.chunks(PACKET_SIZE).map(|packet| packet[2]).filter(|&n| n != 100).collect();
-    // The requests are numbered: the list, the section, two segments, the section.
-    assert_eq!((sections, end), (vec![1, 1, 4, 4, 4], Error::Ended));
+    assert_eq!((sections, end), (vec![0, 0, 1, 1, 1], Error::Ended));
     let asked = site.seen().heads.iter().filter(|head| head.contains("/init ")).count();
     assert_eq!(asked, 3);
+}
+
+/// A source that is opened again is asked for a newer one only, and goes on with what is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_initialisation_section_outlives_the_upstream() {
+    let openings = AtomicU8::new(0);
+    let site = Site::start(false, move |path, _| match path {
+        "/list.m3u8" => list(&["#EXT-X-MAP:URI=\"/init\"\n", ""]),
+        "/init" => match openings.fetch_add(1, Ordering::Relaxed) {
+            0 => whole("200 OK\r\nETag: \"one\"", &packets(1)[..PACKET_SIZE]),
+            1 => whole("304 Not Modified", b""),
+            2 => whole("200 OK\r\nETag: \"two\"", &packets(2)[..PACKET_SIZE]),
+            _ => whole("503 Service Unavailable", b""),
+        },
+        _ => whole("200 OK", &packets(100)),
+    })
+    .await;
+    let context = Context::default();
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let (bytes, end) = take_again(&site, &context).await;
+        assert_eq!(end, Error::Ended);
+        seen.push(bytes[2]);
+    }
+    assert_eq!(seen, [1, 1, 2, 2]);
+    let heads = site.seen().heads;
+    let asked: Vec<_> = heads.iter().filter(|head| head.contains("/init ")).collect();
+    let has_tag = |head: &&String, tag: &str| head.to_lowercase().contains(&format!("if-none-match: {tag}"));
+    assert!(asked.len() == 4 && has_tag(&asked[1], "\"one\"") && has_tag(&asked[3], "\"two\""), "{asked:?}");
+}
+
+/// Neither waits for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_initialisation_section_is_asked_for_beside_its_segment() {
+    let site = Site::start(false, move |path, _| match path {
+        "/list.m3u8" => list(&["#EXT-X-MAP:URI=\"/init\"\n"]),
+        _ => Say(Vec::new(), Then::Wait),
+    })
+    .await;
+    let taking = take(&site);
+    let both = site.wait(|seen| {
+        ["/init ", "/0.ts "].iter().all(|path| seen.heads.iter().any(|head| head.contains(path)))
+    });
+    tokio::select! {
+        (_, end) = taking => panic!("{end}"),
+        () = both => {}
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,9 +207,10 @@ async fn an_initialisation_section_is_asked_for_again_when_a_segment_does_not_fi
             other[at + 19] = 77;
         }
     }
-    let site = Site::start(false, move |path, number| match path {
+    let is_first = AtomicBool::new(true);
+    let site = Site::start(false, move |path, _| match path {
         "/list.m3u8" => list(&["#EXT-X-MAP:URI=\"/init\"\n"]),
-        "/init" if number < 2 => whole("200 OK", &other),
+        "/init" if is_first.swap(false, Ordering::Relaxed) => whole("200 OK", &other),
         "/init" => whole("200 OK", &section),
         _ => whole("200 OK", &fragments),
     })

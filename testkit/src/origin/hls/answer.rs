@@ -34,7 +34,7 @@ pub(super) fn answer(state: &mut State, place: &Place, request: &Request) -> (Be
     let (behaviour, counted) = route(state, place, request);
     let is_playlist = request.path.split('?').next().is_some_and(|path| path.ends_with("/index.m3u8"));
     let delay = state.hls.delay + if is_playlist { state.hls.playlist_delay } else { Duration::ZERO };
-    let behaviour = behaviour.answer_after(delay);
+    let behaviour = if delay.is_zero() { behaviour } else { behaviour.answer_after(delay) };
     (behaviour.header("Access-Control-Allow-Origin", "*").header("Cache-Control", "no-cache"), counted)
 }
 

@@ -40,6 +40,8 @@ pub enum Fault {
     Stalled,
     /// The same, only when it is asked for first.
     StalledAtFirst,
+    /// No answer at all.
+    Hanging,
     /// No faster than this.
     Slow {
         /// Bytes per second.
@@ -101,6 +103,7 @@ pub(super) fn faulty(state: &State, number: usize, tries: usize, good: Behaviour
         Fault::Stalled => good.stall_after(now),
         Fault::StalledAtFirst if tries == 1 => good.stall_after(now),
         Fault::StalledAtFirst => good,
+        Fault::Hanging => good.answer_after(Duration::from_hours(1)),
         Fault::Slow { bytes_per_second } => good.slowly(bytes_per_second),
         Fault::Repeated => Behaviour::body(&state.segment_type(), state.segments[0].bytes.to_vec()),
         Fault::Png => Behaviour::body("image/png", [&PNG[..], bytes].concat()),

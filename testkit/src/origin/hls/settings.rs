@@ -360,7 +360,7 @@ impl Hls {
         Self { on_air_for: Some(span), ..self }
     }
 
-    /// Lists each segment so much later than it could. Before it is on air.
+    /// Lists each segment so much later than it could. On air, its list stands still until that is so.
     #[must_use]
     pub fn late(self, span: Duration) -> Self {
         Self { late: span, ..self }

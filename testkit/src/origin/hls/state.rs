@@ -30,6 +30,8 @@ pub(super) struct State {
     ahead_90k: u64,
     /// Where the edge is held.
     held_90k: Option<u64>,
+    /// Where the edge was when it was last changed: it never goes back.
+    reached_90k: u64,
     media: Media,
     pub(super) turns: Turns,
     /// The longest segment of any run so far, in 90 kHz ticks.
@@ -94,6 +96,7 @@ impl State {
             epoch: Timestamp::now(),
             ahead_90k: 0,
             held_90k: None,
+            reached_90k: 0,
             longest_90k: media.longest_90k(hls.segment),
             media,
             turns: Turns::default(),
@@ -123,7 +126,7 @@ impl State {
     /// The media that is due by now, in 90 kHz ticks.
     fn due_90k(&self) -> u64 {
         let running = ticks_90k(self.began.elapsed().mul_f64(self.hls.speed)) + self.ahead_90k;
-        self.held_90k.unwrap_or(running)
+        self.held_90k.unwrap_or_else(|| running.max(self.reached_90k))
     }
 
     /// How many segments are due. They are cut by now, and so is the one after them.
@@ -146,8 +149,11 @@ impl State {
 
     pub(super) fn change(&mut self, change: impl FnOnce(Hls) -> Hls) {
         let due = self.due_90k();
-        let speed = self.hls.speed;
+        let (speed, late) = (self.hls.speed, self.hls.late);
         self.hls = change(self.hls.clone());
+        // Media that is listed stays listed, and the next comes so much later or sooner.
+        self.ahead_90k = (self.ahead_90k + ticks_90k(late)).saturating_sub(ticks_90k(self.hls.late));
+        self.reached_90k = due;
         if (self.hls.speed - speed).abs() > f64::EPSILON {
             let began = Instant::now();
             self.ahead_90k += ticks_90k((began - self.began).mul_f64(speed));

@@ -15,7 +15,7 @@ fn again<'a>(
     let follower = Follower::new(now, Url::parse(ENTRY).unwrap(), options);
     provider.follower = follower.remembering(before.follower.memory().clone());
     provider.now = before.now;
-    provider.answer(ENTRY, &Variables::default());
+    provider.answer(Rendition::Main, ENTRY, &Variables::default());
     provider
 }
 
@@ -96,7 +96,7 @@ fn stalls(list: &dyn Fn(u64) -> String, others: Others, until: u64) -> usize {
     let options = Options { others, ..Options::default() };
     let mut provider = Provider::new(move |now, _| Ok(list(now)), done);
     provider.follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), options);
-    provider.answer(ENTRY, &Variables::default());
+    provider.answer(Rendition::Main, ENTRY, &Variables::default());
     let mut stalls = 0;
     while provider.run(until).segments().ends_with("Fail(Stalled)") {
         stalls += 1;

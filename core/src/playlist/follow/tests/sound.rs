@@ -91,3 +91,94 @@ fn one_segment_that_is_listed_again_behind_a_discontinuity_is_new() {
     bare.run(20_500);
     assert_eq!(bare.segments(), "slate Fail(Stalled)");
 }
+
+/// What is asked for until nothing more is: the lists with their hosts, and the segments.
+fn asked(follower: &mut Follower, now: u64) -> Vec<String> {
+    let actions = std::iter::from_fn(|| follower.poll_action(Moment::from_millis(now)));
+    let names = actions.filter_map(|action| match action {
+        Action::FetchPlaylist { url, .. } => Some(url.host_str().unwrap().to_owned()),
+        Action::FetchSegment(fetch) => Some(fetch.url[url::Position::BeforeHost..].to_owned()),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// A follower of which both lists have been asked for, and answered.
+fn paired(picture: &str, sound: &str) -> Follower {
+    let mut follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), Options::default());
+    let tell = |follower: &mut Follower, of, url, text: &str| {
+        follower.handle_playlist(Moment::ZERO, of, version(url, text, &Variables::default()));
+    };
+    tell(&mut follower, Rendition::Main, ENTRY, MASTER);
+    assert_eq!(asked(&mut follower, 0), ["v", "s"], "neither waits for the other");
+    tell(&mut follower, Rendition::Audio, "http://s/", sound);
+    tell(&mut follower, Rendition::Main, "http://v/", picture);
+    follower
+}
+
+#[test]
+fn segments_of_both_are_on_their_way_at_the_same_time() {
+    let list = window(0, 5, 2);
+    let mut follower = paired(&list, &list);
+    assert_eq!(asked(&mut follower, 0), ["v/54", "s/54"]);
+    follower.handle_segment(Moment::ZERO, Rendition::Main, Outcome::Done);
+    assert_eq!(asked(&mut follower, 0), [""; 0], "the sound is on its way");
+    follower.handle_segment(Moment::ZERO, Rendition::Audio, Outcome::Done);
+    assert_eq!(asked(&mut follower, 0), ["v/56", "s/56"]);
+}
+
+#[test]
+fn a_segment_of_sound_that_hangs_does_not_hold_the_picture_up() {
+    let list = window(0, 5, 2);
+    let mut follower = paired(&list, &list);
+    assert_eq!(asked(&mut follower, 0), ["v/54", "s/54"]);
+    follower.handle_segment(Moment::ZERO, Rendition::Main, Outcome::Done);
+    assert_eq!(follower.poll_timeout(), Some(Moment::from_millis(1_000)));
+    follower.handle_timeout(Moment::from_millis(999));
+    assert_eq!(asked(&mut follower, 999), [""; 0]);
+    for (now, picture) in [(1_000, "v/56"), (1_100, "v/58")] {
+        follower.handle_timeout(Moment::from_millis(now));
+        assert_eq!(asked(&mut follower, now), [picture]);
+        follower.handle_segment(Moment::from_millis(now), Rendition::Main, Outcome::Done);
+    }
+    // What is in store limits it.
+    follower.set_hungry(Moment::from_millis(1_200), false);
+    assert_eq!(asked(&mut follower, 2_000), ["v", "s"]);
+    follower.handle_segment(Moment::from_millis(2_000), Rendition::Audio, Outcome::Done);
+    assert_eq!(asked(&mut follower, 2_000), ["s/56"], "the sound is behind");
+}
+
+/// A request for a list that hangs keeps nothing else waiting.
+#[test]
+fn a_list_of_sound_that_hangs_does_not_hold_that_of_the_picture_up() {
+    let list = window(0, 5, 2);
+    let mut follower = paired(&list, &list);
+    for of in [Rendition::Main, Rendition::Audio].repeat(3) {
+        asked(&mut follower, 0);
+        follower.handle_segment(Moment::ZERO, of, Outcome::Done);
+    }
+    assert_eq!(asked(&mut follower, 2_000), ["v", "s"]);
+    let news = version("http://v/", &window(2_000, 5, 2), &Variables::default());
+    follower.handle_playlist(Moment::from_millis(2_000), Rendition::Main, news);
+    assert_eq!(asked(&mut follower, 2_000), ["v/60"]);
+}
+
+/// Sound that is given up while a segment of it is on its way: what comes of that is not taken for
+/// the next sound's.
+#[test]
+fn a_segment_of_a_sound_that_was_given_up_is_not_wanted() {
+    let list = window(0, 5, 2);
+    let mut follower = paired(&list, &list);
+    asked(&mut follower, 0);
+    assert!(follower.wants(Rendition::Main) && follower.wants(Rendition::Audio));
+    asked(&mut follower, 2_000);
+    for now in [2_000, 3_000] {
+        follower.handle_playlist(Moment::from_millis(now), Rendition::Audio, Answer::Refused(404));
+        asked(&mut follower, now + 500);
+    }
+    assert_eq!(follower.counts().sounds_lost, 2);
+    assert!(follower.wants(Rendition::Main) && !follower.wants(Rendition::Audio));
+    let segments = follower.counts().segments;
+    follower.handle_segment(Moment::from_millis(6_000), Rendition::Audio, Outcome::Done);
+    assert_eq!((follower.counts().segments, follower.lacks_sound()), (segments, true));
+}

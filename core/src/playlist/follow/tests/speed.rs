@@ -124,7 +124,7 @@ fn what_was_too_fast_is_not_the_first_when_the_source_is_opened_again() {
     let now = Moment::from_millis(9_000);
     let memory = provider.follower.memory().clone();
     let mut again = Follower::new(now, Url::parse(ENTRY).unwrap(), Options::default()).remembering(memory);
-    again.handle_playlist(now, version(ENTRY, LADDER, &Variables::default()));
+    again.handle_playlist(now, Rendition::Main, version(ENTRY, LADDER, &Variables::default()));
     assert_eq!(again.rung().unwrap().variant.bandwidth, 2_000_000, "the best that has not been too fast");
 }
 
@@ -135,12 +135,13 @@ fn a_list_of_the_variant_that_was_left_is_not_taken_for_that_of_the_next() {
     let follower = &mut provider.follower;
     let comes_late = |follower: &mut Follower, at: u64| {
         follower.handle_transfer(Transfer { bytes: 1_000_000, took: Duration::from_millis(2_900) });
-        follower.handle_segment(Moment::from_millis(at), Outcome::Done);
+        follower.handle_segment(Moment::from_millis(at), Rendition::Main, Outcome::Done);
     };
     let list = |follower: &mut Follower, at: u64, asked: Option<Action>| {
         let Some(Action::FetchPlaylist { url, .. }) = asked else { panic!("{asked:?}") };
         follower.handle_playlist(
             Moment::from_millis(at),
+            Rendition::Main,
             version(url.as_str(), &live(at, 8), &Variables::default()),
         );
     };

@@ -55,7 +55,7 @@ fn a_list_that_hangs_has_less_time_where_there_is_another() {
     let timeout = |multivariant: &str, answered_after: u64| {
         let mut follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), Options::default());
         let now = Moment::from_millis(answered_after);
-        follower.handle_playlist(now, version(ENTRY, multivariant, &Variables::default()));
+        follower.handle_playlist(now, Rendition::Main, version(ENTRY, multivariant, &Variables::default()));
         match follower.poll_action(now) {
             Some(Action::FetchPlaylist { timeout, .. }) => timeout.as_millis(),
             other => panic!("{other:?}"),
@@ -70,14 +70,14 @@ fn a_list_that_hangs_has_less_time_where_there_is_another() {
 #[test]
 fn a_list_that_hangs_is_not_asked_for_twice() {
     let mut follower = Follower::new(Moment::ZERO, Url::parse(ENTRY).unwrap(), Options::default());
-    follower.handle_playlist(Moment::ZERO, version(ENTRY, REDUNDANT, &Variables::default()));
+    follower.handle_playlist(Moment::ZERO, Rendition::Main, version(ENTRY, REDUNDANT, &Variables::default()));
     let mut hosts = Vec::new();
     for now in [0, 1_500] {
         let Some(Action::FetchPlaylist { url, .. }) = follower.poll_action(Moment::from_millis(now)) else {
             panic!("no list is asked for")
         };
         hosts.push(url.host_str().unwrap().to_owned());
-        follower.handle_playlist(Moment::from_millis(now + 1_500), Answer::Failed);
+        follower.handle_playlist(Moment::from_millis(now + 1_500), Rendition::Main, Answer::Failed);
     }
     assert_eq!(hosts, ["a", "b"]);
 }
@@ -101,7 +101,7 @@ fn a_variant_that_failed_is_not_the_first_when_the_source_is_opened_again() {
         let entry = Url::parse(ENTRY).unwrap();
         let now = Moment::from_millis(now);
         let mut again = Follower::new(now, entry.clone(), Options::default()).remembering(memory.clone());
-        again.handle_playlist(now, version(ENTRY, REDUNDANT, &Variables::default()));
+        again.handle_playlist(now, Rendition::Main, version(ENTRY, REDUNDANT, &Variables::default()));
         let Some(Action::FetchPlaylist { url, .. }) = again.poll_action(now) else { panic!("no list") };
         assert_eq!(url.host_str(), Some(first), "{now:?}");
     }

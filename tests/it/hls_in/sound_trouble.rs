@@ -1,0 +1,26 @@
+//! Separate sound whose segments hang.
+
+use forebay_testkit::origin::Fault;
+
+use super::sound::{ON_AIR, Pair, both, picture, sound};
+use super::*;
+
+/// Two segments are listed, and no later one of the sound is to be had.
+async fn goes_on_without(name: &str, fault: Fault) {
+    let segment = 4 * SECOND;
+    let next = ON_AIR.as_secs() / segment.as_secs();
+    let dead = sound(segment).window(2).fault(next.., fault);
+    let mut pair = Pair::begin(both(picture(segment).window(2), dead)).await;
+    pair.show.watch(18).await;
+    pair.end(name, 15 * SECOND).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_of_sound_that_hang_do_not_hold_the_picture_up() {
+    goes_on_without("no answer", Fault::Hanging).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_of_sound_that_trickle_do_not_hold_the_picture_up() {
+    goes_on_without("trickle", Fault::Slow { bytes_per_second: 2_000 }).await;
+}
