@@ -184,3 +184,6 @@ pub(super) fn is_out_of_time(time: MediaTime, begin: Option<MediaTime>, clock: O
             (1..duration_to_ticks(MAX_AHEAD)).contains(&behind)
         })
 }
+
+#[cfg(test)]
+mod tests;
