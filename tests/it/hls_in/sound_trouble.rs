@@ -1,4 +1,4 @@
-//! Separate sound whose segments hang.
+//! Separate sound whose segments hang, and sound that falls behind its picture in mid-play.
 
 use forebay_testkit::origin::Fault;
 
@@ -23,4 +23,16 @@ async fn segments_of_sound_that_hang_do_not_hold_the_picture_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn segments_of_sound_that_trickle_do_not_hold_the_picture_up() {
     goes_on_without("trickle", Fault::Slow { bytes_per_second: 2_000 }).await;
+}
+
+/// The list of the sound stands still for as long as there is media in store, and is so much later
+/// from then on: the picture waits for it once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_falls_behind_a_little_in_mid_play() {
+    let mut pair = Pair::begin(both(picture(2 * SECOND), sound(2 * SECOND))).await;
+    pair.show.watch(3).await;
+    pair.sound.change(|hls| hls.late(6 * SECOND));
+    pair.show.watch(16).await;
+    let heard = pair.end("6 s behind", 12 * SECOND).await;
+    assert!(heard.ends_before < SECOND, "{heard:?}");
 }
