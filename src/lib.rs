@@ -4,6 +4,7 @@
 //! and [`http`], which sends streams to whoever watches.
 
 pub mod app;
+pub mod catalogue;
 mod certificate;
 pub mod cli;
 pub mod config;

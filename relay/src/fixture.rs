@@ -1,10 +1,12 @@
 //! Channels and providers for tests, as a configuration file would have them.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::channel::{Difference, Lookup};
 use crate::model::{
-    Channel, Checker, HlsSpec, House, Policy, PolicySpec, Provider, ProviderSpec, Snapshot, Spec,
+    Channel, ChannelId, Checker, HlsSpec, House, Policy, PolicySpec, Provider, ProviderSpec, Spec,
 };
 
 crate::table! {
@@ -45,11 +47,44 @@ impl Fixture {
         Self { hls_dir, providers, channels }
     }
 
-    pub(crate) fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { providers: &self.providers, channels: &self.channels }
+    pub(crate) fn lookup(&self) -> Arc<List> {
+        Arc::new(List(self.channels.clone()))
     }
 
     pub(crate) fn hls_dir(&self) -> &Path {
         &self.hls_dir
+    }
+}
+
+/// The channels of a fixture.
+#[derive(Debug)]
+pub(crate) struct List(Vec<Arc<Channel>>);
+
+impl List {
+    /// What is different in `self`.
+    pub(crate) fn since(self: &Arc<Self>, before: &Self) -> Difference {
+        let ids = |list: &Self, is_one: &dyn Fn(&Arc<Channel>) -> bool| -> HashSet<ChannelId> {
+            list.0.iter().filter(|channel| is_one(channel)).map(|channel| channel.id.clone()).collect()
+        };
+        Difference {
+            lookup: Arc::clone(self) as _,
+            added: ids(self, &|channel| before.find(channel.id.as_str()).is_none()),
+            changed: ids(self, &|new| before.find(new.id.as_str()).is_some_and(|old| old != *new)),
+            removed: ids(before, &|channel| self.find(channel.id.as_str()).is_none()),
+        }
+    }
+}
+
+impl Lookup for List {
+    fn find(&self, id: &str) -> Option<Arc<Channel>> {
+        self.0.iter().find(|channel| channel.id.as_str() == id).cloned()
+    }
+
+    fn find_by_number(&self, number: u32) -> Option<Arc<Channel>> {
+        self.0.iter().find(|channel| channel.number == Some(number)).cloned()
+    }
+
+    fn with_past(&self) -> Vec<Arc<Channel>> {
+        self.0.iter().filter(|channel| channel.policy.timeshift.is_some()).cloned().collect()
     }
 }

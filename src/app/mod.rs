@@ -14,11 +14,11 @@ use forebay_relay::channel::Channels;
 use forebay_relay::events::Bus;
 use forebay_relay::file_changes::{Hangup, Stamp, stamp};
 use forebay_relay::input::Opener;
-use forebay_relay::model::Snapshot;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use self::reload::Reloader;
+use crate::catalogue::Catalogue;
 use crate::config::{self, Config, InForce};
 use crate::db::Database;
 use crate::http::{self, Acceptor, Server};
@@ -79,10 +79,10 @@ impl App {
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let database = Database::start(&config.data)?;
         let relays = RelayChannels::read(&database, &config).context("cannot read the relays")?;
-        let all = Snapshot { channels: &relays.behind(&config), ..config.snapshot() };
-        let channels = Channels::new(all, &config.hls_dir, opener, ingest);
+        let run = |lookup| Channels::new(lookup, &config.providers, &config.hls_dir, opener, ingest);
+        let catalogue = Catalogue::new(relays.behind(&config), run);
         let tls = config.server.tls.clone();
-        let shared = http::State::new(channels, database, relays, Arc::new(config));
+        let shared = http::State::new(catalogue, database, relays, Arc::new(config));
         let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }
@@ -94,7 +94,7 @@ impl App {
 
     /// How many channels there are.
     pub fn channels(&self) -> usize {
-        self.shared.channels.configured().len()
+        self.shared.catalogue.snapshot().channels().len()
     }
 
     /// Where it listens.

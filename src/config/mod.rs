@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, Snapshot, SourceKind};
+use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, SourceKind};
 use ipnet::IpNet;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -263,11 +263,6 @@ impl Config {
         let mut house = self.house.clone();
         house.is_internet_only = !self.server.allow_private_sources;
         house
-    }
-
-    /// What of it the relay runs.
-    pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { providers: &self.providers, channels: &self.channels }
     }
 
     /// The channel with this id. It looks through the list: for a start or a reload, not for each request.

@@ -81,7 +81,7 @@ pub(super) struct ChannelInList {
 /// `GET /api/channels`
 pub(super) async fn list(state: State, query: Query) -> Json<ChannelList> {
     let wish = Wish::new(&query);
-    let channels = state.channels.configured();
+    let channels = Arc::clone(state.catalogue.snapshot().channels());
     let (total, found) = if wish.search.is_empty() {
         (channels.len(), channels.iter().skip(wish.offset).take(wish.limit).cloned().collect())
     } else {
@@ -96,7 +96,7 @@ pub(super) async fn one(
     state: State,
     Named { channel, .. }: Named<ById>,
 ) -> Result<Json<ChannelInList>, ApiError> {
-    let channels = state.channels.configured();
+    let channels = Arc::clone(state.catalogue.snapshot().channels());
     let position = position(&channels, &channel);
     let position = position.ok_or_else(|| ApiError::unknown_channel(channel.id.as_str()))?;
     // Around the ends, as on a television. A single channel has nothing beside it.
@@ -107,7 +107,7 @@ pub(super) async fn one(
     Ok(Json(ChannelInList { group, has_logo, id, name, next, number, position, previous }))
 }
 
-/// The place in the list; none where the configuration has changed in between.
+/// The place in the list.
 fn position(channels: &[Arc<Channel>], wanted: &Arc<Channel>) -> Option<usize> {
     channels.iter().position(|channel| Arc::ptr_eq(channel, wanted))
 }

@@ -37,7 +37,8 @@ pub(super) async fn playlist(
     headers: HeaderMap,
 ) -> impl IntoResponse {
     let base = base_url(&state.config().server, peer, &uri, &headers);
-    let list = List { channels: state.channels.configured(), base, suffix: suffix(&query), next: 0 };
+    let channels = Arc::clone(state.catalogue.snapshot().channels());
+    let list = List { channels, base, suffix: suffix(&query), next: 0 };
     let headers = [
         (header::CONTENT_TYPE, CONTENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),

@@ -57,6 +57,7 @@ use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor
 use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
+use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce, PerAddress, Quota};
 use crate::db::Database;
 use crate::relays::{InForceChannels, RelayChannels, Relays};
@@ -69,7 +70,9 @@ const MOST_OPENED: usize = 256;
 /// The state that all handlers share.
 #[derive(Debug, Clone)]
 pub struct State {
-    /// The channels.
+    /// Which channels there are.
+    pub catalogue: Arc<Catalogue>,
+    /// Those that are open.
     pub channels: Arc<Channels>,
     /// What people and imports make.
     pub(crate) database: Database,
@@ -119,19 +122,16 @@ struct Places {
 
 impl State {
     /// The state at the start.
-    pub fn new(
-        channels: Arc<Channels>,
-        database: Database,
-        relays: RelayChannels,
-        config: Arc<Config>,
-    ) -> Self {
+    pub fn new(catalogue: Catalogue, database: Database, relays: RelayChannels, config: Arc<Config>) -> Self {
         let token = Token::create(&config.hls_dir).inspect_err(
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
         );
         let config = InForce::new(config);
-        let in_force = Arc::new(InForceChannels::new(Arc::clone(&channels), config.clone(), relays));
+        let catalogue = Arc::new(catalogue);
+        let in_force = Arc::new(InForceChannels::new(Arc::clone(&catalogue), config.clone(), relays));
         Self {
-            channels,
+            channels: Arc::clone(catalogue.channels()),
+            catalogue,
             relays: Relays::new(database.clone(), Arc::clone(&in_force)),
             in_force,
             database,
@@ -163,8 +163,8 @@ impl State {
 
     /// How many connections there may be.
     fn max_connections(&self) -> usize {
-        let config = self.config();
-        config.server.max_connections.min(connections_of(self.descriptors, config.channels.len()))
+        let channels = self.catalogue.snapshot().channels().len();
+        self.config().server.max_connections.min(connections_of(self.descriptors, channels))
     }
 
     /// Lets one more watch who is sent something at once, if the limits allow it.

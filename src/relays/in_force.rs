@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forebay_relay::channel::{Changes, Channels};
-use forebay_relay::model::{Channel, ChannelId, FieldError, House, Snapshot};
+use forebay_relay::channel::Changes;
+use forebay_relay::model::{Channel, ChannelId, FieldError, House};
 use tracing::{error, warn};
 
+use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce};
 use crate::db::relays::{self, Relay, RelayId};
 use crate::db::{Database, Error};
@@ -17,7 +18,7 @@ const PAGE: usize = 1000;
 /// Puts channels into force. Each change waits for the one before.
 #[derive(Debug)]
 pub struct InForceChannels {
-    channels: Arc<Channels>,
+    catalogue: Arc<Catalogue>,
     config: InForce,
     relays: Mutex<RelayChannels>,
 }
@@ -28,8 +29,8 @@ pub struct RelayChannels(BTreeMap<RelayId, Arc<Channel>>);
 
 impl InForceChannels {
     /// What is in force already.
-    pub fn new(channels: Arc<Channels>, config: InForce, relays: RelayChannels) -> Self {
-        Self { channels, config, relays: Mutex::new(relays) }
+    pub fn new(catalogue: Arc<Catalogue>, config: InForce, relays: RelayChannels) -> Self {
+        Self { catalogue, config, relays: Mutex::new(relays) }
     }
 
     /// The configuration in force.
@@ -67,8 +68,8 @@ impl InForceChannels {
     }
 
     fn apply(&self, config: &Config, relays: &RelayChannels) -> Changes {
-        let channels = relays.behind(config);
-        self.channels.configure(Snapshot { channels: &channels, ..config.snapshot() })
+        self.catalogue.channels().set_providers(&config.providers);
+        self.catalogue.replace(relays.behind(config))
     }
 
     fn relays(&self) -> MutexGuard<'_, RelayChannels> {

@@ -12,6 +12,7 @@ mod driver;
 mod feed;
 mod growing;
 mod hls;
+mod lookup;
 mod making;
 mod numbers;
 mod past;
@@ -41,12 +42,13 @@ use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::growing::Growing;
 pub use self::hls::{NoPlaylist, SegmentReader, Session};
+pub use self::lookup::{Changes, Difference, Lookup};
 use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};
 pub use self::reader::{Reader, ReaderKind, Readers};
 pub use self::room::{Room, Served};
 pub use self::subscription::{Sent, Start, Subscription};
-use crate::model::{Channel, ChannelId, Snapshot};
+use crate::model::{Channel, ChannelId, Provider};
 
 use crate::clock::Clock;
 use crate::events::Bus;
@@ -70,61 +72,42 @@ pub struct Channels {
     table: Mutex<Table>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Table {
-    configured: Arc<Configured>,
+    lookup: Arc<dyn Lookup>,
     feeds: HashMap<ChannelId, Arc<Feed>>,
     /// Of channels that keep their past, open or not.
-    archives: HashMap<ChannelId, Arc<Archive>>,
+    archives: Arc<Archives>,
     /// How the sources of channels have done that were open, and what an admin wants of them.
     histories: HashMap<ChannelId, Failover>,
     /// Set once the process is ending: no feed is made any more.
     is_closed: bool,
 }
 
-/// The channels of a configuration. It is made and compared without the table's lock: there may be
-/// a hundred thousand.
-#[derive(Debug, Default)]
-struct Configured {
-    /// In the order of the configuration.
-    in_order: Arc<[Arc<Channel>]>,
-    by_id: HashMap<ChannelId, Arc<Channel>>,
-    by_number: HashMap<u32, Arc<Channel>>,
+/// Of channels that keep their past: exchanged as a whole, so that nobody waits for it.
+type Archives = HashMap<ChannelId, Arc<Archive>>;
+
+/// How many channels are forgotten before viewers may join in between: some microseconds.
+const AT_ONCE: usize = 256;
+
+/// The archives of `channels`, which keep their past. This reads what is on disk of those that are
+/// not `known`.
+fn open_archives(hls_dir: &Path, known: &Archives, channels: &[Arc<Channel>]) -> Archives {
+    let archive = |channel: &Arc<Channel>| {
+        let open = || Archive::open(hls_dir, channel);
+        let archive = known.get(&channel.id).cloned().or_else(open)?;
+        Some((channel.id.clone(), archive))
+    };
+    channels.iter().filter_map(archive).collect()
 }
 
-impl Configured {
-    fn new(channels: &[Arc<Channel>]) -> Self {
-        Self {
-            in_order: channels.into(),
-            by_id: channels.iter().map(|channel| (channel.id.clone(), Arc::clone(channel))).collect(),
-            by_number: channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect(),
-        }
+/// The feeds of these channels, in as many steps as the shorter of both has.
+fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Vec<Arc<Feed>> {
+    if feeds.len() < ids.len() {
+        feeds.iter().filter(|(id, _)| ids.contains(*id)).map(|(_, feed)| Arc::clone(feed)).collect()
+    } else {
+        ids.iter().filter_map(|id| feeds.get(id)).cloned().collect()
     }
-
-    /// What is different in `self`.
-    fn since(&self, before: &Self) -> Changes {
-        let mut changes = Changes::default();
-        for channel in &*self.in_order {
-            match before.by_id.get(&channel.id) {
-                None => changes.added += 1,
-                Some(old) if old == channel => {}
-                Some(_) => changes.changed += 1,
-            }
-        }
-        changes.removed = before.by_id.keys().filter(|id| !self.by_id.contains_key(*id)).count();
-        changes
-    }
-}
-
-/// What a reload did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Changes {
-    /// Channels that were not there.
-    pub added: usize,
-    /// Channels that are there no more; their viewers are cut off.
-    pub removed: usize,
-    /// Channels whose settings differ.
-    pub changed: usize,
 }
 
 /// Why nobody can join now.
@@ -149,13 +132,28 @@ pub enum Refusal {
 }
 
 impl Channels {
-    /// The channels of `snapshot`, all closed; `hls_dir` is a folder of our own. Their drivers and
+    /// The channels of `lookup`, all closed; `hls_dir` is a folder of our own. Their drivers and
     /// upstreams will run on `ingest`, which has threads of its own: however much is asked of the
     /// server, no source waits for it.
-    pub fn new(snapshot: Snapshot<'_>, hls_dir: &Path, opener: Arc<dyn Opener>, ingest: Handle) -> Arc<Self> {
-        let channels = Arc::new(Self {
+    pub fn new(
+        lookup: Arc<dyn Lookup>,
+        providers: &[Provider],
+        hls_dir: &Path,
+        opener: Arc<dyn Opener>,
+        ingest: Handle,
+    ) -> Arc<Self> {
+        let kept = lookup.with_past();
+        archive::clean(hls_dir, &kept.iter().map(|channel| &channel.id).collect());
+        let table = Table {
+            archives: Arc::new(open_archives(hls_dir, &HashMap::new(), &kept)),
+            lookup,
+            feeds: HashMap::new(),
+            histories: HashMap::new(),
+            is_closed: false,
+        };
+        Arc::new(Self {
             opener,
-            providers: Providers::new(snapshot.providers),
+            providers: Providers::new(providers),
             clock: Clock::start(),
             tasks: TaskTracker::new(),
             ingest,
@@ -164,67 +162,64 @@ impl Channels {
             events: Bus::new(),
             numbering: Arc::new(Numbering::load(hls_dir)),
             hls_dir: hls_dir.to_owned(),
-            table: Mutex::default(),
-        });
-        let kept = snapshot.channels.iter().filter(|channel| channel.policy.timeshift.is_some());
-        archive::clean(hls_dir, &kept.map(|channel| &channel.id).collect::<HashSet<_>>());
-        channels.configure(snapshot);
-        channels
+            table: Mutex::new(table),
+        })
     }
 
-    /// Takes a new configuration: viewers of a channel that is unchanged notice nothing, those of a
-    /// changed one stay connected and are served from its new sources, those of one that is gone
-    /// are ended. It takes its time; calls must follow one another.
-    pub fn configure(&self, snapshot: Snapshot<'_>) -> Changes {
-        let archives = self.archives(snapshot.channels);
-        self.providers.configure(snapshot.providers);
-        let new = Arc::new(Configured::new(snapshot.channels));
-        let before = Arc::clone(&self.table().configured);
-        let changes = new.since(&before);
+    /// Takes other providers, or the same with other limits.
+    pub fn set_providers(&self, providers: &[Provider]) {
+        self.providers.configure(providers);
+    }
+
+    /// Takes another list of channels: viewers of a channel that is unchanged notice nothing, those
+    /// of a changed one stay connected and are served from its new sources, those of one that is
+    /// gone are ended. It takes its time, for which no viewer waits; calls must follow one another.
+    pub fn apply(&self, difference: &Difference) {
+        let Difference { lookup, changed, removed, .. } = difference;
+        let known = Arc::clone(&self.table().archives);
+        let archives = Arc::new(open_archives(&self.hls_dir, &known, &lookup.with_past()));
         let mut table = self.table();
-        // Under the lock only what is open. What goes is dropped behind it: `before` is declared
-        // first.
-        for (id, feed) in &table.feeds {
-            match new.by_id.get(id) {
+        // What goes is dropped at the end of this function, without the lock.
+        let _gone = (
+            std::mem::replace(&mut table.lookup, Arc::clone(lookup)),
+            std::mem::replace(&mut table.archives, archives),
+        );
+        // Who opens a channel from now on does so with the new list.
+        let feeds = [changed, removed].map(|ids| shared(&table.feeds, ids));
+        drop(table);
+        for feed in feeds.into_iter().flatten() {
+            match lookup.find(feed.id().as_str()) {
+                Some(channel) => feed.configure(channel),
                 None => feed.stop(),
-                Some(channel) if before.by_id.get(id) == Some(channel) => {}
-                Some(channel) => feed.configure(Arc::clone(channel)),
             }
         }
-        table.archives = archives;
-        table.histories.retain(|id, _| new.by_id.contains_key(id));
-        table.configured = new;
-        changes
+        self.forget(removed);
     }
 
-    /// The archives of those channels that have one. This reads what is on disk of those that are
-    /// new.
-    fn archives(&self, channels: &[Arc<Channel>]) -> HashMap<ChannelId, Arc<Archive>> {
-        let known = self.table().archives.clone();
-        let kept = channels.iter().filter(|channel| channel.policy.timeshift.is_some());
-        kept.filter_map(|channel| {
-            let open = || Archive::open(&self.hls_dir, channel);
-            let archive = known.get(&channel.id).cloned().or_else(open)?;
-            Some((channel.id.clone(), archive))
-        })
-        .collect()
+    /// Forgets what is known of these channels, a part at a time: viewers join in between.
+    fn forget(&self, removed: &HashSet<ChannelId>) {
+        let removed: Vec<&ChannelId> = removed.iter().collect();
+        for some in removed.chunks(AT_ONCE) {
+            let mut table = self.table();
+            let gone: Vec<Failover> = some.iter().filter_map(|id| table.histories.remove(*id)).collect();
+            drop(table);
+            drop(gone);
+        }
+    }
+
+    /// The list of channels that is in force.
+    fn lookup(&self) -> Arc<dyn Lookup> {
+        Arc::clone(&self.table().lookup)
     }
 
     /// The channel with this id.
     pub fn find(&self, id: &str) -> Option<Arc<Channel>> {
-        self.table().configured.by_id.get(id).cloned()
+        self.lookup().find(id)
     }
 
     /// The channel with this id, else the one with this number.
     pub fn find_by_number_or_id(&self, text: &str) -> Option<Arc<Channel>> {
-        let configured = Arc::clone(&self.table().configured);
-        let by_number = || configured.by_number.get(&text.parse::<u32>().ok()?);
-        configured.by_id.get(text).or_else(by_number).cloned()
-    }
-
-    /// All configured channels, in the order of the configuration.
-    pub fn configured(&self) -> Arc<[Arc<Channel>]> {
-        Arc::clone(&self.table().configured.in_order)
+        self.lookup().find_by_id_or_number(text)
     }
 
     /// What the feeds that are open report, by id.
@@ -289,22 +284,39 @@ impl Channels {
         kind: ReaderKind,
         room: &Room<'_>,
     ) -> Result<Reader, Refusal> {
-        let mut table = self.table();
+        loop {
+            // It may have changed, or gone, since it was looked up.
+            let lookup = self.lookup();
+            let channel = lookup.find(channel.id.as_str()).ok_or(Refusal::Closing)?;
+            let mut table = self.table();
+            if Arc::ptr_eq(&table.lookup, &lookup) {
+                return self.join(&mut table, &channel, kind, room);
+            }
+            // Another list has come in between.
+        }
+    }
+
+    /// Reads a channel of the list that is in force, and opens it if nobody does yet.
+    fn join(
+        self: &Arc<Self>,
+        table: &mut Table,
+        channel: &Arc<Channel>,
+        kind: ReaderKind,
+        room: &Room<'_>,
+    ) -> Result<Reader, Refusal> {
         if table.is_closed {
             return Err(Refusal::Closing);
         }
-        // It may have changed, or gone, since it was looked up.
-        let channel = Arc::clone(table.configured.by_id.get(&channel.id).ok_or(Refusal::Closing)?);
-        room.check(kind, &channel, &table.feeds)?;
+        room.check(kind, channel, &table.feeds)?;
         let feed = table.feeds.get(&channel.id);
         if let Some(feed) = feed {
             return Ok(Reader::new(feed, kind));
         }
-        let failover = table.failover(&channel);
+        let failover = table.failover(channel);
         let stop = self.shutdown.child_token();
         let archive = table.archives.get(&channel.id).cloned();
         let (feed, driver) =
-            driver::create(self, &channel, stop, failover, archive).map_err(|_| Refusal::NoStore)?;
+            driver::create(self, channel, stop, failover, archive).map_err(|_| Refusal::NoStore)?;
         let reader = Reader::new(&feed, kind);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);

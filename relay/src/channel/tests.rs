@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::events::Event;
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, List};
 use crate::input::{Context, Error, Hold, Pace, Piece, Upstream};
 use crate::model::Source;
 
@@ -173,16 +173,27 @@ fn one(sources: &str) -> Fixture {
 pub(in crate::channel) struct House {
     pub(in crate::channel) channels: Arc<Channels>,
     script: Arc<Script>,
+    list: Mutex<Arc<List>>,
 }
 
 impl House {
     pub(in crate::channel) fn new(config: &Fixture, plays: &[(&str, &[Play])]) -> Self {
         let script = Script::new(plays);
         let opener: Arc<dyn Opener> = Arc::clone(&script) as _;
-        Self {
-            channels: Channels::new(config.snapshot(), config.hls_dir(), opener, Handle::current()),
-            script,
-        }
+        let (list, hls_dir) = (config.lookup(), config.hls_dir());
+        let lookup = Arc::clone(&list) as Arc<dyn Lookup>;
+        let channels = Channels::new(lookup, &config.providers, hls_dir, opener, Handle::current());
+        Self { channels, script, list: Mutex::new(list) }
+    }
+
+    /// Takes another configuration.
+    fn configure(&self, config: &Fixture) -> Changes {
+        let new = config.lookup();
+        let before = std::mem::replace(&mut *self.list.lock().unwrap(), Arc::clone(&new));
+        let difference = new.since(&before);
+        self.channels.set_providers(&config.providers);
+        self.channels.apply(&difference);
+        difference.count()
     }
 
     pub(in crate::channel) fn join(&self) -> Subscription {
@@ -388,10 +399,10 @@ async fn a_slate_is_shown_as_long_as_somebody_sees_it_whatever_the_programme() {
     let report = house.channels.report("one").unwrap();
     assert_eq!((report.is_live, report.output.keep_alives), (false, 6), "four a second, before it");
     // It is not wanted any more, and then again by nobody.
-    house.channels.configure(config(&text.replace("slate = true", "slate = false")).snapshot());
+    house.configure(&config(&text.replace("slate = true", "slate = false")));
     assert!(watch(&mut viewer, 4 * SECOND).await < 50_000);
     drop(viewer);
-    house.channels.configure(config(text).snapshot());
+    house.configure(&config(text));
     let before = house.channels.report("one").unwrap().output.entries;
     sleep(8 * SECOND).await;
     assert_eq!(house.channels.report("one").unwrap().output.entries, before);

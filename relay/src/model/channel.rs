@@ -10,7 +10,7 @@ use forebay_core::playlist::ladder::Prefer;
 use forebay_core::rhythm::MAX_AHEAD;
 use http::{HeaderName, HeaderValue};
 
-use super::{Access, ChannelId, Provider, ProviderId, Scope, SourceUrl, UrlPattern};
+use super::{Access, ChannelId, ProviderId, Scope, SourceUrl, UrlPattern};
 
 /// One configured channel. A reload compares the old with the new one: equal channels keep their viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,13 +242,4 @@ impl Source {
         let others = |source: &Self| (source.max_bitrate, source.variant, Arc::clone(&source.slate_urls));
         self.request() == other.request() && others(self) == others(other)
     }
-}
-
-/// Channels and providers at one moment, each id once.
-#[derive(Debug, Clone, Copy)]
-pub struct Snapshot<'a> {
-    /// In the order in which they are listed.
-    pub providers: &'a [Provider],
-    /// In the order of lists.
-    pub channels: &'a [Arc<Channel>],
 }

@@ -17,7 +17,7 @@ mod spec;
 mod url_pattern;
 
 pub use access::{Access, Scope, Trust, TrustError};
-pub use channel::{Channel, Delivery, Hls, Policy, Snapshot, Source};
+pub use channel::{Channel, Delivery, Hls, Policy, Source};
 pub use id::{ChannelId, ChannelIdError};
 pub use provider::{Provider, ProviderId};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, ProxyKind};

@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 
 use super::route::{Access, Cors, Route};
 use super::{render, router, surfaces};
+use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::db::Database;
 use crate::http::{Peer, State};
@@ -64,9 +65,10 @@ impl House {
         folder.path().clone_into(&mut config.hls_dir);
         let opener = Arc::new(Silent::default());
         let shared = Arc::clone(&opener) as Arc<dyn Opener>;
-        let channels = Channels::new(config.snapshot(), &config.hls_dir, shared, Handle::current());
+        let (providers, hls_dir) = (&config.providers, &config.hls_dir);
+        let run = |lookup| Channels::new(lookup, providers, hls_dir, shared, Handle::current());
         let state = State::new(
-            channels,
+            Catalogue::new(config.channels.clone(), run),
             Database::off("none is needed".into()),
             RelayChannels::default(),
             Arc::new(config),

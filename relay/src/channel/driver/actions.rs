@@ -54,7 +54,10 @@ impl Driver {
                     self.give_up();
                 }
                 Action::Finish => {
-                    channels.remember(&self.channel, self.life.failover());
+                    // What is known of a channel that is gone goes with it.
+                    if !self.stop.is_cancelled() {
+                        channels.remember(&self.channel, self.life.failover());
+                    }
                     if channels.retire(&self.feed, is_given_up || self.stop.is_cancelled()) {
                         return true;
                     }

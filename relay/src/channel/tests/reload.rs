@@ -1,5 +1,7 @@
 //! Another configuration while channels are open.
 
+use std::sync::{OnceLock, Weak};
+
 use forebay_core::failover::Steer;
 
 use super::*;
@@ -10,20 +12,20 @@ async fn new_settings_keep_the_viewers() {
     let house = House::new(&one(r#"["http://h/a"]"#), plays);
     let mut viewer = house.join();
     watch(&mut viewer, 2 * SECOND).await;
-    assert_eq!(house.channels.configure(one(r#"["http://h/a"]"#).snapshot()), Changes::default());
+    assert_eq!(house.configure(&one(r#"["http://h/a"]"#)), Changes::default());
     // What is set differently and does not change what is asked for holds from the next opening on.
     let sources = "[{ url = \"http://h/a\", max_bitrate = \"5 Mbit/s\" }]\nslate_urls = [\"*/limit\"]";
-    assert_eq!(house.channels.configure(one(sources).snapshot()).changed, 1);
+    assert_eq!(house.configure(&one(sources)).changed, 1);
     // The source on hand is still listed: nothing is opened.
-    assert_eq!(house.channels.configure(one(r#"["http://h/b", "http://h/a"]"#).snapshot()).changed, 1);
+    assert_eq!(house.configure(&one(r#"["http://h/b", "http://h/a"]"#)).changed, 1);
     watch(&mut viewer, 2 * SECOND).await;
     assert_eq!(house.script.opened(), ["/a"]);
     // It is not: the next is.
-    house.channels.configure(one(r#"["http://h/b"]"#).snapshot());
+    house.configure(&one(r#"["http://h/b"]"#));
     assert!(watch(&mut viewer, 3 * SECOND).await > 0);
     assert_eq!(house.script.opened(), ["/a", "/b"]);
     // The channel is gone: so is the stream.
-    assert_eq!(house.channels.configure(config("").snapshot()).removed, 1);
+    assert_eq!(house.configure(&config("")).removed, 1);
     watch(&mut viewer, SECOND).await;
     assert_eq!(viewer.next().await.unwrap(), None);
     assert_eq!((house.script.open_now(), house.phase()), (0, None));
@@ -51,7 +53,7 @@ async fn the_source_on_air_plays_on_wherever_it_stands() {
         (r#"["http://h/c", "http://h/b", "http://h/a"]"#, 2),
         (r#"["http://h/a", "http://h/a"]"#, 0),
     ] {
-        house.channels.configure(one(sources).snapshot());
+        house.configure(&one(sources));
         watch(&mut viewer, 2 * SECOND).await;
         assert_eq!(on_hand(&house), (place, "http://h/a".to_owned()), "{sources}");
     }
@@ -66,7 +68,7 @@ async fn the_source_that_was_left_has_no_place_once_it_is_gone() {
     let mut viewer = house.join();
     watch(&mut viewer, 2 * SECOND).await;
     let a = house.channels.find("one").unwrap().sources[0].id;
-    house.channels.configure(one(r#"["http://h/b", "http://h/c"]"#).snapshot());
+    house.configure(&one(r#"["http://h/b", "http://h/c"]"#));
     watch(&mut viewer, 3 * SECOND).await;
     let b = house.channels.find("one").unwrap().sources[0].id;
     let report = house.channels.report("one").unwrap();
@@ -85,12 +87,12 @@ async fn an_override_is_about_the_same_source_after_a_reload() {
     let b = channel.sources[1].id;
     // Of a channel that is closed.
     house.channels.steer(&channel, Steer::Pin(b)).await.unwrap();
-    house.channels.configure(one(r#"["http://h/c", "http://h/a", "http://h/b"]"#).snapshot());
+    house.configure(&one(r#"["http://h/c", "http://h/a", "http://h/b"]"#));
     let mut viewer = house.join();
     watch(&mut viewer, 2 * SECOND).await;
     assert_eq!(on_hand(&house), (2, "http://h/b".to_owned()));
     // Of one that is open.
-    house.channels.configure(one(r#"["http://h/b", "http://h/a"]"#).snapshot());
+    house.configure(&one(r#"["http://h/b", "http://h/a"]"#));
     watch(&mut viewer, 2 * SECOND).await;
     let pinned = |house: &House| -> Vec<bool> {
         let report = house.channels.report("one").unwrap();
@@ -98,10 +100,49 @@ async fn an_override_is_about_the_same_source_after_a_reload() {
     };
     assert_eq!(pinned(&house), [true, false]);
     // It is gone: the channel changes to what is left, and forgets the override.
-    house.channels.configure(one(r#"["http://h/a"]"#).snapshot());
+    house.configure(&one(r#"["http://h/a"]"#));
     watch(&mut viewer, 3 * SECOND).await;
-    house.channels.configure(one(r#"["http://h/a", "http://h/b"]"#).snapshot());
+    house.configure(&one(r#"["http://h/a", "http://h/b"]"#));
     watch(&mut viewer, 3 * SECOND).await;
     assert_eq!((on_hand(&house), pinned(&house)), ((0, "http://h/a".to_owned()), vec![false, false]));
     assert_eq!(house.script.opened(), ["/b", "/a"]);
+}
+
+/// A list that is exchanged for an empty one in the moment in which it is asked for a channel.
+#[derive(Debug)]
+struct Exchanged {
+    list: Arc<List>,
+    channels: OnceLock<Weak<Channels>>,
+}
+
+impl Lookup for Exchanged {
+    fn find(&self, id: &str) -> Option<Arc<Channel>> {
+        let found = self.list.find(id);
+        if let Some(channels) = self.channels.get().and_then(Weak::upgrade) {
+            channels.apply(&config("").lookup().since(&self.list));
+        }
+        found
+    }
+
+    fn find_by_number(&self, _: u32) -> Option<Arc<Channel>> {
+        None
+    }
+
+    fn with_past(&self) -> Vec<Arc<Channel>> {
+        Vec::new()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_joins_while_lists_are_exchanged_gets_what_the_new_one_has() {
+    let fixture = one(r#"["http://h/a"]"#);
+    let list = Arc::new(Exchanged { list: fixture.lookup(), channels: OnceLock::new() });
+    let lookup = Arc::clone(&list) as Arc<dyn Lookup>;
+    let channels = Channels::new(lookup, &[], fixture.hls_dir(), Script::new(&[]), Handle::current());
+    let channel = channels.find("one").unwrap();
+    list.channels.set(Arc::downgrade(&channels)).unwrap();
+    let served = Served::new();
+    let joined = channels.subscribe(&channel, &Room { max_bandwidth: None, served: &served });
+    assert_eq!(joined.err(), Some(Refusal::Closing), "the channel was found, and is gone");
+    assert!(!channels.is_open(&channel.id));
 }
