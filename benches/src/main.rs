@@ -40,6 +40,8 @@ enum Command {
     Soak(run::soak::Args),
     /// What others notice of attacks.
     Attacks(run::attacks::Args),
+    /// What joins wait while many channels are read again.
+    Reload(run::reload::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -52,5 +54,6 @@ fn main() -> anyhow::Result<()> {
         Command::Run(args) => run::run(&args),
         Command::Soak(args) => run::soak::run(&args),
         Command::Attacks(args) => run::attacks::run(&args),
+        Command::Reload(args) => run::reload::run(&args),
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod hls;
 mod nginx;
 mod program;
+pub(crate) mod reload;
 mod requests;
 mod results;
 mod scenario;
