@@ -36,6 +36,7 @@ fn drop_here(list: Arc<Snapshot>) {
     while Arc::strong_count(&list) > 1 && Instant::now() < until {
         thread::sleep(Duration::from_millis(1));
     }
+    drop(list);
 }
 
 impl Catalogue {
