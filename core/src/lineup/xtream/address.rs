@@ -280,10 +280,9 @@ fn base_of(url: &Url) -> Url {
         url.path_segments().into_iter().flatten().filter(|it| !it.is_empty()).collect();
     if let Some((in_front, _, _)) = stream_path(url) {
         segments.truncate(in_front);
-    } else {
-        while segments.last().is_some_and(|last| is_document(last)) {
-            segments.pop();
-        }
+    }
+    while segments.last().is_some_and(|last| is_document(last)) {
+        segments.pop();
     }
     let path = segments.iter().fold("/".to_owned(), |path, segment| path + segment + "/");
     let mut base = url.clone();
@@ -345,6 +344,7 @@ mod tests {
         let table = [
             ("https://h/sub/path/player_api.php?username=u&password=p", "https://h/sub/path/ u p"),
             ("https://h/sub/live/u/p/17.ts", "https://h/sub/ u p"),
+            ("http://h/c/u/p/17", "http://h/ u p"),
             ("http://u:p@h/live/folder", "http://h/live/folder/ u p"),
             ("http://h/live/folder/get.php?username=u&password=p", "http://h/live/folder/ u p"),
             ("h:443/get.php?username=u&password=p", "https://h/ u p"),
