@@ -122,11 +122,12 @@ impl Charset {
 /// The text without NULs, and with a blank for each other control character: none of them can be
 /// shown, and some players end a name there.
 fn without_controls(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.bytes().any(|byte| byte < b' ') {
+    // 0xC2 begins the controls beyond ASCII, and others.
+    if !text.bytes().any(|byte| matches!(byte, 0..b' ' | 0x7F | 0xC2)) {
         return text;
     }
     let kept = text.chars().filter(|&it| it != '\0');
-    Cow::Owned(kept.map(|it| if it < ' ' { ' ' } else { it }).collect())
+    Cow::Owned(kept.map(|it| if it.is_control() { ' ' } else { it }).collect())
 }
 
 #[cfg(test)]
@@ -158,6 +159,6 @@ mod tests {
 
     #[test]
     fn controls_do_not_stay() {
-        assert_eq!(texts(None, &[b"B\0BC\tOne\x1b"]), ["BBC One "]);
+        assert_eq!(texts(None, &[b"B\0BC\tOne\x1b\x7f\x8f"]), ["BBC One   "]);
     }
 }
