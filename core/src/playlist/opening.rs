@@ -24,9 +24,13 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// new media before its picture stands still. Players of transport streams have as much.
 const RESERVE: Duration = Duration::from_secs(1);
 
-/// VLC begins with the first segment of a playlist that names no more than this. Of a longer one it
-/// passes over one segment or two, for fear that they are about to be removed.
-const NAMED_FROM_THE_START: usize = 3;
+/// What a player that plays whole segments has left when it asks for the second playlist, at least.
+const LEFT: Duration = Duration::from_millis(500);
+
+/// Players begin with the first segment of a playlist that names no more than this, and others with
+/// the third from the end. Of a longer one VLC passes over one segment or two, for fear that they
+/// are about to be removed.
+pub const NAMED_FROM_THE_START: usize = 3;
 
 /// The most segments that a player passes over.
 const PASSED_OVER: usize = 2;
@@ -45,8 +49,10 @@ pub enum Player {
     Streaming,
     /// It waits until they are whole, and can: hls.js.
     Whole,
-    /// Nothing is known of it, or that it wants what the standard says: `AVPlayer`, `ExoPlayer`,
-    /// and `GStreamer`, which takes the durations of segments at their word.
+    /// It takes the durations of segments at their word, and its decoder goes on from one to the
+    /// next, so that they need not begin with a key picture: `AVPlayer`, `ExoPlayer`, `GStreamer`.
+    Native,
+    /// Nothing is known of it: it may want a key picture at the beginning of each segment, too.
     Strict,
 }
 
@@ -59,6 +65,8 @@ impl Player {
             Self::Streaming
         } else if has(&["Chrome/", "Firefox/"]) && !has(&["TV", "Tizen", "Web0S"]) {
             Self::Whole
+        } else if has(&["AppleCoreMedia/", "ExoPlayer", "AndroidXMedia3/", "GStreamer"]) {
+            Self::Native
         } else {
             Self::Strict
         }
@@ -75,7 +83,7 @@ impl Player {
             Self::Streaming if pending >= RESERVE => Some(whole.len()),
             Self::Streaming => (there >= RESERVE).then(|| whole.len().saturating_sub(1)),
             Self::Whole => (!whole.is_empty() && there >= next + MARGIN).then_some(0),
-            Self::Strict => None,
+            Self::Native | Self::Strict => None,
         }
     }
 }
@@ -136,7 +144,7 @@ impl Opening {
         let until_it_asks = Duration::from_secs(target);
         let there: Duration = segments.iter().sum();
         let pending = (until_it_asks + next).saturating_sub(there);
-        (there >= until_it_asks + MARGIN && pending <= next).then_some(Self {
+        (there >= until_it_asks + LEFT && pending <= next).then_some(Self {
             target,
             named: segments.len(),
             pending,
@@ -236,7 +244,7 @@ mod tests {
         for (agent, player) in [
             ("VLC/3.0.18 LibVLC/3.0.18", Player::Streaming),
             ("Lavf/59.27.100", Player::Streaming),
-            ("GStreamer souphttpsrc 1.22.0 libsoup/3.2.2", Player::Strict),
+            ("GStreamer souphttpsrc 1.22.0 libsoup/3.2.2", Player::Native),
             (
                 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36",
                 Player::Whole,
@@ -250,8 +258,8 @@ mod tests {
                 "Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Safari/605.1.15",
                 Player::Strict,
             ),
-            ("AppleCoreMedia/1.0.0.22A3354 (iPhone; U; CPU OS 18_0 like Mac OS X; en_us)", Player::Strict),
-            ("AndroidXMedia3/1.4.1 (Linux;Android 14)", Player::Strict),
+            ("AppleCoreMedia/1.0.0.22A3354 (iPhone; U; CPU OS 18_0 like Mac OS X; en_us)", Player::Native),
+            ("AndroidXMedia3/1.4.1 (Linux;Android 14)", Player::Native),
             ("-", Player::Strict),
         ] {
             assert_eq!(Player::of(agent), player, "{agent}");

@@ -53,6 +53,8 @@ pub struct Feed {
     pub(super) audience: watch::Sender<Audience>,
     /// The playlist, while it is wanted and there is a segment.
     pub(super) playlist: watch::Sender<Option<Arc<Playlist>>>,
+    /// The short list: the same in short segments that begin anywhere, while somebody may want it.
+    pub(super) short: watch::Sender<Option<Arc<Playlist>>>,
     /// The segment that is being made, as far as a playlist is wanted. It changes after the
     /// playlist has named the one before, and both change before the window does.
     pub(super) making: watch::Sender<Option<Making>>,
@@ -338,6 +340,7 @@ impl Feed {
             channel: watch::Sender::new(Arc::clone(channel)),
             audience: watch::Sender::default(),
             playlist: watch::Sender::default(),
+            short: watch::Sender::default(),
             making: watch::Sender::default(),
             counts: Counts::default(),
             population,

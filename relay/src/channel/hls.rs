@@ -34,6 +34,9 @@ pub struct Session {
     has_begun: AtomicBool,
     /// Whether it is told of segments before they are whole.
     is_early: AtomicBool,
+    list: List,
+    /// Whether it may yet be led to the short list.
+    is_undecided: AtomicBool,
     /// The target duration that the viewer was told, in seconds, which stays; 0 before it was told
     /// any.
     target: AtomicU64,
@@ -42,6 +45,16 @@ pub struct Session {
     is_served: AtomicBool,
     /// The number of the newest segment that the viewer was told of.
     told: AtomicU64,
+}
+
+/// A list of a channel's segments. Each has an address of its own, so that the numbers at one
+/// address never go back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum List {
+    /// Segments begin with a random access point.
+    Usual,
+    /// Short segments, which may begin with any picture.
+    Short,
 }
 
 /// Why there is no playlist.
@@ -56,12 +69,18 @@ pub enum NoPlaylist {
 }
 
 impl Session {
-    /// A session of this player, who is a reader of the kind [`Hls`](super::ReaderKind::Hls).
-    pub fn new(reader: Reader, player: Player) -> Self {
+    /// A session of this player, who is a reader of the kind [`Hls`](super::ReaderKind::Hls), on
+    /// this list.
+    pub fn new(reader: Reader, player: Player, list: List) -> Self {
         let feed = reader.feed();
+        // The past of a channel that keeps one is of usual segments only.
+        let has_past = feed.archive.is_some();
+        let is_undecided = player == Player::Native && list == List::Usual && !has_past;
         feed.audience.send_modify(|audience| {
             audience.sessions += 1;
             audience.whole += usize::from(player != Player::Streaming);
+            audience.short += usize::from(list == List::Short);
+            audience.undecided += usize::from(is_undecided);
         });
         feed.idle.fetch_add(1, Ordering::Relaxed);
         Self {
@@ -70,6 +89,8 @@ impl Session {
             is_near_edge: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
             is_early: AtomicBool::new(false),
+            list,
+            is_undecided: AtomicBool::new(is_undecided),
             target: AtomicU64::new(0),
             is_served: AtomicBool::new(false),
             told: AtomicU64::new(0),
@@ -80,6 +101,14 @@ impl Session {
         self.reader.feed()
     }
 
+    /// The list that it plays.
+    fn list(&self) -> &watch::Sender<Option<Arc<Playlist>>> {
+        match self.list {
+            List::Usual => &self.feed().playlist,
+            List::Short => &self.feed().short,
+        }
+    }
+
     /// Whether nothing more is to be had from it: the next request begins another.
     pub fn is_over(&self) -> bool {
         self.feed().windows[0].borrow().is_over()
@@ -88,7 +117,7 @@ impl Session {
     /// Whether the player may be told at once that there will be a playlist: there is a picture,
     /// and it waits for whole segments, which may take longer than it bears a silent server.
     pub fn may_be_held(&self) -> bool {
-        if self.player != Player::Strict {
+        if !matches!(self.player, Player::Native | Player::Strict) {
             return false;
         }
         let window = self.feed().windows[0].borrow();
@@ -98,7 +127,7 @@ impl Session {
     /// The playlist as it is now. The first time this waits until there is enough for the player to
     /// begin with and never run dry. Later it may wait for a segment that is about to come.
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
-        let mut playlists = self.feed().playlist.subscribe();
+        let mut playlists = self.list().subscribe();
         let mut window = self.feed().windows[0].subscribe();
         let start_timeout = self.feed().channel.borrow().policy.start_timeout + SLACK;
         let began = Instant::now();
@@ -153,7 +182,7 @@ impl Session {
                     return Some(opening);
                 }
             }
-            let has_segment = self.feed().playlist.borrow().is_some();
+            let has_segment = self.list().borrow().is_some();
             let until = if has_segment { began + LONGEST_OPENING } else { last };
             tokio::time::timeout_at(until, window.changed()).await.ok()?.ok()?;
         }
@@ -161,9 +190,19 @@ impl Session {
 
     /// What the player can begin with now.
     fn opening(&self) -> Option<Arc<Playlist>> {
+        if self.list == List::Short {
+            let short = self.feed().short.borrow().clone()?;
+            return short.short_opening(self.player).or_else(|| short.has_enough_short().then_some(short));
+        }
         let playlist = self.feed().playlist.borrow().clone();
         if let Some(opening) = playlist.as_ref().and_then(|playlist| playlist.opening(self.player)) {
             return Some(opening);
+        }
+        if self.is_undecided.load(Ordering::Relaxed)
+            && let Some(short) = self.feed().short.borrow().clone()
+            && short.short_opening(self.player).is_some()
+        {
+            return Some(short.leading_to_short());
         }
         let making = (*self.feed().making.borrow())?;
         let whole: Vec<Duration> = playlist.iter().flat_map(|playlist| playlist.durations()).collect();
@@ -221,13 +260,25 @@ impl Session {
         longer.unwrap_or_else(|| Arc::clone(&playlist.rendered))
     }
 
-    /// Notes that the viewer got this playlist; true the first time.
+    /// Notes that the viewer got this playlist; true the first time. Who is led to another list
+    /// does not begin with this one.
     pub fn begin(&self, playlist: &Playlist) -> bool {
+        if playlist.is_lead() {
+            return false;
+        }
         self.told.store(playlist.newest(), Ordering::Relaxed);
         if self.has_begun.swap(true, Ordering::Relaxed) {
             return false;
         }
+        if self.is_undecided.swap(false, Ordering::Relaxed) {
+            self.feed().audience.send_modify(|audience| audience.undecided -= 1);
+        }
         self.target.store(playlist.target_duration, Ordering::Relaxed);
+        if self.list == List::Short {
+            // Its segments are as short as may be in any case.
+            self.is_near_edge.store(true, Ordering::Relaxed);
+            return true;
+        }
         // Who plays segments as they come needs no short ones.
         let needs_short = self.player != Player::Streaming || !self.is_early.load(Ordering::Relaxed);
         if needs_short && !playlist.is_plenty() {
@@ -239,7 +290,7 @@ impl Session {
 
     /// The target duration of the playlist, if there is one.
     pub fn target_duration(&self) -> Option<Duration> {
-        self.feed().playlist.borrow().as_ref().map(|playlist| Duration::from_secs(playlist.target_duration))
+        self.list().borrow().as_ref().map(|playlist| Duration::from_secs(playlist.target_duration))
     }
 
     /// Whether it has got a playlist.
@@ -272,11 +323,15 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let near_edge = usize::from(*self.is_near_edge.get_mut());
+        let short = usize::from(self.list == List::Short);
+        let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == List::Usual);
+        let undecided = usize::from(*self.is_undecided.get_mut());
         self.serve();
         self.feed().audience.send_modify(|audience| {
             audience.sessions -= 1;
             audience.whole -= usize::from(self.player != Player::Streaming);
+            audience.short -= short;
+            audience.undecided -= undecided;
             audience.near_edge -= near_edge;
         });
     }
@@ -287,15 +342,27 @@ impl Drop for Session {
 pub struct SegmentReader {
     feed: Arc<Feed>,
     piece: Arc<Piece>,
+    list: List,
 }
 
 impl SegmentReader {
     /// The segment with this number, if it is there.
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
-        let playlist = feed.playlist.borrow().clone();
-        let recent = playlist.and_then(|playlist| playlist.find(number).cloned());
-        let past = || feed.archive.as_ref()?.find(number).map(Piece::new).map(Arc::new);
-        Some(Self { feed: Arc::clone(feed), piece: recent.or_else(past)? })
+        let find =
+            |list: &watch::Sender<Option<Arc<Playlist>>>| list.borrow().as_ref()?.find(number).cloned();
+        if let Some(piece) = find(&feed.playlist) {
+            return Some(Self { feed: Arc::clone(feed), piece, list: List::Usual });
+        }
+        if let Some(piece) = find(&feed.short) {
+            return Some(Self { feed: Arc::clone(feed), piece, list: List::Short });
+        }
+        let piece = Arc::new(Piece::new(feed.archive.as_ref()?.find(number)?));
+        Some(Self { feed: Arc::clone(feed), piece, list: List::Usual })
+    }
+
+    /// The list that names it.
+    pub fn list(&self) -> List {
+        self.list
     }
 
     /// Its size in bytes.

@@ -41,7 +41,7 @@ pub use self::crew::Membership;
 use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::growing::Growing;
-pub use self::hls::{NoPlaylist, SegmentReader, Session};
+pub use self::hls::{List, NoPlaylist, SegmentReader, Session};
 pub use self::lookup::{Changes, Difference, Lookup};
 use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use forebay_core::playlist::opening::{Opening, Player, coming};
+use forebay_core::playlist::opening::{NAMED_FROM_THE_START, Opening, Player, coming};
 use forebay_core::playlist::render::Listing;
 use forebay_core::segmenter::{Segment, Segmenter};
 use tokio::time::Instant;
@@ -21,6 +21,10 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
 /// Where its segments are, as seen from the playlist: the same from each of its addresses.
 const PREFIX: &str = "hls/segment_";
+
+/// It leads to the short list, as seen from each of the addresses of the usual one. A bandwidth is
+/// required; there is nothing to choose by it, so that of a common HD channel will do.
+const LEAD: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=8000000\nhls?list=short\n";
 
 /// A playlist as it is sent.
 #[derive(Debug)]
@@ -40,6 +44,11 @@ impl Rendered {
         let text = Listing { target_duration, discontinuity_sequence, segments }.render(PREFIX);
         let tag = Self::tag(target_duration, segments, discontinuity_sequence);
         Self { gzip: compress(text.as_bytes()), text: text.into(), tag }
+    }
+
+    /// The playlist that leads to the short list.
+    fn lead() -> Self {
+        Self { gzip: compress(LEAD.as_bytes()), text: LEAD.into(), tag: "short".to_owned() }
     }
 
     /// The tag of that playlist.
@@ -65,6 +74,8 @@ pub struct Playlist {
     /// All segments that are there, those that it does not name any more first.
     segments: Vec<Arc<Piece>>,
     listed: usize,
+    /// Whether the text leads to the short list.
+    is_lead: bool,
     /// When it was made.
     made: Instant,
     /// How much of the next segment there was then.
@@ -184,6 +195,7 @@ impl Playlist {
             discontinuity_sequence,
             squeezed: segmenter.squeezed(),
             listed: named.len(),
+            is_lead: false,
             segments,
             made: Instant::now(),
             pending: segmenter.pending(),
@@ -208,6 +220,35 @@ impl Playlist {
         };
         let opening = unhurried.or_else(hasty)?;
         (self.pending + self.made.elapsed() >= opening.pending).then(|| self.opened(opening))
+    }
+
+    /// The same of the short list, most of whose segments no decoder can begin with: its first
+    /// three, since all players begin with the first of so few. `None` when that is gone, too.
+    pub(super) fn short_opening(self: &Arc<Self>, player: Player) -> Option<Arc<Self>> {
+        let is_all = self.listed == self.segments.len();
+        let is_independent = self.listed().first().is_some_and(|piece| piece.segment.is_independent);
+        if !self.has_enough_short() || !is_all || !is_independent {
+            return None;
+        }
+        let named: Vec<Duration> = self.durations().take(NAMED_FROM_THE_START).collect();
+        let opening = Opening::in_haste(player, &named, self.target_duration, self.next_in_haste)?;
+        Some(self.opened(Opening { pending: Duration::ZERO, ..opening }))
+    }
+
+    /// Whether the short list has as many segments as a player begins with.
+    pub(super) fn has_enough_short(&self) -> bool {
+        self.listed >= NAMED_FROM_THE_START
+    }
+
+    /// A multivariant playlist that leads to this short list, for one who asked for the usual one.
+    pub(super) fn leading_to_short(&self) -> Arc<Self> {
+        let lead = self.told(self.target_duration, self.segments.clone(), self.listed);
+        Arc::new(Self { rendered: Arc::new(Rendered::lead()), is_lead: true, ..lead })
+    }
+
+    /// Whether it leads to another.
+    pub(super) fn is_lead(&self) -> bool {
+        self.is_lead
     }
 
     /// It as a new viewer is sent it, enough or not.
@@ -257,6 +298,7 @@ impl Playlist {
             squeezed: before.map_or(0, |before| before.squeezed),
             segments: before.map(|before| before.segments.clone()).unwrap_or_default(),
             listed: known.len() - passed_over.len(),
+            is_lead: false,
             made: before.map_or_else(Instant::now, |before| before.made),
             pending: before.map_or(Duration::ZERO, |before| before.pending),
             unhurried: None,

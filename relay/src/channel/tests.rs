@@ -206,7 +206,11 @@ impl House {
     }
 
     pub(in crate::channel) fn session(&self, player: Player) -> Session {
-        Session::new(self.reader(ReaderKind::Hls).unwrap(), player)
+        self.session_on(player, hls::List::Usual)
+    }
+
+    fn session_on(&self, player: Player, list: hls::List) -> Session {
+        Session::new(self.reader(ReaderKind::Hls).unwrap(), player, list)
     }
 
     pub(in crate::channel) fn phase(&self) -> Option<Phase> {

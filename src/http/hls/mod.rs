@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
-use forebay_relay::channel::{Growing, NoPlaylist, Rendered, SegmentReader};
+use forebay_relay::channel::{Growing, List, NoPlaylist, Rendered, SegmentReader};
 use forebay_relay::model::Channel;
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -48,7 +48,8 @@ pub(super) async fn playlist<N: Naming>(
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let key = Key::new(&channel, query.value("token").as_deref(), &client);
+    let list = if query.value("list").as_deref() == Some("short") { List::Short } else { List::Usual };
+    let key = Key::new(&channel, query.value("token").as_deref(), list, &client);
     let watched = state.sessions.watch(&state, &channel, key, client)?;
     let (sessions, length) = (state.sessions.clone(), query.span("dvr"));
     let who = Arc::clone(&watched);
@@ -107,7 +108,7 @@ pub(super) async fn segment(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let segment = find(&state, &channel, &name)?;
-    let key = Key::new(&channel, None, &client);
+    let key = Key::new(&channel, None, segment.list(), &client);
     let watched = state.sessions.serve(&state, &channel, &key, client.address)?;
     Ok(match segment {
         Found::Whole(segment) => send(segment, watched, &headers),
@@ -185,6 +186,16 @@ enum Found {
     Whole(SegmentReader),
     /// It is being made, or is about to be.
     Growing(Growing),
+}
+
+impl Found {
+    /// The list that names it.
+    fn list(&self) -> List {
+        match self {
+            Self::Whole(segment) => segment.list(),
+            Self::Growing(_) => List::Usual,
+        }
+    }
 }
 
 fn find(state: &State, channel: &Channel, name: &str) -> Result<Found, ApiError> {

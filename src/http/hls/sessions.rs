@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use forebay_core::playlist::opening::Player;
-use forebay_relay::channel::{Playlist, Session};
+use forebay_relay::channel::{List, Playlist, Session};
 use forebay_relay::model::{Channel, ChannelId};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
@@ -35,6 +35,7 @@ const MAX_SESSIONS: usize = 65_536;
 pub(super) struct Key {
     channel: ChannelId,
     who: Who,
+    list: List,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,12 +55,20 @@ impl fmt::Debug for Token {
 }
 
 impl Key {
-    pub(super) fn new(channel: &Channel, token: Option<&str>, client: &Client) -> Self {
+    pub(super) fn new(channel: &Channel, token: Option<&str>, list: List, client: &Client) -> Self {
         let who = match token.filter(|token| !token.is_empty()) {
             Some(token) => Who::Token(Token(cut(token).into())),
             None => Who::Client { address: client.address, agent: client.agent.clone() },
         };
-        Self { channel: channel.id.clone(), who }
+        Self { channel: channel.id.clone(), who, list }
+    }
+
+    /// Which player it is. One with a token is not led to another list, whose address has none.
+    fn player(&self, client: &Client) -> Player {
+        match (Player::of(&client.agent), &self.who) {
+            (Player::Native, Who::Token(_)) => Player::Strict,
+            (player, _) => player,
+        }
     }
 }
 
@@ -110,7 +119,7 @@ impl Sessions {
         }
         let (reader, places) = state.admit_idle(channel, client.address)?;
         let watched = Arc::new(Watched {
-            session: Session::new(reader, Player::of(&client.agent)),
+            session: Session::new(reader, key.player(&client), key.list),
             key: key.clone(),
             peer: client.peer,
             is_told: state.is_visit_told(client.address),

@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What is known of a list: where each of its segments is, by its number.
 type Known = BTreeMap<u64, Url>;
 
-/// Plays the media playlist at `url`, and calls itself `agent`, for this many seconds from its
+/// Plays the playlist at `url`, or the first variant of it, and calls itself `agent`, for this many seconds from its
 /// first picture on; that may take as long as `within`.
 ///
 /// # Panics
@@ -64,13 +64,19 @@ async fn ask(
     model: &RefCell<Model>,
     known: &RefCell<Known>,
 ) -> String {
+    let mut url = url.clone();
     loop {
-        let text = match get(url, agent).await {
+        let text = match get(&url, agent).await {
             Ok(body) => String::from_utf8_lossy(&body).into_owned(),
             Err(fault) => return fault,
         };
+        if text.contains("#EXT-X-STREAM-INF:") {
+            url =
+                segments(&url, &text).into_values().next().expect("a multivariant playlist names a variant");
+            continue;
+        }
         let wait = model.borrow_mut().take(began.elapsed(), &text);
-        known.borrow_mut().extend(segments(url, &text));
+        known.borrow_mut().extend(segments(&url, &text));
         sleep(wait).await;
     }
 }
@@ -103,7 +109,7 @@ async fn get(url: &Url, agent: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The segments of a list at `url`, by their numbers.
+/// The segments or variants of a list at `url`, by their numbers.
 fn segments(url: &Url, text: &str) -> Known {
     let first = text.lines().find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:")?.parse().ok());
     let names = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -24,6 +24,7 @@
 //! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
 
 mod clock;
+mod cuts;
 mod groups;
 mod information;
 pub mod keep_alive;
@@ -43,6 +44,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use self::clock::Standing;
+use self::cuts::Cuts;
 use self::groups::Groups;
 use self::map::{Change, Program};
 use self::pause::Pause;
@@ -223,6 +225,7 @@ pub struct Splice {
     groups: Groups,
     /// How the next random access point follows.
     joint: Joint,
+    cuts: Cuts,
     motion: Motion,
     pause: Pause,
     standing: Standing,
@@ -251,6 +254,7 @@ impl Splice {
             last_entry: None,
             groups: Groups::default(),
             joint: Joint::default(),
+            cuts: Cuts::default(),
             motion: Motion::default(),
             pause: Pause::default(),
             standing: Standing::default(),
@@ -341,6 +345,12 @@ impl Splice {
     /// The output since the last [`Splice::clear`]: whole packets, and where in them the random access points are.
     pub fn output(&self) -> (&[u8], &[Mark]) {
         self.writer.output()
+    }
+
+    /// Where in the output a segment may begin inside a group of pictures: PAT and PMT stand there,
+    /// and a picture that needs those before it.
+    pub fn cuts(&self) -> &[Mark] {
+        self.writer.cuts()
     }
 
     /// Empties the output, and keeps at most `kept` bytes of memory for the next.

@@ -299,6 +299,7 @@ impl Splice {
         let Some(program) = &mut self.program else { return };
         self.kept_alive = 0;
         let slot = &mut self.slots[index];
+        let is_picture = self.reference == Some(index) && slot.class == Some(Class::Video);
         let track = &mut program.tracks[slot.track];
         let offset = self.timeline.offset() + slot.shift;
         let time = slot.unit.decode_time().map(|time| time.shifted(offset + slot.order.late));
@@ -317,17 +318,20 @@ impl Splice {
             let duration = if slot.class == Some(Class::Audio) { slot.unit.sound_duration() } else { None };
             track.advance(time, duration);
         }
+        let position = self.timeline.position().unwrap_or_default();
+        let shown = position.shifted(shown.zip(time).map_or(0, |(shown, time)| shown.since(time).max(0)));
         if let Some(entry) = entry {
             self.counts.entries += 1;
             self.last_entry = time.or(self.last_entry);
             if let (Some(time), false) = (time, entry == Entry::Blind) {
                 self.groups.handle_key(time);
             }
-            let position = self.timeline.position().unwrap_or_default();
-            let shown = position.shifted(shown.zip(time).map_or(0, |(shown, time)| shown.since(time).max(0)));
+            self.cuts.handle_entry(position, shown);
             let joint = std::mem::take(&mut self.joint);
             self.writer.mark(entry, position, shown, joint);
             self.scrambled.send_early(&mut self.writer);
+        } else if is_picture && self.cuts.is_at(position, shown) {
+            self.writer.cut(position, shown);
         }
         // A random access point has just had the tables sent: a clock that is found in this very packet is not to have them sent again.
         let has_clock = self.motion.has_clock || entry.is_some() && slot.unit.first_pcr().is_some();

@@ -1,5 +1,6 @@
 //! Sources in, and what an independent checker says of the output.
 
+mod cuts;
 mod keep_alive;
 mod order;
 mod scrambled;

@@ -17,6 +17,8 @@ const MAX_CLOCK_STEP: i64 = 2_700_000;
 pub(super) struct Writer {
     out: Vec<u8>,
     marks: Vec<Mark>,
+    /// Where a segment may begin inside a group of pictures.
+    cuts: Vec<Mark>,
     /// PAT and PMT, in packets.
     tables: Vec<Bytes>,
     sent: Sent,
@@ -46,10 +48,15 @@ impl Writer {
         (&self.out, &self.marks)
     }
 
+    pub(super) fn cuts(&self) -> &[Mark] {
+        &self.cuts
+    }
+
     pub(super) fn clear(&mut self, kept: usize) {
         self.out.clear();
         self.out.shrink_to(kept);
         self.marks.clear();
+        self.cuts.clear();
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -72,6 +79,13 @@ impl Writer {
     /// A random access point begins here.
     pub(super) fn mark(&mut self, entry: Entry, time: MediaTime, shown: MediaTime, joint: Joint) {
         self.marks.push(Mark { at: self.out.len(), entry, time, shown, joint });
+        self.write_tables();
+    }
+
+    /// A segment may begin here, with a picture that is no random access point.
+    pub(super) fn cut(&mut self, time: MediaTime, shown: MediaTime) {
+        let at = self.out.len();
+        self.cuts.push(Mark { at, entry: Entry::Blind, time, shown, joint: Joint::Continued });
         self.write_tables();
     }
 

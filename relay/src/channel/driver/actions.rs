@@ -150,6 +150,9 @@ impl Driver {
         let source = self.lines[at].source;
         if let Some(input) = self.lines[at].input() {
             input.go_on_air(now, &mut self.splice, lead);
+            if matches!(lead, Lead::Opening { .. }) && input.has_head_start() {
+                self.end_short_unless_played();
+            }
         }
         self.lines.swap(0, at);
         self.go_on_air(now, source);

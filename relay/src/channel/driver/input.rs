@@ -177,6 +177,11 @@ impl Input {
         self.resumes_at.max(rests_until).max(self.allowance.renews_at(tick))
     }
 
+    /// Whether it gives viewers who wait for whole segments some at once.
+    pub(super) fn has_head_start(&self) -> bool {
+        self.upstream.monitor.as_ref().is_some_and(|monitor| !monitor.head_start().is_zero())
+    }
+
     /// Counts of the source.
     pub(super) fn counts(&self, splice: &Splice) -> demux::Counts {
         self.scout.as_ref().map_or_else(|| splice.input_counts(), Scout::input_counts)

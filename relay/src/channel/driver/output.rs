@@ -95,8 +95,8 @@ impl Driver {
             }
         }
         if self.packager.is_some() {
-            let marks = marks.to_vec();
-            self.package(base, &marks);
+            let (marks, cuts) = (marks.to_vec(), self.splice.cuts().to_vec());
+            self.package(base, &marks, &cuts);
         }
         self.splice.clear(KEPT_OUTPUT);
         self.release();

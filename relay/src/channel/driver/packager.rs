@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use forebay_core::segmenter::{self, Numbers, Segmenter};
 use forebay_core::time::{Moment, WallClock};
@@ -19,12 +19,36 @@ use crate::model::Hls;
 #[derive(Debug)]
 pub(super) struct Packager {
     segmenter: Segmenter,
+    /// The short list's, while somebody may want that.
+    short: Option<Segmenter>,
     /// When it is given up, if nobody comes until then.
     until: Option<Moment>,
 }
 
 pub(super) fn settings(hls: &Hls) -> segmenter::Settings {
     segmenter::Settings { segment: hls.segment, window: hls.segment * hls.window, bytes: hls.max_bytes }
+}
+
+/// How long the segments of the short list are. A player begins with a target duration of 2 s and
+/// one of them; were they to become longer, it would run dry.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// 2020 began so much later than 1970. Numbers that are counted in quarters of a second since then
+/// are far beyond those of any usual list, and fit into 31 bits, as some players want it, until
+/// 2037.
+const NUMBERED_FROM: Duration = Duration::from_hours(438_288);
+
+fn short_settings(hls: &Hls) -> segmenter::Settings {
+    segmenter::Settings { segment: SHORT, ..settings(hls) }
+}
+
+/// One for the short list. Its numbers never go back, and need not be kept: they begin with the
+/// time, in quarters of a second, and no channel makes so many segments.
+fn short_segmenter(hls: &Hls) -> Segmenter {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let number = now.saturating_sub(NUMBERED_FROM).as_secs() * 4;
+    let numbers = Numbers { segment: number, discontinuity: number, target: None };
+    Segmenter::new(short_settings(hls), numbers)
 }
 
 impl Driver {
@@ -42,6 +66,7 @@ impl Driver {
             None if audience.sessions > 0 => self.start_packager(),
             None => {}
         }
+        self.arrange_short(audience);
     }
 
     /// Notes whether all readers wait for whole segments.
@@ -54,7 +79,11 @@ impl Driver {
     /// The channel has new settings.
     pub(super) fn set_packager(&mut self) {
         if let Some(packager) = &mut self.packager {
-            packager.segmenter.set_settings(settings(&self.channel.policy.hls));
+            let hls = &self.channel.policy.hls;
+            packager.segmenter.set_settings(settings(hls));
+            if let Some(short) = &mut packager.short {
+                short.set_settings(short_settings(hls));
+            }
         }
     }
 
@@ -63,11 +92,39 @@ impl Driver {
         self.packager.as_ref()?.until
     }
 
+    /// Begins the short list if somebody plays it, or may be led to it who opens the channel, and
+    /// ends it when there is nobody of either kind.
+    fn arrange_short(&mut self, audience: Audience) {
+        let is_new = self.ring.head() == self.feed.base;
+        let Some(packager) = &mut self.packager else { return };
+        if audience.short + audience.undecided == 0 {
+            self.end_short();
+        } else if (is_new || audience.short > 0) && packager.short.is_none() {
+            packager.short = Some(short_segmenter(&self.channel.policy.hls));
+        }
+    }
+
+    /// Usual segments come as soon as short ones would: ends the short list, unless somebody plays it.
+    pub(super) fn end_short_unless_played(&mut self) {
+        if self.audience.borrow().short == 0 {
+            self.end_short();
+        }
+    }
+
+    fn end_short(&mut self) {
+        let short = self.packager.as_mut().and_then(|packager| packager.short.take());
+        if short.is_some() {
+            self.feed.short.send_replace(None);
+            self.release();
+        }
+    }
+
     /// Gives up a packager that nobody wants.
     pub(super) fn end_packager_if_due(&mut self, now: Moment) {
         // Somebody may have come since the last wake-up.
         if self.packager_ends_at().is_some_and(|until| until <= now) && self.audience.borrow().sessions == 0 {
             debug!("nobody watches by HLS any more");
+            self.end_short();
             self.packager = None;
             self.feed.playlist.send_replace(None);
             self.feed.making.send_replace(None);
@@ -101,8 +158,10 @@ impl Driver {
         self.publish_making();
     }
 
-    /// What was written to the store has these marks, at offsets from `base`.
-    pub(super) fn package(&mut self, base: u64, marks: &[Mark]) {
+    /// What was written to the store has these marks, at offsets from `base`; in front of the
+    /// pictures at `cuts` segments of the short list may begin.
+    pub(super) fn package(&mut self, base: u64, marks: &[Mark], cuts: &[Mark]) {
+        self.package_short(base, marks, cuts);
         let Some(packager) = &mut self.packager else { return };
         let audience = *self.audience.borrow();
         let mut has_new = false;
@@ -122,6 +181,26 @@ impl Driver {
         }
         if !marks.is_empty() {
             self.publish_making();
+        }
+    }
+
+    fn package_short(&mut self, base: u64, marks: &[Mark], cuts: &[Mark]) {
+        let Some(short) = self.packager.as_mut().and_then(|packager| packager.short.as_mut()) else { return };
+        let mut all: Vec<&Mark> = marks.iter().collect();
+        // The first segment begins with a random access point.
+        all.extend(
+            cuts.iter().filter(|cut| short.making().is_some() || marks.iter().any(|mark| mark.at < cut.at)),
+        );
+        all.sort_by_key(|mark| mark.at);
+        let mut has_new = false;
+        for mark in all {
+            short.set_clock(WallClock { media: mark.shown, wall: SystemTime::now() });
+            has_new |= short.push(base + mark.at as u64, *mark);
+        }
+        if has_new {
+            let before = self.feed.short.borrow().clone();
+            let playlist = Playlist::new(short, before.as_deref());
+            self.feed.short.send_replace(Some(Arc::new(playlist)));
         }
     }
 
@@ -145,14 +224,16 @@ impl Driver {
 
     /// The first byte that players may still ask for.
     pub(super) fn packaged_tail(&self) -> Option<u64> {
-        self.packager.as_ref()?.segmenter.tail()
+        let packager = self.packager.as_ref()?;
+        let short = packager.short.as_ref().and_then(Segmenter::tail);
+        packager.segmenter.tail().into_iter().chain(short).min()
     }
 }
 
 impl Packager {
     /// One whose numbers go on at these.
     pub(super) fn new(hls: &Hls, numbers: Numbers) -> Self {
-        Self { segmenter: Segmenter::new(settings(hls), numbers), until: None }
+        Self { segmenter: Segmenter::new(settings(hls), numbers), short: None, until: None }
     }
 
     /// Segments are as short as they may be while somebody watches who began with little, or waits

@@ -30,18 +30,18 @@ pub(super) fn groups(
 
 /// Plays the channel as a player would that comes after so long, for 25 s from its first picture
 /// on.
-async fn play(house: &House, rules: Rules, after: Duration) -> Model {
+async fn play(house: &House, (rules, player): (Rules, Player), after: Duration) -> Model {
     sleep(after).await;
-    let player = match rules {
-        Rules::Vlc | Rules::Ffmpeg => Player::Streaming,
-        Rules::HlsJs => Player::Whole,
-        Rules::Strict | Rules::ThreeTargets => Player::Strict,
-    };
-    let (session, began) = (house.session(player), Instant::now());
+    let began = Instant::now();
     let model = RefCell::new(Model::new(rules));
     let asking = async {
+        let mut session = house.session(player);
         loop {
             let playlist = session.playlist().await.unwrap();
+            if playlist.is_lead() {
+                session = house.session_on(player, hls::List::Short);
+                continue;
+            }
             session.begin(&playlist);
             let text = std::str::from_utf8(&playlist.rendered.text).unwrap();
             let wait = model.borrow_mut().take(began.elapsed(), text);
@@ -91,23 +91,32 @@ fn pictures(bytes: &[u8]) -> u32 {
 /// change what the others get, so each kind is also there alone.
 #[tokio::test(start_paused = true)]
 async fn no_player_that_opens_a_closed_channel_stands_still() {
-    const STREAMING: &[Rules] = &[Rules::Vlc, Rules::Ffmpeg];
-    const WHOLE: &[Rules] = &[Rules::HlsJs, Rules::Strict, Rules::ThreeTargets];
+    const VLC: (Rules, Player) = (Rules::Vlc, Player::Streaming);
+    const STREAMING: &[(Rules, Player)] = &[VLC, (Rules::Ffmpeg, Player::Streaming)];
+    const WHOLE: &[(Rules, Player)] = &[
+        (Rules::HlsJs, Player::Whole),
+        (Rules::Strict, Player::Strict),
+        (Rules::ThreeTargets, Player::Strict),
+        (Rules::Strict, Player::Native),
+        (Rules::ThreeTargets, Player::Native),
+    ];
     let groups = [(1, 0), (1, 7), (2, 0), (4, 0), (4, 15), (10, 0)];
     for (group, burst) in groups.map(|(group, burst)| (group * SECOND, burst * SECOND)) {
-        for (first, later) in [(STREAMING, STREAMING), (WHOLE, STREAMING), (&[Rules::Vlc], WHOLE)] {
+        for (first, later) in [(STREAMING, STREAMING), (WHOLE, STREAMING), (&[VLC], WHOLE)] {
             let plays: &[Play] = &[Play::Groups(group, burst)];
             let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", plays)]);
-            let at_once = first.iter().map(|&rules| (rules, 0));
-            let soon = later.iter().flat_map(|&rules| [3, 14].map(|after| (rules, after)));
-            let playing = at_once.chain(soon).map(|(rules, after)| {
-                let model = play(&house, rules, after * SECOND);
-                async move { (rules, model.await) }
+            let at_once = first.iter().map(|&kind| (kind, 0));
+            let soon = later.iter().flat_map(|&kind| [3, 14].map(|after| (kind, after)));
+            let playing = at_once.chain(soon).map(|(kind, after)| {
+                let model = play(&house, kind, after * SECOND);
+                async move { (kind, after, model.await) }
             });
-            for (rules, player) in join_all(playing).await {
-                let what = format!("groups of {group:?}, {burst:?} at once: {player:?}");
+            for ((rules, kind), after, player) in join_all(playing).await {
+                let what =
+                    format!("groups of {group:?}, {burst:?} at once, {kind:?} after {after} s: {player:?}");
                 let began = player.began().unwrap_or_else(|| panic!("never: {what}"));
-                assert!(began <= soonest(rules, group, burst), "{what}");
+                let opens = after == 0 && kind == Player::Native;
+                assert!(began <= soonest(rules, opens, group, burst), "{what}");
                 assert_eq!(player.stood(player.asked()), Duration::ZERO, "{what}");
             }
         }
@@ -115,7 +124,9 @@ async fn no_player_that_opens_a_closed_channel_stands_still() {
 }
 
 /// When a player has its first picture, at the latest.
-fn soonest(rules: Rules, group: Duration, burst: Duration) -> Duration {
+///
+/// `opens` is whether it opens the channel, and may have segments that begin with any picture.
+fn soonest(rules: Rules, opens: bool, group: Duration, burst: Duration) -> Duration {
     // What comes at once counts to the last whole group.
     let came = if burst.is_zero() { burst } else { burst.saturating_sub(group) };
     let segment = group.max(2 * SECOND);
@@ -123,7 +134,9 @@ fn soonest(rules: Rules, group: Duration, burst: Duration) -> Duration {
         Rules::Vlc | Rules::Ffmpeg => SECOND,
         // The first segment, and what the next one may be late.
         Rules::HlsJs => segment + SECOND,
-        // A target duration until it asks again, and the segment that is made then.
+        // A target duration of 2 s until it asks again, and a segment that is made then.
+        Rules::Strict | Rules::ThreeTargets if opens => 3 * SECOND,
+        // The same with segments as long as groups.
         Rules::Strict | Rules::ThreeTargets => 2 * segment,
     };
     media.saturating_sub(came) + SECOND / 2
