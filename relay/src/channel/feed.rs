@@ -22,7 +22,7 @@ use super::command::Command;
 use super::crew::Crews;
 use super::making::Making;
 use super::playlist::Playlist;
-use super::reader::Readers;
+use super::reader_kind::Readers;
 use super::store::Store;
 use crate::events::Bus;
 use crate::input::PROVIDER_LIMIT;

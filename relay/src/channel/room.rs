@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Refusal;
 use super::feed::Feed;
-use super::reader::ReaderKind;
+use super::reader_kind::ReaderKind;
 use crate::model::{Channel, ChannelId};
 
 /// How many viewers of one address are sent something, by channel.

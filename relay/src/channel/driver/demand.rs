@@ -5,7 +5,7 @@ use std::time::Duration;
 use forebay_core::time::Moment;
 use tokio::sync::watch;
 
-use crate::channel::reader::Readers;
+use crate::channel::reader_kind::Readers;
 
 /// Follows the readers of a feed.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::Driver;
 use super::input::{Input, Lead};
-use crate::channel::reader::ReaderKind;
+use crate::channel::reader_kind::ReaderKind;
 use crate::events::Event as Happened;
 use crate::input::{Error, Piece, slate};
 

@@ -1,0 +1,95 @@
+//! A viewer in a crew: its subscription and its socket, lent to the crew's task.
+//!
+//! A viewer who has been sent everything joins a crew. When the socket takes no more, the viewer's
+//! own task gets both back, and waits for room.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::crew::Member;
+use super::subscription::{Sent, Subscription};
+use crate::model::Delivery;
+
+/// A viewer in a crew.
+#[derive(Debug)]
+struct Loan {
+    /// None when the viewer's own task has taken it back.
+    work: Mutex<Option<Work>>,
+    /// Told when the viewer's own task must take it back.
+    returned: Notify,
+}
+
+#[derive(Debug)]
+struct Work {
+    subscription: Box<Subscription>,
+    socket: Arc<TcpStream>,
+    delivery: Delivery,
+}
+
+/// A viewer's place in a crew, held by the viewer's own task.
+#[derive(Debug)]
+pub struct Membership(Arc<Loan>);
+
+impl Membership {
+    /// Hands a viewer who has been sent everything to a crew. To be called within a runtime.
+    pub fn join(subscription: Box<Subscription>, socket: Arc<TcpStream>, delivery: Delivery) -> Self {
+        let feed = Arc::clone(subscription.feed());
+        let group = subscription.group();
+        let work = Mutex::new(Some(Work { subscription, socket, delivery }));
+        let loan = Arc::new(Loan { work, returned: Notify::new() });
+        feed.crews.add(group, Arc::clone(&loan) as _, feed.windows[group].subscribe());
+        // What came since the last look may have been told to the crew before this member joined.
+        if loan.work().as_ref().is_some_and(|work| work.subscription.has_news()) {
+            loan.returned.notify_one();
+        }
+        Self(loan)
+    }
+
+    /// Waits until the viewer's own task must go on by itself: the socket takes no more, or has
+    /// failed, or the feed is over.
+    pub async fn returned(&self) {
+        self.0.returned.notified().await;
+    }
+
+    /// Leaves the crew.
+    pub fn leave(self) -> Box<Subscription> {
+        let work = self.0.work().take();
+        work.expect("nobody else takes it").subscription
+    }
+}
+
+impl Drop for Membership {
+    /// The socket is closed at once, and not when the crew comes to look.
+    fn drop(&mut self) {
+        self.0.work().take();
+    }
+}
+
+impl Member for Loan {
+    fn send(&self) -> bool {
+        let mut work = self.work();
+        let Some(Work { subscription, socket, delivery }) = &mut *work else { return false };
+        loop {
+            match subscription.send_to(&**socket, *delivery) {
+                Ok(Sent::Some) => {}
+                Ok(Sent::UpToDate) => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Sent::Ended) | Err(_) => return false,
+            }
+        }
+    }
+
+    fn give_back(&self) {
+        self.returned.notify_one();
+    }
+}
+
+impl Loan {
+    fn work(&self) -> MutexGuard<'_, Option<Work>> {
+        // A panic inside leaves a subscription that can be dropped.
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
