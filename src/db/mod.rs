@@ -1,8 +1,8 @@
 //! The database: everything that people and imports make, in one SQLite file.
 //!
 //! One thread writes. It commits many small writes as one transaction and answers each caller when
-//! the commit is on the disk ([`writer`]). A few connections read, each read from one moment
-//! ([`readers`]). Both queues have a limit: what finds no room is refused and counted.
+//! the commit is on the disk (`writer`). A few connections read, each read from one moment
+//! (`readers`). Both queues have a limit: what finds no room is refused and counted.
 //!
 //! No part of the data path asks the database. Where it cannot be written, viewers notice nothing:
 //! writes fail with an [`Error`], and reads go on.
