@@ -39,42 +39,35 @@ fn takes_relay(operation: Operation) -> Operation {
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new("/api/channels", Access::Public).get(
-            channels::list,
+        Route::new("/api/channels", Access::Public).get(channels::list, || {
             Operation::new("listChannels", "The channels, a part of the list at a time")
                 .query("search", "Only channels whose name or group holds each of these words.")
                 .query("offset", "How many to pass over: 0 unless given.")
                 .query("limit", "How many to list: 1 to 200, 50 unless given.")
-                .json::<ChannelList>(200, "The channels that match"),
-        ),
-        Route::new("/api/channels/{id}", Access::Public).get(
-            channels::one,
+                .json::<ChannelList>(200, "The channels that match")
+        }),
+        Route::new("/api/channels/{id}", Access::Public).get(channels::one, || {
             Operation::new("getChannel", "One channel, and its neighbours in the list")
                 .json::<ChannelInList>(200, "The channel")
-                .fails(404, &["unknown_channel"]),
-        ),
-        Route::new("/api/channels/{id}/logo", Access::Public).get(
-            logo::logo,
+                .fails(404, &["unknown_channel"])
+        }),
+        Route::new("/api/channels/{id}/logo", Access::Public).get(logo::logo, || {
             Operation::new("getLogo", "The channel's logo")
                 .sends(200, "image/*", "The picture")
-                .fails(404, &["unknown_channel", "no_logo"]),
-        ),
-        Route::new("/api/streams/status", Access::Public).get(
-            status::all,
+                .fails(404, &["unknown_channel", "no_logo"])
+        }),
+        Route::new("/api/streams/status", Access::Public).get(status::all, || {
             Operation::new("getStatus", "The channels that are open, the providers and the server")
                 .query("urls", "`full` for the whole addresses of sources: for admins.")
-                .json::<Status>(200, "At most 20 ms old"),
-        ),
-        Route::new("/api/streams/{id}/status", Access::Public).get(
-            status::one,
+                .json::<Status>(200, "At most 20 ms old")
+        }),
+        Route::new("/api/streams/{id}/status", Access::Public).get(status::one, || {
             Operation::new("getChannelStatus", "One channel, open or not")
                 .query("urls", "`full` for the whole addresses of sources: for admins.")
                 .json::<ChannelStatus>(200, "The channel")
-                .fails(404, &["unknown_channel"]),
-        ),
-        Route::new("/api/streams/{id}/source", Access::Admin).post(
-            steering::steer,
-            SHORT_BODY,
+                .fails(404, &["unknown_channel"])
+        }),
+        Route::new("/api/streams/{id}/source", Access::Admin).post(steering::steer, SHORT_BODY, || {
             Operation::new("chooseSource", "Chooses the source of a channel")
                 .takes::<SourceChoice>()
                 .json::<ChannelStatus>(200, "The channel's status")
@@ -85,62 +78,52 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(409, &["no_other_source"])
                 .fails(413, &["body_too_large"])
                 .fails(415, &["unsupported_media_type"])
-                .fails(422, &["no_such_source"]),
-        ),
+                .fails(422, &["no_such_source"])
+        }),
         Route::new("/api/relays", Access::Admin)
-            .get(
-                relays::list,
+            .get(relays::list, || {
                 Operation::new("listRelays", "The relays, a part of the list at a time")
                     .query("after", "The `id` behind which the part begins: the first one unless given.")
                     .query("limit", "How many to list: 1 to 500, 100 unless given.")
                     .json::<RelayList>(200, "A part of the list")
                     .fails(403, &["forbidden"])
-                    .fails(503, NO_DATABASE),
-            )
-            .post(
-                relays::create,
-                RELAY_BODY,
+                    .fails(503, NO_DATABASE)
+            })
+            .post(relays::create, RELAY_BODY, || {
                 takes_relay(Operation::new("createRelay", "Creates a relay, which can be watched at once"))
-                    .json::<RelayDocument>(201, "The relay"),
-            ),
+                    .json::<RelayDocument>(201, "The relay")
+            }),
         Route::new("/api/relays/{id}", Access::Admin)
-            .get(
-                relays::one,
+            .get(relays::one, || {
                 Operation::new("getRelay", "One relay")
                     .json::<RelayDocument>(200, "The relay")
                     .fails(403, &["forbidden"])
                     .fails(404, &["unknown_relay"])
-                    .fails(503, NO_DATABASE),
-            )
-            .put(
-                relays::replace,
-                RELAY_BODY,
+                    .fails(503, NO_DATABASE)
+            })
+            .put(relays::replace, RELAY_BODY, || {
                 takes_relay(Operation::new("replaceRelay", "Makes a relay anew"))
                     .json::<RelayDocument>(200, "The relay")
-                    .fails(404, &["unknown_relay"]),
-            )
-            .patch(
-                relays::change,
-                RELAY_BODY,
+                    .fails(404, &["unknown_relay"])
+            })
+            .patch(relays::change, RELAY_BODY, || {
                 takes_relay(Operation::new(
                     "changeRelay",
                     "Changes what is named; null takes away (RFC 7396)",
                 ))
                 .json::<RelayDocument>(200, "The relay")
-                .fails(404, &["unknown_relay"]),
-            )
-            .delete(
-                relays::remove,
+                .fails(404, &["unknown_relay"])
+            })
+            .delete(relays::remove, || {
                 Operation::new("deleteRelay", "Removes a relay and ends its viewers")
                     .leads(204, "It is gone")
                     .fails(403, &["forbidden"])
                     .fails(404, &["unknown_relay"])
                     .fails(503, NO_DATABASE)
-                    .fails(507, &["disk_full"]),
-            ),
-        Route::new("/api/openapi.json", Access::Public).get(
-            openapi,
-            Operation::new("getOpenApi", "This document").sends(200, "application/json", "OpenAPI 3.1"),
-        ),
+                    .fails(507, &["disk_full"])
+            }),
+        Route::new("/api/openapi.json", Access::Public).get(openapi, || {
+            Operation::new("getOpenApi", "This document").sends(200, "application/json", "OpenAPI 3.1")
+        }),
     ]
 }

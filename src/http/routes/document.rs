@@ -27,7 +27,8 @@ pub(super) fn document<'a>(surfaces: impl IntoIterator<Item = (&'a str, Vec<Rout
     for (surface, routes) in surfaces {
         for route in routes {
             let (path, access) = (route.path, route.access);
-            let item = route.operations.into_iter().map(|(method, operation)| {
+            let item = route.operations.into_iter().map(|(method, describe_operation)| {
+                let operation = describe_operation();
                 collect(&mut schemas, &operation);
                 describe(surface, path, access, &method, operation)
             });

@@ -7,19 +7,23 @@ use crate::http::ops::{self, Health};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new("/health", Access::Machine).get(
-            ops::health,
+        Route::new("/health", Access::Machine).get(ops::health, || {
             Operation::new("getHealth", "Says that the server runs")
                 .query("ready", "503 once the server is stopping.")
                 .query("live", "200 for as long as the server answers.")
                 .json::<Health>(200, "It runs")
-                .json::<Health>(503, "It is stopping"),
-        ),
+                .json::<Health>(503, "It is stopping")
+        }),
         Route::new("/.well-known/acme-challenge/{token}", Access::Machine).get(
             acme_challenge::answer,
-            Operation::new("answerChallenge", "For the authority that signs the certificate, while it asks")
+            || {
+                Operation::new(
+                    "answerChallenge",
+                    "For the authority that signs the certificate, while it asks",
+                )
                 .sends(200, "application/octet-stream", "The answer")
-                .fails(404, &["not_found"]),
+                .fails(404, &["not_found"])
+            },
         ),
     ]
 }

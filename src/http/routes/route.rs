@@ -51,6 +51,9 @@ const PLAYER_FIELDS: HeaderValue = HeaderValue::from_static("Range, If-None-Matc
 /// How long a browser need not ask again, in seconds: a day.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
 
+/// Makes the description of an operation. It takes memory, and only the OpenAPI document needs it.
+type Describe = fn() -> Operation;
+
 /// A row of a table of routes.
 pub(super) struct Route {
     /// As axum reads it: `{id}` stands for one segment.
@@ -62,7 +65,7 @@ pub(super) struct Route {
     /// The methods that have a handler.
     methods: Vec<Method>,
     /// What each method does: one for each but HEAD.
-    pub(super) operations: Vec<(Method, Operation)>,
+    pub(super) operations: Vec<(Method, Describe)>,
     handlers: MethodRouter<State>,
 }
 
@@ -82,7 +85,7 @@ impl Route {
 
     /// GET, and HEAD by the same handler: its body is left out. A handler that opens a channel or
     /// waits for one belongs into [`Self::stream`].
-    pub(super) fn get<H, T>(mut self, handler: H, operation: Operation) -> Self
+    pub(super) fn get<H, T>(mut self, handler: H, operation: Describe) -> Self
     where
         H: Handler<T, State>,
         T: 'static,
@@ -95,7 +98,7 @@ impl Route {
 
     /// GET that opens a channel, and HEAD that opens nothing: a GET's answer without its body would
     /// cost a connection to a source.
-    pub(super) fn stream<G, TG, H, TH>(mut self, get: G, head: H, operation: Operation) -> Self
+    pub(super) fn stream<G, TG, H, TH>(mut self, get: G, head: H, operation: Describe) -> Self
     where
         G: Handler<TG, State>,
         H: Handler<TH, State>,
@@ -109,7 +112,7 @@ impl Route {
     }
 
     /// POST with a body as JSON.
-    pub(super) fn post<H, T>(self, handler: H, limits: BodyLimits, operation: Operation) -> Self
+    pub(super) fn post<H, T>(self, handler: H, limits: BodyLimits, operation: Describe) -> Self
     where
         H: Handler<T, State>,
         T: 'static,
@@ -118,7 +121,7 @@ impl Route {
     }
 
     /// PUT with a body as JSON.
-    pub(super) fn put<H, T>(self, handler: H, limits: BodyLimits, operation: Operation) -> Self
+    pub(super) fn put<H, T>(self, handler: H, limits: BodyLimits, operation: Describe) -> Self
     where
         H: Handler<T, State>,
         T: 'static,
@@ -127,7 +130,7 @@ impl Route {
     }
 
     /// PATCH with a body as JSON.
-    pub(super) fn patch<H, T>(self, handler: H, limits: BodyLimits, operation: Operation) -> Self
+    pub(super) fn patch<H, T>(self, handler: H, limits: BodyLimits, operation: Describe) -> Self
     where
         H: Handler<T, State>,
         T: 'static,
@@ -136,7 +139,7 @@ impl Route {
     }
 
     /// DELETE.
-    pub(super) fn delete<H, T>(mut self, handler: H, operation: Operation) -> Self
+    pub(super) fn delete<H, T>(mut self, handler: H, operation: Describe) -> Self
     where
         H: Handler<T, State>,
         T: 'static,
@@ -153,7 +156,7 @@ impl Route {
         filter: MethodFilter,
         handler: H,
         limits: BodyLimits,
-        operation: Operation,
+        operation: Describe,
     ) -> Self
     where
         H: Handler<T, State>,

@@ -22,45 +22,44 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new("/stream/{id}", Access::Viewer).cors(Cors::Answers).stream(
             live::watch::<ByFile>,
             live::head::<ByFile>,
-            live("watchChannel", "The channel as endless MPEG-TS; `.ts` may stand behind its id"),
+            || live("watchChannel", "The channel as endless MPEG-TS; `.ts` may stand behind its id"),
         ),
         Route::new("/api/proxy/channel/{id}", Access::Viewer).cors(Cors::Answers).stream(
             live::watch::<ByNumberOrId>,
             live::head::<ByNumberOrId>,
-            live("watchChannelByNumber", "The channel as endless MPEG-TS, by id or by number"),
+            || live("watchChannelByNumber", "The channel as endless MPEG-TS, by id or by number"),
         ),
         Route::new("/stream/{id}/hls", Access::Viewer).cors(Cors::Transfers).stream(
             hls::playlist::<ById>,
             hls::head_playlist::<ById>,
-            playlist("getPlaylist", "The channel's HLS playlist"),
+            || playlist("getPlaylist", "The channel's HLS playlist"),
         ),
         Route::new("/stream/{id}/index.m3u8", Access::Viewer).cors(Cors::Transfers).stream(
             hls::playlist::<ById>,
             hls::head_playlist::<ById>,
-            playlist("getPlaylistFile", "The channel's HLS playlist"),
+            || playlist("getPlaylistFile", "The channel's HLS playlist"),
         ),
         Route::new("/api/proxy/channel/{id}/hls", Access::Viewer).cors(Cors::Transfers).stream(
             hls::playlist::<ByNumberOrId>,
             hls::head_playlist::<ByNumberOrId>,
-            playlist("getPlaylistByNumber", "The channel's HLS playlist, by id or by number"),
+            || playlist("getPlaylistByNumber", "The channel's HLS playlist, by id or by number"),
         ),
         Route::new("/stream/{id}/hls/{segment}", Access::Viewer).cors(Cors::Transfers).stream(
             hls::segment,
             hls::head_segment,
-            segment("getSegment"),
+            || segment("getSegment"),
         ),
         Route::new("/api/proxy/channel/{id}/hls/{segment}", Access::Viewer).cors(Cors::Transfers).stream(
             hls::segment,
             hls::head_segment,
-            segment("getSegmentByNumber"),
+            || segment("getSegmentByNumber"),
         ),
-        Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(
-            lineup::one,
+        Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(lineup::one, || {
             list("getChannelList", "A list of this channel alone, as a file that opens in a player")
-                .fails(404, &["unknown_channel"]),
-        ),
+                .fails(404, &["unknown_channel"])
+        }),
         Route::new("/playlist.m3u", Access::Viewer)
-            .get(lineup::playlist, list("getLineup", "All channels as an M3U list")),
+            .get(lineup::playlist, || list("getLineup", "All channels as an M3U list")),
     ]
 }
 
