@@ -276,6 +276,10 @@ impl Reader {
         // Lists that were joined have a byte order mark in the middle.
         let text = text.trim_matches(|it: char| it.is_whitespace() || it == '\u{feff}');
         if text.is_empty() {
+            // Blanks stand for controls, with which a compressed document begins.
+            if line.iter().any(|&byte| is_of_no_text(byte)) {
+                self.first.get_or_insert(First::Other);
+            }
             return;
         }
         self.first.get_or_insert_with(|| First::of(text));
@@ -416,6 +420,11 @@ impl Reader {
         };
         self.summary
     }
+}
+
+/// Whether no text has this byte. UTF-16 has NULs.
+fn is_of_no_text(byte: u8) -> bool {
+    byte.is_ascii_control() && !byte.is_ascii_whitespace() && byte != 0
 }
 
 impl First {
