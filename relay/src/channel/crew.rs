@@ -52,17 +52,17 @@ pub(super) trait Member: fmt::Debug + Send + Sync {
 impl Crews {
     /// Adds a member to a crew of its group, which is told by `news` when there is something to
     /// send. To be called within a runtime.
-    pub(super) fn add<T>(&self, group: usize, member: Arc<dyn Member>, news: watch::Receiver<T>)
+    pub(super) fn add<T>(&self, group: usize, member: &Arc<dyn Member>, news: watch::Receiver<T>)
     where
         T: Send + Sync + 'static,
     {
         let group = &self.0[group];
         let mut crews = group.crews();
-        if let Some(crew) = crews.iter().find(|crew| crew.has_room()) {
-            return crew.members().add(member);
+        if crews.iter().any(|crew| crew.admit(member)) {
+            return;
         }
         let crew = Arc::new(Crew::default());
-        crew.members().add(member);
+        crew.admit(member);
         crews.push(Arc::clone(&crew));
         tokio::spawn(Task { group: Arc::clone(group), crew, kept: Vec::new() }.run(news));
     }
@@ -79,16 +79,16 @@ impl Crew {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn has_room(&self) -> bool {
-        let members = self.members();
-        !members.is_closed && members.count < MAX_MEMBERS
-    }
-}
-
-impl Members {
-    fn add(&mut self, member: Arc<dyn Member>) {
-        self.count += 1;
-        self.joined.push(member);
+    /// Takes one more member if there is room. To ask and to take is one step: a crew that ended in
+    /// between would never send to the member.
+    fn admit(&self, member: &Arc<dyn Member>) -> bool {
+        let mut members = self.members();
+        let has_room = !members.is_closed && members.count < MAX_MEMBERS;
+        if has_room {
+            members.count += 1;
+            members.joined.push(Arc::clone(member));
+        }
+        has_room
     }
 }
 
@@ -140,5 +140,31 @@ impl Drop for Task {
         };
         self.kept.drain(..).chain(joined).for_each(|member| member.give_back());
         self.group.crews().retain(|crew| !Arc::ptr_eq(crew, &self.crew));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Anybody;
+
+    impl Member for Anybody {
+        fn send(&self) -> bool {
+            true
+        }
+
+        fn give_back(&self) {}
+    }
+
+    #[test]
+    fn nobody_joins_a_crew_that_is_full_or_has_ended() {
+        let (crew, member) = (Crew::default(), Arc::new(Anybody) as Arc<dyn Member>);
+        let admitted = (0..=MAX_MEMBERS).filter(|_| crew.admit(&member)).count();
+        assert_eq!(admitted, MAX_MEMBERS);
+        let crew = Crew::default();
+        crew.members().is_closed = true;
+        assert!(!crew.admit(&member));
     }
 }

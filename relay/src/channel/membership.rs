@@ -40,7 +40,8 @@ impl Membership {
         let group = subscription.group();
         let work = Mutex::new(Some(Work { subscription, socket, delivery }));
         let loan = Arc::new(Loan { work, returned: Notify::new() });
-        feed.crews.add(group, Arc::clone(&loan) as _, feed.windows[group].subscribe());
+        let member: Arc<dyn Member> = Arc::clone(&loan) as _;
+        feed.crews.add(group, &member, feed.windows[group].subscribe());
         // What came since the last look may have been told to the crew before this member joined.
         if loan.work().as_ref().is_some_and(|work| work.subscription.has_news()) {
             loan.returned.notify_one();
