@@ -96,6 +96,7 @@ async fn wait_past(address: SocketAddr, seconds: f64) {
         loop {
             let (_, status) = client::get_json(address, "/api/streams/one/status").await;
             if status["timeshift"]["seconds"].as_f64().is_some_and(|now| now >= seconds) {
+                assert_eq!(status["readers"]["timeshift"], 1, "{status}");
                 return;
             }
             sleep(SECOND / 50).await;

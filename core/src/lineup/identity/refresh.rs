@@ -97,7 +97,7 @@ pub enum Verdict {
 /// Why a list is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// It is no list.
+    /// The document is not a list.
     NotAList(Document),
     /// It has no entries.
     Empty,

@@ -7,7 +7,7 @@
 
 use crate::lineup::{Origin, Properties};
 
-/// What was found behind `#EXTINF:`.
+/// The contents of an `#EXTINF:` line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found<'a> {
     /// The text behind the comma.
@@ -29,7 +29,7 @@ pub(super) fn read_entry<'a>(text: &'a str, into: &mut Properties) -> Found<'a> 
         scan.skip_blanks();
         let here = scan.at;
         if scan.rest().is_empty() {
-            // Without a comma the title begins at the first word that is no attribute.
+            // Without a comma, the title begins behind the last attribute.
             let title = words.map_or("", |words: usize| &scan.text[words..]).trim();
             return Found { title, faults: scan.faults, has_no_comma: true };
         }

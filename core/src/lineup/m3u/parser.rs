@@ -28,7 +28,7 @@ pub enum ExtraUrls {
     Alternates,
 }
 
-/// What comes out of a list.
+/// A part of a list, as the parser hands it out.
 #[derive(Debug)]
 pub enum Item<'a> {
     /// The header has an attribute. Lists that were joined have several headers.
@@ -130,7 +130,7 @@ pub struct Summary {
     pub movies: u64,
     /// See `live`.
     pub episodes: u64,
-    /// What was wrong.
+    /// Faults that were found, by kind.
     pub faults: Faults,
 }
 

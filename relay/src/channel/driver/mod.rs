@@ -76,7 +76,6 @@ pub(super) fn create(
         (base, numbers) = archive.begin(channel, numbers);
     }
     let store = Store::new(base).inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
-    let timeshift = archive.clone().map(Timeshift::new);
     let (steering, commands) = mpsc::channel(MAX_COMMANDS);
     let feed = Feed::new(
         channel,
@@ -87,6 +86,7 @@ pub(super) fn create(
         channels.events.clone(),
         steering,
     );
+    let timeshift = feed.archive.clone().map(|archive| Timeshift::new(archive, &feed));
     let driver = Driver {
         life: Lifecycle::new(times(&channel.policy), failover),
         splice: Splice::new(channel.program),

@@ -8,6 +8,9 @@ use tracing::Span;
 
 use super::Driver;
 use crate::channel::archive::{Archive, Spool};
+use crate::channel::feed::Feed;
+use crate::channel::reader::Reader;
+use crate::channel::reader_kind::ReaderKind;
 use crate::channel::store::BLOCK;
 
 /// So much is copied at once, in bytes, unless a segment ends before: some eight calls for a second of HD.
@@ -17,6 +20,8 @@ const BATCH: u64 = 4 * BLOCK;
 #[derive(Debug)]
 pub(super) struct Timeshift {
     archive: Arc<Archive>,
+    /// It is counted as long as it reads.
+    _reader: Reader,
     /// Segments that are not in the index yet.
     segments: Vec<Segment>,
     /// The work that is being done.
@@ -24,8 +29,9 @@ pub(super) struct Timeshift {
 }
 
 impl Timeshift {
-    pub(super) fn new(archive: Arc<Archive>) -> Self {
-        Self { archive, segments: Vec::new(), spool: None }
+    pub(super) fn new(archive: Arc<Archive>, feed: &Arc<Feed>) -> Self {
+        let reader = Reader::new(feed, ReaderKind::Timeshift);
+        Self { archive, _reader: reader, segments: Vec::new(), spool: None }
     }
 
     /// A segment has ended.
