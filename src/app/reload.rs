@@ -1,17 +1,27 @@
 //! Reads the configuration again on SIGHUP and when its file has changed.
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use forebay_relay::channel::Changes;
 use forebay_relay::events::Event;
 use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Overrides;
 use crate::config::{self, Config};
 use crate::http;
+
+/// How far a thread that is in no hurry stands back, in steps of `nice`: it gets a tenth of a
+/// processor that others want, and all of one that they leave.
+const STEPS_BACK: i32 = 10;
+
+/// A file that was written to so lately may not be written to its end.
+const SETTLING: Duration = Duration::from_millis(500);
 
 /// The service that keeps the configuration in force equal to its file.
 pub(super) struct Reloader {
@@ -44,10 +54,11 @@ impl Reloader {
         let now = stamp(&path);
         // A file that is gone is being replaced, or its folder is: wait for what comes.
         let is_changed = now != seen && now.is_some();
-        if !is_changed && !is_asked {
+        let is_due = is_changed && !is_being_written(now);
+        if !is_due && !is_asked {
             return seen;
         }
-        self.reload(&path);
+        in_no_hurry(|| self.reload(&path));
         now
     }
 
@@ -84,5 +95,26 @@ impl Reloader {
         let events = self.shared.channels.events();
         events.publish(Event::ConfigurationReloaded { added, removed, changed });
         info!(added, removed, changed, "configuration reloaded");
+    }
+}
+
+/// Whether the file was written to a moment ago: half a file may be a good file, without the channels
+/// of the other half. A time in the future, by the clock of a file server, says nothing.
+fn is_being_written(stamp: Stamp) -> bool {
+    stamp.and_then(|(written, ..)| written.elapsed().ok()).is_some_and(|age| age < SETTLING)
+}
+
+/// Does `work` on a thread that stands back for those that serve viewers: a hundred thousand channels
+/// keep a processor busy for half a second.
+fn in_no_hurry(work: impl FnOnce() + Send) {
+    let work = || {
+        // On Linux this is about the thread alone. It may stand back, but never come forward again.
+        if let Err(error) = rustix::process::setpriority_process(None, STEPS_BACK) {
+            debug!(%error, "a reload takes as much of the processors as viewers do");
+        }
+        work();
+    };
+    if let Err(panic) = thread::scope(|scope| scope.spawn(work).join()) {
+        resume_unwind(panic);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::time::Duration;
 
 use forebay_testkit::client::{self, Viewer};
@@ -103,4 +104,18 @@ async fn that_removes_the_source_on_air_is_told_in_words_that_an_operator_knows(
     let switch = &status["failovers"]["last"][0];
     let told = [&switch["from"], &switch["to"], &switch["reason"], &status["source_index"]];
     assert_eq!(told, [&Value::Null, &json!(0), &json!("removed"), &json!(0)], "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waits_until_the_file_is_written_to_its_end() {
+    let mut program = Setup::new(TEST_CARD).start().await;
+    let path = program.folder().join("channels.toml");
+    // Each state of it is a good file. Each look of three seconds would meet one of them.
+    for at in 0..30 {
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("it is there");
+        write!(file, "[[channels]]\nid = \"c{at}\"\nsources = [\"testcard://\"]\n").expect("it is ours");
+        sleep(Duration::from_millis(100)).await;
+    }
+    let line = program.wait_log_line(&["configuration reloaded"]).await;
+    assert!(line.contains("added=30"), "{line}");
 }

@@ -108,7 +108,10 @@ fn configuration(args: &Args, listen: SocketAddr, round: usize) -> String {
 
 /// Has the configuration of `round` read; how long that took, until a channel has its new name.
 fn reload(args: &Args, server: &Program, file: &PathBuf, round: usize) -> anyhow::Result<Duration> {
-    fs::write(file, configuration(args, server.address, round))?;
+    // In one step: the server looks at the file by itself as well.
+    let new = file.with_extension("new");
+    fs::write(&new, configuration(args, server.address, round))?;
+    fs::rename(&new, file)?;
     let pid = i32::try_from(server.pid()).ok().and_then(Pid::from_raw).context("it is a process")?;
     let begun = Instant::now();
     kill_process(pid, Signal::HUP)?;
