@@ -3,10 +3,12 @@
 //! A task per viewer that is woken for each send costs as much as all other work outside of the
 //! kernel. So the task of a crew sends what is new to all its members in turn. A member to whom
 //! nothing can be sent leaves the crew: a full socket costs the other members one call.
+//!
+//! A channel with few viewers has no crews: a crew of one is one task more, and saves none.
 
 use std::fmt;
 use std::mem::take;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use forebay_core::cadence::GROUPS;
 use tokio::sync::watch;
@@ -16,12 +18,15 @@ use tokio::task::yield_now;
 /// many enough that their wake-ups cost little.
 const MAX_MEMBERS: usize = 64;
 
+/// From so many viewers of a channel on, its crews pay: each group has two of them then.
+pub(super) const MIN_VIEWERS: usize = 2 * GROUPS;
+
 /// After so many sends a crew lets other tasks run: half a millisecond.
 const SENDS_AT_ONCE: usize = 16;
 
-/// The crews of an open channel, by group of viewers.
+/// The crews of an open channel, by group of viewers. Most channels never have one.
 #[derive(Debug, Default)]
-pub(super) struct Crews([Arc<Group>; GROUPS]);
+pub(super) struct Crews(OnceLock<[Arc<Group>; GROUPS]>);
 
 /// The crews of a group.
 #[derive(Debug, Default)]
@@ -56,7 +61,7 @@ impl Crews {
     where
         T: Send + Sync + 'static,
     {
-        let group = &self.0[group];
+        let group = &self.0.get_or_init(Default::default)[group];
         let mut crews = group.crews();
         if crews.iter().any(|crew| crew.admit(member)) {
             return;

@@ -12,6 +12,7 @@ use forebay_core::ts::PACKET_SIZE;
 use rustix::net::SendFlags;
 use tokio::sync::watch;
 
+use super::crew::MIN_VIEWERS;
 use super::feed::{Block, Feed, Stage, StartFailure, Window};
 use super::past::InPast;
 use super::reader::Reader;
@@ -102,9 +103,10 @@ impl Subscription {
         self.window.has_changed().unwrap_or(true)
     }
 
-    /// Whether it is behind the window, and waits for what is due to it.
-    pub fn is_in_past(&self) -> bool {
-        self.past.is_some()
+    /// Whether it waits for itself once it has been sent everything, rather than in a crew: it is
+    /// behind the window and has its own times, or the channel has too few viewers for crews.
+    pub fn goes_alone(&self) -> bool {
+        self.past.is_some() || self.feed().viewers() < MIN_VIEWERS
     }
 
     /// Bytes handed out so far.

@@ -171,7 +171,7 @@ impl Following<'_> {
                 // One who takes all at once must not keep the others waiting.
                 Ok(Sent::Some) => tokio::task::consume_budget().await,
                 Ok(Sent::Ended) => return Ok(()),
-                Ok(Sent::UpToDate) if subscription.is_in_past() => tokio::select! {
+                Ok(Sent::UpToDate) if subscription.goes_alone() => tokio::select! {
                     biased;
                     is_going_on = subscription.changed() => if !is_going_on {
                         return Ok(());

@@ -10,6 +10,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::channel::crew::MIN_VIEWERS;
 use crate::model::Delivery;
 
 /// A viewer in a crew, and the other end of its connection.
@@ -138,4 +139,13 @@ async fn what_comes_while_one_joins_is_not_missed() {
     sleep(SECOND).await;
     let membership = Membership::join(subscription, socket, Delivery::Auto);
     timeout(Duration::ZERO, membership.returned()).await.expect("it looks again itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn viewers_of_a_channel_that_has_few_go_alone() {
+    let house = house();
+    let mut viewers: Vec<_> = (1..MIN_VIEWERS).map(|_| house.join()).collect();
+    assert!(viewers.iter().all(Subscription::goes_alone));
+    viewers.push(house.join());
+    assert!(!viewers.iter().any(Subscription::goes_alone), "each group has company now");
 }
