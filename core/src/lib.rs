@@ -3,7 +3,8 @@
 //! Here is everything that can be decided or computed without a runtime: the transport stream
 //! engine ([`ts`]), the index of a channel's store ([`ring`]), the turning of other formats into it
 //! ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel ([`timeshift`]),
-//! the writing, reading and following of HLS playlists ([`playlist`]), the pace of a source that
+//! the writing, reading and following of HLS playlists ([`playlist`]), films ([`index`], [`package`],
+//! [`manifest`]), the pace of a source that
 //! has none of its own ([`pacer`]), how another one brings its media in time ([`rhythm`]), the
 //! judging of a source by its content ([`health`]) and of a decoded picture ([`look`]), the
 //! decisions of a channel ([`lifecycle`], [`failover`]), the heads of HTTP answers as they really
@@ -18,10 +19,13 @@ pub mod cadence;
 pub mod failover;
 pub mod health;
 pub mod http_head;
+pub mod index;
 pub mod lifecycle;
 pub mod lineup;
 pub mod look;
+pub mod manifest;
 pub mod pacer;
+pub mod package;
 pub mod playlist;
 pub mod provider;
 pub mod remux;

@@ -207,7 +207,7 @@ impl Segmenter {
         if self.shortens(self.is_hasty) {
             return ticks >= duration_to_ticks(SHORTEST);
         }
-        let is_nearest = ticks + gop / 2 >= duration_to_ticks(self.settings.segment);
+        let is_nearest = is_nearest(ticks, gop, duration_to_ticks(self.settings.segment));
         // A half more than the target would round up.
         let limit = |target: u64| i64::try_from(target).unwrap_or(i64::MAX / 100_000) * TICKS_PER_SECOND;
         let would_be_too_long = self
@@ -365,6 +365,12 @@ impl Segmenter {
     pub fn numbers(&self) -> Numbers {
         self.numbers
     }
+}
+
+/// Whether a segment of `elapsed` ends here, which is to have `wanted` and may go on for `gop`
+/// more: whether that end would be farther off. All in the same units.
+pub(crate) fn is_nearest(elapsed: i64, gop: i64, wanted: i64) -> bool {
+    elapsed.saturating_add(gop / 2) >= wanted
 }
 
 /// In seconds, to the nearest.

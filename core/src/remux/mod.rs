@@ -19,7 +19,7 @@ mod error;
 mod id3;
 mod language;
 mod merge;
-mod mp4;
+pub(crate) mod mp4;
 mod mux;
 mod packed;
 mod sniff;

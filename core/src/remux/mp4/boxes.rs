@@ -10,18 +10,18 @@ const MAX_LEAF: usize = 1 << 20;
 
 /// One box.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mp4Box<'a> {
-    pub(super) kind: [u8; 4],
+pub(crate) struct Mp4Box<'a> {
+    pub(crate) kind: [u8; 4],
     /// Where it begins in the bytes that are walked.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// What is in it; of a box that breaks off, what there is.
-    pub(super) body: &'a [u8],
+    pub(crate) body: &'a [u8],
     /// Whether it is all there and its size can be.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 /// The boxes of `bytes` in their order. One that breaks off or has an impossible size is the last.
-pub(super) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Mp4Box<'_>> {
+pub(crate) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Mp4Box<'_>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at;
@@ -45,7 +45,7 @@ pub(super) fn boxes(bytes: &[u8]) -> impl Iterator<Item = Mp4Box<'_>> {
 }
 
 /// The contents of the first whole box of `kind`.
-pub(super) fn child(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
+pub(crate) fn child(bytes: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
     boxes(bytes).find(|inner| inner.kind == kind && inner.is_whole).map(|inner| inner.body)
 }
 

@@ -4,7 +4,7 @@
 //! ([`fragment`]); pictures become a byte stream ([`nal`]) and AAC gets headers ([`aac`]).
 
 mod aac;
-mod boxes;
+pub(crate) mod boxes;
 mod fragment;
 mod init;
 mod nal;

@@ -1,0 +1,74 @@
+//! The samples of one segment.
+
+use std::ops::Range;
+
+use super::cursor::{Cursor, Place};
+use super::film::Film;
+use super::source::{Pause, Source};
+use super::{Error, Sample};
+
+/// Bytes that are asked for at once: the sizes of two minutes of pictures.
+const AHEAD: u64 = 4096;
+
+/// Reads what a file says of the samples of a segment.
+///
+/// As with an [`Indexer`](super::Indexer): as long as [`Self::poll_read`] gives a range, its bytes
+/// are to be brought.
+#[derive(Debug)]
+pub struct SampleReader {
+    source: Source,
+    /// What is left: cursors, and how many samples of the file they have passed at the segment's end.
+    tracks: Vec<(Cursor, u32)>,
+    found: Vec<Vec<Sample>>,
+}
+
+impl SampleReader {
+    /// Of segment `n`, and these tracks.
+    pub fn new(film: &Film, n: usize, tracks: &[usize]) -> Self {
+        let cursor = |&track: &usize| {
+            let track = &film.tracks[track];
+            let (begin, end): (Place, Place) = (track.marks[n], track.marks[n + 1]);
+            (Cursor::new(&track.descriptions, begin), end.samples)
+        };
+        let tracks: Vec<_> = tracks.iter().map(cursor).collect();
+        let found = vec![Vec::new(); tracks.len()];
+        Self { source: Source::new(film.length, AHEAD), tracks, found }
+    }
+
+    /// The next range of the file that is needed; `None` at the end.
+    ///
+    /// # Errors
+    /// When the file is not what it was.
+    pub fn poll_read(&mut self) -> Result<Option<Range<u64>>, Error> {
+        match self.run() {
+            Ok(()) => Ok(None),
+            Err(Pause::Read) => Ok(self.source.wanted()),
+            Err(Pause::Failed(error)) => Err(*error),
+        }
+    }
+
+    /// Takes the bytes of the range that was asked for last.
+    ///
+    /// # Errors
+    /// When there are too few of them.
+    pub fn handle_bytes(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
+        self.source.handle_bytes(bytes)
+    }
+
+    /// The samples of each track, once nothing more is needed.
+    pub fn into_samples(self) -> Vec<Vec<Sample>> {
+        self.found
+    }
+
+    fn run(&mut self) -> Result<(), Pause> {
+        for ((cursor, end), found) in self.tracks.iter_mut().zip(&mut self.found) {
+            while cursor.place().samples < *end {
+                let Some(sample) = cursor.next(&mut self.source)? else {
+                    return Err(Error::Short(self.source.length()).into());
+                };
+                found.push(sample);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! Manifests of films: HLS playlists (RFC 8216) and MPEG-DASH (ISO/IEC 23009-1).
+//!
+//! Every duration in them comes from the cuts of the [`Film`](crate::index::Film), by which the
+//! segments are made. All addresses are relative.
+
+mod dash;
+mod hls;
+mod rendition;
+
+pub use self::dash::manifest;
+pub use self::hls::{key_frames, master, media};
+pub use self::rendition::Rendition;

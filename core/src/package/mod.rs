@@ -1,0 +1,13 @@
+//! Packages films: the initialisation segment and the segments that a player asks for (ISO/IEC
+//! 14496-12, 8.8; ISO/IEC 23000-19), made of a file that has neither.
+//!
+//! A segment is a head that is written here, and ranges of the file, which nobody copies or looks
+//! into. Where picture and sound lie side by side, it is one range, and the head points past what
+//! belongs to neither; else the ranges are gathered in the order of the tracks.
+
+mod boxes;
+mod fragment;
+mod init;
+
+pub use self::fragment::{Segment, fragment, key_picture};
+pub use self::init::init;
