@@ -7,7 +7,7 @@
 //! [`manifest`]), the pace of a source that
 //! has none of its own ([`pacer`]), how another one brings its media in time ([`rhythm`]), the
 //! judging of a source by its content ([`health`]) and of a decoded picture ([`look`]), the
-//! decisions of a channel ([`lifecycle`], [`failover`]), the heads of HTTP answers as they really
+//! decisions of a channel ([`lifecycle`], [`failover`]) and their reasons ([`channel`]), the heads of HTTP answers as they really
 //! are ([`http_head`]), lists of channels and what becomes of them ([`lineup`]), who may have a connection to a provider ([`provider`]), and how often its
 //! viewers are sent to ([`cadence`]).
 //!
@@ -16,6 +16,7 @@
 //! test in a second, and a test of a decision is a table.
 
 pub mod cadence;
+pub mod channel;
 pub mod failover;
 pub mod health;
 pub mod http_head;

@@ -458,15 +458,28 @@ impl Lifecycle {
         if self.lingers_until.is_some() {
             return self.finish(Reason::Idle); // there is nobody to be told
         }
+        // What is told to viewers names what each source failed with, so all are closed before.
+        self.close_all(Reason::StartTimeout);
         self.actions.push_back(Action::GiveUp);
-        self.finish(Reason::StartTimeout);
+        self.end();
     }
 
     fn finish(&mut self, reason: Reason) {
+        self.close_all(reason);
+        self.end();
+    }
+
+    fn close_all(&mut self, reason: Reason) {
         for line in self.lines() {
             self.actions.push_back(Action::Close { attempt: line.attempt, reason });
         }
-        (self.air, self.trial, self.rival, self.pause) = (None, None, None, None);
+        self.air = None;
+        self.trial = None;
+        self.rival = None;
+        self.pause = None;
+    }
+
+    fn end(&mut self) {
         self.actions.push_back(Action::Finish);
         self.state = State::Closed;
     }

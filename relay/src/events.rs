@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use forebay_core::channel::SwitchReason;
 use forebay_core::failover::SourceId;
 use tokio::sync::broadcast;
 
@@ -37,8 +38,8 @@ pub enum Event {
         from: SourceId,
         /// The source that is shown instead.
         to: SourceId,
-        /// The code of what was wrong, or of who wanted it.
-        reason: &'static str,
+        /// Why.
+        reason: SwitchReason,
     },
     /// Viewers have no source from now on.
     OutageBegun {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use forebay_core::channel::ErrorCode;
 use forebay_relay::channel::{NoPlaylist, Refusal, StartFailure};
 use forebay_relay::model::FieldError;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -203,8 +204,12 @@ impl From<&StartFailure> for ApiError {
             ("no_source", "no source of this channel answered in time")
         };
         let sources = failure.sources.iter().map(|source| {
-            let (reason, message) = source.last_error.clone().unzip();
-            FailedSource { message, reason, url: address::public(&source.url).to_owned() }
+            let (code, message) = source.last_error.clone().unzip();
+            FailedSource {
+                message,
+                reason: code.map(ErrorCode::name),
+                url: address::public(&source.url).to_owned(),
+            }
         });
         let details = Details::Sources(sources.collect());
         Self { details, ..Self::unavailable(code, message) }
@@ -287,8 +292,10 @@ mod tests {
             last_error,
             standing: None,
         };
-        let sources =
-            vec![source("http://h/user/pass", Some(("refused", "no".to_owned()))), source("http://i/", None)];
+        let sources = vec![
+            source("http://h/user/pass", Some((ErrorCode::Refused, "no".to_owned()))),
+            source("http://i/", None),
+        ];
         let text = r#"{"error":{"code":"no_source","message":"no source of this channel answered in time","sources":[{"message":"no","reason":"refused","url":"http://h"},{"message":null,"reason":null,"url":"http://i"}]}}"#;
         assert_eq!(
             answer(ApiError::from(&StartFailure { sources })).await,

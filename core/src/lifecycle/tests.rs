@@ -194,8 +194,8 @@ fn nothing_answers_within_the_start_timeout() {
             "3: open 1",
             "7: close ConnectTimeout",
             "7.5: open 0",
-            "10: give up",
             "10: close StartTimeout",
+            "10: give up",
             "10: finish"
         ]
     );

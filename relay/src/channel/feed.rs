@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_core::cadence::{GROUPS, Load};
+use forebay_core::channel::{ErrorCode, SwitchReason};
 use forebay_core::failover::{SourceId, Standing};
 use forebay_core::health::Rule;
 use forebay_core::lifecycle::Phase;
@@ -25,7 +26,6 @@ use super::playlist::Playlist;
 use super::reader_kind::Readers;
 use super::store::Store;
 use crate::events::Bus;
-use crate::input::PROVIDER_LIMIT;
 use crate::input::hls::Snapshot;
 use crate::model::{Channel, ChannelId, Source};
 
@@ -169,7 +169,7 @@ impl StartFailure {
             .filter(|source| source.standing.is_none_or(|standing| !standing.is_disabled))
             .map(|source| source.last_error.as_ref().map(|(code, _)| *code))
             .peekable();
-        codes.peek().is_some() && codes.all(|code| code == Some(PROVIDER_LIMIT))
+        codes.peek().is_some() && codes.all(|code| code == Some(ErrorCode::ProviderLimit))
     }
 }
 
@@ -181,7 +181,7 @@ pub struct SourceReport {
     /// Its address without credentials.
     pub url: String,
     /// The code and the text of its last failure.
-    pub last_error: Option<(&'static str, String)>,
+    pub last_error: Option<(ErrorCode, String)>,
     /// How it has done.
     pub standing: Option<Standing>,
 }
@@ -202,8 +202,8 @@ pub struct Switch {
     pub from: SourceId,
     /// The source that came on air instead: the same, when reopening it helped.
     pub to: SourceId,
-    /// The code of what was wrong.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: SwitchReason,
 }
 
 /// Everything that a feed tells about itself.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_core::channel::{ErrorCode, SwitchReason};
 use forebay_core::lifecycle::Phase;
 use forebay_core::playlist::opening::Player;
 use forebay_testkit::ts::build::{Muxer, h264};
@@ -20,6 +21,7 @@ use crate::model::Source;
 
 pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
+const ENDED: SwitchReason = SwitchReason::Failed(ErrorCode::Ended);
 
 mod crew;
 mod players;
@@ -249,7 +251,7 @@ async fn whoever_wants_to_know_is_told_what_happens() {
             Event::StreamStarted { .. } => "second",
             Event::OutageBegun { .. } => "outage",
             Event::OutageEnded { lasted, .. } if lasted < 5 * SECOND => "over",
-            Event::StreamSwitched { from, to, reason: "ended", .. } if (from, to) == (a, b) => "switched",
+            Event::StreamSwitched { from, to, reason: ENDED, .. } if (from, to) == (a, b) => "switched",
             Event::ViewerLeft { sent, .. } if sent > 0 => "left",
             Event::StreamClosed { .. } => "closed",
             event => panic!("{event:?}"),
@@ -295,10 +297,10 @@ async fn a_start_that_fails_names_every_source_and_the_next_viewer_starts_anew()
     );
     let (mut viewer, mut other) = (house.join(), house.join());
     let Start::Failed(failure) = viewer.started().await else { panic!("it cannot start") };
-    let told: Vec<(&str, &str)> =
+    let told: Vec<(&str, ErrorCode)> =
         failure.sources.iter().map(|s| (s.url.as_str(), s.last_error.as_ref().unwrap().0)).collect();
-    assert_eq!(told[1].1, "http_status");
-    assert!(!told[0].0.contains("secret") && told[0].1 == "refused", "{told:?}");
+    assert_eq!(told[1].1, ErrorCode::HttpStatus);
+    assert!(!told[0].0.contains("secret") && told[0].1 == ErrorCode::Refused, "{told:?}");
     assert!(matches!(other.started().await, Start::Failed(_)));
     assert_eq!(other.next().await.unwrap(), None);
     // Both still hold the feed that failed; a new viewer gets another.
@@ -317,8 +319,8 @@ async fn what_a_source_failed_with_says_more_than_that_the_time_is_over() {
     let text = "[[channels]]\nid = \"one\"\nsources = [\"http://h/a\"]\nstart_timeout = \"2s\"\n";
     let hangs = Play::Fail(60 * SECOND, Error::Ended);
     for (plays, code) in [
-        (vec![Play::Fail(SECOND / 10, Error::Refused), hangs.clone()], "refused"),
-        (vec![hangs], "connect_timeout"),
+        (vec![Play::Fail(SECOND / 10, Error::Refused), hangs.clone()], ErrorCode::Refused),
+        (vec![hangs], ErrorCode::ConnectTimeout),
     ] {
         let house = House::new(&config(text), &[("/a", &plays)]);
         let Start::Failed(failure) = house.join().started().await else { panic!("it cannot start") };
@@ -349,7 +351,7 @@ async fn a_stall_is_left_for_the_next_source_and_a_single_source_is_tried_on() {
     assert_eq!(house.script.opened(), ["/a", "/a", "/a"]);
     let report = house.channels.report("one").unwrap();
     assert_eq!((report.output.splices, report.is_live, report.switches_total), (1, true, 1));
-    assert_eq!(report.switches[0].reason, "ended");
+    assert_eq!(report.switches[0].reason, ENDED);
 }
 
 /// A channel whose source ends for ever.

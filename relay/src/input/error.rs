@@ -2,13 +2,11 @@
 
 use std::io;
 
+use forebay_core::channel::ErrorCode;
 use forebay_core::health::Rule;
 use url::Url;
 
 use crate::providers::NoSlot;
-
-/// The code of [`Error::ProviderLimit`].
-pub const PROVIDER_LIMIT: &str = "provider_limit";
 
 /// What went wrong with one upstream. No message holds more of an address than its server: those
 /// can hold passwords.
@@ -122,36 +120,36 @@ pub enum Error {
 }
 
 impl Error {
-    /// A short name for counters and the status document.
-    pub fn code(&self) -> &'static str {
+    /// What went wrong, for programs.
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::At { error, .. } => error.code(),
-            Self::ProviderLimit(_) => PROVIDER_LIMIT,
-            Self::Unhealthy { rule, .. } => rule.name(),
-            Self::Refused => "refused",
-            Self::Unreachable(_) => "unreachable",
-            Self::Private => "private_address",
-            Self::Untrusted(_) => "untrusted",
-            Self::Tls(_) => "tls",
-            Self::Proxy(_) => "proxy",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::Status { .. } => "http_status",
-            Self::Redirect(_) => "redirect",
-            Self::Slate => "slate_url",
-            Self::Request(_) => "request",
-            Self::Ended | Self::Over => "ended",
-            Self::Broken(_) => "broken",
-            Self::Encoding(_) => "encoding",
-            Self::File(_) => "file",
-            Self::NotTransportStream(_) => "not_transport_stream",
-            Self::NoPicture => "no_picture",
-            Self::Scrambled => "scrambled",
-            Self::Playlist(_) => "hls_playlist",
-            Self::Encrypted(_) => "hls_encrypted",
-            Self::Gone { .. } => "hls_gone",
-            Self::Segments(_) => "hls_segments",
-            Self::Format(_) => "hls_format",
-            Self::Stalled => "stalled",
+            Self::ProviderLimit(_) => ErrorCode::ProviderLimit,
+            Self::Unhealthy { rule, .. } => ErrorCode::Unhealthy(*rule),
+            Self::Refused => ErrorCode::Refused,
+            Self::Unreachable(_) => ErrorCode::Unreachable,
+            Self::Private => ErrorCode::PrivateAddress,
+            Self::Untrusted(_) => ErrorCode::Untrusted,
+            Self::Tls(_) => ErrorCode::Tls,
+            Self::Proxy(_) => ErrorCode::Proxy,
+            Self::ConnectTimeout => ErrorCode::ConnectTimeout,
+            Self::Status { .. } => ErrorCode::HttpStatus,
+            Self::Redirect(_) => ErrorCode::Redirect,
+            Self::Slate => ErrorCode::SlateUrl,
+            Self::Request(_) => ErrorCode::Request,
+            Self::Ended | Self::Over => ErrorCode::Ended,
+            Self::Broken(_) => ErrorCode::Broken,
+            Self::Encoding(_) => ErrorCode::Encoding,
+            Self::File(_) => ErrorCode::File,
+            Self::NotTransportStream(_) => ErrorCode::NotTransportStream,
+            Self::NoPicture => ErrorCode::NoPicture,
+            Self::Scrambled => ErrorCode::Scrambled,
+            Self::Playlist(_) => ErrorCode::HlsPlaylist,
+            Self::Encrypted(_) => ErrorCode::HlsEncrypted,
+            Self::Gone { .. } => ErrorCode::HlsGone,
+            Self::Segments(_) => ErrorCode::HlsSegments,
+            Self::Format(_) => ErrorCode::HlsFormat,
+            Self::Stalled => ErrorCode::Stalled,
         }
     }
 

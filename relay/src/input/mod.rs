@@ -26,7 +26,7 @@ use forebay_core::playlist::follow::Others;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
-pub use self::error::{Error, PROVIDER_LIMIT};
+pub use self::error::Error;
 use crate::model::{Source, SourceKind};
 pub use crate::net::Hold;
 

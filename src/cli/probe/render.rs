@@ -198,6 +198,6 @@ fn stream_json(stream: &Stream) -> Value {
 }
 
 pub(super) fn json_error(args: &Probe, error: &Error) -> String {
-    json!({ "url": args.url.to_string(), "error": { "code": error.code(), "message": error.to_string() } })
+    json!({ "url": args.url.to_string(), "error": { "code": error.code().name(), "message": error.to_string() } })
         .to_string()
 }

@@ -337,7 +337,7 @@ impl SourceSwitch {
         Self {
             at: to_the_second(switch.at),
             from: report.place(switch.from),
-            reason: switch.reason,
+            reason: switch.reason.name(),
             to: report.place(switch.to),
         }
     }

@@ -1,5 +1,6 @@
 //! What a source of a channel does.
 
+use forebay_core::channel::ErrorCode;
 use forebay_core::failover::Standing;
 use forebay_relay::channel::SourceReport;
 use forebay_relay::input::hls::{Snapshot, Variant};
@@ -130,13 +131,13 @@ impl ClosedSource {
 impl OpenSource {
     /// `followed` where it is an HLS source that is open.
     pub(super) fn new(known: SourceReport, followed: Option<&Snapshot>, reader: Reader) -> Self {
-        let (last_error, last_error_message) = known.last_error.unzip();
+        let (code, last_error_message) = known.last_error.unzip();
         let standing = known.standing;
         Self {
             avoided_for: standing.and_then(|standing| standing.avoided_for).map(seconds_of),
             disabled: standing.is_some_and(|standing| standing.is_disabled),
             hls: followed.map(HlsSource::new),
-            last_error,
+            last_error: code.map(ErrorCode::name),
             last_error_message,
             pinned: standing.is_some_and(|standing| standing.is_pinned),
             score: standing.map(|standing| standing.score),

@@ -124,7 +124,7 @@ fn while_nobody_watches_nothing_new_is_opened() {
 fn who_comes_back_has_the_whole_time_for_a_start() {
     let mut script = vec![(0.0, Wanted), (1.0, Unwanted), (9.0, Wanted)];
     let log = play(1, &script, 20.0);
-    assert_eq!(log[log.len() - 3..], ["19: give up", "19: close StartTimeout", "19: finish"]);
+    assert_eq!(log[log.len() - 3..], ["19: close StartTimeout", "19: give up", "19: finish"]);
     // If nobody does, there is nobody to be told.
     assert_eq!(play(1, &script[..2], 20.0)[1..], ["10: close Idle", "10: finish"]);
     // So it is for who has seen pictures, and for whom there is no slot.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use forebay_core::channel::{ErrorCode, SwitchReason};
 use forebay_core::failover::SourceId;
 use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason};
 use forebay_core::playlist::follow::Others;
@@ -21,7 +22,7 @@ use super::sources::Label;
 use crate::channel::Channels;
 use crate::channel::feed::{Stage, StartFailure};
 use crate::events::Event as Happened;
-use crate::input::{Context, Error, Hold, PROVIDER_LIMIT, sniff};
+use crate::input::{Context, Error, Hold, sniff};
 use crate::model::{Channel, Source};
 use crate::providers::{Claim, Lease, NoSlot, Providers};
 
@@ -42,7 +43,9 @@ impl Driver {
     /// Does what the lifecycle wants; true when the feed is over.
     pub(super) fn carry_out(&mut self, channels: &Channels) -> bool {
         let mut is_given_up = false;
+        let mut has_acted = false;
         while let Some(action) = self.life.poll_action() {
+            has_acted = true;
             let now = self.clock.now();
             match action {
                 Action::Open { attempt, source, purpose } => self.claim(attempt, source, purpose),
@@ -67,7 +70,9 @@ impl Driver {
                 }
             }
         }
-        self.report_state();
+        if has_acted {
+            self.report_state();
+        }
         false
     }
 
@@ -79,9 +84,11 @@ impl Driver {
             Purpose::Hedge => provider::Purpose::Hedge,
             Purpose::Probe => provider::Purpose::Probe,
         };
-        let others = self.lines.iter().filter_map(|line| self.channel.source(line.source));
-        let may_open =
-            purpose == provider::Purpose::Air || others.into_iter().all(|other| is_apart(chosen, other));
+        let is_apart_from = |line: &Line| {
+            let other = self.channel.source(line.source);
+            other.is_none_or(|other| is_apart(chosen, other))
+        };
+        let may_open = purpose == provider::Purpose::Air || self.lines.iter().all(is_apart_from);
         let claim = claim_of(&self.channel, purpose);
         let claim = if may_open {
             self.providers.claim(chosen.provider.as_ref(), claim).boxed()
@@ -95,7 +102,7 @@ impl Driver {
 
     /// There is a connection to spare.
     pub(super) fn open(&mut self, now: Moment, attempt: Attempt, lease: Lease) {
-        let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return };
+        let line = self.lines.of_mut(attempt);
         let source = line.source;
         let Label { place, url } = &line.label;
         info!(source = place, %url, attempt = attempt.0, "opening source");
@@ -127,8 +134,7 @@ impl Driver {
 
     /// Viewers depend on this one now.
     fn raise(&mut self, attempt: Attempt) {
-        let line = self.lines.iter().find(|line| line.attempt == attempt);
-        if let Some(lease) = line.and_then(|line| line.lease.as_ref()) {
+        if let Some(lease) = &self.lines.of(attempt).lease {
             lease.set_purpose(provider::Purpose::Air);
         }
     }
@@ -136,7 +142,6 @@ impl Driver {
     /// A candidate becomes what viewers see.
     fn put_on_air(&mut self, now: Moment, attempt: Attempt) {
         self.raise(attempt);
-        let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
         self.end_gap(now);
         let burst = self.channel.policy.burst;
         let lead = if self.ring.head() == self.feed.base {
@@ -147,20 +152,19 @@ impl Driver {
         } else {
             Lead::Burst(burst)
         };
-        let source = self.lines[at].source;
-        if let Some(input) = self.lines[at].input() {
-            input.go_on_air(now, &mut self.splice, lead);
-            if matches!(lead, Lead::Opening { .. }) && input.has_head_start() {
-                self.end_short_unless_played();
-            }
+        let line = self.lines.put_first(attempt);
+        let source = line.source;
+        let input = line.input().expect("a source that shows a picture is open");
+        input.go_on_air(now, &mut self.splice, lead);
+        if matches!(lead, Lead::Opening { .. }) && input.has_head_start() {
+            self.end_short_unless_played();
         }
-        self.lines.swap(0, at);
         self.go_on_air(now, source);
     }
 
     /// Closes an upstream.
     fn close(&mut self, attempt: Attempt, reason: Reason) {
-        let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
+        let line = self.lines.of(attempt);
         if let Some(error) = self.blame(line, reason) {
             return self.fail(attempt, error);
         }
@@ -169,15 +173,15 @@ impl Driver {
             let is_seamless = reason == Reason::Replaced;
             match reason {
                 Reason::Replaced | Reason::Skipped => {
-                    self.left = Some((line.source, self.steered.take().unwrap_or("return")));
+                    self.left = Some((line.source, self.steered.take().unwrap_or(SwitchReason::Returned)));
                 }
-                Reason::Preempted => self.left = Some((line.source, "preempted")),
-                Reason::Removed => self.left = Some((line.source, "removed")),
+                Reason::Preempted => self.left = Some((line.source, SwitchReason::Preempted)),
+                Reason::Removed => self.left = Some((line.source, SwitchReason::Removed)),
                 _ => {}
             }
             self.leave_air(is_seamless);
         }
-        self.lines.retain(|line| line.attempt != attempt);
+        self.lines.remove(attempt);
         self.second_look.take_if(|look| look.is_of(attempt));
     }
 
@@ -190,7 +194,8 @@ impl Driver {
         let input = line.opened();
         let unlocked = input.filter(|input| !input.is_locked).map(|input| input.beginning.as_slice());
         let has_come = input.is_some_and(|input| input.is_locked || !input.beginning.is_empty());
-        let is_known = || self.sources.error(line.source).is_some_and(|error| error.code() != PROVIDER_LIMIT);
+        let is_known =
+            || self.sources.error(line.source).is_some_and(|error| error.code() != ErrorCode::ProviderLimit);
         if reason == Reason::StartTimeout && !has_come && is_known() {
             return None; // that says more than that the time is over
         }
@@ -223,8 +228,7 @@ impl Driver {
 
     /// An upstream has failed and is no more.
     pub(super) fn fail(&mut self, attempt: Attempt, error: Error) {
-        let Some(at) = self.lines.iter().position(|line| line.attempt == attempt) else { return };
-        let mut line = self.lines.remove(at);
+        let mut line = self.lines.remove(attempt);
         if line.is_on_air()
             && let Some(input) = line.input()
         {
@@ -234,7 +238,7 @@ impl Driver {
         let source = line.source;
         warn!(source = line.label.place, url = %line.label.url, %error, "source failed");
         if line.is_on_air() {
-            self.left = Some((source, error.code()));
+            self.left = Some((source, SwitchReason::Failed(error.code())));
             self.leave_air(false);
         }
         self.sources.of(source).error = Some(error);
@@ -252,13 +256,6 @@ impl Driver {
 
     /// Tells the viewers that no source answered.
     fn give_up(&mut self) {
-        let pending: Vec<Attempt> = self.lines.iter().map(|line| line.attempt).collect();
-        for attempt in pending {
-            let line = self.lines.iter().find(|line| line.attempt == attempt);
-            if let Some(error) = line.and_then(|line| self.blame(line, Reason::StartTimeout)) {
-                self.fail(attempt, error);
-            }
-        }
         let failure = Arc::new(StartFailure { sources: self.source_reports() });
         warn!(viewers = self.feed.viewers(), "no source answered, giving up");
         self.feed.tell(|window| window.stage = Stage::Failed(Arc::clone(&failure)));

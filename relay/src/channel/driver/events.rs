@@ -14,7 +14,6 @@ impl Driver {
 
     /// Whose connection an attempt has, or wants.
     pub(super) fn provider_of(&self, attempt: Attempt) -> Option<ProviderId> {
-        let line = self.lines.iter().find(|line| line.attempt == attempt)?;
-        self.channel.source(line.source)?.provider.clone()
+        self.listed(self.lines.of(attempt).source).provider.clone()
     }
 }

@@ -108,7 +108,7 @@ impl Driver {
 
     /// The slate goes on.
     pub(super) fn handle_slate(&mut self, now: Moment, piece: Result<Piece, Error>) {
-        let Some(slate) = &mut self.gap.slate else { return };
+        let slate = self.gap.slate.as_mut().expect("a piece comes of a slate that is shown");
         let was_open = self.splice.is_open();
         let taken = piece.and_then(|piece| slate.take(now, &piece, &mut self.splice));
         if taken.is_err() {

@@ -9,6 +9,7 @@ mod gap;
 mod groups;
 mod input;
 mod line;
+mod lines;
 mod output;
 mod packager;
 mod report;
@@ -25,6 +26,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use forebay_core::cadence::{Cadence, GROUPS, Load};
+use forebay_core::channel::SwitchReason;
 use forebay_core::failover::{Failover, SourceId};
 use forebay_core::health::{Fault, Rule};
 use forebay_core::lifecycle::{Attempt, Event, Lifecycle, Phase};
@@ -45,6 +47,7 @@ use self::gap::Gap;
 use self::groups::GroupNotices;
 use self::input::{Input, Picture};
 use self::line::{Line, News};
+use self::lines::Lines;
 use self::packager::Packager;
 use self::second_look::{Opinion, SecondLook};
 use self::settings::{limits, times};
@@ -61,6 +64,12 @@ use crate::events::Event as Happened;
 use crate::input::{Error, Opener, Piece, Upstream, sniff};
 use crate::model::{Channel, SourceKind};
 use crate::providers::Providers;
+
+/// Why an upstream that brings something is open.
+const DELIVERS: &str = "pieces come of an upstream that is open";
+
+/// Why a source is on air of which something is held back.
+const HELD_ON_AIR: &str = "only the source on air has its media held back";
 
 /// Makes a feed and the driver that is to be spawned for it. `failover` knows how the sources have done; `archive` has what is kept of the past.
 pub(super) fn create(
@@ -107,7 +116,7 @@ pub(super) fn create(
         providers: channels.providers.clone(),
         clock: channels.clock,
         stop,
-        lines: Vec::new(),
+        lines: Lines::default(),
         gap: Gap::default(),
         reclaim: Reclaim::default(),
         is_store_failing: false,
@@ -155,7 +164,7 @@ pub(super) struct Driver {
     numbering: Arc<Numbering>,
     tasks: TaskTracker,
     /// What is on air, if anything is, and behind it what is on its way there: three at most.
-    lines: Vec<Line>,
+    lines: Lines,
     /// What viewers are sent while nothing is on air.
     gap: Gap,
     reclaim: Reclaim,
@@ -173,11 +182,11 @@ pub(super) struct Driver {
     /// While a picture that seems to stand still is looked at.
     second_look: Option<SecondLook>,
     /// The source that was left while it was live, and why, until the next one is on air.
-    left: Option<(SourceId, &'static str)>,
+    left: Option<(SourceId, SwitchReason)>,
     /// The end of the store when what is on air went there.
     aired_at: u64,
     /// What an admin wanted, until that is done.
-    steered: Option<&'static str>,
+    steered: Option<SwitchReason>,
     /// Whether the report's sources and streams are out of date.
     has_news: bool,
     /// Bytes so far that are more than packets that keep connections alive.
@@ -215,7 +224,12 @@ impl Driver {
         self.handle_demand();
         while !self.carry_out(&channels) {
             let wake = self.wait().await;
-            self.handle(wake);
+            if self.note_resumed() && self.carry_out(&channels) {
+                break;
+            }
+            if !self.is_late(&wake) {
+                self.handle(wake);
+            }
             self.report_state();
             // An upstream that always has something must not keep the thread to itself.
             consume_budget().await;
@@ -250,7 +264,7 @@ impl Driver {
             }
         };
         let lines = poll_fn(|context| {
-            for line in &mut self.lines {
+            for line in self.lines.iter_mut() {
                 if let Poll::Ready(news) = line.poll_yield(context) {
                     return Poll::Ready((line.attempt, news));
                 }
@@ -294,9 +308,24 @@ impl Driver {
         }
     }
 
+    /// Whether the wake-up is about something that was closed before it could be handled.
+    fn is_late(&self, wake: &Wake) -> bool {
+        match wake {
+            Wake::Line(attempt, _) => !self.lines.has(*attempt),
+            Wake::Slate(_) => self.gap.slate.is_none(),
+            Wake::Opinion(_) => self.second_look.is_none(),
+            Wake::Stop
+            | Wake::Demand
+            | Wake::Settings
+            | Wake::Audience
+            | Wake::Command(_)
+            | Wake::SlotFree(_)
+            | Wake::Timer => false,
+        }
+    }
+
     fn handle(&mut self, wake: Wake) {
         let now = self.clock.now();
-        self.note_resumed(now);
         match wake {
             Wake::Stop => self.life.handle_event(now, Event::Shutdown),
             Wake::Demand => self.handle_demand(),
@@ -311,17 +340,22 @@ impl Driver {
         }
     }
 
-    /// Those whose pace lets them go on now: it was the pace that kept them from it.
-    fn note_resumed(&mut self, now: Moment) {
-        for line in &mut self.lines {
+    /// Those whose pace lets them go on now: it was the pace that kept them from it. Returns
+    /// whether there are any.
+    fn note_resumed(&mut self) -> bool {
+        let now = self.clock.now();
+        let mut has_resumed = false;
+        for line in self.lines.iter_mut() {
             let attempt = line.attempt;
             if let Some(input) = line.input()
                 && input.resumes_at.take_if(|at| *at <= now).is_some()
             {
                 self.life.set_ahead(attempt, input.ahead(now));
                 self.life.handle_event(now, Event::Progress(attempt));
+                has_resumed = true;
             }
         }
+        has_resumed
     }
 
     fn handle_timer(&mut self, now: Moment) {
@@ -358,7 +392,7 @@ impl Driver {
                 }
                 if self.life.is_beside(attempt) {
                     debug!(attempt = attempt.0, %no_slot, "nothing is opened beside");
-                    self.lines.retain(|line| line.attempt != attempt);
+                    self.lines.remove(attempt);
                 } else {
                     self.fail(attempt, no_slot.into());
                 }
@@ -382,8 +416,8 @@ impl Driver {
     }
 
     fn handle_opened(&mut self, attempt: Attempt, upstream: Upstream) {
-        let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return };
         debug!(attempt = attempt.0, "upstream answered");
+        let line = self.lines.of_mut(attempt);
         if let Some(monitor) = &upstream.monitor {
             self.life.set_patience(attempt, monitor.stall_after());
             self.has_news = true;
@@ -396,8 +430,7 @@ impl Driver {
     }
 
     fn handle_piece(&mut self, now: Moment, attempt: Attempt, piece: &Piece) -> Result<(), Error> {
-        let Some(line) = self.lines.iter_mut().find(|line| line.attempt == attempt) else { return Ok(()) };
-        let Some(input) = line.input() else { return Ok(()) };
+        let input = self.lines.of_mut(attempt).input().expect(DELIVERS);
         let is_spent = input.spend(now, self.cadence.tick(), piece);
         let taken = input.take(now, piece, &mut self.splice)?;
         let patience = if matches!(piece, Piece::Bytes(_)) { None } else { input.patience() };
@@ -453,9 +486,9 @@ impl Driver {
         if self.due().is_none_or(|at| at > now) {
             return;
         }
-        let Some(line) = self.lines.iter_mut().find(|line| line.is_on_air()) else { return };
+        let line = self.lines.iter_mut().find(|line| line.is_on_air()).expect(HELD_ON_AIR);
         let attempt = line.attempt;
-        let Some(input) = line.input() else { return };
+        let input = line.input().expect(DELIVERS);
         if input.give_due(now, &mut self.splice) {
             self.life.set_ahead(attempt, input.ahead(now));
             self.life.handle_event(now, Event::Progress(attempt));
@@ -465,13 +498,13 @@ impl Driver {
     /// An upstream has come to its end, and whether viewers have not, who still play what came.
     fn plays_on(&mut self, now: Moment, attempt: Attempt) -> bool {
         let has_other = self.life.failover().beside(now).is_some();
-        let line = self.lines.iter_mut().find(|line| line.attempt == attempt);
-        line.and_then(Line::input).is_some_and(|input| input.plays_on(now, has_other, &mut self.splice))
+        let input = self.lines.of_mut(attempt).input().expect(DELIVERS);
+        input.plays_on(now, has_other, &mut self.splice)
     }
 
     /// A source delivers what it should not.
     fn condemn(&mut self, now: Moment, attempt: Attempt, fault: Fault) {
-        let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
+        let line = self.lines.of(attempt);
         if fault.is_new {
             self.faults[fault.rule.index()] += 1;
             warn!(source = line.label.place, url = %line.label.url, rule = fault.rule.name(), %fault, "source is not as it should be");
@@ -484,7 +517,7 @@ impl Driver {
 
     /// An upstream, or the attempt to open one, has failed.
     fn handle_failure(&mut self, now: Moment, attempt: Attempt, error: Error) {
-        let Some(line) = self.lines.iter().find(|line| line.attempt == attempt) else { return };
+        let line = self.lines.of(attempt);
         let error = match line.opened() {
             Some(input) if !input.is_locked && error == Error::Ended => {
                 Error::NotTransportStream(sniff::describe(&input.beginning))

@@ -162,7 +162,7 @@ impl Driver {
     /// pictures at `cuts` segments of the short list may begin.
     pub(super) fn package(&mut self, base: u64, marks: &[Mark], cuts: &[Mark]) {
         self.package_short(base, marks, cuts);
-        let Some(packager) = &mut self.packager else { return };
+        let packager = self.packager.as_mut().expect("it is packaged where there is a packager");
         let audience = *self.audience.borrow();
         let mut has_new = false;
         for mark in marks {
@@ -211,7 +211,7 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        let Some(packager) = &mut self.packager else { return };
+        let packager = self.packager.as_mut().expect("a segment comes of a packager");
         let before = self.feed.playlist.borrow().clone();
         let playlist = Playlist::new(&mut packager.segmenter, before.as_deref());
         packager.set_haste(*self.audience.borrow());

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::{debug, info, warn};
 
-use super::Driver;
+use super::{DELIVERS, Driver};
 use crate::input::look::{self, look};
 
 /// The program, which is looked for in the `PATH`.
@@ -64,7 +64,7 @@ impl Driver {
         if fault.rule != Rule::FrozenPicture || !self.channel.policy.confirm_frozen {
             return false;
         }
-        if !self.lines.iter().any(|line| line.attempt == attempt && line.is_on_air()) {
+        if !self.lines.of(attempt).is_on_air() {
             return false; // of a source that is only tried, it is suspicion enough
         }
         let Some([first, last]) = self.two_pictures() else {
@@ -95,10 +95,8 @@ impl Driver {
 
     /// The rule tells of it once more when it has held for its time again.
     fn look_again(&mut self, attempt: Attempt) {
-        let mut lines = self.lines.iter_mut().filter(|line| line.attempt == attempt);
-        if let Some(input) = lines.next().and_then(|line| line.input()) {
-            input.inspector.doubt_stillness();
-        }
+        let input = self.lines.of_mut(attempt).input().expect(DELIVERS);
+        input.inspector.doubt_stillness();
     }
 
     /// Both have been seen.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use forebay_core::channel::SwitchReason;
 use forebay_core::lifecycle::{Steer, Times};
 use forebay_core::ring::Limits;
 use forebay_core::time::Moment;
@@ -38,7 +39,7 @@ impl Driver {
         for lease in self.lines.iter().filter_map(|line| line.lease.as_ref()) {
             lease.set_priority(self.channel.priority);
         }
-        for line in &mut self.lines {
+        for line in self.lines.iter_mut() {
             // One that is gone is closed below, and has the place that it had.
             line.label.place = self.channel.place(line.source).unwrap_or(line.label.place);
         }
@@ -60,9 +61,9 @@ impl Driver {
         info!(action = steer.name(), source = place, ?result, "steered");
         self.steered = match steer {
             _ if result.is_err() => self.steered,
-            Steer::Pin(source) if source != current => Some("pinned"),
-            Steer::Skip => Some("skipped"),
-            Steer::Disable(source) if source == current => Some("disabled"),
+            Steer::Pin(source) if source != current => Some(SwitchReason::Pinned),
+            Steer::Skip => Some(SwitchReason::Skipped),
+            Steer::Disable(source) if source == current => Some(SwitchReason::Disabled),
             Steer::Pin(_) | Steer::Disable(_) | Steer::Unpin | Steer::Enable(_) => None,
         };
         self.has_news = true;

@@ -76,7 +76,7 @@ impl Driver {
     }
 
     fn spawn_spool(&mut self, until: u64) {
-        let Some(timeshift) = &mut self.timeshift else { return };
+        let timeshift = self.timeshift.as_mut().expect("only a channel with a past spools");
         let spool = Spool {
             store: Arc::clone(&self.feed.store),
             archive: Arc::clone(&timeshift.archive),

@@ -73,7 +73,7 @@ async fn the_source_that_was_left_has_no_place_once_it_is_gone() {
     let b = house.channels.find("one").unwrap().sources[0].id;
     let report = house.channels.report("one").unwrap();
     let [switch] = &report.switches[..] else { panic!("{report:?}") };
-    assert_eq!((switch.from, switch.to, switch.reason), (a, b, "removed"));
+    assert_eq!((switch.from, switch.to, switch.reason), (a, b, SwitchReason::Removed));
     assert_eq!((report.place(switch.from), report.place(switch.to)), (None, Some(0)));
     let switched =
         |event: &Event| matches!(event, Event::StreamSwitched { from, to, .. } if (*from, *to) == (a, b));
