@@ -3,6 +3,7 @@
 //! The engine is `forebay-relay`; here is what surrounds it: the configuration, the command line,
 //! and [`http`], which sends streams to whoever watches.
 
+pub mod accounts;
 pub mod app;
 pub mod catalogue;
 mod certificate;

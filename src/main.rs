@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use forebay::cli::args::{Args, Command};
-use forebay::cli::{backup, check, probe, restore, serve};
+use forebay::cli::{backup, check, probe, restore, serve, user};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Some(Command::Check { file }) => check::check(file.as_ref().unwrap_or(&args.config)),
         Some(Command::Backup { file }) => backup::backup(&args.config, file),
         Some(Command::Restore { file }) => restore::restore(&args.config, file),
+        Some(Command::User(command)) => user::user(&args.config, command),
         Some(Command::Probe(args)) => probe::probe(args),
         None => serve::serve(args),
     }

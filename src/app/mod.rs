@@ -18,6 +18,8 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use self::reload::Reloader;
+use crate::accounts::Accounts;
+use crate::accounts::secret::Secret;
 use crate::catalogue::Catalogue;
 use crate::config::{self, Config, InForce};
 use crate::db::Database;
@@ -82,7 +84,8 @@ impl App {
         let run = |lookup| Channels::new(lookup, &config.providers, &config.hls_dir, opener, ingest);
         let catalogue = Catalogue::new(relays.behind(&config), run);
         let tls = config.server.tls.clone();
-        let shared = http::State::new(catalogue, database, relays, Arc::new(config));
+        let accounts = Accounts::read(database.clone()).context("cannot read the users")?;
+        let shared = http::State::new(catalogue, database, relays, accounts, Arc::new(config));
         let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }
@@ -95,6 +98,11 @@ impl App {
     /// How many channels there are.
     pub fn channels(&self) -> usize {
         self.shared.catalogue.snapshot().channels().len()
+    }
+
+    /// What the setup of the first admin asks for, as long as there is no admin.
+    pub fn setup_token(&self) -> Option<&Secret> {
+        self.shared.accounts.setup_token()
     }
 
     /// Where it listens.
@@ -112,6 +120,7 @@ impl App {
         let shared = self.shared;
         let mut supervisor = Supervisor::new(shared.channels.events().clone(), shared.services.clone());
         supervisor.start(database(&shared.database));
+        supervisor.start(accounts(&shared.accounts));
         supervisor.start(connections(&shared));
         supervisor.start(channels(&shared.channels));
         supervisor.start(files(&shared.channels));
@@ -132,6 +141,18 @@ fn database(database: &Database) -> Service {
     Service::vital("database", |stop| async move {
         stop.cancelled().await;
         database.close().await;
+    })
+}
+
+/// Follows what commands on the host change.
+fn accounts(accounts: &Accounts) -> Service {
+    let accounts = accounts.clone();
+    Service::restarted("accounts", move |stop| {
+        let accounts = accounts.clone();
+        async move {
+            accounts.run(stop).await;
+            Ok(())
+        }
     })
 }
 

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::log_filter::{FilterError, check_filter};
 use crate::config::{Config, LogFormat};
+use crate::db::users::Role;
 
 /// On-demand IPTV relay: one upstream, every screen.
 ///
@@ -80,9 +81,38 @@ pub enum Command {
         /// The backup
         file: PathBuf,
     },
+    /// Add users, give them another password, list them, whether Forebay runs or not
+    #[command(subcommand)]
+    User(UserCommand),
     /// Open an address as a source of a channel and tell what comes
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<Probe>),
+}
+
+/// `forebay user`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Add a user, with a password that is made up and printed
+    Add {
+        /// Letters, digits and ._@-
+        name: String,
+        /// What the user may do besides watching
+        #[arg(long, value_enum, default_value_t = Role::Viewer)]
+        role: Role,
+        /// Read the password from the first line of the standard input instead
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Give a user another password, which is made up and printed, and let it in again
+    Reset {
+        /// In any case of letters
+        name: String,
+        /// Read the password from the first line of the standard input instead
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List all users
+    List,
 }
 
 /// `forebay probe`

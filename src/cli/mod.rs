@@ -6,3 +6,4 @@ pub mod check;
 pub mod probe;
 pub mod restore;
 pub mod serve;
+pub mod user;

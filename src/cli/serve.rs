@@ -116,6 +116,9 @@ fn greet(config: &Config, app: &App) -> io::Result<()> {
     if let Some(channel) = config.channels.first() {
         writeln!(out, "watch    {base}stream/{}.ts", channel.id)?;
     }
+    if let Some(token) = app.setup_token() {
+        writeln!(out, "set up   {base}setup#{}", token.reveal())?;
+    }
     if io::stdout().is_terminal() {
         writeln!(out, "Ctrl-C stops")?;
     }

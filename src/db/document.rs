@@ -1,7 +1,7 @@
 //! A channel as a JSON object, in the words of the configuration file.
 
 use forebay_relay::model::{FieldError, FieldPath, Spec, Step};
-use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment, Track};
 
@@ -20,13 +20,8 @@ impl Document {
     /// The first field that there is not, or whose value is of another kind.
     pub fn new(mut fields: Map<String, Value>) -> Result<Self, FieldError> {
         fields.retain(|_, value| !value.is_null());
-        let mut track = Track::new();
-        let value = Value::Object(fields.clone());
-        let read = Spec::deserialize(serde_path_to_error::Deserializer::new(value, &mut track));
-        match read {
-            Ok(spec) => Ok(Self { fields, spec }),
-            Err(error) => Err(FieldError { path: path(&track.path()), message: reword(&error.to_string()) }),
-        }
+        let spec = read(Value::Object(fields.clone()))?;
+        Ok(Self { fields, spec })
     }
 
     /// Its fields, in the order of their names.
@@ -54,7 +49,17 @@ impl std::fmt::Debug for Document {
     }
 }
 
-fn merge(fields: &mut Map<String, Value>, changes: &Map<String, Value>) {
+/// Reads what somebody has sent. The error names the first field that there is not, or whose value is
+/// of another kind, and repeats no value.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, FieldError> {
+    let mut track = Track::new();
+    let read = T::deserialize(serde_path_to_error::Deserializer::new(value, &mut track));
+    read.map_err(|error| FieldError { path: path(&track.path()), message: reword(&error.to_string()) })
+}
+
+/// Changes fields: of objects each field, of everything else the whole value; `null` removes (RFC
+/// 7396).
+pub(crate) fn merge(fields: &mut Map<String, Value>, changes: &Map<String, Value>) {
     for (key, change) in changes {
         match (change, fields.get_mut(key)) {
             (Value::Null, _) => {

@@ -7,6 +7,8 @@
 //! No part of the data path asks the database. Where it cannot be written, viewers notice nothing:
 //! writes fail with an [`Error`], and reads go on.
 
+pub mod api_keys;
+pub mod audit;
 pub mod backup;
 mod copy;
 mod document;
@@ -16,6 +18,10 @@ mod migrations;
 mod open;
 mod readers;
 pub mod relays;
+mod shared;
+mod time;
+pub mod user_sessions;
+pub mod users;
 mod writer;
 
 use std::path::Path;
@@ -25,9 +31,11 @@ use rusqlite::Connection;
 use tracing::warn;
 
 pub use self::document::Document;
+pub(crate) use self::document::{merge, read};
 pub use self::error::{Error, OpenError};
 use self::folder::DATABASE;
 use self::readers::Readers;
+pub use self::shared::Shared;
 use self::writer::Writer;
 use crate::config::DataDir;
 

@@ -1,7 +1,7 @@
-//! Who may change something.
+//! Who may change something by the address alone.
 //!
-//! As long as there are no users, an admin is known by the address, and the address of this machine
-//! is the usual one. But everybody who comes through a proxy on this machine has that address, and
+//! An admin without an account is known by the address, and the address of this machine is the usual
+//! one. But everybody who comes through a proxy on this machine has that address, and
 //! so has every page in a browser on it. So a request changes something only where nothing says
 //! that it was passed on, or a trusted proxy names who asks in the header that it is known to set;
 //! where it is for a name of ours; where no page sent it; and, of this machine, where the program
@@ -11,15 +11,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
-use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri, header};
 use tokio::sync::Semaphore;
 
 use super::error::ApiError;
 use super::forwarded::{Sender, sender};
+use super::head::host;
 use super::local_program::{self, Program};
 use super::token::Token;
 use super::{Peer, State};
@@ -37,8 +34,7 @@ pub(super) struct Admins {
     looks: Arc<Semaphore>,
 }
 
-/// The admin whose request this is. Only requests to a route for admins have one, since the check
-/// comes before its handlers: a handler that takes an `Admin` on any other route refuses everybody.
+/// An admin by the address.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Admin {
     /// Where it is.
@@ -88,32 +84,6 @@ impl Admins {
     }
 }
 
-/// Lets only admins through to a handler.
-pub(super) async fn require(
-    axum::extract::State(state): axum::extract::State<State>,
-    peer: axum::Extension<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match check(&state, *peer, request.uri(), request.headers()).await {
-        Ok(admin) => {
-            request.extensions_mut().insert(admin);
-            next.run(request).await
-        }
-        Err(why) => ApiError::from(why).into_response(),
-    }
-}
-
-impl FromRequestParts<State> for Admin {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self, ApiError> {
-        let admin = parts.extensions.get::<Self>().copied();
-        debug_assert!(admin.is_some(), "the route is not for admins, and its handler wants one");
-        admin.ok_or_else(|| forbidden("this is for admins".into()))
-    }
-}
-
 /// The admin who asks.
 pub(super) async fn check(
     state: &State,
@@ -158,12 +128,8 @@ fn is_from_page(headers: &HeaderMap) -> bool {
 
 /// Whether it is for a host that is known as ours. Any other one may be a page's, made to lead to
 /// this machine, or what a proxy was asked for.
-fn is_ours(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> bool {
-    let host = match uri.authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()),
-    };
-    let Some(host) = host.and_then(HostPort::parse) else { return false };
+pub(super) fn is_ours(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> bool {
+    let Some(host) = host(uri, headers).and_then(HostPort::parse) else { return false };
     if let Some(address) = host.address() {
         let own = [peer.local.ip(), server.listen.ip()].map(|own| own.to_canonical());
         let address = address.to_canonical();

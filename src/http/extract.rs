@@ -18,13 +18,14 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::address::Reader;
+use super::auth::is_operator;
 use super::error::ApiError;
 use super::forwarded::client_address;
 use super::query::Query;
 use super::visits::agent;
-use super::{Peer, State, admin};
+use super::{Peer, State};
 
-/// The query with which an admin asks for whole addresses of sources: `urls=full`.
+/// The query with which an operator asks for whole addresses of sources: `urls=full`.
 const WHOLE_URLS: (&str, &str) = ("urls", "full");
 
 /// A viewer's player, as the limits and the log know it.
@@ -115,7 +116,7 @@ impl<N: Naming> FromRequestParts<State> for Named<N> {
     }
 }
 
-/// Whoever asks for more than the public is told has to be an admin; anybody else is told what the
+/// Whoever asks for more than the public is told has to be an operator; anybody else is told what the
 /// public is.
 impl FromRequestParts<State> for Reader {
     type Rejection = Response;
@@ -127,8 +128,7 @@ impl FromRequestParts<State> for Reader {
             return Ok(Self::Public);
         }
         let peer = Peer::from_request_parts(parts, state).await?;
-        let is_admin = admin::check(state, peer, &parts.uri, &parts.headers).await.is_ok();
-        Ok(if is_admin { Self::Admin } else { Self::Public })
+        Ok(if is_operator(state, peer, parts).await { Self::Admin } else { Self::Public })
     }
 }
 

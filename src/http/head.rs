@@ -1,6 +1,6 @@
 //! What goes for the head of every request.
 
-use http::{Version, header};
+use http::{HeaderMap, Uri, Version, header};
 
 use crate::host::HostPort;
 
@@ -24,6 +24,14 @@ pub(super) fn names_host<B>(request: &http::Request<B>) -> bool {
         (Version::HTTP_10, Some(host), None) if host.is_empty() => true,
         (_, Some(host), None) => host.to_str().is_ok_and(is_good),
         (_, None, _) => false,
+    }
+}
+
+/// The host that a request is for, as it says.
+pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    match uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(header::HOST).and_then(|host| host.to_str().ok()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The HTTP surface: one file per subject, and the server that carries them.
 
+mod accounts;
 mod acme_challenge;
 mod address;
 mod admin;
 mod admission;
+mod auth;
 mod channels;
 mod encoding;
 mod error;
@@ -47,6 +49,7 @@ use tracing::warn;
 
 use self::admin::Admins;
 use self::admission::{Addresses, Place};
+use self::auth::Tries;
 use self::error::ApiError;
 use self::hls::Sessions;
 pub use self::peer::Peer;
@@ -57,6 +60,7 @@ use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor
 use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
+use crate::accounts::Accounts;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce, PerAddress, Quota};
 use crate::db::Database;
@@ -79,6 +83,8 @@ pub struct State {
     /// The channels among it.
     pub(crate) relays: Relays,
     pub(crate) in_force: Arc<InForceChannels>,
+    /// Who there is, and what they may do.
+    pub(crate) accounts: Accounts,
     /// What an authority that signs certificates is going to ask.
     pub(crate) challenges: crate::tls::Challenges,
     /// The configuration in force.
@@ -86,6 +92,8 @@ pub struct State {
     /// When the server began.
     started: Instant,
     admins: Admins,
+    /// Wrong passwords of late.
+    tries: Tries,
     /// Viewers by address; of them those for whose sake a channel was opened; and of those the ones
     /// that have no picture yet.
     viewers: Addresses,
@@ -122,7 +130,13 @@ struct Places {
 
 impl State {
     /// The state at the start.
-    pub fn new(catalogue: Catalogue, database: Database, relays: RelayChannels, config: Arc<Config>) -> Self {
+    pub fn new(
+        catalogue: Catalogue,
+        database: Database,
+        relays: RelayChannels,
+        accounts: Accounts,
+        config: Arc<Config>,
+    ) -> Self {
         let token = Token::create(&config.hls_dir).inspect_err(
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
         );
@@ -135,7 +149,9 @@ impl State {
             relays: Relays::new(database.clone(), Arc::clone(&in_force)),
             in_force,
             database,
+            accounts,
             admins: Admins::new(token.ok()),
+            tries: Tries::default(),
             challenges: crate::tls::Challenges::default(),
             config,
             started: Instant::now(),

@@ -1,4 +1,4 @@
-//! Choosing a channel's source, which is for admins only.
+//! Choosing a channel's source, which is for operators only.
 
 use axum::Json;
 use forebay_core::failover::{SourceId, Steer, Unsteerable};
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::State;
 use super::address::Reader;
-use super::admin::Admin;
+use super::auth::By;
 use super::error::ApiError;
 use super::extract::{ById, JsonBody, JsonRequest, Named};
 use super::status::{self, ChannelStatus};
@@ -55,7 +55,7 @@ impl Wish {
 /// `POST /api/streams/{id}/source`: answers with the channel's status.
 pub(super) async fn steer(
     state: State,
-    admin: Admin,
+    By(actor): By,
     Named { channel, .. }: Named<ById>,
     JsonBody(choice): JsonBody<SourceChoice>,
 ) -> Result<Json<ChannelStatus>, ApiError> {
@@ -69,7 +69,7 @@ pub(super) async fn steer(
     let steer = wish.steer(&channel.source_ids()).ok_or_else(no_such_source)?;
     let done = state.channels.steer(&channel, steer).await;
     let (action, source) = (steer.name(), wish.source);
-    info!(channel = %channel.id, address = %admin.address, action, source, ?done, "an admin chooses a source");
+    info!(channel = %channel.id, %actor, action, source, ?done, "a source is chosen");
     done.map_err(|why| match why {
         Unsteerable::NoOther => {
             let message = "there is no other source that may be used: enable or add one";

@@ -19,6 +19,7 @@ mod hung_log;
 mod limits;
 mod matrix;
 mod on_demand;
+mod people;
 mod playing;
 mod program;
 mod proxies;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::openapi;
 use super::operation::Operation;
 use super::route::{Access, Route};
+use super::{NO_DATABASE, openapi};
 use crate::http::channels::{self, ChannelInList, ChannelList};
 use crate::http::extract::BodyLimits;
 use crate::http::logo;
@@ -18,9 +18,6 @@ const SHORT_BODY: BodyLimits = BodyLimits { bytes: 1024, time: Duration::from_se
 
 /// 32 sources with long addresses and 32 header fields each.
 const RELAY_BODY: BodyLimits = BodyLimits { bytes: 256 << 10, time: Duration::from_secs(30) };
-
-/// Codes of answers while the database cannot be asked.
-const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// What writes a relay: its body, and the refusals of such.
 fn takes_relay(operation: Operation) -> Operation {
@@ -58,16 +55,16 @@ pub(super) fn routes() -> Vec<Route> {
         }),
         Route::new("/api/streams/status", Access::Public).get(status::all, || {
             Operation::new("getStatus", "The channels that are open, the providers and the server")
-                .query("urls", "`full` for the whole addresses of sources: for admins.")
+                .query("urls", "`full` for the whole addresses of sources: for operators.")
                 .json::<Status>(200, "At most 20 ms old")
         }),
         Route::new("/api/streams/{id}/status", Access::Public).get(status::one, || {
             Operation::new("getChannelStatus", "One channel, open or not")
-                .query("urls", "`full` for the whole addresses of sources: for admins.")
+                .query("urls", "`full` for the whole addresses of sources: for operators.")
                 .json::<ChannelStatus>(200, "The channel")
                 .fails(404, &["unknown_channel"])
         }),
-        Route::new("/api/streams/{id}/source", Access::Admin).post(steering::steer, SHORT_BODY, || {
+        Route::new("/api/streams/{id}/source", Access::Operator).post(steering::steer, SHORT_BODY, || {
             Operation::new("chooseSource", "Chooses the source of a channel")
                 .takes::<SourceChoice>()
                 .json::<ChannelStatus>(200, "The channel's status")
@@ -80,7 +77,7 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(415, &["unsupported_media_type"])
                 .fails(422, &["no_such_source"])
         }),
-        Route::new("/api/relays", Access::Admin)
+        Route::new("/api/relays", Access::Operator)
             .get(relays::list, || {
                 Operation::new("listRelays", "The relays, a part of the list at a time")
                     .query("after", "The `id` behind which the part begins: the first one unless given.")
@@ -93,7 +90,7 @@ pub(super) fn routes() -> Vec<Route> {
                 takes_relay(Operation::new("createRelay", "Creates a relay, which can be watched at once"))
                     .json::<RelayDocument>(201, "The relay")
             }),
-        Route::new("/api/relays/{id}", Access::Admin)
+        Route::new("/api/relays/{id}", Access::Operator)
             .get(relays::one, || {
                 Operation::new("getRelay", "One relay")
                     .json::<RelayDocument>(200, "The relay")

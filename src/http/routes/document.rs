@@ -13,8 +13,8 @@ use utoipa::openapi::{
 use super::operation::{Operation, parameter};
 use super::route::{Access, Route};
 
-/// The scheme by which an admin shows the token.
-const TOKEN: &str = "adminToken";
+/// The scheme by which a program shows a key, or the token of admins.
+const TOKEN: &str = "keyOrToken";
 
 /// What stands above the routes.
 const ABOUT: &str = "GET is answered where HEAD is: by the same head without the body. Every route \
@@ -64,8 +64,8 @@ fn describe(surface: &str, path: &str, access: Access, method: &Method, operatio
     for name in parameters(path) {
         builder = builder.parameter(path_parameter(name));
     }
-    if access == Access::Admin {
-        // By the address, or by the token.
+    if access.is_staff() {
+        // By the address or the cookie of a session, or by a key or the token.
         let token = SecurityRequirement::new(TOKEN, [""; 0]);
         builder = builder.securities(Some([SecurityRequirement::default(), token]));
     }

@@ -7,9 +7,12 @@
 
 mod api;
 mod document;
+#[cfg(test)]
+mod identity_tests;
 mod machines;
 mod operation;
 mod pages;
+mod people;
 mod route;
 mod streams;
 #[cfg(test)]
@@ -27,11 +30,15 @@ use self::route::{Cors, Route, carry};
 use super::State;
 use super::error::ApiError;
 
+/// Codes of answers while the database cannot be asked.
+const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
+
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 4] {
+fn surfaces() -> [(&'static str, Vec<Route>); 5] {
     [
         ("streams", streams::routes()),
         ("api", api::routes()),
+        ("people", people::routes()),
         ("pages", pages::routes()),
         ("machines", machines::routes()),
     ]

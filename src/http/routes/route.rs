@@ -9,24 +9,12 @@ use axum::routing::{MethodFilter, MethodRouter};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::operation::Operation;
+pub(super) use crate::http::auth::Access;
 use crate::http::error::ApiError;
 use crate::http::extract::BodyLimits;
 use crate::http::head::names_host;
 use crate::http::nosniff::set_nosniff;
-use crate::http::{State, admin};
-
-/// Who may use a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Everybody: pages, and documents that tell nothing secret.
-    Public,
-    /// Whoever may watch, within the limits for viewers.
-    Viewer,
-    /// An admin. Nobody else reaches a handler, and no page in a browser is one.
-    Admin,
-    /// A program that looks after the server. It has no account, and a page never asks it for one.
-    Machine,
-}
+use crate::http::{State, auth};
 
 /// What pages of other origins may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,16 +58,16 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// A row without any method yet. Pages may read its errors, unless it is for admins.
+    /// A row without any method yet. Pages may read its errors, unless it is for operators.
     pub(super) fn new(path: &'static str, access: Access) -> Self {
-        let cors = if access == Access::Admin { Cors::Nothing } else { Cors::Errors };
+        let cors = if access.is_staff() { Cors::Nothing } else { Cors::Errors };
         let handlers = MethodRouter::new();
         Self { path, access, cors, limits: None, methods: Vec::new(), operations: Vec::new(), handlers }
     }
 
-    /// Sets what pages of other origins may read. What admins do, they may never.
+    /// Sets what pages of other origins may read. What operators do, they may never.
     pub(super) fn cors(self, cors: Cors) -> Self {
-        assert!(self.access != Access::Admin, "{} is for admins", self.path);
+        assert!(!self.access.is_staff(), "{} is for operators", self.path);
         Self { cors, ..self }
     }
 
@@ -186,9 +174,10 @@ impl Route {
         if let Some(limits) = self.limits {
             handlers = handlers.route_layer(Extension(limits));
         }
-        if self.access == Access::Admin {
+        if self.access.is_staff() {
             // Before each handler, but not before a 405, which tells nobody anything.
-            handlers = handlers.route_layer(from_fn_with_state(state.clone(), admin::require));
+            let needed = (state.clone(), self.access);
+            handlers = handlers.route_layer(from_fn_with_state(needed, auth::require));
         }
         // The layer is around what is here before it: the answer to other methods, too.
         handlers.fallback(method_not_allowed).layer(from_fn_with_state(cors, carry))

@@ -23,6 +23,7 @@ use tower::ServiceExt as _;
 
 use super::route::{Access, Cors, Route};
 use super::{render, router, surfaces};
+use crate::accounts::Accounts;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::db::Database;
@@ -30,9 +31,9 @@ use crate::http::{Peer, State};
 use crate::relays::RelayChannels;
 
 /// Longer than any handler waits for a source.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
-const METHODS: [Method; 7] =
+pub(super) const METHODS: [Method; 7] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
 
 /// Counts what is opened; nothing ever comes of it.
@@ -47,8 +48,8 @@ impl Opener for Silent {
 }
 
 /// A server with two channels, without a socket.
-struct House {
-    state: State,
+pub(super) struct House {
+    pub(super) state: State,
     router: Router,
     opener: Arc<Silent>,
     token: String,
@@ -57,6 +58,15 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        Self::of(|_| Database::off("none is needed".into()))
+    }
+
+    /// One that keeps what people make.
+    pub(super) fn with_database() -> Self {
+        Self::of(|folder| Database::open(&folder.join("data")).unwrap())
+    }
+
+    fn of(database: impl FnOnce(&Path) -> Database) -> Self {
         let text = "[[providers]]\nid = 'p'\nmax_connections = 1\n\
                     [[channels]]\nid = 'one'\nnumber = 1\nsources = ['http://127.0.0.1:9/user/pass']\n\
                     [[channels]]\nid = 'two'\nname = 'Two'\ngroup = 'G'\nsources = ['testcard://']\n";
@@ -67,22 +77,24 @@ impl House {
         let shared = Arc::clone(&opener) as Arc<dyn Opener>;
         let (providers, hls_dir) = (&config.providers, &config.hls_dir);
         let run = |lookup| Channels::new(lookup, providers, hls_dir, shared, Handle::current());
+        let database = database(folder.path());
         let state = State::new(
             Catalogue::new(config.channels.clone(), run),
-            Database::off("none is needed".into()),
+            database.clone(),
             RelayChannels::default(),
+            Accounts::read(database).unwrap(),
             Arc::new(config),
         );
         let token = std::fs::read_to_string(folder.path().join("admin.token")).unwrap().trim().to_owned();
         Self { router: router(state.clone()), state, opener, token, _folder: folder }
     }
 
-    async fn ask(&self, method: &Method, path: &str, sender: &Sender) -> Response {
+    pub(super) async fn ask(&self, method: &Method, path: &str, sender: &Sender<'_>) -> Response {
         self.send(method, path, sender, Body::empty()).await
     }
 
     /// What it is answered who sends a body as JSON, if any.
-    async fn send(&self, method: &Method, path: &str, sender: &Sender, body: Body) -> Response {
+    async fn send(&self, method: &Method, path: &str, sender: &Sender<'_>, body: Body) -> Response {
         let address = (sender.address.parse::<std::net::IpAddr>().unwrap(), 50_000).into();
         let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
         request.extensions_mut().insert(Peer { address, local: ([127, 0, 0, 1], 8080).into() });
@@ -101,16 +113,28 @@ impl House {
 
 /// Who asks, and how.
 #[derive(Debug, Clone, Copy)]
-struct Sender {
+pub(super) struct Sender<'a> {
     name: &'static str,
     address: &'static str,
     host: &'static str,
     has_token: bool,
-    fields: &'static [(&'static str, &'static str)],
+    fields: &'a [(&'static str, &'a str)],
     is_admin: bool,
 }
 
-const ADMIN: Sender = Sender {
+impl<'a> Sender<'a> {
+    /// Somebody who shows these fields.
+    pub(super) fn new(
+        name: &'static str,
+        address: &'static str,
+        host: &'static str,
+        fields: &'a [(&'static str, &'a str)],
+    ) -> Self {
+        Self { name, address, host, has_token: false, fields, is_admin: false }
+    }
+}
+
+const ADMIN: Sender<'static> = Sender {
     name: "an admin",
     address: "127.0.0.1",
     host: "127.0.0.1:8080",
@@ -119,10 +143,10 @@ const ADMIN: Sender = Sender {
     is_admin: true,
 };
 
-const OTHER: Sender = Sender { is_admin: false, ..ADMIN };
+const OTHER: Sender<'static> = Sender { is_admin: false, ..ADMIN };
 
 /// All but the first are no admins, though all but one know the token.
-const SENDERS: [Sender; 10] = [
+const SENDERS: [Sender<'static>; 10] = [
     ADMIN,
     Sender { name: "a program that may be a proxy", has_token: false, ..OTHER },
     Sender { name: "another address", address: "192.0.2.9", ..OTHER },
@@ -140,20 +164,22 @@ const SENDERS: [Sender; 10] = [
     Sender { name: "a page without an origin", fields: &[("sec-fetch-site", "cross-site")], ..OTHER },
 ];
 
-fn routes() -> Vec<Route> {
+pub(super) fn routes() -> Vec<Route> {
     surfaces().into_iter().flat_map(|(_, routes)| routes).collect()
 }
 
 /// A path that the row matches.
-fn example(path: &str) -> String {
+pub(super) fn example(path: &str) -> String {
     path.replace("/relays/{id}", "/relays/1")
+        .replace("/users/{id}", "/users/99")
+        .replace("/keys/{id}", "/keys/99")
         .replace("{id}", "one")
         .replace("{segment}", "segment_1.ts")
         .replace("{file}", "f.js")
         .replace("{token}", "t")
 }
 
-async fn code(response: Response) -> String {
+pub(super) async fn code(response: Response) -> String {
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let json: Value = serde_json::from_slice(&body).unwrap_or_default();
     json["error"]["code"].as_str().unwrap_or_default().to_owned()
@@ -179,7 +205,7 @@ async fn access_decides_who_reaches_a_handler() {
                 assert_eq!(allow, None, "{case}");
                 let is_let_in = match route.access {
                     Access::Public | Access::Viewer | Access::Machine => true,
-                    Access::Admin => sender.is_admin,
+                    Access::Operator | Access::Admin => sender.is_admin,
                 };
                 if is_let_in {
                     assert!(![401, 403, 405].contains(&answer.status().as_u16()), "{case}");
@@ -244,7 +270,7 @@ async fn pages_of_other_origins_read_what_the_row_says() {
     for route in routes() {
         let path = example(route.path);
         // The methods that it takes, one that it does not, and a request for no host.
-        let mut asked: Vec<(Method, Sender)> =
+        let mut asked: Vec<(Method, Sender<'static>)> =
             route.methods().into_iter().map(|method| (method, ADMIN)).collect();
         asked.push((Method::PATCH, ADMIN));
         asked.push((Method::GET, Sender { host: "no host", ..ADMIN }));
@@ -309,7 +335,7 @@ fn the_openapi_document_has_every_route() {
             let operation = &paths[route.path][method.as_str().to_lowercase()];
             let id = operation["operationId"].as_str().expect("it has an id");
             assert!(ids.insert(id.to_owned()), "{id} twice");
-            assert_eq!(operation["security"].is_array(), route.access == Access::Admin, "{}", route.path);
+            assert_eq!(operation["security"].is_array(), route.access.is_staff(), "{}", route.path);
         }
     }
     for name in text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {

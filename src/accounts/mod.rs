@@ -1,0 +1,137 @@
+//! People: users, the browsers that they are signed in with, keys of programs, and the log of what
+//! was changed by whom.
+//!
+//! Requests ask an immutable picture of the database ([`People`]); none waits for the disk to know
+//! who asks. Each change is written together with its entry in the audit log, and then the picture
+//! is made anew from what the database has. Commands on the host write to the same database: the
+//! picture follows within a second.
+
+mod actor;
+pub mod commands;
+pub mod keys;
+mod password;
+mod people;
+mod refusal;
+pub mod secret;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod users;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+pub use self::actor::Actor;
+use self::keys::LastUses;
+use self::password::Passwords;
+pub use self::people::People;
+pub use self::refusal::Refusal;
+use self::secret::Secret;
+pub use self::sessions::{SESSION, SignedIn};
+pub use self::users::{UserChange, name_fault};
+use crate::db::audit::{self, Entry, EntryId};
+use crate::db::{Database, Error, user_sessions};
+
+/// How often it is looked whether a command on the host has changed something.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is written when keys were last used, and sessions that are over are taken away.
+const TIDY_EVERY: Duration = Duration::from_mins(1);
+
+/// What can be done with accounts. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Accounts(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    people: RwLock<Arc<People>>,
+    /// Held while the picture is made anew, so that a later one is never replaced by an earlier one.
+    making: tokio::sync::Mutex<()>,
+    passwords: Arc<Passwords>,
+    last_uses: Mutex<LastUses>,
+    setup: Secret,
+}
+
+impl Accounts {
+    /// Those of this database. Waits for the disk.
+    pub fn read(database: Database) -> Result<Self, Error> {
+        let people = if database.is_on() { database.read_here(People::read)? } else { People::default() };
+        Ok(Self(Arc::new(Inner {
+            database,
+            people: RwLock::new(Arc::new(people)),
+            making: tokio::sync::Mutex::default(),
+            passwords: Arc::new(Passwords::new()),
+            last_uses: Mutex::default(),
+            setup: Secret::short(),
+        })))
+    }
+
+    /// Who there is now.
+    pub fn people(&self) -> Arc<People> {
+        Arc::clone(&self.0.people.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Up to `limit` entries of the audit log from the newest back, those before `before`.
+    pub async fn audit(&self, before: Option<EntryId>, limit: usize) -> Result<Vec<Entry>, Refusal> {
+        let read = self.database().read(move |connection| audit::list(connection, before, limit));
+        Ok(read.await?)
+    }
+
+    /// Follows what commands on the host change, and tidies up, until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        let (mut looks, mut tidied) = (interval(LOOK_EVERY), Instant::now());
+        while self.database().is_on() && stop.run_until_cancelled(looks.tick()).await.is_some() {
+            let is_time = tidied.elapsed() >= TIDY_EVERY;
+            if is_time {
+                tidied = Instant::now();
+            }
+            // The database says by itself, once, that it cannot be read or written.
+            if let Err(error) = self.look(is_time).await
+                && is_time
+            {
+                warn!(%error, "accounts are as they were last read");
+            }
+        }
+        stop.cancelled().await;
+    }
+
+    async fn look(&self, is_time_to_tidy: bool) -> Result<(), Refusal> {
+        let newest = self.database().read(audit::newest).await?;
+        let mut is_changed = newest != self.people().newest;
+        if is_time_to_tidy {
+            self.write_last_uses().await?;
+            is_changed |= self.database().write(user_sessions::clean).await? > 0;
+        }
+        if is_changed { self.refresh().await } else { Ok(()) }
+    }
+
+    /// Makes the picture anew.
+    async fn refresh(&self) -> Result<(), Refusal> {
+        let _one_at_a_time = self.0.making.lock().await;
+        let people = Arc::new(self.database().read(People::read).await?);
+        self.passwords().keep(|user| people.user(user).is_some());
+        *self.0.people.write().unwrap_or_else(PoisonError::into_inner) = people;
+        Ok(())
+    }
+
+    fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    fn passwords(&self) -> &Arc<Passwords> {
+        &self.0.passwords
+    }
+
+    fn setup(&self) -> &Secret {
+        &self.0.setup
+    }
+
+    fn last_uses(&self) -> MutexGuard<'_, LastUses> {
+        self.0.last_uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

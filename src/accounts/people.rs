@@ -1,0 +1,98 @@
+//! Who there is: an immutable picture of the database, which requests ask instead of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use super::secret;
+use crate::db::api_keys::{self, ApiKey};
+use crate::db::audit::{self, EntryId};
+use crate::db::users::{self, Role, User, UserId};
+use crate::db::{Error, user_sessions};
+
+/// Everybody, as of one moment.
+#[derive(Debug, Default)]
+pub struct People {
+    users: HashMap<UserId, Arc<User>>,
+    /// By name in lower case.
+    names: HashMap<String, Arc<User>>,
+    keys: HashMap<[u8; 32], Arc<ApiKey>>,
+    sessions: HashMap<[u8; 32], Session>,
+    /// Every change of users and keys is in the audit log, so this tells whether there was one.
+    pub(super) newest: EntryId,
+}
+
+#[derive(Debug)]
+struct Session {
+    user: Arc<User>,
+    host: String,
+    expires_at: Timestamp,
+}
+
+impl People {
+    /// Reads them.
+    pub(super) fn read(connection: &Connection) -> Result<Self, Error> {
+        let users = users::all(connection)?.into_iter().map(|user| (user.id, Arc::new(user)));
+        let users: HashMap<UserId, Arc<User>> = users.collect();
+        let sessions = user_sessions::all(connection)?.into_iter().filter_map(|session| {
+            let user = Arc::clone(users.get(&session.user)?);
+            Some((session.hash, Session { user, host: session.host, expires_at: session.expires_at }))
+        });
+        Ok(Self {
+            sessions: sessions.collect(),
+            names: users.values().map(|user| (folded(&user.spec.name), Arc::clone(user))).collect(),
+            keys: api_keys::all(connection)?.into_iter().map(|key| (key.hash, Arc::new(key))).collect(),
+            newest: audit::newest(connection)?,
+            users,
+        })
+    }
+
+    /// The users in the order in which they were made.
+    pub fn users(&self) -> Vec<Arc<User>> {
+        let mut users: Vec<Arc<User>> = self.users.values().cloned().collect();
+        users.sort_by_key(|user| user.id);
+        users
+    }
+
+    /// One user.
+    pub fn user(&self, id: UserId) -> Option<&Arc<User>> {
+        self.users.get(&id)
+    }
+
+    /// The user of this name, whatever the case of its letters.
+    pub fn named(&self, name: &str) -> Option<&Arc<User>> {
+        self.names.get(&folded(name))
+    }
+
+    /// Whether somebody is an admin, whom the setup would make.
+    pub fn has_admin(&self) -> bool {
+        self.users.values().any(|user| user.spec.role == Role::Admin)
+    }
+
+    /// Who is signed in with this cookie at this host.
+    pub fn signed_in(&self, cookie: &str, host: &str, now: Timestamp) -> Option<&Arc<User>> {
+        let session = self.sessions.get(&secret::hash(cookie))?;
+        let holds = now < session.expires_at && session.host == host && session.user.is_active(now);
+        holds.then_some(&session.user)
+    }
+
+    /// The key whose text this is.
+    pub fn key(&self, text: &str, now: Timestamp) -> Option<&Arc<ApiKey>> {
+        let key = self.keys.get(&secret::hash(text))?;
+        key.expires_at.is_none_or(|at| now < at).then_some(key)
+    }
+
+    /// The keys in the order in which they were made.
+    pub fn keys(&self) -> Vec<Arc<ApiKey>> {
+        let mut keys: Vec<Arc<ApiKey>> = self.keys.values().cloned().collect();
+        keys.sort_by_key(|key| key.id);
+        keys
+    }
+}
+
+/// Names are ASCII: see [`name_fault`](super::users::name_fault).
+fn folded(name: &str) -> String {
+    name.to_ascii_lowercase()
+}

@@ -1,0 +1,33 @@
+//! Who asks, and whether that is enough for a route
+//! ([ADR 13](../../../docs/adr/0013-people-and-what-they-may.md)).
+
+mod credentials;
+mod staff;
+mod tries;
+
+pub(super) use self::credentials::{clear_cookie, cookie, is_of_own_page, session, set_cookie};
+pub(super) use self::staff::{By, is_operator, require};
+pub(super) use self::tries::Tries;
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Everybody: pages, and documents that tell nothing secret.
+    Public,
+    /// Whoever may watch, within the limits for viewers.
+    Viewer,
+    /// Whoever changes channels: operators and admins. Nobody else reaches a handler, and no page of
+    /// another origin does.
+    Operator,
+    /// Whoever changes users and keys as well: admins, in the same way.
+    Admin,
+    /// A program that looks after the server. It has no account, and a page never asks it for one.
+    Machine,
+}
+
+impl Access {
+    /// Whether a route is for people or programs that have shown who they are.
+    pub(super) fn is_staff(self) -> bool {
+        matches!(self, Self::Operator | Self::Admin)
+    }
+}
