@@ -10,6 +10,7 @@ mod certificate;
 pub mod cli;
 pub mod config;
 pub mod db;
+pub mod films;
 mod host;
 pub mod http;
 pub mod relays;

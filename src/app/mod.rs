@@ -125,6 +125,7 @@ impl App {
         supervisor.start(channels(&shared.channels));
         supervisor.start(files(&shared.channels));
         supervisor.start(sessions(&shared));
+        supervisor.start(films(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(listener("http", self.server, &shared));
         if let Some(Secure { server, keeper, current }) = self.secure {
@@ -194,6 +195,18 @@ fn sessions(shared: &http::State) -> Service {
         let shared = shared.clone();
         async move {
             shared.run_sessions(stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Looks which films there are.
+fn films(shared: &http::State) -> Service {
+    let (library, config) = (Arc::clone(&shared.library), shared.config.clone());
+    Service::restarted("films", move |stop| {
+        let (library, config) = (Arc::clone(&library), config.clone());
+        async move {
+            library.run(&config, stop).await;
             Ok(())
         }
     })

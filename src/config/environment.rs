@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Map
 use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Fault};
-use super::file::{AcmeFile, DataFile, File, LogFile, ServerFile, TlsFile};
+use super::file::{AcmeFile, DataFile, File, FilmsFile, LogFile, ServerFile, TlsFile};
 
 const PREFIX: &str = "FOREBAY_";
 
@@ -28,6 +28,7 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["stream"], PolicySpec::KEYS),
     (&["stream", "health"], HealthSpec::KEYS),
     (&["hls"], HlsSpec::KEYS),
+    (&["films"], FilmsFile::KEYS),
 ];
 
 /// The variables of a process that concern us, in the order of their names.
@@ -126,6 +127,7 @@ fn put(file: &mut File, section: &[&str], key: &'static str, value: &str) -> Res
         ["data"] => file.data.get_or_insert_default().read(key, map),
         ["stream"] => file.stream.get_or_insert_default().read(key, map),
         ["hls"] => file.hls.get_or_insert_default().read(key, map),
+        ["films"] => file.films.get_or_insert_default().read(key, map),
         ["stream", "health"] => {
             file.stream.get_or_insert_default().health.get_or_insert_default().read(key, map)
         }

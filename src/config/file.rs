@@ -17,6 +17,8 @@ forebay_relay::table! {
         stream: PolicySpec,
         /// How channels become HLS.
         hls: HlsSpec,
+        /// Files that are played from their beginning.
+        films: FilmsFile,
         /// Accounts with a limit of connections.
         providers: Vec<ProviderSpec>,
         /// The channels, in the order of lists.
@@ -113,5 +115,19 @@ forebay_relay::table! {
     pub(super) struct DataFile {
         /// A folder of our own.
         dir: String,
+    }
+}
+
+forebay_relay::table! {
+    /// `[films]`
+    pub(super) struct FilmsFile {
+        /// Folders with films.
+        folders: Vec<String>,
+        /// How long segments are to be.
+        segment: DurationText,
+        /// How often the folders are looked into.
+        rescan: DurationText,
+        /// What the indexes of films that are played may take.
+        index_memory: SizeText,
     }
 }

@@ -52,6 +52,8 @@ pub struct Config {
     pub data: DataDir,
     /// A folder of our own, for what concerns HLS: absolute, or relative to the working directory as `path` is.
     pub hls_dir: PathBuf,
+    /// Files that are played from their beginning.
+    pub films: Films,
     /// What channels are checked against, of whatever origin.
     pub house: House,
     /// Accounts with a limit of connections, in the order of the file; ids are unique.
@@ -179,6 +181,27 @@ pub struct DataDir {
     pub path: PathBuf,
     /// Whether the configuration names it: then it is needed.
     pub is_configured: bool,
+}
+
+/// `[films]`: files that are played from their beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Films {
+    /// Folders with films: absolute, or relative to the working directory as the path of the
+    /// configuration is.
+    pub folders: Vec<PathBuf>,
+    /// How long segments are to be.
+    pub segment: Duration,
+    /// How often the folders are looked into.
+    pub rescan: Duration,
+    /// What the indexes of films that are played may take, in bytes.
+    pub index_memory: u64,
+}
+
+impl Default for Films {
+    fn default() -> Self {
+        let (segment, rescan) = (Duration::from_secs(6), Duration::from_secs(10));
+        Self { folders: Vec::new(), segment, rescan, index_memory: 64 << 20 }
+    }
 }
 
 /// How a line of the log looks.

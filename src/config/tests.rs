@@ -54,6 +54,12 @@ window = 10
 max_bytes = "100 MiB"
 dir = "cache/hls"
 
+[films]
+folders = ["videos", "/srv/films"]
+segment = "4s"
+rescan = "1m"
+index_memory = "16 MiB"
+
 [[channels]]
 id = "one"
 
@@ -95,7 +101,7 @@ sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s", 
 #[test]
 fn a_good_file_means_what_it_says() {
     let config = Config::parse(GOOD, Path::new("/etc/forebay/channels.toml")).unwrap();
-    let Config { path, environment: _, server, log, data, hls_dir, house: _, providers: _, channels } =
+    let Config { path, environment: _, server, log, data, hls_dir, films, house: _, providers: _, channels } =
         &config;
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
@@ -115,6 +121,10 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(*data, DataDir { path: "/etc/forebay/state".into(), is_configured: true });
     assert_eq!(hls_dir, Path::new("/etc/forebay/cache/hls"));
     let hls = Hls { segment: Duration::from_secs(2), window: 10, max_bytes: 100 << 20 };
+
+    let folders = ["/etc/forebay/videos".into(), "/srv/films".into()].into();
+    let (segment, rescan) = (Duration::from_secs(4), Duration::from_mins(1));
+    assert_eq!(*films, Films { folders, segment, rescan, index_memory: 16 << 20 });
 
     let [one, two] = &channels[..] else { panic!("{channels:?}") };
     assert_eq!((one.id.as_str(), &*one.name, one.number), ("one", "one", None));
@@ -183,6 +193,7 @@ fn an_empty_file_is_all_defaults() {
             log,
             data,
             hls_dir,
+            films: Films::default(),
             house,
             providers,
             channels

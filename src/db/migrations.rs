@@ -20,8 +20,11 @@ const APPLICATION_ID: i32 = 0x4652_4259;
 pub(super) struct Migration(pub(super) &'static str);
 
 /// All steps; the first one leads to version 1. A step that was released never changes.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration(include_str!("schema/0001-relays.sql")), Migration(include_str!("schema/0003-people.sql"))];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration(include_str!("schema/0001-relays.sql")),
+    Migration(include_str!("schema/0003-people.sql")),
+    Migration(include_str!("schema/0004-films.sql")),
+];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.
 pub(super) fn migrate(

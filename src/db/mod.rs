@@ -13,6 +13,7 @@ pub mod backup;
 mod copy;
 mod document;
 mod error;
+pub mod films;
 mod folder;
 mod migrations;
 mod open;

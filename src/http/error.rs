@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::refusals::Kind;
 use super::{address, nosniff};
+use crate::films::OpenError;
 
 /// How long a client waits before it tries again what may work then: one try of a source.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -119,6 +120,16 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "unknown_channel", message)
     }
 
+    pub(super) fn unknown_video(id: &str) -> Self {
+        let message = format!("there is no film {id:?}");
+        Self::new(StatusCode::NOT_FOUND, "unknown_video", message)
+    }
+
+    /// The film has no such playlist or segment.
+    pub(super) fn no_part(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_part", format!("the film has no {name:?}"))
+    }
+
     pub(super) fn no_such_route(uri: &Uri) -> Self {
         let message = format!("there is nothing at {}", uri.path());
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
@@ -213,6 +224,21 @@ impl From<&StartFailure> for ApiError {
         });
         let details = Details::Sources(sources.collect());
         Self { details, ..Self::unavailable(code, message) }
+    }
+}
+
+/// Why a film is not played, or not in parts. As a file it is to be had all the same.
+impl From<OpenError> for ApiError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::File(_) => {
+                Self::unavailable("unreadable_video", "the file of the film cannot be read now")
+            }
+            OpenError::Index(error) => {
+                let message = format!("the film can only be had as a file: {error}");
+                Self::new(StatusCode::CONFLICT, "not_in_parts", message)
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod channels;
 mod encoding;
 mod error;
 mod extract;
+mod films;
 mod forwarded;
 mod head;
 mod hls;
@@ -64,6 +65,7 @@ use crate::accounts::Accounts;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce, PerAddress, Quota};
 use crate::db::Database;
+use crate::films::{Library, Shelf};
 use crate::relays::{InForceChannels, RelayChannels, Relays};
 use crate::supervisor::Board;
 
@@ -85,6 +87,9 @@ pub struct State {
     pub(crate) in_force: Arc<InForceChannels>,
     /// Who there is, and what they may do.
     pub(crate) accounts: Accounts,
+    /// Which films there are, and those that are open.
+    pub(crate) library: Arc<Library>,
+    shelf: Shelf,
     /// What an authority that signs certificates is going to ask.
     pub(crate) challenges: crate::tls::Challenges,
     /// The configuration in force.
@@ -148,6 +153,8 @@ impl State {
             catalogue,
             relays: Relays::new(database.clone(), Arc::clone(&in_force)),
             in_force,
+            library: Arc::new(Library::new(database.clone())),
+            shelf: Shelf::default(),
             database,
             accounts,
             admins: Admins::new(token.ok()),

@@ -9,6 +9,7 @@ mod chaos;
 mod cli;
 mod clocks;
 mod failover;
+mod films;
 mod frozen;
 mod hls;
 mod hls_in;

@@ -1,5 +1,6 @@
 //! From what was typed to what it means: every check, each with its place.
 
+mod films;
 mod places;
 mod server;
 mod tls;
@@ -42,6 +43,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         .within("hls", |checker| (hls_file.check(checker), checker.words("dir", hls_file.dir.as_ref())));
     let data = file.data.clone().unwrap_or_default();
     let data_dir = checker.within("data", |checker| checker.words("dir", data.dir.as_ref()));
+    let films = file.films.clone().unwrap_or_default();
+    let films = checker.within("films", |checker| films::films(checker, &films, folder));
     let stream = file.stream.clone().unwrap_or_default();
     let mut house = checker.within("stream", |checker| {
         let policy = stream.check(checker, &Policy { hls, ..Policy::default() });
@@ -91,7 +94,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         path: folder.join(data_dir.unwrap_or_else(|| "data".to_owned())),
     };
     let environment = Environment::default();
-    Ok(Config { path: path.into(), environment, server, log, data, hls_dir, house, providers, channels })
+    let path = path.into();
+    Ok(Config { path, environment, server, log, data, hls_dir, films, house, providers, channels })
 }
 
 /// Whether the files among the sources can be read.

@@ -1,7 +1,7 @@
 //! A channel as HLS: its playlist and its segments.
 
 mod held;
-mod range;
+pub(super) mod range;
 mod sessions;
 
 use std::io;

@@ -4,7 +4,7 @@ use http::{HeaderMap, header};
 
 /// What is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(in crate::http) enum Part {
     /// All of it: nothing else was asked for, or nothing that we understand.
     Whole,
     /// From `start` to `end`, which is not included.
@@ -14,12 +14,25 @@ pub(super) enum Part {
 }
 
 impl Part {
+    /// What `headers` ask for of `length` bytes that are in the state `tag`: a part of another
+    /// state is of no use to who has the rest of it (section 13.1.5).
+    pub(in crate::http) fn of_tagged(headers: &HeaderMap, length: u64, tag: &str) -> Self {
+        match headers.get(header::IF_RANGE) {
+            Some(known) if known.as_bytes() != tag.as_bytes() => Self::Whole,
+            _ => Self::asked(headers, length),
+        }
+    }
+
     /// What `headers` ask for of `length` bytes.
     pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {
         // A part of the segment that one has in part already is asked for by a validator, and we name none: section 13.1.5.
         if headers.contains_key(header::IF_RANGE) {
             return Self::Whole;
         }
+        Self::asked(headers, length)
+    }
+
+    fn asked(headers: &HeaderMap, length: u64) -> Self {
         let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
         range.and_then(|range| parse(range, length)).unwrap_or(Self::Whole)
     }
@@ -47,6 +60,19 @@ fn parse(range: &str, length: u64) -> Option<Part> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_another_state_is_all_of_this_one() {
+        let headers = |known: &str| {
+            HeaderMap::from_iter([
+                (header::RANGE, "bytes=5-".parse().unwrap()),
+                (header::IF_RANGE, known.parse().unwrap()),
+            ])
+        };
+        let part = |known| Part::of_tagged(&headers(known), 10, "\"a\"");
+        assert_eq!((part("\"a\""), part("\"b\"")), (Part::Of { start: 5, end: 10 }, Part::Whole));
+        assert_eq!(part("W/\"a\""), Part::Whole);
+    }
 
     #[test]
     fn a_range_is_a_part_of_what_there_is() {

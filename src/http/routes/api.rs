@@ -7,6 +7,7 @@ use super::route::{Access, Route};
 use super::{NO_DATABASE, openapi};
 use crate::http::channels::{self, ChannelInList, ChannelList};
 use crate::http::extract::BodyLimits;
+use crate::http::films::{self, StreamConfig, VideoList};
 use crate::http::logo;
 use crate::http::relays::{self, RelayDocument, RelayFields, RelayList};
 use crate::http::status::{self, ChannelStatus, Status};
@@ -119,6 +120,20 @@ pub(super) fn routes() -> Vec<Route> {
                     .fails(503, NO_DATABASE)
                     .fails(507, &["disk_full"])
             }),
+        Route::new("/api/v1/videos", Access::Public).get(films::list, || {
+            Operation::new("listVideos", "The films, a part of the list at a time")
+                .query("search", "Only films whose titles hold this.")
+                .query("offset", "How many to pass over: 0 unless given.")
+                .query("limit", "How many to list: 1 to 200, 50 unless given.")
+                .json::<VideoList>(200, "The films that match")
+        }),
+        Route::new("/api/v1/videos/{video}/stream-config", Access::Public).get(films::stream_config, || {
+            Operation::new("getStreamConfig", "How a film is played")
+                .json::<StreamConfig>(200, "Its addresses and qualities")
+                .fails(404, &["unknown_video"])
+                .fails(409, &["not_in_parts"])
+                .fails(503, &["unreadable_video"])
+        }),
         Route::new("/api/openapi.json", Access::Public).get(openapi, || {
             Operation::new("getOpenApi", "This document").sends(200, "application/json", "OpenAPI 3.1")
         }),

@@ -91,8 +91,12 @@ fn parameters(path: &str) -> impl Iterator<Item = &str> {
 fn path_parameter(name: &str) -> Parameter {
     let about = match name {
         "id" => "The channel's id; where the route says so, its number.",
-        "segment" => "As the playlist names it: `segment_{number}.ts`.",
-        "file" => "As a page names it.",
+        "segment" => "As the playlist names it: `segment_{number}.ts`, of a film `{number}.m4s`.",
+        "video" => "A film's id, which is a UUID.",
+        "rendition" => {
+            "As the playlist of a film names it: `main`, `keys`, or `t` and the number of a track."
+        }
+        "file" => "As a page or a playlist names it.",
         "token" => "As the authority was told.",
         _ => unreachable!("nobody has said what {{{name}}} in a path is"),
     };

@@ -2,8 +2,8 @@
 
 use super::operation::Operation;
 use super::route::{Access, Cors, Route};
-use crate::http::extract::{ByFile, ById, ByNumberOrId};
-use crate::http::{hls, lineup, live};
+use crate::http::extract::{ById, ByNumberOrId};
+use crate::http::{films, hls, lineup, live};
 
 /// Why a channel is not to be had now.
 const UNAVAILABLE: [&str; 8] = [
@@ -17,12 +17,32 @@ const UNAVAILABLE: [&str; 8] = [
     "session_limit",
 ];
 
+/// The same where it may be a film.
+const UNAVAILABLE_OR_UNREADABLE: [&str; 7] = [
+    "no_source",
+    "provider_limit",
+    "channel_full",
+    "no_bandwidth",
+    "no_store",
+    "closing",
+    "unreadable_video",
+];
+
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::new("/stream/{id}", Access::Viewer).cors(Cors::Answers).stream(
-            live::watch::<ByFile>,
-            live::head::<ByFile>,
-            || live("watchChannel", "The channel as endless MPEG-TS; `.ts` may stand behind its id"),
+            films::watch,
+            films::head,
+            || {
+                live(
+                    "watchChannel",
+                    "The channel as endless MPEG-TS; `.ts` may stand behind its id. The file of a film",
+                )
+                .sends(206, "video/mp4", "The range of the file that `Range` names")
+                .leads(304, "The file that `If-None-Match` names")
+                .leads(416, "The file has nothing of what `Range` names")
+                .fails(503, &UNAVAILABLE_OR_UNREADABLE)
+            },
         ),
         Route::new("/api/proxy/channel/{id}", Access::Viewer).cors(Cors::Answers).stream(
             live::watch::<ByNumberOrId>,
@@ -53,6 +73,29 @@ pub(super) fn routes() -> Vec<Route> {
             hls::segment,
             hls::head_segment,
             || segment("getSegmentByNumber"),
+        ),
+        Route::new("/hls/{video}/{file}", Access::Viewer).cors(Cors::Transfers).get(films::playlist, || {
+            film("getFilmPlaylist", "A playlist of a film: `master.m3u8`, and those that it names")
+                .sends(200, "application/vnd.apple.mpegurl", "The playlist")
+                .leads(304, "The playlist that `If-None-Match` names")
+        }),
+        Route::new("/hls/{video}/{rendition}/{segment}", Access::Viewer).cors(Cors::Transfers).get(
+            films::segment,
+            || {
+                film("getFilmSegment", "A segment of a film")
+                    .sends(200, "video/mp4", "The segment")
+                    .sends(206, "video/mp4", "The range that `Range` names")
+                    .leads(304, "The segment that `If-None-Match` names")
+                    .leads(416, "The segment has nothing of what `Range` names")
+            },
+        ),
+        Route::new("/dash/{video}/manifest.mpd", Access::Viewer).cors(Cors::Transfers).get(
+            films::dash,
+            || {
+                film("getFilmManifest", "The DASH manifest of a film")
+                    .sends(200, "application/dash+xml", "The manifest")
+                    .leads(304, "The manifest that `If-None-Match` names")
+            },
         ),
         Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(lineup::one, || {
             list("getChannelList", "A list of this channel alone, as a file that opens in a player")
@@ -92,6 +135,13 @@ fn segment(id: &str) -> Operation {
         .leads(416, "The segment has nothing of what `Range` names")
         .fails(429, &["address_limit"])
         .fails(503, &["channel_full", "no_bandwidth"])
+}
+
+fn film(id: &str, summary: &str) -> Operation {
+    Operation::new(id, summary)
+        .fails(404, &["unknown_video", "no_part"])
+        .fails(409, &["not_in_parts"])
+        .fails(503, &["unreadable_video"])
 }
 
 fn list(id: &str, summary: &str) -> Operation {

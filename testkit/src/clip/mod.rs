@@ -1,5 +1,6 @@
 //! Real media, made by the real ffmpeg when a test first asks for it, and kept in `target/test-media`.
 
+mod film;
 mod fragmented;
 mod recipe;
 mod subtitles;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+pub use film::film;
 pub use fragmented::Tracks;
 pub use recipe::Kind;
 

@@ -1,0 +1,36 @@
+//! `[films]`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use forebay_relay::model::{Checker, Limits, limits_ms};
+
+use super::super::Films;
+use super::super::file::FilmsFile;
+
+/// From a key frame each second to what players still begin with soon.
+const SEGMENT: Limits<Duration> = limits_ms(1_000, 30_000);
+
+/// From what a folder on a disk bears to once a day.
+const RESCAN: Limits<Duration> = limits_ms(1_000, 86_400_000);
+
+/// From one film to all that anybody has.
+const INDEX_MEMORY: Limits<u64> = Limits { min: 1 << 20, max: 1 << 36 };
+
+pub(super) fn films(checker: &mut Checker, typed: &FilmsFile, folder: &Path) -> Films {
+    let default = Films::default();
+    let path = |text: &str| {
+        if text.trim().is_empty() {
+            return Err("an empty name is no folder");
+        }
+        Ok(folder.join(text))
+    };
+    Films {
+        folders: checker.list("folders", typed.folders.as_deref().unwrap_or_default(), path),
+        segment: checker.duration("segment", typed.segment.as_ref(), &SEGMENT).unwrap_or(default.segment),
+        rescan: checker.duration("rescan", typed.rescan.as_ref(), &RESCAN).unwrap_or(default.rescan),
+        index_memory: checker
+            .size("index_memory", typed.index_memory.as_ref(), &INDEX_MEMORY)
+            .unwrap_or(default.index_memory),
+    }
+}

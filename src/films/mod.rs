@@ -1,0 +1,20 @@
+//! Films: files in folders, which are played from the moment in which they are there.
+//!
+//! The [`Library`] looks into the folders and knows which films there are; each keeps its id in the
+//! database. A film that is played is opened once for all its viewers ([`Shelf`]): its file, and
+//! the index of it. What viewers are sent is [`Content`]: a head, and ranges of the file.
+
+mod content;
+mod id;
+mod library;
+mod opened;
+mod shelf;
+mod video;
+mod walk;
+
+pub use self::content::Content;
+pub use self::id::FilmId;
+pub use self::library::Library;
+pub use self::opened::{OpenError, Opened, file_tag};
+pub use self::shelf::Shelf;
+pub use self::video::{Refusal, Video, Videos};

@@ -1,0 +1,79 @@
+//! What is told of a film.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::FilmId;
+use super::walk::media_type;
+use crate::db::films::Identity;
+
+/// A film.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Video {
+    /// Its name in addresses.
+    pub id: FilmId,
+    pub(super) path: PathBuf,
+    pub(super) identity: Identity,
+    /// How long it is, where it can be played in parts.
+    pub duration: Option<Duration>,
+    /// Why it cannot.
+    pub refusal: Option<Refusal>,
+}
+
+/// Why a film is offered as a file only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+/// The films at one moment, in the order of their titles.
+#[derive(Debug, Default)]
+pub struct Videos {
+    pub(super) all: Vec<Arc<Video>>,
+    by_id: HashMap<FilmId, usize>,
+}
+
+impl Video {
+    /// What people know it by: the name of its file.
+    pub fn title(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Bytes of its file.
+    pub fn size(&self) -> u64 {
+        self.identity.size
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The media type of the file.
+    pub fn media_type(&self) -> &'static str {
+        media_type(&self.path).unwrap_or("application/octet-stream")
+    }
+}
+
+impl Videos {
+    pub(super) fn new(mut all: Vec<Arc<Video>>) -> Self {
+        all.sort_by_cached_key(|video| (video.title().to_lowercase(), video.id));
+        let by_id = all.iter().enumerate().map(|(at, video)| (video.id, at)).collect();
+        Self { all, by_id }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Arc<Video>] {
+        &self.all
+    }
+
+    /// The film with this id.
+    pub fn find(&self, id: FilmId) -> Option<Arc<Video>> {
+        self.by_id.get(&id).map(|&at| Arc::clone(&self.all[at]))
+    }
+}

@@ -1,0 +1,164 @@
+//! Films as data.
+
+use axum::Json;
+use axum::extract::Path;
+use forebay_core::index::Kind;
+use http::{HeaderMap, Uri};
+use serde::Serialize;
+use url::Url;
+use utoipa::ToSchema;
+
+use super::{find, open};
+use crate::films::Video;
+use crate::http::error::ApiError;
+use crate::http::forwarded::base_url;
+use crate::http::query::Query;
+use crate::http::{Peer, State};
+
+/// Films in one answer, unless the request says otherwise, and at most.
+const DEFAULT_LIMIT: usize = 50;
+const MAX_LIMIT: usize = 200;
+
+/// The answer to `GET /api/v1/videos`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct VideoList {
+    /// As it was asked for.
+    offset: usize,
+    /// Films that match.
+    total: usize,
+    videos: Vec<VideoEntry>,
+}
+
+/// A film.
+#[derive(Debug, Serialize, ToSchema)]
+struct VideoEntry {
+    /// Seconds; null where it is only to be had as a file.
+    #[schema(required)]
+    duration: Option<f64>,
+    id: String,
+    /// Why it is only to be had as a file; null where it is not so.
+    #[schema(required)]
+    refusal: Option<VideoRefusal>,
+    /// Bytes of the file.
+    size: u64,
+    title: String,
+}
+
+/// Why a film is only to be had as a file.
+#[derive(Debug, Serialize, ToSchema)]
+struct VideoRefusal {
+    /// For programs: never renamed.
+    code: String,
+    /// For people.
+    message: String,
+}
+
+/// The answer to `GET /api/v1/videos/{video}/stream-config`: how a film is played.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct StreamConfig {
+    /// Codecs of tracks that HLS and DASH leave out.
+    #[schema(required)]
+    codecs_left_out: Vec<String>,
+    /// The manifest for DASH; null where the film is only to be had as a file.
+    #[schema(required)]
+    dash_url: Option<String>,
+    /// Seconds; null where the film is only to be had as a file.
+    #[schema(required)]
+    duration: Option<f64>,
+    /// The playlist for HLS; null where the film is only to be had as a file.
+    #[schema(required)]
+    hls_url: Option<String>,
+    id: String,
+    /// The best first; empty where the film is only to be had as a file.
+    qualities: Vec<Quality>,
+    /// Why it is only to be had as a file; null where it is not so.
+    #[schema(required)]
+    refusal: Option<VideoRefusal>,
+    /// Bytes of the file.
+    size: u64,
+    /// The file.
+    stream_url: String,
+    title: String,
+}
+
+/// A quality in which a film can be played.
+#[derive(Debug, Serialize, ToSchema)]
+struct Quality {
+    /// Bits a second, of the segment with the most.
+    bandwidth: u64,
+    /// As in `CODECS` (RFC 6381).
+    codecs: String,
+    /// Pixels; 0 of sound alone.
+    height: u32,
+    /// `source` is the film as it is.
+    name: &'static str,
+    /// Pixels; 0 of sound alone.
+    width: u32,
+}
+
+/// `GET /api/v1/videos`
+pub(in crate::http) async fn list(state: State, query: Query) -> Json<VideoList> {
+    let search = query.value("search").unwrap_or_default().to_lowercase();
+    let offset = query.parsed("offset").unwrap_or(0);
+    let limit = query.parsed("limit").unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let videos = state.library.videos();
+    let is_wanted =
+        |video: &&std::sync::Arc<Video>| search.is_empty() || video.title().to_lowercase().contains(&search);
+    let found: Vec<_> = videos.all().iter().filter(is_wanted).collect();
+    let part = found.iter().skip(offset).take(limit);
+    let entries = part.map(|video| VideoEntry {
+        duration: video.duration.map(|duration| duration.as_secs_f64()),
+        id: video.id.to_string(),
+        refusal: refusal(video),
+        size: video.size(),
+        title: video.title(),
+    });
+    Json(VideoList { offset, total: found.len(), videos: entries.collect() })
+}
+
+/// `GET /api/v1/videos/{video}/stream-config`
+pub(in crate::http) async fn stream_config(
+    state: State,
+    peer: Peer,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Json<StreamConfig>, ApiError> {
+    let video = find(&state, &id)?;
+    let base = base_url(&state.config().server, peer, &uri, &headers);
+    let url = |path: String| base.join(&path).as_ref().map_or(path, |url: &Url| url.to_string());
+    let opened = if video.refusal.is_none() { Some(open(&state, &id).await?) } else { None };
+    let id = video.id.to_string();
+    let quality = opened.as_ref().map(|opened| {
+        let film = &opened.film;
+        let tracks = forebay_core::manifest::Rendition::Main.tracks(film);
+        let codecs: Vec<&str> = tracks.iter().map(|&track| film.tracks()[track].codec.as_str()).collect();
+        let first = &film.tracks()[0];
+        let (width, height) = if first.kind == Kind::Video { first.size } else { (0, 0) };
+        Quality {
+            bandwidth: film.rates(&tracks).peak,
+            codecs: codecs.join(","),
+            height,
+            name: "source",
+            width,
+        }
+    });
+    let in_parts = opened.is_some();
+    Ok(Json(StreamConfig {
+        codecs_left_out: opened.map(|opened| opened.film.left_out().to_vec()).unwrap_or_default(),
+        dash_url: in_parts.then(|| url(format!("dash/{id}/manifest.mpd"))),
+        duration: video.duration.map(|duration| duration.as_secs_f64()),
+        hls_url: in_parts.then(|| url(format!("hls/{id}/master.m3u8"))),
+        qualities: quality.into_iter().collect(),
+        refusal: refusal(&video),
+        size: video.size(),
+        stream_url: url(format!("stream/{id}")),
+        title: video.title(),
+        id,
+    }))
+}
+
+fn refusal(video: &Video) -> Option<VideoRefusal> {
+    let refusal = video.refusal.as_ref()?;
+    Some(VideoRefusal { code: refusal.code.clone(), message: refusal.message.clone() })
+}
