@@ -58,6 +58,8 @@ pub(super) struct OpenSource {
 struct HlsSource {
     /// Times that separate sound was given up.
     audio_lost: u64,
+    /// Times that the picture went back to separate sound that had fallen behind.
+    audio_rejoined: u64,
     /// Why separate sound does not come, while the picture goes on without it.
     #[schema(required)]
     audio_trouble: Option<String>,
@@ -151,6 +153,7 @@ impl HlsSource {
         let counts = &snapshot.counts;
         Self {
             audio_lost: counts.sounds_lost,
+            audio_rejoined: counts.sounds_rejoined,
             audio_trouble: snapshot.sound_trouble.clone(),
             entry_requests: counts.entries,
             faults: counts.faults,

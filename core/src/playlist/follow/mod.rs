@@ -27,6 +27,7 @@
 //!   in a row stand still and there is nothing in store, the source has stalled.
 
 mod action;
+mod late_sound;
 mod memory;
 mod news;
 mod pairing;
@@ -53,6 +54,7 @@ pub use self::sound::SOUND_RETRY;
 pub use self::speed::Transfer;
 pub use self::variant::{QUICK_RETRY, ROUND_PAUSE};
 
+use self::late_sound::LateSound;
 use self::pairing::Step;
 use self::sound::Sound;
 use self::speed::Speed;
@@ -194,6 +196,7 @@ pub struct Follower {
     audio: Option<Track>,
     sound: Sound,
     step: Step,
+    late_sound: LateSound,
     /// Of each rendition, what was asked for; the entry takes the place of the variant's list.
     asked: [Option<(Asked, Moment)>; 2],
     in_flight: [Option<InFlight>; 2],
@@ -233,6 +236,7 @@ impl Follower {
             audio: None,
             sound: Sound::default(),
             step: Step::default(),
+            late_sound: LateSound::default(),
             asked: [Some((Asked::Entry, now)), None],
             in_flight: [None; 2],
             retry: [None; 2],
@@ -369,7 +373,7 @@ impl Follower {
                 }
                 if is_next {
                     self.take_segment(now, rendition);
-                    self.compare(now);
+                    self.compare(now, rendition);
                 }
             }
             Outcome::Unusable | Outcome::Stalled if rendition == Rendition::Audio => self.lose_sound(now),

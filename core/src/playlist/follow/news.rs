@@ -78,6 +78,8 @@ pub struct Counts {
     pub variants_left: u64,
     /// Times that separate sound was given up, for another one or for the picture alone.
     pub sounds_lost: u64,
+    /// Times that the picture went back to separate sound that had fallen behind for good.
+    pub sounds_rejoined: u64,
     /// Times that a higher variant was taken again.
     pub variants_raised: u64,
     /// Lines and numbers of playlists that were worked around.

@@ -13,6 +13,7 @@
 //! - **A picture whose sound has not come** is held back as long as there is something in store,
 //!   and then for a segment of the sound more: once, since everything is played so much later from
 //!   then on. After that it goes on in small steps, and what comes of the sound in time is heard.
+//!   Where none does for good, the picture goes back to its sound ([`late_sound`](super::late_sound)).
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use super::action::{Action, Pair, Rendition};
 use super::track::Track;
 use super::{Follower, UNEVEN};
 use crate::remux::{Extent, Pairing};
-use crate::time::{Moment, duration_to_ticks, ticks_to_duration};
+use crate::time::{MediaTime, Moment, duration_to_ticks, ticks_to_duration};
 
 /// Stamps that are further apart have nothing to do with each other.
 const MAX_LAG: Duration = Duration::from_mins(5);
@@ -37,7 +38,7 @@ const LATE: Duration = Duration::from_secs(2);
 const MAX_WAIT: Duration = Duration::from_secs(4);
 
 /// The same before anything was passed on: viewers are given up after ten seconds by default.
-const MAX_START_WAIT: Duration = Duration::from_secs(7);
+pub(super) const MAX_START_WAIT: Duration = Duration::from_secs(7);
 
 /// How much of the picture goes on at a time without its sound: so little that sound which comes
 /// back is heard soon.
@@ -52,6 +53,8 @@ pub(super) struct Step {
     phase: Phase,
     /// What has come of the picture and of the sound.
     extents: [Option<Extent>; 2],
+    /// Up to where both were passed on.
+    passed: Option<MediaTime>,
     /// What the remuxer was told last.
     told: Option<Pairing>,
     /// What is held back of the picture, and of the sound, is void, and the remuxer is to be told.
@@ -94,10 +97,18 @@ impl Step {
         self.phase = Phase::Going;
     }
 
+    /// Both begin elsewhere, the picture as it was decided, and it is compared again how they fit
+    /// together.
+    pub(super) fn start_again(&mut self) {
+        self.phase = Phase::Start { since: None, has_moved: [true, false] };
+        (self.dry_since, self.is_released) = (None, false);
+    }
+
     /// What was held back of a rendition is void.
     fn begin_anew(&mut self, rendition: Rendition) {
         self.void[rendition as usize] = true;
         self.extents[rendition as usize] = None;
+        self.passed = None;
     }
 
     /// By how much the sound is behind the picture, in ticks; `None` while one is missing.
@@ -113,9 +124,10 @@ impl Step {
 }
 
 impl Follower {
-    /// What has come of the picture and of the separate sound on the timeline that they share. To
-    /// be told before [`Follower::handle_segment`].
-    pub fn handle_extents(&mut self, extents: [Option<Extent>; 2]) {
+    /// What has come of the picture and of the separate sound on the timeline that they share, and
+    /// up to where that was `passed` on. To be told before [`Follower::handle_segment`].
+    pub fn handle_extents(&mut self, extents: [Option<Extent>; 2], passed: Option<MediaTime>) {
+        self.step.passed = passed.filter(|_| self.step.void == [false; 2]);
         for ((known, new), is_void) in self.step.extents.iter_mut().zip(extents).zip(self.step.void) {
             *known = new.filter(|_| !is_void);
         }
@@ -164,7 +176,7 @@ impl Follower {
     }
 
     /// A segment has come: measures how far the sound is behind the picture.
-    pub(super) fn compare(&mut self, now: Moment) {
+    pub(super) fn compare(&mut self, now: Moment, rendition: Rendition) {
         if let (Phase::Start { since, .. }, [Some(_), _]) = (&mut self.step.phase, self.step.extents) {
             since.get_or_insert(now);
         }
@@ -180,6 +192,10 @@ impl Follower {
         self.step.is_released &= self.step.holds_pictures();
         if let Phase::Start { has_moved, .. } = self.step.phase {
             self.begin_in_step(has_moved);
+        } else if let (Rendition::Audio, [Some(picture), Some(sound)], Some(passed)) =
+            (rendition, self.step.extents, self.step.passed)
+        {
+            self.handle_late_sound(now, [picture, sound], passed);
         }
     }
 
@@ -305,6 +321,6 @@ impl Follower {
 }
 
 /// The longest time until there is another segment of sound that goes on.
-fn next_after(audio: &Track) -> Duration {
+pub(super) fn next_after(audio: &Track) -> Duration {
     audio.target() + LATE
 }

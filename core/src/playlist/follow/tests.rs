@@ -5,6 +5,7 @@ use crate::playlist::model::Variables;
 use crate::playlist::parse::parse;
 
 mod ended;
+mod late_sound;
 mod refusals;
 mod sound;
 mod speed;

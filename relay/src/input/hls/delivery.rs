@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use forebay_core::playlist::follow::{Fetch, Outcome, Pair, Rendition};
 use forebay_core::remux::Extent;
+use forebay_core::time::MediaTime;
 use forebay_core::ts::packet::PACKET_SIZE;
 
 use super::front::Front;
@@ -43,6 +44,11 @@ impl Delivery {
     /// What has come of the picture and of the separate sound on the timeline that they share.
     pub(super) fn extents(&self) -> [Option<Extent>; 2] {
         self.remuxing.extents()
+    }
+
+    /// Up to where both were passed on.
+    pub(super) fn passed(&self) -> Option<MediaTime> {
+        self.remuxing.passed()
     }
 
     /// From now on picture and separate sound go together like this.

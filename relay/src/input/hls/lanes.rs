@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use forebay_core::playlist::follow::{Fetch, Outcome, Pair, Rendition, Transfer};
 use forebay_core::remux::Extent;
+use forebay_core::time::MediaTime;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -27,6 +28,8 @@ pub(super) struct Lanes {
     troubles: [Option<Error>; 2],
     /// What has come of the picture and of the separate sound on the timeline that they share.
     extents: [Option<Extent>; 2],
+    /// Up to where both were passed on.
+    passed: Option<MediaTime>,
 }
 
 /// The delivery again, and the segment that it passed on with what came of it, if there was one.
@@ -60,12 +63,18 @@ impl Lanes {
             pair: None,
             troubles: [None, None],
             extents: [None; 2],
+            passed: None,
         }
     }
 
     /// What has come of the picture and of the separate sound on the timeline that they share.
     pub(super) fn extents(&self) -> [Option<Extent>; 2] {
         self.extents
+    }
+
+    /// Up to where both were passed on.
+    pub(super) fn passed(&self) -> Option<MediaTime> {
+        self.passed
     }
 
     /// Why a rendition's last segment did not come.
@@ -129,7 +138,7 @@ impl Lanes {
             let Some(passing) = &mut self.passing else { return Poll::Pending };
             let Poll::Ready((delivery, done)) = passing.poll_unpin(context) else { return Poll::Pending };
             self.passing = None;
-            self.extents = delivery.extents();
+            (self.extents, self.passed) = (delivery.extents(), delivery.passed());
             self.delivery = Some(delivery);
             if let Some((job, outcome)) = done {
                 return Poll::Ready(self.land(job, outcome));

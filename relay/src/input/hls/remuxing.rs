@@ -39,6 +39,11 @@ impl Remuxing {
         self.remuxer.as_ref().map(Remuxer::extents).unwrap_or_default()
     }
 
+    /// Up to where both were passed on.
+    pub(super) fn passed(&self) -> Option<MediaTime> {
+        self.remuxer.as_ref().and_then(Remuxer::passed)
+    }
+
     /// From now on picture and sound go together like this.
     pub(super) async fn pair(&mut self, pair: Pair, outlet: &mut Outlet) {
         self.pairing = pair.pairing;
@@ -52,6 +57,11 @@ impl Remuxing {
         }
         if pair.void[Rendition::Main as usize] {
             self.end_all(outlet).await;
+        }
+        if pair.void == [true; 2] {
+            // Neither goes on: both begin on another timeline.
+            self.step(0, outlet, Remuxer::reset).await;
+            outlet.cut();
         }
         self.step(0, outlet, move |remuxer| remuxer.set_pairing(pair.pairing, pair.least)).await;
         self.end_passed(outlet).await;
@@ -112,7 +122,7 @@ impl Remuxing {
 
     /// Says that those segments are complete which have been passed on.
     async fn end_passed(&mut self, outlet: &mut Outlet) {
-        let Some(passed) = self.remuxer.as_ref().and_then(Remuxer::passed) else { return };
+        let Some(passed) = self.passed() else { return };
         let passed = passed.shifted(duration_to_ticks(UNEVEN));
         while let Some((_, duration)) = self.held.pop_front_if(|(end, _)| *end <= passed) {
             outlet.send(Item::End(duration)).await;

@@ -237,7 +237,7 @@ impl Run {
         if rendition == Rendition::Main {
             self.follower.handle_transfer(transfer);
         }
-        self.follower.handle_extents(self.lanes.extents());
+        self.follower.handle_extents(self.lanes.extents(), self.lanes.passed());
         self.follower.handle_segment(self.now(), rendition, outcome);
         let reason = match self.lanes.trouble(rendition) {
             Some(error) => explain(Failure::Stalled, Some(error.clone()), true).to_string(),

@@ -81,6 +81,21 @@ impl Track {
     /// where their part begins. Whether that is further than the `taken` ones, which have come
     /// already.
     pub(in super::super) fn rewind(&mut self, span: Duration, taken: Duration) -> bool {
+        let (place, back) = self.place_back(span);
+        let is_further = back > taken + UNEVEN;
+        if is_further {
+            (self.next, self.taken) = (place, self.taken.saturating_sub(back));
+        }
+        is_further
+    }
+
+    /// How far it can go back so, up to `span` and a segment.
+    pub(in super::super) fn listed_back(&self, span: Duration) -> Duration {
+        self.place_back(span).1
+    }
+
+    /// The place of the segment so far back, and how far that is.
+    fn place_back(&self, span: Duration) -> (i64, Duration) {
         let first = self.end().saturating_sub_unsigned(self.listed as u64).max(self.base);
         let (mut back, mut place) = (Duration::ZERO, self.next);
         while back < span && place > first {
@@ -91,11 +106,7 @@ impl Track {
             place -= 1;
             back += self.listed_from(place).next().map_or(Duration::ZERO, |segment| segment.duration);
         }
-        let is_further = back > taken + UNEVEN;
-        if is_further {
-            (self.next, self.taken) = (place, self.taken.saturating_sub(back));
-        }
-        is_further
+        (place, back)
     }
 
     /// Passes over the segments that have been `taken`, and those that are listed behind them,
