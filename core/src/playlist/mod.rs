@@ -7,6 +7,8 @@
 
 mod attributes;
 mod codecs;
+mod date;
+mod dating;
 pub mod follow;
 pub mod ladder;
 pub mod model;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use super::attributes::Variables;
+pub use super::date::Date;
 
 /// A playlist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,8 @@ pub struct Segment {
     pub is_discontinuity: bool,
     /// It is known to be missing.
     pub is_gap: bool,
+    /// When its first picture was made, as the list says or as it follows.
+    pub date: Option<Date>,
     /// How to decrypt it.
     pub key: Option<Arc<Key>>,
     /// What must stand in front of it.

@@ -19,6 +19,8 @@ use url::Url;
 
 use self::kept::{Listed, ListedInit, ListedKey, WITHOUT_ADDRESS};
 use super::attributes::{Attributes, Variables, decimal, hex_128, number};
+use super::date::Date;
+use super::dating;
 use super::model::{Media, Multivariant, Playlist, Range, Rendition, Variant};
 
 /// The largest body that is read, in bytes. Twelve hours of two second segments with signed
@@ -189,6 +191,7 @@ struct Next {
     range: Option<(u64, Option<u64>)>,
     is_discontinuity: bool,
     is_gap: bool,
+    date: Option<Date>,
     variant: Option<VariantInfo>,
 }
 
@@ -255,6 +258,7 @@ impl<'a> Reading<'a> {
             "-X-ENDLIST" => self.list.is_ended = true,
             "-X-DISCONTINUITY" => self.next.is_discontinuity = true,
             "-X-GAP" => self.next.is_gap = true,
+            "-X-PROGRAM-DATE-TIME" => self.next.date = Date::read(value),
             "-X-BYTERANGE" => self.next.range = range(value),
             "-X-KEY" => self.key(&Attributes::read(value)),
             "-X-MAP" => self.map(&Attributes::read(value)),
@@ -381,6 +385,7 @@ impl<'a> Reading<'a> {
             duration: next.duration.unwrap_or(UNSTATED),
             is_discontinuity: next.is_discontinuity,
             is_gap: next.is_gap,
+            date: next.date,
             key: self.key.clone(),
             init: self.init.clone(),
         });
@@ -425,12 +430,13 @@ impl<'a> Reading<'a> {
             let duration = if segment.duration == UNSTATED { target } else { segment.duration };
             segment.duration = duration.max(MIN_DURATION);
         }
+        let contradictions = dating::spread(&mut segments);
         Ok(Playlist::Media(Media {
             target,
             sequence: self.list.sequence.wrapping_add(self.list.skipped).wrapping_add(self.dropped),
             is_ended: self.list.is_ended,
             segments,
-            faults: self.faults + lost,
+            faults: self.faults + lost + contradictions,
         }))
     }
 }

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use super::super::dating;
 use super::super::ladder::Rung;
-use super::super::model::{Range, Segment};
+use super::super::model::{Date, Range, Segment};
 use crate::time::Moment;
 
 /// How long a variant that was left is avoided at first. The time doubles with each try in vain, up
@@ -127,19 +128,24 @@ pub(super) struct Played {
     /// Its address without the query, which may be a token.
     path: String,
     range: Option<Range>,
+    /// When it ends.
+    ends: Option<Date>,
     /// The list was complete when it was first opened, as that of a film is.
     pub(super) was_complete: bool,
 }
 
 impl Played {
     pub(super) fn new(segment: &Segment, was_complete: bool) -> Self {
-        Self { path: segment.url.path().to_owned(), range: segment.range, was_complete }
+        let ends = segment.date.map(|date| date.after(segment.duration));
+        Self { path: segment.url.path().to_owned(), range: segment.range, ends, was_complete }
     }
 
-    /// Where in a list what was taken ends.
+    /// Where in a list what was taken ends: by its name, or where every list has names of its own,
+    /// by its date.
     pub(super) fn end_in(&self, segments: &[Segment]) -> Option<usize> {
         let is_it = |segment: &Segment| segment.url.path() == self.path && segment.range == self.range;
-        segments.iter().rposition(is_it).map(|at| at + 1)
+        let by_date = || dating::find(segments, self.ends?, |segment| segment.duration / 2);
+        segments.iter().rposition(is_it).map(|at| at + 1).or_else(by_date)
     }
 }
 

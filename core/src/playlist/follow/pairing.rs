@@ -2,7 +2,8 @@
 //!
 //! Lists say where they end and not which of their segments belong together: sound may be listed
 //! later than its picture, or sooner, and in segments of another length. So both begin at the same
-//! distance from the end of their lists, and nothing is passed on until the first of both has come.
+//! distance from the end of their lists, or at the same date where both have dates, and nothing is
+//! passed on until the first of both has come.
 //! Then the stamps tell:
 //!
 //! - **Sound that is behind** is fetched on until it has caught up. If less of it is listed than
@@ -171,6 +172,9 @@ impl Follower {
             }
             // The list that came first would have as much more by now.
             audio.begin_behind(main.ahead() + audio.age_since(main));
+            if let Some(date) = main.next_date() {
+                audio.begin_at(date);
+            }
         }
         audio.set_taken(main.taken);
     }

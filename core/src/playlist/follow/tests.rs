@@ -4,6 +4,7 @@ use super::*;
 use crate::playlist::model::Variables;
 use crate::playlist::parse::parse;
 
+mod dates;
 mod ended;
 mod late_sound;
 mod refusals;

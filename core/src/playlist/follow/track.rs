@@ -22,6 +22,10 @@ const OLDER_HALVES: u32 = 3;
 /// not keep us from looking again for a day.
 const MAX_TARGET: Duration = Duration::from_mins(1);
 
+/// How many target durations a place in another list, found by its date, may be nearer to the end
+/// of that than it should be, or further: as far as such lists lag behind one another.
+const BY_DATE: u32 = 4;
+
 /// Where [`Track::taken`] begins: separate sound may be behind the beginning of the picture.
 const ORIGIN: Duration = Duration::from_hours(1);
 
@@ -366,7 +370,7 @@ impl Track {
             }
             Place::Elsewhere => {
                 counts.restarts += 1;
-                self.restart(media);
+                self.restart(now, media);
                 return true;
             }
         };
@@ -377,7 +381,7 @@ impl Track {
                 return false;
             }
             counts.restarts += 1;
-            self.restart(media);
+            self.restart(now, media);
             return true;
         }
         self.older = None;
@@ -412,13 +416,24 @@ impl Track {
         self.next = Self::start(media);
     }
 
-    /// Everything begins anew, behind what there was.
-    fn restart(&mut self, media: &Media) {
+    /// Everything begins anew, behind what there was: where dates say that nothing is missing and
+    /// nothing comes twice, or else as ever.
+    fn restart(&mut self, now: Moment, media: &Media) {
+        let age = now.since(self.changed_at);
+        let reached = self
+            .reached
+            .and_then(|reached| self.goes_on_by_date(media, reached, age, self.target() * BY_DATE));
+        let start = reached.map_or_else(|| Self::start(media), |index| i64::try_from(index).unwrap_or(0));
+        self.replace(media, start);
+    }
+
+    /// This list takes the place of the one on hand, and begins with its segment `start`.
+    fn replace(&mut self, media: &Media, start: i64) {
         self.older = None;
         self.base = self.end().max(self.next);
         self.segments = media.segments.iter().cloned().collect();
         self.sequence = media.sequence;
-        self.next = self.base + Self::start(media);
+        self.next = self.base + start;
         self.has_seam = true;
     }
 
@@ -430,18 +445,20 @@ impl Track {
         // What was passed over is had from the other list, if it is still there.
         let passed = |reached| self.ahead_of(reached).saturating_sub(self.ahead_of(self.next));
         self.taken = self.taken.saturating_sub(reached.map_or(Duration::ZERO, passed));
-        self.restart(media);
-        self.next = self.base + start;
+        self.replace(media, start);
         (self.has_had, self.lost) = (false, 0);
     }
 
     /// With which segment of another variant's list to go on behind the place `reached` of this
-    /// one. By the media sequence number, where both lists then have about as much before them; it
-    /// need not mean the same in both (RFC 8216, 6.3.3). Else where that is the case.
+    /// one. By its date; or by the media sequence number, where both lists then have about as much
+    /// before them: it need not mean the same in both (RFC 8216, 6.3.3). Else where that is the case.
     fn align(&self, now: Moment, media: &Media, reached: i64) -> i64 {
         // A list that goes on has as much more by now.
         let age = if media.is_ended { Duration::ZERO } else { now.since(self.changed_at) };
         let ahead = self.ahead_of(reached) + age;
+        if let Some(index) = self.goes_on_by_date(media, reached, age, self.target() * BY_DATE) {
+            return i64::try_from(index).unwrap_or(0);
+        }
         let index = i128::from(self.sequence) + i128::from(reached - self.base) - i128::from(media.sequence);
         let numbered = usize::try_from(index).ok().filter(|&index| index <= media.segments.len());
         let tolerance = self.target() * 2;

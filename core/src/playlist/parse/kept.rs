@@ -12,6 +12,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::attributes::Variables;
+use super::super::date::Date;
 use super::super::model::{Init, Key, Range, Segment};
 use super::{MAX_DATA_URL, MAX_KEPT, resolve};
 
@@ -28,6 +29,7 @@ pub(super) struct Listed<'a> {
     pub(super) duration: Duration,
     pub(super) is_discontinuity: bool,
     pub(super) is_gap: bool,
+    pub(super) date: Option<Date>,
     pub(super) key: Option<Rc<ListedKey<'a>>>,
     pub(super) init: Option<Rc<ListedInit<'a>>>,
 }
@@ -94,6 +96,7 @@ impl<'a> Keeping<'_, 'a> {
             duration: listed.duration,
             is_discontinuity: listed.is_discontinuity,
             is_gap: listed.is_gap || is_lost,
+            date: listed.date,
             key,
             init,
         })

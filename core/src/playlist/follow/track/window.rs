@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
-use super::super::super::model::Segment;
+use super::super::super::dating;
+use super::super::super::model::{Date, Media, Segment};
 use super::super::UNEVEN;
 use super::Track;
+
+/// How much further from the end of its list than it would be without dates a track may begin, and
+/// how much nearer: as far as separate sound may be from its picture.
+const MAX_BY_DATE: Duration = Duration::from_secs(30);
+
+/// How far a date may be from where a segment begins that is shown with it.
+const AS_GOOD_AS_SAME: Duration = Duration::from_millis(500);
 
 impl Track {
     /// How long what is listed and not taken plays.
@@ -52,6 +60,39 @@ impl Track {
             begin += segment.duration;
         }
         (begin > at + tolerance).then_some(false)
+    }
+
+    /// When the segment that is taken next was made.
+    pub(in super::super) fn next_date(&self) -> Option<Date> {
+        self.listed_from(self.next).next()?.date
+    }
+
+    /// Begins with the segment of that date instead, of a list that has just been begun with.
+    pub(in super::super) fn begin_at(&mut self, date: Date) {
+        let index = dating::find(&self.segments, date, |_| AS_GOOD_AS_SAME);
+        let place = index.map(|index| self.base.saturating_add_unsigned(index as u64));
+        let is_near = |place: i64| self.ahead_of(place).abs_diff(self.ahead()) <= MAX_BY_DATE;
+        self.next = place.filter(|&place| place < self.end() && is_near(place)).unwrap_or(self.next);
+    }
+
+    /// The index of the segment in another list that goes on behind the place `reached` of this one,
+    /// by their dates, if it is no further from the end than it should be after `age`, give or take
+    /// `tolerance`.
+    pub(super) fn goes_on_by_date(
+        &self,
+        media: &Media,
+        reached: i64,
+        age: Duration,
+        tolerance: Duration,
+    ) -> Option<usize> {
+        let last = self.listed_from(reached.checked_sub(1)?.max(self.base)).next()?;
+        let date = last.date?.after(last.duration);
+        let is_later = media.segments.first()?.date? > date;
+        // What lies between both lists is listed nowhere.
+        let found = dating::find(&media.segments, date, |segment| segment.duration / 2);
+        let index = found.or_else(|| is_later.then_some(0))?;
+        let left: Duration = media.segments[index..].iter().map(|segment| segment.duration).sum();
+        (left.abs_diff(self.ahead_of(reached) + age) <= tolerance).then_some(index)
     }
 
     /// Begins with the segment of a complete list in which this much of it has passed.
