@@ -197,7 +197,7 @@ fn head_start(segments: u64, seconds: u64) -> (String, u64) {
 
 #[test]
 fn a_head_start_is_a_segment_or_two_seconds() {
-    assert_eq!(head_start(8, 1), ("/3".to_owned(), 2));
+    assert_eq!(head_start(8, 1), ("/2".to_owned(), 2), "and six seconds in all, beside another source");
     assert_eq!(head_start(8, 2), ("/4".to_owned(), 2));
     assert_eq!(head_start(8, 10), ("/4".to_owned(), 10));
     assert_eq!(head_start(4, 1), ("/0".to_owned(), 1), "as far as the list goes back");

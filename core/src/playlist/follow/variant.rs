@@ -17,7 +17,7 @@ use super::action::{Failure, Rendition};
 use super::memory::{LadderMemory, Left, Name, Played};
 use super::token::inherit;
 use super::track::Track;
-use super::{Asked, Follower, MAX_NESTED, Others, START_BEHIND};
+use super::{Asked, Follower, MAX_NESTED, MIN_STALL, Others, START_BEHIND};
 use crate::time::Moment;
 
 /// After how long a playlist that failed is asked for again where there is another variant.
@@ -232,6 +232,11 @@ impl Follower {
         }
         if self.options.has_head_start {
             self.head_start = track.take_head_start();
+        }
+        if !media.is_ended && self.options.others == Others::Idle && track.ahead() < MIN_STALL {
+            // Short segments are often listed several at a time, and a source that seems to stand
+            // still is given up for another.
+            track.begin_behind(MIN_STALL);
         }
         let played = self.variants.memory.played.as_ref();
         self.variants.is_complete = media.is_ended && played.is_none_or(|played| played.was_complete);
