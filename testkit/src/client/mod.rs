@@ -1,6 +1,7 @@
 //! Viewers at the level of bytes and their arrival times, and short requests to an API.
 
 mod body;
+mod media;
 
 use std::fmt::Write as _;
 use std::io;
@@ -13,6 +14,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use body::Decoder;
+use media::Media;
 
 /// Nothing that a test waits for takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -127,6 +129,7 @@ impl Request {
             headers,
             decoder,
             sent_at,
+            media: Media::default(),
             arrivals: Vec::new(),
             total: 0,
             ended: None,
@@ -236,6 +239,9 @@ pub struct Arrival {
     pub at: Instant,
     /// How many bytes.
     pub bytes: usize,
+    /// Whether they are more than what keeps a connection alive: tables and null packets of a
+    /// transport stream.
+    pub has_media: bool,
 }
 
 /// One viewer of one stream. Nothing is read unless a method is asked to.
@@ -246,6 +252,7 @@ pub struct Viewer {
     headers: Vec<(String, String)>,
     decoder: Decoder,
     sent_at: Instant,
+    media: Media,
     arrivals: Vec<Arrival>,
     total: u64,
     ended: Option<Ended>,
@@ -348,9 +355,11 @@ impl Viewer {
         self.arrivals.first().map(|arrival| arrival.at - self.sent_at)
     }
 
-    /// Longest time between two arrivals of body bytes.
+    /// Longest time between two arrivals of media.
     pub fn largest_gap(&self) -> Duration {
-        self.arrivals.windows(2).map(|pair| pair[1].at - pair[0].at).max().unwrap_or_default()
+        let times: Vec<Instant> =
+            self.arrivals.iter().filter(|arrival| arrival.has_media).map(|arrival| arrival.at).collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
     /// How the body ended; nothing while it goes on.
@@ -387,7 +396,8 @@ impl Viewer {
         let fresh = self.pending.len() - before;
         if fresh > 0 {
             self.total += fresh as u64;
-            self.arrivals.push(Arrival { at: Instant::now(), bytes: fresh });
+            let has_media = self.media.push(&self.pending[before..]);
+            self.arrivals.push(Arrival { at: Instant::now(), bytes: fresh, has_media });
         }
     }
 

@@ -12,7 +12,7 @@ async fn goes_on_without(name: &str, fault: Fault) {
     let dead = sound(segment).window(2).fault(next.., fault);
     let mut pair = Pair::begin(both(picture(segment).window(2), dead)).await;
     pair.show.watch(18).await;
-    pair.end(name, 15 * SECOND).await;
+    pair.end_waited(name, 15 * SECOND).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,8 +31,7 @@ async fn falls_behind(span: Duration, seconds: u32) -> Heard {
     pair.show.watch(3).await;
     pair.sound.change(|hls| hls.late(span));
     pair.show.watch(seconds).await;
-    println!("{}", pair.show.hls().await);
-    pair.end(&format!("{span:?} behind"), (seconds - 6) * SECOND).await
+    pair.end_waited(&format!("{span:?} behind"), (seconds - 6) * SECOND).await
 }
 
 /// It is late for as long as there is media in store: the picture waits for it once.
