@@ -50,15 +50,21 @@ pub enum Player {
     /// It waits until they are whole, and can: hls.js.
     Whole,
     /// It takes the durations of segments at their word, and its decoder goes on from one to the
-    /// next, so that they need not begin with a key picture: `AVPlayer`, `ExoPlayer`, `GStreamer`.
+    /// next, so that they need not begin with a key picture: `AVPlayer`, `ExoPlayer`, `GStreamer`,
+    /// and apps, which are built on those.
     Native,
-    /// Nothing is known of it: it may want a key picture at the beginning of each segment, too.
+    /// It may want a key picture at the beginning of each segment, too: a player in a page of a
+    /// television set, or one of which nothing is known.
     Strict,
 }
 
 impl Player {
     /// The player that calls itself `agent` (`User-Agent`). It is a hint: a player with another's
     /// name may stand still for a moment when it begins on a closed channel.
+    ///
+    /// An agent that no page has is an app with the player of its system (`ExoPlayer` for most), with
+    /// ffmpeg or with VLC: each of these goes on from one segment to the next. Players in pages do
+    /// not: hls.js never begins, and `mux.js` drops what stands in front of a key picture.
     pub fn of(agent: &str) -> Self {
         let has = |names: &[&str]| names.iter().any(|name| agent.contains(name));
         if has(&["VLC/", "Lavf/"]) {
@@ -67,8 +73,10 @@ impl Player {
             Self::Whole
         } else if has(&["AppleCoreMedia/", "ExoPlayer", "AndroidXMedia3/", "GStreamer"]) {
             Self::Native
-        } else {
+        } else if agent.is_empty() || agent == "-" || has(&["Mozilla/", "Roku"]) {
             Self::Strict
+        } else {
+            Self::Native
         }
     }
 
@@ -260,7 +268,13 @@ mod tests {
             ),
             ("AppleCoreMedia/1.0.0.22A3354 (iPhone; U; CPU OS 18_0 like Mac OS X; en_us)", Player::Native),
             ("AndroidXMedia3/1.4.1 (Linux;Android 14)", Player::Native),
+            ("TiviMate/4.7.0", Player::Native),
+            ("okhttp/4.12.0", Player::Native),
+            ("Kodi/21.0 (X11; Linux x86_64) Version/21.0", Player::Native),
+            ("Roku/DVP-12.5 (12.5.0.4178-88)", Player::Strict),
+            ("Mozilla/5.0 (Web0S; Linux/SmartTV) AppleWebKit/537.36", Player::Strict),
             ("-", Player::Strict),
+            ("", Player::Strict),
         ] {
             assert_eq!(Player::of(agent), player, "{agent}");
         }
