@@ -4,7 +4,6 @@
 //! [`Channel`] of it, or names each wrong field. A [`Channel`] is valid by construction.
 
 mod access;
-pub(crate) mod address;
 mod channel;
 pub mod header;
 mod id;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_core::address;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
@@ -18,7 +19,7 @@ use super::network::{Network, System};
 use super::peer::Peer;
 use super::race::race;
 use super::{Connection, Credentials, Error, Form, Hold, proxy};
-use crate::model::{Proxy, ProxyKind, Trust, address};
+use crate::model::{Proxy, ProxyKind, Trust};
 
 /// Silence after which the kernel asks whether the other end is still there, and how often it asks before the connection counts as broken: for a
 /// machine that went away without a word, where nothing else notices.

@@ -3,10 +3,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use forebay_core::address;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-
-use crate::model::address;
 
 /// Looks names up, and tells which addresses are public. A trait, so that tests can bring names and
 /// an internet of their own on the loopback interface.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use forebay_core::address::{is_public, is_public_name};
 use forebay_core::playlist::ladder::Prefer;
 use http::header::{HeaderName, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
@@ -12,7 +13,6 @@ use super::access::check_access;
 use super::checker::{Checker, Step};
 use super::house::House;
 use super::units::parse_bandwidth;
-use crate::model::address::{is_public, is_public_name};
 use crate::model::header::{parse_name, parse_user_agent, parse_value};
 use crate::model::nearest::did_you_mean;
 use crate::model::{Scope, Source, SourceKind, SourceUrl};

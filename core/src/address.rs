@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// if both are. The networks for documentation and for benchmarks (RFC 5737, 3849, 2544) count as
 /// public: nothing real has such an address, and some VPN clients answer every name with one of
 /// 198.18.0.0/15.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -20,7 +20,7 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 const LOCAL: [&str; 6] = ["localhost", "local", "internal", "intranet", "lan", "home.arpa"];
 
 /// Whether a name looks like one of the internet, where it is not looked up here but by a proxy.
-pub(crate) fn is_public_name(name: &str) -> bool {
+pub fn is_public_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let is_local =
         |ending: &&str| name.strip_suffix(ending).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
