@@ -305,3 +305,19 @@ fn sound_behind_the_last_picture_is_cut_too() {
     let sounds = play(&segments(&film, &movie.bytes(), Rendition::Main), 2);
     assert_eq!(sounds.len(), 470);
 }
+
+#[test]
+fn sound_in_front_of_the_first_picture_is_a_segment() {
+    let mut pictures = track(true, twenty_seconds());
+    pictures.edits = vec![(1000, -1), (0, 7200)];
+    let movie = Movie::write(&[pictures, track(false, sound(470, 2048))]);
+    let film = index(&movie.bytes()).unwrap();
+    let spans: Vec<u128> = (0..film.segments()).map(|n| film.duration(n).as_millis()).collect();
+    assert_eq!(spans, [1000, 6000, 6000, 6000, 2040]);
+    assert_eq!((film.tracks()[0].samples(0), film.tracks()[0].samples(1)), (0, 150));
+    // A second of sound, and what is decoded in front of it.
+    assert_eq!(film.tracks()[1].samples(0), 24);
+    let all = segments(&film, &movie.bytes(), Rendition::Main);
+    assert_eq!((play(&all, 1).len(), play(&all, 2).len()), (500, 470));
+    assert!(!manifest::key_frames(&film).contains("keys/0.m4s"));
+}

@@ -11,6 +11,11 @@ use crate::segmenter::is_nearest;
 /// seconds: players hold back as much of the one until the other comes.
 const MAX_SKEW: i64 = 1;
 
+/// How much earlier than the pictures sound has to begin to be a segment of its own, in hundredths of
+/// a second. Some players put the first picture of a segment where its playlist says that the
+/// segment begins.
+const LEAD: i64 = 50;
+
 /// A cut of the track that decides.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found {
@@ -103,7 +108,8 @@ pub(super) struct Follower {
     shift: i64,
     timescale: i64,
     bounds: Vec<Bound>,
-    /// The cuts by time and by where samples lie, as far as they are found.
+    /// Where the track begins, and then the cuts by time and by where samples lie, as far as they
+    /// are found.
     by_time: Vec<Place>,
     by_range: Vec<Place>,
     /// Where the sample before lay.
@@ -137,7 +143,7 @@ impl Follower {
         let bounds: Vec<Bound> =
             cuts.iter().map(|cut| Bound { time: convert(cut.time), at: cut.at }).collect();
         // What comes in front of the first cut belongs to the first segment, unless it is trimmed.
-        let mut begun = Vec::with_capacity(bounds.len() + 1);
+        let mut begun = Vec::with_capacity(bounds.len() + 2);
         if !is_trimmed {
             begun.push(Place::first());
         }
@@ -172,21 +178,29 @@ impl Follower {
             self.by_time.push(cursor.place_of(sample));
             self.by_range.push(cursor.place_of(sample));
         }
-        while let Some(bound) = self.bounds.get(self.by_time.len())
+        while let Some(bound) = self.bounds.get(self.by_time.len() - 1)
             && time >= bound.time
         {
             self.by_time.push(cursor.place_of(sample));
         }
-        while let Some(bound) = self.bounds.get(self.by_range.len())
+        while let Some(bound) = self.bounds.get(self.by_range.len() - 1)
             && sample.at >= bound.at
         {
-            self.is_interleaved &= time.abs_diff(bound.time) <= (MAX_SKEW * self.timescale).unsigned_abs();
+            // Where the first pictures lie counts only if there is something in front of them.
+            let counts = self.by_range.len() > 1 || self.leads();
+            let is_near = time.abs_diff(bound.time) <= (MAX_SKEW * self.timescale).unsigned_abs();
+            self.is_interleaved &= is_near || !counts;
             self.by_range.push(cursor.place_of(sample));
         }
         if let (Some(tail), Some(last)) = (self.tail, self.bounds.last())
             && time >= tail.begins
             && time.saturating_sub(last.time) >= tail.target
         {
+            if self.by_range.len() <= self.bounds.len() {
+                // Sound that lies in front of its pictures.
+                self.is_interleaved = false;
+                self.by_range.resize(self.bounds.len() + 1, cursor.place_of(sample));
+            }
             self.bounds.push(Bound { time, at: sample.at });
             self.by_time.push(cursor.place_of(sample));
             self.by_range.push(cursor.place_of(sample));
@@ -198,9 +212,19 @@ impl Follower {
         &self.bounds[cuts..]
     }
 
-    /// The places of `cuts` cuts and of the end, `end`.
-    pub(super) fn marks(self, by_range: bool, cuts: usize, end: Place) -> Vec<Place> {
+    /// Whether it begins so early that what is in front of the pictures is a segment.
+    pub(super) fn leads(&self) -> bool {
+        let begin = self.first.unwrap_or(i64::MAX).max(0);
+        self.bounds[0].time.saturating_sub(begin) >= LEAD * self.timescale / 100
+    }
+
+    /// The places of its beginning, if `leads`, else within the first cut, of `cuts` cuts in all and
+    /// of the end, `end`.
+    pub(super) fn marks(self, by_range: bool, leads: bool, cuts: usize, end: Place) -> Vec<Place> {
         let mut marks = if by_range { self.by_range } else { self.by_time };
+        if !leads && marks.len() > 1 {
+            marks.remove(1);
+        }
         marks.resize(cuts + 1, end);
         marks
     }

@@ -338,26 +338,32 @@ impl Others {
     fn into_film(self, length: u64) -> Result<Film, Error> {
         let scale = self.reference.timescale;
         let mut cuts: Vec<i64> = self.cuts.iter().map(|cut| cut.time).collect();
+        let mut marks: Vec<Place> = self.cuts.iter().map(|cut| cut.place).collect();
         let (mut begin, mut end) = (cuts[0], self.end.1);
-        let mut is_interleaved = true;
+        let (mut is_interleaved, mut leads) = (true, false);
         for (draft, follower, _) in &self.done {
             let here = |time| convert(time, draft.timescale, scale);
-            begin = begin.min(follower.first.map_or(begin, here).max(0));
+            if follower.leads() {
+                leads = true;
+                begin = begin.min(follower.first.map_or(begin, here).max(0));
+            }
             end = end.max(here(follower.end));
             is_interleaved &= follower.is_interleaved;
         }
-        cuts[0] = begin;
+        if leads {
+            cuts.insert(0, begin);
+            marks.insert(0, marks[0]);
+        }
         let zero = if begin > LATE * i64::from(scale) { begin } else { 0 };
         for cut in &mut cuts {
             *cut -= zero;
         }
         let count = cuts.len();
-        let mut marks: Vec<Place> = self.cuts.iter().map(|cut| cut.place).collect();
         marks.push(self.end.0);
         let mut tracks = vec![self.reference.into_track(zero, marks)];
         for (draft, follower, end) in self.done {
             let zero = convert(zero, scale, draft.timescale);
-            tracks.push(draft.into_track(zero, follower.marks(is_interleaved, count, end)));
+            tracks.push(draft.into_track(zero, follower.marks(is_interleaved, leads, count, end)));
         }
         check(&tracks, count)?;
         let (end, first_end, left_out) = (end - zero, self.end.1 - zero, self.left_out);
