@@ -6,13 +6,14 @@
 //! replaced, moved, or gone for a while.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use forebay_relay::file_changes::aside;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::FilmId;
 use super::opened::{OpenError, open};
@@ -102,7 +103,7 @@ impl Library {
                 return Known::default();
             }
         };
-        let rows = rows.into_iter().map(|row| (row.path.clone(), row)).collect();
+        let rows = rows.into_iter().map(|row| (row.path.clone(), reconsidered(row))).collect();
         Known { rows, restless: HashMap::new(), is_read: true }
     }
 
@@ -139,6 +140,14 @@ impl Library {
         }
         known
     }
+}
+
+/// A row as it is taken up at a start: what an older version could not play is read again.
+fn reconsidered(mut row: Row) -> Row {
+    if row.refusal.is_some() {
+        row.identity.modified = i64::MIN;
+    }
+    row
 }
 
 /// The film of a row; `None` where somebody has written something else than an id by hand.
@@ -184,8 +193,14 @@ fn look(folders: &[PathBuf], segment: Duration, mut known: Known) -> Look {
         }
         let id = row.or_else(|| lost.get(identity).copied()).map(|row| row.id.clone());
         let id = id.unwrap_or_else(|| new_id(path, &taken).to_string());
-        changed.push(describe(id, path.clone(), *identity, segment));
-        present.push(path.clone());
+        match describe(id, path.clone(), *identity, segment) {
+            Ok(row) => {
+                changed.push(row);
+                present.push(path.clone());
+            }
+            // A disk that fails says nothing of the film: the next look tries again.
+            Err(error) => debug!(path = %path.display(), %error, "a film cannot be read now"),
+        }
     }
     // What cannot be looked into now may be there all the same: a network that is away for a while.
     let hidden = known
@@ -204,17 +219,20 @@ fn new_id(path: &Path, taken: &HashSet<&str>) -> FilmId {
 }
 
 /// Reads a film.
-fn describe(id: String, path: PathBuf, identity: Identity, segment: Duration) -> Row {
+///
+/// # Errors
+/// When the file cannot be read.
+fn describe(id: String, path: PathBuf, identity: Identity, segment: Duration) -> io::Result<Row> {
     let (duration, refusal) = if media_type(&path).is_some_and(is_mp4) {
         match open(&path, segment) {
             Ok(opened) => (i64::try_from(opened.film.total().as_micros()).ok(), None),
             Err(OpenError::Index(error)) => (None, Some(format!("{}: {error}", error.code()))),
-            Err(error) => (None, Some(format!("unreadable: {error}"))),
+            Err(OpenError::File(error)) => return Err(io::Error::new(error.kind(), error)),
         }
     } else {
         (None, Some("unsupported_container: only MP4 files are played by HLS and DASH".to_owned()))
     };
-    Row { id, path, identity, duration, refusal }
+    Ok(Row { id, path, identity, duration, refusal })
 }
 
 fn is_mp4(media_type: &str) -> bool {
