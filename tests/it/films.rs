@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use forebay_testkit::client::{Answer, Request, get, get_json};
 use forebay_testkit::clip::film;
+use forebay_testkit::player::browser_seeks;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -19,7 +20,12 @@ const ID: &str = "0188f5e0-7b1c-4d2e-9a3f-00112233aaff";
 /// H.264 with B pictures and a key frame every two seconds, and AAC with its priming.
 const USUAL: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -b:v 400k -c:a aac -b:a 64k";
 
-fn usual() -> PathBuf {
+/// The same without a table of samples.
+fn fragmented() -> String {
+    format!("{USUAL} -movflags frag_keyframe+empty_moov+default_base_moof")
+}
+
+pub(crate) fn usual() -> PathBuf {
     film("usual.mp4", 20, USUAL)
 }
 
@@ -105,9 +111,37 @@ async fn assert_same(path: &Path, manifest: &str, streams: &[(&str, &str)]) {
 mod players {
     use super::*;
 
+    /// Goes to times in and around segments, and sees the picture that belongs there. The first
+    /// picture is shown at `begins`.
+    async fn assert_exact(url: &str, rate: f64, begins: f64) {
+        // Within segments, on both sides of their ends, at the beginning and near the end.
+        let times =
+            [10.001, 2.613, 18.013, 1.027, 5.999, 6.001, 11.993, 12.001, 0.001, 3.333, 17.777, 15.001, 8.213];
+        let times: Vec<f64> = times.iter().map(|time| time + begins).collect();
+        let sought = browser_seeks(url, &times).await;
+        assert!(sought.errors.is_empty(), "{sought:?}");
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "numbers of pictures are small"
+        )]
+        let number = |time: &f64| ((time - begins) * rate + 1e-6) as u64;
+        let wanted: Vec<u64> = times.iter().map(number).collect();
+        assert_eq!(sought.pictures, wanted, "at {times:?} by {url}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn seeks_show_the_very_picture() {
+        let house = House::with_one(&usual()).await;
+        assert_exact(&house.url(&format!("/hls/{ID}/master.m3u8")), 25.0, 0.0).await;
+        // Written without an edit list, it begins with what is decoded before it is shown: two pictures.
+        let house = House::with_one(&film("fragmented.mp4", 20, &fragmented())).await;
+        assert_exact(&house.url(&format!("/hls/{ID}/master.m3u8")), 25.0, 0.08).await;
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn every_packet_and_its_time_is_that_of_the_file_by_hls_and_dash() {
-        let fragmented = format!("{USUAL} -movflags frag_keyframe+empty_moov+default_base_moof");
+        let fragmented = fragmented();
         let quick = format!("{USUAL} -movflags +faststart");
         for (name, arguments) in
             [("usual.mp4", USUAL), ("quick.mov", &quick), ("fragmented.mp4", &fragmented)]
