@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use forebay::cli::args::{Args, Command};
-use forebay::cli::{backup, check, probe, restore, serve, user};
+use forebay::cli::args::{Args, Command, FilmCommand};
+use forebay::cli::{backup, check, film, probe, restore, serve, user};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Some(Command::Backup { file }) => backup::backup(&args.config, file),
         Some(Command::Restore { file }) => restore::restore(&args.config, file),
         Some(Command::User(command)) => user::user(&args.config, command),
+        Some(Command::Film(FilmCommand::Check { file })) => film::check(file),
         Some(Command::Probe(args)) => probe::probe(args),
         None => serve::serve(args),
     }

@@ -84,9 +84,25 @@ pub enum Command {
     /// Add users, give them another password, list them, whether Forebay runs or not
     #[command(subcommand)]
     User(UserCommand),
+    /// Say how a file is played as a film
+    #[command(subcommand)]
+    Film(FilmCommand),
     /// Open an address as a source of a channel and tell what comes
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<Probe>),
+}
+
+/// `forebay film`
+#[derive(Debug, Subcommand)]
+pub enum FilmCommand {
+    /// Tell the tracks of a file, where it is cut, and what becomes of it by HLS and DASH
+    #[command(
+        after_help = "Exits with 0 if it can be played in parts, with 1 if it is only to be had as a file."
+    )]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 /// `forebay user`

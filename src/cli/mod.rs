@@ -3,6 +3,7 @@
 pub mod args;
 pub mod backup;
 pub mod check;
+pub mod film;
 pub mod probe;
 pub mod restore;
 pub mod serve;

@@ -15,6 +15,6 @@ mod walk;
 pub use self::content::Content;
 pub use self::id::FilmId;
 pub use self::library::Library;
-pub use self::opened::{OpenError, Opened, file_tag};
+pub use self::opened::{OpenError, Opened, file_tag, open};
 pub use self::shelf::Shelf;
 pub use self::video::{Refusal, Video, Videos};

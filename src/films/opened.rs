@@ -72,7 +72,7 @@ fn tag(identity: &Identity) -> String {
 }
 
 /// Opens a film, and indexes it. Waits for the disk.
-pub(super) fn open(path: &Path, segment: Duration) -> Result<Opened, OpenError> {
+pub fn open(path: &Path, segment: Duration) -> Result<Opened, OpenError> {
     let file = File::open(path)?;
     let identity = identity(&file.metadata()?);
     let mut indexer = Indexer::new(identity.size, segment);

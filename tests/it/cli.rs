@@ -94,6 +94,26 @@ mod check {
     }
 }
 
+mod films {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_film_is_told_of() {
+        let usual = crate::films::usual();
+        let check = |path: &str| Setup::with_config("").arg("film").arg("check").arg(path);
+        let finished = check(usual.to_str().expect("text")).run().await;
+        assert_eq!(finished.status.code(), Some(0), "{finished:?}");
+        for piece in
+            ["20.0", "t0: avc1.", "640x360", "t1: mp4a.40.2, 2 channels,", "segments", "HLS: a segment is"]
+        {
+            assert!(finished.output.contains(piece), "{piece}: {}", finished.output);
+        }
+        let finished = check("channels.toml").run().await;
+        assert_eq!(finished.status.code(), Some(1), "{finished:?}");
+        assert!(finished.log.contains("there is no moov box"), "{finished:?}");
+    }
+}
+
 mod probe {
     use super::*;
 
