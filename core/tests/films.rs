@@ -124,7 +124,10 @@ proptest! {
         for (at, &track) in order.iter().enumerate() {
             let want = expected(&tracks[track], &movie.places[track]);
             for rendition in [Rendition::Main, Rendition::Track(at)] {
-                let found = play(&segments(&film, &file, rendition), at + 1);
+                let mut found = play(&segments(&film, &file, rendition), at + 1);
+                let last = found.last_mut().expect("a track has samples");
+                prop_assert!(last.duration >= want[want.len() - 1].duration, "it may be held");
+                last.duration = want[want.len() - 1].duration;
                 prop_assert_eq!(&found, &want, "track {} of {}", track, rendition);
             }
         }
@@ -320,4 +323,16 @@ fn sound_in_front_of_the_first_picture_is_a_segment() {
     let all = segments(&film, &movie.bytes(), Rendition::Main);
     assert_eq!((play(&all, 1).len(), play(&all, 2).len()), (500, 470));
     assert!(!manifest::key_frames(&film).contains("keys/0.m4s"));
+}
+
+#[test]
+fn the_last_sample_is_held_where_the_film_goes_on() {
+    let movie = Movie::write(&[track(true, twenty_seconds()), track(false, sound(300, 2048))]);
+    let film = index(&movie.bytes()).unwrap();
+    for rendition in [Rendition::Main, Rendition::Track(1)] {
+        let sounds = play(&segments(&film, &movie.bytes(), rendition), 2);
+        let last = &sounds[299];
+        let end = last.shown + i64::from(last.duration);
+        assert_eq!((sounds[298].duration, end), (2048, 20_040 * 48), "until the pictures end");
+    }
 }

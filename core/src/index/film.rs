@@ -15,6 +15,9 @@ const DESCRIPTION: u64 = 16 + 20;
 /// Bytes of a fragment's head besides.
 const HEAD: u64 = 200;
 
+/// How much earlier than the film a track may end, in hundredths of a second.
+const EARLY: i64 = 10;
+
 /// What is known of a file: its tracks, and where each is cut into segments.
 ///
 /// Neither the samples nor what describes them is kept. A [`SampleReader`](super::SampleReader)
@@ -126,6 +129,18 @@ impl Film {
         (0..self.segments()).map(|n| self.duration(n)).max().unwrap_or_default()
     }
 
+    /// Until when the last sample of a track is held, if segment `n` has it and the film goes on
+    /// without the track: some players play no further than where every track has something. In
+    /// units of the track's timescale, on the clock of the segments that are sent.
+    pub(crate) fn held_until(&self, track: usize, n: usize) -> Option<i64> {
+        let track = &self.tracks[track];
+        let all = track.marks[self.segments()].samples;
+        let has_last = track.marks[n].samples < all && track.marks[n + 1].samples == all;
+        let end = convert(self.end, self.tracks[0].timescale, track.timescale).saturating_add(track.begins);
+        let early = end.saturating_sub(track.decode_begin(self.segments()));
+        (has_last && early > EARLY * i64::from(track.timescale) / 100).then_some(end)
+    }
+
     /// The rates of these tracks together, by their numbers in [`Self::tracks`].
     pub fn rates(&self, tracks: &[usize]) -> Rates {
         let rate = |bytes: u64, span: Duration| {
@@ -171,4 +186,11 @@ impl Track {
     pub(super) fn payload(&self, n: usize) -> u64 {
         self.marks[n + 1].bytes.saturating_sub(self.marks[n].bytes)
     }
+}
+
+/// A time in units of `from` as one in units of `to`, rounded to the nearest.
+pub(super) fn convert(time: i64, from: u32, to: u32) -> i64 {
+    let (from, to) = (i128::from(from), i128::from(to));
+    let time = (2 * i128::from(time) * to + from).div_euclid(2 * from);
+    i64::try_from(time).unwrap_or(if time < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
 }

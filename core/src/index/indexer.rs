@@ -9,7 +9,7 @@ use super::cursor::{Cursor, Descriptions, Place};
 use super::cuts::{Cutter, Follower, Found, Tail};
 use super::edits;
 use super::entry::{Entry, Kind};
-use super::film::{Film, Track};
+use super::film::{Film, Track, convert};
 use super::fragments::Defaults;
 use super::outline::{Described, Outline, number, timescale};
 use super::source::{Pause, Source};
@@ -385,13 +385,6 @@ fn check(tracks: &[Track], segments: usize) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A time in units of `from` as one in units of `to`, rounded to the nearest.
-fn convert(time: i64, from: u32, to: u32) -> i64 {
-    let (from, to) = (i128::from(from), i128::from(to));
-    let time = (2 * i128::from(time) * to + from).div_euclid(2 * from);
-    i64::try_from(time).unwrap_or(if time < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
 }
 
 /// Of a `mdhd` box: three letters of five bits each.

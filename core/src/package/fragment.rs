@@ -46,6 +46,8 @@ impl Segment {
 struct Part<'a> {
     track: usize,
     samples: &'a [Sample],
+    /// When the last of them ends, if that is later than it says.
+    held_until: Option<i64>,
     runs: Vec<Run>,
 }
 
@@ -73,10 +75,15 @@ pub fn fragment(film: &Film, n: usize, tracks: &[usize], samples: &[Vec<Sample>]
         }
         None => gathered(parts().map(|(_, samples)| samples)),
     };
-    let parts: Vec<Part<'_>> = parts()
+    let mut parts: Vec<Part<'_>> = parts()
         .zip::<Vec<Vec<Run>>>(runs)
-        .map(|((track, samples), runs)| Part { track, samples, runs })
+        .map(|((track, samples), runs)| Part { track, samples, held_until: None, runs })
         .collect();
+    for &track in tracks {
+        if let Some(last) = parts.iter_mut().rfind(|part| part.track == track) {
+            last.held_until = film.held_until(track, n);
+        }
+    }
     let payload: u64 = ranges.iter().map(|range| range.end - range.start).sum();
     let head = write_head(film, n, &parts, payload);
     Segment { head, ranges }
@@ -160,7 +167,8 @@ impl Part<'_> {
         const BASE_IS_MOOF: u32 = 0x02_0000;
         const DESCRIPTION: u32 = 0x02;
         let track = &film.tracks()[self.track];
-        let durations: Vec<u32> = (0..self.samples.len()).map(|index| self.duration(index)).collect();
+        let durations: Vec<u32> =
+            (0..self.samples.len()).map(|index| self.duration(index, track.delay)).collect();
         let others = if track.kind == Kind::Video { IS_NO_SYNC } else { IS_SYNC };
         let has_durations = durations.iter().any(|&duration| duration != durations[0]);
         let has_offsets = self.samples.iter().any(|sample| sample.offset != 0);
@@ -210,9 +218,11 @@ impl Part<'_> {
     }
 
     /// Until the next one is decoded: where the file has a gap, that is later than this one says.
-    fn duration(&self, index: usize) -> u32 {
+    fn duration(&self, index: usize, delay: i64) -> u32 {
         let sample = &self.samples[index];
-        let next = self.samples.get(index + 1).map(|next| next.decode.saturating_sub(sample.decode));
-        next.and_then(|span| u32::try_from(span).ok()).unwrap_or(sample.duration)
+        let next = self.samples.get(index + 1).map(|next| next.decode);
+        let end = next.or_else(|| Some(self.held_until?.saturating_sub(delay)));
+        let span = end.map(|end| end.saturating_sub(sample.decode));
+        span.and_then(|span| u32::try_from(span).ok()).unwrap_or(sample.duration)
     }
 }
