@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::secret::Secret;
+use super::watcher::may_watch;
 use super::{Accounts, Actor, Refusal};
 use crate::db::Error;
 use crate::db::api_keys::{self, ApiKey, KeyId, NewKey, Scope};
@@ -78,6 +79,11 @@ impl Accounts {
         let key = Arc::clone(self.people().key(text, now)?);
         self.last_uses().insert(key.id, now);
         Some(key)
+    }
+
+    /// The same, if it is good for watching.
+    pub fn use_key_to_watch(&self, text: &str) -> Option<Arc<ApiKey>> {
+        self.use_key(text).filter(|key| may_watch(key))
     }
 
     /// When a key was last used, written or not.

@@ -17,10 +17,13 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod users;
+mod viewing;
+mod watcher;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -33,11 +36,17 @@ pub use self::refusal::Refusal;
 use self::secret::Secret;
 pub use self::sessions::{SESSION, SignedIn};
 pub use self::users::{UserChange, name_fault};
+pub use self::viewing::{Device, Form, NoSeat, Seat, Viewing};
+pub use self::watcher::{Owner, Proof, Watcher};
 use crate::db::audit::{self, Entry, EntryId};
+use crate::db::users::User;
 use crate::db::{Database, Error, user_sessions};
 
 /// How often it is looked whether a command on the host has changed something.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is looked whose time is over: who watches then is to end within a second.
+const REVIEW_EVERY: Duration = Duration::from_millis(250);
 
 /// How often it is written when keys were last used, and sessions that are over are taken away.
 const TIDY_EVERY: Duration = Duration::from_mins(1);
@@ -54,6 +63,9 @@ struct Inner {
     making: tokio::sync::Mutex<()>,
     passwords: Arc<Passwords>,
     last_uses: Mutex<LastUses>,
+    viewing: Viewing,
+    /// Groups of channels for adults.
+    adult_groups: RwLock<Arc<[String]>>,
     setup: Secret,
 }
 
@@ -67,6 +79,8 @@ impl Accounts {
             making: tokio::sync::Mutex::default(),
             passwords: Arc::new(Passwords::new()),
             last_uses: Mutex::default(),
+            viewing: Viewing::default(),
+            adult_groups: RwLock::default(),
             setup: Secret::short(),
         })))
     }
@@ -84,8 +98,13 @@ impl Accounts {
 
     /// Follows what commands on the host change, and tidies up, until `stop`.
     pub async fn run(&self, stop: CancellationToken) {
-        let (mut looks, mut tidied) = (interval(LOOK_EVERY), Instant::now());
-        while self.database().is_on() && stop.run_until_cancelled(looks.tick()).await.is_some() {
+        let (mut ticks, mut looked, mut tidied) = (interval(REVIEW_EVERY), Instant::now(), Instant::now());
+        while self.database().is_on() && stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.review();
+            if looked.elapsed() < LOOK_EVERY {
+                continue;
+            }
+            looked = Instant::now();
             let is_time = tidied.elapsed() >= TIDY_EVERY;
             if is_time {
                 tidied = Instant::now();
@@ -116,7 +135,35 @@ impl Accounts {
         let people = Arc::new(self.database().read(People::read).await?);
         self.passwords().keep(|user| people.user(user).is_some());
         *self.0.people.write().unwrap_or_else(PoisonError::into_inner) = people;
+        self.review();
         Ok(())
+    }
+
+    /// Ends the streams of those who may not watch them any more.
+    fn review(&self) {
+        self.viewing().review(&self.people(), Timestamp::now(), &self.adult_groups());
+    }
+
+    /// Which streams are watched by whom.
+    pub fn viewing(&self) -> &Viewing {
+        &self.0.viewing
+    }
+
+    /// The groups of channels that are for adults.
+    pub fn adult_groups(&self) -> Arc<[String]> {
+        Arc::clone(&self.0.adult_groups.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Other groups are for adults from now on.
+    pub fn set_adult_groups(&self, groups: &[String]) {
+        *self.0.adult_groups.write().unwrap_or_else(PoisonError::into_inner) = groups.into();
+        self.review();
+    }
+
+    /// The user for whom this stands in addresses of streams.
+    pub fn by_stream_key(&self, key: &str) -> Option<Arc<User>> {
+        let people = self.people();
+        people.by_stream_key(key).filter(|user| user.is_active(Timestamp::now())).cloned()
     }
 
     fn database(&self) -> &Database {

@@ -78,7 +78,8 @@ impl Passwords {
         Ok(true)
     }
 
-    fn is_proven(&self, user: UserId, hash: &str, password: &str) -> bool {
+    /// Whether it is, and was verified before.
+    pub(super) fn is_proven(&self, user: UserId, hash: &str, password: &str) -> bool {
         let Some(tag) = self.proven().get(&user).copied() else { return false };
         hmac::verify(&self.key, message(hash, password).as_bytes(), tag.as_ref()).is_ok()
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::secret;
-use crate::db::api_keys::{self, ApiKey};
+use crate::db::api_keys::{self, ApiKey, KeyId};
 use crate::db::audit::{self, EntryId};
 use crate::db::users::{self, Role, User, UserId};
 use crate::db::{Error, user_sessions};
@@ -18,6 +18,8 @@ pub struct People {
     users: HashMap<UserId, Arc<User>>,
     /// By name in lower case.
     names: HashMap<String, Arc<User>>,
+    /// By SHA-256 of the stream key, so that how long a look takes tells nothing of it.
+    stream_keys: HashMap<[u8; 32], Arc<User>>,
     keys: HashMap<[u8; 32], Arc<ApiKey>>,
     sessions: HashMap<[u8; 32], Session>,
     /// Every change of users and keys is in the audit log, so this tells whether there was one.
@@ -43,6 +45,10 @@ impl People {
         Ok(Self {
             sessions: sessions.collect(),
             names: users.values().map(|user| (folded(&user.spec.name), Arc::clone(user))).collect(),
+            stream_keys: users
+                .values()
+                .map(|user| (secret::hash(&user.stream_key), Arc::clone(user)))
+                .collect(),
             keys: api_keys::all(connection)?.into_iter().map(|key| (key.hash, Arc::new(key))).collect(),
             newest: audit::newest(connection)?,
             users,
@@ -82,6 +88,17 @@ impl People {
     pub fn key(&self, text: &str, now: Timestamp) -> Option<&Arc<ApiKey>> {
         let key = self.keys.get(&secret::hash(text))?;
         key.expires_at.is_none_or(|at| now < at).then_some(key)
+    }
+
+    /// The key with this number.
+    pub fn key_of(&self, id: KeyId, now: Timestamp) -> Option<&Arc<ApiKey>> {
+        let key = self.keys.values().find(|key| key.id == id)?;
+        key.expires_at.is_none_or(|at| now < at).then_some(key)
+    }
+
+    /// The user for whom this stands in addresses of streams, active or not.
+    pub fn by_stream_key(&self, key: &str) -> Option<&Arc<User>> {
+        self.stream_keys.get(&secret::hash(key))
     }
 
     /// The keys in the order in which they were made.

@@ -14,7 +14,7 @@ use tracing::warn;
 use super::args::Args;
 use super::check::count;
 use crate::app::App;
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, StreamAccess};
 use crate::telemetry::log;
 
 /// Exit code after a second signal: that of a program ended by SIGINT.
@@ -112,6 +112,7 @@ fn greet(config: &Config, app: &App) -> io::Result<()> {
     if let Some(address) = app.tls_address() {
         writeln!(out, "listening on https://{address}")?;
     }
+    writeln!(out, "streams  {}", open_to(config.auth.streams))?;
     writeln!(out, "playlist {base}playlist.m3u")?;
     if let Some(channel) = config.channels.first() {
         writeln!(out, "watch    {base}stream/{}.ts", channel.id)?;
@@ -123,6 +124,16 @@ fn greet(config: &Config, app: &App) -> io::Result<()> {
         writeln!(out, "Ctrl-C stops")?;
     }
     out.flush()
+}
+
+/// To whom streams are open.
+fn open_to(streams: StreamAccess) -> &'static str {
+    match streams {
+        StreamAccess::Private => "open to private networks, by a token or a password elsewhere",
+        StreamAccess::Open => "open to everybody",
+        StreamAccess::Token => "by a token or a password",
+        StreamAccess::User => "for users only",
+    }
 }
 
 /// The wildcard is no address that a player could open.

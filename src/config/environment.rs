@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Map
 use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Fault};
-use super::file::{AcmeFile, DataFile, File, FilmsFile, LogFile, ServerFile, TlsFile};
+use super::file::{AcmeFile, AuthFile, DataFile, File, FilmsFile, LogFile, ServerFile, TlsFile};
 
 const PREFIX: &str = "FOREBAY_";
 
@@ -23,6 +23,7 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["server"], ServerFile::KEYS),
     (&["server", "tls"], TlsFile::KEYS),
     (&["server", "tls", "acme"], AcmeFile::KEYS),
+    (&["auth"], AuthFile::KEYS),
     (&["log"], LogFile::KEYS),
     (&["data"], DataFile::KEYS),
     (&["stream"], PolicySpec::KEYS),
@@ -123,6 +124,7 @@ fn key_of(variable: &str) -> Result<(&'static [&'static str], &'static str), Str
 fn put(file: &mut File, section: &[&str], key: &'static str, value: &str) -> Result<(), ValueError> {
     let map = &mut OneValue(value);
     match section {
+        ["auth"] => file.auth.get_or_insert_default().read(key, map),
         ["log"] => file.log.get_or_insert_default().read(key, map),
         ["data"] => file.data.get_or_insert_default().read(key, map),
         ["stream"] => file.stream.get_or_insert_default().read(key, map),

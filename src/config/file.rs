@@ -9,6 +9,8 @@ forebay_relay::table! {
     pub(super) struct File {
         /// How Forebay is reached.
         server: ServerFile,
+        /// Who may watch.
+        auth: AuthFile,
         /// What it tells about itself.
         log: LogFile,
         /// What people and imports make.
@@ -91,6 +93,16 @@ forebay_relay::table! {
         cache: String,
         /// Whether the authority's terms of service were agreed to.
         terms_agreed: bool,
+    }
+}
+
+forebay_relay::table! {
+    /// `[auth]`
+    pub(super) struct AuthFile {
+        /// private, open, token or user.
+        streams: String,
+        /// Groups of channels for adults.
+        adult_groups: Vec<String>,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Config`] is valid by construction. Reading finds all faults it can in one run, names the place of each, and
 //! never repeats an address, for addresses hold passwords.
 
+mod auth;
 mod environment;
 mod error;
 mod explain;
@@ -30,6 +31,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use url::Url;
 
+pub use auth::{Auth, StreamAccess};
 pub use environment::Environment;
 pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
@@ -46,6 +48,8 @@ pub struct Config {
     pub environment: Environment,
     /// How Forebay is reached. A change of `listen` or `shutdown_grace` needs a restart.
     pub server: Server,
+    /// Who may watch.
+    pub auth: Auth,
     /// What it tells about itself. A change needs a restart.
     pub log: Log,
     /// Where the database is. A change needs a restart.

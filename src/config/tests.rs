@@ -101,8 +101,19 @@ sources = ["testcard://", { url = "https://h/b.m3u8", max_bitrate = "5 Mbit/s", 
 #[test]
 fn a_good_file_means_what_it_says() {
     let config = Config::parse(GOOD, Path::new("/etc/forebay/channels.toml")).unwrap();
-    let Config { path, environment: _, server, log, data, hls_dir, films, house: _, providers: _, channels } =
-        &config;
+    let Config {
+        path,
+        environment: _,
+        server,
+        auth: _,
+        log,
+        data,
+        hls_dir,
+        films,
+        house: _,
+        providers: _,
+        channels,
+    } = &config;
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
     assert_eq!(server.public_url.as_ref().unwrap().as_str(), "https://tv.example/forebay/");
@@ -190,6 +201,7 @@ fn an_empty_file_is_all_defaults() {
             path: "channels.toml".into(),
             environment,
             server,
+            auth: Auth::default(),
             log,
             data,
             hls_dir,

@@ -57,6 +57,38 @@ pub struct UserSpec {
     /// From when on the user may do nothing any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The groups whose channels the user may watch, in any case of letters; with `channels` none
+    /// too, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+    /// The ids of channels that the user may watch besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+    /// Whether the user may watch what is for adults.
+    #[serde(default)]
+    pub adult: bool,
+    /// Streams that the user may watch at once; no limit if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_streams: Option<u32>,
+    /// What is done with one more.
+    #[serde(default)]
+    pub on_limit: OnLimit,
+    /// Whether a channel that the user watches already counts once.
+    #[serde(default)]
+    pub same_channel_free: bool,
+}
+
+/// What is done with a stream that is one too many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// The oldest one ends.
+    EndOldest,
+    /// The newest one ends.
+    EndNewest,
 }
 
 /// A user as it is kept. It never prints its secrets.

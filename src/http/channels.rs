@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::State;
+use super::auth::Watching;
 use super::error::ApiError;
 use super::extract::{ById, Named};
 use super::query::Query;
@@ -79,13 +80,16 @@ pub(super) struct ChannelInList {
 }
 
 /// `GET /api/channels`
-pub(super) async fn list(state: State, query: Query) -> Json<ChannelList> {
+pub(super) async fn list(state: State, watching: Watching, query: Query) -> Json<ChannelList> {
     let wish = Wish::new(&query);
-    let channels = Arc::clone(state.catalogue.snapshot().channels());
+    let channels = state.channels_for(&watching);
     let (total, found) = if wish.search.is_empty() {
         (channels.len(), channels.iter().skip(wish.offset).take(wish.limit).cloned().collect())
     } else {
-        search(&channels, state.channels.find_by_number_or_id(&wish.search), &wish).await
+        let exact = state.channels.find_by_number_or_id(&wish.search);
+        let adult = state.accounts.adult_groups();
+        let exact = exact.filter(|channel| watching.watcher.may_watch(channel, &adult));
+        search(&channels, exact, &wish).await
     };
     let channels = found.iter().map(|channel| ChannelEntry::new(channel)).collect();
     Json(ChannelList { channels, offset: wish.offset, total })
@@ -94,9 +98,10 @@ pub(super) async fn list(state: State, query: Query) -> Json<ChannelList> {
 /// `GET /api/channels/{id}`
 pub(super) async fn one(
     state: State,
+    watching: Watching,
     Named { channel, .. }: Named<ById>,
 ) -> Result<Json<ChannelInList>, ApiError> {
-    let channels = Arc::clone(state.catalogue.snapshot().channels());
+    let channels = state.channels_for(&watching);
     let position = position(&channels, &channel);
     let position = position.ok_or_else(|| ApiError::unknown_channel(channel.id.as_str()))?;
     // Around the ends, as on a television. A single channel has nothing beside it.

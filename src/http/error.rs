@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::refusals::Kind;
 use super::{address, nosniff};
+use crate::accounts::NoSeat;
 use crate::films::OpenError;
 
 /// How long a client waits before it tries again what may work then: one try of a source.
@@ -174,6 +175,19 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "address_limit", message).retried()
     }
 
+    /// Whoever asks has guessed too often.
+    pub(super) fn too_many_tries(wait: Duration) -> Self {
+        let message = "too many wrong tries: wait some minutes";
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message);
+        Self { retry_after: Some(wait), ..error }
+    }
+
+    /// The channel is none of those that whoever asks may watch.
+    pub(super) fn not_allowed(id: &str) -> Self {
+        let message = format!("you may not watch the channel {id:?}");
+        Self::new(StatusCode::FORBIDDEN, "not_allowed", message)
+    }
+
     /// The body as it is sent.
     pub(super) fn into_document(self) -> ErrorDocument {
         let (details, sources) = match self.details {
@@ -204,6 +218,13 @@ impl From<Refusal> for ApiError {
                 Self::unavailable("no_store", "the system gives no memory or no file for this channel")
             }
         }
+    }
+}
+
+impl From<NoSeat> for ApiError {
+    fn from(NoSeat { limit }: NoSeat) -> Self {
+        let message = format!("you watch as many streams at once as you may: {limit}");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "stream_limit", message).retried()
     }
 }
 

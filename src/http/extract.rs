@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::address::Reader;
-use super::auth::is_operator;
+use super::auth::{Watching, is_operator};
 use super::error::ApiError;
 use super::forwarded::client_address;
 use super::query::Query;
@@ -36,6 +36,8 @@ pub(super) struct Client {
     pub(super) address: IpAddr,
     /// Its `User-Agent`, or a dash.
     pub(super) agent: Box<str>,
+    /// Who watches.
+    pub(super) watching: Watching,
 }
 
 impl FromRequestParts<State> for Client {
@@ -44,7 +46,8 @@ impl FromRequestParts<State> for Client {
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
         let peer = Peer::from_request_parts(parts, state).await?;
         let address = client_address(&state.config().server, peer, &parts.headers);
-        Ok(Self { peer, address, agent: agent(&parts.headers).into() })
+        let watching = Watching::of(parts);
+        Ok(Self { peer, address, agent: agent(&parts.headers).into(), watching })
     }
 }
 
@@ -76,6 +79,17 @@ pub(super) struct ByFile;
 #[derive(Debug)]
 pub(super) struct ByNumberOrId;
 
+/// By its id, else by its number, with or without `.ts` or `.m3u8` behind it.
+#[derive(Debug)]
+pub(super) struct ByPlayerFile;
+
+impl Naming for ByPlayerFile {
+    fn find(channels: &Channels, id: &str) -> Option<Arc<Channel>> {
+        let bare = id.strip_suffix(".ts").or_else(|| id.strip_suffix(".m3u8"));
+        channels.find_by_number_or_id(bare.unwrap_or(id))
+    }
+}
+
 impl Naming for ById {
     fn find(channels: &Channels, id: &str) -> Option<Arc<Channel>> {
         channels.find(id)
@@ -94,7 +108,8 @@ impl Naming for ByNumberOrId {
     }
 }
 
-/// The channel that `{id}` in the path names; 404 where there is none.
+/// The channel that `{id}` in the path names; 404 where there is none, and 403 where whoever asks may
+/// not watch it.
 #[derive(Debug)]
 pub(super) struct Named<N> {
     pub(super) channel: Arc<Channel>,
@@ -109,10 +124,13 @@ impl<N: Naming> FromRequestParts<State> for Named<N> {
         let params = RawPathParams::from_request_parts(parts, state).await;
         let params = params.map_err(axum::response::IntoResponse::into_response)?;
         let id = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id);
-        match N::find(&state.channels, id) {
-            Some(channel) => Ok(Self { channel, naming: PhantomData }),
-            None => Err(ApiError::unknown_channel(id).into_response()),
+        let channel = N::find(&state.channels, id);
+        let channel = channel.ok_or_else(|| ApiError::unknown_channel(id).into_response())?;
+        let watching = Watching::of(parts);
+        if !watching.watcher.may_watch(&channel, &state.accounts.adult_groups()) {
+            return Err(ApiError::not_allowed(id).into_response());
         }
+        Ok(Self { channel, naming: PhantomData })
     }
 }
 

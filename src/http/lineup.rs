@@ -12,6 +12,7 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use url::Url;
 
+use super::auth::Watching;
 use super::extract::{ById, Named};
 use super::forwarded::base_url;
 use super::query::Query;
@@ -32,12 +33,13 @@ const BEGINNING: &str = "#EXTM3U\n";
 pub(super) async fn playlist(
     state: State,
     query: Query,
+    watching: Watching,
     peer: Peer,
     uri: Uri,
     headers: HeaderMap,
 ) -> impl IntoResponse {
-    let base = base_url(&state.config().server, peer, &uri, &headers);
-    let channels = Arc::clone(state.catalogue.snapshot().channels());
+    let base = address(&state, &watching, peer, &uri, &headers);
+    let channels = state.channels_for(&watching);
     let list = List { channels, base, suffix: suffix(&query), next: 0 };
     let headers = [
         (header::CONTENT_TYPE, CONTENT_TYPE),
@@ -53,11 +55,12 @@ pub(super) async fn one(
     state: State,
     Named { channel, .. }: Named<ById>,
     query: Query,
+    watching: Watching,
     peer: Peer,
     uri: Uri,
     headers: HeaderMap,
 ) -> impl IntoResponse {
-    let base = base_url(&state.config().server, peer, &uri, &headers);
+    let base = address(&state, &watching, peer, &uri, &headers);
     // An id needs no escaping in a file name.
     let file = format!("attachment; filename=\"{}.m3u\"", channel.id.as_str());
     let mut list = BEGINNING.to_owned();
@@ -68,6 +71,12 @@ pub(super) async fn one(
         (header::CONTENT_DISPOSITION, HeaderValue::try_from(file).expect("an id is plain ASCII")),
     ];
     (headers, list)
+}
+
+/// What addresses of streams begin with. They carry who asks, so that each opens by itself.
+fn address(state: &State, watching: &Watching, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Url {
+    let base = base_url(&state.config().server, peer, uri, headers);
+    base.join(&watching.prefix()).expect("a stream key is a part of a path")
 }
 
 /// What addresses of streams end in: it tells players that sniff addresses what comes.

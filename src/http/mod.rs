@@ -50,8 +50,9 @@ use tracing::warn;
 
 use self::admin::Admins;
 use self::admission::{Addresses, Place};
-use self::auth::Tries;
+use self::auth::{Tries, Watching};
 use self::error::ApiError;
+use self::extract::Client;
 use self::hls::Sessions;
 pub use self::peer::Peer;
 use self::refusals::{Kind, Refusals};
@@ -61,7 +62,7 @@ use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor
 use self::shares::{Share, Shares};
 use self::token::Token;
 use self::visits::Visits;
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Device, Form, Seat};
 use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce, PerAddress, Quota};
 use crate::db::Database;
@@ -131,6 +132,8 @@ struct Places {
     opening: Option<Place>,
     /// From when it is sent something.
     share: Option<Share>,
+    /// Of those that its user may have, where there is one.
+    seat: Option<Arc<Seat>>,
 }
 
 impl State {
@@ -145,6 +148,7 @@ impl State {
         let token = Token::create(&config.hls_dir).inspect_err(
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
         );
+        accounts.set_adult_groups(&config.auth.adult_groups);
         let config = InForce::new(config);
         let catalogue = Arc::new(catalogue);
         let in_force = Arc::new(InForceChannels::new(Arc::clone(&catalogue), config.clone(), relays));
@@ -231,7 +235,7 @@ impl State {
         };
         let viewer = place(Kind::Viewers, &self.viewers, limits.viewers.of(self.max_connections()))?;
         if self.channels.is_open(&channel.id) {
-            return Ok(Places { _viewer: viewer, _opener: None, opening: None, share: None });
+            return Ok(Places { _viewer: viewer, _opener: None, opening: None, share: None, seat: None });
         }
         if !may_open(self.descriptors, self.slots.taken(), self.channels.load().channels) {
             return Err(Refusal::NoStore.into());
@@ -239,12 +243,38 @@ impl State {
         let most_open = (limits.viewers == Quota::Share).then_some(MOST_OPENED);
         let opener = Some(place(Kind::Opened, &self.openers, most_open)?);
         let opening = Some(place(Kind::Opening, &self.opening, limits.opening)?);
-        Ok(Places { _viewer: viewer, _opener: opener, opening, share: None })
+        Ok(Places { _viewer: viewer, _opener: opener, opening, share: None, seat: None })
     }
 
     fn refuse(&self, kind: Kind, limit: usize) -> ApiError {
         self.refusals.note(kind, limit);
         ApiError::address_limit(kind, limit)
+    }
+
+    /// Takes one guess at a password of this address, if it has one left.
+    fn take_try(&self, address: IpAddr, now: Instant) -> Result<(), ApiError> {
+        self.tries.take(address, now).map_err(ApiError::too_many_tries)
+    }
+
+    /// A seat for one more stream of whoever is known, before it joins the channel.
+    async fn seat(
+        &self,
+        client: &Client,
+        channel: &Arc<Channel>,
+        form: Form,
+    ) -> Result<Option<Arc<Seat>>, ApiError> {
+        let device = Device { address: admission::household(client.address), agent: client.agent.clone() };
+        Ok(self.accounts.viewing().seat(&client.watching.watcher, channel, device, form).await?)
+    }
+
+    /// The channels that somebody may watch, in the order of lists.
+    fn channels_for(&self, watching: &Watching) -> Arc<[Arc<Channel>]> {
+        let (snapshot, adult) = (self.catalogue.snapshot(), self.accounts.adult_groups());
+        let all = snapshot.channels();
+        if watching.watcher.may_watch_all(&adult) {
+            return Arc::clone(all);
+        }
+        all.iter().filter(|channel| watching.watcher.may_watch(channel, &adult)).cloned().collect()
     }
 
     /// Whether the log tells of one more viewer.
@@ -259,6 +289,7 @@ impl State {
 
     /// Puts another configuration in force, with its channels and all relays. Waits for the disk.
     pub fn configure(&self, config: Arc<Config>) -> Changes {
+        self.accounts.set_adult_groups(&config.auth.adult_groups);
         self.in_force.configure(&self.database, config)
     }
 }

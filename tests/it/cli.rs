@@ -210,9 +210,10 @@ mod start {
             format!("configuration {}", sample()),
             "2 channels".into(),
             format!("listening on http://{}", program.address()),
+            "streams  open to private networks, by a token or a password elsewhere".into(),
             format!("playlist {base}playlist.m3u"),
         ];
-        assert_eq!(lines[..5], expected, "a line for each thing a person needs");
+        assert_eq!(lines[..6], expected, "a line for each thing a person needs");
         let playlist = client::get(program.address(), "/playlist.m3u").await.text();
         let urls: Vec<&str> = playlist.lines().filter_map(|line| line.strip_prefix(&base)).collect();
         assert_eq!(urls, ["stream/testcard.ts", "stream/testcard-backup.ts"], "{playlist}");

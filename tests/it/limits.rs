@@ -22,6 +22,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Enough for anything that should happen at once, on a busy machine.
 const SOON: Duration = Duration::from_secs(3);
 
+/// Viewers who come from elsewhere, as a header says, need show nothing.
+const OPEN: &str = "[auth]\nstreams = \"open\"\n";
+
 fn card(id: &str, settings: &str) -> String {
     channel(id, &["testcard://".into()], settings)
 }
@@ -188,7 +191,7 @@ async fn an_address_has_as_many_viewers_as_it_may() {
     let (_taken, nobody) = refusing();
     let dead = channel("dead", &[format!("http://{nobody}/")], "start_timeout = \"300ms\"");
     let channels = card("one", "") + &card("other", "") + &dead;
-    let relay = Relay::start(&format!("max_viewers_per_address = 2\n{channels}"));
+    let relay = Relay::start(&format!("max_viewers_per_address = 2\n{OPEN}{channels}"));
     // Of an address that nobody has to believe: there is no proxy.
     let get = |path| Request::get(relay.address(), path).header("X-Forwarded-For", "192.0.2.1");
     // Who did not get to see anything has no place.
@@ -230,7 +233,7 @@ async fn a_crowd_behind_one_address_is_let_in_where_there_is_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_trusted_proxy_viewers_are_told_apart() {
     let server = "max_viewers_per_address = 1\ntrusted_proxies = [\"127.0.0.1\"]";
-    let relay = Relay::start(&format!("{server}\n{}", card("one", "")));
+    let relay = Relay::start(&format!("{server}\n{OPEN}{}", card("one", "")));
     let from = |field, value| Request::get(relay.address(), "/stream/one").header(field, value);
     let joe = || from("X-Forwarded-For", "192.0.2.1");
     let viewer = watch(joe()).await;

@@ -41,3 +41,4 @@ mod timing;
 mod tls;
 mod waiting;
 mod watch;
+mod watching;

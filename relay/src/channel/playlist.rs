@@ -46,6 +46,23 @@ impl Rendered {
         Self { gzip: compress(text.as_bytes()), text: text.into(), tag }
     }
 
+    /// The same, with `query` behind each address that it names: `token=abc`. What is at those
+    /// addresses is the same for all.
+    #[must_use]
+    pub fn with_query(&self, query: &str) -> Self {
+        let text = String::from_utf8_lossy(&self.text);
+        let mut all = String::with_capacity(text.len() + 16 * query.len());
+        for line in text.lines() {
+            all.push_str(line);
+            if !line.is_empty() && !line.starts_with('#') {
+                all.push(if line.contains('?') { '&' } else { '?' });
+                all.push_str(query);
+            }
+            all.push('\n');
+        }
+        Self { gzip: compress(all.as_bytes()), text: all.into(), tag: self.tag.clone() }
+    }
+
     /// The playlist that leads to the short list.
     fn lead() -> Self {
         Self { gzip: compress(LEAD.as_bytes()), text: LEAD.into(), tag: "short".to_owned() }

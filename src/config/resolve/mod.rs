@@ -1,5 +1,6 @@
 //! From what was typed to what it means: every check, each with its place.
 
+mod auth;
 mod films;
 mod places;
 mod server;
@@ -37,6 +38,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let (mut checker, mut taken) = (Checker::default(), Vec::new());
     let (server, log) = (file.server.clone().unwrap_or_default(), file.log.clone().unwrap_or_default());
     let server = checker.within("server", |checker| server::server(checker, &server, folder));
+    let auth = file.auth.clone().unwrap_or_default();
+    let auth = checker.within("auth", |checker| auth::auth(checker, &auth));
     let log = checker.within("log", |checker| server::log(checker, &log, folder));
     let hls_file = file.hls.clone().unwrap_or_default();
     let (hls, hls_dir) = checker
@@ -95,7 +98,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     };
     let environment = Environment::default();
     let path = path.into();
-    Ok(Config { path, environment, server, log, data, hls_dir, films, house, providers, channels })
+    Ok(Config { path, environment, server, auth, log, data, hls_dir, films, house, providers, channels })
 }
 
 /// Whether the files among the sources can be read.

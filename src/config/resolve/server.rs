@@ -154,7 +154,7 @@ fn parse_host(text: &str) -> Result<String, String> {
 }
 
 /// One of `names`, which are those of `T`.
-fn parse_choice<T: ValueEnum>(text: &str, names: &[&str]) -> Result<T, String> {
+pub(super) fn parse_choice<T: ValueEnum>(text: &str, names: &[&str]) -> Result<T, String> {
     T::from_str(text, false).map_err(|_| unknown(text, names))
 }
 

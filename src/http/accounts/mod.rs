@@ -10,6 +10,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::request::Parts;
+use url::Url;
 
 pub(super) use self::audit::{AuditList, list as audit};
 pub(super) use self::keys::{KeyFields, KeyList, MadeKey, create_key, list_keys, remove_key};
@@ -17,8 +18,9 @@ pub(super) use self::session::{Credentials, SessionDocument, Setup, set_up, sign
 pub(super) use self::users::{
     UserDocument, UserFields, UserList, change, create, list, one, remove, renew_stream_key,
 };
-use super::State;
 use super::error::ApiError;
+use super::forwarded::base_url;
+use super::{Peer, State};
 use crate::accounts::Refusal;
 
 /// The number that `{id}` in the path is.
@@ -33,6 +35,19 @@ impl FromRequestParts<State> for Number {
         let params = params.map_err(axum::response::IntoResponse::into_response)?;
         let id = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id);
         id.parse().map(Self).map_err(|_| ApiError::no_such_route(&parts.uri).into_response())
+    }
+}
+
+/// The address under which whoever asks reaches us. It ends in `/`.
+#[derive(Debug)]
+pub(super) struct Base(Url);
+
+impl FromRequestParts<State> for Base {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
+        let peer = Peer::from_request_parts(parts, state).await?;
+        Ok(Self(base_url(&state.config().server, peer, &parts.uri, &parts.headers)))
     }
 }
 

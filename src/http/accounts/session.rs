@@ -105,7 +105,7 @@ pub(in crate::http) async fn sign_in(
     JsonBody(Credentials { name, password }): JsonBody<Credentials>,
 ) -> Result<Response, ApiError> {
     let (base, host) = may_begin(&state, client.peer, &uri, &headers)?;
-    take_try(&state, &client)?;
+    state.take_try(client.address, Instant::now())?;
     let signed_in = state.accounts.sign_in(&name, &password, &host, cookie(&headers)).await?;
     state.tries.right(client.address);
     Ok(begin(&state, StatusCode::OK, &base, &signed_in))
@@ -137,7 +137,7 @@ pub(in crate::http) async fn set_up(
         return Err(Refusal::SetUp.into());
     }
     let (base, host) = may_begin(&state, client.peer, &uri, &headers)?;
-    take_try(&state, &client)?;
+    state.take_try(client.address, Instant::now())?;
     let signed_in = state.accounts.set_up(&token, &name, &password, &host).await?;
     state.tries.right(client.address);
     Ok(begin(&state, StatusCode::CREATED, &base, &signed_in))
@@ -158,17 +158,6 @@ fn may_begin(state: &State, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Resul
         return Err(forbidden("a page of another server has asked"));
     }
     Ok((base, host.to_ascii_lowercase()))
-}
-
-fn take_try(state: &State, client: &Client) -> Result<(), ApiError> {
-    state.tries.take(client.address, Instant::now()).map_err(|wait| ApiError {
-        retry_after: Some(wait),
-        ..ApiError::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_tries",
-            "too many wrong tries: wait some minutes",
-        )
-    })
 }
 
 fn begin(state: &State, status: StatusCode, base: &Url, signed_in: &SignedIn) -> Response {

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::Number;
+use super::{Base, Number};
 use crate::accounts::{Refusal, UserChange};
-use crate::db::users::{Role, User, UserId};
+use crate::db::users::{OnLimit, Role, User, UserId};
 use crate::http::State;
 use crate::http::auth::By;
 use crate::http::error::ApiError;
@@ -20,11 +20,17 @@ use crate::http::extract::{JsonBody, JsonRequest};
 
 /// A user.
 // The fields are in alphabetical order.
+#[expect(clippy::struct_excessive_bools, reason = "it is a document, and each is a word of it")]
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub(in crate::http) struct UserDocument {
+    /// Whether the user may watch what is for adults.
+    adult: bool,
     /// When it was last changed, in UTC (RFC 3339).
     #[schema(value_type = String)]
     changed_at: Timestamp,
+    /// The ids of channels that the user may watch besides those of `groups`.
+    #[schema(required)]
+    channels: Option<Vec<String>>,
     /// When it was made, in UTC (RFC 3339).
     #[schema(value_type = String)]
     created_at: Timestamp,
@@ -33,14 +39,26 @@ pub(in crate::http) struct UserDocument {
     /// From when on the user may do nothing any more; null for never.
     #[schema(required, value_type = Option<String>)]
     expires_at: Option<Timestamp>,
+    /// The groups whose channels the user may watch; null for all, unless `channels` names some.
+    #[schema(required)]
+    groups: Option<Vec<String>>,
     /// Whether there is a password, without which nobody signs in.
     has_password: bool,
     /// Its number, which is never given to another user.
     id: i64,
+    /// Streams at once; null for no limit.
+    #[schema(required)]
+    max_streams: Option<u32>,
     /// Unique, whatever the case of its letters.
     name: String,
+    /// What is done with a stream that is one too many.
+    on_limit: OnLimit,
+    /// The user's list of channels, which opens without a password. It is as secret as one.
+    playlist_url: String,
     /// What the user may do besides watching.
     role: Role,
+    /// Whether a channel that the user watches already counts once.
+    same_channel_free: bool,
 }
 
 /// All users.
@@ -57,7 +75,7 @@ pub(in crate::http) struct UserList {
 pub(in crate::http) struct UserFields(Map<String, Value>);
 
 /// What only the server says: a document that was read may be sent back as it is.
-const READ_ONLY: [&str; 4] = ["id", "created_at", "changed_at", "has_password"];
+const READ_ONLY: [&str; 5] = ["id", "created_at", "changed_at", "has_password", "playlist_url"];
 
 impl JsonRequest for UserFields {
     const EXAMPLE: &'static str = r#"{"name": "ann", "password": "correct horse", "role": "viewer"}"#;
@@ -80,55 +98,69 @@ impl UserFields {
     }
 }
 
-impl From<&User> for UserDocument {
-    fn from(user: &User) -> Self {
-        let spec = &user.spec;
+impl UserDocument {
+    /// `base` is the address under which whoever asks reaches us.
+    fn new(user: &User, base: &Base) -> Self {
+        let spec = user.spec.clone();
         Self {
+            adult: spec.adult,
+            channels: spec.channels,
+            groups: spec.groups,
+            max_streams: spec.max_streams,
+            on_limit: spec.on_limit,
+            playlist_url: format!("{}t/{}/playlist.m3u", base.0, user.stream_key),
+            same_channel_free: spec.same_channel_free,
             changed_at: user.changed_at,
             created_at: user.created_at,
             disabled: spec.disabled,
             expires_at: spec.expires_at,
             has_password: user.password.is_some(),
             id: user.id.0,
-            name: spec.name.clone(),
+            name: spec.name,
             role: spec.role,
         }
     }
 }
 
 /// `GET /api/users`
-pub(in crate::http) async fn list(state: State) -> Json<UserList> {
+pub(in crate::http) async fn list(state: State, base: Base) -> Json<UserList> {
     let users = state.accounts.people().users();
-    Json(UserList { users: users.iter().map(|user| UserDocument::from(&**user)).collect() })
+    Json(UserList { users: users.iter().map(|user| UserDocument::new(user, &base)).collect() })
 }
 
 /// `GET /api/users/{id}`
-pub(in crate::http) async fn one(state: State, Number(id): Number) -> Result<Json<UserDocument>, ApiError> {
+pub(in crate::http) async fn one(
+    state: State,
+    base: Base,
+    Number(id): Number,
+) -> Result<Json<UserDocument>, ApiError> {
     let people = state.accounts.people();
     let user = people.user(UserId(id)).ok_or(Refusal::Unknown { what: "user", id })?;
-    Ok(Json(UserDocument::from(&**user)))
+    Ok(Json(UserDocument::new(user, &base)))
 }
 
 /// `POST /api/users`
 pub(in crate::http) async fn create(
     state: State,
     By(actor): By,
+    base: Base,
     JsonBody(fields): JsonBody<UserFields>,
 ) -> Result<Response, ApiError> {
     let user = state.accounts.create_user(&actor, UserChange::new(fields.into_words())?).await?;
     let location = [(header::LOCATION, format!("/api/users/{}", user.id.0))];
-    Ok((StatusCode::CREATED, location, Json(UserDocument::from(&*user))).into_response())
+    Ok((StatusCode::CREATED, location, Json(UserDocument::new(&user, &base))).into_response())
 }
 
 /// `PATCH /api/users/{id}`: what is not named stays; `null` takes away (RFC 7396).
 pub(in crate::http) async fn change(
     state: State,
     By(actor): By,
+    base: Base,
     Number(id): Number,
     JsonBody(fields): JsonBody<UserFields>,
 ) -> Result<Json<UserDocument>, ApiError> {
     let user = state.accounts.change_user(&actor, UserId(id), fields.into_words()).await?;
-    Ok(Json(UserDocument::from(&*user)))
+    Ok(Json(UserDocument::new(&user, &base)))
 }
 
 /// `DELETE /api/users/{id}`

@@ -4,10 +4,12 @@
 mod credentials;
 mod staff;
 mod tries;
+mod viewer;
 
 pub(super) use self::credentials::{clear_cookie, cookie, is_of_own_page, session, set_cookie};
 pub(super) use self::staff::{By, is_operator, require};
 pub(super) use self::tries::Tries;
+pub(super) use self::viewer::{Carried, Watching, require_viewer, take_token};
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

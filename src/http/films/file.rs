@@ -29,7 +29,8 @@ pub(in crate::http) async fn watch(
     match (channel, find(&state, &id)) {
         (Ok(channel), _) => live::watch(state, channel, query, client).await,
         (Err(_), Ok(video)) => send(&state, &video, &Method::GET, &headers).await,
-        (Err(_), Err(_)) => Err(ApiError::unknown_channel(&id)),
+        // It is unknown, or not for whoever asks.
+        (Err(refusal), Err(_)) => Ok(refusal),
     }
 }
 
@@ -43,7 +44,7 @@ pub(in crate::http) async fn head(
     match (channel, find(&state, &id)) {
         (Ok(channel), _) => Ok(live::head(channel).await),
         (Err(_), Ok(video)) => send(&state, &video, &Method::HEAD, &headers).await,
-        (Err(_), Err(_)) => Err(ApiError::unknown_channel(&id)),
+        (Err(refusal), Err(_)) => Ok(refusal),
     }
 }
 

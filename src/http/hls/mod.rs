@@ -20,11 +20,13 @@ use self::range::Part;
 pub(super) use self::sessions::Sessions;
 use self::sessions::{Key, Watched};
 use super::State;
+use super::auth::Carried;
 use super::encoding::takes_gzip;
 use super::error::ApiError;
 use super::extract::{ByNumberOrId, Client, Named, Naming};
 use super::live::no_body;
 use super::query::Query;
+use crate::accounts::Form;
 
 const SEGMENT_TYPE: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -50,7 +52,9 @@ pub(super) async fn playlist<N: Naming>(
 ) -> Result<Response, ApiError> {
     let list = if query.value("list").as_deref() == Some("short") { List::Short } else { List::Usual };
     let key = Key::new(&channel, query.value("token").as_deref(), list, &client);
-    let watched = state.sessions.watch(&state, &channel, key, client)?;
+    let seat = state.seat(&client, &channel, Form::Hls).await?;
+    let carried = client.watching.carried.clone();
+    let watched = state.sessions.watch(&state, &channel, key, client, seat)?;
     let (sessions, length) = (state.sessions.clone(), query.span("dvr"));
     let who = Arc::clone(&watched);
     let wait = async move {
@@ -59,9 +63,13 @@ pub(super) async fn playlist<N: Naming>(
         match playlist {
             Ok(playlist) => {
                 who.begin(&playlist);
-                Ok(match length {
+                let rendered = match length {
                     None => Arc::clone(&playlist.rendered),
                     Some(length) => who.session.reach_back(&playlist, length).await,
+                };
+                Ok(match carried {
+                    Carried::Nothing => rendered,
+                    Carried::InQuery(token) => Arc::new(rendered.with_query(&format!("token={token}"))),
                 })
             }
             // The next request finds the channel open, and the segment made.
@@ -130,6 +138,9 @@ fn send(segment: SegmentReader, watched: Option<Arc<Watched>>, headers: &HeaderM
     let body = Body::from_stream(stream::try_unfold(
         (segment, watched, at),
         move |(segment, watched, at)| async move {
+            if watched.as_ref().is_some_and(|watched| watched.is_ended()) {
+                return Err(io::Error::other("the viewer may not go on"));
+            }
             if at == end {
                 if let Some(watched) = &watched {
                     watched.touch();
@@ -158,7 +169,17 @@ fn send(segment: SegmentReader, watched: Option<Arc<Watched>>, headers: &HeaderM
 /// Its length is not known yet, so a range of it is not to be had.
 fn send_as_it_comes(segment: Growing, watched: Option<Arc<Watched>>) -> Response {
     let body = stream::try_unfold((segment, watched), |(mut segment, watched)| async move {
-        let bytes = segment.next().await?;
+        let ended = async {
+            match &watched {
+                Some(watched) => watched.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let bytes = tokio::select! {
+            biased;
+            () = ended => return Err(io::Error::other("the viewer may not go on")),
+            bytes = segment.next() => bytes?,
+        };
         if let Some(watched) = &watched {
             watched.touch();
             watched.session.count(bytes.as_ref().map_or(0, Bytes::len) as u64);

@@ -12,6 +12,7 @@ use forebay_relay::model::{Channel, ChannelId};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
 
+use crate::accounts::{Owner, Seat};
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
 use crate::http::shares::Share;
@@ -35,6 +36,8 @@ const MAX_SESSIONS: usize = 65_536;
 pub(super) struct Key {
     channel: ChannelId,
     who: Who,
+    /// The user or the key, where there is one: two of them may be behind one address.
+    owner: Option<Owner>,
     list: List,
 }
 
@@ -60,7 +63,8 @@ impl Key {
             Some(token) => Who::Token(Token(cut(token).into())),
             None => Who::Client { address: client.address, agent: client.agent.clone() },
         };
-        Self { channel: channel.id.clone(), who, list }
+        let owner = client.watching.watcher.owner();
+        Self { channel: channel.id.clone(), who, owner, list }
     }
 
     /// Which player it is. One with a token is not led to another list, whose address has none.
@@ -95,6 +99,8 @@ pub(super) struct Watched {
     /// Whether the log tells of it.
     is_told: bool,
     places: Mutex<Places>,
+    /// Of those that the user may have, where there is one.
+    seat: Option<Arc<Seat>>,
 }
 
 impl Sessions {
@@ -105,10 +111,11 @@ impl Sessions {
         channel: &Arc<Channel>,
         key: Key,
         client: Client,
+        seat: Option<Arc<Seat>>,
     ) -> Result<Arc<Watched>, ApiError> {
         let mut sessions = self.sessions();
         if let Some(watched) = sessions.get(&key) {
-            if !watched.session.is_over() {
+            if !watched.session.is_over() && !watched.is_ended() {
                 watched.touch();
                 return Ok(Arc::clone(watched));
             }
@@ -127,6 +134,7 @@ impl Sessions {
             since: Instant::now(),
             until: Mutex::new(Instant::now() + USUAL_TARGET * MAX_SILENCE),
             places: Mutex::new(places),
+            seat,
         });
         if matches!(key.who, Who::Token(_)) {
             let mut idle = self.idle();
@@ -202,7 +210,8 @@ impl Sessions {
             let now = Instant::now();
             // Who waits for a playlist, or is being sent a segment, is there. Of a channel that is over, nothing is kept for nobody.
             self.sessions().retain(|_, watched| {
-                Arc::strong_count(watched) > 1 || *watched.until() > now && !watched.session.is_over()
+                let is_live = *watched.until() > now && !watched.session.is_over();
+                !watched.is_ended() && (Arc::strong_count(watched) > 1 || is_live)
             });
             self.idle().retain(|_, waiting| {
                 waiting.retain(|watched| watched.strong_count() > 0);
@@ -218,6 +227,19 @@ impl Sessions {
 }
 
 impl Watched {
+    /// Whether the viewer may not go on.
+    pub(super) fn is_ended(&self) -> bool {
+        self.seat.as_ref().is_some_and(|seat| seat.is_ended())
+    }
+
+    /// Completes when the viewer may not go on.
+    pub(super) async fn ended(&self) {
+        match &self.seat {
+            Some(seat) => seat.ended().cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
     pub(super) fn touch(&self) {
         let target = self.session.target_duration().unwrap_or(USUAL_TARGET);
         *self.until() = Instant::now() + target * MAX_SILENCE;

@@ -9,14 +9,15 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 
 pub(super) use self::socket::send;
 pub(super) use self::viewer::{Live, Viewer};
 use super::State;
 use super::error::ApiError;
-use super::extract::{Client, Named, Naming};
+use super::extract::{ByPlayerFile, Client, Named, Naming};
 use super::query::Query;
+use crate::accounts::Form;
 
 /// `GET`: joins the channel, and answers as if it had a picture already. The connection waits for
 /// that, and sends the stream or says why there is none.
@@ -26,12 +27,32 @@ pub(super) async fn watch<N: Naming>(
     query: Query,
     client: Client,
 ) -> Result<Response, ApiError> {
-    let (subscription, places) = state.admit(&channel, client.address)?;
+    let seat = state.seat(&client, &channel, Form::Endless).await?;
+    let (subscription, mut places) = state.admit(&channel, client.address)?;
+    places.seat = seat;
     let offset = query.span("offset");
     let viewer = Viewer::new(&state, channel, client, subscription, places, offset);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)
+}
+
+/// `GET /live/{user}/{password}/{id}`, as players of Xtream Codes ask: the stream, or with `.m3u8`
+/// behind the id the way to the playlist, below a path that carries who asks.
+pub(super) async fn watch_as_user(
+    state: State,
+    named: Named<ByPlayerFile>,
+    query: Query,
+    client: Client,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    if uri.path().strip_suffix(".m3u8").is_none() {
+        return watch(state, named, query, client).await;
+    }
+    let (prefix, id) = (client.watching.prefix(), named.channel.id.as_str());
+    // Relative, since a proxy may serve Forebay below a path.
+    let playlist = format!("../../../{prefix}stream/{id}/index.m3u8");
+    Ok((StatusCode::FOUND, [(header::LOCATION, playlist)]).into_response())
 }
 
 /// `HEAD`: players ask for the type; nothing is opened.

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::viewer::Viewer;
+use super::viewer::{Ended, Viewer};
 use crate::http::error::ApiError;
 
 /// A viewer has nothing more to say; who goes on talking is no player. In bytes.
@@ -55,11 +55,13 @@ pub(in crate::http) fn send(
     let head = Bytes::from(render(version, head, Timestamp::now()));
     async move {
         let (stream, mut viewer, _slot) = (Arc::new(stream), viewer, slot);
+        let mut ended = viewer.visit.ended();
         // Boxed, since it is over soon.
         let started = tokio::select! {
             biased;
             started = Box::pin(viewer.start()) => started,
             () = left(&stream) => return,
+            Some(()) = &mut ended => return,
         };
         let head = match started {
             Ok(None) => head,
@@ -68,19 +70,20 @@ pub(in crate::http) fn send(
         };
         let Viewer { subscription, mut visit } = *viewer;
         let limit = visit.timeout;
-        let mut following = Following { stream: &stream, subscription: Some(subscription), delivery, limit };
-        let mut ended = following.run(head).await;
+        let mut following =
+            Following { stream: &stream, subscription: Some(subscription), delivery, limit, ended };
+        let mut done = following.run(head).await;
         visit.sent = following.subscription.map_or(0, |subscription| subscription.sent());
         // Of what is in the kernel now, no task of ours waits for the end. While the viewer is watched, this must not be set: the system
         // counts a viewer as dead who takes little at a time for longer than this.
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(ORPHAN_TIMEOUT));
-        match ended {
-            Ok(()) => ended = SockRef::from(&stream).shutdown(Shutdown::Write),
+        match done {
+            Ok(()) => done = SockRef::from(&stream).shutdown(Shutdown::Write),
             // Nobody takes it: it goes with the socket.
             Err(_) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
         }
-        if let Err(error) = ended {
+        if let Err(error) = done {
             visit.span().in_scope(|| debug!(%error, "live connection ended"));
         }
     }
@@ -157,6 +160,8 @@ struct Following<'a> {
     subscription: Option<Box<Subscription>>,
     delivery: Delivery,
     limit: Duration,
+    /// When the viewer may not go on.
+    ended: Ended,
 }
 
 impl Following<'_> {
@@ -177,6 +182,7 @@ impl Following<'_> {
                         return Ok(());
                     },
                     () = &mut left => return Ok(()),
+                    Some(()) = &mut self.ended => return Ok(()),
                 },
                 Ok(Sent::UpToDate) => {
                     let subscription = self.subscription.take().expect("it was there a moment ago");
@@ -185,6 +191,7 @@ impl Following<'_> {
                         biased;
                         () = membership.returned() => false,
                         () = &mut left => true,
+                        Some(()) = &mut self.ended => true,
                     };
                     self.subscription = Some(membership.leave());
                     if has_left {
@@ -194,6 +201,9 @@ impl Following<'_> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let room = tokio::select! {
                         room = room(stream, self.limit) => room,
+                        Some(()) = &mut self.ended => {
+                            return Box::pin(finish(stream, subscription, self.limit)).await;
+                        }
                         () = subscription.stopped() => {
                             return Box::pin(finish(stream, subscription, self.limit)).await;
                         }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream;
 use http::{HeaderName, HeaderValue};
 
@@ -17,6 +19,9 @@ use super::OFFSET;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
 use crate::http::{Peer, Places, State, WriteLimit};
+
+/// Completes when a viewer may not go on. It takes the room of a pointer where nobody is known.
+pub(super) type Ended = OptionFuture<BoxFuture<'static, ()>>;
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]
@@ -99,6 +104,11 @@ impl Visit {
         }
     }
 
+    /// Completes when the viewer may not go on; none where nobody is known.
+    pub(super) fn ended(&self) -> Ended {
+        self.places.seat.as_ref().map(|seat| seat.ended().cancelled_owned().boxed()).into()
+    }
+
     /// Made for each event: one that lived as long as the viewer would take more memory than all the rest.
     pub(super) fn span(&self) -> Span {
         let peer = self.peer.address;
@@ -136,14 +146,24 @@ impl Live {
         let Some(mut viewer) = response.extensions_mut().remove::<Self>().and_then(|live| live.take()) else {
             return response;
         };
-        match viewer.start().await {
+        let mut ended = viewer.visit.ended();
+        let started = tokio::select! {
+            biased;
+            Some(()) = &mut ended => Err(Refusal::Closing.into()),
+            started = viewer.start() => started,
+        };
+        match started {
             Ok(says) => response.headers_mut().extend(says),
             Err(error) => return error.into_response(),
         }
         limit.set(viewer.visit.timeout);
-        let body = stream::try_unfold(viewer, |mut viewer| async move {
-            let bytes = viewer.next().await?;
-            Ok::<_, std::io::Error>(bytes.map(|bytes| (bytes, viewer)))
+        let body = stream::try_unfold((viewer, ended), |(mut viewer, mut ended)| async move {
+            let bytes = tokio::select! {
+                biased;
+                Some(()) = &mut ended => None,
+                bytes = viewer.next() => bytes?,
+            };
+            Ok::<_, std::io::Error>(bytes.map(|bytes| (bytes, (viewer, ended))))
         });
         response.map(|_| Body::from_stream(body))
     }

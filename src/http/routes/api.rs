@@ -37,19 +37,19 @@ fn takes_relay(operation: Operation) -> Operation {
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new("/api/channels", Access::Public).get(channels::list, || {
+        Route::new("/api/channels", Access::Viewer).get(channels::list, || {
             Operation::new("listChannels", "The channels, a part of the list at a time")
                 .query("search", "Only channels whose name or group holds each of these words.")
                 .query("offset", "How many to pass over: 0 unless given.")
                 .query("limit", "How many to list: 1 to 200, 50 unless given.")
                 .json::<ChannelList>(200, "The channels that match")
         }),
-        Route::new("/api/channels/{id}", Access::Public).get(channels::one, || {
+        Route::new("/api/channels/{id}", Access::Viewer).get(channels::one, || {
             Operation::new("getChannel", "One channel, and its neighbours in the list")
                 .json::<ChannelInList>(200, "The channel")
                 .fails(404, &["unknown_channel"])
         }),
-        Route::new("/api/channels/{id}/logo", Access::Public).get(logo::logo, || {
+        Route::new("/api/channels/{id}/logo", Access::Viewer).get(logo::logo, || {
             Operation::new("getLogo", "The channel's logo")
                 .sends(200, "image/*", "The picture")
                 .fails(404, &["unknown_channel", "no_logo"])

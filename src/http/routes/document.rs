@@ -91,6 +91,8 @@ fn parameters(path: &str) -> impl Iterator<Item = &str> {
 fn path_parameter(name: &str) -> Parameter {
     let about = match name {
         "id" => "The channel's id; where the route says so, its number.",
+        "user" => "The user's name.",
+        "password" => "The user's password, or stream key.",
         "segment" => "As the playlist names it: `segment_{number}.ts`, of a film `{number}.m4s`.",
         "video" => "A film's id, which is a UUID.",
         "rendition" => {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -27,11 +29,29 @@ enum May {
     Administer,
 }
 
+/// What somebody far away may watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watches {
+    Nothing,
+    All,
+    /// Not the channel that the paths name.
+    Others,
+}
+
 /// Somebody, by the fields of the request.
 struct Identity {
     name: &'static str,
     fields: Vec<(&'static str, String)>,
+    /// Behind each path.
+    query: String,
     may: May,
+    watches: Watches,
+}
+
+impl Identity {
+    fn new(name: &'static str, fields: Vec<(&'static str, String)>, may: May, watches: Watches) -> Self {
+        Self { name, fields, query: String::new(), may, watches }
+    }
 }
 
 async fn add(house: &House, name: &str, role: Role, more: Value) -> String {
@@ -49,36 +69,39 @@ async fn add(house: &House, name: &str, role: Role, more: Value) -> String {
 /// Everybody of the table. Whoever may do something is of a page of ours.
 async fn everybody(house: &House) -> Vec<Identity> {
     let page = ("sec-fetch-site", "same-origin".to_owned());
+    let guess = vec![("cookie", "forebay_session=abc".to_owned()), page.clone()];
+    let header =
+        vec![("x-remote-user", "admin".to_owned()), ("x-forwarded-user", "admin".into()), page.clone()];
     let mut all = vec![
-        Identity { name: "nobody", fields: Vec::new(), may: May::Nothing },
-        Identity {
-            name: "a guess",
-            fields: vec![("cookie", "forebay_session=abc".into()), page.clone()],
-            may: May::Nothing,
-        },
-        Identity {
-            name: "a header of an untrusted peer",
-            fields: vec![
-                ("x-remote-user", "admin".into()),
-                ("x-forwarded-user", "admin".into()),
-                page.clone(),
-            ],
-            may: May::Nothing,
-        },
+        Identity::new("nobody", Vec::new(), May::Nothing, Watches::Nothing),
+        Identity::new("a guess", guess, May::Nothing, Watches::Nothing),
+        Identity::new("a header of an untrusted peer", header, May::Nothing, Watches::Nothing),
     ];
     let over = json!({ "expires_at": "2020-01-01T00:00:00Z" });
-    for (name, role, more, may) in [
-        ("viewer", Role::Viewer, Value::Null, May::Nothing),
-        ("operator", Role::Operator, Value::Null, May::Operate),
-        ("admin", Role::Admin, Value::Null, May::Administer),
-        ("disabled", Role::Admin, json!({ "disabled": true }), May::Nothing),
-        ("expired", Role::Admin, over, May::Nothing),
-        ("demoted", Role::Admin, json!({ "role": "operator" }), May::Operate),
+    for (name, role, more, may, watches) in [
+        ("viewer", Role::Viewer, Value::Null, May::Nothing, Watches::All),
+        ("operator", Role::Operator, Value::Null, May::Operate, Watches::All),
+        ("admin", Role::Admin, Value::Null, May::Administer, Watches::All),
+        ("disabled", Role::Admin, json!({ "disabled": true }), May::Nothing, Watches::Nothing),
+        ("expired", Role::Admin, over, May::Nothing, Watches::Nothing),
+        ("demoted", Role::Admin, json!({ "role": "operator" }), May::Operate, Watches::All),
+        ("of another group", Role::Viewer, json!({ "groups": ["G"] }), May::Nothing, Watches::Others),
     ] {
-        let cookie = add(house, name, role, more).await;
-        all.push(Identity { name, fields: vec![("cookie", cookie), page.clone()], may });
+        // Spaces are for people.
+        let cookie = add(house, &name.replace(' ', "-"), role, more).await;
+        all.push(Identity::new(name, vec![("cookie", cookie), page.clone()], may, watches));
     }
+    all.extend(sessions_that_are_misused(house, page).await);
+    all.extend(keys(house).await);
+    all.extend(stream_keys(house).await);
+    all
+}
+
+/// An admin's, from elsewhere than a page of ours. A browser lets no such page read the answer, so
+/// reading gives nothing away.
+async fn sessions_that_are_misused(house: &House, page: (&'static str, String)) -> Vec<Identity> {
     let admin = add(house, "other-admin", Role::Admin, Value::Null).await;
+    let mut all = Vec::new();
     for (name, fields) in [
         ("an admin's session from a page of another site", vec![("sec-fetch-site", "cross-site".to_owned())]),
         (
@@ -87,44 +110,84 @@ async fn everybody(house: &House) -> Vec<Identity> {
         ),
         ("an admin's session without a page", Vec::new()),
     ] {
-        // A browser lets no such page read the answer, so reading gives nothing away.
         let fields = [vec![("cookie", admin.clone())], fields].concat();
-        all.push(Identity { name, fields, may: May::Read });
+        all.push(Identity::new(name, fields, May::Read, Watches::All));
     }
     let rebound = vec![("cookie", admin), page, ("host", "rebound.example".to_owned())];
-    all.push(Identity {
-        name: "an admin's session at a host that leads here",
-        fields: rebound,
-        may: May::Nothing,
-    });
-    for (name, scope, may) in [
-        ("a key to watch", Scope::Watch, May::Nothing),
-        ("a key to read", Scope::Read, May::Read),
-        ("a key to operate", Scope::Operate, May::Operate),
-        ("a key of an admin", Scope::Admin, May::Administer),
-    ] {
-        let made = house.state.accounts.create_key(&Actor::Command, name, vec![scope], None).await;
-        let bearer = format!("Bearer {}", made.unwrap().1.reveal());
-        all.push(Identity { name, fields: vec![("authorization", bearer)], may });
-    }
-    let (key, secret) =
-        house.state.accounts.create_key(&Actor::Command, "revoked", vec![Scope::Admin], None).await.unwrap();
-    house.state.accounts.remove_key(&Actor::Command, key.id).await.unwrap();
-    let bearer = format!("Bearer {}", secret.reveal());
-    all.push(Identity { name: "a revoked key", fields: vec![("authorization", bearer)], may: May::Nothing });
+    let name = "an admin's session at a host that leads here";
+    all.push(Identity::new(name, rebound, May::Nothing, Watches::Nothing));
     all
 }
 
-/// Whether a handler is reached.
-fn is_let_in(access: Access, method: &Method, identity: &Identity) -> bool {
+async fn keys(house: &House) -> Vec<Identity> {
+    let accounts = &house.state.accounts;
+    let mut all = Vec::new();
+    for (name, scope, may, watches) in [
+        ("a key to watch", Scope::Watch, May::Nothing, Watches::All),
+        ("a key to read", Scope::Read, May::Read, Watches::Nothing),
+        ("a key to operate", Scope::Operate, May::Operate, Watches::Nothing),
+        ("a key of an admin", Scope::Admin, May::Administer, Watches::All),
+        ("a revoked key", Scope::Admin, May::Nothing, Watches::Nothing),
+    ] {
+        let (key, secret) = accounts.create_key(&Actor::Command, name, vec![scope], None).await.unwrap();
+        if name == "a revoked key" {
+            accounts.remove_key(&Actor::Command, key.id).await.unwrap();
+        }
+        let bearer = format!("Bearer {}", secret.reveal());
+        all.push(Identity::new(name, vec![("authorization", bearer)], may, watches));
+    }
+    all
+}
+
+/// Players, which show what their address holds.
+async fn stream_keys(house: &House) -> Vec<Identity> {
+    let accounts = &house.state.accounts;
+    let mut all = Vec::new();
+    for (name, query, watches) in [
+        ("player", "?token=KEY", Watches::All),
+        ("renewed", "?token=KEY", Watches::Nothing),
+        ("basic", "", Watches::All),
+        ("wrong-basic", "", Watches::Nothing),
+    ] {
+        add(house, name, Role::Viewer, Value::Null).await;
+        let user = accounts.people().named(name).cloned().unwrap();
+        if name == "renewed" {
+            accounts.renew_stream_key(&Actor::Command, user.id).await.unwrap();
+        }
+        let fields = match name {
+            "basic" => vec![("authorization", basic(name, "correct horse"))],
+            "wrong-basic" => vec![("authorization", basic(name, &user.stream_key[1..]))],
+            _ => Vec::new(),
+        };
+        let query = query.replace("KEY", &user.stream_key);
+        all.push(Identity { query, ..Identity::new(name, fields, May::Nothing, watches) });
+    }
+    all
+}
+
+fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
+}
+
+/// The status of a refusal; `None` where a handler is reached.
+fn refused(access: Access, path: &str, method: &Method, identity: &Identity) -> Option<u16> {
     let is_admin_session_of_no_page = identity.may == May::Read && identity.name.starts_with("an admin");
-    match access {
-        Access::Public | Access::Viewer | Access::Machine => true,
+    let is_let_in = match access {
+        Access::Public | Access::Machine => true,
+        // The address shows a user, whoever asks.
+        Access::Viewer if path.starts_with("/live/") => return Some(401),
+        Access::Viewer if *method == Method::OPTIONS => true,
+        Access::Viewer => match identity.watches {
+            Watches::Nothing => return Some(401),
+            Watches::All => true,
+            Watches::Others => !path.contains("/one"),
+        },
         Access::Operator if method.is_safe() => identity.may >= May::Read,
         Access::Operator => identity.may >= May::Operate,
         Access::Admin if method.is_safe() => identity.may == May::Administer || is_admin_session_of_no_page,
         Access::Admin => identity.may == May::Administer,
-    }
+    };
+    (!is_let_in).then_some(403)
 }
 
 #[tokio::test]
@@ -144,22 +207,29 @@ async fn each_route_is_open_to_those_whom_its_row_names() {
                     continue;
                 }
                 *asked.entry(identity.name).or_default() += 1;
-                let is_let_in = is_let_in(route.access, method, &identity);
-                let limit = if is_let_in { SOON } else { PATIENCE };
-                let Ok(answer) = timeout(limit, house.ask(method, &path, &sender)).await else {
-                    assert!(is_let_in, "{method} {path} by {}", identity.name);
+                let refused = refused(route.access, &path, method, &identity);
+                let asked = format!("{path}{}", identity.query);
+                let limit = if refused.is_none() { SOON } else { PATIENCE };
+                let Ok(answer) = timeout(limit, house.ask(method, &asked, &sender)).await else {
+                    assert_eq!(refused, None, "{method} {path} by {}", identity.name);
                     continue;
                 };
                 let case = format!("{method} {path} by {}: {}", identity.name, answer.status());
-                if is_let_in {
-                    assert!(![401, 403, 405].contains(&answer.status().as_u16()), "{case}");
-                } else {
-                    assert_eq!(answer.status(), 403, "{case}");
-                    let expected = if method == Method::HEAD { "" } else { "forbidden" };
-                    assert_eq!(code(answer).await, expected, "{case}");
+                match refused {
+                    None => assert!(![401, 403, 405].contains(&answer.status().as_u16()), "{case}"),
+                    // Its guesses are counted by household, whoever it is.
+                    Some(401) if path.starts_with("/live/") || identity.name == "wrong-basic" => {
+                        assert!([401, 429].contains(&answer.status().as_u16()), "{case}");
+                    }
+                    Some(status) => {
+                        assert_eq!(answer.status(), status, "{case}");
+                        let code = code(answer).await;
+                        let expected = ["unauthorized", "forbidden", "not_allowed", "too_many_tries"];
+                        assert!(method == Method::HEAD || expected.contains(&&*code), "{case}: {code}");
+                    }
                 }
             }
         }
     }
-    assert_eq!(asked.len(), 18, "{asked:?}");
+    assert_eq!(asked.len(), 23, "{asked:?}");
 }

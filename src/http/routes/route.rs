@@ -34,7 +34,8 @@ pub(super) enum Cors {
 const TRANSFER_FIELDS: HeaderValue = HeaderValue::from_static("Date, Age, Content-Length, Content-Range");
 
 /// The fields of a player's request that make a browser ask first.
-const PLAYER_FIELDS: HeaderValue = HeaderValue::from_static("Range, If-None-Match, Cache-Control");
+const PLAYER_FIELDS: HeaderValue =
+    HeaderValue::from_static("Range, If-None-Match, Cache-Control, Authorization");
 
 /// How long a browser need not ask again, in seconds: a day.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
@@ -173,6 +174,9 @@ impl Route {
         }
         if let Some(limits) = self.limits {
             handlers = handlers.route_layer(Extension(limits));
+        }
+        if self.access == Access::Viewer {
+            handlers = handlers.route_layer(from_fn_with_state(state.clone(), auth::require_viewer));
         }
         if self.access.is_staff() {
             // Before each handler, but not before a 405, which tells nobody anything.

@@ -2,7 +2,7 @@
 
 use super::operation::Operation;
 use super::route::{Access, Cors, Route};
-use crate::http::extract::{ById, ByNumberOrId};
+use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
 use crate::http::{films, hls, lineup, live};
 
 /// Why a channel is not to be had now.
@@ -97,6 +97,17 @@ pub(super) fn routes() -> Vec<Route> {
                     .leads(304, "The manifest that `If-None-Match` names")
             },
         ),
+        Route::new("/live/{user}/{password}/{id}", Access::Viewer).cors(Cors::Answers).stream(
+            live::watch_as_user,
+            live::head::<ByPlayerFile>,
+            || {
+                live(
+                    "watchAsUser",
+                    "The channel by id or number, for a user; `.ts` or `.m3u8` may stand behind it",
+                )
+                .leads(302, "To the playlist, with `.m3u8`")
+            },
+        ),
         Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(lineup::one, || {
             list("getChannelList", "A list of this channel alone, as a file that opens in a player")
                 .fails(404, &["unknown_channel"])
@@ -108,22 +119,27 @@ pub(super) fn routes() -> Vec<Route> {
 
 fn live(id: &str, summary: &str) -> Operation {
     Operation::new(id, summary)
+        .query("token", "A user's stream key, or a key of a program.")
         .query("offset", "How far behind live to begin: seconds, or a duration such as `10m`.")
         .sends(200, "video/mp2t", "The stream, once there is a picture")
+        .fails(401, &["unauthorized"])
+        .fails(403, &["not_allowed"])
         .fails(404, &["unknown_channel"])
-        .fails(429, &["address_limit"])
+        .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &UNAVAILABLE[..6])
 }
 
 fn playlist(id: &str, summary: &str) -> Operation {
     Operation::new(id, summary)
-        .query("token", "What the requests of one player have in common.")
+        .query("token", "A user's stream key, or a key of a program; else what the requests of one player have in common.")
         .query("dvr", "How much of the past to name: seconds, or a duration such as `1h`.")
         .query("list", "`short` for the list of short segments, to which the playlist leads some players.")
         .sends(200, "application/vnd.apple.mpegurl", "The playlist, once a player can begin")
         .leads(304, "The playlist that `If-None-Match` names")
+        .fails(401, &["unauthorized"])
+        .fails(403, &["not_allowed"])
         .fails(404, &["unknown_channel"])
-        .fails(429, &["address_limit"])
+        .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &UNAVAILABLE)
 }
 

@@ -120,6 +120,8 @@ pub(super) struct Sender<'a> {
     has_token: bool,
     fields: &'a [(&'static str, &'a str)],
     is_admin: bool,
+    /// Whether streams are open to it.
+    is_near: bool,
 }
 
 impl<'a> Sender<'a> {
@@ -130,7 +132,7 @@ impl<'a> Sender<'a> {
         host: &'static str,
         fields: &'a [(&'static str, &'a str)],
     ) -> Self {
-        Self { name, address, host, has_token: false, fields, is_admin: false }
+        Self { name, address, host, has_token: false, fields, is_admin: false, is_near: false }
     }
 }
 
@@ -141,6 +143,7 @@ const ADMIN: Sender<'static> = Sender {
     has_token: true,
     fields: &[],
     is_admin: true,
+    is_near: true,
 };
 
 const OTHER: Sender<'static> = Sender { is_admin: false, ..ADMIN };
@@ -149,14 +152,25 @@ const OTHER: Sender<'static> = Sender { is_admin: false, ..ADMIN };
 const SENDERS: [Sender<'static>; 10] = [
     ADMIN,
     Sender { name: "a program that may be a proxy", has_token: false, ..OTHER },
-    Sender { name: "another address", address: "192.0.2.9", ..OTHER },
+    Sender { name: "another address", address: "192.0.2.9", is_near: false, ..OTHER },
     Sender { name: "a name that leads here", host: "rebound.example", ..OTHER },
-    Sender { name: "a proxy that says so", fields: &[("x-forwarded-for", "127.0.0.1")], ..OTHER },
-    Sender { name: "a proxy of another kind", fields: &[("forwarded", "for=127.0.0.1")], ..OTHER },
+    Sender {
+        name: "a proxy that says so",
+        fields: &[("x-forwarded-for", "127.0.0.1")],
+        is_near: false,
+        ..OTHER
+    },
+    Sender {
+        name: "a proxy of another kind",
+        fields: &[("forwarded", "for=127.0.0.1")],
+        is_near: false,
+        ..OTHER
+    },
     Sender {
         name: "another address that claims to pass something on",
         address: "192.0.2.9",
         fields: &[("x-forwarded-for", "127.0.0.1"), ("x-real-ip", "127.0.0.1")],
+        is_near: false,
         ..OTHER
     },
     Sender { name: "a page", fields: &[("origin", "http://tv.example")], ..OTHER },
@@ -204,7 +218,20 @@ async fn access_decides_who_reaches_a_handler() {
                 }
                 assert_eq!(allow, None, "{case}");
                 let is_let_in = match route.access {
-                    Access::Public | Access::Viewer | Access::Machine => true,
+                    Access::Public | Access::Machine => true,
+                    // It shows a name and a password, which are nobody's.
+                    Access::Viewer if path.starts_with("/live/") => {
+                        assert!([401, 429].contains(&answer.status().as_u16()), "{case}");
+                        continue;
+                    }
+                    Access::Viewer if *method == Method::OPTIONS => true,
+                    Access::Viewer => {
+                        if !sender.is_near {
+                            assert_eq!(answer.status(), 401, "{case}");
+                            continue;
+                        }
+                        true
+                    }
                     Access::Operator | Access::Admin => sender.is_admin,
                 };
                 if is_let_in {

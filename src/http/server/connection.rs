@@ -23,6 +23,7 @@ use tracing::debug;
 
 use super::guarded::{Guarded, WriteLimit};
 use super::{Peer, Slot};
+use crate::http::auth::take_token;
 use crate::http::live::{self, Live, Viewer};
 
 /// A client must have sent its request head by then; it is also how long an idle connection is kept.
@@ -66,6 +67,7 @@ impl Connections {
         let (router, of_connection) = (self.router, limit.clone());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             tidy_path(&mut request);
+            take_token(&mut request);
             of_connection.set(WRITE_TIMEOUT);
             request.extensions_mut().insert(peer);
             let version = request.version();

@@ -28,6 +28,7 @@ use tracing::debug;
 
 use super::streams::Streams;
 use crate::http::Peer;
+use crate::http::auth::take_token;
 use crate::http::live::Live;
 use crate::http::server::{
     CONNECTION_BUFFER, Connections, Guarded, HEADER_TIMEOUT, Slot, WRITE_TIMEOUT, WriteLimit, builder,
@@ -219,6 +220,7 @@ fn answer(
     peer: Peer,
 ) -> impl Future<Output = Response> + Send + use<> {
     tidy_path(&mut request);
+    take_token(&mut request);
     request.extensions_mut().insert(peer);
     name_scheme(&mut request);
     let answer = router.clone().oneshot(request.map(Body::new));

@@ -1,0 +1,162 @@
+//! Who watches, and which channels that one may.
+
+use std::fmt;
+use std::sync::Arc;
+
+use forebay_relay::model::Channel;
+use jiff::Timestamp;
+
+use super::People;
+use crate::db::api_keys::{ApiKey, KeyId, Scope};
+use crate::db::users::{User, UserId, UserSpec};
+
+/// Who watches.
+#[derive(Debug, Clone, Default)]
+pub enum Watcher {
+    /// Nobody knows, and nobody has to: the stream is open to whoever is there.
+    #[default]
+    Anybody,
+    /// A user, by the stream key in the address or in any other way.
+    User(Arc<User>, Proof),
+    /// A program with a key.
+    Key(Arc<ApiKey>),
+}
+
+/// How a user was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// By the stream key, which an admin can take away.
+    StreamKey,
+    /// By the name and the password, or as one who is signed in.
+    Account,
+}
+
+/// Whose streams are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// A user.
+    User(UserId),
+    /// A program with a key.
+    Key(KeyId),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(UserId(id)) => write!(f, "user:{id}"),
+            Self::Key(KeyId(id)) => write!(f, "key:{id}"),
+        }
+    }
+}
+
+impl Watcher {
+    /// Whether it may watch this channel. `adult` are the groups that are for adults.
+    pub fn may_watch(&self, channel: &Channel, adult: &[String]) -> bool {
+        let is_adult = channel.group.as_ref().is_some_and(|group| is_among(group, adult));
+        match self {
+            Self::Anybody => !is_adult,
+            Self::User(user, _) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, channel),
+            Self::Key(_) => true,
+        }
+    }
+
+    /// Whether that needs no look at each channel.
+    pub fn may_watch_all(&self, adult: &[String]) -> bool {
+        match self {
+            Self::Anybody => adult.is_empty(),
+            Self::User(user, _) => {
+                let UserSpec { groups, channels, .. } = &user.spec;
+                groups.is_none() && channels.is_none() && (user.spec.adult || adult.is_empty())
+            }
+            Self::Key(_) => true,
+        }
+    }
+
+    /// Whose streams are counted together; nobody's where nobody is known.
+    pub fn owner(&self) -> Option<Owner> {
+        match self {
+            Self::Anybody => None,
+            Self::User(user, _) => Some(Owner::User(user.id)),
+            Self::Key(key) => Some(Owner::Key(key.id)),
+        }
+    }
+
+    /// The same as it is by now; `None` if it may watch nothing any more.
+    pub(super) fn renewed(&self, people: &People, now: Timestamp) -> Option<Self> {
+        match self {
+            Self::Anybody => Some(Self::Anybody),
+            Self::User(old, proof) => {
+                let user = people.user(old.id).filter(|user| user.is_active(now))?;
+                let is_known = *proof == Proof::Account || user.stream_key == old.stream_key;
+                is_known.then(|| Self::User(Arc::clone(user), *proof))
+            }
+            Self::Key(old) => {
+                let key = people.key_of(old.id, now).filter(|key| may_watch(key))?;
+                Some(Self::Key(Arc::clone(key)))
+            }
+        }
+    }
+}
+
+/// Whether a program with this key may watch.
+pub(super) fn may_watch(key: &ApiKey) -> bool {
+    key.scopes.iter().any(|scope| matches!(scope, Scope::Watch | Scope::Admin))
+}
+
+/// Lists that are absent allow everything; of two, either is enough.
+fn is_allowed(spec: &UserSpec, channel: &Channel) -> bool {
+    let (groups, channels) = (spec.groups.as_deref(), spec.channels.as_deref());
+    if groups.is_none() && channels.is_none() {
+        return true;
+    }
+    let by_group = channel.group.as_ref().is_some_and(|group| is_among(group, groups.unwrap_or_default()));
+    by_group || channels.unwrap_or_default().iter().any(|id| id == channel.id.as_str())
+}
+
+fn is_among(group: &str, groups: &[String]) -> bool {
+    groups.iter().any(|other| other.eq_ignore_ascii_case(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_user_may_watch_what_the_lists_name_and_what_is_for_adults_only_where_that_is_said() {
+        let text = "[[channels]]\nid = 'news'\ngroup = 'News'\nsources = ['testcard://']\n\
+                    [[channels]]\nid = 'late'\ngroup = 'Late'\nsources = ['testcard://']\n\
+                    [[channels]]\nid = 'other'\nsources = ['testcard://']\n";
+        let config = Config::parse(text, Path::new("channels.toml")).unwrap();
+        let adult = ["late".to_owned()];
+        let allowed = |watcher: &Watcher| -> Vec<&str> {
+            let channels = config.channels.iter().filter(|channel| watcher.may_watch(channel, &adult));
+            channels.map(|channel| channel.id.as_str()).collect()
+        };
+        let user = |groups: Option<&[&str]>, channels: Option<&[&str]>, adult| {
+            let list = |of: Option<&[&str]>| of.map(|of| of.iter().map(|&one| one.to_owned()).collect());
+            let spec =
+                UserSpec { groups: list(groups), channels: list(channels), adult, ..UserSpec::default() };
+            let at = Timestamp::UNIX_EPOCH;
+            let user = User {
+                id: UserId(1),
+                spec,
+                password: None,
+                stream_key: "k".into(),
+                created_at: at,
+                changed_at: at,
+            };
+            Watcher::User(Arc::new(user), Proof::Account)
+        };
+        assert_eq!(allowed(&Watcher::Anybody), ["news", "other"]);
+        assert_eq!(allowed(&user(None, None, false)), ["news", "other"]);
+        assert_eq!(allowed(&user(None, None, true)), ["news", "late", "other"]);
+        assert_eq!(allowed(&user(Some(&["NEWS"]), None, true)), ["news"]);
+        assert_eq!(allowed(&user(Some(&["News", "Late"]), None, false)), ["news"]);
+        assert_eq!(allowed(&user(None, Some(&["other"]), false)), ["other"]);
+        assert_eq!(allowed(&user(Some(&["News"]), Some(&["other"]), false)), ["news", "other"]);
+        assert_eq!(allowed(&user(Some(&[]), None, true)), [""; 0]);
+    }
+}
