@@ -6,43 +6,44 @@ use crate::health::Worth;
 use crate::time::Moment;
 
 impl Lifecycle {
-    /// A source delivers what it should not. One that is better than nothing stays until there is another. Where there is none, a notice is
-    /// opened anew: when it is first seen, and then less and less often. (One that an admin has disabled is not, unless all are.)
+    /// A source delivers what it should not. One that is better than nothing stays until there is
+    /// another. Where there is none, a source that shows a notice is opened anew: when the notice is
+    /// first seen, and then less and less often. A source that an admin has disabled is not, unless
+    /// all are.
     pub(super) fn handle_fault(&mut self, now: Moment, attempt: Attempt, worth: Worth) {
-        let on_air = self.air.filter(|air| air.attempt == attempt);
-        let is_trial = self.trial.is_some_and(|trial| trial.attempt == attempt);
-        // Nothing is opened for nobody.
-        let other = self.failover.beside(now).filter(|_| self.lingers_until.is_none());
+        let active = self.active().filter(|active| active.attempt == attempt);
+        let is_candidate = self.candidate().is_some_and(|candidate| candidate.attempt == attempt);
+        // Open nothing while nobody is watching.
+        let other = self.failover.beside(now).filter(|_| self.is_watched());
         let stays = match worth {
-            Worth::Programme => on_air.is_some() || is_trial && other.is_none(),
-            Worth::Notice => on_air.is_some(),
+            Worth::Programme => active.is_some() || is_candidate && other.is_none(),
+            Worth::Notice => active.is_some(),
             Worth::Nothing => false,
         };
         if !stays {
-            if self.line(attempt).is_some() {
-                self.actions.push_back(Action::Close { attempt, reason: Reason::Unhealthy });
-                self.lose(now, attempt, Loss::Unhealthy);
-            }
-            return;
+            self.actions.push_back(Action::Close { attempt, reason: Reason::Unhealthy });
+            return self.lose(now, attempt, Loss::Unhealthy);
         }
-        let was_ailing = self.line(attempt).is_some_and(|line| std::mem::replace(&mut line.is_ailing, true));
-        match (on_air, other) {
+        let was_ailing = std::mem::replace(&mut self.listed(attempt).is_ailing, true);
+        let has_standby = self.opened().standby.is_some();
+        match (active, other) {
             // Something is being done about it.
-            (Some(_), _) if was_ailing && self.rival.is_some() => {}
+            (Some(_), _) if was_ailing && has_standby => {}
             (Some(_), Some(other)) => self.swap(now, other, Aim::Relief),
-            (Some(air), None)
+            (Some(active), None)
                 if worth == Worth::Notice
-                    && self.lingers_until.is_none()
+                    && self.is_watched()
                     && !self.failover.is_in_disgrace(now)
-                    && self.failover.may_open(air.source) =>
+                    && self.failover.may_open(active.source) =>
             {
-                self.make_room(now, air.source);
+                self.make_room(now, active.source);
             }
             _ => {}
         }
     }
 
-    /// Whether what is on air makes room for what is opened beside it with this aim and has no slot.
+    /// Whether the active source makes room for a standby with this aim for which there is no
+    /// connection.
     pub(super) fn is_worth_room(&self, now: Moment, aim: Aim) -> bool {
         match aim {
             Aim::Swap => true,

@@ -86,6 +86,27 @@ pub enum Event {
     Shutdown,
 }
 
+impl Event {
+    /// The attempt that it is about.
+    pub fn attempt(self) -> Option<Attempt> {
+        match self {
+            Self::Granted(attempt)
+            | Self::NoSlot(attempt)
+            | Self::Alive(attempt)
+            | Self::Locked(attempt)
+            | Self::GettingReady(attempt)
+            | Self::Picture(attempt)
+            | Self::Blind(attempt)
+            | Self::Progress(attempt)
+            | Self::Ended(attempt)
+            | Self::Stalled(attempt)
+            | Self::Unhealthy { attempt, .. }
+            | Self::Yield(attempt) => Some(attempt),
+            Self::Wanted | Self::Unwanted(_) | Self::SlotFree(_) | Self::Shutdown => None,
+        }
+    }
+}
+
 /// What a source is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

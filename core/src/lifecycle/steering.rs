@@ -5,31 +5,32 @@ use crate::failover::{Choice, Loss};
 use crate::time::Moment;
 
 impl Lifecycle {
-    /// An admin wants something else. What is on air stays there until the other one has a picture, if there is a slot for both.
+    /// An admin wants something else. The active source stays active until the other one has a
+    /// picture, if there is a connection for both.
     pub fn steer(&mut self, now: Moment, steer: Steer) -> Result<(), Unsteerable> {
         self.failover.steer(steer)?;
+        let State::Open(_) = self.state else { return Ok(()) };
         self.forget_pauses();
-        let current = self.source();
+        let (current, is_paused) = (self.source(), self.pause().is_some());
         match steer {
-            _ if self.state != State::Open => {}
-            Steer::Pin(source) if source != current || self.pause.is_some() => {
-                self.swap(now, source, Aim::Swap);
-            }
-            Steer::Pin(_) if self.air.is_some() => self.close_rival(now, Reason::Skipped),
+            Steer::Pin(source) if source != current || is_paused => self.swap(now, source, Aim::Swap),
+            Steer::Pin(_) if self.is_live() => self.close_standby(now, Reason::Skipped),
             // All were disabled, and one of them was to be opened nevertheless.
-            Steer::Enable(source) if self.pause.is_some() && self.failover.is_disabled(current) => {
+            Steer::Enable(source) if is_paused && self.failover.is_disabled(current) => {
                 self.swap(now, source, Aim::Swap);
             }
             Steer::Skip => self.leave(now, current),
             Steer::Disable(source) if source == current => self.leave(now, source),
-            Steer::Disable(source) if self.beside() == Some(source) => self.close_rival(now, Reason::Skipped),
+            Steer::Disable(source) if self.beside() == Some(source) => {
+                self.close_standby(now, Reason::Skipped);
+            }
             Steer::Pin(_) | Steer::Unpin | Steer::Disable(_) | Steer::Enable(_) => {}
         }
         self.end_needless_probe(now);
         Ok(())
     }
 
-    /// Another source than this one, which is on hand.
+    /// Leaves this source, which is the current one, for another.
     fn leave(&mut self, now: Moment, source: SourceId) {
         if let Some((other, _)) = self.failover.alternative(now) {
             self.failover.avoid(now, source, Loss::Skipped);
@@ -37,29 +38,30 @@ impl Lifecycle {
         }
     }
 
-    /// `source` beside what is on air, to take its place; instead of what is on hand, if nothing is on air.
+    /// Opens `source` beside the active one, to take its place; instead of the candidate, if nothing
+    /// is active.
     pub(super) fn swap(&mut self, now: Moment, source: SourceId, aim: Aim) {
-        let open = self.rival.filter(|(line, _)| line.source == source);
+        let open = self.opened().standby.filter(|standby| standby.line.source == source);
         if open.is_none() {
-            self.close_rival(now, Reason::Skipped);
+            self.close_standby(now, Reason::Skipped);
         }
-        match open {
-            _ if self.air.is_none() => self.make_room(now, source),
-            None => self.open_rival(source, aim),
-            Some((line, _)) if line.shows_since().is_some() => self.go_on_air(now, line.attempt),
-            Some((line, _)) => self.rival = Some((line, aim)),
+        match open.map(|standby| standby.line) {
+            _ if !self.is_live() => self.make_room(now, source),
+            None => self.open_standby(source, aim),
+            Some(line) if line.shows_since().is_some() => self.activate(now, line.attempt),
+            Some(_) => self.opened().standby.iter_mut().for_each(|standby| standby.aim = aim),
         }
     }
 
-    /// What is on hand is closed first: there is no slot for both, or nothing is on air.
+    /// Closes the current source first: there is no connection for both, or nothing is active.
     pub(super) fn make_room(&mut self, now: Moment, source: SourceId) {
-        self.pause = None;
-        self.close_air(now, Reason::Skipped);
-        if let Some(line) = self.trial.take() {
-            self.actions.push_back(Action::Close { attempt: line.attempt, reason: Reason::Skipped });
+        let choice = Choice { source, at: now, is_reopening: false };
+        self.close_active(now, Reason::Skipped);
+        if let Some(candidate) = self.candidate() {
+            self.actions.push_back(Action::Close { attempt: candidate.attempt, reason: Reason::Skipped });
         }
-        self.next_trial(now, Choice { source, at: now, is_reopening: false });
+        self.next_candidate(now, choice);
         // It is wanted more than a short gap.
-        self.hedges_from = self.times.hedge.map(|after| now + after);
+        self.delay_hedge(now);
     }
 }
