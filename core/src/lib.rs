@@ -5,11 +5,13 @@
 //! ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel ([`timeshift`]),
 //! the writing, reading and following of HLS playlists ([`playlist`]), films ([`index`], [`package`],
 //! [`manifest`]), the pace of a source that
-//! has none of its own ([`pacer`]), how another one brings its media in time ([`rhythm`]), the
-//! judging of a source by its content ([`health`]) and of a decoded picture ([`look`]), the
-//! decisions of a channel ([`lifecycle`], [`failover`]) and their reasons ([`channel`]), the heads of
-//! HTTP answers as they really are ([`http_head`]) and what they ask of us ([`http_challenge`]), which
-//! addresses are public ([`address`]), lists of channels and what becomes of them ([`lineup`]), who may have a connection to a provider ([`provider`]), and how often its
+//! has none of its own ([`pacer`]), how another one brings its media in time ([`rhythm`]), an
+//! input from its bytes to the picture ([`ingest`]), the judging of a source by its content
+//! ([`health`]) and of a decoded picture ([`look`]), the decisions of a channel ([`lifecycle`],
+//! [`failover`]) and their reasons ([`channel`]), the heads of HTTP answers as they really are
+//! ([`http_head`]) and what they ask of us ([`http_challenge`]), which addresses are public
+//! ([`address`]), lists of channels and what becomes of them ([`lineup`]), who may have a connection
+//! to a provider ([`provider`]), and how often its
 //! viewers are sent to ([`cadence`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes in as a
@@ -24,6 +26,7 @@ pub mod health;
 pub mod http_challenge;
 pub mod http_head;
 pub mod index;
+pub mod ingest;
 pub mod lifecycle;
 pub mod lineup;
 pub mod look;

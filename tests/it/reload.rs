@@ -97,7 +97,7 @@ async fn that_removes_the_source_on_air_is_told_in_words_that_an_operator_knows(
     program.set_config(&channel("one", &[a], ""));
     program.signal(Signal::HUP);
     program.wait_log_line(&["closing upstream", "source=0", "/b.ts", "Removed"]).await;
-    program.wait_log_line(&["source is on air", "source=0"]).await;
+    program.wait_log_line(&["source is active", "source=0"]).await;
     viewer.read_for(SECOND).await;
     assert_eq!(viewer.ended(), None);
     let (_, status) = client::get_json(program.address(), "/api/streams/one/status").await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_core::channel::{ErrorCode, SwitchReason};
+use forebay_core::ingest::Facts;
 use forebay_core::lifecycle::Phase;
 use forebay_core::playlist::opening::Player;
 use forebay_testkit::ts::build::{Muxer, h264};
@@ -94,7 +95,8 @@ impl Opener for Script {
                 }
                 Play::Timed { span, comes, has_length } => {
                     let pictures = timing::timed(span, comes, open);
-                    Ok(Upstream { has_length, ..Upstream::new(pictures, Pace::Live, hold) })
+                    let facts = Facts { has_length, ..Facts::new(Pace::Live) };
+                    Ok(Upstream { facts, ..Upstream::new(pictures, Pace::Live, hold) })
                 }
                 Play::Groups(group, burst) => {
                     Ok(Upstream::new(players::groups(group, burst, open), Pace::Live, hold))

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::{Hold, Pace, Piece, Upstream};
+use super::{Hold, Piece, Upstream};
 
 /// Pieces of a clip, which are 9.6 s long: a twentieth of a second each, so that the pace is even.
 const PIECES: usize = 192;
@@ -14,7 +14,7 @@ pub(super) fn looped(clip: &'static [u8], hold: Hold) -> Upstream {
     let pass =
         move || clip.chunks(size).map(|piece| Piece::Bytes(Bytes::from_static(piece))).chain([Piece::Seam]);
     let pieces = stream::iter(std::iter::repeat_with(pass).flatten()).map(Ok).boxed();
-    Upstream::new(pieces, Pace::MediaTime, hold)
+    Upstream::looped(pieces, hold)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::{Error, Hold, Pace, Piece, Upstream};
+use super::{Error, Hold, Piece, Upstream};
 use crate::model::SourceUrl;
 
 /// Bytes read at once: small, so that the pace is even at low bit rates too.
@@ -20,7 +20,7 @@ pub(super) async fn open(url: SourceUrl, hold: Hold) -> Result<Upstream, Error> 
         let piece = reader.piece().await?;
         Ok(Some((piece, reader)))
     });
-    Ok(Upstream::new(pieces.boxed(), Pace::MediaTime, hold))
+    Ok(Upstream::looped(pieces.boxed(), hold))
 }
 
 async fn open_path(path: &PathBuf) -> Result<File, Error> {

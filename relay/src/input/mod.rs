@@ -22,9 +22,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
+use forebay_core::ingest::{self, Facts};
 use forebay_core::playlist::follow::Others;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+
+pub use forebay_core::ingest::Pace;
 
 pub use self::error::Error;
 use crate::model::{Source, SourceKind};
@@ -43,40 +46,50 @@ pub enum Piece {
     Cut,
 }
 
-/// How fast an upstream may be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// As fast as it comes: it comes live.
-    Live,
-    /// No faster than it plays: it could be read at any speed.
-    MediaTime,
-}
-
 /// One open upstream. Dropping it closes its connection.
 pub struct Upstream {
     /// The pieces. An endless stream: its end is a failure.
     pub pieces: BoxStream<'static, Result<Piece, Error>>,
-    /// How fast they may be taken.
-    pub pace: Pace,
-    /// Of an HLS source: what it tells about itself while it runs.
-    pub monitor: Option<Arc<hls::Monitor>>,
-    /// It has a length that the server told, and was complete if it ends: a file, and no live
-    /// stream.
-    pub has_length: bool,
+    /// What is known of it.
+    pub facts: Facts,
+    /// Where it comes in parts, such as the segments of HLS: what it tells while it runs.
+    pub parts: Option<Arc<dyn Parts>>,
     /// Goes last, when its sockets are closed. So an HLS source that has none between two requests holds it too.
     pub hold: Hold,
 }
 
 impl Upstream {
-    /// An upstream that tells nothing but its pieces.
+    /// An upstream of which nothing is known but its pace.
     pub fn new(pieces: BoxStream<'static, Result<Piece, Error>>, pace: Pace, hold: Hold) -> Self {
-        Self { pieces, pace, monitor: None, has_length: false, hold }
+        Self { pieces, facts: Facts::new(pace), parts: None, hold }
     }
+
+    /// An upstream on this machine that begins again at its end.
+    pub fn looped(pieces: BoxStream<'static, Result<Piece, Error>>, hold: Hold) -> Self {
+        let facts = Facts { begins_again: true, ..Facts::new(Pace::MediaTime) };
+        Self { pieces, facts, parts: None, hold }
+    }
+}
+
+/// What an upstream that comes in parts tells while it runs.
+pub trait Parts: fmt::Debug + Send + Sync {
+    /// How it stands.
+    fn state(&self) -> ingest::Parts;
+
+    /// Media falls behind: asks for a lesser variant, if there is one that may help. Returns
+    /// whether there is.
+    fn ask_for_less(&self) -> bool;
+
+    /// Why the last part that was asked for did not come.
+    fn trouble(&self) -> Option<Error>;
+
+    /// What the status document shows, of an HLS source.
+    fn snapshot(&self) -> Option<hls::Snapshot>;
 }
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").field("pace", &self.pace).finish_non_exhaustive()
+        f.debug_struct("Upstream").field("facts", &self.facts).finish_non_exhaustive()
     }
 }
 

@@ -70,7 +70,7 @@ async fn look(args: &Probe) -> Result<Look, Error> {
                     continue;
                 }
                 // A list of segments goes on behind a seam.
-                Piece::Seam if upstream.monitor.is_some() => {
+                Piece::Seam if upstream.parts.is_some() => {
                     survey.cut();
                     continue;
                 }

@@ -14,6 +14,6 @@ impl Driver {
 
     /// Whose connection an attempt has, or wants.
     pub(super) fn provider_of(&self, attempt: Attempt) -> Option<ProviderId> {
-        self.listed(self.lines.of(attempt).source).provider.clone()
+        self.listed(self.ingests.of(attempt).source).provider.clone()
     }
 }

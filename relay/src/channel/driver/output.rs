@@ -1,137 +1,189 @@
-//! What a driver does once a tick: the output of the splice stage goes into the store, and the viewers whose turn it is hear of it.
+//! What leaves a channel: the output timeline, the index of the store, and what viewers are told of
+//! both.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_core::cadence::{Cadence, GROUPS};
-use forebay_core::failover::SourceId;
+use forebay_core::cadence::{Cadence, GROUPS, Load};
+use forebay_core::ring::{Limits, Ring};
 use forebay_core::time::Moment;
-use jiff::Timestamp;
+use forebay_core::ts::splice::{Mark, Splice};
 use tracing::{debug, error, info};
 
-use super::Driver;
-use super::line::Line;
-use crate::channel::feed::{Block, Stage, Switch};
-use crate::events::Event as Happened;
+use super::group_notices::GroupNotices;
+use crate::channel::feed::{Block, Feed, Stage};
+use crate::channel::store::Reclaim;
 
-/// Output that is kept allocated from tick to tick.
+/// Output that is kept allocated from tick to tick, in bytes.
 const KEPT_OUTPUT: usize = 1 << 20;
 
-/// Switches that the report lists.
-const MAX_SWITCHES: usize = 10;
+/// The output of a channel.
+pub(super) struct Output {
+    pub(super) splice: Splice,
+    pub(super) index: Ring,
+    reclaim: Reclaim,
+    /// Whether the store could not be written to last.
+    is_failing: bool,
+    notices: GroupNotices,
+    ticks: Ticks,
+    /// The head that each group of viewers was told last.
+    announced: [u64; GROUPS],
+    /// The end of the store when the active source became active.
+    active_from: u64,
+}
 
-impl Driver {
+/// When output is stored.
+struct Ticks {
+    cadence: Cadence,
+    /// Counts them.
+    count: u64,
+    last: Moment,
+}
+
+impl Output {
+    /// The output of a channel whose store begins at `base`.
+    pub(super) fn new(program: Option<u16>, limits: Limits, base: u64) -> Self {
+        Self {
+            splice: Splice::new(program),
+            index: Ring::starting_at(limits, base),
+            reclaim: Reclaim::default(),
+            is_failing: false,
+            notices: GroupNotices::default(),
+            ticks: Ticks { cadence: Cadence::new(Load::default(), 0), count: 0, last: Moment::ZERO },
+            announced: [base; GROUPS],
+            active_from: base,
+        }
+    }
+
+    /// How often output is stored, and viewers are sent to.
+    pub(super) fn cadence(&self) -> Cadence {
+        self.ticks.cadence
+    }
+
+    /// The length of a tick.
+    pub(super) fn tick(&self) -> Duration {
+        self.ticks.cadence.tick()
+    }
+
+    pub(super) fn ticked_at(&self) -> Moment {
+        self.ticks.last
+    }
+
+    /// Bytes that are not stored yet.
+    pub(super) fn pending(&self) -> usize {
+        self.splice.output().0.len()
+    }
+
+    /// A source becomes active.
+    pub(super) fn begin_source(&mut self) {
+        self.active_from = self.index.head();
+    }
+
     /// When there is something to do at a tick, the time of the next one.
     pub(super) fn tick_at(&self) -> Option<Moment> {
-        let is_output = !self.splice.output().0.is_empty();
-        let has_news = || self.told.iter().any(|&told| told < self.ring.head());
-        (is_output || has_news()).then(|| self.ticked_at + self.cadence.tick())
+        let has_unannounced = || self.announced.iter().any(|&head| head < self.index.head());
+        (self.pending() > 0 || has_unannounced()).then(|| self.ticks.last + self.tick())
     }
 
-    pub(super) fn tick_if_due(&mut self, now: Moment) {
-        if self.tick_at().is_some_and(|at| at <= now) {
-            self.ticked_at = now;
-            self.turn += 1;
-            self.store_output();
-            self.cadence = Cadence::new(self.feed.population.load(), self.bytes_per_second);
-            self.tell(self.cadence.due(self.turn));
+    /// Begins a tick if it is time to, and returns whether it was.
+    pub(super) fn begin_tick(&mut self, now: Moment) -> bool {
+        let is_due = self.tick_at().is_some_and(|at| at <= now);
+        if is_due {
+            self.ticks.last = now;
+            self.ticks.count += 1;
         }
+        is_due
     }
 
-    /// There is something to see, at once.
-    pub(super) fn show_at_once(&mut self, now: Moment) {
-        self.ticked_at = now;
-        self.store_output();
-        self.tell(0..GROUPS);
-        self.feed.tell(|window| (window.stage, window.is_live) = (Stage::Started, true));
+    /// Begins a tick for something that is to be seen at once.
+    pub(super) fn begin_tick_early(&mut self, now: Moment) {
+        self.ticks.last = now;
     }
 
-    /// A source has gone on air.
-    pub(super) fn go_on_air(&mut self, now: Moment, source: SourceId) {
-        self.aired_at = self.ring.head();
-        self.show_at_once(now);
-        self.has_news = true;
-        info!(source = self.channel.place(source), streams = ?self.streams(), "source is on air");
-        self.happened(|channel| Happened::StreamStarted { channel, source });
-        self.steered = None;
-        if let Some((from, reason)) = self.left.take() {
-            self.happened(|channel| Happened::StreamSwitched { channel, from, to: source, reason });
-            let mut report = self.feed.edit_report();
-            report.switches_total += 1;
-            report.switches.push(Switch { at: Timestamp::now(), from, to: source, reason });
-            if report.switches.len() > MAX_SWITCHES {
-                report.switches.remove(0);
-            }
-        }
+    /// Goes by what the process has to do, and by the channel's rate.
+    pub(super) fn set_load(&mut self, load: Load, bytes_per_second: u64) {
+        self.ticks.cadence = Cadence::new(load, bytes_per_second);
     }
 
-    /// Moves the output into the store.
-    fn store_output(&mut self) {
-        let (output, marks) = self.splice.output();
-        if output.is_empty() {
-            return;
+    /// Writes what is pending to the store and its index, of which `not_due` is ahead of time.
+    /// Returns where it was written; none where that failed. [`Output::clear`] must follow.
+    pub(super) fn store(&mut self, feed: &Feed, not_due: Duration) -> Option<u64> {
+        let (bytes, marks) = self.splice.output();
+        let base = self.index.head();
+        if let Err(error) = feed.store.write(base, bytes) {
+            self.note_failure(&error);
+            return None;
         }
-        let content = self.gap.feed(self.ticked_at, output.len());
-        self.content += content as u64;
-        if let Err(error) = self.feed.store.write(self.ring.head(), output) {
-            if !std::mem::replace(&mut self.is_store_failing, true) {
-                error!(%error, "the store takes no more: what comes is lost until it does");
-            }
-            return self.splice.clear(KEPT_OUTPUT);
+        if std::mem::take(&mut self.is_failing) {
+            info!("the store can be written to again");
         }
-        if std::mem::take(&mut self.is_store_failing) {
-            info!("the store takes what comes again");
+        self.index.set_ahead(not_due);
+        self.index.append(bytes.len(), marks, self.splice.position().unwrap_or_default());
+        self.notices.note_marks(marks);
+        let mut trail = feed.trail();
+        trail.advance(self.index.head(), self.index.position());
+        for mark in marks {
+            trail.push(base + mark.at as u64, mark);
         }
-        let base = self.ring.head();
-        let on_air = self.lines.iter().find(|line| line.is_on_air()).and_then(Line::opened);
-        self.ring.set_ahead(on_air.map_or(Duration::ZERO, |input| input.not_due(self.ticked_at)));
-        self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
-        self.groups.note_marks(marks);
-        {
-            let mut trail = self.feed.trail();
-            trail.advance(self.ring.head(), self.ring.position());
-            for mark in marks {
-                trail.push(base + mark.at as u64, mark);
-            }
-        }
-        if self.packager.is_some() {
-            let (marks, cuts) = (marks.to_vec(), self.splice.cuts().to_vec());
-            self.package(base, &marks, &cuts);
-        }
+        Some(base)
+    }
+
+    /// Forgets what was pending.
+    pub(super) fn clear(&mut self) {
         self.splice.clear(KEPT_OUTPUT);
-        self.release();
-        if content > 0 {
-            self.feed.edit_report().last_activity = Timestamp::now();
-        }
     }
 
-    /// Lets go of what nobody can ask for any more.
-    pub(super) fn release(&mut self) {
-        let tail = self.ring.tail();
-        let tail = self.packaged_tail().map_or(tail, |packaged| packaged.min(tail));
-        self.feed.trail().trim(tail);
-        let tail = self.spool(tail);
-        if let Err(error) = self.reclaim.release(&self.feed.store, tail) {
+    /// Gives back the memory in front of `tail`, which nobody can ask for any more.
+    pub(super) fn release(&mut self, feed: &Feed, tail: u64) {
+        if let Err(error) = self.reclaim.release(&feed.store, tail) {
             debug!(%error, "cannot free memory behind the window");
         }
     }
 
-    /// Tells these groups of viewers how far the store reaches.
-    fn tell(&mut self, groups: impl Iterator<Item = usize>) {
-        let edges = self.ring.edges(self.channel.policy.burst);
-        self.groups.note_edges(&edges);
+    /// Tells the groups of viewers whose turn it is how far the store reaches.
+    pub(super) fn announce_due(&mut self, feed: &Feed, burst: Duration) {
+        self.announce(feed, burst, self.ticks.cadence.due(self.ticks.count));
+    }
+
+    /// Tells all viewers how far the store reaches, and that there is something to see.
+    pub(super) fn announce_to_all(&mut self, feed: &Feed, burst: Duration) {
+        self.announce(feed, burst, 0..GROUPS);
+        feed.tell(|window| {
+            window.stage = Stage::Started;
+            window.is_live = true;
+        });
+    }
+
+    fn announce(&mut self, feed: &Feed, burst: Duration, groups: impl Iterator<Item = usize>) {
+        let edges = self.index.edges(burst);
+        self.notices.note_edges(&edges);
         let mut newest: Option<Arc<Block>> = None;
         for group in groups {
-            let told = std::mem::replace(&mut self.told[group], edges.head);
-            if told == edges.head {
+            let announced = std::mem::replace(&mut self.announced[group], edges.head);
+            if announced == edges.head {
                 continue;
             }
             // Groups whose turn comes together share it.
-            if newest.as_ref().is_none_or(|block| block.start != told) {
-                newest = Some(Arc::new(Block::new(told, edges.head)));
+            if newest.as_ref().is_none_or(|block| block.start != announced) {
+                newest = Some(Arc::new(Block::new(announced, edges.head)));
             }
             let newest = newest.clone();
-            self.feed.windows[group].send_modify(|window| (window.edges, window.newest) = (edges, newest));
+            feed.windows[group].send_modify(|window| {
+                window.edges = edges;
+                window.newest = newest;
+            });
         }
+    }
+
+    fn note_failure(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            error!(%error, "cannot write to the store, dropping data");
+        }
+    }
+
+    /// The random access points of the active source, in the window.
+    pub(super) fn entries_of_active(&self) -> impl Iterator<Item = (u64, Mark)> {
+        self.index.entries().filter(|(start, _)| *start >= self.active_from)
     }
 }

@@ -1,9 +1,6 @@
 //! What a driver does when its channel has new settings.
 
-use std::sync::Arc;
-
-use forebay_core::channel::SwitchReason;
-use forebay_core::lifecycle::{Steer, Times};
+use forebay_core::lifecycle::Times;
 use forebay_core::ring::Limits;
 use forebay_core::time::Moment;
 use tracing::info;
@@ -29,26 +26,21 @@ pub(super) fn limits(policy: &Policy) -> Limits {
 
 impl Driver {
     pub(super) fn handle_settings(&mut self, now: Moment) {
-        let new = Arc::clone(&self.settings.borrow_and_update());
-        self.channel = new;
-        if self.gap.slate.is_none() {
-            self.splice.set_program(self.channel.program);
+        self.channel = self.inbox.take_settings();
+        let policy = &self.channel.policy;
+        self.output.index.set_limits(limits(policy));
+        self.hls.set_settings(&policy.hls);
+        self.life.set_times(times(policy));
+        self.ingests.configure(&self.channel);
+        if let Some(timeshift) = &self.timeshift {
+            timeshift.configure(&self.channel);
+        }
+        if !self.fillers.has_slate() {
+            self.output.splice.set_program(self.channel.program);
         } else if !self.channel.policy.slate {
             self.drop_slate();
         }
-        for lease in self.lines.iter().filter_map(|line| line.lease.as_ref()) {
-            lease.set_priority(self.channel.priority);
-        }
-        for line in self.lines.iter_mut() {
-            // One that is gone is closed below, and has the place that it had.
-            line.label.place = self.channel.place(line.source).unwrap_or(line.label.place);
-        }
-        self.sources.retain(&self.channel);
-        self.has_news = true;
-        self.life.set_times(times(&self.channel.policy));
-        self.ring.set_limits(limits(&self.channel.policy));
-        self.set_packager();
-        self.set_timeshift();
+        self.status.set_stale();
         info!(sources = self.channel.sources.len(), "channel has new settings");
         self.life.set_sources(now, &self.channel.source_ids());
     }
@@ -59,14 +51,10 @@ impl Driver {
         let result = self.life.steer(now, steer);
         let place = steer.source().and_then(|source| self.channel.place(source));
         info!(action = steer.name(), source = place, ?result, "steered");
-        self.steered = match steer {
-            _ if result.is_err() => self.steered,
-            Steer::Pin(source) if source != current => Some(SwitchReason::Pinned),
-            Steer::Skip => Some(SwitchReason::Skipped),
-            Steer::Disable(source) if source == current => Some(SwitchReason::Disabled),
-            Steer::Pin(_) | Steer::Disable(_) | Steer::Unpin | Steer::Enable(_) => None,
-        };
-        self.has_news = true;
+        if result.is_ok() {
+            self.switches.handle_order(steer, current);
+        }
+        self.status.set_stale();
         // Who asked looks at it then.
         self.report_state();
         // Who asked may have gone.

@@ -27,6 +27,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_core::ingest::Facts;
 use forebay_core::playlist::follow::{Failure, Follower, Options};
 use forebay_core::time::Moment;
 use forebay_core::ts::packet::PACKET_SIZE;
@@ -107,7 +108,8 @@ pub(super) async fn open(
             }
         }
     });
-    Ok(Upstream { monitor: Some(monitor), ..Upstream::new(pieces.boxed(), Pace::MediaTime, hold) })
+    let facts = Facts { ends_for_good: true, ..Facts::new(Pace::MediaTime) };
+    Ok(Upstream { pieces: pieces.boxed(), facts, parts: Some(monitor), hold })
 }
 
 /// What the task has left as its last word.

@@ -4,11 +4,12 @@ use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use forebay_core::ingest;
 use forebay_core::playlist::follow::{Counts, Follower, START_BEHIND};
 use forebay_core::time::Moment;
 use tokio::sync::Notify;
 
-use crate::input::Error;
+use crate::input::{Error, Parts};
 
 /// What is known of an HLS upstream, shared by the task that fetches and the driver.
 #[derive(Debug, Default)]
@@ -62,45 +63,13 @@ pub struct Variant {
 }
 
 impl Monitor {
-    /// What is shown of it.
-    pub fn snapshot(&self) -> Snapshot {
-        self.edit(|state| Snapshot { sound_trouble: state.sound_trouble.clone(), ..state.snapshot.clone() })
-    }
-
     pub(super) fn note_sound_trouble(&self, reason: Option<String>) {
         self.edit(|state| state.sound_trouble = reason);
     }
 
-    /// How long nothing new may come until the source has stalled.
-    pub fn stall_after(&self) -> Duration {
-        self.edit(|state| state.stall_after)
-    }
-
-    /// Media that viewers may be given at once when the source has been opened: one of the three
-    /// segments that lie between the beginning and the end of a list. The others tide over until
-    /// there is another, and over one that comes late.
-    pub fn at_once(&self) -> Duration {
-        self.edit(|state| state.ahead / u32::from(START_BEHIND))
-    }
-
-    /// Media that may be given beyond that, since the list was begun with as much earlier.
-    pub fn head_start(&self) -> Duration {
-        self.edit(|state| state.head_start)
-    }
-
     /// Media that was fetched and has not been taken, in whole segments.
-    pub fn waiting(&self) -> Duration {
+    pub(super) fn waiting(&self) -> Duration {
         self.edit(|state| state.waiting)
-    }
-
-    /// Segments of which nothing more is to be taken.
-    pub fn segments_taken(&self) -> u64 {
-        self.edit(|state| state.taken)
-    }
-
-    /// Why the last segment that was asked for did not come.
-    pub fn trouble(&self) -> Option<Error> {
-        self.edit(|state| state.trouble.clone())
     }
 
     pub(super) fn note_trouble(&self, trouble: Option<Error>) {
@@ -117,17 +86,6 @@ impl Monitor {
             state.taken += 1;
         });
         self.taken.notify_one();
-    }
-
-    /// Media falls behind: asks for a lower variant, if there is one that may help. Whether there
-    /// is.
-    pub fn ask_for_less(&self) -> bool {
-        let has_lower = self.edit(|state| {
-            state.wants_lower = state.has_lower;
-            state.has_lower
-        });
-        self.taken.notify_one();
-        has_lower
     }
 
     /// Whether a lower variant was asked for since the last time.
@@ -160,5 +118,40 @@ impl Monitor {
 
     fn edit<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Parts for Monitor {
+    fn state(&self) -> ingest::Parts {
+        self.edit(|state| ingest::Parts {
+            taken: state.taken,
+            waiting: state.waiting,
+            // One of the three segments that lie between the beginning and the end of a list. The
+            // others tide over until there is another, and over one that comes late.
+            at_once: state.ahead / u32::from(START_BEHIND),
+            head_start: state.head_start,
+            stall_after: state.stall_after,
+        })
+    }
+
+    fn ask_for_less(&self) -> bool {
+        let has_lower = self.edit(|state| {
+            state.wants_lower = state.has_lower;
+            state.has_lower
+        });
+        self.taken.notify_one();
+        has_lower
+    }
+
+    fn trouble(&self) -> Option<Error> {
+        self.edit(|state| state.trouble.clone())
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let snapshot = |state: &mut State| Snapshot {
+            sound_trouble: state.sound_trouble.clone(),
+            ..state.snapshot.clone()
+        };
+        Some(self.edit(snapshot))
     }
 }

@@ -10,6 +10,7 @@
 mod radio;
 
 use bytes::{Bytes, BytesMut};
+use forebay_core::ingest::Facts;
 use forebay_core::playlist::parse::{MAX_BODY, begins_like_a_playlist};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -79,7 +80,8 @@ impl Client {
             let pieces = media
                 .map(|bytes| bytes.map(Piece::Bytes))
                 .chain(stream::once(std::future::ready(Err(Error::Ended))));
-            Ok(Upstream { has_length, ..Upstream::new(pieces.boxed(), Pace::Live, hold) })
+            let facts = Facts { has_length, ..Facts::new(Pace::Live) };
+            Ok(Upstream { pieces: pieces.boxed(), facts, parts: None, hold })
         }
         .boxed()
     }

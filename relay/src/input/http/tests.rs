@@ -317,7 +317,7 @@ async fn an_hls_source_uses_its_connections_again() {
         let seen = site.seen();
         assert!(seen.accepted.iter().all(|&open| open <= 2), "{:?}", seen.accepted);
         assert_eq!(seen.accepted.len(), if is_rude { 3 } else { 2 });
-        let counts = upstream.monitor.as_ref().unwrap().snapshot().counts;
+        let counts = upstream.parts.as_ref().unwrap().snapshot().unwrap().counts;
         assert_eq!(counts.retries, 0);
         let asked = seen.heads.iter().filter(|head| head.contains("/1.ts")).count();
         assert_eq!(asked, if is_rude { 2 } else { 1 });

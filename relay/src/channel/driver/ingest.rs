@@ -1,19 +1,21 @@
-//! One upstream of a channel: on its way to the air, or on it.
+//! One attempt to open a source: from the claim for a connection to its media.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use forebay_core::failover::SourceId;
 use forebay_core::lifecycle::Attempt;
+use forebay_core::time::Moment;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
 
-use super::input::Input;
-use super::sources::Label;
+use super::open_input::OpenInput;
+use super::source_memory::Label;
 use crate::input::{Error, Piece, Upstream};
 use crate::providers::{Lease, LeaseHandle, NoSlot};
 
 /// An attempt to open a source, and what has become of it.
-pub(super) struct Line {
+pub(super) struct Ingest {
     pub(super) attempt: Attempt,
     pub(super) source: SourceId,
     /// The source, for the log.
@@ -27,10 +29,10 @@ pub(super) struct Line {
 enum State {
     Claiming(BoxFuture<'static, Result<Lease, NoSlot>>),
     Opening(BoxFuture<'static, Result<Upstream, Error>>),
-    Open(Box<Input>),
+    Open(Box<OpenInput>),
 }
 
-/// What a line tells.
+/// What an ingest tells.
 pub(super) enum News {
     /// Whether there is a connection to spare for it.
     Claimed(Result<Lease, NoSlot>),
@@ -41,7 +43,10 @@ pub(super) enum News {
     Yield,
 }
 
-impl Line {
+/// Why an ingest is open that has told of a piece, shows pictures or is active.
+const DELIVERS: &str = "media comes of an upstream that is open";
+
+impl Ingest {
     pub(super) fn new(
         attempt: Attempt,
         source: SourceId,
@@ -51,25 +56,30 @@ impl Line {
         Self { attempt, source, label, state: State::Claiming(claim), lease: None, yielded: None }
     }
 
-    /// The upstream, once it is open.
-    pub(super) fn input(&mut self) -> Option<&mut Input> {
-        match &mut self.state {
-            State::Open(input) => Some(input),
+    /// The upstream, if it is open.
+    pub(super) fn opened(&self) -> Option<&OpenInput> {
+        match &self.state {
+            State::Open(open) => Some(open),
             State::Claiming(_) | State::Opening(_) => None,
         }
     }
 
-    /// The same, to look at.
-    pub(super) fn opened(&self) -> Option<&Input> {
-        match &self.state {
-            State::Open(input) => Some(input),
+    /// The upstream, to be changed, if it is open.
+    pub(super) fn opened_mut(&mut self) -> Option<&mut OpenInput> {
+        match &mut self.state {
+            State::Open(open) => Some(open),
             State::Claiming(_) | State::Opening(_) => None,
         }
+    }
+
+    /// The upstream of which media came.
+    pub(super) fn delivering(&mut self) -> &mut OpenInput {
+        self.opened_mut().expect(DELIVERS)
     }
 
     /// Whether it is what viewers see.
-    pub(super) fn is_on_air(&self) -> bool {
-        self.opened().is_some_and(Input::is_on_air)
+    pub(super) fn is_active(&self) -> bool {
+        self.opened().is_some_and(|open| open.input.is_active())
     }
 
     /// Whether its provider has not said yet that there is a connection for it.
@@ -85,8 +95,14 @@ impl Line {
     }
 
     /// The source has answered.
-    pub(super) fn set_input(&mut self, input: Input) {
-        self.state = State::Open(Box::new(input));
+    pub(super) fn set_open(&mut self, open: OpenInput) {
+        self.state = State::Open(Box::new(open));
+    }
+
+    /// When it is read next, with ticks of this length of which the last was at `ticked_at`; at
+    /// once where that is absent.
+    pub(super) fn reads_at(&self, ticked_at: Moment, tick: Duration) -> Option<Moment> {
+        self.opened()?.input.reads_at(ticked_at, tick)
     }
 
     /// Whether its connection is needed elsewhere.
@@ -102,10 +118,7 @@ impl Line {
         match &mut self.state {
             State::Claiming(claim) => claim.poll_unpin(context).map(News::Claimed),
             State::Opening(opening) => opening.poll_unpin(context).map(News::Opened),
-            State::Open(input) if may_read => {
-                let piece = input.upstream.pieces.poll_next_unpin(context);
-                piece.map(|piece| News::Piece(piece.unwrap_or(Err(Error::Ended))))
-            }
+            State::Open(open) if may_read => open.poll_piece(context).map(News::Piece),
             State::Open(_) => Poll::Pending,
         }
     }

@@ -1,4 +1,5 @@
-//! A second opinion on a picture that seems to stand still by the sizes of its pictures: two of what was on air lately are decoded.
+//! A second opinion on a picture that seems to stand still by the sizes of its frames: two frames
+//! that viewers had lately are decoded and compared.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::{debug, info, warn};
 
-use super::{DELIVERS, Driver};
+use super::Driver;
 use crate::input::look::{self, look};
 
 /// The program, which is looked for in the `PATH`.
@@ -29,7 +30,7 @@ const APART: Duration = Duration::from_secs(1);
 const MAX_PICTURE: u64 = 4_000_000;
 
 /// What is being looked at, and why.
-pub(super) struct SecondLook {
+pub(super) struct FreezeCheck {
     attempt: Attempt,
     fault: Fault,
     looks: BoxFuture<'static, Result<[Look; 2], look::Error>>,
@@ -43,7 +44,7 @@ pub(super) struct Opinion {
     is_still: Result<bool, look::Error>,
 }
 
-impl SecondLook {
+impl FreezeCheck {
     /// Whether it is about this attempt.
     pub(super) fn is_of(&self, attempt: Attempt) -> bool {
         self.attempt == attempt
@@ -60,34 +61,35 @@ impl SecondLook {
 
 impl Driver {
     /// Whether this fault is to be looked at before anything is done about it; it is then.
-    pub(super) fn doubts(&mut self, attempt: Attempt, fault: Fault) -> bool {
+    pub(super) fn needs_check(&mut self, attempt: Attempt, fault: Fault) -> bool {
         if fault.rule != Rule::FrozenPicture || !self.channel.policy.confirm_frozen {
             return false;
         }
-        if !self.lines.of(attempt).is_on_air() {
+        if !self.ingests.of(attempt).is_active() {
             return false; // of a source that is only tried, it is suspicion enough
         }
         let Some([first, last]) = self.two_pictures() else {
-            debug!("there are no two pictures to compare yet");
+            debug!("not enough key frames to compare");
             self.look_again(attempt);
             return true;
         };
         let program = Path::new(FFMPEG);
         let looks =
             async move { Ok([look(program, first, TIMEOUT).await?, look(program, last, TIMEOUT).await?]) };
-        self.second_look = Some(SecondLook { attempt, fault, looks: looks.boxed() });
+        self.freeze_check = Some(FreezeCheck { attempt, fault, looks: looks.boxed() });
         true
     }
 
-    /// The newest picture that viewers could begin with and an older one, as far apart as the fault is old; none where there is one only.
+    /// The newest picture that viewers could begin with and an older one, as far apart as the fault is
+    /// old; none where there is only one.
     fn two_pictures(&self) -> Option<[Bytes; 2]> {
         let still = self.channel.policy.health.frozen_picture.unwrap_or(APART).max(APART);
-        let entries = || self.ring.entries().filter(|(start, _)| *start >= self.aired_at);
+        let entries = || self.output.entries_of_active();
         let (last, newest) = entries().last()?;
         let is_apart = |(_, mark): &(u64, Mark)| (APART..=still).contains(&newest.time.since(mark.time));
         let (first, _) = entries().find(is_apart)?;
         let read = |start: u64| {
-            let end = self.ring.head().min(start + MAX_PICTURE);
+            let end = self.output.index.head().min(start + MAX_PICTURE);
             self.feed.store.read(start, end).ok().flatten()
         };
         Some([read(first)?, read(last)?])
@@ -95,17 +97,16 @@ impl Driver {
 
     /// The rule tells of it once more when it has held for its time again.
     fn look_again(&mut self, attempt: Attempt) {
-        let input = self.lines.of_mut(attempt).input().expect(DELIVERS);
-        input.inspector.doubt_stillness();
+        self.ingests.of_mut(attempt).delivering().input.doubt_stillness();
     }
 
     /// Both have been seen.
     pub(super) fn handle_opinion(&mut self, now: Moment, Opinion { attempt, fault, is_still }: Opinion) {
-        self.second_look = None;
+        self.freeze_check = None;
         match is_still {
-            Ok(true) => self.condemn(now, attempt, fault),
+            Ok(true) => self.mark_unhealthy(now, attempt, fault),
             Ok(false) => {
-                info!(%fault, "the picture seemed to stand still, and does not");
+                info!(%fault, "frozen picture not confirmed by decoding");
                 self.look_again(attempt);
             }
             Err(error) => {

@@ -10,7 +10,7 @@ use crate::model::{Channel, SourceUrl};
 
 /// What is remembered of each source, by its id.
 #[derive(Default)]
-pub(super) struct Sources {
+pub(super) struct SourceMemory {
     by_id: HashMap<SourceId, Remembered>,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Remembered {
     pub(super) memory: Memory,
 }
 
-impl Sources {
+impl SourceMemory {
     /// What this source failed with last.
     pub(super) fn error(&self, source: SourceId) -> Option<&Error> {
         self.by_id.get(&source)?.error.as_ref()

@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use forebay_core::rhythm::{Arrival, MAX_AHEAD, Rhythm, Spread};
-use forebay_core::time::{MediaTime, Moment};
-use forebay_core::ts::PACKET_SIZE;
-use forebay_core::ts::packet::Bytes;
+use crate::rhythm::{Arrival, MAX_AHEAD, Rhythm, Spread};
+use crate::time::{MediaTime, Moment};
+use crate::ts::PACKET_SIZE;
+use crate::ts::packet::Bytes;
 
 /// The most that is held back, in bytes: a lump of 10 s at 25 Mbit/s. With so much, nothing more is
 /// read.

@@ -1,0 +1,126 @@
+//! What viewers are sent while no source delivers: packets that keep their connections alive, and
+//! a slate where the channel wants one.
+
+use forebay_core::channel::Outage;
+use forebay_core::channel::outage::{Filler, Wanted};
+use forebay_core::health::Rules;
+use forebay_core::ingest::Lead;
+use forebay_core::time::Moment;
+use futures_util::StreamExt;
+use tracing::info;
+
+use super::Driver;
+use super::open_input::OpenInput;
+use crate::channel::reader_kind::ReaderKind;
+use crate::events::Event as Happened;
+use crate::input::{Error, Piece, slate};
+
+/// The time between two sources, and what fills it.
+#[derive(Default)]
+pub(super) struct Fillers {
+    pub(super) outage: Outage,
+    /// While it is shown.
+    slate: Option<OpenInput>,
+}
+
+impl Fillers {
+    /// Whether the slate is shown.
+    pub(super) fn has_slate(&self) -> bool {
+        self.slate.is_some()
+    }
+
+    /// When the slate may be read on, if it must wait.
+    pub(super) fn slate_at(&self) -> Option<Moment> {
+        self.slate.as_ref()?.input.resumes_at()
+    }
+
+    /// Waits for the next piece of the slate, where it is shown and may be read.
+    pub(super) async fn next_piece(&mut self, now: Moment) -> Result<Piece, Error> {
+        let is_paused = self.slate_at().is_some_and(|at| at > now);
+        match &mut self.slate {
+            Some(slate) if !is_paused => slate.upstream.pieces.next().await.unwrap_or(Err(Error::Ended)),
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Driver {
+    /// When something is to be done in an outage.
+    pub(super) fn filler_at(&self) -> Option<Moment> {
+        self.fillers.outage.poll_timeout(self.wanted_fillers())
+    }
+
+    /// What is wanted while there is no output. By HLS nobody has a connection that could be taken
+    /// for dead, and who comes in an outage waits for its end.
+    fn wanted_fillers(&self) -> Wanted {
+        let policy = &self.channel.policy;
+        let readers = self.inbox.demand.readers();
+        let has_connections = readers.keeping_open() > readers.of(ReaderKind::Hls);
+        Wanted {
+            slate: policy.slate && self.inbox.demand.is_read(),
+            keep_alive: policy.keep_alive && has_connections,
+        }
+    }
+
+    /// Does what is due in an outage.
+    pub(super) fn fill_if_due(&mut self, now: Moment) {
+        match self.fillers.outage.poll_filler(now, self.wanted_fillers()) {
+            Some(Filler::Slate) => self.show_slate(now),
+            Some(Filler::KeepAlive) => {
+                let before = self.output.pending();
+                self.output.splice.keep_alive();
+                self.fillers.outage.keep_alive(now, self.output.pending() - before);
+            }
+            None => {}
+        }
+    }
+
+    fn show_slate(&mut self, now: Moment) {
+        info!("showing the slate");
+        let mut slate = OpenInput::new(slate::open(), Rules::OFF, None, &self.channel.policy);
+        // The slate is not part of a multiplex.
+        self.output.splice.set_program(None);
+        self.output.splice.begin();
+        slate.activate(now, &mut self.output.splice, Lead::None);
+        self.fillers.slate = Some(slate);
+        self.fillers.outage.set_slate(true);
+    }
+
+    /// A piece of the slate has come.
+    pub(super) fn handle_slate(&mut self, now: Moment, piece: Result<Piece, Error>) {
+        let slate = self.fillers.slate.as_mut().expect("a piece comes of a slate that is shown");
+        let splice = &mut self.output.splice;
+        let was_open = splice.is_open();
+        let taken = piece.and_then(|piece| slate.take(now, &piece, splice));
+        if taken.is_err() {
+            self.drop_slate(); // it has no end, and nothing to go wrong
+        } else if !was_open && self.output.splice.is_open() {
+            self.show_at_once(now);
+        }
+        self.tick_if_due(now);
+    }
+
+    /// The active source was left, and no other took its place.
+    pub(super) fn begin_outage(&mut self, now: Moment) {
+        if self.fillers.outage.begin(now, self.inbox.demand.is_read()) {
+            self.happened(|channel| Happened::OutageBegun { channel });
+        }
+    }
+
+    /// A source becomes active.
+    pub(super) fn end_outage(&mut self, now: Moment) {
+        if let Some(lasted) = self.fillers.outage.end(now) {
+            self.happened(|channel| Happened::OutageEnded { channel, lasted });
+        }
+        self.drop_slate();
+    }
+
+    /// The slate is shown no longer.
+    pub(super) fn drop_slate(&mut self) {
+        if self.fillers.slate.take().is_some() {
+            self.fillers.outage.set_slate(false);
+            self.output.splice.set_program(self.channel.program);
+            self.output.splice.begin();
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The HLS output of a channel: while somebody wants it, the random access points of the store
+//! become segments, and each new one a playlist.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use forebay_core::segmenter::{self, Numbers, Segmenter};
+use forebay_core::time::{Moment, WallClock};
+use forebay_core::ts::splice::Mark;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use super::timeshift::Timeshift;
+use crate::channel::audience::Audience;
+use crate::channel::feed::Feed;
+use crate::channel::making::Making;
+use crate::channel::numbers::Numbering;
+use crate::channel::playlist::{Playlist, opening};
+use crate::channel::reader_kind::Readers;
+use crate::model::{Channel, Hls};
+
+/// How long the segments of the short list are. A player begins with a target duration of 2 s and
+/// one of them; were they to become longer, it would run dry.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// 2020 began so much later than 1970. Numbers that are counted in quarters of a second since then
+/// are far beyond those of any usual list, and fit into 31 bits, as some players want it, until
+/// 2037.
+const NUMBERED_FROM: Duration = Duration::from_hours(438_288);
+
+/// The HLS output of a channel.
+pub(super) struct HlsOutput {
+    /// While somebody watches by HLS, and some time after; always where the past is kept.
+    packager: Option<Packager>,
+    /// Whether all viewers wait for whole segments: nobody else is left behind by a head start.
+    waits_for_whole: Arc<AtomicBool>,
+    numbering: Arc<Numbering>,
+    tasks: TaskTracker,
+}
+
+/// The segments of a channel that is watched by HLS.
+struct Packager {
+    segmenter: Segmenter,
+    /// The short list's, while somebody may want that.
+    short: Option<Segmenter>,
+    /// When it is given up, if nobody comes until then.
+    until: Option<Moment>,
+}
+
+/// Whom the output is for, and how it is to be.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) feed: &'a Feed,
+    pub(super) settings: &'a Hls,
+    pub(super) audience: Audience,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn of(feed: &'a Feed, channel: &'a Channel, audience: Audience) -> Self {
+        Self { feed, settings: &channel.policy.hls, audience }
+    }
+}
+
+/// Output that was written to the store.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'a> {
+    /// Where it begins.
+    pub(super) base: u64,
+    /// Its random access points, at offsets from there.
+    pub(super) marks: &'a [Mark],
+    /// The pictures in front of which segments of the short list may begin, too.
+    pub(super) cuts: &'a [Mark],
+}
+
+fn settings(hls: &Hls) -> segmenter::Settings {
+    segmenter::Settings { segment: hls.segment, window: hls.segment * hls.window, bytes: hls.max_bytes }
+}
+
+fn short_settings(hls: &Hls) -> segmenter::Settings {
+    segmenter::Settings { segment: SHORT, ..settings(hls) }
+}
+
+/// One for the short list. Its numbers never go back, and need not be kept: they begin with the
+/// time, in quarters of a second, and no channel makes so many segments.
+fn short_segmenter(hls: &Hls) -> Segmenter {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let number = now.saturating_sub(NUMBERED_FROM).as_secs() * 4;
+    let numbers = Numbers { segment: number, discontinuity: number, target: None };
+    Segmenter::new(short_settings(hls), numbers)
+}
+
+/// What the segmenter needs to say when a segment was shown.
+fn clock_of(mark: &Mark) -> WallClock {
+    WallClock { media: mark.shown, wall: SystemTime::now() }
+}
+
+impl HlsOutput {
+    /// Output that nobody wants yet.
+    pub(super) fn new(numbering: Arc<Numbering>, tasks: TaskTracker) -> Self {
+        Self { packager: None, waits_for_whole: Arc::default(), numbering, tasks }
+    }
+
+    /// Output of a channel that keeps its past, whose numbers go on at these.
+    pub(super) fn always(self, hls: &Hls, numbers: Numbers) -> Self {
+        Self { packager: Some(Packager::new(hls, numbers)), ..self }
+    }
+
+    /// Whether all viewers wait for whole segments, as inputs see it.
+    pub(super) fn waits_for_whole(&self) -> &Arc<AtomicBool> {
+        &self.waits_for_whole
+    }
+
+    /// Notes whether all readers wait for whole segments.
+    pub(super) fn note_who_waits(&self, audience: Audience, readers: Readers) {
+        let whole = audience.whole;
+        self.waits_for_whole.store(whole > 0 && whole == readers.keeping_open(), Ordering::Relaxed);
+    }
+
+    /// More or fewer viewers watch by HLS. Returns whether a packager is wanted, and there is none.
+    /// One that nobody wants any more is given up at `until`, if that is set.
+    pub(super) fn handle_audience(&mut self, audience: Audience, until: Option<Moment>) -> bool {
+        match &mut self.packager {
+            Some(packager) => {
+                packager.until = until.filter(|_| audience.sessions == 0);
+                packager.set_haste(audience);
+                false
+            }
+            None => audience.sessions > 0,
+        }
+    }
+
+    /// The window has these random access points, so there are segments at once.
+    pub(super) fn start(&mut self, scene: Scene<'_>, entries: &[(u64, Mark)]) {
+        debug!(entries = entries.len(), "somebody watches by HLS");
+        let mut packager = Packager::new(scene.settings, self.numbering.get(scene.feed.id()));
+        if let Some((_, newest)) = entries.last() {
+            packager.segmenter.set_clock(clock_of(newest));
+        }
+        packager.set_haste(scene.audience);
+        let mut has_new = false;
+        for &(at, mark) in entries {
+            if packager.segmenter.push(at, mark) {
+                has_new = true;
+                packager.set_haste(scene.audience);
+            }
+        }
+        let packager = self.packager.insert(packager);
+        if has_new {
+            packager.publish(scene, &self.numbering, &self.tasks);
+        }
+        packager.publish_making(scene.feed);
+    }
+
+    /// The channel has new settings.
+    pub(super) fn set_settings(&mut self, hls: &Hls) {
+        if let Some(packager) = &mut self.packager {
+            packager.segmenter.set_settings(settings(hls));
+            if let Some(short) = &mut packager.short {
+                short.set_settings(short_settings(hls));
+            }
+        }
+    }
+
+    /// When the packager is given up.
+    pub(super) fn ends_at(&self) -> Option<Moment> {
+        self.packager.as_ref()?.until
+    }
+
+    /// Begins the short list if somebody plays it, or may be led to it who opens the channel, and
+    /// ends it when there is nobody of either kind. Returns whether that frees part of the store.
+    pub(super) fn arrange_short(&mut self, scene: Scene<'_>, is_opening: bool) -> bool {
+        let Audience { short, undecided, .. } = scene.audience;
+        if short + undecided == 0 {
+            return self.end_short(scene.feed);
+        }
+        if let Some(packager) = &mut self.packager
+            && packager.short.is_none()
+            && (is_opening || short > 0)
+        {
+            packager.short = Some(short_segmenter(scene.settings));
+        }
+        false
+    }
+
+    /// Ends the short list, and returns whether that frees part of the store.
+    pub(super) fn end_short(&mut self, feed: &Feed) -> bool {
+        let short = self.packager.as_mut().and_then(|packager| packager.short.take());
+        if short.is_some() {
+            feed.short.send_replace(None);
+        }
+        short.is_some()
+    }
+
+    /// Gives up a packager that nobody wants, and returns whether it did.
+    pub(super) fn end_if_due(&mut self, now: Moment, scene: Scene<'_>) -> bool {
+        // Somebody may have come since the last wake-up.
+        if self.ends_at().is_none_or(|until| until > now) || scene.audience.sessions > 0 {
+            return false;
+        }
+        debug!("nobody watches by HLS any more");
+        self.end_short(scene.feed);
+        self.packager = None;
+        scene.feed.playlist.send_replace(None);
+        scene.feed.making.send_replace(None);
+        true
+    }
+
+    /// Takes output that was written to the store. Whole segments go to the `timeshift`, too.
+    pub(super) fn package(
+        &mut self,
+        scene: Scene<'_>,
+        written: Written<'_>,
+        timeshift: Option<&mut Timeshift>,
+    ) {
+        let Some(packager) = &mut self.packager else { return };
+        packager.package_short(scene.feed, written);
+        if packager.package(written, scene.audience, timeshift) {
+            packager.publish(scene, &self.numbering, &self.tasks);
+        }
+        if !written.marks.is_empty() {
+            packager.publish_making(scene.feed);
+        }
+    }
+
+    /// The first byte that players may still ask for.
+    pub(super) fn tail(&self) -> Option<u64> {
+        let packager = self.packager.as_ref()?;
+        let short = packager.short.as_ref().and_then(Segmenter::tail);
+        packager.segmenter.tail().into_iter().chain(short).min()
+    }
+}
+
+impl Packager {
+    /// One whose numbers go on at these.
+    fn new(hls: &Hls, numbers: Numbers) -> Self {
+        Self { segmenter: Segmenter::new(settings(hls), numbers), short: None, until: None }
+    }
+
+    /// Segments are as short as they may be while somebody watches who began with little, or waits
+    /// for whole segments to begin.
+    fn set_haste(&mut self, audience: Audience) {
+        let is_hasty = audience.near_edge > 0 || audience.whole > 0 && !self.has_plenty();
+        self.segmenter.set_hasty(is_hasty);
+    }
+
+    /// Whether nobody who begins now runs dry, even if the next segment is as long as wanted.
+    fn has_plenty(&mut self) -> bool {
+        // Nothing is asked before there is a segment: that would fix the target duration.
+        let has_segments = self.segmenter.listed().len() > 0;
+        let opening = has_segments.then(|| opening(&mut self.segmenter)).flatten();
+        opening.is_some_and(|opening| opening.pending <= self.segmenter.pending())
+    }
+
+    /// Whether a segment has ended.
+    fn package(
+        &mut self,
+        written: Written<'_>,
+        audience: Audience,
+        mut timeshift: Option<&mut Timeshift>,
+    ) -> bool {
+        let mut has_new = false;
+        for mark in written.marks {
+            self.segmenter.set_clock(clock_of(mark));
+            if !self.segmenter.push(written.base + mark.at as u64, *mark) {
+                continue;
+            }
+            has_new = true;
+            self.set_haste(audience);
+            if let (Some(timeshift), Some(segment)) = (&mut timeshift, self.segmenter.segments().last()) {
+                timeshift.push(*segment);
+            }
+        }
+        has_new
+    }
+
+    fn package_short(&mut self, feed: &Feed, Written { base, marks, cuts }: Written<'_>) {
+        let Some(short) = &mut self.short else { return };
+        let mut all: Vec<&Mark> = marks.iter().collect();
+        // The first segment begins with a random access point.
+        all.extend(
+            cuts.iter().filter(|cut| short.making().is_some() || marks.iter().any(|mark| mark.at < cut.at)),
+        );
+        all.sort_by_key(|mark| mark.at);
+        let mut has_new = false;
+        for mark in all {
+            short.set_clock(clock_of(mark));
+            has_new |= short.push(base + mark.at as u64, *mark);
+        }
+        if has_new {
+            let before = feed.short.borrow().clone();
+            let playlist = Playlist::new(short, before.as_deref());
+            feed.short.send_replace(Some(Arc::new(playlist)));
+        }
+    }
+
+    /// Tells of the segment that is being made, after the playlist has named the one before.
+    fn publish_making(&self, feed: &Feed) {
+        feed.making.send_replace(Making::new(&self.segmenter));
+    }
+
+    fn publish(&mut self, scene: Scene<'_>, numbering: &Arc<Numbering>, tasks: &TaskTracker) {
+        let before = scene.feed.playlist.borrow().clone();
+        let playlist = Playlist::new(&mut self.segmenter, before.as_deref());
+        self.set_haste(scene.audience);
+        if numbering.set(scene.feed.id(), self.segmenter.numbers()) {
+            let numbering = Arc::clone(numbering);
+            tasks.spawn_blocking(move || numbering.write());
+        }
+        scene.feed.playlist.send_replace(Some(Arc::new(playlist)));
+    }
+}

@@ -1,0 +1,93 @@
+//! What reaches a driver from outside of its channel.
+
+use std::sync::Arc;
+
+use forebay_core::failover::SourceId;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::demand::Demand;
+use super::leasing::connection_for;
+use crate::channel::audience::Audience;
+use crate::channel::command::Command;
+use crate::channel::feed::Feed;
+use crate::model::Channel;
+use crate::providers::Providers;
+
+/// All that may reach a driver.
+pub(super) struct Inbox {
+    pub(super) stop: CancellationToken,
+    pub(super) demand: Demand,
+    settings: watch::Receiver<Arc<Channel>>,
+    audience: watch::Receiver<Audience>,
+    commands: mpsc::Receiver<Command>,
+    /// Changes when some provider may have a connection to spare again.
+    connections: watch::Receiver<u64>,
+}
+
+/// What has reached it.
+pub(super) enum Message {
+    /// The channel is gone, or the process ends.
+    Stop,
+    /// The first reader came, or the last one left.
+    Demand,
+    /// The channel has new settings.
+    Settings,
+    /// More or fewer viewers watch by HLS.
+    Audience,
+    Command(Command),
+    /// A source that waits for a connection may have one.
+    ConnectionFree(SourceId),
+}
+
+impl Inbox {
+    pub(super) fn new(
+        feed: &Feed,
+        commands: mpsc::Receiver<Command>,
+        providers: &Providers,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            stop,
+            demand: Demand::new(feed.readers.subscribe()),
+            settings: feed.channel.subscribe(),
+            audience: feed.audience.subscribe(),
+            commands,
+            connections: providers.changed(),
+        }
+    }
+
+    /// Waits for what comes next. `waiting` are the sources that wait for a connection.
+    pub(super) async fn next(
+        &mut self,
+        waiting: &[SourceId],
+        channel: &Channel,
+        providers: &Providers,
+    ) -> Message {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Message::Stop,
+            () = self.demand.changed() => Message::Demand,
+            _ = self.settings.changed() => Message::Settings,
+            _ = self.audience.changed() => Message::Audience,
+            Some(command) = self.commands.recv() => Message::Command(command),
+            source = connection_for(waiting, channel, providers, &mut self.connections),
+                if !waiting.is_empty() => Message::ConnectionFree(source),
+        }
+    }
+
+    /// The newest settings.
+    pub(super) fn take_settings(&mut self) -> Arc<Channel> {
+        Arc::clone(&self.settings.borrow_and_update())
+    }
+
+    /// Who watches by HLS; marks it as seen.
+    pub(super) fn take_audience(&mut self) -> Audience {
+        *self.audience.borrow_and_update()
+    }
+
+    /// Who watches by HLS.
+    pub(super) fn audience(&self) -> Audience {
+        *self.audience.borrow()
+    }
+}

@@ -1,0 +1,158 @@
+//! The attempts of a channel to open a source, those that succeeded included.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use forebay_core::ingest::Input;
+use forebay_core::lifecycle::Attempt;
+use forebay_core::provider::Standing;
+use forebay_core::time::Moment;
+
+use super::ingest::{Ingest, News};
+use super::source_memory::SourceMemory;
+use crate::input::Opener;
+use crate::model::Channel;
+use crate::providers::Providers;
+
+/// Why an ingest is there that somebody asks for: the lifecycle tells of attempts that it has
+/// opened and not closed, and an ingest tells of itself only while it is there.
+const OPEN: &str = "an attempt is told of between its opening and its closing";
+
+/// Why an ingest is active of which something is held back.
+const HELD: &str = "only the active input holds media back";
+
+/// The open sources of a channel, and all that is needed to open them.
+pub(super) struct Ingests {
+    /// The active one, if any is, and behind it those on their way there: three at most.
+    list: Vec<Ingest>,
+    /// What is remembered of the sources.
+    pub(super) memory: SourceMemory,
+    pub(super) opener: Arc<dyn Opener>,
+    pub(super) providers: Providers,
+}
+
+impl Ingests {
+    pub(super) fn new(opener: Arc<dyn Opener>, providers: Providers) -> Self {
+        Self { list: Vec::new(), memory: SourceMemory::default(), opener, providers }
+    }
+
+    pub(super) fn push(&mut self, ingest: Ingest) {
+        debug_assert!(!self.has(ingest.attempt), "each attempt has a number of its own");
+        self.list.push(ingest);
+    }
+
+    /// Whether this attempt is open, or being opened.
+    pub(super) fn has(&self, attempt: Attempt) -> bool {
+        self.list.iter().any(|ingest| ingest.attempt == attempt)
+    }
+
+    pub(super) fn of(&self, attempt: Attempt) -> &Ingest {
+        self.list.iter().find(|ingest| ingest.attempt == attempt).expect(OPEN)
+    }
+
+    pub(super) fn of_mut(&mut self, attempt: Attempt) -> &mut Ingest {
+        self.list.iter_mut().find(|ingest| ingest.attempt == attempt).expect(OPEN)
+    }
+
+    pub(super) fn remove(&mut self, attempt: Attempt) -> Ingest {
+        let at = self.position(attempt);
+        self.list.remove(at)
+    }
+
+    /// Puts an ingest that becomes active in front of all others.
+    pub(super) fn put_first(&mut self, attempt: Attempt) -> &mut Ingest {
+        let at = self.position(attempt);
+        self.list.swap(0, at);
+        &mut self.list[0]
+    }
+
+    /// The active one, if any is; else the one that was asked for first.
+    pub(super) fn first(&self) -> Option<&Ingest> {
+        self.list.first()
+    }
+
+    /// The input that viewers see.
+    pub(super) fn active(&self) -> Option<&Input> {
+        self.inputs().find(|input| input.is_active())
+    }
+
+    /// The ingest that viewers see, of which something is held back.
+    pub(super) fn holding(&mut self) -> &mut Ingest {
+        self.list.iter_mut().find(|ingest| ingest.is_active()).expect(HELD)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Ingest> {
+        self.list.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Ingest> {
+        self.list.iter_mut()
+    }
+
+    /// When something that is held back of the active source is due.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.inputs().find_map(Input::due)
+    }
+
+    /// Memory that all take beside the output, in bytes.
+    pub(super) fn memory_used(&self) -> usize {
+        self.inputs().map(Input::memory).sum()
+    }
+
+    /// Somebody watches the channel, or nobody does any more.
+    pub(super) fn set_standing(&self, standing: Standing) {
+        for lease in self.list.iter().filter_map(|ingest| ingest.lease.as_ref()) {
+            lease.set_standing(standing);
+        }
+    }
+
+    /// The channel has new settings.
+    pub(super) fn configure(&mut self, channel: &Channel) {
+        for ingest in &mut self.list {
+            if let Some(lease) = &ingest.lease {
+                lease.set_priority(channel.priority);
+            }
+            // A source that is gone is closed soon, and keeps the place that it had.
+            ingest.label.place = channel.place(ingest.source).unwrap_or(ingest.label.place);
+        }
+        self.memory.retain(channel);
+    }
+
+    /// When the first of those that may not be read at `now` may be read again.
+    pub(super) fn resumes_at(&self, now: Moment, ticked_at: Moment, tick: Duration) -> Option<Moment> {
+        let reads_at = self.list.iter().filter_map(|ingest| ingest.reads_at(ticked_at, tick));
+        reads_at.filter(|&at| at > now).min()
+    }
+
+    /// What the first of them has to tell that has anything. A connection that is needed elsewhere
+    /// comes first.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        now: Moment,
+        ticked_at: Moment,
+        tick: Duration,
+    ) -> Poll<(Attempt, News)> {
+        for ingest in &mut self.list {
+            if let Poll::Ready(news) = ingest.poll_yield(context) {
+                return Poll::Ready((ingest.attempt, news));
+            }
+        }
+        for ingest in &mut self.list {
+            let may_read = ingest.reads_at(ticked_at, tick).is_none_or(|at| at <= now);
+            if let Poll::Ready(news) = ingest.poll(context, may_read) {
+                return Poll::Ready((ingest.attempt, news));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = &Input> {
+        self.list.iter().filter_map(|ingest| Some(&ingest.opened()?.input))
+    }
+
+    fn position(&self, attempt: Attempt) -> usize {
+        self.list.iter().position(|ingest| ingest.attempt == attempt).expect(OPEN)
+    }
+}

@@ -1,0 +1,106 @@
+//! An upstream that is open, and what is made of its pieces.
+
+use std::task::{Context, Poll};
+
+use forebay_core::health::Rules;
+use forebay_core::ingest::{Input, Lead, Limits, Parts, Taken, Unfit};
+use forebay_core::time::Moment;
+use forebay_core::ts::splice::Splice;
+use futures_util::StreamExt;
+
+use crate::input::{Error, Piece, Upstream, sniff};
+use crate::model::Policy;
+
+/// An upstream with the decisions about its media.
+pub(super) struct OpenInput {
+    pub(super) upstream: Upstream,
+    pub(super) input: Input,
+}
+
+/// What came of a piece.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    pub(super) taken: Taken,
+    /// Something came that is no part of a transport stream yet.
+    pub(super) is_alive: bool,
+    /// How long the input may stand still from now on, where that is known anew.
+    pub(super) patience: Option<std::time::Duration>,
+}
+
+impl OpenInput {
+    pub(super) fn new(upstream: Upstream, rules: Rules, program: Option<u16>, policy: &Policy) -> Self {
+        let limits =
+            Limits { burst: policy.burst, read_ahead: policy.read_ahead, buffer_bytes: policy.buffer_bytes };
+        let input = Input::new(upstream.facts, rules, program, limits);
+        Self { upstream, input }
+    }
+
+    /// Waits for the next piece. An upstream that has come to its end has failed.
+    pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
+        self.upstream.pieces.poll_next_unpin(context).map(|piece| piece.unwrap_or(Err(Error::Ended)))
+    }
+
+    /// Takes a piece, for `splice` where the input is active.
+    pub(super) fn take(
+        &mut self,
+        now: Moment,
+        piece: &Piece,
+        splice: &mut Splice,
+    ) -> Result<Received, Error> {
+        self.update_parts(now);
+        let taken = match piece {
+            Piece::Bytes(bytes) => {
+                let taken = self.input.push(now, bytes, splice);
+                return taken.map_err(|unfit| self.explain(unfit)).map(Received::from);
+            }
+            Piece::Cut => {
+                self.input.cut(splice);
+                Taken::default()
+            }
+            Piece::Life => Taken::default(),
+            Piece::Seam => self.input.begin_anew(splice).map_err(|unfit| self.explain(unfit))?,
+        };
+        Ok(Received { taken, is_alive: matches!(piece, Piece::Life), patience: self.input.patience() })
+    }
+
+    /// Makes the input active.
+    pub(super) fn activate(&mut self, now: Moment, splice: &mut Splice, lead: Lead) {
+        self.update_parts(now);
+        self.input.activate(now, splice, lead);
+    }
+
+    /// An input that falls behind: whether it can do with less, and is about to. Then it is judged
+    /// anew.
+    pub(super) fn makes_do_with_less(&mut self) -> bool {
+        let has_less = self.upstream.parts.as_ref().is_some_and(|parts| parts.ask_for_less());
+        if has_less {
+            self.input.forget_pace();
+        }
+        has_less
+    }
+
+    /// What is wrong where the bytes so far are not a transport stream.
+    pub(super) fn not_transport_stream(&self) -> Error {
+        Error::NotTransportStream(sniff::describe(self.input.beginning()))
+    }
+
+    fn update_parts(&mut self, now: Moment) {
+        if let Some(parts) = &self.upstream.parts {
+            let parts: Parts = parts.state();
+            self.input.set_parts(now, parts);
+        }
+    }
+
+    fn explain(&self, unfit: Unfit) -> Error {
+        match unfit {
+            Unfit::NotTransportStream => self.not_transport_stream(),
+            Unfit::NoPicture => Error::NoPicture,
+        }
+    }
+}
+
+impl From<Taken> for Received {
+    fn from(taken: Taken) -> Self {
+        Self { taken, ..Self::default() }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a driver does once a tick: the output goes into the store, and the viewers whose turn it is
+//! hear of it.
+
+use std::time::Duration;
+
+use forebay_core::failover::SourceId;
+use forebay_core::time::Moment;
+use jiff::Timestamp;
+use tracing::info;
+
+use super::Driver;
+use super::hls::{Scene, Written};
+use crate::channel::feed::Switch;
+use crate::events::Event as Happened;
+
+/// Switches that the report lists.
+const MAX_SWITCHES: usize = 10;
+
+impl Driver {
+    pub(super) fn tick_if_due(&mut self, now: Moment) {
+        if self.output.begin_tick(now) {
+            self.store_output();
+            let rate = self.status.meter.bytes_per_second();
+            self.output.set_load(self.feed.population.load(), rate);
+            self.output.announce_due(&self.feed, self.channel.policy.burst);
+        }
+    }
+
+    /// There is something to see, at once.
+    pub(super) fn show_at_once(&mut self, now: Moment) {
+        self.output.begin_tick_early(now);
+        self.store_output();
+        self.output.announce_to_all(&self.feed, self.channel.policy.burst);
+    }
+
+    /// A source has become active.
+    pub(super) fn start_showing(&mut self, now: Moment, source: SourceId) {
+        self.output.begin_source();
+        self.show_at_once(now);
+        self.status.set_stale();
+        info!(source = self.channel.place(source), streams = ?self.streams(), "source is active");
+        self.happened(|channel| Happened::StreamStarted { channel, source });
+        if let Some((from, reason)) = self.switches.activate() {
+            self.happened(|channel| Happened::StreamSwitched { channel, from, to: source, reason });
+            let mut report = self.feed.edit_report();
+            report.switches_total += 1;
+            report.switches.push(Switch { at: Timestamp::now(), from, to: source, reason });
+            if report.switches.len() > MAX_SWITCHES {
+                report.switches.remove(0);
+            }
+        }
+    }
+
+    /// Moves the output into the store.
+    fn store_output(&mut self) {
+        if self.output.pending() == 0 {
+            return;
+        }
+        let ticked_at = self.output.ticked_at();
+        let content = self.fillers.outage.feed(ticked_at, self.output.pending());
+        self.status.meter.count(content);
+        let not_due = self.ingests.active().map_or(Duration::ZERO, |input| input.not_due(ticked_at));
+        if let Some(base) = self.output.store(&self.feed, not_due) {
+            self.package(base);
+            self.output.clear();
+            self.release();
+            if content > 0 {
+                self.feed.edit_report().last_activity = Timestamp::now();
+            }
+        } else {
+            self.output.clear();
+        }
+    }
+
+    /// Makes segments of what was written at `base`.
+    fn package(&mut self, base: u64) {
+        let splice = &self.output.splice;
+        let written = Written { base, marks: splice.output().1, cuts: splice.cuts() };
+        let scene = Scene::of(&self.feed, &self.channel, self.inbox.audience());
+        self.hls.package(scene, written, self.timeshift.as_mut());
+    }
+
+    /// Lets go of what nobody can ask for any more.
+    pub(super) fn release(&mut self) {
+        let (head, tail) = (self.output.index.head(), self.output.index.tail());
+        let tail = self.hls.tail().map_or(tail, |packaged| packaged.min(tail));
+        self.feed.trail().trim(tail);
+        let limit = self.channel.policy.hls.max_bytes;
+        let timeshift = self.timeshift.as_mut();
+        let tail = timeshift.map_or(tail, |timeshift| timeshift.follow(&self.feed, head, tail, limit));
+        self.output.release(&self.feed, tail);
+    }
+}
