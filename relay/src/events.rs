@@ -112,6 +112,29 @@ pub enum Event {
         /// How many.
         faults: usize,
     },
+    /// A playlist was read, and is not as before.
+    PlaylistRefreshed {
+        /// Its number.
+        playlist: i64,
+        /// Channels that are new.
+        added: u64,
+        /// Channels that are not as before.
+        changed: u64,
+        /// Channels that are missing.
+        absent: u64,
+    },
+    /// A list is held: an admin is to look at it.
+    PlaylistHeld {
+        /// The number of its playlist.
+        playlist: i64,
+        /// The code of what is wrong with it.
+        reason: &'static str,
+    },
+    /// A list does not come.
+    PlaylistFailed {
+        /// The number of its playlist.
+        playlist: i64,
+    },
     /// A part of the program has failed.
     ServiceFailed {
         /// Its name.

@@ -81,7 +81,8 @@ impl App {
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let database = Database::start(&config.data)?;
         let relays = RelayChannels::read(&database, &config).context("cannot read the relays")?;
-        let run = |lookup| Channels::new(lookup, &config.providers, &config.hls_dir, opener, ingest);
+        let providers = relays.providers(&config);
+        let run = |lookup| Channels::new(lookup, &providers, &config.hls_dir, opener, ingest);
         let catalogue = Catalogue::new(relays.behind(&config), run);
         let tls = config.server.tls.clone();
         let accounts = Accounts::read(database.clone()).context("cannot read the users")?;
@@ -126,6 +127,7 @@ impl App {
         supervisor.start(files(&shared.channels));
         supervisor.start(sessions(&shared));
         supervisor.start(films(&shared));
+        supervisor.start(playlists(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(listener("http", self.server, &shared));
         if let Some(Secure { server, keeper, current }) = self.secure {
@@ -207,6 +209,18 @@ fn films(shared: &http::State) -> Service {
         let (library, config) = (Arc::clone(&library), config.clone());
         async move {
             library.run(&config, stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Reads playlists when they are due.
+fn playlists(shared: &http::State) -> Service {
+    let shared = shared.clone();
+    Service::restarted("playlists", move |stop| {
+        let lineup = shared.lineup.clone();
+        async move {
+            lineup.run(stop).await;
             Ok(())
         }
     })

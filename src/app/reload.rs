@@ -92,6 +92,7 @@ impl Reloader {
             warn!("a change of [server.tls], other than of its certificate and key, needs a restart");
         }
         let Changes { added, removed, changed } = self.shared.configure(Arc::new(config));
+        self.shared.lineup.wake();
         let events = self.shared.channels.events();
         events.publish(Event::ConfigurationReloaded { added, removed, changed });
         info!(added, removed, changed, "configuration reloaded");

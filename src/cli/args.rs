@@ -87,6 +87,9 @@ pub enum Command {
     /// Say how a file is played as a film
     #[command(subcommand)]
     Film(FilmCommand),
+    /// Take the channels of a list: those of an M3U file, or of an address that is read again from then on
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(Import),
     /// Open an address as a source of a channel and tell what comes
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<Probe>),
@@ -129,6 +132,18 @@ pub enum UserCommand {
     },
     /// List all users
     List,
+}
+
+/// `forebay import`
+#[derive(Debug, clap::Args)]
+pub struct Import {
+    /// The list: a file, or an address that begins with http:// or https://
+    #[arg(value_name = "FILE|URL")]
+    pub source: String,
+
+    /// What the playlist is called; one of this name gets the list as its next version
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
 }
 
 /// `forebay probe`
@@ -177,6 +192,13 @@ Examples:
   forebay probe http://cdn.example/one.ts    what does this source send?
 
 A flag wins over its environment variable, and that over the file. NO_COLOR=1 turns colours off.";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  forebay import channels.m3u
+  forebay import --name 'My provider' http://provider.example/list.m3u
+
+It works whether Forebay runs or not. Who imports a list again keeps what was made of its channels.";
 
 const PROBE_EXAMPLES: &str = "\
 Examples:

@@ -4,6 +4,7 @@ pub mod args;
 pub mod backup;
 pub mod check;
 pub mod film;
+pub mod import;
 pub mod probe;
 pub mod restore;
 pub mod serve;

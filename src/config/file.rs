@@ -2,6 +2,7 @@
 //!
 //! Nothing is judged here but the kind of a value.
 
+use super::playlist::PlaylistSpec;
 use forebay_relay::model::{CountText, DurationText, HlsSpec, PolicySpec, ProviderSpec, SizeText, Spec};
 
 forebay_relay::table! {
@@ -23,6 +24,8 @@ forebay_relay::table! {
         films: FilmsFile,
         /// Accounts with a limit of connections.
         providers: Vec<ProviderSpec>,
+        /// Lists of channels that others make.
+        playlists: Vec<PlaylistSpec>,
         /// The channels, in the order of lists.
         channels: Vec<Spec>,
     }

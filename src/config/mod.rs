@@ -11,6 +11,7 @@ mod file;
 mod in_force;
 pub mod log_filter;
 mod origins;
+pub mod playlist;
 mod resolve;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
 pub use in_force::InForce;
 pub use origins::{Origin, SetBy, origins};
+pub use playlist::PlaylistSpec;
 pub use tls::{Acme, Identity, Tls};
 
 /// A whole configuration, checked.
@@ -62,6 +64,8 @@ pub struct Config {
     pub house: House,
     /// Accounts with a limit of connections, in the order of the file; ids are unique.
     pub providers: Vec<Provider>,
+    /// Lists of channels that others make, each with an id; ids and names are unique.
+    pub playlists: Vec<PlaylistSpec>,
     /// The channels in the order of the file; ids and numbers are unique.
     pub channels: Vec<Arc<Channel>>,
 }
@@ -287,8 +291,13 @@ impl Config {
 
     /// What channels are checked against that are given by the API.
     pub fn api_house(&self) -> House {
+        self.house_of(false)
+    }
+
+    /// What is checked against that stands in this file, or that is given by the API.
+    pub fn house_of(&self, is_of_file: bool) -> House {
         let mut house = self.house.clone();
-        house.is_internet_only = !self.server.allow_private_sources;
+        house.is_internet_only = !is_of_file && !self.server.allow_private_sources;
         house
     }
 
@@ -309,7 +318,7 @@ impl Config {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         warnings.extend(self.server.tls.as_ref().and_then(Tls::warning));
-        if self.channels.is_empty() {
+        if self.channels.is_empty() && self.playlists.is_empty() {
             warnings.push("there are no channels".into());
         }
         let numbers: HashMap<u32, &ChannelId> =

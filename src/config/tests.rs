@@ -112,9 +112,11 @@ fn a_good_file_means_what_it_says() {
         films,
         house: _,
         providers: _,
+        playlists,
         channels,
     } = &config;
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
+    assert_eq!(playlists, &[]);
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
     assert_eq!(server.public_url.as_ref().unwrap().as_str(), "https://tv.example/forebay/");
     let proxies: Vec<_> = server.trusted_proxies.iter().map(ToString::to_string).collect();
@@ -192,7 +194,7 @@ fn an_empty_file_is_all_defaults() {
     let (server, log) = (Server::default(), Log::default());
     let data = DataDir { path: "data".into(), is_configured: false };
     let hls_dir = "hls_cache".into();
-    let (providers, channels) = (Vec::new(), Vec::new());
+    let (providers, playlists, channels) = (Vec::new(), Vec::new(), Vec::new());
     let environment = Environment::default();
     let house = House::default();
     assert_eq!(
@@ -208,6 +210,7 @@ fn an_empty_file_is_all_defaults() {
             films: Films::default(),
             house,
             providers,
+            playlists,
             channels
         }
     );
@@ -320,6 +323,7 @@ fn every_key_is_in_the_documentation() {
         ("## `[data]`", "[data]\nzzzzzz = 1"),
         ("## `[stream]`", "[stream]\nzzzzzz = 1"),
         ("## `[[providers]]`", "[[providers]]\nzzzzzz = 1"),
+        ("## `[[playlists]]`", "[[playlists]]\nzzzzzz = 1"),
         ("### A source", "[[channels]]\nsources = [{ zzzzzz = 1 }]"),
     ] {
         let section = docs.split_once(heading).unwrap().1.split("\n## ").next().unwrap();

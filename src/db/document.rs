@@ -1,18 +1,19 @@
-//! A channel as a JSON object, in the words of the configuration file.
+//! What the API was given, as a JSON object in the words of the configuration file.
 
 use forebay_relay::model::{FieldError, FieldPath, Spec, Step};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment, Track};
 
-/// The object and what it means. It may hold passwords, so it never prints itself.
+/// The object and what it means: a channel, unless `S` is something else. It may hold passwords, so
+/// it never prints itself.
 #[derive(Clone, PartialEq)]
-pub struct Document {
+pub struct Document<S = Spec> {
     fields: Map<String, Value>,
-    spec: Spec,
+    spec: S,
 }
 
-impl Document {
+impl<S: DeserializeOwned> Document<S> {
     /// Reads an object; what is `null` counts as not there.
     ///
     /// # Errors
@@ -30,7 +31,7 @@ impl Document {
     }
 
     /// What it means.
-    pub fn spec(&self) -> &Spec {
+    pub fn spec(&self) -> &S {
         &self.spec
     }
 
@@ -43,9 +44,10 @@ impl Document {
     }
 }
 
-impl std::fmt::Debug for Document {
+impl<S> std::fmt::Debug for Document<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Document").field("id", &self.spec.id).finish_non_exhaustive()
+        let id = self.fields.get("id").and_then(Value::as_str);
+        f.debug_struct("Document").field("id", &id).finish_non_exhaustive()
     }
 }
 

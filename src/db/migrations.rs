@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration(include_str!("schema/0001-relays.sql")),
     Migration(include_str!("schema/0003-people.sql")),
     Migration(include_str!("schema/0004-films.sql")),
+    Migration(include_str!("schema/0005-lineup.sql")),
 ];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.

@@ -15,6 +15,7 @@ mod document;
 mod error;
 pub mod films;
 mod folder;
+pub mod lineup;
 mod migrations;
 mod open;
 mod readers;

@@ -332,3 +332,20 @@ async fn an_upgrade_that_fails_leaves_the_file_byte_for_byte() {
     assert!(fs::read(&file).unwrap() == bytes, "the file is as it was");
     assert_eq!(count(&Database::open(folder.path()).unwrap()).await, 1);
 }
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_upgraded_with_all_that_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(
+        open_with(folder.path(), &MIGRATIONS[..1])
+            .map(|opened| insert(&opened.connection, "one", "{}"))
+            .unwrap(),
+    );
+    let file = folder.path().join("forebay.db");
+    assert_eq!(version(&file), 1);
+    let database = Database::open(folder.path()).unwrap();
+    assert_eq!(database.read(count_rows).await, Ok(1));
+    assert_eq!(database.read(lineup::count).await, Ok(0));
+    let known = i32::try_from(MIGRATIONS.len()).unwrap();
+    assert_eq!((version(&file), version(&folder.path().join("forebay-schema-1.db"))), (known, 1));
+}

@@ -24,6 +24,7 @@ mod nosniff;
 mod ops;
 mod pages;
 mod peer;
+mod playlists;
 mod query;
 mod refusals;
 mod relays;
@@ -67,6 +68,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce, PerAddress, Quota};
 use crate::db::Database;
 use crate::films::{Library, Shelf};
+use crate::lineup::{Lineup, PutInForce};
 use crate::relays::{InForceChannels, RelayChannels, Relays};
 use crate::supervisor::Board;
 
@@ -85,6 +87,8 @@ pub struct State {
     pub(crate) database: Database,
     /// The channels among it.
     pub(crate) relays: Relays,
+    /// Playlists, and the channels of theirs.
+    pub(crate) lineup: Lineup,
     pub(crate) in_force: Arc<InForceChannels>,
     /// Who there is, and what they may do.
     pub(crate) accounts: Accounts,
@@ -150,12 +154,23 @@ impl State {
         );
         accounts.set_adult_groups(&config.auth.adult_groups);
         let config = InForce::new(config);
+        let events = catalogue.channels().events().clone();
         let catalogue = Arc::new(catalogue);
         let in_force = Arc::new(InForceChannels::new(Arc::clone(&catalogue), config.clone(), relays));
+        let into = Arc::clone(&in_force);
+        let put_in_force: PutInForce =
+            Arc::new(move |database, changed| into.lineup_changed(database, changed));
         Self {
             channels: Arc::clone(catalogue.channels()),
             catalogue,
             relays: Relays::new(database.clone(), Arc::clone(&in_force)),
+            lineup: Lineup::new(
+                database.clone(),
+                config.clone(),
+                put_in_force,
+                events,
+                &config.get().data.path,
+            ),
             in_force,
             library: Arc::new(Library::new(database.clone())),
             shelf: Shelf::default(),

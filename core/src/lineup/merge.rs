@@ -71,6 +71,17 @@ impl Candidate {
         let guide_id = if guide_id.is_empty() { 0 } else { mark(Of::GuideId, &guide_id) };
         Self { channel, playlist, is_leader, guide_id, name, source: source_mark(facts) }
     }
+
+    /// The candidate of stored [marks](Self::marks).
+    pub fn of_marks(channel: ChannelId, playlist: u32, is_leader: bool, marks: [u64; 3]) -> Self {
+        let [guide_id, name, source] = marks;
+        Self { channel, playlist, is_leader, guide_id, name, source }
+    }
+
+    /// What is to be stored of it: the marks of its guide id, its name and its source.
+    pub fn marks(&self) -> [u64; 3] {
+        [self.guide_id, self.name, self.source]
+    }
 }
 
 /// The guide id without differences that nobody means: capitals, and the mark of quality of its

@@ -19,7 +19,22 @@ pub const MAX_NUMBER: u32 = 999_999;
 impl ChannelNumber {
     /// A whole number; `None` for 0 and beyond [`MAX_NUMBER`].
     pub fn whole(major: u32) -> Option<Self> {
-        (1..=MAX_NUMBER).contains(&major).then_some(Self { major, minor: 0 })
+        Self::of_parts(major, 0)
+    }
+
+    /// `5.1` of 5 and 1; a minor part of 0 is none.
+    pub fn of_parts(major: u32, minor: u16) -> Option<Self> {
+        (1..=MAX_NUMBER).contains(&major).then_some(Self { major, minor })
+    }
+
+    /// The part before the dot.
+    pub fn major(self) -> u32 {
+        self.major
+    }
+
+    /// The part behind the dot; 0 where there is none.
+    pub fn minor(self) -> u16 {
+        self.minor
     }
 }
 

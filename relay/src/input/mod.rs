@@ -5,6 +5,7 @@
 
 mod agent;
 mod clip;
+pub mod document;
 mod encoding;
 mod error;
 mod file;

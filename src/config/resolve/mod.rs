@@ -68,6 +68,23 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         })
         .collect()
     });
+    let playlists = checker.within("playlists", |checker| {
+        let (mut ids, mut names) = (HashMap::new(), HashMap::new());
+        for (at, spec) in file.playlists.iter().flatten().enumerate() {
+            checker.within(at, |checker| {
+                let Some(id) = spec.id.clone() else {
+                    return checker.fault("id", "this playlist has no id");
+                };
+                let place = |key: &'static str| checker.path().to(key);
+                taken.extend(unique(&mut ids, id, place("id"), |id| format!("the id \"{id}\"")));
+                let (name, shown) = (place("name"), |name: &String| format!("the name \"{name}\""));
+                if let Some(playlist) = spec.check_with(checker, &house) {
+                    taken.extend(unique(&mut names, playlist.name, name, shown));
+                }
+            });
+        }
+        file.playlists.clone().unwrap_or_default()
+    });
     let channels = checker.within("channels", |checker| {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
         let all = file.channels.iter().flatten().enumerate();
@@ -98,7 +115,20 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     };
     let environment = Environment::default();
     let path = path.into();
-    Ok(Config { path, environment, server, auth, log, data, hls_dir, films, house, providers, channels })
+    Ok(Config {
+        path,
+        environment,
+        server,
+        auth,
+        log,
+        data,
+        hls_dir,
+        films,
+        house,
+        providers,
+        playlists,
+        channels,
+    })
 }
 
 /// Whether the files among the sources can be read.

@@ -155,7 +155,7 @@ mod tests {
     fn wrong_fields_are_told_in_the_words_of_the_api() {
         let wrong = |value| {
             let words = fields(value).into_words();
-            let read = words.and_then(|words| Document::new(words).map_err(|error| wrong_field(&error)));
+            let read = words.and_then(|words| <Document>::new(words).map_err(|error| wrong_field(&error)));
             let WrongField { path, message } = read.unwrap_err();
             format!("{path} | {message}")
         };

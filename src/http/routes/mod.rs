@@ -9,6 +9,7 @@ mod api;
 mod document;
 #[cfg(test)]
 mod identity_tests;
+mod lineup;
 mod machines;
 mod operation;
 mod pages;
@@ -34,11 +35,12 @@ use super::error::ApiError;
 const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 5] {
+fn surfaces() -> [(&'static str, Vec<Route>); 6] {
     [
         ("streams", streams::routes()),
         ("api", api::routes()),
         ("people", people::routes()),
+        ("lineup", lineup::routes()),
         ("pages", pages::routes()),
         ("machines", machines::routes()),
     ]

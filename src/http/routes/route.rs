@@ -51,6 +51,9 @@ pub(super) struct Route {
     pub(super) cors: Cors,
     /// Of the body, where it takes one.
     pub(super) limits: Option<BodyLimits>,
+    /// Its POST takes no body, or its PUT one that the handler reads as it comes, within limits of
+    /// its own.
+    pub(super) has_own_body: bool,
     /// The methods that have a handler.
     methods: Vec<Method>,
     /// What each method does: one for each but HEAD.
@@ -63,7 +66,16 @@ impl Route {
     pub(super) fn new(path: &'static str, access: Access) -> Self {
         let cors = if access.is_staff() { Cors::Nothing } else { Cors::Errors };
         let handlers = MethodRouter::new();
-        Self { path, access, cors, limits: None, methods: Vec::new(), operations: Vec::new(), handlers }
+        Self {
+            path,
+            access,
+            cors,
+            limits: None,
+            has_own_body: false,
+            methods: Vec::new(),
+            operations: Vec::new(),
+            handlers,
+        }
     }
 
     /// Sets what pages of other origins may read. What operators do, they may never.
@@ -125,6 +137,42 @@ impl Route {
         T: 'static,
     {
         self.with_body(Method::PATCH, MethodFilter::PATCH, handler, limits, operation)
+    }
+
+    /// POST without a body.
+    pub(super) fn act<H, T>(self, handler: H, operation: Describe) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.with_own_body(Method::POST, MethodFilter::POST, handler, operation)
+    }
+
+    /// PUT with a body that the handler reads as it comes.
+    pub(super) fn receive<H, T>(self, handler: H, operation: Describe) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.with_own_body(Method::PUT, MethodFilter::PUT, handler, operation)
+    }
+
+    fn with_own_body<H, T>(
+        mut self,
+        method: Method,
+        filter: MethodFilter,
+        handler: H,
+        operation: Describe,
+    ) -> Self
+    where
+        H: Handler<T, State>,
+        T: 'static,
+    {
+        self.methods.push(method.clone());
+        self.operations.push((method, operation));
+        self.has_own_body = true;
+        self.handlers = self.handlers.on(filter, handler);
+        self
     }
 
     /// DELETE.

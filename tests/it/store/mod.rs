@@ -3,6 +3,7 @@
 mod backups;
 mod disks;
 mod killed;
+mod playlists;
 mod processes;
 mod relays;
 mod upgrades;

@@ -1,0 +1,48 @@
+//! Groups of channels, which keep their place in lists.
+
+use forebay_core::lineup::identity::{GroupId, KnownGroup};
+use rusqlite::Connection;
+
+use super::{PlaylistId, signed};
+use crate::db::Error;
+
+/// A group as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredGroup {
+    /// What it is known by.
+    pub known: KnownGroup,
+    /// Its name.
+    pub name: String,
+    /// Its place in lists.
+    pub position: u32,
+}
+
+/// The groups of a playlist, in the order of lists.
+pub fn groups(connection: &Connection, playlist: PlaylistId) -> Result<Vec<StoredGroup>, Error> {
+    let sql =
+        "SELECT id, key, name, position FROM channel_groups WHERE playlist_id = ?1 ORDER BY position, id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([playlist.0], |row| {
+        let key = row.get::<_, i64>("key")?.cast_unsigned();
+        let known = KnownGroup { id: GroupId(row.get("id")?), key, absent_since: None };
+        Ok(StoredGroup { known, name: row.get("name")?, position: row.get("position")? })
+    })?;
+    rows.map(|row| Ok(row?)).collect()
+}
+
+/// Adds a group behind all others of all playlists.
+pub fn insert_group(
+    connection: &Connection,
+    playlist: PlaylistId,
+    key: u64,
+    name: &str,
+) -> Result<StoredGroup, Error> {
+    let sql = "INSERT INTO channel_groups (playlist_id, key, name, position)
+               VALUES (?1, ?2, ?3, (SELECT coalesce(max(position), 0) + 1 FROM channel_groups))
+               RETURNING id, position";
+    let values = (playlist.0, signed(key), name);
+    let (id, position) =
+        connection.prepare_cached(sql)?.query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let known = KnownGroup { id: GroupId(id), key, absent_since: None };
+    Ok(StoredGroup { known, name: name.to_owned(), position })
+}

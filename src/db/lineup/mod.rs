@@ -1,0 +1,101 @@
+//! Playlists and their channels, as rows: see `schema/0002-lineup.sql`.
+//!
+//! This reads and writes rows and decides nothing. What a refresh, a rule or an edit makes of them
+//! is decided in `crate::lineup`, which writes all that follows in one transaction.
+
+mod accounts;
+mod channels;
+mod decisions;
+mod edits;
+mod entry;
+mod found;
+mod groups;
+mod playlists;
+mod refreshes;
+mod rules;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use forebay_core::lineup::names::fold;
+use rusqlite::{Connection, Row as SqlRow};
+
+use super::Error;
+
+pub use self::accounts::{Account, account, providers, set_account};
+pub use self::channels::{
+    Columns, Detail, Hidden, MergeRow, Merged, NumberRow, Row, count, detail, details, insert, list,
+    merge_rows, number_rows, path, paths, relay_numbers, remove, set_channel_absent, set_merge, set_number,
+    update,
+};
+pub use self::decisions::{decide, decisions};
+pub use self::edits::{
+    BatchId, MAX_BATCHES, begin_batch, edit_of, edits, edits_of_playlist, field_of, last_batch, numbers_set,
+    stored, take_batch, word, write_edit,
+};
+pub use self::found::{Found, find, find_by_number};
+pub use self::groups::{StoredGroup, groups, insert_group};
+pub use self::playlists::{
+    Playlist, PlaylistError, PlaylistId, all_playlists, insert_playlist, playlist, playlist_of_file,
+    remove_playlist, update_playlist,
+};
+pub use self::refreshes::{Digest, HeldDocument, Taken, forget_marks, held, hold, release, set_taken, taken};
+pub use self::rules::{rules, set_rules};
+pub use self::sources::{Source, for_each_entry, insert_source, known, set_absent, source, update_source};
+
+pub use forebay_core::lineup::identity::SourceId;
+
+/// What a transaction has changed of the channels that can be had: their paths, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Could not be had before.
+    pub added: Vec<String>,
+    /// Have other settings or sources.
+    pub changed: Vec<String>,
+    /// Cannot be had any more: their viewers are to be ended.
+    pub removed: Vec<String>,
+}
+
+impl Changed {
+    /// Has all of these among what was changed.
+    pub fn all_of(&mut self, paths: Vec<String>) {
+        let known: HashSet<&String> = self.added.iter().chain(&self.changed).chain(&self.removed).collect();
+        let new: Vec<String> = paths.into_iter().filter(|path| !known.contains(path)).collect();
+        self.changed.extend(new);
+    }
+
+    /// Whether nothing has.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// A number that grows with each transaction that changes what lists show.
+pub fn version(connection: &Connection) -> Result<u64, Error> {
+    let version: i64 = connection.query_row("SELECT version FROM lineup_version", [], |row| row.get(0))?;
+    Ok(version.unsigned_abs())
+}
+
+/// Makes that number another one.
+pub fn bump_version(connection: &Connection) -> Result<(), Error> {
+    connection.execute("UPDATE lineup_version SET version = version + 1", [])?;
+    Ok(())
+}
+
+/// What is searched of a channel: its name and its group, each as [`fold`] makes them.
+pub fn searched(name: &str, group: &str) -> String {
+    format!("{}\n{}", fold(name), fold(group))
+}
+
+/// A stored id. Ids are given by SQLite one after the other, so they fit for as long as anybody
+/// lives.
+fn id_of(row: &SqlRow<'_>, column: &str) -> rusqlite::Result<SourceId> {
+    Ok(SourceId(row.get::<_, u32>(column)?))
+}
+
+/// SQLite's numbers have a sign. The bits are what counts.
+fn signed(mark: u64) -> i64 {
+    mark.cast_signed()
+}

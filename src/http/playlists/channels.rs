@@ -1,0 +1,284 @@
+//! `/api/lineup`: channels of playlists, what users make of them, and which of them are one.
+
+use axum::Json;
+use forebay_core::lineup::edits::Edit;
+use forebay_core::lineup::identity::SourceId;
+use forebay_core::lineup::merge::{Decision, Pair};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{Number, unknown, wrong_fields};
+use crate::db::lineup::{BatchId, Hidden, PlaylistId, edit_of, field_of, stored, word};
+use crate::http::State;
+use crate::http::error::{ApiError, WrongField};
+use crate::http::extract::{JsonBody, JsonRequest};
+use crate::http::query::Query;
+use crate::lineup::{ChannelEdit, ChannelView};
+
+/// Channels in one answer, where nothing else is asked.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Channels in one answer.
+const MAX_LIMIT: usize = 500;
+
+/// Channels that can be edited at once.
+const MAX_EDITED: usize = 100_000;
+
+/// A channel of a playlist, whether it is listed or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::http) struct ChannelDocument {
+    /// Whether it is for adults.
+    adult: bool,
+    /// The fields that a user has set.
+    edited: Vec<&'static str>,
+    /// The number of its station at Gracenote.
+    gracenote_id: String,
+    /// The group.
+    group: String,
+    /// `no`, `by_rule` or `by_user`.
+    hidden: &'static str,
+    /// Its number in the API, which never changes.
+    id: u32,
+    /// The channel that is listed for it; null where it is listed itself.
+    #[schema(required)]
+    leader: Option<u32>,
+    /// The address of the logo.
+    logo: String,
+    /// Whether the playlist does not have it any more.
+    missing: bool,
+    /// The name.
+    name: String,
+    /// The number for people, such as `5` or `5.1`; null where it has none.
+    #[schema(required)]
+    number: Option<String>,
+    /// Its name in addresses, which never changes: `/stream/{path}`.
+    path: String,
+    /// The number of its playlist.
+    playlist: i64,
+    /// The id in guides.
+    tvg_id: String,
+}
+
+/// A part of the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::http) struct ChannelPage {
+    /// In the order of lists.
+    channels: Vec<ChannelDocument>,
+    /// `after` of the next part; null where this is the last one.
+    #[schema(required)]
+    next: Option<i64>,
+}
+
+/// Fields to set; `null` resets one to what the playlist and its rules say.
+#[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Object)]
+pub(in crate::http) struct ChannelChanges(Map<String, Value>);
+
+/// Fields to set of many channels.
+#[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ManyChanges {
+    /// Their numbers in the API.
+    channels: Vec<u32>,
+    /// Fields to set; `null` resets one.
+    #[schema(value_type = Object)]
+    set: Map<String, Value>,
+}
+
+/// Edits that were made at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::http) struct EditBatch {
+    /// To undo them: `DELETE /api/lineup/edits/{batch}`.
+    batch: i64,
+}
+
+/// What is said of two channels.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct MergeDecision {
+    /// One.
+    channel: u32,
+    /// `force`, `forbid`, or null to leave it to the rules of merging.
+    decision: Option<String>,
+    /// The other.
+    other: u32,
+}
+
+/// What was said before: to say it again undoes the decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::http) struct Decided {
+    /// `force`, `forbid`, or null.
+    #[schema(required)]
+    before: Option<&'static str>,
+}
+
+/// Channels that are one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::http) struct MergeList {
+    /// By their leaders.
+    merges: Vec<MergeGroup>,
+}
+
+/// Channels that are one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct MergeGroup {
+    /// The channel that is listed.
+    leader: u32,
+    /// Those behind it.
+    members: Vec<u32>,
+}
+
+impl JsonRequest for ChannelChanges {
+    const EXAMPLE: &'static str = r#"{"name": "News", "number": "101", "logo": null}"#;
+}
+
+impl JsonRequest for ManyChanges {
+    const EXAMPLE: &'static str = r#"{"channels": [17, 18], "set": {"group": "News", "hidden": false}}"#;
+}
+
+impl JsonRequest for MergeDecision {
+    const EXAMPLE: &'static str = r#"{"channel": 17, "other": 1042, "decision": "forbid"}"#;
+}
+
+impl From<ChannelView> for ChannelDocument {
+    fn from(ChannelView { detail, edits }: ChannelView) -> Self {
+        let row = detail.row;
+        Self {
+            adult: row.is_adult,
+            edited: edits.list().iter().map(|edit| word(stored(edit).0)).collect(),
+            gracenote_id: row.gracenote_id,
+            group: row.group_title,
+            hidden: match detail.hidden {
+                Hidden::No => "no",
+                Hidden::ByRule => "by_rule",
+                Hidden::ByUser => "by_user",
+            },
+            id: row.id.0,
+            leader: detail.leader.map(|leader| leader.0),
+            logo: row.logo,
+            missing: detail.is_absent,
+            name: row.name,
+            number: row.number.map(|number| number.to_string()),
+            path: row.path,
+            playlist: detail.playlist.0,
+            tvg_id: row.guide_id,
+        }
+    }
+}
+
+/// `GET /api/lineup/channels`
+pub(in crate::http) async fn list_channels(
+    state: State,
+    query: Query,
+) -> Result<Json<ChannelPage>, ApiError> {
+    let playlist = query.parsed("playlist").map(PlaylistId);
+    let search = query.value("search").unwrap_or_default().into_owned();
+    let limit = query.parsed("limit").unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let page = state.lineup.channels(playlist, search, query.parsed("after"), limit).await?;
+    let channels = page.channels.into_iter().map(ChannelDocument::from).collect();
+    Ok(Json(ChannelPage { channels, next: page.next }))
+}
+
+/// `GET /api/lineup/channels/{id}`
+pub(in crate::http) async fn one_channel(
+    state: State,
+    id: Number,
+) -> Result<Json<ChannelDocument>, ApiError> {
+    Ok(Json(state.lineup.channel(channel(id)?).await?.into()))
+}
+
+/// `PATCH /api/lineup/channels/{id}`
+pub(in crate::http) async fn change_channel(
+    state: State,
+    id: Number,
+    JsonBody(ChannelChanges(changes)): JsonBody<ChannelChanges>,
+) -> Result<Json<ChannelDocument>, ApiError> {
+    let id = channel(id)?;
+    let edits = edits(&changes, "")?.into_iter().map(|edit| ChannelEdit { channel: id, edit });
+    state.lineup.edit(edits.collect()).await?;
+    Ok(Json(state.lineup.channel(id).await?.into()))
+}
+
+/// `POST /api/lineup/edits`
+pub(in crate::http) async fn change_many(
+    state: State,
+    JsonBody(ManyChanges { channels, set }): JsonBody<ManyChanges>,
+) -> Result<Json<EditBatch>, ApiError> {
+    if channels.len() > MAX_EDITED {
+        let message = format!("channels: more than {MAX_EDITED}");
+        return Err(wrong_fields(vec![WrongField { message, path: "channels".to_owned() }]));
+    }
+    let edits = edits(&set, "set.")?;
+    let of = |id: u32| edits.iter().cloned().map(move |edit| ChannelEdit { channel: SourceId(id), edit });
+    let BatchId(batch) = state.lineup.edit(channels.into_iter().flat_map(of).collect()).await?;
+    Ok(Json(EditBatch { batch }))
+}
+
+/// `DELETE /api/lineup/edits/{id}`
+pub(in crate::http) async fn undo(state: State, Number(id): Number) -> Result<StatusCode, ApiError> {
+    state.lineup.undo(BatchId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /api/lineup/merges`
+pub(in crate::http) async fn merges(state: State) -> Result<Json<MergeList>, ApiError> {
+    let group = |(SourceId(leader), members): (SourceId, Vec<SourceId>)| MergeGroup {
+        leader,
+        members: members.into_iter().map(|SourceId(id)| id).collect(),
+    };
+    Ok(Json(MergeList { merges: state.lineup.merges().await?.into_iter().map(group).collect() }))
+}
+
+/// `POST /api/lineup/merges`
+pub(in crate::http) async fn decide(
+    state: State,
+    JsonBody(MergeDecision { channel, decision, other }): JsonBody<MergeDecision>,
+) -> Result<Json<Decided>, ApiError> {
+    let wrong = |path: &str, message: &str| {
+        wrong_fields(vec![WrongField { message: message.to_owned(), path: path.to_owned() }])
+    };
+    let pair = Pair::new(SourceId(channel), SourceId(other));
+    let pair = pair.ok_or_else(|| wrong("other", "other: it is the same channel"))?;
+    let decision = match decision.as_deref() {
+        None => None,
+        Some("force") => Some(Decision::Force),
+        Some("forbid") => Some(Decision::Forbid),
+        Some(_) => return Err(wrong("decision", "decision: expected force, forbid or null")),
+    };
+    let before = state.lineup.decide(pair, decision).await?.map(|before| match before {
+        Decision::Force => "force",
+        Decision::Forbid => "forbid",
+    });
+    Ok(Json(Decided { before }))
+}
+
+fn channel(Number(id): Number) -> Result<SourceId, ApiError> {
+    u32::try_from(id).map(SourceId).map_err(|_| unknown("channel", &id.to_string()))
+}
+
+/// The edits that these fields stand for.
+fn edits(changes: &Map<String, Value>, place: &str) -> Result<Vec<Edit>, ApiError> {
+    let wrong = |key: &str, message: &str| {
+        wrong_fields(vec![WrongField { message: format!("{key}: {message}"), path: format!("{place}{key}") }])
+    };
+    let edit = |(key, value): (&String, &Value)| {
+        let field = field_of(key).ok_or_else(|| {
+            wrong(
+                key,
+                "unknown field, expected name, number, group, logo, tvg_id, gracenote_id, hidden or adult",
+            )
+        })?;
+        let text = match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(if *flag { "1" } else { "0" }.to_owned()),
+            _ => return Err(wrong(key, "expected a text, a number, true, false or null")),
+        };
+        edit_of(field, text.as_deref()).ok_or_else(|| wrong(key, "the value is none for this field"))
+    };
+    changes.iter().map(edit).collect()
+}

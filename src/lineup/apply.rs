@@ -1,0 +1,378 @@
+//! A document becomes rows, in one transaction.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use forebay_core::lineup::identity::{self, Change, Counts, Held, Refresh, SourceId, Verdict};
+use forebay_core::lineup::m3u::Document as Kind;
+use forebay_core::lineup::rules::Run;
+use forebay_core::lineup::{Entry, UnixTime};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::derive::Deriver;
+use super::read::{Contents, End, read};
+use super::settle::{Touched, settle};
+use super::spool::Document;
+use crate::config::Config;
+use crate::config::playlist::{Origin, Playlist as Settings};
+use crate::db::Error;
+use crate::db::lineup::{self, Changed, PlaylistId, Taken};
+
+/// What an import does, for whoever watches it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes that have come.
+    pub bytes: AtomicU64,
+    /// Bytes that are to come; 0 where nobody knows.
+    pub length: AtomicU64,
+    /// Channels that were read.
+    pub entries: AtomicU64,
+    /// Somebody wants it to end.
+    pub is_cancelled: AtomicBool,
+}
+
+impl Progress {
+    /// How far it is, in a line for a terminal.
+    pub fn bar(&self) -> String {
+        const WIDTH: u64 = 30;
+        let (bytes, length) = (self.bytes.load(Ordering::Relaxed), self.length.load(Ordering::Relaxed));
+        let megabytes = bytes / 1_000_000;
+        if length == 0 || bytes > length {
+            return format!("{megabytes} MB");
+        }
+        let full = usize::try_from(bytes * WIDTH / length).expect("it is a part of the width");
+        let empty = usize::try_from(WIDTH).expect("it is small") - full;
+        format!("[{}{}] {megabytes} of {} MB", "#".repeat(full), " ".repeat(empty), length / 1_000_000)
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        if self.is_cancelled.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// What a refresh did, as it is kept and told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Summary {
+    /// What was in the document.
+    #[serde(flatten)]
+    pub contents: Contents,
+    /// New channels.
+    pub added: u64,
+    /// Channels with other attributes or another address.
+    pub changed: u64,
+    /// Channels that are as they were.
+    pub unchanged: u64,
+    /// Channels that were missing and are there again.
+    pub returned: u64,
+    /// Channels that are missing.
+    pub absent: u64,
+    /// Channels that were missing for too long, and are deleted.
+    pub expired: u64,
+    /// Channels whose group is one too many.
+    pub without_group: u64,
+    /// What each rule did, in their order.
+    pub rules: Vec<RuleCount>,
+}
+
+/// What a rule did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleCount {
+    /// Channels that it found.
+    pub matched: u64,
+    /// Channels that it changed.
+    pub changed: u64,
+    /// Channels for which it took too long.
+    pub failed: u64,
+}
+
+/// How a document was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is the one that was taken last.
+    Unchanged,
+    /// It was taken.
+    Applied { summary: Box<Summary>, changed: Changed },
+}
+
+/// Why a document was not taken. Nothing was changed.
+#[derive(Debug)]
+pub(super) enum Abort {
+    /// An admin is to look at it.
+    Held(Held),
+    /// It is a playlist of HLS: its address is that of one channel.
+    OneChannel,
+    /// Somebody wanted it to end.
+    Cancelled,
+    /// The playlist is gone.
+    Gone,
+    /// The document cannot be read.
+    Io(io::Error),
+    /// The database did not do it.
+    Database(Error),
+}
+
+impl From<Error> for Abort {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// How a document is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) now: UnixTime,
+    /// An admin has accepted it.
+    pub(super) is_accepted: bool,
+    /// Its address is that of one channel.
+    pub(super) is_one_channel: bool,
+}
+
+/// Takes a document.
+pub(super) fn apply(
+    connection: &Connection,
+    config: &Config,
+    (id, settings): (PlaylistId, &Settings),
+    document: &Document,
+    terms: Terms,
+    progress: &Progress,
+) -> Result<Outcome, Abort> {
+    if lineup::playlist(connection, id)?.is_none() {
+        return Err(Abort::Gone);
+    }
+    let taken = lineup::taken(connection, id)?;
+    let is_same = taken.is_some_and(|taken| taken.digest == document.digest);
+    if is_same && !terms.is_accepted {
+        return Ok(Outcome::Unchanged);
+    }
+    let mut work = Work::new(connection, id, settings, terms)?;
+    let (end, counts) = work.take(document, settings, progress)?;
+    let summary = work.summary(end.contents, counts);
+    let (touched, numbers) = work.into_touched();
+    let changed = settle(connection, config, touched, &numbers)?;
+    let text = serde_json::to_string(&summary).expect("it is made of numbers and texts");
+    let (etag, last_modified) = (document.marks.etag.clone(), document.marks.last_modified.clone());
+    let taken = Taken { at: terms.now, digest: document.digest, etag, last_modified, summary: text };
+    lineup::set_taken(connection, id, &taken)?;
+    lineup::release(connection, id)?;
+    Ok(Outcome::Applied { summary: Box::new(summary), changed })
+}
+
+/// Writes the channels of a playlist anew, since its rules or settings are others.
+pub(super) fn rewrite(
+    connection: &Connection,
+    config: &Config,
+    (id, settings): (PlaylistId, &Settings),
+) -> Result<(Changed, Run), Error> {
+    let (mut deriver, mut touched) = (Deriver::new(connection, id, settings)?, Touched::default());
+    lineup::for_each_entry(connection, id, |source, entry, absent_since| {
+        let could_be_had = deriver.update(source, entry, absent_since.is_some())?;
+        touched.written(source, could_be_had);
+        Ok::<_, Error>(())
+    })?;
+    let run = deriver.run().clone();
+    touched.merge_anew();
+    Ok((settle(connection, config, touched, &deriver.into_numbers())?, run))
+}
+
+/// A refresh at work.
+struct Work<'a> {
+    connection: &'a Connection,
+    playlist: PlaylistId,
+    terms: Terms,
+    refresh: Option<Refresh>,
+    deriver: Deriver<'a>,
+    touched: Touched,
+}
+
+impl<'a> Work<'a> {
+    fn new(
+        connection: &'a Connection,
+        playlist: PlaylistId,
+        settings: &Settings,
+        terms: Terms,
+    ) -> Result<Self, Error> {
+        let options = identity::Options {
+            keep_absent: settings.keep_absent,
+            max_loss_percent: settings.max_loss_percent,
+            is_accepted: terms.is_accepted,
+            ..identity::Options::new(terms.now)
+        };
+        Ok(Self {
+            connection,
+            playlist,
+            terms,
+            refresh: Some(Refresh::new(lineup::known(connection, playlist)?, options)),
+            deriver: Deriver::new(connection, playlist, settings)?,
+            touched: Touched::default(),
+        })
+    }
+
+    /// Writes all that the document says.
+    fn take(
+        &mut self,
+        document: &Document,
+        settings: &Settings,
+        progress: &Progress,
+    ) -> Result<(End, Counts), Abort> {
+        let mut refresh = self.refresh.take().expect("a refresh is done once");
+        let mut failed = None;
+        let end = if self.terms.is_one_channel {
+            let entry = one_channel(settings).ok_or(Abort::OneChannel)?;
+            refresh.observe(&entry, &mut |change| self.write_or(change, &mut failed));
+            let contents = Contents { live: 1, ..Contents::default() };
+            Some(End { document: Kind::List, is_whole: true, contents })
+        } else {
+            let mut count = 0_u64;
+            let mut take = |entry: &Entry| {
+                refresh.observe(entry, &mut |change| self.write_or(change, &mut failed));
+                count += 1;
+                if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let path = document.file.path();
+            let read = read(path, &document.form, settings, &mut take, &mut || progress.flow());
+            progress.entries.store(count, Ordering::Relaxed);
+            read.map_err(Abort::Io)?
+        };
+        if let Some(error) = failed.take() {
+            return Err(Abort::Database(error));
+        }
+        let mut end = end.ok_or(Abort::Cancelled)?;
+        if end.document == Kind::HlsPlaylist && matches!(settings.origin, Origin::Url(_)) {
+            return Err(Abort::OneChannel);
+        }
+        end.is_whole &= document.is_whole;
+        let finished =
+            refresh.finish(end.document, end.is_whole, &mut |change| self.write_or(change, &mut failed));
+        match (failed, finished) {
+            (Some(error), _) => Err(Abort::Database(error)),
+            (None, (Verdict::Held(held), _)) => Err(Abort::Held(held)),
+            (None, (Verdict::Applied, counts)) => Ok((end, counts)),
+        }
+    }
+
+    /// Writes a change, unless an earlier one has failed.
+    fn write_or(&mut self, change: Change<'_>, failed: &mut Option<Error>) {
+        if failed.is_none()
+            && let Err(error) = self.write(change)
+        {
+            *failed = Some(error);
+        }
+    }
+
+    fn write(&mut self, change: Change<'_>) -> Result<(), Error> {
+        let connection = self.connection;
+        match change {
+            Change::Added { entry, identity, .. } => {
+                let id = lineup::insert_source(connection, self.playlist, entry, &identity)?;
+                self.deriver.insert(id, entry)?;
+                self.touched.added(id);
+            }
+            Change::Changed { id, entry, identity, .. } => {
+                lineup::update_source(connection, id, entry, &identity)?;
+                self.update(id, entry)?;
+                // Its address is none of the channel's columns.
+                self.touch(id)?;
+            }
+            Change::Returned(id) => {
+                lineup::set_absent(connection, id, None)?;
+                if let Some(source) = lineup::source(connection, id)? {
+                    self.update(id, &source.entry)?;
+                }
+            }
+            Change::Absent(id) => {
+                lineup::set_absent(connection, id, Some(self.terms.now))?;
+                let could_be_had = lineup::set_channel_absent(connection, id)?;
+                self.touched.written(id, Some(could_be_had));
+            }
+            Change::Expired(id) => {
+                let row = lineup::remove(connection, id)?;
+                self.touched.removed(id, row);
+            }
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, id: SourceId, entry: &Entry) -> Result<(), Error> {
+        let could_be_had = self.deriver.update(id, entry, false)?;
+        self.touched.written(id, could_be_had);
+        Ok(())
+    }
+
+    fn touch(&mut self, id: SourceId) -> Result<(), Error> {
+        if let Some((_, could_be_had)) = lineup::path(self.connection, id)? {
+            self.touched.touched(id, could_be_had);
+        }
+        Ok(())
+    }
+
+    fn summary(&self, contents: Contents, counts: Counts) -> Summary {
+        Summary {
+            contents,
+            added: counts.added,
+            changed: counts.changed,
+            unchanged: counts.unchanged,
+            returned: counts.returned,
+            absent: counts.absent,
+            expired: counts.expired,
+            without_group: self.deriver.too_many_groups(),
+            rules: rule_counts(self.deriver.run()),
+        }
+    }
+
+    fn into_touched(self) -> (Touched, HashMap<SourceId, forebay_core::lineup::number::ChannelNumber>) {
+        (self.touched, self.deriver.into_numbers())
+    }
+}
+
+/// What each rule did.
+pub(super) fn rule_counts(run: &Run) -> Vec<RuleCount> {
+    let count = |counts: &forebay_core::lineup::rules::RuleCounts| RuleCount {
+        matched: counts.matched,
+        changed: counts.changed,
+        failed: counts.failed,
+    };
+    run.counts().iter().map(count).collect()
+}
+
+/// The only channel of a playlist whose address is that of a channel.
+fn one_channel(settings: &Settings) -> Option<Entry> {
+    let Origin::Url(source) = &settings.origin else { return None };
+    let mut entry = Entry::default();
+    entry.set_title(&settings.name);
+    entry.set_url(source.url.expose().as_str());
+    Some(entry)
+}
+
+/// The word for why a document is held.
+pub(super) fn held_code(held: Held) -> &'static str {
+    match held {
+        Held::NotAList(Kind::Html) => "html",
+        Held::NotAList(Kind::HlsPlaylist) => "hls_playlist",
+        Held::NotAList(Kind::Json) => "json",
+        Held::NotAList(_) => "no_list",
+        Held::Empty => "empty",
+        Held::CutShort => "cut_short",
+        Held::TooManyGone { .. } => "too_many_gone",
+    }
+}
+
+/// Says that all sources of a playlist are missing.
+pub(super) fn retire(connection: &Connection, id: PlaylistId) -> Result<Touched, Error> {
+    let now = UnixTime::from_seconds(jiff::Timestamp::now().as_second());
+    let mut touched = Touched::default();
+    for known in lineup::known(connection, id)?.into_iter().filter(|it| it.absent_since.is_none()) {
+        lineup::set_absent(connection, known.id, Some(now))?;
+        touched.written(known.id, Some(lineup::set_channel_absent(connection, known.id)?));
+    }
+    lineup::forget_marks(connection, id)?;
+    Ok(touched)
+}

@@ -1,0 +1,286 @@
+//! One reading of a playlist, from its server to viewers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use forebay_core::lineup::UnixTime;
+use forebay_core::lineup::identity::Held;
+use forebay_core::lineup::m3u::Document as Kind;
+use forebay_relay::events::Event;
+use forebay_relay::input::Error as InputError;
+use forebay_relay::input::document::Marks;
+use futures_util::Stream;
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::apply::{self, Abort, Outcome, Summary, Terms, held_code};
+use super::fetch::{self, FetchError, Got};
+use super::runs::Run;
+use super::spool::{Document, Form};
+use super::{Lineup, Refusal};
+use crate::config::playlist::Playlist as Settings;
+use crate::db::Error;
+use crate::db::lineup::{self, Changed, HeldDocument, PlaylistId};
+
+/// How a reading went well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refreshed {
+    /// The list is as it was.
+    Unchanged,
+    /// It was taken.
+    Applied(Box<Summary>),
+}
+
+impl Lineup {
+    /// Reads a playlist now, unless it is being read.
+    pub async fn refresh(&self, id: PlaylistId) -> Result<Refreshed, Refusal> {
+        let run = self.0.runs.begin(id).ok_or(Refusal::Running)?;
+        let result = self.refresh_in(id, &run).await;
+        self.tell(id, &run, result)
+    }
+
+    /// Takes a list that somebody uploads.
+    pub async fn upload(
+        &self,
+        id: PlaylistId,
+        body: impl Stream<Item = Result<Bytes, InputError>> + Unpin,
+    ) -> Result<Refreshed, Refusal> {
+        let settings = self.settings(&self.get(id).await?.playlist)?;
+        let run = self.0.runs.begin(id).ok_or(Refusal::Running)?;
+        let take = async {
+            let document = fetch::upload(&self.0.spool, body, &run.progress).await?;
+            self.take(id, settings, document, &run, Terms::now()).await
+        };
+        let result = take.await;
+        self.tell(id, &run, result)
+    }
+
+    /// Takes the list that is held, whatever goes missing by it.
+    pub async fn accept(&self, id: PlaylistId) -> Result<Refreshed, Refusal> {
+        let view = self.get(id).await?;
+        let held = view.held.ok_or(NOTHING_HELD)?;
+        if !held.is_acceptable {
+            return Err(Refusal::Nothing("what is held is no list, and can only be discarded"));
+        }
+        let settings = self.settings(&view.playlist)?;
+        let run = self.0.runs.begin(id).ok_or(Refusal::Running)?;
+        let form: HeldForm = serde_json::from_str(&held.reason)
+            .map_err(|_| Error::Damaged("a held list cannot be read".to_owned()))?;
+        let (file, digest, marks) = (self.0.spool.held(&held.file), held.digest, Marks::default());
+        let document = Document { file, form: form.form(), digest, marks, is_whole: form.is_whole };
+        let terms = Terms { is_accepted: true, ..Terms::now() };
+        let result = self.take(id, settings, document, &run, terms).await;
+        if result.is_ok() {
+            self.0.spool.held(&held.file).release();
+        }
+        self.tell(id, &run, result)
+    }
+
+    /// Forgets the list that is held.
+    pub async fn discard(&self, id: PlaylistId) -> Result<(), Refusal> {
+        let held = self.get(id).await?.held.ok_or(NOTHING_HELD)?;
+        let released = self.0.database.write(move |connection| lineup::release(connection, id));
+        if released.await? {
+            self.0.spool.held(&held.file).release();
+        }
+        Ok(())
+    }
+
+    async fn refresh_in(&self, id: PlaylistId, run: &Run) -> Result<Refreshed, Refusal> {
+        let view = self.get(id).await?;
+        let settings = self.settings(&view.playlist)?;
+        let known = view.taken.map(|taken| Marks { etag: taken.etag, last_modified: taken.last_modified });
+        let (documents, spool) = (&self.0.documents, &self.0.spool);
+        let known = known.unwrap_or_default();
+        let got = fetch::fetch(documents, spool, &settings, &known, &run.progress).await?;
+        let Got::Document(document, account) = got else { return Ok(Refreshed::Unchanged) };
+        if let Some(account) = account {
+            self.commit(move |connection, _| {
+                let is_news = lineup::set_account(connection, id, &account)?;
+                let mut changed = Changed::default();
+                if is_news {
+                    // How many connections there may be is a setting of its channels.
+                    changed.all_of(lineup::paths(connection, id)?);
+                }
+                Ok::<_, Refusal>(((), changed))
+            })
+            .await?;
+        }
+        self.take(id, settings, *document, run, Terms::now()).await
+    }
+
+    /// Takes a document, or holds it.
+    async fn take(
+        &self,
+        id: PlaylistId,
+        settings: Settings,
+        document: Document,
+        run: &Run,
+        terms: Terms,
+    ) -> Result<Refreshed, Refusal> {
+        let document = Arc::new(document);
+        let mut result = self.apply(id, &settings, &document, run, terms).await;
+        if matches!(result, Err(Abort::OneChannel)) {
+            let terms = Terms { is_one_channel: true, ..terms };
+            result = self.apply(id, &settings, &document, run, terms).await;
+        }
+        match result {
+            Ok(Outcome::Unchanged) => Ok(Refreshed::Unchanged),
+            Ok(Outcome::Applied { summary, .. }) => Ok(Refreshed::Applied(summary)),
+            Err(Abort::Held(held)) => self.hold(id, &document, held).await,
+            Err(Abort::OneChannel) => self.hold(id, &document, Held::NotAList(Kind::HlsPlaylist)).await,
+            Err(Abort::Cancelled) => Err(FetchError::Cancelled.into()),
+            Err(Abort::Gone) => Err(Refusal::Unknown(id)),
+            Err(Abort::Io(error)) => Err(FetchError::from(error).into()),
+            Err(Abort::Database(error)) => Err(error.into()),
+        }
+    }
+
+    async fn apply(
+        &self,
+        id: PlaylistId,
+        settings: &Settings,
+        document: &Arc<Document>,
+        run: &Run,
+        terms: Terms,
+    ) -> Result<Outcome, Abort> {
+        let (settings, document) = (settings.clone(), Arc::clone(document));
+        let progress = Arc::clone(&run.progress);
+        let work = move |connection: &_, config: &_| {
+            let outcome = apply::apply(connection, config, (id, &settings), &document, terms, &progress)?;
+            let changed = match &outcome {
+                Outcome::Unchanged => Changed::default(),
+                Outcome::Applied { changed, .. } => changed.clone(),
+            };
+            Ok::<_, Abort>((outcome, changed))
+        };
+        self.commit(work).await
+    }
+
+    /// Keeps a document for an admin to look at, unless it is there already.
+    async fn hold(&self, id: PlaylistId, document: &Document, held: Held) -> Result<Refreshed, Refusal> {
+        let code = held_code(held);
+        let form = HeldForm::new(document, held);
+        let (digest, file) = (document.digest, held_file(id));
+        document.file.keep(&file).map_err(FetchError::from)?;
+        let held = HeldDocument {
+            at: now(),
+            digest,
+            reason: serde_json::to_string(&form).expect("it is made of texts and numbers"),
+            is_acceptable: held.is_acceptable(),
+            file,
+        };
+        let write = move |connection: &_| {
+            let before = lineup::held(connection, id)?;
+            // The same document again is no news.
+            if before.is_none_or(|before| before.digest != held.digest) {
+                lineup::hold(connection, id, &held)?;
+            }
+            Ok::<_, Error>(())
+        };
+        self.0.database.write(write).await?;
+        self.0.events.publish(Event::PlaylistHeld { playlist: id.0, reason: code });
+        Err(Refusal::Held(form.message))
+    }
+
+    /// Tells how a reading went: the log, the status and the events.
+    fn tell(
+        &self,
+        PlaylistId(id): PlaylistId,
+        run: &Run,
+        result: Result<Refreshed, Refusal>,
+    ) -> Result<Refreshed, Refusal> {
+        let events = &self.0.events;
+        match &result {
+            Ok(Refreshed::Unchanged) => run.ended(None),
+            Ok(Refreshed::Applied(summary)) => {
+                run.ended(None);
+                let Summary { added, changed, absent, .. } = **summary;
+                events.publish(Event::PlaylistRefreshed { playlist: id, added, changed, absent });
+                info!(playlist = id, added, changed, absent, "playlist read");
+            }
+            Err(refusal) => {
+                run.ended(Some(refusal.to_string()));
+                if !matches!(refusal, Refusal::Held(_)) {
+                    events.publish(Event::PlaylistFailed { playlist: id });
+                }
+                warn!(playlist = id, "the playlist was not taken: {refusal}");
+            }
+        }
+        result
+    }
+}
+
+const NOTHING_HELD: Refusal = Refusal::Nothing("no list of this playlist is held");
+
+/// Why a document is held, and how it is read when it is accepted.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct HeldForm {
+    pub(super) code: String,
+    pub(super) message: String,
+    is_panel: bool,
+    is_whole: bool,
+    base: Option<String>,
+    charset: Option<String>,
+}
+
+impl HeldForm {
+    fn new(document: &Document, held: Held) -> Self {
+        let (base, charset) = match &document.form {
+            Form::List { base, charset } => (base.as_ref().map(ToString::to_string), charset.clone()),
+            Form::Panel => (None, None),
+        };
+        Self {
+            code: held_code(held).to_owned(),
+            message: message(held),
+            is_panel: document.form == Form::Panel,
+            is_whole: document.is_whole,
+            base,
+            charset,
+        }
+    }
+
+    fn form(&self) -> Form {
+        if self.is_panel {
+            return Form::Panel;
+        }
+        let base = self.base.as_deref().and_then(|base| base.parse().ok());
+        Form::List { base, charset: self.charset.clone() }
+    }
+}
+
+/// Why a document is held, for people.
+fn message(held: Held) -> String {
+    match held {
+        Held::NotAList(Kind::Html) => "it is a web page and no list".to_owned(),
+        Held::NotAList(Kind::HlsPlaylist) => "it is the HLS playlist of one channel and no list".to_owned(),
+        Held::NotAList(Kind::Json) => "it is a JSON document and no list".to_owned(),
+        Held::NotAList(_) => "it is no list".to_owned(),
+        Held::Empty => "it has no channels".to_owned(),
+        Held::CutShort => "it broke off before its end".to_owned(),
+        Held::TooManyGone { gone, of } => format!("{gone} of {of} channels would go missing"),
+    }
+}
+
+impl Terms {
+    /// The usual ones.
+    pub(super) fn now() -> Self {
+        Self { now: now(), is_accepted: false, is_one_channel: false }
+    }
+}
+
+fn now() -> UnixTime {
+    UnixTime::from_seconds(Timestamp::now().as_second())
+}
+
+/// The name of the document of a playlist that is held.
+pub(super) fn held_file(PlaylistId(id): PlaylistId) -> String {
+    format!("{id}.held")
+}
+
+/// The word for why a document is held, and what it means.
+pub fn reason_of(held: &HeldDocument) -> (String, String) {
+    let form: Result<HeldForm, _> = serde_json::from_str(&held.reason);
+    let unknown = || ("no_list".to_owned(), "it is no list".to_owned());
+    form.map_or_else(|_| unknown(), |form| (form.code, form.message))
+}

@@ -1,0 +1,128 @@
+//! `/api/playlists` and `forebay import`: a list becomes channels that play.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use forebay_testkit::client::{self, Answer, Request, Viewer};
+use forebay_testkit::clip::{Clip, Kind};
+use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::ts::{Checker, PACKET_SIZE};
+use serde_json::{Value, json};
+
+use crate::relay::Relay;
+
+async fn ask(address: SocketAddr, method: &str, path: &str, body: Option<Value>) -> Answer {
+    let request = Request::new(method, address, path);
+    let request = body.iter().fold(request, Request::json);
+    request.send().await.expect("the relay answers")
+}
+
+/// Waits until the playlist was read, and returns it.
+async fn read(address: SocketAddr, path: &str) -> Value {
+    loop {
+        let playlist = ask(address, "GET", path, None).await.json();
+        if playlist["state"]["read_at"].is_string() && playlist["state"]["progress"].is_null() {
+            return playlist;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The addresses in the list that viewers get.
+async fn listed(address: SocketAddr) -> Vec<String> {
+    let list = client::get(address, "/playlist.m3u").await.text();
+    let addresses = list.lines().filter(|line| line.starts_with("http"));
+    addresses
+        .map(|line| {
+            line.rsplit('/').next().expect("a text has a last part").trim_end_matches(".ts").to_owned()
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_at_an_address_plays_and_a_new_password_is_a_switch() {
+    let origin = Origin::start().await;
+    let clip = || Behaviour::ts(Clip::get(Kind::H264Aac));
+    for user in ["joe", "jim"] {
+        origin.serve(&format!("/live/{user}/secret/1.ts"), clip());
+    }
+    let list = |user: &str, name: &str| {
+        let url = origin.url(&format!("/live/{user}/secret/1.ts"));
+        let text = format!("#EXTM3U\n#EXTINF:-1 tvg-id=\"one.uk\" group-title=\"News\",{name}\n{url}\n");
+        Behaviour::body("audio/x-mpegurl", text)
+    };
+    origin.serve("/list.m3u", list("joe", "One"));
+    let relay = Relay::start("allow_private_sources = true\n");
+    let address = relay.address();
+    let made = json!({ "name": "A", "url": origin.url("/list.m3u") });
+    let answer = ask(address, "POST", "/api/playlists", Some(made)).await;
+    assert_eq!((answer.status, answer.header("Location")), (201, Some("/api/playlists/1")));
+    let playlist = read(address, "/api/playlists/1").await;
+    assert_eq!(
+        (&playlist["state"]["error"], &playlist["state"]["summary"]["added"]),
+        (&json!(null), &json!(1))
+    );
+    assert_eq!(listed(address).await, ["one-1"]);
+    let mut viewer = Viewer::get(address, "/stream/one-1").await;
+    assert_eq!(viewer.status(), 200);
+    Checker::check(&viewer.read_until(200 * PACKET_SIZE).await).assert_clean();
+
+    // The provider renames the user, and the channel: it is a switch.
+    origin.serve("/list.m3u", list("jim", "New name"));
+    assert_eq!(ask(address, "POST", "/api/playlists/1/refresh", None).await.status, 202);
+    while origin.connections("/live/jim/secret/1.ts") == 0 {
+        viewer.read_for(Duration::from_millis(50)).await;
+    }
+    viewer.read_for(Duration::from_secs(1)).await;
+    assert!(viewer.ended().is_none() && viewer.largest_gap() < Duration::from_secs(2), "nobody was cut");
+    assert!(client::get(address, "/playlist.m3u").await.text().contains(",New name\n"));
+    assert_eq!(listed(address).await, ["one-1"]);
+
+    // The server sends an error page with 200: it is held, and nothing changes.
+    origin.serve("/list.m3u", Behaviour::body("text/html", "<html>502</html>"));
+    ask(address, "POST", "/api/playlists/1/refresh", None).await;
+    let held = loop {
+        let playlist = read(address, "/api/playlists/1").await;
+        if !playlist["state"]["held"].is_null() {
+            break playlist;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(held["state"]["held"]["reason"], "html");
+    assert_eq!(listed(address).await, ["one-1"]);
+
+    // The playlist goes, and its viewer with it.
+    assert_eq!(ask(address, "DELETE", "/api/playlists/1", None).await.status, 204);
+    while viewer.ended().is_none() {
+        viewer.read_for(Duration::from_millis(50)).await;
+    }
+    assert_eq!(listed(address).await, [""; 0]);
+    assert_eq!(client::get(address, "/stream/one-1").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_uploaded_is_edited_and_played() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)));
+    let relay = Relay::start("allow_private_sources = true\n");
+    let address = relay.address();
+    ask(address, "POST", "/api/playlists", Some(json!({ "name": "Mine" }))).await;
+    let url = origin.url("/a.ts");
+    let list = format!("#EXTM3U\n#EXTINF:-1 tvg-chno=\"5\",One\n{url}\n#EXTINF:-1,Two\n{url}?2\n");
+    let sent = Request::new("PUT", address, "/api/playlists/1/list").body("audio/x-mpegurl", list);
+    let taken = sent.send().await.expect("the relay answers");
+    assert_eq!(taken.json()["summary"]["added"], 2, "{}", taken.text());
+    let own = json!({ "name": "Eins", "number": "7", "group": "Meine" });
+    let edited = ask(address, "PATCH", "/api/lineup/channels/1", Some(own)).await.json();
+    assert_eq!((&edited["name"], &edited["edited"]), (&json!("Eins"), &json!(["name", "number", "group"])));
+    let text = client::get(address, "/playlist.m3u").await.text();
+    assert!(text.contains("tvg-chno=\"7\" group-title=\"Meine\",Eins\n"), "{text}");
+    let hide = json!({ "channels": [2], "set": { "hidden": true } });
+    let batch = ask(address, "POST", "/api/lineup/edits", Some(hide)).await.json();
+    assert_eq!(listed(address).await, ["one-1"]);
+    let undone = ask(address, "DELETE", &format!("/api/lineup/edits/{}", batch["batch"]), None).await;
+    assert_eq!((undone.status, listed(address).await.len()), (204, 2));
+    assert_eq!(Viewer::get(address, "/stream/one-1").await.status(), 200);
+    let wrong = ask(address, "PATCH", "/api/lineup/channels/1", Some(json!({ "nmae": "A" }))).await;
+    assert_eq!((wrong.status, &wrong.json()["error"]["details"][0]["path"]), (422, &json!("nmae")));
+}
