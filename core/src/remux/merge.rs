@@ -100,11 +100,15 @@ impl Merge {
         self.drop_held(is_of, |_| true);
     }
 
-    /// Drops what is held of these streams, which are sound, and so far ahead of the pictures that
-    /// it is of another timeline.
-    pub(super) fn drop_strays(&mut self, is_of: impl Fn(usize) -> bool) {
+    /// What comes of these streams, which are those of the sound, does not follow what came. Drops
+    /// what is held of them so far ahead of the pictures that it is of another timeline, and forgets
+    /// it.
+    pub(super) fn break_off(&mut self, rendition: Rendition, is_of: impl Fn(usize) -> bool) {
         let Some(main) = self.extents[Rendition::Main as usize] else { return };
-        self.drop_held(is_of, |item| item.time.since(main.end) > MAX_AHEAD);
+        let is_stray = |time: MediaTime| time.since(main.end) > MAX_AHEAD;
+        self.drop_held(is_of, |item| is_stray(item.time));
+        let extent = &mut self.extents[rendition as usize];
+        *extent = extent.filter(|extent| !is_stray(extent.begin));
     }
 
     fn drop_held(&mut self, is_of: impl Fn(usize) -> bool, is_void: impl Fn(&Item) -> bool) {

@@ -229,7 +229,7 @@ impl Remuxer {
     pub fn break_audio(&mut self) {
         self.finish_rendition(Rendition::Audio);
         self.begin_side(Rendition::Audio);
-        self.merge.drop_strays(|stream| self.mux.rendition(stream) == Rendition::Audio);
+        self.merge.break_off(Rendition::Audio, |stream| self.mux.rendition(stream) == Rendition::Audio);
     }
 
     /// What has come of the main and of the audio rendition since the timeline began.

@@ -84,6 +84,19 @@ fn dates_follow_from_those_that_are_stated() {
 }
 
 #[test]
+fn dates_of_long_segments_may_be_less_exact() {
+    let list = |second: u64| {
+        media(&format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00Z\n#EXTINF:6,\ns\n\
+             #EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:{second:02}Z\n#EXTINF:6,\ns\n"
+        ))
+    };
+    for (second, is_good) in [(6, true), (8, true), (3, true), (10, false), (2, false)] {
+        assert_eq!(list(second).segments[1].date.is_some(), is_good, "{second} s");
+    }
+}
+
+#[test]
 fn a_segment_is_found_by_its_date() {
     let at = |script: &str, seconds: f64, slack: u64| {
         #[expect(clippy::cast_possible_truncation, reason = "a few seconds")]

@@ -27,6 +27,10 @@ use crate::time::{MediaTime, Moment, duration_to_ticks, ticks_to_duration};
 /// Stamps that are further apart have nothing to do with each other.
 const MAX_LAG: Duration = Duration::from_mins(5);
 
+/// Lists say within this how far sound and picture are apart. Stamps that say more are of different
+/// parts (`EXT-X-DISCONTINUITY`): the sound of the picture's part comes later.
+const MAX_APART: Duration = Duration::from_secs(30);
+
 /// Sound that begins later than its picture by less is as good as in step.
 const TOLERANCE: Duration = Duration::from_millis(500);
 
@@ -192,6 +196,10 @@ impl Follower {
             return;
         }
         let distance = ticks_to_duration(lag.abs());
+        let is_starting = matches!(self.step.phase, Phase::Start { .. });
+        if is_starting && distance > MAX_APART && audio.has_part_ahead() {
+            return;
+        }
         audio.set_taken(if lag > 0 { main.taken.saturating_sub(distance) } else { main.taken + distance });
         self.step.is_released &= self.step.holds_pictures();
         if let Phase::Start { has_moved, .. } = self.step.phase {

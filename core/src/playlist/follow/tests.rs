@@ -205,6 +205,19 @@ fn a_head_start_is_a_segment_or_two_seconds() {
 }
 
 #[test]
+fn what_a_list_did_while_its_source_was_closed_is_no_rhythm() {
+    let none = std::iter::empty;
+    let mut rhythm = memory::Rhythm::default();
+    rhythm.begin(Moment::ZERO, 10, none());
+    rhythm.note(Moment::from_millis(2_000), 11, none());
+    rhythm.begin(Moment::from_millis(40_000), 30, none());
+    assert_eq!(rhythm.longest, Duration::from_secs(2));
+    rhythm.note(Moment::from_millis(42_000), 31, none());
+    rhythm.begin(Moment::from_millis(47_000), 33, none());
+    assert_eq!(rhythm.longest, Duration::from_secs(5), "it was seen just before");
+}
+
+#[test]
 fn an_unchanged_playlist_is_asked_for_after_half_the_time() {
     let mut provider = Provider::new(|now, _| Ok(live(now.saturating_sub(1_500), 5)), done);
     provider.run(4_000);

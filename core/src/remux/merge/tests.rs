@@ -118,8 +118,8 @@ fn what_has_come_is_measured_and_forgotten_with_its_rendition() {
     assert_eq!(extents(&merge), [Some((3, 4)), Some((43, 44))]);
     let held = merge.held();
     // More than half a minute ahead: it is of another timeline.
-    merge.drop_strays(|stream| stream == 1);
-    assert_eq!(merge.held(), held / 2);
+    merge.break_off(Rendition::Audio, |stream| stream == 1);
+    assert_eq!((merge.held(), extents(&merge)), (held / 2, [Some((3, 4)), None]));
     merge.discard(Rendition::Audio, |stream| stream == 1);
     assert_eq!(extents(&merge), [Some((3, 4)), None]);
     merge.discard(Rendition::Main, |stream| stream == 0);

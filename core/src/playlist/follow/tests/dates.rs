@@ -71,11 +71,11 @@ const MASTER: &str = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"s\",URI=\"http
 
 /// The first segments of a picture and of its sound, whose list ends so much earlier or later, and
 /// whose dates are so far off.
-fn begins(later: i64, off: i64) -> String {
+fn begins(size: u64, later: i64, off: i64) -> String {
     let list = |_: u64, url: &str| {
         Ok(match url {
-            "http://v/" => dated("", 30, 10, 60, 0),
-            "http://s/" => dated("", 30, 10, 60u64.strict_add_signed(later), off),
+            "http://v/" => dated("", 30, 10, 1060, 0),
+            "http://s/" => dated("", 30, size, 1060u64.strict_add_signed(later), off),
             _ => MASTER.to_owned(),
         })
     };
@@ -86,11 +86,11 @@ fn begins(later: i64, off: i64) -> String {
 
 #[test]
 fn sound_begins_at_the_date_of_its_picture() {
-    assert_eq!(begins(0, 0), "54 54");
-    assert_eq!(begins(8, 0), "54 54", "its list ends later");
-    assert_eq!(begins(-2, 0), "54 54");
-    for off in [-1_000_000, -60, 60, 1_000_000] {
-        assert_eq!(begins(0, off), "54 54", "as without dates: {off} s off");
+    assert_eq!(begins(10, 0, 0), "1054 1054");
+    assert_eq!(begins(10, 8, 0), "1054 1054", "its list ends later");
+    assert_eq!(begins(10, -2, 0), "1054 1054");
+    for (size, off) in [(10, -1_000_000), (10, -60), (10, 60), (10, 1_000_000), (100, 40), (100, 150)] {
+        assert_eq!(begins(size, 0, off), "1054 1054", "as without dates: {off} s off");
     }
 }
 

@@ -29,8 +29,10 @@ struct Play {
     pair: Pair,
     /// The pictures, and the sound, that were asked for, by where they begin.
     asked: [Vec<u64>; 2],
-    /// Seconds in which nothing was passed on.
+    /// How long nothing was passed on.
     stood: Duration,
+    /// How often pictures were let out without their sound.
+    let_out: u32,
 }
 
 impl Play {
@@ -46,6 +48,7 @@ impl Play {
             pair,
             asked: [Vec::new(), Vec::new()],
             stood: Duration::ZERO,
+            let_out: 0,
         };
         let answer = version(ENTRY, MASTER, &Variables::default());
         play.follower.handle_playlist(Moment::ZERO, Rendition::Main, answer);
@@ -104,6 +107,7 @@ impl Play {
                 self.follower.handle_segment(now, fetch.rendition, Outcome::Done);
             }
             Action::Pair(pair) => {
+                self.let_out += u32::from(!pair.least.is_zero());
                 self.pair = pair;
                 for (extent, _) in self.extents.iter_mut().zip(pair.void).filter(|(_, is_void)| *is_void) {
                     *extent = None;
@@ -159,6 +163,13 @@ fn the_picture_goes_back_to_sound_that_is_late_for_good() {
         assert_eq!((rejoined, silence), (1, Duration::ZERO), "{what}");
         assert!(stood < Duration::from_secs(11), "{what}");
     }
+}
+
+#[test]
+fn pictures_in_step_with_their_sound_are_never_let_out_alone() {
+    let mut play = Play::begin();
+    play.run(30_000, |now, _| list(now, 10, 0));
+    assert_eq!((play.let_out, play.silence()), (0, Duration::ZERO), "{:?}", play.asked);
 }
 
 #[test]

@@ -148,6 +148,25 @@ fn a_segment_of_sound_that_hangs_does_not_hold_the_picture_up() {
     assert_eq!(asked(&mut follower, 2_000), ["s/56"], "the sound is behind");
 }
 
+/// The sound is listed later than its picture, which begins just behind a seam: its first segments
+/// are of the part before.
+#[test]
+fn sound_of_the_part_before_does_not_keep_that_of_the_picture_away() {
+    use crate::remux::Extent;
+    use crate::time::MediaTime;
+    let sound = window(0, 5, 2).replace("#EXTINF:2,\n56", "#EXT-X-DISCONTINUITY\n#EXTINF:2,\n56");
+    let mut follower = paired(&window(0, 5, 2), &sound);
+    assert_eq!(asked(&mut follower, 0), ["v/54", "s/54"]);
+    let extent = |begin: i64| {
+        Some(Extent { begin: MediaTime::new(90_000 * begin), end: MediaTime::new(90_000 * (begin + 2)) })
+    };
+    follower.handle_extents([extent(0), None], None);
+    follower.handle_segment(Moment::ZERO, Rendition::Main, Outcome::Done);
+    follower.handle_extents([extent(0), extent(58)], None);
+    follower.handle_segment(Moment::ZERO, Rendition::Audio, Outcome::Done);
+    assert!(asked(&mut follower, 0).contains(&"s/56".to_owned()), "it is fetched on");
+}
+
 /// A request for a list that hangs keeps nothing else waiting.
 #[test]
 fn a_list_of_sound_that_hangs_does_not_hold_that_of_the_picture_up() {
