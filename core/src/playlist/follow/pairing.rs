@@ -197,7 +197,7 @@ impl Follower {
         }
         let distance = ticks_to_duration(lag.abs());
         let is_starting = matches!(self.step.phase, Phase::Start { .. });
-        if is_starting && distance > MAX_APART && audio.has_part_ahead() {
+        if is_starting && distance > MAX_APART && (audio.lists_part() || main.lists_part()) {
             return;
         }
         audio.set_taken(if lag > 0 { main.taken.saturating_sub(distance) } else { main.taken + distance });

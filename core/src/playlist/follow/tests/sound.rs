@@ -152,10 +152,18 @@ fn a_segment_of_sound_that_hangs_does_not_hold_the_picture_up() {
 /// are of the part before.
 #[test]
 fn sound_of_the_part_before_does_not_keep_that_of_the_picture_away() {
+    let list = window(0, 5, 2);
+    let with_seam = |at: &str| list.replace(at, &format!("#EXT-X-DISCONTINUITY\n{at}"));
+    // Its own list has the seam by now, or has not.
+    let sound = with_seam("#EXTINF:2,\n56");
+    goes_on_in_the_part_before(paired(&list, &sound));
+    let picture = with_seam("#EXTINF:2,\n52");
+    goes_on_in_the_part_before(paired(&picture, &list));
+}
+
+fn goes_on_in_the_part_before(mut follower: Follower) {
     use crate::remux::Extent;
     use crate::time::MediaTime;
-    let sound = window(0, 5, 2).replace("#EXTINF:2,\n56", "#EXT-X-DISCONTINUITY\n#EXTINF:2,\n56");
-    let mut follower = paired(&window(0, 5, 2), &sound);
     assert_eq!(asked(&mut follower, 0), ["v/54", "s/54"]);
     let extent = |begin: i64| {
         Some(Extent { begin: MediaTime::new(90_000 * begin), end: MediaTime::new(90_000 * (begin + 2)) })

@@ -41,9 +41,9 @@ impl Track {
         self.listed_from(self.next).next().is_some_and(|segment| segment.is_discontinuity)
     }
 
-    /// Whether another part is listed behind the segment that is taken next, or begins with it.
-    pub(in super::super) fn has_part_ahead(&self) -> bool {
-        self.listed_from(self.next).any(|segment| segment.is_discontinuity)
+    /// Whether another part begins with any of the segments that are listed.
+    pub(in super::super) fn lists_part(&self) -> bool {
+        self.segments.iter().rev().take(self.listed).any(|segment| segment.is_discontinuity)
     }
 
     /// Where the part began that was taken last, as [`Track::taken`] is counted.
