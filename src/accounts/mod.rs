@@ -8,6 +8,7 @@
 
 mod actor;
 pub mod commands;
+mod jwt;
 pub mod keys;
 mod password;
 mod people;
@@ -16,6 +17,7 @@ pub mod secret;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod users;
 mod viewing;
 mod watcher;
@@ -35,12 +37,13 @@ pub use self::people::People;
 pub use self::refusal::Refusal;
 use self::secret::Secret;
 pub use self::sessions::{SESSION, SignedIn};
+pub use self::tokens::{MadeToken, Maker, NoToken};
 pub use self::users::{UserChange, name_fault};
 pub use self::viewing::{Device, Form, NoSeat, Seat, Viewing};
-pub use self::watcher::{Owner, Proof, Watcher};
+pub use self::watcher::{Owner, Proof, TokenHolder, Watcher};
 use crate::db::audit::{self, Entry, EntryId};
 use crate::db::users::User;
-use crate::db::{Database, Error, user_sessions};
+use crate::db::{Database, Error, stream_tokens, user_sessions};
 
 /// How often it is looked whether a command on the host has changed something.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -125,6 +128,7 @@ impl Accounts {
         if is_time_to_tidy {
             self.write_last_uses().await?;
             is_changed |= self.database().write(user_sessions::clean).await? > 0;
+            self.database().write(stream_tokens::clean).await?;
         }
         if is_changed { self.refresh().await } else { Ok(()) }
     }

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::secret;
 use crate::db::api_keys::{self, ApiKey, KeyId};
 use crate::db::audit::{self, EntryId};
+use crate::db::stream_tokens::{self, SigningKey, StreamToken, TokenId};
 use crate::db::users::{self, Role, User, UserId};
 use crate::db::{Error, user_sessions};
 
@@ -22,6 +23,10 @@ pub struct People {
     stream_keys: HashMap<[u8; 32], Arc<User>>,
     keys: HashMap<[u8; 32], Arc<ApiKey>>,
     sessions: HashMap<[u8; 32], Session>,
+    /// Tokens of streams that were good when this was made.
+    tokens: HashMap<[u8; 32], Arc<StreamToken>>,
+    /// What signs them, the newest first.
+    signing_keys: Vec<SigningKey>,
     /// Every change of users and keys is in the audit log, so this tells whether there was one.
     pub(super) newest: EntryId,
 }
@@ -50,6 +55,11 @@ impl People {
                 .map(|user| (secret::hash(&user.stream_key), Arc::clone(user)))
                 .collect(),
             keys: api_keys::all(connection)?.into_iter().map(|key| (key.hash, Arc::new(key))).collect(),
+            tokens: stream_tokens::live(connection)?
+                .into_iter()
+                .map(|token| (token.hash, Arc::new(token)))
+                .collect(),
+            signing_keys: stream_tokens::keys(connection)?,
             newest: audit::newest(connection)?,
             users,
         })
@@ -99,6 +109,26 @@ impl People {
     /// The user for whom this stands in addresses of streams, active or not.
     pub fn by_stream_key(&self, key: &str) -> Option<&Arc<User>> {
         self.stream_keys.get(&secret::hash(key))
+    }
+
+    /// The token of streams whose text this is.
+    pub fn token(&self, text: &str, now: Timestamp) -> Option<&Arc<StreamToken>> {
+        self.tokens.get(&secret::hash(text)).filter(|token| now < token.expires_at)
+    }
+
+    /// The token of streams with this number.
+    pub fn token_of(&self, id: TokenId) -> Option<&Arc<StreamToken>> {
+        self.tokens.values().find(|token| token.id == id)
+    }
+
+    /// All tokens of streams, in any order.
+    pub fn tokens(&self) -> impl Iterator<Item = &Arc<StreamToken>> {
+        let now = Timestamp::now();
+        self.tokens.values().filter(move |token| now < token.expires_at)
+    }
+
+    pub(super) fn signing_keys(&self) -> &[SigningKey] {
+        &self.signing_keys
     }
 
     /// The keys in the order in which they were made.

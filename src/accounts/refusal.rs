@@ -17,7 +17,7 @@ pub enum Refusal {
     /// There is no such thing.
     #[error("there is no {what} {id}")]
     Unknown {
-        /// `user` or `key`.
+        /// `user`, `key` or `token`.
         what: &'static str,
         /// Its number.
         id: i64,
@@ -34,6 +34,14 @@ pub enum Refusal {
     /// There is an admin.
     #[error("this server is set up: sign in, or use \"forebay user reset NAME\" on its machine")]
     SetUp,
+    /// Whoever asks has made as many tokens as may be.
+    #[error("you have made {limit} tokens {span}, and may make no more")]
+    TooManyTokens {
+        /// How many.
+        limit: u32,
+        /// `at a time`, `in an hour` or `in a day`.
+        span: &'static str,
+    },
     /// The database did not do it.
     #[error(transparent)]
     Database(#[from] db::Error),

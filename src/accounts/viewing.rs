@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::People;
 use super::watcher::{Owner, Watcher};
+use super::{People, tokens};
+use crate::db::stream_tokens::TokenId;
 use crate::db::users::{OnLimit, UserSpec};
 
 /// How long a new stream waits for one of the same owner to end: a player that changes channels
@@ -29,6 +30,9 @@ const DISPLACED: Duration = Duration::from_mins(1);
 
 /// Streams that had to give way which are remembered, for each owner.
 const MAX_DISPLACED: usize = 32;
+
+/// Used tokens that are remembered, for each owner: those of more than a day.
+const MAX_USED: usize = 128;
 
 /// What a stream goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +68,8 @@ struct Streams {
     /// The oldest first.
     taken: Vec<Taken>,
     displaced: Vec<(Device, ChannelId, Instant)>,
+    /// Tokens that were good for one stream.
+    used: Vec<TokenId>,
 }
 
 #[derive(Debug)]
@@ -121,7 +127,7 @@ impl Drop for Seat {
         let mut owners = self.shared.owners();
         if let Some(streams) = owners.get_mut(&self.owner) {
             streams.taken.retain(|taken| taken.seat.strong_count() > 0);
-            if streams.taken.is_empty() && streams.displaced.is_empty() {
+            if streams.taken.is_empty() && streams.displaced.is_empty() && streams.used.is_empty() {
                 owners.remove(&self.owner);
             }
         }
@@ -186,6 +192,13 @@ impl Viewing {
             }
             Decision::Take => {}
         }
+        if let Some(token) = single_use(watcher) {
+            streams.used.push(token);
+            // Older ones are over: an owner makes no more of them in a day.
+            if streams.used.len() > MAX_USED {
+                streams.used.remove(0);
+            }
+        }
         let ended = CancellationToken::new();
         let seat = Arc::new(Seat { shared: Arc::clone(&self.0), owner, ended: ended.clone() });
         streams.taken.push(Taken {
@@ -228,7 +241,16 @@ fn limits(watcher: &Watcher) -> (Option<u32>, OnLimit, bool) {
             let UserSpec { max_streams, on_limit, same_channel_free, .. } = user.spec;
             (max_streams, on_limit, same_channel_free)
         }
+        Watcher::Token(_) => (Some(tokens::MAX_STREAMS), OnLimit::Refuse, false),
         Watcher::Anybody | Watcher::Key(_) => (None, OnLimit::Refuse, false),
+    }
+}
+
+/// The token, if it is good for one stream.
+fn single_use(watcher: &Watcher) -> Option<TokenId> {
+    match watcher {
+        Watcher::Token(holder) if holder.token.spec.single_use => Some(holder.token.id),
+        _ => None,
     }
 }
 
@@ -240,6 +262,9 @@ impl Streams {
             && let Some(at) = self.taken.iter().position(|taken| is_same(taken) && is_there(taken))
         {
             return Decision::Share(at);
+        }
+        if single_use(watcher).is_some_and(|token| self.used.contains(&token)) {
+            return Decision::Wait;
         }
         let (limit, rule, same_channel_free) = limits(watcher);
         let counted =

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use forebay_relay::model::Channel;
 use jiff::Timestamp;
 
-use super::People;
+use super::{People, secret};
 use crate::db::api_keys::{ApiKey, KeyId, Scope};
+use crate::db::stream_tokens::StreamToken;
 use crate::db::users::{User, UserId, UserSpec};
 
 /// Who watches.
@@ -20,6 +21,42 @@ pub enum Watcher {
     User(Arc<User>, Proof),
     /// A program with a key.
     Key(Arc<ApiKey>),
+    /// Whoever has this token.
+    Token(Arc<TokenHolder>),
+}
+
+/// Whoever has a token, and the user who made it, if one did: nobody may watch more by a token than
+/// its maker.
+#[derive(Debug, Clone)]
+pub struct TokenHolder {
+    /// The token.
+    pub token: Arc<StreamToken>,
+    maker: Option<Arc<User>>,
+}
+
+impl TokenHolder {
+    /// `None` where the user who made it may do nothing any more.
+    pub(super) fn new(token: Arc<StreamToken>, people: &People, now: Timestamp) -> Option<Self> {
+        let maker = match user_of(&token) {
+            Some(id) => Some(Arc::clone(people.user(id).filter(|user| user.is_active(now))?)),
+            None => None,
+        };
+        Some(Self { token, maker })
+    }
+
+    fn may_watch(&self, channel: &Channel, is_adult: bool) -> bool {
+        let spec = &self.token.spec;
+        let is_of_group =
+            |group: &String| channel.group.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(group));
+        let is_meant = spec.channel.as_deref() == Some(channel.id.as_str())
+            || spec.group.as_ref().is_some_and(is_of_group);
+        is_meant
+            && match &self.maker {
+                Some(user) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, channel),
+                // A program's, or a household's, which has made it for what it may watch.
+                None => true,
+            }
+    }
 }
 
 /// How a user was known.
@@ -38,6 +75,8 @@ pub enum Owner {
     User(UserId),
     /// A program with a key.
     Key(KeyId),
+    /// All tokens of one maker, by the hash of its name.
+    Tokens([u8; 32]),
 }
 
 impl fmt::Display for Owner {
@@ -45,6 +84,7 @@ impl fmt::Display for Owner {
         match self {
             Self::User(UserId(id)) => write!(f, "user:{id}"),
             Self::Key(KeyId(id)) => write!(f, "key:{id}"),
+            Self::Tokens(_) => f.write_str("tokens"),
         }
     }
 }
@@ -57,6 +97,7 @@ impl Watcher {
             Self::Anybody => !is_adult,
             Self::User(user, _) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, channel),
             Self::Key(_) => true,
+            Self::Token(holder) => holder.may_watch(channel, is_adult),
         }
     }
 
@@ -69,6 +110,7 @@ impl Watcher {
                 groups.is_none() && channels.is_none() && (user.spec.adult || adult.is_empty())
             }
             Self::Key(_) => true,
+            Self::Token(_) => false,
         }
     }
 
@@ -78,6 +120,7 @@ impl Watcher {
             Self::Anybody => None,
             Self::User(user, _) => Some(Owner::User(user.id)),
             Self::Key(key) => Some(Owner::Key(key.id)),
+            Self::Token(holder) => Some(owner_of(&holder.token)),
         }
     }
 
@@ -94,8 +137,22 @@ impl Watcher {
                 let key = people.key_of(old.id, now).filter(|key| may_watch(key))?;
                 Some(Self::Key(Arc::clone(key)))
             }
+            Self::Token(old) => {
+                let token = people.token_of(old.token.id).filter(|token| now < token.expires_at)?;
+                TokenHolder::new(Arc::clone(token), people, now).map(|holder| Self::Token(Arc::new(holder)))
+            }
         }
     }
+}
+
+/// Whose streams are counted with those of a token: all that its maker's tokens play.
+fn owner_of(token: &StreamToken) -> Owner {
+    Owner::Tokens(secret::hash(&token.owner))
+}
+
+/// The user who made a token, if one did.
+fn user_of(token: &StreamToken) -> Option<UserId> {
+    token.owner.strip_prefix("user:")?.parse().ok().map(UserId)
 }
 
 /// Whether a program with this key may watch.

@@ -58,6 +58,8 @@ forebay_relay::table! {
         max_viewers_per_address: CountText,
         /// Channels that one address may have opening.
         max_opening_per_address: CountText,
+        /// Requests in a minute from one address, on routes that are no streams.
+        max_requests_per_address: CountText,
         /// What may be sent to viewers, in bits a second.
         max_bandwidth: String,
         /// auto, copy or sendfile.
@@ -104,6 +106,8 @@ forebay_relay::table! {
     pub(super) struct AuthFile {
         /// private, open, token or user.
         streams: String,
+        /// The header in which a trusted proxy names the user.
+        user_header: String,
         /// Groups of channels for adults.
         adult_groups: Vec<String>,
     }

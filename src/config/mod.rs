@@ -114,13 +114,15 @@ pub struct PerAddress {
     pub viewers: Quota,
     /// Channels that are open for its sake and have no picture yet.
     pub opening: Option<usize>,
+    /// Requests in a minute, on routes that are no streams.
+    pub requests: Option<u32>,
 }
 
 impl Default for PerAddress {
     fn default() -> Self {
         // More than a house, a hotel or an office needs. A carrier's NAT may need more, and so does
         // a proxy that is not in `trusted_proxies`.
-        Self { connections: Some(1024), viewers: Quota::Share, opening: Some(32) }
+        Self { connections: Some(1024), viewers: Quota::Share, opening: Some(32), requests: Some(1000) }
     }
 }
 

@@ -21,6 +21,7 @@ mod open;
 mod readers;
 pub mod relays;
 mod shared;
+pub mod stream_tokens;
 mod time;
 pub mod user_sessions;
 pub mod users;

@@ -76,6 +76,20 @@ pub struct UserSpec {
     /// Whether a channel that the user watches already counts once.
     #[serde(default)]
     pub same_channel_free: bool,
+    /// How many tokens of streams the user may make.
+    #[serde(default)]
+    pub tier: Tier,
+}
+
+/// How many tokens of streams a user may make in a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// 10.
+    #[default]
+    Free,
+    /// 100.
+    Pro,
 }
 
 /// What is done with a stream that is one too many.

@@ -188,6 +188,13 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "not_allowed", message)
     }
 
+    /// The address has asked too often.
+    pub(super) fn rate_limit(limit: u32, wait: Duration) -> Self {
+        let message = format!("your address has made its {limit} requests of this minute");
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit", message);
+        Self { retry_after: Some(wait), ..error }
+    }
+
     /// The body as it is sent.
     pub(super) fn into_document(self) -> ErrorDocument {
         let (details, sources) = match self.details {
@@ -298,7 +305,9 @@ impl IntoResponse for ApiError {
         let mut response = (status, caching, CORS, Json(self.into_document())).into_response();
         let fields = response.headers_mut();
         if let Some(after) = retry_after {
-            fields.insert(header::RETRY_AFTER, after.as_secs().into());
+            // Rounded up: a second too late is better than one too early.
+            let seconds = u64::try_from(after.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+            fields.insert(header::RETRY_AFTER, seconds.into());
         }
         // Some errors do not pass through the router: a viewer's, when no source has answered.
         nosniff::set_nosniff(fields);

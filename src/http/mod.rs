@@ -33,6 +33,7 @@ mod server;
 mod shares;
 mod status;
 mod steering;
+mod streaming;
 mod token;
 mod visits;
 
@@ -51,7 +52,7 @@ use tracing::warn;
 
 use self::admin::Admins;
 use self::admission::{Addresses, Place};
-use self::auth::{Tries, Watching};
+use self::auth::{Rates, Tries, Watching};
 use self::error::ApiError;
 use self::extract::Client;
 use self::hls::Sessions;
@@ -104,6 +105,8 @@ pub struct State {
     admins: Admins,
     /// Wrong passwords of late.
     tries: Tries,
+    /// Requests of the last minute.
+    rates: Rates,
     /// Viewers by address; of them those for whose sake a channel was opened; and of those the ones
     /// that have no picture yet.
     viewers: Addresses,
@@ -178,6 +181,7 @@ impl State {
             accounts,
             admins: Admins::new(token.ok()),
             tries: Tries::default(),
+            rates: Rates::default(),
             challenges: crate::tls::Challenges::default(),
             config,
             started: Instant::now(),

@@ -39,6 +39,7 @@ mod takeover;
 mod timeshift;
 mod timing;
 mod tls;
+mod tokens;
 mod waiting;
 mod watch;
 mod watching;

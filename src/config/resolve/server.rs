@@ -96,6 +96,12 @@ fn per_address(checker: &mut Checker, typed: &ServerFile) -> PerAddress {
             None => Quota::Share,
             viewers => limit("max_viewers_per_address", viewers, None).map_or(Quota::Off, Quota::Most),
         },
+        requests: limit(
+            "max_requests_per_address",
+            &typed.max_requests_per_address,
+            default.requests.and_then(|limit| usize::try_from(limit).ok()),
+        )
+        .and_then(|limit| u32::try_from(limit).ok()),
         opening: limit("max_opening_per_address", &typed.max_opening_per_address, default.opening),
     }
 }

@@ -6,7 +6,7 @@ pub(super) const WRONG: &[(&str, &[&str])] = &[
         r#"[server]
 lisen = "0.0.0.0:8080""#,
         &[
-            r#"2:1: unknown key "lisen", expected one of listen, public_url, trusted_proxies, proxy_header, admin_from, admin_hosts, allow_private_sources, shutdown_grace, max_connections, max_connections_per_address, max_viewers_per_address, max_opening_per_address, max_bandwidth, delivery, tls; did you mean "listen"?"#,
+            r#"2:1: unknown key "lisen", expected one of listen, public_url, trusted_proxies, proxy_header, admin_from, admin_hosts, allow_private_sources, shutdown_grace, max_connections, max_connections_per_address, max_viewers_per_address, max_opening_per_address, max_requests_per_address, max_bandwidth, delivery, tls; did you mean "listen"?"#,
         ],
     ),
     ("server = 5", &["1:10: expected a table, found 5"]),

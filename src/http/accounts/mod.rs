@@ -58,6 +58,9 @@ impl From<Refusal> for ApiError {
             Refusal::Fields(errors) => errors.into(),
             Refusal::Taken(message) => Self::new(StatusCode::CONFLICT, "taken", message),
             Refusal::Unknown { what: "key", .. } => Self::new(StatusCode::NOT_FOUND, "unknown_key", message),
+            Refusal::TooManyTokens { .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tokens", message)
+            }
             Refusal::Unknown { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_user", message),
             Refusal::WrongPassword => Self::new(StatusCode::UNAUTHORIZED, "wrong_password", message),
             Refusal::Busy => Self::unavailable("busy", message),

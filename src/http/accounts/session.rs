@@ -90,8 +90,8 @@ impl SessionDocument {
 }
 
 /// `GET /api/session`
-pub(in crate::http) async fn who(state: State, uri: Uri, headers: HeaderMap) -> Response {
-    let user = session(&state, &uri, &headers);
+pub(in crate::http) async fn who(state: State, peer: Peer, uri: Uri, headers: HeaderMap) -> Response {
+    let user = session(&state, peer, &uri, &headers);
     let caching = [(header::CACHE_CONTROL, "no-store")];
     (caching, Json(SessionDocument::new(&state, user.as_deref()))).into_response()
 }

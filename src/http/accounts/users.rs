@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Base, Number};
 use crate::accounts::{Refusal, UserChange};
-use crate::db::users::{OnLimit, Role, User, UserId};
+use crate::db::users::{OnLimit, Role, Tier, User, UserId};
 use crate::http::State;
 use crate::http::auth::By;
 use crate::http::error::ApiError;
@@ -59,6 +59,8 @@ pub(in crate::http) struct UserDocument {
     role: Role,
     /// Whether a channel that the user watches already counts once.
     same_channel_free: bool,
+    /// How many tokens of streams the user may make.
+    tier: Tier,
 }
 
 /// All users.
@@ -110,6 +112,7 @@ impl UserDocument {
             on_limit: spec.on_limit,
             playlist_url: format!("{}t/{}/playlist.m3u", base.0, user.stream_key),
             same_channel_free: spec.same_channel_free,
+            tier: spec.tier,
             changed_at: user.changed_at,
             created_at: user.created_at,
             disabled: spec.disabled,

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 use jiff::Timestamp;
+use tracing::debug;
 use url::Url;
 
 use crate::accounts::SESSION;
 use crate::accounts::secret::Secret;
 use crate::db::users::User;
-use crate::http::State;
+use crate::http::forwarded::is_trusted;
 use crate::http::head::host;
+use crate::http::{Peer, State};
 
 /// The name of the cookie.
 const COOKIE: &str = "forebay_session";
@@ -33,10 +35,32 @@ pub(in crate::http) fn cookie(headers: &HeaderMap) -> Option<&str> {
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
 }
 
-/// Who is signed in.
-pub(in crate::http) fn session(state: &State, uri: &Uri, headers: &HeaderMap) -> Option<Arc<User>> {
+/// Who is signed in, here or at a trusted proxy.
+pub(in crate::http) fn session(
+    state: &State,
+    peer: Peer,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Option<Arc<User>> {
+    by_cookie(state, uri, headers).or_else(|| named_by_proxy(state, peer, headers))
+}
+
+fn by_cookie(state: &State, uri: &Uri, headers: &HeaderMap) -> Option<Arc<User>> {
     let (cookie, host) = (cookie(headers)?, host(uri, headers)?);
     state.accounts.people().signed_in(cookie, &host.to_ascii_lowercase(), Timestamp::now()).cloned()
+}
+
+/// The user whom a trusted proxy names, once. From anybody else the header means nothing.
+fn named_by_proxy(state: &State, peer: Peer, headers: &HeaderMap) -> Option<Arc<User>> {
+    let config = state.config();
+    let mut values = headers.get_all(config.auth.user_header.as_ref()?).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    if !is_trusted(&config.server, peer.address.ip()) {
+        debug!(peer = %peer.address, "a user is named by one who is no trusted proxy");
+        return None;
+    }
+    let people = state.accounts.people();
+    people.named(value.to_str().ok()?).filter(|user| user.is_active(Timestamp::now())).cloned()
 }
 
 /// Whether a page of this very origin sent it, as the browser says. `base` is the address under

@@ -2,11 +2,13 @@
 //! ([ADR 13](../../../docs/adr/0013-people-and-what-they-may.md)).
 
 mod credentials;
+mod rates;
 mod staff;
 mod tries;
 mod viewer;
 
 pub(super) use self::credentials::{clear_cookie, cookie, is_of_own_page, session, set_cookie};
+pub(super) use self::rates::{Rate, Rates};
 pub(super) use self::staff::{By, is_operator, require};
 pub(super) use self::tries::Tries;
 pub(super) use self::viewer::{Carried, Watching, require_viewer, take_token};

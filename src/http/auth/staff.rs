@@ -80,7 +80,7 @@ async fn check(
             Err(forbidden("the key has no scope for this"))
         };
     }
-    if let Some(user) = session(state, uri, headers) {
+    if let Some(user) = session(state, peer, uri, headers) {
         let base = base_url(&state.config().server, peer, uri, headers);
         if !needed.is_reading && !is_of_own_page(&base, uri, headers) {
             return Err(forbidden("this browser is signed in, and it was no page of this server that asked"));

@@ -19,14 +19,15 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
-use super::credentials::{bearer, session};
+use super::credentials::{bearer, is_of_own_page, session};
 use crate::accounts::keys::PREFIX;
-use crate::accounts::{Owner, Proof, Refusal, Watcher};
+use crate::accounts::{NoToken, Owner, Proof, Refusal, Watcher};
 use crate::config::{Server, StreamAccess};
 use crate::http::admission::household;
 use crate::http::error::ApiError;
-use crate::http::forwarded::{Sender, client_address, sender};
+use crate::http::forwarded::{Sender, base_url, client_address, sender};
 use crate::http::query::Query;
+use crate::http::visits::agent;
 use crate::http::{Peer, State};
 
 /// How an address shows a token, in front of the path that it is for.
@@ -34,6 +35,9 @@ const TOKEN_PATH: &str = "/t/";
 
 /// How players of Xtream Codes show a name and a password.
 const LIVE_PATH: &str = "/live/";
+
+/// What a token of streams plays at.
+const STREAM_PATH: &str = "/api/streaming/stream/";
 
 /// The longest token in an address, in bytes.
 const MAX_TOKEN: usize = 2048;
@@ -58,6 +62,8 @@ pub(in crate::http) enum Carried {
     Nothing,
     /// By the query, as the document's own address did.
     InQuery(Arc<str>),
+    /// By a path in front of theirs, in documents whose addresses are not relative.
+    InPath(Arc<str>),
 }
 
 /// What a request shows.
@@ -118,17 +124,18 @@ async fn watching(state: &State, peer: Peer, parts: &Parts) -> Result<Watching, 
     let config = state.config();
     let shown = shown(parts);
     let found = match &shown {
-        Shown::Nothing => by_session(state, parts).map(|watcher| (watcher, Carried::Nothing)),
+        Shown::Nothing => by_session(state, peer, parts).map(|watcher| (watcher, Carried::Nothing)),
         Shown::Query(token) => {
             let carried = Carried::InQuery(token.as_str().into());
-            by_token(state, token).map(|watcher| (watcher, carried))
+            by_token(state, peer, parts, token)?.map(|watcher| (watcher, carried))
         }
         Shown::Bearer(token) if !token.starts_with(PREFIX) => {
-            by_token(state, token).map(|watcher| (watcher, Carried::Nothing))
+            by_token(state, peer, parts, token)?.map(|watcher| (watcher, Carried::Nothing))
         }
         Shown::Token(token) | Shown::Bearer(token) => {
-            let watcher = by_token(state, token);
-            Some((watcher.ok_or_else(|| unauthorized("the token is unknown, or over"))?, Carried::Nothing))
+            let watcher = by_token(state, peer, parts, token)?;
+            let watcher = watcher.ok_or_else(|| unauthorized("the token is unknown, or over"))?;
+            Some((watcher, Carried::InPath(Arc::clone(token))))
         }
         Shown::Password { name, password } => {
             let address = client_address(&config.server, peer, &parts.headers);
@@ -137,7 +144,9 @@ async fn watching(state: &State, peer: Peer, parts: &Parts) -> Result<Watching, 
     };
     if let Some((watcher, carried)) = found {
         let is_user = matches!(watcher.owner(), Some(Owner::User(_)));
-        if config.auth.streams == StreamAccess::User && !is_user {
+        let is_made_by_user =
+            matches!(&watcher, Watcher::Token(holder) if holder.token.owner.starts_with("user:"));
+        if config.auth.streams == StreamAccess::User && !is_user && !is_made_by_user {
             return Err(unauthorized("this server's streams are for its users"));
         }
         return Ok(Watching { watcher, carried });
@@ -162,6 +171,9 @@ async fn watching(state: &State, peer: Peer, parts: &Parts) -> Result<Watching, 
 fn shown(parts: &Parts) -> Shown {
     if let Some(InPath(token)) = parts.extensions.get::<InPath>() {
         return Shown::Token(Arc::clone(token));
+    }
+    if let Some(token) = parts.uri.path().strip_prefix(STREAM_PATH) {
+        return Shown::Token(token.into());
     }
     if let Some(rest) = parts.uri.path().strip_prefix(LIVE_PATH) {
         let mut segments =
@@ -190,16 +202,36 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((name.to_owned(), password.to_owned()))
 }
 
-fn by_session(state: &State, parts: &Parts) -> Option<Watcher> {
-    Some(Watcher::User(session(state, &parts.uri, &parts.headers)?, Proof::Account))
+/// A browser sends a cookie with whatever any page asks: it counts for a change only where a page of
+/// ours asks.
+fn by_session(state: &State, peer: Peer, parts: &Parts) -> Option<Watcher> {
+    let user = session(state, peer, &parts.uri, &parts.headers)?;
+    let base = || base_url(&state.config().server, peer, &parts.uri, &parts.headers);
+    let is_meant = parts.method.is_safe() || is_of_own_page(&base(), &parts.uri, &parts.headers);
+    is_meant.then_some(Watcher::User(user, Proof::Account))
 }
 
-fn by_token(state: &State, token: &str) -> Option<Watcher> {
+/// Who watches by this; nobody where it is no token. One that looks like ours and is not good is
+/// refused, wherever streams are open.
+fn by_token(state: &State, peer: Peer, parts: &Parts, token: &str) -> Result<Option<Watcher>, ApiError> {
+    let over = || unauthorized("the token is unknown, or over");
     if token.starts_with(PREFIX) {
-        return state.accounts.use_key_to_watch(token).map(Watcher::Key);
+        let key = state.accounts.use_key_to_watch(token).ok_or_else(over)?;
+        return Ok(Some(Watcher::Key(key)));
     }
-    let user = state.accounts.by_stream_key(token)?;
-    Some(Watcher::User(user, Proof::StreamKey))
+    if token.split('.').count() == 3 {
+        let home = household(client_address(&state.config().server, peer, &parts.headers));
+        return match state.accounts.token(token, home, agent(&parts.headers)) {
+            Ok(holder) => Ok(Some(Watcher::Token(Arc::new(holder)))),
+            Err(NoToken::Unknown) => Err(over()),
+            Err(NoToken::Bound) => {
+                let message = "the token is for another address, or another player";
+                Err(ApiError::new(StatusCode::FORBIDDEN, "bound_token", message))
+            }
+        };
+    }
+    let user = state.accounts.by_stream_key(token);
+    Ok(user.map(|user| Watcher::User(user, Proof::StreamKey)))
 }
 
 /// The password may be the stream key: players that ask for a name and a password then have
@@ -270,7 +302,8 @@ impl Watching {
     pub(in crate::http) fn prefix(&self) -> String {
         match (&self.watcher, &self.carried) {
             (Watcher::User(user, _), _) => format!("t/{}/", user.stream_key),
-            (_, Carried::InQuery(token)) if matches!(self.watcher, Watcher::Key(_)) => format!("t/{token}/"),
+            (Watcher::Anybody, _) => String::new(),
+            (_, Carried::InQuery(token) | Carried::InPath(token)) => format!("t/{token}/"),
             _ => String::new(),
         }
     }

@@ -68,7 +68,8 @@ pub(super) async fn playlist<N: Naming>(
                     Some(length) => who.session.reach_back(&playlist, length).await,
                 };
                 Ok(match carried {
-                    Carried::Nothing => rendered,
+                    // Addresses in it are relative.
+                    Carried::Nothing | Carried::InPath(_) => rendered,
                     Carried::InQuery(token) => Arc::new(rendered.with_query(&format!("token={token}"))),
                 })
             }

@@ -4,10 +4,12 @@ mod socket;
 mod viewer;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use forebay_relay::model::Channel;
 use futures_util::stream;
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 
@@ -24,6 +26,16 @@ use crate::accounts::Form;
 pub(super) async fn watch<N: Naming>(
     state: State,
     Named { channel, .. }: Named<N>,
+    query: Query,
+    client: Client,
+) -> Result<Response, ApiError> {
+    watch_channel(state, channel, query, client).await
+}
+
+/// The same with a channel that whoever asks may watch.
+pub(super) async fn watch_channel(
+    state: State,
+    channel: Arc<Channel>,
     query: Query,
     client: Client,
 ) -> Result<Response, ApiError> {
@@ -57,6 +69,11 @@ pub(super) async fn watch_as_user(
 
 /// `HEAD`: players ask for the type; nothing is opened.
 pub(super) async fn head<N: Naming>(_: Named<N>) -> Response {
+    answer_to_head()
+}
+
+/// The head of a stream.
+pub(super) fn answer_to_head() -> Response {
     answer(no_body())
 }
 

@@ -99,7 +99,7 @@ fn path_parameter(name: &str) -> Parameter {
             "As the playlist of a film names it: `main`, `keys`, or `t` and the number of a track."
         }
         "file" => "As a page or a playlist names it.",
-        "token" => "As the authority was told.",
+        "token" => "The token itself, or where a route says so its number.",
         _ => unreachable!("nobody has said what {{{name}}} in a path is"),
     };
     parameter(name, about).parameter_in(ParameterIn::Path).required(Required::True).build()

@@ -176,11 +176,16 @@ fn refused(access: Access, path: &str, method: &Method, identity: &Identity) -> 
         Access::Public | Access::Machine => true,
         // The address shows a user, whoever asks.
         Access::Viewer if path.starts_with("/live/") => return Some(401),
+        Access::Viewer if path.starts_with("/api/streaming/stream/") && *method != Method::OPTIONS => {
+            return Some(401);
+        }
         Access::Viewer if *method == Method::OPTIONS => true,
+        // A cookie is good for a change only from a page of ours.
+        Access::Viewer if !method.is_safe() && is_admin_session_of_no_page => return Some(401),
         Access::Viewer => match identity.watches {
             Watches::Nothing => return Some(401),
             Watches::All => true,
-            Watches::Others => !path.contains("/one"),
+            Watches::Others => !path.contains("/one") || path.starts_with("/api/streaming/"),
         },
         Access::Operator if method.is_safe() => identity.may >= May::Read,
         Access::Operator => identity.may >= May::Operate,

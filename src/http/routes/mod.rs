@@ -15,6 +15,7 @@ mod operation;
 mod pages;
 mod people;
 mod route;
+mod streaming;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use axum::middleware::from_fn_with_state;
 use bytes::Bytes;
 use http::{HeaderValue, Uri, header};
 
-use self::route::{Cors, Route, carry};
+use self::route::{Carried, Cors, Route, carry};
 use super::State;
 use super::error::ApiError;
 
@@ -35,12 +36,13 @@ use super::error::ApiError;
 const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 6] {
+fn surfaces() -> [(&'static str, Vec<Route>); 7] {
     [
         ("streams", streams::routes()),
         ("api", api::routes()),
         ("people", people::routes()),
         ("lineup", lineup::routes()),
+        ("tokens", streaming::routes()),
         ("pages", pages::routes()),
         ("machines", machines::routes()),
     ]
@@ -51,7 +53,9 @@ pub(super) fn router(state: State) -> Router {
     let routes = surfaces().into_iter().flat_map(|(_, routes)| routes);
     routes
         .fold(Router::new(), |router, route| router.route(route.path, route.into_handlers(&state)))
-        .fallback(no_such_route.layer(from_fn_with_state(Cors::Errors, carry)))
+        .fallback(
+            no_such_route.layer(from_fn_with_state(Carried { cors: Cors::Errors, counted_by: None }, carry)),
+        )
         .with_state(state)
 }
 

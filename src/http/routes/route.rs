@@ -10,11 +10,12 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use super::operation::Operation;
 pub(super) use crate::http::auth::Access;
+use crate::http::auth::Rate;
 use crate::http::error::ApiError;
 use crate::http::extract::BodyLimits;
 use crate::http::head::names_host;
 use crate::http::nosniff::set_nosniff;
-use crate::http::{State, auth};
+use crate::http::{Peer, State, auth};
 
 /// What pages of other origins may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +216,7 @@ impl Route {
     /// What the router has at this path.
     pub(super) fn into_handlers(self, state: &State) -> MethodRouter<State> {
         let allowed = join(&self.methods());
-        let (cors, mut handlers) = (self.cors, self.handlers);
+        let (cors, is_counted, mut handlers) = (self.cors, self.is_counted(), self.handlers);
         if cors == Cors::Transfers {
             let preflight = move || std::future::ready(preflight(allowed.clone()));
             handlers = handlers.on(MethodFilter::OPTIONS, preflight);
@@ -232,7 +233,16 @@ impl Route {
             handlers = handlers.route_layer(from_fn_with_state(needed, auth::require));
         }
         // The layer is around what is here before it: the answer to other methods, too.
-        handlers.fallback(method_not_allowed).layer(from_fn_with_state(cors, carry))
+        let carried = Carried { cors, counted_by: is_counted.then(|| state.clone()) };
+        handlers.fallback(method_not_allowed).layer(from_fn_with_state(carried, carry))
+    }
+
+    /// Whether its requests are counted, of which an address may make so many in a minute: what is
+    /// asked now and then, and no stream.
+    fn is_counted(&self) -> bool {
+        let is_stream =
+            self.path.starts_with("/api/proxy/") || self.path.starts_with("/api/streaming/stream/");
+        self.path.starts_with("/api/") && !is_stream || self.path.strip_suffix(".m3u").is_some()
     }
 }
 
@@ -240,16 +250,38 @@ async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::method_not_allowed(&method, &uri)
 }
 
+/// What the layer around a row knows of it.
+#[derive(Debug, Clone)]
+pub(super) struct Carried {
+    pub(super) cors: Cors,
+    /// Where requests are counted.
+    pub(super) counted_by: Option<State>,
+}
+
+fn count(state: &State, request: &Request) -> Option<Rate> {
+    let peer = request.extensions().get::<Peer>().copied()?;
+    state.rates.count(&state.config().server, peer, request.headers())
+}
+
 /// What holds for every request, and for every answer. It leaves the answer's extensions alone: a
 /// live stream is in them. One layer, since each costs every request two allocations.
 pub(super) async fn carry(
-    axum::extract::State(cors): axum::extract::State<Cors>,
+    axum::extract::State(Carried { cors, counted_by }): axum::extract::State<Carried>,
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response =
-        if names_host(&request) { next.run(request).await } else { ApiError::bad_host().into_response() };
+    let rate = counted_by.and_then(|state| count(&state, &request));
+    let mut response = if let Some(refusal) = rate.as_ref().and_then(Rate::refusal) {
+        refusal.into_response()
+    } else if names_host(&request) {
+        next.run(request).await
+    } else {
+        ApiError::bad_host().into_response()
+    };
     let fields = response.headers_mut();
+    if let Some(rate) = rate {
+        rate.tell(fields);
+    }
     cors.set(fields);
     set_nosniff(fields);
     response

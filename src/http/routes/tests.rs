@@ -67,7 +67,8 @@ impl House {
     }
 
     fn of(database: impl FnOnce(&Path) -> Database) -> Self {
-        let text = "[[providers]]\nid = 'p'\nmax_connections = 1\n\
+        let text = "[server]\nmax_requests_per_address = 'off'\n\
+                    [[providers]]\nid = 'p'\nmax_connections = 1\n\
                     [[channels]]\nid = 'one'\nnumber = 1\nsources = ['http://127.0.0.1:9/user/pass']\n\
                     [[channels]]\nid = 'two'\nname = 'Two'\ngroup = 'G'\nsources = ['testcard://']\n";
         let mut config = Config::parse(text, Path::new("channels.toml")).unwrap();
@@ -223,7 +224,10 @@ async fn access_decides_who_reaches_a_handler() {
                 let is_let_in = match route.access {
                     Access::Public | Access::Machine => true,
                     // It shows a name and a password, which are nobody's.
-                    Access::Viewer if path.starts_with("/live/") => {
+                    Access::Viewer
+                        if path.starts_with("/live/")
+                            || path.starts_with("/api/streaming/stream/") && *method != Method::OPTIONS =>
+                    {
                         assert!([401, 429].contains(&answer.status().as_u16()), "{case}");
                         continue;
                     }
@@ -257,7 +261,7 @@ async fn a_body_is_within_the_limits_of_the_row() {
     for route in routes() {
         let with_body = |method: &Method| [Method::POST, Method::PUT, Method::PATCH].contains(method);
         let methods: Vec<Method> = route.methods().into_iter().filter(with_body).collect();
-        assert_eq!(route.limits.is_some() || route.has_own_body, !methods.is_empty(), "{}", route.path);
+        assert!(route.limits.is_none() && !route.has_own_body || !methods.is_empty(), "{}", route.path);
         let Some(limits) = route.limits else { continue };
         assert!(limits.bytes <= 1 << 20 && limits.time <= Duration::from_mins(1), "{}", route.path);
         let path = example(route.path);
