@@ -39,6 +39,12 @@ pub const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// that reconnects by itself asks more often.
 pub const MAX_PAUSE: Duration = Duration::from_secs(4);
 
+/// How long a source that was found lossy is not probed, the first time. It doubles each time.
+pub const LOSSY_FOR: Duration = Duration::from_mins(10);
+
+/// The longest such time.
+pub const MAX_LOSSY_FOR: Duration = Duration::from_hours(4);
+
 /// The name of a source within its channel. It stays when the list around the source changes, and
 /// says nothing of the place in that list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,7 +128,8 @@ pub struct Choice {
 /// How a source stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// 100 for one that has not failed lately; halved by each failure.
+    /// 100 for one that has not failed lately; halved by each failure, and while it is known to lose
+    /// packets all the time.
     pub score: u32,
     /// For how long it is still avoided.
     pub avoided_for: Option<Duration>,
@@ -165,6 +172,9 @@ struct Record {
     avoided_until: Option<Moment>,
     /// The turn at which it was left last.
     left_at: u64,
+    /// How often it was found lossy, and until when it is not probed for that.
+    lossy: u32,
+    lossy_until: Option<Moment>,
     /// It was left last, or not even opened, since its provider had no connection to spare.
     is_slotless: bool,
 }
@@ -179,6 +189,8 @@ impl Record {
             failed_at: Moment::ZERO,
             avoided_until: None,
             left_at: 0,
+            lossy: 0,
+            lossy_until: None,
             is_slotless: false,
         }
     }
@@ -242,6 +254,7 @@ impl Failover {
         let is_steady =
             source == self.current && self.live_since.is_some_and(|since| now.since(since) >= STEADY);
         let failures = if is_steady { 0 } else { record.recent_failures(now) };
+        let failures = failures + u32::from(record.lossy_until.is_some_and(|until| until > now));
         Some(Standing {
             score: 100 >> failures.min(6),
             avoided_for: record.avoided_until.filter(|&until| until > now).map(|until| until.since(now)),
@@ -346,6 +359,22 @@ impl Failover {
         record.avoided_until = record.avoided_until.max(Some(now + span));
     }
 
+    /// A source loses packets all the time: it is not probed again for a while.
+    pub fn note_lossy(&mut self, now: Moment, source: SourceId) {
+        let record = self.record_mut(source);
+        // One that has been clean since, or unknown for long, begins anew.
+        let is_forgiven = record.lossy_until.is_none_or(|until| now.since(until) >= FORGIVEN_AFTER);
+        record.lossy = if is_forgiven { 1 } else { record.lossy + 1 };
+        let span = (LOSSY_FOR * 2u32.pow((record.lossy - 1).min(16))).min(MAX_LOSSY_FOR);
+        record.lossy_until = Some(now + span);
+    }
+
+    /// Whether a source was found lossy lately, so that it must prove that it is so no more.
+    pub fn was_lossy(&self, now: Moment, source: SourceId) -> bool {
+        let until = self.find(source).and_then(|record| record.lossy_until);
+        until.is_some_and(|until| now.since(until) < FORGIVEN_AFTER)
+    }
+
     /// Whether the current source failed so lately that it would be avoided, were there another.
     pub fn is_in_disgrace(&self, now: Moment) -> bool {
         self.record(self.current).is_in_disgrace(now)
@@ -402,7 +431,7 @@ impl Failover {
     pub fn soonest(&self, from: Moment, is_one: impl Fn(SourceId) -> bool) -> Option<(SourceId, Moment)> {
         let sources = self.usable().filter(|&source| is_one(source));
         sources
-            .map(|source| (source, self.fit_at(from, source)))
+            .map(|source| (source, self.probed_at(from, source)))
             .min_by_key(|&(source, at)| (at, self.rank(source)))
     }
 
@@ -434,7 +463,9 @@ impl Failover {
     fn pin(&mut self, source: Option<SourceId>) {
         self.pinned = source;
         if let Some(source) = source {
-            self.record_mut(source).avoided_until = None;
+            let record = self.record_mut(source);
+            record.avoided_until = None;
+            record.lossy_until = None;
         }
     }
 
@@ -475,6 +506,12 @@ impl Failover {
     /// The place in the list; the less, the better.
     fn place(&self, source: SourceId) -> usize {
         self.sources().position(|listed| listed == source).expect(LISTED)
+    }
+
+    /// When a source may be probed, at `from` or later.
+    fn probed_at(&self, from: Moment, source: SourceId) -> Moment {
+        let lossy_until = self.record(source).lossy_until;
+        self.fit_at(from, source).max(lossy_until.unwrap_or(from))
     }
 
     /// When a source is fit, at `from` or later.

@@ -15,6 +15,7 @@ mod beside;
 mod faults;
 mod last_hope;
 mod line;
+mod losses;
 mod news;
 mod slots;
 mod state;
@@ -183,6 +184,7 @@ impl Lifecycle {
             Event::Ended(attempt) => self.lose(now, attempt, Loss::Ended),
             Event::Stalled(attempt) => self.lose(now, attempt, Loss::Stalled),
             Event::Unhealthy { attempt, worth } => self.handle_fault(now, attempt, worth),
+            Event::Graded { attempt, grade } => self.handle_grade(now, attempt, grade),
             Event::Yield(attempt) => self.give_way(now, attempt),
             // These are not about an attempt.
             Event::Wanted | Event::Unwanted(_) | Event::SlotFree(_) | Event::Shutdown => {}
@@ -272,7 +274,7 @@ impl Lifecycle {
         }
         let standby = self.opened().standby_of(attempt);
         let is_wanted = match standby.map(|standby| standby.aim) {
-            Some(Aim::Probe) => shown >= proof,
+            Some(Aim::Probe) => shown >= proof && self.is_clean_enough(now, attempt),
             // Beside an active source, it waits for the end of that.
             Some(Aim::Hedge) => self.active().is_none(),
             Some(Aim::Relief | Aim::Swap) | None => true,
@@ -287,9 +289,16 @@ impl Lifecycle {
     fn close_active(&mut self, now: Moment, reason: Reason) {
         let Some(active) = self.active() else { return };
         self.failover.handle_left(now);
-        let reason = if active.is_ailing { Reason::Unhealthy } else { reason };
+        let is_lossy = reason == Reason::Replaced && active.losses.are_constant();
+        let reason = match reason {
+            _ if active.is_ailing => Reason::Unhealthy,
+            _ if is_lossy => Reason::Lossy,
+            reason => reason,
+        };
         if active.is_ailing {
             self.failover.avoid(now, active.source, Loss::Unhealthy);
+        } else if is_lossy {
+            self.failover.note_lossy(now, active.source);
         }
         self.actions.push_back(Action::Close { attempt: active.attempt, reason });
     }

@@ -11,6 +11,8 @@ pub enum SwitchReason {
     Failed(ErrorCode),
     /// A source that is preferred proved itself, and the channel returned to it.
     Returned,
+    /// The source lost packets all the time, and another one did not.
+    Lossy,
     /// An admin pinned another source.
     Pinned,
     /// An admin skipped the source.
@@ -29,6 +31,7 @@ impl SwitchReason {
         match self {
             Self::Failed(code) => code.name(),
             Self::Returned => "return",
+            Self::Lossy => "lossy",
             Self::Pinned => "pinned",
             Self::Skipped => "skipped",
             Self::Disabled => "disabled",

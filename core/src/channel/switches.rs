@@ -32,6 +32,7 @@ impl Switches {
     pub fn handle_close(&mut self, source: SourceId, reason: Reason) {
         let reason = match reason {
             Reason::Replaced | Reason::Skipped => self.order.take().unwrap_or(SwitchReason::Returned),
+            Reason::Lossy => self.order.take().unwrap_or(SwitchReason::Lossy),
             Reason::Preempted => SwitchReason::Preempted,
             Reason::Removed => SwitchReason::Removed,
             // These are failures, or the end of the channel.

@@ -8,6 +8,7 @@
 
 mod clock;
 mod digest;
+mod loss;
 mod pace;
 mod picture;
 mod presence;
@@ -18,12 +19,14 @@ mod stillness;
 mod supply;
 
 pub use self::clock::MAX_JUMPS;
+pub use self::loss::Grade;
 pub use self::rules::{Fault, Rule, Rules, Worth};
 
 use std::time::Duration;
 
 use self::clock::{Front, Jumps, Line};
 use self::digest::Sound;
+use self::loss::Loss;
 use self::pace::Pace;
 use self::picture::Hand;
 use self::presence::{Meter, Presence};
@@ -91,6 +94,7 @@ pub struct Inspector {
     video: Presence,
     audio: Presence,
     quality: Quality,
+    loss: Loss,
     hand: Hand,
     sounds: Vec<Sound>,
     stillness: Stillness,
@@ -127,6 +131,7 @@ impl Inspector {
             video: Presence::default(),
             audio: Presence::default(),
             quality: Quality::default(),
+            loss: Loss::default(),
             hand: Hand::new(Codec::Data(0)),
             sounds: Vec::new(),
             stillness: Stillness::default(),
@@ -178,7 +183,8 @@ impl Inspector {
             match self.demux.handle_packet(packet) {
                 (Role::Stream(index), continuity) => {
                     is_ours = true;
-                    self.quality.handle_errors(u32::from(continuity == Continuity::Broken));
+                    self.loss.handle_packet();
+                    self.handle_errors(u32::from(continuity == Continuity::Broken));
                     self.handle_packet(now, index, packet);
                 }
                 (Role::Changed, _) => self.handle_map(),
@@ -186,8 +192,9 @@ impl Inspector {
             }
         }
         let damaged = self.demux.counts().damaged;
-        self.quality.handle_errors(u32::try_from(damaged - self.damaged).unwrap_or(u32::MAX));
+        self.handle_errors(u32::try_from(damaged - self.damaged).unwrap_or(u32::MAX));
         self.damaged = damaged;
+        self.loss.advance(now);
         self.quality.advance(now, self.media());
         let media = self.media();
         if let (true, Tempo::Live(pace), Some(threshold)) = (is_ours, &mut self.tempo, self.rules.slow) {
@@ -213,6 +220,16 @@ impl Inspector {
             *supply = Supply::default();
         }
         self.held[Rule::Slow.index()] = None;
+    }
+
+    /// How much was lost in a stretch of ten seconds that has ended.
+    pub fn poll_grade(&mut self) -> Option<Grade> {
+        self.loss.poll()
+    }
+
+    fn handle_errors(&mut self, count: u32) {
+        self.quality.handle_errors(count);
+        self.loss.handle_errors(count);
     }
 
     /// How often `rule` has begun to hold.

@@ -17,7 +17,7 @@ use self::flow::Flow;
 pub use self::lead::Lead;
 use self::reading::Reading;
 use self::search::Search;
-use crate::health::{Fault, Inspector, Rules};
+use crate::health::{Fault, Grade, Inspector, Rules};
 use crate::pacer::Pacer;
 use crate::time::Moment;
 use crate::ts::demux;
@@ -158,6 +158,11 @@ impl Input {
     /// What a rule of health has found.
     pub fn poll_fault(&mut self) -> Option<Fault> {
         self.inspector.poll_fault()
+    }
+
+    /// How much was lost in the last seconds, each time that there is something to say of it.
+    pub fn poll_grade(&mut self) -> Option<Grade> {
+        self.inspector.poll_grade()
     }
 
     /// The picture does not stand still, however it looks: that is judged anew.

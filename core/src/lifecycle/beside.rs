@@ -49,10 +49,13 @@ impl Lifecycle {
     }
 
     /// Whether `source` should replace the active one after a successful probe: if the active one is
-    /// unhealthy, or `source` is preferred and `return_after` is set, or an admin pinned it.
+    /// unhealthy or constantly lossy, or `source` is preferred and `return_after` is set, or an admin
+    /// pinned it.
     fn is_worth_a_probe(&self, active: Line, source: SourceId) -> bool {
         let returns = self.times.return_after.is_some() || self.failover.is_pinned(source);
-        source != active.source && (active.is_ailing || (returns && self.failover.is_preferred(source)))
+        let is_bad =
+            active.is_ailing || active.losses.are_constant() && !self.failover.is_pinned(active.source);
+        source != active.source && (is_bad || (returns && self.failover.is_preferred(source)))
     }
 
     /// Whether the active source is only there until there is another.

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use super::{Attempt, Purpose, Reason, SourceId, Times};
 use crate::failover::{Choice, Loss};
+use crate::health::Grade;
 use crate::time::Moment;
+
+/// Stretches in a row that must be lossy before another source is looked for: a minute, so that bad
+/// weather on the way is waited out.
+const LOSSY_STRETCHES: u32 = 6;
 
 /// An attempt to open a source, and what has become of it.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +20,8 @@ pub(super) struct Line {
     pub(super) purpose: Purpose,
     /// It is not as it should be, and stays for want of another.
     pub(super) is_ailing: bool,
+    /// How much of it is lost.
+    pub(super) losses: Losses,
     /// The pause in which it was opened, since a connection had become free.
     pub(super) interrupts: Option<Choice>,
     /// How long it may take until packets come, from when it has a slot.
@@ -26,6 +33,32 @@ pub(super) struct Line {
     patience: Duration,
     /// How far the media that has come is ahead of time.
     ahead: Duration,
+}
+
+/// What is known of the losses of a source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    last: Option<Grade>,
+    /// Lossy stretches in a row.
+    lossy: u32,
+}
+
+impl Losses {
+    /// A stretch has ended.
+    pub(super) fn note(&mut self, grade: Grade) {
+        self.last = Some(grade);
+        self.lossy = if grade == Grade::Lossy { self.lossy + 1 } else { 0 };
+    }
+
+    /// The grade of the last stretch, if one has ended.
+    pub(super) fn last(self) -> Option<Grade> {
+        self.last
+    }
+
+    /// Whether it has been lossy for a minute without an end.
+    pub(super) fn are_constant(self) -> bool {
+        self.lossy >= LOSSY_STRETCHES
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +80,7 @@ impl Line {
             source,
             purpose,
             is_ailing: false,
+            losses: Losses::default(),
             interrupts: None,
             connect,
             step: Step::Claiming,

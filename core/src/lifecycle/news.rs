@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::failover::SourceId;
-use crate::health::Worth;
+use crate::health::{Grade, Worth};
 
 /// How long a source that was just live has, when it is reopened, to deliver.
 pub const REOPEN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -78,6 +78,13 @@ pub enum Event {
         /// What it is worth nevertheless.
         worth: Worth,
     },
+    /// How much was lost of it in the last seconds.
+    Graded {
+        /// Which.
+        attempt: Attempt,
+        /// How much.
+        grade: Grade,
+    },
     /// Its provider's connection is needed for something more important.
     Yield(Attempt),
     /// Its provider may have a connection to spare for this source, which had none when it was asked last.
@@ -101,6 +108,7 @@ impl Event {
             | Self::Ended(attempt)
             | Self::Stalled(attempt)
             | Self::Unhealthy { attempt, .. }
+            | Self::Graded { attempt, .. }
             | Self::Yield(attempt) => Some(attempt),
             Self::Wanted | Self::Unwanted(_) | Self::SlotFree(_) | Self::Shutdown => None,
         }
@@ -166,6 +174,8 @@ pub enum Reason {
     Unhealthy,
     /// Another source is on air.
     Replaced,
+    /// It loses packets all the time, and a source that does not is active.
+    Lossy,
     /// An admin wants another one.
     Skipped,
     /// Its provider's connection is needed for something more important.

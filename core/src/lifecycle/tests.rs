@@ -6,6 +6,7 @@ use crate::health::Worth;
 mod beside;
 mod faults;
 mod last_hope;
+mod losses;
 mod reload;
 mod slots;
 

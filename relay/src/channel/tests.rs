@@ -25,6 +25,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const ENDED: SwitchReason = SwitchReason::Failed(ErrorCode::Ended);
 
 mod crew;
+mod losses;
 mod players;
 mod readers;
 mod reload;
@@ -44,6 +45,8 @@ pub(in crate::channel) enum Play {
     WarmUp(Duration),
     /// No answer for a while, then pictures.
     Late(Duration),
+    /// Pictures of which one packet in so many is missing.
+    Lossy(usize),
     /// Groups of pictures of this length, and how much comes at once.
     Groups(Duration, Duration),
     /// Fails after a while.
@@ -110,6 +113,7 @@ impl Opener for Script {
                     let pictures = pictures(3600 * SECOND, u64::MAX, Error::Ended, open);
                     Ok(Upstream::new(pictures, Pace::Live, hold))
                 }
+                Play::Lossy(every) => Ok(Upstream::new(losses::lossy(every, open), Pace::Live, hold)),
                 Play::Loop(length) => {
                     Ok(Upstream::new(pictures(3600 * SECOND, length, Error::Ended, open), Pace::Live, hold))
                 }

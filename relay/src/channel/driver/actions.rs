@@ -192,7 +192,7 @@ impl Driver {
         info!(source = ingest.label.place, url = %ingest.label.url, ?reason, "closing upstream");
         if ingest.is_active() {
             self.switches.handle_close(ingest.source, reason);
-            self.leave_active(reason == Reason::Replaced);
+            self.leave_active(matches!(reason, Reason::Replaced | Reason::Lossy));
         }
         self.ingests.remove(attempt);
         self.freeze_check.take_if(|check| check.is_of(attempt));
@@ -202,6 +202,7 @@ impl Driver {
     fn blame(&self, ingest: &Ingest, reason: Reason) -> Option<Error> {
         match reason {
             Reason::Replaced
+            | Reason::Lossy
             | Reason::Skipped
             | Reason::Preempted
             | Reason::Removed

@@ -67,12 +67,16 @@ impl Driver {
         let is_spent = open.input.spend(now, self.output.tick(), size as u64);
         let received = open.take(now, piece, &mut self.output.splice)?;
         let fault = open.input.poll_fault();
+        let grade = open.input.poll_grade();
         let fault = fault.filter(|fault| fault.rule != Rule::Slow || !open.makes_do_with_less());
         let has_paused = open.input.is_held() || is_spent;
         let ahead = open.input.ahead(now);
         let is_getting_ready = open.input.is_getting_ready();
         self.count(&received.taken, has_paused);
         self.tell_lifecycle(now, attempt, &received, ahead, is_getting_ready);
+        if let Some(grade) = grade {
+            self.life.handle_event(now, Event::Graded { attempt, grade });
+        }
         if let Some(fault) = fault.filter(|fault| !self.needs_check(attempt, *fault)) {
             self.mark_unhealthy(now, attempt, fault);
         }
