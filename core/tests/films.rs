@@ -70,7 +70,8 @@ fn pictures() -> impl Strategy<Value = Vec<Sample>> {
     (gops, 1_u32..40).prop_map(|(gops, size)| {
         let picture = |index: usize, varies: bool| Sample {
             duration: if varies && index.is_multiple_of(3) { 5000 } else { 3600 },
-            offset: [7200, 10_800, 3600][index % 3],
+            // Runs of several, which segments divide.
+            offset: [7200, 7200, 10_800, 3600, 3600][index % 5],
             size: size + u32::try_from(index % 7).expect("it is small"),
             is_sync: index == 0,
         };
@@ -147,6 +148,27 @@ proptest! {
             let count: u32 = (0..film.segments()).map(|n| track.samples(n)).sum();
             prop_assert_eq!(found.len() as u64, u64::from(count));
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_damaged_is_refused_or_played_as_far_as_it_goes(
+        tracks in tracks(),
+        damage in prop::collection::vec((0.0..1.0, any::<u8>()), 1..8),
+    ) {
+        let movie = Movie::write(&tracks);
+        let mut file = movie.bytes();
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "any place")]
+        for (place, byte) in damage {
+            file[(movie.head.len() as f64 * place) as usize] = byte;
+        }
+        let Ok(film) = index(&file) else { return Ok(()) };
+        for track in 0..film.tracks().len() {
+            // What the head says is in the segment.
+            segments(&film, &file, Rendition::Track(track));
+        }
+        prop_assert!(manifest::manifest(&film, "").ends_with("</MPD>\n"));
     }
 }
 

@@ -93,6 +93,8 @@ pub(super) struct Walk {
 struct Run {
     left: u32,
     value: u32,
+    /// Samples of the whole entry; 0 where none is at hand.
+    count: u32,
 }
 
 impl Table {
@@ -112,6 +114,12 @@ impl Table {
 
     fn end(self) -> u64 {
         self.at + u64::from(self.count) * u64::from(self.stride)
+    }
+
+    /// Where an entry lies; `None` behind the last.
+    #[inline]
+    fn place(self, entry: u32) -> Option<u64> {
+        (entry < self.count).then(|| self.at + u64::from(entry) * u64::from(self.stride))
     }
 
     /// The number at `field` bytes into an entry; `None` behind the last.
@@ -154,12 +162,29 @@ impl Run {
             let Some(count) = table.get(source, lane, place.entry, 0)? else { return Ok(None) };
             if place.used < count {
                 self.left = count - place.used;
+                self.count = count;
                 self.value = table.get(source, lane, place.entry, 4)?.unwrap_or_default();
             } else {
                 *place = RunPlace { entry: place.entry + 1, used: 0 };
             }
         }
         Ok(Some(self.value))
+    }
+
+    /// The next entry, if it is in memory and about any sample.
+    #[inline]
+    fn follow(&mut self, table: Table, place: &mut RunPlace, source: &Source, lane: Lane) -> Option<()> {
+        if self.count == 0 || place.used != self.count {
+            return None;
+        }
+        let next = RunPlace { entry: place.entry + 1, used: 0 };
+        let at = table.place(next.entry)?;
+        let (count, value) = (source.peek(lane, at)?, source.peek(lane, at + 4)?);
+        if count > 0 {
+            *self = Self { left: count, value, count };
+            *place = next;
+        }
+        (count > 0).then_some(())
     }
 
     /// The next sample was passed.
@@ -244,12 +269,25 @@ impl Walk {
             (Some(_), Some(next)) if next >= number => next == number,
             _ => return None,
         };
-        if self.times.left == 0
-            || place.left == 0
-            || has_offsets && self.offsets.left == 0
-            || number > sizes.count
-        {
+        if self.times.left == 0 || number > sizes.count {
             return None;
+        }
+        if has_offsets && self.offsets.left == 0 {
+            self.offsets.follow(self.tables.offsets, &mut place.offsets, source, Lane::Offsets)?;
+        }
+        if place.left == 0 {
+            // The entry of `stsc` at hand holds for this chunk too.
+            self.next_run.filter(|&first| first > place.chunk + 1)?;
+            let chunks = self.tables.chunks;
+            let at = chunks.place(place.chunk)?;
+            place.at = if self.tables.has_wide_chunks {
+                u64::from(source.peek(Lane::Chunks, at)?) << 32
+                    | u64::from(source.peek(Lane::Chunks, at + 4)?)
+            } else {
+                source.peek(Lane::Chunks, at)?.into()
+            };
+            place.left = (place.per_chunk > 0).then_some(place.per_chunk)?;
+            place.chunk += 1;
         }
         let size = if sizes.fixed > 0 {
             sizes.fixed
