@@ -38,9 +38,9 @@ enum At {
     Fragment(FragmentPlace),
 }
 
-/// The most samples of a track: three days of the shortest frames of sound. They need no bytes in
-/// the file, so something else has to end them.
-const MAX_SAMPLES: u32 = 100_000_000;
+/// The most samples of a track: a day of the shortest frames of sound. They need few bytes in the
+/// file, so something else has to end them.
+const MAX_SAMPLES: u32 = 1 << 25;
 
 /// Gives the samples of a track, one after the other.
 #[derive(Debug, Clone)]
@@ -119,6 +119,9 @@ impl Cursor {
         if sample.at.saturating_add(sample.size.into()) > source.length() {
             self.is_cut_off = true;
             return Ok(None);
+        }
+        if self.bytes > source.length() {
+            return Err(Error::Damaged { what: "the samples of a track overlap", at: sample.at }.into());
         }
         if sample.description > self.entries {
             return Err(Error::Damaged { what: "a sample is described nowhere", at: sample.at }.into());

@@ -11,6 +11,9 @@ use crate::segmenter::is_nearest;
 /// seconds: players hold back as much of the one until the other comes.
 const MAX_SKEW: i64 = 1;
 
+/// The most segments of a film: a week of them, if they are as long as usual.
+pub(super) const MAX_SEGMENTS: usize = 100_000;
+
 /// How much earlier than the pictures sound has to begin to be a segment of its own, in hundredths of
 /// a second. Some players put the first picture of a segment where its playlist says that the
 /// segment begins.
@@ -205,6 +208,11 @@ impl Follower {
             self.by_time.push(cursor.place_of(sample));
             self.by_range.push(cursor.place_of(sample));
         }
+    }
+
+    /// How many cuts it knows of.
+    pub(super) fn cuts(&self) -> usize {
+        self.bounds.len()
     }
 
     /// The cuts that this track has added.

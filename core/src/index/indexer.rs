@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::cursor::{Cursor, Descriptions, Place};
-use super::cuts::{Cutter, Follower, Found, Tail};
+use super::cuts::{Cutter, Follower, Found, MAX_SEGMENTS, Tail};
 use super::edits;
 use super::entry::{Entry, Kind};
 use super::film::{Film, Track, convert};
@@ -246,6 +246,7 @@ impl Reference {
         loop {
             while let Some(sample) = self.cursor.next(source)? {
                 self.cutter.handle_sample(&sample, &self.cursor);
+                limit(self.cutter.cuts.len())?;
             }
             if !self.cutter.cuts.is_empty() {
                 return Ok(());
@@ -299,6 +300,7 @@ impl Others {
             if let Some((_, cursor, follower)) = &mut self.walking {
                 while let Some(sample) = cursor.next(source)? {
                     follower.handle_sample(&sample, cursor);
+                    limit(follower.cuts())?;
                 }
             }
             if let Some((draft, cursor, follower)) = self.walking.take() {
@@ -369,6 +371,14 @@ impl Others {
         let (end, first_end, left_out) = (end - zero, self.end.1 - zero, self.left_out);
         Ok(Film { length, tracks, cuts, end, first_end, is_interleaved, left_out })
     }
+}
+
+/// Times that are told in hostile files would make any number of segments.
+fn limit(segments: usize) -> Result<(), Error> {
+    if segments <= MAX_SEGMENTS {
+        return Ok(());
+    }
+    Err(Error::TooLarge { what: "segments", limit: MAX_SEGMENTS as u64 })
 }
 
 /// No segment is larger than what is sent at once.
