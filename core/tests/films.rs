@@ -358,3 +358,12 @@ fn the_last_sample_is_held_where_the_film_goes_on() {
         assert_eq!((sounds[298].duration, end), (2048, 20_040 * 48), "until the pictures end");
     }
 }
+
+#[test]
+fn boxes_of_any_size_are_read() {
+    let mut pictures = track(true, twenty_seconds());
+    // Six kilobytes, half of an empty second.
+    pictures.edits = [vec![(1, -1); 500], vec![(0, 7200)]].concat();
+    let movie = Movie::write(&[pictures]);
+    assert_eq!(index(&movie.bytes()).unwrap().begin(0), 500_000);
+}

@@ -68,6 +68,8 @@ pub(super) struct Outline {
 #[derive(Debug, Clone, Copy)]
 struct Head {
     kind: [u8; 4],
+    /// Where it begins.
+    at: u64,
     /// Where its content begins and ends.
     body: u64,
     end: u64,
@@ -178,7 +180,10 @@ impl Described {
             b"stss" => tables.syncs = Some(table(source, 4)?),
             b"stsc" => tables.runs = table(source, 12)?,
             b"stsz" => tables.sizes = Sizes::read(source, head.body..head.end)?,
-            b"stco" => tables.chunks = table(source, 4)?,
+            b"stco" => {
+                tables.chunks = table(source, 4)?;
+                tables.has_wide_chunks = false;
+            }
             b"co64" => {
                 tables.chunks = table(source, 8)?;
                 tables.has_wide_chunks = true;
@@ -211,7 +216,7 @@ fn head(source: &mut Source, at: u64, limit: u64) -> Result<Option<Head>, Pause>
         size => (8, size.into()),
     };
     let end = at.checked_add(size).filter(|&end| size >= header && (is_outer || end <= limit));
-    Ok(end.map(|end| Head { kind, body: at + header, end }))
+    Ok(end.map(|end| Head { kind, at, body: at + header, end }))
 }
 
 /// The content of a box that is read whole.
@@ -222,8 +227,10 @@ fn leaf(source: &mut Source, head: Head) -> Result<&[u8], Pause> {
             Error::TooLarge { what: "bytes in a box of the film's description", limit: MAX_LEAF }.into()
         );
     }
-    let size = usize::try_from(size).expect("at most a mebibyte");
-    source.get(Lane::Boxes, head.body, size, head.end)
+    // With its head, which is read again when the bytes have come.
+    let place = |at: u64| usize::try_from(at - head.at).expect("at most a mebibyte");
+    let bytes = source.get(Lane::Boxes, head.at, place(head.end), head.end)?;
+    Ok(&bytes[place(head.body)..])
 }
 
 /// Of a `mvhd` or `mdhd` box.
