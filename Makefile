@@ -36,7 +36,7 @@ test-long: setup ## Let players and a browser play for longer than in the tests 
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
 		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants)'
 
-check: setup-check ## Formatting, lints, docs, licences, links, the structure of the house, built files, the OpenAPI document
+check: setup-check ## Formatting, lints, docs, licences, links, the structure of the house, built files, the pages against the OpenAPI document
 	$(CARGO) fmt --all --check
 	FOREBAY_PORTABLE=1 $(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -45,6 +45,7 @@ check: setup-check ## Formatting, lints, docs, licences, links, the structure of
 	scripts/check-links.sh
 	scripts/house.py --quiet
 	scripts/check-web.sh
+	cd web && npm run --silent check
 	node scripts/openapi/validate.mjs docs/openapi.json
 
 bench: bench-build ## Measure the engine, then the server against its reference: half an hour (ARGS="--only fanout-5000")
@@ -108,8 +109,8 @@ setup-lists: ## Install other parsers of lists
 setup-web: ## Install what the web page is built with: Node.js
 	scripts/setup.sh npm
 
-setup-check: ## Install what the checks need: Python, Node.js with a validator of OpenAPI, cargo-deny
-	scripts/setup.sh python3 npm scripts/openapi
+setup-check: ## Install what the checks need: Python, Node.js with a validator of OpenAPI and what checks the pages, cargo-deny
+	scripts/setup.sh python3 npm scripts/openapi web
 	@command -v cargo-deny >/dev/null || \
 		$(CARGO) install cargo-deny --locked --no-default-features --version $(DENY_VERSION)
 

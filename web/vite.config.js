@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
 
 /** Less than this goes into one packet anyway, in bytes. */
@@ -20,8 +21,8 @@ const gzip = {
   },
 };
 
-/** The licences of the players have no ending, without which a browser would not show them. */
-const assetName = ({ names }) => `assets/[name]-[hash]${names[0]?.includes('.') ? '[extname]' : '.txt'}`;
+/** Licences have no ending, or one that no browser shows. */
+const assetName = ({ names }) => `assets/[name]-[hash]${/\.(?!md$)/.test(names[0] ?? '') ? '[extname]' : '.txt'}`;
 
 export default defineConfig({
   // Relative addresses: a proxy may serve Forebay below a path.
@@ -34,7 +35,10 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // The players are big, and loaded when they are needed.
     chunkSizeWarningLimit: 700,
-    rolldownOptions: { input: ['watch.html', 'channels.html', 'not-found.html'], output: { assetFileNames: assetName } },
+    rolldownOptions: {
+      input: ['admin.html', 'watch.html', 'channels.html', 'not-found.html'],
+      output: { assetFileNames: assetName },
+    },
   },
-  plugins: [gzip],
+  plugins: [svelte(), gzip],
 });

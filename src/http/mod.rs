@@ -9,6 +9,7 @@ mod auth;
 mod channels;
 mod encoding;
 mod error;
+mod events;
 mod extract;
 mod films;
 mod forwarded;
@@ -119,6 +120,8 @@ pub struct State {
     status: status::Document,
     lengths: lineup::Lengths,
     logos: logo::Logos,
+    /// For pages that show what is on now.
+    messages: events::Messages,
     /// Places for open connections.
     slots: Slots,
     /// The tasks of open connections.
@@ -195,6 +198,7 @@ impl State {
             status: status::Document::default(),
             lengths: lineup::Lengths::default(),
             logos: logo::Logos::default(),
+            messages: events::Messages::default(),
             slots: Slots::default(),
             connections: TaskTracker::new(),
             services: Board::default(),

@@ -1,4 +1,5 @@
-//! The page that plays a channel in a browser. Its sources and what is built from them are in `web/`.
+//! The pages: of viewers below `/watch/`, of those who run the server below `/admin/`. Their sources
+//! and what is built from them are in `web/`.
 
 use std::ffi::OsStr;
 use std::path::Path as FilePath;
@@ -63,7 +64,28 @@ fn html(status: StatusCode, name: &str, headers: &HeaderMap) -> Response {
     response
 }
 
-/// `GET /watch/assets/{file}`
+/// `GET /admin`: as for `/watch`.
+pub(super) async fn to_admin() -> impl IntoResponse {
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "admin/")])
+}
+
+/// `GET /setup`, which the console shows. What stands behind `#` in an address goes along.
+pub(super) async fn to_setup() -> impl IntoResponse {
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "admin/setup")])
+}
+
+/// `GET /signin`
+pub(super) async fn to_sign_in() -> impl IntoResponse {
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "admin/signin")])
+}
+
+/// `GET /admin/` and `GET /admin/{page}`: one page, which shows what its address says. All addresses
+/// are one deep, so that the files are found from each by the same relative name.
+pub(super) async fn admin(headers: HeaderMap) -> Response {
+    html(StatusCode::OK, "admin.html", &headers)
+}
+
+/// `GET /watch/assets/{file}` and `GET /admin/assets/{file}`
 pub(super) async fn asset(Path(file): Path<String>, headers: HeaderMap, uri: Uri) -> Response {
     match serve(&format!("assets/{file}"), &headers) {
         Some(mut response) => {

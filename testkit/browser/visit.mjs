@@ -4,6 +4,9 @@
 //
 // A step waits until it can be done. What comes after one that cannot be done is left out.
 
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+
 import { chromium } from "playwright-core";
 
 // What a step may take, in milliseconds.
@@ -28,6 +31,15 @@ const page = await context.newPage();
 for (const [end, body] of screen.answers ?? []) {
   await page.route((address) => address.href.endsWith(end), (route) => route.fulfill({ body }));
 }
+// What a proxy does that serves everything below a path, and nothing else.
+if (screen.below) {
+  const { origin } = new URL(url);
+  await page.route((address) => address.origin === origin, (route) => {
+    const path = route.request().url().slice(origin.length);
+    if (!path.startsWith(`${screen.below}/`)) return route.fulfill({ status: 404 });
+    return route.continue({ url: origin + path.slice(screen.below.length) });
+  });
+}
 page.setDefaultTimeout(PATIENCE);
 const [requests, failed, said] = [[], [], []];
 page.on("request", (request) => requests.push(request.url()));
@@ -39,11 +51,26 @@ page.on("console", (message) => {
   if (message.type() === "error") said.push(message.text());
 });
 
+// Through the debugger, since the policy of a page forbids scripts that are not its own.
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
+const faults = [];
+const judge = async () => {
+  const { violations } = await page.evaluate(`${axe}; axe.run()`);
+  const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  const where = page.url();
+  for (const { id, nodes } of grave) faults.push(...nodes.map(({ target }) => `${where}: ${id}: ${target.join(" ")}`));
+  const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  if (beyond > 0) faults.push(`${where}: ${beyond} points wider than the screen`);
+};
+
 const actions = {
+  goes: (address) => page.goto(address),
+  judges: judge,
   sees: (text) => page.getByText(text).first().waitFor(),
   clicks: (name) => page.getByRole("button", { name }).click(),
   // By its name alone, and with the keyboard: what is chosen may be drawn over it.
   chooses: (name) => page.getByRole("radio", { name }).press("Space"),
+  fills: ([label, text]) => page.getByLabel(label, { exact: true }).fill(text),
   follows: (name) => page.getByRole("link", { name }).first().click(),
   opens: (text) => page.locator("summary", { hasText: text }).click(),
   types: (text) => page.keyboard.type(text),
@@ -68,8 +95,9 @@ let stuck = null;
 try {
   await page.goto(url);
   for (const [name, argument] of steps) {
-    stuck = [name, argument ?? ""].join(" ").trim();
-    await page.evaluate(() => (window.began = undefined));
+    stuck = [name, argument ?? ""].flat().join(" ").trim();
+    // A document that has just come has none.
+    await page.evaluate(() => (window.began = undefined)).catch(() => undefined);
     await actions[name](argument);
   }
   stuck = null;
@@ -96,4 +124,4 @@ const seen = await page.evaluate(() => {
   };
 });
 await browser.close();
-process.stdout.write(`${JSON.stringify({ ...seen, stuck, requests, failed, said })}\n`);
+process.stdout.write(`${JSON.stringify({ ...seen, faults, stuck, requests, failed, said })}\n`);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "measured numbers are told")]
 
+mod admin;
 mod bad_input;
 mod beside;
 mod calm;

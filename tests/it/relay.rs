@@ -36,6 +36,8 @@ pub(crate) struct Relay {
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
     events: Bus,
+    /// With what the first admin is made.
+    setup_token: Option<String>,
     stop: CancellationToken,
     running: JoinHandle<Result<End, Failure>>,
     /// What it keeps.
@@ -64,8 +66,9 @@ impl Relay {
             .expect("a free port is listened on");
         let (address, tls_address, stop) = (app.address(), app.tls_address(), CancellationToken::new());
         let events = app.events();
+        let setup_token = app.setup_token().map(|token| token.reveal().to_owned());
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { address, tls_address, events, stop, running, _folder: folder }
+        Self { address, tls_address, events, setup_token, stop, running, _folder: folder }
     }
 
     /// One channel `one` with these sources and further settings.
@@ -75,6 +78,12 @@ impl Relay {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The page that makes the first admin, as the console shows it.
+    pub(crate) fn setup_url(&self) -> String {
+        let token = self.setup_token.as_ref().expect("there is no admin yet");
+        format!("{}#{token}", self.url("/setup"))
     }
 
     /// Where it listens for HTTPS; only with `[server.tls]`.

@@ -361,7 +361,8 @@ mod players {
         assert!(visited.text.contains("Try now"), "{visited:#?}");
     }
 
-    const PHONE: Screen = Screen { is_phone: true, is_dark: false, answers: Vec::new() };
+    const PHONE: Screen =
+        Screen { is_phone: true, is_dark: false, below: String::new(), answers: Vec::new() };
 
     /// Every control has a name, and nothing is wider than the screen.
     fn assert_usable(visited: &Visited) {

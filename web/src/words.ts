@@ -65,7 +65,7 @@ function failures(sources: Failure[]): string {
   return [...lines.slice(0, MAX_TOLD), ...(more > 0 ? [`And ${more} more.`] : [])].join('\n');
 }
 
-function failure({ reason, message }: Failure): string {
+export function failure({ reason, message }: Failure): string {
   if (reason === null) {
     return 'has sent no picture yet';
   }

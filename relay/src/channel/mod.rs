@@ -366,6 +366,11 @@ impl Channels {
         self.shutdown.is_cancelled()
     }
 
+    /// Waits until the end begins.
+    pub async fn stopping(&self) {
+        self.shutdown.cancelled().await;
+    }
+
     /// Ends all viewers and closes all upstreams; returns when the last task is done.
     pub async fn shutdown(&self) {
         self.table().is_closed = true;

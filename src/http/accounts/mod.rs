@@ -2,7 +2,6 @@
 
 mod audit;
 mod keys;
-pub(super) mod pages;
 mod session;
 mod users;
 

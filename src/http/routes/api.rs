@@ -6,6 +6,7 @@ use super::operation::Operation;
 use super::route::{Access, Route};
 use super::{NO_DATABASE, openapi};
 use crate::http::channels::{self, ChannelInList, ChannelList};
+use crate::http::events::{self, Now};
 use crate::http::extract::BodyLimits;
 use crate::http::films::{self, StreamConfig, VideoList};
 use crate::http::logo;
@@ -77,6 +78,12 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(413, &["body_too_large"])
                 .fails(415, &["unsupported_media_type"])
                 .fails(422, &["no_such_source"])
+        }),
+        Route::new("/api/events", Access::Operator).get(events::listen, || {
+            Operation::new("listen", "What is on now, a message a second (Server-Sent Events)")
+                .messages::<Now<'_>>("The messages: each line of `data:` is such a document")
+                .fails(403, &["forbidden"])
+                .fails(503, &["too_many_listeners"])
         }),
         Route::new("/api/relays", Access::Operator)
             .get(relays::list, || {

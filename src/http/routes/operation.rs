@@ -49,6 +49,15 @@ impl Operation {
         self
     }
 
+    /// Messages for as long as they are read (Server-Sent Events), each with one document.
+    pub(super) fn messages<T: ToSchema>(mut self, about: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(self.refer::<T>()));
+        self.says(
+            200,
+            ResponseBuilder::new().description(about).content("text/event-stream", content.build()),
+        )
+    }
+
     /// An answer of another kind.
     pub(super) fn sends(self, status: u16, media_type: &str, about: &str) -> Self {
         let content = ContentBuilder::new().schema(Some(text()));

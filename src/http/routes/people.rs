@@ -7,7 +7,7 @@ use super::operation::Operation;
 use super::route::{Access, Route};
 use crate::http::accounts::{
     self, AuditList, Credentials, KeyFields, KeyList, MadeKey, SessionDocument, Setup, UserDocument,
-    UserFields, UserList, pages,
+    UserFields, UserList,
 };
 use crate::http::extract::BodyLimits;
 
@@ -50,15 +50,6 @@ pub(super) fn routes() -> Vec<Route> {
 
 fn public() -> Vec<Route> {
     vec![
-        Route::new("/setup", Access::Public)
-            .get(pages::setup, || page("getSetupPage", "The page that sets up")),
-        Route::new("/signin", Access::Public)
-            .get(pages::signin, || page("getSignInPage", "The page that signs in")),
-        Route::new("/account-pages/{file}", Access::Public).get(pages::file, || {
-            Operation::new("getAccountFile", "What these pages consist of")
-                .sends(200, "*/*", "The file")
-                .fails(404, &["not_found"])
-        }),
         Route::new("/api/setup", Access::Public).post(accounts::set_up, BODY, || {
             signs_in(Operation::new("setUp", "Makes the first admin, who is signed in"))
                 .takes::<Setup>()
@@ -151,8 +142,4 @@ fn keys_and_audit() -> Vec<Route> {
                 .fails(503, NO_DATABASE)
         }),
     ]
-}
-
-fn page(id: &str, summary: &str) -> Operation {
-    Operation::new(id, summary).sends(200, "text/html", "The page")
 }

@@ -194,6 +194,7 @@ pub(super) fn example(path: &str) -> String {
         .replace("{id}", "one")
         .replace("{segment}", "segment_1.ts")
         .replace("{file}", "f.js")
+        .replace("{page}", "users")
         .replace("{token}", "t")
 }
 

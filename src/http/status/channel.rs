@@ -257,6 +257,10 @@ impl From<OpenChannel> for ChannelStatus {
 }
 
 impl OpenChannel {
+    pub(super) fn viewers(&self) -> usize {
+        self.clients
+    }
+
     /// `channel` is as it is configured now.
     pub(super) fn new(report: Report, channel: Option<&Channel>, reader: Reader) -> Self {
         let now = Timestamp::now();

@@ -7,6 +7,7 @@ mod channel;
 mod server;
 mod source;
 
+use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,14 @@ impl Status {
             total_streams: reports.len(),
             streams: reports.into_iter().map(describe).collect(),
         }
+    }
+
+    /// The same with no more than `most` streams, those with the most viewers; as the public sees it.
+    pub(super) fn of_most_watched(state: &State, most: usize) -> Self {
+        let mut status = Self::new(state, Reader::Public);
+        status.streams.sort_by_key(|stream| Reverse(stream.viewers()));
+        status.streams.truncate(most);
+        status
     }
 }
 

@@ -30,6 +30,12 @@ pub enum Step<'a> {
     Types(&'a str),
     /// A key is pressed, wherever the focus is.
     Presses(&'a str),
+    /// The field of this label gets this text.
+    Fills(&'a str, &'a str),
+    /// Another address is opened.
+    Goes(&'a str),
+    /// The page is judged, by axe and by its width, as to whether everybody can use it.
+    Judges,
 }
 
 /// What a visitor looks at the page with.
@@ -39,6 +45,8 @@ pub struct Screen {
     pub is_phone: bool,
     /// The visitor prefers dark pages.
     pub is_dark: bool,
+    /// The path below which a proxy serves everything; empty without one.
+    pub below: String,
     /// Answers that the browser gets in place of the server's: the end of an address, and a body.
     pub answers: Vec<(String, String)>,
 }
@@ -72,6 +80,8 @@ pub struct Visited {
     pub failed: Vec<String>,
     /// Errors in the console, as of a policy that was broken.
     pub said: Vec<String>,
+    /// What judging found: where, and which rule of axe was broken, or by how much it was too wide.
+    pub faults: Vec<String>,
     /// The step that could not be done.
     stuck: Option<String>,
 }
@@ -94,11 +104,14 @@ pub async fn visit_on(screen: &Screen, url: &str, steps: &[Step<'_>]) -> Visited
             Step::Types(text) => json!(["types", text]),
             Step::Chooses(name) => json!(["chooses", name]),
             Step::Presses(key) => json!(["presses", key]),
+            Step::Fills(label, text) => json!(["fills", [label, text]]),
+            Step::Goes(url) => json!(["goes", url]),
+            Step::Judges => json!(["judges"]),
         })
         .collect();
     let (path, chromium) = script("visit.mjs");
-    let Screen { is_phone, is_dark, answers } = screen;
-    let screen = json!({ "is_phone": is_phone, "is_dark": is_dark, "answers": answers });
+    let Screen { is_phone, is_dark, below, answers } = screen;
+    let screen = json!({ "is_phone": is_phone, "is_dark": is_dark, "below": below, "answers": answers });
     let wish = json!({ "url": url, "steps": steps, "chromium": chromium, "screen": screen }).to_string();
     let output = run("node", &[&path, &wish], LIMIT).await.unwrap_or_else(|error| panic!("{error}"));
     let visited: Visited = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {

@@ -1,0 +1,66 @@
+// The pages, as data: the navigation, the router and who may see what are made of it.
+
+import type { Component } from 'svelte';
+import type { IconName } from './parts/icons';
+import type { Role } from './session.svelte';
+
+export interface Page {
+  /** Behind `admin/`. */
+  path: string;
+  title: string;
+  /** For whom it is; everybody where nobody needs to be signed in. */
+  role: Role | 'everybody';
+  load: () => Promise<{ default: Component }>;
+}
+
+export interface Listed extends Page {
+  icon: IconName;
+}
+
+export const GROUPS: { title: string; pages: Listed[] }[] = [
+  {
+    title: 'Television',
+    pages: [
+      { path: '', title: 'Now', icon: 'pulse', role: 'operator', load: () => import('./pages/Now.svelte') },
+      {
+        path: 'channels',
+        title: 'Channels',
+        icon: 'channels',
+        role: 'operator',
+        load: () => import('./pages/Channels.svelte'),
+      },
+      { path: 'relays', title: 'Relays', icon: 'list', role: 'operator', load: () => import('./pages/Relays.svelte') },
+    ],
+  },
+  {
+    title: 'People',
+    pages: [
+      { path: 'users', title: 'Users', icon: 'people', role: 'admin', load: () => import('./pages/Users.svelte') },
+      { path: 'keys', title: 'Keys', icon: 'key', role: 'admin', load: () => import('./pages/Keys.svelte') },
+      { path: 'audit', title: 'Audit', icon: 'audit', role: 'admin', load: () => import('./pages/Audit.svelte') },
+    ],
+  },
+];
+
+/** The pages for whoever is not signed in. */
+export const SIGN_IN: Page = {
+  path: 'signin',
+  title: 'Sign in',
+  role: 'everybody',
+  load: () => import('./pages/SignIn.svelte'),
+};
+
+const SETUP: Page = { path: 'setup', title: 'Set up', role: 'everybody', load: () => import('./pages/Setup.svelte') };
+
+const MISSING: Page = {
+  path: '?',
+  title: 'No such page',
+  role: 'everybody',
+  load: () => import('./pages/Missing.svelte'),
+};
+
+/** The page of this path. */
+export function pageOf(path: string): Page {
+  const all = [...GROUPS.flatMap((group): Page[] => group.pages), SIGN_IN, SETUP];
+  return all.find((page) => page.path === path) ?? MISSING;
+}
