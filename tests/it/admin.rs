@@ -203,6 +203,7 @@ mod players {
         let (_cookie, _viewer) = tokio::join!(signed_in(&relay), watching(&relay));
         let pages = [
             ("channels", "1 channel"),
+            ("playlists", "No playlist yet"),
             ("relays", "No relay yet"),
             ("users", "you"),
             ("keys", "No program has a key"),

@@ -29,6 +29,13 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
         role: 'operator',
         load: () => import('./pages/Channels.svelte'),
       },
+      {
+        path: 'playlists',
+        title: 'Playlists',
+        icon: 'import',
+        role: 'admin',
+        load: () => import('./pages/Playlists.svelte'),
+      },
       { path: 'relays', title: 'Relays', icon: 'list', role: 'operator', load: () => import('./pages/Relays.svelte') },
     ],
   },

@@ -1,1 +1,0 @@
-import{C as e,G as t,x as n}from"./disclose-version-Bl1yleW8.js";import"./admin-DEXpw4Qr.js";var r=e(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(e){var i=r();t(2),n(e,i)}export{i as default};
