@@ -42,6 +42,8 @@ enum Command {
     Attacks(run::attacks::Args),
     /// What joins wait while many channels are read again.
     Reload(run::reload::Args),
+    /// What a hundred thousand channels in the database cost.
+    Rows(run::rows::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -55,5 +57,6 @@ fn main() -> anyhow::Result<()> {
         Command::Soak(args) => run::soak::run(&args),
         Command::Attacks(args) => run::attacks::run(&args),
         Command::Reload(args) => run::reload::run(&args),
+        Command::Rows(args) => run::rows::run(&args),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::channel::{Difference, Lookup};
+use crate::channel::{Difference, Lookup, Unreadable};
 use crate::model::{
     Channel, ChannelId, Checker, HlsSpec, House, Policy, PolicySpec, Provider, ProviderSpec, Spec,
 };
@@ -61,6 +61,11 @@ impl Fixture {
 pub(crate) struct List(Vec<Arc<Channel>>);
 
 impl List {
+    /// The channel with this id.
+    pub(crate) fn channel(&self, id: &str) -> Option<Arc<Channel>> {
+        self.0.iter().find(|channel| channel.id.as_str() == id).cloned()
+    }
+
     /// What is different in `self`.
     pub(crate) fn since(self: &Arc<Self>, before: &Self) -> Difference {
         let ids = |list: &Self, is_one: &dyn Fn(&Arc<Channel>) -> bool| -> HashSet<ChannelId> {
@@ -68,23 +73,16 @@ impl List {
         };
         Difference {
             lookup: Arc::clone(self) as _,
-            added: ids(self, &|channel| before.find(channel.id.as_str()).is_none()),
-            changed: ids(self, &|new| before.find(new.id.as_str()).is_some_and(|old| old != *new)),
-            removed: ids(before, &|channel| self.find(channel.id.as_str()).is_none()),
+            added: ids(self, &|channel| before.channel(channel.id.as_str()).is_none()),
+            changed: ids(self, &|new| before.channel(new.id.as_str()).is_some_and(|old| old != *new)),
+            removed: ids(before, &|channel| self.channel(channel.id.as_str()).is_none()),
+            is_open_ended: false,
         }
     }
 }
 
 impl Lookup for List {
-    fn find(&self, id: &str) -> Option<Arc<Channel>> {
-        self.0.iter().find(|channel| channel.id.as_str() == id).cloned()
-    }
-
-    fn find_by_number(&self, number: u32) -> Option<Arc<Channel>> {
-        self.0.iter().find(|channel| channel.number == Some(number)).cloned()
-    }
-
-    fn with_past(&self) -> Vec<Arc<Channel>> {
-        self.0.iter().filter(|channel| channel.policy.timeshift.is_some()).cloned().collect()
+    fn find(&self, id: &str) -> Result<Option<Arc<Channel>>, Unreadable> {
+        Ok(self.channel(id))
     }
 }

@@ -44,15 +44,13 @@ impl TokenHolder {
         Some(Self { token, maker })
     }
 
-    fn may_watch(&self, channel: &Channel, is_adult: bool) -> bool {
+    fn may_watch(&self, id: &str, group: Option<&str>, is_adult: bool) -> bool {
         let spec = &self.token.spec;
-        let is_of_group =
-            |group: &String| channel.group.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(group));
-        let is_meant = spec.channel.as_deref() == Some(channel.id.as_str())
-            || spec.group.as_ref().is_some_and(is_of_group);
+        let is_of_group = |wanted: &String| group.is_some_and(|own| own.eq_ignore_ascii_case(wanted));
+        let is_meant = spec.channel.as_deref() == Some(id) || spec.group.as_ref().is_some_and(is_of_group);
         is_meant
             && match &self.maker {
-                Some(user) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, channel),
+                Some(user) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, group),
                 // A program's, or a household's, which has made it for what it may watch.
                 None => true,
             }
@@ -92,12 +90,17 @@ impl fmt::Display for Owner {
 impl Watcher {
     /// Whether it may watch this channel. `adult` are the groups that are for adults.
     pub fn may_watch(&self, channel: &Channel, adult: &[String]) -> bool {
-        let is_adult = channel.group.as_ref().is_some_and(|group| is_among(group, adult));
+        self.may_watch_one(channel.id.as_str(), channel.group.as_deref(), adult)
+    }
+
+    /// The same of the channel with this id in this group.
+    pub fn may_watch_one(&self, id: &str, group: Option<&str>, adult: &[String]) -> bool {
+        let is_adult = group.is_some_and(|group| is_among(group, adult));
         match self {
             Self::Anybody => !is_adult,
-            Self::User(user, _) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, channel),
+            Self::User(user, _) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, group),
             Self::Key(_) => true,
-            Self::Token(holder) => holder.may_watch(channel, is_adult),
+            Self::Token(holder) => holder.may_watch(id, group, is_adult),
         }
     }
 
@@ -161,13 +164,13 @@ pub(super) fn may_watch(key: &ApiKey) -> bool {
 }
 
 /// Lists that are absent allow everything; of two, either is enough.
-fn is_allowed(spec: &UserSpec, channel: &Channel) -> bool {
+fn is_allowed(spec: &UserSpec, id: &str, group: Option<&str>) -> bool {
     let (groups, channels) = (spec.groups.as_deref(), spec.channels.as_deref());
     if groups.is_none() && channels.is_none() {
         return true;
     }
-    let by_group = channel.group.as_ref().is_some_and(|group| is_among(group, groups.unwrap_or_default()));
-    by_group || channels.unwrap_or_default().iter().any(|id| id == channel.id.as_str())
+    let by_group = group.is_some_and(|group| is_among(group, groups.unwrap_or_default()));
+    by_group || channels.unwrap_or_default().iter().any(|other| other == id)
 }
 
 fn is_among(group: &str, groups: &[String]) -> bool {

@@ -24,7 +24,6 @@ use crate::catalogue::Catalogue;
 use crate::config::{self, Config, InForce};
 use crate::db::Database;
 use crate::http::{self, Acceptor, Server};
-use crate::relays::RelayChannels;
 use crate::supervisor::{End, Failure, Service, Supervisor};
 use crate::tls::{Challenges, Current, Keeper};
 
@@ -80,13 +79,15 @@ impl App {
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let database = Database::start(&config.data)?;
-        let relays = RelayChannels::read(&database, &config).context("cannot read the relays")?;
-        let providers = relays.providers(&config);
+        let providers =
+            relays::providers(&database, &config).context("cannot read the providers of playlists")?;
         let run = |lookup| Channels::new(lookup, &providers, &config.hls_dir, opener, ingest);
-        let catalogue = Catalogue::new(relays.behind(&config), run);
+        let config = Arc::new(config);
+        let catalogue = Catalogue::start(&config, database.clone(), run);
+        let catalogue = catalogue.context("cannot read the channels of the database")?;
         let tls = config.server.tls.clone();
         let accounts = Accounts::read(database.clone()).context("cannot read the users")?;
-        let shared = http::State::new(catalogue, database, relays, accounts, Arc::new(config));
+        let shared = http::State::new(catalogue, database, accounts, Arc::new(config));
         let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }
@@ -98,7 +99,7 @@ impl App {
 
     /// How many channels there are.
     pub fn channels(&self) -> usize {
-        self.shared.catalogue.snapshot().channels().len()
+        self.shared.catalogue.list().len()
     }
 
     /// What the setup of the first admin asks for, as long as there is no admin.

@@ -1,9 +1,17 @@
 //! Which channels there are: the only producer of that list.
 //!
-//! The list is a [`Snapshot`], which never changes. Whatever changes the channels makes the next
-//! snapshot beside the one in force, where nobody waits for it, and hands the relay what is
-//! different: [`Channels::apply`].
+//! A [`List`] has the channels of the configuration in memory. Those of the database stay rows: one
+//! becomes a [`Channel`] when somebody asks for it, and lists are read from the table. So a hundred
+//! thousand rows cost a start nothing, and an edit costs what it changes.
+//!
+//! What a reader sees: whatever is committed. Whoever changes the database commits, puts that into
+//! force here, and answers then. In between, a channel may be the old or the new one; after the
+//! answer it is the new one (docs/adr/0015-channels-are-rows.md).
 
+mod difference;
+mod list;
+mod made;
+mod rows;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -12,10 +20,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forebay_relay::channel::{Changes, Channels, Lookup};
-use forebay_relay::model::Channel;
+use forebay_relay::channel::{Changes, Channels, Difference, Found, Lookup};
+use forebay_relay::model::{Channel, ChannelId};
+use rusqlite::Connection;
 
+pub use self::list::{BEGINNING, List, Place, Search};
+use self::made::Made;
+use self::rows::{Rows, tell};
 pub use self::snapshot::Snapshot;
+use crate::config::Config;
+use crate::db::relays::{self, RelayId};
+use crate::db::{Database, Error};
 
 /// Far longer than a request takes to look a channel up.
 const LONGEST_LOOKUP: Duration = Duration::from_secs(1);
@@ -24,14 +39,29 @@ const LONGEST_LOOKUP: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Catalogue {
     channels: Arc<Channels>,
-    current: Mutex<Arc<Snapshot>>,
+    database: Database,
+    current: Mutex<Arc<List>>,
     /// Held by whoever changes the channels: one after the other, or a change would be lost.
     changing: Mutex<()>,
 }
 
+/// A relay that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayChange {
+    /// Which.
+    pub relay: RelayId,
+    /// Its channel's id before; none if it was created.
+    pub before: Option<ChannelId>,
+    /// Its channel's id since; none if it was removed.
+    pub after: Option<ChannelId>,
+}
+
+/// How a channel is looked up in the database.
+type ReadRow = fn(&List, &Connection, &str) -> Result<Option<Arc<Channel>>, Error>;
+
 /// Drops a list that is no longer in force, which takes milliseconds where it is long. A request
 /// that still looks a channel up in it must not be the one that has to: its viewer would wait.
-fn drop_here(list: Arc<Snapshot>) {
+fn drop_here(list: Arc<List>) {
     let until = Instant::now() + LONGEST_LOOKUP;
     while Arc::strong_count(&list) > 1 && Instant::now() < until {
         thread::sleep(Duration::from_millis(1));
@@ -40,11 +70,18 @@ fn drop_here(list: Arc<Snapshot>) {
 }
 
 impl Catalogue {
-    /// These channels; `run` makes who runs those that are open.
-    pub fn new(channels: Vec<Arc<Channel>>, run: impl FnOnce(Arc<dyn Lookup>) -> Arc<Channels>) -> Self {
-        let list = Arc::new(Snapshot::new(channels));
+    /// The channels of this configuration and of this database; `run` makes who runs those that are
+    /// open. Waits for the disk.
+    pub fn start(
+        config: &Config,
+        database: Database,
+        run: impl FnOnce(Arc<dyn Lookup>) -> Arc<Channels>,
+    ) -> Result<Self, Error> {
+        let file = Arc::new(Snapshot::new(config.channels.clone()));
+        let rows = Rows::read(&database, config, &file)?;
+        let list = Arc::new(List { file, rows, made: Made::default(), database: database.clone() });
         let channels = run(Arc::clone(&list) as _);
-        Self { channels, current: Mutex::new(list), changing: Mutex::default() }
+        Ok(Self { channels, database, current: Mutex::new(list), changing: Mutex::default() })
     }
 
     /// Who runs the channels that are open.
@@ -53,26 +90,86 @@ impl Catalogue {
     }
 
     /// The channels as they are now.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
+    pub fn list(&self) -> Arc<List> {
         Arc::clone(&self.current())
     }
 
-    /// Takes these channels, each id and number once, in the order of lists. With a hundred thousand
-    /// it takes its time, for which nobody else waits.
-    pub fn replace(&self, channels: Vec<Arc<Channel>>) -> Changes {
+    /// The channel with this id.
+    pub async fn find(&self, id: &str) -> Result<Option<Found>, Error> {
+        self.look_up(id, List::at_hand, List::find_row).await
+    }
+
+    /// The channel with this id, else the one with this number. What the configuration has comes
+    /// first either way.
+    pub async fn find_by_id_or_number(&self, text: &str) -> Result<Option<Found>, Error> {
+        self.look_up(text, List::at_hand_by_id_or_number, List::find_row_by_id_or_number).await
+    }
+
+    /// Looks in memory, and then in the database.
+    async fn look_up(
+        &self,
+        text: &str,
+        at_hand: fn(&List, &str) -> Option<Arc<Channel>>,
+        read: ReadRow,
+    ) -> Result<Option<Found>, Error> {
+        // Before the list: what is found is of this one or of a later one.
+        let revision = self.channels.revision();
+        let list = self.list();
+        let mut found = at_hand(&list, text);
+        if found.is_none() && list.has_rows() {
+            let text = text.to_owned();
+            found = self.database.read(move |connection| read(&list, connection, &text)).await?;
+        }
+        Ok(found.map(|channel| Found::new(channel, revision)))
+    }
+
+    /// Takes the channels of another configuration, and the rows as they are with it. Waits for the
+    /// disk; nobody else waits. Where the rows cannot be read, they stay as they were.
+    pub fn configure(&self, config: &Config) -> Changes {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.snapshot();
-        let new = Arc::new(Snapshot::new(channels));
-        let difference = new.since(&before);
+        let before = self.list();
+        let file = Arc::new(Snapshot::new(config.channels.clone()));
+        let rows = Rows::read(&self.database, config, &file).unwrap_or_else(|error| {
+            tell(&error);
+            before.rows.clone()
+        });
+        let list = Arc::new(List { file, rows, made: Made::default(), database: self.database.clone() });
+        let difference = list.since(&before);
         let changes = difference.count();
-        drop(std::mem::replace(&mut *self.current(), new));
-        self.channels.apply(&difference);
+        self.put_in_force(list, &difference);
         drop(difference);
         drop_here(before);
         changes
     }
 
-    fn current(&self) -> MutexGuard<'_, Arc<Snapshot>> {
+    /// Takes a relay as the database has it now. Waits for the disk.
+    pub fn take_relay(&self, change: &RelayChange) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.list();
+        // Another change may have come in between: what counts is what is there.
+        let read = self.database.read_here(|connection| relays::get(connection, change.relay));
+        let now = read.unwrap_or_else(|error| {
+            tell(&error);
+            None
+        });
+        let ids = change.before.iter().chain(&change.after).cloned().collect();
+        let list = Arc::new(List {
+            file: Arc::clone(&before.file),
+            rows: before.rows.after(change, now.as_ref(), &before.file),
+            made: before.made.without(&ids),
+            database: self.database.clone(),
+        });
+        self.put_in_force(Arc::clone(&list), &change.difference(list as _));
+    }
+
+    /// First the list, then the relay: see [`Found`].
+    fn put_in_force(&self, list: Arc<List>, difference: &Difference) {
+        // Dropped without the lock.
+        let _gone = std::mem::replace(&mut *self.current(), list);
+        self.channels.apply(difference);
+    }
+
+    fn current(&self) -> MutexGuard<'_, Arc<List>> {
         // It is replaced in one step: a panic elsewhere leaves nothing half done.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

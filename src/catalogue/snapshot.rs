@@ -1,60 +1,55 @@
-//! The channels at one moment.
+//! The channels of the configuration.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
-use forebay_relay::channel::{Difference, Lookup};
 use forebay_relay::model::{Channel, ChannelId};
 
-/// The channels at one moment, in memory. It never changes.
+use crate::db::listing::searched;
+
+/// The channels of a configuration, in memory. It never changes.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    in_order: Arc<[Arc<Channel>]>,
+    in_order: Vec<Arc<Channel>>,
     by_id: HashMap<ChannelId, Arc<Channel>>,
     by_number: HashMap<u32, Arc<Channel>>,
+    /// What is searched of each, made when somebody searches for the first time.
+    searched: OnceLock<Vec<Box<str>>>,
 }
 
 impl Snapshot {
     /// These channels, each id and number once.
-    pub fn new(channels: Vec<Arc<Channel>>) -> Self {
-        let in_order: Arc<[Arc<Channel>]> = channels.into();
-        let by_id = in_order.iter().map(|channel| (channel.id.clone(), Arc::clone(channel))).collect();
-        let by_number = in_order.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect();
-        Self { in_order, by_id, by_number }
+    pub(super) fn new(channels: Vec<Arc<Channel>>) -> Self {
+        let by_id = channels.iter().map(|channel| (channel.id.clone(), Arc::clone(channel))).collect();
+        let by_number = channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect();
+        Self { in_order: channels, by_id, by_number, searched: OnceLock::new() }
     }
 
     /// All channels, in the order of lists.
-    pub fn channels(&self) -> &Arc<[Arc<Channel>]> {
+    pub fn channels(&self) -> &[Arc<Channel>] {
         &self.in_order
     }
 
-    /// What is different in `self`.
-    pub(super) fn since(self: &Arc<Self>, before: &Self) -> Difference {
-        let (mut added, mut changed) = (HashSet::new(), HashSet::new());
-        for channel in &*self.in_order {
-            match before.by_id.get(&channel.id) {
-                None => _ = added.insert(channel.id.clone()),
-                // At once, where both are one object.
-                Some(old) if old == channel => {}
-                Some(_) => _ = changed.insert(channel.id.clone()),
-            }
-        }
-        let is_gone = |id: &&ChannelId| !self.by_id.contains_key(*id);
-        let removed = before.by_id.keys().filter(is_gone).cloned().collect();
-        Difference { lookup: Arc::clone(self) as _, added, changed, removed }
-    }
-}
-
-impl Lookup for Snapshot {
-    fn find(&self, id: &str) -> Option<Arc<Channel>> {
-        self.by_id.get(id).cloned()
+    /// The channel with this id.
+    pub fn find(&self, id: &str) -> Option<&Arc<Channel>> {
+        self.by_id.get(id)
     }
 
-    fn find_by_number(&self, number: u32) -> Option<Arc<Channel>> {
-        self.by_number.get(&number).cloned()
+    /// The channel with this number.
+    pub fn find_by_number(&self, number: u32) -> Option<&Arc<Channel>> {
+        self.by_number.get(&number)
     }
 
-    fn with_past(&self) -> Vec<Arc<Channel>> {
-        self.in_order.iter().filter(|channel| channel.policy.timeshift.is_some()).cloned().collect()
+    /// Its place in the list, from 0.
+    pub(super) fn position(&self, wanted: &Arc<Channel>) -> Option<usize> {
+        self.in_order.iter().position(|channel| Arc::ptr_eq(channel, wanted))
+    }
+
+    /// The places of the channels that hold each of these folded words.
+    pub(super) fn search(&self, words: &[String]) -> impl Iterator<Item = usize> {
+        let text = |channel: &Arc<Channel>| searched(&channel.name, channel.group.as_deref()).into();
+        let texts = self.searched.get_or_init(|| self.in_order.iter().map(text).collect());
+        let holds = |text: &str| words.iter().all(|word| text.contains(&**word));
+        texts.iter().enumerate().filter(move |(_, text)| holds(text)).map(|(at, _)| at)
     }
 }

@@ -6,7 +6,9 @@
 
 use std::path::Path;
 
+use forebay_core::lineup::names::fold;
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
 use tracing::info;
 
 use super::copy;
@@ -25,6 +27,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration(include_str!("schema/0003-people.sql")),
     Migration(include_str!("schema/0004-films.sql")),
     Migration(include_str!("schema/0005-lineup.sql")),
+    Migration(include_str!("schema/0006-listed-relays.sql")),
 ];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.
@@ -62,6 +65,7 @@ pub(super) fn upgrade(
     let known = number(migrations.len());
     let of = |error: rusqlite::Error| OpenError::of(file, &error);
     let found = version(connection, file)?;
+    add_functions(connection).map_err(of)?;
     let transaction = connection.unchecked_transaction().map_err(of)?;
     for (Migration(step), to) in migrations.iter().zip(1..).skip(found.unsigned_abs() as usize) {
         transaction.execute_batch(step).map_err(|error| match of(error) {
@@ -73,6 +77,12 @@ pub(super) fn upgrade(
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(of)?;
     transaction.pragma_update(None, "user_version", known).map_err(of)?;
     transaction.commit().map_err(of)
+}
+
+/// What a step may call besides what SQLite has.
+fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("fold", 1, flags, |call| Ok(fold(call.get_raw(0).as_str()?)))
 }
 
 /// The version of a database; 0 of one that is empty.

@@ -16,6 +16,7 @@ mod error;
 pub mod films;
 mod folder;
 pub mod lineup;
+pub mod listing;
 mod migrations;
 mod open;
 mod readers;
@@ -143,7 +144,7 @@ impl Database {
         }
     }
 
-    /// The same on the thread that calls, which may wait for the disk, by a connection of its own.
+    /// The same on the thread that calls, which may wait for the disk.
     pub fn read_here<T, E: From<Error>>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,

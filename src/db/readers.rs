@@ -73,12 +73,19 @@ impl Readers {
         }
     }
 
-    /// The same here and now.
+    /// The same here and now, by a connection that is free or by one of its own.
     pub(super) fn read_here<T, E: From<Error>>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let connection = connect(&self.file).map_err(Error::from)?;
+        let (lent, own);
+        let connection = if let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() {
+            lent = Lent::take(&self.idle, permit);
+            lent.connection()
+        } else {
+            own = connect(&self.file).map_err(Error::from)?;
+            &own
+        };
         let transaction = connection.unchecked_transaction().map_err(Error::from)?;
         work(&transaction)
     }

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, named_params};
 
 use super::document::Document;
 use super::error::Error;
+use super::listing;
 
 /// Names a relay for ever, whatever else of it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,16 +41,13 @@ pub enum RelayError {
 
 /// Adds a relay. Its document has an id and was checked.
 pub fn insert(connection: &Connection, document: &Document) -> Result<Relay, RelayError> {
-    let (Columns { path, name, number, group, spec, now }, sql) = (
-        Columns::of(document),
-        "INSERT INTO relays (path, name, number, group_title, spec, created_at, changed_at)
-         VALUES (:path, :name, :number, :group, :spec, :now, :now)
-         RETURNING id, spec, created_at, changed_at",
-    );
-    let values = named_params! {
-        ":path": path, ":name": name, ":number": number, ":group": group, ":spec": spec, ":now": now,
-    };
-    let inserted = connection.query_row(sql, values, |row| Ok(read(row)));
+    let sql = "INSERT INTO relays (path, name, number, group_title, logo, tvg_id, search,
+                                   spec, created_at, changed_at)
+               VALUES (:path, :name, :number, :group, :logo, :tvg_id, :search,
+                       :spec, :now, :now)
+               RETURNING id, spec, created_at, changed_at";
+    let inserted =
+        Columns::of(document).bind(|values| connection.query_row(sql, values, |row| Ok(read(row))));
     Ok(inserted.map_err(|error| refusal(error, document))??)
 }
 
@@ -61,17 +59,16 @@ pub fn update<E: From<RelayError>>(
 ) -> Result<Option<Relay>, E> {
     let Some(relay) = get(connection, id).map_err(RelayError::from)? else { return Ok(None) };
     let document = change(&relay)?;
-    let (Columns { path, name, number, group, spec, now }, sql) = (
-        Columns::of(&document),
+    let sql = format!(
         "UPDATE relays SET path = :path, name = :name, number = :number, group_title = :group,
+                           logo = :logo, tvg_id = :tvg_id, search = :search,
                            spec = :spec, changed_at = :now
-         WHERE id = :id
+         WHERE id = {}
          RETURNING id, spec, created_at, changed_at",
+        id.0
     );
-    let values = named_params! {
-        ":id": id.0, ":path": path, ":name": name, ":number": number, ":group": group, ":spec": spec, ":now": now,
-    };
-    let updated = connection.query_row(sql, values, |row| Ok(read(row)));
+    let updated =
+        Columns::of(&document).bind(|values| connection.query_row(&sql, values, |row| Ok(read(row))));
     let updated = updated.map_err(|error| refusal(error, &document))?;
     Ok(Some(updated.map_err(RelayError::from)?))
 }
@@ -103,18 +100,50 @@ pub fn list(connection: &Connection, after: Option<RelayId>, limit: usize) -> Re
     rows.map(|row| row?).collect()
 }
 
+/// The relay with this number.
+pub fn find_by_number(connection: &Connection, number: u32) -> Result<Option<Relay>, Error> {
+    let sql = "SELECT id, spec, created_at, changed_at FROM relays WHERE number = ?1";
+    connection.query_row(sql, [number], |row| Ok(read(row))).optional()?.transpose()
+}
+
+/// The relays that have one of these paths, and those that have one of these numbers.
+pub fn clashes<'a>(
+    connection: &Connection,
+    paths: impl IntoIterator<Item = &'a str>,
+    numbers: impl IntoIterator<Item = u32>,
+) -> Result<(Vec<Relay>, Vec<Relay>), Error> {
+    let one = |column: &str| {
+        connection
+            .prepare(&format!("SELECT id, spec, created_at, changed_at FROM relays WHERE {column} = ?1"))
+    };
+    let (mut by_path, mut by_number) = (one("path")?, one("number")?);
+    let mut taken = (Vec::new(), Vec::new());
+    for path in paths {
+        let found = by_path.query_row([path], |row| Ok(read(row))).optional()?.transpose()?;
+        taken.0.extend(found);
+    }
+    for number in numbers {
+        let found = by_number.query_row([number], |row| Ok(read(row))).optional()?.transpose()?;
+        taken.1.extend(found);
+    }
+    Ok(taken)
+}
+
 /// How many there are.
 pub fn count(connection: &Connection) -> Result<u64, Error> {
     let count: i64 = connection.query_row("SELECT count(*) FROM relays", [], |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }
 
-/// What is written of a document: the whole, and what is looked for.
+/// What is written of a document: the whole, and what is listed and looked for.
 struct Columns<'a> {
     path: &'a str,
     name: &'a str,
     number: Option<i64>,
     group: Option<&'a str>,
+    logo: Option<&'a str>,
+    tvg_id: Option<&'a str>,
+    search: String,
     spec: String,
     now: i64,
 }
@@ -123,14 +152,28 @@ impl<'a> Columns<'a> {
     fn of(document: &'a Document) -> Self {
         let spec = document.spec();
         let path = spec.id.as_deref().expect("what is written was checked, and so has an id");
+        let text = |text: &'a Option<String>| text.as_deref().map(str::trim);
+        let (name, group) = (text(&spec.name).unwrap_or(path), text(&spec.group));
         Self {
             path,
-            name: spec.name.as_deref().unwrap_or(path),
+            name,
             number: spec.number,
-            group: spec.group.as_deref(),
+            group,
+            logo: text(&spec.logo),
+            tvg_id: text(&spec.tvg_id),
+            search: listing::searched(name, group),
             spec: serde_json::to_string(document.fields()).expect("the keys of a JSON object are texts"),
             now: Timestamp::now().as_second(),
         }
+    }
+
+    /// Gives `run` the values of a statement that names all of them.
+    fn bind<T>(&self, run: impl FnOnce(&[(&str, &dyn ToSql)]) -> T) -> T {
+        let Self { path, name, number, group, logo, tvg_id, search, spec, now } = self;
+        run(named_params! {
+            ":path": path, ":name": name, ":number": number, ":group": group, ":logo": logo,
+            ":tvg_id": tvg_id, ":search": search, ":spec": spec, ":now": now,
+        })
     }
 }
 
@@ -161,9 +204,12 @@ fn refusal(error: rusqlite::Error, document: &Document) -> RelayError {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::db::migrations::{self, MIGRATIONS};
 
     fn document(value: Value) -> Document {
         let Value::Object(fields) = value else { panic!("an object") };
@@ -176,7 +222,7 @@ mod tests {
 
     fn database() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("schema/0001-relays.sql")).unwrap();
+        migrations::upgrade(&connection, Path::new("memory"), MIGRATIONS).unwrap();
         connection
     }
 

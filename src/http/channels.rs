@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use axum::Json;
+use forebay_relay::channel::Found;
 use forebay_relay::model::Channel;
+use rusqlite::Connection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,6 +15,9 @@ use super::auth::Watching;
 use super::error::ApiError;
 use super::extract::{ById, Named};
 use super::query::Query;
+use crate::catalogue::{BEGINNING, List, Search};
+use crate::db::Error;
+use crate::db::listing::Entry;
 
 /// Channels in one answer, unless the request says otherwise: two screens of a list.
 const DEFAULT_LIMIT: usize = 50;
@@ -20,14 +25,8 @@ const DEFAULT_LIMIT: usize = 50;
 /// Channels in one answer, at most: some 30 kB.
 const MAX_LIMIT: usize = 200;
 
-/// Words of a search that count. Nobody types more to find a channel.
-const MAX_WORDS: usize = 8;
-
 /// Characters of a search that count: as many as the longest name has.
 const MAX_SEARCH: usize = 256;
-
-/// Channels that are searched before other tasks get a turn: a fraction of a millisecond.
-const TURN: usize = 1_000;
 
 /// What of the list is asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,96 +79,125 @@ pub(super) struct ChannelInList {
 }
 
 /// `GET /api/channels`
-pub(super) async fn list(state: State, watching: Watching, query: Query) -> Json<ChannelList> {
-    let wish = Wish::new(&query);
-    let channels = state.channels_for(&watching);
-    let (total, found) = if wish.search.is_empty() {
-        (channels.len(), channels.iter().skip(wish.offset).take(wish.limit).cloned().collect())
-    } else {
-        let exact = state.channels.find_by_number_or_id(&wish.search);
-        let adult = state.accounts.adult_groups();
-        let exact = exact.filter(|channel| watching.watcher.may_watch(channel, &adult));
-        search(&channels, exact, &wish).await
-    };
-    let channels = found.iter().map(|channel| ChannelEntry::new(channel)).collect();
-    Json(ChannelList { channels, offset: wish.offset, total })
+pub(super) async fn list(
+    state: State,
+    watching: Watching,
+    query: Query,
+) -> Result<Json<ChannelList>, ApiError> {
+    let Wish { search: text, offset, limit } = Wish::new(&query);
+    let (list, sight) = (state.catalogue.list(), state.sight(&watching));
+    let exact = if text.is_empty() { None } else { state.catalogue.find_by_id_or_number(&text).await? };
+    let exact = exact.map(|found| found.channel).filter(|channel| sight.sees(&Entry::from(&**channel)));
+    let search = Search { text, exact, skip: offset, limit };
+    let read = list.read(move |list, connection| {
+        let mut channels = Vec::new();
+        let take = |entry: Entry<'_>| channels.push(ChannelEntry::from(entry));
+        let total = if !sight.sees_all() {
+            list.search_among(connection, &search, |entry| sight.sees(entry), take)?
+        } else if search.text.is_empty() {
+            list.window(connection, offset, limit, take)?;
+            list.len()
+        } else {
+            list.search(connection, &search, take)?
+        };
+        Ok(ChannelList { channels, offset, total })
+    });
+    Ok(Json(read.await?))
 }
 
 /// `GET /api/channels/{id}`
 pub(super) async fn one(
     state: State,
     watching: Watching,
-    Named { channel, .. }: Named<ById>,
+    Named { found: Found { channel, .. }, .. }: Named<ById>,
 ) -> Result<Json<ChannelInList>, ApiError> {
-    let channels = state.channels_for(&watching);
-    let position = position(&channels, &channel);
-    let position = position.ok_or_else(|| ApiError::unknown_channel(channel.id.as_str()))?;
-    // Around the ends, as on a television. A single channel has nothing beside it.
-    let count = channels.len();
-    let beside = |steps: usize| (count > 1).then(|| ChannelEntry::new(&channels[(position + steps) % count]));
-    let ChannelEntry { group, has_logo, id, name, number } = ChannelEntry::new(&channel);
-    let (previous, next) = (beside(count - 1), beside(1));
-    Ok(Json(ChannelInList { group, has_logo, id, name, next, number, position, previous }))
+    let (list, sight, id) = (state.catalogue.list(), state.sight(&watching), channel.id.clone());
+    let read = list.read(move |list, connection| {
+        let neighbours = if sight.sees_all() {
+            Neighbours::of(list, connection, &channel)?
+        } else {
+            Neighbours::among(list, connection, &channel, |entry| sight.sees(entry))?
+        };
+        let Some(Neighbours { position, previous, next }) = neighbours else { return Ok(None) };
+        let ChannelEntry { group, has_logo, id, name, number } = Entry::from(&*channel).into();
+        Ok(Some(ChannelInList { group, has_logo, id, name, next, number, position, previous }))
+    });
+    read.await?.map(Json).ok_or_else(|| ApiError::unknown_channel(id.as_str()))
 }
 
-/// The place in the list.
-fn position(channels: &[Arc<Channel>], wanted: &Arc<Channel>) -> Option<usize> {
-    channels.iter().position(|channel| Arc::ptr_eq(channel, wanted))
+/// What stands beside a channel in a list, around the ends, as on a television. A single channel has
+/// nothing beside it.
+struct Neighbours {
+    position: usize,
+    previous: Option<ChannelEntry>,
+    next: Option<ChannelEntry>,
 }
 
-impl ChannelEntry {
-    fn new(channel: &Channel) -> Self {
+impl Neighbours {
+    /// Of all channels; none if the channel is not listed any more.
+    fn of(
+        list: &List,
+        connection: Option<&Connection>,
+        channel: &Arc<Channel>,
+    ) -> Result<Option<Self>, Error> {
+        let Some(position) = list.position(connection, channel)? else { return Ok(None) };
+        let count = list.len();
+        let beside = |steps: usize| {
+            let mut found = None;
+            if count > 1 {
+                let take = |entry: Entry<'_>| found = Some(ChannelEntry::from(entry));
+                list.window(connection, (position + steps) % count, 1, take)?;
+            }
+            Ok::<_, Error>(found)
+        };
+        let (previous, next) = (beside(count - 1)?, beside(1)?);
+        Ok(Some(Self { position, previous, next }))
+    }
+
+    /// Of those that somebody may see, for whom all are looked at.
+    fn among(
+        list: &List,
+        connection: Option<&Connection>,
+        channel: &Channel,
+        sees: impl Fn(&Entry<'_>) -> bool,
+    ) -> Result<Option<Self>, Error> {
+        let (mut position, mut count) = (None, 0);
+        let (mut first, mut previous, mut next, mut newest) = (None, None, None, None);
+        list.walk(connection, BEGINNING, |entry| {
+            if !sees(&entry) {
+                return true;
+            }
+            if entry.id == channel.id.as_str() {
+                (position, previous) = (Some(count), newest.take());
+            } else if count == 0 {
+                first = Some(ChannelEntry::from(entry));
+            }
+            if position.is_some_and(|position| position + 1 == count) {
+                next = Some(ChannelEntry::from(entry));
+            }
+            newest = Some(ChannelEntry::from(entry));
+            count += 1;
+            true
+        })?;
+        let others = count > 1;
+        Ok(position.map(|position| Self {
+            position,
+            previous: previous.or(newest).filter(|_| others),
+            next: next.or(first).filter(|_| others),
+        }))
+    }
+}
+
+impl From<Entry<'_>> for ChannelEntry {
+    fn from(entry: Entry<'_>) -> Self {
         Self {
-            group: channel.group.clone(),
-            has_logo: channel.logo.is_some(),
-            id: channel.id.as_str().to_owned(),
-            name: channel.name.clone(),
-            number: channel.number,
+            group: entry.group.map(str::to_owned),
+            has_logo: entry.logo.is_some(),
+            id: entry.id.to_owned(),
+            name: entry.name.to_owned(),
+            number: entry.number,
         }
     }
-}
-
-/// How many channels match, and those of them that are asked for. First comes `exact`, whose number
-/// or id was typed.
-async fn search(
-    channels: &[Arc<Channel>],
-    exact: Option<Arc<Channel>>,
-    wish: &Wish,
-) -> (usize, Vec<Arc<Channel>>) {
-    let text = wish.search.to_lowercase();
-    let words: Vec<&str> = text.split_whitespace().take(MAX_WORDS).collect();
-    let (mut total, mut found, mut folded) = (0, Vec::new(), String::new());
-    let mut take = |channel: &Arc<Channel>| {
-        if total >= wish.offset && found.len() < wish.limit {
-            found.push(Arc::clone(channel));
-        }
-        total += 1;
-    };
-    if let Some(exact) = &exact {
-        take(exact);
-    }
-    for (at, channel) in channels.iter().enumerate() {
-        if at % TURN == TURN - 1 {
-            tokio::task::yield_now().await;
-        }
-        let is_exact = exact.as_ref().is_some_and(|exact| Arc::ptr_eq(exact, channel));
-        if !is_exact && matches(channel, &words, &mut folded) {
-            take(channel);
-        }
-    }
-    (total, found)
-}
-
-/// Whether each word is part of the name or of the group. `folded` is room for both in small
-/// letters, so that none is allocated per channel.
-fn matches(channel: &Channel, words: &[&str], folded: &mut String) -> bool {
-    folded.clear();
-    folded.extend(channel.name.chars().flat_map(char::to_lowercase));
-    if let Some(group) = &channel.group {
-        folded.push('\n');
-        folded.extend(group.chars().flat_map(char::to_lowercase));
-    }
-    words.iter().all(|word| folded.contains(word))
 }
 
 impl Wish {
@@ -186,51 +214,7 @@ impl Wish {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-    use crate::config::Config;
-
-    fn channels() -> Vec<Arc<Channel>> {
-        let entries = [
-            ("news", "News Zürich HD", "number = 7\ngroup = 'Schweiz'"),
-            ("sport", "Sport 7", "number = 8"),
-            ("film", "ФИЛЬМ", "number = 9\ngroup = 'Films'"),
-            ("9", "Nine", ""),
-        ];
-        let texts = entries.map(|(id, name, more)| {
-            format!("[[channels]]\nid = '{id}'\nname = '{name}'\nsources = ['testcard://']\n{more}\n")
-        });
-        Config::parse(&texts.concat(), Path::new("channels.toml")).unwrap().channels
-    }
-
-    async fn found(query: &str, exact: Option<usize>) -> (usize, Vec<String>) {
-        let channels = channels();
-        let exact = exact.map(|at| Arc::clone(&channels[at]));
-        let (total, found) = search(&channels, exact, &Wish::new(&query.into())).await;
-        (total, found.iter().map(|channel| channel.id.as_str().to_owned()).collect())
-    }
-
-    #[tokio::test]
-    async fn all_words_have_to_be_in_the_name_or_the_group() {
-        for (query, ids) in [
-            ("search=zürich", vec!["news"]),
-            ("search=SCHWEIZ+hd", vec!["news"]),
-            ("search=%D1%84%D0%B8%D0%BB%D1%8C%D0%BC", vec!["film"]),
-            ("search=news+sport", vec![]),
-            ("search=n", vec!["news", "9"]),
-            ("search=n&offset=1", vec!["9"]),
-            ("search=n&limit=1", vec!["news"]),
-        ] {
-            assert_eq!(found(query, None).await.1, ids, "{query}");
-        }
-    }
-
-    #[tokio::test]
-    async fn the_channel_whose_number_was_typed_comes_first_and_once() {
-        assert_eq!(found("search=7", Some(0)).await, (2, vec!["news".to_owned(), "sport".to_owned()]));
-        assert_eq!(found("search=7&offset=1", Some(0)).await, (2, vec!["sport".to_owned()]));
-    }
 
     #[test]
     fn a_wish_is_within_its_limits() {

@@ -221,6 +221,7 @@ impl From<Refusal> for ApiError {
                 let message = "your address has three quarters of what there is for all";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "address_limit", message).retried()
             }
+            Refusal::Unreadable => Self::unavailable("no_database", "the channel cannot be read now"),
             Refusal::NoStore => {
                 Self::unavailable("no_store", "the system gives no memory or no file for this channel")
             }

@@ -2,14 +2,12 @@
 
 use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse as _, Response};
-use forebay_relay::channel::Channels;
-use forebay_relay::model::Channel;
+use forebay_relay::channel::Found;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -24,6 +22,8 @@ use super::forwarded::client_address;
 use super::query::Query;
 use super::visits::agent;
 use super::{Peer, State};
+use crate::catalogue::Catalogue;
+use crate::db::Error;
 
 /// The query with which an operator asks for whole addresses of sources: `urls=full`.
 const WHOLE_URLS: (&str, &str) = ("urls", "full");
@@ -64,7 +64,7 @@ impl FromRequestParts<State> for Peer {
 
 /// How an address names a channel.
 pub(super) trait Naming: Send + 'static {
-    fn find(channels: &Channels, id: &str) -> Option<Arc<Channel>>;
+    fn find(catalogue: &Catalogue, id: &str) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
 }
 
 /// By its id.
@@ -84,27 +84,27 @@ pub(super) struct ByNumberOrId;
 pub(super) struct ByPlayerFile;
 
 impl Naming for ByPlayerFile {
-    fn find(channels: &Channels, id: &str) -> Option<Arc<Channel>> {
+    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
         let bare = id.strip_suffix(".ts").or_else(|| id.strip_suffix(".m3u8"));
-        channels.find_by_number_or_id(bare.unwrap_or(id))
+        catalogue.find_by_id_or_number(bare.unwrap_or(id)).await
     }
 }
 
 impl Naming for ById {
-    fn find(channels: &Channels, id: &str) -> Option<Arc<Channel>> {
-        channels.find(id)
+    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
+        catalogue.find(id).await
     }
 }
 
 impl Naming for ByFile {
-    fn find(channels: &Channels, id: &str) -> Option<Arc<Channel>> {
-        channels.find(id.strip_suffix(".ts").unwrap_or(id))
+    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
+        catalogue.find(id.strip_suffix(".ts").unwrap_or(id)).await
     }
 }
 
 impl Naming for ByNumberOrId {
-    fn find(channels: &Channels, id: &str) -> Option<Arc<Channel>> {
-        channels.find_by_number_or_id(id)
+    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
+        catalogue.find_by_id_or_number(id).await
     }
 }
 
@@ -112,7 +112,7 @@ impl Naming for ByNumberOrId {
 /// not watch it.
 #[derive(Debug)]
 pub(super) struct Named<N> {
-    pub(super) channel: Arc<Channel>,
+    pub(super) found: Found,
     naming: PhantomData<N>,
 }
 
@@ -124,13 +124,14 @@ impl<N: Naming> FromRequestParts<State> for Named<N> {
         let params = RawPathParams::from_request_parts(parts, state).await;
         let params = params.map_err(axum::response::IntoResponse::into_response)?;
         let id = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id);
-        let channel = N::find(&state.channels, id);
-        let channel = channel.ok_or_else(|| ApiError::unknown_channel(id).into_response())?;
+        let found = N::find(&state.catalogue, id).await.map_err(ApiError::from);
+        let found = found.and_then(|found| found.ok_or_else(|| ApiError::unknown_channel(id)));
+        let found = found.map_err(ApiError::into_response)?;
         let watching = Watching::of(parts);
-        if !watching.watcher.may_watch(&channel, &state.accounts.adult_groups()) {
+        if !watching.watcher.may_watch(&found.channel, &state.accounts.adult_groups()) {
             return Err(ApiError::not_allowed(id).into_response());
         }
-        Ok(Self { channel, naming: PhantomData })
+        Ok(Self { found, naming: PhantomData })
     }
 }
 

@@ -1,13 +1,13 @@
 //! The lineup as an M3U channel list.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use forebay_relay::model::Channel;
+use forebay_core::lineup::names::fold;
+use forebay_relay::channel::Found;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use url::Url;
@@ -16,20 +16,34 @@ use super::auth::Watching;
 use super::extract::{ById, Named};
 use super::forwarded::base_url;
 use super::query::Query;
+use super::sight::Sight;
 use super::{Peer, State};
+use crate::catalogue::{BEGINNING, List, Place};
+use crate::db::Error;
+use crate::db::listing::Entry;
 
 /// How much of the list is made at once, in bytes: whoever does not read it costs no more than
 /// this.
-const PIECE: usize = 16 * 1024;
+const PIECE: usize = 64 * 1024;
+
+/// Channels that are looked at for one piece, where most of them are of other groups: a millisecond.
+const MAX_LOOKED_AT: usize = 2_000;
+
+/// Groups that one request may ask for.
+const MAX_GROUPS: usize = 64;
 
 /// With `.m3u` in the address: `.m3u8` and Apple's type would make players take the list for one
 /// HLS stream.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("audio/x-mpegurl; charset=utf-8");
 
 /// What the list begins with.
-const BEGINNING: &str = "#EXTM3U\n";
+const HEAD: &str = "#EXTM3U\n";
 
-/// `GET /playlist.m3u`, and `?format=hls`
+/// `GET /playlist.m3u`, `?format=hls` and `?group=News`
+///
+/// Its length is not known before it is made, and it may change meanwhile: it has no
+/// `Content-Length`. Where the rest cannot be read, the answer breaks off, so that nobody takes half
+/// a list for the whole.
 pub(super) async fn playlist(
     state: State,
     query: Query,
@@ -38,22 +52,23 @@ pub(super) async fn playlist(
     uri: Uri,
     headers: HeaderMap,
 ) -> impl IntoResponse {
-    let base = address(&state, &watching, peer, &uri, &headers);
-    let channels = state.channels_for(&watching);
-    let list = List { channels, base, suffix: suffix(&query), next: 0 };
-    let headers = [
-        (header::CONTENT_TYPE, CONTENT_TYPE),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::CONTENT_LENGTH, list.length(&state.lengths).into()),
-    ];
-    (headers, Body::from_stream(stream::iter(list.map(Ok::<_, Infallible>))))
+    let form = Form {
+        base: address(&state, &watching, peer, &uri, &headers),
+        suffix: suffix(&query),
+        groups: query.values("group").take(MAX_GROUPS).map(|group| fold(&group)).collect(),
+        sight: state.sight(&watching),
+    };
+    let pieces = Pieces { list: state.catalogue.list(), form: Arc::new(form), at: BEGINNING };
+    let headers =
+        [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+    (headers, Body::from_stream(stream::try_unfold(pieces, Pieces::next)))
 }
 
 /// `GET /stream/{id}/channel.m3u`, and `?format=hls`: the list of this channel alone, as a file
 /// that opens in a player.
 pub(super) async fn one(
     state: State,
-    Named { channel, .. }: Named<ById>,
+    Named { found: Found { channel, .. }, .. }: Named<ById>,
     query: Query,
     watching: Watching,
     peer: Peer,
@@ -61,10 +76,11 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> impl IntoResponse {
     let base = address(&state, &watching, peer, &uri, &headers);
+    let form = Form { base, suffix: suffix(&query), groups: Vec::new(), sight: Sight::default() };
     // An id needs no escaping in a file name.
     let file = format!("attachment; filename=\"{}.m3u\"", channel.id.as_str());
-    let mut list = BEGINNING.to_owned();
-    let _ = entry(&mut list, &channel, base.as_str(), suffix(&query));
+    let mut list = HEAD.to_owned();
+    form.write(&mut list, &Entry::from(&*channel));
     let headers = [
         (header::CONTENT_TYPE, CONTENT_TYPE),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
@@ -86,106 +102,174 @@ fn suffix(query: &Query) -> &'static str {
 }
 
 /// The list, made piece by piece as the viewer takes it.
-struct List {
-    channels: Arc<[Arc<Channel>]>,
+#[derive(Debug)]
+struct Pieces {
+    list: Arc<List>,
+    form: Arc<Form>,
+    /// What comes next.
+    at: Place,
+}
+
+/// What somebody wants to have listed, and how.
+#[derive(Debug)]
+struct Form {
     base: Url,
     suffix: &'static str,
-    /// The place of the channel whose entry comes next.
-    next: usize,
+    /// The groups that are wanted, folded; all of them where none is named.
+    groups: Vec<String>,
+    /// What the viewer may see.
+    sight: Sight,
 }
 
-impl List {
-    /// How long all of it is, in bytes. `lengths` knows what is the same for everybody, which takes
-    /// a pass over all channels.
-    fn length(&self, lengths: &Lengths) -> usize {
-        let each = self.base.as_str().len() + self.suffix.len();
-        BEGINNING.len() + lengths.of(&self.channels) + self.channels.len() * each
-    }
-}
-
-/// How long the entries of the newest configuration are, without what differs from viewer to
-/// viewer: counted when first asked for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Lengths(Arc<Mutex<Option<Counted>>>);
-
-/// Some channels, and how long their entries are.
-type Counted = (Arc<[Arc<Channel>]>, usize);
-
-impl Lengths {
-    fn of(&self, channels: &Arc<[Arc<Channel>]>) -> usize {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((counted, length)) = &*last
-            && Arc::ptr_eq(counted, channels)
-        {
-            return *length;
+impl Pieces {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Error> {
+        let mut piece = if self.at == BEGINNING { HEAD.to_owned() } else { String::new() };
+        while piece.is_empty() || self.at == BEGINNING {
+            let (form, at) = (Arc::clone(&self.form), self.at);
+            (piece, self.at) = match at {
+                Place::End => return Ok(None),
+                // It is in memory.
+                Place::File(_) => form.fill(piece, &self.list, None, at)?,
+                Place::Relay(_) => {
+                    self.list.read(move |list, connection| form.fill(piece, list, connection, at)).await?
+                }
+            };
         }
-        let mut length = Length(0);
-        for channel in &**channels {
-            let _ = entry(&mut length, channel, "", "");
+        Ok(Some((piece.into(), self)))
+    }
+}
+
+impl Form {
+    /// Writes what comes next behind a piece; that, and what comes behind it.
+    fn fill(
+        &self,
+        mut piece: String,
+        list: &List,
+        connection: Option<&rusqlite::Connection>,
+        from: Place,
+    ) -> Result<(String, Place), Error> {
+        piece.reserve(PIECE + PIECE / 8);
+        let (mut looked_at, mut group) = (0, Group::default());
+        let next = list.walk(connection, from, |entry| {
+            if group.is_wanted(&self.groups, entry.group) && self.sight.sees(&entry) {
+                self.write(&mut piece, &entry);
+            }
+            looked_at += 1;
+            piece.len() < PIECE && looked_at < MAX_LOOKED_AT
+        })?;
+        Ok((piece, next))
+    }
+
+    fn write(&self, out: &mut String, entry: &Entry<'_>) {
+        let Self { base, suffix, .. } = self;
+        let number = entry.number.map(|number| number.to_string());
+        let attributes = [
+            ("tvg-id", Some(entry.guide_id.unwrap_or(entry.id))),
+            ("tvg-name", Some(entry.name)),
+            ("tvg-chno", number.as_deref()),
+            ("tvg-logo", entry.logo),
+            ("group-title", entry.group),
+        ];
+        out.push_str("#EXTINF:-1");
+        for (name, value) in attributes {
+            if let Some(value) = value {
+                let _ = write!(out, " {name}=\"");
+                push(out, value, '\'');
+                out.push('"');
+            }
         }
-        *last = Some((Arc::clone(channels), length.0));
-        length.0
+        out.push(',');
+        push(out, entry.name, '"');
+        let _ = writeln!(out, "\n{base}stream/{}{suffix}", entry.id);
     }
 }
 
-impl Iterator for List {
-    type Item = Bytes;
+/// Whether channels of a group are wanted. Those of one group mostly follow each other.
+#[derive(Debug, Default)]
+struct Group {
+    last: Option<(String, bool)>,
+}
 
-    fn next(&mut self) -> Option<Bytes> {
-        let mut piece = if self.next == 0 { BEGINNING.to_owned() } else { String::new() };
-        while piece.len() < PIECE
-            && let Some(channel) = self.channels.get(self.next)
-        {
-            let _ = entry(&mut piece, channel, self.base.as_str(), self.suffix);
-            self.next += 1;
+impl Group {
+    fn is_wanted(&mut self, wanted: &[String], group: Option<&str>) -> bool {
+        if wanted.is_empty() {
+            return true;
         }
-        (!piece.is_empty()).then(|| piece.into())
-    }
-}
-
-/// Counts what is written.
-struct Length(usize);
-
-impl fmt::Write for Length {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 += text.len();
-        Ok(())
-    }
-}
-
-fn entry(out: &mut impl fmt::Write, channel: &Channel, base: &str, suffix: &str) -> fmt::Result {
-    let id = channel.id.as_str();
-    out.write_str("#EXTINF:-1")?;
-    let number = channel.number.map(|number| number.to_string());
-    let attributes = [
-        ("tvg-id", Some(channel.tvg_id.as_deref().unwrap_or(id))),
-        ("tvg-name", Some(channel.name.as_str())),
-        ("tvg-chno", number.as_deref()),
-        ("tvg-logo", channel.logo.as_deref()),
-        ("group-title", channel.group.as_deref()),
-    ];
-    for (name, value) in attributes {
-        if let Some(value) = value {
-            write!(out, " {name}=\"{}\"", one_line(value).replace('"', "'"))?;
+        let group = group.unwrap_or_default();
+        match &self.last {
+            Some((last, is_wanted)) if last == group => *is_wanted,
+            _ => {
+                let is_wanted = wanted.contains(&fold(group));
+                self.last = Some((group.to_owned(), is_wanted));
+                is_wanted
+            }
         }
     }
-    writeln!(out, ",{}\n{base}stream/{id}{suffix}", one_line(&channel.name))
 }
 
-/// A line break would begin another entry.
-fn one_line(text: &str) -> String {
-    text.replace(['\r', '\n'], " ")
+/// Writes a text without line breaks, which would begin another entry, and with `quote` for `"`.
+fn push(out: &mut String, text: &str, quote: char) {
+    if text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | b'"')) {
+        out.extend(text.chars().map(|char| match char {
+            '\r' | '\n' => ' ',
+            '"' => quote,
+            char => char,
+        }));
+    } else {
+        out.push_str(text);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::*;
-    use crate::config::Config;
+    use forebay_relay::channel::Channels;
+    use futures_util::TryStreamExt as _;
+    use tempfile::TempDir;
+    use tokio::runtime::Handle;
 
-    #[test]
-    fn entries_are_what_players_read() {
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::config::Config;
+    use crate::db::{Database, Document, relays};
+
+    /// The pieces of a list of these channels, with so many relays behind them.
+    async fn pieces(text: &str, relays: usize, base: &str, query: &str) -> Vec<String> {
+        let folder = TempDir::new().unwrap();
+        let database = Database::open(&folder.path().join("data")).unwrap();
+        let fill = move |connection: &rusqlite::Connection| {
+            for at in 0..relays {
+                let group = if at % 1000 == 0 { "Fernsehen" } else { "Other" };
+                let fields = serde_json::json!({
+                    "id": format!("r{at}"), "name": format!("Relay {at}"), "group": group,
+                    "number": at + 1000, "sources": ["testcard://"],
+                });
+                let fields = fields.as_object().unwrap().clone();
+                relays::insert(connection, &Document::new(fields).unwrap()).unwrap();
+            }
+            Ok::<_, Error>(())
+        };
+        database.write(fill).await.unwrap();
+        let mut config = Config::parse(text, Path::new("channels.toml")).unwrap();
+        folder.path().clone_into(&mut config.hls_dir);
+        let opener = Arc::new(forebay_relay::input::Sources::new());
+        let run = |lookup| Channels::new(lookup, &[], &config.hls_dir, opener, Handle::current());
+        let catalogue = Catalogue::start(&config, database, run).unwrap();
+        let query = Query::from(query);
+        let form = Form {
+            base: Url::parse(base).unwrap(),
+            suffix: suffix(&query),
+            groups: query.values("group").map(|group| fold(&group)).collect(),
+            sight: Sight::default(),
+        };
+        let pieces = Pieces { list: catalogue.list(), form: Arc::new(form), at: BEGINNING };
+        let pieces = stream::try_unfold(pieces, Pieces::next);
+        pieces.map_ok(|piece| String::from_utf8(piece.into()).unwrap()).try_collect().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn entries_are_what_players_read() {
         let text = r#"
             [[channels]]
             id = "one"
@@ -198,33 +282,46 @@ mod tests {
             id = "two"
             sources = ["testcard://"]
         "#;
-        let config = Config::parse(text, Path::new("channels.toml")).unwrap();
-        let base = Url::parse("https://tv.example/sub/").unwrap();
-        let list = List { channels: config.channels.into(), base, suffix: ".ts", next: 0 };
-        let length = list.length(&Lengths::default());
-        let out = list.map(|piece| String::from_utf8(piece.into()).unwrap()).collect::<String>();
-        assert_eq!(out.len(), length);
+        let out = pieces(text, 1, "https://tv.example/sub/", "").await.concat();
         assert_eq!(
             out,
             "#EXTM3U\n#EXTINF:-1 tvg-id=\"one\" tvg-name=\"The 'One', HD\" tvg-chno=\"1\" tvg-logo=\"http://h/one.png\" \
              group-title=\"News\",The \"One\", HD\nhttps://tv.example/sub/stream/one.ts\n\
-             #EXTINF:-1 tvg-id=\"two\" tvg-name=\"two\",two\nhttps://tv.example/sub/stream/two.ts\n"
+             #EXTINF:-1 tvg-id=\"two\" tvg-name=\"two\",two\nhttps://tv.example/sub/stream/two.ts\n\
+             #EXTINF:-1 tvg-id=\"r0\" tvg-name=\"Relay 0\" tvg-chno=\"1000\" group-title=\"Fernsehen\",Relay 0\n\
+             https://tv.example/sub/stream/r0.ts\n"
         );
+        assert_eq!(pieces("", 0, "http://tv.lan/", "").await, ["#EXTM3U\n"]);
     }
 
-    #[test]
-    fn a_long_list_is_made_in_pieces() {
+    #[tokio::test]
+    async fn a_long_list_is_made_in_pieces() {
         let channels =
             (0..2000).map(|at| format!("[[channels]]\nid = \"{at}\"\nsources = [\"testcard://\"]\n"));
-        let config = Config::parse(&channels.collect::<String>(), Path::new("channels.toml")).unwrap();
-        let base = Url::parse("http://tv.lan/").unwrap();
-        let list = List { channels: config.channels.into(), base, suffix: "/index.m3u8", next: 0 };
-        let length = list.length(&Lengths::default());
-        let pieces: Vec<Bytes> = list.collect();
-        assert!(pieces.len() > 5 && pieces.iter().all(|piece| piece.len() < 2 * PIECE));
-        assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), length);
-        let entries =
-            pieces.concat().split(|&byte| byte == b'\n').filter(|line| line.ends_with(b".m3u8")).count();
-        assert_eq!(entries, 2000);
+        let text: String = channels.collect();
+        let all = pieces(&text, 3000, "http://tv.lan/", "format=hls").await;
+        assert!(all.len() > 5 && all.iter().all(|piece| !piece.is_empty() && piece.len() < 2 * PIECE));
+        let all = all.concat();
+        let entries: Vec<&str> =
+            all.lines().filter_map(|line| line.strip_prefix("http://tv.lan/stream/")).collect();
+        let ids = (0..2000).map(|at| format!("{at}/index.m3u8"));
+        let expected: Vec<String> = ids.chain((0..3000).map(|at| format!("r{at}/index.m3u8"))).collect();
+        assert_eq!(entries, expected);
+    }
+
+    #[tokio::test]
+    async fn groups_are_chosen_however_they_are_written() {
+        let text = "[[channels]]\nid = 'one'\ngroup = 'Télé'\nsources = ['testcard://']\n\
+                    [[channels]]\nid = 'two'\nsources = ['testcard://']\n";
+        let ids = |query: &'static str| async move {
+            let all = pieces(text, 3000, "http://h/", query).await.concat();
+            let ids =
+                all.lines().filter_map(|line| line.strip_prefix("http://h/stream/")?.strip_suffix(".ts"));
+            ids.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("group=tele").await, ["one"]);
+        assert_eq!(ids("group=FERNSEHEN&group=tele").await, ["one", "r0", "r1000", "r2000"]);
+        assert_eq!(ids("group=").await, ["two"], "those of no group");
+        assert_eq!(ids("group=none").await, [""; 0]);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
+use forebay_relay::channel::Found;
 use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
 use forebay_relay::model::Scope;
 use http::{HeaderValue, header};
@@ -86,7 +87,10 @@ pub(super) struct LogoCounts {
 }
 
 /// `GET /api/channels/{id}/logo`
-pub(super) async fn logo(state: State, Named { channel, .. }: Named<ById>) -> Result<Response, ApiError> {
+pub(super) async fn logo(
+    state: State,
+    Named { found: Found { channel, .. }, .. }: Named<ById>,
+) -> Result<Response, ApiError> {
     let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
     let picture = state.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
     let fields = [

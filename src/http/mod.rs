@@ -32,6 +32,7 @@ mod relays;
 mod routes;
 mod server;
 mod shares;
+mod sight;
 mod status;
 mod steering;
 mod streaming;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::FromRequestParts;
-use forebay_relay::channel::{Changes, Channels, Reader, ReaderKind, Refusal, Room, Subscription};
+use forebay_relay::channel::{Changes, Channels, Found, Reader, ReaderKind, Refusal, Room, Subscription};
 use forebay_relay::model::Channel;
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,7 @@ pub(crate) use self::server::Acceptor;
 pub use self::server::Server;
 use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor_limit};
 use self::shares::{Share, Shares};
+use self::sight::Sight;
 use self::token::Token;
 use self::visits::Visits;
 use crate::accounts::{Accounts, Device, Form, Seat};
@@ -71,7 +73,7 @@ use crate::config::{Config, InForce, PerAddress, Quota};
 use crate::db::Database;
 use crate::films::{Library, Shelf};
 use crate::lineup::{Lineup, PutInForce};
-use crate::relays::{InForceChannels, RelayChannels, Relays};
+use crate::relays::{InForceChannels, Relays};
 use crate::supervisor::Board;
 
 /// So many channels may be open for the sake of one address, where nothing else is said: more than
@@ -118,7 +120,6 @@ pub struct State {
     sessions: Sessions,
     visits: Visits,
     status: status::Document,
-    lengths: lineup::Lengths,
     logos: logo::Logos,
     /// For pages that show what is on now.
     messages: events::Messages,
@@ -148,13 +149,7 @@ struct Places {
 
 impl State {
     /// The state at the start.
-    pub fn new(
-        catalogue: Catalogue,
-        database: Database,
-        relays: RelayChannels,
-        accounts: Accounts,
-        config: Arc<Config>,
-    ) -> Self {
+    pub fn new(catalogue: Catalogue, database: Database, accounts: Accounts, config: Arc<Config>) -> Self {
         let token = Token::create(&config.hls_dir).inspect_err(
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
         );
@@ -162,10 +157,10 @@ impl State {
         let config = InForce::new(config);
         let events = catalogue.channels().events().clone();
         let catalogue = Arc::new(catalogue);
-        let in_force = Arc::new(InForceChannels::new(Arc::clone(&catalogue), config.clone(), relays));
+        let in_force =
+            Arc::new(InForceChannels::new(Arc::clone(&catalogue), database.clone(), config.clone()));
         let into = Arc::clone(&in_force);
-        let put_in_force: PutInForce =
-            Arc::new(move |database, changed| into.lineup_changed(database, changed));
+        let put_in_force: PutInForce = Arc::new(move |_, changed| into.lineup_changed(changed));
         Self {
             channels: Arc::clone(catalogue.channels()),
             catalogue,
@@ -196,7 +191,6 @@ impl State {
             sessions: Sessions::default(),
             visits: Visits::default(),
             status: status::Document::default(),
-            lengths: lineup::Lengths::default(),
             logos: logo::Logos::default(),
             messages: events::Messages::default(),
             slots: Slots::default(),
@@ -213,28 +207,28 @@ impl State {
 
     /// How many connections there may be.
     fn max_connections(&self) -> usize {
-        let channels = self.catalogue.snapshot().channels().len();
+        let channels = self.catalogue.list().len();
         self.config().server.max_connections.min(connections_of(self.descriptors, channels))
     }
 
     /// Lets one more watch who is sent something at once, if the limits allow it.
-    fn admit(&self, channel: &Arc<Channel>, address: IpAddr) -> Result<(Subscription, Places), ApiError> {
+    fn admit(&self, found: &Found, address: IpAddr) -> Result<(Subscription, Places), ApiError> {
         let config = self.config();
-        let mut places = self.places(&config.server.per_address, channel, address)?;
+        let mut places = self.places(&config.server.per_address, &found.channel, address)?;
         let max_bandwidth = config.server.max_bandwidth;
-        let admit = |served: &_| self.channels.subscribe(channel, &Room { max_bandwidth, served });
-        let (subscription, share) = self.shares.take(address, &channel.id, admit)?;
+        let admit = |served: &_| self.channels.subscribe(found, &Room { max_bandwidth, served });
+        let (subscription, share) = self.shares.take(address, &found.channel.id, admit)?;
         places.share = Some(share);
         Ok((subscription, places))
     }
 
     /// Lets one more ask for playlists, if there is room for the segments, too.
-    fn admit_idle(&self, channel: &Arc<Channel>, address: IpAddr) -> Result<(Reader, Places), ApiError> {
+    fn admit_idle(&self, found: &Found, address: IpAddr) -> Result<(Reader, Places), ApiError> {
         let config = self.config();
-        let places = self.places(&config.server.per_address, channel, address)?;
+        let places = self.places(&config.server.per_address, &found.channel, address)?;
         let max_bandwidth = config.server.max_bandwidth;
         let admit =
-            |served: &_| self.channels.reader(channel, ReaderKind::Hls, &Room { max_bandwidth, served });
+            |served: &_| self.channels.reader(found, ReaderKind::Hls, &Room { max_bandwidth, served });
         let reader = self.shares.look(address, admit)?;
         Ok((reader, places))
     }
@@ -290,14 +284,9 @@ impl State {
         Ok(self.accounts.viewing().seat(&client.watching.watcher, channel, device, form).await?)
     }
 
-    /// The channels that somebody may watch, in the order of lists.
-    fn channels_for(&self, watching: &Watching) -> Arc<[Arc<Channel>]> {
-        let (snapshot, adult) = (self.catalogue.snapshot(), self.accounts.adult_groups());
-        let all = snapshot.channels();
-        if watching.watcher.may_watch_all(&adult) {
-            return Arc::clone(all);
-        }
-        all.iter().filter(|channel| watching.watcher.may_watch(channel, &adult)).cloned().collect()
+    /// What of lists somebody may see: the channels that he or she may watch.
+    fn sight(&self, watching: &Watching) -> Sight {
+        Sight::new(watching.watcher.clone(), self.accounts.adult_groups())
     }
 
     /// Whether the log tells of one more viewer.
@@ -313,7 +302,7 @@ impl State {
     /// Puts another configuration in force, with its channels and all relays. Waits for the disk.
     pub fn configure(&self, config: Arc<Config>) -> Changes {
         self.accounts.set_adult_groups(&config.auth.adult_groups);
-        self.in_force.configure(&self.database, config)
+        self.in_force.configure(config)
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) async fn health(state: State, query: Query) -> (StatusCode, Json<Heal
         services,
         uptime: uptime(state.started.elapsed().as_secs()),
         memory: ProcessMemory::now(),
-        channels: state.catalogue.snapshot().channels().len(),
+        channels: state.catalogue.list().len(),
         streams: load.channels,
         clients: load.viewers,
         database: DatabaseHealth::of(&state.database),

@@ -47,9 +47,10 @@ pub(super) async fn list(headers: HeaderMap) -> Response {
 
 /// `GET /watch/{id}`
 pub(super) async fn page(state: State, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    match state.channels.find(&id) {
-        Some(_) => html(StatusCode::OK, "watch.html", &headers),
-        None => html(StatusCode::NOT_FOUND, "not-found.html", &headers),
+    match state.catalogue.find(&id).await {
+        Ok(Some(_)) => html(StatusCode::OK, "watch.html", &headers),
+        Ok(None) => html(StatusCode::NOT_FOUND, "not-found.html", &headers),
+        Err(error) => ApiError::from(error).into_response(),
     }
 }
 

@@ -24,6 +24,12 @@ impl Query {
         form_urlencoded::parse(self.0.as_bytes()).find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
+    /// All values of `key`.
+    pub(super) fn values<'a>(&'a self, key: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        let pairs = form_urlencoded::parse(self.0.as_bytes());
+        pairs.filter(move |(name, _)| name == key).map(|(_, value)| value)
+    }
+
     /// The value of `key` as a number or the like; `None` also where it is something else.
     pub(super) fn parsed<T: FromStr>(&self, key: &str) -> Option<T> {
         self.value(key)?.parse().ok()

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use forebay_core::failover::{SourceId, Steer, Unsteerable};
+use forebay_relay::channel::Found;
 use http::StatusCode;
 use serde::Deserialize;
 use tracing::info;
@@ -56,7 +57,7 @@ impl Wish {
 pub(super) async fn steer(
     state: State,
     By(actor): By,
-    Named { channel, .. }: Named<ById>,
+    Named { found: Found { channel, .. }, .. }: Named<ById>,
     JsonBody(choice): JsonBody<SourceChoice>,
 ) -> Result<Json<ChannelStatus>, ApiError> {
     let wish = choice.check().map_err(ApiError::bad_request)?;
@@ -80,7 +81,8 @@ pub(super) async fn steer(
     })?;
     // It may have been removed meanwhile.
     let id = channel.id.as_str();
-    status::entry(&state, id, Reader::Admin).map(Json).ok_or_else(|| ApiError::unknown_channel(id))
+    let entry = status::entry(&state, id, Reader::Admin).await?;
+    entry.map(Json).ok_or_else(|| ApiError::unknown_channel(id))
 }
 
 impl SourceChoice {

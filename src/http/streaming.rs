@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::response::{IntoResponse, Response};
-use forebay_relay::model::Channel;
+use forebay_relay::channel::Found;
 use http::request::Parts;
 use http::{StatusCode, header};
 use jiff::Timestamp;
@@ -20,6 +20,8 @@ use super::extract::{Client, JsonBody, JsonRequest};
 use super::live;
 use super::query::Query;
 use crate::accounts::{Actor, Maker, Refusal, Watcher};
+use crate::catalogue::BEGINNING;
+use crate::db;
 use crate::db::stream_tokens::{StreamToken, TokenId, TokenSpec};
 use crate::db::users::Role;
 
@@ -126,6 +128,11 @@ impl StreamingError {
         Self::new(StatusCode::BAD_REQUEST, "VALIDATION_FAILED", error)
     }
 
+    /// The channels cannot be read now.
+    fn database(error: &db::Error) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", error.to_string())
+    }
+
     fn unknown() -> Self {
         Self::new(StatusCode::NOT_FOUND, "TOKEN_NOT_FOUND", "there is no such token, or it is over")
     }
@@ -173,7 +180,7 @@ pub(super) async fn create(
     let maker = client.watching.watcher.maker(home);
     let forbidden = |error| StreamingError::new(StatusCode::FORBIDDEN, "FORBIDDEN", error);
     let (maker, tier) = maker.ok_or_else(|| forbidden("a token makes no token"))?;
-    let (channel, group) = target(&state, &client.watching.watcher, &fields)?;
+    let (channel, group) = target(&state, &client.watching.watcher, &fields).await?;
     let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > MAX_TITLE);
     if is_long(&fields.title) || is_long(&group) {
         return Err(StreamingError::invalid("the title or the group is too long"));
@@ -200,17 +207,18 @@ pub(super) async fn create(
 }
 
 /// What a token is to be good for: a channel, or a group.
-fn target(
+async fn target(
     state: &State,
     watcher: &Watcher,
     fields: &TokenFields,
 ) -> Result<(Option<String>, Option<String>), StreamingError> {
     let named = fields.channel.clone().or_else(|| channel_of(fields.video_url.as_deref()?));
     let adult = state.accounts.adult_groups();
-    let may_watch = |channel: &Channel| watcher.may_watch(channel, &adult);
     match (named, &fields.group) {
-        (Some(id), None) => match state.channels.find_by_number_or_id(&id) {
-            Some(channel) if may_watch(&channel) => Ok((Some(channel.id.as_str().to_owned()), None)),
+        (Some(id), None) => match look_up(state, &id).await? {
+            Some(Found { channel, .. }) if watcher.may_watch(&channel, &adult) => {
+                Ok((Some(channel.id.as_str().to_owned()), None))
+            }
             _ => Err(StreamingError::new(
                 StatusCode::NOT_FOUND,
                 "CHANNEL_NOT_FOUND",
@@ -218,12 +226,21 @@ fn target(
             )),
         },
         (None, Some(group)) => {
-            let snapshot = state.catalogue.snapshot();
-            let is_of = |channel: &&Arc<Channel>| {
-                channel.group.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(group))
-            };
-            let mut channels = snapshot.channels().iter().filter(is_of).peekable();
-            let is_allowed = channels.peek().is_some() && channels.all(|channel| may_watch(channel));
+            let (watcher, wanted) = (watcher.clone(), group.clone());
+            // All that is listed is looked at.
+            let list = state.catalogue.list();
+            let read = list.read(move |list, connection| {
+                let (mut is_there, mut is_allowed) = (false, true);
+                list.walk(connection, BEGINNING, |entry| {
+                    if entry.group.is_some_and(|own| own.eq_ignore_ascii_case(&wanted)) {
+                        is_there = true;
+                        is_allowed = watcher.may_watch_one(entry.id, entry.group, &adult);
+                    }
+                    is_allowed
+                })?;
+                Ok(is_there && is_allowed)
+            });
+            let is_allowed = read.await.map_err(|error| StreamingError::database(&error))?;
             let unknown =
                 || StreamingError::new(StatusCode::NOT_FOUND, "GROUP_NOT_FOUND", "there is no such group");
             if is_allowed { Ok((None, Some(group.clone()))) } else { Err(unknown()) }
@@ -313,25 +330,30 @@ pub(super) async fn stream(
     query: Query,
     client: Client,
 ) -> Result<Response, Response> {
-    let channel = find(&state, &watching, &query).map_err(IntoResponse::into_response)?;
-    live::watch_channel(state, channel, query, client).await.map_err(IntoResponse::into_response)
+    let found = find(&state, &watching, &query).await.map_err(IntoResponse::into_response)?;
+    live::watch_channel(state, found, query, client).await.map_err(IntoResponse::into_response)
 }
 
 /// `HEAD`: nothing is opened.
 pub(super) async fn head(state: State, watching: Watching, query: Query) -> Result<Response, Response> {
-    find(&state, &watching, &query).map_err(IntoResponse::into_response)?;
+    find(&state, &watching, &query).await.map_err(IntoResponse::into_response)?;
     Ok(live::answer_to_head())
 }
 
-fn find(state: &State, watching: &Watching, query: &Query) -> Result<Arc<Channel>, StreamingError> {
+/// The channel with this id or number.
+async fn look_up(state: &State, id: &str) -> Result<Option<Found>, StreamingError> {
+    state.catalogue.find_by_id_or_number(id).await.map_err(|error| StreamingError::database(&error))
+}
+
+async fn find(state: &State, watching: &Watching, query: &Query) -> Result<Found, StreamingError> {
     let Watcher::Token(holder) = &watching.watcher else { return Err(StreamingError::unknown()) };
     let asked = query.value("channel").map(std::borrow::Cow::into_owned);
     let id = holder.token.spec.channel.clone().or(asked);
     let id = id.ok_or_else(|| StreamingError::invalid("the token is for a group: name a ?channel="))?;
-    let channel = state.channels.find_by_number_or_id(&id);
-    let channel =
-        channel.filter(|channel| watching.watcher.may_watch(channel, &state.accounts.adult_groups()));
-    channel.ok_or_else(|| {
+    let found = look_up(state, &id).await?;
+    let adult = state.accounts.adult_groups();
+    let found = found.filter(|found| watching.watcher.may_watch(&found.channel, &adult));
+    found.ok_or_else(|| {
         StreamingError::new(StatusCode::NOT_FOUND, "CHANNEL_NOT_FOUND", "there is no such channel")
     })
 }

@@ -7,17 +7,20 @@
 mod in_force;
 mod refusal;
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use forebay_relay::model::{Channel, FieldError};
-use tokio::task::spawn_blocking;
+use forebay_relay::model::{ChannelId, FieldError};
+use rusqlite::Connection;
+use tokio::task::{JoinError, spawn_blocking};
 use tracing::info;
 
-pub use self::in_force::{InForceChannels, RelayChannels};
+pub use self::in_force::{InForceChannels, providers};
 pub use self::refusal::Refusal;
+use crate::catalogue::{List, RelayChange};
 use crate::config::Config;
 use crate::db::relays::{self, Relay, RelayId};
-use crate::db::{Database, Document};
+use crate::db::{Database, Document, Error};
 
 /// What can be done with relays. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -34,13 +37,13 @@ impl Relays {
 
     /// Adds a relay, which can be watched when this returns.
     pub async fn create(&self, document: Document) -> Result<Relay, Refusal> {
-        let config = self.in_force.config();
+        let terms = self.terms();
         let write = move |connection: &_| {
-            check(&config, &document)?;
-            relays::insert(connection, &document).map_err(Refusal::from)
+            terms.check(&document)?;
+            let relay = relays::insert(connection, &document)?;
+            Ok((RelayChange { relay: relay.id, before: None, after: id(&relay) }, relay))
         };
-        let relay = self.database.write(write).await?;
-        self.put_in_force(relay.id).await;
+        let relay = self.write(write).await?;
         info!(relay = relay.id.0, channel = path(&relay), "relay created");
         Ok(relay)
     }
@@ -49,29 +52,34 @@ impl Relays {
     /// switched.
     pub async fn change(
         &self,
-        id: RelayId,
+        relay: RelayId,
         change: impl Fn(&Document) -> Result<Document, FieldError> + Send + 'static,
     ) -> Result<Relay, Refusal> {
-        let config = self.in_force.config();
+        let terms = self.terms();
         let write = move |connection: &_| {
-            relays::update(connection, id, |old| {
+            let mut before = None;
+            let changed = relays::update(connection, relay, |old| {
+                before = id(old);
                 let new = change(&old.document).map_err(|error| Refusal::Fields(vec![error]))?;
-                check(&config, &new)?;
+                terms.check(&new)?;
                 Ok::<_, Refusal>(new)
-            })
+            })?;
+            let changed = changed.ok_or(Refusal::Unknown(relay))?;
+            Ok((RelayChange { relay, before, after: id(&changed) }, changed))
         };
-        let relay = self.database.write(write).await?.ok_or(Refusal::Unknown(id))?;
-        self.put_in_force(id).await;
-        info!(relay = id.0, channel = path(&relay), "relay changed");
-        Ok(relay)
+        let changed = self.write(write).await?;
+        info!(relay = relay.0, channel = path(&changed), "relay changed");
+        Ok(changed)
     }
 
     /// Removes a relay. Its viewers are ended, and its connection is closed.
-    pub async fn remove(&self, id: RelayId) -> Result<(), Refusal> {
-        let removed = self.database.write(move |connection| relays::remove(connection, id)).await;
-        let relay = removed?.ok_or(Refusal::Unknown(id))?;
-        self.put_in_force(id).await;
-        info!(relay = id.0, channel = path(&relay), "relay removed");
+    pub async fn remove(&self, relay: RelayId) -> Result<(), Refusal> {
+        let write = move |connection: &_| {
+            let removed = relays::remove(connection, relay)?.ok_or(Refusal::Unknown(relay))?;
+            Ok((RelayChange { relay, before: id(&removed), after: None }, removed))
+        };
+        let removed = self.write(write).await?;
+        info!(relay = relay.0, channel = path(&removed), "relay removed");
         Ok(())
     }
 
@@ -84,38 +92,68 @@ impl Relays {
     /// A part of the list, and how many there are in all.
     pub async fn list(&self, after: Option<RelayId>, limit: usize) -> Result<(Vec<Relay>, u64), Refusal> {
         let read = self.database.read(move |connection| {
-            Ok::<_, crate::db::Error>((relays::list(connection, after, limit)?, relays::count(connection)?))
+            Ok::<_, Error>((relays::list(connection, after, limit)?, relays::count(connection)?))
         });
         Ok(read.await?)
     }
 
-    /// Behind the write whoever asked may go: the work is done anyway.
-    async fn put_in_force(&self, id: RelayId) {
-        let (database, in_force) = (self.database.clone(), Arc::clone(&self.in_force));
-        let work = spawn_blocking(move || in_force.take(&database, id));
-        if let Err(error) = work.await
-            && let Ok(panic) = error.try_into_panic()
-        {
-            std::panic::resume_unwind(panic);
-        }
+    /// Writes, and puts into force what was written. Both are done even if whoever asked goes away
+    /// meanwhile: the connection breaks, for example.
+    async fn write(
+        &self,
+        write: impl Fn(&Connection) -> Result<(RelayChange, Relay), Refusal> + Send + 'static,
+    ) -> Result<Relay, Refusal> {
+        let Self { database, in_force } = self.clone();
+        let work = tokio::spawn(async move {
+            let (change, relay) = database.write(write).await?;
+            let taken = spawn_blocking(move || in_force.take(&change)).await;
+            taken.map(|()| relay).map_err(|error| pass_on(error).into())
+        });
+        work.await.unwrap_or_else(|error| Err(pass_on(error).into()))
     }
+
+    fn terms(&self) -> Terms {
+        Terms { config: self.in_force.config(), list: self.in_force.catalogue().list() }
+    }
+}
+
+/// A panic of a task goes on here; else the runtime ends.
+fn pass_on(error: JoinError) -> Error {
+    match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Error::Closed,
+    }
+}
+
+/// The id of a relay's channel, by which others know it.
+fn id(relay: &Relay) -> Option<ChannelId> {
+    path(relay).parse().ok()
 }
 
 fn path(relay: &Relay) -> &str {
     relay.document.spec().id.as_deref().unwrap_or_default()
 }
 
-/// The channel that a document stands for, if it may be one beside those of the file.
-fn check(config: &Config, document: &Document) -> Result<Channel, Refusal> {
-    let channel = document.spec().check(&config.api_house()).map_err(Refusal::Fields)?;
-    let is_clash = |own: &&Arc<Channel>| own.number.is_some() && own.number == channel.number;
-    if config.channel(channel.id.as_str()).is_some() {
-        let what = format!("the path \"{}\"", channel.id);
-        return Err(Refusal::FileOwns { what, file: config.path.clone() });
+/// What a relay has to fit in with.
+struct Terms {
+    config: Arc<Config>,
+    list: Arc<List>,
+}
+
+impl Terms {
+    /// Whether a document stands for a channel, which may be one beside those of the configuration.
+    fn check(&self, document: &Document) -> Result<(), Refusal> {
+        let (file, path) = (self.list.file(), &self.config.path);
+        let channel = document.spec().check(&self.config.api_house()).map_err(Refusal::Fields)?;
+        let owned = |what| Err(Refusal::FileOwns { what, file: path.clone() });
+        if file.find(channel.id.as_str()).is_some() {
+            return owned(format!("the path \"{}\"", channel.id));
+        }
+        if let Some(number) = channel.number
+            && let Some(own) = file.find_by_number(number)
+        {
+            return owned(format!("the number {number} of \"{}\"", own.id));
+        }
+        Ok(())
     }
-    if let Some(own) = config.channels.iter().find(is_clash) {
-        let what = format!("the number {} of \"{}\"", own.number.unwrap_or_default(), own.id);
-        return Err(Refusal::FileOwns { what, file: config.path.clone() });
-    }
-    Ok(channel)
 }

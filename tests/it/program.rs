@@ -225,6 +225,12 @@ impl Program {
         files.map(|file| file.display().to_string()).collect()
     }
 
+    /// What shows it that this process, whose sockets are many, is an admin.
+    pub(crate) fn admin_token(&self) -> String {
+        let token = std::fs::read_to_string(self.folder().join("hls_cache/admin.token"));
+        format!("Bearer {}", token.expect("it is there").trim())
+    }
+
     /// The process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id().expect("it is running")

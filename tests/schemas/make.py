@@ -11,6 +11,8 @@ number = int(sys.argv[1])
 path = ROOT / f"tests/schemas/{number}.db"
 path.unlink(missing_ok=True)
 database = sqlite3.connect(path, isolation_level=None)
+# What `fold` of forebay_core::lineup::names makes of plain ASCII.
+database.create_function("fold", 1, str.lower)
 for step in sorted((ROOT / "src/db/schema").glob("*.sql"))[:number]:
     database.executescript(step.read_text())
 database.execute(f"PRAGMA application_id = {0x46524259}")
@@ -24,6 +26,8 @@ for fields in (
         "INSERT INTO relays (path, name, number, group_title, spec, created_at, changed_at) VALUES (?, ?, ?, ?, ?, 1764374400, 1764374400)",
         (fields["id"], fields.get("name", fields["id"]), fields.get("number"), fields.get("group"), json.dumps(fields)),
     )
+if "search" in [column[1] for column in database.execute("PRAGMA table_info(relays)")]:
+    database.execute("UPDATE relays SET search = fold(name) || char(10) || fold(coalesce(group_title, ''))")
 database.execute("DELETE FROM relays WHERE path = 'gone'")
 database.execute("PRAGMA journal_mode = WAL")
 database.close()

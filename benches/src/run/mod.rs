@@ -10,6 +10,7 @@ mod program;
 pub(crate) mod reload;
 mod requests;
 mod results;
+pub(crate) mod rows;
 mod scenario;
 mod scenarios;
 mod server;

@@ -120,7 +120,7 @@ impl Program {
                 bail!("{name} ended at once: {status}");
             }
             ensure!(begin.elapsed() < START, "{name} does not listen on {address}");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(1));
         }
         Ok(program)
     }

@@ -1,6 +1,6 @@
 //! What exists while a channel is open, as its driver, its viewers and the status document share it.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +64,8 @@ pub struct Feed {
     pub(super) steering: mpsc::Sender<Command>,
     id: ChannelId,
     stop: CancellationToken,
+    /// Whether the channel has left the list.
+    is_removed: AtomicBool,
     report: Mutex<Report>,
 }
 
@@ -211,6 +213,8 @@ pub struct Switch {
 pub struct Report {
     /// The channel.
     pub id: ChannelId,
+    /// The same as it is set now; none once it has left the list.
+    pub channel: Option<Arc<Channel>>,
     /// What it is doing.
     pub phase: Phase,
     /// Whether its source delivers pictures right now.
@@ -296,6 +300,7 @@ impl Feed {
         let now = Timestamp::now();
         let report = Report {
             id: channel.id.clone(),
+            channel: None,
             phase: Phase::Idle,
             is_live: false,
             readers: Readers::default(),
@@ -348,6 +353,7 @@ impl Feed {
             steering,
             id: channel.id.clone(),
             stop,
+            is_removed: AtomicBool::new(false),
             report: Mutex::new(report),
         })
     }
@@ -397,6 +403,8 @@ impl Feed {
     /// What it tells about itself.
     pub fn report(&self) -> Report {
         let mut report = self.edit_report().clone();
+        report.channel =
+            (!self.is_removed.load(Ordering::Relaxed)).then(|| Arc::clone(&self.channel.borrow()));
         report.readers = self.readers();
         report.playlist.clone_from(&self.playlist.borrow());
         report.past = self.archive.as_ref().map(|archive| archive.past());
@@ -423,9 +431,13 @@ impl Feed {
         self.windows.iter().for_each(|window| window.send_modify(&mut change));
     }
 
-    /// The channel's settings have changed.
+    /// The channel's settings may have changed.
     pub(super) fn configure(&self, channel: Arc<Channel>) {
-        self.channel.send_replace(channel);
+        self.channel.send_if_modified(|current| {
+            let is_changed = *current != channel;
+            *current = channel;
+            is_changed
+        });
     }
 
     /// Waits for [`Feed::stop`], or the end of the process.
@@ -435,6 +447,7 @@ impl Feed {
 
     /// The channel is gone: its viewers end.
     pub(super) fn stop(&self) {
+        self.is_removed.store(true, Ordering::Relaxed);
         self.stop.cancel();
     }
 }

@@ -6,26 +6,44 @@ use std::sync::Arc;
 
 use crate::model::{Channel, ChannelId};
 
-/// The channels that there are at one moment. A value never changes: another list is another value,
-/// so that who holds one needs no lock.
+/// The channels that there are. Another list is another value, so that who holds one needs no lock.
 ///
-/// A channel is asked for when somebody watches it. So a list of a hundred thousand may keep them as
-/// rows of a database, and make a [`Channel`] of the few that are watched.
+/// A list of a hundred thousand keeps its channels as rows of a database, and makes a [`Channel`] of
+/// the few that are watched. So the question may wait for a disk: it is asked without a lock, by
+/// whoever takes another list, and by nobody who watches.
 pub trait Lookup: fmt::Debug + Send + Sync {
-    /// The channel with this id. This may read a file: it is called without a lock.
-    fn find(&self, id: &str) -> Option<Arc<Channel>>;
+    /// The channel with this id.
+    fn find(&self, id: &str) -> Result<Option<Arc<Channel>>, Unreadable>;
+}
 
-    /// The channel with this number; likewise.
-    fn find_by_number(&self, number: u32) -> Option<Arc<Channel>>;
+/// The list could not be read: nobody knows whether there is such a channel. Whoever keeps the list
+/// has told why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the list of channels cannot be read")]
+pub struct Unreadable;
 
-    /// The channel with this id, else the one with this number.
-    fn find_by_id_or_number(&self, text: &str) -> Option<Arc<Channel>> {
-        self.find(text).or_else(|| self.find_by_number(text.parse().ok()?))
+/// Which list is in force. Each one that is taken has another number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Revision(pub(super) u64);
+
+/// A channel, and the list in which it was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The channel.
+    pub channel: Arc<Channel>,
+    revision: Revision,
+}
+
+impl Found {
+    /// A channel of the list that was in force when this revision was asked for, or of a later one.
+    pub fn new(channel: Arc<Channel>, revision: Revision) -> Self {
+        Self { channel, revision }
     }
 
-    /// The channels that keep their past on disk, where it is looked after whether they are open
-    /// or not.
-    fn with_past(&self) -> Vec<Arc<Channel>>;
+    /// The list in which it was found.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
 }
 
 /// Another list of channels, and what is different in it.
@@ -35,10 +53,13 @@ pub struct Difference {
     pub lookup: Arc<dyn Lookup>,
     /// Channels that were not in the list before.
     pub added: HashSet<ChannelId>,
-    /// Channels whose settings differ.
+    /// Channels whose settings differ, or may.
     pub changed: HashSet<ChannelId>,
     /// Channels that are no longer in the list; their viewers are cut off.
     pub removed: HashSet<ChannelId>,
+    /// Whether channels that are not named may be other ones, too: rows of a database are not read
+    /// to see what another default makes of them.
+    pub is_open_ended: bool,
 }
 
 impl Difference {

@@ -43,7 +43,7 @@ use self::feed::Population;
 pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::growing::Growing;
 pub use self::hls::{List, NoPlaylist, SegmentReader, Session};
-pub use self::lookup::{Changes, Difference, Lookup};
+pub use self::lookup::{Changes, Difference, Found, Lookup, Revision, Unreadable};
 pub use self::membership::Membership;
 use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};
@@ -78,31 +78,21 @@ pub struct Channels {
 #[derive(Debug)]
 struct Table {
     lookup: Arc<dyn Lookup>,
+    revision: Revision,
     feeds: HashMap<ChannelId, Arc<Feed>>,
-    /// Of channels that keep their past, open or not.
-    archives: Arc<Archives>,
+    /// Of channels that keep their past: those that are open, and those of which there is one on disk.
+    archives: Archives,
     /// How the sources of channels have done that were open, and what an admin wants of them.
     histories: HashMap<ChannelId, Failover>,
     /// Set once the process is ending: no feed is made any more.
     is_closed: bool,
 }
 
-/// Of channels that keep their past: exchanged as a whole, so that nobody waits for it.
+/// What channels have of their past.
 type Archives = HashMap<ChannelId, Arc<Archive>>;
 
 /// How many channels are forgotten before viewers may join in between: some microseconds.
 const AT_ONCE: usize = 256;
-
-/// The archives of `channels`, which keep their past. This reads what is on disk of those that are
-/// not `known`.
-fn open_archives(hls_dir: &Path, known: &Archives, channels: &[Arc<Channel>]) -> Archives {
-    let archive = |channel: &Arc<Channel>| {
-        let open = || Archive::open(hls_dir, channel);
-        let archive = known.get(&channel.id).cloned().or_else(open)?;
-        Some((channel.id.clone(), archive))
-    };
-    channels.iter().filter_map(archive).collect()
-}
 
 /// The feeds of these channels, in as many steps as the shorter of both has.
 fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Vec<Arc<Feed>> {
@@ -110,6 +100,28 @@ fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Ve
         feeds.iter().filter(|(id, _)| ids.contains(*id)).map(|(_, feed)| Arc::clone(feed)).collect()
     } else {
         ids.iter().filter_map(|id| feeds.get(id)).cloned().collect()
+    }
+}
+
+impl Table {
+    /// The archive of a channel that is being opened, if it keeps its past: a new one, where there is
+    /// none on disk.
+    fn archive(&mut self, channel: &Channel, hls_dir: &Path) -> Option<Arc<Archive>> {
+        if let Some(archive) = self.archives.get(&channel.id) {
+            return Some(Arc::clone(archive));
+        }
+        let archive = Archive::begin_anew(hls_dir, channel)?;
+        self.archives.insert(channel.id.clone(), Arc::clone(&archive));
+        Some(archive)
+    }
+
+    /// The open feeds whose channels another list may have changed.
+    fn concerned(&self, difference: &Difference) -> Vec<Arc<Feed>> {
+        if difference.is_open_ended {
+            return self.feeds.values().cloned().collect();
+        }
+        let ids = [&difference.added, &difference.changed, &difference.removed];
+        ids.into_iter().flat_map(|ids| shared(&self.feeds, ids)).collect()
     }
 }
 
@@ -132,6 +144,8 @@ pub enum Refusal {
     AddressShare,
     /// The system gives no memory or no file for the channel.
     NoStore,
+    /// The list of channels could not be read.
+    Unreadable,
 }
 
 impl Channels {
@@ -145,11 +159,10 @@ impl Channels {
         opener: Arc<dyn Opener>,
         ingest: Handle,
     ) -> Arc<Self> {
-        let kept = lookup.with_past();
-        archive::clean(hls_dir, &kept.iter().map(|channel| &channel.id).collect());
         let table = Table {
-            archives: Arc::new(open_archives(hls_dir, &HashMap::new(), &kept)),
+            archives: archive::open_all(hls_dir, &*lookup),
             lookup,
+            revision: Revision::default(),
             feeds: HashMap::new(),
             histories: HashMap::new(),
             is_closed: false,
@@ -178,25 +191,58 @@ impl Channels {
     /// of a changed one stay connected and are served from its new sources, those of one that is
     /// gone are ended. It takes its time, for which no viewer waits; calls must follow one another.
     pub fn apply(&self, difference: &Difference) {
-        let Difference { lookup, changed, removed, .. } = difference;
-        let known = Arc::clone(&self.table().archives);
-        let archives = Arc::new(open_archives(&self.hls_dir, &known, &lookup.with_past()));
+        let lookup = &difference.lookup;
+        let (opened, closed) = self.archives_of(difference);
         let mut table = self.table();
         // What goes is dropped at the end of this function, without the lock.
         let _gone = (
             std::mem::replace(&mut table.lookup, Arc::clone(lookup)),
-            std::mem::replace(&mut table.archives, archives),
+            closed.iter().filter_map(|id| table.archives.remove(id)).collect::<Vec<_>>(),
         );
+        for (id, archive) in opened {
+            // It may have been opened meanwhile, together with its channel.
+            table.archives.entry(id).or_insert(archive);
+        }
         // Who opens a channel from now on does so with the new list.
-        let feeds = [changed, removed].map(|ids| shared(&table.feeds, ids));
+        table.revision.0 += 1;
+        let feeds = table.concerned(difference);
         drop(table);
-        for feed in feeds.into_iter().flatten() {
+        for feed in feeds {
             match lookup.find(feed.id().as_str()) {
-                Some(channel) => feed.configure(channel),
-                None => feed.stop(),
+                Ok(Some(channel)) => feed.configure(channel),
+                Ok(None) => feed.stop(),
+                // It is as it was for as long as nobody knows better.
+                Err(Unreadable) => {}
             }
         }
-        self.forget(removed);
+        self.forget(&difference.removed);
+    }
+
+    /// The archives that are on disk of channels that keep their past in another list, and the channels
+    /// that keep none any more. Takes as long as the disk likes.
+    fn archives_of(&self, difference: &Difference) -> (Archives, Vec<ChannelId>) {
+        let Difference { lookup, added, changed, removed, is_open_ended } = difference;
+        let is_named = |id: &&ChannelId| [added, changed, removed].iter().any(|ids| ids.contains(*id));
+        let is_concerned = |id: &&ChannelId| *is_open_ended || is_named(id);
+        let known: HashSet<ChannelId> = self.table().archives.keys().filter(is_concerned).cloned().collect();
+        let keeps_none = |id: &&ChannelId| {
+            let found = lookup.find(id.as_str());
+            // It is as it was for as long as nobody knows better.
+            found.is_ok_and(|channel| channel.is_none_or(|it| it.policy.timeshift.is_none()))
+        };
+        let closed = known.iter().filter(keeps_none).cloned().collect();
+        let on_disk = if *is_open_ended {
+            archive::folders(&self.hls_dir)
+        } else {
+            let named = added.iter().chain(changed);
+            named.filter(|id| self.hls_dir.join(id.as_str()).is_dir()).map(ChannelId::to_string).collect()
+        };
+        let new = on_disk.iter().filter(|id| !known.contains(id.as_str()));
+        let opened = new.filter_map(|id| {
+            let channel = lookup.find(id).ok()??;
+            Some((channel.id.clone(), Archive::open(&self.hls_dir, &channel)?))
+        });
+        (opened.collect(), closed)
     }
 
     /// Forgets what is known of these channels, a part at a time: viewers join in between.
@@ -210,19 +256,9 @@ impl Channels {
         }
     }
 
-    /// The list of channels that is in force.
-    fn lookup(&self) -> Arc<dyn Lookup> {
-        Arc::clone(&self.table().lookup)
-    }
-
-    /// The channel with this id.
-    pub fn find(&self, id: &str) -> Option<Arc<Channel>> {
-        self.lookup().find(id)
-    }
-
-    /// The channel with this id, else the one with this number.
-    pub fn find_by_number_or_id(&self, text: &str) -> Option<Arc<Channel>> {
-        self.lookup().find_by_id_or_number(text)
+    /// Which list of channels is in force.
+    pub fn revision(&self) -> Revision {
+        self.table().revision
     }
 
     /// What the feeds that are open report, by id.
@@ -272,30 +308,29 @@ impl Channels {
     }
 
     /// Watches a channel's transport stream: see [`Channels::reader`].
-    pub fn subscribe(
-        self: &Arc<Self>,
-        channel: &Arc<Channel>,
-        room: &Room<'_>,
-    ) -> Result<Subscription, Refusal> {
-        self.reader(channel, ReaderKind::Viewer, room).map(Subscription::new)
+    pub fn subscribe(self: &Arc<Self>, found: &Found, room: &Room<'_>) -> Result<Subscription, Refusal> {
+        self.reader(found, ReaderKind::Viewer, room).map(Subscription::new)
     }
 
     /// Reads a channel, and opens it if nobody does yet.
     pub fn reader(
         self: &Arc<Self>,
-        channel: &Arc<Channel>,
+        found: &Found,
         kind: ReaderKind,
         room: &Room<'_>,
     ) -> Result<Reader, Refusal> {
+        let mut found = found.clone();
         loop {
-            // It may have changed, or gone, since it was looked up.
-            let lookup = self.lookup();
-            let channel = lookup.find(channel.id.as_str()).ok_or(Refusal::Closing)?;
             let mut table = self.table();
-            if Arc::ptr_eq(&table.lookup, &lookup) {
-                return self.join(&mut table, &channel, kind, room);
+            if table.revision == found.revision() {
+                return self.join(&mut table, &found.channel, kind, room);
             }
-            // Another list has come in between.
+            // Another list has come in between, in which the channel may be another, or gone. It is
+            // seldom that somebody has to look again.
+            let (lookup, revision) = (Arc::clone(&table.lookup), table.revision);
+            drop(table);
+            let channel = lookup.find(found.channel.id.as_str()).map_err(|Unreadable| Refusal::Unreadable)?;
+            found = Found::new(channel.ok_or(Refusal::Closing)?, revision);
         }
     }
 
@@ -317,7 +352,7 @@ impl Channels {
         }
         let failover = table.failover(channel);
         let stop = self.shutdown.child_token();
-        let archive = table.archives.get(&channel.id).cloned();
+        let archive = table.archive(channel, &self.hls_dir);
         let (feed, driver) =
             driver::create(self, channel, stop, failover, archive).map_err(|_| Refusal::NoStore)?;
         let reader = Reader::new(&feed, kind);

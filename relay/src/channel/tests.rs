@@ -209,8 +209,13 @@ impl House {
     }
 
     pub(in crate::channel) fn reader(&self, kind: ReaderKind) -> Result<Reader, Refusal> {
-        let channel = self.channels.find("one").unwrap();
-        self.channels.reader(&channel, kind, &Room { max_bandwidth: None, served: &Served::new() })
+        self.channels.reader(&self.found(), kind, &Room { max_bandwidth: None, served: &Served::new() })
+    }
+
+    /// The channel "one" of the list that is in force.
+    pub(in crate::channel) fn found(&self) -> Found {
+        let channel = self.list.lock().unwrap().channel("one").unwrap();
+        Found::new(channel, self.channels.revision())
     }
 
     pub(in crate::channel) fn session(&self, player: Player) -> Session {
@@ -508,8 +513,6 @@ async fn shutdown_ends_everything() {
     watch(&mut viewer, SECOND).await;
     assert_eq!(viewer.next().await.unwrap(), None);
     assert_eq!(house.script.open_now(), 0);
-    let channel = house.channels.find("one").unwrap();
-    assert!(
-        house.channels.subscribe(&channel, &Room { max_bandwidth: None, served: &Served::new() }).is_err()
-    );
+    let room = Room { max_bandwidth: None, served: &Served::new() };
+    assert!(house.channels.subscribe(&house.found(), &room).is_err());
 }

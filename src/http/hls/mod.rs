@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
-use forebay_relay::channel::{Growing, List, NoPlaylist, Rendered, SegmentReader};
+use forebay_relay::channel::{Found, Growing, List, NoPlaylist, Rendered, SegmentReader};
 use forebay_relay::model::Channel;
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -45,16 +45,16 @@ pub(super) async fn head_playlist<N: Naming>(_: Named<N>) -> impl IntoResponse {
 /// `GET` of a playlist: waits until the player can begin.
 pub(super) async fn playlist<N: Naming>(
     state: State,
-    Named { channel, .. }: Named<N>,
+    Named { found, .. }: Named<N>,
     query: Query,
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let list = if query.value("list").as_deref() == Some("short") { List::Short } else { List::Usual };
-    let key = Key::new(&channel, query.value("token").as_deref(), list, &client);
-    let seat = state.seat(&client, &channel, Form::Hls).await?;
+    let key = Key::new(&found.channel, query.value("token").as_deref(), list, &client);
+    let seat = state.seat(&client, &found.channel, Form::Hls).await?;
     let carried = client.watching.carried.clone();
-    let watched = state.sessions.watch(&state, &channel, key, client, seat)?;
+    let watched = state.sessions.watch(&state, &found, key, client, seat)?;
     let (sessions, length) = (state.sessions.clone(), query.span("dvr"));
     let who = Arc::clone(&watched);
     let wait = async move {
@@ -112,7 +112,7 @@ fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
 pub(super) async fn segment(
     state: State,
     Path((_, name)): Path<(String, String)>,
-    Named { channel, .. }: Named<ByNumberOrId>,
+    Named { found: Found { channel, .. }, .. }: Named<ByNumberOrId>,
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -120,8 +120,8 @@ pub(super) async fn segment(
     let key = Key::new(&channel, None, segment.list(), &client);
     let watched = state.sessions.serve(&state, &channel, &key, client.address)?;
     Ok(match segment {
-        Found::Whole(segment) => send(segment, watched, &headers),
-        Found::Growing(segment) => send_as_it_comes(segment, watched),
+        Segment::Whole(segment) => send(segment, watched, &headers),
+        Segment::Growing(segment) => send_as_it_comes(segment, watched),
     })
 }
 
@@ -194,23 +194,23 @@ fn send_as_it_comes(segment: Growing, watched: Option<Arc<Watched>>) -> Response
 pub(super) async fn head_segment(
     state: State,
     Path((_, name)): Path<(String, String)>,
-    Named { channel, .. }: Named<ByNumberOrId>,
+    Named { found: Found { channel, .. }, .. }: Named<ByNumberOrId>,
 ) -> Result<Response, ApiError> {
     let segment = find(&state, &channel, &name)?;
     Ok(match segment {
-        Found::Whole(segment) => (describe(segment.size()), no_body()).into_response(),
-        Found::Growing(_) => (describe_growing(), no_body()).into_response(),
+        Segment::Whole(segment) => (describe(segment.size()), no_body()).into_response(),
+        Segment::Growing(_) => (describe_growing(), no_body()).into_response(),
     })
 }
 
 /// A segment that was asked for.
-enum Found {
+enum Segment {
     Whole(SegmentReader),
     /// It is being made, or is about to be.
     Growing(Growing),
 }
 
-impl Found {
+impl Segment {
     /// The list that names it.
     fn list(&self) -> List {
         match self {
@@ -220,12 +220,12 @@ impl Found {
     }
 }
 
-fn find(state: &State, channel: &Channel, name: &str) -> Result<Found, ApiError> {
+fn find(state: &State, channel: &Channel, name: &str) -> Result<Segment, ApiError> {
     let number = name.strip_prefix("segment_").and_then(|name| name.strip_suffix(".ts")?.parse().ok());
     let segment = number.and_then(|number| {
         // In this order, so that one that becomes whole meanwhile is found all the same.
-        let growing = state.channels.growing(&channel.id, number).map(Found::Growing);
-        state.channels.segment(&channel.id, number).map(Found::Whole).or(growing)
+        let growing = state.channels.growing(&channel.id, number).map(Segment::Growing);
+        state.channels.segment(&channel.id, number).map(Segment::Whole).or(growing)
     });
     segment.ok_or_else(|| ApiError::no_segment(name))
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use forebay_core::playlist::opening::Player;
-use forebay_relay::channel::{List, Playlist, Session};
+use forebay_relay::channel::{Found, List, Playlist, Session};
 use forebay_relay::model::{Channel, ChannelId};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
@@ -108,7 +108,7 @@ impl Sessions {
     pub(super) fn watch(
         &self,
         state: &State,
-        channel: &Arc<Channel>,
+        found: &Found,
         key: Key,
         client: Client,
         seat: Option<Arc<Seat>>,
@@ -124,7 +124,7 @@ impl Sessions {
         if sessions.len() >= MAX_SESSIONS {
             return Err(ApiError::session_limit(MAX_SESSIONS));
         }
-        let (reader, places) = state.admit_idle(channel, client.address)?;
+        let (reader, places) = state.admit_idle(found, client.address)?;
         let watched = Arc::new(Watched {
             session: Session::new(reader, key.player(&client), key.list),
             key: key.clone(),
@@ -138,7 +138,9 @@ impl Sessions {
         });
         if matches!(key.who, Who::Token(_)) {
             let mut idle = self.idle();
-            idle.entry((channel.id.clone(), client.address)).or_default().push(Arc::downgrade(&watched));
+            idle.entry((found.channel.id.clone(), client.address))
+                .or_default()
+                .push(Arc::downgrade(&watched));
         }
         sessions.insert(key, Arc::clone(&watched));
         Ok(watched)

@@ -4,12 +4,11 @@ mod socket;
 mod viewer;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use forebay_relay::model::Channel;
+use forebay_relay::channel::Found;
 use futures_util::stream;
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 
@@ -25,25 +24,25 @@ use crate::accounts::Form;
 /// that, and sends the stream or says why there is none.
 pub(super) async fn watch<N: Naming>(
     state: State,
-    Named { channel, .. }: Named<N>,
+    Named { found, .. }: Named<N>,
     query: Query,
     client: Client,
 ) -> Result<Response, ApiError> {
-    watch_channel(state, channel, query, client).await
+    watch_channel(state, found, query, client).await
 }
 
 /// The same with a channel that whoever asks may watch.
 pub(super) async fn watch_channel(
     state: State,
-    channel: Arc<Channel>,
+    found: Found,
     query: Query,
     client: Client,
 ) -> Result<Response, ApiError> {
-    let seat = state.seat(&client, &channel, Form::Endless).await?;
-    let (subscription, mut places) = state.admit(&channel, client.address)?;
+    let seat = state.seat(&client, &found.channel, Form::Endless).await?;
+    let (subscription, mut places) = state.admit(&found, client.address)?;
     places.seat = seat;
     let offset = query.span("offset");
-    let viewer = Viewer::new(&state, channel, client, subscription, places, offset);
+    let viewer = Viewer::new(&state, found.channel, client, subscription, places, offset);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)
@@ -61,7 +60,7 @@ pub(super) async fn watch_as_user(
     if uri.path().strip_suffix(".m3u8").is_none() {
         return watch(state, named, query, client).await;
     }
-    let (prefix, id) = (client.watching.prefix(), named.channel.id.as_str());
+    let (prefix, id) = (client.watching.prefix(), named.found.channel.id.as_str());
     // Relative, since a proxy may serve Forebay below a path.
     let playlist = format!("../../../{prefix}stream/{id}/index.m3u8");
     Ok((StatusCode::FOUND, [(header::LOCATION, playlist)]).into_response())

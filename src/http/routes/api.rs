@@ -44,16 +44,19 @@ pub(super) fn routes() -> Vec<Route> {
                 .query("offset", "How many to pass over: 0 unless given.")
                 .query("limit", "How many to list: 1 to 200, 50 unless given.")
                 .json::<ChannelList>(200, "The channels that match")
+                .fails(503, NO_DATABASE)
         }),
         Route::new("/api/channels/{id}", Access::Viewer).get(channels::one, || {
             Operation::new("getChannel", "One channel, and its neighbours in the list")
                 .json::<ChannelInList>(200, "The channel")
                 .fails(404, &["unknown_channel"])
+                .fails(503, NO_DATABASE)
         }),
         Route::new("/api/channels/{id}/logo", Access::Viewer).get(logo::logo, || {
             Operation::new("getLogo", "The channel's logo")
                 .sends(200, "image/*", "The picture")
                 .fails(404, &["unknown_channel", "no_logo"])
+                .fails(503, NO_DATABASE)
         }),
         Route::new("/api/streams/status", Access::Public).get(status::all, || {
             Operation::new("getStatus", "The channels that are open, the providers and the server")
@@ -65,6 +68,7 @@ pub(super) fn routes() -> Vec<Route> {
                 .query("urls", "`full` for the whole addresses of sources: for operators.")
                 .json::<ChannelStatus>(200, "The channel")
                 .fails(404, &["unknown_channel"])
+                .fails(503, NO_DATABASE)
         }),
         Route::new("/api/streams/{id}/source", Access::Operator).post(steering::steer, SHORT_BODY, || {
             Operation::new("chooseSource", "Chooses the source of a channel")
@@ -78,6 +82,7 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(413, &["body_too_large"])
                 .fails(415, &["unsupported_media_type"])
                 .fails(422, &["no_such_source"])
+                .fails(503, NO_DATABASE)
         }),
         Route::new("/api/events", Access::Operator).get(events::listen, || {
             Operation::new("listen", "What is on now, a message a second (Server-Sent Events)")

@@ -1,5 +1,6 @@
 //! The pages for people.
 
+use super::NO_DATABASE;
 use super::operation::Operation;
 use super::route::{Access, Route};
 use crate::http::pages;
@@ -13,7 +14,9 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new("/watch/", Access::Public)
             .get(pages::list, || page("getListPage", "The list of channels")),
         Route::new("/watch/{id}", Access::Public).get(pages::page, || {
-            page("getPlayerPage", "Plays a channel").sends(404, "text/html", "There is no such channel")
+            page("getPlayerPage", "Plays a channel")
+                .sends(404, "text/html", "There is no such channel")
+                .fails(503, NO_DATABASE)
         }),
         Route::new("/watch/assets/{file}", Access::Public).get(pages::asset, || asset("getAsset")),
         Route::new("/admin", Access::Public)

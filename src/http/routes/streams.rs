@@ -1,30 +1,35 @@
 //! What players use: channels as streams, and lists of them.
 
+use super::NO_DATABASE;
 use super::operation::Operation;
 use super::route::{Access, Cors, Route};
 use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
 use crate::http::{films, hls, lineup, live};
 
 /// Why a channel is not to be had now.
-const UNAVAILABLE: [&str; 8] = [
+const UNAVAILABLE: [&str; 10] = [
     "no_source",
     "provider_limit",
     "channel_full",
     "no_bandwidth",
     "no_store",
     "closing",
+    "database_busy",
+    "no_database",
     "no_segment",
     "session_limit",
 ];
 
 /// The same where it may be a film.
-const UNAVAILABLE_OR_UNREADABLE: [&str; 7] = [
+const UNAVAILABLE_OR_UNREADABLE: [&str; 9] = [
     "no_source",
     "provider_limit",
     "channel_full",
     "no_bandwidth",
     "no_store",
     "closing",
+    "database_busy",
+    "no_database",
     "unreadable_video",
 ];
 
@@ -111,9 +116,12 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(lineup::one, || {
             list("getChannelList", "A list of this channel alone, as a file that opens in a player")
                 .fails(404, &["unknown_channel"])
+                .fails(503, NO_DATABASE)
         }),
-        Route::new("/playlist.m3u", Access::Viewer)
-            .get(lineup::playlist, || list("getLineup", "All channels as an M3U list")),
+        Route::new("/playlist.m3u", Access::Viewer).get(lineup::playlist, || {
+            list("getLineup", "All channels as an M3U list")
+                .query("group", "Only channels of this group; may be given several times.")
+        }),
     ]
 }
 
@@ -126,7 +134,7 @@ fn live(id: &str, summary: &str) -> Operation {
         .fails(403, &["not_allowed"])
         .fails(404, &["unknown_channel"])
         .fails(429, &["address_limit", "stream_limit"])
-        .fails(503, &UNAVAILABLE[..6])
+        .fails(503, &UNAVAILABLE[..8])
 }
 
 fn playlist(id: &str, summary: &str) -> Operation {
@@ -150,7 +158,7 @@ fn segment(id: &str) -> Operation {
         .fails(404, &["unknown_channel", "no_segment"])
         .leads(416, "The segment has nothing of what `Range` names")
         .fails(429, &["address_limit"])
-        .fails(503, &["channel_full", "no_bandwidth"])
+        .fails(503, &["channel_full", "no_bandwidth", "closing", "database_busy", "no_database"])
 }
 
 fn film(id: &str, summary: &str) -> Operation {

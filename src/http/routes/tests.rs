@@ -28,7 +28,6 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::db::Database;
 use crate::http::{Peer, State};
-use crate::relays::RelayChannels;
 
 /// Longer than any handler waits for a source.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
@@ -79,13 +78,9 @@ impl House {
         let (providers, hls_dir) = (&config.providers, &config.hls_dir);
         let run = |lookup| Channels::new(lookup, providers, hls_dir, shared, Handle::current());
         let database = database(folder.path());
-        let state = State::new(
-            Catalogue::new(config.channels.clone(), run),
-            database.clone(),
-            RelayChannels::default(),
-            Accounts::read(database).unwrap(),
-            Arc::new(config),
-        );
+        let catalogue = Catalogue::start(&config, database.clone(), run).unwrap();
+        let accounts = Accounts::read(database.clone()).unwrap();
+        let state = State::new(catalogue, database, accounts, Arc::new(config));
         let token = std::fs::read_to_string(folder.path().join("admin.token")).unwrap().trim().to_owned();
         Self { router: router(state.clone()), state, opener, token, _folder: folder }
     }

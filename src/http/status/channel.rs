@@ -261,8 +261,7 @@ impl OpenChannel {
         self.clients
     }
 
-    /// `channel` is as it is configured now.
-    pub(super) fn new(report: Report, channel: Option<&Channel>, reader: Reader) -> Self {
+    pub(super) fn new(report: Report, reader: Reader) -> Self {
         let now = Timestamp::now();
         let on_hand = report.place(report.source);
         let source_url = on_hand.map(|at| reader.sees(&report.sources[at].url).to_owned());
@@ -303,8 +302,8 @@ impl OpenChannel {
             keep_alives: report.output.keep_alives,
             last_activity: to_the_second(report.last_activity),
             memory: ChannelMemory { engine: report.engine_bytes, store: report.store_bytes },
-            name: channel.map(|channel| channel.name.clone()),
-            number: channel.and_then(|channel| channel.number),
+            name: report.channel.as_ref().map(|channel| channel.name.clone()),
+            number: report.channel.as_ref().and_then(|channel| channel.number),
             read_pauses: report.read_pauses,
             readers: ReaderKind::ALL.map(|kind| (kind.name(), report.readers.of(kind))).into(),
             slow_viewers: SlowViewers { bytes_missed: report.lagged.1, moved_on: report.lagged.0 },

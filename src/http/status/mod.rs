@@ -15,7 +15,7 @@ use axum::Json;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use forebay_relay::channel::Report;
+use forebay_relay::channel::Found;
 use http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -74,33 +74,32 @@ pub(super) async fn one(
     Path(id): Path<String>,
     reader: Reader,
 ) -> Result<Json<ChannelStatus>, ApiError> {
-    entry(&state, &id, reader).map(Json).ok_or_else(|| ApiError::unknown_channel(&id))
+    entry(&state, &id, reader).await?.map(Json).ok_or_else(|| ApiError::unknown_channel(&id))
 }
 
 /// What is known of one channel, if there is such a one. It may be open still, and configured no
 /// more.
-pub(super) fn entry(state: &State, id: &str, reader: Reader) -> Option<ChannelStatus> {
-    let channel = state.channels.find(id);
+pub(super) async fn entry(
+    state: &State,
+    id: &str,
+    reader: Reader,
+) -> Result<Option<ChannelStatus>, ApiError> {
     if let Some(report) = state.channels.report(id) {
-        return Some(OpenChannel::new(report, channel.as_deref(), reader).into());
+        return Ok(Some(OpenChannel::new(report, reader).into()));
     }
-    let channel = channel?;
+    let Some(Found { channel, .. }) = state.catalogue.find(id).await? else { return Ok(None) };
     let standings = state.channels.standings(&channel);
-    Some(ChannelStatus::closed(&channel, &standings, reader))
+    Ok(Some(ChannelStatus::closed(&channel, &standings, reader)))
 }
 
 impl Status {
     fn new(state: &State, reader: Reader) -> Self {
         let reports = state.channels.reports();
-        let describe = |report: Report| {
-            let channel = state.channels.find(report.id.as_str());
-            OpenChannel::new(report, channel.as_deref(), reader)
-        };
         Self {
             providers: state.channels.providers().iter().map(ProviderStatus::new).collect(),
             server: ServerStatus::new(state, &reports),
             total_streams: reports.len(),
-            streams: reports.into_iter().map(describe).collect(),
+            streams: reports.into_iter().map(|report| OpenChannel::new(report, reader)).collect(),
         }
     }
 

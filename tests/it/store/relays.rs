@@ -30,15 +30,10 @@ async fn ask(address: SocketAddr, method: &str, path: &str, body: Option<Value>)
     request.send().await.expect("the relay answers")
 }
 
-/// What shows a program that this process, whose sockets are many, is an admin.
-fn token(program: &Program) -> String {
-    let token = std::fs::read_to_string(program.folder().join("hls_cache/admin.token"));
-    format!("Bearer {}", token.expect("it is there").trim())
-}
-
 /// Sends a request as the admin of a program.
 async fn ask_program(program: &Program, method: &str, path: &str, body: Option<Value>) -> Answer {
-    let request = Request::new(method, program.address(), path).header("Authorization", &token(program));
+    let request =
+        Request::new(method, program.address(), path).header("Authorization", &program.admin_token());
     let request = body.iter().fold(request, Request::json);
     request.send().await.expect("the program answers")
 }
@@ -298,7 +293,7 @@ async fn a_full_disk_refuses_changes_and_viewers_notice_nothing() {
     };
     let program = setup.start().await;
     let address = program.address();
-    let token = token(&program);
+    let token = program.admin_token();
     let post = |number: usize, padding: usize| {
         let name = "x".repeat(padding);
         let source = json!({ "url": "testcard://", "headers": { "X-Long": name } });

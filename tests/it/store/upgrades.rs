@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use forebay::db::Database;
+use forebay::db::listing::{Hidden, RELAYS};
 
 use super::{all, integrity};
 
@@ -24,6 +25,9 @@ async fn every_schema_becomes_the_newest() {
             relays.iter().map(|relay| (relay.id.0, relay.document.spec().id.as_deref())).collect();
         assert_eq!(told, [(1, Some("sport-tv")), (3, Some("news"))], "{}", path.display());
         assert_eq!(relays[1].document.spec().number, Some(7));
+        let words = ["news".to_owned()];
+        let found = database.read(move |it| RELAYS.search(it, &words, &Hidden::new())).await;
+        assert_eq!(found, Ok(vec![3]), "{}", path.display());
         seen += 1;
     }
     assert!(seen > 0);

@@ -10,7 +10,7 @@
 mod disk;
 mod spool;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ use tracing::{info, warn};
 
 use self::disk::{Disk, Folder};
 pub(super) use self::spool::Spool;
+use super::lookup::Lookup;
 use super::playlist::Rendered;
 use crate::model::{Channel, ChannelId};
 
@@ -105,6 +106,13 @@ impl Archive {
             info!(channel = %channel.id, seconds, bytes, "the past of a channel is there again");
         }
         Some(Arc::new(Self::new(folder, place, history)))
+    }
+
+    /// Of a channel of which there is nothing on disk: what is written first makes the folder.
+    pub(super) fn begin_anew(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
+        let limits = limits(channel)?;
+        let folder = hls_dir.join(channel.id.as_str());
+        Some(Arc::new(Self::new(folder, Place::Nowhere, History::new(limits, Vec::new()))))
     }
 
     fn new(folder: PathBuf, place: Place, history: History) -> Self {
@@ -310,23 +318,39 @@ fn recover(folder: &Path, limits: Limits) -> io::Result<(Folder, History)> {
     Ok((disk, history))
 }
 
-/// Removes what earlier configurations have left: folders of ours that belong to none of `ids`.
-pub(super) fn clean(hls_dir: &Path, ids: &HashSet<&ChannelId>) {
-    let Ok(entries) = fs::read_dir(hls_dir) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if ids.iter().any(|id| *id.as_str() == name) {
+/// The names of all folders in which archives may be.
+pub(super) fn folders(hls_dir: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(hls_dir) else { return Vec::new() };
+    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    // One that is no text is no channel's id, and none of ours.
+    folders.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// The archives that are on disk of channels that keep their past. Removes what others have left.
+pub(super) fn open_all(hls_dir: &Path, lookup: &dyn Lookup) -> HashMap<ChannelId, Arc<Archive>> {
+    let mut archives = HashMap::new();
+    for name in folders(hls_dir) {
+        let Ok(found) = lookup.find(&name) else {
+            // Nobody knows whose it is.
             continue;
+        };
+        match found.and_then(|channel| Some((channel.id.clone(), Archive::open(hls_dir, &channel)?))) {
+            Some((id, archive)) => _ = archives.insert(id, archive),
+            None => remove(&hls_dir.join(name)),
         }
-        let folder = entry.path();
-        match disk::remove(&folder) {
-            Ok(true) => {
-                info!(folder = %folder.display(), "removed the past of a channel that keeps none any more");
-            }
-            Ok(false) => {}
-            Err(error) => {
-                warn!(folder = %folder.display(), %error, "cannot remove the past of a channel that keeps none any more");
-            }
+    }
+    archives
+}
+
+/// Removes a folder, if it is one of ours.
+fn remove(folder: &Path) {
+    match disk::remove(folder) {
+        Ok(true) => {
+            info!(folder = %folder.display(), "removed the past of a channel that keeps none any more");
+        }
+        Ok(false) => {}
+        Err(error) => {
+            warn!(folder = %folder.display(), %error, "cannot remove the past of a channel that keeps none any more");
         }
     }
 }

@@ -31,6 +31,12 @@ fn house(config: &Fixture) -> House {
     House::new(config, &[("/a", &[endless()])])
 }
 
+/// The same with a folder on disk from the start, so that its disk can be another one.
+fn house_on_disk(config: &Fixture) -> House {
+    Folder::open(&config.hls_dir().join("one")).expect("it can be made");
+    house(config)
+}
+
 impl House {
     fn archive(&self) -> Arc<Archive> {
         let table = self.channels.table();
@@ -184,7 +190,7 @@ async fn a_full_disk_loses_nothing_that_was_served() {
     // The disk is full, or what is written to the index comes to nothing.
     for (room, records) in [(150_000, usize::MAX), (usize::MAX, 700)] {
         let folder = tempfile::tempdir().unwrap();
-        let house = house(&settings(&folder, 400_000));
+        let house = house_on_disk(&settings(&folder, 400_000));
         let mut small = None;
         house.set_disk(|disk| {
             let new = Arc::new(Small { disk, room: Mutex::new(room), records: records.into() });
@@ -300,7 +306,7 @@ impl Disk for Stuck {
 async fn a_disk_that_stands_still_holds_up_nobody() {
     let folder = tempfile::tempdir().unwrap();
     // Five seconds of the stream: there is always a whole segment among them.
-    let house = house(&settings(&folder, 60_000));
+    let house = house_on_disk(&settings(&folder, 60_000));
     let mut stuck = None;
     house.set_disk(|disk| {
         let new = Arc::new(Stuck { disk, is_free: Mutex::new(false), freed: Condvar::new() });

@@ -64,7 +64,7 @@ async fn play(house: &House, (rules, player): (Rules, Player), after: Duration) 
 /// Fetches one segment after the other, each 50 ms after the player knows of it and has the one
 /// before.
 async fn fetch(house: &House, model: &RefCell<Model>, began: Instant) {
-    let id = house.channels.find("one").unwrap().id.clone();
+    let id = house.found().channel.id.clone();
     loop {
         let next = model.borrow().next();
         sleep(50 * MILLISECOND).await;

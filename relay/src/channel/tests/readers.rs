@@ -11,8 +11,7 @@ fn house() -> House {
 impl House {
     /// A reader of this kind, where each may send this much in all.
     fn admit(&self, kind: ReaderKind, max_bandwidth: Option<u64>) -> Result<Reader, Refusal> {
-        let channel = self.channels.find("one").unwrap();
-        self.channels.reader(&channel, kind, &Room { max_bandwidth, served: &Served::new() })
+        self.channels.reader(&self.found(), kind, &Room { max_bandwidth, served: &Served::new() })
     }
 
     fn readers(&self) -> Readers {

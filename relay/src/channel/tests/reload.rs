@@ -67,10 +67,10 @@ async fn the_source_that_was_left_has_no_place_once_it_is_gone() {
     let mut events = house.channels.events().subscribe();
     let mut viewer = house.join();
     watch(&mut viewer, 2 * SECOND).await;
-    let a = house.channels.find("one").unwrap().sources[0].id;
+    let a = house.found().channel.sources[0].id;
     house.configure(&one(r#"["http://h/b", "http://h/c"]"#));
     watch(&mut viewer, 3 * SECOND).await;
-    let b = house.channels.find("one").unwrap().sources[0].id;
+    let b = house.found().channel.sources[0].id;
     let report = house.channels.report("one").unwrap();
     let [switch] = &report.switches[..] else { panic!("{report:?}") };
     assert_eq!((switch.from, switch.to, switch.reason), (a, b, SwitchReason::Removed));
@@ -83,7 +83,7 @@ async fn the_source_that_was_left_has_no_place_once_it_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn an_override_is_about_the_same_source_after_a_reload() {
     let house = house(r#"["http://h/a", "http://h/b"]"#);
-    let channel = house.channels.find("one").unwrap();
+    let channel = house.found().channel;
     let b = channel.sources[1].id;
     // Of a channel that is closed.
     house.channels.steer(&channel, Steer::Pin(b)).await.unwrap();
@@ -116,20 +116,12 @@ struct Exchanged {
 }
 
 impl Lookup for Exchanged {
-    fn find(&self, id: &str) -> Option<Arc<Channel>> {
-        let found = self.list.find(id);
+    fn find(&self, id: &str) -> Result<Option<Arc<Channel>>, Unreadable> {
+        let found = self.list.channel(id);
         if let Some(channels) = self.channels.get().and_then(Weak::upgrade) {
             channels.apply(&config("").lookup().since(&self.list));
         }
-        found
-    }
-
-    fn find_by_number(&self, _: u32) -> Option<Arc<Channel>> {
-        None
-    }
-
-    fn with_past(&self) -> Vec<Arc<Channel>> {
-        Vec::new()
+        Ok(found)
     }
 }
 
@@ -138,11 +130,56 @@ async fn who_joins_while_lists_are_exchanged_gets_what_the_new_one_has() {
     let fixture = one(r#"["http://h/a"]"#);
     let list = Arc::new(Exchanged { list: fixture.lookup(), channels: OnceLock::new() });
     let lookup = Arc::clone(&list) as Arc<dyn Lookup>;
-    let channels = Channels::new(lookup, &[], fixture.hls_dir(), Script::new(&[]), Handle::current());
-    let channel = channels.find("one").unwrap();
+    let channels =
+        Channels::new(Arc::clone(&lookup), &[], fixture.hls_dir(), Script::new(&[]), Handle::current());
+    let found = Found::new(list.list.channel("one").unwrap(), channels.revision());
+    // It is looked up again, since there is another list, and while that is asked comes a third.
+    let same = Difference { lookup, ..list.list.since(&list.list) };
+    channels.apply(&same);
     list.channels.set(Arc::downgrade(&channels)).unwrap();
     let served = Served::new();
-    let joined = channels.subscribe(&channel, &Room { max_bandwidth: None, served: &served });
+    let joined = channels.subscribe(&found, &Room { max_bandwidth: None, served: &served });
     assert_eq!(joined.err(), Some(Refusal::Closing), "the channel was found, and is gone");
-    assert!(!channels.is_open(&channel.id));
+    assert!(!channels.is_open(&found.channel.id));
+}
+
+/// A list that cannot be read.
+#[derive(Debug)]
+struct Broken;
+
+impl Lookup for Broken {
+    fn find(&self, _: &str) -> Result<Option<Arc<Channel>>, Unreadable> {
+        Err(Unreadable)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_cannot_be_read_ends_nobody() {
+    let house = house(r#"["http://h/a"]"#);
+    let (mut viewer, found) = (house.join(), house.found());
+    watch(&mut viewer, 2 * SECOND).await;
+    let ids = HashSet::from([found.channel.id.clone()]);
+    house.channels.apply(&Difference {
+        lookup: Arc::new(Broken),
+        added: HashSet::new(),
+        changed: ids.clone(),
+        removed: ids,
+        is_open_ended: true,
+    });
+    assert!(watch(&mut viewer, 2 * SECOND).await > 0, "it goes on as it was");
+    let room = Room { max_bandwidth: None, served: &Served::new() };
+    assert_eq!(house.channels.subscribe(&found, &room).err(), Some(Refusal::Unreadable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_ended_difference_concerns_every_open_channel() {
+    let house = house(r#"["http://h/a"]"#);
+    let mut viewer = house.join();
+    watch(&mut viewer, 2 * SECOND).await;
+    let new = one(r#"["http://h/b"]"#).lookup();
+    let nothing = Difference { is_open_ended: true, ..new.since(&new) };
+    house.channels.apply(&nothing);
+    watch(&mut viewer, 3 * SECOND).await;
+    assert_eq!(house.script.opened(), ["/a", "/b"]);
+    assert_eq!(house.channels.report("one").unwrap().channel, new.channel("one"));
 }

@@ -186,8 +186,9 @@ fn only_folders_of_ours_that_nobody_wants_are_removed() {
     fs::write(stranger.join("index"), "my index").unwrap();
     fs::write(cache.path().join("numbers.json"), "{}").unwrap();
     std::os::unix::fs::symlink(&kept, cache.path().join("link")).unwrap();
-    let id: ChannelId = "kept".parse().unwrap();
-    clean(cache.path(), &HashSet::from([&id]));
+    let keeps = "[[channels]]\nid = 'kept'\nsources = ['http://h/']\ntimeshift = '1h'\n";
+    let archives = open_all(cache.path(), &*Fixture::parse(keeps).lookup());
+    assert_eq!(archives.keys().map(ChannelId::as_str).collect::<Vec<_>>(), ["kept"]);
     let names: Vec<String> = listing(cache.path()).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["kept", "link", "numbers.json", "shared", "stranger", "used"]);
     drop(of_another_process);

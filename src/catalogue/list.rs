@@ -1,0 +1,293 @@
+//! All channels: those of the configuration in memory, and behind them the rows of the database.
+
+use std::sync::Arc;
+
+use forebay_core::lineup::names::fold;
+use forebay_relay::channel::{Lookup, Unreadable};
+use forebay_relay::model::Channel;
+use rusqlite::Connection;
+use tokio::task::spawn_blocking;
+
+use super::made::Made;
+use super::rows::{Rows, tell};
+use super::snapshot::Snapshot;
+use crate::db::listing::{BEFORE_ALL, Entry, RELAYS, searched};
+use crate::db::{Database, Error};
+
+/// Words of a search that count. Nobody types more to find a channel.
+const MAX_WORDS: usize = 8;
+
+/// The channels that there are.
+///
+/// Those of the configuration never change: another configuration makes another list. Rows are read
+/// when they are asked for, as they are then; a list keeps those that were asked for last, and
+/// whatever changes a row makes another list without it.
+#[derive(Debug)]
+pub struct List {
+    pub(super) file: Arc<Snapshot>,
+    pub(super) rows: Rows,
+    pub(super) made: Made,
+    pub(super) database: Database,
+}
+
+/// Where somebody is who goes through a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// At this channel of the configuration, from 0.
+    File(usize),
+    /// Behind this row of the relays.
+    Relay(i64),
+    /// Behind all.
+    End,
+}
+
+/// In front of all channels.
+pub const BEGINNING: Place = Place::File(0);
+
+/// What is looked for.
+#[derive(Debug, Clone, Default)]
+pub struct Search {
+    /// Words, each of which a channel's name or group is to hold.
+    pub text: String,
+    /// A channel that is listed in front, whatever it is called: its number or id was typed.
+    pub exact: Option<Arc<Channel>>,
+    /// How many to pass over.
+    pub skip: usize,
+    /// How many to show.
+    pub limit: usize,
+}
+
+/// A channel that was looked for.
+enum Hit<'a> {
+    Exact(&'a Channel),
+    File(&'a Channel),
+    Relay(i64),
+}
+
+impl List {
+    /// How many channels are listed.
+    pub fn len(&self) -> usize {
+        self.file.channels().len() + self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The channels of the configuration.
+    pub fn file(&self) -> &Snapshot {
+        &self.file
+    }
+
+    /// Does `work`, which goes through the list, on a thread that may wait for the disk. Where there
+    /// are no rows, it gets no connection.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self, Option<&Connection>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let list = Arc::clone(self);
+        if self.has_rows() {
+            return self.database.read(move |connection| work(&list, Some(connection))).await;
+        }
+        spawn_blocking(move || work(&list, None)).await.map_err(|_| Error::Closed)?
+    }
+
+    /// Shows `take` what is listed from a place on, for as long as it says yes; returns the place
+    /// that comes next. Without a connection, it ends in front of the rows.
+    pub fn walk(
+        &self,
+        connection: Option<&Connection>,
+        from: Place,
+        mut take: impl FnMut(Entry<'_>) -> bool,
+    ) -> Result<Place, Error> {
+        let mut behind = match from {
+            Place::File(at) => {
+                for (at, channel) in self.file.channels().iter().enumerate().skip(at) {
+                    if !take(Entry::from(&**channel)) {
+                        return Ok(Place::File(at + 1));
+                    }
+                }
+                BEFORE_ALL
+            }
+            Place::Relay(behind) => behind,
+            Place::End => return Ok(Place::End),
+        };
+        let Some(connection) = connection else {
+            return Ok(if self.has_rows() { Place::Relay(behind) } else { Place::End });
+        };
+        let (mut is_over, hidden) = (true, self.rows.hidden());
+        RELAYS.walk(connection, behind, |key, entry| {
+            behind = key;
+            is_over = hidden.contains(&key) || take(self.shown(key, entry));
+            is_over
+        })?;
+        Ok(if is_over { Place::End } else { Place::Relay(behind) })
+    }
+
+    /// Shows `take` up to `limit` channels of the list behind the first `skip`.
+    pub fn window(
+        &self,
+        connection: Option<&Connection>,
+        skip: usize,
+        limit: usize,
+        mut take: impl FnMut(Entry<'_>),
+    ) -> Result<(), Error> {
+        let mut left = limit;
+        let from = match (skip.checked_sub(self.file.channels().len()), connection) {
+            (None, _) => Place::File(skip),
+            (Some(skip), Some(connection)) if left > 0 => {
+                Place::Relay(RELAYS.behind(connection, skip, self.rows.hidden())?)
+            }
+            _ => Place::End,
+        };
+        self.walk(connection, from, |entry| {
+            take(entry);
+            left = left.saturating_sub(1);
+            left > 0
+        })?;
+        Ok(())
+    }
+
+    /// A channel's place in the list, from 0; none if it is not listed any more.
+    pub fn position(
+        &self,
+        connection: Option<&Connection>,
+        channel: &Arc<Channel>,
+    ) -> Result<Option<usize>, Error> {
+        let Some(connection) = connection else { return Ok(self.file.position(channel)) };
+        if let Some(position) = self.file.position(channel) {
+            return Ok(Some(position));
+        }
+        let among = RELAYS.position(connection, channel.id.as_str(), self.rows.hidden())?;
+        Ok(among.map(|before| self.file.channels().len() + before))
+    }
+
+    /// How many channels match, of which it shows `take` those that are asked for.
+    pub fn search(
+        &self,
+        connection: Option<&Connection>,
+        search: &Search,
+        mut take: impl FnMut(Entry<'_>),
+    ) -> Result<usize, Error> {
+        let text = fold(&search.text);
+        let words: Vec<String> = text.split_whitespace().take(MAX_WORDS).map(str::to_owned).collect();
+        let exact = search.exact.as_deref();
+        let is_other = |channel: &&Channel| exact.is_none_or(|exact| exact.id != channel.id);
+        let of_file = self.file.search(&words).map(|at| &*self.file.channels()[at]).filter(is_other);
+        let mut keys = match connection {
+            Some(connection) => RELAYS.search(connection, &words, self.rows.hidden())?,
+            None => Vec::new(),
+        };
+        if let (Some(exact), Some(connection)) = (exact, connection)
+            && let Some(key) = RELAYS.key(connection, exact.id.as_str())?
+        {
+            keys.retain(|found| *found != key);
+        }
+        let first: Vec<Hit<'_>> = exact.map(Hit::Exact).into_iter().chain(of_file.map(Hit::File)).collect();
+        let total = first.len() + keys.len();
+        let all = first.into_iter().chain(keys.into_iter().map(Hit::Relay));
+        for hit in all.skip(search.skip).take(search.limit) {
+            match (hit, connection) {
+                (Hit::Exact(channel) | Hit::File(channel), _) => take(Entry::from(channel)),
+                (Hit::Relay(key), Some(connection)) => {
+                    RELAYS.one(connection, key, |entry| take(self.shown(key, entry)))?;
+                }
+                (Hit::Relay(_), None) => unreachable!("rows are found by a connection"),
+            }
+        }
+        Ok(total)
+    }
+
+    /// The same among those that `sees` says yes to, for which all are looked at.
+    pub fn search_among(
+        &self,
+        connection: Option<&Connection>,
+        search: &Search,
+        sees: impl Fn(&Entry<'_>) -> bool,
+        mut take: impl FnMut(Entry<'_>),
+    ) -> Result<usize, Error> {
+        let text = fold(&search.text);
+        let words: Vec<&str> = text.split_whitespace().take(MAX_WORDS).collect();
+        let exact = search.exact.as_deref();
+        let mut total = 0;
+        let mut hit = |entry: Entry<'_>| {
+            if (search.skip..search.skip.saturating_add(search.limit)).contains(&total) {
+                take(entry);
+            }
+            total += 1;
+        };
+        if let Some(exact) = exact {
+            hit(Entry::from(exact));
+        }
+        self.walk(connection, BEGINNING, |entry| {
+            let is_other = exact.is_none_or(|exact| exact.id.as_str() != entry.id);
+            let holds = || {
+                let text = searched(entry.name, entry.group);
+                words.iter().all(|word| text.contains(word))
+            };
+            if is_other && sees(&entry) && (words.is_empty() || holds()) {
+                hit(entry);
+            }
+            true
+        })?;
+        Ok(total)
+    }
+
+    /// A row as it is listed.
+    fn shown<'a>(&self, key: i64, entry: Entry<'a>) -> Entry<'a> {
+        if self.rows.is_unnumbered(key) { Entry { number: None, ..entry } } else { entry }
+    }
+
+    /// The channel with this id, if it is in memory.
+    pub(super) fn at_hand(&self, id: &str) -> Option<Arc<Channel>> {
+        self.file.find(id).cloned().or_else(|| self.made.by_id(id))
+    }
+
+    /// The same by its id, else by its number.
+    pub(super) fn at_hand_by_id_or_number(&self, text: &str) -> Option<Arc<Channel>> {
+        let number = text.parse().ok();
+        let by_number = || self.file.find_by_number(number?).cloned();
+        let made = || self.made.by_id(text).or_else(|| self.made.by_number(number?));
+        self.file.find(text).cloned().or_else(by_number).or_else(made)
+    }
+
+    /// The channel of the row with this id, which is kept for the next who asks.
+    pub(super) fn find_row(&self, connection: &Connection, id: &str) -> Result<Option<Arc<Channel>>, Error> {
+        let found = self.rows.find(connection, id)?;
+        Ok(found.inspect(|channel| self.made.keep(channel, None)))
+    }
+
+    /// The same by its id, else by its number.
+    pub(super) fn find_row_by_id_or_number(
+        &self,
+        connection: &Connection,
+        text: &str,
+    ) -> Result<Option<Arc<Channel>>, Error> {
+        let found = self.find_row(connection, text)?;
+        let (None, Ok(number)) = (&found, text.parse()) else { return Ok(found) };
+        let found = self.rows.find_by_number(connection, number)?;
+        Ok(found.inspect(|channel| self.made.keep(channel, Some(number))))
+    }
+
+    /// Whether the database is to be asked.
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows.has_any()
+    }
+}
+
+impl Lookup for List {
+    fn find(&self, id: &str) -> Result<Option<Arc<Channel>>, Unreadable> {
+        let found = self.at_hand(id);
+        if found.is_some() || !self.has_rows() {
+            return Ok(found);
+        }
+        let read = self.database.read_here(|connection| self.find_row(connection, id));
+        read.map_err(|error| unreadable(&error))
+    }
+}
+
+fn unreadable(error: &Error) -> Unreadable {
+    tell(error);
+    Unreadable
+}

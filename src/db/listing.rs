@@ -1,0 +1,190 @@
+//! What lists of channels show of the rows of a table. No channel is made for that, and no more is
+//! read than is shown.
+
+use std::collections::BTreeSet;
+
+use forebay_core::lineup::names::fold;
+use forebay_relay::model::Channel;
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+
+use super::error::Error;
+
+/// What a list shows of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Its id, which is its name in addresses.
+    pub id: &'a str,
+    /// Its name for people.
+    pub name: &'a str,
+    /// Its number.
+    pub number: Option<u32>,
+    /// The group it is listed in.
+    pub group: Option<&'a str>,
+    /// Address of its logo.
+    pub logo: Option<&'a str>,
+    /// The id by which guides know it, where that is not its own.
+    pub guide_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a Channel> for Entry<'a> {
+    fn from(channel: &'a Channel) -> Self {
+        Self {
+            id: channel.id.as_str(),
+            name: &channel.name,
+            number: channel.number,
+            group: channel.group.as_deref(),
+            logo: channel.logo.as_deref(),
+            guide_id: channel.tvg_id.as_deref(),
+        }
+    }
+}
+
+/// What is searched of a channel: its name and its group, each as [`fold`] makes them.
+pub fn searched(name: &str, group: Option<&str>) -> String {
+    format!("{}\n{}", fold(name), fold(group.unwrap_or_default()))
+}
+
+/// A table of channels, and how it is read.
+#[derive(Debug)]
+pub struct Table {
+    /// The table.
+    name: &'static str,
+    /// The same through an index that holds the key and `search` only: a small part of its pages.
+    narrow: &'static str,
+    /// What names a row, and gives the order of lists.
+    key: &'static str,
+}
+
+/// The channels that were made through the API.
+pub const RELAYS: Table = Table { name: "relays", narrow: "relays INDEXED BY relays_search", key: "id" };
+
+/// Rows of a table that are not listed, by their keys. There are hardly ever any.
+pub type Hidden = BTreeSet<i64>;
+
+/// The first row's key is greater.
+pub const BEFORE_ALL: i64 = 0;
+
+impl Table {
+    /// How many rows there are, the hidden ones among them.
+    pub fn count(&self, connection: &Connection) -> Result<usize, Error> {
+        let sql = format!("SELECT count(*) FROM {}", self.name);
+        Ok(connection.query_row(&sql, [], counted)?)
+    }
+
+    /// Shows `take` the rows behind this key, in the order of lists, for as long as it says yes.
+    pub fn walk(
+        &self,
+        connection: &Connection,
+        behind: i64,
+        mut take: impl FnMut(i64, Entry<'_>) -> bool,
+    ) -> Result<(), Error> {
+        let Self { name, key, .. } = self;
+        let sql = format!(
+            "SELECT {key}, path, name, number, group_title, logo, tvg_id FROM {name}
+             WHERE {key} > ?1 ORDER BY {key}"
+        );
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query([behind])?;
+        while let Some(row) = rows.next()? {
+            let (key, entry) = read(row)?;
+            if !take(key, entry) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The key behind which the row begins that has so many listed ones before it.
+    pub fn behind(&self, connection: &Connection, skip: usize, hidden: &Hidden) -> Result<i64, Error> {
+        let Some(last) = skip.checked_sub(1) else { return Ok(BEFORE_ALL) };
+        let Self { narrow, key, .. } = self;
+        let sql = format!(
+            "SELECT {key} FROM {narrow} WHERE {} ORDER BY {key} LIMIT 1 OFFSET {last}",
+            self.listed(hidden)
+        );
+        let found = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
+        Ok(found.unwrap_or(i64::MAX))
+    }
+
+    /// What names the row of the channel with this id, listed or not.
+    pub fn key(&self, connection: &Connection, id: &str) -> Result<Option<i64>, Error> {
+        let sql = format!("SELECT {} FROM {} WHERE path = ?1", self.key, self.name);
+        Ok(connection.query_row(&sql, [id], |row| row.get(0)).optional()?)
+    }
+
+    /// How many listed rows stand before the channel with this id; none if it is not listed.
+    pub fn position(
+        &self,
+        connection: &Connection,
+        id: &str,
+        hidden: &Hidden,
+    ) -> Result<Option<usize>, Error> {
+        let Self { narrow, key, .. } = self;
+        let Some(at) = self.key(connection, id)?.filter(|key| !hidden.contains(key)) else { return Ok(None) };
+        let sql = format!("SELECT count(*) FROM {narrow} WHERE {key} < ?1 AND {}", self.listed(hidden));
+        Ok(Some(connection.query_row(&sql, [at], counted)?))
+    }
+
+    /// The keys of the listed rows that hold each of these folded words, in the order of lists.
+    pub fn search(
+        &self,
+        connection: &Connection,
+        words: &[String],
+        hidden: &Hidden,
+    ) -> Result<Vec<i64>, Error> {
+        let Self { narrow, key, .. } = self;
+        let mut conditions: Vec<String> =
+            (1..=words.len()).map(|at| format!("instr(search, ?{at})")).collect();
+        conditions.push(self.listed(hidden));
+        let conditions = conditions.join(" AND ");
+        let sql = format!("SELECT {key} FROM {narrow} WHERE {conditions} ORDER BY {key}");
+        let mut statement = connection.prepare(&sql)?;
+        let keys = statement.query_map(params_from_iter(words), |row| row.get(0))?;
+        Ok(keys.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Shows `take` the row with this key, if it is still there.
+    pub fn one(
+        &self,
+        connection: &Connection,
+        key: i64,
+        mut take: impl FnMut(Entry<'_>),
+    ) -> Result<(), Error> {
+        self.walk(connection, key - 1, |found, entry| {
+            if found == key {
+                take(entry);
+            }
+            false
+        })
+    }
+
+    /// A condition: a row is not among the hidden ones.
+    fn listed(&self, hidden: &Hidden) -> String {
+        if hidden.is_empty() {
+            return "true".into();
+        }
+        let keys: Vec<String> = hidden.iter().map(i64::to_string).collect();
+        format!("{} NOT IN ({})", self.key, keys.join(","))
+    }
+}
+
+fn counted(row: &Row<'_>) -> rusqlite::Result<usize> {
+    // No file has as many rows as an address space has bytes.
+    Ok(usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX))
+}
+
+fn read<'a>(row: &'a Row<'_>) -> Result<(i64, Entry<'a>), Error> {
+    let key = row.get(0)?;
+    let text = |at| row.get_ref(at).map(|value| value.as_str_or_null().ok().flatten());
+    // What somebody has written by hand is no reason to have no list.
+    let number = row.get::<_, Option<i64>>(3)?.and_then(|number| u32::try_from(number).ok());
+    let entry = Entry {
+        id: text(1)?.unwrap_or_default(),
+        name: text(2)?.unwrap_or_default(),
+        number,
+        group: text(4)?,
+        logo: text(5)?,
+        guide_id: text(6)?,
+    };
+    Ok((key, entry))
+}
