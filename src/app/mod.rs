@@ -24,6 +24,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{self, Config, InForce};
 use crate::db::Database;
 use crate::http::{self, Acceptor, Server};
+use crate::relays;
 use crate::supervisor::{End, Failure, Service, Supervisor};
 use crate::tls::{Challenges, Current, Keeper};
 
@@ -79,15 +80,15 @@ impl App {
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         let database = Database::start(&config.data)?;
+        let config = Arc::new(config);
         let providers =
             relays::providers(&database, &config).context("cannot read the providers of playlists")?;
         let run = |lookup| Channels::new(lookup, &providers, &config.hls_dir, opener, ingest);
-        let config = Arc::new(config);
         let catalogue = Catalogue::start(&config, database.clone(), run);
         let catalogue = catalogue.context("cannot read the channels of the database")?;
         let tls = config.server.tls.clone();
         let accounts = Accounts::read(database.clone()).context("cannot read the users")?;
-        let shared = http::State::new(catalogue, database, accounts, Arc::new(config));
+        let shared = http::State::new(catalogue, database, accounts, config);
         let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use forebay_relay::channel::{Difference, Lookup};
 use forebay_relay::model::ChannelId;
+use rusqlite::Connection;
 
 use super::RelayChange;
 use super::list::List;
-use super::rows::tell;
+use super::rows::{Kind, tell};
 use crate::db::Error;
-use crate::db::listing::RELAYS;
 
 impl List {
     /// What is different in `self`, which is of another configuration. Waits for the disk.
@@ -46,7 +46,7 @@ impl List {
         let read = self.database.read_here(|connection| {
             let mut found = HashSet::new();
             for id in ids {
-                if RELAYS.key(connection, id.as_str())?.is_some() {
+                if has_row(connection, id)? {
                     found.insert(id.clone());
                 }
             }
@@ -57,6 +57,16 @@ impl List {
             HashSet::new()
         })
     }
+}
+
+/// Whether a row has this id, listed or not.
+fn has_row(connection: &Connection, id: &ChannelId) -> Result<bool, Error> {
+    for kind in Kind::ALL {
+        if kind.table().key(connection, id.as_str())?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl RelayChange {

@@ -9,9 +9,9 @@ use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
 use super::made::Made;
-use super::rows::{Rows, tell};
+use super::rows::{Kind, Rows, tell};
 use super::snapshot::Snapshot;
-use crate::db::listing::{BEFORE_ALL, Entry, RELAYS, searched};
+use crate::db::listing::{BEFORE_ALL, Entry, searched};
 use crate::db::{Database, Error};
 
 /// Words of a search that count. Nobody types more to find a channel.
@@ -35,8 +35,8 @@ pub struct List {
 pub enum Place {
     /// At this channel of the configuration, from 0.
     File(usize),
-    /// Behind this row of the relays.
-    Relay(i64),
+    /// Behind this row of a kind.
+    Behind(Kind, i64),
     /// Behind all.
     End,
 }
@@ -61,13 +61,13 @@ pub struct Search {
 enum Hit<'a> {
     Exact(&'a Channel),
     File(&'a Channel),
-    Relay(i64),
+    Row(Kind, i64),
 }
 
 impl List {
     /// How many channels are listed.
     pub fn len(&self) -> usize {
-        self.file.channels().len() + self.rows.len()
+        self.file.channels().len() + Kind::ALL.map(|kind| self.rows.listed(kind)).iter().sum::<usize>()
     }
 
     /// Whether there are none.
@@ -101,28 +101,34 @@ impl List {
         from: Place,
         mut take: impl FnMut(Entry<'_>) -> bool,
     ) -> Result<Place, Error> {
-        let mut behind = match from {
+        let (mut kind, mut behind) = match from {
             Place::File(at) => {
                 for (at, channel) in self.file.channels().iter().enumerate().skip(at) {
                     if !take(Entry::from(&**channel)) {
                         return Ok(Place::File(at + 1));
                     }
                 }
-                BEFORE_ALL
+                (Kind::ALL[0], BEFORE_ALL)
             }
-            Place::Relay(behind) => behind,
+            Place::Behind(kind, key) => (kind, key),
             Place::End => return Ok(Place::End),
         };
         let Some(connection) = connection else {
-            return Ok(if self.has_rows() { Place::Relay(behind) } else { Place::End });
+            return Ok(if self.has_rows() { Place::Behind(kind, behind) } else { Place::End });
         };
-        let (mut is_over, hidden) = (true, self.rows.hidden());
-        RELAYS.walk(connection, behind, |key, entry| {
-            behind = key;
-            is_over = hidden.contains(&key) || take(self.shown(key, entry));
-            is_over
-        })?;
-        Ok(if is_over { Place::End } else { Place::Relay(behind) })
+        loop {
+            let (mut is_over, hidden) = (true, self.rows.hidden(kind));
+            kind.table().walk(connection, behind, |key, entry| {
+                behind = key;
+                is_over = hidden.contains(&key) || take(self.shown(kind, key, entry));
+                is_over
+            })?;
+            if !is_over {
+                return Ok(Place::Behind(kind, behind));
+            }
+            let Some(next) = kind.next() else { return Ok(Place::End) };
+            (kind, behind) = (next, BEFORE_ALL);
+        }
     }
 
     /// Shows `take` up to `limit` channels of the list behind the first `skip`.
@@ -136,10 +142,8 @@ impl List {
         let mut left = limit;
         let from = match (skip.checked_sub(self.file.channels().len()), connection) {
             (None, _) => Place::File(skip),
-            (Some(skip), Some(connection)) if left > 0 => {
-                Place::Relay(RELAYS.behind(connection, skip, self.rows.hidden())?)
-            }
-            _ => Place::End,
+            (Some(skip), Some(connection)) => self.place_of_row(connection, skip)?,
+            (Some(_), None) => Place::End,
         };
         self.walk(connection, from, |entry| {
             take(entry);
@@ -147,6 +151,19 @@ impl List {
             left > 0
         })?;
         Ok(())
+    }
+
+    /// The place of the row that has so many listed ones before it.
+    fn place_of_row(&self, connection: &Connection, mut skip: usize) -> Result<Place, Error> {
+        for kind in Kind::ALL {
+            let listed = self.rows.listed(kind);
+            if skip < listed {
+                let key = kind.table().behind(connection, skip, self.rows.hidden(kind))?;
+                return Ok(Place::Behind(kind, key));
+            }
+            skip -= listed;
+        }
+        Ok(Place::End)
     }
 
     /// A channel's place in the list, from 0; none if it is not listed any more.
@@ -159,8 +176,15 @@ impl List {
         if let Some(position) = self.file.position(channel) {
             return Ok(Some(position));
         }
-        let among = RELAYS.position(connection, channel.id.as_str(), self.rows.hidden())?;
-        Ok(among.map(|before| self.file.channels().len() + before))
+        let mut before = self.file.channels().len();
+        for kind in Kind::ALL {
+            let hidden = self.rows.hidden(kind);
+            if let Some(position) = kind.table().position(connection, channel.id.as_str(), hidden)? {
+                return Ok(Some(before + position));
+            }
+            before += self.rows.listed(kind);
+        }
+        Ok(None)
     }
 
     /// How many channels match, of which it shows `take` those that are asked for.
@@ -175,28 +199,30 @@ impl List {
         let exact = search.exact.as_deref();
         let is_other = |channel: &&Channel| exact.is_none_or(|exact| exact.id != channel.id);
         let of_file = self.file.search(&words).map(|at| &*self.file.channels()[at]).filter(is_other);
-        let mut keys = match connection {
-            Some(connection) => RELAYS.search(connection, &words, self.rows.hidden())?,
-            None => Vec::new(),
-        };
-        if let (Some(exact), Some(connection)) = (exact, connection)
-            && let Some(key) = RELAYS.key(connection, exact.id.as_str())?
-        {
-            keys.retain(|found| *found != key);
-        }
-        let first: Vec<Hit<'_>> = exact.map(Hit::Exact).into_iter().chain(of_file.map(Hit::File)).collect();
-        let total = first.len() + keys.len();
-        let all = first.into_iter().chain(keys.into_iter().map(Hit::Relay));
-        for hit in all.skip(search.skip).take(search.limit) {
-            match (hit, connection) {
-                (Hit::Exact(channel) | Hit::File(channel), _) => take(Entry::from(channel)),
-                (Hit::Relay(key), Some(connection)) => {
-                    RELAYS.one(connection, key, |entry| take(self.shown(key, entry)))?;
-                }
-                (Hit::Relay(_), None) => unreachable!("rows are found by a connection"),
+        let mut hits: Vec<Hit<'_>> =
+            exact.map(Hit::Exact).into_iter().chain(of_file.map(Hit::File)).collect();
+        if let Some(connection) = connection {
+            for kind in Kind::ALL {
+                let keys = kind.table().search(connection, &words, self.rows.hidden(kind))?;
+                let exact = match exact {
+                    Some(exact) => kind.table().key(connection, exact.id.as_str())?,
+                    None => None,
+                };
+                let others = keys.into_iter().filter(|key| Some(*key) != exact);
+                hits.extend(others.map(|key| Hit::Row(kind, key)));
             }
         }
-        Ok(total)
+        for hit in hits.iter().skip(search.skip).take(search.limit) {
+            match (hit, connection) {
+                (Hit::Exact(channel) | Hit::File(channel), _) => take(Entry::from(*channel)),
+                (Hit::Row(kind, key), Some(connection)) => {
+                    let show = |entry: Entry<'_>| take(self.shown(*kind, *key, entry));
+                    kind.table().one(connection, *key, show)?;
+                }
+                (Hit::Row(..), None) => unreachable!("rows are found by a connection"),
+            }
+        }
+        Ok(hits.len())
     }
 
     /// The same among those that `sees` says yes to, for which all are looked at.
@@ -235,8 +261,8 @@ impl List {
     }
 
     /// A row as it is listed.
-    fn shown<'a>(&self, key: i64, entry: Entry<'a>) -> Entry<'a> {
-        if self.rows.is_unnumbered(key) { Entry { number: None, ..entry } } else { entry }
+    fn shown<'a>(&self, kind: Kind, key: i64, entry: Entry<'a>) -> Entry<'a> {
+        if self.rows.is_unnumbered(kind, key) { Entry { number: None, ..entry } } else { entry }
     }
 
     /// The channel with this id, if it is in memory.

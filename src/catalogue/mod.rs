@@ -16,6 +16,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,11 +27,12 @@ use rusqlite::Connection;
 
 pub use self::list::{BEGINNING, List, Place, Search};
 use self::made::Made;
+pub use self::rows::Kind;
 use self::rows::{Rows, tell};
 pub use self::snapshot::Snapshot;
 use crate::config::Config;
-use crate::db::relays::{self, RelayId};
-use crate::db::{Database, Error};
+use crate::db::relays::RelayId;
+use crate::db::{Database, Error, lineup};
 
 /// Far longer than a request takes to look a channel up.
 const LONGEST_LOOKUP: Duration = Duration::from_secs(1);
@@ -73,7 +75,7 @@ impl Catalogue {
     /// The channels of this configuration and of this database; `run` makes who runs those that are
     /// open. Waits for the disk.
     pub fn start(
-        config: &Config,
+        config: &Arc<Config>,
         database: Database,
         run: impl FnOnce(Arc<dyn Lookup>) -> Arc<Channels>,
     ) -> Result<Self, Error> {
@@ -125,7 +127,7 @@ impl Catalogue {
 
     /// Takes the channels of another configuration, and the rows as they are with it. Waits for the
     /// disk; nobody else waits. Where the rows cannot be read, they stay as they were.
-    pub fn configure(&self, config: &Config) -> Changes {
+    pub fn configure(&self, config: &Arc<Config>) -> Changes {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.list();
         let file = Arc::new(Snapshot::new(config.channels.clone()));
@@ -144,22 +146,49 @@ impl Catalogue {
 
     /// Takes a relay as the database has it now. Waits for the disk.
     pub fn take_relay(&self, change: &RelayChange) {
+        let ids = change.before.iter().chain(&change.after).cloned().collect();
+        self.take(
+            &ids,
+            |connection, rows, file| rows.after(connection, change, file),
+            |lookup| change.difference(lookup),
+        );
+    }
+
+    /// Takes the channels of playlists as the database has them now. Waits for the disk.
+    pub fn take_lineup(&self, changed: &lineup::Changed) {
+        // What is in the database was checked when it was written.
+        let ids = |paths: &[String]| paths.iter().filter_map(|path| path.parse().ok()).collect();
+        let [added, changed, removed]: [HashSet<ChannelId>; 3] =
+            [&changed.added, &changed.changed, &changed.removed].map(|paths| ids(paths));
+        let all = [&added, &changed, &removed].into_iter().flatten().cloned().collect();
+        self.take(
+            &all,
+            |connection, rows, file| rows.clone().with_lineup(connection, file),
+            |lookup| Difference { lookup, added, changed, removed, is_open_ended: false },
+        );
+    }
+
+    /// Takes another list of the same configuration, in which these channels are other ones.
+    fn take(
+        &self,
+        ids: &HashSet<ChannelId>,
+        rows: impl FnOnce(&Connection, &Rows, &Snapshot) -> Result<Rows, Error>,
+        difference: impl FnOnce(Arc<dyn Lookup>) -> Difference,
+    ) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.list();
-        // Another change may have come in between: what counts is what is there.
-        let read = self.database.read_here(|connection| relays::get(connection, change.relay));
-        let now = read.unwrap_or_else(|error| {
+        let read = self.database.read_here(|connection| rows(connection, &before.rows, &before.file));
+        let rows = read.unwrap_or_else(|error| {
             tell(&error);
-            None
+            before.rows.clone()
         });
-        let ids = change.before.iter().chain(&change.after).cloned().collect();
         let list = Arc::new(List {
             file: Arc::clone(&before.file),
-            rows: before.rows.after(change, now.as_ref(), &before.file),
-            made: before.made.without(&ids),
+            rows,
+            made: before.made.without(ids),
             database: self.database.clone(),
         });
-        self.put_in_force(Arc::clone(&list), &change.difference(list as _));
+        self.put_in_force(Arc::clone(&list), &difference(list as _));
     }
 
     /// First the list, then the relay: see [`Found`].

@@ -5,110 +5,180 @@ use std::sync::Arc;
 
 use forebay_relay::model::{Channel, FieldError, House};
 use rusqlite::Connection;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::RelayChange;
 use super::snapshot::Snapshot;
 use crate::config::Config;
-use crate::db::listing::{Hidden, RELAYS};
+use crate::db::listing::{Hidden, LINEUP, RELAYS, Table};
 use crate::db::relays::{self, Relay};
-use crate::db::{Database, Error};
+use crate::db::{Database, Error, lineup};
 
-/// How the rows become channels with a configuration, and which of them it leaves no room for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Rows {
-    house: Arc<House>,
-    /// Relays, the hidden ones among them.
-    relays: usize,
-    clashes: Arc<Clashes>,
+/// A kind of rows. They are listed in this order, and what an earlier one has a later one cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Made through the API.
+    Relay,
+    /// Of playlists.
+    Lineup,
 }
 
-/// What relays and the configuration both have: the configuration has it.
+/// How the rows become channels with a configuration, and which of them it leaves no room for.
+#[derive(Debug, Clone)]
+pub(super) struct Rows {
+    config: Arc<Config>,
+    /// What relays are checked against.
+    house: Arc<House>,
+    relays: Part,
+    lineup: Part,
+    /// Relays whose number is that of a channel of the configuration.
+    unnumbered: Arc<BTreeSet<i64>>,
+}
+
+/// Rows of one kind.
 #[derive(Debug, Clone, Default)]
-struct Clashes {
-    /// Relays whose path is that of a channel of the configuration.
-    hidden: Hidden,
-    /// Relays whose number is.
-    unnumbered: BTreeSet<i64>,
+struct Part {
+    /// How many there are, the hidden ones among them.
+    count: usize,
+    /// Those whose path somebody has who comes before them. There are hardly ever any.
+    hidden: Arc<Hidden>,
+}
+
+impl Kind {
+    /// All of them.
+    pub(super) const ALL: [Self; 2] = [Self::Relay, Self::Lineup];
+
+    /// How they are read.
+    pub(super) fn table(self) -> &'static Table {
+        match self {
+            Self::Relay => &RELAYS,
+            Self::Lineup => &LINEUP,
+        }
+    }
+
+    /// What is listed behind them.
+    pub(super) fn next(self) -> Option<Self> {
+        match self {
+            Self::Relay => Some(Self::Lineup),
+            Self::Lineup => None,
+        }
+    }
 }
 
 impl Rows {
     /// The rows of a database beside the channels of a configuration. Waits for the disk.
-    pub(super) fn read(database: &Database, config: &Config, file: &Snapshot) -> Result<Self, Error> {
-        let house = Arc::new(config.api_house());
+    pub(super) fn read(database: &Database, config: &Arc<Config>, file: &Snapshot) -> Result<Self, Error> {
+        let rows = Self {
+            config: Arc::clone(config),
+            house: Arc::new(config.api_house()),
+            relays: Part::default(),
+            lineup: Part::default(),
+            unnumbered: Arc::default(),
+        };
         if !database.is_on() {
-            return Ok(Self { house, ..Self::default() });
+            return Ok(rows);
         }
-        database.read_here(|connection| {
-            let count = RELAYS.count(connection)?;
-            if count == 0 {
-                // A configuration may have a hundred thousand channels, each of which would be looked up.
-                return Ok(Self { house, ..Self::default() });
-            }
-            let paths = file.channels().iter().map(|channel| channel.id.as_str());
-            let numbers = file.channels().iter().filter_map(|channel| channel.number);
-            let (hidden, unnumbered) = relays::clashes(connection, paths, numbers)?;
-            for relay in &hidden {
-                let (relay, channel) = (relay.id.0, relay.document.spec().id.as_deref());
-                warn!(relay, channel, "relay left out: the configuration has its path");
-            }
-            for relay in &unnumbered {
-                let (relay, channel) = (relay.id.0, relay.document.spec().id.as_deref());
-                warn!(relay, channel, "relay without its number: the configuration has it");
-            }
-            let keys = |relays: Vec<Relay>| relays.iter().map(|relay| relay.id.0).collect();
-            let clashes = Clashes { hidden: keys(hidden), unnumbered: keys(unnumbered) };
-            Ok(Self { house, relays: count, clashes: Arc::new(clashes) })
-        })
+        database.read_here(|connection| rows.with_relays(connection, file)?.with_lineup(connection, file))
     }
 
-    /// The same after a relay has changed, which is like this now.
-    pub(super) fn after(&self, change: &RelayChange, now: Option<&Relay>, file: &Snapshot) -> Self {
-        let relays = self.relays + usize::from(change.after.is_some());
-        let relays = relays.saturating_sub(usize::from(change.before.is_some()));
-        let (spec, key) = (now.map(|relay| relay.document.spec()), change.relay.0);
-        let id = spec.and_then(|spec| spec.id.as_deref());
-        let number = spec.and_then(|spec| u32::try_from(spec.number?).ok());
-        let is_hidden = id.is_some_and(|id| file.find(id).is_some());
-        let is_unnumbered = number.is_some_and(|number| file.find_by_number(number).is_some());
-        let mut clashes = Arc::clone(&self.clashes);
-        // The API refuses what clashes, so there is seldom anything to do.
-        if clashes.hidden.contains(&key) != is_hidden || clashes.unnumbered.contains(&key) != is_unnumbered {
-            let Clashes { hidden, unnumbered } = Arc::make_mut(&mut clashes);
-            for (keys, is_in) in [(hidden, is_hidden), (unnumbered, is_unnumbered)] {
-                if is_in {
-                    keys.insert(key)
-                } else {
-                    keys.remove(&key)
-                };
+    /// With the relays as they are now.
+    fn with_relays(self, connection: &Connection, file: &Snapshot) -> Result<Self, Error> {
+        let count = RELAYS.count(connection)?;
+        if count == 0 {
+            // A configuration may have a hundred thousand channels, each of which would be looked up.
+            return Ok(self);
+        }
+        let paths = file.channels().iter().map(|channel| channel.id.as_str());
+        let numbers = file.channels().iter().filter_map(|channel| channel.number);
+        let (hidden, unnumbered) = relays::clashes(connection, paths, numbers)?;
+        for relay in &hidden {
+            let (relay, channel) = (relay.id.0, relay.document.spec().id.as_deref());
+            warn!(relay, channel, "relay left out: the configuration has its path");
+        }
+        for relay in &unnumbered {
+            let (relay, channel) = (relay.id.0, relay.document.spec().id.as_deref());
+            warn!(relay, channel, "relay without its number: the configuration has it");
+        }
+        let keys = |relays: Vec<Relay>| relays.iter().map(|relay| relay.id.0).collect();
+        let relays = Part { count, hidden: Arc::new(keys(hidden)) };
+        Ok(Self { relays, unnumbered: Arc::new(keys(unnumbered)), ..self })
+    }
+
+    /// With the channels of playlists as they are now.
+    pub(super) fn with_lineup(self, connection: &Connection, file: &Snapshot) -> Result<Self, Error> {
+        let count = LINEUP.count(connection)?;
+        let mut hidden = Hidden::new();
+        if count > 0 {
+            hidden = LINEUP.shared_with(connection, &RELAYS)?;
+            for channel in file.channels() {
+                hidden.extend(LINEUP.key(connection, channel.id.as_str())?);
             }
         }
-        Self { house: Arc::clone(&self.house), relays, clashes }
+        Ok(Self { lineup: Part { count, hidden: Arc::new(hidden) }, ..self })
+    }
+
+    /// The same after a relay has changed.
+    pub(super) fn after(
+        &self,
+        connection: &Connection,
+        change: &RelayChange,
+        file: &Snapshot,
+    ) -> Result<Self, Error> {
+        let mut rows = self.clone();
+        rows.relays.count += usize::from(change.after.is_some());
+        rows.relays.count = rows.relays.count.saturating_sub(usize::from(change.before.is_some()));
+        // Another change may have come in between: what counts is what is there.
+        let now = relays::get(connection, change.relay)?;
+        let spec = now.as_ref().map(|relay| relay.document.spec());
+        let number = spec.and_then(|spec| u32::try_from(spec.number?).ok());
+        let is_hidden = spec.and_then(|spec| file.find(spec.id.as_deref()?)).is_some();
+        let is_unnumbered = number.is_some_and(|number| file.find_by_number(number).is_some());
+        set(&mut rows.relays.hidden, change.relay.0, is_hidden);
+        set(&mut rows.unnumbered, change.relay.0, is_unnumbered);
+        for id in change.before.iter().chain(&change.after).filter(|_| rows.lineup.count > 0) {
+            if let Some(rank) = LINEUP.key(connection, id.as_str())? {
+                let is_taken =
+                    file.find(id.as_str()).is_some() || RELAYS.key(connection, id.as_str())?.is_some();
+                set(&mut rows.lineup.hidden, rank, is_taken);
+            }
+        }
+        Ok(rows)
     }
 
     /// Whether there are any, listed or not.
     pub(super) fn has_any(&self) -> bool {
-        self.relays > 0
+        self.relays.count + self.lineup.count > 0
     }
 
-    /// How many are listed.
-    pub(super) fn len(&self) -> usize {
-        self.relays.saturating_sub(self.clashes.hidden.len())
+    fn part(&self, kind: Kind) -> &Part {
+        match kind {
+            Kind::Relay => &self.relays,
+            Kind::Lineup => &self.lineup,
+        }
     }
 
-    /// Those that are not listed.
-    pub(super) fn hidden(&self) -> &Hidden {
-        &self.clashes.hidden
+    /// How many of a kind are listed.
+    pub(super) fn listed(&self, kind: Kind) -> usize {
+        let Part { count, hidden } = self.part(kind);
+        count.saturating_sub(hidden.len())
     }
 
-    /// Whether a relay is listed without its number.
-    pub(super) fn is_unnumbered(&self, key: i64) -> bool {
-        self.clashes.unnumbered.contains(&key)
+    /// Those of a kind that are not listed.
+    pub(super) fn hidden(&self, kind: Kind) -> &Hidden {
+        &self.part(kind).hidden
+    }
+
+    /// Whether a row is listed without its number.
+    pub(super) fn is_unnumbered(&self, kind: Kind, key: i64) -> bool {
+        kind == Kind::Relay && self.unnumbered.contains(&key)
     }
 
     /// The channel with this id, which is none of the configuration.
     pub(super) fn find(&self, connection: &Connection, id: &str) -> Result<Option<Arc<Channel>>, Error> {
-        Ok(relays::find(connection, id)?.and_then(|relay| self.channel(&relay)))
+        match relays::find(connection, id)? {
+            Some(relay) => Ok(self.of_relay(&relay)),
+            None => Ok(lineup::find(connection, id)?.and_then(|found| self.of_lineup(&found))),
+        }
     }
 
     /// The channel with this number, which no channel of the configuration has.
@@ -117,18 +187,21 @@ impl Rows {
         connection: &Connection,
         number: u32,
     ) -> Result<Option<Arc<Channel>>, Error> {
-        Ok(relays::find_by_number(connection, number)?.and_then(|relay| self.channel(&relay)))
+        match relays::find_by_number(connection, number)? {
+            Some(relay) => Ok(self.of_relay(&relay)),
+            None => Ok(lineup::find_by_number(connection, number)?.and_then(|found| self.of_lineup(&found))),
+        }
     }
 
     /// The channel of a relay. What cannot be with this configuration, which people may have changed
     /// since, is not to be had, and the log tells why; the database keeps it.
-    fn channel(&self, relay: &Relay) -> Option<Arc<Channel>> {
-        if self.clashes.hidden.contains(&relay.id.0) {
+    fn of_relay(&self, relay: &Relay) -> Option<Arc<Channel>> {
+        if self.relays.hidden.contains(&relay.id.0) {
             return None;
         }
         match relay.document.spec().check(&self.house) {
             Ok(mut channel) => {
-                channel.number = channel.number.filter(|_| !self.is_unnumbered(relay.id.0));
+                channel.number = channel.number.filter(|_| !self.unnumbered.contains(&relay.id.0));
                 Some(Arc::new(channel))
             }
             Err(errors) => {
@@ -138,6 +211,29 @@ impl Rows {
                 None
             }
         }
+    }
+
+    /// The channel of a playlist. What a provider writes may be anything: it is told to those who
+    /// look for it.
+    fn of_lineup(&self, found: &lineup::Found) -> Option<Arc<Channel>> {
+        match found.channel(&self.config) {
+            Ok(channel) => Some(Arc::new(channel)),
+            Err(errors) => {
+                for FieldError { path, message } in errors {
+                    debug!(channel = found.row.path, field = %path, "channel cannot be watched: {message}");
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Has a key in a set or not. There is seldom anything to do.
+fn set(keys: &mut Arc<BTreeSet<i64>>, key: i64, is_in: bool) {
+    match (keys.contains(&key), is_in) {
+        (false, true) => _ = Arc::make_mut(keys).insert(key),
+        (true, false) => _ = Arc::make_mut(keys).remove(&key),
+        _ => {}
     }
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use super::*;
-use crate::db::Document;
+use crate::db::{Document, relays};
 
 /// A catalogue over a database in a folder of its own.
 struct House {
@@ -16,8 +16,8 @@ struct House {
     _folder: TempDir,
 }
 
-fn config(text: &str) -> Config {
-    Config::parse(text, Path::new("channels.toml")).unwrap()
+fn config(text: &str) -> Arc<Config> {
+    Arc::new(Config::parse(text, Path::new("channels.toml")).unwrap())
 }
 
 fn channel(id: &str, more: &str) -> String {

@@ -2,6 +2,7 @@
 //! read than is shown.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use forebay_core::lineup::names::fold;
 use forebay_relay::model::Channel;
@@ -17,7 +18,7 @@ pub struct Entry<'a> {
     /// Its name for people.
     pub name: &'a str,
     /// Its number.
-    pub number: Option<u32>,
+    pub number: Option<Number>,
     /// The group it is listed in.
     pub group: Option<&'a str>,
     /// Address of its logo.
@@ -26,12 +27,37 @@ pub struct Entry<'a> {
     pub guide_id: Option<&'a str>,
 }
 
+/// A number as lists show it: 5, or 5.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number {
+    /// The part before the dot.
+    pub major: u32,
+    /// The part behind the dot; 0 where there is none.
+    pub minor: u16,
+}
+
+impl Number {
+    /// It, where it has nothing behind a dot.
+    pub fn whole(self) -> Option<u32> {
+        (self.minor == 0).then_some(self.major)
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.minor {
+            0 => write!(f, "{}", self.major),
+            minor => write!(f, "{}.{minor}", self.major),
+        }
+    }
+}
+
 impl<'a> From<&'a Channel> for Entry<'a> {
     fn from(channel: &'a Channel) -> Self {
         Self {
             id: channel.id.as_str(),
             name: &channel.name,
-            number: channel.number,
+            number: channel.number.map(|major| Number { major, minor: 0 }),
             group: channel.group.as_deref(),
             logo: channel.logo.as_deref(),
             guide_id: channel.tvg_id.as_deref(),
@@ -53,16 +79,23 @@ pub struct Table {
     narrow: &'static str,
     /// What names a row, and gives the order of lists.
     key: &'static str,
+    /// The column that holds the part of a number behind the dot.
+    minor: &'static str,
 }
 
 /// The channels that were made through the API.
-pub const RELAYS: Table = Table { name: "relays", narrow: "relays INDEXED BY relays_search", key: "id" };
+pub const RELAYS: Table =
+    Table { name: "relays", narrow: "relays INDEXED BY relays_search", key: "id", minor: "0" };
+
+/// The channels of playlists.
+pub const LINEUP: Table =
+    Table { name: "lineup_channels", narrow: "lineup_channels", key: "rank", minor: "number_minor" };
 
 /// Rows of a table that are not listed, by their keys. There are hardly ever any.
 pub type Hidden = BTreeSet<i64>;
 
 /// The first row's key is greater.
-pub const BEFORE_ALL: i64 = 0;
+pub const BEFORE_ALL: i64 = i64::MIN;
 
 impl Table {
     /// How many rows there are, the hidden ones among them.
@@ -78,9 +111,9 @@ impl Table {
         behind: i64,
         mut take: impl FnMut(i64, Entry<'_>) -> bool,
     ) -> Result<(), Error> {
-        let Self { name, key, .. } = self;
+        let Self { name, key, minor, .. } = self;
         let sql = format!(
-            "SELECT {key}, path, name, number, group_title, logo, tvg_id FROM {name}
+            "SELECT {key}, path, name, number, {minor}, group_title, logo, tvg_id FROM {name}
              WHERE {key} > ?1 ORDER BY {key}"
         );
         let mut statement = connection.prepare(&sql)?;
@@ -110,6 +143,20 @@ impl Table {
     pub fn key(&self, connection: &Connection, id: &str) -> Result<Option<i64>, Error> {
         let sql = format!("SELECT {} FROM {} WHERE path = ?1", self.key, self.name);
         Ok(connection.query_row(&sql, [id], |row| row.get(0)).optional()?)
+    }
+
+    /// The keys of the rows whose paths another table has, too.
+    pub fn shared_with(&self, connection: &Connection, other: &Self) -> Result<Hidden, Error> {
+        // From the table that has fewer rows.
+        let (first, second) =
+            if other.count(connection)? < self.count(connection)? { (other, self) } else { (self, other) };
+        let sql = format!(
+            "SELECT {}.{} FROM {} CROSS JOIN {} USING (path)",
+            self.name, self.key, first.name, second.name
+        );
+        let mut statement = connection.prepare(&sql)?;
+        let keys = statement.query_map([], |row| row.get(0))?;
+        Ok(keys.collect::<rusqlite::Result<_>>()?)
     }
 
     /// How many listed rows stand before the channel with this id; none if it is not listed.
@@ -177,14 +224,17 @@ fn read<'a>(row: &'a Row<'_>) -> Result<(i64, Entry<'a>), Error> {
     let key = row.get(0)?;
     let text = |at| row.get_ref(at).map(|value| value.as_str_or_null().ok().flatten());
     // What somebody has written by hand is no reason to have no list.
-    let number = row.get::<_, Option<i64>>(3)?.and_then(|number| u32::try_from(number).ok());
+    let part = |at| row.get::<_, Option<i64>>(at);
+    let number = |major, minor| {
+        Some(Number { major: u32::try_from(major?).ok()?, minor: u16::try_from(minor?).ok()? })
+    };
     let entry = Entry {
         id: text(1)?.unwrap_or_default(),
         name: text(2)?.unwrap_or_default(),
-        number,
-        group: text(4)?,
-        logo: text(5)?,
-        guide_id: text(6)?,
+        number: number(part(3)?, part(4)?),
+        group: text(5)?,
+        logo: text(6)?,
+        guide_id: text(7)?,
     };
     Ok((key, entry))
 }

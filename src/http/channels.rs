@@ -17,7 +17,7 @@ use super::extract::{ById, Named};
 use super::query::Query;
 use crate::catalogue::{BEGINNING, List, Search};
 use crate::db::Error;
-use crate::db::listing::Entry;
+use crate::db::listing::{Entry, Number};
 
 /// Channels in one answer, unless the request says otherwise: two screens of a list.
 const DEFAULT_LIMIT: usize = 50;
@@ -195,7 +195,7 @@ impl From<Entry<'_>> for ChannelEntry {
             has_logo: entry.logo.is_some(),
             id: entry.id.to_owned(),
             name: entry.name.to_owned(),
-            number: entry.number,
+            number: entry.number.and_then(Number::whole),
         }
     }
 }

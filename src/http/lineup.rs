@@ -130,7 +130,7 @@ impl Pieces {
                 Place::End => return Ok(None),
                 // It is in memory.
                 Place::File(_) => form.fill(piece, &self.list, None, at)?,
-                Place::Relay(_) => {
+                Place::Behind(..) => {
                     self.list.read(move |list, connection| form.fill(piece, list, connection, at)).await?
                 }
             };
@@ -253,6 +253,7 @@ mod tests {
         database.write(fill).await.unwrap();
         let mut config = Config::parse(text, Path::new("channels.toml")).unwrap();
         folder.path().clone_into(&mut config.hls_dir);
+        let config = Arc::new(config);
         let opener = Arc::new(forebay_relay::input::Sources::new());
         let run = |lookup| Channels::new(lookup, &[], &config.hls_dir, opener, Handle::current());
         let catalogue = Catalogue::start(&config, database, run).unwrap();

@@ -130,7 +130,7 @@ impl StreamingError {
 
     /// The channels cannot be read now.
     fn database(error: &db::Error) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", error.to_string())
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", error.to_string())
     }
 
     fn unknown() -> Self {

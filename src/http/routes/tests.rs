@@ -75,12 +75,13 @@ impl House {
         folder.path().clone_into(&mut config.hls_dir);
         let opener = Arc::new(Silent::default());
         let shared = Arc::clone(&opener) as Arc<dyn Opener>;
+        let config = Arc::new(config);
         let (providers, hls_dir) = (&config.providers, &config.hls_dir);
         let run = |lookup| Channels::new(lookup, providers, hls_dir, shared, Handle::current());
         let database = database(folder.path());
         let catalogue = Catalogue::start(&config, database.clone(), run).unwrap();
         let accounts = Accounts::read(database.clone()).unwrap();
-        let state = State::new(catalogue, database, accounts, Arc::new(config));
+        let state = State::new(catalogue, database, accounts, config);
         let token = std::fs::read_to_string(folder.path().join("admin.token")).unwrap().trim().to_owned();
         Self { router: router(state.clone()), state, opener, token, _folder: folder }
     }

@@ -6,6 +6,7 @@ mod killed;
 mod killed_server;
 mod playlists;
 mod processes;
+mod refreshed;
 mod relays;
 mod upgrades;
 
