@@ -73,15 +73,15 @@ mod tests {
 
     /// A stretch with so many packets, of which so many are lost.
     fn grade(packets: u64, lost: u32) -> Option<Grade> {
-        let mut loss = Loss::default();
-        loss.advance(Moment::ZERO);
-        (0..packets).for_each(|_| loss.handle_packet());
-        loss.handle_errors(lost);
-        loss.advance(Moment::from_millis(9_999));
-        assert_eq!(loss.poll(), None);
-        loss.advance(Moment::from_millis(10_000));
-        let grade = loss.poll();
-        assert_eq!(loss.poll(), None);
+        let mut meter = Loss::default();
+        meter.advance(Moment::ZERO);
+        (0..packets).for_each(|_| meter.handle_packet());
+        meter.handle_errors(lost);
+        meter.advance(Moment::from_millis(9_999));
+        assert_eq!(meter.poll(), None);
+        meter.advance(Moment::from_millis(10_000));
+        let grade = meter.poll();
+        assert_eq!(meter.poll(), None);
         grade
     }
 

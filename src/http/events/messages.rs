@@ -155,7 +155,8 @@ mod tests {
         let (messages, bus) = (Messages::default(), Bus::new());
         let [one, other] = [(); 2].map(|()| Seat::take(&messages, &bus, 2).unwrap());
         assert!(Seat::take(&messages, &bus, 2).is_none());
-        assert_eq!((messages.lock().listeners.now, messages.lock().listeners.refused_total), (2, 1));
+        let Listeners { now, refused_total } = messages.lock().listeners;
+        assert_eq!((now, refused_total), (2, 1));
         drop(one);
         assert!(messages.lock().bus.is_some());
         drop(other);
