@@ -13,14 +13,12 @@ use super::*;
 use crate::config::Config;
 use crate::config::playlist::PlaylistSpec;
 use crate::db::Document;
-use crate::db::migrations::MIGRATIONS;
+use crate::db::migrations::{self, MIGRATIONS};
 
 fn database() -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
-    for step in MIGRATIONS {
-        connection.execute_batch(step.0).unwrap();
-    }
+    migrations::upgrade(&connection, Path::new("memory"), MIGRATIONS).unwrap();
     connection
 }
 

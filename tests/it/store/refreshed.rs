@@ -107,7 +107,9 @@ async fn refresh(size: Size) {
         "allow_private_sources = true\nmax_viewers_per_address = \"off\"\nmax_opening_per_address = \"off\"\n",
     );
     let address = relay.address();
-    let made = Request::new("POST", address, "/api/playlists").json(&json!({ "name": "A" }));
+    // With a limit there are leases; room for a second connection of each, so that it is a switch.
+    let settings = json!({ "name": "A", "max_connections": 2 * size.watched });
+    let made = Request::new("POST", address, "/api/playlists").json(&settings);
     assert_eq!(made.send().await.expect("the relay answers").status, 201);
     put(address, list(size, &origins[0], accounts[0], false)).await;
     let before = listed(address).await;
