@@ -24,10 +24,10 @@ pub(super) struct Migration(pub(super) &'static str);
 /// All steps; the first one leads to version 1. A step that was released never changes.
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration(include_str!("schema/0001-relays.sql")),
-    Migration(include_str!("schema/0003-people.sql")),
-    Migration(include_str!("schema/0004-films.sql")),
-    Migration(include_str!("schema/0005-lineup.sql")),
-    Migration(include_str!("schema/0006-listed-relays.sql")),
+    Migration(include_str!("schema/0002-people.sql")),
+    Migration(include_str!("schema/0003-films.sql")),
+    Migration(include_str!("schema/0004-lineup.sql")),
+    Migration(include_str!("schema/0005-listed-relays.sql")),
 ];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.

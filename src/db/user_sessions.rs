@@ -77,7 +77,7 @@ mod tests {
     fn a_user_has_so_many_sessions_and_they_go_with_the_user() {
         let connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "foreign_keys", true).unwrap();
-        connection.execute_batch(include_str!("schema/0003-people.sql")).unwrap();
+        connection.execute_batch(include_str!("schema/0002-people.sql")).unwrap();
         let spec = |name: &str| UserSpec { name: name.into(), ..UserSpec::default() };
         let ann = users::insert(&connection, &spec("ann"), None, "k1").unwrap().id;
         let ben = users::insert(&connection, &spec("ben"), None, "k2").unwrap().id;

@@ -242,7 +242,7 @@ mod tests {
 
     fn database() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("schema/0003-people.sql")).unwrap();
+        connection.execute_batch(include_str!("schema/0002-people.sql")).unwrap();
         connection
     }
 

@@ -1,4 +1,4 @@
-//! Playlists and their channels, as rows: see `schema/0002-lineup.sql`.
+//! Playlists and their channels, as rows: see `schema/0004-lineup.sql`.
 //!
 //! This reads and writes rows and decides nothing. What a refresh, a rule or an edit makes of them
 //! is decided in `crate::lineup`, which writes all that follows in one transaction.
