@@ -107,8 +107,7 @@ async fn a_long_list_that_nobody_reads_costs_little_memory() {
     println!("20 lists of 10,000 channels that nobody reads take {more} kB");
     assert!(more < MODEST, "{more} kB");
     let list = client::get(address, "/playlist.m3u").await;
-    let length = list.header("Content-Length").and_then(|length| length.parse().ok());
-    assert_eq!((list.text().lines().count(), length), (20_003, Some(list.body.len())));
+    assert_eq!(list.text().lines().count(), 20_003);
 }
 
 #[tokio::test(flavor = "multi_thread")]
