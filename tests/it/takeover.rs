@@ -243,7 +243,7 @@ async fn a_connection_that_was_kept_can_ask_for_a_stream() {
 async fn requests_in_one_write_are_all_answered_in_their_order() {
     let relay = Relay::with_sources(&["testcard://".into()], "");
     // What is asked behind a stream is never answered: it does not end.
-    let all = ["/health", "/stream/none", "/playlist.m3u", "/health", "/stream/one", "/health"];
+    let all = ["/health", "/stream/none", "/stream/one/channel.m3u", "/health", "/stream/one", "/health"];
     let all = all.map(request).concat();
     // Nobody watches before the first one: later ones are answered at once.
     let mut lines = Vec::new();
