@@ -128,8 +128,8 @@ pub struct Choice {
 /// How a source stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// 100 for one that has not failed lately; halved by each failure, and while it is known to lose
-    /// packets all the time.
+    /// 100 for one that has not failed lately; halved by each failure, and while it is known to
+    /// lose packets all the time.
     pub score: u32,
     /// For how long it is still avoided.
     pub avoided_for: Option<Duration>,

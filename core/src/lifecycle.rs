@@ -363,7 +363,8 @@ impl Lifecycle {
         let sources = self.failover.enabled().max(1);
         let open = self.opened();
         open.stage = Stage::Pause(choice);
-        // Before the first picture, a whole round for which there was no connection is told at once.
+        // Before the first picture, a whole round for which there was no connection is told at
+        // once.
         let is_told = open.starts_until.is_some() && open.drought.candidates >= sources;
         if is_told && open.standby.is_none() {
             return self.give_up();

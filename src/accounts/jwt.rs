@@ -1,5 +1,5 @@
-//! Tokens as compact JWS (RFC 7519) with HMAC and SHA-256, and nothing else: the algorithm is ours, and
-//! a token that names another one, or none, is refused.
+//! Tokens as compact JWS (RFC 7519) with HMAC and SHA-256, and nothing else: the algorithm is ours,
+//! and a token that names another one, or none, is refused.
 
 use std::sync::LazyLock;
 
@@ -46,7 +46,8 @@ pub(super) fn sign(claims: &Claims, key: &SigningKey) -> Result<String> {
     encode(&header, claims, &EncodingKey::from_secret(&key.secret)?)
 }
 
-/// What a token says that one of `keys` has signed. Its end is not looked at: that of its row counts.
+/// What a token says that one of `keys` has signed. Its end is not looked at: that of its row
+/// counts.
 pub(super) fn verify<'a>(token: &str, mut keys: impl Iterator<Item = &'a SigningKey>) -> Result<Claims> {
     install();
     let kid = decode_header(token)?.kid;

@@ -62,7 +62,8 @@ pub struct Accounts(Arc<Inner>);
 struct Inner {
     database: Database,
     people: RwLock<Arc<People>>,
-    /// Held while the picture is made anew, so that a later one is never replaced by an earlier one.
+    /// Held while the picture is made anew, so that a later one is never replaced by an earlier
+    /// one.
     making: tokio::sync::Mutex<()>,
     passwords: Arc<Passwords>,
     last_uses: Mutex<LastUses>,

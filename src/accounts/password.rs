@@ -24,7 +24,8 @@ pub(super) const MAX_LENGTH: usize = 256;
 /// The shortest, in characters (NIST SP 800-63B, section 5.1.1.1).
 pub(super) const MIN_LENGTH: usize = 8;
 
-/// A hash of what nobody knows, so that a name that there is not takes as long as one that there is.
+/// A hash of what nobody knows, so that a name that there is not takes as long as one that there
+/// is.
 static NOBODYS: LazyLock<String> = LazyLock::new(|| hash_now("nobody's password"));
 
 /// Looks at passwords.

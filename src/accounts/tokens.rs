@@ -1,8 +1,8 @@
 //! Tokens of streams: short-lived, signed, counted, and ended at once where they are revoked.
 //!
-//! A token is a signed text, and a row that says what it is good for and until when. Requests ask the
-//! picture of all rows in memory, so that a refresh moves the end and a revocation takes the token
-//! away, whatever the text says.
+//! A token is a signed text, and a row that says what it is good for and until when. Requests ask
+//! the picture of all rows in memory, so that a refresh moves the end and a revocation takes the
+//! token away, whatever the text says.
 
 use std::fmt;
 use std::net::IpAddr;

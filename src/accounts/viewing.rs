@@ -24,8 +24,8 @@ use crate::db::users::{OnLimit, UserSpec};
 /// opens the next one before the last one is closed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long a stream that had to give way makes no other give way, if it comes back: two players that
-/// reconnect by themselves would else end each other for ever.
+/// How long a stream that had to give way makes no other give way, if it comes back: two players
+/// that reconnect by themselves would else end each other for ever.
 const DISPLACED: Duration = Duration::from_mins(1);
 
 /// Streams that had to give way which are remembered, for each owner.
@@ -346,7 +346,8 @@ mod tests {
         let began = Instant::now();
         assert_eq!(seat(1, 2).await.err(), Some(NoSeat { limit: 1 }));
         assert_eq!(began.elapsed(), GRACE);
-        // A player that changes channels: the old stream ends a moment after the new one is asked for.
+        // A player that changes channels: the old stream ends a moment after the new one is asked
+        // for.
         let (next, ()) = tokio::join!(seat(1, 1), async {
             tokio::time::sleep(GRACE / 2).await;
             drop(first);

@@ -99,14 +99,14 @@ impl Reloader {
     }
 }
 
-/// Whether the file was written to a moment ago: half a file may be a good file, without the channels
-/// of the other half. A time in the future, by the clock of a file server, says nothing.
+/// Whether the file was written to a moment ago: half a file may be a good file, without the
+/// channels of the other half. A time in the future, by the clock of a file server, says nothing.
 fn is_being_written(stamp: Stamp) -> bool {
     stamp.and_then(|(written, ..)| written.elapsed().ok()).is_some_and(|age| age < SETTLING)
 }
 
-/// Does `work` on a thread that stands back for those that serve viewers: a hundred thousand channels
-/// keep a processor busy for half a second.
+/// Does `work` on a thread that stands back for those that serve viewers: a hundred thousand
+/// channels keep a processor busy for half a second.
 fn in_no_hurry(work: impl FnOnce() + Send) {
     let work = || {
         // On Linux this is about the thread alone. It may stand back, but never come forward again.

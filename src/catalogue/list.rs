@@ -80,8 +80,8 @@ impl List {
         &self.file
     }
 
-    /// Does `work`, which goes through the list, on a thread that may wait for the disk. Where there
-    /// are no rows, it gets no connection.
+    /// Does `work`, which goes through the list, on a thread that may wait for the disk. Where
+    /// there are no rows, it gets no connection.
     pub async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self, Option<&Connection>) -> Result<T, Error> + Send + 'static,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use forebay_relay::model::{Channel, FieldError, House};
 use rusqlite::Connection;
-use tracing::{debug, error, warn};
+use tracing::{error, info, warn};
 
 use super::RelayChange;
 use super::snapshot::Snapshot;
@@ -85,7 +85,8 @@ impl Rows {
     fn with_relays(self, connection: &Connection, file: &Snapshot) -> Result<Self, Error> {
         let count = RELAYS.count(connection)?;
         if count == 0 {
-            // A configuration may have a hundred thousand channels, each of which would be looked up.
+            // A configuration may have a hundred thousand channels, each of which would be looked
+            // up.
             return Ok(self);
         }
         let paths = file.channels().iter().map(|channel| channel.id.as_str());
@@ -193,8 +194,8 @@ impl Rows {
         }
     }
 
-    /// The channel of a relay. What cannot be with this configuration, which people may have changed
-    /// since, is not to be had, and the log tells why; the database keeps it.
+    /// The channel of a relay. What cannot be with this configuration, which people may have
+    /// changed since, is not to be had, and the log tells why; the database keeps it.
     fn of_relay(&self, relay: &Relay) -> Option<Arc<Channel>> {
         if self.relays.hidden.contains(&relay.id.0) {
             return None;
@@ -220,7 +221,7 @@ impl Rows {
             Ok(channel) => Some(Arc::new(channel)),
             Err(errors) => {
                 for FieldError { path, message } in errors {
-                    debug!(channel = found.row.path, field = %path, "channel cannot be watched: {message}");
+                    info!(channel = found.row.path, field = %path, "channel cannot be watched: {message}");
                 }
                 None
             }

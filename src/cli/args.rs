@@ -87,7 +87,8 @@ pub enum Command {
     /// Say how a file is played as a film
     #[command(subcommand)]
     Film(FilmCommand),
-    /// Take the channels of a list: those of an M3U file, or of an address that is read again from then on
+    /// Take the channels of a list: those of an M3U file, or of an address that is read again from
+    /// then on
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
     /// Open an address as a source of a channel and tell what comes

@@ -1,4 +1,5 @@
-//! `forebay user`: users, from the host. It always works: beside a server that runs, and without one.
+//! `forebay user`: users, from the host. It always works: beside a server that runs, and without
+//! one.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _};

@@ -7,7 +7,8 @@ pub struct Auth {
     pub streams: StreamAccess,
     /// The header in which a trusted proxy names the user, who has signed in there.
     pub user_header: Option<http::HeaderName>,
-    /// Groups of channels for adults: only users who may have them see them, in any case of letters.
+    /// Groups of channels for adults: only users who may have them see them, in any case of
+    /// letters.
     pub adult_groups: Vec<String>,
 }
 

@@ -51,8 +51,8 @@ impl<S> std::fmt::Debug for Document<S> {
     }
 }
 
-/// Reads what somebody has sent. The error names the first field that there is not, or whose value is
-/// of another kind, and repeats no value.
+/// Reads what somebody has sent. The error names the first field that there is not, or whose value
+/// is of another kind, and repeats no value.
 pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, FieldError> {
     let mut track = Track::new();
     let read = T::deserialize(serde_path_to_error::Deserializer::new(value, &mut track));

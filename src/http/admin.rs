@@ -1,12 +1,11 @@
 //! Who may change something by the address alone.
 //!
-//! An admin without an account is known by the address, and the address of this machine is the usual
-//! one. But everybody who comes through a proxy on this machine has that address, and
-//! so has every page in a browser on it. So a request changes something only where nothing says
-//! that it was passed on, or a trusted proxy names who asks in the header that it is known to set;
-//! where it is for a name of ours; where no page sent it; and, of this machine, where the program
-//! that sent it is shown to be no proxy, or has the token ([ADR
-//! 7](../../docs/adr/0007-who-is-an-admin.md)).
+//! An admin without an account is known by the address, and the address of this machine is the
+//! usual one. But everybody who comes through a proxy on this machine has that address, and so has
+//! every page in a browser on it. So a request changes something only where nothing says that it
+//! was passed on, or a trusted proxy names who asks in the header that it is known to set; where it
+//! is for a name of ours; where no page sent it; and, of this machine, where the program that sent
+//! it is shown to be no proxy, or has the token ([ADR 7](../../docs/adr/0007-who-is-an-admin.md)).
 
 use std::net::IpAddr;
 use std::sync::Arc;

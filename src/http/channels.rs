@@ -125,8 +125,8 @@ pub(super) async fn one(
     read.await?.map(Json).ok_or_else(|| ApiError::unknown_channel(id.as_str()))
 }
 
-/// What stands beside a channel in a list, around the ends, as on a television. A single channel has
-/// nothing beside it.
+/// What stands beside a channel in a list, around the ends, as on a television. A single channel
+/// has nothing beside it.
 struct Neighbours {
     position: usize,
     previous: Option<ChannelEntry>,

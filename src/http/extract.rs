@@ -108,8 +108,8 @@ impl Naming for ByNumberOrId {
     }
 }
 
-/// The channel that `{id}` in the path names; 404 where there is none, and 403 where whoever asks may
-/// not watch it.
+/// The channel that `{id}` in the path names; 404 where there is none, and 403 where whoever asks
+/// may not watch it.
 #[derive(Debug)]
 pub(super) struct Named<N> {
     pub(super) found: Found,
@@ -135,8 +135,8 @@ impl<N: Naming> FromRequestParts<State> for Named<N> {
     }
 }
 
-/// Whoever asks for more than the public is told has to be an operator; anybody else is told what the
-/// public is.
+/// Whoever asks for more than the public is told has to be an operator; anybody else is told what
+/// the public is.
 impl FromRequestParts<State> for Reader {
     type Rejection = Response;
 

@@ -26,7 +26,8 @@ use crate::db::listing::Entry;
 /// this.
 const PIECE: usize = 64 * 1024;
 
-/// Channels that are looked at for one piece, where most of them are of other groups: a millisecond.
+/// Channels that are looked at for one piece, where most of them are of other groups: a
+/// millisecond.
 const MAX_LOOKED_AT: usize = 2_000;
 
 /// Groups that one request may ask for.
@@ -42,8 +43,8 @@ const HEAD: &str = "#EXTM3U\n";
 /// `GET /playlist.m3u`, `?format=hls` and `?group=News`
 ///
 /// Its length is not known before it is made, and it may change meanwhile: it has no
-/// `Content-Length`. Where the rest cannot be read, the answer breaks off, so that nobody takes half
-/// a list for the whole.
+/// `Content-Length`. Where the rest cannot be read, the answer breaks off, so that nobody takes
+/// half a list for the whole.
 pub(super) async fn playlist(
     state: State,
     query: Query,

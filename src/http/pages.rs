@@ -1,5 +1,5 @@
-//! The pages: of viewers below `/watch/`, of those who run the server below `/admin/`. Their sources
-//! and what is built from them are in `web/`.
+//! The pages: of viewers below `/watch/`, of those who run the server below `/admin/`. Their
+//! sources and what is built from them are in `web/`.
 
 use std::ffi::OsStr;
 use std::path::Path as FilePath;
@@ -80,8 +80,8 @@ pub(super) async fn to_sign_in() -> impl IntoResponse {
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, "admin/signin")])
 }
 
-/// `GET /admin/` and `GET /admin/{page}`: one page, which shows what its address says. All addresses
-/// are one deep, so that the files are found from each by the same relative name.
+/// `GET /admin/` and `GET /admin/{page}`: one page, which shows what its address says. All
+/// addresses are one deep, so that the files are found from each by the same relative name.
 pub(super) async fn admin(headers: HeaderMap) -> Response {
     html(StatusCode::OK, "admin.html", &headers)
 }

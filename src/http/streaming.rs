@@ -260,7 +260,8 @@ fn channel_of(text: &str) -> Option<String> {
     Some(id.strip_suffix(".ts").unwrap_or(id).to_owned())
 }
 
-/// The token that `{token}` in the path is, or whose number that is, of whoever asks; an admin's are all.
+/// The token that `{token}` in the path is, or whose number that is, of whoever asks; an admin's
+/// are all.
 #[derive(Debug)]
 pub(super) struct Own {
     id: TokenId,

@@ -1,5 +1,5 @@
-//! Which playlists are being read, and how the last readings went. It is forgotten at the end of the
-//! process: the database has what was taken.
+//! Which playlists are being read, and how the last readings went. It is forgotten at the end of
+//! the process: the database has what was taken.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;

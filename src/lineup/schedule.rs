@@ -156,8 +156,8 @@ impl Lineup {
         self.0.runs.set_next(id, in_time(pause));
     }
 
-    /// Takes the playlists of a configuration into the database. Those that are no longer there keep
-    /// what users made of their channels, which are missing from then on.
+    /// Takes the playlists of a configuration into the database. Those that are no longer there
+    /// keep what users made of their channels, which are missing from then on.
     async fn configure(&self, config: &Config) -> Result<(), Refusal> {
         let document = |spec: &PlaylistSpec| {
             let key = spec.id.clone().expect("it was checked, and so has an id");

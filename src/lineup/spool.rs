@@ -1,5 +1,5 @@
-//! Documents on the disk: a list is written there as it comes, and read from there as often as it is
-//! needed. So no transaction waits for a slow server, and memory does not grow with the list.
+//! Documents on the disk: a list is written there as it comes, and read from there as often as it
+//! is needed. So no transaction waits for a slow server, and memory does not grow with the list.
 
 use std::fs;
 use std::io;

@@ -10,7 +10,8 @@ use crate::time::Moment;
 /// How long a stretch is: a burst of errors spoils one of them, however long it is.
 pub(super) const STRETCH: Duration = Duration::from_secs(10);
 
-/// With fewer packets of pictures and sound, nothing is said of a stretch: sound at 64 kbit/s has 400.
+/// With fewer packets of pictures and sound, nothing is said of a stretch: sound at 64 kbit/s has
+/// 400.
 const MIN_PACKETS: u64 = 200;
 
 /// A source is lossy where at least one packet in so many is lost or damaged: at 4 Mbit/s that is

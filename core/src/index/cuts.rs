@@ -14,8 +14,8 @@ const MAX_SKEW: i64 = 1;
 /// The most segments of a film: a week of them, if they are as long as usual.
 pub(super) const MAX_SEGMENTS: usize = 100_000;
 
-/// How much earlier than the pictures sound has to begin to be a segment of its own, in hundredths of
-/// a second. Some players put the first picture of a segment where its playlist says that the
+/// How much earlier than the pictures sound has to begin to be a segment of its own, in hundredths
+/// of a second. Some players put the first picture of a segment where its playlist says that the
 /// segment begins.
 const LEAD: i64 = 50;
 
@@ -226,8 +226,8 @@ impl Follower {
         self.bounds[0].time.saturating_sub(begin) >= LEAD * self.timescale / 100
     }
 
-    /// The places of its beginning, if `leads`, else within the first cut, of `cuts` cuts in all and
-    /// of the end, `end`.
+    /// The places of its beginning, if `leads`, else within the first cut, of `cuts` cuts in all
+    /// and of the end, `end`.
     pub(super) fn marks(self, by_range: bool, leads: bool, cuts: usize, end: Place) -> Vec<Place> {
         let mut marks = if by_range { self.by_range } else { self.by_time };
         if !leads && marks.len() > 1 {

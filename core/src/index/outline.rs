@@ -197,8 +197,8 @@ impl Described {
     }
 }
 
-/// The head of the box at `at`, which ends by `limit`; `None` where there can be none. Only a box of
-/// the file may be longer than what there is of it.
+/// The head of the box at `at`, which ends by `limit`; `None` where there can be none. Only a box
+/// of the file may be longer than what there is of it.
 fn head(source: &mut Source, at: u64, limit: u64) -> Result<Option<Head>, Pause> {
     let (size, is_outer) = (limit - at, limit == source.length());
     if size < 8 {

@@ -17,7 +17,8 @@ const AHEAD: u64 = 4096;
 #[derive(Debug)]
 pub struct SampleReader {
     source: Source,
-    /// What is left: cursors, and how many samples of the file they have passed at the segment's end.
+    /// What is left: cursors, and how many samples of the file they have passed at the segment's
+    /// end.
     tracks: Vec<(Cursor, u32)>,
     found: Vec<Vec<Sample>>,
 }

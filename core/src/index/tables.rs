@@ -205,8 +205,8 @@ impl Walk {
         self.place
     }
 
-    /// Where it was in front of the sample that it gave last. Taken back rather than kept: a place is
-    /// wanted of one sample in hundreds.
+    /// Where it was in front of the sample that it gave last. Taken back rather than kept: a place
+    /// is wanted of one sample in hundreds.
     pub(super) fn place_of(&self, sample: &Sample) -> TablePlace {
         let mut place = self.place;
         place.times.used -= 1;

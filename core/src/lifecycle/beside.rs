@@ -48,9 +48,9 @@ impl Lifecycle {
         }
     }
 
-    /// Whether `source` should replace the active one after a successful probe: if the active one is
-    /// unhealthy or constantly lossy, or `source` is preferred and `return_after` is set, or an admin
-    /// pinned it.
+    /// Whether `source` should replace the active one after a successful probe: if the active one
+    /// is unhealthy or constantly lossy, or `source` is preferred and `return_after` is set, or an
+    /// admin pinned it.
     fn is_worth_a_probe(&self, active: Line, source: SourceId) -> bool {
         let returns = self.times.return_after.is_some() || self.failover.is_pinned(source);
         let is_bad =
@@ -103,8 +103,8 @@ impl Lifecycle {
         Some(standby)
     }
 
-    /// Opens another one instead of a standby that was to replace the active source, if that is only
-    /// there until there is one.
+    /// Opens another one instead of a standby that was to replace the active source, if that is
+    /// only there until there is one.
     pub(super) fn open_another(&mut self, now: Moment, aim: Aim) -> bool {
         let is_unwanted = self.active().is_some_and(|active| self.is_unwanted(active));
         let is_needed = matches!(aim, Aim::Relief | Aim::Swap) && is_unwanted && self.is_watched();

@@ -7,9 +7,9 @@ use crate::time::Moment;
 
 impl Lifecycle {
     /// A source delivers what it should not. One that is better than nothing stays until there is
-    /// another. Where there is none, a source that shows a notice is opened anew: when the notice is
-    /// first seen, and then less and less often. A source that an admin has disabled is not, unless
-    /// all are.
+    /// another. Where there is none, a source that shows a notice is opened anew: when the notice
+    /// is first seen, and then less and less often. A source that an admin has disabled is not,
+    /// unless all are.
     pub(super) fn handle_fault(&mut self, now: Moment, attempt: Attempt, worth: Worth) {
         let active = self.active().filter(|active| active.attempt == attempt);
         let is_candidate = self.candidate().is_some_and(|candidate| candidate.attempt == attempt);

@@ -8,8 +8,8 @@ use crate::failover::{Choice, Loss};
 use crate::time::Moment;
 
 impl Lifecycle {
-    /// The sources that wait for a connection that their provider can spare, the one that is to have
-    /// it first. There are none but in a pause, and while somebody watches.
+    /// The sources that wait for a connection that their provider can spare, the one that is to
+    /// have it first. There are none but in a pause, and while somebody watches.
     pub fn slotless(&self) -> Vec<SourceId> {
         if self.pause_until().is_some() { self.failover.slotless() } else { Vec::new() }
     }
@@ -69,8 +69,8 @@ impl Lifecycle {
         }
     }
 
-    /// What is to be done after a candidate that is lost and was asked for out of its turn: as if it
-    /// had not been, so that others are not asked more often.
+    /// What is to be done after a candidate that is lost and was asked for out of its turn: as if
+    /// it had not been, so that others are not asked more often.
     pub(super) fn interrupted(&mut self, now: Moment, candidate: &Line, loss: Loss) -> Option<Choice> {
         let is_other = |pause: &Choice| pause.at > now || pause.source != candidate.source;
         let pause = candidate.interrupts.filter(is_other)?;

@@ -75,8 +75,9 @@ pub(super) enum Aim {
     Hedge,
     /// The standby must prove itself first.
     Probe,
-    /// Something is wrong with the active source, which the standby replaces with its first picture.
-    /// If there is no connection for both, the active source makes room, but not again and again.
+    /// Something is wrong with the active source, which the standby replaces with its first
+    /// picture. If there is no connection for both, the active source makes room, but not again and
+    /// again.
     Relief,
     /// An admin wants the standby, which replaces the active source with its first picture. If
     /// there is no connection for both, the active source makes room.

@@ -38,8 +38,8 @@ impl Lifecycle {
         }
     }
 
-    /// Opens `source` beside the active one, to take its place; instead of the candidate, if nothing
-    /// is active.
+    /// Opens `source` beside the active one, to take its place; instead of the candidate, if
+    /// nothing is active.
     pub(super) fn swap(&mut self, now: Moment, source: SourceId, aim: Aim) {
         let open = self.opened().standby.filter(|standby| standby.line.source == source);
         if open.is_none() {

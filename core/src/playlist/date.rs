@@ -19,8 +19,8 @@ impl Date {
         self.0
     }
 
-    /// Reads a date of ISO 8601. One without a zone is taken to be of UTC: it is compared with others
-    /// of the same server.
+    /// Reads a date of ISO 8601. One without a zone is taken to be of UTC: it is compared with
+    /// others of the same server.
     pub(super) fn read(text: &str) -> Option<Self> {
         let text = text.trim_matches(['"', ' ']);
         if text.len() > 64 {

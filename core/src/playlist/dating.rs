@@ -1,9 +1,9 @@
 //! When segments were made, as their playlist says (`EXT-X-PROGRAM-DATE-TIME`, RFC 8216, 4.3.2.6).
 //!
-//! Dates tell which segments of two lists belong together where nothing else does: numbers and names
-//! may differ, and lists need not end at the same time. Servers get them wrong, too. So they count
-//! only as long as they agree with the durations of their list, and nothing depends on them alone:
-//! no date leads further than a list without any could have led.
+//! Dates tell which segments of two lists belong together where nothing else does: numbers and
+//! names may differ, and lists need not end at the same time. Servers get them wrong, too. So they
+//! count only as long as they agree with the durations of their list, and nothing depends on them
+//! alone: no date leads further than a list without any could have led.
 
 use std::time::Duration;
 

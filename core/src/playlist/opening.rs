@@ -62,9 +62,9 @@ impl Player {
     /// The player that calls itself `agent` (`User-Agent`). It is a hint: a player with another's
     /// name may stand still for a moment when it begins on a closed channel.
     ///
-    /// An agent that no page has is an app with the player of its system (`ExoPlayer` for most), with
-    /// ffmpeg or with VLC: each of these goes on from one segment to the next. Players in pages do
-    /// not: hls.js never begins, and `mux.js` drops what stands in front of a key picture.
+    /// An agent that no page has is an app with the player of its system (`ExoPlayer` for most),
+    /// with ffmpeg or with VLC: each of these goes on from one segment to the next. Players in
+    /// pages do not: hls.js never begins, and `mux.js` drops what stands in front of a key picture.
     pub fn of(agent: &str) -> Self {
         let has = |names: &[&str]| names.iter().any(|name| agent.contains(name));
         if has(&["VLC/", "Lavf/"]) {

@@ -101,8 +101,8 @@ impl Merge {
     }
 
     /// What comes of these streams, which are those of the sound, does not follow what came. Drops
-    /// what is held of them so far ahead of the pictures that it is of another timeline, and forgets
-    /// it.
+    /// what is held of them so far ahead of the pictures that it is of another timeline, and
+    /// forgets it.
     pub(super) fn break_off(&mut self, rendition: Rendition, is_of: impl Fn(usize) -> bool) {
         let Some(main) = self.extents[Rendition::Main as usize] else { return };
         let is_stray = |time: MediaTime| time.since(main.end) > MAX_AHEAD;

@@ -1,4 +1,5 @@
-//! What holds for challenges, whatever a server writes: shared by the properties and the fuzz target.
+//! What holds for challenges, whatever a server writes: shared by the properties and the fuzz
+//! target.
 
 use forebay_core::http_challenge::{Challenge, Hash};
 

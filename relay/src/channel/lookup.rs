@@ -8,8 +8,8 @@ use crate::model::{Channel, ChannelId};
 
 /// The channels that there are. Another list is another value, so that who holds one needs no lock.
 ///
-/// A list of a hundred thousand keeps its channels as rows of a database, and makes a [`Channel`] of
-/// the few that are watched. So the question may wait for a disk: it is asked without a lock, by
+/// A list of a hundred thousand keeps its channels as rows of a database, and makes a [`Channel`]
+/// of the few that are watched. So the question may wait for a disk: it is asked without a lock, by
 /// whoever takes another list, and by nobody who watches.
 pub trait Lookup: fmt::Debug + Send + Sync {
     /// The channel with this id.

@@ -80,7 +80,8 @@ struct Table {
     lookup: Arc<dyn Lookup>,
     revision: Revision,
     feeds: HashMap<ChannelId, Arc<Feed>>,
-    /// Of channels that keep their past: those that are open, and those of which there is one on disk.
+    /// Of channels that keep their past: those that are open, and those of which there is one on
+    /// disk.
     archives: Archives,
     /// How the sources of channels have done that were open, and what an admin wants of them.
     histories: HashMap<ChannelId, Failover>,
@@ -104,8 +105,8 @@ fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Ve
 }
 
 impl Table {
-    /// The archive of a channel that is being opened, if it keeps its past: a new one, where there is
-    /// none on disk.
+    /// The archive of a channel that is being opened, if it keeps its past: a new one, where there
+    /// is none on disk.
     fn archive(&mut self, channel: &Channel, hls_dir: &Path) -> Option<Arc<Archive>> {
         if let Some(archive) = self.archives.get(&channel.id) {
             return Some(Arc::clone(archive));
@@ -218,8 +219,8 @@ impl Channels {
         self.forget(&difference.removed);
     }
 
-    /// The archives that are on disk of channels that keep their past in another list, and the channels
-    /// that keep none any more. Takes as long as the disk likes.
+    /// The archives that are on disk of channels that keep their past in another list, and the
+    /// channels that keep none any more. Takes as long as the disk likes.
     fn archives_of(&self, difference: &Difference) -> (Archives, Vec<ChannelId>) {
         let Difference { lookup, added, changed, removed, is_open_ended } = difference;
         let is_named = |id: &&ChannelId| [added, changed, removed].iter().any(|ids| ids.contains(*id));

@@ -1,5 +1,5 @@
-//! Documents of providers, such as lists of channels: fetched as streams are, with the same headers,
-//! by the same proxies and within the same reach.
+//! Documents of providers, such as lists of channels: fetched as streams are, with the same
+//! headers, by the same proxies and within the same reach.
 
 use std::fmt;
 use std::pin::Pin;

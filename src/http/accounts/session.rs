@@ -143,8 +143,9 @@ pub(in crate::http) async fn set_up(
     Ok(begin(&state, StatusCode::CREATED, &base, &signed_in))
 }
 
-/// The address of ours that is asked, and its host, if a session may begin there. Where the operator
-/// has said which host is ours, no other one is; and no page of another origin signs anybody in.
+/// The address of ours that is asked, and its host, if a session may begin there. Where the
+/// operator has said which host is ours, no other one is; and no page of another origin signs
+/// anybody in.
 fn may_begin(state: &State, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Result<(Url, String), ApiError> {
     let forbidden = |message| ApiError::new(StatusCode::FORBIDDEN, "forbidden", message);
     let server = &state.config().server;

@@ -1,8 +1,8 @@
 //! What a request shows: a key, or the cookie of a session.
 //!
 //! A browser sends a cookie with whatever request any page makes. So a session counts only at the
-//! host at which it began, which no other page can make lead here; and it changes something only for
-//! a page of that host.
+//! host at which it began, which no other page can make lead here; and it changes something only
+//! for a page of that host.
 
 use std::sync::Arc;
 

@@ -20,8 +20,8 @@ pub(super) enum Access {
     Public,
     /// Whoever may watch, within the limits for viewers.
     Viewer,
-    /// Whoever changes channels: operators and admins. Nobody else reaches a handler, and no page of
-    /// another origin does.
+    /// Whoever changes channels: operators and admins. Nobody else reaches a handler, and no page
+    /// of another origin does.
     Operator,
     /// Whoever changes users and keys as well: admins, in the same way.
     Admin,

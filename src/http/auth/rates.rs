@@ -1,5 +1,5 @@
-//! How many requests an address may make in a minute, on routes that are asked now and then. A stream
-//! that runs is none of these.
+//! How many requests an address may make in a minute, on routes that are asked now and then. A
+//! stream that runs is none of these.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -101,8 +101,8 @@ fn forbidden(message: &'static str) -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
 }
 
-/// Who asks, on routes for operators and admins: a handler that takes one on any other route refuses
-/// everybody.
+/// Who asks, on routes for operators and admins: a handler that takes one on any other route
+/// refuses everybody.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct By(pub(in crate::http) Actor);
 

@@ -202,8 +202,8 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((name.to_owned(), password.to_owned()))
 }
 
-/// A browser sends a cookie with whatever any page asks: it counts for a change only where a page of
-/// ours asks.
+/// A browser sends a cookie with whatever any page asks: it counts for a change only where a page
+/// of ours asks.
 fn by_session(state: &State, peer: Peer, parts: &Parts) -> Option<Watcher> {
     let user = session(state, peer, &parts.uri, &parts.headers)?;
     let base = || base_url(&state.config().server, peer, &parts.uri, &parts.headers);
@@ -280,7 +280,8 @@ fn unauthorized(message: &'static str) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
 }
 
-/// A player asks its user for a name and a password; a page is not to, since it may ask in a better way.
+/// A player asks its user for a name and a password; a page is not to, since it may ask in a better
+/// way.
 fn refuse(error: ApiError, headers: &HeaderMap) -> Response {
     let is_asked_for = error.status == StatusCode::UNAUTHORIZED;
     let mut response = error.into_response();

@@ -22,7 +22,8 @@ const FRESH: Duration = Duration::from_millis(900);
 /// Streams in one message, those with the most viewers: 250 kB.
 const MAX_STREAMS: usize = 100;
 
-/// What has happened lately, in each message: whoever has missed some messages finds it in the next.
+/// What has happened lately, in each message: whoever has missed some messages finds it in the
+/// next.
 const MAX_EVENTS: usize = 50;
 
 /// What each message says.

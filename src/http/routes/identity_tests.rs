@@ -207,7 +207,8 @@ async fn each_route_is_open_to_those_whom_its_row_names() {
         for route in routes() {
             let path = example(route.path);
             for method in METHODS.iter().filter(|method| route.methods().contains(method)) {
-                // It would end the session with which the others are asked: it has tests of its own.
+                // It would end the session with which the others are asked: it has tests of its
+                // own.
                 if (path.as_str(), method) == ("/api/session", &Method::DELETE) {
                     continue;
                 }

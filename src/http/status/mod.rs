@@ -103,7 +103,8 @@ impl Status {
         }
     }
 
-    /// The same with no more than `most` streams, those with the most viewers; as the public sees it.
+    /// The same with no more than `most` streams, those with the most viewers; as the public sees
+    /// it.
     pub(super) fn of_most_watched(state: &State, most: usize) -> Self {
         let mut status = Self::new(state, Reader::Public);
         status.streams.sort_by_key(|stream| Reverse(stream.viewers()));

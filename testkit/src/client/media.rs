@@ -1,5 +1,5 @@
-//! What of a body is media: all of it, unless it is a transport stream, which may have tables and null
-//! packets only.
+//! What of a body is media: all of it, unless it is a transport stream, which may have tables and
+//! null packets only.
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,9 @@
 //! Separate sound that turns late for good while it plays: the picture goes back to it.
 //!
-//! When the list of the sound stands still, the picture waits for a moment and goes on alone. If the
-//! sound then goes on where it stopped, all of it comes behind its picture, and none would be heard
-//! any more. A player that opens the source waits, and plays both later from then on. Viewers of a
-//! relay need not wait: the pictures that belong to the sound are still listed, so they are
+//! When the list of the sound stands still, the picture waits for a moment and goes on alone. If
+//! the sound then goes on where it stopped, all of it comes behind its picture, and none would be
+//! heard any more. A player that opens the source waits, and plays both later from then on. Viewers
+//! of a relay need not wait: the pictures that belong to the sound are still listed, so they are
 //! played again, with their sound.
 
 use std::time::Duration;

@@ -7,8 +7,9 @@
 //!
 //! The policy, where the standard leaves it open or providers leave the standard:
 //!
-//! - It begins three segments from the end of a list that goes on, or [`MIN_STALL`] from it if another
-//!   source would be gone to when nothing came for as long; and with the first of a complete one.
+//! - It begins three segments from the end of a list that goes on, or [`MIN_STALL`] from it if
+//!   another source would be gone to when nothing came for as long; and with the first of a
+//!   complete one.
 //! - After a version that brings something it waits for the last segment's duration, or the target duration if that is less; after
 //!   another one half of that; never less than [`MIN_RELOAD`].
 //! - Media sequence numbers count as long as the segments' names do not contradict them. A list that is a little older comes from another

@@ -14,7 +14,8 @@
 //! - **A picture whose sound has not come** is held back as long as there is something in store,
 //!   and then for a segment of the sound more: once, since everything is played so much later from
 //!   then on. After that it goes on in small steps, and what comes of the sound in time is heard.
-//!   Where none does for good, the picture goes back to its sound ([`late_sound`](super::late_sound)).
+//!   Where none does for good, the picture goes back to its sound
+//!   ([`late_sound`](super::late_sound)).
 
 use std::time::Duration;
 

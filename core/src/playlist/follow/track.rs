@@ -451,7 +451,8 @@ impl Track {
 
     /// With which segment of another variant's list to go on behind the place `reached` of this
     /// one. By its date; or by the media sequence number, where both lists then have about as much
-    /// before them: it need not mean the same in both (RFC 8216, 6.3.3). Else where that is the case.
+    /// before them: it need not mean the same in both (RFC 8216, 6.3.3). Else where that is the
+    /// case.
     fn align(&self, now: Moment, media: &Media, reached: i64) -> i64 {
         // A list that goes on has as much more by now.
         let age = if media.is_ended { Duration::ZERO } else { now.since(self.changed_at) };

@@ -80,8 +80,8 @@ impl Driver {
         true
     }
 
-    /// The newest picture that viewers could begin with and an older one, as far apart as the fault is
-    /// old; none where there is only one.
+    /// The newest picture that viewers could begin with and an older one, as far apart as the fault
+    /// is old; none where there is only one.
     fn two_pictures(&self) -> Option<[Bytes; 2]> {
         let still = self.channel.policy.health.frozen_picture.unwrap_or(APART).max(APART);
         let entries = || self.output.entries_of_active();

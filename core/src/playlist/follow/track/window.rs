@@ -80,9 +80,9 @@ impl Track {
         self.next = place.filter(|&place| place < self.end() && is_near(place)).unwrap_or(self.next);
     }
 
-    /// The index of the segment in another list that goes on behind the place `reached` of this one,
-    /// by their dates, if it is no further from the end than it should be after `age`, give or take
-    /// `tolerance`.
+    /// The index of the segment in another list that goes on behind the place `reached` of this
+    /// one, by their dates, if it is no further from the end than it should be after `age`, give or
+    /// take `tolerance`.
     pub(super) fn goes_on_by_date(
         &self,
         media: &Media,
