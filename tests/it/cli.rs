@@ -241,8 +241,9 @@ mod start {
             times[2]
         );
         assert!(times[2] < SECOND, "the aim is 100 ms, on a machine that is not busy: {times:?}");
-        // The aim is 20 MiB in all, which the release binary keeps to. An unoptimised one is several times as large and maps that much
-        // more of itself, so what counts here is what it takes beside that.
+        // The aim is 20 MiB in all, which the release binary keeps to. An unoptimised one is
+        // several times as large and maps that much more of itself, so what counts here is what it
+        // takes beside that.
         assert!(memory < 8 * 1024, "{memory} kB");
     }
 }

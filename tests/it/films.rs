@@ -134,7 +134,8 @@ mod players {
     async fn seeks_show_the_very_picture() {
         let house = House::with_one(&usual()).await;
         assert_exact(&house.url(&format!("/hls/{ID}/master.m3u8")), 25.0, 0.0).await;
-        // Written without an edit list, it begins with what is decoded before it is shown: two pictures.
+        // Written without an edit list, it begins with what is decoded before it is shown: two
+        // pictures.
         let house = House::with_one(&film("fragmented.mp4", 20, &fragmented())).await;
         assert_exact(&house.url(&format!("/hls/{ID}/master.m3u8")), 25.0, 0.08).await;
     }

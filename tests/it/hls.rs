@@ -280,6 +280,8 @@ async fn numbers_go_on_over_a_stop_and_a_restart_of_the_process() {
     let relay = Relay::start(&text);
     let first = wait_playlist(relay.address(), 3 * SOON, |list| list.segments.len() > 5).await;
     origin.wait_connections("/a.ts", 0, 3 * SOON).await;
+    // Who comes before the channel is gone would have it go on as it was.
+    relay.wait_status("one", SOON, |status| status["state"] == "idle").await;
     let second = playlist(relay.address()).await;
     let end = |list: &Playlist| list.sequence + list.segments.len() as u64;
     assert!(second.sequence >= end(&first), "{first:?}\n{second:?}");

@@ -45,8 +45,8 @@ impl Pair {
         self.end_within(name, least, 3 * SECOND).await
     }
 
-    /// The same where the picture waited for its sound, once: for four seconds at most, when nothing
-    /// was in store, which may be a segment that was about to come.
+    /// The same where the picture waited for its sound, once: for four seconds at most, when
+    /// nothing was in store, which may be a segment that was about to come.
     pub(super) async fn end_waited(self, name: &str, least: Duration) -> Heard {
         self.end_within(name, least, 7 * SECOND).await
     }

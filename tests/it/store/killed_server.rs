@@ -1,5 +1,5 @@
-//! The server is killed while its clients create, change and remove relays: whatever it has answered
-//! is so when it starts again.
+//! The server is killed while its clients create, change and remove relays: whatever it has
+//! answered is so when it starts again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

@@ -47,7 +47,8 @@ fn path(account: &str, number: usize) -> String {
     format!("/live/{account}/{number}.ts")
 }
 
-/// Whether a channel is gone in the second list: every second of those that are watched, and others.
+/// Whether a channel is gone in the second list: every second of those that are watched, and
+/// others.
 fn is_removed(size: Size, number: usize) -> bool {
     number % 2 == 1 && number / 2 < size.removed
 }
