@@ -102,7 +102,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 impl House {
-    /// Starts the server; how long that took until it could be connected to.
+    /// Starts the server; how long that took until it answered. Its socket is there before that, and
+    /// before its admin token, too.
     fn start(&self) -> anyhow::Result<(Program, Duration)> {
         let begun = Instant::now();
         let file = self.folder.join("channels.toml");
@@ -113,6 +114,7 @@ impl House {
             }
             program::forebay(&self.binary, &file, &text)
         })?;
+        timed(server.address, "/health")?;
         Ok((server, begun.elapsed()))
     }
 }
