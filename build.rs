@@ -23,9 +23,14 @@ fn list_web_files() {
         files.sort();
         for file in files {
             let name = file.file_name().and_then(OsStr::to_str).expect("the built files have plain names");
-            let path = file.to_str().expect("the repository lies in a folder with a plain name");
-            writeln!(list, "    ({:?}, include_bytes!({path:?})),", format!("{folder}{name}"))
-                .expect("a string takes everything");
+            let path = format!("/web/dist/{folder}{name}");
+            // The compiler fills in where the repository lies: it may be moved with what was built.
+            writeln!(
+                list,
+                "    ({:?}, include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),",
+                format!("{folder}{name}")
+            )
+            .expect("a string takes everything");
         }
     }
     list.push(']');
