@@ -32,9 +32,9 @@ test-portable: setup ## Run the tests of what is done otherwise where there is n
 	FOREBAY_PORTABLE=1 $(CARGO) nextest run --workspace --target-dir target/portable \
 		-E 'test(/^channel::/) + test(/^(limits|on_demand|slow|takeover)::/)'
 
-test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each); kill the database 200 times
+test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each); kill the database 200 times, and jobs 100 times
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
-		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants) + test(=store::killed_server::two_hundred_instants_of_a_server) + test(=store::refreshed::only_viewers_of_removed_channels_end_of_five_hundred)'
+		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants) + test(=store::killed_jobs::a_hundred_instants) + test(=store::killed_server::two_hundred_instants_of_a_server) + test(=store::refreshed::only_viewers_of_removed_channels_end_of_five_hundred)'
 
 check: setup-check ## Formatting, lints, docs, licences, links, the structure of the house, built files, the pages against the OpenAPI document
 	$(CARGO) fmt --all --check
@@ -50,6 +50,7 @@ check: setup-check ## Formatting, lints, docs, licences, links, the structure of
 
 bench: bench-build ## Measure the engine, then the server against its reference: half an hour (ARGS="--only fanout-5000")
 	$(CARGO) bench -p forebay-core
+	$(CARGO) bench -p forebay --bench jobs
 	./target/release/forebay-bench run $(ARGS)
 
 bench-check: bench-build ## Measure the server in short, and fail where it got worse against its reference

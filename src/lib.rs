@@ -13,6 +13,7 @@ pub mod db;
 pub mod films;
 mod host;
 pub mod http;
+pub mod jobs;
 pub mod lineup;
 pub mod relays;
 pub mod supervisor;

@@ -26,6 +26,7 @@ pub mod http_challenge;
 pub mod http_head;
 pub mod index;
 pub mod ingest;
+pub mod jobs;
 pub mod lifecycle;
 pub mod lineup;
 pub mod look;

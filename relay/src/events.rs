@@ -135,6 +135,22 @@ pub enum Event {
         /// The number of its playlist.
         playlist: i64,
     },
+    /// An attempt of a job begins.
+    JobStarted {
+        /// The number of the job.
+        job: i64,
+        /// What kind of job it is.
+        kind: &'static str,
+    },
+    /// An attempt of a job has ended, or the job was cancelled before it began.
+    JobEnded {
+        /// The number of the job.
+        job: i64,
+        /// What kind of job it is.
+        kind: &'static str,
+        /// The name of the state of the job now.
+        state: &'static str,
+    },
     /// A part of the program has failed.
     ServiceFailed {
         /// Its name.

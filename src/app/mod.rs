@@ -130,6 +130,7 @@ impl App {
         supervisor.start(sessions(&shared));
         supervisor.start(films(&shared));
         supervisor.start(playlists(&shared));
+        supervisor.start(jobs(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(listener("http", self.server, &shared));
         if let Some(Secure { server, keeper, current }) = self.secure {
@@ -213,6 +214,15 @@ fn films(shared: &http::State) -> Service {
             library.run(&config, stop).await;
             Ok(())
         }
+    })
+}
+
+/// Runs jobs.
+fn jobs(shared: &http::State) -> Service {
+    let queue = shared.jobs.clone();
+    Service::restarted("jobs", move |stop| {
+        let queue = queue.clone();
+        async move { queue.run(stop).await }
     })
 }
 

@@ -15,6 +15,7 @@ mod document;
 mod error;
 pub mod films;
 mod folder;
+pub mod jobs;
 pub mod lineup;
 pub mod listing;
 mod migrations;

@@ -15,6 +15,7 @@ mod films;
 mod forwarded;
 mod head;
 mod hls;
+mod jobs;
 #[cfg(test)]
 mod linear_time;
 mod lineup;
@@ -72,6 +73,7 @@ use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce, PerAddress, Quota};
 use crate::db::Database;
 use crate::films::{Library, Shelf};
+use crate::jobs::Queue;
 use crate::lineup::{Lineup, PutInForce};
 use crate::relays::{InForceChannels, Relays};
 use crate::supervisor::Board;
@@ -99,6 +101,8 @@ pub struct State {
     /// Which films there are, and those that are open.
     pub(crate) library: Arc<Library>,
     shelf: Shelf,
+    /// Work that takes longer than a request.
+    pub(crate) jobs: Queue,
     /// What an authority that signs certificates is going to ask.
     pub(crate) challenges: crate::tls::Challenges,
     /// The configuration in force.
@@ -156,6 +160,7 @@ impl State {
         accounts.set_adult_groups(&config.auth.adult_groups);
         let config = InForce::new(config);
         let events = catalogue.channels().events().clone();
+        let bus = events.clone();
         let catalogue = Arc::new(catalogue);
         let in_force =
             Arc::new(InForceChannels::new(Arc::clone(&catalogue), database.clone(), config.clone()));
@@ -175,6 +180,7 @@ impl State {
             in_force,
             library: Arc::new(Library::new(database.clone())),
             shelf: Shelf::default(),
+            jobs: Queue::new(database.clone(), bus, Vec::new()),
             database,
             accounts,
             admins: Admins::new(token.ok()),

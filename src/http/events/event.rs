@@ -16,12 +16,15 @@ pub(in crate::http) struct EventDocument {
     channel: Option<String>,
     /// Counts from the start of the server.
     id: u64,
+    /// The number of the job, where it is about one.
+    #[schema(required)]
+    job: Option<i64>,
     /// What kind of thing it is.
     kind: EventKind,
     /// The provider, where it is about one.
     #[schema(required)]
     provider: Option<String>,
-    /// The code of the reason, or the name of the service that failed.
+    /// The code of the reason, the kind or the state of a job, or the name of the service that failed.
     #[schema(required)]
     reason: Option<String>,
 }
@@ -43,13 +46,16 @@ enum EventKind {
     ConfigurationReloaded,
     /// The configuration has faults, and the one in force stays.
     ConfigurationRefused,
+    JobStarted,
+    /// An attempt has ended; the reason is the state of the job now.
+    JobEnded,
     ServiceFailed,
 }
 
 impl EventDocument {
     /// Nothing for what the figures tell: viewers come and go a thousand times a second.
     pub(super) fn new(id: u64, at: Timestamp, event: Event) -> Option<Self> {
-        let (mut provider_of, mut reason_of) = (None, None);
+        let (mut provider_of, mut reason_of, mut job_of) = (None, None, None);
         let (kind, channel) = match event {
             Event::StreamOpened { channel } => (EventKind::StreamOpened, Some(channel)),
             Event::StreamSwitched { channel, reason, .. } => {
@@ -69,6 +75,14 @@ impl EventDocument {
             }
             Event::ConfigurationReloaded { .. } => (EventKind::ConfigurationReloaded, None),
             Event::ConfigurationRefused { .. } => (EventKind::ConfigurationRefused, None),
+            Event::JobStarted { job, kind } => {
+                (job_of, reason_of) = (Some(job), Some(kind.to_owned()));
+                (EventKind::JobStarted, None)
+            }
+            Event::JobEnded { job, state, .. } => {
+                (job_of, reason_of) = (Some(job), Some(state.to_owned()));
+                (EventKind::JobEnded, None)
+            }
             Event::ServiceFailed { service, .. } => {
                 reason_of = Some(service.to_owned());
                 (EventKind::ServiceFailed, None)
@@ -79,6 +93,7 @@ impl EventDocument {
             at: at.round(jiff::Unit::Second).unwrap_or(at).to_string(),
             channel: channel.map(|channel| channel.as_str().to_owned()),
             id,
+            job: job_of,
             kind,
             provider: provider_of,
             reason: reason_of,

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::event::EventDocument;
 use crate::http::State;
+use crate::http::jobs::RunningJob;
 use crate::http::status::Status;
 
 /// How old a message may be that a listener is sent: a little less than a second, so that one whose
@@ -34,6 +35,8 @@ pub(in crate::http) struct Now<'a> {
     events: &'a VecDeque<EventDocument>,
     /// Events that came faster than they could be kept, since the start.
     events_lost: u64,
+    /// The jobs that run, and how far they are.
+    jobs: Vec<RunningJob>,
     /// Who listens.
     listeners: Listeners,
     /// Of the streams, the hundred with the most viewers.
@@ -88,6 +91,7 @@ impl Made {
         let now = Now {
             events: &self.events,
             events_lost: self.events_lost,
+            jobs: state.jobs.progress().into_iter().map(RunningJob::from).collect(),
             listeners: self.listeners,
             status: Status::of_most_watched(state, MAX_STREAMS),
         };

@@ -9,6 +9,7 @@ mod api;
 mod document;
 #[cfg(test)]
 mod identity_tests;
+mod jobs;
 mod lineup;
 mod machines;
 mod operation;
@@ -36,12 +37,13 @@ use super::error::ApiError;
 const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 7] {
+fn surfaces() -> [(&'static str, Vec<Route>); 8] {
     [
         ("streams", streams::routes()),
         ("api", api::routes()),
         ("people", people::routes()),
         ("lineup", lineup::routes()),
+        ("jobs", jobs::routes()),
         ("tokens", streaming::routes()),
         ("pages", pages::routes()),
         ("machines", machines::routes()),

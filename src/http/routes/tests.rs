@@ -191,6 +191,7 @@ pub(super) fn example(path: &str) -> String {
         .replace("{segment}", "segment_1.ts")
         .replace("{file}", "f.js")
         .replace("{page}", "users")
+        .replace("{kind}", "ladder")
         .replace("{token}", "t")
 }
 

@@ -3,6 +3,7 @@
 mod backups;
 mod disks;
 mod killed;
+mod killed_jobs;
 mod killed_server;
 mod playlists;
 mod processes;
