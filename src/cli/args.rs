@@ -87,6 +87,16 @@ pub enum Command {
     /// Say how a file is played as a film
     #[command(subcommand)]
     Film(FilmCommand),
+    /// Become a program that jobs run; for Forebay itself
+    #[command(name = crate::jobs::ffmpeg::launch::COMMAND, hide = true)]
+    Launch {
+        /// The process with which it dies
+        #[arg(long)]
+        parent: u32,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        words: Vec<std::ffi::OsString>,
+    },
     /// Take the channels of a list: those of an M3U file, or of an address that is read again from
     /// then on
     #[command(after_help = IMPORT_EXAMPLES)]

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod check;
 pub mod film;
 pub mod import;
+pub mod launch;
 pub mod probe;
 pub mod restore;
 pub mod serve;

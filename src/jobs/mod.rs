@@ -10,6 +10,7 @@
 
 mod attempt;
 mod board;
+pub mod ffmpeg;
 mod kind;
 mod refusal;
 #[cfg(test)]

@@ -3,7 +3,9 @@
 //! The queue itself is rows in a database, and the time is an argument.
 
 mod policy;
+mod progress;
 mod rank;
 
 pub use self::policy::{Attempts, Backoff, Ended, MAX_INTERRUPTIONS, Next, Policy, after_attempt};
+pub use self::progress::{FfmpegProgress, ProgressReader};
 pub use self::rank::{Priority, rank};
