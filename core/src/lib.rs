@@ -38,6 +38,7 @@ pub mod provider;
 pub mod remux;
 pub mod rhythm;
 pub mod ring;
+pub mod rungs;
 pub mod segmenter;
 pub mod time;
 pub mod timeshift;

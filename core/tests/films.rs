@@ -220,7 +220,7 @@ fn playlists_say_what_players_need() {
     let movie = Movie::write(&[track(true, twenty_seconds()), track(false, sound(470, 2048))]);
     let film = index(&movie.bytes()).unwrap();
     assert_eq!(
-        manifest::master(&film),
+        manifest::master(&film, &[]),
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
          #EXT-X-STREAM-INF:BANDWIDTH=228746,AVERAGE-BANDWIDTH=227768,\
          CODECS=\"avc1.4d401f,ac-3\",RESOLUTION=640x360\nmain.m3u8\n\
@@ -249,7 +249,7 @@ fn sounds_to_choose_from_are_renditions_of_their_own() {
         track(false, sound(940, 1024)),
     ]);
     let film = index(&movie.bytes()).unwrap();
-    let master = manifest::master(&film);
+    let master = manifest::master(&film, &[]);
     let sounds: Vec<&str> = master.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:")).collect();
     assert_eq!(
         sounds,

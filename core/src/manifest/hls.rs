@@ -6,20 +6,30 @@ use std::time::Duration;
 
 use super::Rendition;
 use super::rendition::audio;
-use crate::index::{Film, Kind};
+use crate::index::{Film, Kind, Rates};
 
 /// Segments of fragmented MP4 need it (section 7).
 const VERSION: u32 = 7;
 
-/// The playlist of all renditions. Sound is of its own only where there is a choice: some players
-/// take no separate sound.
-pub fn master(film: &Film) -> String {
+/// A smaller copy of a film's pictures, cut where the film is.
+#[derive(Debug, Clone, Copy)]
+pub struct FilmCopy<'a> {
+    /// Its name in addresses.
+    pub name: &'a str,
+    /// The index of its file.
+    pub film: &'a Film,
+}
+
+/// The playlist of all renditions, `copies` among them, the best one first. Sound is of its own
+/// only where there is a choice: some players take no separate sound. With copies there is one, so
+/// that a player goes from one to the other and the sound goes on.
+pub fn master(film: &Film, copies: &[FilmCopy<'_>]) -> String {
     let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     let has_video = film.tracks()[0].kind == Kind::Video;
-    if !has_video || audio(film).count() < 2 {
+    if !has_video || audio(film).count() < 2 && copies.is_empty() {
         write_variant(&mut text, film, Rendition::Main, None);
     } else {
-        write_choice(&mut text, film);
+        write_choice(&mut text, film, copies);
     }
     if has_video {
         let rates = film.rates(&[0]);
@@ -37,7 +47,7 @@ pub fn master(film: &Film) -> String {
 }
 
 /// Pictures beside several sounds: a group for each codec, since a variant promises one.
-fn write_choice(text: &mut String, film: &Film) {
+fn write_choice(text: &mut String, film: &Film, copies: &[FilmCopy<'_>]) {
     let codecs: BTreeSet<&str> = audio(film).map(|track| film.tracks()[track].codec.as_str()).collect();
     for codec in &codecs {
         let of_group = audio(film).filter(|&track| film.tracks()[track].codec == *codec);
@@ -55,9 +65,27 @@ fn write_choice(text: &mut String, film: &Film) {
             let _ = writeln!(text, ",DEFAULT={is_default},AUTOSELECT=YES,URI=\"{uri}.m3u8\"");
         }
     }
-    for codec in codecs {
-        write_variant(text, film, Rendition::Track(0), Some(codec));
+    let groups: Vec<Option<&str>> = codecs.into_iter().map(Some).collect();
+    let silent = [None];
+    for group in if groups.is_empty() { &silent } else { &groups[..] } {
+        write_variant(text, film, Rendition::Track(0), *group);
+        for copy in copies {
+            write_copy(text, film, *copy, *group);
+        }
     }
+}
+
+/// A copy, with the group of sound of a codec.
+fn write_copy(text: &mut String, film: &Film, copy: FilmCopy<'_>, sound: Option<&str>) {
+    let tracks: Vec<usize> = loudest(film, sound).into_iter().collect();
+    let (pictures, rates) = (copy.film.rates(&[0]), film.rates(&tracks));
+    let codecs = [(copy.film, 0)].into_iter().chain(tracks.iter().map(|&track| (film, track)));
+    write_rendition(
+        text,
+        Rates { peak: pictures.peak + rates.peak, average: pictures.average + rates.average },
+        &codecs.map(|(film, track)| film.tracks()[track].codec.as_str()).collect::<Vec<_>>(),
+        (&resolution(copy.film), sound, copy.name),
+    );
 }
 
 /// A name that no other sound has.
@@ -68,22 +96,33 @@ fn name(film: &Film, track: usize) -> String {
 
 /// A variant, alone or with the group of sound of a codec.
 fn write_variant(text: &mut String, film: &Film, rendition: Rendition, sound: Option<&str>) {
-    let of_group = |&track: &usize| Some(film.tracks()[track].codec.as_str()) == sound;
-    // Of a group, the sound with the highest rate counts.
-    let loudest = audio(film).filter(of_group).max_by_key(|&track| film.rates(&[track]).peak);
-    let tracks: Vec<usize> = rendition.tracks(film).into_iter().chain(loudest).collect();
-    let rates = film.rates(&tracks);
+    let group = sound.and_then(|_| loudest(film, sound));
+    let tracks: Vec<usize> = rendition.tracks(film).into_iter().chain(group).collect();
     let codecs: Vec<&str> = tracks.iter().map(|&track| film.tracks()[track].codec.as_str()).collect();
+    write_rendition(text, film.rates(&tracks), &codecs, (&resolution(film), sound, &rendition.to_string()));
+}
+
+/// Of a group of sounds, the one with the highest rate counts.
+fn loudest(film: &Film, sound: Option<&str>) -> Option<usize> {
+    let of_group = |&track: &usize| Some(film.tracks()[track].codec.as_str()) == sound;
+    audio(film).filter(of_group).max_by_key(|&track| film.rates(&[track]).peak)
+}
+
+fn write_rendition(
+    text: &mut String,
+    rates: Rates,
+    codecs: &[&str],
+    (resolution, sound, name): (&str, Option<&str>, &str),
+) {
     let _ = write!(
         text,
-        "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"{}",
+        "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"{resolution}",
         rates.peak,
         rates.average,
         codecs.join(","),
-        resolution(film)
     );
     let _ = sound.map(|codec| write!(text, ",AUDIO=\"{codec}\""));
-    let _ = writeln!(text, "\n{rendition}.m3u8");
+    let _ = writeln!(text, "\n{name}.m3u8");
 }
 
 fn resolution(film: &Film) -> String {
@@ -95,16 +134,26 @@ fn resolution(film: &Film) -> String {
 
 /// The playlist of one rendition.
 pub fn media(film: &Film, rendition: Rendition) -> String {
-    let mut text = begin(film, rendition, "");
+    playlist(film, &rendition.to_string())
+}
+
+/// The playlist of a copy.
+pub fn copy(copy: FilmCopy<'_>) -> String {
+    playlist(copy.film, copy.name)
+}
+
+/// The segments of a film, in a folder of this name.
+fn playlist(film: &Film, name: &str) -> String {
+    let mut text = begin(film, name, "");
     for n in 0..film.segments() {
-        let _ = writeln!(text, "#EXTINF:{},\n{rendition}/{n}.m4s", seconds(film.duration(n)));
+        let _ = writeln!(text, "#EXTINF:{},\n{name}/{n}.m4s", seconds(film.duration(n)));
     }
     text + "#EXT-X-ENDLIST\n"
 }
 
 /// The playlist of the key frames alone (section 4.3.3.6).
 pub fn key_frames(film: &Film) -> String {
-    let mut text = begin(film, Rendition::KeyFrames, "#EXT-X-I-FRAMES-ONLY\n");
+    let mut text = begin(film, &Rendition::KeyFrames.to_string(), "#EXT-X-I-FRAMES-ONLY\n");
     for n in (0..film.segments()).filter(|&n| film.tracks()[0].samples(n) > 0) {
         let name = Rendition::KeyFrames;
         let _ = writeln!(text, "#EXTINF:{},\n{name}/{n}.m4s", seconds(film.duration(n)));
@@ -112,12 +161,12 @@ pub fn key_frames(film: &Film) -> String {
     text + "#EXT-X-ENDLIST\n"
 }
 
-fn begin(film: &Film, rendition: Rendition, more: &str) -> String {
+fn begin(film: &Film, name: &str, more: &str) -> String {
     // Rounded, no segment may be longer (section 4.3.3.1).
     let target = (film.longest() + Duration::from_millis(500)).as_secs().max(1);
     format!(
         "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n\
-         #EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n{more}#EXT-X-MAP:URI=\"{rendition}/init.mp4\"\n"
+         #EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n{more}#EXT-X-MAP:URI=\"{name}/init.mp4\"\n"
     )
 }
 

@@ -28,7 +28,7 @@ pub(in crate::http) async fn playlist(
     let opened = open(&state, &id).await?;
     let film = &opened.film;
     let text = match name.strip_suffix(".m3u8") {
-        Some("master") => manifest::master(film),
+        Some("master") => manifest::master(film, &[]),
         Some(rendition) => match Rendition::parse(rendition, film) {
             Some(Rendition::KeyFrames) => manifest::key_frames(film),
             Some(rendition) => manifest::media(film, rendition),
