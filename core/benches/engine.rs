@@ -104,7 +104,7 @@ impl Index {
         {
             match scan.push(content) {
                 Verdict::Undecided => return,
-                Verdict::Entry(_) => self.entries += 1,
+                Verdict::RandomAccess(_) => self.entries += 1,
                 _ => {}
             }
             self.scan = None;

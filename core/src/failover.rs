@@ -1,52 +1,42 @@
 //! Which source to open, and when: the order of the sources, and how each has done.
 //!
-//! The sources are ordered, and the first that is fit is taken. One that failed is *avoided* for a while, longer each time, and is fit again
-//! after that. While there is no picture, those that have not been tried come before those that are fit again, but for one that is pinned. Where
-//! all are avoided, the one that was left longest ago has its turn. So the sources are taken round and round while nothing helps; after a
-//! round in which none stayed, there is a pause, which doubles each time.
+//! The sources have an order, and the first eligible one is taken. A source that failed cools down
+//! for a while, longer each time, and is eligible again after that. While there is no picture,
+//! sources that have not been tried come before those that are eligible again, except for a pinned
+//! one. Where all cool down, the one that was left longest ago is next. So the sources are taken
+//! round and round while nothing helps; after a round in which none stayed, there is a pause, which
+//! doubles each time.
 //!
-//! A source that never delivered, stalled or turned bad is left for the next at once. One that was live and ended or broke off is
-//! reopened once, since that is how providers and load balancers end a connection that nothing is wrong with. Only a source that
-//! has been live for [`PROBATION`] ends the count: one that delivers a few seconds and breaks off again does not.
+//! A source that never delivered, stalled or turned bad is left for the next one at once. A source
+//! that was live and ended or broke off is reopened once, since providers and load balancers end
+//! connections like that although nothing is wrong. Only a source that has been live for
+//! [`PROBATION`] ends the count: one that delivers for a few seconds and breaks off again does not.
+
+mod record;
+mod source_override;
 
 use std::time::Duration;
 
+use self::record::Record;
+pub use self::record::{
+    FORGIVEN_AFTER, LOSSY_FOR, MAX_COOLDOWN, MAX_LOSSY_FOR, NO_CONNECTION_COOLDOWN, PROBATION,
+    SKIPPED_COOLDOWN,
+};
+pub use self::source_override::{OverrideError, SourceOverride};
 use crate::time::Moment;
 
-/// How long a source must have been live to be trusted again, and how long it is avoided after its first failure.
-pub const PROBATION: Duration = Duration::from_secs(10);
-
-/// The longest time for which a source is avoided. It doubles from [`PROBATION`] with each failure, so that one that comes and goes is
-/// returned to less and less often.
-pub const MAX_AVOIDED: Duration = Duration::from_mins(5);
-
-/// How long a source that an admin has skipped is avoided.
-pub const SKIPPED_FOR: Duration = Duration::from_mins(5);
-
-/// How long a source that has had no slot is avoided: slots become free at any time.
-pub const SLOTLESS_FOR: Duration = Duration::from_secs(1);
-
-/// A source that was live for so long has no past.
+/// The failures of a source that was live for so long no longer count.
 pub const STEADY: Duration = Duration::from_mins(10);
-
-/// Nor has one that has not failed for so long: viewers may never have stayed long enough for it to be steady. Far longer than it is avoided.
-pub const FORGIVEN_AFTER: Duration = Duration::from_hours(1);
 
 /// The pause after the first round in vain.
 pub const MIN_PAUSE: Duration = Duration::from_millis(250);
 
-/// The longest pause. A source that is there again is to be shown within five seconds, and needs some of them for its first picture; a player
-/// that reconnects by itself asks more often.
+/// The longest pause. A source that is there again is to be shown within five seconds, and needs
+/// some of them for its first picture; a player that reconnects by itself asks more often.
 pub const MAX_PAUSE: Duration = Duration::from_secs(4);
 
-/// How long a source that was found lossy is not probed, the first time. It doubles each time.
-pub const LOSSY_FOR: Duration = Duration::from_mins(10);
-
-/// The longest such time.
-pub const MAX_LOSSY_FOR: Duration = Duration::from_hours(4);
-
 /// The name of a source within its channel. It stays when the list around the source changes, and
-/// says nothing of the place in that list.
+/// says nothing of the position in that list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub u64);
 
@@ -64,54 +54,9 @@ pub enum Loss {
     /// It delivers, but nothing that anybody wants to see.
     Unhealthy,
     /// Its provider has no connection to spare. Nothing is wrong with the source.
-    NoSlot,
+    NoConnection,
     /// An admin wanted another one.
     Skipped,
-}
-
-/// What an admin wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Steer {
-    /// This source before all others, as long as it is fit.
-    Pin(SourceId),
-    /// The usual order.
-    Unpin,
-    /// Another source than the one on hand.
-    Skip,
-    /// Never this source.
-    Disable(SourceId),
-    /// This source again.
-    Enable(SourceId),
-}
-
-impl Steer {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pin(_) => "pin",
-            Self::Unpin => "unpin",
-            Self::Skip => "skip",
-            Self::Disable(_) => "disable",
-            Self::Enable(_) => "enable",
-        }
-    }
-
-    /// The source that it is about.
-    pub fn source(self) -> Option<SourceId> {
-        match self {
-            Self::Pin(source) | Self::Disable(source) | Self::Enable(source) => Some(source),
-            Self::Unpin | Self::Skip => None,
-        }
-    }
-}
-
-/// Why an admin cannot have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsteerable {
-    /// There is no such source.
-    NoSuchSource,
-    /// There is no other source that may be used.
-    NoOther,
 }
 
 /// What to open next.
@@ -119,23 +64,23 @@ pub enum Unsteerable {
 pub struct Choice {
     /// The source.
     pub source: SourceId,
-    /// When.
+    /// When to open it.
     pub at: Moment,
-    /// It is the one that was just live, and is given less time.
+    /// The source was live a moment ago, and has less time to answer.
     pub is_reopening: bool,
 }
 
-/// How a source stands.
+/// How a source has done, as users are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// 100 for one that has not failed lately; halved by each failure, and while it is known to
-    /// lose packets all the time.
+pub struct SourceHealth {
+    /// 100 for a source that has not failed lately; halved by each failure, and while it is known
+    /// to lose packets all the time.
     pub score: u32,
-    /// For how long it is still avoided.
-    pub avoided_for: Option<Duration>,
-    /// An admin prefers it to all others.
+    /// What is left of its cool-down.
+    pub cooldown: Option<Duration>,
+    /// An admin prefers the source to all others.
     pub is_pinned: bool,
-    /// An admin has forbidden it.
+    /// An admin has forbidden the source.
     pub is_disabled: bool,
 }
 
@@ -157,63 +102,9 @@ pub struct Failover {
     /// Sources left since one was trusted.
     left: usize,
     /// Sources left ever.
-    turns: u64,
-    /// Those of them that were left before there was no picture.
-    turns_before: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Record {
-    source: SourceId,
-    is_disabled: bool,
-    /// In the recent past; see [`Record::recent_failures`].
-    failures: u32,
-    failed_at: Moment,
-    avoided_until: Option<Moment>,
-    /// The turn at which it was left last.
-    left_at: u64,
-    /// How often it was found lossy, and until when it is not probed for that.
-    lossy: u32,
-    lossy_until: Option<Moment>,
-    /// It was left last, or not even opened, since its provider had no connection to spare.
-    is_slotless: bool,
-}
-
-impl Record {
-    /// Of a source of which nothing is known.
-    fn new(source: SourceId) -> Self {
-        Self {
-            source,
-            is_disabled: false,
-            failures: 0,
-            failed_at: Moment::ZERO,
-            avoided_until: None,
-            left_at: 0,
-            lossy: 0,
-            lossy_until: None,
-            is_slotless: false,
-        }
-    }
-
-    fn is_avoided(&self, now: Moment) -> bool {
-        self.avoided_until.is_some_and(|until| until > now)
-    }
-
-    fn recent_failures(&self, now: Moment) -> u32 {
-        if now.since(self.failed_at) < FORGIVEN_AFTER { self.failures } else { 0 }
-    }
-
-    fn is_in_disgrace(&self, now: Moment) -> bool {
-        now.since(self.failed_at) < self.disgrace(now)
-    }
-
-    /// For how long after its last failure it is avoided.
-    fn disgrace(&self, now: Moment) -> Duration {
-        match self.recent_failures(now) {
-            0 => Duration::ZERO,
-            failures => (PROBATION * 2u32.pow((failures - 1).min(16))).min(MAX_AVOIDED),
-        }
-    }
+    departures: u64,
+    /// Sources left until there was no picture any more.
+    departures_before_outage: u64,
 }
 
 impl Failover {
@@ -228,8 +119,8 @@ impl Failover {
             live_since: None,
             has_reopened: false,
             left: 0,
-            turns: 0,
-            turns_before: 0,
+            departures: 0,
+            departures_before_outage: 0,
         }
     }
 
@@ -248,16 +139,16 @@ impl Failover {
         self.records.iter().filter(|record| !record.is_disabled).count()
     }
 
-    /// How a source stands; `None` where there is no such one.
-    pub fn standing(&self, now: Moment, source: SourceId) -> Option<Standing> {
+    /// How a source has done; `None` if it is not listed.
+    pub fn health(&self, now: Moment, source: SourceId) -> Option<SourceHealth> {
         let record = self.find(source)?;
         let is_steady =
             source == self.current && self.live_since.is_some_and(|since| now.since(since) >= STEADY);
         let failures = if is_steady { 0 } else { record.recent_failures(now) };
         let failures = failures + u32::from(record.lossy_until.is_some_and(|until| until > now));
-        Some(Standing {
+        Some(SourceHealth {
             score: 100 >> failures.min(6),
-            avoided_for: record.avoided_until.filter(|&until| until > now).map(|until| until.since(now)),
+            cooldown: record.cooldown_until.filter(|&until| until > now).map(|until| until.since(now)),
             is_pinned: self.is_pinned(source),
             is_disabled: record.is_disabled,
         })
@@ -281,8 +172,10 @@ impl Failover {
 
     /// Chooses for a start; so does what follows a source that is gone.
     pub fn start(&mut self, now: Moment) -> SourceId {
-        (self.has_reopened, self.live_since, self.left) = (false, None, 0);
-        self.turns_before = self.turns;
+        self.has_reopened = false;
+        self.live_since = None;
+        self.left = 0;
+        self.departures_before_outage = self.departures;
         self.current = self.best(now);
         self.current
     }
@@ -290,7 +183,8 @@ impl Failover {
     /// This source is opened now, and is the current one.
     pub fn take(&mut self, source: SourceId) {
         if source != self.current {
-            (self.has_reopened, self.live_since) = (false, None);
+            self.has_reopened = false;
+            self.live_since = None;
         }
         self.current = source;
     }
@@ -299,21 +193,21 @@ impl Failover {
     pub fn handle_live(&mut self, now: Moment, source: SourceId) {
         self.take(source);
         self.live_since = Some(now);
-        self.record_mut(source).is_slotless = false;
+        self.record_mut(source).waits_for_slot = false;
     }
 
     /// The current source is no longer shown.
     pub fn handle_left(&mut self, now: Moment) {
         let lived = self.live_since.take().map(|since| now.since(since));
         if lived.is_some() {
-            self.turns_before = self.turns;
+            self.departures_before_outage = self.departures;
         }
         if lived.is_some_and(|lived| lived >= PROBATION) {
             self.has_reopened = false;
             self.left = 0;
         }
         if lived.is_some_and(|lived| lived >= STEADY) {
-            self.record_mut(self.current).failures = 0;
+            self.record_mut(self.current).forgive();
         }
     }
 
@@ -325,7 +219,7 @@ impl Failover {
             return Choice { source: self.current, at: now, is_reopening: true };
         }
         self.has_reopened = false;
-        self.avoid(now, self.current, loss);
+        self.cool_down(now, self.current, loss);
         self.current = self.best(now);
         self.left += 1;
         let round = self.enabled().max(1);
@@ -338,52 +232,35 @@ impl Failover {
         Choice { source: self.current, at: now + pause, is_reopening: false }
     }
 
-    /// Nothing of `source` is wanted for a while: it was opened beside the current one and failed, or came too late.
-    pub fn avoid(&mut self, now: Moment, source: SourceId, loss: Loss) {
-        self.turns += 1;
+    /// Leaves `source` alone for a while: it failed, came too late, or an admin wants another one.
+    pub fn cool_down(&mut self, now: Moment, source: SourceId, loss: Loss) {
+        self.departures += 1;
+        let departure = self.departures;
         let has_broken_off = source == self.current && self.has_reopened;
-        let turns = self.turns;
-        let record = self.record_mut(source);
-        (record.left_at, record.is_slotless) = (turns, loss == Loss::NoSlot);
-        let span = match loss {
-            Loss::NoSlot => SLOTLESS_FOR,
-            Loss::Late if !has_broken_off => PROBATION,
-            Loss::Skipped => SKIPPED_FOR,
-            // Opened so soon only for want of another, it fails for the same reason.
-            _ if record.is_in_disgrace(now) => PROBATION,
-            Loss::Late | Loss::Undelivered | Loss::Ended | Loss::Stalled | Loss::Unhealthy => {
-                (record.failures, record.failed_at) = (record.recent_failures(now) + 1, now);
-                record.disgrace(now)
-            }
-        };
-        record.avoided_until = record.avoided_until.max(Some(now + span));
+        self.record_mut(source).cool_down(now, loss, departure, has_broken_off);
     }
 
     /// A source loses packets all the time: it is not probed again for a while.
     pub fn note_lossy(&mut self, now: Moment, source: SourceId) {
-        let record = self.record_mut(source);
-        // One that has been clean since, or unknown for long, begins anew.
-        let is_forgiven = record.lossy_until.is_none_or(|until| now.since(until) >= FORGIVEN_AFTER);
-        record.lossy = if is_forgiven { 1 } else { record.lossy + 1 };
-        let span = (LOSSY_FOR * 2u32.pow((record.lossy - 1).min(16))).min(MAX_LOSSY_FOR);
-        record.lossy_until = Some(now + span);
+        self.record_mut(source).note_lossy(now);
     }
 
-    /// Whether a source was found lossy lately, so that it must prove that it is so no more.
+    /// Whether a source was found lossy lately, so that it must prove to be clean.
     pub fn was_lossy(&self, now: Moment, source: SourceId) -> bool {
-        let until = self.find(source).and_then(|record| record.lossy_until);
-        until.is_some_and(|until| now.since(until) < FORGIVEN_AFTER)
+        self.find(source).is_some_and(|record| record.was_lossy(now))
     }
 
-    /// Whether the current source failed so lately that it would be avoided, were there another.
-    pub fn is_in_disgrace(&self, now: Moment) -> bool {
-        self.record(self.current).is_in_disgrace(now)
+    /// Whether the current source failed so recently that its cool-down would last, were there another
+    /// source to wait with.
+    pub fn failed_recently(&self, now: Moment) -> bool {
+        self.record(self.current).failed_recently(now)
     }
 
     /// Another source that could be opened beside the current one, now.
-    pub fn beside(&self, now: Moment) -> Option<SourceId> {
-        let is_fit = |&source: &SourceId| source != self.current && !self.record(source).is_avoided(now);
-        self.usable().filter(is_fit).min_by_key(|&source| self.turn(source))
+    pub fn eligible_standby(&self, now: Moment) -> Option<SourceId> {
+        let is_eligible =
+            |&source: &SourceId| source != self.current && !self.record(source).is_cooling_down(now);
+        self.usable().filter(is_eligible).min_by_key(|&source| self.rank(source))
     }
 
     /// Whether there is no other source than the current one, whatever became of it.
@@ -395,21 +272,21 @@ impl Failover {
     pub fn alternative(&self, from: Moment) -> Option<(SourceId, Moment)> {
         let others = self.usable().filter(|&source| source != self.current);
         others
-            .map(|source| (source, self.fit_at(from, source)))
-            .min_by_key(|&(source, at)| (at, self.turn(source)))
+            .map(|source| (source, self.eligible_at(from, source)))
+            .min_by_key(|&(source, at)| (at, self.rank(source)))
     }
 
-    /// The sources that want nothing but a connection, as far as is known, in the order of their turns.
-    pub fn slotless(&self) -> Vec<SourceId> {
-        let is_one = |&source: &SourceId| self.may_open(source) && self.record(source).is_slotless;
+    /// The sources that lack nothing but a connection, as far as is known, the next one first.
+    pub fn waiting_for_slot(&self) -> Vec<SourceId> {
+        let is_one = |&source: &SourceId| self.may_open(source) && self.record(source).waits_for_slot;
         let mut sources: Vec<SourceId> = self.sources().filter(is_one).collect();
-        sources.sort_by_key(|&source| self.turn(source));
+        sources.sort_by_key(|&source| self.rank(source));
         sources
     }
 
     /// Whether a source is preferred to the current one.
     pub fn is_preferred(&self, source: SourceId) -> bool {
-        self.rank(source) < self.rank(self.current)
+        self.preference(source) < self.preference(self.current)
     }
 
     /// Whether an admin prefers a source to all others.
@@ -422,64 +299,27 @@ impl Failover {
         self.find(source).is_some_and(|record| record.is_disabled)
     }
 
-    /// Whether a source may be opened: an admin has not forbidden it, or all of them, which a reload can bring about.
+    /// Whether a source may be opened: an admin has not forbidden it. If all are forbidden, which a
+    /// reload can bring about, each may be.
     pub fn may_open(&self, source: SourceId) -> bool {
         !self.is_disabled(source) || self.enabled() == 0
     }
 
-    /// Of those that are asked for, the first that may be tried, and when, at `from` or later.
+    /// The first source that `is_one` accepts and that may be probed, and when: at `from` or later.
     pub fn soonest(&self, from: Moment, is_one: impl Fn(SourceId) -> bool) -> Option<(SourceId, Moment)> {
         let sources = self.usable().filter(|&source| is_one(source));
         sources
             .map(|source| (source, self.probed_at(from, source)))
-            .min_by_key(|&(source, at)| (at, self.rank(source)))
+            .min_by_key(|&(source, at)| (at, self.preference(source)))
     }
 
-    /// An admin chooses, of a channel that is closed: there is nothing to leave.
-    pub fn steer(&mut self, steer: Steer) -> Result<(), Unsteerable> {
-        if steer.source().is_some_and(|source| !self.is_listed(source)) {
-            return Err(Unsteerable::NoSuchSource);
-        }
-        match steer {
-            Steer::Unpin => self.pin(None),
-            Steer::Pin(source) => {
-                self.set_disabled(source, false);
-                self.pin(Some(source));
-            }
-            Steer::Enable(source) => self.set_disabled(source, false),
-            Steer::Skip if self.enabled() < 2 => return Err(Unsteerable::NoOther),
-            Steer::Skip => {}
-            Steer::Disable(source) => {
-                if !self.is_disabled(source) && self.enabled() < 2 {
-                    return Err(Unsteerable::NoOther);
-                }
-                self.set_disabled(source, true);
-            }
-        }
-        Ok(())
-    }
-
-    /// Prefers a source to all others, or none.
-    fn pin(&mut self, source: Option<SourceId>) {
-        self.pinned = source;
-        if let Some(source) = source {
-            let record = self.record_mut(source);
-            record.avoided_until = None;
-            record.lossy_until = None;
-        }
-    }
-
-    /// Forbids a source, or allows it again.
-    fn set_disabled(&mut self, source: SourceId, is_disabled: bool) {
-        self.record_mut(source).is_disabled = is_disabled;
-    }
-
-    /// The source to open when none is open: one that is fit, else the one that was left longest ago.
+    /// The source to open when none is open: the first eligible one, or else the one that was left
+    /// longest ago.
     fn best(&self, now: Moment) -> SourceId {
-        let fit = self.usable().filter(|&source| !self.record(source).is_avoided(now));
+        let eligible = self.usable().filter(|&source| !self.record(source).is_cooling_down(now));
         let last = || self.usable().min_by_key(|&source| self.record(source).left_at);
         // Where all are disabled, one is needed nevertheless.
-        fit.min_by_key(|&source| self.turn(source)).or_else(last).unwrap_or(self.records[0].source)
+        eligible.min_by_key(|&source| self.rank(source)).or_else(last).unwrap_or(self.records[0].source)
     }
 
     /// All sources, in the order of the list.
@@ -503,33 +343,33 @@ impl Failover {
         self.records.iter_mut().find(|record| record.source == source).expect(LISTED)
     }
 
-    /// The place in the list; the less, the better.
-    fn place(&self, source: SourceId) -> usize {
+    /// The position in the list: lower is better.
+    fn position(&self, source: SourceId) -> usize {
         self.sources().position(|listed| listed == source).expect(LISTED)
     }
 
     /// When a source may be probed, at `from` or later.
     fn probed_at(&self, from: Moment, source: SourceId) -> Moment {
         let lossy_until = self.record(source).lossy_until;
-        self.fit_at(from, source).max(lossy_until.unwrap_or(from))
+        self.eligible_at(from, source).max(lossy_until.unwrap_or(from))
     }
 
-    /// When a source is fit, at `from` or later.
-    fn fit_at(&self, from: Moment, source: SourceId) -> Moment {
-        self.record(source).avoided_until.map_or(from, |until| until.max(from))
+    /// When a source is eligible, at `from` or later.
+    fn eligible_at(&self, from: Moment, source: SourceId) -> Moment {
+        self.record(source).cooldown_until.map_or(from, |until| until.max(from))
     }
 
-    /// The less, the sooner it has its turn: what is pinned, and while there is no picture those that have not been tried since, then the
-    /// others in the order in which they were left.
-    fn turn(&self, source: SourceId) -> (bool, u64, usize) {
+    /// The lowest is next: a pinned source first. While there is no picture, sources that have not been
+    /// tried since come next, and then the others in the order in which they were left.
+    fn rank(&self, source: SourceId) -> (bool, u64, usize) {
         let left_at = self.record(source).left_at;
-        let is_tried = self.live_since.is_none() && left_at > self.turns_before;
-        (!self.is_pinned(source), if is_tried { left_at } else { 0 }, self.place(source))
+        let is_tried = self.live_since.is_none() && left_at > self.departures_before_outage;
+        (!self.is_pinned(source), if is_tried { left_at } else { 0 }, self.position(source))
     }
 
     /// The less, the better.
-    fn rank(&self, source: SourceId) -> (bool, usize) {
-        (!self.is_pinned(source), self.place(source))
+    fn preference(&self, source: SourceId) -> (bool, usize) {
+        (!self.is_pinned(source), self.position(source))
     }
 }
 

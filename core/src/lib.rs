@@ -1,13 +1,13 @@
 //! The pure part of Forebay.
 //!
 //! Here is everything that can be decided or computed without a runtime: the transport stream
-//! engine ([`ts`]), the index of a channel's store ([`ring`]), the turning of other formats into it
+//! engine ([`ts`]), the index of a channel's store ([`store_index`]), the turning of other formats into it
 //! ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel ([`timeshift`]),
 //! the writing, reading and following of HLS playlists ([`playlist`]), films ([`index`],
 //! [`package`], [`manifest`]), the pace of a source that has none of its own ([`pacer`]), how
 //! another one brings its media in time ([`rhythm`]), an input from its bytes to the picture
 //! ([`ingest`]), the judging of a source by its content ([`health`]) and of a decoded picture
-//! ([`look`]), the decisions of a channel ([`lifecycle`], [`failover`]) and their reasons
+//! ([`frame_sample`]), the decisions of a channel ([`lifecycle`], [`failover`]) and their reasons
 //! ([`channel`]), the heads of HTTP answers as they really are ([`http_head`]) and what they ask of
 //! us ([`http_challenge`]), which addresses are public ([`address`]), lists of channels and what
 //! becomes of them ([`lineup`]), who may have a connection to a provider ([`provider`]), and how
@@ -18,9 +18,11 @@
 //! test in a second, and a test of a decision is a table.
 
 pub mod address;
+pub mod assumption;
 pub mod cadence;
 pub mod channel;
 pub mod failover;
+pub mod frame_sample;
 pub mod health;
 pub mod http_challenge;
 pub mod http_head;
@@ -29,7 +31,6 @@ pub mod ingest;
 pub mod jobs;
 pub mod lifecycle;
 pub mod lineup;
-pub mod look;
 pub mod manifest;
 pub mod pacer;
 pub mod package;
@@ -37,9 +38,9 @@ pub mod playlist;
 pub mod provider;
 pub mod remux;
 pub mod rhythm;
-pub mod ring;
 pub mod rungs;
 pub mod segmenter;
+pub mod store_index;
 pub mod time;
 pub mod timeshift;
 pub mod ts;

@@ -12,11 +12,12 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::assumption::broken;
 use crate::time::Moment;
 
 /// How long a claim for the air waits where nobody is to yield. A zap's old socket is noticed well within it, and a viewer who is refused learns
 /// it soon enough to try something else.
-pub const SLOT_PATIENCE: Duration = Duration::from_secs(1);
+pub const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How much longer it waits for somebody who was asked to yield, the provider's time to settle not included. Closing a socket takes
 /// milliseconds; this is for a machine that is out of breath.
@@ -44,7 +45,7 @@ pub struct Ticket(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// To be on air: viewers need it.
-    Air,
+    Active,
     /// To stand beside a source that is late, until one of them has a picture.
     Hedge,
     /// To find out how a source does that is not needed now.
@@ -53,7 +54,7 @@ pub enum Purpose {
 
 /// Whether somebody watches the channel of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Standing {
+pub enum Demand {
     /// Somebody does.
     Watched,
     /// Nobody does any more; it is kept for who comes back.
@@ -141,7 +142,7 @@ pub struct Ledger<C> {
 struct Lease<C> {
     ticket: Ticket,
     claim: Claim<C>,
-    standing: Standing,
+    demand: Demand,
     /// Its holder has been asked to give it up, which cannot be taken back.
     is_yielding: bool,
 }
@@ -195,7 +196,7 @@ impl<C: PartialEq> Ledger<C> {
             return ticket;
         };
         match claim.purpose {
-            Purpose::Air if self.waiting.len() < MAX_WAITING => {
+            Purpose::Active if self.waiting.len() < MAX_WAITING => {
                 let at = self.place(claim.priority);
                 self.waiting.insert(at, Waiting { ticket, claim, since: now });
                 self.serve(now);
@@ -204,7 +205,7 @@ impl<C: PartialEq> Ledger<C> {
                 self.refuse(ticket, Refusal::TooManyProbes);
             }
             Purpose::Hedge | Purpose::Probe if self.has_free(limits) => self.grant(ticket, claim),
-            Purpose::Air | Purpose::Hedge | Purpose::Probe => self.refuse(ticket, Refusal::AllTaken),
+            Purpose::Active | Purpose::Hedge | Purpose::Probe => self.refuse(ticket, Refusal::AllTaken),
         }
         ticket
     }
@@ -226,24 +227,26 @@ impl<C: PartialEq> Ledger<C> {
 
     /// The connections of a lease are closed.
     pub fn handle_release(&mut self, now: Moment, ticket: Ticket) {
-        let Some(at) = self.leases.iter().position(|lease| lease.ticket == ticket) else { return };
+        let Some(at) = self.leases.iter().position(|lease| lease.ticket == ticket) else {
+            return broken("a lease is released once, and was granted before");
+        };
         self.leases.remove(at);
         let settle = self.limits.map_or(Duration::ZERO, |limits| limits.settle);
         self.settling.push(now + settle);
         self.serve(now);
     }
 
-    /// Somebody watches the channel of a lease, or nobody does any more. Tells whether that is news.
-    pub fn handle_standing(&mut self, now: Moment, ticket: Ticket, standing: Standing) -> bool {
-        self.change(now, ticket, |lease| std::mem::replace(&mut lease.standing, standing) != standing)
+    /// Somebody watches the channel of a lease, or nobody does any more. Returns whether that changes anything.
+    pub fn handle_demand(&mut self, now: Moment, ticket: Ticket, demand: Demand) -> bool {
+        self.change(now, ticket, |lease| std::mem::replace(&mut lease.demand, demand) != demand)
     }
 
-    /// A lease serves something else from now on: a hedge has come on air. Tells whether that is news.
+    /// A lease serves something else from now on: a hedge has come on air. Returns whether that changes anything.
     pub fn handle_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose) -> bool {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.claim.purpose, purpose) != purpose)
     }
 
-    /// The channel of a lease has another priority. Tells whether that is news.
+    /// The channel of a lease has another priority. Returns whether that changes anything.
     pub fn handle_priority(&mut self, now: Moment, ticket: Ticket, priority: i32) -> bool {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.claim.priority, priority) != priority)
     }
@@ -341,9 +344,9 @@ impl<C: PartialEq> Ledger<C> {
     fn patience(&self, at: usize, steady: usize) -> Duration {
         match self.limits {
             Some(limits) if at + steady < limits.connections => {
-                SLOT_PATIENCE + YIELD_PATIENCE + limits.settle
+                CLAIM_PATIENCE + YIELD_PATIENCE + limits.settle
             }
-            _ => SLOT_PATIENCE,
+            _ => CLAIM_PATIENCE,
         }
     }
 
@@ -385,7 +388,7 @@ impl<C: PartialEq> Ledger<C> {
     }
 
     fn grant(&mut self, ticket: Ticket, claim: Claim<C>) {
-        self.leases.push(Lease { ticket, claim, standing: Standing::Watched, is_yielding: false });
+        self.leases.push(Lease { ticket, claim, demand: Demand::Watched, is_yielding: false });
         self.granted_total += 1;
         self.actions.push_back(Action::Grant(ticket));
     }
@@ -400,14 +403,14 @@ impl<C: PartialEq> Lease<C> {
     /// What the lease is to who makes `claim`; none, if it is not to be had.
     fn rank_for(&self, claim: &Claim<C>) -> Option<Rank> {
         let is_other = self.claim.channel != claim.channel;
-        match (self.claim.purpose, self.standing) {
+        match (self.claim.purpose, self.demand) {
             (Purpose::Probe, _) => Some(Rank::Probe),
             (Purpose::Hedge, _) if is_other => Some(Rank::Hedge),
-            (Purpose::Air, Standing::Lingering) if is_other => Some(Rank::Lingering),
-            (Purpose::Air, Standing::Watched) if is_other && self.claim.priority < claim.priority => {
+            (Purpose::Active, Demand::Lingering) if is_other => Some(Rank::Lingering),
+            (Purpose::Active, Demand::Watched) if is_other && self.claim.priority < claim.priority => {
                 Some(Rank::Watched)
             }
-            (Purpose::Hedge | Purpose::Air, _) => None,
+            (Purpose::Hedge | Purpose::Active, _) => None,
         }
     }
 }

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use crate::time::{MediaTime, TICKS_PER_SECOND, WallClock, duration_to_ticks, ticks_to_duration};
-use crate::ts::random_access::Entry;
-use crate::ts::splice::{Joint, Mark};
+use crate::ts::random_access::RandomAccess;
+use crate::ts::splice::{AccessPoint, Boundary};
 
 /// The shortest segments while in haste, and those that are cut short because the next group of
 /// pictures may be too long: three of them last until a player asks again.
@@ -37,7 +37,7 @@ pub struct Settings {
 
 /// Where the numbers of a playlist stand. They must never go back, and so outlive the segmenter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Numbers {
+pub struct SequenceNumbers {
     /// The media sequence number of the next segment (RFC 8216, section 4.3.3.2).
     pub segment: u64,
     /// The discontinuity sequence number of the segment before it (section 4.3.3.3).
@@ -90,13 +90,13 @@ impl Segment {
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     at: u64,
-    mark: Mark,
+    point: AccessPoint,
     is_discontinuous: bool,
 }
 
 impl Cut {
     fn is_independent(&self) -> bool {
-        matches!(self.mark.entry, Entry::Idr | Entry::Audio)
+        matches!(self.point.kind, RandomAccess::Idr | RandomAccess::Audio)
     }
 }
 
@@ -104,7 +104,7 @@ impl Cut {
 #[derive(Debug)]
 pub struct Segmenter {
     settings: Settings,
-    numbers: Numbers,
+    numbers: SequenceNumbers,
     /// The oldest first: those that are kept for players who know of them, then those that the playlist names.
     segments: VecDeque<Segment>,
     /// How many of the first ones the playlist does not name any more.
@@ -119,7 +119,7 @@ pub struct Segmenter {
     gops: [i64; GOPS],
     turn: usize,
     /// Segments that the playlist names no more before their time, since they took too many bytes.
-    squeezed: u64,
+    evicted: u64,
     is_hasty: bool,
     /// When the timeline is, once that is known.
     clock: Option<WallClock>,
@@ -129,7 +129,7 @@ impl Segmenter {
     /// One that goes on with these numbers.
     ///
     /// A target duration that no longer fits what is wanted, or that was exceeded, is chosen anew.
-    pub fn new(settings: Settings, mut numbers: Numbers) -> Self {
+    pub fn new(settings: Settings, mut numbers: SequenceNumbers) -> Self {
         numbers.target = numbers.target.filter(|target| target.segment == settings.segment);
         if let Some(target) = &mut numbers.target {
             target.seconds = target.seconds.max(target.longest);
@@ -144,7 +144,7 @@ impl Segmenter {
             last: None,
             gops: [0; GOPS],
             turn: 0,
-            squeezed: 0,
+            evicted: 0,
             is_hasty: false,
             clock: None,
         }
@@ -166,28 +166,28 @@ impl Segmenter {
     }
 
     /// There is a random access point with this mark at this byte of the store. True when it ended a segment.
-    pub fn push(&mut self, at: u64, mark: Mark) -> bool {
-        let gop = self.last.replace(mark.shown).map_or(0, |last| mark.shown.ticks() - last.ticks());
+    pub fn push(&mut self, at: u64, point: AccessPoint) -> bool {
+        let gop = self.last.replace(point.shown).map_or(0, |last| point.shown.ticks() - last.ticks());
         let Some(open) = self.open else {
             // Whoever knows the segments before has them on another timeline.
             let is_discontinuous = self.numbers.segment > 0;
-            self.open = Some(Cut { at, mark, is_discontinuous });
+            self.open = Some(Cut { at, point, is_discontinuous });
             return false;
         };
-        if mark.joint == Joint::Continued {
+        if point.boundary == Boundary::Continued {
             self.gops[self.turn % GOPS] = gop;
             self.turn = self.turn.wrapping_add(1);
         }
-        let ticks = mark.shown.ticks() - open.mark.shown.ticks();
-        if ticks <= 0 || mark.joint == Joint::Continued && !self.is_due(ticks, gop) {
+        let ticks = point.shown.ticks() - open.point.shown.ticks();
+        if ticks <= 0 || point.boundary == Boundary::Continued && !self.is_due(ticks, gop) {
             return false;
         }
         self.segments.push_back(Segment {
             number: self.numbers.segment,
             start: open.at,
             end: at,
-            shown: open.mark.shown,
-            wall: self.wall(open.mark.shown),
+            shown: open.point.shown,
+            wall: self.wall(open.point.shown),
             ticks,
             is_discontinuous: open.is_discontinuous,
             is_independent: open.is_independent(),
@@ -197,7 +197,7 @@ impl Segmenter {
         }
         self.numbers.segment += 1;
         self.numbers.discontinuity += u64::from(open.is_discontinuous);
-        self.open = Some(Cut { at, mark, is_discontinuous: mark.joint == Joint::Recoded });
+        self.open = Some(Cut { at, point, is_discontinuous: point.boundary == Boundary::Recoded });
         self.trim(at);
         true
     }
@@ -241,7 +241,7 @@ impl Segmenter {
                 || head - first.start > self.settings.bytes && self.segments.len() > FEWEST)
         {
             if self.removed == 0 {
-                self.squeezed += 1;
+                self.evicted += 1;
                 self.remove();
             }
             self.removed -= 1;
@@ -278,8 +278,8 @@ impl Segmenter {
     }
 
     /// Segments that the playlist names no more before their time, since they took too many bytes.
-    pub fn squeezed(&self) -> u64 {
-        self.squeezed
+    pub fn evicted(&self) -> u64 {
+        self.evicted
     }
 
     /// Those that the playlist names.
@@ -324,8 +324,8 @@ impl Segmenter {
             number: self.numbers.segment,
             start: open.at,
             end: open.at,
-            shown: open.mark.shown,
-            wall: self.wall(open.mark.shown),
+            shown: open.point.shown,
+            wall: self.wall(open.point.shown),
             ticks: duration_to_ticks(self.longest_next(true)),
             is_discontinuous: open.is_discontinuous,
             is_independent: open.is_independent(),
@@ -340,7 +340,7 @@ impl Segmenter {
     /// last random access point.
     pub fn pending(&self) -> Duration {
         let ends = self.open.zip(self.last);
-        ends.map_or(Duration::ZERO, |(open, last)| ticks_to_duration(last.ticks() - open.mark.shown.ticks()))
+        ends.map_or(Duration::ZERO, |(open, last)| ticks_to_duration(last.ticks() - open.point.shown.ticks()))
     }
 
     /// The target duration in seconds. It is fixed when this is first asked: a quarter more than what is wanted, which leaves room for the
@@ -362,7 +362,7 @@ impl Segmenter {
     }
 
     /// Where the numbers stand, for the segmenter that comes after this one.
-    pub fn numbers(&self) -> Numbers {
+    pub fn numbers(&self) -> SequenceNumbers {
         self.numbers
     }
 }

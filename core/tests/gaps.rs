@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use forebay_core::ring::{Limits, MAX_CHUNK, Ring};
-use forebay_core::segmenter::{Numbers, Segment, Segmenter, Settings};
+use forebay_core::segmenter::{Segment, Segmenter, SequenceNumbers, Settings};
+use forebay_core::store_index::{Limits, MAX_CHUNK, StoreIndex};
 use forebay_core::time::MediaTime;
-use forebay_core::timeshift::pace::Trail;
+use forebay_core::timeshift::pace::KeyframeIndex;
 use forebay_core::ts::PACKET_SIZE;
 use forebay_core::ts::splice::Splice;
 use forebay_core::ts::splice::keep_alive::BATCH;
@@ -22,8 +22,8 @@ const GAP: usize = 80;
 struct Channel {
     splice: Splice,
     store: Vec<u8>,
-    ring: Ring,
-    trail: Trail,
+    index: StoreIndex,
+    keyframes: KeyframeIndex,
     segmenter: Segmenter,
 }
 
@@ -34,22 +34,22 @@ impl Channel {
         Self {
             splice: Splice::new(None),
             store: Vec::new(),
-            ring: Ring::new(Limits { span: Duration::from_hours(1), bytes: 1 << 40 }),
-            trail: Trail::default(),
-            segmenter: Segmenter::new(settings, Numbers::default()),
+            index: StoreIndex::new(Limits { span: Duration::from_hours(1), bytes: 1 << 40 }),
+            keyframes: KeyframeIndex::default(),
+            segmenter: Segmenter::new(settings, SequenceNumbers::default()),
         }
     }
 
     /// Writes the output, as at a tick.
     fn write(&mut self) {
         let base = self.store.len() as u64;
-        let (output, marks) = self.splice.output();
+        let (output, points) = self.splice.output();
         self.store.extend_from_slice(output);
-        self.ring.append(output.len(), marks, self.splice.position().unwrap_or_default());
-        self.trail.advance(self.ring.head(), self.ring.position());
-        for mark in marks {
-            self.trail.push(base + mark.at as u64, mark);
-            self.segmenter.push(base + mark.at as u64, *mark);
+        self.index.append(output.len(), points, self.splice.position().unwrap_or_default());
+        self.keyframes.advance(self.index.head(), self.index.position());
+        for point in points {
+            self.keyframes.push(base + point.at as u64, point);
+            self.segmenter.push(base + point.at as u64, *point);
         }
         self.splice.clear(1 << 20);
     }
@@ -116,26 +116,29 @@ fn segments_are_the_same_with_a_gap_at_the_end_of_one() {
 fn the_position_stands_and_the_store_grows() {
     let mut channel = Channel::new();
     channel.play();
-    let before = (channel.ring.head(), channel.ring.position(), channel.ring.span());
-    let (edges, memory) = (channel.ring.edges(Duration::from_secs(1)), channel.ring.memory());
+    let before = (channel.index.head(), channel.index.position(), channel.index.span());
+    let (edges, memory) = (channel.index.edges(Duration::from_secs(1)), channel.index.memory());
     channel.wait(GAP);
     let length = (GAP * BATCH * PACKET_SIZE) as u64;
     assert_eq!(
-        (channel.ring.head() - length, channel.ring.position(), channel.ring.span()),
+        (channel.index.head() - length, channel.index.position(), channel.index.span()),
         before,
         "bytes, and no time"
     );
-    let after = channel.ring.edges(Duration::from_secs(1));
+    let after = channel.index.edges(Duration::from_secs(1));
     assert_eq!((after.join, after.newest_entry, after.tail), (edges.join, edges.newest_entry, edges.tail));
-    assert_eq!((channel.trail.head(), channel.trail.position()), (after.head, channel.ring.position()));
+    assert_eq!(
+        (channel.keyframes.head(), channel.keyframes.position()),
+        (after.head, channel.index.position())
+    );
     assert!(
-        channel.ring.memory() <= 2 * memory,
+        channel.index.memory() <= 2 * memory,
         "a gap takes no index: {length} bytes, {MAX_CHUNK} in a chunk"
     );
     // Who is in the past finds its way through it.
-    let (at, ..) = channel.trail.reach(MediaTime::new(0)).expect("there is a past");
+    let (at, ..) = channel.keyframes.reach(MediaTime::new(0)).expect("there is a past");
     assert_eq!(at, 0);
-    assert!(channel.trail.at(after.head - PACKET_SIZE as u64).is_some_and(|span| span.end == after.head));
+    assert!(channel.keyframes.at(after.head - PACKET_SIZE as u64).is_some_and(|span| span.end == after.head));
 }
 
 mod players {

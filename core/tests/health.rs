@@ -306,13 +306,13 @@ fn healthy_sources_are_left_alone() {
         })
         .with(|n, inspector| {
             if n % (30 * SECOND) == 0 {
-                inspector.seam();
+                inspector.note_discontinuity();
             }
         }),
         Case::new("an advertisement in each break, whose sound is cut elsewhere each time", break_in).with(
             |n, inspector| {
                 if [0, 10 * SECOND].contains(&(n % (16 * SECOND))) {
-                    inspector.seam();
+                    inspector.note_discontinuity();
                 }
             },
         ),

@@ -8,11 +8,11 @@ mod muxer;
 
 use std::time::Duration;
 
-use forebay_core::ring::{Limits, Ring};
-use forebay_core::segmenter::{Numbers, Segmenter, Settings};
+use forebay_core::segmenter::{Segmenter, SequenceNumbers, Settings};
+use forebay_core::store_index::{Limits, StoreIndex};
 use forebay_core::time::{MediaTime, Pts};
 use forebay_core::ts::packet::Bytes;
-use forebay_core::ts::random_access::Entry;
+use forebay_core::ts::random_access::RandomAccess;
 use forebay_core::ts::splice::Splice;
 use forebay_core::ts::{Packet, Pid};
 
@@ -27,9 +27,9 @@ const BURST: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 struct Seen {
     /// By picture: what a viewer who joins there begins with, and how many pictures behind live.
-    joins: Vec<Option<(Entry, usize)>>,
+    joins: Vec<Option<(RandomAccess, usize)>>,
     /// What each segment begins with, and how long it plays, in pictures.
-    segments: Vec<(Entry, usize)>,
+    segments: Vec<(RandomAccess, usize)>,
 }
 
 /// Plays a channel with the default settings, on which only so many bytes are kept, from this
@@ -38,34 +38,34 @@ fn watch(gop: usize, seconds: usize, bytes: u64, from: usize) -> Seen {
     let pictures = from + seconds * PICTURES_A_SECOND;
     let clip = Clip { start: Pts::new(900_000), pictures, gop, sizes: [3_000, 500], sound: 170 };
     let mut splice = Splice::new(None);
-    let mut ring = Ring::new(Limits { span: Duration::from_secs(12), bytes });
+    let mut index = StoreIndex::new(Limits { span: Duration::from_secs(12), bytes });
     let segment = Duration::from_secs(4);
     let settings = Settings { segment, window: segment * 1000, bytes: 1 << 40 };
-    let mut segmenter = Segmenter::new(settings, Numbers::default());
-    let (mut marks, mut seen) = (Vec::new(), Seen::default());
+    let mut segmenter = Segmenter::new(settings, SequenceNumbers::default());
+    let (mut points, mut seen) = (Vec::new(), Seen::default());
     let picture =
         |time: MediaTime| usize::try_from((time.ticks() - 900_000) / 3_600).expect("the first is 0");
     let mut shown = Vec::new();
     for packets in groups(&clip.mux(), from) {
         splice.push(&packets);
         let (output, new) = splice.output();
-        let (base, position) = (ring.head(), splice.position().unwrap_or_default());
-        ring.append(output.len(), new, position);
-        for mark in new {
-            marks.push((base + mark.at as u64, *mark));
-            if segmenter.push(base + mark.at as u64, *mark) {
+        let (base, position) = (index.head(), splice.position().unwrap_or_default());
+        index.append(output.len(), new, position);
+        for point in new {
+            points.push((base + point.at as u64, *point));
+            if segmenter.push(base + point.at as u64, *point) {
                 shown.push(*segmenter.segments().last().expect("there is a new one"));
             }
         }
-        let at = |offset: u64| marks.iter().find(|(start, _)| *start == offset).expect("a mark").1;
-        seen.joins.push(ring.edges(BURST).join.map(|join| {
-            let mark = at(join);
-            (mark.entry, picture(position) - picture(mark.time))
+        let at = |offset: u64| points.iter().find(|(start, _)| *start == offset).expect("a point").1;
+        seen.joins.push(index.edges(BURST).join.map(|join| {
+            let point = at(join);
+            (point.kind, picture(position) - picture(point.time))
         }));
         splice.clear(0);
     }
     for segment in shown {
-        let entry = marks.iter().find(|(start, _)| *start == segment.start).expect("a mark").1.entry;
+        let entry = points.iter().find(|(start, _)| *start == segment.start).expect("a point").1.kind;
         seen.segments.push((entry, usize::try_from(segment.ticks / 3_600).expect("it plays")));
     }
     seen
@@ -91,10 +91,13 @@ fn groups(packets: &[Bytes], skipped: usize) -> Vec<Vec<Bytes>> {
 fn who_joins_a_long_group_begins_at_its_key_picture() {
     for gop in [208, 250, 500, 600] {
         let seen = watch(gop, 90, 16 << 20, 0);
-        let joins: Vec<(Entry, usize)> = seen.joins.into_iter().skip(2).map(Option::unwrap).collect();
-        assert!(joins.iter().all(|(entry, behind)| *entry == Entry::Idr && *behind < gop + 50), "{gop}");
+        let joins: Vec<(RandomAccess, usize)> = seen.joins.into_iter().skip(2).map(Option::unwrap).collect();
+        assert!(
+            joins.iter().all(|(entry, behind)| *entry == RandomAccess::Idr && *behind < gop + 50),
+            "{gop}"
+        );
         let segments: Vec<_> =
-            seen.segments.iter().filter(|segment| **segment != (Entry::Idr, gop)).collect();
+            seen.segments.iter().filter(|segment| **segment != (RandomAccess::Idr, gop)).collect();
         assert!(segments.is_empty() && seen.segments.len() >= 2, "{gop}: {segments:?}");
     }
 }
@@ -102,14 +105,16 @@ fn who_joins_a_long_group_begins_at_its_key_picture() {
 #[test]
 fn who_joins_a_group_that_never_ends_begins_within_reach() {
     let seen = watch(usize::MAX, 200, 16 << 20, 0);
-    let joins: Vec<(Entry, usize)> = seen.joins.into_iter().skip(2).map(Option::unwrap).collect();
-    let key = joins.iter().take_while(|(entry, _)| *entry == Entry::Idr).count();
+    let joins: Vec<(RandomAccess, usize)> = seen.joins.into_iter().skip(2).map(Option::unwrap).collect();
+    let key = joins.iter().take_while(|(entry, _)| *entry == RandomAccess::Idr).count();
     assert!((590..=620).contains(&key), "{key} pictures");
     // A mark every 8 s, and 2 s behind live.
-    assert!(joins[key..].iter().all(|&(entry, behind)| entry == Entry::Blind && behind <= 10 * 25));
+    assert!(joins[key..].iter().all(|&(entry, behind)| entry == RandomAccess::Blind && behind <= 10 * 25));
     let (first, later) = seen.segments.split_first().expect("there are segments");
-    assert_eq!(first.0, Entry::Idr);
-    assert!(later.len() > 15 && later.iter().all(|&(entry, length)| entry == Entry::Blind && length < 250));
+    assert_eq!(first.0, RandomAccess::Idr);
+    assert!(
+        later.len() > 15 && later.iter().all(|&(entry, length)| entry == RandomAccess::Blind && length < 250)
+    );
 }
 
 #[test]
@@ -117,7 +122,7 @@ fn a_key_picture_that_is_too_far_back_to_be_kept_is_not_replaced_by_any_picture(
     // Four seconds of a group of ten.
     let seen = watch(250, 60, 64_000 * 4 / 3, 0);
     let first = seen.joins.iter().position(Option::is_some).expect("somebody can join");
-    assert!(seen.joins[first..].iter().flatten().all(|(entry, _)| *entry == Entry::Idr));
+    assert!(seen.joins[first..].iter().flatten().all(|(entry, _)| *entry == RandomAccess::Idr));
     assert!(seen.joins[first..].iter().any(Option::is_none), "the group is longer than what is kept");
 }
 
@@ -126,9 +131,11 @@ fn a_source_that_is_met_in_a_long_group_is_shown_before_its_end() {
     let seen = watch(500, 90, 16 << 20, 10);
     let first = seen.joins.iter().position(Option::is_some).expect("somebody can join");
     assert!((170..220).contains(&first), "picture {first}");
-    assert_eq!(seen.joins[first].map(|(entry, _)| entry), Some(Entry::Blind));
+    assert_eq!(seen.joins[first].map(|(entry, _)| entry), Some(RandomAccess::Blind));
     // From its first key picture on, only those count.
-    assert!(seen.joins[492..].iter().flatten().all(|(entry, _)| *entry == Entry::Idr));
-    let later = seen.segments.iter().skip_while(|(entry, _)| *entry == Entry::Blind);
-    assert!(later.clone().count() >= 3 && later.into_iter().all(|segment| *segment == (Entry::Idr, 500)));
+    assert!(seen.joins[492..].iter().flatten().all(|(entry, _)| *entry == RandomAccess::Idr));
+    let later = seen.segments.iter().skip_while(|(entry, _)| *entry == RandomAccess::Blind);
+    assert!(
+        later.clone().count() >= 3 && later.into_iter().all(|segment| *segment == (RandomAccess::Idr, 500))
+    );
 }

@@ -184,7 +184,7 @@ fn payload(stream: &[u8], pid: u16) -> Vec<u8> {
 fn elementary_streams_pass_byte_by_byte() {
     for bytes in STREAMS {
         let spliced = splice([Step::Push(bytes), Step::Finish]);
-        assert!(spliced.marks.len() >= 2);
+        assert!(spliced.points.len() >= 2);
         for pid in [0x100, 0x101] {
             assert!(payload(&spliced.output, pid) == payload(bytes, pid), "PID {pid:#x}");
         }

@@ -1,10 +1,10 @@
-//! A provider's ledger under random news: what holds after each.
+//! A provider's ledger under random inputs: what holds after each.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forebay_core::provider::{
-    Action, Claim, Ledger, Limits, Purpose, Refusal, SLOT_PATIENCE, Standing, Ticket, Usage, YIELD_PATIENCE,
+    Action, CLAIM_PATIENCE, Claim, Demand, Ledger, Limits, Purpose, Refusal, Ticket, Usage, YIELD_PATIENCE,
 };
 use forebay_core::time::Moment;
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 const MAX_SETTLE: u64 = 4000;
 
 #[derive(Debug, Clone, Copy)]
-enum News {
+enum Input {
     Claim(Claim<u8>),
     /// Of the waiting claim that stands there, counted round and round; and so on.
     Withdraw(usize),
@@ -22,34 +22,35 @@ enum News {
     Untaken(usize),
     /// Who was asked to yield does.
     Obey(usize),
-    Standing(usize, Standing),
+    Demand(usize, Demand),
     /// A hedge has come on air.
-    OnAir(usize),
+    Activate(usize),
     Priority(usize, i32),
     Limits(Option<Limits>),
 }
 
-/// Milliseconds since the news before, and the news.
-fn script() -> impl Strategy<Value = Vec<(u64, News)>> {
+/// Milliseconds since the input before, and the input.
+fn script() -> impl Strategy<Value = Vec<(u64, Input)>> {
     let after = prop_oneof![4 => Just(0), 4 => 1..300u64, 1 => 300..8000u64];
-    prop::collection::vec((after, news()), 0..120)
+    prop::collection::vec((after, input()), 0..120)
 }
 
-fn news() -> impl Strategy<Value = News> {
-    let purpose = prop_oneof![4 => Just(Purpose::Air), 1 => Just(Purpose::Hedge), 1 => Just(Purpose::Probe)];
-    let standing = prop_oneof![Just(Standing::Watched), Just(Standing::Lingering)];
+fn input() -> impl Strategy<Value = Input> {
+    let purpose =
+        prop_oneof![4 => Just(Purpose::Active), 1 => Just(Purpose::Hedge), 1 => Just(Purpose::Probe)];
+    let demand = prop_oneof![Just(Demand::Watched), Just(Demand::Lingering)];
     let claim = (0..6u8, -2..3i32, purpose)
-        .prop_map(|(channel, priority, purpose)| News::Claim(Claim { channel, priority, purpose }));
+        .prop_map(|(channel, priority, purpose)| Input::Claim(Claim { channel, priority, purpose }));
     prop_oneof![
         8 => claim,
-        1 => any::<usize>().prop_map(News::Withdraw),
-        3 => any::<usize>().prop_map(News::Release),
-        1 => any::<usize>().prop_map(News::Untaken),
-        3 => any::<usize>().prop_map(News::Obey),
-        3 => (any::<usize>(), standing).prop_map(|(at, standing)| News::Standing(at, standing)),
-        1 => any::<usize>().prop_map(News::OnAir),
-        1 => (any::<usize>(), -2..3i32).prop_map(|(at, priority)| News::Priority(at, priority)),
-        1 => prop::option::weighted(0.8, limits()).prop_map(News::Limits),
+        1 => any::<usize>().prop_map(Input::Withdraw),
+        3 => any::<usize>().prop_map(Input::Release),
+        1 => any::<usize>().prop_map(Input::Untaken),
+        3 => any::<usize>().prop_map(Input::Obey),
+        3 => (any::<usize>(), demand).prop_map(|(at, demand)| Input::Demand(at, demand)),
+        1 => any::<usize>().prop_map(Input::Activate),
+        1 => (any::<usize>(), -2..3i32).prop_map(|(at, priority)| Input::Priority(at, priority)),
+        1 => prop::option::weighted(0.8, limits()).prop_map(Input::Limits),
     ]
 }
 
@@ -62,7 +63,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 #[derive(Debug, Clone, Copy)]
 struct Held {
     claim: Claim<u8>,
-    standing: Standing,
+    demand: Demand,
     is_asked: bool,
 }
 
@@ -105,56 +106,56 @@ impl Model {
         self.now = until;
     }
 
-    fn tell(&mut self, news: News) {
+    fn tell(&mut self, input: Input) {
         let now = self.now;
         let nth = |tickets: &mut dyn Iterator<Item = Ticket>, at: usize| {
             let tickets: Vec<_> = tickets.collect();
             (!tickets.is_empty()).then(|| tickets[at % tickets.len()])
         };
         let any_held = |at| nth(&mut self.held.keys().copied(), at);
-        match news {
-            News::Claim(claim) => {
+        match input {
+            Input::Claim(claim) => {
                 self.claim(claim);
             }
-            News::Withdraw(at) => {
+            Input::Withdraw(at) => {
                 let Some(ticket) = nth(&mut self.waiting.keys().copied(), at) else { return };
                 self.waiting.remove(&ticket);
                 self.ledger.handle_withdrawal(now, ticket);
             }
-            News::Release(at) => {
+            Input::Release(at) => {
                 if let Some(ticket) = any_held(at) {
                     self.release(ticket);
                 }
             }
-            News::Untaken(at) => {
+            Input::Untaken(at) => {
                 let Some(ticket) = any_held(at) else { return };
                 self.held.remove(&ticket);
                 self.order.retain(|&other| other != ticket);
                 self.ledger.handle_withdrawal(now, ticket);
             }
-            News::Obey(at) => {
+            Input::Obey(at) => {
                 let mut asked = self.held.iter().filter(|(_, held)| held.is_asked).map(|(&ticket, _)| ticket);
                 if let Some(ticket) = nth(&mut asked, at) {
                     self.release(ticket);
                 }
             }
-            News::Standing(at, standing) => {
+            Input::Demand(at, demand) => {
                 let Some(ticket) = any_held(at) else { return };
-                self.held(ticket).standing = standing;
-                self.ledger.handle_standing(now, ticket, standing);
+                self.held(ticket).demand = demand;
+                self.ledger.handle_demand(now, ticket, demand);
             }
-            News::OnAir(at) => {
+            Input::Activate(at) => {
                 let hedges = self.held.iter().filter(|(_, held)| held.claim.purpose == Purpose::Hedge);
                 let Some(ticket) = nth(&mut hedges.map(|(&ticket, _)| ticket), at) else { return };
-                self.held(ticket).claim.purpose = Purpose::Air;
-                self.ledger.handle_purpose(now, ticket, Purpose::Air);
+                self.held(ticket).claim.purpose = Purpose::Active;
+                self.ledger.handle_purpose(now, ticket, Purpose::Active);
             }
-            News::Priority(at, priority) => {
+            Input::Priority(at, priority) => {
                 let Some(ticket) = any_held(at) else { return };
                 self.held(ticket).claim.priority = priority;
                 self.ledger.handle_priority(now, ticket, priority);
             }
-            News::Limits(limits) => {
+            Input::Limits(limits) => {
                 self.limits = limits;
                 self.ledger.handle_limits(now, limits);
             }
@@ -195,8 +196,8 @@ impl Model {
             }
         }
         for &(claim, since) in self.waiting.values() {
-            assert_eq!(claim.purpose, Purpose::Air, "only these wait");
-            let most = SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE);
+            assert_eq!(claim.purpose, Purpose::Active, "only these wait");
+            let most = CLAIM_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE);
             assert!(self.now.since(since) < most, "{claim:?} waits for ever");
             let taken = self.held.len() + self.settling.len();
             assert!(taken >= self.limit(), "{claim:?} waits though a connection is free");
@@ -218,10 +219,10 @@ impl Model {
             other.priority > claim.priority || (other.priority == claim.priority && other_since < since)
         };
         assert!(
-            claim.purpose != Purpose::Air || !self.waiting.values().any(before),
+            claim.purpose != Purpose::Active || !self.waiting.values().any(before),
             "{claim:?} jumps the queue"
         );
-        self.held.insert(ticket, Held { claim, standing: Standing::Watched, is_asked: false });
+        self.held.insert(ticket, Held { claim, demand: Demand::Watched, is_asked: false });
         self.order.push(ticket);
         self.totals.granted_total += 1;
         let limits = self.limits.expect("a removed provider grants nothing");
@@ -236,7 +237,7 @@ impl Model {
         match (refusal, claim.purpose) {
             (Refusal::Removed, _) => assert!(self.limits.is_none()),
             (Refusal::TooManyProbes, purpose) => assert_eq!(purpose, Purpose::Probe),
-            (Refusal::AllTaken, Purpose::Air) => assert!(self.now.since(since) >= SLOT_PATIENCE),
+            (Refusal::AllTaken, Purpose::Active) => assert!(self.now.since(since) >= CLAIM_PATIENCE),
             (Refusal::AllTaken, _) => {
                 assert!(self.held.len() + self.settling.len() >= self.limit());
             }
@@ -272,7 +273,7 @@ fn rank(held: &Held, claim: Claim<u8>) -> Option<u8> {
     if held.claim.purpose == Purpose::Hedge {
         return Some(1);
     }
-    if held.standing == Standing::Lingering {
+    if held.demand == Demand::Lingering {
         return Some(2);
     }
     (held.claim.priority < claim.priority).then_some(3)
@@ -284,21 +285,21 @@ proptest! {
     #[test]
     fn a_ledger_keeps_its_word(limits in limits(), script in script()) {
         let mut model = Model::new(limits);
-        for (after, news) in script {
+        for (after, input) in script {
             model.advance(Duration::from_millis(after));
-            model.tell(news);
+            model.tell(input);
         }
         // Who is left gets an answer; and when all is given back, all is free.
-        model.advance(SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
+        model.advance(CLAIM_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
         prop_assert!(model.waiting.is_empty(), "{:?}", model);
         while !model.held.is_empty() {
-            model.tell(News::Release(0));
+            model.tell(Input::Release(0));
         }
-        model.tell(News::Limits(Some(limits)));
+        model.tell(Input::Limits(Some(limits)));
         model.advance(Duration::from_millis(MAX_SETTLE));
         for channel in 0..limits.connections {
             let channel = u8::try_from(channel).unwrap();
-            model.tell(News::Claim(Claim { channel, priority: 0, purpose: Purpose::Air }));
+            model.tell(Input::Claim(Claim { channel, priority: 0, purpose: Purpose::Active }));
         }
         prop_assert_eq!(model.held.len(), limits.connections);
     }
@@ -306,22 +307,22 @@ proptest! {
     #[test]
     fn where_all_obey_at_once_nobody_who_comes_first_is_refused(limits in limits(), script in script()) {
         let mut model = Model::new(limits);
-        for (after, news) in script {
+        for (after, input) in script {
             model.advance(Duration::from_millis(after));
-            let is_limits = matches!(news, News::Limits(_));
+            let is_limits = matches!(input, Input::Limits(_));
             if !is_limits {
-                model.tell(news);
+                model.tell(input);
             }
             while model.held.values().any(|held| held.is_asked) {
-                model.tell(News::Obey(0));
+                model.tell(Input::Obey(0));
             }
         }
         // A channel of the highest priority, which has nothing yet, and a provider full of others.
-        model.advance(SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
+        model.advance(CLAIM_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
         let refused = model.totals.refused_total;
-        model.tell(News::Claim(Claim { channel: 100, priority: 100, purpose: Purpose::Air }));
+        model.tell(Input::Claim(Claim { channel: 100, priority: 100, purpose: Purpose::Active }));
         while model.held.values().any(|held| held.is_asked) {
-            model.tell(News::Obey(0));
+            model.tell(Input::Obey(0));
         }
         model.advance(limits.settle);
         prop_assert_eq!(model.totals.refused_total, refused);
@@ -333,18 +334,18 @@ proptest! {
         limits in limits(), script in script(), channel in 0..6u8, priority in -3..4i32,
     ) {
         let mut model = Model::new(limits);
-        for (after, news) in script {
+        for (after, input) in script {
             model.advance(Duration::from_millis(after));
-            model.tell(news);
+            model.tell(input);
         }
-        let claim = Claim { channel, priority, purpose: Purpose::Air };
+        let claim = Claim { channel, priority, purpose: Purpose::Active };
         let (would_serve, is_alone) = (model.ledger.would_serve(&claim), model.waiting.is_empty());
         let ticket = model.claim(claim);
         model.drain();
         while model.held.values().any(|held| held.is_asked) {
-            model.tell(News::Obey(0));
+            model.tell(Input::Obey(0));
         }
-        model.advance(SLOT_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
+        model.advance(CLAIM_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE));
         let is_served = model.held.contains_key(&ticket);
         prop_assert!(is_served || !would_serve, "{:?}", model);
         // Where others wait, one of them may be refused and leave its place.

@@ -63,7 +63,7 @@ impl Source {
         self.scout.push(&packets);
         match control & 3 {
             1 => {
-                self.inspector.seam();
+                self.inspector.note_discontinuity();
                 self.scout.begin();
                 self.sync = Sync::new();
             }

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use forebay_core::assumption::broken;
 use forebay_core::provider::{self, Action, Ledger, Limits, Refusal, Ticket};
-pub use forebay_core::provider::{Purpose, Standing, Usage};
+pub use forebay_core::provider::{Demand, Purpose, Usage};
 use forebay_core::time::Moment;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout_at;
@@ -35,7 +36,7 @@ pub type Claim = provider::Claim<ChannelId>;
 /// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NoSlot {
+pub enum NoConnection {
     /// All are taken, and nobody gave one up in time.
     #[error("{} of provider \"{provider}\" {}", all(*.limit), if *.limit == 1 { "is taken" } else { "are taken" })]
     AllTaken {
@@ -111,21 +112,21 @@ impl Providers {
         &self,
         provider: Option<&ProviderId>,
         claim: Claim,
-    ) -> impl Future<Output = Result<Lease, NoSlot>> + Send + 'static {
+    ) -> impl Future<Output = Result<Lease, NoConnection>> + Send + 'static {
         let provider = provider.map(|id| (id.clone(), self.accounts().get(id).cloned()));
         async move {
             match provider {
                 None => Ok(Lease(None)),
-                Some((provider, None)) => Err(NoSlot::Removed { provider }),
-                Some((_, Some(account))) => Kept::claim(account, claim).granted().await,
+                Some((provider, None)) => Err(NoConnection::Removed { provider }),
+                Some((_, Some(account))) => ClaimGuard::claim(account, claim).granted().await,
             }
         }
     }
 
     /// What is wrong where a claim to `provider` still waits.
-    pub fn no_slot_yet(&self, provider: &ProviderId) -> NoSlot {
+    pub fn no_connection_yet(&self, provider: &ProviderId) -> NoConnection {
         let limit = self.accounts().get(provider).map_or(0, |account| account.usage().limit);
-        NoSlot::AllTaken { provider: provider.clone(), limit }
+        NoConnection::AllTaken { provider: provider.clone(), limit }
     }
 
     /// Whether a claim to `provider` for the air would get a connection now, or as soon as another one is closed.
@@ -161,7 +162,7 @@ fn limits(provider: &Provider) -> Limits {
 
 /// The right to one connection, which ends when it is dropped: it has to live as long as every socket that it stands for.
 #[derive(Debug)]
-pub struct Lease(Option<Kept>);
+pub struct Lease(Option<ClaimGuard>);
 
 impl Lease {
     /// By which its holder is told, and tells what has changed. It does not keep the lease.
@@ -187,8 +188,8 @@ struct Handled {
 
 impl LeaseHandle {
     /// Somebody watches its channel, or nobody does any more.
-    pub fn set_standing(&self, standing: Standing) {
-        self.tell(|ledger, now, ticket| ledger.handle_standing(now, ticket, standing));
+    pub fn set_demand(&self, demand: Demand) {
+        self.tell(|ledger, now, ticket| ledger.handle_demand(now, ticket, demand));
     }
 
     /// It serves something else from now on: a hedge has come on air.
@@ -212,9 +213,9 @@ impl LeaseHandle {
         }
     }
 
-    fn tell(&self, news: impl FnOnce(&mut Ledger<ChannelId>, Moment, Ticket) -> bool) {
+    fn tell(&self, input: impl FnOnce(&mut Ledger<ChannelId>, Moment, Ticket) -> bool) {
         if let Some(Handled { account, ticket, .. }) = &self.0 {
-            account.tell(|state, now| news(&mut state.ledger, now, *ticket));
+            account.tell(|state, now| input(&mut state.ledger, now, *ticket));
         }
     }
 }
@@ -233,12 +234,15 @@ struct State {
     holders: HashMap<Ticket, Holder>,
 }
 
+/// Why a ticket has a holder: both are made and dropped under one lock.
+const HAS_HOLDER: &str = "whoever waits for a connection or has one is known";
+
 struct Holder {
     channel: ChannelId,
     /// None while it waits.
     verdict: Option<Result<(), Refusal>>,
     /// Wakes it while it waits: there is a verdict, or another time to wait for.
-    news: Arc<Notify>,
+    decided: Arc<Notify>,
     yielded: CancellationToken,
 }
 
@@ -263,13 +267,13 @@ impl Account {
         });
     }
 
-    /// Tells the ledger something, and then whom it concerns, if that was news or has decided something.
+    /// Tells the ledger something, and then whom it concerns, if that changed something or has decided something.
     fn tell(&self, tell: impl FnOnce(&mut State, Moment) -> bool) {
         let mut state = self.state();
-        let is_news = tell(&mut state, self.clock.now());
+        let is_changed = tell(&mut state, self.clock.now());
         let is_decided = state.carry_out(&self.id);
         drop(state);
-        if is_news || is_decided {
+        if is_changed || is_decided {
             self.note_change();
         }
     }
@@ -290,24 +294,25 @@ impl State {
                 Action::Refuse(ticket, refusal) => self.decide(ticket, Err(refusal)),
                 Action::Yield { ticket, to } => {
                     let [of, to] = [ticket, to].map(|ticket| self.holders.get(&ticket));
-                    if let (Some(of), Some(to)) = (of, to) {
-                        info!(%provider, channel = %of.channel, to = %to.channel, "connection is to yield");
-                        of.yielded.cancel();
-                    }
+                    let (Some(of), Some(to)) = (of, to) else {
+                        broken(HAS_HOLDER);
+                        continue;
+                    };
+                    info!(%provider, channel = %of.channel, to = %to.channel, "connection is to yield");
+                    of.yielded.cancel();
                 }
             }
         }
         for holder in self.holders.values().filter(|holder| holder.verdict.is_none()) {
-            holder.news.notify_one();
+            holder.decided.notify_one();
         }
         is_decided
     }
 
     fn decide(&mut self, ticket: Ticket, verdict: Result<(), Refusal>) {
-        if let Some(holder) = self.holders.get_mut(&ticket) {
-            holder.verdict = Some(verdict);
-            holder.news.notify_one();
-        }
+        let Some(holder) = self.holders.get_mut(&ticket) else { return broken(HAS_HOLDER) };
+        holder.verdict = Some(verdict);
+        holder.decided.notify_one();
     }
 }
 
@@ -319,70 +324,73 @@ impl fmt::Debug for Account {
 
 /// A claim that waits, and then a lease: what is taken back when it is dropped.
 #[derive(Debug)]
-struct Kept {
+struct ClaimGuard {
     account: Arc<Account>,
     ticket: Ticket,
-    news: Arc<Notify>,
+    decided: Arc<Notify>,
     yielded: CancellationToken,
     /// Whether anybody got it, and may have opened a connection with it.
     is_lease: bool,
 }
 
-impl Kept {
+impl ClaimGuard {
     fn claim(account: Arc<Account>, claim: Claim) -> Self {
-        let (news, yielded) = (Arc::new(Notify::new()), CancellationToken::new());
+        let (decided, yielded) = (Arc::new(Notify::new()), CancellationToken::new());
         let mut state = account.state();
         let channel = claim.channel.clone();
         let ticket = state.ledger.handle_claim(account.clock.now(), claim);
-        let holder = Holder { channel, verdict: None, news: Arc::clone(&news), yielded: yielded.clone() };
+        let holder =
+            Holder { channel, verdict: None, decided: Arc::clone(&decided), yielded: yielded.clone() };
         state.holders.insert(ticket, holder);
         let is_decided = state.carry_out(&account.id);
         drop(state);
         if is_decided {
             account.note_change();
         }
-        Self { account, ticket, news, yielded, is_lease: false }
+        Self { account, ticket, decided, yielded, is_lease: false }
     }
 
     /// Waits for the verdict, and keeps the time of the ledger meanwhile.
-    async fn granted(mut self) -> Result<Lease, NoSlot> {
+    async fn granted(mut self) -> Result<Lease, NoConnection> {
         loop {
             let until = {
                 let (state, now) = (self.account.state(), self.account.clock.now());
                 match state.holders.get(&self.ticket).and_then(|holder| holder.verdict) {
                     Some(Ok(())) => break,
-                    Some(Err(refusal)) => return Err(self.no_slot(refusal, state.ledger.usage(now).limit)),
+                    Some(Err(refusal)) => {
+                        return Err(self.no_connection(refusal, state.ledger.usage(now).limit));
+                    }
                     None => state.ledger.poll_timeout(),
                 }
             };
             match until {
                 Some(until) => {
                     let until = self.account.clock.instant(until);
-                    if timeout_at(until, self.news.notified()).await.is_err() {
+                    if timeout_at(until, self.decided.notified()).await.is_err() {
                         self.account.tell(|state, now| {
                             state.ledger.handle_timeout(now);
                             false
                         });
                     }
                 }
-                None => self.news.notified().await,
+                None => self.decided.notified().await,
             }
         }
         self.is_lease = true;
         Ok(Lease(Some(self)))
     }
 
-    fn no_slot(&self, refusal: Refusal, limit: usize) -> NoSlot {
+    fn no_connection(&self, refusal: Refusal, limit: usize) -> NoConnection {
         let provider = self.account.id.clone();
         match refusal {
-            Refusal::AllTaken => NoSlot::AllTaken { provider, limit },
-            Refusal::TooManyProbes => NoSlot::TooManyProbes { provider },
-            Refusal::Removed => NoSlot::Removed { provider },
+            Refusal::AllTaken => NoConnection::AllTaken { provider, limit },
+            Refusal::TooManyProbes => NoConnection::TooManyProbes { provider },
+            Refusal::Removed => NoConnection::Removed { provider },
         }
     }
 }
 
-impl Drop for Kept {
+impl Drop for ClaimGuard {
     fn drop(&mut self) {
         self.account.tell(|state, now| {
             let holder = state.holders.remove(&self.ticket);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use forebay_relay::events::Bus;
 use forebay_relay::input::Error as InputError;
 use forebay_relay::model::FieldError;
-use forebay_relay::net::{self, Connector, Hold, Route};
+use forebay_relay::net::{self, Connector, Route, SocketGuard};
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
@@ -281,8 +281,11 @@ impl Remote {
         headers.insert(header::CONTENT_LENGTH, body.len().into());
         let request = net::request(method, &url, headers, body)?;
         let unreachable = || format!("a Forebay uses the database, and does not answer at {}", self.base);
-        let connection =
-            self.connector.connect(&url, Route::DIRECT, Hold::default()).await.with_context(unreachable)?;
+        let connection = self
+            .connector
+            .connect(&url, Route::DIRECT, SocketGuard::default())
+            .await
+            .with_context(unreachable)?;
         let (head, mut body) = connection.send(request).await.with_context(unreachable)?.into_parts();
         let mut answer = Vec::new();
         while let Some(piece) = body.next().await {

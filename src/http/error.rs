@@ -347,7 +347,7 @@ mod tests {
             id: forebay_core::failover::SourceId(0),
             url: url.to_owned(),
             last_error,
-            standing: None,
+            health: None,
         };
         let sources = vec![
             source("http://h/user/pass", Some((ErrorCode::Refused, "no".to_owned()))),

@@ -321,12 +321,12 @@ async fn the_status_document_keeps_its_contract() {
         stream["sources"],
         json!([{
             "url": stream["source_url"], "last_error": null, "last_error_message": null, "hls": null,
-            "score": 100, "avoided_for": null, "pinned": false, "disabled": false,
+            "score": 100, "cooldown_seconds": null, "pinned": false, "disabled": false,
         }])
     );
     assert_eq!(stream["streams"].as_array().map(Vec::len), Some(2), "picture and sound: {stream}");
     assert_eq!(stream["failovers"], json!({ "total": 0, "last": [] }));
-    assert_eq!((&stream["source_beside"], &stream["faults"]), (&Value::Null, &json!({})));
+    assert_eq!((&stream["source_standby"], &stream["faults"]), (&Value::Null, &json!({})));
     assert_eq!((&stream["keep_alives"], &all["providers"]), (&json!(0), &json!([])));
     assert_eq!(stream["slow_viewers"], json!({ "moved_on": 0, "bytes_missed": 0 }));
     assert_eq!((&stream["continuity_errors_in"], &stream["continuity_errors_out"]), (&json!(0), &json!(0)));

@@ -150,8 +150,8 @@ async fn assert_delivers(delivery: &str) {
     report.assert_clean();
     Checker::check(&beside).assert_clean();
     // It may have come a little later, and both end somewhere.
-    let is_beside = |start: &usize| all[*start..].iter().zip(&beside).all(|(all, beside)| all == beside);
-    let start = (0..all.len() / 2).step_by(PACKET_SIZE).find(is_beside);
+    let is_standby = |start: &usize| all[*start..].iter().zip(&beside).all(|(all, beside)| all == beside);
+    let start = (0..all.len() / 2).step_by(PACKET_SIZE).find(is_standby);
     println!("{delivery}: {} bytes, and from {start:?} on {}", all.len(), beside.len());
     assert!(start.is_some(), "the second got what the first one got");
 

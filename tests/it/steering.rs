@@ -74,12 +74,12 @@ async fn viewers_notice_nothing_of_another_choice() {
 
     let status = steered(&relay, json!({ "action": "pin", "source": 1 })).await;
     // What is on air stays until the other one has a picture.
-    assert_eq!((&status["source_index"], &status["source_beside"]), (&json!(0), &json!(1)), "{status}");
+    assert_eq!((&status["source_index"], &status["source_standby"]), (&json!(0), &json!(1)), "{status}");
     let pinned = |status: &Value| [0, 1].map(|at| status["sources"][at]["pinned"] == true);
     assert_eq!(pinned(&status), [false, true], "{status}");
     bytes.extend(viewer.read_for(2 * SECOND).await);
     let status = wait_on_air(&relay, 1).await;
-    assert_eq!((reasons(&status), &status["source_beside"]), (vec!["pinned"], &Value::Null), "{status}");
+    assert_eq!((reasons(&status), &status["source_standby"]), (vec!["pinned"], &Value::Null), "{status}");
 
     let status = steered(&relay, json!({ "action": "unpin" })).await;
     assert_eq!(pinned(&status), [false, false], "{status}");
@@ -89,8 +89,8 @@ async fn viewers_notice_nothing_of_another_choice() {
     assert_eq!(reasons(&status), ["pinned", "skipped"], "{status}");
     let skipped = &status["sources"][1];
     assert_eq!(skipped["score"], 100, "nothing is wrong with it: {status}");
-    let avoided_for = skipped["avoided_for"].as_f64();
-    assert!(avoided_for.is_some_and(|span| (290.0..=300.0).contains(&span)), "{status}");
+    let cooldown_seconds = skipped["cooldown_seconds"].as_f64();
+    assert!(cooldown_seconds.is_some_and(|span| (290.0..=300.0).contains(&span)), "{status}");
 
     // What is disabled and not on air changes nothing to viewers.
     let status = steered(&relay, json!({ "action": "disable", "source": 1 })).await;
@@ -145,7 +145,7 @@ async fn what_an_admin_wants_outlives_the_channel() {
     let status = relay.status("one").await;
     assert_eq!(
         status["sources"][0],
-        json!({ "url": format!("http://{}", origin.address()), "score": 100, "avoided_for": null, "pinned": false, "disabled": false })
+        json!({ "url": format!("http://{}", origin.address()), "score": 100, "cooldown_seconds": null, "pinned": false, "disabled": false })
     );
 
     let status = steered(&relay, json!({ "action": "disable", "source": 0 })).await;
@@ -267,7 +267,7 @@ async fn the_status_tells_what_is_wrong_with_a_source() {
     assert_eq!(status["faults"], json!({ "scrambled": 1 }), "{status}");
     let first = &status["sources"][0];
     assert_eq!((&first["score"], &first["last_error"]), (&json!(50), &json!("scrambled")), "{status}");
-    assert!(first["avoided_for"].as_f64().is_some_and(|span| (0.1..=10.0).contains(&span)), "{status}");
-    assert_eq!(status["sources"][1]["avoided_for"], Value::Null);
+    assert!(first["cooldown_seconds"].as_f64().is_some_and(|span| (0.1..=10.0).contains(&span)), "{status}");
+    assert_eq!(status["sources"][1]["cooldown_seconds"], Value::Null);
     assert_eq!(reasons(&status), ["scrambled"]);
 }

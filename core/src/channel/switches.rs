@@ -1,7 +1,7 @@
 //! From the end of one active source to the beginning of the next: which one was left, and why.
 
 use crate::channel::{ErrorCode, SwitchReason};
-use crate::failover::{SourceId, Steer};
+use crate::failover::{SourceId, SourceOverride};
 use crate::lifecycle::Reason;
 
 /// Remembers why the active source was left until another one is active.
@@ -14,12 +14,15 @@ pub struct Switches {
 
 impl Switches {
     /// An admin has given an order, at a time when `current` was active or being opened.
-    pub fn handle_order(&mut self, order: Steer, current: SourceId) {
+    pub fn handle_order(&mut self, order: SourceOverride, current: SourceId) {
         self.order = match order {
-            Steer::Pin(source) if source != current => Some(SwitchReason::Pinned),
-            Steer::Skip => Some(SwitchReason::Skipped),
-            Steer::Disable(source) if source == current => Some(SwitchReason::Disabled),
-            Steer::Pin(_) | Steer::Disable(_) | Steer::Unpin | Steer::Enable(_) => None,
+            SourceOverride::Pin(source) if source != current => Some(SwitchReason::Pinned),
+            SourceOverride::Skip => Some(SwitchReason::Skipped),
+            SourceOverride::Disable(source) if source == current => Some(SwitchReason::Disabled),
+            SourceOverride::Pin(_)
+            | SourceOverride::Disable(_)
+            | SourceOverride::Unpin
+            | SourceOverride::Enable(_) => None,
         };
     }
 
@@ -74,13 +77,13 @@ mod tests {
     fn a_source_that_is_replaced_was_left_for_an_admin_or_for_a_preferred_one() {
         for (order, reason) in [
             (None, SwitchReason::Returned),
-            (Some(Steer::Pin(B)), SwitchReason::Pinned),
-            (Some(Steer::Skip), SwitchReason::Skipped),
-            (Some(Steer::Disable(A)), SwitchReason::Disabled),
+            (Some(SourceOverride::Pin(B)), SwitchReason::Pinned),
+            (Some(SourceOverride::Skip), SwitchReason::Skipped),
+            (Some(SourceOverride::Disable(A)), SwitchReason::Disabled),
             // These do not ask for another source than the current one.
-            (Some(Steer::Pin(A)), SwitchReason::Returned),
-            (Some(Steer::Disable(B)), SwitchReason::Returned),
-            (Some(Steer::Unpin), SwitchReason::Returned),
+            (Some(SourceOverride::Pin(A)), SwitchReason::Returned),
+            (Some(SourceOverride::Disable(B)), SwitchReason::Returned),
+            (Some(SourceOverride::Unpin), SwitchReason::Returned),
         ] {
             let mut switches = Switches::default();
             if let Some(order) = order {
@@ -94,7 +97,7 @@ mod tests {
     #[test]
     fn an_order_is_done_with_the_next_active_source_whatever_it_was() {
         let mut switches = Switches::default();
-        switches.handle_order(Steer::Pin(B), A);
+        switches.handle_order(SourceOverride::Pin(B), A);
         switches.handle_failure(A, ErrorCode::Ended);
         assert_eq!(switches.activate(), Some((A, SwitchReason::Failed(ErrorCode::Ended))));
         switches.handle_close(B, Reason::Replaced);

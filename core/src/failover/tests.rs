@@ -1,7 +1,7 @@
 //! What is opened next after which losses, and how sources stand.
 
 use super::*;
-use Loss::{Ended, Late, NoSlot, Stalled, Undelivered};
+use Loss::{Ended, Late, NoConnection, Stalled, Undelivered};
 
 /// The sources 0, 1, 2 and so on, of which nothing is known.
 fn failover_of(sources: u64) -> Failover {
@@ -81,10 +81,10 @@ fn those_that_were_not_tried_have_their_turn_before_one_that_is_fit_again() {
     let mut now = Moment::ZERO;
     for alternative in [1, 2, 0, 1].map(SourceId) {
         assert_eq!(failover.alternative(now), Some((alternative, now)));
-        assert_eq!(failover.beside(now), Some(alternative));
-        now = now + MAX_AVOIDED;
+        assert_eq!(failover.eligible_standby(now), Some(alternative));
+        now = now + MAX_COOLDOWN;
         failover.handle_loss(now, Undelivered);
-        now = now + MAX_AVOIDED;
+        now = now + MAX_COOLDOWN;
         // They are tried in the same order round after round.
         assert_eq!(failover.current(), alternative);
     }
@@ -94,10 +94,10 @@ fn those_that_were_not_tried_have_their_turn_before_one_that_is_fit_again() {
 fn what_was_tried_while_there_was_a_picture_has_its_turn() {
     let mut failover = failover_of(3);
     failover.handle_live(Moment::ZERO, SourceId(0));
-    failover.avoid(Moment::ZERO, SourceId(1), NoSlot);
-    let later = Moment::ZERO + MAX_AVOIDED;
+    failover.cool_down(Moment::ZERO, SourceId(1), NoConnection);
+    let later = Moment::ZERO + MAX_COOLDOWN;
     assert_eq!(
-        (failover.beside(later), failover.alternative(later)),
+        (failover.eligible_standby(later), failover.alternative(later)),
         (Some(SourceId(1)), Some((SourceId(1), later)))
     );
     assert_eq!(failover.handle_loss(later, Stalled).source, SourceId(1));
@@ -106,7 +106,7 @@ fn what_was_tried_while_there_was_a_picture_has_its_turn() {
 #[test]
 fn what_is_pinned_has_its_turn_whenever_it_is_fit() {
     let mut failover = failover_of(4);
-    failover.pin(Some(SourceId(0)));
+    failover.override_source(SourceOverride::Pin(SourceId(0))).unwrap();
     let mut now = Moment::ZERO;
     failover.handle_live(now, SourceId(0));
     let mut order = Vec::new();
@@ -133,36 +133,36 @@ fn what_fails_again_and_again_is_avoided_for_longer_and_longer() {
         now = at;
     }
     assert_eq!(spans, [10, 20, 40, 80, 160, 300, 300]);
-    assert_eq!(failover.standing(now, SourceId(0)).unwrap().score, 1);
+    assert_eq!(failover.health(now, SourceId(0)).unwrap().score, 1);
     // A long life makes it as good as new.
     failover.handle_live(now, SourceId(0));
     now = now + STEADY;
-    assert_eq!(failover.standing(now, SourceId(0)).unwrap().score, 100);
+    assert_eq!(failover.health(now, SourceId(0)).unwrap().score, 100);
     failover.handle_loss(now, Stalled);
-    assert_eq!(failover.standing(now, SourceId(0)).unwrap().score, 50);
+    assert_eq!(failover.health(now, SourceId(0)).unwrap().score, 50);
 }
 
 #[test]
 fn having_no_slot_is_no_failure() {
     let mut failover = failover_of(2);
-    assert_eq!(failover.handle_loss(Moment::ZERO, NoSlot).source, SourceId(1));
-    let standing = failover.standing(Moment::ZERO, SourceId(0)).unwrap();
-    assert_eq!((standing.score, standing.avoided_for), (100, Some(SLOTLESS_FOR)));
+    assert_eq!(failover.handle_loss(Moment::ZERO, NoConnection).source, SourceId(1));
+    let health = failover.health(Moment::ZERO, SourceId(0)).unwrap();
+    assert_eq!((health.score, health.cooldown), (100, Some(NO_CONNECTION_COOLDOWN)));
 }
 
 #[test]
 fn coming_late_is_no_failure() {
     let mut failover = failover_of(2);
     for _ in 0..3 {
-        failover.avoid(Moment::ZERO, SourceId(0), Late);
+        failover.cool_down(Moment::ZERO, SourceId(0), Late);
     }
-    let standing = failover.standing(Moment::ZERO, SourceId(0)).unwrap();
-    assert_eq!((standing.score, standing.avoided_for), (100, Some(PROBATION)));
+    let health = failover.health(Moment::ZERO, SourceId(0)).unwrap();
+    assert_eq!((health.score, health.cooldown), (100, Some(PROBATION)));
     // One that has broken off is late for another reason.
     failover.handle_live(Moment::ZERO, SourceId(0));
     assert_eq!(failover.handle_loss(Moment::ZERO, Ended).source, SourceId(0));
-    failover.avoid(Moment::ZERO, SourceId(0), Late);
-    assert_eq!(failover.standing(Moment::ZERO, SourceId(0)).unwrap().score, 50);
+    failover.cool_down(Moment::ZERO, SourceId(0), Late);
+    assert_eq!(failover.health(Moment::ZERO, SourceId(0)).unwrap().score, 50);
 }
 
 #[test]
@@ -176,9 +176,9 @@ fn what_is_tried_again_for_want_of_another_fails_once() {
     }
     assert!(now < Moment::ZERO + PROBATION, "{now:?}");
     for source in 0..2 {
-        let standing = failover.standing(now, SourceId(source)).unwrap();
-        assert_eq!(standing.score, 50, "{source}");
-        assert!(standing.avoided_for <= Some(PROBATION), "{standing:?}");
+        let health = failover.health(now, SourceId(source)).unwrap();
+        assert_eq!(health.score, 50, "{source}");
+        assert!(health.cooldown <= Some(PROBATION), "{health:?}");
     }
 }
 
@@ -187,19 +187,19 @@ fn failures_of_long_ago_do_not_count() {
     let mut failover = failover_of(2);
     let times = [0, 10, 30].map(|seconds| Moment::ZERO + Duration::from_secs(seconds));
     for now in times {
-        failover.avoid(now, SourceId(0), Undelivered);
+        failover.cool_down(now, SourceId(0), Undelivered);
     }
-    assert_eq!(failover.standing(times[2], SourceId(0)).unwrap().score, 12);
+    assert_eq!(failover.health(times[2], SourceId(0)).unwrap().score, 12);
     let later = times[2] + FORGIVEN_AFTER;
-    assert_eq!(failover.standing(later, SourceId(0)).unwrap().score, 100);
-    failover.avoid(later, SourceId(0), Undelivered);
-    assert_eq!(failover.standing(later, SourceId(0)).unwrap().avoided_for, Some(PROBATION));
+    assert_eq!(failover.health(later, SourceId(0)).unwrap().score, 100);
+    failover.cool_down(later, SourceId(0), Undelivered);
+    assert_eq!(failover.health(later, SourceId(0)).unwrap().cooldown, Some(PROBATION));
 }
 
 #[test]
 fn of_those_that_are_fit_the_better_one_is_tried() {
     let mut failover = failover_of(3);
-    failover.avoid(Moment::ZERO, SourceId(0), Late);
+    failover.cool_down(Moment::ZERO, SourceId(0), Late);
     failover.take(SourceId(2));
     assert_eq!(preferred(&failover, Moment::ZERO), Some((SourceId(1), Moment::ZERO)));
     let later = Moment::ZERO + PROBATION;
@@ -209,16 +209,16 @@ fn of_those_that_are_fit_the_better_one_is_tried() {
 #[test]
 fn what_is_pinned_comes_first_and_what_is_disabled_never() {
     let mut failover = failover_of(3);
-    failover.pin(Some(SourceId(2)));
+    failover.override_source(SourceOverride::Pin(SourceId(2))).unwrap();
     assert_eq!(failover.start(Moment::ZERO), SourceId(2));
     assert_eq!(
-        (preferred(&failover, Moment::ZERO), failover.beside(Moment::ZERO)),
+        (preferred(&failover, Moment::ZERO), failover.eligible_standby(Moment::ZERO)),
         (None, Some(SourceId(0)))
     );
     failover.set_disabled(SourceId(0), true);
     assert_eq!(failover.handle_loss(Moment::ZERO, Stalled).source, SourceId(1));
     assert_eq!(preferred(&failover, Moment::ZERO).map(|(source, _)| source), Some(SourceId(2)));
-    failover.pin(None);
+    failover.override_source(SourceOverride::Unpin).unwrap();
     assert_eq!(preferred(&failover, Moment::ZERO), None);
     failover.set_disabled(SourceId(0), false);
     assert_eq!(preferred(&failover, Moment::ZERO), Some((SourceId(0), Moment::ZERO)));
@@ -227,20 +227,20 @@ fn what_is_pinned_comes_first_and_what_is_disabled_never() {
 #[test]
 fn a_new_list_keeps_what_is_known_of_the_sources_that_stay() {
     let mut failover = failover_of(3);
-    failover.steer(Steer::Pin(SourceId(1))).unwrap();
-    failover.steer(Steer::Disable(SourceId(2))).unwrap();
+    failover.override_source(SourceOverride::Pin(SourceId(1))).unwrap();
+    failover.override_source(SourceOverride::Disable(SourceId(2))).unwrap();
     failover.handle_live(Moment::ZERO, SourceId(0));
     failover.handle_loss(Moment::ZERO, Stalled);
-    let standing = |failover: &Failover, source| failover.standing(Moment::ZERO, SourceId(source));
-    let before = [0, 1, 2].map(|source| standing(&failover, source));
+    let health = |failover: &Failover, source| failover.health(Moment::ZERO, SourceId(source));
+    let before = [0, 1, 2].map(|source| health(&failover, source));
     failover.set_sources(&[2, 7, 1, 0].map(SourceId));
-    assert_eq!([0, 1, 2].map(|source| standing(&failover, source)), before);
-    assert_eq!(standing(&failover, 7).map(|new| (new.score, new.is_disabled)), Some((100, false)));
+    assert_eq!([0, 1, 2].map(|source| health(&failover, source)), before);
+    assert_eq!(health(&failover, 7).map(|new| (new.score, new.is_disabled)), Some((100, false)));
     assert_eq!(failover.current(), SourceId(1));
     // One that is gone is forgotten, as it is pinned and current: it is new when it comes back.
     failover.set_sources(&[SourceId(7)]);
-    assert_eq!((failover.current(), standing(&failover, 1)), (SourceId(7), None));
-    assert_eq!(failover.steer(Steer::Pin(SourceId(1))), Err(Unsteerable::NoSuchSource));
+    assert_eq!((failover.current(), health(&failover, 1)), (SourceId(7), None));
+    assert_eq!(failover.override_source(SourceOverride::Pin(SourceId(1))), Err(OverrideError::NoSuchSource));
     failover.set_sources(&[1, 7].map(SourceId));
     assert!(!failover.is_pinned(SourceId(1)));
 }

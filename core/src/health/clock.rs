@@ -36,7 +36,7 @@ impl Line {
     }
 
     /// The next stamp has nothing to do with the last one.
-    pub(super) fn seam(&mut self) {
+    pub(super) fn note_discontinuity(&mut self) {
         self.last = None;
     }
 }
@@ -56,7 +56,7 @@ impl Front {
         if step <= FORWARD_JUMP { step.max(0) } else { 0 }
     }
 
-    pub(super) fn seam(&mut self) {
+    pub(super) fn note_discontinuity(&mut self) {
         self.0 = None;
     }
 }

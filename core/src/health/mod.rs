@@ -20,7 +20,7 @@ mod supply;
 
 pub use self::clock::MAX_JUMPS;
 pub use self::loss::Grade;
-pub use self::rules::{Fault, Rule, Rules, Worth};
+pub use self::rules::{Fault, Rule, Rules, Severity};
 
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ use self::repetition::{Group, Repetition};
 use self::rules::Seen;
 use self::stillness::Stillness;
 use self::supply::Supply;
+use crate::assumption::broken;
 use crate::time::{MediaTime, Moment, Pcr};
 use crate::ts::demux::{Continuity, Demux, Role};
 use crate::ts::packet::{Bytes, Packet, Pid};
@@ -151,13 +152,13 @@ impl Inspector {
     }
 
     /// The run of bytes ends here and another begins: clocks and counters begin anew.
-    pub fn seam(&mut self) {
+    pub fn note_discontinuity(&mut self) {
         self.finish_picture();
         self.demux = Demux::new(self.program);
         self.damaged = 0;
-        self.clock.seam();
-        self.stamps.seam();
-        self.sound_front.seam();
+        self.clock.note_discontinuity();
+        self.stamps.note_discontinuity();
+        self.sound_front.note_discontinuity();
         self.is_behind_seam = true;
     }
 
@@ -252,7 +253,9 @@ impl Inspector {
 
     /// The map came or changed.
     fn handle_map(&mut self) {
-        let Some(map) = self.demux.program() else { return };
+        let Some(map) = self.demux.program() else {
+            return broken("the demultiplexer tells of a map that it has");
+        };
         self.clock_pid = map.pcr_pid;
         if map.streams == self.streams {
             return;
@@ -281,8 +284,8 @@ impl Inspector {
                 _ => Kind::Other,
             });
         }
-        self.stamps.seam();
-        self.sound_front.seam();
+        self.stamps.note_discontinuity();
+        self.sound_front.note_discontinuity();
         let pictures = self.streams.iter().filter(|stream| Codec::of(stream).class() == Class::Video);
         let has_stills = pictures.into_iter().any(|stream| stream::has_stills(&stream.descriptors));
         self.video.announce(self.has_video, has_stills);
@@ -444,7 +447,7 @@ impl Inspector {
             let index = rule.index();
             let held = self.held[index].replace(now);
             let is_new = held.is_none_or(|held| now.since(held) > CALM);
-            if is_new || rule.worth() == Worth::Notice && now.since(self.told[index]) >= REMINDER {
+            if is_new || rule.severity() == Severity::Notice && now.since(self.told[index]) >= REMINDER {
                 self.counts[index] += u64::from(is_new);
                 self.told[index] = now;
                 self.pending[index] = Some(Fault { rule, is_new, seen });

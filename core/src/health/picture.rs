@@ -58,7 +58,7 @@ impl Hand {
         if let Some(scan) = &mut self.scan {
             match scan.push(bytes) {
                 Verdict::Undecided => return,
-                Verdict::Entry(_) => self.is_entry = true,
+                Verdict::RandomAccess(_) => self.is_entry = true,
                 _ => {}
             }
             self.scan = None;

@@ -55,11 +55,13 @@ impl Rule {
     }
 
     /// What a source with this fault is worth.
-    pub const fn worth(self) -> Worth {
+    pub const fn severity(self) -> Severity {
         match self {
-            Self::AudioMissing | Self::Damaged | Self::ErraticClock | Self::FrozenPicture => Worth::Programme,
-            Self::Repeating => Worth::Notice,
-            Self::Slow | Self::VideoMissing | Self::Scrambled => Worth::Nothing,
+            Self::AudioMissing | Self::Damaged | Self::ErraticClock | Self::FrozenPicture => {
+                Severity::Programme
+            }
+            Self::Repeating => Severity::Notice,
+            Self::Slow | Self::VideoMissing | Self::Scrambled => Severity::Nothing,
         }
     }
 
@@ -71,7 +73,7 @@ impl Rule {
 
 /// What viewers have of a source that is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Worth {
+pub enum Severity {
     /// The programme, as well as it goes: better than nothing, as long as it lasts.
     Programme,
     /// Pictures, but probably not the programme: better than nothing, and from time to time it is tried whether there is more by now.

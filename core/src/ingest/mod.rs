@@ -242,7 +242,7 @@ impl Input {
             return Err(Unfit::NotTransportStream);
         }
         self.sync = Sync::new();
-        self.inspector.seam();
+        self.inspector.note_discontinuity();
         let mut taken = Taken::default();
         let Some(scout) = &mut self.scout else {
             splice.finish();

@@ -1,7 +1,7 @@
 //! The states of a channel, each with what is true only in it.
 
-use super::Attempt;
-use super::line::Line;
+use super::AttemptId;
+use super::attempt::Attempt;
 use crate::failover::{Choice, SourceId};
 use crate::time::Moment;
 
@@ -19,9 +19,9 @@ pub(super) enum State {
 pub(super) struct Open {
     pub(super) audience: Audience,
     pub(super) stage: Stage,
-    /// A source that is open beside the active one, or beside the candidate.
+    /// Open beside the active source, or beside the candidate.
     pub(super) standby: Option<Standby>,
-    pub(super) drought: Drought,
+    pub(super) connection_wait: ConnectionWait,
     /// Viewers are told that nothing answers if there is no picture until then. None after the
     /// first picture.
     pub(super) starts_until: Option<Moment>,
@@ -35,7 +35,7 @@ pub(super) struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {
     Watching,
-    /// There are none, and the channel closes then.
+    /// There are none, and the channel closes at `until`.
     Lingering {
         until: Moment,
     },
@@ -49,13 +49,13 @@ pub(super) enum Stage {
     /// A source is being opened, to become active with its first picture.
     Candidate(Candidate),
     /// A source delivers.
-    Active(Line),
+    Active(Attempt),
 }
 
 /// A source on its way to become active.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
-    pub(super) line: Line,
+    pub(super) attempt: Attempt,
     /// From when on another one may be opened beside it, as a hedge.
     pub(super) hedges_from: Option<Moment>,
 }
@@ -63,7 +63,7 @@ pub(super) struct Candidate {
 /// A source that is open beside another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Standby {
-    pub(super) line: Line,
+    pub(super) attempt: Attempt,
     pub(super) aim: Aim,
 }
 
@@ -86,19 +86,19 @@ pub(super) enum Aim {
 
 /// Whether nothing is active for lack of connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Drought {
+pub(super) struct ConnectionWait {
     pub(super) since: Option<Moment>,
     /// Candidates in a row, each in its turn, for which there was no connection.
     pub(super) candidates: usize,
 }
 
-/// When another source may be opened beside the active one, at the earliest.
+/// The earliest times at which a standby may be opened beside the active source.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StandbyPauses {
-    /// To see whether it is fit to return to.
+    /// For probes.
     pub(super) probes_from: Moment,
-    /// To be there if the active one, which stands still, fails.
-    pub(super) spares_from: Moment,
+    /// For hedges against an active source that stands still.
+    pub(super) hedges_from: Moment,
 }
 
 impl Open {
@@ -108,40 +108,40 @@ impl Open {
             audience: Audience::Watching,
             stage: Stage::Pause(choice),
             standby: None,
-            drought: Drought::default(),
+            connection_wait: ConnectionWait::default(),
             starts_until: Some(starts_until),
             dropped: None,
-            pauses: StandbyPauses { probes_from: Moment::ZERO, spares_from: Moment::ZERO },
+            pauses: StandbyPauses { probes_from: Moment::ZERO, hedges_from: Moment::ZERO },
         }
     }
 
-    pub(super) fn lines(&self) -> impl Iterator<Item = Line> + use<> {
-        let standby = self.standby.map(|standby| standby.line);
-        self.stage.line().into_iter().chain(standby)
+    pub(super) fn attempts(&self) -> impl Iterator<Item = Attempt> + use<> {
+        let standby = self.standby.map(|standby| standby.attempt);
+        self.stage.attempt().into_iter().chain(standby)
     }
 
-    pub(super) fn lines_mut(&mut self) -> impl Iterator<Item = &mut Line> {
-        let standby = self.standby.as_mut().map(|standby| &mut standby.line);
+    pub(super) fn attempts_mut(&mut self) -> impl Iterator<Item = &mut Attempt> {
+        let standby = self.standby.as_mut().map(|standby| &mut standby.attempt);
         self.stage.line_mut().into_iter().chain(standby)
     }
 
     /// The standby, if it is this attempt.
-    pub(super) fn standby_of(&self, attempt: Attempt) -> Option<Standby> {
-        self.standby.filter(|standby| standby.line.attempt == attempt)
+    pub(super) fn standby_of(&self, id: AttemptId) -> Option<Standby> {
+        self.standby.filter(|standby| standby.attempt.id == id)
     }
 }
 
 impl Stage {
-    pub(super) fn active(&self) -> Option<Line> {
+    pub(super) fn active(&self) -> Option<Attempt> {
         match self {
-            Self::Active(line) => Some(*line),
+            Self::Active(attempt) => Some(*attempt),
             Self::Candidate(_) | Self::Pause(_) => None,
         }
     }
 
-    pub(super) fn candidate(&self) -> Option<Line> {
+    pub(super) fn candidate(&self) -> Option<Attempt> {
         match self {
-            Self::Candidate(candidate) => Some(candidate.line),
+            Self::Candidate(candidate) => Some(candidate.attempt),
             Self::Active(_) | Self::Pause(_) => None,
         }
     }
@@ -154,13 +154,13 @@ impl Stage {
     }
 
     /// The source that is active, or on its way there.
-    pub(super) fn line(&self) -> Option<Line> {
+    pub(super) fn attempt(&self) -> Option<Attempt> {
         self.active().or_else(|| self.candidate())
     }
 
-    fn line_mut(&mut self) -> Option<&mut Line> {
+    fn line_mut(&mut self) -> Option<&mut Attempt> {
         match self {
-            Self::Active(line) | Self::Candidate(Candidate { line, .. }) => Some(line),
+            Self::Active(attempt) | Self::Candidate(Candidate { attempt, .. }) => Some(attempt),
             Self::Pause(_) => None,
         }
     }

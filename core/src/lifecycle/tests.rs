@@ -1,14 +1,14 @@
 //! A script of events in, a log of actions out.
 
 use super::*;
-use crate::health::Worth;
+use crate::health::Severity;
 
-mod beside;
+mod connections;
 mod faults;
 mod last_hope;
-mod losses;
+mod loss_rate;
 mod reload;
-mod slots;
+mod standby;
 
 const TIMES: Times = Times {
     idle: Duration::from_secs(30),
@@ -22,28 +22,28 @@ const TIMES: Times = Times {
 /// Events without the attempt: they are news of the one that was opened last.
 #[derive(Clone, Copy)]
 enum Say {
-    Wanted,
-    Unwanted,
+    Readers,
+    NoReaders,
     /// Since so many seconds.
-    UnwantedFor(f64),
-    Locked,
-    Picture,
+    NoReadersFor(f64),
+    InSync,
+    Keyframe,
     Progress,
     Ended,
-    NoSlot,
+    NoConnection,
     Yield,
-    SlotFree(SourceId),
-    Unhealthy(Worth),
+    ConnectionFree(SourceId),
+    Unhealthy(Severity),
     /// News of the attempt with this number.
-    Of(u64, fn(Attempt) -> Event),
+    Of(u64, fn(AttemptId) -> Event),
     /// The list of sources from now on.
     Sources(&'static [u64]),
-    Steer(Steer),
+    SourceOverride(SourceOverride),
     Shutdown,
 }
 use Say::{
-    Ended, Locked, NoSlot, Of, Picture, Progress, Shutdown, SlotFree, Sources, Unhealthy, Unwanted,
-    UnwantedFor, Wanted, Yield,
+    ConnectionFree, Ended, InSync, Keyframe, NoConnection, NoReaders, NoReadersFor, Of, Progress, Readers,
+    Shutdown, Sources, Unhealthy, Yield,
 };
 
 /// The sources 0, 1, 2 and so on, of which nothing is known.
@@ -60,17 +60,17 @@ fn play_with(times: Times, sources: u64, script: &[(f64, Say)], end: f64) -> Vec
     let drain = |life: &mut Lifecycle, log: &mut Vec<String>, now: Moment, next: Option<&(f64, Say)>| {
         while let Some(action) = life.poll_action() {
             let what = match action {
-                Action::Open { source, purpose: Purpose::Air, .. } => format!("open {}", source.0),
+                Action::Open { source, purpose: Purpose::Active, .. } => format!("open {}", source.0),
                 Action::Open { source, purpose, .. } => format!("open {} as {purpose:?}", source.0),
-                Action::Raise { attempt } => format!("raise {}", attempt.0),
-                Action::Air { attempt } => format!("air {}", attempt.0),
+                Action::Promote { attempt } => format!("raise {}", attempt.0),
+                Action::Activate { attempt } => format!("air {}", attempt.0),
                 Action::Close { reason, .. } => format!("close {reason:?}"),
                 Action::GiveUp => "give up".to_owned(),
                 Action::Finish => "finish".to_owned(),
             };
             log.push(format!("{}: {what}", now.elapsed().as_secs_f64()));
             if let Action::Open { attempt, .. } = action
-                && !matches!(next, Some((_, NoSlot)))
+                && !matches!(next, Some((_, NoConnection)))
             {
                 life.handle_event(now, Event::Granted(attempt));
             }
@@ -79,8 +79,9 @@ fn play_with(times: Times, sources: u64, script: &[(f64, Say)], end: f64) -> Vec
     let says = script.iter().copied().map(|(at, say)| (at, Some(say))).chain([(end, None)]);
     let mut now = Moment::ZERO;
     for (place, (at, say)) in says.enumerate() {
-        let is_news =
-            |&&(_, say): &&(f64, Say)| !matches!(say, Wanted | Unwanted | Say::Steer(_) | Sources(_));
+        let is_news = |&&(_, say): &&(f64, Say)| {
+            !matches!(say, Readers | NoReaders | Say::SourceOverride(_) | Sources(_))
+        };
         let news_from = |place| script.iter().skip(place).find(is_news);
         let next = news_from(place + 1);
         while let Some(timeout) = life.poll_timeout().filter(|&timeout| timeout <= moment(at)) {
@@ -89,29 +90,29 @@ fn play_with(times: Times, sources: u64, script: &[(f64, Say)], end: f64) -> Vec
             drain(&mut life, &mut log, now, news_from(place));
         }
         now = moment(at);
-        let current = Attempt(life.attempts);
+        let current = AttemptId(life.attempts);
         let event = match say {
             None => break,
-            Some(Wanted) => Event::Wanted,
-            Some(Unwanted) => Event::Unwanted(Duration::ZERO),
-            Some(UnwantedFor(seconds)) => Event::Unwanted(Duration::from_secs_f64(seconds)),
-            Some(Locked) => Event::Locked(current),
-            Some(Picture) => Event::Picture(current),
+            Some(Readers) => Event::ReadersPresent,
+            Some(NoReaders) => Event::NoReaders(Duration::ZERO),
+            Some(NoReadersFor(seconds)) => Event::NoReaders(Duration::from_secs_f64(seconds)),
+            Some(InSync) => Event::InSync(current),
+            Some(Keyframe) => Event::KeyframeReady(current),
             Some(Progress) => Event::Progress(current),
             Some(Ended) => Event::Ended(current),
-            Some(NoSlot) => Event::NoSlot(current),
+            Some(NoConnection) => Event::NoConnection(current),
             Some(Yield) => Event::Yield(current),
-            Some(SlotFree(source)) => Event::SlotFree(source),
-            Some(Unhealthy(worth)) => Event::Unhealthy { attempt: current, worth },
-            Some(Of(attempt, event)) => event(Attempt(attempt)),
+            Some(ConnectionFree(source)) => Event::ConnectionFree(source),
+            Some(Unhealthy(severity)) => Event::Unhealthy { attempt: current, severity },
+            Some(Of(attempt, event)) => event(AttemptId(attempt)),
             Some(Shutdown) => Event::Shutdown,
             Some(Sources(sources)) => {
                 life.set_sources(moment(at), &sources.iter().copied().map(SourceId).collect::<Vec<_>>());
                 drain(&mut life, &mut log, moment(at), next);
                 continue;
             }
-            Some(Say::Steer(steer)) => {
-                if let Err(error) = life.steer(moment(at), steer) {
+            Some(Say::SourceOverride(order)) => {
+                if let Err(error) = life.override_source(moment(at), order) {
                     log.push(format!("{at}: {error:?}"));
                 }
                 drain(&mut life, &mut log, moment(at), next);
@@ -133,7 +134,7 @@ fn play(sources: u64, script: &[(f64, Say)], end: f64) -> Vec<String> {
 
 /// A start at 0 that shows a picture at 1 and then lives until `until`, one progress a second.
 fn live_until(until: u32) -> Vec<(f64, Say)> {
-    let mut script = vec![(0.0, Wanted), (0.5, Locked), (1.0, Picture)];
+    let mut script = vec![(0.0, Readers), (0.5, InSync), (1.0, Keyframe)];
     script.extend((2..=until).map(|second| (f64::from(second), Progress)));
     script
 }
@@ -141,7 +142,7 @@ fn live_until(until: u32) -> Vec<(f64, Say)> {
 #[test]
 fn closed_thirty_seconds_after_the_last_viewer() {
     let mut script = live_until(5);
-    script.push((5.0, Unwanted));
+    script.push((5.0, NoReaders));
     script.extend((6..60).map(|second| (f64::from(second), Progress)));
     assert_eq!(play(1, &script, 60.0), ["0: open 0", "35: close Idle", "35: finish"]);
 }
@@ -150,7 +151,7 @@ fn closed_thirty_seconds_after_the_last_viewer() {
 fn closed_sooner_when_the_last_viewer_left_before_the_last_reader() {
     for (seconds, end) in [(0.0, 35), (20.0, 15), (30.0, 5), (100.0, 5)] {
         let mut script = live_until(5);
-        script.push((5.0, UnwantedFor(seconds)));
+        script.push((5.0, NoReadersFor(seconds)));
         script.extend((6..60).map(|second| (f64::from(second), Progress)));
         let log = play(1, &script, 60.0);
         assert_eq!(log, ["0: open 0", &format!("{end}: close Idle"), &format!("{end}: finish")]);
@@ -160,23 +161,23 @@ fn closed_sooner_when_the_last_viewer_left_before_the_last_reader() {
 #[test]
 fn a_viewer_who_comes_back_keeps_the_connection() {
     let mut script = live_until(5);
-    script.push((5.0, Unwanted));
+    script.push((5.0, NoReaders));
     script.extend((6..30).map(|second| (f64::from(second), Progress)));
-    script.push((30.0, Wanted));
+    script.push((30.0, Readers));
     script.extend((31..60).map(|second| (f64::from(second), Progress)));
     assert_eq!(play(1, &script, 60.0), ["0: open 0"]);
 }
 
 #[test]
 fn viewers_who_leave_during_the_start_leak_nothing() {
-    let log = play(1, &[(0.0, Wanted), (0.5, Unwanted), (1.0, Locked), (2.0, Picture)], 100.0);
+    let log = play(1, &[(0.0, Readers), (0.5, NoReaders), (1.0, InSync), (2.0, Keyframe)], 100.0);
     assert_eq!(log.last().unwrap(), "30.5: finish");
-    assert_eq!(play(1, &[(0.0, Wanted), (0.1, Unwanted)], 100.0).last().unwrap(), "10: finish");
+    assert_eq!(play(1, &[(0.0, Readers), (0.1, NoReaders)], 100.0).last().unwrap(), "10: finish");
 }
 
 #[test]
 fn the_next_source_on_refusal_and_on_silence() {
-    let script = [(0.0, Wanted), (0.1, Ended), (4.1, Locked), (4.2, Picture)];
+    let script = [(0.0, Readers), (0.1, Ended), (4.1, InSync), (4.2, Keyframe)];
     assert_eq!(
         play(3, &script, 5.0),
         ["0: open 0", "0.1: open 1", "4.1: close ConnectTimeout", "4.1: open 2"]
@@ -185,7 +186,7 @@ fn the_next_source_on_refusal_and_on_silence() {
 
 #[test]
 fn nothing_answers_within_the_start_timeout() {
-    let log = play(2, &[(0.0, Wanted), (1.0, Ended), (2.0, Ended), (3.0, Ended)], 30.0);
+    let log = play(2, &[(0.0, Readers), (1.0, Ended), (2.0, Ended), (3.0, Ended)], 30.0);
     assert_eq!(
         log,
         [
@@ -214,10 +215,10 @@ fn a_stall_is_left_at_once_and_an_end_is_reopened_once() {
 
 #[test]
 fn packets_without_media_time_or_without_a_picture_are_not_enough() {
-    assert_eq!(play(2, &[(0.0, Wanted), (1.0, Locked)], 5.0)[1..], ["4: close Stalled", "4: open 1"]);
+    assert_eq!(play(2, &[(0.0, Readers), (1.0, InSync)], 5.0)[1..], ["4: close Stalled", "4: open 1"]);
     // After the first picture the start timeout is past; a second source without pictures is left in its time.
     let mut script = live_until(5);
-    script.extend([(5.0, Ended), (5.1, Ended), (5.2, Locked)]);
+    script.extend([(5.0, Ended), (5.1, Ended), (5.2, InSync)]);
     script.extend((6..30).map(|second| (f64::from(second), Progress)));
     assert!(play(2, &script, 30.0).contains(&"20.2: close NoPicture".to_owned()));
 }
@@ -225,11 +226,11 @@ fn packets_without_media_time_or_without_a_picture_are_not_enough() {
 #[test]
 fn late_news_does_nothing() {
     let script = [
-        (0.0, Wanted),
+        (0.0, Readers),
         (0.1, Ended),
         (0.2, Of(1, Event::Ended)),
-        (0.3, Of(1, Event::Picture)),
-        (0.4, Of(1, Event::Locked)),
+        (0.3, Of(1, Event::KeyframeReady)),
+        (0.4, Of(1, Event::InSync)),
     ];
     assert_eq!(play(2, &script, 4.0), ["0: open 0", "0.1: open 1"]);
 }
@@ -237,7 +238,7 @@ fn late_news_does_nothing() {
 #[test]
 fn a_start_leaves_time_for_every_source() {
     // Packets and media time, but never a picture: the second source gets its turn before the viewers are given up.
-    let mut script = vec![(0.0, Wanted), (0.1, Locked)];
+    let mut script = vec![(0.0, Readers), (0.1, InSync)];
     script.extend((1..11).map(|n| (f64::from(n) / 2.0, Progress)));
     assert_eq!(play(2, &script, 6.0), ["0: open 0", "5.1: close NoPicture", "5.1: open 1"]);
 }
@@ -255,13 +256,13 @@ fn phases_are_what_users_are_told() {
     let mut life = Lifecycle::new(TIMES, failover_of(1));
     let at = Moment::from_millis;
     assert_eq!(life.phase(), Phase::Idle);
-    life.handle_event(at(0), Event::Wanted);
+    life.handle_event(at(0), Event::ReadersPresent);
     assert_eq!(life.phase(), Phase::Starting);
-    life.handle_event(at(1), Event::Picture(Attempt(1)));
+    life.handle_event(at(1), Event::KeyframeReady(AttemptId(1)));
     assert_eq!((life.phase(), life.is_live()), (Phase::Active, true));
-    life.handle_event(at(2), Event::Ended(Attempt(1)));
+    life.handle_event(at(2), Event::Ended(AttemptId(1)));
     assert_eq!((life.phase(), life.is_live()), (Phase::Active, false));
-    life.handle_event(at(3), Event::Unwanted(Duration::ZERO));
+    life.handle_event(at(3), Event::NoReaders(Duration::ZERO));
     assert_eq!(life.phase(), Phase::Stopping);
     life.handle_event(at(4), Event::Shutdown);
     assert_eq!(life.phase(), Phase::Stopped);
@@ -271,7 +272,7 @@ const WIDE: Times =
     Times { hedge: Some(Duration::from_millis(1500)), return_after: Some(Duration::from_secs(30)), ..TIMES };
 
 /// Pictures of this attempt, one a second.
-fn pictures(attempt: fn(Attempt) -> Event, number: u64, seconds: std::ops::Range<u32>) -> Vec<(f64, Say)> {
+fn pictures(attempt: fn(AttemptId) -> Event, number: u64, seconds: std::ops::Range<u32>) -> Vec<(f64, Say)> {
     seconds.map(|second| (f64::from(second), Of(number, attempt))).collect()
 }
 
@@ -282,18 +283,23 @@ fn sorted(mut script: Vec<(f64, Say)>) -> Vec<(f64, Say)> {
 
 #[test]
 fn a_source_that_takes_long_is_hedged_and_the_first_picture_wins() {
-    let slow = [(0.0, Wanted), (1.0, Locked), (2.0, Picture)];
+    let slow = [(0.0, Readers), (1.0, InSync), (2.0, Keyframe)];
     assert_eq!(
         play_with(WIDE, 2, &slow, 2.1),
         ["0: open 0", "1.5: open 1 as Hedge", "2: close Replaced", "2: air 2"]
     );
-    let slow = [(0.0, Wanted), (1.0, Locked), (2.0, Of(1, Event::Picture))];
+    let slow = [(0.0, Readers), (1.0, InSync), (2.0, Of(1, Event::KeyframeReady))];
     assert_eq!(
         play_with(WIDE, 2, &slow, 2.1),
         ["0: open 0", "1.5: open 1 as Hedge", "2: close Replaced", "2: air 1"]
     );
     // There is no slot for it: it is tried again, and the first one has all its time.
-    let alone = [(0.0, Wanted), (1.5, NoSlot), (3.9, Of(1, Event::Locked)), (4.0, Of(1, Event::Picture))];
+    let alone = [
+        (0.0, Readers),
+        (1.5, NoConnection),
+        (3.9, Of(1, Event::InSync)),
+        (4.0, Of(1, Event::KeyframeReady)),
+    ];
     let log = play_with(WIDE, 2, &alone, 4.1);
     assert_eq!(
         log,
@@ -304,7 +310,7 @@ fn a_source_that_takes_long_is_hedged_and_the_first_picture_wins() {
 #[test]
 fn in_a_gap_the_next_source_is_opened_soon() {
     let mut script = live_until(20);
-    script.extend([(20.5, Ended), (21.0, Picture)]);
+    script.extend([(20.5, Ended), (21.0, Keyframe)]);
     assert_eq!(
         play_with(WIDE, 2, &script, 21.0)[2..],
         ["20.5: open 0", "20.8: open 1 as Hedge", "21: close Replaced", "21: air 3"]
@@ -315,7 +321,7 @@ fn in_a_gap_the_next_source_is_opened_soon() {
 fn what_stands_still_is_hedged_before_it_is_left() {
     // Media time goes on until 5; the other has a picture before the first is given up.
     let mut script = live_until(5);
-    script.push((7.0, Of(2, Event::Picture)));
+    script.push((7.0, Of(2, Event::KeyframeReady)));
     let hedge = "6.5: open 1 as Hedge";
     assert_eq!(
         play_with(WIDE, 2, &script, 9.0)[2..],
@@ -330,15 +336,15 @@ fn what_stands_still_is_hedged_before_it_is_left() {
 
 #[test]
 fn a_source_that_comes_in_pieces_is_borne_longer_where_there_is_no_other() {
-    for (pictures, left) in [(&[(7.0, Of(2, Event::Picture))][..], 8.0), (&[], 11.0)] {
+    for (pictures, left) in [(&[(7.0, Of(2, Event::KeyframeReady))][..], 8.0), (&[], 11.0)] {
         let mut life = Lifecycle::new(WIDE, failover_of(2));
         let at = |seconds: f64| Moment::new(Duration::from_secs_f64(seconds));
-        life.handle_event(at(0.0), Event::Wanted);
-        life.set_patience(Attempt(1), Duration::from_secs(6));
-        life.handle_event(at(5.0), Event::Picture(Attempt(1)));
+        life.handle_event(at(0.0), Event::ReadersPresent);
+        life.set_patience(AttemptId(1), Duration::from_secs(6));
+        life.handle_event(at(5.0), Event::KeyframeReady(AttemptId(1)));
         life.handle_timeout(at(6.5));
         for (seconds, _) in pictures {
-            life.handle_event(at(*seconds), Event::Picture(Attempt(2)));
+            life.handle_event(at(*seconds), Event::KeyframeReady(AttemptId(2)));
         }
         while life.poll_action().is_some() {}
         let stall = |life: &mut Lifecycle| life.poll_action().is_some();
@@ -351,7 +357,7 @@ fn a_source_that_comes_in_pieces_is_borne_longer_where_there_is_no_other() {
 
 #[test]
 fn a_hedge_takes_the_place_of_a_trial_that_fails() {
-    let script = [(0.0, Wanted), (2.0, Of(1, Event::Ended)), (2.5, Locked), (2.6, Picture)];
+    let script = [(0.0, Readers), (2.0, Of(1, Event::Ended)), (2.5, InSync), (2.6, Keyframe)];
     assert_eq!(
         play_with(WIDE, 3, &script, 2.7),
         ["0: open 0", "1.5: open 1 as Hedge", "2: raise 2", "2.6: air 2"]
@@ -361,9 +367,9 @@ fn a_hedge_takes_the_place_of_a_trial_that_fails() {
 #[test]
 fn a_preferred_source_is_returned_to_when_it_has_proved_itself() {
     let mut script = live_until(20);
-    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::Picture))]);
+    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::KeyframeReady))]);
     script.extend(pictures(Event::Progress, 2, 21..90));
-    script.extend(pictures(Event::Picture, 3, 32..90));
+    script.extend(pictures(Event::KeyframeReady, 3, 32..90));
     let log = play_with(WIDE, 2, &sorted(script), 80.0);
     let probe = "30.2: open 0 as Probe";
     assert_eq!(
@@ -375,7 +381,7 @@ fn a_preferred_source_is_returned_to_when_it_has_proved_itself() {
 #[test]
 fn a_probe_that_fails_is_repeated_less_and_less_often() {
     let mut script = live_until(20);
-    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::Picture))]);
+    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::KeyframeReady))]);
     script.extend(pictures(Event::Progress, 2, 21..200));
     let log = play_with(WIDE, 2, &script, 199.0);
     let probes: Vec<&str> = log.iter().filter(|line| line.contains("Probe")).map(String::as_str).collect();
@@ -391,11 +397,11 @@ fn what_is_on_air_fails_while_another_is_probed() {
     let mut script = live_until(20);
     script.extend([
         (20.0, Of(1, Event::Stalled)),
-        (20.2, Of(2, Event::Picture)),
-        (30.5, Of(3, Event::Picture)),
+        (20.2, Of(2, Event::KeyframeReady)),
+        (30.5, Of(3, Event::KeyframeReady)),
     ]);
     script.extend(pictures(Event::Progress, 2, 21..34));
-    script.extend(pictures(Event::Picture, 3, 31..36));
+    script.extend(pictures(Event::KeyframeReady, 3, 31..36));
     script.push((33.5, Of(2, Event::Ended)));
     let log = play_with(WIDE, 2, &sorted(script), 35.0);
     assert_eq!(log[4..], ["30.2: open 0 as Probe", "33.5: raise 3", "33.5: air 3"]);
@@ -404,7 +410,7 @@ fn what_is_on_air_fails_while_another_is_probed() {
 #[test]
 fn nobody_watching_ends_a_probe() {
     let mut script = live_until(20);
-    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::Picture)), (31.0, Unwanted)]);
+    script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::KeyframeReady)), (31.0, NoReaders)]);
     script.extend(pictures(Event::Progress, 2, 21..60));
     let log = play_with(WIDE, 2, &sorted(script), 60.0);
     assert_eq!(log[4..], ["30.2: open 0 as Probe", "31: close Idle"]);
@@ -412,17 +418,17 @@ fn nobody_watching_ends_a_probe() {
 
 #[test]
 fn viewers_are_told_at_once_that_no_slot_is_free() {
-    let script = [(0.0, Wanted), (1.0, NoSlot), (2.0, NoSlot)];
+    let script = [(0.0, Readers), (1.0, NoConnection), (2.0, NoConnection)];
     assert_eq!(play(2, &script, 3.0), ["0: open 0", "1: open 1", "2: give up", "2: finish"]);
     // A source that fails otherwise may come back.
-    let script = [(0.0, Wanted), (1.0, NoSlot), (2.0, Ended)];
+    let script = [(0.0, Readers), (1.0, NoConnection), (2.0, Ended)];
     assert_eq!(play(2, &script, 2.5), ["0: open 0", "1: open 1", "2.25: open 0"]);
 }
 
 #[test]
 fn a_channel_without_viewers_gives_its_slot_away_at_once() {
     let mut script = live_until(5);
-    script.extend([(5.0, Unwanted), (6.0, Yield)]);
+    script.extend([(5.0, NoReaders), (6.0, Yield)]);
     assert_eq!(play(1, &script, 7.0), ["0: open 0", "6: close Preempted", "6: finish"]);
 }
 
@@ -432,36 +438,36 @@ fn a_channel_whose_slot_is_taken_goes_on_elsewhere_or_waits_or_tells() {
     script.push((6.0, Yield));
     assert_eq!(play(2, &script, 6.1)[1..], ["6: close Preempted", "6: open 1"]);
     // With one source: when a slot becomes free, at once; when none does, the viewers are told.
-    script.extend([(6.25, NoSlot), (6.4, SlotFree(SourceId(0)))]);
+    script.extend([(6.25, NoConnection), (6.4, ConnectionFree(SourceId(0)))]);
     assert_eq!(play(1, &script, 6.5)[1..], ["6: close Preempted", "6.25: open 0", "6.4: open 0"]);
-    script.extend((13..33).map(|n| (f64::from(n) / 2.0, NoSlot)));
+    script.extend((13..33).map(|n| (f64::from(n) / 2.0, NoConnection)));
     assert_eq!(play(1, &script, 20.0).last().unwrap(), "16: finish");
 }
 
 #[test]
 fn an_admin_chooses_and_viewers_notice_nothing() {
     let mut script = live_until(20);
-    script.extend([(20.0, Say::Steer(Steer::Pin(SourceId(2)))), (20.4, Picture)]);
+    script.extend([(20.0, Say::SourceOverride(SourceOverride::Pin(SourceId(2)))), (20.4, Keyframe)]);
     assert_eq!(
         play_with(WIDE, 3, &script, 21.0)[2..],
         ["20: open 2 as Hedge", "20.4: close Replaced", "20.4: air 2"]
     );
     // Without a slot for both, the one makes room for the other.
     let mut script = live_until(20);
-    script.extend([(20.0, Say::Steer(Steer::Skip)), (20.1, NoSlot)]);
+    script.extend([(20.0, Say::SourceOverride(SourceOverride::Skip)), (20.1, NoConnection)]);
     assert_eq!(
         play_with(WIDE, 2, &script, 20.2)[2..],
         ["20: open 1 as Hedge", "20.1: close Skipped", "20.1: open 1"]
     );
     let mut script = live_until(20);
-    script.push((20.0, Say::Steer(Steer::Skip)));
-    script.push((20.1, Say::Steer(Steer::Disable(SourceId(7)))));
+    script.push((20.0, Say::SourceOverride(SourceOverride::Skip)));
+    script.push((20.1, Say::SourceOverride(SourceOverride::Disable(SourceId(7)))));
     assert_eq!(play_with(WIDE, 1, &script, 20.2)[2..], ["20: NoOther", "20.1: NoSuchSource"]);
     let mut script = live_until(20);
     script.extend([
-        (20.0, Say::Steer(Steer::Disable(SourceId(0)))),
-        (20.4, Picture),
-        (20.5, Say::Steer(Steer::Disable(SourceId(1)))),
+        (20.0, Say::SourceOverride(SourceOverride::Disable(SourceId(0)))),
+        (20.4, Keyframe),
+        (20.5, Say::SourceOverride(SourceOverride::Disable(SourceId(1)))),
     ]);
     script.extend(pictures(Event::Progress, 2, 21..90));
     let log = play_with(WIDE, 2, &script, 80.0);

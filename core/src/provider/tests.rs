@@ -1,17 +1,17 @@
-//! A script of news in, a log of actions out.
+//! A script of inputs in, a log of actions out.
 
 use super::*;
-use Purpose::{Air, Hedge, Probe};
-use Standing::{Lingering, Watched};
+use Demand::{Lingering, Watched};
+use Purpose::{Active, Hedge, Probe};
 
-/// News. Claims and leases are known by the number of their claim, from 1.
+/// Inputs. Claims and leases are known by the number of their claim, from 1.
 #[derive(Clone, Copy)]
 enum Say {
     /// A channel, its priority, and what for.
     Claim(char, i32, Purpose),
     Withdraw(u64),
     Release(u64),
-    Standing(u64, Standing),
+    Demand(u64, Demand),
     Purpose(u64, Purpose),
     Priority(u64, i32),
     Limit(usize),
@@ -21,7 +21,7 @@ use Say::{Claim as C, Release, Withdraw};
 
 const LIMITS: Limits = Limits { connections: 1, probes: 1, settle: Duration::ZERO };
 
-/// Plays `script` (milliseconds, news) and the timeouts between, up to 20 seconds.
+/// Plays `script` (milliseconds, input) and the timeouts between, up to 20 seconds.
 fn play(limits: Limits, script: &[(u64, Say)]) -> Vec<String> {
     let mut ledger = Ledger::new(limits);
     let mut log = Vec::new();
@@ -39,8 +39,8 @@ fn play(limits: Limits, script: &[(u64, Say)]) -> Vec<String> {
             }
             Some(Withdraw(of)) => ledger.handle_withdrawal(now, Ticket(of)),
             Some(Release(of)) => ledger.handle_release(now, Ticket(of)),
-            Some(Say::Standing(of, standing)) => {
-                ledger.handle_standing(now, Ticket(of), standing);
+            Some(Say::Demand(of, demand)) => {
+                ledger.handle_demand(now, Ticket(of), demand);
             }
             Some(Say::Purpose(of, purpose)) => {
                 ledger.handle_purpose(now, Ticket(of), purpose);
@@ -75,7 +75,7 @@ fn of(connections: usize) -> Limits {
 
 #[test]
 fn what_is_free_is_granted_and_what_is_not_is_refused_after_some_patience() {
-    let script = [(0, C('a', 0, Air)), (0, C('b', 0, Air)), (0, C('c', 0, Air))];
+    let script = [(0, C('a', 0, Active)), (0, C('b', 0, Active)), (0, C('c', 0, Active))];
     assert_eq!(
         play(of(2), &script),
         ["0 grant 1", "0 grant 2", "1000 refuse 3 AllTaken"],
@@ -85,17 +85,18 @@ fn what_is_free_is_granted_and_what_is_not_is_refused_after_some_patience() {
 
 #[test]
 fn who_waits_gets_what_is_released() {
-    let script = [(0, C('a', 0, Air)), (10, C('b', 0, Air)), (20, C('c', 0, Air)), (500, Release(1))];
+    let script =
+        [(0, C('a', 0, Active)), (10, C('b', 0, Active)), (20, C('c', 0, Active)), (500, Release(1))];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "500 grant 2", "1020 refuse 3 AllTaken"]);
 }
 
 #[test]
 fn a_higher_priority_waits_in_front() {
     let script = [
-        (0, C('a', 5, Air)),
-        (10, C('b', 0, Air)),
-        (20, C('c', 1, Air)),
-        (30, C('d', 1, Air)),
+        (0, C('a', 5, Active)),
+        (10, C('b', 0, Active)),
+        (20, C('c', 1, Active)),
+        (30, C('d', 1, Active)),
         (100, Release(1)),
         (200, Release(3)),
         (300, Release(4)),
@@ -107,17 +108,17 @@ fn a_higher_priority_waits_in_front() {
 fn probes_yield_before_hedges_then_who_lingers_then_lower_priorities() {
     // The channel a has the lowest priority, and yet is the last to lose its place but for e.
     let script = [
-        (0, C('a', -5, Air)),
-        (0, C('b', 9, Air)),
-        (0, Say::Standing(2, Lingering)),
+        (0, C('a', -5, Active)),
+        (0, C('b', 9, Active)),
+        (0, Say::Demand(2, Lingering)),
         (0, C('c', 9, Hedge)),
         (0, C('d', 9, Probe)),
-        (0, C('e', 0, Air)),
-        (1, C('f', 0, Air)),
-        (2, C('g', 0, Air)),
-        (3, C('h', 0, Air)),
-        (4, C('i', 0, Air)),
-        (5, C('j', 0, Air)),
+        (0, C('e', 0, Active)),
+        (1, C('f', 0, Active)),
+        (2, C('g', 0, Active)),
+        (3, C('h', 0, Active)),
+        (4, C('i', 0, Active)),
+        (5, C('j', 0, Active)),
     ];
     assert_eq!(
         play(of(5), &script)[5..9],
@@ -129,14 +130,14 @@ fn probes_yield_before_hedges_then_who_lingers_then_lower_priorities() {
 #[test]
 fn of_watched_channels_the_lowest_priority_yields_and_of_these_the_youngest() {
     let script = [
-        (0, C('a', 1, Air)),
-        (0, C('b', 0, Air)),
-        (0, C('c', 0, Air)),
-        (0, C('d', 2, Air)),
-        (1, C('e', 2, Air)),
-        (2, C('f', 2, Air)),
-        (3, C('g', 2, Air)),
-        (4, C('h', 2, Air)),
+        (0, C('a', 1, Active)),
+        (0, C('b', 0, Active)),
+        (0, C('c', 0, Active)),
+        (0, C('d', 2, Active)),
+        (1, C('e', 2, Active)),
+        (2, C('f', 2, Active)),
+        (3, C('g', 2, Active)),
+        (4, C('h', 2, Active)),
     ];
     let log = play(of(4), &script);
     assert_eq!(log[4..7], ["1 yield 3 to 5", "2 yield 2 to 6", "3 yield 1 to 7"]);
@@ -147,21 +148,21 @@ fn of_watched_channels_the_lowest_priority_yields_and_of_these_the_youngest() {
 fn a_channel_is_not_asked_for_its_own_sake() {
     for own in [
         &[(0, C('a', 0, Hedge))][..],
-        &[(0, C('a', 0, Air)), (0, Say::Standing(1, Lingering))],
-        &[(0, C('a', -1, Air))],
+        &[(0, C('a', 0, Active)), (0, Say::Demand(1, Lingering))],
+        &[(0, C('a', -1, Active))],
     ] {
-        let script = [own, &[(1, C('a', 0, Air))]].concat();
+        let script = [own, &[(1, C('a', 0, Active))]].concat();
         assert_eq!(play(LIMITS, &script), ["0 grant 1", "1001 refuse 2 AllTaken"]);
     }
     assert_eq!(
-        play(LIMITS, &[(0, C('a', 0, Probe)), (1, C('a', 0, Air)), (2, Release(1))]),
+        play(LIMITS, &[(0, C('a', 0, Probe)), (1, C('a', 0, Active)), (2, Release(1))]),
         ["0 grant 1", "1 yield 1 to 2", "2 grant 2"]
     );
 }
 
 #[test]
 fn a_claim_waits_until_who_yields_is_gone() {
-    let asked = [(0, C('a', 0, Air)), (1000, Say::Standing(1, Lingering)), (2000, C('b', 0, Air))];
+    let asked = [(0, C('a', 0, Active)), (1000, Say::Demand(1, Lingering)), (2000, C('b', 0, Active))];
     let log = |released: u64| play(LIMITS, &[&asked[..], &[(released, Release(1))]].concat());
     assert_eq!(log(2001), ["0 grant 1", "2000 yield 1 to 2", "2001 grant 2"]);
     assert_eq!(log(7999), ["0 grant 1", "2000 yield 1 to 2", "7999 grant 2"]);
@@ -172,19 +173,19 @@ fn a_claim_waits_until_who_yields_is_gone() {
 fn a_closed_connection_is_counted_until_it_has_settled() {
     let limits = Limits { settle: Duration::from_secs(3), ..LIMITS };
     let script = [
-        (0, C('a', 0, Air)),
+        (0, C('a', 0, Active)),
         (1000, Release(1)),
         (1500, C('b', 0, Hedge)),
-        (2000, C('b', 0, Air)),
-        (2001, C('c', 0, Air)),
+        (2000, C('b', 0, Active)),
+        (2001, C('c', 0, Active)),
     ];
     assert_eq!(
         play(limits, &script),
         ["0 grant 1", "1500 refuse 2 AllTaken", "3001 refuse 4 AllTaken", "4000 grant 3"]
     );
-    let script = [(0, C('a', 0, Air)), (1000, Release(1)), (4000, C('b', 0, Hedge))];
+    let script = [(0, C('a', 0, Active)), (1000, Release(1)), (4000, C('b', 0, Hedge))];
     assert_eq!(play(limits, &script), ["0 grant 1", "4000 grant 2"]);
-    let script = [(0, C('a', 0, Air)), (1000, Withdraw(1)), (1001, C('b', 0, Air))];
+    let script = [(0, C('a', 0, Active)), (1000, Withdraw(1)), (1001, C('b', 0, Active))];
     assert_eq!(play(limits, &script), ["0 grant 1", "1001 grant 2"], "nothing was opened");
 }
 
@@ -192,13 +193,13 @@ fn a_closed_connection_is_counted_until_it_has_settled() {
 fn a_claim_waits_for_a_connection_that_settles_for_long() {
     // Longer than a lease takes to yield, and a claim waits otherwise.
     let limits = Limits { settle: Duration::from_secs(8), ..LIMITS };
-    let script = [(0, C('a', 0, Air)), (1000, C('b', 5, Air)), (5000, Release(1))];
+    let script = [(0, C('a', 0, Active)), (1000, C('b', 5, Active)), (5000, Release(1))];
     assert_eq!(play(limits, &script), ["0 grant 1", "1000 yield 1 to 2", "13000 grant 2"]);
 }
 
 #[test]
 fn hedges_and_probes_only_take_what_is_free() {
-    let script = [(0, C('a', 0, Air)), (0, C('b', 9, Hedge)), (0, C('c', 9, Probe))];
+    let script = [(0, C('a', 0, Active)), (0, C('b', 9, Hedge)), (0, C('c', 9, Probe))];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "0 refuse 2 AllTaken", "0 refuse 3 AllTaken"]);
     let script = [
         (0, C('a', 0, Probe)),
@@ -213,17 +214,17 @@ fn hedges_and_probes_only_take_what_is_free() {
 #[test]
 fn what_a_lease_becomes_counts() {
     // A hedge on air is no victim any more.
-    let script = [(0, C('a', 0, Hedge)), (1, Say::Purpose(1, Air)), (2, C('b', 0, Air))];
+    let script = [(0, C('a', 0, Hedge)), (1, Say::Purpose(1, Active)), (2, C('b', 0, Active))];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "1002 refuse 2 AllTaken"]);
     // Who lingers while somebody waits yields, and who is watched again before does not.
     let script =
-        [(0, C('a', 0, Air)), (1, C('b', 0, Air)), (2, Say::Standing(1, Lingering)), (3, Release(1))];
+        [(0, C('a', 0, Active)), (1, C('b', 0, Active)), (2, Say::Demand(1, Lingering)), (3, Release(1))];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "2 yield 1 to 2", "3 grant 2"]);
     let script = [
-        (0, C('a', 0, Air)),
-        (1, Say::Standing(1, Lingering)),
-        (2, Say::Standing(1, Watched)),
-        (3, C('b', 0, Air)),
+        (0, C('a', 0, Active)),
+        (1, Say::Demand(1, Lingering)),
+        (2, Say::Demand(1, Watched)),
+        (3, C('b', 0, Active)),
         (4, Say::Priority(1, -1)),
     ];
     assert_eq!(
@@ -236,12 +237,12 @@ fn what_a_lease_becomes_counts() {
 #[test]
 fn one_lease_is_asked_for_each_claim_and_only_once() {
     let script = [
-        (0, C('a', 0, Air)),
-        (0, C('b', 0, Air)),
-        (1, C('c', 1, Air)),
-        (2, C('d', 1, Air)),
+        (0, C('a', 0, Active)),
+        (0, C('b', 0, Active)),
+        (1, C('c', 1, Active)),
+        (2, C('d', 1, Active)),
         (3, Withdraw(3)),
-        (4, C('e', 1, Air)),
+        (4, C('e', 1, Active)),
         (5, Release(2)),
         (6, Release(1)),
     ];
@@ -254,36 +255,36 @@ fn one_lease_is_asked_for_each_claim_and_only_once() {
 #[test]
 fn a_lower_limit_ends_nothing_and_grants_no_more() {
     let script = [
-        (0, C('a', 0, Air)),
-        (0, C('b', 0, Air)),
+        (0, C('a', 0, Active)),
+        (0, C('b', 0, Active)),
         (1, Say::Limit(1)),
         (2, Release(1)),
-        (3, C('c', 0, Air)),
+        (3, C('c', 0, Active)),
         (4, Release(2)),
     ];
     assert_eq!(play(of(2), &script), ["0 grant 1", "0 grant 2", "4 grant 3"]);
     // Both would have to yield for one place: so it is asked of none, or of both.
-    let start = [(0, C('a', 0, Air)), (0, C('b', 1, Air)), (1, Say::Limit(1))];
-    let log = |priority| play(of(2), &[&start[..], &[(2, C('c', priority, Air))]].concat());
+    let start = [(0, C('a', 0, Active)), (0, C('b', 1, Active)), (1, Say::Limit(1))];
+    let log = |priority| play(of(2), &[&start[..], &[(2, C('c', priority, Active))]].concat());
     assert_eq!(log(1)[2..], ["1002 refuse 3 AllTaken"]);
     assert_eq!(log(2)[2..], ["2 yield 1 to 3", "2 yield 2 to 3", "6002 refuse 3 AllTaken"]);
 }
 
 #[test]
 fn a_higher_limit_serves_who_waits() {
-    let script = [(0, C('a', 0, Air)), (1, C('b', 0, Air)), (2, C('c', 0, Air)), (3, Say::Limit(3))];
+    let script = [(0, C('a', 0, Active)), (1, C('b', 0, Active)), (2, C('c', 0, Active)), (3, Say::Limit(3))];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "3 grant 2", "3 grant 3"]);
 }
 
 #[test]
 fn a_provider_that_is_removed_refuses_and_keeps_count_of_what_is_open() {
     let script = [
-        (0, C('a', 0, Air)),
-        (1, C('b', 0, Air)),
+        (0, C('a', 0, Active)),
+        (1, C('b', 0, Active)),
         (2, Say::Removed),
-        (3, C('c', 0, Air)),
+        (3, C('c', 0, Active)),
         (4, Say::Limit(1)),
-        (5, C('d', 0, Air)),
+        (5, C('d', 0, Active)),
         (6, Release(1)),
     ];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "2 refuse 2 Removed", "3 refuse 3 Removed", "6 grant 4"]);
@@ -291,15 +292,15 @@ fn a_provider_that_is_removed_refuses_and_keeps_count_of_what_is_open() {
 
 #[test]
 fn no_more_wait_than_could_ever_be_served() {
-    let claims = vec![(0, C('b', 0, Air)); MAX_WAITING + 1];
-    let log = play(LIMITS, &[&[(0, C('a', 0, Air))], &claims[..]].concat());
+    let claims = vec![(0, C('b', 0, Active)); MAX_WAITING + 1];
+    let log = play(LIMITS, &[&[(0, C('a', 0, Active))], &claims[..]].concat());
     assert_eq!(log[1], format!("0 refuse {} AllTaken", MAX_WAITING + 2));
 }
 
 #[test]
 fn how_things_stand_is_told() {
     let mut ledger = Ledger::new(of(2));
-    let claim = |channel, priority| Claim { channel, priority, purpose: Air };
+    let claim = |channel, priority| Claim { channel, priority, purpose: Active };
     let now = Moment::ZERO;
     for channel in ["a", "b"] {
         ledger.handle_claim(now, claim(channel, 0));
@@ -317,7 +318,7 @@ fn how_things_stand_is_told() {
         preempted_total: 1,
     };
     assert_eq!(ledger.usage(now), all);
-    ledger.handle_timeout(now + SLOT_PATIENCE);
+    ledger.handle_timeout(now + CLAIM_PATIENCE);
     assert_eq!(ledger.usage(now), Usage { waiting: 1, refused_total: 1, ..all });
     ledger.handle_limits(now, None);
     assert!(!ledger.is_over());

@@ -6,7 +6,7 @@ use forebay_testkit::ts::{Checker, Limits, Packet, Pes, PmtStream, Report, demux
 
 use super::*;
 use crate::ts::PACKET_SIZE;
-use crate::ts::random_access::Entry;
+use crate::ts::random_access::RandomAccess;
 use crate::ts::splice::Splice;
 
 const VIDEO: u16 = 0x100;
@@ -89,7 +89,9 @@ fn streams(report: &Report) -> Vec<(u16, u8, Option<[u8; 3]>)> {
 
 #[test]
 fn fragments_become_a_stream_that_the_splice_stage_takes() {
-    for (bytes, entries) in [(FMP4, [Entry::Idr, Entry::Idr]), (HEVC, [Entry::Idr, Entry::OpenGop])] {
+    for (bytes, entries) in
+        [(FMP4, [RandomAccess::Idr, RandomAccess::Idr]), (HEVC, [RandomAccess::Idr, RandomAccess::OpenGop])]
+    {
         let output = play(&mut Remuxer::new(), &[(Rendition::Main, bytes)]);
         let report = check(&output);
         assert_eq!(report.pes_packets[&VIDEO], 100);
@@ -97,8 +99,8 @@ fn fragments_become_a_stream_that_the_splice_stage_takes() {
         let mut splice = Splice::new(None);
         splice.push(output.as_chunks().0);
         splice.finish();
-        let marks: Vec<Entry> = splice.output().1.iter().map(|mark| mark.entry).collect();
-        assert_eq!(marks, entries);
+        let points: Vec<RandomAccess> = splice.output().1.iter().map(|point| point.kind).collect();
+        assert_eq!(points, entries);
         assert_eq!(splice.counts().continuity_errors + splice.counts().clock_jumps, 0);
         assert_eq!(Checker::check(splice.output().0).pes_packets[&VIDEO], 100);
     }

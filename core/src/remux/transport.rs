@@ -196,7 +196,7 @@ impl Slot {
         pes::shift_stamps(&mut bytes, &header, SHIFT);
         let is_entry = self.codec.class() == Class::Video && {
             let content = bytes.get(header.payload_at..).unwrap_or_default();
-            matches!(Scan::new(self.codec, self.is_hinted).push(content), Verdict::Entry(_))
+            matches!(Scan::new(self.codec, self.is_hinted).push(content), Verdict::RandomAccess(_))
         };
         let time = header.decode_time().map(|time| time.shifted(SHIFT));
         found.extend(self.stream.map(|stream| Found::Pes(Pes { stream, time, is_entry, bytes })));

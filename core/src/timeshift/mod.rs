@@ -9,7 +9,7 @@ pub mod pace;
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
-use crate::segmenter::{Numbers, Segment};
+use crate::segmenter::{Segment, SequenceNumbers};
 use crate::time::{MediaTime, ticks_to_duration};
 
 /// How much is kept: whichever is reached first.
@@ -60,7 +60,7 @@ impl History {
     /// the segments that are here do not end just before that (others were numbered after them, and
     /// are lost, or might have been), or one between them is lost, all of them get new numbers:
     /// none must ever come again with another content.
-    pub fn resume(&mut self, mut numbers: Numbers) -> Numbers {
+    pub fn resume(&mut self, mut numbers: SequenceNumbers) -> SequenceNumbers {
         let breaks = self.segments.iter().filter(|segment| segment.is_discontinuous).count() as u64;
         let first = self.segments.front().map_or(numbers.segment, |first| first.number);
         let mut expected = (first..).zip(&self.segments);

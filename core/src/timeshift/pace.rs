@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::segmenter::Segment;
 use crate::time::{MediaTime, Moment, TICKS_PER_SECOND, duration_to_ticks, ticks_to_duration};
 use crate::ts::PACKET_SIZE;
-use crate::ts::splice::Mark;
+use crate::ts::splice::AccessPoint;
 
 /// A stretch of the store, and how long it plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ impl Span {
 
 /// Where the newest part of a presentation's bytes lies on its timeline: the random access points that are in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Trail {
+pub struct KeyframeIndex {
     /// Where each lies and when its picture is shown, the oldest first.
     entries: VecDeque<(u64, MediaTime)>,
     head: u64,
@@ -55,15 +55,15 @@ pub struct Trail {
     position: MediaTime,
 }
 
-impl Trail {
+impl KeyframeIndex {
     /// The store has got to `head`, and the stream to `position`.
     pub fn advance(&mut self, head: u64, position: MediaTime) {
         (self.head, self.position) = (head, position);
     }
 
     /// There is another random access point at this byte.
-    pub fn push(&mut self, at: u64, mark: &Mark) {
-        self.entries.push_back((at, mark.shown));
+    pub fn push(&mut self, at: u64, point: &AccessPoint) {
+        self.entries.push_back((at, point.shown));
     }
 
     /// What lies before `tail` is in memory no more.
@@ -216,15 +216,16 @@ mod tests {
     #[test]
     fn the_trail_tells_where_a_time_and_a_byte_are() {
         let time = |seconds: i64| MediaTime::new(seconds * SECOND);
-        let mut trail = Trail::default();
-        assert_eq!((trail.reach(time(1)), trail.at(0)), (None, None));
-        trail.entries = [(5 * P, time(4)), (10 * P, time(5)), (20 * P, time(6)), (40 * P, time(8))].into();
-        trail.trim(10 * P);
-        trail.advance(50 * P, time(9));
+        let mut keyframes = KeyframeIndex::default();
+        assert_eq!((keyframes.reach(time(1)), keyframes.at(0)), (None, None));
+        keyframes.entries =
+            [(5 * P, time(4)), (10 * P, time(5)), (20 * P, time(6)), (40 * P, time(8))].into();
+        keyframes.trim(10 * P);
+        keyframes.advance(50 * P, time(9));
         for (asked, at, is_late) in
             [(4, 10, true), (5, 10, false), (7, 20, false), (8, 40, false), (99, 40, false)]
         {
-            let (got, _, late) = trail.reach(time(asked)).unwrap();
+            let (got, _, late) = keyframes.reach(time(asked)).unwrap();
             assert_eq!((got / P, late), (at, is_late), "{asked}");
         }
         let span =
@@ -232,7 +233,7 @@ mod tests {
         for (at, expected) in
             [(9, None), (10, span(10, 20, 1)), (39, span(20, 40, 2)), (45, span(40, 50, 1)), (50, None)]
         {
-            assert_eq!(trail.at(at * P), expected, "{at}");
+            assert_eq!(keyframes.at(at * P), expected, "{at}");
         }
     }
 }

@@ -87,7 +87,7 @@ fn a_byte_a_time_and_a_number_are_found() {
 #[test]
 fn an_extract_reaches_back_as_far_as_is_asked_and_counts_discontinuities() {
     let mut history = History::new(limits(4000), Vec::new());
-    history.resume(Numbers { segment: 0, discontinuity: 7, target: None });
+    history.resume(SequenceNumbers { segment: 0, discontinuity: 7, target: None });
     for at in 0..10 {
         history.push(Segment { is_discontinuous: at % 3 == 0, ..segment(at, at) });
     }
@@ -111,7 +111,7 @@ fn numbers_go_on_or_are_new() {
     let known = || {
         History::new(limits(4000), vec![segment(5, 0), Segment { is_discontinuous: true, ..segment(6, 1) }])
     };
-    let at = |segment, discontinuity| Numbers { segment, discontinuity, target: None };
+    let at = |segment, discontinuity| SequenceNumbers { segment, discontinuity, target: None };
     for (asked, got, first, before) in [
         (at(7, 3), at(7, 3), 5, 2),
         (at(263, 19), at(265, 20), 263, 19),

@@ -9,7 +9,7 @@ use super::stream::Codec;
 
 /// Why a decoder can start here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
+pub enum RandomAccess {
     /// H.264 IDR, or HEVC IDR or BLA: nothing after it needs anything before it.
     Idr,
     /// H.264 I slice with parameter sets, HEVC CRA, MPEG-2 I picture: pictures shown before it may need what came earlier.
@@ -30,7 +30,7 @@ pub enum Verdict {
     /// A further slice of the picture before: some multiplexers give each slice a PES packet.
     Continuation,
     /// A decoder can start here.
-    Entry(Entry),
+    RandomAccess(RandomAccess),
     /// Parameter sets and a recovery point: the pictures become right after a while (intra
     /// refresh).
     Refresh,
@@ -95,7 +95,7 @@ struct Slice {
     /// It is the first of its picture, as far as it says so itself.
     is_first: bool,
     /// What makes its picture a random access point, if parameter sets stand in front of it.
-    entry: Option<Entry>,
+    entry: Option<RandomAccess>,
 }
 
 impl Scan {
@@ -103,7 +103,7 @@ impl Scan {
     pub fn new(codec: Codec, hinted: bool) -> Self {
         let verdict = match codec {
             Codec::H264 | Codec::Hevc | Codec::Mpeg1Video | Codec::Mpeg2Video => Verdict::Undecided,
-            _ if hinted => Verdict::Entry(Entry::Hint),
+            _ if hinted => Verdict::RandomAccess(RandomAccess::Hint),
             _ => Verdict::Ordinary,
         };
         Self { codec, verdict, zeros: 0, unit: Unit::Passing, prefix: None }
@@ -232,7 +232,7 @@ impl Scan {
         self.verdict = match entry {
             _ if !is_first && self.prefix.is_none() => Verdict::Continuation,
             _ if !(has_sps && has_pps) => Verdict::Ordinary,
-            Some(entry) => Verdict::Entry(entry),
+            Some(entry) => Verdict::RandomAccess(entry),
             None if has_recovery_point => Verdict::Refresh,
             None => Verdict::ParametersOnly,
         };
@@ -270,10 +270,10 @@ fn h264_slice(header: u8, bytes: &[u8]) -> Option<Slice> {
     let mut bits = Bits::new(bytes);
     let is_first = bits.exp_golomb()? == 0;
     if header & 0x1F == 5 {
-        return Some(Slice { is_first, entry: Some(Entry::Idr) });
+        return Some(Slice { is_first, entry: Some(RandomAccess::Idr) });
     }
     let is_intra = matches!(bits.exp_golomb()? % 5, 2 | 4); // I or SI
-    Some(Slice { is_first, entry: is_intra.then_some(Entry::OpenGop) })
+    Some(Slice { is_first, entry: is_intra.then_some(RandomAccess::OpenGop) })
 }
 
 /// An HEVC slice segment with this first byte of its NAL header, from the bytes behind that: the
@@ -281,8 +281,8 @@ fn h264_slice(header: u8, bytes: &[u8]) -> Option<Slice> {
 fn hevc_slice(header: u8, bytes: &[u8]) -> Option<Slice> {
     let is_first = bytes.get(1)? & 0x80 != 0;
     let entry = match header >> 1 & 0x3F {
-        16..=20 => Some(Entry::Idr),
-        21..=23 => Some(Entry::OpenGop),
+        16..=20 => Some(RandomAccess::Idr),
+        21..=23 => Some(RandomAccess::OpenGop),
         _ => None,
     };
     Some(Slice { is_first, entry })
@@ -292,7 +292,7 @@ fn hevc_slice(header: u8, bytes: &[u8]) -> Option<Slice> {
 /// (6.2.3).
 fn mpeg2_picture(bytes: &[u8]) -> Option<Slice> {
     let is_intra = bytes.get(1)? >> 3 & 7 == 1;
-    Some(Slice { is_first: true, entry: is_intra.then_some(Entry::OpenGop) })
+    Some(Slice { is_first: true, entry: is_intra.then_some(RandomAccess::OpenGop) })
 }
 
 #[cfg(test)]
@@ -324,8 +324,8 @@ mod tests {
         let idr: &[u8] = &[0, 0, 1, 0x65, 0x88];
         let i_slice: &[u8] = &[0, 0, 1, 0x41, 0b1000_1000]; // first_mb 0 (1), slice_type 7 (0001000)
         let p_slice: &[u8] = &[0, 0, 1, 0x41, 0b1001_1000]; // first_mb 0 (1), slice_type 5 (00110)
-        assert_eq!(h264(&[AUD, SPS, PPS, SEI, idr]), Verdict::Entry(Entry::Idr));
-        assert_eq!(h264(&[AUD, SPS, PPS, SEI, i_slice]), Verdict::Entry(Entry::OpenGop));
+        assert_eq!(h264(&[AUD, SPS, PPS, SEI, idr]), Verdict::RandomAccess(RandomAccess::Idr));
+        assert_eq!(h264(&[AUD, SPS, PPS, SEI, i_slice]), Verdict::RandomAccess(RandomAccess::OpenGop));
         assert_eq!(h264(&[AUD, SPS, PPS, SEI, p_slice]), Verdict::ParametersOnly);
         // As x264 writes it with intra refresh, behind another message and in front of one.
         let refresh: &[u8] = &[0, 0, 1, 6, 5, 3, 1, 2, 3, 6, 1, 0xC4, 1, 1, 0x80, 0x80];
@@ -339,7 +339,11 @@ mod tests {
         // As the second slice of a picture is: first_mb 1 (010).
         let (idr_slice, slice): (&[u8], &[u8]) = (&[0, 0, 1, 0x65, 0x58], &[0, 0, 1, 0x41, 0b0100_1100]);
         assert_eq!([h264(&[idr_slice]), h264(&[slice])], [Verdict::Continuation; 2]);
-        assert_eq!(h264(&[SPS, PPS, idr_slice]), Verdict::Entry(Entry::Idr), "its first slice is lost");
+        assert_eq!(
+            h264(&[SPS, PPS, idr_slice]),
+            Verdict::RandomAccess(RandomAccess::Idr),
+            "its first slice is lost"
+        );
         assert_eq!(
             h264(&[AUD, SPS, PPS, &[0, 0, 1, 0x41, 0, 0, 3, 0, 0, 3, 0, 0, 3, 0, 0, 3, 0, 0]]),
             Verdict::Ordinary
@@ -351,8 +355,8 @@ mod tests {
         let hevc = |parts: &[&[u8]]| verdict(Codec::Hevc, parts);
         let unit = |kind: u8| [0, 0, 1, kind << 1, 1, 0xAF];
         let sets = [unit(32), unit(33), unit(34)].concat();
-        assert_eq!(hevc(&[&sets, &unit(19)]), Verdict::Entry(Entry::Idr));
-        assert_eq!(hevc(&[&sets, &unit(39), &unit(21)]), Verdict::Entry(Entry::OpenGop));
+        assert_eq!(hevc(&[&sets, &unit(19)]), Verdict::RandomAccess(RandomAccess::Idr));
+        assert_eq!(hevc(&[&sets, &unit(39), &unit(21)]), Verdict::RandomAccess(RandomAccess::OpenGop));
         assert_eq!(hevc(&[&sets, &unit(1)]), Verdict::ParametersOnly);
         assert_eq!(hevc(&[&sets, &[0, 0, 1, 39 << 1, 1, 6, 1, 0x80], &unit(1)]), Verdict::Refresh);
         assert_eq!(hevc(&[&unit(35), &unit(1)]), Verdict::Ordinary);
@@ -366,7 +370,7 @@ mod tests {
         let sequence: &[u8] = &[0, 0, 1, 0xB3, 0x2D, 0x02, 0x40];
         let group: &[u8] = &[0, 0, 1, 0xB8, 0, 8, 0, 0];
         let picture = |kind: u8| [0, 0, 1, 0, 0, kind << 3, 0xFF];
-        assert_eq!(mpeg2(&[sequence, group, &picture(1)]), Verdict::Entry(Entry::OpenGop));
+        assert_eq!(mpeg2(&[sequence, group, &picture(1)]), Verdict::RandomAccess(RandomAccess::OpenGop));
         assert_eq!(mpeg2(&[&picture(2)]), Verdict::Ordinary);
         assert_eq!(mpeg2(&[&picture(1)]), Verdict::Ordinary);
         assert_eq!(mpeg2(&[sequence, &picture(2)]), Verdict::ParametersOnly);
@@ -398,7 +402,10 @@ mod tests {
 
     #[test]
     fn other_codecs_go_by_the_hint() {
-        assert_eq!(Scan::new(Codec::OtherVideo(0xEA), true).push(&[1, 2]), Verdict::Entry(Entry::Hint));
+        assert_eq!(
+            Scan::new(Codec::OtherVideo(0xEA), true).push(&[1, 2]),
+            Verdict::RandomAccess(RandomAccess::Hint)
+        );
         assert_eq!(Scan::new(Codec::OtherVideo(0xEA), false).push(&[1, 2]), Verdict::Ordinary);
     }
 }

@@ -6,7 +6,7 @@
 
 use super::demux;
 use super::packet::{Bytes, PACKET_SIZE, Packet};
-use super::random_access::Entry;
+use super::random_access::RandomAccess;
 use super::splice::Splice;
 use crate::time::MediaTime;
 
@@ -21,7 +21,7 @@ pub struct Scout {
     /// Where in it the last random access point was complete: the next one's picture begins there, or behind.
     complete_at: usize,
     /// What the held stretch can begin with.
-    entry: Option<Entry>,
+    entry: Option<RandomAccess>,
 }
 
 impl Scout {
@@ -64,11 +64,12 @@ impl Scout {
 
     /// Looks whether a random access point has become whole with the last packet.
     fn note_entry(&mut self) -> bool {
-        let (output, marks) = self.splice.output();
+        let (output, points) = self.splice.output();
         // Where the next good point is long in coming, the last one is better than a lesser one.
-        let is_better =
-            |entry: Entry| entry != Entry::Blind || matches!(self.entry, None | Some(Entry::Blind));
-        let entry = marks.last().map(|mark| mark.entry).filter(|&entry| is_better(entry));
+        let is_better = |entry: RandomAccess| {
+            entry != RandomAccess::Blind || matches!(self.entry, None | Some(RandomAccess::Blind))
+        };
+        let entry = points.last().map(|point| point.kind).filter(|&entry| is_better(entry));
         if !output.is_empty() {
             self.splice.clear(0);
         }
@@ -121,7 +122,7 @@ impl Scout {
 
     /// Puts the source on air in `splice`: its last random access point and all that has come since.
     pub fn hand_over(mut self, splice: &mut Splice) {
-        splice.adopt(&mut self.splice, self.entry.unwrap_or(Entry::Idr));
+        splice.adopt(&mut self.splice, self.entry.unwrap_or(RandomAccess::Idr));
         splice.push(&self.held);
         splice.end_adoption();
     }

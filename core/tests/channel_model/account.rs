@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forebay_core::provider::{Action, Claim, Ledger, Limits, Purpose, Refusal, Standing, Ticket, Usage};
+use forebay_core::provider::{Action, Claim, Demand, Ledger, Limits, Purpose, Refusal, Ticket, Usage};
 use forebay_core::time::Moment;
 
 use crate::tally::Tally;
@@ -24,7 +24,7 @@ pub(crate) struct Account {
 #[derive(Debug)]
 struct Holder {
     claim: Claim<usize>,
-    standing: Standing,
+    demand: Demand,
     since: Moment,
     /// None while it waits.
     verdict: Option<Result<(), Refusal>>,
@@ -52,8 +52,8 @@ impl Account {
 
     pub(crate) fn claim(&mut self, now: Moment, claim: Claim<usize>, tally: &mut Tally) -> Ticket {
         let ticket = self.ledger.handle_claim(now, claim);
-        let standing = Standing::Watched;
-        let holder = Holder { claim, standing, since: now, verdict: None, is_asked: false };
+        let demand = Demand::Watched;
+        let holder = Holder { claim, demand, since: now, verdict: None, is_asked: false };
         self.holders.insert(ticket, holder);
         self.carry_out(now, tally);
         ticket
@@ -94,15 +94,9 @@ impl Account {
         self.holders[&ticket].claim.purpose
     }
 
-    pub(crate) fn set_standing(
-        &mut self,
-        now: Moment,
-        ticket: Ticket,
-        standing: Standing,
-        tally: &mut Tally,
-    ) {
-        self.holder(ticket).standing = standing;
-        self.ledger.handle_standing(now, ticket, standing);
+    pub(crate) fn set_demand(&mut self, now: Moment, ticket: Ticket, demand: Demand, tally: &mut Tally) {
+        self.holder(ticket).demand = demand;
+        self.ledger.handle_demand(now, ticket, demand);
         self.carry_out(now, tally);
     }
 
@@ -183,12 +177,12 @@ impl Account {
                     let wanted = self.holders[&to].claim;
                     let holder = self.holder(ticket);
                     holder.is_asked = true;
-                    match (holder.claim.purpose, holder.standing) {
-                        (Purpose::Air, Standing::Watched) => tally.preempted_watched += 1,
-                        (Purpose::Air, Standing::Lingering) => tally.preempted_lingering += 1,
+                    match (holder.claim.purpose, holder.demand) {
+                        (Purpose::Active, Demand::Watched) => tally.preempted_watched += 1,
+                        (Purpose::Active, Demand::Lingering) => tally.preempted_lingering += 1,
                         (Purpose::Hedge | Purpose::Probe, _) => tally.preempted_beside += 1,
                     }
-                    assert_eq!(wanted.purpose, Purpose::Air, "nobody yields to anything else");
+                    assert_eq!(wanted.purpose, Purpose::Active, "nobody yields to anything else");
                 }
             }
         }
@@ -200,17 +194,17 @@ impl Account {
     fn granted(&mut self, now: Moment, ticket: Ticket, tally: &mut Tally) {
         let claim = self.holder(ticket).claim;
         tally.settled += u64::from(!self.limits.settle.is_zero() && now > self.holder(ticket).since);
-        let waits = |holder: &Holder| holder.verdict.is_none() && holder.claim.purpose == Purpose::Air;
+        let waits = |holder: &Holder| holder.verdict.is_none() && holder.claim.purpose == Purpose::Active;
         let is_last = self.taken() + self.settling.len() + 1 == self.limits.connections;
         assert!(
-            claim.purpose == Purpose::Air || !is_last || !self.holders.values().any(waits),
+            claim.purpose == Purpose::Active || !is_last || !self.holders.values().any(waits),
             "{claim:?} takes what another one waits for"
         );
         self.holder(ticket).verdict = Some(Ok(()));
         let taken = self.taken() + self.settling.len();
         assert!(taken <= self.limits.connections, "{taken} connections, {:?}", self.limits);
         match claim.purpose {
-            Purpose::Air => {}
+            Purpose::Active => {}
             Purpose::Hedge => tally.hedges += 1,
             Purpose::Probe => {
                 tally.probes += 1;

@@ -1,4 +1,4 @@
-//! Channels, their sources and their providers in one simulated world, under random news: what holds after each step.
+//! Channels, their sources and their providers in one simulated world, under random events: what holds after each step.
 //!
 //! The decisions are the real ones (`Lifecycle` with its `Failover`, and `Ledger`); around them is what the application does, without sockets
 //! and tasks. With `MODEL_LOG` in the environment, what they decide is printed.
@@ -15,7 +15,7 @@ mod world;
 use std::cell::RefCell;
 use std::time::Duration;
 
-use forebay_core::failover::{MAX_AVOIDED, MAX_PAUSE, PROBATION, SourceId, Steer};
+use forebay_core::failover::{MAX_COOLDOWN, MAX_PAUSE, PROBATION, SourceId, SourceOverride};
 use forebay_core::lifecycle::{PICTURE_TIMEOUT, PROBE_PAUSE, Times};
 use forebay_core::provider::Limits;
 use proptest::prelude::*;
@@ -25,7 +25,7 @@ use crate::account::Account;
 use crate::plans::{Draw, Faithful};
 use crate::source::{Mood, Source};
 use crate::tally::Tally;
-use crate::world::{News, Plan, World};
+use crate::world::{Event, Plan, World};
 
 /// What a good source needs at most from the request to its first picture (see `plans::source`).
 const PROMPT: Duration = Duration::from_millis(2300);
@@ -52,7 +52,7 @@ fn play_until(world: &mut World, limit: Duration, is_done: impl Fn(&World) -> bo
         world.advance(STEP);
         for at in 0..world.stations.len() {
             if world.stations[at].viewers == 0 {
-                world.tell(News::Join(at));
+                world.tell(Event::Join(at));
             }
         }
     }
@@ -62,14 +62,14 @@ fn play_until(world: &mut World, limit: Duration, is_done: impl Fn(&World) -> bo
 /// Nothing is wrong any more, and there is a viewer everywhere.
 fn restore(world: &mut World) {
     for source in 0..world.outside.sources.len() {
-        world.tell(News::Mood { source, mood: Mood::Good, is_felt: true });
+        world.tell(Event::Mood { source, mood: Mood::Good, is_felt: true });
     }
     for provider in 0..world.outside.accounts.len() {
-        world.tell(News::Limits(provider, Limits { connections: 50, probes: 50, settle: Duration::ZERO }));
+        world.tell(Event::Limits(provider, Limits { connections: 50, probes: 50, settle: Duration::ZERO }));
     }
     for at in 0..world.stations.len() {
         world.stations[at].latecomers = 0;
-        world.tell(News::Join(at));
+        world.tell(Event::Join(at));
     }
 }
 
@@ -78,11 +78,11 @@ fn pin_each(world: &mut World) {
     for at in (0..world.stations.len()).filter(|&at| !world.stations[at].is_stopping).collect::<Vec<_>>() {
         let last = *world.stations[at].lineup.last().expect("a channel has a source");
         let Times { hedge, return_after, .. } = world.stations[at].times;
-        world.tell(News::Steer(at, Steer::Pin(last)));
+        world.tell(Event::SourceOverride(at, SourceOverride::Pin(last)));
         // Where a hedge was faster, what is pinned is avoided for a while, and then has to prove itself.
         let is_prompt = hedge.is_none_or(|hedge| hedge >= PROMPT);
         let proof = return_after.unwrap_or(PROBATION);
-        let later = if is_prompt { Duration::ZERO } else { MAX_AVOIDED + PROBE_PAUSE + PROMPT + proof };
+        let later = if is_prompt { Duration::ZERO } else { MAX_COOLDOWN + PROBE_PAUSE + PROMPT + proof };
         let is_done = |world: &World| world.stations[at].shows() == Some(last);
         assert!(
             play_until(world, PROMPT + STEP + later, is_done),
@@ -93,9 +93,9 @@ fn pin_each(world: &mut World) {
 
 fn run(Draw { limits, sources, plans, script }: Draw) -> Tally {
     let mut world = World::new(&limits, sources, &plans);
-    for (after, news) in script {
+    for (after, event) in script {
         world.advance(Duration::from_millis(after));
-        world.tell(news);
+        world.tell(event);
     }
     restore(&mut world);
     let is_live =
@@ -105,7 +105,7 @@ fn run(Draw { limits, sources, plans, script }: Draw) -> Tally {
     world.advance(Duration::from_secs(10));
     pin_each(&mut world);
     for at in 0..world.stations.len() {
-        world.tell(News::Empty(at));
+        world.tell(Event::Empty(at));
     }
     world.advance(Duration::from_mins(1));
     assert!(world.stations.iter().all(|station| !station.is_open), "a channel does not close");
@@ -138,10 +138,10 @@ proptest! {
         Faithful { limits, sources, plan, script } in plans::faithful(),
     ) {
         let mut world = World::new(&limits, sources, &[plan]);
-        for (after, news) in script {
-            world.tell(News::Join(0));
+        for (after, event) in script {
+            world.tell(Event::Join(0));
             world.advance(Duration::from_millis(after));
-            world.tell(news);
+            world.tell(event);
             let gap = world.stations[0].watch.longest_gap(world.now());
             prop_assert!(gap <= GAP, "a gap of {gap:?}");
         }
@@ -164,12 +164,12 @@ proptest! {
         let spells = if mood == Mood::Good { spells } else { vec![(60 * 60, 1, Mood::Good)] };
         let plan = Plan { priority: 0, times, lineup: [0, 1].map(SourceId).into() };
         let mut world = World::new(&[], sources, &[plan]);
-        world.tell(News::Join(0));
+        world.tell(Event::Join(0));
         for (good, bad, mood) in spells {
             world.advance(Duration::from_secs(good));
-            world.tell(News::Mood { source: 0, mood, is_felt: true });
+            world.tell(Event::Mood { source: 0, mood, is_felt: true });
             world.advance(Duration::from_secs(bad));
-            world.tell(News::Mood { source: 0, mood: Mood::Good, is_felt: true });
+            world.tell(Event::Mood { source: 0, mood: Mood::Good, is_felt: true });
             if world.now().elapsed() > Duration::from_hours(1) {
                 break;
             }
@@ -177,7 +177,7 @@ proptest! {
         let switches = world.stations[0].watch.switches;
         prop_assert!(switches <= SWITCHES, "{switches} switches");
         let Some(proof) = times.return_after else { return Ok(()) };
-        let limit = times.connect + MAX_AVOIDED + PROBE_PAUSE + PROMPT + proof + STEP;
+        let limit = times.connect + MAX_COOLDOWN + PROBE_PAUSE + PROMPT + proof + STEP;
         prop_assert!(play_until(&mut world, limit, |world| world.stations[0].shows() == Some(SourceId(0))));
     }
 }

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use forebay_core::failover::{SourceId, Steer};
-use forebay_core::health::Worth;
+use forebay_core::failover::{SourceId, SourceOverride};
+use forebay_core::health::Severity;
 use forebay_core::lifecycle::Times;
 use forebay_core::provider::Limits;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
 use crate::source::{Fate, Mood, Source};
-use crate::world::{News, Plan};
+use crate::world::{Event, Plan};
 
 /// Sources that each channel may have.
 const POOL: usize = 4;
@@ -21,7 +21,7 @@ pub(crate) struct Draw {
     pub(crate) limits: Vec<Limits>,
     pub(crate) sources: Vec<Source>,
     pub(crate) plans: Vec<Plan>,
-    pub(crate) script: Vec<(u64, News)>,
+    pub(crate) script: Vec<(u64, Event)>,
 }
 
 impl fmt::Debug for Draw {
@@ -31,7 +31,7 @@ impl fmt::Debug for Draw {
         limits.iter().enumerate().try_for_each(|(at, limits)| writeln!(f, "provider {at}: {limits:?}"))?;
         sources.iter().enumerate().try_for_each(|(at, source)| writeln!(f, "source {at}: {source:?}"))?;
         plans.iter().enumerate().try_for_each(|(at, plan)| writeln!(f, "channel {at}: {plan:?}"))?;
-        script.iter().try_for_each(|(after, news)| writeln!(f, "after {after}: {news:?}"))
+        script.iter().try_for_each(|(after, event)| writeln!(f, "after {after}: {event:?}"))
     }
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = Draw> {
             prop::collection::vec(limits(), providers),
             prop::collection::vec(source(providers), channels * POOL),
             (0..channels).map(plan).collect::<Vec<_>>(),
-            prop::collection::vec((after(), news(providers, channels)), 0..80),
+            prop::collection::vec((after(), event(providers, channels)), 0..80),
         )
             .prop_map(|(limits, sources, plans, script)| Draw { limits, sources, plans, script })
     })
@@ -84,8 +84,8 @@ pub(crate) fn source(providers: usize) -> impl Strategy<Value = Source> {
         })
 }
 
-fn worth() -> impl Strategy<Value = Worth> {
-    prop_oneof![Just(Worth::Programme), Just(Worth::Notice), Just(Worth::Nothing)]
+fn severity() -> impl Strategy<Value = Severity> {
+    prop_oneof![Just(Severity::Programme), Just(Severity::Notice), Just(Severity::Nothing)]
 }
 
 /// Pictures for so many milliseconds, and then no more.
@@ -94,7 +94,7 @@ pub(crate) fn fleeting(span: std::ops::Range<u64>) -> impl Strategy<Value = Mood
         Just(Fate::Ends),
         Just(Fate::Stalls),
         Just(Fate::GivesUp),
-        worth().prop_map(Fate::Sickens),
+        severity().prop_map(Fate::Sickens),
     ];
     (millis(span), fate).prop_map(|(span, fate)| Mood::Until(span, fate))
 }
@@ -140,7 +140,7 @@ pub(crate) struct Faithful {
     pub(crate) limits: Vec<Limits>,
     pub(crate) sources: Vec<Source>,
     pub(crate) plan: Plan,
-    pub(crate) script: Vec<(u64, News)>,
+    pub(crate) script: Vec<(u64, Event)>,
 }
 
 impl fmt::Debug for Faithful {
@@ -148,7 +148,7 @@ impl fmt::Debug for Faithful {
         let Self { limits, sources, plan, script } = self;
         sources.iter().try_for_each(|source| writeln!(f, "source: {source:?}"))?;
         writeln!(f, "{limits:?} {plan:?}")?;
-        script.iter().try_for_each(|(after, news)| writeln!(f, "after {after}: {news:?}"))
+        script.iter().try_for_each(|(after, event)| writeln!(f, "after {after}: {event:?}"))
     }
 }
 
@@ -165,8 +165,8 @@ pub(crate) fn faithful() -> impl Strategy<Value = Faithful> {
         )
             .prop_map(|(limits, mut sources, times, lineup, script)| {
                 sources[0] = Source { mood: Mood::Good, provider: None, host: u8::MAX, ..sources[0].clone() };
-                let news = |(after, (source, mood, is_felt))| (after, News::Mood { source, mood, is_felt });
-                let script = script.into_iter().map(news).collect();
+                let event = |(after, (source, mood, is_felt))| (after, Event::Mood { source, mood, is_felt });
+                let script = script.into_iter().map(event).collect();
                 Faithful { limits, sources, plan: Plan { priority: 0, times, lineup }, script }
             })
     })
@@ -182,36 +182,36 @@ fn lineup(channel: usize) -> impl Strategy<Value = Vec<SourceId>> {
 }
 
 /// A channel, and what an admin wants of it: also sources that are not in its list, or were.
-fn steer(channels: usize) -> impl Strategy<Value = (usize, Steer)> {
+fn override_source(channels: usize) -> impl Strategy<Value = (usize, SourceOverride)> {
     (0..channels).prop_flat_map(|channel| {
         let source = || select(pool(channel));
-        let steer = prop_oneof![
-            4 => source().prop_map(Steer::Pin),
-            1 => Just(Steer::Unpin),
-            3 => Just(Steer::Skip),
-            3 => source().prop_map(Steer::Disable),
-            2 => source().prop_map(Steer::Enable),
+        let order = prop_oneof![
+            4 => source().prop_map(SourceOverride::Pin),
+            1 => Just(SourceOverride::Unpin),
+            3 => Just(SourceOverride::Skip),
+            3 => source().prop_map(SourceOverride::Disable),
+            2 => source().prop_map(SourceOverride::Enable),
         ];
-        (Just(channel), steer)
+        (Just(channel), order)
     })
 }
 
-fn news(providers: usize, channels: usize) -> impl Strategy<Value = News> {
+fn event(providers: usize, channels: usize) -> impl Strategy<Value = Event> {
     let of_channel = move || 0..channels;
     let reload = (of_channel(), any::<Index>()).prop_flat_map(|(channel, _)| {
         (Just(channel), lineup(channel), times())
-            .prop_map(|(at, lineup, times)| News::Reload(at, lineup, times))
+            .prop_map(|(at, lineup, times)| Event::Reload(at, lineup, times))
     });
     prop_oneof![
-        10 => of_channel().prop_map(News::Join),
-        3 => of_channel().prop_map(News::Leave),
-        4 => of_channel().prop_map(News::Empty),
+        10 => of_channel().prop_map(Event::Join),
+        3 => of_channel().prop_map(Event::Leave),
+        4 => of_channel().prop_map(Event::Empty),
         12 => (0..channels * POOL, mood(), any::<bool>())
-            .prop_map(|(source, mood, is_felt)| News::Mood { source, mood, is_felt }),
-        4 => steer(channels).prop_map(|(at, steer)| News::Steer(at, steer)),
+            .prop_map(|(source, mood, is_felt)| Event::Mood { source, mood, is_felt }),
+        4 => override_source(channels).prop_map(|(at, order)| Event::SourceOverride(at, order)),
         2 => reload,
-        2 => (0..providers, limits()).prop_map(|(at, limits)| News::Limits(at, limits)),
-        1 => of_channel().prop_map(News::Latecomer),
-        1 => of_channel().prop_map(News::Stop),
+        2 => (0..providers, limits()).prop_map(|(at, limits)| Event::Limits(at, limits)),
+        1 => of_channel().prop_map(Event::Latecomer),
+        1 => of_channel().prop_map(Event::Stop),
     ]
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_core::health::Worth;
+use forebay_core::health::Severity;
 use forebay_core::time::Moment;
 
 /// From one group of pictures to the next.
@@ -40,7 +40,7 @@ pub(crate) enum Fate {
     Stalls,
     /// The upstream itself has waited long enough.
     GivesUp,
-    Sickens(Worth),
+    Sickens(Severity),
 }
 
 /// A source.
@@ -65,7 +65,7 @@ pub(crate) struct Source {
 pub(crate) struct Piece {
     pub(crate) is_found: bool,
     pub(crate) has_picture: bool,
-    pub(crate) fault: Option<Worth>,
+    pub(crate) fault: Option<Severity>,
 }
 
 /// What comes of a connection.
@@ -118,13 +118,13 @@ impl Connection {
         self.due = (mood != Mood::Silent).then_some(until);
     }
 
-    /// When there is news.
+    /// When there is a signal.
     pub(crate) fn due(&self) -> Option<Moment> {
         self.due
     }
 
-    /// The news that is due now.
-    pub(crate) fn news(&mut self, now: Moment) -> Signal {
+    /// The signal that is due now.
+    pub(crate) fn signal(&mut self, now: Moment) -> Signal {
         assert!(self.due.is_some_and(|due| due <= now));
         self.due = None;
         if self.mood == Mood::Refuses {
@@ -171,11 +171,11 @@ impl Connection {
                     Fate::Stalls => {}
                     Fate::Ends => return Signal::Failed { is_patient: false },
                     Fate::GivesUp => return Signal::Failed { is_patient: true },
-                    Fate::Sickens(worth) => {
-                        piece.fault = Some(worth);
+                    Fate::Sickens(severity) => {
+                        piece.fault = Some(severity);
                         // It goes on, and is as bad as it is. Of a notice is told again.
                         let again = Mood::Until(span + REMINDER, fate);
-                        self.mood = if worth == Worth::Notice { again } else { Mood::Good };
+                        self.mood = if severity == Severity::Notice { again } else { Mood::Good };
                         self.due = Some(now + GROUP);
                     }
                 }

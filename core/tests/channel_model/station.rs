@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use forebay_core::failover::{self, Failover, SourceId};
-use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Phase, Purpose, Reason, Steer, Times};
-use forebay_core::provider::{self, Claim, Refusal, Standing, Ticket};
+use forebay_core::lifecycle::{
+    Action, AttemptId, Event, Lifecycle, Phase, Purpose, Reason, SourceOverride, Times,
+};
+use forebay_core::provider::{self, Claim, Demand, Refusal, Ticket};
 use forebay_core::time::Moment;
 
 use crate::account::Account;
@@ -37,8 +39,8 @@ impl Outside {
 }
 
 /// An attempt to open a source.
-pub(crate) struct Line {
-    pub(crate) attempt: Attempt,
+pub(crate) struct Ingest {
+    pub(crate) attempt: AttemptId,
     pub(crate) source: SourceId,
     pub(crate) state: State,
     /// What it was opened for.
@@ -48,7 +50,7 @@ pub(crate) struct Line {
 }
 
 pub(crate) enum State {
-    /// The claim is made when the line is looked at first.
+    /// The claim is made when the ingest is looked at first.
     Unasked(Claim<usize>),
     Refused,
     Waiting(Ticket),
@@ -66,19 +68,19 @@ pub(crate) struct Station {
     pub(crate) is_stopping: bool,
     /// Those who come in the moment in which it is closed.
     pub(crate) latecomers: usize,
-    pub(crate) commands: VecDeque<Steer>,
+    pub(crate) commands: VecDeque<SourceOverride>,
     pub(crate) settings: Option<(Vec<SourceId>, Times)>,
     pub(crate) has_new_demand: bool,
     /// What an admin wants, while that is being carried out.
-    wish: Option<Steer>,
+    order: Option<SourceOverride>,
     pub(crate) life: Lifecycle,
     pub(crate) is_open: bool,
     pub(crate) failover: Failover,
-    pub(crate) lines: Vec<Line>,
-    pub(crate) on_air: Option<Attempt>,
-    pub(crate) opened: BTreeSet<Attempt>,
+    pub(crate) ingests: Vec<Ingest>,
+    pub(crate) active: Option<AttemptId>,
+    pub(crate) opened: BTreeSet<AttemptId>,
     /// Sources whose provider had no connection to spare when it was asked last.
-    pub(crate) slotless: BTreeSet<SourceId>,
+    pub(crate) without_connection: BTreeSet<SourceId>,
     pub(crate) watch: Watch,
 }
 
@@ -95,14 +97,14 @@ impl Station {
             commands: VecDeque::new(),
             settings: None,
             has_new_demand: false,
-            wish: None,
+            order: None,
             life: Lifecycle::new(times, failover.clone()),
             is_open: false,
             failover,
-            lines: Vec::new(),
-            on_air: None,
+            ingests: Vec::new(),
+            active: None,
             opened: BTreeSet::new(),
-            slotless: BTreeSet::new(),
+            without_connection: BTreeSet::new(),
             watch: Watch::new(times),
             lineup,
         }
@@ -136,7 +138,7 @@ impl Station {
         if !self.is_open {
             return None;
         }
-        let dues = self.lines.iter().filter_map(|line| match &line.state {
+        let dues = self.ingests.iter().filter_map(|ingest| match &ingest.state {
             State::Open(_, connection) => connection.due(),
             State::Unasked(_) | State::Refused | State::Waiting(_) => None,
         });
@@ -147,8 +149,8 @@ impl Station {
     pub(crate) fn run(&mut self, outside: &mut Outside) -> bool {
         if !self.is_open {
             self.apply_settings_while_closed();
-            while let Some(steer) = self.commands.pop_front() {
-                let _ = self.failover.steer(steer); // it may be about a source that is not there
+            while let Some(order) = self.commands.pop_front() {
+                let _ = self.failover.override_source(order); // it may be about a source that is not there
             }
             return false;
         }
@@ -159,49 +161,49 @@ impl Station {
             self.handle_demand(outside);
         } else if let Some((lineup, times)) = self.settings.take() {
             self.handle_settings(now, lineup, times);
-        } else if let Some(steer) = self.commands.pop_front() {
-            self.wish = Some(steer);
-            outside.tally.steers += u64::from(self.life.steer(now, steer).is_ok());
-            if steer == Steer::Skip {
-                self.slotless.clear(); // it is not wanted
+        } else if let Some(order) = self.commands.pop_front() {
+            self.order = Some(order);
+            outside.tally.overrides += u64::from(self.life.override_source(now, order).is_ok());
+            if order == SourceOverride::Skip {
+                self.without_connection.clear(); // it is not wanted
             }
-        } else if let Some(source) = self.source_with_slot(outside) {
-            outside.tally.slot_wakes += 1;
-            self.life.handle_event(now, Event::SlotFree(source));
+        } else if let Some(source) = self.source_with_connection(outside) {
+            outside.tally.connection_wakes += 1;
+            self.life.handle_event(now, Event::ConnectionFree(source));
         } else if self.life.poll_timeout().is_some_and(|at| at <= now) {
             self.life.handle_timeout(now);
-        } else if !self.run_lines(outside) {
+        } else if !self.run_ingests(outside) {
             return false;
         }
         self.carry_out(outside);
-        self.wish = None;
+        self.order = None;
         true
     }
 
     /// A new life, of a channel that was closed or whose end came too early.
     fn begin(&mut self, outside: &mut Outside) {
-        assert!(self.lines.is_empty(), "something is open from before");
+        assert!(self.ingests.is_empty(), "something is open from before");
         self.life = Lifecycle::new(self.times, self.failover.clone());
         self.opened.clear();
-        self.slotless.clear();
+        self.without_connection.clear();
         self.watch.begin(outside.now, self.times);
         self.has_new_demand = false;
         self.handle_demand(outside);
     }
 
     fn handle_demand(&mut self, outside: &mut Outside) {
-        let (event, standing) = if self.viewers > 0 {
-            (Event::Wanted, Standing::Watched)
+        let (event, demand) = if self.viewers > 0 {
+            (Event::ReadersPresent, Demand::Watched)
         } else {
-            (Event::Unwanted(Duration::ZERO), Standing::Lingering)
+            (Event::NoReaders(Duration::ZERO), Demand::Lingering)
         };
-        for line in &self.lines {
-            if let State::Open(Some(ticket), _) = line.state {
-                let account = account(outside, line.source);
-                account.0.set_standing(account.1, ticket, standing, account.2);
+        for ingest in &self.ingests {
+            if let State::Open(Some(ticket), _) = ingest.state {
+                let account = account(outside, ingest.source);
+                account.0.set_demand(account.1, ticket, demand, account.2);
             }
         }
-        if event == Event::Wanted && self.life.phase() == Phase::Stopping {
+        if event == Event::ReadersPresent && self.life.phase() == Phase::Stopping {
             self.watch.begin_anew(outside.now);
         }
         self.life.handle_event(outside.now, event);
@@ -217,58 +219,58 @@ impl Station {
     fn handle_settings(&mut self, now: Moment, lineup: Vec<SourceId>, times: Times) {
         let stays = |source: &&SourceId| lineup.contains(source);
         let kept: Vec<SourceId> = self.lineup.iter().filter(stays).copied().collect();
-        let standings = |life: &Lifecycle| -> Vec<Option<failover::Standing>> {
-            kept.iter().map(|&source| life.failover().standing(now, source)).collect()
+        let healths = |life: &Lifecycle| -> Vec<Option<failover::SourceHealth>> {
+            kept.iter().map(|&source| life.failover().health(now, source)).collect()
         };
-        let before = standings(&self.life);
+        let before = healths(&self.life);
         let shown = self.shows();
         self.watch.widen(times);
         self.life.set_times(times);
         self.life.set_sources(now, &lineup);
-        assert_eq!(standings(&self.life), before, "a source that stays is taken for another");
+        assert_eq!(healths(&self.life), before, "a source that stays is taken for another");
         let plays_on = |source| !lineup.contains(&source) || self.shows() == Some(source);
         assert!(shown.is_none_or(plays_on), "a source that stays plays on");
-        self.slotless.retain(|source| lineup.contains(source));
+        self.without_connection.retain(|source| lineup.contains(source));
         self.lineup = lineup;
         self.times = times;
     }
 
     /// The first source for which there may be a connection now.
-    fn source_with_slot(&self, outside: &Outside) -> Option<SourceId> {
-        self.life.slotless().into_iter().find(|&source| self.would_have_slot(outside, source))
+    fn source_with_connection(&self, outside: &Outside) -> Option<SourceId> {
+        self.life.waiting_for_slot().into_iter().find(|&source| self.would_have_connection(outside, source))
     }
 
     /// Whether a claim for this source would be served.
-    fn would_have_slot(&self, outside: &Outside, source: SourceId) -> bool {
-        let claim = Claim { channel: self.id, priority: self.priority, purpose: provider::Purpose::Air };
+    fn would_have_connection(&self, outside: &Outside, source: SourceId) -> bool {
+        let claim = Claim { channel: self.id, priority: self.priority, purpose: provider::Purpose::Active };
         let provider = outside.source(source).provider;
         provider.is_some_and(|provider| outside.accounts[provider].would_serve(&claim))
     }
 
-    /// The first news of a line.
-    fn run_lines(&mut self, outside: &mut Outside) -> bool {
+    /// The first signal of a ingest.
+    fn run_ingests(&mut self, outside: &mut Outside) -> bool {
         let now = outside.now;
-        for at in 0..self.lines.len() {
-            let line = &mut self.lines[at];
-            let attempt = line.attempt;
+        for at in 0..self.ingests.len() {
+            let ingest = &mut self.ingests[at];
+            let attempt = ingest.attempt;
             let (accounts, tally) = (&mut outside.accounts, &mut outside.tally);
-            let source = &outside.sources[place(line.source)];
-            if let State::Open(Some(ticket), _) = line.state
-                && !line.is_told_to_yield
+            let source = &outside.sources[place(ingest.source)];
+            if let State::Open(Some(ticket), _) = ingest.state
+                && !ingest.is_told_to_yield
                 && source.provider.is_some_and(|provider| accounts[provider].is_asked(ticket))
             {
-                line.is_told_to_yield = true;
-                self.lose_slot(now, attempt);
+                ingest.is_told_to_yield = true;
+                self.lose_connection(now, attempt);
                 self.life.handle_event(now, Event::Yield(attempt));
                 return true;
             }
-            match &mut line.state {
+            match &mut ingest.state {
                 State::Unasked(claim) => {
                     let Some(provider) = source.provider else {
                         self.grant(outside, at, None);
                         return true;
                     };
-                    line.state = State::Waiting(accounts[provider].claim(now, *claim, tally));
+                    ingest.state = State::Waiting(accounts[provider].claim(now, *claim, tally));
                     return true;
                 }
                 State::Refused => {
@@ -285,7 +287,7 @@ impl Station {
                         }
                         Some(Err(refusal)) => {
                             if refusal == Refusal::AllTaken {
-                                self.slotless.insert(self.lines[at].source);
+                                self.without_connection.insert(self.ingests[at].source);
                             }
                             self.refuse(outside, at);
                             return true;
@@ -294,7 +296,7 @@ impl Station {
                 }
                 State::Open(_, connection) => {
                     if connection.due().is_some_and(|due| due <= now) {
-                        let signal = connection.news(now);
+                        let signal = connection.signal(now);
                         self.handle_signal(outside, at, signal);
                         return true;
                     }
@@ -306,56 +308,56 @@ impl Station {
 
     fn grant(&mut self, outside: &mut Outside, at: usize, ticket: Option<Ticket>) {
         let now = outside.now;
-        let line = &mut self.lines[at];
-        line.state = State::Open(ticket, Connection::open(now, outside.source(line.source)));
+        let ingest = &mut self.ingests[at];
+        ingest.state = State::Open(ticket, Connection::open(now, outside.source(ingest.source)));
         if let Some(ticket) = ticket
             && self.viewers == 0
         {
-            let (account, now, tally) = account(outside, line.source);
-            account.set_standing(now, ticket, Standing::Lingering, tally);
+            let (account, now, tally) = account(outside, ingest.source);
+            account.set_demand(now, ticket, Demand::Lingering, tally);
         }
         self.watch.grant();
-        self.slotless.remove(&self.lines[at].source);
-        self.life.handle_event(now, Event::Granted(self.lines[at].attempt));
+        self.without_connection.remove(&self.ingests[at].source);
+        self.life.handle_event(now, Event::Granted(self.ingests[at].attempt));
     }
 
     fn refuse(&mut self, outside: &mut Outside, at: usize) {
-        let attempt = self.lines.remove(at).attempt;
-        self.lose_slot(outside.now, attempt);
-        self.life.handle_event(outside.now, Event::NoSlot(attempt));
+        let attempt = self.ingests.remove(at).attempt;
+        self.lose_connection(outside.now, attempt);
+        self.life.handle_event(outside.now, Event::NoConnection(attempt));
     }
 
     /// An attempt has no slot: unless there is another, that is what keeps the channel dark.
-    fn lose_slot(&mut self, now: Moment, attempt: Attempt) {
-        if self.lines.iter().all(|line| line.attempt == attempt) {
-            self.watch.lose_slot(now);
+    fn lose_connection(&mut self, now: Moment, attempt: AttemptId) {
+        if self.ingests.iter().all(|ingest| ingest.attempt == attempt) {
+            self.watch.lose_connection(now);
         }
     }
 
     fn handle_signal(&mut self, outside: &mut Outside, at: usize, signal: Signal) {
         let now = outside.now;
-        let line = &mut self.lines[at];
-        let attempt = line.attempt;
+        let ingest = &mut self.ingests[at];
+        let attempt = ingest.attempt;
         match signal {
             Signal::Opened { patience } => self.life.set_patience(attempt, patience),
             Signal::Life => self.life.handle_event(now, Event::Alive(attempt)),
             Signal::Failed { is_patient } => {
                 let event = if is_patient { Event::Stalled } else { Event::Ended };
-                self.drop_line(outside, at);
+                self.drop_ingest(outside, at);
                 self.life.handle_event(now, event(attempt));
             }
             Signal::Piece(Piece { is_found, has_picture, fault }) => {
                 if is_found {
-                    self.life.handle_event(now, Event::Locked(attempt));
+                    self.life.handle_event(now, Event::InSync(attempt));
                 }
                 self.life.handle_event(now, Event::Progress(attempt));
-                if has_picture && self.on_air != Some(attempt) {
-                    self.lines[at].has_picture = true;
-                    self.life.handle_event(now, Event::Picture(attempt));
+                if has_picture && self.active != Some(attempt) {
+                    self.ingests[at].has_picture = true;
+                    self.life.handle_event(now, Event::KeyframeReady(attempt));
                 }
-                if let Some(worth) = fault {
+                if let Some(severity) = fault {
                     outside.tally.faults += 1;
-                    self.life.handle_event(now, Event::Unhealthy { attempt, worth });
+                    self.life.handle_event(now, Event::Unhealthy { attempt, severity });
                 }
             }
         }
@@ -368,21 +370,24 @@ impl Station {
             outside.log(self.id, action);
             match action {
                 Action::Open { attempt, source, purpose } => self.open(outside, attempt, source, purpose),
-                Action::Raise { attempt } => {
-                    assert!(self.lines.iter().any(|line| line.attempt == attempt), "{attempt:?} is gone");
-                    outside.tally.raises += 1;
-                    self.raise(outside, attempt);
+                Action::Promote { attempt } => {
+                    assert!(
+                        self.ingests.iter().any(|ingest| ingest.attempt == attempt),
+                        "{attempt:?} is gone"
+                    );
+                    outside.tally.promotions += 1;
+                    self.promote(outside, attempt);
                 }
-                Action::Air { attempt } => self.put_on_air(outside, attempt),
+                Action::Activate { attempt } => self.activate(outside, attempt),
                 Action::Close { attempt, reason } => {
-                    let at = self.lines.iter().position(|line| line.attempt == attempt);
+                    let at = self.ingests.iter().position(|ingest| ingest.attempt == attempt);
                     let at = at
                         .unwrap_or_else(|| panic!("{attempt:?} is closed for {reason:?}, and was not open"));
                     outside.tally.removals += u64::from(reason == Reason::Removed);
                     outside.tally.stalls += u64::from(reason == Reason::Stalled);
-                    let is_listed = self.lineup.contains(&self.lines[at].source);
+                    let is_listed = self.lineup.contains(&self.ingests[at].source);
                     assert_eq!(is_listed, reason != Reason::Removed);
-                    self.drop_line(outside, at);
+                    self.drop_ingest(outside, at);
                 }
                 Action::GiveUp => {
                     is_given_up = true;
@@ -392,7 +397,7 @@ impl Station {
                 }
                 Action::Finish => {
                     assert_eq!(self.life.poll_action(), None, "the end is the last");
-                    assert!(self.lines.is_empty(), "something is open at the end");
+                    assert!(self.ingests.is_empty(), "something is open at the end");
                     self.failover = self.life.failover().clone();
                     let is_sure = is_given_up || self.is_stopping;
                     if !is_sure {
@@ -409,42 +414,45 @@ impl Station {
         }
     }
 
-    /// All viewers are told, and late news does nothing any more.
+    /// All viewers are told, and late events do nothing any more.
     fn end(&mut self, now: Moment) {
         (self.is_open, self.viewers) = (false, 0);
         self.hear_late_news(now);
-        for event in
-            [Event::SlotFree(SourceId(0)), Event::Unwanted(Duration::ZERO), Event::Wanted, Event::Shutdown]
-        {
+        for event in [
+            Event::ConnectionFree(SourceId(0)),
+            Event::NoReaders(Duration::ZERO),
+            Event::ReadersPresent,
+            Event::Shutdown,
+        ] {
             self.life.handle_event(now, event);
         }
-        let _ = self.life.steer(now, Steer::Skip);
+        let _ = self.life.override_source(now, SourceOverride::Skip);
         self.life.handle_timeout(now + self.times.start + self.times.idle);
         assert_eq!((self.life.poll_action(), self.life.poll_timeout()), (None, None), "it is at its end");
     }
 
-    fn open(&mut self, outside: &mut Outside, attempt: Attempt, source: SourceId, purpose: Purpose) {
+    fn open(&mut self, outside: &mut Outside, attempt: AttemptId, source: SourceId, purpose: Purpose) {
         assert!(self.opened.last().is_none_or(|&last| last < attempt), "{attempt:?} is not new");
-        let is_for_nobody = self.life.phase() == Phase::Stopping && self.wish.is_none();
+        let is_for_nobody = self.life.phase() == Phase::Stopping && self.order.is_none();
         assert!(!is_for_nobody, "{attempt:?} is opened for nobody");
         self.opened.insert(attempt);
         let failover = self.life.failover();
-        let standing = failover.standing(outside.now, source).expect("there is such a source");
-        assert!(!standing.is_disabled || failover.enabled() == 0, "{source:?} is disabled");
-        assert!(self.lines.iter().all(|line| line.source != source), "{source:?} is open already");
+        let health = failover.health(outside.now, source).expect("there is such a source");
+        assert!(!health.is_disabled || failover.enabled() == 0, "{source:?} is disabled");
+        assert!(self.ingests.iter().all(|ingest| ingest.source != source), "{source:?} is open already");
         let claimed = match purpose {
-            Purpose::Air => provider::Purpose::Air,
+            Purpose::Active => provider::Purpose::Active,
             Purpose::Hedge => provider::Purpose::Hedge,
             Purpose::Probe => provider::Purpose::Probe,
         };
-        let is_apart = |line: &Line| {
-            let (new, old) = (outside.source(source), outside.source(line.source));
+        let is_apart = |ingest: &Ingest| {
+            let (new, old) = (outside.source(source), outside.source(ingest.source));
             new.provider.is_some() || old.provider.is_some() || new.host != old.host
         };
         let claim = Claim { channel: self.id, priority: self.priority, purpose: claimed };
-        let may_open = claimed == provider::Purpose::Air || self.lines.iter().all(is_apart);
+        let may_open = claimed == provider::Purpose::Active || self.ingests.iter().all(is_apart);
         let state = if may_open { State::Unasked(claim) } else { State::Refused };
-        self.lines.push(Line {
+        self.ingests.push(Ingest {
             attempt,
             source,
             state,
@@ -454,40 +462,40 @@ impl Station {
         });
     }
 
-    fn raise(&mut self, outside: &mut Outside, attempt: Attempt) {
-        let line = self.lines.iter().find(|line| line.attempt == attempt);
-        if let Some(Line { state: State::Open(Some(ticket), _), source, .. }) = line {
+    fn promote(&mut self, outside: &mut Outside, attempt: AttemptId) {
+        let ingest = self.ingests.iter().find(|ingest| ingest.attempt == attempt);
+        if let Some(Ingest { state: State::Open(Some(ticket), _), source, .. }) = ingest {
             let (account, now, tally) = account(outside, *source);
-            account.set_purpose(now, *ticket, provider::Purpose::Air, tally);
+            account.set_purpose(now, *ticket, provider::Purpose::Active, tally);
         }
     }
 
-    fn put_on_air(&mut self, outside: &mut Outside, attempt: Attempt) {
-        self.raise(outside, attempt);
-        let at = self.lines.iter().position(|line| line.attempt == attempt).expect("it is open");
-        assert!(self.lines[at].has_picture, "{attempt:?} has nothing to show");
-        assert_eq!(self.on_air, None, "one at a time is on air");
-        self.on_air = Some(attempt);
-        self.lines.swap(0, at);
-        outside.tally.returns += u64::from(self.lines[0].purpose == Purpose::Probe);
-        self.watch.go_live(outside.now, self.lines[0].source);
+    fn activate(&mut self, outside: &mut Outside, attempt: AttemptId) {
+        self.promote(outside, attempt);
+        let at = self.ingests.iter().position(|ingest| ingest.attempt == attempt).expect("it is open");
+        assert!(self.ingests[at].has_picture, "{attempt:?} has nothing to show");
+        assert_eq!(self.active, None, "one at a time is on air");
+        self.active = Some(attempt);
+        self.ingests.swap(0, at);
+        outside.tally.returns += u64::from(self.ingests[0].purpose == Purpose::Probe);
+        self.watch.go_live(outside.now, self.ingests[0].source);
     }
 
     /// An upstream is no more; whoever claims does so no longer.
-    fn drop_line(&mut self, outside: &mut Outside, at: usize) {
-        let line = self.lines.remove(at);
+    fn drop_ingest(&mut self, outside: &mut Outside, at: usize) {
+        let ingest = self.ingests.remove(at);
         let now = outside.now;
-        if self.on_air == Some(line.attempt) {
-            self.on_air = None;
+        if self.active == Some(ingest.attempt) {
+            self.active = None;
             self.watch.go_dark(now);
         }
-        let takes = outside.source(line.source).closes;
-        match line.state {
+        let takes = outside.source(ingest.source).closes;
+        match ingest.state {
             State::Waiting(ticket) => {
-                let (account, now, tally) = account(outside, line.source);
+                let (account, now, tally) = account(outside, ingest.source);
                 account.withdraw(now, ticket, tally);
             }
-            State::Open(Some(ticket), _) => account(outside, line.source).0.close(now, ticket, takes),
+            State::Open(Some(ticket), _) => account(outside, ingest.source).0.close(now, ticket, takes),
             State::Open(None, _) | State::Unasked(_) | State::Refused => {}
         }
     }

@@ -78,12 +78,12 @@ impl Watch {
         self.dark_since = Some(now);
     }
 
-    /// No line has a slot any more.
-    pub(crate) fn lose_slot(&mut self, now: Moment) {
+    /// No ingest has a slot any more.
+    pub(crate) fn lose_connection(&mut self, now: Moment) {
         self.slotless_since.get_or_insert(now);
     }
 
-    /// A line has got a slot.
+    /// A ingest has got a slot.
     pub(crate) fn grant(&mut self) {
         self.slotless_since = None;
     }

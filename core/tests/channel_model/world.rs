@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay_core::failover::{SourceId, Steer};
+use forebay_core::failover::{SourceId, SourceOverride};
 use forebay_core::lifecycle::Times;
 use forebay_core::provider::Limits;
 use forebay_core::time::Moment;
@@ -17,7 +17,7 @@ const MAX_AT_ONCE: usize = 2000;
 
 /// What happens to the world.
 #[derive(Debug, Clone)]
-pub(crate) enum News {
+pub(crate) enum Event {
     Join(usize),
     Leave(usize),
     /// All viewers of a channel leave.
@@ -28,7 +28,7 @@ pub(crate) enum News {
         mood: Mood,
         is_felt: bool,
     },
-    Steer(usize, Steer),
+    SourceOverride(usize, SourceOverride),
     Reload(usize, Vec<SourceId>, Times),
     Limits(usize, Limits),
     Latecomer(usize),
@@ -69,21 +69,21 @@ impl World {
         self.outside.now
     }
 
-    /// Takes news in, and plays until nothing is left to do at this moment.
-    pub(crate) fn tell(&mut self, news: News) {
+    /// Takes event in, and plays until nothing is left to do at this moment.
+    pub(crate) fn tell(&mut self, event: Event) {
         let Self { outside, stations } = self;
-        match news {
-            News::Join(at) => stations[at].join(outside),
-            News::Leave(at) => stations[at].leave(),
-            News::Empty(at) => (0..stations[at].viewers).for_each(|_| stations[at].leave()),
-            News::Mood { source, mood, is_felt } => self.set_mood(source, mood, is_felt),
-            News::Steer(at, steer) => stations[at].commands.push_back(steer),
-            News::Reload(at, lineup, times) => stations[at].settings = Some((lineup, times)),
-            News::Limits(at, limits) => {
+        match event {
+            Event::Join(at) => stations[at].join(outside),
+            Event::Leave(at) => stations[at].leave(),
+            Event::Empty(at) => (0..stations[at].viewers).for_each(|_| stations[at].leave()),
+            Event::Mood { source, mood, is_felt } => self.set_mood(source, mood, is_felt),
+            Event::SourceOverride(at, order) => stations[at].commands.push_back(order),
+            Event::Reload(at, lineup, times) => stations[at].settings = Some((lineup, times)),
+            Event::Limits(at, limits) => {
                 outside.accounts[at].set_limits(outside.now, limits, &mut outside.tally);
             }
-            News::Latecomer(at) => stations[at].latecomers = 1,
-            News::Stop(at) => stations[at].is_stopping = true,
+            Event::Latecomer(at) => stations[at].latecomers = 1,
+            Event::Stop(at) => stations[at].is_stopping = true,
         }
         self.settle();
         let now = self.now();
@@ -93,9 +93,9 @@ impl World {
 
     fn set_mood(&mut self, source: usize, mood: Mood, is_felt: bool) {
         self.outside.sources[source].mood = mood;
-        let lines = self.stations.iter_mut().flat_map(|station| &mut station.lines);
-        for line in lines.filter(|line| is_felt && place(line.source) == source) {
-            if let State::Open(_, connection) = &mut line.state {
+        let ingests = self.stations.iter_mut().flat_map(|station| &mut station.ingests);
+        for ingest in ingests.filter(|ingest| is_felt && place(ingest.source) == source) {
+            if let State::Open(_, connection) = &mut ingest.state {
                 connection.touch(self.outside.now, mood);
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use forebay_core::time::Pcr;
 use forebay_core::ts::packet::{Bytes, SYNC_BYTE};
 use forebay_core::ts::psi::{Pat, Pmt, Sections};
-use forebay_core::ts::splice::{Mark, Splice};
+use forebay_core::ts::splice::{AccessPoint, Splice};
 use forebay_core::ts::sync::{Item, Sync};
 use forebay_core::ts::{PACKET_SIZE, Packet, Pid};
 
@@ -68,7 +68,7 @@ pub(crate) enum Step<'a> {
 pub(crate) struct Spliced {
     pub(crate) output: Vec<u8>,
     /// With places in the whole output.
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) points: Vec<AccessPoint>,
 }
 
 /// Plays `steps` and holds all invariants against the output.
@@ -91,23 +91,23 @@ pub(crate) fn splice<'a>(steps: impl IntoIterator<Item = Step<'a>>) -> Spliced {
                 splice.begin();
             }
             Step::KeepAlive => {
-                let has_begun = !spliced.marks.is_empty();
+                let has_begun = !spliced.points.is_empty();
                 assert_eq!(splice.keep_alive(), has_begun, "nothing before the first picture");
             }
         }
-        let (output, marks) = splice.output();
-        player.watch(output, marks);
+        let (output, points) = splice.output();
+        player.watch(output, points);
         let told = splice.counts().continuity_errors;
         assert_eq!(
             player.breaks, told,
             "breaks of the output's counters, and those that the splice tells of"
         );
         let base = spliced.output.len();
-        spliced.marks.extend(marks.iter().map(|mark| Mark { at: base + mark.at, ..*mark }));
+        spliced.points.extend(points.iter().map(|point| AccessPoint { at: base + point.at, ..*point }));
         spliced.output.extend_from_slice(output);
         splice.clear(1 << 20);
     }
-    assert_eq!(splice.counts().entries, spliced.marks.len() as u64);
+    assert_eq!(splice.counts().entries, spliced.points.len() as u64);
     spliced
 }
 
@@ -126,22 +126,22 @@ struct Player {
 }
 
 impl Player {
-    fn watch(&mut self, output: &[u8], marks: &[Mark]) {
+    fn watch(&mut self, output: &[u8], points: &[AccessPoint]) {
         let (packets, rest) = output.as_chunks::<PACKET_SIZE>();
         assert!(rest.is_empty(), "whole packets");
         for bytes in packets {
             assert_eq!(bytes[0], SYNC_BYTE);
             self.watch_packet(Packet::new(bytes));
         }
-        assert!(marks.is_sorted_by(|a, b| a.at < b.at), "marks in their order");
-        for mark in marks {
-            assert_eq!(mark.at % PACKET_SIZE, 0, "a mark lies on a packet");
-            self.watch_mark(&packets[mark.at / PACKET_SIZE..]);
+        assert!(points.is_sorted_by(|a, b| a.at < b.at), "points in their order");
+        for point in points {
+            assert_eq!(point.at % PACKET_SIZE, 0, "a point lies on a packet");
+            self.watch_access_point(&packets[point.at / PACKET_SIZE..]);
         }
     }
 
     /// A random access point: PAT, PMT, and the picture, which says what it is.
-    fn watch_mark(&self, packets: &[Bytes]) {
+    fn watch_access_point(&self, packets: &[Bytes]) {
         let mut packets = packets.iter().map(Packet::new);
         assert_eq!(packets.next().map(Packet::pid), Some(Pid::PAT));
         let map = packets.next().expect("a map");

@@ -55,9 +55,9 @@ pub(super) trait Member: fmt::Debug + Send + Sync {
 }
 
 impl Crews {
-    /// Adds a member to a crew of its group, which is told by `news` when there is something to
+    /// Adds a member to a crew of its group, which is woken by `window` when there is something to
     /// send. To be called within a runtime.
-    pub(super) fn add<T>(&self, group: usize, member: &Arc<dyn Member>, news: watch::Receiver<T>)
+    pub(super) fn add<T>(&self, group: usize, member: &Arc<dyn Member>, window: watch::Receiver<T>)
     where
         T: Send + Sync + 'static,
     {
@@ -69,7 +69,7 @@ impl Crews {
         let crew = Arc::new(Crew::default());
         crew.admit(member);
         crews.push(Arc::clone(&crew));
-        tokio::spawn(Task { group: Arc::clone(group), crew, kept: Vec::new() }.run(news));
+        tokio::spawn(Task { group: Arc::clone(group), crew, kept: Vec::new() }.run(window));
     }
 }
 
@@ -105,8 +105,8 @@ struct Task {
 }
 
 impl Task {
-    async fn run<T>(mut self, mut news: watch::Receiver<T>) {
-        while news.changed().await.is_ok() {
+    async fn run<T>(mut self, mut window: watch::Receiver<T>) {
+        while window.changed().await.is_ok() {
             self.kept.append(&mut self.crew.members().joined);
             let (mut at, mut sends) = (0, 0);
             while let Some(member) = self.kept.get(at) {

@@ -9,8 +9,9 @@ use forebay_core::playlist::opening::MOST_COMING;
 use forebay_core::segmenter::Segment;
 use tokio::sync::watch;
 
-use super::feed::{Feed, Window};
+use super::feed::Feed;
 use super::store::BLOCK;
+use super::window::Window;
 
 /// A segment that is being made, or is about to be, and is sent as it comes.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ struct Stretch {
 impl Growing {
     /// The segment with this number, if it is the next of `feed`, or one of the few behind that.
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
-        let next = feed.making.borrow().as_ref()?.segment.number;
+        let next = feed.hls.making.borrow().as_ref()?.segment.number;
         (next..next + MOST_COMING).contains(&number).then(|| Self {
             feed: Arc::clone(feed),
             window: feed.windows[0].subscribe(),
@@ -49,7 +50,7 @@ impl Growing {
         loop {
             let (head, block) = {
                 let window = self.window.borrow_and_update();
-                if window.is_over() {
+                if window.is_over {
                     return Err(io::Error::other("the channel is over"));
                 }
                 (window.edges.head, window.newest.clone())
@@ -80,12 +81,12 @@ impl Growing {
 
     /// What there is of it in a store that ends at `head`; `None` before it begins.
     fn stretch(&self, head: u64) -> io::Result<Option<Stretch>> {
-        let playlist = self.feed.playlist.borrow().clone();
-        if let Some(piece) = playlist.and_then(|playlist| playlist.find(self.number).cloned()) {
-            let Segment { start, end, .. } = piece.segment;
+        let playlist = self.feed.hls.playlist.borrow().clone();
+        if let Some(cached) = playlist.and_then(|playlist| playlist.find(self.number).cloned()) {
+            let Segment { start, end, .. } = cached.segment;
             return Ok(Some(Stretch { start, end, is_whole: true }));
         }
-        let making = self.feed.making.borrow().as_ref().map(|making| making.segment);
+        let making = self.feed.hls.making.borrow().as_ref().map(|making| making.segment);
         match making {
             Some(Segment { number, start, .. }) if number == self.number => {
                 Ok(Some(Stretch { start, end: head.max(start), is_whole: false }))

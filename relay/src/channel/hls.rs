@@ -10,10 +10,12 @@ use forebay_core::playlist::opening::{Player, target_in_haste};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::feed::{Feed, Stage, StartFailure, Window};
-use super::playlist::{Piece, Playlist, Rendered};
+use super::feed::Feed;
+use super::playlist::{Playlist, Rendered, SegmentCache};
 use super::reader::Reader;
+use super::report::StartFailure;
 use super::subscription::SLACK;
+use super::window::Stage;
 
 /// How long it waits for the first one beyond the time for a picture: the longest group of pictures that there is.
 const FIRST_SEGMENT: Duration = Duration::from_secs(10);
@@ -76,13 +78,13 @@ impl Session {
         // The past of a channel that keeps one is of usual segments only.
         let has_past = feed.archive.is_some();
         let is_undecided = player == Player::Native && list == List::Usual && !has_past;
-        feed.audience.send_modify(|audience| {
+        feed.hls.audience.send_modify(|audience| {
             audience.sessions += 1;
             audience.whole += usize::from(player != Player::Streaming);
             audience.short += usize::from(list == List::Short);
             audience.undecided += usize::from(is_undecided);
         });
-        feed.idle.fetch_add(1, Ordering::Relaxed);
+        feed.hls.idle.fetch_add(1, Ordering::Relaxed);
         Self {
             reader,
             player,
@@ -104,14 +106,14 @@ impl Session {
     /// The list that it plays.
     fn list(&self) -> &watch::Sender<Option<Arc<Playlist>>> {
         match self.list {
-            List::Usual => &self.feed().playlist,
-            List::Short => &self.feed().short,
+            List::Usual => &self.feed().hls.playlist,
+            List::Short => &self.feed().hls.short,
         }
     }
 
     /// Whether nothing more is to be had from it: the next request begins another.
     pub fn is_over(&self) -> bool {
-        self.feed().windows[0].borrow().is_over()
+        self.feed().stage.borrow().is_over()
     }
 
     /// Whether the player may be told at once that there will be a playlist: there is a picture,
@@ -120,31 +122,30 @@ impl Session {
         if !matches!(self.player, Player::Native | Player::Strict) {
             return false;
         }
-        let window = self.feed().windows[0].borrow();
-        window.is_live && matches!(window.stage, Stage::Started)
+        matches!(*self.feed().stage.borrow(), Stage::Live)
     }
 
     /// The playlist as it is now. The first time this waits until there is enough for the player to
     /// begin with and never run dry. Later it may wait for a segment that is about to come.
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
         let mut playlists = self.list().subscribe();
-        let mut window = self.feed().windows[0].subscribe();
+        let mut stage = self.feed().stage.subscribe();
         let start_timeout = self.feed().channel.borrow().policy.start_timeout + SLACK;
         let began = Instant::now();
         let last = began + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
         if !self.has_begun() {
-            if let Some(opening) = self.wait_for_opening(&mut window, began, last).await {
+            if let Some(opening) = self.wait_for_opening(&mut stage, began, last).await {
                 return Ok(opening);
             }
         } else if let Some(playlist) = self.early_playlist() {
             return Ok(playlist);
         } else {
-            self.wait_for_next(&mut playlists, &mut window).await;
+            self.wait_for_next(&mut playlists, &mut stage).await;
         }
         let ready = tokio::select! {
             biased;
             Ok(playlist) = playlists.wait_for(Option::is_some) => playlist.clone(),
-            _ = window.wait_for(Window::is_over) => None,
+            _ = stage.wait_for(Stage::is_over) => None,
             () = tokio::time::sleep_until(last) => None,
         };
         if let Some(playlist) = ready {
@@ -154,10 +155,10 @@ impl Session {
                 target => playlist.for_target(target),
             });
         }
-        match &self.feed().windows[0].borrow().stage {
+        match &*self.feed().stage.borrow() {
             Stage::Failed(failure) => Err(NoPlaylist::Failed(Arc::clone(failure))),
             Stage::Ended => Err(NoPlaylist::Ended),
-            Stage::Starting | Stage::Started => Err(NoPlaylist::NoSegment),
+            Stage::Starting | Stage::Live | Stage::Outage => Err(NoPlaylist::NoSegment),
         }
     }
 
@@ -165,18 +166,20 @@ impl Session {
     /// Whatever there is then is better than nothing.
     async fn wait_for_opening(
         &self,
-        window: &mut watch::Receiver<Window>,
+        stage: &mut watch::Receiver<Stage>,
         began: Instant,
         last: Instant,
     ) -> Option<Arc<Playlist>> {
+        // What has been made so far changes with the store.
+        let mut window = self.feed().windows[0].subscribe();
         loop {
             {
-                let window = window.borrow_and_update();
-                if window.is_over() {
+                let stage = stage.borrow_and_update();
+                if stage.is_over() {
                     return None;
                 }
                 // An old picture and then nothing would be no start.
-                if window.is_live
+                if matches!(*stage, Stage::Live)
                     && let Some(opening) = self.opening()
                 {
                     return Some(opening);
@@ -184,29 +187,33 @@ impl Session {
             }
             let has_segment = self.list().borrow().is_some();
             let until = if has_segment { began + LONGEST_OPENING } else { last };
-            tokio::time::timeout_at(until, window.changed()).await.ok()?.ok()?;
+            tokio::select! {
+                changed = stage.changed() => changed.ok()?,
+                changed = window.changed() => changed.ok()?,
+                () = tokio::time::sleep_until(until) => return None,
+            }
         }
     }
 
     /// What the player can begin with now.
     fn opening(&self) -> Option<Arc<Playlist>> {
         if self.list == List::Short {
-            let short = self.feed().short.borrow().clone()?;
+            let short = self.feed().hls.short.borrow().clone()?;
             return short.short_opening(self.player).or_else(|| short.has_enough_short().then_some(short));
         }
-        let playlist = self.feed().playlist.borrow().clone();
+        let playlist = self.feed().hls.playlist.borrow().clone();
         if let Some(opening) = playlist.as_ref().and_then(|playlist| playlist.opening(self.player)) {
             return Some(opening);
         }
         if self.is_undecided.load(Ordering::Relaxed)
-            && let Some(short) = self.feed().short.borrow().clone()
+            && let Some(short) = self.feed().hls.short.borrow().clone()
             && short.short_opening(self.player).is_some()
         {
             return Some(short.leading_to_short());
         }
-        let making = (*self.feed().making.borrow())?;
+        let making = (*self.feed().hls.making.borrow())?;
         let whole: Vec<Duration> = playlist.iter().flat_map(|playlist| playlist.durations()).collect();
-        let pending = making.pending(self.feed().trail().position());
+        let pending = making.pending(self.feed().keyframes().position());
         let next = making.segment.duration();
         let first = self.player.begin(&whole, pending, next)?;
         let target = target_in_haste(&whole[first..], making.target, next);
@@ -219,8 +226,8 @@ impl Session {
         if !self.is_early.load(Ordering::Relaxed) {
             return None;
         }
-        let making = (*self.feed().making.borrow())?;
-        let playlist = self.feed().playlist.borrow().clone();
+        let making = (*self.feed().hls.making.borrow())?;
+        let playlist = self.feed().hls.playlist.borrow().clone();
         let target = self.target.load(Ordering::Relaxed);
         Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, None, target)))
     }
@@ -232,7 +239,7 @@ impl Session {
     async fn wait_for_next(
         &self,
         playlists: &mut watch::Receiver<Option<Arc<Playlist>>>,
-        window: &mut watch::Receiver<Window>,
+        stage: &mut watch::Receiver<Stage>,
     ) {
         let is_near_edge = self.is_near_edge.load(Ordering::Relaxed);
         let told = self.told.load(Ordering::Relaxed);
@@ -244,7 +251,7 @@ impl Session {
         if let Some(wait) = wait {
             tokio::select! {
                 _ = playlists.changed() => {}
-                _ = window.wait_for(Window::is_over) => {}
+                _ = stage.wait_for(Stage::is_over) => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }
@@ -271,7 +278,7 @@ impl Session {
             return false;
         }
         if self.is_undecided.swap(false, Ordering::Relaxed) {
-            self.feed().audience.send_modify(|audience| audience.undecided -= 1);
+            self.feed().hls.audience.send_modify(|audience| audience.undecided -= 1);
         }
         self.target.store(playlist.target_duration, Ordering::Relaxed);
         if self.list == List::Short {
@@ -283,7 +290,7 @@ impl Session {
         let needs_short = self.player != Player::Streaming || !self.is_early.load(Ordering::Relaxed);
         if needs_short && !playlist.is_plenty() {
             self.is_near_edge.store(true, Ordering::Relaxed);
-            self.feed().audience.send_modify(|audience| audience.near_edge += 1);
+            self.feed().hls.audience.send_modify(|audience| audience.near_edge += 1);
         }
         true
     }
@@ -306,7 +313,7 @@ impl Session {
     /// It fetches its first segment.
     pub fn serve(&self) {
         if !self.is_served.swap(true, Ordering::Relaxed) {
-            self.feed().idle.fetch_sub(1, Ordering::Relaxed);
+            self.feed().hls.idle.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -327,7 +334,7 @@ impl Drop for Session {
         let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == List::Usual);
         let undecided = usize::from(*self.is_undecided.get_mut());
         self.serve();
-        self.feed().audience.send_modify(|audience| {
+        self.feed().hls.audience.send_modify(|audience| {
             audience.sessions -= 1;
             audience.whole -= usize::from(self.player != Player::Streaming);
             audience.short -= short;
@@ -341,7 +348,7 @@ impl Drop for Session {
 #[derive(Debug, Clone)]
 pub struct SegmentReader {
     feed: Arc<Feed>,
-    piece: Arc<Piece>,
+    cached: Arc<SegmentCache>,
     list: List,
 }
 
@@ -350,14 +357,14 @@ impl SegmentReader {
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
         let find =
             |list: &watch::Sender<Option<Arc<Playlist>>>| list.borrow().as_ref()?.find(number).cloned();
-        if let Some(piece) = find(&feed.playlist) {
-            return Some(Self { feed: Arc::clone(feed), piece, list: List::Usual });
+        if let Some(cached) = find(&feed.hls.playlist) {
+            return Some(Self { feed: Arc::clone(feed), cached, list: List::Usual });
         }
-        if let Some(piece) = find(&feed.short) {
-            return Some(Self { feed: Arc::clone(feed), piece, list: List::Short });
+        if let Some(cached) = find(&feed.hls.short) {
+            return Some(Self { feed: Arc::clone(feed), cached, list: List::Short });
         }
-        let piece = Arc::new(Piece::new(feed.archive.as_ref()?.find(number)?));
-        Some(Self { feed: Arc::clone(feed), piece, list: List::Usual })
+        let cached = Arc::new(SegmentCache::new(feed.archive.as_ref()?.find(number)?));
+        Some(Self { feed: Arc::clone(feed), cached, list: List::Usual })
     }
 
     /// The list that names it.
@@ -367,17 +374,17 @@ impl SegmentReader {
 
     /// Its size in bytes.
     pub fn size(&self) -> u64 {
-        self.piece.size()
+        self.cached.size()
     }
 
     /// Bytes from `at` to `end` of it, not all of them if they are many. Those who read the same at the same time share it, unless it is
     /// on disk.
     pub async fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
-        let mut bytes = self.piece.read(&self.feed.store, at, end)?;
+        let mut bytes = self.cached.read(&self.feed.store, at, end)?;
         if bytes.is_none()
             && let Some(archive) = &self.feed.archive
         {
-            let (start, end) = self.piece.place(at, end);
+            let (start, end) = self.cached.place(at, end);
             bytes = archive.read(start, end).await?;
         }
         let bytes = bytes.ok_or_else(|| io::Error::other("the segment is gone"))?;

@@ -43,7 +43,7 @@ impl Membership {
         let member: Arc<dyn Member> = Arc::clone(&loan) as _;
         feed.crews.add(group, &member, feed.windows[group].subscribe());
         // What came since the last look may have been told to the crew before this member joined.
-        if loan.work().as_ref().is_some_and(|work| work.subscription.has_news()) {
+        if loan.work().as_ref().is_some_and(|work| work.subscription.has_unseen()) {
             loan.returned.notify_one();
         }
         Self(loan)

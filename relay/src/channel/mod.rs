@@ -15,41 +15,47 @@ mod hls;
 mod lookup;
 mod making;
 mod membership;
-mod numbers;
-mod past;
 mod playlist;
 mod reader;
 mod reader_kind;
+mod report;
 mod room;
-mod steering;
+mod sequence_store;
+mod source_override;
 mod store;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod timeshift_reader;
+mod window;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use forebay_core::assumption;
 use forebay_core::cadence::Load;
 use forebay_core::failover::Failover;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::error;
 
 use self::archive::Archive;
-pub use self::archive::Past;
+pub use self::archive::TimeshiftStatus;
+pub use self::feed::Feed;
 use self::feed::Population;
-pub use self::feed::{Feed, Report, SourceReport, StartFailure, Switch};
 pub use self::growing::Growing;
 pub use self::hls::{List, NoPlaylist, SegmentReader, Session};
 pub use self::lookup::{Changes, Difference, Found, Lookup, Revision, Unreadable};
 pub use self::membership::Membership;
-use self::numbers::Numbering;
 pub use self::playlist::{Playlist, Rendered};
 pub use self::reader::Reader;
 pub use self::reader_kind::{ReaderKind, Readers};
+pub use self::report::{Report, SourceReport, StartFailure, Switch};
 pub use self::room::{Room, Served};
+use self::sequence_store::SequenceStore;
 pub use self::subscription::{Sent, Start, Subscription};
 use crate::model::{Channel, ChannelId, Provider};
 
@@ -70,7 +76,7 @@ pub struct Channels {
     shutdown: CancellationToken,
     population: Arc<Population>,
     events: Bus,
-    numbering: Arc<Numbering>,
+    sequences: Arc<SequenceStore>,
     hls_dir: PathBuf,
     table: Mutex<Table>,
 }
@@ -94,6 +100,11 @@ type Archives = HashMap<ChannelId, Arc<Archive>>;
 
 /// How many channels are forgotten before viewers may join in between: some microseconds.
 const AT_ONCE: usize = 256;
+
+/// A bug has shown itself, and the channel goes on without what it concerns.
+fn log_broken_assumption(what: &'static str, location: &'static Location<'static>) {
+    error!(what, %location, "broken assumption: please report this as a bug");
+}
 
 /// The feeds of these channels, in as many steps as the shorter of both has.
 fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Vec<Arc<Feed>> {
@@ -160,6 +171,7 @@ impl Channels {
         opener: Arc<dyn Opener>,
         ingest: Handle,
     ) -> Arc<Self> {
+        assumption::observe(log_broken_assumption);
         let table = Table {
             archives: archive::open_all(hls_dir, &*lookup),
             lookup,
@@ -177,7 +189,7 @@ impl Channels {
             shutdown: CancellationToken::new(),
             population: Arc::default(),
             events: Bus::new(),
-            numbering: Arc::new(Numbering::load(hls_dir)),
+            sequences: Arc::new(SequenceStore::load(hls_dir)),
             hls_dir: hls_dir.to_owned(),
             table: Mutex::new(table),
         })
@@ -385,7 +397,7 @@ impl Channels {
     }
 
     fn look_at_files(&self) {
-        self.numbering.look();
+        self.sequences.look();
         let archives: Vec<Arc<Archive>> = self.table().archives.values().cloned().collect();
         for archive in archives {
             archive.look();
@@ -414,10 +426,10 @@ impl Channels {
         self.tasks.close();
         self.tasks.wait().await;
         let archives = std::mem::take(&mut self.table().archives);
-        let numbering = Arc::clone(&self.numbering);
+        let sequences = Arc::clone(&self.sequences);
         let close = move || {
             drop(archives);
-            numbering.close();
+            sequences.close();
         };
         // The disk may hang: then whoever waits for this has a limit.
         let _ = tokio::task::spawn_blocking(close).await;

@@ -87,9 +87,9 @@ pub struct Playlist {
     /// How many discontinuities lie before that.
     pub discontinuity_sequence: u64,
     /// Segments that were named no more before their time, since they took too many bytes.
-    pub squeezed: u64,
+    pub evicted: u64,
     /// All segments that are there, those that it does not name any more first.
-    segments: Vec<Arc<Piece>>,
+    segments: Vec<Arc<SegmentCache>>,
     listed: usize,
     /// Whether the text leads to the short list.
     is_lead: bool,
@@ -107,7 +107,7 @@ pub struct Playlist {
 
 /// A segment, and what is read of it now.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct SegmentCache {
     /// Where it lies, and how long it plays.
     pub(super) segment: Segment,
     blocks: Box<[Mutex<Block>]>,
@@ -124,7 +124,7 @@ struct Block {
     readers: u64,
 }
 
-impl Piece {
+impl SegmentCache {
     pub(super) fn new(segment: Segment) -> Self {
         let blocks = (0..(segment.end - segment.start).div_ceil(BLOCK)).map(|_| Mutex::default()).collect();
         Self { segment, blocks }
@@ -190,15 +190,15 @@ impl Playlist {
     /// What `segmenter` has now; `before` is what it had last.
     pub(super) fn new(segmenter: &mut Segmenter, before: Option<&Self>) -> Self {
         let mut known = before.map(|before| before.segments.as_slice()).unwrap_or_default();
-        for piece in known {
-            piece.tidy();
+        for cached in known {
+            cached.tidy();
         }
-        let segments: Vec<Arc<Piece>> = segmenter
+        let segments: Vec<Arc<SegmentCache>> = segmenter
             .segments()
             .map(|&segment| {
-                let at = known.iter().position(|piece| piece.segment == segment);
+                let at = known.iter().position(|cached| cached.segment == segment);
                 known = at.map_or(known, |at| &known[at..]);
-                at.map_or_else(|| Arc::new(Piece::new(segment)), |_| Arc::clone(&known[0]))
+                at.map_or_else(|| Arc::new(SegmentCache::new(segment)), |_| Arc::clone(&known[0]))
             })
             .collect();
         let named: Vec<Segment> = segmenter.listed().copied().collect();
@@ -210,7 +210,7 @@ impl Playlist {
             target_duration,
             media_sequence: named.first().map_or(0, |segment| segment.number),
             discontinuity_sequence,
-            squeezed: segmenter.squeezed(),
+            evicted: segmenter.evicted(),
             listed: named.len(),
             is_lead: false,
             segments,
@@ -243,7 +243,7 @@ impl Playlist {
     /// three, since all players begin with the first of so few. `None` when that is gone, too.
     pub(super) fn short_opening(self: &Arc<Self>, player: Player) -> Option<Arc<Self>> {
         let is_all = self.listed == self.segments.len();
-        let is_independent = self.listed().first().is_some_and(|piece| piece.segment.is_independent);
+        let is_independent = self.listed().first().is_some_and(|cached| cached.segment.is_independent);
         if !self.has_enough_short() || !is_all || !is_independent {
             return None;
         }
@@ -294,14 +294,14 @@ impl Playlist {
         let known = before.map(Self::listed).unwrap_or_default();
         let (passed_over, whole) = known.split_at(first.unwrap_or(0).min(known.len()));
         let rounded = |segment: &Segment| (segment.duration() + HALF_A_SECOND).as_secs();
-        let longest = whole.iter().map(|piece| rounded(&piece.segment)).max().unwrap_or(0);
+        let longest = whole.iter().map(|cached| rounded(&cached.segment)).max().unwrap_or(0);
         let target = target.max(longest).max(rounded(&making.segment));
         let named_first = first.map(|_| whole.len());
         let count = coming(named_first, Duration::from_secs(target), making.segment.duration());
         let number = before.map_or(making.segment.number, |before| before.newest() + 1);
-        let whole = whole.iter().map(|piece| piece.segment);
+        let whole = whole.iter().map(|cached| cached.segment);
         let named: Vec<Segment> = whole.chain(making.coming(number, count)).collect();
-        let passed = passed_over.iter().filter(|piece| piece.segment.is_discontinuous).count() as u64;
+        let passed = passed_over.iter().filter(|cached| cached.segment.is_discontinuous).count() as u64;
         let discontinuity_sequence =
             passed + before.map_or(making.discontinuity_sequence, |before| before.discontinuity_sequence);
         let mut rendered = Rendered::new(target, discontinuity_sequence, &named);
@@ -312,7 +312,7 @@ impl Playlist {
             target_duration: target,
             media_sequence: named.first().map_or(0, |segment| segment.number),
             discontinuity_sequence,
-            squeezed: before.map_or(0, |before| before.squeezed),
+            evicted: before.map_or(0, |before| before.evicted),
             segments: before.map(|before| before.segments.clone()).unwrap_or_default(),
             listed: known.len() - passed_over.len(),
             is_lead: false,
@@ -339,9 +339,9 @@ impl Playlist {
     }
 
     /// What a viewer is told who knows of another target duration, or of fewer segments.
-    fn told(&self, target_duration: u64, segments: Vec<Arc<Piece>>, listed: usize) -> Self {
+    fn told(&self, target_duration: u64, segments: Vec<Arc<SegmentCache>>, listed: usize) -> Self {
         let named: Vec<Segment> =
-            segments[segments.len() - listed..].iter().map(|piece| piece.segment).collect();
+            segments[segments.len() - listed..].iter().map(|cached| cached.segment).collect();
         let rendered = Rendered::new(target_duration, self.discontinuity_sequence, &named);
         Self {
             rendered: Arc::new(rendered),
@@ -354,13 +354,13 @@ impl Playlist {
     }
 
     /// The segments that it names.
-    pub(super) fn listed(&self) -> &[Arc<Piece>] {
+    pub(super) fn listed(&self) -> &[Arc<SegmentCache>] {
         &self.segments[self.segments.len() - self.listed..]
     }
 
     /// How long each of them plays.
     pub(super) fn durations(&self) -> impl Iterator<Item = Duration> {
-        self.listed().iter().map(|piece| piece.segment.duration())
+        self.listed().iter().map(|cached| cached.segment.duration())
     }
 
     /// How many segments it names.
@@ -375,16 +375,16 @@ impl Playlist {
 
     /// The number of the newest segment that is whole.
     pub(super) fn newest(&self) -> u64 {
-        self.segments.last().map_or(0, |piece| piece.segment.number)
+        self.segments.last().map_or(0, |cached| cached.segment.number)
     }
 
     /// Whether the next segment is nearer than the newest one, if it is as long.
     pub(super) fn is_next_due(&self) -> bool {
-        self.segments.last().is_some_and(|piece| self.made.elapsed() * 2 >= piece.segment.duration())
+        self.segments.last().is_some_and(|cached| self.made.elapsed() * 2 >= cached.segment.duration())
     }
 
     /// The segment with this number, named or not any more.
-    pub(super) fn find(&self, number: u64) -> Option<&Arc<Piece>> {
+    pub(super) fn find(&self, number: u64) -> Option<&Arc<SegmentCache>> {
         let first = self.segments.first()?.segment.number;
         self.segments.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
@@ -420,7 +420,7 @@ mod tests {
     use super::*;
 
     /// A segment of three packets, in a store.
-    fn piece() -> (Piece, Store) {
+    fn cached() -> (SegmentCache, Store) {
         let store = Store::new(0).unwrap();
         store.write(0, &[7; 4 * 188]).unwrap();
         let segment = Segment {
@@ -433,27 +433,27 @@ mod tests {
             is_discontinuous: false,
             is_independent: true,
         };
-        (Piece::new(segment), store)
+        (SegmentCache::new(segment), store)
     }
 
-    fn is_kept(piece: &Piece) -> bool {
-        piece.blocks[0].lock().unwrap().kept.is_some()
+    fn is_kept(cached: &SegmentCache) -> bool {
+        cached.blocks[0].lock().unwrap().kept.is_some()
     }
 
     #[test]
     fn what_several_ask_for_is_kept_while_they_ask() {
-        let (piece, store) = piece();
-        let read = || piece.read(&store, 188, 3 * 188).unwrap().unwrap();
+        let (cached, store) = cached();
+        let read = || cached.read(&store, 188, 3 * 188).unwrap().unwrap();
         assert_eq!(read(), [7; 2 * 188][..]);
-        assert!(!is_kept(&piece), "one alone needs no memory afterwards");
+        assert!(!is_kept(&cached), "one alone needs no memory afterwards");
         drop((read(), read()));
-        assert!(is_kept(&piece) && piece.blocks[0].lock().unwrap().bytes.upgrade().is_some());
-        piece.tidy();
-        assert!(is_kept(&piece), "several asked since the last playlist");
+        assert!(is_kept(&cached) && cached.blocks[0].lock().unwrap().bytes.upgrade().is_some());
+        cached.tidy();
+        assert!(is_kept(&cached), "several asked since the last playlist");
         drop(read());
-        piece.tidy();
-        assert!(!is_kept(&piece) && piece.blocks[0].lock().unwrap().bytes.upgrade().is_none());
+        cached.tidy();
+        assert!(!is_kept(&cached) && cached.blocks[0].lock().unwrap().bytes.upgrade().is_none());
         drop((read(), read()));
-        assert!(is_kept(&piece), "they are there again");
+        assert!(is_kept(&cached), "they are there again");
     }
 }

@@ -7,16 +7,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use forebay_core::ring::{Cursor, Step};
+use forebay_core::store_index::{Cursor, Step};
 use forebay_core::ts::PACKET_SIZE;
 use rustix::net::SendFlags;
 use tokio::sync::watch;
 
 use super::crew::MIN_VIEWERS;
-use super::feed::{Block, Feed, Stage, StartFailure, Window};
-use super::past::InPast;
+use super::feed::Feed;
 use super::reader::Reader;
+use super::report::StartFailure;
 use super::store::Part;
+use super::timeshift_reader::TimeshiftReader;
+use super::window::{Block, Stage, Window};
 use crate::events::Event;
 use crate::model::Delivery;
 
@@ -35,7 +37,7 @@ pub struct Subscription {
     group: u8,
     cursor: Cursor,
     /// Set while the viewer is behind the window. Boxed, since few are.
-    past: Option<Box<InPast>>,
+    past: Option<Box<TimeshiftReader>>,
     /// What must be sent before anything else: the cursor is past it.
     rest: Bytes,
 }
@@ -99,7 +101,7 @@ impl Subscription {
     }
 
     /// Whether the group was told something that this viewer has not seen.
-    pub(super) fn has_news(&self) -> bool {
+    pub(super) fn has_unseen(&self) -> bool {
         self.window.has_changed().unwrap_or(true)
     }
 
@@ -114,21 +116,20 @@ impl Subscription {
         self.reader.sent()
     }
 
-    /// Waits until there is a picture to send, or there is not going to be one. Who comes while an open channel has no source
-    /// waits as long for one as the first viewer did: an old picture and then nothing would be no start.
+    /// Waits until there is a picture to send, or until there is not going to be one. Viewers who come
+    /// in an outage wait as long as the first viewer did: an old picture and then nothing would be no
+    /// start.
     pub async fn started(&mut self) -> Start {
-        let is_decided = |window: &Window| match window.stage {
-            Stage::Starting => false,
-            Stage::Started => window.is_live,
-            Stage::Failed(_) | Stage::Ended => true,
+        let feed = self.reader.feed();
+        let mut stage = feed.stage.subscribe();
+        let is_decided = |stage: &Stage| !matches!(stage, Stage::Starting | Stage::Outage);
+        let limit = feed.channel.borrow().policy.start_timeout + SLACK;
+        let Ok(decided) = tokio::time::timeout(limit, stage.wait_for(is_decided)).await else {
+            return Start::Failed(Arc::new(StartFailure { sources: feed.report().sources }));
         };
-        let limit = self.reader.feed().channel.borrow().policy.start_timeout + SLACK;
-        let Ok(decided) = tokio::time::timeout(limit, self.window.wait_for(is_decided)).await else {
-            return Start::Failed(Arc::new(StartFailure { sources: self.reader.feed().report().sources }));
-        };
-        match decided.as_deref().map(|window| &window.stage) {
+        match decided.as_deref() {
             Ok(Stage::Failed(failure)) => Start::Failed(Arc::clone(failure)),
-            Ok(Stage::Starting | Stage::Started) => Start::Started,
+            Ok(Stage::Live | Stage::Starting | Stage::Outage) => Start::Started,
             Ok(Stage::Ended) | Err(_) => Start::Ended,
         }
     }
@@ -138,9 +139,9 @@ impl Subscription {
     pub fn go_back(&mut self, offset: Duration) -> Duration {
         let edges = self.window.borrow_and_update().edges;
         let burst = self.reader.feed().channel.borrow().policy.burst;
-        match InPast::find(self.reader.feed(), offset) {
+        match TimeshiftReader::find(self.reader.feed(), offset) {
             Some((at, behind)) if edges.join.is_none_or(|join| at < join) => {
-                self.past = Some(Box::new(InPast::new(burst, at)));
+                self.past = Some(Box::new(TimeshiftReader::new(burst, at)));
                 behind
             }
             Some((_, behind)) => behind,
@@ -176,12 +177,12 @@ impl Subscription {
 
     fn step(&mut self) -> Next {
         let window = self.window.borrow_and_update();
-        if matches!(window.stage, Stage::Ended | Stage::Failed(_)) {
+        if window.is_over {
             return Next::Ended;
         }
         let mut step = self.cursor.step(&window.edges);
-        if let Step::Lagged { missed } = step {
-            self.reader.feed().counts.lagged.fetch_add(1, Ordering::Relaxed);
+        if let Step::Skipped { missed } = step {
+            self.reader.feed().counts.skipped.fetch_add(1, Ordering::Relaxed);
             let channel = self.reader.feed().id().clone();
             self.reader.feed().events.publish(Event::ViewerMovedOn { channel, missed });
             self.reader.feed().counts.missed.fetch_add(missed, Ordering::Relaxed);
@@ -195,7 +196,7 @@ impl Subscription {
                 }
                 _ => Next::Read { start, end, block: None },
             },
-            Step::Wait | Step::Lagged { .. } => Next::Nothing,
+            Step::Wait | Step::Skipped { .. } => Next::Nothing,
         }
     }
 
@@ -229,7 +230,7 @@ impl Subscription {
             self.count(end - start);
             return Ok(Sent::Some);
         }
-        // Gone since the group was told: the next news says where to go on.
+        // Gone since the group was told: the next announcement says where to go on.
         Ok(Sent::UpToDate)
     }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::*;
 use crate::events::Event;
 use crate::fixture::{Fixture, List};
-use crate::input::{Context, Error, Hold, Pace, Piece, Upstream};
+use crate::input::{Context, Error, Pace, Piece, SocketGuard, Upstream};
 use crate::model::Source;
 
 pub(in crate::channel) const SECOND: Duration = Duration::from_secs(1);
@@ -25,7 +25,9 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const ENDED: SwitchReason = SwitchReason::Failed(ErrorCode::Ended);
 
 mod crew;
-mod losses;
+mod held_requests;
+mod lossy;
+mod outages;
 mod players;
 mod readers;
 mod reload;
@@ -79,7 +81,12 @@ impl Script {
 }
 
 impl Opener for Script {
-    fn open(&self, source: &Source, _: &Context, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
+    fn open(
+        &self,
+        source: &Source,
+        _: &Context,
+        hold: SocketGuard,
+    ) -> BoxFuture<'static, Result<Upstream, Error>> {
         let path = source.url.expose().path().to_owned();
         self.opened.lock().unwrap().push(path.clone());
         let mut plays = self.plays.lock().unwrap();
@@ -113,7 +120,7 @@ impl Opener for Script {
                     let pictures = pictures(3600 * SECOND, u64::MAX, Error::Ended, open);
                     Ok(Upstream::new(pictures, Pace::Live, hold))
                 }
-                Play::Lossy(every) => Ok(Upstream::new(losses::lossy(every, open), Pace::Live, hold)),
+                Play::Lossy(every) => Ok(Upstream::new(lossy::lossy(every, open), Pace::Live, hold)),
                 Play::Loop(length) => {
                     Ok(Upstream::new(pictures(3600 * SECOND, length, Error::Ended, open), Pace::Live, hold))
                 }
@@ -372,126 +379,6 @@ fn gone() -> House {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loop_is_shown_where_there_is_nothing_else_and_tried_anew_less_and_less_often() {
-    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[Play::Loop(125)])]);
-    let mut viewer = house.join();
-    let mut opened = Vec::new();
-    for _ in 0..6 {
-        watch(&mut viewer, 300 * SECOND).await;
-        opened.push(house.script.opened().len());
-    }
-    // It is noticed within 8 s.
-    assert!(opened[0] >= 3 && opened[0] <= 7, "{opened:?}");
-    assert!(opened.windows(2).skip(1).all(|pair| pair[1] - pair[0] <= 1), "{opened:?}");
-    let report = house.channels.report("one").unwrap();
-    assert!(report.is_live && report.faults.iter().sum::<u64>() >= 6, "{:?}", report.faults);
-}
-
-#[tokio::test(start_paused = true)]
-async fn connections_are_kept_alive_in_a_gap_and_that_is_no_activity() {
-    let house = gone();
-    let mut viewer = house.join();
-    assert!(watch(&mut viewer, 20 * SECOND).await > 50_000);
-    let before = house.channels.report("one").unwrap();
-    assert_eq!((before.is_live, before.bitrate), (false, 0));
-    let kept = watch(&mut viewer, 10 * SECOND).await;
-    assert!(kept > 0 && kept < 100_000, "{kept} bytes");
-    let after = house.channels.report("one").unwrap();
-    assert!(after.output.keep_alives > before.output.keep_alives + 30, "four a second");
-    assert_eq!((after.bitrate, after.last_activity), (0, before.last_activity));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_slate_is_shown_as_long_as_somebody_sees_it_whatever_the_programme() {
-    let plays = &[Play::For(12 * SECOND, Error::Ended), Play::Fail(SECOND / 10, Error::Refused)];
-    let text = "[[channels]]\nid = \"one\"\nsources = [\"http://h/a\"]\nprogram = 7\nslate = true\n";
-    let house = House::new(&config(text), &[("/a", plays)]);
-    let mut viewer = house.join();
-    watch(&mut viewer, 14 * SECOND).await;
-    // Each pass of it takes 9.6 s.
-    for pass in 0..4 {
-        let shown = watch(&mut viewer, 9 * SECOND).await;
-        assert!(shown > 100_000, "pass {pass}: {shown} bytes");
-    }
-    let report = house.channels.report("one").unwrap();
-    assert_eq!((report.is_live, report.output.keep_alives), (false, 6), "four a second, before it");
-    // It is not wanted any more, and then again by nobody.
-    house.configure(&config(&text.replace("slate = true", "slate = false")));
-    assert!(watch(&mut viewer, 4 * SECOND).await < 50_000);
-    drop(viewer);
-    house.configure(&config(text));
-    let before = house.channels.report("one").unwrap().output.entries;
-    sleep(8 * SECOND).await;
-    assert_eq!(house.channels.report("one").unwrap().output.entries, before);
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_watches_by_hls_has_no_connection_to_keep_alive() {
-    let house = gone();
-    let session = house.session(Player::Strict);
-    sleep(30 * SECOND).await;
-    let report = house.channels.report("one").unwrap();
-    assert_eq!(
-        (report.readers.of(ReaderKind::Hls), report.is_live, report.output.keep_alives),
-        (1, false, 0)
-    );
-    assert!(report.output.entries > 10, "there was something to see");
-    drop(session);
-}
-
-/// How long a request for a playlist takes, and the newest segment that it names.
-async fn ask(session: &Session) -> (Duration, u64) {
-    let asked = Instant::now();
-    let playlist = session.playlist().await.unwrap();
-    session.begin(&playlist);
-    (asked.elapsed(), playlist.newest())
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment() {
-    let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
-    let near = house.session(Player::Strict);
-    let (_, first) = ask(&near).await;
-    let mut newest = first;
-    // The segment in the making has just begun.
-    sleep(1_500 * MILLISECOND).await;
-    while newest == first {
-        (_, newest) = ask(&near).await;
-    }
-    for _ in 0..4 {
-        // A segment has just come: there is none to wait for.
-        assert_eq!(ask(&near).await, (Duration::ZERO, newest));
-        sleep(1_900 * MILLISECOND).await;
-        let (took, next) = ask(&near).await;
-        assert_eq!(next, newest + 1);
-        assert!(took > Duration::ZERO && took <= 100 * MILLISECOND, "{took:?}");
-        newest = next;
-    }
-    // Whoever does not know the newest gets it at once.
-    sleep(3_900 * MILLISECOND).await;
-    assert_eq!(ask(&near).await, (Duration::ZERO, newest + 1));
-    // And who has enough to play comes again.
-    sleep(12 * SECOND).await;
-    let far = house.session(Player::Strict);
-    ask(&near).await;
-    ask(&near).await;
-    ask(&far).await;
-    sleep(900 * MILLISECOND).await;
-    assert_eq!(ask(&far).await.0, Duration::ZERO);
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_waits_for_a_segment_that_does_not_come_waits_half_a_target_duration() {
-    let house = gone();
-    let near = house.session(Player::Strict);
-    ask(&near).await;
-    sleep(20 * SECOND).await;
-    // It is told of what came until its source was gone.
-    assert_eq!(ask(&near).await.0, Duration::ZERO);
-    assert_eq!(ask(&near).await.0, SECOND, "short segments have a target duration of 2 s");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_viewer_who_stands_still_is_moved_on_alone() {
     let house = House::new(&one(r#"["http://h/a"]"#), &[("/a", &[endless()])]);
     let (mut slow, mut quick) = (house.join(), house.join());
@@ -500,7 +387,7 @@ async fn a_viewer_who_stands_still_is_moved_on_alone() {
     let bytes = slow.next().await.unwrap().unwrap();
     assert_eq!(bytes[..3], [0x47, 0x40, 0], "it goes on with a PAT");
     let report = house.channels.report("one").unwrap();
-    assert_eq!(report.lagged.0, 1);
+    assert_eq!(report.skipped.0, 1);
     assert!(report.window <= 13 * SECOND && report.window >= 11 * SECOND);
 }
 

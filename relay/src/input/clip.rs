@@ -3,16 +3,17 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::{Hold, Piece, Upstream};
+use super::{Piece, SocketGuard, Upstream};
 
 /// Pieces of a clip, which are 9.6 s long: a twentieth of a second each, so that the pace is even.
 const PIECES: usize = 192;
 
 /// Plays `clip`, which is a whole number of pictures and of frames of sound of the same length, again and again.
-pub(super) fn looped(clip: &'static [u8], hold: Hold) -> Upstream {
+pub(super) fn looped(clip: &'static [u8], hold: SocketGuard) -> Upstream {
     let size = clip.len().div_ceil(PIECES);
-    let pass =
-        move || clip.chunks(size).map(|piece| Piece::Bytes(Bytes::from_static(piece))).chain([Piece::Seam]);
+    let pass = move || {
+        clip.chunks(size).map(|piece| Piece::Bytes(Bytes::from_static(piece))).chain([Piece::Discontinuity])
+    };
     let pieces = stream::iter(std::iter::repeat_with(pass).flatten()).map(Ok).boxed();
     Upstream::looped(pieces, hold)
 }
@@ -21,7 +22,7 @@ pub(super) fn looped(clip: &'static [u8], hold: Hold) -> Upstream {
 mod tests {
     use std::time::Duration;
 
-    use forebay_core::ts::random_access::Entry;
+    use forebay_core::ts::random_access::RandomAccess;
     use forebay_core::ts::splice::Splice;
     use forebay_core::ts::sync::{Item, Sync};
     use forebay_testkit::ts::{Checker, Limits};
@@ -46,27 +47,27 @@ mod tests {
                         splice.push(packets);
                     }
                 }
-                Piece::Seam => {
+                Piece::Discontinuity => {
                     passes += 1;
                     sync = Sync::new();
                     splice.finish();
                     splice.begin();
                 }
-                Piece::Cut | Piece::Life => panic!("it has no parts"),
+                Piece::SegmentEnd | Piece::Activity => panic!("it has no parts"),
             }
         }
     }
 
     #[tokio::test]
     async fn clips_loop_without_a_seam() {
-        for (upstream, gop) in [(testcard::open(Hold::default()), 48), (slate::open(), 24)] {
+        for (upstream, gop) in [(testcard::open(SocketGuard::default()), 48), (slate::open(), 24)] {
             let mut splice = Splice::new(None);
             play(&mut splice, upstream).await;
-            let (bytes, marks) = splice.output();
+            let (bytes, points) = splice.output();
             Checker::check(bytes).assert_within(&limits());
             assert_eq!((splice.counts().splices, splice.counts().units_dropped), (2, 0));
-            assert!(marks.iter().all(|mark| mark.entry == Entry::Idr));
-            let steps: Vec<_> = marks.windows(2).map(|pair| pair[1].shown.since(pair[0].shown)).collect();
+            assert!(points.iter().all(|point| point.kind == RandomAccess::Idr));
+            let steps: Vec<_> = points.windows(2).map(|pair| pair[1].shown.since(pair[0].shown)).collect();
             assert_eq!(steps, vec![Duration::from_millis(gop * 40); steps.len()]);
         }
     }
@@ -74,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn the_slate_goes_on_where_a_usual_channel_breaks_off() {
         let mut splice = Splice::new(None);
-        play(&mut splice, testcard::open(Hold::default())).await;
+        play(&mut splice, testcard::open(SocketGuard::default())).await;
         play(&mut splice, slate::open()).await;
         let report = Checker::check(splice.output().0);
         report.assert_within(&limits());

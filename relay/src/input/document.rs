@@ -12,7 +12,7 @@ use url::Url;
 
 use super::agent::{Agent, Client, Response};
 use super::encoding::Decoded;
-use super::{Error, Hold};
+use super::{Error, SocketGuard};
 use crate::model::Source;
 use crate::net::Body;
 
@@ -61,7 +61,7 @@ impl Documents {
 
     /// Asks the server of `source` for `url`, unless the version with these marks is the newest.
     pub async fn fetch(&self, source: &Source, url: &Url, known: &Marks) -> Result<Fetched, Error> {
-        let agent = Agent::new(&self.0, source, Hold::default());
+        let agent = Agent::new(&self.0, source, SocketGuard::default());
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let conditions =

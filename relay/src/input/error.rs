@@ -6,7 +6,7 @@ use forebay_core::channel::ErrorCode;
 use forebay_core::health::Rule;
 use url::Url;
 
-use crate::providers::NoSlot;
+use crate::providers::NoConnection;
 
 /// What went wrong with one upstream. No message holds more of an address than its server: those
 /// can hold passwords.
@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// Its provider allows no more connections.
     #[error(transparent)]
-    ProviderLimit(#[from] NoSlot),
+    ProviderLimit(#[from] NoConnection),
     /// It delivers, but not what it should.
     #[error("{what}")]
     Unhealthy {

@@ -7,13 +7,13 @@ use futures_util::{StreamExt, stream};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::{Error, Hold, Piece, Upstream};
+use super::{Error, Piece, SocketGuard, Upstream};
 use crate::model::SourceUrl;
 
 /// Bytes read at once: small, so that the pace is even at low bit rates too.
 const PIECE: usize = 16 * 1024;
 
-pub(super) async fn open(url: SourceUrl, hold: Hold) -> Result<Upstream, Error> {
+pub(super) async fn open(url: SourceUrl, hold: SocketGuard) -> Result<Upstream, Error> {
     let path = url.file_path().ok_or_else(|| Error::File("it is no path of this machine".to_owned()))?;
     let file = open_path(&path).await?;
     let pieces = stream::try_unfold(Reader { path, file, read: 0 }, |mut reader| async move {
@@ -53,6 +53,6 @@ impl Reader {
         // Opened anew and not rewound: so a file that was replaced is taken up with the next pass.
         self.file = open_path(&self.path).await?;
         self.read = 0;
-        Ok(Piece::Seam)
+        Ok(Piece::Discontinuity)
     }
 }

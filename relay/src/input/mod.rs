@@ -11,9 +11,9 @@ mod error;
 mod file;
 pub mod hls;
 mod http;
-pub mod look;
 mod offload;
 pub mod picture;
+pub mod sample_frame;
 pub mod slate;
 pub mod sniff;
 mod testcard;
@@ -32,7 +32,7 @@ pub use forebay_core::ingest::Pace;
 
 pub use self::error::Error;
 use crate::model::{Source, SourceKind};
-pub use crate::net::Hold;
+pub use crate::net::SocketGuard;
 
 /// What an upstream brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,11 @@ pub enum Piece {
     /// Bytes that follow those before.
     Bytes(Bytes),
     /// The run of bytes is complete, and another begins: a file from its start. Nothing of the next run's counters or clocks need fit.
-    Seam,
+    Discontinuity,
     /// Something has come, and nothing of it can be passed on yet.
-    Life,
+    Activity,
     /// A part of the run is complete. The next goes on in time, but its continuity counters may begin anew.
-    Cut,
+    SegmentEnd,
 }
 
 /// One open upstream. Dropping it closes its connection.
@@ -56,17 +56,17 @@ pub struct Upstream {
     /// Where it comes in parts, such as the segments of HLS: what it tells while it runs.
     pub parts: Option<Arc<dyn Parts>>,
     /// Goes last, when its sockets are closed. So an HLS source that has none between two requests holds it too.
-    pub hold: Hold,
+    pub hold: SocketGuard,
 }
 
 impl Upstream {
     /// An upstream of which nothing is known but its pace.
-    pub fn new(pieces: BoxStream<'static, Result<Piece, Error>>, pace: Pace, hold: Hold) -> Self {
+    pub fn new(pieces: BoxStream<'static, Result<Piece, Error>>, pace: Pace, hold: SocketGuard) -> Self {
         Self { pieces, facts: Facts::new(pace), parts: None, hold }
     }
 
     /// An upstream on this machine that begins again at its end.
-    pub fn looped(pieces: BoxStream<'static, Result<Piece, Error>>, hold: Hold) -> Self {
+    pub fn looped(pieces: BoxStream<'static, Result<Piece, Error>>, hold: SocketGuard) -> Self {
         let facts = Facts { begins_again: true, ..Facts::new(Pace::MediaTime) };
         Self { pieces, facts, parts: None, hold }
     }
@@ -114,7 +114,7 @@ pub trait Opener: fmt::Debug + Send + Sync {
         &self,
         source: &Source,
         context: &Context,
-        hold: Hold,
+        hold: SocketGuard,
     ) -> BoxFuture<'static, Result<Upstream, Error>>;
 }
 
@@ -148,7 +148,7 @@ impl Opener for Sources {
         &self,
         source: &Source,
         context: &Context,
-        hold: Hold,
+        hold: SocketGuard,
     ) -> BoxFuture<'static, Result<Upstream, Error>> {
         match source.url.kind() {
             SourceKind::Http => self.http.open(source, context, hold),

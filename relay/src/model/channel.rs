@@ -46,7 +46,7 @@ impl Channel {
     }
 
     /// Its place in the list, from 0.
-    pub fn place(&self, id: SourceId) -> Option<usize> {
+    pub fn position(&self, id: SourceId) -> Option<usize> {
         self.sources.iter().position(|source| source.id == id)
     }
 

@@ -18,7 +18,7 @@ use url::{Host, Url};
 use super::network::{Network, System};
 use super::peer::Peer;
 use super::race::race;
-use super::{Connection, Credentials, Error, Form, Hold, proxy};
+use super::{Connection, Credentials, Error, Form, SocketGuard, proxy};
 use crate::model::{Proxy, ProxyKind, Trust};
 
 /// Silence after which the kernel asks whether the other end is still there, and how often it asks before the connection counts as broken: for a
@@ -104,7 +104,7 @@ impl Connector {
     /// While a name with several addresses is tried, more than one socket may be connecting; but
     /// one is left, and the others are closed, before anything is sent. So a server never gets more
     /// than one request.
-    pub async fn connect(&self, url: &Url, route: Route<'_>, hold: Hold) -> Result<Connection, Error> {
+    pub async fn connect(&self, url: &Url, route: Route<'_>, hold: SocketGuard) -> Result<Connection, Error> {
         let (host, port) = url.host().zip(url.port_or_known_default()).ok_or_else(no_address)?;
         let is_tls = url.scheme() == "https";
         let (tcp, peer, form) = match route.proxy {

@@ -23,7 +23,7 @@ use url::Origin;
 use super::answers::{Answers, Turn};
 use super::idle_pool::{IdlePool, Reusable};
 use super::peer::Peer;
-use super::{Error, Hold};
+use super::{Error, SocketGuard};
 
 /// A socket, in clear or over TLS.
 pub(super) type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -67,7 +67,7 @@ impl Form {
 pub struct Connection {
     requests: http1::SendRequest<Full<Bytes>>,
     /// The socket with hyper's state, and what lives as long as it, dropped in this order; `None` once it is closed.
-    wire: Option<(Wire, Hold)>,
+    wire: Option<(Wire, SocketGuard)>,
     turn: Turn,
     form: Form,
     peer: Peer,
@@ -75,7 +75,12 @@ pub struct Connection {
 
 impl Connection {
     /// Readies hyper; the heads of old and odd servers are mended before it sees them.
-    pub(super) async fn begin(socket: Socket, peer: Peer, form: Form, hold: Hold) -> Result<Self, Error> {
+    pub(super) async fn begin(
+        socket: Socket,
+        peer: Peer,
+        form: Form,
+        hold: SocketGuard,
+    ) -> Result<Self, Error> {
         let (socket, turn) = Answers::new(socket);
         let (requests, wire) = http1::Builder::new()
             .max_buf_size(READ)
@@ -127,7 +132,7 @@ impl fmt::Debug for Connection {
 }
 
 /// Connections of one upstream that wait for their next request.
-pub(crate) type Kept = IdlePool<Connection>;
+pub(crate) type IdleConnections = IdlePool<Connection>;
 
 impl Reusable for Connection {
     /// Whether another request can be sent: nothing is left to be read, and the other end has not
@@ -150,7 +155,7 @@ pub struct Body {
     failed: Option<Error>,
     connection: Option<Connection>,
     /// Where the connection goes when the body has been read, and where it leads to.
-    kept: Option<(Kept, Origin)>,
+    kept: Option<(IdleConnections, Origin)>,
 }
 
 impl Body {
@@ -165,7 +170,7 @@ impl Body {
     }
 
     /// Puts the connection there when the body has been read to its end, for the next request to this origin.
-    pub(crate) fn keep(&mut self, kept: &Kept, origin: Origin) {
+    pub(crate) fn keep(&mut self, kept: &IdleConnections, origin: Origin) {
         self.kept = Some((kept.clone(), origin));
     }
 }

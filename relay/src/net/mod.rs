@@ -1,7 +1,7 @@
 //! How we speak HTTP to others: one connection at a time carries one request at a time, and has no task of its own.
 //!
 //! A connection of hyper is a future that somebody must poll. Here it is whoever waits for the answer or reads the body, and it belongs to them:
-//! dropping them closes the socket there and then. So what must live exactly as long as a socket can lie beside it: a [`Hold`].
+//! dropping them closes the socket there and then. So what must live exactly as long as a socket can lie beside it: a [`SocketGuard`].
 
 mod answers;
 mod connect;
@@ -33,7 +33,7 @@ use crate::net::trust::HandshakeFault;
 
 pub use self::connect::{Connector, Reach, Route};
 use self::connection::Form;
-pub(crate) use self::connection::Kept;
+pub(crate) use self::connection::IdleConnections;
 pub use self::connection::{Body, Connection};
 pub(crate) use self::credentials::Credentials;
 pub use self::peer::Peer;
@@ -43,18 +43,18 @@ pub const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Forebay/",
 
 /// What must live as long as any socket of an upstream: a provider's lease. A clone of it lies beside each socket, and goes when that is closed.
 #[derive(Clone, Default)]
-pub struct Hold(Option<Arc<dyn Any + Send + Sync>>);
+pub struct SocketGuard(Option<Arc<dyn Any + Send + Sync>>);
 
-impl Hold {
+impl SocketGuard {
     /// Keeps `value` until the last clone is gone.
     pub fn new(value: impl Any + Send + Sync) -> Self {
         Self(Some(Arc::new(value)))
     }
 }
 
-impl fmt::Debug for Hold {
+impl fmt::Debug for SocketGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Hold").field(&self.0.is_some()).finish()
+        f.debug_tuple("SocketGuard").field(&self.0.is_some()).finish()
     }
 }
 

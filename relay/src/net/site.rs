@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::network::Network;
-use super::{Connector, Hold};
+use super::{Connector, SocketGuard};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -146,9 +146,9 @@ impl Site {
     }
 
     /// A lease, and what tells how many sockets were open when it was dropped.
-    pub(crate) fn lease(&self) -> (Hold, oneshot::Receiver<usize>) {
+    pub(crate) fn lease(&self) -> (SocketGuard, oneshot::Receiver<usize>) {
         let (told, news) = oneshot::channel();
-        (Hold::new(Lease { sockets: Arc::clone(&self.sockets), told: Some(told) }), news)
+        (SocketGuard::new(Lease { sockets: Arc::clone(&self.sockets), told: Some(told) }), news)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::Trust;
 
 async fn get(site: &Site, path: &str) -> Result<http::Response<Body>, Error> {
     let url = Url::parse(&site.url(path)).unwrap();
-    let connection = site.connector().connect(&url, Route::DIRECT, Hold::default()).await?;
+    let connection = site.connector().connect(&url, Route::DIRECT, SocketGuard::default()).await?;
     connection.send(request(Method::GET, &url, HeaderMap::new(), Bytes::new())?).await
 }
 
@@ -98,7 +98,7 @@ async fn names_of_fields_go_out_as_browsers_write_them() {
     let site = Site::start(false, |_, _| whole("200 OK", b"")).await;
     let url = Url::parse(&site.url("/")).unwrap();
     let headers = HeaderMap::from_iter([(header::USER_AGENT, USER_AGENT)]);
-    let connection = site.connector().connect(&url, Route::DIRECT, Hold::default()).await.unwrap();
+    let connection = site.connector().connect(&url, Route::DIRECT, SocketGuard::default()).await.unwrap();
     connection.send(request(Method::GET, &url, headers, Bytes::new()).unwrap()).await.unwrap();
     let head = &site.seen().heads[0];
     assert!(head.contains("\r\nHost: ") && head.contains("\r\nUser-Agent: Forebay/"), "{head}");
@@ -116,7 +116,7 @@ async fn no_answer_is_smuggled_in_behind_an_odd_one() {
         let body = if head.contains("chunked") { "3\r\nabc\r\n0\r\n\r\n" } else { "abc" };
         let answer = format!("{head}\r\n\r\n{body}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nX");
         let site = Site::start(false, move |_, _| Say(answer.clone().into(), Then::Listen)).await;
-        let kept = Kept::default();
+        let kept = IdleConnections::default();
         let mut body = get(&site, "/").await.unwrap().into_body();
         let origin = Url::parse(&site.url("/")).unwrap().origin();
         body.keep(&kept, origin.clone());
@@ -131,7 +131,7 @@ async fn a_connection_that_does_not_come_about_says_why() {
     let site = Site::start(true, |_, _| whole("200 OK", b"")).await;
     let connect = async |url: &str| {
         let wary = Connector::new(trust::client_config(Vec::new()));
-        wary.connect(&Url::parse(url).unwrap(), Route::DIRECT, Hold::default()).await.unwrap_err()
+        wary.connect(&Url::parse(url).unwrap(), Route::DIRECT, SocketGuard::default()).await.unwrap_err()
     };
     let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(connect(&format!("http://{refusing}/")).await, Error::Refused);
@@ -160,10 +160,10 @@ async fn certificates_that_do_not_verify_are_told_apart() {
         let connector =
             if is_known { site.connector() } else { Connector::new(trust::client_config(Vec::new())) };
         let url = Url::parse(&site.url("/")).unwrap();
-        let error = connector.connect(&url, Route::DIRECT, Hold::default()).await.unwrap_err();
+        let error = connector.connect(&url, Route::DIRECT, SocketGuard::default()).await.unwrap_err();
         assert_eq!(error, Error::Untrusted(why.into()));
         let route = Route { trust: Trust::Unverified, ..Route::DIRECT };
-        let connection = connector.connect(&url, route, Hold::default()).await.unwrap();
+        let connection = connector.connect(&url, route, SocketGuard::default()).await.unwrap();
         let request = request(Method::GET, &url, HeaderMap::new(), Bytes::new()).unwrap();
         assert_eq!(read(connection.send(request).await.unwrap().into_body()).await.0, b"abc");
     }
@@ -194,7 +194,7 @@ async fn tls_that_is_not_spoken_here_is_named() {
         };
         let connector = Connector::new(trust::client_config(Vec::new()));
         let (_stream, outcome) =
-            tokio::join!(answering, connector.connect(&url, Route::DIRECT, Hold::default()));
+            tokio::join!(answering, connector.connect(&url, Route::DIRECT, SocketGuard::default()));
         let expected = if is_tls { "out of use" } else { "is it an http:// address?" };
         let error = outcome.unwrap_err();
         assert!(matches!(error, Error::Tls(why) if why.contains(expected)), "{answer:?}: {error}");
@@ -204,7 +204,7 @@ async fn tls_that_is_not_spoken_here_is_named() {
 #[tokio::test]
 async fn connections_are_kept_within_limits() {
     let site = Site::start(false, |_, _| whole("200 OK", b"abc")).await;
-    let kept = Kept::default();
+    let kept = IdleConnections::default();
     let origin = Url::parse(&site.url("/")).unwrap().origin();
     let mut bodies = Vec::new();
     for _ in 0..3 {
@@ -237,7 +237,7 @@ async fn connections_are_kept_within_limits() {
 async fn a_connection_is_not_kept_with_an_answer_under_way_or_after_its_end() {
     let long = |then| Say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc".into(), then);
     for then in [Then::Wait, Then::Close] {
-        let (then, kept) = (std::sync::Mutex::new(Some(then)), Kept::default());
+        let (then, kept) = (std::sync::Mutex::new(Some(then)), IdleConnections::default());
         let site = Site::start(false, move |_, _| long(then.lock().unwrap().take().unwrap())).await;
         let mut body = get(&site, "/").await.unwrap().into_body();
         body.keep(&kept, Url::parse(&site.url("/")).unwrap().origin());
@@ -248,7 +248,7 @@ async fn a_connection_is_not_kept_with_an_answer_under_way_or_after_its_end() {
     let closing = |_: &str, _| {
         Say(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".into(), Then::Wait)
     };
-    let (site, kept) = (Site::start(false, closing).await, Kept::default());
+    let (site, kept) = (Site::start(false, closing).await, IdleConnections::default());
     let mut body = get(&site, "/").await.unwrap().into_body();
     body.keep(&kept, Url::parse(&site.url("/")).unwrap().origin());
     drop(body);
@@ -268,7 +268,7 @@ async fn a_dead_address_of_a_name_does_not_hold_up_the_next() {
     let connector = site.connector_in(move |_| vec![dead.ip(), Ipv4Addr::LOCALHOST.into()]);
     let url = Url::parse(&format!("http://two.test:{}/", dead.port())).unwrap();
     let began = std::time::Instant::now();
-    let connection = connector.connect(&url, Route::DIRECT, Hold::default()).await.unwrap();
+    let connection = connector.connect(&url, Route::DIRECT, SocketGuard::default()).await.unwrap();
     let took = began.elapsed();
     assert!((Duration::from_millis(240)..Duration::from_millis(1500)).contains(&took), "{took:?}");
     let request = request(Method::GET, &url, HeaderMap::new(), Bytes::new()).unwrap();

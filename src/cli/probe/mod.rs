@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use forebay_core::ts::survey::Survey;
-use forebay_relay::input::{Context, Error, Hold, Opener, Piece, Sources, sniff};
+use forebay_relay::input::{Context, Error, Opener, Piece, SocketGuard, Sources, sniff};
 use futures_util::StreamExt;
 
 use super::args::Probe;
@@ -53,7 +53,7 @@ struct Look {
 async fn look(args: &Probe) -> Result<Look, Error> {
     let limit = Duration::from_secs(args.seconds);
     let asked = Instant::now();
-    let opening = Sources::new().open(&args.source(), &Context::default(), Hold::default());
+    let opening = Sources::new().open(&args.source(), &Context::default(), SocketGuard::default());
     let mut upstream = tokio::time::timeout(limit, opening).await.map_err(|_| Error::ConnectTimeout)??;
     let mut survey = Survey::new(args.program);
     let (mut beginning, mut bytes) = (Vec::new(), 0);
@@ -64,17 +64,17 @@ async fn look(args: &Probe) -> Result<Look, Error> {
         while let Some(piece) = upstream.pieces.next().await {
             let piece = match piece? {
                 Piece::Bytes(piece) => piece,
-                Piece::Life => continue,
-                Piece::Cut => {
+                Piece::Activity => continue,
+                Piece::SegmentEnd => {
                     survey.cut();
                     continue;
                 }
                 // A list of segments goes on behind a seam.
-                Piece::Seam if upstream.parts.is_some() => {
+                Piece::Discontinuity if upstream.parts.is_some() => {
                     survey.cut();
                     continue;
                 }
-                Piece::Seam => return Ok(()),
+                Piece::Discontinuity => return Ok(()),
             };
             first_byte.get_or_insert_with(Instant::now);
             beginning.extend(piece.iter().take(sniff::LOOKED_AT.saturating_sub(beginning.len())));

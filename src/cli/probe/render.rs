@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use forebay_core::ts::Pid;
-use forebay_core::ts::random_access::Entry;
+use forebay_core::ts::random_access::RandomAccess;
 use forebay_core::ts::survey::{Report, Spread, Stream, Video};
 use forebay_relay::input::Error;
 use serde_json::{Value, json};
@@ -110,13 +110,13 @@ fn group_of_pictures(video: &Video) -> String {
     )
 }
 
-fn name(entry: Entry) -> &'static str {
+fn name(entry: RandomAccess) -> &'static str {
     match entry {
-        Entry::Idr => "IDR",
-        Entry::OpenGop => "open GOP",
-        Entry::Hint => "by its flag",
-        Entry::Audio => "sound",
-        Entry::Blind => "blind",
+        RandomAccess::Idr => "IDR",
+        RandomAccess::OpenGop => "open GOP",
+        RandomAccess::Hint => "by its flag",
+        RandomAccess::Audio => "sound",
+        RandomAccess::Blind => "blind",
     }
 }
 

@@ -11,8 +11,8 @@ use crate::http::extract::BodyLimits;
 use crate::http::films::{self, StreamConfig, VideoList};
 use crate::http::logo;
 use crate::http::relays::{self, RelayDocument, RelayFields, RelayList};
+use crate::http::source_override::{self, SourceChoice};
 use crate::http::status::{self, ChannelStatus, Status};
-use crate::http::steering::{self, SourceChoice};
 
 /// Forty bytes say which source is wanted, and may be written with room to spare. They may take as
 /// long as a request head.
@@ -70,20 +70,24 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(404, &["unknown_channel"])
                 .fails(503, NO_DATABASE)
         }),
-        Route::new("/api/streams/{id}/source", Access::Operator).post(steering::steer, SHORT_BODY, || {
-            Operation::new("chooseSource", "Chooses the source of a channel")
-                .takes::<SourceChoice>()
-                .json::<ChannelStatus>(200, "The channel's status")
-                .fails(400, &["bad_request"])
-                .fails(403, &["forbidden"])
-                .fails(404, &["unknown_channel"])
-                .fails(408, &["body_timeout"])
-                .fails(409, &["no_other_source"])
-                .fails(413, &["body_too_large"])
-                .fails(415, &["unsupported_media_type"])
-                .fails(422, &["no_such_source"])
-                .fails(503, NO_DATABASE)
-        }),
+        Route::new("/api/streams/{id}/source", Access::Operator).post(
+            source_override::override_source,
+            SHORT_BODY,
+            || {
+                Operation::new("chooseSource", "Chooses the source of a channel")
+                    .takes::<SourceChoice>()
+                    .json::<ChannelStatus>(200, "The channel's status")
+                    .fails(400, &["bad_request"])
+                    .fails(403, &["forbidden"])
+                    .fails(404, &["unknown_channel"])
+                    .fails(408, &["body_timeout"])
+                    .fails(409, &["no_other_source"])
+                    .fails(413, &["body_too_large"])
+                    .fails(415, &["unsupported_media_type"])
+                    .fails(422, &["no_such_source"])
+                    .fails(503, NO_DATABASE)
+            },
+        ),
         Route::new("/api/events", Access::Operator).get(events::listen, || {
             Operation::new("listen", "What is on now, a message a second (Server-Sent Events)")
                 .messages::<Now<'_>>("The messages: each line of `data:` is such a document")

@@ -11,7 +11,7 @@ use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use bytes::Bytes;
 use forebay_relay::channel::Channels;
-use forebay_relay::input::{Context, Error, Hold, Opener, Upstream};
+use forebay_relay::input::{Context, Error, Opener, SocketGuard, Upstream};
 use forebay_relay::model::Source;
 use futures_util::future::{BoxFuture, FutureExt as _, pending};
 use futures_util::stream;
@@ -40,7 +40,7 @@ pub(super) const METHODS: [Method; 7] =
 struct Silent(AtomicUsize);
 
 impl Opener for Silent {
-    fn open(&self, _: &Source, _: &Context, _: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
+    fn open(&self, _: &Source, _: &Context, _: SocketGuard) -> BoxFuture<'static, Result<Upstream, Error>> {
         self.0.fetch_add(1, Ordering::Relaxed);
         pending().boxed()
     }

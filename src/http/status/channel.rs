@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use forebay_core::failover::Standing;
+use forebay_core::failover::SourceHealth;
 use forebay_core::health::Rule;
 use forebay_core::lifecycle::Phase;
-use forebay_relay::channel::{Past, Playlist, ReaderKind, Report, SourceReport, Switch};
+use forebay_relay::channel::{Playlist, ReaderKind, Report, SourceReport, Switch, TimeshiftStatus};
 use forebay_relay::model::Channel;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -103,14 +103,14 @@ pub(in crate::http) struct OpenChannel {
     slow_viewers: SlowViewers,
     /// How long the media that has come still lasts.
     source_ahead_seconds: f64,
-    /// The place in the list of the source that is open beside the current one.
-    #[schema(required)]
-    source_beside: Option<usize>,
     /// The current source's place in the list, from 0; null where it is listed no more.
     #[schema(required)]
     source_index: Option<usize>,
     /// Whether the current source delivers right now.
     source_live: bool,
+    /// The position in the list of the standby source.
+    #[schema(required)]
+    source_standby: Option<usize>,
     /// The current source: its scheme and host.
     #[schema(required)]
     source_url: Option<String>,
@@ -192,13 +192,13 @@ struct HlsOutput {
     /// Bytes that are kept for it in the store.
     bytes: u64,
     discontinuity_sequence: u64,
+    /// Segments that it no longer names, earlier than their time, because of `hls.max_bytes`.
+    evicted: u64,
     media_sequence: u64,
     /// How long the segments play that it names.
     seconds: f64,
     /// Segments that it names.
     segments: usize,
-    /// Segments that it names no more before their time, because of `hls.max_bytes`.
-    squeezed: u64,
     target_duration: u64,
 }
 
@@ -230,8 +230,8 @@ struct Timeshift {
 
 impl ChannelStatus {
     /// A channel that is not open.
-    pub(super) fn closed(channel: &Channel, standings: &[Standing], reader: Reader) -> Self {
-        let sources = channel.sources.iter().zip(standings);
+    pub(super) fn closed(channel: &Channel, health: &[SourceHealth], reader: Reader) -> Self {
+        let sources = channel.sources.iter().zip(health);
         Self::Closed(ClosedChannel {
             active: false,
             bytes_streamed: 0,
@@ -242,7 +242,7 @@ impl ChannelStatus {
             number: channel.number,
             source_url: None,
             sources: sources
-                .map(|(known, standing)| ClosedSource::new(&known.url.to_string(), *standing, reader))
+                .map(|(known, health)| ClosedSource::new(&known.url.to_string(), *health, reader))
                 .collect(),
             state: ChannelState::Idle,
             uptime_seconds: 0.0,
@@ -263,9 +263,9 @@ impl OpenChannel {
 
     pub(super) fn new(report: Report, reader: Reader) -> Self {
         let now = Timestamp::now();
-        let on_hand = report.place(report.source);
+        let on_hand = report.position(report.source);
         let source_url = on_hand.map(|at| reader.sees(&report.sources[at].url).to_owned());
-        let source_beside = report.beside.and_then(|source| report.place(source));
+        let source_standby = report.standby.and_then(|source| report.position(source));
         let last = report.switches.iter().map(|switch| SourceSwitch::new(switch, &report)).collect();
         let (current, hls) = (report.source, report.hls);
         let describe = |known: SourceReport| {
@@ -306,17 +306,17 @@ impl OpenChannel {
             number: report.channel.as_ref().and_then(|channel| channel.number),
             read_pauses: report.read_pauses,
             readers: ReaderKind::ALL.map(|kind| (kind.name(), report.readers.of(kind))).into(),
-            slow_viewers: SlowViewers { bytes_missed: report.lagged.1, moved_on: report.lagged.0 },
+            slow_viewers: SlowViewers { bytes_missed: report.skipped.1, moved_on: report.skipped.0 },
             source_ahead_seconds: seconds_of(report.ahead),
-            source_beside,
             source_index: on_hand,
             source_live: report.is_live,
+            source_standby,
             source_url,
             sources: report.sources.into_iter().map(describe).collect(),
             splices: report.output.splices,
             state: report.phase.into(),
             streams: report.streams,
-            timeshift: report.past.map(Timeshift::new),
+            timeshift: report.timeshift.map(Timeshift::new),
             upstream_connections_opened: report.upstreams_opened,
             uptime_seconds: seconds(now.duration_since(report.opened_at)),
         }
@@ -339,9 +339,9 @@ impl SourceSwitch {
     fn new(switch: &Switch, report: &Report) -> Self {
         Self {
             at: to_the_second(switch.at),
-            from: report.place(switch.from),
+            from: report.position(switch.from),
             reason: switch.reason.name(),
-            to: report.place(switch.to),
+            to: report.position(switch.to),
         }
     }
 }
@@ -351,17 +351,17 @@ impl HlsOutput {
         Self {
             bytes: playlist.bytes(),
             discontinuity_sequence: playlist.discontinuity_sequence,
+            evicted: playlist.evicted,
             media_sequence: playlist.media_sequence,
             seconds: seconds_of(playlist.length()),
             segments: playlist.count(),
-            squeezed: playlist.squeezed,
             target_duration: playlist.target_duration,
         }
     }
 }
 
 impl Timeshift {
-    fn new(past: Past) -> Self {
+    fn new(past: TimeshiftStatus) -> Self {
         Self { bytes: past.bytes, on_disk: past.is_on_disk, seconds: seconds_of(past.length) }
     }
 }

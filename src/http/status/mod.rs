@@ -88,8 +88,8 @@ pub(super) async fn entry(
         return Ok(Some(OpenChannel::new(report, reader).into()));
     }
     let Some(Found { channel, .. }) = state.catalogue.find(id).await? else { return Ok(None) };
-    let standings = state.channels.standings(&channel);
-    Ok(Some(ChannelStatus::closed(&channel, &standings, reader)))
+    let health = state.channels.source_health(&channel);
+    Ok(Some(ChannelStatus::closed(&channel, &health, reader)))
 }
 
 impl Status {

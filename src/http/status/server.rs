@@ -1,6 +1,6 @@
 //! What the server and its providers do.
 
-use forebay_core::cadence;
+use forebay_core::{assumption, cadence};
 use forebay_relay::channel::Report;
 use forebay_relay::providers;
 use serde::Serialize;
@@ -37,6 +37,8 @@ pub(super) struct ProviderStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ServerStatus {
     bandwidth: Bandwidth,
+    /// Times that the program found a bug in itself and went on; the log has each.
+    broken_assumptions: u64,
     connections: Connections,
     delivery: DeliveryRange,
     file_descriptors: FileDescriptors,
@@ -127,6 +129,7 @@ impl ServerStatus {
                 limit: config.server.max_bandwidth,
                 now: sum(|report| report.bitrate * report.readers.viewers() as u64),
             },
+            broken_assumptions: assumption::count(),
             connections: Connections { limit: state.max_connections(), now: state.slots.taken() },
             delivery: DeliveryRange {
                 longest_ms: millis(cadence::LONGEST),

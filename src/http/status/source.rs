@@ -1,7 +1,7 @@
 //! What a source of a channel does.
 
 use forebay_core::channel::ErrorCode;
-use forebay_core::failover::Standing;
+use forebay_core::failover::SourceHealth;
 use forebay_relay::channel::SourceReport;
 use forebay_relay::input::hls::{Snapshot, Variant};
 use serde::Serialize;
@@ -13,9 +13,9 @@ use crate::http::address::Reader;
 /// A source of a channel that is not open.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ClosedSource {
-    /// For how many seconds more it is opened only where no other is fit.
+    /// The rest of its cool-down: until then it is opened only if no other source is eligible.
     #[schema(required)]
-    avoided_for: Option<f64>,
+    cooldown_seconds: Option<f64>,
     /// An admin has forbidden it.
     disabled: bool,
     /// An admin prefers it to all others.
@@ -30,9 +30,9 @@ pub(super) struct ClosedSource {
 /// A source of a channel that is open.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OpenSource {
-    /// For how many seconds more it is opened only where no other is fit.
+    /// The rest of its cool-down: until then it is opened only if no other source is eligible.
     #[schema(required)]
-    avoided_for: Option<f64>,
+    cooldown_seconds: Option<f64>,
     /// An admin has forbidden it.
     disabled: bool,
     /// How it is followed; null unless it is the current one, and HLS.
@@ -119,12 +119,12 @@ struct HlsVariant {
 }
 
 impl ClosedSource {
-    pub(super) fn new(url: &str, standing: Standing, reader: Reader) -> Self {
+    pub(super) fn new(url: &str, health: SourceHealth, reader: Reader) -> Self {
         Self {
-            avoided_for: standing.avoided_for.map(seconds_of),
-            disabled: standing.is_disabled,
-            pinned: standing.is_pinned,
-            score: Some(standing.score),
+            cooldown_seconds: health.cooldown.map(seconds_of),
+            disabled: health.is_disabled,
+            pinned: health.is_pinned,
+            score: Some(health.score),
             url: reader.sees(url).to_owned(),
         }
     }
@@ -134,15 +134,15 @@ impl OpenSource {
     /// `followed` where it is an HLS source that is open.
     pub(super) fn new(known: SourceReport, followed: Option<&Snapshot>, reader: Reader) -> Self {
         let (code, last_error_message) = known.last_error.unzip();
-        let standing = known.standing;
+        let health = known.health;
         Self {
-            avoided_for: standing.and_then(|standing| standing.avoided_for).map(seconds_of),
-            disabled: standing.is_some_and(|standing| standing.is_disabled),
+            cooldown_seconds: health.and_then(|health| health.cooldown).map(seconds_of),
+            disabled: health.is_some_and(|health| health.is_disabled),
             hls: followed.map(HlsSource::new),
             last_error: code.map(ErrorCode::name),
             last_error_message,
-            pinned: standing.is_some_and(|standing| standing.is_pinned),
-            score: standing.map(|standing| standing.score),
+            pinned: health.is_some_and(|health| health.is_pinned),
+            score: health.map(|health| health.score),
             url: reader.sees(&known.url).to_owned(),
         }
     }

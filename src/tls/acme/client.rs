@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::time::timeout;
 use url::Url;
 
-use forebay_relay::net::{self, Body, Connector, Hold, Route, USER_AGENT};
+use forebay_relay::net::{self, Body, Connector, Route, SocketGuard, USER_AGENT};
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ async fn exchange(
     let url = Url::parse(&parts.uri.to_string()).ok().filter(|url| url.scheme() == "https");
     let url = url.ok_or_else(|| Error::Other("the authority names an address that is not https".into()))?;
     let request = net::request(parts.method, &url, parts.headers, body).map_err(other)?;
-    let connection = connector.connect(&url, Route::DIRECT, Hold::default()).await.map_err(other)?;
+    let connection = connector.connect(&url, Route::DIRECT, SocketGuard::default()).await.map_err(other)?;
     let (parts, body) = connection.send(request).await.map_err(other)?.into_parts();
     Ok(BytesResponse { parts, body: Box::new(read(body).await?) })
 }

@@ -1,16 +1,16 @@
 use super::*;
 
 /// This news of the first attempt, twice a second in these seconds.
-fn twice_a_second(seconds: std::ops::Range<u32>, event: fn(Attempt) -> Event) -> Vec<(f64, Say)> {
+fn twice_a_second(seconds: std::ops::Range<u32>, event: fn(AttemptId) -> Event) -> Vec<(f64, Say)> {
     let halves = (seconds.start * 2)..(seconds.end * 2);
     halves.map(|half| (f64::from(half) / 2.0, Of(1, event))).collect()
 }
 
 #[test]
 fn what_gets_ready_is_waited_for_where_there_is_no_other() {
-    let mut script = vec![(0.0, Wanted), (0.5, Locked)];
+    let mut script = vec![(0.0, Readers), (0.5, InSync)];
     script.extend(twice_a_second(1..8, Event::GettingReady));
-    script.push((8.0, Picture));
+    script.push((8.0, Keyframe));
     assert_eq!(play(1, &script, 10.0), ["0: open 0"]);
     // Where there is one, it is no more than a stream that stands still.
     assert_eq!(play(2, &script, 3.6)[1..3], ["3.5: close Stalled", "3.5: open 1"]);
@@ -18,7 +18,7 @@ fn what_gets_ready_is_waited_for_where_there_is_no_other() {
     script.truncate(6);
     assert_eq!(play(1, &script, 5.6)[1..], ["5.5: close Stalled"]);
     let long = Times { start: Duration::from_secs(40), ..TIMES };
-    let mut script = vec![(0.0, Wanted), (0.5, Locked)];
+    let mut script = vec![(0.0, Readers), (0.5, InSync)];
     script.extend(twice_a_second(1..60, Event::GettingReady));
     assert_eq!(
         play_with(long, 1, &script, 50.0)[1..],
@@ -30,7 +30,7 @@ fn what_gets_ready_is_waited_for_where_there_is_no_other() {
 fn a_source_that_drips_keeps_nobody_from_another() {
     let long = Times { start: Duration::from_mins(1), ..TIMES };
     let script = |data: std::ops::Range<u32>| {
-        let mut script = vec![(0.0, Wanted)];
+        let mut script = vec![(0.0, Readers)];
         script.extend(twice_a_second(data, Event::Alive));
         script
     };
@@ -53,18 +53,18 @@ fn what_was_just_live_and_drips_keeps_nobody_from_another_either() {
 
 #[test]
 fn a_late_answer_is_waited_for_where_there_is_no_other() {
-    let script = [(0.0, Wanted), (8.0, Locked), (8.2, Picture)];
+    let script = [(0.0, Readers), (8.0, InSync), (8.2, Keyframe)];
     assert_eq!(play(1, &script, 9.0), ["0: open 0"]);
     assert_eq!(play(2, &script[..1], 4.5)[1..], ["4: close ConnectTimeout", "4: open 1"]);
     // So it is where the other one was refused: it may be well again at any time.
-    let refused = [(0.0, Wanted), (0.1, Ended)];
+    let refused = [(0.0, Readers), (0.1, Ended)];
     assert_eq!(play(2, &refused, 4.2)[1..3], ["0.1: open 1", "4.1: close ConnectTimeout"]);
 }
 
 #[test]
 fn a_late_answer_in_a_gap_is_waited_for_as_long_as_at_a_start() {
     let mut script = live_until(20);
-    script.extend([(20.0, Ended), (28.0, Locked), (28.5, Picture)]);
+    script.extend([(20.0, Ended), (28.0, InSync), (28.5, Keyframe)]);
     let log = play(1, &script, 29.0);
     // At first it is asked whether it is there as it was.
     assert_eq!(log[1..], ["20: open 0", "21: close ConnectTimeout", "21.25: open 0"]);
@@ -75,14 +75,14 @@ fn media_that_came_ahead_of_time_is_played_before_its_source_stands_still() {
     let at = |seconds: f64| Moment::new(Duration::from_secs_f64(seconds));
     let hedge = Some(Duration::from_secs(1));
     let mut life = Lifecycle::new(Times { hedge, ..TIMES }, failover_of(2));
-    life.handle_event(at(0.0), Event::Wanted);
-    life.handle_event(at(0.0), Event::Granted(Attempt(1)));
-    life.handle_event(at(0.1), Event::Locked(Attempt(1)));
-    life.set_ahead(Attempt(1), Duration::from_secs(6));
-    life.handle_event(at(0.2), Event::Picture(Attempt(1)));
+    life.handle_event(at(0.0), Event::ReadersPresent);
+    life.handle_event(at(0.0), Event::Granted(AttemptId(1)));
+    life.handle_event(at(0.1), Event::InSync(AttemptId(1)));
+    life.set_ahead(AttemptId(1), Duration::from_secs(6));
+    life.handle_event(at(0.2), Event::KeyframeReady(AttemptId(1)));
     // The next is opened beside it when it is late, and not in each lull.
     assert_eq!(life.poll_timeout(), Some(at(0.2 + 6.0 + 1.0)));
-    life.handle_event(at(6.0), Event::Progress(Attempt(1)));
+    life.handle_event(at(6.0), Event::Progress(AttemptId(1)));
     assert_eq!(life.poll_timeout(), Some(at(13.0)));
     life.handle_timeout(at(13.0));
     assert_eq!(

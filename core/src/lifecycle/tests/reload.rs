@@ -35,11 +35,11 @@ fn while_a_candidate_connects() {
     let lists: [&[u64]; 4] = [&[1, 0], &[8, 0, 1], &[1], &[9, 1]];
     let gone = ["0.5: close Removed", "0.5: open 1"];
     let new = ["0.5: close Removed", "0.5: open 9"];
-    assert_eq!(reload(&[(0.0, Wanted)], 0.5, &lists), [&NOTHING[..], &NOTHING, &gone, &new]);
+    assert_eq!(reload(&[(0.0, Readers)], 0.5, &lists), [&NOTHING[..], &NOTHING, &gone, &new]);
     // Beside it is the hedge, attempt 2.
     let lists: [&[u64]; 5] = [&[1, 9, 0], &[0], &[0, 9], &[1], &[9]];
     assert_eq!(
-        reload(&[(0.0, Wanted)], 1.6, &lists),
+        reload(&[(0.0, Readers)], 1.6, &lists),
         [
             &NOTHING[..],
             &["1.6: close Removed"],
@@ -52,7 +52,7 @@ fn while_a_candidate_connects() {
 
 #[test]
 fn in_a_pause() {
-    let pause = [(0.0, Wanted), (0.1, Ended), (0.2, Ended)];
+    let pause = [(0.0, Readers), (0.1, Ended), (0.2, Ended)];
     let lists: [&[u64]; 4] = [&[0, 1], &[1, 0], &[9], &[1, 0, 9]];
     assert_eq!(
         reload(&pause, 0.3, &lists),
@@ -64,14 +64,14 @@ fn in_a_pause() {
 #[test]
 fn with_a_source_that_is_pinned() {
     let mut script = live_until(20);
-    script.extend([(20.0, Say::Steer(Steer::Pin(SourceId(1)))), (20.4, Picture)]);
+    script.extend([(20.0, Say::SourceOverride(SourceOverride::Pin(SourceId(1)))), (20.4, Keyframe)]);
     script.extend(pictures(Event::Progress, 2, 21..24));
     let lists: [&[u64]; 4] = [&[1, 0], &[0, 9, 1], &[0, 9], &[9]];
     let gone = ["23.5: close Removed", "23.5: open 0"];
     let new = ["23.5: close Removed", "23.5: open 9"];
     assert_eq!(reload(&script, 23.5, &lists), [&NOTHING[..], &NOTHING, &gone, &new]);
     // It is still pinned: it is returned to, though it is not the first.
-    script.extend([(23.5, Sources(&[0, 9, 1])), (24.0, Of(2, Event::Stalled)), (24.2, Picture)]);
+    script.extend([(23.5, Sources(&[0, 9, 1])), (24.0, Of(2, Event::Stalled)), (24.2, Keyframe)]);
     script.extend(pictures(Event::Progress, 3, 25..36));
     let times = Times { return_after: None, ..WIDE };
     let log = play_with(times, 2, &script, 35.0);

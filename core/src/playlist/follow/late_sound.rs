@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::pairing::{MAX_START_WAIT, next_after};
 use super::{Follower, Rendition, UNEVEN};
+use crate::assumption::broken;
 use crate::remux::Extent;
 use crate::time::{MediaTime, Moment, duration_to_ticks};
 
@@ -70,7 +71,9 @@ impl Follower {
     /// to wait no longer than at a beginning. It begins with as much in store as lasts until there
     /// is more of the sound.
     fn go_back_to_sound(&mut self, now: Moment, picture: Extent, sound: Extent) {
-        let (Some(main), Some(audio)) = (&mut self.main, &mut self.audio) else { return };
+        let (Some(main), Some(audio)) = (&mut self.main, &mut self.audio) else {
+            return broken("sound that is late has a list, and so has its picture");
+        };
         let wanted = picture.end.since(sound.end) + next_after(audio);
         let listed = main.listed_back(wanted);
         if wanted.saturating_sub(listed) > MAX_START_WAIT || !main.rewind(wanted, Duration::ZERO) {

@@ -1,4 +1,4 @@
-//! Follows a playlist: what to fetch next, and when, and what becomes of what goes wrong. A value: news in, actions out.
+//! Follows a playlist: what to fetch next, and when, and what becomes of what goes wrong. A value: inputs in, actions out.
 //!
 //! The contract: after each `handle_*`, drain [`Follower::poll_action`]; call [`Follower::handle_timeout`] when the time that
 //! [`Follower::poll_timeout`] names has come. Of the variant, and of its separate sound, at most one
@@ -29,9 +29,10 @@
 //!   in a row stand still and there is nothing in store, the source has stalled.
 
 mod action;
+mod input;
 mod late_sound;
 mod memory;
-mod news;
+mod outcome;
 mod pairing;
 mod place;
 mod playlist;
@@ -50,8 +51,9 @@ use std::time::Duration;
 use url::Url;
 
 pub use self::action::{Action, Aes128, Failure, Fetch, FetchInit, Pair, Rendition};
+pub use self::input::{Answer, Counts, Outcome};
 pub use self::memory::{LadderMemory, Left, MAX_AVOIDED, MIN_AVOIDED};
-pub use self::news::{Answer, Counts, Outcome};
+pub use self::outcome::MAX_TRIES;
 pub use self::sound::SOUND_RETRY;
 pub use self::speed::Transfer;
 pub use self::variant::{QUICK_RETRY, ROUND_PAUSE};
@@ -82,9 +84,6 @@ pub const HEAD_START: Duration = Duration::from_secs(2);
 /// The least time from one request for the entry to the next: its server may count them.
 pub const ENTRY_PAUSE: Duration = Duration::from_secs(3);
 
-/// How often a segment is asked for.
-pub const MAX_TRIES: u32 = 3;
-
 /// Without a new segment for so many target durations, and [`STALL_SLACK`], a source has stalled:
 /// what it began with is played then.
 pub const STALL_TARGETS: u32 = START_BEHIND as u32;
@@ -102,9 +101,6 @@ pub const MIN_STALL: Duration = Duration::from_secs(6);
 
 /// Multivariant playlists that may lead to one another.
 const MAX_NESTED: u32 = 2;
-
-/// The least pause before a segment is tried again.
-const MIN_RETRY: Duration = Duration::from_millis(250);
 
 /// The bounds of the time that one fetch of a segment may take; between them it is as long as the list is: then it is gone.
 const SEGMENT_TIMEOUT: [Duration; 2] = [Duration::from_secs(4), Duration::from_mins(1)];
@@ -135,7 +131,7 @@ pub enum Others {
     #[default]
     Idle,
     /// One that is on air: a list that has ended, and of which all was played, is not played again.
-    OnAir,
+    Active,
 }
 
 /// Which playlist was asked for.
@@ -316,7 +312,7 @@ impl Follower {
         let next = if rhythm.is_zero() { rhythm } else { rhythm + target };
         let (targets, least) = match self.options.others {
             Others::None => (LONE_STALL_TARGETS, MIN_STALL * 2),
-            Others::Idle | Others::OnAir => (STALL_TARGETS, MIN_STALL),
+            Others::Idle | Others::Active => (STALL_TARGETS, MIN_STALL),
         };
         let slack = STALL_SLACK + self.slowest_answer;
         (target.saturating_mul(targets) + slack).max(least).max(next)
@@ -345,68 +341,6 @@ impl Follower {
     /// before any of it is passed on.
     pub fn wants(&self, rendition: Rendition) -> bool {
         self.in_flight[rendition as usize].is_some_and(|in_flight| !in_flight.is_void)
-    }
-
-    /// What became of the segment of this rendition that was asked for last. Of one that is not
-    /// wanted any more that does not matter.
-    pub fn handle_segment(&mut self, now: Moment, rendition: Rendition, outcome: Outcome) {
-        let in_flight = self.in_flight[rendition as usize].take();
-        let Some(in_flight) = in_flight.filter(|in_flight| !in_flight.is_void) else { return };
-        let is_main = rendition == Rendition::Main;
-        if is_main && outcome == Outcome::Failed && self.gives_up_on_speed(now) {
-            return;
-        }
-        self.settle_segment(now, rendition, outcome, in_flight);
-        if is_main && matches!(self.phase, Phase::Going) {
-            self.adapt(now);
-        }
-    }
-
-    fn settle_segment(&mut self, now: Moment, rendition: Rendition, outcome: Outcome, in_flight: InFlight) {
-        let is_next = self.track(rendition).is_some_and(|track| track.next_place() == in_flight.place);
-        match outcome {
-            Outcome::Done | Outcome::Repeated | Outcome::Truncated => {
-                self.counts.segments += 1;
-                self.counts.truncated += u64::from(outcome == Outcome::Truncated);
-                self.counts.repeated += u64::from(outcome == Outcome::Repeated);
-                (self.retry[rendition as usize], self.refused) = (None, None);
-                if outcome != Outcome::Repeated {
-                    self.progress_at = now;
-                }
-                if is_next {
-                    self.take_segment(now, rendition);
-                    self.compare(now, rendition);
-                }
-            }
-            Outcome::Unusable | Outcome::Stalled if rendition == Rendition::Audio => self.lose_sound(now),
-            Outcome::Unusable if !self.leave_with_segments(now, rendition) => self.fail(Failure::Unusable),
-            Outcome::Unusable => {}
-            Outcome::Stalled => self.fail(Failure::Stalled),
-            Outcome::Refused(403) if !in_flight.has_query && !in_flight.inherits && !self.inherits => {
-                self.inherits = true;
-                self.counts.retries += 1;
-                self.try_again(rendition, self.tries(rendition), now);
-            }
-            Outcome::Refused(_) | Outcome::Failed if is_next && self.tries_others(now, rendition) => {
-                self.lose_segment(now, rendition);
-            }
-            Outcome::Refused(_) | Outcome::Failed => {
-                if matches!(outcome, Outcome::Refused(401 | 403 | 410)) {
-                    // The token may have expired. Asked once more without the query, should it come from elsewhere.
-                    (self.enters, self.inherits) = (true, false);
-                }
-                let tries = self.tries(rendition) + 1;
-                if !is_next {
-                    self.retry[rendition as usize] = None;
-                } else if tries < MAX_TRIES {
-                    self.counts.retries += 1;
-                    let pause = self.track(rendition).map(Track::target).unwrap_or_default() / 4;
-                    self.try_again(rendition, tries, now + pause.max(MIN_RETRY));
-                } else {
-                    self.lose_segment(now, rendition);
-                }
-            }
-        }
     }
 
     /// The time named by [`Follower::poll_timeout`] has come.

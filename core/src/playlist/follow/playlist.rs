@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::super::model::{Media, Playlist, Variables};
 use super::action::{Action, Failure, Rendition};
-use super::news::Answer;
+use super::input::Answer;
 use super::track::Track;
 use super::variant::QUICK_RETRY;
 use super::{Asked, ENTRY_PAUSE, Follower, MIN_RELOAD};
+use crate::assumption::broken;
 use crate::time::Moment;
 
 /// The bounds of the time that one fetch of a playlist may take: its own next version is due then.
@@ -25,7 +26,9 @@ impl Follower {
     /// What became of the playlist of this rendition that was asked for last; of the entry, it is
     /// the variant's.
     pub fn handle_playlist(&mut self, now: Moment, of: Rendition, answer: Answer) {
-        let Some((asked, asked_at)) = self.asked[of as usize].take() else { return };
+        let Some((asked, asked_at)) = self.asked[of as usize].take() else {
+            return broken("each answer is to a playlist that was asked for");
+        };
         if of == Rendition::Main {
             self.polled_at = asked_at;
         }

@@ -18,6 +18,7 @@ use super::memory::{LadderMemory, Left, Name, Played};
 use super::token::inherit;
 use super::track::Track;
 use super::{Asked, Follower, MAX_NESTED, MIN_STALL, Others, START_BEHIND};
+use crate::assumption::broken;
 use crate::time::Moment;
 
 /// After how long a playlist that failed is asked for again where there is another variant.
@@ -29,6 +30,10 @@ pub const ROUND_PAUSE: Duration = Duration::from_secs(3);
 
 /// Segments in a row that are not to be had, after which the variant is left.
 pub(super) const MAX_LOST: u32 = 2;
+
+/// Why a rendition has a list: a segment is asked for only of a list, and what was asked for of one
+/// that is gone is void.
+const HAS_LIST: &str = "a segment that is taken, lost or first belongs to a list";
 
 /// The variants on offer.
 #[derive(Debug, Default)]
@@ -131,7 +136,9 @@ impl Follower {
             self.retry[Rendition::Main as usize] = None;
             self.forget_list(Rendition::Main);
         }
-        let Some(Rung { variant, .. }) = self.rung().cloned() else { return };
+        let Some(Rung { variant, .. }) = self.rung().cloned() else {
+            return broken("a variant that is chosen is in the ladder");
+        };
         self.settle_with(now, variant.url, variables.clone(), another);
         self.settle_sound(now, &sounds_before, another, variables);
     }
@@ -199,12 +206,12 @@ impl Follower {
 
     /// The segment that was next has come.
     pub(super) fn take_segment(&mut self, now: Moment, rendition: Rendition) {
-        let Some(track) = self.track_mut(rendition) else { return };
+        let Some(track) = self.track_mut(rendition) else { return broken(HAS_LIST) };
         track.take();
         if rendition == Rendition::Audio {
             self.prove_sound();
         }
-        let Some(track) = self.track(rendition) else { return };
+        let Some(track) = self.track(rendition) else { return broken(HAS_LIST) };
         if rendition == Rendition::Main
             && !track.is_strange()
             && let Some(name) = self.variants.name(self.variants.current)
@@ -223,8 +230,8 @@ impl Follower {
 
     /// The first list of segments has come.
     pub(super) fn begin_main(&mut self, media: &Media) {
-        let Some(track) = &mut self.main else { return };
-        let is_spare = self.options.others == Others::OnAir;
+        let Some(track) = &mut self.main else { return broken(HAS_LIST) };
+        let is_spare = self.options.others == Others::Active;
         let interval = self.variants.memory.rhythm.longest;
         if !media.is_ended && is_spare && interval > track.target() * u32::from(START_BEHIND) {
             // Viewers have another source: they can be given what lasts until the list grows.
@@ -264,7 +271,7 @@ impl Follower {
     pub(super) fn lose_segment(&mut self, now: Moment, rendition: Rendition) {
         self.retry[rendition as usize] = None;
         self.counts.skipped += 1;
-        let Some(track) = self.track_mut(rendition) else { return };
+        let Some(track) = self.track_mut(rendition) else { return broken(HAS_LIST) };
         track.lose();
         if track.lost() < MAX_LOST || track.is_strange() {
             return;

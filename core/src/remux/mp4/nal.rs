@@ -68,8 +68,8 @@ impl Nal {
                 out.extend_from_slice(unit);
             }
         }
-        let is_entry =
-            is_candidate && matches!(Scan::new(self.codec, false).push(&out[start..]), Verdict::Entry(_));
+        let is_entry = is_candidate
+            && matches!(Scan::new(self.codec, false).push(&out[start..]), Verdict::RandomAccess(_));
         Some(is_entry)
     }
 

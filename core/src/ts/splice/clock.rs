@@ -14,12 +14,12 @@ const USUAL_LEAD: i64 = 63_000;
 /// A clock that stands still while the stamps go on, as encoders and multiplexers make that mistake
 /// it.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct Stillness {
     /// How far the stamps were ahead of the clock when it moved last, in ticks.
     lead: Option<i64>,
 }
 
-impl Standing {
+impl Stillness {
     /// By how much the clock, now that the stamps are ahead of it by `lead`, is behind what it
     /// would be if it went on with them.
     fn lag(&mut self, lead: i64, has_moved: bool) -> i64 {
@@ -54,7 +54,7 @@ impl Splice {
             }
         }
         let has_moved = self.source_pcr.replace(pcr) != Some(pcr);
-        let stamps = self.reference.and_then(|reference| self.slots[reference].last);
+        let stamps = self.reference.and_then(|reference| self.inputs[reference].last);
         let lag = stamps.map_or(0, |stamps| self.standing.lag(stamps.since(pcr.base()), has_moved));
         self.timeline.set_clock_lag(lag);
         self.wait(pcr.base());
@@ -62,7 +62,7 @@ impl Splice {
 
     /// Whether the reference is video.
     fn has_pictures(&self) -> bool {
-        self.reference.is_some_and(|index| self.slots[index].class == Some(Class::Video))
+        self.reference.is_some_and(|index| self.inputs[index].class == Some(Class::Video))
     }
 
     /// Notes, while the gate is closed, when the waiting began. Where video is announced and not a
@@ -71,10 +71,12 @@ impl Splice {
     pub(super) fn wait(&mut self, now: Pts) {
         let Gate::Closed { since } = &mut self.gate else { return };
         let waited = now.since(*since.get_or_insert(now));
-        let is_silent = |index: usize| !self.slots[index].has_come;
+        let is_silent = |index: usize| !self.inputs[index].has_come;
         if waited > duration_to_ticks(PATIENCE) && self.reference.is_some_and(is_silent) {
-            let sound =
-                self.slots.iter().position(|slot| slot.class == Some(Class::Audio) && slot.last.is_some());
+            let sound = self
+                .inputs
+                .iter()
+                .position(|input| input.class == Some(Class::Audio) && input.last.is_some());
             self.reference = sound.or(self.reference);
         }
     }

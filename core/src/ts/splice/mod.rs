@@ -30,34 +30,40 @@ mod information;
 pub mod keep_alive;
 mod map;
 mod pause;
+mod pes_assembler;
 mod release;
 mod scrambled;
 mod scte35;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod trim;
-mod unit;
 mod writer;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use self::clock::Standing;
+use self::clock::Stillness;
 use self::cuts::Cuts;
 use self::groups::Groups;
-use self::map::{Change, Program};
+use self::map::Program;
 use self::pause::Pause;
+use self::pes_assembler::{PesAssembler, Pushed};
 use self::scrambled::Scrambled;
+use self::streams::InputStream;
 use self::timeline::Timeline;
-use self::unit::{Pushed, Unit};
 use self::writer::Writer;
 use super::demux::{self, Continuity, Demux, Information, Role};
 use super::packet::{Bytes, Packet, Pid};
 use super::psi::Pmt;
-use super::random_access::Entry;
-use super::stream::{Class, Codec};
+use super::random_access::RandomAccess;
+use super::stream::Class;
+use crate::assumption::broken;
 use crate::time::{MediaTime, Pcr, Pts};
+
+/// Why there is a programme where something is sent: the gate opens for a stream of a map, and the
+/// first map makes the programme.
+const HAS_PROGRAM: &str = "what passes the gate belongs to a programme";
 
 /// The longest time, by the stream's clock, from one PAT and PMT to the next. TR 101 290 allows 500 ms; clocks may be 100 ms apart.
 pub const TABLES_EVERY: Duration = Duration::from_millis(200);
@@ -87,22 +93,22 @@ pub(crate) const ANNOUNCED_JUMP: i64 = 90_000;
 
 /// A random access point in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub struct AccessPoint {
     /// Where in the output its PAT begins.
     pub at: usize,
     /// What makes it one.
-    pub entry: Entry,
+    pub kind: RandomAccess,
     /// When its picture is decoded.
     pub time: MediaTime,
     /// When it is shown.
     pub shown: MediaTime,
     /// How it follows what was sent before.
-    pub joint: Joint,
+    pub boundary: Boundary,
 }
 
 /// How a random access point follows what was sent before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Joint {
+pub enum Boundary {
     /// It is the same source's next one.
     #[default]
     Continued,
@@ -153,61 +159,14 @@ enum Gate {
     Open,
 }
 
-/// How the decoding times of a stream follow each other.
-#[derive(Debug, Default)]
-struct Order {
-    /// By how much the last picture is decoded later than it says, so as to be later than the one
-    /// before, in ticks.
-    late: i64,
-    /// Whether they come apart from those to be shown, so that all are in order.
-    has_decode_stamps: bool,
-}
-
-/// One stream of the source, on its way to a track.
-#[derive(Debug)]
-struct Slot {
-    track: usize,
-    /// `None` for a clock on a PID of its own.
-    class: Option<Class>,
-    unit: Unit,
-    /// The last PES packets of sound that came before the gate opened.
-    early: VecDeque<Unit>,
-    /// Decoding time of its last PES packet, by the source.
-    last: Option<Pts>,
-    /// The foremost of those, since it jumped back.
-    foremost: Option<Pts>,
-    /// How far that was ahead of the reference's last one, and of the reference itself how far ahead of the clock, in ticks.
-    lead: Option<i64>,
-    /// What its stamps are moved by beside what the timeline moves all by, in ticks.
-    shift: i64,
-    order: Order,
-    /// Whether any packet has come.
-    has_come: bool,
-    /// Whether a PES packet has passed since the gate opened: until then, what overlaps is left out.
-    is_placed: bool,
-}
-
-impl Slot {
-    /// Whether the decoding time `time` is later than all before it. One that goes back and forth,
-    /// as where stamps stand still and only some pictures have two, does not go on.
-    fn goes_on(&mut self, time: Pts) -> bool {
-        let step = self.foremost.map_or(1, |foremost| time.since(foremost));
-        let is_later = !(-BACKWARD_JUMP..=0).contains(&step);
-        if is_later {
-            self.foremost = Some(time);
-        }
-        is_later
-    }
-}
-
 /// The stage that turns sources into a channel's output.
 #[derive(Debug)]
 pub struct Splice {
     wanted: Option<u16>,
     demux: Demux,
     program: Option<Program>,
-    slots: Vec<Slot>,
-    /// The slot whose random access points count: video, or sound where there is none.
+    inputs: Vec<InputStream>,
+    /// The stream whose random access points count: video, or sound where there is none.
     reference: Option<usize>,
     gate: Gate,
     /// How long lesser pictures are not taken to open the gate, in ticks, if not as long as [`PATIENCE`] says.
@@ -224,11 +183,11 @@ pub struct Splice {
     /// Those of this source that are real ones.
     groups: Groups,
     /// How the next random access point follows.
-    joint: Joint,
+    boundary: Boundary,
     cuts: Cuts,
     motion: Motion,
     pause: Pause,
-    standing: Standing,
+    standing: Stillness,
     /// Times that connections were kept alive since the last PES packet.
     kept_alive: u32,
     counts: Counts,
@@ -241,7 +200,7 @@ impl Splice {
             wanted: program,
             demux: Demux::new(program),
             program: None,
-            slots: Vec::new(),
+            inputs: Vec::new(),
             reference: None,
             gate: Gate::Closed { since: None },
             patience: None,
@@ -253,11 +212,11 @@ impl Splice {
             source_pcr: None,
             last_entry: None,
             groups: Groups::default(),
-            joint: Joint::default(),
+            boundary: Boundary::default(),
             cuts: Cuts::default(),
             motion: Motion::default(),
             pause: Pause::default(),
-            standing: Standing::default(),
+            standing: Stillness::default(),
             kept_alive: 0,
             counts: Counts::default(),
         }
@@ -271,13 +230,13 @@ impl Splice {
         self.groups = Groups::default();
         self.motion = Motion::default();
         self.demux = Demux::new(self.wanted);
-        self.slots.clear();
+        self.inputs.clear();
         self.reference = None;
     }
 
     /// A source begins of which `scout` knows the streams. What it holds is to be pushed next, and all of that at once: the source goes on air
     /// with the picture that the scout found.
-    pub fn adopt(&mut self, scout: &mut Self, entry: Entry) {
+    pub fn adopt(&mut self, scout: &mut Self, kind: RandomAccess) {
         self.close_gate(None);
         self.scrambled.begin();
         self.scrambled.passes = scout.scrambled.passes;
@@ -286,14 +245,17 @@ impl Splice {
         self.motion = Motion { has_clock: scout.motion.has_clock, ..Motion::default() };
         self.demux = std::mem::replace(&mut scout.demux, Demux::new(self.wanted));
         self.demux.forget_counters();
-        self.slots.clear();
+        self.inputs.clear();
         self.reference = None;
-        self.handle_map();
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            slot.unit.scan_if(scout.reference == Some(index));
+        // The slate is shown before any of it has come.
+        if self.demux.program().is_some() {
+            self.handle_map();
+        }
+        for (index, input) in self.inputs.iter_mut().enumerate() {
+            input.pes.scan_if(scout.reference == Some(index));
         }
         self.reference = scout.reference;
-        self.patience = Some(if entry == Entry::Blind { 0 } else { i64::MAX });
+        self.patience = Some(if kind == RandomAccess::Blind { 0 } else { i64::MAX });
     }
 
     /// What was held is pushed: from now on lesser pictures are taken as ever.
@@ -308,8 +270,8 @@ impl Splice {
 
     /// The source has come to its end in good order: what is held is complete.
     pub fn finish(&mut self) {
-        for index in 0..self.slots.len() {
-            if self.slots[index].unit.is_open() {
+        for index in 0..self.inputs.len() {
+            if self.inputs[index].pes.is_open() {
                 self.release_whole(index);
             }
         }
@@ -343,13 +305,13 @@ impl Splice {
     }
 
     /// The output since the last [`Splice::clear`]: whole packets, and where in them the random access points are.
-    pub fn output(&self) -> (&[u8], &[Mark]) {
+    pub fn output(&self) -> (&[u8], &[AccessPoint]) {
         self.writer.output()
     }
 
     /// Where in the output a segment may begin inside a group of pictures: PAT and PMT stand there,
     /// and a picture that needs those before it.
-    pub fn cuts(&self) -> &[Mark] {
+    pub fn cuts(&self) -> &[AccessPoint] {
         self.writer.cuts()
     }
 
@@ -375,8 +337,8 @@ impl Splice {
 
     /// Memory that it takes, in bytes: what is held back, and the output.
     pub fn memory(&self) -> usize {
-        let units = self.slots.iter().flat_map(|slot| slot.early.iter().chain([&slot.unit]));
-        self.writer.memory() + units.map(Unit::memory).sum::<usize>()
+        let assemblers = self.inputs.iter().flat_map(|input| input.early.iter().chain([&input.pes]));
+        self.writer.memory() + assemblers.map(PesAssembler::memory).sum::<usize>()
     }
 
     /// The map as the viewers know it.
@@ -390,77 +352,29 @@ impl Splice {
         std::mem::take(&mut self.motion.stamps)
     }
 
-    /// Nothing passes until the next random access point; only the slot `kept` keeps what it holds.
+    /// Nothing passes until the next random access point; only the stream `kept` keeps what it holds.
     fn close_gate(&mut self, kept: Option<usize>) {
         self.gate = Gate::Closed { since: None };
         self.source_pcr = None;
         self.information.begin();
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            (slot.is_placed, slot.shift, slot.order.late) = (false, 0, 0);
+        for (index, input) in self.inputs.iter_mut().enumerate() {
+            (input.is_placed, input.shift, input.order.late) = (false, 0, 0);
             if Some(index) != kept {
-                self.counts.units_dropped += u64::from(slot.unit.is_open());
-                slot.unit.clear();
-                slot.early.clear();
-                slot.last = None;
+                self.counts.units_dropped += u64::from(input.pes.is_open());
+                input.pes.clear();
+                input.early.clear();
+                input.last = None;
             }
-        }
-    }
-
-    /// The source's map came or changed: its streams find their tracks.
-    fn handle_map(&mut self) {
-        let (Some(map), Some(map_pid)) = (self.demux.program(), self.demux.map_pid()) else { return };
-        let program =
-            self.program.get_or_insert_with(|| Program::new(map, map_pid, self.demux.transport_stream_id()));
-        if program.tracks.len() > MAX_TRACKS {
-            // A source that renames its streams again and again: forget them all and begin anew.
-            program.tracks.clear();
-            self.slots.clear();
-            self.reference = None;
-            self.gate = Gate::Closed { since: None };
-        }
-        let (assigned, change) = program.assign(map, self.scrambled.passes);
-        let reference = [Class::Video, Class::Audio, Class::Subtitle, Class::Data]
-            .into_iter()
-            .find_map(|class| map.streams.iter().position(|stream| Codec::of(stream).class() == class));
-        let referred = self.reference.map(|index| self.slots[index].track);
-        let mut old: Vec<Option<Slot>> = self.slots.drain(..).map(Some).collect();
-        for (index, &track) in assigned.iter().enumerate() {
-            // A stream that stays where it was keeps what it holds.
-            let kept = old.iter_mut().find(|slot| slot.as_ref().is_some_and(|slot| slot.track == track));
-            let codec = map.streams.get(index).map(Codec::of);
-            let mut slot = kept.and_then(Option::take).unwrap_or_else(|| Slot {
-                track,
-                class: codec.map(Codec::class),
-                unit: Unit::new(codec.unwrap_or(Codec::Data(0))),
-                early: VecDeque::new(),
-                last: None,
-                foremost: None,
-                lead: None,
-                shift: 0,
-                order: Order::default(),
-                has_come: false,
-                is_placed: false,
-            });
-            slot.unit.scan_if(Some(index) == reference);
-            self.slots.push(slot);
-        }
-        self.reference = reference;
-        self.clock_pid = map.pcr_pid;
-        if change != Change::Nothing {
-            self.joint = Joint::Recoded;
-        }
-        self.counts.map_changes += u64::from(change != Change::Nothing);
-        self.counts.codec_changes += u64::from(change == Change::Codec);
-        self.writer.set_tables(program);
-        if self.is_open() && referred != reference.map(|index| self.slots[index].track) {
-            self.close_gate(None);
         }
     }
 
     /// Sends a packet of service information, if it speaks of the service that the viewers' map
     /// names.
     fn pass_information(&mut self, table: Information, packet: Packet<'_>, continuity: Continuity) {
-        let (true, Some(program)) = (self.is_open(), &self.program) else { return };
+        if !self.is_open() {
+            return;
+        }
+        let Some(program) = &self.program else { return broken(HAS_PROGRAM) };
         let number = self.demux.program().map(|map| map.program);
         let is_ours =
             number.is_some_and(|number| program.is_service(self.demux.transport_stream_id(), number));
@@ -473,10 +387,10 @@ impl Splice {
     }
 
     fn handle_packet(&mut self, index: usize, packet: Packet<'_>, continuity: Continuity) {
-        if continuity == Continuity::Repeated && self.slots[index].unit.repeats_last(packet) {
+        if continuity == Continuity::Repeated && self.inputs[index].pes.repeats_last(packet) {
             return; // the one copy that the standard allows (2.4.3.3)
         }
-        if packet.starts_unit() && self.slots[index].unit.is_open() {
+        if packet.starts_unit() && self.inputs[index].pes.is_open() {
             self.release(index);
         }
         if packet.pid() == self.clock_pid
@@ -484,16 +398,16 @@ impl Splice {
         {
             self.handle_clock(pcr, packet.is_discontinuity());
         }
-        let slot = &mut self.slots[index];
-        slot.has_come = true;
-        if matches!(slot.class, None | Some(Class::Sections)) {
-            slot.unit.pass_by(packet);
+        let input = &mut self.inputs[index];
+        input.has_come = true;
+        if matches!(input.class, None | Some(Class::Sections)) {
+            input.pes.pass_by(packet);
             return self.pass(index, packet, continuity);
         }
-        match slot.unit.push(packet, continuity) {
+        match input.pes.push(packet, continuity) {
             Pushed::Held => {}
             Pushed::Complete => self.release(index),
-            Pushed::Stray if slot.unit.has_tail() || !packet.has_payload() => {
+            Pushed::Stray if input.pes.has_tail() || !packet.has_payload() => {
                 self.pass(index, packet, continuity);
             }
             Pushed::Stray => {}

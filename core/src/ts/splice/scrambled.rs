@@ -51,13 +51,13 @@ impl Splice {
         self.scrambled.passes = passes;
     }
 
-    /// Stamps of the PES packet of a slot that cannot be read are taken from the clock.
+    /// Stamps of the PES packet of a stream that cannot be read are taken from the clock.
     pub(super) fn stand_in(&mut self, index: usize) {
-        let unit = &mut self.slots[index].unit;
-        if !self.scrambled.passes || !unit.is_unreadable() {
+        let pes = &mut self.inputs[index].pes;
+        if !self.scrambled.passes || !pes.is_unreadable() {
             return;
         }
-        unit.stand_in(unit.first_pcr().or(self.source_pcr).map(Pcr::base));
+        pes.stand_in(pes.first_pcr().or(self.source_pcr).map(Pcr::base));
         let was_moved = self.timeline.offset() != 0;
         if self.timeline.pass_as_is() && was_moved && self.is_open() {
             self.writer.announce_break();

@@ -4,7 +4,7 @@ mod cuts;
 mod keep_alive;
 mod order;
 mod scrambled;
-mod seam;
+mod sound_boundary;
 mod stills;
 
 use forebay_testkit::ts::build::{Muxer, h264, section};
@@ -99,13 +99,16 @@ fn switch_to(second: &[u8]) -> (Splice, Vec<u8>) {
 fn the_first_packets_are_tables_and_a_random_access_point() {
     let mut splice = Splice::new(None);
     push(&mut splice, &Source::new().pictures(7..60));
-    let (bytes, marks) = splice.output();
+    let (bytes, points) = splice.output();
     check(bytes);
-    assert_eq!(marks.iter().map(|mark| mark.entry).collect::<Vec<_>>(), [Entry::Idr, Entry::Idr]);
-    assert_eq!(marks[0].at, 0);
-    for mark in marks {
-        let pids =
-            [0, 1, 2].map(|n| Packet::new(&bytes[mark.at + n * PACKET_SIZE..][..PACKET_SIZE]).unwrap().pid());
+    assert_eq!(
+        points.iter().map(|point| point.kind).collect::<Vec<_>>(),
+        [RandomAccess::Idr, RandomAccess::Idr]
+    );
+    assert_eq!(points[0].at, 0);
+    for point in points {
+        let pids = [0, 1, 2]
+            .map(|n| Packet::new(&bytes[point.at + n * PACKET_SIZE..][..PACKET_SIZE]).unwrap().pid());
         assert_eq!(pids, [0, 0x1000, VIDEO]);
     }
     let times = times(&demux(bytes)[&VIDEO]);
@@ -328,9 +331,9 @@ fn a_first_picture_whose_clock_is_found_late_has_its_tables_once() {
     let mut bytes = [&wrong.pat()[..], &wrong.pmt(), &picture[..picture.len() - PACKET_SIZE]].concat();
     bytes.extend(source.pictures(1..GOP));
     push(&mut splice, &bytes);
-    let (bytes, marks) = splice.output();
+    let (bytes, points) = splice.output();
     let pids: Vec<u16> = (0..3)
-        .map(|n| Packet::new(&bytes[marks[0].at + n * PACKET_SIZE..][..PACKET_SIZE]).unwrap().pid())
+        .map(|n| Packet::new(&bytes[points[0].at + n * PACKET_SIZE..][..PACKET_SIZE]).unwrap().pid())
         .collect();
     assert_eq!(pids, [0, 0x1000, VIDEO]);
 }
@@ -345,9 +348,9 @@ fn sound_alone_begins_at_any_frame_and_again_every_half_second() {
         bytes.extend(muxer.pes(AUDIO, pts, None, &[7; 200], Some((pts - 9_000) * 300)));
     }
     push(&mut splice, &bytes);
-    let (bytes, marks) = splice.output();
+    let (bytes, points) = splice.output();
     check(bytes);
-    assert_eq!((marks.len(), marks[0].at, marks[0].entry), (8, 0, Entry::Audio));
+    assert_eq!((points.len(), points[0].at, points[0].kind), (8, 0, RandomAccess::Audio));
 }
 
 #[test]
@@ -376,8 +379,8 @@ fn a_source_without_random_access_points_is_shown_after_a_while() {
     let mut bytes = source.tables();
     (1..GOP * 16).filter(|n| !n.is_multiple_of(GOP)).for_each(|n| bytes.extend(source.picture(n)));
     push(&mut splice, &bytes);
-    let (_, marks) = splice.output();
-    assert_eq!(marks.first().map(|mark| mark.entry), Some(Entry::Blind));
+    let (_, points) = splice.output();
+    assert_eq!(points.first().map(|point| point.kind), Some(RandomAccess::Blind));
 }
 
 #[test]
@@ -404,7 +407,7 @@ fn of_several_programmes_the_first_with_video_is_taken_unless_told_otherwise() {
 
 /// Clips that ffmpeg made, several sound frames to a PES packet and fewer in the last: as they are looped, no sound is lost that follows on.
 #[test]
-fn sound_goes_on_across_the_seam_of_a_loop() {
+fn sound_goes_on_across_the_start_of_a_loop() {
     let clips: [&[u8]; 2] = [
         include_bytes!("../../../tests/data/hevc_ac3.ts"),
         include_bytes!("../../../tests/data/mpeg2_mp2.ts"),

@@ -1,10 +1,10 @@
 //! Writes the output: whole packets with their output PIDs, counters and clock, and the tables between them.
 
-use super::{Joint, Mark, TABLES_AT_LEAST_EVERY, TABLES_EVERY};
+use super::{AccessPoint, Boundary, TABLES_AT_LEAST_EVERY, TABLES_EVERY};
 use crate::time::{MediaTime, Pts, duration_to_ticks};
 use crate::ts::packet::{self, Bytes, Packet, Pid};
 use crate::ts::psi;
-use crate::ts::random_access::Entry;
+use crate::ts::random_access::RandomAccess;
 
 use super::map::{Program, Track};
 use super::timeline::Timeline;
@@ -16,9 +16,9 @@ const MAX_CLOCK_STEP: i64 = 2_700_000;
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     out: Vec<u8>,
-    marks: Vec<Mark>,
+    points: Vec<AccessPoint>,
     /// Where a segment may begin inside a group of pictures.
-    cuts: Vec<Mark>,
+    cuts: Vec<AccessPoint>,
     /// PAT and PMT, in packets.
     tables: Vec<Bytes>,
     sent: Sent,
@@ -44,18 +44,18 @@ enum Sent {
 }
 
 impl Writer {
-    pub(super) fn output(&self) -> (&[u8], &[Mark]) {
-        (&self.out, &self.marks)
+    pub(super) fn output(&self) -> (&[u8], &[AccessPoint]) {
+        (&self.out, &self.points)
     }
 
-    pub(super) fn cuts(&self) -> &[Mark] {
+    pub(super) fn cuts(&self) -> &[AccessPoint] {
         &self.cuts
     }
 
     pub(super) fn clear(&mut self, kept: usize) {
         self.out.clear();
         self.out.shrink_to(kept);
-        self.marks.clear();
+        self.points.clear();
         self.cuts.clear();
     }
 
@@ -77,15 +77,27 @@ impl Writer {
     }
 
     /// A random access point begins here.
-    pub(super) fn mark(&mut self, entry: Entry, time: MediaTime, shown: MediaTime, joint: Joint) {
-        self.marks.push(Mark { at: self.out.len(), entry, time, shown, joint });
+    pub(super) fn note_access_point(
+        &mut self,
+        kind: RandomAccess,
+        time: MediaTime,
+        shown: MediaTime,
+        boundary: Boundary,
+    ) {
+        self.points.push(AccessPoint { at: self.out.len(), kind, time, shown, boundary });
         self.write_tables();
     }
 
     /// A segment may begin here, with a picture that is no random access point.
     pub(super) fn cut(&mut self, time: MediaTime, shown: MediaTime) {
         let at = self.out.len();
-        self.cuts.push(Mark { at, entry: Entry::Blind, time, shown, joint: Joint::Continued });
+        self.cuts.push(AccessPoint {
+            at,
+            kind: RandomAccess::Blind,
+            time,
+            shown,
+            boundary: Boundary::Continued,
+        });
         self.write_tables();
     }
 

@@ -16,6 +16,7 @@ use self::track::Track;
 use super::demux::{Continuity, Demux, Role};
 use super::packet::{Packet, Pid};
 use super::sync::{Item, Sync};
+use crate::assumption::broken;
 use crate::time::ticks_to_duration;
 
 /// Streams that are described: several times what a programme has. A map that changes for ever adds no more.
@@ -143,7 +144,9 @@ impl Packets {
 
     /// The map came or changed: a stream that stays the same is the same track.
     fn handle_map(&mut self) {
-        let Some(map) = self.demux.program() else { return };
+        let Some(map) = self.demux.program() else {
+            return broken("the demultiplexer tells of a map that it has");
+        };
         let clock_pid = (map.pcr_pid != Pid::NULL).then_some(map.pcr_pid);
         if clock_pid != self.clock_pid {
             self.meter.restart();

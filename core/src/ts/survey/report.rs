@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::time::MediaTime;
 use crate::ts::codec_headers::{AudioFormat, VideoFormat};
 use crate::ts::packet::Pid;
-use crate::ts::random_access::Entry;
+use crate::ts::random_access::RandomAccess;
 use crate::ts::stream::{Class, Codec};
 
 /// A stream, described.
@@ -94,7 +94,7 @@ pub struct Video {
     /// `None` when less than two had one.
     pub frame_rate: Option<f64>,
     /// Random access points by their kind, each kind once.
-    pub entries: Vec<(Entry, u64)>,
+    pub entries: Vec<(RandomAccess, u64)>,
     /// From one random access point to the next; `None` when there were less than two.
     pub gop: Option<Gop>,
 }

@@ -8,7 +8,7 @@ use crate::ts::demux::Continuity;
 use crate::ts::packet::{PACKET_SIZE, Packet};
 use crate::ts::pes::{self, Header};
 use crate::ts::psi::PmtStream;
-use crate::ts::random_access::{Entry, Scan, Verdict};
+use crate::ts::random_access::{RandomAccess, Scan, Verdict};
 use crate::ts::stream::{self, Class, Codec};
 
 /// How much of a PES packet is kept to be read: several times what reaches to the end of the parameter sets.
@@ -134,7 +134,7 @@ impl Track {
                 let from = payload_at.saturating_sub(at).min(payload.len());
                 match scan.push(&payload[from..]) {
                     Verdict::Undecided => return,
-                    Verdict::Entry(entry) => self.pictures.handle_entry(entry),
+                    Verdict::RandomAccess(entry) => self.pictures.handle_entry(entry),
                     _ => {}
                 }
                 // Broadcasts change size on the way: every set of parameters counts.
@@ -213,7 +213,7 @@ struct Pictures {
     gop: Option<(u64, u64)>,
     lengths: Sum,
     seconds: Sum,
-    entries: Vec<(Entry, u64)>,
+    entries: Vec<(RandomAccess, u64)>,
 }
 
 impl Pictures {
@@ -237,7 +237,7 @@ impl Pictures {
     }
 
     /// The picture on hand is a random access point.
-    fn handle_entry(&mut self, entry: Entry) {
+    fn handle_entry(&mut self, entry: RandomAccess) {
         match self.entries.iter_mut().find(|(kind, _)| *kind == entry) {
             Some((_, count)) => *count += 1,
             None => self.entries.push((entry, 1)),

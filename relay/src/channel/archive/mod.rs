@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use forebay_core::segmenter::{Numbers, Segment};
+use forebay_core::segmenter::{Segment, SequenceNumbers};
 use forebay_core::time::MediaTime;
 use forebay_core::timeshift::pace::Span;
 use forebay_core::timeshift::{Extract, History, Limits};
@@ -46,7 +46,7 @@ const MAX_OFFSET: u64 = 8 << 40;
 pub(super) struct Archive {
     folder: PathBuf,
     history: Mutex<History>,
-    place: Mutex<Place>,
+    placement: Mutex<Placement>,
     /// The first byte that may still be read. It is moved before the bytes are freed.
     tail: AtomicU64,
     /// The file has got to here.
@@ -68,7 +68,7 @@ pub(super) struct Archive {
 
 /// Where the past is kept.
 #[derive(Debug)]
-enum Place {
+enum Placement {
     /// There is nothing to write to.
     Nowhere,
     /// On this disk.
@@ -80,7 +80,7 @@ enum Place {
 
 /// What is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Past {
+pub struct TimeshiftStatus {
     /// How long it plays.
     pub length: Duration,
     /// What it takes, in bytes.
@@ -94,34 +94,34 @@ impl Archive {
     pub(super) fn open(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
         let limits = limits(channel)?;
         let folder = hls_dir.join(channel.id.as_str());
-        let (place, history) = match recover(&folder, limits) {
-            Ok((disk, history)) => (Place::Disk(Arc::new(disk)), history),
+        let (placement, history) = match recover(&folder, limits) {
+            Ok((disk, history)) => (Placement::Disk(Arc::new(disk)), history),
             Err(error) => {
                 spool::warn_of(&folder, &error);
-                (Place::Nowhere, History::new(limits, Vec::new()))
+                (Placement::Nowhere, History::new(limits, Vec::new()))
             }
         };
         if history.length() > Duration::ZERO {
             let (seconds, bytes) = (history.length().as_secs(), history.bytes());
             info!(channel = %channel.id, seconds, bytes, "the past of a channel is there again");
         }
-        Some(Arc::new(Self::new(folder, place, history)))
+        Some(Arc::new(Self::new(folder, placement, history)))
     }
 
     /// Of a channel of which there is nothing on disk: what is written first makes the folder.
     pub(super) fn begin_anew(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
         let limits = limits(channel)?;
         let folder = hls_dir.join(channel.id.as_str());
-        Some(Arc::new(Self::new(folder, Place::Nowhere, History::new(limits, Vec::new()))))
+        Some(Arc::new(Self::new(folder, Placement::Nowhere, History::new(limits, Vec::new()))))
     }
 
-    fn new(folder: PathBuf, place: Place, history: History) -> Self {
+    fn new(folder: PathBuf, placement: Placement, history: History) -> Self {
         let start = history.tail().unwrap_or(0);
         let end = history.segments().last().map_or(0, |last| last.end);
         let writing = spool::Writing::new(start, history.segments().len());
         Self {
             folder,
-            place: Mutex::new(place),
+            placement: Mutex::new(placement),
             tail: AtomicU64::new(start),
             written: AtomicU64::new(end),
             head: AtomicU64::new(end),
@@ -136,14 +136,14 @@ impl Archive {
     }
 
     /// A presentation begins: at which byte, and with which numbers if those of the playlist stand at `numbers`.
-    pub(super) fn begin(&self, channel: &Channel, numbers: Numbers) -> (u64, Numbers) {
+    pub(super) fn begin(&self, channel: &Channel, numbers: SequenceNumbers) -> (u64, SequenceNumbers) {
         let mut history = self.history();
         if self.is_failing.swap(false, Ordering::SeqCst) {
             // What was in memory only went with it.
             history.forget_behind(self.written.load(Ordering::SeqCst));
             self.is_stale.store(true, Ordering::SeqCst);
         }
-        if matches!(*self.place(), Place::Removed(_)) {
+        if matches!(*self.placement(), Placement::Removed(_)) {
             // The next thing that is written goes to files of its own.
             history.forget_behind(0);
         }
@@ -230,10 +230,10 @@ impl Archive {
     }
 
     /// What is told of it.
-    pub(super) fn past(&self) -> Past {
+    pub(super) fn status(&self) -> TimeshiftStatus {
         let history = self.history();
-        let is_on_disk = !self.is_failing() && matches!(*self.place(), Place::Disk(_));
-        Past { length: history.length(), bytes: history.bytes(), is_on_disk }
+        let is_on_disk = !self.is_failing() && matches!(*self.placement(), Placement::Disk(_));
+        TimeshiftStatus { length: history.length(), bytes: history.bytes(), is_on_disk }
     }
 
     /// The playlist of the newest segments, as far back as `length`; `None` when there are fewer than `fewest`. Made once
@@ -273,27 +273,27 @@ impl Archive {
     pub(super) fn look(&self) {
         // The one who writes may be about to replace them; then they are looked at the next time.
         let Ok(_writing) = self.writing.try_lock() else { return };
-        let disk = match &*self.place() {
-            Place::Disk(disk) => Arc::clone(disk),
-            Place::Nowhere | Place::Removed(_) => return,
+        let disk = match &*self.placement() {
+            Placement::Disk(disk) => Arc::clone(disk),
+            Placement::Nowhere | Placement::Removed(_) => return,
         };
         let Err(error) = disk.check() else { return };
         // A presentation that begins meanwhile finds both of this or nothing.
         let _history = self.history();
-        *self.place() = Place::Removed(disk);
+        *self.placement() = Placement::Removed(disk);
         self.fail(&error);
     }
 
     /// What may be read.
     fn disk(&self) -> Option<Arc<dyn Disk>> {
-        match &*self.place() {
-            Place::Nowhere => None,
-            Place::Disk(disk) | Place::Removed(disk) => Some(Arc::clone(disk)),
+        match &*self.placement() {
+            Placement::Nowhere => None,
+            Placement::Disk(disk) | Placement::Removed(disk) => Some(Arc::clone(disk)),
         }
     }
 
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn placement(&self) -> MutexGuard<'_, Placement> {
+        self.placement.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rendered(&self) -> MutexGuard<'_, Vec<Arc<Rendered>>> {

@@ -10,7 +10,7 @@ use forebay_core::timeshift::index::{self, RECORD};
 use tracing::warn;
 
 use super::disk::{Disk, Folder, GRAIN};
-use super::{Archive, Place, disk};
+use super::{Archive, Placement, disk};
 use crate::channel::store::{BLOCK, Store};
 
 /// Records of segments that are gone, beyond as many as are there, before the index is written anew.
@@ -106,9 +106,9 @@ impl Spool {
 impl Archive {
     /// What may be written to.
     fn usable_disk(&self) -> Option<Arc<dyn Disk>> {
-        match &*self.place() {
-            Place::Disk(disk) => Some(Arc::clone(disk)),
-            Place::Nowhere | Place::Removed(_) => None,
+        match &*self.placement() {
+            Placement::Disk(disk) => Some(Arc::clone(disk)),
+            Placement::Nowhere | Placement::Removed(_) => None,
         }
     }
 
@@ -118,7 +118,7 @@ impl Archive {
         let (folder, _) = Folder::open(&self.folder)?;
         folder.tidy(&[])?;
         let folder: Arc<dyn Disk> = Arc::new(folder);
-        let before = std::mem::replace(&mut *self.place(), Place::Disk(Arc::clone(&folder)));
+        let before = std::mem::replace(&mut *self.placement(), Placement::Disk(Arc::clone(&folder)));
         // Not under the lock: with the last handle of a removed file the system frees all of it.
         drop(before);
         Ok(folder)

@@ -46,7 +46,7 @@ impl House {
     fn set_disk(&self, wrap: impl FnOnce(Arc<dyn Disk>) -> Arc<dyn Disk>) {
         let archive = self.archive();
         let disk = archive.disk().expect("there is one");
-        *archive.place() = Place::Disk(wrap(disk));
+        *archive.placement() = Placement::Disk(wrap(disk));
     }
 
     async fn close(&self) {
@@ -108,7 +108,7 @@ async fn the_past_is_the_stream_and_outlives_feed_and_process() {
     let bytes = record(&mut viewer, 100 * SECOND).await;
     let segments = first.segments().await;
     assert_same(&segments, 0, &bytes);
-    let length = first.archive().past().length;
+    let length = first.archive().status().length;
     assert!((60 * SECOND..66 * SECOND).contains(&length), "{length:?}");
     let report = first.channels.report("one").unwrap();
     assert!(report.store_bytes < 900_000, "of 1.1 MB, a part is in memory: {}", report.store_bytes);
@@ -199,9 +199,9 @@ async fn a_full_disk_loses_nothing_that_was_served() {
         });
         let mut viewer = house.join();
         let mut bytes = record(&mut viewer, 8 * SECOND).await;
-        assert!(house.archive().past().is_on_disk, "{room} {records} {:?}", house.archive());
+        assert!(house.archive().status().is_on_disk, "{room} {records} {:?}", house.archive());
         bytes.extend(record(&mut viewer, 30 * SECOND).await);
-        assert!(!house.archive().past().is_on_disk);
+        assert!(!house.archive().status().is_on_disk);
         let written = house.archive().written();
         assert!(written < 300_000, "{written}");
         let segments = house.segments().await;
@@ -227,7 +227,7 @@ async fn a_full_disk_loses_nothing_that_was_served() {
         drop(small);
         let mut viewer = house.join();
         let more = record(&mut viewer, 30 * SECOND).await;
-        assert!(house.archive().past().is_on_disk);
+        assert!(house.archive().status().is_on_disk);
         let segments = house.segments().await;
         assert_same(&segments, segments[0].0.start, &more);
         house.channels.shutdown().await;
@@ -248,11 +248,11 @@ async fn a_folder_that_was_removed_is_noticed_and_made_again() {
     let mut viewer = house.join();
     let mut bytes = record(&mut viewer, 20 * SECOND).await;
     house.channels.look_at_files();
-    assert!(house.archive().past().is_on_disk);
+    assert!(house.archive().status().is_on_disk);
     let before = house.segments().await;
     fs::remove_dir_all(folder.path()).unwrap();
     house.channels.look_at_files();
-    assert!(!house.archive().past().is_on_disk, "nothing that is kept now would be found again");
+    assert!(!house.archive().status().is_on_disk, "nothing that is kept now would be found again");
     assert!(folder.path().join("numbers.json").exists(), "the numbers are kept again at once");
     bytes.extend(record(&mut viewer, 20 * SECOND).await);
     let after = house.segments().await;
@@ -265,14 +265,14 @@ async fn a_folder_that_was_removed_is_noticed_and_made_again() {
     let mut viewer = house.join();
     let more = record(&mut viewer, 20 * SECOND).await;
     house.channels.look_at_files();
-    assert!(house.archive().past().is_on_disk && path.join("index").exists());
+    assert!(house.archive().status().is_on_disk && path.join("index").exists());
     let segments = house.segments().await;
     assert_same(&segments, segments[0].0.start, &more);
     assert!(segments[0].0.number > after.last().unwrap().0.number, "no number comes again");
     house.channels.shutdown().await;
     drop(viewer);
     let again = self::house(&settings(&folder, 400_000));
-    assert!(again.archive().past().length > 10 * SECOND, "{:?}", again.archive().past());
+    assert!(again.archive().status().length > 10 * SECOND, "{:?}", again.archive().status());
 }
 
 /// A disk on which nothing moves until it is let.
@@ -321,7 +321,7 @@ async fn a_disk_that_stands_still_holds_up_nobody() {
         assert!(!more.is_empty(), "it goes on: {} bytes", bytes.len());
         bytes.extend(more);
     }
-    let (past, segments) = (house.archive().past(), house.segments().await);
+    let (past, segments) = (house.archive().status(), house.segments().await);
     let stuck = stuck.unwrap();
     *stuck.is_free.lock().unwrap() = true;
     stuck.freed.notify_all();

@@ -7,9 +7,9 @@ use std::time::Duration;
 use forebay_core::channel::ErrorCode;
 use forebay_core::failover::SourceId;
 use forebay_core::ingest::Lead;
-use forebay_core::lifecycle::{Action, Attempt, Event, Lifecycle, Purpose, Reason};
+use forebay_core::lifecycle::{Action, AttemptId, Event, Lifecycle, Purpose, Reason};
 use forebay_core::playlist::follow::Others;
-use forebay_core::provider::Standing;
+use forebay_core::provider::Demand;
 use forebay_core::time::Moment;
 use futures_util::FutureExt;
 use tracing::{Instrument, info, info_span, warn};
@@ -20,11 +20,12 @@ use super::leasing::{claim_of, is_apart, purpose_of};
 use super::settings::times;
 use super::source_memory::Label;
 use crate::channel::Channels;
-use crate::channel::feed::{Stage, StartFailure};
+use crate::channel::report::StartFailure;
+use crate::channel::window::Stage;
 use crate::events::Event as Happened;
-use crate::input::{Context, Error, Hold};
+use crate::input::{Context, Error, SocketGuard};
 use crate::model::Source;
-use crate::providers::{self, Lease, NoSlot};
+use crate::providers::{self, Lease, NoConnection};
 
 /// What viewers who wait for whole segments are given at once of a file, beyond the burst: with
 /// that, enough for groups of pictures of up to 4 s.
@@ -49,8 +50,8 @@ impl Driver {
             let now = self.clock.now();
             match action {
                 Action::Open { attempt, source, purpose } => self.claim(attempt, source, purpose),
-                Action::Raise { attempt } => self.promote(attempt),
-                Action::Air { attempt } => self.activate(now, attempt),
+                Action::Promote { attempt } => self.promote(attempt),
+                Action::Activate { attempt } => self.activate(now, attempt),
                 Action::Close { attempt, reason } => self.close(attempt, reason),
                 Action::GiveUp => {
                     is_given_up = true;
@@ -86,38 +87,38 @@ impl Driver {
     }
 
     /// Asks for a connection to a source.
-    fn claim(&mut self, attempt: Attempt, source: SourceId, purpose: Purpose) {
+    fn claim(&mut self, attempt: AttemptId, source: SourceId, purpose: Purpose) {
         let chosen = self.channel.source(source).expect(LISTED);
         let claim = claim_of(&self.channel, purpose_of(purpose));
         let is_apart_from = |ingest: &Ingest| {
             let other = self.channel.source(ingest.source);
             other.is_none_or(|other| is_apart(chosen, other))
         };
-        let may_open = purpose == Purpose::Air || self.ingests.iter().all(is_apart_from);
+        let may_open = purpose == Purpose::Active || self.ingests.iter().all(is_apart_from);
         let claim = if may_open {
             self.ingests.providers.claim(chosen.provider.as_ref(), claim).boxed()
         } else {
-            std::future::ready(Err(NoSlot::SameServer)).boxed()
+            std::future::ready(Err(NoConnection::SameServer)).boxed()
         };
-        let place = self.channel.place(source).expect(LISTED);
-        let label = Label { place, url: chosen.url.clone() };
+        let position = self.channel.position(source).expect(LISTED);
+        let label = Label { position, url: chosen.url.clone() };
         self.ingests.push(Ingest::new(attempt, source, label, claim));
     }
 
     /// There is a connection to spare.
-    pub(super) fn open(&mut self, now: Moment, attempt: Attempt, lease: Lease) {
+    pub(super) fn open(&mut self, now: Moment, attempt: AttemptId, lease: Lease) {
         let context = self.context_for(self.ingests.of(attempt).source);
         let handle = lease.handle();
-        if !self.inbox.demand.is_read() {
-            handle.set_standing(Standing::Lingering);
+        if !self.inbox.readership.is_read() {
+            handle.set_demand(Demand::Lingering);
         }
         let opener = Arc::clone(&self.ingests.opener);
         let ingest = self.ingests.of_mut(attempt);
-        let Label { place, url } = &ingest.label;
-        info!(source = place, %url, attempt = attempt.0, "opening source");
-        let span = info_span!("upstream", source = place, attempt = attempt.0);
+        let Label { position, url } = &ingest.label;
+        info!(source = position, %url, attempt = attempt.0, "opening source");
+        let span = info_span!("upstream", source = position, attempt = attempt.0);
         let chosen = self.channel.source(ingest.source).expect(LISTED);
-        let opening = opener.open(chosen, &context, Hold::new(lease)).instrument(span).boxed();
+        let opening = opener.open(chosen, &context, SocketGuard::new(lease)).instrument(span).boxed();
         ingest.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;
         if let Some(provider) = self.provider_of(attempt) {
@@ -129,7 +130,7 @@ impl Driver {
     /// What the opening of a source goes by.
     fn context_for(&mut self, source: SourceId) -> Context {
         let others = if self.life.is_live() {
-            Others::OnAir
+            Others::Active
         } else if self.life.failover().is_only_one() {
             Others::None
         } else {
@@ -147,14 +148,14 @@ impl Driver {
     }
 
     /// Viewers depend on this one now.
-    fn promote(&mut self, attempt: Attempt) {
+    fn promote(&mut self, attempt: AttemptId) {
         if let Some(lease) = &self.ingests.of(attempt).lease {
-            lease.set_purpose(providers::Purpose::Air);
+            lease.set_purpose(providers::Purpose::Active);
         }
     }
 
     /// A candidate becomes what viewers see.
-    fn activate(&mut self, now: Moment, attempt: Attempt) {
+    fn activate(&mut self, now: Moment, attempt: AttemptId) {
         self.promote(attempt);
         self.end_outage(now);
         let lead = self.lead();
@@ -184,12 +185,12 @@ impl Driver {
     }
 
     /// Closes an upstream.
-    fn close(&mut self, attempt: Attempt, reason: Reason) {
+    fn close(&mut self, attempt: AttemptId, reason: Reason) {
         let ingest = self.ingests.of(attempt);
         if let Some(error) = self.blame(ingest, reason) {
             return self.fail(attempt, error);
         }
-        info!(source = ingest.label.place, url = %ingest.label.url, ?reason, "closing upstream");
+        info!(source = ingest.label.position, url = %ingest.label.url, ?reason, "closing upstream");
         if ingest.is_active() {
             self.switches.handle_close(ingest.source, reason);
             self.leave_active(matches!(reason, Reason::Replaced | Reason::Lossy));
@@ -221,7 +222,7 @@ impl Driver {
     fn blame_at_start(&self, ingest: &Ingest) -> Option<Error> {
         if ingest.is_claiming() {
             let provider = self.listed(ingest.source).provider.as_ref();
-            return provider.map(|provider| self.ingests.providers.no_slot_yet(provider).into());
+            return provider.map(|provider| self.ingests.providers.no_connection_yet(provider).into());
         }
         match ingest.opened().map(|open| &open.input) {
             Some(input) if input.is_transport_stream() && self.is_scrambled(ingest) => Some(Error::Scrambled),
@@ -243,11 +244,11 @@ impl Driver {
     }
 
     /// An upstream has failed and is no more.
-    pub(super) fn fail(&mut self, attempt: Attempt, error: Error) {
+    pub(super) fn fail(&mut self, attempt: AttemptId, error: Error) {
         let mut ingest = self.ingests.remove(attempt);
         self.freeze_check.take_if(|check| check.is_of(attempt));
         let source = ingest.source;
-        warn!(source = ingest.label.place, url = %ingest.label.url, %error, "source failed");
+        warn!(source = ingest.label.position, url = %ingest.label.url, %error, "source failed");
         if ingest.is_active() {
             ingest.delivering().input.give_all(&mut self.output.splice);
             self.switches.handle_failure(source, error.code());
@@ -263,7 +264,7 @@ impl Driver {
         if !is_seamless {
             self.begin_outage(self.clock.now());
             self.output.splice.begin();
-            self.feed.tell(|window| window.is_live = false);
+            self.feed.set_stage(Stage::Outage);
         }
     }
 
@@ -271,7 +272,7 @@ impl Driver {
     fn give_up(&mut self) {
         let failure = Arc::new(StartFailure { sources: self.source_reports() });
         warn!(viewers = self.feed.viewers(), "no source answered, giving up");
-        self.feed.tell(|window| window.stage = Stage::Failed(Arc::clone(&failure)));
+        self.feed.set_stage(Stage::Failed(failure));
     }
 }
 

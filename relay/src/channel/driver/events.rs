@@ -1,6 +1,6 @@
 //! Tells what happens to a channel.
 
-use forebay_core::lifecycle::Attempt;
+use forebay_core::lifecycle::AttemptId;
 
 use super::Driver;
 use crate::events::Event;
@@ -13,7 +13,7 @@ impl Driver {
     }
 
     /// Whose connection an attempt has, or wants.
-    pub(super) fn provider_of(&self, attempt: Attempt) -> Option<ProviderId> {
+    pub(super) fn provider_of(&self, attempt: AttemptId) -> Option<ProviderId> {
         self.listed(self.ingests.of(attempt).source).provider.clone()
     }
 }

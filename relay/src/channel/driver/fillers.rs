@@ -54,10 +54,10 @@ impl Driver {
     /// for dead, and who comes in an outage waits for its end.
     fn wanted_fillers(&self) -> Wanted {
         let policy = &self.channel.policy;
-        let readers = self.inbox.demand.readers();
+        let readers = self.inbox.readership.readers();
         let has_connections = readers.keeping_open() > readers.of(ReaderKind::Hls);
         Wanted {
-            slate: policy.slate && self.inbox.demand.is_read(),
+            slate: policy.slate && self.inbox.readership.is_read(),
             keep_alive: policy.keep_alive && has_connections,
         }
     }
@@ -102,7 +102,7 @@ impl Driver {
 
     /// The active source was left, and no other took its place.
     pub(super) fn begin_outage(&mut self, now: Moment) {
-        if self.fillers.outage.begin(now, self.inbox.demand.is_read()) {
+        if self.fillers.outage.begin(now, self.inbox.readership.is_read()) {
             self.happened(|channel| Happened::OutageBegun { channel });
         }
     }

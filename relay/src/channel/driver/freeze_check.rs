@@ -5,17 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_core::frame_sample::FrameSample;
 use forebay_core::health::{Fault, Rule};
-use forebay_core::lifecycle::Attempt;
-use forebay_core::look::Look;
+use forebay_core::lifecycle::AttemptId;
 use forebay_core::time::Moment;
-use forebay_core::ts::splice::Mark;
+use forebay_core::ts::splice::AccessPoint;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::{debug, info, warn};
 
 use super::Driver;
-use crate::input::look::{self, look};
+use crate::input::sample_frame::{self, sample_frame};
 
 /// The program, which is looked for in the `PATH`.
 const FFMPEG: &str = "ffmpeg";
@@ -31,37 +31,37 @@ const MAX_PICTURE: u64 = 4_000_000;
 
 /// What is being looked at, and why.
 pub(super) struct FreezeCheck {
-    attempt: Attempt,
+    attempt: AttemptId,
     fault: Fault,
-    looks: BoxFuture<'static, Result<[Look; 2], look::Error>>,
+    samples: BoxFuture<'static, Result<[FrameSample; 2], sample_frame::Error>>,
 }
 
 /// What came of it.
-pub(super) struct Opinion {
-    attempt: Attempt,
+pub(super) struct Verdict {
+    attempt: AttemptId,
     fault: Fault,
     /// Whether there is nothing to be seen, or nothing new.
-    is_still: Result<bool, look::Error>,
+    is_still: Result<bool, sample_frame::Error>,
 }
 
 impl FreezeCheck {
     /// Whether it is about this attempt.
-    pub(super) fn is_of(&self, attempt: Attempt) -> bool {
+    pub(super) fn is_of(&self, attempt: AttemptId) -> bool {
         self.attempt == attempt
     }
 
     /// Waits until both have been seen. To be dropped after that.
-    pub(super) async fn opinion(&mut self) -> Opinion {
-        let is_still = (&mut self.looks)
+    pub(super) async fn verdict(&mut self) -> Verdict {
+        let is_still = (&mut self.samples)
             .await
             .map(|[first, last]| last.is_same_as(&first) || first.is_black() && last.is_black());
-        Opinion { attempt: self.attempt, fault: self.fault, is_still }
+        Verdict { attempt: self.attempt, fault: self.fault, is_still }
     }
 }
 
 impl Driver {
     /// Whether this fault is to be looked at before anything is done about it; it is then.
-    pub(super) fn needs_check(&mut self, attempt: Attempt, fault: Fault) -> bool {
+    pub(super) fn needs_check(&mut self, attempt: AttemptId, fault: Fault) -> bool {
         if fault.rule != Rule::FrozenPicture || !self.channel.policy.confirm_frozen {
             return false;
         }
@@ -70,13 +70,14 @@ impl Driver {
         }
         let Some([first, last]) = self.two_pictures() else {
             debug!("not enough key frames to compare");
-            self.look_again(attempt);
+            self.ask_again(attempt);
             return true;
         };
         let program = Path::new(FFMPEG);
-        let looks =
-            async move { Ok([look(program, first, TIMEOUT).await?, look(program, last, TIMEOUT).await?]) };
-        self.freeze_check = Some(FreezeCheck { attempt, fault, looks: looks.boxed() });
+        let samples = async move {
+            Ok([sample_frame(program, first, TIMEOUT).await?, sample_frame(program, last, TIMEOUT).await?])
+        };
+        self.freeze_check = Some(FreezeCheck { attempt, fault, samples: samples.boxed() });
         true
     }
 
@@ -86,7 +87,8 @@ impl Driver {
         let still = self.channel.policy.health.frozen_picture.unwrap_or(APART).max(APART);
         let entries = || self.output.entries_of_active();
         let (last, newest) = entries().last()?;
-        let is_apart = |(_, mark): &(u64, Mark)| (APART..=still).contains(&newest.time.since(mark.time));
+        let is_apart =
+            |(_, point): &(u64, AccessPoint)| (APART..=still).contains(&newest.time.since(point.time));
         let (first, _) = entries().find(is_apart)?;
         let read = |start: u64| {
             let end = self.output.index.head().min(start + MAX_PICTURE);
@@ -96,21 +98,21 @@ impl Driver {
     }
 
     /// The rule tells of it once more when it has held for its time again.
-    fn look_again(&mut self, attempt: Attempt) {
+    fn ask_again(&mut self, attempt: AttemptId) {
         self.ingests.of_mut(attempt).delivering().input.doubt_stillness();
     }
 
     /// Both have been seen.
-    pub(super) fn handle_opinion(&mut self, now: Moment, Opinion { attempt, fault, is_still }: Opinion) {
+    pub(super) fn handle_verdict(&mut self, now: Moment, Verdict { attempt, fault, is_still }: Verdict) {
         self.freeze_check = None;
         match is_still {
             Ok(true) => self.mark_unhealthy(now, attempt, fault),
             Ok(false) => {
                 info!(%fault, "frozen picture not confirmed by decoding");
-                self.look_again(attempt);
+                self.ask_again(attempt);
             }
             Err(error) => {
-                self.look_again(attempt);
+                self.ask_again(attempt);
                 warn!(%error, %fault, "cannot see whether the picture stands still: the source stays");
             }
         }

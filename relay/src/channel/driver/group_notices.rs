@@ -1,9 +1,9 @@
 //! What the log says, once while a channel is open, of groups of pictures that viewers have to wait
 //! for.
 
-use forebay_core::ring::Edges;
-use forebay_core::ts::random_access::Entry;
-use forebay_core::ts::splice::Mark;
+use forebay_core::store_index::Edges;
+use forebay_core::ts::random_access::RandomAccess;
+use forebay_core::ts::splice::AccessPoint;
 use tracing::{info, warn};
 
 /// Which of it has been said.
@@ -25,8 +25,8 @@ impl GroupNotices {
     }
 
     /// These random access points have come.
-    pub(super) fn note_marks(&mut self, marks: &[Mark]) {
-        if marks.iter().any(|mark| mark.entry == Entry::Blind) && !self.is_without_key {
+    pub(super) fn note_access_points(&mut self, points: &[AccessPoint]) {
+        if points.iter().any(|point| point.kind == RandomAccess::Blind) && !self.is_without_key {
             self.is_without_key = true;
             info!("no key picture comes: new viewers begin at any picture");
         }

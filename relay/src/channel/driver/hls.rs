@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use forebay_core::segmenter::{self, Numbers, Segmenter};
+use forebay_core::segmenter::{self, Segmenter, SequenceNumbers};
 use forebay_core::time::{Moment, WallClock};
-use forebay_core::ts::splice::Mark;
+use forebay_core::ts::splice::AccessPoint;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
@@ -15,9 +15,9 @@ use super::timeshift::Timeshift;
 use crate::channel::audience::Audience;
 use crate::channel::feed::Feed;
 use crate::channel::making::Making;
-use crate::channel::numbers::Numbering;
 use crate::channel::playlist::{Playlist, opening};
 use crate::channel::reader_kind::Readers;
+use crate::channel::sequence_store::SequenceStore;
 use crate::model::{Channel, Hls};
 
 /// How long the segments of the short list are. A player begins with a target duration of 2 s and
@@ -35,7 +35,7 @@ pub(super) struct HlsOutput {
     packager: Option<Packager>,
     /// Whether all viewers wait for whole segments: nobody else is left behind by a head start.
     waits_for_whole: Arc<AtomicBool>,
-    numbering: Arc<Numbering>,
+    sequences: Arc<SequenceStore>,
     tasks: TaskTracker,
 }
 
@@ -68,9 +68,9 @@ pub(super) struct Written<'a> {
     /// Where it begins.
     pub(super) base: u64,
     /// Its random access points, at offsets from there.
-    pub(super) marks: &'a [Mark],
+    pub(super) points: &'a [AccessPoint],
     /// The pictures in front of which segments of the short list may begin, too.
-    pub(super) cuts: &'a [Mark],
+    pub(super) cuts: &'a [AccessPoint],
 }
 
 fn settings(hls: &Hls) -> segmenter::Settings {
@@ -86,23 +86,23 @@ fn short_settings(hls: &Hls) -> segmenter::Settings {
 fn short_segmenter(hls: &Hls) -> Segmenter {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let number = now.saturating_sub(NUMBERED_FROM).as_secs() * 4;
-    let numbers = Numbers { segment: number, discontinuity: number, target: None };
+    let numbers = SequenceNumbers { segment: number, discontinuity: number, target: None };
     Segmenter::new(short_settings(hls), numbers)
 }
 
 /// What the segmenter needs to say when a segment was shown.
-fn clock_of(mark: &Mark) -> WallClock {
-    WallClock { media: mark.shown, wall: SystemTime::now() }
+fn clock_of(point: &AccessPoint) -> WallClock {
+    WallClock { media: point.shown, wall: SystemTime::now() }
 }
 
 impl HlsOutput {
     /// Output that nobody wants yet.
-    pub(super) fn new(numbering: Arc<Numbering>, tasks: TaskTracker) -> Self {
-        Self { packager: None, waits_for_whole: Arc::default(), numbering, tasks }
+    pub(super) fn new(sequences: Arc<SequenceStore>, tasks: TaskTracker) -> Self {
+        Self { packager: None, waits_for_whole: Arc::default(), sequences, tasks }
     }
 
     /// Output of a channel that keeps its past, whose numbers go on at these.
-    pub(super) fn always(self, hls: &Hls, numbers: Numbers) -> Self {
+    pub(super) fn always(self, hls: &Hls, numbers: SequenceNumbers) -> Self {
         Self { packager: Some(Packager::new(hls, numbers)), ..self }
     }
 
@@ -131,23 +131,23 @@ impl HlsOutput {
     }
 
     /// The window has these random access points, so there are segments at once.
-    pub(super) fn start(&mut self, scene: Scene<'_>, entries: &[(u64, Mark)]) {
+    pub(super) fn start(&mut self, scene: Scene<'_>, entries: &[(u64, AccessPoint)]) {
         debug!(entries = entries.len(), "somebody watches by HLS");
-        let mut packager = Packager::new(scene.settings, self.numbering.get(scene.feed.id()));
+        let mut packager = Packager::new(scene.settings, self.sequences.get(scene.feed.id()));
         if let Some((_, newest)) = entries.last() {
             packager.segmenter.set_clock(clock_of(newest));
         }
         packager.set_haste(scene.audience);
         let mut has_new = false;
-        for &(at, mark) in entries {
-            if packager.segmenter.push(at, mark) {
+        for &(at, point) in entries {
+            if packager.segmenter.push(at, point) {
                 has_new = true;
                 packager.set_haste(scene.audience);
             }
         }
         let packager = self.packager.insert(packager);
         if has_new {
-            packager.publish(scene, &self.numbering, &self.tasks);
+            packager.publish(scene, &self.sequences, &self.tasks);
         }
         packager.publish_making(scene.feed);
     }
@@ -187,7 +187,7 @@ impl HlsOutput {
     pub(super) fn end_short(&mut self, feed: &Feed) -> bool {
         let short = self.packager.as_mut().and_then(|packager| packager.short.take());
         if short.is_some() {
-            feed.short.send_replace(None);
+            feed.hls.short.send_replace(None);
         }
         short.is_some()
     }
@@ -201,8 +201,8 @@ impl HlsOutput {
         debug!("nobody watches by HLS any more");
         self.end_short(scene.feed);
         self.packager = None;
-        scene.feed.playlist.send_replace(None);
-        scene.feed.making.send_replace(None);
+        scene.feed.hls.playlist.send_replace(None);
+        scene.feed.hls.making.send_replace(None);
         true
     }
 
@@ -216,9 +216,9 @@ impl HlsOutput {
         let Some(packager) = &mut self.packager else { return };
         packager.package_short(scene.feed, written);
         if packager.package(written, scene.audience, timeshift) {
-            packager.publish(scene, &self.numbering, &self.tasks);
+            packager.publish(scene, &self.sequences, &self.tasks);
         }
-        if !written.marks.is_empty() {
+        if !written.points.is_empty() {
             packager.publish_making(scene.feed);
         }
     }
@@ -233,7 +233,7 @@ impl HlsOutput {
 
 impl Packager {
     /// One whose numbers go on at these.
-    fn new(hls: &Hls, numbers: Numbers) -> Self {
+    fn new(hls: &Hls, numbers: SequenceNumbers) -> Self {
         Self { segmenter: Segmenter::new(settings(hls), numbers), short: None, until: None }
     }
 
@@ -260,9 +260,9 @@ impl Packager {
         mut timeshift: Option<&mut Timeshift>,
     ) -> bool {
         let mut has_new = false;
-        for mark in written.marks {
-            self.segmenter.set_clock(clock_of(mark));
-            if !self.segmenter.push(written.base + mark.at as u64, *mark) {
+        for point in written.points {
+            self.segmenter.set_clock(clock_of(point));
+            if !self.segmenter.push(written.base + point.at as u64, *point) {
                 continue;
             }
             has_new = true;
@@ -274,39 +274,40 @@ impl Packager {
         has_new
     }
 
-    fn package_short(&mut self, feed: &Feed, Written { base, marks, cuts }: Written<'_>) {
+    fn package_short(&mut self, feed: &Feed, Written { base, points, cuts }: Written<'_>) {
         let Some(short) = &mut self.short else { return };
-        let mut all: Vec<&Mark> = marks.iter().collect();
+        let mut all: Vec<&AccessPoint> = points.iter().collect();
         // The first segment begins with a random access point.
         all.extend(
-            cuts.iter().filter(|cut| short.making().is_some() || marks.iter().any(|mark| mark.at < cut.at)),
+            cuts.iter()
+                .filter(|cut| short.making().is_some() || points.iter().any(|point| point.at < cut.at)),
         );
-        all.sort_by_key(|mark| mark.at);
+        all.sort_by_key(|point| point.at);
         let mut has_new = false;
-        for mark in all {
-            short.set_clock(clock_of(mark));
-            has_new |= short.push(base + mark.at as u64, *mark);
+        for point in all {
+            short.set_clock(clock_of(point));
+            has_new |= short.push(base + point.at as u64, *point);
         }
         if has_new {
-            let before = feed.short.borrow().clone();
+            let before = feed.hls.short.borrow().clone();
             let playlist = Playlist::new(short, before.as_deref());
-            feed.short.send_replace(Some(Arc::new(playlist)));
+            feed.hls.short.send_replace(Some(Arc::new(playlist)));
         }
     }
 
     /// Tells of the segment that is being made, after the playlist has named the one before.
     fn publish_making(&self, feed: &Feed) {
-        feed.making.send_replace(Making::new(&self.segmenter));
+        feed.hls.making.send_replace(Making::new(&self.segmenter));
     }
 
-    fn publish(&mut self, scene: Scene<'_>, numbering: &Arc<Numbering>, tasks: &TaskTracker) {
-        let before = scene.feed.playlist.borrow().clone();
+    fn publish(&mut self, scene: Scene<'_>, sequences: &Arc<SequenceStore>, tasks: &TaskTracker) {
+        let before = scene.feed.hls.playlist.borrow().clone();
         let playlist = Playlist::new(&mut self.segmenter, before.as_deref());
         self.set_haste(scene.audience);
-        if numbering.set(scene.feed.id(), self.segmenter.numbers()) {
-            let numbering = Arc::clone(numbering);
-            tasks.spawn_blocking(move || numbering.write());
+        if sequences.set(scene.feed.id(), self.segmenter.numbers()) {
+            let sequences = Arc::clone(sequences);
+            tasks.spawn_blocking(move || sequences.write());
         }
-        scene.feed.playlist.send_replace(Some(Arc::new(playlist)));
+        scene.feed.hls.playlist.send_replace(Some(Arc::new(playlist)));
     }
 }

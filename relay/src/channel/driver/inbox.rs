@@ -6,8 +6,8 @@ use forebay_core::failover::SourceId;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::demand::Demand;
 use super::leasing::connection_for;
+use super::readership::Readership;
 use crate::channel::audience::Audience;
 use crate::channel::command::Command;
 use crate::channel::feed::Feed;
@@ -17,7 +17,7 @@ use crate::providers::Providers;
 /// All that may reach a driver.
 pub(super) struct Inbox {
     pub(super) stop: CancellationToken,
-    pub(super) demand: Demand,
+    pub(super) readership: Readership,
     settings: watch::Receiver<Arc<Channel>>,
     audience: watch::Receiver<Audience>,
     commands: mpsc::Receiver<Command>,
@@ -30,7 +30,7 @@ pub(super) enum Message {
     /// The channel is gone, or the process ends.
     Stop,
     /// The first reader came, or the last one left.
-    Demand,
+    Readers,
     /// The channel has new settings.
     Settings,
     /// More or fewer viewers watch by HLS.
@@ -49,9 +49,9 @@ impl Inbox {
     ) -> Self {
         Self {
             stop,
-            demand: Demand::new(feed.readers.subscribe()),
+            readership: Readership::new(feed.readers.subscribe()),
             settings: feed.channel.subscribe(),
-            audience: feed.audience.subscribe(),
+            audience: feed.hls.audience.subscribe(),
             commands,
             connections: providers.changed(),
         }
@@ -67,7 +67,7 @@ impl Inbox {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Message::Stop,
-            () = self.demand.changed() => Message::Demand,
+            () = self.readership.changed() => Message::Readers,
             _ = self.settings.changed() => Message::Settings,
             _ = self.audience.changed() => Message::Audience,
             Some(command) = self.commands.recv() => Message::Command(command),

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use forebay_core::failover::SourceId;
-use forebay_core::lifecycle::Attempt;
+use forebay_core::lifecycle::AttemptId;
 use forebay_core::time::Moment;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -12,11 +12,11 @@ use futures_util::future::BoxFuture;
 use super::open_input::OpenInput;
 use super::source_memory::Label;
 use crate::input::{Error, Piece, Upstream};
-use crate::providers::{Lease, LeaseHandle, NoSlot};
+use crate::providers::{Lease, LeaseHandle, NoConnection};
 
 /// An attempt to open a source, and what has become of it.
 pub(super) struct Ingest {
-    pub(super) attempt: Attempt,
+    pub(super) attempt: AttemptId,
     pub(super) source: SourceId,
     /// The source, for the log.
     pub(super) label: Label,
@@ -27,15 +27,15 @@ pub(super) struct Ingest {
 }
 
 enum State {
-    Claiming(BoxFuture<'static, Result<Lease, NoSlot>>),
+    Claiming(BoxFuture<'static, Result<Lease, NoConnection>>),
     Opening(BoxFuture<'static, Result<Upstream, Error>>),
     Open(Box<OpenInput>),
 }
 
 /// What an ingest tells.
-pub(super) enum News {
+pub(super) enum IngestEvent {
     /// Whether there is a connection to spare for it.
-    Claimed(Result<Lease, NoSlot>),
+    Claimed(Result<Lease, NoConnection>),
     /// Whether the source answered.
     Opened(Result<Upstream, Error>),
     Piece(Result<Piece, Error>),
@@ -48,10 +48,10 @@ const DELIVERS: &str = "media comes of an upstream that is open";
 
 impl Ingest {
     pub(super) fn new(
-        attempt: Attempt,
+        attempt: AttemptId,
         source: SourceId,
         label: Label,
-        claim: BoxFuture<'static, Result<Lease, NoSlot>>,
+        claim: BoxFuture<'static, Result<Lease, NoConnection>>,
     ) -> Self {
         Self { attempt, source, label, state: State::Claiming(claim), lease: None, yielded: None }
     }
@@ -106,19 +106,19 @@ impl Ingest {
     }
 
     /// Whether its connection is needed elsewhere.
-    pub(super) fn poll_yield(&mut self, context: &mut Context<'_>) -> Poll<News> {
+    pub(super) fn poll_yield(&mut self, context: &mut Context<'_>) -> Poll<IngestEvent> {
         let Some(yielded) = &mut self.yielded else { return Poll::Pending };
         std::task::ready!(yielded.poll_unpin(context));
         self.yielded = None;
-        Poll::Ready(News::Yield)
+        Poll::Ready(IngestEvent::Yield)
     }
 
     /// What else it has to tell; pieces only where they may be read.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, may_read: bool) -> Poll<News> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, may_read: bool) -> Poll<IngestEvent> {
         match &mut self.state {
-            State::Claiming(claim) => claim.poll_unpin(context).map(News::Claimed),
-            State::Opening(opening) => opening.poll_unpin(context).map(News::Opened),
-            State::Open(open) if may_read => open.poll_piece(context).map(News::Piece),
+            State::Claiming(claim) => claim.poll_unpin(context).map(IngestEvent::Claimed),
+            State::Opening(opening) => opening.poll_unpin(context).map(IngestEvent::Opened),
+            State::Open(open) if may_read => open.poll_piece(context).map(IngestEvent::Piece),
             State::Open(_) => Poll::Pending,
         }
     }

@@ -5,11 +5,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use forebay_core::ingest::Input;
-use forebay_core::lifecycle::Attempt;
-use forebay_core::provider::Standing;
+use forebay_core::lifecycle::AttemptId;
+use forebay_core::provider::Demand;
 use forebay_core::time::Moment;
 
-use super::ingest::{Ingest, News};
+use super::ingest::{Ingest, IngestEvent};
 use super::source_memory::SourceMemory;
 use crate::input::Opener;
 use crate::model::Channel;
@@ -43,25 +43,25 @@ impl Ingests {
     }
 
     /// Whether this attempt is open, or being opened.
-    pub(super) fn has(&self, attempt: Attempt) -> bool {
+    pub(super) fn has(&self, attempt: AttemptId) -> bool {
         self.list.iter().any(|ingest| ingest.attempt == attempt)
     }
 
-    pub(super) fn of(&self, attempt: Attempt) -> &Ingest {
+    pub(super) fn of(&self, attempt: AttemptId) -> &Ingest {
         self.list.iter().find(|ingest| ingest.attempt == attempt).expect(OPEN)
     }
 
-    pub(super) fn of_mut(&mut self, attempt: Attempt) -> &mut Ingest {
+    pub(super) fn of_mut(&mut self, attempt: AttemptId) -> &mut Ingest {
         self.list.iter_mut().find(|ingest| ingest.attempt == attempt).expect(OPEN)
     }
 
-    pub(super) fn remove(&mut self, attempt: Attempt) -> Ingest {
+    pub(super) fn remove(&mut self, attempt: AttemptId) -> Ingest {
         let at = self.position(attempt);
         self.list.remove(at)
     }
 
     /// Puts an ingest that becomes active in front of all others.
-    pub(super) fn put_first(&mut self, attempt: Attempt) -> &mut Ingest {
+    pub(super) fn put_first(&mut self, attempt: AttemptId) -> &mut Ingest {
         let at = self.position(attempt);
         self.list.swap(0, at);
         &mut self.list[0]
@@ -101,9 +101,9 @@ impl Ingests {
     }
 
     /// Somebody watches the channel, or nobody does any more.
-    pub(super) fn set_standing(&self, standing: Standing) {
+    pub(super) fn set_demand(&self, demand: Demand) {
         for lease in self.list.iter().filter_map(|ingest| ingest.lease.as_ref()) {
-            lease.set_standing(standing);
+            lease.set_demand(demand);
         }
     }
 
@@ -114,7 +114,7 @@ impl Ingests {
                 lease.set_priority(channel.priority);
             }
             // A source that is gone is closed soon, and keeps the place that it had.
-            ingest.label.place = channel.place(ingest.source).unwrap_or(ingest.label.place);
+            ingest.label.position = channel.position(ingest.source).unwrap_or(ingest.label.position);
         }
         self.memory.retain(channel);
     }
@@ -133,16 +133,16 @@ impl Ingests {
         now: Moment,
         ticked_at: Moment,
         tick: Duration,
-    ) -> Poll<(Attempt, News)> {
+    ) -> Poll<(AttemptId, IngestEvent)> {
         for ingest in &mut self.list {
-            if let Poll::Ready(news) = ingest.poll_yield(context) {
-                return Poll::Ready((ingest.attempt, news));
+            if let Poll::Ready(event) = ingest.poll_yield(context) {
+                return Poll::Ready((ingest.attempt, event));
             }
         }
         for ingest in &mut self.list {
             let may_read = ingest.reads_at(ticked_at, tick).is_none_or(|at| at <= now);
-            if let Poll::Ready(news) = ingest.poll(context, may_read) {
-                return Poll::Ready((ingest.attempt, news));
+            if let Poll::Ready(event) = ingest.poll(context, may_read) {
+                return Poll::Ready((ingest.attempt, event));
             }
         }
         Poll::Pending
@@ -152,7 +152,7 @@ impl Ingests {
         self.list.iter().filter_map(|ingest| Some(&ingest.opened()?.input))
     }
 
-    fn position(&self, attempt: Attempt) -> usize {
+    fn position(&self, attempt: AttemptId) -> usize {
         self.list.iter().position(|ingest| ingest.attempt == attempt).expect(OPEN)
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn claim_of(channel: &Channel, purpose: Purpose) -> Claim {
 /// What a provider is told that a connection is for.
 pub(super) fn purpose_of(purpose: lifecycle::Purpose) -> Purpose {
     match purpose {
-        lifecycle::Purpose::Air => Purpose::Air,
+        lifecycle::Purpose::Active => Purpose::Active,
         lifecycle::Purpose::Hedge => Purpose::Hedge,
         lifecycle::Purpose::Probe => Purpose::Probe,
     }
@@ -28,7 +28,7 @@ pub(super) async fn connection_for(
     providers: &Providers,
     changed: &mut watch::Receiver<u64>,
 ) -> SourceId {
-    let claim = claim_of(channel, Purpose::Air);
+    let claim = claim_of(channel, Purpose::Active);
     let would_serve = |source: SourceId| {
         let provider = channel.source(source)?.provider.as_ref()?;
         Some(providers.would_serve(provider, &claim))

@@ -1,13 +1,12 @@
 //! The task that runs one open channel: it carries out what [`Lifecycle`] decides, and brings the
 //! bytes of the sources through the output timeline into the store.
 //!
-//! The driver owns its parts and passes news between them: [`Inbox`] is what reaches it from
+//! The driver owns its parts and passes events between them: [`Inbox`] is what reaches it from
 //! outside, [`Ingests`] are the sources that are open, [`Output`] is what leaves, [`Fillers`] is
 //! what viewers are sent while no source delivers, [`HlsOutput`] and [`Timeshift`] follow the
 //! store, and [`Status`] is what is told of all that.
 
 mod actions;
-mod demand;
 mod events;
 mod fillers;
 mod freeze_check;
@@ -15,11 +14,12 @@ mod group_notices;
 mod hls;
 mod inbox;
 mod ingest;
+mod ingest_events;
 mod ingests;
 mod leasing;
-mod news;
 mod open_input;
 mod output;
+mod readership;
 mod settings;
 mod source_memory;
 mod status;
@@ -33,29 +33,30 @@ use std::time::Duration;
 
 use forebay_core::channel::Switches;
 use forebay_core::failover::Failover;
-use forebay_core::lifecycle::{Attempt, Event, Lifecycle, Phase};
-use forebay_core::provider::Standing;
+use forebay_core::lifecycle::{AttemptId, Event, Lifecycle, Phase};
+use forebay_core::provider::Demand;
 use forebay_core::time::Moment;
 use tokio::sync::mpsc;
 use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span};
 
-use self::demand::Wish;
 use self::fillers::Fillers;
-use self::freeze_check::{FreezeCheck, Opinion};
+use self::freeze_check::{FreezeCheck, Verdict};
 use self::hls::{HlsOutput, Scene};
 use self::inbox::{Inbox, Message};
-use self::ingest::News;
+use self::ingest::IngestEvent;
 use self::ingests::Ingests;
 use self::output::Output;
+use self::readership::Presence;
 use self::settings::{limits, times};
 use self::status::Status;
 use self::timeshift::Timeshift;
 use super::archive::Archive;
 use super::command::MAX_COMMANDS;
-use super::feed::{Feed, Stage};
+use super::feed::Feed;
 use super::store::Store;
+use super::window::Stage;
 use super::{Channels, Clock};
 use crate::events::Event as Happened;
 use crate::input::{Error, Piece};
@@ -70,13 +71,13 @@ pub(super) fn create(
     failover: Failover,
     archive: Option<Arc<Archive>>,
 ) -> io::Result<(Arc<Feed>, Driver)> {
-    let mut numbers = channels.numbering.get(&channel.id);
+    let mut numbers = channels.sequences.get(&channel.id);
     let mut base = 0;
     if let Some(archive) = &archive {
         (base, numbers) = archive.begin(channel, numbers);
     }
     let store = Store::new(base).inspect_err(|error| error!(%error, "no memory for a channel's store"))?;
-    let (steering, commands) = mpsc::channel(MAX_COMMANDS);
+    let (sender, commands) = mpsc::channel(MAX_COMMANDS);
     let feed = Feed::new(
         channel,
         (store, base),
@@ -84,11 +85,11 @@ pub(super) fn create(
         stop.clone(),
         Arc::clone(&channels.population),
         channels.events.clone(),
-        steering,
+        sender,
     );
     let tasks = || channels.tasks.clone();
     let timeshift = feed.archive.clone().map(|archive| Timeshift::new(archive, &feed, tasks()));
-    let mut hls = HlsOutput::new(Arc::clone(&channels.numbering), tasks());
+    let mut hls = HlsOutput::new(Arc::clone(&channels.sequences), tasks());
     if timeshift.is_some() {
         hls = hls.always(&channel.policy.hls, numbers);
     }
@@ -132,8 +133,8 @@ pub(super) struct Driver {
 enum Wake {
     Message(Message),
     Timer,
-    Opinion(Opinion),
-    News(Attempt, News),
+    Verdict(Verdict),
+    Ingest(AttemptId, IngestEvent),
     Slate(Result<Piece, Error>),
 }
 
@@ -172,24 +173,24 @@ impl Driver {
         let now = self.clock.now();
         let (ticked_at, tick) = (self.output.ticked_at(), self.output.tick());
         let timer = sleep_until(self.clock, self.wakes_at(now));
-        let opinion = async {
+        let verdict = async {
             match &mut self.freeze_check {
-                Some(check) => check.opinion().await,
+                Some(check) => check.verdict().await,
                 None => std::future::pending().await,
             }
         };
-        let waiting = self.life.slotless();
+        let waiting = self.life.waiting_for_slot();
         let providers = self.ingests.providers.clone();
         let message = self.inbox.next(&waiting, &self.channel, &providers);
-        let news = poll_fn(|context| self.ingests.poll(context, now, ticked_at, tick));
+        let event = poll_fn(|context| self.ingests.poll(context, now, ticked_at, tick));
         // Data comes last, so that an upstream that always has some cannot hold up a timer or a
         // shutdown.
         tokio::select! {
             biased;
             message = message => Wake::Message(message),
             () = timer => Wake::Timer,
-            opinion = opinion => Wake::Opinion(opinion),
-            (attempt, news) = news => Wake::News(attempt, news),
+            verdict = verdict => Wake::Verdict(verdict),
+            (attempt, event) = event => Wake::Ingest(attempt, event),
             piece = self.fillers.next_piece(now) => Wake::Slate(piece),
         }
     }
@@ -211,9 +212,9 @@ impl Driver {
     /// Whether the wake-up is about something that was closed before it could be handled.
     fn is_late(&self, wake: &Wake) -> bool {
         match wake {
-            Wake::News(attempt, _) => !self.ingests.has(*attempt),
+            Wake::Ingest(attempt, _) => !self.ingests.has(*attempt),
             Wake::Slate(_) => !self.fillers.has_slate(),
-            Wake::Opinion(_) => self.freeze_check.is_none(),
+            Wake::Verdict(_) => self.freeze_check.is_none(),
             Wake::Message(_) | Wake::Timer => false,
         }
     }
@@ -223,8 +224,8 @@ impl Driver {
         match wake {
             Wake::Message(message) => self.handle_message(now, message),
             Wake::Timer => self.handle_timer(now),
-            Wake::Opinion(opinion) => self.handle_opinion(now, opinion),
-            Wake::News(attempt, news) => self.handle_news(now, attempt, news),
+            Wake::Verdict(verdict) => self.handle_verdict(now, verdict),
+            Wake::Ingest(attempt, event) => self.handle_ingest_event(now, attempt, event),
             Wake::Slate(piece) => self.handle_slate(now, piece),
         }
     }
@@ -232,11 +233,11 @@ impl Driver {
     fn handle_message(&mut self, now: Moment, message: Message) {
         match message {
             Message::Stop => self.life.handle_event(now, Event::Shutdown),
-            Message::Demand => self.handle_demand(),
+            Message::Readers => self.handle_demand(),
             Message::Settings => self.handle_settings(now),
             Message::Audience => self.handle_audience(now),
             Message::Command(command) => self.handle_command(now, command),
-            Message::ConnectionFree(source) => self.life.handle_event(now, Event::SlotFree(source)),
+            Message::ConnectionFree(source) => self.life.handle_event(now, Event::ConnectionFree(source)),
         }
     }
 
@@ -253,23 +254,23 @@ impl Driver {
 
     fn handle_demand(&mut self) {
         let now = self.clock.now();
-        let wish = self.inbox.demand.update(now);
-        if wish == Wish::Open && self.life.phase() == Phase::Stopping {
+        let presence = self.inbox.readership.update(now);
+        if presence == Presence::Present && self.life.phase() == Phase::Stopping {
             self.fillers.outage.restart(now);
         }
-        self.hls.note_who_waits(self.inbox.audience(), self.inbox.demand.readers());
-        let (event, standing) = match wish {
-            Wish::Open => (Event::Wanted, Standing::Watched),
-            Wish::Nothing(since) => (Event::Unwanted(since.unwrap_or(Duration::MAX)), Standing::Lingering),
+        self.hls.note_who_waits(self.inbox.audience(), self.inbox.readership.readers());
+        let (event, demand) = match presence {
+            Presence::Present => (Event::ReadersPresent, Demand::Watched),
+            Presence::Absent(since) => (Event::NoReaders(since.unwrap_or(Duration::MAX)), Demand::Lingering),
         };
-        self.ingests.set_standing(standing);
+        self.ingests.set_demand(demand);
         self.life.handle_event(now, event);
     }
 
     /// More or fewer viewers watch by HLS.
     fn handle_audience(&mut self, now: Moment) {
         let audience = self.inbox.take_audience();
-        self.hls.note_who_waits(audience, self.inbox.demand.readers());
+        self.hls.note_who_waits(audience, self.inbox.readership.readers());
         let idle_timeout = self.channel.policy.idle_timeout;
         // The past is made of segments: where it is kept, the packager stays.
         let until = self.timeshift.is_none().then(|| now + idle_timeout);
@@ -302,10 +303,6 @@ struct Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.channels.retire(&self.feed, true);
-        self.feed.tell(|window| {
-            if !matches!(window.stage, Stage::Failed(_)) {
-                window.stage = Stage::Ended;
-            }
-        });
+        self.feed.set_stage(Stage::Ended);
     }
 }

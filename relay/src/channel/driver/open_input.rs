@@ -53,14 +53,14 @@ impl OpenInput {
                 let taken = self.input.push(now, bytes, splice);
                 return taken.map_err(|unfit| self.explain(unfit)).map(Received::from);
             }
-            Piece::Cut => {
+            Piece::SegmentEnd => {
                 self.input.cut(splice);
                 Taken::default()
             }
-            Piece::Life => Taken::default(),
-            Piece::Seam => self.input.begin_anew(splice).map_err(|unfit| self.explain(unfit))?,
+            Piece::Activity => Taken::default(),
+            Piece::Discontinuity => self.input.begin_anew(splice).map_err(|unfit| self.explain(unfit))?,
         };
-        Ok(Received { taken, is_alive: matches!(piece, Piece::Life), patience: self.input.patience() })
+        Ok(Received { taken, is_alive: matches!(piece, Piece::Activity), patience: self.input.patience() })
     }
 
     /// Makes the input active.

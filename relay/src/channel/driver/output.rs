@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::cadence::{Cadence, GROUPS, Load};
-use forebay_core::ring::{Limits, Ring};
+use forebay_core::store_index::{Limits, StoreIndex};
 use forebay_core::time::Moment;
-use forebay_core::ts::splice::{Mark, Splice};
+use forebay_core::ts::splice::{AccessPoint, Splice};
 use tracing::{debug, error, info};
 
 use super::group_notices::GroupNotices;
-use crate::channel::feed::{Block, Feed, Stage};
+use crate::channel::feed::Feed;
 use crate::channel::store::Reclaim;
+use crate::channel::window::{Block, Stage};
 
 /// Output that is kept allocated from tick to tick, in bytes.
 const KEPT_OUTPUT: usize = 1 << 20;
@@ -21,7 +22,7 @@ const KEPT_OUTPUT: usize = 1 << 20;
 /// The output of a channel.
 pub(super) struct Output {
     pub(super) splice: Splice,
-    pub(super) index: Ring,
+    pub(super) index: StoreIndex,
     reclaim: Reclaim,
     /// Whether the store could not be written to last.
     is_failing: bool,
@@ -46,7 +47,7 @@ impl Output {
     pub(super) fn new(program: Option<u16>, limits: Limits, base: u64) -> Self {
         Self {
             splice: Splice::new(program),
-            index: Ring::starting_at(limits, base),
+            index: StoreIndex::starting_at(limits, base),
             reclaim: Reclaim::default(),
             is_failing: false,
             notices: GroupNotices::default(),
@@ -109,7 +110,7 @@ impl Output {
     /// Writes what is pending to the store and its index, of which `not_due` is ahead of time.
     /// Returns where it was written; none where that failed. [`Output::clear`] must follow.
     pub(super) fn store(&mut self, feed: &Feed, not_due: Duration) -> Option<u64> {
-        let (bytes, marks) = self.splice.output();
+        let (bytes, points) = self.splice.output();
         let base = self.index.head();
         if let Err(error) = feed.store.write(base, bytes) {
             self.note_failure(&error);
@@ -119,12 +120,12 @@ impl Output {
             info!("the store can be written to again");
         }
         self.index.set_ahead(not_due);
-        self.index.append(bytes.len(), marks, self.splice.position().unwrap_or_default());
-        self.notices.note_marks(marks);
-        let mut trail = feed.trail();
-        trail.advance(self.index.head(), self.index.position());
-        for mark in marks {
-            trail.push(base + mark.at as u64, mark);
+        self.index.append(bytes.len(), points, self.splice.position().unwrap_or_default());
+        self.notices.note_access_points(points);
+        let mut keyframes = feed.keyframes();
+        keyframes.advance(self.index.head(), self.index.position());
+        for point in points {
+            keyframes.push(base + point.at as u64, point);
         }
         Some(base)
     }
@@ -149,10 +150,7 @@ impl Output {
     /// Tells all viewers how far the store reaches, and that there is something to see.
     pub(super) fn announce_to_all(&mut self, feed: &Feed, burst: Duration) {
         self.announce(feed, burst, 0..GROUPS);
-        feed.tell(|window| {
-            window.stage = Stage::Started;
-            window.is_live = true;
-        });
+        feed.set_stage(Stage::Live);
     }
 
     fn announce(&mut self, feed: &Feed, burst: Duration, groups: impl Iterator<Item = usize>) {
@@ -183,7 +181,7 @@ impl Output {
     }
 
     /// The random access points of the active source, in the window.
-    pub(super) fn entries_of_active(&self) -> impl Iterator<Item = (u64, Mark)> {
+    pub(super) fn entries_of_active(&self) -> impl Iterator<Item = (u64, AccessPoint)> {
         self.index.entries().filter(|(start, _)| *start >= self.active_from)
     }
 }

@@ -1,7 +1,7 @@
 //! What a driver does when its channel has new settings.
 
 use forebay_core::lifecycle::Times;
-use forebay_core::ring::Limits;
+use forebay_core::store_index::Limits;
 use forebay_core::time::Moment;
 use tracing::info;
 
@@ -46,13 +46,13 @@ impl Driver {
     }
 
     /// An admin wants another source, or the usual one again.
-    pub(super) fn handle_command(&mut self, now: Moment, Command { steer, answer }: Command) {
+    pub(super) fn handle_command(&mut self, now: Moment, Command { order, answer }: Command) {
         let current = self.life.source();
-        let result = self.life.steer(now, steer);
-        let place = steer.source().and_then(|source| self.channel.place(source));
-        info!(action = steer.name(), source = place, ?result, "steered");
+        let result = self.life.override_source(now, order);
+        let position = order.source().and_then(|source| self.channel.position(source));
+        info!(action = order.name(), source = position, ?result, "source override");
         if result.is_ok() {
-            self.switches.handle_order(steer, current);
+            self.switches.handle_order(order, current);
         }
         self.status.set_stale();
         // Who asked looks at it then.

@@ -44,7 +44,7 @@ impl SourceMemory {
 #[derive(Debug, Clone)]
 pub(super) struct Label {
     /// Its place in the list, from 0: the last one, where the source is no longer listed.
-    pub(super) place: usize,
+    pub(super) position: usize,
     /// Where it is; shows no credentials.
     pub(super) url: SourceUrl,
 }

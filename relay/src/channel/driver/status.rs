@@ -7,7 +7,7 @@ use forebay_core::health::{Fault, Rule};
 use forebay_core::ts::stream::{self, Codec};
 
 use super::Driver;
-use crate::channel::feed::SourceReport;
+use crate::channel::report::SourceReport;
 use crate::model::Source;
 
 /// What is counted for the report, beyond what other parts know.
@@ -43,7 +43,7 @@ impl Driver {
             id: source.id,
             url: source.url.to_string(),
             last_error: error(source).map(|error| (error.code(), error.to_string())),
-            standing: self.life.failover().standing(now, source.id),
+            health: self.life.failover().health(now, source.id),
         };
         self.channel.sources.iter().map(report).collect()
     }
@@ -77,7 +77,7 @@ impl Driver {
         report.phase = self.life.phase();
         report.is_live = self.life.is_live();
         report.source = self.life.source();
-        report.beside = self.life.beside();
+        report.standby = self.life.standby();
         report.faults = self.status.faults;
         report.output = splice.counts();
         report.ahead = first.map_or(Duration::ZERO, |open| open.input.ahead(now));

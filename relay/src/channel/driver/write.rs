@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::Driver;
 use super::hls::{Scene, Written};
-use crate::channel::feed::Switch;
+use crate::channel::report::Switch;
 use crate::events::Event as Happened;
 
 /// Switches that the report lists.
@@ -38,7 +38,7 @@ impl Driver {
         self.output.begin_source();
         self.show_at_once(now);
         self.status.set_stale();
-        info!(source = self.channel.place(source), streams = ?self.streams(), "source is active");
+        info!(source = self.channel.position(source), streams = ?self.streams(), "source is active");
         self.happened(|channel| Happened::StreamStarted { channel, source });
         if let Some((from, reason)) = self.switches.activate() {
             self.happened(|channel| Happened::StreamSwitched { channel, from, to: source, reason });
@@ -75,7 +75,7 @@ impl Driver {
     /// Makes segments of what was written at `base`.
     fn package(&mut self, base: u64) {
         let splice = &self.output.splice;
-        let written = Written { base, marks: splice.output().1, cuts: splice.cuts() };
+        let written = Written { base, points: splice.output().1, cuts: splice.cuts() };
         let scene = Scene::of(&self.feed, &self.channel, self.inbox.audience());
         self.hls.package(scene, written, self.timeshift.as_mut());
     }
@@ -84,7 +84,7 @@ impl Driver {
     pub(super) fn release(&mut self) {
         let (head, tail) = (self.output.index.head(), self.output.index.tail());
         let tail = self.hls.tail().map_or(tail, |packaged| packaged.min(tail));
-        self.feed.trail().trim(tail);
+        self.feed.keyframes().trim(tail);
         let limit = self.channel.policy.hls.max_bytes;
         let timeshift = self.timeshift.as_mut();
         let tail = timeshift.map_or(tail, |timeshift| timeshift.follow(&self.feed, head, tail, limit));

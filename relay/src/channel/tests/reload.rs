@@ -2,7 +2,7 @@
 
 use std::sync::{OnceLock, Weak};
 
-use forebay_core::failover::Steer;
+use forebay_core::failover::SourceOverride;
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn house(sources: &str) -> House {
 /// The source on hand: its place and its address.
 fn on_hand(house: &House) -> (usize, String) {
     let report = house.channels.report("one").unwrap();
-    let place = report.place(report.source).unwrap();
+    let place = report.position(report.source).unwrap();
     (place, report.sources[place].url.clone())
 }
 
@@ -74,7 +74,7 @@ async fn the_source_that_was_left_has_no_place_once_it_is_gone() {
     let report = house.channels.report("one").unwrap();
     let [switch] = &report.switches[..] else { panic!("{report:?}") };
     assert_eq!((switch.from, switch.to, switch.reason), (a, b, SwitchReason::Removed));
-    assert_eq!((report.place(switch.from), report.place(switch.to)), (None, Some(0)));
+    assert_eq!((report.position(switch.from), report.position(switch.to)), (None, Some(0)));
     let switched =
         |event: &Event| matches!(event, Event::StreamSwitched { from, to, .. } if (*from, *to) == (a, b));
     while !switched(&events.next().await.unwrap()) {}
@@ -86,7 +86,7 @@ async fn an_override_is_about_the_same_source_after_a_reload() {
     let channel = house.found().channel;
     let b = channel.sources[1].id;
     // Of a channel that is closed.
-    house.channels.steer(&channel, Steer::Pin(b)).await.unwrap();
+    house.channels.override_source(&channel, SourceOverride::Pin(b)).await.unwrap();
     house.configure(&one(r#"["http://h/c", "http://h/a", "http://h/b"]"#));
     let mut viewer = house.join();
     watch(&mut viewer, 2 * SECOND).await;
@@ -96,7 +96,7 @@ async fn an_override_is_about_the_same_source_after_a_reload() {
     watch(&mut viewer, 2 * SECOND).await;
     let pinned = |house: &House| -> Vec<bool> {
         let report = house.channels.report("one").unwrap();
-        report.sources.iter().map(|source| source.standing.unwrap().is_pinned).collect()
+        report.sources.iter().map(|source| source.health.unwrap().is_pinned).collect()
     };
     assert_eq!(pinned(&house), [true, false]);
     // It is gone: the channel changes to what is left, and forgets the override.

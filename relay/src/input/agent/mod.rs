@@ -15,9 +15,9 @@ use url::{Position, Url};
 
 use self::proxies::{Environment, proxy_for};
 use self::reach::Bounds;
-use super::{Error, Hold};
+use super::{Error, SocketGuard};
 use crate::model::{Access, Source, UrlPattern};
-use crate::net::{self, Body, Connection, Connector, Credentials, Kept, Route, USER_AGENT};
+use crate::net::{self, Body, Connection, Connector, Credentials, IdleConnections, Route, USER_AGENT};
 
 /// Redirects that are followed: load balancers chain two or three.
 const MAX_REDIRECTS: usize = 10;
@@ -66,7 +66,7 @@ struct Inner {
     connector: Connector,
     environment: Arc<Environment>,
     access: Access,
-    hold: Hold,
+    hold: SocketGuard,
     bounds: Bounds,
     source: Url,
     slates: Arc<[UrlPattern]>,
@@ -89,7 +89,7 @@ pub(in crate::input) struct Response {
 
 impl Agent {
     /// For this source; each connection holds a clone of `hold`.
-    pub(super) fn new(client: &Client, source: &Source, hold: Hold) -> Self {
+    pub(super) fn new(client: &Client, source: &Source, hold: SocketGuard) -> Self {
         let (mut headers, mut credentials) = (HeaderMap::new(), HeaderMap::new());
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in &source.headers {
@@ -120,7 +120,7 @@ impl Agent {
         &self,
         url: &Url,
         besides: &HeaderMap,
-        kept: Option<&Kept>,
+        kept: Option<&IdleConnections>,
     ) -> Result<Response, Error> {
         let (mut url, mut is_own) = (url.clone(), self.is_own(url));
         for _ in 0..=MAX_REDIRECTS {
@@ -142,7 +142,7 @@ impl Agent {
         mut url: Url,
         is_own: bool,
         besides: &HeaderMap,
-        kept: Option<&Kept>,
+        kept: Option<&IdleConnections>,
     ) -> Result<Response, Error> {
         let mut answered = 0;
         loop {
@@ -160,7 +160,7 @@ impl Agent {
         url: Url,
         is_own: bool,
         besides: &HeaderMap,
-        kept: Option<&Kept>,
+        kept: Option<&IdleConnections>,
     ) -> Result<Response, Error> {
         if self.is_slate(&url) {
             return Err(Error::Slate);

@@ -78,7 +78,7 @@ impl Delivery {
         let has_come = matches!(outcome, Outcome::Done | Outcome::Repeated | Outcome::Truncated);
         if has_come && is_main {
             if outcome != Outcome::Truncated {
-                self.outlet.send(Item::Piece(Piece::Cut)).await;
+                self.outlet.send(Item::Piece(Piece::SegmentEnd)).await;
             }
             self.monitor.fetched(fetch.duration);
             self.remuxing.end(fetch.duration, &mut self.outlet).await;

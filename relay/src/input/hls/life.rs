@@ -35,7 +35,7 @@ impl Life {
         if !self.has_sent() && is_due {
             self.told_at = Some(Instant::now());
             // A full queue is a sign of life, too.
-            let _ = self.queue.try_send(Item::Piece(Piece::Life));
+            let _ = self.queue.try_send(Item::Piece(Piece::Activity));
         }
     }
 

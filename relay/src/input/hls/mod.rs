@@ -41,7 +41,7 @@ pub use self::memory::Memory;
 pub use self::monitor::{Monitor, Snapshot, Variant};
 use self::run::Run;
 pub(super) use self::session::Session;
-use super::{Context, Error, Hold, Pace, Piece, Upstream};
+use super::{Context, Error, Pace, Piece, SocketGuard, Upstream};
 use crate::model::Source;
 
 /// Bytes in a piece: whole packets, and few, so that the pace is even.
@@ -75,7 +75,7 @@ pub(super) async fn open(
     source: &Source,
     Context { memory, others, has_head_start }: Context,
     entry: Entry,
-    hold: Hold,
+    hold: SocketGuard,
 ) -> Result<Upstream, Error> {
     let monitor = Arc::new(Monitor::default());
     let (out, mut queue) = mpsc::channel(MAX_PIECES);

@@ -55,7 +55,7 @@ impl Outlet {
     pub(super) async fn pass(&mut self, bytes: Bytes) {
         let has_seam = mem::take(&mut self.owes_seam) | mem::take(&mut self.begins_seam);
         if has_seam && self.life.has_sent() {
-            self.send(Item::Piece(Piece::Seam)).await;
+            self.send(Item::Piece(Piece::Discontinuity)).await;
         }
         self.life.set_sent();
         self.is_begun = true;

@@ -111,7 +111,7 @@ impl Run {
             if self.follower.holds_start() {
                 // The first segments are here, and not known to fit together. A full queue is a
                 // sign of life, too.
-                let _ = self.out.try_send(Item::Piece(Piece::Life));
+                let _ = self.out.try_send(Item::Piece(Piece::Activity));
             }
             if let Some(error) = self.carry_out() {
                 // Without a reader there is nobody to tell.
@@ -209,7 +209,7 @@ impl Run {
             Fetched::Playlist { url, playlist, etag } => {
                 if self.follower.counts().segments == 0 {
                     // A full queue is a sign of life, too.
-                    let _ = self.out.try_send(Item::Piece(Piece::Life));
+                    let _ = self.out.try_send(Item::Piece(Piece::Activity));
                 }
                 self.follower.handle_playlist(now, of, Answer::Playlist { url, playlist, etag });
             }

@@ -13,18 +13,18 @@ use crate::input::Error;
 use crate::input::agent::{Agent, Response};
 use crate::input::encoding::Decoded;
 use crate::model::Source;
-use crate::net::{Body, Kept};
+use crate::net::{Body, IdleConnections};
 
 /// Makes requests.
 #[derive(Clone)]
 pub(in crate::input) struct Session {
     agent: Agent,
-    kept: Kept,
+    kept: IdleConnections,
 }
 
 impl Session {
     pub(in crate::input) fn new(agent: Agent) -> Self {
-        Self { agent, kept: Kept::default() }
+        Self { agent, kept: IdleConnections::default() }
     }
 
     /// Asks for what may turn out to be a playlist or anything else. Its connection is not kept.

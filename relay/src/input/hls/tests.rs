@@ -40,7 +40,8 @@ async fn take(site: &Site) -> (Vec<u8>, Error) {
 /// The same of a source that was open before.
 async fn take_again(site: &Site, context: &Context) -> (Vec<u8>, Error) {
     let source = Source::new(SourceUrl::parse(&site.url("/list.m3u8"), Path::new("")).unwrap());
-    let mut upstream = Client::over(site.connector()).open(&source, context, Hold::default()).await.unwrap();
+    let mut upstream =
+        Client::over(site.connector()).open(&source, context, SocketGuard::default()).await.unwrap();
     let mut bytes = Vec::new();
     loop {
         match timeout(PATIENCE, upstream.pieces.next()).await.unwrap() {

@@ -19,14 +19,14 @@ use http::HeaderMap;
 use super::agent::{Agent, Client, Response};
 use super::encoding::Decoded;
 use super::hls::{self, Session};
-use super::{Context, Error, Hold, Pace, Piece, Upstream};
+use super::{Context, Error, Pace, Piece, SocketGuard, Upstream};
 use crate::model::Source;
 use crate::net::{self, Body};
 
 impl Client {
     /// Fetches the whole of a short file: an error if it has more than `limit` bytes.
     pub(super) async fn whole(&self, source: &Source, limit: usize) -> Result<Bytes, Error> {
-        let agent = Agent::new(self, source, Hold::default());
+        let agent = Agent::new(self, source, SocketGuard::default());
         let response = agent.get(source.url.expose(), &HeaderMap::new(), None).await?;
         if !response.status.is_success() {
             return Err(Error::Status { status: response.status.as_u16() });
@@ -47,7 +47,7 @@ impl Client {
         &self,
         source: &Source,
         context: &Context,
-        hold: Hold,
+        hold: SocketGuard,
     ) -> BoxFuture<'static, Result<Upstream, Error>> {
         let session = Session::new(Agent::new(self, source, hold.clone()));
         let (source, context) = (source.clone(), context.clone());

@@ -42,7 +42,7 @@ fn source(url: &str) -> Source {
     Source::new(SourceUrl::parse(url, Path::new("")).unwrap())
 }
 
-fn open(site: &Site, url: &str, hold: Hold) -> BoxFuture<'static, Result<Upstream, Error>> {
+fn open(site: &Site, url: &str, hold: SocketGuard) -> BoxFuture<'static, Result<Upstream, Error>> {
     Client::over(site.connector()).open(&source(url), &Context::default(), hold)
 }
 
@@ -132,7 +132,7 @@ async fn an_hls_source_and_its_sockets_end_together() {
         let mut cuts = 0;
         while state == State::Idle && cuts < 3 {
             let piece = timeout(PATIENCE, upstream.pieces.next()).await.unwrap();
-            cuts += usize::from(matches!(piece, Some(Ok(Piece::Cut))));
+            cuts += usize::from(matches!(piece, Some(Ok(Piece::SegmentEnd))));
         }
         assert!((1..=2).contains(&site.open()), "{state:?}: {} are open", site.open());
         assert_eq!(dropped.try_recv(), Err(TryRecvError::Empty), "{state:?}");
@@ -168,7 +168,7 @@ async fn on_the_way_no_two_connections_are_open() {
             _ => endless(),
         })
         .await;
-        let mut upstream = open(&site, &site.url("/a"), Hold::default()).await.unwrap();
+        let mut upstream = open(&site, &site.url("/a"), SocketGuard::default()).await.unwrap();
         assert!(matches!(upstream.pieces.next().await, Some(Ok(Piece::Bytes(_)))));
         assert_eq!((site.seen().accepted, site.open()), (vec![0; 4], 1));
     }
@@ -184,7 +184,7 @@ async fn ten_redirects_are_followed_and_only_to_where_http_leads() {
         Err(_) => whole("302 Found\r\nLocation: rtmp://joe:hunter2@h/", b""),
     })
     .await;
-    let open = async |path: &str| open(&site, &site.url(path), Hold::default()).await.map(drop);
+    let open = async |path: &str| open(&site, &site.url(path), SocketGuard::default()).await.map(drop);
     assert_eq!(open("/10").await, Ok(()));
     assert_eq!(open("/11").await, Err(Error::Redirect("too many redirects".into())));
     assert_eq!(open("/nowhere").await, Err(Error::Status { status: 302 }));
@@ -219,7 +219,7 @@ async fn credentials_stay_with_their_host_and_cookies_go_along() {
     let header = |name: &str, value: &str| (name.parse().unwrap(), value.parse().unwrap());
     source.headers =
         vec![header("proxy-authorization", "s3cret"), header("x-key", "k1"), header("accept", "video/*")];
-    Client::over(site.connector()).open(&source, &Context::default(), Hold::default()).await.unwrap();
+    Client::over(site.connector()).open(&source, &Context::default(), SocketGuard::default()).await.unwrap();
     let heads = site.seen().heads;
     assert_eq!(heads.len(), 5);
     for (number, head) in heads.iter().enumerate() {
@@ -240,7 +240,7 @@ async fn what_was_for_tls_does_not_go_out_without() {
     let plain = Site::start(false, |_, _| endless()).await;
     let target = plain.url("/b");
     let site = Site::start(true, move |_, _| whole(&format!("302 Found\r\nLocation: {target}"), b"")).await;
-    open(&site, &format!("https://joe:hunter2@{}/", site.address()), Hold::default()).await.unwrap();
+    open(&site, &format!("https://joe:hunter2@{}/", site.address()), SocketGuard::default()).await.unwrap();
     let head = &plain.seen().heads[0];
     assert!(!head.contains("Authorization"), "{head}");
 }
@@ -255,7 +255,7 @@ async fn cookies_have_limits() {
         whole(&format!("302 Found\r\nLocation: /\r\nSet-Cookie: long={long}{cookies}"), b"")
     })
     .await;
-    let outcome = open(&site, &site.url("/"), Hold::default()).await.map(drop);
+    let outcome = open(&site, &site.url("/"), SocketGuard::default()).await.map(drop);
     assert_eq!(outcome, Err(Error::Redirect("too many redirects".into())));
     for head in site.seen().heads {
         assert!(head.matches("=1").count() <= 100 && !head.contains("long"), "{head}");
@@ -279,7 +279,7 @@ async fn a_known_notice_is_a_failure() {
         let mut source = source(&site.url("/live"));
         source.slate_urls = ["http://127.0.0.1/limit/*".parse().unwrap()].into();
         let opening =
-            Client::over(site.connector()).open(&source, &Context::default(), Hold::default()).await;
+            Client::over(site.connector()).open(&source, &Context::default(), SocketGuard::default()).await;
         let end = match opening {
             Err(error) => error,
             Ok(mut upstream) => loop {
@@ -295,7 +295,8 @@ async fn a_known_notice_is_a_failure() {
     let site = Site::start(false, |_, _| endless()).await;
     let mut source = source(&site.url("/limit.ts?token=1#x"));
     source.slate_urls = ["*/limit.ts?token=1".parse().unwrap()].into();
-    let opening = Client::over(site.connector()).open(&source, &Context::default(), Hold::default()).await;
+    let opening =
+        Client::over(site.connector()).open(&source, &Context::default(), SocketGuard::default()).await;
     assert_eq!((opening.map(drop), site.seen().accepted.len()), (Err(Error::Slate), 0), "the first one too");
 }
 
@@ -310,9 +311,12 @@ async fn an_hls_source_uses_its_connections_again() {
             if hangs_up { Say(Vec::new(), Then::Close) } else { hls(path) }
         })
         .await;
-        let mut upstream = open(&site, &site.url("/live"), Hold::default()).await.unwrap();
+        let mut upstream = open(&site, &site.url("/live"), SocketGuard::default()).await.unwrap();
         for _ in 0..3 {
-            while !matches!(timeout(PATIENCE, upstream.pieces.next()).await.unwrap(), Some(Ok(Piece::Cut))) {}
+            while !matches!(
+                timeout(PATIENCE, upstream.pieces.next()).await.unwrap(),
+                Some(Ok(Piece::SegmentEnd))
+            ) {}
         }
         let seen = site.seen();
         assert!(seen.accepted.iter().all(|&open| open <= 2), "{:?}", seen.accepted);
@@ -338,7 +342,7 @@ async fn a_compressed_transport_stream_is_read_as_it_comes() {
     for coding in ["Content-Encoding: gzip\r\n", "Transfer-Encoding: x-gzip\r\n", ""] {
         let answer = [format!("HTTP/1.1 200 OK\r\n{coding}\r\n").as_bytes(), &body].concat();
         let site = Site::start(false, move |_, _| Say(answer.clone(), Then::Wait)).await;
-        let mut upstream = open(&site, &site.url("/live"), Hold::default()).await.unwrap();
+        let mut upstream = open(&site, &site.url("/live"), SocketGuard::default()).await.unwrap();
         let mut bytes = Vec::new();
         while bytes.len() < 20 * 188 {
             match timeout(PATIENCE, upstream.pieces.next()).await.unwrap() {

@@ -20,7 +20,7 @@ fn again<'a>(
 }
 
 fn spare() -> Options {
-    Options { others: Others::OnAir, ..Options::default() }
+    Options { others: Others::Active, ..Options::default() }
 }
 
 #[test]

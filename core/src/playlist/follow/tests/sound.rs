@@ -185,8 +185,8 @@ fn a_list_of_sound_that_hangs_does_not_hold_that_of_the_picture_up() {
         follower.handle_segment(Moment::ZERO, of, Outcome::Done);
     }
     assert_eq!(asked(&mut follower, 2_000), ["v", "s"]);
-    let news = version("http://v/", &window(2_000, 5, 2), &Variables::default());
-    follower.handle_playlist(Moment::from_millis(2_000), Rendition::Main, news);
+    let late = version("http://v/", &window(2_000, 5, 2), &Variables::default());
+    follower.handle_playlist(Moment::from_millis(2_000), Rendition::Main, late);
     assert_eq!(asked(&mut follower, 2_000), ["v/60"]);
 }
 

@@ -17,7 +17,7 @@ fn a_segment_may_begin_inside_a_group_every_second() {
     let distances: Vec<i64> = cuts.iter().map(|cut| cut.time.ticks() - begin.time.ticks()).collect();
     assert_eq!(distances, [1, 2, 3, 4, 5].map(|second| second * 90_000));
     for cut in cuts {
-        assert_eq!((cut.entry, cut.joint), (Entry::Blind, Joint::Continued));
+        assert_eq!((cut.kind, cut.boundary), (RandomAccess::Blind, Boundary::Continued));
         let packet = |n: usize| Packet::new(&bytes[cut.at + n * PACKET_SIZE..][..PACKET_SIZE]).unwrap();
         assert_eq!([0, 1, 2].map(|n| packet(n).pid()), [0, 0x1000, VIDEO]);
         // What stands behind it can be read without what stands before.

@@ -32,11 +32,11 @@ fn with_gap(times: usize) -> (Splice, Vec<u8>) {
     push(&mut splice, &Source::new().pictures(0..40));
     assert!(splice.take_progress());
     for half in 0..2 {
-        let (marks, position) = (splice.output().1.len(), splice.position());
+        let (points, position) = (splice.output().1.len(), splice.position());
         for _ in 0..times / 2 {
             assert_eq!(pids(&keep_alive(&mut splice)), [0, 0x1000, 0x1FFF, 0x1FFF, 0x1FFF, 0x1FFF, 0x1FFF]);
         }
-        assert_eq!((splice.output().1.len(), splice.position()), (marks, position));
+        assert_eq!((splice.output().1.len(), splice.position()), (points, position));
         if half == 0 {
             splice.begin();
         }
@@ -57,8 +57,8 @@ fn connections_are_kept_alive_and_everything_else_is_as_it_was() {
     assert_eq!(report.null_packets, (GAP * 5) as u64);
     assert_eq!(media(&bytes), media(&expected));
     let times = |splice: &Splice| {
-        let marks = splice.output().1.iter();
-        marks.map(|mark| (mark.time, mark.shown, mark.joint)).collect::<Vec<_>>()
+        let points = splice.output().1.iter();
+        points.map(|point| (point.time, point.shown, point.boundary)).collect::<Vec<_>>()
     };
     assert_eq!(times(&splice), times(&without));
     assert_eq!(splice.counts(), Counts { keep_alives: GAP as u64, ..without.counts() });
@@ -73,8 +73,8 @@ fn nothing_comes_before_the_first_picture() {
     assert!(keep_alive(&mut splice).is_empty());
     push(&mut splice, &source.pictures(25..28));
     assert_eq!(pids(&keep_alive(&mut splice)).len(), BATCH);
-    let (bytes, marks) = splice.output();
-    assert_eq!((marks[0].at, pids(bytes)[0]), (0, 0));
+    let (bytes, points) = splice.output();
+    assert_eq!((points[0].at, pids(bytes)[0]), (0, 0));
 }
 
 #[test]

@@ -51,8 +51,11 @@ fn a_jump_behind_which_something_is_lost_waits_for_a_random_access_point() {
     let bytes = output(&splice);
     assert_eq!(Checker::check(&bytes).continuity_errors_total(), 0);
     assert_eq!(pictures(&bytes).len(), 40 + 50, "the two groups behind");
-    let joints: Vec<Joint> = splice.output().1.iter().map(|mark| mark.joint).collect();
-    assert_eq!(joints, [Joint::Continued, Joint::Continued, Joint::Spliced, Joint::Continued]);
+    let boundaries: Vec<Boundary> = splice.output().1.iter().map(|point| point.boundary).collect();
+    assert_eq!(
+        boundaries,
+        [Boundary::Continued, Boundary::Continued, Boundary::Spliced, Boundary::Continued]
+    );
 }
 
 /// As subtitles and data of some multiplexers do, which no player sets against the pictures.

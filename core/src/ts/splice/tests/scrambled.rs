@@ -90,7 +90,7 @@ fn all_that_a_receiver_needs_passes_unchanged() {
     push(&mut splice, &stream);
     splice.finish();
     let bytes = output(&splice);
-    assert_eq!(splice.output().1[0].entry, Entry::Hint);
+    assert_eq!(splice.output().1[0].kind, RandomAccess::Hint);
     let (sent, got) = (access(&stream, 0x600, true), access(&bytes, 0x600, true));
     assert_eq!(got, sent, "from before the first picture on");
     receives(&stream, &bytes, 25 - 12);
@@ -107,8 +107,8 @@ fn a_source_that_says_nowhere_where_to_begin_is_taken_after_a_while() {
     let mut splice = passing();
     push(&mut splice, &stream);
     splice.finish();
-    let marks: Vec<_> = splice.output().1.iter().map(|mark| mark.entry).collect();
-    assert!(marks.len() >= 3 && marks.iter().all(|&entry| entry == Entry::Blind), "{marks:?}");
+    let points: Vec<_> = splice.output().1.iter().map(|point| point.kind).collect();
+    assert!(points.len() >= 3 && points.iter().all(|&entry| entry == RandomAccess::Blind), "{points:?}");
     let begins = usize::try_from(super::super::scrambled::PATIENCE.as_millis() / 40).unwrap();
     receives(&stream, &output(&splice), begins + 1);
 }
@@ -157,8 +157,8 @@ fn time_goes_on_by_its_clock() {
     let mut splice = passing();
     push(&mut splice, &Locked::new(0x600, 900_000).pictures(0..100));
     assert!(splice.take_progress());
-    let marks = splice.output().1;
-    let seconds = marks.last().unwrap().time.ticks() - marks[0].time.ticks();
+    let points = splice.output().1;
+    let seconds = points.last().unwrap().time.ticks() - points[0].time.ticks();
     assert_eq!(seconds, 3 * 90_000, "from the first to the fourth group");
     assert_eq!(splice.counts().continuity_errors, 0);
 }

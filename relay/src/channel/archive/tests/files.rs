@@ -42,7 +42,11 @@ fn found(folder: &TempDir) -> io::Result<Vec<u64>> {
 fn archive(folder: &TempDir) -> Arc<Archive> {
     let (disk, segments) = Folder::open(folder.path()).unwrap();
     let limits = Limits { window: 3600 * SECOND, bytes: u64::MAX };
-    Arc::new(Archive::new(folder.path().into(), Place::Disk(Arc::new(disk)), History::new(limits, segments)))
+    Arc::new(Archive::new(
+        folder.path().into(),
+        Placement::Disk(Arc::new(disk)),
+        History::new(limits, segments),
+    ))
 }
 
 /// One that begins so many seconds after the first.
@@ -74,7 +78,7 @@ fn what_is_let_go_of_is_freed() {
     let cache = tempfile::tempdir().unwrap();
     fs::rename(left_behind().keep(), cache.path().join("one")).unwrap();
     let archive = Archive::open(cache.path(), &settings(&cache, 0).channels[0]).unwrap();
-    assert_eq!((archive.past().bytes, archive.past().is_on_disk), (0, true));
+    assert_eq!((archive.status().bytes, archive.status().is_on_disk), (0, true));
 }
 
 #[tokio::test]
@@ -91,7 +95,7 @@ async fn few_lists_are_kept_and_none_that_is_out_of_date() {
     archive.configure(&settings(&folder, 0).channels[0]);
     archive.push(of_second(100));
     assert!(archive.rendered().is_empty());
-    assert_eq!(archive.past().length, 61 * SECOND, "a minute since the settings say so");
+    assert_eq!(archive.status().length, 61 * SECOND, "a minute since the settings say so");
 }
 
 type Damage = fn(&Path);
@@ -213,10 +217,10 @@ fn one_file_that_was_removed_or_replaced_is_noticed() {
         let folder = left_behind();
         let archive = archive(&folder);
         archive.look();
-        assert!(archive.past().is_on_disk);
+        assert!(archive.status().is_on_disk);
         damage(folder.path());
         archive.look();
-        assert!(!archive.past().is_on_disk);
+        assert!(!archive.status().is_on_disk);
         assert!(archive.read_now(100 * P, 200 * P).unwrap().is_some(), "what was there is still read");
     }
 }

@@ -52,12 +52,14 @@ async fn digest_authentication_is_answered() {
     .await;
     let address = site.address();
     let opened = async |user: &str, path: &str| {
-        open(&site, &format!("http://{user}@{address}{path}"), Hold::default()).await
+        open(&site, &format!("http://{user}@{address}{path}"), SocketGuard::default()).await
     };
     assert!(opened("joe:p%40ss", "/ts").await.is_ok());
     let mut upstream = opened("joe:p%40ss", "/live").await.unwrap();
     for _ in 0..3 {
-        while !matches!(timeout(PATIENCE, upstream.pieces.next()).await.unwrap(), Some(Ok(Piece::Cut))) {}
+        while !matches!(timeout(PATIENCE, upstream.pieces.next()).await.unwrap(), Some(Ok(Piece::SegmentEnd)))
+        {
+        }
     }
     assert!(opened("joe:p%40ss", "/away").await.is_ok());
     assert!(!other.seen().heads[0].contains("Authorization"));

@@ -5,8 +5,9 @@ use super::*;
 /// Opens a source on the internet that is named `public.test`, and reads it to its failure.
 async fn fate(public: &Site, look_up: Names) -> Option<Error> {
     let source = source(&format!("http://public.test:{}/live", public.address().port()));
-    let opened =
-        Client::over(public.connector_in(look_up)).open(&source, &Context::default(), Hold::default()).await;
+    let opened = Client::over(public.connector_in(look_up))
+        .open(&source, &Context::default(), SocketGuard::default())
+        .await;
     let mut upstream = match opened {
         Ok(upstream) => upstream,
         Err(error) => return Some(error),
@@ -106,7 +107,7 @@ async fn what_others_have_named_reaches_the_internet_only() {
         source.access.scope = Scope::Internet;
         let names: Names = Box::new(move |_| vec![address]);
         let client = Client::over(public.connector_in(names));
-        let opened = client.open(&source, &Context::default(), Hold::default()).await;
+        let opened = client.open(&source, &Context::default(), SocketGuard::default()).await;
         assert_eq!(opened.err(), (!is_reached).then_some(Error::Private));
     }
     assert_eq!(inner.seen().accepted.len(), 0, "nothing there was connected to");
@@ -124,13 +125,13 @@ async fn local_sources_and_allowed_ones_lead_to_private_addresses() {
     let mut allowed = source(&format!("http://public.test:{}/", public.address().port()));
     allowed.access.scope = Scope::Everywhere;
     Client::over(public.connector_in(names()))
-        .open(&allowed, &Context::default(), Hold::default())
+        .open(&allowed, &Context::default(), SocketGuard::default())
         .await
         .unwrap();
     opened(1);
     let local = Site::start(false, to).await;
     Client::over(local.connector_in(names()))
-        .open(&source(&local.url("/")), &Context::default(), Hold::default())
+        .open(&source(&local.url("/")), &Context::default(), SocketGuard::default())
         .await
         .unwrap();
     opened(2);

@@ -1,0 +1,97 @@
+//! A viewer who is in the past: what is read for it, and when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::store_index::MAX_CHUNK;
+use forebay_core::time::duration_to_ticks;
+use forebay_core::timeshift::pace::Pace;
+use tokio::sync::watch;
+use tracing::debug;
+
+use super::feed::Feed;
+use super::window::Window;
+use crate::clock::Clock;
+
+/// A place in the past, and the pace at which it moves.
+#[derive(Debug)]
+pub(super) struct TimeshiftReader {
+    pace: Pace,
+    clock: Clock,
+    at: u64,
+}
+
+impl TimeshiftReader {
+    /// Begins at the byte `at`: the first `burst` of media is sent at once, as to anybody.
+    pub(super) fn new(burst: Duration, at: u64) -> Self {
+        let clock = Clock::start();
+        Self { pace: Pace::new(clock.now(), burst, at), clock, at }
+    }
+
+    /// Where it is.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The random access point that is `offset` behind live, else the oldest of this presentation, and how far behind it is. A presentation is as
+    /// far as it goes: another one has another timeline, which a transport stream cannot leave for this one.
+    pub(super) fn find(feed: &Feed, offset: Duration) -> Option<(u64, Duration)> {
+        let keyframes = feed.keyframes();
+        let wanted = keyframes.position().shifted(-duration_to_ticks(offset));
+        let (at, shown, is_late) = keyframes.reach(wanted)?;
+        let older =
+            feed.archive.as_ref().filter(|_| is_late).and_then(|archive| archive.reach(feed.base, wanted));
+        let (at, shown) = older.filter(|&(older, _)| older < at).unwrap_or((at, shown));
+        Some((at, keyframes.position().since(shown)))
+    }
+
+    /// Waits until something is due, and reads it; `None` when the feed is over, or what comes next is gone.
+    pub(super) async fn next(
+        &mut self,
+        feed: &Arc<Feed>,
+        window: &mut watch::Receiver<Window>,
+    ) -> Option<Bytes> {
+        loop {
+            if window.borrow_and_update().is_over {
+                return None;
+            }
+            if !self.pace.knows(self.at) {
+                let (recent, head) = {
+                    let keyframes = feed.keyframes();
+                    (keyframes.at(self.at), keyframes.head())
+                };
+                let span = recent.or_else(|| feed.archive.as_ref()?.span(self.at));
+                match span {
+                    Some(span) => self.pace.enter(span, self.at),
+                    // The source has stood still for longer than this viewer is behind.
+                    None if self.at >= head => {
+                        window.changed().await.ok()?;
+                        continue;
+                    }
+                    None => return None,
+                }
+            }
+            let now = self.clock.now();
+            let end = self.pace.due(now).min(self.at + MAX_CHUNK);
+            if end > self.at {
+                let bytes = self.read(feed, end).await?;
+                self.at = end;
+                return Some(bytes);
+            }
+            tokio::time::sleep_until(self.clock.instant(self.pace.next(self.at).max(now + SHORTEST))).await;
+        }
+    }
+
+    async fn read(&self, feed: &Feed, end: u64) -> Option<Bytes> {
+        let recent = feed.store.read(self.at, end);
+        let bytes = match (recent, &feed.archive) {
+            (Ok(None), Some(archive)) => archive.read(self.at, end).await,
+            (recent, _) => recent,
+        };
+        bytes.inspect_err(|error| debug!(%error, "cannot read the past of a channel")).ok()?
+    }
+}
+
+/// Between two looks at the clock.
+const SHORTEST: Duration = Duration::from_millis(10);

@@ -1,0 +1,67 @@
+//! What viewers follow: the stage of their channel, and for each group of them how far the store
+//! reaches.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use forebay_core::store_index::Edges;
+
+use super::report::StartFailure;
+use super::store::Store;
+
+/// What a group of viewers needs to know of the store.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Window {
+    pub(super) edges: Edges,
+    /// From the head that was announced to the group last to the present one: what viewers who keep
+    /// up read next.
+    pub(super) newest: Option<Arc<Block>>,
+    /// Nothing more comes.
+    pub(super) is_over: bool,
+}
+
+/// What an open channel shows.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Stage {
+    /// Sources are being opened, and there has been no picture yet.
+    #[default]
+    Starting,
+    /// A source delivers, or the slate is shown.
+    Live,
+    /// There was a picture, and no source delivers now.
+    Outage,
+    /// No source answered.
+    Failed(Arc<StartFailure>),
+    /// The feed is over.
+    Ended,
+}
+
+impl Stage {
+    /// Whether nothing more comes.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Ended)
+    }
+}
+
+/// A stretch of the store whose bytes are read once and shared.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    bytes: OnceLock<Bytes>,
+}
+
+impl Block {
+    pub(super) fn new(start: u64, end: u64) -> Self {
+        Self { start, end, bytes: OnceLock::new() }
+    }
+
+    /// The bytes; `None` when they are gone.
+    pub(super) fn read(&self, store: &Store) -> std::io::Result<Option<Bytes>> {
+        if let Some(bytes) = self.bytes.get() {
+            return Ok(Some(bytes.clone()));
+        }
+        let bytes = store.read(self.start, self.end)?;
+        Ok(bytes.map(|bytes| self.bytes.get_or_init(|| bytes).clone()))
+    }
+}
