@@ -145,7 +145,7 @@ proptest! {
         let Ok(film) = index(&file) else { return Ok(()) };
         for (at, track) in film.tracks().iter().enumerate() {
             let found = play(&segments(&film, &file, Rendition::Track(at)), at + 1);
-            let count: u32 = (0..film.segments()).map(|n| track.samples(n)).sum();
+            let count: u32 = (0..film.segments()).filter_map(|n| track.samples(n)).sum();
             prop_assert_eq!(found.len() as u64, u64::from(count));
         }
     }
@@ -193,7 +193,7 @@ fn check_cuts(film: &Film, tracks: &[Track], reference: usize) -> Result<(), Tes
     }
     if tracks[reference].is_video {
         let keys = tracks[reference].samples.iter().filter(|sample| sample.is_sync).count();
-        let cuts = (0..film.segments()).filter(|&n| film.tracks()[0].samples(n) > 0).count();
+        let cuts = (0..film.segments()).filter(|&n| !film.tracks()[0].is_empty(n)).count();
         prop_assert!(cuts <= keys && cuts > 0);
     }
     Ok(())
@@ -222,7 +222,7 @@ fn playlists_say_what_players_need() {
     assert_eq!(
         manifest::master(&film, &[]),
         "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n\
-         #EXT-X-STREAM-INF:BANDWIDTH=228746,AVERAGE-BANDWIDTH=227768,\
+         #EXT-X-STREAM-INF:BANDWIDTH=228550,AVERAGE-BANDWIDTH=227768,\
          CODECS=\"avc1.4d401f,ac-3\",RESOLUTION=640x360\nmain.m3u8\n\
          #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=219466,CODECS=\"avc1.4d401f\",RESOLUTION=640x360,\
          URI=\"keys.m3u8\"\n"
@@ -339,9 +339,9 @@ fn sound_in_front_of_the_first_picture_is_a_segment() {
     let film = index(&movie.bytes()).unwrap();
     let spans: Vec<u128> = (0..film.segments()).map(|n| film.duration(n).as_millis()).collect();
     assert_eq!(spans, [1000, 6000, 6000, 6000, 2040]);
-    assert_eq!((film.tracks()[0].samples(0), film.tracks()[0].samples(1)), (0, 150));
+    assert_eq!((film.tracks()[0].samples(0), film.tracks()[0].samples(1)), (Some(0), Some(150)));
     // A second of sound, and what is decoded in front of it.
-    assert_eq!(film.tracks()[1].samples(0), 24);
+    assert_eq!(film.tracks()[1].samples(0), Some(24));
     let all = segments(&film, &movie.bytes(), Rendition::Main);
     assert_eq!((play(&all, 1).len(), play(&all, 2).len()), (500, 470));
     assert!(!manifest::key_frames(&film).contains("keys/0.m4s"));

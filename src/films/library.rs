@@ -223,20 +223,33 @@ fn new_id(path: &Path, taken: &HashSet<&str>) -> FilmId {
 /// # Errors
 /// When the file cannot be read.
 fn describe(id: String, path: PathBuf, identity: Identity, segment: Duration) -> io::Result<Row> {
-    let (duration, refusal) = if media_type(&path).is_some_and(is_mp4) {
+    let (duration, refusal) = if media_type(&path).is_some_and(is_indexed) {
         match open(&path, segment) {
             Ok(opened) => (i64::try_from(opened.film.total().as_micros()).ok(), None),
             Err(OpenError::Index(error)) => (None, Some(format!("{}: {error}", error.code()))),
             Err(OpenError::File(error)) => return Err(io::Error::new(error.kind(), error)),
         }
     } else {
-        (None, Some("unsupported_container: only MP4 files are played by HLS and DASH".to_owned()))
+        (
+            None,
+            Some("unsupported_container: only MP4 and Matroska files are played by HLS and DASH".to_owned()),
+        )
     };
     Ok(Row { id, path, identity, duration, refusal })
 }
 
-fn is_mp4(media_type: &str) -> bool {
-    ["video/mp4", "video/quicktime", "audio/mp4", "video/3gpp"].contains(&media_type)
+/// Whether files of this kind are played in parts.
+fn is_indexed(media_type: &str) -> bool {
+    const KINDS: [&str; 7] = [
+        "video/mp4",
+        "video/quicktime",
+        "audio/mp4",
+        "video/3gpp",
+        "video/x-matroska",
+        "audio/x-matroska",
+        "video/webm",
+    ];
+    KINDS.contains(&media_type)
 }
 
 /// Whether nobody has written to a file for a while. Where clocks differ, it is not known, and the

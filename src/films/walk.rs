@@ -21,6 +21,7 @@ const KINDS: &[(&str, &str)] = &[
     ("m4a", "audio/mp4"),
     ("3gp", "video/3gpp"),
     ("mkv", "video/x-matroska"),
+    ("mka", "audio/x-matroska"),
     ("webm", "video/webm"),
     ("ts", "video/mp2t"),
     ("m2ts", "video/mp2t"),

@@ -108,8 +108,74 @@ async fn assert_same(path: &Path, manifest: &str, streams: &[(&str, &str)]) {
     }
 }
 
+/// A packet of a stream: when it is shown, in thousandths of a second, and its size and checksum.
+type Shown = (f64, String);
+
+/// The packets of a stream as ffmpeg reads them, in the order of decoding, whatever units they
+/// count in.
+async fn shown(input: &str, stream: &str) -> Vec<Shown> {
+    let mut ffmpeg = tokio::process::Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "fatal", "-copyts", "-i", input, "-map", stream, "-c", "copy"]);
+    let output = ffmpeg.args(["-f", "framehash", "-"]).output().await.expect("ffmpeg runs");
+    let text = String::from_utf8(output.stdout).expect("framehash writes text");
+    let unit = text.lines().find_map(|line| line.strip_prefix("#tb 0: ")).expect("it tells its unit");
+    let (over, under) = unit.split_once('/').expect("a fraction");
+    let number = |text: &str| text.trim().parse::<f64>().expect("a number");
+    let unit = 1000.0 * number(over) / number(under);
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let packet = |line: &str| {
+        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+        (number(fields[2]) * unit, fields[4..6].join(","))
+    };
+    lines.map(packet).collect()
+}
+
+/// Every packet is the same, and shown at the same time from the first picture on, to the
+/// thousandth of a second in which such files count.
+async fn assert_shown(path: &Path, manifest: &str, streams: &[(&str, &str)]) {
+    let file = path.to_str().expect("text");
+    let mut zeros = None;
+    for (of_file, of_manifest) in streams {
+        let (want, found) = (shown(file, of_file).await, shown(manifest, of_manifest).await);
+        assert!(!want.is_empty(), "{file} has no {of_file}");
+        assert_eq!(found.len(), want.len(), "packets of {of_file} by {manifest}");
+        let (of_file, of_found) = *zeros.get_or_insert((want[0].0, found[0].0));
+        for (at, (want, found)) in want.iter().zip(&found).enumerate() {
+            assert_eq!(found.1, want.1, "packet {at} by {manifest}");
+            let apart = (found.0 - of_found) - (want.0 - of_file);
+            assert!(apart.abs() <= 1.01, "packet {at} by {manifest} is {apart} ms off");
+        }
+    }
+}
+
 mod players {
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_packet_of_a_matroska_file_and_its_time_is_that_of_the_file() {
+        let usual = USUAL;
+        let ac3 =
+            "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 3 -b_strategy 0 -r 24000/1001 -g 48 -c:a ac3";
+        // Written as it comes: without sizes, and without a list of key frames.
+        let live = format!("{USUAL} -f matroska -live 1");
+        let quick = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -c:a libmp3lame";
+        for (name, arguments) in
+            [("usual.mkv", usual), ("cinema.mkv", ac3), ("live.mkv", &live), ("mp3.mkv", quick)]
+        {
+            let path = film(name, 20, arguments);
+            let house = House::with_one(&path).await;
+            let hls = house.url(&format!("/hls/{ID}/master.m3u8"));
+            assert_shown(&path, &hls, &[("0:v", "0:v:0"), ("0:a", "0:a:0")]).await;
+            let dash = house.url(&format!("/dash/{ID}/manifest.mpd"));
+            assert_shown(&path, &dash, &[("0:v", "0:v:0"), ("0:a", "0:a:0")]).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn seeks_in_a_matroska_file_show_the_very_picture() {
+        let house = House::with_one(&film("usual.mkv", 20, USUAL)).await;
+        assert_exact(&house.url(&format!("/hls/{ID}/master.m3u8")), 25.0, 0.0).await;
+    }
 
     /// Goes to times in and around segments, and sees the picture that belongs there. The first
     /// picture is shown at `begins`.
@@ -265,7 +331,7 @@ async fn what_is_no_film_in_parts_is_a_file_and_says_why() {
     let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo has made a folder for tests");
     let broken = folder.path().join("broken.mp4");
     std::fs::write(&broken, b"no film at all").expect("it can be written");
-    let house = House::with(&[("broken.mp4", &broken), ("other.mkv", &broken)]);
+    let house = House::with(&[("broken.mp4", &broken), ("other.avi", &broken)]);
     let videos = house.videos(2).await;
     let codes: Vec<&str> = videos.iter().filter_map(|video| video["refusal"]["code"].as_str()).collect();
     assert_eq!(codes, ["no_movie", "unsupported_container"]);

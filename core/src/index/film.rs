@@ -1,9 +1,15 @@
 //! A film: what an index knows of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cursor::{Descriptions, Place};
 use super::entry::Kind;
+use super::matroska;
+
+/// The most bytes and samples of one segment. A film without key frames would be one.
+pub(super) const MAX_SEGMENT: u64 = 1 << 30;
+pub(super) const MAX_SAMPLES: u32 = 1 << 19;
 
 /// Units in a second of the times that are told to others.
 const MICROS: i128 = 1_000_000;
@@ -32,8 +38,37 @@ pub struct Film {
     /// When the last sample has been shown, of all tracks and of the first.
     pub(super) end: i64,
     pub(super) first_end: i64,
-    pub(super) is_interleaved: bool,
     pub(super) left_out: Vec<String>,
+    pub(super) form: Form,
+}
+
+/// What kind of file it is, and what of it is needed to read a segment.
+#[derive(Debug, Clone)]
+pub(super) enum Form {
+    /// MP4: what is needed is known of each track.
+    Movie,
+    Matroska(Arc<matroska::Layout>),
+}
+
+/// How much of a track is in each segment.
+#[derive(Debug, Clone)]
+pub(super) enum Shares {
+    /// All samples were counted.
+    Counted {
+        descriptions: Descriptions,
+        /// Where each segment begins, and the end of the last.
+        marks: Vec<Place>,
+    },
+    /// The file tells where segments lie, and not what is in them.
+    Estimated {
+        /// Bytes of each segment.
+        bytes: Vec<u64>,
+        /// How long a frame of sound is, in units of the timescale: sound is cut in front of a
+        /// frame. 1 of pictures.
+        frame: u32,
+        /// The first segment with anything of it.
+        first: usize,
+    },
 }
 
 /// One track.
@@ -60,9 +95,7 @@ pub struct Track {
     pub(crate) delay: i64,
     /// What an edit list takes away again: where in these times the film begins.
     pub(crate) begins: i64,
-    pub(super) descriptions: Descriptions,
-    /// Where each segment begins, and the end of the last.
-    pub(super) marks: Vec<Place>,
+    pub(super) shares: Shares,
 }
 
 /// Bits a second.
@@ -95,12 +128,6 @@ impl Film {
         &self.left_out
     }
 
-    /// Whether picture and sound lie side by side in the file, so that a segment of all tracks is
-    /// one range of it.
-    pub fn is_interleaved(&self) -> bool {
-        self.is_interleaved
-    }
-
     /// When segment `n` begins, and with it all before have ended; at [`Self::segments`] it is the
     /// end of the film. In microseconds on the film's own clock, rounded down.
     pub fn begin(&self, n: usize) -> u64 {
@@ -130,15 +157,37 @@ impl Film {
         (0..self.segments()).map(|n| self.duration(n)).max().unwrap_or_default()
     }
 
+    /// When segment `n` begins on the clock of a track, in units of its timescale.
+    pub(crate) fn begin_on(&self, track: usize, n: usize) -> i64 {
+        let ticks = self.cuts.get(n).copied().unwrap_or(self.end);
+        convert(ticks, self.tracks[0].timescale, self.tracks[track].timescale)
+    }
+
+    /// When the first sample that segment `n` has of a track is decoded, in units of the track's
+    /// timescale, on the clock of the segments that are sent.
+    pub(crate) fn decode_begin(&self, track: usize, n: usize) -> i64 {
+        let from = &self.tracks[track];
+        match &from.shares {
+            Shares::Counted { marks, .. } => marks[n].decode.saturating_add(from.delay),
+            Shares::Estimated { frame, .. } => {
+                // Sound of the segment before goes on until a frame begins behind the cut.
+                let begin = self.begin_on(track, n).saturating_add(from.begins);
+                let frame = if n == 0 { 1 } else { i64::from(*frame) };
+                begin.saturating_add(frame - 1).div_euclid(frame).saturating_mul(frame)
+            }
+        }
+    }
+
     /// Until when the last sample of a track is held, if segment `n` has it and the film goes on
     /// without the track: some players play no further than where every track has something. In
     /// units of the track's timescale, on the clock of the segments that are sent.
     pub(crate) fn held_until(&self, track: usize, n: usize) -> Option<i64> {
-        let track = &self.tracks[track];
-        let all = track.marks[self.segments()].samples;
-        let has_last = track.marks[n].samples < all && track.marks[n + 1].samples == all;
+        let (number, track) = (track, &self.tracks[track]);
+        let Shares::Counted { marks, .. } = &track.shares else { return None };
+        let all = marks[self.segments()].samples;
+        let has_last = marks[n].samples < all && marks[n + 1].samples == all;
         let end = convert(self.end, self.tracks[0].timescale, track.timescale).saturating_add(track.begins);
-        let early = end.saturating_sub(track.decode_begin(self.segments()));
+        let early = end.saturating_sub(self.decode_begin(number, self.segments()));
         (has_last && early > EARLY * i64::from(track.timescale) / 100).then_some(end)
     }
 
@@ -159,33 +208,56 @@ impl Film {
 
     /// Bytes of memory that it takes.
     pub fn memory(&self) -> usize {
-        let of =
-            |track: &Track| size_of_val(&track.marks[..]) + track.entries.1.capacity() + size_of::<Track>();
-        let fragments = self.tracks[0].descriptions.fragments.len() * 16;
-        self.tracks.iter().map(of).sum::<usize>() + size_of_val(&self.cuts[..]) + fragments
+        let of = |track: &Track| track.shares.memory() + track.entries.1.capacity() + size_of::<Track>();
+        let form = match &self.form {
+            Form::Movie => 0,
+            Form::Matroska(layout) => layout.memory(),
+        };
+        let fragments = match &self.tracks[0].shares {
+            Shares::Counted { descriptions, .. } => descriptions.fragments.len() * 16,
+            Shares::Estimated { .. } => 0,
+        };
+        self.tracks.iter().map(of).sum::<usize>() + size_of_val(&self.cuts[..]) + fragments + form
+    }
+}
+
+impl Shares {
+    fn memory(&self) -> usize {
+        match self {
+            Self::Counted { marks, .. } => size_of_val(&marks[..]),
+            Self::Estimated { bytes, .. } => size_of_val(&bytes[..]),
+        }
     }
 }
 
 impl Track {
-    /// When its first sample of segment `n` is decoded, in units of its timescale, on the clock of
-    /// the segments that are sent.
-    pub(crate) fn decode_begin(&self, n: usize) -> i64 {
-        self.marks[n].decode.saturating_add(self.delay)
+    /// How many samples segment `n` has of it; `None` where the file does not tell without being
+    /// read.
+    pub fn samples(&self, n: usize) -> Option<u32> {
+        match &self.shares {
+            Shares::Counted { marks, .. } => Some(marks[n + 1].samples.saturating_sub(marks[n].samples)),
+            Shares::Estimated { .. } => None,
+        }
     }
 
-    /// How many samples segment `n` has of it.
-    pub fn samples(&self, n: usize) -> u32 {
-        self.marks[n + 1].samples.saturating_sub(self.marks[n].samples)
+    /// Whether segment `n` is known to have nothing of it.
+    pub fn is_empty(&self, n: usize) -> bool {
+        match &self.shares {
+            Shares::Counted { .. } => self.samples(n) == Some(0),
+            Shares::Estimated { first, .. } => n < *first,
+        }
     }
 
     /// How many bytes segment `n` has of it, with what describes them at most.
     fn bytes(&self, n: usize) -> u64 {
-        let payload = self.marks[n + 1].bytes.saturating_sub(self.marks[n].bytes);
-        payload + u64::from(self.samples(n)) * DESCRIPTION
+        self.payload(n) + self.samples(n).map_or(0, |samples| u64::from(samples) * DESCRIPTION)
     }
 
     pub(super) fn payload(&self, n: usize) -> u64 {
-        self.marks[n + 1].bytes.saturating_sub(self.marks[n].bytes)
+        match &self.shares {
+            Shares::Counted { marks, .. } => marks[n + 1].bytes.saturating_sub(marks[n].bytes),
+            Shares::Estimated { bytes, .. } => bytes[n],
+        }
     }
 }
 

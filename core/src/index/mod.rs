@@ -1,7 +1,7 @@
 //! Indexes films: which tracks a file has, and where it can be cut into segments.
 //!
 //! An [`Indexer`] reads an MP4 file (ISO/IEC 14496-12), progressive, fragmented, or first the one
-//! and then the other. It asks for ranges of the file and is brought their bytes; nothing here
+//! and then the other; or a Matroska file (RFC 9559). It asks for ranges of the file and is brought their bytes; nothing here
 //! opens anything. What describes the samples may have a hundred megabytes: it is read in stretches
 //! and forgotten, and what stays is a [`Film`], with some ten bytes a second of it.
 //!
@@ -21,6 +21,9 @@ mod error;
 mod film;
 mod fragments;
 mod indexer;
+mod made;
+mod matroska;
+mod movie;
 mod outline;
 mod samples;
 mod source;

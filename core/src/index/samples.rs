@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::cursor::{Cursor, Place};
-use super::film::Film;
+use super::film::{Film, Form, Shares, Track};
+use super::matroska;
 use super::source::{Pause, Source};
 use super::{Error, Sample};
 
@@ -17,23 +18,29 @@ const AHEAD: u64 = 4096;
 #[derive(Debug)]
 pub struct SampleReader {
     source: Source,
+    form: Reading,
+    found: Vec<Vec<Sample>>,
+}
+
+#[derive(Debug)]
+enum Reading {
     /// What is left: cursors, and how many samples of the file they have passed at the segment's
     /// end.
-    tracks: Vec<(Cursor, u32)>,
-    found: Vec<Vec<Sample>>,
+    Movie(Vec<(Cursor, u32)>),
+    Matroska(Box<matroska::Reader>),
 }
 
 impl SampleReader {
     /// Of segment `n`, and these tracks.
     pub fn new(film: &Film, n: usize, tracks: &[usize]) -> Self {
-        let cursor = |&track: &usize| {
-            let track = &film.tracks[track];
-            let (begin, end): (Place, Place) = (track.marks[n], track.marks[n + 1]);
-            (Cursor::new(&track.descriptions, begin), end.samples)
+        let form = match &film.form {
+            Form::Movie => {
+                Reading::Movie(tracks.iter().filter_map(|&track| cursor(&film.tracks[track], n)).collect())
+            }
+            Form::Matroska(layout) => Reading::Matroska(Box::new(matroska::Reader::new(layout, n, tracks))),
         };
-        let tracks: Vec<_> = tracks.iter().map(cursor).collect();
         let found = vec![Vec::new(); tracks.len()];
-        Self { source: Source::new(film.length, AHEAD), tracks, found }
+        Self { source: Source::new(film.length, AHEAD), form, found }
     }
 
     /// The next range of the file that is needed; `None` at the end.
@@ -62,7 +69,14 @@ impl SampleReader {
     }
 
     fn run(&mut self) -> Result<(), Pause> {
-        for ((cursor, end), found) in self.tracks.iter_mut().zip(&mut self.found) {
+        let tracks = match &mut self.form {
+            Reading::Movie(tracks) => tracks,
+            Reading::Matroska(reader) => {
+                self.found = reader.run(&mut self.source)?;
+                return Ok(());
+            }
+        };
+        for ((cursor, end), found) in tracks.iter_mut().zip(&mut self.found) {
             while cursor.place().samples < *end {
                 let Some(sample) = cursor.next(&mut self.source)? else {
                     return Err(Error::Short(self.source.length()).into());
@@ -72,4 +86,11 @@ impl SampleReader {
         }
         Ok(())
     }
+}
+
+/// A cursor for the samples of a segment, and where it ends.
+fn cursor(track: &Track, n: usize) -> Option<(Cursor, u32)> {
+    let Shares::Counted { descriptions, marks } = &track.shares else { return None };
+    let (begin, end): (Place, Place) = (marks[n], marks[n + 1]);
+    Some((Cursor::new(descriptions, begin), end.samples))
 }

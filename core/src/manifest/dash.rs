@@ -43,7 +43,7 @@ fn write_set(text: &mut String, film: &Film, at: usize, track: &Track) {
         let _ = write!(text, " width=\"{}\" height=\"{}\"", track.size.0, track.size.1);
     }
     let _ = writeln!(text, ">");
-    let is_empty = |n: &usize| track.samples(*n) == 0;
+    let is_empty = |n: &usize| track.is_empty(*n);
     // What is empty at either end is not named: sound that begins late or ends early.
     let first = (0..film.segments()).find(|n| !is_empty(n)).unwrap_or(0);
     let last = (0..film.segments()).rfind(|n| !is_empty(n)).unwrap_or(0);
@@ -64,7 +64,7 @@ fn write_set(text: &mut String, film: &Film, at: usize, track: &Track) {
 /// the film's zero, which the schema does not allow.
 fn shown(film: &Film, at: usize, n: usize) -> i64 {
     let track = &film.tracks()[at];
-    let time = if at == 0 { film.cut(n) } else { track.decode_begin(n) - track.begins };
+    let time = if at == 0 { film.cut(n) } else { film.decode_begin(at, n) - track.begins };
     time.max(0)
 }
 

@@ -154,7 +154,7 @@ fn playlist(film: &Film, name: &str) -> String {
 /// The playlist of the key frames alone (section 4.3.3.6).
 pub fn key_frames(film: &Film) -> String {
     let mut text = begin(film, &Rendition::KeyFrames.to_string(), "#EXT-X-I-FRAMES-ONLY\n");
-    for n in (0..film.segments()).filter(|&n| film.tracks()[0].samples(n) > 0) {
+    for n in (0..film.segments()).filter(|&n| !film.tracks()[0].is_empty(n)) {
         let name = Rendition::KeyFrames;
         let _ = writeln!(text, "#EXTINF:{},\n{name}/{n}.m4s", seconds(film.duration(n)));
     }

@@ -7,8 +7,11 @@ use super::init::number;
 use crate::index::{Film, Kind, Sample};
 
 /// How much of a segment may be what no track needs, and what describes that samples lie apart, for
-/// it to be one range of the file: a fiftieth.
+/// its samples to be sent as they lie in the file: a fiftieth.
 const MOST_WASTE: u64 = 50;
+
+/// Bytes between two samples that are rather sent than left out: heads of blocks, and what fills up.
+const GAP: u64 = 512;
 
 /// Bytes that say where a run of samples lies.
 const RUN: u64 = 20;
@@ -67,11 +70,10 @@ pub fn fragment(film: &Film, n: usize, tracks: &[usize], samples: &[Vec<Sample>]
             of_one.map(move |samples| (track, samples))
         })
     };
-    let (runs, ranges) = match one_range(samples) {
-        Some(span) => {
-            let runs =
-                parts().map(|(_, samples)| runs_of(samples, |sample| sample.at - span.start)).collect();
-            (runs, vec![span])
+    let (runs, ranges) = match as_they_lie(samples) {
+        Some(ranges) => {
+            let places = Places::new(&ranges);
+            (parts().map(|(_, samples)| runs_of(samples, |sample| places.of(sample.at))).collect(), ranges)
         }
         None => gathered(parts().map(|(_, samples)| samples)),
     };
@@ -96,17 +98,53 @@ pub fn key_picture(samples: &[Sample]) -> Vec<Sample> {
     vec![Sample { duration: u32::try_from(span).unwrap_or(first.duration), ..first }]
 }
 
-/// The range of the file that has all samples, if little else is in it.
-fn one_range(tracks: &[Vec<Sample>]) -> Option<Range<u64>> {
-    let all = || tracks.iter().flatten().filter(|sample| sample.size > 0);
-    let start = all().map(|sample| sample.at).min()?;
-    let end = all().map(Sample::end).max()?;
-    let payload: u64 = all().map(|sample| u64::from(sample.size)).sum();
+/// The ranges of the file that have all samples in its own order, if little else is in them.
+fn as_they_lie(tracks: &[Vec<Sample>]) -> Option<Vec<Range<u64>>> {
+    let mut all: Vec<&Sample> = tracks.iter().flatten().filter(|sample| sample.size > 0).collect();
+    all.sort_unstable_by_key(|sample| sample.at);
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    let (mut payload, mut sent) = (0, 0);
+    for sample in all {
+        payload += u64::from(sample.size);
+        match ranges.last_mut() {
+            // Samples that overlap are in no file that anybody wrote.
+            Some(range) if sample.at < range.end => return None,
+            Some(range) if sample.at - range.end <= GAP => {
+                sent += sample.end() - range.end;
+                range.end = sample.end();
+            }
+            _ => {
+                sent += u64::from(sample.size);
+                ranges.push(sample.at..sample.end());
+            }
+        }
+    }
     let runs: usize = tracks.iter().map(|samples| runs_of(samples, |sample| sample.at).len()).sum();
     let apart = runs.saturating_sub(tracks.len()) as u64 * RUN;
-    let waste = (end - start).saturating_sub(payload).saturating_add(apart);
-    // Samples that overlap lie in one range too, but that is no file that anybody wrote.
-    (waste <= payload / MOST_WASTE && end - start >= payload).then_some(start..end)
+    (!ranges.is_empty() && sent - payload + apart <= payload / MOST_WASTE).then_some(ranges)
+}
+
+/// Where in a payload that is put together from ranges of the file its bytes are: the ranges, each
+/// with its place.
+struct Places(Vec<(Range<u64>, u64)>);
+
+impl Places {
+    fn new(ranges: &[Range<u64>]) -> Self {
+        let mut next = 0;
+        let place = |range: &Range<u64>| {
+            let at = next;
+            next += range.end - range.start;
+            (range.clone(), at)
+        };
+        Self(ranges.iter().map(place).collect())
+    }
+
+    /// The place of a byte of the file; the nearest of one that is in no range.
+    fn of(&self, at: u64) -> u64 {
+        let behind = self.0.partition_point(|(range, _)| range.start <= at);
+        let (range, place) = &self.0[behind.saturating_sub(1)];
+        place + at.clamp(range.start, range.end) - range.start
+    }
 }
 
 /// Samples behind each other are one run. `place` says where in the payload a sample lies.

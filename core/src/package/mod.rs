@@ -2,8 +2,9 @@
 //! 14496-12, 8.8; ISO/IEC 23000-19), made of a file that has neither.
 //!
 //! A segment is a head that is written here, and ranges of the file, which nobody copies or looks
-//! into. Where picture and sound lie side by side, it is one range, and the head points past what
-//! belongs to neither; else the ranges are gathered in the order of the tracks.
+//! into. Where picture and sound lie side by side, it is one range and a few frames of sound that
+//! lie in front of it, and the head points past what belongs to neither; else the ranges are
+//! gathered in the order of the tracks.
 
 mod boxes;
 mod fragment;

@@ -16,7 +16,7 @@ const CODES: &str = "\
     wawln wowol xhxho yiyid yoyor zazha zhzho zuzul";
 
 /// The three letters of the language that `tag` begins with: `de-AT` gives `deu`. `None` of one that is not known, or not said.
-pub(super) fn three_letters(tag: &str) -> Option<[u8; 3]> {
+pub(crate) fn three_letters(tag: &str) -> Option<[u8; 3]> {
     let primary = tag.split(['-', '_']).next()?.to_ascii_lowercase();
     let code = match primary.as_bytes() {
         b"und" | b"mul" | b"zxx" => return None,

@@ -17,7 +17,7 @@ mod audio_stream;
 mod cover;
 mod error;
 mod id3;
-mod language;
+pub(crate) mod language;
 mod merge;
 pub(crate) mod mp4;
 mod mux;

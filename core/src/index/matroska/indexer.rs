@@ -1,0 +1,568 @@
+//! Makes a film of a file.
+
+use std::time::Duration;
+
+use super::super::Error;
+use super::super::cuts::{LEAD, MAX_SEGMENTS};
+use super::super::entry::Kind;
+use super::super::film::{Film, Form, MAX_SEGMENT, Shares, Track, convert};
+use super::super::source::{Pause, Source};
+use super::codec::{Coded, coded};
+use super::ebml::{Element, element, leaf};
+use super::head::{self, CuePoint, TrackHead, TrackKind};
+use super::layout::{Clock, Layout, Mark, Stream, Timing};
+use super::walk::{BEGIN, Block, CLUSTER, Walk};
+use crate::segmenter::is_nearest;
+
+const SEGMENT: u32 = 0x1853_8067;
+const SEEK_HEAD: u32 = 0x114D_9B74;
+const INFO: u32 = 0x1549_A966;
+const TRACKS: u32 = 0x1654_AE6B;
+const CUES: u32 = 0x1C53_BB6B;
+const CUE_POINT: u32 = 0xBB;
+
+/// Blocks of the beginning that are looked at, to know how tracks are coded and how deep pictures
+/// are reordered: some seconds of them.
+const MAX_PROBE: usize = 6000;
+
+/// Pictures of the beginning by which the reordering is known, if a key frame follows.
+const PICTURES: usize = 100;
+
+/// Blocks and clusters that are walked where there is no list of key frames: a day of them.
+const MAX_SCAN: usize = 1 << 23;
+
+/// Makes a [`Film`] of a Matroska file.
+#[derive(Debug)]
+pub(in crate::index) struct Indexer {
+    segment: Duration,
+    stage: Stage,
+    found: Found,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The head of the file, at this place.
+    Top(u64),
+    /// What is in the segment, from this place on.
+    Head(u64),
+    /// The beginning of the media.
+    Probe(Walk, usize),
+    /// The list of key frames, or its place.
+    Cues {
+        at: u64,
+        end: Option<u64>,
+    },
+    /// The clusters, one after the other.
+    Scan(Walk, usize),
+    /// The media behind the last cut.
+    Tail(Walk),
+    Done,
+}
+
+/// What is known so far.
+#[derive(Debug)]
+struct Found {
+    clock: Clock,
+    /// Where the content of the segment begins and ends.
+    begin: u64,
+    end: u64,
+    cues: Option<u64>,
+    clusters: u64,
+    heads: Vec<TrackHead>,
+    left_out: Vec<String>,
+    /// The one that decides comes first, once they are settled.
+    probed: Vec<Probed>,
+    streams: Vec<Stream>,
+    marks: Vec<Mark>,
+    last_key: i64,
+    /// Blocks behind the last cut.
+    tail: usize,
+}
+
+/// A track, and what of it is in the file's beginning.
+#[derive(Debug)]
+struct Probed {
+    head: TrackHead,
+    coded: Option<Coded>,
+    /// How its first frame begins; of pictures, the first key frame.
+    begin: [u8; BEGIN],
+    /// When the first and the last block begin, in the file's own units.
+    first: Option<i64>,
+    last: i64,
+    bytes: u64,
+    /// Of pictures, when each is shown, in the order of decoding from the first key frame on.
+    shown: Vec<i64>,
+    keys: usize,
+    /// When the last frame of the film has been shown, in units of its timescale.
+    end: i64,
+}
+
+impl Indexer {
+    /// For segments that are about so long.
+    pub(in crate::index) fn new(segment: Duration) -> Self {
+        let found = Found {
+            clock: Clock(1_000_000),
+            begin: 0,
+            end: 0,
+            cues: None,
+            clusters: 0,
+            heads: Vec::new(),
+            left_out: Vec::new(),
+            probed: Vec::new(),
+            streams: Vec::new(),
+            marks: Vec::new(),
+            last_key: 0,
+            tail: 0,
+        };
+        Self { segment, stage: Stage::Top(0), found }
+    }
+
+    /// Goes on until the film is known.
+    pub(in crate::index) fn run(&mut self, source: &mut Source) -> Result<Film, Pause> {
+        loop {
+            let next = match &mut self.stage {
+                Stage::Top(at) => self.found.top(source, at)?,
+                Stage::Head(at) => self.found.head(source, at)?,
+                Stage::Probe(walk, blocks) => self.found.probe(source, walk, blocks)?,
+                Stage::Cues { at, end } => self.found.cues(source, at, end, self.segment)?,
+                Stage::Scan(walk, blocks) => self.found.scan(source, walk, blocks, self.segment)?,
+                Stage::Tail(walk) => {
+                    self.found.tail(source, walk)?;
+                    Stage::Done
+                }
+                Stage::Done => unreachable!("nobody goes on behind the end"),
+            };
+            self.stage = next;
+            if matches!(self.stage, Stage::Done) {
+                let length = source.length();
+                return Ok(self.found.film(length)?);
+            }
+        }
+    }
+}
+
+impl Found {
+    /// Finds the segment, which has everything.
+    fn top(&mut self, source: &mut Source, at: &mut u64) -> Result<Stage, Pause> {
+        loop {
+            let length = source.length();
+            let Some(found) = element(source, *at, length)? else { return Err(Error::NoMovie.into()) };
+            if found.id == SEGMENT {
+                (self.begin, self.end) = (found.body, found.end.min(length));
+                return Ok(Stage::Head(found.body));
+            }
+            *at = found.end;
+        }
+    }
+
+    /// Reads what stands in front of the first cluster.
+    fn head(&mut self, source: &mut Source, at: &mut u64) -> Result<Stage, Pause> {
+        while let Some(found) = element(source, *at, self.end)? {
+            match found.id {
+                CLUSTER => break,
+                SEEK_HEAD => self.cues = head::cues_position(leaf(source, &found)?).or(self.cues),
+                INFO => self.clock = Clock(head::scale(leaf(source, &found)?)),
+                TRACKS => self.heads = head::tracks(leaf(source, &found)?),
+                CUES => self.cues = Some(found.at - self.begin),
+                _ => {}
+            }
+            *at = found.end;
+        }
+        self.clusters = *at;
+        self.choose()?;
+        Ok(Stage::Probe(Walk::new(self.clusters, None, self.end), 0))
+    }
+
+    /// Tells tracks that may be offered from those that may not.
+    fn choose(&mut self) -> Result<(), Error> {
+        for head in std::mem::take(&mut self.heads) {
+            match head.kind() {
+                TrackKind::Video | TrackKind::Audio => self.probed.push(Probed {
+                    head,
+                    coded: None,
+                    begin: [0; BEGIN],
+                    first: None,
+                    last: 0,
+                    bytes: 0,
+                    shown: Vec::new(),
+                    keys: 0,
+                    end: i64::MIN,
+                }),
+                TrackKind::Subtitle => self.left_out.push(named(&head)),
+                TrackKind::Other => {}
+            }
+        }
+        if self.probed.is_empty() { Err(Error::NoTrack) } else { Ok(()) }
+    }
+
+    /// Looks at the beginning of the media: all tracks are to be seen, and some pictures.
+    fn probe(&mut self, source: &mut Source, walk: &mut Walk, blocks: &mut usize) -> Result<Stage, Pause> {
+        while *blocks < MAX_PROBE && !self.is_probed() {
+            let Some(block) = walk.next(source)? else { break };
+            *blocks += 1;
+            if let Some(track) = self.probed.iter_mut().find(|track| track.head.number == block.track) {
+                track.handle_block(&block);
+            }
+        }
+        self.settle()?;
+        Ok(match self.cues {
+            Some(at) => Stage::Cues { at: self.begin.saturating_add(at), end: None },
+            None => self.scan_from_begin(),
+        })
+    }
+
+    fn is_probed(&self) -> bool {
+        self.probed.iter().all(|track| {
+            let is_deep = track.head.kind() != TrackKind::Video
+                || track.keys > 1 && track.shown.len() > PICTURES
+                || track.shown.len() > 4 * PICTURES;
+            track.first.is_some() && is_deep
+        })
+    }
+
+    /// Chooses what is offered, and what of that decides.
+    fn settle(&mut self) -> Result<(), Error> {
+        let mut refused = None;
+        let (tracks, left_out) = (std::mem::take(&mut self.probed), &mut self.left_out);
+        for mut track in tracks {
+            if track.first.is_none() {
+                continue; // a track without samples is none
+            }
+            match coded(&track.head, &track.begin) {
+                Ok(coded) => {
+                    track.coded = Some(coded);
+                    self.probed.push(track);
+                }
+                // A film without its pictures is none; one without one of its sounds may be.
+                Err(error) if track.head.kind() == TrackKind::Video => refused = Some(error),
+                Err(Error::Codec(codec)) => left_out.push(codec),
+                Err(error) => refused = Some(error),
+            }
+        }
+        let is_video = |track: &Probed| track.head.kind() == TrackKind::Video;
+        let with_pictures = self.probed.iter().position(is_video);
+        if let (Some(error), None) = (refused, with_pictures) {
+            return Err(error);
+        }
+        if self.probed.is_empty() {
+            return Err(self.left_out.pop().map_or(Error::NoSamples, Error::Codec));
+        }
+        // Pictures first, and of several the first alone.
+        if let Some(first) = with_pictures {
+            let reference = self.probed.remove(first);
+            self.probed.retain(|track| !is_video(track));
+            self.probed.insert(0, reference);
+        }
+        self.streams = self.probed.iter().map(|track| track.stream(self.clock)).collect();
+        let reference = &self.probed[0];
+        let is_shown = reference.head.kind() == TrackKind::Video;
+        let begin = if is_shown { reference.shown.first().copied() } else { reference.first };
+        let Some(time) = begin else { return Err(Error::NoSamples) };
+        self.marks.push(Mark { time, cluster: self.clusters, relative: None });
+        self.last_key = time;
+        Ok(())
+    }
+
+    /// Reads the list of key frames, one after the other.
+    fn cues(
+        &mut self,
+        source: &mut Source,
+        at: &mut u64,
+        end: &mut Option<u64>,
+        segment: Duration,
+    ) -> Result<Stage, Pause> {
+        loop {
+            let Some(limit) = *end else {
+                let list = element(source, *at, self.end)?;
+                let Some(list) = list.filter(|list| list.id == CUES) else {
+                    return Ok(self.scan_from_begin());
+                };
+                (*at, *end) = (list.body, Some(list.end.min(self.end)));
+                continue;
+            };
+            let point: Option<Element> = element(source, *at, limit)?.filter(|point| point.end <= limit);
+            let Some(point) = point else { break };
+            if point.id == CUE_POINT {
+                let track = self.probed[0].head.number;
+                if let Some(found) = head::cue_point(leaf(source, &point)?, track) {
+                    self.handle_cue(found, segment)?;
+                }
+            }
+            *at = point.end;
+        }
+        // A list that names nothing but the beginning says nothing of a long film.
+        Ok(if self.marks.len() > 1 { self.tail_walk() } else { self.scan_from_begin() })
+    }
+
+    fn handle_cue(&mut self, cue: CuePoint, segment: Duration) -> Result<(), Error> {
+        let cluster = self.begin.saturating_add(cue.cluster);
+        if cluster < self.end {
+            self.handle_key(Mark { time: cue.time, cluster, relative: cue.relative }, segment)?;
+        }
+        Ok(())
+    }
+
+    /// A key frame behind those before: a cut, if it is the nearest to where one is wanted.
+    fn handle_key(&mut self, mark: Mark, segment: Duration) -> Result<(), Error> {
+        let last = self.marks.last().expect("the first picture is a mark").time;
+        let target = i64::try_from(segment.as_nanos() / u128::from(self.clock.0)).unwrap_or(i64::MAX);
+        let (elapsed, gop) = (mark.time - last, mark.time - self.last_key);
+        // In front of what was there, it is one that was found already.
+        if gop <= 0 {
+            return Ok(());
+        }
+        self.last_key = mark.time;
+        if elapsed > 0 && is_nearest(elapsed, gop, target) {
+            self.marks.push(mark);
+        }
+        if self.marks.len() > MAX_SEGMENTS {
+            return Err(Error::TooLarge { what: "segments", limit: MAX_SEGMENTS as u64 });
+        }
+        Ok(())
+    }
+
+    fn scan_from_begin(&mut self) -> Stage {
+        self.marks.truncate(1);
+        self.last_key = self.marks[0].time;
+        Stage::Scan(Walk::new(self.clusters, None, self.end), 0)
+    }
+
+    /// Looks for key frames at the beginnings of clusters, and within those that begin otherwise.
+    fn scan(
+        &mut self,
+        source: &mut Source,
+        walk: &mut Walk,
+        blocks: &mut usize,
+        segment: Duration,
+    ) -> Result<Stage, Pause> {
+        let number = self.probed[0].head.number;
+        while let Some(block) = walk.next(source)? {
+            *blocks += 1;
+            if *blocks > MAX_SCAN {
+                let what = "blocks in a file without a list of key frames";
+                return Err(Error::TooLarge { what, limit: MAX_SCAN as u64 }.into());
+            }
+            if block.track == number && block.is_key {
+                let (cluster, relative) = walk.place(block.at);
+                self.handle_key(Mark { time: block.time, cluster, relative: Some(relative) }, segment)?;
+                walk.skip_cluster();
+            }
+        }
+        Ok(self.tail_walk())
+    }
+
+    /// The media behind the last cut tells when the film ends.
+    fn tail_walk(&self) -> Stage {
+        let last = self.marks.last().expect("the first picture is a mark");
+        Stage::Tail(Walk::new(last.cluster, None, self.end))
+    }
+
+    fn tail(&mut self, source: &mut Source, walk: &mut Walk) -> Result<(), Pause> {
+        while let Some(block) = walk.next(source)? {
+            self.tail += 1;
+            if self.tail > MAX_SCAN {
+                let what = "blocks behind the last key frame";
+                return Err(Error::TooLarge { what, limit: MAX_SCAN as u64 }.into());
+            }
+            let tracks = self.probed.iter_mut().zip(&self.streams);
+            for (track, stream) in tracks.filter(|(track, _)| track.head.number == block.track) {
+                track.end = track.end.max(stream.end(self.clock, &block));
+            }
+        }
+        Ok(())
+    }
+
+    /// The film, of which everything is known.
+    fn film(&mut self, length: u64) -> Result<Film, Error> {
+        self.lead_in();
+        let (clock, marks, streams) = (self.clock, std::mem::take(&mut self.marks), &self.streams);
+        let scale = streams[0].timescale;
+        let zero = |stream: &Stream| clock.ticks(marks[0].time, stream.timescale);
+        let cuts: Vec<i64> =
+            marks.iter().map(|mark| clock.ticks(mark.time, scale) - zero(&streams[0])).collect();
+        let ends = self.probed.iter().zip(streams).map(|(track, stream)| {
+            let end = if track.end == i64::MIN { zero(stream) } else { track.end };
+            convert(end - zero(stream), stream.timescale, scale)
+        });
+        let ends: Vec<i64> = ends.collect();
+        let last = cuts.last().copied().unwrap_or(0);
+        let end = ends.iter().copied().max().unwrap_or(0).max(last + 1);
+        let rates = self.probed.iter().map(|track| track.rate(clock)).collect::<Vec<_>>();
+        let bytes = shares(&marks, self.end, &rates, |n| {
+            let next = cuts.get(n + 1).copied().unwrap_or(end);
+            convert(next - cuts[n], scale, 1000)
+        })?;
+        // Sound alone may stand in front of the first picture.
+        let first = usize::from(marks.len() > 1 && marks[0].time < self.probed[0].first_shown());
+        let mut tracks = Vec::new();
+        for ((track, stream), bytes) in self.probed.drain(..).zip(streams).zip(bytes) {
+            let first = if tracks.is_empty() { first } else { 0 };
+            tracks.push(track.into_track(clock, stream, zero(stream), bytes, first));
+        }
+        let layout = Layout {
+            clock,
+            reference: streams[0].number,
+            begin: self.clusters,
+            end: self.end,
+            marks,
+            streams: streams.clone(),
+        };
+        let (first_end, left_out) = (ends[0].max(last + 1), std::mem::take(&mut self.left_out));
+        let form = Form::Matroska(layout.into());
+        Ok(Film { length, tracks, cuts, end, first_end, left_out, form })
+    }
+
+    /// Sound that begins much earlier than the pictures is a segment of its own.
+    fn lead_in(&mut self) {
+        let first = self.marks[0];
+        let lead = |track: &Probed| track.first.map(|time| time - late(track, self.clock));
+        let Some(begin) = self.probed.iter().skip(1).filter_map(lead).min() else { return };
+        let nanos = i128::from(first.time - begin) * i128::from(self.clock.0);
+        if nanos >= i128::from(LEAD) * 10_000_000 {
+            self.marks.insert(0, Mark { time: begin, cluster: self.clusters, relative: None });
+        }
+    }
+}
+
+/// By how much a decoder is late, in the file's own units.
+fn late(track: &Probed, clock: Clock) -> i64 {
+    i64::try_from(track.head.delay / clock.0).unwrap_or(0)
+}
+
+/// The bytes of each segment that each track is likely to have. `rates` are bytes in a thousand
+/// seconds, and `span` is how long a segment is, in thousandths.
+///
+/// # Errors
+/// When a segment is larger than what is sent at once.
+fn shares(
+    marks: &[Mark],
+    end: u64,
+    rates: &[u64],
+    span: impl Fn(usize) -> i64,
+) -> Result<Vec<Vec<u64>>, Error> {
+    let mut all = vec![Vec::with_capacity(marks.len()); rates.len()];
+    let place = |mark: &Mark| mark.cluster.saturating_add(mark.relative.unwrap_or(0));
+    for (n, mark) in marks.iter().enumerate() {
+        let next = marks.get(n + 1).map_or(end, place);
+        let whole = next.saturating_sub(place(mark));
+        if whole > MAX_SEGMENT {
+            return Err(Error::TooLarge { what: "bytes between two key frames", limit: MAX_SEGMENT });
+        }
+        let span = u128::try_from(span(n)).unwrap_or(0);
+        let of_rate = |rate: u64| {
+            let bytes = u128::from(rate) * span / 1_000_000;
+            u64::try_from(bytes).unwrap_or(u64::MAX).min(whole)
+        };
+        let others: u64 = rates.iter().skip(1).map(|&rate| of_rate(rate)).sum();
+        // The pictures have what is left, and not less than their share of the beginning.
+        all[0].push(whole.saturating_sub(others).max(whole / 8));
+        for (bytes, &rate) in all.iter_mut().zip(rates).skip(1) {
+            bytes.push(of_rate(rate));
+        }
+    }
+    Ok(all)
+}
+
+impl Probed {
+    fn handle_block(&mut self, block: &Block) {
+        let is_video = self.head.kind() == TrackKind::Video;
+        if self.first.is_none() || is_video && block.is_key && self.keys == 0 {
+            self.begin = block.begin;
+        }
+        self.keys += usize::from(block.is_key);
+        self.first = Some(self.first.map_or(block.time, |first| first.min(block.time)));
+        self.last = self.last.max(block.time);
+        self.bytes += block.frames.all().iter().map(|frame| frame.end - frame.start).sum::<u64>();
+        if is_video && self.keys > 0 {
+            self.shown.push(block.time);
+        }
+    }
+
+    /// When the first picture that can be decoded is shown.
+    fn first_shown(&self) -> i64 {
+        self.shown.first().copied().or(self.first).unwrap_or(0)
+    }
+
+    fn stream(&self, clock: Clock) -> Stream {
+        let nanos = |nanos: u64, scale: u32| {
+            let ticks = (u128::from(nanos) * u128::from(scale) + 500_000_000) / 1_000_000_000;
+            u32::try_from(ticks).unwrap_or(0)
+        };
+        let coded = self.coded.as_ref().expect("only what is coded in a known way is settled");
+        let (timescale, timing) = if coded.entry.kind == Kind::Video {
+            let scale = clock.timescale();
+            let mut sorted = self.shown.clone();
+            sorted.sort_unstable();
+            let later = sorted.iter().zip(&self.shown).map(|(sorted, shown)| sorted - shown);
+            let reordering = clock.ticks(later.max().unwrap_or(0).max(0), scale);
+            let usual = match sorted[..] {
+                [first, .., last] => {
+                    let others = i64::try_from(sorted.len() - 1).expect("few are looked at");
+                    clock.ticks(last - first, scale) / others
+                }
+                _ => i64::from(scale) / 25,
+            };
+            let last =
+                self.head.frame.map(|frame| nanos(frame, scale)).or(u32::try_from(usual).ok()).unwrap_or(0);
+            (scale, Timing::Pictures { reordering, last })
+        } else {
+            let told = self.head.frame.map_or(0, |frame| nanos(frame, coded.rate));
+            let frame = if coded.frame > 0 { coded.frame } else { told };
+            (coded.rate, Timing::Sound { frame, origin: 0 })
+        };
+        let mut stream = Stream {
+            number: self.head.number,
+            timescale,
+            late: nanos(self.head.delay, timescale).into(),
+            timing,
+        };
+        let first = self.first.map_or(0, |first| clock.ticks(first, timescale) - stream.late);
+        if let Timing::Sound { origin, .. } = &mut stream.timing {
+            *origin = first;
+        }
+        stream
+    }
+
+    /// Bytes in a thousand seconds.
+    fn rate(&self, clock: Clock) -> u64 {
+        let span = i128::from(self.last - self.first.unwrap_or(0)) * i128::from(clock.0);
+        let millis = u128::try_from(span / 1_000_000).unwrap_or(0).max(1);
+        u64::try_from(u128::from(self.bytes) * 1_000_000 / millis).unwrap_or(u64::MAX)
+    }
+
+    /// The track, of a film whose zero is `zero` on its clock, with so many bytes in each segment
+    /// and none in front of segment `first`.
+    fn into_track(self, clock: Clock, stream: &Stream, zero: i64, bytes: Vec<u64>, first: usize) -> Track {
+        let coded = self.coded.expect("only what is coded in a known way is settled");
+        let (begins, frame) = match stream.timing {
+            Timing::Pictures { reordering, .. } => (reordering, 1),
+            Timing::Sound { frame, .. } => {
+                let first = self.first.map_or(zero, |first| stream.time(clock, first));
+                ((zero - first).max(0), frame.max(1))
+            }
+        };
+        let is_video = coded.entry.kind == Kind::Video;
+        let channels = if is_video { 0 } else { self.head.channels };
+        Track {
+            kind: coded.entry.kind,
+            codec: coded.entry.codec,
+            language: self.head.language.clone(),
+            timescale: stream.timescale,
+            size: if is_video { self.head.shown().0 } else { (0, 0) },
+            channels,
+            entries: (coded.entry.count, coded.entry.bytes),
+            matrix: Vec::new(),
+            delay: begins - zero,
+            begins,
+            shares: Shares::Estimated { bytes, frame, first },
+        }
+    }
+}
+
+/// What a track that is not offered is called.
+fn named(head: &TrackHead) -> String {
+    match &head.language {
+        Some(language) => format!("{} ({language})", head.codec),
+        None => head.codec.clone(),
+    }
+}
