@@ -232,7 +232,10 @@ fn describe(id: String, path: PathBuf, identity: Identity, segment: Duration) ->
     } else {
         (
             None,
-            Some("unsupported_container: only MP4 and Matroska files are played by HLS and DASH".to_owned()),
+            Some(
+                "unsupported_container: only MP4, Matroska and MPEG-TS files are played by HLS and DASH"
+                    .to_owned(),
+            ),
         )
     };
     Ok(Row { id, path, identity, duration, refusal })
@@ -240,7 +243,7 @@ fn describe(id: String, path: PathBuf, identity: Identity, segment: Duration) ->
 
 /// Whether files of this kind are played in parts.
 fn is_indexed(media_type: &str) -> bool {
-    const KINDS: [&str; 7] = [
+    const KINDS: [&str; 8] = [
         "video/mp4",
         "video/quicktime",
         "audio/mp4",
@@ -248,6 +251,7 @@ fn is_indexed(media_type: &str) -> bool {
         "video/x-matroska",
         "audio/x-matroska",
         "video/webm",
+        "video/mp2t",
     ];
     KINDS.contains(&media_type)
 }

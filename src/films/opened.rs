@@ -55,7 +55,7 @@ impl Opened {
         }
         let mut samples = reader.into_samples();
         if is_keys {
-            samples = samples.iter().map(|samples| package::key_picture(samples)).collect();
+            samples = package::key_picture(samples);
         }
         Ok(package::fragment(&self.film, n, tracks, &samples))
     }

@@ -104,7 +104,7 @@ mod films {
         let finished = check(usual.to_str().expect("text")).run().await;
         assert_eq!(finished.status.code(), Some(0), "{finished:?}");
         for piece in
-            ["20.0", "t0: avc1.", "640x360", "t1: mp4a.40.2, 2 channels,", "segments", "HLS: a segment is"]
+            ["20.0", "t0: avc1.", "640x360", "t1: mp4a.40.2, 2 channels,", "segments", "HLS: a segment "]
         {
             assert!(finished.output.contains(piece), "{piece}: {}", finished.output);
         }

@@ -117,7 +117,12 @@ async fn shown(input: &str, stream: &str) -> Vec<Shown> {
     let mut ffmpeg = tokio::process::Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "fatal", "-copyts", "-i", input, "-map", stream, "-c", "copy"]);
     let output = ffmpeg.args(["-f", "framehash", "-"]).output().await.expect("ffmpeg runs");
-    let text = String::from_utf8(output.stdout).expect("framehash writes text");
+    hashes(&output.stdout)
+}
+
+/// What framehash tells.
+fn hashes(output: &[u8]) -> Vec<Shown> {
+    let text = String::from_utf8_lossy(output);
     let unit = text.lines().find_map(|line| line.strip_prefix("#tb 0: ")).expect("it tells its unit");
     let (over, under) = unit.split_once('/').expect("a fraction");
     let number = |text: &str| text.trim().parse::<f64>().expect("a number");
@@ -148,6 +153,37 @@ async fn assert_shown(path: &Path, manifest: &str, streams: &[(&str, &str)]) {
     }
 }
 
+/// What is decoded is the same, and shown at the same time from the first picture on.
+async fn assert_pictures(path: &Path, manifest: &str) {
+    let file = path.to_str().expect("text");
+    let mut zeros = None;
+    for stream in ["0:v:0", "0:a:0"] {
+        let (want, found) = (decoded(file, stream).await, decoded(manifest, stream).await);
+        assert!(want.len() > 400, "{file} has {} of {stream}", want.len());
+        let (of_file, of_found) = *zeros.get_or_insert((want[0].0, found[0].0));
+        let place = |all: &[Shown], zero: f64| -> Vec<(i64, String)> {
+            #[expect(clippy::cast_possible_truncation, reason = "milliseconds of short films")]
+            let rounded = |time: f64| ((time - zero) / 2.0).round() as i64;
+            all.iter().map(|(time, bytes)| (rounded(*time), bytes.clone())).collect()
+        };
+        let (want, found) = (place(&want, of_file), place(&found, of_found));
+        // Sound in front of the first picture may be left out.
+        let skipped = want.iter().position(|first| first.1 == found[0].1).expect("it begins alike");
+        assert!(want[skipped].0 <= 12, "{stream} by {manifest} begins {} late", want[skipped].0);
+        let other = want[skipped..].iter().zip(&found).find(|(want, found)| want != found);
+        assert_eq!(other, None, "{stream} by {manifest}");
+        assert!(found.len() + 2 > want.len() - skipped, "{} of {}", found.len(), want.len());
+    }
+}
+
+/// The pictures or the frames of sound that ffmpeg decodes.
+async fn decoded(input: &str, stream: &str) -> Vec<Shown> {
+    let mut ffmpeg = tokio::process::Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "fatal", "-copyts", "-i", input, "-map", stream, "-vsync", "0"]);
+    let output = ffmpeg.args(["-f", "framehash", "-"]).output().await.expect("ffmpeg runs");
+    hashes(&output.stdout)
+}
+
 mod players {
     use super::*;
 
@@ -168,6 +204,25 @@ mod players {
             assert_shown(&path, &hls, &[("0:v", "0:v:0"), ("0:a", "0:a:0")]).await;
             let dash = house.url(&format!("/dash/{ID}/manifest.mpd"));
             assert_shown(&path, &dash, &[("0:v", "0:v:0"), ("0:a", "0:a:0")]).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_packet_of_a_transport_stream_and_its_time_is_that_of_the_file() {
+        let ac3 = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -b:v 400k -c:a ac3";
+        let wide = format!("{USUAL} -f mpegts -mpegts_m2ts_mode 1");
+        // The clock wraps ten seconds in.
+        let wrap = format!("{USUAL} -output_ts_offset 95433");
+        for (name, arguments) in
+            [("usual.ts", USUAL), ("ac3.ts", ac3), ("wide.m2ts", &wide), ("wrap.ts", &wrap)]
+        {
+            let path = film(name, 20, arguments);
+            let house = House::with_one(&path).await;
+            for manifest in [format!("/hls/{ID}/master.m3u8"), format!("/dash/{ID}/manifest.mpd")] {
+                let manifest = house.url(&manifest);
+                // Start codes become lengths, so bytes are compared as pictures.
+                assert_pictures(&path, &manifest).await;
+            }
         }
     }
 

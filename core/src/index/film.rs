@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use super::cursor::{Descriptions, Place};
 use super::entry::Kind;
-use super::matroska;
+use super::{Error, matroska, transport};
 
 /// The most bytes and samples of one segment. A film without key frames would be one.
 pub(super) const MAX_SEGMENT: u64 = 1 << 30;
 pub(super) const MAX_SAMPLES: u32 = 1 << 19;
+
+/// The most bytes of a segment that is put together in memory.
+pub(super) const MAX_MADE: u64 = 1 << 26;
 
 /// Units in a second of the times that are told to others.
 const MICROS: i128 = 1_000_000;
@@ -48,6 +51,7 @@ pub(super) enum Form {
     /// MP4: what is needed is known of each track.
     Movie,
     Matroska(Arc<matroska::Layout>),
+    Transport(Arc<transport::Layout>),
 }
 
 /// How much of a track is in each segment.
@@ -212,6 +216,7 @@ impl Film {
         let form = match &self.form {
             Form::Movie => 0,
             Form::Matroska(layout) => layout.memory(),
+            Form::Transport(layout) => layout.memory(),
         };
         let fragments = match &self.tracks[0].shares {
             Shares::Counted { descriptions, .. } => descriptions.fragments.len() * 16,
@@ -266,4 +271,37 @@ pub(super) fn convert(time: i64, from: u32, to: u32) -> i64 {
     let (from, to) = (i128::from(from), i128::from(to));
     let time = (2 * i128::from(time) * to + from).div_euclid(2 * from);
     i64::try_from(time).unwrap_or(if time < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
+}
+
+/// The bytes of each segment that each track is likely to have, where segments lie between these
+/// places of the file. `rates` are bytes in a thousand seconds, the first not needed, and `span` is
+/// how long a segment is, in thousandths of a second.
+///
+/// # Errors
+/// When a segment is larger than `most`.
+pub(super) fn shares(
+    places: &[u64],
+    most: u64,
+    rates: &[u64],
+    span: impl Fn(usize) -> i64,
+) -> Result<Vec<Vec<u64>>, Error> {
+    let mut all = vec![Vec::with_capacity(places.len()); rates.len()];
+    for (n, pair) in places.windows(2).enumerate() {
+        let whole = pair[1].saturating_sub(pair[0]);
+        if whole > most {
+            return Err(Error::TooLarge { what: "bytes between two key frames", limit: most });
+        }
+        let span = u128::try_from(span(n)).unwrap_or(0);
+        let of_rate = |rate: u64| {
+            let bytes = u128::from(rate) * span / 1_000_000;
+            u64::try_from(bytes).unwrap_or(u64::MAX).min(whole)
+        };
+        let others: u64 = rates.iter().skip(1).map(|&rate| of_rate(rate)).sum();
+        // The pictures have what is left, and not less than some of it.
+        all[0].push(whole.saturating_sub(others).max(whole / 8));
+        for (bytes, &rate) in all.iter_mut().zip(rates).skip(1) {
+            bytes.push(of_rate(rate));
+        }
+    }
+    Ok(all)
 }

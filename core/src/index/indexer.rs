@@ -8,10 +8,17 @@ use super::film::Film;
 use super::matroska;
 use super::movie::MovieIndexer;
 use super::source::{Lane, Pause, Source};
+use super::transport;
 
 /// Bytes of a table that are asked for at once: enough that asking does not count, and little for
 /// seven of them.
 const AHEAD: u64 = 64 * 1024;
+
+/// Bytes that tell what kind of file it is.
+const LOOK: u64 = 32 * 1024;
+
+/// What an MP4 file may begin with.
+const OUTER: [[u8; 4]; 8] = [*b"ftyp", *b"moov", *b"mdat", *b"free", *b"skip", *b"wide", *b"styp", *b"pnot"];
 
 /// Makes a [`Film`] of a file.
 ///
@@ -31,6 +38,7 @@ enum Stage {
     Sniff,
     Movie(Box<MovieIndexer>),
     Matroska(Box<matroska::Indexer>),
+    Transport(Box<transport::Indexer>),
     Done(Box<Film>),
     /// An error was told.
     Failed,
@@ -58,6 +66,7 @@ impl Indexer {
                 },
                 Stage::Movie(indexer) => indexer.run(&mut self.source),
                 Stage::Matroska(indexer) => indexer.run(&mut self.source),
+                Stage::Transport(indexer) => indexer.run(&mut self.source),
                 Stage::Done(_) | Stage::Failed => return Ok(None),
             };
             match film {
@@ -90,10 +99,17 @@ impl Indexer {
 
 /// What is told by the first bytes. What is nothing else may be an MP4 file.
 fn sniff(source: &mut Source, segment: Duration) -> Result<Stage, Pause> {
-    let has_magic = source.length() >= 4 && source.get(Lane::Boxes, 0, 4, 4096)? == matroska::MAGIC;
-    Ok(if has_magic {
-        Stage::Matroska(Box::new(matroska::Indexer::new(segment)))
-    } else {
-        Stage::Movie(Box::new(MovieIndexer::new(segment)))
-    })
+    let size = source.length().min(LOOK);
+    let movie = || Stage::Movie(Box::new(MovieIndexer::new(segment)));
+    if size < 8 {
+        return Ok(movie());
+    }
+    let bytes = source.get(Lane::Boxes, 0, usize::try_from(size).expect("it is short"), LOOK)?;
+    if bytes.starts_with(&matroska::MAGIC) {
+        return Ok(Stage::Matroska(Box::new(matroska::Indexer::new(segment))));
+    }
+    let is_box = OUTER.iter().any(|kind| bytes[4..8] == *kind);
+    let stride = if is_box { None } else { transport::stride(bytes) };
+    Ok(stride
+        .map_or_else(movie, |stride| Stage::Transport(Box::new(transport::Indexer::new(segment, stride)))))
 }

@@ -1,7 +1,8 @@
 //! Indexes films: which tracks a file has, and where it can be cut into segments.
 //!
 //! An [`Indexer`] reads an MP4 file (ISO/IEC 14496-12), progressive, fragmented, or first the one
-//! and then the other; or a Matroska file (RFC 9559). It asks for ranges of the file and is brought their bytes; nothing here
+//! and then the other; or a Matroska file (RFC 9559), or an
+//! MPEG transport stream. It asks for ranges of the file and is brought their bytes; nothing here
 //! opens anything. What describes the samples may have a hundred megabytes: it is read in stretches
 //! and forgotten, and what stays is a [`Film`], with some ten bytes a second of it.
 //!
@@ -28,12 +29,13 @@ mod outline;
 mod samples;
 mod source;
 mod tables;
+mod transport;
 
 pub use self::entry::Kind;
 pub use self::error::Error;
 pub use self::film::{Film, Rates, Track};
 pub use self::indexer::Indexer;
-pub use self::samples::SampleReader;
+pub use self::samples::{SampleReader, Samples};
 
 /// One sample: a picture, or a frame of sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use super::cursor::{Cursor, Place};
 use super::film::{Film, Form, Shares, Track};
 use super::matroska;
 use super::source::{Pause, Source};
+use super::transport;
 use super::{Error, Sample};
 
 /// Bytes that are asked for at once: the sizes of two minutes of pictures.
@@ -19,7 +20,7 @@ const AHEAD: u64 = 4096;
 pub struct SampleReader {
     source: Source,
     form: Reading,
-    found: Vec<Vec<Sample>>,
+    found: Samples,
 }
 
 #[derive(Debug)]
@@ -28,6 +29,17 @@ enum Reading {
     /// end.
     Movie(Vec<(Cursor, u32)>),
     Matroska(Box<matroska::Reader>),
+    Transport(Box<transport::Reader>),
+}
+
+/// The samples of a segment.
+#[derive(Debug, Default)]
+pub struct Samples {
+    /// Those of each track that was asked for.
+    pub tracks: Vec<Vec<Sample>>,
+    /// The bytes in which they lie, where the file has them not as they are sent. Else they lie in
+    /// the file.
+    pub payload: Option<Vec<u8>>,
 }
 
 impl SampleReader {
@@ -38,8 +50,11 @@ impl SampleReader {
                 Reading::Movie(tracks.iter().filter_map(|&track| cursor(&film.tracks[track], n)).collect())
             }
             Form::Matroska(layout) => Reading::Matroska(Box::new(matroska::Reader::new(layout, n, tracks))),
+            Form::Transport(layout) => {
+                Reading::Transport(Box::new(transport::Reader::new(layout, n, tracks)))
+            }
         };
-        let found = vec![Vec::new(); tracks.len()];
+        let found = Samples { tracks: vec![Vec::new(); tracks.len()], payload: None };
         Self { source: Source::new(film.length, AHEAD), form, found }
     }
 
@@ -63,8 +78,8 @@ impl SampleReader {
         self.source.handle_bytes(bytes)
     }
 
-    /// The samples of each track, once nothing more is needed.
-    pub fn into_samples(self) -> Vec<Vec<Sample>> {
+    /// The samples, once nothing more is needed.
+    pub fn into_samples(self) -> Samples {
         self.found
     }
 
@@ -72,11 +87,16 @@ impl SampleReader {
         let tracks = match &mut self.form {
             Reading::Movie(tracks) => tracks,
             Reading::Matroska(reader) => {
-                self.found = reader.run(&mut self.source)?;
+                self.found.tracks = reader.run(&mut self.source)?;
+                return Ok(());
+            }
+            Reading::Transport(reader) => {
+                let (tracks, payload) = reader.run(&mut self.source)?;
+                self.found = Samples { tracks, payload: Some(payload) };
                 return Ok(());
             }
         };
-        for ((cursor, end), found) in tracks.iter_mut().zip(&mut self.found) {
+        for ((cursor, end), found) in tracks.iter_mut().zip(&mut self.found.tracks) {
             while cursor.place().samples < *end {
                 let Some(sample) = cursor.next(&mut self.source)? else {
                     return Err(Error::Short(self.source.length()).into());

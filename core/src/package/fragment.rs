@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use super::boxes::{boxed, put, versioned};
 use super::init::number;
-use crate::index::{Film, Kind, Sample};
+use crate::index::{Film, Kind, Sample, Samples};
 
 /// How much of a segment may be what no track needs, and what describes that samples lie apart, for
 /// its samples to be sent as they lie in the file: a fiftieth.
 const MOST_WASTE: u64 = 50;
 
-/// Bytes between two samples that are rather sent than left out: heads of blocks, and what fills up.
-const GAP: u64 = 512;
+/// Bytes between two samples that are rather sent than left out: heads of blocks.
+const GAP: u64 = 128;
 
 /// Bytes that say where a run of samples lies.
 const RUN: u64 = 20;
@@ -31,9 +31,9 @@ const DATA_OFFSET: u32 = 0x01;
 /// A segment as it is sent: the head, and behind it these ranges of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// `styp`, `moof` and the beginning of `mdat`.
+    /// `styp`, `moof` and the beginning of `mdat`, or all of it.
     pub head: Vec<u8>,
-    /// What is in `mdat`.
+    /// What else is in `mdat`.
     pub ranges: Vec<Range<u64>>,
 }
 
@@ -61,8 +61,20 @@ struct Run {
     at: u64,
 }
 
-/// The segment `n` of these tracks, of which it has these samples.
-pub fn fragment(film: &Film, n: usize, tracks: &[usize], samples: &[Vec<Sample>]) -> Segment {
+/// The segment `n` of these tracks, of which it has these samples. What does not lie in the file is
+/// in the head.
+pub fn fragment(film: &Film, n: usize, tracks: &[usize], samples: &Samples) -> Segment {
+    let mut segment = described(film, n, tracks, &samples.tracks);
+    if let Some(payload) = &samples.payload {
+        let place = |at: u64| usize::try_from(at).expect("it is in memory");
+        for range in std::mem::take(&mut segment.ranges) {
+            segment.head.extend_from_slice(&payload[place(range.start)..place(range.end)]);
+        }
+    }
+    segment
+}
+
+fn described(film: &Film, n: usize, tracks: &[usize], samples: &[Vec<Sample>]) -> Segment {
     // Those of one description are one track fragment.
     let parts = || {
         tracks.iter().copied().zip(samples).flat_map(|(track, samples)| {
@@ -92,10 +104,13 @@ pub fn fragment(film: &Film, n: usize, tracks: &[usize], samples: &[Vec<Sample>]
 }
 
 /// Of a segment of pictures the key frame alone, which is shown as long as the segment.
-pub fn key_picture(samples: &[Sample]) -> Vec<Sample> {
-    let (Some(&first), Some(last)) = (samples.first(), samples.last()) else { return Vec::new() };
-    let span = last.decode.saturating_add(last.duration.into()).saturating_sub(first.decode);
-    vec![Sample { duration: u32::try_from(span).unwrap_or(first.duration), ..first }]
+pub fn key_picture(mut samples: Samples) -> Samples {
+    for track in &mut samples.tracks {
+        let (Some(&first), Some(last)) = (track.first(), track.last()) else { continue };
+        let span = last.decode.saturating_add(last.duration.into()).saturating_sub(first.decode);
+        *track = vec![Sample { duration: u32::try_from(span).unwrap_or(first.duration), ..first }];
+    }
+    samples
 }
 
 /// The ranges of the file that have all samples in its own order, if little else is in them.

@@ -31,6 +31,7 @@ pub use self::audio_stream::{AudioStream, find_frames};
 pub use self::cover::{Cover, Format, MAX_COVER, cover};
 pub use self::error::{Error, Reason};
 pub use self::merge::{Extent, Pairing};
+pub(crate) use self::packed::access_unit;
 pub use self::sniff::{Content, sniff};
 
 use std::time::Duration;

@@ -83,7 +83,7 @@ impl Reader {
 
 /// The length of the access unit that begins here, and its first frame: with the frames that only add to it. `None` when it is damaged, or
 /// breaks off.
-pub(super) fn access_unit(codec: Codec, bytes: &[u8]) -> Option<(usize, AudioFrame)> {
+pub(crate) fn access_unit(codec: Codec, bytes: &[u8]) -> Option<(usize, AudioFrame)> {
     let first = AudioFrame::parse(codec, bytes)?;
     let mut length = first.length;
     while codec == Codec::Eac3

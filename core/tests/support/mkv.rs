@@ -124,7 +124,7 @@ fn block(track: u8, offset: i64, flags: u8, lacing: Lacing, frames: &[Vec<u8>]) 
                 body.push(u8::try_from(size % 255).expect("a rest"));
             }
             Lacing::Ebml if at == 0 => {
-                body.extend((u16::try_from(size).expect("small") | 0x4000).to_be_bytes())
+                body.extend((u16::try_from(size).expect("small") | 0x4000).to_be_bytes());
             }
             Lacing::Ebml => {
                 let step = i64::try_from(size).expect("small") - i64::try_from(sizes[at - 1]).expect("small");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::Error;
 use super::super::cuts::{LEAD, MAX_SEGMENTS};
 use super::super::entry::Kind;
-use super::super::film::{Film, Form, MAX_SEGMENT, Shares, Track, convert};
+use super::super::film::{Film, Form, MAX_SEGMENT, Shares, Track, convert, shares};
 use super::super::source::{Pause, Source};
 use super::codec::{Coded, coded};
 use super::ebml::{Element, element, leaf};
@@ -388,7 +388,9 @@ impl Found {
         let last = cuts.last().copied().unwrap_or(0);
         let end = ends.iter().copied().max().unwrap_or(0).max(last + 1);
         let rates = self.probed.iter().map(|track| track.rate(clock)).collect::<Vec<_>>();
-        let bytes = shares(&marks, self.end, &rates, |n| {
+        let place = |mark: &Mark| mark.cluster.saturating_add(mark.relative.unwrap_or(0));
+        let places: Vec<u64> = marks.iter().map(place).chain([self.end]).collect();
+        let bytes = shares(&places, MAX_SEGMENT, &rates, |n| {
             let next = cuts.get(n + 1).copied().unwrap_or(end);
             convert(next - cuts[n], scale, 1000)
         })?;
@@ -427,40 +429,6 @@ impl Found {
 /// By how much a decoder is late, in the file's own units.
 fn late(track: &Probed, clock: Clock) -> i64 {
     i64::try_from(track.head.delay / clock.0).unwrap_or(0)
-}
-
-/// The bytes of each segment that each track is likely to have. `rates` are bytes in a thousand
-/// seconds, and `span` is how long a segment is, in thousandths.
-///
-/// # Errors
-/// When a segment is larger than what is sent at once.
-fn shares(
-    marks: &[Mark],
-    end: u64,
-    rates: &[u64],
-    span: impl Fn(usize) -> i64,
-) -> Result<Vec<Vec<u64>>, Error> {
-    let mut all = vec![Vec::with_capacity(marks.len()); rates.len()];
-    let place = |mark: &Mark| mark.cluster.saturating_add(mark.relative.unwrap_or(0));
-    for (n, mark) in marks.iter().enumerate() {
-        let next = marks.get(n + 1).map_or(end, place);
-        let whole = next.saturating_sub(place(mark));
-        if whole > MAX_SEGMENT {
-            return Err(Error::TooLarge { what: "bytes between two key frames", limit: MAX_SEGMENT });
-        }
-        let span = u128::try_from(span(n)).unwrap_or(0);
-        let of_rate = |rate: u64| {
-            let bytes = u128::from(rate) * span / 1_000_000;
-            u64::try_from(bytes).unwrap_or(u64::MAX).min(whole)
-        };
-        let others: u64 = rates.iter().skip(1).map(|&rate| of_rate(rate)).sum();
-        // The pictures have what is left, and not less than their share of the beginning.
-        all[0].push(whole.saturating_sub(others).max(whole / 8));
-        for (bytes, &rate) in all.iter_mut().zip(rates).skip(1) {
-            bytes.push(of_rate(rate));
-        }
-    }
-    Ok(all)
 }
 
 impl Probed {
@@ -502,8 +470,12 @@ impl Probed {
                 }
                 _ => i64::from(scale) / 25,
             };
-            let last =
-                self.head.frame.map(|frame| nanos(frame, scale)).or(u32::try_from(usual).ok()).unwrap_or(0);
+            let last = self
+                .head
+                .frame
+                .map(|frame| nanos(frame, scale))
+                .or_else(|| u32::try_from(usual).ok())
+                .unwrap_or(0);
             (scale, Timing::Pictures { reordering, last })
         } else {
             let told = self.head.frame.map_or(0, |frame| nanos(frame, coded.rate));
