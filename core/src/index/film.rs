@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Error;
 use super::cursor::{Descriptions, Place};
 use super::entry::Kind;
-use super::{Error, matroska, transport};
+use super::layouts::{matroska, transport};
+use super::scale::convert;
 
 /// The most bytes and samples of one segment. A film without key frames would be one.
 pub(super) const MAX_SEGMENT: u64 = 1 << 30;
@@ -264,13 +266,6 @@ impl Track {
             Shares::Estimated { bytes, .. } => bytes[n],
         }
     }
-}
-
-/// A time in units of `from` as one in units of `to`, rounded to the nearest.
-pub(super) fn convert(time: i64, from: u32, to: u32) -> i64 {
-    let (from, to) = (i128::from(from), i128::from(to));
-    let time = (2 * i128::from(time) * to + from).div_euclid(2 * from);
-    i64::try_from(time).unwrap_or(if time < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
 }
 
 /// The bytes of each segment that each track is likely to have, where segments lie between these

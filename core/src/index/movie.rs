@@ -8,9 +8,10 @@ use super::cursor::{Cursor, Descriptions, Place};
 use super::cuts::{Cutter, Follower, Found, MAX_SEGMENTS, Tail};
 use super::edits;
 use super::entry::{Entry, Kind};
-use super::film::{Film, Form, MAX_SAMPLES, MAX_SEGMENT, Shares, Track, convert};
+use super::film::{Film, Form, MAX_SAMPLES, MAX_SEGMENT, Shares, Track};
 use super::fragments::Defaults;
 use super::outline::{Described, Outline, number, timescale};
+use super::scale::convert;
 use super::source::{Pause, Source};
 
 /// A film that begins later than this, in seconds, is taken for a piece of a recording whose clock

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::super::Error;
 use super::super::cuts::{LEAD, MAX_SEGMENTS};
 use super::super::entry::Kind;
-use super::super::film::{Film, Form, MAX_SEGMENT, Shares, Track, convert, shares};
+use super::super::film::{Film, Form, MAX_SEGMENT, Shares, Track, shares};
+use super::super::layouts::matroska::{Clock, Layout, Mark, Stream, Timing};
+use super::super::scale::convert;
 use super::super::source::{Pause, Source};
 use super::codec::{Coded, coded};
 use super::ebml::{Element, element, leaf};
 use super::head::{self, CuePoint, TrackHead, TrackKind};
-use super::layout::{Clock, Layout, Mark, Stream, Timing};
 use super::walk::{BEGIN, Block, CLUSTER, Walk};
 use crate::segmenter::is_nearest;
 
@@ -366,7 +367,9 @@ impl Found {
             }
             let tracks = self.probed.iter_mut().zip(&self.streams);
             for (track, stream) in tracks.filter(|(track, _)| track.head.number == block.track) {
-                track.end = track.end.max(stream.end(self.clock, &block));
+                let frames = block.frames.all().len();
+                let end = stream.end(self.clock, block.time, frames, block.duration);
+                track.end = track.end.max(end);
             }
         }
         Ok(())

@@ -17,12 +17,10 @@ mod codec;
 mod ebml;
 mod head;
 mod indexer;
-mod layout;
 mod reader;
 mod walk;
 
 pub(super) use self::indexer::Indexer;
-pub(super) use self::layout::Layout;
 pub(super) use self::reader::Reader;
 
 /// The id of the element that begins such a file.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::super::film::MAX_SAMPLES;
+use super::super::layouts::matroska::{Layout, Stream, Timing};
 use super::super::source::{Pause, Source};
 use super::super::{Error, Sample};
-use super::layout::{Layout, Stream, Timing};
 use super::walk::{Block, Walk};
 
 /// Reads what lies between two key frames.

@@ -2,8 +2,8 @@
 
 use super::super::Error;
 use super::super::entry::Entry;
+use super::super::layouts::transport::Sets;
 use super::super::made;
-use super::nal::Sets;
 use crate::ts::codec_headers::AudioFrame;
 use crate::ts::stream::Codec;
 

@@ -1,6 +1,6 @@
 //! Finds key frames among the packets of a stream.
 
-use super::layout::Mark;
+use super::super::layouts::transport::Mark;
 use crate::time::Pts;
 use crate::ts::packet::Packet;
 use crate::ts::pes::{Header, MAX_HEADER};

@@ -14,13 +14,11 @@
 mod codec;
 mod indexer;
 mod keys;
-mod layout;
 mod nal;
 mod packets;
 mod reader;
 mod sound;
 
 pub(super) use self::indexer::Indexer;
-pub(super) use self::layout::Layout;
 pub(super) use self::packets::stride;
 pub(super) use self::reader::Reader;

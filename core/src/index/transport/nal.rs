@@ -1,5 +1,6 @@
 //! NAL units of a byte stream (ITU-T H.264 and H.265, Annex B), and the sets that decoders need.
 
+use super::super::layouts::transport::Sets;
 use super::super::made;
 use crate::ts::bits::Bits;
 use crate::ts::codec_headers::VideoFormat;
@@ -7,10 +8,6 @@ use crate::ts::stream::Codec;
 
 /// Sets that are kept: films that were put together have a handful.
 const MAX_SETS: usize = 32;
-
-/// What stands in front of pictures and is put outside of them in MP4.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Sets(Vec<Vec<u8>>);
 
 /// What a NAL unit is, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

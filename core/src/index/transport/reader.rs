@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::super::film::MAX_SAMPLES;
+use super::super::layouts::transport::{Layout, Mark, Stream};
+use super::super::scale::convert;
 use super::super::source::{Lane, Pause, Source};
 use super::super::{Error, Sample};
 use super::codec::is_picture;
-use super::layout::{Layout, Mark, Stream};
 use super::packets::Packets;
 use super::sound::Frames;
 use crate::time::Pts;
@@ -161,7 +162,7 @@ impl Slot {
             Some(frames) => {
                 // What began in front of the next clock is of the segment's own.
                 let clock = if is_behind { next.unwrap_or(mark) } else { mark };
-                let begin = |mark: &Mark| super::super::film::convert(mark.time, 90_000, stream.timescale);
+                let begin = |mark: &Mark| convert(mark.time, 90_000, stream.timescale);
                 let (from, to) = (begin(mark), next.map(begin));
                 let (samples, is_begun, is_done) = (&mut self.samples, &mut self.is_begun, &mut self.is_done);
                 frames.push(header.pts, content, |frame| {

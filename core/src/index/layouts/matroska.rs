@@ -1,11 +1,9 @@
-//! What is known of a file when a segment is read: its clock, where it is cut, and what its tracks
+//! What is known of a Matroska file when a segment is read: its clock, where it is cut, and what its tracks
 //! are like.
-
-use super::walk::Block;
 
 /// The unit in which a file counts, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock(pub(super) u64);
+pub(in crate::index) struct Clock(pub(in crate::index) u64);
 
 /// Stamps may be off by this and still be meant for the same moment, in thousandths of a second:
 /// they are rounded, those of lists of key frames once more.
@@ -17,41 +15,41 @@ const SHORTEST: i64 = 8;
 /// How a file is read in parts.
 #[derive(Debug)]
 pub(in crate::index) struct Layout {
-    pub(super) clock: Clock,
+    pub(in crate::index) clock: Clock,
     /// The number of the track that decides where to cut.
-    pub(super) reference: u64,
+    pub(in crate::index) reference: u64,
     /// Where the clusters begin and end.
-    pub(super) begin: u64,
-    pub(super) end: u64,
-    pub(super) marks: Vec<Mark>,
+    pub(in crate::index) begin: u64,
+    pub(in crate::index) end: u64,
+    pub(in crate::index) marks: Vec<Mark>,
     /// In the order of the film's tracks.
-    pub(super) streams: Vec<Stream>,
+    pub(in crate::index) streams: Vec<Stream>,
 }
 
 /// A key frame with which a segment begins.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
+pub(in crate::index) struct Mark {
     /// In the file's own units.
-    pub(super) time: i64,
+    pub(in crate::index) time: i64,
     /// Where its cluster begins in the file, and how far into its content the block lies, where
     /// that is known.
-    pub(super) cluster: u64,
-    pub(super) relative: Option<u64>,
+    pub(in crate::index) cluster: u64,
+    pub(in crate::index) relative: Option<u64>,
 }
 
 /// A track.
 #[derive(Debug, Clone)]
-pub(super) struct Stream {
-    pub(super) number: u64,
-    pub(super) timescale: u32,
+pub(in crate::index) struct Stream {
+    pub(in crate::index) number: u64,
+    pub(in crate::index) timescale: u32,
     /// What is taken from every time, in units of the timescale: by so much decoders are late.
-    pub(super) late: i64,
-    pub(super) timing: Timing,
+    pub(in crate::index) late: i64,
+    pub(in crate::index) timing: Timing,
 }
 
 /// How times are found, in units of a track's timescale.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Timing {
+pub(in crate::index) enum Timing {
     Pictures {
         /// How much earlier they are decoded than the one that is shown in their turn.
         reordering: i64,
@@ -68,14 +66,14 @@ pub(super) enum Timing {
 
 impl Clock {
     /// A time of the file in units of `timescale`, rounded to the nearest.
-    pub(super) fn ticks(self, time: i64, timescale: u32) -> i64 {
+    pub(in crate::index) fn ticks(self, time: i64, timescale: u32) -> i64 {
         const NANOS: i128 = 1_000_000_000;
         let scaled = i128::from(time) * i128::from(self.0) * i128::from(timescale);
         i64::try_from((2 * scaled + NANOS).div_euclid(2 * NANOS)).unwrap_or(i64::MAX / 4)
     }
 
     /// The timescale in which the file's own units are whole, if there is one.
-    pub(super) fn timescale(self) -> u32 {
+    pub(in crate::index) fn timescale(self) -> u32 {
         const OTHER: u32 = 90_000;
         if 1_000_000_000 % self.0 != 0 {
             return OTHER;
@@ -87,7 +85,7 @@ impl Clock {
     }
 
     /// Whether a key frame at `time` is that of a mark at `mark`, or behind it.
-    pub(super) fn reaches(self, time: i64, mark: i64) -> bool {
+    pub(in crate::index) fn reaches(self, time: i64, mark: i64) -> bool {
         let slack = SLACK * 1_000_000 / i64::try_from(self.0).unwrap_or(i64::MAX).max(1);
         time.saturating_add(slack) >= mark
     }
@@ -95,7 +93,7 @@ impl Clock {
 
 impl Stream {
     /// When a frame of a block of this time is shown.
-    pub(super) fn time(&self, clock: Clock, time: i64) -> i64 {
+    pub(in crate::index) fn time(&self, clock: Clock, time: i64) -> i64 {
         let own = clock.ticks(time, self.timescale) - self.late;
         match self.timing {
             Timing::Sound { frame, origin } => self.on_grid(own, frame.into(), origin),
@@ -103,17 +101,18 @@ impl Stream {
         }
     }
 
-    /// When the last frame of a block has been shown.
-    pub(super) fn end(&self, clock: Clock, block: &Block) -> i64 {
-        let frames = i64::try_from(block.frames.all().len()).unwrap_or(1);
-        let told = block.duration.and_then(|duration| i64::try_from(duration).ok());
+    /// When the last of the `frames` of a block has been shown, which begins at `time` and may tell
+    /// how long it lasts.
+    pub(in crate::index) fn end(&self, clock: Clock, time: i64, frames: usize, told: Option<u64>) -> i64 {
+        let frames = i64::try_from(frames).unwrap_or(1);
+        let told = told.and_then(|duration| i64::try_from(duration).ok());
         let span = match (self.timing, told) {
             (Timing::Sound { frame, .. }, _) if frame > 0 => i64::from(frame) * frames,
             (_, Some(told)) => clock.ticks(told, self.timescale),
             (Timing::Pictures { last, .. }, None) => last.into(),
             (Timing::Sound { .. }, None) => 0,
         };
-        self.time(clock, block.time).saturating_add(span)
+        self.time(clock, time).saturating_add(span)
     }
 
     /// The next line of the grid, unless that is farther than rounding goes.
