@@ -45,6 +45,7 @@ fn report(path: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Result
     }
     let tracks = Rendition::Main.tracks(film);
     match ranges(&opened, &tracks) {
+        Ok(0) => writeln!(out, "  HLS: a segment is put together from its packets")?,
         Ok(1) => writeln!(out, "  HLS: a segment is one range of the file")?,
         Ok(most) => writeln!(out, "  HLS: a segment has up to {most} ranges of the file")?,
         Err(error) => {

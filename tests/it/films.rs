@@ -210,11 +210,11 @@ mod players {
     #[tokio::test(flavor = "multi_thread")]
     async fn every_packet_of_a_transport_stream_and_its_time_is_that_of_the_file() {
         let ac3 = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -b:v 400k -c:a ac3";
-        let wide = format!("{USUAL} -f mpegts -mpegts_m2ts_mode 1");
+        let wide = format!("{ac3} -f mpegts -mpegts_m2ts_mode 1");
         // The clock wraps ten seconds in.
         let wrap = format!("{USUAL} -output_ts_offset 95433");
         for (name, arguments) in
-            [("usual.ts", USUAL), ("ac3.ts", ac3), ("wide.m2ts", &wide), ("wrap.ts", &wrap)]
+            [("usual.ts", USUAL), ("ac3.ts", ac3), ("blu.m2ts", &wide), ("wrap.ts", &wrap)]
         {
             let path = film(name, 20, arguments);
             let house = House::with_one(&path).await;

@@ -374,6 +374,7 @@ impl Cuts {
                 let gop = time - self.last_key;
                 if !(0..JUMP).contains(&gop) {
                     // Another clock: the film goes on behind what was shown.
+                    self.keys.begin(&key);
                     let shown = self.keys.span.clamp(1, 90_000);
                     self.cut(Mark { time: self.last_key + self.gop.max(shown), ..key })?;
                     return Ok(None);
@@ -417,7 +418,7 @@ impl Cuts {
     fn into_film(self, length: u64, stride: usize) -> Result<Film, Error> {
         let last = self.marks.last().expect("the first key frame is one");
         // What came last was read through.
-        let shown = self.keys.last.and_then(|pts| last.place(pts)).unwrap_or(last.time).max(last.time);
+        let shown = self.keys.latest.and_then(|pts| last.place(pts)).unwrap_or(last.time).max(last.time);
         let span = if (1..90_000).contains(&self.keys.span) { self.keys.span } else { 3600 };
         let end = shown + span;
         let first = self.marks[0];

@@ -14,9 +14,11 @@ pub(super) struct Keys {
     /// Whether pictures are wanted, of which not every one will do.
     has_pictures: bool,
     current: Option<Current>,
-    /// When what came last is shown, and the time between the two before.
-    pub(super) last: Option<Pts>,
+    /// When the one before is shown, and the shortest time between two.
+    last: Option<Pts>,
     pub(super) span: i64,
+    /// When the latest is shown.
+    pub(super) latest: Option<Pts>,
 }
 
 /// A PES packet of which it is not known yet what it is.
@@ -30,13 +32,19 @@ struct Current {
 
 impl Keys {
     pub(super) fn new(codec: Codec, has_pictures: bool) -> Self {
-        Self { codec, has_pictures, current: None, last: None, span: 0 }
+        Self { codec, has_pictures, current: None, last: None, span: 0, latest: None }
     }
 
     /// What comes next does not follow.
     pub(super) fn reset(&mut self) {
         self.current = None;
         self.last = None;
+        self.latest = None;
+    }
+
+    /// Another clock begins with this key frame.
+    pub(super) fn begin(&mut self, key: &Mark) {
+        self.latest = Some(key.shown);
     }
 
     /// Takes a packet of the stream that lies at `at`; a key frame, if it shows to be one. The
@@ -66,6 +74,9 @@ impl Keys {
                 self.span = if self.span == 0 { span } else { self.span.min(span) };
             }
             self.last = Some(shown);
+            if self.latest.is_none_or(|latest| shown.since(latest) > 0) {
+                self.latest = Some(shown);
+            }
             current.scan = Some((Scan::new(self.codec, current.is_hinted), shown, decoded));
             content = current.header.get(header.payload_at..).unwrap_or_default();
         }
