@@ -279,7 +279,8 @@ impl Found {
     /// Looks at a whole PES packet; whether it is a key frame.
     fn look(&mut self, header: &Header, content: &[u8]) -> bool {
         if is_picture(self.codec) {
-            let is_key = matches!(Scan::new(self.codec, self.is_hinted).push(content), Verdict::Entry(_));
+            let is_key =
+                matches!(Scan::new(self.codec, self.is_hinted).push(content), Verdict::RandomAccess(_));
             if is_key && self.coded.is_none() {
                 self.coded = pictures(self.codec, content).ok();
             }

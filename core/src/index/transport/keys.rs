@@ -85,7 +85,7 @@ impl Keys {
         let is_key = !self.has_pictures
             || match scan.push(content) {
                 Verdict::Undecided => return None,
-                verdict => matches!(verdict, Verdict::Entry(_)),
+                verdict => matches!(verdict, Verdict::RandomAccess(_)),
             };
         self.current = None;
         is_key.then_some(mark)

@@ -190,7 +190,8 @@ impl Slot {
             }
             return;
         };
-        let is_key = matches!(Scan::new(stream.codec, self.is_hinted).push(content), Verdict::Entry(_));
+        let is_key =
+            matches!(Scan::new(stream.codec, self.is_hinted).push(content), Verdict::RandomAccess(_));
         let offset = i32::try_from(shown - decode).unwrap_or(0);
         self.samples.push(sample(out, decode, offset, 0, is_key, |out| {
             stream.sets.write_sample(stream.codec, content, out);
