@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,13 +48,14 @@ pub(in crate::http) fn send(
     stream: TcpStream,
     version: Version,
     head: &response::Parts,
-    viewer: Box<Viewer>,
+    mut viewer: Box<Viewer>,
     delivery: Delivery,
     slot: impl Send + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
     let head = Bytes::from(render(version, head, Timestamp::now()));
+    let stream = Arc::new(stream);
+    // What is captured keeps its place as long as the viewer stays: a `let` inside would take a second one.
     async move {
-        let (stream, mut viewer, _slot) = (Arc::new(stream), viewer, slot);
         let mut ended = viewer.visit.ended();
         // Boxed, since it is over soon.
         let started = tokio::select! {
@@ -70,9 +71,12 @@ pub(in crate::http) fn send(
         };
         let Viewer { subscription, mut visit } = *viewer;
         let limit = visit.timeout;
+        let mut done = Box::pin(write(&stream, head, true, limit)).await;
         let mut following =
             Following { stream: &stream, subscription: Some(subscription), delivery, limit, ended };
-        let mut done = following.run(head).await;
+        if done.is_ok() {
+            done = following.run().await;
+        }
         visit.sent = following.subscription.map_or(0, |subscription| subscription.sent());
         // Of what is in the kernel now, no task of ours waits for the end. While the viewer is watched, this must not be set: the system
         // counts a viewer as dead who takes little at a time for longer than this.
@@ -86,6 +90,7 @@ pub(in crate::http) fn send(
         if let Err(error) = done {
             visit.span().in_scope(|| debug!(%error, "live connection ended"));
         }
+        drop(slot);
     }
 }
 
@@ -165,58 +170,51 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
-    /// Sends the head and what follows, until the feed is over or the viewer has left.
-    async fn run(&mut self, head: Bytes) -> io::Result<()> {
-        Box::pin(write(self.stream, head, true, self.limit)).await?;
+    /// Sends what follows the head, until the feed is over or the viewer has left.
+    async fn run(&mut self) -> io::Result<()> {
         let mut left = pin!(left(self.stream));
+        // Going alone is boxed: of many viewers of a channel hardly one does, and all would hold the room for it.
+        while Box::pin(self.go_alone(left.as_mut())).await? && self.go_with_crew(left.as_mut()).await {}
+        Ok(())
+    }
+
+    /// Sends until a crew can go on: `true`. `false` when the feed is over or the viewer has left.
+    async fn go_alone(&mut self, mut left: Pin<&mut impl Future<Output = ()>>) -> io::Result<bool> {
         let stream = self.stream;
+        let subscription = self.subscription.as_mut().expect("it comes back from the crew");
         loop {
-            let subscription = self.subscription.as_mut().expect("it comes back from the crew");
             match stream.try_io(Interest::WRITABLE, || subscription.send_to(stream, self.delivery)) {
                 // One who takes all at once must not keep the others waiting.
                 Ok(Sent::Some) => tokio::task::consume_budget().await,
-                Ok(Sent::Ended) => return Ok(()),
+                Ok(Sent::Ended) => return Ok(false),
                 Ok(Sent::UpToDate) if subscription.goes_alone() => tokio::select! {
                     biased;
                     is_going_on = subscription.changed() => if !is_going_on {
-                        return Ok(());
+                        return Ok(false);
                     },
-                    () = &mut left => return Ok(()),
-                    Some(()) = &mut self.ended => return Ok(()),
+                    () = &mut left => return Ok(false),
+                    Some(()) = &mut self.ended => return Ok(false),
                 },
-                Ok(Sent::UpToDate) => {
-                    let subscription = self.subscription.take().expect("it was there a moment ago");
-                    let membership = Membership::join(subscription, Arc::clone(stream), self.delivery);
-                    let has_left = tokio::select! {
-                        biased;
-                        () = membership.returned() => false,
-                        () = &mut left => true,
-                        Some(()) = &mut self.ended => true,
-                    };
-                    self.subscription = Some(membership.leave());
-                    if has_left {
-                        return Ok(());
-                    }
-                }
+                Ok(Sent::UpToDate) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let room = tokio::select! {
                         room = room(stream, self.limit) => room,
                         Some(()) = &mut self.ended => {
-                            return Box::pin(finish(stream, subscription, self.limit)).await;
+                            return finish(stream, subscription, self.limit).await.map(|()| false);
                         }
                         () = subscription.stopped() => {
-                            return Box::pin(finish(stream, subscription, self.limit)).await;
+                            return finish(stream, subscription, self.limit).await.map(|()| false);
                         }
                     };
                     if let Some(room) = room {
                         room?;
                         continue;
                     }
-                    // The system tells of room only when a good part of what waited is gone. Of a slow viewer that takes some time, but what
-                    // it has taken meanwhile is room, and it is not dead.
+                    // The system tells of room only when a good part of what waited is gone. Of a slow viewer that takes
+                    // some time, but what it has taken meanwhile is room, and it is not dead.
                     match subscription.send_to(stream, self.delivery) {
                         Ok(Sent::Some | Sent::UpToDate) => {}
-                        Ok(Sent::Ended) => return Ok(()),
+                        Ok(Sent::Ended) => return Ok(false),
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             return Err(io::Error::new(io::ErrorKind::TimedOut, "the viewer takes nothing"));
                         }
@@ -226,6 +224,20 @@ impl Following<'_> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Lets a crew send until it gives the viewer back: `true`. `false` when the viewer has left.
+    async fn go_with_crew(&mut self, left: Pin<&mut impl Future<Output = ()>>) -> bool {
+        let subscription = self.subscription.take().expect("it goes alone until now");
+        let membership = Membership::join(subscription, Arc::clone(self.stream), self.delivery);
+        let is_here = tokio::select! {
+            biased;
+            () = membership.returned() => true,
+            () = left => false,
+            Some(()) = &mut self.ended => false,
+        };
+        self.subscription = Some(membership.leave());
+        is_here
     }
 }
 
