@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Some(Command::User(command)) => user::user(&args.config, command),
         Some(Command::Film(FilmCommand::Check { file })) => film::check(file),
         Some(Command::Launch { parent, words }) => launch::launch(*parent, words),
-        Some(Command::Import(list)) => import::import(&args.config, list),
+        Some(Command::Import(list)) => import::import(&args, list),
         Some(Command::Probe(args)) => probe::probe(args),
         None => serve::serve(args),
     }

@@ -44,6 +44,8 @@ enum Command {
     Reload(run::reload::Args),
     /// What a hundred thousand channels in the database cost.
     Rows(run::rows::Args),
+    /// What long playlists cost: imports, refreshes, lists.
+    Playlists(run::playlists::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -58,5 +60,6 @@ fn main() -> anyhow::Result<()> {
         Command::Attacks(args) => run::attacks::run(&args),
         Command::Reload(args) => run::reload::run(&args),
         Command::Rows(args) => run::rows::run(&args),
+        Command::Playlists(args) => run::playlists::run(&args),
     }
 }

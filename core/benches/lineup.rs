@@ -14,6 +14,7 @@ use forebay_core::lineup::edits::Effective;
 use forebay_core::lineup::identity::{Change, GroupRefresh, Known, Options, Refresh, SourceId, Verdict};
 use forebay_core::lineup::m3u::{self, Document, Item, Parser, Summary};
 use forebay_core::lineup::merge::{Candidate, Decisions, Facts, merge};
+use forebay_core::lineup::names::Name;
 use forebay_core::lineup::number::{Claim, assign};
 use forebay_core::lineup::rules::{Action, Rule, Rules, Run, Subject, Test};
 use forebay_core::lineup::{Entry, Kind, UnixTime};
@@ -178,10 +179,11 @@ fn import(path: &Path, known: Vec<Known>, mut sources: Option<&mut Vec<Known>>) 
         let mut channel = Effective::of(entry);
         rules.apply(entry, &mut channel, &mut run);
         groups.observe(&channel.group.value);
-        let country = channel.country(entry);
+        let read = Name::of(&channel.name.value);
+        let country = channel.country(entry, &read);
         let (guide_id, name) = (&*channel.guide_id.value, &*channel.name.value);
         let facts = Facts { guide_id, name, country, url: entry.url(), provider: None };
-        candidates.push(Candidate::new(SourceId(next), next % 3, false, &facts));
+        candidates.push(Candidate::with_name(SourceId(next), next % 3, false, &facts, &read));
         claims.push(Claim {
             provider: channel.number.value,
             range: channel.number_range,

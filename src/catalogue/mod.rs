@@ -107,6 +107,16 @@ impl Catalogue {
         self.look_up(text, List::at_hand_by_id_or_number, List::find_row_by_id_or_number).await
     }
 
+    /// Why the channel with this id cannot be played, though a playlist has it.
+    pub async fn why_unusable(&self, id: &str) -> Result<Option<lineup::Unusable>, Error> {
+        // Where none can be played, the list has no rows.
+        if !self.database.is_on() {
+            return Ok(None);
+        }
+        let id = id.to_owned();
+        self.database.read(move |connection| lineup::why_unusable(connection, &id)).await
+    }
+
     /// Looks in memory, and then in the database.
     async fn look_up(
         &self,

@@ -32,7 +32,7 @@ pub struct Args {
     pub config: PathBuf,
 
     /// Listen here instead of where the configuration says; port 0 picks a free one
-    #[arg(long, value_name = "ADDR", env = "FOREBAY_LISTEN", hide_env_values = true)]
+    #[arg(long, value_name = "ADDR", env = "FOREBAY_LISTEN", hide_env_values = true, global = true)]
     pub listen: Option<SocketAddr>,
 
     /// Log this instead of what the configuration says: off, error, warn, info, debug, trace, or directives for parts
@@ -209,7 +209,9 @@ Examples:
   forebay import channels.m3u
   forebay import --name 'My provider' http://provider.example/list.m3u
 
-It works whether Forebay runs or not. Who imports a list again keeps what was made of its channels.";
+It works whether Forebay runs or not; where it was started with --listen, that is to be given here, too.
+Who imports a list again keeps what was made of its channels. A list that is imported on this machine may name
+addresses on private networks, as one of [[playlists]] may.";
 
 const PROBE_EXAMPLES: &str = "\
 Examples:

@@ -218,6 +218,13 @@ impl PlaylistSpec {
         fields
     }
 
+    /// Whether a list with these settings is where it was with those, and reached in the same way.
+    pub fn leads_where(&self, other: &Self) -> bool {
+        let way = |it: &Self| (it.kind.clone(), it.url.clone(), it.username.clone(), it.password.clone());
+        let reach = |it: &Self| (it.proxy.clone(), it.allow_private);
+        way(self) == way(other) && reach(self) == reach(other)
+    }
+
     fn check_origin(&self, checker: &mut Checker, house: &House) -> Option<Origin> {
         let is_panel = checker.field("kind", self.kind.as_ref(), |text| match &**text {
             "m3u" => Ok(false),

@@ -18,7 +18,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const LOG_KEPT: &str = "8388608";
 
 /// Memory for pages, of each connection, in KiB.
-const CACHE: &str = "-2048";
+pub(super) const CACHE: &str = "-2048";
 
 /// A database for one who writes.
 #[derive(Debug)]

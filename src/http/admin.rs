@@ -26,6 +26,10 @@ use crate::host::HostPort;
 /// and whoever is on this machine, or comes through a proxy on it, can ask for one.
 const MAX_LOOKS: usize = 1;
 
+/// The header by which a command of ours says so. Who has the token may say it, too: what is done
+/// then is the operator's own word.
+pub(crate) const COMMAND: &str = "forebay-command";
+
 /// What is needed to know an admin besides the configuration.
 #[derive(Debug, Clone)]
 pub(super) struct Admins {
@@ -38,6 +42,8 @@ pub(super) struct Admins {
 pub(super) struct Admin {
     /// Where it is.
     pub(super) address: IpAddr,
+    /// It is a command of ours: on this machine, with the token, which only our own user can read.
+    pub(super) is_command: bool,
 }
 
 /// Why somebody is no admin.
@@ -73,10 +79,11 @@ impl Admins {
         Self { token: token.map(Arc::new), looks: Arc::new(Semaphore::new(MAX_LOOKS)) }
     }
 
-    async fn is_known(&self, peer: Peer, headers: &HeaderMap) -> bool {
-        if self.token.as_ref().is_some_and(|token| token.is_in(headers)) {
-            return true;
-        }
+    fn has_token(&self, headers: &HeaderMap) -> bool {
+        self.token.as_ref().is_some_and(|token| token.is_in(headers))
+    }
+
+    async fn is_client(&self, peer: Peer) -> bool {
         let Ok(_look) = self.looks.acquire().await else { return false };
         let look = tokio::task::spawn_blocking(move || local_program::find(peer.address, peer.local));
         matches!(look.await, Ok(Ok(Program::Client)))
@@ -92,10 +99,11 @@ pub(super) async fn check(
 ) -> Result<Admin, NoAdmin> {
     let Candidate { address, is_on_this_machine } =
         check_request(&state.config().server, peer, uri, headers)?;
-    if is_on_this_machine && !state.admins.is_known(peer, headers).await {
+    let has_token = is_on_this_machine && state.admins.has_token(headers);
+    if is_on_this_machine && !has_token && !state.admins.is_client(peer).await {
         return Err(NoAdmin::Program);
     }
-    Ok(Admin { address })
+    Ok(Admin { address, is_command: has_token && headers.contains_key(COMMAND) })
 }
 
 fn check_request(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Result<Candidate, NoAdmin> {

@@ -121,6 +121,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "unknown_channel", message)
     }
 
+    /// A playlist has the channel, and its address cannot be opened.
+    pub(super) fn unplayable_channel(id: &str, why: &str) -> Self {
+        let message = format!("the channel {id:?} cannot be played: {why}");
+        Self::new(StatusCode::NOT_FOUND, "unplayable_channel", message)
+    }
+
     pub(super) fn unknown_video(id: &str) -> Self {
         let message = format!("there is no film {id:?}");
         Self::new(StatusCode::NOT_FOUND, "unknown_video", message)

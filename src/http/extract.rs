@@ -64,6 +64,11 @@ impl FromRequestParts<State> for Peer {
 
 /// How an address names a channel.
 pub(super) trait Naming: Send + 'static {
+    /// The id without what stands behind it.
+    fn bare(id: &str) -> &str {
+        id
+    }
+
     fn find(catalogue: &Catalogue, id: &str) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
 }
 
@@ -84,9 +89,12 @@ pub(super) struct ByNumberOrId;
 pub(super) struct ByPlayerFile;
 
 impl Naming for ByPlayerFile {
+    fn bare(id: &str) -> &str {
+        id.strip_suffix(".ts").or_else(|| id.strip_suffix(".m3u8")).unwrap_or(id)
+    }
+
     async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
-        let bare = id.strip_suffix(".ts").or_else(|| id.strip_suffix(".m3u8"));
-        catalogue.find_by_id_or_number(bare.unwrap_or(id)).await
+        catalogue.find_by_id_or_number(Self::bare(id)).await
     }
 }
 
@@ -97,8 +105,12 @@ impl Naming for ById {
 }
 
 impl Naming for ByFile {
+    fn bare(id: &str) -> &str {
+        id.strip_suffix(".ts").unwrap_or(id)
+    }
+
     async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
-        catalogue.find(id.strip_suffix(".ts").unwrap_or(id)).await
+        catalogue.find(Self::bare(id)).await
     }
 }
 
@@ -124,14 +136,25 @@ impl<N: Naming> FromRequestParts<State> for Named<N> {
         let params = RawPathParams::from_request_parts(parts, state).await;
         let params = params.map_err(axum::response::IntoResponse::into_response)?;
         let id = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id);
-        let found = N::find(&state.catalogue, id).await.map_err(ApiError::from);
-        let found = found.and_then(|found| found.ok_or_else(|| ApiError::unknown_channel(id)));
-        let found = found.map_err(ApiError::into_response)?;
+        let found = match N::find(&state.catalogue, id).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Err(no_channel(state, id, N::bare(id)).await.into_response()),
+            Err(error) => return Err(ApiError::from(error).into_response()),
+        };
         let watching = Watching::of(parts);
         if !watching.watcher.may_watch(&found.channel, &state.accounts.adult_groups()) {
             return Err(ApiError::not_allowed(id).into_response());
         }
         Ok(Self { found, naming: PhantomData })
+    }
+}
+
+/// What whoever asks for a channel is told that is not to be had.
+pub(super) async fn no_channel(state: &State, asked: &str, id: &str) -> ApiError {
+    match state.catalogue.why_unusable(id).await {
+        Ok(Some(why)) => ApiError::unplayable_channel(asked, why.message()),
+        // What cannot be read now was read a moment ago.
+        Ok(None) | Err(_) => ApiError::unknown_channel(asked),
     }
 }
 

@@ -1,6 +1,5 @@
 //! A document becomes rows, in one transaction.
 
-use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,10 +16,11 @@ use super::derive::Deriver;
 use super::read::{Contents, End, read};
 use super::settle::{Touched, settle};
 use super::spool::Document;
+use super::{Authority, reaches_private};
 use crate::config::Config;
 use crate::config::playlist::{Origin, Playlist as Settings};
 use crate::db::Error;
-use crate::db::lineup::{self, Changed, PlaylistId, Taken};
+use crate::db::lineup::{self, Changed, Playlist, PlaylistId, Taken};
 
 /// What an import does, for whoever watches it.
 #[derive(Debug, Default)]
@@ -79,6 +79,8 @@ pub struct Summary {
     pub expired: u64,
     /// Channels whose group is one too many.
     pub without_group: u64,
+    /// New and changed channels whose address cannot be opened: each says why.
+    pub unplayable: u64,
     /// What each rule did, in their order.
     pub rules: Vec<RuleCount>,
 }
@@ -97,8 +99,8 @@ pub struct RuleCount {
 /// How a document was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It is the one that was taken last.
-    Unchanged,
+    /// It is the one that was taken last. What its channels may name may be another matter.
+    Unchanged(Changed),
     /// It was taken.
     Applied { summary: Box<Summary>, changed: Changed },
 }
@@ -145,23 +147,33 @@ pub(super) fn apply(
     terms: Terms,
     progress: &Progress,
 ) -> Result<Outcome, Abort> {
-    if lineup::playlist(connection, id)?.is_none() {
-        return Err(Abort::Gone);
+    // Before the playlist is read, which then says so.
+    if let Some(authority) = document.given_by {
+        lineup::set_of_host(connection, id, authority == Authority::Host)?;
     }
+    let playlist = lineup::playlist(connection, id)?.ok_or(Abort::Gone)?;
     let taken = lineup::taken(connection, id)?;
+    let mut changed = Changed::default();
+    // Entries that are as they were are not looked at below.
+    if taken.is_some() && playlist.reaches_private != Some(reaches_private(config, &playlist)) {
+        changed = rewrite(connection, config, (id, settings))?.0;
+    }
     let is_same = taken.is_some_and(|taken| taken.digest == document.digest);
     if is_same && !terms.is_accepted {
-        return Ok(Outcome::Unchanged);
+        return Ok(Outcome::Unchanged(changed));
     }
-    let mut work = Work::new(connection, id, settings, terms)?;
-    let (end, counts) = work.take(document, settings, progress)?;
-    let summary = work.summary(end.contents, counts);
-    let (touched, numbers) = work.into_touched();
-    let changed = settle(connection, config, touched, &numbers)?;
+    let (summary, news) = lineup::with_many_pages(connection, || {
+        let mut work = Work::new(connection, config, &playlist, settings, terms)?;
+        let (end, counts) = work.take(document, settings, progress)?;
+        let summary = work.summary(end.contents, counts);
+        Ok::<_, Abort>((summary, settle(connection, config, work.touched)?))
+    })?;
+    changed.followed_by(news);
     let text = serde_json::to_string(&summary).expect("it is made of numbers and texts");
     let (etag, last_modified) = (document.marks.etag.clone(), document.marks.last_modified.clone());
     let taken = Taken { at: terms.now, digest: document.digest, etag, last_modified, summary: text };
     lineup::set_taken(connection, id, &taken)?;
+    lineup::note_reach(connection, id, reaches_private(config, &playlist))?;
     lineup::release(connection, id)?;
     Ok(Outcome::Applied { summary: Box::new(summary), changed })
 }
@@ -172,7 +184,10 @@ pub(super) fn rewrite(
     config: &Config,
     (id, settings): (PlaylistId, &Settings),
 ) -> Result<(Changed, Run), Error> {
-    let (mut deriver, mut touched) = (Deriver::new(connection, id, settings)?, Touched::default());
+    let lost = || Error::Damaged(format!("playlist {} is not there", id.0));
+    let playlist = lineup::playlist(connection, id)?.ok_or_else(lost)?;
+    let mut deriver = Deriver::new(connection, config, &playlist, settings)?;
+    let mut touched = Touched::begin(connection)?;
     lineup::for_each_entry(connection, id, |source, entry, absent_since| {
         let could_be_had = deriver.update(source, entry, absent_since.is_some())?;
         touched.written(source, could_be_had);
@@ -180,7 +195,8 @@ pub(super) fn rewrite(
     })?;
     let run = deriver.run().clone();
     touched.merge_anew();
-    Ok((settle(connection, config, touched, &deriver.into_numbers())?, run))
+    lineup::note_reach(connection, id, reaches_private(config, &playlist))?;
+    Ok((settle(connection, config, touched)?, run))
 }
 
 /// A refresh at work.
@@ -196,7 +212,8 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(
         connection: &'a Connection,
-        playlist: PlaylistId,
+        config: &'a Config,
+        playlist: &Playlist,
         settings: &Settings,
         terms: Terms,
     ) -> Result<Self, Error> {
@@ -208,11 +225,11 @@ impl<'a> Work<'a> {
         };
         Ok(Self {
             connection,
-            playlist,
+            playlist: playlist.id,
             terms,
-            refresh: Some(Refresh::new(lineup::known(connection, playlist)?, options)),
-            deriver: Deriver::new(connection, playlist, settings)?,
-            touched: Touched::default(),
+            refresh: Some(Refresh::new(lineup::known(connection, playlist.id)?, options)),
+            deriver: Deriver::new(connection, config, playlist, settings)?,
+            touched: Touched::begin(connection)?,
         })
     }
 
@@ -274,7 +291,7 @@ impl<'a> Work<'a> {
             Change::Added { entry, identity, .. } => {
                 let id = lineup::insert_source(connection, self.playlist, entry, &identity)?;
                 self.deriver.insert(id, entry)?;
-                self.touched.added(id);
+                self.touched.added();
             }
             Change::Changed { id, entry, identity, .. } => {
                 lineup::update_source(connection, id, entry, &identity)?;
@@ -324,12 +341,9 @@ impl<'a> Work<'a> {
             absent: counts.absent,
             expired: counts.expired,
             without_group: self.deriver.too_many_groups(),
+            unplayable: self.deriver.unplayable(),
             rules: rule_counts(self.deriver.run()),
         }
-    }
-
-    fn into_touched(self) -> (Touched, HashMap<SourceId, forebay_core::lineup::number::ChannelNumber>) {
-        (self.touched, self.deriver.into_numbers())
     }
 }
 
@@ -368,7 +382,7 @@ pub(super) fn held_code(held: Held) -> &'static str {
 /// Says that all sources of a playlist are missing.
 pub(super) fn retire(connection: &Connection, id: PlaylistId) -> Result<Touched, Error> {
     let now = UnixTime::from_seconds(jiff::Timestamp::now().as_second());
-    let mut touched = Touched::default();
+    let mut touched = Touched::begin(connection)?;
     for known in lineup::known(connection, id)?.into_iter().filter(|it| it.absent_since.is_none()) {
         lineup::set_absent(connection, known.id, Some(now))?;
         touched.written(known.id, Some(lineup::set_channel_absent(connection, known.id)?));

@@ -2,21 +2,23 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use forebay_core::lineup::Entry;
 use forebay_core::lineup::edits::{Edits, Effective, Layer};
 use forebay_core::lineup::identity::{GroupRefresh, MAX_GROUPS, SourceId};
 use forebay_core::lineup::merge::{Candidate, Facts};
-use forebay_core::lineup::names::fold;
-use forebay_core::lineup::number::ChannelNumber;
+use forebay_core::lineup::names::{Name, fold};
+use forebay_core::lineup::number::{ChannelNumber, FreeNumbers};
 use forebay_core::lineup::rules::{Rules, Run};
 use forebay_relay::model::{SourceKind, SourceUrl};
 use rusqlite::Connection;
 
-use super::rules;
+use super::{reaches_private, rules};
+use crate::config::Config;
 use crate::config::playlist::{Origin, Playlist as Settings};
 use crate::db::Error;
-use crate::db::lineup::{self, Columns, Hidden, PlaylistId, StoredGroup};
+use crate::db::lineup::{self, Columns, Hidden, New, Playlist, PlaylistId, StoredGroup, Unusable};
 
 /// Longer names in addresses are cut: the number behind makes them different.
 const MAX_SLUG: usize = 40;
@@ -25,49 +27,65 @@ const MAX_SLUG: usize = 40;
 #[derive(Debug)]
 pub(super) struct Deriver<'a> {
     connection: &'a Connection,
+    config: &'a Config,
     playlist: PlaylistId,
     by_tvg_name: bool,
-    /// Its list may name files of this machine.
-    may_name_files: bool,
+    reach: Reach,
     rules: Rules,
     run: Run,
-    groups: HashMap<u64, StoredGroup>,
+    groups: Groups<'a>,
     edits: HashMap<SourceId, Edits>,
-    /// Groups for which there was no room.
-    too_many_groups: u64,
-    /// What the list says of the numbers of new channels.
-    numbers: HashMap<SourceId, ChannelNumber>,
+    /// Channels that were written and cannot be played.
+    unplayable: u64,
+    /// Numbers for new channels, looked up with the first one.
+    free: Option<FreeNumbers>,
+}
+
+/// What a list may name besides addresses on the internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reach {
+    /// Addresses on private networks.
+    private: bool,
+    /// Files of this machine.
+    files: bool,
 }
 
 impl<'a> Deriver<'a> {
     pub(super) fn new(
         connection: &'a Connection,
-        playlist: PlaylistId,
+        config: &'a Config,
+        playlist: &Playlist,
         settings: &Settings,
     ) -> Result<Self, Error> {
-        let groups = lineup::groups(connection, playlist)?;
         Ok(Self {
             connection,
-            playlist,
+            config,
+            playlist: playlist.id,
             by_tvg_name: settings.reading.by_tvg_name,
-            may_name_files: matches!(settings.origin, Origin::File(_)),
-            rules: rules::stored(connection, playlist)?,
+            reach: Reach {
+                private: reaches_private(config, playlist),
+                files: matches!(settings.origin, Origin::File(_)),
+            },
+            rules: rules::stored(connection, playlist.id)?,
             run: Run::default(),
-            groups: groups.into_iter().map(|group| (group.known.key, group)).collect(),
-            edits: lineup::edits_of_playlist(connection, playlist)?,
-            too_many_groups: 0,
-            numbers: HashMap::new(),
+            groups: Groups::read(connection, playlist.id)?,
+            edits: lineup::edits_of_playlist(connection, playlist.id)?,
+            unplayable: 0,
+            free: None,
         })
     }
 
-    /// Adds the channel of a new source.
+    /// Adds the channel of a new source, with its number.
     pub(super) fn insert(&mut self, id: SourceId, entry: &Entry) -> Result<(), Error> {
         let path = path_of(entry.name(), id);
-        self.with_columns(id, entry, false, |this, columns, number| {
-            if let Some(number) = number {
-                this.numbers.insert(id, number);
-            }
-            lineup::insert(this.connection, id, this.playlist, &path, columns)
+        self.with_columns(id, entry, false, |this, columns, wanted| {
+            // One that a rule leaves out takes no number from the others.
+            let number = match columns.hidden {
+                Hidden::ByRule => None,
+                Hidden::No | Hidden::ByUser => this.free()?.take(columns.range.as_ref(), wanted),
+            };
+            let new = New { playlist: this.playlist, path: &path, number };
+            lineup::insert(this.connection, id, &new, columns)
         })
     }
 
@@ -77,9 +95,9 @@ impl<'a> Deriver<'a> {
         &mut self,
         id: SourceId,
         entry: &Entry,
-        is_absent: bool,
+        is_missing: bool,
     ) -> Result<Option<bool>, Error> {
-        self.with_columns(id, entry, is_absent, |this, columns, _| {
+        self.with_columns(id, entry, is_missing, |this, columns, _| {
             lineup::update(this.connection, id, columns)
         })
     }
@@ -89,21 +107,29 @@ impl<'a> Deriver<'a> {
         &self.run
     }
 
-    /// Groups for which there was no room.
-    pub(super) fn too_many_groups(&self) -> u64 {
-        self.too_many_groups
+    /// Channels that were written and cannot be played.
+    pub(super) fn unplayable(&self) -> u64 {
+        self.unplayable
     }
 
-    /// What the list says of the numbers of new channels.
-    pub(super) fn into_numbers(self) -> HashMap<SourceId, ChannelNumber> {
-        self.numbers
+    /// Channels whose group is one too many.
+    pub(super) fn too_many_groups(&self) -> u64 {
+        self.groups.too_many
+    }
+
+    /// Numbers that nobody has: no channel of the configuration, no relay, no channel of a playlist.
+    fn free(&mut self) -> Result<&mut FreeNumbers, Error> {
+        if self.free.is_none() {
+            self.free = Some(free_numbers(self.connection, self.config)?);
+        }
+        Ok(self.free.as_mut().expect("it was made just now"))
     }
 
     fn with_columns<T>(
         &mut self,
         id: SourceId,
         entry: &Entry,
-        is_absent: bool,
+        is_missing: bool,
         write: impl FnOnce(&mut Self, &Columns<'_>, Option<ChannelNumber>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let edits = self.edits.remove(&id);
@@ -112,25 +138,17 @@ impl<'a> Deriver<'a> {
             channel.name.value = entry.name_by_tvg_name().into();
         }
         self.rules.apply(entry, &mut channel, &mut self.run);
-        // What users set says how a channel is called, not which one it is.
-        let facts = Facts {
-            guide_id: &channel.guide_id.value,
-            name: &channel.name.value,
-            country: channel.country(entry),
-            url: entry.url(),
-            provider: Some(provider_of(self.playlist)),
-        };
-        let marks = Candidate::new(id, provider_of(self.playlist), false, &facts).marks();
+        let marks = self.marks(id, entry, &channel);
         if let Some(edits) = &edits {
             channel.overlay(edits);
         }
-        let group = self.group(&channel.group.value)?;
-        let search = lineup::searched(&channel.name.value, &group.name);
+        let group = self.groups.find(&channel.group.value)?;
+        let search = format!("{}\n{}", fold(&channel.name.value), group.folded);
         let columns = Columns {
-            rank: i64::from(group.position) << 32 | i64::from(id.0),
+            rank: i64::from(group.stored.position) << 32 | i64::from(id.0),
             name: &channel.name.value,
-            group: group.known.id.0.into(),
-            group_title: &group.name,
+            group: group.stored.known.id.0.into(),
+            group_title: &group.stored.name,
             logo: &channel.logo.value,
             guide_id: &channel.guide_id.value,
             gracenote_id: &channel.gracenote_id.value,
@@ -141,39 +159,118 @@ impl<'a> Deriver<'a> {
                 (true, Layer::Edit) => Hidden::ByUser,
                 (true, _) => Hidden::ByRule,
             },
-            is_absent: is_absent || !self.is_usable(entry.url()),
+            is_missing,
+            unusable: self.reach.refusal(entry.url()),
             range: channel.number_range.clone(),
             marks,
         };
+        self.unplayable += u64::from(columns.unusable.is_some());
         let written = write(self, &columns, channel.number.value);
         // The next time it is written, as in a second pass, they are wanted again.
         self.edits.extend(edits.map(|edits| (id, edits)));
         written
     }
 
+    /// By what it may be one with channels of other playlists. What users set says how a channel is
+    /// called, not which one it is.
+    fn marks(&self, id: SourceId, entry: &Entry, channel: &Effective<'_>) -> [u64; 3] {
+        let name = Name::of(&channel.name.value);
+        let facts = Facts {
+            guide_id: &channel.guide_id.value,
+            name: &channel.name.value,
+            country: channel.country(entry, &name),
+            url: entry.url(),
+            provider: Some(provider_of(self.playlist)),
+        };
+        Candidate::with_name(id, provider_of(self.playlist), false, &facts, &name).marks()
+    }
+}
+
+impl Reach {
+    /// Why an address cannot be opened at all.
+    fn refusal(self, url: &str) -> Option<Unusable> {
+        let Ok(url) = SourceUrl::parse(url, Path::new("/")) else { return Some(Unusable::Unsupported) };
+        match url.kind() {
+            SourceKind::Http if self.private || url.is_on_internet() => None,
+            SourceKind::Http => Some(Unusable::Private),
+            SourceKind::File if self.files => None,
+            SourceKind::File => Some(Unusable::File),
+            _ => Some(Unusable::Unsupported),
+        }
+    }
+}
+
+/// The groups of a playlist.
+#[derive(Debug)]
+struct Groups<'a> {
+    connection: &'a Connection,
+    playlist: PlaylistId,
+    /// By the marks of their names.
+    by_key: HashMap<u64, Rc<Group>>,
+    /// As the list wrote it, and what it is: the next entry mostly has the same.
+    last: Option<(String, Rc<Group>)>,
+    /// Channels for whose group there was no room.
+    too_many: u64,
+}
+
+/// A group, and how its name is searched.
+#[derive(Debug)]
+struct Group {
+    stored: StoredGroup,
+    folded: String,
+}
+
+impl<'a> Groups<'a> {
+    fn read(connection: &'a Connection, playlist: PlaylistId) -> Result<Self, Error> {
+        let all = lineup::groups(connection, playlist)?;
+        let by_key = all.into_iter().map(|group| (group.known.key, Rc::new(Group::new(group)))).collect();
+        Ok(Self { connection, playlist, by_key, last: None, too_many: 0 })
+    }
+
     /// The group of this name, which is added where it is new.
-    fn group(&mut self, name: &str) -> Result<StoredGroup, Error> {
-        let key = GroupRefresh::key(name);
-        if let Some(group) = self.groups.get(&key) {
-            return Ok(group.clone());
+    fn find(&mut self, name: &str) -> Result<Rc<Group>, Error> {
+        if let Some((last, group)) = &self.last
+            && last == name
+        {
+            return Ok(Rc::clone(group));
         }
-        if self.groups.len() >= MAX_GROUPS && !name.is_empty() {
-            self.too_many_groups += 1;
-            return self.group("");
-        }
-        let group = lineup::insert_group(self.connection, self.playlist, key, name)?;
-        self.groups.insert(key, group.clone());
+        let Some(group) = self.look_up(name)? else {
+            self.too_many += 1;
+            return self.find("");
+        };
+        self.last = Some((name.to_owned(), Rc::clone(&group)));
         Ok(group)
     }
 
-    /// Whether an address can be opened at all. A list from elsewhere names no files of ours.
-    fn is_usable(&self, url: &str) -> bool {
-        match SourceUrl::parse(url, Path::new("/")).map(|url| url.kind()) {
-            Ok(SourceKind::Http) => true,
-            Ok(SourceKind::File) => self.may_name_files,
-            _ => false,
+    /// The same; `None` where it is one too many.
+    fn look_up(&mut self, name: &str) -> Result<Option<Rc<Group>>, Error> {
+        let key = GroupRefresh::key(name);
+        if let Some(group) = self.by_key.get(&key) {
+            return Ok(Some(Rc::clone(group)));
         }
+        if self.by_key.len() >= MAX_GROUPS && !name.is_empty() {
+            return Ok(None);
+        }
+        let stored = lineup::insert_group(self.connection, self.playlist, key, name)?;
+        let group = Rc::new(Group::new(stored));
+        self.by_key.insert(key, Rc::clone(&group));
+        Ok(Some(group))
     }
+}
+
+impl Group {
+    fn new(stored: StoredGroup) -> Self {
+        let folded = fold(&stored.name);
+        Self { stored, folded }
+    }
+}
+
+/// Numbers that no channel has, wherever it is from.
+fn free_numbers(connection: &Connection, config: &Config) -> Result<FreeNumbers, Error> {
+    let others = config.channels.iter().filter_map(|channel| channel.number);
+    let others = others.chain(lineup::relay_numbers(connection)?).filter_map(ChannelNumber::whole);
+    let of_users = lineup::numbers_set(connection)?.into_values();
+    Ok(FreeNumbers::new(lineup::numbers(connection)?.into_iter().chain(others).chain(of_users)))
 }
 
 /// What tells the streams of one provider from those of another: the playlist's own number.

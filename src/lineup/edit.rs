@@ -1,6 +1,6 @@
 //! What users make of channels: edits, rules, and which of them are one.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use forebay_core::lineup::edits::{Edit, Edits};
 use forebay_core::lineup::identity::SourceId;
@@ -14,7 +14,7 @@ use super::apply::{self, RuleCount, rule_counts};
 use super::derive::Deriver;
 use super::rules::{self, RuleDocument};
 use super::settle::{Touched, settle};
-use super::{Lineup, Refusal, check};
+use super::{Lineup, Refusal, settings_for_rows};
 use crate::config::Config;
 use crate::db::Error;
 use crate::db::lineup::{self, BatchId, Changed, Detail, Playlist, PlaylistId};
@@ -135,7 +135,7 @@ impl Lineup {
         rules::check(&documents).map_err(Refusal::Rule)?;
         let run = self.commit(move |connection, config| {
             let playlist = lineup::playlist(connection, id)?.ok_or(Refusal::Unknown(id))?;
-            let settings = check(playlist.document.spec(), &config.house_of(playlist.file_key.is_some()))?;
+            let settings = settings_for_rows(config, &playlist)?;
             rules::store(connection, id, &documents)?;
             let (changed, run) = apply::rewrite(connection, config, (id, &settings))?;
             Ok::<_, Refusal>((run, changed))
@@ -174,9 +174,9 @@ impl Lineup {
             }
             let before = lineup::decisions(connection)?.decide(pair, None);
             lineup::decide(connection, pair, decision)?;
-            let mut touched = Touched::default();
+            let mut touched = Touched::begin(connection)?;
             touched.merge_anew();
-            let changed = settle(connection, config, touched, &HashMap::new())?;
+            let changed = settle(connection, config, touched)?;
             Ok::<_, Refusal>((before, changed))
         })
         .await
@@ -210,7 +210,7 @@ fn write_edits(
             edited.insert(*channel);
         }
     }
-    let mut touched = Touched::default();
+    let mut touched = Touched::begin(connection)?;
     for playlist in lineup::all_playlists(connection)? {
         rewrite_some(connection, config, &playlist, &edited, &mut touched)?;
     }
@@ -220,7 +220,7 @@ fn write_edits(
             touched.written(id, Some(could_be_had));
         }
     }
-    let changed = settle(connection, config, touched, &HashMap::new())?;
+    let changed = settle(connection, config, touched)?;
     Ok((batch, changed))
 }
 
@@ -238,8 +238,8 @@ fn rewrite_some(
             continue;
         };
         if deriver.is_none() {
-            let settings = check(playlist.document.spec(), &config.house_of(playlist.file_key.is_some()))?;
-            deriver = Some(Deriver::new(connection, playlist.id, &settings)?);
+            let settings = settings_for_rows(config, playlist)?;
+            deriver = Some(Deriver::new(connection, config, playlist, &settings)?);
         }
         let deriver = deriver.as_mut().expect("it was made just now");
         let could_be_had = deriver.update(id, &source.entry, source.absent_since.is_some())?;

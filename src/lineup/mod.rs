@@ -71,6 +71,16 @@ struct Inner {
     rescheduled: Notify,
 }
 
+/// Who gives a playlist its address or its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// A command on this machine: the operator. What it names may be on private networks.
+    Host,
+    /// Anybody who may use the API. What it names is on the internet, unless the configuration says
+    /// otherwise.
+    Api,
+}
+
 /// Puts what a transaction has changed into force; it may wait for the disk.
 pub type PutInForce = Arc<dyn Fn(&Database, &Changed) + Send + Sync>;
 
@@ -119,11 +129,19 @@ impl Lineup {
     }
 
     /// Adds a playlist, which is read at once if it can be.
-    pub async fn create(&self, document: Document<PlaylistSpec>) -> Result<View, Refusal> {
+    pub async fn create(
+        &self,
+        document: Document<PlaylistSpec>,
+        authority: Authority,
+    ) -> Result<View, Refusal> {
         let config = self.0.config.get();
-        check(document.spec(), &config.api_house())?;
-        let write =
-            move |connection: &_| Ok::<_, Refusal>(lineup::insert_playlist(connection, &document, None)?);
+        let is_of_host = authority == Authority::Host;
+        check(document.spec(), &config.house_of(is_of_host))?;
+        let write = move |connection: &_| {
+            let playlist = lineup::insert_playlist(connection, &document, None)?;
+            lineup::set_of_host(connection, playlist.id, is_of_host)?;
+            Ok::<_, Refusal>(playlist)
+        };
         let playlist = self.0.database.write(write).await?;
         info!(playlist = playlist.id.0, name = playlist.name(), "playlist created");
         self.0.rescheduled.notify_one();
@@ -138,12 +156,17 @@ impl Lineup {
         + Send
         + Sync
         + 'static,
+        authority: Authority,
     ) -> Result<View, Refusal> {
         self.commit(move |connection, config| {
             let playlist = of_api(connection, config, id)?;
             let new = change(&playlist.document).map_err(|error| Refusal::Fields(vec![error]))?;
-            let settings = check(new.spec(), &config.api_house())?;
+            // An address that somebody gives through the API is not the operator's any more.
+            let is_of_host = authority == Authority::Host
+                || (playlist.is_of_host && playlist.document.spec().leads_where(new.spec()));
+            let settings = check(new.spec(), &config.house_of(is_of_host))?;
             lineup::update_playlist(connection, id, &new)?;
+            lineup::set_of_host(connection, id, is_of_host)?;
             let (mut changed, _) = apply::rewrite(connection, config, (id, &settings))?;
             // The way to its streams may be another, which no row of a channel says.
             if new.spec() != playlist.document.spec() {
@@ -266,12 +289,25 @@ impl Lineup {
     /// What the settings of a playlist mean with the configuration in force.
     fn settings(&self, playlist: &Playlist) -> Result<Settings, Refusal> {
         let config = self.0.config.get();
-        check(playlist.document.spec(), &config.house_of(playlist.file_key.is_some()))
+        check(playlist.document.spec(), &config.house_of(playlist.has_operators_settings()))
     }
 }
 
 fn check(spec: &PlaylistSpec, house: &House) -> Result<Settings, Refusal> {
     spec.check(house).map_err(Refusal::Fields)
+}
+
+/// What the settings of a playlist mean for its rows, whatever they may name by now: nothing is
+/// opened.
+fn settings_for_rows(config: &Config, playlist: &Playlist) -> Result<Settings, Refusal> {
+    check(playlist.document.spec(), &config.house_of(true))
+}
+
+/// Whether the channels of a playlist may be on private networks. Each connection is judged by
+/// itself, too; this says what is listed.
+fn reaches_private(config: &Config, playlist: &Playlist) -> bool {
+    let is_allowed = playlist.has_operators_list() || config.server.allow_private_sources;
+    is_allowed && playlist.document.spec().allow_private != Some(false)
 }
 
 /// A playlist that the API may change.

@@ -17,7 +17,7 @@ use super::apply::{self, Abort, Outcome, Summary, Terms, held_code};
 use super::fetch::{self, FetchError, Got};
 use super::runs::Run;
 use super::spool::{Document, Form};
-use super::{Lineup, Refusal};
+use super::{Authority, Lineup, Refusal};
 use crate::config::playlist::Playlist as Settings;
 use crate::db::Error;
 use crate::db::lineup::{self, Changed, HeldDocument, PlaylistId};
@@ -44,11 +44,13 @@ impl Lineup {
         &self,
         id: PlaylistId,
         body: impl Stream<Item = Result<Bytes, InputError>> + Unpin,
+        authority: Authority,
     ) -> Result<Refreshed, Refusal> {
         let settings = self.settings(&self.get(id).await?.playlist)?;
         let run = self.0.runs.begin(id).ok_or(Refusal::Running)?;
         let take = async {
             let document = fetch::upload(&self.0.spool, body, &run.progress).await?;
+            let document = Document { given_by: Some(authority), ..document };
             self.take(id, settings, document, &run, Terms::now()).await
         };
         let result = take.await;
@@ -67,7 +69,8 @@ impl Lineup {
         let form: HeldForm = serde_json::from_str(&held.reason)
             .map_err(|_| Error::Damaged("a held list cannot be read".to_owned()))?;
         let (file, digest, marks) = (self.0.spool.held(&held.file), held.digest, Marks::default());
-        let document = Document { file, form: form.form(), digest, marks, is_whole: form.is_whole };
+        let (is_whole, given_by) = (form.is_whole, form.given_by());
+        let document = Document { file, form: form.form(), digest, marks, is_whole, given_by };
         let terms = Terms { is_accepted: true, ..Terms::now() };
         let result = self.take(id, settings, document, &run, terms).await;
         if result.is_ok() {
@@ -125,7 +128,7 @@ impl Lineup {
             result = self.apply(id, &settings, &document, run, terms).await;
         }
         match result {
-            Ok(Outcome::Unchanged) => Ok(Refreshed::Unchanged),
+            Ok(Outcome::Unchanged(_)) => Ok(Refreshed::Unchanged),
             Ok(Outcome::Applied { summary, .. }) => Ok(Refreshed::Applied(summary)),
             Err(Abort::Held(held)) => self.hold(id, &document, held).await,
             Err(Abort::OneChannel) => self.hold(id, &document, Held::NotAList(Kind::HlsPlaylist)).await,
@@ -147,11 +150,9 @@ impl Lineup {
         let (settings, document) = (settings.clone(), Arc::clone(document));
         let progress = Arc::clone(&run.progress);
         let work = move |connection: &_, config: &_| {
-            let outcome = apply::apply(connection, config, (id, &settings), &document, terms, &progress)?;
-            let changed = match &outcome {
-                Outcome::Unchanged => Changed::default(),
-                Outcome::Applied { changed, .. } => changed.clone(),
-            };
+            let mut outcome = apply::apply(connection, config, (id, &settings), &document, terms, &progress)?;
+            let (Outcome::Unchanged(changed) | Outcome::Applied { changed, .. }) = &mut outcome;
+            let changed = std::mem::take(changed);
             Ok::<_, Abort>((outcome, changed))
         };
         self.commit(work).await
@@ -222,6 +223,9 @@ pub(super) struct HeldForm {
     is_whole: bool,
     base: Option<String>,
     charset: Option<String>,
+    /// Whether a command on this machine sent it; none where nobody did.
+    #[serde(default)]
+    is_of_host: Option<bool>,
 }
 
 impl HeldForm {
@@ -237,7 +241,12 @@ impl HeldForm {
             is_whole: document.is_whole,
             base,
             charset,
+            is_of_host: document.given_by.map(|authority| authority == Authority::Host),
         }
+    }
+
+    fn given_by(&self) -> Option<Authority> {
+        self.is_of_host.map(|is_of_host| if is_of_host { Authority::Host } else { Authority::Api })
     }
 
     fn form(&self) -> Form {

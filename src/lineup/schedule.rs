@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{Lineup, Refusal, apply, settle};
+use super::{Lineup, Refusal, apply, reaches_private, settings_for_rows, settle};
 use crate::config::Config;
 use crate::config::playlist::{Origin, PlaylistSpec};
 use crate::db::lineup::{self, Changed, PlaylistId};
@@ -57,9 +57,10 @@ impl Lineup {
         let (mut is_first, mut configured) = (true, None);
         loop {
             let config = self.0.config.get();
-            if configured.as_ref() != Some(&config.playlists) {
+            let wanted = (config.playlists.clone(), config.server.allow_private_sources);
+            if configured.as_ref() != Some(&wanted) {
                 match self.configure(&config).await {
-                    Ok(()) => configured = Some(config.playlists.clone()),
+                    Ok(()) => configured = Some(wanted),
                     Err(refusal) => error!("the playlists of the configuration cannot be kept: {refusal}"),
                 }
             }
@@ -158,7 +159,7 @@ impl Lineup {
 
     /// Takes the playlists of a configuration into the database. Those that are no longer there
     /// keep what users made of their channels, which are missing from then on.
-    async fn configure(&self, config: &Config) -> Result<(), Refusal> {
+    pub(super) async fn configure(&self, config: &Config) -> Result<(), Refusal> {
         let document = |spec: &PlaylistSpec| {
             let key = spec.id.clone().expect("it was checked, and so has an id");
             let document =
@@ -178,9 +179,10 @@ impl Lineup {
                 let Some(key) = &gone.file_key else { continue };
                 if wanted.iter().all(|(wanted, _)| wanted != key) {
                     let touched = apply::retire(connection, gone.id)?;
-                    merge(&mut changed, settle::settle(connection, config, touched, &HashMap::new())?);
+                    changed.followed_by(settle::settle(connection, config, touched)?);
                 }
             }
+            reach_as_configured(connection, config, &mut changed)?;
             Ok::<_, Refusal>(((), changed))
         })
         .await
@@ -190,6 +192,23 @@ impl Lineup {
     pub fn wake(&self) {
         self.0.rescheduled.notify_one();
     }
+}
+
+/// Writes the channels anew of playlists that may name private networks now, or not any more.
+fn reach_as_configured(
+    connection: &rusqlite::Connection,
+    config: &Config,
+    changed: &mut Changed,
+) -> Result<(), Error> {
+    for playlist in lineup::all_playlists(connection)? {
+        if playlist.reaches_private == Some(reaches_private(config, &playlist)) {
+            continue;
+        }
+        let wrong = |_| Error::Damaged(format!("playlist {}: its settings are none", playlist.id.0));
+        let settings = settings_for_rows(config, &playlist).map_err(wrong)?;
+        changed.followed_by(apply::rewrite(connection, config, (playlist.id, &settings))?.0);
+    }
+    Ok(())
 }
 
 fn configure_one(
@@ -216,18 +235,11 @@ fn configure_one(
     if let Some(known) = known
         && let Ok(settings) = document.spec().check(&config.house_of(true))
     {
-        merge(changed, apply::rewrite(connection, config, (known.id, &settings))?.0);
+        changed.followed_by(apply::rewrite(connection, config, (known.id, &settings))?.0);
         changed.all_of(lineup::paths(connection, known.id)?);
         lineup::forget_marks(connection, known.id)?;
     }
     Ok(())
-}
-
-/// Puts two changes one after the other into one.
-fn merge(all: &mut Changed, next: Changed) {
-    all.added.extend(next.added);
-    all.removed.extend(next.removed);
-    all.all_of(next.changed);
 }
 
 fn in_time(pause: Duration) -> Option<Timestamp> {

@@ -13,13 +13,14 @@ use ring::digest::{Context, SHA256};
 use tokio::io::AsyncWriteExt as _;
 use url::Url;
 
+use super::Authority;
 use crate::db::lineup::Digest;
 
 /// The folder beside the database.
 const FOLDER: &str = "playlists";
 
 /// Longer documents are refused: that of 600,000 entries has 150 MB.
-pub(super) const MAX_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 
 /// How a document is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(super) struct Document {
     pub(super) marks: Marks,
     /// All of it has come.
     pub(super) is_whole: bool,
+    /// Who sent it; none where it was fetched from where the playlist says.
+    pub(super) given_by: Option<Authority>,
 }
 
 /// A file that goes when it is dropped, unless it is kept.
@@ -52,6 +55,8 @@ pub(super) struct File {
 #[derive(Debug, Clone)]
 pub(super) struct Spool {
     folder: PathBuf,
+    /// Longer documents are refused.
+    max_bytes: u64,
     /// Documents so far: each has a name of its own.
     count: Arc<AtomicU64>,
 }
@@ -62,13 +67,14 @@ pub(super) struct Writer {
     out: tokio::fs::File,
     digest: Context,
     length: u64,
+    max_bytes: u64,
 }
 
 /// Why a document was not written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriteError {
-    #[error("it has more than {} MiB", MAX_BYTES >> 20)]
-    TooLong,
+    #[error("it has more than {} MiB", max_bytes >> 20)]
+    TooLong { max_bytes: u64 },
     #[error("it cannot be written: {0}")]
     Io(#[from] io::Error),
 }
@@ -76,7 +82,12 @@ pub(super) enum WriteError {
 impl Spool {
     /// That beside a database in `data`, without what an earlier process has left there.
     pub(super) fn new(data: &Path) -> Self {
-        let spool = Self { folder: data.join(FOLDER), count: Arc::default() };
+        Self::limited(data, MAX_BYTES)
+    }
+
+    /// The same for documents of so many bytes.
+    pub(super) fn limited(data: &Path, max_bytes: u64) -> Self {
+        let spool = Self { folder: data.join(FOLDER), max_bytes, count: Arc::default() };
         spool.clean();
         spool
     }
@@ -104,6 +115,7 @@ impl Spool {
             out,
             digest: Context::new(&SHA256),
             length: 0,
+            max_bytes: self.max_bytes,
         })
     }
 
@@ -143,8 +155,8 @@ impl Writer {
     /// Takes the next bytes.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.length += bytes.len() as u64;
-        if self.length > MAX_BYTES {
-            return Err(WriteError::TooLong);
+        if self.length > self.max_bytes {
+            return Err(WriteError::TooLong { max_bytes: self.max_bytes });
         }
         self.digest.update(bytes);
         Ok(self.out.write_all(bytes).await?)
@@ -160,6 +172,6 @@ impl Writer {
         self.out.flush().await?;
         let digest = self.digest.finish();
         let digest = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
-        Ok(Document { file: self.file, form, digest, marks, is_whole })
+        Ok(Document { file: self.file, form, digest, marks, is_whole, given_by: None })
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod attacks;
 mod check;
 mod hls;
 mod nginx;
+pub(crate) mod playlists;
 mod program;
 pub(crate) mod reload;
 mod requests;

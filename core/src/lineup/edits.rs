@@ -209,9 +209,16 @@ impl<'a> Effective<'a> {
         layers.into_iter().filter(|(_, layer)| *layer == Layer::Edit).map(|(field, _)| field).collect()
     }
 
-    /// The country, of the entry and else of the name as it is now.
-    pub fn country(&self, entry: &Entry) -> Option<names::Country> {
-        names::country_of(entry).or_else(|| names::Name::of(&self.name.value).country)
+    /// The country, of the entry and else of the name as it is now, of which somebody has read
+    /// `name`.
+    pub fn country(&self, entry: &Entry, name: &names::Name) -> Option<names::Country> {
+        // Mostly nobody has renamed it.
+        let of_entry = if self.name.value == entry.name() {
+            names::country_by_name(entry, || name.country)
+        } else {
+            names::country_of(entry)
+        };
+        of_entry.or(name.country)
     }
 }
 

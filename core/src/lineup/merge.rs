@@ -60,12 +60,22 @@ pub struct Facts<'a> {
 impl Candidate {
     /// A candidate of these facts.
     pub fn new(channel: ChannelId, playlist: u32, is_leader: bool, facts: &Facts<'_>) -> Self {
-        let Name { key, country } = Name::of(facts.name);
-        let country = facts.country.or(country);
+        Self::with_name(channel, playlist, is_leader, facts, &Name::of(facts.name))
+    }
+
+    /// The same, where somebody has read its name already.
+    pub fn with_name(
+        channel: ChannelId,
+        playlist: u32,
+        is_leader: bool,
+        facts: &Facts<'_>,
+        Name { key, country }: &Name,
+    ) -> Self {
+        let country = facts.country.or(*country);
         let name = if key.is_empty() {
             0
         } else {
-            Marker::new(Of::MergeName).add(country.as_ref().map_or("", Country::code)).add(&key).mark()
+            Marker::new(Of::MergeName).add(country.as_ref().map_or("", Country::code)).add(key).mark()
         };
         let guide_id = guide_key(facts.guide_id);
         let guide_id = if guide_id.is_empty() { 0 } else { mark(Of::GuideId, &guide_id) };

@@ -98,11 +98,11 @@ pub struct Numbers {
 /// range, else the number of the provider if that is free, else the next one that is.
 pub fn assign(claims: &[Claim]) -> Numbers {
     let kept: Vec<_> = claims.iter().map(kept).collect();
-    let mut free = Free { taken: kept.iter().flatten().copied().collect(), next: HashMap::new() };
+    let mut free = FreeNumbers::new(kept.iter().flatten().copied());
     let mut result = Numbers::default();
     let mut seen = HashSet::new();
     for (at, (claim, kept)) in claims.iter().zip(kept).enumerate() {
-        let number = kept.or_else(|| free.number(claim));
+        let number = kept.or_else(|| free.take(claim.range.as_ref(), claim.provider));
         match number {
             Some(number) if !seen.insert(number) => result.collisions.push(at),
             Some(_) => (),
@@ -118,18 +118,30 @@ fn kept(claim: &Claim) -> Option<ChannelNumber> {
     claim.edit.or_else(|| claim.current.filter(fits))
 }
 
-/// Numbers that nobody has.
-struct Free {
+/// Numbers that nobody has, for channels that are added one after the other.
+#[derive(Debug)]
+pub struct FreeNumbers {
     taken: HashSet<ChannelNumber>,
     /// For each range, all before this are taken.
     next: HashMap<RangeInclusive<u32>, u32>,
 }
 
-impl Free {
-    fn number(&mut self, claim: &Claim) -> Option<ChannelNumber> {
-        let of_provider = || claim.provider.filter(|number| !self.taken.contains(number));
-        let number = match claim.range.clone() {
-            Some(range) => self.next_of(range),
+impl FreeNumbers {
+    /// All but these.
+    pub fn new(taken: impl IntoIterator<Item = ChannelNumber>) -> Self {
+        Self { taken: taken.into_iter().collect(), next: HashMap::new() }
+    }
+
+    /// Takes the next number of the range of a rule; without one that of the provider if it is free,
+    /// else the next one that is. `None` where the range is full.
+    pub fn take(
+        &mut self,
+        range: Option<&RangeInclusive<u32>>,
+        provider: Option<ChannelNumber>,
+    ) -> Option<ChannelNumber> {
+        let of_provider = || provider.filter(|number| !self.taken.contains(number));
+        let number = match range {
+            Some(range) => self.next_of(range.clone()),
             None => of_provider().or_else(|| self.next_of(1..=MAX_NUMBER)),
         }?;
         self.taken.insert(number);

@@ -5,8 +5,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use forebay_core::address::{is_public, is_public_name};
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Host, Url};
 
 use super::nearest::did_you_mean;
 
@@ -104,6 +105,18 @@ impl SourceUrl {
     /// How it is opened.
     pub fn kind(&self) -> SourceKind {
         self.kind
+    }
+
+    /// Whether it leads to the internet, as far as the address tells: neither to a file of this
+    /// machine nor into a private network. Names are looked up, and judged, at each connection.
+    pub fn is_on_internet(&self) -> bool {
+        match (self.kind, self.url.host()) {
+            (SourceKind::TestCard, _) => true,
+            (SourceKind::Http, Some(Host::Domain(name))) => is_public_name(name),
+            (SourceKind::Http, Some(Host::Ipv4(address))) => is_public(address.into()),
+            (SourceKind::Http, Some(Host::Ipv6(address))) => is_public(address.into()),
+            (SourceKind::Http, None) | (SourceKind::File, _) => false,
+        }
     }
 
     /// The absolute path, for a file.

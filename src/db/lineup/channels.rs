@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use forebay_core::lineup::identity::SourceId;
 use forebay_core::lineup::number::ChannelNumber;
-use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, named_params};
+use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Statement};
 
 use super::{PlaylistId, id_of, signed};
 use crate::db::Error;
@@ -45,8 +45,42 @@ pub enum Hidden {
     ByUser = 2,
 }
 
+/// Why the source of a channel cannot be opened, whatever its server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is on a private network, and somebody gave it who may not name those.
+    Private = 1,
+    /// It is a file of this machine, and the list is none.
+    File = 2,
+    /// It is no address, or of a kind that cannot be played.
+    Unsupported = 3,
+}
+
+impl Unusable {
+    /// The word for it in the API.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Private => "private_address",
+            Self::File => "local_file",
+            Self::Unsupported => "unsupported_address",
+        }
+    }
+
+    /// The same for people, with what to do.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Private => {
+                "its address is on a private network, and its list was given through the API: set \
+                 server.allow_private_sources, or give the list by [[playlists]] or forebay import"
+            }
+            Self::File => "its address is a file of this machine, which only a list in a file may name",
+            Self::Unsupported => "its address is none that can be played: http, https or file",
+        }
+    }
+}
+
 /// What is written of a channel; what follows from all channels together is written by
-/// [`set_number`] and [`set_merge`].
+/// [`set_number`](super::set_number) and [`set_merge`](super::set_merge).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns<'a> {
     /// See [`Row`]; so it is with the texts.
@@ -69,59 +103,36 @@ pub struct Columns<'a> {
     pub is_adult: bool,
     /// Whether it is left out.
     pub hidden: Hidden,
-    /// Whether its source is missing or cannot be opened.
-    pub is_absent: bool,
+    /// Whether its source is missing.
+    pub is_missing: bool,
+    /// Why its source cannot be opened.
+    pub unusable: Option<Unusable>,
     /// What its number has to be in.
     pub range: Option<RangeInclusive<u32>>,
     /// See [`Candidate::marks`](forebay_core::lineup::merge::Candidate::marks).
     pub marks: [u64; 3],
 }
 
-/// What merging knows of a channel, and what it made of it before.
+/// What is written once, when a channel is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MergeRow {
-    /// Its number.
-    pub id: SourceId,
+pub struct New<'a> {
     /// Its playlist.
     pub playlist: PlaylistId,
-    /// Whether it is left out.
-    pub hidden: Hidden,
-    /// Whether its source is missing.
-    pub is_absent: bool,
-    /// Its marks.
-    pub marks: [u64; 3],
-    /// What merging made of it.
-    pub merged: Merged,
-}
-
-/// What merging makes of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Merged {
-    /// The channel that is listed for it.
-    pub leader: Option<SourceId>,
-    /// Another channel of its group has the same source.
-    pub is_duplicate: bool,
-    /// It can be had.
-    pub is_shown: bool,
-}
-
-/// What speaks for the number of a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NumberRow {
-    /// The channel.
-    pub id: SourceId,
-    /// The number that it has.
+    /// Its name in addresses, for ever.
+    pub path: &'a str,
+    /// Its first number.
     pub number: Option<ChannelNumber>,
-    /// What it has to be in.
-    pub range: Option<RangeInclusive<u32>>,
-    /// Whether it is left out.
-    pub hidden: Hidden,
 }
+
+/// The columns of [`Columns`], and where their values stand: behind the id.
+const WRITTEN: &str = "rank, name, group_id, group_title, logo, guide_id, gracenote_id, search, is_adult,
+    is_hidden, is_absent, unusable, range_start, range_end, merge_guide_id, merge_name, merge_source";
+const VALUES: &str = "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18";
 
 const LISTED: &str =
     "id, rank, path, number, number_minor, name, group_title, logo, guide_id, gracenote_id, is_adult";
 
-const MORE: &str = "playlist_id, is_hidden, is_absent, leader";
+const MORE: &str = "playlist_id, is_hidden, is_absent, unusable, leader";
 
 /// Up to `limit` channels in the order of lists, those behind the rank `after`.
 pub fn list(connection: &Connection, after: Option<i64>, limit: usize) -> Result<Vec<Row>, Error> {
@@ -161,59 +172,47 @@ pub(super) fn by_number(
     Ok(row)
 }
 
-/// Adds a channel without a number, not merged with any other.
+/// Why the channel with this path cannot be played; `None` for one that can, or that is left out of
+/// lists.
+pub fn why_unusable(connection: &Connection, path: &str) -> Result<Option<Unusable>, Error> {
+    let sql = "SELECT unusable FROM channels WHERE path = ?1 AND NOT is_shown AND is_hidden = 0";
+    let found = connection.prepare_cached(sql)?.query_row([path], |row| row.get(0)).optional()?;
+    Ok(found.and_then(unusable_of))
+}
+
+/// Adds a channel that is merged with no other.
 pub fn insert(
     connection: &Connection,
     id: SourceId,
-    playlist: PlaylistId,
-    path: &str,
+    new: &New<'_>,
     columns: &Columns<'_>,
 ) -> Result<(), Error> {
-    let sql = "INSERT INTO channels
-        (id, playlist_id, path, rank, number_minor, name, group_id, group_title, logo, guide_id,
-         gracenote_id, search, is_adult, is_hidden, is_absent, range_start, range_end, merge_guide_id,
-         merge_name, merge_source, is_shown)
-        VALUES (:id, :playlist, :path, :rank, 0, :name, :group, :group_title, :logo, :guide_id,
-         :gracenote_id, :search, :is_adult, :hidden, :is_absent, :start, :end, :mark_guide_id, :mark_name,
-         :mark_source, :is_shown)";
-    let Columns { range, marks: [mark_guide_id, mark_name, mark_source], .. } = columns;
-    connection.prepare_cached(sql)?.execute(named_params! {
-        ":id": id.0, ":playlist": playlist.0, ":path": path, ":rank": columns.rank, ":name": columns.name,
-        ":group": columns.group, ":group_title": columns.group_title, ":logo": columns.logo,
-        ":guide_id": columns.guide_id, ":gracenote_id": columns.gracenote_id,
-        ":search": columns.search, ":is_adult": columns.is_adult,
-        ":hidden": columns.hidden as u8, ":is_absent": columns.is_absent,
-        ":start": range.as_ref().map(RangeInclusive::start), ":end": range.as_ref().map(RangeInclusive::end),
-        ":mark_guide_id": signed(*mark_guide_id), ":mark_name": signed(*mark_name),
-        ":mark_source": signed(*mark_source), ":is_shown": columns.is_shown_alone(),
-    })?;
+    let sql = format!(
+        "INSERT INTO channels (id, {WRITTEN}, playlist_id, path, number, number_minor, is_shown)
+         VALUES (?1, {VALUES}, ?19, ?20, ?21, ?22, ?23)"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    columns.bind(&mut statement, id)?;
+    statement.raw_bind_parameter(19, new.playlist.0)?;
+    statement.raw_bind_parameter(20, new.path)?;
+    statement.raw_bind_parameter(21, new.number.map(ChannelNumber::major))?;
+    statement.raw_bind_parameter(22, new.number.map_or(0, ChannelNumber::minor))?;
+    statement.raw_bind_parameter(23, columns.is_shown_alone())?;
+    statement.raw_execute()?;
     Ok(())
 }
 
-/// Writes a channel anew, if anything is different. Says whether it was, and could be had before.
+/// Writes a channel anew, if anything is different. Says whether it could be had before, if it was
+/// written.
 pub fn update(connection: &Connection, id: SourceId, columns: &Columns<'_>) -> Result<Option<bool>, Error> {
-    let names =
-        "rank, name, group_id, group_title, logo, guide_id, gracenote_id, search, is_adult, is_hidden,
-        is_absent, range_start, range_end, merge_guide_id, merge_name, merge_source";
-    let values =
-        ":rank, :name, :group, :group_title, :logo, :guide_id, :gracenote_id, :search, :is_adult, :hidden,
-        :is_absent, :start, :end, :mark_guide_id, :mark_name, :mark_source";
     let sql = format!(
-        "UPDATE channels SET ({names}) = ({values}) WHERE id = :id AND ({names}) IS NOT ({values})
+        "UPDATE channels SET ({WRITTEN}) = ({VALUES}) WHERE id = ?1 AND ({WRITTEN}) IS NOT ({VALUES})
          RETURNING is_shown"
     );
-    let Columns { range, marks: [mark_guide_id, mark_name, mark_source], .. } = columns;
-    let values = named_params! {
-        ":id": id.0, ":rank": columns.rank, ":name": columns.name,
-        ":group": columns.group, ":group_title": columns.group_title, ":logo": columns.logo,
-        ":guide_id": columns.guide_id, ":gracenote_id": columns.gracenote_id,
-        ":search": columns.search, ":is_adult": columns.is_adult,
-        ":hidden": columns.hidden as u8, ":is_absent": columns.is_absent,
-        ":start": range.as_ref().map(RangeInclusive::start), ":end": range.as_ref().map(RangeInclusive::end),
-        ":mark_guide_id": signed(*mark_guide_id), ":mark_name": signed(*mark_name),
-        ":mark_source": signed(*mark_source),
-    };
-    let was_shown = connection.prepare_cached(&sql)?.query_row(values, |row| row.get(0)).optional()?;
+    let mut statement = connection.prepare_cached(&sql)?;
+    columns.bind(&mut statement, id)?;
+    let mut rows = statement.raw_query();
+    let was_shown = rows.next()?.map(|row| row.get(0)).transpose()?;
     Ok(was_shown)
 }
 
@@ -234,10 +233,24 @@ pub fn path(connection: &Connection, id: SourceId) -> Result<Option<(String, boo
 
 /// The paths of the channels of a playlist that can be had.
 pub fn paths(connection: &Connection, playlist: PlaylistId) -> Result<Vec<String>, Error> {
-    let sql = "SELECT path FROM channels WHERE playlist_id = ?1 AND is_shown";
+    let sql = "SELECT c.path FROM sources s JOIN channels c USING (id)
+               WHERE s.playlist_id = ?1 AND c.is_shown";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([playlist.0], |row| row.get(0))?;
     rows.map(|row| Ok(row?)).collect()
+}
+
+/// How many of the channels with ids above this one can be had.
+pub fn count_shown_after(connection: &Connection, SourceId(last): SourceId) -> Result<usize, Error> {
+    let sql = "SELECT count(*) FROM channels WHERE id > ?1 AND is_shown";
+    let count: i64 = connection.query_row(sql, [last], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
+/// Says that the source of a channel is missing. Says whether the channel could be had.
+pub fn set_channel_absent(connection: &Connection, id: SourceId) -> Result<bool, Error> {
+    let sql = "UPDATE channels SET is_absent = 1 WHERE id = ?1 RETURNING is_shown";
+    Ok(connection.prepare_cached(sql)?.query_row([id.0], |row| row.get(0))?)
 }
 
 /// A channel as admins see it, whether it is listed or not.
@@ -249,8 +262,10 @@ pub struct Detail {
     pub playlist: PlaylistId,
     /// Whether it is left out.
     pub hidden: Hidden,
-    /// Whether its source is missing.
-    pub is_absent: bool,
+    /// Whether its playlist does not have it any more.
+    pub is_missing: bool,
+    /// Why its source cannot be opened.
+    pub unusable: Option<Unusable>,
     /// The channel that is listed for it.
     pub leader: Option<SourceId>,
 }
@@ -282,79 +297,38 @@ pub fn details(
     rows.map(|row| Ok(row?)).collect()
 }
 
-/// What merging knows of all channels, in the order of their numbers.
-pub fn merge_rows(connection: &Connection) -> Result<Vec<MergeRow>, Error> {
-    let sql = "SELECT id, playlist_id, is_hidden, is_absent, merge_guide_id, merge_name, merge_source,
-                      leader, is_duplicate, is_shown
-               FROM channels ORDER BY id";
-    let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
-        let mark = |name| Ok::<_, rusqlite::Error>(row.get::<_, i64>(name)?.cast_unsigned());
-        Ok(MergeRow {
-            id: id_of(row, "id")?,
-            playlist: PlaylistId(row.get("playlist_id")?),
-            hidden: hidden_of(row)?,
-            is_absent: row.get("is_absent")?,
-            marks: [mark("merge_guide_id")?, mark("merge_name")?, mark("merge_source")?],
-            merged: Merged {
-                leader: row.get::<_, Option<u32>>("leader")?.map(SourceId),
-                is_duplicate: row.get("is_duplicate")?,
-                is_shown: row.get("is_shown")?,
-            },
-        })
-    })?;
-    rows.map(|row| Ok(row?)).collect()
-}
-
-/// Writes what merging made of a channel.
-pub fn set_merge(connection: &Connection, id: SourceId, merged: Merged) -> Result<(), Error> {
-    let sql = "UPDATE channels SET leader = ?2, is_duplicate = ?3, is_shown = ?4 WHERE id = ?1";
-    let Merged { leader, is_duplicate, is_shown } = merged;
-    connection.prepare_cached(sql)?.execute((id.0, leader.map(|it| it.0), is_duplicate, is_shown))?;
-    Ok(())
-}
-
-/// The numbers of all channels, in the order of lists.
-pub fn number_rows(connection: &Connection) -> Result<Vec<NumberRow>, Error> {
-    let sql = "SELECT id, number, number_minor, range_start, range_end, is_hidden FROM channels ORDER BY id";
-    let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| {
-        let range: Option<(u32, u32)> = row.get::<_, Option<u32>>("range_start")?.zip(row.get("range_end")?);
-        let range = range.map(|(start, end)| start..=end);
-        Ok(NumberRow { id: id_of(row, "id")?, number: number_of(row)?, range, hidden: hidden_of(row)? })
-    })?;
-    rows.map(|row| Ok(row?)).collect()
-}
-
-/// The numbers of relays, which channels of playlists do not get.
-pub fn relay_numbers(connection: &Connection) -> Result<Vec<u32>, Error> {
-    let mut statement = connection.prepare("SELECT number FROM relays WHERE number IS NOT NULL")?;
-    let rows = statement.query_map([], |row| row.get(0))?;
-    rows.map(|row| Ok(row?)).collect()
-}
-
-/// Says that the source of a channel is missing. Says whether the channel could be had.
-pub fn set_channel_absent(connection: &Connection, id: SourceId) -> Result<bool, Error> {
-    let sql = "UPDATE channels SET is_absent = 1 WHERE id = ?1 RETURNING is_shown";
-    Ok(connection.prepare_cached(sql)?.query_row([id.0], |row| row.get(0))?)
-}
-
-/// Writes the number of a channel. Says whether it can be had.
-pub fn set_number(
-    connection: &Connection,
-    id: SourceId,
-    number: Option<ChannelNumber>,
-) -> Result<bool, Error> {
-    let sql = "UPDATE channels SET number = ?2, number_minor = ?3 WHERE id = ?1 RETURNING is_shown";
-    let minor = number.map_or(0, ChannelNumber::minor);
-    let values = (id.0, number.map(ChannelNumber::major), minor);
-    Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
-}
-
 impl Columns<'_> {
     /// Whether it can be had where it is merged with no other.
     pub fn is_shown_alone(&self) -> bool {
-        self.hidden == Hidden::No && !self.is_absent
+        self.hidden == Hidden::No && !self.is_absent()
+    }
+
+    /// Whether it has no source of its own.
+    fn is_absent(&self) -> bool {
+        self.is_missing || self.unusable.is_some()
+    }
+
+    /// Gives a statement the id and the values of [`WRITTEN`].
+    fn bind(&self, statement: &mut Statement<'_>, id: SourceId) -> rusqlite::Result<()> {
+        let [guide_id, name, source] = self.marks.map(signed);
+        statement.raw_bind_parameter(1, id.0)?;
+        statement.raw_bind_parameter(2, self.rank)?;
+        statement.raw_bind_parameter(3, self.name)?;
+        statement.raw_bind_parameter(4, self.group)?;
+        statement.raw_bind_parameter(5, self.group_title)?;
+        statement.raw_bind_parameter(6, self.logo)?;
+        statement.raw_bind_parameter(7, self.guide_id)?;
+        statement.raw_bind_parameter(8, self.gracenote_id)?;
+        statement.raw_bind_parameter(9, self.search)?;
+        statement.raw_bind_parameter(10, self.is_adult)?;
+        statement.raw_bind_parameter(11, self.hidden as u8)?;
+        statement.raw_bind_parameter(12, self.is_absent())?;
+        statement.raw_bind_parameter(13, self.unusable.map_or(0, |why| why as u8))?;
+        statement.raw_bind_parameter(14, self.range.as_ref().map(RangeInclusive::start))?;
+        statement.raw_bind_parameter(15, self.range.as_ref().map(RangeInclusive::end))?;
+        statement.raw_bind_parameter(16, guide_id)?;
+        statement.raw_bind_parameter(17, name)?;
+        statement.raw_bind_parameter(18, source)
     }
 }
 
@@ -374,24 +348,35 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
 }
 
 fn detail_of(row: &SqlRow<'_>) -> rusqlite::Result<Detail> {
-    let (row_of, leader) = with_leader(row)?;
-    let (playlist, is_absent) = (PlaylistId(row.get("playlist_id")?), row.get("is_absent")?);
-    Ok(Detail { row: row_of, playlist, hidden: hidden_of(row)?, is_absent, leader })
+    let (listed, leader) = with_leader(row)?;
+    let (playlist, is_absent) = (PlaylistId(row.get("playlist_id")?), row.get::<_, bool>("is_absent")?);
+    let (hidden, unusable) = (hidden_of(row.get("is_hidden")?), unusable_of(row.get("unusable")?));
+    let is_missing = is_absent && unusable.is_none();
+    Ok(Detail { row: listed, playlist, hidden, is_missing, unusable, leader })
 }
 
 fn with_leader(row: &SqlRow<'_>) -> rusqlite::Result<(Row, Option<SourceId>)> {
     Ok((read(row)?, row.get::<_, Option<u32>>("leader")?.map(SourceId)))
 }
 
-fn hidden_of(row: &SqlRow<'_>) -> rusqlite::Result<Hidden> {
-    Ok(match row.get("is_hidden")? {
+pub(super) fn hidden_of(stored: u8) -> Hidden {
+    match stored {
         0 => Hidden::No,
         1 => Hidden::ByRule,
         _ => Hidden::ByUser,
-    })
+    }
 }
 
-fn number_of(row: &SqlRow<'_>) -> rusqlite::Result<Option<ChannelNumber>> {
+fn unusable_of(stored: u8) -> Option<Unusable> {
+    match stored {
+        0 => None,
+        1 => Some(Unusable::Private),
+        2 => Some(Unusable::File),
+        _ => Some(Unusable::Unsupported),
+    }
+}
+
+pub(super) fn number_of(row: &SqlRow<'_>) -> rusqlite::Result<Option<ChannelNumber>> {
     let minor = row.get("number_minor")?;
     Ok(row.get::<_, Option<u32>>("number")?.and_then(|major| ChannelNumber::of_parts(major, minor)))
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use forebay_core::lineup::edits::{Edit, Edits, Field};
 use forebay_core::lineup::identity::SourceId;
+use forebay_core::lineup::number::ChannelNumber;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
@@ -93,9 +94,17 @@ pub fn edits(connection: &Connection, channel: SourceId) -> Result<Edits, Error>
 }
 
 /// The numbers that users have set, of all channels.
-pub fn numbers_set(connection: &Connection) -> Result<HashMap<SourceId, Edits>, Error> {
-    let sql = "SELECT channel_id AS id, field, value FROM edits WHERE field = 'number' AND ?1 = 0";
-    collect(connection, sql, 0)
+pub fn numbers_set(connection: &Connection) -> Result<HashMap<SourceId, ChannelNumber>, Error> {
+    let sql = "SELECT channel_id AS id, field, value FROM edits WHERE field = 'number'";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = HashMap::new();
+    while let Some(row) = rows.next()? {
+        if let Edit::Number(Some(number)) = read(row)? {
+            found.insert(id_of(row, "id")?, number);
+        }
+    }
+    Ok(found)
 }
 
 fn collect(connection: &Connection, sql: &str, value: i64) -> Result<HashMap<SourceId, Edits>, Error> {

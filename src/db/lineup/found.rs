@@ -149,9 +149,9 @@ impl FoundSource {
         self.playlist.document.spec().provider(self.playlist.id.provider(), self.max_connections)
     }
 
-    /// What it is checked against: the configuration's house if that owns its playlist.
+    /// What it is checked against: whatever may be named, where the operator named the list.
     fn house(&self, config: &Config) -> House {
-        let mut house = config.house_of(self.playlist.file_key.is_some());
+        let mut house = config.house_of(self.playlist.has_operators_list());
         if let Some(provider) = self.provider() {
             // It was checked with its playlist. Without it the source's check fails.
             provider.check(&mut Checker::default(), &mut house);

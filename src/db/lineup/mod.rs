@@ -13,6 +13,7 @@ mod groups;
 mod playlists;
 mod refreshes;
 mod rules;
+mod settled;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -23,12 +24,12 @@ use forebay_core::lineup::names::fold;
 use rusqlite::{Connection, Row as SqlRow};
 
 use super::Error;
+use super::open::CACHE;
 
 pub use self::accounts::{Account, account, providers, set_account};
 pub use self::channels::{
-    Columns, Detail, Hidden, MergeRow, Merged, NumberRow, Row, count, detail, details, insert, list,
-    merge_rows, number_rows, path, paths, relay_numbers, remove, set_channel_absent, set_merge, set_number,
-    update,
+    Columns, Detail, Hidden, New, Row, Unusable, count, count_shown_after, detail, details, insert, list,
+    path, paths, remove, set_channel_absent, update, why_unusable,
 };
 pub use self::decisions::{decide, decisions};
 pub use self::edits::{
@@ -38,11 +39,15 @@ pub use self::edits::{
 pub use self::found::{Found, find, find_by_number};
 pub use self::groups::{StoredGroup, groups, insert_group};
 pub use self::playlists::{
-    Playlist, PlaylistError, PlaylistId, all_playlists, insert_playlist, playlist, playlist_of_file,
-    remove_playlist, update_playlist,
+    Playlist, PlaylistError, PlaylistId, all_playlists, insert_playlist, note_reach, playlist,
+    playlist_of_file, remove_playlist, set_of_host, update_playlist,
 };
 pub use self::refreshes::{Digest, HeldDocument, Taken, forget_marks, held, hold, release, set_taken, taken};
 pub use self::rules::{rules, set_rules};
+pub use self::settled::{
+    MergeRow, Merged, NumberRow, has_merges, last_id, merge_rows, number_rows, numbers, relay_numbers,
+    set_merge, set_number,
+};
 pub use self::sources::{Source, for_each_entry, insert_source, known, set_absent, source, update_source};
 
 pub use forebay_core::lineup::identity::SourceId;
@@ -50,7 +55,9 @@ pub use forebay_core::lineup::identity::SourceId;
 /// What a transaction has changed of the channels that can be had: their paths, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// Could not be had before.
+    /// How many are new: nobody can watch one of these yet, and so they have no names here.
+    pub new: usize,
+    /// Were there, and could not be had.
     pub added: Vec<String>,
     /// Have other settings or sources.
     pub changed: Vec<String>,
@@ -66,10 +73,34 @@ impl Changed {
         self.changed.extend(new);
     }
 
+    /// Puts what a later step of the transaction has changed behind what this one has.
+    pub fn followed_by(&mut self, next: Self) {
+        self.new += next.new;
+        self.added.extend(next.added);
+        self.removed.extend(next.removed);
+        self.all_of(next.changed);
+    }
+
     /// Whether nothing has.
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+        self.new == 0 && self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
+}
+
+/// Memory for pages while a list is taken, in KiB. Paths and groups come in an order of their own,
+/// so their indices are written all over: in less memory each page goes to the disk many times.
+const CACHE_OF_LISTS: &str = "-12288";
+
+/// Does `work`, which writes many rows, with memory for their pages. It is given back afterwards.
+pub fn with_many_pages<T, E: From<Error>>(
+    connection: &Connection,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let set = |size| connection.pragma_update(None, "cache_size", size).map_err(Error::from);
+    set(CACHE_OF_LISTS)?;
+    let done = work();
+    set(CACHE)?;
+    done
 }
 
 /// A number that grows with each transaction that changes what lists show.

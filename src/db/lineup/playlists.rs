@@ -19,6 +19,10 @@ pub struct Playlist {
     pub id: PlaylistId,
     /// Its id in the configuration file, if that owns it.
     pub file_key: Option<String>,
+    /// Whether a command on this machine gave it its list.
+    pub is_of_host: bool,
+    /// Whether its channels were written as such that may be on private networks.
+    pub reaches_private: Option<bool>,
     /// What it is.
     pub document: Document<PlaylistSpec>,
     /// When it was made, to the second.
@@ -46,13 +50,26 @@ impl PlaylistId {
 }
 
 impl Playlist {
+    /// Whether the operator wrote its settings: in the configuration file, or by a command.
+    pub fn has_operators_settings(&self) -> bool {
+        self.file_key.is_some() || self.is_of_host
+    }
+
+    /// Whether its list is one that the operator named: what is in it may be on private networks,
+    /// then. To whom a list is uploaded is not enough: that says nothing of who uploads it.
+    pub fn has_operators_list(&self) -> bool {
+        let spec = self.document.spec();
+        let is_named = spec.url.is_some() || spec.allow_private == Some(true);
+        self.is_of_host || (self.file_key.is_some() && is_named)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         name_of(&self.document)
     }
 }
 
-const COLUMNS: &str = "id, file_key, settings, created_at, changed_at";
+const COLUMNS: &str = "id, file_key, is_of_host, reaches_private, settings, created_at, changed_at";
 
 /// Adds a playlist, whose settings were checked. `file_key` is its id in the configuration file.
 pub fn insert_playlist(
@@ -83,6 +100,20 @@ pub fn update_playlist(
     let values = (id.0, name, text(document), now);
     let updated = connection.query_row(&sql, values, |row| Ok(read(row))).optional();
     Ok(updated.map_err(|error| refusal(error, name))?.transpose()?)
+}
+
+/// Says whether a command on this machine gave a playlist its list.
+pub fn set_of_host(connection: &Connection, id: PlaylistId, is_of_host: bool) -> Result<(), Error> {
+    let sql = "UPDATE playlists SET is_of_host = ?2 WHERE id = ?1 AND is_of_host <> ?2";
+    connection.execute(sql, (id.0, is_of_host))?;
+    Ok(())
+}
+
+/// Notes whether its channels are written as such that may be on private networks.
+pub fn note_reach(connection: &Connection, id: PlaylistId, reaches_private: bool) -> Result<(), Error> {
+    let sql = "UPDATE playlists SET reaches_private = ?2 WHERE id = ?1 AND reaches_private IS NOT ?2";
+    connection.execute(sql, (id.0, reaches_private))?;
+    Ok(())
 }
 
 /// Removes a playlist with all of its channels; says whether there was one.
@@ -131,6 +162,8 @@ fn read(row: &Row<'_>) -> Result<Playlist, Error> {
     Ok(Playlist {
         id: PlaylistId(id),
         file_key: row.get("file_key")?,
+        is_of_host: row.get("is_of_host")?,
+        reaches_private: row.get("reaches_private")?,
         document,
         created_at: time("created_at")?,
         changed_at: time("changed_at")?,

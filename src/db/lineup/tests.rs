@@ -48,11 +48,14 @@ fn add(connection: &Connection, playlist: &Playlist, group: &StoredGroup, entry:
         search: "a",
         is_adult: false,
         hidden: Hidden::No,
-        is_absent: false,
+        is_missing: false,
+        unusable: None,
         range: None,
         marks: [1, 2, u64::MAX],
     };
-    insert(connection, id, playlist.id, &format!("c-{}", id.0), &columns).unwrap();
+    let path = format!("c-{}", id.0);
+    let new = New { playlist: playlist.id, path: &path, number: None };
+    insert(connection, id, &new, &columns).unwrap();
     id
 }
 
@@ -132,8 +135,11 @@ fn a_row_becomes_a_channel() {
     let member = find(&connection, "c-2").unwrap().unwrap().channel(&config).unwrap();
     assert_eq!((member.id.as_str(), member.sources), ("c-2", channel.sources));
     assert_eq!(providers(&connection).unwrap()[0].max_connections, 2);
-    // Those of the configuration file may be anywhere.
+    // What a command on this machine gave may be anywhere. That the file has the playlist is not
+    // enough where anybody uploads its list.
     connection.execute("UPDATE playlists SET file_key = 'a'", []).unwrap();
+    assert_eq!(find(&connection, "c-1").unwrap().unwrap().channel(&config).unwrap().sources.len(), 2);
+    set_of_host(&connection, playlist.id, true).unwrap();
     let channel = find(&connection, "c-1").unwrap().unwrap().channel(&config).unwrap();
     assert_eq!(channel.sources.len(), 3);
 }
@@ -162,7 +168,8 @@ fn what_is_equal_is_not_written() {
         search: "a",
         is_adult: false,
         hidden: Hidden::No,
-        is_absent: false,
+        is_missing: false,
+        unusable: None,
         range: None,
         marks: [1, 2, u64::MAX],
     };
@@ -212,7 +219,7 @@ fn a_batch_of_edits_is_undone_at_once() {
     }
     assert_eq!(edits(&connection, id).unwrap().list(), all);
     assert_eq!(edits_of_playlist(&connection, playlist.id).unwrap()[&id].list(), all);
-    assert_eq!(numbers_set(&connection).unwrap()[&id].list(), all[1..2]);
+    assert_eq!(numbers_set(&connection).unwrap()[&id].to_string(), "5.1");
     let second = begin_batch(&connection).unwrap();
     write_edit(&connection, second, id, &Edit::Name(None)).unwrap();
     assert_eq!(last_batch(&connection), Ok(Some(second)));

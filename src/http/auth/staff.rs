@@ -92,6 +92,7 @@ async fn check(
         };
     }
     match admin::check(state, peer, uri, headers).await {
+        Ok(admin) if admin.is_command => Ok(Actor::Command),
         Ok(admin) => Ok(Actor::Address(admin.address)),
         Err(why) => Err(why.into()),
     }

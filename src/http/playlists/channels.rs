@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{Number, unknown, wrong_fields};
-use crate::db::lineup::{BatchId, Hidden, PlaylistId, edit_of, field_of, stored, word};
+use crate::db::lineup::{BatchId, Hidden, PlaylistId, Unusable, edit_of, field_of, stored, word};
 use crate::http::State;
 use crate::http::error::{ApiError, WrongField};
 use crate::http::extract::{JsonBody, JsonRequest};
@@ -59,6 +59,24 @@ pub(in crate::http) struct ChannelDocument {
     playlist: i64,
     /// The id in guides.
     tvg_id: String,
+    /// Why it cannot be played and is not listed; null where it can be tried.
+    #[schema(required)]
+    unplayable: Option<UnplayableReason>,
+}
+
+/// Why a channel cannot be played.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::http) struct UnplayableReason {
+    /// `private_address`, `local_file` or `unsupported_address`.
+    code: &'static str,
+    /// The same for people.
+    message: &'static str,
+}
+
+impl From<Unusable> for UnplayableReason {
+    fn from(why: Unusable) -> Self {
+        Self { code: why.code(), message: why.message() }
+    }
 }
 
 /// A part of the list.
@@ -159,12 +177,13 @@ impl From<ChannelView> for ChannelDocument {
             id: row.id.0,
             leader: detail.leader.map(|leader| leader.0),
             logo: row.logo,
-            missing: detail.is_absent,
+            missing: detail.is_missing,
             name: row.name,
             number: row.number.map(|number| number.to_string()),
             path: row.path,
             playlist: detail.playlist.0,
             tvg_id: row.guide_id,
+            unplayable: detail.unusable.map(UnplayableReason::from),
         }
     }
 }

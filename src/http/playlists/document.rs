@@ -12,7 +12,7 @@ use crate::http::extract::JsonRequest;
 use crate::lineup::{Progress, Readings, Refreshed, Summary, View, reason_of};
 
 /// What only the server says: a document that was read may be sent back as it is.
-const READ_ONLY: [&str; 5] = ["id", "created_at", "changed_at", "owner", "state"];
+const READ_ONLY: [&str; 6] = ["id", "created_at", "changed_at", "owner", "reaches_private", "state"];
 
 /// A playlist, as it is told to an admin: addresses and passwords are whole.
 // The fields are in alphabetical order; so it is with the others here.
@@ -28,6 +28,9 @@ pub(in crate::http) struct PlaylistDocument {
     name: String,
     /// `api`, or `configuration` where it can be changed in the configuration file only.
     owner: &'static str,
+    /// Whether its channels may be on private networks: the operator has named the list, in the
+    /// configuration or by a command, or the configuration allows it to everybody.
+    reaches_private: bool,
     /// How it is read.
     state: PlaylistState,
     /// Whatever else was set, in the words of `[[playlists]]`.
@@ -170,6 +173,7 @@ impl From<View> for PlaylistDocument {
             id: view.playlist.id.0,
             name: view.playlist.name().to_owned(),
             owner: if view.playlist.file_key.is_some() { "configuration" } else { "api" },
+            reaches_private: view.playlist.reaches_private == Some(true),
             settings,
             state: PlaylistState::of(view),
         }

@@ -23,12 +23,14 @@ pub(super) use self::channels::{
 pub(super) use self::document::{PlaylistDocument, PlaylistFields, PlaylistList, ProgressDocument, Taken};
 pub(super) use self::rules::{RuleList, RulesEffect, preview_rules, replace_rules, rules};
 use super::State;
+use super::auth::By;
 use super::error::{ApiError, Details, WrongField};
 use super::extract::JsonBody;
+use crate::accounts::Actor;
 use crate::config::playlist::PlaylistSpec;
 use crate::db::Document;
 use crate::db::lineup::PlaylistId;
-use crate::lineup::Refusal;
+use crate::lineup::{Authority, Refusal};
 
 /// How often whoever watches a reading is told how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -62,9 +64,11 @@ pub(super) async fn one(state: State, Number(id): Number) -> Result<Json<Playlis
 /// `POST /api/playlists`
 pub(super) async fn create(
     state: State,
+    By(actor): By,
     JsonBody(fields): JsonBody<PlaylistFields>,
 ) -> Result<Response, ApiError> {
-    let document = PlaylistDocument::from(state.lineup.create(read(fields)?).await?);
+    let created = state.lineup.create(read(fields)?, authority(&actor)).await?;
+    let document = PlaylistDocument::from(created);
     let location = [(header::LOCATION, format!("/api/playlists/{}", document.id()))];
     Ok((StatusCode::CREATED, location, Json(document)).into_response())
 }
@@ -73,20 +77,24 @@ pub(super) async fn create(
 pub(super) async fn replace(
     state: State,
     Number(id): Number,
+    By(actor): By,
     JsonBody(fields): JsonBody<PlaylistFields>,
 ) -> Result<Json<PlaylistDocument>, ApiError> {
     let document = read(fields)?;
-    Ok(Json(state.lineup.change(PlaylistId(id), move |_| Ok(document.clone())).await?.into()))
+    let change = move |_: &_| Ok(document.clone());
+    Ok(Json(state.lineup.change(PlaylistId(id), change, authority(&actor)).await?.into()))
 }
 
 /// `PATCH /api/playlists/{id}`: what is not named stays; `null` takes away (RFC 7396).
 pub(super) async fn change(
     state: State,
     Number(id): Number,
+    By(actor): By,
     JsonBody(fields): JsonBody<PlaylistFields>,
 ) -> Result<Json<PlaylistDocument>, ApiError> {
     let changes = fields.into_words();
-    Ok(Json(state.lineup.change(PlaylistId(id), move |old| old.merged(&changes)).await?.into()))
+    let change = move |old: &Document<PlaylistSpec>| old.merged(&changes);
+    Ok(Json(state.lineup.change(PlaylistId(id), change, authority(&actor)).await?.into()))
 }
 
 /// `DELETE /api/playlists/{id}`
@@ -99,11 +107,12 @@ pub(super) async fn remove(state: State, Number(id): Number) -> Result<StatusCod
 pub(super) async fn upload(
     state: State,
     Number(id): Number,
+    By(actor): By,
     request: Request,
 ) -> Result<Json<Taken>, ApiError> {
     let body = request.into_body().into_data_stream();
     let body = body.map(|piece| piece.map_err(|error| InputError::Broken(error.to_string())));
-    Ok(Json(state.lineup.upload(PlaylistId(id), body).await?.into()))
+    Ok(Json(state.lineup.upload(PlaylistId(id), body, authority(&actor)).await?.into()))
 }
 
 /// `POST /api/playlists/{id}/refresh`: it is read soon, and this does not wait for it.
@@ -156,6 +165,14 @@ pub(super) async fn accept(state: State, Number(id): Number) -> Result<Json<Take
 pub(super) async fn discard(state: State, Number(id): Number) -> Result<StatusCode, ApiError> {
     state.lineup.discard(PlaylistId(id)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whose word it is what somebody names.
+fn authority(actor: &Actor) -> Authority {
+    match actor {
+        Actor::Command => Authority::Host,
+        Actor::Address(_) | Actor::User(_) | Actor::Key(_) | Actor::Console => Authority::Api,
+    }
 }
 
 fn read(fields: PlaylistFields) -> Result<Document<PlaylistSpec>, ApiError> {

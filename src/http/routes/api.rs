@@ -49,13 +49,13 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new("/api/channels/{id}", Access::Viewer).get(channels::one, || {
             Operation::new("getChannel", "One channel, and its neighbours in the list")
                 .json::<ChannelInList>(200, "The channel")
-                .fails(404, &["unknown_channel"])
+                .fails(404, &["unknown_channel", "unplayable_channel"])
                 .fails(503, NO_DATABASE)
         }),
         Route::new("/api/channels/{id}/logo", Access::Viewer).get(logo::logo, || {
             Operation::new("getLogo", "The channel's logo")
                 .sends(200, "image/*", "The picture")
-                .fails(404, &["unknown_channel", "no_logo"])
+                .fails(404, &["unknown_channel", "unplayable_channel", "no_logo"])
                 .fails(503, NO_DATABASE)
         }),
         Route::new("/api/streams/status", Access::Public).get(status::all, || {
@@ -67,7 +67,7 @@ pub(super) fn routes() -> Vec<Route> {
             Operation::new("getChannelStatus", "One channel, open or not")
                 .query("urls", "`full` for the whole addresses of sources: for operators.")
                 .json::<ChannelStatus>(200, "The channel")
-                .fails(404, &["unknown_channel"])
+                .fails(404, &["unknown_channel", "unplayable_channel"])
                 .fails(503, NO_DATABASE)
         }),
         Route::new("/api/streams/{id}/source", Access::Operator).post(
@@ -79,7 +79,7 @@ pub(super) fn routes() -> Vec<Route> {
                     .json::<ChannelStatus>(200, "The channel's status")
                     .fails(400, &["bad_request"])
                     .fails(403, &["forbidden"])
-                    .fails(404, &["unknown_channel"])
+                    .fails(404, &["unknown_channel", "unplayable_channel"])
                     .fails(408, &["body_timeout"])
                     .fails(409, &["no_other_source"])
                     .fails(413, &["body_too_large"])

@@ -115,7 +115,7 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(lineup::one, || {
             list("getChannelList", "A list of this channel alone, as a file that opens in a player")
-                .fails(404, &["unknown_channel"])
+                .fails(404, &["unknown_channel", "unplayable_channel"])
                 .fails(503, NO_DATABASE)
         }),
         Route::new("/playlist.m3u", Access::Viewer).get(lineup::playlist, || {
@@ -132,7 +132,7 @@ fn live(id: &str, summary: &str) -> Operation {
         .sends(200, "video/mp2t", "The stream, once there is a picture")
         .fails(401, &["unauthorized"])
         .fails(403, &["not_allowed"])
-        .fails(404, &["unknown_channel"])
+        .fails(404, &["unknown_channel", "unplayable_channel"])
         .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &UNAVAILABLE[..8])
 }
@@ -146,7 +146,7 @@ fn playlist(id: &str, summary: &str) -> Operation {
         .leads(304, "The playlist that `If-None-Match` names")
         .fails(401, &["unauthorized"])
         .fails(403, &["not_allowed"])
-        .fails(404, &["unknown_channel"])
+        .fails(404, &["unknown_channel", "unplayable_channel"])
         .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &UNAVAILABLE)
 }
@@ -155,7 +155,7 @@ fn segment(id: &str) -> Operation {
     Operation::new(id, "A segment of the playlist")
         .sends(200, "video/mp2t", "The segment; without a length while it is being made")
         .sends(206, "video/mp2t", "The range that `Range` names")
-        .fails(404, &["unknown_channel", "no_segment"])
+        .fails(404, &["unknown_channel", "unplayable_channel", "no_segment"])
         .leads(416, "The segment has nothing of what `Range` names")
         .fails(429, &["address_limit"])
         .fails(503, &["channel_full", "no_bandwidth", "closing", "database_busy", "no_database"])

@@ -27,6 +27,7 @@ use self::server::{ProviderStatus, ServerStatus};
 use super::State;
 use super::address::Reader;
 use super::error::ApiError;
+use super::extract::no_channel;
 
 /// How old the document of all channels may be: channels write a new state no sooner. However many
 /// ask, it is made fifty times a second.
@@ -74,7 +75,10 @@ pub(super) async fn one(
     Path(id): Path<String>,
     reader: Reader,
 ) -> Result<Json<ChannelStatus>, ApiError> {
-    entry(&state, &id, reader).await?.map(Json).ok_or_else(|| ApiError::unknown_channel(&id))
+    match entry(&state, &id, reader).await? {
+        Some(status) => Ok(Json(status)),
+        None => Err(no_channel(&state, &id, &id).await),
+    }
 }
 
 /// What is known of one channel, if there is such a one. It may be open still, and configured no

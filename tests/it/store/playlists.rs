@@ -9,6 +9,7 @@ use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::ts::{Checker, PACKET_SIZE};
 use serde_json::{Value, json};
 
+use crate::program::{Finished, Program, Setup};
 use crate::relay::Relay;
 
 async fn ask(address: SocketAddr, method: &str, path: &str, body: Option<Value>) -> Answer {
@@ -125,4 +126,82 @@ async fn a_list_that_is_uploaded_is_edited_and_played() {
     assert_eq!(Viewer::get(address, "/stream/one-1").await.status(), 200);
     let wrong = ask(address, "PATCH", "/api/lineup/channels/1", Some(json!({ "nmae": "A" }))).await;
     assert_eq!((wrong.status, &wrong.json()["error"]["details"][0]["path"]), (422, &json!("nmae")));
+}
+
+/// A list of two channels: here, and at an address that nobody has.
+fn list_of_here(origin: &Origin) -> String {
+    format!("#EXTM3U\n#EXTINF:-1,Here\n{}\n#EXTINF:-1,Far\nhttp://203.0.113.7/1.ts\n", origin.url("/a.ts"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_the_api_leads_nowhere_in_the_house_and_says_why() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)));
+    let relay = Relay::start("");
+    let address = relay.address();
+    ask(address, "POST", "/api/playlists", Some(json!({ "name": "Mine" }))).await;
+    let sent = Request::new("PUT", address, "/api/playlists/1/list");
+    let sent = sent.body("audio/x-mpegurl", list_of_here(&origin)).send().await.expect("the relay answers");
+    assert_eq!(sent.json()["summary"]["unplayable"], 1, "{}", sent.text());
+    assert_eq!(listed(address).await, ["far-2"]);
+    for path in ["/stream/here-1", "/stream/here-1/hls", "/api/streams/here-1/status", "/api/channels/here-1"]
+    {
+        let answer = client::get(address, path).await;
+        let error = &answer.json()["error"];
+        assert_eq!((answer.status, &error["code"]), (404, &json!("unplayable_channel")), "{path}");
+        assert!(error["message"].as_str().unwrap().contains("private network"), "{error}");
+    }
+    let row = ask(address, "GET", "/api/lineup/channels/1", None).await.json();
+    assert_eq!((&row["unplayable"]["code"], &row["missing"]), (&json!("private_address"), &json!(false)));
+    assert_eq!(client::get(address, "/stream/nobody").await.json()["error"]["code"], "unknown_channel");
+    assert_eq!(origin.connections("/a.ts"), 0);
+}
+
+/// Runs `forebay import` beside a server.
+async fn import(program: &Program, list: &str, words: &[&str]) -> Finished {
+    let setup = Setup::with_config("");
+    std::fs::write(setup.path("list.m3u"), list).expect("its own folder can be written");
+    let config = program.folder().join("channels.toml");
+    let setup = setup.arg("import").arg("--config").arg(config.to_str().unwrap());
+    words.iter().fold(setup, |setup, word| setup.arg(word)).run().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_imported_on_this_machine_may_be_in_the_house() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)));
+    let list = list_of_here(&origin);
+    origin.serve("/list.m3u", Behaviour::body("audio/x-mpegurl", list.clone()));
+    // It does not listen where its configuration says.
+    let config = "[server]\nlisten = \"127.0.0.1:1\"\n[log]\nlevel = \"info\"\n";
+    let setup = Setup::with_config(config).arg("--config").arg("channels.toml");
+    let program = setup.arg("--listen").arg("127.0.0.1:0").start().await;
+    let address = program.address();
+    let lost = import(&program, &list, &["list.m3u"]).await;
+    assert_eq!(lost.status.code(), Some(1), "{lost:?}");
+    assert!(lost.log.contains("http://127.0.0.1:1/") && lost.log.contains("--listen"), "{lost:?}");
+
+    let here = address.to_string();
+    let taken = import(&program, &list, &["list.m3u", "--name", "Mine", "--listen", &here]).await;
+    assert_eq!(taken.output, "Mine (playlist 1): 2 channels: 2 new, 0 changed, 0 missing\n", "{taken:?}");
+    assert_eq!(listed(address).await, ["here-1", "far-2"]);
+    let mut viewer = Viewer::get(address, "/stream/here-1").await;
+    assert_eq!(viewer.status(), 200);
+    Checker::check(&viewer.read_until(200 * PACKET_SIZE).await).assert_clean();
+
+    // By an address in the house, too; the API may not give one.
+    let url = origin.url("/list.m3u");
+    let refused = ask(address, "POST", "/api/playlists", Some(json!({ "name": "B", "url": url }))).await;
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    let taken = import(&program, "", &["--listen", &here, "--name", "B", &url]).await;
+    assert_eq!(taken.output, "B (playlist 2): 2 channels: 2 new, 0 changed, 0 missing\n", "{taken:?}");
+    let again = import(&program, "", &["--listen", &here, "--name", "B", &url]).await;
+    assert_eq!(again.output, "B (playlist 2): unchanged\n", "{again:?}");
+
+    // Whatever the API gives afterwards is the API's.
+    let sent = Request::new("PUT", address, "/api/playlists/1/list").body("audio/x-mpegurl", list + "#\n");
+    assert_eq!(sent.send().await.expect("it answers").status, 200);
+    tokio::time::timeout(Duration::from_secs(5), viewer.read_to_end()).await.expect("its channel has gone");
+    let row = ask(address, "GET", "/api/lineup/channels/1", None).await.json();
+    assert_eq!(row["unplayable"]["code"], "private_address");
 }

@@ -87,8 +87,12 @@ impl Name {
 
 /// The country of an entry: its `tvg-country`, else of its name, its guide id, or its group.
 pub fn country_of(entry: &Entry) -> Option<Country> {
+    country_by_name(entry, || Name::of(entry.name()).country)
+}
+
+/// The same, where somebody may have read its name already.
+pub(super) fn country_by_name(entry: &Entry, of_name: impl FnOnce() -> Option<Country>) -> Option<Country> {
     let of_attribute = || entry.country().and_then(|it| Country::named(it.split([';', ',']).next()?));
-    let of_name = || Name::of(entry.name()).country;
     let of_guide_id = || entry.guide_id().and_then(Country::of_guide_id);
     let of_group = || entry.group().and_then(country_of_group);
     of_attribute().or_else(of_name).or_else(of_guide_id).or_else(of_group)

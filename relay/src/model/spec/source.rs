@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use forebay_core::address::{is_public, is_public_name};
 use forebay_core::playlist::ladder::Prefer;
 use http::header::{HeaderName, HeaderValue};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use url::Host;
 
 use super::access::check_access;
 use super::checker::{Checker, Step};
@@ -156,16 +154,8 @@ fn parse_url(text: &UrlText, house: &House) -> Result<SourceUrl, String> {
     if !house.is_internet_only {
         return Ok(url);
     }
-    // Names are looked up, and judged, whenever they are connected to.
-    let is_allowed = match (url.kind(), url.expose().host()) {
-        (SourceKind::TestCard, _) => true,
-        (SourceKind::Http, Some(Host::Domain(name))) => is_public_name(name),
-        (SourceKind::Http, Some(Host::Ipv4(address))) => is_public(address.into()),
-        (SourceKind::Http, Some(Host::Ipv6(address))) => is_public(address.into()),
-        _ => false,
-    };
     let refusal = || format!("it is a file, or not on the internet: {NOT_ALLOWED}");
-    is_allowed.then_some(url).ok_or_else(refusal)
+    url.is_on_internet().then_some(url).ok_or_else(refusal)
 }
 
 /// Bounds a source as the house wants it, whatever its provider may reach.
