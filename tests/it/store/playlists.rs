@@ -171,7 +171,10 @@ async fn what_is_imported_on_this_machine_may_be_in_the_house() {
     let origin = Origin::start().await;
     origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)));
     let list = list_of_here(&origin);
-    origin.serve("/list.m3u", Behaviour::body("audio/x-mpegurl", list.clone()));
+    origin.serve(
+        "/list.m3u",
+        Behaviour::body("audio/x-mpegurl", list.replace("Here", "There").replace("Far", "Off")),
+    );
     // It does not listen where its configuration says.
     let config = "[server]\nlisten = \"127.0.0.1:1\"\n[log]\nlevel = \"info\"\n";
     let setup = Setup::with_config(config).arg("--config").arg("channels.toml");
@@ -191,7 +194,10 @@ async fn what_is_imported_on_this_machine_may_be_in_the_house() {
 
     // By an address in the house, too; the API may not give one.
     let url = origin.url("/list.m3u");
-    let refused = ask(address, "POST", "/api/playlists", Some(json!({ "name": "B", "url": url }))).await;
+    let token = program.admin_token();
+    let of_api = |method, path| Request::new(method, address, path).header("Authorization", &token);
+    let fields = json!({ "name": "B", "url": url });
+    let refused = of_api("POST", "/api/playlists").json(&fields).send().await.expect("it answers");
     assert_eq!(refused.status, 422, "{}", refused.text());
     let taken = import(&program, "", &["--listen", &here, "--name", "B", &url]).await;
     assert_eq!(taken.output, "B (playlist 2): 2 channels: 2 new, 0 changed, 0 missing\n", "{taken:?}");
@@ -199,9 +205,9 @@ async fn what_is_imported_on_this_machine_may_be_in_the_house() {
     assert_eq!(again.output, "B (playlist 2): unchanged\n", "{again:?}");
 
     // Whatever the API gives afterwards is the API's.
-    let sent = Request::new("PUT", address, "/api/playlists/1/list").body("audio/x-mpegurl", list + "#\n");
+    let sent = of_api("PUT", "/api/playlists/1/list").body("audio/x-mpegurl", list + "#\n");
     assert_eq!(sent.send().await.expect("it answers").status, 200);
     tokio::time::timeout(Duration::from_secs(5), viewer.read_to_end()).await.expect("its channel has gone");
-    let row = ask(address, "GET", "/api/lineup/channels/1", None).await.json();
+    let row = of_api("GET", "/api/lineup/channels/1").send().await.expect("it answers").json();
     assert_eq!(row["unplayable"]["code"], "private_address");
 }
