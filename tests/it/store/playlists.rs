@@ -162,7 +162,7 @@ async fn import(program: &Program, list: &str, words: &[&str]) -> Finished {
     let setup = Setup::with_config("");
     std::fs::write(setup.path("list.m3u"), list).expect("its own folder can be written");
     let config = program.folder().join("channels.toml");
-    let setup = setup.arg("import").arg("--config").arg(config.to_str().unwrap());
+    let setup = setup.arg("import").arg("--config").arg(config.to_str().expect("a plain path"));
     words.iter().fold(setup, |setup, word| setup.arg(word)).run().await
 }
 
@@ -180,9 +180,12 @@ async fn what_is_imported_on_this_machine_may_be_in_the_house() {
     let setup = Setup::with_config(config).arg("--config").arg("channels.toml");
     let program = setup.arg("--listen").arg("127.0.0.1:0").start().await;
     let address = program.address();
-    let lost = import(&program, &list, &["list.m3u"]).await;
-    assert_eq!(lost.status.code(), Some(1), "{lost:?}");
-    assert!(lost.log.contains("http://127.0.0.1:1/") && lost.log.contains("--listen"), "{lost:?}");
+    let unreached = import(&program, &list, &["list.m3u"]).await;
+    assert_eq!(unreached.status.code(), Some(1), "{unreached:?}");
+    assert!(
+        unreached.log.contains("http://127.0.0.1:1/") && unreached.log.contains("--listen"),
+        "{unreached:?}"
+    );
 
     let here = address.to_string();
     let taken = import(&program, &list, &["list.m3u", "--name", "Mine", "--listen", &here]).await;
@@ -194,8 +197,8 @@ async fn what_is_imported_on_this_machine_may_be_in_the_house() {
 
     // By an address in the house, too; the API may not give one.
     let url = origin.url("/list.m3u");
-    let token = program.admin_token();
-    let of_api = |method, path| Request::new(method, address, path).header("Authorization", &token);
+    let secret = program.admin_token();
+    let of_api = |method, path| Request::new(method, address, path).header("Authorization", &secret);
     let fields = json!({ "name": "B", "url": url });
     let refused = of_api("POST", "/api/playlists").json(&fields).send().await.expect("it answers");
     assert_eq!(refused.status, 422, "{}", refused.text());
