@@ -1,18 +1,21 @@
 //! How often the viewers of a channel are sent to.
 //!
-//! A send costs about the same whether it carries little or much, so few viewers are served often, for the sake of latency, and many
-//! rarely, for the sake of the machine. What has arrived is written to the store once a tick. The viewers of a channel are spread over
-//! [`GROUPS`], and each group is woken once in a whole number of ticks, another group at every tick: so a long interval does not become
-//! a burst of sends.
+//! A send costs about the same whether it carries little or much, so few viewers are served often,
+//! for the sake of latency, and many rarely, for the sake of the machine. What has arrived is
+//! written to the store once a tick. The viewers of a channel are spread over [`GROUPS`], and each
+//! group is woken once in a whole number of ticks, another group at every tick: so a long interval
+//! does not become a burst of sends.
 
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Groups of viewers in a channel. A number with many divisors: each of them is a possible interval in ticks.
+/// Groups of viewers in a channel. A number with many divisors: each of them is a possible interval
+/// in ticks.
 pub const GROUPS: usize = 12;
 
-/// From write to write, and from send to send, while there is little to do: half a picture at 25 pictures a second.
+/// From write to write, and from send to send, while there is little to do: half a picture at 25
+/// pictures a second.
 pub const SHORTEST: Duration = Duration::from_millis(20);
 
 /// From write to write while many are: a wake-up of a channel costs as much as several sends.
@@ -27,8 +30,8 @@ const SENDS_PER_SECOND: usize = 20_000;
 /// No viewer waits longer than this for what has arrived.
 pub const LONGEST: Duration = Duration::from_millis(240);
 
-/// A send that carries this much, in bytes, does not wait for more. Half as much costs 40 % more for 4,000 viewers at 8 Mbit/s; a socket holds
-/// no more than this unsent.
+/// A send that carries this much, in bytes, does not wait for more. Half as much costs 40 % more
+/// for 4,000 viewers at 8 Mbit/s; a socket holds no more than this unsent.
 const FULL_SEND: u64 = 128 * 1024;
 
 /// The most that is read from one upstream within a tick, in bytes: 400 Mbit/s with the shortest
@@ -81,7 +84,8 @@ pub struct Cadence {
 }
 
 impl Cadence {
-    /// The cadence of a channel of `bytes_per_second` (0 while unknown) in a process with this load.
+    /// The cadence of a channel of `bytes_per_second` (0 while unknown) in a process with this
+    /// load.
     pub fn new(load: Load, bytes_per_second: u64) -> Self {
         let tick = if load.channels > MANY_CHANNELS { TICK_OF_MANY } else { SHORTEST };
         let millis = load.viewers.saturating_mul(1000) / SENDS_PER_SECOND;

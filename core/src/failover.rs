@@ -45,7 +45,8 @@ pub struct SourceId(pub u64);
 pub enum Loss {
     /// It never delivered: refused, timed out, answered with an error, or sent no transport stream.
     Undelivered,
-    /// It delivers, and another one was faster. Nothing else is wrong with it, unless it has just broken off.
+    /// It delivers, and another one was faster. Nothing else is wrong with it, unless it has just
+    /// broken off.
     Late,
     /// It was live, and ended or broke off.
     Ended,
@@ -250,8 +251,8 @@ impl Failover {
         self.find(source).is_some_and(|record| record.was_lossy(now))
     }
 
-    /// Whether the current source failed so recently that its cool-down would last, were there another
-    /// source to wait with.
+    /// Whether the current source failed so recently that its cool-down would last, were there
+    /// another source to wait with.
     pub fn failed_recently(&self, now: Moment) -> bool {
         self.record(self.current).failed_recently(now)
     }
@@ -359,8 +360,8 @@ impl Failover {
         self.record(source).cooldown_until.map_or(from, |until| until.max(from))
     }
 
-    /// The lowest is next: a pinned source first. While there is no picture, sources that have not been
-    /// tried since come next, and then the others in the order in which they were left.
+    /// The lowest is next: a pinned source first. While there is no picture, sources that have not
+    /// been tried since come next, and then the others in the order in which they were left.
     fn rank(&self, source: SourceId) -> (bool, u64, usize) {
         let left_at = self.record(source).left_at;
         let is_tried = self.live_since.is_none() && left_at > self.departures_before_outage;

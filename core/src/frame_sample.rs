@@ -1,26 +1,33 @@
-//! One picture of a stream, decoded and made very small: whether it is black, and whether it is the same as another.
+//! One picture of a stream, decoded and made very small: whether it is black, and whether it is the
+//! same as another.
 //!
-//! It is a second opinion: who suspects a stream by the sizes of its pictures has one decoded, and asks here.
+//! It is a second opinion: who suspects a stream by the sizes of its pictures has one decoded, and
+//! asks here.
 
 /// Samples in a line.
 pub const WIDTH: usize = 64;
 
-/// Lines. So small, noise and the artefacts of an encoder are averaged away, and what somebody would see stays.
+/// Lines. So small, noise and the artefacts of an encoder are averaged away, and what somebody
+/// would see stays.
 pub const HEIGHT: usize = 36;
 
 /// Samples in a picture.
 pub const SIZE: usize = WIDTH * HEIGHT;
 
-/// The mean of a black picture is at most this, of 255: video has black at 16 where it is not spread to the whole range.
+/// The mean of a black picture is at most this, of 255: video has black at 16 where it is not
+/// spread to the whole range.
 const BLACK_MEAN: usize = 20;
 
-/// No part of a black picture is brighter than its mean by more than this: a scene at night has lights, and credits have letters.
+/// No part of a black picture is brighter than its mean by more than this: a scene at night has
+/// lights, and credits have letters.
 const BLACK_SPREAD: usize = 12;
 
-/// Of two pictures that are the same, samples differ by less than half a step of 255 in the mean, as coded anew they do.
+/// Of two pictures that are the same, samples differ by less than half a step of 255 in the mean,
+/// as coded anew they do.
 const SAME_PERCENT: usize = 50;
 
-/// And no sample by more than this: a clock or a line of text that moves is small, and a picture with one goes on.
+/// And no sample by more than this: a clock or a line of text that moves is small, and a picture
+/// with one goes on.
 const SAME_PEAK: usize = 12;
 
 /// What one picture looks like: the brightness of each of its parts.
@@ -28,7 +35,8 @@ const SAME_PEAK: usize = 12;
 pub struct FrameSample(Vec<u8>);
 
 impl FrameSample {
-    /// A picture of [`SIZE`] samples of brightness, 0 to 255, line by line; `None` when there are more or fewer.
+    /// A picture of [`SIZE`] samples of brightness, 0 to 255, line by line; `None` when there are
+    /// more or fewer.
     pub fn new(samples: Vec<u8>) -> Option<Self> {
         (samples.len() == SIZE).then_some(Self(samples))
     }
@@ -40,7 +48,8 @@ impl FrameSample {
         mean <= BLACK_MEAN && brightest <= mean + BLACK_SPREAD
     }
 
-    /// Whether nobody could tell this picture from `other`: of two that were taken seconds apart, the picture stands.
+    /// Whether nobody could tell this picture from `other`: of two that were taken seconds apart,
+    /// the picture stands.
     pub fn is_same_as(&self, other: &Self) -> bool {
         let differences = || self.0.iter().zip(&other.0).map(|(&a, &b)| usize::from(a.abs_diff(b)));
         mean(differences(), 100) < SAME_PERCENT && differences().all(|difference| difference <= SAME_PEAK)

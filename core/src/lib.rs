@@ -1,21 +1,21 @@
 //! The pure part of Forebay.
 //!
 //! Here is everything that can be decided or computed without a runtime: the transport stream
-//! engine ([`ts`]), the index of a channel's store ([`store_index`]), the turning of other formats into it
-//! ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel ([`timeshift`]),
-//! the writing, reading and following of HLS playlists ([`playlist`]), films ([`index`],
-//! [`package`], [`manifest`]), the pace of a source that has none of its own ([`pacer`]), how
-//! another one brings its media in time ([`rhythm`]), an input from its bytes to the picture
-//! ([`ingest`]), the judging of a source by its content ([`health`]) and of a decoded picture
-//! ([`frame_sample`]), the decisions of a channel ([`lifecycle`], [`failover`]) and their reasons
-//! ([`channel`]), the heads of HTTP answers as they really are ([`http_head`]) and what they ask of
-//! us ([`http_challenge`]), which addresses are public ([`address`]), lists of channels and what
-//! becomes of them ([`lineup`]), who may have a connection to a provider ([`provider`]), and how
-//! often its viewers are sent to ([`cadence`]).
+//! engine ([`ts`]), the index of a channel's store ([`store_index`]), the turning of other formats
+//! into it ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel
+//! ([`timeshift`]), the writing, reading and following of HLS playlists ([`playlist`]), films
+//! ([`index`], [`package`], [`manifest`]), the pace of a source that has none of its own
+//! ([`pacer`]), how another one brings its media in time ([`rhythm`]), an input from its bytes to
+//! the picture ([`ingest`]), the judging of a source by its content ([`health`]) and of a decoded
+//! picture ([`frame_sample`]), the decisions of a channel ([`lifecycle`], [`failover`]) and their
+//! reasons ([`channel`]), the heads of HTTP answers as they really are ([`http_head`]) and what
+//! they ask of us ([`http_challenge`]), which addresses are public ([`address`]), lists of channels
+//! and what becomes of them ([`lineup`]), who may have a connection to a provider ([`provider`]),
+//! and how often its viewers are sent to ([`cadence`]).
 //!
-//! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes in as a
-//! [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values. So ten hours of television pass through a
-//! test in a second, and a test of a decision is a table.
+//! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes
+//! in as a [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values.
+//! So ten hours of television pass through a test in a second, and a test of a decision is a table.
 
 pub mod address;
 pub mod assumption;

@@ -61,16 +61,16 @@ impl Lifecycle {
         self.times = times;
     }
 
-    /// This source delivers in parts, and stands still between two of them: a pause of this length is
-    /// no stall.
+    /// This source delivers in parts, and stands still between two of them: a pause of this length
+    /// is no stall.
     pub fn set_patience(&mut self, id: AttemptId, patience: Duration) {
         if let Some(attempt) = self.attempt_mut(id) {
             attempt.set_patience(patience);
         }
     }
 
-    /// The media of this source arrives so far ahead of time from its next event on. The source stands
-    /// still no sooner than that is played.
+    /// The media of this source arrives so far ahead of time from its next event on. The source
+    /// stands still no sooner than that is played.
     pub fn set_ahead(&mut self, id: AttemptId, ahead: Duration) {
         if let Some(attempt) = self.attempt_mut(id) {
             attempt.set_ahead(ahead);

@@ -4,22 +4,25 @@ use std::time::Duration;
 
 use crate::time::{MediaTime, Moment, ticks_to_duration};
 
-/// A reader that is later than this against its pace was held up (a suspended machine, a slow disk): the pace begins anew instead of
-/// being caught up with in a rush.
+/// A reader that is later than this against its pace was held up (a suspended machine, a slow
+/// disk): the pace begins anew instead of being caught up with in a rush.
 const MAX_LATE: Duration = Duration::from_secs(2);
 
 /// How often the speed is set.
 const STEER_EVERY: Duration = Duration::from_mins(1);
 
-/// In what time a difference is to be made up for: several measurements, so that one that is off does little.
+/// In what time a difference is to be made up for: several measurements, so that one that is off
+/// does little.
 const STEER_OVER: Duration = Duration::from_mins(4);
 
-/// The most that the speed differs from that of our own clock, in millionths: nobody hears or sees a hundredth.
+/// The most that the speed differs from that of our own clock, in millionths: nobody hears or sees
+/// a hundredth.
 const MAX_STEER: i64 = 10_000;
 
 /// Says when to read on, from where the output timeline has got to.
 ///
-/// The output timeline and not the source's: so the pace cannot drift against what the viewers are sent, however often a clip is looped.
+/// The output timeline and not the source's: so the pace cannot drift against what the viewers are
+/// sent, however often a clip is looped.
 #[derive(Debug)]
 pub struct Pacer {
     lead: Duration,
@@ -41,7 +44,8 @@ struct Steering {
 }
 
 impl Pacer {
-    /// A pace that lets `lead` of media through at once, so that the first viewers have something to start with.
+    /// A pace that lets `lead` of media through at once, so that the first viewers have something
+    /// to start with.
     pub fn new(lead: Duration) -> Self {
         Self { lead, anchor: None, speed: 0, steering: None }
     }
@@ -59,8 +63,9 @@ impl Pacer {
         due - self.lead
     }
 
-    /// Tells how much media waits to be read, now that the output is at `position`. The source's clock is not ours: where over minutes more
-    /// comes to wait than did at first, the pace quickens by up to a hundredth, and where less does it slows.
+    /// Tells how much media waits to be read, now that the output is at `position`. The source's
+    /// clock is not ours: where over minutes more comes to wait than did at first, the pace
+    /// quickens by up to a hundredth, and where less does it slows.
     pub fn steer(&mut self, now: Moment, position: MediaTime, waiting: Duration) {
         let steering = self.steering.get_or_insert(Steering { since: now, seen: now, sum: 0, aim: None });
         steering.sum += waiting.as_millis() * now.since(steering.seen).as_millis();
@@ -92,8 +97,8 @@ mod tests {
         assert_eq!(pacer.due(start, MediaTime::new(900 + 10 * 90_000)), Moment::from_millis(13_000));
     }
 
-    /// Plays for so many minutes from a source whose clock runs faster than ours by `parts` in a million; how much waits at the end of
-    /// each, in milliseconds, where it was 10 s at first.
+    /// Plays for so many minutes from a source whose clock runs faster than ours by `parts` in a
+    /// million; how much waits at the end of each, in milliseconds, where it was 10 s at first.
     fn play_with_drift(parts: i64, minutes: usize) -> Vec<i64> {
         let mut pacer = Pacer::new(Duration::ZERO);
         let (mut now, mut position) = (Moment::ZERO, 0);

@@ -1,12 +1,16 @@
-//! Who may have a connection to a provider, who waits for one, and who has to give one up: a ledger of leases, as a value.
+//! Who may have a connection to a provider, who waits for one, and who has to give one up: a ledger
+//! of leases, as a value.
 //!
-//! A claim is granted at once where a connection is free. A claim for the air that finds none waits, and another lease is asked to yield where
-//! one matters less: a probe, a hedge of another channel, another channel that nobody watches, a watched channel of lower priority, in this
-//! order; among equals that of the lowest priority, and of these the youngest. Hedges and probes only take what is free.
+//! A claim is granted at once where a connection is free. A claim for the air that finds none
+//! waits, and another lease is asked to yield where one matters less: a probe, a hedge of another
+//! channel, another channel that nobody watches, a watched channel of lower priority, in this
+//! order; among equals that of the lowest priority, and of these the youngest. Hedges and probes
+//! only take what is free.
 //!
-//! The contract: after each `handle_*`, drain [`Ledger::poll_action`]; call [`Ledger::handle_timeout`] when the time that
-//! [`Ledger::poll_timeout`] names has come. A lease is released when its sockets are closed and not before: nothing is granted in its place
-//! until then.
+//! The contract: after each `handle_*`, drain [`Ledger::poll_action`]; call
+//! [`Ledger::handle_timeout`] when the time that [`Ledger::poll_timeout`] names has come. A lease
+//! is released when its sockets are closed and not before: nothing is granted in its place until
+//! then.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -15,12 +19,12 @@ use std::time::Duration;
 use crate::assumption::broken;
 use crate::time::Moment;
 
-/// How long a claim for the air waits where nobody is to yield. A zap's old socket is noticed well within it, and a viewer who is refused learns
-/// it soon enough to try something else.
+/// How long a claim for the air waits where nobody is to yield. A zap's old socket is noticed well
+/// within it, and a viewer who is refused learns it soon enough to try something else.
 pub const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How much longer it waits for somebody who was asked to yield, the provider's time to settle not included. Closing a socket takes
-/// milliseconds; this is for a machine that is out of breath.
+/// How much longer it waits for somebody who was asked to yield, the provider's time to settle not
+/// included. Closing a socket takes milliseconds; this is for a machine that is out of breath.
 pub const YIELD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Claims that may wait at a time. No provider has more connections, so more would wait in vain.
@@ -179,7 +183,8 @@ impl<C: PartialEq> Ledger<C> {
         }
     }
 
-    /// The provider's limits have changed, or it is no longer configured. Nobody loses a lease by that; it may be that no more are granted.
+    /// The provider's limits have changed, or it is no longer configured. Nobody loses a lease by
+    /// that; it may be that no more are granted.
     pub fn handle_limits(&mut self, now: Moment, limits: Option<Limits>) {
         self.limits = limits;
         self.serve(now);
@@ -210,15 +215,16 @@ impl<C: PartialEq> Ledger<C> {
         ticket
     }
 
-    /// Whether a claim for the air would get a connection now, or as soon as another one is closed and has settled. That does not change with
-    /// time alone.
+    /// Whether a claim for the air would get a connection now, or as soon as another one is closed
+    /// and has settled. That does not change with time alone.
     pub fn would_serve(&self, claim: &Claim<C>) -> bool {
         let is_served =
             |limits| self.victims(claim).count() >= self.needed(self.place(claim.priority), limits);
         self.waiting.len() < MAX_WAITING && self.limits.is_some_and(is_served)
     }
 
-    /// Nobody waits for the claim any more, or takes what it was granted: no connection was made with it.
+    /// Nobody waits for the claim any more, or takes what it was granted: no connection was made
+    /// with it.
     pub fn handle_withdrawal(&mut self, now: Moment, ticket: Ticket) {
         self.waiting.retain(|waiting| waiting.ticket != ticket);
         self.leases.retain(|lease| lease.ticket != ticket);
@@ -236,12 +242,14 @@ impl<C: PartialEq> Ledger<C> {
         self.serve(now);
     }
 
-    /// Somebody watches the channel of a lease, or nobody does any more. Returns whether that changes anything.
+    /// Somebody watches the channel of a lease, or nobody does any more. Returns whether that
+    /// changes anything.
     pub fn handle_demand(&mut self, now: Moment, ticket: Ticket, demand: Demand) -> bool {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.demand, demand) != demand)
     }
 
-    /// A lease serves something else from now on: a hedge has come on air. Returns whether that changes anything.
+    /// A lease serves something else from now on: a hedge has come on air. Returns whether that
+    /// changes anything.
     pub fn handle_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose) -> bool {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.claim.purpose, purpose) != purpose)
     }
@@ -298,7 +306,8 @@ impl<C: PartialEq> Ledger<C> {
         is_news
     }
 
-    /// Grants what is free to those who wait, asks for what is not, and refuses who has waited long enough.
+    /// Grants what is free to those who wait, asks for what is not, and refuses who has waited long
+    /// enough.
     fn serve(&mut self, now: Moment) {
         self.settling.retain(|&until| until > now);
         let Some(limits) = self.limits else {
@@ -339,8 +348,8 @@ impl<C: PartialEq> Ledger<C> {
         self.leases.iter().filter(|lease| is_one(lease)).count()
     }
 
-    /// How long the claim that stands at `at` may wait: longer, if all before it and it will be served by what is being closed. There are
-    /// `steady` leases that stay.
+    /// How long the claim that stands at `at` may wait: longer, if all before it and it will be
+    /// served by what is being closed. There are `steady` leases that stay.
     fn patience(&self, at: usize, steady: usize) -> Duration {
         match self.limits {
             Some(limits) if at + steady < limits.connections => {
@@ -350,7 +359,8 @@ impl<C: PartialEq> Ledger<C> {
         }
     }
 
-    /// Asks as many leases to yield as the waiting claim at `at` needs, after those before it; none, where these would not be enough.
+    /// Asks as many leases to yield as the waiting claim at `at` needs, after those before it;
+    /// none, where these would not be enough.
     fn ask_for(&mut self, at: usize, limits: Limits) {
         let needed = self.needed(at, limits);
         if needed == 0 {
@@ -376,7 +386,8 @@ impl<C: PartialEq> Ledger<C> {
         (at + 1 + self.steady()).saturating_sub(limits.connections)
     }
 
-    /// The leases, by their places, that could be asked to yield to who makes `claim`; the least is the first to be asked.
+    /// The leases, by their places, that could be asked to yield to who makes `claim`; the least is
+    /// the first to be asked.
     fn victims(&self, claim: &Claim<C>) -> impl Iterator<Item = (Rank, i32, Reverse<usize>)> {
         let leases = self.leases.iter().enumerate().filter(|(_, lease)| !lease.is_yielding);
         leases.filter_map(|(at, lease)| Some((lease.rank_for(claim)?, lease.claim.priority, Reverse(at))))

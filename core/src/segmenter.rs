@@ -1,8 +1,8 @@
 //! Cuts a channel's stream into HLS segments, and says which of them the playlist names (RFC 8216).
 //!
-//! A segment is a stretch of the store from one random access point to another: PAT and PMT stand in front of each of them, and no PES
-//! packet lies across one. So nothing is copied, and what is decided here is only where to cut, how the segments are numbered, and how long each
-//! is kept.
+//! A segment is a stretch of the store from one random access point to another: PAT and PMT stand
+//! in front of each of them, and no PES packet lies across one. So nothing is copied, and what is
+//! decided here is only where to cut, how the segments are numbered, and how long each is kept.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
@@ -15,7 +15,8 @@ use crate::ts::splice::{AccessPoint, Boundary};
 /// pictures may be too long: three of them last until a player asks again.
 pub const SHORTEST: Duration = Duration::from_millis(1500);
 
-/// The segments that a playlist has at least: with one, players wait for the next before they start.
+/// The segments that a playlist has at least: with one, players wait for the next before they
+/// start.
 pub const FEWEST: usize = 2;
 
 /// The least window, in target durations (RFC 8216, section 6.2.2).
@@ -31,7 +32,8 @@ pub struct Settings {
     pub segment: Duration,
     /// How much the playlist names.
     pub window: Duration,
-    /// The most bytes that are kept for it, besides the segment that is being made; two segments are kept however large they are.
+    /// The most bytes that are kept for it, besides the segment that is being made; two segments
+    /// are kept however large they are.
     pub bytes: u64,
 }
 
@@ -53,8 +55,8 @@ pub struct Target {
     pub seconds: u64,
     /// How long segments were to be.
     pub segment: Duration,
-    /// The longest segment since, in seconds, rounded: more than `seconds` when the source had longer groups of pictures than were seen when
-    /// it was chosen.
+    /// The longest segment since, in seconds, rounded: more than `seconds` when the source had
+    /// longer groups of pictures than were seen when it was chosen.
     pub longest: u64,
 }
 
@@ -71,7 +73,8 @@ pub struct Segment {
     pub shown: MediaTime,
     /// When that was, on the clock on the wall.
     pub wall: SystemTime,
-    /// How long it plays, in ticks of 90 kHz, by the presentation times of its first picture and that of the next one.
+    /// How long it plays, in ticks of 90 kHz, by the presentation times of its first picture and
+    /// that of the next one.
     pub ticks: i64,
     /// Whether its streams are coded otherwise than before, or its timeline is another.
     pub is_discontinuous: bool,
@@ -105,7 +108,8 @@ impl Cut {
 pub struct Segmenter {
     settings: Settings,
     numbers: SequenceNumbers,
-    /// The oldest first: those that are kept for players who know of them, then those that the playlist names.
+    /// The oldest first: those that are kept for players who know of them, then those that the
+    /// playlist names.
     segments: VecDeque<Segment>,
     /// How many of the first ones the playlist does not name any more.
     removed: usize,
@@ -160,12 +164,14 @@ impl Segmenter {
         self.clock.get_or_insert(clock);
     }
 
-    /// In haste, segments are as short as they may be: somebody waits, or plays with nothing in store.
+    /// In haste, segments are as short as they may be: somebody waits, or plays with nothing in
+    /// store.
     pub fn set_hasty(&mut self, is_hasty: bool) {
         self.is_hasty = is_hasty;
     }
 
-    /// There is a random access point with this mark at this byte of the store. True when it ended a segment.
+    /// There is a random access point with this mark at this byte of the store. True when it ended
+    /// a segment.
     pub fn push(&mut self, at: u64, point: AccessPoint) -> bool {
         let gop = self.last.replace(point.shown).map_or(0, |last| point.shown.ticks() - last.ticks());
         let Some(open) = self.open else {
@@ -202,7 +208,8 @@ impl Segmenter {
         true
     }
 
-    /// Whether a segment that plays for `ticks` ends here, when the next random access point is likely to be `gop` away.
+    /// Whether a segment that plays for `ticks` ends here, when the next random access point is
+    /// likely to be `gop` away.
     fn is_due(&self, ticks: i64, gop: i64) -> bool {
         if self.shortens(self.is_hasty) {
             return ticks >= duration_to_ticks(SHORTEST);
@@ -232,8 +239,9 @@ impl Segmenter {
             rest -= first.ticks;
             self.remove();
         }
-        // Whoever has got a playlist may ask for what it names as long as that plays, and then has a segment to play
-        // (section 6.2.2). What it named, and when it was removed, is a window each.
+        // Whoever has got a playlist may ask for what it names as long as that plays, and then has
+        // a segment to play (section 6.2.2). What it named, and when it was removed, is a window
+        // each.
         let newest = self.segments.back().map_or(0, |last| last.shown.ticks() + last.ticks);
         let longest = window + 2 * duration_to_ticks(self.target());
         while let Some(first) = self.segments.front()
@@ -343,8 +351,9 @@ impl Segmenter {
         ends.map_or(Duration::ZERO, |(open, last)| ticks_to_duration(last.ticks() - open.point.shown.ticks()))
     }
 
-    /// The target duration in seconds. It is fixed when this is first asked: a quarter more than what is wanted, which leaves room for the
-    /// nearest group of pictures, or the longest group that was seen. Only groups that are longer than all those before exceed it.
+    /// The target duration in seconds. It is fixed when this is first asked: a quarter more than
+    /// what is wanted, which leaves room for the nearest group of pictures, or the longest group
+    /// that was seen. Only groups that are longer than all those before exceed it.
     pub fn fix_target_duration(&mut self) -> u64 {
         let (seconds, segment) = (self.planned_target_duration(), self.settings.segment);
         self.numbers.target.get_or_insert(Target { seconds, segment, longest: 0 }).seconds

@@ -1,9 +1,10 @@
-//! The index of a channel's store: what lies where, how long it is kept, where a viewer begins, and what becomes of one who
-//! falls behind.
+//! The index of a channel's store: what lies where, how long it is kept, where a viewer begins, and
+//! what becomes of one who falls behind.
 //!
-//! The store is the stream itself: byte `n` of the store is byte `n` of everything the channel has sent since it opened. So an offset
-//! is an absolute number that never comes again, and because only whole packets are stored, every offset here is a multiple of
-//! [`PACKET_SIZE`]. The writer never waits for a reader: what has left the window is gone, and a [`Cursor`] that pointed there
+//! The store is the stream itself: byte `n` of the store is byte `n` of everything the channel has
+//! sent since it opened. So an offset is an absolute number that never comes again, and because
+//! only whole packets are stored, every offset here is a multiple of [`PACKET_SIZE`]. The writer
+//! never waits for a reader: what has left the window is gone, and a [`Cursor`] that pointed there
 //! moves on to the newest random access point.
 
 use std::collections::VecDeque;
@@ -14,7 +15,8 @@ use crate::ts::PACKET_SIZE;
 use crate::ts::random_access::RandomAccess;
 use crate::ts::splice::AccessPoint;
 
-/// The largest chunk: what is worth one write to a socket (349 packets, just over 64 KiB), in bytes.
+/// The largest chunk: what is worth one write to a socket (349 packets, just over 64 KiB), in
+/// bytes.
 pub const MAX_CHUNK: u64 = 349 * PACKET_SIZE as u64;
 
 /// A stretch of the store: whole packets.
@@ -33,7 +35,8 @@ pub struct Chunk {
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Media time behind the newest. A group of pictures that is longer is kept whole all the same, within the bytes.
+    /// Media time behind the newest. A group of pictures that is longer is kept whole all the same,
+    /// within the bytes.
     pub span: Duration,
     /// Bytes; this limit holds whatever else is said.
     pub bytes: u64,
@@ -68,7 +71,8 @@ impl StoreIndex {
         Self::starting_at(limits, 0)
     }
 
-    /// An index of a store whose first byte has the offset `head`, which is a multiple of [`PACKET_SIZE`].
+    /// An index of a store whose first byte has the offset `head`, which is a multiple of
+    /// [`PACKET_SIZE`].
     pub fn starting_at(limits: Limits, head: u64) -> Self {
         Self { limits, ahead: Duration::ZERO, chunks: VecDeque::new(), head }
     }
@@ -84,15 +88,17 @@ impl StoreIndex {
         self.ahead = ahead;
     }
 
-    /// Enters `length` bytes that were written at the head, with `marks` at offsets in them, when the output was at `position`; more of
-    /// the same time is entered with what came before; lets go of what is beyond the limits, and returns the number of new chunks.
+    /// Enters `length` bytes that were written at the head, with `marks` at offsets in them, when
+    /// the output was at `position`; more of the same time is entered with what came before; lets
+    /// go of what is beyond the limits, and returns the number of new chunks.
     pub fn append(&mut self, length: usize, points: &[AccessPoint], position: MediaTime) -> usize {
         debug_assert!(length.is_multiple_of(PACKET_SIZE), "only whole packets are stored");
         let before = self.chunks.len();
         let base = self.head;
         let end = base + length as u64;
         let mut points = points.iter().peekable();
-        // What keeps connections alive comes in small pieces, without an end, and at one and the same time.
+        // What keeps connections alive comes in small pieces, without an end, and at one and the
+        // same time.
         if let Some(last) = self.chunks.back_mut().filter(|last| last.time == position) {
             let next_point = points.peek().map_or(end, |point| base + point.at as u64);
             last.end = end.min(next_point).min(last.start + MAX_CHUNK).max(last.end);
@@ -222,7 +228,8 @@ impl Cursor {
             return if self.at.is_some() { self.step(edges) } else { Step::Wait };
         };
         if at < edges.tail {
-            // Wherever it goes on, that is a random access point; without one in the window, the next to come.
+            // Wherever it goes on, that is a random access point; without one in the window, the
+            // next to come.
             self.at = edges.newest_entry;
             return Step::Skipped { missed: edges.newest_entry.unwrap_or(edges.head) - at };
         }

@@ -1,4 +1,5 @@
-//! The clocks: [`Moment`] on the wall, [`Pts`] and [`Pcr`] in the stream, [`MediaTime`] once unwrapped.
+//! The clocks: [`Moment`] on the wall, [`Pts`] and [`Pcr`] in the stream, [`MediaTime`] once
+//! unwrapped.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -52,7 +53,8 @@ impl Sub<Duration> for Moment {
 /// Ticks of the 90 kHz clock in a second (ISO/IEC 13818-1, 2.4.3.7).
 pub const TICKS_PER_SECOND: i64 = 90_000;
 
-/// A presentation or decoding time stamp: 33 bits of 90 kHz, which wrap every 26 h 30 min (ISO/IEC 13818-1, 2.4.3.7).
+/// A presentation or decoding time stamp: 33 bits of 90 kHz, which wrap every 26 h 30 min (ISO/IEC
+/// 13818-1, 2.4.3.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Pts(u64);
 
@@ -87,8 +89,8 @@ impl Pts {
     }
 }
 
-/// A programme clock reference: 33 bits of 90 kHz and a 9-bit extension of 27 MHz (ISO/IEC 13818-1, 2.4.3.5), as one count
-/// of 27 MHz.
+/// A programme clock reference: 33 bits of 90 kHz and a 9-bit extension of 27 MHz (ISO/IEC 13818-1,
+/// 2.4.3.5), as one count of 27 MHz.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Pcr(u64);
 
@@ -205,7 +207,8 @@ pub struct Unwrapped {
 }
 
 impl Unwrapped {
-    /// The place of `stamp`, taking it to be within half a wrap (13 h) of the one before. The first is at its own value.
+    /// The place of `stamp`, taking it to be within half a wrap (13 h) of the one before. The first
+    /// is at its own value.
     pub fn place(&mut self, stamp: Pts) -> MediaTime {
         let place = match self.last {
             None => MediaTime::new(stamp.ticks().cast_signed()),

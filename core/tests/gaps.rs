@@ -1,5 +1,5 @@
-//! A gap in which connections are kept alive, in everything that keeps or cuts the output: the ring, the trail, the segmenter. And what
-//! the real ffmpeg makes of it.
+//! A gap in which connections are kept alive, in everything that keeps or cuts the output: the
+//! ring, the trail, the segmenter. And what the real ffmpeg makes of it.
 
 use std::time::Duration;
 

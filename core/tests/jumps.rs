@@ -1,4 +1,5 @@
-//! A source whose clock and stamps jump together, at any packet: what goes out is one timeline all the same.
+//! A source whose clock and stamps jump together, at any packet: what goes out is one timeline all
+//! the same.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -59,8 +60,9 @@ fn shift(bytes: &mut Bytes, ticks: i64) {
     }
 }
 
-/// Plays it, and holds the output against what every player asks for; how many PES packets of each stream come out, and the longest step from one to the
-/// next, in ticks. Each is `ahead` of the clock by so many.
+/// Plays it, and holds the output against what every player asks for; how many PES packets of each
+/// stream come out, and the longest step from one to the next, in ticks. Each is `ahead` of the
+/// clock by so many.
 fn play(packets: &[Bytes], ahead: &Range<i64>) -> BTreeMap<Pid, (usize, i64)> {
     let mut splice = Splice::new(None);
     splice.push(packets);
@@ -123,7 +125,8 @@ proptest! {
         ),
     ) {
         let (clip, length) = CLIPS[clip];
-        // A jump that a player would sit out, of up to 5 s ahead, passes, and may come close to the next.
+        // A jump that a player would sit out, of up to 5 s ahead, passes, and may come close to the
+        // next.
         play(&programme(clip, length, 6, &jumps), &(-12 * 90_000..12 * 90_000));
     }
 }

@@ -1,12 +1,13 @@
-//! What the real ffmpeg makes of remuxed streams: the same pictures, the same sound and the same times as in the files they were
-//! made of.
+//! What the real ffmpeg makes of remuxed streams: the same pictures, the same sound and the same
+//! times as in the files they were made of.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use forebay_core::remux::{Remuxer, Rendition, SHIFT};
 
-/// The most that a time may be off: half a tick of 90 kHz for each of two roundings, and what ffprobe rounds.
+/// The most that a time may be off: half a tick of 90 kHz for each of two roundings, and what
+/// ffprobe rounds.
 const TOLERANCE: f64 = 0.000_013;
 
 /// Runs a program that must find nothing wrong.
@@ -104,7 +105,8 @@ mod players {
         }
     }
 
-    /// The NAL units without the parameter sets and delimiters, of which the transport stream has more.
+    /// The NAL units without the parameter sets and delimiters, of which the transport stream has
+    /// more.
     const H264: &str = "h264_mp4toannexb,filter_units=remove_types=7-9";
     const HEVC: &str = "hevc_mp4toannexb,filter_units=remove_types=32-35";
 
@@ -130,7 +132,8 @@ mod players {
         assert_same("mp3", include_bytes!("data/mp3.mp4"), &[("a:0", "", "data")]);
     }
 
-    /// Sound of its own beside a main rendition that has sound too: both are the same as alone, each with its language.
+    /// Sound of its own beside a main rendition that has sound too: both are the same as alone,
+    /// each with its language.
     #[test]
     fn sound_of_its_own_is_the_same_beside_the_main_rendition() {
         let (main, audio) = (include_bytes!("data/h264_aac.mp4"), include_bytes!("data/eac3.mp4"));

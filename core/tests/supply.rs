@@ -1,4 +1,5 @@
-//! What is said of sources that come in parts and are read by media time, as HLS is: who is slow, how soon that is known, and who is not.
+//! What is said of sources that come in parts and are read by media time, as HLS is: who is slow,
+//! how soon that is known, and who is not.
 
 #[path = "support/muxer.rs"]
 mod muxer;
@@ -17,7 +18,8 @@ use programme::{Programme, Shot, mix, shot};
 /// Milliseconds from one picture to the next.
 const PICTURE: u64 = 40;
 
-/// Parts of a source, each with how long it plays, and when its first and last bytes come, in milliseconds.
+/// Parts of a source, each with how long it plays, and when its first and last bytes come, in
+/// milliseconds.
 type Parts = Vec<(u64, u64, u64)>;
 
 /// What a viewer of it has seen.
@@ -62,7 +64,8 @@ fn watch(parts: &Parts, lead: u64) -> Seen {
     seen
 }
 
-/// Live parts of this length, of which the first three are there at once: when each would come if nothing were wrong.
+/// Live parts of this length, of which the first three are there at once: when each would come if
+/// nothing were wrong.
 fn live(length: u64, stored: u64, count: u64) -> Vec<u64> {
     (0..count).map(|number| (number + 1).saturating_sub(stored) * length).collect()
 }
@@ -91,7 +94,8 @@ fn slow_sources_are_noticed_soon_after_viewers_notice() {
                         let case =
                             format!("{name}: {length} ms, {percent} %, {stored} stored, {lead} ms of lead");
                         let (at, text) = seen.fault.unwrap_or_else(|| panic!("{case}: not noticed"));
-                        // What it takes to fall behind by so much at this pace, and the part in which it does.
+                        // What it takes to fall behind by so much at this pace, and the part in
+                        // which it does.
                         let lag = 5_000.max(length * 3 / 2);
                         let most = lag * 100 / (100 - percent) + 2 * length * 100 / percent;
                         let took = at - seen.short_since.unwrap_or(at);

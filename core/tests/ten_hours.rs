@@ -1,4 +1,5 @@
-//! Ten hours of a looping clip, across the wrap of the time stamps: nothing may drift, step or get lost.
+//! Ten hours of a looping clip, across the wrap of the time stamps: nothing may drift, step or get
+//! lost.
 
 #[path = "support/clip.rs"]
 mod clip;

@@ -4,7 +4,7 @@
 //! The first byte says whether the source is read by media time. The rest is a list of steps, each
 //! a control byte and two bytes of length in front of its bytes. The control byte says how much
 //! later they come (the upper six bits, in units of 64 ms), and what happens behind them: nothing,
-//! a seam, a cut, or the end of a part.
+//! a discontinuity, a cut, or the end of a part.
 #![no_main]
 
 use std::time::Duration;

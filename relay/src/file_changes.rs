@@ -11,10 +11,12 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// How often a file is looked at. A look is one `stat`; it also works on mounts that send no events.
+/// How often a file is looked at. A look is one `stat`; it also works on mounts that send no
+/// events.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// What tells one state of a file from another: time, length, and which file it is. `None` while it is not there.
+/// What tells one state of a file from another: time, length, and which file it is. `None` while it
+/// is not there.
 pub type Stamp = Option<(SystemTime, u64, u64)>;
 
 /// The state of a file now.

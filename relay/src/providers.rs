@@ -1,7 +1,8 @@
 //! Who may have a connection to a provider: claims, and the leases that come of them.
 //!
-//! What is decided stands in [`forebay_core::provider`]; here is who waits for it. Nothing runs on its own: a claim that waits keeps the time
-//! of its provider's ledger, and a lease that is dropped wakes whoever is next.
+//! What is decided stands in [`forebay_core::provider`]; here is who waits for it. Nothing runs on
+//! its own: a claim that waits keeps the time of its provider's ledger, and a lease that is dropped
+//! wakes whoever is next.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -30,7 +31,8 @@ struct Shared {
     changed: watch::Sender<u64>,
 }
 
-/// Who wants a connection. To be on air is worth waiting for; a hedge and a probe only take what is free.
+/// Who wants a connection. To be on air is worth waiting for; a hedge and a probe only take what is
+/// free.
 pub type Claim = provider::Claim<ChannelId>;
 
 /// Why there is no connection.
@@ -107,7 +109,8 @@ impl Providers {
         });
     }
 
-    /// Asks for a connection to `provider`; without one there is no limit. Dropping the future withdraws the claim.
+    /// Asks for a connection to `provider`; without one there is no limit. Dropping the future
+    /// withdraws the claim.
     pub fn claim(
         &self,
         provider: Option<&ProviderId>,
@@ -129,7 +132,8 @@ impl Providers {
         NoConnection::AllTaken { provider: provider.clone(), limit }
     }
 
-    /// Whether a claim to `provider` for the air would get a connection now, or as soon as another one is closed.
+    /// Whether a claim to `provider` for the air would get a connection now, or as soon as another
+    /// one is closed.
     pub fn would_serve(&self, provider: &ProviderId, claim: &Claim) -> bool {
         self.accounts().get(provider).is_some_and(|account| account.state().ledger.would_serve(claim))
     }
@@ -139,7 +143,8 @@ impl Providers {
         self.0.changed.subscribe()
     }
 
-    /// How they stand, by their ids: those that are configured, and those that are not and still have connections.
+    /// How they stand, by their ids: those that are configured, and those that are not and still
+    /// have connections.
     pub fn report(&self) -> Vec<Report> {
         let accounts = self.accounts();
         let there = accounts.values().filter(|account| !account.state().ledger.is_over());
@@ -160,7 +165,8 @@ fn limits(provider: &Provider) -> Limits {
     }
 }
 
-/// The right to one connection, which ends when it is dropped: it has to live as long as every socket that it stands for.
+/// The right to one connection, which ends when it is dropped: it has to live as long as every
+/// socket that it stands for.
 #[derive(Debug)]
 pub struct Lease(Option<ClaimGuard>);
 
@@ -267,7 +273,8 @@ impl Account {
         });
     }
 
-    /// Tells the ledger something, and then whom it concerns, if that changed something or has decided something.
+    /// Tells the ledger something, and then whom it concerns, if that changed something or has
+    /// decided something.
     fn tell(&self, tell: impl FnOnce(&mut State, Moment) -> bool) {
         let mut state = self.state();
         let is_changed = tell(&mut state, self.clock.now());

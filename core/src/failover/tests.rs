@@ -8,7 +8,8 @@ fn failover_of(sources: u64) -> Failover {
     Failover::new(&(0..sources).map(SourceId).collect::<Vec<_>>())
 }
 
-/// Plays losses, each so long (in ms) after the source before was chosen; `true` when a picture came at once. Gives source and pause.
+/// Plays losses, each so long (in ms) after the source before was chosen; `true` when a picture
+/// came at once. Gives source and pause.
 fn play(sources: u64, losses: &[(u64, bool, Loss)]) -> Vec<(u64, u64)> {
     let mut failover = failover_of(sources);
     let mut now = Moment::ZERO;

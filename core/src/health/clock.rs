@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::time::{Moment, Pts};
 use crate::ts::splice::{ANNOUNCED_JUMP, BACKWARD_JUMP, FORWARD_JUMP};
 
-/// Jumps are counted within this time: there and back again, twice, are too many, and what goes away and comes back once, as an
-/// advertisement does, are not.
+/// Jumps are counted within this time: there and back again, twice, are too many, and what goes
+/// away and comes back once, as an advertisement does, are not.
 const JUMPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Jumps that are remembered: the most that the rule can be set to.
@@ -46,7 +46,8 @@ impl Line {
 pub(super) struct Front(Option<Pts>);
 
 impl Front {
-    /// Takes a stamp of any of them; by how many ticks the front goes on, zero where it does not, or jumps.
+    /// Takes a stamp of any of them; by how many ticks the front goes on, zero where it does not,
+    /// or jumps.
     pub(super) fn advance(&mut self, stamp: Pts) -> i64 {
         let step = self.0.map_or(0, |front| stamp.since(front));
         if (-FORWARD_JUMP..0).contains(&step) {

@@ -1,12 +1,15 @@
 //! Fingerprints of content, which do not depend on how it is cut into packets.
 
-/// An odd number without pattern: 2^64 divided by the golden ratio, as multiplicative hashing takes it.
+/// An odd number without pattern: 2^64 divided by the golden ratio, as multiplicative hashing takes
+/// it.
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Bytes that are taken in at a time: four lanes of eight, so that the processor multiplies in parallel.
+/// Bytes that are taken in at a time: four lanes of eight, so that the processor multiplies in
+/// parallel.
 const BLOCK: usize = 32;
 
-/// A fingerprint of bytes that come in pieces of any size. It tells content apart that differs by chance, not by malice.
+/// A fingerprint of bytes that come in pieces of any size. It tells content apart that differs by
+/// chance, not by malice.
 #[derive(Debug, Clone)]
 pub(super) struct Digest {
     lanes: [u64; 4],
@@ -79,8 +82,9 @@ pub(super) fn join(first: u64, second: u64) -> u64 {
     mixed ^ mixed >> 32
 }
 
-/// A fingerprint of sound: the least hash of any 64 bytes in a row. It is the same wherever the PES packets are cut, and nearly always where
-/// the stretch begins a little sooner or later, as it does when a clip comes again and its sound falls on other packets.
+/// A fingerprint of sound: the least hash of any 64 bytes in a row. It is the same wherever the PES
+/// packets are cut, and nearly always where the stretch begins a little sooner or later, as it does
+/// when a clip comes again and its sound falls on other packets.
 #[derive(Debug, Clone)]
 pub(super) struct Sound {
     rolling: u64,
@@ -120,7 +124,8 @@ impl Sound {
         self.least = self.least.min(least);
     }
 
-    /// The fingerprint of the stretch that ends here, and whether its PES packets differed: silence is the same all the time.
+    /// The fingerprint of the stretch that ends here, and whether its PES packets differed: silence
+    /// is the same all the time.
     pub(super) fn take(&mut self) -> (u64, bool) {
         (std::mem::replace(&mut self.least, u64::MAX), std::mem::take(&mut self.is_varied))
     }

@@ -1,10 +1,13 @@
 //! Judges a source by its content, without decoding it.
 //!
-//! A source can go on sending and yet be dead to its viewers: it drips, it leaves the sound out, it shows a notice in a loop. The
-//! [`Inspector`] reads the packets beside the splice stage and holds them against [`Rules`]. Each rule is made so that it stays silent on
-//! whatever a healthy source does: bursts and pauses of the network, jumps of the clock where programmes change, pauses in the programme.
+//! A source can go on sending and yet be dead to its viewers: it drips, it leaves the sound out, it
+//! shows a notice in a loop. The [`Inspector`] reads the packets beside the splice stage and holds
+//! them against [`Rules`]. Each rule is made so that it stays silent on whatever a healthy source
+//! does: bursts and pauses of the network, jumps of the clock where programmes change, pauses in
+//! the programme.
 //!
-//! Not judged here are sources that stand still, which the lifecycle knows, and what is no transport stream.
+//! Not judged here are sources that stand still, which the lifecycle knows, and what is no
+//! transport stream.
 
 mod clock;
 mod digest;
@@ -43,7 +46,8 @@ use crate::ts::pes::Header;
 use crate::ts::psi::PmtStream;
 use crate::ts::stream::{self, Class, Codec};
 
-/// A rule that has not held for so long holds anew when it does again: what comes and goes is one fault.
+/// A rule that has not held for so long holds anew when it does again: what comes and goes is one
+/// fault.
 const CALM: Duration = Duration::from_secs(10);
 
 /// A notice that goes on is told of again after so long.
@@ -70,7 +74,8 @@ enum Tempo {
     Paced(Supply),
 }
 
-/// Judges one upstream. Packets are pushed, faults are pulled; all of them may be pulled after each push.
+/// Judges one upstream. Packets are pushed, faults are pulled; all of them may be pulled after each
+/// push.
 #[derive(Debug)]
 pub struct Inspector {
     rules: Rules,
@@ -80,7 +85,8 @@ pub struct Inspector {
     kinds: Vec<Kind>,
     clock_pid: Pid,
     has_video: bool,
-    /// The clock, the decoding times of the first video stream (of the first sound where there is none), and the stamps of all sound.
+    /// The clock, the decoding times of the first video stream (of the first sound where there is
+    /// none), and the stamps of all sound.
     clock: Line,
     has_clock: bool,
     stamps: Line,
@@ -99,11 +105,13 @@ pub struct Inspector {
     hand: Hand,
     sounds: Vec<Sound>,
     stillness: Stillness,
-    /// The group on hand: its fingerprint, when it began, and whether that was behind a seam.
+    /// The group on hand: its fingerprint, when it began, and whether that was behind a
+    /// discontinuity.
     group: Option<(u64, i64, bool)>,
     is_behind_seam: bool,
     repetition: Repetition,
-    /// By rule: when it held last, when that was told, how often it began to, and what is yet to be told.
+    /// By rule: when it held last, when that was told, how often it began to, and what is yet to be
+    /// told.
     held: [Option<Moment>; Rule::COUNT],
     told: [Moment; Rule::COUNT],
     counts: [u64; Rule::COUNT],
@@ -111,7 +119,8 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// Judges the programme `program` of a source, without one that which the splice stage chooses, by `rules`.
+    /// Judges the programme `program` of a source, without one that which the splice stage chooses,
+    /// by `rules`.
     pub fn new(rules: Rules, program: Option<u16>) -> Self {
         Self {
             rules,
@@ -146,7 +155,8 @@ impl Inspector {
         }
     }
 
-    /// The source is read by media time, as HLS and files are: how fast packets come says nothing, only how fast parts do.
+    /// The source is read by media time, as HLS and files are: how fast packets come says nothing,
+    /// only how fast parts do.
     pub fn set_paced(&mut self) {
         self.tempo = Tempo::Paced(Supply::default());
     }
@@ -204,12 +214,14 @@ impl Inspector {
         self.judge(now);
     }
 
-    /// A fault that was not told yet. A rule tells of each stretch in which it holds once; of a notice every ten seconds.
+    /// A fault that was not told yet. A rule tells of each stretch in which it holds once; of a
+    /// notice every ten seconds.
     pub fn poll_fault(&mut self) -> Option<Fault> {
         self.pending.iter_mut().find_map(Option::take)
     }
 
-    /// The picture moves all the same, or who looked could not tell: whether it stands still is asked from now on anew.
+    /// The picture moves all the same, or who looked could not tell: whether it stands still is
+    /// asked from now on anew.
     pub fn doubt_stillness(&mut self) {
         self.stillness = Stillness::default();
         self.held[Rule::FrozenPicture.index()] = None;
@@ -262,7 +274,7 @@ impl Inspector {
         }
         self.streams.clone_from(&map.streams);
         self.finish_picture();
-        // What began behind a seam still does: the map of a part may come in pieces.
+        // What began behind a discontinuity still does: the map of a part may come in pieces.
         self.is_behind_seam |= self.group.take().is_some_and(|(_, _, is_part)| is_part);
         self.stillness = Stillness::default();
         self.sounds.clear();

@@ -1,10 +1,13 @@
 //! Whether media goes on as fast as time does.
 //!
-//! Nobody sends evenly. So nothing is said of a source that stands still and then catches up, and a slow one is known by two signs:
+//! Nobody sends evenly. So nothing is said of a source that stands still and then catches up, and a
+//! slow one is known by two signs:
 //!
-//! - It *drips*: packets came in each of [`SLICES`] slices in a row, brought something, but less than nine tenths of the time, in each, and less than
-//!   three quarters in all. A pause of two seconds in which a little comes is made up for in the fifth slice at the latest.
-//! - It *falls behind*: media lags its best lead by the threshold, and packets that came for as long did not make up for it.
+//! - It *drips*: packets came in each of [`SLICES`] slices in a row, brought something, but less
+//!   than nine tenths of the time, in each, and less than three quarters in all. A pause of two
+//!   seconds in which a little comes is made up for in the fifth slice at the latest.
+//! - It *falls behind*: media lags its best lead by the threshold, and packets that came for as
+//!   long did not make up for it.
 
 use std::time::Duration;
 
@@ -23,7 +26,8 @@ const SPAN: Duration = Duration::from_millis(2_500);
 /// How much of the time media must take, in percent.
 const MIN_PACE: i64 = 75;
 
-/// The same of a single slice: one with more is no part of a drip. Clock references are up to 100 ms apart.
+/// The same of a single slice: one with more is no part of a drip. Clock references are up to 100
+/// ms apart.
 const MAX_SLICE: i64 = 90;
 
 /// How fast the best lead is forgotten, as a part of time: clocks may differ by 1 %.
@@ -34,7 +38,8 @@ const LEAK: i64 = 100;
 pub(super) struct Pace {
     /// The slice on hand; `None` before the first packet.
     slice: Option<Slice>,
-    /// Slices with packets in a row, and where media stood, in ticks, as each of the last ones began: the newest last.
+    /// Slices with packets in a row, and where media stood, in ticks, as each of the last ones
+    /// began: the newest last.
     steady: usize,
     begins: [i64; SLICES],
     /// The greatest lead of media over time, in ticks.
@@ -63,7 +68,8 @@ impl Pace {
         if now < end {
             return;
         }
-        // A slice begins with packets, or goes on from one that had some: where a whole one is empty, they are not in a row.
+        // A slice begins with packets, or goes on from one that had some: where a whole one is
+        // empty, they are not in a row.
         let (is_next, origin) = (now < end + SLICE, slice.origin);
         slice.begin = if is_next { end } else { now };
         self.steady += 1;

@@ -1,4 +1,5 @@
-//! One picture at a time: how large it is, whether a decoder can start with it, and its fingerprint.
+//! One picture at a time: how large it is, whether a decoder can start with it, and its
+//! fingerprint.
 
 use super::digest::Digest;
 use crate::ts::packet::Packet;

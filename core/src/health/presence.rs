@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::time::{TICKS_PER_SECOND, ticks_to_duration};
 
-/// Sound that has never come is given longer: some encoders send pictures at once, and sound when they have found it.
+/// Sound that has never come is given longer: some encoders send pictures at once, and sound when
+/// they have found it.
 const BEFORE_FIRST: Duration = Duration::from_secs(3);
 
 /// After its first picture, a source is given so long for the second: one that shows a still
@@ -88,7 +89,8 @@ impl Presence {
         clock.max(others)
     }
 
-    /// For how long none came, where that is longer than `threshold`; `is_patient` with what has never come.
+    /// For how long none came, where that is longer than `threshold`; `is_patient` with what has
+    /// never come.
     pub(super) fn missing(&self, threshold: Duration, is_patient: bool) -> Option<Duration> {
         let patience = match self.cadence {
             _ if is_patient && !self.has_come => BEFORE_FIRST,

@@ -1,7 +1,7 @@
 //! Whether what comes can be decoded: scrambled and damaged packets.
 //!
-//! Both are counted in beats of a quarter of a second, by the clock on the wall or by the stream's, whichever is first: a burst of ten
-//! seconds is not a second of ten times the errors.
+//! Both are counted in beats of a quarter of a second, by the clock on the wall or by the stream's,
+//! whichever is first: a burst of ten seconds is not a second of ten times the errors.
 
 use std::time::Duration;
 
@@ -13,10 +13,12 @@ const BEAT: Duration = Duration::from_millis(250);
 /// Beats in a second.
 const SECOND: usize = 4;
 
-/// Seconds that must each have their errors: a single loss, however long, is none of the source's habits.
+/// Seconds that must each have their errors: a single loss, however long, is none of the source's
+/// habits.
 const SECONDS: usize = 3;
 
-/// Packets of pictures or sound that a beat must have to say anything about them: sound at 64 kbit/s has ten.
+/// Packets of pictures or sound that a beat must have to say anything about them: sound at 64
+/// kbit/s has ten.
 const MIN_PACKETS: u32 = 4;
 
 /// Counts by beats.
@@ -67,7 +69,8 @@ impl Quality {
         self.scrambled
     }
 
-    /// Errors in the last seconds, where each of those had at least `threshold`, and how long they are.
+    /// Errors in the last seconds, where each of those had at least `threshold`, and how long they
+    /// are.
     pub(super) fn errors(&self, threshold: u32) -> Option<(u32, Duration)> {
         let (seconds, _) = self.errors.as_chunks::<SECOND>();
         let each = seconds.iter().map(|beats| beats.iter().sum::<u32>());

@@ -1,14 +1,16 @@
 //! Whether the same seconds come again: a notice in a loop, or a segment that is sent twice.
 //!
-//! Pictures are compared by groups, from one random access point to the next, and each group by its fingerprint. What comes again
-//! is a run of groups that are each the same as the one so many groups before (the *lag*), with the same sound. What is no fault:
+//! Pictures are compared by groups, from one random access point to the next, and each group by its
+//! fingerprint. What comes again is a run of groups that are each the same as the one so many
+//! groups before (the *lag*), with the same sound. What is no fault:
 //!
 //! - **A still picture with changing sound:** sound that differs takes from a run what it had.
-//! - **A still picture in silence:** a pause in the programme is the same all the time. It is judged after [`STILL_PATIENCE`].
+//! - **A still picture in silence:** a pause in the programme is the same all the time. It is
+//!   judged after [`STILL_PATIENCE`].
 //! - **An advertisement that comes twice:** where a source puts such parts together it says so (an
-//!   HLS discontinuity). A run that begins within [`PART_START`] behind such a seam is judged after
-//!   [`PART_PATIENCE`]. The first groups of a part may differ although it is the same: how its
-//!   sound is cut at the seam depends on what came before.
+//!   HLS discontinuity). A run that begins within [`PART_START`] behind such a discontinuity is
+//!   judged after [`PART_PATIENCE`]. The first groups of a part may differ although it is the same:
+//!   how its sound is cut at the discontinuity depends on what came before.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,8 +33,8 @@ const STILL_PATIENCE: Duration = Duration::from_mins(1);
 /// How long a part may be that comes again: longer than an advertisement.
 const PART_PATIENCE: Duration = Duration::from_mins(1);
 
-/// How far behind a seam a run of that part begins: sound is sent up to a second behind its
-/// pictures, and a group may last two.
+/// How far behind a discontinuity a run of that part begins: sound is sent up to a second behind
+/// its pictures, and a group may last two.
 const PART_START: Duration = Duration::from_secs(4);
 
 /// Pictures from one random access point to the next, and the sound that came with them.
@@ -45,7 +47,7 @@ pub(super) struct Group {
     pub(super) is_quiet: bool,
     /// How long it is.
     pub(super) ticks: i64,
-    /// It is the first behind a seam.
+    /// It is the first behind a discontinuity.
     pub(super) is_part: bool,
 }
 
@@ -57,7 +59,7 @@ struct Run {
     /// Their time, and that of those in which nothing is seen and heard.
     heard: i64,
     quiet: i64,
-    /// It began with the first groups behind a seam.
+    /// It began with the first groups behind a discontinuity.
     is_part: bool,
 }
 
@@ -70,7 +72,7 @@ pub(super) struct Repetition {
     time: i64,
     /// By lag: the first compares each group with the one before.
     runs: Vec<Run>,
-    /// Time since the last seam, in ticks, if there was one.
+    /// Time since the last discontinuity, in ticks, if there was one.
     since_seam: Option<i64>,
     verdict: Option<Seen>,
 }

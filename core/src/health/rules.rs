@@ -76,7 +76,8 @@ impl Rule {
 pub enum Severity {
     /// The programme, as well as it goes: better than nothing, as long as it lasts.
     Programme,
-    /// Pictures, but probably not the programme: better than nothing, and from time to time it is tried whether there is more by now.
+    /// Pictures, but probably not the programme: better than nothing, and from time to time it is
+    /// tried whether there is more by now.
     Notice,
     /// Nothing.
     Nothing,
@@ -85,11 +86,13 @@ pub enum Severity {
 /// The threshold of each rule; `None` switches it off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// How far media may fall behind its best lead. Media at less than three quarters of its pace is noticed before, within 3 s.
+    /// How far media may fall behind its best lead. Media at less than three quarters of its pace
+    /// is noticed before, within 3 s.
     pub slow: Option<Duration>,
     /// How long announced pictures may be missing, by the sound's or the clock's time.
     pub video_missing: Option<Duration>,
-    /// How long all announced sound may be missing, by the pictures' or the clock's time. Sound that has never come has 3 s more.
+    /// How long all announced sound may be missing, by the pictures' or the clock's time. Sound
+    /// that has never come has 3 s more.
     pub audio_missing: Option<Duration>,
     /// How long most packets may be scrambled.
     pub scrambled: Option<Duration>,

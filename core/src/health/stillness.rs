@@ -1,15 +1,17 @@
-//! Whether pictures move, by their sizes: one that is the same as the one before takes next to nothing.
+//! Whether pictures move, by their sizes: one that is the same as the one before takes next to
+//! nothing.
 
 use std::time::Duration;
 
 use super::picture::Picture;
 use crate::time::ticks_to_duration;
 
-/// A picture of so many bytes says nothing new, whatever its size: an H.264 picture of skipped macroblocks takes 30 to 150 with its
-/// headers, an MPEG-2 one 300 in SD.
+/// A picture of so many bytes says nothing new, whatever its size: an H.264 picture of skipped
+/// macroblocks takes 30 to 150 with its headers, an MPEG-2 one 300 in SD.
 const TINY: u64 = 400;
 
-/// So does one of this part of its group's first: MPEG-2 in HD takes 600 bytes in 68 slices, and 150 kB for the first picture.
+/// So does one of this part of its group's first: MPEG-2 in HD takes 600 bytes in 68 slices, and
+/// 150 kB for the first picture.
 const TINY_PART: u64 = 200;
 
 /// Pictures of one size that begin groups differ by less than this factor.

@@ -254,7 +254,7 @@ impl Input {
             taken.picture = Picture::New;
             return Ok(taken);
         }
-        // A list of segments has other seams than the one behind its last.
+        // A list of segments has other discontinuities than the one behind its last.
         let is_blind = !scout.has_picture() && self.parts.is_none();
         self.blind_passes = if is_blind { self.blind_passes + 1 } else { 0 };
         if self.blind_passes >= MAX_BLIND_PASSES {

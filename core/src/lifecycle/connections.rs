@@ -69,8 +69,8 @@ impl Lifecycle {
         }
     }
 
-    /// What follows a candidate that interrupted a pause and is lost: the rest of that pause, so that
-    /// other sources are not asked more often.
+    /// What follows a candidate that interrupted a pause and is lost: the rest of that pause, so
+    /// that other sources are not asked more often.
     pub(super) fn interrupted(&mut self, now: Moment, candidate: &Attempt, loss: Loss) -> Option<Choice> {
         let is_other = |pause: &Choice| pause.at > now || pause.source != candidate.source;
         let pause = candidate.interrupts.filter(is_other)?;

@@ -14,7 +14,8 @@ impl Lifecycle {
         let is_replaceable = self.is_active(attempt.id) && standby_shows();
         let (at, reason, loss) = attempt.deadline(is_replaceable)?;
         let waits_until = match reason {
-            // Another source may recover, or get a connection, at any time, and is not kept waiting.
+            // Another source may recover, or get a connection, at any time, and is not kept
+            // waiting.
             _ if !self.is_last_hope(attempt.id) => at,
             Reason::ConnectTimeout | Reason::NoPicture if open.starts_until.is_some() => open.starts_until?,
             // In an outage, a source that was just active is asked anew soon. Any other has as long
@@ -25,8 +26,8 @@ impl Lifecycle {
         Some((waits_until.max(at), reason, loss))
     }
 
-    /// Data of an attempt arrives, but no packets yet: they get the time for connecting once more. A
-    /// source that drips must not keep viewers from another one. So if there are others, it gets
+    /// Data of an attempt arrives, but no packets yet: they get the time for connecting once more.
+    /// A source that drips must not keep viewers from another one. So if there are others, it gets
     /// twice that time in all, within its share of the time for the start.
     pub(super) fn handle_life(&mut self, now: Moment, id: AttemptId) {
         let (longest, is_last_hope) = (self.picture_timeout(), self.is_last_hope(id));

@@ -51,8 +51,8 @@ fn failover_of(sources: u64) -> Failover {
     Failover::new(&(0..sources).map(SourceId).collect::<Vec<_>>())
 }
 
-/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is opened has a slot, unless the next news of
-/// the sources is that it has none.
+/// Plays `script` (seconds, event) and the timeouts between, up to `end` seconds. Whatever is
+/// opened has a slot, unless the next news of the sources is that it has none.
 fn play_with(times: Times, sources: u64, script: &[(f64, Say)], end: f64) -> Vec<String> {
     let mut life = Lifecycle::new(times, failover_of(sources));
     let mut log = Vec::new();
@@ -216,7 +216,8 @@ fn a_stall_is_left_at_once_and_an_end_is_reopened_once() {
 #[test]
 fn packets_without_media_time_or_without_a_picture_are_not_enough() {
     assert_eq!(play(2, &[(0.0, Readers), (1.0, InSync)], 5.0)[1..], ["4: close Stalled", "4: open 1"]);
-    // After the first picture the start timeout is past; a second source without pictures is left in its time.
+    // After the first picture the start timeout is past; a second source without pictures is left
+    // in its time.
     let mut script = live_until(5);
     script.extend([(5.0, Ended), (5.1, Ended), (5.2, InSync)]);
     script.extend((6..30).map(|second| (f64::from(second), Progress)));
@@ -237,7 +238,8 @@ fn late_news_does_nothing() {
 
 #[test]
 fn a_start_leaves_time_for_every_source() {
-    // Packets and media time, but never a picture: the second source gets its turn before the viewers are given up.
+    // Packets and media time, but never a picture: the second source gets its turn before the
+    // viewers are given up.
     let mut script = vec![(0.0, Readers), (0.1, InSync)];
     script.extend((1..11).map(|n| (f64::from(n) / 2.0, Progress)));
     assert_eq!(play(2, &script, 6.0), ["0: open 0", "5.1: close NoPicture", "5.1: open 1"]);

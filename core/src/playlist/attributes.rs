@@ -1,4 +1,5 @@
-//! Attribute lists (RFC 8216, 4.2), one attribute at a time: what is wrong with one costs only that one.
+//! Attribute lists (RFC 8216, 4.2), one attribute at a time: what is wrong with one costs only that
+//! one.
 
 use std::borrow::Cow;
 
@@ -9,8 +10,8 @@ pub(super) struct Attributes<'a>(Vec<(&'a str, &'a str)>);
 const MAX_ATTRIBUTES: usize = 64;
 
 impl<'a> Attributes<'a> {
-    /// Reads them. Values may be quoted or not, whatever the standard asks for; blanks around names and values are passed over, and so is
-    /// what has no `=`.
+    /// Reads them. Values may be quoted or not, whatever the standard asks for; blanks around names
+    /// and values are passed over, and so is what has no `=`.
     pub(super) fn read(text: &'a str) -> Self {
         let mut list = Vec::new();
         let mut rest = text;
@@ -48,7 +49,8 @@ pub(super) fn number(text: &str) -> Option<u64> {
     text[..digits].parse().ok()
 }
 
-/// The decimal number that a text begins with, past blanks; never negative or infinite. A comma is no decimal point: a title may follow it.
+/// The decimal number that a text begins with, past blanks; never negative or infinite. A comma is
+/// no decimal point: a title may follow it.
 pub(super) fn decimal(text: &str) -> Option<f64> {
     let text = text.trim_start();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -63,7 +65,8 @@ pub(super) fn hex_128(text: &str) -> Option<[u8; 16]> {
     value.map(u128::to_be_bytes)
 }
 
-/// Longest value of a variable, and how many there may be: a few of them in each line must not make a playlist a thousand times as long.
+/// Longest value of a variable, and how many there may be: a few of them in each line must not make
+/// a playlist a thousand times as long.
 const MAX_VALUE: usize = 1024;
 const MAX_VARIABLES: usize = 64;
 

@@ -1,4 +1,5 @@
-//! The choice among the variants of a multivariant playlist: the best one that the outputs can carry, and what to take when it is gone.
+//! The choice among the variants of a multivariant playlist: the best one that the outputs can
+//! carry, and what to take when it is gone.
 
 use std::collections::HashSet;
 

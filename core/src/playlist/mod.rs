@@ -1,4 +1,5 @@
-//! HLS playlists (RFC 8216 and its successor draft): those that we serve, and those that a provider sends.
+//! HLS playlists (RFC 8216 and its successor draft): those that we serve, and those that a provider
+//! sends.
 //!
 //! [`render`] writes ours, and [`opening`] decides when a viewer may have its first one. [`parse`]
 //! turns a provider's into a [`model`], however carelessly it was written. [`ladder`] chooses among

@@ -1,7 +1,8 @@
 //! Reads a playlist as providers write them.
 //!
-//! Lenient: a line that makes no sense costs that line, unknown tags are passed over, and a number that does not parse is replaced by what
-//! is evident. What decides whether a body is a playlist at all is its content. Hostile input meets the limits below.
+//! Lenient: a line that makes no sense costs that line, unknown tags are passed over, and a number
+//! that does not parse is replaced by what is evident. What decides whether a body is a playlist at
+//! all is its content. Hostile input meets the limits below.
 //!
 //! The time that it takes grows with the length of the body, whatever stands in it: a line is
 //! looked at once, and addresses are put together in the end only, for the segments that are kept
@@ -27,7 +28,8 @@ use super::model::{Media, Multivariant, Playlist, Range, Rendition, Variant};
 /// addresses and dates have 6 MiB.
 pub const MAX_BODY: usize = 16 << 20;
 
-/// Segments that are kept, the latest ones: eight hours of six seconds. A live source is played from its end.
+/// Segments that are kept, the latest ones: eight hours of six seconds. A live source is played
+/// from its end.
 pub const MAX_SEGMENTS: usize = 5_000;
 
 /// Variants, and renditions, that are looked at.
@@ -87,8 +89,8 @@ pub enum Error {
     TooLarge,
 }
 
-/// Whether a body that begins so may be a playlist: `#EXTM3U`, or a tag of HLS, behind a byte order mark and blanks. `None` while it is too
-/// short to say.
+/// Whether a body that begins so may be a playlist: `#EXTM3U`, or a tag of HLS, behind a byte order
+/// mark and blanks. `None` while it is too short to say.
 pub fn begins_like_a_playlist(bytes: &[u8]) -> Option<bool> {
     const BEGINNINGS: [&[u8]; 3] = [b"#EXTM3U", b"#EXT-X-", b"#EXTINF"];
     const MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -104,7 +106,8 @@ pub fn begins_like_a_playlist(bytes: &[u8]) -> Option<bool> {
     if may_be { None } else { Some(false) }
 }
 
-/// Reads `body`, which came from `base` in the end; `inherited` are the variables of the multivariant playlist that led to it.
+/// Reads `body`, which came from `base` in the end; `inherited` are the variables of the
+/// multivariant playlist that led to it.
 pub fn parse(body: &[u8], base: &Url, inherited: &Variables) -> Result<Playlist, Error> {
     if body.len() > MAX_BODY {
         return Err(Error::TooLarge);

@@ -13,7 +13,8 @@ const VERSION: usize = 3;
 /// What a playlist says of a channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Listing<'a> {
-    /// What no segment should be longer than, in seconds, rounded: see [`Segmenter::fix_target_duration`](crate::segmenter::Segmenter::fix_target_duration).
+    /// What no segment should be longer than, in seconds, rounded: see
+    /// [`Segmenter::fix_target_duration`](crate::segmenter::Segmenter::fix_target_duration).
     pub target_duration: u64,
     /// How many discontinuities lie before the first segment.
     pub discontinuity_sequence: u64,
@@ -50,7 +51,8 @@ impl Listing<'_> {
     }
 }
 
-/// The library leaves out the numbers that are zero, as the standard allows; some players miss them.
+/// The library leaves out the numbers that are zero, as the standard allows; some players miss
+/// them.
 fn with_zeros(text: &str, media_sequence: u64, discontinuity_sequence: u64) -> String {
     let mut missing = String::new();
     if media_sequence == 0 {

@@ -20,7 +20,8 @@ pub enum Reason {
     /// Its samples are encrypted, by this scheme: `cenc`, `cbcs`, or how else it is known.
     #[error("the media is encrypted ({0}), which nothing here can decrypt: choose a source without DRM")]
     Encrypted(String),
-    /// It is coded so that a transport stream, or the players of one, cannot carry it: by its RFC 6381 name or its four letters.
+    /// It is coded so that a transport stream, or the players of one, cannot carry it: by its RFC
+    /// 6381 name or its four letters.
     #[error(
         "the codec {0} is not supported: choose a variant with H.264 or HEVC and AAC, AC-3, E-AC-3 or MP3"
     )]

@@ -15,7 +15,8 @@ const CODES: &str = "\
     tktuk tltgl tntsn toton trtur tstso tttat twtwi tytah uguig ukukr ururd uzuzb veven vivie vovol \
     wawln wowol xhxho yiyid yoyor zazha zhzho zuzul";
 
-/// The three letters of the language that `tag` begins with: `de-AT` gives `deu`. `None` of one that is not known, or not said.
+/// The three letters of the language that `tag` begins with: `de-AT` gives `deu`. `None` of one
+/// that is not known, or not said.
 pub(crate) fn three_letters(tag: &str) -> Option<[u8; 3]> {
     let primary = tag.split(['-', '_']).next()?.to_ascii_lowercase();
     let code = match primary.as_bytes() {

@@ -7,8 +7,8 @@ use super::mux::Item;
 use super::{Counts, Rendition};
 use crate::time::{MediaTime, Pts, Unwrapped, duration_to_ticks};
 
-/// How far one rendition may be ahead of the other before it is no longer waited for: three segments of ten seconds, since players and
-/// relays begin that far from the end.
+/// How far one rendition may be ahead of the other before it is no longer waited for: three
+/// segments of ten seconds, since players and relays begin that far from the end.
 const MAX_AHEAD: Duration = Duration::from_secs(30);
 
 /// Bytes that are held back at most: [`MAX_AHEAD`] of 16 Mbit/s.
@@ -146,8 +146,8 @@ impl Merge {
         self.queues[item.stream].push_back(item);
     }
 
-    /// The next item; with `awaits`, none that the other rendition may yet have something in front of, unless that has been waited for too
-    /// long.
+    /// The next item; with `awaits`, none that the other rendition may yet have something in front
+    /// of, unless that has been waited for too long.
     pub(super) fn pop(&mut self, awaits: bool, counts: &mut Counts) -> Option<Item> {
         let heads = self.queues.iter().enumerate();
         let heads = heads.filter_map(|(stream, queue)| Some((queue.front()?.time, stream)));

@@ -7,11 +7,13 @@
 //! Elementary streams pass bit by bit, apart from what a container says in other words: start codes
 //! and parameter sets in front of pictures, headers in front of frames of AAC.
 //!
-//! - **The source's timeline is kept**, moved by one constant, so that the clock, which runs ahead, does not wrap where it begins at
-//!   zero. At a discontinuity, [`Remuxer::reset`] begins another.
-//! - **With an audio rendition, everything goes out in the order of its decoding**, whichever rendition comes first and wherever its segments
-//!   end. What one is ahead of the other is held back, up to a limit of time and bytes; then the other is no longer waited for.
-//! - **What is damaged is left out** and told as an error; what is whole in the same segment passes.
+//! - **The source's timeline is kept**, moved by one constant, so that the clock, which runs ahead,
+//!   does not wrap where it begins at zero. At a discontinuity, [`Remuxer::reset`] begins another.
+//! - **With an audio rendition, everything goes out in the order of its decoding**, whichever
+//!   rendition comes first and wherever its segments end. What one is ahead of the other is held
+//!   back, up to a limit of time and bytes; then the other is no longer waited for.
+//! - **What is damaged is left out** and told as an error; what is whole in the same segment
+//!   passes.
 
 mod audio_stream;
 mod cover;
@@ -45,7 +47,8 @@ use crate::ts::pes;
 use crate::ts::psi::PmtStream;
 use crate::ts::stream::{Class, Codec};
 
-/// What is added to every time, in ticks of 90 kHz: 2 s, more than the clock runs ahead and any edit list takes away.
+/// What is added to every time, in ticks of 90 kHz: 2 s, more than the clock runs ahead and any
+/// edit list takes away.
 pub const SHIFT: i64 = 180_000;
 
 /// Whose bytes they are.
@@ -62,13 +65,15 @@ pub enum Rendition {
 pub struct Counts {
     /// PES packets that went out without the other rendition, which had been waited for too long.
     pub unmatched: u64,
-    /// PES packets of the audio rendition that were left out: in front of the main rendition's beginning, or too late.
+    /// PES packets of the audio rendition that were left out: in front of the main rendition's
+    /// beginning, or too late.
     pub out_of_time: u64,
 }
 
 /// Turns the segments of one or two renditions into one transport stream.
 ///
-/// After each call, the output is taken with [`Remuxer::output`] and [`Remuxer::clear`]. What is held besides is limited.
+/// After each call, the output is taken with [`Remuxer::output`] and [`Remuxer::clear`]. What is
+/// held besides is limited.
 #[derive(Debug)]
 pub struct Remuxer {
     /// Whether an audio rendition comes.
@@ -133,15 +138,18 @@ impl Remuxer {
         }
     }
 
-    /// A remuxer of a main and an audio rendition, whose language the playlist gives as a tag of RFC 5646.
+    /// A remuxer of a main and an audio rendition, whose language the playlist gives as a tag of
+    /// RFC 5646.
     pub fn with_audio(language: Option<&str>) -> Self {
         Self { has_audio: true, language: language.and_then(language::three_letters), ..Self::new() }
     }
 
-    /// Takes an initialisation segment (`EXT-X-MAP`); the same as before changes nothing. Of a transport stream it holds PAT and PMT.
+    /// Takes an initialisation segment (`EXT-X-MAP`); the same as before changes nothing. Of a
+    /// transport stream it holds PAT and PMT.
     ///
     /// # Errors
-    /// When it cannot be read, or announces what cannot be carried. The rendition goes on as before.
+    /// When it cannot be read, or announces what cannot be carried. The rendition goes on as
+    /// before.
     pub fn set_init(&mut self, rendition: Rendition, bytes: &[u8]) -> Result<(), Error> {
         let error = |reason| Error { rendition, reason };
         match sniff(bytes) {
@@ -243,7 +251,8 @@ impl Remuxer {
         self.merge.passed()
     }
 
-    /// Another timeline begins (`EXT-X-DISCONTINUITY`). What came is complete and goes out; programme and counters go on.
+    /// Another timeline begins (`EXT-X-DISCONTINUITY`). What came is complete and goes out;
+    /// programme and counters go on.
     pub fn reset(&mut self) {
         self.finish();
         self.begin_side(Rendition::Main);
@@ -410,7 +419,8 @@ fn stream_of(codec: Codec, language: Option<[u8; 3]>) -> PmtStream {
     stream
 }
 
-/// Gives a stream an ISO 639 language descriptor (ISO/IEC 13818-1, 2.6.18), in place of what it has.
+/// Gives a stream an ISO 639 language descriptor (ISO/IEC 13818-1, 2.6.18), in place of what it
+/// has.
 fn set_language(stream: &mut PmtStream, [a, b, c]: [u8; 3]) {
     const TAG: u8 = 0x0A;
     let mut kept = Vec::new();

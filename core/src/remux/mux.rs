@@ -1,4 +1,5 @@
-//! Writes PES packets as one transport stream: tables, counters and clock are made here (ISO/IEC 13818-1, 2.4).
+//! Writes PES packets as one transport stream: tables, counters and clock are made here (ISO/IEC
+//! 13818-1, 2.4).
 
 use std::time::Duration;
 
@@ -8,23 +9,27 @@ use crate::ts::packet::{self, Bytes, PACKET_SIZE, Pid, SYNC_BYTE};
 use crate::ts::psi::{self, Pat, Pmt, PmtStream};
 use crate::ts::stream::{Class, Codec};
 
-/// How far the clock is behind the decoding of what is sent. Sound of a segment may be decoded half a second before the pictures that are
-/// sent in front of it, since segments end where pictures do; and players begin as much later as this is longer.
+/// How far the clock is behind the decoding of what is sent. Sound of a segment may be decoded half
+/// a second before the pictures that are sent in front of it, since segments end where pictures do;
+/// and players begin as much later as this is longer.
 const DELAY: Duration = Duration::from_millis(700);
 
-/// The longest time from one clock reference to the next, where pictures come no more seldom (DVB, ETSI TS 101 154, 4.1.5.3).
+/// The longest time from one clock reference to the next, where pictures come no more seldom (DVB,
+/// ETSI TS 101 154, 4.1.5.3).
 const CLOCK_EVERY: Duration = Duration::from_millis(40);
 
 /// The longest time from PAT and PMT to the next, less that of a picture: 200 ms are wanted.
 const TABLES_EVERY: Duration = Duration::from_millis(150);
 
-/// A clock that would go back by more has another timeline: less is the order in which streams are sent.
+/// A clock that would go back by more has another timeline: less is the order in which streams are
+/// sent.
 const JUMP: Duration = Duration::from_secs(1);
 
 /// Streams that are remembered, so that each keeps its PID. More than fit a map.
 const MAX_STREAMS: usize = 256;
 
-/// Bytes of a map: a `section_length` of 1021, less what is in front of the streams and behind them.
+/// Bytes of a map: a `section_length` of 1021, less what is in front of the streams and behind
+/// them.
 const MAX_MAP: usize = 1021 - 13;
 
 /// Where the map is, and where streams are that ask for no PID, or for one that is taken.
@@ -135,8 +140,9 @@ impl Mux {
         self.tables_at = None;
     }
 
-    /// From now on a rendition has these streams, each on the PID that it asks for if that is free. One like a stream that the rendition
-    /// had goes on as that. The result has an index for each, or `None` where there is no room in the map.
+    /// From now on a rendition has these streams, each on the PID that it asks for if that is free.
+    /// One like a stream that the rendition had goes on as that. The result has an index for each,
+    /// or `None` where there is no room in the map.
     pub(super) fn declare(&mut self, rendition: Rendition, wanted: &[PmtStream]) -> Vec<Option<usize>> {
         for stream in self.streams.iter_mut().filter(|stream| stream.rendition == rendition) {
             stream.is_announced = false;
@@ -159,7 +165,8 @@ impl Mux {
         indices
     }
 
-    /// Finds a place for a stream among those that are not announced: of the same kind, or a new one, or any where there are too many.
+    /// Finds a place for a stream among those that are not announced: of the same kind, or a new
+    /// one, or any where there are too many.
     fn place(&mut self, rendition: Rendition, wanted: &PmtStream) -> Option<usize> {
         let codec = Codec::of(wanted);
         let is_alike = |stream: &Stream| {
@@ -280,7 +287,8 @@ impl Mux {
         }
     }
 
-    /// Writes the clock in a packet of its own, between pictures that are further apart than it may be.
+    /// Writes the clock in a packet of its own, between pictures that are further apart than it may
+    /// be.
     fn write_clock(&mut self, now: MediaTime) {
         let Some(index) = self.clock_stream else { return };
         let pcr = self.advance_clock(now);

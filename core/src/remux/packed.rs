@@ -35,7 +35,8 @@ impl Reader {
         self.clock = None;
     }
 
-    /// Takes a segment of `codec`. Without a time in it, it goes on where the one before ended; the first begins at `begin`.
+    /// Takes a segment of `codec`. Without a time in it, it goes on where the one before ended; the
+    /// first begins at `begin`.
     pub(super) fn push(
         &mut self,
         segment: &[u8],
@@ -81,8 +82,8 @@ impl Reader {
     }
 }
 
-/// The length of the access unit that begins here, and its first frame: with the frames that only add to it. `None` when it is damaged, or
-/// breaks off.
+/// The length of the access unit that begins here, and its first frame: with the frames that only
+/// add to it. `None` when it is damaged, or breaks off.
 pub(crate) fn access_unit(codec: Codec, bytes: &[u8]) -> Option<(usize, AudioFrame)> {
     let first = AudioFrame::parse(codec, bytes)?;
     let mut length = first.length;
@@ -94,8 +95,8 @@ pub(crate) fn access_unit(codec: Codec, bytes: &[u8]) -> Option<(usize, AudioFra
     (length <= bytes.len() && first.length > 0).then_some((length, first))
 }
 
-/// Whether a frame of E-AC-3 is a dependent substream, or one of another programme, and so no time passes with it (ETSI TS 102 366,
-/// E.1.3.1.1 and E.1.3.1.2).
+/// Whether a frame of E-AC-3 is a dependent substream, or one of another programme, and so no time
+/// passes with it (ETSI TS 102 366, E.1.3.1.1 and E.1.3.1.2).
 fn adds_to_another(frame: &[u8]) -> bool {
     matches!(frame, [0x0B, 0x77, kind, _, _, version, ..] if version >> 3 > 10 && (kind >> 6 == 1 || kind >> 3 & 7 != 0))
 }
@@ -117,7 +118,8 @@ mod tests {
         tag
     }
 
-    /// The times of what `segments` become, without what is added to all of them, and what was wrong.
+    /// The times of what `segments` become, without what is added to all of them, and what was
+    /// wrong.
     fn times(codec: Codec, segments: &[Vec<u8>]) -> (Vec<u64>, Vec<Reason>) {
         let (mut reader, mut found, mut faults) = (Reader::default(), Vec::new(), Vec::new());
         for segment in segments {

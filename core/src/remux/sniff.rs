@@ -13,10 +13,12 @@ use super::{MAX_COVER, id3};
 /// whole.
 const MAX_JUNK: usize = MAX_COVER;
 
-/// Sync bytes that make a transport stream where the bytes end before there are [`LOCK`]: an initialisation segment is PAT and PMT.
+/// Sync bytes that make a transport stream where the bytes end before there are [`LOCK`]: an
+/// initialisation segment is PAT and PMT.
 const FEWEST_PACKETS: usize = 2;
 
-/// Bytes from the first sync byte of a lock to the last: fewer packets behind junk are taken for more junk.
+/// Bytes from the first sync byte of a lock to the last: fewer packets behind junk are taken for
+/// more junk.
 const WHOLE_LOCK: usize = (LOCK - 1) * PACKET_SIZE;
 
 /// What a segment is.
@@ -44,8 +46,9 @@ pub enum Content {
 }
 
 impl Content {
-    /// Whether it takes a [`Remuxer`](super::Remuxer) to make a transport stream of it; `with_audio` when an audio rendition comes with
-    /// it. Without one, transport streams are passed on as they are. What is no media at all is refused there.
+    /// Whether it takes a [`Remuxer`](super::Remuxer) to make a transport stream of it;
+    /// `with_audio` when an audio rendition comes with it. Without one, transport streams are
+    /// passed on as they are. What is no media at all is refused there.
     pub const fn needs_remux(self, with_audio: bool) -> bool {
         match self {
             Self::TransportStream { .. } => with_audio,
@@ -116,7 +119,8 @@ fn is_box(bytes: &[u8]) -> bool {
     bytes.get(4..8).is_some_and(|kind| FIRST.contains(&kind))
 }
 
-/// The codec of the frames that begin here: one frame, and another behind it if the bytes reach that far.
+/// The codec of the frames that begin here: one frame, and another behind it if the bytes reach
+/// that far.
 pub(super) fn packed_audio(bytes: &[u8]) -> Option<Codec> {
     let found = [Codec::Aac, Codec::Ac3, Codec::MpegAudio].into_iter().find(|&codec| {
         AudioFrame::parse(codec, bytes).is_some_and(|frame| {

@@ -28,7 +28,8 @@ fn play(remuxer: &mut Remuxer, steps: &[(Rendition, &[u8])]) -> Vec<u8> {
     output
 }
 
-/// Judges a stream that may begin with sound. Behind the last picture the clock comes with the frames of sound, and may be one late.
+/// Judges a stream that may begin with sound. Behind the last picture the clock comes with the
+/// frames of sound, and may be one late.
 fn check(bytes: &[u8]) -> Report {
     let limits = Limits {
         tables: Duration::from_millis(200),

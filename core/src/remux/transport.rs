@@ -8,7 +8,8 @@ use crate::ts::random_access::{Scan, Verdict};
 use crate::ts::stream::{Class, Codec};
 use crate::ts::sync::{Item, LOCK, Sync};
 
-/// The largest PES packet that is put together: several times the largest picture of a 4K broadcast.
+/// The largest PES packet that is put together: several times the largest picture of a 4K
+/// broadcast.
 const MAX_PES: usize = 8 << 20;
 
 /// Stream types of SAMPLE-AES: H.264, AAC, AC-3, E-AC-3.
@@ -167,7 +168,8 @@ impl Slot {
             is_good = self.finish(found);
             self.is_hinted = packet.hints_random_access();
         } else if self.bytes.is_empty() {
-            return true; // the rest of what has been told of, or of what began before the first segment
+            // The rest of what has been told of, or of what began before the first segment.
+            return true;
         }
         self.bytes.extend_from_slice(payload);
         let length = Header::parse(&self.bytes).and_then(|header| header.length);

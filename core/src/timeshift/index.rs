@@ -1,4 +1,5 @@
-//! The file that names the segments of a channel's past: a head that says what it is, and a record for each segment, appended as they end.
+//! The file that names the segments of a channel's past: a head that says what it is, and a record
+//! for each segment, appended as they end.
 //!
 //! All records have the same size and a check sum (CRC-32 as in ISO/IEC 13818-1, annex A), so each
 //! is known for what it is: damage costs the records that it touches, wherever it is. Numbers are
@@ -75,7 +76,8 @@ fn decode(record: &[u8; RECORD]) -> Option<Segment> {
 /// Longer than any group of pictures.
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// Whether it lies where it may and plays for some time: what is read from outside may say anything.
+/// Whether it lies where it may and plays for some time: what is read from outside may say
+/// anything.
 fn is_sound(segment: &Segment) -> bool {
     let is_aligned = |offset: u64| offset.is_multiple_of(PACKET_SIZE as u64);
     segment.start < segment.end
@@ -151,7 +153,8 @@ impl Iterator for Records<'_> {
     }
 }
 
-/// Whether these could be the first bytes of packets at both ends of a segment: what was punched, or never got to the disk, is zeros.
+/// Whether these could be the first bytes of packets at both ends of a segment: what was punched,
+/// or never got to the disk, is zeros.
 pub fn is_stored(first: u8, last: u8) -> bool {
     [first, last] == [SYNC_BYTE; 2]
 }

@@ -1,7 +1,9 @@
-//! The past of a channel: which segments are kept beyond the usual window, for how long, and how one who is in the past is paced.
+//! The past of a channel: which segments are kept beyond the usual window, for how long, and how
+//! one who is in the past is paced.
 //!
-//! A channel is on demand, so its past has holes: each time it is open is a presentation of its own, with a timeline of its own. Within
-//! one, offsets and times go on; between two, a segment is discontinuous.
+//! A channel is on demand, so its past has holes: each time it is open is a presentation of its
+//! own, with a timeline of its own. Within one, offsets and times go on; between two, a segment is
+//! discontinuous.
 
 pub mod index;
 pub mod pace;
@@ -77,7 +79,8 @@ impl History {
         numbers
     }
 
-    /// A segment has ended: the one after the last. Should one have been left out, those before it are of no use.
+    /// A segment has ended: the one after the last. Should one have been left out, those before it
+    /// are of no use.
     pub fn push(&mut self, segment: Segment) {
         while self.segments.back().is_some_and(|last| last.number + 1 != segment.number) {
             self.pop();
@@ -152,7 +155,8 @@ impl History {
         self.segments.get(behind.checked_sub(1)?).filter(|segment| offset < segment.end)
     }
 
-    /// Of the presentation that begins at the byte `from`, the segment in which `time` is shown, else the oldest.
+    /// Of the presentation that begins at the byte `from`, the segment in which `time` is shown,
+    /// else the oldest.
     pub fn reach(&self, from: u64, time: MediaTime) -> Option<&Segment> {
         let first = self.segments.partition_point(|segment| segment.start < from);
         let behind = self.segments.partition_point(|segment| segment.start < from || segment.shown <= time);

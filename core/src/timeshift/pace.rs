@@ -1,4 +1,5 @@
-//! The pace of a viewer who is in the past: bytes go out as their pictures play, since players read all that they can get.
+//! The pace of a viewer who is in the past: bytes go out as their pictures play, since players read
+//! all that they can get.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -45,7 +46,8 @@ impl Span {
     }
 }
 
-/// Where the newest part of a presentation's bytes lies on its timeline: the random access points that are in memory.
+/// Where the newest part of a presentation's bytes lies on its timeline: the random access points
+/// that are in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyframeIndex {
     /// Where each lies and when its picture is shown, the oldest first.
@@ -81,15 +83,16 @@ impl KeyframeIndex {
         self.position
     }
 
-    /// The random access point at which one is in the stream at `time`, else the oldest: where it lies, when it is shown, and whether it is
-    /// that late.
+    /// The random access point at which one is in the stream at `time`, else the oldest: where it
+    /// lies, when it is shown, and whether it is that late.
     pub fn reach(&self, time: MediaTime) -> Option<(u64, MediaTime, bool)> {
         let behind = self.entries.partition_point(|&(_, shown)| shown <= time);
         let &(at, shown) = self.entries.get(behind.saturating_sub(1))?;
         Some((at, shown, shown > time))
     }
 
-    /// The stretch from one random access point to the next in which this byte lies; the last one ends at the head.
+    /// The stretch from one random access point to the next in which this byte lies; the last one
+    /// ends at the head.
     pub fn at(&self, offset: u64) -> Option<Span> {
         let behind = self.entries.partition_point(|&(at, _)| at <= offset);
         let &(start, shown) = self.entries.get(behind.checked_sub(1)?)?;

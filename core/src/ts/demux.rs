@@ -1,4 +1,5 @@
-//! Knows which packet belongs to what: follows PAT and PMT, chooses the programme, checks the continuity counters.
+//! Knows which packet belongs to what: follows PAT and PMT, chooses the programme, checks the
+//! continuity counters.
 
 use super::guess::Guess;
 use super::packet::{Packet, Pid};
@@ -11,10 +12,12 @@ pub const MAX_STREAMS: usize = 64;
 /// Programmes of one multiplex whose maps are followed; more are left out.
 const MAX_PROGRAMS: usize = 128;
 
-/// Times that one map has come, after which maps that are still missing are not waited for: maps come every 100 to 500 ms.
+/// Times that one map has come, after which maps that are still missing are not waited for: maps
+/// come every 100 to 500 ms.
 const ENOUGH_REPEATS: u32 = 4;
 
-/// Packets after the first map for which maps that are still missing are waited for: a second or so of a full multiplex.
+/// Packets after the first map for which maps that are still missing are waited for: a second or so
+/// of a full multiplex.
 const PATIENCE: u64 = 20_000;
 
 /// PIDs of EMM that are followed; more are left out. Multiplexes with a dozen systems exist.
@@ -31,7 +34,8 @@ pub enum Role {
     Other,
     /// The chosen programme is new, or its map has changed: see [`Demux::program`].
     Changed,
-    /// A packet of the stream with this index in the map; an index one past the last is a clock on a PID of its own.
+    /// A packet of the stream with this index in the map; an index one past the last is a clock on
+    /// a PID of its own.
     Stream(usize),
     /// A packet of the tables that describe services and programmes beside the map (ETSI EN 300
     /// 468, 5.1.3): NIT, SDT, EIT, TDT.
@@ -227,8 +231,8 @@ impl Demux {
         self.counts
     }
 
-    /// Here every continuity counter may begin anew, and nothing is lost: at the boundary of two whole HLS segments, which some packagers
-    /// make each by itself.
+    /// Here every continuity counter may begin anew, and nothing is lost: at the boundary of two
+    /// whole HLS segments, which some packagers make each by itself.
     pub fn forget_counters(&mut self) {
         self.counters.fill(0xFF);
     }
@@ -412,7 +416,8 @@ impl Demux {
         if let Some(wanted) = self.wanted {
             return self.programs.iter().position(|p| p.number == wanted && p.map.is_some());
         }
-        // Some servers pass the whole table on and only one of its programmes: what has not come by now does not.
+        // Some servers pass the whole table on and only one of its programmes: what has not come by
+        // now does not.
         let is_late = self.first_map_at.is_some_and(|at| self.counts.packets - at > PATIENCE);
         let waited = is_late || self.programs.iter().any(|program| program.repeats >= ENOUGH_REPEATS);
         let has_video =

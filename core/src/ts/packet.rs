@@ -1,5 +1,5 @@
-//! One transport packet: reading its header and adaptation field, and the few edits a relay makes (ISO/IEC 13818-1,
-//! 2.4.3.2 to 2.4.3.5).
+//! One transport packet: reading its header and adaptation field, and the few edits a relay makes
+//! (ISO/IEC 13818-1, 2.4.3.2 to 2.4.3.5).
 
 use std::fmt;
 
@@ -14,7 +14,8 @@ pub const SYNC_BYTE: u8 = 0x47;
 /// The bytes of one packet.
 pub type Bytes = [u8; PACKET_SIZE];
 
-/// A null packet, which carries nothing (2.4.1): its payload may be anything, and its continuity counter means nothing.
+/// A null packet, which carries nothing (2.4.1): its payload may be anything, and its continuity
+/// counter means nothing.
 pub const NULL: Bytes = {
     let mut bytes = [0xFF; PACKET_SIZE];
     [bytes[0], bytes[1], bytes[2], bytes[3]] = [SYNC_BYTE, 0x1F, 0xFF, 0x10];
@@ -185,15 +186,17 @@ impl<'a> Packet<'a> {
         self.pcr_at().map(|at| read_pcr(&self.0[at..at + 6]))
     }
 
-    /// Whether the adaptation field is longer than what its flags announce: stuffing, which ends a PES packet
-    /// (ISO/IEC 13818-1, 2.4.3.5: it is needed where there is too little data to fill a packet).
+    /// Whether the adaptation field is longer than what its flags announce: stuffing, which ends a
+    /// PES packet (ISO/IEC 13818-1, 2.4.3.5: it is needed where there is too little data to fill a
+    /// packet).
     pub fn is_stuffed(self) -> bool {
         let Some(length) = self.adaptation_length() else { return false };
         if length == 0 {
             return true;
         }
         let flags = self.0[5];
-        // Private data and extensions have lengths of their own: such a packet is not taken for stuffed.
+        // Private data and extensions have lengths of their own: such a packet is not taken for
+        // stuffed.
         flags & HAS_LONG_FIELDS == 0
             && length > 1 + 6 * usize::from(flags & HAS_PCR != 0) + 6 * usize::from(flags & HAS_OPCR != 0)
     }
@@ -275,8 +278,8 @@ pub fn set_mark(packet: &mut Bytes, mark: Mark) -> bool {
     }
 }
 
-/// Splits a packet whose adaptation field is missing or empty in two, the first of which has one: the payload is the same, byte by
-/// byte.
+/// Splits a packet whose adaptation field is missing or empty in two, the first of which has one:
+/// the payload is the same, byte by byte.
 pub fn split_for_marks(packet: &Bytes) -> [Bytes; 2] {
     const FIRST: usize = PACKET_SIZE - 6;
     let from = match Packet::new(packet).adaptation_length() {

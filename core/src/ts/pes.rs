@@ -1,4 +1,5 @@
-//! PES headers: where the elementary stream begins, and its time stamps (ISO/IEC 13818-1, 2.4.3.6 and 2.4.3.7).
+//! PES headers: where the elementary stream begins, and its time stamps (ISO/IEC 13818-1, 2.4.3.6
+//! and 2.4.3.7).
 
 use crate::time::Pts;
 
@@ -10,7 +11,8 @@ pub const MAX_HEADER: usize = 19;
 pub struct Header {
     /// `stream_id`.
     pub stream_id: u8,
-    /// Bytes of the whole PES packet, its header included; `None` when unbounded, as video usually is.
+    /// Bytes of the whole PES packet, its header included; `None` when unbounded, as video usually
+    /// is.
     pub length: Option<usize>,
     /// Where in the PES packet the elementary stream begins.
     pub payload_at: usize,
@@ -28,7 +30,8 @@ impl Header {
             0 => None,
             length => Some(usize::from(length) + 6),
         };
-        // These stream ids have no header beyond the length (2.4.3.7): programme stream map, padding, private 2, ECM, EMM and others.
+        // These stream ids have no header beyond the length (2.4.3.7): programme stream map,
+        // padding, private 2, ECM, EMM and others.
         if matches!(stream_id, 0xBC | 0xBE | 0xBF | 0xF0..=0xF2 | 0xF8 | 0xFF) {
             return Some(Self { stream_id, length, payload_at: 6, pts: None, dts: None });
         }
@@ -70,15 +73,17 @@ fn read_stamp(field: &[u8]) -> Pts {
     Pts::new((byte(0) >> 1 & 7) << 30 | byte(1) << 22 | (byte(2) >> 1) << 15 | byte(3) << 7 | byte(4) >> 1)
 }
 
-/// The five bytes of `stamp`; `prefix` is the first byte as it was, whose upper half says which stamp it is.
+/// The five bytes of `stamp`; `prefix` is the first byte as it was, whose upper half says which
+/// stamp it is.
 pub fn write_stamp(stamp: Pts, prefix: u8) -> [u8; 5] {
     let ticks = stamp.ticks();
     let byte = |shift: u32| ((ticks >> shift) & 0xFF) as u8;
     [prefix & 0xF0 | byte(29) & 0x0E | 1, byte(22), byte(14) | 1, byte(7), byte(0) << 1 | 1]
 }
 
-/// The header of a PES packet of `stream_id` whose elementary stream begins with an access unit (`data_alignment_indicator`). The DTS is
-/// written where it differs from the PTS. The length is open until [`set_length`].
+/// The header of a PES packet of `stream_id` whose elementary stream begins with an access unit
+/// (`data_alignment_indicator`). The DTS is written where it differs from the PTS. The length is
+/// open until [`set_length`].
 pub fn header(stream_id: u8, pts: Pts, dts: Pts) -> Vec<u8> {
     let has_dts = pts != dts;
     let mut out = Vec::with_capacity(MAX_HEADER);
@@ -91,7 +96,8 @@ pub fn header(stream_id: u8, pts: Pts, dts: Pts) -> Vec<u8> {
     out
 }
 
-/// Writes the length of a whole PES packet into it. One that does not fit 16 bits stays open, which only video may be (2.4.3.7).
+/// Writes the length of a whole PES packet into it. One that does not fit 16 bits stays open, which
+/// only video may be (2.4.3.7).
 pub fn set_length(packet: &mut [u8]) {
     let length = packet.len().checked_sub(6).and_then(|length| u16::try_from(length).ok()).unwrap_or(0);
     if let Some(field) = packet.get_mut(4..6) {

@@ -16,7 +16,8 @@ const TABLE_PAT: u8 = 0x00;
 const TABLE_CAT: u8 = 0x01;
 const TABLE_PMT: u8 = 0x02;
 
-/// CRC-32 of MPEG-2: polynomial 04C11DB7, initial value all ones, neither reflected nor inverted (Annex A).
+/// CRC-32 of MPEG-2: polynomial 04C11DB7, initial value all ones, neither reflected nor inverted
+/// (Annex A).
 pub fn crc32(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0; 256];
@@ -227,7 +228,8 @@ pub struct Pmt {
 }
 
 impl Pmt {
-    /// Reads a section with a right checksum; `None` when it is another table, not in force yet, or malformed.
+    /// Reads a section with a right checksum; `None` when it is another table, not in force yet, or
+    /// malformed.
     pub fn parse(section: &[u8]) -> Option<Self> {
         let body = body_of(section, TABLE_PMT)?;
         let pid_at = |at: usize| Some(Pid::new(u16::from_be_bytes([*body.get(at)?, *body.get(at + 1)?])));
@@ -291,7 +293,8 @@ fn section(table: u8, id: u16, version: u8, body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Cuts a section into packets of `pid`, continuity counters at zero: they are set when the packets are sent.
+/// Cuts a section into packets of `pid`, continuity counters at zero: they are set when the packets
+/// are sent.
 pub fn packetize(section: &[u8], pid: Pid) -> Vec<Bytes> {
     let mut unit = vec![0]; // the pointer field: the section begins at once
     unit.extend_from_slice(section);

@@ -1,8 +1,9 @@
 //! Random access points, found in the elementary stream.
 //!
-//! `random_access_indicator` is only a hint: many encoders never set it, and some set it wrongly. So the beginning of every
-//! video PES packet is read up to its first coded slice: H.264 (ITU-T H.264, 7.3), HEVC (ITU-T H.265, 7.3) and MPEG-2
-//! video (ISO/IEC 13818-2, 6.2). Broadcast H.264 often has no IDR at all; there an I slice behind its parameter sets serves.
+//! `random_access_indicator` is only a hint: many encoders never set it, and some set it wrongly.
+//! So the beginning of every video PES packet is read up to its first coded slice: H.264 (ITU-T
+//! H.264, 7.3), HEVC (ITU-T H.265, 7.3) and MPEG-2 video (ISO/IEC 13818-2, 6.2). Broadcast H.264
+//! often has no IDR at all; there an I slice behind its parameter sets serves.
 
 use super::bits::Bits;
 use super::stream::Codec;
@@ -12,7 +13,8 @@ use super::stream::Codec;
 pub enum RandomAccess {
     /// H.264 IDR, or HEVC IDR or BLA: nothing after it needs anything before it.
     Idr,
-    /// H.264 I slice with parameter sets, HEVC CRA, MPEG-2 I picture: pictures shown before it may need what came earlier.
+    /// H.264 I slice with parameter sets, HEVC CRA, MPEG-2 I picture: pictures shown before it may
+    /// need what came earlier.
     OpenGop,
     /// A codec that is not looked into; the packet says so itself.
     Hint,
@@ -322,7 +324,8 @@ mod tests {
     fn h264_points() {
         let h264 = |parts: &[&[u8]]| verdict(Codec::H264, parts);
         let idr: &[u8] = &[0, 0, 1, 0x65, 0x88];
-        let i_slice: &[u8] = &[0, 0, 1, 0x41, 0b1000_1000]; // first_mb 0 (1), slice_type 7 (0001000)
+        // `first_mb` 0 (1), `slice_type` 7 (0001000)
+        let i_slice: &[u8] = &[0, 0, 1, 0x41, 0b1000_1000];
         let p_slice: &[u8] = &[0, 0, 1, 0x41, 0b1001_1000]; // first_mb 0 (1), slice_type 5 (00110)
         assert_eq!(h264(&[AUD, SPS, PPS, SEI, idr]), Verdict::RandomAccess(RandomAccess::Idr));
         assert_eq!(h264(&[AUD, SPS, PPS, SEI, i_slice]), Verdict::RandomAccess(RandomAccess::OpenGop));

@@ -1,8 +1,9 @@
 //! Looks at a source that is not on air, until it is fit to go there.
 //!
-//! The scout runs the source through a splice stage of its own, whose output nobody sees, and holds what has come since the last random access
-//! point. When the source is wanted, the channel's own stage takes all of that at once: so the source goes on air with a whole picture that a
-//! viewer can start with, at once, and nothing that it sent before is seen.
+//! The scout runs the source through a splice stage of its own, whose output nobody sees, and holds
+//! what has come since the last random access point. When the source is wanted, the channel's own
+//! stage takes all of that at once: so the source goes on air with a whole picture that a viewer
+//! can start with, at once, and nothing that it sent before is seen.
 
 use super::demux;
 use super::packet::{Bytes, PACKET_SIZE, Packet};
@@ -10,7 +11,8 @@ use super::random_access::RandomAccess;
 use super::splice::Splice;
 use crate::time::MediaTime;
 
-/// Packets that are held at most: 16 MiB, a group of pictures of 6 s at 20 Mbit/s. A group that takes more is let go of, and the next one waited for.
+/// Packets that are held at most: 16 MiB, a group of pictures of 6 s at 20 Mbit/s. A group that
+/// takes more is let go of, and the next one waited for.
 const MAX_HELD: usize = (16 << 20) / PACKET_SIZE;
 
 /// A source on its way to the air.
@@ -18,7 +20,8 @@ const MAX_HELD: usize = (16 << 20) / PACKET_SIZE;
 pub struct Scout {
     splice: Splice,
     held: Vec<Bytes>,
-    /// Where in it the last random access point was complete: the next one's picture begins there, or behind.
+    /// Where in it the last random access point was complete: the next one's picture begins there,
+    /// or behind.
     complete_at: usize,
     /// What the held stretch can begin with.
     entry: Option<RandomAccess>,
@@ -37,7 +40,8 @@ impl Scout {
         self
     }
 
-    /// Takes packets of the source; true when a picture that a viewer can start with has become whole.
+    /// Takes packets of the source; true when a picture that a viewer can start with has become
+    /// whole.
     pub fn push(&mut self, packets: &[Bytes]) -> bool {
         let mut is_new = false;
         for packet in packets {
@@ -55,7 +59,8 @@ impl Scout {
         is_new
     }
 
-    /// The run of bytes is complete, and with it all that was not; true when that was a picture that a viewer can start with, the first one.
+    /// The run of bytes is complete, and with it all that was not; true when that was a picture
+    /// that a viewer can start with, the first one.
     pub fn finish(&mut self) -> bool {
         let had_picture = self.has_picture();
         self.splice.finish();
@@ -75,7 +80,8 @@ impl Scout {
         }
         if entry.is_some() {
             self.entry = entry;
-            // Of the group before, only the packet stays that completed its first picture: it may be the next one's beginning.
+            // Of the group before, only the packet stays that completed its first picture: it may
+            // be the next one's beginning.
             self.held.drain(..std::mem::take(&mut self.complete_at));
             self.complete_at = self.held.len().saturating_sub(1);
         }
@@ -95,7 +101,8 @@ impl Scout {
         (self.complete_at, self.entry) = (0, None);
     }
 
-    /// Whether a picture is held that a viewer can start with: not before the first of this run of bytes, nor while a group is too long to be held.
+    /// Whether a picture is held that a viewer can start with: not before the first of this run of
+    /// bytes, nor while a group is too long to be held.
     pub fn has_picture(&self) -> bool {
         self.entry.is_some()
     }
@@ -120,7 +127,8 @@ impl Scout {
         self.splice.memory() + self.held.capacity() * PACKET_SIZE
     }
 
-    /// Puts the source on air in `splice`: its last random access point and all that has come since.
+    /// Puts the source on air in `splice`: its last random access point and all that has come
+    /// since.
     pub fn hand_over(mut self, splice: &mut Splice) {
         splice.adopt(&mut self.splice, self.entry.unwrap_or(RandomAccess::Idr));
         splice.push(&self.held);

@@ -1,4 +1,5 @@
-//! What an elementary stream is: its codec, from its `stream_type` and descriptors (ISO/IEC 13818-1, Table 2-34; ETSI EN 300 468).
+//! What an elementary stream is: its codec, from its `stream_type` and descriptors (ISO/IEC
+//! 13818-1, Table 2-34; ETSI EN 300 468).
 
 use std::fmt;
 
@@ -31,7 +32,8 @@ pub enum Codec {
     H264,
     /// H.265 (HEVC).
     Hevc,
-    /// Video whose random access points are not looked for in the elementary stream: the `stream_type`.
+    /// Video whose random access points are not looked for in the elementary stream: the
+    /// `stream_type`.
     OtherVideo(u8),
     /// MPEG-1 or MPEG-2 audio: MP2, MP3.
     MpegAudio,

@@ -1,8 +1,9 @@
 //! Finds the packets in any bytes, and finds them again after damage.
 //!
-//! Packets of 188 bytes, of 192 (a time code of 4 bytes around each, as in M2TS files) and of 204 (16 bytes of Reed-Solomon code behind
-//! each) come out as 188. The scanner locks when [`LOCK`] sync bytes stand a packet apart, passes over a single bad one, and
-//! searches again when two in a row are bad.
+//! Packets of 188 bytes, of 192 (a time code of 4 bytes around each, as in M2TS files) and of 204
+//! (16 bytes of Reed-Solomon code behind each) come out as 188. The scanner locks when [`LOCK`]
+//! sync bytes stand a packet apart, passes over a single bad one, and searches again when two in a
+//! row are bad.
 
 use super::packet::{Bytes, PACKET_SIZE, SYNC_BYTE};
 
@@ -57,7 +58,8 @@ impl Sync {
         self.carry.len() - self.done
     }
 
-    /// Bytes passed over that no [`Item::Skipped`] has told of: while there is no lock, nobody is told.
+    /// Bytes passed over that no [`Item::Skipped`] has told of: while there is no lock, nobody is
+    /// told.
     pub fn untold(&self) -> u64 {
         self.skipped
     }
@@ -100,7 +102,8 @@ pub struct Items<'s, 'i> {
 }
 
 impl Items<'_, '_> {
-    /// The distance between sync bytes in force: that of the item that came last, if it was packets.
+    /// The distance between sync bytes in force: that of the item that came last, if it was
+    /// packets.
     pub fn stride(&self) -> Option<usize> {
         self.sync.stride
     }
@@ -198,7 +201,8 @@ mod tests {
             .collect()
     }
 
-    /// Pushes `input` in pieces of `size`: the numbers of the packets that came out, and the bytes passed over.
+    /// Pushes `input` in pieces of `size`: the numbers of the packets that came out, and the bytes
+    /// passed over.
     fn play(input: &[u8], size: usize) -> (Vec<u8>, u64) {
         let (mut sync, mut numbers, mut skipped) = (Sync::new(), Vec::new(), 0);
         for piece in input.chunks(size) {

@@ -1,7 +1,9 @@
-//! Channels, their sources and their providers in one simulated world, under random events: what holds after each step.
+//! Channels, their sources and their providers in one simulated world, under random events: what
+//! holds after each step.
 //!
-//! The decisions are the real ones (`Lifecycle` with its `Failover`, and `Ledger`); around them is what the application does, without sockets
-//! and tasks. With `MODEL_LOG` in the environment, what they decide is printed.
+//! The decisions are the real ones (`Lifecycle` with its `Failover`, and `Ledger`); around them is
+//! what the application does, without sockets and tasks. With `MODEL_LOG` in the environment, what
+//! they decide is printed.
 
 mod account;
 mod checks;
@@ -30,14 +32,17 @@ use crate::world::{Event, Plan, World};
 /// What a good source needs at most from the request to its first picture (see `plans::source`).
 const PROMPT: Duration = Duration::from_millis(2300);
 
-/// From when nothing stands in the way any more to pictures: a pause, the rest of an attempt that comes to nothing, and a good one.
+/// From when nothing stands in the way any more to pictures: a pause, the rest of an attempt that
+/// comes to nothing, and a good one.
 const RECOVERY: Duration = Duration::from_secs(MAX_PAUSE.as_secs() + 6 + 3);
 
-/// The longest gap where one of three sources is good: the two others are tried first, for as long as a source may be without a picture.
+/// The longest gap where one of three sources is good: the two others are tried first, for as long
+/// as a source may be without a picture.
 const GAP: Duration = Duration::from_secs(MAX_PAUSE.as_secs() + 2 * PICTURE_TIMEOUT.as_secs() + 3);
 
-/// Switches in an hour in which one source comes and goes: two for each of its failures. It is avoided for 10, 20, 40, 80, 160 and then 300 s; when
-/// it has been live for 10 min that begins again, so the worst are 6 failures in 910 s.
+/// Switches in an hour in which one source comes and goes: two for each of its failures. It is
+/// avoided for 10, 20, 40, 80, 160 and then 300 s; when it has been live for 10 min that begins
+/// again, so the worst are 6 failures in 910 s.
 const SWITCHES: u64 = 2 * 6 * 4 + 2;
 
 const STEP: Duration = Duration::from_millis(100);
@@ -79,7 +84,8 @@ fn pin_each(world: &mut World) {
         let last = *world.stations[at].lineup.last().expect("a channel has a source");
         let Times { hedge, return_after, .. } = world.stations[at].times;
         world.tell(Event::SourceOverride(at, SourceOverride::Pin(last)));
-        // Where a hedge was faster, what is pinned is avoided for a while, and then has to prove itself.
+        // Where a hedge was faster, what is pinned is avoided for a while, and then has to prove
+        // itself.
         let is_prompt = hedge.is_none_or(|hedge| hedge >= PROMPT);
         let proof = return_after.unwrap_or(PROBATION);
         let later = if is_prompt { Duration::ZERO } else { MAX_COOLDOWN + PROBE_PAUSE + PROMPT + proof };

@@ -150,7 +150,8 @@ impl Station {
         if !self.is_open {
             self.apply_settings_while_closed();
             while let Some(order) = self.commands.pop_front() {
-                let _ = self.failover.override_source(order); // it may be about a source that is not there
+                // The order may be about a source that is not listed.
+                let _ = self.failover.override_source(order);
             }
             return false;
         }

@@ -1,4 +1,4 @@
-//! A synthetic clip of video and sound that can be looped without a seam.
+//! A synthetic clip of video and sound that can be looped without a discontinuity.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -70,7 +70,8 @@ impl Clip {
     }
 }
 
-/// An H.264 access unit as far as a scanner reads it: delimiter, parameter sets in front of an IDR, one slice.
+/// An H.264 access unit as far as a scanner reads it: delimiter, parameter sets in front of an IDR,
+/// one slice.
 fn access_unit(is_idr: bool, size: usize) -> Vec<u8> {
     const DELIMITER: &[u8] = &[0, 0, 0, 1, 9, 0xF0];
     /// What libx264 wrote for 320x180 at 25 Hz.

@@ -13,12 +13,14 @@ use url::Url;
 
 /// What a provider does next.
 pub(crate) struct Step<'a> {
-    /// Which answer the next request for a playlist gets, what becomes of the next segment, and how much later that is.
+    /// Which answer the next request for a playlist gets, what becomes of the next segment, and how
+    /// much later that is.
     pub(crate) control: u8,
     pub(crate) body: &'a [u8],
 }
 
-/// Actions that may follow one piece of news: a list of segments that are all passed over, and a few more.
+/// Actions that may follow one piece of news: a list of segments that are all passed over, and a
+/// few more.
 const MAX_ACTIONS: usize = 10_000;
 
 /// Multivariant playlists may lead to one another twice.

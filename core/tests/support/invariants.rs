@@ -19,7 +19,8 @@ pub(crate) struct Synced {
     rest: (usize, u64),
 }
 
-/// Pushes `pieces`. Every byte is part of a packet, passed over, or pending; every packet begins with the sync byte.
+/// Pushes `pieces`. Every byte is part of a packet, passed over, or pending; every packet begins
+/// with the sync byte.
 pub(crate) fn sync<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Synced {
     let (mut sync, mut synced) = (Sync::new(), Synced::default());
     let (mut pushed, mut done) = (0, 0);

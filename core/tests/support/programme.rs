@@ -1,4 +1,5 @@
-//! A programme whose content is another in each picture, made picture by picture, with what goes wrong in it.
+//! A programme whose content is another in each picture, made picture by picture, with what goes
+//! wrong in it.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -21,7 +22,8 @@ pub(crate) const GOP: u64 = 25;
 /// What the next 40 ms of a programme are like.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shot {
-    /// What the picture shows and the sound says: the same number is the same content. `None` sends nothing of it.
+    /// What the picture shows and the sound says: the same number is the same content. `None` sends
+    /// nothing of it.
     pub(crate) picture: Option<u64>,
     pub(crate) sound: Option<u64>,
     /// The picture is a random access point.
@@ -127,7 +129,8 @@ fn tables([video, audio]: [bool; 2]) -> Vec<Bytes> {
     [packetize(&pat.render(), Pid::PAT), packetize(&map.render(), MAP)].concat()
 }
 
-/// An H.264 access unit as far as a scanner reads it: delimiter, parameter sets in front of an IDR, one slice.
+/// An H.264 access unit as far as a scanner reads it: delimiter, parameter sets in front of an IDR,
+/// one slice.
 fn access_unit(shot: &Shot, content: u64) -> Vec<u8> {
     const DELIMITER: &[u8] = &[0, 0, 0, 1, 9, 0xF0];
     const SETS: &[u8] = &[0, 0, 1, 0x67, 0x4d, 0x40, 0x0c, 0, 0, 1, 0x68, 0xef, 0xbc];

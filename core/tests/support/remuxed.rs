@@ -1,4 +1,5 @@
-//! What must hold of a remuxer's output whatever comes in: shared by the property tests and the fuzz target.
+//! What must hold of a remuxer's output whatever comes in: shared by the property tests and the
+//! fuzz target.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use forebay_core::ts::packet::SYNC_BYTE;
 use forebay_core::ts::psi::{Pat, Pmt, Sections};
 use forebay_core::ts::{PACKET_SIZE, Packet, Pid};
 
-/// Bytes of output and of memory that a byte of input may become at most, behind the first [`ROOM`]: a PES packet of a few bytes fills a
-/// packet, and comes with tables and a clock.
+/// Bytes of output and of memory that a byte of input may become at most, behind the first
+/// [`ROOM`]: a PES packet of a few bytes fills a packet, and comes with tables and a clock.
 const MOST_PER_BYTE: usize = 400;
 const ROOM: usize = 8 << 20;
 

@@ -1,16 +1,16 @@
-//! Who watches by HLS.
+//! The viewers by HLS, as the packager needs to know them.
 
-/// Who watches by HLS.
+/// How many viewers by HLS a channel has, and what they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Audience {
-    /// How many.
+    /// All of them.
     pub(super) sessions: usize,
-    /// How many of them play whole segments only.
+    /// Those whose players begin with whole segments only.
     pub(super) whole: usize,
-    /// How many of them play the short list.
+    /// Those who play the short list.
     pub(super) short: usize,
-    /// How many more may yet be led to it.
+    /// Those who may still be led to the short list.
     pub(super) undecided: usize,
-    /// How many of them began with so little that the next segment must come soon.
+    /// Those who began with so little that the next segment must come soon.
     pub(super) near_edge: usize,
 }

@@ -1,12 +1,12 @@
-//! What an admin tells an open channel.
+//! Orders of an admin to an open channel.
 
 use forebay_core::lifecycle::{OverrideError, SourceOverride};
 use tokio::sync::oneshot;
 
-/// Commands that wait for a driver, which takes one as soon as it comes.
+/// Commands that may wait for a driver, which takes each as soon as it comes.
 pub(super) const MAX_COMMANDS: usize = 16;
 
-/// What an admin wants, and where the answer goes.
+/// A source override, and where the answer goes.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) order: SourceOverride,

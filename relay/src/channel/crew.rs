@@ -21,7 +21,7 @@ const MAX_MEMBERS: usize = 64;
 /// From so many viewers of a channel on, its crews pay: each group has two of them then.
 pub(super) const MIN_VIEWERS: usize = 2 * GROUPS;
 
-/// After so many sends a crew lets other tasks run: half a millisecond.
+/// Sends after which a crew lets other tasks run: half a millisecond.
 const SENDS_AT_ONCE: usize = 16;
 
 /// The crews of an open channel, by group of viewers. Most channels never have one.
@@ -38,16 +38,17 @@ struct Crew(Mutex<Members>);
 
 #[derive(Debug, Default)]
 struct Members {
-    /// Those who joined since the task began its last round.
+    /// The members who joined since the task began its last round.
     joined: Vec<Arc<dyn Member>>,
-    /// All of them.
+    /// All members.
     count: usize,
     is_closed: bool,
 }
 
-/// Who is sent to by a crew.
+/// A viewer to whom a crew sends.
 pub(super) trait Member: fmt::Debug + Send + Sync {
-    /// Sends what is new; false when it cannot be sent from here, and the member leaves the crew.
+    /// Sends what is new. Returns false if that is not possible from here: the member leaves the
+    /// crew.
     fn send(&self) -> bool;
 
     /// The member has left the crew, and goes on by itself.
@@ -84,7 +85,7 @@ impl Crew {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one more member if there is room. To ask and to take is one step: a crew that ended in
+    /// Takes one more member if there is room. Asking and taking are one step: a crew that ended in
     /// between would never send to the member.
     fn admit(&self, member: &Arc<dyn Member>) -> bool {
         let mut members = self.members();
@@ -97,7 +98,8 @@ impl Crew {
     }
 }
 
-/// What sends to the members of a crew. However it ends, a panic included, they go on by themselves.
+/// The task that sends to the members of a crew. However it ends, a panic included, the members go
+/// on by themselves.
 struct Task {
     group: Arc<Group>,
     crew: Arc<Crew>,
@@ -127,7 +129,7 @@ impl Task {
         }
     }
 
-    /// Whether nobody is left; then nobody joins any more either.
+    /// Whether no member is left. Then no member can join any more either.
     fn is_done(&self) -> bool {
         let mut members = self.crew.members();
         members.count = self.kept.len() + members.joined.len();

@@ -1,4 +1,5 @@
-//! What exists while a channel is open, as its driver, its readers and the status document share it.
+//! What exists while a channel is open, as its driver, its readers and the status document share
+//! it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -140,10 +141,10 @@ impl Feed {
         &self.id
     }
 
-    /// What a channel is taken to need before it is known, in bits a second: a common HD channel.
+    /// The assumed bit rate of a channel whose rate is not known yet: a common HD channel.
     pub(super) const ASSUMED_BITRATE: u64 = 8_000_000;
 
-    /// What each viewer is sent, in bits a second.
+    /// The bit rate that each viewer is sent.
     pub(super) fn bitrate(&self) -> u64 {
         match self.edit_report().bitrate {
             0 => Self::ASSUMED_BITRATE,
@@ -151,7 +152,7 @@ impl Feed {
         }
     }
 
-    /// How many watch.
+    /// How many viewers there are.
     pub fn viewers(&self) -> usize {
         self.readers().viewers()
     }
@@ -161,12 +162,12 @@ impl Feed {
         *self.readers.borrow()
     }
 
-    /// How many viewers are sent something: those whom limits are about.
+    /// How many viewers are sent media: those whom limits are about.
     pub(super) fn served(&self) -> usize {
         self.viewers().saturating_sub(self.hls.idle.load(Ordering::Relaxed))
     }
 
-    /// What is sent over the network, in bits a second.
+    /// The bit rate that is sent over the network.
     pub(super) fn outgoing(&self) -> u64 {
         let idle = self.hls.idle.load(Ordering::Relaxed);
         self.bitrate() * self.readers().taking_bandwidth().saturating_sub(idle) as u64
@@ -177,7 +178,7 @@ impl Feed {
         self.counts.cursors.fetch_add(1, Ordering::Relaxed) % GROUPS
     }
 
-    /// What it tells about itself.
+    /// What the feed tells about itself.
     pub fn report(&self) -> Report {
         let mut report = self.edit_report().clone();
         report.channel =
@@ -198,7 +199,7 @@ impl Feed {
         self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What lies where in memory.
+    /// The random access points that memory holds.
     pub(super) fn keyframes(&self) -> MutexGuard<'_, KeyframeIndex> {
         self.keyframes.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,17 +13,17 @@ use super::feed::Feed;
 use super::store::BLOCK;
 use super::window::Window;
 
-/// A segment that is being made, or is about to be, and is sent as it comes.
+/// A segment that is being made, or is about to be, and that is sent as it grows.
 #[derive(Debug)]
 pub struct Growing {
     feed: Arc<Feed>,
     window: watch::Receiver<Window>,
     number: u64,
-    /// How far it has been read; `None` before it begins.
+    /// How far it has been read; `None` before the segment begins.
     at: Option<u64>,
 }
 
-/// What there is of a segment now.
+/// The part of a segment that exists now.
 struct Stretch {
     start: u64,
     end: u64,
@@ -42,10 +42,10 @@ impl Growing {
         })
     }
 
-    /// The next bytes of it, as soon as there are any; `None` at its end.
+    /// The next bytes of the segment, as soon as there are any; `None` at its end.
     ///
     /// # Errors
-    /// If the channel ends before the segment does, or what is next of it is gone.
+    /// If the channel ends before the segment does, or if its next bytes are gone.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             let (head, block) = {
@@ -55,7 +55,8 @@ impl Growing {
                 }
                 (window.edges.head, window.newest.clone())
             };
-            // After the window, which changes last: up to `head` all ends of segments are known.
+            // Asked after the window, which changes last: all ends of segments up to `head` are
+            // known.
             if let Some(Stretch { start, end, is_whole }) = self.stretch(head)? {
                 let at = *self.at.get_or_insert(start);
                 if at < end {
@@ -79,7 +80,7 @@ impl Growing {
         }
     }
 
-    /// What there is of it in a store that ends at `head`; `None` before it begins.
+    /// The part of the segment in a store that ends at `head`; `None` before it begins.
     fn stretch(&self, head: u64) -> io::Result<Option<Stretch>> {
         let playlist = self.feed.hls.playlist.borrow().clone();
         if let Some(cached) = playlist.and_then(|playlist| playlist.find(self.number).cloned()) {

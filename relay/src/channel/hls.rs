@@ -1,4 +1,5 @@
-//! A session: one who watches by HLS, from the first request for a playlist until there has been none for some time.
+//! A session: one who watches by HLS, from the first request for a playlist until there has been
+//! none for some time.
 
 use std::io;
 use std::sync::Arc;
@@ -17,36 +18,35 @@ use super::report::StartFailure;
 use super::subscription::SLACK;
 use super::window::Stage;
 
-/// How long it waits for the first one beyond the time for a picture: the longest group of pictures that there is.
+/// How long a request waits for the first segment, beyond the time for a picture: the longest group
+/// of pictures in use.
 const FIRST_SEGMENT: Duration = Duration::from_secs(10);
 
-/// How long it waits for the first one at all.
+/// The longest wait for the first segment: hls.js gives a request 20 s.
 const LONGEST_WAIT: Duration = Duration::from_secs(19);
 
 /// How long a new viewer's request waits for as much as a player needs: three groups of 10 s.
 /// hls.js asks again after 20 s, and `ExoPlayer` after 8 s, and both go on waiting.
 const LONGEST_OPENING: Duration = Duration::from_secs(35);
 
-/// One who watches a channel by HLS. Dropping it is leaving.
+/// A viewer of a channel by HLS. Dropping it is leaving.
 #[derive(Debug)]
 pub struct Session {
     reader: Reader,
     player: Player,
     is_near_edge: AtomicBool,
     has_begun: AtomicBool,
-    /// Whether it is told of segments before they are whole.
+    /// Whether its playlists name segments before they are whole.
     is_early: AtomicBool,
     list: List,
-    /// Whether it may yet be led to the short list.
+    /// Whether it may still be led to the short list.
     is_undecided: AtomicBool,
-    /// The target duration that the viewer was told, in seconds, which stays; 0 before it was told
-    /// any.
+    /// The target duration of its playlists, in seconds, which must not change; 0 before the first.
     target: AtomicU64,
-    /// Whether it has fetched a segment. One who only asks for playlists takes up nothing of what
-    /// is limited.
+    /// Whether it has fetched a segment. Limits are not about viewers who only ask for playlists.
     is_served: AtomicBool,
-    /// The number of the newest segment that the viewer was told of.
-    told: AtomicU64,
+    /// The number of the newest segment that its playlists have named.
+    announced: AtomicU64,
 }
 
 /// A list of a channel's segments. Each has an address of its own, so that the numbers at one
@@ -75,7 +75,7 @@ impl Session {
     /// this list.
     pub fn new(reader: Reader, player: Player, list: List) -> Self {
         let feed = reader.feed();
-        // The past of a channel that keeps one is of usual segments only.
+        // A time-shift has usual segments only.
         let has_past = feed.archive.is_some();
         let is_undecided = player == Player::Native && list == List::Usual && !has_past;
         feed.hls.audience.send_modify(|audience| {
@@ -95,7 +95,7 @@ impl Session {
             is_undecided: AtomicBool::new(is_undecided),
             target: AtomicU64::new(0),
             is_served: AtomicBool::new(false),
-            told: AtomicU64::new(0),
+            announced: AtomicU64::new(0),
         }
     }
 
@@ -103,7 +103,7 @@ impl Session {
         self.reader.feed()
     }
 
-    /// The list that it plays.
+    /// The list that the player plays.
     fn list(&self) -> &watch::Sender<Option<Arc<Playlist>>> {
         match self.list {
             List::Usual => &self.feed().hls.playlist,
@@ -111,13 +111,13 @@ impl Session {
         }
     }
 
-    /// Whether nothing more is to be had from it: the next request begins another.
+    /// Whether the channel is over: the next request begins another session.
     pub fn is_over(&self) -> bool {
         self.feed().stage.borrow().is_over()
     }
 
-    /// Whether the player may be told at once that there will be a playlist: there is a picture,
-    /// and it waits for whole segments, which may take longer than it bears a silent server.
+    /// Whether the player may get the head of the answer at once: there is a picture, and the
+    /// player waits for whole segments, which may take longer than it bears a silent server.
     pub fn may_be_held(&self) -> bool {
         if !matches!(self.player, Player::Native | Player::Strict) {
             return false;
@@ -125,8 +125,8 @@ impl Session {
         matches!(*self.feed().stage.borrow(), Stage::Live)
     }
 
-    /// The playlist as it is now. The first time this waits until there is enough for the player to
-    /// begin with and never run dry. Later it may wait for a segment that is about to come.
+    /// The playlist as it is now. The first request waits until there are enough segments for the
+    /// player to begin and not run dry. Later ones may wait for a segment that is nearly whole.
     pub async fn playlist(&self) -> Result<Arc<Playlist>, NoPlaylist> {
         let mut playlists = self.list().subscribe();
         let mut stage = self.feed().stage.subscribe();
@@ -162,8 +162,8 @@ impl Session {
         }
     }
 
-    /// Waits until the player can begin; `None` if it cannot for too long, or the feed is over.
-    /// Whatever there is then is better than nothing.
+    /// Waits until the player can begin. `None` if that takes too long, or the feed is over: then
+    /// any playlist is better than none.
     async fn wait_for_opening(
         &self,
         stage: &mut watch::Receiver<Stage>,
@@ -178,7 +178,7 @@ impl Session {
                 if stage.is_over() {
                     return None;
                 }
-                // An old picture and then nothing would be no start.
+                // In an outage, the player would show an old picture and then nothing.
                 if matches!(*stage, Stage::Live)
                     && let Some(opening) = self.opening()
                 {
@@ -195,7 +195,7 @@ impl Session {
         }
     }
 
-    /// What the player can begin with now.
+    /// The playlist that the player can begin with now.
     fn opening(&self) -> Option<Arc<Playlist>> {
         if self.list == List::Short {
             let short = self.feed().hls.short.borrow().clone()?;
@@ -221,7 +221,7 @@ impl Session {
         Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, Some(first), target)))
     }
 
-    /// The playlist for a player that is told of what is yet to come.
+    /// The playlist for a player whose playlists name segments before they are whole.
     fn early_playlist(&self) -> Option<Arc<Playlist>> {
         if !self.is_early.load(Ordering::Relaxed) {
             return None;
@@ -232,21 +232,23 @@ impl Session {
         Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, None, target)))
     }
 
-    /// A viewer who plays with little in store waits for the segment that is about to come, where it knows all others.
+    /// Holds the request of a viewer who has few segments buffered and knows all of them, until the
+    /// next segment.
     ///
-    /// Players ask as often as segments come, so that they keep asking a moment too early or too late. One that finds nothing new asks again half a
-    /// target duration later (RFC 8216, section 6.3.4), when this one has run dry. So it is kept waiting, but no longer than that.
+    /// Players ask as often as segments are made, so some always ask a moment too early. A player
+    /// that finds nothing new asks again half a target duration later (RFC 8216, 6.3.4), when its
+    /// buffer is empty. So the answer waits, but no longer than that.
     async fn wait_for_next(
         &self,
         playlists: &mut watch::Receiver<Option<Arc<Playlist>>>,
         stage: &mut watch::Receiver<Stage>,
     ) {
         let is_near_edge = self.is_near_edge.load(Ordering::Relaxed);
-        let told = self.told.load(Ordering::Relaxed);
+        let announced = self.announced.load(Ordering::Relaxed);
         let wait = playlists
             .borrow_and_update()
             .as_ref()
-            .filter(|playlist| is_near_edge && playlist.newest() == told && playlist.is_next_due())
+            .filter(|playlist| is_near_edge && playlist.newest() == announced && playlist.is_next_due())
             .map(|_| Duration::from_secs(self.target.load(Ordering::Relaxed)) / 2);
         if let Some(wait) = wait {
             tokio::select! {
@@ -257,8 +259,8 @@ impl Session {
         }
     }
 
-    /// `playlist`, as it is sent to one who wants to reach back as far as `length`, on the clock on the wall: as far as the channel
-    /// keeps its past, and no less than always.
+    /// `playlist` for a viewer who wants to reach back by `length` of wall-clock time: as far as
+    /// the time-shift goes, and no less than usual.
     pub async fn reach_back(&self, playlist: &Playlist, length: Duration) -> Arc<Rendered> {
         let longer = match &self.feed().archive {
             Some(archive) => archive.playlist(length, playlist.target_duration, playlist.count()).await,
@@ -267,13 +269,13 @@ impl Session {
         longer.unwrap_or_else(|| Arc::clone(&playlist.rendered))
     }
 
-    /// Notes that the viewer got this playlist; true the first time. Who is led to another list
-    /// does not begin with this one.
+    /// Notes that the viewer got this playlist. Returns true the first time. A viewer who is led to
+    /// the short list does not begin with this one.
     pub fn begin(&self, playlist: &Playlist) -> bool {
         if playlist.is_lead() {
             return false;
         }
-        self.told.store(playlist.newest(), Ordering::Relaxed);
+        self.announced.store(playlist.newest(), Ordering::Relaxed);
         if self.has_begun.swap(true, Ordering::Relaxed) {
             return false;
         }
@@ -282,11 +284,11 @@ impl Session {
         }
         self.target.store(playlist.target_duration, Ordering::Relaxed);
         if self.list == List::Short {
-            // Its segments are as short as may be in any case.
+            // Segments of the short list are as short as they may be in any case.
             self.is_near_edge.store(true, Ordering::Relaxed);
             return true;
         }
-        // Who plays segments as they come needs no short ones.
+        // Players that play segments as they arrive need no short ones.
         let needs_short = self.player != Player::Streaming || !self.is_early.load(Ordering::Relaxed);
         if needs_short && !playlist.is_plenty() {
             self.is_near_edge.store(true, Ordering::Relaxed);
@@ -300,17 +302,17 @@ impl Session {
         self.list().borrow().as_ref().map(|playlist| Duration::from_secs(playlist.target_duration))
     }
 
-    /// Whether it has got a playlist.
+    /// Whether the viewer has got a playlist.
     pub fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Relaxed)
     }
 
-    /// Whether it has fetched a segment.
+    /// Whether the viewer has fetched a segment.
     pub fn is_served(&self) -> bool {
         self.is_served.load(Ordering::Relaxed)
     }
 
-    /// It fetches its first segment.
+    /// The viewer fetches its first segment: from now on limits are about it.
     pub fn serve(&self) {
         if !self.is_served.swap(true, Ordering::Relaxed) {
             self.feed().hls.idle.fetch_sub(1, Ordering::Relaxed);
@@ -353,7 +355,7 @@ pub struct SegmentReader {
 }
 
 impl SegmentReader {
-    /// The segment with this number, if it is there.
+    /// The segment with this number, if it is complete and still kept.
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
         let find =
             |list: &watch::Sender<Option<Arc<Playlist>>>| list.borrow().as_ref()?.find(number).cloned();
@@ -367,7 +369,7 @@ impl SegmentReader {
         Some(Self { feed: Arc::clone(feed), cached, list: List::Usual })
     }
 
-    /// The list that names it.
+    /// The list that names the segment.
     pub fn list(&self) -> List {
         self.list
     }
@@ -377,8 +379,8 @@ impl SegmentReader {
         self.cached.size()
     }
 
-    /// Bytes from `at` to `end` of it, not all of them if they are many. Those who read the same at the same time share it, unless it is
-    /// on disk.
+    /// Bytes of the segment from `at` on, up to `end` or less. Viewers who read the same bytes at
+    /// the same time share one read, unless the segment is on disk.
     pub async fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
         let mut bytes = self.cached.read(&self.feed.store, at, end)?;
         if bytes.is_none()

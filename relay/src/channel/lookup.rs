@@ -1,4 +1,4 @@
-//! Which channels there are: a list that the application makes and the relay asks.
+//! The list of channels, which the application makes and the relay asks.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 use crate::model::{Channel, ChannelId};
 
-/// The channels that there are. Another list is another value, so that who holds one needs no lock.
+/// A list of channels. It never changes: a new list is a new value, so its holder needs no lock.
 ///
 /// A list of a hundred thousand keeps its channels as rows of a database, and makes a [`Channel`]
-/// of the few that are watched. So the question may wait for a disk: it is asked without a lock, by
-/// whoever takes another list, and by nobody who watches.
+/// of the few that are watched. So a look-up may wait for a disk. It happens without a lock, when a
+/// channel is opened or the list changes, and never for viewers of an open channel.
 pub trait Lookup: fmt::Debug + Send + Sync {
     /// The channel with this id.
     fn find(&self, id: &str) -> Result<Option<Arc<Channel>>, Unreadable>;
 }
 
-/// The list could not be read: nobody knows whether there is such a channel. Whoever keeps the list
-/// has told why.
+/// The list could not be read, so it is not known whether there is such a channel. The keeper of
+/// the list has logged why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the list of channels cannot be read")]
 pub struct Unreadable;
 
-/// Which list is in force. Each one that is taken has another number.
+/// The number of a list. Each list that comes into force has a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Revision(pub(super) u64);
 
@@ -46,10 +46,10 @@ impl Found {
     }
 }
 
-/// Another list of channels, and what is different in it.
+/// A new list of channels, and how it differs from the one before.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// The list from now on.
+    /// The new list.
     pub lookup: Arc<dyn Lookup>,
     /// Channels that were not in the list before.
     pub added: HashSet<ChannelId>,
@@ -57,19 +57,19 @@ pub struct Difference {
     pub changed: HashSet<ChannelId>,
     /// Channels that are no longer in the list; their viewers are cut off.
     pub removed: HashSet<ChannelId>,
-    /// Whether channels that are not named may be other ones, too: rows of a database are not read
-    /// to see what another default makes of them.
+    /// Whether channels that are not named may differ, too: rows of a database are not read to see
+    /// how a new default changes them.
     pub is_open_ended: bool,
 }
 
 impl Difference {
-    /// How many channels differ.
+    /// The number of channels that differ.
     pub fn count(&self) -> Changes {
         Changes { added: self.added.len(), changed: self.changed.len(), removed: self.removed.len() }
     }
 }
 
-/// How many channels another list has different.
+/// How many channels of a new list differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changes {
     /// Channels that were not there.

@@ -1,23 +1,23 @@
-//! The segment that is being made, and those behind it: how they are named before they are there.
+//! The segment in the making, and those behind it, as playlists name them before they are whole.
 
 use std::time::Duration;
 
 use forebay_core::segmenter::{Segment, Segmenter};
 use forebay_core::time::MediaTime;
 
-/// The segment that is being made.
+/// The segment in the making.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Making {
-    /// It is said to play as long as it does at least, and it ends where it begins, so far.
+    /// Its duration is the least that it can have, and its end is where it begins, so far.
     pub(super) segment: Segment,
-    /// How many discontinuities lie before it, where it is the first.
+    /// The discontinuity sequence number of a playlist that begins with it.
     pub(super) discontinuity_sequence: u64,
-    /// The target duration, or what it would be if it were fixed now, in seconds.
+    /// The target duration in seconds, or what it would be if it were fixed now.
     pub(super) target: u64,
 }
 
 impl Making {
-    /// What `segmenter` is making.
+    /// The segment that `segmenter` is making.
     pub(super) fn new(segmenter: &Segmenter) -> Option<Self> {
         Some(Self {
             segment: segmenter.making()?,
@@ -26,13 +26,13 @@ impl Making {
         })
     }
 
-    /// How much of it there is, where the media has come as far as `position`.
+    /// How much of the segment there is when the media has reached `position`.
     pub(super) fn pending(&self, position: MediaTime) -> Duration {
         position.since(self.segment.shown)
     }
 
-    /// It and the `count - 1` segments behind it, each as short as it may become; the first one has
-    /// the `number`.
+    /// This segment and the `count - 1` behind it, each as short as it can become; the first one
+    /// has this `number`.
     pub(super) fn coming(&self, number: u64, count: u64) -> impl Iterator<Item = Segment> {
         let Segment { ticks, shown, wall, is_discontinuous, .. } = self.segment;
         let duration = self.segment.duration();

@@ -16,9 +16,9 @@ use crate::model::Delivery;
 /// A viewer in a crew.
 #[derive(Debug)]
 struct Loan {
-    /// None when the viewer's own task has taken it back.
+    /// None once the viewer's own task has taken both back.
     work: Mutex<Option<Work>>,
-    /// Told when the viewer's own task must take it back.
+    /// Notified when the viewer's own task must take both back.
     returned: Notify,
 }
 
@@ -42,7 +42,7 @@ impl Membership {
         let loan = Arc::new(Loan { work, returned: Notify::new() });
         let member: Arc<dyn Member> = Arc::clone(&loan) as _;
         feed.crews.add(group, &member, feed.windows[group].subscribe());
-        // What came since the last look may have been told to the crew before this member joined.
+        // The crew may have been woken for the newest media before this member joined.
         if loan.work().as_ref().is_some_and(|work| work.subscription.has_unseen()) {
             loan.returned.notify_one();
         }
@@ -63,7 +63,7 @@ impl Membership {
 }
 
 impl Drop for Membership {
-    /// The socket is closed at once, and not when the crew comes to look.
+    /// Closes the socket at once, rather than at the next round of the crew.
     fn drop(&mut self) {
         self.0.work().take();
     }

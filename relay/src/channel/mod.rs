@@ -1,8 +1,13 @@
-//! Open channels: who has one open, and the task that runs each.
+//! Open channels: their readers, and the task that runs each.
 //!
-//! [`Channels`] is the only map. A [`Feed`] is what exists while a channel is open; the first viewer makes it and its driver task, later ones
-//! share it, and the driver removes it when its time has come. The question whether anybody is left is asked under the map's lock, so a
-//! viewer never gets a feed that is about to end. Nothing here is locked across an await.
+//! [`Channels`] is the only map. A [`Feed`] exists while a channel is open. The first reader makes
+//! it together with its driver task, later readers share it, and the driver removes it in the end.
+//! Whether any reader is left is asked under the map's lock, so no reader gets a feed that is about
+//! to end. No lock is held across an await.
+//!
+//! To read on: [`ReaderKind`] says who reads and what each kind counts into, [`Subscription`] is a
+//! reader of the transport stream, [`Session`] a viewer by HLS, and `driver` is the task that fills
+//! the store from the sources.
 
 mod archive;
 mod audience;
@@ -65,7 +70,7 @@ use crate::file_changes::{LOOK_EVERY, aside};
 use crate::input::Opener;
 use crate::providers::{self, Providers};
 
-/// The configured channels and those of them that are open.
+/// All channels, and the feeds of those that are open.
 #[derive(Debug)]
 pub struct Channels {
     opener: Arc<dyn Opener>,
@@ -86,27 +91,28 @@ struct Table {
     lookup: Arc<dyn Lookup>,
     revision: Revision,
     feeds: HashMap<ChannelId, Arc<Feed>>,
-    /// Of channels that keep their past: those that are open, and those of which there is one on
-    /// disk.
+    /// The archives of channels with `timeshift`: of those that are open, and of those that have
+    /// one on disk.
     archives: Archives,
-    /// How the sources of channels have done that were open, and what an admin wants of them.
+    /// How the sources of channels have done that were open, and the overrides of an admin.
     histories: HashMap<ChannelId, Failover>,
-    /// Set once the process is ending: no feed is made any more.
+    /// The process is ending: no feed is made any more.
     is_closed: bool,
 }
 
-/// What channels have of their past.
+/// The archives of channels, by id.
 type Archives = HashMap<ChannelId, Arc<Archive>>;
 
-/// How many channels are forgotten before viewers may join in between: some microseconds.
+/// How many channels are forgotten under one lock: some microseconds, between which viewers may
+/// join.
 const AT_ONCE: usize = 256;
 
-/// A bug has shown itself, and the channel goes on without what it concerns.
+/// Logs a bug that has shown itself, and that the channel survives.
 fn log_broken_assumption(what: &'static str, location: &'static Location<'static>) {
     error!(what, %location, "broken assumption: please report this as a bug");
 }
 
-/// The feeds of these channels, in as many steps as the shorter of both has.
+/// The feeds of these channels. Walks whichever of both is shorter.
 fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Vec<Arc<Feed>> {
     if feeds.len() < ids.len() {
         feeds.iter().filter(|(id, _)| ids.contains(*id)).map(|(_, feed)| Arc::clone(feed)).collect()
@@ -116,8 +122,8 @@ fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Ve
 }
 
 impl Table {
-    /// The archive of a channel that is being opened, if it keeps its past: a new one, where there
-    /// is none on disk.
+    /// The archive of a channel that is being opened, if it has `timeshift`: a new one if there is
+    /// none on disk.
     fn archive(&mut self, channel: &Channel, hls_dir: &Path) -> Option<Arc<Archive>> {
         if let Some(archive) = self.archives.get(&channel.id) {
             return Some(Arc::clone(archive));
@@ -127,7 +133,7 @@ impl Table {
         Some(archive)
     }
 
-    /// The open feeds whose channels another list may have changed.
+    /// The open feeds whose channels the new list may have changed.
     fn concerned(&self, difference: &Difference) -> Vec<Arc<Feed>> {
         if difference.is_open_ended {
             return self.feeds.values().cloned().collect();
@@ -137,33 +143,32 @@ impl Table {
     }
 }
 
-/// Why nobody can join now.
+/// Why a reader cannot join now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The process is ending, or the channel is gone.
     Closing,
-    /// As many watch as may.
+    /// The channel has as many viewers as it may have.
     ChannelFull {
         /// How many that is.
         limit: u32,
     },
-    /// One more viewer would need more than may be sent.
+    /// One more viewer would need more bandwidth than the relay may use.
     NoBandwidth {
         /// Bits a second.
         limit: u64,
     },
-    /// The viewer's address has as much as one may have of what is limited for all.
+    /// The viewer's address has its share of the channel's viewers, or of the bandwidth.
     AddressShare,
-    /// The system gives no memory or no file for the channel.
+    /// The system gives no memory or no file for the channel's store.
     NoStore,
     /// The list of channels could not be read.
     Unreadable,
 }
 
 impl Channels {
-    /// The channels of `lookup`, all closed; `hls_dir` is a folder of our own. Their drivers and
-    /// upstreams will run on `ingest`, which has threads of its own: however much is asked of the
-    /// server, no source waits for it.
+    /// The channels of `lookup`, all closed; `hls_dir` is a folder of our own. Drivers and
+    /// upstreams run on `ingest`, which has threads of its own: no source waits for HTTP requests.
     pub fn new(
         lookup: Arc<dyn Lookup>,
         providers: &[Provider],
@@ -195,28 +200,28 @@ impl Channels {
         })
     }
 
-    /// Takes other providers, or the same with other limits.
+    /// Takes a new list of providers, or the same ones with other limits.
     pub fn set_providers(&self, providers: &[Provider]) {
         self.providers.configure(providers);
     }
 
-    /// Takes another list of channels: viewers of a channel that is unchanged notice nothing, those
-    /// of a changed one stay connected and are served from its new sources, those of one that is
-    /// gone are ended. It takes its time, for which no viewer waits; calls must follow one another.
+    /// Takes a new list of channels. Viewers of an unchanged channel notice nothing, viewers of a
+    /// changed one stay connected and are served from its new sources, viewers of a removed one are
+    /// ended. This may take long, and no viewer waits for it. Calls must not overlap.
     pub fn apply(&self, difference: &Difference) {
         let lookup = &difference.lookup;
         let (opened, closed) = self.archives_of(difference);
         let mut table = self.table();
-        // What goes is dropped at the end of this function, without the lock.
+        // Dropped at the end of this function, without the lock.
         let _gone = (
             std::mem::replace(&mut table.lookup, Arc::clone(lookup)),
             closed.iter().filter_map(|id| table.archives.remove(id)).collect::<Vec<_>>(),
         );
         for (id, archive) in opened {
-            // It may have been opened meanwhile, together with its channel.
+            // A viewer may have opened the channel meanwhile, and its archive with it.
             table.archives.entry(id).or_insert(archive);
         }
-        // Who opens a channel from now on does so with the new list.
+        // Whoever opens a channel from now on uses the new list.
         table.revision.0 += 1;
         let feeds = table.concerned(difference);
         drop(table);
@@ -224,15 +229,15 @@ impl Channels {
             match lookup.find(feed.id().as_str()) {
                 Ok(Some(channel)) => feed.configure(channel),
                 Ok(None) => feed.stop(),
-                // It is as it was for as long as nobody knows better.
+                // Without an answer, the channel stays as it was.
                 Err(Unreadable) => {}
             }
         }
         self.forget(&difference.removed);
     }
 
-    /// The archives that are on disk of channels that keep their past in another list, and the
-    /// channels that keep none any more. Takes as long as the disk likes.
+    /// The archives on disk of channels that have `timeshift` in the new list, and the channels
+    /// that have it no more. Reads the disk, so it may take long.
     fn archives_of(&self, difference: &Difference) -> (Archives, Vec<ChannelId>) {
         let Difference { lookup, added, changed, removed, is_open_ended } = difference;
         let is_named = |id: &&ChannelId| [added, changed, removed].iter().any(|ids| ids.contains(*id));
@@ -240,7 +245,7 @@ impl Channels {
         let known: HashSet<ChannelId> = self.table().archives.keys().filter(is_concerned).cloned().collect();
         let keeps_none = |id: &&ChannelId| {
             let found = lookup.find(id.as_str());
-            // It is as it was for as long as nobody knows better.
+            // Without an answer, the channel stays as it was.
             found.is_ok_and(|channel| channel.is_none_or(|it| it.policy.timeshift.is_none()))
         };
         let closed = known.iter().filter(keeps_none).cloned().collect();
@@ -258,7 +263,8 @@ impl Channels {
         (opened.collect(), closed)
     }
 
-    /// Forgets what is known of these channels, a part at a time: viewers join in between.
+    /// Forgets the histories of these channels, [`AT_ONCE`] under each lock: viewers join in
+    /// between.
     fn forget(&self, removed: &HashSet<ChannelId>) {
         let removed: Vec<&ChannelId> = removed.iter().collect();
         for some in removed.chunks(AT_ONCE) {
@@ -274,7 +280,7 @@ impl Channels {
         self.table().revision
     }
 
-    /// What the feeds that are open report, by id.
+    /// The reports of all open feeds, by id.
     pub fn reports(&self) -> Vec<Report> {
         let feeds: Vec<Arc<Feed>> = self.table().feeds.values().cloned().collect();
         let mut reports: Vec<Report> = feeds.iter().map(|feed| feed.report()).collect();
@@ -282,24 +288,24 @@ impl Channels {
         reports
     }
 
-    /// How the providers' connections stand.
+    /// The state of the providers' connections.
     pub fn providers(&self) -> Vec<providers::Report> {
         self.providers.report()
     }
 
-    /// What the feed of this channel reports, if it is open.
+    /// The report of this channel, if it is open.
     pub fn report(&self, id: &str) -> Option<Report> {
         let feed = self.table().feeds.get(id).cloned();
         feed.map(|feed| feed.report())
     }
 
-    /// The HLS segment of this channel with this number, if it is there.
+    /// The HLS segment with this number, if it is complete and still kept.
     pub fn segment(&self, id: &ChannelId, number: u64) -> Option<SegmentReader> {
         let feed = self.table().feeds.get(id).cloned()?;
         SegmentReader::find(&feed, number)
     }
 
-    /// The same, if it is being made or is about to be.
+    /// The HLS segment with this number, if it is being made or is about to be.
     pub fn growing(&self, id: &ChannelId, number: u64) -> Option<Growing> {
         let feed = self.table().feeds.get(id).cloned()?;
         Growing::find(&feed, number)
@@ -310,22 +316,22 @@ impl Channels {
         self.population.load()
     }
 
-    /// Whether somebody watches a channel, or did a moment ago.
+    /// Whether a channel is open: it has readers, or lingers.
     pub fn is_open(&self, id: &ChannelId) -> bool {
         self.table().feeds.contains_key(id)
     }
 
-    /// Whether one more viewer by HLS of a channel fits in.
+    /// Whether the limits allow one more viewer of a channel by HLS.
     pub fn check_room(&self, channel: &Channel, room: &Room<'_>) -> Result<(), Refusal> {
         room.check(ReaderKind::Hls, channel, &self.table().feeds)
     }
 
-    /// Watches a channel's transport stream: see [`Channels::reader`].
+    /// Joins as a viewer of the transport stream: see [`Channels::reader`].
     pub fn subscribe(self: &Arc<Self>, found: &Found, room: &Room<'_>) -> Result<Subscription, Refusal> {
         self.reader(found, ReaderKind::Viewer, room).map(Subscription::new)
     }
 
-    /// Reads a channel, and opens it if nobody does yet.
+    /// Joins a channel as a reader of this kind, and opens the channel if it is closed.
     pub fn reader(
         self: &Arc<Self>,
         found: &Found,
@@ -338,8 +344,8 @@ impl Channels {
             if table.revision == found.revision() {
                 return self.join(&mut table, &found.channel, kind, room);
             }
-            // Another list has come in between, in which the channel may be another, or gone. It is
-            // seldom that somebody has to look again.
+            // A new list came in between, in which the channel may be different, or gone. It is
+            // rare that a reader has to look again.
             let (lookup, revision) = (Arc::clone(&table.lookup), table.revision);
             drop(table);
             let channel = lookup.find(found.channel.id.as_str()).map_err(|Unreadable| Refusal::Unreadable)?;
@@ -347,7 +353,7 @@ impl Channels {
         }
     }
 
-    /// Reads a channel of the list that is in force, and opens it if nobody does yet.
+    /// Joins a channel of the list that is in force, and opens it if it is closed.
     fn join(
         self: &Arc<Self>,
         table: &mut Table,
@@ -374,7 +380,8 @@ impl Channels {
         Ok(reader)
     }
 
-    /// Removes a feed whose driver is done; false when somebody has come meanwhile, unless `even_if_wanted`.
+    /// Removes a feed whose driver is done. Returns false if a reader has joined meanwhile, unless
+    /// `even_if_wanted`.
     fn retire(&self, feed: &Arc<Feed>, even_if_wanted: bool) -> bool {
         let mut table = self.table();
         if feed.readers().keeping_open() > 0 && !even_if_wanted {
@@ -386,7 +393,7 @@ impl Channels {
         true
     }
 
-    /// Looks every few seconds whether somebody has removed what is kept on disk, until `stop`.
+    /// Looks every few seconds whether files on disk were removed, until `stop`.
     pub async fn look_after_files(self: Arc<Self>, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
             let channels = Arc::clone(&self);
@@ -404,22 +411,22 @@ impl Channels {
         }
     }
 
-    /// What happens.
+    /// The bus on which channels tell what happens.
     pub fn events(&self) -> &Bus {
         &self.events
     }
 
-    /// Whether the end has begun.
+    /// Whether the process is ending.
     pub fn is_stopping(&self) -> bool {
         self.shutdown.is_cancelled()
     }
 
-    /// Waits until the end begins.
+    /// Waits until the process begins to end.
     pub async fn stopping(&self) {
         self.shutdown.cancelled().await;
     }
 
-    /// Ends all viewers and closes all upstreams; returns when the last task is done.
+    /// Ends all readers and closes all upstreams. Returns when the last task is done.
     pub async fn shutdown(&self) {
         self.table().is_closed = true;
         self.shutdown.cancel();
@@ -431,12 +438,13 @@ impl Channels {
             drop(archives);
             sequences.close();
         };
-        // The disk may hang: then whoever waits for this has a limit.
+        // The disk may hang. Whoever waits for this has a limit.
         let _ = tokio::task::spawn_blocking(close).await;
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Every change of the table is a single insertion or removal: a panic elsewhere leaves nothing half done.
+        // Every change of the table is a single insertion or removal: a panic leaves nothing half
+        // done.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
-//! A channel's HLS playlist as it is published: made once for each new segment, whoever asks.
+//! A channel's HLS playlist as it is published: rendered once for each new segment, however many
+//! viewers ask.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -19,11 +20,11 @@ use super::store::{BLOCK, Store};
 /// Durations are rounded to whole seconds where they are compared with a target duration.
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
-/// Where its segments are, as seen from the playlist: the same from each of its addresses.
+/// The folder of the segments, relative to the playlist: the same from each of its addresses.
 const PREFIX: &str = "hls/segment_";
 
-/// It leads to the short list, as seen from each of the addresses of the usual one. A bandwidth is
-/// required; there is nothing to choose by it, so that of a common HD channel will do.
+/// A multivariant playlist that leads to the short list, from each of the addresses of the usual
+/// one. A bandwidth is required, and nothing is chosen by it: that of a common HD channel.
 const LEAD: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=8000000\nhls?list=short\n";
 
 /// A playlist as it is sent.
@@ -33,21 +34,20 @@ pub struct Rendered {
     pub text: Bytes,
     /// The text, compressed by gzip.
     pub gzip: Bytes,
-    /// Another one for each other text (an entity tag).
+    /// The entity tag, which differs for each text.
     pub tag: String,
 }
 
 impl Rendered {
-    /// The playlist that names these segments.
-    /// Of these segments, with the target duration in seconds.
+    /// The playlist of these segments, with the target duration in seconds.
     pub fn new(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
         let text = Listing { target_duration, discontinuity_sequence, segments }.render(PREFIX);
         let tag = Self::tag(target_duration, segments, discontinuity_sequence);
         Self { gzip: compress(text.as_bytes()), text: text.into(), tag }
     }
 
-    /// The same, with `query` behind each address that it names: `token=abc`. What is at those
-    /// addresses is the same for all.
+    /// The same with `query`, such as `token=abc`, behind each address that it names. The media at
+    /// those addresses is the same for all viewers.
     #[must_use]
     pub fn with_query(&self, query: &str) -> Self {
         let text = String::from_utf8_lossy(&self.text);
@@ -68,47 +68,47 @@ impl Rendered {
         Self { gzip: compress(LEAD.as_bytes()), text: LEAD.into(), tag: "short".to_owned() }
     }
 
-    /// The tag of that playlist.
+    /// The entity tag of that playlist.
     pub(super) fn tag(target_duration: u64, segments: &[Segment], discontinuity_sequence: u64) -> String {
         let [first, last] = [segments.first(), segments.last()].map(|end| end.map_or(0, |end| end.number));
         format!("{first}-{last}-{discontinuity_sequence}-{target_duration}")
     }
 }
 
-/// What a channel's players need to know.
+/// The playlist of a channel, with what decides how viewers may use it.
 #[derive(Debug)]
 pub struct Playlist {
-    /// What they are sent.
+    /// The playlist as it is sent.
     pub rendered: Arc<Rendered>,
     /// The target duration in seconds.
     pub target_duration: u64,
     /// The media sequence number of the first segment that it names.
     pub media_sequence: u64,
-    /// How many discontinuities lie before that.
+    /// The discontinuity sequence number of that segment.
     pub discontinuity_sequence: u64,
-    /// Segments that were named no more before their time, since they took too many bytes.
+    /// Segments that it no longer names, earlier than their time, since they took too many bytes.
     pub evicted: u64,
-    /// All segments that are there, those that it does not name any more first.
+    /// All segments that are kept; the first ones are no longer named.
     segments: Vec<Arc<SegmentCache>>,
     listed: usize,
     /// Whether the text leads to the short list.
     is_lead: bool,
-    /// When it was made.
+    /// When the playlist was made.
     made: Instant,
-    /// How much of the next segment there was then.
+    /// How much of the next segment had been made by then.
     pending: Duration,
-    /// For a new viewer, if segments as long as wanted follow.
+    /// How a new viewer begins, if segments of the configured length follow.
     unhurried: Option<Opening>,
-    /// How long the next segments may be, if they are as short as may be.
+    /// How long the next segments can be, if each is as short as possible.
     next_in_haste: Duration,
-    /// It with other target durations, as viewers with little in store have it.
+    /// The same playlist with other target durations, for viewers who have few segments buffered.
     others: Mutex<Vec<Arc<Self>>>,
 }
 
-/// A segment, and what is read of it now.
+/// A segment, and the bytes of it that viewers are being sent.
 #[derive(Debug)]
 pub(super) struct SegmentCache {
-    /// Where it lies, and how long it plays.
+    /// Where the segment lies, and how long it plays.
     pub(super) segment: Segment,
     blocks: Box<[Mutex<Block>]>,
 }
@@ -116,11 +116,12 @@ pub(super) struct SegmentCache {
 /// A part of a segment as it is sent.
 #[derive(Debug, Default)]
 struct Block {
-    /// What somebody is being sent: others who ask meanwhile share it.
+    /// The bytes while any viewer is being sent them: others who ask meanwhile share them.
     bytes: Weak<Vec<u8>>,
-    /// The same, when more than one asked: players of a channel ask within a segment's length, one after the other.
+    /// The bytes, kept if more than one viewer asked: players ask one after the other, within the
+    /// length of a segment.
     kept: Option<Arc<Vec<u8>>>,
-    /// How many asked since the last playlist.
+    /// How many viewers asked since the last playlist.
     readers: u64,
 }
 
@@ -135,13 +136,14 @@ impl SegmentCache {
         self.segment.end - self.segment.start
     }
 
-    /// Which bytes of the store a read from `at` to `end` of it gives: not all of them if they are many.
+    /// The bytes of the store that a read from `at` to `end` gives, within one block.
     pub(super) fn place(&self, at: u64, end: u64) -> (u64, u64) {
         let block_end = (at / BLOCK + 1) * BLOCK;
         (self.segment.start + at, self.segment.start + end.min(block_end))
     }
 
-    /// Bytes from `at` to `end` of it, not all of them if they are many; `None` when memory does not have them any more.
+    /// Bytes of the segment from `at` on, up to `end` or the end of a block. `None` when memory no
+    /// longer has them.
     pub(super) fn read(&self, store: &Store, at: u64, end: u64) -> io::Result<Option<Bytes>> {
         let index = at / BLOCK;
         let start = index * BLOCK;
@@ -149,7 +151,7 @@ impl SegmentCache {
         let offset = |number: u64| usize::try_from(number - start).map_err(io::Error::other);
         let range = offset(at)?..offset(end.min(block_end))?;
         let block = &self.blocks[usize::try_from(index).map_err(io::Error::other)?];
-        // Whoever comes first reads, and the others wait for it: it is no more than a copy.
+        // The first viewer reads, and the others wait for that: it takes no longer than a copy.
         let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
         block.readers += 1;
         let bytes = if let Some(bytes) = block.bytes.upgrade() {
@@ -167,7 +169,7 @@ impl SegmentCache {
         Ok(Some(Bytes::from_owner(Shared(bytes)).slice(range)))
     }
 
-    /// Lets go of what fewer than two asked for since the last time: it would take memory for nobody.
+    /// Drops bytes that fewer than two viewers asked for since the last time.
     fn tidy(&self) {
         for block in &self.blocks {
             let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,7 +189,7 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl Playlist {
-    /// What `segmenter` has now; `before` is what it had last.
+    /// The playlist of the segments that `segmenter` has now; `before` is the one before.
     pub(super) fn new(segmenter: &mut Segmenter, before: Option<&Self>) -> Self {
         let mut known = before.map(|before| before.segments.as_slice()).unwrap_or_default();
         for cached in known {
@@ -222,13 +224,13 @@ impl Playlist {
         }
     }
 
-    /// Whether nobody who begins with it runs dry, even if the next segment is as long as wanted.
+    /// Whether no viewer who begins with it runs dry, even if the next segment has the full length.
     pub(super) fn is_plenty(&self) -> bool {
         self.unhurried.is_some_and(|opening| self.pending + self.made.elapsed() >= opening.pending)
     }
 
-    /// It as a new viewer is sent it that can begin with whole segments and not run dry; `None` if
-    /// more of them are needed first.
+    /// The playlist for a new viewer whose player begins with whole segments and must not run dry.
+    /// `None` if it needs more segments first.
     pub(super) fn opening(self: &Arc<Self>, player: Player) -> Option<Arc<Self>> {
         let unhurried = self.unhurried.filter(|_| self.is_plenty());
         let hasty = || {
@@ -239,8 +241,9 @@ impl Playlist {
         (self.pending + self.made.elapsed() >= opening.pending).then(|| self.opened(opening))
     }
 
-    /// The same of the short list, most of whose segments no decoder can begin with: its first
-    /// three, since all players begin with the first of so few. `None` when that is gone, too.
+    /// The same of the short list. A decoder cannot begin with most of its segments, so this names
+    /// the first three: all players begin with the first of so few. `None` when the first one is
+    /// gone.
     pub(super) fn short_opening(self: &Arc<Self>, player: Player) -> Option<Arc<Self>> {
         let is_all = self.listed == self.segments.len();
         let is_independent = self.listed().first().is_some_and(|cached| cached.segment.is_independent);
@@ -257,18 +260,19 @@ impl Playlist {
         self.listed >= NAMED_FROM_THE_START
     }
 
-    /// A multivariant playlist that leads to this short list, for one who asked for the usual one.
+    /// A multivariant playlist that leads to this short list, for a player that asked for the usual
+    /// one.
     pub(super) fn leading_to_short(&self) -> Arc<Self> {
         let lead = self.told(self.target_duration, self.segments.clone(), self.listed);
         Arc::new(Self { rendered: Arc::new(Rendered::lead()), is_lead: true, ..lead })
     }
 
-    /// Whether it leads to another.
+    /// Whether it leads to the short list.
     pub(super) fn is_lead(&self) -> bool {
         self.is_lead
     }
 
-    /// It as a new viewer is sent it, enough or not.
+    /// The playlist for a new viewer, whether it has enough segments or not.
     pub(super) fn for_opening(self: &Arc<Self>, player: Player) -> Arc<Self> {
         self.opening(player).unwrap_or_else(|| Arc::clone(self))
     }
@@ -281,10 +285,10 @@ impl Playlist {
         Arc::new(self.told(target, segments, named))
     }
 
-    /// `before`, if there is any, with the segments that are yet to come. The first time it names
-    /// the whole segments from the `first`th on only.
+    /// `before`, if there is any, with the segments that are still to come. A first playlist names
+    /// the whole segments from number `first` of them on.
     ///
-    /// The target duration grows where a segment has become longer: nobody knew.
+    /// The target duration grows if a segment has become longer than expected.
     pub(super) fn with_coming(
         before: Option<&Self>,
         making: &Making,
@@ -305,7 +309,7 @@ impl Playlist {
         let discontinuity_sequence =
             passed + before.map_or(making.discontinuity_sequence, |before| before.discontinuity_sequence);
         let mut rendered = Rendered::new(target, discontinuity_sequence, &named);
-        // What is expected changes, and more of them become whole.
+        // Its text changes as segments grow and become whole.
         write!(rendered.tag, "-{number}-{}", making.segment.ticks).expect("a string takes all");
         Self {
             rendered: Arc::new(rendered),
@@ -324,7 +328,7 @@ impl Playlist {
         }
     }
 
-    /// It with this target duration.
+    /// The playlist with this target duration.
     pub(super) fn for_target(self: &Arc<Self>, target: u64) -> Arc<Self> {
         if target == self.target_duration {
             return Arc::clone(self);
@@ -338,7 +342,7 @@ impl Playlist {
         other
     }
 
-    /// What a viewer is told who knows of another target duration, or of fewer segments.
+    /// A copy of the playlist with another target duration, or fewer segments.
     fn told(&self, target_duration: u64, segments: Vec<Arc<SegmentCache>>, listed: usize) -> Self {
         let named: Vec<Segment> =
             segments[segments.len() - listed..].iter().map(|cached| cached.segment).collect();
@@ -358,7 +362,7 @@ impl Playlist {
         &self.segments[self.segments.len() - self.listed..]
     }
 
-    /// How long each of them plays.
+    /// The durations of the named segments.
     pub(super) fn durations(&self) -> impl Iterator<Item = Duration> {
         self.listed().iter().map(|cached| cached.segment.duration())
     }
@@ -368,40 +372,41 @@ impl Playlist {
         self.listed
     }
 
-    /// How long they play.
+    /// The duration of all named segments.
     pub fn length(&self) -> Duration {
         self.durations().sum()
     }
 
-    /// The number of the newest segment that is whole.
+    /// The number of the newest whole segment.
     pub(super) fn newest(&self) -> u64 {
         self.segments.last().map_or(0, |cached| cached.segment.number)
     }
 
-    /// Whether the next segment is nearer than the newest one, if it is as long.
+    /// Whether the next segment is more than half done, if it is as long as the newest.
     pub(super) fn is_next_due(&self) -> bool {
         self.segments.last().is_some_and(|cached| self.made.elapsed() * 2 >= cached.segment.duration())
     }
 
-    /// The segment with this number, named or not any more.
+    /// The segment with this number, whether it is still named or not.
     pub(super) fn find(&self, number: u64) -> Option<&Arc<SegmentCache>> {
         let first = self.segments.first()?.segment.number;
         self.segments.get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
-    /// The bytes of the store that all segments take, those that it does not name any more too.
+    /// The bytes of the store that all kept segments take, whether they are still named or not.
     pub fn bytes(&self) -> u64 {
         let ends = self.segments.first().zip(self.segments.last());
         ends.map_or(0, |(first, last)| last.segment.end - first.segment.start)
     }
 }
 
-/// The first playlist of a viewer, of what `segmenter` has, if segments as long as wanted follow.
+/// How a new viewer begins with the segments of `segmenter`, if segments of the configured length
+/// follow.
 pub(super) fn opening(segmenter: &mut Segmenter) -> Option<Opening> {
     let segments: Vec<Duration> = segmenter.listed().map(Segment::duration).collect();
     let (target, next) = (segmenter.fix_target_duration(), segmenter.longest_next(false));
     if segmenter.is_full() {
-        // There will never be more.
+        // A full list never has more: waiting for more would take for ever.
         return Some(Opening { target, named: segments.len(), pending: Duration::ZERO });
     }
     Opening::new(&segments, target, next)

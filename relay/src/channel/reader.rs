@@ -12,12 +12,12 @@ use crate::events::Event;
 pub struct Reader {
     feed: Arc<Feed>,
     kind: ReaderKind,
-    /// Bytes handed out to it.
+    /// Bytes handed to this reader.
     sent: AtomicU64,
 }
 
 impl Reader {
-    /// Joins; the caller holds the lock of the map.
+    /// Joins a feed. The caller holds the lock of the map.
     pub(super) fn new(feed: &Arc<Feed>, kind: ReaderKind) -> Self {
         let reader = Self { feed: Arc::clone(feed), kind, sent: AtomicU64::new(0) };
         reader.change(|count| *count += 1);
@@ -29,7 +29,7 @@ impl Reader {
         reader
     }
 
-    /// What is read.
+    /// The feed that is read.
     pub(super) fn feed(&self) -> &Arc<Feed> {
         &self.feed
     }
@@ -58,7 +58,7 @@ impl Drop for Reader {
         self.change(|count| *count -= 1);
         if self.kind.is_viewer() {
             self.feed.population.viewers.fetch_sub(1, Ordering::Relaxed);
-            // At last: who hears of it finds the viewer gone.
+            // Last, so that whoever hears of it finds the viewer gone.
             let channel = self.feed.id().clone();
             self.feed.events.publish(Event::ViewerLeft { channel, sent: self.sent() });
         }

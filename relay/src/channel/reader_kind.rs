@@ -1,9 +1,13 @@
 //! The kinds of readers of a channel, and what each counts into.
 //!
-//! A reader is not a person. A recording keeps a channel open as a viewer does, but nobody comes
-//! back to it, it takes none of the places for viewers, and nothing of it is sent over the network.
+//! A reader is not always a person. A recording keeps a channel open like a viewer, but it is not a
+//! viewer: it takes no place of `max_viewers`, sends nothing over the network, and the channel need
+//! not linger for its return.
 //!
-//! | kind | counts as a viewer, and for `max_viewers` | takes bandwidth | keeps the channel open | channel lingers after it |
+//! A row says whether a reader counts as a viewer and for `max_viewers`, takes bandwidth, keeps the
+//! channel open, and has the channel linger after it.
+//!
+//! | kind | viewer | bandwidth | keeps open | lingers |
 //! |---|---|---|---|---|
 //! | [`Viewer`](ReaderKind::Viewer), [`Hls`](ReaderKind::Hls) | yes | yes | yes | yes |
 //! | [`Timeshift`](ReaderKind::Timeshift) | no | no | no | no |
@@ -18,25 +22,25 @@ pub enum ReaderKind {
     Viewer,
     /// A person who watches by HLS.
     Hls,
-    /// The time-shift's file: it keeps what others have the channel opened for.
+    /// The time-shift: it stores media while other readers keep the channel open.
     Timeshift,
     /// A recording.
     Record,
     /// A push to another server.
     Push,
-    /// A program that works on the stream, such as a transcoder. Its output is a channel, which
+    /// A program that processes the stream, such as a transcoder. Its output is a channel, which
     /// lingers by itself.
     Job,
-    /// Another node of a cluster, which has viewers of its own and counts them itself.
+    /// Another node of a cluster, which counts its own viewers.
     Node,
 }
 
 impl ReaderKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 7] =
         [Self::Viewer, Self::Hls, Self::Timeshift, Self::Record, Self::Push, Self::Job, Self::Node];
 
-    /// Its word in the status document.
+    /// The word in the status document.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -49,23 +53,23 @@ impl ReaderKind {
         }
     }
 
-    /// Whether it is a person: one of the channel's viewers, for whom `max_viewers` is meant.
+    /// Whether the reader is a viewer, whom `max_viewers` limits.
     pub const fn is_viewer(self) -> bool {
         matches!(self, Self::Viewer | Self::Hls)
     }
 
-    /// Whether what it reads goes over the network, for which `max_bandwidth` is meant.
+    /// Whether the reader's media goes over the network, which `max_bandwidth` limits.
     pub const fn takes_bandwidth(self) -> bool {
         matches!(self, Self::Viewer | Self::Hls | Self::Push | Self::Node)
     }
 
-    /// Whether the channel is open as long as it reads.
+    /// Whether the reader keeps the channel open.
     pub const fn keeps_open(self) -> bool {
         !matches!(self, Self::Timeshift)
     }
 
-    /// Whether the channel stays open for `idle_timeout` after it has left, since people who zap
-    /// come back.
+    /// Whether the channel stays open for `idle_timeout` after the reader left: people who zap come
+    /// back.
     pub const fn lingers(self) -> bool {
         matches!(self, Self::Viewer | Self::Hls | Self::Node)
     }
@@ -80,27 +84,27 @@ impl ReaderKind {
 pub struct Readers([usize; ReaderKind::ALL.len()]);
 
 impl Readers {
-    /// Those of one kind.
+    /// The readers of one kind.
     pub const fn of(&self, kind: ReaderKind) -> usize {
         self.0[kind.index()]
     }
 
-    /// The people who watch.
+    /// The viewers.
     pub fn viewers(&self) -> usize {
         self.count(ReaderKind::is_viewer)
     }
 
-    /// Those who keep the channel open.
+    /// The readers who keep the channel open.
     pub(super) fn keeping_open(&self) -> usize {
         self.count(ReaderKind::keeps_open)
     }
 
-    /// Those after whom the channel lingers.
+    /// The readers after whom the channel lingers.
     pub(super) fn lingering(&self) -> usize {
         self.count(ReaderKind::lingers)
     }
 
-    /// Those who are sent something over the network.
+    /// The readers whose media goes over the network.
     pub(super) fn taking_bandwidth(&self) -> usize {
         self.count(ReaderKind::takes_bandwidth)
     }
@@ -109,12 +113,12 @@ impl Readers {
         ReaderKind::ALL.into_iter().filter(|&kind| belongs(kind)).map(|kind| self.of(kind)).sum()
     }
 
-    /// Those of one kind, to be changed.
+    /// The number of readers of one kind, to be changed.
     pub(super) fn of_mut(&mut self, kind: ReaderKind) -> &mut usize {
         &mut self.0[kind.index()]
     }
 
-    /// What the driver needs to hear of, not each reader who comes and goes.
+    /// The part that the driver needs to know; it is not told of each reader who comes and goes.
     pub(super) fn demand(&self) -> (bool, bool) {
         (self.keeping_open() > 0, self.lingering() > 0)
     }

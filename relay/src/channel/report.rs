@@ -16,7 +16,7 @@ use super::reader_kind::Readers;
 use crate::input::hls::Snapshot;
 use crate::model::{Channel, ChannelId, Source};
 
-/// Why a channel could not be started: each source, without credentials, and what became of it.
+/// Why a channel could not be started: each source, without credentials, and how it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartFailure {
     /// In the order of the configuration.
@@ -24,7 +24,8 @@ pub struct StartFailure {
 }
 
 impl StartFailure {
-    /// Whether nothing is wrong with any source but that its provider has no connection to spare.
+    /// Whether the only thing wrong with each source is that its provider has no connection to
+    /// spare.
     pub fn is_for_want_of_slots(&self) -> bool {
         let mut codes = self
             .sources
@@ -36,85 +37,85 @@ impl StartFailure {
     }
 }
 
-/// One source in a report.
+/// A source in a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceReport {
-    /// Which.
+    /// The source.
     pub id: SourceId,
     /// Its address without credentials.
     pub url: String,
     /// The code and the text of its last failure.
     pub last_error: Option<(ErrorCode, String)>,
-    /// How it has done.
+    /// How the source has done.
     pub health: Option<SourceHealth>,
 }
 
 impl SourceReport {
-    /// Of a source of which nothing is known yet.
+    /// The report of a source of which nothing is known yet.
     fn new(source: &Source) -> Self {
         Self { id: source.id, url: source.url.to_string(), last_error: None, health: None }
     }
 }
 
-/// A source was left for another.
+/// The active source was left for another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switch {
     /// When.
     pub at: Timestamp,
     /// The source that was left.
     pub from: SourceId,
-    /// The source that came on air instead: the same, when reopening it helped.
+    /// The source that became active instead: the same one, if reopening it helped.
     pub to: SourceId,
     /// Why.
     pub reason: SwitchReason,
 }
 
-/// Everything that a feed tells about itself.
+/// What a feed tells about itself.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The channel.
     pub id: ChannelId,
-    /// The same as it is set now; none once it has left the list.
+    /// Its settings as they are now; none once it has left the list.
     pub channel: Option<Arc<Channel>>,
-    /// What it is doing.
+    /// What the channel is doing.
     pub phase: Phase,
-    /// Whether its source delivers pictures right now.
+    /// Whether a source delivers pictures right now.
     pub is_live: bool,
-    /// Who reads it.
+    /// The readers by kind.
     pub readers: Readers,
-    /// Who has watched.
+    /// Viewers since the channel opened.
     pub viewers_total: u64,
     /// The playlist, if one is wanted.
     pub playlist: Option<Arc<Playlist>>,
-    /// What it has of its past, where it keeps one.
+    /// The media that is kept beyond the window, if any is.
     pub timeshift: Option<TimeshiftStatus>,
     /// When the feed was made.
     pub opened_at: Timestamp,
-    /// When something was last sent to the store.
+    /// When media last went into the store.
     pub last_activity: Timestamp,
     /// The source that is or was last opened.
     pub source: SourceId,
     /// All sources.
     pub sources: Vec<SourceReport>,
-    /// The source that is open beside, to be compared or to come on air.
+    /// The standby source.
     pub standby: Option<SourceId>,
-    /// How often each rule of health found fault, in the order of [`Rule::ALL`].
+    /// How often each rule of health found a fault, in the order of [`Rule::ALL`].
     pub faults: [u64; Rule::COUNT],
-    /// Of the source on hand, if that is HLS: how it is followed.
+    /// If the current source is HLS: how it is followed.
     pub hls: Option<Snapshot>,
     /// Upstream connections opened.
     pub upstreams_opened: u64,
-    /// The last ten times that a source was left.
+    /// The last ten switches.
     pub switches: Vec<Switch>,
-    /// How many times there were.
+    /// All switches.
     pub switches_total: u64,
     /// Bytes that came from upstream.
     pub bytes_received: u64,
-    /// Bytes of them that were no part of a packet.
+    /// Bytes of them that were not part of any packet.
     pub bytes_skipped: u64,
-    /// Times that reading from upstream paused, since there was enough.
+    /// Times that reading from upstream paused, since enough media had arrived.
     pub read_pauses: u64,
-    /// How long the media of the source on hand still lasts.
+    /// How long the media of the current source still lasts.
     pub ahead: Duration,
     /// Bytes handed to viewers.
     pub bytes_sent: u64,
@@ -130,18 +131,18 @@ pub struct Report {
     pub window_bytes: u64,
     /// Memory that the store takes, in bytes.
     pub store_bytes: u64,
-    /// Memory that the driver takes for the index and for what is not in the store yet, in bytes.
+    /// Memory that the driver takes for the index and for media that is not stored yet, in bytes.
     pub engine_bytes: u64,
-    /// Times that a viewer was moved on, and the bytes they missed.
+    /// Times that a viewer was moved on, and the bytes that were skipped.
     pub skipped: (u64, u64),
     /// What the splice stage counted.
     pub output: splice::Counts,
-    /// What the source on hand counted.
+    /// What the current source counted.
     pub input: demux::Counts,
 }
 
 impl Report {
-    /// Of a channel that has just been opened.
+    /// The report of a channel that has just been opened.
     pub(super) fn new(channel: &Channel) -> Self {
         let now = Timestamp::now();
         Self {
@@ -181,7 +182,7 @@ impl Report {
         }
     }
 
-    /// The place of a source in the list, from 0; none where it is no longer listed.
+    /// The position of a source in the list, from 0; none if it is no longer listed.
     pub fn position(&self, source: SourceId) -> Option<usize> {
         self.sources.iter().position(|listed| listed.id == source)
     }

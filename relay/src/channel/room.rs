@@ -1,5 +1,5 @@
-//! Whether there is room for one more reader: of the channel, in the bandwidth of all, and in the
-//! share of the viewer's address.
+//! Whether the limits allow one more reader: the channel's viewers, the bandwidth of the relay, and
+//! the share of the viewer's address in both.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,20 +9,19 @@ use super::feed::Feed;
 use super::reader_kind::ReaderKind;
 use crate::model::{Channel, ChannelId};
 
-/// How many viewers of one address are sent something, by channel.
+/// How many viewers of one address are sent media, by channel.
 pub type Served = HashMap<ChannelId, usize>;
 
-/// What is left for one more viewer.
+/// The limits that one more reader is checked against.
 #[derive(Debug)]
 pub struct Room<'a> {
-    /// What all viewers together may be sent, in bits a second.
+    /// What all readers together may be sent, in bits a second.
     pub max_bandwidth: Option<u64>,
-    /// Those of the viewer's own address.
+    /// The viewers at the address of the new one.
     pub served: &'a Served,
 }
 
-/// So many viewers of a channel one address may have, however few the channel may have: a
-/// household.
+/// The viewers of a channel that one address may always have, within `max_viewers`: a household.
 const HOUSEHOLD: u64 = 4;
 
 impl Room<'_> {
@@ -44,8 +43,8 @@ impl Room<'_> {
         }
         if let Some(limit) = self.max_bandwidth.filter(|_| kind.takes_bandwidth()) {
             let outgoing: u64 = feeds.values().map(|feed| feed.outgoing()).sum();
-            // A limit below what is assumed must not keep out the first one, of whom alone it can
-            // be learned.
+            // A limit below the assumed rate must not keep out the first viewer, from whose stream
+            // the real rate is learned.
             let needed = feed.map_or_else(|| Feed::ASSUMED_BITRATE.min(limit), |feed| feed.bitrate());
             if outgoing + needed > limit {
                 return Err(Refusal::NoBandwidth { limit });
@@ -55,7 +54,7 @@ impl Room<'_> {
                 .iter()
                 .filter_map(|(id, &viewers)| Some(feeds.get(id)?.bitrate() * viewers as u64))
                 .sum();
-            // The first viewer of an address may need more than its share.
+            // The first viewer of an address may take more than the share.
             if own > 0 && own + needed > share(limit) {
                 return Err(Refusal::AddressShare);
             }
@@ -64,8 +63,8 @@ impl Room<'_> {
     }
 }
 
-/// What of `limit` one address may have: three quarters, so that nobody alone can keep all others
-/// out.
+/// The share of `limit` that one address may have: three quarters, so that no address can keep all
+/// others out.
 fn share(limit: u64) -> u64 {
     limit - limit / 4
 }

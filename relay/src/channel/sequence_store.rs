@@ -1,7 +1,9 @@
-//! The numbers of HLS playlists, which must never go back: not when a channel closes and opens again, and not when the process does.
+//! The sequence numbers of HLS playlists, which must never go back: neither when a channel is
+//! opened again, nor when the process starts again.
 //!
-//! They are kept in memory, and some way ahead of themselves in a file. After an end in good order the file says what is true; after any
-//! other, players find a step forward. Where there can be no file, the clock on the wall tells where to begin.
+//! Memory has the true numbers. The file has numbers ahead of them, so that it need not be written
+//! for each segment. After a clean shutdown the file has the true numbers; after a crash, players
+//! find a step forward. Without a file, the clock on the wall says where to begin.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,25 +20,26 @@ use tracing::{info, warn};
 use crate::model::ChannelId;
 use crate::state::{Dir, Readers};
 
-/// How far ahead the file is: about a quarter of an hour of segments.
+/// How many segments the file is ahead: about a quarter of an hour.
 const AHEAD: u64 = 256;
 
-/// Codec changes within that time.
+/// How many discontinuities the file is ahead: codec changes within that time.
 const DISCONTINUITIES_AHEAD: u64 = 16;
 
-/// Where the wall clock's numbers begin: 2025-01-01, in seconds.
+/// Where the numbers by the wall clock begin: 2025-01-01, in seconds since 1970.
 const EPOCH: i64 = 1_735_689_600;
 
-/// The wall clock's numbers in a second: more than there are segments, of which the shortest last half a second.
+/// Numbers by the wall clock in each second: more than there can be segments, of which the shortest
+/// last half a second.
 const BY_CLOCK: u64 = 4;
 
-/// While the file cannot be written, it is tried again after so many segments.
+/// While the file cannot be written, the number of segments between two tries.
 const TRY_EVERY: u64 = 16;
 
-/// Their file, in the folder for HLS.
+/// The name of the file, in the folder for HLS.
 const FILE: &str = "numbers.json";
 
-/// The numbers of all channels.
+/// The sequence numbers of all channels.
 #[derive(Debug)]
 pub(super) struct SequenceStore {
     path: PathBuf,
@@ -48,14 +51,14 @@ pub(super) struct SequenceStore {
 #[derive(Debug, Default)]
 struct State {
     by_id: HashMap<String, Entry>,
-    /// Whether there is a file that can be written; not known before the first attempt.
+    /// Whether the file can be written; not known before the first attempt.
     is_file_good: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     numbers: SequenceNumbers,
-    /// What the file says.
+    /// The numbers in the file.
     written: Written,
 }
 
@@ -113,8 +116,7 @@ impl Entry {
 }
 
 impl SequenceStore {
-    /// Reads the file in `folder`, makes it if there is none, and so knows whether it can be
-    /// written.
+    /// Reads the file in `folder`, or makes it, which shows whether it can be written.
     pub(super) fn load(folder: &Path) -> Self {
         let path = folder.join(FILE);
         let read = match fs::read(&path) {
@@ -138,21 +140,23 @@ impl SequenceStore {
         sequences
     }
 
-    /// Where the numbers of this channel stand. Asks no disk: who opens a channel waits for this.
+    /// The numbers at which this channel goes on. Does not touch the disk: opening a channel waits
+    /// for this.
     pub(super) fn get(&self, id: &ChannelId) -> SequenceNumbers {
         let state = self.state();
         if let Some(entry) = state.by_id.get(id.as_str()) {
             return entry.numbers;
         }
         if state.is_file_good == Some(true) {
-            // There is a file, and the channel has never been in it.
+            // The file is good, so the channel never had any numbers.
             return SequenceNumbers::default();
         }
         let seconds = u64::try_from(Timestamp::now().as_second() - EPOCH).unwrap_or(0);
         SequenceNumbers { segment: seconds * BY_CLOCK, discontinuity: seconds * BY_CLOCK, target: None }
     }
 
-    /// Notes where they stand; true when [`SequenceStore::write`] is to be called, which takes its time.
+    /// Notes the numbers of a channel. Returns whether [`SequenceStore::write`] must be called,
+    /// which may take long.
     pub(super) fn set(&self, id: &ChannelId, numbers: SequenceNumbers) -> bool {
         let mut state = self.state();
         let entry = state.by_id.entry(id.as_str().to_owned()).or_default();
@@ -161,12 +165,12 @@ impl SequenceStore {
         !is_ahead && (state.is_file_good != Some(false) || numbers.segment.is_multiple_of(TRY_EVERY))
     }
 
-    /// Writes the file, some way ahead.
+    /// Writes the file, with numbers ahead of the true ones.
     pub(super) fn write(&self) {
         self.write_all(AHEAD, DISCONTINUITIES_AHEAD);
     }
 
-    /// Looks whether the file is still there, and writes it again if somebody has removed it.
+    /// Writes the file again if it was removed.
     pub(super) fn look(&self) {
         let is_good = self.state().is_file_good == Some(true);
         if is_good && self.path.try_exists().is_ok_and(|is_there| !is_there) {
@@ -175,14 +179,14 @@ impl SequenceStore {
         }
     }
 
-    /// Writes what is true, at the end.
+    /// Writes the true numbers, at the end of the process.
     pub(super) fn close(&self) {
         if !self.state().by_id.is_empty() {
             self.write_all(0, 0);
         }
     }
 
-    /// Whether it is written.
+    /// Writes the file with numbers so far ahead. Returns whether that worked.
     fn write_all(&self, segments: u64, discontinuities: u64) -> bool {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let new = |(id, entry): (&String, &Entry)| {
@@ -210,7 +214,7 @@ impl SequenceStore {
         result.is_ok()
     }
 
-    /// All at once, so that a crash leaves the old file or the new one.
+    /// Replaces the file in one step, so that a crash leaves the old one or the new one.
     fn replace(&self, all: &HashMap<String, Written>) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
         let dir = Dir::new(folder, Readers::All);

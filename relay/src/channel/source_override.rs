@@ -1,4 +1,4 @@
-//! What an admin wants of a channel.
+//! Source overrides: an admin pins, skips, disables or enables a channel's sources.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use super::{Channels, Table};
 use crate::model::Channel;
 
 impl Channels {
-    /// Chooses a channel's source. What is pinned or disabled stays so while the process runs, whether the channel is open or not.
+    /// Carries out an order. What is pinned or disabled stays so while the process runs, whether
+    /// the channel is open or not.
     pub async fn override_source(
         &self,
         channel: &Arc<Channel>,
@@ -25,12 +26,13 @@ impl Channels {
             {
                 return answer;
             }
-            // Its driver ended before it took the command, and had left the table by then.
+            // The driver ended before it took the command. The feed has left the table by now.
         }
         Ok(())
     }
 
-    /// Steers a channel that nobody can open meanwhile; its feed, if it is open.
+    /// Carries out an order on a closed channel, which cannot be opened meanwhile. Returns the feed
+    /// instead if the channel is open.
     fn override_if_closed(
         &self,
         channel: &Arc<Channel>,
@@ -46,24 +48,24 @@ impl Channels {
         Ok(None)
     }
 
-    /// How the sources of a channel stand that is closed, in the order of its list.
+    /// The health of the sources of a closed channel, in the order of its list.
     pub fn source_health(&self, channel: &Channel) -> Vec<SourceHealth> {
         let (failover, now) = (self.table().failover(channel), self.clock.now());
         channel.sources.iter().filter_map(|source| failover.health(now, source.id)).collect()
     }
 
-    /// Keeps it for the next time that the channel is opened.
+    /// Keeps the history of a channel for the next time that it is opened.
     pub(super) fn remember(&self, channel: &Channel, failover: &Failover) {
         self.table().histories.insert(channel.id.clone(), failover.clone());
     }
 }
 
 impl Table {
-    /// How a channel's sources have done, as far as that is known.
+    /// The history of a channel's sources, as far as it is known.
     pub(super) fn failover(&self, channel: &Channel) -> Failover {
         let sources = channel.source_ids();
         let Some(history) = self.histories.get(&channel.id) else { return Failover::new(&sources) };
-        // The list may be another since.
+        // The list of sources may have changed since.
         let mut failover = history.clone();
         failover.set_sources(&sources);
         failover

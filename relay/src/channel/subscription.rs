@@ -1,4 +1,4 @@
-//! A cursor on a feed: what a viewer holds.
+//! A reader of a channel's transport stream: its cursor in the store, and what it is sent next.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -22,13 +22,15 @@ use super::window::{Block, Stage, Window};
 use crate::events::Event;
 use crate::model::Delivery;
 
-/// The driver gives up first, since it knows more.
+/// How much longer readers wait than the driver, which should give up first: it knows why.
 pub(super) const SLACK: Duration = Duration::from_millis(500);
 
-/// The most that viewers of a group read at once, in bytes: it stays in memory until the last of them has sent it.
+/// The most that the viewers of a group read at once, in bytes. It stays in memory until the last
+/// of them has sent it.
 const MAX_SHARED: u64 = 1 << 20;
 
-/// One watcher of a channel. Dropping it is leaving; the last one to leave starts the linger.
+/// A reader of a channel's transport stream. Dropping it is leaving; the last viewer to leave
+/// starts the linger.
 #[derive(Debug)]
 pub struct Subscription {
     reader: Reader,
@@ -38,7 +40,7 @@ pub struct Subscription {
     cursor: Cursor,
     /// Set while the viewer is behind the window. Boxed, since few are.
     past: Option<Box<TimeshiftReader>>,
-    /// What must be sent before anything else: the cursor is past it.
+    /// Bytes that must be sent before anything else. The cursor is behind them already.
     rest: Bytes,
 }
 
@@ -53,9 +55,9 @@ pub enum Start {
     Ended,
 }
 
-/// What there is for a viewer now.
+/// What a reader does next.
 enum Next {
-    /// The bytes from `start` to `end`, all of `block` when that is what the viewer's group reads next.
+    /// Send the bytes from `start` to `end`: all of `block`, if that is what the group reads next.
     Read {
         start: u64,
         end: u64,
@@ -65,7 +67,7 @@ enum Next {
     Ended,
 }
 
-/// What became of a send.
+/// The result of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// Some bytes went out; there may be more.
@@ -77,7 +79,7 @@ pub enum Sent {
 }
 
 impl Subscription {
-    /// A cursor for this reader, who has been sent nothing yet.
+    /// A subscription of a reader who has been sent nothing yet.
     pub fn new(reader: Reader) -> Self {
         let feed = reader.feed();
         let group = feed.next_group();
@@ -100,13 +102,14 @@ impl Subscription {
         self.group.into()
     }
 
-    /// Whether the group was told something that this viewer has not seen.
+    /// Whether the group's window has changed since this reader looked at it.
     pub(super) fn has_unseen(&self) -> bool {
         self.window.has_changed().unwrap_or(true)
     }
 
-    /// Whether it waits for itself once it has been sent everything, rather than in a crew: it is
-    /// behind the window and has its own times, or the channel has too few viewers for crews.
+    /// Whether the reader waits by itself once it has been sent everything, rather than in a crew:
+    /// because it is behind the window and keeps its own time, or because the channel has too few
+    /// viewers for crews.
     pub fn goes_alone(&self) -> bool {
         self.past.is_some() || self.feed().viewers() < MIN_VIEWERS
     }
@@ -116,9 +119,9 @@ impl Subscription {
         self.reader.sent()
     }
 
-    /// Waits until there is a picture to send, or until there is not going to be one. Viewers who come
-    /// in an outage wait as long as the first viewer did: an old picture and then nothing would be no
-    /// start.
+    /// Waits until there is a picture to send, or until there is not going to be one. Viewers who
+    /// come in an outage wait as long as the first viewer did: an old picture and then nothing
+    /// would be no start.
     pub async fn started(&mut self) -> Start {
         let feed = self.reader.feed();
         let mut stage = feed.stage.subscribe();
@@ -134,8 +137,9 @@ impl Subscription {
         }
     }
 
-    /// Begins `offset` behind live and stays there, or as far back as there is something of this presentation; returns how far. To be
-    /// called before anything is sent, when there is a picture.
+    /// Begins `offset` behind live and stays there, or at the oldest media of this presentation.
+    /// Returns how far behind that is. To be called before anything is sent, when there is a
+    /// picture.
     pub fn go_back(&mut self, offset: Duration) -> Duration {
         let edges = self.window.borrow_and_update().edges;
         let burst = self.reader.feed().channel.borrow().policy.burst;
@@ -149,13 +153,14 @@ impl Subscription {
         }
     }
 
-    /// Waits until something is due to a viewer in the past, and reads it; nothing when the feed is over, or the viewer is not there any more.
+    /// Waits until media is due to a reader behind the window, and reads it. None when the feed is
+    /// over, or the reader is not behind the window any more.
     async fn recall(&mut self) -> Option<Bytes> {
         let past = self.past.as_mut()?;
         if let Some(bytes) = past.next(self.reader.feed(), &mut self.window).await {
             return Some(bytes);
         }
-        // What it was at is gone: it is moved on as others are.
+        // The media at its position is gone: it is moved on like any other reader.
         self.cursor.advance(past.at());
         self.past = None;
         None
@@ -200,7 +205,8 @@ impl Subscription {
         }
     }
 
-    /// Sends what there is to the socket, as much as it takes at once. Only whole packets are followed by something else.
+    /// Sends new media to the socket, as much as that takes at once. A packet that is sent in part
+    /// is completed before anything else.
     pub fn send_to(&mut self, socket: impl AsFd, delivery: Delivery) -> io::Result<Sent> {
         if !self.rest.is_empty() {
             return self.send_rest(socket);
@@ -234,7 +240,8 @@ impl Subscription {
         Ok(Sent::UpToDate)
     }
 
-    /// Sends the rest of a packet of which a part is sent, so that the stream can end there; true when it is out.
+    /// Sends the rest of a packet of which a part is sent, so that the stream can end there.
+    /// Returns whether all of it is out.
     pub fn send_last(&mut self, socket: impl AsFd) -> io::Result<bool> {
         self.rest.truncate(self.rest.len() % PACKET_SIZE);
         if !self.rest.is_empty() {
@@ -247,14 +254,14 @@ impl Subscription {
         let sent = rustix::net::send(socket, &self.rest, SendFlags::NOSIGNAL)?;
         self.rest.advance(sent);
         if self.rest.is_empty() {
-            // Lets go of the block: the last of the group frees it.
+            // Drops the block: the last reader of the group frees it.
             self.rest = Bytes::new();
         }
         self.count(sent as u64);
         Ok(Sent::Some)
     }
 
-    /// Reads from the store, or takes what another viewer of the group has read.
+    /// Reads from the store, or takes the bytes that another viewer of the group has read.
     fn read(&self, start: u64, end: u64, block: Option<Arc<Block>>) -> io::Result<Option<Bytes>> {
         match block {
             Some(block) => block.read(&self.reader.feed().store),
@@ -262,8 +269,8 @@ impl Subscription {
         }
     }
 
-    /// The next bytes: whole packets, the first of them a PAT in front of a random access point. `None` when the feed is over.
-    /// Viewers of a group who keep up share one read.
+    /// The next bytes: whole packets, the first of them a PAT in front of a random access point.
+    /// `None` when the feed is over. Viewers of a group who keep up share one read.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             if let Some(bytes) = self.recall().await {

@@ -55,7 +55,8 @@ pub(in crate::channel) enum Play {
     Fail(Duration, Error),
 }
 
-/// Sources by their address; each opening takes the next of its script, and the last one again and again.
+/// Sources by their address; each opening takes the next of its script, and the last one again and
+/// again.
 #[derive(Debug, Default)]
 struct Script {
     plays: Mutex<HashMap<String, VecDeque<Play>>>,
@@ -130,7 +131,8 @@ impl Opener for Script {
     }
 }
 
-/// 25 pictures a second, a random access point every second. After `length` pictures they come again.
+/// 25 pictures a second, a random access point every second. After `length` pictures they come
+/// again.
 fn pictures(
     span: Duration,
     length: u64,

@@ -1,4 +1,4 @@
-//! A viewer who is in the past: what is read for it, and when.
+//! A viewer behind the window: which media is read for it, and when.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::feed::Feed;
 use super::window::Window;
 use crate::clock::Clock;
 
-/// A place in the past, and the pace at which it moves.
+/// A position behind the window, and the pace at which it moves.
 #[derive(Debug)]
 pub(super) struct TimeshiftReader {
     pace: Pace,
@@ -23,19 +23,20 @@ pub(super) struct TimeshiftReader {
 }
 
 impl TimeshiftReader {
-    /// Begins at the byte `at`: the first `burst` of media is sent at once, as to anybody.
+    /// Begins at the byte `at`. The first `burst` of media is sent at once, as to any viewer.
     pub(super) fn new(burst: Duration, at: u64) -> Self {
         let clock = Clock::start();
         Self { pace: Pace::new(clock.now(), burst, at), clock, at }
     }
 
-    /// Where it is.
+    /// The position.
     pub(super) fn at(&self) -> u64 {
         self.at
     }
 
-    /// The random access point that is `offset` behind live, else the oldest of this presentation, and how far behind it is. A presentation is as
-    /// far as it goes: another one has another timeline, which a transport stream cannot leave for this one.
+    /// The random access point that is `offset` behind live, or the oldest one of this
+    /// presentation, and how far behind it is. An older presentation has another timeline, from
+    /// which a transport stream cannot change to this one.
     pub(super) fn find(feed: &Feed, offset: Duration) -> Option<(u64, Duration)> {
         let keyframes = feed.keyframes();
         let wanted = keyframes.position().shifted(-duration_to_ticks(offset));
@@ -46,7 +47,8 @@ impl TimeshiftReader {
         Some((at, keyframes.position().since(shown)))
     }
 
-    /// Waits until something is due, and reads it; `None` when the feed is over, or what comes next is gone.
+    /// Waits until media is due, and reads it. `None` when the feed is over, or the next media is
+    /// gone.
     pub(super) async fn next(
         &mut self,
         feed: &Arc<Feed>,
@@ -64,7 +66,8 @@ impl TimeshiftReader {
                 let span = recent.or_else(|| feed.archive.as_ref()?.span(self.at));
                 match span {
                     Some(span) => self.pace.enter(span, self.at),
-                    // The source has stood still for longer than this viewer is behind.
+                    // The source has stood still for longer than this viewer is behind: it waits
+                    // like a live one.
                     None if self.at >= head => {
                         window.changed().await.ok()?;
                         continue;
@@ -93,5 +96,5 @@ impl TimeshiftReader {
     }
 }
 
-/// Between two looks at the clock.
+/// The least time between two looks at the clock.
 const SHORTEST: Duration = Duration::from_millis(10);

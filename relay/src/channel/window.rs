@@ -56,7 +56,7 @@ impl Block {
         Self { start, end, bytes: OnceLock::new() }
     }
 
-    /// The bytes; `None` when they are gone.
+    /// The bytes; `None` when the store no longer has them.
     pub(super) fn read(&self, store: &Store) -> std::io::Result<Option<Bytes>> {
         if let Some(bytes) = self.bytes.get() {
             return Ok(Some(bytes.clone()));

@@ -8,7 +8,8 @@ use super::{Piece, SocketGuard, Upstream};
 /// Pieces of a clip, which are 9.6 s long: a twentieth of a second each, so that the pace is even.
 const PIECES: usize = 192;
 
-/// Plays `clip`, which is a whole number of pictures and of frames of sound of the same length, again and again.
+/// Plays `clip`, which is a whole number of pictures and of frames of sound of the same length,
+/// again and again.
 pub(super) fn looped(clip: &'static [u8], hold: SocketGuard) -> Upstream {
     let size = clip.len().div_ceil(PIECES);
     let pass = move || {

@@ -153,7 +153,8 @@ impl Error {
         }
     }
 
-    /// Whether the source was given up after long patience, so that there is no sense in asking it once more.
+    /// Whether the source was given up after long patience, so that there is no sense in asking it
+    /// once more.
     pub fn is_patient(&self) -> bool {
         match self {
             Self::At { error, .. } => error.is_patient(),

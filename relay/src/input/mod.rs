@@ -1,7 +1,8 @@
 //! Opens a source: one upstream, as a stream of pieces.
 //!
-//! Every kind of source has a file here. What is opened is not yet known to be a transport stream, and this room does not
-//! care: it brings bytes, says where a new run of them begins, and how fast they may be taken. UDP gets a file of its own.
+//! Every kind of source has a file here. What is opened is not yet known to be a transport stream,
+//! and this room does not care: it brings bytes, says where a new run of them begins, and how fast
+//! they may be taken. UDP gets a file of its own.
 
 mod agent;
 mod clip;
@@ -39,11 +40,13 @@ pub use crate::net::SocketGuard;
 pub enum Piece {
     /// Bytes that follow those before.
     Bytes(Bytes),
-    /// The run of bytes is complete, and another begins: a file from its start. Nothing of the next run's counters or clocks need fit.
+    /// The run of bytes is complete, and another begins: a file from its start. Nothing of the next
+    /// run's counters or clocks need fit.
     Discontinuity,
     /// Something has come, and nothing of it can be passed on yet.
     Activity,
-    /// A part of the run is complete. The next goes on in time, but its continuity counters may begin anew.
+    /// A part of the run is complete. The next goes on in time, but its continuity counters may
+    /// begin anew.
     SegmentEnd,
 }
 
@@ -55,7 +58,8 @@ pub struct Upstream {
     pub facts: Facts,
     /// Where it comes in parts, such as the segments of HLS: what it tells while it runs.
     pub parts: Option<Arc<dyn Parts>>,
-    /// Goes last, when its sockets are closed. So an HLS source that has none between two requests holds it too.
+    /// Goes last, when its sockets are closed. So an HLS source that has none between two requests
+    /// holds it too.
     pub hold: SocketGuard,
 }
 
@@ -108,8 +112,8 @@ pub struct Context {
 
 /// Opens sources. A trait, so that a test can bring its own bytes.
 pub trait Opener: fmt::Debug + Send + Sync {
-    /// Opens `source`; each of its sockets has a clone of `hold`, and so has the upstream. Dropping the future abandons the attempt and
-    /// closes whatever it has opened.
+    /// Opens `source`; each of its sockets has a clone of `hold`, and so has the upstream. Dropping
+    /// the future abandons the attempt and closes whatever it has opened.
     fn open(
         &self,
         source: &Source,

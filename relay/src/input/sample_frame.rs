@@ -1,7 +1,8 @@
 //! Has ffmpeg decode one picture of a stream, to see whether it is black or stands.
 //!
-//! It is a program of its own, since decoders are large and are fed by strangers: it reads the stream from a pipe, may open nothing else,
-//! and is killed when it takes too long, or when nobody waits for it any more.
+//! It is a program of its own, since decoders are large and are fed by strangers: it reads the
+//! stream from a pipe, may open nothing else, and is killed when it takes too long, or when nobody
+//! waits for it any more.
 
 use std::io;
 use std::path::Path;
@@ -14,10 +15,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
-/// The most that is decoded, in bytes: several of the largest pictures of a 4K broadcast. What is longer is cut.
+/// The most that is decoded, in bytes: several of the largest pictures of a 4K broadcast. What is
+/// longer is cut.
 const MAX_STREAM: usize = 4_000_000;
 
-/// What ffmpeg may say about its failure, in bytes: a line or two. With more it meets a closed pipe.
+/// What ffmpeg may say about its failure, in bytes: a line or two. With more it meets a closed
+/// pipe.
 const MAX_SAID: u64 = 1024;
 
 /// How many are decoded at once: samples are never urgent, and each takes a processor for a moment.
@@ -37,8 +40,9 @@ pub enum Error {
     NoPicture(String),
 }
 
-/// Decodes the first picture of `packets`, a transport stream that begins with PAT, PMT and a random access point. `ffmpeg` is the
-/// program; it may take as long as `timeout`, not counted the wait for another sample to be taken.
+/// Decodes the first picture of `packets`, a transport stream that begins with PAT, PMT and a
+/// random access point. `ffmpeg` is the program; it may take as long as `timeout`, not counted the
+/// wait for another sample to be taken.
 pub async fn sample_frame(ffmpeg: &Path, packets: Bytes, timeout: Duration) -> Result<FrameSample, Error> {
     let _turn = TURN.acquire().await.map_err(|closed| Error::Run(closed.to_string()))?;
     let mut child = start(ffmpeg).map_err(|error| Error::Run(error.to_string()))?;

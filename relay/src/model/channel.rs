@@ -12,7 +12,8 @@ use http::{HeaderName, HeaderValue};
 
 use super::{Access, ChannelId, ProviderId, Scope, SourceUrl, UrlPattern};
 
-/// One configured channel. A reload compares the old with the new one: equal channels keep their viewers.
+/// One configured channel. A reload compares the old with the new one: equal channels keep their
+/// viewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     /// Its place in paths and logs, unique in the file.
@@ -27,13 +28,16 @@ pub struct Channel {
     pub logo: Option<String>,
     /// The id by which guides (XMLTV) know it.
     pub tvg_id: Option<String>,
-    /// The programme number to take from a stream which carries several, from 1; the first one if absent.
+    /// The programme number to take from a stream which carries several, from 1; the first one if
+    /// absent.
     pub program: Option<u16>,
-    /// Whose viewers come first where the connections of a provider are short: the higher one's; -1000 to 1000.
+    /// Whose viewers come first where the connections of a provider are short: the higher one's;
+    /// -1000 to 1000.
     pub priority: i32,
     /// How long to wait for what.
     pub policy: Policy,
-    /// Addresses to which providers redirect when they show a notice instead of the channel; at most 32.
+    /// Addresses to which providers redirect when they show a notice instead of the channel; at
+    /// most 32.
     pub slate_urls: Arc<[UrlPattern]>,
     /// Where it comes from, the preferred source first; never empty.
     pub sources: Vec<Source>,
@@ -69,31 +73,38 @@ pub struct Policy {
     pub idle_timeout: Duration,
     /// How long one connection to a source may take until its first packets; 100 ms to 1 minute.
     pub connect_timeout: Duration,
-    /// How long the stream may stand still, in media time, until its source counts as dead; 100 ms to 1 minute.
+    /// How long the stream may stand still, in media time, until its source counts as dead; 100 ms
+    /// to 1 minute.
     pub stall_timeout: Duration,
-    /// How long a viewer waits for a first picture, over all sources, before being refused; 100 ms to 2 minutes.
+    /// How long a viewer waits for a first picture, over all sources, before being refused; 100 ms
+    /// to 2 minutes.
     pub start_timeout: Duration,
-    /// How much of the stream is kept for viewers who lag; 1 second to 10 minutes, and longer than `burst`.
+    /// How much of the stream is kept for viewers who lag; 1 second to 10 minutes, and longer than
+    /// `burst`.
     pub buffer: Duration,
     /// The most bytes the buffer may take, whatever the bitrate; 1 MiB to 4 GiB.
     pub buffer_bytes: u64,
-    /// How far behind live a new viewer starts, so that players fill their buffers at once; 100 ms to 1 minute.
+    /// How far behind live a new viewer starts, so that players fill their buffers at once; 100 ms
+    /// to 1 minute.
     pub burst: Duration,
     /// How far the media of a source that sends by itself may run ahead of time, until it is read
     /// no faster than it plays; 1 second to 1 hour.
     pub read_ahead: Duration,
-    /// How long a viewer may take no byte at all until the connection is dropped; 100 ms to 10 minutes.
+    /// How long a viewer may take no byte at all until the connection is dropped; 100 ms to 10
+    /// minutes.
     pub viewer_timeout: Duration,
     /// How many may watch at a time, from 1; no limit if absent.
     pub max_viewers: Option<u32>,
-    /// How much of its past is kept on disk, on the clock on the wall; 1 minute to 7 days, nothing if absent.
+    /// How much of its past is kept on disk, on the clock on the wall; 1 minute to 7 days, nothing
+    /// if absent.
     pub timeshift: Option<Duration>,
     /// The most bytes that may take; 16 MiB to 4096 GiB.
     pub timeshift_bytes: u64,
-    /// With another source beside it, how long the first may take to deliver before the next is opened too; 100 ms to 1 minute, never if
-    /// absent.
+    /// With another source beside it, how long the first may take to deliver before the next is
+    /// opened too; 100 ms to 1 minute, never if absent.
     pub hedge: Option<Duration>,
-    /// How long a preferred source must be healthy in a background probe until the channel returns to it; 1 second to 1 hour, never if absent.
+    /// How long a preferred source must be healthy in a background probe until the channel returns
+    /// to it; 1 second to 1 hour, never if absent.
     pub return_after: Option<Duration>,
     /// Whether the connection of a viewer by TS is kept alive while there is nothing to show.
     pub keep_alive: bool,
@@ -147,7 +158,8 @@ impl Default for Hls {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            // Long enough for zapping back and for a player which reconnects, short enough to free the provider.
+            // Long enough for zapping back and for a player which reconnects, short enough to free
+            // the provider.
             idle_timeout: Duration::from_secs(30),
             // A TCP retransmission after 1 s and one after 3 s still fit.
             connect_timeout: Duration::from_secs(4),
@@ -168,7 +180,8 @@ impl Default for Policy {
             timeshift: None,
             // Nine hours at 8 Mbit/s.
             timeshift_bytes: 32 << 30,
-            // Most sources deliver within a second; those that do not would cost the viewer more than a connection costs the provider.
+            // Most sources deliver within a second; those that do not would cost the viewer more
+            // than a connection costs the provider.
             hedge: Some(Duration::from_millis(1_500)),
             // Several segments and key frames, and longer than a source that flaps stays up.
             return_after: Some(Duration::from_secs(30)),
@@ -192,7 +205,8 @@ pub struct Source {
     pub provider: Option<ProviderId>,
     /// The `User-Agent` to send, its own or its provider's; Forebay's if absent.
     pub user_agent: Option<String>,
-    /// Of a multivariant HLS playlist: the most bits a second that the variant should have; no limit if absent.
+    /// Of a multivariant HLS playlist: the most bits a second that the variant should have; no
+    /// limit if absent.
     pub max_bitrate: Option<u64>,
     /// Which variant of it is the best.
     pub variant: Prefer,

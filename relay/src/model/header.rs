@@ -26,7 +26,8 @@ pub fn parse_name(text: &str) -> Result<HeaderName, String> {
     }
 }
 
-/// The value of a header. Cookies and keys are sent in headers, so it is marked as one never to print.
+/// The value of a header. Cookies and keys are sent in headers, so it is marked as one never to
+/// print.
 pub fn parse_value(text: &str) -> Result<HeaderValue, String> {
     let mut value =
         HeaderValue::from_str(text).map_err(|_| "the value must be one line without control characters")?;

@@ -5,14 +5,17 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Names a channel in paths (`/stream/{id}`), logs and metrics: 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
+/// Names a channel in paths (`/stream/{id}`), logs and metrics: 1 to 64 characters of `A-Z a-z 0-9
+/// . _ -`.
 ///
-/// Kodi guesses the kind of a stream from `.m3u8`, `.mpd` or `.ism` anywhere in its URL, and `/stream/{id}.ts` is
-/// the same channel as `/stream/{id}`, so an id which would mislead either is refused. Cloning is cheap.
+/// Kodi guesses the kind of a stream from `.m3u8`, `.mpd` or `.ism` anywhere in its URL, and
+/// `/stream/{id}.ts` is the same channel as `/stream/{id}`, so an id which would mislead either is
+/// refused. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChannelId(Arc<str>);
 
-/// Why a text is not a [`ChannelId`]. It follows the words "the id …" or "id …:" and does not repeat the text.
+/// Why a text is not a [`ChannelId`]. It follows the words "the id …" or "id …:" and does not
+/// repeat the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChannelIdError {
@@ -66,7 +69,8 @@ impl FromStr for ChannelId {
     }
 }
 
-/// What the ids of channels and of providers have in common: how long they are, and of which characters.
+/// What the ids of channels and of providers have in common: how long they are, and of which
+/// characters.
 pub(super) fn check_characters(text: &str) -> Result<(), ChannelIdError> {
     if text.is_empty() {
         return Err(ChannelIdError::Empty);

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::ChannelIdError;
 use super::id::check_characters;
 
-/// `[[providers]]`: an account with a limit of connections. The `User-Agent` of its sources is in [`Source`](super::Source).
+/// `[[providers]]`: an account with a limit of connections. The `User-Agent` of its sources is in
+/// [`Source`](super::Source).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
     /// Its name in sources, messages and the status, unique in the file.
@@ -21,7 +22,8 @@ pub struct Provider {
     pub max_probes: u32,
 }
 
-/// Names a provider in messages and metrics: 1 to 64 characters of `A-Z a-z 0-9 . _ -`. Cloning is cheap.
+/// Names a provider in messages and metrics: 1 to 64 characters of `A-Z a-z 0-9 . _ -`. Cloning is
+/// cheap.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProviderId(Arc<str>);
 

@@ -11,8 +11,9 @@ use url::{Host, Url};
 
 use super::nearest::did_you_mean;
 
-/// The address of a source, checked. Printed, it shows no user, no password, no query value and no path segment
-/// that looks like a credential; [`expose`](Self::expose) gives the whole of it to whoever connects.
+/// The address of a source, checked. Printed, it shows no user, no password, no query value and no
+/// path segment that looks like a credential; [`expose`](Self::expose) gives the whole of it to
+/// whoever connects.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SourceUrl {
     url: Url,
@@ -31,7 +32,8 @@ pub enum SourceKind {
     TestCard,
 }
 
-/// Why a text is not the address of a source. No variant repeats the text, for it may hold a password.
+/// Why a text is not the address of a source. No variant repeats the text, for it may hold a
+/// password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceUrlError {
@@ -127,7 +129,8 @@ impl SourceUrl {
         }
     }
 
-    /// Tells whether a file can be read now. What lies behind a network shows only when it is opened: `Ok`.
+    /// Tells whether a file can be read now. What lies behind a network shows only when it is
+    /// opened: `Ok`.
     pub fn check(&self) -> io::Result<()> {
         let Some(path) = self.file_path() else { return Ok(()) };
         let metadata = path.metadata()?;
@@ -139,7 +142,8 @@ impl SourceUrl {
     }
 }
 
-/// All after `file:` is a path, so `?` and `#` belong to the name; `%20` stands for a blank as in any address.
+/// All after `file:` is a path, so `?` and `#` belong to the name; `%20` stands for a blank as in
+/// any address.
 fn file_url(rest: &str, base: &Path) -> Result<Url, SourceUrlError> {
     let path = match rest.strip_prefix("//") {
         // file://localhost/srv/a.ts is the long form of file:///srv/a.ts.
@@ -209,7 +213,8 @@ fn write_path(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
     Ok(())
 }
 
-/// `/live/USER/PASSWORD/1.ts`, also below a folder, and `/USER/PASSWORD/1.ts` or `/USER/PASSWORD/1`.
+/// `/live/USER/PASSWORD/1.ts`, also below a folder, and `/USER/PASSWORD/1.ts` or
+/// `/USER/PASSWORD/1`.
 fn is_xtream_credential(segments: &[&str], at: usize) -> bool {
     let route = |back: usize| {
         let route = at.checked_sub(back).map_or("", |at| segments[at]);
@@ -225,8 +230,8 @@ fn is_xtream_credential(segments: &[&str], at: usize) -> bool {
     numeric && len >= 3 && (at + 2 == len || at + 3 == len)
 }
 
-/// A long mix of letters and digits: signed tokens, session ids, UUIDs. It errs on the side of hiding: the host and
-/// the number of the source still tell the operator which one is meant.
+/// A long mix of letters and digits: signed tokens, session ids, UUIDs. It errs on the side of
+/// hiding: the host and the number of the source still tell the operator which one is meant.
 fn is_token(segment: &str) -> bool {
     let mixed = |text: &str, len: usize, digits: usize| {
         text.len() >= len

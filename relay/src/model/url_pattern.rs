@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A pattern of whole addresses, in which each `*` stands for any text, none included. It never prints itself, for an address may hold a
-/// token.
+/// A pattern of whole addresses, in which each `*` stands for any text, none included. It never
+/// prints itself, for an address may hold a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UrlPattern(String);
 

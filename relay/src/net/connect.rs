@@ -21,8 +21,9 @@ use super::race::race;
 use super::{Connection, Credentials, Error, Form, SocketGuard, proxy};
 use crate::model::{Proxy, ProxyKind, Trust};
 
-/// Silence after which the kernel asks whether the other end is still there, and how often it asks before the connection counts as broken: for a
-/// machine that went away without a word, where nothing else notices.
+/// Silence after which the kernel asks whether the other end is still there, and how often it asks
+/// before the connection counts as broken: for a machine that went away without a word, where
+/// nothing else notices.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 3;
 

@@ -66,7 +66,8 @@ impl Form {
 /// An open connection on which no answer is awaited.
 pub struct Connection {
     requests: http1::SendRequest<Full<Bytes>>,
-    /// The socket with hyper's state, and what lives as long as it, dropped in this order; `None` once it is closed.
+    /// The socket with hyper's state, and what lives as long as it, dropped in this order; `None`
+    /// once it is closed.
     wire: Option<(Wire, SocketGuard)>,
     turn: Turn,
     form: Form,
@@ -169,7 +170,8 @@ impl Body {
         self.incoming.as_ref().is_some_and(|incoming| incoming.size_hint().exact().is_some())
     }
 
-    /// Puts the connection there when the body has been read to its end, for the next request to this origin.
+    /// Puts the connection there when the body has been read to its end, for the next request to
+    /// this origin.
     pub(crate) fn keep(&mut self, kept: &IdleConnections, origin: Origin) {
         self.kept = Some((kept.clone(), origin));
     }

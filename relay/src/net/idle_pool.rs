@@ -10,10 +10,12 @@ use url::Origin;
 /// Connections to one origin that wait: an HLS source needs one for playlists and one for segments.
 const MAX_PER_ORIGIN: usize = 2;
 
-/// Connections that wait in all. Providers spread segments over some hosts; one that names ever new ones shall not use up our sockets.
+/// Connections that wait in all. Providers spread segments over some hosts; one that names ever new
+/// ones shall not use up our sockets.
 const MAX: usize = 8;
 
-/// How long one waits. Servers wait for 5 s to 75 s; live playlists are asked for more often than that.
+/// How long one waits. Servers wait for 5 s to 75 s; live playlists are asked for more often than
+/// that.
 const MAX_IDLE: Duration = Duration::from_secs(90);
 
 /// What can wait for its next request.

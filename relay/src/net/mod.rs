@@ -1,7 +1,9 @@
-//! How we speak HTTP to others: one connection at a time carries one request at a time, and has no task of its own.
+//! How we speak HTTP to others: one connection at a time carries one request at a time, and has no
+//! task of its own.
 //!
-//! A connection of hyper is a future that somebody must poll. Here it is whoever waits for the answer or reads the body, and it belongs to them:
-//! dropping them closes the socket there and then. So what must live exactly as long as a socket can lie beside it: a [`SocketGuard`].
+//! A connection of hyper is a future that somebody must poll. Here it is whoever waits for the
+//! answer or reads the body, and it belongs to them: dropping them closes the socket there and
+//! then. So what must live exactly as long as a socket can lie beside it: a [`SocketGuard`].
 
 mod answers;
 mod connect;
@@ -41,7 +43,8 @@ pub use self::peer::Peer;
 /// Who we are, unless it is configured otherwise.
 pub const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Forebay/", env!("CARGO_PKG_VERSION")));
 
-/// What must live as long as any socket of an upstream: a provider's lease. A clone of it lies beside each socket, and goes when that is closed.
+/// What must live as long as any socket of an upstream: a provider's lease. A clone of it lies
+/// beside each socket, and goes when that is closed.
 #[derive(Clone, Default)]
 pub struct SocketGuard(Option<Arc<dyn Any + Send + Sync>>);
 

@@ -1,4 +1,5 @@
-//! For tests: a server that answers as it is told, and knows which of its sockets the other end has closed.
+//! For tests: a server that answers as it is told, and knows which of its sockets the other end has
+//! closed.
 
 use std::future::ready;
 use std::io::{self, ErrorKind};
@@ -177,7 +178,8 @@ struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Closing takes a moment to arrive. Whoever would close only after this cannot do it meanwhile, being held up here.
+        // Closing takes a moment to arrive. Whoever would close only after this cannot do it
+        // meanwhile, being held up here.
         let until = Instant::now() + Duration::from_millis(100);
         while open(&self.sockets) > 0 && Instant::now() < until {
             std::thread::yield_now();

@@ -1,4 +1,5 @@
-//! Whom we trust when we are the ones who connect: to sources, and to an authority that signs certificates.
+//! Whom we trust when we are the ones who connect: to sources, and to an authority that signs
+//! certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use rustls::{
     SignatureScheme,
 };
 
-/// TLS settings for a client that trusts the system's roots (the bundled ones where the system has none, as in an empty container),
-/// and these besides.
+/// TLS settings for a client that trusts the system's roots (the bundled ones where the system has
+/// none, as in an empty container), and these besides.
 pub fn client_config(besides: Vec<CertificateDer<'static>>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -28,7 +29,8 @@ pub fn client_config(besides: Vec<CertificateDer<'static>>) -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// The certificates in a PEM file, at least one, each fit to be a root; or what is wrong with the file.
+/// The certificates in a PEM file, at least one, each fit to be a root; or what is wrong with the
+/// file.
 pub fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let bytes = super::pem::read(path)?;

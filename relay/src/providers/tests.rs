@@ -118,7 +118,8 @@ async fn a_claim_that_is_dropped_is_withdrawn() {
     assert_eq!(usage(&providers).waiting, 2);
     drop(dropped);
     assert_eq!(usage(&providers).waiting, 1);
-    // One that has been granted, and of which nobody has heard yet, gives its connection back at once: there is nothing to settle.
+    // One that has been granted, and of which nobody has heard yet, gives its connection back at
+    // once: there is nothing to settle.
     drop(first);
     advance(Duration::from_secs(10)).await;
     let also = begin(Box::pin(ask(&providers, "d", Purpose::Active)));
@@ -208,7 +209,8 @@ async fn who_was_refused_learns_when_to_ask_again() {
     assert!(!changed.has_changed().unwrap(), "nothing has changed by that");
 }
 
-/// Forty channels that come and go, on two accounts of three connections: nobody is forgotten, and no account has a fourth.
+/// Forty channels that come and go, on two accounts of three connections: nobody is forgotten, and
+/// no account has a fourth.
 #[tokio::test(start_paused = true)]
 async fn many_channels_share_few_connections() {
     const LIMIT: usize = 3;

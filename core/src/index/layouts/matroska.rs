@@ -1,5 +1,5 @@
-//! What is known of a Matroska file when a segment is read: its clock, where it is cut, and what its tracks
-//! are like.
+//! What is known of a Matroska file when a segment is read: its clock, where it is cut, and what
+//! its tracks are like.
 
 /// The unit in which a file counts, in nanoseconds.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,5 @@
-//! What is known of a transport stream when a segment is read: where it is cut, and what its streams are like.
+//! What is known of a transport stream when a segment is read: where it is cut, and what its
+//! streams are like.
 
 use super::super::scale::convert;
 use crate::time::Pts;

@@ -1,4 +1,5 @@
-//! Sources whose provider has no connection to spare, until it has; and channels that nobody watches.
+//! Sources whose provider has no connection to spare, until it has; and channels that nobody
+//! watches.
 
 use super::standby::first_active;
 use super::*;
@@ -40,7 +41,8 @@ fn a_slot_that_is_gone_again_shortens_no_pause() {
     assert_eq!(log[log.len() - 2..], ["4: open 0", "4.7: open 1"]);
 }
 
-/// The first fails, the second has no slot, and while a pause is to pass until the first is asked again, the second may have one.
+/// The first fails, the second has no slot, and while a pause is to pass until the first is asked
+/// again, the second may have one.
 const ONE_FAILS_AND_ONE_WAITS: [(f64, Say); 4] =
     [(0.0, Readers), (0.1, Ended), (0.2, NoConnection), (0.25, ConnectionFree(SourceId(1)))];
 
@@ -136,7 +138,8 @@ fn who_comes_back_has_the_whole_time_for_a_start() {
 
 #[test]
 fn who_comes_back_finds_things_as_they_were() {
-    // What was live is opened again, rather than another one that had no slot an hour ago, and has its whole time.
+    // What was live is opened again, rather than another one that had no slot an hour ago, and has
+    // its whole time.
     let mut script = vec![(0.0, Readers), (0.1, NoConnection), (0.5, InSync), (1.0, Keyframe)];
     script.extend((2..=20).map(|second| (f64::from(second), Progress)));
     script.extend([(20.0, NoReaders), (21.0, Ended), (30.0, Readers)]);

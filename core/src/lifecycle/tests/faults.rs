@@ -17,7 +17,8 @@ fn what_is_watchable_stays_until_there_is_something_better() {
     script.truncate(script.len() - 2);
     script.push((20.0, Unhealthy(Severity::Nothing)));
     assert_eq!(play(1, &script, 20.5)[1..], ["20: close Unhealthy", "20.25: open 0"]);
-    // The second is as bad as the first: it stays, and the first is probed, since it may have recovered.
+    // The second is as bad as the first: it stays, and the first is probed, since it may have
+    // recovered.
     let mut script = live_until(20);
     script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Keyframe), (21.0, Unhealthy(Severity::Programme))]);
     script.extend(pictures(Event::Progress, 2, 21..31));

@@ -37,7 +37,8 @@ fn a_hedge_is_opened_when_a_source_is_fit_again() {
 
 #[test]
 fn what_ends_when_another_is_there_already_is_returned_to_less_and_less_often() {
-    // It stands still, and ends when the other one has been opened beside it; when it has been returned to, it does so again.
+    // It stands still, and ends when the other one has been opened beside it; when it has been
+    // returned to, it does so again.
     let mut script = first_active(21);
     script.extend([(22.0, Of(1, Event::Ended)), (22.2, Of(2, Event::KeyframeReady))]);
     script.extend(pictures(Event::Progress, 2, 23..64));

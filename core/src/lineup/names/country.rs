@@ -17,8 +17,8 @@ impl Country {
         }
     }
 
-    /// The country of a code of two or three letters in front of a name. There `TV` is never Tuvalu,
-    /// and `SD` is a quality and not Sudan.
+    /// The country of a code of two or three letters in front of a name. There `TV` is never
+    /// Tuvalu, and `SD` is a quality and not Sudan.
     pub(super) fn coded(word: &str) -> Option<Self> {
         let code = || Self::of_code(word).filter(|it| !matches!(&it.0, b"tv" | b"sd"));
         if word.len() == 3 { Self::listed(word) } else { code() }

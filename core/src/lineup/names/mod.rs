@@ -122,8 +122,8 @@ fn without_prefixes(name: &str) -> (Option<Country>, &str) {
     (country, rest)
 }
 
-/// The word in front that a separator parts from the rest, and the rest. Such words are in capitals:
-/// `It: Chapter Two` is no Italian channel.
+/// The word in front that a separator parts from the rest, and the rest. Such words are in
+/// capitals: `It: Chapter Two` is no Italian channel.
 fn prefix(text: &str) -> Option<(&str, &str)> {
     let opens = |it: char| it.is_whitespace() || "[(|★▎┃│•".contains(it);
     let text = text.trim_start_matches(opens);

@@ -153,8 +153,8 @@ impl Account {
     }
 }
 
-/// The account of an address with user and password in its query. A password may have any character, so
-/// nothing but blanks ends such an address.
+/// The account of an address with user and password in its query. A password may have any
+/// character, so nothing but blanks ends such an address.
 fn whole_address(text: &str) -> Option<Account> {
     let quotes = |it: char| matches!(it, '<' | '>' | '"' | '\'' | '`');
     let addresses = text.split_whitespace().map(|word| word.trim_matches(quotes));

@@ -60,10 +60,11 @@ pub struct Fetch {
     pub key: Option<Aes128>,
     /// What must stand in front of it.
     pub init: Option<FetchInit>,
-    /// The language of the separate sound, or nothing where that is not said; `None` where there is none.
+    /// The language of the separate sound, or nothing where that is not said; `None` where there is
+    /// none.
     pub audio: Option<String>,
     /// It does not follow what was fetched before.
-    pub has_seam: bool,
+    pub is_discontinuous: bool,
     /// The list says so (`EXT-X-DISCONTINUITY`): it is new media, even if its bytes are old ones.
     pub begins_part: bool,
     /// How long it plays.
@@ -114,7 +115,8 @@ pub enum Failure {
     NoVariant,
     /// The segments are encrypted with what is not to be had; what it is, in words.
     Encrypted(String),
-    /// The playlist was refused with this HTTP status for as long as patience goes, or when it was first asked for.
+    /// The playlist was refused with this HTTP status for as long as patience goes, or when it was
+    /// first asked for.
     Refused(u16),
     /// The playlist could not be fetched when it was first asked for.
     Unreachable,

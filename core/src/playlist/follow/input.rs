@@ -35,7 +35,8 @@ pub enum Outcome {
     Repeated,
     /// Some of it has come, and has been passed on.
     Truncated,
-    /// An HTTP status that is no success, of the segment, its key or what must stand in front of it. Nothing was passed on.
+    /// An HTTP status that is no success, of the segment, its key or what must stand in front of
+    /// it. Nothing was passed on.
     Refused(u16),
     /// No answer, or one of no use. Nothing was passed on.
     Failed,

@@ -1,19 +1,21 @@
-//! Follows a playlist: what to fetch next, and when, and what becomes of what goes wrong. A value: inputs in, actions out.
+//! Follows a playlist: what to fetch next, and when, and what becomes of what goes wrong. A value:
+//! inputs in, actions out.
 //!
-//! The contract: after each `handle_*`, drain [`Follower::poll_action`]; call [`Follower::handle_timeout`] when the time that
-//! [`Follower::poll_timeout`] names has come. Of the variant, and of its separate sound, at most one
-//! playlist and one segment are asked for at a time, and each is answered by
-//! [`Follower::handle_playlist`] or [`Follower::handle_segment`].
+//! The contract: after each `handle_*`, drain [`Follower::poll_action`]; call
+//! [`Follower::handle_timeout`] when the time that [`Follower::poll_timeout`] names has come. Of
+//! the variant, and of its separate sound, at most one playlist and one segment are asked for at a
+//! time, and each is answered by [`Follower::handle_playlist`] or [`Follower::handle_segment`].
 //!
 //! The policy, where the standard leaves it open or providers leave the standard:
 //!
 //! - It begins three segments from the end of a list that goes on, or [`MIN_STALL`] from it if
 //!   another source would be gone to when nothing came for as long; and with the first of a
 //!   complete one.
-//! - After a version that brings something it waits for the last segment's duration, or the target duration if that is less; after
-//!   another one half of that; never less than [`MIN_RELOAD`].
-//! - Media sequence numbers count as long as the segments' names do not contradict them. A list that is a little older comes from another
-//!   server of the provider and is passed over. One that is far behind, or older and going on, is a new beginning.
+//! - After a version that brings something it waits for the last segment's duration, or the target
+//!   duration if that is less; after another one half of that; never less than [`MIN_RELOAD`].
+//! - Media sequence numbers count as long as the segments' names do not contradict them. A list
+//!   that is a little older comes from another server of the provider and is passed over. One that
+//!   is far behind, or older and going on, is a new beginning.
 //! - The address to which the entry redirected is asked again, until it is refused. Then, and when
 //!   nothing new came for half of [`STALL_TARGETS`], it goes back to the entry, which may lead
 //!   elsewhere or bring a fresh token.
@@ -25,16 +27,17 @@
 //!   interval is long.
 //! - A complete list that is opened again goes on behind what was played; where nothing is left of
 //!   it, it is played again only if it was complete at first and no other source is on air.
-//! - A segment is tried three times, at most a target duration long, and then passed over. One that broke off is not tried again. Where two
-//!   in a row stand still and there is nothing in store, the source has stalled.
+//! - A segment is tried three times, at most a target duration long, and then passed over. One that
+//!   broke off is not tried again. Where two in a row stand still and there is nothing in store,
+//!   the source has stalled.
 
 mod action;
+mod alignment;
 mod input;
 mod late_sound;
 mod memory;
 mod outcome;
 mod pairing;
-mod place;
 mod playlist;
 mod segment;
 mod sound;
@@ -77,8 +80,8 @@ pub const MIN_RELOAD: Duration = Duration::from_millis(500);
 /// How many segments from the end it begins (RFC 8216, 6.3.3, in segments of the target duration).
 pub const START_BEHIND: u8 = 3;
 
-/// How much earlier it begins where viewers wait for whole segments, at least: what they need beyond
-/// a segment of one or two seconds.
+/// How much earlier it begins where viewers wait for whole segments, at least: what they need
+/// beyond a segment of one or two seconds.
 pub const HEAD_START: Duration = Duration::from_secs(2);
 
 /// The least time from one request for the entry to the next: its server may count them.
@@ -102,10 +105,12 @@ pub const MIN_STALL: Duration = Duration::from_secs(6);
 /// Multivariant playlists that may lead to one another.
 const MAX_NESTED: u32 = 2;
 
-/// The bounds of the time that one fetch of a segment may take; between them it is as long as the list is: then it is gone.
+/// The bounds of the time that one fetch of a segment may take; between them it is as long as the
+/// list is: then it is gone.
 const SEGMENT_TIMEOUT: [Duration; 2] = [Duration::from_secs(4), Duration::from_mins(1)];
 
-/// How long the body of a segment may stand still: half as long again, and that is as much as a transport stream may by default.
+/// How long the body of a segment may stand still: half as long again, and that is as much as a
+/// transport stream may by default.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// How to follow.
@@ -153,7 +158,7 @@ struct InFlight {
     /// It is no longer wanted: another comes in its place.
     is_void: bool,
     /// Its place in the list, which may move on past it.
-    place: i64,
+    position: i64,
     duration: Duration,
     /// How long it may take, if that is less than usual since there is a lower variant.
     patience: Option<Duration>,
@@ -166,7 +171,7 @@ struct InFlight {
 #[derive(Debug, Clone, Copy)]
 struct Retry {
     /// Its place in the list. When the list has moved on past it, there is nothing to try.
-    place: i64,
+    position: i64,
     tries: u32,
     at: Moment,
 }
@@ -318,7 +323,8 @@ impl Follower {
         (target.saturating_mul(targets) + slack).max(least).max(next)
     }
 
-    /// How much media may wait for its turn, until no more is fetched: what lies between the beginning and the end of a list.
+    /// How much media may wait for its turn, until no more is fetched: what lies between the
+    /// beginning and the end of a list.
     pub fn ahead(&self) -> Duration {
         self.main.as_ref().map(Track::target).unwrap_or_default() * u32::from(START_BEHIND)
     }
@@ -359,7 +365,8 @@ impl Follower {
         }
     }
 
-    /// When [`Follower::handle_timeout`] is to be called, and [`Follower::poll_action`] after it. Never, when it is over.
+    /// When [`Follower::handle_timeout`] is to be called, and [`Follower::poll_action`] after it.
+    /// Never, when it is over.
     pub fn poll_timeout(&self) -> Option<Moment> {
         if matches!(self.phase, Phase::Over) {
             return None;
@@ -392,14 +399,14 @@ impl Follower {
     }
 
     fn try_again(&mut self, rendition: Rendition, tries: u32, at: Moment) {
-        let place = self.track(rendition).map(Track::next_place);
-        self.retry[rendition as usize] = place.map(|place| Retry { place, tries, at });
+        let position = self.track(rendition).map(Track::next_position);
+        self.retry[rendition as usize] = position.map(|position| Retry { position, tries, at });
     }
 
     /// What is tried again of a rendition, as long as it is what comes next.
     fn retry(&self, rendition: Rendition) -> Option<Retry> {
-        let next = self.track(rendition)?.next_place();
-        self.retry[rendition as usize].filter(|retry| retry.place == next)
+        let next = self.track(rendition)?.next_position();
+        self.retry[rendition as usize].filter(|retry| retry.position == next)
     }
 
     /// When a segment is tried again, unless that waits for what is on its way.

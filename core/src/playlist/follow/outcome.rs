@@ -37,7 +37,7 @@ impl Follower {
 
     fn settle_segment(&mut self, now: Moment, rendition: Rendition, outcome: Outcome, in_flight: InFlight) {
         // The list may have moved on meanwhile: then what came or failed is not what is next.
-        let is_next = self.track(rendition).is_some_and(|track| track.next_place() == in_flight.place);
+        let is_next = self.track(rendition).is_some_and(|track| track.next_position() == in_flight.position);
         match outcome {
             Outcome::Done | Outcome::Repeated | Outcome::Truncated => {
                 self.note_arrival(now, rendition, outcome);

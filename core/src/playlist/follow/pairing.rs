@@ -9,8 +9,8 @@
 //! - **Sound that is behind** is fetched on until it has caught up. If less of it is listed than
 //!   has to last until its next segment, the picture begins earlier, as far as its list goes back.
 //! - **Sound that is ahead** begins earlier, or else the picture later.
-//! - From then on the segments of both that belong together are fetched at the same time. Sound that
-//!   is behind is fetched before more of the picture, unless it takes long.
+//! - From then on the segments of both that belong together are fetched at the same time. Sound
+//!   that is behind is fetched before more of the picture, unless it takes long.
 //! - **A picture whose sound has not come** is held back as long as there is something in store,
 //!   and then for a segment of the sound more: once, since everything is played so much later from
 //!   then on. After that it goes on in small steps, and what comes of the sound in time is heard.

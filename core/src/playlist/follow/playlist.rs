@@ -153,7 +153,7 @@ impl Follower {
     ) {
         let had_begun = self.has_begun();
         let in_flight = self.in_flight[of as usize].filter(|in_flight| !in_flight.is_void);
-        let is_fetching = |track: &Track| in_flight.is_some_and(|it| it.place == track.next_place());
+        let is_fetching = |track: &Track| in_flight.is_some_and(|it| it.position == track.next_position());
         let track = match of {
             Rendition::Main => &mut self.main,
             Rendition::Audio => &mut self.audio,

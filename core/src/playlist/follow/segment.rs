@@ -73,7 +73,7 @@ impl Follower {
             key,
             init,
             audio,
-            has_seam: offer.has_seam,
+            is_discontinuous: offer.is_discontinuous,
             begins_part: offer.segment.is_discontinuity,
             duration: offer.segment.duration,
             timeout,
@@ -82,12 +82,12 @@ impl Follower {
             url,
         };
         let (has_query, inherits) = (offer.segment.url.query().is_some(), fetch.url != offer.segment.url);
-        let place = track.next_place();
+        let position = track.next_position();
         self.in_flight[rendition as usize] = Some(InFlight {
             asked_at: now,
             is_late: false,
             is_void: false,
-            place,
+            position,
             duration,
             patience,
             inherits,
@@ -183,13 +183,14 @@ fn waits_for_picture(main: &Track, audio: &Track) -> bool {
     audio.is_at_part() && !has_crossed && main.has_part_near(audio.taken, tolerance) != Some(false)
 }
 
-/// How far apart the same seam may be in both lists: less than the shortest part, which is one
-/// segment.
+/// How far apart the same discontinuity may be in both lists: less than the shortest part, which is
+/// one segment.
 fn tolerance(main: &Track) -> Duration {
     main.target() / 2
 }
 
-/// How a segment is encrypted; as the initialisation vector, the media sequence number where none is stated (RFC 8216, 5.2).
+/// How a segment is encrypted; as the initialisation vector, the media sequence number where none
+/// is stated (RFC 8216, 5.2).
 fn with_iv(
     key: Option<&Key>,
     sequence: u64,

@@ -103,7 +103,7 @@ impl<'a> Provider<'a> {
                         write!(line, " key={} iv={}", url.path(), iv[15]).unwrap();
                     }
                     self.hosts.push(format!("{at}{}{}", fetch.url.host_str().unwrap(), fetch.url.path()));
-                    line.push_str(if fetch.has_seam { " |" } else { "" });
+                    line.push_str(if fetch.is_discontinuous { " |" } else { "" });
                     self.log.push(line);
                     let outcome = (self.segment)(self.now, fetch.url.as_str());
                     let (transfer, outcome) = self.transfer(&fetch, outcome);
@@ -131,7 +131,8 @@ impl<'a> Provider<'a> {
         self
     }
 
-    /// The segments that were asked for, with `|` where they do not follow what was before; and what ended it.
+    /// The segments that were asked for, with `|` where they do not follow what was before; and
+    /// what ended it.
     fn segments(&self) -> String {
         let others = self.log.iter().filter(|line| !line.contains(" playlist "));
         let names: Vec<&str> = others.filter_map(|line| line.split_once(' ')).map(|(_, name)| name).collect();
@@ -352,7 +353,11 @@ fn a_window_that_moves_past_the_segment_on_its_way_is_entered_the_same() {
         follower.handle_playlist(now, Rendition::Main, version(ENTRY, &text, &Variables::default()));
         follower.handle_segment(now, Rendition::Main, outcome);
         let Some(Action::FetchSegment(fetch)) = follower.poll_action(now) else { panic!("nothing to fetch") };
-        assert_eq!((fetch.url.path(), fetch.has_seam), (&format!("/{}", first + 2)[..], true), "{outcome:?}");
+        assert_eq!(
+            (fetch.url.path(), fetch.is_discontinuous),
+            (&format!("/{}", first + 2)[..], true),
+            "{outcome:?}"
+        );
         follower.handle_segment(now, Rendition::Main, Outcome::Done);
     }
 }

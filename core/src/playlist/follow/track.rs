@@ -1,4 +1,10 @@
-//! One media playlist that is followed: which of its segments have been taken, and what each new version of it means.
+//! One media playlist of a source: which of its segments have been taken, and what each new version
+//! of it means.
+//!
+//! Segments have a *position* that counts on, whatever happens to the media sequence numbers: 0 is
+//! the first segment that was ever listed. Of what was taken, the last segments stay remembered in
+//! front of what is listed, so that a list whose numbers cannot be trusted is known by its
+//! segments.
 
 mod window;
 
@@ -8,22 +14,24 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::model::{Media, Segment, Variables};
-use super::place::{Known, Place, place};
+use super::alignment::{Alignment, Known, alignment};
 use super::{Counts, HEAD_START, MIN_RELOAD, START_BEHIND};
 use crate::time::Moment;
 
-/// Taken segments that are remembered, to know them again when a playlist's numbers cannot be trusted.
+/// Taken segments that are remembered, to recognise them when a playlist's numbers cannot be
+/// trusted.
 const REMEMBERED: i64 = 64;
 
-/// Of a list that is older than what we have: after so many halves of the target duration it counts as a beginning, if it goes on.
+/// A list that is older than the one on hand counts as a new beginning after so many halves of the
+/// target duration, if it grows.
 const OLDER_HALVES: u32 = 3;
 
-/// A longer target duration, or segment at the end of a list, is not waited for: no live source has any, and a slip of the pen should
-/// not keep us from looking again for a day.
+/// The longest target duration, or segment at the end of a list, that is waited for. No live source
+/// has a longer one, and a typing error should not stop the reloading for a day.
 const MAX_TARGET: Duration = Duration::from_mins(1);
 
-/// How many target durations a place in another list, found by its date, may be nearer to the end
-/// of that than it should be, or further: as far as such lists lag behind one another.
+/// How many target durations a position in another list, found by its date, may be off: as far as
+/// such lists lag behind one another.
 const BY_DATE: u32 = 4;
 
 /// Where [`Track::taken`] begins: separate sound may be behind the beginning of the picture.
@@ -33,53 +41,53 @@ const ORIGIN: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Track {
-    /// Where it was found last.
+    /// Its address, after redirects.
     pub(super) url: Url,
-    /// The version that is on hand.
+    /// The `ETag` of the version on hand.
     pub(super) etag: Option<String>,
     pub(super) variables: Variables,
-    /// When it is asked for again; `None` when it is complete.
+    /// When to ask for it again; `None` when it is complete.
     pub(super) reload_at: Option<Moment>,
-    /// What it holds, and the segments before that are remembered.
+    /// The segments that are listed, behind those that are only remembered.
     segments: VecDeque<Segment>,
-    /// How many of them the playlist lists: the last ones.
+    /// How many of `segments` the playlist lists: the last ones.
     listed: usize,
-    /// The place of the first of them. Places count on through whatever happens to the media sequence numbers.
+    /// The position of the first of `segments`.
     base: i64,
-    /// The media sequence number of the first of them.
+    /// The media sequence number of the first of `segments`.
     sequence: u64,
-    /// The place of the segment that is taken next.
+    /// The position of the segment that is taken next.
     next: i64,
     has_begun: bool,
-    /// The next version has nothing to do with this one.
+    /// The next version is of another variant, and has nothing in common with this one.
     is_strange: bool,
     is_ended: bool,
-    /// What comes next does not follow what was taken last.
-    has_seam: bool,
-    /// As stated.
+    /// The next segment does not follow the one that was taken last.
+    is_discontinuous: bool,
+    /// The target duration as stated.
     target: Duration,
-    /// The longest of the segments that are listed.
+    /// The longest listed segment.
     longest: Option<Duration>,
-    /// How long all that is listed plays.
+    /// The duration of all listed segments.
     window: Duration,
-    /// Since when it is older than what is on hand, and where it ended then.
+    /// Since when the list that comes is older than the one on hand, and where it ended then.
     older: Option<(Moment, u64)>,
-    /// Media time taken, or passed over, from [`ORIGIN`] on.
+    /// Media time taken or passed over, from [`ORIGIN`] on.
     pub(super) taken: Duration,
-    /// The same where the part began that was taken last.
+    /// The same at the last discontinuity that was taken.
     part_at: Option<Duration>,
-    /// When it was last asked for.
+    /// When the list was last asked for.
     asked_at: Moment,
     /// When the last version with something new was asked for.
     changed_at: Moment,
-    /// The last segment that was taken.
     last_taken: Option<Segment>,
-    /// The place behind the last segment that was taken; `None` before the first.
+    /// The position behind the last segment that was taken; `None` before the first.
     reached: Option<i64>,
-    /// Whether a segment of this list was had, and how many in a row were not.
+    /// Whether any segment of this list has arrived.
     has_had: bool,
+    /// How many segments in a row did not arrive.
     lost: u32,
-    /// Times in a row that the list could not be had.
+    /// How many requests for the list failed in a row.
     pub(super) failures: u32,
 }
 
@@ -89,8 +97,8 @@ pub(super) struct Offer<'a> {
     pub(super) segment: &'a Segment,
     /// Its media sequence number.
     pub(super) sequence: u64,
-    /// It does not follow what was taken before.
-    pub(super) has_seam: bool,
+    /// The segment does not follow the one that was taken before.
+    pub(super) is_discontinuous: bool,
 }
 
 impl Track {
@@ -108,7 +116,7 @@ impl Track {
             has_begun: false,
             is_strange: false,
             is_ended: false,
-            has_seam: false,
+            is_discontinuous: false,
             target: Duration::ZERO,
             longest: None,
             window: Duration::ZERO,
@@ -125,9 +133,12 @@ impl Track {
         }
     }
 
-    /// It is found elsewhere from now on: the same, or `another` variant.
+    /// The list has another address from now on: of the same variant, or of `another`.
     pub(super) fn relocate(&mut self, url: Url, variables: Variables, now: Moment, another: bool) {
-        (self.url, self.etag, self.variables, self.reload_at) = (url, None, variables, Some(now));
+        self.url = url;
+        self.etag = None;
+        self.variables = variables;
+        self.reload_at = Some(now);
         self.is_strange |= another;
         self.is_ended = false;
         self.failures = 0;
@@ -138,18 +149,18 @@ impl Track {
         self.is_strange
     }
 
-    /// Whether a segment of this list was had.
+    /// Whether any segment of this list has arrived.
     pub(super) fn has_had(&self) -> bool {
         self.has_had
     }
 
-    /// How many segments in a row were not to be had.
+    /// How many segments in a row did not arrive.
     pub(super) fn lost(&self) -> u32 {
         self.lost
     }
 
-    /// The target duration, or what the segments really take where that is less, and at most [`MAX_TARGET`]; zero until there is a
-    /// playlist.
+    /// The target duration, or the longest segment if that is shorter, and at most [`MAX_TARGET`].
+    /// Zero until there is a playlist.
     pub(super) fn target(&self) -> Duration {
         self.longest.unwrap_or(self.target).min(self.target).min(MAX_TARGET)
     }
@@ -159,7 +170,7 @@ impl Track {
         self.target
     }
 
-    /// How long all that is listed plays.
+    /// The duration of all listed segments.
     pub(super) fn window(&self) -> Duration {
         self.window
     }
@@ -169,7 +180,7 @@ impl Track {
         self.has_begun
     }
 
-    /// Whether everything has been taken, and nothing will come.
+    /// Whether all segments of a complete list have been taken.
     pub(super) fn is_over(&self) -> bool {
         self.is_ended && self.next >= self.end()
     }
@@ -179,8 +190,8 @@ impl Track {
         self.sequence.wrapping_add_signed(self.next - self.base)
     }
 
-    /// The place of the segment that is taken next.
-    pub(super) fn next_place(&self) -> i64 {
+    /// The position of the segment that is taken next.
+    pub(super) fn next_position(&self) -> i64 {
         self.next
     }
 
@@ -188,7 +199,8 @@ impl Track {
         self.base.saturating_add_unsigned(self.segments.len() as u64)
     }
 
-    /// The segment that comes next. What is marked as missing, and what only repeats the one before, is passed over.
+    /// The segment to take next. Passes over segments that are marked as missing, and those that
+    /// only repeat the one before.
     pub(super) fn offer(&mut self, counts: &mut Counts) -> Option<Offer<'_>> {
         loop {
             let index = usize::try_from(self.next - self.base).ok()?;
@@ -203,18 +215,19 @@ impl Track {
         }
         let index = usize::try_from(self.next - self.base).ok()?;
         let segment = self.segments.get(index)?;
-        let has_seam = self.has_seam || segment.is_discontinuity;
-        Some(Offer { segment, sequence: self.next_sequence(), has_seam })
+        let is_discontinuous = self.is_discontinuous || segment.is_discontinuity;
+        Some(Offer { segment, sequence: self.next_sequence(), is_discontinuous })
     }
 
-    /// The segment on offer was taken.
+    /// Takes the segment on offer, which has arrived.
     pub(super) fn take(&mut self) {
         let index = usize::try_from(self.next - self.base).ok();
         self.last_taken = index.and_then(|index| self.segments.get(index)).cloned();
         self.step();
-        self.has_seam = false;
+        self.is_discontinuous = false;
         self.reached = Some(self.next);
-        (self.has_had, self.lost) = (true, 0);
+        self.has_had = true;
+        self.lost = 0;
     }
 
     /// The last segment that was taken.
@@ -222,14 +235,15 @@ impl Track {
         self.last_taken.as_ref()
     }
 
-    /// Goes on behind the first so many segments of a list that has just been begun with: they were
-    /// played. Those of a list that goes on are left out where it begins behind them in any case.
+    /// Leaves out the first so many segments of a list that has just begun: they were played
+    /// before. A live list may begin behind them in any case.
     pub(super) fn resume(&mut self, index: usize) {
         let behind = self.base.saturating_add_unsigned(index as u64);
         self.next = if self.is_ended { behind } else { behind.max(self.next) };
     }
 
-    /// Begins so far from the end of a list that has just been begun with, if it is as long.
+    /// Begins `span` before the end of a list that has just begun, or at its start if it is
+    /// shorter.
     pub(super) fn begin_behind(&mut self, span: Duration) {
         let mut left = Duration::ZERO;
         let is_beyond = |segment: &Segment| {
@@ -240,14 +254,15 @@ impl Track {
         self.next = self.base.saturating_add_unsigned(index as u64);
     }
 
-    /// Begins earlier in a list that has just been begun with; by how much, as far as it goes back.
-    /// Of a complete list, all is there in any case.
+    /// Begins earlier in a list that has just begun, as far as it goes back. Returns by how much;
+    /// of a complete list, all segments are there in any case.
     pub(super) fn take_head_start(&mut self) -> Duration {
         let usual = self.ahead();
         if self.is_ended {
             return self.target().max(HEAD_START).min(usual);
         }
-        // Segments are not all as long as the longest.
+        // The target duration is the longest segment, so going by it alone would often gain
+        // nothing.
         self.begin_behind(usual + HEAD_START.max(self.target() / 2));
         self.ahead().saturating_sub(usual)
     }
@@ -257,21 +272,22 @@ impl Track {
         self.sequence.wrapping_add(self.segments.len() as u64)
     }
 
-    /// The segment on offer is not to be had.
+    /// Passes over the segment on offer, which did not arrive.
     pub(super) fn lose(&mut self) {
         self.lost += 1;
         self.pass();
     }
 
-    /// The segment on offer is passed over.
+    /// Goes on behind the segment on offer: the next one does not follow what was taken.
     fn pass(&mut self) {
         self.step();
-        self.has_seam = true;
+        self.is_discontinuous = true;
     }
 
     fn step(&mut self) {
         let index = usize::try_from(self.next - self.base).ok();
         if let Some(segment) = index.and_then(|index| self.segments.get(index)) {
+            // The part begins where this segment does, whether it was taken or passed over.
             if segment.is_discontinuity {
                 self.part_at = Some(self.taken);
             }
@@ -281,7 +297,7 @@ impl Track {
         self.forget();
     }
 
-    /// Drops what is no longer remembered.
+    /// Drops the segments that are no longer remembered.
     fn forget(&mut self) {
         while self.base < self.next - REMEMBERED && self.segments.pop_front().is_some() {
             self.base += 1;
@@ -289,34 +305,38 @@ impl Track {
         }
     }
 
-    /// No new version: the same as before, or none that could be read.
+    /// No new version arrived: the same as before, or one that cannot be read.
     pub(super) fn handle_unchanged(&mut self, asked_at: Moment) {
         self.asked_at = asked_at;
+        // Half as long as usual, as RFC 8216 says in 6.3.4.
         let wait = self.last() / 2;
         self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
     }
 
-    /// A version with something new has come.
+    /// A version with new segments has arrived.
     fn handle_changed(&mut self, asked_at: Moment) {
-        (self.asked_at, self.changed_at) = (asked_at, asked_at);
-        // A window of one or two has moved on when the next version is due.
+        self.asked_at = asked_at;
+        self.changed_at = asked_at;
+        // A list of one or two segments may have moved past one of them when the next version is
+        // due.
         let wait = if self.listed < usize::from(START_BEHIND) { self.last() / 2 } else { self.last() };
         self.reload_at = (!self.is_ended).then(|| asked_at + wait.max(MIN_RELOAD));
     }
 
-    /// When it is asked for again, if something waits for it: a second after the last time, or
+    /// When to ask for the list again if playback waits for it: a second after the last time, or
     /// sooner.
     pub(super) fn hurried_reload_at(&self) -> Option<Moment> {
         Some(self.reload_at?.min(self.asked_at + MIN_RELOAD * 2))
     }
 
-    /// How long the last segment plays, or the target duration if that is less, and at most [`MAX_TARGET`].
+    /// The duration of the last segment, or the target duration if that is shorter, and at most
+    /// [`MAX_TARGET`].
     fn last(&self) -> Duration {
         self.segments.back().map_or(self.target, |segment| segment.duration).min(self.target).min(MAX_TARGET)
     }
 
-    /// A version has come that was asked for at `asked_at`; `is_fetching` is whether the segment on
-    /// offer is on its way. True when something is to be taken that was not known.
+    /// Takes a version that was asked for at `asked_at`; `is_fetching` is whether the segment on
+    /// offer is on its way. Returns whether there are segments that were not known.
     pub(super) fn handle_version(
         &mut self,
         now: Moment,
@@ -350,7 +370,7 @@ impl Track {
         is_new
     }
 
-    /// Puts a version in place of the one on hand; false when it is older, and is not to be used.
+    /// Puts a version in place of the one on hand. Returns false if it is older, and not used.
     fn accept(&mut self, now: Moment, media: &Media, is_fetching: bool, counts: &mut Counts) -> bool {
         let length = media.segments.len() as u64;
         if !self.has_begun {
@@ -362,13 +382,13 @@ impl Track {
             return true;
         }
         let known = Known { segments: &self.segments, base: self.base, sequence: self.sequence };
-        let base = match place(&known, media) {
-            Place::Numbered(base) => base,
-            Place::Renumbered(base) => {
+        let base = match alignment(&known, media) {
+            Alignment::Numbered(base) => base,
+            Alignment::Renumbered(base) => {
                 counts.renumbered += 1;
                 base
             }
-            Place::Elsewhere => {
+            Alignment::Elsewhere => {
                 counts.restarts += 1;
                 self.restart(now, media);
                 return true;
@@ -376,6 +396,8 @@ impl Track {
         };
         let end = base.saturating_add_unsigned(length);
         if end < self.end() {
+            // Caches behind one address are a version or two apart. A list further back than its
+            // own length is no late copy: it began anew.
             let is_far = end.saturating_add_unsigned(length) < self.next;
             if !is_far && !self.goes_on_older(now, media) {
                 return false;
@@ -385,12 +407,15 @@ impl Track {
             return true;
         }
         self.older = None;
+        // The list has moved on past segments that were never taken: live again, rather than at the
+        // edge where they vanish next.
         if base > self.next {
             counts.ran_past += 1;
             self.next = base.max(end.saturating_sub_unsigned(START_BEHIND.into()));
-            self.has_seam = true;
+            self.is_discontinuous = true;
         }
-        // What was taken stays remembered in front of what is listed, as far as both fit together.
+        // The taken segments stay remembered in front of the listed ones, unless there is a hole
+        // between both.
         if base > self.base && base <= self.end() {
             self.segments.truncate(usize::try_from(base - self.base).unwrap_or(0));
             self.segments.extend(media.segments.iter().cloned());
@@ -402,7 +427,8 @@ impl Track {
         true
     }
 
-    /// Whether a version that is older than the one on hand is the beginning of something: it has been older for long, and goes on.
+    /// Whether a version that is older than the one on hand is a new beginning: lists have been
+    /// older for long, and they grow.
     fn goes_on_older(&mut self, now: Moment, media: &Media) -> bool {
         let end = media.sequence.wrapping_add(media.segments.len() as u64);
         let &mut (since, first_end) = self.older.get_or_insert((now, end));
@@ -416,8 +442,8 @@ impl Track {
         self.next = Self::start(media);
     }
 
-    /// Everything begins anew, behind what there was: where dates say that nothing is missing and
-    /// nothing comes twice, or else as ever.
+    /// The list has begun anew, and goes on behind what was taken: where dates say that nothing is
+    /// missing or comes twice, or else like any list that begins.
     fn restart(&mut self, now: Moment, media: &Media) {
         let age = now.since(self.changed_at);
         let reached = self
@@ -427,34 +453,34 @@ impl Track {
         self.replace(media, start);
     }
 
-    /// This list takes the place of the one on hand, and begins with its segment `start`.
+    /// Puts a list in place of the one on hand, beginning with its segment `start`.
     fn replace(&mut self, media: &Media, start: i64) {
         self.older = None;
+        // Positions count on, so that none means two segments.
         self.base = self.end().max(self.next);
         self.segments = media.segments.iter().cloned().collect();
         self.sequence = media.sequence;
         self.next = self.base + start;
-        self.has_seam = true;
+        self.is_discontinuous = true;
     }
 
-    /// The list of another variant takes the place of the one on hand, and goes on behind what was
-    /// taken of that.
+    /// Puts the list of another variant in place of the one on hand, behind what was taken of that.
     fn change(&mut self, now: Moment, media: &Media, is_fetching: bool) {
         let reached = if is_fetching { Some(self.next + 1) } else { self.reached };
         let start = reached.map_or_else(|| Self::start(media), |reached| self.align(now, media, reached));
-        // What was passed over is had from the other list, if it is still there.
+        // Segments that were passed over can be taken from the other list, if it still has them.
         let passed = |reached| self.ahead_of(reached).saturating_sub(self.ahead_of(self.next));
         self.taken = self.taken.saturating_sub(reached.map_or(Duration::ZERO, passed));
         self.replace(media, start);
-        (self.has_had, self.lost) = (false, 0);
+        self.has_had = false;
+        self.lost = 0;
     }
 
-    /// With which segment of another variant's list to go on behind the place `reached` of this
-    /// one. By its date; or by the media sequence number, where both lists then have about as much
-    /// before them: it need not mean the same in both (RFC 8216, 6.3.3). Else where that is the
-    /// case.
+    /// The segment of another variant's list that follows the position `reached` of this one: by
+    /// its date; or by its media sequence number, if both lists then have about as much left, since
+    /// the number need not mean the same in both (RFC 8216, 6.3.3); or else by what is left alone.
     fn align(&self, now: Moment, media: &Media, reached: i64) -> i64 {
-        // A list that goes on has as much more by now.
+        // A live list has grown by as much since it was asked for.
         let age = if media.is_ended { Duration::ZERO } else { now.since(self.changed_at) };
         let ahead = self.ahead_of(reached) + age;
         if let Some(index) = self.goes_on_by_date(media, reached, age, self.target() * BY_DATE) {
@@ -476,13 +502,13 @@ impl Track {
         i64::try_from(at_end.unwrap_or(best.1)).unwrap_or(0)
     }
 
-    /// How long what is listed behind a place plays.
-    fn ahead_of(&self, place: i64) -> Duration {
-        let index = usize::try_from(place - self.base).unwrap_or(0);
+    /// The duration of the segments from a position on.
+    fn ahead_of(&self, position: i64) -> Duration {
+        let index = usize::try_from(position - self.base).unwrap_or(0);
         self.segments.iter().skip(index).map(|segment| segment.duration).sum()
     }
 
-    /// Which segment to begin with: three from the end of what goes on, and the first of what is complete.
+    /// The segment to begin with: three from the end of a live list, the first of a complete one.
     fn start(media: &Media) -> i64 {
         let start = if media.is_ended { 0 } else { media.segments.len().saturating_sub(START_BEHIND.into()) };
         i64::try_from(start).unwrap_or(0)
@@ -490,7 +516,7 @@ impl Track {
 }
 
 /// Whether a segment only repeats the one listed before it. Behind a discontinuity the same address
-/// is new media: a slate that is as long as a break is one file, listed again and again.
+/// is new media: an advertisement break may be one file, listed again and again.
 fn is_same(before: &Segment, segment: &Segment) -> bool {
     before.url == segment.url && before.range == segment.range && !segment.is_discontinuity
 }

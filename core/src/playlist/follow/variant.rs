@@ -282,7 +282,8 @@ impl Follower {
         }
     }
 
-    /// After a 403, has the playlist asked for again with the query of the entry, if that was not tried yet.
+    /// After a 403, has the playlist asked for again with the query of the entry, if that was not
+    /// tried yet.
     pub(super) fn inherit_for_playlist(&mut self, now: Moment, asked: Asked) -> bool {
         let entry = self.entry.clone();
         let Asked::Of(rendition) = asked else { return false };

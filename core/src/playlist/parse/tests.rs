@@ -15,7 +15,8 @@ fn media(text: &str) -> Media {
     }
 }
 
-/// The segments of a playlist with these lines: address without the host, duration in ms, range, `D` for a discontinuity, `G` for a gap.
+/// The segments of a playlist with these lines: address without the host, duration in ms, range,
+/// `D` for a discontinuity, `G` for a gap.
 fn segments(lines: &str) -> Vec<String> {
     let media = media(&format!("#EXTM3U\n#EXT-X-TARGETDURATION:6\n{lines}"));
     let show = |segment: &Segment| {

@@ -32,8 +32,9 @@ pub(super) struct Adts {
 }
 
 impl Adts {
-    /// From an `AudioSpecificConfig`. Of HE-AAC the header names the core, at half the rate and, with parametric stereo, one channel:
-    /// decoders find the extension in the frames, and players expect it so.
+    /// From an `AudioSpecificConfig`. Of HE-AAC the header names the core, at half the rate and,
+    /// with parametric stereo, one channel: decoders find the extension in the frames, and players
+    /// expect it so.
     pub(super) fn of(config: &[u8]) -> Result<Self, Reason> {
         let damaged = || Reason::Damaged { what: "the description of AAC breaks off", at: 0 };
         let mut bits = Bits::new(config);
@@ -44,7 +45,8 @@ impl Adts {
             let extended = self::rate(&mut bits);
             kind = extended.and_then(|_| object_type(&mut bits)).ok_or_else(damaged)?;
         }
-        // ADTS knows Main, LC, SSR and LTP, and the layouts of channels that have a number of 3 bits.
+        // ADTS knows Main, LC, SSR and LTP, and the layouts of channels that have a number of 3
+        // bits.
         if !(1..=4).contains(&kind) {
             return Err(Reason::Codec(format!("mp4a.40.{kind}")));
         }
@@ -103,7 +105,8 @@ mod tests {
 
     #[test]
     fn headers_say_what_the_configuration_says() {
-        // LC; HE-AAC at 48 kHz; its second version; LC with the rate written out; HE-AAC announced behind LC.
+        // LC; HE-AAC at 48 kHz; its second version; LC with the rate written out; HE-AAC announced
+        // behind LC.
         let cases: [(&[u8], u32, u8, &str); 5] = [
             (&[0x11, 0x90], 48_000, 2, "LC"),
             (&[0x2B, 0x11, 0x88, 0x00], 24_000, 2, "LC"),

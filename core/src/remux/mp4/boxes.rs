@@ -1,11 +1,13 @@
 //! Walks the boxes of an MP4 file (ISO/IEC 14496-12, 4.2).
 //!
-//! Containers are walked by hand and only their leaves are given to mp4-atom: it would read whatever box stands anywhere, refuse a file for
-//! one strange box that is of no concern here, and go as deep as hostile boxes are nested.
+//! Containers are walked by hand and only their leaves are given to mp4-atom: it would read
+//! whatever box stands anywhere, refuse a file for one strange box that is of no concern here, and
+//! go as deep as hostile boxes are nested.
 
 use mp4_atom::Atom;
 
-/// The largest leaf that is read: a run of 16 bytes for each of 60,000 samples. The largest box of parameter sets has a few kilobytes.
+/// The largest leaf that is read: a run of 16 bytes for each of 60,000 samples. The largest box of
+/// parameter sets has a few kilobytes.
 const MAX_LEAF: usize = 1 << 20;
 
 /// One box.

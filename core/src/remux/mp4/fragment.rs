@@ -6,8 +6,8 @@ use super::super::Reason;
 use super::boxes::{Mp4Box, boxes, child, leaf};
 use super::init::{Init, Track};
 
-/// Samples in one segment: an hour of AAC would be 170,000, and a segment is seconds. A run of equal samples takes no bytes to announce,
-/// so that their number says nothing of what they cost.
+/// Samples in one segment: an hour of AAC would be 170,000, and a segment is seconds. A run of
+/// equal samples takes no bytes to announce, so that their number says nothing of what they cost.
 const MAX_SAMPLES: usize = 100_000;
 
 /// `sample_is_non_sync_sample` (8.8.3.1).
@@ -29,8 +29,8 @@ pub(super) struct Sample<'a> {
     pub(super) at: usize,
 }
 
-/// Reads the fragments of `segment`; `next` is when each track goes on that does not say so, and what comes behind goes there. All samples up
-/// to the first damage are added to `samples`.
+/// Reads the fragments of `segment`; `next` is when each track goes on that does not say so, and
+/// what comes behind goes there. All samples up to the first damage are added to `samples`.
 pub(super) fn read<'a>(
     segment: &'a [u8],
     init: &Init,
@@ -66,7 +66,8 @@ struct Reader<'a, 'r> {
     init: &'r Init,
     next: &'r mut [u64],
     samples: &'r mut Vec<Sample<'a>>,
-    /// Bytes that samples may still have. They do not overlap, so that all together are no more than the segment.
+    /// Bytes that samples may still have. They do not overlap, so that all together are no more
+    /// than the segment.
     left: usize,
     /// Some track fragment was of a track that is known.
     has_track: bool,
@@ -96,7 +97,8 @@ impl Reader<'_, '_> {
                 let time: Tfdt = leaf(body).ok_or_else(|| damaged("a tfdt box is damaged"))?;
                 self.next[index] = time.base_media_decode_time;
             }
-            // An offset into the whole file says where the fragment was before the file was cut into segments: its own beginning.
+            // An offset into the whole file says where the fragment was before the file was cut
+            // into segments: its own beginning.
             let is_relative = header.default_base_is_moof || header.base_data_offset.is_some();
             let base = if is_relative { fragment.at } else { end };
             end = self.read_runs(inner.body, index, &header, base, fragment.at)?;
@@ -104,8 +106,8 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Reads the `trun` boxes of a track fragment; the data of the first begins at `base`, that of each other behind the one before, if
-    /// they do not say where. Where the data of the last ends.
+    /// Reads the `trun` boxes of a track fragment; the data of the first begins at `base`, that of
+    /// each other behind the one before, if they do not say where. Where the data of the last ends.
     fn read_runs(
         &mut self,
         body: &[u8],

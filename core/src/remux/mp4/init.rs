@@ -1,4 +1,5 @@
-//! Initialisation segments: which tracks there are and how they are coded (ISO/IEC 14496-12, 8.2 to 8.8; 14496-14; 14496-15).
+//! Initialisation segments: which tracks there are and how they are coded (ISO/IEC 14496-12, 8.2 to
+//! 8.8; 14496-14; 14496-15).
 
 use mp4_atom::{Audio, Avcc, Decode, Elst, Esds, Hvcc, Mdhd, Mvhd, Tkhd, Trex};
 
@@ -10,16 +11,19 @@ use crate::time::TICKS_PER_SECOND;
 use crate::ts::psi::PmtStream;
 use crate::ts::stream::{Class, Codec};
 
-/// Tracks that are looked at; a presentation has one of video, and one of sound for each of a few languages.
+/// Tracks that are looked at; a presentation has one of video, and one of sound for each of a few
+/// languages.
 const MAX_TRACKS: usize = 32;
 
-/// The largest `esds` that is read: descriptors nest, and each takes five bytes and a level of the stack. Real ones have 40 bytes.
+/// The largest `esds` that is read: descriptors nest, and each takes five bytes and a level of the
+/// stack. Real ones have 40 bytes.
 const MAX_ESDS: usize = 512;
 
 /// Bytes of a visual sample entry in front of its boxes (ISO/IEC 14496-12, 12.1.3).
 const VISUAL_ENTRY: usize = 78;
 
-/// The NAL unit types that `hvcC` keeps out of the samples: three kinds of parameter sets, and messages that describe the whole stream.
+/// The NAL unit types that `hvcC` keeps out of the samples: three kinds of parameter sets, and
+/// messages that describe the whole stream.
 const HEVC_SETS: [u8; 4] = [32, 33, 34, 39];
 
 /// What an initialisation segment says.
@@ -64,8 +68,8 @@ pub(super) enum Coding {
 }
 
 impl Init {
-    /// Reads an initialisation segment, or any bytes with a `moov` box. Tracks that are neither video nor sound are left out, and sound
-    /// that cannot be carried, as long as there is other.
+    /// Reads an initialisation segment, or any bytes with a `moov` box. Tracks that are neither
+    /// video nor sound are left out, and sound that cannot be carried, as long as there is other.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, Reason> {
         let movie = child(bytes, *b"moov")
             .ok_or(Reason::Damaged { what: "the moov box is missing or cut", at: 0 })?;
@@ -139,9 +143,10 @@ impl Defaults {
     }
 }
 
-/// What an edit list adds to the times of a track, in units of its timescale: the empty edits in front of the media, less the place
-/// where the media begins. Encoders move sound by its priming and pictures by their reordering with it, and without it the two are apart
-/// by as much. More than a beginning a fragmented file cannot say; other edits are ignored.
+/// What an edit list adds to the times of a track, in units of its timescale: the empty edits in
+/// front of the media, less the place where the media begins. Encoders move sound by its priming
+/// and pictures by their reordering with it, and without it the two are apart by as much. More than
+/// a beginning a fragmented file cannot say; other edits are ignored.
 fn shift(track: &[u8], timescale: u32, movie_timescale: u32) -> i128 {
     let Some(list) = descendant(track, &[*b"edts", *b"elst"]).and_then(leaf::<Elst>) else { return 0 };
     let mut empty = 0;
@@ -233,7 +238,8 @@ fn mp4a(entry: &[u8]) -> Result<(Codec, Coding), Reason> {
     })
 }
 
-/// The protection scheme of an encrypted sample entry, whose boxes are behind fields of a length that differs (8.12).
+/// The protection scheme of an encrypted sample entry, whose boxes are behind fields of a length
+/// that differs (8.12).
 fn scheme(entry: &[u8]) -> String {
     let schm = entry.windows(4).position(|window| window == b"schm");
     // Behind the box's kind stand its version and flags.

@@ -1,7 +1,8 @@
 //! Fragmented MP4 (RFC 8216, 3.3; CMAF, ISO/IEC 23000-19) as PES packets.
 //!
-//! The initialisation segment says how tracks are coded ([`init`]), fragments say where samples lie and when they are shown
-//! ([`fragment`]); pictures become a byte stream ([`nal`]) and AAC gets headers ([`aac`]).
+//! The initialisation segment says how tracks are coded ([`init`]), fragments say where samples lie
+//! and when they are shown ([`fragment`]); pictures become a byte stream ([`nal`]) and AAC gets
+//! headers ([`aac`]).
 
 mod aac;
 pub(crate) mod boxes;
@@ -17,8 +18,8 @@ use super::{Found, Pes, Reason, stamp};
 use crate::ts::pes;
 use crate::ts::stream::Codec;
 
-/// Bytes of PES packets that a byte of a segment may become, behind the first [`ROOM`]: the smallest frames of sound are a few bytes, and are
-/// announced with as many.
+/// Bytes of PES packets that a byte of a segment may become, behind the first [`ROOM`]: the
+/// smallest frames of sound are a few bytes, and are announced with as many.
 const MOST_PER_BYTE: usize = 4;
 /// See [`MOST_PER_BYTE`].
 const ROOM: usize = 1 << 20;
@@ -34,8 +35,8 @@ pub(super) struct Reader {
     is_told: bool,
     /// Of each track, when it goes on, in units of its timescale.
     next: Vec<u64>,
-    /// Of each track, how far decoding is moved forward of its times, in the same units: some count from a decoding time that is later than
-    /// the showing, which a transport stream cannot say.
+    /// Of each track, how far decoding is moved forward of its times, in the same units: some count
+    /// from a decoding time that is later than the showing, which a transport stream cannot say.
     ahead: Vec<i64>,
 }
 

@@ -1,11 +1,13 @@
-//! Turns length-prefixed NAL units into a byte stream (ISO/IEC 14496-15, 5.3 and 8.3; ITU-T H.264 and H.265, Annex B).
+//! Turns length-prefixed NAL units into a byte stream (ISO/IEC 14496-15, 5.3 and 8.3; ITU-T H.264
+//! and H.265, Annex B).
 
 use crate::ts::random_access::{Scan, Verdict};
 use crate::ts::stream::Codec;
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
-/// Bytes of parameter sets that are believed: they stand in front of every start. Those of real streams have a hundred to a thousand.
+/// Bytes of parameter sets that are believed: they stand in front of every start. Those of real
+/// streams have a hundred to a thousand.
 const MAX_SETS: usize = 16 * 1024;
 
 /// How the samples of a video track are written, and the parameter sets that stand outside of them.
@@ -32,7 +34,8 @@ enum Kind {
 }
 
 impl Nal {
-    /// `codec` is H.264 or HEVC; `sets` are NAL units without start codes. `None` when they are too long to be true.
+    /// `codec` is H.264 or HEVC; `sets` are NAL units without start codes. `None` when they are too
+    /// long to be true.
     pub(super) fn new<'a>(
         codec: Codec,
         length_size: u8,
@@ -44,10 +47,11 @@ impl Nal {
         (sets.len() <= MAX_SETS).then_some(Self { codec, length_size, sets })
     }
 
-    /// Appends the access unit of `sample` to `out`: a delimiter, at a picture that a decoder can start with the parameter sets unless
-    /// the sample has its own, and the sample's NAL units. Whether it is such a picture is what it says itself, since flags are often
-    /// wrong; without an IDR picture it must be flagged (`is_flagged`) and an I picture. `None` when a length runs over the
-    /// sample's end: `out` is as it was.
+    /// Appends the access unit of `sample` to `out`: a delimiter, at a picture that a decoder can
+    /// start with the parameter sets unless the sample has its own, and the sample's NAL units.
+    /// Whether it is such a picture is what it says itself, since flags are often wrong; without an
+    /// IDR picture it must be flagged (`is_flagged`) and an I picture. `None` when a length runs
+    /// over the sample's end: `out` is as it was.
     pub(super) fn write(&self, sample: &[u8], is_flagged: bool, out: &mut Vec<u8>) -> Option<bool> {
         let kinds = || units(sample, self.length_size).map_while(|unit| Some(self.kind(unit?)));
         if !units(sample, self.length_size).all(|unit| unit.is_some()) {

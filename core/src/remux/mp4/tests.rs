@@ -65,15 +65,16 @@ fn trun(numbers: &[u32]) -> Vec<u8> {
     mp4_box(*b"trun", &[&words(numbers)])
 }
 
-/// Track fragments and the data behind them. Offsets in the fragments count from the beginning of all this.
+/// Track fragments and the data behind them. Offsets in the fragments count from the beginning of
+/// all this.
 fn fragment(tracks: &[Vec<u8>], data: &[u8]) -> Vec<u8> {
     let tracks: Vec<Vec<u8>> = tracks.iter().map(|boxes| mp4_box(*b"traf", &[boxes])).collect();
     let number = mp4_box(*b"mfhd", &[&words(&[0, 1])]);
     [mp4_box(*b"moof", &[&number, &tracks.concat()]), mp4_box(*b"mdat", &[data])].concat()
 }
 
-/// What segments become: of each PES packet its stream, when it is shown and decoded without what is added to all times, and its
-/// elementary stream; and what was wrong.
+/// What segments become: of each PES packet its stream, when it is shown and decoded without what
+/// is added to all times, and its elementary stream; and what was wrong.
 type Read = (Vec<(usize, i64, i64, Vec<u8>)>, Vec<Reason>);
 
 fn read(init: &[u8], segments: &[Vec<u8>]) -> Read {
@@ -168,7 +169,8 @@ fn pictures_are_decoded_before_they_are_shown() {
     let entry =
         [&[0, 0, 0, 1, 9, 0xF0, 0, 0, 0, 1], SPS, &[0, 0, 0, 1], PPS, &[0, 0, 0, 1, 0x65, 0x88]].concat();
     let other = [0, 0, 0, 1, 9, 0xF0, 0, 0, 0, 1, 0x41, 0b1001_1000];
-    // Offsets from one picture on; the same with decoding times that are a picture later, as version 1 allows.
+    // Offsets from one picture on; the same with decoding times that are a picture later, as
+    // version 1 allows.
     for (version, offsets, shown) in [(0, [1, 2, 0], 101), (1, [0, 1, -1], 100)] {
         let (packets, faults) = read(&video, &[of(version, offsets)]);
         let at = |picture: i64| 3600 * (shown + picture);
@@ -186,7 +188,8 @@ fn tracks_share_a_segment_in_any_way() {
     let data = [IDR, IDR, b"aaaabbbb"].concat();
     // Where the data begins, and that of the sound.
     let from = |bytes: usize| u32::try_from(bytes).unwrap();
-    // By offsets of their own; the second behind the first, since nothing is said; two runs, the second behind the first.
+    // By offsets of their own; the second behind the first, since nothing is said; two runs, the
+    // second behind the first.
     let own = |at: u32| {
         let first = [tfhd(OF_MOOF, 1, &[]), tfdt(0), trun(&[1, 2, at])].concat();
         let second = [tfhd(OF_MOOF, 2, &[]), tfdt(0), trun(&[1, 2, at + 12])].concat();

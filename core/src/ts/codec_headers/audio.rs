@@ -1,5 +1,5 @@
-//! Audio frame headers: ADTS (ISO/IEC 14496-3, 1.A.2), MPEG audio (ISO/IEC 11172-3, 2.4.1.3), AC-3 and E-AC-3 (ETSI TS 102 366,
-//! 4.3 and E.1.2).
+//! Audio frame headers: ADTS (ISO/IEC 14496-3, 1.A.2), MPEG audio (ISO/IEC 11172-3, 2.4.1.3), AC-3
+//! and E-AC-3 (ETSI TS 102 366, 4.3 and E.1.2).
 
 use super::AudioFormat;
 use crate::ts::bits::Bits;
@@ -7,7 +7,8 @@ use crate::ts::bits::Bits;
 /// Enough bytes for the header of any frame.
 const HEADER: usize = 9;
 
-/// A frame header: what it declares, the length of its frame in bytes, and how many samples that is.
+/// A frame header: what it declares, the length of its frame in bytes, and how many samples that
+/// is.
 pub(super) type Frame = (AudioFormat, usize, u32);
 
 /// The format of the first frame that `parse` accepts, and whose follower it accepts too.
@@ -19,7 +20,8 @@ pub(super) fn first_frame(stream: &[u8], parse: fn(&[u8]) -> Option<Frame>) -> O
     })
 }
 
-/// How long the frames are that begin in `stream`, in ticks of 90 kHz. They follow one another; the last may run on behind.
+/// How long the frames are that begin in `stream`, in ticks of 90 kHz. They follow one another; the
+/// last may run on behind.
 pub(super) fn duration(stream: &[u8], parse: fn(&[u8]) -> Option<Frame>) -> Option<i64> {
     let mut at = (0..stream.len()).find(|&at| parse(&stream[at..]).is_some())?;
     let (mut samples, mut rate) = (0, 1);
@@ -210,7 +212,8 @@ mod tests {
     fn a_header_counts_only_with_another_behind_its_frame() {
         let mut frame = [0xFF, 0xF1, 0x4C, 0x80, 0x09, 0x9F, 0xFC].to_vec();
         frame.resize(76, 0);
-        let false_header = [0xFF, 0xF1, 0x50, 0x40, 0x01, 0x40, 0xFC]; // 44.1 kHz mono, ten bytes long
+        // 44.1 kHz mono, ten bytes long
+        let false_header = [0xFF, 0xF1, 0x50, 0x40, 0x01, 0x40, 0xFC];
         let stream = [&false_header, &frame[..], &frame].concat();
         assert_eq!(AudioFormat::find(Codec::Aac, &stream), Some(format(48_000, 2, Some("LC"))));
         assert_eq!(AudioFormat::find(Codec::Aac, &frame[..20]), Some(format(48_000, 2, Some("LC"))));

@@ -1,4 +1,5 @@
-//! Video parameter sets: H.264 (ITU-T H.264, 7.3.2.1), HEVC (ITU-T H.265, 7.3.2.2), MPEG-1 and MPEG-2 (ISO/IEC 13818-2, 6.2.2).
+//! Video parameter sets: H.264 (ITU-T H.264, 7.3.2.1), HEVC (ITU-T H.265, 7.3.2.2), MPEG-1 and
+//! MPEG-2 (ISO/IEC 13818-2, 6.2.2).
 
 use h264_reader::nal::sps::{FrameMbsFlags, SeqParameterSet};
 use h264_reader::rbsp::BitReader;

@@ -32,7 +32,8 @@ impl Source {
     }
 }
 
-/// Plays 40 pictures of one source, and then what a scout hands over that has seen `seen` of another; the output's checked decoding times.
+/// Plays 40 pictures of one source, and then what a scout hands over that has seen `seen` of
+/// another; the output's checked decoding times.
 fn switch(gop: u64, seen: u64) -> Vec<u64> {
     let mut splice = Splice::new(None);
     splice.push(&Source::new(900_000, 25).pictures(0..40));

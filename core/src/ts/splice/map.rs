@@ -36,7 +36,8 @@ impl Track {
         Self { stream, codec, counter: 0, last: None, end: None, step: 0 }
     }
 
-    /// Notes that a PES packet for `time` went out, and how long its content is, where that is known.
+    /// Notes that a PES packet for `time` went out, and how long its content is, where that is
+    /// known.
     pub(super) fn advance(&mut self, time: Pts, duration: Option<i64>) {
         if let Some(last) = self.last {
             let step = time.since(last);
@@ -141,7 +142,8 @@ impl Program {
         (assigned, change)
     }
 
-    /// Makes the map say what `assigned` holds; a new version only if that is another set of streams.
+    /// Makes the map say what `assigned` holds; a new version only if that is another set of
+    /// streams.
     fn announce(&mut self, assigned: &[usize], source: &Pmt, pcr_pid: Pid, access: bool) -> Change {
         let mut order: Vec<(usize, &PmtStream)> = assigned.iter().copied().zip(&source.streams).collect();
         order.sort_by_key(|&(track, _)| track);
@@ -211,8 +213,8 @@ fn has_other_access(known: &[u8], new: &[u8]) -> bool {
     stream::access_pids(known).ne(stream::access_pids(new))
 }
 
-/// Whether the descriptors that the viewers know would mislead them about `new`: another language, or a subtitle or private stream's
-/// description, which names pages that differ.
+/// Whether the descriptors that the viewers know would mislead them about `new`: another language,
+/// or a subtitle or private stream's description, which names pages that differ.
 fn means_otherwise(known: &PmtStream, new: &PmtStream) -> bool {
     if known.descriptors == new.descriptors {
         return false;

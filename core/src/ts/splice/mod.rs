@@ -1,12 +1,15 @@
 //! Puts every source of a channel on one output timeline, which a player can follow for ever.
 //!
-//! What comes out is one programme with PIDs that stay, timestamps that never jump or go back, and continuity counters that
-//! go on, whatever the sources do. Elementary streams pass bit by bit. The rules:
+//! What comes out is one programme with PIDs that stay, timestamps that never jump or go back, and
+//! continuity counters that go on, whatever the sources do. Elementary streams pass bit by bit. The
+//! rules:
 //!
-//! - **Every PES packet goes out whole and in one piece**, when its last packet has come. So a source that breaks off in mid-picture
-//!   leaves no torn picture behind, and a join, a skip and a cut find only whole ones. It costs no viewer any time: a decoder waits
-//!   for the whole picture too. Streams are held back one by one, so a long one delays no other.
-//! - **PAT and PMT stand in front of every random access point**, and at least every [`TABLES_EVERY`] of the clock.
+//! - **Every PES packet goes out whole and in one piece**, when its last packet has come. So a
+//!   source that breaks off in mid-picture leaves no torn picture behind, and a join, a skip and a
+//!   cut find only whole ones. It costs no viewer any time: a decoder waits for the whole picture
+//!   too. Streams are held back one by one, so a long one delays no other.
+//! - **PAT and PMT stand in front of every random access point**, and at least every
+//!   [`TABLES_EVERY`] of the clock.
 //! - **The gate**: of a new source, nothing passes before its first random access point. There it
 //!   is anchored: its first picture follows the last one of the source before, and its clock runs
 //!   on from the last clock reference; PTS, DTS, PCR and OPCR are all moved by this one distance,
@@ -18,10 +21,12 @@
 //! - **A jump of the source's own clock** moves what follows behind what was sent, from the next
 //!   picture on, or from the next random access point where anything was lost. Sound that jumps
 //!   alone, or before the pictures do, goes on where it was.
-//! - **In a gap** [`Splice::keep_alive`] sends packets without content, between whole PES packets and behind the first picture.
+//! - **In a gap** [`Splice::keep_alive`] sends packets without content, between whole PES packets
+//!   and behind the first picture.
 //! - **Service information** (SDT, EIT, NIT, TDT) passes while the source's service is the one that
 //!   the map names.
-//! - **What the source lost stays visible** as a step of the continuity counter, so that decoders can conceal it.
+//! - **What the source lost stays visible** as a step of the continuity counter, so that decoders
+//!   can conceal it.
 
 mod clock;
 mod cuts;
@@ -65,7 +70,8 @@ use crate::time::{MediaTime, Pcr, Pts};
 /// first map makes the programme.
 const HAS_PROGRAM: &str = "what passes the gate belongs to a programme";
 
-/// The longest time, by the stream's clock, from one PAT and PMT to the next. TR 101 290 allows 500 ms; clocks may be 100 ms apart.
+/// The longest time, by the stream's clock, from one PAT and PMT to the next. TR 101 290 allows 500
+/// ms; clocks may be 100 ms apart.
 pub const TABLES_EVERY: Duration = Duration::from_millis(200);
 
 /// The same by the stamps of the reference, for sources that send their clock too seldom.
@@ -77,8 +83,9 @@ pub const TABLES_AT_LEAST_EVERY: Duration = Duration::from_millis(300);
 /// come.
 pub const PATIENCE: Duration = Duration::from_secs(4);
 
-/// PES packets of each sound stream that are remembered while nothing passes: those around the first picture, which is known to be one only
-/// when it is complete. As many as there are in a second of the shortest common frames.
+/// PES packets of each sound stream that are remembered while nothing passes: those around the
+/// first picture, which is known to be one only when it is complete. As many as there are in a
+/// second of the shortest common frames.
 const MAX_EARLY: usize = 64;
 
 /// Streams that a channel remembers over all its sources, so that each keeps its PID.
@@ -133,7 +140,8 @@ pub struct Counts {
     pub codec_changes: u64,
     /// Breaks that the sources had and that were passed on as such.
     pub continuity_errors: u64,
-    /// PES packets that were left out: incomplete, before a random access point, or sound that overlapped.
+    /// PES packets that were left out: incomplete, before a random access point, or sound that
+    /// overlapped.
     pub units_dropped: u64,
     /// Times that something was sent only to keep connections alive.
     pub keep_alives: u64,
@@ -169,7 +177,8 @@ pub struct Splice {
     /// The stream whose random access points count: video, or sound where there is none.
     reference: Option<usize>,
     gate: Gate,
-    /// How long lesser pictures are not taken to open the gate, in ticks, if not as long as [`PATIENCE`] says.
+    /// How long lesser pictures are not taken to open the gate, in ticks, if not as long as
+    /// [`PATIENCE`] says.
     patience: Option<i64>,
     timeline: Timeline,
     writer: Writer,
@@ -234,8 +243,8 @@ impl Splice {
         self.reference = None;
     }
 
-    /// A source begins of which `scout` knows the streams. What it holds is to be pushed next, and all of that at once: the source goes on air
-    /// with the picture that the scout found.
+    /// A source begins of which `scout` knows the streams. What it holds is to be pushed next, and
+    /// all of that at once: the source goes on air with the picture that the scout found.
     pub fn adopt(&mut self, scout: &mut Self, kind: RandomAccess) {
         self.close_gate(None);
         self.scrambled.begin();
@@ -263,7 +272,8 @@ impl Splice {
         self.patience = None;
     }
 
-    /// A part of the source is complete, and the next goes on in time, but maybe not in its continuity counters.
+    /// A part of the source is complete, and the next goes on in time, but maybe not in its
+    /// continuity counters.
     pub fn cut(&mut self) {
         self.demux.forget_counters();
     }
@@ -282,7 +292,8 @@ impl Splice {
         self.wanted = program;
     }
 
-    /// Whether packets of this PID are looked at: tables, clock and streams of the programme, everything but padding as long as that is not known.
+    /// Whether packets of this PID are looked at: tables, clock and streams of the programme,
+    /// everything but padding as long as that is not known.
     pub fn is_part(&self, pid: Pid) -> bool {
         let is_of = |map: &Pmt| pid == map.pcr_pid || map.streams.iter().any(|stream| stream.pid == pid);
         let is_table = || pid == Pid::PAT || self.demux.map_pid() == Some(pid);
@@ -304,7 +315,8 @@ impl Splice {
         }
     }
 
-    /// The output since the last [`Splice::clear`]: whole packets, and where in them the random access points are.
+    /// The output since the last [`Splice::clear`]: whole packets, and where in them the random
+    /// access points are.
     pub fn output(&self) -> (&[u8], &[AccessPoint]) {
         self.writer.output()
     }
@@ -352,7 +364,8 @@ impl Splice {
         std::mem::take(&mut self.motion.stamps)
     }
 
-    /// Nothing passes until the next random access point; only the stream `kept` keeps what it holds.
+    /// Nothing passes until the next random access point; only the stream `kept` keeps what it
+    /// holds.
     fn close_gate(&mut self, kept: Option<usize>) {
         self.gate = Gate::Closed { since: None };
         self.source_pcr = None;

@@ -1,4 +1,5 @@
-//! Puts PES packets together from their transport packets, so that each goes out whole or not at all.
+//! Puts PES packets together from their transport packets, so that each goes out whole or not at
+//! all.
 
 use super::trim;
 use crate::time::{Pcr, Pts};
@@ -9,7 +10,8 @@ use crate::ts::pes::{self, Header};
 use crate::ts::random_access::{Scan, Verdict};
 use crate::ts::stream::{Class, Codec};
 
-/// The most packets of one video PES packet that are held back: 4 MB, several times the largest picture of a 4K broadcast.
+/// The most packets of one video PES packet that are held back: 4 MB, several times the largest
+/// picture of a 4K broadcast.
 const MAX_VIDEO_PACKETS: usize = 4_000_000 / PACKET_SIZE;
 
 /// The same of anything else, which has a length of 16 bits.
@@ -26,7 +28,8 @@ pub(super) enum Pushed {
     Held,
     /// It completed its PES packet, which can be taken.
     Complete,
-    /// It belongs to a PES packet that is out already (its length field was too short), or to one whose beginning never came.
+    /// It belongs to a PES packet that is out already (its length field was too short), or to one
+    /// whose beginning never came.
     Stray,
 }
 
@@ -233,7 +236,8 @@ impl PesAssembler {
             self.pass_by(packet);
             return Pushed::Stray;
         }
-        // A counter that stands still on a packet that is another one is a broken multiplexer, and nothing is lost.
+        // A counter that stands still on a packet that is another one is a broken multiplexer, and
+        // nothing is lost.
         if continuity == Continuity::Broken {
             self.breaks.push(self.packets.len());
         }
@@ -281,8 +285,9 @@ impl PesAssembler {
         payloads.flatten().copied().skip(self.begins_at).take(pes::MAX_HEADER).collect()
     }
 
-    /// Whether nothing more of this PES packet comes: its length says so, or `packet` is stuffed, which only a last one needs to be.
-    /// The stuffing counts once the first slice has been seen, since some multiplexers pad the packet of the header.
+    /// Whether nothing more of this PES packet comes: its length says so, or `packet` is stuffed,
+    /// which only a last one needs to be. The stuffing counts once the first slice has been seen,
+    /// since some multiplexers pad the packet of the header.
     fn is_complete(&self, packet: Packet<'_>) -> bool {
         match self.header {
             None => false,

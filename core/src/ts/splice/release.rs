@@ -102,8 +102,8 @@ impl Splice {
         }
     }
 
-    /// Whether the PES packet of the reference stream belongs to the picture before: it begins none,
-    /// and has no other stamp.
+    /// Whether the PES packet of the reference stream belongs to the picture before: it begins
+    /// none, and has no other stamp.
     fn continues(&self, index: usize) -> bool {
         let InputStream { pes, last, .. } = &self.inputs[index];
         pes.begins_no_picture() && pes.decode_time().is_none_or(|time| *last == Some(time))
@@ -135,8 +135,8 @@ impl Splice {
         input.early.push_back(std::mem::replace(&mut input.pes, next));
     }
 
-    /// Sends the sound that belongs to the first picture, which is shown at `time`, and that arrived
-    /// before that picture was whole.
+    /// Sends the sound that belongs to the first picture, which is shown at `time`, and that
+    /// arrived before that picture was whole.
     fn send_early(&mut self, time: Option<Pts>) {
         for index in 0..self.inputs.len() {
             while let Some(early) = self.inputs[index].early.pop_front() {
@@ -224,8 +224,8 @@ impl Splice {
         (waited > self.patience.unwrap_or(usual) && !is_awaited).then_some(RandomAccess::Blind)
     }
 
-    /// Puts the source on the output timeline, and opens the gate with the PES packet of the reference
-    /// stream.
+    /// Puts the source on the output timeline, and opens the gate with the PES packet of the
+    /// reference stream.
     fn anchor(&mut self, index: usize, random_access: RandomAccess) {
         let InputStream { pes, lead, .. } = &self.inputs[index];
         let time = pes.decode_time();
@@ -235,8 +235,8 @@ impl Splice {
         };
         self.source_pcr.take_if(|pcr| has_jumped(*pcr));
         let pcr = pes.first_pcr().or(self.source_pcr);
-        // Pictures behind an open group's key picture may be shown before it: then only its decoding
-        // time is sure to be the first.
+        // Pictures behind an open group's key picture may be shown before it: then only its
+        // decoding time is sure to be the first.
         let is_closed = matches!(random_access, RandomAccess::Idr | RandomAccess::Audio);
         let shown = if is_closed { pes.presentation_time() } else { time };
         let sent = self.sent(index).map(|sent| sent.decoded);
@@ -267,8 +267,8 @@ impl Splice {
         self.writer.announce_break();
     }
 
-    /// Returns whether the PES packet of a stream can follow what its track has sent, after moving or
-    /// cutting its sound if that helps. Behind a splice every stream is asked, and sound always.
+    /// Returns whether the PES packet of a stream can follow what its track has sent, after moving
+    /// or cutting its sound if that helps. Behind a splice every stream is asked, and sound always.
     fn make_fit(&mut self, index: usize) -> bool {
         if self.timeline.is_as_is() {
             return true; // nothing is known of what it overlaps

@@ -1,12 +1,12 @@
-//! SCTE-35 cues name a time of the programme, so they move with it: `pts_adjustment` is what the standard gives to devices
-//! that restamp (SCTE 35, 9.2).
+//! SCTE-35 cues name a time of the programme, so they move with it: `pts_adjustment` is what the
+//! standard gives to devices that restamp (SCTE 35, 9.2).
 
 use crate::time::Pts;
 use crate::ts::packet::{Bytes, PACKET_SIZE, Packet};
 use crate::ts::psi;
 
-/// Moves the cue that lies in `packet` by `ticks` of 90 kHz. A cue that is spread over packets is left as it is; cues are far
-/// shorter than a packet.
+/// Moves the cue that lies in `packet` by `ticks` of 90 kHz. A cue that is spread over packets is
+/// left as it is; cues are far shorter than a packet.
 pub(super) fn shift(packet: &mut Bytes, ticks: i64) {
     let view = Packet::new(packet);
     let (true, Some(payload)) = (view.starts_unit(), view.payload()) else { return };

@@ -34,8 +34,8 @@ pub(super) struct InputStream {
     pub(super) last: Option<Pts>,
     /// The latest decoding time since the stream jumped back.
     foremost: Option<Pts>,
-    /// How far `last` was ahead of the reference's last decoding time; for the reference itself, how
-    /// far ahead of the clock. In ticks.
+    /// How far `last` was ahead of the reference's last decoding time; for the reference itself,
+    /// how far ahead of the clock. In ticks.
     pub(super) lead: Option<i64>,
     /// How far its stamps are moved in addition to the timeline's offset, in ticks.
     pub(super) shift: i64,

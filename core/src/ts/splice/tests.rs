@@ -83,7 +83,8 @@ fn times(pes: &[Pes]) -> Vec<u64> {
     pes.iter().filter_map(|pes| pes.dts.or(pes.pts)).collect()
 }
 
-/// What a second source gives behind 50 pictures of the first, which breaks off in the middle of the last.
+/// What a second source gives behind 50 pictures of the first, which breaks off in the middle of
+/// the last.
 fn switch_to(second: &[u8]) -> (Splice, Vec<u8>) {
     let mut splice = Splice::new(None);
     let first = Source::new().pictures(0..50);
@@ -325,7 +326,8 @@ fn a_clock_on_a_pid_of_its_own_passes() {
 fn a_first_picture_whose_clock_is_found_late_has_its_tables_once() {
     let mut splice = Splice::new(None);
     let mut source = Source::new();
-    // The first map names the sound's PID for the clock, and none comes there; the next one does not. The end of the picture is lost.
+    // The first map names the sound's PID for the clock, and none comes there; the next one does
+    // not. The end of the picture is lost.
     let mut wrong = Muxer::new(0x1000, AUDIO).stream(VIDEO, 0x1b).stream(AUDIO, 0x0f);
     let picture = source.picture(0);
     let mut bytes = [&wrong.pat()[..], &wrong.pmt(), &picture[..picture.len() - PACKET_SIZE]].concat();
@@ -366,7 +368,8 @@ fn tables_come_often_enough_though_the_clock_does_not() {
     }
     push(&mut splice, &bytes);
     let report = Checker::check(&output(&splice));
-    // The checker's clock is the stream's: half a second is counted in pictures, of three packets each.
+    // The checker's clock is the stream's: half a second is counted in pictures, of three packets
+    // each.
     let limit = 13 * 3 * PACKET_SIZE as u64;
     let (pat, pmt) = (report.pat.longest_bytes, report.pmt.longest_bytes);
     assert!(pat <= limit && pmt <= limit, "{pat} and {pmt} bytes");
@@ -405,7 +408,8 @@ fn of_several_programmes_the_first_with_video_is_taken_unless_told_otherwise() {
     }
 }
 
-/// Clips that ffmpeg made, several sound frames to a PES packet and fewer in the last: as they are looped, no sound is lost that follows on.
+/// Clips that ffmpeg made, several sound frames to a PES packet and fewer in the last: as they are
+/// looped, no sound is lost that follows on.
 #[test]
 fn sound_goes_on_across_the_start_of_a_loop() {
     let clips: [&[u8]; 2] = [

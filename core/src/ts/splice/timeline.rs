@@ -9,7 +9,8 @@ const DEFAULT_STEP: i64 = 3_600;
 /// The longest distance between pictures that is believed to be one picture's duration.
 const MAX_STEP: i64 = 90_000;
 
-/// A clock that would have to wait longer than this (in ticks of 27 MHz) for the last one sent has nothing to do with its own stamps.
+/// A clock that would have to wait longer than this (in ticks of 27 MHz) for the last one sent has
+/// nothing to do with its own stamps.
 const MAX_WAIT: i64 = 10 * 27_000_000;
 
 /// The furthest that sound counts as ahead of the pictures, in ticks: still pictures last for
@@ -21,8 +22,8 @@ const MAX_BEYOND: i64 = 10 * 60 * 90_000;
 pub(super) struct Beginning {
     /// When its first picture is decoded.
     pub(super) time: Option<Pts>,
-    /// Before when nothing of it is shown: the first picture itself, or where pictures that follow it may be shown before it, its
-    /// decoding.
+    /// Before when nothing of it is shown: the first picture itself, or where pictures that follow
+    /// it may be shown before it, its decoding.
     pub(super) shown: Option<Pts>,
     /// Its clock.
     pub(super) pcr: Option<Pcr>,
@@ -128,12 +129,14 @@ impl Timeline {
         Some(self.position?.shifted(ahead))
     }
 
-    /// Puts a source behind what was sent; false when nothing was, and the first source's own stamps become the timeline.
+    /// Puts a source behind what was sent; false when nothing was, and the first source's own
+    /// stamps become the timeline.
     ///
-    /// Its first picture is decoded after the last one was, and shown after all of them were: a source that broke off leaves pictures that
-    /// are shown later than the last one is decoded. Where the clock would then go back, since this source is sent longer ahead of its
-    /// stamps than the last one was, everything moves on until it does not: players lose their clock when it goes back,
-    /// and not when a picture stands for longer.
+    /// Its first picture is decoded after the last one was, and shown after all of them were: a
+    /// source that broke off leaves pictures that are shown later than the last one is decoded.
+    /// Where the clock would then go back, since this source is sent longer ahead of its stamps
+    /// than the last one was, everything moves on until it does not: players lose their clock when
+    /// it goes back, and not when a picture stands for longer.
     pub(super) fn anchor(&mut self, Beginning { time, shown, pcr, sent }: Beginning) -> bool {
         if self.last_time.is_none() && self.last_pcr.is_none() {
             return false;
@@ -186,8 +189,8 @@ impl Timeline {
         self.last_sound = Some(time);
     }
 
-    /// Notes that the output clock said `pcr`; returns how far that is from what it said before, in ticks of 27 MHz. Damage and bad
-    /// multiplexers make steps back.
+    /// Notes that the output clock said `pcr`; returns how far that is from what it said before, in
+    /// ticks of 27 MHz. Damage and bad multiplexers make steps back.
     pub(super) fn advance_clock(&mut self, pcr: Pcr) -> i64 {
         self.last_pcr.replace(pcr).map_or(0, |last| pcr.since(last))
     }

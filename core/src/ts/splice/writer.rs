@@ -1,4 +1,5 @@
-//! Writes the output: whole packets with their output PIDs, counters and clock, and the tables between them.
+//! Writes the output: whole packets with their output PIDs, counters and clock, and the tables
+//! between them.
 
 use super::{AccessPoint, Boundary, TABLES_AT_LEAST_EVERY, TABLES_EVERY};
 use crate::time::{MediaTime, Pts, duration_to_ticks};
@@ -9,7 +10,8 @@ use crate::ts::random_access::RandomAccess;
 use super::map::{Program, Track};
 use super::timeline::Timeline;
 
-/// The longest step of the clock that is none to speak of, in ticks of 27 MHz: references may be 100 ms apart (2.7.2).
+/// The longest step of the clock that is none to speak of, in ticks of 27 MHz: references may be
+/// 100 ms apart (2.7.2).
 const MAX_CLOCK_STEP: i64 = 2_700_000;
 
 /// The output and what is needed to continue it.
@@ -71,7 +73,8 @@ impl Writer {
         self.sent = Sent::Never;
     }
 
-    /// The next clock reference is another source's: it gets a `discontinuity_indicator` unless it follows closely.
+    /// The next clock reference is another source's: it gets a `discontinuity_indicator` unless it
+    /// follows closely.
     pub(super) fn announce_break(&mut self) {
         self.announces_break = true;
     }
@@ -101,7 +104,8 @@ impl Writer {
         self.write_tables();
     }
 
-    /// The output clock, or where there is none the stamps, says `now`: sends the tables if they are due.
+    /// The output clock, or where there is none the stamps, says `now`: sends the tables if they
+    /// are due.
     pub(super) fn handle_clock(&mut self, now: Pts) {
         let due = duration_to_ticks(TABLES_EVERY);
         match self.sent {
@@ -112,7 +116,8 @@ impl Writer {
         self.sent = Sent::At(now);
     }
 
-    /// A PES packet of the reference is sent for `time`: sends the tables if no clock reference has had them sent for too long.
+    /// A PES packet of the reference is sent for `time`: sends the tables if no clock reference has
+    /// had them sent for too long.
     pub(super) fn handle_stamp(&mut self, time: Pts) {
         let since = time.since(*self.stamped_at.get_or_insert(time));
         if since > duration_to_ticks(TABLES_AT_LEAST_EVERY) {
@@ -121,8 +126,8 @@ impl Writer {
         }
     }
 
-    /// Sends the tables once more than the clock asks for; returns how many packets that took. None are sent that a picture is yet to
-    /// begin: the viewers have another map until then.
+    /// Sends the tables once more than the clock asks for; returns how many packets that took. None
+    /// are sent that a picture is yet to begin: the viewers have another map until then.
     pub(super) fn repeat_tables(&mut self) -> usize {
         if self.sent == Sent::Never {
             return 0;

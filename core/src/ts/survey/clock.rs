@@ -3,7 +3,8 @@
 use super::report::Clock;
 use crate::time::Pcr;
 
-/// A clock that runs ahead further than this from one reference to the next has jumped: 5 s, as in the splice.
+/// A clock that runs ahead further than this from one reference to the next has jumped: 5 s, as in
+/// the splice.
 const MAX_STEP: i64 = 5 * 27_000_000;
 
 /// Follows the clock references.
@@ -19,7 +20,8 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Takes a clock reference; whether it goes on from the one before, so that what came between took the time between.
+    /// Takes a clock reference; whether it goes on from the one before, so that what came between
+    /// took the time between.
     pub(super) fn push(&mut self, pcr: Pcr, is_announced: bool) -> bool {
         self.references += 1;
         let Some(last) = self.last.replace(pcr) else { return false };

@@ -1,7 +1,8 @@
 //! Describes a stream instead of passing it on: what `forebay probe` shows.
 //!
-//! Nothing is held back and nothing is decoded: of each PES packet the header is read, and of a picture what stands in front of its first
-//! slice, with the same scan that the splice finds random access points by. So a survey says what a relay of this stream would do.
+//! Nothing is held back and nothing is decoded: of each PES packet the header is read, and of a
+//! picture what stands in front of its first slice, with the same scan that the splice finds random
+//! access points by. So a survey says what a relay of this stream would do.
 
 mod clock;
 mod report;
@@ -19,7 +20,8 @@ use super::sync::{Item, Sync};
 use crate::assumption::broken;
 use crate::time::ticks_to_duration;
 
-/// Streams that are described: several times what a programme has. A map that changes for ever adds no more.
+/// Streams that are described: several times what a programme has. A map that changes for ever adds
+/// no more.
 const MAX_TRACKS: usize = 256;
 
 /// Describes one stream.

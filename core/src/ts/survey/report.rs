@@ -39,7 +39,8 @@ pub struct Report {
     pub clock: Clock,
     /// How long it plays: by its clock, jumps left out; by the stamps where there is no clock.
     pub duration: Duration,
-    /// Bits per second of all packets, those of other programmes and null packets included; `None` when too short to say.
+    /// Bits per second of all packets, those of other programmes and null packets included; `None`
+    /// when too short to say.
     pub bitrate: Option<u64>,
     /// Its elementary streams, in the order of its map; behind them those that an earlier map had.
     pub streams: Vec<Stream>,
@@ -52,7 +53,8 @@ pub struct Clock {
     pub references: u64,
     /// Times that it went back, or ahead by more than 5 s, or said itself that it would.
     pub jumps: u64,
-    /// From one to the next on average, in µs of their own time, jumps left out; zero when there were less than two.
+    /// From one to the next on average, in µs of their own time, jumps left out; zero when there
+    /// were less than two.
     pub mean_interval_us: u64,
     /// The longest such step; the standard allows 100,000 µs.
     pub max_interval_us: u64,
@@ -88,10 +90,11 @@ pub struct Stream {
 /// What is known of a video stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Video {
-    /// What its parameter sets declared last; `None` when none were found or they are of a codec that is not read.
+    /// What its parameter sets declared last; `None` when none were found or they are of a codec
+    /// that is not read.
     pub format: Option<VideoFormat>,
-    /// Pictures per second by the decoding time stamps, which is what really comes: fields, where each has a PES packet of its own.
-    /// `None` when less than two had one.
+    /// Pictures per second by the decoding time stamps, which is what really comes: fields, where
+    /// each has a PES packet of its own. `None` when less than two had one.
     pub frame_rate: Option<f64>,
     /// Random access points by their kind, each kind once.
     pub entries: Vec<(RandomAccess, u64)>,

@@ -11,10 +11,12 @@ use crate::ts::psi::PmtStream;
 use crate::ts::random_access::{RandomAccess, Scan, Verdict};
 use crate::ts::stream::{self, Class, Codec};
 
-/// How much of a PES packet is kept to be read: several times what reaches to the end of the parameter sets.
+/// How much of a PES packet is kept to be read: several times what reaches to the end of the
+/// parameter sets.
 const MAX_HEAD: usize = 8 * 1024;
 
-/// How much of a PES packet an audio frame header is looked for in: more than one frame of most codecs.
+/// How much of a PES packet an audio frame header is looked for in: more than one frame of most
+/// codecs.
 const AUDIO_HEAD: usize = 2 * 1024;
 
 /// The longest time from one picture to the next that is no jump.
@@ -209,7 +211,8 @@ struct Pictures {
     /// Steps from one decoding time to the next, and their sum in ticks.
     steps: u64,
     total: u64,
-    /// Pictures and ticks since the last random access point; `None` before the first, and behind a jump.
+    /// Pictures and ticks since the last random access point; `None` before the first, and behind a
+    /// jump.
     gop: Option<(u64, u64)>,
     lengths: Sum,
     seconds: Sum,

@@ -1,4 +1,4 @@
-//! The two files of a channel's past, and what may be done to them.
+//! The two files of a channel's time-shift.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -13,22 +13,24 @@ use tracing::warn;
 
 use crate::state::{Dir, Readers};
 
-/// The bytes: offset `n` of the file is offset `n` of the store.
+/// The media: offset `n` of the file is offset `n` of the store.
 const STREAM: &str = "stream.ts";
 
-/// What lies where in it. It is written first and removed last: by it we know a folder of ours.
+/// The index of the media. It is written first and removed last: a folder with it is ours.
 const INDEX: &str = "index";
 
-/// What a crash while the index is replaced leaves behind ([`Dir::write`]).
+/// The file that a crash leaves behind while the index is replaced ([`Dir::write`]).
 const NEW_INDEX: &str = "index.new";
 
-/// The largest index that is read, in bytes: the segments of seven days, each of a second, with as many that are over.
+/// The largest index that is read, in bytes: the segments of seven days, each of a second, with as
+/// many outdated ones.
 const MAX_INDEX: u64 = 2 * 7 * 86_400 * RECORD as u64;
 
-/// A smaller hole than this is not worth a call, in bytes; a multiple of any file system's blocks.
+/// The smallest hole that is worth a call, in bytes; a multiple of any file system's blocks.
 pub(super) const GRAIN: u64 = 1 << 20;
 
-/// Where the past is kept. Calls take as long as the disk likes: none belongs on a thread that has more to do.
+/// The place of a time-shift. Calls may block for as long as the disk takes, so none belongs on a
+/// thread of the runtime.
 pub(super) trait Disk: std::fmt::Debug + Send + Sync {
     /// Writes these bytes at `at`.
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
@@ -38,9 +40,9 @@ pub(super) trait Disk: std::fmt::Debug + Send + Sync {
     fn punch(&self, start: u64, end: u64) -> io::Result<()>;
     /// Appends records to the index.
     fn append(&self, records: &[u8]) -> io::Result<()>;
-    /// Puts another index in its place, all at once.
+    /// Replaces the index in one step.
     fn replace(&self, index: &[u8]) -> io::Result<()>;
-    /// Fails when a restart would not find what is written: somebody has removed it.
+    /// Fails if the files were removed, so that a restart would not find them.
     fn check(&self) -> io::Result<()> {
         Ok(())
     }
@@ -52,12 +54,12 @@ pub(super) struct Folder {
     path: PathBuf,
     stream: File,
     index: Mutex<File>,
-    /// Locked, so that no other process writes here.
+    /// Locked, so that no other process writes to the folder.
     _lock: File,
 }
 
 impl Folder {
-    /// Opens the folder, makes it if there is none, and says what it holds: segments whose bytes are there.
+    /// Opens the folder, or makes it, and returns the segments whose bytes are there.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Segment>)> {
         fs::create_dir_all(path)?;
         let lock = File::open(path)?;
@@ -79,7 +81,7 @@ impl Folder {
         let index = Mutex::new(open_index(path)?);
         let folder = Self { path: path.into(), stream, index, _lock: lock };
         let length = folder.stream.metadata()?.len();
-        // Behind the end there is nothing to lose: this only asks whether it can be done.
+        // A hole behind the end costs nothing, and shows whether the file system can punch holes.
         let beyond = length.next_multiple_of(GRAIN);
         folder.punch(beyond, beyond + GRAIN)?;
         let index = known.unwrap_or(index::Index { segments: Vec::new(), is_whole: true });
@@ -88,7 +90,7 @@ impl Folder {
         }
         let is_there = |segment: &Segment| segment.end <= length && folder.holds(segment);
         let mut segments = index.segments.as_slice();
-        // What was punched is at the front, and what never got to the disk at the end.
+        // Punched segments are at the front, and those that never reached the disk at the end.
         while let Some(rest) =
             segments.split_last().and_then(|(last, rest)| (!is_there(last)).then_some(rest))
         {
@@ -103,7 +105,7 @@ impl Folder {
         Ok((folder, segments))
     }
 
-    /// Lets go of everything but the bytes of `segments`.
+    /// Frees everything but the bytes of `segments`.
     pub(super) fn tidy(&self, segments: &[Segment]) -> io::Result<()> {
         let (start, end) = match segments {
             [] => (0, 0),
@@ -169,7 +171,7 @@ impl Disk for Folder {
     }
 }
 
-/// Whether this file still has this name.
+/// Whether this path still names this file.
 fn is_at(path: &Path, file: &File) -> io::Result<bool> {
     let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
     match path.metadata() {
@@ -184,7 +186,7 @@ pub(super) fn render<'a>(segments: impl Iterator<Item = &'a Segment>) -> Vec<u8>
     index::head().into_iter().chain(segments.flat_map(index::encode)).collect()
 }
 
-/// The index in this folder; `None` when there is none, an error when it is not ours.
+/// The index in this folder; `None` if there is none, an error if it is not ours.
 fn read_index(folder: &Path) -> io::Result<Option<index::Index>> {
     let file = match File::open(folder.join(INDEX)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -207,7 +209,8 @@ fn stranger(file: &str) -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, format!("the file {file} there is none of ours"))
 }
 
-/// Removes a folder with an index of ours, and in it nothing but our files; true when it was one.
+/// Removes our files from a folder with an index of ours, and the folder if it is empty then.
+/// Returns whether it was such a folder.
 pub(super) fn remove(path: &Path) -> io::Result<bool> {
     if !path.symlink_metadata()?.is_dir() || !matches!(read_index(path), Ok(Some(_))) {
         return Ok(false);
@@ -223,7 +226,7 @@ pub(super) fn remove(path: &Path) -> io::Result<bool> {
         }
     }
     match fs::remove_dir(path) {
-        // Somebody keeps something else there.
+        // Other files are in the folder: it stays.
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(true),
         result => result.map(|()| true),
     }

@@ -1,11 +1,12 @@
-//! The past of a channel with `timeshift`: a file behind the store in memory, and what lies where in it.
+//! The time-shift of a channel: a file behind the store in memory, and its index.
 //!
-//! Whoever watches live never meets a disk. The stream goes into the store in memory as that of any channel does; behind it, on threads
-//! that may wait, whole blocks are copied to the file, and memory lets go of them. Who is in the past reads the file, on such threads
-//! too. So a disk that stands still, or takes nothing, holds up nobody but those who need it.
+//! Live viewers never wait for a disk. The stream goes into the store in memory, like that of any
+//! channel. Behind that, threads that may block copy whole blocks to the file, and memory drops
+//! them. Viewers who are behind the window read the file, on such threads too. So a disk that hangs
+//! or is full holds up only the viewers who need it.
 //!
-//! The file outlives a presentation, and the process. There is one [`Archive`] for each channel however often it is opened, since readers of
-//! one presentation may still be there when the next begins.
+//! The file outlives a presentation, and the process. Each channel has one [`Archive`] however
+//! often it is opened, since readers of one presentation may still be there when the next begins.
 
 mod disk;
 mod spool;
@@ -32,16 +33,18 @@ use super::lookup::Lookup;
 use super::playlist::Rendered;
 use crate::model::{Channel, ChannelId};
 
-/// Threads of the process that may wait for one channel's file at a time: there are 512 for all that may wait.
+/// Threads that may wait for one channel's file at a time. The process has 512 for all blocking
+/// work.
 const READERS: usize = 16;
 
-/// Playlists of different lengths that are kept until there is another segment.
+/// Playlists of different lengths that are kept until the next segment.
 const MAX_RENDERED: usize = 8;
 
-/// Behind this many bytes the file begins anew when the process does: well before the 16 TiB at which some file systems end one.
+/// A file longer than this begins anew when the process does: well before 16 TiB, the largest file
+/// of some file systems.
 const MAX_OFFSET: u64 = 8 << 40;
 
-/// What a channel has of its past.
+/// The time-shift of a channel.
 #[derive(Debug)]
 pub(super) struct Archive {
     folder: PathBuf,
@@ -49,48 +52,47 @@ pub(super) struct Archive {
     placement: Mutex<Placement>,
     /// The first byte that may still be read. It is moved before the bytes are freed.
     tail: AtomicU64,
-    /// The file has got to here.
+    /// The end of the file.
     written: AtomicU64,
-    /// The store has got to here.
+    /// The end of the store.
     head: AtomicU64,
-    /// Nothing is written any more, until the next presentation.
+    /// The disk has failed: nothing is written until the next presentation.
     is_failing: AtomicBool,
-    /// The index does not say what it should.
+    /// The index on disk is out of date, and must be written anew.
     is_stale: AtomicBool,
-    /// Held by the one who writes.
+    /// Held by the thread that writes.
     writing: Mutex<spool::Writing>,
     readers: Semaphore,
-    /// The lists that somebody has asked for, of the present segments.
+    /// The playlists that viewers have asked for, of the present segments.
     rendered: Mutex<Vec<Arc<Rendered>>>,
-    /// Held by the one who makes another.
+    /// Held by the task that renders another one.
     rendering: Semaphore,
 }
 
-/// Where the past is kept.
+/// Where the media is kept.
 #[derive(Debug)]
 enum Placement {
-    /// There is nothing to write to.
+    /// There is no disk to write to.
     Nowhere,
     /// On this disk.
     Disk(Arc<dyn Disk>),
-    /// Somebody has removed the files. Who is in the past still reads them; nothing is written
-    /// there.
+    /// The files were removed. Viewers behind the window still read them; nothing is written there.
     Removed(Arc<dyn Disk>),
 }
 
-/// What is told of it.
+/// What the status says of a time-shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeshiftStatus {
-    /// How long it plays.
+    /// The duration of the kept media.
     pub length: Duration,
-    /// What it takes, in bytes.
+    /// The size of the kept media, in bytes.
     pub bytes: u64,
-    /// Whether all of it is or will be on the disk.
+    /// Whether the media is written to the disk.
     pub is_on_disk: bool,
 }
 
 impl Archive {
-    /// What is in the folder of this channel. Takes as long as the disk likes.
+    /// Opens what is in the folder of this channel. May block for as long as the disk takes.
     pub(super) fn open(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
         let limits = limits(channel)?;
         let folder = hls_dir.join(channel.id.as_str());
@@ -108,7 +110,7 @@ impl Archive {
         Some(Arc::new(Self::new(folder, placement, history)))
     }
 
-    /// Of a channel of which there is nothing on disk: what is written first makes the folder.
+    /// The archive of a channel that has nothing on disk yet: the first write makes the folder.
     pub(super) fn begin_anew(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
         let limits = limits(channel)?;
         let folder = hls_dir.join(channel.id.as_str());
@@ -135,16 +137,17 @@ impl Archive {
         }
     }
 
-    /// A presentation begins: at which byte, and with which numbers if those of the playlist stand at `numbers`.
+    /// A presentation begins, whose sequence numbers would go on at `numbers`. Returns its first
+    /// byte and its sequence numbers.
     pub(super) fn begin(&self, channel: &Channel, numbers: SequenceNumbers) -> (u64, SequenceNumbers) {
         let mut history = self.history();
         if self.is_failing.swap(false, Ordering::SeqCst) {
-            // What was in memory only went with it.
+            // Media that was in memory only went with the last presentation.
             history.forget_behind(self.written.load(Ordering::SeqCst));
             self.is_stale.store(true, Ordering::SeqCst);
         }
         if matches!(*self.placement(), Placement::Removed(_)) {
-            // The next thing that is written goes to files of its own.
+            // The next write makes new files.
             history.forget_behind(0);
         }
         if let Some(limits) = limits(channel) {
@@ -173,8 +176,8 @@ impl Archive {
         self.rendered().clear();
     }
 
-    /// The store has got to `head`. Where the file does not follow, no more than `bytes` are kept in memory; returns the first byte
-    /// of the past.
+    /// The store has grown to `head`. If the file does not follow, no more than `bytes` are kept in
+    /// memory. Returns the first byte that is kept.
     pub(super) fn advance(&self, head: u64, bytes: u64) -> u64 {
         self.head.store(head, Ordering::SeqCst);
         let mut history = self.history();
@@ -184,22 +187,22 @@ impl Archive {
         history.tail().unwrap_or(head)
     }
 
-    /// Nobody reads what lies before `tail` from now on.
+    /// Media before `tail` is not read from now on.
     pub(super) fn release(&self, tail: u64) {
         self.tail.fetch_max(tail, Ordering::SeqCst);
     }
 
-    /// The file has got to here.
+    /// The end of the file.
     pub(super) fn written(&self) -> u64 {
         self.written.load(Ordering::SeqCst)
     }
 
-    /// Whether nothing is written any more.
+    /// Whether the disk has failed, so that nothing is written.
     pub(super) fn is_failing(&self) -> bool {
         self.is_failing.load(Ordering::SeqCst)
     }
 
-    /// Reads the bytes from `start` to `end` from the file; `None` when they are not there.
+    /// Reads the bytes from `start` to `end` from the file; `None` if they are not there.
     pub(super) async fn read(self: &Arc<Self>, start: u64, end: u64) -> io::Result<Option<Bytes>> {
         let _place = self.readers.acquire().await.expect("nobody closes the semaphore");
         let archive = Arc::clone(self);
@@ -223,28 +226,28 @@ impl Archive {
         self.history().at(offset).map(Span::from)
     }
 
-    /// Of the presentation that begins at the byte `from`, where the segment in which `time` is shown begins, else the oldest, and when
-    /// that is shown.
+    /// The start of the segment that shows `time`, in the presentation that begins at the byte
+    /// `from`, or of its oldest segment; and the time that is shown there.
     pub(super) fn reach(&self, from: u64, time: MediaTime) -> Option<(u64, MediaTime)> {
         self.history().reach(from, time).map(|segment| (segment.start, segment.shown))
     }
 
-    /// What is told of it.
+    /// What the status says of it.
     pub(super) fn status(&self) -> TimeshiftStatus {
         let history = self.history();
         let is_on_disk = !self.is_failing() && matches!(*self.placement(), Placement::Disk(_));
         TimeshiftStatus { length: history.length(), bytes: history.bytes(), is_on_disk }
     }
 
-    /// The playlist of the newest segments, as far back as `length`; `None` when there are fewer than `fewest`. Made once
-    /// for all who ask for the same.
+    /// The playlist of the newest segments, as far back as `length`; `None` if there are fewer than
+    /// `fewest`. Rendered once for all viewers who ask for the same.
     pub(super) async fn playlist(
         self: &Arc<Self>,
         length: Duration,
         target_duration: u64,
         fewest: usize,
     ) -> Option<Arc<Rendered>> {
-        // One at a time: of a week, it takes a moment, and others may want the same.
+        // One at a time: a week takes a moment, and other viewers may want the same.
         let _turn = self.rendering.acquire().await.ok()?;
         let extract = self.history().extract(length);
         if extract.segments.len() < fewest {
@@ -269,22 +272,23 @@ impl Archive {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks whether the files are still there. Takes as long as the disk likes.
+    /// Notices if the files were removed. May block for as long as the disk takes.
     pub(super) fn look(&self) {
-        // The one who writes may be about to replace them; then they are looked at the next time.
+        // The writing thread may be about to replace them: then this waits for the next time.
         let Ok(_writing) = self.writing.try_lock() else { return };
         let disk = match &*self.placement() {
             Placement::Disk(disk) => Arc::clone(disk),
             Placement::Nowhere | Placement::Removed(_) => return,
         };
         let Err(error) = disk.check() else { return };
-        // A presentation that begins meanwhile finds both of this or nothing.
+        // Under this lock, so that a presentation that begins meanwhile finds both changes or
+        // neither.
         let _history = self.history();
         *self.placement() = Placement::Removed(disk);
         self.fail(&error);
     }
 
-    /// What may be read.
+    /// The disk to read from.
     fn disk(&self) -> Option<Arc<dyn Disk>> {
         match &*self.placement() {
             Placement::Nowhere => None,
@@ -318,20 +322,20 @@ fn recover(folder: &Path, limits: Limits) -> io::Result<(Folder, History)> {
     Ok((disk, history))
 }
 
-/// The names of all folders in which archives may be.
+/// The names of all folders that may hold archives.
 pub(super) fn folders(hls_dir: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(hls_dir) else { return Vec::new() };
     let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    // One that is no text is no channel's id, and none of ours.
+    // A name that is not UTF-8 is no channel's id, so the folder is not ours.
     folders.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
-/// The archives that are on disk of channels that keep their past. Removes what others have left.
+/// The archives on disk of channels with `timeshift`. Removes those of other channels.
 pub(super) fn open_all(hls_dir: &Path, lookup: &dyn Lookup) -> HashMap<ChannelId, Arc<Archive>> {
     let mut archives = HashMap::new();
     for name in folders(hls_dir) {
         let Ok(found) = lookup.find(&name) else {
-            // Nobody knows whose it is.
+            // The list cannot be read, so the folder may belong to a channel.
             continue;
         };
         match found.and_then(|channel| Some((channel.id.clone(), Archive::open(hls_dir, &channel)?))) {

@@ -1,4 +1,5 @@
-//! From memory to the file: blocks of the store, records of the index, and holes behind the window.
+//! Copies media from memory to the file: blocks of the store, records of the index, and holes
+//! behind the kept media.
 
 use std::io;
 use std::path::Path;
@@ -13,15 +14,15 @@ use super::disk::{Disk, Folder, GRAIN};
 use super::{Archive, Placement, disk};
 use crate::channel::store::{BLOCK, Store};
 
-/// Records of segments that are gone, beyond as many as are there, before the index is written anew.
+/// How many more outdated than present records the index may have before it is written anew.
 const SPARE_RECORDS: usize = 4096;
 
-/// What the one who writes knows of the files.
+/// What the writing thread knows of the files.
 #[derive(Debug)]
 pub(super) struct Writing {
-    /// Freed up to here.
+    /// The end of the freed bytes.
     freed: u64,
-    /// In the index.
+    /// The records in the index.
     records: usize,
 }
 
@@ -31,27 +32,27 @@ impl Writing {
     }
 }
 
-/// A piece of work for a thread that may wait.
+/// Work for a thread that may block.
 #[derive(Debug)]
 pub(in crate::channel) struct Spool {
     pub(in crate::channel) store: Arc<Store>,
     pub(in crate::channel) archive: Arc<Archive>,
-    /// What is to be copied, in the words of the store.
+    /// The bytes to copy, as offsets into the store.
     pub(in crate::channel) from: u64,
     pub(in crate::channel) until: u64,
-    /// What ends in it.
+    /// The segments that end in those bytes.
     pub(in crate::channel) segments: Vec<Segment>,
 }
 
 impl Spool {
-    /// Does it. A failure is the archive's: it goes on without the file.
+    /// Does the work. If it fails, the archive goes on without the file.
     pub(in crate::channel) fn run(self) {
-        // Of an earlier presentation, somebody may still be at it.
+        // A thread may still be writing for an earlier presentation.
         let mut writing = self.archive.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.write(&mut writing) {
             self.archive.fail(&error);
         }
-        // Where nothing more is written, what is let go of is freed all the same.
+        // Bytes behind the kept media are freed even if nothing more is written.
         if let Some(disk) = self.archive.disk()
             && let Err(error) = self.free(&*disk, &mut writing)
         {
@@ -66,7 +67,7 @@ impl Spool {
         }
         let disk = archive.usable_disk().map_or_else(|| archive.open_late(), Ok)?;
         let mut at = self.from.max(archive.written());
-        // It may be given up meanwhile: see `Archive::give_up`.
+        // The disk may have been given up meanwhile: see `Archive::give_up`.
         while at < self.until && !archive.is_failing() {
             let end = self.until.min(at + BLOCK);
             let bytes = self.store.read(at, end)?.ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -104,7 +105,7 @@ impl Spool {
 }
 
 impl Archive {
-    /// What may be written to.
+    /// The disk to write to.
     fn usable_disk(&self) -> Option<Arc<dyn Disk>> {
         match &*self.placement() {
             Placement::Disk(disk) => Some(Arc::clone(disk)),
@@ -112,14 +113,15 @@ impl Archive {
         }
     }
 
-    /// There was no disk when the process began, or it was removed. What is there now may be
-    /// anything: it is not used.
+    /// Makes new files, if there was no disk when the process began, or its files were removed.
+    /// Whatever is in the folder now is not used: it may be anything.
     fn open_late(&self) -> io::Result<Arc<dyn Disk>> {
         let (folder, _) = Folder::open(&self.folder)?;
         folder.tidy(&[])?;
         let folder: Arc<dyn Disk> = Arc::new(folder);
         let before = std::mem::replace(&mut *self.placement(), Placement::Disk(Arc::clone(&folder)));
-        // Not under the lock: with the last handle of a removed file the system frees all of it.
+        // Not under the lock: with the last handle of a removed file the system frees the whole
+        // file.
         drop(before);
         Ok(folder)
     }
@@ -131,13 +133,13 @@ impl Archive {
         }
     }
 
-    /// The disk is so slow that memory is full of what it has not taken.
+    /// The disk is so slow that memory is full of media that it has not taken.
     pub(in crate::channel) fn give_up(&self) {
         self.fail(&io::Error::new(io::ErrorKind::TimedOut, "the disk is too slow"));
     }
 }
 
-/// Says once what is wrong, and what to do.
+/// Logs once what is wrong with the disk, and what to do.
 pub(super) fn warn_of(folder: &Path, error: &io::Error) {
     warn!(
         folder = %folder.display(), %error,

@@ -1,4 +1,4 @@
-//! Does what the lifecycle wants.
+//! Carries out the actions of the lifecycle.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,21 +27,21 @@ use crate::input::{Context, Error, SocketGuard};
 use crate::model::Source;
 use crate::providers::{self, Lease, NoConnection};
 
-/// What viewers who wait for whole segments are given at once of a file, beyond the burst: with
-/// that, enough for groups of pictures of up to 4 s.
+/// The media of a file that viewers who wait for whole segments are given at once, beyond the
+/// burst: enough for groups of pictures of up to 4 s.
 const HEAD_START: Duration = Duration::from_secs(7);
 
-/// Why an open source is in the list: the lifecycle closes what has left it, before anything else
-/// is done.
-const LISTED: &str = "what is opened or open is listed";
+/// Why an open source is in the list: the lifecycle closes the sources that have left it before it
+/// does anything else.
+const LISTED: &str = "a source that is opened or open is listed";
 
 impl Driver {
-    /// A source that is opened, or open.
+    /// A source that is open or being opened.
     pub(super) fn listed(&self, source: SourceId) -> &Source {
         self.channel.source(source).expect(LISTED)
     }
 
-    /// Does what the lifecycle wants; true when the feed is over.
+    /// Carries out the pending actions. Returns true when the feed is over.
     pub(super) fn carry_out(&mut self, channels: &Channels) -> bool {
         let mut is_given_up = false;
         let mut has_acted = false;
@@ -70,11 +70,11 @@ impl Driver {
         false
     }
 
-    /// The channel is done. Returns false where somebody came at the last moment: then the feed
-    /// lives on, on the same timeline.
+    /// The channel is done. Returns false if a reader came at the last moment: then the feed lives
+    /// on, on the same timeline.
     fn finish(&mut self, channels: &Channels, is_given_up: bool) -> bool {
         let is_stopping = self.inbox.stop.is_cancelled();
-        // What is known of a channel that is gone goes with it.
+        // The history of a channel that was removed is forgotten.
         if !is_stopping {
             channels.remember(&self.channel, self.life.failover());
         }
@@ -86,7 +86,7 @@ impl Driver {
         false
     }
 
-    /// Asks for a connection to a source.
+    /// Claims a connection to a source.
     fn claim(&mut self, attempt: AttemptId, source: SourceId, purpose: Purpose) {
         let chosen = self.channel.source(source).expect(LISTED);
         let claim = claim_of(&self.channel, purpose_of(purpose));
@@ -105,7 +105,7 @@ impl Driver {
         self.ingests.push(Ingest::new(attempt, source, label, claim));
     }
 
-    /// There is a connection to spare.
+    /// Opens a source, for which there is a connection.
     pub(super) fn open(&mut self, now: Moment, attempt: AttemptId, lease: Lease) {
         let context = self.context_for(self.ingests.of(attempt).source);
         let handle = lease.handle();
@@ -127,7 +127,7 @@ impl Driver {
         self.life.handle_event(now, Event::Granted(attempt));
     }
 
-    /// What the opening of a source goes by.
+    /// What the opening of a source depends on.
     fn context_for(&mut self, source: SourceId) -> Context {
         let others = if self.life.is_live() {
             Others::Active
@@ -137,24 +137,24 @@ impl Driver {
             Others::Idle
         };
         let waits = self.hls.waits_for_whole();
-        // A head start would leave behind those who watch already.
+        // A head start would leave behind the viewers who are there already.
         let has_head_start = if self.is_opening() { Arc::clone(waits) } else { Arc::default() };
         Context { memory: self.ingests.memory.of(source).memory.clone(), others, has_head_start }
     }
 
-    /// Whether nobody has been sent anything yet.
+    /// Whether no media has been sent to any reader yet.
     pub(super) fn is_opening(&self) -> bool {
         self.output.index.head() == self.feed.base
     }
 
-    /// Viewers depend on this one now.
+    /// Tells the provider that viewers depend on this attempt now.
     fn promote(&mut self, attempt: AttemptId) {
         if let Some(lease) = &self.ingests.of(attempt).lease {
             lease.set_purpose(providers::Purpose::Active);
         }
     }
 
-    /// A candidate becomes what viewers see.
+    /// Makes an attempt the active source.
     fn activate(&mut self, now: Moment, attempt: AttemptId) {
         self.promote(attempt);
         self.end_outage(now);
@@ -163,7 +163,7 @@ impl Driver {
         let source = ingest.source;
         let open = ingest.delivering();
         open.activate(now, &mut self.output.splice, lead);
-        // Usual segments come as soon as short ones would.
+        // With a head start, usual segments are there as soon as short ones would be.
         let needs_no_short = matches!(lead, Lead::Opening { .. }) && open.input.has_head_start();
         if needs_no_short && self.inbox.audience().short == 0 && self.hls.end_short(&self.feed) {
             self.release();
@@ -171,7 +171,7 @@ impl Driver {
         self.start_showing(now, source);
     }
 
-    /// How much of the source that becomes active viewers are given at once.
+    /// How much media of a source that becomes active is passed on at once.
     fn lead(&self) -> Lead {
         let burst = self.channel.policy.burst;
         if self.is_opening() {
@@ -184,7 +184,7 @@ impl Driver {
         }
     }
 
-    /// Closes an upstream.
+    /// Closes a source, which has failed if the reason says so.
     fn close(&mut self, attempt: AttemptId, reason: Reason) {
         let ingest = self.ingests.of(attempt);
         if let Some(error) = self.blame(ingest, reason) {
@@ -199,7 +199,7 @@ impl Driver {
         self.freeze_check.take_if(|check| check.is_of(attempt));
     }
 
-    /// What a source that is closed for this reason has done wrong.
+    /// The error of a source that is closed for this reason, if it is to blame.
     fn blame(&self, ingest: &Ingest, reason: Reason) -> Option<Error> {
         match reason {
             Reason::Replaced
@@ -218,7 +218,7 @@ impl Driver {
         }
     }
 
-    /// What a source has done wrong that showed no picture within the time for a start.
+    /// The error of a source that showed no picture within the time for a start.
     fn blame_at_start(&self, ingest: &Ingest) -> Option<Error> {
         if ingest.is_claiming() {
             let provider = self.listed(ingest.source).provider.as_ref();
@@ -229,7 +229,7 @@ impl Driver {
             Some(input) if input.is_transport_stream() => Some(Error::NoPicture),
             Some(input) if !input.beginning().is_empty() => Some(connect_timeout(ingest)),
             _ => {
-                // What it failed with before says more than that the time is over.
+                // An earlier error says more than that the time is over.
                 let known = self.ingests.memory.error(ingest.source);
                 let is_telling = known.is_some_and(|error| error.code() != ErrorCode::ProviderLimit);
                 (!is_telling).then(|| connect_timeout(ingest))
@@ -237,13 +237,13 @@ impl Driver {
         }
     }
 
-    /// Whether an open source sends pictures or sound that cannot be read.
+    /// Whether an open source sends scrambled packets.
     fn is_scrambled(&self, ingest: &Ingest) -> bool {
         let counts = ingest.opened().map(|open| open.input.counts(&self.output.splice));
         counts.is_some_and(|counts| counts.scrambled > 0)
     }
 
-    /// An upstream has failed and is no more.
+    /// Removes an attempt that has failed.
     pub(super) fn fail(&mut self, attempt: AttemptId, error: Error) {
         let mut ingest = self.ingests.remove(attempt);
         self.freeze_check.take_if(|check| check.is_of(attempt));
@@ -258,8 +258,8 @@ impl Driver {
         self.status.set_stale();
     }
 
-    /// The active source is active no longer; `is_seamless` is whether another one is there at
-    /// once.
+    /// The active source is left. An outage begins unless that `is_seamless`, since another source
+    /// is ready.
     fn leave_active(&mut self, is_seamless: bool) {
         if !is_seamless {
             self.begin_outage(self.clock.now());
@@ -276,7 +276,7 @@ impl Driver {
     }
 }
 
-/// What is wrong with a source that sent no transport stream in time.
+/// The error of a source that sent no transport stream in time.
 fn connect_timeout(ingest: &Ingest) -> Error {
     let Some(open) = ingest.opened() else { return Error::ConnectTimeout };
     if !open.input.beginning().is_empty() {

@@ -1,4 +1,4 @@
-//! Tells what happens to a channel.
+//! Publishes what happens to a channel.
 
 use forebay_core::lifecycle::AttemptId;
 
@@ -7,12 +7,12 @@ use crate::events::Event;
 use crate::model::{ChannelId, ProviderId};
 
 impl Driver {
-    /// Tells whoever wants to know.
+    /// Publishes an event.
     pub(super) fn happened(&self, event: impl FnOnce(ChannelId) -> Event) {
         self.feed.events.publish(event(self.channel.id.clone()));
     }
 
-    /// Whose connection an attempt has, or wants.
+    /// The provider of an attempt's source.
     pub(super) fn provider_of(&self, attempt: AttemptId) -> Option<ProviderId> {
         self.listed(self.ingests.of(attempt).source).provider.clone()
     }

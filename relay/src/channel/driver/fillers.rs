@@ -1,5 +1,4 @@
-//! What viewers are sent while no source delivers: packets that keep their connections alive, and
-//! a slate where the channel wants one.
+//! Outages: packets that keep viewers' connections alive, and the slate, if the channel wants one.
 
 use forebay_core::channel::Outage;
 use forebay_core::channel::outage::{Filler, Wanted};
@@ -15,11 +14,11 @@ use crate::channel::reader_kind::ReaderKind;
 use crate::events::Event as Happened;
 use crate::input::{Error, Piece, slate};
 
-/// The time between two sources, and what fills it.
+/// The outage, and what fills it.
 #[derive(Default)]
 pub(super) struct Fillers {
     pub(super) outage: Outage,
-    /// While it is shown.
+    /// The slate, while it is shown.
     slate: Option<OpenInput>,
 }
 
@@ -29,12 +28,12 @@ impl Fillers {
         self.slate.is_some()
     }
 
-    /// When the slate may be read on, if it must wait.
+    /// When the slate may be read again, if it must wait.
     pub(super) fn slate_at(&self) -> Option<Moment> {
         self.slate.as_ref()?.input.resumes_at()
     }
 
-    /// Waits for the next piece of the slate, where it is shown and may be read.
+    /// Waits for the next piece of the slate, if it is shown and may be read.
     pub(super) async fn next_piece(&mut self, now: Moment) -> Result<Piece, Error> {
         let is_paused = self.slate_at().is_some_and(|at| at > now);
         match &mut self.slate {
@@ -45,13 +44,13 @@ impl Fillers {
 }
 
 impl Driver {
-    /// When something is to be done in an outage.
+    /// When a filler is due.
     pub(super) fn filler_at(&self) -> Option<Moment> {
         self.fillers.outage.poll_timeout(self.wanted_fillers())
     }
 
-    /// What is wanted while there is no output. By HLS nobody has a connection that could be taken
-    /// for dead, and who comes in an outage waits for its end.
+    /// The fillers that are wanted. Viewers by HLS have no connection that could be taken for dead,
+    /// and a viewer who comes in an outage waits for its end.
     fn wanted_fillers(&self) -> Wanted {
         let policy = &self.channel.policy;
         let readers = self.inbox.readership.readers();
@@ -62,7 +61,7 @@ impl Driver {
         }
     }
 
-    /// Does what is due in an outage.
+    /// Sends the filler that is due.
     pub(super) fn fill_if_due(&mut self, now: Moment) {
         match self.fillers.outage.poll_filler(now, self.wanted_fillers()) {
             Some(Filler::Slate) => self.show_slate(now),
@@ -93,21 +92,21 @@ impl Driver {
         let was_open = splice.is_open();
         let taken = piece.and_then(|piece| slate.take(now, &piece, splice));
         if taken.is_err() {
-            self.drop_slate(); // it has no end, and nothing to go wrong
+            self.drop_slate(); // it never ends, and cannot go wrong
         } else if !was_open && self.output.splice.is_open() {
             self.show_at_once(now);
         }
         self.tick_if_due(now);
     }
 
-    /// The active source was left, and no other took its place.
+    /// An outage begins: the active source was left, and no other took its place.
     pub(super) fn begin_outage(&mut self, now: Moment) {
         if self.fillers.outage.begin(now, self.inbox.readership.is_read()) {
             self.happened(|channel| Happened::OutageBegun { channel });
         }
     }
 
-    /// A source becomes active.
+    /// Ends the outage, if there is one: a source becomes active.
     pub(super) fn end_outage(&mut self, now: Moment) {
         if let Some(lasted) = self.fillers.outage.end(now) {
             self.happened(|channel| Happened::OutageEnded { channel, lasted });
@@ -115,7 +114,7 @@ impl Driver {
         self.drop_slate();
     }
 
-    /// The slate is shown no longer.
+    /// Stops showing the slate.
     pub(super) fn drop_slate(&mut self) {
         if self.fillers.slate.take().is_some() {
             self.fillers.outage.set_slate(false);

@@ -20,37 +20,37 @@ use crate::input::sample_frame::{self, sample_frame};
 /// The program, which is looked for in the `PATH`.
 const FFMPEG: &str = "ffmpeg";
 
-/// For one picture. A busy machine takes a second.
+/// The time for decoding one picture. A busy machine takes a second.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The least time between the two pictures: what moves has moved by then.
+/// The least time between the two pictures: a moving picture has moved by then.
 const APART: Duration = Duration::from_secs(1);
 
-/// The most that is handed over for one picture, in bytes; it is at the beginning.
+/// The most that the decoder gets for one picture, in bytes. The picture is at the beginning.
 const MAX_PICTURE: u64 = 4_000_000;
 
-/// What is being looked at, and why.
+/// A check that is under way.
 pub(super) struct FreezeCheck {
     attempt: AttemptId,
     fault: Fault,
     samples: BoxFuture<'static, Result<[FrameSample; 2], sample_frame::Error>>,
 }
 
-/// What came of it.
+/// The result of a check.
 pub(super) struct Verdict {
     attempt: AttemptId,
     fault: Fault,
-    /// Whether there is nothing to be seen, or nothing new.
+    /// Whether both pictures are the same, or both black.
     is_still: Result<bool, sample_frame::Error>,
 }
 
 impl FreezeCheck {
-    /// Whether it is about this attempt.
+    /// Whether the check is about this attempt.
     pub(super) fn is_of(&self, attempt: AttemptId) -> bool {
         self.attempt == attempt
     }
 
-    /// Waits until both have been seen. To be dropped after that.
+    /// Waits until both pictures are decoded. To be dropped after that.
     pub(super) async fn verdict(&mut self) -> Verdict {
         let is_still = (&mut self.samples)
             .await
@@ -60,13 +60,13 @@ impl FreezeCheck {
 }
 
 impl Driver {
-    /// Whether this fault is to be looked at before anything is done about it; it is then.
+    /// Begins a check of this fault, if it needs one. Returns whether the fault must wait for it.
     pub(super) fn needs_check(&mut self, attempt: AttemptId, fault: Fault) -> bool {
         if fault.rule != Rule::FrozenPicture || !self.channel.policy.confirm_frozen {
             return false;
         }
         if !self.ingests.of(attempt).is_active() {
-            return false; // of a source that is only tried, it is suspicion enough
+            return false; // viewers do not see this source, so the suspicion is enough
         }
         let Some([first, last]) = self.two_pictures() else {
             debug!("not enough key frames to compare");
@@ -81,8 +81,8 @@ impl Driver {
         true
     }
 
-    /// The newest picture that viewers could begin with and an older one, as far apart as the fault
-    /// is old; none where there is only one.
+    /// The newest access point and an older one, as far apart as the fault is old; none if the
+    /// window has only one.
     fn two_pictures(&self) -> Option<[Bytes; 2]> {
         let still = self.channel.policy.health.frozen_picture.unwrap_or(APART).max(APART);
         let entries = || self.output.entries_of_active();
@@ -97,12 +97,12 @@ impl Driver {
         Some([read(first)?, read(last)?])
     }
 
-    /// The rule tells of it once more when it has held for its time again.
+    /// Makes the rule report the fault once more after its time.
     fn ask_again(&mut self, attempt: AttemptId) {
         self.ingests.of_mut(attempt).delivering().input.doubt_stillness();
     }
 
-    /// Both have been seen.
+    /// Both pictures are decoded.
     pub(super) fn handle_verdict(&mut self, now: Moment, Verdict { attempt, fault, is_still }: Verdict) {
         self.freeze_check = None;
         match is_still {

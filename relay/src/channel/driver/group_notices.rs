@@ -1,12 +1,11 @@
-//! What the log says, once while a channel is open, of groups of pictures that viewers have to wait
-//! for.
+//! Logs, once while a channel is open, that viewers have to wait for long groups of pictures.
 
 use forebay_core::store_index::Edges;
 use forebay_core::ts::random_access::RandomAccess;
 use forebay_core::ts::splice::AccessPoint;
 use tracing::{info, warn};
 
-/// Which of it has been said.
+/// Which of it has been logged.
 #[derive(Debug, Default)]
 pub(super) struct GroupNotices {
     is_too_long: bool,
@@ -14,7 +13,7 @@ pub(super) struct GroupNotices {
 }
 
 impl GroupNotices {
-    /// The window has these edges.
+    /// Notes the edges of the window.
     pub(super) fn note_edges(&mut self, edges: &Edges) {
         if edges.join.is_none() && edges.head > 0 && !self.is_too_long {
             self.is_too_long = true;
@@ -24,7 +23,7 @@ impl GroupNotices {
         }
     }
 
-    /// These random access points have come.
+    /// Notes new access points.
     pub(super) fn note_access_points(&mut self, points: &[AccessPoint]) {
         if points.iter().any(|point| point.kind == RandomAccess::Blind) && !self.is_without_key {
             self.is_without_key = true;

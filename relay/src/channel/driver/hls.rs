@@ -20,20 +20,19 @@ use crate::channel::reader_kind::Readers;
 use crate::channel::sequence_store::SequenceStore;
 use crate::model::{Channel, Hls};
 
-/// How long the segments of the short list are. A player begins with a target duration of 2 s and
-/// one of them; were they to become longer, it would run dry.
+/// The length of the segments of the short list. A player begins with a target duration of 2 s and
+/// one of them; if they became longer, it would run dry.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// 2020 began so much later than 1970. Numbers that are counted in quarters of a second since then
-/// are far beyond those of any usual list, and fit into 31 bits, as some players want it, until
-/// 2037.
+/// From 1970 to 2020. Numbers that count quarters of a second since 2020 are far beyond those of
+/// any usual list, and fit into 31 bits, as some players need, until 2037.
 const NUMBERED_FROM: Duration = Duration::from_hours(438_288);
 
 /// The HLS output of a channel.
 pub(super) struct HlsOutput {
-    /// While somebody watches by HLS, and some time after; always where the past is kept.
+    /// While viewers watch by HLS, and some time after; always if the channel has a time-shift.
     packager: Option<Packager>,
-    /// Whether all viewers wait for whole segments: nobody else is left behind by a head start.
+    /// Whether all readers wait for whole segments, so that a head start leaves none behind.
     waits_for_whole: Arc<AtomicBool>,
     sequences: Arc<SequenceStore>,
     tasks: TaskTracker,
@@ -42,13 +41,13 @@ pub(super) struct HlsOutput {
 /// The segments of a channel that is watched by HLS.
 struct Packager {
     segmenter: Segmenter,
-    /// The short list's, while somebody may want that.
+    /// The segmenter of the short list, while a viewer may want that.
     short: Option<Segmenter>,
-    /// When it is given up, if nobody comes until then.
+    /// When the packager is dropped, if no viewer comes before.
     until: Option<Moment>,
 }
 
-/// Whom the output is for, and how it is to be.
+/// What the packager needs to know of its channel.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) feed: &'a Feed,
@@ -62,14 +61,14 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Output that was written to the store.
+/// Output that has been written to the store.
 #[derive(Clone, Copy)]
 pub(super) struct Written<'a> {
-    /// Where it begins.
+    /// The offset in the store.
     pub(super) base: u64,
-    /// Its random access points, at offsets from there.
+    /// Its access points, at offsets from `base`.
     pub(super) points: &'a [AccessPoint],
-    /// The pictures in front of which segments of the short list may begin, too.
+    /// The other pictures with which segments of the short list may begin.
     pub(super) cuts: &'a [AccessPoint],
 }
 
@@ -81,8 +80,8 @@ fn short_settings(hls: &Hls) -> segmenter::Settings {
     segmenter::Settings { segment: SHORT, ..settings(hls) }
 }
 
-/// One for the short list. Its numbers never go back, and need not be kept: they begin with the
-/// time, in quarters of a second, and no channel makes so many segments.
+/// A segmenter for the short list. Its numbers never go back, and need not be stored: they begin
+/// with the time in quarters of a second, and no channel makes so many segments.
 fn short_segmenter(hls: &Hls) -> Segmenter {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let number = now.saturating_sub(NUMBERED_FROM).as_secs() * 4;
@@ -90,18 +89,18 @@ fn short_segmenter(hls: &Hls) -> Segmenter {
     Segmenter::new(short_settings(hls), numbers)
 }
 
-/// What the segmenter needs to say when a segment was shown.
+/// The clocks by which the segmenter says when a segment was shown.
 fn clock_of(point: &AccessPoint) -> WallClock {
     WallClock { media: point.shown, wall: SystemTime::now() }
 }
 
 impl HlsOutput {
-    /// Output that nobody wants yet.
+    /// Output without a packager.
     pub(super) fn new(sequences: Arc<SequenceStore>, tasks: TaskTracker) -> Self {
         Self { packager: None, waits_for_whole: Arc::default(), sequences, tasks }
     }
 
-    /// Output of a channel that keeps its past, whose numbers go on at these.
+    /// Output of a channel with a time-shift, whose sequence numbers go on at these.
     pub(super) fn always(self, hls: &Hls, numbers: SequenceNumbers) -> Self {
         Self { packager: Some(Packager::new(hls, numbers)), ..self }
     }
@@ -117,8 +116,8 @@ impl HlsOutput {
         self.waits_for_whole.store(whole > 0 && whole == readers.keeping_open(), Ordering::Relaxed);
     }
 
-    /// More or fewer viewers watch by HLS. Returns whether a packager is wanted, and there is none.
-    /// One that nobody wants any more is given up at `until`, if that is set.
+    /// The viewers by HLS have changed. Returns whether a packager is needed, and there is none. A
+    /// packager without viewers is dropped at `until`, if that is set.
     pub(super) fn handle_audience(&mut self, audience: Audience, until: Option<Moment>) -> bool {
         match &mut self.packager {
             Some(packager) => {
@@ -130,7 +129,7 @@ impl HlsOutput {
         }
     }
 
-    /// The window has these random access points, so there are segments at once.
+    /// Starts a packager with the access points of the window, so that there are segments at once.
     pub(super) fn start(&mut self, scene: Scene<'_>, entries: &[(u64, AccessPoint)]) {
         debug!(entries = entries.len(), "somebody watches by HLS");
         let mut packager = Packager::new(scene.settings, self.sequences.get(scene.feed.id()));
@@ -162,13 +161,13 @@ impl HlsOutput {
         }
     }
 
-    /// When the packager is given up.
+    /// When the packager is dropped.
     pub(super) fn ends_at(&self) -> Option<Moment> {
         self.packager.as_ref()?.until
     }
 
-    /// Begins the short list if somebody plays it, or may be led to it who opens the channel, and
-    /// ends it when there is nobody of either kind. Returns whether that frees part of the store.
+    /// Begins the short list if a viewer plays it, or may be led to it while the channel opens;
+    /// ends it if there is no such viewer. Returns whether that frees part of the store.
     pub(super) fn arrange_short(&mut self, scene: Scene<'_>, is_opening: bool) -> bool {
         let Audience { short, undecided, .. } = scene.audience;
         if short + undecided == 0 {
@@ -192,9 +191,9 @@ impl HlsOutput {
         short.is_some()
     }
 
-    /// Gives up a packager that nobody wants, and returns whether it did.
+    /// Drops a packager whose time is over. Returns whether it did.
     pub(super) fn end_if_due(&mut self, now: Moment, scene: Scene<'_>) -> bool {
-        // Somebody may have come since the last wake-up.
+        // A viewer may have come since the last wake-up.
         if self.ends_at().is_none_or(|until| until > now) || scene.audience.sessions > 0 {
             return false;
         }
@@ -206,7 +205,7 @@ impl HlsOutput {
         true
     }
 
-    /// Takes output that was written to the store. Whole segments go to the `timeshift`, too.
+    /// Takes output that has been written to the store. Whole segments go to the `timeshift`, too.
     pub(super) fn package(
         &mut self,
         scene: Scene<'_>,
@@ -223,7 +222,7 @@ impl HlsOutput {
         }
     }
 
-    /// The first byte that players may still ask for.
+    /// The first byte of the store that players may still request.
     pub(super) fn tail(&self) -> Option<u64> {
         let packager = self.packager.as_ref()?;
         let short = packager.short.as_ref().and_then(Segmenter::tail);
@@ -232,27 +231,27 @@ impl HlsOutput {
 }
 
 impl Packager {
-    /// One whose numbers go on at these.
+    /// A packager whose sequence numbers go on at these.
     fn new(hls: &Hls, numbers: SequenceNumbers) -> Self {
         Self { segmenter: Segmenter::new(settings(hls), numbers), short: None, until: None }
     }
 
-    /// Segments are as short as they may be while somebody watches who began with little, or waits
-    /// for whole segments to begin.
+    /// Makes segments as short as possible while a viewer has few buffered, or waits for whole
+    /// segments to begin.
     fn set_haste(&mut self, audience: Audience) {
         let is_hasty = audience.near_edge > 0 || audience.whole > 0 && !self.has_plenty();
         self.segmenter.set_hasty(is_hasty);
     }
 
-    /// Whether nobody who begins now runs dry, even if the next segment is as long as wanted.
+    /// Whether no viewer who begins now runs dry, even if the next segment has the full length.
     fn has_plenty(&mut self) -> bool {
-        // Nothing is asked before there is a segment: that would fix the target duration.
+        // Asking before there is a segment would fix the target duration.
         let has_segments = self.segmenter.listed().len() > 0;
         let opening = has_segments.then(|| opening(&mut self.segmenter)).flatten();
         opening.is_some_and(|opening| opening.pending <= self.segmenter.pending())
     }
 
-    /// Whether a segment has ended.
+    /// Takes output. Returns whether a segment has ended.
     fn package(
         &mut self,
         written: Written<'_>,
@@ -277,7 +276,7 @@ impl Packager {
     fn package_short(&mut self, feed: &Feed, Written { base, points, cuts }: Written<'_>) {
         let Some(short) = &mut self.short else { return };
         let mut all: Vec<&AccessPoint> = points.iter().collect();
-        // The first segment begins with a random access point.
+        // The first segment must begin with a random access point.
         all.extend(
             cuts.iter()
                 .filter(|cut| short.making().is_some() || points.iter().any(|point| point.at < cut.at)),
@@ -295,7 +294,7 @@ impl Packager {
         }
     }
 
-    /// Tells of the segment that is being made, after the playlist has named the one before.
+    /// Publishes the segment in the making, after the playlist has named the one before.
     fn publish_making(&self, feed: &Feed) {
         feed.hls.making.send_replace(Making::new(&self.segmenter));
     }

@@ -1,4 +1,4 @@
-//! What reaches a driver from outside of its channel.
+//! Events that reach a driver from outside: readers, settings, commands, free connections.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::channel::feed::Feed;
 use crate::model::Channel;
 use crate::providers::Providers;
 
-/// All that may reach a driver.
+/// Where a driver's events from outside arrive.
 pub(super) struct Inbox {
     pub(super) stop: CancellationToken,
     pub(super) readership: Readership,
@@ -25,18 +25,18 @@ pub(super) struct Inbox {
     connections: watch::Receiver<u64>,
 }
 
-/// What has reached it.
+/// An event from outside.
 pub(super) enum Message {
-    /// The channel is gone, or the process ends.
+    /// The channel was removed, or the process ends.
     Stop,
     /// The first reader came, or the last one left.
     Readers,
     /// The channel has new settings.
     Settings,
-    /// More or fewer viewers watch by HLS.
+    /// The viewers by HLS have changed.
     Audience,
     Command(Command),
-    /// A source that waits for a connection may have one.
+    /// There may be a connection for a source that waits for one.
     ConnectionFree(SourceId),
 }
 
@@ -57,7 +57,7 @@ impl Inbox {
         }
     }
 
-    /// Waits for what comes next. `waiting` are the sources that wait for a connection.
+    /// Waits for the next event. `waiting` are the sources that wait for a connection.
     pub(super) async fn next(
         &mut self,
         waiting: &[SourceId],
@@ -81,12 +81,12 @@ impl Inbox {
         Arc::clone(&self.settings.borrow_and_update())
     }
 
-    /// Who watches by HLS; marks it as seen.
+    /// The viewers by HLS; marks them as seen.
     pub(super) fn take_audience(&mut self) -> Audience {
         *self.audience.borrow_and_update()
     }
 
-    /// Who watches by HLS.
+    /// The viewers by HLS.
     pub(super) fn audience(&self) -> Audience {
         *self.audience.borrow()
     }

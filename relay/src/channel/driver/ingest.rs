@@ -14,14 +14,14 @@ use super::source_memory::Label;
 use crate::input::{Error, Piece, Upstream};
 use crate::providers::{Lease, LeaseHandle, NoConnection};
 
-/// An attempt to open a source, and what has become of it.
+/// An attempt to open a source, and its upstream once that is open.
 pub(super) struct Ingest {
     pub(super) attempt: AttemptId,
     pub(super) source: SourceId,
     /// The source, for the log.
     pub(super) label: Label,
     state: State,
-    /// Where its source has a provider: its right to a connection.
+    /// The right to a connection, if the source has a provider.
     pub(super) lease: Option<LeaseHandle>,
     yielded: Option<BoxFuture<'static, ()>>,
 }
@@ -32,18 +32,18 @@ enum State {
     Open(Box<OpenInput>),
 }
 
-/// What an ingest tells.
+/// An event of an ingest.
 pub(super) enum IngestEvent {
-    /// Whether there is a connection to spare for it.
+    /// The provider's answer to the claim for a connection.
     Claimed(Result<Lease, NoConnection>),
     /// Whether the source answered.
     Opened(Result<Upstream, Error>),
     Piece(Result<Piece, Error>),
-    /// Its connection is needed elsewhere.
+    /// The provider needs the connection elsewhere.
     Yield,
 }
 
-/// Why an ingest is open that has told of a piece, shows pictures or is active.
+/// Why an ingest is open that delivered a piece, shows pictures or is active.
 const DELIVERS: &str = "media comes of an upstream that is open";
 
 impl Ingest {
@@ -72,22 +72,22 @@ impl Ingest {
         }
     }
 
-    /// The upstream of which media came.
+    /// The upstream, which has delivered media.
     pub(super) fn delivering(&mut self) -> &mut OpenInput {
         self.opened_mut().expect(DELIVERS)
     }
 
-    /// Whether it is what viewers see.
+    /// Whether viewers see this source.
     pub(super) fn is_active(&self) -> bool {
         self.opened().is_some_and(|open| open.input.is_active())
     }
 
-    /// Whether its provider has not said yet that there is a connection for it.
+    /// Whether the claim for a connection is not answered yet.
     pub(super) fn is_claiming(&self) -> bool {
         matches!(self.state, State::Claiming(_))
     }
 
-    /// It has a connection, and `opening` makes use of it.
+    /// Goes on to `opening`, with the connection of this lease.
     pub(super) fn open(&mut self, lease: LeaseHandle, opening: BoxFuture<'static, Result<Upstream, Error>>) {
         self.yielded = Some(lease.yielded().boxed());
         self.lease = Some(lease);
@@ -99,13 +99,13 @@ impl Ingest {
         self.state = State::Open(Box::new(open));
     }
 
-    /// When it is read next, with ticks of this length of which the last was at `ticked_at`; at
-    /// once where that is absent.
+    /// When the upstream is read next, with ticks of this length, the last of which was at
+    /// `ticked_at`. At once if absent.
     pub(super) fn reads_at(&self, ticked_at: Moment, tick: Duration) -> Option<Moment> {
         self.opened()?.input.reads_at(ticked_at, tick)
     }
 
-    /// Whether its connection is needed elsewhere.
+    /// Polls whether the provider needs the connection elsewhere.
     pub(super) fn poll_yield(&mut self, context: &mut Context<'_>) -> Poll<IngestEvent> {
         let Some(yielded) = &mut self.yielded else { return Poll::Pending };
         std::task::ready!(yielded.poll_unpin(context));
@@ -113,7 +113,7 @@ impl Ingest {
         Poll::Ready(IngestEvent::Yield)
     }
 
-    /// What else it has to tell; pieces only where they may be read.
+    /// Polls the next event. Pieces are read only if `may_read`.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, may_read: bool) -> Poll<IngestEvent> {
         match &mut self.state {
             State::Claiming(claim) => claim.poll_unpin(context).map(IngestEvent::Claimed),

@@ -1,4 +1,4 @@
-//! What the upstreams of a channel tell, and what becomes of it.
+//! Handles the events of sources: passes them to the lifecycle, and media to the output.
 
 use forebay_core::health::{Fault, Rule};
 use forebay_core::ingest::{Picture, Taken};
@@ -39,13 +39,13 @@ impl Driver {
         }
     }
 
-    /// The provider has no connection to spare.
+    /// The provider has no connection for the attempt.
     fn handle_no_connection(&mut self, now: Moment, attempt: AttemptId, no_connection: NoConnection) {
         if let Some(provider) = self.provider_of(attempt) {
             self.happened(|channel| Happened::ConnectionRefused { channel, provider });
         }
         if self.life.is_standby(attempt) {
-            // Viewers have another source, so it is no failure.
+            // Viewers have another source, so this is no failure.
             debug!(attempt = attempt.0, %no_connection, "no connection for a standby source");
             self.ingests.remove(attempt);
         } else {
@@ -95,8 +95,7 @@ impl Driver {
         report.read_pauses += u64::from(has_paused);
     }
 
-    /// Tells the lifecycle what came of a piece, after which the media that has come lasts for
-    /// `ahead`.
+    /// Tells the lifecycle the result of a piece. The media so far lasts for `ahead`.
     fn tell_lifecycle(
         &mut self,
         now: Moment,
@@ -132,7 +131,7 @@ impl Driver {
         }
     }
 
-    /// Gives viewers what is due of the active source.
+    /// Passes on the held media of the active source that is due.
     pub(super) fn give_due(&mut self, now: Moment) {
         if self.ingests.due().is_none_or(|at| at > now) {
             return;
@@ -146,8 +145,8 @@ impl Driver {
         }
     }
 
-    /// Notes the inputs whose pace kept them from going on until now. Returns whether there are
-    /// any.
+    /// Tells the lifecycle of the inputs that may be read again after a pause. Returns whether
+    /// there are any.
     pub(super) fn note_resumed(&mut self) -> bool {
         let now = self.clock.now();
         let mut has_resumed = false;
@@ -164,14 +163,15 @@ impl Driver {
         has_resumed
     }
 
-    /// An upstream has come to its end. Returns whether viewers have not, who still play what came.
+    /// An upstream has ended. Returns whether its media still lasts for viewers, so that the end is
+    /// handled when that is over.
     fn plays_on(&mut self, now: Moment, attempt: AttemptId) -> bool {
         let has_other = self.life.failover().eligible_standby(now).is_some();
         let input = &mut self.ingests.of_mut(attempt).delivering().input;
         input.plays_on(now, has_other, &mut self.output.splice)
     }
 
-    /// A source delivers what it should not.
+    /// A rule of health has found fault with a source.
     pub(super) fn mark_unhealthy(&mut self, now: Moment, attempt: AttemptId, fault: Fault) {
         let ingest = self.ingests.of(attempt);
         let source = ingest.source;
@@ -186,7 +186,7 @@ impl Driver {
         self.life.handle_event(now, Event::Unhealthy { attempt, severity: fault.rule.severity() });
     }
 
-    /// An upstream, or the attempt to open one, has failed.
+    /// An upstream has failed, or the attempt to open it.
     fn handle_failure(&mut self, now: Moment, attempt: AttemptId, error: Error) {
         let open = self.ingests.of(attempt).opened();
         let error = match open {
@@ -195,7 +195,8 @@ impl Driver {
             }
             _ => error,
         };
-        // What has ended for good is not asked again at once: it would play its end once more.
+        // A source that has ended for good is not reopened at once: it would play its end once
+        // more.
         let is_over = error.is_patient() || open.is_some_and(|open| open.upstream.facts.ends_for_good);
         let event = if is_over { Event::Stalled } else { Event::Ended };
         self.fail(attempt, error);

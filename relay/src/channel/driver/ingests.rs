@@ -1,4 +1,4 @@
-//! The attempts of a channel to open a source, those that succeeded included.
+//! The attempts of a channel to open sources, those that are open included.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,16 +15,16 @@ use crate::input::Opener;
 use crate::model::Channel;
 use crate::providers::Providers;
 
-/// Why an ingest is there that somebody asks for: the lifecycle tells of attempts that it has
-/// opened and not closed, and an ingest tells of itself only while it is there.
-const OPEN: &str = "an attempt is told of between its opening and its closing";
+/// Why an ingest is found that is asked for: the lifecycle only names attempts that it has opened
+/// and not closed, and events of an ingest are handled only while it is listed.
+const OPEN: &str = "an attempt is named between its opening and its closing";
 
-/// Why an ingest is active of which something is held back.
+/// Why an ingest that holds media back is active.
 const HELD: &str = "only the active input holds media back";
 
-/// The open sources of a channel, and all that is needed to open them.
+/// The open sources of a channel, and what is needed to open others.
 pub(super) struct Ingests {
-    /// The active one, if any is, and behind it those on their way there: three at most.
+    /// The active one first, if any is, and then candidate and standby: three at most.
     list: Vec<Ingest>,
     /// What is remembered of the sources.
     pub(super) memory: SourceMemory,
@@ -60,14 +60,14 @@ impl Ingests {
         self.list.remove(at)
     }
 
-    /// Puts an ingest that becomes active in front of all others.
+    /// Puts the ingest that becomes active first.
     pub(super) fn put_first(&mut self, attempt: AttemptId) -> &mut Ingest {
         let at = self.position(attempt);
         self.list.swap(0, at);
         &mut self.list[0]
     }
 
-    /// The active one, if any is; else the one that was asked for first.
+    /// The active one, if any is; else the oldest.
     pub(super) fn first(&self) -> Option<&Ingest> {
         self.list.first()
     }
@@ -90,17 +90,17 @@ impl Ingests {
         self.list.iter_mut()
     }
 
-    /// When something that is held back of the active source is due.
+    /// When media that is held back of the active source is due.
     pub(super) fn due(&self) -> Option<Moment> {
         self.inputs().find_map(Input::due)
     }
 
-    /// Memory that all take beside the output, in bytes.
+    /// The memory of all inputs, without the output, in bytes.
     pub(super) fn memory_used(&self) -> usize {
         self.inputs().map(Input::memory).sum()
     }
 
-    /// Somebody watches the channel, or nobody does any more.
+    /// Tells the providers whether the channel has readers.
     pub(super) fn set_demand(&self, demand: Demand) {
         for lease in self.list.iter().filter_map(|ingest| ingest.lease.as_ref()) {
             lease.set_demand(demand);
@@ -113,20 +113,20 @@ impl Ingests {
             if let Some(lease) = &ingest.lease {
                 lease.set_priority(channel.priority);
             }
-            // A source that is gone is closed soon, and keeps the place that it had.
+            // A source that was removed is closed soon, and keeps its position for the log until
+            // then.
             ingest.label.position = channel.position(ingest.source).unwrap_or(ingest.label.position);
         }
         self.memory.retain(channel);
     }
 
-    /// When the first of those that may not be read at `now` may be read again.
+    /// When the first upstream that may not be read at `now` may be read again.
     pub(super) fn resumes_at(&self, now: Moment, ticked_at: Moment, tick: Duration) -> Option<Moment> {
         let reads_at = self.list.iter().filter_map(|ingest| ingest.reads_at(ticked_at, tick));
         reads_at.filter(|&at| at > now).min()
     }
 
-    /// What the first of them has to tell that has anything. A connection that is needed elsewhere
-    /// comes first.
+    /// Polls the next event of any ingest. A connection that is needed elsewhere comes first.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,

@@ -21,7 +21,7 @@ pub(super) fn purpose_of(purpose: lifecycle::Purpose) -> Purpose {
     }
 }
 
-/// Waits until one of these sources of a channel would have a connection, and tells which.
+/// Waits until there would be a connection for one of these sources, and returns that source.
 pub(super) async fn connection_for(
     sources: &[SourceId],
     channel: &Channel,
@@ -44,8 +44,8 @@ pub(super) async fn connection_for(
     }
 }
 
-/// Whether a source can be opened beside another without asking the same server for more than one
-/// connection: where no provider says how many it allows, one is all that can be counted on.
+/// Whether a source can be opened beside another one without a second connection to the same
+/// server. If no provider says how many connections a server allows, only one can be relied on.
 pub(super) fn is_apart(source: &Source, other: &Source) -> bool {
     let host = |source: &Source| {
         let url = source.url.expose();

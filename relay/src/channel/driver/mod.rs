@@ -1,10 +1,13 @@
 //! The task that runs one open channel: it carries out what [`Lifecycle`] decides, and brings the
 //! bytes of the sources through the output timeline into the store.
 //!
-//! The driver owns its parts and passes events between them: [`Inbox`] is what reaches it from
-//! outside, [`Ingests`] are the sources that are open, [`Output`] is what leaves, [`Fillers`] is
-//! what viewers are sent while no source delivers, [`HlsOutput`] and [`Timeshift`] follow the
-//! store, and [`Status`] is what is told of all that.
+//! The driver owns its parts and passes events between them: [`Inbox`] receives events from
+//! outside, [`Ingests`] are the open sources, [`Output`] is the timeline and the store, [`Fillers`]
+//! is what viewers are sent in an outage, [`HlsOutput`] and [`Timeshift`] follow the store, and
+//! [`Status`] is what the status document shows.
+//!
+//! [`Driver::run`] is a loop: carry out what the lifecycle decided (`actions`), wait for the next
+//! event, and handle it (`ingest_events` for those of sources).
 
 mod actions;
 mod events;
@@ -63,7 +66,7 @@ use crate::input::{Error, Piece};
 use crate::model::Channel;
 
 /// Makes a feed and the driver that is to be spawned for it. `failover` knows how the sources have
-/// done; `archive` has what is kept of the past.
+/// done; `archive` is the channel's time-shift, if it has one.
 pub(super) fn create(
     channels: &Channels,
     channel: &Arc<Channel>,
@@ -111,7 +114,7 @@ pub(super) fn create(
     Ok((feed, driver))
 }
 
-/// Runs one feed.
+/// The task of an open channel.
 pub(super) struct Driver {
     feed: Arc<Feed>,
     channel: Arc<Channel>,
@@ -124,7 +127,7 @@ pub(super) struct Driver {
     hls: HlsOutput,
     timeshift: Option<Timeshift>,
     switches: Switches,
-    /// While a picture that seems to stand still is looked at.
+    /// While a picture that seems frozen is being checked.
     freeze_check: Option<FreezeCheck>,
     status: Status,
 }
@@ -158,7 +161,7 @@ impl Driver {
                 self.handle(wake);
             }
             self.report_state();
-            // An upstream that always has something must not keep the thread to itself.
+            // An upstream that always has data must not keep the thread to itself.
             consume_budget().await;
         }
         if let Some(timeshift) = &mut self.timeshift {
@@ -168,7 +171,7 @@ impl Driver {
         info!(bytes = self.output.index.head() - self.feed.base, "channel closed");
     }
 
-    /// Waits for the next thing to do.
+    /// Waits for the next event.
     async fn wait(&mut self) -> Wake {
         let now = self.clock.now();
         let (ticked_at, tick) = (self.output.ticked_at(), self.output.tick());
@@ -183,8 +186,7 @@ impl Driver {
         let providers = self.ingests.providers.clone();
         let message = self.inbox.next(&waiting, &self.channel, &providers);
         let event = poll_fn(|context| self.ingests.poll(context, now, ticked_at, tick));
-        // Data comes last, so that an upstream that always has some cannot hold up a timer or a
-        // shutdown.
+        // Data comes last: an upstream that always has some must not hold up a timer or a shutdown.
         tokio::select! {
             biased;
             message = message => Wake::Message(message),
@@ -195,7 +197,7 @@ impl Driver {
         }
     }
 
-    /// When something is to be done that nothing tells of.
+    /// The next time at which something is due.
     fn wakes_at(&self, now: Moment) -> Option<Moment> {
         let timers = [
             self.life.poll_timeout(),
@@ -209,7 +211,7 @@ impl Driver {
         timers.into_iter().flatten().min()
     }
 
-    /// Whether the wake-up is about something that was closed before it could be handled.
+    /// Whether the event is about something that was closed before it could be handled.
     fn is_late(&self, wake: &Wake) -> bool {
         match wake {
             Wake::Ingest(attempt, _) => !self.ingests.has(*attempt),
@@ -267,12 +269,12 @@ impl Driver {
         self.life.handle_event(now, event);
     }
 
-    /// More or fewer viewers watch by HLS.
+    /// The viewers by HLS have changed.
     fn handle_audience(&mut self, now: Moment) {
         let audience = self.inbox.take_audience();
         self.hls.note_who_waits(audience, self.inbox.readership.readers());
         let idle_timeout = self.channel.policy.idle_timeout;
-        // The past is made of segments: where it is kept, the packager stays.
+        // A time-shift is made of segments, so with one the packager stays.
         let until = self.timeshift.is_none().then(|| now + idle_timeout);
         let scene = Scene::of(&self.feed, &self.channel, audience);
         if self.hls.handle_audience(audience, until) {
@@ -293,8 +295,8 @@ async fn sleep_until(clock: Clock, at: Option<Moment>) {
     }
 }
 
-/// Ends the feed whichever way its driver ends, a panic included: no viewer waits on it, and the
-/// next one gets another.
+/// Ends the feed however its driver ends, a panic included: no viewer goes on waiting, and the next
+/// one gets a new feed.
 struct Ending {
     feed: Arc<Feed>,
     channels: Arc<Channels>,

@@ -1,4 +1,4 @@
-//! An upstream that is open, and what is made of its pieces.
+//! An open upstream, and its input in the core, which takes its pieces.
 
 use std::task::{Context, Poll};
 
@@ -11,19 +11,19 @@ use futures_util::StreamExt;
 use crate::input::{Error, Piece, Upstream, sniff};
 use crate::model::Policy;
 
-/// An upstream with the decisions about its media.
+/// An open upstream with its input.
 pub(super) struct OpenInput {
     pub(super) upstream: Upstream,
     pub(super) input: Input,
 }
 
-/// What came of a piece.
+/// The result of a piece.
 #[derive(Debug, Default)]
 pub(super) struct Received {
     pub(super) taken: Taken,
-    /// Something came that is no part of a transport stream yet.
+    /// Data arrived that is no part of a transport stream yet.
     pub(super) is_alive: bool,
-    /// How long the input may stand still from now on, where that is known anew.
+    /// How long the input may stand still from now on, if that has changed.
     pub(super) patience: Option<std::time::Duration>,
 }
 
@@ -35,12 +35,12 @@ impl OpenInput {
         Self { upstream, input }
     }
 
-    /// Waits for the next piece. An upstream that has come to its end has failed.
+    /// Polls the next piece. An upstream that ends has failed.
     pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
         self.upstream.pieces.poll_next_unpin(context).map(|piece| piece.unwrap_or(Err(Error::Ended)))
     }
 
-    /// Takes a piece, for `splice` where the input is active.
+    /// Takes a piece. Its media goes to `splice` if the input is active.
     pub(super) fn take(
         &mut self,
         now: Moment,
@@ -69,8 +69,8 @@ impl OpenInput {
         self.input.activate(now, splice, lead);
     }
 
-    /// An input that falls behind: whether it can do with less, and is about to. Then it is judged
-    /// anew.
+    /// Asks an input that falls behind to change to a lesser variant. Returns whether it does; then
+    /// its pace is judged anew.
     pub(super) fn makes_do_with_less(&mut self) -> bool {
         let has_less = self.upstream.parts.as_ref().is_some_and(|parts| parts.ask_for_less());
         if has_less {
@@ -79,7 +79,7 @@ impl OpenInput {
         has_less
     }
 
-    /// What is wrong where the bytes so far are not a transport stream.
+    /// The error if the bytes so far are no transport stream.
     pub(super) fn not_transport_stream(&self) -> Error {
         Error::NotTransportStream(sniff::describe(self.input.beginning()))
     }

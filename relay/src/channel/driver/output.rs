@@ -1,5 +1,4 @@
-//! What leaves a channel: the output timeline, the index of the store, and what viewers are told of
-//! both.
+//! The output of a channel: the timeline, the store index, and what viewers are told of both.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use crate::channel::feed::Feed;
 use crate::channel::store::Reclaim;
 use crate::channel::window::{Block, Stage};
 
-/// Output that is kept allocated from tick to tick, in bytes.
+/// The capacity of the output buffer that is kept from tick to tick, in bytes.
 const KEPT_OUTPUT: usize = 1 << 20;
 
 /// The output of a channel.
@@ -24,20 +23,20 @@ pub(super) struct Output {
     pub(super) splice: Splice,
     pub(super) index: StoreIndex,
     reclaim: Reclaim,
-    /// Whether the store could not be written to last.
+    /// Whether the last write to the store failed.
     is_failing: bool,
     notices: GroupNotices,
     ticks: Ticks,
-    /// The head that each group of viewers was told last.
+    /// The head that was announced to each group of viewers last.
     announced: [u64; GROUPS],
     /// The end of the store when the active source became active.
     active_from: u64,
 }
 
-/// When output is stored.
+/// The ticks at which output is stored.
 struct Ticks {
     cadence: Cadence,
-    /// Counts them.
+    /// Ticks so far.
     count: u64,
     last: Moment,
 }
@@ -81,7 +80,7 @@ impl Output {
         self.active_from = self.index.head();
     }
 
-    /// When there is something to do at a tick, the time of the next one.
+    /// The time of the next tick, if there is something to do.
     pub(super) fn tick_at(&self) -> Option<Moment> {
         let has_unannounced = || self.announced.iter().any(|&head| head < self.index.head());
         (self.pending() > 0 || has_unannounced()).then(|| self.ticks.last + self.tick())
@@ -97,18 +96,19 @@ impl Output {
         is_due
     }
 
-    /// Begins a tick for something that is to be seen at once.
+    /// Begins a tick out of turn, for media that viewers should see at once.
     pub(super) fn begin_tick_early(&mut self, now: Moment) {
         self.ticks.last = now;
     }
 
-    /// Goes by what the process has to do, and by the channel's rate.
+    /// Sets the cadence by the load of the process and the channel's rate.
     pub(super) fn set_load(&mut self, load: Load, bytes_per_second: u64) {
         self.ticks.cadence = Cadence::new(load, bytes_per_second);
     }
 
-    /// Writes what is pending to the store and its index, of which `not_due` is ahead of time.
-    /// Returns where it was written; none where that failed. [`Output::clear`] must follow.
+    /// Writes the pending output to the store and its index; `not_due` of it is ahead of time.
+    /// Returns the offset at which it was written, or none if that failed. [`Output::clear`] must
+    /// follow.
     pub(super) fn store(&mut self, feed: &Feed, not_due: Duration) -> Option<u64> {
         let (bytes, points) = self.splice.output();
         let base = self.index.head();
@@ -130,12 +130,12 @@ impl Output {
         Some(base)
     }
 
-    /// Forgets what was pending.
+    /// Drops the pending output.
     pub(super) fn clear(&mut self) {
         self.splice.clear(KEPT_OUTPUT);
     }
 
-    /// Gives back the memory in front of `tail`, which nobody can ask for any more.
+    /// Frees the memory in front of `tail`, which can no longer be read.
     pub(super) fn release(&mut self, feed: &Feed, tail: u64) {
         if let Err(error) = self.reclaim.release(&feed.store, tail) {
             debug!(%error, "cannot free memory behind the window");
@@ -162,7 +162,7 @@ impl Output {
             if announced == edges.head {
                 continue;
             }
-            // Groups whose turn comes together share it.
+            // Groups whose turn comes together share one block.
             if newest.as_ref().is_none_or(|block| block.start != announced) {
                 newest = Some(Arc::new(Block::new(announced, edges.head)));
             }

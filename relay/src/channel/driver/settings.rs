@@ -1,4 +1,4 @@
-//! What a driver does when its channel has new settings.
+//! New settings of a channel, and orders of an admin.
 
 use forebay_core::lifecycle::Times;
 use forebay_core::store_index::Limits;
@@ -45,7 +45,7 @@ impl Driver {
         self.life.set_sources(now, &self.channel.source_ids());
     }
 
-    /// An admin wants another source, or the usual one again.
+    /// Carries out an order of an admin.
     pub(super) fn handle_command(&mut self, now: Moment, Command { order, answer }: Command) {
         let current = self.life.source();
         let result = self.life.override_source(now, order);
@@ -55,9 +55,9 @@ impl Driver {
             self.switches.handle_order(order, current);
         }
         self.status.set_stale();
-        // Who asked looks at it then.
+        // Whoever asked looks at the status then.
         self.report_state();
-        // Who asked may have gone.
+        // Whoever asked may have gone.
         let _ = answer.send(result);
     }
 }

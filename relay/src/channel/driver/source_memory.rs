@@ -17,19 +17,19 @@ pub(super) struct SourceMemory {
 /// What is remembered of a source.
 #[derive(Default)]
 pub(super) struct Remembered {
-    /// What it failed with last.
+    /// The last error.
     pub(super) error: Option<Error>,
-    /// What is known from when it was open before.
+    /// What was learned when the source was open before.
     pub(super) memory: Memory,
 }
 
 impl SourceMemory {
-    /// What this source failed with last.
+    /// The last error of this source.
     pub(super) fn error(&self, source: SourceId) -> Option<&Error> {
         self.by_id.get(&source)?.error.as_ref()
     }
 
-    /// Of a source of the list, to be written to.
+    /// The memory of a listed source, to be changed.
     pub(super) fn of(&mut self, source: SourceId) -> &mut Remembered {
         self.by_id.entry(source).or_default()
     }
@@ -43,8 +43,8 @@ impl SourceMemory {
 /// A source as an operator knows it, for the log.
 #[derive(Debug, Clone)]
 pub(super) struct Label {
-    /// Its place in the list, from 0: the last one, where the source is no longer listed.
+    /// Its position in the list, from 0: the last known one, if the source is no longer listed.
     pub(super) position: usize,
-    /// Where it is; shows no credentials.
+    /// Its address; shows no credentials.
     pub(super) url: SourceUrl,
 }

@@ -1,4 +1,4 @@
-//! What a driver writes into its feed's report.
+//! Writes the report of a feed, which the status document shows.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::Driver;
 use crate::channel::report::SourceReport;
 use crate::model::Source;
 
-/// What is counted for the report, beyond what other parts know.
+/// The part of the report that no other part of the driver knows.
 pub(super) struct Status {
     /// Whether the report's sources and streams are out of date.
     is_stale: bool,
-    /// How often each rule of health found fault.
+    /// How often each rule of health found a fault.
     faults: [u64; Rule::COUNT],
     pub(super) meter: Meter,
 }
@@ -24,12 +24,12 @@ impl Status {
         Self { is_stale: true, faults: [0; Rule::COUNT], meter: Meter::default() }
     }
 
-    /// What costs something to report has changed.
+    /// Marks the parts of the report as out of date that are costly to make.
     pub(super) fn set_stale(&mut self) {
         self.is_stale = true;
     }
 
-    /// A rule of health has found fault.
+    /// Counts a fault that a rule of health has found.
     pub(super) fn count(&mut self, fault: &Fault) {
         self.faults[fault.rule.index()] += 1;
     }
@@ -63,7 +63,7 @@ impl Driver {
             .collect()
     }
 
-    /// Writes what the status document shows; what costs something only when it has changed.
+    /// Writes the report; its costly parts only when they have changed.
     pub(super) fn report_state(&mut self) {
         let now = self.clock.now();
         self.status.is_stale |= self.status.meter.measure(now);
@@ -87,7 +87,7 @@ impl Driver {
         report.engine_bytes = memory as u64;
         report.window_bytes = index.head() - index.tail();
         report.bitrate = self.status.meter.bytes_per_second() * 8;
-        // In one step with the current source: a reader of both finds that one in the list.
+        // In one step with the current source, so that the list contains that source.
         if let Some((sources, streams)) = changed {
             report.sources = sources;
             report.streams = streams;

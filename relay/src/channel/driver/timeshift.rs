@@ -1,5 +1,5 @@
-//! The reader that keeps a channel's past on disk: it hands out the work of copying, and says how
-//! long memory must be kept for it.
+//! The reader that keeps a channel's time-shift: it hands out the copying to threads, and says how
+//! far memory must keep the store for it.
 
 use std::sync::Arc;
 
@@ -15,18 +15,18 @@ use crate::channel::reader_kind::ReaderKind;
 use crate::channel::store::BLOCK;
 use crate::model::Channel;
 
-/// Bytes that are copied at once, unless a segment ends before: some eight calls for a second of
-/// HD.
+/// The bytes that are copied at once, unless a segment ends before: some eight calls for a second
+/// of HD.
 const BATCH: u64 = 4 * BLOCK;
 
-/// The past of an open channel.
+/// The time-shift of an open channel.
 pub(super) struct Timeshift {
     archive: Arc<Archive>,
-    /// Counts as one as long as the past is kept.
+    /// Counts as a reader of its kind.
     _reader: Reader,
     /// Segments that are not in the index yet.
     segments: Vec<Segment>,
-    /// The work that is being done.
+    /// The copying that is under way.
     spool: Option<JoinHandle<()>>,
     tasks: TaskTracker,
 }
@@ -37,20 +37,21 @@ impl Timeshift {
         Self { archive, _reader: reader, segments: Vec::new(), spool: None, tasks }
     }
 
-    /// A segment has ended.
+    /// Takes a segment that has ended.
     pub(super) fn push(&mut self, segment: Segment) {
         self.archive.push(segment);
         self.segments.push(segment);
     }
 
-    /// The channel has new settings. Whether the past is kept at all is asked when it is opened.
+    /// The channel has new settings. Whether it has a time-shift at all is decided when it is
+    /// opened.
     pub(super) fn configure(&self, channel: &Channel) {
         self.archive.configure(channel);
     }
 
-    /// Sees to it that the file follows the store up to `head`, of which nothing before `tail` is
-    /// needed otherwise and no more than `limit` bytes are kept. Returns from where on memory must
-    /// keep the store.
+    /// Makes the file follow the store up to `head`. Other readers need nothing before `tail`, and
+    /// memory keeps no more than `limit` bytes for the file. Returns the first byte that memory
+    /// must keep.
     pub(super) fn follow(&mut self, feed: &Feed, head: u64, tail: u64, limit: u64) -> u64 {
         let archive = &self.archive;
         let past = archive.advance(head, limit);
@@ -66,7 +67,7 @@ impl Timeshift {
         tail.min(past.max(written.saturating_sub(BLOCK))).max(feed.base)
     }
 
-    /// The channel closes: the last segments go to the file too.
+    /// The channel closes: the last segments go to the file, too.
     pub(super) fn end(&mut self, feed: &Feed, head: u64) {
         if !self.segments.is_empty() {
             self.spawn_spool(feed, head);

@@ -1,5 +1,5 @@
-//! What a driver does once a tick: the output goes into the store, and the viewers whose turn it is
-//! hear of it.
+//! What a driver does once a tick: it writes the output to the store, and announces it to the
+//! viewers whose turn it is.
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ impl Driver {
         }
     }
 
-    /// There is something to see, at once.
+    /// Writes and announces the output now, without waiting for the tick.
     pub(super) fn show_at_once(&mut self, now: Moment) {
         self.output.begin_tick_early(now);
         self.store_output();
         self.output.announce_to_all(&self.feed, self.channel.policy.burst);
     }
 
-    /// A source has become active.
+    /// Shows a source that has become active.
     pub(super) fn start_showing(&mut self, now: Moment, source: SourceId) {
         self.output.begin_source();
         self.show_at_once(now);
@@ -51,7 +51,7 @@ impl Driver {
         }
     }
 
-    /// Moves the output into the store.
+    /// Writes the output to the store.
     fn store_output(&mut self) {
         if self.output.pending() == 0 {
             return;
@@ -72,7 +72,7 @@ impl Driver {
         }
     }
 
-    /// Makes segments of what was written at `base`.
+    /// Makes segments of the output that was written at `base`.
     fn package(&mut self, base: u64) {
         let splice = &self.output.splice;
         let written = Written { base, points: splice.output().1, cuts: splice.cuts() };
@@ -80,7 +80,7 @@ impl Driver {
         self.hls.package(scene, written, self.timeshift.as_mut());
     }
 
-    /// Lets go of what nobody can ask for any more.
+    /// Frees what can no longer be read.
     pub(super) fn release(&mut self) {
         let (head, tail) = (self.output.index.head(), self.output.index.tail());
         let tail = self.hls.tail().map_or(tail, |packaged| packaged.min(tail));

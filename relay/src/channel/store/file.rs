@@ -10,24 +10,25 @@ use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, fstat, memfd_create};
 
 use super::Part;
 
-/// Freed at once, at least: fewer, larger holes cost fewer calls.
+/// The least that is freed at once, in bytes: fewer, larger holes cost fewer calls.
 const PUNCH: u64 = 256 * 1024;
 
 /// The file.
 #[derive(Debug)]
 pub(in crate::channel) struct Store {
     file: OwnedFd,
-    /// The first byte that may still be read. It is moved before the bytes are freed: a reader that finds it unmoved
-    /// after reading has read what was written.
+    /// The first byte that may still be read. It moves before the bytes are freed: a reader that
+    /// finds it unmoved after reading has read what was written.
     tail: AtomicU64,
     senders: Senders,
-    /// Freed at once, in bytes: never a part of a page. What sockets hold of a page that is freed stays as it is, but a part of one is
-    /// overwritten with zeros.
+    /// The unit in which bytes are freed: whole pages. A freed page that a socket still holds stays
+    /// as it is, but a part of a page would be overwritten with zeros.
     grain: u64,
 }
 
-/// Who is inside `sendfile` now. What is sent cannot be taken back, so nothing is freed under a sender. Two counts, of which new senders
-/// enter one while the other one runs out: so there is a moment to free, however many there are.
+/// The senders that are inside `sendfile` now: nothing is freed under a sender. There are two
+/// counts; new senders enter one while the other one runs out. So there is always a moment to free,
+/// however many senders there are.
 #[derive(Debug, Default)]
 struct Senders {
     entrance: AtomicUsize,
@@ -38,7 +39,8 @@ impl Store {
     /// A store whose first byte has the offset `base`.
     pub(in crate::channel) fn new(base: u64) -> io::Result<Self> {
         let name = "forebay-store";
-        // Some systems insist that it cannot be executed, and older ones do not know what that means.
+        // Some systems insist that it cannot be executed, and older ones do not know what that
+        // means.
         let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL)
             .or_else(|_| memfd_create(name, MemfdFlags::CLOEXEC))?;
         let page = u64::try_from(fstat(&file)?.st_blksize).unwrap_or(PUNCH);
@@ -56,7 +58,7 @@ impl Store {
         Ok(())
     }
 
-    /// Reads the bytes from `start` to `end`, which have been written; `None` when they are gone.
+    /// Reads the bytes from `start` to `end`, which have been written; `None` if they are gone.
     pub(in crate::channel) fn read(&self, start: u64, end: u64) -> io::Result<Option<Bytes>> {
         let bytes = self.read_written(start, end)?;
         Ok((self.tail.load(Ordering::SeqCst) <= start).then_some(bytes))
@@ -75,7 +77,8 @@ impl Store {
         Ok(buffer.into())
     }
 
-    /// Sends bytes from `start` on, at most to `end`, which have been written; `None` when they are gone.
+    /// Sends bytes from `start` on, at most to `end`, which have been written; `None` if they are
+    /// gone.
     pub(in crate::channel) fn send(
         &self,
         socket: impl AsFd,
@@ -95,7 +98,7 @@ impl Store {
         Ok(Some(Part { end: at, rest }))
     }
 
-    /// Memory that it takes, in bytes.
+    /// The memory of the store, in bytes.
     pub(in crate::channel) fn resident(&self) -> u64 {
         let blocks = fstat(&self.file).map(|stat| stat.st_blocks).unwrap_or_default();
         u64::try_from(blocks).unwrap_or_default() * 512
@@ -118,18 +121,20 @@ impl Drop for Inside<'_> {
     }
 }
 
-/// Frees what lies behind the window. The driver's.
+/// Frees the bytes behind the window, for the driver.
 #[derive(Debug, Default)]
 pub(in crate::channel) struct Reclaim {
-    /// Freed up to here.
+    /// The end of the freed bytes.
     freed: u64,
-    /// To be freed up to here as soon as `is_empty` holds for both counts of [`Senders`]: who enters later sees the tail.
+    /// The end of the bytes to free as soon as `is_empty` holds for both counts of [`Senders`]:
+    /// whoever enters later sees the tail.
     target: u64,
     is_empty: [bool; 2],
 }
 
 impl Reclaim {
-    /// Lets go of what lies before `tail`: nobody reads it from now on, and sooner or later it is freed. To be called again and again.
+    /// Frees the bytes before `tail` sooner or later; they are not read from now on. To be called
+    /// again and again.
     pub(in crate::channel) fn release(&mut self, store: &Store, tail: u64) -> io::Result<()> {
         store.tail.store(tail, Ordering::SeqCst);
         let target = tail / store.grain * store.grain;
@@ -166,7 +171,7 @@ mod tests {
             reclaim.release(&store, PUNCH).unwrap();
         }
         assert_eq!(store.resident(), 4 * PUNCH, "1 MiB");
-        // There is always one inside, and yet its turn comes.
+        // There is always a sender inside, and yet the bytes are freed.
         let second = store.senders.enter();
         drop(first);
         let third = store.senders.enter();

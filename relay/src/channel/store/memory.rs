@@ -42,14 +42,14 @@ impl Store {
         Ok(())
     }
 
-    /// Reads the bytes from `start` to `end`, which have been written; `None` when they are gone.
+    /// Reads the bytes from `start` to `end`, which have been written; `None` if they are gone.
     pub(in crate::channel) fn read(&self, start: u64, end: u64) -> io::Result<Option<Bytes>> {
         let length = usize::try_from(end - start).map_err(io::Error::other)?;
         let row = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if row.tail > start {
             return Ok(None);
         }
-        // Nearly everybody reads what is newest.
+        // Nearly all readers read the newest block.
         let (mut first, mut at) = (row.blocks.len(), row.end);
         while at > start && first > 0 {
             first -= 1;
@@ -71,24 +71,24 @@ impl Store {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
 
-    /// What a socket is to be sent: the heap has no way to it but a copy, which the caller makes.
+    /// The bytes for a socket: from the heap they can only be copied, which the caller does.
     pub(in crate::channel) fn send(&self, _: impl AsFd, start: u64, end: u64) -> io::Result<Option<Part>> {
         Ok(self.read(start, end)?.map(|rest| Part { end: start, rest }))
     }
 
-    /// Memory that it takes, in bytes.
+    /// The memory of the store, in bytes.
     pub(in crate::channel) fn resident(&self) -> u64 {
         let row = self.0.read().unwrap_or_else(PoisonError::into_inner);
         row.end - row.start
     }
 }
 
-/// Frees what lies behind the window. The driver's.
+/// Frees the bytes behind the window, for the driver.
 #[derive(Debug, Default)]
 pub(in crate::channel) struct Reclaim(());
 
 impl Reclaim {
-    /// Lets go of what lies before `tail`.
+    /// Frees the blocks before `tail`.
     #[expect(
         clippy::unnecessary_wraps,
         clippy::unused_self,

@@ -1,10 +1,11 @@
 //! A channel's bytes, from the window's tail to its head.
 //!
-//! Offset `n` is byte `n` of what the channel has sent. Nothing is ever overwritten, so a reader that is late finds either its
-//! bytes or, where they are gone, is told so; it can never be sent other bytes in their place.
+//! Offset `n` is byte `n` of the channel's output. Nothing is ever overwritten: a late reader gets
+//! its own bytes, or is told that they are gone, and never other bytes in their place.
 //!
-//! Where the system has `sendfile`, the store is a file in memory that grows for ever and is punched behind the window: its pages go
-//! to the sockets of viewers without a copy. Elsewhere it is a row of blocks on the heap. Which one it is, `build.rs` says.
+//! On systems with `sendfile`, the store is a file in memory that grows for ever and is punched
+//! behind the window: its pages go to the sockets of viewers without a copy. Elsewhere it is a row
+//! of blocks on the heap. `build.rs` chooses.
 
 #[cfg(sendfile)]
 mod file;
@@ -18,17 +19,17 @@ pub(super) use self::file::{Reclaim, Store};
 #[cfg(not(sendfile))]
 pub(super) use self::memory::{Reclaim, Store};
 
-/// Copied at once, in bytes. No reader takes more at a time, so memory keeps as much of what the
-/// file has: then nothing that is read lies in both.
+/// How much is copied to a time-shift at once, in bytes. No reader reads more at a time, and memory
+/// keeps as much of what the file has: so no read needs bytes of both.
 pub(in crate::channel) const BLOCK: u64 = 256 * 1024;
 
-/// What a send came to.
+/// The result of a send.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// Sent up to here.
+    /// The end of the bytes that were sent.
     pub(super) end: u64,
-    /// What must follow, whatever becomes of the store: the rest of a packet of which a part is sent, or all where the store itself cannot
-    /// send.
+    /// Bytes that must follow, whatever becomes of the store: the rest of a packet of which a part
+    /// was sent, or all bytes if the store cannot send by itself.
     pub(super) rest: Bytes,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct Part {
 mod tests {
     use super::*;
 
-    /// What the store frees at once, at most.
+    /// The most that the store frees at once.
     const GRAIN: usize = 256 * 1024;
 
     #[test]
@@ -72,7 +73,7 @@ mod tests {
         assert_eq!(store.read(base, base + 10).unwrap().unwrap(), &[7; 10][..]);
         assert_eq!(store.read(base - 188, base).unwrap(), None, "what was before it is not zeros");
         let tail = base + GRAIN as u64;
-        // A store on the heap frees what was written at once, or nothing of it.
+        // A store on the heap frees whole writes only.
         let part = vec![7; GRAIN / 8];
         (0..16).for_each(|n| store.write(base + 1880 + n * GRAIN as u64 / 8, &part).unwrap());
         let mut reclaim = Reclaim::default();

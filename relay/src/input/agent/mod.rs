@@ -1,5 +1,5 @@
-//! The requests of one upstream: the same headers and cookies on all of them, wherever they lead, and credentials to the source's own host
-//! only.
+//! The requests of one upstream: the same headers and cookies on all of them, wherever they lead,
+//! and credentials to the source's own host only.
 
 mod digest;
 mod proxies;
@@ -26,7 +26,8 @@ const MAX_REDIRECTS: usize = 10;
 /// become stale.
 const MAX_ANSWERS: usize = 2;
 
-/// Cookies of one upstream; with more, it begins anew. Providers set one or two, and some a new one with every answer, of which only the last counts.
+/// Cookies of one upstream; with more, it begins anew. Providers set one or two, and some a new one
+/// with every answer, of which only the last counts.
 const MAX_COOKIES: usize = 100;
 
 /// Bytes of a cookie with its attributes: as many as every client can keep (RFC 6265, 6.1).
@@ -114,8 +115,8 @@ impl Agent {
         }))
     }
 
-    /// Asks for `url` with these headers besides, and follows where it leads, over connections that are kept or that go to be kept there, if
-    /// anywhere. Otherwise no two are ever open at once.
+    /// Asks for `url` with these headers besides, and follows where it leads, over connections that
+    /// are kept or that go to be kept there, if anywhere. Otherwise no two are ever open at once.
     pub(in crate::input) async fn get(
         &self,
         url: &Url,
@@ -126,7 +127,8 @@ impl Agent {
         for _ in 0..=MAX_REDIRECTS {
             let response = self.ask_answering(url, is_own, besides, kept).await?;
             let Some(next) = response.leads_to()? else { return Ok(response) };
-            // Where it leads to may be another's, on another port too, and so may be whatever that leads to.
+            // Where it leads to may be another's, on another port too, and so may be whatever that
+            // leads to.
             is_own &= next.origin() == response.url.origin();
             // With it goes its connection.
             drop(response);
@@ -172,7 +174,8 @@ impl Agent {
         while answer.is_none()
             && let Some(connection) = kept.and_then(|kept| kept.take(&url.origin()))
         {
-            // One that the other end closed just now has not carried the request, or not to anybody: it is no try.
+            // One that the other end closed just now has not carried the request, or not to
+            // anybody: it is no try.
             answer = connection.send(request.clone()).await.ok();
         }
         let answer = match answer {

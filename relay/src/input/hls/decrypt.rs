@@ -34,7 +34,8 @@ impl Decrypt {
         self.blocks(blocks, out);
     }
 
-    /// The segment is complete. False when its length or its padding is wrong: it was cut short, or the key or the vector is another's.
+    /// The segment is complete. False when its length or its padding is wrong: it was cut short, or
+    /// the key or the vector is another's.
     pub(super) fn finish(mut self, out: &mut BytesMut) -> bool {
         if self.look_at.is_some() {
             // Whatever stands in front, no more will come of it.

@@ -61,7 +61,7 @@ impl Delivery {
         let Job { fetch, worker, whole } = job;
         let is_main = fetch.rendition == Rendition::Main;
         // Sound of its own begins anew with the picture.
-        self.outlet.begin(fetch.has_seam && is_main);
+        self.outlet.begin(fetch.is_discontinuous && is_main);
         let hash = match whole.take() {
             Some(Ok(whole)) => self.remux(fetch, worker, whole).await,
             Some(Err(error)) => Err(error),
@@ -155,7 +155,7 @@ impl Delivery {
         let Whole { init, bytes, hash } = whole;
         let outcome = self.remuxing.push(fetch, init.clone(), bytes.clone(), &mut self.outlet).await;
         let (Err(Error::Segments(_)), Some(at), Some(old), false) =
-            (&outcome, &fetch.init, init, fetch.has_seam)
+            (&outcome, &fetch.init, init, fetch.is_discontinuous)
         else {
             return outcome.map(|()| hash);
         };

@@ -76,7 +76,7 @@ impl Files {
         let init = async {
             match &fetch.init {
                 // The encoder may have been started anew, and its section have been overwritten.
-                Some(init) => self.init(init, limits, fetch.has_seam).await.map(Some),
+                Some(init) => self.init(init, limits, fetch.is_discontinuous).await.map(Some),
                 None => Ok(None),
             }
         };

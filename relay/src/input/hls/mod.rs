@@ -47,7 +47,8 @@ use crate::model::Source;
 /// Bytes in a piece: whole packets, and few, so that the pace is even.
 const PIECE: usize = 87 * PACKET_SIZE;
 
-/// Pieces that wait: 64 MiB, which is more than three segments of anything but the highest rates. A fetch goes on no faster then.
+/// Pieces that wait: 64 MiB, which is more than three segments of anything but the highest rates. A
+/// fetch goes on no faster then.
 const MAX_PIECES: usize = (64 << 20) / PIECE;
 
 /// What waits in the queue.
@@ -120,7 +121,8 @@ fn failure(item: Option<Item>) -> Error {
     }
 }
 
-/// What users are told; `trouble` is what went wrong with the segments, if anything did, and `has_begun` is whether there was a list of them.
+/// What users are told; `trouble` is what went wrong with the segments, if anything did, and
+/// `has_begun` is whether there was a list of them.
 fn explain(failure: Failure, trouble: Option<Error>, has_begun: bool) -> Error {
     match failure {
         Failure::Playlist(error) => Error::Playlist(error.to_string()),

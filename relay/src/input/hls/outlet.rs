@@ -17,22 +17,22 @@ pub(super) struct Outlet {
     life: Life,
     /// Something of this segment has been passed on.
     is_begun: bool,
-    /// A seam is to be told of in front of what comes next.
-    owes_seam: bool,
+    /// A discontinuity is to be told of in front of what comes next.
+    owes_discontinuity: bool,
     /// The segment that begins does not follow what came before it, some of which may still be held
     /// back.
-    begins_seam: bool,
+    begins_discontinuous: bool,
 }
 
 impl Outlet {
     pub(super) fn new(queue: mpsc::Sender<Item>, life: Life) -> Self {
-        Self { queue, life, is_begun: false, owes_seam: false, begins_seam: false }
+        Self { queue, life, is_begun: false, owes_discontinuity: false, begins_discontinuous: false }
     }
 
     /// Another segment begins.
-    pub(super) fn begin(&mut self, has_seam: bool) {
+    pub(super) fn begin(&mut self, is_discontinuous: bool) {
         self.is_begun = false;
-        self.begins_seam |= has_seam;
+        self.begins_discontinuous |= is_discontinuous;
     }
 
     /// Whether something of this segment has been passed on.
@@ -40,21 +40,22 @@ impl Outlet {
         self.is_begun
     }
 
-    /// Whether the segment that begins is behind a seam. That is not told of yet, so that what
-    /// belongs in front of it can be passed on.
+    /// Whether the segment that begins is behind a discontinuity. That is not told of yet, so that
+    /// what belongs in front of it can be passed on.
     pub(super) fn put_off_seam(&mut self) -> bool {
-        mem::take(&mut self.begins_seam)
+        mem::take(&mut self.begins_discontinuous)
     }
 
     /// What comes next does not follow what was passed on, if anything was.
     pub(super) fn cut(&mut self) {
-        self.owes_seam |= self.life.has_sent();
+        self.owes_discontinuity |= self.life.has_sent();
     }
 
-    /// Passes bytes on, behind the seam that is owed.
+    /// Passes bytes on, behind the discontinuity that is owed.
     pub(super) async fn pass(&mut self, bytes: Bytes) {
-        let has_seam = mem::take(&mut self.owes_seam) | mem::take(&mut self.begins_seam);
-        if has_seam && self.life.has_sent() {
+        let is_discontinuous =
+            mem::take(&mut self.owes_discontinuity) | mem::take(&mut self.begins_discontinuous);
+        if is_discontinuous && self.life.has_sent() {
             self.send(Item::Piece(Piece::Discontinuity)).await;
         }
         self.life.set_sent();

@@ -81,14 +81,15 @@ impl Remuxing {
             self.has_audio = fetch.audio.is_some();
             self.remuxer = Some(if self.has_audio { Remuxer::with_audio(None) } else { Remuxer::new() });
         }
-        // Sound of its own begins anew behind the picture's seam, which its pictures may wait at.
+        // Sound of its own begins anew behind the picture's discontinuity, which its pictures may
+        // wait at.
         if fetch.rendition == follow::Rendition::Main && outlet.put_off_seam() {
             self.step(0, outlet, Remuxer::reset).await;
             self.end_all(outlet).await;
             outlet.cut();
         }
         let (length, rendition, pairing) = (bytes.len(), rendition(fetch), self.pairing);
-        let breaks_audio = rendition == Rendition::Audio && fetch.has_seam;
+        let breaks_audio = rendition == Rendition::Audio && fetch.is_discontinuous;
         let language = fetch.audio.clone().filter(|tag| !tag.is_empty());
         let push = move |remuxer: &mut Remuxer| {
             remuxer.set_pairing(pairing, Duration::ZERO);

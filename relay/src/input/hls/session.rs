@@ -1,4 +1,5 @@
-//! The requests of one HLS upstream, for playlists, keys and segments: over few connections, which are kept between them.
+//! The requests of one HLS upstream, for playlists, keys and segments: over few connections, which
+//! are kept between them.
 
 use std::path::Path;
 
@@ -72,7 +73,8 @@ impl Session {
         Ok(Media { body: Decoded::as_said(body, &headers)?, etag, skip, left })
     }
 
-    /// Closes connections that have waited long for a request, and those that the other end has closed.
+    /// Closes connections that have waited long for a request, and those that the other end has
+    /// closed.
     pub(super) fn tidy(&self) {
         self.kept.tidy();
     }
@@ -150,7 +152,8 @@ pub(super) async fn read_playlist(body: Body, headers: &HeaderMap) -> Result<Byt
     Ok(whole.freeze())
 }
 
-/// Whether an address looks like that of a playlist, so that gzip is asked for; an endless stream had better come as it is.
+/// Whether an address looks like that of a playlist, so that gzip is asked for; an endless stream
+/// had better come as it is.
 fn looks_like_a_playlist(source: &Source) -> bool {
     let extension = Path::new(source.url.expose().path()).extension();
     extension.is_some_and(|text| text.eq_ignore_ascii_case("m3u8") || text.eq_ignore_ascii_case("m3u"))

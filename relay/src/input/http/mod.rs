@@ -1,8 +1,10 @@
 //! HTTP and HTTPS: an endless body, or a playlist that leads to others.
 //!
-//! Providers' servers are old and odd, so the client is lenient: it follows redirects (to https too), keeps cookies on the way,
-//! sends basic credentials from the address (and to that host only), and takes a body with or without chunks or a length. One agent and
-//! one connection per upstream: its cookies are its own, and dropping it closes the connection, which frees the provider's slot.
+//! Providers' servers are old and odd, so the client is lenient: it follows redirects (to https
+//! too), keeps cookies on the way, sends basic credentials from the address (and to that host
+//! only), and takes a body with or without chunks or a length. One agent and one connection per
+//! upstream: its cookies are its own, and dropping it closes the connection, which frees the
+//! provider's slot.
 //!
 //! Whether the body is a transport stream, an HLS playlist or radio is decided by its first bytes,
 //! whatever the address and the declared type say.
@@ -97,7 +99,8 @@ impl From<net::Error> for Error {
             net::Error::Tls(why) => Self::Tls(why),
             net::Error::Proxy(why) => Self::Proxy(why),
             net::Error::Broken(why) => Self::Broken(why),
-            // A configured address is of a good kind; one that cannot be asked for is where it has led to.
+            // A configured address is of a good kind; one that cannot be asked for is where it has
+            // led to.
             net::Error::Address(why) => Self::Redirect(why),
         }
     }

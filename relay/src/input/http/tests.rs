@@ -46,7 +46,8 @@ fn open(site: &Site, url: &str, hold: SocketGuard) -> BoxFuture<'static, Result<
     Client::over(site.connector()).open(&source(url), &Context::default(), hold)
 }
 
-/// In each state of a transport stream, dropping it has closed its socket when it returns, and let go of the lease after that.
+/// In each state of a transport stream, dropping it has closed its socket when it returns, and let
+/// go of the lease after that.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transport_stream_and_its_socket_end_at_once() {
     for (is_encrypted, reads) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -106,7 +107,8 @@ async fn an_attempt_to_connect_ends_at_once() {
     assert_eq!(dropped.try_recv(), Ok(0));
 }
 
-/// In each state of an HLS source its sockets are closed, and the lease is let go of behind them, within moments.
+/// In each state of an HLS source its sockets are closed, and the lease is let go of behind them,
+/// within moments.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hls_source_and_its_sockets_end_together() {
     #[derive(Debug, Clone, Copy, PartialEq)]
@@ -199,7 +201,8 @@ async fn ten_redirects_are_followed_and_only_to_where_http_leads() {
     );
 }
 
-/// A source's own host gets its credentials, until a redirect leads away; others get those in the address that leads to them.
+/// A source's own host gets its credentials, until a redirect leads away; others get those in the
+/// address that leads to them.
 #[tokio::test]
 async fn credentials_stay_with_their_host_and_cookies_go_along() {
     let site = Site::start(false, |path, number| {
@@ -262,7 +265,8 @@ async fn cookies_have_limits() {
     }
 }
 
-/// A known notice is none of the channel, wherever on the way it shows up; nothing of it is asked for.
+/// A known notice is none of the channel, wherever on the way it shows up; nothing of it is asked
+/// for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_notice_is_a_failure() {
     for notice in ["/live", "/moved", "/1.ts", "/again"] {
@@ -300,7 +304,8 @@ async fn a_known_notice_is_a_failure() {
     assert_eq!((opening.map(drop), site.seen().accepted.len()), (Err(Error::Slate), 0), "the first one too");
 }
 
-/// Connections are kept between requests, few at a time; one that the server has given up is no failure.
+/// Connections are kept between requests, few at a time; one that the server has given up is no
+/// failure.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hls_source_uses_its_connections_again() {
     for is_rude in [false, true] {

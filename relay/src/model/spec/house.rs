@@ -18,8 +18,8 @@ pub struct House {
     pub policy: Policy,
     /// The patterns of channels that say nothing of theirs.
     pub slate_urls: Arc<[UrlPattern]>,
-    /// Whether its channels may name neither files of this machine nor addresses that are not on the
-    /// internet: somebody else than the operator has written them.
+    /// Whether its channels may name neither files of this machine nor addresses that are not on
+    /// the internet: somebody else than the operator has written them.
     pub is_internet_only: bool,
     pub(super) shared: HashMap<ProviderId, Shared>,
 }

@@ -165,7 +165,8 @@ fn check<T: PartialOrd, D: fmt::Display>(
     Ok(value)
 }
 
-/// A whole number and a unit, with or without a blank between; case does not matter. kB, MB and GB are powers of 1000.
+/// A whole number and a unit, with or without a blank between; case does not matter. kB, MB and GB
+/// are powers of 1000.
 fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();

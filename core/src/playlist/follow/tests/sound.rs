@@ -148,13 +148,13 @@ fn a_segment_of_sound_that_hangs_does_not_hold_the_picture_up() {
     assert_eq!(asked(&mut follower, 2_000), ["s/56"], "the sound is behind");
 }
 
-/// The sound is listed later than its picture, which begins just behind a seam: its first segments
-/// are of the part before.
+/// The sound is listed later than its picture, which begins just behind a discontinuity: its first
+/// segments are of the part before.
 #[test]
 fn sound_of_the_part_before_does_not_keep_that_of_the_picture_away() {
     let list = window(0, 5, 2);
     let with_seam = |at: &str| list.replace(at, &format!("#EXT-X-DISCONTINUITY\n{at}"));
-    // Its own list has the seam by now, or has not.
+    // Its own list has the discontinuity by now, or has not.
     let sound = with_seam("#EXTINF:2,\n56");
     goes_on_in_the_part_before(paired(&list, &sound));
     let picture = with_seam("#EXTINF:2,\n52");

@@ -62,8 +62,8 @@ fn two_segments_that_take_longer_than_they_play_are_enough() {
         taken(&provider)
     );
     assert_eq!(provider.follower.counts().variants_left, 1);
-    let seams = provider.log.iter().filter(|line| line.ends_with(" |")).count();
-    assert_eq!(seams, 1, "{:?}", provider.log);
+    let discontinuities = provider.log.iter().filter(|line| line.ends_with(" |")).count();
+    assert_eq!(discontinuities, 1, "{:?}", provider.log);
 }
 
 #[test]

@@ -75,9 +75,10 @@ impl Track {
     /// Begins with the segment of that date instead, of a list that has just been begun with.
     pub(in super::super) fn begin_at(&mut self, date: Date) {
         let index = dating::find(&self.segments, date, |_| AS_GOOD_AS_SAME);
-        let place = index.map(|index| self.base.saturating_add_unsigned(index as u64));
-        let is_near = |place: i64| self.ahead_of(place).abs_diff(self.ahead()) <= MAX_BY_DATE;
-        self.next = place.filter(|&place| place < self.end() && is_near(place)).unwrap_or(self.next);
+        let position = index.map(|index| self.base.saturating_add_unsigned(index as u64));
+        let is_near = |position: i64| self.ahead_of(position).abs_diff(self.ahead()) <= MAX_BY_DATE;
+        self.next =
+            position.filter(|&position| position < self.end() && is_near(position)).unwrap_or(self.next);
     }
 
     /// The index of the segment in another list that goes on behind the place `reached` of this
@@ -127,32 +128,32 @@ impl Track {
     /// where their part begins. Whether that is further than the `taken` ones, which have come
     /// already.
     pub(in super::super) fn rewind(&mut self, span: Duration, taken: Duration) -> bool {
-        let (place, back) = self.place_back(span);
+        let (position, back) = self.position_back(span);
         let is_further = back > taken + UNEVEN;
         if is_further {
-            (self.next, self.taken) = (place, self.taken.saturating_sub(back));
+            (self.next, self.taken) = (position, self.taken.saturating_sub(back));
         }
         is_further
     }
 
     /// How far it can go back so, up to `span` and a segment.
     pub(in super::super) fn listed_back(&self, span: Duration) -> Duration {
-        self.place_back(span).1
+        self.position_back(span).1
     }
 
-    /// The place of the segment so far back, and how far that is.
-    fn place_back(&self, span: Duration) -> (i64, Duration) {
+    /// The position of the segment so far back, and how far that is.
+    fn position_back(&self, span: Duration) -> (i64, Duration) {
         let first = self.end().saturating_sub_unsigned(self.listed as u64).max(self.base);
-        let (mut back, mut place) = (Duration::ZERO, self.next);
-        while back < span && place > first {
-            let is_part = self.listed_from(place).next().is_some_and(|segment| segment.is_discontinuity);
+        let (mut back, mut position) = (Duration::ZERO, self.next);
+        while back < span && position > first {
+            let is_part = self.listed_from(position).next().is_some_and(|segment| segment.is_discontinuity);
             if is_part {
                 break;
             }
-            place -= 1;
-            back += self.listed_from(place).next().map_or(Duration::ZERO, |segment| segment.duration);
+            position -= 1;
+            back += self.listed_from(position).next().map_or(Duration::ZERO, |segment| segment.duration);
         }
-        (place, back)
+        (position, back)
     }
 
     /// Passes over the segments that have been `taken`, and those that are listed behind them,
@@ -175,7 +176,7 @@ impl Track {
         true
     }
 
-    fn listed_from(&self, place: i64) -> impl Iterator<Item = &Segment> {
-        self.segments.iter().skip(usize::try_from(place - self.base).unwrap_or(0))
+    fn listed_from(&self, position: i64) -> impl Iterator<Item = &Segment> {
+        self.segments.iter().skip(usize::try_from(position - self.base).unwrap_or(0))
     }
 }

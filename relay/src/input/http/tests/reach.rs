@@ -95,8 +95,8 @@ async fn a_name_that_changes_gains_nothing() {
     assert_eq!(inner.seen().accepted.len(), 0);
 }
 
-/// Where somebody else than the operator has named the source, not even its first request goes to an
-/// address that is not on the internet, whatever its name looks like.
+/// Where somebody else than the operator has named the source, not even its first request goes to
+/// an address that is not on the internet, whatever its name looks like.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_have_named_reaches_the_internet_only() {
     let inner = Site::start(false, |_, _| endless()).await;

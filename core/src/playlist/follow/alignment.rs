@@ -1,5 +1,5 @@
-//! Where a new version of a playlist stands against the one before: by its media sequence numbers, or where these cannot be trusted, by
-//! the segments' names.
+//! Where a new version of a playlist stands against the one before: by its media sequence numbers,
+//! or where these cannot be trusted, by the segments' names.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -12,7 +12,7 @@ const MAX_STEP: i64 = 1 << 40;
 #[derive(Debug)]
 pub(super) struct Known<'a> {
     pub(super) segments: &'a VecDeque<Segment>,
-    /// The place of the first segment.
+    /// The position of the first segment.
     pub(super) base: i64,
     /// Its media sequence number.
     pub(super) sequence: u64,
@@ -20,7 +20,7 @@ pub(super) struct Known<'a> {
 
 /// Where the first segment of a new version stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Alignment {
     /// Where its number says.
     Numbered(i64),
     /// Elsewhere than its number says, by the segments that are known.
@@ -29,7 +29,7 @@ pub(super) enum Place {
     Elsewhere,
 }
 
-pub(super) fn place(known: &Known<'_>, media: &Media) -> Place {
+pub(super) fn alignment(known: &Known<'_>, media: &Media) -> Alignment {
     let step = media.sequence.wrapping_sub(known.sequence).cast_signed();
     let numbered = (-MAX_STEP..MAX_STEP).contains(&step).then(|| known.base + step);
     let end = known.base.saturating_add_unsigned(known.segments.len() as u64);
@@ -44,29 +44,30 @@ pub(super) fn place(known: &Known<'_>, media: &Media) -> Place {
             let Some(name) = new.get(index) else { break };
             overlap += 1;
             if usize::try_from(at - known.base).is_ok_and(|at| old.get(at) == Some(name)) {
-                return Place::Numbered(base);
+                return Alignment::Numbered(base);
             }
         }
     }
-    let places: HashMap<&Name<'_>, usize> = new.iter().enumerate().map(|(at, name)| (name, at)).collect();
-    let found = old.iter().enumerate().rev().find_map(|(at, name)| Some((at, *places.get(name)?)));
+    let positions: HashMap<&Name<'_>, usize> = new.iter().enumerate().map(|(at, name)| (name, at)).collect();
+    let found = old.iter().enumerate().rev().find_map(|(at, name)| Some((at, *positions.get(name)?)));
     if let Some((old, new)) = found {
-        return Place::Renumbered(
+        return Alignment::Renumbered(
             known.base.saturating_add_unsigned(old as u64).saturating_sub_unsigned(new as u64),
         );
     }
     match numbered {
         // The numbers stand still and all names are new: the list has moved on by its whole length.
         Some(base) if overlap > 0 && base.saturating_add_unsigned(new.len() as u64) == end => {
-            Place::Renumbered(end)
+            Alignment::Renumbered(end)
         }
-        Some(base) => Place::Numbered(base),
-        None => Place::Elsewhere,
+        Some(base) => Alignment::Numbered(base),
+        None => Alignment::Elsewhere,
     }
 }
 
-/// What a segment is known by, besides its range: the least of its address by which all segments of a list differ. So a token in the
-/// query, another host of a load balancer, or a session in the path make no other segment of it.
+/// What a segment is known by, besides its range: the least of its address by which all segments of
+/// a list differ. So a token in the query, another host of a load balancer, or a session in the
+/// path make no other segment of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     /// The last part of the path.
