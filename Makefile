@@ -8,7 +8,7 @@ MODULES ?= failover lifecycle lifecycle/* playlist/follow/* health/* provider se
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
 
-.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt lists fuzz mutants setup setup-bench setup-lists setup-web setup-check clean
+.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt lists schemathesis fuzz mutants setup setup-bench setup-lists setup-schemathesis setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,7 +34,7 @@ test-portable: setup ## Run the tests of what is done otherwise where there is n
 
 test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each); kill the database 200 times, and jobs 100 times
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
-		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants) + test(=store::killed_jobs::a_hundred_instants) + test(=store::killed_server::two_hundred_instants_of_a_server) + test(=store::refreshed::only_viewers_of_removed_channels_end_of_five_hundred)'
+		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants) + test(=store::killed_jobs::a_hundred_instants) + test(=store::killed_server::two_hundred_instants_of_a_server) + test(=store::refreshed::only_viewers_of_removed_channels_end_of_five_hundred) + test(=lineup::tests::lasting::a_thousand_edits_outlive_a_hundred_refreshes) + test(=lineup::tests::merges::precision_and_recall_on_iptv_org_in_a_database)'
 
 check: setup-check ## Formatting, lints, docs, licences, links, the structure of the house, built files, the pages against the OpenAPI document
 	$(CARGO) fmt --all --check
@@ -76,9 +76,14 @@ attacks: bench-build ## Do what providers, viewers and operators may do, and say
 hunt: ## Look for rare faults of the decisions about sources, in random worlds (CASES=100000)
 	PROPTEST_CASES=$(or $(CASES),100000) $(CARGO) test --release --package forebay-core --test channel_model
 
-lists: setup-lists ## Compare how we read lists of channels with what other parsers make of them (LISTS="FILE FOLDER")
+lists: setup-lists ## Compare how we read and import lists of channels with what other parsers make of them (LISTS="FILE FOLDER")
 	$(CARGO) build -p forebay-core --example m3u
+	$(CARGO) build -p forebay --bin forebay
 	node scripts/lineup/compare.mjs $(LISTS)
+
+schemathesis: setup-schemathesis ## Send 5,000 requests that docs/openapi.json allows, or not, and compare the answers with it
+	$(CARGO) build --package forebay --bin forebay
+	scripts/schemathesis/run.py
 
 bench-build: setup-bench
 	$(CARGO) build --release -p forebay -p forebay-bench
@@ -105,7 +110,10 @@ setup-bench: ## Install what the measurements need: ffmpeg
 	scripts/setup.sh ffmpeg
 
 setup-lists: ## Install other parsers of lists
-	scripts/setup.sh npm scripts/lineup
+	scripts/setup.sh npm python3 scripts/lineup
+
+setup-schemathesis: ## Install schemathesis
+	scripts/setup.sh venv scripts/schemathesis
 
 setup-web: ## Install what the web page is built with: Node.js
 	scripts/setup.sh npm

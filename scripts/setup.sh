@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is named and missing, or says what is missing: Debian packages for programs, npm packages for folders
-# that have a package-lock.json.
+# that have a package-lock.json, Python packages for folders that have a requirements.txt.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,15 +11,21 @@ have() {
             gst-inspect-1.0 --exists souphttpsrc ;;
         # Debian keeps it where the paths of users do not lead.
         nginx) command -v nginx || [ -x /usr/sbin/nginx ] ;;
+        venv) python3 -c "import ensurepip" ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
 }
 
 packages=()
 folders=()
+environments=()
 for part in "$@"; do
     if [ -f "$part/package-lock.json" ]; then
         folders+=("$part")
+        continue
+    fi
+    if [ -f "$part/requirements.txt" ]; then
+        environments+=("$part")
         continue
     fi
     have "$part" && continue
@@ -32,6 +38,7 @@ for part in "$@"; do
         npm) packages+=(nodejs npm) ;;
         pebble) packages+=(pebble) ;;
         python3) packages+=(python3-minimal) ;;
+        venv) packages+=(python3-venv) ;;
         vlc) packages+=(vlc-bin vlc-plugin-base) ;;
         *) echo "setup: no package is known for $part" >&2; exit 1 ;;
     esac
@@ -56,4 +63,13 @@ for folder in "${folders[@]}"; do
     [ "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ] && continue
     echo "installing the npm packages of $folder"
     (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
+done
+
+for folder in "${environments[@]}"; do
+    # Written when all is installed.
+    [ "$folder/.venv/installed" -nt "$folder/requirements.txt" ] && continue
+    echo "installing the Python packages of $folder"
+    python3 -m venv "$folder/.venv"
+    "$folder/.venv/bin/pip" install --quiet --requirement "$folder/requirements.txt"
+    touch "$folder/.venv/installed"
 done

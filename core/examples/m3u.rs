@@ -14,8 +14,10 @@ fn main() -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let mut failed = None;
     let mut take = |item: Item<'_>| {
-        if let Item::Entry { entry, .. } = item {
-            let line = json!({ "name": entry.name(), "group": entry.group(), "url": entry.url() });
+        if let Item::Entry { entry, kind, .. } = item {
+            let kind = format!("{kind:?}");
+            let line =
+                json!({ "name": entry.name(), "group": entry.group(), "url": entry.url(), "kind": kind });
             failed = writeln!(out, "{line}").err().or_else(|| failed.take());
         }
     };

@@ -1,18 +1,21 @@
-// How we read lists of channels, beside two parsers that players are built on: counts, names, groups.
+// How we read lists of channels, beside two parsers that players are built on: counts, names, groups. And whether an
+// import into a database makes the same channels of them: docs/lists.md says who is right.
 //
-//     scripts/setup.sh npm scripts/lineup
-//     cargo build -p forebay-core --example m3u
+//     scripts/setup.sh npm python3 scripts/lineup
+//     cargo build -p forebay-core --example m3u && cargo build -p forebay
 //     node scripts/lineup/compare.mjs [FILE OR FOLDER …]
 //
 // Prints a table, and for each file and parser the kinds of differences with the first of each kind.
 
 import { execFileSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const program = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug/examples/m3u');
+const target = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug');
+const program = join(target, 'examples/m3u');
 
 function lists(path) {
   if (statSync(path).isDirectory()) return readdirSync(path).sort().flatMap((name) => lists(join(path, name)));
@@ -24,6 +27,39 @@ function ours(path) {
   const { document } = JSON.parse(lines.pop());
   const entries = lines.map((line) => JSON.parse(line)).map((it) => ({ ...it, group: it.group ?? '' }));
   return { document, entries };
+}
+
+/** The channels that an import puts into a database; why there are none, where the list is not taken. */
+function rows(path) {
+  const folder = mkdtempSync(join(tmpdir(), 'forebay-lists-'));
+  try {
+    writeFileSync(join(folder, 'channels.toml'), '');
+    const options = { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] };
+    execFileSync(join(target, 'forebay'), ['import', '--name', 'list', resolve(path)], options);
+    const script = join(root, 'scripts/lineup/rows.py');
+    const lines = execFileSync('python3', [script, join(folder, 'data/forebay.db')], options).split('\n');
+    return { rows: lines.filter((line) => line).map((line) => JSON.parse(line)) };
+  } catch (error) {
+    return { why: error.stderr?.trim() ?? error.message };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What is different in the database: entry by entry, for an import keeps their order. */
+function lost(entries, rows) {
+  const found = new Map();
+  const note = (kind, example) => found.set(kind, { count: (found.get(kind)?.count ?? 0) + 1, example });
+  if (entries.length !== rows.length) note('count', `${entries.length} channels in the list, ${rows.length} rows`);
+  entries.slice(0, rows.length).forEach((entry, at) => {
+    for (const field of ['name', 'url']) {
+      if (entry[field] !== rows[at][field]) note(field, `list ${JSON.stringify(entry[field])}, row ${JSON.stringify(rows[at][field])}`);
+    }
+    // Groups that differ in capitals and blanks only are one.
+    const group = (text) => text.normalize('NFKD').replace(/[\u0300-\u036f'’]/g, '').toLowerCase().trim();
+    if (group(entry.group) !== group(rows[at].group)) note('group', `list ${JSON.stringify(entry.group)}, row ${JSON.stringify(rows[at].group)}`);
+  });
+  return found;
 }
 
 const others = ['@iptv/playlist', 'iptv-playlist-parser'];
@@ -72,11 +108,19 @@ function differences(ours, theirs) {
   return found;
 }
 
+let failed = false;
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : [join(root, 'core/tests/data/m3u')];
 for (const path of wanted.flatMap(lists)) {
   const { document, entries } = ours(path);
-  const counts = [`ours ${entries.length} (${document})`];
+  const live = entries.filter((it) => it.kind === 'Live');
+  const imported = rows(path);
+  const database = imported.rows ? `database ${imported.rows.length} and ${entries.length - live.length} films` : `database: ${imported.why}`;
+  const counts = [`ours ${entries.length} (${document})`, database];
   const notes = [];
+  for (const [kind, { count, example }] of imported.rows ? lost(live, imported.rows) : []) {
+    notes.push(`    database: ${count} x ${kind}: ${example.slice(0, 200)}`);
+    failed = failed || document === 'List';
+  }
   for (const parser of others) {
     try {
       const found = theirs(parser, path);
@@ -90,3 +134,5 @@ for (const path of wanted.flatMap(lists)) {
   }
   console.log([`${relative(root, path)}: ${counts.join(', ')}`, ...notes].join('\n'));
 }
+// An import that loses something is a fault; what others read differently is to be looked at.
+process.exitCode = failed ? 1 : 0;

@@ -8,13 +8,15 @@ use forebay_core::lineup::merge::{Decision, Pair};
 use forebay_core::lineup::names::fold;
 use forebay_core::lineup::rules::{Run, Warning};
 use rusqlite::Connection;
+use serde_json::{Value, json};
 use tracing::info;
 
 use super::apply::{self, RuleCount, rule_counts};
 use super::derive::Deriver;
 use super::rules::{self, RuleDocument};
 use super::settle::{Touched, settle};
-use super::{Lineup, Refusal, settings_for_rows};
+use super::{Lineup, Refusal, audit, object, settings_for_rows};
+use crate::accounts::Actor;
 use crate::config::Config;
 use crate::db::Error;
 use crate::db::lineup::{self, BatchId, Changed, Detail, Playlist, PlaylistId};
@@ -66,15 +68,22 @@ pub struct RulesPreview {
 
 impl Lineup {
     /// Sets and resets fields of channels, all of them or none. Returns what undoes it.
-    pub async fn edit(&self, edits: Vec<ChannelEdit>) -> Result<BatchId, Refusal> {
-        let count = edits.len();
-        let batch = self.commit(move |connection, config| write_edits(connection, config, &edits)).await?;
+    pub async fn edit(&self, edits: Vec<ChannelEdit>, actor: &Actor) -> Result<BatchId, Refusal> {
+        let (count, actor) = (edits.len(), actor.clone());
+        let batch = self.commit(move |connection, config| {
+            let (batch, changed) = write_edits(connection, config, &edits)?;
+            let object = format!("edits:{}", batch.0);
+            audit::note(connection, &actor, "channel.edit", object, [None, Some(told_of(&edits))])?;
+            Ok::<_, Refusal>((batch, changed))
+        });
+        let batch = batch.await?;
         info!(edits = count, batch = batch.0, "channels edited");
         Ok(batch)
     }
 
     /// Takes edits back that were made at once.
-    pub async fn undo(&self, batch: BatchId) -> Result<(), Refusal> {
+    pub async fn undo(&self, batch: BatchId, actor: &Actor) -> Result<(), Refusal> {
+        let actor = actor.clone();
         self.commit(move |connection, config| {
             let undo = lineup::take_batch(connection, batch)?;
             let undo =
@@ -82,6 +91,8 @@ impl Lineup {
             let edits: Vec<ChannelEdit> =
                 undo.into_iter().map(|(channel, edit)| ChannelEdit { channel, edit }).collect();
             let (_, changed) = write_edits(connection, config, &edits)?;
+            let object = format!("edits:{}", batch.0);
+            audit::note(connection, &actor, "channel.undo", object, [None, Some(told_of(&edits))])?;
             Ok::<_, Refusal>(((), changed))
         })
         .await
@@ -131,12 +142,17 @@ impl Lineup {
         &self,
         id: PlaylistId,
         documents: Vec<RuleDocument>,
+        actor: &Actor,
     ) -> Result<RulesPreview, Refusal> {
         rules::check(&documents).map_err(Refusal::Rule)?;
+        let actor = actor.clone();
         let run = self.commit(move |connection, config| {
             let playlist = lineup::playlist(connection, id)?.ok_or(Refusal::Unknown(id))?;
             let settings = settings_for_rows(config, &playlist)?;
+            let before = rules::documents(connection, id)?.len();
             rules::store(connection, id, &documents)?;
+            let told = [before, documents.len()].map(|count| Some(json!({ "rules": count })));
+            audit::note(connection, &actor, "playlist.rules", object(id), told)?;
             let (changed, run) = apply::rewrite(connection, config, (id, &settings))?;
             Ok::<_, Refusal>((run, changed))
         });
@@ -166,7 +182,13 @@ impl Lineup {
     }
 
     /// Says that two channels are one, or two, or takes that back. Returns what was said before.
-    pub async fn decide(&self, pair: Pair, decision: Option<Decision>) -> Result<Option<Decision>, Refusal> {
+    pub async fn decide(
+        &self,
+        pair: Pair,
+        decision: Option<Decision>,
+        actor: &Actor,
+    ) -> Result<Option<Decision>, Refusal> {
+        let actor = actor.clone();
         self.commit(move |connection, config| {
             let (one, other) = pair.channels();
             for id in [one, other] {
@@ -174,6 +196,11 @@ impl Lineup {
             }
             let before = lineup::decisions(connection)?.decide(pair, None);
             lineup::decide(connection, pair, decision)?;
+            let told = [before, decision].map(|decision| {
+                let word = decision.map(|it| if it == Decision::Force { "force" } else { "forbid" });
+                Some(json!({ "other": other.0, "decision": word }))
+            });
+            audit::note(connection, &actor, "channel.merge", format!("channel:{}", one.0), told)?;
             let mut touched = Touched::begin(connection)?;
             touched.merge_anew();
             let changed = settle(connection, config, touched)?;
@@ -246,6 +273,14 @@ fn rewrite_some(
         touched.written(id, could_be_had);
     }
     Ok(())
+}
+
+/// Edits for the audit log: how many channels, and which fields.
+fn told_of(edits: &[ChannelEdit]) -> Value {
+    let channels: BTreeSet<SourceId> = edits.iter().map(|edit| edit.channel).collect();
+    let fields: BTreeSet<&str> =
+        edits.iter().map(|edit| lineup::word(lineup::stored(&edit.edit).0)).collect();
+    json!({ "channels": channels.len(), "first": channels.first().map(|it| it.0), "fields": fields })
 }
 
 fn preview_of(run: &Run) -> RulesPreview {

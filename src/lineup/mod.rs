@@ -9,6 +9,7 @@
 //! admin accepts or discards it. One that is the same as before writes no row.
 
 mod apply;
+mod audit;
 mod derive;
 mod edit;
 mod fetch;
@@ -46,6 +47,7 @@ pub use self::refusal::Refusal;
 use self::runs::Runs;
 pub use self::runs::{Attempt, Readings};
 use self::spool::Spool;
+use crate::accounts::Actor;
 use crate::config::playlist::{Origin, Playlist as Settings, PlaylistSpec};
 use crate::config::{Config, InForce};
 use crate::db::lineup::{self, Account, Changed, HeldDocument, Playlist, PlaylistId, Taken};
@@ -79,6 +81,16 @@ pub enum Authority {
     /// Anybody who may use the API. What it names is on the internet, unless the configuration says
     /// otherwise.
     Api,
+}
+
+impl Authority {
+    /// That of whoever asks.
+    fn of(actor: &Actor) -> Self {
+        match actor {
+            Actor::Command => Self::Host,
+            Actor::Address(_) | Actor::User(_) | Actor::Key(_) | Actor::Console => Self::Api,
+        }
+    }
 }
 
 /// Puts what a transaction has changed into force; it may wait for the disk.
@@ -129,17 +141,15 @@ impl Lineup {
     }
 
     /// Adds a playlist, which is read at once if it can be.
-    pub async fn create(
-        &self,
-        document: Document<PlaylistSpec>,
-        authority: Authority,
-    ) -> Result<View, Refusal> {
-        let config = self.0.config.get();
-        let is_of_host = authority == Authority::Host;
+    pub async fn create(&self, document: Document<PlaylistSpec>, actor: &Actor) -> Result<View, Refusal> {
+        let (config, actor) = (self.0.config.get(), actor.clone());
+        let is_of_host = Authority::of(&actor) == Authority::Host;
         check(document.spec(), &config.house_of(is_of_host))?;
         let write = move |connection: &_| {
             let playlist = lineup::insert_playlist(connection, &document, None)?;
             lineup::set_of_host(connection, playlist.id, is_of_host)?;
+            let told = [None, Some(audit::settings(&document))];
+            audit::note(connection, &actor, "playlist.create", object(playlist.id), told)?;
             Ok::<_, Refusal>(playlist)
         };
         let playlist = self.0.database.write(write).await?;
@@ -156,17 +166,20 @@ impl Lineup {
         + Send
         + Sync
         + 'static,
-        authority: Authority,
+        actor: &Actor,
     ) -> Result<View, Refusal> {
+        let actor = actor.clone();
         self.commit(move |connection, config| {
             let playlist = of_api(connection, config, id)?;
             let new = change(&playlist.document).map_err(|error| Refusal::Fields(vec![error]))?;
             // An address that somebody gives through the API is not the operator's any more.
-            let is_of_host = authority == Authority::Host
+            let is_of_host = Authority::of(&actor) == Authority::Host
                 || (playlist.is_of_host && playlist.document.spec().leads_where(new.spec()));
             let settings = check(new.spec(), &config.house_of(is_of_host))?;
             lineup::update_playlist(connection, id, &new)?;
             lineup::set_of_host(connection, id, is_of_host)?;
+            let told = [&playlist.document, &new].map(|document| Some(audit::settings(document)));
+            audit::note(connection, &actor, "playlist.change", object(id), told)?;
             let (mut changed, _) = apply::rewrite(connection, config, (id, &settings))?;
             // The way to its streams may be another, which no row of a channel says.
             if new.spec() != playlist.document.spec() {
@@ -186,10 +199,13 @@ impl Lineup {
     }
 
     /// Removes a playlist with all of its channels. Their viewers are ended.
-    pub async fn remove(&self, id: PlaylistId) -> Result<(), Refusal> {
+    pub async fn remove(&self, id: PlaylistId, actor: &Actor) -> Result<(), Refusal> {
         self.0.runs.cancel(id);
+        let actor = actor.clone();
         self.commit(move |connection, config| {
-            of_api(connection, config, id)?;
+            let playlist = of_api(connection, config, id)?;
+            let told = [Some(audit::settings(&playlist.document)), None];
+            audit::note(connection, &actor, "playlist.remove", object(id), told)?;
             let removed = lineup::paths(connection, id)?;
             lineup::remove_playlist(connection, id)?;
             let mut changed = settle::after_removal(connection, config)?;
@@ -291,6 +307,11 @@ impl Lineup {
         let config = self.0.config.get();
         check(playlist.document.spec(), &config.house_of(playlist.has_operators_settings()))
     }
+}
+
+/// A playlist in the words of the audit log.
+fn object(PlaylistId(id): PlaylistId) -> String {
+    format!("playlist:{id}")
 }
 
 fn check(spec: &PlaylistSpec, house: &House) -> Result<Settings, Refusal> {

@@ -11,13 +11,15 @@ use forebay_relay::input::Error as InputError;
 use forebay_relay::input::document::Marks;
 use futures_util::Stream;
 use jiff::Timestamp;
+use serde_json::json;
 use tracing::{info, warn};
 
 use super::apply::{self, Abort, Outcome, Summary, Terms, held_code};
 use super::fetch::{self, FetchError, Got};
 use super::runs::Run;
 use super::spool::{Document, Form};
-use super::{Authority, Lineup, Refusal};
+use super::{Authority, Lineup, Refusal, audit, object};
+use crate::accounts::Actor;
 use crate::config::playlist::Playlist as Settings;
 use crate::db::Error;
 use crate::db::lineup::{self, Changed, HeldDocument, PlaylistId};
@@ -44,21 +46,21 @@ impl Lineup {
         &self,
         id: PlaylistId,
         body: impl Stream<Item = Result<Bytes, InputError>> + Unpin,
-        authority: Authority,
+        actor: &Actor,
     ) -> Result<Refreshed, Refusal> {
         let settings = self.settings(&self.get(id).await?.playlist)?;
         let run = self.0.runs.begin(id).ok_or(Refusal::Running)?;
         let take = async {
             let document = fetch::upload(&self.0.spool, body, &run.progress).await?;
-            let document = Document { given_by: Some(authority), ..document };
-            self.take(id, settings, document, &run, Terms::now()).await
+            let document = Document { given_by: Some(Authority::of(actor)), ..document };
+            self.take(id, settings, document, &run, Terms::now(), Some(actor)).await
         };
         let result = take.await;
         self.tell(id, &run, result)
     }
 
     /// Takes the list that is held, whatever goes missing by it.
-    pub async fn accept(&self, id: PlaylistId) -> Result<Refreshed, Refusal> {
+    pub async fn accept(&self, id: PlaylistId, actor: &Actor) -> Result<Refreshed, Refusal> {
         let view = self.get(id).await?;
         let held = view.held.ok_or(NOTHING_HELD)?;
         if !held.is_acceptable {
@@ -72,7 +74,7 @@ impl Lineup {
         let (is_whole, given_by) = (form.is_whole, form.given_by());
         let document = Document { file, form: form.form(), digest, marks, is_whole, given_by };
         let terms = Terms { is_accepted: true, ..Terms::now() };
-        let result = self.take(id, settings, document, &run, terms).await;
+        let result = self.take(id, settings, document, &run, terms, Some(actor)).await;
         if result.is_ok() {
             self.0.spool.held(&held.file).release();
         }
@@ -80,9 +82,16 @@ impl Lineup {
     }
 
     /// Forgets the list that is held.
-    pub async fn discard(&self, id: PlaylistId) -> Result<(), Refusal> {
+    pub async fn discard(&self, id: PlaylistId, actor: &Actor) -> Result<(), Refusal> {
         let held = self.get(id).await?.held.ok_or(NOTHING_HELD)?;
-        let released = self.0.database.write(move |connection| lineup::release(connection, id));
+        let actor = actor.clone();
+        let released = self.0.database.write(move |connection| {
+            let is_released = lineup::release(connection, id)?;
+            if is_released {
+                audit::note(connection, &actor, "playlist.discard", object(id), [None, None])?;
+            }
+            Ok::<_, Error>(is_released)
+        });
         if released.await? {
             self.0.spool.held(&held.file).release();
         }
@@ -109,7 +118,7 @@ impl Lineup {
             })
             .await?;
         }
-        self.take(id, settings, *document, run, Terms::now()).await
+        self.take(id, settings, *document, run, Terms::now(), None).await
     }
 
     /// Takes a document, or holds it.
@@ -120,12 +129,13 @@ impl Lineup {
         document: Document,
         run: &Run,
         terms: Terms,
+        actor: Option<&Actor>,
     ) -> Result<Refreshed, Refusal> {
         let document = Arc::new(document);
-        let mut result = self.apply(id, &settings, &document, run, terms).await;
+        let mut result = self.apply(id, &settings, &document, run, terms, actor).await;
         if matches!(result, Err(Abort::OneChannel)) {
             let terms = Terms { is_one_channel: true, ..terms };
-            result = self.apply(id, &settings, &document, run, terms).await;
+            result = self.apply(id, &settings, &document, run, terms, actor).await;
         }
         match result {
             Ok(Outcome::Unchanged(_)) => Ok(Refreshed::Unchanged),
@@ -146,11 +156,18 @@ impl Lineup {
         document: &Arc<Document>,
         run: &Run,
         terms: Terms,
+        actor: Option<&Actor>,
     ) -> Result<Outcome, Abort> {
-        let (settings, document) = (settings.clone(), Arc::clone(document));
+        let (settings, document, actor) = (settings.clone(), Arc::clone(document), actor.cloned());
         let progress = Arc::clone(&run.progress);
         let work = move |connection: &_, config: &_| {
             let mut outcome = apply::apply(connection, config, (id, &settings), &document, terms, &progress)?;
+            if let (Some(actor), Outcome::Applied { summary, .. }) = (&actor, &outcome) {
+                let Summary { added, changed, absent, .. } = **summary;
+                let told = json!({ "added": added, "changed": changed, "absent": absent });
+                let action = if terms.is_accepted { "playlist.accept" } else { "playlist.upload" };
+                audit::note(connection, actor, action, object(id), [None, Some(told)])?;
+            }
             let (Outcome::Unchanged(changed) | Outcome::Applied { changed, .. }) = &mut outcome;
             let changed = std::mem::take(changed);
             Ok::<_, Abort>((outcome, changed))
@@ -174,13 +191,15 @@ impl Lineup {
         let write = move |connection: &_| {
             let before = lineup::held(connection, id)?;
             // The same document again is no news.
-            if before.is_none_or(|before| before.digest != held.digest) {
+            let is_news = before.is_none_or(|before| before.digest != held.digest);
+            if is_news {
                 lineup::hold(connection, id, &held)?;
             }
-            Ok::<_, Error>(())
+            Ok::<_, Error>(is_news)
         };
-        self.0.database.write(write).await?;
-        self.0.events.publish(Event::PlaylistHeld { playlist: id.0, reason: code });
+        if self.0.database.write(write).await? {
+            self.0.events.publish(Event::PlaylistHeld { playlist: id.0, reason: code });
+        }
         Err(Refusal::Held(form.message))
     }
 

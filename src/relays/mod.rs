@@ -4,6 +4,7 @@
 //! happens at the same time, what is in force is what the database holds then: it is read from
 //! there again, by one at a time.
 
+mod audit;
 mod in_force;
 mod refusal;
 
@@ -17,6 +18,7 @@ use tracing::info;
 
 pub use self::in_force::{InForceChannels, providers};
 pub use self::refusal::Refusal;
+use crate::accounts::Actor;
 use crate::catalogue::{List, RelayChange};
 use crate::config::Config;
 use crate::db::relays::{self, Relay, RelayId};
@@ -36,11 +38,12 @@ impl Relays {
     }
 
     /// Adds a relay, which can be watched when this returns.
-    pub async fn create(&self, document: Document) -> Result<Relay, Refusal> {
-        let terms = self.terms();
+    pub async fn create(&self, document: Document, actor: &Actor) -> Result<Relay, Refusal> {
+        let (terms, actor) = (self.terms(), actor.clone());
         let write = move |connection: &_| {
             terms.check(&document)?;
             let relay = relays::insert(connection, &document)?;
+            audit::note(connection, &actor, "relay.create", relay.id, [None, Some(&relay.document)])?;
             Ok((RelayChange { relay: relay.id, before: None, after: id(&relay) }, relay))
         };
         let relay = self.write(write).await?;
@@ -54,18 +57,22 @@ impl Relays {
         &self,
         relay: RelayId,
         change: impl Fn(&Document) -> Result<Document, FieldError> + Send + 'static,
+        actor: &Actor,
     ) -> Result<Relay, Refusal> {
-        let terms = self.terms();
+        let (terms, actor) = (self.terms(), actor.clone());
         let write = move |connection: &_| {
             let mut before = None;
             let changed = relays::update(connection, relay, |old| {
-                before = id(old);
+                before = Some(old.clone());
                 let new = change(&old.document).map_err(|error| Refusal::Fields(vec![error]))?;
                 terms.check(&new)?;
                 Ok::<_, Refusal>(new)
             })?;
             let changed = changed.ok_or(Refusal::Unknown(relay))?;
-            Ok((RelayChange { relay, before, after: id(&changed) }, changed))
+            let before = before.expect("what was changed was there");
+            let told = [Some(&before.document), Some(&changed.document)];
+            audit::note(connection, &actor, "relay.change", relay, told)?;
+            Ok((RelayChange { relay, before: id(&before), after: id(&changed) }, changed))
         };
         let changed = self.write(write).await?;
         info!(relay = relay.0, channel = path(&changed), "relay changed");
@@ -73,9 +80,11 @@ impl Relays {
     }
 
     /// Removes a relay. Its viewers are ended, and its connection is closed.
-    pub async fn remove(&self, relay: RelayId) -> Result<(), Refusal> {
+    pub async fn remove(&self, relay: RelayId, actor: &Actor) -> Result<(), Refusal> {
+        let actor = actor.clone();
         let write = move |connection: &_| {
             let removed = relays::remove(connection, relay)?.ok_or(Refusal::Unknown(relay))?;
+            audit::note(connection, &actor, "relay.remove", relay, [Some(&removed.document), None])?;
             Ok((RelayChange { relay, before: id(&removed), after: None }, removed))
         };
         let removed = self.write(write).await?;

@@ -13,11 +13,12 @@ use serde_json::{Map, Value};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{TELL_EVERY, told};
+use crate::accounts::Actor;
 use crate::cli::args::Import;
 use crate::config::{Config, InForce};
 use crate::db::lineup::PlaylistId;
 use crate::db::{Database, Document};
-use crate::lineup::{Authority, FetchError, Lineup, Readings, Refusal, View};
+use crate::lineup::{FetchError, Lineup, Readings, Refusal, View};
 
 /// A file is read in such pieces.
 const PIECE: usize = 64 * 1024;
@@ -51,7 +52,7 @@ impl Local {
                 return self.lineup.refresh(id).await;
             }
             let body = pieces(PathBuf::from(&args.source)).await.map_err(|error| unreadable(&error))?;
-            self.lineup.upload(id, body, Authority::Host).await
+            self.lineup.upload(id, body, &Actor::Command).await
         };
         let refreshed = Box::pin(watched(work, || self.lineup.readings(id))).await?;
         Ok(told(&args.name(), id, refreshed))
@@ -63,13 +64,13 @@ impl Local {
         let known = self.lineup.list().await?.into_iter().find(|view| view.playlist.name() == name);
         let Some(View { playlist, .. }) = known else {
             let document = Document::new(args.fields()).expect("a name and an address are fields of it");
-            return Ok(self.lineup.create(document, Authority::Host).await?.playlist.id);
+            return Ok(self.lineup.create(document, &Actor::Command).await?.playlist.id);
         };
         let url = args.url_beside(playlist.document.fields().get("url")).map_err(Refusal::Taken)?;
         if let Some(url) = url {
             let change = Map::from_iter([("url".to_owned(), Value::from(url))]);
             let change = move |old: &Document<_>| old.merged(&change);
-            self.lineup.change(playlist.id, change, Authority::Host).await?;
+            self.lineup.change(playlist.id, change, &Actor::Command).await?;
         }
         Ok(playlist.id)
     }

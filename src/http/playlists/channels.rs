@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::{Number, unknown, wrong_fields};
 use crate::db::lineup::{BatchId, Hidden, PlaylistId, Unusable, edit_of, field_of, stored, word};
 use crate::http::State;
+use crate::http::auth::By;
 use crate::http::error::{ApiError, WrongField};
 use crate::http::extract::{JsonBody, JsonRequest};
 use crate::http::query::Query;
@@ -213,17 +214,19 @@ pub(in crate::http) async fn one_channel(
 pub(in crate::http) async fn change_channel(
     state: State,
     id: Number,
+    By(actor): By,
     JsonBody(ChannelChanges(changes)): JsonBody<ChannelChanges>,
 ) -> Result<Json<ChannelDocument>, ApiError> {
     let id = channel(id)?;
     let edits = edits(&changes, "")?.into_iter().map(|edit| ChannelEdit { channel: id, edit });
-    state.lineup.edit(edits.collect()).await?;
+    state.lineup.edit(edits.collect(), &actor).await?;
     Ok(Json(state.lineup.channel(id).await?.into()))
 }
 
 /// `POST /api/lineup/edits`
 pub(in crate::http) async fn change_many(
     state: State,
+    By(actor): By,
     JsonBody(ManyChanges { channels, set }): JsonBody<ManyChanges>,
 ) -> Result<Json<EditBatch>, ApiError> {
     if channels.len() > MAX_EDITED {
@@ -232,13 +235,17 @@ pub(in crate::http) async fn change_many(
     }
     let edits = edits(&set, "set.")?;
     let of = |id: u32| edits.iter().cloned().map(move |edit| ChannelEdit { channel: SourceId(id), edit });
-    let BatchId(batch) = state.lineup.edit(channels.into_iter().flat_map(of).collect()).await?;
+    let BatchId(batch) = state.lineup.edit(channels.into_iter().flat_map(of).collect(), &actor).await?;
     Ok(Json(EditBatch { batch }))
 }
 
 /// `DELETE /api/lineup/edits/{id}`
-pub(in crate::http) async fn undo(state: State, Number(id): Number) -> Result<StatusCode, ApiError> {
-    state.lineup.undo(BatchId(id)).await?;
+pub(in crate::http) async fn undo(
+    state: State,
+    Number(id): Number,
+    By(actor): By,
+) -> Result<StatusCode, ApiError> {
+    state.lineup.undo(BatchId(id), &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -254,6 +261,7 @@ pub(in crate::http) async fn merges(state: State) -> Result<Json<MergeList>, Api
 /// `POST /api/lineup/merges`
 pub(in crate::http) async fn decide(
     state: State,
+    By(actor): By,
     JsonBody(MergeDecision { channel, decision, other }): JsonBody<MergeDecision>,
 ) -> Result<Json<Decided>, ApiError> {
     let wrong = |path: &str, message: &str| {
@@ -267,7 +275,7 @@ pub(in crate::http) async fn decide(
         Some("forbid") => Some(Decision::Forbid),
         Some(_) => return Err(wrong("decision", "decision: expected force, forbid or null")),
     };
-    let before = state.lineup.decide(pair, decision).await?.map(|before| match before {
+    let before = state.lineup.decide(pair, decision, &actor).await?.map(|before| match before {
         Decision::Force => "force",
         Decision::Forbid => "forbid",
     });

@@ -26,11 +26,10 @@ use super::State;
 use super::auth::By;
 use super::error::{ApiError, Details, WrongField};
 use super::extract::JsonBody;
-use crate::accounts::Actor;
 use crate::config::playlist::PlaylistSpec;
 use crate::db::Document;
 use crate::db::lineup::PlaylistId;
-use crate::lineup::{Authority, Refusal};
+use crate::lineup::Refusal;
 
 /// How often whoever watches a reading is told how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -67,7 +66,7 @@ pub(super) async fn create(
     By(actor): By,
     JsonBody(fields): JsonBody<PlaylistFields>,
 ) -> Result<Response, ApiError> {
-    let created = state.lineup.create(read(fields)?, authority(&actor)).await?;
+    let created = state.lineup.create(read(fields)?, &actor).await?;
     let document = PlaylistDocument::from(created);
     let location = [(header::LOCATION, format!("/api/playlists/{}", document.id()))];
     Ok((StatusCode::CREATED, location, Json(document)).into_response())
@@ -82,7 +81,7 @@ pub(super) async fn replace(
 ) -> Result<Json<PlaylistDocument>, ApiError> {
     let document = read(fields)?;
     let change = move |_: &_| Ok(document.clone());
-    Ok(Json(state.lineup.change(PlaylistId(id), change, authority(&actor)).await?.into()))
+    Ok(Json(state.lineup.change(PlaylistId(id), change, &actor).await?.into()))
 }
 
 /// `PATCH /api/playlists/{id}`: what is not named stays; `null` takes away (RFC 7396).
@@ -94,12 +93,12 @@ pub(super) async fn change(
 ) -> Result<Json<PlaylistDocument>, ApiError> {
     let changes = fields.into_words();
     let change = move |old: &Document<PlaylistSpec>| old.merged(&changes);
-    Ok(Json(state.lineup.change(PlaylistId(id), change, authority(&actor)).await?.into()))
+    Ok(Json(state.lineup.change(PlaylistId(id), change, &actor).await?.into()))
 }
 
 /// `DELETE /api/playlists/{id}`
-pub(super) async fn remove(state: State, Number(id): Number) -> Result<StatusCode, ApiError> {
-    state.lineup.remove(PlaylistId(id)).await?;
+pub(super) async fn remove(state: State, Number(id): Number, By(actor): By) -> Result<StatusCode, ApiError> {
+    state.lineup.remove(PlaylistId(id), &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -112,7 +111,7 @@ pub(super) async fn upload(
 ) -> Result<Json<Taken>, ApiError> {
     let body = request.into_body().into_data_stream();
     let body = body.map(|piece| piece.map_err(|error| InputError::Broken(error.to_string())));
-    Ok(Json(state.lineup.upload(PlaylistId(id), body, authority(&actor)).await?.into()))
+    Ok(Json(state.lineup.upload(PlaylistId(id), body, &actor).await?.into()))
 }
 
 /// `POST /api/playlists/{id}/refresh`: it is read soon, and this does not wait for it.
@@ -157,22 +156,14 @@ fn events(state: State, id: PlaylistId) -> impl Stream<Item = Result<Event, Infa
 }
 
 /// `POST /api/playlists/{id}/held`: takes the list that is held.
-pub(super) async fn accept(state: State, Number(id): Number) -> Result<Json<Taken>, ApiError> {
-    Ok(Json(state.lineup.accept(PlaylistId(id)).await?.into()))
+pub(super) async fn accept(state: State, Number(id): Number, By(actor): By) -> Result<Json<Taken>, ApiError> {
+    Ok(Json(state.lineup.accept(PlaylistId(id), &actor).await?.into()))
 }
 
 /// `DELETE /api/playlists/{id}/held`: forgets it.
-pub(super) async fn discard(state: State, Number(id): Number) -> Result<StatusCode, ApiError> {
-    state.lineup.discard(PlaylistId(id)).await?;
+pub(super) async fn discard(state: State, Number(id): Number, By(actor): By) -> Result<StatusCode, ApiError> {
+    state.lineup.discard(PlaylistId(id), &actor).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Whose word it is what somebody names.
-fn authority(actor: &Actor) -> Authority {
-    match actor {
-        Actor::Command => Authority::Host,
-        Actor::Address(_) | Actor::User(_) | Actor::Key(_) | Actor::Console => Authority::Api,
-    }
 }
 
 fn read(fields: PlaylistFields) -> Result<Document<PlaylistSpec>, ApiError> {

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::Number;
 use crate::db::lineup::PlaylistId;
 use crate::http::State;
+use crate::http::auth::By;
 use crate::http::error::ApiError;
 use crate::http::extract::{JsonBody, JsonRequest};
 use crate::lineup::rules::RuleDocument;
@@ -80,9 +81,10 @@ pub(in crate::http) async fn rules(state: State, Number(id): Number) -> Result<J
 pub(in crate::http) async fn replace_rules(
     state: State,
     Number(id): Number,
+    By(actor): By,
     JsonBody(list): JsonBody<RuleList>,
 ) -> Result<Json<RulesEffect>, ApiError> {
-    Ok(Json(state.lineup.set_rules(PlaylistId(id), list.rules).await?.into()))
+    Ok(Json(state.lineup.set_rules(PlaylistId(id), list.rules, &actor).await?.into()))
 }
 
 /// `POST /api/playlists/{id}/rules/preview`

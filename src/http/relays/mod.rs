@@ -11,6 +11,7 @@ use http::{StatusCode, header};
 use self::document::wrong_field;
 pub(super) use self::document::{RelayDocument, RelayFields, RelayList};
 use super::State;
+use super::auth::By;
 use super::error::{ApiError, Details, WrongField};
 use super::extract::JsonBody;
 use super::query::Query;
@@ -60,9 +61,10 @@ pub(super) async fn one(state: State, ById(id): ById) -> Result<Json<RelayDocume
 /// `POST /api/relays`
 pub(super) async fn create(
     state: State,
+    By(actor): By,
     JsonBody(fields): JsonBody<RelayFields>,
 ) -> Result<Response, ApiError> {
-    let relay = state.relays.create(read(fields)?).await?;
+    let relay = state.relays.create(read(fields)?, &actor).await?;
     let location = [(header::LOCATION, format!("/api/relays/{}", relay.id.0))];
     Ok((StatusCode::CREATED, location, Json(RelayDocument::from(&relay))).into_response())
 }
@@ -71,10 +73,11 @@ pub(super) async fn create(
 pub(super) async fn replace(
     state: State,
     ById(id): ById,
+    By(actor): By,
     JsonBody(fields): JsonBody<RelayFields>,
 ) -> Result<Json<RelayDocument>, ApiError> {
     let document = read(fields)?;
-    let relay = state.relays.change(id, move |_| Ok(document.clone())).await?;
+    let relay = state.relays.change(id, move |_| Ok(document.clone()), &actor).await?;
     Ok(Json(RelayDocument::from(&relay)))
 }
 
@@ -82,16 +85,17 @@ pub(super) async fn replace(
 pub(super) async fn change(
     state: State,
     ById(id): ById,
+    By(actor): By,
     JsonBody(fields): JsonBody<RelayFields>,
 ) -> Result<Json<RelayDocument>, ApiError> {
     let changes = fields.into_words().map_err(|field| wrong_fields(vec![field]))?;
-    let relay = state.relays.change(id, move |old| old.merged(&changes)).await?;
+    let relay = state.relays.change(id, move |old| old.merged(&changes), &actor).await?;
     Ok(Json(RelayDocument::from(&relay)))
 }
 
 /// `DELETE /api/relays/{id}`
-pub(super) async fn remove(state: State, ById(id): ById) -> Result<StatusCode, ApiError> {
-    state.relays.remove(id).await?;
+pub(super) async fn remove(state: State, ById(id): ById, By(actor): By) -> Result<StatusCode, ApiError> {
+    state.relays.remove(id, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

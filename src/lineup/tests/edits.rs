@@ -25,7 +25,7 @@ async fn rule_15_rules_have_one_engine_counts_and_warnings() {
     assert_eq!((preview.channels, preview.left_out, matched), (100, 10, vec![12, 10, 0, 12, 100]));
     assert_eq!(preview.warnings, [(2, "matches_nothing"), (4, "matches_all")]);
     assert_eq!(preview.examples[0], (0, "Channel 1".to_owned(), "Kanal 1".to_owned()));
-    let effect = house.lineup.set_rules(id, rules).await.unwrap();
+    let effect = house.lineup.set_rules(id, rules, &Actor::Console).await.unwrap();
     assert_eq!(effect.rules, preview.rules);
     let rows = house.rows().await;
     assert_eq!(rows.len(), 90);
@@ -35,10 +35,10 @@ async fn rule_15_rules_have_one_engine_counts_and_warnings() {
     // They are applied to what comes later, too, and gone when they are.
     house.applied(id, &panel(1..=115, HOST, "u")).await;
     assert_eq!(house.rows().await.len(), 103);
-    house.lineup.set_rules(id, Vec::new()).await.unwrap();
+    house.lineup.set_rules(id, Vec::new(), &Actor::Console).await.unwrap();
     assert!(house.rows().await.iter().all(|it| it.name.starts_with("Channel ") && !it.is_adult));
     let wrong = vec![RuleDocument { action: "jump".to_owned(), ..RuleDocument::default() }];
-    assert!(matches!(house.lineup.set_rules(id, wrong).await, Err(Refusal::Rule(_))));
+    assert!(matches!(house.lineup.set_rules(id, wrong, &Actor::Console).await, Err(Refusal::Rule(_))));
 }
 
 #[tokio::test]
@@ -51,17 +51,17 @@ async fn ten_thousand_edits_are_one_transaction_and_undone_at_once() {
         [Edit::Group(Some("Mine".to_owned())), Edit::Hidden(Some(row.id.0.is_multiple_of(2)))]
             .map(|edit| ChannelEdit { channel: row.id, edit })
     };
-    let batch = house.lineup.edit(before.iter().flat_map(edits).collect()).await.unwrap();
+    let batch = house.lineup.edit(before.iter().flat_map(edits).collect(), &Actor::Console).await.unwrap();
     let after = house.rows().await;
     assert_eq!(after.len(), 2500);
     assert!(after.iter().all(|it| it.group_title == "Mine"));
     assert_eq!(house.last_changed().removed.len(), 2500);
-    house.lineup.undo(batch).await.unwrap();
+    house.lineup.undo(batch, &Actor::Console).await.unwrap();
     assert_eq!(house.rows().await, before);
-    assert!(matches!(house.lineup.undo(batch).await, Err(Refusal::Nothing(_))));
+    assert!(matches!(house.lineup.undo(batch, &Actor::Console).await, Err(Refusal::Nothing(_))));
     // One that cannot be made takes all others with it.
     let mut wrong: Vec<ChannelEdit> = before.iter().flat_map(edits).collect();
     wrong.push(ChannelEdit { channel: SourceId(999_999), edit: Edit::Hidden(Some(true)) });
-    assert!(matches!(house.lineup.edit(wrong).await, Err(Refusal::UnknownChannel(_))));
+    assert!(matches!(house.lineup.edit(wrong, &Actor::Console).await, Err(Refusal::UnknownChannel(_))));
     assert_eq!(house.rows().await, before);
 }

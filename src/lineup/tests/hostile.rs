@@ -26,7 +26,7 @@ async fn push(
     id: PlaylistId,
     pieces: impl Iterator<Item = Bytes> + Send + 'static,
 ) -> Result<Refreshed, Refusal> {
-    house.lineup.upload(id, stream::iter(pieces.map(Ok::<_, InputError>)), Authority::Api).await
+    house.lineup.upload(id, stream::iter(pieces.map(Ok::<_, InputError>)), &Actor::Console).await
 }
 
 /// What becomes of these bytes where a document may have 16 MiB, and what is left on the disk.
@@ -181,7 +181,7 @@ async fn no_spelling_of_a_private_address_is_listed_or_played() {
     for host in PRIVATE {
         let fields = json!({ "name": host, "url": format!("http://{host}/list.m3u") });
         let document = Document::new(fields.as_object().unwrap().clone()).unwrap();
-        let refused = house.lineup.create(document, Authority::Api).await;
+        let refused = house.lineup.create(document, &Actor::Console).await;
         assert!(matches!(refused, Err(Refusal::Fields(_))), "{host}");
     }
 }

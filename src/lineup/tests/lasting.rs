@@ -132,7 +132,7 @@ async fn live_through(seed: u64, refreshes: u32, edits: u32) {
         for ChannelEdit { channel, edit } in &batch {
             made.entry(*channel).or_default().apply(edit.clone());
         }
-        house.lineup.edit(batch).await.unwrap();
+        house.lineup.edit(batch, &Actor::Console).await.unwrap();
         // A number is what a user has set from then on.
         for channel in house.all().await {
             known.get_mut(&channel.row.id).unwrap().1 = channel.row.number;

@@ -1,5 +1,9 @@
 //! Channels that are one: of several playlists, and as users say.
 
+use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use forebay_core::lineup::merge::{Decision, Pair};
 use serde_json::json;
 
@@ -31,16 +35,20 @@ async fn rule_13_merges_are_made_forbidden_forced_and_undone_and_last() {
     let merged = house.rows().await;
     // A pair is forbidden, and stays apart.
     let pair = Pair::new(behind.leader.unwrap(), behind.row.id).unwrap();
-    assert_eq!(house.lineup.decide(pair, Some(Decision::Forbid)).await.unwrap(), None);
+    assert_eq!(house.lineup.decide(pair, Some(Decision::Forbid), &Actor::Console).await.unwrap(), None);
     for day in 0..10 {
         house.applied(b, &format!("{}#{day}\n", list(&format!("b{day}.example"), 5))).await;
         assert_eq!(house.rows().await.len(), 26, "day {day}");
     }
-    assert_eq!(house.lineup.decide(pair, None).await.unwrap(), Some(Decision::Forbid));
+    assert_eq!(house.lineup.decide(pair, None, &Actor::Console).await.unwrap(), Some(Decision::Forbid));
     assert_eq!(house.rows().await, merged, "to undo gives what was before");
     // A pair is forced, whatever the names.
     let (one, other) = (house.by_name("News 0").await, house.by_name("News 24").await);
-    house.lineup.decide(Pair::new(one, other).unwrap(), Some(Decision::Force)).await.unwrap();
+    house
+        .lineup
+        .decide(Pair::new(one, other).unwrap(), Some(Decision::Force), &Actor::Console)
+        .await
+        .unwrap();
     for day in 0..3 {
         house.applied(b, &format!("{}##{day}\n", list(&format!("c{day}.example"), 5))).await;
         assert_eq!(house.rows().await.len(), 24, "day {day}");
@@ -64,4 +72,81 @@ async fn rule_13_the_same_address_is_never_a_second_source() {
     let found =
         house.database.read(move |connection| lineup::find(connection, &path)).await.unwrap().unwrap();
     assert_eq!(found.sources(), 1);
+}
+
+/// Lists that the entries of iptv-org are dealt out to, one after the other. A list is one with
+/// itself never, and most channels have a few entries side by side.
+const LISTS: usize = 200;
+
+/// Guide id and name of each entry of iptv-org that has a guide id.
+fn iptv_org() -> Vec<(String, String)> {
+    let mut text = String::new();
+    let packed = include_bytes!("../../../core/tests/data/m3u/iptv-org_names.tsv.gz");
+    GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+    let rows = text.lines().filter_map(|line| line.split_once('\t'));
+    rows.filter(|(id, _)| !id.is_empty()).map(|(id, name)| (id.to_owned(), name.to_owned())).collect()
+}
+
+/// The channel of a guide id; what stands behind `@` is its feed. Some are listed under two.
+fn channel_of(id: &str) -> &str {
+    match id.split('@').next().unwrap() {
+        "FilmRiseForensicFiles.us" => "ForensicFiles.us",
+        "MST3K.us" => "MysteryScienceTheater3000.us",
+        "StingrayEverything80s.ca" => "StingrayRememberthe80s.ca",
+        channel => channel,
+    }
+}
+
+/// How many joins of these channels are right, and how many there are: all but the first.
+fn joins(mut channels: Vec<&str>) -> (u32, u32) {
+    let all = u32::try_from(channels.len()).unwrap();
+    channels.sort_unstable();
+    channels.dedup();
+    (all - u32::try_from(channels.len()).unwrap(), all - 1)
+}
+
+/// As `core/tests/lineup_merge.rs` has it of the pure part: by names and countries alone, for the
+/// guide ids are the answer.
+#[tokio::test]
+#[ignore = "two hundred lists: make test-long"]
+async fn precision_and_recall_on_iptv_org_in_a_database() {
+    let (house, rows) = (House::new(), iptv_org());
+    assert_eq!(rows.len(), 14_113);
+    for list in 0..LISTS {
+        let mut text = "#EXTM3U\n".to_owned();
+        for (at, (id, name)) in rows.iter().enumerate().skip(list).step_by(LISTS) {
+            let country = channel_of(id).rsplit_once('.').unwrap().1;
+            writeln!(text, "#EXTINF:-1 tvg-country=\"{country}\",{name}\nhttp://l{list}.example/{at}")
+                .unwrap();
+        }
+        let id = house.add(json!({ "name": format!("L{list}") })).await;
+        house.applied(id, &text).await;
+    }
+    // What each channel is, by its address, which only this test knows.
+    let channels = house.database.read(|connection| {
+        let mut found = BTreeMap::new();
+        for playlist in lineup::all_playlists(connection)? {
+            lineup::for_each_entry(connection, playlist.id, |id, entry, _| {
+                let place = entry.url().rsplit('/').next().unwrap().parse::<usize>().unwrap();
+                found.insert(id, place);
+                Ok::<_, Error>(())
+            })?;
+        }
+        Ok::<_, Error>(found)
+    });
+    let channels = channels.await.unwrap();
+    assert_eq!(channels.len(), rows.len());
+    let channel = |id: &SourceId| channel_of(&rows[channels[id]].0);
+    let (mut right, mut made) = (0, 0);
+    for (leader, members) in house.lineup.merges().await.unwrap() {
+        let of_group = joins(std::iter::once(&leader).chain(&members).map(channel).collect());
+        right += of_group.0;
+        made += of_group.1;
+    }
+    let (wanted, _) = joins(rows.iter().map(|(id, _)| channel_of(id)).collect());
+    let [precision, recall] = [made, wanted].map(|of| 100.0 * f64::from(right) / f64::from(of));
+    // Printed, for it is what the test is for.
+    println!("joins: precision {precision:.2} % of {made}, recall {recall:.2} % of {wanted}");
+    assert!(precision >= 99.7, "{precision}");
+    assert!(recall >= 75.0, "{recall}");
 }

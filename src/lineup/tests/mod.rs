@@ -28,6 +28,7 @@ struct House {
     database: Database,
     /// What was put into force, one transaction after the other.
     changed: Arc<StdMutex<Vec<Changed>>>,
+    events: Bus,
     folder: TempDir,
 }
 
@@ -44,18 +45,19 @@ impl House {
         let into = Arc::clone(&changed);
         let put: PutInForce = Arc::new(move |_, changed| into.lock().unwrap().push(changed.clone()));
         let config = InForce::new(Arc::new(config));
-        let lineup = Lineup::new(database.clone(), config, put, Bus::new(), folder.path());
-        Self { lineup, database, changed, folder }
+        let events = Bus::new();
+        let lineup = Lineup::new(database.clone(), config, put, events.clone(), folder.path());
+        Self { lineup, database, changed, events, folder }
     }
 
     async fn add(&self, settings: Value) -> PlaylistId {
         let Value::Object(fields) = settings else { panic!("an object") };
-        self.lineup.create(Document::new(fields).unwrap(), Authority::Api).await.unwrap().playlist.id
+        self.lineup.create(Document::new(fields).unwrap(), &Actor::Console).await.unwrap().playlist.id
     }
 
     async fn take(&self, id: PlaylistId, list: &str) -> Result<Refreshed, Refusal> {
         let pieces: Vec<Result<Bytes, InputError>> = vec![Ok(Bytes::copy_from_slice(list.as_bytes()))];
-        self.lineup.upload(id, stream::iter(pieces), Authority::Api).await
+        self.lineup.upload(id, stream::iter(pieces), &Actor::Console).await
     }
 
     async fn applied(&self, id: PlaylistId, list: &str) -> Summary {
@@ -88,7 +90,7 @@ impl House {
     }
 
     async fn edit(&self, channel: SourceId, edit: Edit) -> lineup::BatchId {
-        self.lineup.edit(vec![ChannelEdit { channel, edit }]).await.unwrap()
+        self.lineup.edit(vec![ChannelEdit { channel, edit }], &Actor::Console).await.unwrap()
     }
 
     fn last_changed(&self) -> Changed {

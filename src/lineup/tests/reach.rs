@@ -20,9 +20,9 @@ async fn reasons(house: &House) -> Vec<Option<Unusable>> {
     house.all().await.into_iter().map(|channel| channel.unusable).collect()
 }
 
-async fn upload(house: &House, id: PlaylistId, list: &str, authority: Authority) {
+async fn upload(house: &House, id: PlaylistId, list: &str, actor: &Actor) {
     let pieces: Vec<Result<Bytes, InputError>> = vec![Ok(Bytes::copy_from_slice(list.as_bytes()))];
-    house.lineup.upload(id, stream::iter(pieces), authority).await.unwrap();
+    house.lineup.upload(id, stream::iter(pieces), actor).await.unwrap();
 }
 
 #[tokio::test]
@@ -45,30 +45,30 @@ async fn a_list_of_the_api_lists_nothing_in_the_house_and_its_rows_say_why() {
 async fn what_a_command_on_this_machine_gives_may_be_in_the_house_until_somebody_else_gives_another() {
     let house = House::new();
     let id = house.add(json!({ "name": "A" })).await;
-    upload(&house, id, LIST, Authority::Host).await;
+    upload(&house, id, LIST, &Actor::Command).await;
     assert_eq!(listed(&house).await, ["Far", "Near"]);
     // Settings that lead nowhere are no other list.
     let rename = |old: &Document<PlaylistSpec>| old.merged(json!({ "max_loss": 90 }).as_object().unwrap());
-    house.lineup.change(id, rename, Authority::Api).await.unwrap();
+    house.lineup.change(id, rename, &Actor::Console).await.unwrap();
     assert_eq!(listed(&house).await, ["Far", "Near"]);
     // The very same list, and it is a word of the API now.
-    upload(&house, id, LIST, Authority::Api).await;
+    upload(&house, id, LIST, &Actor::Console).await;
     assert_eq!(listed(&house).await, ["Far"]);
     assert_eq!(house.last_changed().removed, ["near-2"]);
-    upload(&house, id, LIST, Authority::Host).await;
+    upload(&house, id, LIST, &Actor::Command).await;
     assert_eq!(listed(&house).await, ["Far", "Near"]);
     // An address that the API gives is the API's.
     let lead = |old: &Document<PlaylistSpec>| {
         old.merged(json!({ "url": "http://e.example/a.m3u" }).as_object().unwrap())
     };
-    house.lineup.change(id, lead, Authority::Api).await.unwrap();
+    house.lineup.change(id, lead, &Actor::Console).await.unwrap();
     assert_eq!(listed(&house).await, ["Far"]);
     let home = |old: &Document<PlaylistSpec>| {
         old.merged(json!({ "url": "http://10.0.0.1/a.m3u" }).as_object().unwrap())
     };
-    let refused = house.lineup.change(id, home, Authority::Api).await;
+    let refused = house.lineup.change(id, home, &Actor::Console).await;
     assert!(matches!(refused, Err(Refusal::Fields(_))));
-    house.lineup.change(id, home, Authority::Host).await.unwrap();
+    house.lineup.change(id, home, &Actor::Command).await.unwrap();
     assert_eq!(listed(&house).await, ["Far", "Near"]);
 }
 
@@ -78,9 +78,9 @@ async fn a_held_list_is_taken_by_the_word_of_whoever_gave_it() {
     let id = house.add(json!({ "name": "A" })).await;
     let of = |at: u32| entry(&format!("F{at}"), "", "G", &format!("http://cdn.example/{at}.ts"));
     let far: String = (1..=9).map(of).collect();
-    upload(&house, id, &far, Authority::Host).await;
+    upload(&house, id, &far, &Actor::Command).await;
     house.held(id, LIST).await;
-    house.lineup.accept(id).await.unwrap();
+    house.lineup.accept(id, &Actor::Console).await.unwrap();
     assert_eq!(listed(&house).await, ["Far"], "it was uploaded by the API");
 }
 
@@ -121,7 +121,7 @@ async fn a_playlist_of_the_configuration_may_name_the_house_where_it_says_where_
     let config = house.lineup.0.config.get();
     house.lineup.configure(&config).await.unwrap();
     for (at, names) in [(1, ["Far", "Near"].as_slice()), (2, &["Far"]), (3, &["Far", "Near"])] {
-        upload(&house, PlaylistId(at), LIST, Authority::Api).await;
+        upload(&house, PlaylistId(at), LIST, &Actor::Console).await;
         let of_it = house.all().await.into_iter().filter(|it| it.playlist == PlaylistId(at));
         let playable: Vec<String> = of_it.filter(|it| it.unusable.is_none()).map(|it| it.row.name).collect();
         assert_eq!(playable, names, "{at}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use forebay_core::lineup::edits::Edit;
+use forebay_relay::events::Event;
 
 use serde_json::json;
 
@@ -22,7 +23,9 @@ async fn rule_1_a_channel_that_vanishes_and_returns_is_the_one_it_was() {
     let before = house.rows().await;
     assert_eq!(house.held(id, &panel(1..=40, HOST, "u")).await, ("too_many_gone".to_owned(), true));
     assert_eq!(house.rows().await, before, "a held list changes nothing");
-    let Ok(Refreshed::Applied(summary)) = house.lineup.accept(id).await else { panic!("it can be accepted") };
+    let Ok(Refreshed::Applied(summary)) = house.lineup.accept(id, &Actor::Console).await else {
+        panic!("it can be accepted")
+    };
     assert_eq!((summary.absent, house.rows().await.len()), (2960, 40));
     assert_eq!(house.lineup.get(id).await.unwrap().held, None);
     let back = house.applied(id, &whole).await;
@@ -70,20 +73,32 @@ async fn rule_3_what_is_no_list_is_held_and_the_lineup_stays() {
     ] {
         assert_eq!(house.held(id, list).await, (code.to_owned(), is_acceptable), "{code}");
         assert_eq!(house.rows().await, before, "{code}");
-        house.lineup.discard(id).await.unwrap();
+        house.lineup.discard(id, &Actor::Console).await.unwrap();
         assert_eq!(house.lineup.get(id).await.unwrap().held, None);
     }
     // It breaks off in the middle, at a place where it could end.
     let half = panel(1..=90, HOST, "u");
     let pieces = vec![Ok(Bytes::from(half)), Err(InputError::Broken("reset".to_owned()))];
-    let refusal = house.lineup.upload(id, stream::iter(pieces), Authority::Api).await.unwrap_err();
+    let refusal = house.lineup.upload(id, stream::iter(pieces), &Actor::Console).await.unwrap_err();
     assert_eq!(refusal.to_string(), "the list is held: it broke off before its end");
     assert_eq!(house.rows().await, before);
     // What is no list cannot be accepted, and no held list means nothing to accept.
     house.held(id, "<html>").await;
-    assert!(matches!(house.lineup.accept(id).await, Err(Refusal::Nothing(_))));
-    house.lineup.discard(id).await.unwrap();
-    assert!(matches!(house.lineup.discard(id).await, Err(Refusal::Nothing(_))));
+    assert!(matches!(house.lineup.accept(id, &Actor::Console).await, Err(Refusal::Nothing(_))));
+    house.lineup.discard(id, &Actor::Console).await.unwrap();
+    assert!(matches!(house.lineup.discard(id, &Actor::Console).await, Err(Refusal::Nothing(_))));
+    // It is told once, however often the server sends it.
+    let mut events = house.events.subscribe();
+    for _ in 0..3 {
+        house.held(id, "<html>").await;
+    }
+    house.held(id, "").await;
+    house.events.publish(Event::PlaylistFailed { playlist: 99 });
+    let mut told = Vec::new();
+    while let Some(Event::PlaylistHeld { reason, .. }) = events.next().await {
+        told.push(reason);
+    }
+    assert_eq!(told, ["html", "empty"]);
     // A good list takes the place of one that was held.
     house.held(id, "").await;
     house.applied(id, &panel(1..=101, HOST, "u")).await;
@@ -183,7 +198,7 @@ async fn rule_8_numbers_stay_until_a_user_or_a_rule_names_them() {
     // A rule with a range moves those that it names, and no others.
     let rule = json!([{ "field": "group", "is": "Group 3", "action": "number", "from": 900, "until": 950 }]);
     let rules: Vec<RuleDocument> = serde_json::from_value(rule).unwrap();
-    house.lineup.set_rules(id, rules).await.unwrap();
+    house.lineup.set_rules(id, rules, &Actor::Console).await.unwrap();
     for row in house.rows().await {
         let number = row.number.unwrap().major();
         assert_eq!((900..=950).contains(&number), row.group_title == "Group 3", "{row:?}");
@@ -246,7 +261,7 @@ async fn rule_12_only_the_channels_that_are_missing_are_ended() {
     assert_eq!((changed.added, changed.changed, changed.removed), (vec![], vec![path("Channel 7")], removed));
     assert!(house.rows().await.iter().any(|it| it.name == "Renamed 7" && it.path == path("Channel 7")));
     // The playlist goes, and all of its channels.
-    house.lineup.remove(id).await.unwrap();
+    house.lineup.remove(id, &Actor::Console).await.unwrap();
     assert_eq!((house.last_changed().removed.len(), house.rows().await), (95, vec![]));
 }
 
@@ -255,7 +270,7 @@ async fn a_playlist_is_read_by_one_at_a_time() {
     let house = House::new();
     let id = house.add(json!({ "name": "A" })).await;
     let never = stream::pending::<Result<Bytes, InputError>>();
-    let mut first = Box::pin(house.lineup.upload(id, never, Authority::Api));
+    let mut first = Box::pin(house.lineup.upload(id, never, &Actor::Console));
     assert!(futures_util::poll!(first.as_mut()).is_pending());
     while house.lineup.readings(id).running.is_none() {
         assert!(futures_util::poll!(first.as_mut()).is_pending());
