@@ -85,6 +85,13 @@ pub struct Summary {
     pub rules: Vec<RuleCount>,
 }
 
+impl Summary {
+    /// Whether any channel is another one than before.
+    pub(super) fn is_news(&self) -> bool {
+        self.added + self.changed + self.returned + self.absent + self.expired > 0
+    }
+}
+
 /// What a rule did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RuleCount {

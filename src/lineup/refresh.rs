@@ -162,7 +162,9 @@ impl Lineup {
         let progress = Arc::clone(&run.progress);
         let work = move |connection: &_, config: &_| {
             let mut outcome = apply::apply(connection, config, (id, &settings), &document, terms, &progress)?;
-            if let (Some(actor), Outcome::Applied { summary, .. }) = (&actor, &outcome) {
+            if let (Some(actor), Outcome::Applied { summary, .. }) = (&actor, &outcome)
+                && summary.is_news()
+            {
                 let Summary { added, changed, absent, .. } = **summary;
                 let told = json!({ "added": added, "changed": changed, "absent": absent });
                 let action = if terms.is_accepted { "playlist.accept" } else { "playlist.upload" };

@@ -114,8 +114,13 @@ impl House {
             let text = program::configuration(listen, listen, 0, "allow_private_sources = true");
             program::forebay(&self.binary, &folder.join("channels.toml"), &text)
         })?;
-        ask(server.address, "GET", "/health", None)?;
+        get(server.address, "/health")?;
         Ok(server)
+    }
+
+    fn api<'a>(&self, server: &'a Program, name: &str) -> anyhow::Result<Api<'a>> {
+        let token = self.folder.join(name).join("hls_cache/admin.token");
+        Ok(Api { server, token: std::fs::read_to_string(token).context("no admin.token")?.trim().to_owned() })
     }
 
     fn measure_list(
@@ -126,39 +131,40 @@ impl House {
         figures: &mut Figures,
     ) -> anyhow::Result<()> {
         let server = self.start("list")?;
-        let address = server.address;
+        let api = self.api(&server, "list")?;
         for name in ["first", "second"] {
-            ask(address, "POST", "/api/playlists", Some(&json!({ "name": name })))?;
+            api.ask("POST", "/api/playlists", Some(&json!({ "name": name })))?;
         }
-        upload(address, 1, other)?;
-        ask(address, "PUT", "/api/playlists/2/rules", Some(&rules()))?;
+        api.upload(1, other)?;
+        api.ask("PUT", "/api/playlists/2/rules", Some(&rules()))?;
         let watch = Watch::begin(&server)?;
-        let taken = upload(address, 2, list)?;
+        let taken = api.upload(2, list)?;
         watch.end(figures, ["import with 20 rules and merging", "  memory beside it at most"])?;
         ensure!(taken["summary"]["added"] == entries, "{taken}");
         let watch = Watch::begin(&server)?;
-        let taken = upload(address, 2, list)?;
+        let taken = api.upload(2, list)?;
         watch.end(figures, ["the same list again", "  memory beside that at most"])?;
         ensure!(taken["unchanged"] == true, "{taken}");
         // Other bytes that say the same.
         let watch = Watch::begin(&server)?;
-        let taken = upload(address, 2, &format!("{list}# the end\n"))?;
+        let taken = api.upload(2, &format!("{list}# the end\n"))?;
         watch.end(figures, ["a list that says the same", "  memory beside this at most"])?;
         ensure!(taken["summary"]["unchanged"] == entries, "{taken}");
         for _ in 0..ASKED {
-            let (first, whole, bytes) = playlist(address)?;
+            let (first, whole, bytes) = get(server.address, "/playlist.m3u")?;
             figures.note("/playlist.m3u, first byte", "ms", first);
             figures.note("/playlist.m3u, whole", "ms", whole);
             figures.note("/playlist.m3u, length", "MB", bytes as f64 / 1e6);
         }
-        measure_unchanged(&server, figures)
+        measure_unchanged(&api, figures)
     }
 
     fn measure_mixed(&self, list: &str, entries: usize, figures: &mut Figures) -> anyhow::Result<()> {
         let server = self.start("mixed")?;
-        ask(server.address, "POST", "/api/playlists", Some(&json!({ "name": "mixed" })))?;
+        let api = self.api(&server, "mixed")?;
+        api.ask("POST", "/api/playlists", Some(&json!({ "name": "mixed" })))?;
         let watch = Watch::begin(&server)?;
-        let taken = upload(server.address, 1, list)?;
+        let taken = api.upload(1, list)?;
         watch.end(figures, ["import of the mixed list", "  memory beside it, at most"])?;
         let summary = &taken["summary"];
         ensure!(summary["live"] == entries / 6 && summary["added"] == entries / 6, "{taken}");
@@ -168,14 +174,14 @@ impl House {
 }
 
 /// A list whose server says that it is unchanged.
-fn measure_unchanged(server: &Program, figures: &mut Figures) -> anyhow::Result<()> {
+fn measure_unchanged(api: &Api<'_>, figures: &mut Figures) -> anyhow::Result<()> {
     let origin = origin(list(0..1000, "FR", 1))?;
     let fields = json!({ "name": "third", "url": format!("http://{origin}/list.m3u"), "merge": false });
-    ask(server.address, "POST", "/api/playlists", Some(&fields))?;
+    api.ask("POST", "/api/playlists", Some(&fields))?;
     let read = |before: &Value| {
         let begun = Instant::now();
         loop {
-            let state = ask(server.address, "GET", "/api/playlists/3", None)?["state"].take();
+            let state = api.ask("GET", "/api/playlists/3", None)?["state"].take();
             if state["read_at"].is_string() && state["read_at"] != *before && state["progress"].is_null() {
                 ensure!(state["error"].is_null(), "{state}");
                 return anyhow::Ok(state);
@@ -189,13 +195,20 @@ fn measure_unchanged(server: &Program, figures: &mut Figures) -> anyhow::Result<
         // Times are told to the second.
         thread::sleep(Duration::from_millis(1100));
         let begun = Instant::now();
-        ask(server.address, "POST", "/api/playlists/3/refresh", None)?;
+        api.ask("POST", "/api/playlists/3/refresh", None)?;
         let next = read(&state["read_at"])?;
         figures.note("a list that is unchanged (304)", "ms", millis(begun.elapsed()));
         ensure!(next["taken_at"] == state["taken_at"], "it was taken again");
         state = next;
     }
     Ok(())
+}
+
+/// The API of a server.
+struct Api<'a> {
+    server: &'a Program,
+    /// We listen, too, as a list's server does: so we have to show who we are.
+    token: String,
 }
 
 /// What something takes of time and memory.
@@ -308,40 +321,42 @@ fn answer(mut socket: &TcpStream, list: &str) -> io::Result<()> {
     write!(socket, "HTTP/1.1 {status}\r\nETag: \"1\"\r\n{length}Connection: close\r\n\r\n{body}")
 }
 
-/// Sends a list; what became of it.
-fn upload(server: SocketAddr, playlist: usize, list: &str) -> anyhow::Result<Value> {
-    send(server, "PUT", &format!("/api/playlists/{playlist}/list"), "audio/x-mpegurl", list)
-}
+impl Api<'_> {
+    /// Sends a list; what became of it.
+    fn upload(&self, playlist: usize, list: &str) -> anyhow::Result<Value> {
+        self.send("PUT", &format!("/api/playlists/{playlist}/list"), "audio/x-mpegurl", list)
+    }
 
-fn ask(server: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-    let body = body.map(Value::to_string).unwrap_or_default();
-    send(server, method, path, "application/json", &body)
-}
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        self.send(method, path, "application/json", &body)
+    }
 
-/// The document of an answer that says that all is well.
-fn send(server: SocketAddr, method: &str, path: &str, kind: &str, body: &str) -> anyhow::Result<Value> {
-    let mut socket = TcpStream::connect(server)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    let length = body.len();
-    write!(
-        socket,
-        "{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\nContent-Type: {kind}\r\n\
-         Content-Length: {length}\r\n\r\n"
-    )?;
-    socket.write_all(body.as_bytes())?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no head")?;
-    ensure!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
-    Ok(serde_json::from_str(body).unwrap_or_default())
+    /// The document of an answer that says that all is well.
+    fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> anyhow::Result<Value> {
+        let (address, token, length) = (self.server.address, &self.token, body.len());
+        let mut socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        write!(
+            socket,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+             Authorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n"
+        )?;
+        socket.write_all(body.as_bytes())?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no head")?;
+        ensure!(head.starts_with("HTTP/1.1 2"), "{method} {path}: {answer}");
+        Ok(serde_json::from_str(body).unwrap_or_default())
+    }
 }
 
 /// Milliseconds until the first byte and until the last one, and how many there are.
-fn playlist(server: SocketAddr) -> anyhow::Result<(f64, f64, usize)> {
+fn get(server: SocketAddr, path: &str) -> anyhow::Result<(f64, f64, usize)> {
     let mut socket = TcpStream::connect(server)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let begun = Instant::now();
-    write!(socket, "GET /playlist.m3u HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
     let mut bytes = vec![0; 1];
     socket.read_exact(&mut bytes)?;
     let first = millis(begun.elapsed());
