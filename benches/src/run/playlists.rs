@@ -1,8 +1,8 @@
-//! What long playlists cost: imports, refreshes of what is unchanged, and the list that players get.
+//! What long playlists cost: imports, refreshes of what is unchanged, the list that players get.
 //!
 //! Each round has a server of its own with an empty database. A list of 100,000 entries is taken
 //! beside another one that has a fifth of its channels, through 20 rules; then it comes again. A
-//! server answers for a list that it is unchanged. Last, there is a list of 600,000 entries, most of
+//! server says of a list that it is unchanged. Last, there is a list of 600,000 entries, most of
 //! which are films.
 
 use std::fmt::Write as _;
