@@ -24,6 +24,7 @@ pub mod channel;
 pub mod failover;
 pub mod frame_sample;
 pub mod health;
+pub mod histogram;
 pub mod http_challenge;
 pub mod http_head;
 pub mod index;

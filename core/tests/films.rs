@@ -168,7 +168,7 @@ proptest! {
             // What the head says is in the segment.
             segments(&film, &file, Rendition::Track(track));
         }
-        prop_assert!(manifest::manifest(&film, "").ends_with("</MPD>\n"));
+        prop_assert!(manifest::manifest(&film, "", "").ends_with("</MPD>\n"));
     }
 }
 
@@ -271,7 +271,7 @@ fn sounds_to_choose_from_are_renditions_of_their_own() {
 fn a_dash_manifest_has_every_track_on_the_films_own_clock() {
     let movie = Movie::write(&[track(true, twenty_seconds()), track(false, sound(300, 2048))]);
     let film = index(&movie.bytes()).unwrap();
-    let text = manifest::manifest(&film, "/hls/x/");
+    let text = manifest::manifest(&film, "/hls/x/", "");
     assert!(text.contains("mediaPresentationDuration=\"PT20.040000S\""), "{text}");
     assert!(text.contains("<BaseURL>/hls/x/</BaseURL>"));
     let sets: Vec<Vec<(i64, i64)>> = text

@@ -185,7 +185,7 @@ proptest! {
         for track in 0..film.tracks().len() {
             segments(&film, &bytes, Rendition::Track(track));
         }
-        prop_assert!(manifest::manifest(&film, "").ends_with("</MPD>\n"));
+        prop_assert!(manifest::manifest(&film, "", "").ends_with("</MPD>\n"));
     }
 }
 

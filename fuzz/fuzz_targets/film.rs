@@ -31,7 +31,7 @@ fn check(film: &Film, data: &[u8]) {
     let whole: Duration = (0..film.segments()).map(|n| film.duration(n)).sum();
     assert!(whole <= film.total() + Duration::from_micros(1), "segments make up the film");
     assert!(manifest::master(film, &[]).starts_with("#EXTM3U\n"));
-    assert!(manifest::manifest(film, "").ends_with("</MPD>\n"));
+    assert!(manifest::manifest(film, "", "").ends_with("</MPD>\n"));
     let tracks = Rendition::Main.tracks(film);
     assert!(!package::init(film, &tracks).is_empty());
     for n in 0..film.segments().min(MOST) {

@@ -1,14 +1,19 @@
 //! What happens, for whoever wants to know: the log of an interface, counters, tests.
 //!
 //! Whoever publishes never waits. A reader that is slow loses the oldest events, and is told how
-//! many.
+//! many. What is published is counted as well.
 
+mod counts;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::channel::SwitchReason;
 use forebay_core::failover::SourceId;
 use tokio::sync::broadcast;
 
+use self::counts::Counts;
+pub use self::counts::Happened;
 use crate::model::{ChannelId, ProviderId};
 
 /// Events that are kept for readers who are behind: some seconds of a crowd that comes at once.
@@ -162,7 +167,10 @@ pub enum Event {
 
 /// Where events go and come from. Cloning is cheap.
 #[derive(Debug, Clone)]
-pub struct Bus(broadcast::Sender<Event>);
+pub struct Bus {
+    sender: broadcast::Sender<Event>,
+    counts: Arc<Counts>,
+}
 
 /// Somebody who reads events, from when this was made.
 #[derive(Debug)]
@@ -174,18 +182,24 @@ pub struct Events {
 impl Bus {
     /// One without readers.
     pub fn new() -> Self {
-        Self(broadcast::Sender::new(MAX_KEPT))
+        Self { sender: broadcast::Sender::new(MAX_KEPT), counts: Arc::new(Counts::new()) }
     }
 
     /// Tells all readers.
     pub fn publish(&self, event: Event) {
+        self.counts.note(&event);
         // Without a reader there is nobody to tell.
-        let _ = self.0.send(event);
+        let _ = self.sender.send(event);
+    }
+
+    /// What has been published since the start.
+    pub fn happened(&self) -> Happened {
+        self.counts.read()
     }
 
     /// The events from now on.
     pub fn subscribe(&self) -> Events {
-        Events { receiver: self.0.subscribe(), lost: 0 }
+        Events { receiver: self.sender.subscribe(), lost: 0 }
     }
 }
 
@@ -233,6 +247,26 @@ mod tests {
         drop(bus);
         assert_eq!((other.next().await, other.next().await), (Some(closed("a")), Some(closed("b"))));
         assert_eq!((other.next().await, other.lost()), (None, 0));
+    }
+
+    #[test]
+    fn what_nobody_reads_is_counted_all_the_same() {
+        let bus = Bus::new();
+        let channel = || "a".parse().unwrap();
+        for millis in [300, 30_000] {
+            bus.publish(Event::OutageEnded { channel: channel(), lasted: Duration::from_millis(millis) });
+        }
+        let (from, to) = (SourceId(0), SourceId(1));
+        for reason in [SwitchReason::Pinned, SwitchReason::Returned, SwitchReason::Pinned] {
+            bus.publish(Event::StreamSwitched { channel: channel(), from, to, reason });
+        }
+        for missed in [188, 376] {
+            bus.publish(Event::ViewerMovedOn { channel: channel(), missed });
+        }
+        let happened = bus.happened();
+        assert_eq!(happened.switches, [("pinned", 2), ("return", 1)].into());
+        assert_eq!((happened.viewers_moved_on, happened.bytes_missed), (2, 564));
+        assert_eq!((happened.outages.count, happened.outages.sum), (2, 30.3));
     }
 
     #[tokio::test]

@@ -29,13 +29,15 @@ pub(super) struct Claims {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) channel: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) film: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) group: Option<String>,
 }
 
 impl Claims {
     pub(super) fn new(sub: &str, jti: String, iat: i64, exp: i64) -> Self {
         let (iss, aud) = (ISSUER.to_owned(), AUDIENCE.to_owned());
-        Self { iss, aud, sub: sub.to_owned(), jti, iat, exp, channel: None, group: None }
+        Self { iss, aud, sub: sub.to_owned(), jti, iat, exp, channel: None, film: None, group: None }
     }
 }
 

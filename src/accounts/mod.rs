@@ -17,6 +17,7 @@ pub mod secret;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod title;
 mod tokens;
 mod users;
 mod viewing;
@@ -26,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -37,11 +39,13 @@ pub use self::people::People;
 pub use self::refusal::Refusal;
 use self::secret::Secret;
 pub use self::sessions::{SESSION, SignedIn};
+pub use self::title::Title;
 pub use self::tokens::{MadeToken, Maker, NoToken};
 pub use self::users::{UserChange, name_fault};
 pub use self::viewing::{Device, Form, NoSeat, Seat, Viewing};
 pub use self::watcher::{Owner, Proof, TokenHolder, Watcher};
-use crate::db::audit::{self, Entry, EntryId};
+use crate::config::Tokens;
+use crate::db::audit::{self, Entry, EntryId, NewEntry};
 use crate::db::users::User;
 use crate::db::{Database, Error, stream_tokens, user_sessions};
 
@@ -70,6 +74,7 @@ struct Inner {
     viewing: Viewing,
     /// Groups of channels for adults.
     adult_groups: RwLock<Arc<[String]>>,
+    token_limits: RwLock<Tokens>,
     setup: Secret,
 }
 
@@ -85,6 +90,7 @@ impl Accounts {
             last_uses: Mutex::default(),
             viewing: Viewing::default(),
             adult_groups: RwLock::default(),
+            token_limits: RwLock::default(),
             setup: Secret::short(),
         })))
     }
@@ -98,6 +104,16 @@ impl Accounts {
     pub async fn audit(&self, before: Option<EntryId>, limit: usize) -> Result<Vec<Entry>, Refusal> {
         let read = self.database().read(move |connection| audit::list(connection, before, limit));
         Ok(read.await?)
+    }
+
+    /// Writes down what somebody has done that is kept nowhere else.
+    pub async fn note(&self, actor: &Actor, action: &'static str, object: String, before: Value) {
+        let entry = NewEntry { actor: actor.to_string(), action, object, before: Some(before), after: None };
+        let written = self.database().write(move |connection: &_| audit::insert(connection, &entry)).await;
+        match written {
+            Ok(_) | Err(Error::Off(_)) => {}
+            Err(error) => warn!(%error, action, "what was done is not in the audit log"),
+        }
     }
 
     /// Follows what commands on the host change, and tidies up, until `stop`.
@@ -163,6 +179,17 @@ impl Accounts {
     pub fn set_adult_groups(&self, groups: &[String]) {
         *self.0.adult_groups.write().unwrap_or_else(PoisonError::into_inner) = groups.into();
         self.review();
+    }
+
+    /// How long tokens of streams are good, and how many one owner has.
+    pub fn token_limits(&self) -> Tokens {
+        *self.0.token_limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same is so from now on, for what is made and begun.
+    pub fn set_token_limits(&self, limits: Tokens) {
+        *self.0.token_limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+        self.viewing().set_token_streams(limits.max_streams);
     }
 
     /// The user for whom this stands in addresses of streams.

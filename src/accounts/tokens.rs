@@ -15,13 +15,11 @@ use rusqlite::Connection;
 use super::secret::{self, Secret, random_bytes};
 use super::watcher::{TokenHolder, Watcher};
 use super::{Accounts, Actor, Refusal, jwt};
+use crate::config::Tokens;
 use crate::db::api_keys::KeyId;
 use crate::db::audit::{self, NewEntry};
 use crate::db::stream_tokens::{self, Made, SigningKey, StreamToken, TokenId, TokenSpec};
 use crate::db::users::{Tier, UserId};
-
-/// How long a token is good, unless it is refreshed.
-const LIFETIME: Duration = Duration::from_mins(30);
 
 /// How long it is good in all, however often it is refreshed.
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
@@ -29,18 +27,9 @@ const MAX_LIFETIME: Duration = Duration::from_hours(24);
 /// How old a key is when another one takes its place: long enough for nobody to notice.
 const KEY_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
-/// Tokens of one owner that are good at the same time.
-const MAX_LIVE: u32 = 5;
-
-/// Tokens that one owner makes in an hour.
-const MAX_HOUR: u32 = 20;
-
 /// Tokens that one owner makes in a day, by tier.
 const MAX_DAY_FREE: u32 = 10;
 const MAX_DAY_PRO: u32 = 100;
-
-/// Streams that the tokens of one owner play at once.
-pub(super) const MAX_STREAMS: u32 = 3;
 
 /// Who makes tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,11 +78,11 @@ impl Accounts {
         tier: Tier,
         spec: TokenSpec,
     ) -> Result<MadeToken, Refusal> {
-        let owner = maker.to_string();
+        let (owner, limits) = (maker.to_string(), self.token_limits());
         let write = move |connection: &_| {
-            check_limits(stream_tokens::made(connection, &owner)?, tier)?;
+            check_limits(stream_tokens::made(connection, &owner)?, limits, tier)?;
             let now = Timestamp::now();
-            let (key, until) = (signing_key(connection, now)?, now + LIFETIME);
+            let (key, until) = (signing_key(connection, now)?, now + limits.lifetime);
             let text = text(&owner, &spec, &key, now, until);
             let hash = secret::hash(text.reveal());
             let token = stream_tokens::insert(connection, &owner, &hash, &spec, until)?;
@@ -108,7 +97,7 @@ impl Accounts {
     pub async fn refresh_token(&self, id: TokenId) -> Result<StreamToken, Refusal> {
         let unknown = || Refusal::Unknown { what: "token", id: id.0 };
         let token = self.people().token_of(id).cloned().ok_or_else(unknown)?;
-        let until = (Timestamp::now() + LIFETIME).min(token.created_at + MAX_LIFETIME);
+        let until = (Timestamp::now() + self.token_limits().lifetime).min(token.created_at + MAX_LIFETIME);
         let write = move |connection: &_| stream_tokens::extend(connection, id, until);
         let extended = self.database().write(write).await?.ok_or_else(unknown)?;
         self.refresh().await?;
@@ -147,12 +136,17 @@ impl Accounts {
         TokenHolder::new(Arc::clone(token), &people, now).ok_or(NoToken::Unknown)
     }
 
-    /// The tokens of a maker that are good now, in the order in which they were made.
-    pub fn tokens_of(&self, maker: Maker) -> Vec<Arc<StreamToken>> {
-        let (people, owner) = (self.people(), maker.to_string());
-        let mut tokens: Vec<_> = people.tokens().filter(|token| token.owner == owner).cloned().collect();
+    /// All tokens that are good now, in the order in which they were made.
+    pub fn all_tokens(&self) -> Vec<Arc<StreamToken>> {
+        let mut tokens: Vec<_> = self.people().tokens().cloned().collect();
         tokens.sort_by_key(|token| token.id);
         tokens
+    }
+
+    /// The tokens of a maker that are good now, in the order in which they were made.
+    pub fn tokens_of(&self, maker: Maker) -> Vec<Arc<StreamToken>> {
+        let owner = maker.to_string();
+        self.all_tokens().into_iter().filter(|token| token.owner == owner).collect()
     }
 }
 
@@ -168,11 +162,13 @@ impl Watcher {
     }
 }
 
-fn check_limits(made: Made, tier: Tier) -> Result<(), Refusal> {
+fn check_limits(made: Made, limits: Tokens, tier: Tier) -> Result<(), Refusal> {
     let day = if tier == Tier::Pro { MAX_DAY_PRO } else { MAX_DAY_FREE };
-    for (count, limit, span) in
-        [(made.live, MAX_LIVE, "at a time"), (made.hour, MAX_HOUR, "in an hour"), (made.day, day, "in a day")]
-    {
+    for (count, limit, span) in [
+        (made.live, limits.max_live, "at a time"),
+        (made.hour, limits.max_per_hour, "in an hour"),
+        (made.day, day, "in a day"),
+    ] {
         if count >= limit {
             return Err(Refusal::TooManyTokens { limit, span });
         }
@@ -201,6 +197,7 @@ fn text(owner: &str, spec: &TokenSpec, key: &SigningKey, now: Timestamp, until: 
     let jti = Secret::short().reveal().to_owned();
     let mut claims = jwt::Claims::new(owner, jti, now.as_second(), until.as_second());
     claims.channel.clone_from(&spec.channel);
+    claims.film.clone_from(&spec.film);
     claims.group.clone_from(&spec.group);
     jwt::sign(&claims, key).expect("a key of 256 bits signs every text").into()
 }

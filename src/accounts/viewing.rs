@@ -6,17 +6,19 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use forebay_relay::model::{Channel, ChannelId};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::People;
+use super::title::Title;
 use super::watcher::{Owner, Watcher};
-use super::{People, tokens};
+use crate::config::Tokens;
 use crate::db::stream_tokens::TokenId;
 use crate::db::users::{OnLimit, UserSpec};
 
@@ -53,21 +55,30 @@ pub enum Form {
 }
 
 /// All streams that somebody is known to watch. Cloning is cheap.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Viewing(Arc<Shared>);
 
-#[derive(Debug, Default)]
+impl Default for Viewing {
+    fn default() -> Self {
+        let token_streams = AtomicU32::new(Tokens::default().max_streams);
+        Self(Arc::new(Shared { owners: Mutex::default(), freed: Notify::new(), token_streams }))
+    }
+}
+
+#[derive(Debug)]
 struct Shared {
     owners: Mutex<HashMap<Owner, Streams>>,
     /// Told when a seat is free.
     freed: Notify,
+    /// Streams that the tokens of one owner play at once.
+    token_streams: AtomicU32,
 }
 
 #[derive(Debug, Default)]
 struct Streams {
     /// The oldest first.
     taken: Vec<Taken>,
-    displaced: Vec<(Device, ChannelId, Instant)>,
+    displaced: Vec<(Device, Title, Instant)>,
     /// Tokens that were good for one stream.
     used: Vec<TokenId>,
 }
@@ -75,7 +86,7 @@ struct Streams {
 #[derive(Debug)]
 struct Taken {
     watcher: Watcher,
-    channel: Arc<Channel>,
+    title: Title,
     device: Device,
     form: Form,
     ended: CancellationToken,
@@ -96,6 +107,10 @@ pub struct NoSeat {
     /// How many the owner has.
     pub limit: u32,
 }
+
+/// The most streams at once, what gives way to one more, and whether another one of what is
+/// watched already counts.
+type Limits = (Option<u32>, OnLimit, bool);
 
 /// What to do for one more stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -137,12 +152,17 @@ impl Drop for Seat {
 }
 
 impl Viewing {
+    /// The tokens of one owner play so many streams at once from now on.
+    pub(super) fn set_token_streams(&self, most: u32) {
+        self.0.token_streams.store(most, Ordering::Relaxed);
+    }
+
     /// A seat for one more stream; `None` where nobody is known whose streams could be counted.
     /// Waits for a short while where there is none at once.
     pub async fn seat(
         &self,
         watcher: &Watcher,
-        channel: &Arc<Channel>,
+        title: &Title,
         device: Device,
         form: Form,
     ) -> Result<Option<Arc<Seat>>, NoSeat> {
@@ -152,11 +172,11 @@ impl Viewing {
             // Before the look, so that what is freed behind it is heard of.
             let mut freed = std::pin::pin!(self.0.freed.notified());
             freed.as_mut().enable();
-            if let Some(seat) = self.try_seat(owner, watcher, channel, &device, form) {
+            if let Some(seat) = self.try_seat(owner, watcher, title, &device, form) {
                 return Ok(Some(seat));
             }
             if timeout_at(deadline, freed).await.is_err() {
-                return Err(NoSeat { limit: limits(watcher).0.unwrap_or(u32::MAX) });
+                return Err(NoSeat { limit: self.limits(watcher).0.unwrap_or(u32::MAX) });
             }
         }
     }
@@ -165,7 +185,7 @@ impl Viewing {
         &self,
         owner: Owner,
         watcher: &Watcher,
-        channel: &Arc<Channel>,
+        title: &Title,
         device: &Device,
         form: Form,
     ) -> Option<Arc<Seat>> {
@@ -173,7 +193,7 @@ impl Viewing {
         let mut owners = self.0.owners();
         let streams = owners.entry(owner).or_default();
         streams.displaced.retain(|(_, _, until)| now < *until);
-        let decision = streams.decide(watcher, channel, device, form);
+        let decision = streams.decide(watcher, self.limits(watcher), title, device, form);
         match decision {
             Decision::Wait => return None,
             Decision::Share(at) => return streams.taken[at].seat.upgrade(),
@@ -181,8 +201,8 @@ impl Viewing {
                 let taken = &streams.taken[at];
                 taken.ended.cancel();
                 if streams.displaced.len() < MAX_DISPLACED {
-                    let channel = taken.channel.id.clone();
-                    streams.displaced.push((taken.device.clone(), channel, now + DISPLACED));
+                    let title = taken.title.clone();
+                    streams.displaced.push((taken.device.clone(), title, now + DISPLACED));
                 }
                 // Of HLS nothing is sent any more, since its next request is refused.
                 if streams.taken[at].form == Form::Endless {
@@ -203,7 +223,7 @@ impl Viewing {
         let seat = Arc::new(Seat { shared: Arc::clone(&self.0), owner, ended: ended.clone() });
         streams.taken.push(Taken {
             watcher: watcher.clone(),
-            channel: Arc::clone(channel),
+            title: title.clone(),
             device: device.clone(),
             form,
             ended,
@@ -216,9 +236,22 @@ impl Viewing {
     pub(super) fn review(&self, people: &People, now: Timestamp, adult: &[String]) {
         for taken in self.0.owners().values().flat_map(|streams| &streams.taken) {
             let watcher = taken.watcher.renewed(people, now);
-            if !watcher.is_some_and(|watcher| watcher.may_watch(&taken.channel, adult)) {
+            let (id, groups) = (taken.title.id(), taken.title.groups());
+            if !watcher.is_some_and(|watcher| watcher.may_watch_one(id, groups, adult)) {
                 taken.ended.cancel();
             }
+        }
+    }
+
+    /// How many streams a watcher may have at once, and what to do with one more.
+    fn limits(&self, watcher: &Watcher) -> Limits {
+        match watcher {
+            Watcher::User(user, _) => {
+                let UserSpec { max_streams, on_limit, same_channel_free, .. } = user.spec;
+                (max_streams, on_limit, same_channel_free)
+            }
+            Watcher::Token(_) => (Some(self.0.token_streams.load(Ordering::Relaxed)), OnLimit::Refuse, false),
+            Watcher::Anybody | Watcher::Key(_) => (None, OnLimit::Refuse, false),
         }
     }
 
@@ -234,18 +267,6 @@ impl Shared {
     }
 }
 
-/// How many streams a watcher may have at once, and what to do with one more.
-fn limits(watcher: &Watcher) -> (Option<u32>, OnLimit, bool) {
-    match watcher {
-        Watcher::User(user, _) => {
-            let UserSpec { max_streams, on_limit, same_channel_free, .. } = user.spec;
-            (max_streams, on_limit, same_channel_free)
-        }
-        Watcher::Token(_) => (Some(tokens::MAX_STREAMS), OnLimit::Refuse, false),
-        Watcher::Anybody | Watcher::Key(_) => (None, OnLimit::Refuse, false),
-    }
-}
-
 /// The token, if it is good for one stream.
 fn single_use(watcher: &Watcher) -> Option<TokenId> {
     match watcher {
@@ -255,9 +276,16 @@ fn single_use(watcher: &Watcher) -> Option<TokenId> {
 }
 
 impl Streams {
-    fn decide(&self, watcher: &Watcher, channel: &Channel, device: &Device, form: Form) -> Decision {
+    fn decide(
+        &self,
+        watcher: &Watcher,
+        (limit, rule, same_channel_free): Limits,
+        title: &Title,
+        device: &Device,
+        form: Form,
+    ) -> Decision {
         let is_same = |taken: &Taken| taken.device == *device && taken.form == form;
-        let is_there = |taken: &Taken| taken.channel.id == channel.id && !taken.ended.is_cancelled();
+        let is_there = |taken: &Taken| taken.title.id() == title.id() && !taken.ended.is_cancelled();
         if form == Form::Hls
             && let Some(at) = self.taken.iter().position(|taken| is_same(taken) && is_there(taken))
         {
@@ -266,9 +294,8 @@ impl Streams {
         if single_use(watcher).is_some_and(|token| self.used.contains(&token)) {
             return Decision::Wait;
         }
-        let (limit, rule, same_channel_free) = limits(watcher);
         let counted =
-            self.taken.iter().filter(|taken| !(same_channel_free && taken.channel.id == channel.id));
+            self.taken.iter().filter(|taken| !(same_channel_free && taken.title.id() == title.id()));
         let Some(limit) = limit else { return Decision::Take };
         if counted.count() < limit as usize {
             return Decision::Take;
@@ -281,7 +308,7 @@ impl Streams {
             return Decision::End(*at);
         }
         // One that is on its way out is waited for.
-        if all.iter().any(|(_, taken)| taken.ended.is_cancelled()) || self.is_displaced(device, channel) {
+        if all.iter().any(|(_, taken)| taken.ended.is_cancelled()) || self.is_displaced(device, title) {
             return Decision::Wait;
         }
         let victim = match rule {
@@ -292,25 +319,21 @@ impl Streams {
         victim.map_or(Decision::Wait, |(at, _)| Decision::End(*at))
     }
 
-    fn is_displaced(&self, device: &Device, channel: &Channel) -> bool {
-        self.displaced.iter().any(|(other, id, _)| other == device && *id == channel.id)
+    fn is_displaced(&self, device: &Device, title: &Title) -> bool {
+        self.displaced.iter().any(|(other, displaced, _)| other == device && displaced.id() == title.id())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::super::watcher::Proof;
     use super::*;
-    use crate::config::Config;
     use crate::db::users::{User, UserId};
 
-    fn channels() -> Vec<Arc<Channel>> {
-        let channel = |id| format!("[[channels]]\nid = '{id}'\nsources = ['testcard://']\n");
-        let text: String = ["one", "two", "three"].map(channel).concat();
-        Config::parse(&text, Path::new("channels.toml")).unwrap().channels
+    fn channels() -> Vec<Title> {
+        ["one", "two", "three"].map(|id| Title::new(id, [])).into()
     }
 
     fn user(max_streams: u32, on_limit: OnLimit, same_channel_free: bool) -> Watcher {
@@ -405,7 +428,7 @@ mod tests {
             let (playing, played) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
             let tasks: Vec<_> = (0..1000)
                 .map(|number: u32| {
-                    let (viewing, channel, ann) = (viewing.clone(), Arc::clone(&all[0]), ann.clone());
+                    let (viewing, channel, ann) = (viewing.clone(), all[0].clone(), ann.clone());
                     let (playing, played) = (Arc::clone(&playing), Arc::clone(&played));
                     let device =
                         Device { address: std::net::Ipv4Addr::from(number).into(), agent: "VLC".into() };

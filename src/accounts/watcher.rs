@@ -1,4 +1,4 @@
-//! Who watches, and which channels that one may.
+//! Who watches, and which channels and films that one may.
 
 use std::fmt;
 use std::sync::Arc;
@@ -44,13 +44,16 @@ impl TokenHolder {
         Some(Self { token, maker })
     }
 
-    fn may_watch(&self, id: &str, group: Option<&str>, is_adult: bool) -> bool {
+    fn may_watch<G: AsRef<str>>(&self, id: &str, groups: &[G], is_adult: bool) -> bool {
         let spec = &self.token.spec;
-        let is_of_group = |wanted: &String| group.is_some_and(|own| own.eq_ignore_ascii_case(wanted));
-        let is_meant = spec.channel.as_deref() == Some(id) || spec.group.as_ref().is_some_and(is_of_group);
+        let names = |wanted: &Option<String>| wanted.as_deref() == Some(id);
+        let is_of_group =
+            |wanted: &String| groups.iter().any(|own| own.as_ref().eq_ignore_ascii_case(wanted));
+        let is_meant =
+            names(&spec.channel) || names(&spec.film) || spec.group.as_ref().is_some_and(is_of_group);
         is_meant
             && match &self.maker {
-                Some(user) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, group),
+                Some(user) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, groups),
                 // A program's, or a household's, which has made it for what it may watch.
                 None => true,
             }
@@ -90,17 +93,17 @@ impl fmt::Display for Owner {
 impl Watcher {
     /// Whether it may watch this channel. `adult` are the groups that are for adults.
     pub fn may_watch(&self, channel: &Channel, adult: &[String]) -> bool {
-        self.may_watch_one(channel.id.as_str(), channel.group.as_deref(), adult)
+        self.may_watch_one(channel.id.as_str(), channel.group.as_deref().as_slice(), adult)
     }
 
-    /// The same of the channel with this id in this group.
-    pub fn may_watch_one(&self, id: &str, group: Option<&str>, adult: &[String]) -> bool {
-        let is_adult = group.is_some_and(|group| is_among(group, adult));
+    /// The same of the channel or the film with this id in these groups.
+    pub fn may_watch_one<G: AsRef<str>>(&self, id: &str, groups: &[G], adult: &[String]) -> bool {
+        let is_adult = groups.iter().any(|group| is_among(group.as_ref(), adult));
         match self {
             Self::Anybody => !is_adult,
-            Self::User(user, _) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, group),
+            Self::User(user, _) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, groups),
             Self::Key(_) => true,
-            Self::Token(holder) => holder.may_watch(id, group, is_adult),
+            Self::Token(holder) => holder.may_watch(id, groups, is_adult),
         }
     }
 
@@ -164,12 +167,12 @@ pub(super) fn may_watch(key: &ApiKey) -> bool {
 }
 
 /// Lists that are absent allow everything; of two, either is enough.
-fn is_allowed(spec: &UserSpec, id: &str, group: Option<&str>) -> bool {
+fn is_allowed<G: AsRef<str>>(spec: &UserSpec, id: &str, own: &[G]) -> bool {
     let (groups, channels) = (spec.groups.as_deref(), spec.channels.as_deref());
     if groups.is_none() && channels.is_none() {
         return true;
     }
-    let by_group = group.is_some_and(|group| is_among(group, groups.unwrap_or_default()));
+    let by_group = own.iter().any(|group| is_among(group.as_ref(), groups.unwrap_or_default()));
     by_group || channels.unwrap_or_default().iter().any(|other| other == id)
 }
 

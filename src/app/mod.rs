@@ -53,7 +53,7 @@ struct Secure {
 impl Secure {
     fn new(tls: &config::Tls, shared: &http::State) -> anyhow::Result<Self> {
         let current = Current::default();
-        let keeper = Keeper::new(tls, current.clone(), shared.challenges.clone())?;
+        let keeper = Keeper::new(tls, current.clone(), shared.process.challenges.clone())?;
         let listen = tls.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         Ok(Self { server: server.with_tls(Acceptor::new(current.clone())?), keeper, current })
@@ -121,7 +121,8 @@ impl App {
     /// Serves until `stop`, or until a service fails that nothing works without.
     pub async fn run(self, stop: CancellationToken) -> Result<End, Failure> {
         let shared = self.shared;
-        let mut supervisor = Supervisor::new(shared.channels.events().clone(), shared.services.clone());
+        let mut supervisor =
+            Supervisor::new(shared.channels.events().clone(), shared.process.services.clone());
         supervisor.start(database(&shared.database));
         supervisor.start(accounts(&shared.accounts));
         supervisor.start(connections(&shared));
@@ -164,7 +165,7 @@ fn accounts(accounts: &Accounts) -> Service {
 
 /// Connections that are open: when it is their turn to end, nobody accepts new ones.
 fn connections(shared: &http::State) -> Service {
-    let tasks = shared.connections.clone();
+    let tasks = shared.process.connections.clone();
     Service::vital("connections", |stop| async move {
         stop.cancelled().await;
         tasks.close();
@@ -207,7 +208,7 @@ fn sessions(shared: &http::State) -> Service {
 
 /// Looks which films there are.
 fn films(shared: &http::State) -> Service {
-    let (library, config) = (Arc::clone(&shared.library), shared.config.clone());
+    let (library, config) = (Arc::clone(&shared.films.library), shared.config.clone());
     Service::restarted("films", move |stop| {
         let (library, config) = (Arc::clone(&library), config.clone());
         async move {
@@ -255,7 +256,8 @@ fn reload(shared: &http::State, overrides: Overrides, seen: Stamp, hangup: Hangu
 
 /// Keeps the certificate in force good.
 fn certificates(keeper: Keeper, current: Current, shared: &http::State) -> Service {
-    let (in_force, challenges): (InForce, Challenges) = (shared.config.clone(), shared.challenges.clone());
+    let (in_force, challenges): (InForce, Challenges) =
+        (shared.config.clone(), shared.process.challenges.clone());
     let mut first = Some(keeper);
     Service::restarted("certificates", move |stop| {
         let in_force = in_force.clone();

@@ -9,7 +9,7 @@ use forebay_relay::input::Sources;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::args::Args;
 use super::check::count;
@@ -69,6 +69,7 @@ fn ingest_threads() -> usize {
 async fn run(config: Config, args: Args, ingest: Handle) -> anyhow::Result<ExitCode> {
     // Before anything is told to anybody who might then send one.
     let signals = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    config.environment.notes().iter().for_each(|note| info!("environment: {note}"));
     config.warnings().iter().for_each(|warning| warn!("{warning}"));
     let greeting = config.clone();
     let overrides = Box::new(move |config: &mut Config| args.apply(config));

@@ -11,12 +11,27 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Map
 use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Fault};
-use super::file::{AcmeFile, AuthFile, DataFile, File, FilmsFile, LogFile, ServerFile, TlsFile};
+use super::file::{AcmeFile, AuthFile, DataFile, File, FilmsFile, LogFile, ServerFile, TlsFile, TokensFile};
 
 const PREFIX: &str = "FOREBAY_";
 
 /// Variables that are no keys of the file: those of the command line, and one for whoever builds.
 const OTHERS: &[&str] = &["FOREBAY_CONFIG", "FOREBAY_LISTEN", "FOREBAY_LOG", "FOREBAY_PORTABLE"];
+
+/// Variables of other names that set keys, since programs that Forebay takes the place of have them:
+/// each with its section, its key, and the unit that belongs to the number.
+const ALIASES: &[(&str, &[&str], &str, &str)] = &[
+    ("LOG_LEVEL", &["log"], "level", ""),
+    ("MAX_CONCURRENT_STREAMS", &["tokens"], "max_streams", ""),
+    ("MAX_TOKENS_PER_HOUR", &["tokens"], "max_per_hour", ""),
+    ("MAX_TOKENS_PER_USER", &["tokens"], "max_live", ""),
+    ("STREAM_TOKEN_EXPIRES_MINUTES", &["tokens"], "lifetime", "m"),
+];
+
+/// Variables of those programs that mean nothing here: streams have no such buffers, figures are
+/// kept by whoever asks for them, and nothing is kept in another server.
+const IGNORED: &[&str] =
+    &["METRICS_RETENTION_HOURS", "REDIS_DB", "REDIS_HOST", "REDIS_PORT", "STREAM_BUFFER_SIZE"];
 
 /// The sections of the file, each with its keys. Those that are sections themselves are no values.
 const SECTIONS: &[(&[&str], &[&str])] = &[
@@ -24,6 +39,7 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["server", "tls"], TlsFile::KEYS),
     (&["server", "tls", "acme"], AcmeFile::KEYS),
     (&["auth"], AuthFile::KEYS),
+    (&["tokens"], TokensFile::KEYS),
     (&["log"], LogFile::KEYS),
     (&["data"], DataFile::KEYS),
     (&["stream"], PolicySpec::KEYS),
@@ -32,9 +48,14 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["films"], FilmsFile::KEYS),
 ];
 
-/// The variables of a process that concern us, in the order of their names.
+/// The variables of a process that concern us: first those of other names, each in the order of
+/// their names.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Environment(Vec<(String, String)>);
+pub struct Environment {
+    ours: Vec<(String, String)>,
+    /// The names of those that mean nothing here.
+    ignored: Vec<String>,
+}
 
 /// A key of the file that a variable has set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,13 +74,30 @@ impl Environment {
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let text =
             |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        let mut ours: Vec<_> = variables
-            .into_iter()
-            .filter_map(text)
-            .filter(|(name, _)| name.starts_with(PREFIX) && !OTHERS.contains(&name.as_str()))
+        let all: Vec<(String, String)> = variables.into_iter().filter_map(text).collect();
+        let is_ours = |name: &str| name.starts_with(PREFIX) && !OTHERS.contains(&name);
+        let mut ignored: Vec<String> = all
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| IGNORED.contains(&name.as_str()))
+            .cloned()
             .collect();
-        ours.sort();
-        Self(ours)
+        let is_wanted = |(name, _): &(String, String)| is_ours(name) || alias(name).is_some();
+        let mut ours: Vec<(String, String)> = all.into_iter().filter(is_wanted).collect();
+        // Of two that set the same key, the one with our own name comes later, and wins.
+        ours.sort_by(|a, b| (is_ours(&a.0), a).cmp(&(is_ours(&b.0), b)));
+        ignored.sort();
+        Self { ours, ignored }
+    }
+
+    /// What is to be told of variables that are not named as ours are.
+    pub fn notes(&self) -> Vec<String> {
+        let set = self.ours.iter().filter_map(|(name, _)| {
+            let (section, key, _) = alias(name)?;
+            Some(format!("{name} sets {key} of [{}]", section.join(".")))
+        });
+        let ignored = self.ignored.iter().map(|name| format!("{name} has no effect"));
+        set.chain(ignored).collect()
     }
 
     /// The keys that they set, by their names in the file, each with its variable.
@@ -67,15 +105,17 @@ impl Environment {
         let named = |(variable, _): &'_ (String, String)| {
             key_of(variable).ok().map(|(section, key)| format!("{}.{key}", section.join(".")))
         };
-        self.0.iter().filter_map(|set| Some((named(set)?, &set.0))).collect()
+        self.ours.iter().filter_map(|set| Some((named(set)?, &set.0))).collect()
     }
 
     /// Puts them over what stands in the file, and says which keys that were.
     pub(super) fn apply(&self, file: &mut File) -> Result<Vec<Set>, Error> {
         let (mut set, mut faults) = (Vec::new(), Vec::new());
-        for (variable, value) in &self.0 {
+        for (variable, value) in &self.ours {
             let applied = key_of(variable).and_then(|(section, key)| {
-                put(file, section, key, value).map_err(|error| error.to_string())?;
+                let unit = alias(variable).map_or("", |(_, _, unit)| unit);
+                put(file, section, key, &format!("{}{unit}", value.trim()))
+                    .map_err(|error| error.to_string())?;
                 Ok(section.iter().fold(FieldPath::default(), |path, part| path.to(*part)).to(key))
             });
             match applied {
@@ -108,8 +148,17 @@ fn keys() -> impl Iterator<Item = (&'static [&'static str], &'static str)> {
     })
 }
 
+/// The section, the key and the unit of a variable of another name.
+fn alias(variable: &str) -> Option<(&'static [&'static str], &'static str, &'static str)> {
+    let found = ALIASES.iter().find(|(name, ..)| *name == variable)?;
+    Some((found.1, found.2, found.3))
+}
+
 /// The key that a variable sets.
 fn key_of(variable: &str) -> Result<(&'static [&'static str], &'static str), String> {
+    if let Some((section, key, _)) = alias(variable) {
+        return Ok((section, key));
+    }
     if let Some(found) = keys().find(|(section, key)| variable_of(section, key) == variable) {
         return Ok(found);
     }
@@ -125,6 +174,7 @@ fn put(file: &mut File, section: &[&str], key: &'static str, value: &str) -> Res
     let map = &mut OneValue(value);
     match section {
         ["auth"] => file.auth.get_or_insert_default().read(key, map),
+        ["tokens"] => file.tokens.get_or_insert_default().read(key, map),
         ["log"] => file.log.get_or_insert_default().read(key, map),
         ["data"] => file.data.get_or_insert_default().read(key, map),
         ["stream"] => file.stream.get_or_insert_default().read(key, map),
@@ -210,7 +260,7 @@ impl IntoDeserializer<'_> for Value<'_> {
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Values may hold secrets.
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.ours.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -219,7 +269,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::super::{Config, PerAddress, Quota};
+    use super::super::{Config, PerAddress, Quota, Tokens};
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
@@ -229,6 +279,31 @@ mod tests {
     fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
         Config::parse_with(text, Path::new("channels.toml"), environment(variables))
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn variables_of_other_programs_are_taken_and_told_and_ours_win() {
+        let seed = [
+            ("STREAM_TOKEN_EXPIRES_MINUTES", "45"),
+            ("MAX_CONCURRENT_STREAMS", "4"),
+            ("MAX_TOKENS_PER_USER", "6"),
+            ("MAX_TOKENS_PER_HOUR", "30"),
+            ("LOG_LEVEL", "debug"),
+            ("REDIS_HOST", "localhost"),
+            ("STREAM_BUFFER_SIZE", "65536"),
+            ("FOREBAY_TOKENS_MAX_LIVE", "7"),
+            ("PATH", "/bin"),
+        ];
+        let config = parse("[tokens]\nmax_streams = 1\n", &seed).unwrap();
+        let lifetime = Duration::from_mins(45);
+        let expected = Tokens { lifetime, max_live: 7, max_per_hour: 30, max_streams: 4 };
+        assert_eq!((config.tokens, &*config.log.level), (expected, "debug"));
+        let notes = config.environment.notes();
+        let told = |note: &str| notes.iter().any(|other| other == note);
+        assert!(told("MAX_TOKENS_PER_HOUR sets max_per_hour of [tokens]"), "{notes:?}");
+        assert!(told("REDIS_HOST has no effect") && notes.len() == 7, "{notes:?}");
+        let wrong = parse("", &[("MAX_TOKENS_PER_USER", "many")]).unwrap_err();
+        assert!(wrong.contains("MAX_TOKENS_PER_USER"), "{wrong}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ forebay_relay::table! {
         server: ServerFile,
         /// Who may watch.
         auth: AuthFile,
+        /// Tokens of streams.
+        tokens: TokensFile,
         /// What it tells about itself.
         log: LogFile,
         /// What people and imports make.
@@ -110,6 +112,20 @@ forebay_relay::table! {
         user_header: String,
         /// Groups of channels for adults.
         adult_groups: Vec<String>,
+    }
+}
+
+forebay_relay::table! {
+    /// `[tokens]`
+    pub(super) struct TokensFile {
+        /// How long a token is good.
+        lifetime: DurationText,
+        /// Tokens of one owner at a time.
+        max_live: i64,
+        /// Tokens of one owner in an hour.
+        max_per_hour: i64,
+        /// Streams that the tokens of one owner play at once.
+        max_streams: i64,
     }
 }
 

@@ -16,6 +16,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tokens;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
@@ -40,6 +41,7 @@ pub use in_force::InForce;
 pub use origins::{Origin, SetBy, origins};
 pub use playlist::PlaylistSpec;
 pub use tls::{Acme, Identity, Tls};
+pub use tokens::Tokens;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub server: Server,
     /// Who may watch.
     pub auth: Auth,
+    /// How long tokens of streams are good, and how many there are.
+    pub tokens: Tokens,
     /// What it tells about itself. A change needs a restart.
     pub log: Log,
     /// Where the database is. A change needs a restart.

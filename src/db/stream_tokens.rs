@@ -16,7 +16,10 @@ pub struct TokenId(pub i64);
 pub struct TokenSpec {
     /// The channel that may be watched.
     pub channel: Option<String>,
-    /// The group whose channels may be watched.
+    /// The film that may be watched, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film: Option<String>,
+    /// The group whose channels and films may be watched.
     pub group: Option<String>,
     /// What its maker calls it.
     pub title: Option<String>,

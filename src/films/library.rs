@@ -73,7 +73,7 @@ impl Library {
         let mut known = Known::default();
         loop {
             let films = config.get().films.clone();
-            let mut wait = films.rescan;
+            let (mut wait, folders) = (films.rescan, films.folders.clone());
             if !films.folders.is_empty() || !self.videos().all.is_empty() {
                 if !known.is_read {
                     known = self.read().await;
@@ -84,7 +84,7 @@ impl Library {
                 if look.has_more {
                     wait = Duration::ZERO;
                 }
-                known = self.take(look).await;
+                known = self.take(look, &folders).await;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -108,7 +108,7 @@ impl Library {
     }
 
     /// Writes what is new, and offers it.
-    async fn take(&self, look: Look) -> Known {
+    async fn take(&self, look: Look, folders: &[PathBuf]) -> Known {
         let Look { mut known, changed, present, .. } = look;
         if !changed.is_empty() {
             let written = changed.clone();
@@ -129,7 +129,8 @@ impl Library {
                 known.rows.insert(row.path.clone(), row);
             }
         }
-        let videos = present.iter().filter_map(|path| known.rows.get(path)).filter_map(video);
+        let videos =
+            present.iter().filter_map(|path| known.rows.get(path)).filter_map(|row| video(row, folders));
         let videos = Arc::new(Videos::new(videos.map(Arc::new).collect()));
         let before = std::mem::replace(
             &mut *self.videos.lock().unwrap_or_else(PoisonError::into_inner),
@@ -151,14 +152,26 @@ fn reconsidered(mut row: Row) -> Row {
 }
 
 /// The film of a row; `None` where somebody has written something else than an id by hand.
-fn video(row: &Row) -> Option<Video> {
+fn video(row: &Row, folders: &[PathBuf]) -> Option<Video> {
     let refusal = row.refusal.as_ref().map(|refusal| {
         let (code, message) = refusal.split_once(": ").unwrap_or(("damaged", refusal));
         Refusal { code: code.to_owned(), message: message.to_owned() }
     });
     let duration = row.duration.map(|micros| Duration::from_micros(micros.unsigned_abs()));
     let (path, identity) = (row.path.clone(), row.identity);
-    Some(Video { id: FilmId::parse(&row.id)?, path, identity, duration, refusal })
+    let groups = groups(&row.path, folders);
+    Some(Video { id: FilmId::parse(&row.id)?, path, identity, duration, refusal, groups })
+}
+
+/// The names of the folders that a file lies in, from one of `folders` down.
+fn groups(path: &Path, folders: &[PathBuf]) -> Vec<String> {
+    let inner = |folder: &&PathBuf| path.starts_with(folder);
+    let Some(root) = folders.iter().filter(inner).max_by_key(|folder| folder.components().count()) else {
+        return Vec::new();
+    };
+    let below = path.parent().and_then(|parent| parent.strip_prefix(root).ok());
+    let names = root.file_name().into_iter().chain(below.into_iter().flatten());
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// Looks into the folders, and reads what is new. Waits for the disk.
@@ -262,4 +275,22 @@ fn stands_still(identity: Identity) -> bool {
     let modified =
         u64::try_from(identity.modified).map_or(UNIX_EPOCH, |nanos| UNIX_EPOCH + Duration::from_nanos(nanos));
     SystemTime::now().duration_since(modified).is_ok_and(|age| age >= STILL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_groups_of_a_film_are_its_folders_from_the_configured_one_down() {
+        let folders = ["/srv/films", "/srv/films/Kids"].map(PathBuf::from);
+        for (path, expected) in [
+            ("/srv/films/a.mp4", &["films"][..]),
+            ("/srv/films/Late/2020/a.mp4", &["films", "Late", "2020"]),
+            ("/srv/films/Kids/a.mp4", &["Kids"]),
+            ("/elsewhere/a.mp4", &[]),
+        ] {
+            assert_eq!(groups(Path::new(path), &folders), expected, "{path}");
+        }
+    }
 }

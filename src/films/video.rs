@@ -20,7 +20,12 @@ pub struct Video {
     pub duration: Option<Duration>,
     /// Why it cannot.
     pub refusal: Option<Refusal>,
+    /// The groups that it is in: the folders that it lies in, from that of the configuration down.
+    pub groups: Vec<String>,
 }
+
+/// Bits a second that are assumed of a film of which nobody knows how long it is.
+const ASSUMED_RATE: u64 = 8_000_000;
 
 /// Why a film is offered as a file only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +47,12 @@ impl Video {
     /// What people know it by: the name of its file.
     pub fn title(&self) -> String {
         self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Bits a second that somebody needs who plays it, on average.
+    pub fn rate(&self) -> u64 {
+        let seconds = self.duration.map_or(0, |duration| duration.as_secs());
+        self.size().saturating_mul(8).checked_div(seconds).unwrap_or(ASSUMED_RATE)
     }
 
     /// Bytes of its file.

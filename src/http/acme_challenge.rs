@@ -10,7 +10,7 @@ use super::error::ApiError;
 
 /// `GET /.well-known/acme-challenge/{token}`
 pub(super) async fn answer(state: State, Path(token): Path<String>, uri: Uri) -> Response {
-    let Some(answer) = state.challenges.answer(&token) else {
+    let Some(answer) = state.process.challenges.answer(&token) else {
         return ApiError::no_such_route(&uri).into_response();
     };
     info!("the authority asked whether the name is ours");

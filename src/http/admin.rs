@@ -99,8 +99,8 @@ pub(super) async fn check(
 ) -> Result<Admin, NoAdmin> {
     let Candidate { address, is_on_this_machine } =
         check_request(&state.config().server, peer, uri, headers)?;
-    let has_token = is_on_this_machine && state.admins.has_token(headers);
-    if is_on_this_machine && !has_token && !state.admins.is_client(peer).await {
+    let has_token = is_on_this_machine && state.guards.admins.has_token(headers);
+    if is_on_this_machine && !has_token && !state.guards.admins.is_client(peer).await {
         return Err(NoAdmin::Program);
     }
     Ok(Admin { address, is_command: has_token && headers.contains_key(COMMAND) })

@@ -194,6 +194,19 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "not_allowed", message)
     }
 
+    /// Nobody with this number watches.
+    pub(super) fn unknown_viewer(id: &str) -> Self {
+        let message = format!("there is no viewer {id:?}, or it has gone");
+        Self::new(StatusCode::NOT_FOUND, "unknown_viewer", message)
+    }
+
+    /// An operator has ended what this player plays, which came back.
+    pub(super) fn ended(wait: Duration) -> Self {
+        let message = "whoever runs this server has ended the stream";
+        let error = Self::new(StatusCode::FORBIDDEN, "ended", message);
+        Self { retry_after: Some(wait), ..error }
+    }
+
     /// The address has asked too often.
     pub(super) fn rate_limit(limit: u32, wait: Duration) -> Self {
         let message = format!("your address has made its {limit} requests of this minute");

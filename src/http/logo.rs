@@ -92,7 +92,7 @@ pub(super) async fn logo(
     Named { found: Found { channel, .. }, .. }: Named<ById>,
 ) -> Result<Response, ApiError> {
     let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
-    let picture = state.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
+    let picture = state.documents.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
     let fields = [
         (header::CONTENT_TYPE, HeaderValue::from_static(picture.kind)),
         (header::CACHE_CONTROL, CACHING),

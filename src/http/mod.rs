@@ -13,6 +13,7 @@ mod events;
 mod extract;
 mod films;
 mod forwarded;
+mod fresh;
 mod head;
 mod hls;
 mod jobs;
@@ -22,14 +23,17 @@ mod lineup;
 mod live;
 mod local_program;
 mod logo;
+mod metrics;
 mod nosniff;
 mod ops;
 mod pages;
 mod peer;
 mod playlists;
+mod presence;
 mod query;
 mod refusals;
 mod relays;
+mod room;
 mod routes;
 mod server;
 mod shares;
@@ -37,7 +41,9 @@ mod sight;
 mod source_override;
 mod status;
 mod streaming;
+mod tally;
 mod token;
+mod viewers;
 mod visits;
 
 use std::convert::Infallible;
@@ -46,109 +52,123 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::FromRequestParts;
-use forebay_relay::channel::{Changes, Channels, Found, Reader, ReaderKind, Refusal, Room, Subscription};
-use forebay_relay::model::Channel;
+use forebay_relay::channel::{Changes, Channels};
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::admin::Admins;
-use self::admission::{Addresses, Place};
 use self::auth::{Rates, Tries, Watching};
 use self::error::ApiError;
 use self::extract::Client;
+use self::films::Films;
+use self::fresh::Fresh;
 use self::hls::Sessions;
 pub use self::peer::Peer;
-use self::refusals::{Kind, Refusals};
+use self::presence::Presence;
+use self::room::{Admission, Places};
 pub(crate) use self::server::Acceptor;
 pub use self::server::Server;
-use self::server::{Slots, WriteLimit, connections_of, may_open, raise_descriptor_limit};
-use self::shares::{Share, Shares};
+use self::server::{Slots, WriteLimit, connections_of, raise_descriptor_limit};
 use self::sight::Sight;
+use self::tally::{Count, Tally};
 use self::token::Token;
 use self::visits::Visits;
-use crate::accounts::{Accounts, Device, Form, Seat};
+use crate::accounts::{Accounts, Device, Form, Seat, Title};
 use crate::catalogue::Catalogue;
-use crate::config::{Config, InForce, PerAddress, Quota};
+use crate::config::{Config, InForce};
 use crate::db::Database;
-use crate::films::{Library, Shelf};
 use crate::jobs::Queue;
 use crate::lineup::{Lineup, PutInForce};
 use crate::relays::{InForceChannels, Relays};
 use crate::supervisor::Board;
-
-/// So many channels may be open for the sake of one address, where nothing else is said: more than
-/// a house, a hotel or an office needs.
-const MOST_OPENED: usize = 256;
+use crate::tls::Challenges;
 
 /// The state that all handlers share.
 #[derive(Debug, Clone)]
 pub struct State {
+    /// The configuration in force.
+    pub(crate) config: InForce,
+    /// What people and imports make.
+    pub(crate) database: Database,
     /// Which channels there are.
     pub catalogue: Arc<Catalogue>,
     /// Those that are open.
     pub channels: Arc<Channels>,
-    /// What people and imports make.
-    pub(crate) database: Database,
-    /// The channels among it.
+    /// Those that are made by the API.
     pub(crate) relays: Relays,
     /// Playlists, and the channels of theirs.
     pub(crate) lineup: Lineup,
-    pub(crate) in_force: Arc<InForceChannels>,
+    pub(crate) films: Films,
     /// Who there is, and what they may do.
     pub(crate) accounts: Accounts,
-    /// Which films there are, and those that are open.
-    pub(crate) library: Arc<Library>,
-    shelf: Shelf,
     /// Work that takes longer than a request.
     pub(crate) jobs: Queue,
-    /// What an authority that signs certificates is going to ask.
-    pub(crate) challenges: crate::tls::Challenges,
-    /// The configuration in force.
-    pub(crate) config: InForce,
-    /// When the server began.
-    started: Instant,
+    guards: Guards,
+    admission: Admission,
+    audience: Audience,
+    documents: Documents,
+    tally: Tally,
+    pub(crate) process: Process,
+}
+
+/// What keeps out those who may not ask, or ask too often.
+#[derive(Debug, Clone)]
+struct Guards {
     admins: Admins,
     /// Wrong passwords of late.
     tries: Tries,
     /// Requests of the last minute.
     rates: Rates,
-    /// Viewers by address; of them those for whose sake a channel was opened; and of those the ones
-    /// that have no picture yet.
-    viewers: Addresses,
-    openers: Addresses,
-    opening: Addresses,
-    refusals: Refusals,
-    shares: Shares,
+}
+
+/// Who watches, beyond what the channels know.
+#[derive(Debug, Clone, Default)]
+struct Audience {
+    presence: Presence,
     sessions: Sessions,
     visits: Visits,
-    status: status::Document,
-    logos: logo::Logos,
+}
+
+/// What is made once for all who ask.
+#[derive(Debug, Clone, Default)]
+struct Documents {
+    status: Fresh,
+    metrics: Fresh,
     /// For pages that show what is on now.
     messages: events::Messages,
+    logos: logo::Logos,
+}
+
+/// What the process has.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    started: Instant,
+    /// File descriptors that it may have.
+    descriptors: usize,
     /// Places for open connections.
     slots: Slots,
     /// The tasks of open connections.
     pub(crate) connections: TaskTracker,
-    /// How the services of the program are doing.
+    /// How its services are doing.
     pub(crate) services: Board,
-    /// File descriptors that the process may have.
-    descriptors: usize,
+    /// What an authority that signs certificates is going to ask.
+    pub(crate) challenges: Challenges,
 }
 
-/// What a viewer takes up of what its address may have.
-#[derive(Debug)]
-struct Places {
-    _viewer: Place,
-    /// If a channel was opened for its sake.
-    _opener: Option<Place>,
-    /// Until there is a picture.
-    opening: Option<Place>,
-    /// From when it is sent something.
-    share: Option<Share>,
-    /// Of those that its user may have, where there is one.
-    seat: Option<Arc<Seat>>,
+impl Process {
+    /// One that starts now.
+    fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            descriptors: raise_descriptor_limit(),
+            slots: Slots::default(),
+            connections: TaskTracker::new(),
+            services: Board::default(),
+            challenges: Challenges::default(),
+        }
+    }
 }
 
 impl State {
@@ -158,51 +178,36 @@ impl State {
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
         );
         accounts.set_adult_groups(&config.auth.adult_groups);
+        accounts.set_token_limits(config.tokens);
         let config = InForce::new(config);
-        let events = catalogue.channels().events().clone();
-        let bus = events.clone();
+        let channels = Arc::clone(catalogue.channels());
         let catalogue = Arc::new(catalogue);
         let in_force =
             Arc::new(InForceChannels::new(Arc::clone(&catalogue), database.clone(), config.clone()));
         let into = Arc::clone(&in_force);
         let put_in_force: PutInForce = Arc::new(move |_, changed| into.lineup_changed(changed));
+        let (events, folder) = (channels.events().clone(), &config.get().data.path);
+        let jobs = Queue::new(database.clone(), events.clone(), Vec::new());
         Self {
-            channels: Arc::clone(catalogue.channels()),
+            relays: Relays::new(database.clone(), in_force),
+            lineup: Lineup::new(database.clone(), config.clone(), put_in_force, events, folder),
+            films: Films::new(database.clone()),
+            guards: Guards {
+                admins: Admins::new(token.ok()),
+                tries: Tries::default(),
+                rates: Rates::default(),
+            },
+            admission: Admission::default(),
+            audience: Audience::default(),
+            documents: Documents::default(),
+            tally: Tally::default(),
+            process: Process::start(),
             catalogue,
-            relays: Relays::new(database.clone(), Arc::clone(&in_force)),
-            lineup: Lineup::new(
-                database.clone(),
-                config.clone(),
-                put_in_force,
-                events,
-                &config.get().data.path,
-            ),
-            in_force,
-            library: Arc::new(Library::new(database.clone())),
-            shelf: Shelf::default(),
-            jobs: Queue::new(database.clone(), bus, Vec::new()),
+            jobs,
+            channels,
             database,
             accounts,
-            admins: Admins::new(token.ok()),
-            tries: Tries::default(),
-            rates: Rates::default(),
-            challenges: crate::tls::Challenges::default(),
             config,
-            started: Instant::now(),
-            viewers: Addresses::default(),
-            openers: Addresses::default(),
-            opening: Addresses::default(),
-            refusals: Refusals::default(),
-            shares: Shares::default(),
-            sessions: Sessions::default(),
-            visits: Visits::default(),
-            status: status::Document::default(),
-            logos: logo::Logos::default(),
-            messages: events::Messages::default(),
-            slots: Slots::default(),
-            connections: TaskTracker::new(),
-            services: Board::default(),
-            descriptors: raise_descriptor_limit(),
         }
     }
 
@@ -214,80 +219,24 @@ impl State {
     /// How many connections there may be.
     fn max_connections(&self) -> usize {
         let channels = self.catalogue.list().len();
-        self.config().server.max_connections.min(connections_of(self.descriptors, channels))
-    }
-
-    /// Lets one more watch who is sent something at once, if the limits allow it.
-    fn admit(&self, found: &Found, address: IpAddr) -> Result<(Subscription, Places), ApiError> {
-        let config = self.config();
-        let mut places = self.places(&config.server.per_address, &found.channel, address)?;
-        let max_bandwidth = config.server.max_bandwidth;
-        let admit = |served: &_| self.channels.subscribe(found, &Room { max_bandwidth, served });
-        let (subscription, share) = self.shares.take(address, &found.channel.id, admit)?;
-        places.share = Some(share);
-        Ok((subscription, places))
-    }
-
-    /// Lets one more ask for playlists, if there is room for the segments, too.
-    fn admit_idle(&self, found: &Found, address: IpAddr) -> Result<(Reader, Places), ApiError> {
-        let config = self.config();
-        let places = self.places(&config.server.per_address, &found.channel, address)?;
-        let max_bandwidth = config.server.max_bandwidth;
-        let admit =
-            |served: &_| self.channels.reader(found, ReaderKind::Hls, &Room { max_bandwidth, served });
-        let reader = self.shares.look(address, admit)?;
-        Ok((reader, places))
-    }
-
-    /// Lets one who has asked for playlists be sent segments.
-    fn serve(&self, channel: &Channel, address: IpAddr) -> Result<Share, ApiError> {
-        let max_bandwidth = self.config().server.max_bandwidth;
-        let admit = |served: &_| self.channels.check_room(channel, &Room { max_bandwidth, served });
-        let ((), share) = self.shares.take(address, &channel.id, admit)?;
-        Ok(share)
-    }
-
-    /// What one more viewer of an address takes up whatever it is sent.
-    ///
-    /// A viewer of a channel that is open anyway costs little, so a crowd behind one address is let
-    /// in. An open channel costs much, so of those one address may have no more than a large house
-    /// needs, unless the operator said how many viewers it may have.
-    fn places(&self, limits: &PerAddress, channel: &Channel, address: IpAddr) -> Result<Places, ApiError> {
-        let place = |kind: Kind, of: &Addresses, limit: Option<usize>| {
-            of.admit(address, limit).map_err(|limit| self.refuse(kind, limit))
-        };
-        let viewer = place(Kind::Viewers, &self.viewers, limits.viewers.of(self.max_connections()))?;
-        if self.channels.is_open(&channel.id) {
-            return Ok(Places { _viewer: viewer, _opener: None, opening: None, share: None, seat: None });
-        }
-        if !may_open(self.descriptors, self.slots.taken(), self.channels.load().channels) {
-            return Err(Refusal::NoStore.into());
-        }
-        let most_open = (limits.viewers == Quota::Share).then_some(MOST_OPENED);
-        let opener = Some(place(Kind::Opened, &self.openers, most_open)?);
-        let opening = Some(place(Kind::Opening, &self.opening, limits.opening)?);
-        Ok(Places { _viewer: viewer, _opener: opener, opening, share: None, seat: None })
-    }
-
-    fn refuse(&self, kind: Kind, limit: usize) -> ApiError {
-        self.refusals.note(kind, limit);
-        ApiError::address_limit(kind, limit)
+        self.config().server.max_connections.min(connections_of(self.process.descriptors, channels))
     }
 
     /// Takes one guess at a password of this address, if it has one left.
     fn take_try(&self, address: IpAddr, now: Instant) -> Result<(), ApiError> {
-        self.tries.take(address, now).map_err(ApiError::too_many_tries)
+        self.guards.tries.take(address, now).map_err(|wait| {
+            self.tally.note(Count::GuessesRefused);
+            ApiError::too_many_tries(wait)
+        })
     }
 
-    /// A seat for one more stream of whoever is known, before it joins the channel.
-    async fn seat(
-        &self,
-        client: &Client,
-        channel: &Arc<Channel>,
-        form: Form,
-    ) -> Result<Option<Arc<Seat>>, ApiError> {
+    /// A seat for one more stream of whoever is known, before it begins.
+    async fn seat(&self, client: &Client, title: &Title, form: Form) -> Result<Option<Arc<Seat>>, ApiError> {
+        if let Some(wait) = self.audience.presence.away(client, title.id()) {
+            return Err(ApiError::ended(wait));
+        }
         let device = Device { address: admission::household(client.address), agent: client.agent.clone() };
-        Ok(self.accounts.viewing().seat(&client.watching.watcher, channel, device, form).await?)
+        Ok(self.accounts.viewing().seat(&client.watching.watcher, title, device, form).await?)
     }
 
     /// What of lists somebody may see: the channels that he or she may watch.
@@ -297,18 +246,20 @@ impl State {
 
     /// Whether the log tells of one more viewer.
     fn is_visit_told(&self, address: IpAddr) -> bool {
-        self.visits.is_told(address)
+        self.audience.visits.is_told(address)
     }
 
     /// Ends the sessions of HLS viewers who have gone, and tells of visits, until `stop`.
     pub(crate) async fn run_sessions(&self, stop: CancellationToken) {
-        tokio::join!(self.sessions.run(stop.clone()), self.visits.run(stop));
+        let Audience { sessions, visits, .. } = &self.audience;
+        tokio::join!(sessions.run(stop.clone()), visits.run(stop.clone()), self.films.viewers.run(stop));
     }
 
     /// Puts another configuration in force, with its channels and all relays. Waits for the disk.
     pub fn configure(&self, config: Arc<Config>) -> Changes {
         self.accounts.set_adult_groups(&config.auth.adult_groups);
-        self.in_force.configure(config)
+        self.accounts.set_token_limits(config.tokens);
+        self.relays.configure(config)
     }
 }
 

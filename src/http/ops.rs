@@ -39,10 +39,10 @@ pub(super) struct Health {
 
 /// In bytes; absent where the system does not tell.
 #[derive(Debug, Serialize, ToSchema)]
-struct ProcessMemory {
+pub(super) struct ProcessMemory {
     /// What the process has in physical memory, the stores of its channels included.
     #[serde(skip_serializing_if = "Option::is_none")]
-    resident: Option<u64>,
+    pub(super) resident: Option<u64>,
     /// Address space of the process.
     #[serde(skip_serializing_if = "Option::is_none")]
     reserved: Option<u64>,
@@ -80,7 +80,7 @@ pub(super) async fn health(state: State, query: Query) -> (StatusCode, Json<Heal
     let is_stopping = state.channels.is_stopping();
     let asks_ready = query.value("ready").is_some();
     let code = if is_stopping && asks_ready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let services = state.services.read();
+    let services = state.process.services.read();
     let status = match is_stopping {
         true => "stopping",
         false if services.values().all(|health| *health == supervisor::Health::Healthy) => "healthy",
@@ -91,7 +91,7 @@ pub(super) async fn health(state: State, query: Query) -> (StatusCode, Json<Heal
         timestamp: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         version: env!("CARGO_PKG_VERSION"),
         services,
-        uptime: uptime(state.started.elapsed().as_secs()),
+        uptime: uptime(state.process.started.elapsed().as_secs()),
         memory: ProcessMemory::now(),
         channels: state.catalogue.list().len(),
         streams: load.channels,
@@ -111,7 +111,7 @@ impl DatabaseHealth {
 
 impl ProcessMemory {
     /// As Linux tells it; elsewhere nothing.
-    fn now() -> Self {
+    pub(super) fn now() -> Self {
         let pages = |text: &str| -> Option<[u64; 2]> {
             let mut numbers = text.split(' ').map(|number| number.parse().ok());
             Some([numbers.next()??, numbers.next()??])

@@ -1,9 +1,10 @@
-//! What of lists somebody may see: the channels that he or she may watch.
+//! What of lists somebody may see: the channels and films that he or she may watch.
 
 use std::sync::Arc;
 
 use crate::accounts::Watcher;
 use crate::db::listing::Entry;
+use crate::films::Video;
 
 /// Who looks at a list. Unless something else is said, all of it is seen.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,11 @@ impl Sight {
 
     /// Whether this channel is seen.
     pub(super) fn sees(&self, entry: &Entry<'_>) -> bool {
-        self.watcher.may_watch_one(entry.id, entry.group, &self.adult)
+        self.watcher.may_watch_one(entry.id, entry.group.as_slice(), &self.adult)
+    }
+
+    /// Whether this film is seen.
+    pub(super) fn sees_film(&self, video: &Video) -> bool {
+        self.watcher.may_watch_one(&video.id.to_string(), &video.groups, &self.adult)
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::response::{IntoResponse, Response};
 use forebay_relay::channel::Found;
 use http::request::Parts;
-use http::{StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -17,26 +17,30 @@ use super::State;
 use super::admission::household;
 use super::auth::Watching;
 use super::extract::{Client, JsonBody, JsonRequest};
-use super::live;
 use super::query::Query;
-use crate::accounts::{Actor, Maker, Refusal, Watcher};
+use super::tally::Count;
+use super::{films, live};
+use crate::accounts::{Actor, Maker, Proof, Refusal, Watcher};
 use crate::catalogue::BEGINNING;
 use crate::db;
 use crate::db::stream_tokens::{StreamToken, TokenId, TokenSpec};
 use crate::db::users::Role;
+use crate::films::Video;
 
 /// The longest title, in bytes.
 const MAX_TITLE: usize = 256;
 
-/// A token that is wanted: of a channel, of a group, or of the channel that an address names.
+/// A token that is wanted: of a channel, a film or a group, or of what an address names.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenFields {
     /// A channel, by id or number.
     channel: Option<String>,
-    /// A group, whose channels may all be watched.
+    /// A film, by id.
+    film: Option<String>,
+    /// A group, whose channels and films may all be watched.
     group: Option<String>,
-    /// The address of a channel, as in a list.
+    /// The address of a channel, as in a list, or of a film.
     video_url: Option<String>,
     /// What people call it.
     title: Option<String>,
@@ -101,8 +105,11 @@ pub(super) struct TokenEntry {
     created_at: Timestamp,
     #[schema(value_type = String)]
     expires_at: Timestamp,
+    film: Option<String>,
     group: Option<String>,
     id: i64,
+    /// Who made it: `user:7`, `key:3`, or the address of a household.
+    owner: String,
     title: Option<String>,
 }
 
@@ -131,6 +138,10 @@ impl StreamingError {
     /// The channels cannot be read now.
     fn database(error: &db::Error) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", error.to_string())
+    }
+
+    fn no_channel() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "CHANNEL_NOT_FOUND", "there is no such channel or film")
     }
 
     fn unknown() -> Self {
@@ -180,22 +191,33 @@ pub(super) async fn create(
     let maker = client.watching.watcher.maker(home);
     let forbidden = |error| StreamingError::new(StatusCode::FORBIDDEN, "FORBIDDEN", error);
     let (maker, tier) = maker.ok_or_else(|| forbidden("a token makes no token"))?;
-    let (channel, group) = target(&state, &client.watching.watcher, &fields).await?;
+    let target = target(&state, &client.watching, &fields).await?;
     let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > MAX_TITLE);
-    if is_long(&fields.title) || is_long(&group) {
+    if is_long(&fields.title) || is_long(&fields.group) {
         return Err(StreamingError::invalid("the title or the group is too long"));
     }
     // Whoever is at home may let others at home watch, and nobody elsewhere.
     let is_bound = fields.bind_ip || matches!(maker, Maker::Household(_));
+    let (channel, film, group) = match target {
+        Target::Channel(id) => (Some(id), None, None),
+        Target::Film(id) => (None, Some(id), None),
+        Target::Group(name) => (None, None, Some(name)),
+    };
     let spec = TokenSpec {
         channel,
+        film,
         group,
         title: fields.title,
         household: is_bound.then_some(home),
         agent: fields.bind_user_agent.then(|| client.agent.to_string()),
         single_use: fields.single_use,
     };
-    let made = state.accounts.create_token(maker, tier, spec).await?;
+    let made = state.accounts.create_token(maker, tier, spec).await.inspect_err(|refusal| {
+        if matches!(refusal, Refusal::TooManyTokens { .. }) {
+            state.tally.note(Count::TokensRefused);
+        }
+    })?;
+    state.tally.note(Count::TokensMade);
     let token = made.text.reveal().to_owned();
     let answer = TokenMade {
         message: "Stream token created",
@@ -206,58 +228,99 @@ pub(super) async fn create(
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-/// What a token is to be good for: a channel, or a group.
-async fn target(
-    state: &State,
-    watcher: &Watcher,
-    fields: &TokenFields,
-) -> Result<(Option<String>, Option<String>), StreamingError> {
-    let named = fields.channel.clone().or_else(|| channel_of(fields.video_url.as_deref()?));
-    let adult = state.accounts.adult_groups();
-    match (named, &fields.group) {
-        (Some(id), None) => match look_up(state, &id).await? {
-            Some(Found { channel, .. }) if watcher.may_watch(&channel, &adult) => {
-                Ok((Some(channel.id.as_str().to_owned()), None))
-            }
-            _ => Err(StreamingError::new(
-                StatusCode::NOT_FOUND,
-                "CHANNEL_NOT_FOUND",
-                "there is no such channel",
-            )),
-        },
-        (None, Some(group)) => {
-            let (watcher, wanted) = (watcher.clone(), group.clone());
-            // All that is listed is looked at.
-            let list = state.catalogue.list();
-            let read = list.read(move |list, connection| {
-                let (mut is_there, mut is_allowed) = (false, true);
-                list.walk(connection, BEGINNING, |entry| {
-                    if entry.group.is_some_and(|own| own.eq_ignore_ascii_case(&wanted)) {
-                        is_there = true;
-                        is_allowed = watcher.may_watch_one(entry.id, entry.group, &adult);
-                    }
-                    is_allowed
-                })?;
-                Ok(is_there && is_allowed)
-            });
-            let is_allowed = read.await.map_err(|error| StreamingError::database(&error))?;
-            let unknown =
-                || StreamingError::new(StatusCode::NOT_FOUND, "GROUP_NOT_FOUND", "there is no such group");
-            if is_allowed { Ok((None, Some(group.clone()))) } else { Err(unknown()) }
+/// What a token is to be good for.
+enum Target {
+    /// A channel, by its id.
+    Channel(String),
+    /// A film, by its id.
+    Film(String),
+    Group(String),
+}
+
+impl Target {
+    /// What an address of ours names: `/stream/one.ts`, `/api/proxy/channel/1/hls`,
+    /// `/hls/{uuid}/master.m3u8`. A film may have the address of a channel.
+    fn of_url(text: &str) -> Option<Self> {
+        let base = Url::parse("http://forebay/").expect("it is an address");
+        let url = base.join(text).ok()?;
+        let path = url.path();
+        let behind = |prefix| {
+            let rest = path.find(prefix).map(|at| &path[at + str::len(prefix)..])?;
+            rest.split('/').next().filter(|id| !id.is_empty())
+        };
+        if let Some(id) = behind("/stream/").or_else(|| behind("/api/proxy/channel/")) {
+            return Some(Self::Channel(id.strip_suffix(".ts").unwrap_or(id).to_owned()));
         }
-        _ => Err(StreamingError::invalid("name one of channel, group and videoUrl")),
+        behind("/hls/").or_else(|| behind("/dash/")).map(|id| Self::Film(id.to_owned()))
+    }
+
+    /// What a request names, if it names one thing.
+    fn of(fields: &TokenFields) -> Option<Self> {
+        let TokenFields { channel, film, group, video_url, .. } = fields;
+        match (channel, film, group, video_url) {
+            (Some(id), None, None, _) => Some(Self::Channel(id.clone())),
+            (None, Some(id), None, _) => Some(Self::Film(id.clone())),
+            (None, None, Some(name), None) => Some(Self::Group(name.clone())),
+            (None, None, None, Some(url)) => Self::of_url(url),
+            _ => None,
+        }
     }
 }
 
-/// The channel that an address of ours names: `/stream/one.ts`, `/api/proxy/channel/1/hls`.
-fn channel_of(text: &str) -> Option<String> {
-    let base = Url::parse("http://forebay/").expect("it is an address");
-    let url = base.join(text).ok()?;
-    let path = url.path();
-    let behind = |prefix| path.find(prefix).map(|at| &path[at + str::len(prefix)..]);
-    let rest = behind("/stream/").or_else(|| behind("/api/proxy/channel/"))?;
-    let id = rest.split('/').next().filter(|id| !id.is_empty())?;
-    Some(id.strip_suffix(".ts").unwrap_or(id).to_owned())
+/// What a token is to be good for, if whoever asks may watch it.
+async fn target(state: &State, watching: &Watching, fields: &TokenFields) -> Result<Target, StreamingError> {
+    let invalid = || StreamingError::invalid("name one of channel, film, group and videoUrl");
+    match Target::of(fields).ok_or_else(invalid)? {
+        Target::Channel(id) => channel_or_film(state, watching, &id).await,
+        Target::Film(id) => film(state, watching, &id).ok_or_else(StreamingError::no_channel),
+        Target::Group(name) => group(state, &watching.watcher, name).await,
+    }
+}
+
+async fn channel_or_film(state: &State, watching: &Watching, id: &str) -> Result<Target, StreamingError> {
+    match look_up(state, id).await? {
+        Some(Found { channel, .. })
+            if watching.watcher.may_watch(&channel, &state.accounts.adult_groups()) =>
+        {
+            Ok(Target::Channel(channel.id.as_str().to_owned()))
+        }
+        Some(_) => Err(StreamingError::no_channel()),
+        None => film(state, watching, id).ok_or_else(StreamingError::no_channel),
+    }
+}
+
+fn film(state: &State, watching: &Watching, id: &str) -> Option<Target> {
+    let video = films::find(state, id).ok()?;
+    state.sight(watching).sees_film(&video).then(|| Target::Film(video.id.to_string()))
+}
+
+/// A group whose channels and films whoever asks may all watch.
+async fn group(state: &State, watcher: &Watcher, name: String) -> Result<Target, StreamingError> {
+    let (watcher, wanted, adult) = (watcher.clone(), name.clone(), state.accounts.adult_groups());
+    let is_wanted = |own: &str| own.eq_ignore_ascii_case(&name);
+    let videos = state.films.library.videos();
+    let mut films = videos.all().iter().filter(|video| video.groups.iter().any(|own| is_wanted(own)));
+    let has_film = films.clone().next().is_some();
+    let may_watch_films =
+        films.all(|video| watcher.may_watch_one(&video.id.to_string(), &video.groups, &adult));
+    // All that is listed is looked at.
+    let list = state.catalogue.list();
+    let read = list.read(move |list, connection| {
+        let (mut is_there, mut is_allowed) = (false, true);
+        list.walk(connection, BEGINNING, |entry| {
+            if entry.group.is_some_and(|own| own.eq_ignore_ascii_case(&wanted)) {
+                is_there = true;
+                is_allowed = watcher.may_watch_one(entry.id, entry.group.as_slice(), &adult);
+            }
+            is_allowed
+        })?;
+        Ok((is_there, is_allowed))
+    });
+    let (has_channel, may_watch_channels) = read.await.map_err(|error| StreamingError::database(&error))?;
+    if (has_channel || has_film) && may_watch_channels && may_watch_films {
+        return Ok(Target::Group(name));
+    }
+    Err(StreamingError::new(StatusCode::NOT_FOUND, "GROUP_NOT_FOUND", "there is no such group"))
 }
 
 /// The token that `{token}` in the path is, or whose number that is, of whoever asks; an admin's
@@ -266,6 +329,11 @@ fn channel_of(text: &str) -> Option<String> {
 pub(super) struct Own {
     id: TokenId,
     actor: Actor,
+}
+
+/// Whether it is an admin who is signed in. A stream key, which stands in addresses, is not enough.
+fn is_admin(watcher: &Watcher) -> bool {
+    matches!(watcher, Watcher::User(user, Proof::Account) if user.spec.role == Role::Admin)
 }
 
 impl FromRequestParts<State> for Own {
@@ -283,9 +351,8 @@ impl FromRequestParts<State> for Own {
         };
         let home = household(client.address);
         let watcher = &client.watching.watcher;
-        let is_admin = matches!(watcher, Watcher::User(user, _) if user.spec.role == Role::Admin);
         let maker = watcher.maker(home).map(|(maker, _)| maker.to_string());
-        let token = token.filter(|token| is_admin || maker.as_ref() == Some(&token.owner));
+        let token = token.filter(|token| is_admin(watcher) || maker.as_ref() == Some(&token.owner));
         let token = token.ok_or_else(|| StreamingError::unknown().into_response())?;
         let actor = match watcher {
             Watcher::User(user, _) => Actor::User(Arc::clone(user)),
@@ -299,28 +366,37 @@ impl FromRequestParts<State> for Own {
 /// `POST /api/streaming/token/{token}/refresh`
 pub(super) async fn refresh(state: State, own: Own) -> Result<Json<TokenRefreshed>, StreamingError> {
     let token = state.accounts.refresh_token(own.id).await?;
+    state.tally.note(Count::TokensRefreshed);
     Ok(Json(TokenRefreshed { message: "Token refreshed", expires_at: token.expires_at }))
 }
 
 /// `DELETE /api/streaming/token/{token}`: whoever watches by it ends.
 pub(super) async fn revoke(state: State, own: Own) -> Result<Json<Done>, StreamingError> {
     state.accounts.revoke_token(&own.actor, own.id).await?;
+    state.tally.note(Count::TokensRevoked);
     Ok(Json(Done { message: "Token revoked" }))
 }
 
 /// `GET /api/streaming/tokens`
-pub(super) async fn list(state: State, client: Client) -> Json<TokenList> {
-    let maker = client.watching.watcher.maker(household(client.address));
-    let tokens = maker.map_or_else(Vec::new, |(maker, _)| state.accounts.tokens_of(maker));
+pub(super) async fn list(state: State, query: Query, client: Client) -> Json<TokenList> {
+    let watcher = &client.watching.watcher;
+    let wants_all = query.value("all").is_some_and(|all| all == "true");
+    let tokens = if wants_all && is_admin(watcher) {
+        state.accounts.all_tokens()
+    } else {
+        let maker = watcher.maker(household(client.address));
+        maker.map_or_else(Vec::new, |(maker, _)| state.accounts.tokens_of(maker))
+    };
     let tokens: Vec<TokenEntry> = tokens.iter().map(|token| TokenEntry::from(&**token)).collect();
     Json(TokenList { count: tokens.len(), tokens })
 }
 
 impl From<&StreamToken> for TokenEntry {
     fn from(token: &StreamToken) -> Self {
-        let TokenSpec { channel, group, title, .. } = token.spec.clone();
+        let TokenSpec { channel, film, group, title, .. } = token.spec.clone();
         let StreamToken { id, created_at, expires_at, .. } = *token;
-        Self { id: id.0, channel, group, title, created_at, expires_at }
+        let owner = token.owner.clone();
+        Self { id: id.0, channel, film, group, owner, title, created_at, expires_at }
     }
 }
 
@@ -330,15 +406,36 @@ pub(super) async fn stream(
     watching: Watching,
     query: Query,
     client: Client,
+    headers: HeaderMap,
 ) -> Result<Response, Response> {
-    let found = find(&state, &watching, &query).await.map_err(IntoResponse::into_response)?;
-    live::watch_channel(state, found, query, client).await.map_err(IntoResponse::into_response)
+    match find(&state, &watching, &query).await.map_err(IntoResponse::into_response)? {
+        Playable::Channel(found) => live::watch_channel(state, found, query, client).await,
+        Playable::Film(video) => films::send(&state, &video, &client, &Method::GET, &headers).await,
+    }
+    .map_err(IntoResponse::into_response)
 }
 
 /// `HEAD`: nothing is opened.
-pub(super) async fn head(state: State, watching: Watching, query: Query) -> Result<Response, Response> {
-    find(&state, &watching, &query).await.map_err(IntoResponse::into_response)?;
-    Ok(live::answer_to_head())
+pub(super) async fn head(
+    state: State,
+    watching: Watching,
+    query: Query,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    match find(&state, &watching, &query).await.map_err(IntoResponse::into_response)? {
+        Playable::Channel(_) => Ok(live::answer_to_head()),
+        Playable::Film(video) => {
+            let answer = films::send(&state, &video, &client, &Method::HEAD, &headers).await;
+            answer.map_err(IntoResponse::into_response)
+        }
+    }
+}
+
+/// What a token plays.
+enum Playable {
+    Channel(Found),
+    Film(Arc<Video>),
 }
 
 /// The channel with this id or number.
@@ -346,15 +443,19 @@ async fn look_up(state: &State, id: &str) -> Result<Option<Found>, StreamingErro
     state.catalogue.find_by_id_or_number(id).await.map_err(|error| StreamingError::database(&error))
 }
 
-async fn find(state: &State, watching: &Watching, query: &Query) -> Result<Found, StreamingError> {
+async fn find(state: &State, watching: &Watching, query: &Query) -> Result<Playable, StreamingError> {
     let Watcher::Token(holder) = &watching.watcher else { return Err(StreamingError::unknown()) };
-    let asked = query.value("channel").map(std::borrow::Cow::into_owned);
-    let id = holder.token.spec.channel.clone().or(asked);
-    let id = id.ok_or_else(|| StreamingError::invalid("the token is for a group: name a ?channel="))?;
-    let found = look_up(state, &id).await?;
+    let TokenSpec { channel, film, .. } = &holder.token.spec;
+    let asked = |key| query.value(key).map(std::borrow::Cow::into_owned);
+    if let Some(id) = film.clone().or_else(|| asked("film")) {
+        let video = films::find(state, &id).ok().filter(|video| state.sight(watching).sees_film(video));
+        return video.map(Playable::Film).ok_or_else(StreamingError::no_channel);
+    }
+    let id = channel.clone().or_else(|| asked("channel"));
+    let id =
+        id.ok_or_else(|| StreamingError::invalid("the token is for a group: name a ?channel= or a ?film="))?;
     let adult = state.accounts.adult_groups();
+    let found = look_up(state, &id).await?;
     let found = found.filter(|found| watching.watcher.may_watch(&found.channel, &adult));
-    found.ok_or_else(|| {
-        StreamingError::new(StatusCode::NOT_FOUND, "CHANNEL_NOT_FOUND", "there is no such channel")
-    })
+    found.map(Playable::Channel).ok_or_else(StreamingError::no_channel)
 }

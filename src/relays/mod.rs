@@ -11,6 +11,7 @@ mod refusal;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
+use forebay_relay::channel::Changes;
 use forebay_relay::model::{ChannelId, FieldError};
 use rusqlite::Connection;
 use tokio::task::{JoinError, spawn_blocking};
@@ -35,6 +36,11 @@ impl Relays {
     /// Of this database, into this list of channels.
     pub fn new(database: Database, in_force: Arc<InForceChannels>) -> Self {
         Self { database, in_force }
+    }
+
+    /// Puts another configuration in force, with its channels and all relays. Waits for the disk.
+    pub fn configure(&self, config: Arc<Config>) -> Changes {
+        self.in_force.configure(config)
     }
 
     /// Adds a relay, which can be watched when this returns.

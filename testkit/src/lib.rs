@@ -10,6 +10,7 @@
 //! - [`client`]: viewers at the level of bytes and their arrival times.
 //! - [`identity`]: certificates and keys.
 //! - [`linear`]: whether work grows with its input, and no faster.
+//! - [`open_metrics`]: a strict reader of figures for Prometheus.
 //!
 //! Deliberately, nothing here uses `forebay-core` or `forebay`: a judge must not share code, and so errors, with
 //! what it judges. Helpers panic with a full sentence rather than return errors, because a test has no better use
@@ -21,6 +22,7 @@ pub mod clip;
 pub mod hls;
 pub mod identity;
 pub mod linear;
+pub mod open_metrics;
 pub mod origin;
 pub mod player;
 pub mod proxy;

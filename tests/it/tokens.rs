@@ -21,7 +21,7 @@ fn start() -> Relay {
 }
 
 /// The path below which a new user asks, and so shows who it is.
-async fn user(relay: &Relay, name: &str, tier: &str) -> String {
+pub(crate) async fn user(relay: &Relay, name: &str, tier: &str) -> String {
     let user = json!({ "name": name, "password": "correct horse", "tier": tier });
     let answer = Request::new("POST", relay.address(), "/api/users")
         .json(&user)
@@ -34,13 +34,13 @@ async fn user(relay: &Relay, name: &str, tier: &str) -> String {
     path.and_then(|path| path.strip_suffix("/playlist.m3u")).expect("an address of the relay").to_owned()
 }
 
-async fn ask(relay: &Relay, method: &str, path: &str, body: Option<Value>) -> Answer {
+pub(crate) async fn ask(relay: &Relay, method: &str, path: &str, body: Option<Value>) -> Answer {
     let request = Request::new(method, relay.address(), path).header("User-Agent", "tester");
     body.iter().fold(request, Request::json).send().await.expect("the relay answers")
 }
 
 /// Makes a token; its text and the path where it plays.
-async fn make(relay: &Relay, ann: &str, fields: Value) -> (String, String) {
+pub(crate) async fn make(relay: &Relay, ann: &str, fields: Value) -> (String, String) {
     let made = ask(relay, "POST", &format!("{ann}/api/streaming/token"), Some(fields)).await;
     assert_eq!(made.status, 200, "{}", made.text());
     let made = made.json();

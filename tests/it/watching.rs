@@ -18,7 +18,7 @@ fn start(settings: &str) -> Relay {
     let channel =
         |id, group| format!("[[channels]]\nid = '{id}'\ngroup = '{group}'\nsources = ['testcard://']\n");
     Relay::start(&format!(
-        "{settings}\n[hls]\nsegment = '1s'\n[auth]\nstreams = 'token'\nadult_groups = ['Late']\n{}{}",
+        "{settings}\n[hls]\nsegment = '1s'\n[auth]\nstreams = 'token'\nuser_header = 'X-Remote-User'\nadult_groups = ['Late']\n{}{}",
         channel("one", "News"),
         channel("late", "Late")
     ))
@@ -155,6 +155,29 @@ async fn streams_end_within_a_second_in_whichever_way_their_viewer_may_not_go_on
             let user = ask(&relay, "GET", "/api/users/1", None).await.json();
             key = stream_key(&user);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_a_trusted_proxy_names_is_signed_in_and_nobody_else_is() {
+    for (proxies, is_known) in [("['127.0.0.1']", true), ("['192.0.2.1']", false)] {
+        let relay = start(&format!("trusted_proxies = {proxies}\nproxy_header = 'x-forwarded-for'"));
+        let by_proxy = |method: &str, path: &str| {
+            let request = Request::new(method, relay.address(), path).header("X-Forwarded-For", "8.8.8.8");
+            request.header("X-Remote-User", "Ann").header("Sec-Fetch-Site", "same-origin")
+        };
+        add(&relay, json!({ "role": "operator" })).await;
+        let who = by_proxy("GET", "/api/session").send().await.unwrap().json();
+        assert_eq!(who["user"]["name"], if is_known { json!("ann") } else { Value::Null }, "{proxies}");
+        let stream = by_proxy("GET", "/stream/one").open().await.unwrap();
+        assert_eq!(stream.status(), if is_known { 200 } else { 401 }, "{proxies}");
+        for (path, status) in [("/api/relays", 200), ("/api/users", 403)] {
+            let answer = by_proxy("GET", path).send().await.unwrap();
+            assert_eq!(answer.status, if is_known { status } else { 403 }, "{proxies} {path}");
+        }
+        // Two names are none.
+        let two = by_proxy("GET", "/api/session").header("X-Remote-User", "ben").send().await.unwrap();
+        assert_eq!(two.json()["user"], Value::Null);
     }
 }
 

@@ -9,8 +9,10 @@ use crate::index::{Film, Kind, Track};
 /// Seconds a player is to have before it begins.
 const MIN_BUFFER: u32 = 2;
 
-/// The manifest: every track in segments of its own, whose addresses begin with `base`.
-pub fn manifest(film: &Film, base: &str) -> String {
+/// The manifest: every track in segments of its own, whose addresses begin with `base` and end with
+/// `query`, which is empty or begins with a question mark. Both consist of what needs no escape in
+/// XML, and of no `$`.
+pub fn manifest(film: &Film, base: &str, query: &str) -> String {
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
@@ -19,12 +21,12 @@ pub fn manifest(film: &Film, base: &str) -> String {
         duration(Duration::from_micros(film.begin(film.segments())))
     );
     for (at, track) in film.tracks().iter().enumerate() {
-        write_set(&mut text, film, at, track);
+        write_set(&mut text, film, (at, track), query);
     }
     text + "  </Period>\n</MPD>\n"
 }
 
-fn write_set(text: &mut String, film: &Film, at: usize, track: &Track) {
+fn write_set(text: &mut String, film: &Film, (at, track): (usize, &Track), query: &str) {
     let name = Rendition::Track(at);
     let (kind, mime) = match track.kind {
         Kind::Video => ("video", "video/mp4"),
@@ -49,8 +51,8 @@ fn write_set(text: &mut String, film: &Film, at: usize, track: &Track) {
     let last = (0..film.segments()).rfind(|n| !is_empty(n)).unwrap_or(0);
     let _ = writeln!(
         text,
-        "        <SegmentTemplate timescale=\"{}\" initialization=\"{name}/init.mp4\" \
-         media=\"{name}/$Number$.m4s\" startNumber=\"{first}\">\n          <SegmentTimeline>",
+        "        <SegmentTemplate timescale=\"{}\" initialization=\"{name}/init.mp4{query}\" \
+         media=\"{name}/$Number$.m4s{query}\" startNumber=\"{first}\">\n          <SegmentTimeline>",
         track.timescale
     );
     for n in first..=last {

@@ -161,6 +161,26 @@ pub fn key_frames(film: &Film) -> String {
     text + "#EXT-X-ENDLIST\n"
 }
 
+/// The same playlist with a query behind each address that it names, without a question mark.
+pub fn with_query(playlist: &str, query: &str) -> String {
+    let mut text = String::with_capacity(playlist.len() + 16 * query.len());
+    for line in playlist.lines() {
+        match line.split_once("URI=\"") {
+            Some((head, rest)) => {
+                let (address, tail) = rest.split_once('"').unwrap_or((rest, ""));
+                let _ = writeln!(text, "{head}URI=\"{address}?{query}\"{tail}");
+            }
+            None if line.starts_with('#') || line.is_empty() => {
+                let _ = writeln!(text, "{line}");
+            }
+            None => {
+                let _ = writeln!(text, "{line}?{query}");
+            }
+        }
+    }
+    text
+}
+
 fn begin(film: &Film, name: &str, more: &str) -> String {
     // Rounded, no segment may be longer (section 4.3.3.1).
     let target = (film.longest() + Duration::from_millis(500)).as_secs().max(1);

@@ -8,5 +8,5 @@ mod hls;
 mod rendition;
 
 pub use self::dash::manifest;
-pub use self::hls::{FilmCopy, copy, key_frames, master, media};
+pub use self::hls::{FilmCopy, copy, key_frames, master, media, with_query};
 pub use self::rendition::Rendition;

@@ -77,6 +77,9 @@ pub(super) struct HlsState {
 pub(super) struct Population {
     pub(super) viewers: AtomicUsize,
     pub(super) channels: AtomicUsize,
+    /// Bytes of channels that are closed.
+    closed_sent: AtomicU64,
+    closed_received: AtomicU64,
 }
 
 impl Population {
@@ -86,6 +89,22 @@ impl Population {
             channels: self.channels.load(Ordering::Relaxed),
         }
     }
+
+    pub(super) fn closed(&self) -> Traffic {
+        Traffic {
+            received: self.closed_received.load(Ordering::Relaxed),
+            sent: self.closed_sent.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Bytes that came and went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// From sources.
+    pub received: u64,
+    /// To viewers.
+    pub sent: u64,
 }
 
 /// What the readers of a channel add up to.
@@ -242,6 +261,9 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.population.channels.fetch_sub(1, Ordering::Relaxed);
+        let Population { channels, closed_sent, closed_received, .. } = &*self.population;
+        channels.fetch_sub(1, Ordering::Relaxed);
+        closed_sent.fetch_add(self.counts.sent.load(Ordering::Relaxed), Ordering::Relaxed);
+        closed_received.fetch_add(self.edit_report().bytes_received, Ordering::Relaxed);
     }
 }

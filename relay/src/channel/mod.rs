@@ -49,8 +49,8 @@ use tracing::error;
 
 use self::archive::Archive;
 pub use self::archive::TimeshiftStatus;
-pub use self::feed::Feed;
 use self::feed::Population;
+pub use self::feed::{Feed, Traffic};
 pub use self::growing::Growing;
 pub use self::hls::{List, NoPlaylist, SegmentReader, Session};
 pub use self::lookup::{Changes, Difference, Found, Lookup, Revision, Unreadable};
@@ -314,6 +314,11 @@ impl Channels {
     /// How many viewers and open channels there are.
     pub fn load(&self) -> Load {
         self.population.load()
+    }
+
+    /// What channels have received and sent that are closed.
+    pub fn closed_traffic(&self) -> Traffic {
+        self.population.closed()
     }
 
     /// Whether a channel is open: it has readers, or lingers.

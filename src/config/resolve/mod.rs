@@ -5,6 +5,7 @@ mod films;
 mod places;
 mod server;
 mod tls;
+mod tokens;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -46,6 +47,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         .within("hls", |checker| (hls_file.check(checker), checker.words("dir", hls_file.dir.as_ref())));
     let data = file.data.clone().unwrap_or_default();
     let data_dir = checker.within("data", |checker| checker.words("dir", data.dir.as_ref()));
+    let tokens = file.tokens.clone().unwrap_or_default();
+    let tokens = checker.within("tokens", |checker| tokens::tokens(checker, &tokens));
     let films = file.films.clone().unwrap_or_default();
     let films = checker.within("films", |checker| films::films(checker, &films, folder));
     let stream = file.stream.clone().unwrap_or_default();
@@ -120,6 +123,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         environment,
         server,
         auth,
+        tokens,
         log,
         data,
         hls_dir,

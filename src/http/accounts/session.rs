@@ -107,7 +107,7 @@ pub(in crate::http) async fn sign_in(
     let (base, host) = may_begin(&state, client.peer, &uri, &headers)?;
     state.take_try(client.address, Instant::now())?;
     let signed_in = state.accounts.sign_in(&name, &password, &host, cookie(&headers)).await?;
-    state.tries.right(client.address);
+    state.guards.tries.right(client.address);
     Ok(begin(&state, StatusCode::OK, &base, &signed_in))
 }
 
@@ -139,7 +139,7 @@ pub(in crate::http) async fn set_up(
     let (base, host) = may_begin(&state, client.peer, &uri, &headers)?;
     state.take_try(client.address, Instant::now())?;
     let signed_in = state.accounts.set_up(&token, &name, &password, &host).await?;
-    state.tries.right(client.address);
+    state.guards.tries.right(client.address);
     Ok(begin(&state, StatusCode::CREATED, &base, &signed_in))
 }
 

@@ -17,7 +17,7 @@ use forebay_core::address::is_public;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::credentials::{bearer, is_of_own_page, session};
 use crate::accounts::keys::PREFIX;
@@ -35,6 +35,9 @@ const TOKEN_PATH: &str = "/t/";
 
 /// How players of Xtream Codes show a name and a password.
 const LIVE_PATH: &str = "/live/";
+
+/// What stands for itself in a query (RFC 3986, section 2.3); all else is escaped.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a token of streams plays at.
 const STREAM_PATH: &str = "/api/streaming/stream/";
@@ -252,7 +255,7 @@ async fn by_password(
     state.take_try(address, Instant::now())?;
     match state.accounts.verify(name, password).await {
         Ok(user) => {
-            state.tries.right(address);
+            state.guards.tries.right(address);
             Ok(Watcher::User(user, Proof::Account))
         }
         Err(Refusal::WrongPassword) => Err(unauthorized("the name or the password is wrong")),
@@ -291,6 +294,17 @@ fn refuse(error: ApiError, headers: &HeaderMap) -> Response {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
     }
     response
+}
+
+impl Carried {
+    /// The query of addresses in a document, without a question mark; empty where they need none.
+    pub(in crate::http) fn query(&self) -> String {
+        match self {
+            // Whatever was sent, it is one word of a line of a playlist, and of a manifest.
+            Self::InQuery(token) => format!("token={}", utf8_percent_encode(token, UNRESERVED)),
+            Self::Nothing | Self::InPath(_) => String::new(),
+        }
+    }
 }
 
 impl Watching {

@@ -46,7 +46,7 @@ impl Listening {
             biased;
             () = self.state.channels.stopping() => None,
             () = sleep_until(self.ends_at) => None,
-            _ = self.ticks.tick() => Some(self.state.messages.current(&self.state)),
+            _ = self.ticks.tick() => Some(self.state.documents.messages.current(&self.state)),
         }
     }
 }

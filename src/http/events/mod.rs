@@ -30,7 +30,7 @@ const UNBUFFERED: (HeaderName, HeaderValue) =
 
 /// `GET /api/events`
 pub(super) async fn listen(state: State) -> Result<Response, ApiError> {
-    let seat = Seat::take(&state.messages, state.channels.events(), MAX_LISTENERS);
+    let seat = Seat::take(&state.documents.messages, state.channels.events(), MAX_LISTENERS);
     let seat = seat.ok_or_else(|| {
         ApiError::unavailable("too_many_listeners", format!("{MAX_LISTENERS} pages listen already"))
     })?;

@@ -1,5 +1,7 @@
 //! Films as data.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::Path;
 use forebay_core::index::Kind;
@@ -8,12 +10,14 @@ use serde::Serialize;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::{find, open};
+use super::{find_for, open};
 use crate::films::Video;
+use crate::http::State;
+use crate::http::auth::Watching;
 use crate::http::error::ApiError;
+use crate::http::extract::Client;
 use crate::http::forwarded::base_url;
 use crate::http::query::Query;
-use crate::http::{Peer, State};
 
 /// Films in one answer, unless the request says otherwise, and at most.
 const DEFAULT_LIMIT: usize = 50;
@@ -97,13 +101,14 @@ struct Quality {
 }
 
 /// `GET /api/v1/videos`
-pub(in crate::http) async fn list(state: State, query: Query) -> Json<VideoList> {
+pub(in crate::http) async fn list(state: State, watching: Watching, query: Query) -> Json<VideoList> {
     let search = query.value("search").unwrap_or_default().to_lowercase();
     let offset = query.parsed("offset").unwrap_or(0);
     let limit = query.parsed("limit").unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let videos = state.library.videos();
-    let is_wanted =
-        |video: &&std::sync::Arc<Video>| search.is_empty() || video.title().to_lowercase().contains(&search);
+    let videos = state.films.library.videos();
+    let sight = state.sight(&watching);
+    let is_found = |video: &Video| search.is_empty() || video.title().to_lowercase().contains(&search);
+    let is_wanted = |video: &&Arc<Video>| is_found(video) && sight.sees_film(video);
     let found: Vec<_> = videos.all().iter().filter(is_wanted).collect();
     let part = found.iter().skip(offset).take(limit);
     let entries = part.map(|video| VideoEntry {
@@ -119,15 +124,20 @@ pub(in crate::http) async fn list(state: State, query: Query) -> Json<VideoList>
 /// `GET /api/v1/videos/{video}/stream-config`
 pub(in crate::http) async fn stream_config(
     state: State,
-    peer: Peer,
+    client: Client,
     Path(id): Path<String>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Json<StreamConfig>, ApiError> {
-    let video = find(&state, &id)?;
-    let base = base_url(&state.config().server, peer, &uri, &headers);
-    let url = |path: String| base.join(&path).as_ref().map_or(path, |url: &Url| url.to_string());
-    let opened = if video.refusal.is_none() { Some(open(&state, &id).await?) } else { None };
+    let video = find_for(&state, &client, &id)?;
+    let base = base_url(&state.config().server, client.peer, &uri, &headers);
+    // Each address opens by itself, in a player that shows nothing else.
+    let prefix = client.watching.prefix();
+    let url = |path: String| {
+        let path = format!("{prefix}{path}");
+        base.join(&path).as_ref().map_or(path, |url: &Url| url.to_string())
+    };
+    let opened = if video.refusal.is_none() { Some(open(&state, &client, &id).await?) } else { None };
     let id = video.id.to_string();
     let quality = opened.as_ref().map(|opened| {
         let film = &opened.film;

@@ -9,10 +9,12 @@ use forebay_core::package::{self, Segment};
 use http::{HeaderMap, Method};
 
 use super::answer::About;
-use super::open;
+use super::viewers::FilmViewer;
+use super::{find, open};
 use crate::films::{Content, Opened};
 use crate::http::State;
 use crate::http::error::ApiError;
+use crate::http::extract::Client;
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const MANIFEST: &str = "application/dash+xml";
@@ -22,10 +24,11 @@ const MP4: &str = "video/mp4";
 pub(in crate::http) async fn playlist(
     state: State,
     Path((id, name)): Path<(String, String)>,
+    client: Client,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let opened = open(&state, &id).await?;
+    let (opened, _) = opened_for(&state, &client, &id, &method).await?;
     let film = &opened.film;
     let text = match name.strip_suffix(".m3u8") {
         Some("master") => manifest::master(film, &[]),
@@ -36,6 +39,8 @@ pub(in crate::http) async fn playlist(
         },
         None => return Err(ApiError::no_part(&name)),
     };
+    let query = client.watching.carried.query();
+    let text = if query.is_empty() { text } else { manifest::with_query(&text, &query) };
     let tag = format!("{}-{name}", opened.tag());
     Ok(About { method: &method, headers: &headers, media_type: PLAYLIST, tag: &tag }.text(text))
 }
@@ -44,12 +49,15 @@ pub(in crate::http) async fn playlist(
 pub(in crate::http) async fn dash(
     state: State,
     Path(id): Path<String>,
+    client: Client,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let opened = open(&state, &id).await?;
+    let (opened, _) = opened_for(&state, &client, &id, &method).await?;
+    let query = client.watching.carried.query();
+    let query = if query.is_empty() { query } else { format!("?{query}") };
     // The segments are those of HLS.
-    let text = manifest::manifest(&opened.film, &format!("../../hls/{id}/"));
+    let text = manifest::manifest(&opened.film, &format!("../../hls/{id}/"), &query);
     let tag = format!("{}-mpd", opened.tag());
     Ok(About { method: &method, headers: &headers, media_type: MANIFEST, tag: &tag }.text(text))
 }
@@ -58,10 +66,11 @@ pub(in crate::http) async fn dash(
 pub(in crate::http) async fn segment(
     state: State,
     Path((id, rendition, name)): Path<(String, String, String)>,
+    client: Client,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let opened = open(&state, &id).await?;
+    let (opened, viewer) = opened_for(&state, &client, &id, &method).await?;
     let part = Part::parse(&opened, &rendition, &name);
     let part = part.ok_or_else(|| ApiError::no_part(&format!("{rendition}/{name}")))?;
     let tag = format!("{}-{}-{name}", opened.tag(), part.rendition);
@@ -70,9 +79,29 @@ pub(in crate::http) async fn segment(
         return Ok(known);
     }
     let file = Arc::clone(&opened.file);
-    let made =
-        state.shelf.aside(move || part.make(&opened)).await.map_err(crate::films::OpenError::from)??;
-    Ok(about.bytes(Content::segment(made, file), &state.shelf))
+    let made = state
+        .films
+        .shelf
+        .aside(move || part.make(&opened))
+        .await
+        .map_err(crate::films::OpenError::from)??;
+    Ok(about.bytes(Content::segment(made, file), &state.films.shelf, viewer))
+}
+
+/// A film, open, and the viewer who asks for something of it. Whoever asks for heads alone does not
+/// watch.
+async fn opened_for(
+    state: &State,
+    client: &Client,
+    id: &str,
+    method: &Method,
+) -> Result<(Arc<Opened>, Option<Arc<FilmViewer>>), ApiError> {
+    let opened = open(state, client, id).await?;
+    if method == Method::HEAD {
+        return Ok((opened, None));
+    }
+    let viewer = state.films.viewers.admit(state, client, &*find(state, id)?).await?;
+    Ok((opened, Some(viewer)))
 }
 
 /// What of a film is asked for.

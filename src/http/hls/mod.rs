@@ -26,7 +26,8 @@ use super::error::ApiError;
 use super::extract::{ByNumberOrId, Client, Named, Naming};
 use super::live::no_body;
 use super::query::Query;
-use crate::accounts::Form;
+use super::tally::Count;
+use crate::accounts::{Form, Title};
 
 const SEGMENT_TYPE: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -51,11 +52,12 @@ pub(super) async fn playlist<N: Naming>(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let list = if query.value("list").as_deref() == Some("short") { List::Short } else { List::Usual };
+    state.tally.note(Count::Playlists);
     let key = Key::new(&found.channel, query.value("token").as_deref(), list, &client);
-    let seat = state.seat(&client, &found.channel, Form::Hls).await?;
+    let seat = state.seat(&client, &Title::from(&*found.channel), Form::Hls).await?;
     let carried = client.watching.carried.clone();
-    let watched = state.sessions.watch(&state, &found, key, client, seat)?;
-    let (sessions, length) = (state.sessions.clone(), query.span("dvr"));
+    let watched = state.audience.sessions.watch(&state, &found, key, client, seat)?;
+    let (sessions, length) = (state.audience.sessions.clone(), query.span("dvr"));
     let who = Arc::clone(&watched);
     let wait = async move {
         let playlist = who.session.playlist().await;
@@ -70,7 +72,7 @@ pub(super) async fn playlist<N: Naming>(
                 Ok(match carried {
                     // Addresses in it are relative.
                     Carried::Nothing | Carried::InPath(_) => rendered,
-                    Carried::InQuery(token) => Arc::new(rendered.with_query(&format!("token={token}"))),
+                    Carried::InQuery(_) => Arc::new(rendered.with_query(&carried.query())),
                 })
             }
             // The next request finds the channel open, and the segment made.
@@ -116,9 +118,10 @@ pub(super) async fn segment(
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    state.tally.note(Count::Segments);
     let segment = find(&state, &channel, &name)?;
     let key = Key::new(&channel, None, segment.list(), &client);
-    let watched = state.sessions.serve(&state, &channel, &key, client.address)?;
+    let watched = state.audience.sessions.serve(&state, &channel, &key, client.address)?;
     Ok(match segment {
         Segment::Whole(segment) => send(segment, watched, &headers),
         Segment::Growing(segment) => send_as_it_comes(segment, watched),

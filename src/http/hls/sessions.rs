@@ -15,7 +15,9 @@ use tracing::{Span, info, info_span};
 use crate::accounts::{Owner, Seat};
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
+use crate::http::presence::{How, Stay};
 use crate::http::shares::Share;
+use crate::http::tally::{Tally, Way};
 use crate::http::visits::cut;
 use crate::http::{Peer, Places, State};
 
@@ -99,8 +101,10 @@ pub(super) struct Watched {
     /// Whether the log tells of it.
     is_told: bool,
     places: Mutex<Places>,
+    stay: Stay,
     /// Of those that the user may have, where there is one.
-    seat: Option<Arc<Seat>>,
+    _seat: Option<Arc<Seat>>,
+    tally: Tally,
 }
 
 impl Sessions {
@@ -125,6 +129,8 @@ impl Sessions {
             return Err(ApiError::session_limit(MAX_SESSIONS));
         }
         let (reader, places) = state.admit_idle(found, client.address)?;
+        let id = found.channel.id.as_str();
+        let stay = state.audience.presence.enter(&client, id, How::Hls, seat.as_ref());
         let watched = Arc::new(Watched {
             session: Session::new(reader, key.player(&client), key.list),
             key: key.clone(),
@@ -134,7 +140,9 @@ impl Sessions {
             since: Instant::now(),
             until: Mutex::new(Instant::now() + USUAL_TARGET * MAX_SILENCE),
             places: Mutex::new(places),
-            seat,
+            stay,
+            _seat: seat,
+            tally: state.tally.clone(),
         });
         if matches!(key.who, Who::Token(_)) {
             let mut idle = self.idle();
@@ -144,6 +152,11 @@ impl Sessions {
         }
         sessions.insert(key, Arc::clone(&watched));
         Ok(watched)
+    }
+
+    /// How many there are.
+    pub(in crate::http) fn count(&self) -> usize {
+        self.sessions().len()
     }
 
     /// The session of `key`, if there is one, which goes on.
@@ -231,15 +244,12 @@ impl Sessions {
 impl Watched {
     /// Whether the viewer may not go on.
     pub(super) fn is_ended(&self) -> bool {
-        self.seat.as_ref().is_some_and(|seat| seat.is_ended())
+        self.stay.end().is_cancelled()
     }
 
     /// Completes when the viewer may not go on.
     pub(super) async fn ended(&self) {
-        match &self.seat {
-            Some(seat) => seat.ended().cancelled().await,
-            None => std::future::pending().await,
-        }
+        self.stay.end().cancelled().await;
     }
 
     pub(super) fn touch(&self) {
@@ -257,6 +267,7 @@ impl Watched {
     }
 
     fn serve(&self, share: Share) {
+        self.tally.note_first_key_frame(Way::Hls, self.since.elapsed());
         self.places().share = Some(share);
         self.session.serve();
     }
@@ -267,8 +278,12 @@ impl Watched {
 
     /// The session has got a playlist.
     pub(super) fn begin(&self, playlist: &Playlist) {
-        if self.session.begin(playlist) && self.is_told {
-            self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
+        if self.session.begin(playlist) {
+            let after = self.since.elapsed();
+            self.tally.note_first_byte(Way::Hls, after);
+            if self.is_told {
+                self.span().in_scope(|| info!(after_ms = after.as_millis(), "viewer joined"));
+            }
         }
         self.touch();
     }

@@ -18,7 +18,7 @@ use super::State;
 use super::error::ApiError;
 use super::extract::{ByPlayerFile, Client, Named, Naming};
 use super::query::Query;
-use crate::accounts::Form;
+use crate::accounts::{Form, Title};
 
 /// `GET`: joins the channel, and answers as if it had a picture already. The connection waits for
 /// that, and sends the stream or says why there is none.
@@ -38,11 +38,10 @@ pub(super) async fn watch_channel(
     query: Query,
     client: Client,
 ) -> Result<Response, ApiError> {
-    let seat = state.seat(&client, &found.channel, Form::Endless).await?;
-    let (subscription, mut places) = state.admit(&found, client.address)?;
-    places.seat = seat;
+    let seat = state.seat(&client, &Title::from(&*found.channel), Form::Endless).await?;
+    let (subscription, places) = state.admit(&found, client.address)?;
     let offset = query.span("offset");
-    let viewer = Viewer::new(&state, found.channel, client, subscription, places, offset);
+    let viewer = Viewer::new(&state, found.channel, client, subscription, (places, seat), offset);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)

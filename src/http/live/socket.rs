@@ -62,7 +62,7 @@ pub(in crate::http) fn send(
             biased;
             started = Box::pin(viewer.start()) => started,
             () = left(&stream) => return,
-            Some(()) = &mut ended => return,
+            () = &mut ended => return,
         };
         let head = match started {
             Ok(None) => head,
@@ -193,13 +193,13 @@ impl Following<'_> {
                         return Ok(false);
                     },
                     () = &mut left => return Ok(false),
-                    Some(()) = &mut self.ended => return Ok(false),
+                    () = &mut self.ended => return Ok(false),
                 },
                 Ok(Sent::UpToDate) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let room = tokio::select! {
                         room = room(stream, self.limit) => room,
-                        Some(()) = &mut self.ended => {
+                        () = &mut self.ended => {
                             return finish(stream, subscription, self.limit).await.map(|()| false);
                         }
                         () = subscription.stopped() => {
@@ -234,7 +234,7 @@ impl Following<'_> {
             biased;
             () = membership.returned() => true,
             () = left => false,
-            Some(()) = &mut self.ended => false,
+            () = &mut self.ended => false,
         };
         self.subscription = Some(membership.leave());
         is_here

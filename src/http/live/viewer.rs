@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, OptionFuture};
+use futures_util::future::BoxFuture;
 use futures_util::stream;
 use http::{HeaderName, HeaderValue};
 
@@ -16,12 +15,15 @@ use forebay_relay::model::Channel;
 use tracing::{Span, info, info_span};
 
 use super::OFFSET;
+use crate::accounts::Seat;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
+use crate::http::presence::{How, Stay};
+use crate::http::tally::{Tally, Way};
 use crate::http::{Peer, Places, State, WriteLimit};
 
-/// Completes when a viewer may not go on. It takes the room of a pointer where nobody is known.
-pub(super) type Ended = OptionFuture<BoxFuture<'static, ()>>;
+/// Completes when a viewer may not go on.
+pub(super) type Ended = BoxFuture<'static, ()>;
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]
@@ -47,6 +49,10 @@ pub(super) struct Visit {
     /// How far behind live it wants to begin.
     offset: Option<Duration>,
     places: Places,
+    stay: Stay,
+    /// Of those that the user may have, where there is one.
+    _seat: Option<Arc<Seat>>,
+    tally: Tally,
 }
 
 impl Viewer {
@@ -55,9 +61,10 @@ impl Viewer {
         channel: Arc<Channel>,
         client: Client,
         subscription: Subscription,
-        places: Places,
+        (places, seat): (Places, Option<Arc<Seat>>),
         offset: Option<Duration>,
     ) -> Self {
+        let stay = state.audience.presence.enter(&client, channel.id.as_str(), How::Ts, seat.as_ref());
         let visit = Visit {
             timeout: channel.policy.viewer_timeout,
             sent: 0,
@@ -69,6 +76,9 @@ impl Viewer {
             is_started: false,
             offset,
             places,
+            stay,
+            _seat: seat,
+            tally: state.tally.clone(),
         };
         Self { subscription: Box::new(subscription), visit: Box::new(visit) }
     }
@@ -99,14 +109,18 @@ impl Visit {
     fn start(&mut self) {
         self.is_started = true;
         self.places.opening = None;
+        let after = self.since.elapsed();
+        // A stream begins with a key frame.
+        self.tally.note_first_byte(Way::Ts, after);
+        self.tally.note_first_key_frame(Way::Ts, after);
         if self.is_told {
-            self.span().in_scope(|| info!(after_ms = self.since.elapsed().as_millis(), "viewer joined"));
+            self.span().in_scope(|| info!(after_ms = after.as_millis(), "viewer joined"));
         }
     }
 
-    /// Completes when the viewer may not go on; none where nobody is known.
+    /// Completes when the viewer may not go on.
     pub(super) fn ended(&self) -> Ended {
-        self.places.seat.as_ref().map(|seat| seat.ended().cancelled_owned().boxed()).into()
+        Box::pin(self.stay.end().clone().cancelled_owned())
     }
 
     /// Made for each event: one that lived as long as the viewer would take more memory than all the rest.
@@ -149,7 +163,7 @@ impl Live {
         let mut ended = viewer.visit.ended();
         let started = tokio::select! {
             biased;
-            Some(()) = &mut ended => Err(Refusal::Closing.into()),
+            () = &mut ended => Err(Refusal::Closing.into()),
             started = viewer.start() => started,
         };
         match started {
@@ -160,7 +174,7 @@ impl Live {
         let body = stream::try_unfold((viewer, ended), |(mut viewer, mut ended)| async move {
             let bytes = tokio::select! {
                 biased;
-                Some(()) = &mut ended => None,
+                () = &mut ended => None,
                 bytes = viewer.next() => bytes?,
             };
             Ok::<_, std::io::Error>(bytes.map(|bytes| (bytes, (viewer, ended))))

@@ -13,6 +13,7 @@ use crate::http::logo;
 use crate::http::relays::{self, RelayDocument, RelayFields, RelayList};
 use crate::http::source_override::{self, SourceChoice};
 use crate::http::status::{self, ChannelStatus, Status};
+use crate::http::viewers::{self, ViewerList};
 
 /// Forty bytes say which source is wanted, and may be written with room to spare. They may take as
 /// long as a request head.
@@ -88,6 +89,20 @@ pub(super) fn routes() -> Vec<Route> {
                     .fails(503, NO_DATABASE)
             },
         ),
+        Route::new("/api/viewers", Access::Operator).get(viewers::list, || {
+            Operation::new("listViewers", "Who watches now, a part of the list at a time")
+                .query("title", "Only viewers of the channel or the film with this id.")
+                .query("after", "The `id` behind which the part begins: the first one unless given.")
+                .query("limit", "How many to list: 1 to 500, 100 unless given.")
+                .json::<ViewerList>(200, "A part of the viewers")
+                .fails(403, &["forbidden"])
+        }),
+        Route::new("/api/viewers/{viewer}", Access::Operator).delete(viewers::end, || {
+            Operation::new("endViewer", "Ends what a viewer watches")
+                .leads(204, "It has ended; its player is refused for a minute")
+                .fails(403, &["forbidden"])
+                .fails(404, &["unknown_viewer"])
+        }),
         Route::new("/api/events", Access::Operator).get(events::listen, || {
             Operation::new("listen", "What is on now, a message a second (Server-Sent Events)")
                 .messages::<Now<'_>>("The messages: each line of `data:` is such a document")
@@ -136,16 +151,17 @@ pub(super) fn routes() -> Vec<Route> {
                     .fails(503, NO_DATABASE)
                     .fails(507, &["disk_full"])
             }),
-        Route::new("/api/v1/videos", Access::Public).get(films::list, || {
+        Route::new("/api/v1/videos", Access::Viewer).get(films::list, || {
             Operation::new("listVideos", "The films, a part of the list at a time")
                 .query("search", "Only films whose titles hold this.")
                 .query("offset", "How many to pass over: 0 unless given.")
                 .query("limit", "How many to list: 1 to 200, 50 unless given.")
                 .json::<VideoList>(200, "The films that match")
         }),
-        Route::new("/api/v1/videos/{video}/stream-config", Access::Public).get(films::stream_config, || {
+        Route::new("/api/v1/videos/{video}/stream-config", Access::Viewer).get(films::stream_config, || {
             Operation::new("getStreamConfig", "How a film is played")
                 .json::<StreamConfig>(200, "Its addresses and qualities")
+                .fails(403, &["not_allowed"])
                 .fails(404, &["unknown_video"])
                 .fails(409, &["not_in_parts"])
                 .fails(503, &["unreadable_video"])

@@ -2,8 +2,8 @@
 
 use super::operation::Operation;
 use super::route::{Access, Route};
-use crate::http::acme_challenge;
 use crate::http::ops::{self, Health};
+use crate::http::{acme_challenge, metrics};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -13,6 +13,13 @@ pub(super) fn routes() -> Vec<Route> {
                 .query("live", "200 for as long as the server answers.")
                 .json::<Health>(200, "It runs")
                 .json::<Health>(503, "It is stopping")
+        }),
+        Route::new("/metrics", Access::Machine).get(metrics::metrics, || {
+            Operation::new("getMetrics", "Figures for Prometheus").sends(
+                200,
+                "application/openmetrics-text",
+                "OpenMetrics 1.0",
+            )
         }),
         Route::new("/.well-known/acme-challenge/{token}", Access::Machine).get(
             acme_challenge::answer,

@@ -15,6 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::BodyLimits;
 use crate::http::head::names_host;
 use crate::http::nosniff::set_nosniff;
+use crate::http::tally::Count;
 use crate::http::{Peer, State, auth};
 
 /// What pages of other origins may read.
@@ -260,7 +261,11 @@ pub(super) struct Carried {
 
 fn count(state: &State, request: &Request) -> Option<Rate> {
     let peer = request.extensions().get::<Peer>().copied()?;
-    state.rates.count(&state.config().server, peer, request.headers())
+    let rate = state.guards.rates.count(&state.config().server, peer, request.headers())?;
+    if rate.refusal().is_some() {
+        state.tally.note(Count::RequestsRefused);
+    }
+    Some(rate)
 }
 
 /// What holds for every request, and for every answer. It leaves the answer's extensions alone: a

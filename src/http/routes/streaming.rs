@@ -48,6 +48,7 @@ pub(super) fn routes() -> Vec<Route> {
         }),
         Route::new("/api/streaming/tokens", Access::Viewer).get(streaming::list, || {
             Operation::new("listStreamTokens", "The tokens of whoever asks that are good now")
+                .query("all", "`true` for those of everybody: for admins who are signed in.")
                 .json::<TokenList>(200, "Without themselves")
                 .fails(401, &["unauthorized"])
         }),

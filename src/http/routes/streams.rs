@@ -163,9 +163,13 @@ fn segment(id: &str) -> Operation {
 
 fn film(id: &str, summary: &str) -> Operation {
     Operation::new(id, summary)
+        .query("token", "A user's stream key, or a key of a program.")
+        .fails(401, &["unauthorized"])
+        .fails(403, &["not_allowed"])
         .fails(404, &["unknown_video", "no_part"])
         .fails(409, &["not_in_parts"])
-        .fails(503, &["unreadable_video"])
+        .fails(429, &["address_limit", "stream_limit"])
+        .fails(503, &["unreadable_video", "no_bandwidth", "session_limit"])
 }
 
 fn list(id: &str, summary: &str) -> Operation {

@@ -128,10 +128,10 @@ impl Server {
         self.address
     }
 
-    /// Accepts connections until `stop`. Those that are open then go on in `state.connections`: they
+    /// Accepts connections until `stop`. Those that are open then go on in `state.process.connections`: they
     /// close when their answer has ended.
     pub async fn run(self, state: State, stop: CancellationToken) {
-        let tasks = state.connections.clone();
+        let tasks = state.process.connections.clone();
         let connections =
             Connections { router: router(state.clone()), stop: stop.clone(), tasks: tasks.clone() };
         let mut shed = Shed::new(tasks.clone(), self.tls.is_none());
@@ -147,11 +147,11 @@ impl Server {
                     let delivery = config.server.delivery;
                     let limit = state.max_connections();
                     if !shed.has_reserve() {
-                        shed.refuse(stream, "file descriptors", state.descriptors);
+                        shed.refuse(stream, "file descriptors", state.process.descriptors);
                         continue;
                     }
                     let of_address = of_address(&config.server, peer.ip(), limit);
-                    match state.slots.take(limit, peer.ip().to_canonical(), of_address) {
+                    match state.process.slots.take(limit, peer.ip().to_canonical(), of_address) {
                         Ok(slot) => {
                             shed.rest();
                             let local = stream.local_addr().unwrap_or(self.address);
@@ -173,7 +173,7 @@ impl Server {
                     if let Ok(Ok((stream, _))) =
                         tokio::time::timeout(ACCEPT_PAUSE, self.listener.accept()).await
                     {
-                        shed.refuse(stream, "file descriptors", state.descriptors);
+                        shed.refuse(stream, "file descriptors", state.process.descriptors);
                     }
                 }
                 Err(error) => {

@@ -8,13 +8,11 @@ mod server;
 mod source;
 
 use std::cmp::Reverse;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use forebay_relay::channel::Found;
 use http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
@@ -28,14 +26,6 @@ use super::State;
 use super::address::Reader;
 use super::error::ApiError;
 use super::extract::no_channel;
-
-/// How old the document of all channels may be: channels write a new state no sooner. However many
-/// ask, it is made fifty times a second.
-const FRESH: Duration = Duration::from_millis(20);
-
-/// The document of all channels for the public, as it was made last.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Document(Arc<Mutex<Option<(Instant, Bytes)>>>);
 
 /// The answer to `GET /api/streams/status`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,18 +44,8 @@ pub(super) async fn all(state: State, reader: Reader) -> Response {
     if reader == Reader::Admin {
         return Json(Status::new(&state, reader)).into_response();
     }
-    let document = {
-        let mut last = state.status.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*last {
-            Some((at, document)) if at.elapsed() < FRESH => document.clone(),
-            _ => {
-                let document = serde_json::to_vec(&Status::new(&state, reader));
-                let document = Bytes::from(document.expect("its keys are texts"));
-                *last = Some((Instant::now(), document.clone()));
-                document
-            }
-        }
-    };
+    let make = || serde_json::to_vec(&Status::new(&state, reader)).expect("its keys are texts");
+    let document = state.documents.status.get(make);
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
 }
 

@@ -130,22 +130,22 @@ impl ServerStatus {
                 now: sum(|report| report.bitrate * report.readers.viewers() as u64),
             },
             broken_assumptions: assumption::count(),
-            connections: Connections { limit: state.max_connections(), now: state.slots.taken() },
+            connections: Connections { limit: state.max_connections(), now: state.process.slots.taken() },
             delivery: DeliveryRange {
                 longest_ms: millis(cadence::LONGEST),
                 shortest_ms: millis(cadence::SHORTEST),
             },
-            file_descriptors: FileDescriptors { limit: state.descriptors },
-            logos: state.logos.report(),
+            file_descriptors: FileDescriptors { limit: state.process.descriptors },
+            logos: state.documents.logos.report(),
             memory: ServerMemory {
                 engines: sum(|report| report.engine_bytes),
                 process: resident(),
                 stores: sum(|report| report.store_bytes),
             },
             refused_per_address: RefusedPerAddress {
-                open: state.refusals.count(Kind::Opened),
-                opening: state.refusals.count(Kind::Opening),
-                viewers: state.refusals.count(Kind::Viewers),
+                open: state.admission.refusals.count(Kind::Opened),
+                opening: state.admission.refusals.count(Kind::Opening),
+                viewers: state.admission.refusals.count(Kind::Viewers),
             },
             viewers: state.channels.load().viewers,
         }

@@ -243,7 +243,7 @@ impl Session {
 
 /// VLC refuses to run as root, where it becomes nobody; but root may have it run before other tests, as a player at home has the machine
 /// to itself.
-fn command(home: &Home) -> Command {
+pub(super) fn command(home: &Home) -> Command {
     let mut command = if home.is_roots {
         require("setpriv");
         let mut command = Command::new("nice");
@@ -265,14 +265,15 @@ async fn free_port() -> u16 {
 }
 
 /// A home directory for one run.
-struct Home {
+#[derive(Debug)]
+pub(super) struct Home {
     path: PathBuf,
     /// Whether the user who makes it is root.
     is_roots: bool,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("forebay-vlc-{}-{number}", process::id()));

@@ -43,6 +43,7 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
     title: 'People',
     pages: [
       { path: 'users', title: 'Users', icon: 'people', role: 'admin', load: () => import('./pages/Users.svelte') },
+      { path: 'tokens', title: 'Tokens', icon: 'ticket', role: 'admin', load: () => import('./pages/Tokens.svelte') },
       { path: 'keys', title: 'Keys', icon: 'key', role: 'admin', load: () => import('./pages/Keys.svelte') },
       { path: 'audit', title: 'Audit', icon: 'audit', role: 'admin', load: () => import('./pages/Audit.svelte') },
     ],

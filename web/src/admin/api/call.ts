@@ -24,7 +24,7 @@ export type Answer<P extends keyof paths, M extends Method = 'get'> = {
 }[keyof Responses<P, M> & (200 | 201 | 202 | 204)];
 
 export interface Wish {
-  /** What stands for `{id}` in the path. */
+  /** What stands for `{id}` or the like in the path, which has no more than one. */
   id?: string | number;
   query?: Record<string, string | number | null | undefined>;
   body?: unknown;
@@ -70,7 +70,7 @@ export async function call<M extends Method, P extends PathsOf<M>>(
   path: P,
   { id, query = {}, body, file, signal }: Wish = {},
 ): Promise<Answer<P, M>> {
-  const url = new URL(at(path.replace('{id}', encodeURIComponent(id ?? ''))));
+  const url = new URL(at(path.replace(/\{\w+\}/, encodeURIComponent(id ?? ''))));
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== '') {
       url.searchParams.set(name, `${value}`);

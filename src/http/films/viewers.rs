@@ -1,0 +1,176 @@
+//! Who watches films. A player makes many requests; what they have in common is a viewer.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use forebay_relay::channel::Refusal;
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::{Form, Owner, Seat, Title};
+use crate::films::{FilmId, Video};
+use crate::http::State;
+use crate::http::admission::{Place, household};
+use crate::http::error::ApiError;
+use crate::http::extract::Client;
+use crate::http::presence::{How, Stay};
+
+/// A viewer is gone after so long without a request. Players that have fetched half a minute ahead
+/// come back before that.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How often is looked for viewers who are gone.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The most viewers at a time: as many as connections, by default.
+const MAX_VIEWERS: usize = 65_536;
+
+/// What the requests of one player have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    film: FilmId,
+    address: IpAddr,
+    agent: Box<str>,
+    owner: Option<Owner>,
+}
+
+/// The viewers of all films. Cloning is cheap.
+#[derive(Debug, Clone, Default)]
+pub(in crate::http) struct Viewers(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    all: Mutex<HashMap<Key, Arc<FilmViewer>>>,
+    /// Bits a second that all of them need.
+    rate: AtomicU64,
+}
+
+/// Somebody who watches a film. Dropping it frees what it takes up.
+#[derive(Debug)]
+pub(super) struct FilmViewer {
+    shared: Arc<Shared>,
+    /// Bits a second.
+    rate: u64,
+    household: IpAddr,
+    until: Mutex<Instant>,
+    _place: Place,
+    stay: Stay,
+    /// Of those that its user may have, where there is one.
+    _seat: Option<Arc<Seat>>,
+}
+
+impl Viewers {
+    /// How many there are.
+    pub(in crate::http) fn count(&self) -> usize {
+        self.0.all().len()
+    }
+
+    /// Bits a second that all of them need.
+    pub(in crate::http) fn rate(&self) -> u64 {
+        self.0.rate.load(Ordering::Relaxed)
+    }
+
+    /// Lets `client` watch a film, or go on, if it may and if the limits allow it.
+    pub(super) async fn admit(
+        &self,
+        state: &State,
+        client: &Client,
+        video: &Video,
+    ) -> Result<Arc<FilmViewer>, ApiError> {
+        if !state.sight(&client.watching).sees_film(video) {
+            return Err(ApiError::not_allowed(&video.id.to_string()));
+        }
+        let owner = client.watching.watcher.owner();
+        let key = Key { film: video.id, address: client.address, agent: client.agent.clone(), owner };
+        if let Some(viewer) = self.0.going_on(&key) {
+            return Ok(viewer);
+        }
+        let title = Title::new(&video.id.to_string(), video.groups.iter().map(String::as_str));
+        let seat = state.seat(client, &title, Form::Hls).await?;
+        let place = state.admit_film(client.address)?;
+        // The channels are asked before the lock is taken.
+        let outgoing = state.outgoing();
+        let mut all = self.0.all();
+        if let Some(viewer) = all.get(&key).filter(|viewer| !viewer.is_ended()) {
+            return Ok(Arc::clone(viewer));
+        }
+        if all.len() >= MAX_VIEWERS {
+            return Err(ApiError::session_limit(MAX_VIEWERS));
+        }
+        let (rate, household) = (video.rate(), household(client.address));
+        if let Some(limit) = state.config().server.max_bandwidth {
+            let own = all.values().filter(|viewer| viewer.household == household);
+            let own: u64 = own.map(|viewer| viewer.rate).sum();
+            if outgoing + self.rate() + rate.min(limit) > limit {
+                return Err(Refusal::NoBandwidth { limit }.into());
+            }
+            // The first one of an address may need more than its share.
+            if own > 0 && own + rate > limit - limit / 4 {
+                return Err(Refusal::AddressShare.into());
+            }
+        }
+        self.0.rate.fetch_add(rate, Ordering::Relaxed);
+        let until = Mutex::new(Instant::now() + SILENCE);
+        let shared = Arc::clone(&self.0);
+        let stay = state.audience.presence.enter(client, title.id(), How::Film, seat.as_ref());
+        let viewer =
+            Arc::new(FilmViewer { shared, rate, household, until, _place: place, stay, _seat: seat });
+        all.insert(key, Arc::clone(&viewer));
+        Ok(viewer)
+    }
+
+    /// Lets viewers go whose time has come, until `stop`.
+    pub(in crate::http) async fn run(&self, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let now = Instant::now();
+            // One who is being sent something is there.
+            let is_there = |viewer: &Arc<FilmViewer>| {
+                !viewer.is_ended() && (Arc::strong_count(viewer) > 1 || *viewer.until() > now)
+            };
+            let gone: Vec<_> = self.0.all().extract_if(|_, viewer| !is_there(viewer)).collect();
+            drop(gone);
+        }
+        self.0.all().clear();
+    }
+}
+
+impl Shared {
+    fn all(&self) -> MutexGuard<'_, HashMap<Key, Arc<FilmViewer>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn going_on(&self, key: &Key) -> Option<Arc<FilmViewer>> {
+        let viewer = self.all().get(key).filter(|viewer| !viewer.is_ended()).cloned()?;
+        viewer.touch();
+        Some(viewer)
+    }
+}
+
+impl FilmViewer {
+    /// Whether the viewer may not go on.
+    pub(super) fn is_ended(&self) -> bool {
+        self.stay.end().is_cancelled()
+    }
+
+    /// Completes when the viewer may not go on.
+    pub(super) async fn ended(&self) {
+        self.stay.end().cancelled().await;
+    }
+
+    /// Something of it was asked for, or sent to the end.
+    pub(super) fn touch(&self) {
+        *self.until() = Instant::now() + SILENCE;
+    }
+
+    fn until(&self) -> MutexGuard<'_, Instant> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for FilmViewer {
+    fn drop(&mut self) {
+        self.shared.rate.fetch_sub(self.rate, Ordering::Relaxed);
+    }
+}

@@ -1,1 +1,0 @@
-import{E as e,J as t,w as n}from"./disclose-version-IBo015I0.js";import"./admin-BDA7HLu1.js";var r=e(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(e){var i=r();t(2),n(e,i)}export{i as default};
