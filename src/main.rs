@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use forebay::cli::args::{Args, Command, FilmCommand};
-use forebay::cli::{backup, check, film, import, launch, probe, restore, serve, user};
+use forebay::cli::{backup, check, film, generate_hls, import, launch, probe, restore, serve, user};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Some(Command::Restore { file }) => restore::restore(&args.config, file),
         Some(Command::User(command)) => user::user(&args.config, command),
         Some(Command::Film(FilmCommand::Check { file })) => film::check(file),
+        Some(Command::GenerateHls(films)) => generate_hls::generate_hls(&args.config, films),
         Some(Command::Launch { parent, words }) => launch::launch(*parent, words),
         Some(Command::Import(list)) => import::import(&args, list),
         Some(Command::Probe(args)) => probe::probe(args),

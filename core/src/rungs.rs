@@ -146,6 +146,13 @@ pub fn check(film: &Film, copy: &Film) -> Result<(), Mismatch> {
     Ok(())
 }
 
+/// Whether pictures of a film are decoded before they are shown, as those with B pictures are. Only
+/// then may those of a copy be: some players take the time of decoding for that of showing, and
+/// would put a segment of a copy elsewhere than the film's own.
+pub fn is_decoded_early(film: &Film) -> bool {
+    film.tracks()[0].begins > 0
+}
+
 /// When the last picture has been shown, in microseconds.
 fn pictures_end(film: &Film) -> i64 {
     let ticks = i128::from(film.cut(film.segments())) * 1_000_000;

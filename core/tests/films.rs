@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use boxes::{Played, play};
 use forebay_core::index::{Error, Film, Indexer, SampleReader};
-use forebay_core::manifest::{self, Rendition};
+use forebay_core::manifest::{self, FilmCopy, Rendition};
 use forebay_core::package;
+use forebay_core::rungs::{self, Mismatch};
 use movie::{Movie, Sample, Track};
 use proptest::prelude::*;
 
@@ -23,7 +24,12 @@ fn part(file: &[u8], range: Range<u64>) -> Vec<u8> {
 }
 
 fn index(file: &[u8]) -> Result<Film, Error> {
-    let mut indexer = Indexer::new(file.len() as u64, SEGMENT);
+    index_with(file, SEGMENT)
+}
+
+/// The index of a film with segments of about this length.
+fn index_with(file: &[u8], segment: Duration) -> Result<Film, Error> {
+    let mut indexer = Indexer::new(file.len() as u64, segment);
     while let Some(range) = indexer.poll_read()? {
         indexer.handle_bytes(part(file, range))?;
     }
@@ -366,4 +372,50 @@ fn boxes_of_any_size_are_read() {
     pictures.edits = [vec![(1, -1); 500], vec![(0, 7200)]].concat();
     let movie = Movie::write(&[pictures]);
     assert_eq!(index(&movie.bytes()).unwrap().begin(0), 500_000);
+}
+
+/// The same pictures with these key frames, as a copy of them is indexed.
+fn copy(pictures: usize, is_key: impl Fn(usize) -> bool) -> Film {
+    let mut samples = twenty_seconds();
+    samples.truncate(pictures);
+    for (index, sample) in samples.iter_mut().enumerate() {
+        sample.is_sync = is_key(index);
+        sample.size /= 2;
+    }
+    let bytes = Movie::write(&[track(true, samples)]).bytes();
+    index_with(&bytes, Duration::from_millis(1)).expect("it is a film")
+}
+
+#[test]
+fn a_copy_that_is_cut_where_the_film_is_can_be_offered_and_no_other() {
+    let movie = Movie::write(&[track(true, twenty_seconds()), track(false, sound(470, 2048))]);
+    let film = index(&movie.bytes()).unwrap();
+    let cuts = rungs::key_frames(&film).unwrap();
+    let seconds = |micros: u64| format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
+    let wanted: Vec<String> = (0..film.segments()).map(|n| seconds(film.begin(n))).collect();
+    assert_eq!((cuts, wanted.len()), (wanted.join(","), 4));
+
+    let good = copy(500, |at| at.is_multiple_of(150));
+    assert_eq!(rungs::check(&film, &good), Ok(()));
+    let many = rungs::check(&film, &copy(500, |at| at.is_multiple_of(50)));
+    assert_eq!(many, Err(Mismatch::Count { film: 4, copy: 10 }));
+    let late = rungs::check(&film, &copy(500, |at| at == 0 || at % 150 == 1));
+    assert!(matches!(late, Err(Mismatch::Cut { .. } | Mismatch::Count { .. })), "{late:?}");
+    let few = rungs::check(&film, &copy(500, |at| at == 0 || at == 150));
+    assert_eq!(few, Ok(()), "what is missing at the end may be sound");
+    let short = rungs::check(&film, &copy(460, |at| at.is_multiple_of(150)));
+    assert!(matches!(short, Err(Mismatch::Short { .. })), "{short:?}");
+    let alone = index(&Movie::write(&[track(false, sound(470, 2048))]).bytes()).unwrap();
+    assert_eq!(rungs::check(&film, &alone), Err(Mismatch::NoPictures));
+    assert_eq!(rungs::rungs(&alone, &["360p".into()]), Err(rungs::Refusal::NoPictures));
+    assert_eq!(rungs::rungs(&film, &["360p".into()]), Ok(Vec::new()), "it is as small itself");
+
+    let master = manifest::master(&film, &[FilmCopy { name: "240p-7", film: &good }]);
+    let lists: Vec<&str> = master.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(lists, ["t0.m3u8", "240p-7.m3u8"]);
+    assert_eq!(master.matches("AUDIO=\"ac-3\"").count(), 2, "{master}");
+    assert!(
+        master.contains("TYPE=AUDIO,GROUP-ID=\"ac-3\"") && master.contains("URI=\"t1.m3u8\""),
+        "{master}"
+    );
 }

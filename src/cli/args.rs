@@ -87,6 +87,11 @@ pub enum Command {
     /// Say how a file is played as a film
     #[command(subcommand)]
     Film(FilmCommand),
+    /// Make smaller copies of films for HLS, whether Forebay runs or not
+    #[command(
+        after_help = "A Forebay that runs makes them, and goes on when this command is ended. Exits with 1 if a film has none then."
+    )]
+    GenerateHls(GenerateHls),
     /// Become a program that jobs run; for Forebay itself
     #[command(name = crate::jobs::ffmpeg::launch::COMMAND, hide = true)]
     Launch {
@@ -143,6 +148,23 @@ pub enum UserCommand {
     },
     /// List all users
     List,
+}
+
+/// `forebay generate-hls`
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("films").required(true).args(["all", "video"]))]
+pub struct GenerateHls {
+    /// Of all films
+    #[arg(long)]
+    pub all: bool,
+
+    /// Of the film with this id
+    #[arg(long, value_name = "UUID")]
+    pub video: Option<String>,
+
+    /// Make copies anew that are there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `forebay import`

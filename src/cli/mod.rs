@@ -4,6 +4,7 @@ pub mod args;
 pub mod backup;
 pub mod check;
 pub mod film;
+pub mod generate_hls;
 pub mod import;
 pub mod launch;
 pub mod probe;

@@ -164,5 +164,7 @@ forebay_relay::table! {
         rescan: DurationText,
         /// What the indexes of films that are played may take.
         index_memory: SizeText,
+        /// Which smaller copies of films are made when somebody asks for them.
+        ladder: Vec<String>,
     }
 }

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_core::rungs;
 use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, SourceKind};
 use ipnet::IpNet;
 use rustix::fs::OFlags;
@@ -209,12 +210,15 @@ pub struct Films {
     pub rescan: Duration,
     /// What the indexes of films that are played may take, in bytes.
     pub index_memory: u64,
+    /// The names of the smaller copies that are made when somebody asks for them: `720p`.
+    pub ladder: Vec<String>,
 }
 
 impl Default for Films {
     fn default() -> Self {
         let (segment, rescan) = (Duration::from_secs(6), Duration::from_secs(10));
-        Self { folders: Vec::new(), segment, rescan, index_memory: 64 << 20 }
+        let ladder = rungs::ALL.map(rungs::Rung::name).into();
+        Self { folders: Vec::new(), segment, rescan, index_memory: 64 << 20, ladder }
     }
 }
 

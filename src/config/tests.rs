@@ -59,6 +59,7 @@ folders = ["videos", "/srv/films"]
 segment = "4s"
 rescan = "1m"
 index_memory = "16 MiB"
+ladder = ["480p"]
 
 [[channels]]
 id = "one"
@@ -138,7 +139,10 @@ fn a_good_file_means_what_it_says() {
 
     let folders = ["/etc/forebay/videos".into(), "/srv/films".into()].into();
     let (segment, rescan) = (Duration::from_secs(4), Duration::from_mins(1));
-    assert_eq!(*films, Films { folders, segment, rescan, index_memory: 16 << 20 });
+    assert_eq!(
+        *films,
+        Films { folders, segment, rescan, index_memory: 16 << 20, ladder: vec!["480p".into()] }
+    );
 
     let [one, two] = &channels[..] else { panic!("{channels:?}") };
     assert_eq!((one.id.as_str(), &*one.name, one.number), ("one", "one", None));

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,6 +35,8 @@ const BATCH: usize = 200;
 pub struct Library {
     database: Database,
     videos: Mutex<Arc<Videos>>,
+    /// Whether all folders have been looked into since the start.
+    is_complete: AtomicBool,
 }
 
 /// What a look needs to know of those before it.
@@ -60,12 +63,18 @@ struct Look {
 impl Library {
     /// A library that has not looked yet.
     pub fn new(database: Database) -> Self {
-        Self { database, videos: Mutex::default() }
+        Self { database, videos: Mutex::default(), is_complete: AtomicBool::new(false) }
     }
 
     /// The films that there are now.
     pub fn videos(&self) -> Arc<Videos> {
         Arc::clone(&self.videos.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether all folders have been looked into since the start: a film that is not among the
+    /// videos then is not there.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Acquire)
     }
 
     /// Looks into the folders of the configuration until `stop`.
@@ -81,10 +90,14 @@ impl Library {
                 let segment = films.segment;
                 let look = move || look(&films.folders, segment, known);
                 let Some(look) = aside(&stop, look).await else { return };
-                if look.has_more {
+                let has_more = look.has_more;
+                if has_more {
                     wait = Duration::ZERO;
                 }
                 known = self.take(look, &folders).await;
+                self.is_complete.fetch_or(!has_more, Ordering::Release);
+            } else {
+                self.is_complete.store(true, Ordering::Release);
             }
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -6,6 +6,7 @@
 
 mod content;
 mod id;
+mod ladder;
 mod library;
 mod opened;
 mod shelf;
@@ -14,6 +15,7 @@ mod walk;
 
 pub use self::content::Content;
 pub use self::id::FilmId;
+pub use self::ladder::{Copies, Ladder, OpenCopy};
 pub use self::library::Library;
 pub use self::opened::{OpenError, Opened, file_tag, open};
 pub use self::shelf::Shelf;

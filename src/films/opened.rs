@@ -47,6 +47,11 @@ impl Opened {
         tag(&self.identity)
     }
 
+    /// Which file it is, and in which state.
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// Segment `n` of these tracks; of the key pictures alone with `is_keys`. Waits for the disk.
     pub fn segment(&self, n: usize, tracks: &[usize], is_keys: bool) -> Result<Segment, OpenError> {
         let mut reader = SampleReader::new(&self.film, n, tracks);

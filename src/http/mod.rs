@@ -187,11 +187,12 @@ impl State {
         let into = Arc::clone(&in_force);
         let put_in_force: PutInForce = Arc::new(move |_, changed| into.lineup_changed(changed));
         let (events, folder) = (channels.events().clone(), &config.get().data.path);
-        let jobs = Queue::new(database.clone(), events.clone(), Vec::new());
+        let films = Films::new(database.clone(), folder);
+        let jobs = Queue::new(database.clone(), events.clone(), vec![films.ladder(config.clone())]);
         Self {
             relays: Relays::new(database.clone(), in_force),
             lineup: Lineup::new(database.clone(), config.clone(), put_in_force, events, folder),
-            films: Films::new(database.clone()),
+            films,
             guards: Guards {
                 admins: Admins::new(token.ok()),
                 tries: Tries::default(),

@@ -1,7 +1,10 @@
 // Opens an HLS playlist with hls.js in headless Chromium, goes to each of some times, and says on one
 // line of JSON which picture was shown there: pictures of the testkit's films show their numbers.
 //
-//   node seek.mjs '{"url": "http://…/master.m3u8", "times": [3.2, 0.0]}'
+// With "switches", it takes each segment in another quality than the one before, and says what is
+// buffered at the end.
+//
+//   node seek.mjs '{"url": "http://…/master.m3u8", "times": [3.2, 0.0], "switches": false}'
 
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -10,13 +13,13 @@ import { chromium } from "playwright-core";
 // How long the first picture and each seek may take, in milliseconds.
 const PATIENCE = 15_000;
 
-const { url, times, chromium: executablePath = "/usr/bin/chromium" } = JSON.parse(process.argv[2]);
+const { url, times, switches = false, chromium: executablePath = "/usr/bin/chromium" } = JSON.parse(process.argv[2]);
 
 // Runs in the page. A bit of the number is a white square, 40 pixels from the next.
-async function seek({ url, times, patience }) {
+async function seek({ url, times, switches, patience }) {
   const BITS = 12;
   const video = document.querySelector("video");
-  const seen = { first: null, pictures: [], milliseconds: [], errors: [] };
+  const seen = { first: null, pictures: [], milliseconds: [], errors: [], levels: [], buffered: [] };
   const within = (event) =>
     Promise.race([event, new Promise((resolve) => setTimeout(resolve, patience))]);
   const canvas = document.createElement("canvas");
@@ -31,7 +34,16 @@ async function seek({ url, times, patience }) {
     return number;
   };
   const begun = performance.now();
-  const player = new window.Hls();
+  const player = new window.Hls(switches ? { maxBufferLength: 600, maxMaxBufferLength: 600 } : {});
+  if (switches) {
+    player.on(window.Hls.Events.FRAG_LOADED, (_, { frag }) => {
+      if (frag.type !== "main" || frag.sn === "initSegment") return;
+      seen.levels.push(frag.level);
+      // Behind the last one there is nothing to switch to.
+      const isLast = frag.sn >= player.levels[frag.level].details.endSN;
+      if (!isLast) player.nextLoadLevel = (frag.level + 1) % player.levels.length;
+    });
+  }
   player.on(window.Hls.Events.ERROR, (_, error) => seen.errors.push(`${error.details}${error.fatal ? ", fatal" : ""}`));
   video.addEventListener("error", () => seen.errors.push(`media error ${video.error?.code}`));
   const first = new Promise((resolve) => video.requestVideoFrameCallback(resolve));
@@ -41,6 +53,17 @@ async function seek({ url, times, patience }) {
   await within(first);
   seen.first = performance.now() - begun;
   video.pause();
+  const isWhole = () => {
+    const end = video.buffered.length ? video.buffered.end(video.buffered.length - 1) : 0;
+    return end > video.duration - 0.2;
+  };
+  const until = performance.now() + 4 * patience;
+  while (switches && !isWhole() && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  for (let at = 0; at < video.buffered.length; at += 1) {
+    seen.buffered.push([video.buffered.start(at), video.buffered.end(at)]);
+  }
   for (const time of times) {
     const from = performance.now();
     const arrived = new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
@@ -68,7 +91,7 @@ const browser = await chromium.launch({
 });
 const tab = await browser.newPage();
 await tab.goto(`http://127.0.0.1:${server.address().port}/`);
-const seen = await tab.evaluate(seek, { url, times, patience: PATIENCE });
+const seen = await tab.evaluate(seek, { url, times, switches, patience: PATIENCE });
 await browser.close();
 server.close();
 console.log(JSON.stringify(seen));

@@ -19,6 +19,7 @@ mod hls_opening;
 mod hls_playing;
 mod hostile;
 mod hung_log;
+mod ladder;
 mod limits;
 mod matrix;
 mod metrics;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use forebay_core::rungs::Rung;
 use forebay_relay::model::{Checker, Limits, limits_ms};
 
 use super::super::Films;
@@ -25,6 +26,11 @@ pub(super) fn films(checker: &mut Checker, typed: &FilmsFile, folder: &Path) -> 
         }
         Ok(folder.join(text))
     };
+    let rung = |text: &str| {
+        let known = "expected 1080p, 720p, 480p or 360p";
+        Rung::parse(text).map(Rung::name).ok_or(known)
+    };
+    let ladder = typed.ladder.as_deref().map(|names| checker.list("ladder", names, rung));
     Films {
         folders: checker.list("folders", typed.folders.as_deref().unwrap_or_default(), path),
         segment: checker.duration("segment", typed.segment.as_ref(), &SEGMENT).unwrap_or(default.segment),
@@ -32,5 +38,6 @@ pub(super) fn films(checker: &mut Checker, typed: &FilmsFile, folder: &Path) -> 
         index_memory: checker
             .size("index_memory", typed.index_memory.as_ref(), &INDEX_MEMORY)
             .unwrap_or(default.index_memory),
+        ladder: ladder.unwrap_or(default.ladder),
     }
 }

@@ -51,7 +51,7 @@ pub struct Job {
     /// Why the last attempt failed.
     pub error: Option<String>,
     /// Its place among the jobs that wait.
-    pub(super) rank: i64,
+    pub(crate) rank: i64,
 }
 
 /// How a job stands.

@@ -10,8 +10,8 @@ use serde::Serialize;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::{find_for, open};
-use crate::films::Video;
+use super::{copies, find_for, open};
+use crate::films::{OpenCopy, Video};
 use crate::http::State;
 use crate::http::auth::Watching;
 use crate::http::error::ApiError;
@@ -94,8 +94,8 @@ struct Quality {
     codecs: String,
     /// Pixels; 0 of sound alone.
     height: u32,
-    /// `source` is the film as it is.
-    name: &'static str,
+    /// `source` is the film as it is; else that of a smaller copy, such as `720p`.
+    name: String,
     /// Pixels; 0 of sound alone.
     width: u32,
 }
@@ -139,6 +139,10 @@ pub(in crate::http) async fn stream_config(
     };
     let opened = if video.refusal.is_none() { Some(open(&state, &client, &id).await?) } else { None };
     let id = video.id.to_string();
+    let all = match &opened {
+        Some(opened) => copies(&state, &id, opened).await?,
+        None => Arc::default(),
+    };
     let quality = opened.as_ref().map(|opened| {
         let film = &opened.film;
         let tracks = forebay_core::manifest::Rendition::Main.tracks(film);
@@ -149,7 +153,7 @@ pub(in crate::http) async fn stream_config(
             bandwidth: film.rates(&tracks).peak,
             codecs: codecs.join(","),
             height,
-            name: "source",
+            name: "source".to_owned(),
             width,
         }
     });
@@ -159,13 +163,29 @@ pub(in crate::http) async fn stream_config(
         dash_url: in_parts.then(|| url(format!("dash/{id}/manifest.mpd"))),
         duration: video.duration.map(|duration| duration.as_secs_f64()),
         hls_url: in_parts.then(|| url(format!("hls/{id}/master.m3u8"))),
-        qualities: quality.into_iter().collect(),
+        qualities: quality
+            .into_iter()
+            .chain(all.iter().filter(|copy| copy.is_current).map(of_copy))
+            .collect(),
         refusal: refusal(&video),
         size: video.size(),
         stream_url: url(format!("stream/{id}")),
         title: video.title(),
         id,
     }))
+}
+
+fn of_copy(copy: &OpenCopy) -> Quality {
+    let film = &copy.opened.film;
+    let pictures = &film.tracks()[0];
+    let (width, height) = pictures.size;
+    Quality {
+        bandwidth: film.rates(&[0]).peak,
+        codecs: pictures.codec.clone(),
+        height,
+        name: copy.rung.name(),
+        width,
+    }
 }
 
 fn refusal(video: &Video) -> Option<VideoRefusal> {

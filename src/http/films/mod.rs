@@ -3,21 +3,26 @@
 mod answer;
 mod api;
 mod file;
+mod ladder;
 mod parts;
 mod viewers;
 
 pub(super) use self::api::{StreamConfig, VideoList, list, stream_config};
 pub(super) use self::file::{head, send, watch};
+pub(super) use self::ladder::{GenerateHls, generate_hls};
 pub(super) use self::parts::{dash, playlist, segment};
 use self::viewers::Viewers;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::State;
 use super::error::ApiError;
 use super::extract::Client;
+use crate::config::InForce;
 use crate::db::Database;
-use crate::films::{FilmId, Library, Opened, Shelf, Video};
+use crate::films::{Copies, FilmId, Ladder, Library, OpenCopy, Opened, Shelf, Video};
+use crate::jobs::Kind;
 
 /// The films of the server.
 #[derive(Debug, Clone)]
@@ -26,16 +31,25 @@ pub(crate) struct Films {
     pub(crate) library: Arc<Library>,
     /// Those that are open.
     shelf: Shelf,
+    /// Smaller copies of them.
+    copies: Arc<Copies>,
     pub(super) viewers: Viewers,
 }
 
 impl Films {
-    pub(super) fn new(database: Database) -> Self {
+    /// The films; copies of them are below the folder `data`.
+    pub(super) fn new(database: Database, data: &Path) -> Self {
         Self {
             library: Arc::new(Library::new(database)),
             shelf: Shelf::default(),
+            copies: Arc::new(Copies::new(data)),
             viewers: Viewers::default(),
         }
+    }
+
+    /// The jobs that make copies.
+    pub(super) fn ladder(&self, config: InForce) -> Kind {
+        Ladder::kind(Arc::clone(&self.library), Arc::clone(&self.copies), config)
     }
 }
 
@@ -60,4 +74,10 @@ async fn open(state: &State, client: &Client, id: &str) -> Result<Arc<Opened>, A
         return Err(ApiError::new(http::StatusCode::CONFLICT, "not_in_parts", message));
     }
     Ok(state.films.shelf.open(&video, films.segment, films.index_memory).await?)
+}
+
+/// The smaller copies of a film that is open.
+async fn copies(state: &State, id: &str, opened: &Arc<Opened>) -> Result<Arc<Vec<OpenCopy>>, ApiError> {
+    let id = FilmId::parse(id).ok_or_else(|| ApiError::unknown_video(id))?;
+    Ok(state.films.copies.of(id, opened).await.map_err(crate::films::OpenError::from)?)
 }

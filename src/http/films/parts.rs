@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::Path;
 use axum::response::Response;
-use forebay_core::manifest::{self, Rendition};
+use forebay_core::manifest::{self, FilmCopy, Rendition};
 use forebay_core::package::{self, Segment};
 use http::{HeaderMap, Method};
 
 use super::answer::About;
 use super::viewers::FilmViewer;
-use super::{find, open};
-use crate::films::{Content, Opened};
+use super::{copies, find, open};
+use crate::films::{Content, OpenCopy, Opened};
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
@@ -30,19 +30,32 @@ pub(in crate::http) async fn playlist(
 ) -> Result<Response, ApiError> {
     let (opened, _) = opened_for(&state, &client, &id, &method).await?;
     let film = &opened.film;
+    let all = copies(&state, &id, &opened).await?;
+    let find = |name: &str| all.iter().find(|copy| copy.name == name).map(film_copy);
+    let mut tag = format!("{}-{name}", opened.tag());
     let text = match name.strip_suffix(".m3u8") {
-        Some("master") => manifest::master(film, &[]),
-        Some(rendition) => match Rendition::parse(rendition, film) {
-            Some(Rendition::KeyFrames) => manifest::key_frames(film),
-            Some(rendition) => manifest::media(film, rendition),
-            None => return Err(ApiError::no_part(&name)),
+        Some("master") => {
+            let offered: Vec<_> = all.iter().filter(|copy| copy.is_current).map(film_copy).collect();
+            for copy in &offered {
+                tag = format!("{tag}-{}", copy.name);
+            }
+            manifest::master(film, &offered)
+        }
+        Some(rendition) => match (Rendition::parse(rendition, film), find(rendition)) {
+            (Some(Rendition::KeyFrames), _) => manifest::key_frames(film),
+            (Some(rendition), _) => manifest::media(film, rendition),
+            (None, Some(copy)) => manifest::copy(copy),
+            (None, None) => return Err(ApiError::no_part(&name)),
         },
         None => return Err(ApiError::no_part(&name)),
     };
     let query = client.watching.carried.query();
     let text = if query.is_empty() { text } else { manifest::with_query(&text, &query) };
-    let tag = format!("{}-{name}", opened.tag());
     Ok(About { method: &method, headers: &headers, media_type: PLAYLIST, tag: &tag }.text(text))
+}
+
+fn film_copy(copy: &OpenCopy) -> FilmCopy<'_> {
+    FilmCopy { name: &copy.name, film: &copy.opened.film }
 }
 
 /// `GET /dash/{video}/manifest.mpd`
@@ -71,21 +84,18 @@ pub(in crate::http) async fn segment(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (opened, viewer) = opened_for(&state, &client, &id, &method).await?;
-    let part = Part::parse(&opened, &rendition, &name);
+    let all = copies(&state, &id, &opened).await?;
+    let part = Part::parse(&opened, &all, &rendition, &name);
     let part = part.ok_or_else(|| ApiError::no_part(&format!("{rendition}/{name}")))?;
-    let tag = format!("{}-{}-{name}", opened.tag(), part.rendition);
+    let tag = format!("{}-{}-{name}", part.opened.tag(), part.rendition);
     let about = About { method: &method, headers: &headers, media_type: MP4, tag: &tag };
     if let Some(known) = about.known() {
         return Ok(known);
     }
-    let file = Arc::clone(&opened.file);
-    let made = state
-        .films
-        .shelf
-        .aside(move || part.make(&opened))
-        .await
-        .map_err(crate::films::OpenError::from)??;
-    Ok(about.bytes(Content::segment(made, file), &state.films.shelf, viewer))
+    let file = Arc::clone(&part.opened.file);
+    let shelf = &state.films.shelf;
+    let made = shelf.aside(move || part.make()).await.map_err(crate::films::OpenError::from)??;
+    Ok(about.bytes(Content::segment(made, file), shelf, viewer))
 }
 
 /// A film, open, and the viewer who asks for something of it. Whoever asks for heads alone does not
@@ -106,23 +116,32 @@ async fn opened_for(
 
 /// What of a film is asked for.
 struct Part {
+    /// The film, or a copy of it.
+    opened: Arc<Opened>,
     rendition: Rendition,
     /// The number of the segment; none for the initialisation segment.
     number: Option<usize>,
 }
 
 impl Part {
-    fn parse(opened: &Opened, rendition: &str, name: &str) -> Option<Self> {
-        let rendition = Rendition::parse(rendition, &opened.film)?;
+    fn parse(opened: &Arc<Opened>, copies: &[OpenCopy], rendition: &str, name: &str) -> Option<Self> {
+        let (opened, rendition) = match Rendition::parse(rendition, &opened.film) {
+            Some(rendition) => (opened, rendition),
+            // A copy has pictures alone.
+            None => (&copies.iter().find(|copy| copy.name == rendition)?.opened, Rendition::Track(0)),
+        };
+        let opened = Arc::clone(opened);
         if name == "init.mp4" {
-            return Some(Self { rendition, number: None });
+            return Some(Self { opened, rendition, number: None });
         }
         let number: usize = name.strip_suffix(".m4s")?.parse().ok()?;
-        (number < opened.film.segments()).then_some(Self { rendition, number: Some(number) })
+        let is_there = number < opened.film.segments();
+        is_there.then_some(Self { opened, rendition, number: Some(number) })
     }
 
     /// Waits for the disk.
-    fn make(&self, opened: &Opened) -> Result<Segment, ApiError> {
+    fn make(&self) -> Result<Segment, ApiError> {
+        let opened = &self.opened;
         let tracks = self.rendition.tracks(&opened.film);
         Ok(match self.number {
             None => Segment { head: package::init(&opened.film, &tracks), ranges: Vec::new() },

@@ -8,7 +8,8 @@ use super::{NO_DATABASE, openapi};
 use crate::http::channels::{self, ChannelInList, ChannelList};
 use crate::http::events::{self, Now};
 use crate::http::extract::BodyLimits;
-use crate::http::films::{self, StreamConfig, VideoList};
+use crate::http::films::{self, GenerateHls, StreamConfig, VideoList};
+use crate::http::jobs::JobDocument;
 use crate::http::logo;
 use crate::http::relays::{self, RelayDocument, RelayFields, RelayList};
 use crate::http::source_override::{self, SourceChoice};
@@ -165,6 +166,17 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(404, &["unknown_video"])
                 .fails(409, &["not_in_parts"])
                 .fails(503, &["unreadable_video"])
+        }),
+        Route::new("/api/v1/videos/{video}/generate-hls", Access::Operator).act(films::generate_hls, || {
+            Operation::new("generateHls", "Has smaller copies of a film made, and does not wait for them")
+                .may_take::<GenerateHls>()
+                .json::<JobDocument>(202, "The job; where one was under way, that one")
+                .fails(400, &["bad_request"])
+                .fails(403, &["forbidden"])
+                .fails(404, &["unknown_video"])
+                .fails(409, &["not_in_parts"])
+                .fails(503, &[NO_DATABASE, &["queue_full"]].concat())
+                .fails(507, &["disk_full"])
         }),
         Route::new("/api/openapi.json", Access::Public).get(openapi, || {
             Operation::new("getOpenApi", "This document").sends(200, "application/json", "OpenAPI 3.1")

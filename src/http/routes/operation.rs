@@ -31,12 +31,20 @@ impl Operation {
     }
 
     /// The body of the request.
-    pub(super) fn takes<T: JsonRequest>(mut self) -> Self {
+    pub(super) fn takes<T: JsonRequest>(self) -> Self {
+        self.with_body::<T>(Required::True)
+    }
+
+    /// The body of the request, which may be left out.
+    pub(super) fn may_take<T: JsonRequest>(self) -> Self {
+        self.with_body::<T>(Required::False)
+    }
+
+    fn with_body<T: JsonRequest>(mut self, required: Required) -> Self {
         let example = serde_json::from_str(T::EXAMPLE).expect("an example is JSON");
         let content = ContentBuilder::new().schema(Some(self.refer::<T>())).example(Some(example));
-        let body = RequestBodyBuilder::new()
-            .content("application/json", content.build())
-            .required(Some(Required::True));
+        let body =
+            RequestBodyBuilder::new().content("application/json", content.build()).required(Some(required));
         self.builder = self.builder.request_body(Some(body.build()));
         self
     }

@@ -23,18 +23,49 @@ pub struct Sought {
     pub errors: Vec<String>,
 }
 
+/// What a browser has after it took each segment in another quality than the one before.
+#[derive(Debug, Clone)]
+pub struct Switched {
+    /// How often the quality changed.
+    pub switches: usize,
+    /// What is buffered, in seconds: one range where there is no gap.
+    pub buffered: Vec<(f64, f64)>,
+    /// Errors of hls.js and of the browser.
+    pub errors: Vec<String>,
+}
+
+/// Takes an HLS playlist to its end, each segment in another quality than the one before.
+///
+/// # Panics
+/// When the browser does not come back.
+pub async fn browser_switches(url: &str) -> Switched {
+    let json = ask(json!({ "url": url, "times": [], "switches": true })).await;
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let levels = list(&json["levels"]);
+    let time = |value: &Value| value.as_f64().unwrap_or_default();
+    Switched {
+        switches: levels.windows(2).filter(|pair| pair[0] != pair[1]).count(),
+        buffered: list(&json["buffered"]).iter().map(|range| (time(&range[0]), time(&range[1]))).collect(),
+        errors: list(&json["errors"]).iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What the script says.
+async fn ask(mut wish: Value) -> Value {
+    let (script, chromium) = script("seek.mjs");
+    wish["chromium"] = json!(chromium);
+    let output =
+        run("node", &[&*script, &wish.to_string()], GRACE).await.unwrap_or_else(|error| panic!("{error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("the browser ended: {said}"))
+}
+
 /// Opens an HLS playlist and goes to each of these times, in seconds.
 ///
 /// # Panics
 /// When the browser does not come back.
 pub async fn browser_seeks(url: &str, times: &[f64]) -> Sought {
-    let (script, chromium) = script("seek.mjs");
-    let wish = json!({ "url": url, "times": times, "chromium": chromium });
-    let output =
-        run("node", &[&*script, &wish.to_string()], GRACE).await.unwrap_or_else(|error| panic!("{error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    let json: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("the browser ended: {said}"));
+    let json = ask(json!({ "url": url, "times": times })).await;
     let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
     let span = |value: &Value| Duration::from_secs_f64(value.as_f64().unwrap_or(0.0) / 1000.0);
     Sought {
