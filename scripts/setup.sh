@@ -34,6 +34,7 @@ for part in "$@"; do
         curl) packages+=(curl) ;;
         ffmpeg) packages+=(ffmpeg) ;;
         gstreamer) packages+=(gstreamer1.0-{tools,libav,plugins-{base,good,bad,ugly}}) ;;
+        mpv) packages+=(mpv) ;;
         nginx) packages+=(nginx-light) ;;
         npm) packages+=(nodejs npm) ;;
         pebble) packages+=(pebble) ;;

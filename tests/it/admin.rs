@@ -206,6 +206,7 @@ mod players {
             ("playlists", "No playlist yet"),
             ("relays", "No relay yet"),
             ("users", "you"),
+            ("tokens", "No token is good now"),
             ("keys", "No program has a key"),
             ("audit", "the setup"),
             ("no-such-page", "No such page"),

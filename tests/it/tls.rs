@@ -59,7 +59,7 @@ fn trust_with(
 }
 
 /// A client that trusts this certificate, and no other.
-fn browser(certificate: &[u8], protocols: &[&str]) -> reqwest::Client {
+pub(crate) fn browser(certificate: &[u8], protocols: &[&str]) -> reqwest::Client {
     let config = trust(certificate.to_vec().into(), protocols);
     // A small window, so that one who does not read is felt at once.
     let builder = reqwest::Client::builder().no_proxy().http2_initial_stream_window_size(65_535);

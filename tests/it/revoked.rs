@@ -1,0 +1,169 @@
+//! How soon it ends when somebody may not watch any more, for each kind of viewer and player.
+
+use std::time::Duration;
+
+use forebay_testkit::client::{Request, Viewer, get_json};
+use forebay_testkit::identity::Identity;
+use forebay_testkit::player::Player;
+use forebay_testkit::ts::PACKET_SIZE;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::relay::Relay;
+use crate::tls::browser;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const CHANNEL: &str = "[[channels]]\nid = 'one'\nsources = ['testcard://']\n";
+
+/// A relay whose streams are for users, with one user.
+struct House {
+    relay: Relay,
+    identity: Identity,
+    _folder: TempDir,
+}
+
+impl House {
+    async fn start() -> Self {
+        let (folder, identity) = (TempDir::new().expect("there is room"), Identity::local());
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name));
+        std::fs::write(&certificate, &identity.certificate_pem).expect("its own folder");
+        std::fs::write(&key, &identity.key_pem).expect("its own folder");
+        let relay = Relay::start(&format!(
+            "max_requests_per_address = 'off'\n\
+             [server.tls]\nlisten = '127.0.0.1:0'\ncertificate = '{}'\nkey = '{}'\n\
+             [auth]\nstreams = 'token'\n[hls]\nsegment = '1s'\n{CHANNEL}",
+            certificate.display(),
+            key.display()
+        ));
+        let user = json!({ "name": "ann", "password": "correct horse" });
+        let made = Request::new("POST", relay.address(), "/api/users").json(&user).send().await;
+        let made = made.expect("the relay answers");
+        assert_eq!(made.status, 201, "{}", made.text());
+        Self { relay, identity, _folder: folder }
+    }
+
+    /// What stands for the user in addresses now.
+    async fn key(&self) -> String {
+        let (_, user) = get_json(self.relay.address(), "/api/users/1").await;
+        let url = user["playlist_url"].as_str().expect("an address");
+        url.split("/t/").nth(1).and_then(|rest| rest.split('/').next()).expect("a key").to_owned()
+    }
+
+    /// Ends what is watched by the key that there is. It is done when this returns.
+    async fn revoke(&self) {
+        let path = "/api/users/1/stream-key";
+        let answer = Request::new("DELETE", self.relay.address(), path).send().await;
+        let answer = answer.expect("the relay answers");
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+
+    /// Whether somebody watches with a player of this name.
+    async fn is_watched_by(&self, agent: &str) -> bool {
+        let (_, list) = get_json(self.relay.address(), "/api/viewers").await;
+        let viewers = list["viewers"].as_array().expect("a list");
+        viewers.iter().any(|viewer| viewer["agent"].as_str().is_some_and(|own| own.contains(agent)))
+    }
+}
+
+/// The value below which 99 of 100 are.
+fn p99(mut all: Vec<Duration>) -> Duration {
+    all.sort();
+    all[all.len() * 99 / 100]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_by_ts_http2_and_hls_end_within_a_second_each_time() {
+    revoke_again_and_again(20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes most of a minute: make test-long"]
+async fn two_hundred_times() {
+    revoke_again_and_again(200).await;
+}
+
+async fn revoke_again_and_again(rounds: usize) {
+    let house = House::start().await;
+    // It stays open, as the channel of others.
+    let key = house.key().await;
+    let http2 = browser(&house.identity.certificate_der, &["h2"]);
+    let (mut ts_ends, mut http2_ends) = (Vec::new(), Vec::new());
+    let mut path = format!("/t/{key}/stream/one");
+    for round in 0..rounds {
+        let mut ts = Viewer::get(house.relay.address(), &path).await;
+        assert_eq!(ts.status(), 200, "round {round}");
+        let url = format!("https://localhost:{}{path}", house.relay.tls_address().port());
+        let mut over_http2 = http2.get(url).send().await.expect("it is answered");
+        assert_eq!((over_http2.status().as_u16(), over_http2.version()), (200, http::Version::HTTP_2));
+        let playlist = Request::get(house.relay.address(), &format!("{path}/hls")).send().await.unwrap();
+        assert_eq!(playlist.status, 200);
+        assert!(ts.read_until(PACKET_SIZE).await.len() >= PACKET_SIZE);
+        over_http2.chunk().await.expect("there is something");
+
+        house.revoke().await;
+        let began = Instant::now();
+        let ts_end = async {
+            timeout(PATIENCE, ts.read_to_end()).await.expect("it ends");
+            began.elapsed()
+        };
+        let http2_end = async {
+            while let Ok(Ok(Some(_))) = timeout(PATIENCE, over_http2.chunk()).await {}
+            began.elapsed()
+        };
+        let (ts_end, http2_end) = tokio::join!(ts_end, http2_end);
+        ts_ends.push(ts_end);
+        http2_ends.push(http2_end);
+        let line = playlist.text().lines().find(|line| !line.starts_with('#')).unwrap().to_owned();
+        for path in [format!("{path}/hls"), format!("{path}/{line}")] {
+            let refused = Request::get(house.relay.address(), &path).send().await.unwrap();
+            assert_eq!(refused.status, 401, "{path}");
+        }
+        path = format!("/t/{}/stream/one", house.key().await);
+    }
+    let (ts, http2) = (p99(ts_ends), p99(http2_ends));
+    println!("p99 of {rounds}: ts {ts:.0?}, HTTP/2 {http2:.0?}");
+    assert!(ts < SECOND && http2 < SECOND, "{ts:?}, {http2:?}");
+}
+
+mod players {
+    use super::*;
+
+    /// How long real players go on: to the end of the connection, and to their own end, which is
+    /// behind what they had ahead.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn real_players_end_when_their_user_may_not_watch_any_more() {
+        let house = House::start().await;
+        for (player, path) in [
+            (Player::Ffmpeg, "stream/one"),
+            (Player::Ffmpeg, "stream/one/index.m3u8"),
+            (Player::Mpv, "stream/one"),
+            (Player::Vlc, "stream/one"),
+        ] {
+            let url = house.relay.url(&format!("/t/{}/{path}", house.key().await));
+            let mut running = player.start(&url);
+            let until = Instant::now() + PATIENCE;
+            while !house.is_watched_by(player.agent()).await {
+                assert!(Instant::now() < until && !running.has_ended(), "{player:?} plays {path}");
+                sleep(Duration::from_millis(20)).await;
+            }
+            // It has a picture.
+            sleep(2 * SECOND).await;
+            house.revoke().await;
+            let began = Instant::now();
+            while house.is_watched_by(player.agent()).await {
+                sleep(Duration::from_millis(5)).await;
+            }
+            let connection = began.elapsed();
+            let end = running.end(PATIENCE).await.map(|_| began.elapsed());
+            println!("{player:?} {path}: connection {connection:.0?}, player {end:.0?}");
+            assert!(connection < SECOND, "{player:?} {path}: {connection:?}");
+            let end = end.unwrap_or_else(|| panic!("{player:?} {path} ends"));
+            assert!(end < 10 * SECOND, "{player:?} {path}: {end:?}");
+        }
+    }
+}
