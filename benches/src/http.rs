@@ -58,19 +58,33 @@ pub(crate) fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(fetch(server, path)?)?)
 }
 
+/// What is answered to a document in JSON; see [`fetch`].
+pub(crate) fn post(server: SocketAddr, path: &str, document: &str) -> anyhow::Result<String> {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+        document.len()
+    );
+    Ok(String::from_utf8(ask(server, path, &head, document)?)?)
+}
+
 /// The body of `path`, which must come soon and be short.
 pub(crate) fn fetch(server: SocketAddr, path: &str) -> anyhow::Result<Vec<u8>> {
+    ask(server, path, &format!("GET {path} HTTP/1.1\r\n"), "")
+}
+
+/// The answer to a request with this line, these fields and this body.
+fn ask(server: SocketAddr, path: &str, head: &str, document: &str) -> anyhow::Result<Vec<u8>> {
     // Longer than any server waits for a first segment.
     const PATIENCE: Duration = Duration::from_secs(10);
     const MAX_BODY: u64 = 16 << 20;
     let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n")?;
+    write!(socket, "{head}Host: {server}\r\nConnection: close\r\n\r\n{document}")?;
     let mut bytes = Vec::new();
     socket.take(MAX_BODY).read_to_end(&mut bytes)?;
     let at = body_at(&bytes).context("the answer has no head")?;
     let (status, is_chunked) = answer(&bytes[..at]).context("the answer is not HTTP")?;
-    ensure!(status == 200, "{path} answered with status {status}");
+    ensure!(matches!(status, 200 | 201), "{path} answered with status {status}");
     let length: Option<usize> = field(&bytes[..at], "content-length").and_then(|length| length.parse().ok());
     let mut body = bytes.split_off(at);
     if is_chunked {

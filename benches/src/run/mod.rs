@@ -3,6 +3,7 @@
 //! The servers of a scenario are measured in turn, round by round, each started anew. Nothing else should run meanwhile.
 
 pub(crate) mod attacks;
+mod beside;
 mod check;
 mod hls;
 mod nginx;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use serde_json::json;
 
+use beside::Scraping;
 use check::Committed;
 use program::{Placement, Program};
 use results::Runs;
@@ -150,10 +152,12 @@ fn measure(
             writeln!(io::stderr(), "{}, {kind}, {round} of {rounds}", scenario.name)?;
             let before = origin.origin_stats()?;
             let server = servers.start(kind, &origin, channels)?;
-            let mut words = vec![Servers::url(kind, &server)];
+            let mut words = vec![Servers::url(kind, &server)?];
             words.extend(arguments.split_whitespace().map(str::to_owned));
             words.extend(["--bitrate".to_owned(), before.bitrate.to_string()]);
+            let scraping = (kind == Kind::Scraped).then(|| Scraping::start(server.address));
             let report: Report = Program::load(&servers.placement, &server, "load", &words)?.finish()?;
+            scraping.map_or(Ok(()), Scraping::finish)?;
             let after = origin.origin_stats()?;
             let mut report = serde_json::to_value(report)?;
             report["origin"] = json!({ "opened": after.total - before.total, "late": after.late - before.late, "channels": channels });

@@ -52,7 +52,7 @@ pub(super) fn measure(
     for round in 1..=rounds {
         writeln!(io::stderr(), "{NAME}, {round} of {rounds}")?;
         let forebay = servers.start(Kind::Forebay, &origin, 1)?;
-        let mut words = vec![Servers::url(Kind::Forebay, &forebay)];
+        let mut words = vec![Servers::url(Kind::Forebay, &forebay)?];
         words.extend(arguments.split_whitespace().map(str::to_owned));
         let load = Program::load(&servers.placement, &forebay, "load", &words)?;
         std::thread::sleep(WARM_UP);

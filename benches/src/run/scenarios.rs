@@ -1,7 +1,7 @@
 //! What is measured.
 
 use super::scenario::{Better, By, Measure, Per, Ratio, Scenario};
-use super::server::Kind::{self, Copy, Forebay, Nginx, Origin, Reference, Sendfile};
+use super::server::Kind::{self, Copy, Forebay, Nginx, Origin, Reference, Scraped, Sendfile, Token};
 
 const fn measure(name: &'static str, pointer: &'static str, unit: f64) -> Measure {
     Measure { name, pointer, per: Per::Unit(unit) }
@@ -189,6 +189,28 @@ pub(super) const ALL: &[Scenario] = &[
             better: Better::Higher,
             floor: 0.0,
         }],
+    },
+    Scenario {
+        name: "token-joins",
+        about: "joins that show a token, and joins that need none",
+        bitrate: SD,
+        servers: &[Forebay, Token],
+        by: By::Viewers,
+        load: "--viewers 10 --storm 20000 --warm-up 3",
+        quick: None,
+        measures: &[JOINS_PER_S, measure("join p50, ms", "/storm/first_byte/p50_ms", 1.0), CORE, LOST],
+        ratios: &[Ratio { measure: JOINS_PER_S, of: Token, to: Forebay, better: Better::Higher, floor: 0.0 }],
+    },
+    Scenario {
+        name: "scraped-10000",
+        about: "as many as one processor should bear, while the figures are asked for each second",
+        bitrate: SD,
+        servers: &[Forebay, Scraped],
+        by: By::Viewers,
+        load: "--viewers 10000 --ramp 2000 --warm-up 5 --duration 15",
+        quick: None,
+        measures: &[CPU_PER_GB, CORE, RATE, OWN_PER_VIEWER, BEHIND, LOST, GAP_99],
+        ratios: &[lower(CPU_PER_GB, Scraped, Forebay, 0.0)],
     },
     Scenario {
         name: "cold-1000",

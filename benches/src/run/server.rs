@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
+use super::beside;
 use super::program::{self, Placement, Program};
 use super::scenario::Scenario;
 
@@ -22,6 +23,10 @@ pub(super) enum Kind {
     Copy,
     /// The same with `delivery = "sendfile"`.
     Sendfile,
+    /// The server under test, whose figures somebody asks for each second.
+    Scraped,
+    /// The server under test, whose viewers show a token.
+    Token,
     /// The plain relay of this program.
     Reference,
     /// No relay: the viewers are at the origin.
@@ -37,6 +42,8 @@ impl fmt::Display for Kind {
             Self::Before => "before",
             Self::Copy => "copy",
             Self::Sendfile => "sendfile",
+            Self::Scraped => "scraped",
+            Self::Token => "token",
             Self::Reference => "reference",
             Self::Origin => "origin",
             Self::Nginx => "nginx",
@@ -75,10 +82,12 @@ impl Servers {
     pub(super) fn start(&self, kind: Kind, origin: &Program, channels: usize) -> anyhow::Result<Program> {
         let log = self.folder.join(format!("{kind}.log"));
         Program::server(&self.placement, &log, |listen| match kind {
-            Kind::Forebay | Kind::Before | Kind::Copy | Kind::Sendfile => {
+            Kind::Forebay | Kind::Before | Kind::Copy | Kind::Sendfile | Kind::Scraped | Kind::Token => {
                 let keys = match kind {
                     Kind::Copy => "delivery = \"copy\"",
                     Kind::Sendfile => "delivery = \"sendfile\"",
+                    // One user's tokens play what all viewers watch.
+                    Kind::Token => "[auth]\nstreams = \"token\"\n[tokens]\nmax_streams = 10000",
                     _ => "",
                 };
                 let configuration = program::configuration(listen, origin.address, channels, keys);
@@ -100,12 +109,16 @@ impl Servers {
     }
 
     /// What viewers ask for.
-    pub(super) fn url(kind: Kind, server: &Program) -> String {
-        match kind {
-            Kind::Forebay | Kind::Before | Kind::Copy | Kind::Sendfile => {
+    pub(super) fn url(kind: Kind, server: &Program) -> anyhow::Result<String> {
+        Ok(match kind {
+            Kind::Forebay | Kind::Before | Kind::Copy | Kind::Sendfile | Kind::Scraped => {
                 format!("http://{}/stream/ch{{ch}}", server.address)
             }
+            Kind::Token => {
+                let token = beside::token(server.address)?;
+                format!("http://{}/t/{token}/stream/ch{{ch}}", server.address)
+            }
             Kind::Reference | Kind::Origin | Kind::Nginx => format!("http://{}/ch{{ch}}", server.address),
-        }
+        })
     }
 }
