@@ -9,6 +9,7 @@ mod id;
 mod library;
 mod opened;
 mod shelf;
+mod sidecars;
 mod video;
 mod walk;
 
@@ -17,4 +18,5 @@ pub use self::id::FilmId;
 pub use self::library::Library;
 pub use self::opened::{OpenError, Opened, file_tag, open};
 pub use self::shelf::Shelf;
+pub use self::sidecars::Sidecar;
 pub use self::video::{Refusal, Video, Videos};

@@ -4,12 +4,17 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::Path;
-use axum::response::Response;
-use http::{HeaderMap, Method};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use forebay_core::manifest::Rendition;
+use futures_util::stream;
+use http::{HeaderMap, Method, header};
 
 use super::answer::About;
-use super::find;
+use super::parts::{TRANSPORT, is_transport};
+use super::{find, open};
 use crate::films::{Content, Video, file_tag};
 use crate::http::State;
 use crate::http::error::ApiError;
@@ -28,7 +33,7 @@ pub(in crate::http) async fn watch(
 ) -> Result<Response, ApiError> {
     match (channel, find(&state, &id)) {
         (Ok(channel), _) => live::watch(state, channel, query, client).await,
-        (Err(_), Ok(video)) => send(&state, &video, &Method::GET, &headers).await,
+        (Err(_), Ok(video)) => send_as_asked(&state, &video, &query, &Method::GET, &headers).await,
         // It is unknown, or not for whoever asks.
         (Err(refusal), Err(_)) => Ok(refusal),
     }
@@ -39,13 +44,54 @@ pub(in crate::http) async fn head(
     state: State,
     Path(id): Path<String>,
     channel: Result<Named<ByFile>, Response>,
+    query: Query,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     match (channel, find(&state, &id)) {
         (Ok(channel), _) => Ok(live::head(channel).await),
-        (Err(_), Ok(video)) => send(&state, &video, &Method::HEAD, &headers).await,
+        (Err(_), Ok(video)) => send_as_asked(&state, &video, &query, &Method::HEAD, &headers).await,
         (Err(refusal), Err(_)) => Ok(refusal),
     }
+}
+
+/// The file, or a transport stream of it if that is asked for and it is none.
+async fn send_as_asked(
+    state: &State,
+    video: &Video,
+    query: &Query,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    if is_transport(query) && video.media_type() != TRANSPORT {
+        return send_transport(state, video, method).await;
+    }
+    send(state, video, method, headers).await
+}
+
+/// All segments as one transport stream, each made when those before have been sent. Its length is
+/// not known before.
+async fn send_transport(state: &State, video: &Video, method: &Method) -> Result<Response, ApiError> {
+    let opened = open(state, &video.id.to_string()).await?;
+    let tracks = Rendition::Transport.tracks(&opened.film);
+    if tracks.is_empty() {
+        return Err(ApiError::not_in_packets());
+    }
+    let media_type = [(header::CONTENT_TYPE, TRANSPORT)];
+    if method == Method::HEAD {
+        return Ok((media_type, live::no_body()).into_response());
+    }
+    let shelf = state.shelf.clone();
+    let body = Body::from_stream(stream::try_unfold(0, move |n| {
+        let (opened, shelf, tracks) = (Arc::clone(&opened), shelf.clone(), tracks.clone());
+        async move {
+            if n == opened.film.segments() {
+                return Ok::<_, io::Error>(None);
+            }
+            let made = shelf.aside_in_memory(move || opened.transport(n, &tracks)).await?;
+            Ok(Some((Bytes::from(made.map_err(io::Error::other)?), n + 1)))
+        }
+    }));
+    Ok((media_type, body).into_response())
 }
 
 async fn send(

@@ -1,34 +1,47 @@
 //! A film in parts: playlists, a manifest, and segments, made when they are asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::Path;
 use axum::response::Response;
-use forebay_core::manifest::{self, Rendition};
+use forebay_core::manifest::{self, Rendition, Subtitles};
 use forebay_core::package::{self, Segment};
+use forebay_core::subtitles;
 use http::{HeaderMap, Method};
 
 use super::answer::About;
-use super::open;
-use crate::films::{Content, Opened};
+use super::{find, open};
+use crate::films::{Content, Opened, Sidecar};
 use crate::http::State;
 use crate::http::error::ApiError;
+use crate::http::query::Query;
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const MANIFEST: &str = "application/dash+xml";
 const MP4: &str = "video/mp4";
+const WEBVTT: &str = "text/vtt";
+pub(super) const TRANSPORT: &str = "video/mp2t";
 
 /// `GET /hls/{video}/{file}`: a playlist.
 pub(in crate::http) async fn playlist(
     state: State,
     Path((id, name)): Path<(String, String)>,
+    query: Query,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let opened = open(&state, &id).await?;
     let film = &opened.film;
+    let in_packets = is_transport(&query);
+    let mut texts = texts(&state, &id).await?;
+    texts.extend(embedded(&opened));
     let text = match name.strip_suffix(".m3u8") {
-        Some("master") => manifest::master(film, &[]),
+        Some("master") if in_packets => {
+            manifest::master_of_transport(film).ok_or_else(ApiError::not_in_packets)?
+        }
+        Some("master") => manifest::with_subtitles(&manifest::master(film, &[]), &texts),
+        Some(name) if texts.iter().any(|text| text.name == name) => manifest::subtitles(film, name),
         Some(rendition) => match Rendition::parse(rendition, film) {
             Some(Rendition::KeyFrames) => manifest::key_frames(film),
             Some(rendition) => manifest::media(film, rendition),
@@ -36,7 +49,8 @@ pub(in crate::http) async fn playlist(
         },
         None => return Err(ApiError::no_part(&name)),
     };
-    let tag = format!("{}-{name}", opened.tag());
+    let form = if in_packets { "-ts" } else { "" };
+    let tag = format!("{}-{name}{form}{}", opened.tag(), names(&texts));
     Ok(About { method: &method, headers: &headers, media_type: PLAYLIST, tag: &tag }.text(text))
 }
 
@@ -50,7 +64,9 @@ pub(in crate::http) async fn dash(
     let opened = open(&state, &id).await?;
     // The segments are those of HLS.
     let text = manifest::manifest(&opened.film, &format!("../../hls/{id}/"));
-    let tag = format!("{}-mpd", opened.tag());
+    let texts = texts(&state, &id).await?;
+    let text = manifest::with_texts(&text, &texts);
+    let tag = format!("{}-mpd{}", opened.tag(), names(&texts));
     Ok(About { method: &method, headers: &headers, media_type: MANIFEST, tag: &tag }.text(text))
 }
 
@@ -62,17 +78,101 @@ pub(in crate::http) async fn segment(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let opened = open(&state, &id).await?;
+    if rendition.starts_with("s-") || embedded(&opened).any(|text| text.name == rendition) {
+        return text(&state, &opened, (&id, &rendition, &name), &method, &headers).await;
+    }
     let part = Part::parse(&opened, &rendition, &name);
     let part = part.ok_or_else(|| ApiError::no_part(&format!("{rendition}/{name}")))?;
     let tag = format!("{}-{}-{name}", opened.tag(), part.rendition);
-    let about = About { method: &method, headers: &headers, media_type: MP4, tag: &tag };
+    let media_type = if part.rendition == Rendition::Transport { TRANSPORT } else { MP4 };
+    let about = About { method: &method, headers: &headers, media_type, tag: &tag };
     if let Some(known) = about.known() {
         return Ok(known);
     }
     let file = Arc::clone(&opened.file);
-    let made =
-        state.shelf.aside(move || part.make(&opened)).await.map_err(crate::films::OpenError::from)??;
+    let made = if part.rendition == Rendition::Transport {
+        state.shelf.aside_in_memory(move || part.make(&opened)).await
+    } else {
+        state.shelf.aside(move || part.make(&opened)).await
+    };
+    let made = made.map_err(crate::films::OpenError::from)??;
     Ok(about.bytes(Content::segment(made, file), &state.shelf))
+}
+
+/// The subtitles that lie beside a film.
+async fn texts(state: &State, id: &str) -> Result<Vec<Subtitles>, ApiError> {
+    let video = find(state, id)?;
+    let found = state.shelf.aside(move || Sidecar::find(video.path())).await;
+    let found = found.map_err(crate::films::OpenError::from)?;
+    Ok(found.into_iter().map(|sidecar| sidecar.subtitles).collect())
+}
+
+/// The subtitles in a film.
+fn embedded(opened: &Opened) -> impl Iterator<Item = Subtitles> {
+    opened.film.texts().iter().enumerate().map(|(at, track)| Subtitles {
+        name: format!("e{at}"),
+        title: track.title.clone(),
+        language: track.language.clone(),
+        is_forced: track.is_forced,
+    })
+}
+
+/// What a tag says of subtitles: whoever has a playlist without them asks again.
+fn names(texts: &[Subtitles]) -> String {
+    texts.iter().flat_map(|text| ["-", &text.name]).collect()
+}
+
+/// Subtitles as `WebVTT`: those of a segment (`3.vtt`), or all of them (`all.vtt`).
+async fn text(
+    state: &State,
+    opened: &Arc<Opened>,
+    (id, rendition, name): (&str, &str, &str),
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let missing = || ApiError::no_part(&format!("{rendition}/{name}"));
+    let number = match name.strip_suffix(".vtt").ok_or_else(missing)? {
+        "all" => None,
+        number => Some(number.parse().ok().filter(|&n| n < opened.film.segments()).ok_or_else(missing)?),
+    };
+    if let Some(at) = embedded(opened).position(|text| text.name == rendition) {
+        return embedded_text(state, opened, (at, number.ok_or_else(missing)?), method, headers).await;
+    }
+    let (video, wanted) = (find(state, id)?, rendition.to_owned());
+    let read = move || Sidecar::named(video.path(), &wanted).map(|sidecar| sidecar.read());
+    let found = state.shelf.aside(read).await.map_err(crate::films::OpenError::from)?;
+    let (cues, tag) = found.ok_or_else(missing)?.map_err(crate::films::OpenError::from)?;
+    let text = match number {
+        None => subtitles::whole(&cues),
+        Some(n) => {
+            let at = |n| Duration::from_micros(opened.film.begin(n));
+            subtitles::part(&cues, at(n), at(n + 1))
+        }
+    };
+    let tag = format!("{}-{tag}-{rendition}-{name}", opened.tag());
+    Ok(About { method, headers, media_type: WEBVTT, tag: &tag }.text(text))
+}
+
+/// What a track of text in a film shows in a segment, by their numbers.
+async fn embedded_text(
+    state: &State,
+    opened: &Arc<Opened>,
+    (at, n): (usize, usize),
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let film = Arc::clone(opened);
+    let read = move || film.text(at, n);
+    let cues = state.shelf.aside(read).await.map_err(crate::films::OpenError::from)??;
+    let begin = |n| Duration::from_micros(opened.film.begin(n));
+    let text = subtitles::part(&cues, begin(n), begin(n + 1));
+    let tag = format!("{}-e{at}-{n}.vtt", opened.tag());
+    Ok(About { method, headers, media_type: WEBVTT, tag: &tag }.text(text))
+}
+
+/// Whether the request wants a transport stream.
+pub(super) fn is_transport(query: &Query) -> bool {
+    query.value("format").as_deref() == Some("ts")
 }
 
 /// What of a film is asked for.
@@ -85,10 +185,11 @@ struct Part {
 impl Part {
     fn parse(opened: &Opened, rendition: &str, name: &str) -> Option<Self> {
         let rendition = Rendition::parse(rendition, &opened.film)?;
-        if name == "init.mp4" {
+        let is_transport = rendition == Rendition::Transport;
+        if name == "init.mp4" && !is_transport {
             return Some(Self { rendition, number: None });
         }
-        let number: usize = name.strip_suffix(".m4s")?.parse().ok()?;
+        let number: usize = name.strip_suffix(if is_transport { ".ts" } else { ".m4s" })?.parse().ok()?;
         (number < opened.film.segments()).then_some(Self { rendition, number: Some(number) })
     }
 
@@ -96,6 +197,10 @@ impl Part {
     fn make(&self, opened: &Opened) -> Result<Segment, ApiError> {
         let tracks = self.rendition.tracks(&opened.film);
         Ok(match self.number {
+            Some(number) if self.rendition == Rendition::Transport => {
+                let head = opened.transport(number, &tracks)?;
+                Segment { head, ranges: Vec::new() }
+            }
             None => Segment { head: package::init(&opened.film, &tracks), ranges: Vec::new() },
             Some(number) => opened.segment(number, &tracks, self.rendition == Rendition::KeyFrames)?,
         })

@@ -5,13 +5,13 @@ use std::time::Duration;
 use super::super::Error;
 use super::super::cuts::{LEAD, MAX_SEGMENTS};
 use super::super::entry::Kind;
-use super::super::film::{Film, Form, MAX_SEGMENT, Shares, Track, shares};
-use super::super::layouts::matroska::{Clock, Layout, Mark, Stream, Timing};
+use super::super::film::{Film, Form, MAX_SEGMENT, Shares, TextTrack, Track, shares};
+use super::super::layouts::matroska::{Clock, Layout, Mark, Stream, Text, TextCoding, Timing};
 use super::super::scale::convert;
 use super::super::source::{Pause, Source};
 use super::codec::{Coded, coded};
 use super::ebml::{Element, element, leaf};
-use super::head::{self, CuePoint, TrackHead, TrackKind};
+use super::head::{self, CuePoint, Encoding, TrackHead, TrackKind};
 use super::walk::{BEGIN, Block, CLUSTER, Walk};
 use crate::segmenter::is_nearest;
 
@@ -71,6 +71,8 @@ struct Found {
     clusters: u64,
     heads: Vec<TrackHead>,
     left_out: Vec<String>,
+    texts: Vec<Text>,
+    named_texts: Vec<TextTrack>,
     /// The one that decides comes first, once they are settled.
     probed: Vec<Probed>,
     streams: Vec<Stream>,
@@ -109,6 +111,8 @@ impl Indexer {
             clusters: 0,
             heads: Vec::new(),
             left_out: Vec::new(),
+            texts: Vec::new(),
+            named_texts: Vec::new(),
             probed: Vec::new(),
             streams: Vec::new(),
             marks: Vec::new(),
@@ -189,7 +193,14 @@ impl Found {
                     keys: 0,
                     end: i64::MIN,
                 }),
-                TrackKind::Subtitle => self.left_out.push(named(&head)),
+                TrackKind::Subtitle => match (text_coding(&head), &head.encoding) {
+                    (Some(coding), Encoding::Plain) => {
+                        self.texts.push(Text { number: head.number, coding });
+                        let (language, title, is_forced) = (head.language, head.title, head.is_forced);
+                        self.named_texts.push(TextTrack { language, title, is_forced });
+                    }
+                    _ => self.left_out.push(named(&head)),
+                },
                 TrackKind::Other => {}
             }
         }
@@ -411,10 +422,12 @@ impl Found {
             end: self.end,
             marks,
             streams: streams.clone(),
+            texts: std::mem::take(&mut self.texts),
         };
+        let texts = std::mem::take(&mut self.named_texts);
         let (first_end, left_out) = (ends[0].max(last + 1), std::mem::take(&mut self.left_out));
         let form = Form::Matroska(layout.into());
-        Ok(Film { length, tracks, cuts, end, first_end, left_out, form })
+        Ok(Film { length, tracks, cuts, end, first_end, left_out, texts, form })
     }
 
     /// Sound that begins much earlier than the pictures is a segment of its own.
@@ -531,6 +544,15 @@ impl Probed {
             begins,
             shares: Shares::Estimated { bytes, frame, first },
         }
+    }
+}
+
+/// How a track of text is written; `None` of pictures, and of what nobody writes.
+fn text_coding(head: &TrackHead) -> Option<TextCoding> {
+    match head.codec.as_str() {
+        "S_TEXT/UTF8" => Some(TextCoding::Plain),
+        "S_TEXT/ASS" | "S_TEXT/SSA" | "S_ASS" | "S_SSA" => Some(TextCoding::Styled),
+        _ => None,
     }
 }
 
