@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::index::{self, Film, Indexer, SampleReader, TextReader};
-use forebay_core::package::{self, Segment};
+use forebay_core::package::{self, Segment, TransportStream};
 use forebay_core::subtitles::Cue;
 
 use super::walk::identity;
@@ -78,6 +78,27 @@ impl Opened {
 
     /// Segment `n` of these tracks as a transport stream. Waits for the disk.
     pub fn transport(&self, n: usize, tracks: &[usize]) -> Result<Vec<u8>, OpenError> {
+        let init = package::init(&self.film, tracks);
+        package::transport(&init, &self.whole(n, tracks)?).map_err(OpenError::Remux)
+    }
+
+    /// The transport stream of these tracks, to which segments are added one after the other.
+    pub fn transport_stream(&self, tracks: &[usize]) -> Result<TransportStream, OpenError> {
+        TransportStream::new(&package::init(&self.film, tracks)).map_err(OpenError::Remux)
+    }
+
+    /// The packets of segment `n`, which is the next of a transport stream. Waits for the disk.
+    pub fn append(
+        &self,
+        stream: &mut TransportStream,
+        n: usize,
+        tracks: &[usize],
+    ) -> Result<Vec<u8>, OpenError> {
+        stream.push(&self.whole(n, tracks)?).map_err(OpenError::Remux)
+    }
+
+    /// All bytes of segment `n` of these tracks.
+    fn whole(&self, n: usize, tracks: &[usize]) -> Result<Vec<u8>, OpenError> {
         let segment = self.segment(n, tracks, false)?;
         if segment.length() > MAX_MADE {
             let what = "bytes of a segment that is put together";
@@ -87,8 +108,7 @@ impl Opened {
         for range in segment.ranges {
             fragment.extend(read(&self.file, range)?);
         }
-        let init = package::init(&self.film, tracks);
-        package::transport(&init, &fragment).map_err(OpenError::Remux)
+        Ok(fragment)
     }
 }
 

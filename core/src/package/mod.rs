@@ -13,4 +13,4 @@ mod transport;
 
 pub use self::fragment::{Segment, fragment, key_picture};
 pub use self::init::init;
-pub use self::transport::{carried, transport};
+pub use self::transport::{TransportStream, carried, transport};

@@ -41,6 +41,35 @@ pub fn transport(init: &[u8], fragment: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(even(remuxer.output()))
 }
 
+/// All segments of a film as one stream, one after the other: counters and clock go on.
+#[derive(Debug)]
+pub struct TransportStream {
+    remuxer: Remuxer,
+}
+
+impl TransportStream {
+    /// Of fragments that belong to this initialisation segment.
+    ///
+    /// # Errors
+    /// When it cannot be carried.
+    pub fn new(init: &[u8]) -> Result<Self, Error> {
+        let mut remuxer = Remuxer::new();
+        remuxer.set_init(Rendition::Main, init)?;
+        Ok(Self { remuxer })
+    }
+
+    /// The packets of the next fragment.
+    ///
+    /// # Errors
+    /// When any of it cannot be carried.
+    pub fn push(&mut self, fragment: &[u8]) -> Result<Vec<u8>, Error> {
+        self.remuxer.push(Rendition::Main, fragment)?;
+        let packets = self.remuxer.output().to_vec();
+        self.remuxer.clear(0);
+        Ok(packets)
+    }
+}
+
 /// The same packets, and more of them: of every PID a multiple of sixteen. A table is repeated, and
 /// a PES packet takes a few packets more.
 fn even(stream: &[u8]) -> Vec<u8> {

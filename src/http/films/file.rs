@@ -80,15 +80,17 @@ async fn send_transport(state: &State, video: &Video, method: &Method) -> Result
     if method == Method::HEAD {
         return Ok((media_type, live::no_body()).into_response());
     }
+    let packets = opened.transport_stream(&tracks)?;
     let shelf = state.shelf.clone();
-    let body = Body::from_stream(stream::try_unfold(0, move |n| {
+    let body = Body::from_stream(stream::try_unfold((0, packets), move |(n, mut packets)| {
         let (opened, shelf, tracks) = (Arc::clone(&opened), shelf.clone(), tracks.clone());
         async move {
             if n == opened.film.segments() {
                 return Ok::<_, io::Error>(None);
             }
-            let made = shelf.aside_in_memory(move || opened.transport(n, &tracks)).await?;
-            Ok(Some((Bytes::from(made.map_err(io::Error::other)?), n + 1)))
+            let append = move || (opened.append(&mut packets, n, &tracks), packets);
+            let (made, packets) = shelf.aside_in_memory(append).await?;
+            Ok(Some((Bytes::from(made.map_err(io::Error::other)?), (n + 1, packets))))
         }
     }));
     Ok((media_type, body).into_response())
