@@ -17,6 +17,7 @@ mod codec;
 mod ebml;
 mod head;
 mod indexer;
+mod probed;
 mod reader;
 mod texts;
 mod walk;
