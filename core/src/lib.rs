@@ -4,8 +4,8 @@
 //! engine ([`ts`]), the index of a channel's store ([`store_index`]), the turning of other formats
 //! into it ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel
 //! ([`timeshift`]), the writing, reading and following of HLS playlists ([`playlist`]), films
-//! ([`index`], [`package`], [`manifest`]), the pace of a source that has none of its own
-//! ([`pacer`]), how another one brings its media in time ([`rhythm`]), an input from its bytes to
+//! ([`index`], [`package`], [`manifest`], [`subtitles`]), the pace of a source that has none of its
+//! own ([`pacer`]), how another one brings its media in time ([`rhythm`]), an input from its bytes to
 //! the picture ([`ingest`]), the judging of a source by its content ([`health`]) and of a decoded
 //! picture ([`frame_sample`]), the decisions of a channel ([`lifecycle`], [`failover`]) and their
 //! reasons ([`channel`]), the heads of HTTP answers as they really are ([`http_head`]) and what
@@ -42,6 +42,7 @@ pub mod rhythm;
 pub mod rungs;
 pub mod segmenter;
 pub mod store_index;
+pub mod subtitles;
 pub mod time;
 pub mod timeshift;
 pub mod ts;

@@ -217,7 +217,8 @@ fn tracks_are_named_and_text_too() {
         .map(|track| (track.codec.as_str(), track.language.as_deref(), track.size, track.channels))
         .collect();
     assert_eq!(tracks, [("avc1.4d401f", Some("eng"), (640, 360), 0), ("mp4a.40.2", Some("ger"), (0, 0), 2)]);
-    assert_eq!(film.left_out(), ["S_TEXT/UTF8 (eng)"]);
+    assert!(film.left_out().is_empty());
+    assert_eq!(film.texts()[0].language.as_deref(), Some("eng"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use forebay_core::manifest::Rendition;
 
 use super::check::count;
 use crate::config::Films;
-use crate::films::{Opened, open};
+use crate::films::{Opened, Sidecar, open};
 
 /// Segments longer than this make players wait, and seeks slow.
 const LONG: Duration = Duration::from_secs(15);
@@ -37,6 +37,17 @@ fn report(path: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Result
     }
     for codec in film.left_out() {
         writeln!(out, "  left out: {codec}, which is not offered by HLS and DASH")?;
+    }
+    for (at, text) in film.texts().iter().enumerate() {
+        let language = text.language.as_deref().unwrap_or("und");
+        writeln!(out, "  e{at}: subtitles, {language}")?;
+    }
+    for sidecar in Sidecar::find(path) {
+        let (name, beside) = (&sidecar.subtitles.name, sidecar.path().display());
+        match sidecar.read() {
+            Ok((cues, _)) => writeln!(out, "  {name}: {beside}, {}", count(cues.len(), "cue"))?,
+            Err(error) => writeln!(err, "{beside}: {error}")?,
+        }
     }
     let segments = count(film.segments(), "segment");
     writeln!(out, "  {segments}, the longest of {}", seconds(film.longest()))?;

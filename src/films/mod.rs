@@ -10,6 +10,7 @@ mod ladder;
 mod library;
 mod opened;
 mod shelf;
+mod sidecars;
 mod video;
 mod walk;
 
@@ -19,4 +20,5 @@ pub use self::ladder::{Copies, Ladder, OpenCopy};
 pub use self::library::Library;
 pub use self::opened::{OpenError, Opened, file_tag, open};
 pub use self::shelf::Shelf;
+pub use self::sidecars::Sidecar;
 pub use self::video::{Refusal, Video, Videos};

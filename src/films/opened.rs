@@ -8,11 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_core::index::{self, Film, Indexer, SampleReader};
-use forebay_core::package::{self, Segment};
+use forebay_core::index::{self, Film, Indexer, SampleReader, TextReader};
+use forebay_core::package::{self, Segment, TransportStream};
+use forebay_core::subtitles::Cue;
 
 use super::walk::identity;
 use crate::db::films::Identity;
+
+/// The largest segment that is put together in memory.
+const MAX_MADE: u64 = 64 << 20;
 
 /// A film, open.
 #[derive(Debug)]
@@ -33,6 +37,9 @@ pub enum OpenError {
     /// It cannot be played in parts.
     #[error(transparent)]
     Index(#[from] index::Error),
+    /// It cannot be sent as a transport stream.
+    #[error("no transport stream can be made of it: {0}")]
+    Remux(forebay_core::remux::Error),
 }
 
 impl From<io::Error> for OpenError {
@@ -63,6 +70,50 @@ impl Opened {
             samples = package::key_picture(samples);
         }
         Ok(package::fragment(&self.film, n, tracks, &samples))
+    }
+
+    /// What track `text` of the film's subtitles shows in segment `n`. Waits for the disk.
+    pub fn text(&self, text: usize, n: usize) -> Result<Vec<Cue>, OpenError> {
+        let mut reader = TextReader::new(&self.film, text, n);
+        while let Some(range) = reader.poll_read()? {
+            reader.handle_bytes(read(&self.file, range)?)?;
+        }
+        Ok(reader.into_cues())
+    }
+
+    /// Segment `n` of these tracks as a transport stream. Waits for the disk.
+    pub fn transport(&self, n: usize, tracks: &[usize]) -> Result<Vec<u8>, OpenError> {
+        let init = package::init(&self.film, tracks);
+        package::transport(&init, &self.whole(n, tracks)?).map_err(OpenError::Remux)
+    }
+
+    /// The transport stream of these tracks, to which segments are added one after the other.
+    pub fn transport_stream(&self, tracks: &[usize]) -> Result<TransportStream, OpenError> {
+        TransportStream::new(&package::init(&self.film, tracks)).map_err(OpenError::Remux)
+    }
+
+    /// The packets of segment `n`, which is the next of a transport stream. Waits for the disk.
+    pub fn append(
+        &self,
+        stream: &mut TransportStream,
+        n: usize,
+        tracks: &[usize],
+    ) -> Result<Vec<u8>, OpenError> {
+        stream.push(&self.whole(n, tracks)?).map_err(OpenError::Remux)
+    }
+
+    /// All bytes of segment `n` of these tracks.
+    fn whole(&self, n: usize, tracks: &[usize]) -> Result<Vec<u8>, OpenError> {
+        let segment = self.segment(n, tracks, false)?;
+        if segment.length() > MAX_MADE {
+            let what = "bytes of a segment that is put together";
+            return Err(index::Error::TooLarge { what, limit: MAX_MADE }.into());
+        }
+        let mut fragment = segment.head;
+        for range in segment.ranges {
+            fragment.extend(read(&self.file, range)?);
+        }
+        Ok(fragment)
     }
 }
 

@@ -18,6 +18,10 @@ const MAX_OPEN: usize = 256;
 /// Reads of films at a time. A disk that hangs holds up so many threads and no more.
 const MAX_READS: usize = 64;
 
+/// Segments that are put together in memory at a time, each of 64 MiB at most, and mostly of a
+/// tenth of that. Who asks for more waits.
+const MAX_MADE: usize = 8;
+
 /// The films that are open. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Shelf(Arc<State>);
@@ -26,6 +30,7 @@ pub struct Shelf(Arc<State>);
 struct State {
     places: Mutex<Places>,
     reads: Semaphore,
+    made: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +50,11 @@ struct Place {
 
 impl Default for Shelf {
     fn default() -> Self {
-        Self(Arc::new(State { places: Mutex::default(), reads: Semaphore::new(MAX_READS) }))
+        Self(Arc::new(State {
+            places: Mutex::default(),
+            reads: Semaphore::new(MAX_READS),
+            made: Semaphore::new(MAX_MADE),
+        }))
     }
 }
 
@@ -69,6 +78,15 @@ impl Shelf {
     pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         let _permit = self.0.reads.acquire().await.map_err(io::Error::other)?;
         tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+    }
+
+    /// The same of what needs much memory.
+    pub async fn aside_in_memory<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let _permit = self.0.made.acquire().await.map_err(io::Error::other)?;
+        self.aside(work).await
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {

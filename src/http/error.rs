@@ -137,6 +137,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no_part", format!("the film has no {name:?}"))
     }
 
+    /// The codecs of a film are in no transport stream.
+    pub(super) fn not_in_packets() -> Self {
+        let message = "the film has codecs that no transport stream carries";
+        Self::new(StatusCode::CONFLICT, "not_in_packets", message)
+    }
+
     pub(super) fn no_such_route(uri: &Uri) -> Self {
         let message = format!("there is nothing at {}", uri.path());
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
@@ -286,6 +292,7 @@ impl From<OpenError> for ApiError {
                 let message = format!("the film can only be had as a file: {error}");
                 Self::new(StatusCode::CONFLICT, "not_in_parts", message)
             }
+            OpenError::Remux(error) => Self::new(StatusCode::CONFLICT, "not_in_packets", error.to_string()),
         }
     }
 }

@@ -44,6 +44,7 @@ pub struct Film {
     pub(super) end: i64,
     pub(super) first_end: i64,
     pub(super) left_out: Vec<String>,
+    pub(super) texts: Vec<TextTrack>,
     pub(super) form: Form,
 }
 
@@ -104,6 +105,17 @@ pub struct Track {
     pub(super) shares: Shares,
 }
 
+/// Subtitles in the file, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextTrack {
+    /// ISO 639-2, unless it is undetermined.
+    pub language: Option<String>,
+    /// What people call it.
+    pub title: Option<String>,
+    /// Whether it is for those parts alone that nobody would understand without.
+    pub is_forced: bool,
+}
+
 /// Bits a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
@@ -127,6 +139,11 @@ impl Film {
     /// How many segments there are: at least one.
     pub fn segments(&self) -> usize {
         self.cuts.len()
+    }
+
+    /// The subtitles in the file that are text.
+    pub fn texts(&self) -> &[TextTrack] {
+        &self.texts
     }
 
     /// Codecs of tracks that cannot be offered in parts, while others can.

@@ -31,13 +31,15 @@ mod samples;
 mod scale;
 mod source;
 mod tables;
+mod texts;
 mod transport;
 
 pub use self::entry::Kind;
 pub use self::error::Error;
-pub use self::film::{Film, Rates, Track};
+pub use self::film::{Film, Rates, TextTrack, Track};
 pub use self::indexer::Indexer;
 pub use self::samples::{SampleReader, Samples};
+pub use self::texts::TextReader;
 
 /// One sample: a picture, or a frame of sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -320,7 +320,7 @@ impl Others {
         }
         check(&tracks, count)?;
         let (end, first_end, left_out) = (end - zero, self.end.1 - zero, self.left_out);
-        Ok(Film { length, tracks, cuts, end, first_end, left_out, form: Form::Movie })
+        Ok(Film { length, tracks, cuts, end, first_end, left_out, texts: Vec::new(), form: Form::Movie })
     }
 }
 

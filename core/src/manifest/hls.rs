@@ -11,6 +11,13 @@ use crate::index::{Film, Kind, Rates};
 /// Segments of fragmented MP4 need it (section 7).
 const VERSION: u32 = 7;
 
+/// Durations with a fraction need it, and old players take no more.
+const TRANSPORT_VERSION: u32 = 3;
+
+/// A transport stream is larger than what it carries, in hundredths: heads of packets, what fills
+/// them up, tables. The smaller pictures and sound are, the more.
+const TRANSPORT_OVERHEAD: u64 = 112;
+
 /// A smaller copy of a film's pictures, cut where the film is.
 #[derive(Debug, Clone, Copy)]
 pub struct FilmCopy<'a> {
@@ -44,6 +51,18 @@ pub fn master(film: &Film, copies: &[FilmCopy<'_>]) -> String {
         );
     }
     text
+}
+
+/// The same for players that take transport streams alone: there is one rendition. `None` of a film
+/// that cannot be sent so.
+pub fn master_of_transport(film: &Film) -> Option<String> {
+    let tracks = Rendition::Transport.tracks(film);
+    if tracks.is_empty() {
+        return None;
+    }
+    let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{TRANSPORT_VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    write_variant(&mut text, film, Rendition::Transport, None);
+    Some(text)
 }
 
 /// Pictures beside several sounds: a group for each codec, since a variant promises one.
@@ -99,7 +118,12 @@ fn write_variant(text: &mut String, film: &Film, rendition: Rendition, sound: Op
     let group = sound.and_then(|_| loudest(film, sound));
     let tracks: Vec<usize> = rendition.tracks(film).into_iter().chain(group).collect();
     let codecs: Vec<&str> = tracks.iter().map(|&track| film.tracks()[track].codec.as_str()).collect();
-    write_rendition(text, film.rates(&tracks), &codecs, (&resolution(film), sound, &rendition.to_string()));
+    let mut rates = film.rates(&tracks);
+    if rendition == Rendition::Transport {
+        rates.peak = rates.peak * TRANSPORT_OVERHEAD / 100;
+        rates.average = rates.average * TRANSPORT_OVERHEAD / 100;
+    }
+    write_rendition(text, rates, &codecs, (&resolution(film), sound, &rendition.to_string()));
 }
 
 /// Of a group of sounds, the one with the highest rate counts.
@@ -134,7 +158,20 @@ fn resolution(film: &Film) -> String {
 
 /// The playlist of one rendition.
 pub fn media(film: &Film, rendition: Rendition) -> String {
-    playlist(film, &rendition.to_string())
+    match rendition {
+        Rendition::Transport => segments(film, &rendition.to_string(), "ts"),
+        _ => playlist(film, &rendition.to_string()),
+    }
+}
+
+/// The playlist of segments that need no initialisation, in a folder of this name, whose names have
+/// this end.
+pub(super) fn segments(film: &Film, name: &str, end: &str) -> String {
+    let mut text = head(film, TRANSPORT_VERSION);
+    for n in 0..film.segments() {
+        let _ = writeln!(text, "#EXTINF:{},\n{name}/{n}.{end}", seconds(film.duration(n)));
+    }
+    text + "#EXT-X-ENDLIST\n"
 }
 
 /// The playlist of a copy.
@@ -182,11 +219,17 @@ pub fn with_query(playlist: &str, query: &str) -> String {
 }
 
 fn begin(film: &Film, name: &str, more: &str) -> String {
+    let head = head(film, VERSION);
+    format!("{head}{more}#EXT-X-MAP:URI=\"{name}/init.mp4\"\n")
+}
+
+/// What stands in front of everything that differs.
+fn head(film: &Film, version: u32) -> String {
     // Rounded, no segment may be longer (section 4.3.3.1).
     let target = (film.longest() + Duration::from_millis(500)).as_secs().max(1);
     format!(
-        "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n\
-         #EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n{more}#EXT-X-MAP:URI=\"{name}/init.mp4\"\n"
+        "#EXTM3U\n#EXT-X-VERSION:{version}\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:0\n\
+         #EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n"
     )
 }
 

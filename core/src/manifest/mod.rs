@@ -6,7 +6,9 @@
 mod dash;
 mod hls;
 mod rendition;
+mod subtitles;
 
 pub use self::dash::manifest;
-pub use self::hls::{FilmCopy, copy, key_frames, master, media, with_query};
+pub use self::hls::{FilmCopy, copy, key_frames, master, master_of_transport, media, with_query};
 pub use self::rendition::Rendition;
+pub use self::subtitles::{Subtitles, subtitles, with_subtitles, with_texts};

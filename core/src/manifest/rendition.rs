@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::index::{Film, Kind};
+use crate::package::carried;
 
 /// What one media playlist is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +14,8 @@ pub enum Rendition {
     Track(usize),
     /// The key frame of each segment, for fast forward and pictures on a time bar.
     KeyFrames,
+    /// Pictures and sound as a transport stream, for players that take nothing else.
+    Transport,
 }
 
 impl Rendition {
@@ -22,6 +25,7 @@ impl Rendition {
         match name {
             "main" => Some(Self::Main),
             "keys" => has_video.then_some(Self::KeyFrames),
+            "ts" => (!carried(film).is_empty()).then_some(Self::Transport),
             _ => {
                 let digits =
                     name.strip_prefix('t').filter(|digits| digits.len() == 1 || !digits.starts_with('0'));
@@ -40,6 +44,7 @@ impl Rendition {
             }
             Self::Track(track) => vec![track],
             Self::KeyFrames => vec![0],
+            Self::Transport => carried(film),
         }
     }
 }
@@ -50,6 +55,7 @@ impl fmt::Display for Rendition {
             Self::Main => f.write_str("main"),
             Self::Track(track) => write!(f, "t{track}"),
             Self::KeyFrames => f.write_str("keys"),
+            Self::Transport => f.write_str("ts"),
         }
     }
 }

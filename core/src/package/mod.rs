@@ -9,6 +9,8 @@
 mod boxes;
 mod fragment;
 mod init;
+mod transport;
 
 pub use self::fragment::{Segment, fragment, key_picture};
 pub use self::init::init;
+pub use self::transport::{TransportStream, carried, transport};

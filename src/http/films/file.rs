@@ -4,11 +4,16 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::Path;
-use axum::response::Response;
-use http::{HeaderMap, Method};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use forebay_core::manifest::Rendition;
+use futures_util::stream;
+use http::{HeaderMap, Method, header};
 
 use super::answer::About;
+use super::parts::{TRANSPORT, is_transport, opened_for};
 use super::{find, find_for};
 use crate::films::{Content, Video, file_tag};
 use crate::http::State;
@@ -28,7 +33,7 @@ pub(in crate::http) async fn watch(
 ) -> Result<Response, ApiError> {
     match (channel, find(&state, &id)) {
         (Ok(channel), _) => live::watch(state, channel, query, client).await,
-        (Err(_), Ok(video)) => send(&state, &video, &client, &Method::GET, &headers).await,
+        (Err(_), Ok(video)) => send_as_asked(&state, &video, (&client, &query), &Method::GET, &headers).await,
         // It is unknown, or not for whoever asks.
         (Err(refusal), Err(_)) => Ok(refusal),
     }
@@ -39,14 +44,68 @@ pub(in crate::http) async fn head(
     state: State,
     Path(id): Path<String>,
     channel: Result<Named<ByFile>, Response>,
+    query: Query,
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     match (channel, find(&state, &id)) {
         (Ok(channel), _) => Ok(live::head(channel).await),
-        (Err(_), Ok(video)) => send(&state, &video, &client, &Method::HEAD, &headers).await,
+        (Err(_), Ok(video)) => {
+            send_as_asked(&state, &video, (&client, &query), &Method::HEAD, &headers).await
+        }
         (Err(refusal), Err(_)) => Ok(refusal),
     }
+}
+
+/// The file, or a transport stream of it if that is asked for and it is none.
+async fn send_as_asked(
+    state: &State,
+    video: &Video,
+    (client, query): (&Client, &Query),
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    if is_transport(query) && video.media_type() != TRANSPORT {
+        return send_transport(state, video, client, method).await;
+    }
+    send(state, video, client, method, headers).await
+}
+
+/// All segments as one transport stream, each made when those before have been sent. Its length is
+/// not known before.
+async fn send_transport(
+    state: &State,
+    video: &Video,
+    client: &Client,
+    method: &Method,
+) -> Result<Response, ApiError> {
+    let (opened, viewer) = opened_for(state, client, &video.id.to_string(), method).await?;
+    let tracks = Rendition::Transport.tracks(&opened.film);
+    if tracks.is_empty() {
+        return Err(ApiError::not_in_packets());
+    }
+    let media_type = [(header::CONTENT_TYPE, TRANSPORT)];
+    let Some(viewer) = viewer else { return Ok((media_type, live::no_body()).into_response()) };
+    let packets = opened.transport_stream(&tracks)?;
+    let shelf = state.films.shelf.clone();
+    let body = Body::from_stream(stream::try_unfold((0, packets), move |(n, mut packets)| {
+        let (opened, shelf, tracks) = (Arc::clone(&opened), shelf.clone(), tracks.clone());
+        let viewer = Arc::clone(&viewer);
+        async move {
+            if n == opened.film.segments() {
+                viewer.touch();
+                return Ok::<_, io::Error>(None);
+            }
+            let append = move || (opened.append(&mut packets, n, &tracks), packets);
+            let (made, packets) = tokio::select! {
+                biased;
+                () = viewer.ended() => return Err(io::Error::other("the viewer may not go on")),
+                made = shelf.aside_in_memory(append) => made?,
+            };
+            Ok(Some((Bytes::from(made.map_err(io::Error::other)?), (n + 1, packets))))
+        }
+    }));
+    Ok((media_type, body).into_response())
 }
 
 /// The file of a film, or the range of it that was asked for, for one who may watch it.

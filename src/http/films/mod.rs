@@ -5,6 +5,7 @@ mod api;
 mod file;
 mod ladder;
 mod parts;
+mod texts;
 mod viewers;
 
 pub(super) use self::api::{StreamConfig, VideoList, list, stream_config};

@@ -1,6 +1,7 @@
 //! A film in parts: playlists, a manifest, and segments, made when they are asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::Path;
 use axum::response::Response;
@@ -9,21 +10,25 @@ use forebay_core::package::{self, Segment};
 use http::{HeaderMap, Method};
 
 use super::answer::About;
+use super::texts::{self, embedded, texts};
 use super::viewers::FilmViewer;
 use super::{copies, find, open};
 use crate::films::{Content, OpenCopy, Opened};
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
+use crate::http::query::Query;
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const MANIFEST: &str = "application/dash+xml";
 const MP4: &str = "video/mp4";
+pub(super) const TRANSPORT: &str = "video/mp2t";
 
 /// `GET /hls/{video}/{file}`: a playlist.
 pub(in crate::http) async fn playlist(
     state: State,
     Path((id, name)): Path<(String, String)>,
+    query: Query,
     client: Client,
     method: Method,
     headers: HeaderMap,
@@ -32,15 +37,23 @@ pub(in crate::http) async fn playlist(
     let film = &opened.film;
     let all = copies(&state, &id, &opened).await?;
     let find = |name: &str| all.iter().find(|copy| copy.name == name).map(film_copy);
-    let mut tag = format!("{}-{name}", opened.tag());
+    let in_packets = is_transport(&query);
+    let mut texts = texts(&state, &id).await?;
+    texts.extend(embedded(&opened));
+    let form = if in_packets { "-ts" } else { "" };
+    let mut tag = format!("{}-{name}{form}{}", opened.tag(), texts::names(&texts));
     let text = match name.strip_suffix(".m3u8") {
+        Some("master") if in_packets => {
+            manifest::master_of_transport(film).ok_or_else(ApiError::not_in_packets)?
+        }
         Some("master") => {
             let offered: Vec<_> = all.iter().filter(|copy| copy.is_current).map(film_copy).collect();
             for copy in &offered {
                 tag = format!("{tag}-{}", copy.name);
             }
-            manifest::master(film, &offered)
+            manifest::with_subtitles(&manifest::master(film, &offered), &texts)
         }
+        Some(name) if texts.iter().any(|text| text.name == name) => manifest::subtitles(film, name),
         Some(rendition) => match (Rendition::parse(rendition, film), find(rendition)) {
             (Some(Rendition::KeyFrames), _) => manifest::key_frames(film),
             (Some(rendition), _) => manifest::media(film, rendition),
@@ -71,7 +84,9 @@ pub(in crate::http) async fn dash(
     let query = if query.is_empty() { query } else { format!("?{query}") };
     // The segments are those of HLS.
     let text = manifest::manifest(&opened.film, &format!("../../hls/{id}/"), &query);
-    let tag = format!("{}-mpd", opened.tag());
+    let texts = texts(&state, &id).await?;
+    let text = manifest::with_texts(&text, &texts, &query);
+    let tag = format!("{}-mpd{}", opened.tag(), texts::names(&texts));
     Ok(About { method: &method, headers: &headers, media_type: MANIFEST, tag: &tag }.text(text))
 }
 
@@ -84,23 +99,30 @@ pub(in crate::http) async fn segment(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (opened, viewer) = opened_for(&state, &client, &id, &method).await?;
+    if texts::is_name(&opened, &rendition) {
+        return texts::send(&state, &opened, (&id, &rendition, &name), &method, &headers).await;
+    }
     let all = copies(&state, &id, &opened).await?;
     let part = Part::parse(&opened, &all, &rendition, &name);
     let part = part.ok_or_else(|| ApiError::no_part(&format!("{rendition}/{name}")))?;
     let tag = format!("{}-{}-{name}", part.opened.tag(), part.rendition);
-    let about = About { method: &method, headers: &headers, media_type: MP4, tag: &tag };
+    let is_transport = part.rendition == Rendition::Transport;
+    let media_type = if is_transport { TRANSPORT } else { MP4 };
+    let about = About { method: &method, headers: &headers, media_type, tag: &tag };
     if let Some(known) = about.known() {
         return Ok(known);
     }
     let file = Arc::clone(&part.opened.file);
     let shelf = &state.films.shelf;
-    let made = shelf.aside(move || part.make()).await.map_err(crate::films::OpenError::from)??;
+    let make = move || part.make();
+    let made = if is_transport { shelf.aside_in_memory(make).await } else { shelf.aside(make).await };
+    let made = made.map_err(crate::films::OpenError::from)??;
     Ok(about.bytes(Content::segment(made, file), shelf, viewer))
 }
 
 /// A film, open, and the viewer who asks for something of it. Whoever asks for heads alone does not
 /// watch.
-async fn opened_for(
+pub(super) async fn opened_for(
     state: &State,
     client: &Client,
     id: &str,
@@ -112,6 +134,11 @@ async fn opened_for(
     }
     let viewer = state.films.viewers.admit(state, client, &*find(state, id)?).await?;
     Ok((opened, Some(viewer)))
+}
+
+/// Whether the request wants a transport stream.
+pub(super) fn is_transport(query: &Query) -> bool {
+    query.value("format").as_deref() == Some("ts")
 }
 
 /// What of a film is asked for.
@@ -131,10 +158,11 @@ impl Part {
             None => (&copies.iter().find(|copy| copy.name == rendition)?.opened, Rendition::Track(0)),
         };
         let opened = Arc::clone(opened);
-        if name == "init.mp4" {
+        let is_transport = rendition == Rendition::Transport;
+        if name == "init.mp4" && !is_transport {
             return Some(Self { opened, rendition, number: None });
         }
-        let number: usize = name.strip_suffix(".m4s")?.parse().ok()?;
+        let number: usize = name.strip_suffix(if is_transport { ".ts" } else { ".m4s" })?.parse().ok()?;
         let is_there = number < opened.film.segments();
         is_there.then_some(Self { opened, rendition, number: Some(number) })
     }
@@ -144,6 +172,10 @@ impl Part {
         let opened = &self.opened;
         let tracks = self.rendition.tracks(&opened.film);
         Ok(match self.number {
+            Some(number) if self.rendition == Rendition::Transport => {
+                let head = opened.transport(number, &tracks)?;
+                Segment { head, ranges: Vec::new() }
+            }
             None => Segment { head: package::init(&opened.film, &tracks), ranges: Vec::new() },
             Some(number) => opened.segment(number, &tracks, self.rendition == Rendition::KeyFrames)?,
         })

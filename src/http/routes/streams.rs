@@ -44,6 +44,7 @@ pub(super) fn routes() -> Vec<Route> {
                     "The channel as endless MPEG-TS; `.ts` may stand behind its id. The file of a film",
                 )
                 .sends(206, "video/mp4", "The range of the file that `Range` names")
+                .query("format", "`ts`: a film as an MPEG transport stream, without ranges.")
                 .leads(304, "The file that `If-None-Match` names")
                 .leads(416, "The file has nothing of what `Range` names")
                 .fails(503, &UNAVAILABLE_OR_UNREADABLE)
@@ -81,6 +82,7 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         Route::new("/hls/{video}/{file}", Access::Viewer).cors(Cors::Transfers).get(films::playlist, || {
             film("getFilmPlaylist", "A playlist of a film: `master.m3u8`, and those that it names")
+                .query("format", "`ts`: the playlist for players that take MPEG-TS alone.")
                 .sends(200, "application/vnd.apple.mpegurl", "The playlist")
                 .leads(304, "The playlist that `If-None-Match` names")
         }),
@@ -167,7 +169,7 @@ fn film(id: &str, summary: &str) -> Operation {
         .fails(401, &["unauthorized"])
         .fails(403, &["not_allowed"])
         .fails(404, &["unknown_video", "no_part"])
-        .fails(409, &["not_in_parts"])
+        .fails(409, &["not_in_parts", "not_in_packets"])
         .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &["unreadable_video", "no_bandwidth", "session_limit"])
 }

@@ -24,6 +24,7 @@ pub(in crate::index) struct Layout {
     pub(in crate::index) marks: Vec<Mark>,
     /// In the order of the film's tracks.
     pub(in crate::index) streams: Vec<Stream>,
+    pub(in crate::index) texts: Vec<Text>,
 }
 
 /// A key frame with which a segment begins.
@@ -45,6 +46,22 @@ pub(in crate::index) struct Stream {
     /// What is taken from every time, in units of the timescale: by so much decoders are late.
     pub(in crate::index) late: i64,
     pub(in crate::index) timing: Timing,
+}
+
+/// A track of text.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::index) struct Text {
+    pub(in crate::index) number: u64,
+    pub(in crate::index) coding: TextCoding,
+}
+
+/// How text is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::index) enum TextCoding {
+    /// `S_TEXT/UTF8`: as `SubRip` has it.
+    Plain,
+    /// `S_TEXT/ASS` and `S_TEXT/SSA`: behind other fields, with codes in braces.
+    Styled,
 }
 
 /// How times are found, in units of a track's timescale.

@@ -48,6 +48,10 @@ pub(super) struct TrackHead {
     pub(super) pixels: (u16, u16),
     display: (u64, u64),
     display_unit: u64,
+    /// What people call it.
+    pub(super) title: Option<String>,
+    /// Whether it is for those parts alone that nobody would understand without.
+    pub(super) is_forced: bool,
     /// Samples of sound a second.
     pub(super) rate: u32,
     pub(super) channels: u16,
@@ -94,6 +98,8 @@ impl TrackHead {
                 0x86 => head.codec = text(content),
                 0x63A2 => head.private = content.to_vec(),
                 0x23_E383 => head.frame = Some(value()).filter(|&frame| frame > 0),
+                0x536E => head.title = Some(text(content)).filter(|title| !title.is_empty()),
+                0x55AA => head.is_forced = value() == 1,
                 0x22_B59C => old = text(content),
                 0x22_B59D => new = Some(text(content)),
                 0x56AA => head.delay = value(),

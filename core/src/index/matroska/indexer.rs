@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::super::Error;
 use super::super::cuts::{LEAD, MAX_SEGMENTS};
-use super::super::entry::Kind;
-use super::super::film::{Film, Form, MAX_SEGMENT, Shares, Track, shares};
-use super::super::layouts::matroska::{Clock, Layout, Mark, Stream, Timing};
+use super::super::film::{Film, Form, MAX_SEGMENT, TextTrack, shares};
+use super::super::layouts::matroska::{Clock, Layout, Mark, Stream, Text, TextCoding};
 use super::super::scale::convert;
 use super::super::source::{Pause, Source};
-use super::codec::{Coded, coded};
+use super::codec::coded;
 use super::ebml::{Element, element, leaf};
-use super::head::{self, CuePoint, TrackHead, TrackKind};
-use super::walk::{BEGIN, Block, CLUSTER, Walk};
+use super::head::{self, CuePoint, Encoding, TrackHead, TrackKind};
+use super::probed::Probed;
+use super::walk::{CLUSTER, Walk};
 use crate::segmenter::is_nearest;
 
 const SEGMENT: u32 = 0x1853_8067;
@@ -25,9 +25,6 @@ const CUE_POINT: u32 = 0xBB;
 /// Blocks of the beginning that are looked at, to know how tracks are coded and how deep pictures
 /// are reordered: some seconds of them.
 const MAX_PROBE: usize = 6000;
-
-/// Pictures of the beginning by which the reordering is known, if a key frame follows.
-const PICTURES: usize = 100;
 
 /// Blocks and clusters that are walked where there is no list of key frames: a day of them.
 const MAX_SCAN: usize = 1 << 23;
@@ -71,6 +68,8 @@ struct Found {
     clusters: u64,
     heads: Vec<TrackHead>,
     left_out: Vec<String>,
+    texts: Vec<Text>,
+    named_texts: Vec<TextTrack>,
     /// The one that decides comes first, once they are settled.
     probed: Vec<Probed>,
     streams: Vec<Stream>,
@@ -78,24 +77,6 @@ struct Found {
     last_key: i64,
     /// Blocks behind the last cut.
     tail: usize,
-}
-
-/// A track, and what of it is in the file's beginning.
-#[derive(Debug)]
-struct Probed {
-    head: TrackHead,
-    coded: Option<Coded>,
-    /// How its first frame begins; of pictures, the first key frame.
-    begin: [u8; BEGIN],
-    /// When the first and the last block begin, in the file's own units.
-    first: Option<i64>,
-    last: i64,
-    bytes: u64,
-    /// Of pictures, when each is shown, in the order of decoding from the first key frame on.
-    shown: Vec<i64>,
-    keys: usize,
-    /// When the last frame of the film has been shown, in units of its timescale.
-    end: i64,
 }
 
 impl Indexer {
@@ -109,6 +90,8 @@ impl Indexer {
             clusters: 0,
             heads: Vec::new(),
             left_out: Vec::new(),
+            texts: Vec::new(),
+            named_texts: Vec::new(),
             probed: Vec::new(),
             streams: Vec::new(),
             marks: Vec::new(),
@@ -178,18 +161,15 @@ impl Found {
     fn choose(&mut self) -> Result<(), Error> {
         for head in std::mem::take(&mut self.heads) {
             match head.kind() {
-                TrackKind::Video | TrackKind::Audio => self.probed.push(Probed {
-                    head,
-                    coded: None,
-                    begin: [0; BEGIN],
-                    first: None,
-                    last: 0,
-                    bytes: 0,
-                    shown: Vec::new(),
-                    keys: 0,
-                    end: i64::MIN,
-                }),
-                TrackKind::Subtitle => self.left_out.push(named(&head)),
+                TrackKind::Video | TrackKind::Audio => self.probed.push(Probed::new(head)),
+                TrackKind::Subtitle => match (text_coding(&head), &head.encoding) {
+                    (Some(coding), Encoding::Plain) => {
+                        self.texts.push(Text { number: head.number, coding });
+                        let (language, title, is_forced) = (head.language, head.title, head.is_forced);
+                        self.named_texts.push(TextTrack { language, title, is_forced });
+                    }
+                    _ => self.left_out.push(named(&head)),
+                },
                 TrackKind::Other => {}
             }
         }
@@ -213,12 +193,7 @@ impl Found {
     }
 
     fn is_probed(&self) -> bool {
-        self.probed.iter().all(|track| {
-            let is_deep = track.head.kind() != TrackKind::Video
-                || track.keys > 1 && track.shown.len() > PICTURES
-                || track.shown.len() > 4 * PICTURES;
-            track.first.is_some() && is_deep
-        })
+        self.probed.iter().all(Probed::is_known)
     }
 
     /// Chooses what is offered, and what of that decides.
@@ -411,16 +386,18 @@ impl Found {
             end: self.end,
             marks,
             streams: streams.clone(),
+            texts: std::mem::take(&mut self.texts),
         };
+        let texts = std::mem::take(&mut self.named_texts);
         let (first_end, left_out) = (ends[0].max(last + 1), std::mem::take(&mut self.left_out));
         let form = Form::Matroska(layout.into());
-        Ok(Film { length, tracks, cuts, end, first_end, left_out, form })
+        Ok(Film { length, tracks, cuts, end, first_end, left_out, texts, form })
     }
 
     /// Sound that begins much earlier than the pictures is a segment of its own.
     fn lead_in(&mut self) {
         let first = self.marks[0];
-        let lead = |track: &Probed| track.first.map(|time| time - late(track, self.clock));
+        let lead = |track: &Probed| track.first.map(|time| time - track.late(self.clock));
         let Some(begin) = self.probed.iter().skip(1).filter_map(lead).min() else { return };
         let nanos = i128::from(first.time - begin) * i128::from(self.clock.0);
         if nanos >= i128::from(LEAD) * 10_000_000 {
@@ -429,108 +406,12 @@ impl Found {
     }
 }
 
-/// By how much a decoder is late, in the file's own units.
-fn late(track: &Probed, clock: Clock) -> i64 {
-    i64::try_from(track.head.delay / clock.0).unwrap_or(0)
-}
-
-impl Probed {
-    fn handle_block(&mut self, block: &Block) {
-        let is_video = self.head.kind() == TrackKind::Video;
-        if self.first.is_none() || is_video && block.is_key && self.keys == 0 {
-            self.begin = block.begin;
-        }
-        self.keys += usize::from(block.is_key);
-        self.first = Some(self.first.map_or(block.time, |first| first.min(block.time)));
-        self.last = self.last.max(block.time);
-        self.bytes += block.frames.all().iter().map(|frame| frame.end - frame.start).sum::<u64>();
-        if is_video && self.keys > 0 {
-            self.shown.push(block.time);
-        }
-    }
-
-    /// When the first picture that can be decoded is shown.
-    fn first_shown(&self) -> i64 {
-        self.shown.first().copied().or(self.first).unwrap_or(0)
-    }
-
-    fn stream(&self, clock: Clock) -> Stream {
-        let nanos = |nanos: u64, scale: u32| {
-            let ticks = (u128::from(nanos) * u128::from(scale) + 500_000_000) / 1_000_000_000;
-            u32::try_from(ticks).unwrap_or(0)
-        };
-        let coded = self.coded.as_ref().expect("only what is coded in a known way is settled");
-        let (timescale, timing) = if coded.entry.kind == Kind::Video {
-            let scale = clock.timescale();
-            let mut sorted = self.shown.clone();
-            sorted.sort_unstable();
-            let later = sorted.iter().zip(&self.shown).map(|(sorted, shown)| sorted - shown);
-            let reordering = clock.ticks(later.max().unwrap_or(0).max(0), scale);
-            let usual = match sorted[..] {
-                [first, .., last] => {
-                    let others = i64::try_from(sorted.len() - 1).expect("few are looked at");
-                    clock.ticks(last - first, scale) / others
-                }
-                _ => i64::from(scale) / 25,
-            };
-            let last = self
-                .head
-                .frame
-                .map(|frame| nanos(frame, scale))
-                .or_else(|| u32::try_from(usual).ok())
-                .unwrap_or(0);
-            (scale, Timing::Pictures { reordering, last })
-        } else {
-            let told = self.head.frame.map_or(0, |frame| nanos(frame, coded.rate));
-            let frame = if coded.frame > 0 { coded.frame } else { told };
-            (coded.rate, Timing::Sound { frame, origin: 0 })
-        };
-        let mut stream = Stream {
-            number: self.head.number,
-            timescale,
-            late: nanos(self.head.delay, timescale).into(),
-            timing,
-        };
-        let first = self.first.map_or(0, |first| clock.ticks(first, timescale) - stream.late);
-        if let Timing::Sound { origin, .. } = &mut stream.timing {
-            *origin = first;
-        }
-        stream
-    }
-
-    /// Bytes in a thousand seconds.
-    fn rate(&self, clock: Clock) -> u64 {
-        let span = i128::from(self.last - self.first.unwrap_or(0)) * i128::from(clock.0);
-        let millis = u128::try_from(span / 1_000_000).unwrap_or(0).max(1);
-        u64::try_from(u128::from(self.bytes) * 1_000_000 / millis).unwrap_or(u64::MAX)
-    }
-
-    /// The track, of a film whose zero is `zero` on its clock, with so many bytes in each segment
-    /// and none in front of segment `first`.
-    fn into_track(self, clock: Clock, stream: &Stream, zero: i64, bytes: Vec<u64>, first: usize) -> Track {
-        let coded = self.coded.expect("only what is coded in a known way is settled");
-        let (begins, frame) = match stream.timing {
-            Timing::Pictures { reordering, .. } => (reordering, 1),
-            Timing::Sound { frame, .. } => {
-                let first = self.first.map_or(zero, |first| stream.time(clock, first));
-                ((zero - first).max(0), frame.max(1))
-            }
-        };
-        let is_video = coded.entry.kind == Kind::Video;
-        let channels = if is_video { 0 } else { self.head.channels };
-        Track {
-            kind: coded.entry.kind,
-            codec: coded.entry.codec,
-            language: self.head.language.clone(),
-            timescale: stream.timescale,
-            size: if is_video { self.head.shown().0 } else { (0, 0) },
-            channels,
-            entries: (coded.entry.count, coded.entry.bytes),
-            matrix: Vec::new(),
-            delay: begins - zero,
-            begins,
-            shares: Shares::Estimated { bytes, frame, first },
-        }
+/// How a track of text is written; `None` of pictures, and of what nobody writes.
+fn text_coding(head: &TrackHead) -> Option<TextCoding> {
+    match head.codec.as_str() {
+        "S_TEXT/UTF8" => Some(TextCoding::Plain),
+        "S_TEXT/ASS" | "S_TEXT/SSA" | "S_ASS" | "S_SSA" => Some(TextCoding::Styled),
+        _ => None,
     }
 }
 

@@ -17,11 +17,14 @@ mod codec;
 mod ebml;
 mod head;
 mod indexer;
+mod probed;
 mod reader;
+mod texts;
 mod walk;
 
 pub(super) use self::indexer::Indexer;
 pub(super) use self::reader::Reader;
+pub(super) use self::texts::Texts;
 
 /// The id of the element that begins such a file.
 pub(super) const MAGIC: [u8; 4] = [0x1A, 0x45, 0xDF, 0xA3];

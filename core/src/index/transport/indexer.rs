@@ -151,6 +151,10 @@ impl Head {
             let passed = packets.passed() as u64;
             self.at = if passed == 0 { u64::MAX } else { from + passed };
         }
+        if self.at >= source.length() {
+            // Of a short file, all is known now.
+            (0..self.streams.len()).for_each(|place| self.finish(place));
+        }
         Ok(())
     }
 
@@ -167,35 +171,36 @@ impl Head {
             _ => return,
         };
         let Some(place) = self.streams.iter().position(|stream| stream.index == index) else { return };
-        let has_pictures = self.streams.iter().any(|stream| is_picture(stream.codec));
-        let is_reference = place == self.reference();
         let stream = &mut self.streams[place];
         let Some(payload) = packet.payload() else { return };
         if self.first.is_some() {
             stream.bytes += payload.len() as u64;
         }
         if packet.starts_unit() {
-            let pes = std::mem::take(&mut stream.pes);
-            if let Some(header) = Header::parse(&pes) {
-                let from = stream.pes_at;
-                let key = stream.look(&header, pes.get(header.payload_at..).unwrap_or_default());
-                if is_reference
-                    && self.first.is_none()
-                    && (key || !has_pictures)
-                    && let (Some(shown), Some(decoded), true) =
-                        (header.pts, header.decode_time(), self.streams[place].coded.is_some())
-                {
-                    self.first = Some(Mark { at: from, shown, decoded, time: 0 });
-                    for stream in &mut self.streams {
-                        stream.first = None;
-                    }
-                }
-            }
+            self.finish(place);
             let stream = &mut self.streams[place];
             (stream.pes_at, stream.is_hinted) = (at, packet.hints_random_access());
             stream.pes.extend_from_slice(payload);
         } else if !stream.pes.is_empty() && stream.pes.len() < MAX_PES {
             stream.pes.extend_from_slice(payload);
+        }
+    }
+
+    /// A PES packet is complete, if there is one.
+    fn finish(&mut self, place: usize) {
+        let has_pictures = self.streams.iter().any(|stream| is_picture(stream.codec));
+        let is_reference = place == self.reference();
+        let stream = &mut self.streams[place];
+        let pes = std::mem::take(&mut stream.pes);
+        let Some(header) = Header::parse(&pes) else { return };
+        let is_key = stream.look(&header, pes.get(header.payload_at..).unwrap_or_default());
+        let begins =
+            is_reference && self.first.is_none() && (is_key || !has_pictures) && stream.coded.is_some();
+        if let (true, Some(shown), Some(decoded)) = (begins, header.pts, header.decode_time()) {
+            self.first = Some(Mark { at: stream.pes_at, shown, decoded, time: 0 });
+            for other in self.streams.iter_mut().filter(|stream| is_picture(stream.codec) || has_pictures) {
+                other.first = None;
+            }
         }
     }
 
@@ -234,24 +239,24 @@ impl Head {
     }
 
     fn into_cuts(mut self) -> Result<Cuts, Error> {
+        // A film without its pictures is none.
+        let is_film = self.streams.iter().any(|stream| is_picture(stream.codec));
+        if let (false, Some(codec)) = (is_film, self.left_out.iter().find(|name| name.contains("video"))) {
+            return Err(Error::Codec(codec.clone()));
+        }
         let Some(first) = self.first else {
             let is_scrambled = self.demux.counts().scrambled > 0;
-            return Err(match (is_scrambled, self.streams.is_empty(), self.left_out.pop()) {
-                (true, ..) => Error::Encrypted,
-                (_, true, Some(codec)) => Error::Codec(codec),
-                (_, true, None) => Error::NoTrack,
+            let named = self.left_out.pop().or_else(|| Some(self.streams.first()?.codec.to_string()));
+            return Err(match (is_scrambled, named) {
+                (true, _) => Error::Encrypted,
+                (_, Some(codec)) if !is_film => Error::Codec(codec),
+                (_, None) => Error::NoTrack,
                 _ => Error::NoSamples,
             });
         };
-        let has_video = |left_out: &[String]| left_out.iter().any(|name| name.contains("video"));
         let reference = self.reference();
         let mut streams = std::mem::take(&mut self.streams);
         let first_stream = streams.remove(reference);
-        let is_film = is_picture(first_stream.codec);
-        // A film without its pictures is none.
-        if !is_film && has_video(&self.left_out) {
-            return Err(Error::Codec(self.left_out.swap_remove(0)));
-        }
         let mut kept = vec![first_stream];
         for stream in streams {
             if stream.coded.is_some() && stream.first.is_some() && !is_picture(stream.codec) {
@@ -484,6 +489,7 @@ impl Cuts {
             end: to_reference(end),
             first_end: to_reference(end),
             left_out: self.left_out,
+            texts: Vec::new(),
             form: Form::Transport(Arc::new(layout)),
         })
     }
