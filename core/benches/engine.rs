@@ -71,6 +71,20 @@ fn sync(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// Finds out whose packet each is, and whether one is missing: the judge and the splice stage do that
+/// each for itself.
+#[divan::bench(sample_count = 50)]
+fn sync_and_demux(bencher: Bencher<'_, '_>) {
+    bencher.counter(BytesCount::new(STREAM.len())).bench_local(|| {
+        let mut demux = Demux::new(None);
+        each_run(|run| {
+            for bytes in run {
+                black_box(demux.handle_packet(Packet::new(bytes)));
+            }
+        });
+    });
+}
+
 /// What a relay must know before it rewrites anything, and no more: whose packet it is, whether one
 /// is missing, the clock, the stamps, and where the random access points are. The survey, which
 /// also counts, is measured by itself.

@@ -1,7 +1,7 @@
 //! Who may have a connection to a provider, who waits for one, and who has to give one up: a ledger
 //! of leases, as a value.
 //!
-//! A claim is granted at once where a connection is free. A claim for the air that finds none
+//! A claim is granted at once where a connection is free. A claim for an active source that finds none
 //! waits, and another lease is asked to yield where one matters less: a probe, a hedge of another
 //! channel, another channel that nobody watches, a watched channel of lower priority, in this
 //! order; among equals that of the lowest priority, and of these the youngest. Hedges and probes
@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::assumption::broken;
 use crate::time::Moment;
 
-/// How long a claim for the air waits where nobody is to yield. A zap's old socket is noticed well
+/// How long a claim for an active source waits if no lease is to yield. A zap's old socket is noticed well
 /// within it, and a viewer who is refused learns it soon enough to try something else.
 pub const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -48,7 +48,7 @@ pub struct Ticket(pub u64);
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// To be on air: viewers need it.
+    /// For the active source: viewers need it.
     Active,
     /// To stand beside a source that is late, until one of them has a picture.
     Hedge,
@@ -134,7 +134,7 @@ pub struct Ledger<C> {
     leases: Vec<Lease<C>>,
     /// Until when released connections may still be counted.
     settling: Vec<Moment>,
-    /// By priority, then in the order in which they came. All are for the air.
+    /// By priority, then in the order in which they came. All are for active sources.
     waiting: Vec<Waiting<C>>,
     granted_total: u64,
     refused_total: u64,
@@ -215,7 +215,7 @@ impl<C: PartialEq> Ledger<C> {
         ticket
     }
 
-    /// Whether a claim for the air would get a connection now, or as soon as another one is closed
+    /// Whether a claim for an active source would get a connection now, or as soon as another one is closed
     /// and has settled. That does not change with time alone.
     pub fn would_serve(&self, claim: &Claim<C>) -> bool {
         let is_served =
@@ -248,7 +248,7 @@ impl<C: PartialEq> Ledger<C> {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.demand, demand) != demand)
     }
 
-    /// A lease serves something else from now on: a hedge has come on air. Returns whether that
+    /// A lease serves something else from now on: a hedge has become active. Returns whether that
     /// changes anything.
     pub fn handle_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose) -> bool {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.claim.purpose, purpose) != purpose)

@@ -23,7 +23,7 @@ enum Input {
     /// Who was asked to yield does.
     Obey(usize),
     Demand(usize, Demand),
-    /// A hedge has come on air.
+    /// A hedge has become active.
     Activate(usize),
     Priority(usize, i32),
     Limits(Option<Limits>),

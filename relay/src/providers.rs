@@ -31,7 +31,7 @@ struct Shared {
     changed: watch::Sender<u64>,
 }
 
-/// Who wants a connection. To be on air is worth waiting for; a hedge and a probe only take what is
+/// A request for a connection. One for an active source waits; a hedge and a probe only take what is
 /// free.
 pub type Claim = provider::Claim<ChannelId>;
 
@@ -132,7 +132,7 @@ impl Providers {
         NoConnection::AllTaken { provider: provider.clone(), limit }
     }
 
-    /// Whether a claim to `provider` for the air would get a connection now, or as soon as another
+    /// Whether a claim to `provider` for an active source would get a connection now, or as soon as another
     /// one is closed.
     pub fn would_serve(&self, provider: &ProviderId, claim: &Claim) -> bool {
         self.accounts().get(provider).is_some_and(|account| account.state().ledger.would_serve(claim))
@@ -198,7 +198,7 @@ impl LeaseHandle {
         self.tell(|ledger, now, ticket| ledger.handle_demand(now, ticket, demand));
     }
 
-    /// It serves something else from now on: a hedge has come on air.
+    /// Changes what the lease is for: a hedge has become active.
     pub fn set_purpose(&self, purpose: Purpose) {
         self.tell(|ledger, now, ticket| ledger.handle_purpose(now, ticket, purpose));
     }

@@ -67,7 +67,7 @@ impl Flow {
         now: Moment,
         media: Option<MediaTime>,
         packets: &[Bytes],
-        is_on_air: bool,
+        is_active: bool,
     ) -> bool {
         let Some(media) = media else { return true };
         let before = self.media.replace(media).unwrap_or(media);
@@ -76,7 +76,7 @@ impl Flow {
             self.bytes += (packets.len() * PACKET_SIZE) as u64;
         }
         let arrival = self.rhythm.advance(now, media);
-        if !is_on_air || !self.rhythm.is_lumpy() {
+        if !is_active || !self.rhythm.is_lumpy() {
             self.spread = None;
             return true;
         }

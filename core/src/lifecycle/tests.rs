@@ -125,7 +125,7 @@ fn play_with(times: Times, sources: u64, script: &[(f64, Say)], end: f64) -> Vec
     log
 }
 
-/// Without hedges and probes; what goes on air is not told.
+/// Without hedges and probes; what becomes active is not logged.
 fn play(sources: u64, script: &[(f64, Say)], end: f64) -> Vec<String> {
     let mut log = play_with(TIMES, sources, script, end);
     log.retain(|line| !line.contains(": air "));
@@ -395,7 +395,7 @@ fn a_probe_that_fails_is_repeated_less_and_less_often() {
 }
 
 #[test]
-fn what_is_on_air_fails_while_another_is_probed() {
+fn the_active_source_fails_while_another_is_probed() {
     let mut script = live_until(20);
     script.extend([
         (20.0, Of(1, Event::Stalled)),

@@ -213,7 +213,7 @@ fn hedges_and_probes_only_take_what_is_free() {
 
 #[test]
 fn what_a_lease_becomes_counts() {
-    // A hedge on air is no victim any more.
+    // A hedge that has become active is no victim any more.
     let script = [(0, C('a', 0, Hedge)), (1, Say::Purpose(1, Active)), (2, C('b', 0, Active))];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "1002 refuse 2 AllTaken"]);
     // Who lingers while somebody waits yields, and who is watched again before does not.

@@ -1,8 +1,8 @@
-//! Looks at a source that is not on air, until it is fit to go there.
+//! Reads along with a candidate or a standby, until it has a picture to become active with.
 //!
 //! The scout runs the source through a splice stage of its own, whose output nobody sees, and holds
 //! what has come since the last random access point. When the source is wanted, the channel's own
-//! stage takes all of that at once: so the source goes on air with a whole picture that a viewer
+//! stage takes all of that at once: so the source becomes active with a whole picture that a viewer
 //! can start with, at once, and nothing that it sent before is seen.
 
 use super::demux;
@@ -15,7 +15,7 @@ use crate::time::MediaTime;
 /// takes more is let go of, and the next one waited for.
 const MAX_HELD: usize = (16 << 20) / PACKET_SIZE;
 
-/// A source on its way to the air.
+/// A source that is not active yet.
 #[derive(Debug)]
 pub struct Scout {
     splice: Splice,
@@ -33,7 +33,7 @@ impl Scout {
         Self { splice: Splice::new(program), held: Vec::new(), complete_at: 0, entry: None }
     }
 
-    /// Has what is scrambled count as if it could be read, and pass when the source is on air.
+    /// Has what is scrambled count as if it could be read, and pass when the source is active.
     #[must_use]
     pub fn passing_scrambled(mut self, passes: bool) -> Self {
         self.splice.pass_scrambled(passes);
@@ -127,7 +127,7 @@ impl Scout {
         self.splice.memory() + self.held.capacity() * PACKET_SIZE
     }
 
-    /// Puts the source on air in `splice`: its last random access point and all that has come
+    /// Makes the source active in `splice`: its last random access point and all that has come
     /// since.
     pub fn hand_over(mut self, splice: &mut Splice) {
         splice.adopt(&mut self.splice, self.entry.unwrap_or(RandomAccess::Idr));

@@ -6,7 +6,8 @@ use forebay_core::lifecycle::{AttemptId, Event};
 use forebay_core::provider::Purpose;
 use forebay_core::time::Moment;
 
-use crate::station::{Ingest, Outside, State, Station};
+use crate::outside::{Ingest, Outside, State};
+use crate::station::Station;
 
 impl Station {
     /// News of an attempt that is no longer there does nothing.
@@ -75,7 +76,7 @@ impl Station {
         }
     }
 
-    /// The source on air.
+    /// The active source.
     pub(crate) fn shows(&self) -> Option<SourceId> {
         self.life.is_live().then(|| self.life.source())
     }

@@ -7,6 +7,7 @@
 
 mod account;
 mod checks;
+mod outside;
 mod plans;
 mod source;
 mod station;

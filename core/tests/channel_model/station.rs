@@ -10,52 +10,9 @@ use forebay_core::lifecycle::{
 use forebay_core::provider::{self, Claim, Demand, Refusal, Ticket};
 use forebay_core::time::Moment;
 
-use crate::account::Account;
-use crate::source::{Connection, Piece, Signal, Source};
-use crate::tally::Tally;
+use crate::outside::{Ingest, Outside, State, account, place};
+use crate::source::{Connection, Piece, Signal};
 use crate::watch::Watch;
-
-/// All that channels share.
-pub(crate) struct Outside {
-    pub(crate) now: Moment,
-    pub(crate) accounts: Vec<Account>,
-    pub(crate) sources: Vec<Source>,
-    pub(crate) tally: Tally,
-    /// Whether what channels decide is printed.
-    pub(crate) is_logging: bool,
-}
-
-impl Outside {
-    pub(crate) fn source(&self, id: SourceId) -> &Source {
-        &self.sources[place(id)]
-    }
-
-    #[expect(clippy::print_stderr, reason = "for who looks at a case that fails")]
-    fn log(&self, channel: usize, action: Action) {
-        if self.is_logging {
-            eprintln!("{:?} channel {channel}: {action:?}", self.now.elapsed());
-        }
-    }
-}
-
-/// An attempt to open a source.
-pub(crate) struct Ingest {
-    pub(crate) attempt: AttemptId,
-    pub(crate) source: SourceId,
-    pub(crate) state: State,
-    /// What it was opened for.
-    purpose: Purpose,
-    is_told_to_yield: bool,
-    pub(crate) has_picture: bool,
-}
-
-pub(crate) enum State {
-    /// The claim is made when the ingest is looked at first.
-    Unasked(Claim<usize>),
-    Refused,
-    Waiting(Ticket),
-    Open(Option<Ticket>, Connection),
-}
 
 /// A channel, its driver while it is open, and its viewers.
 pub(crate) struct Station {
@@ -475,7 +432,7 @@ impl Station {
         self.promote(outside, attempt);
         let at = self.ingests.iter().position(|ingest| ingest.attempt == attempt).expect("it is open");
         assert!(self.ingests[at].has_picture, "{attempt:?} has nothing to show");
-        assert_eq!(self.active, None, "one at a time is on air");
+        assert_eq!(self.active, None, "one at a time is active");
         self.active = Some(attempt);
         self.ingests.swap(0, at);
         outside.tally.returns += u64::from(self.ingests[0].purpose == Purpose::Probe);
@@ -500,15 +457,4 @@ impl Station {
             State::Open(None, _) | State::Unasked(_) | State::Refused => {}
         }
     }
-}
-
-/// The provider of a source that has one.
-fn account(outside: &mut Outside, source: SourceId) -> (&mut Account, Moment, &mut Tally) {
-    let provider = outside.source(source).provider.expect("whoever has a ticket has a provider");
-    (&mut outside.accounts[provider], outside.now, &mut outside.tally)
-}
-
-/// Where a source stands among those of the world.
-pub(crate) fn place(id: SourceId) -> usize {
-    usize::try_from(id.0).expect("there are not so many")
 }

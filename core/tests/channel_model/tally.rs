@@ -5,7 +5,7 @@
 pub(crate) struct Tally {
     pub(crate) hedges: u64,
     pub(crate) probes: u64,
-    /// Probes that went on air.
+    /// Probes that became active.
     pub(crate) returns: u64,
     pub(crate) promotions: u64,
     pub(crate) preempted_watched: u64,

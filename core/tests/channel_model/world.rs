@@ -8,8 +8,9 @@ use forebay_core::provider::Limits;
 use forebay_core::time::Moment;
 
 use crate::account::Account;
+use crate::outside::{Outside, State, place};
 use crate::source::{Mood, Source};
-use crate::station::{Outside, State, Station, place};
+use crate::station::Station;
 use crate::tally::Tally;
 
 /// Things that may happen in one moment. A world that does more spins.

@@ -13,10 +13,10 @@ use super::archive::Archive;
 use super::audience::Audience;
 use super::command::Command;
 use super::crew::Crews;
-use super::making::Making;
 use super::playlist::Playlist;
 use super::reader_kind::Readers;
 use super::report::Report;
+use super::segment_in_progress::SegmentInProgress;
 use super::store::Store;
 use super::window::{Stage, Window};
 use crate::events::Bus;
@@ -67,7 +67,7 @@ pub(super) struct HlsState {
     pub(super) short: watch::Sender<Option<Arc<Playlist>>>,
     /// The segment that is being made, as far as a playlist is wanted. It changes after the
     /// playlist has named the one before, and both change before the windows do.
-    pub(super) making: watch::Sender<Option<Making>>,
+    pub(super) making: watch::Sender<Option<SegmentInProgress>>,
     /// Sessions that have fetched no segment yet: limits are not about them.
     pub(super) idle: AtomicUsize,
 }

@@ -38,7 +38,7 @@ pub struct Session {
     has_begun: AtomicBool,
     /// Whether its playlists name segments before they are whole.
     is_early: AtomicBool,
-    list: List,
+    list: PlaylistKind,
     /// Whether it may still be led to the short list.
     is_undecided: AtomicBool,
     /// The target duration of its playlists, in seconds, which must not change; 0 before the first.
@@ -52,7 +52,7 @@ pub struct Session {
 /// A list of a channel's segments. Each has an address of its own, so that the numbers at one
 /// address never go back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum List {
+pub enum PlaylistKind {
     /// Segments begin with a random access point.
     Usual,
     /// Short segments, which may begin with any picture.
@@ -73,15 +73,15 @@ pub enum NoPlaylist {
 impl Session {
     /// A session of this player, who is a reader of the kind [`Hls`](super::ReaderKind::Hls), on
     /// this list.
-    pub fn new(reader: Reader, player: Player, list: List) -> Self {
+    pub fn new(reader: Reader, player: Player, list: PlaylistKind) -> Self {
         let feed = reader.feed();
         // A time-shift has usual segments only.
         let has_past = feed.archive.is_some();
-        let is_undecided = player == Player::Native && list == List::Usual && !has_past;
+        let is_undecided = player == Player::Native && list == PlaylistKind::Usual && !has_past;
         feed.hls.audience.send_modify(|audience| {
             audience.sessions += 1;
             audience.whole += usize::from(player != Player::Streaming);
-            audience.short += usize::from(list == List::Short);
+            audience.short += usize::from(list == PlaylistKind::Short);
             audience.undecided += usize::from(is_undecided);
         });
         feed.hls.idle.fetch_add(1, Ordering::Relaxed);
@@ -106,8 +106,8 @@ impl Session {
     /// The list that the player plays.
     fn list(&self) -> &watch::Sender<Option<Arc<Playlist>>> {
         match self.list {
-            List::Usual => &self.feed().hls.playlist,
-            List::Short => &self.feed().hls.short,
+            PlaylistKind::Usual => &self.feed().hls.playlist,
+            PlaylistKind::Short => &self.feed().hls.short,
         }
     }
 
@@ -197,7 +197,7 @@ impl Session {
 
     /// The playlist that the player can begin with now.
     fn opening(&self) -> Option<Arc<Playlist>> {
-        if self.list == List::Short {
+        if self.list == PlaylistKind::Short {
             let short = self.feed().hls.short.borrow().clone()?;
             return short.short_opening(self.player).or_else(|| short.has_enough_short().then_some(short));
         }
@@ -283,7 +283,7 @@ impl Session {
             self.feed().hls.audience.send_modify(|audience| audience.undecided -= 1);
         }
         self.target.store(playlist.target_duration, Ordering::Relaxed);
-        if self.list == List::Short {
+        if self.list == PlaylistKind::Short {
             // Segments of the short list are as short as they may be in any case.
             self.is_near_edge.store(true, Ordering::Relaxed);
             return true;
@@ -332,8 +332,8 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let short = usize::from(self.list == List::Short);
-        let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == List::Usual);
+        let short = usize::from(self.list == PlaylistKind::Short);
+        let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == PlaylistKind::Usual);
         let undecided = usize::from(*self.is_undecided.get_mut());
         self.serve();
         self.feed().hls.audience.send_modify(|audience| {
@@ -351,7 +351,7 @@ impl Drop for Session {
 pub struct SegmentReader {
     feed: Arc<Feed>,
     cached: Arc<SegmentCache>,
-    list: List,
+    list: PlaylistKind,
 }
 
 impl SegmentReader {
@@ -360,17 +360,17 @@ impl SegmentReader {
         let find =
             |list: &watch::Sender<Option<Arc<Playlist>>>| list.borrow().as_ref()?.find(number).cloned();
         if let Some(cached) = find(&feed.hls.playlist) {
-            return Some(Self { feed: Arc::clone(feed), cached, list: List::Usual });
+            return Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Usual });
         }
         if let Some(cached) = find(&feed.hls.short) {
-            return Some(Self { feed: Arc::clone(feed), cached, list: List::Short });
+            return Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Short });
         }
         let cached = Arc::new(SegmentCache::new(feed.archive.as_ref()?.find(number)?));
-        Some(Self { feed: Arc::clone(feed), cached, list: List::Usual })
+        Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Usual })
     }
 
     /// The list that names the segment.
-    pub fn list(&self) -> List {
+    pub fn list(&self) -> PlaylistKind {
         self.list
     }
 

@@ -15,16 +15,16 @@ mod command;
 mod crew;
 mod driver;
 mod feed;
-mod growing;
+mod growing_segment;
 mod hls;
 mod lookup;
-mod making;
 mod membership;
 mod playlist;
 mod reader;
 mod reader_kind;
 mod report;
 mod room;
+mod segment_in_progress;
 mod sequence_store;
 mod source_override;
 mod store;
@@ -51,8 +51,8 @@ use self::archive::Archive;
 pub use self::archive::TimeshiftStatus;
 use self::feed::Population;
 pub use self::feed::{Feed, Traffic};
-pub use self::growing::Growing;
-pub use self::hls::{List, NoPlaylist, SegmentReader, Session};
+pub use self::growing_segment::GrowingSegment;
+pub use self::hls::{NoPlaylist, PlaylistKind, SegmentReader, Session};
 pub use self::lookup::{Changes, Difference, Found, Lookup, Revision, Unreadable};
 pub use self::membership::Membership;
 pub use self::playlist::{Playlist, Rendered};
@@ -306,9 +306,9 @@ impl Channels {
     }
 
     /// The HLS segment with this number, if it is being made or is about to be.
-    pub fn growing(&self, id: &ChannelId, number: u64) -> Option<Growing> {
+    pub fn growing(&self, id: &ChannelId, number: u64) -> Option<GrowingSegment> {
         let feed = self.table().feeds.get(id).cloned()?;
-        Growing::find(&feed, number)
+        GrowingSegment::find(&feed, number)
     }
 
     /// How many viewers and open channels there are.

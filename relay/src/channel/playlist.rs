@@ -14,7 +14,7 @@ use forebay_core::playlist::render::Listing;
 use forebay_core::segmenter::{Segment, Segmenter};
 use tokio::time::Instant;
 
-use super::making::Making;
+use super::segment_in_progress::SegmentInProgress;
 use super::store::{BLOCK, Store};
 
 /// Durations are rounded to whole seconds where they are compared with a target duration.
@@ -291,7 +291,7 @@ impl Playlist {
     /// The target duration grows if a segment has become longer than expected.
     pub(super) fn with_coming(
         before: Option<&Self>,
-        making: &Making,
+        making: &SegmentInProgress,
         first: Option<usize>,
         target: u64,
     ) -> Self {

@@ -46,9 +46,9 @@ impl Reader {
 
     fn change(&self, change: impl FnOnce(&mut usize)) {
         self.feed.readers.send_if_modified(|readers| {
-            let before = readers.demand();
+            let before = readers.presence();
             change(readers.of_mut(self.kind));
-            readers.demand() != before
+            readers.presence() != before
         });
     }
 }

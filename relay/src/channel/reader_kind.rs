@@ -119,7 +119,7 @@ impl Readers {
     }
 
     /// The part that the driver needs to know; it is not told of each reader who comes and goes.
-    pub(super) fn demand(&self) -> (bool, bool) {
+    pub(super) fn presence(&self) -> (bool, bool) {
         (self.keeping_open() > 0, self.lingering() > 0)
     }
 }

@@ -228,10 +228,10 @@ impl House {
     }
 
     pub(in crate::channel) fn session(&self, player: Player) -> Session {
-        self.session_on(player, hls::List::Usual)
+        self.session_on(player, PlaylistKind::Usual)
     }
 
-    fn session_on(&self, player: Player, list: hls::List) -> Session {
+    fn session_on(&self, player: Player, list: PlaylistKind) -> Session {
         Session::new(self.reader(ReaderKind::Hls).unwrap(), player, list)
     }
 

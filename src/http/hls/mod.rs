@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
-use forebay_relay::channel::{Found, Growing, List, NoPlaylist, Rendered, SegmentReader};
+use forebay_relay::channel::{Found, GrowingSegment, NoPlaylist, PlaylistKind, Rendered, SegmentReader};
 use forebay_relay::model::Channel;
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -51,7 +51,11 @@ pub(super) async fn playlist<N: Naming>(
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let list = if query.value("list").as_deref() == Some("short") { List::Short } else { List::Usual };
+    let list = if query.value("list").as_deref() == Some("short") {
+        PlaylistKind::Short
+    } else {
+        PlaylistKind::Usual
+    };
     state.tally.note(Count::Playlists);
     let key = Key::new(&found.channel, query.value("token").as_deref(), list, &client);
     let seat = state.seat(&client, &Title::from(&*found.channel), Form::Hls).await?;
@@ -171,7 +175,7 @@ fn send(segment: SegmentReader, watched: Option<Arc<Watched>>, headers: &HeaderM
 }
 
 /// Its length is not known yet, so a range of it is not to be had.
-fn send_as_it_comes(segment: Growing, watched: Option<Arc<Watched>>) -> Response {
+fn send_as_it_comes(segment: GrowingSegment, watched: Option<Arc<Watched>>) -> Response {
     let body = stream::try_unfold((segment, watched), |(mut segment, watched)| async move {
         let ended = async {
             match &watched {
@@ -210,15 +214,15 @@ pub(super) async fn head_segment(
 enum Segment {
     Whole(SegmentReader),
     /// It is being made, or is about to be.
-    Growing(Growing),
+    Growing(GrowingSegment),
 }
 
 impl Segment {
     /// The list that names it.
-    fn list(&self) -> List {
+    fn list(&self) -> PlaylistKind {
         match self {
             Self::Whole(segment) => segment.list(),
-            Self::Growing(_) => List::Usual,
+            Self::Growing(_) => PlaylistKind::Usual,
         }
     }
 }

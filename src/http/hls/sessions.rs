@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use forebay_core::playlist::opening::Player;
-use forebay_relay::channel::{Found, List, Playlist, Session};
+use forebay_relay::channel::{Found, Playlist, PlaylistKind, Session};
 use forebay_relay::model::{Channel, ChannelId};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
@@ -40,7 +40,7 @@ pub(super) struct Key {
     who: Who,
     /// The user or the key, where there is one: two of them may be behind one address.
     owner: Option<Owner>,
-    list: List,
+    list: PlaylistKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -60,7 +60,7 @@ impl fmt::Debug for Token {
 }
 
 impl Key {
-    pub(super) fn new(channel: &Channel, token: Option<&str>, list: List, client: &Client) -> Self {
+    pub(super) fn new(channel: &Channel, token: Option<&str>, list: PlaylistKind, client: &Client) -> Self {
         let who = match token.filter(|token| !token.is_empty()) {
             Some(token) => Who::Token(Token(cut(token).into())),
             None => Who::Client { address: client.address, agent: client.agent.clone() },

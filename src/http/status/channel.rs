@@ -86,7 +86,7 @@ pub(in crate::http) struct OpenChannel {
     id: String,
     /// Times that packets were sent that only keep connections alive.
     keep_alives: u64,
-    /// When something last came on air, in UTC, to the second.
+    /// When media was last shown, in UTC, to the second.
     last_activity: String,
     memory: ChannelMemory,
     /// Null where the channel was taken out of the configuration.
@@ -167,7 +167,7 @@ struct Delivery {
 struct Failovers {
     /// The latest ten.
     last: Vec<SourceSwitch>,
-    /// Times that a source failed on air and it, or another, came on air again.
+    /// Times that the active source was left, and it or another became active.
     total: u64,
 }
 

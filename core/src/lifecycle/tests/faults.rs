@@ -57,7 +57,7 @@ fn a_notice_stays_for_want_of_another_and_is_opened_anew_less_and_less_often() {
 
 #[test]
 fn what_was_in_vain_before_is_forgotten_when_one_that_lived_makes_room() {
-    // Two rounds in vain, and the first source is on air.
+    // Two rounds in vain, and the first source is active.
     let ends = [0.1, 0.2, 0.5, 0.6].map(|at| (at, Ended));
     let mut script = [&[(0.0, Readers)], &ends[..], &[(2.5, Keyframe)]].concat();
     script.extend((3..=60).map(|second| (f64::from(second), Progress)));

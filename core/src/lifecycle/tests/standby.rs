@@ -1,4 +1,4 @@
-//! What is open beside the source on air or the trial, and what an admin makes of it.
+//! The standby beside the active source or the candidate, and what an admin makes of it.
 
 use super::*;
 
@@ -8,7 +8,7 @@ pub(super) fn first_active(until: u32) -> Vec<(f64, Say)> {
     script
 }
 
-/// The first stalls at 20 s, and the second is on air from 20.2 s to `until`.
+/// The first stalls at 20 s, and the second is active from 20.2 s to `until`.
 pub(super) fn second_active(until: u32) -> Vec<(f64, Say)> {
     let mut script = live_until(20);
     script.extend([(20.0, Of(1, Event::Stalled)), (20.2, Of(2, Event::KeyframeReady))]);
@@ -54,7 +54,7 @@ fn what_ends_when_another_is_there_already_is_returned_to_less_and_less_often() 
 }
 
 #[test]
-fn what_ends_when_another_is_there_already_is_fit_until_that_is_on_air() {
+fn a_source_that_ends_beside_a_standby_is_eligible_until_that_is_active() {
     // The second ends while the first, which sends nothing, is probed.
     let mut script = second_active(31);
     script.extend([(31.5, Of(2, Event::Ended)), (32.0, Of(4, Event::KeyframeReady))]);
@@ -166,7 +166,7 @@ fn a_wish_that_is_preempted_makes_no_room() {
 }
 
 #[test]
-fn what_is_probed_is_on_air_as_soon_as_an_admin_wants_it() {
+fn a_probed_source_is_active_as_soon_as_an_admin_wants_it() {
     let mut script = second_active(34);
     script.extend(pictures(Event::KeyframeReady, 3, 31..34));
     script.push((33.5, Say::SourceOverride(SourceOverride::Pin(SourceId(0)))));
@@ -182,7 +182,7 @@ fn what_is_probed_is_on_air_as_soon_as_an_admin_wants_it() {
 }
 
 #[test]
-fn what_is_on_air_and_pinned_stays() {
+fn an_active_source_that_is_pinned_stays() {
     let mut script = second_active(90);
     script.extend(pictures(Event::KeyframeReady, 3, 31..90));
     script.push((33.5, Say::SourceOverride(SourceOverride::Pin(SourceId(1)))));

@@ -23,10 +23,10 @@
 //!   picture with it.
 //! - Without a new segment for [`STALL_TARGETS`] target durations ([`LONE_STALL_TARGETS`] of an
 //!   only source), or for longer than any interval at which the list has grown so far, the source
-//!   has stalled. Where another source is on air, it then begins as far from the end as that
+//!   has stalled. Where another source is active, it then begins as far from the end as that
 //!   interval is long.
 //! - A complete list that is opened again goes on behind what was played; where nothing is left of
-//!   it, it is played again only if it was complete at first and no other source is on air.
+//!   it, it is played again only if it was complete at first and no other source is active.
 //! - A segment is tried three times, at most a target duration long, and then passed over. One that
 //!   broke off is not tried again. Where two in a row stand still and there is nothing in store,
 //!   the source has stalled.
@@ -135,7 +135,7 @@ pub enum Others {
     /// Sources that may be opened when this one fails.
     #[default]
     Idle,
-    /// One that is on air: a list that has ended, and of which all was played, is not played again.
+    /// One that is active: a list that has ended, and of which all was played, is not played again.
     Active,
 }
 

@@ -55,7 +55,7 @@ fn switch(gop: u64, seen: u64) -> Vec<u64> {
 }
 
 #[test]
-fn the_last_group_goes_on_air_whole_and_nothing_before_it() {
+fn the_last_group_becomes_active_whole_and_nothing_before_it() {
     for (gop, seen, sent) in [(25, 1, 1), (25, 10, 10), (25, 60, 10), (1, 30, 1), (2, 31, 1), (250, 240, 240)]
     {
         let times = switch(gop, seen);
@@ -91,7 +91,7 @@ fn a_group_that_is_too_long_to_be_held_is_waited_out() {
 }
 
 #[test]
-fn a_source_without_key_frames_goes_on_air_as_it_does_without_a_scout() {
+fn a_source_without_key_frames_becomes_active_as_it_does_without_a_scout() {
     let mut source = Source::new(900_000, 25);
     source.pictures(0..1);
     let mut scout = Scout::new(None);

@@ -155,7 +155,7 @@ struct Motion {
     stamps: bool,
 }
 
-/// Whether the source is on air.
+/// Whether the source's packets pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gate {
     /// Waiting for a random access point since this time of the source.
@@ -244,7 +244,7 @@ impl Splice {
     }
 
     /// A source begins of which `scout` knows the streams. What it holds is to be pushed next, and
-    /// all of that at once: the source goes on air with the picture that the scout found.
+    /// all of that at once: the source becomes active with the picture that the scout found.
     pub fn adopt(&mut self, scout: &mut Self, kind: RandomAccess) {
         self.close_gate(None);
         self.scrambled.begin();
@@ -332,7 +332,7 @@ impl Splice {
         self.writer.clear(kept);
     }
 
-    /// Whether the source on hand is on air.
+    /// Whether the gate is open: packets of the source pass.
     pub fn is_open(&self) -> bool {
         self.gate == Gate::Open
     }

@@ -17,7 +17,7 @@ const MAX_WAIT: i64 = 10 * 27_000_000;
 /// minutes.
 const MAX_BEYOND: i64 = 10 * 60 * 90_000;
 
-/// Where a source goes on air, by its own stamps.
+/// Where a source becomes active, by its own stamps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beginning {
     /// When its first picture is decoded.

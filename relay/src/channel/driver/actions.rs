@@ -82,7 +82,7 @@ impl Driver {
             return true;
         }
         self.life = Lifecycle::new(times(&self.channel.policy), self.life.failover().clone());
-        self.handle_demand();
+        self.handle_readers();
         false
     }
 

@@ -14,9 +14,9 @@ use tracing::debug;
 use super::timeshift::Timeshift;
 use crate::channel::audience::Audience;
 use crate::channel::feed::Feed;
-use crate::channel::making::Making;
 use crate::channel::playlist::{Playlist, opening};
 use crate::channel::reader_kind::Readers;
+use crate::channel::segment_in_progress::SegmentInProgress;
 use crate::channel::sequence_store::SequenceStore;
 use crate::model::{Channel, Hls};
 
@@ -296,7 +296,7 @@ impl Packager {
 
     /// Publishes the segment in the making, after the playlist has named the one before.
     fn publish_making(&self, feed: &Feed) {
-        feed.hls.making.send_replace(Making::new(&self.segmenter));
+        feed.hls.making.send_replace(SegmentInProgress::new(&self.segmenter));
     }
 
     fn publish(&mut self, scene: Scene<'_>, sequences: &Arc<SequenceStore>, tasks: &TaskTracker) {

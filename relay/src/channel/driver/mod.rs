@@ -151,7 +151,7 @@ impl Driver {
     async fn run_to_end(mut self, channels: Arc<Channels>) {
         let _ending = Ending { feed: Arc::clone(&self.feed), channels: Arc::clone(&channels) };
         self.happened(|channel| Happened::StreamOpened { channel });
-        self.handle_demand();
+        self.handle_readers();
         while !self.carry_out(&channels) {
             let wake = self.wait().await;
             if self.note_resumed() && self.carry_out(&channels) {
@@ -235,7 +235,7 @@ impl Driver {
     fn handle_message(&mut self, now: Moment, message: Message) {
         match message {
             Message::Stop => self.life.handle_event(now, Event::Shutdown),
-            Message::Readers => self.handle_demand(),
+            Message::Readers => self.handle_readers(),
             Message::Settings => self.handle_settings(now),
             Message::Audience => self.handle_audience(now),
             Message::Command(command) => self.handle_command(now, command),
@@ -254,7 +254,7 @@ impl Driver {
         self.life.handle_timeout(now);
     }
 
-    fn handle_demand(&mut self) {
+    fn handle_readers(&mut self) {
         let now = self.clock.now();
         let presence = self.inbox.readership.update(now);
         if presence == Presence::Present && self.life.phase() == Phase::Stopping {

@@ -39,7 +39,7 @@ async fn play(house: &House, (rules, player): (Rules, Player), after: Duration) 
         loop {
             let playlist = session.playlist().await.unwrap();
             if playlist.is_lead() {
-                session = house.session_on(player, hls::List::Short);
+                session = house.session_on(player, PlaylistKind::Short);
                 continue;
             }
             session.begin(&playlist);

@@ -34,9 +34,9 @@ fn a_stream_that_has_ended_is_not_played_again() {
         second.run(60_000);
         assert_eq!(second.segments(), "Fail(Over)");
     }
-    let mut on_air_again = again(&first, Options::default(), |now, _| Ok(live(now + 60_000, 5)));
-    on_air_again.run(first.now + 100);
-    assert!(on_air_again.segments().starts_with('4'), "it is followed as any other: {:?}", on_air_again.log);
+    let mut active_again = again(&first, Options::default(), |now, _| Ok(live(now + 60_000, 5)));
+    active_again.run(first.now + 100);
+    assert!(active_again.segments().starts_with('4'), "it is followed as any other: {:?}", active_again.log);
 }
 
 #[test]

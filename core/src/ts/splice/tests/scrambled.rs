@@ -114,7 +114,7 @@ fn a_source_that_says_nowhere_where_to_begin_is_taken_after_a_while() {
 }
 
 #[test]
-fn it_is_held_with_its_words_until_it_goes_on_air() {
+fn it_is_held_with_its_words_until_it_becomes_active() {
     let mut locked = Locked::new(0x600, 900_000);
     let stream = locked.pictures(0..90);
     let mut scout = Scout::new(None).passing_scrambled(true);

@@ -7,7 +7,7 @@ use forebay_core::time::MediaTime;
 
 /// The segment in the making.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Making {
+pub(super) struct SegmentInProgress {
     /// Its duration is the least that it can have, and its end is where it begins, so far.
     pub(super) segment: Segment,
     /// The discontinuity sequence number of a playlist that begins with it.
@@ -16,7 +16,7 @@ pub(super) struct Making {
     pub(super) target: u64,
 }
 
-impl Making {
+impl SegmentInProgress {
     /// The segment that `segmenter` is making.
     pub(super) fn new(segmenter: &Segmenter) -> Option<Self> {
         Some(Self {

@@ -15,7 +15,7 @@ use super::window::Window;
 
 /// A segment that is being made, or is about to be, and that is sent as it grows.
 #[derive(Debug)]
-pub struct Growing {
+pub struct GrowingSegment {
     feed: Arc<Feed>,
     window: watch::Receiver<Window>,
     number: u64,
@@ -30,7 +30,7 @@ struct Stretch {
     is_whole: bool,
 }
 
-impl Growing {
+impl GrowingSegment {
     /// The segment with this number, if it is the next of `feed`, or one of the few behind that.
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
         let next = feed.hls.making.borrow().as_ref()?.segment.number;
