@@ -100,7 +100,10 @@ async fn revoke_again_and_again(rounds: usize) {
         let url = format!("https://localhost:{}{path}", house.relay.tls_address().port());
         let mut over_http2 = http2.get(url).send().await.expect("it is answered");
         assert_eq!((over_http2.status().as_u16(), over_http2.version()), (200, http::Version::HTTP_2));
-        let playlist = Request::get(house.relay.address(), &format!("{path}/hls")).send().await.unwrap();
+        let playlist = Request::get(house.relay.address(), &format!("{path}/hls"))
+            .send()
+            .await
+            .expect("the relay answers");
         assert_eq!(playlist.status, 200);
         assert!(ts.read_until(PACKET_SIZE).await.len() >= PACKET_SIZE);
         over_http2.chunk().await.expect("there is something");
@@ -118,9 +121,14 @@ async fn revoke_again_and_again(rounds: usize) {
         let (ts_end, http2_end) = tokio::join!(ts_end, http2_end);
         ts_ends.push(ts_end);
         http2_ends.push(http2_end);
-        let line = playlist.text().lines().find(|line| !line.starts_with('#')).unwrap().to_owned();
+        let line = playlist
+            .text()
+            .lines()
+            .find(|line| !line.starts_with('#'))
+            .expect("there is a segment")
+            .to_owned();
         for path in [format!("{path}/hls"), format!("{path}/{line}")] {
-            let refused = Request::get(house.relay.address(), &path).send().await.unwrap();
+            let refused = Request::get(house.relay.address(), &path).send().await.expect("the relay answers");
             assert_eq!(refused.status, 401, "{path}");
         }
         path = format!("/t/{}/stream/one", house.key().await);

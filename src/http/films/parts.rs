@@ -1,7 +1,6 @@
 //! A film in parts: playlists, a manifest, and segments, made when they are asked for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::Path;
 use axum::response::Response;
@@ -115,9 +114,9 @@ pub(in crate::http) async fn segment(
     let file = Arc::clone(&part.opened.file);
     let shelf = &state.films.shelf;
     let make = move || part.make();
-    let made = if is_transport { shelf.aside_in_memory(make).await } else { shelf.aside(make).await };
-    let made = made.map_err(crate::films::OpenError::from)??;
-    Ok(about.bytes(Content::segment(made, file), shelf, viewer))
+    let segment = if is_transport { shelf.aside_in_memory(make).await } else { shelf.aside(make).await };
+    let segment = segment.map_err(crate::films::OpenError::from)??;
+    Ok(about.bytes(Content::segment(segment, file), shelf, viewer))
 }
 
 /// A film, open, and the viewer who asks for something of it. Whoever asks for heads alone does not
