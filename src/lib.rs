@@ -16,6 +16,7 @@ pub mod http;
 pub mod jobs;
 pub mod lineup;
 pub mod relays;
+pub mod resolver;
 pub mod supervisor;
 pub mod telemetry;
 mod tls;

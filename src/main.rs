@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use forebay::cli::args::{Args, Command, FilmCommand};
-use forebay::cli::{backup, check, film, generate_hls, import, launch, probe, restore, serve, user};
+use forebay::cli::{backup, check, film, generate_hls, import, launch, probe, resolve, restore, serve, user};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Some(Command::Launch { parent, words }) => launch::launch(*parent, words),
         Some(Command::Import(list)) => import::import(&args, list),
         Some(Command::Probe(args)) => probe::probe(args),
+        Some(Command::Resolve { url }) => resolve::resolve(&args.config, url),
         None => serve::serve(args),
     }
 }

@@ -11,7 +11,8 @@
 //! reasons ([`channel`]), the heads of HTTP answers as they really are ([`http_head`]) and what
 //! they ask of us ([`http_challenge`]), which addresses are public ([`address`]), lists of channels
 //! and what becomes of them ([`lineup`]), who may have a connection to a provider ([`provider`]),
-//! and how often its viewers are sent to ([`cadence`]).
+//! how often its viewers are sent to ([`cadence`]), and what is known of the pages of video platforms
+//! ([`resolve`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes
 //! in as a [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values.
@@ -38,6 +39,7 @@ pub mod package;
 pub mod playlist;
 pub mod provider;
 pub mod remux;
+pub mod resolve;
 pub mod rhythm;
 pub mod rungs;
 pub mod segmenter;

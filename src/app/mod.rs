@@ -132,6 +132,7 @@ impl App {
         supervisor.start(films(&shared));
         supervisor.start(playlists(&shared));
         supervisor.start(jobs(&shared));
+        supervisor.start(resolver(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(listener("http", self.server, &shared));
         if let Some(Secure { server, keeper, current }) = self.secure {
@@ -224,6 +225,18 @@ fn jobs(shared: &http::State) -> Service {
     Service::restarted("jobs", move |stop| {
         let queue = queue.clone();
         async move { queue.run(stop).await }
+    })
+}
+
+/// Resolves pages of video platforms when it is their time.
+fn resolver(shared: &http::State) -> Service {
+    let resolver = shared.resolver.clone();
+    Service::restarted("resolver", move |stop| {
+        let resolver = resolver.clone();
+        async move {
+            resolver.run(stop).await;
+            Ok(())
+        }
     })
 }
 

@@ -106,6 +106,14 @@ pub enum Command {
     /// then on
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
+    /// Say what a page of a video platform is, and in which forms it is to be had
+    #[command(
+        after_help = "No address of media is printed: they may hold tokens. Exits with 1 if the page cannot be resolved."
+    )]
+    Resolve {
+        /// The address of a page: of youtube.com, bilibili.com, x.com, instagram.com or twitch.tv
+        url: String,
+    },
     /// Open an address as a source of a channel and tell what comes
     #[command(after_help = PROBE_EXAMPLES)]
     Probe(Box<Probe>),

@@ -8,6 +8,7 @@ pub mod generate_hls;
 pub mod import;
 pub mod launch;
 pub mod probe;
+pub mod resolve;
 pub mod restore;
 pub mod serve;
 pub mod user;

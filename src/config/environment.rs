@@ -11,7 +11,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, Map
 use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Fault};
-use super::file::{AcmeFile, AuthFile, DataFile, File, FilmsFile, LogFile, ServerFile, TlsFile, TokensFile};
+use super::file::{
+    AcmeFile, AuthFile, DataFile, File, FilmsFile, LogFile, ResolverFile, ServerFile, TlsFile, TokensFile,
+};
 
 const PREFIX: &str = "FOREBAY_";
 
@@ -46,6 +48,7 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["stream", "health"], HealthSpec::KEYS),
     (&["hls"], HlsSpec::KEYS),
     (&["films"], FilmsFile::KEYS),
+    (&["resolver"], ResolverFile::KEYS),
 ];
 
 /// The variables of a process that concern us: first those of other names, each in the order of
@@ -180,6 +183,7 @@ fn put(file: &mut File, section: &[&str], key: &'static str, value: &str) -> Res
         ["stream"] => file.stream.get_or_insert_default().read(key, map),
         ["hls"] => file.hls.get_or_insert_default().read(key, map),
         ["films"] => file.films.get_or_insert_default().read(key, map),
+        ["resolver"] => file.resolver.get_or_insert_default().read(key, map),
         ["stream", "health"] => {
             file.stream.get_or_insert_default().health.get_or_insert_default().read(key, map)
         }

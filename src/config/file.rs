@@ -24,6 +24,8 @@ forebay_relay::table! {
         hls: HlsSpec,
         /// Files that are played from their beginning.
         films: FilmsFile,
+        /// How pages of video platforms are resolved.
+        resolver: ResolverFile,
         /// Accounts with a limit of connections.
         providers: Vec<ProviderSpec>,
         /// Lists of channels that others make.
@@ -166,5 +168,29 @@ forebay_relay::table! {
         index_memory: SizeText,
         /// Which smaller copies of films are made when somebody asks for them.
         ladder: Vec<String>,
+    }
+}
+
+forebay_relay::table! {
+    /// `[resolver]`
+    pub(super) struct ResolverFile {
+        /// The yt-dlp.
+        command: String,
+        /// Folders with plugins of it.
+        plugin_dirs: Vec<String>,
+        /// The proxy through which pages are read.
+        proxy: String,
+        /// How long one page may take.
+        timeout: DurationText,
+        /// What one page may take.
+        memory: SizeText,
+        /// How long a yt-dlp that nobody needs is kept.
+        idle_stop: DurationText,
+        /// Pages at a time.
+        max_running: i64,
+        /// How long what is known of a page is good.
+        info_ttl: DurationText,
+        /// How long addresses are good that do not say it themselves.
+        url_ttl: DurationText,
     }
 }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::rungs;
-use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, SourceKind};
+use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, Proxy, SourceKind};
 use ipnet::IpNet;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -65,6 +65,8 @@ pub struct Config {
     pub hls_dir: PathBuf,
     /// Files that are played from their beginning.
     pub films: Films,
+    /// How pages of video platforms are resolved. A change needs a restart.
+    pub resolver: Resolver,
     /// What channels are checked against, of whatever origin.
     pub house: House,
     /// Accounts with a limit of connections, in the order of the file; ids are unique.
@@ -219,6 +221,43 @@ impl Default for Films {
         let (segment, rescan) = (Duration::from_secs(6), Duration::from_secs(10));
         let ladder = rungs::ALL.map(rungs::Rung::name).into();
         Self { folders: Vec::new(), segment, rescan, index_memory: 64 << 20, ladder }
+    }
+}
+
+/// `[resolver]`: how pages of video platforms are resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolver {
+    /// The yt-dlp: a name to look for, or a path.
+    pub command: String,
+    /// Folders with plugins of it: absolute, or relative to the working directory as the path of
+    /// the configuration is.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// The proxy through which pages are read.
+    pub proxy: Option<Proxy>,
+    /// How long one page may take.
+    pub timeout: Duration,
+    /// What one page may take, in bytes.
+    pub memory: u64,
+    /// How long a yt-dlp that nobody needs is kept.
+    pub idle_stop: Duration,
+    /// Whether pages may lead to addresses that are not public: as sources given by the API may.
+    pub allow_private: bool,
+    /// How many at a time, and how long answers are good.
+    pub limits: forebay_core::resolve::Limits,
+}
+
+impl Default for Resolver {
+    fn default() -> Self {
+        Self {
+            command: "yt-dlp".to_owned(),
+            plugin_dirs: Vec::new(),
+            proxy: None,
+            timeout: Duration::from_secs(30),
+            memory: 512 << 20,
+            idle_stop: Duration::from_mins(5),
+            allow_private: false,
+            limits: forebay_core::resolve::Limits::default(),
+        }
     }
 }
 

@@ -61,6 +61,17 @@ rescan = "1m"
 index_memory = "16 MiB"
 ladder = ["480p"]
 
+[resolver]
+command = "/opt/yt-dlp"
+plugin_dirs = ["plugins"]
+proxy = "http://joe:hunter2@proxy:3128"
+timeout = "20s"
+memory = "1 GiB"
+idle_stop = "1m"
+max_running = 2
+info_ttl = "30m"
+url_ttl = "5m"
+
 [[channels]]
 id = "one"
 
@@ -112,6 +123,7 @@ fn a_good_file_means_what_it_says() {
         data,
         hls_dir,
         films,
+        resolver,
         house: _,
         providers: _,
         playlists,
@@ -143,6 +155,25 @@ fn a_good_file_means_what_it_says() {
         *films,
         Films { folders, segment, rescan, index_memory: 16 << 20, ladder: vec!["480p".into()] }
     );
+
+    let minutes = Duration::from_mins;
+    let limits = forebay_core::resolve::Limits {
+        running: 2,
+        info_lifetime: minutes(30),
+        address_lifetime: minutes(5),
+        ..Default::default()
+    };
+    let expected = Resolver {
+        command: "/opt/yt-dlp".to_owned(),
+        plugin_dirs: vec!["/etc/forebay/plugins".into()],
+        proxy: Some("http://joe:hunter2@proxy:3128".parse().unwrap()),
+        timeout: Duration::from_secs(20),
+        memory: 1 << 30,
+        idle_stop: minutes(1),
+        allow_private: false,
+        limits,
+    };
+    assert_eq!(*resolver, expected);
 
     let [one, two] = &channels[..] else { panic!("{channels:?}") };
     assert_eq!((one.id.as_str(), &*one.name, one.number), ("one", "one", None));
@@ -214,6 +245,7 @@ fn an_empty_file_is_all_defaults() {
             data,
             hls_dir,
             films: Films::default(),
+            resolver: Resolver::default(),
             house,
             providers,
             playlists,

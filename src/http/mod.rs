@@ -33,6 +33,7 @@ mod presence;
 mod query;
 mod refusals;
 mod relays;
+mod resolve;
 mod room;
 mod routes;
 mod server;
@@ -82,6 +83,7 @@ use crate::db::Database;
 use crate::jobs::Queue;
 use crate::lineup::{Lineup, PutInForce};
 use crate::relays::{InForceChannels, Relays};
+use crate::resolver::Resolver;
 use crate::supervisor::Board;
 use crate::tls::Challenges;
 
@@ -105,6 +107,8 @@ pub struct State {
     pub(crate) accounts: Accounts,
     /// Work that takes longer than a request.
     pub(crate) jobs: Queue,
+    /// Who resolves pages of video platforms.
+    pub(crate) resolver: Resolver,
     guards: Guards,
     admission: Admission,
     audience: Audience,
@@ -205,6 +209,7 @@ impl State {
             process: Process::start(),
             catalogue,
             jobs,
+            resolver: Resolver::new(config.get().resolver.clone()),
             channels,
             database,
             accounts,

@@ -4,6 +4,7 @@
 //! - [`clip`]: real media, made once by the real ffmpeg.
 //! - [`hls`]: a judge that follows HLS playlists.
 //! - [`ts`]: a strict transport stream checker, a demuxer and a small writer.
+//! - [`platform`]: a video platform for the real yt-dlp.
 //! - [`player`]: real players without a screen, as judges.
 //! - [`proxy`]: HTTP and SOCKS5.
 //! - [`authority`]: a real server for certificates.
@@ -24,6 +25,7 @@ pub mod identity;
 pub mod linear;
 pub mod open_metrics;
 pub mod origin;
+pub mod platform;
 pub mod player;
 pub mod proxy;
 pub mod ts;

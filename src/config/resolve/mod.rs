@@ -3,6 +3,7 @@
 mod auth;
 mod films;
 mod places;
+mod resolver;
 mod server;
 mod tls;
 mod tokens;
@@ -51,6 +52,9 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let tokens = checker.within("tokens", |checker| tokens::tokens(checker, &tokens));
     let films = file.films.clone().unwrap_or_default();
     let films = checker.within("films", |checker| films::films(checker, &films, folder));
+    let resolver = checker.within("resolver", |checker| {
+        resolver::resolver(checker, file.resolver.as_ref(), folder, server.allow_private_sources)
+    });
     let stream = file.stream.clone().unwrap_or_default();
     let mut house = checker.within("stream", |checker| {
         let policy = stream.check(checker, &Policy { hls, ..Policy::default() });
@@ -116,11 +120,9 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         is_configured: data_dir.is_some(),
         path: folder.join(data_dir.unwrap_or_else(|| "data".to_owned())),
     };
-    let environment = Environment::default();
-    let path = path.into();
     Ok(Config {
-        path,
-        environment,
+        path: path.into(),
+        environment: Environment::default(),
         server,
         auth,
         tokens,
@@ -128,6 +130,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         data,
         hls_dir,
         films,
+        resolver,
         house,
         providers,
         playlists,

@@ -15,6 +15,7 @@ mod machines;
 mod operation;
 mod pages;
 mod people;
+mod resolve;
 mod route;
 mod streaming;
 mod streams;
@@ -37,13 +38,14 @@ use super::error::ApiError;
 const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 8] {
+fn surfaces() -> [(&'static str, Vec<Route>); 9] {
     [
         ("streams", streams::routes()),
         ("api", api::routes()),
         ("people", people::routes()),
         ("lineup", lineup::routes()),
         ("jobs", jobs::routes()),
+        ("video pages", resolve::routes()),
         ("tokens", streaming::routes()),
         ("pages", pages::routes()),
         ("machines", machines::routes()),
