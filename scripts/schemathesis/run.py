@@ -5,10 +5,9 @@ answers with what it says.
     scripts/schemathesis/run.py [SERVER]    by default target/debug/forebay
 
 The server runs in a folder of its own. Fails where an answer is a server error, or has a status, a
-type or a document that is not described; or where fewer than CALLS requests were made.
+type or a document that is not described. Schemathesis says how many requests it made.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -19,10 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMATHESIS = ROOT / "scripts/schemathesis/.venv/bin/schemathesis"
 
-# At least so many requests.
-CALLS = 5000
-
-# For each operation; some have few parameters, and need fewer.
+# For each operation, so that there are 5,000 and more; some have few parameters, and need fewer.
 EXAMPLES = 400
 
 CHECKS = [
@@ -77,13 +73,11 @@ def main():
         process, address = start(server, folder)
         try:
             token = (folder / "hls_cache/admin.token").read_text().strip()
-            report = folder / "report.json"
             words = [SCHEMATHESIS, "run", ROOT / "docs/openapi.json", "--url", address]
             words += ["--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS)]
             words += ["--max-examples", str(EXAMPLES), "--seed", "1", "--request-timeout", "30"]
             words += ["--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure", "--no-color"]
             words += ["--suppress-health-check", "all", "--warnings", "off"]
-            words += ["--report", "json", "--report-json-path", report]
             for operation in ENDLESS:
                 words += ["--exclude-operation-id", operation]
             code = subprocess.run(words, cwd=folder, env={**os.environ, "NO_COLOR": "1"}).returncode
@@ -92,7 +86,6 @@ def main():
         finally:
             process.terminate()
             process.wait()
-        print(json.dumps(json.loads(report.read_text()), indent=1)[:3000])
         sys.exit(code)
 
 
