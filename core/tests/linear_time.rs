@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use forebay_core::health::{Inspector, Rules};
 use forebay_core::lineup::m3u::{self, MAX_LINE_BYTES, Parser};
-use forebay_core::playlist::follow::{self, Answer, Follower, Options, Outcome};
+use forebay_core::playlist::follow::{Action, Answer, Follower, Options, Outcome};
 use forebay_core::playlist::model::Variables;
 use forebay_core::playlist::parse::parse;
 use forebay_core::remux::{Remuxer, Rendition, sniff};
@@ -176,16 +176,18 @@ fn playlists_are_read_and_followed_in_linear_time() {
         // The same list again and again, and one that has moved on.
         assert_linear(&format!("follow, {name}"), 1 << 20, make, |text| {
             let mut follower = Follower::new(Moment::ZERO, base.clone(), Options::default());
-            for second in 0..3 {
-                let playlist = parse(text.as_bytes(), &base, &Variables::default());
-                let answer = Answer::Playlist { url: base.clone(), playlist, etag: None };
-                let now = Moment::from_millis(second * 1000);
-                follower.handle_playlist(now, follow::Rendition::Main, answer);
-                for _ in 0..5 {
-                    if black_box(follower.poll_action(now)).is_none() {
-                        break;
+            for step in 0..18 {
+                // Six things a second are done, playlists among them.
+                let now = Moment::from_millis(step / 6 * 1000);
+                match black_box(follower.poll_action(now)) {
+                    Some(Action::FetchPlaylist { of, url, inherited, .. }) => {
+                        let playlist = parse(text.as_bytes(), &url, &inherited);
+                        follower.handle_playlist(now, of, Answer::Playlist { url, playlist, etag: None });
                     }
-                    follower.handle_segment(now, follow::Rendition::Main, Outcome::Done);
+                    Some(Action::FetchSegment(fetch)) => {
+                        follower.handle_segment(now, fetch.rendition, Outcome::Done);
+                    }
+                    _ => {}
                 }
             }
         });

@@ -72,6 +72,7 @@ const actions = {
   chooses: (name) => page.getByRole("radio", { name }).press("Space"),
   fills: ([label, text]) => page.getByLabel(label, { exact: true }).fill(text),
   follows: (name) => page.getByRole("link", { name }).first().click(),
+  awaits: (name) => page.getByRole("link", { name }).first().waitFor(),
   opens: (text) => page.locator("summary", { hasText: text }).click(),
   types: (text) => page.keyboard.type(text),
   presses: (key) => page.keyboard.press(key),

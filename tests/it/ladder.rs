@@ -208,7 +208,10 @@ mod players {
         let job = house.ended(&job).await;
         assert_eq!(job["state"], "completed", "{job}");
         let switched = browser_switches(&url).await;
-        assert!(switched.errors.is_empty(), "{switched:?}");
+        // Where hls.js switches at each segment, it takes some of them in both qualities; that the
+        // second one adds nothing to its buffer is no fault to it.
+        let mut errors = switched.errors.iter().filter(|error| !error.contains("bufferAppendNoProgress"));
+        assert_eq!(errors.next(), None, "{switched:?}");
         assert!(switched.switches >= 20, "{switched:?}");
         let [(begin, end)] = switched.buffered[..] else { panic!("there is a gap: {switched:?}") };
         assert!(begin < 0.1 && end > 23.8, "{switched:?}");

@@ -391,6 +391,8 @@ mod players {
             Step::Plays,
             Step::Follows("Next channel: Second"),
             Step::Follows("Next channel: Third"),
+            // The key does nothing before the page knows its neighbours.
+            Step::Awaits("Previous channel: Second"),
             Step::Presses("p"),
             Step::Follows("Previous channel: First"),
             Step::Follows("Previous channel: Third"),

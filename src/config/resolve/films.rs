@@ -18,8 +18,8 @@ const RESCAN: Limits<Duration> = limits_ms(1_000, 86_400_000);
 /// From one film to all that anybody has.
 const INDEX_MEMORY: Limits<u64> = Limits { min: 1 << 20, max: 1 << 36 };
 
-pub(super) fn films(checker: &mut Checker, typed: &FilmsFile, folder: &Path) -> Films {
-    let default = Films::default();
+pub(super) fn films(checker: &mut Checker, typed: Option<&FilmsFile>, folder: &Path) -> Films {
+    let (default, typed) = (Films::default(), typed.cloned().unwrap_or_default());
     let path = |text: &str| {
         if text.trim().is_empty() {
             return Err("an empty name is no folder");

@@ -50,8 +50,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let data_dir = checker.within("data", |checker| checker.words("dir", data.dir.as_ref()));
     let tokens = file.tokens.clone().unwrap_or_default();
     let tokens = checker.within("tokens", |checker| tokens::tokens(checker, &tokens));
-    let films = file.films.clone().unwrap_or_default();
-    let films = checker.within("films", |checker| films::films(checker, &films, folder));
+    let films = checker.within("films", |checker| films::films(checker, file.films.as_ref(), folder));
     let resolver = checker.within("resolver", |checker| {
         resolver::resolver(checker, file.resolver.as_ref(), folder, server.allow_private_sources)
     });

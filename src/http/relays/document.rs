@@ -33,7 +33,7 @@ pub(in crate::http) struct RelayDocument {
     /// Its name in addresses: `/stream/{output_path}`.
     output_path: String,
     /// Its sources, the preferred one first: an address, or an object as in the configuration file.
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<Value>)]
     source_urls: Value,
     /// Whatever else was set of a channel, in the words of the configuration file.
     #[serde(flatten)]

@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 
 use crate::resolver::{Format, Known};
 
-/// The answer to `GET /api/v2/videos/{platform}/{id}`.
+/// The answer to `GET /api/v2/videos/{platform}/{video_id}`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct VideoDocument {
-    success: bool,
-    message: &'static str,
     data: Video,
+    message: &'static str,
+    success: bool,
     /// In UTC (RFC 3339).
     #[schema(value_type = String)]
     timestamp: Timestamp,
@@ -22,74 +22,74 @@ pub(in crate::http) struct VideoDocument {
 /// A page.
 #[derive(Debug, Serialize, ToSchema)]
 struct Video {
-    id: String,
-    title: String,
+    /// Whether it was known before.
+    cached: bool,
     #[schema(required)]
     description: Option<String>,
     /// Seconds; null where it has no end.
     #[schema(required)]
     duration: Option<f64>,
+    /// When the addresses of the formats end, in UTC (RFC 3339).
+    #[schema(value_type = String)]
+    expires_at: Timestamp,
+    formats: Vec<VideoFormat>,
+    id: String,
+    #[schema(required)]
+    like_count: Option<u64>,
+    /// `is_live`, `was_live`, `is_upcoming`, `not_live`; null where the platform does not say.
+    #[schema(required)]
+    live_status: Option<String>,
+    platform: &'static str,
+    /// Why the platform tells nothing newer; null where it does.
+    #[schema(required)]
+    stale: Option<&'static str>,
     #[schema(required)]
     thumbnail: Option<String>,
-    platform: &'static str,
+    title: String,
+    /// `20261129`.
+    #[schema(required)]
+    upload_date: Option<String>,
     #[schema(required)]
     uploader: Option<String>,
     #[schema(required)]
     view_count: Option<u64>,
-    #[schema(required)]
-    like_count: Option<u64>,
-    formats: Vec<VideoFormat>,
-    /// `20261129`.
-    #[schema(required)]
-    upload_date: Option<String>,
-    /// `is_live`, `was_live`, `is_upcoming`, `not_live`; null where the platform does not say.
-    #[schema(required)]
-    live_status: Option<String>,
-    /// When the addresses of the formats end, in UTC (RFC 3339).
-    #[schema(value_type = String)]
-    expires_at: Timestamp,
-    /// Whether it was known before.
-    cached: bool,
-    /// Why the platform tells nothing newer; null where it does.
-    #[schema(required)]
-    stale: Option<&'static str>,
 }
 
 /// A form in which the platform has the media.
 #[derive(Debug, Serialize, ToSchema)]
 struct VideoFormat {
-    format_id: String,
-    /// Where it is to be had, below the address of this server.
-    url: String,
-    ext: String,
-    /// `1080p`, `audio`.
-    quality: String,
-    /// `1920x1080`; null of sound alone.
-    #[schema(required)]
-    resolution: Option<String>,
-    /// Bytes, where they are known or guessed.
-    #[schema(required)]
-    filesize: Option<u64>,
     /// Kilobits a second.
     #[schema(required)]
     bitrate: Option<u64>,
     /// Of the picture, or of sound alone.
     #[schema(required)]
     codec: Option<String>,
+    ext: String,
+    /// Bytes, where they are known or guessed.
+    #[schema(required)]
+    filesize: Option<u64>,
+    format_id: String,
     /// Whether it has sound.
     has_audio: bool,
+    /// `1080p`, `audio`.
+    quality: String,
+    /// `1920x1080`; null of sound alone.
+    #[schema(required)]
+    resolution: Option<String>,
+    /// Where it is to be had, below the address of this server.
+    url: String,
 }
 
 /// The answer to a request that is refused.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Failed {
-    success: bool,
-    /// For people.
-    error: String,
     /// What the status is called.
     code: &'static str,
+    /// For people.
+    error: String,
     /// For programs: never renamed.
     reason: &'static str,
+    success: bool,
     /// In UTC (RFC 3339).
     #[schema(value_type = String)]
     timestamp: Timestamp,

@@ -76,7 +76,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// `GET /api/v2/videos/{platform}/{id}`
+/// `GET /api/v2/videos/{platform}/{video_id}`
 pub(super) async fn video(
     state: State,
     Path((platform, id)): Path<(String, String)>,
@@ -90,7 +90,7 @@ pub(super) async fn video(
     Ok(Json(VideoDocument::new(&page, &known, Timestamp::now())))
 }
 
-/// `GET /api/v2/stream/direct/{platform}/{id}`
+/// `GET /api/v2/stream/direct/{platform}/{video_id}`
 pub(super) async fn direct(
     state: State,
     Path((platform, id)): Path<(String, String)>,
@@ -153,11 +153,14 @@ fn one<'a>(document: &'a Document, id: &str) -> Result<&'a Format, Refused> {
 /// The one address that plays by itself in this quality.
 fn alone(document: &Document, quality: Quality) -> Result<&Format, Refused> {
     // What the platform only has in two halves is of no use to a player that gets one address.
+    let has_pictures = document.formats.iter().any(|format| format.video_codec.is_some());
+    let is_whole =
+        |format: &&Format| format.audio_codec.is_some() && (format.video_codec.is_some() || !has_pictures);
     let whole: Vec<&Format> = document
         .formats
         .iter()
         .filter(|format| format.url.is_some())
-        .filter(|format| quality == Quality::Audio || format.audio_codec.is_some())
+        .filter(|format| quality == Quality::Audio || is_whole(format))
         .collect();
     let forms: Vec<_> = whole.iter().map(|format| format.form()).collect();
     match choose(&forms, quality) {

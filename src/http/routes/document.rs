@@ -101,6 +101,7 @@ fn path_parameter(name: &str) -> Parameter {
         "file" => "As a page or a playlist names it.",
         "token" => "The token itself, or where a route says so its number.",
         "viewer" => "The viewer's number.",
+        "video_id" => "The id of a page at its platform.",
         "platform" => "`youtube`, `bilibili`, `twitter`, `x`, `instagram`, `twitch`, or `auto`.",
         "page" => "Which page.",
         "kind" => "What kind of job, such as `ladder`.",

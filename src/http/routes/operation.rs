@@ -68,7 +68,8 @@ impl Operation {
 
     /// An answer of another kind.
     pub(super) fn sends(self, status: u16, media_type: &str, about: &str) -> Self {
-        let content = ContentBuilder::new().schema(Some(text()));
+        let schema = if media_type == "application/json" { ObjectBuilder::new() } else { text() };
+        let content = ContentBuilder::new().schema(Some(schema));
         self.says(status, ResponseBuilder::new().description(about).content(media_type, content.build()))
     }
 

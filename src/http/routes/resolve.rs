@@ -26,7 +26,7 @@ fn asks(id: &str, summary: &str) -> Operation {
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new("/api/v2/videos/{platform}/{id}", Access::Viewer).cors(Cors::Answers).get(
+        Route::new("/api/v2/videos/{platform}/{video_id}", Access::Viewer).cors(Cors::Answers).get(
             resolve::video,
             || {
                 asks("getPage", "What a page of a video platform is, and in which forms it is to be had")
@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
                     .json::<VideoDocument>(200, "The page")
             },
         ),
-        Route::new("/api/v2/stream/direct/{platform}/{id}", Access::Viewer).cors(Cors::Answers).get(
+        Route::new("/api/v2/stream/direct/{platform}/{video_id}", Access::Viewer).cors(Cors::Answers).get(
             resolve::direct,
             || {
                 asks("getPageAddress", "Leads to the media of a page, at the platform")

@@ -22,6 +22,8 @@ pub enum Step<'a> {
     Clicks(&'a str),
     /// A link of this name is clicked.
     Follows(&'a str),
+    /// Waits for the link that is called so.
+    Awaits(&'a str),
     /// What is summed up in this text is opened.
     Opens(&'a str),
     /// A radio button of this name is chosen with the keyboard.
@@ -100,6 +102,7 @@ pub async fn visit_on(screen: &Screen, url: &str, steps: &[Step<'_>]) -> Visited
             Step::Plays => json!(["plays"]),
             Step::Clicks(name) => json!(["clicks", name]),
             Step::Follows(name) => json!(["follows", name]),
+            Step::Awaits(name) => json!(["awaits", name]),
             Step::Opens(text) => json!(["opens", text]),
             Step::Types(text) => json!(["types", text]),
             Step::Chooses(name) => json!(["chooses", name]),
