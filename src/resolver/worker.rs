@@ -139,9 +139,10 @@ impl Worker {
     async fn start_within(installation: Installation, settings: &Settings) -> io::Result<Self> {
         let mut command = Command::new(&installation.python);
         let variables = VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        // Not the variables and modules of whoever started us: Python reads many.
+        // Not the variables and modules of whoever started us: Python reads many. What a user has
+        // installed for itself is found.
         command
-            .args(["-I", "-c", PROGRAM])
+            .args(["-E", "-P", "-c", PROGRAM])
             .env_clear()
             .envs(variables)
             .stdin(Stdio::piped())
