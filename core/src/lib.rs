@@ -5,14 +5,14 @@
 //! into it ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel
 //! ([`timeshift`]), the writing, reading and following of HLS playlists ([`playlist`]), films
 //! ([`index`], [`package`], [`manifest`], [`subtitles`]), the pace of a source that has none of its
-//! own ([`pacer`]), how another one brings its media in time ([`rhythm`]), an input from its bytes to
-//! the picture ([`ingest`]), the judging of a source by its content ([`health`]) and of a decoded
-//! picture ([`frame_sample`]), the decisions of a channel ([`lifecycle`], [`failover`]) and their
-//! reasons ([`channel`]), the heads of HTTP answers as they really are ([`http_head`]) and what
-//! they ask of us ([`http_challenge`]), which addresses are public ([`address`]), lists of channels
-//! and what becomes of them ([`lineup`]), who may have a connection to a provider ([`provider`]),
-//! how often its viewers are sent to ([`cadence`]), and what is known of the pages of video platforms
-//! ([`resolve`]).
+//! own ([`pacer`]), how another one brings its media in time ([`rhythm`]), an input from its bytes
+//! to the picture ([`ingest`]), the judging of a source by its content ([`health`]) and of a
+//! decoded picture ([`frame_sample`]), the decisions of a channel ([`lifecycle`], [`failover`]) and
+//! their reasons ([`channel`]), the heads of HTTP answers as they really are ([`http_head`]) and
+//! what they ask of us ([`http_challenge`]), which addresses are public ([`address`]), lists of
+//! channels and what becomes of them ([`lineup`]), who may have a connection to a provider
+//! ([`provider`]), how often its viewers are sent to ([`cadence`]), and what is known of the pages
+//! of video platforms ([`resolve`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes
 //! in as a [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values.

@@ -1,11 +1,11 @@
 //! Who may have a connection to a provider, who waits for one, and who has to give one up: a ledger
 //! of leases, as a value.
 //!
-//! A claim is granted at once where a connection is free. A claim for an active source that finds none
-//! waits, and another lease is asked to yield where one matters less: a probe, a hedge of another
-//! channel, another channel that nobody watches, a watched channel of lower priority, in this
-//! order; among equals that of the lowest priority, and of these the youngest. Hedges and probes
-//! only take what is free.
+//! A claim is granted at once where a connection is free. A claim for an active source that finds
+//! none waits, and another lease is asked to yield where one matters less: a probe, a hedge of
+//! another channel, another channel that nobody watches, a watched channel of lower priority, in
+//! this order; among equals that of the lowest priority, and of these the youngest. Hedges and
+//! probes only take what is free.
 //!
 //! The contract: after each `handle_*`, drain [`Ledger::poll_action`]; call
 //! [`Ledger::handle_timeout`] when the time that [`Ledger::poll_timeout`] names has come. A lease
@@ -19,8 +19,8 @@ use std::time::Duration;
 use crate::assumption::broken;
 use crate::time::Moment;
 
-/// How long a claim for an active source waits if no lease is to yield. A zap's old socket is noticed well
-/// within it, and a viewer who is refused learns it soon enough to try something else.
+/// How long a claim for an active source waits if no lease is to yield. A zap's old socket is
+/// noticed well within it, and a viewer who is refused learns it soon enough to try something else.
 pub const CLAIM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How much longer it waits for somebody who was asked to yield, the provider's time to settle not
@@ -215,8 +215,8 @@ impl<C: PartialEq> Ledger<C> {
         ticket
     }
 
-    /// Whether a claim for an active source would get a connection now, or as soon as another one is closed
-    /// and has settled. That does not change with time alone.
+    /// Whether a claim for an active source would get a connection now, or as soon as another one
+    /// is closed and has settled. That does not change with time alone.
     pub fn would_serve(&self, claim: &Claim<C>) -> bool {
         let is_served =
             |limits| self.victims(claim).count() >= self.needed(self.place(claim.priority), limits);

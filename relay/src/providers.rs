@@ -31,8 +31,8 @@ struct Shared {
     changed: watch::Sender<u64>,
 }
 
-/// A request for a connection. One for an active source waits; a hedge and a probe only take what is
-/// free.
+/// A request for a connection. One for an active source waits; a hedge and a probe only take what
+/// is free.
 pub type Claim = provider::Claim<ChannelId>;
 
 /// Why there is no connection.
@@ -132,8 +132,8 @@ impl Providers {
         NoConnection::AllTaken { provider: provider.clone(), limit }
     }
 
-    /// Whether a claim to `provider` for an active source would get a connection now, or as soon as another
-    /// one is closed.
+    /// Whether a claim to `provider` for an active source would get a connection now, or as soon as
+    /// another one is closed.
     pub fn would_serve(&self, provider: &ProviderId, claim: &Claim) -> bool {
         self.accounts().get(provider).is_some_and(|account| account.state().ledger.would_serve(claim))
     }

@@ -24,7 +24,8 @@ pub(crate) struct Certificate {
     validity: Validity,
 }
 
-/// Why a certificate and a key cannot be used: which of them it is, and what is wrong with it. It holds nothing of the key.
+/// Why a certificate and a key cannot be used: which of them it is, and what is wrong with it. It
+/// holds nothing of the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// It is the certificate.
@@ -36,7 +37,8 @@ pub(crate) enum Error {
 }
 
 impl Certificate {
-    /// Reads the PEM files of a certificate (with those that vouch for it behind it) and of its key.
+    /// Reads the PEM files of a certificate (with those that vouch for it behind it) and of its
+    /// key.
     pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Self, Error> {
         let chain = pem::read(certificate).map_err(Error::Certificate)?;
         let key = pem::read(key).map_err(Error::Key)?;

@@ -1,4 +1,5 @@
-//! When a certificate is valid: the one thing about it that is needed here and that rustls does not tell.
+//! When a certificate is valid: the one thing about it that is needed here and that rustls does not
+//! tell.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

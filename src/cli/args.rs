@@ -14,8 +14,8 @@ use crate::db::users::Role;
 
 /// On-demand IPTV relay: one upstream, every screen.
 ///
-/// Without a command it serves the channels of its configuration, until SIGINT or SIGTERM. SIGHUP reads the
-/// configuration again.
+/// Without a command it serves the channels of its configuration, until SIGINT or SIGTERM. SIGHUP
+/// reads the configuration again.
 #[derive(Debug, Parser)]
 #[command(name = "forebay", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Args {
@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", env = "FOREBAY_LISTEN", hide_env_values = true, global = true)]
     pub listen: Option<SocketAddr>,
 
-    /// Log this instead of what the configuration says: off, error, warn, info, debug, trace, or directives for parts
-    /// such as `info,forebay_relay::input=debug`
+    /// Log this instead of what the configuration says: off, error, warn, info, debug, trace, or
+    /// directives for parts such as `info,forebay_relay::input=debug`
     #[arg(
         long,
         value_name = "LEVEL",
@@ -304,7 +304,8 @@ mod tests {
 
     use super::*;
 
-    // The tests run with whatever environment the developer has: flags are given where a variable could interfere.
+    // The tests run with whatever environment the developer has: flags are given where a variable
+    // could interfere.
     fn parse(line: &str) -> Result<Args, clap::Error> {
         Args::try_parse_from(line.split_whitespace().map(|word| word.replace('_', " ")))
     }

@@ -12,8 +12,8 @@ use super::backup::tell;
 use crate::config::{Config, Environment};
 use crate::resolver::{Document, Format, Resolver};
 
-/// Prints what a page has, without addresses, which may hold tokens; fails with 1 where it cannot be
-/// resolved.
+/// Prints what a page has, without addresses, which may hold tokens; fails with 1 where it cannot
+/// be resolved.
 pub fn resolve(path: &Path, address: &str) -> ExitCode {
     run(path, address).unwrap_or_else(|error| tell(Err(error)))
 }

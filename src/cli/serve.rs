@@ -35,7 +35,8 @@ fn start(args: Args) -> anyhow::Result<ExitCode> {
     let mut config = Config::load_with(&args.config, Environment::of_process())?;
     args.apply(&mut config);
     let _log = log::init(&config.log)?;
-    // Viewers are woken from the ingest threads, which goes by the global queue: they must not wait behind requests.
+    // Viewers are woken from the ingest threads, which goes by the global queue: they must not wait
+    // behind requests.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().global_queue_interval(2).enable_all().build()?;
     let ingest = ingest_runtime(ingest_threads())?;

@@ -20,8 +20,8 @@ const PREFIX: &str = "FOREBAY_";
 /// Variables that are no keys of the file: those of the command line, and one for whoever builds.
 const OTHERS: &[&str] = &["FOREBAY_CONFIG", "FOREBAY_LISTEN", "FOREBAY_LOG", "FOREBAY_PORTABLE"];
 
-/// Variables of other names that set keys, since programs that Forebay takes the place of have them:
-/// each with its section, its key, and the unit that belongs to the number.
+/// Variables of other names that set keys, since programs that Forebay takes the place of have
+/// them: each with its section, its key, and the unit that belongs to the number.
 const ALIASES: &[(&str, &[&str], &str, &str)] = &[
     ("LOG_LEVEL", &["log"], "level", ""),
     ("MAX_CONCURRENT_STREAMS", &["tokens"], "max_streams", ""),

@@ -14,7 +14,8 @@ const MAX_MESSAGE: usize = 500;
 
 /// A configuration that cannot be used: its first faults, in the order of the file.
 ///
-/// `Display` prints one fault a line, in the form of compilers: `channels.toml:12:8: unknown key "nmae", …`.
+/// `Display` prints one fault a line, in the form of compilers: `channels.toml:12:8: unknown key
+/// "nmae", …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     faults: Vec<Fault>,

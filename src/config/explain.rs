@@ -1,5 +1,5 @@
-//! Turns what the TOML reader says into words for whoever typed the file, without the values: `sources` typed as one
-//! string would show its address.
+//! Turns what the TOML reader says into words for whoever typed the file, without the values:
+//! `sources` typed as one string would show its address.
 
 use std::path::Path;
 
@@ -16,7 +16,8 @@ pub(super) fn explain(error: &toml::de::Error, text: &str, path: &Path) -> Error
     faults.into_result(text, path).expect_err("there is a fault")
 }
 
-/// Rewords one message about the text `found`. The messages are those of serde and toml; the tests pin each.
+/// Rewords one message about the text `found`. The messages are those of serde and toml; the tests
+/// pin each.
 fn reword(message: &str, found: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field `") {
         let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();

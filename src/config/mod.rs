@@ -1,7 +1,7 @@
 //! The configuration: what was typed (`File`) and what it means ([`Config`]).
 //!
-//! A [`Config`] is valid by construction. Reading finds all faults it can in one run, names the place of each, and
-//! never repeats an address, for addresses hold passwords.
+//! A [`Config`] is valid by construction. Reading finds all faults it can in one run, names the
+//! place of each, and never repeats an address, for addresses hold passwords.
 
 mod auth;
 mod environment;
@@ -61,7 +61,8 @@ pub struct Config {
     pub log: Log,
     /// Where the database is. A change needs a restart.
     pub data: DataDir,
-    /// A folder of our own, for what concerns HLS: absolute, or relative to the working directory as `path` is.
+    /// A folder of our own, for what concerns HLS: absolute, or relative to the working directory
+    /// as `path` is.
     pub hls_dir: PathBuf,
     /// Files that are played from their beginning.
     pub films: Films,
@@ -82,8 +83,8 @@ pub struct Config {
 pub struct Server {
     /// Address and port to listen on; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// The http or https address under which viewers reach it. Its path ends in `/`, so that `join` appends; it has no
-    /// query, fragment or credentials.
+    /// The http or https address under which viewers reach it. Its path ends in `/`, so that `join`
+    /// appends; it has no query, fragment or credentials.
     pub public_url: Option<Url>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -103,7 +104,8 @@ pub struct Server {
     pub max_connections: usize,
     /// What one address may take up.
     pub per_address: PerAddress,
-    /// Bits a second that may be sent to viewers: who does not fit in is told to come back later; no limit if absent.
+    /// Bits a second that may be sent to viewers: who does not fit in is told to come back later;
+    /// no limit if absent.
     pub max_bandwidth: Option<u64>,
     /// How live streams get from the store to plain HTTP connections.
     pub delivery: Delivery,
@@ -286,7 +288,8 @@ impl Default for Server {
             allow_private_sources: false,
             // Well under the 10 s in which `docker stop` loses patience.
             shutdown_grace: Duration::from_secs(5),
-            // More than the file descriptors that most systems give a process, which is the limit then.
+            // More than the file descriptors that most systems give a process, which is the limit
+            // then.
             max_connections: 65_536,
             per_address: PerAddress::default(),
             max_bandwidth: None,
@@ -325,7 +328,8 @@ impl Config {
         Self::parse_with(&text, path, environment)
     }
 
-    /// Checks `text` as if it stood in the file at `path`; relative paths in it start at that file's folder.
+    /// Checks `text` as if it stood in the file at `path`; relative paths in it start at that
+    /// file's folder.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         Self::parse_with(text, path, Environment::default())
     }
@@ -350,7 +354,8 @@ impl Config {
         house
     }
 
-    /// The channel with this id. It looks through the list: for a start or a reload, not for each request.
+    /// The channel with this id. It looks through the list: for a start or a reload, not for each
+    /// request.
     pub fn channel(&self, id: &str) -> Option<&Arc<Channel>> {
         self.channels.iter().find(|channel| channel.id.as_str() == id)
     }

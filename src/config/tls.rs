@@ -11,7 +11,8 @@ use crate::certificate::Certificate;
 /// `[server.tls]`. A change of anything but the paths of certificate and key needs a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// Address and port to listen on for HTTPS, besides [`Server::listen`](super::Server::listen); port 0 picks a free one.
+    /// Address and port to listen on for HTTPS, besides [`Server::listen`](super::Server::listen);
+    /// port 0 picks a free one.
     pub listen: SocketAddr,
     /// Where the certificate comes from.
     pub identity: Identity,
@@ -20,7 +21,8 @@ pub struct Tls {
 /// Where a certificate and its key come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identity {
-    /// Somebody else puts them here. Both could be read, and fit each other, when the configuration was checked.
+    /// Somebody else puts them here. Both could be read, and fit each other, when the configuration
+    /// was checked.
     Files {
         /// The certificate and those that vouch for it, in PEM.
         certificate: PathBuf,
@@ -69,7 +71,8 @@ impl Tls {
     /// What is doubtful about the certificate now.
     pub(super) fn warning(&self) -> Option<String> {
         let Identity::Files { certificate, key } = &self.identity else { return None };
-        // It was good when the configuration was checked; if it is not any more, whoever loads it says so.
+        // It was good when the configuration was checked; if it is not any more, whoever loads it
+        // says so.
         let certificate = Certificate::load(certificate, key).ok()?;
         Some(format!("server.tls: {}", certificate.warning(Timestamp::now())?))
     }

@@ -75,7 +75,8 @@ pub struct Counts {
 }
 
 impl Database {
-    /// Opens the database in this folder, and makes both where they are missing. Waits for the disk.
+    /// Opens the database in this folder, and makes both where they are missing. Waits for the
+    /// disk.
     ///
     /// # Errors
     ///
@@ -93,7 +94,8 @@ impl Database {
         }
     }
 
-    /// Opens the database in this folder, and makes both where they are missing. Waits for the disk.
+    /// Opens the database in this folder, and makes both where they are missing. Waits for the
+    /// disk.
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         let open::Opened { lock, connection, file } = open::open(folder)?;
         let readers = Readers::open(&file).map_err(|error| OpenError::of(&file, &error))?;

@@ -86,8 +86,8 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", CACHE)
 }
 
-/// Has commits go to a log that is on the disk when they return, so that who reads waits for nobody.
-/// Says whether the disk can do that.
+/// Has commits go to a log that is on the disk when they return, so that who reads waits for
+/// nobody. Says whether the disk can do that.
 fn keep_log(connection: &Connection) -> rusqlite::Result<bool> {
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -179,7 +179,8 @@ impl<'a> Columns<'a> {
 
 fn read(row: &Row<'_>) -> Result<Relay, Error> {
     let id: i64 = row.get("id")?;
-    // Somebody has written into the file by hand: it says which row it is, and nothing of its secrets.
+    // Somebody has written into the file by hand: it says which row it is, and nothing of its
+    // secrets.
     let wrong = |what| Error::Damaged(format!("relay {id}: {what}"));
     let text: String = row.get("spec")?;
     let fields = serde_json::from_str(&text).map_err(|_| wrong("its spec is no JSON object"))?;

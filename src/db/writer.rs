@@ -1,9 +1,10 @@
 //! The thread that writes.
 //!
-//! A commit waits for the disk, for milliseconds. All writes that come meanwhile are one transaction
-//! afterwards, so the more there is to write, the more a commit carries. Each write stands in a
-//! savepoint: one that fails takes nothing with it. Nobody is answered before the commit, since
-//! even a refusal ("this path exists") may rest on a write that is not on the disk yet.
+//! A commit waits for the disk, for milliseconds. All writes that come meanwhile are one
+//! transaction afterwards, so the more there is to write, the more a commit carries. Each write
+//! stands in a savepoint: one that fails takes nothing with it. Nobody is answered before the
+//! commit, since even a refusal ("this path exists") may rest on a write that is not on the disk
+//! yet.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -121,7 +122,8 @@ struct Thread {
 }
 
 impl Thread {
-    /// Returns who wants to know that the file is closed; nobody if there is nobody left who writes.
+    /// Returns who wants to know that the file is closed; nobody if there is nobody left who
+    /// writes.
     fn run(&mut self) -> Option<oneshot::Sender<()>> {
         while let Some(message) = self.messages.blocking_recv() {
             let closing = match message {

@@ -46,7 +46,8 @@ impl Drop for Place {
     }
 }
 
-/// An IPv6 subscriber has a network of 64 bits, and each device in it as many addresses as it likes.
+/// An IPv6 subscriber has a network of 64 bits, and each device in it as many addresses as it
+/// likes.
 pub(super) fn household(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

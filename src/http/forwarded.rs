@@ -1,4 +1,5 @@
-//! What proxies that are trusted say of a request: the address under which the viewer reaches us, and the viewer's own.
+//! What proxies that are trusted say of a request: the address under which the viewer reaches us,
+//! and the viewer's own.
 
 use std::net::IpAddr;
 

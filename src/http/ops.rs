@@ -15,8 +15,8 @@ use crate::{db, supervisor, telemetry};
 /// The answer to `GET /health`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Health {
-    /// `healthy`; `degraded` while a service waits for its restart; `stopping` from the first signal
-    /// to stop on.
+    /// `healthy`; `degraded` while a service waits for its restart; `stopping` from the first
+    /// signal to stop on.
     status: &'static str,
     /// When it was asked, in UTC (RFC 3339).
     timestamp: String,

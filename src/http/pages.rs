@@ -13,11 +13,13 @@ use super::State;
 use super::encoding::takes_gzip;
 use super::error::ApiError;
 
-/// The files of `web/dist` by their names in it, listed by the build script. A `.gz` is the same file, compressed.
+/// The files of `web/dist` by their names in it, listed by the build script. A `.gz` is the same
+/// file, compressed.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/web_files.rs"));
 
-/// What the page may do: load its own files, play what the server streams (by Media Source Extensions: `blob:`), and nothing else.
-/// mpegts.js makes its worker from its own text, which is a `blob:` too.
+/// What the page may do: load its own files, play what the server streams (by Media Source
+/// Extensions: `blob:`), and nothing else. mpegts.js makes its worker from its own text, which is a
+/// `blob:` too.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      media-src 'self' blob:; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",

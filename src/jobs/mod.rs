@@ -1,8 +1,8 @@
 //! The queue of jobs: work that takes longer than a request, and outlives the server.
 //!
 //! A job is a row of the database (`db::jobs`), and is on the disk when [`Queue::add`] returns.
-//! Each kind of job has a handler, limits, and so many workers. A worker ends an attempt and begins the
-//! next job of its kind in one transaction, so a busy queue costs one commit per job.
+//! Each kind of job has a handler, limits, and so many workers. A worker ends an attempt and begins
+//! the next job of its kind in one transaction, so a busy queue costs one commit per job.
 //!
 //! Each life of the server has a number, which is written with every attempt. What another life
 //! left running is interrupted, and runs again; what an attempt of another life has to say is

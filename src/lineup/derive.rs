@@ -117,7 +117,8 @@ impl<'a> Deriver<'a> {
         self.groups.too_many
     }
 
-    /// Numbers that nobody has: no channel of the configuration, no relay, no channel of a playlist.
+    /// Numbers that nobody has: no channel of the configuration, no relay, no channel of a
+    /// playlist.
     fn free(&mut self) -> Result<&mut FreeNumbers, Error> {
         if self.free.is_none() {
             self.free = Some(free_numbers(self.connection, self.config)?);

@@ -1,8 +1,9 @@
 //! Pages of video platforms, resolved by yt-dlp.
 //!
-//! All who ask do so at one desk (`forebay_core::resolve`), which decides when a page is resolved and
-//! how long an answer is good. What it decides is done here: a worker resolves pages (`worker`). It is
-//! started when the first page needs it, and ended when none has needed it for a while.
+//! All who ask do so at one desk (`forebay_core::resolve`), which decides when a page is resolved
+//! and how long an answer is good. What it decides is done here: a worker resolves pages
+//! (`worker`). It is started when the first page needs it, and ended when none has needed it for a
+//! while.
 
 mod document;
 mod installation;

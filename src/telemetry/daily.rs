@@ -113,7 +113,8 @@ impl Daily {
         Ok(())
     }
 
-    /// A convenience only, and some file systems have no links: a failure is no fault. What is no link stays.
+    /// A convenience only, and some file systems have no links: a failure is no fault. What is no
+    /// link stays.
     fn link(&self, newest: &str) {
         let link = self.folder.join(&self.name);
         match link.symlink_metadata() {

@@ -57,11 +57,12 @@ pub enum Error {
     Twice,
 }
 
-/// Sets up the log of this process, once. The level is the one in `config`: flags and environment stand in it already.
+/// Sets up the log of this process, once. The level is the one in `config`: flags and environment
+/// stand in it already.
 ///
-/// Lines go to stderr as text, in colours if that is a terminal and `NO_COLOR` is not set, or as JSON: one object with
-/// `timestamp`, `level`, `target`, `message`, the fields by name, and `spans` from the outermost. The file has the same
-/// without colours.
+/// Lines go to stderr as text, in colours if that is a terminal and `NO_COLOR` is not set, or as
+/// JSON: one object with `timestamp`, `level`, `target`, `message`, the fields by name, and `spans`
+/// from the outermost. The file has the same without colours.
 pub fn init(config: &Log) -> Result<Guard, Error> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = config.format == LogFormat::Auto && io::stderr().is_terminal() && !no_color;
@@ -144,8 +145,8 @@ where
     lines::layer().json().flatten_event(true).with_current_span(false).with_writer(writer).boxed()
 }
 
-/// The usual format of fields under a type of its own: layers with the same one share the rendered fields of a span,
-/// and the file would get the terminal's colours.
+/// The usual format of fields under a type of its own: layers with the same one share the rendered
+/// fields of a span, and the file would get the terminal's colours.
 #[derive(Default)]
 struct FileFields(DefaultFields);
 

@@ -1,7 +1,8 @@
 //! A certificate and a key that somebody else writes: certbot, a proxy, a person.
 //!
-//! Their files are looked at like the configuration. Two files are never replaced at once, and may be met half written: a pair that
-//! is bad changes nothing, and is spoken of when it is the same, and still bad, at the next look.
+//! Their files are looked at like the configuration. Two files are never replaced at once, and may
+//! be met half written: a pair that is bad changes nothing, and is spoken of when it is the same,
+//! and still bad, at the next look.
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,8 @@ impl Files {
         Ok(Self { current, seen, unsaid: None })
     }
 
-    /// Looks at the files that the configuration in force names, every two seconds and when it is asked to, until `stop`.
+    /// Looks at the files that the configuration in force names, every two seconds and when it is
+    /// asked to, until `stop`.
     pub(super) async fn run(mut self, in_force: InForce, stop: CancellationToken) {
         let mut hangup = Hangup::listen();
         loop {

@@ -296,9 +296,10 @@ impl Input {
                     continue;
                 }
             };
-            // The inspector and the splice stage each find out whose packet it is. Doing that once would
-            // save a twentieth of the engine's time, and would have to carry the answers through what
-            // is held and what a scout hands over, while each counts lost packets from its own start.
+            // The inspector and the splice stage each find out whose packet it is. Doing that once
+            // would save a twentieth of the engine's time, and would have to carry the answers
+            // through what is held and what a scout hands over, while each counts lost packets from
+            // its own start.
             self.inspector.push(now, packets);
             if let Tempo::Live(flow) = &mut self.tempo {
                 if !flow.arrive(now, self.inspector.decoded(), packets, self.scout.is_none()) {

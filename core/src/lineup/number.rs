@@ -132,8 +132,8 @@ impl FreeNumbers {
         Self { taken: taken.into_iter().collect(), next: HashMap::new() }
     }
 
-    /// Takes the next number of the range of a rule; without one that of the provider if it is free,
-    /// else the next one that is. `None` where the range is full.
+    /// Takes the next number of the range of a rule; without one that of the provider if it is
+    /// free, else the next one that is. `None` where the range is full.
     pub fn take(
         &mut self,
         range: Option<&RangeInclusive<u32>>,

@@ -235,8 +235,8 @@ impl<T> Desk<T> {
         self.start(now);
     }
 
-    /// What is known of this page is no longer good: its addresses are refused, or somebody wants to
-    /// know it anew. It is still better than nothing where the platform refuses.
+    /// What is known of this page is no longer good: its addresses are refused, or somebody wants
+    /// to know it anew. It is still better than nothing where the platform refuses.
     pub fn outdate(&mut self, page: &Page) {
         if let Some(info) = self.known.get_mut(page).and_then(|known| known.info.as_mut()) {
             info.is_outdated = true;

@@ -151,8 +151,8 @@ impl Failure {
         Self { class, message: message.into(), after: None }
     }
 
-    /// The failure that a worker describes: by the name of its kind (`login`, `geo` …), the status of
-    /// the platform's answer, and, where these say nothing, by its words.
+    /// The failure that a worker describes: by the name of its kind (`login`, `geo` …), the status
+    /// of the platform's answer, and, where these say nothing, by its words.
     pub fn described(kind: &str, status: Option<u16>, message: &str) -> Self {
         let of_kind = match kind {
             "geo" => Some(Class::Geo),

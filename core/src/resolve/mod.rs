@@ -2,8 +2,9 @@
 //!
 //! A page is a platform and an id there ([`Page`]). A worker resolves it into a document with the
 //! addresses of its media; that takes time, and a platform that is asked too often refuses. So all
-//! who ask do so at one [`Desk`]: it keeps answers as long as they are good, lets one worker resolve
-//! for all who wait, keeps failures by their class ([`Class`]), and spares a platform that refuses.
+//! who ask do so at one [`Desk`]: it keeps answers as long as they are good, lets one worker
+//! resolve for all who wait, keeps failures by their class ([`Class`]), and spares a platform that
+//! refuses.
 
 mod choice;
 mod desk;

@@ -1,7 +1,7 @@
 //! Subtitles: read from files beside a film, and written as `WebVTT`.
 //!
-//! `SubRip` (`.srt`) has no standard, and files of it come in any encoding and with any mistake; what
-//! can be read of one is shown. `WebVTT` is that of the W3C recommendation of 2019.
+//! `SubRip` (`.srt`) has no standard, and files of it come in any encoding and with any mistake;
+//! what can be read of one is shown. `WebVTT` is that of the W3C recommendation of 2019.
 
 mod parse;
 mod render;

@@ -43,8 +43,8 @@ fn western(byte: u8) -> char {
     }
 }
 
-/// Text of `SubRip` as `WebVTT` has it, and whether it is to be shown at the top: tags that both have
-/// stay, others go, and what would be taken for one is written otherwise.
+/// Text of `SubRip` as `WebVTT` has it, and whether it is to be shown at the top: tags that both
+/// have stay, others go, and what would be taken for one is written otherwise.
 pub(super) fn convert(text: &str) -> (String, bool) {
     let (mut out, mut is_top) = (String::with_capacity(text.len()), false);
     let mut rest = text;

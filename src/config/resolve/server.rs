@@ -126,7 +126,8 @@ pub(super) fn log(checker: &mut Checker, typed: &LogFile, folder: &Path) -> Log 
     }
 }
 
-/// An address others are appended to: the path gets a `/` at its end, and there is nothing behind it.
+/// An address others are appended to: the path gets a `/` at its end, and there is nothing behind
+/// it.
 fn parse_public_url(text: &str) -> Result<Url, String> {
     let mut url = parse_http(text)?;
     if url.query().is_some() || url.fragment().is_some() {

@@ -1,4 +1,5 @@
-//! Providers, and the keys about what happens when a source fails: what is good, what is wrong and where, what is doubtful.
+//! Providers, and the keys about what happens when a source fails: what is good, what is wrong and
+//! where, what is doubtful.
 
 use std::fmt::Write;
 

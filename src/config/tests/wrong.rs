@@ -1,4 +1,5 @@
-//! Wrong files, but for their channels, each with its faults: the places and the messages whole, so that a new wording is a decision.
+//! Wrong files, but for their channels, each with its faults: the places and the messages whole, so
+//! that a new wording is a decision.
 
 /// The text of a file, and its messages without the path.
 pub(super) const WRONG: &[(&str, &[&str])] = &[

@@ -24,7 +24,8 @@ pub(in crate::http) struct EventDocument {
     /// The provider, where it is about one.
     #[schema(required)]
     provider: Option<String>,
-    /// The code of the reason, the kind or the state of a job, or the name of the service that failed.
+    /// The code of the reason, the kind or the state of a job, or the name of the service that
+    /// failed.
     #[schema(required)]
     reason: Option<String>,
 }

@@ -25,7 +25,8 @@ impl Part {
 
     /// What `headers` ask for of `length` bytes.
     pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {
-        // A part of the segment that one has in part already is asked for by a validator, and we name none: section 13.1.5.
+        // A part of the segment that one has in part already is asked for by a validator, and we
+        // name none: section 13.1.5.
         if headers.contains_key(header::IF_RANGE) {
             return Self::Whole;
         }

@@ -30,10 +30,12 @@ const USUAL_TARGET: Duration = Duration::from_secs(6);
 /// How often is looked for sessions that are over.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The most sessions at a time: who changes names with each request gets no further than this. As many as connections, by default.
+/// The most sessions at a time: who changes names with each request gets no further than this. As
+/// many as connections, by default.
 const MAX_SESSIONS: usize = 65_536;
 
-/// What the requests of one player have in common: the channel, and a token, else an address and a `User-Agent`.
+/// What the requests of one player have in common: the channel, and a token, else an address and a
+/// `User-Agent`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     channel: ChannelId,
@@ -223,7 +225,8 @@ impl Sessions {
     pub(in crate::http) async fn run(&self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
             let now = Instant::now();
-            // Who waits for a playlist, or is being sent a segment, is there. Of a channel that is over, nothing is kept for nobody.
+            // Who waits for a playlist, or is being sent a segment, is there. Of a channel that is
+            // over, nothing is kept for nobody.
             self.sessions().retain(|_, watched| {
                 let is_live = *watched.until() > now && !watched.session.is_over();
                 !watched.is_ended() && (Arc::strong_count(watched) > 1 || is_live)

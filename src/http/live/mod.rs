@@ -83,7 +83,8 @@ pub(super) fn no_body() -> Body {
 /// How far behind live an answer begins, in seconds, where that was asked for.
 const OFFSET: HeaderName = HeaderName::from_static("x-forebay-offset");
 
-/// 200 whatever range was asked for: a live stream has no beginning, and players take `Accept-Ranges` for a file they can seek in.
+/// 200 whatever range was asked for: a live stream has no beginning, and players take
+/// `Accept-Ranges` for a file they can seek in.
 fn answer(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("video/mp2t")),

@@ -1,4 +1,5 @@
-//! A live answer on a socket of our own: the head is written here, and the kernel moves the stream from the store to the socket.
+//! A live answer on a socket of our own: the head is written here, and the kernel moves the stream
+//! from the store to the socket.
 
 use std::future::poll_fn;
 use std::io;
@@ -40,8 +41,9 @@ const MORE: SendFlags = SendFlags::MORE;
 #[cfg(not(target_os = "linux"))]
 const MORE: SendFlags = SendFlags::empty();
 
-/// Waits for a picture, and sends the head and then the stream, until the feed is over, or the viewer has left or takes nothing.
-/// The body has no length and no chunks: it ends with the connection (RFC 9112, section 6.3). `slot` is dropped at the end.
+/// Waits for a picture, and sends the head and then the stream, until the feed is over, or the
+/// viewer has left or takes nothing. The body has no length and no chunks: it ends with the
+/// connection (RFC 9112, section 6.3). `slot` is dropped at the end.
 ///
 /// There is one such future for each viewer: what is needed seldom lies elsewhere.
 pub(in crate::http) fn send(
@@ -54,7 +56,8 @@ pub(in crate::http) fn send(
 ) -> impl Future<Output = ()> + Send + 'static {
     let head = Bytes::from(render(version, head, Timestamp::now()));
     let stream = Arc::new(stream);
-    // What is captured keeps its place as long as the viewer stays: a `let` inside would take a second one.
+    // What is captured keeps its place as long as the viewer stays: a `let` inside would take a
+    // second one.
     async move {
         let mut ended = viewer.visit.ended();
         // Boxed, since it is over soon.
@@ -78,8 +81,9 @@ pub(in crate::http) fn send(
             done = following.run().await;
         }
         visit.sent = following.subscription.map_or(0, |subscription| subscription.sent());
-        // Of what is in the kernel now, no task of ours waits for the end. While the viewer is watched, this must not be set: the system
-        // counts a viewer as dead who takes little at a time for longer than this.
+        // Of what is in the kernel now, no task of ours waits for the end. While the viewer is
+        // watched, this must not be set: the system counts a viewer as dead who takes little at a
+        // time for longer than this.
         #[cfg(target_os = "linux")]
         let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(ORPHAN_TIMEOUT));
         match done {
@@ -173,7 +177,8 @@ impl Following<'_> {
     /// Sends what follows the head, until the feed is over or the viewer has left.
     async fn run(&mut self) -> io::Result<()> {
         let mut left = pin!(left(self.stream));
-        // Going alone is boxed: of many viewers of a channel hardly one does, and all would hold the room for it.
+        // Going alone is boxed: of many viewers of a channel hardly one does, and all would hold
+        // the room for it.
         while Box::pin(self.go_alone(left.as_mut())).await? && self.go_with_crew(left.as_mut()).await {}
         Ok(())
     }
@@ -210,8 +215,9 @@ impl Following<'_> {
                         room?;
                         continue;
                     }
-                    // The system tells of room only when a good part of what waited is gone. Of a slow viewer that takes
-                    // some time, but what it has taken meanwhile is room, and it is not dead.
+                    // The system tells of room only when a good part of what waited is gone. Of a
+                    // slow viewer that takes some time, but what it has taken meanwhile is room,
+                    // and it is not dead.
                     match subscription.send_to(stream, self.delivery) {
                         Ok(Sent::Some | Sent::UpToDate) => {}
                         Ok(Sent::Ended) => return Ok(false),
@@ -241,8 +247,8 @@ impl Following<'_> {
     }
 }
 
-/// Ends the stream of a viewer who has no room behind the packet that is on its way. Of the end of it the viewer need not make room: it is
-/// we who let the system hold little.
+/// Ends the stream of a viewer who has no room behind the packet that is on its way. Of the end of
+/// it the viewer need not make room: it is we who let the system hold little.
 async fn finish(stream: &TcpStream, subscription: &mut Subscription, limit: Duration) -> io::Result<()> {
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(u32::MAX);
     // Whatever the runtime was last told.
@@ -264,7 +270,8 @@ async fn finish(stream: &TcpStream, subscription: &mut Subscription, limit: Dura
 async fn left(stream: &TcpStream) {
     let mut said = 0;
     while said < MAX_CHATTER {
-        // Not `readable()`: this takes the place of the task in which hyper waited, which the stream would keep in memory.
+        // Not `readable()`: this takes the place of the task in which hyper waited, which the
+        // stream would keep in memory.
         if poll_fn(|cx| stream.poll_read_ready(cx)).await.is_err() {
             return;
         }

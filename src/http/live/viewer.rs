@@ -123,7 +123,8 @@ impl Visit {
         Box::pin(self.stay.end().clone().cancelled_owned())
     }
 
-    /// Made for each event: one that lived as long as the viewer would take more memory than all the rest.
+    /// Made for each event: one that lived as long as the viewer would take more memory than all
+    /// the rest.
     pub(super) fn span(&self) -> Span {
         let peer = self.peer.address;
         info_span!("session", channel = %self.channel.id, %peer, agent = &*self.agent)
@@ -139,8 +140,8 @@ impl Drop for Visit {
     }
 }
 
-/// The viewer whom a response is for. The handler puts it into the response's extensions and leaves the body empty: how it is sent, the
-/// connection knows, which takes it out again.
+/// The viewer whom a response is for. The handler puts it into the response's extensions and leaves
+/// the body empty: how it is sent, the connection knows, which takes it out again.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Live(Arc<Mutex<Option<Box<Viewer>>>>);
 
@@ -154,8 +155,9 @@ impl Live {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The answer for a connection that hyper keeps: waits for a picture, and gives the response the body that feeds its viewer. Other
-    /// responses stay as they are. `limit` is that of the connection.
+    /// The answer for a connection that hyper keeps: waits for a picture, and gives the response
+    /// the body that feeds its viewer. Other responses stay as they are. `limit` is that of the
+    /// connection.
     pub(in crate::http) async fn into_body(mut response: Response, limit: &WriteLimit) -> Response {
         let Some(mut viewer) = response.extensions_mut().remove::<Self>().and_then(|live| live.take()) else {
             return response;

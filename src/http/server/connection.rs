@@ -1,5 +1,5 @@
-//! One connection over plain HTTP/1: requests go through the router, and where a live stream is the answer, the socket is taken out of
-//! hyper's hands.
+//! One connection over plain HTTP/1: requests go through the router, and where a live stream is the
+//! answer, the socket is taken out of hyper's hands.
 
 use std::convert::Infallible;
 use std::io;
@@ -26,17 +26,19 @@ use super::{Peer, Slot};
 use crate::http::auth::take_token;
 use crate::http::live::{self, Live, Viewer};
 
-/// A client must have sent its request head by then; it is also how long an idle connection is kept.
+/// A client must have sent its request head by then; it is also how long an idle connection is
+/// kept.
 pub(in crate::http) const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long any answer may be stuck; a live viewer's limit is its channel's.
 pub(in crate::http) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// hyper's buffers for a connection. The body's blocks are shared, so this need only hold a request head.
+/// hyper's buffers for a connection. The body's blocks are shared, so this need only hold a request
+/// head.
 pub(in crate::http) const CONNECTION_BUFFER: usize = 16 * 1024;
 
-/// Unsent bytes the kernel holds for a connection: what a viewer who reads slowly pins, and what a viewer who keeps up needs between
-/// two sends.
+/// Unsent bytes the kernel holds for a connection: what a viewer who reads slowly pins, and what a
+/// viewer who keeps up needs between two sends.
 const UNSENT: u32 = 128 * 1024;
 
 /// What all connections share.
@@ -98,7 +100,8 @@ impl Connections {
                 result = &mut connection => break result,
                 Ok(Handover { version, head, viewer }) = &mut taken => {
                     let stream = connection.into_parts().io.into_inner().into_inner();
-                    // A task of its own: it is much smaller than one that has room for hyper's connection.
+                    // A task of its own: it is much smaller than one that has room for hyper's
+                    // connection.
                     self.tasks.spawn(live::send(stream, version, &head, viewer, delivery, slot));
                     return;
                 }

@@ -8,7 +8,8 @@ const RESERVED: usize = 128;
 /// What is kept from viewers for each channel: its store, its upstream, and the next one.
 const PER_CHANNEL: usize = 3;
 
-/// Raises the limit of open file descriptors as far as the system allows without privileges; the limit that holds now.
+/// Raises the limit of open file descriptors as far as the system allows without privileges; the
+/// limit that holds now.
 pub(in crate::http) fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
@@ -20,7 +21,8 @@ pub(in crate::http) fn raise_descriptor_limit() -> usize {
     limit.current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
-/// How many of so many descriptors connections may take, where there are so many channels: half of them at least.
+/// How many of so many descriptors connections may take, where there are so many channels: half of
+/// them at least.
 pub(in crate::http) fn connections_of(descriptors: usize, channels: usize) -> usize {
     descriptors - channels.saturating_mul(PER_CHANNEL).saturating_add(RESERVED).min(descriptors / 2)
 }

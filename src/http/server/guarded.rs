@@ -12,7 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How long a connection may make no progress writing: a channel sets its own on the connection that watches it.
+/// How long a connection may make no progress writing: a channel sets its own on the connection
+/// that watches it.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct WriteLimit(Arc<State>);
 
@@ -57,7 +58,8 @@ impl Socket for TcpStream {
     }
 }
 
-/// Reads and writes like `S`, and fails with [`io::ErrorKind::TimedOut`] when a write has waited for longer than the limit.
+/// Reads and writes like `S`, and fails with [`io::ErrorKind::TimedOut`] when a write has waited
+/// for longer than the limit.
 #[derive(Debug)]
 pub(in crate::http) struct Guarded<S> {
     stream: S,
@@ -98,8 +100,8 @@ impl<S: Socket> Guarded<S> {
             self.limit.0.is_stuck.store(true, Ordering::Relaxed);
         }
         ready!(timer.as_mut().poll(cx));
-        // The system tells of room only when a good part of what waited is gone. Of a slow peer that takes some time, but what it
-        // has taken meanwhile is room, and it is not dead.
+        // The system tells of room only when a good part of what waited is gone. Of a slow peer
+        // that takes some time, but what it has taken meanwhile is room, and it is not dead.
         Poll::Ready(match self.stream.send_now(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing"))

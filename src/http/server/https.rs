@@ -1,4 +1,5 @@
-//! One connection over TLS: the handshake, and then HTTP/1.1 or HTTP/2, whichever the client asked for in it (ALPN).
+//! One connection over TLS: the handshake, and then HTTP/1.1 or HTTP/2, whichever the client asked
+//! for in it (ALPN).
 
 use std::convert::Infallible;
 use std::fmt;
@@ -43,7 +44,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const PROTOCOLS: [&[u8]; 2] = [H2, b"http/1.1"];
 const H2: &[u8] = b"h2";
 
-/// Requests that one HTTP/2 connection may have open: a household's screens behind one proxy. Each may hold [`SEND_BUFFER`].
+/// Requests that one HTTP/2 connection may have open: a household's screens behind one proxy. Each
+/// may hold [`SEND_BUFFER`].
 const MAX_STREAMS: u32 = 32;
 
 /// Bytes of an answer that may wait for the client to open its window: two of the pieces in which
@@ -54,7 +56,8 @@ const SEND_BUFFER: usize = 32 * 1024;
 /// good leaves one; each holds [`SEND_BUFFER`].
 const MAX_STUCK: usize = 2;
 
-/// Bytes of a request that may come before they are read. Nobody has anything to send: the least that HTTP/2 allows for a connection.
+/// Bytes of a request that may come before they are read. Nobody has anything to send: the least
+/// that HTTP/2 allows for a connection.
 const RECEIVE_WINDOW: u32 = 65_535;
 
 /// How often a silent client is asked whether it is still there, and how long it has to answer.
@@ -106,7 +109,8 @@ impl Acceptor {
             Ok(Err(error)) => return debug!(%error, peer = %peer.address, "no TLS connection came about"),
             Err(_) => return debug!(peer = %peer.address, "the TLS handshake took too long"),
         };
-        // Each in its own memory: the handshake needs less than either, and HTTP/1 less than HTTP/2.
+        // Each in its own memory: the handshake needs less than either, and HTTP/1 less than
+        // HTTP/2.
         let result = if connection.stream.get_ref().1.alpn_protocol() == Some(H2) {
             Box::pin(connection.http2()).await
         } else {
@@ -230,7 +234,8 @@ fn answer(
     }
 }
 
-/// HTTP/2 names the whole address, HTTP/1 the path only. From here on it is whole, for those who tell the viewer of other addresses.
+/// HTTP/2 names the whole address, HTTP/1 the path only. From here on it is whole, for those who
+/// tell the viewer of other addresses.
 fn name_scheme<B>(request: &mut Request<B>) {
     let mut parts = request.uri().clone().into_parts();
     let host = || request.headers().get(header::HOST)?.to_str().ok()?.parse().ok();

@@ -1,7 +1,7 @@
 //! Accepts connections and serves each in a task of its own.
 //!
-//! The loop is our own, on hyper's HTTP/1 builder, since that is what closes a client that connects and says nothing. There are limits,
-//! and who comes beyond them is told so: see [`shed`].
+//! The loop is our own, on hyper's HTTP/1 builder, since that is what closes a client that connects
+//! and says nothing. There are limits, and who comes beyond them is told so: see [`shed`].
 
 mod connection;
 mod descriptors;
@@ -128,8 +128,8 @@ impl Server {
         self.address
     }
 
-    /// Accepts connections until `stop`. Those that are open then go on in `state.process.connections`: they
-    /// close when their answer has ended.
+    /// Accepts connections until `stop`. Those that are open then go on in
+    /// `state.process.connections`: they close when their answer has ended.
     pub async fn run(self, state: State, stop: CancellationToken) {
         let tasks = state.process.connections.clone();
         let connections =

@@ -17,7 +17,8 @@ use crate::http::error::ApiError;
 /// Descriptors kept for the case that there are no others: as many can be refused at the same time.
 const RESERVE: usize = 16;
 
-/// Refusals at the same time; beyond them connections are closed without a word. Fewer than the descriptors that are kept.
+/// Refusals at the same time; beyond them connections are closed without a word. Fewer than the
+/// descriptors that are kept.
 const MAX_REFUSALS: usize = 64;
 
 /// From line to line in the log about what goes on.
@@ -59,8 +60,8 @@ impl Shed {
         shed
     }
 
-    /// Whether the descriptors that were lent are back: else a connection that could be accepted has taken one of them, and to serve it
-    /// would be to lose it.
+    /// Whether the descriptors that were lent are back: else a connection that could be accepted
+    /// has taken one of them, and to serve it would be to lose it.
     pub(super) fn has_reserve(&mut self) -> bool {
         while self.reserve.len() + self.refusals.len() < RESERVE {
             let Ok(file) = File::open("/dev/null") else { return false };
@@ -69,7 +70,8 @@ impl Shed {
         true
     }
 
-    /// Frees a descriptor, so that a connection can be accepted to be refused; false when none is left.
+    /// Frees a descriptor, so that a connection can be accepted to be refused; false when none is
+    /// left.
     pub(super) fn lend_descriptor(&mut self) -> bool {
         self.has_reserve();
         self.reserve.pop().is_some()
@@ -92,7 +94,8 @@ impl Shed {
         }
     }
 
-    /// Answers 503 (or closes, where there would have to be a handshake first), because there are no more than `limit` of `what`.
+    /// Answers 503 (or closes, where there would have to be a handshake first), because there are
+    /// no more than `limit` of `what`.
     pub(super) fn refuse(&mut self, stream: TcpStream, what: &'static str, limit: usize) {
         self.refused += 1;
         if self.may_log() {
@@ -108,7 +111,8 @@ impl Shed {
     }
 }
 
-/// The request is read first: closing a connection with something unread would take the answer away with it.
+/// The request is read first: closing a connection with something unread would take the answer away
+/// with it.
 async fn answer(mut stream: TcpStream) -> io::Result<()> {
     let mut head = Vec::new();
     while head.len() < MAX_HEAD && !head.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -1,8 +1,9 @@
 //! The answers that an HTTP/2 connection carries, and the end of those that are stuck.
 //!
-//! On a connection of its own, a viewer who takes nothing is found out by its socket. Here the client opens a window for each answer, and
-//! may leave one of them closed while the connection lives; hyper then waits, and does not even ask for the next bytes. So each answer
-//! notes when it gave something that nobody has come back after, and the connection looks at these notes.
+//! On a connection of its own, a viewer who takes nothing is found out by its socket. Here the
+//! client opens a window for each answer, and may leave one of them closed while the connection
+//! lives; hyper then waits, and does not even ask for the next bytes. So each answer notes when it
+//! gave something that nobody has come back after, and the connection looks at these notes.
 
 use std::io;
 use std::pin::Pin;
@@ -17,8 +18,8 @@ use tokio::time::Instant;
 
 use crate::http::server::WriteLimit;
 
-/// An answer goes out in pieces of this size, a frame each. hyper hands on a piece whole, whatever the client has room for; and who takes
-/// one in its time is not stuck.
+/// An answer goes out in pieces of this size, a frame each. hyper hands on a piece whole, whatever
+/// the client has room for; and who takes one in its time is not stuck.
 const PIECE: usize = 16 * 1024;
 
 /// The answers of one connection that are not over.

@@ -12,8 +12,8 @@ const FACTOR: u32 = 3;
 /// Never longer: what was mended is then noticed within the day.
 const LONGEST: Duration = Duration::from_hours(6);
 
-/// The wait after `before` + 1 failures in a row; a quarter of it is left to `random`, from 0 to 1, so that those who failed at the
-/// same time do not come back at the same time.
+/// The wait after `before` + 1 failures in a row; a quarter of it is left to `random`, from 0 to 1,
+/// so that those who failed at the same time do not come back at the same time.
 pub(super) fn after(before: u32, random: f64) -> Duration {
     let wait = FIRST.saturating_mul(FACTOR.saturating_pow(before)).min(LONGEST);
     wait.mul_f64(1.0 - 0.25 * random)

@@ -1,10 +1,12 @@
 //! Certificates from an authority, by ACME (RFC 8555).
 //!
-//! The authority makes sure that a name is ours by asking for a token under it, over plain HTTP at port 80 (HTTP-01, section 8.3).
-//! The policy: a certificate is renewed when two thirds of its time are over, which leaves a month to mend things where it is valid for
-//! three. After a failure the next attempt waits for two minutes, then three times as long each time, up to six hours: that stays below
-//! the five failures an hour that Let's Encrypt forgives. Whatever the clocks say, a third of a certificate's time passes before another
-//! is ordered. SIGHUP, sent when something has been mended, ends a wait after a failure.
+//! The authority makes sure that a name is ours by asking for a token under it, over plain HTTP at
+//! port 80 (HTTP-01, section 8.3). The policy: a certificate is renewed when two thirds of its time
+//! are over, which leaves a month to mend things where it is valid for three. After a failure the
+//! next attempt waits for two minutes, then three times as long each time, up to six hours: that
+//! stays below the five failures an hour that Let's Encrypt forgives. Whatever the clocks say, a
+//! third of a certificate's time passes before another is ordered. SIGHUP, sent when something has
+//! been mended, ends a wait after a failure.
 
 mod backoff;
 mod challenges;

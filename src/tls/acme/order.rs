@@ -16,7 +16,8 @@ use super::{Certificate, Challenges};
 use crate::config;
 use crate::tls::CertificateError;
 
-/// How the authority is asked whether it has got further: soon at first, and for five minutes at most.
+/// How the authority is asked whether it has got further: soon at first, and for five minutes at
+/// most.
 const POLL: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).timeout(Duration::from_mins(5));
 

@@ -1,4 +1,5 @@
-//! The folder in which the account and the certificate are kept. Both hold private keys: nobody but the owner reads them.
+//! The folder in which the account and the certificate are kept. Both hold private keys: nobody but
+//! the owner reads them.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -23,8 +24,8 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Makes the folder where it is missing, and makes sure that it can be written to: a certificate that is lost at a restart is
-    /// one of the few that an authority signs in a week.
+    /// Makes the folder where it is missing, and makes sure that it can be written to: a
+    /// certificate that is lost at a restart is one of the few that an authority signs in a week.
     pub(super) fn open(cache: &Path, directory: &Url) -> io::Result<Self> {
         let folder = cache.join(name(directory));
         let dir = Dir::new(&folder, Readers::Owner);
@@ -60,7 +61,8 @@ impl Store {
     }
 }
 
-/// A folder for each directory, so that a trial with an authority's staging does not mix with the real thing.
+/// A folder for each directory, so that a trial with an authority's staging does not mix with the
+/// real thing.
 fn name(directory: &Url) -> String {
     let address = directory.as_str().trim_start_matches("https://");
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
