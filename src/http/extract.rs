@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::body::HttpBody as _;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request};
 use axum::response::{IntoResponse as _, Response};
 use forebay_relay::channel::Found;
 use http::request::Parts;
@@ -201,6 +202,18 @@ impl<T: JsonRequest> FromRequest<State> for JsonBody<T> {
         let limits = limits.expect("a route that takes a body cannot be made without limits");
         let (parts, body) = request.into_parts();
         Self::parse(&read(&parts.headers, body, limits).await?)
+    }
+}
+
+/// A body that may be left out.
+impl<T: JsonRequest> OptionalFromRequest<State> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &State) -> Result<Option<Self>, ApiError> {
+        if request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<State>>::from_request(request, state).await.map(Some)
     }
 }
 

@@ -16,8 +16,8 @@ use crate::http::source_override::{self, SourceChoice};
 use crate::http::status::{self, ChannelStatus, Status};
 use crate::http::viewers::{self, ViewerList};
 
-/// Forty bytes say which source is wanted, and may be written with room to spare. They may take as
-/// long as a request head.
+/// Forty bytes say which source is wanted or whether a job begins anew, and may be written with
+/// room to spare. They may take as long as a request head.
 const SHORT_BODY: BodyLimits = BodyLimits { bytes: 1024, time: Duration::from_secs(30) };
 
 /// 32 sources with long addresses and 32 header fields each.
@@ -167,17 +167,24 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(409, &["not_in_parts"])
                 .fails(503, &["unreadable_video"])
         }),
-        Route::new("/api/v1/videos/{video}/generate-hls", Access::Operator).act(films::generate_hls, || {
-            Operation::new("generateHls", "Has smaller copies of a film made, and does not wait for them")
-                .may_take::<GenerateHls>()
-                .json::<JobDocument>(202, "The job; where one was under way, that one")
-                .fails(400, &["bad_request"])
-                .fails(403, &["forbidden"])
-                .fails(404, &["unknown_video"])
-                .fails(409, &["not_in_parts"])
-                .fails(503, &[NO_DATABASE, &["queue_full"]].concat())
-                .fails(507, &["disk_full"])
-        }),
+        Route::new("/api/v1/videos/{video}/generate-hls", Access::Operator).post(
+            films::generate_hls,
+            SHORT_BODY,
+            || {
+                Operation::new("generateHls", "Has smaller copies of a film made, and does not wait for them")
+                    .may_take::<GenerateHls>()
+                    .json::<JobDocument>(202, "The job; where one was under way, that one")
+                    .fails(400, &["bad_request"])
+                    .fails(403, &["forbidden"])
+                    .fails(404, &["unknown_video"])
+                    .fails(408, &["body_timeout"])
+                    .fails(409, &["not_in_parts"])
+                    .fails(413, &["body_too_large"])
+                    .fails(415, &["unsupported_media_type"])
+                    .fails(503, &[NO_DATABASE, &["queue_full"]].concat())
+                    .fails(507, &["disk_full"])
+            },
+        ),
         Route::new("/api/openapi.json", Access::Public).get(openapi, || {
             Operation::new("getOpenApi", "This document").sends(200, "application/json", "OpenAPI 3.1")
         }),
