@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use forebay_core::resolve::{Action, Answer, Class, Desk, Failure, Need, Page, Resolved};
+use forebay_core::resolve::{Action, Answer, Class, Desk, Failure, Load, Need, Page, Resolved};
 use forebay_core::time::Moment;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,7 @@ struct Office {
 /// A page that is known.
 #[derive(Debug, Clone)]
 pub struct Known {
-    /// What was learnt of it.
+    /// The worker's document.
     pub document: Arc<Document>,
     /// Whether it was known before somebody asked.
     pub is_cached: bool,
@@ -77,7 +77,7 @@ impl Resolver {
         Self(Arc::new(Inner { settings, office, worker, changed, began: Instant::now() }))
     }
 
-    /// What is known of a page, which may have to be resolved first.
+    /// Answers for a page, and has it resolved first if that is needed.
     pub async fn ask(&self, page: &Page, need: Need) -> Result<Known, Unknown> {
         let mut is_cached = true;
         loop {
@@ -102,7 +102,7 @@ impl Resolver {
         }
     }
 
-    /// What is known of this page is no longer good.
+    /// Marks the answer for this page as outdated.
     pub fn outdate(&self, page: &Page) {
         self.office().desk.outdate(page);
     }
@@ -135,13 +135,19 @@ impl Resolver {
         let mut office = self.office();
         office.desk.handle_timeout(self.now());
         self.act(&mut office);
-        office.desk.load() != (0, 0)
+        let Load { running, waiting, .. } = office.desk.load();
+        running + waiting > 0
     }
 
     /// The version of yt-dlp and of what runs JavaScript, where a worker runs.
     pub async fn versions(&self) -> Option<(String, Option<String>)> {
         let worker = self.0.worker.lock().await;
         worker.as_ref().map(|worker| (worker.version.clone(), worker.javascript.clone()))
+    }
+
+    /// How much there is to do.
+    pub fn load(&self) -> Load {
+        self.office().desk.load()
     }
 
     fn office(&self) -> MutexGuard<'_, Office> {

@@ -52,7 +52,7 @@ impl Default for Limits {
     }
 }
 
-/// What is wanted of a page.
+/// The part of an answer that somebody needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// What it is: an older answer will do where there is no new one.
@@ -61,7 +61,7 @@ pub enum Need {
     Addresses,
 }
 
-/// What was learnt of a page.
+/// The result of a resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved<T> {
     /// What it is.
@@ -114,6 +114,21 @@ pub struct Desk<T> {
     running: HashSet<Page>,
     platforms: BTreeMap<Platform, State>,
     actions: VecDeque<Action>,
+    /// Pages for which there was no room to wait.
+    turned_away: u64,
+}
+
+/// How much a desk has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Pages of which something is known.
+    pub known: usize,
+    /// Resolves that run.
+    pub running: usize,
+    /// Pages that wait for one.
+    pub waiting: usize,
+    /// Pages for which there was no room to wait, so far.
+    pub turned_away: u64,
 }
 
 #[derive(Debug)]
@@ -170,17 +185,18 @@ impl<T> Desk<T> {
             running: HashSet::new(),
             platforms: BTreeMap::new(),
             actions: VecDeque::new(),
+            turned_away: 0,
         }
     }
 
-    /// Pages of which something is known.
-    pub fn known(&self) -> usize {
-        self.known.len()
-    }
-
-    /// Resolves that run, and pages that wait for one.
-    pub fn load(&self) -> (usize, usize) {
-        (self.running.len(), self.waiting.len())
+    /// How much there is to do.
+    pub fn load(&self) -> Load {
+        Load {
+            known: self.known.len(),
+            running: self.running.len(),
+            waiting: self.waiting.len(),
+            turned_away: self.turned_away,
+        }
     }
 
     /// What there is to say about a page now. Where it has to be resolved first, that is begun.
@@ -198,6 +214,7 @@ impl<T> Desk<T> {
             return self.instead(page, need, failure, until, now);
         }
         if self.waiting.len() >= self.limits.waiting {
+            self.turned_away += 1;
             let failure = Failure::new(Class::Busy, "too many pages wait to be resolved");
             return self.instead(page, need, failure.into(), now + Duration::from_secs(2), now);
         }
@@ -235,7 +252,7 @@ impl<T> Desk<T> {
         self.start(now);
     }
 
-    /// What is known of this page is no longer good: its addresses are refused, or somebody wants
+    /// Marks the answer for this page as outdated: its addresses are refused, or somebody wants
     /// to know it anew. It is still better than nothing where the platform refuses.
     pub fn outdate(&mut self, page: &Page) {
         if let Some(info) = self.known.get_mut(page).and_then(|known| known.info.as_mut()) {
@@ -383,7 +400,7 @@ impl<T> Info<T> {
         }
     }
 
-    /// What was known before the platform refused. An address that has ended is no use to anybody.
+    /// The answer from before the platform refused. An address that has ended helps nobody.
     fn stale_answer(&self, need: Need, class: Class, now: Moment) -> Option<Answer<T>> {
         let is_of_use = need == Need::Info || (now < self.ends_at && !self.is_outdated);
         (is_of_use && class.spares_stale()).then(|| self.answer(Some(class), now))

@@ -14,7 +14,7 @@ mod page;
 mod platform;
 
 pub use self::choice::{Choice, Format, Quality, WrongQuality, choose};
-pub use self::desk::{Action, Answer, Desk, Limits, Need, Resolved};
+pub use self::desk::{Action, Answer, Desk, Limits, Load, Need, Resolved};
 pub use self::expiry::lifetime;
 pub use self::failure::{Class, Failure};
 pub use self::page::{NotAPage, Page, Target};

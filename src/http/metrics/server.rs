@@ -1,6 +1,7 @@
 //! What the server does as a whole.
 
 use forebay_core::lifecycle::Phase;
+use forebay_core::resolve::Load;
 use forebay_relay::channel::{ReaderKind, Report, Traffic};
 use forebay_relay::events::Happened;
 
@@ -27,6 +28,7 @@ pub(super) fn families(state: &State, reports: &[Report]) -> Vec<Family> {
     let mut all = process(state, reports);
     all.extend(streams(state, reports));
     all.extend(viewers(state, reports));
+    all.extend(pages(state));
     all.extend(refusals(state));
     all
 }
@@ -151,6 +153,19 @@ fn viewers(state: &State, reports: &[Report]) -> Vec<Family> {
             "Tokens of streams, by what became of the request.",
             tokens.map(|(result, count)| (label("result", result), tally.read(count))),
         ),
+    ]
+}
+
+fn pages(state: &State) -> Vec<Family> {
+    let Load { known, running, waiting, turned_away } = state.resolver.load();
+    let pages = [("known", known), ("running", running), ("waiting", waiting)];
+    vec![
+        Family::gauges(
+            "pages",
+            "Pages of video platforms: those that are known, are being resolved, and wait for that.",
+            pages.map(|(state, count)| (label("state", state), count)),
+        ),
+        Family::counter("pages_turned_away", "Pages for which there was no room to wait.", turned_away),
     ]
 }
 

@@ -26,7 +26,7 @@ fn failed(class: Class) -> Failure {
     Failure::new(class, "no")
 }
 
-/// What is known, how old it is in seconds, and why there is nothing newer.
+/// The answer, its age in seconds, and why there is nothing newer.
 fn known(answer: &Answer<&'static str>) -> (&'static str, u64, Option<Class>) {
     match answer {
         Answer::Known { info, age, stale, .. } => (**info, age.as_secs(), *stale),
@@ -208,7 +208,7 @@ fn only_so_many_run_and_only_so_many_wait() {
     let answers: Vec<_> = (0_u64..).zip(&pages).map(|(n, page)| desk.ask(page, Need::Info, at(n))).collect();
     assert_eq!(answers[..5], [const { Answer::Wait }; 5]);
     assert_eq!(why(&answers[5]).0, Class::Busy);
-    assert_eq!(desk.load(), (2, 3));
+    assert_eq!(desk.load(), Load { known: 0, running: 2, waiting: 3, turned_away: 1 });
     // None begins before one has ended.
     assert_eq!(desk.poll_timeout(), None);
     actions(&mut desk);
@@ -228,7 +228,7 @@ fn what_was_asked_for_longest_ago_is_forgotten_first() {
         desk.ask(&self::page("channel0"), Need::Addresses, now);
         actions(&mut desk);
     }
-    assert_eq!(desk.known(), MAX_KNOWN);
+    assert_eq!(desk.load().known, MAX_KNOWN);
     let now = at(MAX_KNOWN as u64);
     assert_eq!(known(&desk.ask(&page("channel0"), Need::Addresses, now)).0, "x");
     assert_eq!(desk.ask(&page("channel1"), Need::Addresses, now), Answer::Wait);
