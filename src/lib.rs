@@ -15,6 +15,7 @@ mod host;
 pub mod http;
 pub mod jobs;
 pub mod lineup;
+mod programs;
 pub mod relays;
 pub mod resolver;
 pub mod supervisor;

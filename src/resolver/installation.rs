@@ -6,6 +6,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::programs::find;
+
 /// Bytes of the command that are looked at for its interpreter.
 const HEAD: u64 = 1024;
 
@@ -66,16 +68,6 @@ fn interpreter(head: &[u8]) -> Option<String> {
     };
     let name = Path::new(&python).file_name()?.to_str()?;
     (name.starts_with("python") || name.starts_with("pypy")).then_some(python)
-}
-
-/// The program of this name or path, if there is one.
-fn find(program: &OsStr) -> Option<PathBuf> {
-    let path = Path::new(program);
-    if path.components().count() > 1 {
-        return path.is_file().then(|| path.to_owned());
-    }
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(path)).find(|path| path.is_file())
 }
 
 #[cfg(test)]

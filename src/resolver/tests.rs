@@ -3,8 +3,11 @@
 use std::fs;
 
 use forebay_core::resolve::{Limits, Platform};
+use forebay_testkit::addresses::{NOT_PUBLIC, PUBLIC};
 use forebay_testkit::platform::{Platform as Site, yt_dlp};
+use forebay_testkit::proxy::Proxy;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use url::{Host, Url};
 
 use super::*;
 
@@ -161,7 +164,7 @@ async fn a_worker_that_nobody_needs_ends() {
     while resolver.versions().await.is_some() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // What is known stays, and another is started where it is needed.
+    // The answer stays, and another worker starts when one is needed.
     resolver.ask(&page("good"), Need::Info).await.unwrap();
     assert!(resolver.versions().await.is_none());
     resolver.ask(&page("other"), Need::Info).await.unwrap();
@@ -183,4 +186,43 @@ async fn a_missing_yt_dlp_is_said_with_what_installs_it() {
     let failure = resolver.ask(&page("good"), Need::Info).await.unwrap_err().failure;
     assert_eq!(failure.class, Class::Missing);
     assert!(failure.message.contains("pipx install yt-dlp"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn the_way_to_a_proxy_is_open_wherever_the_proxy_is() {
+    let site = Site::start().await;
+    let proxy = Proxy::start(site.address()).await;
+    let address = format!("socks5h://joe:secret@localhost:{}", proxy.address().port());
+    let proxy_of = Some(address.parse().unwrap());
+    let resolver = resolver(Settings { allow_private: false, proxy: proxy_of, ..settings(&site) });
+    resolver.ask(&page("good"), Need::Info).await.unwrap();
+    let expected = format!("SOCKS5 {} joe:secret", site.address());
+    assert_eq!(proxy.seen(), [expected]);
+}
+
+/// The worker has the same judgement in another language: a page must not get past either.
+#[test]
+fn the_worker_knows_which_addresses_are_public() {
+    // Tunnels through the internet, which only the rest of the server follows.
+    const TUNNELS: [&str; 3] =
+        ["[2002:808:808::1]", "[2001:0:4136:e378:8000:63bf:3fff:fdd2]", "[2001:4860::5efe:8.8.8.8]"];
+    let literal = |host: &&str| match Url::parse(&format!("http://{host}/")).unwrap().host().unwrap() {
+        Host::Ipv4(address) => address.to_string(),
+        Host::Ipv6(address) => address.to_string(),
+        Host::Domain(name) => panic!("{name} is a name"),
+    };
+    let public: Vec<&str> = PUBLIC.iter().copied().filter(|host| !TUNNELS.contains(host)).collect();
+    let private = [NOT_PUBLIC, &TUNNELS].concat();
+    let all: Vec<String> = public.iter().chain(&private).map(literal).collect();
+    let expected = [vec![true; public.len()], vec![false; private.len()]].concat();
+    let program = "import json, runpy, sys\n\
+                   is_public = runpy.run_path(sys.argv[1])['is_public']\n\
+                   print(json.dumps([is_public(host) for host in sys.argv[2:]]))";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/resolver/worker.py");
+    let python = yt_dlp().with_file_name("python");
+    let said = std::process::Command::new(python).args(["-c", program, path]).args(&all).output().unwrap();
+    let said: Vec<bool> = serde_json::from_slice(&said.stdout).unwrap();
+    let wrong: Vec<&String> =
+        (0..all.len()).filter(|&at| said[at] != expected[at]).map(|at| &all[at]).collect();
+    assert_eq!(wrong, Vec::<&String>::new());
 }

@@ -11,10 +11,10 @@ import gc
 import ipaddress
 import json
 import os
-import re
 import resource
 import selectors
 import signal
+import socket
 import sys
 import time
 
@@ -27,8 +27,21 @@ MAX_LINE = 64 << 10
 MAX_CPU = 60
 PR_SET_PDEATHSIG = 1
 
-# What must never be reached for a page of the internet: addresses of this machine and its networks.
-EMBEDDED_V4 = [ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::ffff:0:0/96")]
+# A page of the internet never leads to this machine and its networks: the same ones as the rest of the
+# server refuses (core/src/address.rs).
+PRIVATE = [
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 "
+        "192.88.99.0/24 192.168.0.0/16 224.0.0.0/3"
+    ).split()
+]
+MAPPED = ipaddress.ip_network("::ffff:0:0/96")
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+UNICAST = ipaddress.ip_network("2000::/3")
+# 6to4 and Teredo lead elsewhere than they say, and no platform has such an address.
+TUNNELS = [ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32")]
+ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 def is_public(text):
@@ -38,11 +51,25 @@ def is_public(text):
     except ValueError:
         return False
     if address.version == 6:
-        if any(address in network for network in EMBEDDED_V4):
-            address = ipaddress.ip_address(int(address) & 0xFFFFFFFF)
-        elif address.sixtofour:
-            address = address.sixtofour
-    return address.is_global and not address.is_multicast
+        if address in MAPPED or address in NAT64:
+            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        else:
+            is_tunnel = any(address in network for network in TUNNELS)
+            is_tunnel = is_tunnel or int(address) >> 32 & 0xFFFFFFFF in ISATAP
+            return address in UNICAST and not is_tunnel
+    return not any(address in network for network in PRIVATE)
+
+
+def addresses(hosts):
+    """Where these hosts are: the way to a proxy is no way to a page."""
+    found = set()
+    for host in hosts:
+        try:
+            found.update(entry[4][0] for entry in socket.getaddrinfo(host.strip("[]"), None))
+        except OSError:
+            # Whoever asks it next is told.
+            pass
+    return found
 
 
 class Refused(OSError):
@@ -100,7 +127,7 @@ class Worker:
             "noprogress": True,
             "skip_download": True,
             "cachedir": False,
-            # Any that there is: ours is the choice. Without one named, ffmpeg is looked for each time.
+            # Any format: the server chooses. Without this, yt-dlp runs ffmpeg for each page.
             "format": "b*",
             "noplaylist": True,
             "extract_flat": "in_playlist",
@@ -206,7 +233,7 @@ class Worker:
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         if not self.settings["allow_private"]:
-            guard(self.settings["allowed_hosts"])
+            guard(addresses(self.settings["allowed_hosts"]))
         # What the parent holds of connections and cookies is not shared.
         for name in ("cookiejar", "_request_director"):
             self.ydl.__dict__.pop(name, None)
@@ -295,17 +322,16 @@ def project(info):
     entries = info.get("entries")
     return {
         **{name: text(info.get(name)) for name in TEXTS},
-        **{name: number(info.get(name)) for name in NUMBERS},
+        "duration": number(info.get("duration")),
         **{name: whole(info.get(name)) for name in COUNTS},
         "formats": [project_format(one) for one in list(formats)[-MAX_FORMATS:]],
         "entries": None if entries is None else [project_entry(one) for one in list(entries)[:MAX_ENTRIES] if one],
     }
 
 
-TEXTS = ("id", "title", "description", "thumbnail", "uploader", "upload_date", "live_status", "webpage_url")
-NUMBERS = ("duration", "release_timestamp")
-COUNTS = ("view_count", "like_count", "playlist_count")
-FORMAT_TEXTS = ("format_id", "url", "ext", "protocol", "format_note", "manifest_url", "cookies", "language")
+TEXTS = ("id", "title", "description", "thumbnail", "uploader", "upload_date", "live_status")
+COUNTS = ("view_count", "like_count")
+FORMAT_TEXTS = ("format_id", "url", "ext", "protocol", "format_note", "cookies")
 
 
 def project_format(info):
@@ -320,10 +346,8 @@ def project_format(info):
         "acodec": codec("acodec"),
         "width": whole(info.get("width")),
         "height": whole(info.get("height")),
-        "fps": number(info.get("fps")),
         "bitrate": whole((number(info.get("tbr")) or 0) * 1000),
         "filesize": whole(info.get("filesize") or info.get("filesize_approx")),
-        "available_at": number(info.get("available_at")),
         "has_drm": bool(info.get("has_drm")),
         "headers": {str(name): str(value) for name, value in list(headers.items())[:20]},
     }
@@ -333,9 +357,6 @@ def project_entry(info):
     return {
         "id": text(info.get("id")),
         "title": text(info.get("title")),
-        "duration": number(info.get("duration")),
-        "uploader": text(info.get("uploader")),
-        "webpage_url": text(info.get("url") or info.get("webpage_url")),
     }
 
 
@@ -353,4 +374,5 @@ def main():
             kill(child.pid)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@
 //! - [`platform`]: a video platform for the real yt-dlp.
 //! - [`player`]: real players without a screen, as judges.
 //! - [`proxy`]: HTTP and SOCKS5.
+//! - [`addresses`]: of the internet, and of anything else.
 //! - [`authority`]: a real server for certificates.
 //! - [`client`]: viewers at the level of bytes and their arrival times.
 //! - [`identity`]: certificates and keys.
@@ -17,6 +18,7 @@
 //! what it judges. Helpers panic with a full sentence rather than return errors, because a test has no better use
 //! for them.
 
+pub mod addresses;
 pub mod authority;
 pub mod client;
 pub mod clip;

@@ -1,4 +1,5 @@
-//! Reads figures in the text format of `OpenMetrics` 1.0, and takes nothing that its grammar does not.
+//! Reads figures in the text format of `OpenMetrics` 1.0, and takes nothing that its grammar does
+//! not.
 //!
 //! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>
 

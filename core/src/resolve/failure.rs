@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::address::without_addresses;
+
 /// A class of failure: who can do something about it, and how long it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -53,7 +55,8 @@ impl Class {
         }
     }
 
-    /// How long the page is not asked for again after so many failures of this class in a row, from
+    /// How long the page is not asked for again after so many failures of this class in a row,
+    /// from
     /// 1. Of [`Self::RateLimited`] the whole platform is spared, for longer.
     pub fn kept(self, times: u32) -> Duration {
         match self {
@@ -147,12 +150,13 @@ const MESSAGES: &[(&str, Class)] = &[
 impl Failure {
     /// A failure of this class.
     pub fn new(class: Class, message: &str) -> Self {
-        let message = without_addresses(message);
+        let mut message = without_addresses(message);
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
         Self { class, message: message.into(), after: None }
     }
 
-    /// The failure that a worker describes: by the name of its kind (`login`, `geo` …), the status
-    /// of the platform's answer, and, where these say nothing, by its words.
+    /// The failure that a worker describes: by the name of its kind (`login`, `geo` …), the
+    /// status of the platform's answer, and, where these say nothing, by its words.
     pub fn described(kind: &str, status: Option<u16>, message: &str) -> Self {
         let of_kind = match kind {
             "geo" => Some(Class::Geo),
@@ -191,17 +195,6 @@ impl Failure {
 fn class_of(message: &str) -> Option<Class> {
     let message = message.to_lowercase();
     MESSAGES.iter().find(|(words, _)| message.contains(words)).map(|&(_, class)| class)
-}
-
-/// The message without addresses, which may hold tokens, and not longer than is shown.
-fn without_addresses(message: &str) -> String {
-    let words = message.split_whitespace().map(|word| match word.find("://") {
-        Some(at) => format!("{}://…", &word[..at]),
-        None => word.to_owned(),
-    });
-    let mut text = words.collect::<Vec<_>>().join(" ");
-    text.truncate(text.floor_char_boundary(MAX_MESSAGE));
-    text
 }
 
 #[cfg(test)]

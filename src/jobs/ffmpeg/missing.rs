@@ -1,7 +1,8 @@
-//! Where a program is, and how it gets there.
+//! How ffmpeg gets to where it is missing.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+
+use crate::programs::find;
 
 /// Programs that install others, each with the command that brings ffmpeg.
 const INSTALLERS: &[(&str, &str)] = &[
@@ -12,16 +13,6 @@ const INSTALLERS: &[(&str, &str)] = &[
     ("zypper", "sudo zypper install ffmpeg"),
     ("brew", "brew install ffmpeg"),
 ];
-
-/// The program of this name or path, if there is one.
-pub(super) fn find(program: &OsStr) -> Option<PathBuf> {
-    let path = Path::new(program);
-    if path.components().count() > 1 {
-        return path.is_file().then(|| path.to_owned());
-    }
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(path)).find(|path| path.is_file())
-}
 
 /// The command that installs ffmpeg on this system.
 pub(super) fn install_command() -> &'static str {

@@ -23,8 +23,9 @@ use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::group::Group;
-use self::missing::{find, install_command};
+use self::missing::install_command;
 use self::said::Said;
+use crate::programs;
 
 /// How long it may write no media before it is killed.
 const STALL: Duration = Duration::from_mins(1);
@@ -49,7 +50,7 @@ pub enum Error {
     /// It is not installed.
     #[error("there is no {}: install it with \"{install}\"", .program.display())]
     Missing {
-        /// What was looked for.
+        /// The name or path that was searched for.
         program: PathBuf,
         /// The command that installs it.
         install: &'static str,
@@ -145,7 +146,7 @@ impl Ffmpeg {
     }
 
     fn command(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Error> {
-        let program = find(&self.program).ok_or_else(|| Error::Missing {
+        let program = programs::find(&self.program).ok_or_else(|| Error::Missing {
             program: PathBuf::from(&self.program),
             install: install_command(),
         })?;

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use forebay_core::address::without_addresses;
+
 /// Lines that are kept, the last ones, and bytes of each.
 const MAX_LINES: usize = 50;
 const MAX_LINE: usize = 400;
@@ -29,7 +31,7 @@ impl Said {
 
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
-        let line = redact(String::from_utf8_lossy(&line).trim());
+        let line = without_addresses(String::from_utf8_lossy(&line).trim());
         if line.is_empty() {
             return;
         }
@@ -48,15 +50,6 @@ impl Said {
         let from = self.lines.len().saturating_sub(TOLD);
         self.lines.range(from..).map(String::as_str).collect::<Vec<_>>().join("; ")
     }
-}
-
-/// The line without addresses, which may hold passwords and tokens.
-fn redact(line: &str) -> String {
-    let word = |word: &str| match word.find("://") {
-        Some(at) => format!("{}://…", &word[..at]),
-        None => word.to_owned(),
-    };
-    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

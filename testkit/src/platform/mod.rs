@@ -1,9 +1,10 @@
 //! A video platform, with an extractor for the real yt-dlp: what a video is called is what its
 //! page does.
 //!
-//! `good` has a whole form and half of a better one, `split` has halves only, `headers` wants to see
-//! its own header fields; `geo`, `login`, `offline`, `begins`, `private`, `away`, `error`, `limit` and `bug`
-//! fail as their names say; `hang`, `crash`, `balloon`, `long` and `wide` misbehave.
+//! `good` has a whole form and half of a better one, `split` has halves only, `headers` wants to
+//! see its own header fields; `geo`, `login`, `offline`, `begins`, `private`, `away`, `error`,
+//! `limit` and `bug` fail as their names say; `hang`, `crash`, `balloon`, `long` and `wide`
+//! misbehave.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 /// The platform. It ends with the runtime.
 #[derive(Debug)]
 pub struct Platform {
+    address: SocketAddr,
     plugins: TempDir,
     asked: Arc<AtomicUsize>,
     told: mpsc::Receiver<[i32; 2]>,
@@ -28,7 +30,8 @@ impl Platform {
     /// Begins to answer.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let plugins = plugins(listener.local_addr().expect("it listens"));
+        let address = listener.local_addr().expect("it listens");
+        let plugins = plugins(address);
         let asked = Arc::<AtomicUsize>::default();
         let (tell, told) = mpsc::channel(10);
         let count = Arc::clone(&asked);
@@ -37,7 +40,12 @@ impl Platform {
                 tokio::spawn(answer(stream, Arc::clone(&count), tell.clone()));
             }
         });
-        Self { plugins, asked, told }
+        Self { address, plugins, asked, told }
+    }
+
+    /// Where its site is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The folder with the plugin.

@@ -28,7 +28,7 @@ pub struct Sought {
 pub struct Switched {
     /// How often the quality changed.
     pub switches: usize,
-    /// What is buffered, in seconds: one range where there is no gap.
+    /// The buffered ranges, in seconds: one where there is no gap.
     pub buffered: Vec<(f64, f64)>,
     /// Errors of hls.js and of the browser.
     pub errors: Vec<String>,
