@@ -61,6 +61,13 @@ const judge = async () => {
   for (const { id, nodes } of grave) faults.push(...nodes.map(({ target }) => `${where}: ${id}: ${target.join(" ")}`));
   const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (beyond > 0) faults.push(`${where}: ${beyond} points wider than the screen`);
+  // A phone reads it from an arm's length, and no module may run into the next.
+  const unreadable = await page.evaluate(() =>
+    [...document.querySelectorAll('svg[aria-label^="QR code"]')].filter(
+      (code) => code.getBoundingClientRect().width < 150 || getComputedStyle(code).stroke !== "none",
+    ).length,
+  );
+  if (unreadable > 0) faults.push(`${where}: the QR code cannot be scanned`);
 };
 
 const actions = {
