@@ -11,8 +11,8 @@ use crate::relay::{Relay, channel};
 const MAX_FIRST_LOAD: usize = 130_000;
 
 /// The admin of these tests.
-const NAME: &str = "ann";
-const PASSWORD: &str = "correct horse";
+pub(crate) const NAME: &str = "ann";
+pub(crate) const PASSWORD: &str = "correct horse";
 
 fn relay() -> Relay {
     let sources = ["testcard://".into(), "testcard://".into()];
@@ -148,7 +148,7 @@ mod events {
 }
 
 /// A real browser on the pages.
-mod players {
+pub(crate) mod players {
     use std::time::Duration;
 
     use forebay_testkit::client::Viewer;
@@ -174,6 +174,14 @@ mod players {
         viewer.read_until(1).await;
         AbortOnDropHandle::new(tokio::spawn(async move { viewer.read_to_end().await }))
     }
+
+    /// What whoever has the console does on the page that makes the first admin.
+    pub(crate) const SETS_UP: [Step<'_>; 4] = [
+        Step::Fills("Name", NAME),
+        Step::Fills("Password", PASSWORD),
+        Step::Clicks("Set up"),
+        Step::Sees("Nobody is watching"),
+    ];
 
     /// What somebody does who is asked to sign in.
     const SIGNS_IN: [Step<'_>; 4] = [
@@ -238,10 +246,6 @@ mod players {
         let (setup, source) = (relay.setup_url(), origin.url("/clip"));
         let relays = relay.url("/admin/relays");
         let steps = [
-            Step::Fills("Name", NAME),
-            Step::Fills("Password", PASSWORD),
-            Step::Clicks("Set up"),
-            Step::Sees("Nobody is watching"),
             Step::Goes(&relays),
             Step::Clicks("Add a relay"),
             Step::Fills("Name", "Sport TV É"),
@@ -257,6 +261,7 @@ mod players {
             Step::Follows("Watch Sport TV É"),
             Step::Plays,
         ];
+        let steps = [&SETS_UP[..], &steps].concat();
         let visited = visit(&setup, &steps).await;
         assert_eq!(visited.url, relay.url("/watch/sport-tv-e"));
         assert_eq!(visited.faults, Vec::<String>::new(), "{visited:#?}");

@@ -9,11 +9,9 @@ mod players {
     use forebay_testkit::player::{Player, Step, visit};
     use tokio::time::{Instant, sleep};
 
+    use crate::admin::players::SETS_UP;
+    use crate::admin::{NAME, PASSWORD};
     use crate::relay::Relay;
-
-    /// The admin of this test.
-    const NAME: &str = "ann";
-    const PASSWORD: &str = "correct horse";
 
     /// Longer than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,10 +37,6 @@ mod players {
         let (source, relays, users) =
             (origin.url("/clip"), relay.url("/admin/relays"), relay.url("/admin/users"));
         let steps = [
-            Step::Fills("Name", NAME),
-            Step::Fills("Password", PASSWORD),
-            Step::Clicks("Set up"),
-            Step::Sees("Nobody is watching"),
             Step::Goes(&relays),
             Step::Clicks("Add a relay"),
             Step::Fills("Name", "Sport"),
@@ -63,6 +57,7 @@ mod players {
             Step::Clicks("Kodi"),
             Step::Sees("PVR IPTV Simple Client"),
         ];
+        let steps = [&SETS_UP[..], &steps].concat();
         let visited = visit(&relay.setup_url(), &steps).await;
         assert_eq!(visited.faults, Vec::<String>::new(), "{visited:#?}");
         let own = relay.url("/");
