@@ -58,7 +58,7 @@ pub(crate) fn get(server: SocketAddr, path: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(fetch(server, path)?)?)
 }
 
-/// What is answered to a document in JSON; see [`fetch`].
+/// The answer to a JSON document; see [`fetch`].
 pub(crate) fn post(server: SocketAddr, path: &str, document: &str) -> anyhow::Result<String> {
     let head = format!(
         "POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",

@@ -1,10 +1,10 @@
 //! How many bytes of transport stream one core takes in a second, stage by stage.
 //!
 //! The stream is 66 MB of 4 Mbit/s at 25 fps: an IDR of 90 kB every 2 s, other pictures of 18 kB,
-//! sound of 128 kbit/s in a PES packet per frame, a clock reference every 40 ms. It lies in memory,
-//! larger than any cache, and is pushed in pieces of 64 KiB, as a socket gives them. The rates are
-//! those of the stream: the stages that copy nothing touch one cache line in three, so theirs is
-//! more than the memory gives. Run with `cargo bench -p forebay-core`.
+//! sound of 128 kbit/s in a PES packet per frame, a clock reference every 40 ms. It lies in
+//! memory, larger than any cache, and is pushed in pieces of 64 KiB, as a socket gives them. The
+//! rates are those of the stream: the stages that copy nothing touch one cache line in three, so
+//! theirs is more than the memory gives. Run with `cargo bench -p forebay-core`.
 
 #[path = "../tests/support/clip.rs"]
 mod clip;
@@ -71,8 +71,8 @@ fn sync(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Finds out whose packet each is, and whether one is missing: the judge and the splice stage do that
-/// each for itself.
+/// Finds out whose packet each is, and whether one is missing: the judge and the splice stage do
+/// that each for itself.
 #[divan::bench(sample_count = 50)]
 fn sync_and_demux(bencher: Bencher<'_, '_>) {
     bencher.counter(BytesCount::new(STREAM.len())).bench_local(|| {
@@ -85,9 +85,9 @@ fn sync_and_demux(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// What a relay must know before it rewrites anything, and no more: whose packet it is, whether one
-/// is missing, the clock, the stamps, and where the random access points are. The survey, which
-/// also counts, is measured by itself.
+/// What a relay must know before it rewrites anything, and no more: whose packet it is, whether
+/// one is missing, the clock, the stamps, and where the random access points are. The survey,
+/// which also counts, is measured by itself.
 #[divan::bench(sample_count = 50)]
 fn sync_and_index(bencher: Bencher<'_, '_>) {
     bencher.counter(BytesCount::new(STREAM.len())).bench_local(|| {
@@ -128,8 +128,8 @@ impl Index {
     }
 }
 
-/// Judging a source by its content, which is done beside the splice stage: clocks, what is missing,
-/// damage, what comes again.
+/// Judging a source by its content, which is done beside the splice stage: clocks, what is
+/// missing, damage, what comes again.
 #[divan::bench(sample_count = 50)]
 fn sync_and_judge(bencher: Bencher<'_, '_>) {
     // As it would come: 4 Mbit/s are 500 bytes in a millisecond.
@@ -237,8 +237,8 @@ fn remux_with_audio(bencher: Bencher<'_, '_>) {
         });
 }
 
-/// A fragment of an IDR picture of 90 kB and 49 of 18 kB from this time on, for the first track of
-/// [`FMP4`].
+/// A fragment of an IDR picture of 90 kB and 49 of 18 kB from this time on, for the first track
+/// of [`FMP4`].
 fn fragment(time: u32) -> Vec<u8> {
     let mp4_box = |kind: &[u8; 4], body: &[u8]| {
         let size = u32::try_from(8 + body.len()).expect("a fragment is short");
@@ -248,8 +248,8 @@ fn fragment(time: u32) -> Vec<u8> {
     let sizes = std::iter::once(90_000).chain(std::iter::repeat_n(18_000, 49));
     let header = mp4_box(b"tfhd", &words(&[0x02_0028, 1, 512, 0x0101_0000]));
     let start = mp4_box(b"tfdt", &words(&[0, time]));
-    // 8 of the moof box, 8 of the traf box, 8 of the run's own, 16 in front of its 50 sizes, and 8
-    // of the mdat box.
+    // 8 of the moof box, 8 of the traf box, 8 of the run's own, 16 in front of its 50 sizes, and
+    // 8 of the mdat box.
     let offset =
         u32::try_from(8 + 8 + header.len() + start.len() + 8 + 16 + 200 + 8).expect("a fragment is short");
     let run =

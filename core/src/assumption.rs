@@ -1,7 +1,7 @@
 //! Broken assumptions: what must hold by the program's own logic, and does not.
 //!
-//! Bad input is no such thing: it gets an error, a count or a fault of health. Where only a bug can
-//! lead, the code says so in one of three ways:
+//! Bad input is something else: it gets an error, a count or a fault of health. Where only a bug
+//! can lead, the code says so in one of three ways:
 //!
 //! - `expect("why it holds")` where going on would be worse than ending the task;
 //! - `debug_assert!` where nothing depends on it;

@@ -77,7 +77,7 @@ pub struct SourceHealth {
     /// 100 for a source that has not failed lately; halved by each failure, and while it is known
     /// to lose packets all the time.
     pub score: u32,
-    /// What is left of its cool-down.
+    /// The rest of its cool-down.
     pub cooldown: Option<Duration>,
     /// An admin prefers the source to all others.
     pub is_pinned: bool,

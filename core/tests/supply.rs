@@ -1,4 +1,4 @@
-//! What is said of sources that come in parts and are read by media time, as HLS is: who is slow,
+//! Judging sources that come in parts and are read by media time, as HLS is: who is slow,
 //! how soon that is known, and who is not.
 
 #[path = "support/muxer.rs"]

@@ -1,6 +1,6 @@
 //! Who may have a connection to a provider: claims, and the leases that come of them.
 //!
-//! What is decided stands in [`forebay_core::provider`]; here is who waits for it. Nothing runs on
+//! [`forebay_core::provider`] decides; here are the callers that wait for it. Nothing runs on
 //! its own: a claim that waits keeps the time of its provider's ledger, and a lease that is dropped
 //! wakes whoever is next.
 

@@ -93,7 +93,7 @@ impl Environment {
         Self { ours, ignored }
     }
 
-    /// What is to be told of variables that are not named as ours are.
+    /// Notes on variables that belong to other programs.
     pub fn notes(&self) -> Vec<String> {
         let set = self.ours.iter().filter_map(|(name, _)| {
             let (section, key, _) = alias(name)?;

@@ -135,7 +135,7 @@ struct Audience {
     visits: Visits,
 }
 
-/// What is made once for all who ask.
+/// Documents that are made once for all requests.
 #[derive(Debug, Clone, Default)]
 struct Documents {
     status: Fresh,

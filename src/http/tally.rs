@@ -32,7 +32,7 @@ pub(super) enum Way {
     Hls,
 }
 
-/// What is counted.
+/// Events that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Count {
     /// Requests for playlists of channels.

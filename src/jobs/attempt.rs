@@ -42,7 +42,7 @@ pub(super) async fn attempt(queue: &Inner, kind: &Kind, job: &Job, fence: Fence)
     let mut written = None;
     loop {
         tokio::select! {
-            // What is done is done, whoever has stopped it in the same moment.
+            // A finished attempt stays finished, even if somebody stopped it in the same moment.
             biased;
             result = &mut run => return report(&place, kind, result.ok()),
             () = place.stopped() => {

@@ -16,10 +16,10 @@ pub enum Refusal {
         /// Bytes that it may take.
         limit: usize,
     },
-    /// There is no such job, or it ended long ago.
+    /// No job has this number any more, or none ever had.
     #[error("there is no job {}", .0.0)]
     Unknown(JobId),
-    /// There is no such kind.
+    /// No kind of job has this name.
     #[error("there is no kind of job {0:?}")]
     UnknownKind(String),
     /// The job has ended before.

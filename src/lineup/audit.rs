@@ -1,4 +1,4 @@
-//! What is told to the audit log: who changed which playlist or channel, and no secret.
+//! Entries of the audit log: who changed which playlist or channel, without secrets.
 
 use std::path::Path;
 

@@ -151,7 +151,7 @@ async fn a_token_in_the_query_is_carried_to_all_that_a_film_consists_of() {
     let (group, url) = make(&relay, &all, json!({ "group": "KIDS" })).await;
     assert_eq!(get(&format!("/t/{group}/stream/{KIDS}")).await.status, 200);
     assert_eq!(get(&format!("{url}?film={KIDS}")).await.status, 200);
-    // What was in the query is one word of a line, whatever it is.
+    // A value of the query is one word of a line, whatever it is.
     let injected = get(&format!("/t/{token}/hls/{LATE}/main.m3u8?token=a%0A%22b")).await.text();
     assert!(!injected.contains("\"b"), "{injected}");
 }

@@ -96,7 +96,8 @@ async fn packets(input: &str, stream: &str) -> Vec<String> {
     lines.map(fields).map(|fields| [&fields[1..3], &fields[4..6]].concat().join(",")).collect()
 }
 
-/// What there is to see and hear is the same, and at the same time, as when ffmpeg opens the file.
+/// What there is to see and hear is the same, and at the same time, as when ffmpeg opens the
+/// file.
 async fn assert_same(path: &Path, manifest: &str, streams: &[(&str, &str)]) {
     for (of_file, of_manifest) in streams {
         let (want, found) =
@@ -153,15 +154,15 @@ async fn assert_shown(path: &Path, manifest: &str, streams: &[(&str, &str)]) {
     }
 }
 
-/// What is decoded is the same, and shown at the same time from the first picture on.
+/// The decoded media is the same, shown at the same time from the first picture on.
 async fn assert_pictures(path: &Path, manifest: &str) {
     let file = path.to_str().expect("text");
     let mut zeros = None;
     for stream in ["0:v:0", "0:a:0"] {
         let (want, found) = (decoded(file, stream).await, decoded(manifest, stream).await);
         let (of_file, of_found) = *zeros.get_or_insert((want[0].0, found[0].0));
-        // Sound in front of the first picture may be left out. Of a frame that an edit list divides,
-        // ffmpeg moves the rest to the edit's beginning.
+        // Sound in front of the first picture may be left out. Of a frame that an edit list
+        // divides, ffmpeg moves the rest to the edit's beginning.
         let most = if stream == "0:v:0" { 1.5 } else { 5.0 };
         let from = |all: Vec<Shown>, zero: f64, first: f64| -> Vec<Shown> {
             let moved = all.into_iter().map(|(time, bytes)| (time - zero, bytes));

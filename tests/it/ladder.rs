@@ -176,7 +176,7 @@ async fn copies_are_made_by_a_job_and_are_cut_where_the_film_is() {
         [("source", 720), ("480p", 480), ("360p", 360)].map(|(name, height)| (json!(name), json!(height)));
     assert_eq!(sizes, wanted.iter().map(|(name, height)| (name, height)).collect::<Vec<_>>());
 
-    // What is there is not made again, unless somebody insists; whoever plays the old copy goes on.
+    // Existing copies are not made again unless forced; players of the old copy go on.
     let again = house.ended(&house.generate(false).await).await;
     assert_eq!(again["result"]["made"], json!([]));
     let before = house.get(&format!("/hls/{ID}/360p-1/3.m4s")).await.body;

@@ -103,7 +103,7 @@ async fn no_secret_is_in_the_log_the_figures_the_status_errors_the_audit_or_name
         answers += &bearer.text();
         answers += &basic.send().await.unwrap().text();
         for body in [json!({ "name": "ann", "password": secret }), json!({ "name": secret, "password": 1 })] {
-            // What was typed is not told back.
+            // The answer does not repeat the input.
             answers += &ask(&program, "POST", "/api/session", "", Some(body)).await.text();
         }
     }

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     server: Option<PathBuf>,
 }
 
-/// What was measured, by name, in the order of the first round.
+/// The measurements by name, in the order of the first round.
 #[derive(Debug, Default)]
 struct Figures(Vec<(&'static str, &'static str, Vec<f64>)>);
 

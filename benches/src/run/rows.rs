@@ -1,7 +1,8 @@
-//! What a hundred thousand channels in the database cost: a start, memory, lists, searches, joins.
+//! What a hundred thousand channels in the database cost: a start, memory, lists, searches,
+//! joins.
 //!
-//! One server has a few channels in its configuration, and then as many relays beside them. What is
-//! measured of rows is measured of the configuration's channels, too, in turn.
+//! One server has a few channels in its configuration, and then as many relays beside them. What
+//! is measured of rows is measured of the configuration's channels, too, in turn.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -102,8 +103,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 impl House {
-    /// Starts the server; how long that took until it answered. Its socket is there before that, and
-    /// before its admin token, too.
+    /// Starts the server; how long that took until it answered. Its socket is there before that,
+    /// and before its admin token, too.
     fn start(&self) -> anyhow::Result<(Program, Duration)> {
         let begun = Instant::now();
         let file = self.folder.join("channels.toml");

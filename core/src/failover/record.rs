@@ -33,7 +33,7 @@ pub const MAX_LOSSY_FOR: Duration = Duration::from_hours(4);
 /// Doublings beyond this make no time longer, and would overflow.
 const MAX_DOUBLINGS: u32 = 16;
 
-/// What is known of a source.
+/// The record of a source.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record {
     pub(super) source: SourceId,

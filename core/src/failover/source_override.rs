@@ -41,7 +41,7 @@ impl SourceOverride {
 /// Why an order cannot be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverrideError {
-    /// There is no such source.
+    /// The channel has no source with this number.
     NoSuchSource,
     /// There is no other source that may be used.
     NoOther,

@@ -97,7 +97,7 @@ pub struct Track {
     pub(crate) entries: (u8, Vec<u8>),
     /// The matrix by which the picture is turned (ISO/IEC 14496-12, 8.3.2).
     pub(crate) matrix: Vec<u8>,
-    /// What is added to every time of decoding, in units of the timescale, so that none is
+    /// Added to every time of decoding, in units of the timescale, so that none is
     /// negative.
     pub(crate) delay: i64,
     /// What an edit list takes away again: where in these times the film begins.

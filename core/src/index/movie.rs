@@ -44,7 +44,7 @@ struct Draft {
     size: (u32, u32),
     channels: u16,
     matrix: Vec<u8>,
-    /// What is added to its times, in units of its timescale.
+    /// Added to its times, in units of its timescale.
     shift: i64,
     descriptions: Descriptions,
 }

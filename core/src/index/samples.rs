@@ -25,7 +25,7 @@ pub struct SampleReader {
 
 #[derive(Debug)]
 enum Reading {
-    /// What is left: cursors, and how many samples of the file they have passed at the segment's
+    /// The rest: cursors, and how many samples of the file they have passed at the segment's
     /// end.
     Movie(Vec<(Cursor, u32)>),
     Matroska(Box<matroska::Reader>),

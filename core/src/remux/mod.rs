@@ -47,7 +47,7 @@ use crate::ts::pes;
 use crate::ts::psi::PmtStream;
 use crate::ts::stream::{Class, Codec};
 
-/// What is added to every time, in ticks of 90 kHz: 2 s, more than the clock runs ahead and any
+/// Added to every time, in ticks of 90 kHz: 2 s, more than the clock runs ahead and any
 /// edit list takes away.
 pub const SHIFT: i64 = 180_000;
 

@@ -24,6 +24,6 @@ pub struct Cue {
     pub end: Duration,
     /// Where it is shown, as `WebVTT` says it; mostly nothing.
     pub settings: String,
-    /// What is shown, as `WebVTT` has it.
+    /// The text, as `WebVTT` has it.
     pub text: String,
 }

@@ -1,4 +1,4 @@
-//! What is in a file, as text; and the text of a cue as `WebVTT` has it.
+//! The text of a file, and the text of a cue as `WebVTT` has it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -13,7 +13,7 @@ pub(crate) struct Watch {
     start: Duration,
     is_live: bool,
     was_live: bool,
-    /// What was active last.
+    /// The last active source.
     last: Option<SourceId>,
     pub(crate) switches: u64,
     /// When the pictures ended, while there are none.

@@ -141,7 +141,7 @@ fn block(track: u8, offset: i64, flags: u8, lacing: Lacing, frames: &[Vec<u8>]) 
 /// A file of pictures and sound.
 pub(crate) fn write(video: &[Frame], audio: &[Frame], style: Style) -> Vec<u8> {
     let per_block = if style.lacing == Lacing::None { 1 } else { LACED };
-    // What is written, in turn: track, first frame, frames.
+    // Written in turn: track, first frame, frames.
     let mut items: Vec<(i64, u8, usize, usize)> = Vec::new();
     items.extend(video.iter().enumerate().map(|(at, frame)| (frame.turn, VIDEO, at, 1)));
     for (at, frames) in audio.chunks(per_block).enumerate() {

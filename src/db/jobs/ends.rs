@@ -48,7 +48,7 @@ pub enum Cancelling {
     Running(Job),
     /// The job has ended before.
     TooLate(Job),
-    /// There is no such job.
+    /// No job has this number.
     Unknown,
 }
 

@@ -113,7 +113,7 @@ pub struct Columns<'a> {
     pub marks: [u64; 3],
 }
 
-/// What is written once, when a channel is added.
+/// Columns that are written once, when a channel is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct New<'a> {
     /// Its playlist.

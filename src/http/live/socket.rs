@@ -56,7 +56,7 @@ pub(in crate::http) fn send(
 ) -> impl Future<Output = ()> + Send + 'static {
     let head = Bytes::from(render(version, head, Timestamp::now()));
     let stream = Arc::new(stream);
-    // What is captured keeps its place as long as the viewer stays: a `let` inside would take a
+    // Captured values keep their place as long as the viewer stays: a `let` inside would take a
     // second one.
     async move {
         let mut ended = viewer.visit.ended();

@@ -29,7 +29,7 @@ pub(super) struct Family {
 enum Samples {
     /// What only grows.
     Counters(Vec<(Vec<Label>, u64)>),
-    /// What is so now.
+    /// A value that may fall again.
     Gauges(Vec<(Vec<Label>, f64)>),
     Histograms(Vec<(Vec<Label>, Reading)>),
     Info(Vec<Label>),

@@ -26,7 +26,7 @@ use crate::db::lineup::{Detail, Row};
 struct House {
     lineup: Lineup,
     database: Database,
-    /// What was put into force, one transaction after the other.
+    /// Changes that were put into force, one transaction after the other.
     changed: Arc<StdMutex<Vec<Changed>>>,
     events: Bus,
     folder: TempDir,

@@ -82,7 +82,7 @@ async fn rule_3_what_is_no_list_is_held_and_the_lineup_stays() {
     let refusal = house.lineup.upload(id, stream::iter(pieces), &Actor::Console).await.unwrap_err();
     assert_eq!(refusal.to_string(), "the list is held: it broke off before its end");
     assert_eq!(house.rows().await, before);
-    // What is no list cannot be accepted, and no held list means nothing to accept.
+    // A text that is not a list cannot be accepted, and nothing else is held.
     house.held(id, "<html>").await;
     assert!(matches!(house.lineup.accept(id, &Actor::Console).await, Err(Refusal::Nothing(_))));
     house.lineup.discard(id, &Actor::Console).await.unwrap();

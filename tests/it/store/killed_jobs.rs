@@ -34,7 +34,7 @@ async fn a_hundred_instants() {
     kill(100).await;
 }
 
-/// What was told by all lives so far.
+/// Everything that all lives have acknowledged so far.
 #[derive(Debug, Default)]
 struct Told {
     added: HashSet<i64>,

@@ -1,4 +1,4 @@
-//! What is known of a Matroska file when a segment is read: its clock, where it is cut, and what
+//! The layout of a Matroska file, for reading a segment: its clock, where it is cut, and what
 //! its tracks are like.
 
 /// The unit in which a file counts, in nanoseconds.
@@ -43,7 +43,7 @@ pub(in crate::index) struct Mark {
 pub(in crate::index) struct Stream {
     pub(in crate::index) number: u64,
     pub(in crate::index) timescale: u32,
-    /// What is taken from every time, in units of the timescale: by so much decoders are late.
+    /// Taken from every time, in units of the timescale: by so much decoders are late.
     pub(in crate::index) late: i64,
     pub(in crate::index) timing: Timing,
 }

@@ -1,4 +1,4 @@
-//! What is kept of a file so that its segments can be found, for files whose samples were not
+//! The layouts in which segments are found again, for files whose samples were not
 //! counted.
 
 pub(super) mod matroska;

@@ -1,4 +1,4 @@
-//! What is known of a transport stream when a segment is read: where it is cut, and what its
+//! The layout of a transport stream, for reading a segment: where it is cut, and what its
 //! streams are like.
 
 use super::super::scale::convert;
@@ -10,7 +10,7 @@ use crate::ts::stream::Codec;
 /// second.
 const SLACK: i64 = 2;
 
-/// What is farther from the key frame in front, in ticks of 90 kHz, belongs to another clock: the
+/// A time farther from the key frame in front, in ticks of 90 kHz, belongs to another clock: the
 /// longest segment that is made, and what sound and pictures may be apart.
 pub(in crate::index) const FAR: i64 = 600 * 90_000;
 

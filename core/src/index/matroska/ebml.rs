@@ -3,7 +3,7 @@
 use super::super::Error;
 use super::super::source::{Lane, Pause, Source};
 
-/// What is asked for beyond an element's head: small elements come with it.
+/// Bytes asked for beyond an element's head: small elements come with it.
 const AHEAD: u64 = 4096;
 
 /// The longest head: an id of four bytes and a size of eight.

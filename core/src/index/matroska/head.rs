@@ -16,7 +16,7 @@ pub(super) enum TrackKind {
     Other,
 }
 
-/// What is done to the frames of a track before they are stored.
+/// How the frames of a track are changed before they are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum Encoding {
     /// They lie in the file as they are.

@@ -41,7 +41,7 @@ pub(in crate::index) struct Indexer {
 enum Stage {
     /// The head of the file, at this place.
     Top(u64),
-    /// What is in the segment, from this place on.
+    /// The content of the segment, from this place on.
     Head(u64),
     /// The beginning of the media.
     Probe(Walk, usize),
@@ -57,7 +57,7 @@ enum Stage {
     Done,
 }
 
-/// What is known so far.
+/// The findings so far.
 #[derive(Debug)]
 struct Found {
     clock: Clock,

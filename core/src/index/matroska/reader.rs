@@ -32,7 +32,7 @@ enum Phase {
     Behind,
 }
 
-/// What was found of a track.
+/// The frames found of a track.
 #[derive(Debug)]
 struct Collected {
     stream: usize,

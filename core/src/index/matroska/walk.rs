@@ -122,7 +122,7 @@ impl Walk {
                 return Ok(None);
             }
             let found = element(source, self.at, self.limit)?;
-            // What is cut off is not there, and what is no element says nothing of what follows.
+            // A cut-off element is missing, and bytes that are no element tell nothing of the rest.
             let is_cut = |found: &Element| found.end > self.limit && found.id != CLUSTER;
             let Some(found) = found.filter(|found| !is_cut(found)) else {
                 self.at = self.limit;

@@ -49,7 +49,7 @@ struct Slot {
     samples: Vec<Sample>,
 }
 
-/// What is read of a segment: the samples of each track, and the bytes in which they lie.
+/// A segment as it was read: the samples of each track, and the bytes in which they lie.
 pub(in crate::index) type Read = (Vec<Vec<Sample>>, Vec<u8>);
 
 impl Reader {
@@ -89,7 +89,7 @@ impl Reader {
                     take(&layout, self.n, &mut self.slots, at, Packet::new(packet), &mut self.payload);
             }
             let passed = packets.passed() as u64;
-            // What is left of the file is no whole packet.
+            // The rest of the file is shorter than a packet.
             self.at = if passed == 0 { limit } else { self.at + passed };
             if self.samples > MAX_SAMPLES {
                 let limit = MAX_SAMPLES.into();

@@ -119,7 +119,7 @@ mod tests {
                 frames.push(pts, piece, |frame| found.push((frame.shown.ticks(), frame.content.to_vec())));
             }
             let expected: Vec<_> = (0..40).map(|at| (at * 1920, FRAME[7..].to_vec())).collect();
-            // What is shorter than what a search needs is held.
+            // Hold bytes that are too few for a search.
             assert_eq!(found, expected[..found.len()], "pieces of {size}");
             assert!(found.len() >= 38, "{} in pieces of {size}", found.len());
         }

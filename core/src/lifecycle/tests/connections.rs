@@ -138,8 +138,8 @@ fn who_comes_back_has_the_whole_time_for_a_start() {
 
 #[test]
 fn who_comes_back_finds_things_as_they_were() {
-    // What was live is opened again, rather than another one that had no slot an hour ago, and has
-    // its whole time.
+    // The source that was live is opened again, rather than one that had no slot an hour ago, and
+    // has its whole time.
     let mut script = vec![(0.0, Readers), (0.1, NoConnection), (0.5, InSync), (1.0, Keyframe)];
     script.extend((2..=20).map(|second| (f64::from(second), Progress)));
     script.extend([(20.0, NoReaders), (21.0, Ended), (30.0, Readers)]);

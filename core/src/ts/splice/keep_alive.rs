@@ -1,4 +1,4 @@
-//! What is sent while no source has anything to send: packets that carry nothing, so that a
+//! Keep-alive packets, sent while no source sends: packets without a payload, so that a
 //! viewer's connection is not taken for dead.
 
 use super::Splice;
@@ -12,7 +12,7 @@ pub const BATCH: usize = 7;
 /// the window and in the segment that is being made.
 const WHOLE_BATCHES: u32 = 240;
 
-/// What is sent in one gap at all: six hours at four a second, a night's outage, and 16 MB in the
+/// The most packets in one gap: six hours at four a second, a night's outage, and 16 MB in the
 /// segment that is being made.
 const MOST: u32 = 86_400;
 

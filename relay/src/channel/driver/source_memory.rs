@@ -19,7 +19,7 @@ pub(super) struct SourceMemory {
 pub(super) struct Remembered {
     /// The last error.
     pub(super) error: Option<Error>,
-    /// What was learned when the source was open before.
+    /// Findings from when the source was open before.
     pub(super) memory: Memory,
 }
 

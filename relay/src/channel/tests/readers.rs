@@ -63,7 +63,7 @@ impl Row {
         assert_eq!((house.readers().viewers(), house.channels.load().viewers), (0, 0));
     }
 
-    /// What is not sent over the network takes no bandwidth.
+    /// A reader that sends nothing over the network takes no bandwidth.
     fn check_bandwidth(self) {
         // A channel is assumed to have 8 Mbit/s, so there is room for one reader who takes some.
         let limit = Some(12_000_000);
