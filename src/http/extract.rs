@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -36,7 +37,7 @@ pub(super) struct Client {
     /// Where it is, behind proxies that are trusted.
     pub(super) address: IpAddr,
     /// Its `User-Agent`, or a dash.
-    pub(super) agent: Box<str>,
+    pub(super) agent: Arc<str>,
     /// Who watches.
     pub(super) watching: Watching,
 }

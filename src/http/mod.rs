@@ -241,7 +241,7 @@ impl State {
         if let Some(wait) = self.audience.presence.away(client, title.id()) {
             return Err(ApiError::ended(wait));
         }
-        let device = Device { address: admission::household(client.address), agent: client.agent.clone() };
+        let device = Device { address: admission::household(client.address), agent: (&*client.agent).into() };
         Ok(self.accounts.viewing().seat(&client.watching.watcher, title, device, form).await?)
     }
 

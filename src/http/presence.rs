@@ -1,13 +1,18 @@
 //! Who watches now, one by one: for operators, who see it and may end it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::{IpAddr, Shutdown};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, OptionFuture};
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use utoipa::ToSchema;
 
 use super::admission::household;
@@ -40,6 +45,8 @@ pub(super) struct Presence(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     present: Mutex<Present>,
+    /// Told when an operator has ended a viewer.
+    ended: Notify,
     away: Mutex<HashMap<Player, Instant>>,
 }
 
@@ -47,11 +54,11 @@ struct Shared {
 struct Present {
     /// The number of the viewer who came last.
     last: u64,
-    viewers: BTreeMap<u64, Known>,
+    viewers: BTreeMap<u64, Arc<Known>>,
 }
 
-/// One who watches.
-#[derive(Debug, Clone)]
+/// One who watches. There is one record for each viewer, and whoever serves it holds the same.
+#[derive(Debug)]
 pub(super) struct Known {
     pub(super) player: Player,
     pub(super) how: How,
@@ -59,15 +66,19 @@ pub(super) struct Known {
     pub(super) user: Option<Box<str>>,
     pub(super) address: IpAddr,
     pub(super) since: Timestamp,
-    end: CancellationToken,
+    is_ended: AtomicBool,
+    /// The seat of its user, which ends too when the user may not go on.
+    seat: Option<Arc<Seat>>,
+    /// Its socket, where it has one for itself.
+    socket: OnceLock<Weak<TcpStream>>,
 }
 
 /// A player and what it plays, as far as one can tell.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Player {
     /// The id of the channel or the film.
-    pub(super) title: Box<str>,
-    pub(super) agent: Box<str>,
+    pub(super) title: Arc<str>,
+    pub(super) agent: Arc<str>,
     household: IpAddr,
 }
 
@@ -76,50 +87,51 @@ pub(super) struct Player {
 pub(super) struct Stay {
     shared: Arc<Shared>,
     number: u64,
-    end: CancellationToken,
+    known: Arc<Known>,
 }
 
 impl Player {
-    pub(super) fn new(client: &Client, title: &str) -> Self {
-        Self { title: title.into(), agent: client.agent.clone(), household: household(client.address) }
+    fn new(client: &Client, title: Arc<str>) -> Self {
+        Self { title, agent: Arc::clone(&client.agent), household: household(client.address) }
     }
 }
 
 impl Presence {
     /// `client` begins to watch the channel or the film `title`, on a seat of its user, where it
     /// has one.
-    pub(super) fn enter(&self, client: &Client, title: &str, how: How, seat: Option<&Arc<Seat>>) -> Stay {
+    pub(super) fn enter(&self, client: &Client, title: Arc<str>, how: How, seat: Option<Arc<Seat>>) -> Stay {
         let user = match &client.watching.watcher {
             Watcher::User(user, _) => Some(user.spec.name.as_str().into()),
             Watcher::Anybody | Watcher::Key(_) | Watcher::Token(_) => None,
         };
-        let end = seat.map_or_else(CancellationToken::new, |seat| seat.ended());
-        let known = Known {
+        let known = Arc::new(Known {
             player: Player::new(client, title),
             how,
             user,
             address: client.address,
             since: Timestamp::now(),
-            end: end.clone(),
-        };
+            is_ended: AtomicBool::new(false),
+            seat,
+            socket: OnceLock::new(),
+        });
         let mut present = self.0.present();
         present.last += 1;
         let number = present.last;
-        present.viewers.insert(number, known);
-        Stay { shared: Arc::clone(&self.0), number, end }
+        present.viewers.insert(number, Arc::clone(&known));
+        Stay { shared: Arc::clone(&self.0), number, known }
     }
 
     /// Up to `limit` viewers behind number `after`, of one channel or film where that is said.
-    pub(super) fn list(&self, title: Option<&str>, after: u64, limit: usize) -> Vec<(u64, Known)> {
+    pub(super) fn list(&self, title: Option<&str>, after: u64, limit: usize) -> Vec<(u64, Arc<Known>)> {
         let present = self.0.present();
         let all = present.viewers.range(after.saturating_add(1)..);
         let wanted = all.filter(|(_, known)| title.is_none_or(|title| *known.player.title == *title));
-        wanted.take(limit).map(|(&number, known)| (number, known.clone())).collect()
+        wanted.take(limit).map(|(&number, known)| (number, Arc::clone(known))).collect()
     }
 
     /// Ends what a viewer watches, and keeps its player away from it for a while; `None` if there
     /// is no such viewer.
-    pub(super) fn end(&self, number: u64) -> Option<Known> {
+    pub(super) fn end(&self, number: u64) -> Option<Arc<Known>> {
         let known = self.0.present().viewers.get(&number).cloned()?;
         let now = Instant::now();
         let mut away = self.0.away();
@@ -130,7 +142,8 @@ impl Presence {
         }
         away.insert(known.player.clone(), now);
         drop(away);
-        known.end.cancel();
+        known.end();
+        self.0.ended.notify_waiters();
         Some(known)
     }
 
@@ -141,7 +154,7 @@ impl Presence {
         if away.is_empty() {
             return None;
         }
-        let since = away.get(&Player::new(client, title))?;
+        let since = away.get(&Player::new(client, title.into()))?;
         AWAY.checked_sub(since.elapsed()).filter(|rest| !rest.is_zero())
     }
 }
@@ -156,10 +169,67 @@ impl Shared {
     }
 }
 
+impl Known {
+    fn end(&self) {
+        self.is_ended.store(true, Ordering::Release);
+        if let Some(seat) = &self.seat {
+            seat.ended().cancel();
+        }
+        if let Some(stream) = self.socket.get().and_then(Weak::upgrade) {
+            // Whoever sends to it learns that there is nobody any more. It may be closed already.
+            let _ = SockRef::from(&*stream).shutdown(Shutdown::Read);
+        }
+    }
+
+    /// Whether it may not go on.
+    fn is_ended(&self) -> bool {
+        let is_seat_ended = || self.seat.as_ref().is_some_and(|seat| seat.ended().is_cancelled());
+        self.is_ended.load(Ordering::Acquire) || is_seat_ended()
+    }
+}
+
 impl Stay {
-    /// Told when the viewer may not go on.
-    pub(super) fn end(&self) -> &CancellationToken {
-        &self.end
+    /// What the player says it is.
+    pub(super) fn agent(&self) -> &str {
+        &self.known.player.agent
+    }
+
+    /// The viewer has this socket for itself: it is shut when an operator ends the viewer. Whoever
+    /// sends to it need wait for [`Self::seat_ended`] alone, which costs nothing for most.
+    pub(super) fn has_socket(&self, stream: &Arc<TcpStream>) {
+        self.known.socket.get_or_init(|| Arc::downgrade(stream));
+        if self.known.is_ended() {
+            // It was ended in between.
+            self.known.end();
+        }
+    }
+
+    /// Completes when the user may not go on; none where nobody is known.
+    pub(super) fn seat_ended(&self) -> OptionFuture<BoxFuture<'static, ()>> {
+        self.known.seat.as_ref().map(|seat| seat.ended().cancelled_owned().boxed()).into()
+    }
+
+    /// Whether the viewer may not go on.
+    pub(super) fn is_ended(&self) -> bool {
+        self.known.is_ended()
+    }
+
+    /// Completes when the viewer may not go on.
+    pub(super) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (shared, known, mut seat_ended) =
+            (Arc::clone(&self.shared), Arc::clone(&self.known), self.seat_ended());
+        async move {
+            loop {
+                let told = shared.ended.notified();
+                if known.is_ended() {
+                    return;
+                }
+                tokio::select! {
+                    () = told => {}
+                    Some(()) = &mut seat_ended => return,
+                }
+            }
+        }
     }
 }
 

@@ -40,12 +40,18 @@ impl Admission {
 #[derive(Debug)]
 pub(super) struct Places {
     _viewer: Place,
-    /// If a channel was opened for its sake.
-    _opener: Option<Place>,
-    /// Until there is a picture.
-    pub(super) opening: Option<Place>,
+    /// If a channel was opened for its sake. Boxed, since few are the first.
+    pub(super) opener: Option<Box<Opener>>,
     /// From when it is sent something.
     pub(super) share: Option<Share>,
+}
+
+/// What the viewer takes up for whose sake a channel was opened.
+#[derive(Debug)]
+pub(super) struct Opener {
+    _open: Place,
+    /// Until there is a picture.
+    pub(super) opening: Option<Place>,
 }
 
 impl State {
@@ -110,14 +116,15 @@ impl State {
         let viewer =
             place(Kind::Viewers, &self.admission.viewers, limits.viewers.of(self.max_connections()))?;
         if self.channels.is_open(&channel.id) {
-            return Ok(Places { _viewer: viewer, _opener: None, opening: None, share: None });
+            return Ok(Places { _viewer: viewer, opener: None, share: None });
         }
         if !may_open(self.process.descriptors, self.process.slots.taken(), self.channels.load().channels) {
             return Err(Refusal::NoStore.into());
         }
         let most_open = (limits.viewers == Quota::Share).then_some(MOST_OPENED);
-        let opener = Some(place(Kind::Opened, &self.admission.openers, most_open)?);
+        let open = place(Kind::Opened, &self.admission.openers, most_open)?;
         let opening = Some(place(Kind::Opening, &self.admission.opening, limits.opening)?);
-        Ok(Places { _viewer: viewer, _opener: opener, opening, share: None })
+        let opener = Some(Box::new(Opener { _open: open, opening }));
+        Ok(Places { _viewer: viewer, opener, share: None })
     }
 }

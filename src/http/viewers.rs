@@ -1,5 +1,7 @@
 //! `/api/viewers`: who watches now, and the end of it.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::Path;
 use http::StatusCode;
@@ -47,15 +49,15 @@ pub(super) struct ViewerList {
 }
 
 impl ViewerDocument {
-    fn new((id, known): (u64, Known)) -> Self {
+    fn new((id, known): (u64, Arc<Known>)) -> Self {
         Self {
             address: known.address.to_string(),
-            agent: known.player.agent.into(),
+            agent: known.player.agent.to_string(),
             form: known.how,
             id,
             since: known.since,
-            title: known.player.title.into(),
-            user: known.user.map(Into::into),
+            title: known.player.title.to_string(),
+            user: known.user.as_deref().map(str::to_owned),
         }
     }
 }
@@ -74,8 +76,8 @@ pub(super) async fn end(state: State, By(actor): By, Path(id): Path<String>) -> 
     let ended = number.and_then(|number| state.audience.presence.end(number));
     let known = ended.ok_or_else(|| ApiError::unknown_viewer(&id))?;
     let what = json!({
-        "title": known.player.title, "user": known.user, "address": known.address.to_string(),
-        "agent": known.player.agent,
+        "title": &*known.player.title, "user": known.user, "address": known.address.to_string(),
+        "agent": &*known.player.agent,
     });
     state.accounts.note(&actor, "viewer.end", format!("viewer:{id}"), what).await;
     Ok(StatusCode::NO_CONTENT)

@@ -32,7 +32,7 @@ const MAX_VIEWERS: usize = 65_536;
 struct Key {
     film: FilmId,
     address: IpAddr,
-    agent: Box<str>,
+    agent: Arc<str>,
     owner: Option<Owner>,
 }
 
@@ -57,8 +57,6 @@ pub(super) struct FilmViewer {
     until: Mutex<Instant>,
     _place: Place,
     stay: Stay,
-    /// Of those that its user may have, where there is one.
-    _seat: Option<Arc<Seat>>,
 }
 
 impl Viewers {
@@ -114,9 +112,8 @@ impl Viewers {
         self.0.rate.fetch_add(rate, Ordering::Relaxed);
         let until = Mutex::new(Instant::now() + SILENCE);
         let shared = Arc::clone(&self.0);
-        let stay = state.audience.presence.enter(client, title.id(), How::Film, seat.as_ref());
-        let viewer =
-            Arc::new(FilmViewer { shared, rate, household, until, _place: place, stay, _seat: seat });
+        let stay = state.audience.presence.enter(client, title.id().into(), How::Film, seat);
+        let viewer = Arc::new(FilmViewer { shared, rate, household, until, _place: place, stay });
         all.insert(key, Arc::clone(&viewer));
         Ok(viewer)
     }
@@ -151,12 +148,12 @@ impl Shared {
 impl FilmViewer {
     /// Whether the viewer may not go on.
     pub(super) fn is_ended(&self) -> bool {
-        self.stay.end().is_cancelled()
+        self.stay.is_ended()
     }
 
     /// Completes when the viewer may not go on.
     pub(super) async fn ended(&self) {
-        self.stay.end().cancelled().await;
+        self.stay.ended().await;
     }
 
     /// Something of it was asked for, or sent to the end.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::http::presence::{How, Stay};
 use crate::http::shares::Share;
 use crate::http::tally::{Tally, Way};
 use crate::http::visits::cut;
-use crate::http::{Peer, Places, State};
+use crate::http::{Places, State};
 
 /// A session is over after so many target durations without a request.
 const MAX_SILENCE: u32 = 3;
@@ -48,7 +48,7 @@ pub(super) struct Key {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Who {
     Token(Token),
-    Client { address: IpAddr, agent: Box<str> },
+    Client { address: IpAddr, agent: Arc<str> },
 }
 
 /// What a viewer is known by, and nobody else is to know: it is not printed.
@@ -95,8 +95,8 @@ type Idle = HashMap<(ChannelId, IpAddr), Vec<Weak<Watched>>>;
 pub(super) struct Watched {
     pub(super) session: Session,
     key: Key,
-    peer: Peer,
-    agent: Box<str>,
+    /// The other end of the connection with which it began.
+    peer: SocketAddr,
     since: Instant,
     /// When it is over, if no request comes until then.
     until: Mutex<Instant>,
@@ -104,8 +104,6 @@ pub(super) struct Watched {
     is_told: bool,
     places: Mutex<Places>,
     stay: Stay,
-    /// Of those that the user may have, where there is one.
-    _seat: Option<Arc<Seat>>,
     tally: Tally,
 }
 
@@ -131,19 +129,16 @@ impl Sessions {
             return Err(ApiError::session_limit(MAX_SESSIONS));
         }
         let (reader, places) = state.admit_idle(found, client.address)?;
-        let id = found.channel.id.as_str();
-        let stay = state.audience.presence.enter(&client, id, How::Hls, seat.as_ref());
+        let stay = state.audience.presence.enter(&client, found.channel.id.shared(), How::Hls, seat);
         let watched = Arc::new(Watched {
             session: Session::new(reader, key.player(&client), key.list),
             key: key.clone(),
-            peer: client.peer,
+            peer: client.peer.address,
             is_told: state.is_visit_told(client.address),
-            agent: client.agent,
             since: Instant::now(),
             until: Mutex::new(Instant::now() + USUAL_TARGET * MAX_SILENCE),
             places: Mutex::new(places),
             stay,
-            _seat: seat,
             tally: state.tally.clone(),
         });
         if matches!(key.who, Who::Token(_)) {
@@ -247,12 +242,12 @@ impl Sessions {
 impl Watched {
     /// Whether the viewer may not go on.
     pub(super) fn is_ended(&self) -> bool {
-        self.stay.end().is_cancelled()
+        self.stay.is_ended()
     }
 
     /// Completes when the viewer may not go on.
     pub(super) async fn ended(&self) {
-        self.stay.end().cancelled().await;
+        self.stay.ended().await;
     }
 
     pub(super) fn touch(&self) {
@@ -266,7 +261,9 @@ impl Watched {
 
     /// The channel has been opened, or not.
     pub(super) fn opened(&self) {
-        self.places().opening = None;
+        if let Some(opener) = &mut self.places().opener {
+            opener.opening = None;
+        }
     }
 
     fn serve(&self, share: Share) {
@@ -292,8 +289,13 @@ impl Watched {
     }
 
     fn span(&self) -> Span {
-        let peer = self.peer.address;
-        info_span!("session", channel = %self.key.channel, %peer, agent = &*self.agent, kind = "hls")
+        info_span!(
+            "session",
+            channel = %self.key.channel,
+            peer = %self.peer,
+            agent = self.stay.agent(),
+            kind = "hls"
+        )
     }
 }
 

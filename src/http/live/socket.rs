@@ -58,14 +58,15 @@ pub(in crate::http) fn send(
     let stream = Arc::new(stream);
     // Captured values keep their place as long as the viewer stays: a `let` inside would take a
     // second one.
+    viewer.visit.stay.has_socket(&stream);
     async move {
-        let mut ended = viewer.visit.ended();
+        let mut ended = viewer.visit.stay.seat_ended();
         // Boxed, since it is over soon.
         let started = tokio::select! {
             biased;
             started = Box::pin(viewer.start()) => started,
             () = left(&stream) => return,
-            () = &mut ended => return,
+            Some(()) = &mut ended => return,
         };
         let head = match started {
             Ok(None) => head,
@@ -198,13 +199,13 @@ impl Following<'_> {
                         return Ok(false);
                     },
                     () = &mut left => return Ok(false),
-                    () = &mut self.ended => return Ok(false),
+                    Some(()) = &mut self.ended => return Ok(false),
                 },
                 Ok(Sent::UpToDate) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let room = tokio::select! {
                         room = room(stream, self.limit) => room,
-                        () = &mut self.ended => {
+                        Some(()) = &mut self.ended => {
                             return finish(stream, subscription, self.limit).await.map(|()| false);
                         }
                         () = subscription.stopped() => {
@@ -240,7 +241,7 @@ impl Following<'_> {
             biased;
             () = membership.returned() => true,
             () = left => false,
-            () = &mut self.ended => false,
+            Some(()) = &mut self.ended => false,
         };
         self.subscription = Some(membership.leave());
         is_here

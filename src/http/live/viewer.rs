@@ -1,5 +1,6 @@
 //! One viewer on one channel, on the way from the handler to the connection.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,10 @@ use crate::http::error::ApiError;
 use crate::http::extract::Client;
 use crate::http::presence::{How, Stay};
 use crate::http::tally::{Tally, Way};
-use crate::http::{Peer, Places, State, WriteLimit};
+use crate::http::{Places, State, WriteLimit};
 
 /// Completes when a viewer may not go on.
-pub(super) type Ended = BoxFuture<'static, ()>;
+pub(super) type Ended = OptionFuture<BoxFuture<'static, ()>>;
 
 /// Who watches. Dropping it is leaving.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ pub(super) struct Visit {
     /// What it was sent, in bytes.
     pub(super) sent: u64,
     channel: Arc<Channel>,
-    peer: Peer,
-    agent: Box<str>,
+    /// The other end of its connection.
+    peer: SocketAddr,
     since: Instant,
     is_started: bool,
     /// Whether the log tells of it.
@@ -49,9 +50,7 @@ pub(super) struct Visit {
     /// How far behind live it wants to begin.
     offset: Option<Duration>,
     places: Places,
-    stay: Stay,
-    /// Of those that the user may have, where there is one.
-    _seat: Option<Arc<Seat>>,
+    pub(super) stay: Stay,
     tally: Tally,
 }
 
@@ -64,20 +63,18 @@ impl Viewer {
         (places, seat): (Places, Option<Arc<Seat>>),
         offset: Option<Duration>,
     ) -> Self {
-        let stay = state.audience.presence.enter(&client, channel.id.as_str(), How::Ts, seat.as_ref());
+        let stay = state.audience.presence.enter(&client, channel.id.shared(), How::Ts, seat);
         let visit = Visit {
             timeout: channel.policy.viewer_timeout,
             sent: 0,
             is_told: state.is_visit_told(client.address),
             channel,
-            peer: client.peer,
-            agent: client.agent,
+            peer: client.peer.address,
             since: Instant::now(),
             is_started: false,
             offset,
             places,
             stay,
-            _seat: seat,
             tally: state.tally.clone(),
         };
         Self { subscription: Box::new(subscription), visit: Box::new(visit) }
@@ -108,7 +105,9 @@ impl Visit {
     /// There is a picture.
     fn start(&mut self) {
         self.is_started = true;
-        self.places.opening = None;
+        if let Some(opener) = &mut self.places.opener {
+            opener.opening = None;
+        }
         let after = self.since.elapsed();
         // A stream begins with a key frame.
         self.tally.note_first_byte(Way::Ts, after);
@@ -118,16 +117,10 @@ impl Visit {
         }
     }
 
-    /// Completes when the viewer may not go on.
-    pub(super) fn ended(&self) -> Ended {
-        Box::pin(self.stay.end().clone().cancelled_owned())
-    }
-
     /// Made for each event: one that lived as long as the viewer would take more memory than all
     /// the rest.
     pub(super) fn span(&self) -> Span {
-        let peer = self.peer.address;
-        info_span!("session", channel = %self.channel.id, %peer, agent = &*self.agent)
+        info_span!("session", channel = %self.channel.id, peer = %self.peer, agent = self.stay.agent())
     }
 }
 
@@ -162,7 +155,7 @@ impl Live {
         let Some(mut viewer) = response.extensions_mut().remove::<Self>().and_then(|live| live.take()) else {
             return response;
         };
-        let mut ended = viewer.visit.ended();
+        let mut ended = Box::pin(viewer.visit.stay.ended());
         let started = tokio::select! {
             biased;
             () = &mut ended => Err(Refusal::Closing.into()),
