@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use forebay_relay::channel::Refusal;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts::{Form, Owner, Seat, Title};
+use crate::accounts::{Form, Owner, Title};
 use crate::films::{FilmId, Video};
 use crate::http::State;
 use crate::http::admission::{Place, household};

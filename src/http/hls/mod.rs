@@ -60,7 +60,7 @@ pub(super) async fn playlist<N: Naming>(
     let key = Key::new(&found.channel, query.value("token").as_deref(), list, &client);
     let seat = state.seat(&client, &Title::from(&*found.channel), Form::Hls).await?;
     let carried = client.watching.carried.clone();
-    let watched = state.audience.sessions.watch(&state, &found, key, client, seat)?;
+    let watched = state.audience.sessions.watch(&state, &found, key, &client, seat)?;
     let (sessions, length) = (state.audience.sessions.clone(), query.span("dvr"));
     let who = Arc::clone(&watched);
     let wait = async move {

@@ -114,7 +114,7 @@ impl Sessions {
         state: &State,
         found: &Found,
         key: Key,
-        client: Client,
+        client: &Client,
         seat: Option<Arc<Seat>>,
     ) -> Result<Arc<Watched>, ApiError> {
         let mut sessions = self.sessions();
@@ -129,9 +129,9 @@ impl Sessions {
             return Err(ApiError::session_limit(MAX_SESSIONS));
         }
         let (reader, places) = state.admit_idle(found, client.address)?;
-        let stay = state.audience.presence.enter(&client, found.channel.id.shared(), How::Hls, seat);
+        let stay = state.audience.presence.enter(client, found.channel.id.shared(), How::Hls, seat);
         let watched = Arc::new(Watched {
-            session: Session::new(reader, key.player(&client), key.list),
+            session: Session::new(reader, key.player(client), key.list),
             key: key.clone(),
             peer: client.peer.address,
             is_told: state.is_visit_told(client.address),

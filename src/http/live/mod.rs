@@ -41,7 +41,7 @@ pub(super) async fn watch_channel(
     let seat = state.seat(&client, &Title::from(&*found.channel), Form::Endless).await?;
     let (subscription, places) = state.admit(&found, client.address)?;
     let offset = query.span("offset");
-    let viewer = Viewer::new(&state, found.channel, client, subscription, (places, seat), offset);
+    let viewer = Viewer::new(&state, found.channel, &client, subscription, (places, seat), offset);
     let mut response = answer(no_body());
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream;
 use http::{HeaderName, HeaderValue};
 
@@ -58,12 +58,12 @@ impl Viewer {
     pub(super) fn new(
         state: &State,
         channel: Arc<Channel>,
-        client: Client,
+        client: &Client,
         subscription: Subscription,
         (places, seat): (Places, Option<Arc<Seat>>),
         offset: Option<Duration>,
     ) -> Self {
-        let stay = state.audience.presence.enter(&client, channel.id.shared(), How::Ts, seat);
+        let stay = state.audience.presence.enter(client, channel.id.shared(), How::Ts, seat);
         let visit = Visit {
             timeout: channel.policy.viewer_timeout,
             sent: 0,
