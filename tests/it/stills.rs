@@ -63,7 +63,8 @@ struct Case {
 async fn watch(relay: &Relay, Case { name, clip, is_soon_there, .. }: &Case) -> Vec<String> {
     let mut viewer = Viewer::get(relay.address(), &format!("/stream/{name}")).await;
     let is_soon_there = *is_soon_there;
-    let rules = Rules { full_window: false, dts_gap: 10 * SECOND, ..Rules::default() };
+    // A picture is known to be whole when the next one begins, so two segments may end at once.
+    let rules = Rules { full_window: false, dts_gap: 10 * SECOND, publication: 2.0, ..Rules::default() };
     let mut segments = Follower::with_rules(&relay.url(&format!("/stream/{name}/hls")), rules);
     let watch_hls = async {
         if is_soon_there {
