@@ -9,9 +9,10 @@ use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
 use super::made::Made;
-use super::rows::{Kind, Rows, tell};
+use super::rows::{Kind, RelayFault, Rows, tell};
 use super::snapshot::Snapshot;
 use crate::db::listing::{BEFORE_ALL, Entry, searched};
+use crate::db::relays::Relay;
 use crate::db::{Database, Error};
 
 /// Words of a search that count. Nobody types more to find a channel.
@@ -294,6 +295,11 @@ impl List {
         let (None, Ok(number)) = (&found, text.parse()) else { return Ok(found) };
         let found = self.rows.find_by_number(connection, number)?;
         Ok(found.inspect(|channel| self.made.keep(channel, Some(number))))
+    }
+
+    /// Why a relay cannot be watched with this configuration; `None` where it can.
+    pub fn fault_of(&self, relay: &Relay) -> Option<RelayFault> {
+        self.rows.fault_of(relay)
     }
 
     /// Whether the database is to be asked.

@@ -27,11 +27,11 @@ use rusqlite::Connection;
 
 pub use self::list::{BEGINNING, List, Place, Search};
 use self::made::Made;
-pub use self::rows::Kind;
+pub use self::rows::{Kind, RelayFault};
 use self::rows::{Rows, tell};
 pub use self::snapshot::Snapshot;
 use crate::config::Config;
-use crate::db::relays::RelayId;
+use crate::db::relays::{self, RelayId};
 use crate::db::{Database, Error, lineup};
 
 /// Far longer than a request takes to look a channel up.
@@ -107,14 +107,22 @@ impl Catalogue {
         self.look_up(text, List::at_hand_by_id_or_number, List::find_row_by_id_or_number).await
     }
 
-    /// Why the channel with this id cannot be played, though a playlist has it.
-    pub async fn why_unusable(&self, id: &str) -> Result<Option<lineup::Unusable>, Error> {
+    /// Why the channel with this id cannot be played, though a relay or a playlist has it. Anybody
+    /// may read it: what is wrong with a relay is for operators.
+    pub async fn why_unplayable(&self, id: &str) -> Result<Option<&'static str>, Error> {
         // Where none can be played, the list has no rows.
         if !self.database.is_on() {
             return Ok(None);
         }
-        let id = id.to_owned();
-        self.database.read(move |connection| lineup::why_unusable(connection, &id)).await
+        let (id, list) = (id.to_owned(), self.list());
+        let read = move |connection: &_| {
+            if let Some(relay) = relays::find(connection, &id)? {
+                let why = "the configuration does not allow its settings any more: GET /api/relays says why";
+                return Ok(list.fault_of(&relay).map(|_| why));
+            }
+            Ok(lineup::why_unusable(connection, &id)?.map(lineup::Unusable::message))
+        };
+        self.database.read(read).await
     }
 
     /// Looks in memory, and then in the database.

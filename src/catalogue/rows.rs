@@ -35,6 +35,16 @@ pub(super) struct Rows {
     unnumbered: Arc<BTreeSet<i64>>,
 }
 
+/// Why a relay cannot be watched with the configuration in force, which is another one than when it
+/// was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayFault {
+    /// A channel of the configuration has its path, and is served there.
+    PathOfFile,
+    /// Its settings are not allowed any more: at least one field.
+    Fields(Vec<FieldError>),
+}
+
 /// Rows of one kind.
 #[derive(Debug, Clone, Default)]
 struct Part {
@@ -194,24 +204,34 @@ impl Rows {
         }
     }
 
-    /// The channel of a relay. What cannot be with this configuration, which people may have
-    /// changed since, is not to be had, and the log tells why; the database keeps it.
+    /// The channel of a relay. One that cannot be watched with this configuration, which people may
+    /// have changed since, stays in the database, and the log tells why.
     fn of_relay(&self, relay: &Relay) -> Option<Arc<Channel>> {
-        if self.relays.hidden.contains(&relay.id.0) {
-            return None;
-        }
-        match relay.document.spec().check(&self.house) {
-            Ok(mut channel) => {
-                channel.number = channel.number.filter(|_| !self.unnumbered.contains(&relay.id.0));
-                Some(Arc::new(channel))
-            }
-            Err(errors) => {
+        match self.channel_of(relay) {
+            Ok(channel) => Some(Arc::new(channel)),
+            // The log has told so once, when the configuration came.
+            Err(RelayFault::PathOfFile) => None,
+            Err(RelayFault::Fields(errors)) => {
                 for FieldError { path, message } in errors {
                     warn!(relay = relay.id.0, field = %path, "relay cannot be watched: {message}");
                 }
                 None
             }
         }
+    }
+
+    /// Why a relay cannot be watched; `None` where it can.
+    pub(super) fn fault_of(&self, relay: &Relay) -> Option<RelayFault> {
+        self.channel_of(relay).err()
+    }
+
+    fn channel_of(&self, relay: &Relay) -> Result<Channel, RelayFault> {
+        if self.relays.hidden.contains(&relay.id.0) {
+            return Err(RelayFault::PathOfFile);
+        }
+        let mut channel = relay.document.spec().check(&self.house).map_err(RelayFault::Fields)?;
+        channel.number = channel.number.filter(|_| !self.unnumbered.contains(&relay.id.0));
+        Ok(channel)
     }
 
     /// The channel of a playlist. What a provider writes may be anything: it is told to those who

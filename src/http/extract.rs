@@ -153,8 +153,8 @@ impl<N: Naming> FromRequestParts<State> for Named<N> {
 
 /// What whoever asks for a channel is told that is not to be had.
 pub(super) async fn no_channel(state: &State, asked: &str, id: &str) -> ApiError {
-    match state.catalogue.why_unusable(id).await {
-        Ok(Some(why)) => ApiError::unplayable_channel(asked, why.message()),
+    match state.catalogue.why_unplayable(id).await {
+        Ok(Some(why)) => ApiError::unplayable_channel(asked, why),
         // What cannot be read now was read a moment ago.
         Ok(None) | Err(_) => ApiError::unknown_channel(asked),
     }

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::admission::household;
 use super::auth::Watching;
+use super::error::ApiError;
 use super::extract::{Client, JsonBody, JsonRequest};
 use super::query::Query;
 use super::tally::Count;
@@ -185,8 +186,16 @@ impl From<Refusal> for StreamingError {
 pub(super) async fn create(
     state: State,
     client: Client,
-    JsonBody(fields): JsonBody<TokenFields>,
+    body: Result<JsonBody<TokenFields>, ApiError>,
 ) -> Result<Response, StreamingError> {
+    let JsonBody(fields) = match body {
+        Ok(body) => body,
+        // What is wrong with the words of a request is told in the shape of these routes.
+        Err(error) if error.status == StatusCode::BAD_REQUEST => {
+            return Err(StreamingError::invalid(&error.message));
+        }
+        Err(error) => return Ok(error.into_response()),
+    };
     let home = household(client.address);
     let maker = client.watching.watcher.maker(home);
     let forbidden = |error| StreamingError::new(StatusCode::FORBIDDEN, "FORBIDDEN", error);

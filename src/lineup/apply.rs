@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use forebay_core::lineup::identity::{self, Change, Counts, Held, Refresh, SourceId, Verdict};
 use forebay_core::lineup::m3u::Document as Kind;
@@ -10,12 +10,14 @@ use forebay_core::lineup::rules::Run;
 use forebay_core::lineup::{Entry, UnixTime};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::derive::Deriver;
 use super::read::{Contents, End, read};
-use super::settle::{Touched, settle};
+use super::settle::settle;
 use super::spool::Document;
+use super::touched::Touched;
 use super::{Authority, reaches_private};
 use crate::config::Config;
 use crate::config::playlist::{Origin, Playlist as Settings};
@@ -32,29 +34,12 @@ pub struct Progress {
     /// Channels that were read.
     pub entries: AtomicU64,
     /// Somebody wants it to end.
-    pub is_cancelled: AtomicBool,
+    pub cancelled: CancellationToken,
 }
 
 impl Progress {
-    /// How far it is, in a line for a terminal.
-    pub fn bar(&self) -> String {
-        const WIDTH: u64 = 30;
-        let (bytes, length) = (self.bytes.load(Ordering::Relaxed), self.length.load(Ordering::Relaxed));
-        let megabytes = bytes / 1_000_000;
-        if length == 0 || bytes > length {
-            return format!("{megabytes} MB");
-        }
-        let full = usize::try_from(bytes * WIDTH / length).expect("it is a part of the width");
-        let empty = usize::try_from(WIDTH).expect("it is small") - full;
-        format!("[{}{}] {megabytes} of {} MB", "#".repeat(full), " ".repeat(empty), length / 1_000_000)
-    }
-
     fn flow(&self) -> ControlFlow<()> {
-        if self.is_cancelled.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if self.cancelled.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -146,7 +146,7 @@ impl<'a> Deriver<'a> {
         let group = self.groups.find(&channel.group.value)?;
         let search = format!("{}\n{}", fold(&channel.name.value), group.folded);
         let columns = Columns {
-            rank: i64::from(group.stored.position) << 32 | i64::from(id.0),
+            rank: lineup::rank(group.stored.position, channel.place.value, id),
             name: &channel.name.value,
             group: group.stored.known.id.0.into(),
             group_title: &group.stored.name,

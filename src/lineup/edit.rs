@@ -1,10 +1,9 @@
-//! What users make of channels: edits, rules, and which of them are one.
+//! What users make of channels: edits and rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use forebay_core::lineup::edits::{Edit, Edits};
 use forebay_core::lineup::identity::SourceId;
-use forebay_core::lineup::merge::{Decision, Pair};
 use forebay_core::lineup::names::fold;
 use forebay_core::lineup::rules::{Run, Warning};
 use rusqlite::Connection;
@@ -14,7 +13,8 @@ use tracing::info;
 use super::apply::{self, RuleCount, rule_counts};
 use super::derive::Deriver;
 use super::rules::{self, RuleDocument};
-use super::settle::{Touched, settle};
+use super::settle::settle;
+use super::touched::Touched;
 use super::{Lineup, Refusal, audit, object, settings_for_rows};
 use crate::accounts::Actor;
 use crate::config::Config;
@@ -180,51 +180,10 @@ impl Lineup {
         });
         read.await
     }
-
-    /// Says that two channels are one, or two, or takes that back. Returns what was said before.
-    pub async fn decide(
-        &self,
-        pair: Pair,
-        decision: Option<Decision>,
-        actor: &Actor,
-    ) -> Result<Option<Decision>, Refusal> {
-        let actor = actor.clone();
-        self.commit(move |connection, config| {
-            let (one, other) = pair.channels();
-            for id in [one, other] {
-                lineup::path(connection, id)?.ok_or(Refusal::UnknownChannel(id))?;
-            }
-            let before = lineup::decisions(connection)?.decide(pair, None);
-            lineup::decide(connection, pair, decision)?;
-            let told = [before, decision].map(|decision| {
-                let word = decision.map(|it| if it == Decision::Force { "force" } else { "forbid" });
-                Some(json!({ "other": other.0, "decision": word }))
-            });
-            audit::note(connection, &actor, "channel.merge", format!("channel:{}", one.0), told)?;
-            let mut touched = Touched::begin(connection)?;
-            touched.merge_anew();
-            let changed = settle(connection, config, touched)?;
-            Ok::<_, Refusal>((before, changed))
-        })
-        .await
-    }
-
-    /// The channels that are one, by their leaders.
-    pub async fn merges(&self) -> Result<Vec<(SourceId, Vec<SourceId>)>, Refusal> {
-        let read = self.0.database.read(|connection| {
-            let mut groups: BTreeMap<SourceId, Vec<SourceId>> = BTreeMap::new();
-            for row in lineup::merge_rows(connection)? {
-                if let Some(leader) = row.merged.leader {
-                    groups.entry(leader).or_default().push(row.id);
-                }
-            }
-            Ok::<_, Refusal>(groups.into_iter().collect())
-        });
-        read.await
-    }
 }
 
-fn write_edits(
+/// Writes edits as one batch, and what follows from them.
+pub(super) fn write_edits(
     connection: &Connection,
     config: &Config,
     edits: &[ChannelEdit],

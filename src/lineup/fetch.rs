@@ -113,7 +113,11 @@ pub(super) async fn fetch(
             }
         }
     };
-    timeout(LONGEST, work).await.unwrap_or(Err(FetchError::TooSlow))
+    tokio::select! {
+        got = timeout(LONGEST, work) => got.unwrap_or(Err(FetchError::TooSlow)),
+        // A server that sends nothing is not waited for.
+        () = progress.cancelled.cancelled() => Err(FetchError::Cancelled),
+    }
 }
 
 /// Keeps what somebody uploads.
@@ -152,7 +156,11 @@ async fn write(
     progress: &Progress,
 ) -> Result<bool, FetchError> {
     loop {
-        let piece = match timeout(STALL, body.next()).await {
+        let next = tokio::select! {
+            next = timeout(STALL, body.next()) => next,
+            () = progress.cancelled.cancelled() => return Err(FetchError::Cancelled),
+        };
+        let piece = match next {
             Err(_) | Ok(Some(Err(InputError::Broken(_)))) if writer.length() > 0 => return Ok(false),
             Err(_) => return Err(FetchError::Stalled),
             Ok(None) => return Ok(true),
@@ -160,9 +168,6 @@ async fn write(
         };
         writer.push(&piece).await?;
         progress.bytes.store(writer.length(), Ordering::Relaxed);
-        if progress.is_cancelled.load(Ordering::Relaxed) {
-            return Err(FetchError::Cancelled);
-        }
     }
 }
 

@@ -10,9 +10,12 @@
 
 mod apply;
 mod audit;
+mod decide;
 mod derive;
 mod edit;
 mod fetch;
+mod merging;
+mod moves;
 mod read;
 mod refresh;
 mod refusal;
@@ -23,6 +26,7 @@ mod settle;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod touched;
 
 use std::fmt;
 use std::panic::resume_unwind;
@@ -39,8 +43,10 @@ use tokio_util::task::TaskTracker;
 use tracing::info;
 
 pub use self::apply::{Progress, RuleCount, Summary};
+pub use self::decide::{MergeChange, MergePreview, Suggestion};
 pub use self::edit::{ChannelEdit, ChannelView, ChannelsPage, RulesPreview};
 pub use self::fetch::FetchError;
+pub use self::merging::MergeTrial;
 pub use self::read::Contents;
 pub use self::refresh::{Refreshed, reason_of};
 pub use self::refusal::Refusal;

@@ -2,7 +2,6 @@
 //! the process: the database has what was taken.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -70,7 +69,7 @@ impl Runs {
     pub(super) fn cancel(&self, id: PlaylistId) -> bool {
         let running = self.of(id).running;
         if let Some(progress) = &running {
-            progress.is_cancelled.store(true, Ordering::Relaxed);
+            progress.cancelled.cancel();
         }
         running.is_some()
     }

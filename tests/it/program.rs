@@ -68,6 +68,14 @@ impl Setup {
         self
     }
 
+    /// In a terminal of its own, whose text is the output; `None` where there is no `script`.
+    pub(crate) fn in_terminal(mut self) -> Option<Self> {
+        let is_there = std::process::Command::new("script").arg("--version").output().is_ok();
+        let words = ["sh", "-c", "exec script -qefc \"$0 $*\" /dev/null"];
+        self.before = words.map(String::from).to_vec();
+        is_there.then_some(self)
+    }
+
     /// A small disk of its own for `data`; `None` where the system lets nobody mount one.
     pub(crate) fn with_small_data_disk(mut self) -> Option<Self> {
         let script = "mkdir data && mount -t tmpfs -o size=1m none data && exec \"$0\" \"$@\"";

@@ -141,3 +141,22 @@ async fn a_token_is_for_one_player_or_one_stream_where_that_is_asked() {
     let nothing = ask(&relay, "POST", &format!("{ann}/api/streaming/token"), Some(json!({}))).await;
     assert_eq!((nothing.status, &nothing.json()["code"]), (400, &json!("VALIDATION_FAILED")));
 }
+
+/// Programs that were made for these routes read `code` and `error` of every refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_cannot_be_read_is_refused_in_the_shape_of_these_routes() {
+    let relay = start();
+    let ann = user(&relay, "ann", "pro").await;
+    let path = format!("{ann}/api/streaming/token");
+    for body in ["", "{", "[1]", r#"{"channel": 5}"#, r#"{"channel": "one", "bindIp": "yes"}"#] {
+        let sent = Request::new("POST", relay.address(), &path).body("application/json", body);
+        let answer = sent.send().await.expect("the relay answers");
+        let refused = answer.json();
+        assert_eq!(
+            (answer.status, &refused["code"]),
+            (400, &json!("VALIDATION_FAILED")),
+            "{body:?}: {refused}"
+        );
+        assert!(refused["error"].as_str().is_some_and(|error| error.contains("the body is to be JSON")));
+    }
+}

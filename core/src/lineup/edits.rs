@@ -29,6 +29,8 @@ pub enum Edit {
     Hidden(Option<bool>),
     /// Whether it is for adults.
     Adult(Option<bool>),
+    /// The place in its group. Channels that have one come first, the lowest place in front.
+    Place(Option<u32>),
 }
 
 /// The fields of a channel.
@@ -50,6 +52,8 @@ pub enum Field {
     Hidden,
     /// For adults.
     Adult,
+    /// The place in its group.
+    Place,
 }
 
 /// All that users have set of a channel.
@@ -63,6 +67,7 @@ pub struct Edits {
     gracenote_id: Option<String>,
     is_hidden: Option<bool>,
     is_adult: Option<bool>,
+    place: Option<u32>,
 }
 
 impl Edits {
@@ -77,12 +82,14 @@ impl Edits {
             Edit::GracenoteId(value) => Edit::GracenoteId(std::mem::replace(&mut self.gracenote_id, value)),
             Edit::Hidden(value) => Edit::Hidden(std::mem::replace(&mut self.is_hidden, value)),
             Edit::Adult(value) => Edit::Adult(std::mem::replace(&mut self.is_adult, value)),
+            Edit::Place(value) => Edit::Place(std::mem::replace(&mut self.place, value)),
         }
     }
 
     /// The edits that make these of none: what a store keeps.
     pub fn list(&self) -> Vec<Edit> {
-        let Self { name, number, group, logo, guide_id, gracenote_id, is_hidden, is_adult } = self.clone();
+        let Self { name, number, group, logo, guide_id, gracenote_id, is_hidden, is_adult, place } =
+            self.clone();
         let all = [
             name.map(|it| Edit::Name(Some(it))),
             number.map(|it| Edit::Number(Some(it))),
@@ -92,6 +99,7 @@ impl Edits {
             gracenote_id.map(|it| Edit::GracenoteId(Some(it))),
             is_hidden.map(|it| Edit::Hidden(Some(it))),
             is_adult.map(|it| Edit::Adult(Some(it))),
+            place.map(|it| Edit::Place(Some(it))),
         ];
         all.into_iter().flatten().collect()
     }
@@ -162,6 +170,8 @@ pub struct Effective<'a> {
     pub is_hidden: Layered<bool>,
     /// Whether it is for adults.
     pub is_adult: Layered<bool>,
+    /// The place in its group, which only a user sets.
+    pub place: Layered<Option<u32>>,
 }
 
 impl<'a> Effective<'a> {
@@ -178,6 +188,7 @@ impl<'a> Effective<'a> {
             gracenote_id: text(entry.gracenote_id()),
             is_hidden: Layered::of_provider(false),
             is_adult: Layered::of_provider(entry.is_adult()),
+            place: Layered::of_provider(None),
         }
     }
 
@@ -192,6 +203,7 @@ impl<'a> Effective<'a> {
         self.gracenote_id.edit(text(&edits.gracenote_id));
         self.is_hidden.edit(edits.is_hidden);
         self.is_adult.edit(edits.is_adult);
+        self.place.edit(edits.place.map(Some));
     }
 
     /// The fields that a user has set.
@@ -205,6 +217,7 @@ impl<'a> Effective<'a> {
             (Field::GracenoteId, self.gracenote_id.layer),
             (Field::Hidden, self.is_hidden.layer),
             (Field::Adult, self.is_adult.layer),
+            (Field::Place, self.place.layer),
         ];
         layers.into_iter().filter(|(_, layer)| *layer == Layer::Edit).map(|(field, _)| field).collect()
     }
@@ -268,6 +281,7 @@ mod tests {
             Edit::Number(ChannelNumber::whole(5)),
             Edit::Hidden(Some(false)),
             Edit::Adult(Some(true)),
+            Edit::Place(Some(3)),
         ];
         let mut edits = Edits::default();
         let undo: Vec<Edit> = list.iter().cloned().map(|edit| edits.apply(edit)).collect();

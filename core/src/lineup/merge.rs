@@ -180,14 +180,27 @@ impl Decisions {
 /// How like two names must be to be suggested.
 const LEAST_LIKENESS: f64 = 0.88;
 
-/// Channels with names like this one, the likest first: for a person to look at. On real lists
-/// names with a likeness of 95 % are the same channel in 3 cases of 100, so nothing is ever decided
-/// by it.
+/// How much other names are like one. On real lists names with a likeness of 95 % are the same
+/// channel in 3 cases of 100, so nothing is ever decided by it.
+#[derive(Debug)]
+pub struct Likeness(String);
+
+impl Likeness {
+    /// To this name.
+    pub fn to(name: &str) -> Self {
+        Self(Name::of(name).key)
+    }
+
+    /// Up to 1; `None` where it is too little to be suggested.
+    pub fn of(&self, other: &str) -> Option<f64> {
+        Some(strsim::jaro_winkler(&self.0, &Name::of(other).key)).filter(|it| *it >= LEAST_LIKENESS)
+    }
+}
+
+/// Channels with names like this one, the likest first: for a person to look at.
 pub fn suggest<'a, T>(name: &str, others: impl Iterator<Item = (T, &'a str)>, most: usize) -> Vec<(T, f64)> {
-    let wanted = Name::of(name).key;
-    let likeness = |other: &str| strsim::jaro_winkler(&wanted, &Name::of(other).key);
-    let mut found: Vec<(T, f64)> =
-        others.map(|(id, name)| (id, likeness(name))).filter(|it| it.1 >= LEAST_LIKENESS).collect();
+    let likeness = Likeness::to(name);
+    let mut found: Vec<(T, f64)> = others.filter_map(|(id, name)| Some((id, likeness.of(name)?))).collect();
     found.sort_by(|one, other| other.1.total_cmp(&one.1));
     found.truncate(most);
     found

@@ -1,8 +1,9 @@
 //! Into a database that nobody uses.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use forebay_relay::events::Bus;
@@ -12,6 +13,7 @@ use futures_util::stream;
 use serde_json::{Map, Value};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::terminal::Line;
 use super::{TELL_EVERY, told};
 use crate::accounts::Actor;
 use crate::cli::args::Import;
@@ -114,18 +116,15 @@ async fn watched<T>(work: impl Future<Output = T>, readings: impl Fn() -> Readin
     let mut work = std::pin::pin!(work);
     let mut ticks = interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let is_terminal = io::stderr().is_terminal();
+    let line = Line::new();
     loop {
         tokio::select! {
-            done = &mut work => {
-                if is_terminal {
-                    let _ = write!(io::stderr(), "\r\x1b[K");
-                }
-                return done;
-            }
-            _ = ticks.tick(), if is_terminal => {
+            done = &mut work => return done,
+            _ = ticks.tick() => {
                 if let Some(progress) = readings().running {
-                    let _ = write!(io::stderr(), "\r\x1b[K{}", progress.bar());
+                    let [bytes, length] =
+                        [&progress.bytes, &progress.length].map(|count| count.load(Ordering::Relaxed));
+                    line.show(bytes, length);
                 }
             }
         }

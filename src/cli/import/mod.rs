@@ -2,6 +2,7 @@
 
 mod local;
 mod remote;
+mod terminal;
 
 use std::fmt::Write as _;
 use std::path::Path;

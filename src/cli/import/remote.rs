@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{interval, sleep};
 use url::Url;
 
+use super::terminal::Line;
 use super::{TELL_EVERY, told};
 use crate::cli::args::Import;
 use crate::config::Config;
@@ -86,7 +87,11 @@ impl Remote {
         let unreadable = || format!("cannot read {}", args.source);
         let list = tokio::fs::read(&args.source).await.with_context(unreadable)?;
         let path = format!("api/playlists/{id}/list");
-        let taken = self.send(Method::PUT, &path, list.into(), "application/octet-stream").await?;
+        let sent = self.send(Method::PUT, &path, list.into(), "application/octet-stream");
+        let taken = tokio::select! {
+            taken = sent => taken?,
+            () = self.watch(id) => unreachable!("nobody ends that"),
+        };
         Ok((taken["unchanged"] != true).then(|| taken["summary"].clone()))
     }
 
@@ -98,11 +103,12 @@ impl Remote {
             sleep(Duration::from_secs(1)).await;
         }
         self.ask(Method::POST, &format!("{path}/refresh"), None).await?;
-        let mut ticks = interval(TELL_EVERY);
+        let (mut ticks, line) = (interval(TELL_EVERY), Line::new());
         loop {
             ticks.tick().await;
             let now = self.ask(Method::GET, &path, None).await?;
             let state = &now["state"];
+            show(&line, state);
             let is_read = state["read_at"].is_string() && state["read_at"] != before["state"]["read_at"];
             if !is_read || !state["progress"].is_null() {
                 continue;
@@ -112,6 +118,19 @@ impl Remote {
                 None if state["taken_at"] == before["state"]["taken_at"] => Ok(None),
                 None => Ok(Some(state["summary"].clone())),
             };
+        }
+    }
+
+    /// Tells a terminal how far the reading of a playlist is, until somebody drops this.
+    async fn watch(&self, id: i64) {
+        let (mut ticks, line) = (interval(TELL_EVERY), Line::new());
+        let path = format!("api/playlists/{id}");
+        loop {
+            ticks.tick().await;
+            // What goes wrong is told by the request that is waited for.
+            if let Ok(playlist) = self.ask(Method::GET, &path, None).await {
+                show(&line, &playlist["state"]);
+            }
         }
     }
 
@@ -158,5 +177,13 @@ impl Remote {
             let _ = write!(message, "; {}", field["message"].as_str().unwrap_or_default());
         }
         bail!("{message}")
+    }
+}
+
+/// Shows what the state of a playlist says of its reading.
+fn show(line: &Line, state: &Value) {
+    let progress = &state["progress"];
+    if let Some(bytes) = progress["bytes"].as_u64() {
+        line.show(bytes, progress["length"].as_u64().unwrap_or_default());
     }
 }

@@ -134,6 +134,19 @@ const LISTED: &str =
 
 const MORE: &str = "playlist_id, is_hidden, is_absent, unusable, leader";
 
+/// Places are below this: a rank has 31 bits for them.
+pub const MAX_PLACE: u32 = 1 << 31;
+
+/// The rank of a channel: where its group stands, then where it stands in its group. Channels that
+/// users have placed come first, in ranks that those of the group before never reach.
+pub fn rank(group: u32, place: Option<u32>, SourceId(id): SourceId) -> i64 {
+    let group = i64::from(group) << 32;
+    match place {
+        Some(place) => group - i64::from(MAX_PLACE) + i64::from(place.min(MAX_PLACE - 1)),
+        None => group | i64::from(id),
+    }
+}
+
 /// Up to `limit` channels in the order of lists, those behind the rank `after`.
 pub fn list(connection: &Connection, after: Option<i64>, limit: usize) -> Result<Vec<Row>, Error> {
     let sql = format!(

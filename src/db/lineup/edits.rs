@@ -19,7 +19,7 @@ pub struct BatchId(pub i64);
 pub const MAX_BATCHES: i64 = 50;
 
 /// Words for fields. They never change.
-const FIELDS: [(Field, &str); 8] = [
+const FIELDS: [(Field, &str); 9] = [
     (Field::Name, "name"),
     (Field::Number, "number"),
     (Field::Group, "group"),
@@ -28,6 +28,7 @@ const FIELDS: [(Field, &str); 8] = [
     (Field::GracenoteId, "gracenote_id"),
     (Field::Hidden, "hidden"),
     (Field::Adult, "adult"),
+    (Field::Place, "place"),
 ];
 
 /// The word of a field, in the API too.
@@ -58,6 +59,7 @@ pub fn edit_of(field: Field, value: Option<&str>) -> Option<Edit> {
         Field::GracenoteId => Edit::GracenoteId(text),
         Field::Hidden => Edit::Hidden(flag(value)?),
         Field::Adult => Edit::Adult(flag(value)?),
+        Field::Place => Edit::Place(value.map(str::parse).transpose().ok()?),
     })
 }
 
@@ -73,6 +75,7 @@ pub fn stored(edit: &Edit) -> (Field, Option<String>) {
         Edit::GracenoteId(value) => (Field::GracenoteId, value.clone()),
         Edit::Hidden(value) => (Field::Hidden, flag(value)),
         Edit::Adult(value) => (Field::Adult, flag(value)),
+        Edit::Place(value) => (Field::Place, value.map(|it| it.to_string())),
     }
 }
 
@@ -105,6 +108,15 @@ pub fn numbers_set(connection: &Connection) -> Result<HashMap<SourceId, ChannelN
         }
     }
     Ok(found)
+}
+
+/// A place that no channel has or may get back by an undo: those behind it are free, too.
+pub fn free_place(connection: &Connection) -> Result<u32, Error> {
+    let sql = "SELECT max(coalesce((SELECT max(CAST(value AS INTEGER)) FROM edits WHERE field = 'place'), 0),
+                          coalesce((SELECT max(CAST(before AS INTEGER)) FROM edit_batch_items
+                                    WHERE field = 'place'), 0))";
+    let last: u32 = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(last.saturating_add(1))
 }
 
 fn collect(connection: &Connection, sql: &str, value: i64) -> Result<HashMap<SourceId, Edits>, Error> {

@@ -1,9 +1,9 @@
 //! Groups of channels, which keep their place in lists.
 
-use forebay_core::lineup::identity::{GroupId, KnownGroup};
-use rusqlite::Connection;
+use forebay_core::lineup::identity::{GroupId, KnownGroup, SourceId};
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{PlaylistId, signed};
+use super::{PlaylistId, id_of, signed};
 use crate::db::Error;
 
 /// A group as it is kept.
@@ -45,4 +45,26 @@ pub fn insert_group(
         connection.prepare_cached(sql)?.query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
     let known = KnownGroup { id: GroupId(id), key, absent_since: None };
     Ok(StoredGroup { known, name: name.to_owned(), position })
+}
+
+/// The group of a channel.
+pub fn group_of(connection: &Connection, SourceId(id): SourceId) -> Result<Option<GroupId>, Error> {
+    let sql = "SELECT group_id FROM channels WHERE id = ?1";
+    let group = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    Ok(group.map(GroupId))
+}
+
+/// All channels of a group in their order, and how many of them users have placed.
+pub fn order_of_group(
+    connection: &Connection,
+    GroupId(group): GroupId,
+) -> Result<(Vec<SourceId>, usize), Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM channels WHERE group_id = ?1 ORDER BY rank")?;
+    let rows = statement.query_map([group], |row| id_of(row, "id"))?;
+    let order = rows.collect::<rusqlite::Result<_>>()?;
+    let sql = "SELECT count(*) FROM channels c JOIN edits e ON e.channel_id = c.id
+               WHERE c.group_id = ?1 AND e.field = 'place'";
+    let placed: i64 = connection.query_row(sql, [group], |row| row.get(0))?;
+    Ok((order, usize::try_from(placed).unwrap_or_default()))
 }

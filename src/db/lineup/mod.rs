@@ -28,16 +28,16 @@ use super::open::CACHE;
 
 pub use self::accounts::{Account, account, providers, set_account};
 pub use self::channels::{
-    Columns, Detail, Hidden, New, Row, Unusable, count, count_shown_after, detail, details, insert, list,
-    path, paths, remove, set_channel_absent, update, why_unusable,
+    Columns, Detail, Hidden, MAX_PLACE, New, Row, Unusable, count, count_shown_after, detail, details,
+    insert, list, path, paths, rank, remove, set_channel_absent, update, why_unusable,
 };
 pub use self::decisions::{decide, decisions};
 pub use self::edits::{
-    BatchId, MAX_BATCHES, begin_batch, edit_of, edits, edits_of_playlist, field_of, last_batch, numbers_set,
-    stored, take_batch, word, write_edit,
+    BatchId, MAX_BATCHES, begin_batch, edit_of, edits, edits_of_playlist, field_of, free_place, last_batch,
+    numbers_set, stored, take_batch, word, write_edit,
 };
 pub use self::found::{Found, find, find_by_number};
-pub use self::groups::{StoredGroup, groups, insert_group};
+pub use self::groups::{StoredGroup, group_of, groups, insert_group, order_of_group};
 pub use self::playlists::{
     Playlist, PlaylistError, PlaylistId, all_playlists, insert_playlist, note_reach, playlist,
     playlist_of_file, remove_playlist, set_of_host, update_playlist,
@@ -45,8 +45,8 @@ pub use self::playlists::{
 pub use self::refreshes::{Digest, HeldDocument, Taken, forget_marks, held, hold, release, set_taken, taken};
 pub use self::rules::{rules, set_rules};
 pub use self::settled::{
-    MergeRow, Merged, NumberRow, has_merges, last_id, merge_rows, number_rows, numbers, relay_numbers,
-    set_merge, set_number,
+    MergeRow, Merged, NamedRow, NumberRow, for_each_name, has_merges, last_id, merge_rows, number_rows,
+    numbers, relay_numbers, set_merge, set_number,
 };
 pub use self::sources::{Source, for_each_entry, insert_source, known, set_absent, source, update_source};
 

@@ -77,6 +77,35 @@ pub fn merge_rows(connection: &Connection) -> Result<Vec<MergeRow>, Error> {
     Ok(all)
 }
 
+/// What tells people which channel one is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRow {
+    /// The channel.
+    pub id: SourceId,
+    /// Its playlist.
+    pub playlist: PlaylistId,
+    /// Its name.
+    pub name: String,
+    /// The channel that is listed for it.
+    pub leader: Option<SourceId>,
+}
+
+/// Shows `take` all channels that can be had, in the order of their ids.
+pub fn for_each_name(connection: &Connection, mut take: impl FnMut(NamedRow)) -> Result<(), Error> {
+    let sql = "SELECT id, playlist_id, name, leader FROM channels WHERE is_shown ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        take(NamedRow {
+            id: SourceId(row.get(0)?),
+            playlist: PlaylistId(row.get(1)?),
+            name: row.get(2)?,
+            leader: row.get::<_, Option<u32>>(3)?.map(SourceId),
+        });
+    }
+    Ok(())
+}
+
 /// Whether any channel is one with another.
 pub fn has_merges(connection: &Connection) -> Result<bool, Error> {
     let sql = "SELECT EXISTS (SELECT 1 FROM channels WHERE leader IS NOT NULL)";

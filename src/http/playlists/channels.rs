@@ -1,9 +1,10 @@
-//! `/api/lineup`: channels of playlists, what users make of them, and which of them are one.
+//! `/api/lineup`: channels of playlists, and what users make of them.
+
+use std::borrow::Cow;
 
 use axum::Json;
-use forebay_core::lineup::edits::Edit;
+use forebay_core::lineup::edits::{Edit, Field};
 use forebay_core::lineup::identity::SourceId;
-use forebay_core::lineup::merge::{Decision, Pair};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -68,15 +69,16 @@ pub(in crate::http) struct ChannelDocument {
 /// Why a channel cannot be played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::http) struct UnplayableReason {
-    /// `private_address`, `local_file` or `unsupported_address`.
-    code: &'static str,
+    /// `private_address`, `local_file` or `unsupported_address`; of a relay `in_configuration` or
+    /// `not_allowed`.
+    pub(in crate::http) code: &'static str,
     /// The same for people.
-    message: &'static str,
+    pub(in crate::http) message: Cow<'static, str>,
 }
 
 impl From<Unusable> for UnplayableReason {
     fn from(why: Unusable) -> Self {
-        Self { code: why.code(), message: why.message() }
+        Self { code: why.code(), message: why.message().into() }
     }
 }
 
@@ -107,47 +109,22 @@ pub(in crate::http) struct ManyChanges {
     set: Map<String, Value>,
 }
 
+/// Channels to move to another place in their group.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ChannelMove {
+    /// The channel in front of which they come; null or absent for the end of the group.
+    #[serde(default)]
+    before: Option<u32>,
+    /// The channels, of one group, in the order that they are to have.
+    channels: Vec<u32>,
+}
+
 /// Edits that were made at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::http) struct EditBatch {
     /// To undo them: `DELETE /api/lineup/edits/{batch}`.
     batch: i64,
-}
-
-/// What is said of two channels.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::http) struct MergeDecision {
-    /// One.
-    channel: u32,
-    /// `force`, `forbid`, or null to leave it to the rules of merging.
-    decision: Option<String>,
-    /// The other.
-    other: u32,
-}
-
-/// What was said before: to say it again undoes the decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(in crate::http) struct Decided {
-    /// `force`, `forbid`, or null.
-    #[schema(required)]
-    before: Option<&'static str>,
-}
-
-/// Channels that are one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(in crate::http) struct MergeList {
-    /// By their leaders.
-    merges: Vec<MergeGroup>,
-}
-
-/// Channels that are one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-struct MergeGroup {
-    /// The channel that is listed.
-    leader: u32,
-    /// Those behind it.
-    members: Vec<u32>,
 }
 
 impl JsonRequest for ChannelChanges {
@@ -158,8 +135,8 @@ impl JsonRequest for ManyChanges {
     const EXAMPLE: &'static str = r#"{"channels": [17, 18], "set": {"group": "News", "hidden": false}}"#;
 }
 
-impl JsonRequest for MergeDecision {
-    const EXAMPLE: &'static str = r#"{"channel": 17, "other": 1042, "decision": "forbid"}"#;
+impl JsonRequest for ChannelMove {
+    const EXAMPLE: &'static str = r#"{"channels": [17, 18], "before": 5}"#;
 }
 
 impl From<ChannelView> for ChannelDocument {
@@ -229,13 +206,22 @@ pub(in crate::http) async fn change_many(
     By(actor): By,
     JsonBody(ManyChanges { channels, set }): JsonBody<ManyChanges>,
 ) -> Result<Json<EditBatch>, ApiError> {
-    if channels.len() > MAX_EDITED {
-        let message = format!("channels: more than {MAX_EDITED}");
-        return Err(wrong_fields(vec![WrongField { message, path: "channels".to_owned() }]));
-    }
+    check_count(&channels)?;
     let edits = edits(&set, "set.")?;
     let of = |id: u32| edits.iter().cloned().map(move |edit| ChannelEdit { channel: SourceId(id), edit });
     let BatchId(batch) = state.lineup.edit(channels.into_iter().flat_map(of).collect(), &actor).await?;
+    Ok(Json(EditBatch { batch }))
+}
+
+/// `POST /api/lineup/moves`
+pub(in crate::http) async fn move_channels(
+    state: State,
+    By(actor): By,
+    JsonBody(ChannelMove { before, channels }): JsonBody<ChannelMove>,
+) -> Result<Json<EditBatch>, ApiError> {
+    check_count(&channels)?;
+    let channels = channels.into_iter().map(SourceId).collect();
+    let BatchId(batch) = state.lineup.move_channels(channels, before.map(SourceId), &actor).await?;
     Ok(Json(EditBatch { batch }))
 }
 
@@ -249,41 +235,16 @@ pub(in crate::http) async fn undo(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /api/lineup/merges`
-pub(in crate::http) async fn merges(state: State) -> Result<Json<MergeList>, ApiError> {
-    let group = |(SourceId(leader), members): (SourceId, Vec<SourceId>)| MergeGroup {
-        leader,
-        members: members.into_iter().map(|SourceId(id)| id).collect(),
-    };
-    Ok(Json(MergeList { merges: state.lineup.merges().await?.into_iter().map(group).collect() }))
-}
-
-/// `POST /api/lineup/merges`
-pub(in crate::http) async fn decide(
-    state: State,
-    By(actor): By,
-    JsonBody(MergeDecision { channel, decision, other }): JsonBody<MergeDecision>,
-) -> Result<Json<Decided>, ApiError> {
-    let wrong = |path: &str, message: &str| {
-        wrong_fields(vec![WrongField { message: message.to_owned(), path: path.to_owned() }])
-    };
-    let pair = Pair::new(SourceId(channel), SourceId(other));
-    let pair = pair.ok_or_else(|| wrong("other", "other: it is the same channel"))?;
-    let decision = match decision.as_deref() {
-        None => None,
-        Some("force") => Some(Decision::Force),
-        Some("forbid") => Some(Decision::Forbid),
-        Some(_) => return Err(wrong("decision", "decision: expected force, forbid or null")),
-    };
-    let before = state.lineup.decide(pair, decision, &actor).await?.map(|before| match before {
-        Decision::Force => "force",
-        Decision::Forbid => "forbid",
-    });
-    Ok(Json(Decided { before }))
-}
-
-fn channel(Number(id): Number) -> Result<SourceId, ApiError> {
+pub(super) fn channel(Number(id): Number) -> Result<SourceId, ApiError> {
     u32::try_from(id).map(SourceId).map_err(|_| unknown("channel", &id.to_string()))
+}
+
+fn check_count(channels: &[u32]) -> Result<(), ApiError> {
+    if channels.len() <= MAX_EDITED {
+        return Ok(());
+    }
+    let message = format!("channels: more than {MAX_EDITED}");
+    Err(wrong_fields(vec![WrongField { message, path: "channels".to_owned() }]))
 }
 
 /// The edits that these fields stand for.
@@ -295,9 +256,13 @@ fn edits(changes: &Map<String, Value>, place: &str) -> Result<Vec<Edit>, ApiErro
         let field = field_of(key).ok_or_else(|| {
             wrong(
                 key,
-                "unknown field, expected name, number, group, logo, tvg_id, gracenote_id, hidden or adult",
+                "unknown field, expected name, number, group, logo, tvg_id, gracenote_id, hidden, adult or \
+                 place",
             )
         })?;
+        if field == Field::Place && !value.is_null() {
+            return Err(wrong(key, "channels are moved by POST /api/lineup/moves; null takes a place back"));
+        }
         let text = match value {
             Value::Null => None,
             Value::String(text) => Some(text.clone()),

@@ -2,6 +2,7 @@
 
 mod channels;
 mod document;
+mod merges;
 mod rules;
 
 use std::convert::Infallible;
@@ -17,10 +18,14 @@ use http::request::Parts;
 use http::{StatusCode, header};
 
 pub(super) use self::channels::{
-    ChannelChanges, ChannelDocument, ChannelPage, Decided, EditBatch, ManyChanges, MergeDecision, MergeList,
-    change_channel, change_many, decide, list_channels, merges, one_channel, undo,
+    ChannelChanges, ChannelDocument, ChannelMove, ChannelPage, EditBatch, ManyChanges, UnplayableReason,
+    change_channel, change_many, list_channels, move_channels, one_channel, undo,
 };
 pub(super) use self::document::{PlaylistDocument, PlaylistFields, PlaylistList, ProgressDocument, Taken};
+pub(super) use self::merges::{
+    Decided, MergeDecision, MergeEffect, MergeList, MergeTrialDocument, SuggestionList, decide, merges,
+    preview_merges, suggestions,
+};
 pub(super) use self::rules::{RuleList, RulesEffect, preview_rules, replace_rules, rules};
 use super::State;
 use super::auth::By;

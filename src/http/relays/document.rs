@@ -3,20 +3,24 @@
 //! It has the words of a channel in the configuration file, but for two: the channel's `id` is
 //! `output_path`, for `id` is the relay's number, and `sources` is `source_urls`.
 
+use std::path::Path;
+
 use forebay_relay::model::FieldError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::catalogue::RelayFault;
 use crate::db::relays::Relay;
 use crate::http::error::WrongField;
 use crate::http::extract::JsonRequest;
+use crate::http::playlists::UnplayableReason;
 
 /// Words of the API, and of the configuration file.
 const RENAMED: [(&str, &str); 2] = [("output_path", "id"), ("source_urls", "sources")];
 
 /// What only the server says: a document that was read may be sent back as it is.
-const READ_ONLY: [&str; 3] = ["id", "created_at", "changed_at"];
+const READ_ONLY: [&str; 4] = ["id", "created_at", "changed_at", "unplayable"];
 
 /// A relay, as it is told to an admin: addresses are whole.
 // The fields are in alphabetical order.
@@ -35,6 +39,9 @@ pub(in crate::http) struct RelayDocument {
     /// Its sources, the preferred one first: an address, or an object as in the configuration file.
     #[schema(value_type = Vec<Value>)]
     source_urls: Value,
+    /// Why it cannot be watched with the configuration in force; null where it can.
+    #[schema(required)]
+    unplayable: Option<UnplayableReason>,
     /// Whatever else was set of a channel, in the words of the configuration file.
     #[serde(flatten)]
     #[schema(value_type = Object)]
@@ -83,8 +90,9 @@ impl RelayFields {
     }
 }
 
-impl From<&Relay> for RelayDocument {
-    fn from(relay: &Relay) -> Self {
+impl RelayDocument {
+    /// The relay with `fault`, which it has with the configuration of this file.
+    pub(super) fn new(relay: &Relay, fault: Option<RelayFault>, file: &Path) -> Self {
         let mut settings = relay.document.fields().clone();
         let path = relay.document.spec().id.clone().unwrap_or_default();
         let [_, source_urls] = RENAMED.map(|(_, word)| settings.remove(word));
@@ -97,7 +105,22 @@ impl From<&Relay> for RelayDocument {
             name: relay.document.spec().name.clone().unwrap_or_else(|| path.clone()),
             output_path: path,
             source_urls: source_urls.unwrap_or_default(),
+            unplayable: fault.map(|fault| reason_of(&fault, file)),
             settings,
+        }
+    }
+}
+
+fn reason_of(fault: &RelayFault, file: &Path) -> UnplayableReason {
+    match fault {
+        RelayFault::PathOfFile => UnplayableReason {
+            code: "in_configuration",
+            message: format!("a channel of {} has its path, and is served there", file.display()).into(),
+        },
+        RelayFault::Fields(errors) => {
+            let told = |WrongField { path, message }: WrongField| format!("{path}: {message}");
+            let all: Vec<String> = errors.iter().map(|error| told(wrong_field(error))).collect();
+            UnplayableReason { code: "not_allowed", message: all.join("; ").into() }
         }
     }
 }
@@ -142,11 +165,13 @@ mod tests {
             created_at: jiff::Timestamp::from_second(0).unwrap(),
             changed_at: jiff::Timestamp::from_second(1).unwrap(),
         };
-        let told = serde_json::to_value(RelayDocument::from(&relay)).unwrap();
+        let document = RelayDocument::new(&relay, None, Path::new("channels.toml"));
+        let told = serde_json::to_value(document).unwrap();
         let mut expected = sent;
         expected["id"] = 7.into();
         expected["created_at"] = "1970-01-01T00:00:00Z".into();
         expected["changed_at"] = "1970-01-01T00:00:01Z".into();
+        expected["unplayable"] = Value::Null;
         assert_eq!(told, expected);
         assert_eq!(Document::new(fields(told).into_words().unwrap()).unwrap(), relay.document);
     }

@@ -15,7 +15,7 @@ use super::auth::By;
 use super::error::{ApiError, Details, WrongField};
 use super::extract::JsonBody;
 use super::query::Query;
-use crate::db::relays::RelayId;
+use crate::db::relays::{Relay, RelayId};
 use crate::db::{Document, Error};
 use crate::relays::Refusal;
 
@@ -48,14 +48,14 @@ pub(super) async fn list(state: State, query: Query) -> Result<Json<RelayList>, 
     let last = relays.last().filter(|_| relays.len() == limit);
     Ok(Json(RelayList {
         next: last.map(|relay| relay.id.0),
-        relays: relays.iter().map(RelayDocument::from).collect(),
+        relays: relays.iter().map(|relay| told(&state, relay)).collect(),
         total,
     }))
 }
 
 /// `GET /api/relays/{id}`
 pub(super) async fn one(state: State, ById(id): ById) -> Result<Json<RelayDocument>, ApiError> {
-    Ok(Json(RelayDocument::from(&state.relays.get(id).await?)))
+    Ok(Json(told(&state, &state.relays.get(id).await?)))
 }
 
 /// `POST /api/relays`
@@ -66,7 +66,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let relay = state.relays.create(read(fields)?, &actor).await?;
     let location = [(header::LOCATION, format!("/api/relays/{}", relay.id.0))];
-    Ok((StatusCode::CREATED, location, Json(RelayDocument::from(&relay))).into_response())
+    Ok((StatusCode::CREATED, location, Json(told(&state, &relay))).into_response())
 }
 
 /// `PUT /api/relays/{id}`: what is not named is not set any more.
@@ -78,7 +78,7 @@ pub(super) async fn replace(
 ) -> Result<Json<RelayDocument>, ApiError> {
     let document = read(fields)?;
     let relay = state.relays.change(id, move |_| Ok(document.clone()), &actor).await?;
-    Ok(Json(RelayDocument::from(&relay)))
+    Ok(Json(told(&state, &relay)))
 }
 
 /// `PATCH /api/relays/{id}`: what is not named stays; `null` takes away (RFC 7396).
@@ -90,13 +90,19 @@ pub(super) async fn change(
 ) -> Result<Json<RelayDocument>, ApiError> {
     let changes = fields.into_words().map_err(|field| wrong_fields(vec![field]))?;
     let relay = state.relays.change(id, move |old| old.merged(&changes), &actor).await?;
-    Ok(Json(RelayDocument::from(&relay)))
+    Ok(Json(told(&state, &relay)))
 }
 
 /// `DELETE /api/relays/{id}`
 pub(super) async fn remove(state: State, ById(id): ById, By(actor): By) -> Result<StatusCode, ApiError> {
     state.relays.remove(id, &actor).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A relay as it is with the configuration in force.
+fn told(state: &State, relay: &Relay) -> RelayDocument {
+    let fault = state.catalogue.list().fault_of(relay);
+    RelayDocument::new(relay, fault, &state.config().path)
 }
 
 fn read(fields: RelayFields) -> Result<Document, ApiError> {

@@ -7,8 +7,9 @@ use super::operation::Operation;
 use super::route::{Access, Route};
 use crate::http::extract::BodyLimits;
 use crate::http::playlists::{
-    self, ChannelChanges, ChannelDocument, ChannelPage, Decided, EditBatch, ManyChanges, MergeDecision,
-    MergeList, PlaylistDocument, PlaylistFields, PlaylistList, RuleList, RulesEffect, Taken,
+    self, ChannelChanges, ChannelDocument, ChannelMove, ChannelPage, Decided, EditBatch, ManyChanges,
+    MergeDecision, MergeEffect, MergeList, MergeTrialDocument, PlaylistDocument, PlaylistFields,
+    PlaylistList, RuleList, RulesEffect, SuggestionList, Taken,
 };
 
 /// A playlist has an address and some words.
@@ -181,6 +182,21 @@ fn channel_routes() -> Vec<Route> {
                 .json::<ChannelDocument>(200, "The channel")
                 .fails(404, &["unknown_id"])
             }),
+        Route::new("/api/lineup/channels/{id}/suggestions", Access::Operator).get(
+            playlists::suggestions,
+            || {
+                asks("suggestMerges", "Channels of other playlists that may be the same, by their names")
+                    .json::<SuggestionList>(200, "Up to 20; most of them are other channels")
+                    .fails(404, &["unknown_id"])
+            },
+        ),
+        Route::new("/api/lineup/moves", Access::Operator).post(playlists::move_channels, EDITS_BODY, || {
+            let summary = "Moves channels within their group, in front of another one or to the end";
+            takes(writes("moveChannels", summary).takes::<ChannelMove>())
+                .json::<EditBatch>(200, "What undoes it")
+                .fails(404, &["unknown_id"])
+                .fails(409, &["nothing_to_do"])
+        }),
         Route::new("/api/lineup/edits", Access::Operator).post(playlists::change_many, EDITS_BODY, || {
             takes(
                 writes("editLineup", "Sets fields of many channels, of all or of none")
@@ -207,5 +223,15 @@ fn channel_routes() -> Vec<Route> {
                 .json::<Decided>(200, "What was said before")
                 .fails(404, &["unknown_id"])
             }),
+        Route::new("/api/lineup/merges/preview", Access::Operator).post(
+            playlists::preview_merges,
+            EDITS_BODY,
+            || {
+                let summary = "Says what decisions and playlists would merge, and changes nothing";
+                takes(asks("previewMerges", summary).takes::<MergeTrialDocument>())
+                    .json::<MergeEffect>(200, "What would be different")
+                    .fails(404, &["unknown_id"])
+            },
+        ),
     ]
 }

@@ -198,7 +198,8 @@ pub(super) fn example(path: &str) -> String {
 pub(super) async fn code(response: Response) -> String {
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let json: Value = serde_json::from_slice(&body).unwrap_or_default();
-    json["error"]["code"].as_str().unwrap_or_default().to_owned()
+    let code = json["error"]["code"].as_str().or_else(|| json["code"].as_str());
+    code.unwrap_or_default().to_owned()
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,6 +270,9 @@ async fn a_body_is_within_the_limits_of_the_row() {
                 (Body::from(vec![b' '; limits.bytes]), (400, "bad_request")),
                 (Body::from_stream(stream::pending::<io::Result<Bytes>>()), (408, "body_timeout")),
             ] {
+                // These routes have a shape of their own for what is wrong with the words of a request.
+                let is_of_tokens = path.starts_with("/api/streaming/") && refusal.0 == 400;
+                let refusal = if is_of_tokens { (400, "VALIDATION_FAILED") } else { refusal };
                 let answer = house.send(method, &path, &json, body).await;
                 assert_eq!((answer.status().as_u16(), &*code(answer).await), refusal, "{method} {path}");
             }

@@ -65,3 +65,83 @@ async fn ten_thousand_edits_are_one_transaction_and_undone_at_once() {
     assert!(matches!(house.lineup.edit(wrong, &Actor::Console).await, Err(Refusal::UnknownChannel(_))));
     assert_eq!(house.rows().await, before);
 }
+
+/// The names that are listed, in their order.
+async fn names(house: &House) -> Vec<String> {
+    house.rows().await.into_iter().map(|row| row.name).collect()
+}
+
+#[tokio::test]
+async fn channels_moved_by_hand_stay_where_they_are_and_new_ones_come_last() {
+    let house = House::new();
+    let id = house.add(json!({ "name": "A", "max_loss": 100 })).await;
+    let list = |names: &[&str]| {
+        let of = |name: &&str| entry(name, "", "G", &format!("http://cdn.example/{name}"));
+        entry("First", "", "Before", "http://cdn.example/first")
+            + &names.iter().map(of).collect::<String>()
+            + &entry("Last", "", "Behind", "http://cdn.example/last")
+    };
+    house.applied(id, &list(&["A", "B", "C", "D", "E"])).await;
+    let [a, b, c, d] = [house.by_name("A"), house.by_name("B"), house.by_name("C"), house.by_name("D")];
+    let (a, b, c, d) = (a.await, b.await, c.await, d.await);
+    let before = house.rows().await;
+    let moved = house.lineup.move_channels(vec![d, b], Some(a), &Actor::Console).await.unwrap();
+    assert_eq!(names(&house).await, ["First", "D", "B", "A", "C", "E", "Last"]);
+    assert_eq!(house.lineup.channel(d).await.unwrap().edits.list(), [Edit::Place(Some(1))]);
+    // Those behind are left to the list, and go on being there.
+    assert!(house.lineup.channel(house.by_name("E").await).await.unwrap().edits.is_empty());
+    let arranged = house.rows().await;
+    house.applied(id, &list(&["New", "E", "C", "B", "A", "D"])).await;
+    assert_eq!(names(&house).await, ["First", "D", "B", "A", "C", "E", "New", "Last"]);
+    // One that is missing comes back to its place.
+    house.applied(id, &list(&["A", "D", "C"])).await;
+    assert_eq!(names(&house).await, ["First", "D", "A", "C", "Last"]);
+    house.applied(id, &list(&["A", "B", "C", "D", "E"])).await;
+    assert_eq!(house.rows().await, arranged);
+
+    // Further moves, of which the last ones are taken back.
+    let end = house.lineup.move_channels(vec![d], None, &Actor::Console).await.unwrap();
+    assert_eq!(names(&house).await, ["First", "B", "A", "C", "E", "D", "Last"]);
+    house.lineup.undo(end, &Actor::Console).await.unwrap();
+    assert_eq!(house.rows().await, arranged);
+    // A channel that nothing was said of moves in front of those that have a place.
+    let c_first = house.lineup.move_channels(vec![c], Some(d), &Actor::Console).await.unwrap();
+    assert_eq!(names(&house).await, ["First", "C", "D", "B", "A", "E", "Last"]);
+    house.lineup.undo(c_first, &Actor::Console).await.unwrap();
+    house.lineup.undo(moved, &Actor::Console).await.unwrap();
+    assert_eq!(house.rows().await, before);
+
+    // What does not move changes nothing; a place that is taken back is the list's again.
+    let version = house.changed.lock().unwrap().len();
+    house.lineup.move_channels(vec![b], Some(c), &Actor::Console).await.unwrap();
+    assert_eq!(house.changed.lock().unwrap().len(), version);
+    house.lineup.move_channels(vec![c], Some(a), &Actor::Console).await.unwrap();
+    house.edit(c, Edit::Place(None)).await;
+    assert_eq!(names(&house).await, ["First", "A", "B", "C", "D", "E", "Last"]);
+}
+
+#[tokio::test]
+async fn what_is_not_of_one_group_is_not_moved() {
+    let house = House::new();
+    let id = house.add(json!({ "name": "A" })).await;
+    house.applied(id, &panel(1..=20, HOST, "u")).await;
+    let (one, eleven, two) = (
+        house.by_name("Channel 1").await,
+        house.by_name("Channel 11").await,
+        house.by_name("Channel 2").await,
+    );
+    let before = house.rows().await;
+    for (moved, in_front_of, expected) in [
+        (vec![one, two], None, "channels[1]: it is in another group than the first one"),
+        (vec![one], Some(two), "before: it is in another group than the channels"),
+        (vec![one, eleven], Some(one), "before: it is one of the channels that are moved"),
+        (vec![], None, "channels: there are none"),
+    ] {
+        let refused = house.lineup.move_channels(moved, in_front_of, &Actor::Console).await.unwrap_err();
+        let Refusal::Fields(errors) = refused else { panic!("{refused}") };
+        assert_eq!(errors[0].message, expected);
+    }
+    let unknown = house.lineup.move_channels(vec![SourceId(99)], None, &Actor::Console).await;
+    assert!(matches!(unknown, Err(Refusal::UnknownChannel(SourceId(99)))));
+    assert_eq!(house.rows().await, before);
+}

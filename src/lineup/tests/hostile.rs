@@ -107,14 +107,31 @@ async fn texts_are_texts_whatever_is_in_them() {
 
 #[tokio::test]
 async fn groups_beyond_the_limit_are_counted_and_their_channels_stay() {
+    take_groups(10_500).await;
+}
+
+#[tokio::test]
+#[ignore = "a million entries: make test-long"]
+async fn a_million_groups_are_ten_thousand_and_a_count() {
+    take_groups(1_000_000).await;
+}
+
+/// Takes a list whose channels have a group each.
+async fn take_groups(count: u64) {
     let house = House::new();
     let id = house.add(json!({ "name": "A" })).await;
-    let list: String =
-        (0..10_500).map(|at| entry("C", "", &format!("G{at}"), &format!("http://h.example/{at}"))).collect();
-    let summary = house.applied(id, &list).await;
-    assert_eq!((summary.added, summary.without_group), (10_500, 500));
-    let rows = house.rows().await;
-    assert_eq!(rows.iter().filter(|row| row.group_title.is_empty()).count(), 500);
+    let before = peak();
+    let of = |at| entry("C", "", &format!("G{at}"), &format!("http://h.example/{at}"));
+    let piece = move |at: u64| (at..count.min(at + 1000)).map(of).collect::<String>();
+    let pieces = (0..count).step_by(1000).map(move |at| Bytes::from(piece(at)));
+    let Ok(Refreshed::Applied(summary)) = push(&house, id, pieces).await else { panic!("it is a list") };
+    assert_eq!((summary.added, summary.without_group), (count, count - 10_000));
+    println!("{count} groups: {} MB at most", (peak() - before) >> 20);
+    let groups = house.database.read(move |connection| lineup::groups(connection, id)).await.unwrap();
+    // One of them is for channels without a group.
+    assert_eq!(groups.len(), 10_001);
+    let first = house.database.read(|connection| lineup::list(connection, None, 10_000)).await.unwrap();
+    assert!(first.iter().all(|row| !row.group_title.is_empty()), "those within the limit have theirs");
 }
 
 /// Names that networks give to their own machines.

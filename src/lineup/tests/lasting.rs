@@ -57,7 +57,7 @@ fn edit(random: &mut Random) -> Edit {
     let is_set = random.below(5) > 0;
     let text = format!("Mine {}", random.below(100));
     let (text, flag) = (is_set.then_some(text), is_set.then_some(random.below(2) == 0));
-    match random.below(8) {
+    match random.below(9) {
         0 => Edit::Name(text),
         1 => Edit::Number(is_set.then(|| ChannelNumber::whole(5000 + random.below(5000)).unwrap())),
         2 => Edit::Group(text),
@@ -65,7 +65,8 @@ fn edit(random: &mut Random) -> Edit {
         4 => Edit::GuideId(text),
         5 => Edit::GracenoteId(text),
         6 => Edit::Hidden(flag),
-        _ => Edit::Adult(flag),
+        7 => Edit::Adult(flag),
+        _ => Edit::Place(is_set.then(|| random.below(1000))),
     }
 }
 
@@ -81,6 +82,11 @@ fn shown(channel: &Detail, edit: &Edit) -> Edit {
         Edit::GracenoteId(_) => Edit::GracenoteId(Some(row.gracenote_id.clone())),
         Edit::Hidden(_) => Edit::Hidden(Some(channel.hidden != lineup::Hidden::No)),
         Edit::Adult(_) => Edit::Adult(Some(row.is_adult)),
+        // The lower half of a rank is for places, above those of the group before.
+        Edit::Place(_) => {
+            let low = u32::try_from(row.rank & 0xffff_ffff).unwrap();
+            Edit::Place(low.checked_sub(lineup::MAX_PLACE))
+        }
     }
 }
 

@@ -74,6 +74,83 @@ async fn rule_13_the_same_address_is_never_a_second_source() {
     assert_eq!(found.sources(), 1);
 }
 
+#[tokio::test]
+async fn rule_13_what_would_be_merged_is_shown_before() {
+    let house = House::new();
+    let a = house.add(json!({ "name": "A" })).await;
+    let b = house.add(json!({ "name": "B", "merge": false })).await;
+    let list = |host: &str, from: u32| {
+        let of =
+            |at: u32| entry(&format!("News {at}"), &format!("n{at}.uk"), "G", &format!("http://{host}/{at}"));
+        (from..from + 20).map(of).collect::<String>()
+    };
+    house.applied(a, &list("a.example", 0)).await;
+    house.applied(b, &list("b.example", 5)).await;
+    let (before, written) = (house.rows().await, house.written_rows().await);
+    // The second playlist takes part: fifteen of its channels are those of the first.
+    let take_part = MergeTrial { playlists: [(b, true)].into(), ..MergeTrial::default() };
+    let preview = house.lineup.preview_merges(take_part.clone()).await.unwrap();
+    assert_eq!((preview.listed_before, preview.listed, preview.changes), (40, 25, 15));
+    let first = &preview.examples[0];
+    assert_eq!((&*first.name, first.leader_name.as_deref()), ("News 5", Some("News 5")));
+    // And so it is with one of them forbidden, and two others forced.
+    let forbidden = Pair::new(first.leader.unwrap(), first.channel).unwrap();
+    let forced = Pair::new(house.by_name("News 0").await, house.by_name("News 24").await).unwrap();
+    let decisions = vec![(forbidden, Some(Decision::Forbid)), (forced, Some(Decision::Force))];
+    let trial = MergeTrial { decisions, ..take_part };
+    let preview = house.lineup.preview_merges(trial.clone()).await.unwrap();
+    assert_eq!((preview.listed, preview.changes), (25, 15));
+    assert_eq!((house.rows().await, house.written_rows().await), (before, written), "nothing is written");
+    // What is done then is what was shown.
+    for (pair, decision) in trial.decisions.clone() {
+        house.lineup.decide(pair, decision, &Actor::Console).await.unwrap();
+    }
+    let merge = |old: &Document<PlaylistSpec>| old.merged(json!({ "merge": true }).as_object().unwrap());
+    house.lineup.change(b, merge, &Actor::Console).await.unwrap();
+    let merges = house.lineup.merges().await.unwrap();
+    let made: BTreeMap<SourceId, SourceId> =
+        merges.iter().flat_map(|(leader, members)| members.iter().map(|it| (*it, *leader))).collect();
+    let shown: BTreeMap<SourceId, SourceId> =
+        preview.examples.iter().map(|change| (change.channel, change.leader.unwrap())).collect();
+    assert_eq!((made, house.rows().await.len()), (shown, 25));
+    let again = house.lineup.preview_merges(trial).await.unwrap();
+    assert_eq!((again.listed_before, again.listed, again.changes), (25, 25, 0));
+    // Without the decisions it would be as in the first preview.
+    let undo = MergeTrial { decisions: vec![(forbidden, None), (forced, None)], ..MergeTrial::default() };
+    let preview = house.lineup.preview_merges(undo).await.unwrap();
+    assert_eq!((preview.changes, preview.listed), (2, 25));
+    // What is not there is said.
+    let gone = MergeTrial { playlists: [(PlaylistId(9), true)].into(), ..MergeTrial::default() };
+    assert!(matches!(house.lineup.preview_merges(gone).await, Err(Refusal::Unknown(PlaylistId(9)))));
+    let nobody = Pair::new(SourceId(1), SourceId(999)).unwrap();
+    let gone = MergeTrial { decisions: vec![(nobody, None)], ..MergeTrial::default() };
+    assert!(matches!(house.lineup.preview_merges(gone).await, Err(Refusal::UnknownChannel(SourceId(999)))));
+}
+
+#[tokio::test]
+async fn what_is_merely_alike_is_suggested_and_not_merged() {
+    let house = House::new();
+    let (a, b) = (house.add(json!({ "name": "A" })).await, house.add(json!({ "name": "B" })).await);
+    let list = |host: &str, names: &[&str]| {
+        names.iter().map(|name| entry(name, "", "G", &format!("http://{host}/{name}"))).collect::<String>()
+    };
+    house.applied(a, &list("a.example", &["Discovery Channel", "Discovery Chanel", "Eurosport"])).await;
+    house
+        .applied(b, &list("b.example", &["Discovery Chanell", "Eurosport", "Weather", "Discovery Science"]))
+        .await;
+    assert_eq!(house.lineup.merges().await.unwrap().len(), 1, "only the equal ones are one");
+    let discovery = house.by_name("Discovery Channel").await;
+    let found = house.lineup.suggest_merges(discovery).await.unwrap();
+    let names: Vec<&str> = found.iter().map(|it| &*it.name).collect();
+    assert_eq!((names[0], found[0].playlist), ("Discovery Chanell", b));
+    assert!(found.is_sorted_by(|one, other| one.likeness >= other.likeness) && !names.contains(&"Weather"));
+    // Neither those of its own list, nor what is one with it already.
+    assert!(!names.contains(&"Discovery Chanel"), "{names:?}");
+    let eurosport = house.by_name("Eurosport").await;
+    assert_eq!(house.lineup.suggest_merges(eurosport).await.unwrap(), []);
+    assert!(matches!(house.lineup.suggest_merges(SourceId(99)).await, Err(Refusal::UnknownChannel(_))));
+}
+
 /// Lists that the entries of iptv-org are dealt out to, one after the other. A list is one with
 /// itself never, and most channels have a few entries side by side.
 const LISTS: usize = 200;

@@ -265,6 +265,47 @@ async fn rule_12_only_the_channels_that_are_missing_are_ended() {
     assert_eq!((house.last_changed().removed.len(), house.rows().await), (95, vec![]));
 }
 
+/// Of rule 14 what there is without a guide: which programmes are shown for a channel is the user's
+/// to say, whatever providers write. How guides are matched belongs to them.
+#[tokio::test]
+async fn rule_14_the_guide_mapping_of_a_user_outlives_every_list_and_decides_no_merge() {
+    let house = House::new();
+    let (a, b) = (house.add(json!({ "name": "A" })).await, house.add(json!({ "name": "B" })).await);
+    let list = |host: &str, name: &str, id: &str| {
+        entry("Other", "other.uk", "G", &format!("http://{host}/live/u/p/2.ts"))
+            + &entry("More", "more.uk", "G", &format!("http://{host}/live/u/p/3.ts"))
+            + &entry(name, id, "G", &format!("http://{host}/live/u/p/1.ts"))
+    };
+    house.applied(a, &list("a.example", "One", "one.uk")).await;
+    let one = house.by_name("One").await;
+    // The programmes of another channel, of which there is one in the next list.
+    house.edit(one, Edit::GuideId(Some("two.uk".to_owned()))).await;
+    house.edit(one, Edit::GracenoteId(Some("12345".to_owned()))).await;
+    let mapping = |rows: Vec<Row>| {
+        let row = rows.into_iter().find(|row| row.id == one)?;
+        Some((row.guide_id, row.gracenote_id))
+    };
+    let mapped = Some(("two.uk".to_owned(), "12345".to_owned()));
+    house.applied(b, &list("b.example", "Two", "two.uk")).await;
+    assert_eq!(house.lineup.merges().await.unwrap().len(), 2, "One and Two are not one for the mapping");
+    let rule = json!([{ "matches": "^", "action": "rename", "to": "UK: " }]);
+    house.lineup.set_rules(a, serde_json::from_value(rule).unwrap(), &Actor::Console).await.unwrap();
+    for (name, id) in [("One", ""), ("One HD", "one.uk"), ("Renamed", "else.uk"), ("One", "one.uk")] {
+        house.applied(a, &list("a.example", name, id)).await;
+        assert_eq!(mapping(house.rows().await), mapped, "{name} {id}");
+    }
+    // It is missing for a while.
+    let without = entry("Other", "other.uk", "G", "http://a.example/live/u/p/2.ts")
+        + &entry("More", "more.uk", "G", "http://a.example/live/u/p/3.ts");
+    assert_eq!(house.held(a, &without).await.0, "too_many_gone");
+    house.lineup.accept(a, &Actor::Console).await.unwrap();
+    assert_eq!(mapping(house.rows().await), None);
+    house.applied(a, &list("c.example", "One", "one.uk")).await;
+    assert_eq!(mapping(house.rows().await), mapped);
+    house.edit(one, Edit::GuideId(None)).await;
+    assert_eq!(mapping(house.rows().await), Some(("one.uk".to_owned(), "12345".to_owned())));
+}
+
 #[tokio::test]
 async fn a_playlist_is_read_by_one_at_a_time() {
     let house = House::new();

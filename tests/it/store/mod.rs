@@ -1,5 +1,7 @@
 //! The database from outside: what is killed, full, read-only, damaged, old, newer, in use; backups.
 
+mod accounts;
+mod audited;
 mod backups;
 mod disks;
 mod killed;
@@ -7,6 +9,7 @@ mod killed_jobs;
 mod killed_server;
 mod playlists;
 mod processes;
+mod progress;
 mod refreshed;
 mod relays;
 mod upgrades;

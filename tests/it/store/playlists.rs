@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::program::{Finished, Program, Setup};
 use crate::relay::Relay;
 
-async fn ask(address: SocketAddr, method: &str, path: &str, body: Option<Value>) -> Answer {
+pub(super) async fn ask(address: SocketAddr, method: &str, path: &str, body: Option<Value>) -> Answer {
     let request = Request::new(method, address, path);
     let request = body.iter().fold(request, Request::json);
     request.send().await.expect("the relay answers")
 }
 
 /// Waits until the playlist was read, and returns it.
-async fn read(address: SocketAddr, path: &str) -> Value {
+pub(super) async fn read(address: SocketAddr, path: &str) -> Value {
     loop {
         let playlist = ask(address, "GET", path, None).await.json();
         if playlist["state"]["read_at"].is_string() && playlist["state"]["progress"].is_null() {
@@ -30,7 +30,7 @@ async fn read(address: SocketAddr, path: &str) -> Value {
 }
 
 /// The addresses in the list that viewers get.
-async fn listed(address: SocketAddr) -> Vec<String> {
+pub(super) async fn listed(address: SocketAddr) -> Vec<String> {
     let list = client::get(address, "/playlist.m3u").await.text();
     let addresses = list.lines().filter(|line| line.starts_with("http"));
     addresses

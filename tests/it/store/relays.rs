@@ -78,7 +78,7 @@ async fn a_relay_plays_at_once_and_over_a_restart() {
     assert_eq!(answer.status, 201, "{}", answer.text());
     let document = answer.json();
     let mut expected = made;
-    for key in ["id", "created_at", "changed_at"] {
+    for key in ["id", "created_at", "changed_at", "unplayable"] {
         expected[key] = document[key].clone();
     }
     assert_eq!((&document, &document["id"]), (&expected, &json!(1)));
@@ -282,6 +282,57 @@ async fn the_configuration_wins_over_relays_that_were_there_before() {
     program.wait_log_line(&["configuration reloaded", "added=1"]).await;
     let (_, status) = client::get_json(program.address(), "/api/streams/one/status").await;
     assert_eq!(status["name"], "one", "it is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_a_later_configuration_forbids_says_why_and_plays_when_it_is_mended() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", clip());
+    let mut program = Setup::new("allow_private_sources = true\n").start().await;
+    let url = origin.url("/a.ts");
+    for (path, source) in [("near", &*url), ("owned", "testcard://"), ("fine", "testcard://")] {
+        let made = json!({ "output_path": path, "source_urls": [source] });
+        let made = ask_program(&program, "POST", "/api/relays", Some(made)).await.json();
+        assert_eq!(made["unplayable"], json!(null), "{made}");
+    }
+    assert_eq!(Viewer::get(program.address(), "/stream/near").await.status(), 200);
+    program.set_config("[[channels]]\nid = \"owned\"\nname = \"Of the file\"\nsources = [\"testcard://\"]\n");
+    program.wait_log("configuration reloaded").await;
+    let list = ask_program(&program, "GET", "/api/relays", None).await.json();
+    let told: Vec<(&str, &Value)> = list["relays"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|relay| (relay["output_path"].as_str().expect("a text"), &relay["unplayable"]))
+        .collect();
+    let [("near", near), ("owned", owned), ("fine", Value::Null)] = told[..] else { panic!("{list}") };
+    assert_eq!((&near["code"], &owned["code"]), (&json!("not_allowed"), &json!("in_configuration")));
+    let text = |reason: &Value| reason["message"].as_str().expect("a text").to_owned();
+    assert!(text(near).contains("source_urls[0]") && text(near).contains("allow_private_sources"), "{near}");
+    assert!(text(owned).contains("channels.toml"), "{owned}");
+    // Whoever wants to watch it is told that there is something, and no address.
+    let refused = client::get(program.address(), "/stream/near").await;
+    assert_eq!(refusal(&refused), (404, "unplayable_channel".into()));
+    assert!(
+        !refused.text().contains("127.0.0.1") && refused.text().contains("/api/relays"),
+        "{}",
+        refused.text()
+    );
+    let (_, status) = client::get_json(program.address(), "/api/streams/owned/status").await;
+    assert_eq!(status["name"], "Of the file");
+    assert_eq!(
+        refusal(&client::get(program.address(), "/stream/none").await),
+        (404, "unknown_channel".into())
+    );
+    // It is mended by itself, or by the configuration. What was read may be sent back.
+    let mut mended = list["relays"][1].clone();
+    mended["output_path"] = json!("other");
+    let mended = ask_program(&program, "PUT", "/api/relays/2", Some(mended)).await;
+    assert_eq!((mended.status, &mended.json()["unplayable"]), (200, &json!(null)), "{}", mended.text());
+    program.set_config("allow_private_sources = true\n");
+    program.wait_log_line(&["configuration reloaded", "removed=1"]).await;
+    let mut viewer = Viewer::get(program.address(), "/stream/near").await;
+    assert_eq!((viewer.status(), viewer.read_until(PACKET_SIZE).await.is_empty()), (200, false));
 }
 
 #[tokio::test(flavor = "multi_thread")]
