@@ -63,6 +63,8 @@ pub struct Fetch {
     /// The language of the separate sound, or nothing where that is not said; `None` where there is
     /// none.
     pub audio: Option<String>,
+    /// It is fetched only to tell whether it was passed on before: nothing of it is passed on.
+    pub only_compares: bool,
     /// It does not follow what was fetched before.
     pub is_discontinuous: bool,
     /// The list says so (`EXT-X-DISCONTINUITY`): it is new media, even if its bytes are old ones.

@@ -42,6 +42,10 @@ pub enum Outcome {
     Failed,
     /// It is of a kind that cannot be passed on, and so will be the next.
     Unusable,
+    /// It was fetched to be compared, and was passed on before; so many others were since then.
+    Known(usize),
+    /// It was fetched to be compared, and is none of those that were passed on lately.
+    Unknown,
     /// It stood still as the one before it did, and nothing is in store for further tries.
     Stalled,
 }

@@ -19,6 +19,8 @@
 //! - The address to which the entry redirected is asked again, until it is refused. Then, and when
 //!   nothing new came for half of [`STALL_TARGETS`], it goes back to the entry, which may lead
 //!   elsewhere or bring a fresh token.
+//! - An entry may get another address ([`Follower::renew`]). What is found there is the same media,
+//!   and where it goes on is found out by comparing segments (`track/session`).
 //! - A variant that stays away is left for the next one. Separate sound that does never takes the
 //!   picture with it.
 //! - Without a new segment for [`STALL_TARGETS`] target durations ([`LONE_STALL_TARGETS`] of an
@@ -65,7 +67,7 @@ use self::late_sound::LateSound;
 use self::pairing::Step;
 use self::sound::Sound;
 use self::speed::Speed;
-use self::track::Track;
+use self::track::{Successor, Track};
 use self::variant::Variants;
 use super::ladder::{Prefer, Rung};
 use crate::time::Moment;
@@ -212,6 +214,8 @@ pub struct Follower {
     slowest_answer: Duration,
     /// The entry is to be asked for again.
     enters: bool,
+    /// The entry has another address since it was asked for last.
+    is_renewed: bool,
     /// Addresses without a query get that of the playlist.
     inherits: bool,
     /// When a segment last came.
@@ -247,6 +251,7 @@ impl Follower {
             polled_at: Moment::ZERO,
             slowest_answer: Duration::ZERO,
             enters: false,
+            is_renewed: false,
             inherits: false,
             progress_at: now,
             refused: None,
@@ -264,9 +269,18 @@ impl Follower {
         self
     }
 
-    /// The address that it was given.
+    /// The address that it was given last.
     pub fn entry(&self) -> &Url {
         &self.entry
+    }
+
+    /// The same media is at another address from now on: the one before ends, or is refused. It is
+    /// asked for, and gone on with behind what was taken, however segments are numbered there.
+    pub fn renew(&mut self, entry: Url) {
+        self.entry = entry;
+        self.is_renewed = true;
+        // The answer that is awaited may come from there already.
+        self.enters |= !matches!(self.asked[Rendition::Main as usize], Some((Asked::Entry, _)));
     }
 
     /// What was seen.
@@ -455,6 +469,15 @@ impl Follower {
         let target = self.main.as_ref().map(Track::target).unwrap_or_default();
         let after = target.saturating_mul(STALL_TARGETS).max(MIN_STALL) / 2;
         Some(self.progress_at.max(self.entered_at) + after)
+    }
+
+    /// What the next version of a list is whose address is another one now.
+    fn successor(&self, is_another_variant: bool) -> Successor {
+        match (is_another_variant, self.is_renewed) {
+            (true, _) => Successor::Variant,
+            (false, true) => Successor::Session,
+            (false, false) => Successor::Version,
+        }
     }
 
     fn track(&self, rendition: Rendition) -> Option<&Track> {

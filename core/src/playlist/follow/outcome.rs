@@ -46,6 +46,9 @@ impl Follower {
                     self.compare(now, rendition);
                 }
             }
+            Outcome::Known(_) | Outcome::Unknown if !is_next => {}
+            Outcome::Known(since) => self.recognise_segment(rendition, since),
+            Outcome::Unknown => self.search_on(rendition),
             Outcome::Unusable | Outcome::Stalled if rendition == Rendition::Audio => self.lose_sound(now),
             Outcome::Unusable if !self.leave_with_segments(now, rendition) => self.fail(Failure::Unusable),
             Outcome::Unusable => {}

@@ -38,6 +38,7 @@ impl Follower {
         if matches!(answer, Answer::Playlist { .. } | Answer::NotModified) {
             self.slowest_answer = self.slowest_answer.max(now.since(asked_at));
         }
+        let is_new_entry = asked == Asked::Entry && matches!(answer, Answer::Playlist { playlist: Ok(_), .. });
         match answer {
             Answer::Playlist { url, playlist, etag } => {
                 self.counts.playlists += 1;
@@ -82,6 +83,9 @@ impl Follower {
                 self.handle_loss(now, asked, asked_at, Failure::Refused(status));
             }
             Answer::Failed => self.handle_loss(now, asked, asked_at, Failure::Unreachable),
+        }
+        if is_new_entry {
+            self.is_renewed = false;
         }
     }
 

@@ -73,6 +73,7 @@ impl Follower {
             key,
             init,
             audio,
+            only_compares: offer.only_compares,
             is_discontinuous: offer.is_discontinuous,
             begins_part: offer.segment.is_discontinuity,
             duration: offer.segment.duration,

@@ -84,12 +84,13 @@ impl Follower {
             self.sound = Sound::default();
         }
         let sound = self.sounds().get(self.sound.choice).cloned();
+        let successor = self.successor(another);
         match (&mut self.audio, sound) {
             // Variants often share their sound: it goes on as it was, or stays away.
             (Some(_), _) if another && is_same => {}
             (None, Some(_)) if matches!(self.sound.state, State::Away(_)) => {}
             (Some(track), Some((url, _))) => {
-                track.relocate(url, variables.clone(), now, another);
+                track.relocate(url, variables.clone(), now, successor);
                 self.forget_list(Rendition::Audio);
             }
             (slot, sound) => {

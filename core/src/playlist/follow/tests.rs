@@ -8,6 +8,7 @@ mod dates;
 mod ended;
 mod late_sound;
 mod refusals;
+mod sessions;
 mod sound;
 mod speed;
 mod variants;
@@ -31,6 +32,8 @@ struct Provider<'a> {
     link: Option<Answers<'a, (u64, u64)>>,
     /// How often it was woken.
     wakes: u32,
+    /// The media that was passed on: what stands behind the last `-` of the names of segments.
+    passed: Vec<String>,
     /// What was done, each with its second and tenths.
     log: Vec<String>,
     /// The same, each with the host instead, and segments with their names.
@@ -51,6 +54,7 @@ impl<'a> Provider<'a> {
             segment: Box::new(segment),
             link: None,
             wakes: 0,
+            passed: Vec::new(),
             log: Vec::new(),
             hosts: Vec::new(),
         };
@@ -103,9 +107,14 @@ impl<'a> Provider<'a> {
                         write!(line, " key={} iv={}", url.path(), iv[15]).unwrap();
                     }
                     self.hosts.push(format!("{at}{}{}", fetch.url.host_str().unwrap(), fetch.url.path()));
-                    line.push_str(if fetch.is_discontinuous { " |" } else { "" });
+                    line.push_str(match (fetch.only_compares, fetch.is_discontinuous) {
+                        (true, _) => " ?",
+                        (false, true) => " |",
+                        (false, false) => "",
+                    });
                     self.log.push(line);
                     let outcome = (self.segment)(self.now, fetch.url.as_str());
+                    let outcome = self.compare(&fetch, outcome);
                     let (transfer, outcome) = self.transfer(&fetch, outcome);
                     if fetch.rendition == Rendition::Main {
                         self.follower.handle_transfer(transfer);
@@ -129,6 +138,23 @@ impl<'a> Provider<'a> {
             }
         }
         self
+    }
+
+    /// Remembers what is passed on, and compares what is not to be.
+    fn compare(&mut self, fetch: &Fetch, outcome: Outcome) -> Outcome {
+        let path = fetch.url.path();
+        let media = path.rsplit('-').next().unwrap_or(path).to_owned();
+        match outcome {
+            Outcome::Done if fetch.only_compares => {
+                let since = self.passed.iter().rev().position(|passed| *passed == media);
+                since.map_or(Outcome::Unknown, Outcome::Known)
+            }
+            Outcome::Done => {
+                self.passed.push(media);
+                outcome
+            }
+            _ => outcome,
+        }
     }
 
     /// The segments that were asked for, with `|` where they do not follow what was before; and

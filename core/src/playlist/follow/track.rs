@@ -6,6 +6,7 @@
 //! front of what is listed, so that a list whose numbers cannot be trusted is known by its
 //! segments.
 
+mod session;
 mod successor;
 mod window;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::model::{Media, Segment, Variables};
+use self::session::Search;
 use super::alignment::{Alignment, Known, alignment};
 use super::{Counts, HEAD_START, MIN_RELOAD, START_BEHIND};
 use crate::time::Moment;
@@ -60,8 +62,10 @@ pub(super) struct Track {
     /// The position of the segment that is taken next.
     next: i64,
     has_begun: bool,
-    /// The next version is of another variant, and has nothing in common with this one.
-    is_strange: bool,
+    /// What the next version is.
+    successor: Successor,
+    /// While it is being found out where a list of another session goes on.
+    search: Option<Search>,
     is_ended: bool,
     /// The next segment does not follow the one that was taken last.
     is_discontinuous: bool,
@@ -92,10 +96,24 @@ pub(super) struct Track {
     pub(super) failures: u32,
 }
 
+/// What the next version of a list is, beside the one on hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Successor {
+    /// A later version of the same list.
+    #[default]
+    Version,
+    /// The same media as another session has it: its numbers and names may be others.
+    Session,
+    /// The list of another variant: it has nothing in common with this one.
+    Variant,
+}
+
 /// A segment that may be taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Offer<'a> {
     pub(super) segment: &'a Segment,
+    /// It is fetched only to be compared with those that were passed on.
+    pub(super) only_compares: bool,
     /// Its media sequence number.
     pub(super) sequence: u64,
     /// The segment does not follow the one that was taken before.
@@ -115,7 +133,8 @@ impl Track {
             sequence: 0,
             next: 0,
             has_begun: false,
-            is_strange: false,
+            successor: Successor::Version,
+            search: None,
             is_ended: false,
             is_discontinuous: false,
             target: Duration::ZERO,
@@ -134,20 +153,20 @@ impl Track {
         }
     }
 
-    /// The list has another address from now on: of the same variant, or of `another`.
-    pub(super) fn relocate(&mut self, url: Url, variables: Variables, now: Moment, another: bool) {
+    /// The list has another address from now on, where such a `successor` of it is.
+    pub(super) fn relocate(&mut self, url: Url, variables: Variables, now: Moment, successor: Successor) {
         self.url = url;
         self.etag = None;
         self.variables = variables;
         self.reload_at = Some(now);
-        self.is_strange |= another;
+        self.successor = self.successor.max(successor);
         self.is_ended = false;
         self.failures = 0;
     }
 
     /// Whether the list of another variant is awaited.
     pub(super) fn is_strange(&self) -> bool {
-        self.is_strange
+        self.successor == Successor::Variant
     }
 
     /// Whether any segment of this list has arrived.
@@ -217,7 +236,8 @@ impl Track {
         let index = usize::try_from(self.next - self.base).ok()?;
         let segment = self.segments.get(index)?;
         let is_discontinuous = self.is_discontinuous || segment.is_discontinuity;
-        Some(Offer { segment, sequence: self.next_sequence(), is_discontinuous })
+        let only_compares = self.search.is_some();
+        Some(Offer { segment, only_compares, sequence: self.next_sequence(), is_discontinuous })
     }
 
     /// Takes the segment on offer, which has arrived.
@@ -378,9 +398,16 @@ impl Track {
             self.begin(media);
             return true;
         }
-        if std::mem::take(&mut self.is_strange) {
-            self.change(now, media, is_fetching);
-            return true;
+        match std::mem::take(&mut self.successor) {
+            Successor::Version => {}
+            Successor::Session => {
+                self.join_session(now, media, is_fetching);
+                return true;
+            }
+            Successor::Variant => {
+                self.change(now, media, is_fetching);
+                return true;
+            }
         }
         let known = Known { segments: &self.segments, base: self.base, sequence: self.sequence };
         let base = match alignment(&known, media) {
@@ -410,7 +437,7 @@ impl Track {
         self.older = None;
         // The list has moved on past segments that were never taken: live again, rather than at the
         // edge where they vanish next.
-        if base > self.next {
+        if base > self.next && !self.search_from(base) {
             counts.ran_past += 1;
             self.next = base.max(end.saturating_sub_unsigned(START_BEHIND.into()));
             self.is_discontinuous = true;

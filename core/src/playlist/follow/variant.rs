@@ -151,8 +151,9 @@ impl Follower {
     }
 
     fn settle_with(&mut self, now: Moment, url: Url, variables: Variables, another: bool) {
+        let successor = self.successor(another);
         match &mut self.main {
-            Some(track) => track.relocate(url, variables, now, another),
+            Some(track) => track.relocate(url, variables, now, successor),
             None => self.main = Some(Track::new(url, variables, now)),
         }
     }
@@ -221,6 +222,20 @@ impl Follower {
         self.note_played();
     }
 
+    /// The segment that was compared has been passed on before, and so many others `since`.
+    pub(super) fn recognise_segment(&mut self, rendition: Rendition, since: usize) {
+        self.retry[rendition as usize] = None;
+        let Some(track) = self.track_mut(rendition) else { return broken(HAS_LIST) };
+        track.recognise(since);
+    }
+
+    /// The segment that was compared is not known.
+    pub(super) fn search_on(&mut self, rendition: Rendition) {
+        self.retry[rendition as usize] = None;
+        let Some(track) = self.track_mut(rendition) else { return broken(HAS_LIST) };
+        track.search_on();
+    }
+
     /// Remembers what was played, for the next time that the source is opened.
     fn note_played(&mut self) {
         let Some(last) = self.main.as_ref().and_then(Track::last_taken) else { return };
@@ -270,9 +285,14 @@ impl Follower {
     /// The segment that is next is not to be had: it is passed over, or the variant left.
     pub(super) fn lose_segment(&mut self, now: Moment, rendition: Rendition) {
         self.retry[rendition as usize] = None;
-        self.counts.skipped += 1;
         let Some(track) = self.track_mut(rendition) else { return broken(HAS_LIST) };
+        if track.is_searching() {
+            // Nothing of it was to be passed on.
+            return track.search_on();
+        }
         track.lose();
+        self.counts.skipped += 1;
+        let Some(track) = self.track(rendition) else { return broken(HAS_LIST) };
         if track.lost() < MAX_LOST || track.is_strange() {
             return;
         }

@@ -19,8 +19,9 @@ impl Track {
     }
 
     /// Puts a list in place of the one on hand, beginning with its segment `start`.
-    fn replace(&mut self, media: &Media, start: i64) {
+    pub(super) fn replace(&mut self, media: &Media, start: i64) {
         self.older = None;
+        self.search = None;
         // Positions count on, so that none means two segments.
         self.base = self.end().max(self.next);
         self.segments = media.segments.iter().cloned().collect();
@@ -44,7 +45,7 @@ impl Track {
     /// The segment of another variant's list that follows the position `reached` of this one: by
     /// its date; or by its media sequence number, if both lists then have about as much left, since
     /// the number need not mean the same in both (RFC 8216, 6.3.3); or else by what is left alone.
-    fn align(&self, now: Moment, media: &Media, reached: i64) -> i64 {
+    pub(super) fn align(&self, now: Moment, media: &Media, reached: i64) -> i64 {
         // A live list has grown by as much since it was asked for.
         let age = if media.is_ended { Duration::ZERO } else { now.since(self.changed_at) };
         let ahead = self.ahead_of(reached) + age;
