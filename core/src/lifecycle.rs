@@ -69,6 +69,14 @@ impl Lifecycle {
         }
     }
 
+    /// This source may take so long from a connection to its first packets. To be told in front of
+    /// [`Event::Granted`].
+    pub fn set_connect(&mut self, id: AttemptId, connect: Duration) {
+        if let Some(attempt) = self.attempt_mut(id) {
+            attempt.set_connect(connect);
+        }
+    }
+
     /// The media of this source arrives so far ahead of time from its next event on. The source
     /// stands still no sooner than that is played.
     pub fn set_ahead(&mut self, id: AttemptId, ahead: Duration) {

@@ -14,6 +14,7 @@ use forebay_relay::channel::Channels;
 use forebay_relay::events::Bus;
 use forebay_relay::file_changes::{Hangup, Stamp, stamp};
 use forebay_relay::input::Opener;
+use forebay_relay::input::page::PageOpener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,7 @@ use crate::config::{self, Config, InForce};
 use crate::db::Database;
 use crate::http::{self, Acceptor, Server};
 use crate::relays;
+use crate::resolver::Resolver;
 use crate::supervisor::{End, Failure, Service, Supervisor};
 use crate::tls::{Challenges, Current, Keeper};
 
@@ -83,12 +85,14 @@ impl App {
         let config = Arc::new(config);
         let providers =
             relays::providers(&database, &config).context("cannot read the providers of playlists")?;
+        let resolver = Resolver::new(config.resolver.clone());
+        let opener = Arc::new(PageOpener::new(Arc::new(resolver.clone()), opener));
         let run = |lookup| Channels::new(lookup, &providers, &config.hls_dir, opener, ingest);
         let catalogue = Catalogue::start(&config, database.clone(), run);
         let catalogue = catalogue.context("cannot read the channels of the database")?;
         let tls = config.server.tls.clone();
         let accounts = Accounts::read(database.clone()).context("cannot read the users")?;
-        let shared = http::State::new(catalogue, database, accounts, config);
+        let shared = http::State::new(catalogue, database, accounts, resolver, config);
         let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }

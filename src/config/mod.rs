@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::rungs;
-use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, Proxy, SourceKind};
+use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, Proxy};
 use ipnet::IpNet;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -398,7 +398,7 @@ impl Config {
             if channel.policy.connect_timeout > channel.policy.start_timeout {
                 warnings.push(format!("channel \"{id}\": connect_timeout is longer than start_timeout"));
             }
-            let has_http = channel.sources.iter().any(|source| source.url.kind() == SourceKind::Http);
+            let has_http = channel.sources.iter().any(|source| source.url.kind().is_requested());
             if !channel.slate_urls.is_empty() && !has_http {
                 warnings.push(format!(
                     "channel \"{id}\": none of its sources is http, so its slate_urls have no use"
@@ -413,14 +413,13 @@ impl Config {
                     ));
                 }
                 let head = source.user_agent.is_some() || !source.headers.is_empty();
-                if head && source.url.kind() != SourceKind::Http {
+                if head && !source.url.kind().is_requested() {
                     warnings.push(format!(
                         "channel \"{id}\": source {} is not http, so its headers and user_agent have no use",
                         at + 1
                     ));
                 }
-                if let Some(provider) =
-                    source.provider.as_ref().filter(|_| source.url.kind() != SourceKind::Http)
+                if let Some(provider) = source.provider.as_ref().filter(|_| !source.url.kind().is_requested())
                 {
                     warnings.push(format!(
                         "channel \"{id}\": source {} is not http, and yet counts as a connection to provider \"{provider}\"",

@@ -177,7 +177,13 @@ impl Process {
 
 impl State {
     /// The state at the start.
-    pub fn new(catalogue: Catalogue, database: Database, accounts: Accounts, config: Arc<Config>) -> Self {
+    pub fn new(
+        catalogue: Catalogue,
+        database: Database,
+        accounts: Accounts,
+        resolver: Resolver,
+        config: Arc<Config>,
+    ) -> Self {
         let token = Token::create(&config.hls_dir).inspect_err(
             |error| warn!(%error, "no admin.token in hls.dir: only programs of this user are admins here"),
         );
@@ -209,7 +215,7 @@ impl State {
             process: Process::start(),
             catalogue,
             jobs,
-            resolver: Resolver::new(config.get().resolver.clone()),
+            resolver,
             channels,
             database,
             accounts,

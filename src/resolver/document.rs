@@ -44,6 +44,8 @@ pub struct Format {
     pub id: Option<String>,
     /// It may hold a token: never in a log.
     pub url: Option<String>,
+    /// Of HLS, the playlist that names this form among others. It may hold a token, too.
+    pub manifest_url: Option<String>,
     /// `mp4`, `webm` …
     pub ext: Option<String>,
     /// `https`, `m3u8_native`, `http_dash_segments` …
@@ -89,7 +91,8 @@ impl Document {
     /// How long all of its addresses are good, by what they say themselves; `now` is the time since
     /// 1970.
     pub(super) fn lifetime(&self, now: Duration) -> Option<Duration> {
-        self.formats.iter().filter_map(|format| lifetime(format.url.as_deref()?, now)).min()
+        let addresses = self.formats.iter().flat_map(|format| [&format.url, &format.manifest_url]);
+        addresses.filter_map(|address| lifetime(address.as_deref()?, now)).min()
     }
 
     /// The formats, as the choice among them sees them.

@@ -7,6 +7,7 @@
 
 mod document;
 mod installation;
+mod media;
 mod worker;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use forebay_core::resolve::{Action, Answer, Class, Desk, Failure, Load, Need, Page, Resolved};
 use forebay_core::time::Moment;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -38,6 +40,8 @@ struct Inner {
     /// The desk may have another time to wake at.
     changed: Notify,
     began: Instant,
+    /// Where pages are resolved, whoever asks: answers of a megabyte keep no source waiting.
+    runtime: Handle,
 }
 
 /// The desk, and who waits at it.
@@ -70,11 +74,12 @@ pub struct Unknown {
 }
 
 impl Resolver {
-    /// Nothing runs before somebody asks.
+    /// Nothing runs before somebody asks. To be called within a runtime, which resolves pages.
     pub fn new(settings: Settings) -> Self {
         let office = Mutex::new(Office { desk: Desk::new(settings.limits), waiting: HashMap::new() });
         let (worker, changed) = (AsyncMutex::new(None), Notify::new());
-        Self(Arc::new(Inner { settings, office, worker, changed, began: Instant::now() }))
+        let (began, runtime) = (Instant::now(), Handle::current());
+        Self(Arc::new(Inner { settings, office, worker, changed, began, runtime }))
     }
 
     /// Answers for a page, and has it resolved first if that is needed.
@@ -105,6 +110,13 @@ impl Resolver {
     /// Marks the answer for this page as outdated.
     pub fn outdate(&self, page: &Page) {
         self.office().desk.outdate(page);
+    }
+
+    /// The addresses of this page are refused, or end soon: it is resolved anew for whoever asks
+    /// next. One that is new is no better a moment later: then this is how long to wait.
+    fn renew(&self, page: &Page) -> Result<(), Duration> {
+        let now = self.now();
+        self.office().desk.renew(page, now).map_err(|until| until.since(now))
     }
 
     /// Ends a worker that nobody needs any more, and begins resolves when it is their time, until
@@ -164,7 +176,7 @@ impl Resolver {
             match action {
                 Action::Resolve(page) => {
                     let resolver = self.clone();
-                    tokio::spawn(async move { resolver.resolve(page).await });
+                    self.0.runtime.spawn(async move { resolver.resolve(page).await });
                 }
                 Action::Tell(page) => {
                     if let Some(waiting) = office.waiting.remove(&page) {

@@ -331,7 +331,7 @@ def project(info):
 
 TEXTS = ("id", "title", "description", "thumbnail", "uploader", "upload_date", "live_status")
 COUNTS = ("view_count", "like_count")
-FORMAT_TEXTS = ("format_id", "url", "ext", "protocol", "format_note", "cookies")
+FORMAT_TEXTS = ("format_id", "url", "manifest_url", "ext", "protocol", "format_note", "cookies")
 
 
 def project_format(info):

@@ -25,6 +25,7 @@ mod limits;
 mod matrix;
 mod metrics;
 mod on_demand;
+mod page_channels;
 mod pages;
 mod people;
 mod playing;

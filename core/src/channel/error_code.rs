@@ -9,6 +9,10 @@ use crate::health::Rule;
 pub enum ErrorCode {
     /// Its provider has no connection to spare.
     ProviderLimit,
+    /// It is a page of a platform that is not live now.
+    PageNotLive,
+    /// It is a page of a platform that cannot be resolved.
+    Page,
     /// A rule of health found fault with what the source sends.
     Unhealthy(Rule),
     /// Nothing listens at the address.
@@ -66,6 +70,8 @@ impl ErrorCode {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ProviderLimit => "provider_limit",
+            Self::PageNotLive => "page_not_live",
+            Self::Page => "page",
             Self::Unhealthy(rule) => rule.name(),
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",

@@ -112,6 +112,11 @@ impl Attempt {
         self.connect
     }
 
+    /// Changes the time for connecting, which has not begun.
+    pub(super) fn set_connect(&mut self, connect: Duration) {
+        self.connect = connect;
+    }
+
     /// Data arrives, but no packets yet: they get the time for connecting once more, up to
     /// `longest` in all.
     pub(super) fn live(&mut self, now: Moment, longest: Duration) {

@@ -20,9 +20,19 @@ const MAX_KNOWN: usize = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_mins(15);
 const MAX_PAUSE: Duration = Duration::from_hours(2);
 
-/// The shortest time before its end at which an address is no longer handed out. The one who gets
-/// it still has to open it.
+/// How long before its end an address is no longer handed out: whoever gets it still has to open
+/// it. Of one that lives short, the last quarter.
 const MARGIN: Duration = Duration::from_secs(10);
+
+/// The shortest time for which an address is taken to be good, whatever it says: clocks differ, and
+/// whoever waits for it is to get it.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(2);
+
+/// How old an address must be before another one is asked for because it is refused: at first, and
+/// at most. It doubles each time that one was refused in the first half of its life; of one that
+/// lives short, that half is enough.
+const FIRST_AGE: Duration = Duration::from_secs(5);
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// How long a page that says when it begins is not asked for again.
 const SHORTEST_WAIT: Duration = Duration::from_secs(30);
@@ -136,6 +146,8 @@ struct Known<T> {
     info: Option<Info<T>>,
     failure: Option<Kept>,
     asked_at: Moment,
+    /// How many addresses in a row were refused early.
+    refused: u32,
 }
 
 #[derive(Debug)]
@@ -234,6 +246,7 @@ impl<T> Desk<T> {
         match result {
             Ok(resolved) => {
                 let lifetime = resolved.lifetime.unwrap_or(self.limits.address_lifetime);
+                let lifetime = lifetime.max(SHORTEST_LIFETIME);
                 let what = Arc::new(resolved.info);
                 known.info = Some(Info { what, learnt_at: now, ends_at: now + lifetime, is_outdated: false });
                 known.failure = None;
@@ -258,6 +271,21 @@ impl<T> Desk<T> {
         if let Some(info) = self.known.get_mut(page).and_then(|known| known.info.as_mut()) {
             info.is_outdated = true;
         }
+    }
+
+    /// The addresses of this page are refused, or end soon: marks the answer as outdated. One that
+    /// is so new that a new one would be no better stays, until the moment that is returned.
+    pub fn renew(&mut self, page: &Page, now: Moment) -> Result<(), Moment> {
+        let Some(known) = self.known.get_mut(page) else { return Ok(()) };
+        let Some(info) = &mut known.info else { return Ok(()) };
+        let half = info.lifetime() / 2;
+        let age = (FIRST_AGE * 2_u32.pow(known.refused.min(10))).min(MAX_AGE).min(half);
+        if now < info.learnt_at + age {
+            return Err(info.learnt_at + age);
+        }
+        known.refused = if now < info.learnt_at + half { known.refused + 1 } else { 0 };
+        info.is_outdated = true;
+        Ok(())
     }
 
     /// Failures of this platform are forgotten: its cookies have changed, or the extractor has.
@@ -358,7 +386,7 @@ impl State {
 
 impl<T> Known<T> {
     fn new(now: Moment) -> Self {
-        Self { info: None, failure: None, asked_at: now }
+        Self { info: None, failure: None, asked_at: now, refused: 0 }
     }
 
     /// The answer without a new resolve; `None` if one is needed.
@@ -373,7 +401,7 @@ impl<T> Known<T> {
         let info = self.info.as_ref()?;
         let is_good = match need {
             Need::Info => now.since(info.learnt_at) < info_lifetime,
-            Need::Addresses => now + MARGIN < info.ends_at,
+            Need::Addresses => now + MARGIN.min(info.lifetime() / 4) < info.ends_at,
         };
         (is_good && !info.is_outdated).then(|| info.answer(None, now))
     }
@@ -391,6 +419,11 @@ impl<T> Known<T> {
 }
 
 impl<T> Info<T> {
+    /// How long its addresses are good from its beginning on.
+    fn lifetime(&self) -> Duration {
+        self.ends_at.since(self.learnt_at)
+    }
+
     fn answer(&self, stale: Option<Class>, now: Moment) -> Answer<T> {
         Answer::Known {
             info: Arc::clone(&self.what),

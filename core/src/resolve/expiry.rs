@@ -15,6 +15,17 @@ const SECONDS: &[&str] = &["expire", "expires", "deadline", "exp", "e"];
 /// Parameters that hold several parts, of which `exp=` is one.
 const TOKENS: &[&str] = &["hdnts", "hdntl", "hdnea", "__token__"];
 
+/// How long before its end another address is asked for: there is time for several tries, and for a
+/// platform that refuses for a while.
+const MARGIN: Duration = Duration::from_mins(10);
+
+/// After how much of its `lifetime` another address takes the place of one that is in use: ten
+/// minutes or a twentieth of the time before its end, whichever is longer, but no more than a third
+/// of it.
+pub fn renew_after(lifetime: Duration) -> Duration {
+    lifetime.saturating_sub(MARGIN.max(lifetime / 20).min(lifetime / 3))
+}
+
 /// How long this address is good from `now` on, in time since 1970; `None` when it does not say.
 /// One that has ended is good for no time at all.
 ///
@@ -99,6 +110,15 @@ fn amazon_date(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_in_use_is_renewed_in_time() {
+        let table = [(21_600, 20_520), (3600, 3000), (600, 400), (15, 10), (0, 0)];
+        for (lifetime, expected) in table {
+            let after = renew_after(Duration::from_secs(lifetime));
+            assert_eq!(after, Duration::from_secs(expected), "{lifetime} s");
+        }
+    }
 
     const NOW: Duration = Duration::from_secs(1_700_000_000);
 

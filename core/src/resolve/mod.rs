@@ -15,7 +15,7 @@ mod platform;
 
 pub use self::choice::{Choice, Format, Quality, WrongQuality, choose};
 pub use self::desk::{Action, Answer, Desk, Limits, Load, Need, Resolved};
-pub use self::expiry::lifetime;
+pub use self::expiry::{lifetime, renew_after};
 pub use self::failure::{Class, Failure};
 pub use self::page::{NotAPage, Page, Target};
 pub use self::platform::Platform;

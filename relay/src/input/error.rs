@@ -4,8 +4,10 @@ use std::io;
 
 use forebay_core::channel::ErrorCode;
 use forebay_core::health::Rule;
+use forebay_core::resolve::Class;
 use url::Url;
 
+use super::no_address::NoAddress;
 use crate::providers::NoConnection;
 
 /// What went wrong with one upstream. No message holds more of an address than its server: those
@@ -23,6 +25,9 @@ pub enum Error {
     /// Its provider allows no more connections.
     #[error(transparent)]
     ProviderLimit(#[from] NoConnection),
+    /// It is a page, and nobody says where its media is.
+    #[error(transparent)]
+    Page(#[from] NoAddress),
     /// It delivers, but not what it should.
     #[error("{what}")]
     Unhealthy {
@@ -125,6 +130,8 @@ impl Error {
         match self {
             Self::At { error, .. } => error.code(),
             Self::ProviderLimit(_) => ErrorCode::ProviderLimit,
+            Self::Page(NoAddress { class: Class::NotLive, .. }) => ErrorCode::PageNotLive,
+            Self::Page(_) => ErrorCode::Page,
             Self::Unhealthy { rule, .. } => ErrorCode::Unhealthy(*rule),
             Self::Refused => ErrorCode::Refused,
             Self::Unreachable(_) => ErrorCode::Unreachable,
@@ -159,11 +166,21 @@ impl Error {
         match self {
             Self::At { error, .. } => error.is_patient(),
             Self::Over
+            | Self::Page(_)
             | Self::Stalled
             | Self::Gone { .. }
             | Self::Segments(_)
             | Self::Encrypted(_)
             | Self::Format(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the server refused an address that may be good no more.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::At { error, .. } => error.is_refusal(),
+            Self::Status { status } | Self::Gone { status } => matches!(status, 401 | 403 | 404 | 410),
             _ => false,
         }
     }

@@ -12,7 +12,9 @@ mod error;
 mod file;
 pub mod hls;
 mod http;
+mod no_address;
 mod offload;
+pub mod page;
 pub mod picture;
 pub mod sample_frame;
 pub mod slate;
@@ -108,6 +110,8 @@ pub struct Context {
     /// Whether all viewers wait for whole HLS segments. It is looked at when the source has
     /// answered: they come while it is asked.
     pub has_head_start: Arc<AtomicBool>,
+    /// The page that it belongs to, if it is one of a platform.
+    pub followed: Option<page::Followed>,
 }
 
 /// Opens sources. A trait, so that a test can bring its own bytes.
@@ -158,6 +162,10 @@ impl Opener for Sources {
             SourceKind::Http => self.http.open(source, context, hold),
             SourceKind::File => Box::pin(file::open(source.url.clone(), hold)),
             SourceKind::TestCard => Box::pin(std::future::ready(Ok(testcard::open(hold)))),
+            SourceKind::Page => {
+                let why = "nothing here resolves pages".to_owned();
+                Box::pin(std::future::ready(Err(Error::Request(why))))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use forebay_core::address::{is_public, is_public_name};
+use forebay_core::resolve::{NotAPage, Page, Target};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
@@ -30,6 +31,15 @@ pub enum SourceKind {
     File,
     /// `testcard://`: the built-in clip.
     TestCard,
+    /// `page:https://…`: a page of a video platform, whose media is wherever that says.
+    Page,
+}
+
+impl SourceKind {
+    /// Whether it is asked for by HTTP, so that headers and connections matter.
+    pub fn is_requested(self) -> bool {
+        matches!(self, Self::Http | Self::Page)
+    }
 }
 
 /// Why a text is not the address of a source. No variant repeats the text, for it may hold a
@@ -38,11 +48,11 @@ pub enum SourceKind {
 #[non_exhaustive]
 pub enum SourceUrlError {
     /// Nothing that names a scheme.
-    #[error("not an address; it begins with http://, https://, file: or testcard://")]
+    #[error("not an address; it begins with http://, https://, page:, file: or testcard://")]
     NoScheme,
     /// A scheme Forebay does not speak.
     #[error(
-        "unknown scheme \"{scheme}\", expected http, https, file or testcard{}",
+        "unknown scheme \"{scheme}\", expected http, https, page, file or testcard{}",
         did_you_mean(scheme, SCHEMES)
     )]
     UnknownScheme {
@@ -60,13 +70,19 @@ pub enum SourceUrlError {
         "names no file; write file:clips/a.ts (from the folder of the configuration) or file:///srv/a.ts"
     )]
     NoPath,
+    /// What follows `page:` names no page.
+    #[error(transparent)]
+    NotAPage(#[from] NotAPage),
+    /// What follows `page:` is an address that only leads to one.
+    #[error("a short address names no page by itself: write the one that it leads to")]
+    ShortPage,
     /// Something follows `testcard://`.
     #[error("nothing may follow testcard://")]
     TestCardRest,
 }
 
 /// The schemes, as a user may misspell them.
-const SCHEMES: &[&str] = &["http", "https", "file", "testcard"];
+const SCHEMES: &[&str] = &["http", "https", "page", "file", "testcard"];
 
 impl SourceUrl {
     /// Reads an address; the path of a `file:` address may be relative to the folder `base`.
@@ -83,6 +99,10 @@ impl SourceUrl {
                 }
                 Ok(Self { url: Url::parse(text)?, kind: SourceKind::Http })
             }
+            "page" => match Target::read(rest)? {
+                Target::Page(page) => Ok(Self { url: Url::parse(&page.address())?, kind: SourceKind::Page }),
+                Target::Short(_) => Err(SourceUrlError::ShortPage),
+            },
             "file" => Ok(Self { url: file_url(rest, base)?, kind: SourceKind::File }),
             "testcard" => match rest.trim_matches('/') {
                 "" => Ok(Self { url: Url::parse("testcard://")?, kind: SourceKind::TestCard }),
@@ -113,7 +133,8 @@ impl SourceUrl {
     /// machine nor into a private network. Names are looked up, and judged, at each connection.
     pub fn is_on_internet(&self) -> bool {
         match (self.kind, self.url.host()) {
-            (SourceKind::TestCard, _) => true,
+            // Where its media is counts when that is known.
+            (SourceKind::TestCard | SourceKind::Page, _) => true,
             (SourceKind::Http, Some(Host::Domain(name))) => is_public_name(name),
             (SourceKind::Http, Some(Host::Ipv4(address))) => is_public(address.into()),
             (SourceKind::Http, Some(Host::Ipv6(address))) => is_public(address.into()),
@@ -125,7 +146,16 @@ impl SourceUrl {
     pub fn file_path(&self) -> Option<PathBuf> {
         match self.kind {
             SourceKind::File => self.url.to_file_path().ok(),
-            SourceKind::Http | SourceKind::TestCard => None,
+            SourceKind::Http | SourceKind::TestCard | SourceKind::Page => None,
+        }
+    }
+
+    /// The page, if it is one.
+    pub fn page(&self) -> Option<Page> {
+        let target = (self.kind == SourceKind::Page).then(|| Target::read(self.url.as_str()))?;
+        match target.expect("the address of a page names it") {
+            Target::Page(page) => Some(page),
+            Target::Short(_) => None,
         }
     }
 
@@ -163,8 +193,11 @@ fn file_url(rest: &str, base: &Path) -> Result<Url, SourceUrlError> {
 
 impl fmt::Display for SourceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.kind != SourceKind::Http {
-            return f.write_str(self.url.as_str());
+        match self.kind {
+            SourceKind::Http => {}
+            SourceKind::File | SourceKind::TestCard => return f.write_str(self.url.as_str()),
+            // It holds no secret: it was written anew, of the id alone.
+            SourceKind::Page => return write!(f, "page:{}", self.url),
         }
         write!(f, "{}://{}", self.url.scheme(), self.url.host_str().unwrap_or_default())?;
         if let Some(port) = self.url.port() {
@@ -272,6 +305,8 @@ mod tests {
             ("http://h/hdntl=exp=12~hmac=ab/x;sid=4", "http://h/hdntl=***/x;***"),
             ("http://h", "http://h/"),
             ("testcard:", "testcard://"),
+            ("page:https://youtu.be/dQw4w9WgXcQ?si=x", "page:https://www.youtube.com/watch?v=dQw4w9WgXcQ"),
+            ("PAGE: http://twitch.tv/NASA", "page:https://www.twitch.tv/nasa"),
             ("file:///srv/joe/pw/17.ts", "file:///srv/joe/pw/17.ts"),
         ] {
             let parsed = parse(url).unwrap();
@@ -328,15 +363,21 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_without_repeating_it() {
         for (url, message) in [
-            ("", "not an address; it begins with http://, https://, file: or testcard://"),
-            ("clips/a.ts", "not an address; it begins with http://, https://, file: or testcard://"),
-            ("joe:pw@h/a.ts", "not an address; it begins with http://, https://, file: or testcard://"),
-            ("http:joe:pw@h/a.ts", "not an address; it begins with http://, https://, file: or testcard://"),
+            ("", "not an address; it begins with http://, https://, page:, file: or testcard://"),
+            ("clips/a.ts", "not an address; it begins with http://, https://, page:, file: or testcard://"),
+            (
+                "joe:pw@h/a.ts",
+                "not an address; it begins with http://, https://, page:, file: or testcard://",
+            ),
+            (
+                "http:joe:pw@h/a.ts",
+                "not an address; it begins with http://, https://, page:, file: or testcard://",
+            ),
             (
                 "htp://joe:pw@h/",
-                "unknown scheme \"htp\", expected http, https, file or testcard; did you mean \"http\"?",
+                "unknown scheme \"htp\", expected http, https, page, file or testcard; did you mean \"http\"?",
             ),
-            ("rtmp://joe:pw@h/", "unknown scheme \"rtmp\", expected http, https, file or testcard"),
+            ("rtmp://joe:pw@h/", "unknown scheme \"rtmp\", expected http, https, page, file or testcard"),
             ("http://", "not a valid address: empty host"),
             ("http://joe:pw@h:99999/", "not a valid address: invalid port number"),
             (
@@ -348,6 +389,16 @@ mod tests {
                 "names no file; write file:clips/a.ts (from the folder of the configuration) or file:///srv/a.ts",
             ),
             ("testcard://2", "nothing may follow testcard://"),
+            ("page:http://joe:pw@h/", "an address of a page has no user, password or port"),
+            ("page:file:///etc/passwd", "this is not an http or https address"),
+            (
+                "page:https://www.twitch.tv/directory",
+                "this address of twitch names no video, live channel or clip",
+            ),
+            (
+                "page:https://b23.tv/abc",
+                "a short address names no page by itself: write the one that it leads to",
+            ),
         ] {
             assert_eq!(parse(url).unwrap_err().to_string(), message, "{url}");
         }

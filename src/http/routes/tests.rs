@@ -28,6 +28,7 @@ use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::db::Database;
 use crate::http::{Peer, State};
+use crate::resolver::Resolver;
 
 /// Longer than any handler waits for a source.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
@@ -81,7 +82,8 @@ impl House {
         let database = database(folder.path());
         let catalogue = Catalogue::start(&config, database.clone(), run).unwrap();
         let accounts = Accounts::read(database.clone()).unwrap();
-        let state = State::new(catalogue, database, accounts, config);
+        let resolver = Resolver::new(config.resolver.clone());
+        let state = State::new(catalogue, database, accounts, resolver, config);
         let token = std::fs::read_to_string(folder.path().join("admin.token")).unwrap().trim().to_owned();
         Self { router: router(state.clone()), state, opener, token, _folder: folder }
     }

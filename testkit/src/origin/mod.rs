@@ -33,7 +33,7 @@ pub use behaviour::{Behaviour, Reply};
 pub use clock::Clock;
 pub use hls::{
     Breaks, Broadcast, Container, Encryption, Fault, Gzip, Hls, Iv, KeyForm, Multicast, Multivariant,
-    Redirect, SegmentTokens, Stats, Text, Uris, Variant,
+    Numbering, Redirect, SegmentTokens, Stats, Text, Uris, Variant,
 };
 pub use timing::{WarmUp, record};
 use tls::Tls;

@@ -1,16 +1,17 @@
 //! A video platform, with an extractor for the real yt-dlp: what a video is called is what its
 //! page does.
 //!
-//! `good` has a whole form and half of a better one, `split` has halves only, `headers` wants to
+//! Names given to [`Platform::broadcast`] are live. Of the others, `good` has a whole form and half of a better one, `split` has halves only, `headers` wants to
 //! see its own header fields; `geo`, `login`, `offline`, `begins`, `private`, `away`, `error`,
 //! `limit` and `bug` fail as their names say; `hang`, `crash`, `balloon`, `long` and `wide`
 //! misbehave.
 
+use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -23,7 +24,24 @@ pub struct Platform {
     address: SocketAddr,
     plugins: TempDir,
     asked: Arc<AtomicUsize>,
+    live: Live,
     told: mpsc::Receiver<[i32; 2]>,
+}
+
+/// By the name of a page, what gives the address of its broadcast to each who asks, and how often
+/// that was.
+#[derive(Clone, Default)]
+struct Live(Arc<Mutex<HashMap<String, Broadcast>>>);
+
+struct Broadcast {
+    address: Box<dyn Fn() -> String + Send>,
+    asked: usize,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Live")
+    }
 }
 
 impl Platform {
@@ -34,13 +52,14 @@ impl Platform {
         let plugins = plugins(address);
         let asked = Arc::<AtomicUsize>::default();
         let (tell, told) = mpsc::channel(10);
-        let count = Arc::clone(&asked);
+        let (count, live) = (Arc::clone(&asked), Live::default());
+        let pages = live.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(answer(stream, Arc::clone(&count), tell.clone()));
+                tokio::spawn(answer(stream, Arc::clone(&count), pages.clone(), tell.clone()));
             }
         });
-        Self { address, plugins, asked, told }
+        Self { address, plugins, asked, live, told }
     }
 
     /// Where its site is.
@@ -56,6 +75,22 @@ impl Platform {
     /// How often it was asked for a video.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// From now on the page of this name is live, at an address that each who asks is given anew.
+    pub fn broadcast(&self, name: &str, address: impl Fn() -> String + Send + 'static) {
+        let broadcast = Broadcast { address: Box::new(address), asked: 0 };
+        self.live.0.lock().expect("nobody panics").insert(name.to_owned(), broadcast);
+    }
+
+    /// How often it was asked for the page of this name, which is live.
+    pub fn asked_for(&self, name: &str) -> usize {
+        self.live.0.lock().expect("nobody panics").get(name).map_or(0, |broadcast| broadcast.asked)
+    }
+
+    /// The address of the page of this name.
+    pub fn page(name: &str) -> String {
+        format!("https://www.youtube.com/watch?v={}", Self::id(name))
     }
 
     /// The processes of a page that hangs: its own, and one that it has started.
@@ -86,7 +121,7 @@ fn plugins(site: SocketAddr) -> TempDir {
 }
 
 /// Answers one request.
-async fn answer(stream: TcpStream, asked: Arc<AtomicUsize>, tell: mpsc::Sender<[i32; 2]>) {
+async fn answer(stream: TcpStream, asked: Arc<AtomicUsize>, pages: Live, tell: mpsc::Sender<[i32; 2]>) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line).await.expect("the extractor asks");
@@ -109,13 +144,26 @@ async fn answer(stream: TcpStream, asked: Arc<AtomicUsize>, tell: mpsc::Sender<[
         "error" => "500 Internal Server Error",
         _ => "200 OK",
     };
-    let body = document(name, &path).to_string();
+    let body = pages.document(name, &path).unwrap_or_else(|| document(name, &path)).to_string();
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nRetry-After: 77\r\nConnection: close\r\n\r\n"
     );
     // A page that was killed meanwhile reads nothing.
     let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+}
+
+impl Live {
+    fn document(&self, name: &str, id: &str) -> Option<serde_json::Value> {
+        let mut pages = self.0.lock().expect("nobody panics");
+        let broadcast = pages.get_mut(name)?;
+        broadcast.asked += 1;
+        let format = serde_json::json!({
+            "format_id": "hls", "url": (broadcast.address)(), "protocol": "m3u8_native", "ext": "mp4",
+            "vcodec": "avc1.42001E", "acodec": "mp4a.40.2", "height": 360, "width": 640,
+        });
+        Some(serde_json::json!({ "id": id, "title": "A title", "is_live": true, "formats": [format] }))
+    }
 }
 
 fn document(name: &str, id: &str) -> serde_json::Value {

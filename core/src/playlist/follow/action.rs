@@ -17,6 +17,8 @@ pub enum Action {
         of: Rendition,
         /// Its address.
         url: Url,
+        /// Whether it is the entry.
+        is_entry: bool,
         /// The version that is on hand, for a conditional request.
         etag: Option<String>,
         /// Variables of the multivariant playlist, which its reader needs.

@@ -214,8 +214,8 @@ pub struct Follower {
     slowest_answer: Duration,
     /// The entry is to be asked for again.
     enters: bool,
-    /// The entry has another address since it was asked for last.
-    is_renewed: bool,
+    /// What the list at the entry is, beside the one on hand.
+    at_entry: Successor,
     /// Addresses without a query get that of the playlist.
     inherits: bool,
     /// When a segment last came.
@@ -251,7 +251,7 @@ impl Follower {
             polled_at: Moment::ZERO,
             slowest_answer: Duration::ZERO,
             enters: false,
-            is_renewed: false,
+            at_entry: Successor::Version,
             inherits: false,
             progress_at: now,
             refused: None,
@@ -278,7 +278,7 @@ impl Follower {
     /// asked for, and gone on with behind what was taken, however segments are numbered there.
     pub fn renew(&mut self, entry: Url) {
         self.entry = entry;
-        self.is_renewed = true;
+        self.at_entry = Successor::Session;
         // The answer that is awaited may come from there already.
         self.enters |= !matches!(self.asked[Rendition::Main as usize], Some((Asked::Entry, _)));
     }
@@ -473,11 +473,7 @@ impl Follower {
 
     /// What the next version of a list is whose address is another one now.
     fn successor(&self, is_another_variant: bool) -> Successor {
-        match (is_another_variant, self.is_renewed) {
-            (true, _) => Successor::Variant,
-            (false, true) => Successor::Session,
-            (false, false) => Successor::Version,
-        }
+        if is_another_variant { Successor::Variant } else { self.at_entry }
     }
 
     fn track(&self, rendition: Rendition) -> Option<&Track> {

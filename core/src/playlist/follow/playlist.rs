@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::model::{Media, Playlist, Variables};
 use super::action::{Action, Failure, Rendition};
 use super::input::Answer;
-use super::track::Track;
+use super::track::{Successor, Track};
 use super::variant::QUICK_RETRY;
 use super::{Asked, ENTRY_PAUSE, Follower, MIN_RELOAD};
 use crate::assumption::broken;
@@ -38,7 +38,8 @@ impl Follower {
         if matches!(answer, Answer::Playlist { .. } | Answer::NotModified) {
             self.slowest_answer = self.slowest_answer.max(now.since(asked_at));
         }
-        let is_new_entry = asked == Asked::Entry && matches!(answer, Answer::Playlist { playlist: Ok(_), .. });
+        let is_new_entry =
+            asked == Asked::Entry && matches!(answer, Answer::Playlist { playlist: Ok(_), .. });
         match answer {
             Answer::Playlist { url, playlist, etag } => {
                 self.counts.playlists += 1;
@@ -85,7 +86,7 @@ impl Follower {
             Answer::Failed => self.handle_loss(now, asked, asked_at, Failure::Unreachable),
         }
         if is_new_entry {
-            self.is_renewed = false;
+            self.at_entry = Successor::Version;
         }
     }
 
@@ -130,7 +131,7 @@ impl Follower {
             self.counts.entries += 1;
             self.asked[Rendition::Main as usize] = Some((Asked::Entry, now));
             let (of, url, inherited) = (Rendition::Main, self.entry.clone(), Variables::default());
-            return Some(Action::FetchPlaylist { of, url, etag: None, inherited, timeout });
+            return Some(Action::FetchPlaylist { of, url, is_entry: true, etag: None, inherited, timeout });
         }
         let is_due = |rendition: &Rendition| self.list_at(*rendition).is_some_and(|at| at <= now);
         let rendition = [Rendition::Main, Rendition::Audio].into_iter().find(is_due)?;
@@ -144,7 +145,7 @@ impl Follower {
         let track = self.track(rendition)?;
         let (url, etag, inherited) = (track.url.clone(), track.etag.clone(), track.variables.clone());
         self.asked[rendition as usize] = Some((Asked::Of(rendition), now));
-        Some(Action::FetchPlaylist { of: rendition, url, etag, inherited, timeout })
+        Some(Action::FetchPlaylist { of: rendition, url, is_entry: false, etag, inherited, timeout })
     }
 
     fn handle_media(

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::super::model::{Media, Segment, Variables};
 use self::session::Search;
+use super::super::model::{Media, Segment, Variables};
 use super::alignment::{Alignment, Known, alignment};
 use super::{Counts, HEAD_START, MIN_RELOAD, START_BEHIND};
 use crate::time::Moment;

@@ -233,3 +233,37 @@ fn what_was_asked_for_longest_ago_is_forgotten_first() {
     assert_eq!(known(&desk.ask(&page("channel0"), Need::Addresses, now)).0, "x");
     assert_eq!(desk.ask(&page("channel1"), Need::Addresses, now), Answer::Wait);
 }
+
+#[test]
+fn addresses_that_live_short_are_handed_out_as_long_as_they_can_be_opened() {
+    let (mut desk, nasa) = (desk(), page("nasa"));
+    desk.ask(&nasa, Need::Addresses, at(0));
+    // The clock of the platform is ahead of ours.
+    for (lifetime, last) in [(4, 2_900), (0, 1_400)] {
+        desk.outdate(&nasa);
+        desk.handle_resolved(&nasa, Ok(resolved("short", lifetime)), at(100));
+        let answer = |desk: &mut Desk<_>, millis| {
+            desk.ask(&nasa, Need::Addresses, at(100) + Duration::from_millis(millis))
+        };
+        assert_eq!(known(&answer(&mut desk, last)).0, "short", "{lifetime} s");
+        assert_eq!(answer(&mut desk, last + 200), Answer::Wait, "{lifetime} s");
+    }
+}
+
+#[test]
+fn refused_addresses_are_renewed_less_and_less_often() {
+    for (lifetime, ages) in [(6000, vec![5, 10, 20, 40, 80, 160, 300, 300]), (12, vec![5, 6, 5, 6])] {
+        let (mut desk, nasa) = (desk(), page("nasa"));
+        assert_eq!(desk.renew(&nasa, at(0)), Ok(()), "nothing is known of it");
+        let mut begun = 0;
+        for age in ages {
+            desk.ask(&nasa, Need::Addresses, at(begun));
+            desk.handle_resolved(&nasa, Ok(resolved("an address", lifetime)), at(begun));
+            assert_eq!(desk.renew(&nasa, at(begun + age - 1)), Err(at(begun + age)));
+            assert_eq!(known(&desk.ask(&nasa, Need::Addresses, at(begun + age - 1))).0, "an address");
+            begun += age;
+            assert_eq!(desk.renew(&nasa, at(begun)), Ok(()));
+            assert_eq!(desk.ask(&nasa, Need::Addresses, at(begun)), Answer::Wait);
+        }
+    }
+}

@@ -24,12 +24,16 @@ use crate::channel::report::StartFailure;
 use crate::channel::window::Stage;
 use crate::events::Event as Happened;
 use crate::input::{Context, Error, SocketGuard};
-use crate::model::Source;
+use crate::model::{Source, SourceKind};
 use crate::providers::{self, Lease, NoConnection};
 
 /// The media of a file that viewers who wait for whole segments are given at once, beyond the
 /// burst: enough for groups of pictures of up to 4 s.
 const HEAD_START: Duration = Duration::from_secs(7);
+
+/// How much longer than other sources a page may take to open: a platform is asked several things
+/// before it tells where the media is.
+const RESOLVE: Duration = Duration::from_secs(10);
 
 /// Why an open source is in the list: the lifecycle closes the sources that have left it before it
 /// does anything else.
@@ -118,11 +122,15 @@ impl Driver {
         info!(source = position, %url, attempt = attempt.0, "opening source");
         let span = info_span!("upstream", source = position, attempt = attempt.0);
         let chosen = self.channel.source(ingest.source).expect(LISTED);
+        let is_page = chosen.url.kind() == SourceKind::Page;
         let opening = opener.open(chosen, &context, SocketGuard::new(lease)).instrument(span).boxed();
         ingest.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;
         if let Some(provider) = self.provider_of(attempt) {
             self.happened(|channel| Happened::ConnectionGranted { channel, provider });
+        }
+        if is_page {
+            self.life.set_connect(attempt, self.channel.policy.connect_timeout + RESOLVE);
         }
         self.life.handle_event(now, Event::Granted(attempt));
     }
@@ -139,7 +147,8 @@ impl Driver {
         let waits = self.hls.waits_for_whole();
         // A head start would leave behind the viewers who are there already.
         let has_head_start = if self.is_opening() { Arc::clone(waits) } else { Arc::default() };
-        Context { memory: self.ingests.memory.of(source).memory.clone(), others, has_head_start }
+        let memory = self.ingests.memory.of(source).memory.clone();
+        Context { memory, others, has_head_start, followed: None }
     }
 
     /// Whether no media has been sent to any reader yet.

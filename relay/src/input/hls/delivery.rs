@@ -1,6 +1,7 @@
 //! Passes segments on, one after the other: transport streams as they come, anything else when it
 //! is complete.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -31,14 +32,20 @@ pub(super) struct Delivery {
     monitor: Arc<Monitor>,
     /// For what is no transport stream, or comes in two renditions.
     remuxing: Remuxing,
-    /// A hash of the last segment: some servers give the same one by ever new names when they have
-    /// nothing else.
-    last: Option<u64>,
+    /// Hashes of the segments of each rendition that were passed on last, the newest last: some
+    /// servers give the same one by ever new names, and a new session has the same ones by others.
+    recent: [VecDeque<u64>; 2],
 }
+
+/// Segments that are remembered by their hash: those of a minute or two.
+const MAX_RECENT: usize = 32;
+
+/// Stands for a segment that broke off, and equals no other.
+const BROKEN_OFF: u64 = 0;
 
 impl Delivery {
     pub(super) fn new(outlet: Outlet, monitor: Arc<Monitor>) -> Self {
-        Self { outlet, monitor, remuxing: Remuxing::default(), last: None }
+        Self { outlet, monitor, remuxing: Remuxing::default(), recent: [VecDeque::new(), VecDeque::new()] }
     }
 
     /// What has come of the picture and of the separate sound on the timeline that they share.
@@ -59,6 +66,9 @@ impl Delivery {
     /// Passes a segment on.
     pub(super) async fn deliver(&mut self, job: &mut Job) -> Outcome {
         let Job { fetch, worker, whole } = job;
+        if fetch.only_compares {
+            return self.compare(fetch, worker, whole.take());
+        }
         let is_main = fetch.rendition == Rendition::Main;
         // Sound of its own begins anew with the picture.
         self.outlet.begin(fetch.is_discontinuous && is_main);
@@ -70,11 +80,15 @@ impl Delivery {
         let outcome = match hash {
             Ok(hash) => {
                 worker.succeed();
-                let repeats = is_main && self.last.replace(hash) == Some(hash) && !fetch.begins_part;
+                let is_same = self.note(fetch.rendition, hash);
+                let repeats = is_main && is_same && !fetch.begins_part;
                 if repeats { Outcome::Repeated } else { Outcome::Done }
             }
             Err(error) => self.fail(fetch, worker, &error),
         };
+        if outcome == Outcome::Truncated {
+            self.note(fetch.rendition, BROKEN_OFF);
+        }
         let has_come = matches!(outcome, Outcome::Done | Outcome::Repeated | Outcome::Truncated);
         if has_come && is_main {
             if outcome != Outcome::Truncated {
@@ -84,6 +98,40 @@ impl Delivery {
             self.remuxing.end(fetch.duration, &mut self.outlet).await;
         }
         outcome
+    }
+
+    /// Remembers a segment that was passed on; whether it is the same as the one before.
+    fn note(&mut self, rendition: Rendition, hash: u64) -> bool {
+        let recent = &mut self.recent[rendition as usize];
+        if recent.back() == Some(&hash) {
+            return true;
+        }
+        if recent.len() == MAX_RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(hash);
+        false
+    }
+
+    /// Looks whether a segment was passed on before.
+    fn compare(&self, fetch: &Fetch, worker: &mut Worker, whole: Option<Result<Whole, Error>>) -> Outcome {
+        match whole.expect("what is compared is collected first") {
+            Ok(Whole { hash, .. }) => {
+                worker.succeed();
+                let recent = self.recent[fetch.rendition as usize].iter().rev();
+                recent
+                    .zip(0..)
+                    .find(|(known, _)| **known == hash)
+                    .map_or(Outcome::Unknown, |(_, since)| Outcome::Known(since))
+            }
+            Err(error) => {
+                worker.fail(fetch, error.clone());
+                match error {
+                    Error::Status { status } => Outcome::Refused(status),
+                    _ => Outcome::Failed,
+                }
+            }
+        }
     }
 
     /// What becomes of a segment that has not come, or has broken off.

@@ -93,7 +93,7 @@ impl Lanes {
         let Lane::Idle(mut worker) = mem::replace(lane, Lane::Passing) else {
             unreachable!("the follower asks for one segment of a rendition at a time")
         };
-        *lane = if fetch.audio.is_some() {
+        *lane = if fetch.audio.is_some() || fetch.only_compares {
             let collect = async move {
                 let whole = Some(worker.collect(&fetch).await);
                 Job { fetch, worker, whole }

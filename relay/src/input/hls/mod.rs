@@ -16,6 +16,7 @@ mod memory;
 mod monitor;
 mod outlet;
 mod remuxing;
+mod renewal;
 mod run;
 mod segment;
 mod session;
@@ -39,6 +40,7 @@ use url::Url;
 
 pub use self::memory::Memory;
 pub use self::monitor::{Monitor, Snapshot, Variant};
+use self::renewal::Renewal;
 use self::run::Run;
 pub(super) use self::session::Session;
 use super::{Context, Error, Pace, Piece, SocketGuard, Upstream};
@@ -74,7 +76,7 @@ pub(super) struct Entry {
 pub(super) async fn open(
     session: Session,
     source: &Source,
-    Context { memory, others, has_head_start }: Context,
+    Context { memory, others, has_head_start, followed }: Context,
     entry: Entry,
     hold: SocketGuard,
 ) -> Result<Upstream, Error> {
@@ -89,7 +91,8 @@ pub(super) async fn open(
     };
     let follower = Follower::new(entry.asked_at, source.url.expose().clone(), options);
     let follower = follower.remembering(memory.ladder());
-    let run = Run::new(follower, session, memory, Arc::clone(&monitor), out, ready);
+    let renewal = followed.map(Renewal::new);
+    let run = Run::new(follower, session, memory, Arc::clone(&monitor), renewal, (out, ready));
     let mut tasks = JoinSet::new();
     tasks.spawn(run.run(entry.url, entry.body).in_current_span());
     match is_ready.await {

@@ -24,13 +24,19 @@ use super::files::Files;
 use super::lanes::{Landed, Lanes};
 use super::life::Life;
 use super::outlet::Outlet;
+use super::renewal::{NextAddress, Renewal};
 use super::segment::Worker;
 use super::session::{Session, read_playlist};
 use super::{Item, Memory, Monitor, explain};
 use crate::input::agent::Response;
 use crate::input::offload::offload;
+use crate::input::page::Address;
 use crate::input::{Error, Piece};
 use crate::model::SourceUrl;
+
+/// How long another address of a page is waited for when the one on hand is of no use. What is in
+/// store lasts no longer.
+const RESOLVE: Duration = Duration::from_secs(10);
 
 /// Carries out what a follower decides.
 pub(super) struct Run {
@@ -38,12 +44,14 @@ pub(super) struct Run {
     session: Session,
     memory: Memory,
     monitor: Arc<Monitor>,
+    /// Where the source is a page.
+    renewal: Option<Renewal>,
     out: mpsc::Sender<Item>,
     /// To be told when the entry is a playlist that can be followed.
     ready: Option<oneshot::Sender<()>>,
     /// The playlist of each rendition that was asked for last, but for the entry.
     asked: [Option<Url>; 2],
-    playlists: [Option<BoxFuture<'static, Fetched>>; 2],
+    playlists: [Option<BoxFuture<'static, Answered>>; 2],
     lanes: Lanes,
     /// Why the last playlist did not come.
     trouble: Option<Error>,
@@ -65,14 +73,18 @@ enum Fetched {
     Failed(Error),
 }
 
+/// What a request for a playlist came to, and the address of the page that was asked for before, if
+/// there was one.
+type Answered = (Fetched, Option<Address>);
+
 impl Run {
     pub(super) fn new(
         follower: Follower,
         session: Session,
         memory: Memory,
         monitor: Arc<Monitor>,
-        out: mpsc::Sender<Item>,
-        ready: oneshot::Sender<()>,
+        renewal: Option<Renewal>,
+        (out, ready): (mpsc::Sender<Item>, oneshot::Sender<()>),
     ) -> Self {
         let life = Life::new(out.clone());
         let files = Files::new(session.clone(), memory.inits());
@@ -84,6 +96,7 @@ impl Run {
             session,
             memory,
             monitor,
+            renewal,
             out,
             ready: Some(ready),
             asked: [None, None],
@@ -153,10 +166,14 @@ impl Run {
         loop {
             let now = self.now();
             match self.follower.poll_action(now)? {
-                Action::FetchPlaylist { of, url, etag, inherited, timeout } => {
+                Action::FetchPlaylist { of, url, is_entry, etag, inherited, timeout } => {
                     self.asked[of as usize] = (url != *self.follower.entry()).then(|| url.clone());
                     let fetch = fetch_playlist(self.session.clone(), url, etag, inherited, timeout);
-                    self.playlists[of as usize] = Some(fetch.boxed());
+                    let renewal = self.renewal.as_mut().filter(|_| is_entry);
+                    self.playlists[of as usize] = Some(match renewal.and_then(Renewal::enter) {
+                        Some(address) => fetch_renewed(self.session.clone(), address, timeout, fetch).boxed(),
+                        None => fetch.map(|fetched| (fetched, None)).boxed(),
+                    });
                 }
                 Action::FetchSegment(fetch) => self.lanes.fetch(*fetch),
                 Action::Pair(pair) => self.lanes.pair(pair),
@@ -187,11 +204,29 @@ impl Run {
             }
         };
         let playlists = &mut self.playlists;
+        let renewal = &mut self.renewal;
+        let renewed = async {
+            match renewal {
+                Some(renewal) => renewal.next().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            (of, fetched) = next_playlist(playlists) => self.handle_playlist(of, fetched),
+            (of, (fetched, address)) = next_playlist(playlists) => {
+                self.take_address(address);
+                self.handle_playlist(of, fetched);
+            }
             landed = self.lanes.next(|of| self.follower.wants(of)) => self.handle_segment(landed),
+            url = renewed => self.follower.renew(url),
             () = self.monitor.taken.notified() => {}
             () = sleep => self.follower.handle_timeout(self.now()),
+        }
+    }
+
+    /// The entry was asked for at this address of the page.
+    fn take_address(&mut self, address: Option<Address>) {
+        if let (Some(address), Some(renewal)) = (address, &mut self.renewal) {
+            self.follower.renew(renewal.take(address, true));
         }
     }
 
@@ -284,13 +319,13 @@ impl Run {
 }
 
 /// Waits for the next of the playlists that were asked for.
-async fn next_playlist(playlists: &mut [Option<BoxFuture<'static, Fetched>>; 2]) -> (Rendition, Fetched) {
+async fn next_playlist(playlists: &mut [Option<BoxFuture<'static, Answered>>; 2]) -> (Rendition, Answered) {
     poll_fn(|context| {
         for rendition in [Rendition::Main, Rendition::Audio] {
             let playlist = &mut playlists[rendition as usize];
-            if let Some(Poll::Ready(fetched)) = playlist.as_mut().map(|fetch| fetch.poll_unpin(context)) {
+            if let Some(Poll::Ready(answered)) = playlist.as_mut().map(|fetch| fetch.poll_unpin(context)) {
                 *playlist = None;
-                return Poll::Ready((rendition, fetched));
+                return Poll::Ready((rendition, answered));
             }
         }
         Poll::Pending
@@ -305,6 +340,27 @@ async fn read(url: Url, body: Bytes, inherited: Variables) -> (Url, Result<Playl
         (url, playlist)
     })
     .await
+}
+
+/// Asks for the entry at another address; where there is none in time, `at_the_old` one.
+async fn fetch_renewed(
+    session: Session,
+    address: NextAddress,
+    limit: Duration,
+    at_the_old: impl Future<Output = Fetched>,
+) -> Answered {
+    match timeout(RESOLVE, address).await {
+        Ok(Ok(address)) => {
+            let fetched =
+                fetch_playlist(session, address.url.clone(), None, Variables::default(), limit).await;
+            (fetched, Some(address))
+        }
+        Ok(Err(reason)) => {
+            debug!(%reason, "no other address for a page");
+            (at_the_old.await, None)
+        }
+        Err(_) => (at_the_old.await, None),
+    }
 }
 
 async fn fetch_playlist(

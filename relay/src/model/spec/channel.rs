@@ -7,7 +7,7 @@ use super::checker::{Checker, FieldError, parse_http};
 use super::house::House;
 use super::policy::PolicySpec;
 use super::source::SourceSpec;
-use crate::model::{Channel, ChannelId, SourceKind, source_id};
+use crate::model::{Channel, ChannelId, source_id};
 
 /// Enough to give each channel a rank of its own in lists that people write.
 const PRIORITY: RangeInclusive<i64> = -1000..=1000;
@@ -76,7 +76,7 @@ impl Spec {
         // Those of all channels are left out where they have no use, so that a warning is about
         // what was said of this one.
         let slate_urls = own_slate_urls.unwrap_or_else(|| {
-            let has_http = sources.iter().any(|source| source.url.kind() == SourceKind::Http);
+            let has_http = sources.iter().any(|source| source.url.kind().is_requested());
             if has_http { Arc::clone(&house.slate_urls) } else { Arc::default() }
         });
         for source in &mut sources {

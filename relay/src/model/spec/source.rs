@@ -13,7 +13,7 @@ use super::house::House;
 use super::units::parse_bandwidth;
 use crate::model::header::{parse_name, parse_user_agent, parse_value};
 use crate::model::nearest::did_you_mean;
-use crate::model::{Scope, Source, SourceKind, SourceUrl};
+use crate::model::{Scope, Source, SourceUrl};
 
 /// More than any provider asks for; servers refuse heads beyond some kilobytes.
 const MAX_HEADERS: usize = 32;
@@ -93,7 +93,7 @@ impl SourceFields {
             self.check_internet_only(checker);
         }
         // What is not http sends none.
-        let shared = provider.as_ref().filter(|_| url.kind() == SourceKind::Http);
+        let shared = provider.as_ref().filter(|_| url.kind().is_requested());
         let shared = shared.and_then(|id| house.shared(id).cloned()).unwrap_or_default();
         let access =
             check_access(checker, self.allow_private, self.tls.as_ref(), self.proxy.as_ref(), shared.access);

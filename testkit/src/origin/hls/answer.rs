@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 
 use super::fault::{Fault, faulty};
 use super::playlist::{self, PARTS, SIGNATURE, Wish};
+use super::session;
 use super::settings::{Container, Gzip, KeyForm, SegmentTokens, Uris};
 use super::state::{Segment, State, key_of};
 use super::stats::Counted;
@@ -57,6 +58,24 @@ fn route(state: &mut State, place: &Place, request: &Request) -> (Behaviour, Cou
             Counted::Forbidden(name.into()),
         )
     };
+    if let Some(path) = name.strip_prefix(session::FOLDER) {
+        let Some((session, name)) = state.session(path).filter(|(session, _)| !session.is_over()) else {
+            return forbidden(path);
+        };
+        if name == "index.m3u8" {
+            let wish = Wish { session: Some(session), ..Wish::default() };
+            return playlist(state, place, &wish, request);
+        }
+        let number = name.strip_prefix("seg").and_then(|rest| rest.split('.').next()?.parse().ok());
+        let segment = number.and_then(|number| session.segment(number));
+        let name = segment.filter(|segment| *segment < state.edge()).map(|number| state.segment_name(number));
+        return match name {
+            Some(name) => file(state, &name, request),
+            None => {
+                (Behaviour::status(404, "text/plain", "there is no such file\n"), Counted::File(path.into()))
+            }
+        };
+    }
     if name == "index.m3u8" {
         let needs_token = is_node || state.hls.token.is_some() && state.hls.redirect.is_none();
         if let Some(redirect) = state.hls.redirect.clone().filter(|_| !is_node) {
@@ -67,7 +86,8 @@ fn route(state: &mut State, place: &Place, request: &Request) -> (Behaviour, Cou
         if needs_token && !has_token {
             return forbidden(name);
         }
-        let wish = Wish { token: token.map(str::to_owned), skip: parameter("_HLS_skip").is_some() };
+        let skip = parameter("_HLS_skip").is_some();
+        let wish = Wish { token: token.map(str::to_owned), skip, session: None };
         return playlist(state, place, &wish, request);
     }
     let needs_token = state.hls.segment_tokens != SegmentTokens::NotNeeded;

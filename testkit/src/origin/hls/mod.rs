@@ -17,6 +17,8 @@
 //! - [`Multivariant`] puts several broadcasts behind one multivariant playlist.
 //! - [`Stats`] counts what was fetched, and [`Broadcast::wait`] waits for it.
 //!
+//! [`Broadcast::issue_session`] gives addresses that end, at which the same media may have other numbers and names.
+//!
 //! Below its folder a broadcast has `index.m3u8`, `seg<n>.ts` (or `.m4s`, `.aac`, `.mp3`, `.png`), and where they are
 //! needed `all.ts` (for byte ranges), `part<n>.<m>.ts`, `init<n>.mp4`, `key<n>.bin` and `node/` (the target of
 //! redirects). Segments are cut when they are due, and are kept.
@@ -28,6 +30,7 @@ mod fmp4;
 mod media;
 mod multivariant;
 mod playlist;
+mod session;
 mod settings;
 mod state;
 mod stats;
@@ -43,6 +46,7 @@ use crate::clip::Clip;
 pub use breaks::Breaks;
 pub use fault::Fault;
 pub use multivariant::{Multicast, Multivariant, Variant};
+pub use session::Numbering;
 pub use settings::{Container, Encryption, Gzip, Hls, Iv, KeyForm, Redirect, SegmentTokens, Text, Uris};
 use state::State;
 pub use stats::Stats;
@@ -116,6 +120,13 @@ impl Broadcast {
     /// The number of segments that have been listed so far, which is the number of the next.
     pub fn segments(&self) -> u64 {
         lock(&self.state).edge() as u64
+    }
+
+    /// A new address of the broadcast, as platforms give one to each who asks: it says when it ends (`expire`), and is
+    /// refused from then on, with all that it lists.
+    pub fn issue_session(&self, numbering: Numbering, lifetime: Duration) -> String {
+        let path = lock(&self.state).issue_session(numbering, lifetime);
+        self.url.replace("index.m3u8", &path)
     }
 
     /// The bytes of a segment that has been listed, before encryption, disguise or damage.

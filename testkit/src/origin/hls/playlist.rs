@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::answer::Place;
 use super::fault::Fault;
+use super::session::Session;
 use super::settings::{Encryption, Iv, SegmentTokens, Text, Uris};
 use super::state::{Segment, State, iv_of};
 
@@ -21,6 +22,8 @@ pub(super) struct Wish {
     pub(super) token: Option<String>,
     /// A delta update.
     pub(super) skip: bool,
+    /// The session that it belongs to.
+    pub(super) session: Option<Session>,
 }
 
 /// The playlist as it is now. Counts as a poll.
@@ -33,7 +36,7 @@ pub(super) fn text(state: &mut State, place: &Place, wish: &Wish) -> String {
 }
 
 /// The segments that are listed: a window before the edge.
-fn listed(state: &mut State) -> Range<usize> {
+pub(super) fn listed(state: &mut State) -> Range<usize> {
     let first = state.hls.begins_with.min(state.hls.window);
     let grown = state.edge().saturating_sub(first);
     let mut edge = state.edge() - grown % state.hls.renewed_every;
@@ -84,10 +87,10 @@ impl Writer<'_> {
             ));
             lines.push(format!("#EXT-X-PART-INF:PART-TARGET={part:.3}"));
         }
-        let first = if hls.constant_sequence {
-            hls.first_sequence
-        } else {
-            self.state.segments[self.range.start].sequence
+        let first = match self.wish.session {
+            Some(session) => session.sequence(self.range.start).cast_unsigned(),
+            None if hls.constant_sequence => hls.first_sequence,
+            None => self.state.segments[self.range.start].sequence,
         };
         lines.push(format!("#EXT-X-MEDIA-SEQUENCE:{first}"));
         if !hls.silent_splices {
@@ -172,7 +175,11 @@ impl Writer<'_> {
             lines.push(format!("#EXT-X-BYTERANGE:{}{offset}", segment.bytes.len()));
             lines.push(self.uri(&format!("all.{}", self.state.extension()), number));
         } else {
-            lines.push(self.uri(&self.state.segment_name(number), number));
+            let name = match self.wish.session {
+                Some(session) => format!("seg{}.{}", session.sequence(number), self.state.extension()),
+                None => self.state.segment_name(number),
+            };
+            lines.push(self.uri(&name, number));
         }
     }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::breaks::{Turns, media_of};
 use super::media::Media;
+use super::session::Session;
 use super::settings::{Encryption, Hls, Iv};
 use crate::clip::Clip;
 use crate::origin::behaviour::ticks_90k;
@@ -42,6 +43,7 @@ pub(super) struct State {
     pub(super) polls: u64,
     /// Tokens by the time of their issue.
     tokens: Vec<Instant>,
+    pub(super) sessions: Vec<Session>,
     /// How often each segment was asked for.
     pub(super) tries: BTreeMap<u64, usize>,
     /// Versions of the media playlist so far, and the text of the last.
@@ -105,6 +107,7 @@ impl State {
             segments: Vec::new(),
             polls: 0,
             tokens: Vec::new(),
+            sessions: Vec::new(),
             tries: BTreeMap::new(),
             versions: 0,
             last_text: String::new(),

@@ -42,8 +42,7 @@ impl Session {
             Numbers::Higher => media + 1000 * self.number,
             Numbers::FromZero => media - begun,
         };
-        let head =
-            format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{}\n", shift(first));
+        let head = format!("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:{}\n", shift(first));
         (first..end).fold(head, |list, media| {
             let date = chrono::DateTime::from_timestamp(1_767_225_600 + 2 * media.cast_signed(), 0).unwrap();
             let date = format!("#EXT-X-PROGRAM-DATE-TIME:{}\n", date.to_rfc3339());
