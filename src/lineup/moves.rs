@@ -1,8 +1,10 @@
-//! The order of channels by hand.
+//! The order of channels and of groups by hand.
+
+use std::collections::HashMap;
 
 use forebay_core::lineup::edits::Edit;
-use forebay_core::lineup::identity::SourceId;
-use forebay_core::lineup::order::places_after_move;
+use forebay_core::lineup::identity::{GroupId, SourceId};
+use forebay_core::lineup::order::{places_after_move, reordered};
 use forebay_relay::model::{FieldError, FieldPath};
 use rusqlite::Connection;
 use serde_json::json;
@@ -11,7 +13,7 @@ use tracing::info;
 use super::edit::write_edits;
 use super::{ChannelEdit, Lineup, Refusal, audit};
 use crate::accounts::Actor;
-use crate::db::lineup::{self, BatchId, MAX_PLACE};
+use crate::db::lineup::{self, BatchId, Changed, GroupRow, MAX_PLACE};
 
 impl Lineup {
     /// Moves channels of one group in front of another one of it, or behind all others. Returns
@@ -39,6 +41,71 @@ impl Lineup {
         info!(channels = count, batch = batch.0, "channels moved");
         Ok(batch)
     }
+
+    /// A part of the list of groups: those behind the position `after`.
+    pub async fn groups(&self, after: u32, limit: usize) -> Result<Vec<GroupRow>, Refusal> {
+        let read = self.0.database.read(move |connection| lineup::list_groups(connection, after, limit));
+        Ok(read.await?)
+    }
+
+    /// Moves groups in front of another one, or behind all others. Says how many groups are at
+    /// another position then.
+    pub async fn move_groups(
+        &self,
+        moved: Vec<GroupId>,
+        before: Option<GroupId>,
+        actor: &Actor,
+    ) -> Result<usize, Refusal> {
+        let actor = actor.clone();
+        let count = self.commit(move |connection, _| {
+            let count = write_order_of_groups(connection, &moved, before)?;
+            if count == 0 {
+                return Ok((0, Changed::default()));
+            }
+            let groups: Vec<u32> = moved.iter().map(|it| it.0).collect();
+            let told = json!({ "groups": groups, "before": before.map(|it| it.0) });
+            audit::note(connection, &actor, "group.move", "groups".to_owned(), [None, Some(told)])?;
+            lineup::bump_version(connection)?;
+            Ok::<_, Refusal>((count, Changed { is_reordered: true, ..Changed::default() }))
+        });
+        let count = count.await?;
+        info!(groups = count, "groups moved");
+        Ok(count)
+    }
+}
+
+/// Gives the positions of the groups to them in another order: a group that stays where it is
+/// among all others is not written.
+fn write_order_of_groups(
+    connection: &Connection,
+    moved: &[GroupId],
+    before: Option<GroupId>,
+) -> Result<usize, Refusal> {
+    let positions = lineup::group_positions(connection)?;
+    let of: HashMap<GroupId, u32> = positions.iter().copied().collect();
+    if let Some(unknown) = moved.iter().chain(&before).find(|id| !of.contains_key(id)) {
+        return Err(Refusal::UnknownGroup(*unknown));
+    }
+    if before.is_some_and(|before| moved.contains(&before)) {
+        return Err(wrong(field("before"), "it is one of the groups that are moved"));
+    }
+    let order: Vec<GroupId> = positions.iter().map(|(id, _)| *id).collect();
+    let mut count = 0;
+    for (id, (_, to)) in reordered(&order, moved, before).into_iter().zip(&positions) {
+        if of[&id] != *to {
+            lineup::move_group(connection, id, [of[&id], *to])?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+fn wrong(path: FieldPath, message: &str) -> Refusal {
+    Refusal::Fields(vec![FieldError { message: format!("{path}: {message}"), path }])
+}
+
+fn field(name: &'static str) -> FieldPath {
+    FieldPath::default().to(name)
 }
 
 /// The places that a move gives to channels of the group.
@@ -47,10 +114,6 @@ fn edits_of_move(
     moved: &[SourceId],
     before: Option<SourceId>,
 ) -> Result<Vec<ChannelEdit>, Refusal> {
-    let wrong = |path: FieldPath, message: &str| {
-        Refusal::Fields(vec![FieldError { message: format!("{path}: {message}"), path }])
-    };
-    let field = |name: &'static str| FieldPath::default().to(name);
     let group_of = |id| {
         let group = lineup::group_of(connection, id)?;
         group.ok_or(Refusal::UnknownChannel(id))

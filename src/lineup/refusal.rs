@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use forebay_core::lineup::identity::SourceId;
+use forebay_core::lineup::identity::{GroupId, SourceId};
 use forebay_relay::model::FieldError;
 
 use super::fetch::FetchError;
@@ -28,6 +28,9 @@ pub enum Refusal {
     /// There is no channel with this number.
     #[error("there is no channel {}", .0.0)]
     UnknownChannel(SourceId),
+    /// There is no group with this number.
+    #[error("there is no group {}", .0.0)]
+    UnknownGroup(GroupId),
     /// Another playlist has this name.
     #[error("{0}")]
     Taken(String),

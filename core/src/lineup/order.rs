@@ -1,12 +1,23 @@
-//! The order of channels within their group, as users make it.
+//! The order of channels within their group, and of groups, as users make it.
 //!
 //! A channel without a place stands behind those that have one, in the order in which the channels
 //! came. So a move gives places to the channels in front of the moved ones, too: a refresh then
 //! changes nothing about what a user has arranged, and new channels come last.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 
 use super::identity::SourceId;
+
+/// The same with `moved` in front of `before`, or behind all others.
+pub fn reordered<T: Copy + Eq + Hash>(order: &[T], moved: &[T], before: Option<T>) -> Vec<T> {
+    let mut is_moved = HashSet::new();
+    let moved: Vec<T> = moved.iter().copied().filter(|it| is_moved.insert(*it)).collect();
+    let mut new: Vec<T> = order.iter().copied().filter(|it| !is_moved.contains(it)).collect();
+    let at = before.and_then(|before| new.iter().position(|it| *it == before)).unwrap_or(new.len());
+    new.splice(at..at, moved);
+    new
+}
 
 /// The channels of a group that get new places by a move, the first one first. There are none where
 /// the move changes nothing.
@@ -19,11 +30,7 @@ pub fn places_after_move(
     moved: &[SourceId],
     before: Option<SourceId>,
 ) -> Vec<SourceId> {
-    let mut is_moved = HashSet::new();
-    let moved: Vec<SourceId> = moved.iter().copied().filter(|id| is_moved.insert(*id)).collect();
-    let mut new: Vec<SourceId> = order.iter().copied().filter(|id| !is_moved.contains(id)).collect();
-    let at = before.and_then(|before| new.iter().position(|id| *id == before)).unwrap_or(new.len());
-    new.splice(at..at, moved);
+    let mut new = reordered(order, moved, before);
     let Some(last) = (0..order.len()).rev().find(|&at| new.get(at) != order.get(at)) else {
         return Vec::new();
     };

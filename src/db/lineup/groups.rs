@@ -47,6 +47,64 @@ pub fn insert_group(
     Ok(StoredGroup { known, name: name.to_owned(), position })
 }
 
+/// A group as lists of groups show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRow {
+    /// Its number.
+    pub id: GroupId,
+    /// Its playlist.
+    pub playlist: PlaylistId,
+    /// Its name; empty for channels without a group.
+    pub name: String,
+    /// Its place in lists, which no other group has.
+    pub position: u32,
+    /// Channels in it, hidden and missing ones too.
+    pub channels: u64,
+}
+
+/// Up to `limit` groups of all playlists in the order of lists, those behind the position `after`.
+pub fn list_groups(connection: &Connection, after: u32, limit: usize) -> Result<Vec<GroupRow>, Error> {
+    let sql = "SELECT id, playlist_id, name, position,
+                      (SELECT count(*) FROM channels c WHERE c.group_id = g.id) AS channels
+               FROM channel_groups g WHERE position > ?1 ORDER BY position LIMIT ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map((after, limit), |row| {
+        Ok(GroupRow {
+            id: GroupId(row.get("id")?),
+            playlist: PlaylistId(row.get("playlist_id")?),
+            name: row.get("name")?,
+            position: row.get("position")?,
+            channels: row.get::<_, i64>("channels")?.unsigned_abs(),
+        })
+    })?;
+    rows.map(|row| Ok(row?)).collect()
+}
+
+/// The groups of all playlists in the order of lists, with their positions.
+pub fn group_positions(connection: &Connection) -> Result<Vec<(GroupId, u32)>, Error> {
+    let mut statement = connection.prepare("SELECT id, position FROM channel_groups ORDER BY position")?;
+    let rows = statement.query_map([], |row| Ok((GroupId(row.get(0)?), row.get(1)?)))?;
+    rows.map(|row| Ok(row?)).collect()
+}
+
+/// Moves a group with its channels from one position to another.
+pub fn move_group(
+    connection: &Connection,
+    GroupId(group): GroupId,
+    [from, to]: [u32; 2],
+) -> Result<(), Error> {
+    connection
+        .prepare_cached("UPDATE channel_groups SET position = ?2 WHERE id = ?1")?
+        .execute((group, to))?;
+    // What a channel has besides in its rank is its own place: see `rank`.
+    let step = (i64::from(to) - i64::from(from)) << 32;
+    connection
+        .prepare_cached("UPDATE channels SET rank = rank + ?2 WHERE group_id = ?1")?
+        .execute((group, step))?;
+    Ok(())
+}
+
 /// The group of a channel.
 pub fn group_of(connection: &Connection, SourceId(id): SourceId) -> Result<Option<GroupId>, Error> {
     let sql = "SELECT group_id FROM channels WHERE id = ?1";

@@ -37,7 +37,10 @@ pub use self::edits::{
     numbers_set, stored, take_batch, word, write_edit,
 };
 pub use self::found::{Found, find, find_by_number};
-pub use self::groups::{StoredGroup, group_of, groups, insert_group, order_of_group};
+pub use self::groups::{
+    GroupRow, StoredGroup, group_of, group_positions, groups, insert_group, list_groups, move_group,
+    order_of_group,
+};
 pub use self::playlists::{
     Playlist, PlaylistError, PlaylistId, all_playlists, insert_playlist, note_reach, playlist,
     playlist_of_file, remove_playlist, set_of_host, update_playlist,
@@ -50,7 +53,7 @@ pub use self::settled::{
 };
 pub use self::sources::{Source, for_each_entry, insert_source, known, set_absent, source, update_source};
 
-pub use forebay_core::lineup::identity::SourceId;
+pub use forebay_core::lineup::identity::{GroupId, SourceId};
 
 /// What a transaction has changed of the channels that can be had: their paths, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub struct Changed {
     pub changed: Vec<String>,
     /// Cannot be had any more: their viewers are to be ended.
     pub removed: Vec<String>,
+    /// They come in another order.
+    pub is_reordered: bool,
 }
 
 impl Changed {
@@ -78,12 +83,13 @@ impl Changed {
         self.new += next.new;
         self.added.extend(next.added);
         self.removed.extend(next.removed);
+        self.is_reordered |= next.is_reordered;
         self.all_of(next.changed);
     }
 
     /// Whether nothing has.
     pub fn is_empty(&self) -> bool {
-        self.new == 0 && self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+        *self == Self::default()
     }
 }
 

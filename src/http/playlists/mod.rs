@@ -2,6 +2,7 @@
 
 mod channels;
 mod document;
+mod groups;
 mod merges;
 mod rules;
 
@@ -22,6 +23,7 @@ pub(super) use self::channels::{
     change_channel, change_many, list_channels, move_channels, one_channel, undo,
 };
 pub(super) use self::document::{PlaylistDocument, PlaylistFields, PlaylistList, ProgressDocument, Taken};
+pub(super) use self::groups::{GroupList, GroupMove, GroupsMoved, list_groups, move_groups};
 pub(super) use self::merges::{
     Decided, MergeDecision, MergeEffect, MergeList, MergeTrialDocument, SuggestionList, decide, merges,
     preview_merges, suggestions,
@@ -203,7 +205,7 @@ impl From<Refusal> for ApiError {
                 wrong_fields(vec![WrongField { message, path }])
             }
             Refusal::FileOwns(_) => Self::new(StatusCode::CONFLICT, "in_configuration", message),
-            Refusal::Unknown(_) | Refusal::UnknownChannel(_) => {
+            Refusal::Unknown(_) | Refusal::UnknownChannel(_) | Refusal::UnknownGroup(_) => {
                 Self::new(StatusCode::NOT_FOUND, "unknown_id", message)
             }
             Refusal::Taken(_) => Self::new(StatusCode::CONFLICT, "taken", message),

@@ -7,9 +7,9 @@ use super::operation::Operation;
 use super::route::{Access, Route};
 use crate::http::extract::BodyLimits;
 use crate::http::playlists::{
-    self, ChannelChanges, ChannelDocument, ChannelMove, ChannelPage, Decided, EditBatch, ManyChanges,
-    MergeDecision, MergeEffect, MergeList, MergeTrialDocument, PlaylistDocument, PlaylistFields,
-    PlaylistList, RuleList, RulesEffect, SuggestionList, Taken,
+    self, ChannelChanges, ChannelDocument, ChannelMove, ChannelPage, Decided, EditBatch, GroupList,
+    GroupMove, GroupsMoved, ManyChanges, MergeDecision, MergeEffect, MergeList, MergeTrialDocument,
+    PlaylistDocument, PlaylistFields, PlaylistList, RuleList, RulesEffect, SuggestionList, Taken,
 };
 
 /// A playlist has an address and some words.
@@ -187,6 +187,22 @@ fn channel_routes() -> Vec<Route> {
             || {
                 asks("suggestMerges", "Channels of other playlists that may be the same, by their names")
                     .json::<SuggestionList>(200, "Up to 20; most of them are other channels")
+                    .fails(404, &["unknown_id"])
+            },
+        ),
+        Route::new("/api/lineup/groups", Access::Operator).get(playlists::list_groups, || {
+            asks("listGroups", "The groups of playlists, in the order of lists")
+                .query("after", "The place behind which the part begins: the first one unless given.")
+                .query("limit", "How many to list: 1 to 500, 100 unless given.")
+                .json::<GroupList>(200, "A part of the list")
+        }),
+        Route::new("/api/lineup/groups/moves", Access::Operator).post(
+            playlists::move_groups,
+            EDITS_BODY,
+            || {
+                let summary = "Moves groups with their channels, in front of another one or to the end";
+                takes(writes("moveGroups", summary).takes::<GroupMove>())
+                    .json::<GroupsMoved>(200, "How many groups are at another place")
                     .fails(404, &["unknown_id"])
             },
         ),

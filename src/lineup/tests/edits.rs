@@ -145,3 +145,55 @@ async fn what_is_not_of_one_group_is_not_moved() {
     assert!(matches!(unknown, Err(Refusal::UnknownChannel(SourceId(99)))));
     assert_eq!(house.rows().await, before);
 }
+
+#[tokio::test]
+async fn groups_moved_by_hand_stay_where_they_are_with_their_channels() {
+    let house = House::new();
+    let (a, b) =
+        (house.add(json!({ "name": "A", "max_loss": 100 })).await, house.add(json!({ "name": "B" })).await);
+    let list = |groups: &[&str]| {
+        let of = |group: &&str| {
+            let of =
+                |at| entry(&format!("{group}{at}"), "", group, &format!("http://cdn.example/{group}{at}"));
+            (1..=2).map(of).collect::<String>()
+        };
+        groups.iter().map(of).collect::<String>()
+    };
+    house.applied(a, &list(&["News", "Sport"])).await;
+    house.applied(b, &list(&["Kids"])).await;
+    let groups = async || {
+        let rows = house.lineup.groups(0, 100).await.unwrap();
+        rows.into_iter().map(|row| (row.name, row.id)).collect::<Vec<_>>()
+    };
+    let [(_, news), (_, sport), (_, kids)] = groups().await[..] else { panic!("there are three") };
+    // A channel that has a place keeps it.
+    let sport2 = house.by_name("Sport2").await;
+    house
+        .lineup
+        .move_channels(vec![sport2], Some(house.by_name("Sport1").await), &Actor::Console)
+        .await
+        .unwrap();
+    let before = house.rows().await;
+    assert_eq!(house.lineup.move_groups(vec![kids, sport], Some(news), &Actor::Console).await.unwrap(), 2);
+    assert!(house.last_changed().is_reordered);
+    let arranged = ["Kids1", "Kids2", "Sport2", "Sport1", "News1", "News2"];
+    assert_eq!(names(&house).await, arranged);
+    let page = house.lineup.groups(1, 1).await.unwrap();
+    assert_eq!((&*page[0].name, page[0].playlist, page[0].channels), ("Sport", a, 2));
+    // Whatever the lists do next: a new group is the last one, one that is gone comes back to its place.
+    house.applied(a, &list(&["New", "News"])).await;
+    house.applied(a, &list(&["News", "New", "Sport"])).await;
+    assert_eq!(names(&house).await[..6], arranged);
+    assert_eq!(groups().await[3].0, "New");
+    house.applied(a, &(list(&["News", "Sport"]) + "#\n")).await;
+    // And back.
+    assert_eq!(house.lineup.move_groups(vec![news, sport, kids], None, &Actor::Console).await.unwrap(), 4);
+    assert_eq!(house.lineup.move_groups(vec![news, sport], Some(kids), &Actor::Console).await.unwrap(), 0);
+    let kept =
+        |rows: Vec<Row>| rows.into_iter().map(|row| (row.id, row.path, row.number)).collect::<Vec<_>>();
+    assert_eq!(kept(house.rows().await), kept(before));
+    let unknown = house.lineup.move_groups(vec![lineup::GroupId(99)], None, &Actor::Console).await;
+    assert!(matches!(unknown, Err(Refusal::UnknownGroup(lineup::GroupId(99)))));
+    let itself = house.lineup.move_groups(vec![news], Some(news), &Actor::Console).await;
+    assert!(matches!(itself, Err(Refusal::Fields(_))));
+}

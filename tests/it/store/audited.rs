@@ -37,6 +37,7 @@ async fn changes_of_relays_playlists_and_channels_are_told_with_before_and_after
     let batch = change("POST", "/api/lineup/edits", many).await.json()["batch"].clone();
     change("DELETE", &format!("/api/lineup/edits/{batch}"), Value::Null).await;
     change("POST", "/api/lineup/moves", json!({ "channels": [3], "before": 1 })).await;
+    change("POST", "/api/lineup/groups/moves", json!({ "groups": [1] })).await;
     let force = json!({ "channel": 1, "other": 2, "decision": "force" });
     change("POST", "/api/lineup/merges", force).await;
     change("DELETE", "/api/playlists/1", Value::Null).await;
@@ -67,6 +68,7 @@ async fn changes_of_relays_playlists_and_channels_are_told_with_before_and_after
         ("channel.edit", "edits:2"),
         ("channel.undo", "edits:2"),
         ("channel.move", "edits:4"),
+        ("group.move", "groups"),
         ("channel.merge", "channel:1"),
         ("playlist.remove", "playlist:1"),
     ];

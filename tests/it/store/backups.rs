@@ -1,13 +1,16 @@
 //! `forebay backup` and `forebay restore`, and the programs that start with them.
 
 use forebay::db::{Database, relays as rows};
-use forebay_testkit::client::{self, Viewer};
-use forebay_testkit::ts::PACKET_SIZE;
+use forebay_testkit::client::{self, Request, Viewer};
+use forebay_testkit::clip::{Clip, Kind};
+use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::ts::{Checker, PACKET_SIZE};
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{all, card, fill};
-use crate::program::{Finished, Setup};
+use crate::program::{Finished, Program, Setup};
 
 const CARD: &str = "[[channels]]\nid = \"card\"\nsources = [\"testcard://\"]\n";
 
@@ -79,6 +82,71 @@ async fn an_empty_machine_becomes_the_same_server() {
     assert_eq!(new.replace(&program.address().to_string(), &address), old);
     let mut viewer = Viewer::get(program.address(), "/stream/card.ts").await;
     assert!(!viewer.read_until(PACKET_SIZE).await.is_empty(), "it plays");
+}
+
+/// What an admin is told at this path.
+async fn told(program: &Program, path: &str) -> Value {
+    let request = Request::get(program.address(), path).header("Authorization", &program.admin_token());
+    let answer = request.send().await.expect("the program answers");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lineup_is_on_an_empty_machine_what_it_was_and_plays() {
+    let origin = Origin::start().await;
+    origin.serve("/live/joe/secret/2.ts", Behaviour::ts(Clip::get(Kind::H264Aac)));
+    let entry = |at: u32| {
+        let url = origin.url(&format!("/live/joe/secret/{at}.ts"));
+        format!("#EXTINF:-1 tvg-id=\"c{at}.uk\" group-title=\"G{}\",Channel {at}\n{url}\n", at % 2)
+    };
+    let here = folder(&["one"]).await;
+    std::fs::write(here.path().join("list.m3u"), (1..=9).map(entry).collect::<String>()).unwrap();
+    let (here, _) = ok(run(here, &["import", "list.m3u", "--name", "Mine"]).await);
+    let program = Setup::again(here).start().await;
+    let change = async |method: &str, path: &str, body: Value| {
+        let request = Request::new(method, program.address(), path);
+        let request = request.header("Authorization", &program.admin_token()).json(&body);
+        let answer = request.send().await.expect("the program answers");
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    };
+    let own = json!({ "name": "Mine", "number": "77.1", "tvg_id": "mine.uk", "logo": "http://l.example/" });
+    change("PATCH", "/api/lineup/channels/2", own).await;
+    change("PATCH", "/api/lineup/channels/3", json!({ "hidden": true })).await;
+    change("POST", "/api/lineup/moves", json!({ "channels": [8], "before": 2 })).await;
+    let rule = json!({ "contains": "Channel 5", "action": "rename", "to": "Five" });
+    change("PUT", "/api/playlists/1/rules", json!({ "rules": [rule] })).await;
+    let paths = ["/api/lineup/channels", "/api/relays", "/api/playlists/1/rules", "/api/channels"];
+    let shown = async |program: &Program| {
+        let list = client::get(program.address(), "/playlist.m3u").await.text();
+        let list = list.replace(&program.address().to_string(), "HOST");
+        let mut all = vec![Value::from(list)];
+        for path in paths {
+            all.push(told(program, path).await);
+        }
+        all
+    };
+    let old = shown(&program).await;
+    let list = old[0].as_str().expect("a text");
+    assert!(
+        list.contains("tvg-chno=\"77.1\"") && list.contains(",Five\n") && !list.contains("Channel 3"),
+        "{list}"
+    );
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("forebay.backup");
+    program.signal(Signal::TERM);
+    let (here, _) = program.wait_in_folder().await;
+    ok(run(here, &["backup", file.to_str().unwrap()]).await);
+
+    let (empty, _) = ok(run(tempfile::tempdir().unwrap(), &["restore", file.to_str().unwrap()]).await);
+    let program = Setup::again(empty).start().await;
+    let new = shown(&program).await;
+    for (at, (new, old)) in new.iter().zip(&old).enumerate() {
+        assert_eq!(new, old, "{at}");
+    }
+    let mut viewer = Viewer::get(program.address(), "/stream/channel-2-2.ts").await;
+    assert_eq!(viewer.status(), 200);
+    Checker::check(&viewer.read_until(100 * PACKET_SIZE).await).assert_clean();
 }
 
 #[tokio::test]

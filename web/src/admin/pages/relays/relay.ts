@@ -11,6 +11,8 @@ export interface Relay {
   number?: number;
   group?: string;
   logo?: string;
+  /** Why it cannot be watched with the configuration in force. */
+  unplayable: { code: string; message: string } | null;
 }
 
 export const addressOf = (source: Source): string => (typeof source === 'string' ? source : source.url);
