@@ -106,8 +106,8 @@ setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, Pe
 	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium npm pebble nginx curl python3 venv testkit/browser testkit/platform
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 
-setup-bench: ## Install what the measurements need: ffmpeg
-	scripts/setup.sh ffmpeg
+setup-bench: ## Install what the measurements need: ffmpeg, nginx
+	scripts/setup.sh ffmpeg nginx
 
 setup-lists: ## Install other parsers of lists
 	scripts/setup.sh npm python3 scripts/lineup

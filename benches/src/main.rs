@@ -6,6 +6,7 @@
 mod checker;
 mod clip;
 mod clock;
+mod downloads;
 mod http;
 mod load;
 mod mirror;
@@ -32,6 +33,8 @@ enum Command {
     Load(load::Args),
     /// Players of HLS, thousands of them.
     Players(players::Args),
+    /// Programs that fetch files, or hold connections.
+    Downloads(downloads::Args),
     /// Puts what an HLS server offers into a folder, in step with it.
     Mirror(mirror::Args),
     /// All that is measured, server by server in turn.
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<()> {
         Command::Reference(args) => reference::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Players(args) => players::run(&args),
+        Command::Downloads(args) => downloads::run(&args),
         Command::Mirror(args) => mirror::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Soak(args) => run::soak::run(&args),

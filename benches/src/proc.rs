@@ -1,5 +1,6 @@
 //! What `/proc` says of a process and of the kernel's sockets.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
@@ -82,6 +83,37 @@ impl Process {
     }
 }
 
+/// How long each thread of a process and its children has run, in nanoseconds: exact, where [`Process`] counts in ticks.
+#[derive(Debug, Default)]
+pub(crate) struct RunTimes(BTreeMap<u32, u64>);
+
+impl RunTimes {
+    /// Reads it now.
+    pub(crate) fn read(pid: u32) -> Self {
+        let mut times = Self::default();
+        times.add(pid);
+        times
+    }
+
+    fn add(&mut self, pid: u32) {
+        for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+            // A thread that has just ended counts for nothing.
+            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let time: Option<u64> = text.split_whitespace().next().and_then(|time| time.parse().ok());
+            let number = task.file_name().to_str().and_then(|name| name.parse().ok());
+            self.0.extend(number.zip(time));
+        }
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        children.split_whitespace().filter_map(|child| child.parse().ok()).for_each(|child| self.add(child));
+    }
+
+    /// Seconds since `earlier` of the threads that there are.
+    pub(crate) fn since(&self, earlier: &Self) -> f64 {
+        let of = |(thread, time): (&u32, &u64)| time - earlier.0.get(thread).copied().unwrap_or(0).min(*time);
+        self.0.iter().map(of).sum::<u64>() as f64 / 1e9
+    }
+}
+
 /// The most memory that a process has had resident since it began, or since [`reset_peak`].
 pub(crate) fn peak(pid: u32) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"));
@@ -137,6 +169,8 @@ mod tests {
     #[test]
     fn this_process_can_be_read() {
         let process = Process::read(std::process::id()).unwrap();
+        let earlier = RunTimes::default();
+        assert!(RunTimes::read(std::process::id()).since(&earlier) > 0.0);
         assert!(process.rss_bytes > 0 && process.fds > 2 && process.anonymous_bytes <= process.rss_bytes);
     }
 }

@@ -11,8 +11,8 @@
 //! their reasons ([`channel`]), the heads of HTTP answers as they really are ([`http_head`]) and
 //! what they ask of us ([`http_challenge`]), which addresses are public ([`address`]), lists of
 //! channels and what becomes of them ([`lineup`]), who may have a connection to a provider
-//! ([`provider`]), how often its viewers are sent to ([`cadence`]), and what is known of the pages
-//! of video platforms ([`resolve`]).
+//! ([`provider`]), how often its viewers are sent to ([`cadence`]), what is known of the pages of
+//! video platforms ([`resolve`]), and what is kept in memory ([`weighted_cache`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes
 //! in as a [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values.
@@ -48,3 +48,4 @@ pub mod subtitles;
 pub mod time;
 pub mod timeshift;
 pub mod ts;
+pub mod weighted_cache;

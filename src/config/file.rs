@@ -166,6 +166,8 @@ forebay_relay::table! {
         rescan: DurationText,
         /// What the indexes of films that are played may take.
         index_memory: SizeText,
+        /// What segments may take that are kept in memory.
+        cache: SizeText,
         /// Which smaller copies of films are made when somebody asks for them.
         ladder: Vec<String>,
     }

@@ -10,6 +10,7 @@ mod explain;
 mod file;
 mod in_force;
 pub mod log_filter;
+mod memory;
 mod origins;
 pub mod playlist;
 mod resolve;
@@ -214,6 +215,8 @@ pub struct Films {
     pub rescan: Duration,
     /// What the indexes of films that are played may take, in bytes.
     pub index_memory: u64,
+    /// What segments may take that are kept in memory, in bytes.
+    pub cache: u64,
     /// The names of the smaller copies that are made when somebody asks for them: `720p`.
     pub ladder: Vec<String>,
 }
@@ -222,7 +225,14 @@ impl Default for Films {
     fn default() -> Self {
         let (segment, rescan) = (Duration::from_secs(6), Duration::from_secs(10));
         let ladder = rungs::ALL.map(rungs::Rung::name).into();
-        Self { folders: Vec::new(), segment, rescan, index_memory: 64 << 20, ladder }
+        Self {
+            folders: Vec::new(),
+            segment,
+            rescan,
+            index_memory: 64 << 20,
+            cache: memory::share(1 << 30),
+            ladder,
+        }
     }
 }
 

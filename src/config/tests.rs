@@ -60,6 +60,7 @@ folders = ["videos", "/srv/films"]
 segment = "4s"
 rescan = "1m"
 index_memory = "16 MiB"
+cache = "256MiB"
 ladder = ["480p"]
 
 [resolver]
@@ -154,7 +155,14 @@ fn a_good_file_means_what_it_says() {
     let (segment, rescan) = (Duration::from_secs(4), Duration::from_mins(1));
     assert_eq!(
         *films,
-        Films { folders, segment, rescan, index_memory: 16 << 20, ladder: vec!["480p".into()] }
+        Films {
+            folders,
+            segment,
+            rescan,
+            index_memory: 16 << 20,
+            cache: 256 << 20,
+            ladder: vec!["480p".into()]
+        }
     );
 
     let minutes = Duration::from_mins;

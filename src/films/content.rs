@@ -9,28 +9,71 @@ use std::sync::Arc;
 use bytes::Bytes;
 use forebay_core::package::Segment;
 
-/// Bytes that are read at once. A viewer who is slow holds as much of them in memory.
-const BLOCK: u64 = 128 * 1024;
+use super::pages;
+
+/// Bytes that are read at once: what a socket that has room takes of them.
+const BLOCK: u64 = 64 * 1024;
+
+/// Ranges that are shorter than this on average are put together in memory: `sendfile` of single
+/// samples costs more than to copy them.
+const SHORT: u64 = 64 * 1024;
+
+/// How many times the bytes that are wanted may be read to have them with one call.
+const MOST_READ: u64 = 2;
 
 /// A head, and ranges of a file.
 #[derive(Debug)]
 pub struct Content {
     head: Bytes,
     file: Arc<File>,
-    ranges: Vec<Range<u64>>,
+    pieces: Vec<Piece>,
     length: u64,
+}
+
+/// A range of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Piece {
+    /// Where in the content it begins.
+    begins: u64,
+    range: Range<u64>,
+}
+
+/// How the bytes at some place of a content are had.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// They are in memory.
+    Memory(Bytes),
+    /// They are this range of the file.
+    File(Range<u64>),
+    /// They lie apart in the file: [`Content::read`] puts them together.
+    Scattered,
 }
 
 impl Content {
     /// A segment of a film in this file.
     pub fn segment(segment: Segment, file: Arc<File>) -> Self {
-        let length = segment.length();
-        Self { head: segment.head.into(), file, ranges: segment.ranges, length }
+        Self::new(segment.head.into(), file, segment.ranges)
+    }
+
+    /// A segment that has been made, of a film in this file.
+    pub fn made(bytes: Bytes, file: Arc<File>) -> Self {
+        Self::new(bytes, file, Vec::new())
     }
 
     /// The first `length` bytes of a file.
     pub fn whole(file: Arc<File>, length: u64) -> Self {
-        Self { head: Bytes::new(), file, ranges: std::iter::once(0..length).collect(), length }
+        Self::new(Bytes::new(), file, std::iter::once(0..length).collect())
+    }
+
+    fn new(head: Bytes, file: Arc<File>, ranges: Vec<Range<u64>>) -> Self {
+        let mut length = head.len() as u64;
+        let place = |range: Range<u64>| {
+            let begins = length;
+            length += range.end - range.start;
+            Piece { begins, range }
+        };
+        let pieces = ranges.into_iter().map(place).collect();
+        Self { head, file, pieces, length }
     }
 
     /// Bytes of all of it.
@@ -38,33 +81,130 @@ impl Content {
         self.length
     }
 
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether its ranges are so short that they are better put together in memory.
+    pub fn is_scattered(&self) -> bool {
+        let payload = self.length - self.head.len() as u64;
+        payload / SHORT < self.pieces.len() as u64 && self.pieces.len() > 1
+    }
+
+    /// What comes at `at`, and nothing behind `end`.
+    pub fn next(&self, at: u64, end: u64) -> Next {
+        if at < self.head.len() as u64 {
+            return Next::Memory(self.of_head(at, end));
+        }
+        if self.is_scattered() {
+            return Next::Scattered;
+        }
+        self.pieces_of(at..end).next().map_or(Next::Scattered, Next::File)
+    }
+
     /// The next bytes of those from `at` up to `end`: at least one. Waits for the disk.
     ///
     /// # Errors
     /// When the file cannot be read, or has become shorter.
     pub fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
-        let (mut at, end) = (at, end.min(at.saturating_add(BLOCK)));
-        let head = self.head.len() as u64;
-        if at < head {
-            let place = |at: u64| usize::try_from(at).expect("a head is in memory");
-            return Ok(self.head.slice(place(at)..place(end.min(head))));
+        if at < self.head.len() as u64 {
+            return Ok(self.of_head(at, end));
         }
-        let mut block = vec![0; usize::try_from(end - at).expect("a block is small")];
-        let mut rest = &mut block[..];
-        let mut begins = head;
-        for range in &self.ranges {
-            let ends = begins + (range.end - range.start);
-            if at < ends && !rest.is_empty() {
-                let size = usize::try_from(ends - at).unwrap_or(usize::MAX).min(rest.len());
-                let (part, tail) = rest.split_at_mut(size);
-                self.file.read_exact_at(part, range.start + (at - begins))?;
-                at += size as u64;
-                rest = tail;
-            }
-            begins = ends;
-        }
-        Ok(block.into())
+        self.gather(at..end.min(at.saturating_add(BLOCK))).map(Bytes::from)
     }
+
+    /// All of it. Waits for the disk.
+    ///
+    /// # Errors
+    /// As of [`Self::read`].
+    pub fn read_all(&self) -> io::Result<Vec<u8>> {
+        let head = self.head.len() as u64;
+        let mut all = Vec::with_capacity(usize::try_from(self.length).map_err(io::Error::other)?);
+        all.extend_from_slice(&self.head);
+        // In parts, since what lies between the ranges is read with them.
+        let mut at = head;
+        while at < self.length {
+            let end = self.length.min(at + 16 * BLOCK);
+            all.extend(self.gather(at..end)?);
+            at = end;
+        }
+        Ok(all)
+    }
+
+    /// Whether the bytes of this part can be read without waiting for the disk, as far as that is
+    /// quickly told.
+    pub fn is_loaded(&self, part: Range<u64>) -> bool {
+        self.span(part).is_none_or(|span| pages::are_loaded(&self.file, span))
+    }
+
+    /// Has the system read this part. Waits for the disk.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn load(&self, part: Range<u64>) -> io::Result<()> {
+        self.span(part).map_or(Ok(()), |span| pages::load(&self.file, span))
+    }
+
+    fn of_head(&self, at: u64, end: u64) -> Bytes {
+        let place = |at: u64| usize::try_from(at).expect("a head is in memory");
+        self.head.slice(place(at)..place(end.min(self.head.len() as u64)))
+    }
+
+    /// The ranges of the file that are this part, from its beginning on.
+    fn pieces_of(&self, part: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let first = self.pieces.partition_point(|piece| piece.begins <= part.start).saturating_sub(1);
+        let behind = part.end;
+        let pieces = self.pieces[first.min(self.pieces.len())..].iter();
+        pieces.take_while(move |piece| piece.begins < behind).map(move |piece| {
+            let at = |place: u64| piece.range.start + place.saturating_sub(piece.begins);
+            at(part.start)..at(behind).min(piece.range.end)
+        })
+    }
+
+    /// From the first to the last byte of this part in the file; `None` where it has none.
+    fn span(&self, part: Range<u64>) -> Option<Range<u64>> {
+        let ends = |(begin, end): (u64, u64), range: Range<u64>| (begin.min(range.start), end.max(range.end));
+        let (begin, end) = self.pieces_of(part).fold((u64::MAX, 0), ends);
+        (begin < end).then_some(begin..end)
+    }
+
+    fn gather(&self, part: Range<u64>) -> io::Result<Vec<u8>> {
+        let wanted = part.end - part.start;
+        let span = self.span(part.clone()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if span.end - span.start <= MOST_READ * wanted && self.is_in_order(part.clone()) {
+            return self.gather_span(part, span);
+        }
+        let mut bytes = vec![0; usize::try_from(wanted).map_err(io::Error::other)?];
+        let mut rest = &mut bytes[..];
+        for range in self.pieces_of(part) {
+            let (piece, tail) = rest.split_at_mut(size(&range));
+            self.file.read_exact_at(piece, range.start)?;
+            rest = tail;
+        }
+        Ok(bytes)
+    }
+
+    fn is_in_order(&self, part: Range<u64>) -> bool {
+        self.pieces_of(part.clone()).zip(self.pieces_of(part).skip(1)).all(|(a, b)| a.end <= b.start)
+    }
+
+    /// Reads what lies between the ranges, too, and closes the gaps: one call instead of many.
+    fn gather_span(&self, part: Range<u64>, span: Range<u64>) -> io::Result<Vec<u8>> {
+        let mut bytes = pages::read(&self.file, span.clone())?;
+        let mut length = 0;
+        for range in self.pieces_of(part) {
+            let from = usize::try_from(range.start - span.start).map_err(io::Error::other)?;
+            bytes.copy_within(from..from + size(&range), length);
+            length += size(&range);
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
+
+fn size(range: &Range<u64>) -> usize {
+    usize::try_from(range.end - range.start).expect("what is gathered is in memory")
 }
 
 #[cfg(test)]
@@ -73,30 +213,64 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn ranges_are_one_run_of_bytes_behind_the_head() {
+    fn file(bytes: &[u8]) -> Arc<File> {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"0123456789").unwrap();
-        let segment = Segment { head: b"head".to_vec(), ranges: vec![8..10, 1..4, 6..7] };
-        let content = Content::segment(segment, Arc::new(file));
-        assert_eq!(content.length(), 10);
-        let whole = b"head891236";
-        for from in 0..10 {
-            for to in from + 1..=10 {
+        file.write_all(bytes).unwrap();
+        Arc::new(file)
+    }
+
+    /// All bytes of each part, by [`Content::next`] and by [`Content::read`].
+    fn assert_parts(content: &Content, whole: &[u8]) {
+        assert_eq!(content.length(), whole.len() as u64);
+        for from in 0..content.length() {
+            for to in from + 1..=content.length() {
                 let (mut at, mut bytes) = (from, Vec::new());
                 while at < to {
-                    let block = content.read(at, to).unwrap();
+                    let block = match content.next(at, to) {
+                        Next::Memory(block) => block,
+                        Next::File(range) => pages::read(content.file(), range).unwrap().into(),
+                        Next::Scattered => content.read(at, to).unwrap(),
+                    };
+                    assert_eq!(content.read(at, at + 1).unwrap(), block[..1]);
                     at += block.len() as u64;
                     bytes.extend(block);
                 }
                 assert_eq!(bytes, whole[usize::try_from(from).unwrap()..usize::try_from(to).unwrap()]);
             }
         }
+        assert_eq!(content.read_all().unwrap(), whole);
+    }
+
+    #[test]
+    fn ranges_are_one_run_of_bytes_behind_the_head() {
+        let segment = |ranges: Vec<Range<u64>>| Segment { head: b"head".to_vec(), ranges };
+        let file = file(b"0123456789");
+        for (ranges, whole) in [
+            (vec![8..10, 1..4, 6..7], &b"head891236"[..]),
+            (vec![1..3, 4..6, 9..10], b"head12459"),
+            (vec![2..5, 5..9], b"head2345678"),
+            (vec![], b"head"),
+        ] {
+            assert_parts(&Content::segment(segment(ranges), Arc::clone(&file)), whole);
+        }
+        assert_parts(&Content::whole(Arc::clone(&file), 10), b"0123456789");
+        assert_parts(&Content::made(Bytes::from_static(b"made"), file), b"made");
+    }
+
+    #[test]
+    fn short_ranges_are_put_together_and_long_ones_are_sent_as_they_lie() {
+        let content =
+            |ranges: Vec<Range<u64>>| Content::segment(Segment { head: b"head".to_vec(), ranges }, file(b""));
+        let long = content(vec![0..100_000, 200_000..300_000]);
+        assert_eq!((long.is_scattered(), long.next(100_004, 100_010)), (false, Next::File(200_000..200_006)));
+        let short = content(vec![0..1000, 2000..3000]);
+        assert_eq!((short.is_scattered(), short.next(4, 2004)), (true, Next::Scattered));
+        assert!(!content(vec![]).is_scattered());
     }
 
     #[test]
     fn a_file_that_has_become_shorter_is_an_error() {
-        let content = Content::whole(Arc::new(tempfile::tempfile().unwrap()), 10);
+        let content = Content::whole(file(b""), 10);
         assert_eq!(content.read(0, 10).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

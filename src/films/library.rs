@@ -254,7 +254,7 @@ fn describe(id: String, path: PathBuf, identity: Identity, segment: Duration) ->
             Ok(opened) => (i64::try_from(opened.film.total().as_micros()).ok(), None),
             Err(OpenError::Index(error)) => (None, Some(format!("{}: {error}", error.code()))),
             Err(OpenError::File(error)) => return Err(io::Error::new(error.kind(), error)),
-            Err(OpenError::Remux(_)) => unreachable!("nothing is remuxed to index a film"),
+            Err(OpenError::Remux(_) | OpenError::Full) => unreachable!("nothing is made to index a film"),
         }
     } else {
         (

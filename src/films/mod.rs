@@ -2,23 +2,29 @@
 //!
 //! The [`Library`] looks into the folders and knows which films there are; each keeps its id in the
 //! database. A film that is played is opened once for all its viewers ([`Shelf`]): its file, and
-//! the index of it. What viewers are sent is [`Content`]: a head, and ranges of the file.
+//! the index of it. What viewers are sent is [`Content`]: a head, and ranges of the file. What has to
+//! be put together in memory is kept there for the next viewer ([`Made`]).
 
 mod content;
 mod id;
+mod key;
 mod ladder;
 mod library;
+mod made;
 mod opened;
+mod pages;
 mod shelf;
 mod sidecars;
 mod video;
 mod walk;
 
-pub use self::content::Content;
+pub use self::content::{Content, Next};
 pub use self::id::FilmId;
+pub use self::key::SegmentKey;
 pub use self::ladder::{Copies, Ladder, OpenCopy};
 pub use self::library::Library;
-pub use self::opened::{OpenError, Opened, file_tag, open};
+pub use self::made::{Made, MadeCounts};
+pub use self::opened::{OpenError, Opened, file_tag, open, tag};
 pub use self::shelf::Shelf;
 pub use self::sidecars::Sidecar;
 pub use self::video::{Refusal, Video, Videos};

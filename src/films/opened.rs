@@ -2,16 +2,17 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::index::{self, Film, Indexer, SampleReader, TextReader};
+use forebay_core::manifest::Rendition;
 use forebay_core::package::{self, Segment, TransportStream};
 use forebay_core::subtitles::Cue;
 
+use super::key::SegmentKey;
+use super::pages::read;
 use super::walk::identity;
 use crate::db::films::Identity;
 
@@ -26,6 +27,8 @@ pub struct Opened {
     /// The index of it.
     pub film: Film,
     identity: Identity,
+    /// How long its segments are to be.
+    segment: Duration,
 }
 
 /// Why a film cannot be opened.
@@ -40,6 +43,9 @@ pub enum OpenError {
     /// It cannot be sent as a transport stream.
     #[error("no transport stream can be made of it: {0}")]
     Remux(forebay_core::remux::Error),
+    /// What has to be put together in memory has no room there.
+    #[error("the segments that are being sent take as much memory as they may")]
+    Full,
 }
 
 impl From<io::Error> for OpenError {
@@ -54,9 +60,19 @@ impl Opened {
         tag(&self.identity)
     }
 
+    /// The same, whose segments are told in the times of `film`, of which it is a copy.
+    pub(super) fn begun_with(self, film: &Film) -> Self {
+        Self { film: self.film.begun_with(film), ..self }
+    }
+
     /// Which file it is, and in which state.
     pub(super) fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Names segment `number` of a rendition.
+    pub fn key(&self, rendition: Rendition, number: usize) -> SegmentKey {
+        SegmentKey { film: self.identity, segment: self.segment, rendition, number }
     }
 
     /// Segment `n` of these tracks; of the key pictures alone with `is_keys`. Waits for the disk.
@@ -122,7 +138,8 @@ pub fn file_tag(data: &Metadata) -> String {
     tag(&identity(data))
 }
 
-fn tag(identity: &Identity) -> String {
+/// The same of a state that is known.
+pub fn tag(identity: &Identity) -> String {
     let Identity { device, inode, size, modified } = identity;
     format!("{size:x}-{modified:x}-{inode:x}-{device:x}")
 }
@@ -136,11 +153,5 @@ pub fn open(path: &Path, segment: Duration) -> Result<Opened, OpenError> {
         indexer.handle_bytes(read(&file, range)?)?;
     }
     let whole = indexer.into_film().expect("an index that needs nothing more is whole");
-    Ok(Opened { file: Arc::new(file), film: whole, identity })
-}
-
-fn read(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(range.end - range.start).map_err(io::Error::other)?];
-    file.read_exact_at(&mut bytes, range.start)?;
-    Ok(bytes)
+    Ok(Opened { file: Arc::new(file), film: whole, identity, segment })
 }

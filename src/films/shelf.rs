@@ -1,8 +1,9 @@
 //! Films that are played: each is opened once for all its viewers, and kept for the next.
 
 use std::collections::HashMap;
+use std::fs::{self, File};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OnceCell, Semaphore};
@@ -10,10 +11,14 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::FilmId;
 use super::opened::{OpenError, Opened, open};
 use super::video::Video;
+use super::walk::identity;
 use crate::db::films::Identity;
 
 /// The most films that are kept open, whatever memory their indexes take: each has a descriptor.
 const MAX_OPEN: usize = 256;
+
+/// Files that have been sent, from which those are cleared away that nobody is sent any more.
+const MANY_FILES: usize = 1024;
 
 /// Reads of films at a time. A disk that hangs holds up so many threads and no more.
 const MAX_READS: usize = 64;
@@ -29,8 +34,16 @@ pub struct Shelf(Arc<State>);
 #[derive(Debug)]
 struct State {
     places: Mutex<Places>,
+    files: Mutex<HashMap<FilmId, SentFile>>,
     reads: Semaphore,
     made: Semaphore,
+}
+
+/// A file that is sent as it is: open once for all who are sent it.
+#[derive(Debug)]
+struct SentFile {
+    identity: Identity,
+    file: Weak<File>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +65,7 @@ impl Default for Shelf {
     fn default() -> Self {
         Self(Arc::new(State {
             places: Mutex::default(),
+            files: Mutex::default(),
             reads: Semaphore::new(MAX_READS),
             made: Semaphore::new(MAX_MADE),
         }))
@@ -74,6 +88,32 @@ impl Shelf {
         opened
     }
 
+    /// The file of a film as it is now, and its state.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn file(&self, video: &Video) -> io::Result<(Arc<File>, Identity)> {
+        let (all, id, path) = (self.clone(), video.id, video.path.clone());
+        self.aside(move || {
+            let now = identity(&fs::metadata(&path)?);
+            if let Some(file) = all.files().get(&id).filter(|sent| sent.identity == now)
+                && let Some(file) = file.file.upgrade()
+            {
+                return Ok((file, now));
+            }
+            let file = Arc::new(File::open(&path)?);
+            let sent = SentFile { identity: identity(&file.metadata()?), file: Arc::downgrade(&file) };
+            let now = sent.identity;
+            let mut files = all.files();
+            if files.len() >= MANY_FILES {
+                files.retain(|_, sent| sent.file.strong_count() > 0);
+            }
+            files.insert(id, sent);
+            Ok((file, now))
+        })
+        .await?
+    }
+
     /// Does what waits for the disk on a thread that may wait.
     pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
         let _permit = self.0.reads.acquire().await.map_err(io::Error::other)?;
@@ -87,6 +127,10 @@ impl Shelf {
     ) -> io::Result<T> {
         let _permit = self.0.made.acquire().await.map_err(io::Error::other)?;
         self.aside(work).await
+    }
+
+    fn files(&self) -> MutexGuard<'_, HashMap<FilmId, SentFile>> {
+        self.0.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {

@@ -78,6 +78,16 @@ impl Videos {
         Self { all, by_id }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// All of them.
     pub fn all(&self) -> &[Arc<Video>] {
         &self.all

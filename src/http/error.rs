@@ -292,6 +292,7 @@ impl From<OpenError> for ApiError {
                 let message = format!("the film can only be had as a file: {error}");
                 Self::new(StatusCode::CONFLICT, "not_in_parts", message)
             }
+            OpenError::Full => Self::unavailable("segment_memory", error.to_string()),
             OpenError::Remux(error) => Self::new(StatusCode::CONFLICT, "not_in_packets", error.to_string()),
         }
     }

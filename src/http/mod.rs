@@ -39,6 +39,7 @@ mod routes;
 mod server;
 mod shares;
 mod sight;
+mod socket;
 mod source_override;
 mod status;
 mod streaming;
@@ -197,7 +198,7 @@ impl State {
         let into = Arc::clone(&in_force);
         let put_in_force: PutInForce = Arc::new(move |_, changed| into.lineup_changed(changed));
         let (events, folder) = (channels.events().clone(), &config.get().data.path);
-        let films = Films::new(database.clone(), folder);
+        let films = Films::new(database.clone(), folder, config.get().films.cache);
         let jobs = Queue::new(database.clone(), events.clone(), vec![films.ladder(config.clone())]);
         Self {
             relays: Relays::new(database.clone(), in_force),

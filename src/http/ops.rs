@@ -21,6 +21,8 @@ pub(super) struct Health {
     /// When it was asked, in UTC (RFC 3339).
     timestamp: String,
     version: &'static str,
+    /// `not_used`: for those who expect the version of a runtime here.
+    go: &'static str,
     /// Each service of the program, by name: `healthy`, `restarting` or `failed`.
     #[schema(value_type = BTreeMap<String, String>)]
     services: BTreeMap<&'static str, supervisor::Health>,
@@ -45,7 +47,7 @@ pub(super) struct ProcessMemory {
     pub(super) resident: Option<u64>,
     /// Address space of the process.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reserved: Option<u64>,
+    pub(super) reserved: Option<u64>,
 }
 
 /// The database since the start.
@@ -80,17 +82,17 @@ pub(super) async fn health(state: State, query: Query) -> (StatusCode, Json<Heal
     let is_stopping = state.channels.is_stopping();
     let asks_ready = query.value("ready").is_some();
     let code = if is_stopping && asks_ready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let services = state.process.services.read();
     let status = match is_stopping {
         true => "stopping",
-        false if services.values().all(|health| *health == supervisor::Health::Healthy) => "healthy",
+        false if is_healthy(&state) => "healthy",
         false => "degraded",
     };
     let health = Health {
         status,
         timestamp: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         version: env!("CARGO_PKG_VERSION"),
-        services,
+        services: state.process.services.read(),
+        go: "not_used",
         uptime: uptime(state.process.started.elapsed().as_secs()),
         memory: ProcessMemory::now(),
         channels: state.catalogue.list().len(),
@@ -100,6 +102,13 @@ pub(super) async fn health(state: State, query: Query) -> (StatusCode, Json<Heal
         log: LogHealth { lost: log.lost, suppressed: log.suppressed },
     };
     (code, Json(health))
+}
+
+/// Whether all services run, and none is going to stop.
+pub(super) fn is_healthy(state: &State) -> bool {
+    let services = state.process.services.read();
+    let are_healthy = services.values().all(|health| *health == supervisor::Health::Healthy);
+    are_healthy && !state.channels.is_stopping()
 }
 
 impl DatabaseHealth {
@@ -124,7 +133,7 @@ impl ProcessMemory {
 }
 
 /// `1d 2h 3m 4s`, from the largest unit that is not zero.
-fn uptime(seconds: u64) -> String {
+pub(super) fn uptime(seconds: u64) -> String {
     let units = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m")];
     let begun = units.iter().skip_while(|(count, _)| *count == 0);
     let seconds = [(seconds % 60, "s")];

@@ -15,7 +15,7 @@ use crate::relay::Relay;
 /// A look into the folders is due each second.
 const SOON: Duration = Duration::from_secs(15);
 
-const ID: &str = "0188f5e0-7b1c-4d2e-9a3f-00112233aaff";
+pub(crate) const ID: &str = "0188f5e0-7b1c-4d2e-9a3f-00112233aaff";
 
 /// H.264 with B pictures and a key frame every two seconds, and AAC with its priming.
 const USUAL: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -b:v 400k -c:a aac -b:a 64k";
@@ -30,9 +30,9 @@ pub(crate) fn usual() -> PathBuf {
 }
 
 /// A relay with a folder of films.
-struct House {
-    relay: Relay,
-    folder: TempDir,
+pub(crate) struct House {
+    pub(crate) relay: Relay,
+    pub(crate) folder: TempDir,
 }
 
 impl House {
@@ -46,7 +46,7 @@ impl House {
     }
 
     /// With one film, which is offered.
-    async fn with_one(path: &Path) -> Self {
+    pub(crate) async fn with_one(path: &Path) -> Self {
         let end = path.extension().and_then(|end| end.to_str()).expect("films have an end");
         let house = Self::with(&[(&format!("{ID}.{end}"), path)]);
         house.videos(1).await;
@@ -66,11 +66,11 @@ impl House {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         get(self.relay.address(), path).await
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.relay.address())
     }
 }

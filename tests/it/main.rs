@@ -10,6 +10,7 @@ mod chaos;
 mod cli;
 mod clocks;
 mod failover;
+mod film_delivery;
 mod film_viewers;
 mod films;
 mod frozen;

@@ -5,6 +5,7 @@
 pub(crate) mod attacks;
 mod beside;
 mod check;
+mod films;
 mod hls;
 mod nginx;
 pub(crate) mod playlists;
@@ -106,6 +107,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
                 By::Viewers => measure,
                 By::Requests => requests::measure,
                 By::Players => hls::measure,
+                By::Downloads => films::measure,
             };
             let runs = measure(&servers, scenario, arguments, rounds)?;
             runs.print(&mut out)?;

@@ -28,7 +28,7 @@ fn configuration(listen: SocketAddr, folder: &Path, server: &str) -> String {
         .join(" ");
     format!(
         "daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {folder}/nginx.pid;\n\
-         events {{ worker_connections 8192; multi_accept on; }}\n\
+         events {{ worker_connections 16384; multi_accept on; }}\n\
          http {{ access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on; {temporary}\n\
          types {{ application/vnd.apple.mpegurl m3u8; video/mp2t ts; }}\n\
          server {{ listen {listen} backlog=4096;\n{server}}} }}\n"

@@ -34,6 +34,8 @@ pub(super) enum By {
     Requests,
     /// Players of HLS.
     Players,
+    /// Programs that fetch films, or hold connections.
+    Downloads,
 }
 
 /// One figure of a load's report.

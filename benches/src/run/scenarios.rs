@@ -73,6 +73,19 @@ const PLAYERS: &[Measure] = &[
     measure("start p99, ms", "/start_time/p99_ms", 1.0),
 ];
 
+const fn film_cost(name: &'static str, pointer: &'static str) -> Measure {
+    measure(name, pointer, 1.0)
+}
+
+const FILE_COLD: Measure = film_cost("file cold, CPU-s/GB", "/file/cold/server/cpu_s_per_gb");
+const FILE_HOT: Measure = film_cost("file hot, CPU-s/GB", "/file/hot/server/cpu_s_per_gb");
+const HLS_COLD: Measure = film_cost("HLS cold, CPU-s/GB", "/hls/cold/server/cpu_s_per_gb");
+const HLS_HOT: Measure = film_cost("HLS hot, CPU-s/GB", "/hls/hot/server/cpu_s_per_gb");
+const DASH_COLD: Measure = film_cost("DASH cold, CPU-s/GB", "/dash/cold/server/cpu_s_per_gb");
+const DASH_HOT: Measure = film_cost("DASH hot, CPU-s/GB", "/dash/hot/server/cpu_s_per_gb");
+const TS_COLD: Measure = film_cost("TS cold, CPU-s/GB", "/ts/cold/server/cpu_s_per_gb");
+const TS_HOT: Measure = film_cost("TS hot, CPU-s/GB", "/ts/hot/server/cpu_s_per_gb");
+
 const fn lower(measure: Measure, of: Kind, to: Kind, floor: f64) -> Ratio {
     Ratio { measure, of, to, better: Better::Lower, floor }
 }
@@ -341,6 +354,59 @@ pub(super) const ALL: &[Scenario] = &[
         measures: PLAYERS,
         ratios: &[lower(CPU_PER_GB, Forebay, Nginx, 0.0)],
     },
+    Scenario {
+        name: "films",
+        about: "a film as a file, by HLS, by DASH and as MPEG-TS, beside nginx with the same bytes as files",
+        bitrate: SD,
+        servers: &[Forebay, Nginx],
+        by: By::Downloads,
+        load: "--connections 64 --duration 3",
+        quick: Some("--connections 64 --duration 1.5"),
+        measures: &[
+            FILE_COLD,
+            FILE_HOT,
+            HLS_COLD,
+            HLS_HOT,
+            DASH_COLD,
+            DASH_HOT,
+            TS_COLD,
+            TS_HOT,
+            measure("file hot, Gbit/s", "/file/hot/gigabits_per_s", 1.0),
+            measure("first segment p50, ms", "/start/p50_ms", 1.0),
+            measure("first segment p99, ms", "/start/p99_ms", 1.0),
+            measure("resident, MB", "/ts/hot/server/rss_bytes", 1e6),
+        ],
+        ratios: &[
+            lower(FILE_COLD, Forebay, Nginx, 0.0),
+            lower(FILE_HOT, Forebay, Nginx, 0.0),
+            lower(HLS_COLD, Forebay, Nginx, 0.0),
+            lower(HLS_HOT, Forebay, Nginx, 0.0),
+            lower(DASH_COLD, Forebay, Nginx, 0.0),
+            lower(DASH_HOT, Forebay, Nginx, 0.0),
+            lower(TS_COLD, Forebay, Nginx, 0.0),
+            lower(TS_HOT, Forebay, Nginx, 0.0),
+        ],
+    },
+    Scenario {
+        name: super::films::HELD,
+        about: "connections at different places of 100 films that take nothing",
+        bitrate: SD,
+        servers: &[Forebay, Nginx],
+        by: By::Downloads,
+        load: "--connections 10000 --hold",
+        quick: Some("--connections 2000 --hold"),
+        measures: &[
+            measure("held", "/answers", 1.0),
+            Measure {
+                name: "own kB/connection",
+                pointer: "/server/anonymous_bytes",
+                per: Per::Argument("--connections", 1e3),
+            },
+            RESIDENT,
+            FDS,
+        ],
+        ratios: &[],
+    },
 ];
 
 #[cfg(test)]
@@ -351,18 +417,23 @@ mod tests {
     use super::*;
 
     #[derive(Debug, clap::Parser)]
-    enum Load {
+    enum Client {
         Load(crate::load::Args),
         Players(crate::players::Args),
+        Downloads(crate::downloads::Args),
     }
 
     #[test]
     fn the_load_understands_every_scenario() {
         for scenario in ALL {
-            let name = if scenario.by == By::Players { "players" } else { "load" };
+            let words = match scenario.by {
+                By::Players => &["bench", "players", "http://127.0.0.1:1/"][..],
+                By::Downloads => &["bench", "downloads", "127.0.0.1:1", "--list", "a"],
+                By::Viewers | By::Requests => &["bench", "load", "http://127.0.0.1:1/"],
+            };
             for arguments in [Some(scenario.load), scenario.quick].into_iter().flatten() {
-                let words = ["bench", name, "http://127.0.0.1:1/"];
-                let parsed = Load::try_parse_from(words.into_iter().chain(arguments.split_whitespace()));
+                let words = words.iter().copied();
+                let parsed = Client::try_parse_from(words.chain(arguments.split_whitespace()));
                 assert!(parsed.is_ok(), "{}: {parsed:?}", scenario.name);
             }
         }
@@ -384,9 +455,22 @@ mod tests {
             ..crate::players::Report::default()
         });
         let players = players.unwrap();
+        let downloads = serde_json::to_value(crate::downloads::Report {
+            server: Some(crate::load::ServerReport::default()),
+            ..crate::downloads::Report::default()
+        });
+        let mut downloads = downloads.unwrap();
+        for form in ["file", "hls", "dash", "ts"] {
+            downloads[form] = json!({ "cold": downloads, "hot": downloads });
+        }
+        downloads["start"] = json!({ "p50_ms": 1, "p99_ms": 1 });
         for scenario in ALL {
             for measure in scenario.measures {
-                let report = if scenario.by == By::Players { &players } else { &report };
+                let report = match scenario.by {
+                    By::Players => &players,
+                    By::Downloads => &downloads,
+                    By::Viewers | By::Requests => &report,
+                };
                 assert!(
                     measure.value(report, scenario.load).is_some(),
                     "{}: {}",

@@ -45,7 +45,17 @@ pub struct Film {
     pub(super) first_end: i64,
     pub(super) left_out: Vec<String>,
     pub(super) texts: Vec<TextTrack>,
+    pub(super) zero: Zero,
     pub(super) form: Form,
+}
+
+/// Where in the times of the segments that are sent the film begins. It is the same for all tracks,
+/// at the latest of their own beginnings: some players know nothing of edit lists, and would take
+/// picture and sound to be apart by the difference.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Zero {
+    ticks: i64,
+    timescale: u32,
 }
 
 /// What kind of file it is, and what of it is needed to read a segment.
@@ -100,7 +110,7 @@ pub struct Track {
     /// Added to every time of decoding, in units of the timescale, so that none is
     /// negative.
     pub(crate) delay: i64,
-    /// What an edit list takes away again: where in these times the film begins.
+    /// Where in these times the film begins.
     pub(crate) begins: i64,
     pub(super) shares: Shares,
 }
@@ -180,6 +190,26 @@ impl Film {
         (0..self.segments()).map(|n| self.duration(n)).max().unwrap_or_default()
     }
 
+    /// The same, beginning no earlier in the times of its segments than `film`: players go from one
+    /// to the other.
+    #[must_use]
+    pub fn begun_with(self, film: &Self) -> Self {
+        Self { zero: self.zero.later(film.zero), ..self }
+    }
+
+    /// Where the film begins in the times of a track's segments, in units of its timescale: what an
+    /// edit list takes away.
+    pub(crate) fn zero_on(&self, track: usize) -> i64 {
+        let track = &self.tracks[track];
+        convert(self.zero.ticks, self.zero.timescale, track.timescale).max(track.begins)
+    }
+
+    /// How much later the samples of a track are sent than their own times say, which begin at
+    /// [`Track::begins`].
+    pub(crate) fn held_back(&self, track: usize) -> i64 {
+        self.zero_on(track) - self.tracks[track].begins
+    }
+
     /// When segment `n` begins on the clock of a track, in units of its timescale.
     pub(crate) fn begin_on(&self, track: usize, n: usize) -> i64 {
         let ticks = self.cuts.get(n).copied().unwrap_or(self.end);
@@ -242,6 +272,18 @@ impl Film {
             Shares::Estimated { .. } => 0,
         };
         self.tracks.iter().map(of).sum::<usize>() + size_of_val(&self.cuts[..]) + fragments + form
+    }
+}
+
+impl Zero {
+    pub(super) fn of(tracks: &[Track]) -> Self {
+        let own = tracks.iter().map(|track| Self { ticks: track.begins, timescale: track.timescale });
+        own.reduce(Self::later).expect("a film has a track")
+    }
+
+    fn later(self, other: Self) -> Self {
+        let scaled = |a: Self, b: Self| i128::from(a.ticks) * i128::from(b.timescale);
+        if scaled(self, other) < scaled(other, self) { other } else { self }
     }
 }
 

@@ -8,7 +8,7 @@ use super::cursor::{Cursor, Descriptions, Place};
 use super::cuts::{Cutter, Follower, Found, MAX_SEGMENTS, Tail};
 use super::edits;
 use super::entry::{Entry, Kind};
-use super::film::{Film, Form, MAX_SAMPLES, MAX_SEGMENT, Shares, Track};
+use super::film::{Film, Form, MAX_SAMPLES, MAX_SEGMENT, Shares, Track, Zero};
 use super::fragments::Defaults;
 use super::outline::{Described, Outline, number, timescale};
 use super::scale::convert;
@@ -320,7 +320,8 @@ impl Others {
         }
         check(&tracks, count)?;
         let (end, first_end, left_out) = (end - zero, self.end.1 - zero, self.left_out);
-        Ok(Film { length, tracks, cuts, end, first_end, left_out, texts: Vec::new(), form: Form::Movie })
+        let (zero, texts, form) = (Zero::of(&tracks), Vec::new(), Form::Movie);
+        Ok(Film { length, tracks, cuts, end, first_end, left_out, texts, zero, form })
     }
 }
 

@@ -231,7 +231,8 @@ impl Part<'_> {
             put(out, [number(self.track), description, durations[0], others]);
         });
         versioned(out, *b"tfdt", 1, 0, |out| {
-            let decode = self.samples[0].decode.saturating_add(track.delay);
+            let later = track.delay.saturating_add(film.held_back(self.track));
+            let decode = self.samples[0].decode.saturating_add(later);
             out.extend(u64::try_from(decode).unwrap_or(0).to_be_bytes());
         });
         for run in &self.runs {

@@ -1,7 +1,7 @@
 //! The initialisation segment: which tracks there are (ISO/IEC 14496-12, 8.2 to 8.8).
 
 use super::boxes::{boxed, put, versioned};
-use crate::index::{Film, Kind, Track};
+use crate::index::{Film, Kind};
 
 /// Units in a second of the film's own clock, which nothing is told in.
 const TIMESCALE: u32 = 1000;
@@ -33,7 +33,7 @@ pub fn init(film: &Film, tracks: &[usize]) -> Vec<u8> {
             put(out, [u32::MAX]); // the next track's number: none is going to be added
         });
         for &track in tracks {
-            boxed(out, *b"trak", |out| write_track(out, number(track), &film.tracks()[track]));
+            boxed(out, *b"trak", |out| write_track(out, film, track));
         }
         boxed(out, *b"mvex", |out| {
             for &track in tracks {
@@ -51,7 +51,8 @@ pub(super) fn number(track: usize) -> u32 {
     u32::try_from(track + 1).expect("a film has few tracks")
 }
 
-fn write_track(out: &mut Vec<u8>, number: u32, track: &Track) {
+fn write_track(out: &mut Vec<u8>, film: &Film, at: usize) {
+    let (number, track, begins) = (number(at), &film.tracks()[at], film.zero_on(at));
     let is_video = track.kind == Kind::Video;
     versioned(out, *b"tkhd", 0, ENABLED, |out| {
         let volume = if is_video { 0 } else { FULL_VOLUME };
@@ -64,13 +65,13 @@ fn write_track(out: &mut Vec<u8>, number: u32, track: &Track) {
         put(out, [track.size.0 << 16]);
         put(out, [track.size.1 << 16]);
     });
-    if track.begins > 0 {
+    if begins > 0 {
         // Without a duration, it holds for all that comes (CMAF, 7.5.13).
         boxed(out, *b"edts", |out| {
             versioned(out, *b"elst", 1, 0, |out| {
                 put(out, [1]);
                 out.extend([0; 8]);
-                out.extend(track.begins.to_be_bytes());
+                out.extend(begins.to_be_bytes());
                 put(out, [ONE]);
             });
         });

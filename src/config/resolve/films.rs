@@ -18,6 +18,9 @@ const RESCAN: Limits<Duration> = limits_ms(1_000, 86_400_000);
 /// From one film to all that anybody has.
 const INDEX_MEMORY: Limits<u64> = Limits { min: 1 << 20, max: 1 << 36 };
 
+/// From the segments of one viewer to the memory of a large server.
+const CACHE: Limits<u64> = Limits { min: 16 << 20, max: 1 << 40 };
+
 pub(super) fn films(checker: &mut Checker, typed: Option<&FilmsFile>, folder: &Path) -> Films {
     let (default, typed) = (Films::default(), typed.cloned().unwrap_or_default());
     let path = |text: &str| {
@@ -38,6 +41,7 @@ pub(super) fn films(checker: &mut Checker, typed: Option<&FilmsFile>, folder: &P
         index_memory: checker
             .size("index_memory", typed.index_memory.as_ref(), &INDEX_MEMORY)
             .unwrap_or(default.index_memory),
+        cache: checker.size("cache", typed.cache.as_ref(), &CACHE).unwrap_or(default.cache),
         ladder: ladder.unwrap_or(default.ladder),
     }
 }

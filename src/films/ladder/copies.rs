@@ -215,7 +215,7 @@ fn find(folder: &Path, source: &Opened) -> Vec<OpenCopy> {
     for Named { rung, job, path } in named {
         let checked = open(&path, EVERY_KEY_FRAME).map_err(PutError::from).and_then(|opened| {
             rungs::check(&source.film, &opened.film)?;
-            Ok(opened)
+            Ok(opened.begun_with(&source.film))
         });
         match checked {
             Ok(opened) => {

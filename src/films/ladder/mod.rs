@@ -177,7 +177,7 @@ fn lasting(error: impl std::fmt::Display) -> Failure {
 fn failure(error: &OpenError) -> Failure {
     match error {
         OpenError::File(_) => retryable(error),
-        OpenError::Index(_) | OpenError::Remux(_) => lasting(error),
+        OpenError::Index(_) | OpenError::Remux(_) | OpenError::Full => lasting(error),
     }
 }
 

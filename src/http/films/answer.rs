@@ -1,17 +1,14 @@
 //! Answers with a part of a film: the same rules for a file and for a segment.
 
-use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::future::OptionFuture;
-use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use super::Films;
+use super::sending::{FilmBody, Sending};
 use super::viewers::FilmViewer;
-use crate::films::{Content, Shelf};
+use crate::films::Content;
 use crate::http::hls::range::Part;
 use crate::http::live::no_body;
 
@@ -45,7 +42,12 @@ impl About<'_> {
     }
 
     /// Content, or the range of it that was asked for.
-    pub(super) fn bytes(&self, content: Content, disk: &Shelf, viewer: Option<Arc<FilmViewer>>) -> Response {
+    pub(super) fn bytes(
+        &self,
+        content: Arc<Content>,
+        films: &Films,
+        viewer: Option<Arc<FilmViewer>>,
+    ) -> Response {
         if let Some(known) = self.known() {
             return known;
         }
@@ -59,14 +61,14 @@ impl About<'_> {
                 return (StatusCode::RANGE_NOT_SATISFIABLE, range).into_response();
             }
         };
-        let body = if self.method == Method::HEAD {
-            no_body()
-        } else {
-            body(content, disk.clone(), viewer, at..end)
-        };
         let sized = [(header::CONTENT_LENGTH, HeaderValue::from(end - at))];
         let ranges = [(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))];
-        let mut response = (self.fixed(), sized, ranges, body).into_response();
+        let mut response = (self.fixed(), sized, ranges, no_body()).into_response();
+        if self.method != Method::HEAD {
+            let (disk, traffic) = (films.shelf.clone(), Arc::clone(&films.traffic));
+            let body = FilmBody { content, part: at..end, disk, viewer, traffic };
+            response.extensions_mut().insert(Sending::new(body));
+        }
         if part != Part::Whole {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             let range = HeaderValue::try_from(format!("bytes {at}-{}/{length}", end - 1));
@@ -87,29 +89,4 @@ impl About<'_> {
             (header::ETAG, tag),
         ]
     }
-}
-
-/// The bytes of this range. A file that has become shorter ends the connection, and so does a
-/// viewer who may not go on.
-fn body(content: Content, disk: Shelf, viewer: Option<Arc<FilmViewer>>, range: Range<u64>) -> Body {
-    let (content, Range { start, end }) = (Arc::new(content), range);
-    Body::from_stream(stream::try_unfold(start, move |at| {
-        let (content, disk, viewer) = (Arc::clone(&content), disk.clone(), viewer.clone());
-        async move {
-            if at == end {
-                if let Some(viewer) = &viewer {
-                    viewer.touch();
-                }
-                return Ok::<_, io::Error>(None);
-            }
-            let ended = OptionFuture::from(viewer.as_ref().map(|viewer| viewer.ended()));
-            let bytes = tokio::select! {
-                biased;
-                Some(()) = ended => return Err(io::Error::other("the viewer may not go on")),
-                bytes = disk.aside(move || content.read(at, end)) => bytes??,
-            };
-            let next = at + bytes.len() as u64;
-            Ok(Some((bytes, next)))
-        }
-    }))
 }

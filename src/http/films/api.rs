@@ -69,12 +69,15 @@ pub(in crate::http) struct StreamConfig {
     /// Seconds; null where the film is only to be had as a file.
     #[schema(required)]
     duration: Option<f64>,
+    features: Features,
     /// The playlist for HLS; null where the film is only to be had as a file.
     #[schema(required)]
     hls_url: Option<String>,
     id: String,
     /// The best first; empty where the film is only to be had as a file.
     qualities: Vec<Quality>,
+    /// The stream to begin with: `hls`, or `progressive` where there is only the file.
+    recommended: &'static str,
     /// Why it is only to be had as a file; null where it is not so.
     #[schema(required)]
     refusal: Option<VideoRefusal>,
@@ -82,7 +85,50 @@ pub(in crate::http) struct StreamConfig {
     size: u64,
     /// The file.
     stream_url: String,
+    /// What serves it: `forebay`.
+    streaming_method: &'static str,
+    streams: Streams,
+    /// Always true: an error has another form.
+    success: bool,
     title: String,
+    video: VideoSummary,
+}
+
+/// What a player can do.
+#[expect(clippy::struct_excessive_bools, reason = "players of other servers ask for these")]
+#[derive(Debug, Serialize, ToSchema)]
+struct Features {
+    /// Whether there are several qualities.
+    adaptive_streaming: bool,
+    preload: bool,
+    quality_selection: bool,
+    seeking: bool,
+}
+
+/// The addresses of a film by the names of their forms.
+#[derive(Debug, Serialize, ToSchema)]
+struct Streams {
+    /// As `dash_url`.
+    #[schema(required)]
+    dash: Option<String>,
+    /// As `hls_url`.
+    #[schema(required)]
+    hls: Option<String>,
+    /// As `stream_url`.
+    progressive: String,
+}
+
+/// What a film is.
+#[derive(Debug, Serialize, ToSchema)]
+struct VideoSummary {
+    /// Seconds.
+    #[schema(required)]
+    duration: Option<f64>,
+    /// A picture of it; null, since there is none.
+    #[schema(required)]
+    poster: Option<String>,
+    title: String,
+    uuid: String,
 }
 
 /// A quality in which a film can be played.
@@ -158,19 +204,36 @@ pub(in crate::http) async fn stream_config(
         }
     });
     let in_parts = opened.is_some();
+    let qualities: Vec<Quality> =
+        quality.into_iter().chain(all.iter().filter(|copy| copy.is_current).map(of_copy)).collect();
+    let has_choice = qualities.len() > 1;
+    let streams = Streams {
+        dash: in_parts.then(|| url(format!("dash/{id}/manifest.mpd"))),
+        hls: in_parts.then(|| url(format!("hls/{id}/master.m3u8"))),
+        progressive: url(format!("stream/{id}")),
+    };
+    let duration = video.duration.map(|duration| duration.as_secs_f64());
     Ok(Json(StreamConfig {
         codecs_left_out: opened.map(|opened| opened.film.left_out().to_vec()).unwrap_or_default(),
-        dash_url: in_parts.then(|| url(format!("dash/{id}/manifest.mpd"))),
-        duration: video.duration.map(|duration| duration.as_secs_f64()),
-        hls_url: in_parts.then(|| url(format!("hls/{id}/master.m3u8"))),
-        qualities: quality
-            .into_iter()
-            .chain(all.iter().filter(|copy| copy.is_current).map(of_copy))
-            .collect(),
+        dash_url: streams.dash.clone(),
+        duration,
+        features: Features {
+            adaptive_streaming: has_choice,
+            preload: true,
+            quality_selection: has_choice,
+            seeking: true,
+        },
+        hls_url: streams.hls.clone(),
+        qualities,
+        recommended: if in_parts { "hls" } else { "progressive" },
         refusal: refusal(&video),
         size: video.size(),
-        stream_url: url(format!("stream/{id}")),
+        stream_url: streams.progressive.clone(),
+        streaming_method: "forebay",
+        streams,
+        success: true,
         title: video.title(),
+        video: VideoSummary { duration, poster: None, title: video.title(), uuid: id.clone() },
         id,
     }))
 }

@@ -1,6 +1,5 @@
 //! A film as the file that it is. Its address is like that of a channel.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use http::{HeaderMap, Method, header};
 use super::answer::About;
 use super::parts::{TRANSPORT, is_transport, opened_for};
 use super::{find, find_for};
-use crate::films::{Content, Video, file_tag};
+use crate::films::{Content, Video, tag};
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::extract::{ByFile, Client, Named};
@@ -122,16 +121,10 @@ pub(in crate::http) async fn send(
     } else {
         Some(state.films.viewers.admit(state, client, video).await?)
     };
-    let path = video.path().to_owned();
-    let open = move || {
-        let file = File::open(path)?;
-        let data = file.metadata()?;
-        Ok::<_, io::Error>((file, data))
-    };
-    let opened = state.films.shelf.aside(open).await.and_then(|opened| opened);
-    let (file, data) = opened.map_err(crate::films::OpenError::from)?;
-    let content = Content::whole(Arc::new(file), data.len());
-    let tag = file_tag(&data);
+    let opened = state.films.shelf.file(video).await;
+    let (file, identity) = opened.map_err(crate::films::OpenError::from)?;
+    let content = Arc::new(Content::whole(file, identity.size));
+    let tag = tag(&identity);
     let about = About { method, headers, media_type: video.media_type(), tag: &tag };
-    Ok(about.bytes(content, &state.films.shelf, viewer))
+    Ok(about.bytes(content, &state.films, viewer))
 }

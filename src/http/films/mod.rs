@@ -5,6 +5,8 @@ mod api;
 mod file;
 mod ladder;
 mod parts;
+mod sending;
+mod stats;
 mod texts;
 mod viewers;
 
@@ -12,6 +14,8 @@ pub(super) use self::api::{StreamConfig, VideoList, list, stream_config};
 pub(super) use self::file::{head, send, watch};
 pub(super) use self::ladder::{GenerateHls, generate_hls};
 pub(super) use self::parts::{dash, playlist, segment};
+pub(super) use self::sending::{FilmBody, FilmTraffic, Sending};
+pub(super) use self::stats::{VideoServerStats, VideoServerStatus, stats, status};
 use self::viewers::Viewers;
 
 use std::path::Path;
@@ -22,7 +26,7 @@ use super::error::ApiError;
 use super::extract::Client;
 use crate::config::InForce;
 use crate::db::Database;
-use crate::films::{Copies, FilmId, Ladder, Library, OpenCopy, Opened, Shelf, Video};
+use crate::films::{Copies, FilmId, Ladder, Library, Made, OpenCopy, Opened, Shelf, Video};
 use crate::jobs::Kind;
 
 /// The films of the server.
@@ -32,17 +36,24 @@ pub(crate) struct Films {
     pub(crate) library: Arc<Library>,
     /// Those that are open.
     shelf: Shelf,
+    /// Segments that are kept in memory.
+    pub(super) made: Made,
+    /// What was sent of them.
+    pub(super) traffic: Arc<FilmTraffic>,
     /// Smaller copies of them.
     copies: Arc<Copies>,
     pub(super) viewers: Viewers,
 }
 
 impl Films {
-    /// The films; copies of them are below the folder `data`.
-    pub(super) fn new(database: Database, data: &Path) -> Self {
+    /// The films; copies of them are below the folder `data`, and `memory` is what segments may take
+    /// that are kept, in bytes.
+    pub(super) fn new(database: Database, data: &Path, memory: u64) -> Self {
         Self {
             library: Arc::new(Library::new(database)),
             shelf: Shelf::default(),
+            made: Made::new(memory),
+            traffic: Arc::default(),
             copies: Arc::new(Copies::new(data)),
             viewers: Viewers::default(),
         }

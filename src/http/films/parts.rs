@@ -12,7 +12,7 @@ use super::answer::About;
 use super::texts::{self, embedded, texts};
 use super::viewers::FilmViewer;
 use super::{copies, find, open};
-use crate::films::{Content, OpenCopy, Opened};
+use crate::films::{Content, OpenCopy, OpenError, Opened};
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
@@ -111,12 +111,8 @@ pub(in crate::http) async fn segment(
     if let Some(known) = about.known() {
         return Ok(known);
     }
-    let file = Arc::clone(&part.opened.file);
-    let shelf = &state.films.shelf;
-    let make = move || part.make();
-    let segment = if is_transport { shelf.aside_in_memory(make).await } else { shelf.aside(make).await };
-    let segment = segment.map_err(crate::films::OpenError::from)??;
-    Ok(about.bytes(Content::segment(segment, file), shelf, viewer))
+    let content = part.content(&state).await?;
+    Ok(about.bytes(content, &state.films, viewer))
 }
 
 /// A film, open, and the viewer who asks for something of it. Whoever asks for heads alone does not
@@ -166,17 +162,36 @@ impl Part {
         is_there.then_some(Self { opened, rendition, number: Some(number) })
     }
 
-    /// Waits for the disk.
-    fn make(&self) -> Result<Segment, ApiError> {
-        let opened = &self.opened;
-        let tracks = self.rendition.tracks(&opened.film);
-        Ok(match self.number {
-            Some(number) if self.rendition == Rendition::Transport => {
-                let head = opened.transport(number, &tracks)?;
-                Segment { head, ranges: Vec::new() }
-            }
-            None => Segment { head: package::init(&opened.film, &tracks), ranges: Vec::new() },
-            Some(number) => opened.segment(number, &tracks, self.rendition == Rendition::KeyFrames)?,
-        })
+    /// What it is made of.
+    async fn content(&self, state: &State) -> Result<Arc<Content>, ApiError> {
+        let (opened, rendition) = (&self.opened, self.rendition);
+        let tracks = rendition.tracks(&opened.film);
+        let (disk, kept, file) = (&state.films.shelf, &state.films.made, Arc::clone(&opened.file));
+        let Some(number) = self.number else {
+            let head = package::init(&opened.film, &tracks);
+            return Ok(Arc::new(Content::segment(Segment { head, ranges: Vec::new() }, file)));
+        };
+        let key = opened.key(rendition, number);
+        if let Some(bytes) = kept.find(&key) {
+            return Ok(Arc::new(Content::made(bytes, file)));
+        }
+        let of_job = Arc::clone(opened);
+        if rendition == Rendition::Transport {
+            let build = move || of_job.transport(number, &tracks);
+            return Ok(Arc::new(Content::made(kept.get(key, disk, build).await?, file)));
+        }
+        let build = move || of_job.segment(number, &tracks, rendition == Rendition::KeyFrames);
+        let segment = disk.aside(build).await.map_err(OpenError::from)??;
+        let content = Arc::new(Content::segment(segment, Arc::clone(&file)));
+        if !content.is_scattered() || !kept.is_asked_again(key) {
+            return Ok(content);
+        }
+        let of_job = Arc::clone(&content);
+        match kept.get(key, disk, move || Ok(of_job.read_all()?)).await {
+            Ok(bytes) => Ok(Arc::new(Content::made(bytes, file))),
+            // It is put together as it is sent.
+            Err(OpenError::Full) => Ok(content),
+            Err(error) => Err(error.into()),
+        }
     }
 }

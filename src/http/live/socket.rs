@@ -9,22 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::IntoResponse;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use forebay_relay::channel::{Membership, Sent, Subscription};
 use forebay_relay::model::Delivery;
-use futures_util::future::BoxFuture;
 use http::{Version, header, response};
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimePrinter;
-use rustix::net::SendFlags;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tracing::debug;
 
 use super::viewer::{Ended, Viewer};
 use crate::http::error::ApiError;
+use crate::http::socket::{render, room, write};
 
 /// A viewer has nothing more to say; who goes on talking is no player. In bytes.
 const MAX_CHATTER: usize = 64 * 1024;
@@ -34,12 +30,6 @@ const MAX_REFUSAL: usize = 1 << 20;
 
 /// How long the kernel goes on trying to deliver what it still has when the connection is over.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What says that more follows at once; elsewhere than on Linux, nothing.
-#[cfg(target_os = "linux")]
-const MORE: SendFlags = SendFlags::MORE;
-#[cfg(not(target_os = "linux"))]
-const MORE: SendFlags = SendFlags::empty();
 
 /// Waits for a picture, and sends the head and then the stream, until the feed is over, or the
 /// viewer has left or takes nothing. The body has no length and no chunks: it ends with the
@@ -54,7 +44,7 @@ pub(in crate::http) fn send(
     delivery: Delivery,
     slot: impl Send + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let head = Bytes::from(render(version, head, Timestamp::now()));
+    let head = Bytes::from(render(version, head, false));
     let stream = Arc::new(stream);
     // Captured values keep their place as long as the viewer stays: a `let` inside would take a
     // second one.
@@ -104,57 +94,12 @@ async fn refuse(stream: &TcpStream, version: Version, error: ApiError, limit: Du
     let (mut head, body) = error.into_response().into_parts();
     let Ok(body) = axum::body::to_bytes(body, MAX_REFUSAL).await else { return };
     head.headers.insert(header::CONTENT_LENGTH, body.len().into());
-    let answer = [render(version, &head, Timestamp::now()), body.into()].concat();
+    let answer = [render(version, &head, false), body.into()].concat();
     let sent = write(stream, answer.into(), false, limit).await;
     let ended = if sent.is_ok() { SockRef::from(stream).shutdown(Shutdown::Write) } else { sent };
     if let Err(error) = ended {
         debug!(%error, "refused connection ended");
     }
-}
-
-/// Sends these bytes; with `has_more`, what follows may go in the same packet.
-async fn write(stream: &TcpStream, mut bytes: Bytes, has_more: bool, limit: Duration) -> io::Result<()> {
-    let more = if has_more { MORE } else { SendFlags::empty() };
-    while !bytes.is_empty() {
-        let send = || Ok(rustix::net::send(stream, &bytes, more | SendFlags::NOSIGNAL)?);
-        match stream.try_io(Interest::WRITABLE, send) {
-            Ok(count) => bytes.advance(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                room(stream, limit).await.ok_or(io::ErrorKind::TimedOut)??;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Waits until the socket takes more; `None` after `limit`. Boxed, since few viewers ever wait.
-fn room(stream: &TcpStream, limit: Duration) -> BoxFuture<'_, Option<io::Result<()>>> {
-    Box::pin(async move { timeout(limit, stream.writable()).await.ok() })
-}
-
-fn render(version: Version, head: &response::Parts, now: Timestamp) -> Vec<u8> {
-    // HTTP/1.0 stays what it is: its players do not know better.
-    let version = if version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" };
-    let status = head.status;
-    let reason = status.canonical_reason().unwrap_or_default();
-    let mut bytes = format!("{version} {} {reason}\r\n", status.as_str()).into_bytes();
-    let mut line = |name: &str, value: &[u8]| {
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value);
-        bytes.extend_from_slice(b"\r\n");
-    };
-    let of_connection = [header::TRANSFER_ENCODING, header::CONNECTION];
-    for (name, value) in head.headers.iter().filter(|(name, _)| !of_connection.contains(name)) {
-        line(name.as_str(), value.as_bytes());
-    }
-    line("connection", b"close");
-    if let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
-        line("date", date.as_bytes());
-    }
-    bytes.extend_from_slice(b"\r\n");
-    bytes
 }
 
 /// A rendered head with another field.

@@ -7,6 +7,7 @@ use forebay_relay::events::Happened;
 
 use super::family::{Family, Label};
 use crate::http::State;
+use crate::http::films::FilmTraffic;
 use crate::http::ops::ProcessMemory;
 use crate::http::refusals::Kind;
 use crate::http::tally::{Count, Way};
@@ -28,6 +29,7 @@ pub(super) fn families(state: &State, reports: &[Report]) -> Vec<Family> {
     let mut all = process(state, reports);
     all.extend(streams(state, reports));
     all.extend(viewers(state, reports));
+    all.extend(films(state));
     all.extend(pages(state));
     all.extend(refusals(state));
     all
@@ -153,6 +155,24 @@ fn viewers(state: &State, reports: &[Report]) -> Vec<Family> {
             "Tokens of streams, by what became of the request.",
             tokens.map(|(result, count)| (label("result", result), tally.read(count))),
         ),
+    ]
+}
+
+fn films(state: &State) -> Vec<Family> {
+    let made = state.films.made.counts();
+    let requests = [("hit", made.hits), ("miss", made.misses), ("refused", made.refused)];
+    let sent = FilmTraffic::PATHS.map(|(path, word)| (label("path", word), state.films.traffic.sent(path)));
+    vec![
+        Family::gauge("films", "Films that there are.", state.films.library.videos().len()),
+        Family::counters("films_sent", "Bytes of films to viewers, by the way they took.", sent).in_bytes(),
+        Family::gauge("film_cache", "Segments of films in memory.", made.held).in_bytes(),
+        Family::gauge("film_cache_limit", "What they may take.", made.limit).in_bytes(),
+        Family::counters(
+            "film_cache_requests",
+            "Requests for segments that have to be put together, by what was there.",
+            requests.map(|(result, count)| (label("result", result), count)),
+        ),
+        Family::counter("film_cache_evictions", "Segments that had to go for others.", made.evicted),
     ]
 }
 

@@ -8,7 +8,7 @@ use super::{NO_DATABASE, openapi};
 use crate::http::channels::{self, ChannelInList, ChannelList};
 use crate::http::events::{self, Now};
 use crate::http::extract::BodyLimits;
-use crate::http::films::{self, GenerateHls, StreamConfig, VideoList};
+use crate::http::films::{self, GenerateHls, StreamConfig, VideoList, VideoServerStatus};
 use crate::http::jobs::JobDocument;
 use crate::http::logo;
 use crate::http::relays::{self, RelayDocument, RelayFields, RelayList};
@@ -185,6 +185,10 @@ pub(super) fn routes() -> Vec<Route> {
                     .fails(507, &["disk_full"])
             },
         ),
+        Route::new("/api/v1/video-server/status", Access::Viewer).get(films::status, || {
+            Operation::new("getVideoServerStatus", "Whether films are offered, where, and figures of that")
+                .json::<VideoServerStatus>(200, "This server")
+        }),
         Route::new("/api/openapi.json", Access::Public).get(openapi, || {
             Operation::new("getOpenApi", "This document").sends(200, "application/json", "OpenAPI 3.1")
         }),

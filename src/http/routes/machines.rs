@@ -2,6 +2,7 @@
 
 use super::operation::Operation;
 use super::route::{Access, Route};
+use crate::http::films::{self, VideoServerStats};
 use crate::http::ops::{self, Health};
 use crate::http::{acme_challenge, metrics};
 
@@ -13,6 +14,10 @@ pub(super) fn routes() -> Vec<Route> {
                 .query("live", "200 for as long as the server answers.")
                 .json::<Health>(200, "It runs")
                 .json::<Health>(503, "It is stopping")
+        }),
+        Route::new("/stats", Access::Machine).get(films::stats, || {
+            Operation::new("getStats", "Figures of the films, and of the segments that are kept in memory")
+                .json::<VideoServerStats>(200, "The figures")
         }),
         Route::new("/metrics", Access::Machine).get(metrics::metrics, || {
             Operation::new("getMetrics", "Figures for Prometheus").sends(

@@ -171,7 +171,7 @@ fn film(id: &str, summary: &str) -> Operation {
         .fails(404, &["unknown_video", "no_part"])
         .fails(409, &["not_in_parts", "not_in_packets"])
         .fails(429, &["address_limit", "stream_limit"])
-        .fails(503, &["unreadable_video", "no_bandwidth", "session_limit"])
+        .fails(503, &["unreadable_video", "segment_memory", "no_bandwidth", "session_limit"])
 }
 
 fn list(id: &str, summary: &str) -> Operation {

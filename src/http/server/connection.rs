@@ -1,5 +1,5 @@
-//! One connection over plain HTTP/1: requests go through the router, and where a live stream is the
-//! answer, the socket is taken out of hyper's hands.
+//! One connection over plain HTTP/1: requests go through the router, and where a live stream or a
+//! long part of a film is the answer, the socket is taken out of hyper's hands.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
 use forebay_relay::model::Delivery;
-use http::{Request, Uri};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Uri, header};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
@@ -24,7 +26,9 @@ use tracing::debug;
 use super::guarded::{Guarded, WriteLimit};
 use super::{Peer, Slot};
 use crate::http::auth::take_token;
+use crate::http::films::{FilmBody, Sending};
 use crate::http::live::{self, Live, Viewer};
+use crate::http::socket::render;
 
 /// A client must have sent its request head by then; it is also how long an idle connection is
 /// kept.
@@ -49,61 +53,115 @@ pub(in crate::http) struct Connections {
     pub(in crate::http) tasks: TaskTracker,
 }
 
-/// A live answer that leaves hyper.
+/// An answer that leaves hyper.
 struct Handover {
     version: http::Version,
     head: http::response::Parts,
-    viewer: Box<Viewer>,
+    body: Beyond,
+}
+
+/// What is sent past hyper.
+enum Beyond {
+    /// A live stream, which ends with the connection.
+    Live(Box<Viewer>),
+    /// A part of a film. If the connection `is_kept`, hyper has it again behind that.
+    Film { body: Box<FilmBody>, is_kept: bool },
+}
+
+impl Beyond {
+    /// What of this response leaves hyper, if anything does.
+    fn of(response: &Response, is_kept: bool) -> Option<Self> {
+        let extensions = response.extensions();
+        let live = || extensions.get::<Live>().and_then(Live::take).map(Self::Live);
+        let film = || extensions.get::<Sending>().and_then(Sending::take_long);
+        live().or_else(|| film().map(|body| Self::Film { body, is_kept }))
+    }
+}
+
+/// A connection that hyper is done with, for now.
+struct Left {
+    stream: TcpStream,
+    /// What was read beyond the request.
+    unread: Bytes,
+    handover: Handover,
 }
 
 impl Connections {
-    /// Serves one connection to its end. Live streams leave hyper.
-    pub(super) async fn serve(self, stream: TcpStream, peer: Peer, delivery: Delivery, slot: Slot) {
+    /// Serves one connection to its end. Live streams leave hyper, and so do long parts of films.
+    pub(super) async fn serve(self, mut stream: TcpStream, peer: Peer, delivery: Delivery, slot: Slot) {
         if let Err(error) = prepare(&stream) {
             debug!(%error, "cannot set up a connection");
             return;
         }
+        let mut unread = Bytes::new();
+        loop {
+            // Boxed, like all that follows: what is sent past hyper needs no room for its connection.
+            let Some(left) = Box::pin(self.serve_by_hyper(stream, unread, peer)).await else { return };
+            let Handover { version, head, body } = left.handover;
+            match body {
+                Beyond::Live(viewer) => {
+                    // A task of its own: it is much smaller than one that has room for the rest.
+                    self.tasks.spawn(live::send(left.stream, version, &head, viewer, delivery, slot));
+                    return;
+                }
+                Beyond::Film { body, is_kept } => {
+                    let is_kept = is_kept && !self.stop.is_cancelled();
+                    let head = Bytes::from(render(version, &head, is_kept));
+                    let sent = Box::pin(body.send(&left.stream, head, delivery, WRITE_TIMEOUT)).await;
+                    let go_on = sent.and_then(|()| limit_unsent(&left.stream));
+                    if let Err(error) = &go_on {
+                        debug!(%error, peer = %peer.address, "the sending of a film ended");
+                    }
+                    if go_on.is_err() || !is_kept {
+                        return;
+                    }
+                    (stream, unread) = (left.stream, left.unread);
+                }
+            }
+        }
+    }
+
+    /// Serves requests until the connection ends: `None`; or until an answer leaves hyper.
+    async fn serve_by_hyper(&self, stream: TcpStream, unread: Bytes, peer: Peer) -> Option<Left> {
         let limit = WriteLimit::new(WRITE_TIMEOUT);
         let (give, mut taken) = oneshot::channel();
         let give = Arc::new(Mutex::new(Some(give)));
-        let (router, of_connection) = (self.router, limit.clone());
+        let (router, of_connection) = (self.router.clone(), limit.clone());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             tidy_path(&mut request);
             take_token(&mut request);
             of_connection.set(WRITE_TIMEOUT);
             request.extensions_mut().insert(peer);
-            let version = request.version();
+            let (version, is_kept) = (request.version(), is_kept(&request));
             let answer = router.clone().oneshot(request.map(Body::new));
             let (give, limit) = (Arc::clone(&give), of_connection.clone());
             async move {
                 let Ok(response) = answer.await;
-                if limit.is_stuck() {
-                    return Ok::<_, Infallible>(Live::into_body(response, &limit).await);
-                }
-                let Some(viewer) = response.extensions().get::<Live>().and_then(Live::take) else {
-                    return Ok(response);
+                let beyond = if limit.is_stuck() { None } else { Beyond::of(&response, is_kept) };
+                let Some(body) = beyond else {
+                    return Ok::<_, Infallible>(with_body(response, &limit).await);
                 };
                 let (head, _) = response.into_parts();
                 let give = give.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(give) = give {
-                    let _ = give.send(Handover { version, head, viewer });
+                    let _ = give.send(Handover { version, head, body });
                 }
                 // The connection is dismantled now, and this answer with it.
                 std::future::pending().await
             }
         });
-        let mut connection = builder().serve_connection(TokioIo::new(Guarded::new(stream, limit)), service);
+        let guarded = Guarded::resume(stream, unread, limit);
+        let mut connection = builder().serve_connection(TokioIo::new(guarded), service);
         let mut is_stopping = false;
         let result = loop {
             tokio::select! {
                 biased;
                 result = &mut connection => break result,
-                Ok(Handover { version, head, viewer }) = &mut taken => {
-                    let stream = connection.into_parts().io.into_inner().into_inner();
-                    // A task of its own: it is much smaller than one that has room for hyper's
-                    // connection.
-                    self.tasks.spawn(live::send(stream, version, &head, viewer, delivery, slot));
-                    return;
+                Ok(handover) = &mut taken => {
+                    let parts = connection.into_parts();
+                    let (stream, rest) = parts.io.into_inner().into_parts();
+                    let unread = [parts.read_buf, rest].concat().into();
+                    return Some(Left { stream, unread, handover });
                 }
                 () = self.stop.cancelled(), if !is_stopping => {
                     is_stopping = true;
@@ -114,7 +172,25 @@ impl Connections {
         if let Err(error) = result {
             debug!(%error, peer = %peer.address, "connection ended");
         }
+        None
     }
+}
+
+/// The answer for a connection that hyper keeps: what would be sent past it becomes its body.
+/// `limit` is that of the connection.
+pub(super) async fn with_body(response: Response, limit: &WriteLimit) -> Response {
+    Live::into_body(Sending::into_body(response), limit).await
+}
+
+/// Whether another request may come on the connection of this one (RFC 9112, section 9.3), and
+/// nothing of this one is still to come.
+fn is_kept(request: &Request<Incoming>) -> bool {
+    let mut options = request.headers().get_all(header::CONNECTION).iter();
+    let closes = |value: &HeaderValue| {
+        let text = value.as_bytes().to_ascii_lowercase();
+        text.windows(5).any(|word| word == b"close")
+    };
+    request.version() == http::Version::HTTP_11 && request.body().is_end_stream() && !options.any(closes)
 }
 
 /// HTTP/1 as we speak it.
@@ -131,7 +207,11 @@ pub(in crate::http) fn prepare(stream: &TcpStream) -> io::Result<()> {
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(5));
     socket.set_tcp_keepalive(&keepalive.with_retries(3))?;
-    socket.set_tcp_notsent_lowat(UNSENT)
+    limit_unsent(stream)
+}
+
+fn limit_unsent(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
 }
 
 /// Players and hand-written lists double slashes: `//stream//one` is `/stream/one`.

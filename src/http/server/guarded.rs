@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -63,6 +64,8 @@ impl Socket for TcpStream {
 #[derive(Debug)]
 pub(in crate::http) struct Guarded<S> {
     stream: S,
+    /// What was read before, and comes first.
+    unread: Bytes,
     limit: WriteLimit,
     /// Made when it is first needed: most connections never wait.
     timer: Option<Pin<Box<Sleep>>>,
@@ -70,12 +73,17 @@ pub(in crate::http) struct Guarded<S> {
 
 impl<S: Socket> Guarded<S> {
     pub(in crate::http) fn new(stream: S, limit: WriteLimit) -> Self {
-        Self { stream, limit, timer: None }
+        Self::resume(stream, Bytes::new(), limit)
     }
 
-    /// The connection itself.
-    pub(super) fn into_inner(self) -> S {
-        self.stream
+    /// One of which these bytes were read already.
+    pub(super) fn resume(stream: S, unread: Bytes, limit: WriteLimit) -> Self {
+        Self { stream, unread, limit, timer: None }
+    }
+
+    /// The connection itself, and what nobody has read yet of what was read before.
+    pub(super) fn into_parts(self) -> (S, Bytes) {
+        (self.stream, self.unread)
     }
 
     fn set_stuck(&self, is_stuck: bool) {
@@ -120,6 +128,11 @@ impl<S: Socket> AsyncRead for Guarded<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unread.is_empty() {
+            let count = self.unread.len().min(buf.remaining());
+            buf.put_slice(&self.unread.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
@@ -164,6 +177,18 @@ mod tests {
         fn send_now(&self, _: &[u8]) -> io::Result<usize> {
             Err(io::ErrorKind::WouldBlock.into())
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_first() {
+        let (ours, mut theirs) = duplex(1000);
+        let limit = WriteLimit::new(Duration::from_secs(10));
+        let mut guarded = Guarded::resume(ours, Bytes::from_static(b"before"), limit);
+        theirs.write_all(b" and then").await.unwrap();
+        let mut read = [0; 15];
+        guarded.read_exact(&mut read[..2]).await.unwrap();
+        guarded.read_exact(&mut read[2..]).await.unwrap();
+        assert_eq!(&read, b"before and then");
     }
 
     #[tokio::test(start_paused = true)]

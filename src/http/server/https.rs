@@ -27,10 +27,10 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tracing::debug;
 
+use super::connection::with_body;
 use super::streams::Streams;
 use crate::http::Peer;
 use crate::http::auth::take_token;
-use crate::http::live::Live;
 use crate::http::server::{
     CONNECTION_BUFFER, Connections, Guarded, HEADER_TIMEOUT, Slot, WRITE_TIMEOUT, WriteLimit, builder,
     prepare, tidy_path,
@@ -143,7 +143,7 @@ impl Connection {
         let service = service_fn(move |request| {
             limit.set(WRITE_TIMEOUT);
             let (answer, limit) = (answer(&router, request, peer), limit.clone());
-            async move { Ok::<_, Infallible>(Live::into_body(answer.await, &limit).await) }
+            async move { Ok::<_, Infallible>(with_body(answer.await, &limit).await) }
         });
         let mut connection = pin!(builder().serve_connection(TokioIo::new(stream), service));
         tokio::select! {
@@ -164,7 +164,7 @@ impl Connection {
             let (answer, stream) = (answer(&router, request, peer), open.open(WRITE_TIMEOUT));
             async move {
                 // hyper takes `Connection` out, which is an error in HTTP/2.
-                let answer = Live::into_body(answer.await, stream.limit()).await;
+                let answer = with_body(answer.await, stream.limit()).await;
                 Ok::<_, Infallible>(answer.map(|body| stream.carry(body)))
             }
         });

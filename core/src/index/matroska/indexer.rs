@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::Error;
 use super::super::cuts::{LEAD, MAX_SEGMENTS};
-use super::super::film::{Film, Form, MAX_SEGMENT, TextTrack, shares};
+use super::super::film::{Film, Form, MAX_SEGMENT, TextTrack, Zero, shares};
 use super::super::layouts::matroska::{Clock, Layout, Mark, Stream, Text, TextCoding};
 use super::super::scale::convert;
 use super::super::source::{Pause, Source};
@@ -391,7 +391,8 @@ impl Found {
         let texts = std::mem::take(&mut self.named_texts);
         let (first_end, left_out) = (ends[0].max(last + 1), std::mem::take(&mut self.left_out));
         let form = Form::Matroska(layout.into());
-        Ok(Film { length, tracks, cuts, end, first_end, left_out, texts, form })
+        let zero = Zero::of(&tracks);
+        Ok(Film { length, tracks, cuts, end, first_end, left_out, texts, zero, form })
     }
 
     /// Sound that begins much earlier than the pictures is a segment of its own.

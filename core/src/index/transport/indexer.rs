@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::Error;
 use super::super::cuts::MAX_SEGMENTS;
 use super::super::entry::Kind;
-use super::super::film::{Film, Form, MAX_MADE, Shares, Track, shares};
+use super::super::film::{Film, Form, MAX_MADE, Shares, Track, Zero, shares};
 use super::super::layouts::transport::{FAR, Layout, Mark, Stream};
 use super::super::scale::convert;
 use super::super::source::{Lane, Pause, Source};
@@ -482,6 +482,7 @@ impl Cuts {
             });
         }
         let layout = Layout { stride, end: length, marks: self.marks, streams };
+        let zero = Zero::of(&tracks);
         Ok(Film {
             length,
             tracks,
@@ -490,6 +491,7 @@ impl Cuts {
             first_end: to_reference(end),
             left_out: self.left_out,
             texts: Vec::new(),
+            zero,
             form: Form::Transport(Arc::new(layout)),
         })
     }
