@@ -317,6 +317,29 @@ fn a_film_begins_with_the_key_frame_in_front_of_its_edit() {
     assert_eq!(film.total().as_millis(), 16_013);
 }
 
+/// What the edit lists of an initialisation segment take away, track by track.
+fn taken_away(init: &[u8]) -> Vec<u64> {
+    let lists = init.windows(4).enumerate().filter(|(_, name)| name == b"elst");
+    let begins = |at: usize| init[at + 20..at + 28].try_into().expect("the list has an edit");
+    lists.map(|(at, _)| u64::from_be_bytes(begins(at))).collect()
+}
+
+#[test]
+fn all_tracks_begin_at_the_same_place_of_their_times() {
+    // Pictures begin 80 ms in, and sound 21 ms: who knows of no edit list has both at 80 ms.
+    let movie = Movie::write(&[track(true, twenty_seconds()), track(false, sound(470, 2048))]);
+    let film = index(&movie.bytes()).unwrap();
+    assert_eq!(taken_away(&package::init(&film, &[0, 1])), [7200, 3840]);
+    // So does a copy whose pictures are decoded when they are shown.
+    let mut plain = twenty_seconds();
+    plain.iter_mut().for_each(|sample| sample.offset = 0);
+    let mut copy = track(true, plain);
+    copy.edits = vec![(0, 0)];
+    let copy = index(&Movie::write(&[copy]).bytes()).unwrap();
+    assert!(taken_away(&package::init(&copy, &[0])).is_empty());
+    assert_eq!(taken_away(&package::init(&copy.begun_with(&film), &[0])), [7200]);
+}
+
 #[test]
 fn what_cannot_be_a_film_is_refused_by_name() {
     let code = |bytes: &[u8]| index(bytes).unwrap_err().code();
