@@ -332,7 +332,9 @@ fn all_tracks_begin_at_the_same_place_of_their_times() {
     assert_eq!(taken_away(&package::init(&film, &[0, 1])), [7200, 3840]);
     // So does a copy whose pictures are decoded when they are shown.
     let mut plain = twenty_seconds();
-    plain.iter_mut().for_each(|sample| sample.offset = 0);
+    for sample in &mut plain {
+        sample.offset = 0;
+    }
     let mut copy = track(true, plain);
     copy.edits = vec![(0, 0)];
     let copy = index(&Movie::write(&[copy]).bytes()).unwrap();
