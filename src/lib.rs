@@ -16,6 +16,7 @@ pub mod http;
 pub mod jobs;
 pub mod lineup;
 mod programs;
+pub mod reels;
 pub mod relays;
 pub mod resolver;
 pub mod supervisor;

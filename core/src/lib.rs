@@ -38,6 +38,7 @@ pub mod pacer;
 pub mod package;
 pub mod playlist;
 pub mod provider;
+pub mod reel;
 pub mod remux;
 pub mod resolve;
 pub mod rhythm;

@@ -194,5 +194,7 @@ forebay_relay::table! {
         info_ttl: DurationText,
         /// How long addresses are good that do not say it themselves.
         url_ttl: DurationText,
+        /// What files of pages may take on the disk.
+        cache: SizeText,
     }
 }

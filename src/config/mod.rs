@@ -252,6 +252,8 @@ pub struct Resolver {
     pub memory: u64,
     /// How long a yt-dlp that nobody needs is kept.
     pub idle_stop: Duration,
+    /// Bytes that files of pages may take on the disk.
+    pub cache: u64,
     /// Whether pages may lead to addresses that are not public: as sources given by the API may.
     pub allow_private: bool,
     /// How many at a time, and how long answers are good.
@@ -267,6 +269,8 @@ impl Default for Resolver {
             timeout: Duration::from_secs(30),
             memory: 512 << 20,
             idle_stop: Duration::from_mins(5),
+            // Two films in full HD, or many short ones.
+            cache: 4 << 30,
             allow_private: false,
             limits: forebay_core::resolve::Limits::default(),
         }

@@ -73,6 +73,7 @@ idle_stop = "1m"
 max_running = 2
 info_ttl = "30m"
 url_ttl = "5m"
+cache = "1 GiB"
 
 [[channels]]
 id = "one"
@@ -179,6 +180,7 @@ fn a_good_file_means_what_it_says() {
         timeout: Duration::from_secs(20),
         memory: 1 << 30,
         idle_stop: minutes(1),
+        cache: 1 << 30,
         allow_private: false,
         limits,
     };

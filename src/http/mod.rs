@@ -83,6 +83,7 @@ use crate::config::{Config, InForce};
 use crate::db::Database;
 use crate::jobs::Queue;
 use crate::lineup::{Lineup, PutInForce};
+use crate::reels::Reels;
 use crate::relays::{InForceChannels, Relays};
 use crate::resolver::Resolver;
 use crate::supervisor::Board;
@@ -110,6 +111,8 @@ pub struct State {
     pub(crate) jobs: Queue,
     /// Who resolves pages of video platforms.
     pub(crate) resolver: Resolver,
+    /// Files of such pages.
+    pub(crate) reels: Reels,
     guards: Guards,
     admission: Admission,
     audience: Audience,
@@ -216,6 +219,7 @@ impl State {
             process: Process::start(),
             catalogue,
             jobs,
+            reels: Reels::new(resolver.clone(), folder.join("reels"), config.get().resolver.cache),
             resolver,
             channels,
             database,

@@ -113,6 +113,21 @@ impl Format {
         }
     }
 
+    /// Whether it is one file, which can be had in ranges.
+    pub fn is_file(&self) -> bool {
+        let is_http = self.protocol.as_deref().is_some_and(|name| matches!(name, "http" | "https"));
+        is_http && self.url.is_some() && !self.has_drm
+    }
+
+    /// `1080p`, `audio`.
+    pub fn quality(&self) -> String {
+        match self.height.filter(|_| self.video_codec.is_some()) {
+            Some(height) => format!("{height}p"),
+            None if self.video_codec.is_none() => "audio".to_owned(),
+            None => self.note.clone().unwrap_or_else(|| "unknown".to_owned()),
+        }
+    }
+
     /// Whether a player that knows the address alone can open it.
     pub fn opens_by_itself(&self) -> bool {
         // Any player sends some User-Agent and takes whatever comes.

@@ -17,14 +17,42 @@ impl Pages for Resolver {
         other_than: Option<&Url>,
     ) -> BoxFuture<'static, Result<Address, NoAddress>> {
         let (resolver, page, other_than) = (self.clone(), page.clone(), other_than.cloned());
-        async move { resolver.media(&page, other_than.as_ref()).await.map_err(NoAddress::from) }.boxed()
+        let choose = |document: &Document| {
+            let found = live(document).map(|(format, url)| (format.clone(), url.to_owned()));
+            found.ok_or("it has no form that can be relayed: neither HLS nor a transport stream")
+        };
+        async move { resolver.find(&page, other_than.as_ref(), choose).await.map_err(NoAddress::from) }
+            .boxed()
     }
 }
 
 impl Resolver {
-    async fn media(&self, page: &Page, other_than: Option<&Url>) -> Result<Address, Unknown> {
+    /// Where the file of a form of a page is: at another address than this one, which ends or is
+    /// refused.
+    pub async fn file(
+        &self,
+        page: &Page,
+        format: &str,
+        other_than: Option<&Url>,
+    ) -> Result<Address, Unknown> {
+        let choose = |document: &Document| {
+            let is_it = |known: &&Format| known.id.as_deref() == Some(format) && known.is_file();
+            let format = document.formats.iter().find(is_it);
+            let url = format.and_then(|format| format.url.clone());
+            format.cloned().zip(url).ok_or("the page has no such form any more")
+        };
+        self.find(page, other_than, choose).await
+    }
+
+    /// The address of what is chosen of a page.
+    async fn find(
+        &self,
+        page: &Page,
+        other_than: Option<&Url>,
+        choose: impl Fn(&Document) -> Result<(Format, String), &'static str>,
+    ) -> Result<Address, Unknown> {
         let known = self.ask(page, Need::Addresses).await?;
-        let address = self.address_of(&known)?;
+        let address = self.address_of(&known, &choose)?;
         if Some(&address.url) != other_than {
             return Ok(address);
         }
@@ -33,17 +61,20 @@ impl Resolver {
             retry_after,
         })?;
         let known = self.ask(page, Need::Addresses).await?;
-        self.address_of(&known)
+        self.address_of(&known, &choose)
     }
 
-    fn address_of(&self, known: &Known) -> Result<Address, Unknown> {
+    fn address_of(
+        &self,
+        known: &Known,
+        choose: &impl Fn(&Document) -> Result<(Format, String), &'static str>,
+    ) -> Result<Address, Unknown> {
         let unfit = |message| Unknown {
             failure: Failure::new(Class::Unsupported, message).into(),
             retry_after: known.lifetime,
         };
-        let (format, url) = live(&known.document)
-            .ok_or_else(|| unfit("it has no form that can be relayed: neither HLS nor a transport stream"))?;
-        let url = Url::parse(url).map_err(|_| unfit("its address is no address"))?;
+        let (format, url) = choose(&known.document).map_err(unfit)?;
+        let url = Url::parse(&url).map_err(|_| unfit("its address is no address"))?;
         let mut user_agent = None;
         let mut headers = Vec::new();
         for (name, value) in &format.headers {
@@ -112,7 +143,7 @@ fn live(document: &Document) -> Option<(&Format, &str)> {
 /// The cookies for this address, as a request has them, of a text in which each is followed by its
 /// attributes (`a=1; Domain=.example; Path=/; b=2; …`). Those for other hosts are left out: what
 /// stands in a header goes to the host of the address only.
-pub(super) fn cookies_for(text: &str, url: &Url) -> Option<String> {
+fn cookies_for(text: &str, url: &Url) -> Option<String> {
     const ATTRIBUTES: &[&str] = &["path", "expires", "max-age", "secure", "httponly", "samesite", "version"];
     let host = url.host_str()?;
     let mut cookies: Vec<(&str, bool)> = Vec::new();

@@ -40,8 +40,20 @@ struct Inner {
     /// The desk may have another time to wake at.
     changed: Notify,
     began: Instant,
+    asked: Mutex<Asked>,
     /// Where pages are resolved, whoever asks: answers of a megabyte keep no source waiting.
     runtime: Handle,
+}
+
+/// What was asked since the start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked {
+    /// How often.
+    pub requests: u64,
+    /// How often the page was known.
+    pub hits: u64,
+    /// How long all answers took together.
+    pub took: Duration,
 }
 
 /// The desk, and who waits at it.
@@ -79,11 +91,33 @@ impl Resolver {
         let office = Mutex::new(Office { desk: Desk::new(settings.limits), waiting: HashMap::new() });
         let (worker, changed) = (AsyncMutex::new(None), Notify::new());
         let (began, runtime) = (Instant::now(), Handle::current());
-        Self(Arc::new(Inner { settings, office, worker, changed, began, runtime }))
+        Self(Arc::new(Inner { settings, office, worker, changed, began, asked: Mutex::default(), runtime }))
     }
 
     /// Answers for a page, and has it resolved first if that is needed.
     pub async fn ask(&self, page: &Page, need: Need) -> Result<Known, Unknown> {
+        let began = Instant::now();
+        let answer = self.answer(page, need).await;
+        let is_hit = answer.as_ref().is_ok_and(|known| known.is_cached);
+        let mut asked = self.0.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.requests += 1;
+        asked.hits += u64::from(is_hit);
+        asked.took += began.elapsed();
+        drop(asked);
+        answer
+    }
+
+    /// What was asked so far.
+    pub fn asked(&self) -> Asked {
+        *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there is a yt-dlp to run.
+    pub fn is_installed(&self) -> bool {
+        installation::Installation::find(&self.0.settings.command).is_ok()
+    }
+
+    async fn answer(&self, page: &Page, need: Need) -> Result<Known, Unknown> {
         let mut is_cached = true;
         loop {
             let told = {

@@ -27,6 +27,7 @@ mod matrix;
 mod metrics;
 mod on_demand;
 mod page_channels;
+mod page_files;
 mod pages;
 mod people;
 mod playing;

@@ -1,5 +1,6 @@
 //! Pages of video platforms as sources of channels.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_testkit::client::Viewer;
@@ -13,7 +14,7 @@ use crate::relay::{Relay, channel};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A relay that resolves pages at this platform, with these channels.
-fn relay(platform: &Platform, channels: &str) -> Relay {
+pub(crate) fn relay(platform: &Platform, channels: &str) -> Relay {
     let (command, plugins) = (yt_dlp().display().to_string(), platform.plugins().display().to_string());
     Relay::start(&format!(
         "allow_private_sources = true\n[resolver]\ncommand = '{command}'\nplugin_dirs = ['{plugins}']\n{channels}"
@@ -74,26 +75,27 @@ async fn renewed(lifetime: Duration, span: Duration) {
     let shows: Vec<Show> = kinds.map(|kind| Show::begin(&platform, &origin, kind, lifetime)).collect();
     let channels: String =
         shows.iter().map(|show| channel(&show.name, &[page(&show.name)], "start_timeout = '30s'")).collect();
-    let relay = relay(&platform, &channels);
+    let relay = Arc::new(relay(&platform, &channels));
     let watch = |show: Show| {
-        let (address, path) = (relay.address(), format!("/stream/{}", show.name));
+        let (relay, path) = (Arc::clone(&relay), format!("/stream/{}", show.name));
         tokio::spawn(async move {
-            let mut viewer = Viewer::get(address, &path).await;
+            let mut viewer = Viewer::get(relay.address(), &path).await;
             assert_eq!(viewer.status(), 200, "{}", show.name);
             let bytes = viewer.read_for(span).await;
             assert!(viewer.ended().is_none(), "{}: {:?}", show.name, viewer.ended());
-            (show, bytes, viewer.largest_gap())
+            // As long as it is open: to compare minutes of pictures takes long.
+            let status = relay.status(&show.name).await;
+            (show, bytes, viewer.largest_gap(), status)
         })
     };
     let watching: Vec<_> = shows.into_iter().map(watch).collect();
     for watching in watching {
-        let (show, bytes, gap) = watching.await.expect("it can be watched");
+        let (show, bytes, gap, status) = watching.await.expect("it can be watched");
         let (asked, refused) = (platform.asked_for(&show.name), show.broadcast.stats().forbidden);
         println!("{}: resolved {asked} times, {refused} refused, gap {gap:?}", show.name);
         assert!(asked >= 4, "{}: its address has ended several times: {asked}", show.name);
         assert_eq!(refused, 0, "{}", show.name);
         show.assert_whole(&bytes);
-        let status = relay.status(&show.name).await;
         assert_eq!(status["upstream_connections_opened"], 1, "{status}");
         let report = Checker::check(&bytes);
         assert_eq!(report.continuity_errors_total(), 0, "{}", show.name);

@@ -63,13 +63,16 @@ async fn an_address_is_given_only_if_a_player_can_open_it() {
     );
     for (name, query, status, reason) in [
         ("split", "quality=best", 409, "split"),
-        ("headers", "", 409, "headers"),
         ("good", "quality=huge", 400, "bad_quality"),
         ("good", "format_id=99", 404, "unknown_format"),
     ] {
         let answer = direct(&relay, name, query).await;
         assert_eq!((answer.status, &answer.json()["reason"]), (status, &reason.into()), "{name} {query}");
     }
+    // What wants to see more than the address is had through the server.
+    let answer = direct(&relay, "headers", "").await;
+    assert_eq!((answer.status, answer.header("X-Direct")), (302, Some("proxied; reason=headers")));
+    assert_eq!(location(&answer), "/api/v2/stream/proxy/youtube/headers____?format_id=18");
     assert_eq!(direct(&relay, "headers", "strict=true").await.status, 302);
 }
 

@@ -49,6 +49,8 @@ pub struct Limits {
     pub info_lifetime: Duration,
     /// How long its addresses are good that do not say it themselves.
     pub address_lifetime: Duration,
+    /// The least time from one resolve of a platform to the next, if not the platform's own.
+    pub pace: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -58,6 +60,7 @@ impl Default for Limits {
             waiting: 200,
             info_lifetime: Duration::from_hours(1),
             address_lifetime: Duration::from_mins(10),
+            pace: None,
         }
     }
 }
@@ -330,7 +333,7 @@ impl<T> Desk<T> {
             let Some(index) = self.waiting.iter().position(may_begin) else { return };
             let page = self.waiting.remove(index).expect("it was just found");
             let platform = page.platform();
-            self.state(platform).next = now + platform.pace();
+            self.state(platform).next = now + self.limits.pace.unwrap_or_else(|| platform.pace());
             self.running.insert(page.clone());
             self.actions.push_back(Action::Resolve(page));
         }

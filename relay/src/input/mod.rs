@@ -16,6 +16,7 @@ mod no_address;
 mod offload;
 pub mod page;
 pub mod picture;
+pub mod ranges;
 pub mod sample_frame;
 pub mod slate;
 pub mod sniff;

@@ -101,7 +101,7 @@ impl Opener for PageOpener {
 
 impl Address {
     /// A source at this address. What its configuration says comes first.
-    fn source(&self, page: &Source) -> Source {
+    pub(super) fn source(&self, page: &Source) -> Source {
         let mut source = page.clone();
         source.url = SourceUrl::led_to(self.url.clone());
         source.user_agent = source.user_agent.or_else(|| self.user_agent.clone());

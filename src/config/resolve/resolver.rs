@@ -15,6 +15,9 @@ const TIMEOUT: Limits<Duration> = limits_ms(1_000, 300_000);
 /// From the interpreter with nothing to do to what a machine has to spare.
 const MEMORY: Limits<u64> = Limits { min: 64 << 20, max: 1 << 36 };
 
+/// From a clip to a large disk.
+const CACHE: Limits<u64> = Limits { min: 16 << 20, max: 1 << 42 };
+
 /// From after each page to a day.
 const IDLE: Limits<Duration> = limits_ms(1_000, 86_400_000);
 
@@ -47,6 +50,7 @@ pub(super) fn resolver(
         idle_stop: checker
             .duration("idle_stop", typed.idle_stop.as_ref(), &IDLE)
             .unwrap_or(default.idle_stop),
+        cache: checker.size("cache", typed.cache.as_ref(), &CACHE).unwrap_or(default.cache),
         allow_private,
         limits: DeskLimits {
             running: checker

@@ -137,11 +137,7 @@ impl VideoFormat {
             url: format!("/api/v2/stream/direct/{page}?{query}"),
             format_id: id,
             ext: format.ext.clone().unwrap_or_default(),
-            quality: match height {
-                Some(height) => format!("{height}p"),
-                None if format.video_codec.is_none() => "audio".to_owned(),
-                None => format.note.clone().unwrap_or_else(|| "unknown".to_owned()),
-            },
+            quality: format.quality(),
             resolution: format.width.zip(height).map(|(width, height)| format!("{width}x{height}")),
             filesize: format.filesize,
             bitrate: Some(format.bitrate / 1000).filter(|&kilobits| kilobits > 0),

@@ -1,18 +1,29 @@
 //! `/api/v2`: pages of video platforms, resolved.
 
 mod document;
+mod health;
+mod metrics;
+mod proxy;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::Path;
 use axum::response::IntoResponse;
-use forebay_core::resolve::{Choice, Class, Need, NotAPage, Page, Platform, Quality, Target, choose};
+use forebay_core::resolve::{
+    Choice, Class, Need, NotAPage, Page, Platform, Quality, Target, WrongQuality, choose,
+};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
+use url::Url;
 
 pub(super) use self::document::{Failed, VideoDocument};
+pub(super) use self::health::{SystemHealth, health};
+pub(super) use self::metrics::{PageMetrics, metrics};
+pub(super) use self::proxy::proxy;
 use super::State;
+use super::extract::Client;
 use super::query::Query;
 use crate::resolver::{Document, Format, Unknown};
 
@@ -32,9 +43,16 @@ pub(super) struct Refused {
 }
 
 impl Refused {
+    fn new(status: StatusCode, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { status, reason, message: message.into(), retry_after: None }
+    }
+
     fn bad(reason: &'static str, message: impl Into<String>) -> Self {
-        let message = message.into();
-        Self { status: StatusCode::BAD_REQUEST, reason, message, retry_after: None }
+        Self::new(StatusCode::BAD_REQUEST, reason, message)
+    }
+
+    fn conflict(reason: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, reason, message)
     }
 }
 
@@ -95,32 +113,61 @@ pub(super) async fn direct(
     state: State,
     Path((platform, id)): Path<(String, String)>,
     query: Query,
+    client: Client,
 ) -> Result<impl IntoResponse, Refused> {
     let page = page(&platform, &id, &query)?;
-    let quality = match query.value("quality") {
-        Some(quality) => {
-            quality.parse::<Quality>().map_err(|error| Refused::bad("bad_quality", error.to_string()))?
-        }
-        None => Quality::Best,
-    };
+    let quality = quality(&query)?;
     let known = state.resolver.ask(&page, Need::Addresses).await?;
     let format_id = query.value("format_id");
     let format = match &format_id {
         Some(id) => one(&known.document, id)?,
-        None => alone(&known.document, quality)?,
+        None => alone(&known.document, quality, |_| true)?,
     };
     let is_strict = query.value("strict").is_some_and(|value| matches!(&*value, "true" | "1"));
-    if !is_strict && !format.opens_by_itself() {
-        return Err(conflict("headers", "the platform wants to see header fields with this address"));
-    }
-    let url = format.url.as_deref().unwrap_or_default();
-    let location = HeaderValue::from_str(url).map_err(|_| conflict("broken", "the address is no address"))?;
+    let needs_us = if is_strict { None } else { why_not(format, client.address) };
+    let (location, direct) = match needs_us {
+        None => (format.url.clone().unwrap_or_default(), "platform".to_owned()),
+        Some(reason) if format.is_file() => {
+            (proxied(&page, format, &client.watching.carried.query()), format!("proxied; reason={reason}"))
+        }
+        Some(reason) => {
+            return Err(Refused::conflict(reason, "this address does not work for other players"));
+        }
+    };
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| Refused::conflict("broken", "the address is no address"))
+    };
     let fields = [
-        (header::LOCATION, location),
+        (header::LOCATION, value(&location)?),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (DIRECT, HeaderValue::from_static("platform")),
+        (DIRECT, value(&direct)?),
     ];
     Ok((StatusCode::FOUND, fields))
+}
+
+/// Why the address of a form is of no use to a client at this address, if it is not.
+fn why_not(format: &Format, client: IpAddr) -> Option<&'static str> {
+    if !format.opens_by_itself() {
+        return Some("headers");
+    }
+    let url = Url::parse(format.url.as_deref()?).ok()?;
+    let bound = url.query_pairs().find(|(name, _)| name == "ip").and_then(|(_, ip)| ip.parse().ok());
+    bound.is_some_and(|bound: IpAddr| bound != client).then_some("ip_bound")
+}
+
+/// The address of a form below that of this server, with what the client has shown to be known.
+fn proxied(page: &Page, format: &Format, carried: &str) -> String {
+    let id = format.id.as_deref().unwrap_or_default();
+    let query: String =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("format_id", id).finish();
+    let carried = if carried.is_empty() { String::new() } else { format!("&{carried}") };
+    format!("/api/v2/stream/proxy/{page}?{query}{carried}")
+}
+
+/// The quality that is asked for.
+fn quality(query: &Query) -> Result<Quality, Refused> {
+    let Some(quality) = query.value("quality") else { return Ok(Quality::Best) };
+    quality.parse().map_err(|error: WrongQuality| Refused::bad("bad_quality", error.to_string()))
 }
 
 /// The page that is asked for: by platform and id, or by the address in `url`.
@@ -141,17 +188,13 @@ fn page(platform: &str, id: &str, query: &Query) -> Result<Page, Refused> {
 
 fn one<'a>(document: &'a Document, id: &str) -> Result<&'a Format, Refused> {
     let found = document.formats.iter().find(|format| format.id.as_deref() == Some(id));
-    let unknown = Refused {
-        status: StatusCode::NOT_FOUND,
-        reason: "unknown_format",
-        message: format!("this page has no format {id:?}"),
-        retry_after: None,
-    };
+    let message = format!("this page has no format {id:?}");
+    let unknown = Refused::new(StatusCode::NOT_FOUND, "unknown_format", message);
     found.filter(|format| !format.has_drm && format.url.is_some()).ok_or(unknown)
 }
 
-/// The one address that plays by itself in this quality.
-fn alone(document: &Document, quality: Quality) -> Result<&Format, Refused> {
+/// The one address that plays by itself in this quality, of a form that `fits`.
+fn alone(document: &Document, quality: Quality, fits: impl Fn(&Format) -> bool) -> Result<&Format, Refused> {
     // What the platform only has in two halves is of no use to a player that gets one address.
     let has_pictures = document.formats.iter().any(|format| format.video_codec.is_some());
     let is_whole =
@@ -159,19 +202,15 @@ fn alone(document: &Document, quality: Quality) -> Result<&Format, Refused> {
     let whole: Vec<&Format> = document
         .formats
         .iter()
-        .filter(|format| format.url.is_some())
+        .filter(|format| format.url.is_some() && fits(format))
         .filter(|format| quality == Quality::Audio || is_whole(format))
         .collect();
     let forms: Vec<_> = whole.iter().map(|format| format.form()).collect();
     match choose(&forms, quality) {
         Some(Choice::One(index)) => Ok(whole[index]),
         _ if choose(&document.forms(), quality).is_some() => {
-            Err(conflict("split", "the platform has picture and sound at two addresses"))
+            Err(Refused::conflict("split", "the platform has picture and sound at two addresses"))
         }
-        _ => Err(conflict("drm", "nothing of this page can be played")),
+        _ => Err(Refused::conflict("drm", "nothing of this page can be played")),
     }
-}
-
-fn conflict(reason: &'static str, message: &str) -> Refused {
-    Refused { status: StatusCode::CONFLICT, reason, message: message.to_owned(), retry_after: None }
 }

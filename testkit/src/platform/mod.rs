@@ -1,7 +1,7 @@
 //! A video platform, with an extractor for the real yt-dlp: what a video is called is what its
 //! page does.
 //!
-//! Names given to [`Platform::broadcast`] are live. Of the others, `good` has a whole form and half of a better one, `split` has halves only, `headers` wants to
+//! A test makes pages of its own with [`Platform::broadcast`] and [`Platform::offer`]. Of the others, `good` has a whole form and half of a better one, `split` has halves only, `headers` wants to
 //! see its own header fields; `geo`, `login`, `offline`, `begins`, `private`, `away`, `error`,
 //! `limit` and `bug` fail as their names say; `hang`, `crash`, `balloon`, `long` and `wide`
 //! misbehave.
@@ -24,23 +24,24 @@ pub struct Platform {
     address: SocketAddr,
     plugins: TempDir,
     asked: Arc<AtomicUsize>,
-    live: Live,
+    offers: Offers,
     told: mpsc::Receiver<[i32; 2]>,
 }
 
-/// By the name of a page, what gives the address of its broadcast to each who asks, and how often
-/// that was.
+/// Pages that the test makes, by their names.
 #[derive(Clone, Default)]
-struct Live(Arc<Mutex<HashMap<String, Broadcast>>>);
+struct Offers(Arc<Mutex<HashMap<String, Offer>>>);
 
-struct Broadcast {
-    address: Box<dyn Fn() -> String + Send>,
+/// A page that the test makes.
+struct Offer {
+    formats: Box<dyn Fn() -> serde_json::Value + Send>,
+    is_live: bool,
     asked: usize,
 }
 
-impl std::fmt::Debug for Live {
+impl std::fmt::Debug for Offers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Live")
+        f.write_str("Offers")
     }
 }
 
@@ -52,14 +53,14 @@ impl Platform {
         let plugins = plugins(address);
         let asked = Arc::<AtomicUsize>::default();
         let (tell, told) = mpsc::channel(10);
-        let (count, live) = (Arc::clone(&asked), Live::default());
-        let pages = live.clone();
+        let (count, offers) = (Arc::clone(&asked), Offers::default());
+        let pages = offers.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(answer(stream, Arc::clone(&count), pages.clone(), tell.clone()));
             }
         });
-        Self { address, plugins, asked, live, told }
+        Self { address, plugins, asked, offers, told }
     }
 
     /// Where its site is.
@@ -79,13 +80,28 @@ impl Platform {
 
     /// From now on the page of this name is live, at an address that each who asks is given anew.
     pub fn broadcast(&self, name: &str, address: impl Fn() -> String + Send + 'static) {
-        let broadcast = Broadcast { address: Box::new(address), asked: 0 };
-        self.live.0.lock().expect("nobody panics").insert(name.to_owned(), broadcast);
+        let formats = move || {
+            serde_json::json!([{
+                "format_id": "hls", "url": address(), "protocol": "m3u8_native", "ext": "mp4",
+                "vcodec": "avc1.42001E", "acodec": "mp4a.40.2", "height": 360, "width": 640,
+            }])
+        };
+        self.offer_as(name, true, formats);
     }
 
-    /// How often it was asked for the page of this name, which is live.
+    /// From now on the page of this name has these formats, which each who asks is given anew.
+    pub fn offer(&self, name: &str, formats: impl Fn() -> serde_json::Value + Send + 'static) {
+        self.offer_as(name, false, formats);
+    }
+
+    fn offer_as(&self, name: &str, is_live: bool, formats: impl Fn() -> serde_json::Value + Send + 'static) {
+        let offer = Offer { formats: Box::new(formats), is_live, asked: 0 };
+        self.offers.0.lock().expect("nobody panics").insert(name.to_owned(), offer);
+    }
+
+    /// How often it was asked for the page of this name, which the test has made.
     pub fn asked_for(&self, name: &str) -> usize {
-        self.live.0.lock().expect("nobody panics").get(name).map_or(0, |broadcast| broadcast.asked)
+        self.offers.0.lock().expect("nobody panics").get(name).map_or(0, |offer| offer.asked)
     }
 
     /// The address of the page of this name.
@@ -121,7 +137,7 @@ fn plugins(site: SocketAddr) -> TempDir {
 }
 
 /// Answers one request.
-async fn answer(stream: TcpStream, asked: Arc<AtomicUsize>, pages: Live, tell: mpsc::Sender<[i32; 2]>) {
+async fn answer(stream: TcpStream, asked: Arc<AtomicUsize>, pages: Offers, tell: mpsc::Sender<[i32; 2]>) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line).await.expect("the extractor asks");
@@ -137,7 +153,8 @@ async fn answer(stream: TcpStream, asked: Arc<AtomicUsize>, pages: Live, tell: m
     } else {
         asked.fetch_add(1, Ordering::Relaxed);
     }
-    let name = path.trim_end_matches('_');
+    // Several pages may do the same.
+    let name = path.trim_end_matches('_').trim_end_matches(|last: char| last.is_ascii_digit());
     let status = match name {
         "limit" => "429 Too Many Requests",
         "away" => "404 Not Found",
@@ -153,16 +170,14 @@ async fn answer(stream: TcpStream, asked: Arc<AtomicUsize>, pages: Live, tell: m
     let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
 }
 
-impl Live {
+impl Offers {
     fn document(&self, name: &str, id: &str) -> Option<serde_json::Value> {
         let mut pages = self.0.lock().expect("nobody panics");
-        let broadcast = pages.get_mut(name)?;
-        broadcast.asked += 1;
-        let format = serde_json::json!({
-            "format_id": "hls", "url": (broadcast.address)(), "protocol": "m3u8_native", "ext": "mp4",
-            "vcodec": "avc1.42001E", "acodec": "mp4a.40.2", "height": 360, "width": 640,
-        });
-        Some(serde_json::json!({ "id": id, "title": "A title", "is_live": true, "formats": [format] }))
+        let offer = pages.get_mut(name)?;
+        offer.asked += 1;
+        let formats = (offer.formats)();
+        let (title, is_live) = ("A title", offer.is_live);
+        Some(serde_json::json!({ "id": id, "title": title, "is_live": is_live, "formats": formats }))
     }
 }
 
