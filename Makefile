@@ -51,6 +51,7 @@ check: setup-check ## Formatting, lints, docs, licences, links, the structure of
 bench: bench-build ## Measure the engine, then the server against its reference: half an hour (ARGS="--only fanout-5000")
 	$(CARGO) bench -p forebay-core
 	$(CARGO) bench -p forebay --bench jobs
+	$(CARGO) bench -p forebay --bench resolver
 	./target/release/forebay-bench run $(ARGS)
 
 bench-check: bench-build ## Measure the server in short, and fail where it got worse against its reference
