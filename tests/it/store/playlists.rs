@@ -214,3 +214,74 @@ async fn what_is_imported_on_this_machine_may_be_in_the_house() {
     let row = of_api("GET", "/api/lineup/channels/1").send().await.expect("it answers").json();
     assert_eq!(row["unplayable"]["code"], "private_address");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merges_are_previewed_suggested_and_channels_and_groups_are_moved() {
+    let relay = Relay::start("");
+    let address = relay.address();
+    for (number, (name, titles)) in
+        [("A", ["One", "Discovery Channel", "Last"]), ("B", ["One", "Discovery Chanel", "Other"])]
+            .into_iter()
+            .enumerate()
+    {
+        let made = json!({ "name": name, "merge": name == "A" });
+        ask(address, "POST", "/api/playlists", Some(made)).await;
+        let entry = |(at, title): (usize, &&str)| {
+            format!("#EXTINF:-1 group-title=\"{name}\",{title}\nhttp://{name}.example/{at}\n")
+        };
+        let list: String = titles.iter().enumerate().map(entry).collect();
+        let path = format!("/api/playlists/{}/list", number + 1);
+        let sent = Request::new("PUT", address, &path).body("audio/x-mpegurl", list);
+        assert_eq!(sent.send().await.expect("the relay answers").status, 200);
+    }
+    let before = listed(address).await;
+    let preview = async |body: Value| {
+        let answer = ask(address, "POST", "/api/lineup/merges/preview", Some(body)).await;
+        (answer.status, answer.json())
+    };
+    assert_eq!(preview(json!({})).await.1["changes_total"], 0);
+    let (_, effect) = preview(json!({ "playlists": { "2": true } })).await;
+    let change = json!({ "before": null, "channel": 4, "leader": 1, "leader_name": "One", "name": "One" });
+    let expected = json!({ "changes": [change], "changes_total": 1, "listed": 5, "listed_before": 6 });
+    assert_eq!(effect, expected);
+    let pair = json!({ "channel": 2, "other": 5, "decision": "force" });
+    let both = json!({ "playlists": { "2": true }, "decisions": [pair] });
+    assert_eq!(preview(both).await.1["listed"], 4);
+    for (body, path) in [
+        (json!({ "playlists": { "x": true } }), "playlists.x"),
+        (json!({ "decisions": [pair, { "channel": 2, "other": 2 }] }), "decisions[1].other"),
+        (json!({ "decisions": [{ "channel": 2, "other": 5, "decision": "join" }] }), "decisions[0].decision"),
+    ] {
+        let (status, refused) = preview(body).await;
+        assert_eq!((status, &refused["error"]["details"][0]["path"]), (422, &json!(path)), "{refused}");
+    }
+    assert_eq!(preview(json!({ "playlists": { "9": true } })).await.0, 404);
+    let suggested = ask(address, "GET", "/api/lineup/channels/2/suggestions", None).await.json();
+    let first = &suggested["suggestions"][0];
+    assert_eq!((&first["channel"], &first["name"]), (&json!(5), &json!("Discovery Chanel")), "{suggested}");
+    assert!(first["likeness"].as_f64().is_some_and(|it| (0.9..1.0).contains(&it)), "{suggested}");
+    assert_eq!(listed(address).await, before, "nothing was changed");
+
+    let moved =
+        ask(address, "POST", "/api/lineup/moves", Some(json!({ "channels": [3], "before": 1 }))).await;
+    assert_eq!(listed(address).await[..2], ["last-3", "one-1"]);
+    let edited = ask(address, "GET", "/api/lineup/channels/3", None).await.json();
+    assert_eq!(edited["edited"], json!(["place"]));
+    let batch = format!("/api/lineup/edits/{}", moved.json()["batch"]);
+    assert_eq!(ask(address, "DELETE", &batch, None).await.status, 204);
+    assert_eq!(listed(address).await, before);
+    for body in [json!({ "channels": [1], "before": 4 }), json!({ "channels": [] })] {
+        assert_eq!(ask(address, "POST", "/api/lineup/moves", Some(body)).await.status, 422);
+    }
+    let placed = ask(address, "PATCH", "/api/lineup/channels/3", Some(json!({ "place": 1 }))).await;
+    assert_eq!((placed.status, &placed.json()["error"]["details"][0]["path"]), (422, &json!("place")));
+
+    let groups = ask(address, "GET", "/api/lineup/groups?limit=1", None).await.json();
+    let group = json!({ "channels": 3, "id": 1, "name": "A", "playlist": 1 });
+    assert_eq!((&groups["groups"], &groups["next"]), (&json!([group]), &json!(1)));
+    let last = ask(address, "POST", "/api/lineup/groups/moves", Some(json!({ "groups": [1] }))).await;
+    assert_eq!((last.status, last.json()), (200, json!({ "moved": 2 })));
+    assert_eq!(listed(address).await[..3], before[3..]);
+    let unknown = json!({ "groups": [1], "before": 99 });
+    assert_eq!(ask(address, "POST", "/api/lineup/groups/moves", Some(unknown)).await.status, 404);
+}
