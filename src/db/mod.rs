@@ -70,6 +70,8 @@ pub struct Counts {
     pub failed: u64,
     /// Writes that were refused because too many were waiting.
     pub refused_writes: u64,
+    /// Reads that were begun.
+    pub reads: u64,
     /// Reads that were refused because too many were waiting.
     pub refused_reads: u64,
 }
@@ -161,7 +163,10 @@ impl Database {
     /// What has happened so far.
     pub fn counts(&self) -> Counts {
         match &*self.0 {
-            State::On { readers, writer } => Counts { refused_reads: readers.refused(), ..writer.counts() },
+            State::On { readers, writer } => {
+                let (reads, refused_reads) = readers.counts();
+                Counts { reads, refused_reads, ..writer.counts() }
+            }
             State::Off(_) => Counts::default(),
         }
     }

@@ -27,6 +27,7 @@ pub(super) struct Readers {
     connections: Arc<Semaphore>,
     /// One for each read that may be there.
     places: Semaphore,
+    begun: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -39,6 +40,7 @@ impl Readers {
             idle: Arc::new(Mutex::new(idle)),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
             places: Semaphore::new(MAX_READS),
+            begun: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         })
     }
@@ -56,6 +58,7 @@ impl Readers {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Error::Busy("reads of the database").into());
         };
+        self.begun.fetch_add(1, Ordering::Relaxed);
         let permit = Arc::clone(&self.connections).acquire_owned().await;
         let lent = Lent::take(&self.idle, permit.map_err(|_| Error::Closed)?);
         let read = move || {
@@ -78,6 +81,7 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.begun.fetch_add(1, Ordering::Relaxed);
         let (lent, own);
         let connection = if let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() {
             lent = Lent::take(&self.idle, permit);
@@ -90,9 +94,9 @@ impl Readers {
         work(&transaction)
     }
 
-    /// How many were refused.
-    pub(super) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+    /// How many were begun, and how many refused.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.begun.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
     }
 
     /// Waits for the reads that there are; later ones are refused.

@@ -100,6 +100,7 @@ impl Writer {
             commits: commits.load(Ordering::Relaxed),
             failed: failed.load(Ordering::Relaxed),
             refused_writes: refused.load(Ordering::Relaxed),
+            reads: 0,
             refused_reads: 0,
         }
     }

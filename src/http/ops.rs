@@ -113,7 +113,8 @@ pub(super) fn is_healthy(state: &State) -> bool {
 
 impl DatabaseHealth {
     fn of(database: &db::Database) -> Self {
-        let db::Counts { written, commits, failed, refused_writes, refused_reads } = database.counts();
+        let db::Counts { written, commits, failed, reads: _, refused_writes, refused_reads } =
+            database.counts();
         Self { is_on: database.is_on(), written, commits, failed, refused_writes, refused_reads }
     }
 }

@@ -44,11 +44,12 @@ fn process(state: &State, reports: &[Report]) -> Vec<Family> {
     let stores: u64 = reports.iter().map(|report| report.store_bytes).sum();
     let log = telemetry::left_out();
     let lines = [("lost", log.lost), ("suppressed", log.suppressed)];
-    let db::Counts { written, failed, refused_writes, refused_reads, .. } = state.database.counts();
+    let db::Counts { written, failed, reads, refused_writes, refused_reads, .. } = state.database.counts();
     let changes = [
         ("written", written),
         ("failed", failed),
         ("refused", refused_writes),
+        ("read", reads),
         ("refused_read", refused_reads),
     ];
     vec![

@@ -21,6 +21,8 @@ mod streaming;
 mod streams;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;
 
 use std::sync::LazyLock;
 

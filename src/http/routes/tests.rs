@@ -27,6 +27,7 @@ use crate::accounts::Accounts;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::db::Database;
+use crate::http::auth::take_token;
 use crate::http::{Peer, State};
 use crate::resolver::Resolver;
 
@@ -105,6 +106,8 @@ impl House {
             set("authorization", &format!("Bearer {}", self.token));
         }
         sender.fields.iter().for_each(|(name, value)| set(name, value));
+        // As the connection does.
+        take_token(&mut request);
         let answer = self.router.clone().oneshot(request);
         tokio::time::timeout(PATIENCE, answer).await.expect("every handler has a limit").unwrap()
     }
