@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use forebay_relay::channel::Found;
 use http::request::Parts;
@@ -180,6 +181,31 @@ impl From<Refusal> for StreamingError {
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", message),
         }
     }
+}
+
+/// Counts the requests of a user or a program, and refuses those that are too many, in the shape of
+/// these routes. What others have done from the same address is another matter.
+pub(super) async fn count_owner(
+    axum::extract::State(state): axum::extract::State<State>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let owner = request.extensions().get::<Watching>().and_then(|watching| watching.watcher.owner());
+    let server = &state.config().server;
+    let Some(rate) = owner.and_then(|owner| state.guards.rates.count_known(server, owner)) else {
+        return next.run(request).await;
+    };
+    let mut response = match rate.excess() {
+        None => next.run(request).await,
+        Some((limit, wait)) => {
+            state.tally.note(Count::RequestsRefused);
+            let message = format!("you have made your {limit} requests of this minute");
+            let error = StreamingError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", message);
+            StreamingError { retry_after: Some(wait), ..error }.into_response()
+        }
+    };
+    rate.tell(response.headers_mut());
+    response
 }
 
 /// `POST /api/streaming/token`

@@ -160,3 +160,33 @@ async fn a_body_that_cannot_be_read_is_refused_in_the_shape_of_these_routes() {
         assert!(refused["error"].as_str().is_some_and(|error| error.contains("the body is to be JSON")));
     }
 }
+
+/// How many requests are left, as an answer says.
+fn remaining(answer: &Answer) -> i64 {
+    let field = answer.header("X-RateLimit-Remaining").expect("it is said");
+    field.parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_of_a_user_are_counted_wherever_they_come_from() {
+    let relay =
+        Relay::start(&format!("max_requests_per_address = 20\n[auth]\nstreams = 'token'\n{CHANNELS}"));
+    let [ann, ben] = [user(&relay, "ann", "pro").await, user(&relay, "ben", "pro").await];
+    let list = async |own: &str, from: u8| {
+        let path = format!("{own}/api/streaming/tokens");
+        let request = Request::get(relay.address(), &path).from([127, 0, 2, from].into());
+        request.send().await.expect("the relay answers")
+    };
+    for at in 0..20 {
+        let answer = list(&ann, at).await;
+        assert_eq!((answer.status, remaining(&answer)), (200, 19 - i64::from(at)));
+    }
+    let refused = list(&ann, 30).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (429, &json!("RATE_LIMIT_EXCEEDED")));
+    assert!(refused.header("Retry-After").is_some() && remaining(&refused) == 0);
+    // Nobody else at the same address is meant, and neither is what else the user does.
+    assert_eq!(list(&ben, 30).await.status, 200);
+    let playlist = format!("{ann}/playlist.m3u");
+    let playlist = Request::get(relay.address(), &playlist).from([127, 0, 2, 30].into()).send().await;
+    assert_eq!(playlist.expect("the relay answers").status, 200);
+}

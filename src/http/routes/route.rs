@@ -16,7 +16,7 @@ use crate::http::extract::BodyLimits;
 use crate::http::head::names_host;
 use crate::http::nosniff::set_nosniff;
 use crate::http::tally::Count;
-use crate::http::{Peer, State, auth};
+use crate::http::{Peer, State, auth, streaming};
 
 /// What pages of other origins may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub(super) struct Route {
     pub(super) has_own_body: bool,
     /// The methods that have a handler.
     methods: Vec<Method>,
+    /// Whether requests of a user or a program are counted, wherever they come from.
+    counts_owners: bool,
     /// What each method does: one for each but HEAD.
     pub(super) operations: Vec<(Method, Describe)>,
     handlers: MethodRouter<State>,
@@ -74,6 +76,7 @@ impl Route {
             cors,
             limits: None,
             has_own_body: false,
+            counts_owners: false,
             methods: Vec::new(),
             operations: Vec::new(),
             handlers,
@@ -84,6 +87,13 @@ impl Route {
     pub(super) fn cors(self, cors: Cors) -> Self {
         assert!(!self.access.is_staff(), "{} is for operators", self.path);
         Self { cors, ..self }
+    }
+
+    /// Counts the requests of each user and each program besides, of which it may make so many in a
+    /// minute from wherever it is.
+    pub(super) fn counted_by_owner(self) -> Self {
+        assert_eq!(self.access, Access::Viewer, "{}: who asks is to be known", self.path);
+        Self { counts_owners: true, ..self }
     }
 
     /// GET, and HEAD by the same handler: its body is left out. A handler that opens a channel or
@@ -224,6 +234,10 @@ impl Route {
         }
         if let Some(limits) = self.limits {
             handlers = handlers.route_layer(Extension(limits));
+        }
+        if self.counts_owners {
+            // Inside of what finds out who it is.
+            handlers = handlers.route_layer(from_fn_with_state(state.clone(), streaming::count_owner));
         }
         if self.access == Access::Viewer {
             handlers = handlers.route_layer(from_fn_with_state(state.clone(), auth::require_viewer));

@@ -19,34 +19,45 @@ fn refuses(operation: Operation, statuses: &[(u16, &str)]) -> Operation {
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::new("/api/streaming/token", Access::Viewer).post(streaming::create, BODY, || {
-            let operation = Operation::new("createStreamToken", "Makes a token that plays for half an hour")
-                .takes::<TokenFields>()
-                .json::<TokenMade>(200, "The token, which is shown now and never again")
-                .fails(401, &["unauthorized"])
-                .fails(408, &["body_timeout"])
-                .fails(413, &["body_too_large"])
-                .fails(415, &["unsupported_media_type"]);
-            refuses(
-                operation,
-                &[
-                    (400, "`VALIDATION_FAILED`"),
-                    (403, "`FORBIDDEN`"),
-                    (404, "`CHANNEL_NOT_FOUND`, `GROUP_NOT_FOUND`"),
-                    (429, "`RATE_LIMIT_EXCEEDED`, `SUBSCRIPTION_LIMIT_EXCEEDED`"),
-                    (503, "`DATABASE_UNAVAILABLE`"),
-                ],
-            )
-        }),
-        Route::new("/api/streaming/token/{token}", Access::Viewer).delete(streaming::revoke, || {
-            own(Operation::new("revokeStreamToken", "Ends a token, and whoever watches by it"))
-                .json::<Done>(200, "It is over")
-        }),
-        Route::new("/api/streaming/token/{token}/refresh", Access::Viewer).act(streaming::refresh, || {
-            own(Operation::new("refreshStreamToken", "Lets a token live on, up to a day in all"))
-                .json::<TokenRefreshed>(200, "Until when")
-        }),
-        Route::new("/api/streaming/tokens", Access::Viewer).get(streaming::list, || {
+        Route::new("/api/streaming/token", Access::Viewer).counted_by_owner().post(
+            streaming::create,
+            BODY,
+            || {
+                let operation =
+                    Operation::new("createStreamToken", "Makes a token that plays for half an hour")
+                        .takes::<TokenFields>()
+                        .json::<TokenMade>(200, "The token, which is shown now and never again")
+                        .fails(401, &["unauthorized"])
+                        .fails(408, &["body_timeout"])
+                        .fails(413, &["body_too_large"])
+                        .fails(415, &["unsupported_media_type"]);
+                refuses(
+                    operation,
+                    &[
+                        (400, "`VALIDATION_FAILED`"),
+                        (403, "`FORBIDDEN`"),
+                        (404, "`CHANNEL_NOT_FOUND`, `GROUP_NOT_FOUND`"),
+                        (429, "`RATE_LIMIT_EXCEEDED`, `SUBSCRIPTION_LIMIT_EXCEEDED`"),
+                        (503, "`DATABASE_UNAVAILABLE`"),
+                    ],
+                )
+            },
+        ),
+        Route::new("/api/streaming/token/{token}", Access::Viewer).counted_by_owner().delete(
+            streaming::revoke,
+            || {
+                own(Operation::new("revokeStreamToken", "Ends a token, and whoever watches by it"))
+                    .json::<Done>(200, "It is over")
+            },
+        ),
+        Route::new("/api/streaming/token/{token}/refresh", Access::Viewer).counted_by_owner().act(
+            streaming::refresh,
+            || {
+                own(Operation::new("refreshStreamToken", "Lets a token live on, up to a day in all"))
+                    .json::<TokenRefreshed>(200, "Until when")
+            },
+        ),
+        Route::new("/api/streaming/tokens", Access::Viewer).counted_by_owner().get(streaming::list, || {
             Operation::new("listStreamTokens", "The tokens of whoever asks that are good now")
                 .query("all", "`true` for those of everybody: for admins who are signed in.")
                 .json::<TokenList>(200, "Without themselves")
