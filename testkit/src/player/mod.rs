@@ -21,7 +21,7 @@ use tokio::time::timeout;
 pub use browser::{Browsed, Picture, browser_hls, browser_page, browser_ts};
 pub use ffmpeg::{ffmpeg_strict, ffprobe_json};
 pub use gstreamer::{gstreamer, gstreamer_within};
-pub use running::{Player, Running};
+pub use running::{Player, Running, has_kodi};
 pub use seeks::{Sought, Switched, browser_seeks, browser_switches};
 pub use simulated::simulated;
 pub use visit::{Screen, Step, Visited, visit, visit_on};

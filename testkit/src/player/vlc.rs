@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -281,6 +281,11 @@ impl Home {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("it is ours");
         let is_roots = fs::metadata(&path).is_ok_and(|metadata| metadata.uid() == 0);
         Self { path, is_roots }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 }
 
