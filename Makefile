@@ -34,7 +34,7 @@ test-portable: setup ## Run the tests of what is done otherwise where there is n
 
 test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each); kill the database 200 times, and jobs 100 times
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
-		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants) + test(=store::killed_jobs::a_hundred_instants) + test(=store::killed_server::two_hundred_instants_of_a_server) + test(=store::refreshed::only_viewers_of_removed_channels_end_of_five_hundred) + test(=lineup::tests::lasting::a_thousand_edits_outlive_a_hundred_refreshes) + test(=lineup::tests::merges::precision_and_recall_on_iptv_org_in_a_database) + test(=lineup::tests::hostile::a_million_groups_are_ten_thousand_and_a_count) + test(=ladder::killed_at_ten_moments_nothing_half_is_served_and_the_job_ends) + test(=revoked::two_hundred_times) + test(=page_channels::no_picture_is_lost_or_repeated_in_ten_minutes)'
+		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants) + test(=store::killed_jobs::a_hundred_instants) + test(=store::killed_server::two_hundred_instants_of_a_server) + test(=store::refreshed::only_viewers_of_removed_channels_end_of_five_hundred) + test(=lineup::tests::lasting::a_thousand_edits_outlive_a_hundred_refreshes) + test(=lineup::tests::merges::precision_and_recall_on_iptv_org_in_a_database) + test(=lineup::tests::hostile::a_million_groups_are_ten_thousand_and_a_count) + test(=ladder::killed_at_ten_moments_nothing_half_is_served_and_the_job_ends) + test(=revoked::two_hundred_times) + test(=revoked::players::two_hundred_real_players_end_within_a_second) + test(=page_channels::no_picture_is_lost_or_repeated_in_ten_minutes)'
 
 check: setup-check ## Formatting, lints, docs, licences, links, the structure of the house, built files, the pages against the OpenAPI document
 	$(CARGO) fmt --all --check
@@ -104,7 +104,7 @@ mutants: ## Put plausible faults into decisions of the core, and say which no te
 	PROPTEST_CASES=100 $(CARGO) mutants --package forebay-core --output target $(foreach module,$(MODULES),--file 'core/src/$(module).rs') $(ARGS)
 
 setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, Pebble (an ACME server), nginx, curl, yt-dlp, cargo-nextest
-	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium npm pebble nginx curl python3 venv testkit/browser testkit/platform
+	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium npm pebble nginx curl python3 venv testkit/browser testkit/oidc testkit/platform
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 
 setup-bench: ## Install what the measurements need: ffmpeg, nginx

@@ -20,6 +20,8 @@ pub enum Actor {
     Console,
     /// A command on the host.
     Command,
+    /// The provider of identities that vouches for people.
+    IdentityProvider,
 }
 
 impl fmt::Display for Actor {
@@ -30,6 +32,7 @@ impl fmt::Display for Actor {
             Self::Key(key) => write!(f, "key:{}:{}", key.id.0, key.name),
             Self::Console => f.write_str("console"),
             Self::Command => f.write_str("command"),
+            Self::IdentityProvider => f.write_str("identity_provider"),
         }
     }
 }

@@ -3,14 +3,12 @@
 
 use std::sync::LazyLock;
 
-use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind, Result};
-use jsonwebtoken::signature::{Error as SignatureError, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
-use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use crate::db::stream_tokens::SigningKey;
+use crate::jws;
 
 const ISSUER: &str = "forebay";
 const AUDIENCE: &str = "stream";
@@ -43,7 +41,7 @@ impl Claims {
 
 /// The token that says this, signed.
 pub(super) fn sign(claims: &Claims, key: &SigningKey) -> Result<String> {
-    install();
+    jws::install();
     let header = Header { kid: Some(key.id.clone()), ..Header::new(Algorithm::HS256) };
     encode(&header, claims, &EncodingKey::from_secret(&key.secret)?)
 }
@@ -51,7 +49,7 @@ pub(super) fn sign(claims: &Claims, key: &SigningKey) -> Result<String> {
 /// What a token says that one of `keys` has signed. Its end is not looked at: that of its row
 /// counts.
 pub(super) fn verify<'a>(token: &str, mut keys: impl Iterator<Item = &'a SigningKey>) -> Result<Claims> {
-    install();
+    jws::install();
     let kid = decode_header(token)?.kid;
     let key = keys.find(|key| kid.as_deref() == Some(&*key.id));
     let key = key.ok_or_else(|| Error::from(ErrorKind::InvalidSignature))?;
@@ -66,56 +64,6 @@ static VALIDATION: LazyLock<Validation> = LazyLock::new(|| {
     validation.validate_exp = false;
     validation
 });
-
-/// The library's own way to choose who computes, for the whole process. Nobody else uses it.
-fn install() {
-    static PROVIDER: CryptoProvider = CryptoProvider {
-        signer_factory: |algorithm, key| {
-            let key = hmac::Key::new(of(*algorithm)?, key.as_bytes());
-            Ok(Box::new(Hs256(key)))
-        },
-        verifier_factory: |algorithm, key| {
-            let key = hmac::Key::new(of(*algorithm)?, key.try_get_as_bytes()?);
-            Ok(Box::new(Hs256(key)))
-        },
-        key_utils: KeyUtils::new_unimplemented(),
-    };
-    // From the second time on it is there already.
-    let _ = PROVIDER.install_default();
-}
-
-fn of(algorithm: Algorithm) -> Result<hmac::Algorithm> {
-    match algorithm {
-        Algorithm::HS256 => Ok(hmac::HMAC_SHA256),
-        _ => Err(ErrorKind::InvalidAlgorithm.into()),
-    }
-}
-
-struct Hs256(hmac::Key);
-
-impl Signer<Vec<u8>> for Hs256 {
-    fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, SignatureError> {
-        Ok(hmac::sign(&self.0, message).as_ref().to_vec())
-    }
-}
-
-impl JwtSigner for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-impl Verifier<Vec<u8>> for Hs256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), SignatureError> {
-        hmac::verify(&self.0, message, signature).map_err(|_| SignatureError::new())
-    }
-}
-
-impl JwtVerifier for Hs256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@ mod title;
 mod tokens;
 mod users;
 mod viewing;
+mod vouched;
 mod watcher;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -43,6 +44,7 @@ pub use self::title::Title;
 pub use self::tokens::{MadeToken, Maker, NoToken};
 pub use self::users::{UserChange, name_fault};
 pub use self::viewing::{Device, Form, NoSeat, Seat, Viewing};
+pub use self::vouched::Vouched;
 pub use self::watcher::{Owner, Proof, TokenHolder, Watcher};
 use crate::config::Tokens;
 use crate::db::audit::{self, Entry, EntryId, NewEntry};

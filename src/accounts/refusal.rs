@@ -25,6 +25,9 @@ pub enum Refusal {
     /// The name or the password is wrong, or the user may do nothing now: which, nobody is told.
     #[error("the name or the password is wrong")]
     WrongPassword,
+    /// Somebody for whom a provider vouches may do nothing now.
+    #[error("the user is disabled, or the user's time is over")]
+    Inactive,
     /// Too many passwords wait to be looked at.
     #[error("too many sign in at the same time")]
     Busy,

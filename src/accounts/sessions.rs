@@ -56,7 +56,7 @@ impl Accounts {
         old: Option<&str>,
     ) -> Result<SignedIn, Refusal> {
         let user = self.verify(name, password).await?;
-        let (cookie, session) = new_session(&user, host);
+        let (cookie, session) = new_session(&user, host, SESSION);
         let old = old.map(secret::hash);
         let write = move |connection: &_| {
             if let Some(old) = &old {
@@ -107,7 +107,7 @@ impl Accounts {
             }
             let actor = Actor::Console.to_string();
             let user = users::insert(connection, &actor, &spec, hash.as_deref())?;
-            let session = session(&user, &host, cookie_hash);
+            let session = session(&user, &host, cookie_hash, SESSION);
             user_sessions::insert(connection, &session)?;
             Ok(user)
         };
@@ -118,12 +118,13 @@ impl Accounts {
     }
 }
 
-fn new_session(user: &User, host: &str) -> (Secret, UserSession) {
+fn new_session(user: &User, host: &str, lifetime: Duration) -> (Secret, UserSession) {
     let cookie = Secret::random("");
-    let session = session(user, host, cookie.hash());
+    let session = session(user, host, cookie.hash(), lifetime);
     (cookie, session)
 }
 
-fn session(user: &User, host: &str, hash: [u8; 32]) -> UserSession {
-    UserSession { hash, user: user.id, host: host.to_owned(), expires_at: Timestamp::now() + SESSION }
+/// A session that begins now.
+pub(super) fn session(user: &User, host: &str, hash: [u8; 32], lifetime: Duration) -> UserSession {
+    UserSession { hash, user: user.id, host: host.to_owned(), expires_at: Timestamp::now() + lifetime }
 }

@@ -16,7 +16,7 @@ use crate::db::{merge, read, user_sessions};
 const MAX_NAME: usize = 64;
 
 /// Users that there may be. All are in memory, at about a kilobyte.
-const MAX_USERS: usize = 10_000;
+pub(super) const MAX_USERS: usize = 10_000;
 
 /// First segments of paths that may name a user and a password behind them, or could be taken for
 /// such: `/USER/PASSWORD/7` would mean something else for a user of this name.

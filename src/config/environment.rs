@@ -12,7 +12,8 @@ use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Fault};
 use super::file::{
-    AcmeFile, AuthFile, DataFile, File, FilmsFile, LogFile, ResolverFile, ServerFile, TlsFile, TokensFile,
+    AcmeFile, AuthFile, DataFile, File, FilmsFile, LogFile, OidcFile, ResolverFile, ServerFile, TlsFile,
+    TokensFile,
 };
 
 const PREFIX: &str = "FOREBAY_";
@@ -41,6 +42,7 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["server", "tls"], TlsFile::KEYS),
     (&["server", "tls", "acme"], AcmeFile::KEYS),
     (&["auth"], AuthFile::KEYS),
+    (&["oidc"], OidcFile::KEYS),
     (&["tokens"], TokensFile::KEYS),
     (&["log"], LogFile::KEYS),
     (&["data"], DataFile::KEYS),
@@ -177,6 +179,7 @@ fn put(file: &mut File, section: &[&str], key: &'static str, value: &str) -> Res
     let map = &mut OneValue(value);
     match section {
         ["auth"] => file.auth.get_or_insert_default().read(key, map),
+        ["oidc"] => file.oidc.get_or_insert_default().read(key, map),
         ["tokens"] => file.tokens.get_or_insert_default().read(key, map),
         ["log"] => file.log.get_or_insert_default().read(key, map),
         ["data"] => file.data.get_or_insert_default().read(key, map),

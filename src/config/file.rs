@@ -12,6 +12,8 @@ forebay_relay::table! {
         server: ServerFile,
         /// Who may watch.
         auth: AuthFile,
+        /// Who vouches for people.
+        oidc: OidcFile,
         /// Tokens of streams.
         tokens: TokensFile,
         /// What it tells about itself.
@@ -114,6 +116,36 @@ forebay_relay::table! {
         user_header: String,
         /// Groups of channels for adults.
         adult_groups: Vec<String>,
+    }
+}
+
+forebay_relay::table! {
+    /// `[oidc]`
+    pub(super) struct OidcFile {
+        /// The provider of identities.
+        issuer: String,
+        /// The name by which it knows this server.
+        client_id: String,
+        /// A file with the secret that belongs to it.
+        client_secret_file: String,
+        /// What people call the provider.
+        name: String,
+        /// What it is asked for.
+        scopes: Vec<String>,
+        /// A PEM file of roots to trust.
+        root: String,
+        /// The claim that is the name of a user.
+        name_claim: String,
+        /// The claim that says what somebody may be.
+        role_claim: String,
+        /// Values of it that make an admin.
+        admins: Vec<String>,
+        /// Values of it that make an operator.
+        operators: Vec<String>,
+        /// Values of it that make a viewer.
+        viewers: Vec<String>,
+        /// Whether whoever has the name of a user is that user.
+        link_by_name: bool,
     }
 }
 

@@ -11,6 +11,7 @@ mod file;
 mod in_force;
 pub mod log_filter;
 mod memory;
+pub mod oidc;
 mod origins;
 pub mod playlist;
 mod resolve;
@@ -40,6 +41,7 @@ pub use environment::Environment;
 pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
 pub use in_force::InForce;
+pub use oidc::Oidc;
 pub use origins::{Origin, SetBy, origins};
 pub use playlist::PlaylistSpec;
 pub use tls::{Acme, Identity, Tls};
@@ -56,6 +58,8 @@ pub struct Config {
     pub server: Server,
     /// Who may watch.
     pub auth: Auth,
+    /// Who vouches for people, besides their passwords.
+    pub oidc: Option<Oidc>,
     /// How long tokens of streams are good, and how many there are.
     pub tokens: Tokens,
     /// What it tells about itself. A change needs a restart.

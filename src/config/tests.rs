@@ -13,6 +13,7 @@ use super::*;
 
 mod documentation;
 mod health;
+mod oidc;
 mod providers;
 mod tls;
 mod wrong;
@@ -121,6 +122,7 @@ fn a_good_file_means_what_it_says() {
         environment: _,
         server,
         auth: _,
+        oidc: _,
         tokens: _,
         log,
         data,
@@ -251,6 +253,7 @@ fn an_empty_file_is_all_defaults() {
             environment,
             server,
             auth: Auth::default(),
+            oidc: None,
             tokens: Tokens::default(),
             log,
             data,

@@ -79,6 +79,19 @@ pub struct UserSpec {
     /// How many tokens of streams the user may make.
     #[serde(default)]
     pub tier: Tier,
+    /// Who the user is at a provider of identities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+}
+
+/// Who somebody is at a provider of identities: for ever, whatever name he or she has there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Which provider.
+    pub issuer: String,
+    /// Its name for the person, which it never gives to another one.
+    pub subject: String,
 }
 
 /// How many tokens of streams a user may make in a day.

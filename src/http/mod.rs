@@ -83,6 +83,7 @@ use crate::config::{Config, InForce};
 use crate::db::Database;
 use crate::jobs::Queue;
 use crate::lineup::{Lineup, PutInForce};
+use crate::oidc::Oidc;
 use crate::reels::Reels;
 use crate::relays::{InForceChannels, Relays};
 use crate::resolver::Resolver;
@@ -129,6 +130,8 @@ struct Guards {
     tries: Tries,
     /// Requests of the last minute.
     rates: Rates,
+    /// Browsers that are at the provider of identities.
+    oidc: Oidc,
 }
 
 /// Who watches, beyond what the channels know.
@@ -211,6 +214,7 @@ impl State {
                 admins: Admins::new(token.ok()),
                 tries: Tries::default(),
                 rates: Rates::default(),
+                oidc: Oidc::default(),
             },
             admission: Admission::default(),
             audience: Audience::default(),

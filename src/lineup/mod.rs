@@ -94,7 +94,9 @@ impl Authority {
     fn of(actor: &Actor) -> Self {
         match actor {
             Actor::Command => Self::Host,
-            Actor::Address(_) | Actor::User(_) | Actor::Key(_) | Actor::Console => Self::Api,
+            Actor::Address(_) | Actor::User(_) | Actor::Key(_) | Actor::Console | Actor::IdentityProvider => {
+                Self::Api
+            }
         }
     }
 }

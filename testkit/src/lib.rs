@@ -11,7 +11,9 @@
 //! - [`authority`]: a real server for certificates.
 //! - [`client`]: viewers at the level of bytes and their arrival times.
 //! - [`identity`]: certificates and keys.
+//! - [`identity_provider`]: who vouches for people, and lies on request.
 //! - [`linear`]: whether work grows with its input, and no faster.
+//! - [`oidc_provider`]: a real provider of identities.
 //! - [`open_metrics`]: a strict reader of figures for Prometheus.
 //!
 //! Deliberately, nothing here uses `forebay-core` or `forebay`: a judge must not share code, and so errors, with
@@ -24,7 +26,9 @@ pub mod client;
 pub mod clip;
 pub mod hls;
 pub mod identity;
+pub mod identity_provider;
 pub mod linear;
+pub mod oidc_provider;
 pub mod open_metrics;
 pub mod origin;
 pub mod platform;

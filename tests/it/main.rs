@@ -25,6 +25,7 @@ mod ladder;
 mod limits;
 mod matrix;
 mod metrics;
+mod oidc;
 mod on_demand;
 mod page_channels;
 mod page_files;

@@ -6,6 +6,7 @@ use forebay_testkit::client::{Answer, Request};
 use serde_json::{Value, json};
 
 use crate::program::{Program, Setup};
+use crate::relay::Relay;
 
 const CARD: &str = "[[channels]]\nid = \"card\"\nsources = [\"testcard://\"]\n";
 
@@ -67,7 +68,10 @@ async fn the_console_leads_to_the_first_admin_and_the_host_to_every_other() {
     assert_eq!(refusal(&page(&program, "POST", "/api/setup", "", Some(body)).await), (409, "set_up".into()));
 
     let who = page(&program, "GET", "/api/session", &ann, None).await.json();
-    assert_eq!(who, json!({ "needs_setup": false, "user": { "id": 1, "name": "ann", "role": "admin" } }));
+    assert_eq!(
+        who,
+        json!({ "identity_provider": null, "needs_setup": false, "user": { "id": 1, "name": "ann", "role": "admin" } })
+    );
     let ben = json!({ "name": "ben", "password": "another horse", "role": "operator" });
     assert_eq!(page(&program, "POST", "/api/users", &ann, Some(ben)).await.status, 201);
     let audit = page(&program, "GET", "/api/audit", &ann, None).await.json();
@@ -108,4 +112,82 @@ async fn the_console_leads_to_the_first_admin_and_the_host_to_every_other() {
     for secret in [token, "correct horse", "another horse", password, &ann["forebay_session=".len()..]] {
         assert!(!log.contains(secret), "{secret} is in {log}");
     }
+}
+
+/// A relay with an admin, and the cookie of a browser in which she is signed in.
+async fn with_admin() -> (Relay, String) {
+    let relay = Relay::start(CARD);
+    let url = relay.setup_url();
+    let token = url.split_once('#').expect("it ends in the token").1;
+    let body = json!({ "token": token, "name": "ann", "password": "correct horse" });
+    let made = Request::new("POST", relay.address(), "/api/setup").json(&body).send().await;
+    let made = made.expect("the relay answers");
+    assert_eq!(made.status, 201, "{}", made.text());
+    (relay, cookie(&made))
+}
+
+#[tokio::test]
+async fn session_fixation_leads_nowhere() {
+    let (relay, _) = with_admin().await;
+    let sign_in = async |name: &str, password: &str, cookie: &str| {
+        let body = json!({ "name": name, "password": password });
+        let request = Request::new("POST", relay.address(), "/api/session").header("Cookie", cookie);
+        request.json(&body).send().await.expect("the relay answers")
+    };
+    let who = async |cookie: &str| {
+        let request = Request::get(relay.address(), "/api/session").header("Cookie", cookie);
+        request.send().await.expect("the relay answers").json()["user"]["name"].take()
+    };
+    let eve = json!({ "name": "eve", "password": "another horse" });
+    let made = Request::new("POST", relay.address(), "/api/users").json(&eve).send().await;
+    assert_eq!(made.expect("the relay answers").status, 201);
+    let eves = cookie(&sign_in("eve", "another horse", "").await);
+    // Eve has put her own session, or one that she has made up, into Ann's browser.
+    for planted in [&*eves, "forebay_session=planted"] {
+        let anns = cookie(&sign_in("ann", "correct horse", planted).await);
+        assert_ne!(anns, planted);
+        assert_eq!((who(&anns).await, who(planted).await), (json!("ann"), Value::Null));
+    }
+}
+
+#[tokio::test]
+async fn csrf_from_a_page_and_dns_rebinding_are_refused() {
+    let (relay, ann) = with_admin().await;
+    let ours = format!("http://{}", relay.address());
+    let user = json!({ "name": "eve", "password": "another horse", "role": "admin" }).to_string();
+    let ask = async |fields: &[(&str, &str)], kind: &str| {
+        // Without a second Host: a page that was made to lead here sends its own.
+        let request = Request::new("POST", relay.address(), "/api/users").http10();
+        let request = request.header("Cookie", &ann).body(kind, user.clone());
+        let request = fields.iter().fold(request, |request, (name, value)| request.header(name, value));
+        request.send().await.expect("the relay answers")
+    };
+    let host = ("Host", &*relay.address().to_string().clone());
+    let rebound = ("Host", "rebound.example");
+    for (case, fields) in [
+        (
+            "a form of another site",
+            vec![host, ("Sec-Fetch-Site", "cross-site"), ("Origin", "http://evil.example")],
+        ),
+        (
+            "another port of this host",
+            vec![host, ("Sec-Fetch-Site", "same-site"), ("Origin", "http://127.0.0.1:1")],
+        ),
+        ("an old browser", vec![host, ("Origin", "http://evil.example")]),
+        ("a page without an origin", vec![host, ("Origin", "null")]),
+        ("an address that was typed", vec![host, ("Sec-Fetch-Site", "none")]),
+        (
+            "a rebound page",
+            vec![rebound, ("Sec-Fetch-Site", "same-origin"), ("Origin", "http://rebound.example")],
+        ),
+        ("a rebound page of an old browser", vec![rebound, ("Origin", "http://rebound.example")]),
+        ("a rebound page that claims to be ours", vec![rebound, ("Origin", &ours)]),
+    ] {
+        for kind in ["application/json", "text/plain", "application/x-www-form-urlencoded"] {
+            let answer = ask(&fields, kind).await;
+            assert_eq!(refusal(&answer), (403, "forbidden".into()), "{case}, {kind}");
+        }
+    }
+    let answer = ask(&[host, ("Sec-Fetch-Site", "same-origin")], "application/json").await;
+    assert_eq!(answer.status, 201, "a page of ours: {}", answer.text());
 }

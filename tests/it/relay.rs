@@ -52,7 +52,16 @@ impl Relay {
 
     /// The same, with its drivers and upstreams on `ingest`.
     pub(crate) fn start_on(channels: &str, ingest: Handle) -> Self {
-        let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{channels}");
+        Self::start_with(([127, 0, 0, 1], 0).into(), channels, ingest)
+    }
+
+    /// Starts a relay at this address.
+    pub(crate) fn start_at(address: SocketAddr, channels: &str) -> Self {
+        Self::start_with(address, channels, Handle::current())
+    }
+
+    fn start_with(listen: SocketAddr, channels: &str, ingest: Handle) -> Self {
+        let text = format!("[server]\nlisten = \"{listen}\"\n{channels}");
         let mut config =
             // Of a file that is there, it would take every change.
             Config::parse(&text, Path::new("no-such-file.toml")).unwrap_or_else(|error| panic!("{error}"));

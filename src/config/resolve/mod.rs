@@ -2,6 +2,7 @@
 
 mod auth;
 mod films;
+mod oidc;
 mod places;
 mod resolver;
 mod server;
@@ -21,7 +22,7 @@ use self::places::Places;
 use super::environment::{Environment, Set, fault};
 use super::error::Error;
 use super::file::File;
-use super::{Config, DataDir};
+use super::{Config, DataDir, PlaylistSpec};
 
 /// What is checked, for the places of faults in it.
 #[derive(Clone, Copy)]
@@ -42,6 +43,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let server = checker.within("server", |checker| server::server(checker, &server, folder));
     let auth = file.auth.clone().unwrap_or_default();
     let auth = checker.within("auth", |checker| auth::auth(checker, &auth));
+    let oidc = file.oidc.as_ref();
+    let oidc = oidc.and_then(|typed| checker.within("oidc", |checker| oidc::oidc(checker, typed, folder)));
     let log = checker.within("log", |checker| server::log(checker, &log, folder));
     let hls_file = file.hls.clone().unwrap_or_default();
     let (hls, hls_dir) = checker
@@ -74,23 +77,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         })
         .collect()
     });
-    let playlists = checker.within("playlists", |checker| {
-        let (mut ids, mut names) = (HashMap::new(), HashMap::new());
-        for (at, spec) in file.playlists.iter().flatten().enumerate() {
-            checker.within(at, |checker| {
-                let Some(id) = spec.id.clone() else {
-                    return checker.fault("id", "this playlist has no id");
-                };
-                let place = |key: &'static str| checker.path().to(key);
-                taken.extend(unique(&mut ids, id, place("id"), |id| format!("the id \"{id}\"")));
-                let (name, shown) = (place("name"), |name: &String| format!("the name \"{name}\""));
-                if let Some(playlist) = spec.check_with(checker, &house) {
-                    taken.extend(unique(&mut names, playlist.name, name, shown));
-                }
-            });
-        }
-        file.playlists.clone().unwrap_or_default()
-    });
+    let playlists = checker.within("playlists", |checker| playlists(checker, file, &house, &mut taken));
     let channels = checker.within("channels", |checker| {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
         let all = file.channels.iter().flatten().enumerate();
@@ -124,6 +111,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         environment: Environment::default(),
         server,
         auth,
+        oidc,
         tokens,
         log,
         data,
@@ -135,6 +123,25 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         playlists,
         channels,
     })
+}
+
+/// `[[playlists]]`; what stands there twice goes to `taken`.
+fn playlists(checker: &mut Checker, file: &File, house: &House, taken: &mut Vec<Taken>) -> Vec<PlaylistSpec> {
+    let (mut ids, mut names) = (HashMap::new(), HashMap::new());
+    for (at, spec) in file.playlists.iter().flatten().enumerate() {
+        checker.within(at, |checker| {
+            let Some(id) = spec.id.clone() else {
+                return checker.fault("id", "this playlist has no id");
+            };
+            let place = |key: &'static str| checker.path().to(key);
+            taken.extend(unique(&mut ids, id, place("id"), |id| format!("the id \"{id}\"")));
+            let (name, shown) = (place("name"), |name: &String| format!("the name \"{name}\""));
+            if let Some(playlist) = spec.check_with(checker, house) {
+                taken.extend(unique(&mut names, playlist.name, name, shown));
+            }
+        });
+    }
+    file.playlists.clone().unwrap_or_default()
 }
 
 /// Whether the files among the sources can be read.

@@ -143,6 +143,6 @@ fn parse_directory(text: &str) -> Result<Url, String> {
     }
 }
 
-fn parse_root(path: &Path) -> Result<PathBuf, String> {
+pub(super) fn parse_root(path: &Path) -> Result<PathBuf, String> {
     forebay_relay::net::trust::read_roots(path).map(|_| path.to_owned())
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod keys;
+mod oidc;
 mod session;
 mod users;
 
@@ -13,6 +14,7 @@ use url::Url;
 
 pub(super) use self::audit::{AuditList, list as audit};
 pub(super) use self::keys::{KeyFields, KeyList, MadeKey, create_key, list_keys, remove_key};
+pub(super) use self::oidc::{finish as finish_oidc, start as start_oidc};
 pub(super) use self::session::{Credentials, SessionDocument, Setup, set_up, sign_in, sign_out, who};
 pub(super) use self::users::{
     UserDocument, UserFields, UserList, change, create, list, one, remove, renew_stream_key,
@@ -62,6 +64,7 @@ impl From<Refusal> for ApiError {
             }
             Refusal::Unknown { .. } => Self::new(StatusCode::NOT_FOUND, "unknown_user", message),
             Refusal::WrongPassword => Self::new(StatusCode::UNAUTHORIZED, "wrong_password", message),
+            Refusal::Inactive => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
             Refusal::Busy => Self::unavailable("busy", message),
             Refusal::WrongToken => Self::new(StatusCode::FORBIDDEN, "forbidden", message),
             Refusal::SetUp => Self::new(StatusCode::CONFLICT, "set_up", message),

@@ -63,6 +63,10 @@ impl fmt::Debug for Setup {
 /// Who is signed in.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::http) struct SessionDocument {
+    /// What people call the provider of identities, by which one may sign in at `/api/oidc/start`;
+    /// null without one.
+    #[schema(required)]
+    identity_provider: Option<String>,
     /// Whether there is no admin yet: the console shows the address of the setup.
     needs_setup: bool,
     /// Null where nobody is.
@@ -85,7 +89,8 @@ impl SessionDocument {
             name: user.spec.name.clone(),
             role: user.spec.role,
         });
-        Self { needs_setup: state.accounts.setup_token().is_some(), user }
+        let identity_provider = state.config().oidc.as_ref().map(|oidc| oidc.name.clone());
+        Self { identity_provider, needs_setup: state.accounts.setup_token().is_some(), user }
     }
 }
 
@@ -143,22 +148,36 @@ pub(in crate::http) async fn set_up(
     Ok(begin(&state, StatusCode::CREATED, &base, &signed_in))
 }
 
-/// The address of ours that is asked, and its host, if a session may begin there. Where the
-/// operator has said which host is ours, no other one is; and no page of another origin signs
-/// anybody in.
+/// The address of ours that is asked, and its host, if a session may begin there and no page of
+/// another origin has asked: none signs anybody in.
 fn may_begin(state: &State, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Result<(Url, String), ApiError> {
-    let forbidden = |message| ApiError::new(StatusCode::FORBIDDEN, "forbidden", message);
+    let (base, host) = own_host(state, peer, uri, headers)?;
+    let is_of_page = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
+    if is_of_page && !is_of_own_page(&base, uri, headers) {
+        return Err(forbidden("a page of another server has asked"));
+    }
+    Ok((base, host))
+}
+
+/// The address of ours that is asked, and its host, if a session may begin there: where the
+/// operator has said which host is ours, no other one is.
+pub(super) fn own_host(
+    state: &State,
+    peer: Peer,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(Url, String), ApiError> {
     let server = &state.config().server;
     let base = base_url(server, peer, uri, headers);
     let host = host(uri, headers).ok_or_else(ApiError::bad_host)?;
     if server.public_url.is_some() && !admin::is_ours(server, peer, uri, headers) {
         return Err(forbidden("the request is for a host that is not that of server.public_url"));
     }
-    let is_of_page = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
-    if is_of_page && !is_of_own_page(&base, uri, headers) {
-        return Err(forbidden("a page of another server has asked"));
-    }
     Ok((base, host.to_ascii_lowercase()))
+}
+
+fn forbidden(message: &'static str) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
 }
 
 fn begin(state: &State, status: StatusCode, base: &Url, signed_in: &SignedIn) -> Response {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Base, Number};
 use crate::accounts::{Refusal, UserChange};
-use crate::db::users::{OnLimit, Role, Tier, User, UserId};
+use crate::db::users::{Identity, OnLimit, Role, Tier, User, UserId};
 use crate::http::State;
 use crate::http::auth::By;
 use crate::http::error::ApiError;
@@ -46,6 +46,9 @@ pub(in crate::http) struct UserDocument {
     has_password: bool,
     /// Its number, which is never given to another user.
     id: i64,
+    /// Who the user is at the provider of identities ([oidc]); null for nobody.
+    #[schema(required)]
+    identity: Option<Identity>,
     /// Streams at once; null for no limit.
     #[schema(required)]
     max_streams: Option<u32>,
@@ -108,6 +111,7 @@ impl UserDocument {
             adult: spec.adult,
             channels: spec.channels,
             groups: spec.groups,
+            identity: spec.identity,
             max_streams: spec.max_streams,
             on_limit: spec.on_limit,
             playlist_url: format!("{}t/{}/playlist.m3u", base.0, user.stream_key),

@@ -5,6 +5,7 @@
 //! for a page of that host.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Uri, header};
 use jiff::Timestamp;
@@ -17,9 +18,16 @@ use crate::db::users::User;
 use crate::http::forwarded::is_trusted;
 use crate::http::head::host;
 use crate::http::{Peer, State};
+use crate::oidc::LIFETIME;
 
 /// The name of the cookie.
 const COOKIE: &str = "forebay_session";
+
+/// The name of the cookie of a flow.
+const FLOW_COOKIE: &str = "forebay_oidc";
+
+/// Where the browser sends it, below our own path.
+const FLOW_PATH: &str = "api/oidc/";
 
 /// What a request shows in `Authorization: Bearer`.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -30,9 +38,18 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// What the browser has of a session.
 pub(in crate::http) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    value_of(headers, COOKIE)
+}
+
+/// What the browser has of a flow: it is signing in by a provider of identities.
+pub(in crate::http) fn flow_cookie(headers: &HeaderMap) -> Option<&str> {
+    value_of(headers, FLOW_COOKIE)
+}
+
+fn value_of<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let fields = headers.get_all(header::COOKIE).iter().filter_map(|field| field.to_str().ok());
     let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
 /// Who is signed in, here or at a trusted proxy.
@@ -82,18 +99,31 @@ pub(in crate::http) fn is_of_own_page(base: &Url, uri: &Uri, headers: &HeaderMap
 /// The cookie for a browser that is signed in. Scripts cannot read it, and no page of another site
 /// makes the browser send it.
 pub(in crate::http) fn set_cookie(base: &Url, cookie: &Secret) -> HeaderValue {
-    field(base, cookie.reveal(), SESSION.as_secs())
+    field(base, COOKIE, cookie.reveal(), "", SESSION, "Strict")
 }
 
 /// Takes the cookie away.
 pub(in crate::http) fn clear_cookie(base: &Url) -> HeaderValue {
-    field(base, "", 0)
+    field(base, COOKIE, "", "", Duration::ZERO, "Strict")
 }
 
-fn field(base: &Url, value: &str, seconds: u64) -> HeaderValue {
+/// The cookie for a browser that goes to the provider of identities. It comes back from a page of
+/// another site, with which a browser sends no strict one.
+pub(in crate::http) fn set_flow_cookie(base: &Url, cookie: &Secret) -> HeaderValue {
+    field(base, FLOW_COOKIE, cookie.reveal(), FLOW_PATH, LIFETIME, "Lax")
+}
+
+/// Takes that cookie away.
+pub(in crate::http) fn clear_flow_cookie(base: &Url) -> HeaderValue {
+    field(base, FLOW_COOKIE, "", FLOW_PATH, Duration::ZERO, "Lax")
+}
+
+fn field(base: &Url, name: &str, value: &str, below: &str, age: Duration, same_site: &str) -> HeaderValue {
     let secure = if base.scheme() == "https" { "; Secure" } else { "" };
-    let path = base.path();
-    let text = format!("{COOKIE}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let (path, seconds) = (base.path(), age.as_secs());
+    let text = format!(
+        "{name}={value}; Path={path}{below}; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}"
+    );
     HeaderValue::try_from(text).expect("a path of an address is plain ASCII")
 }
 
@@ -155,6 +185,8 @@ mod tests {
         assert_eq!(cookie, expected);
         let plain: Url = "http://tv.lan:8080/".parse().unwrap();
         assert_eq!(clear_cookie(&plain), "forebay_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+        let flow = "forebay_oidc=abc; Path=/sub/api/oidc/; Max-Age=600; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(set_flow_cookie(&base, &Secret::from("abc".to_owned())), flow);
     }
 
     #[test]

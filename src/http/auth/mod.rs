@@ -7,7 +7,10 @@ mod staff;
 mod tries;
 mod viewer;
 
-pub(super) use self::credentials::{clear_cookie, cookie, is_of_own_page, session, set_cookie};
+pub(super) use self::credentials::{
+    clear_cookie, clear_flow_cookie, cookie, flow_cookie, is_of_own_page, session, set_cookie,
+    set_flow_cookie,
+};
 pub(super) use self::rates::{Rate, Rates};
 pub(super) use self::staff::{By, is_operator, require};
 pub(super) use self::tries::Tries;

@@ -43,6 +43,7 @@ fn removes(operation: Operation, unknown: &str) -> Operation {
 
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = public();
+    routes.extend(oidc());
     routes.extend(users());
     routes.extend(keys_and_audit());
     routes
@@ -72,6 +73,36 @@ fn public() -> Vec<Route> {
                     .leads(204, "Nobody is signed in")
                     .fails(503, NO_DATABASE)
             }),
+    ]
+}
+
+/// Signing in by a provider of identities.
+fn oidc() -> Vec<Route> {
+    vec![
+        Route::new("/api/oidc/start", Access::Public).get(accounts::start_oidc, || {
+            Operation::new("startOidc", "Begins to sign in by the provider of identities")
+                .query("to", "The page of the interface that is to be seen then.")
+                .leads(
+                    303,
+                    "To the provider; or back to the page that signs in, with the reason in `refused`",
+                )
+                .fails(403, &["forbidden"])
+                .fails(404, &["not_found"])
+                .fails(429, &["too_many_tries"])
+        }),
+        Route::new("/api/oidc/callback", Access::Public).get(accounts::finish_oidc, || {
+            Operation::new("finishOidc", "Takes what a browser brings back from the provider")
+                .query("state", "Which beginning it belongs to.")
+                .query("code", "What the provider gives for whoever has signed in there.")
+                .query("iss", "The provider.")
+                .query("error", "Why there is no code.")
+                .leads(
+                    303,
+                    "To the interface; or back to the page that signs in, with the reason in `refused`",
+                )
+                .fails(403, &["forbidden"])
+                .fails(404, &["not_found"])
+        }),
     ]
 }
 

@@ -12,6 +12,7 @@ export interface User {
 
 interface Session {
   needs_setup: boolean;
+  identity_provider: string | null;
   user: User | null;
 }
 
@@ -20,6 +21,8 @@ const RANK: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 };
 class Who {
   user = $state<User | null>(null);
   needsSetup = $state(false);
+  /** What people call the provider of identities, if they may sign in by one. */
+  identityProvider = $state<string | null>(null);
   /** Whether the server has answered. */
   isKnown = $state(false);
   /** Whether it did not when it was asked last. */
@@ -33,6 +36,7 @@ class Who {
   take(session: Session): void {
     this.user = session.user;
     this.needsSetup = session.needs_setup;
+    this.identityProvider = session.identity_provider;
     this.isKnown = true;
   }
 
