@@ -206,12 +206,14 @@ mod players {
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "takes minutes: make test-long"]
     async fn two_hundred_real_players_end_within_a_second() {
-        let (rounds, copies) = (10, 4);
+        let rounds = 10;
+        // Players of HLS at one address that say the same of themselves are one viewer.
+        let copies = |path: &str| if path.ends_with(".m3u8") { 1 } else { 6 };
         let house = House::start().await;
         let mut ends: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
         for _ in 0..rounds {
             let key = house.key().await;
-            let all = PLAYED.iter().flat_map(|played| std::iter::repeat_n(played, copies));
+            let all = PLAYED.iter().flat_map(|played| std::iter::repeat_n(played, copies(played.1)));
             let running: Vec<_> = all
                 .map(|(player, path)| player.start(&house.relay.url(&format!("/t/{key}/{path}"))))
                 .collect();
@@ -219,7 +221,7 @@ mod players {
             let mut watching = house.viewers().await;
             while watching.len() < running.len() {
                 assert!(Instant::now() < until, "{watching:?}");
-                sleep(20 * Duration::from_millis(1)).await;
+                sleep(Duration::from_millis(20)).await;
                 watching = house.viewers().await;
             }
             // They have a picture.
