@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::time::{Moment, Pts};
+use crate::time::{MediaTime, Moment, Pts};
 use crate::ts::splice::{ANNOUNCED_JUMP, BACKWARD_JUMP, FORWARD_JUMP};
 
 /// Jumps are counted within this time: there and back again, twice, are too many, and what goes
@@ -80,5 +80,91 @@ impl Jumps {
             self.0.pop_front();
         }
         (self.0.len(), self.0.front().map_or(Duration::ZERO, |&at| now.since(at)))
+    }
+}
+
+/// How far a source's media has gone on, by all that tells of it.
+#[derive(Debug, Default)]
+pub(super) struct Clocks {
+    /// The programme's clock (PCR).
+    clock: Line,
+    has_clock: bool,
+    /// The decoding times of the first video stream, or the stamps of the first sound where there
+    /// is no video.
+    stamps: Line,
+    /// The stamps of all sound.
+    sound_front: Front,
+    /// How far the sound has gone on, in ticks.
+    sound: i64,
+    clock_jumps: Jumps,
+    stamp_jumps: Jumps,
+}
+
+impl Clocks {
+    /// The next stamps have nothing to do with the last ones; the clock may have.
+    pub(super) fn note_new_streams(&mut self) {
+        self.stamps.note_discontinuity();
+        self.sound_front.note_discontinuity();
+    }
+
+    /// The run of bytes ends here, and another begins.
+    pub(super) fn note_discontinuity(&mut self) {
+        self.clock.note_discontinuity();
+        self.note_new_streams();
+    }
+
+    /// Whether this is the first time that there is a clock.
+    pub(super) fn is_first_clock(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_clock, true)
+    }
+
+    /// Takes a clock reference that came at `now`; the ticks from the one before, or `None` where
+    /// that is a jump.
+    pub(super) fn advance_clock(&mut self, now: Moment, clock: Pts, is_announced: bool) -> Option<i64> {
+        let step = self.clock.advance(clock, is_announced);
+        if step.is_none() {
+            self.clock_jumps.add(now);
+        }
+        step
+    }
+
+    /// The same with the stamp of a picture, or of sound where there is no video.
+    pub(super) fn advance_stamps(&mut self, now: Moment, stamp: Pts, is_announced: bool) -> Option<i64> {
+        let step = self.stamps.advance(stamp, is_announced);
+        if step.is_none() {
+            self.stamp_jumps.add(now);
+        }
+        step
+    }
+
+    /// Takes a stamp of any sound; by how many ticks all sound goes on.
+    pub(super) fn advance_sound(&mut self, stamp: Pts) -> i64 {
+        let ticks = self.sound_front.advance(stamp);
+        self.sound += ticks;
+        ticks
+    }
+
+    /// How far the stamps have gone on, in ticks of 90 kHz.
+    pub(super) fn stamps(&self) -> i64 {
+        self.stamps.ticks()
+    }
+
+    /// How far decoding has got, by the stamps of pictures or of sound, whichever have gone on
+    /// most: nothing before they go on.
+    pub(super) fn decoded(&self) -> Option<MediaTime> {
+        let ticks = self.stamps.ticks().max(self.sound);
+        (ticks > 0).then(|| MediaTime::new(ticks))
+    }
+
+    /// The source's own time, in ticks: what of its clock and its stamps has gone on most. A clock
+    /// may stand still or come with the pictures only, and those may be few.
+    pub(super) fn media(&self) -> i64 {
+        self.clock.ticks().max(self.stamps.ticks()).max(self.sound)
+    }
+
+    /// How many jumps there were of late, and in how long: of the clock or of the stamps, where
+    /// there were more.
+    pub(super) fn recent_jumps(&mut self, now: Moment) -> (usize, Duration) {
+        self.clock_jumps.recent(now).max(self.stamp_jumps.recent(now))
     }
 }
