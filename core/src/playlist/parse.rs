@@ -150,30 +150,48 @@ struct Reading<'a> {
     base: &'a Url,
     inherited: &'a Variables,
     variables: Variables,
+    marks: Marks,
+    list: List,
+    /// The latest segments.
+    segments: VecDeque<Listed<'a>>,
+    /// Segments that were dropped from the front.
+    dropped: u64,
+    applying: Applying<'a>,
+    ladder: Ladder,
+    next: Next,
+    faults: u64,
+}
+
+/// Signs of what the text is.
+#[derive(Default)]
+struct Marks {
     /// `#EXTM3U` was there.
     has_mark: bool,
     /// A tag was there that only media playlists have, besides `EXTINF`.
     has_media_tag: bool,
     /// An `EXTINF` with a duration that no segment can have.
     has_endless: bool,
-    list: List,
-    /// The latest segments.
-    segments: VecDeque<Listed<'a>>,
-    /// Segments that were dropped from the front.
-    dropped: u64,
-    /// By their formats.
+}
+
+/// What applies to the segments that follow.
+#[derive(Default)]
+struct Applying<'a> {
+    /// Keys by their formats, of which `key` is the one that is taken.
     keys: Vec<(&'a str, Rc<ListedKey<'a>>)>,
     key: Option<Rc<ListedKey<'a>>>,
     init: Option<Rc<ListedInit<'a>>>,
+    /// The end of the range before, and the address it was of.
+    range_end: Option<(&'a str, u64)>,
+}
+
+/// What a multivariant playlist says.
+#[derive(Default)]
+struct Ladder {
     /// `None` until something is said of one.
     variants: Option<Vec<Variant>>,
     /// Addresses of variants that were looked at.
     looked_at: usize,
     audio: Vec<Rendition>,
-    /// The end of the range before, and the address it was of.
-    range_end: Option<(&'a str, u64)>,
-    next: Next,
-    faults: u64,
 }
 
 /// What the tags say of a list of segments as a whole.
@@ -212,19 +230,12 @@ impl<'a> Reading<'a> {
             base,
             inherited,
             variables: Variables::default(),
-            has_mark: false,
-            has_media_tag: false,
-            has_endless: false,
+            marks: Marks::default(),
             list: List::default(),
             segments: VecDeque::new(),
             dropped: 0,
-            keys: Vec::new(),
-            key: None,
-            init: None,
-            variants: None,
-            looked_at: 0,
-            audio: Vec::new(),
-            range_end: None,
+            applying: Applying::default(),
+            ladder: Ladder::default(),
             next: Next::default(),
             faults: 0,
         }
@@ -232,7 +243,7 @@ impl<'a> Reading<'a> {
 
     /// Takes a tag: its name without `#EXT`, and what follows the colon.
     fn tag(&mut self, name: &str, value: &'a str) {
-        self.has_media_tag |= matches!(
+        self.marks.has_media_tag |= matches!(
             name,
             "-X-TARGETDURATION"
                 | "-X-MEDIA-SEQUENCE"
@@ -247,7 +258,7 @@ impl<'a> Reading<'a> {
         );
         match name {
             // Some write their list's attributes behind it.
-            _ if name.starts_with("M3U") => self.has_mark = true,
+            _ if name.starts_with("M3U") => self.marks.has_mark = true,
             "INF" => self.inf(value),
             "-X-TARGETDURATION" => match decimal(value) {
                 Some(seconds) if seconds > 0.0 => self.list.target = Some(span(seconds.ceil())),
@@ -275,7 +286,7 @@ impl<'a> Reading<'a> {
 
     fn inf(&mut self, value: &str) {
         let seconds = decimal(value);
-        self.has_endless |= seconds.is_none();
+        self.marks.has_endless |= seconds.is_none();
         self.faults += u64::from(seconds.is_none());
         self.next.duration = seconds.map(span);
     }
@@ -296,8 +307,8 @@ impl<'a> Reading<'a> {
         let format = attributes.get("KEYFORMAT").unwrap_or("identity");
         let method = attributes.get("METHOD").unwrap_or_default();
         if method == "NONE" {
-            self.keys.clear();
-            self.key = None;
+            self.applying.keys.clear();
+            self.applying.key = None;
             return;
         }
         let key = match (method, format, attributes.get("URI")) {
@@ -313,12 +324,12 @@ impl<'a> Reading<'a> {
             )),
         };
         // A key applies until the next one of its format (RFC 8216, 4.3.2.4).
-        self.keys.retain(|(known, _)| *known != format);
-        if self.keys.len() < MAX_KEYS {
-            self.keys.push((format, Rc::new(key)));
+        self.applying.keys.retain(|(known, _)| *known != format);
+        if self.applying.keys.len() < MAX_KEYS {
+            self.applying.keys.push((format, Rc::new(key)));
         }
-        let usable = self.keys.iter().find(|(_, key)| matches!(**key, ListedKey::Aes128 { .. }));
-        self.key = usable.or_else(|| self.keys.first()).map(|(_, key)| Rc::clone(key));
+        let usable = self.applying.keys.iter().find(|(_, key)| matches!(**key, ListedKey::Aes128 { .. }));
+        self.applying.key = usable.or_else(|| self.applying.keys.first()).map(|(_, key)| Rc::clone(key));
     }
 
     fn map(&mut self, attributes: &Attributes<'a>) {
@@ -328,11 +339,11 @@ impl<'a> Reading<'a> {
         };
         let range = attributes.get("BYTERANGE").and_then(range);
         let range = range.map(|(length, offset)| Range { offset: offset.unwrap_or(0), length });
-        self.init = Some(Rc::new(ListedInit { uri, range, key: self.key.clone() }));
+        self.applying.init = Some(Rc::new(ListedInit { uri, range, key: self.applying.key.clone() }));
     }
 
     fn stream(&mut self, attributes: &Attributes<'_>) {
-        self.variants.get_or_insert_default();
+        self.ladder.variants.get_or_insert_default();
         let codecs = attributes.get("CODECS").unwrap_or_default().split([',', ';', ' ']);
         let resolution = attributes.get("RESOLUTION").and_then(|text| {
             let (width, height) = text.split_once(['x', 'X'])?;
@@ -352,8 +363,8 @@ impl<'a> Reading<'a> {
     }
 
     fn media(&mut self, attributes: &Attributes<'_>) {
-        if attributes.get("TYPE") == Some("AUDIO") && self.audio.len() < MAX_VARIANTS {
-            self.audio.push(Rendition {
+        if attributes.get("TYPE") == Some("AUDIO") && self.ladder.audio.len() < MAX_VARIANTS {
+            self.ladder.audio.push(Rendition {
                 url: attributes.get("URI").and_then(|uri| resolve(uri, self.base, &self.variables)),
                 group: name(attributes.get("GROUP-ID").unwrap_or_default()),
                 language: name(attributes.get("LANGUAGE").unwrap_or_default()),
@@ -368,16 +379,18 @@ impl<'a> Reading<'a> {
             self.variant(uri, info);
             return;
         }
-        if self.variants.is_some() || next.duration.is_none() && !self.has_media_tag && !self.has_endless {
+        if self.ladder.variants.is_some()
+            || next.duration.is_none() && !self.marks.has_media_tag && !self.marks.has_endless
+        {
             self.faults += 1;
             return;
         }
         let range = next.range.and_then(|(length, offset)| {
-            let follows = self.range_end.filter(|(of, _)| *of == uri).map_or(0, |(_, end)| end);
+            let follows = self.applying.range_end.filter(|(of, _)| *of == uri).map_or(0, |(_, end)| end);
             let offset = offset.unwrap_or(follows);
             (length > 0 && offset.checked_add(length).is_some()).then_some(Range { offset, length })
         });
-        self.range_end = range.map(|range| (uri, range.offset + range.length));
+        self.applying.range_end = range.map(|range| (uri, range.offset + range.length));
         if self.segments.len() == MAX_SEGMENTS {
             self.segments.pop_front();
             self.dropped += 1;
@@ -389,17 +402,17 @@ impl<'a> Reading<'a> {
             is_discontinuity: next.is_discontinuity,
             is_gap: next.is_gap,
             date: next.date,
-            key: self.key.clone(),
-            init: self.init.clone(),
+            key: self.applying.key.clone(),
+            init: self.applying.init.clone(),
         });
     }
 
     fn variant(&mut self, uri: &str, info: VariantInfo) {
-        let variants = self.variants.get_or_insert_default();
-        if self.looked_at == MAX_VARIANTS {
+        let variants = self.ladder.variants.get_or_insert_default();
+        if self.ladder.looked_at == MAX_VARIANTS {
             return;
         }
-        self.looked_at += 1;
+        self.ladder.looked_at += 1;
         if let Some(url) = resolve(uri, self.base, &self.variables) {
             let VariantInfo { bandwidth, codecs, resolution, audio } = info;
             variants.push(Variant { url, bandwidth, codecs, resolution, audio });
@@ -407,18 +420,18 @@ impl<'a> Reading<'a> {
     }
 
     fn finish(mut self) -> Result<Playlist, Error> {
-        if let Some(variants) = self.variants {
+        if let Some(variants) = self.ladder.variants {
             if variants.is_empty() {
                 return Err(Error::NoVariants);
             }
-            let (audio, variables) = (self.audio, self.variables);
+            let (audio, variables) = (self.ladder.audio, self.variables);
             return Ok(Playlist::Multivariant(Multivariant { variants, audio, variables }));
         }
-        if !self.has_mark && (!self.has_media_tag || self.segments.is_empty()) {
+        if !self.marks.has_mark && (!self.marks.has_media_tag || self.segments.is_empty()) {
             return Err(Error::NotAPlaylist);
         }
-        if !self.has_media_tag && (self.has_endless || self.segments.is_empty()) {
-            return Err(if self.has_endless { Error::ChannelList } else { Error::NotAPlaylist });
+        if !self.marks.has_media_tag && (self.marks.has_endless || self.segments.is_empty()) {
+            return Err(if self.marks.has_endless { Error::ChannelList } else { Error::NotAPlaylist });
         }
         if self.list.has_still_pictures {
             return Err(Error::StillPictures);

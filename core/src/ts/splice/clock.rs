@@ -35,34 +35,34 @@ impl Stillness {
 impl Splice {
     /// The source's clock says `pcr`.
     pub(super) fn handle_clock(&mut self, pcr: Pcr, is_announced: bool) {
-        if !std::mem::replace(&mut self.motion.has_clock, true)
+        if !std::mem::replace(&mut self.lull.motion.has_clock, true)
             && let Gate::Closed { since } = &mut self.gate
         {
             *since = None; // counted in stamps so far, which are another clock
         }
-        if let Some(last) = self.source_pcr {
+        if let Some(last) = self.source.pcr {
             let ticks = pcr.since(last) / 300;
-            let is_pause = self.pause.handle_clock(ticks);
+            let is_pause = self.lull.pause.handle_clock(ticks);
             let ahead = if is_announced { ANNOUNCED_JUMP } else { FORWARD_JUMP };
             if !(-BACKWARD_JUMP..=ahead).contains(&ticks) && !is_pause {
                 self.counts.clock_jumps += 1;
                 let was_open = self.is_open();
-                self.close_gate(self.reference);
+                self.close_gate(self.source.reference);
                 if was_open && self.has_pictures() {
                     self.gate = Gate::Jumped;
                 }
             }
         }
-        let has_moved = self.source_pcr.replace(pcr) != Some(pcr);
-        let stamps = self.reference.and_then(|reference| self.inputs[reference].last);
-        let lag = stamps.map_or(0, |stamps| self.standing.lag(stamps.since(pcr.base()), has_moved));
+        let has_moved = self.source.pcr.replace(pcr) != Some(pcr);
+        let stamps = self.source.reference.and_then(|reference| self.source.inputs[reference].last);
+        let lag = stamps.map_or(0, |stamps| self.lull.standing.lag(stamps.since(pcr.base()), has_moved));
         self.timeline.set_clock_lag(lag);
         self.wait(pcr.base());
     }
 
     /// Whether the reference is video.
     fn has_pictures(&self) -> bool {
-        self.reference.is_some_and(|index| self.inputs[index].class == Some(Class::Video))
+        self.source.reference.is_some_and(|index| self.source.inputs[index].class == Some(Class::Video))
     }
 
     /// Notes, while the gate is closed, when the waiting began. Where video is announced and not a
@@ -71,13 +71,14 @@ impl Splice {
     pub(super) fn wait(&mut self, now: Pts) {
         let Gate::Closed { since } = &mut self.gate else { return };
         let waited = now.since(*since.get_or_insert(now));
-        let is_silent = |index: usize| !self.inputs[index].has_come;
-        if waited > duration_to_ticks(PATIENCE) && self.reference.is_some_and(is_silent) {
+        let is_silent = |index: usize| !self.source.inputs[index].has_come;
+        if waited > duration_to_ticks(PATIENCE) && self.source.reference.is_some_and(is_silent) {
             let sound = self
+                .source
                 .inputs
                 .iter()
                 .position(|input| input.class == Some(Class::Audio) && input.last.is_some());
-            self.reference = sound.or(self.reference);
+            self.source.reference = sound.or(self.source.reference);
         }
     }
 }

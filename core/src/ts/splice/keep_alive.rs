@@ -24,13 +24,16 @@ impl Splice {
     /// False, and nothing is appended, before the first picture (players that see packets without
     /// content first take the stream for something else), and when the gap has lasted for hours.
     pub fn keep_alive(&mut self) -> bool {
-        if self.counts.entries == 0 || self.kept_alive >= MOST {
+        if self.counts.entries == 0 || self.lull.kept_alive >= MOST {
             return false;
         }
-        let nulls =
-            if self.kept_alive < WHOLE_BATCHES { BATCH - self.writer.repeat_tables().min(BATCH) } else { 1 };
+        let nulls = if self.lull.kept_alive < WHOLE_BATCHES {
+            BATCH - self.writer.repeat_tables().min(BATCH)
+        } else {
+            1
+        };
         self.writer.write_nulls(nulls);
-        self.kept_alive += 1;
+        self.lull.kept_alive += 1;
         self.counts.keep_alives += 1;
         true
     }

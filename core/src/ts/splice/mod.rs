@@ -170,12 +170,7 @@ enum Gate {
 /// The stage that turns sources into a channel's output.
 #[derive(Debug)]
 pub struct Splice {
-    wanted: Option<u16>,
-    demux: Demux,
-    program: Option<Program>,
-    inputs: Vec<InputStream>,
-    /// The stream whose random access points count: video, or sound where there is none.
-    reference: Option<usize>,
+    source: Source,
     gate: Gate,
     /// How long lesser pictures are not taken to open the gate, in ticks, if not as long as
     /// [`PATIENCE`] says.
@@ -184,49 +179,70 @@ pub struct Splice {
     writer: Writer,
     information: information::Tables,
     scrambled: Scrambled,
+    entries: Entries,
+    cuts: Cuts,
+    lull: Lull,
+    counts: Counts,
+}
+
+/// The programme of the source that is active.
+#[derive(Debug)]
+struct Source {
+    /// The number of the programme that is wanted, where one was chosen.
+    wanted: Option<u16>,
+    demux: Demux,
+    program: Option<Program>,
+    inputs: Vec<InputStream>,
+    /// The stream whose random access points count: video, or sound where there is none.
+    reference: Option<usize>,
     clock_pid: Pid,
-    /// The source's last clock reference.
-    source_pcr: Option<Pcr>,
-    /// Output time of the last random access point.
-    last_entry: Option<Pts>,
+    /// Its last clock reference.
+    pcr: Option<Pcr>,
+}
+
+/// The random access points of the output.
+#[derive(Debug, Default)]
+struct Entries {
+    /// Output time of the last one.
+    last: Option<Pts>,
     /// Those of this source that are real ones.
     groups: Groups,
-    /// How the next random access point follows.
+    /// How the next one follows.
     boundary: Boundary,
-    cuts: Cuts,
+}
+
+/// What is known of lulls, in which little or nothing comes.
+#[derive(Debug, Default)]
+struct Lull {
     motion: Motion,
     pause: Pause,
     standing: Stillness,
     /// Times that connections were kept alive since the last PES packet.
     kept_alive: u32,
-    counts: Counts,
 }
 
 impl Splice {
     /// An output that has no source yet; `program` chooses one of several programmes by its number.
     pub fn new(program: Option<u16>) -> Self {
         Self {
-            wanted: program,
-            demux: Demux::new(program),
-            program: None,
-            inputs: Vec::new(),
-            reference: None,
+            source: Source {
+                wanted: program,
+                demux: Demux::new(program),
+                program: None,
+                inputs: Vec::new(),
+                reference: None,
+                clock_pid: Pid::NULL,
+                pcr: None,
+            },
             gate: Gate::Closed { since: None },
             patience: None,
             timeline: Timeline::new(),
             writer: Writer::default(),
             information: information::Tables::default(),
             scrambled: Scrambled::default(),
-            clock_pid: Pid::NULL,
-            source_pcr: None,
-            last_entry: None,
-            groups: Groups::default(),
-            boundary: Boundary::default(),
+            entries: Entries::default(),
             cuts: Cuts::default(),
-            motion: Motion::default(),
-            pause: Pause::default(),
-            standing: Stillness::default(),
-            kept_alive: 0,
+            lull: Lull::default(),
             counts: Counts::default(),
         }
     }
@@ -236,11 +252,11 @@ impl Splice {
         self.close_gate(None);
         self.scrambled.begin();
         self.timeline.begin();
-        self.groups = Groups::default();
-        self.motion = Motion::default();
-        self.demux = Demux::new(self.wanted);
-        self.inputs.clear();
-        self.reference = None;
+        self.entries.groups = Groups::default();
+        self.lull.motion = Motion::default();
+        self.source.demux = Demux::new(self.source.wanted);
+        self.source.inputs.clear();
+        self.source.reference = None;
     }
 
     /// A source begins of which `scout` knows the streams. What it holds is to be pushed next, and
@@ -250,20 +266,20 @@ impl Splice {
         self.scrambled.begin();
         self.scrambled.passes = scout.scrambled.passes;
         self.timeline.begin();
-        self.groups = Groups::default();
-        self.motion = Motion { has_clock: scout.motion.has_clock, ..Motion::default() };
-        self.demux = std::mem::replace(&mut scout.demux, Demux::new(self.wanted));
-        self.demux.forget_counters();
-        self.inputs.clear();
-        self.reference = None;
+        self.entries.groups = Groups::default();
+        self.lull.motion = Motion { has_clock: scout.lull.motion.has_clock, ..Motion::default() };
+        self.source.demux = std::mem::replace(&mut scout.source.demux, Demux::new(self.source.wanted));
+        self.source.demux.forget_counters();
+        self.source.inputs.clear();
+        self.source.reference = None;
         // The slate is shown before any of it has come.
-        if self.demux.program().is_some() {
+        if self.source.demux.program().is_some() {
             self.handle_map();
         }
-        for (index, input) in self.inputs.iter_mut().enumerate() {
-            input.pes.scan_if(scout.reference == Some(index));
+        for (index, input) in self.source.inputs.iter_mut().enumerate() {
+            input.pes.scan_if(scout.source.reference == Some(index));
         }
-        self.reference = scout.reference;
+        self.source.reference = scout.source.reference;
         self.patience = Some(if kind == RandomAccess::Blind { 0 } else { i64::MAX });
     }
 
@@ -275,13 +291,13 @@ impl Splice {
     /// A part of the source is complete, and the next goes on in time, but maybe not in its
     /// continuity counters.
     pub fn cut(&mut self) {
-        self.demux.forget_counters();
+        self.source.demux.forget_counters();
     }
 
     /// The source has come to its end in good order: what is held is complete.
     pub fn finish(&mut self) {
-        for index in 0..self.inputs.len() {
-            if self.inputs[index].pes.is_open() {
+        for index in 0..self.source.inputs.len() {
+            if self.source.inputs[index].pes.is_open() {
                 self.release_whole(index);
             }
         }
@@ -289,23 +305,24 @@ impl Splice {
 
     /// Chooses one of several programmes from the next source on.
     pub fn set_program(&mut self, program: Option<u16>) {
-        self.wanted = program;
+        self.source.wanted = program;
     }
 
     /// Whether packets of this PID are looked at: tables, clock and streams of the programme,
     /// everything but padding as long as that is not known.
     pub fn is_part(&self, pid: Pid) -> bool {
         let is_of = |map: &Pmt| pid == map.pcr_pid || map.streams.iter().any(|stream| stream.pid == pid);
-        let is_table = || pid == Pid::PAT || self.demux.map_pid() == Some(pid);
-        let is_access = || self.scrambled.passes && self.demux.is_access(pid);
-        pid != Pid::NULL && self.demux.program().is_none_or(|map| is_of(map) || is_table() || is_access())
+        let is_table = || pid == Pid::PAT || self.source.demux.map_pid() == Some(pid);
+        let is_access = || self.scrambled.passes && self.source.demux.is_access(pid);
+        pid != Pid::NULL
+            && self.source.demux.program().is_none_or(|map| is_of(map) || is_table() || is_access())
     }
 
     /// Takes packets of the source.
     pub fn push(&mut self, packets: &[Bytes]) {
         for bytes in packets {
             let packet = Packet::new(bytes);
-            match self.demux.handle_packet(packet) {
+            match self.source.demux.handle_packet(packet) {
                 (Role::Stream(index), continuity) => self.handle_packet(index, packet, continuity),
                 (Role::Changed, _) => self.handle_map(),
                 (Role::Information(table), continuity) => self.pass_information(table, packet, continuity),
@@ -344,33 +361,33 @@ impl Splice {
 
     /// Counts of the source on hand.
     pub fn input_counts(&self) -> demux::Counts {
-        self.demux.counts()
+        self.source.demux.counts()
     }
 
     /// Memory that it takes, in bytes: what is held back, and the output.
     pub fn memory(&self) -> usize {
-        let assemblers = self.inputs.iter().flat_map(|input| input.early.iter().chain([&input.pes]));
+        let assemblers = self.source.inputs.iter().flat_map(|input| input.early.iter().chain([&input.pes]));
         self.writer.memory() + assemblers.map(PesAssembler::memory).sum::<usize>()
     }
 
     /// The map as the viewers know it.
     pub fn map(&self) -> Option<&Pmt> {
-        self.program.as_ref().map(Program::pmt)
+        self.source.program.as_ref().map(Program::pmt)
     }
 
     /// Whether the source's media time has gone on since this last said so, by the stamps of its
     /// pictures or its sound. A clock that stands still meanwhile is nothing that players need.
     pub fn take_progress(&mut self) -> bool {
-        std::mem::take(&mut self.motion.stamps)
+        std::mem::take(&mut self.lull.motion.stamps)
     }
 
     /// Nothing passes until the next random access point; only the stream `kept` keeps what it
     /// holds.
     fn close_gate(&mut self, kept: Option<usize>) {
         self.gate = Gate::Closed { since: None };
-        self.source_pcr = None;
+        self.source.pcr = None;
         self.information.begin();
-        for (index, input) in self.inputs.iter_mut().enumerate() {
+        for (index, input) in self.source.inputs.iter_mut().enumerate() {
             (input.is_placed, input.shift, input.order.late) = (false, 0, 0);
             if Some(index) != kept {
                 self.counts.units_dropped += u64::from(input.pes.is_open());
@@ -387,10 +404,10 @@ impl Splice {
         if !self.is_open() {
             return;
         }
-        let Some(program) = &self.program else { return broken(HAS_PROGRAM) };
-        let number = self.demux.program().map(|map| map.program);
+        let Some(program) = &self.source.program else { return broken(HAS_PROGRAM) };
+        let number = self.source.demux.program().map(|map| map.program);
         let is_ours =
-            number.is_some_and(|number| program.is_service(self.demux.transport_stream_id(), number));
+            number.is_some_and(|number| program.is_service(self.source.demux.transport_stream_id(), number));
         if is_ours
             && self.writer.has_sent_tables()
             && let Some(bytes) = self.information.take(table, packet, continuity)
@@ -400,18 +417,18 @@ impl Splice {
     }
 
     fn handle_packet(&mut self, index: usize, packet: Packet<'_>, continuity: Continuity) {
-        if continuity == Continuity::Repeated && self.inputs[index].pes.repeats_last(packet) {
+        if continuity == Continuity::Repeated && self.source.inputs[index].pes.repeats_last(packet) {
             return; // the one copy that the standard allows (2.4.3.3)
         }
-        if packet.starts_unit() && self.inputs[index].pes.is_open() {
+        if packet.starts_unit() && self.source.inputs[index].pes.is_open() {
             self.release(index);
         }
-        if packet.pid() == self.clock_pid
+        if packet.pid() == self.source.clock_pid
             && let Some(pcr) = packet.pcr()
         {
             self.handle_clock(pcr, packet.is_discontinuity());
         }
-        let input = &mut self.inputs[index];
+        let input = &mut self.source.inputs[index];
         input.has_come = true;
         if matches!(input.class, None | Some(Class::Sections)) {
             input.pes.pass_by(packet);

@@ -50,7 +50,7 @@ impl Splice {
     /// The PES packet of a stream is complete: it is sent, or dropped, or waits for the first slice
     /// of its picture.
     pub(super) fn release(&mut self, index: usize) {
-        if !self.inputs[index].pes.awaits_slice() {
+        if !self.source.inputs[index].pes.awaits_slice() {
             self.release_whole(index);
         }
     }
@@ -58,33 +58,33 @@ impl Splice {
     /// Sends or drops what a stream holds, whatever may belong to it and is yet to come.
     pub(super) fn release_whole(&mut self, index: usize) {
         self.stand_in(index);
-        let is_reference = self.reference == Some(index);
+        let is_reference = self.source.reference == Some(index);
         if is_reference && self.continues(index) {
             return self.release_rest(index);
         }
         let mut has_jumped = is_reference && self.gate == Gate::Jumped;
-        if let Some(time) = self.inputs[index].pes.decode_time() {
-            let before = self.inputs[index].last.replace(time);
+        if let Some(time) = self.source.inputs[index].pes.decode_time() {
+            let before = self.source.inputs[index].last.replace(time);
             // Sound that goes on is progress, too, since pictures may stand still for long. Whether
             // such a source is healthy is judged elsewhere.
-            let is_sound = self.inputs[index].class == Some(Class::Audio);
-            let goes_on = self.inputs[index].goes_on(time);
-            self.motion.stamps |= goes_on && (is_reference || is_sound || !self.is_open());
+            let is_sound = self.source.inputs[index].class == Some(Class::Audio);
+            let goes_on = self.source.inputs[index].goes_on(time);
+            self.lull.motion.stamps |= goes_on && (is_reference || is_sound || !self.is_open());
             if is_sound {
-                self.pause.handle_sound(before.map_or(0, |before| time.since(before)));
+                self.lull.pause.handle_sound(before.map_or(0, |before| time.since(before)));
             }
             if is_reference && self.is_open() && !self.follow_picture(index, before, time) {
                 self.counts.clock_jumps += 1;
                 self.close_gate(Some(index));
                 has_jumped = true;
             }
-            if !self.motion.has_clock && (is_reference || is_sound) {
+            if !self.lull.motion.has_clock && (is_reference || is_sound) {
                 self.wait(time);
             }
         }
         let random_access = if is_reference { self.random_access(index) } else { None };
         let was_closed = !self.is_open();
-        let opens_at = self.inputs[index].pes.presentation_time();
+        let opens_at = self.source.inputs[index].pes.presentation_time();
         if was_closed && let Some(random_access) = random_access {
             self.anchor(index, random_access);
         } else if has_jumped {
@@ -95,7 +95,7 @@ impl Splice {
             if was_closed {
                 self.send_early(opens_at);
             }
-        } else if !self.is_open() && self.inputs[index].class == Some(Class::Audio) {
+        } else if !self.is_open() && self.source.inputs[index].class == Some(Class::Audio) {
             self.keep_early(index);
         } else {
             self.drop_unit(index);
@@ -105,14 +105,14 @@ impl Splice {
     /// Whether the PES packet of the reference stream belongs to the picture before: it begins
     /// none, and has no other stamp.
     fn continues(&self, index: usize) -> bool {
-        let InputStream { pes, last, .. } = &self.inputs[index];
+        let InputStream { pes, last, .. } = &self.source.inputs[index];
         pes.begins_no_picture() && pes.decode_time().is_none_or(|time| *last == Some(time))
     }
 
     /// The PES packet of the reference stream goes where its picture went.
     fn release_rest(&mut self, index: usize) {
         if self.is_open() {
-            self.kept_alive = 0;
+            self.lull.kept_alive = 0;
             self.write(index, false);
         } else {
             self.drop_unit(index);
@@ -121,12 +121,12 @@ impl Splice {
 
     fn drop_unit(&mut self, index: usize) {
         self.counts.units_dropped += 1;
-        self.inputs[index].pes.clear();
+        self.source.inputs[index].pes.clear();
     }
 
     /// Remembers a PES packet of sound, in case that a picture before it turns out to be the first.
     fn keep_early(&mut self, index: usize) {
-        let input = &mut self.inputs[index];
+        let input = &mut self.source.inputs[index];
         if input.early.len() == MAX_EARLY {
             input.early.pop_front();
             self.counts.units_dropped += 1;
@@ -138,24 +138,24 @@ impl Splice {
     /// Sends the sound that belongs to the first picture, which is shown at `time`, and that
     /// arrived before that picture was whole.
     fn send_early(&mut self, time: Option<Pts>) {
-        for index in 0..self.inputs.len() {
-            while let Some(early) = self.inputs[index].early.pop_front() {
+        for index in 0..self.source.inputs.len() {
+            while let Some(early) = self.source.inputs[index].early.pop_front() {
                 // The functions below act on the stream's present PES packet.
-                let current = std::mem::replace(&mut self.inputs[index].pes, early);
+                let current = std::mem::replace(&mut self.source.inputs[index].pes, early);
                 if self.plays_on(index, time) && self.make_fit(index) {
                     self.send(index, None);
                 } else {
                     self.counts.units_dropped += 1;
                 }
-                self.inputs[index].pes = current;
+                self.source.inputs[index].pes = current;
             }
         }
     }
 
     /// Whether the sound in a stream goes on after `time`, and is not late by the clock.
     fn plays_on(&mut self, index: usize, time: Option<Pts>) -> bool {
-        let clock = self.source_pcr.map(Pcr::base);
-        let pes = &mut self.inputs[index].pes;
+        let clock = self.source.pcr.map(Pcr::base);
+        let pes = &mut self.source.inputs[index].pes;
         let (Some(begins), Some(time)) = (pes.decode_time(), time) else { return false };
         let ends = begins.shifted(pes.sound_duration().unwrap_or(0));
         ends.since(time) > 0 && clock.is_none_or(|clock| begins.since(clock) > 0)
@@ -167,9 +167,9 @@ impl Splice {
     fn follow_picture(&mut self, index: usize, before: Option<Pts>, time: Pts) -> bool {
         let placed = self.placed(time);
         let behind = self.sent(index).map_or(-1, |sent| sent.decoded.since(placed));
-        let input = &mut self.inputs[index];
+        let input = &mut self.source.inputs[index];
         let ticks = before.map_or(1, |before| time.since(before));
-        let is_pause = self.pause.handle_picture(ticks);
+        let is_pause = self.lull.pause.handle_picture(ticks);
         // Some encoders send presentation times only, which step back by a few pictures: those say
         // nothing about the order of decoding.
         input.order.has_decode_stamps |= input.pes.has_decode_stamp();
@@ -183,9 +183,9 @@ impl Splice {
 
     /// What makes the PES packet of the reference stream a random access point, if anything does.
     fn random_access(&self, index: usize) -> Option<RandomAccess> {
-        let input = &self.inputs[index];
+        let input = &self.source.inputs[index];
         let time = input.pes.decode_time();
-        let since_last = |time: Pts| self.last_entry.map(|last| self.placed(time).since(last));
+        let since_last = |time: Pts| self.entries.last.map(|last| self.placed(time).since(last));
         if input.class != Some(Class::Video) {
             let is_due = |ticks: i64| ticks < 0 || ticks >= duration_to_ticks(SOUND_ENTRY_EVERY);
             let is_entry = !self.is_open() || since_last(time?).is_none_or(is_due);
@@ -205,7 +205,7 @@ impl Splice {
         if self.patience == Some(0) && !self.is_open() {
             return Some(RandomAccess::Blind);
         }
-        let time = time.or_else(|| self.source_pcr.map(Pcr::base))?;
+        let time = time.or_else(|| self.source.pcr.map(Pcr::base))?;
         let waited = match self.gate {
             Gate::Open => since_last(time)?,
             Gate::Closed { since } => time.since(since?),
@@ -220,21 +220,21 @@ impl Splice {
         // Where there have been key pictures, the next one is likely to come: a lesser picture now
         // would show viewers damage for nothing.
         let is_awaited =
-            self.is_open() && verdict != Verdict::Refresh && self.groups.go_on(self.placed(time));
+            self.is_open() && verdict != Verdict::Refresh && self.entries.groups.go_on(self.placed(time));
         (waited > self.patience.unwrap_or(usual) && !is_awaited).then_some(RandomAccess::Blind)
     }
 
     /// Puts the source on the output timeline, and opens the gate with the PES packet of the
     /// reference stream.
     fn anchor(&mut self, index: usize, random_access: RandomAccess) {
-        let InputStream { pes, lead, .. } = &self.inputs[index];
+        let InputStream { pes, lead, .. } = &self.source.inputs[index];
         let time = pes.decode_time();
         // A clock that is not where it should be by these stamps was sent before they jumped.
         let has_jumped = |pcr: Pcr| {
             lead.zip(time).is_some_and(|(lead, time)| (time.since(pcr.base()) - lead).abs() > FORWARD_JUMP)
         };
-        self.source_pcr.take_if(|pcr| has_jumped(*pcr));
-        let pcr = pes.first_pcr().or(self.source_pcr);
+        self.source.pcr.take_if(|pcr| has_jumped(*pcr));
+        let pcr = pes.first_pcr().or(self.source.pcr);
         // Pictures behind an open group's key picture may be shown before it: then only its
         // decoding time is sure to be the first.
         let is_closed = matches!(random_access, RandomAccess::Idr | RandomAccess::Audio);
@@ -243,7 +243,7 @@ impl Splice {
         let is_splice = self.timeline.anchor(Beginning { time, shown, pcr, sent });
         if is_splice {
             self.counts.splices += 1;
-            self.boundary = self.boundary.max(Boundary::Spliced);
+            self.entries.boundary = self.entries.boundary.max(Boundary::Spliced);
             self.writer.announce_break();
         }
         self.gate = Gate::Open;
@@ -253,7 +253,7 @@ impl Splice {
     /// before, which have been sent. If anything of them is lost, the next random access point is
     /// waited for.
     fn go_on(&mut self, index: usize) {
-        let InputStream { pes, .. } = &self.inputs[index];
+        let InputStream { pes, .. } = &self.source.inputs[index];
         let (false, Some(time), Some(sent)) = (pes.is_broken(), pes.decode_time(), self.sent(index)) else {
             self.gate = Gate::Closed { since: None };
             return;
@@ -273,11 +273,11 @@ impl Splice {
         if self.timeline.is_as_is() {
             return true; // nothing is known of what it overlaps
         }
-        let is_sound = self.inputs[index].class == Some(Class::Audio);
+        let is_sound = self.source.inputs[index].class == Some(Class::Audio);
         if is_sound {
             self.shift_lone_sound(index);
         }
-        let input = &self.inputs[index];
+        let input = &self.source.inputs[index];
         let (Some(time), Some(sent)) = (input.pes.decode_time(), self.sent(index)) else {
             return true;
         };
@@ -288,7 +288,7 @@ impl Splice {
         let overlap = sent.ends.since(time) - OVERLAP;
         // Pictures are never cut. Of sound, only what would play twice is cut, in whole frames.
         let is_clear = input.is_placed || !is_sound || overlap <= 0;
-        if !is_clear && self.inputs[index].pes.skip_sound(overlap) {
+        if !is_clear && self.source.inputs[index].pes.skip_sound(overlap) {
             return true;
         }
         let step = time.since(sent.decoded);
@@ -301,9 +301,9 @@ impl Splice {
     /// pictures jump later, the source has jumped and only sent its sound first: that is a new
     /// beginning for all streams.
     fn shift_lone_sound(&mut self, index: usize) {
-        let reference = self.reference.and_then(|reference| self.inputs[reference].last);
+        let reference = self.source.reference.and_then(|reference| self.source.inputs[reference].last);
         let sent = self.sent(index);
-        let input = &mut self.inputs[index];
+        let input = &mut self.source.inputs[index];
         let (Some(time), Some(reference)) = (input.pes.decode_time(), reference) else { return };
         let lead = time.since(reference);
         let before = input.lead.replace(lead).unwrap_or(lead);
@@ -330,29 +330,29 @@ impl Splice {
 
     /// The last PES packet that was sent on a stream's track.
     fn sent(&self, index: usize) -> Option<Sent> {
-        let track = self.program.as_ref()?.tracks.get(self.inputs[index].track)?;
+        let track = self.source.program.as_ref()?.tracks.get(self.source.inputs[index].track)?;
         Some(Sent { decoded: track.last?, ends: track.end? })
     }
 
     /// Sends the PES packet of a stream.
     fn send(&mut self, index: usize, random_access: Option<RandomAccess>) {
-        let Some(program) = &mut self.program else { return broken(HAS_PROGRAM) };
-        self.kept_alive = 0;
-        let input = &mut self.inputs[index];
-        let is_picture = self.reference == Some(index) && input.class == Some(Class::Video);
+        let Some(program) = &mut self.source.program else { return broken(HAS_PROGRAM) };
+        self.lull.kept_alive = 0;
+        let input = &mut self.source.inputs[index];
+        let is_picture = self.source.reference == Some(index) && input.class == Some(Class::Video);
         let track = &mut program.tracks[input.track];
         let offset = self.timeline.offset() + input.shift;
         let time = input.pes.decode_time().map(|time| time.shifted(offset + input.order.late));
         let shown = input.pes.presentation_time().map(|shown| shown.shifted(offset));
-        if self.reference == Some(index)
+        if self.source.reference == Some(index)
             && let Some(time) = time
         {
             self.timeline.advance(time, shown.filter(|shown| shown.since(time) > 0).unwrap_or(time));
-            let clock = input.pes.first_pcr().or(self.source_pcr);
+            let clock = input.pes.first_pcr().or(self.source.pcr);
             input.lead = clock.zip(input.last).map(|(clock, last)| last.since(clock.base())).or(input.lead);
         }
         if let Some(time) = time {
-            if input.class == Some(Class::Audio) && self.reference != Some(index) {
+            if input.class == Some(Class::Audio) && self.source.reference != Some(index) {
                 self.timeline.advance_sound(time);
             }
             let duration = if input.class == Some(Class::Audio) { input.pes.sound_duration() } else { None };
@@ -362,12 +362,12 @@ impl Splice {
         let shown = position.shifted(shown.zip(time).map_or(0, |(shown, time)| shown.since(time).max(0)));
         if let Some(random_access) = random_access {
             self.counts.entries += 1;
-            self.last_entry = time.or(self.last_entry);
+            self.entries.last = time.or(self.entries.last);
             if let (Some(time), false) = (time, random_access == RandomAccess::Blind) {
-                self.groups.handle_key(time);
+                self.entries.groups.handle_key(time);
             }
             self.cuts.handle_entry(position, shown);
-            let boundary = std::mem::take(&mut self.boundary);
+            let boundary = std::mem::take(&mut self.entries.boundary);
             self.writer.note_access_point(random_access, position, shown, boundary);
             self.scrambled.send_early(&mut self.writer);
         } else if is_picture && self.cuts.is_at(position, shown) {
@@ -375,8 +375,9 @@ impl Splice {
         }
         // A random access point has just sent the tables: a clock in this very packet must not send
         // them again.
-        let has_clock = self.motion.has_clock || random_access.is_some() && input.pes.first_pcr().is_some();
-        if self.reference == Some(index)
+        let has_clock =
+            self.lull.motion.has_clock || random_access.is_some() && input.pes.first_pcr().is_some();
+        if self.source.reference == Some(index)
             && let Some(time) = time
         {
             if !has_clock {
@@ -392,8 +393,8 @@ impl Splice {
     /// Writes the packets of a stream, its stamps moved; the first one is marked where it begins a
     /// random access point.
     fn write(&mut self, index: usize, is_entry: bool) {
-        let Some(program) = &mut self.program else { return broken(HAS_PROGRAM) };
-        let input = &mut self.inputs[index];
+        let Some(program) = &mut self.source.program else { return broken(HAS_PROGRAM) };
+        let input = &mut self.source.inputs[index];
         let track = &mut program.tracks[input.track];
         let late = if self.timeline.is_as_is() { 0 } else { input.order.late };
         let (mut packets, breaks) = input.pes.take(self.timeline.stamp_offset(input.shift), late);
@@ -422,8 +423,8 @@ impl Splice {
         if !self.is_open() {
             return;
         }
-        let Some(program) = &mut self.program else { return broken(HAS_PROGRAM) };
-        let input = &mut self.inputs[index];
+        let Some(program) = &mut self.source.program else { return broken(HAS_PROGRAM) };
+        let input = &mut self.source.inputs[index];
         let track = &mut program.tracks[input.track];
         if continuity == Continuity::Broken && input.is_placed {
             track.counter = track.counter.wrapping_add(1);

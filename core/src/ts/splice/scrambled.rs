@@ -53,11 +53,11 @@ impl Splice {
 
     /// Stamps of the PES packet of a stream that cannot be read are taken from the clock.
     pub(super) fn stand_in(&mut self, index: usize) {
-        let pes = &mut self.inputs[index].pes;
+        let pes = &mut self.source.inputs[index].pes;
         if !self.scrambled.passes || !pes.is_unreadable() {
             return;
         }
-        pes.stand_in(pes.first_pcr().or(self.source_pcr).map(Pcr::base));
+        pes.stand_in(pes.first_pcr().or(self.source.pcr).map(Pcr::base));
         let was_moved = self.timeline.offset() != 0;
         if self.timeline.pass_as_is() && was_moved && self.is_open() {
             self.writer.announce_break();
@@ -67,7 +67,7 @@ impl Splice {
     /// Takes a packet of conditional access.
     pub(super) fn handle_access(&mut self, packet: Packet<'_>) {
         // What is on a PID that the viewers know as something else would be taken for that.
-        let is_taken = self.program.as_ref().is_some_and(|program| program.uses(packet.pid()));
+        let is_taken = self.source.program.as_ref().is_some_and(|program| program.uses(packet.pid()));
         if !self.scrambled.passes || is_taken {
             return;
         }

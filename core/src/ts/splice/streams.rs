@@ -79,40 +79,42 @@ impl InputStream {
 impl Splice {
     /// The source's map came or changed: its streams find their tracks.
     pub(super) fn handle_map(&mut self) {
-        let (Some(map), Some(map_pid)) = (self.demux.program(), self.demux.map_pid()) else {
+        let (Some(map), Some(map_pid)) = (self.source.demux.program(), self.source.demux.map_pid()) else {
             return broken("the demultiplexer tells of a map that it has");
         };
-        let program =
-            self.program.get_or_insert_with(|| Program::new(map, map_pid, self.demux.transport_stream_id()));
+        let program = self
+            .source
+            .program
+            .get_or_insert_with(|| Program::new(map, map_pid, self.source.demux.transport_stream_id()));
         if program.tracks.len() > MAX_TRACKS {
             // A source that renames its streams again and again: forget them all and begin anew.
             program.tracks.clear();
-            self.inputs.clear();
-            self.reference = None;
+            self.source.inputs.clear();
+            self.source.reference = None;
             self.gate = Gate::Closed { since: None };
         }
         let (assigned, change) = program.assign(map, self.scrambled.passes);
         let reference = reference_of(map);
-        let referred = self.reference.map(|index| self.inputs[index].track);
-        let mut old: Vec<Option<InputStream>> = self.inputs.drain(..).map(Some).collect();
+        let referred = self.source.reference.map(|index| self.source.inputs[index].track);
+        let mut old: Vec<Option<InputStream>> = self.source.inputs.drain(..).map(Some).collect();
         for (index, &track) in assigned.iter().enumerate() {
             // A stream that stays on its track keeps the PES packet that it is in the middle of.
             let kept = old.iter_mut().find(|input| input.as_ref().is_some_and(|input| input.track == track));
             let codec = map.streams.get(index).map(Codec::of);
             let mut input = kept.and_then(Option::take).unwrap_or_else(|| InputStream::new(track, codec));
             input.pes.scan_if(Some(index) == reference);
-            self.inputs.push(input);
+            self.source.inputs.push(input);
         }
-        self.reference = reference;
-        self.clock_pid = map.pcr_pid;
+        self.source.reference = reference;
+        self.source.clock_pid = map.pcr_pid;
         if change != Change::Nothing {
-            self.boundary = Boundary::Recoded;
+            self.entries.boundary = Boundary::Recoded;
         }
         self.counts.map_changes += u64::from(change != Change::Nothing);
         self.counts.codec_changes += u64::from(change == Change::Codec);
         self.writer.set_tables(program);
         // Nothing of the new reference passes before a random access point of it.
-        if self.is_open() && referred != reference.map(|index| self.inputs[index].track) {
+        if self.is_open() && referred != reference.map(|index| self.source.inputs[index].track) {
             self.close_gate(None);
         }
     }
