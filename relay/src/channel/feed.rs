@@ -28,13 +28,7 @@ pub struct Feed {
     id: ChannelId,
     /// The settings, as they are now.
     pub(super) channel: watch::Sender<Arc<Channel>>,
-    pub(super) store: Arc<Store>,
-    /// The first byte of the store.
-    pub(super) base: u64,
-    /// The media that is kept beyond the window, if the channel keeps any.
-    pub(super) archive: Option<Arc<Archive>>,
-    /// The random access points that memory holds.
-    keyframes: Mutex<KeyframeIndex>,
+    pub(super) media: Media,
     /// What the channel shows.
     pub(super) stage: watch::Sender<Stage>,
     /// One for each group of viewers: the edges move for each group when its turn comes.
@@ -50,10 +44,28 @@ pub struct Feed {
     pub(super) population: Arc<Population>,
     pub(super) events: Bus,
     pub(super) commands: mpsc::Sender<Command>,
-    stop: CancellationToken,
-    /// Whether the channel has left the list.
-    is_removed: AtomicBool,
+    removal: Removal,
     report: Mutex<Report>,
+}
+
+/// The media of an open channel.
+#[derive(Debug)]
+pub(super) struct Media {
+    pub(super) store: Arc<Store>,
+    /// The first byte of the store.
+    pub(super) base: u64,
+    /// The media that is kept beyond the window, if the channel keeps any.
+    pub(super) archive: Option<Arc<Archive>>,
+    /// The random access points that memory holds.
+    keyframes: Mutex<KeyframeIndex>,
+}
+
+/// How a channel is told that it has left the list.
+#[derive(Debug)]
+struct Removal {
+    /// Cancelled at the end of the process, too.
+    stop: CancellationToken,
+    is_removed: AtomicBool,
 }
 
 /// What the viewers by HLS and the packager tell each other.
@@ -134,10 +146,7 @@ impl Feed {
     ) -> Arc<Self> {
         population.channels.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
-            store: Arc::new(store),
-            base,
-            archive,
-            keyframes: Mutex::default(),
+            media: Media { store: Arc::new(store), base, archive, keyframes: Mutex::default() },
             stage: watch::Sender::default(),
             windows: Default::default(),
             crews: Crews::default(),
@@ -149,8 +158,7 @@ impl Feed {
             events,
             commands,
             id: channel.id.clone(),
-            stop,
-            is_removed: AtomicBool::new(false),
+            removal: Removal { stop, is_removed: AtomicBool::new(false) },
             report: Mutex::new(Report::new(channel)),
         })
     }
@@ -201,11 +209,11 @@ impl Feed {
     pub fn report(&self) -> Report {
         let mut report = self.edit_report().clone();
         report.channel =
-            (!self.is_removed.load(Ordering::Relaxed)).then(|| Arc::clone(&self.channel.borrow()));
+            (!self.removal.is_removed.load(Ordering::Relaxed)).then(|| Arc::clone(&self.channel.borrow()));
         report.readers = self.readers();
         report.playlist.clone_from(&self.hls.playlist.borrow());
-        report.timeshift = self.archive.as_ref().map(|archive| archive.status());
-        report.store_bytes = self.store.resident();
+        report.timeshift = self.media.archive.as_ref().map(|archive| archive.status());
+        report.store_bytes = self.media.store.resident();
         report.viewers_total = self.counts.viewers.load(Ordering::Relaxed);
         report.bytes_sent = self.counts.sent.load(Ordering::Relaxed);
         report.skipped =
@@ -220,7 +228,7 @@ impl Feed {
 
     /// The random access points that memory holds.
     pub(super) fn keyframes(&self) -> MutexGuard<'_, KeyframeIndex> {
-        self.keyframes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.media.keyframes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says what the channel shows from now on. A channel that is over stays so, and the groups of
@@ -249,13 +257,13 @@ impl Feed {
 
     /// Waits for [`Feed::stop`], or the end of the process.
     pub(super) async fn stopped(&self) {
-        self.stop.cancelled().await;
+        self.removal.stop.cancelled().await;
     }
 
     /// The channel is gone: its viewers end.
     pub(super) fn stop(&self) {
-        self.is_removed.store(true, Ordering::Relaxed);
-        self.stop.cancel();
+        self.removal.is_removed.store(true, Ordering::Relaxed);
+        self.removal.stop.cancel();
     }
 }
 

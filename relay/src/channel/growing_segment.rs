@@ -62,8 +62,8 @@ impl GrowingSegment {
                 if at < end {
                     let block = block.filter(|block| block.start == at && block.end <= end);
                     let bytes = match block {
-                        Some(block) => block.read(&self.feed.store)?,
-                        None => self.feed.store.read(at, end.min(at + BLOCK))?,
+                        Some(block) => block.read(&self.feed.media.store)?,
+                        None => self.feed.media.store.read(at, end.min(at + BLOCK))?,
                     };
                     let bytes = bytes.ok_or_else(|| io::Error::other("the segment is gone"))?;
                     self.at = Some(at + bytes.len() as u64);

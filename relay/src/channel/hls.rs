@@ -76,7 +76,7 @@ impl Session {
     pub fn new(reader: Reader, player: Player, list: PlaylistKind) -> Self {
         let feed = reader.feed();
         // A time-shift has usual segments only.
-        let has_past = feed.archive.is_some();
+        let has_past = feed.media.archive.is_some();
         let is_undecided = player == Player::Native && list == PlaylistKind::Usual && !has_past;
         feed.hls.audience.send_modify(|audience| {
             audience.sessions += 1;
@@ -262,7 +262,7 @@ impl Session {
     /// `playlist` for a viewer who wants to reach back by `length` of wall-clock time: as far as
     /// the time-shift goes, and no less than usual.
     pub async fn reach_back(&self, playlist: &Playlist, length: Duration) -> Arc<Rendered> {
-        let longer = match &self.feed().archive {
+        let longer = match &self.feed().media.archive {
             Some(archive) => archive.playlist(length, playlist.target_duration, playlist.count()).await,
             None => None,
         };
@@ -365,7 +365,7 @@ impl SegmentReader {
         if let Some(cached) = find(&feed.hls.short) {
             return Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Short });
         }
-        let cached = Arc::new(SegmentCache::new(feed.archive.as_ref()?.find(number)?));
+        let cached = Arc::new(SegmentCache::new(feed.media.archive.as_ref()?.find(number)?));
         Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Usual })
     }
 
@@ -382,9 +382,9 @@ impl SegmentReader {
     /// Bytes of the segment from `at` on, up to `end` or less. Viewers who read the same bytes at
     /// the same time share one read, unless the segment is on disk.
     pub async fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
-        let mut bytes = self.cached.read(&self.feed.store, at, end)?;
+        let mut bytes = self.cached.read(&self.feed.media.store, at, end)?;
         if bytes.is_none()
-            && let Some(archive) = &self.feed.archive
+            && let Some(archive) = &self.feed.media.archive
         {
             let (start, end) = self.cached.place(at, end);
             bytes = archive.read(start, end).await?;

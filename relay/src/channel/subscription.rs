@@ -230,7 +230,7 @@ impl Subscription {
                 self.rest = bytes;
                 return self.send_rest(socket);
             }
-        } else if let Some(Part { end, rest }) = self.reader.feed().store.send(socket, start, end)? {
+        } else if let Some(Part { end, rest }) = self.reader.feed().media.store.send(socket, start, end)? {
             self.cursor.advance(end + rest.len() as u64);
             self.rest = rest;
             self.count(end - start);
@@ -264,8 +264,8 @@ impl Subscription {
     /// Reads from the store, or takes the bytes that another viewer of the group has read.
     fn read(&self, start: u64, end: u64, block: Option<Arc<Block>>) -> io::Result<Option<Bytes>> {
         match block {
-            Some(block) => block.read(&self.reader.feed().store),
-            None => self.reader.feed().store.read(start, end),
+            Some(block) => block.read(&self.reader.feed().media.store),
+            None => self.reader.feed().media.store.read(start, end),
         }
     }
 

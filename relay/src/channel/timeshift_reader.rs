@@ -41,8 +41,12 @@ impl TimeshiftReader {
         let keyframes = feed.keyframes();
         let wanted = keyframes.position().shifted(-duration_to_ticks(offset));
         let (at, shown, is_late) = keyframes.reach(wanted)?;
-        let older =
-            feed.archive.as_ref().filter(|_| is_late).and_then(|archive| archive.reach(feed.base, wanted));
+        let older = feed
+            .media
+            .archive
+            .as_ref()
+            .filter(|_| is_late)
+            .and_then(|archive| archive.reach(feed.media.base, wanted));
         let (at, shown) = older.filter(|&(older, _)| older < at).unwrap_or((at, shown));
         Some((at, keyframes.position().since(shown)))
     }
@@ -63,7 +67,7 @@ impl TimeshiftReader {
                     let keyframes = feed.keyframes();
                     (keyframes.at(self.at), keyframes.head())
                 };
-                let span = recent.or_else(|| feed.archive.as_ref()?.span(self.at));
+                let span = recent.or_else(|| feed.media.archive.as_ref()?.span(self.at));
                 match span {
                     Some(span) => self.pace.enter(span, self.at),
                     // The source has stood still for longer than this viewer is behind: it waits
@@ -87,8 +91,8 @@ impl TimeshiftReader {
     }
 
     async fn read(&self, feed: &Feed, end: u64) -> Option<Bytes> {
-        let recent = feed.store.read(self.at, end);
-        let bytes = match (recent, &feed.archive) {
+        let recent = feed.media.store.read(self.at, end);
+        let bytes = match (recent, &feed.media.archive) {
             (Ok(None), Some(archive)) => archive.read(self.at, end).await,
             (recent, _) => recent,
         };

@@ -153,7 +153,7 @@ impl Driver {
 
     /// Whether no media has been sent to any reader yet.
     pub(super) fn is_opening(&self) -> bool {
-        self.output.index.head() == self.feed.base
+        self.output.index.head() == self.feed.media.base
     }
 
     /// Tells the provider that viewers depend on this attempt now.

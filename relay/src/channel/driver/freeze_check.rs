@@ -92,7 +92,7 @@ impl Driver {
         let (first, _) = entries().find(is_apart)?;
         let read = |start: u64| {
             let end = self.output.index.head().min(start + MAX_PICTURE);
-            self.feed.store.read(start, end).ok().flatten()
+            self.feed.media.store.read(start, end).ok().flatten()
         };
         Some([read(first)?, read(last)?])
     }

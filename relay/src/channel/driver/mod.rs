@@ -91,7 +91,7 @@ pub(super) fn create(
         sender,
     );
     let tasks = || channels.tasks.clone();
-    let timeshift = feed.archive.clone().map(|archive| Timeshift::new(archive, &feed, tasks()));
+    let timeshift = feed.media.archive.clone().map(|archive| Timeshift::new(archive, &feed, tasks()));
     let mut hls = HlsOutput::new(Arc::clone(&channels.sequences), tasks());
     if timeshift.is_some() {
         hls = hls.always(&channel.policy.hls, numbers);
@@ -168,7 +168,7 @@ impl Driver {
             timeshift.end(&self.feed, self.output.index.head());
         }
         self.happened(|channel| Happened::StreamClosed { channel });
-        info!(bytes = self.output.index.head() - self.feed.base, "channel closed");
+        info!(bytes = self.output.index.head() - self.feed.media.base, "channel closed");
     }
 
     /// Waits for the next event.
@@ -281,7 +281,7 @@ impl Driver {
             let entries: Vec<_> = self.output.index.entries().collect();
             self.hls.start(scene, &entries);
         }
-        let is_opening = self.output.index.head() == self.feed.base;
+        let is_opening = self.output.index.head() == self.feed.media.base;
         if self.hls.arrange_short(scene, is_opening) {
             self.release();
         }

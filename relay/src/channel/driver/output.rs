@@ -112,7 +112,7 @@ impl Output {
     pub(super) fn store(&mut self, feed: &Feed, not_due: Duration) -> Option<u64> {
         let (bytes, points) = self.splice.output();
         let base = self.index.head();
-        if let Err(error) = feed.store.write(base, bytes) {
+        if let Err(error) = feed.media.store.write(base, bytes) {
             self.note_failure(&error);
             return None;
         }
@@ -137,7 +137,7 @@ impl Output {
 
     /// Frees the memory in front of `tail`, which can no longer be read.
     pub(super) fn release(&mut self, feed: &Feed, tail: u64) {
-        if let Err(error) = self.reclaim.release(&feed.store, tail) {
+        if let Err(error) = self.reclaim.release(&feed.media.store, tail) {
             debug!(%error, "cannot free memory behind the window");
         }
     }

@@ -56,7 +56,7 @@ impl Timeshift {
         let archive = &self.archive;
         let past = archive.advance(head, limit);
         archive.release(past.min(tail));
-        let written = archive.written().max(feed.base);
+        let written = archive.written().max(feed.media.base);
         if head - written > limit && !archive.is_failing() {
             archive.give_up();
         }
@@ -64,7 +64,7 @@ impl Timeshift {
         if has_work && self.spool.as_ref().is_none_or(JoinHandle::is_finished) {
             self.spawn_spool(feed, head);
         }
-        tail.min(past.max(written.saturating_sub(BLOCK))).max(feed.base)
+        tail.min(past.max(written.saturating_sub(BLOCK))).max(feed.media.base)
     }
 
     /// The channel closes: the last segments go to the file, too.
@@ -76,9 +76,9 @@ impl Timeshift {
 
     fn spawn_spool(&mut self, feed: &Feed, until: u64) {
         let spool = Spool {
-            store: Arc::clone(&feed.store),
+            store: Arc::clone(&feed.media.store),
             archive: Arc::clone(&self.archive),
-            from: self.archive.written().max(feed.base).min(until),
+            from: self.archive.written().max(feed.media.base).min(until),
             until,
             segments: std::mem::take(&mut self.segments),
         };
