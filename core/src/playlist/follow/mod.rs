@@ -40,6 +40,7 @@ mod late_sound;
 mod memory;
 mod outcome;
 mod pairing;
+mod parts;
 mod playlist;
 mod segment;
 mod sound;
@@ -65,6 +66,7 @@ pub use self::variant::{QUICK_RETRY, ROUND_PAUSE};
 
 use self::late_sound::LateSound;
 use self::pairing::Step;
+use self::parts::{Appetite, Entrance, Fetches, Requests};
 use self::sound::Sound;
 use self::speed::Speed;
 use self::track::{Successor, Track};
@@ -191,41 +193,18 @@ enum Phase {
 /// Follows the playlist of one source.
 #[derive(Debug)]
 pub struct Follower {
-    entry: Url,
     options: Options,
+    entrance: Entrance,
     variants: Variants,
     speed: Speed,
-    /// How deep the multivariant playlist on hand is nested.
-    nested: u32,
     main: Option<Track>,
     audio: Option<Track>,
     sound: Sound,
-    step: Step,
     late_sound: LateSound,
-    /// Of each rendition, what was asked for; the entry takes the place of the variant's list.
-    asked: [Option<(Asked, Moment)>; 2],
-    in_flight: [Option<InFlight>; 2],
-    retry: [Option<Retry>; 2],
-    /// When the entry was asked for last.
-    entered_at: Moment,
-    /// When the last playlist of the variant was asked for.
-    polled_at: Moment,
-    /// The longest time in which a playlist came.
-    slowest_answer: Duration,
-    /// The entry is to be asked for again.
-    enters: bool,
-    /// What the list at the entry is, beside the one on hand.
-    at_entry: Successor,
-    /// Addresses without a query get that of the playlist.
-    inherits: bool,
-    /// When a segment last came.
-    progress_at: Moment,
-    /// The status with which a playlist was refused since then.
-    refused: Option<u16>,
-    /// Whether more is wanted.
-    is_hungry: bool,
-    /// How much earlier it began than usual.
-    head_start: Duration,
+    step: Step,
+    requests: Requests,
+    fetches: Fetches,
+    appetite: Appetite,
     phase: Phase,
     counts: Counts,
 }
@@ -234,29 +213,29 @@ impl Follower {
     /// Follows what is found at `entry`, which has been asked for: its answer is awaited.
     pub fn new(now: Moment, entry: Url, options: Options) -> Self {
         Self {
-            entry,
             options,
+            entrance: Entrance {
+                entry,
+                nested: 0,
+                entered_at: now,
+                enters: false,
+                at_entry: Successor::Version,
+                inherits: false,
+            },
             variants: Variants::default(),
             speed: Speed::default(),
-            nested: 0,
             main: None,
             audio: None,
             sound: Sound::default(),
-            step: Step::default(),
             late_sound: LateSound::default(),
-            asked: [Some((Asked::Entry, now)), None],
-            in_flight: [None; 2],
-            retry: [None; 2],
-            entered_at: now,
-            polled_at: Moment::ZERO,
-            slowest_answer: Duration::ZERO,
-            enters: false,
-            at_entry: Successor::Version,
-            inherits: false,
-            progress_at: now,
-            refused: None,
-            is_hungry: true,
-            head_start: Duration::ZERO,
+            step: Step::default(),
+            requests: Requests {
+                asked: [Some((Asked::Entry, now)), None],
+                polled_at: Moment::ZERO,
+                slowest_answer: Duration::ZERO,
+            },
+            fetches: Fetches { in_flight: [None; 2], retry: [None; 2], progress_at: now, refused: None },
+            appetite: Appetite { is_hungry: true, head_start: Duration::ZERO },
             phase: Phase::Going,
             counts: Counts::default(),
         }
@@ -271,16 +250,17 @@ impl Follower {
 
     /// The address that it was given last.
     pub fn entry(&self) -> &Url {
-        &self.entry
+        &self.entrance.entry
     }
 
     /// The same media is at another address from now on: the one before ends, or is refused. It is
     /// asked for, and gone on with behind what was taken, however segments are numbered there.
     pub fn renew(&mut self, entry: Url) {
-        self.entry = entry;
-        self.at_entry = Successor::Session;
+        self.entrance.entry = entry;
+        self.entrance.at_entry = Successor::Session;
         // The answer that is awaited may come from there already.
-        self.enters |= !matches!(self.asked[Rendition::Main as usize], Some((Asked::Entry, _)));
+        self.entrance.enters |=
+            !matches!(self.requests.asked[Rendition::Main as usize], Some((Asked::Entry, _)));
     }
 
     /// What was seen.
@@ -333,7 +313,7 @@ impl Follower {
             Others::None => (LONE_STALL_TARGETS, MIN_STALL * 2),
             Others::Idle | Others::Active => (STALL_TARGETS, MIN_STALL),
         };
-        let slack = STALL_SLACK + self.slowest_answer;
+        let slack = STALL_SLACK + self.requests.slowest_answer;
         (target.saturating_mul(targets) + slack).max(least).max(next)
     }
 
@@ -346,36 +326,36 @@ impl Follower {
     /// Media that viewers may be given at once beyond what is usual: it began as much earlier, so
     /// that as much as ever waits for its turn. Zero unless [`Options::has_head_start`].
     pub fn head_start(&self) -> Duration {
-        self.head_start
+        self.appetite.head_start
     }
 
     /// Whether more segments are wanted. While they are not, nothing stalls.
     pub fn set_hungry(&mut self, now: Moment, is_hungry: bool) {
-        if is_hungry && !self.is_hungry {
-            self.progress_at = now;
+        if is_hungry && !self.appetite.is_hungry {
+            self.fetches.progress_at = now;
         }
-        self.is_hungry = is_hungry;
+        self.appetite.is_hungry = is_hungry;
     }
 
     /// Whether the segment of this rendition that was asked for last is still wanted. To be asked
     /// before any of it is passed on.
     pub fn wants(&self, rendition: Rendition) -> bool {
-        self.in_flight[rendition as usize].is_some_and(|in_flight| !in_flight.is_void)
+        self.fetches.in_flight[rendition as usize].is_some_and(|in_flight| !in_flight.is_void)
     }
 
     /// The time named by [`Follower::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Moment) {
         if self.lateness_at().is_some_and(|at| at <= now)
-            && let Some(in_flight) = &mut self.in_flight[Rendition::Audio as usize]
+            && let Some(in_flight) = &mut self.fetches.in_flight[Rendition::Audio as usize]
         {
             in_flight.is_late = true;
         }
         let Some(stalls_at) = self.stalls_at() else { return };
         if stalls_at <= now {
-            let refused = self.refused.map(Failure::Refused);
+            let refused = self.fetches.refused.map(Failure::Refused);
             self.fail(refused.unwrap_or(Failure::Stalled));
         } else if self.doubts_at().is_some_and(|at| at <= now) {
-            self.enters = true;
+            self.entrance.enters = true;
         }
     }
 
@@ -386,7 +366,7 @@ impl Follower {
             return None;
         }
         let [main, audio] = [Rendition::Main, Rendition::Audio].map(|of| self.retry_at(of));
-        let main = main.filter(|_| self.is_hungry);
+        let main = main.filter(|_| self.appetite.is_hungry);
         let list = self.playlist_at();
         let pairing = self.pairing_at();
         [main, audio, list, self.stalls_at(), self.doubts_at(), pairing, self.lateness_at()]
@@ -404,7 +384,7 @@ impl Follower {
         }
         let action = self.poll_playlist(now).or_else(|| self.poll_pairing(now));
         let action = action.or_else(|| self.poll_segment(now));
-        let is_idle = self.in_flight.iter().all(Option::is_none);
+        let is_idle = self.fetches.in_flight.iter().all(Option::is_none);
         if action.is_none() && is_idle && self.main.as_ref().is_some_and(Track::is_over) {
             self.phase = Phase::Over;
             return Some(Action::End);
@@ -414,37 +394,38 @@ impl Follower {
 
     fn try_again(&mut self, rendition: Rendition, tries: u32, at: Moment) {
         let position = self.track(rendition).map(Track::next_position);
-        self.retry[rendition as usize] = position.map(|position| Retry { position, tries, at });
+        self.fetches.retry[rendition as usize] = position.map(|position| Retry { position, tries, at });
     }
 
     /// What is tried again of a rendition, as long as it is what comes next.
     fn retry(&self, rendition: Rendition) -> Option<Retry> {
         let next = self.track(rendition)?.next_position();
-        self.retry[rendition as usize].filter(|retry| retry.position == next)
+        self.fetches.retry[rendition as usize].filter(|retry| retry.position == next)
     }
 
     /// When a segment is tried again, unless that waits for what is on its way.
     fn retry_at(&self, rendition: Rendition) -> Option<Moment> {
-        let is_free = self.in_flight[rendition as usize].is_none() && !self.awaits_list(rendition);
+        let is_free = self.fetches.in_flight[rendition as usize].is_none() && !self.awaits_list(rendition);
         self.retry(rendition).filter(|_| is_free).map(|retry| retry.at)
     }
 
     /// Whether a playlist is on its way, or about to be, whose addresses are fresher.
     fn awaits_list(&self, rendition: Rendition) -> bool {
-        let enters = self.enters || matches!(self.asked[Rendition::Main as usize], Some((Asked::Entry, _)));
-        enters || self.asked[rendition as usize].is_some()
+        let enters = self.entrance.enters
+            || matches!(self.requests.asked[Rendition::Main as usize], Some((Asked::Entry, _)));
+        enters || self.requests.asked[rendition as usize].is_some()
     }
 
     /// The list of a rendition that was asked for is no longer wanted.
     fn forget_list(&mut self, rendition: Rendition) {
-        if let Some((asked @ Asked::Of(_), _)) = &mut self.asked[rendition as usize] {
+        if let Some((asked @ Asked::Of(_), _)) = &mut self.requests.asked[rendition as usize] {
             *asked = Asked::OfFormer;
         }
     }
 
     /// The segment of a rendition that is on its way is no longer wanted.
     fn forget_segment(&mut self, rendition: Rendition) {
-        if let Some(in_flight) = &mut self.in_flight[rendition as usize] {
+        if let Some(in_flight) = &mut self.fetches.in_flight[rendition as usize] {
             in_flight.is_void = true;
         }
     }
@@ -457,23 +438,23 @@ impl Follower {
 
     /// When the source has stalled, unless something is on its way.
     fn stalls_at(&self) -> Option<Moment> {
-        let is_free = self.in_flight[Rendition::Main as usize].is_none();
-        let is_waiting = self.is_hungry && is_free && self.has_begun();
-        is_waiting.then(|| self.progress_at + self.stall_after())
+        let is_free = self.fetches.in_flight[Rendition::Main as usize].is_none();
+        let is_waiting = self.appetite.is_hungry && is_free && self.has_begun();
+        is_waiting.then(|| self.fetches.progress_at + self.stall_after())
     }
 
     /// When to look at the entry, since nothing new has come for long: again and again, while that
     /// is borne.
     fn doubts_at(&self) -> Option<Moment> {
-        self.stalls_at().filter(|_| !self.enters)?;
+        self.stalls_at().filter(|_| !self.entrance.enters)?;
         let target = self.main.as_ref().map(Track::target).unwrap_or_default();
         let after = target.saturating_mul(STALL_TARGETS).max(MIN_STALL) / 2;
-        Some(self.progress_at.max(self.entered_at) + after)
+        Some(self.fetches.progress_at.max(self.entrance.entered_at) + after)
     }
 
     /// What the next version of a list is whose address is another one now.
     fn successor(&self, is_another_variant: bool) -> Successor {
-        if is_another_variant { Successor::Variant } else { self.at_entry }
+        if is_another_variant { Successor::Variant } else { self.entrance.at_entry }
     }
 
     fn track(&self, rendition: Rendition) -> Option<&Track> {

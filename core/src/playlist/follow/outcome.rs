@@ -19,7 +19,7 @@ impl Follower {
     /// What became of the segment of this rendition that was asked for last. The outcome of a
     /// segment that is no longer wanted changes nothing.
     pub fn handle_segment(&mut self, now: Moment, rendition: Rendition, outcome: Outcome) {
-        let Some(in_flight) = self.in_flight[rendition as usize].take() else {
+        let Some(in_flight) = self.fetches.in_flight[rendition as usize].take() else {
             return broken("each outcome is of a segment that was asked for");
         };
         if in_flight.is_void {
@@ -54,8 +54,10 @@ impl Follower {
             Outcome::Unusable => {}
             Outcome::Stalled => self.fail(Failure::Stalled),
             // Some servers want the query of the entry at each segment, though the list has none.
-            Outcome::Refused(403) if !in_flight.has_query && !in_flight.inherits && !self.inherits => {
-                self.inherits = true;
+            Outcome::Refused(403)
+                if !in_flight.has_query && !in_flight.inherits && !self.entrance.inherits =>
+            {
+                self.entrance.inherits = true;
                 self.counts.retries += 1;
                 self.try_again(rendition, self.tries(rendition), now);
             }
@@ -66,8 +68,8 @@ impl Follower {
                 if matches!(outcome, Outcome::Refused(401 | 403 | 410)) {
                     // The token may have expired: the entry names a fresh one. The segment is asked
                     // for once more without the query, should the token come from elsewhere.
-                    self.enters = true;
-                    self.inherits = false;
+                    self.entrance.enters = true;
+                    self.entrance.inherits = false;
                 }
                 self.retry_or_lose(now, rendition, is_next);
             }
@@ -78,11 +80,11 @@ impl Follower {
         self.counts.segments += 1;
         self.counts.truncated += u64::from(outcome == Outcome::Truncated);
         self.counts.repeated += u64::from(outcome == Outcome::Repeated);
-        self.retry[rendition as usize] = None;
-        self.refused = None;
+        self.fetches.retry[rendition as usize] = None;
+        self.fetches.refused = None;
         // The same media again is no progress: a source that repeats its last segment has stalled.
         if outcome != Outcome::Repeated {
-            self.progress_at = now;
+            self.fetches.progress_at = now;
         }
     }
 
@@ -90,7 +92,7 @@ impl Follower {
     fn retry_or_lose(&mut self, now: Moment, rendition: Rendition, is_next: bool) {
         let tries = self.tries(rendition) + 1;
         if !is_next {
-            self.retry[rendition as usize] = None;
+            self.fetches.retry[rendition as usize] = None;
         } else if tries < MAX_TRIES {
             self.counts.retries += 1;
             let pause = self.track(rendition).map(Track::target).unwrap_or_default() / 4;

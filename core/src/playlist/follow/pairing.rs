@@ -181,7 +181,7 @@ impl Follower {
                 audio.begin_at(date);
             }
         }
-        audio.set_taken(main.taken);
+        audio.set_taken(main.taken());
     }
 
     /// A segment has come: measures how far the sound is behind the picture.
@@ -201,7 +201,11 @@ impl Follower {
         if is_starting && distance > MAX_APART && (audio.lists_part() || main.lists_part()) {
             return;
         }
-        audio.set_taken(if lag > 0 { main.taken.saturating_sub(distance) } else { main.taken + distance });
+        audio.set_taken(if lag > 0 {
+            main.taken().saturating_sub(distance)
+        } else {
+            main.taken() + distance
+        });
         self.step.is_released &= self.step.holds_pictures();
         if let Phase::Start { has_moved, .. } = self.step.phase {
             self.begin_in_step(has_moved);
@@ -311,10 +315,11 @@ impl Follower {
     fn release_at(&self) -> Option<Moment> {
         let since = self.step.dry_since.filter(|_| self.waits_for_sound())?;
         let audio = self.audio.as_ref()?;
-        let coming = self.in_flight[Rendition::Audio as usize];
+        let coming = self.fetches.in_flight[Rendition::Audio as usize];
         // Longer than it plays.
         let is_overdue = coming.is_some_and(|it| it.asked_at + it.duration <= self.step.looked_at);
-        let fails = audio.lost() > 0 || audio.failures > 0 || self.tries(Rendition::Audio) > 0 || is_overdue;
+        let fails =
+            audio.lost() > 0 || audio.polling.failures > 0 || self.tries(Rendition::Audio) > 0 || is_overdue;
         let wait = if self.step.is_released || fails { Duration::ZERO } else { next_after(audio) };
         Some(since + wait.min(MAX_WAIT))
     }
@@ -328,7 +333,7 @@ impl Follower {
     /// Whether the list of the sound is asked for more often, since the picture waits for it.
     pub(super) fn hurries_sound(&self) -> bool {
         self.sound_track().is_some_and(|audio| {
-            !audio.has_next() && self.main.as_ref().is_some_and(|main| audio.taken < main.taken)
+            !audio.has_next() && self.main.as_ref().is_some_and(|main| audio.taken() < main.taken())
         })
     }
 }

@@ -26,17 +26,17 @@ impl Follower {
     /// What became of the playlist of this rendition that was asked for last; of the entry, it is
     /// the variant's.
     pub fn handle_playlist(&mut self, now: Moment, of: Rendition, answer: Answer) {
-        let Some((asked, asked_at)) = self.asked[of as usize].take() else {
+        let Some((asked, asked_at)) = self.requests.asked[of as usize].take() else {
             return broken("each answer is to a playlist that was asked for");
         };
         if of == Rendition::Main {
-            self.polled_at = asked_at;
+            self.requests.polled_at = asked_at;
         }
         if asked == Asked::OfFormer {
             return;
         }
         if matches!(answer, Answer::Playlist { .. } | Answer::NotModified) {
-            self.slowest_answer = self.slowest_answer.max(now.since(asked_at));
+            self.requests.slowest_answer = self.requests.slowest_answer.max(now.since(asked_at));
         }
         let is_new_entry =
             asked == Asked::Entry && matches!(answer, Answer::Playlist { playlist: Ok(_), .. });
@@ -69,7 +69,7 @@ impl Follower {
                 });
                 for (track, is_meant) in [(&mut self.main, main), (&mut self.audio, audio)] {
                     if let Some(track) = track.as_mut().filter(|_| is_meant) {
-                        track.failures = 0;
+                        track.polling.failures = 0;
                         track.handle_unchanged(asked_at);
                     }
                 }
@@ -80,21 +80,21 @@ impl Follower {
                 if status == 403 && self.inherit_for_playlist(now, asked) {
                     return;
                 }
-                self.refused = Some(status);
+                self.fetches.refused = Some(status);
                 self.handle_loss(now, asked, asked_at, Failure::Refused(status));
             }
             Answer::Failed => self.handle_loss(now, asked, asked_at, Failure::Unreachable),
         }
         if is_new_entry {
-            self.at_entry = Successor::Version;
+            self.entrance.at_entry = Successor::Version;
         }
     }
 
     /// When the entry is asked for again. What was asked for last may have been at the same
     /// address.
     fn entry_at(&self) -> Option<Moment> {
-        let is_due = self.enters && self.asked[Rendition::Main as usize].is_none();
-        is_due.then(|| (self.entered_at + ENTRY_PAUSE).max(self.polled_at + MIN_RELOAD))
+        let is_due = self.entrance.enters && self.requests.asked[Rendition::Main as usize].is_none();
+        is_due.then(|| (self.entrance.entered_at + ENTRY_PAUSE).max(self.requests.polled_at + MIN_RELOAD))
     }
 
     /// When a playlist is asked for next. Until it may be the entry, the one that is known may come
@@ -108,7 +108,7 @@ impl Follower {
 
     /// When the list of a rendition is asked for next, unless one is on its way.
     fn list_at(&self, rendition: Rendition) -> Option<Moment> {
-        self.reload_at(rendition).filter(|_| self.asked[rendition as usize].is_none())
+        self.reload_at(rendition).filter(|_| self.requests.asked[rendition as usize].is_none())
     }
 
     /// When the list of a rendition is asked for again.
@@ -116,7 +116,7 @@ impl Follower {
         let track = self.track(rendition)?;
         match rendition {
             Rendition::Audio if self.hurries_sound() => track.hurried_reload_at(),
-            _ => track.reload_at,
+            _ => track.polling.reload_at,
         }
     }
 
@@ -127,10 +127,10 @@ impl Follower {
         self.retry_sound(now);
         let timeout = self.target().clamp(PLAYLIST_TIMEOUT[0], PLAYLIST_TIMEOUT[1]);
         if self.entry_at().is_some_and(|at| at <= now) {
-            (self.enters, self.entered_at) = (false, now);
+            (self.entrance.enters, self.entrance.entered_at) = (false, now);
             self.counts.entries += 1;
-            self.asked[Rendition::Main as usize] = Some((Asked::Entry, now));
-            let (of, url, inherited) = (Rendition::Main, self.entry.clone(), Variables::default());
+            self.requests.asked[Rendition::Main as usize] = Some((Asked::Entry, now));
+            let (of, url, inherited) = (Rendition::Main, self.entrance.entry.clone(), Variables::default());
             return Some(Action::FetchPlaylist { of, url, is_entry: true, etag: None, inherited, timeout });
         }
         let is_due = |rendition: &Rendition| self.list_at(*rendition).is_some_and(|at| at <= now);
@@ -138,13 +138,13 @@ impl Follower {
         // The picture can do without its sound, and its own list is not to wait.
         let has_alternative = rendition == Rendition::Audio || self.has_alternative(now, rendition);
         let timeout = if has_alternative {
-            timeout.min(QUICK_TIMEOUT.max(self.slowest_answer * SLOW_ANSWERS))
+            timeout.min(QUICK_TIMEOUT.max(self.requests.slowest_answer * SLOW_ANSWERS))
         } else {
             timeout
         };
         let track = self.track(rendition)?;
         let (url, etag, inherited) = (track.url.clone(), track.etag.clone(), track.variables.clone());
-        self.asked[rendition as usize] = Some((Asked::Of(rendition), now));
+        self.requests.asked[rendition as usize] = Some((Asked::Of(rendition), now));
         Some(Action::FetchPlaylist { of: rendition, url, is_entry: false, etag, inherited, timeout })
     }
 
@@ -157,7 +157,7 @@ impl Follower {
         etag: Option<String>,
     ) {
         let had_begun = self.has_begun();
-        let in_flight = self.in_flight[of as usize].filter(|in_flight| !in_flight.is_void);
+        let in_flight = self.fetches.in_flight[of as usize].filter(|in_flight| !in_flight.is_void);
         let is_fetching = |track: &Track| in_flight.is_some_and(|it| it.position == track.next_position());
         let track = match of {
             Rendition::Main => &mut self.main,
@@ -182,7 +182,7 @@ impl Follower {
             self.begin_together();
         }
         if !had_begun && self.has_begun() {
-            self.progress_at = now;
+            self.fetches.progress_at = now;
         }
     }
 
@@ -198,7 +198,7 @@ impl Follower {
             // another source is opened.
             Asked::Entry if matches!(failure, Failure::Refused(401 | 403 | 404 | 410)) => self.fail(failure),
             Asked::Entry if self.has_begun() => {
-                self.enters = true;
+                self.entrance.enters = true;
                 // They may be at the same address.
                 for track in [&mut self.main, &mut self.audio].into_iter().flatten() {
                     track.handle_unchanged(asked_at);
@@ -207,7 +207,7 @@ impl Follower {
             Asked::Of(Rendition::Audio) => self.handle_sound_loss(now, asked_at, is_gone),
             Asked::Of(rendition) if self.handle_variant_loss(now, asked_at, rendition, is_gone) => {}
             Asked::Of(rendition) if self.has_begun() => {
-                self.enters |= is_gone;
+                self.entrance.enters |= is_gone;
                 if let Some(track) = self.track_mut(rendition) {
                     track.handle_unchanged(asked_at);
                 }
@@ -228,16 +228,16 @@ impl Follower {
     ) -> bool {
         if is_gone {
             // Its address may be an old one: the entry names it first.
-            let has_entered = now.since(self.entered_at) < ENTRY_PAUSE;
+            let has_entered = now.since(self.entrance.entered_at) < ENTRY_PAUSE;
             return has_entered && self.leave_variant(now, rendition);
         }
         let is_one_of_several = self.variants.rungs.len() > 1;
         let Some(track) = self.track_mut(rendition) else { return false };
-        track.failures += 1;
+        track.polling.failures += 1;
         // A server that hangs has had its time: what is in store would not last for the same again.
         let hangs = now.since(asked_at) >= QUICK_TIMEOUT;
-        if track.failures == 1 && is_one_of_several && !hangs {
-            track.reload_at = Some(now + QUICK_RETRY);
+        if track.polling.failures == 1 && is_one_of_several && !hangs {
+            track.polling.reload_at = Some(now + QUICK_RETRY);
             return true;
         }
         self.leave_variant(now, rendition)

@@ -30,8 +30,9 @@ impl Follower {
     /// Has the segment of a rendition fetched that comes next, if it is listed.
     fn fetch_next(&mut self, now: Moment, rendition: Rendition) -> Option<Action> {
         let patience = self.segment_patience(now);
-        let inherited = self.inherits.then(|| self.track(rendition).map(|track| track.url.clone())).flatten();
-        let entry = self.entry.clone();
+        let inherited =
+            self.entrance.inherits.then(|| self.track(rendition).map(|track| track.url.clone())).flatten();
+        let entry = self.entrance.entry.clone();
         let audio = self.language();
         let counts = &mut self.counts;
         let track = match rendition {
@@ -84,7 +85,7 @@ impl Follower {
         };
         let (has_query, inherits) = (offer.segment.url.query().is_some(), fetch.url != offer.segment.url);
         let position = track.next_position();
-        self.in_flight[rendition as usize] = Some(InFlight {
+        self.fetches.in_flight[rendition as usize] = Some(InFlight {
             asked_at: now,
             is_late: false,
             is_void: false,
@@ -99,8 +100,8 @@ impl Follower {
 
     /// Whether the next segment of the picture may be asked for.
     fn wants_picture(&self, now: Moment) -> bool {
-        self.is_hungry
-            && self.in_flight[Rendition::Main as usize].is_none()
+        self.appetite.is_hungry
+            && self.fetches.in_flight[Rendition::Main as usize].is_none()
             && !self.retries_later(now, Rendition::Main)
             && !self.ends_part()
             && !self.picture_waits()
@@ -110,9 +111,9 @@ impl Follower {
     /// as it is behind: the picture waits for it.
     fn wants_sound(&self, now: Moment) -> bool {
         let (Some(main), Some(audio)) = (&self.main, self.sound_track()) else { return false };
-        let is_free = self.in_flight[Rendition::Audio as usize].is_none() && !audio.is_over();
+        let is_free = self.fetches.in_flight[Rendition::Audio as usize].is_none() && !audio.is_over();
         let is_tried_again = self.retry(Rendition::Audio).is_some();
-        let is_behind = audio.taken < self.reach(Rendition::Main) && !waits_for_picture(main, audio);
+        let is_behind = audio.taken() < self.reach(Rendition::Main) && !waits_for_picture(main, audio);
         is_free
             && audio.has_next()
             && !self.retries_later(now, Rendition::Audio)
@@ -124,12 +125,12 @@ impl Follower {
     /// that has nothing to come, or whose segment takes long.
     fn picture_waits(&self) -> bool {
         let (Some(main), Some(audio)) = (&self.main, self.sound_track()) else { return false };
-        if audio.taken >= main.taken || audio.is_over() {
+        if audio.taken() >= main.taken() || audio.is_over() {
             return false;
         }
-        match self.in_flight[Rendition::Audio as usize] {
+        match self.fetches.in_flight[Rendition::Audio as usize] {
             Some(in_flight) if in_flight.is_late || in_flight.is_void => false,
-            Some(_) if self.pairing() == Pairing::InStep => self.reach(Rendition::Audio) <= main.taken,
+            Some(_) if self.pairing() == Pairing::InStep => self.reach(Rendition::Audio) <= main.taken(),
             Some(_) => true,
             // Sound that is listed has just been asked for.
             None => false,
@@ -138,14 +139,14 @@ impl Follower {
 
     /// Up to where a rendition has come, with what is on its way.
     fn reach(&self, rendition: Rendition) -> Duration {
-        let taken = self.track(rendition).map(|track| track.taken).unwrap_or_default();
-        let coming = self.in_flight[rendition as usize].filter(|in_flight| !in_flight.is_void);
+        let taken = self.track(rendition).map(Track::taken).unwrap_or_default();
+        let coming = self.fetches.in_flight[rendition as usize].filter(|in_flight| !in_flight.is_void);
         taken + coming.map_or(Duration::ZERO, |in_flight| in_flight.duration)
     }
 
     /// When the segment of the sound that is on its way takes so long that the picture goes on.
     pub(super) fn lateness_at(&self) -> Option<Moment> {
-        let in_flight = self.in_flight[Rendition::Audio as usize]?;
+        let in_flight = self.fetches.in_flight[Rendition::Audio as usize]?;
         (!in_flight.is_late).then(|| in_flight.asked_at + SOUND_PATIENCE)
     }
 
@@ -167,9 +168,9 @@ impl Follower {
         let tolerance = tolerance(main);
         main.is_at_part()
             && !audio.is_over()
-            && !(audio.is_at_part() && audio.taken.abs_diff(main.taken) <= tolerance)
-            && audio.taken + UNEVEN < main.taken
-            && audio.has_part_near(main.taken, tolerance) != Some(false)
+            && !(audio.is_at_part() && audio.taken().abs_diff(main.taken()) <= tolerance)
+            && audio.taken() + UNEVEN < main.taken()
+            && audio.has_part_near(main.taken(), tolerance) != Some(false)
     }
 
     pub(super) fn tries(&self, rendition: Rendition) -> u32 {
@@ -180,8 +181,8 @@ impl Follower {
 /// Whether the sound's next segment begins a part that the picture has yet to begin.
 fn waits_for_picture(main: &Track, audio: &Track) -> bool {
     let tolerance = tolerance(main);
-    let has_crossed = main.last_part_at().is_some_and(|at| at.abs_diff(audio.taken) <= tolerance);
-    audio.is_at_part() && !has_crossed && main.has_part_near(audio.taken, tolerance) != Some(false)
+    let has_crossed = main.last_part_at().is_some_and(|at| at.abs_diff(audio.taken()) <= tolerance);
+    audio.is_at_part() && !has_crossed && main.has_part_near(audio.taken(), tolerance) != Some(false)
 }
 
 /// How far apart the same discontinuity may be in both lists: less than the shortest part, which is

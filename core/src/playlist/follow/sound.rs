@@ -104,20 +104,20 @@ impl Follower {
     pub(super) fn handle_sound_loss(&mut self, now: Moment, asked_at: Moment, is_gone: bool) {
         let may_enter = self.main.as_ref().is_some_and(Track::has_begun);
         let Some(track) = &mut self.audio else { return };
-        track.failures += 1;
+        track.polling.failures += 1;
         let has_had = track.has_had();
         // A server that hangs has had its time, and who says that it is gone will not think better.
         let is_final = !has_had && (is_gone || now.since(asked_at) >= QUICK_TIMEOUT);
-        if is_final || track.failures >= MAX_FAILURES[usize::from(!has_had)] {
+        if is_final || track.polling.failures >= MAX_FAILURES[usize::from(!has_had)] {
             return self.lose_sound(now);
         }
-        if track.failures == 1 {
-            track.reload_at = Some(now + QUICK_RETRY);
+        if track.polling.failures == 1 {
+            track.polling.reload_at = Some(now + QUICK_RETRY);
         } else {
             track.handle_unchanged(asked_at);
         }
         // The entry may name another address by now.
-        self.enters |= is_gone && may_enter;
+        self.entrance.enters |= is_gone && may_enter;
     }
 
     /// The sound is not to be had: takes the next one, or goes on without.
@@ -136,13 +136,13 @@ impl Follower {
         self.audio = None;
         self.sound.state = State::Away(now + SOUND_RETRY);
         if !had_begun && self.has_begun() {
-            self.progress_at = now;
+            self.fetches.progress_at = now;
         }
     }
 
     /// Nothing of the sound that was followed is wanted any more.
     pub(super) fn forget_sound(&mut self) {
-        self.retry[Rendition::Audio as usize] = None;
+        self.fetches.retry[Rendition::Audio as usize] = None;
         self.forget_list(Rendition::Audio);
         self.forget_segment(Rendition::Audio);
     }

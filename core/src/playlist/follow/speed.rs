@@ -134,7 +134,7 @@ impl Follower {
     /// How the segment of the variant that was asked for last has come. To be told before
     /// [`Follower::handle_segment`].
     pub fn handle_transfer(&mut self, transfer: Transfer) {
-        if let Some(in_flight) = self.in_flight[Rendition::Main as usize] {
+        if let Some(in_flight) = self.fetches.in_flight[Rendition::Main as usize] {
             self.speed.note(&in_flight, transfer);
         }
     }

@@ -371,7 +371,7 @@ fn a_window_that_has_moved_past_is_entered_three_from_its_end() {
 fn a_window_that_moves_past_the_segment_on_its_way_is_entered_the_same() {
     let mut follower = Provider::new(|now, _| Ok(live(now, 5)), done).follower;
     for outcome in [Outcome::Done, Outcome::Truncated, Outcome::Failed] {
-        let now = follower.polled_at + Duration::from_secs(2);
+        let now = follower.requests.polled_at + Duration::from_secs(2);
         let first = now.elapsed().as_secs() * 100;
         let mut actions = std::iter::from_fn(|| follower.poll_action(now));
         assert!(actions.any(|action| matches!(action, Action::FetchSegment(_))));

@@ -108,9 +108,9 @@ impl Variants {
 
 impl Follower {
     pub(super) fn handle_multivariant(&mut self, now: Moment, asked: Asked, list: &Multivariant) {
-        self.nested = if asked == Asked::Entry { 1 } else { self.nested + 1 };
+        self.entrance.nested = if asked == Asked::Entry { 1 } else { self.entrance.nested + 1 };
         let rungs = ladder(list, self.options.max_bandwidth, self.options.prefer)
-            .filter(|_| self.nested <= MAX_NESTED);
+            .filter(|_| self.entrance.nested <= MAX_NESTED);
         let Some(rungs) = rungs else {
             self.fail(Failure::NoVariant);
             return;
@@ -133,7 +133,7 @@ impl Follower {
         self.variants.current = rung;
         if another {
             self.variants.taken_at = now;
-            self.retry[Rendition::Main as usize] = None;
+            self.fetches.retry[Rendition::Main as usize] = None;
             self.forget_list(Rendition::Main);
         }
         let Some(Rung { variant, .. }) = self.rung().cloned() else {
@@ -224,14 +224,14 @@ impl Follower {
 
     /// The segment that was compared has been passed on before, and so many others `since`.
     pub(super) fn recognise_segment(&mut self, rendition: Rendition, since: usize) {
-        self.retry[rendition as usize] = None;
+        self.fetches.retry[rendition as usize] = None;
         let Some(track) = self.track_mut(rendition) else { return broken(HAS_LIST) };
         track.recognise(since);
     }
 
     /// The segment that was compared is not known.
     pub(super) fn search_on(&mut self, rendition: Rendition) {
-        self.retry[rendition as usize] = None;
+        self.fetches.retry[rendition as usize] = None;
         let Some(track) = self.track_mut(rendition) else { return broken(HAS_LIST) };
         track.search_on();
     }
@@ -253,7 +253,7 @@ impl Follower {
             track.begin_behind(interval + track.target());
         }
         if self.options.has_head_start {
-            self.head_start = track.take_head_start();
+            self.appetite.head_start = track.take_head_start();
         }
         if !media.is_ended && self.options.others == Others::Idle && track.ahead() < MIN_STALL {
             // Short segments are often listed several at a time, and a source that seems to stand
@@ -284,7 +284,7 @@ impl Follower {
 
     /// The segment that is next is not to be had: it is passed over, or the variant left.
     pub(super) fn lose_segment(&mut self, now: Moment, rendition: Rendition) {
-        self.retry[rendition as usize] = None;
+        self.fetches.retry[rendition as usize] = None;
         let Some(track) = self.track_mut(rendition) else { return broken(HAS_LIST) };
         if track.is_searching() {
             // Nothing of it was to be passed on.
@@ -305,11 +305,11 @@ impl Follower {
     /// After a 403, has the playlist asked for again with the query of the entry, if that was not
     /// tried yet.
     pub(super) fn inherit_for_playlist(&mut self, now: Moment, asked: Asked) -> bool {
-        let entry = self.entry.clone();
+        let entry = self.entrance.entry.clone();
         let Asked::Of(rendition) = asked else { return false };
         let Some(track) = self.track_mut(rendition) else { return false };
         let Some(url) = inherit(&track.url, &entry) else { return false };
-        (track.url, track.reload_at) = (url, Some(now));
+        (track.url, track.polling.reload_at) = (url, Some(now));
         true
     }
 }

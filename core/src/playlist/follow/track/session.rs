@@ -26,7 +26,7 @@ pub(super) struct Search {
 impl Track {
     /// Puts the list of another session in place of the one on hand.
     pub(super) fn join_session(&mut self, now: Moment, media: &Media, is_fetching: bool) {
-        let reached = if is_fetching { Some(self.next + 1) } else { self.reached };
+        let reached = if is_fetching { Some(self.place.next + 1) } else { self.place.reached };
         let Some(reached) = reached else {
             // Nothing was taken: the list is begun with like any other.
             return self.replace(media, Self::start(media));
@@ -34,8 +34,8 @@ impl Track {
         let guess = self.align(now, media, reached);
         self.replace(media, guess);
         if guess > 0 {
-            self.search = Some(Search { guess: self.next, compared: 0 });
-            self.next -= 1;
+            self.search = Some(Search { guess: self.place.next, compared: 0 });
+            self.place.next -= 1;
         }
     }
 
@@ -44,7 +44,7 @@ impl Track {
     pub(super) fn search_from(&mut self, base: i64) -> bool {
         self.search.take_if(|search| search.guess <= base);
         if self.search.is_some() {
-            self.next = base;
+            self.place.next = base;
         }
         self.search.is_some()
     }
@@ -58,21 +58,22 @@ impl Track {
     /// behind those.
     pub(in super::super) fn recognise(&mut self, since: usize) {
         let since = i64::try_from(since).unwrap_or(i64::MAX);
-        self.next = self.next.saturating_add(1).saturating_add(since);
+        self.place.next = self.place.next.saturating_add(1).saturating_add(since);
         self.search = None;
-        self.is_discontinuous = false;
-        self.reached = Some(self.next);
+        self.place.is_discontinuous = false;
+        self.place.reached = Some(self.place.next);
     }
 
     /// The segment on offer was not recognised: the one before it is next, or the search is over.
     pub(in super::super) fn search_on(&mut self) {
         let Some(search) = &mut self.search else { return };
         search.compared += 1;
-        let first = self.base.saturating_add_unsigned((self.segments.len() - self.listed) as u64);
-        if search.compared < MAX_COMPARED && self.next > first {
-            self.next -= 1;
+        let first =
+            self.list.base.saturating_add_unsigned((self.list.segments.len() - self.list.listed) as u64);
+        if search.compared < MAX_COMPARED && self.place.next > first {
+            self.place.next -= 1;
         } else {
-            self.next = search.guess;
+            self.place.next = search.guess;
             self.search = None;
         }
     }

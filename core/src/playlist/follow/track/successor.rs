@@ -10,8 +10,9 @@ impl Track {
     /// The list has begun anew, and goes on behind what was taken: where dates say that nothing is
     /// missing or comes twice, or else like any list that begins.
     pub(super) fn restart(&mut self, now: Moment, media: &Media) {
-        let age = now.since(self.changed_at);
+        let age = now.since(self.polling.changed_at);
         let reached = self
+            .place
             .reached
             .and_then(|reached| self.goes_on_by_date(media, reached, age, self.target() * BY_DATE));
         let start = reached.map_or_else(|| Self::start(media), |index| i64::try_from(index).unwrap_or(0));
@@ -23,20 +24,20 @@ impl Track {
         self.older = None;
         self.search = None;
         // Positions count on, so that none means two segments.
-        self.base = self.end().max(self.next);
-        self.segments = media.segments.iter().cloned().collect();
-        self.sequence = media.sequence;
-        self.next = self.base + start;
-        self.is_discontinuous = true;
+        self.list.base = self.end().max(self.place.next);
+        self.list.segments = media.segments.iter().cloned().collect();
+        self.list.sequence = media.sequence;
+        self.place.next = self.list.base + start;
+        self.place.is_discontinuous = true;
     }
 
     /// Puts the list of another variant in place of the one on hand, behind what was taken of that.
     pub(super) fn change(&mut self, now: Moment, media: &Media, is_fetching: bool) {
-        let reached = if is_fetching { Some(self.next + 1) } else { self.reached };
+        let reached = if is_fetching { Some(self.place.next + 1) } else { self.place.reached };
         let start = reached.map_or_else(|| Self::start(media), |reached| self.align(now, media, reached));
         // Segments that were passed over can be taken from the other list, if it still has them.
-        let passed = |reached| self.ahead_of(reached).saturating_sub(self.ahead_of(self.next));
-        self.taken = self.taken.saturating_sub(reached.map_or(Duration::ZERO, passed));
+        let passed = |reached| self.ahead_of(reached).saturating_sub(self.ahead_of(self.place.next));
+        self.place.taken = self.place.taken.saturating_sub(reached.map_or(Duration::ZERO, passed));
         self.replace(media, start);
         self.has_had = false;
         self.lost = 0;
@@ -47,12 +48,13 @@ impl Track {
     /// the number need not mean the same in both (RFC 8216, 6.3.3); or else by what is left alone.
     pub(super) fn align(&self, now: Moment, media: &Media, reached: i64) -> i64 {
         // A live list has grown by as much since it was asked for.
-        let age = if media.is_ended { Duration::ZERO } else { now.since(self.changed_at) };
+        let age = if media.is_ended { Duration::ZERO } else { now.since(self.polling.changed_at) };
         let ahead = self.ahead_of(reached) + age;
         if let Some(index) = self.goes_on_by_date(media, reached, age, self.target() * BY_DATE) {
             return i64::try_from(index).unwrap_or(0);
         }
-        let index = i128::from(self.sequence) + i128::from(reached - self.base) - i128::from(media.sequence);
+        let index = i128::from(self.list.sequence) + i128::from(reached - self.list.base)
+            - i128::from(media.sequence);
         let numbered = usize::try_from(index).ok().filter(|&index| index <= media.segments.len());
         let tolerance = self.target() * 2;
         let mut left = media.duration();

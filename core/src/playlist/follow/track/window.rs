@@ -17,48 +17,48 @@ const AS_GOOD_AS_SAME: Duration = Duration::from_millis(500);
 impl Track {
     /// How long what is listed and not taken plays.
     pub(in super::super) fn ahead(&self) -> Duration {
-        self.ahead_of(self.next)
+        self.ahead_of(self.place.next)
     }
 
     /// How much later its version on hand was asked for than that of `other`.
     pub(in super::super) fn age_since(&self, other: &Self) -> Duration {
-        self.asked_at.since(other.asked_at)
+        self.polling.asked_at.since(other.polling.asked_at)
     }
 
     /// Whether the list is complete.
     pub(in super::super) fn is_ended(&self) -> bool {
-        self.is_ended
+        self.stated.is_ended
     }
 
     /// Whether there is a segment to take.
     pub(in super::super) fn has_next(&self) -> bool {
-        self.next < self.end()
+        self.place.next < self.end()
     }
 
     /// Whether the segment that is taken next begins another part of the media
     /// (`EXT-X-DISCONTINUITY`).
     pub(in super::super) fn is_at_part(&self) -> bool {
-        self.listed_from(self.next).next().is_some_and(|segment| segment.is_discontinuity)
+        self.listed_from(self.place.next).next().is_some_and(|segment| segment.is_discontinuity)
     }
 
     /// Whether another part begins with any of the segments that are listed.
     pub(in super::super) fn lists_part(&self) -> bool {
-        self.segments.iter().rev().take(self.listed).any(|segment| segment.is_discontinuity)
+        self.list.segments.iter().rev().take(self.list.listed).any(|segment| segment.is_discontinuity)
     }
 
     /// Where the part began that was taken last, as [`Track::taken`] is counted.
     pub(in super::super) fn last_part_at(&self) -> Option<Duration> {
-        self.part_at
+        self.place.part_at
     }
 
     /// Whether another part begins near a time that is counted as [`Track::taken`] is. `None` where
     /// the list does not go so far yet.
     pub(in super::super) fn has_part_near(&self, at: Duration, tolerance: Duration) -> Option<bool> {
-        if self.part_at.is_some_and(|began| began.abs_diff(at) <= tolerance) {
+        if self.place.part_at.is_some_and(|began| began.abs_diff(at) <= tolerance) {
             return Some(true);
         }
-        let mut begin = self.taken;
-        for segment in self.listed_from(self.next) {
+        let mut begin = self.place.taken;
+        for segment in self.listed_from(self.place.next) {
             if segment.is_discontinuity && begin.abs_diff(at) <= tolerance {
                 return Some(true);
             }
@@ -69,16 +69,17 @@ impl Track {
 
     /// When the segment that is taken next was made.
     pub(in super::super) fn next_date(&self) -> Option<Date> {
-        self.listed_from(self.next).next()?.date
+        self.listed_from(self.place.next).next()?.date
     }
 
     /// Begins with the segment of that date instead, of a list that has just been begun with.
     pub(in super::super) fn begin_at(&mut self, date: Date) {
-        let index = dating::find(&self.segments, date, |_| AS_GOOD_AS_SAME);
-        let position = index.map(|index| self.base.saturating_add_unsigned(index as u64));
+        let index = dating::find(&self.list.segments, date, |_| AS_GOOD_AS_SAME);
+        let position = index.map(|index| self.list.base.saturating_add_unsigned(index as u64));
         let is_near = |position: i64| self.ahead_of(position).abs_diff(self.ahead()) <= MAX_BY_DATE;
-        self.next =
-            position.filter(|&position| position < self.end() && is_near(position)).unwrap_or(self.next);
+        self.place.next = position
+            .filter(|&position| position < self.end() && is_near(position))
+            .unwrap_or(self.place.next);
     }
 
     /// The index of the segment in another list that goes on behind the place `reached` of this
@@ -91,7 +92,7 @@ impl Track {
         age: Duration,
         tolerance: Duration,
     ) -> Option<usize> {
-        let last = self.listed_from(reached.checked_sub(1)?.max(self.base)).next()?;
+        let last = self.listed_from(reached.checked_sub(1)?.max(self.list.base)).next()?;
         let date = last.date?.after(last.duration);
         let is_later = media.segments.first()?.date? > date;
         // What lies between both lists is listed nowhere.
@@ -104,24 +105,24 @@ impl Track {
     /// Begins with the segment of a complete list in which this much of it has passed.
     pub(in super::super) fn begin_after(&mut self, passed: Duration) {
         let mut begin = Duration::ZERO;
-        let before = self.segments.iter().take_while(|segment| {
+        let before = self.list.segments.iter().take_while(|segment| {
             begin += segment.duration;
             begin <= passed
         });
-        self.next = self.base.saturating_add_unsigned(before.count() as u64);
+        self.place.next = self.list.base.saturating_add_unsigned(before.count() as u64);
     }
 
     /// How long what is listed before the segment that is taken next plays.
     pub(in super::super) fn passed(&self) -> Duration {
-        let count = usize::try_from(self.next - self.base).unwrap_or(0);
-        self.segments.iter().take(count).map(|segment| segment.duration).sum()
+        let count = usize::try_from(self.place.next - self.list.base).unwrap_or(0);
+        self.list.segments.iter().take(count).map(|segment| segment.duration).sum()
     }
 
     /// It stands at `taken`, as measured.
     pub(in super::super) fn set_taken(&mut self, taken: Duration) {
-        let before = self.taken;
-        self.part_at = self.part_at.map(|at| (at + taken).saturating_sub(before));
-        self.taken = taken;
+        let before = self.place.taken;
+        self.place.part_at = self.place.part_at.map(|at| (at + taken).saturating_sub(before));
+        self.place.taken = taken;
     }
 
     /// Goes back over segments that are still listed, until they play no less than `span`, or to
@@ -131,7 +132,7 @@ impl Track {
         let (position, back) = self.position_back(span);
         let is_further = back > taken + UNEVEN;
         if is_further {
-            (self.next, self.taken) = (position, self.taken.saturating_sub(back));
+            (self.place.next, self.place.taken) = (position, self.place.taken.saturating_sub(back));
         }
         is_further
     }
@@ -143,8 +144,8 @@ impl Track {
 
     /// The position of the segment so far back, and how far that is.
     fn position_back(&self, span: Duration) -> (i64, Duration) {
-        let first = self.end().saturating_sub_unsigned(self.listed as u64).max(self.base);
-        let (mut back, mut position) = (Duration::ZERO, self.next);
+        let first = self.end().saturating_sub_unsigned(self.list.listed as u64).max(self.list.base);
+        let (mut back, mut position) = (Duration::ZERO, self.place.next);
         while back < span && position > first {
             let is_part = self.listed_from(position).next().is_some_and(|segment| segment.is_discontinuity);
             if is_part {
@@ -164,19 +165,20 @@ impl Track {
             return false;
         }
         let mut passed = taken;
-        while self.next + 1 < self.end() {
-            let duration = self.listed_from(self.next).next().map_or(Duration::ZERO, |next| next.duration);
+        while self.place.next + 1 < self.end() {
+            let duration =
+                self.listed_from(self.place.next).next().map_or(Duration::ZERO, |next| next.duration);
             if passed + duration / 2 >= span {
                 break;
             }
             passed += duration;
-            self.taken += duration;
-            self.next += 1;
+            self.place.taken += duration;
+            self.place.next += 1;
         }
         true
     }
 
     fn listed_from(&self, position: i64) -> impl Iterator<Item = &Segment> {
-        self.segments.iter().skip(usize::try_from(position - self.base).unwrap_or(0))
+        self.list.segments.iter().skip(usize::try_from(position - self.list.base).unwrap_or(0))
     }
 }
