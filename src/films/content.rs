@@ -7,7 +7,6 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use forebay_core::package::Segment;
 
 use super::pages;
 
@@ -50,29 +49,25 @@ pub enum Next {
 }
 
 impl Content {
-    /// A segment of a film in this file.
-    pub fn segment(segment: Segment, file: Arc<File>) -> Self {
-        Self::new(segment.head.into(), file, segment.ranges)
-    }
-
     /// A segment that has been made, of a film in this file.
     pub fn made(bytes: Bytes, file: Arc<File>) -> Self {
-        Self::new(bytes, file, Vec::new())
+        Self::new(bytes, file, &[])
     }
 
     /// The first `length` bytes of a file.
     pub fn whole(file: Arc<File>, length: u64) -> Self {
-        Self::new(Bytes::new(), file, std::iter::once(0..length).collect())
+        Self::new(Bytes::new(), file, std::slice::from_ref(&(0..length)))
     }
 
-    fn new(head: Bytes, file: Arc<File>, ranges: Vec<Range<u64>>) -> Self {
+    /// A head, and behind it these ranges of the file.
+    pub fn new(head: Bytes, file: Arc<File>, ranges: &[Range<u64>]) -> Self {
         let mut length = head.len() as u64;
-        let place = |range: Range<u64>| {
+        let place = |range: &Range<u64>| {
             let begins = length;
             length += range.end - range.start;
-            Piece { begins, range }
+            Piece { begins, range: range.clone() }
         };
-        let pieces = ranges.into_iter().map(place).collect();
+        let pieces = ranges.iter().map(place).collect();
         Self { head, file, pieces, length }
     }
 
@@ -243,7 +238,6 @@ mod tests {
 
     #[test]
     fn ranges_are_one_run_of_bytes_behind_the_head() {
-        let segment = |ranges: Vec<Range<u64>>| Segment { head: b"head".to_vec(), ranges };
         let file = file(b"0123456789");
         for (ranges, whole) in [
             (vec![8..10, 1..4, 6..7], &b"head891236"[..]),
@@ -251,7 +245,8 @@ mod tests {
             (vec![2..5, 5..9], b"head2345678"),
             (vec![], b"head"),
         ] {
-            assert_parts(&Content::segment(segment(ranges), Arc::clone(&file)), whole);
+            let head = Bytes::from_static(b"head");
+            assert_parts(&Content::new(head, Arc::clone(&file), &ranges), whole);
         }
         assert_parts(&Content::whole(Arc::clone(&file), 10), b"0123456789");
         assert_parts(&Content::made(Bytes::from_static(b"made"), file), b"made");
@@ -259,8 +254,7 @@ mod tests {
 
     #[test]
     fn short_ranges_are_put_together_and_long_ones_are_sent_as_they_lie() {
-        let content =
-            |ranges: Vec<Range<u64>>| Content::segment(Segment { head: b"head".to_vec(), ranges }, file(b""));
+        let content = |ranges: Vec<Range<u64>>| Content::new(Bytes::from_static(b"head"), file(b""), &ranges);
         let long = content(vec![0..100_000, 200_000..300_000]);
         assert_eq!((long.is_scattered(), long.next(100_004, 100_010)), (false, Next::File(200_000..200_006)));
         let short = content(vec![0..1000, 2000..3000]);

@@ -2,10 +2,11 @@
 //! next, within a limit.
 //!
 //! A transport stream costs much to make, so the first one is kept. Samples that lie apart in the
-//! file are put together as they are sent, and kept from the second request on. What is sent as it
-//! lies in the file needs nothing of this: the system keeps it in memory.
+//! file are put together as they are sent, and kept from the second request on. Of what is sent as
+//! it lies in the file, the head is kept: the system has the rest in memory.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -27,10 +28,19 @@ pub struct Made(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     limit: u64,
-    kept: Mutex<WeightedCache<SegmentKey, Bytes>>,
+    kept: Mutex<WeightedCache<SegmentKey, Kept>>,
     making: Mutex<HashMap<SegmentKey, Weak<Making>>>,
     held: Arc<AtomicU64>,
     counts: Counts,
+}
+
+/// What is kept of a segment.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    /// All of it.
+    Whole(Bytes),
+    /// Its head, and the ranges of the file behind that.
+    Head(Bytes, Arc<[Range<u64>]>),
 }
 
 /// A segment that is being made: who asks meanwhile waits for the same.
@@ -82,7 +92,7 @@ impl Made {
     }
 
     /// A segment that is kept.
-    pub fn find(&self, key: &SegmentKey) -> Option<Bytes> {
+    pub fn find(&self, key: &SegmentKey) -> Option<Kept> {
         let found = self.kept().get(key).cloned();
         self.0.counts.hits.fetch_add(found.is_some().into(), Ordering::Relaxed);
         found
@@ -108,7 +118,7 @@ impl Made {
         let making = self.making(key);
         let made = making.get_or_init(|| async {
             // It may have been finished since the caller looked.
-            if let Some(bytes) = self.find(&key) {
+            if let Some(Kept::Whole(bytes)) = self.find(&key) {
                 return Ok(bytes);
             }
             self.0.counts.misses.fetch_add(1, Ordering::Relaxed);
@@ -117,6 +127,14 @@ impl Made {
             Ok(self.keep(key, bytes))
         });
         made.await.clone()
+    }
+
+    /// Keeps the head of a segment that is sent as it lies in the file.
+    pub fn keep_head(&self, key: SegmentKey, head: Bytes, ranges: Arc<[Range<u64>]>) {
+        let size = (head.len() + size_of_val(&ranges[..])) as u64;
+        let evicted = self.kept().put(key, Kept::Head(head, ranges), size);
+        self.0.counts.misses.fetch_add(1, Ordering::Relaxed);
+        self.0.counts.evicted.fetch_add(evicted as u64, Ordering::Relaxed);
     }
 
     /// What there is now.
@@ -134,7 +152,7 @@ impl Made {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, WeightedCache<SegmentKey, Bytes>> {
+    fn kept(&self) -> MutexGuard<'_, WeightedCache<SegmentKey, Kept>> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -170,7 +188,7 @@ impl Made {
         let size = bytes.len() as u64;
         self.0.held.fetch_add(size, Ordering::Relaxed);
         let bytes = Bytes::from_owner(Held { bytes, held: Arc::clone(&self.0.held) });
-        let evicted = self.kept().put(key, bytes.clone(), size);
+        let evicted = self.kept().put(key, Kept::Whole(bytes.clone()), size);
         self.0.counts.evicted.fetch_add(evicted as u64, Ordering::Relaxed);
         bytes
     }

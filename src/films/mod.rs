@@ -23,7 +23,7 @@ pub use self::id::FilmId;
 pub use self::key::SegmentKey;
 pub use self::ladder::{Copies, Ladder, OpenCopy};
 pub use self::library::Library;
-pub use self::made::{Made, MadeCounts};
+pub use self::made::{Kept, Made, MadeCounts};
 pub use self::opened::{OpenError, Opened, file_tag, open, tag};
 pub use self::shelf::Shelf;
 pub use self::sidecars::Sidecar;

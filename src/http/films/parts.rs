@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use axum::extract::Path;
 use axum::response::Response;
+use bytes::Bytes;
 use forebay_core::manifest::{self, FilmCopy, Rendition};
-use forebay_core::package::{self, Segment};
+use forebay_core::package;
 use http::{HeaderMap, Method};
 
 use super::answer::About;
 use super::texts::{self, embedded, texts};
 use super::viewers::FilmViewer;
 use super::{copies, find, open};
-use crate::films::{Content, OpenCopy, OpenError, Opened};
+use crate::films::{Content, Kept, OpenCopy, OpenError, Opened};
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
@@ -169,11 +170,13 @@ impl Part {
         let (disk, kept, file) = (&state.films.shelf, &state.films.made, Arc::clone(&opened.file));
         let Some(number) = self.number else {
             let head = package::init(&opened.film, &tracks);
-            return Ok(Arc::new(Content::segment(Segment { head, ranges: Vec::new() }, file)));
+            return Ok(Arc::new(Content::made(head.into(), file)));
         };
         let key = opened.key(rendition, number);
-        if let Some(bytes) = kept.find(&key) {
-            return Ok(Arc::new(Content::made(bytes, file)));
+        match kept.find(&key) {
+            Some(Kept::Whole(bytes)) => return Ok(Arc::new(Content::made(bytes, file))),
+            Some(Kept::Head(head, ranges)) => return Ok(Arc::new(Content::new(head, file, &ranges))),
+            None => {}
         }
         let of_job = Arc::clone(opened);
         if rendition == Rendition::Transport {
@@ -182,8 +185,13 @@ impl Part {
         }
         let build = move || of_job.segment(number, &tracks, rendition == Rendition::KeyFrames);
         let segment = disk.aside(build).await.map_err(OpenError::from)??;
-        let content = Arc::new(Content::segment(segment, Arc::clone(&file)));
-        if !content.is_scattered() || !kept.is_asked_again(key) {
+        let (head, ranges) = (Bytes::from(segment.head), Arc::from(segment.ranges));
+        let content = Arc::new(Content::new(head.clone(), Arc::clone(&file), &ranges));
+        if !content.is_scattered() {
+            kept.keep_head(key, head, ranges);
+            return Ok(content);
+        }
+        if !kept.is_asked_again(key) {
             return Ok(content);
         }
         let of_job = Arc::clone(&content);
