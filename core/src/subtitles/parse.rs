@@ -85,7 +85,8 @@ pub fn styled(begin: Duration, end: Duration, content: &str) -> Option<Cue> {
 fn cue(kind: Kind, begin: Duration, end: Duration, settings: &str, content: &[&str]) -> Option<Cue> {
     let text = content.join("\n");
     let (text, settings) = match kind {
-        Kind::WebVtt => (text.replace("-->", "--&gt;").replace('\0', ""), settings.trim().to_owned()),
+        // In this order: without the zeros, what stands around them may be an arrow.
+        Kind::WebVtt => (text.replace('\0', "").replace("-->", "--&gt;"), settings.trim().to_owned()),
         Kind::SubRip => {
             let (text, is_top) = convert(&text);
             (text, if is_top { "line:0".to_owned() } else { String::new() })
@@ -187,6 +188,8 @@ mod tests {
             (vtt[0].settings.as_str(), vtt[0].text.as_str()),
             ("line:10% align:left", "<v Bob>Hi</v>")
         );
+        let zeros = parse(b"WEBVTT\n\n00:01.000 --> 00:02.000\na --\0> b");
+        assert_eq!(zeros[0].text, "a --&gt; b");
         let srt = parse(b"1\n00:00:01,000 --> 00:00:02,000\n{\\an8}Hi");
         assert_eq!(srt[0].settings, "line:0");
     }
