@@ -109,7 +109,10 @@ impl House {
         let film = film()?;
         for n in 0..FILMS {
             let name = films.join(format!("{}.mp4", id(n)));
-            fs::hard_link(&film, &name).or_else(|_| fs::copy(&film, &name).map(drop))?;
+            // Another scenario may have made it: a copy of a file over a link to it empties both.
+            if !name.exists() {
+                fs::hard_link(&film, &name).or_else(|_| fs::copy(&film, &name).map(drop))?;
+            }
         }
         let mut house = Self { folder, lists: BTreeMap::new() };
         let forebay = house.start(servers, Kind::Forebay)?;
