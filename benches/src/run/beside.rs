@@ -16,7 +16,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// A token that plays the first channel, of a user who is made for it.
 pub(super) fn token(server: SocketAddr) -> anyhow::Result<String> {
-    let user = json!({ "name": "bench", "password": "bench bench", "tier": "pro" });
+    // The database outlives a round, and each round has a port of its own.
+    let name = format!("bench-{}", server.port());
+    let user = json!({ "name": name, "password": "bench bench", "tier": "pro" });
     let user = post(server, "/api/users", &user)?;
     let list = user["playlist_url"].as_str().context("a user has a list")?;
     let key = list.split("/t/").nth(1).and_then(|rest| rest.split('/').next()).context("it has a key")?;
