@@ -1,9 +1,9 @@
 //! A cache with a limit in bytes, which one pass over everything does not empty.
 //!
-//! It is S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023). What
-//! is new waits in a small queue, a tenth of the whole. What is asked for again meanwhile moves to
-//! the main queue; what is not is forgotten but for its key, and if it is asked for soon after, it
-//! goes to the main queue at once. So what is asked for once never displaces what is popular.
+//! It is S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023). New
+//! values wait in a small queue, a tenth of the whole. A value that is asked for again there moves
+//! to the main queue; others leave only their key, and go to the main queue at once if they come
+//! back soon. So a value that is asked for once never displaces a popular one.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -91,8 +91,8 @@ impl<K: Hash + Eq + Copy, V> WeightedCache<K, V> {
         was_asked
     }
 
-    /// Puts a value of so many bytes, and returns how many others had to go. One that is larger than
-    /// half of the limit is not kept.
+    /// Puts a value of so many bytes, and returns how many others had to go. One that is larger
+    /// than half of the limit is not kept.
     pub fn put(&mut self, key: K, value: V, bytes: u64) -> usize {
         if bytes > self.limit / 2 || self.entries.contains_key(&key) {
             return 0;

@@ -88,6 +88,9 @@ impl Reloader {
         if config.hls_dir != old.hls_dir || config.data != old.data {
             warn!("a change of hls.dir or data.dir needs a restart");
         }
+        if config.films.cache != old.films.cache {
+            warn!("a change of films.cache needs a restart");
+        }
         if !config::Tls::is_reloadable(old.server.tls.as_ref(), config.server.tls.as_ref()) {
             warn!("a change of [server.tls], other than of its certificate and key, needs a restart");
         }

@@ -10,15 +10,15 @@ use bytes::Bytes;
 
 use super::pages;
 
-/// Bytes that are read at once: what a socket that has room takes of them.
-const BLOCK: u64 = 64 * 1024;
-
 /// Ranges that are shorter than this on average are put together in memory: `sendfile` of single
 /// samples costs more than to copy them.
 const SHORT: u64 = 64 * 1024;
 
 /// How many times the bytes that are wanted may be read to have them with one call.
 const MOST_READ: u64 = 2;
+
+/// More ranges than this are not asked about: it would take as long as to read them elsewhere.
+const MOST_ASKED: usize = 64;
 
 /// A head, and ranges of a file.
 #[derive(Debug)]
@@ -49,6 +49,9 @@ pub enum Next {
 }
 
 impl Content {
+    /// Bytes that [`Self::read`] reads at once: as many as a socket that has room takes.
+    pub const BLOCK: u64 = 64 * 1024;
+
     /// A segment that has been made, of a film in this file.
     pub fn made(bytes: Bytes, file: Arc<File>) -> Self {
         Self::new(bytes, file, &[])
@@ -106,7 +109,7 @@ impl Content {
         if at < self.head.len() as u64 {
             return Ok(self.of_head(at, end));
         }
-        self.gather(at..end.min(at.saturating_add(BLOCK))).map(Bytes::from)
+        self.gather(at..end.min(at.saturating_add(Self::BLOCK))).map(Bytes::from)
     }
 
     /// All of it. Waits for the disk.
@@ -120,7 +123,7 @@ impl Content {
         // In parts, since what lies between the ranges is read with them.
         let mut at = head;
         while at < self.length {
-            let end = self.length.min(at + 16 * BLOCK);
+            let end = self.length.min(at + 16 * Self::BLOCK);
             all.extend(self.gather(at..end)?);
             at = end;
         }
@@ -130,7 +133,8 @@ impl Content {
     /// Whether the bytes of this part can be read without waiting for the disk, as far as that is
     /// quickly told.
     pub fn is_loaded(&self, part: Range<u64>) -> bool {
-        self.span(part).is_none_or(|span| pages::are_loaded(&self.file, span))
+        let near = self.near(part);
+        near.len() <= MOST_ASKED && near.into_iter().all(|range| pages::are_loaded(&self.file, range))
     }
 
     /// Has the system read this part. Waits for the disk.
@@ -138,7 +142,7 @@ impl Content {
     /// # Errors
     /// When the file cannot be read.
     pub fn load(&self, part: Range<u64>) -> io::Result<()> {
-        self.span(part).map_or(Ok(()), |span| pages::load(&self.file, span))
+        self.near(part).into_iter().try_for_each(|range| pages::load(&self.file, range))
     }
 
     fn of_head(&self, at: u64, end: u64) -> Bytes {
@@ -155,6 +159,15 @@ impl Content {
             let at = |place: u64| piece.range.start + place.saturating_sub(piece.begins);
             at(part.start)..at(behind).min(piece.range.end)
         })
+    }
+
+    /// Ranges of the file that together have this part: one if little lies between the pieces, else
+    /// each piece. Gigabytes may lie between pictures and sound.
+    fn near(&self, part: Range<u64>) -> Vec<Range<u64>> {
+        let pieces: Vec<_> = self.pieces_of(part.clone()).collect();
+        let wanted: u64 = pieces.iter().map(|range| range.end - range.start).sum();
+        let span = self.span(part).filter(|span| span.end - span.start <= MOST_READ * wanted);
+        span.map_or(pieces, |span| vec![span])
     }
 
     /// From the first to the last byte of this part in the file; `None` where it has none.
@@ -260,6 +273,21 @@ mod tests {
         let short = content(vec![0..1000, 2000..3000]);
         assert_eq!((short.is_scattered(), short.next(4, 2004)), (true, Next::Scattered));
         assert!(!content(vec![]).is_scattered());
+    }
+
+    #[test]
+    fn a_wide_gap_between_ranges_is_not_read() {
+        let content = |ranges: Vec<Range<u64>>| Content::new(Bytes::from_static(b"head"), file(b""), &ranges);
+        let far = 8 << 30;
+        let apart = content(vec![0..100_000, far..far + 100_000]);
+        let near = |content: &Content, end| -> Vec<[u64; 2]> {
+            content.near(0..end).into_iter().map(|range| [range.start, range.end]).collect()
+        };
+        assert_eq!(near(&apart, 150_004), [[0, 100_000], [far, far + 50_000]]);
+        assert_eq!(near(&apart, 50_004), [[0, 50_000]]);
+        assert_eq!(near(&apart, 4), [[0; 2]; 0]);
+        let close = content(vec![0..100_000, 150_000..250_000]);
+        assert_eq!(near(&close, close.length()), [[0, 250_000]]);
     }
 
     #[test]

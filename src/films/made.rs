@@ -16,10 +16,13 @@ use tokio::sync::OnceCell;
 
 use super::Shelf;
 use super::key::SegmentKey;
-use super::opened::OpenError;
+use super::opened::{MAX_MADE, OpenError};
 
 /// Segments that are being made, from which those are cleared away that are not any more.
 const MANY_MAKING: usize = 64;
+
+/// Bytes that a key takes with its places in the map and in a queue.
+const ENTRY: u64 = 256;
 
 /// The segments that are kept. Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -34,7 +37,7 @@ struct Inner {
     counts: Counts,
 }
 
-/// What is kept of a segment.
+/// The part of a segment that is kept.
 #[derive(Debug, Clone)]
 pub enum Kept {
     /// All of it.
@@ -63,20 +66,22 @@ pub struct MadeCounts {
     pub segments: usize,
     /// Bytes of segments in memory: those that are kept, and others that are still being sent.
     pub held: u64,
-    /// Requests for segments that were there.
+    /// Requests for segments of which something was in memory.
     pub hits: u64,
-    /// Requests for others.
+    /// Requests for segments of which nothing was.
     pub misses: u64,
     /// Segments that had to go for others.
     pub evicted: u64,
-    /// Requests for which there was no memory.
+    /// Requests for segments for which there was no memory to put them together.
     pub refused: u64,
 }
 
 /// Bytes that count for as long as anybody has them.
 struct Held {
-    bytes: Vec<u8>,
-    held: Arc<AtomicU64>,
+    bytes: Bytes,
+    /// How many count: with a head, its ranges too.
+    size: u64,
+    total: Arc<AtomicU64>,
 }
 
 impl Made {
@@ -98,11 +103,17 @@ impl Made {
         found
     }
 
-    /// Whether a segment that is not kept was asked for lately, so that it is worth it to keep it.
-    pub fn is_asked_again(&self, key: SegmentKey) -> bool {
-        let was_asked = self.kept().was_asked(key);
-        self.0.counts.misses.fetch_add((!was_asked).into(), Ordering::Relaxed);
-        was_asked
+    /// The largest segment that is kept, in bytes.
+    fn largest(&self) -> u64 {
+        (self.0.limit / 2).saturating_sub(ENTRY).min(MAX_MADE)
+    }
+
+    /// Whether a segment of so many bytes, of which nothing is kept, is to be kept: it is not too
+    /// large, and was asked for lately. It is asked for now.
+    pub fn is_wanted(&self, key: SegmentKey, length: u64) -> bool {
+        let is_wanted = length <= self.largest() && self.kept().was_asked(key);
+        self.0.counts.misses.fetch_add((!is_wanted).into(), Ordering::Relaxed);
+        is_wanted
     }
 
     /// A segment, made now by `build` if it is not kept.
@@ -121,20 +132,26 @@ impl Made {
             if let Some(Kept::Whole(bytes)) = self.find(&key) {
                 return Ok(bytes);
             }
-            self.0.counts.misses.fetch_add(1, Ordering::Relaxed);
-            self.make_room()?;
-            let bytes = disk.aside_in_memory(build).await??;
-            Ok(self.keep(key, bytes))
+            // Only so many come so far at a time, and each counts what it has made before the next
+            // one looks whether there is room.
+            let all = self.clone();
+            let make = move || {
+                all.make_room()?;
+                build().map(|bytes| all.keep(key, bytes))
+            };
+            disk.aside_in_memory(make).await?
         });
         made.await.clone()
     }
 
-    /// Keeps the head of a segment that is sent as it lies in the file.
-    pub fn keep_head(&self, key: SegmentKey, head: Bytes, ranges: Arc<[Range<u64>]>) {
+    /// Keeps the head of a segment that is sent as it lies in the file. The one that is returned
+    /// counts for as long as it is being sent.
+    pub fn keep_head(&self, key: SegmentKey, head: Bytes, ranges: Arc<[Range<u64>]>) -> Bytes {
         let size = (head.len() + size_of_val(&ranges[..])) as u64;
-        let evicted = self.kept().put(key, Kept::Head(head, ranges), size);
+        let head = self.hold(head, size);
+        self.put(key, Kept::Head(head.clone(), ranges), size);
         self.0.counts.misses.fetch_add(1, Ordering::Relaxed);
-        self.0.counts.evicted.fetch_add(evicted as u64, Ordering::Relaxed);
+        head
     }
 
     /// What there is now.
@@ -169,7 +186,8 @@ impl Made {
         making
     }
 
-    /// Segments that have been let go are in memory for as long as somebody is sent them.
+    /// Room for a segment that is not there. Those that have been let go are in memory for as long as
+    /// somebody is sent them.
     fn make_room(&self) -> Result<(), OpenError> {
         let is_full = || self.0.held.load(Ordering::Relaxed) >= self.0.limit;
         let mut evicted = 0;
@@ -181,16 +199,25 @@ impl Made {
             self.0.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(OpenError::Full);
         }
+        self.0.counts.misses.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
     fn keep(&self, key: SegmentKey, bytes: Vec<u8>) -> Bytes {
         let size = bytes.len() as u64;
-        self.0.held.fetch_add(size, Ordering::Relaxed);
-        let bytes = Bytes::from_owner(Held { bytes, held: Arc::clone(&self.0.held) });
-        let evicted = self.kept().put(key, Kept::Whole(bytes.clone()), size);
-        self.0.counts.evicted.fetch_add(evicted as u64, Ordering::Relaxed);
+        let bytes = self.hold(bytes.into(), size);
+        self.put(key, Kept::Whole(bytes.clone()), size);
         bytes
+    }
+
+    fn hold(&self, bytes: Bytes, size: u64) -> Bytes {
+        self.0.held.fetch_add(size, Ordering::Relaxed);
+        Bytes::from_owner(Held { bytes, size, total: Arc::clone(&self.0.held) })
+    }
+
+    fn put(&self, key: SegmentKey, kept: Kept, size: u64) {
+        let evicted = self.kept().put(key, kept, size + ENTRY);
+        self.0.counts.evicted.fetch_add(evicted as u64, Ordering::Relaxed);
     }
 }
 
@@ -202,7 +229,7 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.held.fetch_sub(self.bytes.len() as u64, Ordering::Relaxed);
+        self.total.fetch_sub(self.size, Ordering::Relaxed);
     }
 }
 
@@ -242,19 +269,54 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_being_sent_counts_and_there_is_no_more_memory_than_the_limit() {
-        let (made, disk) = (Made::new(1000), Shelf::default());
-        let get = |number| made.get(key(number), &disk, || Ok(vec![7; 400]));
+        let (made, disk) = (Made::new(10_000), Shelf::default());
+        let get = |number| made.get(key(number), &disk, || Ok(vec![7; 4000]));
         let mut sent = Vec::new();
         for number in 0..3 {
             sent.push(get(number).await.unwrap());
         }
         let counts = made.counts();
-        assert_eq!((counts.segments, counts.held, counts.evicted), (2, 1200, 1));
+        assert_eq!((counts.segments, counts.held, counts.evicted), (2, 12_000, 1));
         assert!(matches!(get(3).await, Err(OpenError::Full)));
         assert_eq!((made.counts().segments, made.counts().refused), (0, 1));
+        assert_eq!(made.counts().misses, 3, "what was refused is no miss");
         sent.clear();
         assert_eq!(made.counts().held, 0);
         assert!(get(3).await.is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn those_who_ask_at_once_have_no_more_memory_than_the_limit_and_one_round() {
+        let (made, disk) = (Made::new(10_000), Shelf::default());
+        let get = |number| made.get(key(number), &disk, || Ok(vec![7; 5000]));
+        let all = futures_util::future::join_all((0..100).map(get)).await;
+        let (sent, refused): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
+        // Two have room, and the others of a round may have looked before those were made.
+        assert!((2..=2 + 8).contains(&sent.len()), "{}", sent.len());
+        let counts = made.counts();
+        assert_eq!((counts.held, counts.misses), (5000 * sent.len() as u64, sent.len() as u64));
+        assert_eq!(counts.refused, refused.len() as u64);
+    }
+
+    #[tokio::test]
+    async fn heads_count_while_somebody_has_them_and_each_takes_the_room_of_its_entry() {
+        let made = Made::new(10 * (ENTRY + 100));
+        let head = |number| made.keep_head(key(number), Bytes::from(vec![7; 100]), Arc::from([]));
+        let sent: Vec<Bytes> = (0..20).map(head).collect();
+        let counts = made.counts();
+        assert_eq!((counts.segments, counts.held, counts.evicted), (10, 2000, 10));
+        drop(sent);
+        assert_eq!(made.counts().held, 1000);
+    }
+
+    #[test]
+    fn a_segment_is_wanted_when_it_is_asked_for_again_and_not_too_large() {
+        let made = Made::new(1 << 30);
+        assert_eq!([1, 1, 1].map(|length| made.is_wanted(key(0), length)), [false, true, true]);
+        assert_eq!([MAX_MADE + 1; 3].map(|length| made.is_wanted(key(1), length)), [false; 3]);
+        let small = Made::new(10_000);
+        assert_eq!([5000; 2].map(|length| small.is_wanted(key(0), length)), [false; 2]);
+        assert_eq!((made.counts().misses, small.counts().misses), (4, 2));
     }
 
     #[tokio::test]

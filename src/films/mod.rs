@@ -2,8 +2,8 @@
 //!
 //! The [`Library`] looks into the folders and knows which films there are; each keeps its id in the
 //! database. A film that is played is opened once for all its viewers ([`Shelf`]): its file, and
-//! the index of it. What viewers are sent is [`Content`]: a head, and ranges of the file. What has to
-//! be put together in memory is kept there for the next viewer ([`Made`]).
+//! the index of it. Viewers are sent [`Content`]: a head, and ranges of the file. Segments put
+//! together in memory stay there for the next viewer ([`Made`]).
 
 mod content;
 mod id;

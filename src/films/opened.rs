@@ -11,13 +11,14 @@ use forebay_core::manifest::Rendition;
 use forebay_core::package::{self, Segment, TransportStream};
 use forebay_core::subtitles::Cue;
 
+use super::content::Content;
 use super::key::SegmentKey;
 use super::pages::read;
 use super::walk::identity;
 use crate::db::films::Identity;
 
 /// The largest segment that is put together in memory.
-const MAX_MADE: u64 = 64 << 20;
+pub(super) const MAX_MADE: u64 = 64 << 20;
 
 /// A film, open.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ pub enum OpenError {
     /// It cannot be sent as a transport stream.
     #[error("no transport stream can be made of it: {0}")]
     Remux(forebay_core::remux::Error),
-    /// What has to be put together in memory has no room there.
+    /// There is no memory left to put a segment together.
     #[error("the segments that are being sent take as much memory as they may")]
     Full,
 }
@@ -55,9 +56,10 @@ impl From<io::Error> for OpenError {
 }
 
 impl Opened {
-    /// What tells this state of the file from any other, for `ETag`.
+    /// What tells this state of the file, cut into segments of this length, from any other, for
+    /// `ETag`.
     pub fn tag(&self) -> String {
-        tag(&self.identity)
+        format!("{}-{}", tag(&self.identity), self.segment.as_millis())
     }
 
     /// The same, whose segments are told in the times of `film`, of which it is a copy.
@@ -68,6 +70,11 @@ impl Opened {
     /// Which file it is, and in which state.
     pub(super) fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// How long its segments are to be.
+    pub(super) fn segment_length(&self) -> Duration {
+        self.segment
     }
 
     /// Names segment `number` of a rendition.
@@ -125,11 +132,8 @@ impl Opened {
             let what = "bytes of a segment that is put together";
             return Err(index::Error::TooLarge { what, limit: MAX_MADE }.into());
         }
-        let mut fragment = segment.head;
-        for range in segment.ranges {
-            fragment.extend(read(&self.file, range)?);
-        }
-        Ok(fragment)
+        let content = Content::new(segment.head.into(), Arc::clone(&self.file), &segment.ranges);
+        Ok(content.read_all()?)
     }
 }
 

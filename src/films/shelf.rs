@@ -35,8 +35,8 @@ pub struct Shelf(Arc<State>);
 struct State {
     places: Mutex<Places>,
     files: Mutex<HashMap<FilmId, SentFile>>,
-    reads: Semaphore,
-    made: Semaphore,
+    reads: Arc<Semaphore>,
+    made: Arc<Semaphore>,
 }
 
 /// A file that is sent as it is: open once for all who are sent it.
@@ -57,6 +57,8 @@ struct Places {
 #[derive(Debug)]
 struct Place {
     identity: Identity,
+    /// How long its segments are to be.
+    segment: Duration,
     used: u64,
     cell: Arc<OnceCell<Result<Arc<Opened>, OpenError>>>,
 }
@@ -66,8 +68,8 @@ impl Default for Shelf {
         Self(Arc::new(State {
             places: Mutex::default(),
             files: Mutex::default(),
-            reads: Semaphore::new(MAX_READS),
-            made: Semaphore::new(MAX_MADE),
+            reads: Arc::new(Semaphore::new(MAX_READS)),
+            made: Arc::new(Semaphore::new(MAX_MADE)),
         }))
     }
 }
@@ -80,7 +82,7 @@ impl Shelf {
         segment: Duration,
         memory: u64,
     ) -> Result<Arc<Opened>, OpenError> {
-        let cell = self.lock().place(video);
+        let cell = self.lock().place(video, segment);
         let path = video.path.clone();
         let open = || async { self.aside(move || open(&path, segment)).await?.map(Arc::new) };
         let opened = cell.get_or_init(open).await.clone();
@@ -114,10 +116,15 @@ impl Shelf {
         .await?
     }
 
-    /// Does what waits for the disk on a thread that may wait.
+    /// Does what waits for the disk on a thread that may wait. It runs to its end when nobody waits
+    /// for it any more, and counts until then.
     pub async fn aside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
-        let _permit = self.0.reads.acquire().await.map_err(io::Error::other)?;
-        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+        let permit = Arc::clone(&self.0.reads).acquire_owned().await.map_err(io::Error::other)?;
+        let run = move || {
+            let _permit = permit;
+            work()
+        };
+        tokio::task::spawn_blocking(run).await.map_err(io::Error::other)
     }
 
     /// The same of what needs much memory.
@@ -125,8 +132,12 @@ impl Shelf {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        let _permit = self.0.made.acquire().await.map_err(io::Error::other)?;
-        self.aside(work).await
+        let permit = Arc::clone(&self.0.made).acquire_owned().await.map_err(io::Error::other)?;
+        let run = move || {
+            let _permit = permit;
+            work()
+        };
+        self.aside(run).await
     }
 
     fn files(&self) -> MutexGuard<'_, HashMap<FilmId, SentFile>> {
@@ -139,12 +150,14 @@ impl Shelf {
 }
 
 impl Places {
-    /// The place of a film. One whose file is another now, or that could not be opened, is new.
-    fn place(&mut self, video: &Video) -> Arc<OnceCell<Result<Arc<Opened>, OpenError>>> {
+    /// The place of a film. One whose file is another now, that is to be cut otherwise, or that could
+    /// not be opened, is new.
+    fn place(&mut self, video: &Video, segment: Duration) -> Arc<OnceCell<Result<Arc<Opened>, OpenError>>> {
         self.turn += 1;
-        let new = || Place { identity: video.identity, used: 0, cell: Arc::default() };
+        let new = || Place { identity: video.identity, segment, used: 0, cell: Arc::default() };
         let place = self.films.entry(video.id).or_insert_with(new);
-        if place.identity != video.identity || matches!(place.cell.get(), Some(Err(_))) {
+        let is_same = (place.identity, place.segment) == (video.identity, segment);
+        if !is_same || matches!(place.cell.get(), Some(Err(_))) {
             *place = new();
         }
         place.used = self.turn;
@@ -164,5 +177,42 @@ impl Places {
             all -= size(place);
             self.films.remove(&id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_nobody_waits_for_holds_its_permits_to_its_end() {
+        let shelf = Shelf::default();
+        let (end, ends) = mpsc::channel::<()>();
+        let ends = Arc::new(Mutex::new(ends));
+        for _ in 0..MAX_MADE {
+            let ends = Arc::clone(&ends);
+            let job = shelf.aside_in_memory(move || ends.lock().unwrap().recv());
+            assert!(job.now_or_never().is_none(), "it has begun, and its client leaves");
+        }
+        let free = || (shelf.0.made.available_permits(), shelf.0.reads.available_permits());
+        assert_eq!(free(), (0, MAX_READS - MAX_MADE));
+        drop(end);
+        shelf.aside_in_memory(|| ()).await.unwrap();
+    }
+
+    #[test]
+    fn a_film_that_is_to_be_cut_otherwise_is_opened_anew() {
+        let identity = Identity { device: 1, inode: 2, size: 3, modified: 4 };
+        let (id, path) = (FilmId::random(), PathBuf::from("a.mp4"));
+        let video = Video { id, path, identity, duration: None, refusal: None, groups: Vec::new() };
+        let (mut places, seconds) = (Places::default(), Duration::from_secs);
+        let first = places.place(&video, seconds(6));
+        assert!(Arc::ptr_eq(&first, &places.place(&video, seconds(6))));
+        assert!(!Arc::ptr_eq(&first, &places.place(&video, seconds(2))));
     }
 }

@@ -1,6 +1,7 @@
 //! A plain socket that has been taken over from the HTTP library: what writes to it.
 
 use std::io;
+use std::net::Shutdown;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -9,9 +10,14 @@ use http::{Version, header, response};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use rustix::net::SendFlags;
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+/// How long the kernel goes on trying to deliver what it still has when the connection is over.
+#[cfg(target_os = "linux")]
+const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What says that more follows at once; elsewhere than on Linux, nothing.
 #[cfg(target_os = "linux")]
@@ -43,6 +49,25 @@ pub(super) async fn write(
 /// Waits until the socket takes more; `None` after `limit`. Boxed, since few viewers ever wait.
 pub(super) fn room(stream: &TcpStream, limit: Duration) -> BoxFuture<'_, Option<io::Result<()>>> {
     Box::pin(async move { timeout(limit, stream.writable()).await.ok() })
+}
+
+/// Ends a connection on which nothing more is sent: what the system still has of it goes out, or is
+/// thrown away if the answer `sent` has failed. Returns what failed first.
+pub(super) fn finish(stream: &TcpStream, sent: io::Result<()>) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    // Of what is in the kernel now, no task of ours waits for the end. While the viewer is watched,
+    // this must not be set: the system counts a viewer as dead who takes little at a time for
+    // longer than this.
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(ORPHAN_TIMEOUT));
+    match sent {
+        Ok(()) => socket.shutdown(Shutdown::Write),
+        Err(error) => {
+            // Nobody takes it: it goes with the socket.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+            Err(error)
+        }
+    }
 }
 
 /// A head as it is sent. The connection is kept for the next request if `is_kept`.

@@ -1,9 +1,11 @@
 //! How bytes of films get to viewers: past the HTTP library and back to it, from the file and from
 //! memory.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use forebay_testkit::client::{get, get_json};
+use forebay_testkit::client::{Request, get, get_json};
+use forebay_testkit::clip::film;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -70,6 +72,11 @@ async fn figure(house: &House, name: &str) -> u64 {
     line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("there is no {name}: {text}"))
 }
 
+/// Bytes of films that took this way.
+async fn sent(house: &House, path: &str) -> u64 {
+    figure(house, &format!("films_sent_bytes_total{{path=\"{path}\"}}")).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_goes_on_behind_what_the_kernel_sends() {
     let path = usual();
@@ -124,9 +131,53 @@ async fn a_file_that_becomes_shorter_ends_the_connection() {
     connection.ask(&request(&format!("/stream/{ID}"), "")).await;
     assert!(connection.more().await);
     file.set_len(1 << 20).expect("it can be shortened");
-    while connection.more().await {
+    let end = loop {
         connection.read.clear();
+        let read = connection.stream.read_buf(&mut connection.read);
+        match timeout(PATIENCE, read).await.expect("the server goes on") {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => break Some(error.kind()),
+        }
+    };
+    // Past the HTTP library, what nobody will take is thrown away with the connection.
+    if cfg!(target_os = "linux") {
+        assert_eq!(end, Some(ErrorKind::ConnectionReset));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_bytes_are_counted_by_the_way_they_take() {
+    let house = House::with_one(&usual()).await;
+    let before = sent(&house, "read").await;
+    let whole = house.get(&format!("/stream/{ID}?format=ts")).await.body;
+    assert!(whole.len() > 100_000, "{}", whole.len());
+    assert_eq!(sent(&house, "read").await - before, whole.len() as u64);
+    // A short part of a segment that is in memory.
+    let (read, memory) = (sent(&house, "read").await, sent(&house, "memory").await);
+    let part = Request::get(house.relay.address(), &format!("/hls/{ID}/ts/1.ts"));
+    let part = part.header("range", "bytes=1000-1999").send().await.expect("an answer");
+    assert_eq!((part.status, part.body.len()), (206, 1000));
+    assert_eq!((sent(&house, "read").await - read, sent(&house, "memory").await - memory), (0, 1000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_of_a_transport_stream_are_put_together_within_the_limit() {
+    let form = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -g 50 -b:v 400k -c:a aac -b:a 64k";
+    let house = House::with_one(&film("delivery.ts", 20, form)).await;
+    let media = house.get(&format!("/hls/{ID}/main.m3u8")).await;
+    assert_eq!(media.status, 200, "{}", media.text());
+    let requests = async |result: &str| {
+        figure(&house, &format!("film_cache_requests_total{{result=\"{result}\"}}")).await
+    };
+    let path = format!("/hls/{ID}/main/1.m4s");
+    let first = house.get(&path).await.body;
+    assert_eq!((requests("miss").await, requests("hit").await), (1, 0));
+    assert!(figure(&house, "film_cache_bytes").await >= first.len() as u64);
+    assert_eq!(figure(&house, "film_cache_segments").await, 1);
+    // From the first request on.
+    assert!(house.get(&path).await.body == first);
+    assert_eq!((requests("miss").await, requests("hit").await), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

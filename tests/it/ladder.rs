@@ -208,8 +208,8 @@ mod players {
         let job = house.ended(&job).await;
         assert_eq!(job["state"], "completed", "{job}");
         let switched = browser_switches(&url).await;
-        // Where hls.js switches at each segment, it takes some of them in both qualities. It knows of
-        // no edit lists, so it looks for each as much later as its pictures are decoded early, and
+        // Where hls.js switches at each segment, it takes some of them in both qualities. It knows
+        // of no edit lists, so it looks for each as much later as its pictures are decoded early, and
         // where that is more than 50 ms, it reports that the second one adds nothing to its buffer.
         let mut errors = switched.errors.iter().filter(|error| !error.contains("bufferAppendNoProgress"));
         assert_eq!(errors.next(), None, "{switched:?}");

@@ -156,6 +156,11 @@ impl Film {
         &self.texts
     }
 
+    /// Whether its segments are put together in memory.
+    pub fn is_put_together(&self) -> bool {
+        matches!(self.form, Form::Transport(_))
+    }
+
     /// Codecs of tracks that cannot be offered in parts, while others can.
     pub fn left_out(&self) -> &[String] {
         &self.left_out
@@ -217,7 +222,8 @@ impl Film {
     }
 
     /// When the first sample that segment `n` has of a track is decoded, in units of the track's
-    /// timescale, on the clock of the segments that are sent.
+    /// timescale, on the track's own clock, which begins at [`Track::begins`]; segments are sent
+    /// later by [`Self::held_back`].
     pub(crate) fn decode_begin(&self, track: usize, n: usize) -> i64 {
         let from = &self.tracks[track];
         match &from.shares {
@@ -233,7 +239,8 @@ impl Film {
 
     /// Until when the last sample of a track is held, if segment `n` has it and the film goes on
     /// without the track: some players play no further than where every track has something. In
-    /// units of the track's timescale, on the clock of the segments that are sent.
+    /// units of the track's timescale, on the track's own clock, which begins at
+    /// [`Track::begins`]; segments are sent later by [`Self::held_back`].
     pub(crate) fn held_until(&self, track: usize, n: usize) -> Option<i64> {
         let (number, track) = (track, &self.tracks[track]);
         let Shares::Counted { marks, .. } = &track.shares else { return None };

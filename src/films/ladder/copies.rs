@@ -41,6 +41,9 @@ pub struct Copies {
 #[derive(Debug)]
 struct Known {
     source: Identity,
+    /// How long the segments of the film are to be: a copy is offered if it is cut where the film
+    /// is.
+    segment: Duration,
     copies: Arc<Vec<OpenCopy>>,
 }
 
@@ -80,7 +83,7 @@ impl Copies {
     /// When the runtime ends.
     pub async fn of(&self, film: FilmId, source: &Arc<Opened>) -> io::Result<Arc<Vec<OpenCopy>>> {
         if let Some(known) = self.lock().get(&film)
-            && known.source == source.identity()
+            && (known.source, known.segment) == (source.identity(), source.segment_length())
         {
             return Ok(Arc::clone(&known.copies));
         }
@@ -91,7 +94,8 @@ impl Copies {
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
-        known.insert(film, Known { source: source.identity(), copies: Arc::clone(&copies) });
+        let (source, segment) = (source.identity(), source.segment_length());
+        known.insert(film, Known { source, segment, copies: Arc::clone(&copies) });
         Ok(copies)
     }
 

@@ -22,7 +22,7 @@ use tracing::info;
 
 pub use self::copies::{Copies, OpenCopy};
 use self::encode::{Output, arguments};
-use super::{FilmId, Library, OpenError, Opened, Video, file_tag, open};
+use super::{FilmId, Library, OpenError, Opened, Video, file_tag, open, tag};
 use crate::config::InForce;
 use crate::db::jobs::NewJob;
 use crate::jobs::ffmpeg::{self, Ffmpeg};
@@ -157,7 +157,7 @@ fn note(title: &str, speed: f64) -> String {
 
 /// Whether the file is still the one that was copied.
 async fn is_same(path: &Path, source: &Opened) -> Result<bool, Failure> {
-    let (path, tag) = (path.to_owned(), source.tag());
+    let (path, tag) = (path.to_owned(), tag(&source.identity()));
     aside(move || std::fs::metadata(path).map(|data| file_tag(&data) == tag)).await?.map_err(retryable)
 }
 

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, header};
 
 use super::answer::About;
 use super::parts::{TRANSPORT, is_transport, opened_for};
-use super::{find, find_for};
+use super::{find, find_for, sending};
 use crate::films::{Content, Video, tag};
 use crate::http::State;
 use crate::http::error::ApiError;
@@ -86,10 +86,10 @@ async fn send_transport(
     let media_type = [(header::CONTENT_TYPE, TRANSPORT)];
     let Some(viewer) = viewer else { return Ok((media_type, live::no_body()).into_response()) };
     let packets = opened.transport_stream(&tracks)?;
-    let shelf = state.films.shelf.clone();
+    let (shelf, traffic) = (state.films.shelf.clone(), Arc::clone(&state.films.traffic));
     let body = Body::from_stream(stream::try_unfold((0, packets), move |(n, mut packets)| {
         let (opened, shelf, tracks) = (Arc::clone(&opened), shelf.clone(), tracks.clone());
-        let viewer = Arc::clone(&viewer);
+        let (viewer, traffic) = (Arc::clone(&viewer), Arc::clone(&traffic));
         async move {
             if n == opened.film.segments() {
                 viewer.touch();
@@ -101,7 +101,9 @@ async fn send_transport(
                 () = viewer.ended() => return Err(io::Error::other("the viewer may not go on")),
                 made = shelf.aside_in_memory(append) => made?,
             };
-            Ok(Some((Bytes::from(made.map_err(io::Error::other)?), (n + 1, packets))))
+            let bytes = Bytes::from(made.map_err(io::Error::other)?);
+            traffic.note(sending::Path::Read, bytes.len());
+            Ok(Some((bytes, (n + 1, packets))))
         }
     }));
     Ok((media_type, body).into_response())

@@ -46,8 +46,8 @@ pub(crate) struct Films {
 }
 
 impl Films {
-    /// The films; copies of them are below the folder `data`, and `memory` is what segments may take
-    /// that are kept, in bytes.
+    /// The films; copies of them are below the folder `data`, and segments that are kept may take
+    /// `memory` bytes.
     pub(super) fn new(database: Database, data: &Path, memory: u64) -> Self {
         Self {
             library: Arc::new(Library::new(database)),

@@ -179,19 +179,23 @@ impl Part {
             None => {}
         }
         let of_job = Arc::clone(opened);
-        if rendition == Rendition::Transport {
-            let build = move || of_job.transport(number, &tracks);
+        let is_keys = rendition == Rendition::KeyFrames;
+        if rendition == Rendition::Transport || opened.film.is_put_together() {
+            let build = move || match rendition {
+                Rendition::Transport => of_job.transport(number, &tracks),
+                _ => Ok(of_job.segment(number, &tracks, is_keys)?.head),
+            };
             return Ok(Arc::new(Content::made(kept.get(key, disk, build).await?, file)));
         }
-        let build = move || of_job.segment(number, &tracks, rendition == Rendition::KeyFrames);
+        let build = move || of_job.segment(number, &tracks, is_keys);
         let segment = disk.aside(build).await.map_err(OpenError::from)??;
         let (head, ranges) = (Bytes::from(segment.head), Arc::from(segment.ranges));
         let content = Arc::new(Content::new(head.clone(), Arc::clone(&file), &ranges));
         if !content.is_scattered() {
-            kept.keep_head(key, head, ranges);
-            return Ok(content);
+            let head = kept.keep_head(key, head, Arc::clone(&ranges));
+            return Ok(Arc::new(Content::new(head, file, &ranges)));
         }
-        if !kept.is_asked_again(key) {
+        if !kept.is_wanted(key, content.length()) {
             return Ok(content);
         }
         let of_job = Arc::clone(&content);

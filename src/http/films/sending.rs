@@ -6,6 +6,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,8 +26,8 @@ use super::viewers::FilmViewer;
 use crate::films::{Content, Next, Shelf};
 use crate::http::socket::{room, write};
 
-/// What is shorter than this stays with the HTTP library: to take a connection out of it and give
-/// it back costs as much as to copy so many bytes.
+/// Shorter parts stay with the HTTP library: to take a connection out of it and give it back costs
+/// as much as to copy so many bytes.
 const SHORTEST: u64 = 64 * 1024;
 
 /// At most so many bytes are sent at once, so that others have their turn.
@@ -67,7 +68,7 @@ impl FilmTraffic {
         self.counts[path as usize].load(Ordering::Relaxed)
     }
 
-    fn note(&self, path: Path, bytes: usize) {
+    pub(super) fn note(&self, path: Path, bytes: usize) {
         self.counts[path as usize].fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
@@ -92,7 +93,7 @@ impl Sending {
         Self(Arc::new(Mutex::new(Some(Box::new(body)))))
     }
 
-    /// What is sent past the HTTP library, if it is worth it.
+    /// The body, if it is long enough to go past the HTTP library.
     pub(in crate::http) fn take_long(&self) -> Option<Box<FilmBody>> {
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         place.take_if(|body| cfg!(target_os = "linux") && body.part.end - body.part.start >= SHORTEST)
@@ -125,15 +126,21 @@ impl FilmBody {
         SockRef::from(stream).set_tcp_notsent_lowat(unsent)?;
         write(stream, head, true, limit).await?;
         let mut loaded = self.part.start;
+        let viewer = self.viewer.clone();
+        let mut ended = pin!(OptionFuture::from(viewer.as_ref().map(|viewer| viewer.ended())));
         while !self.part.is_empty() {
             self.check_viewer()?;
             if self.part.start >= loaded {
-                loaded = self.load().await?;
+                loaded = tokio::select! {
+                    biased;
+                    Some(()) = &mut ended => return Err(no_more()),
+                    loaded = self.load() => loaded?,
+                };
             }
             let sent = stream.try_io(Interest::WRITABLE, || self.send_some(stream, loaded, delivery));
             let sent = match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.has_room(stream, limit).await? {
+                    if has_room(stream, limit, ended.as_mut()).await? {
                         continue;
                     }
                     // The system tells of room only when a good part of what waited is gone. What a
@@ -179,7 +186,7 @@ impl FilmBody {
 
     /// Sends bytes that come next; what follows them may go in the same packet.
     fn send_bytes(&self, stream: &TcpStream, bytes: &[u8], end: u64) -> io::Result<usize> {
-        let is_last = self.part.start + bytes.len() as u64 == self.part.end.min(end);
+        let is_last = self.part.start + bytes.len() as u64 == end;
         let more = if is_last { SendFlags::empty() } else { crate::http::socket::MORE };
         Ok(rustix::net::send(stream, bytes, more | SendFlags::NOSIGNAL)?)
     }
@@ -194,16 +201,6 @@ impl FilmBody {
         let (content, far) = (Arc::clone(&self.content), end.min(start + READ_AHEAD));
         self.disk.aside(move || content.load(start..far)).await??;
         Ok(far)
-    }
-
-    /// Waits until the socket takes more; `false` if it does not for so long.
-    async fn has_room(&self, stream: &TcpStream, limit: Duration) -> io::Result<bool> {
-        let ended = OptionFuture::from(self.viewer.as_ref().map(|viewer| viewer.ended()));
-        tokio::select! {
-            biased;
-            Some(()) = ended => Err(no_more()),
-            room = room(stream, limit) => room.transpose().map(|room| room.is_some()),
-        }
     }
 
     fn check_viewer(&self) -> io::Result<()> {
@@ -225,8 +222,11 @@ impl FilmBody {
                 Some(()) = ended => return Err(no_more()),
                 bytes = body.read() => bytes?,
             };
+            let at = body.part.start;
+            let is_kept = matches!(body.content.next(at, at + 1), Next::Memory(_));
+            let path = if is_kept { Path::Memory } else { Path::Read };
+            body.traffic.note(path, bytes.len());
             body.part.start += bytes.len() as u64;
-            body.traffic.note(Path::Read, bytes.len());
             Ok(Some((bytes, body)))
         }))
     }
@@ -234,11 +234,25 @@ impl FilmBody {
     /// The next bytes.
     async fn read(&self) -> io::Result<Bytes> {
         let Range { start, end } = self.part;
-        if self.content.is_loaded(start..end.min(start + STEP)) {
+        if self.content.is_loaded(start..end.min(start + Content::BLOCK)) {
             return self.content.read(start, end);
         }
         let content = Arc::clone(&self.content);
         self.disk.aside(move || content.read(start, end)).await?
+    }
+}
+
+/// Waits until the socket takes more; `false` if it does not for so long. `ended` completes when the
+/// viewer may not go on.
+async fn has_room(
+    stream: &TcpStream,
+    limit: Duration,
+    ended: Pin<&mut impl Future<Output = Option<()>>>,
+) -> io::Result<bool> {
+    tokio::select! {
+        biased;
+        Some(()) = ended => Err(no_more()),
+        room = room(stream, limit) => room.transpose().map(|room| room.is_some()),
     }
 }
 

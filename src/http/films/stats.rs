@@ -30,7 +30,7 @@ pub(in crate::http) struct VideoServerStats {
     sent_bytes: u64,
     /// Since the start: `1h 30m 45s`.
     uptime: String,
-    /// Who watches films.
+    /// Viewers of films.
     viewers: usize,
 }
 

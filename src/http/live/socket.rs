@@ -20,16 +20,13 @@ use tracing::debug;
 
 use super::viewer::{Ended, Viewer};
 use crate::http::error::ApiError;
-use crate::http::socket::{render, room, write};
+use crate::http::socket::{self, render, room, write};
 
 /// A viewer has nothing more to say; who goes on talking is no player. In bytes.
 const MAX_CHATTER: usize = 64 * 1024;
 
 /// The most that is said about why there is no stream, in bytes.
 const MAX_REFUSAL: usize = 1 << 20;
-
-/// How long the kernel goes on trying to deliver what it still has when the connection is over.
-const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Waits for a picture, and sends the head and then the stream, until the feed is over, or the
 /// viewer has left or takes nothing. The body has no length and no chunks: it ends with the
@@ -72,17 +69,7 @@ pub(in crate::http) fn send(
             done = following.run().await;
         }
         visit.sent = following.subscription.map_or(0, |subscription| subscription.sent());
-        // Of what is in the kernel now, no task of ours waits for the end. While the viewer is
-        // watched, this must not be set: the system counts a viewer as dead who takes little at a
-        // time for longer than this.
-        #[cfg(target_os = "linux")]
-        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(ORPHAN_TIMEOUT));
-        match done {
-            Ok(()) => done = SockRef::from(&stream).shutdown(Shutdown::Write),
-            // Nobody takes it: it goes with the socket.
-            Err(_) => drop(SockRef::from(&stream).set_linger(Some(Duration::ZERO))),
-        }
-        if let Err(error) = done {
+        if let Err(error) = socket::finish(&stream, done) {
             visit.span().in_scope(|| debug!(%error, "live connection ended"));
         }
         drop(slot);

@@ -168,9 +168,10 @@ fn films(state: &State) -> Vec<Family> {
         Family::counters("films_sent", "Bytes of films to viewers, by the way they took.", sent).in_bytes(),
         Family::gauge("film_cache", "Segments of films in memory.", made.held).in_bytes(),
         Family::gauge("film_cache_limit", "What they may take.", made.limit).in_bytes(),
+        Family::gauge("film_cache_segments", "Segments of films that are kept in memory.", made.segments),
         Family::counters(
             "film_cache_requests",
-            "Requests for segments that have to be put together, by what was there.",
+            "Requests for segments, by whether something of them was in memory.",
             requests.map(|(result, count)| (label("result", result), count)),
         ),
         Family::counter("film_cache_evictions", "Segments that had to go for others.", made.evicted),

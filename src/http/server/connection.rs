@@ -28,7 +28,7 @@ use super::{Peer, Slot};
 use crate::http::auth::take_token;
 use crate::http::films::{FilmBody, Sending};
 use crate::http::live::{self, Live, Viewer};
-use crate::http::socket::render;
+use crate::http::socket::{finish, render};
 
 /// A client must have sent its request head by then; it is also how long an idle connection is
 /// kept.
@@ -60,7 +60,7 @@ struct Handover {
     body: Beyond,
 }
 
-/// What is sent past hyper.
+/// A body that is sent past hyper.
 enum Beyond {
     /// A live stream, which ends with the connection.
     Live(Box<Viewer>),
@@ -95,7 +95,8 @@ impl Connections {
         }
         let mut unread = Bytes::new();
         loop {
-            // Boxed, like all that follows: what is sent past hyper needs no room for its connection.
+            // Boxed, like all that follows: what is sent past hyper needs no room for its
+            // connection.
             let Some(left) = Box::pin(self.serve_by_hyper(stream, unread, peer)).await else { return };
             let Handover { version, head, body } = left.handover;
             match body {
@@ -108,11 +109,11 @@ impl Connections {
                     let is_kept = is_kept && !self.stop.is_cancelled();
                     let head = Bytes::from(render(version, &head, is_kept));
                     let sent = Box::pin(body.send(&left.stream, head, delivery, WRITE_TIMEOUT)).await;
-                    let go_on = sent.and_then(|()| limit_unsent(&left.stream));
-                    if let Err(error) = &go_on {
-                        debug!(%error, peer = %peer.address, "the sending of a film ended");
-                    }
-                    if go_on.is_err() || !is_kept {
+                    let sent = sent.and_then(|()| limit_unsent(&left.stream));
+                    if sent.is_err() || !is_kept {
+                        if let Err(error) = finish(&left.stream, sent) {
+                            debug!(%error, peer = %peer.address, "the sending of a film ended");
+                        }
                         return;
                     }
                     (stream, unread) = (left.stream, left.unread);
