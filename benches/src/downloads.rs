@@ -1,4 +1,4 @@
-//! Programs that fetch files over a few connections as fast as they come, and such that open many and read nothing.
+//! Clients that fetch files over a few connections at full speed, or open many and read nothing.
 //!
 //! What comes is thrown away by the kernel (`MSG_TRUNC`), so that the server is what is measured.
 
@@ -152,13 +152,18 @@ impl Shared<'_> {
         read()
     }
 
-    /// Fetches over one connection until it is over, or something goes wrong.
+    /// Fetches over one connection until it is over, or something goes wrong. Each attempt takes
+    /// something from the list, so that they end where no connection is to be had.
     fn fetch(&self) -> anyhow::Result<()> {
+        let mut next = self.wish();
+        if next.is_none() {
+            return Ok(());
+        }
         let mut socket = TcpStream::connect(self.args.server)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let mut block = vec![0; BLOCK];
-        while let Some(wish) = self.wish() {
+        while let Some(wish) = next {
             let begin = Instant::now();
             let mut left = self.ask(&mut socket, wish, "bench")?;
             while left > 0 {
@@ -171,6 +176,7 @@ impl Shared<'_> {
             let nanos = u64::try_from(begin.elapsed().as_nanos())?;
             self.times.lock().expect("no thread panics").record(nanos);
             self.answers.fetch_add(1, Ordering::Relaxed);
+            next = self.wish();
         }
         Ok(())
     }

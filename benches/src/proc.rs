@@ -18,7 +18,8 @@ pub(crate) struct Process {
     pub(crate) rss_bytes: u64,
     /// Of that, what is its own and no file's.
     pub(crate) anonymous_bytes: u64,
-    /// Memory in files without a name, which no process has mapped and which is resident nowhere else.
+    /// Memory in files without a name, which no process has mapped and which is resident nowhere
+    /// else.
     pub(crate) memory_file_bytes: u64,
     /// Open file descriptors.
     pub(crate) fds: u64,
@@ -83,7 +84,8 @@ impl Process {
     }
 }
 
-/// How long each thread of a process and its children has run, in nanoseconds: exact, where [`Process`] counts in ticks.
+/// How long each thread of a process and its children has run, in nanoseconds: exact, where
+/// [`Process`] counts in ticks.
 #[derive(Debug, Default)]
 pub(crate) struct RunTimes(BTreeMap<u32, u64>);
 

@@ -1,7 +1,7 @@
 //! Films at Forebay, and at nginx, which has the same bytes as files.
 //!
-//! Both run at once on the same processor and are asked in turn, form by form: first for everything once, with nothing of it in memory,
-//! and then over and over.
+//! Both run at once on the same processor and are asked in turn, form by form: first for everything
+//! once with nothing of it in memory (cold), then once more (warm), and then over and over (hot).
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -41,7 +41,8 @@ const RANGE: u64 = 8 << 20;
 /// How long Forebay may take to offer all films.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The forms of a film: its name in reports, the playlist that names its segments, and their ending.
+/// The forms of a film: its name in reports, the playlist that names its segments, and their
+/// ending.
 const FORMS: [(&str, &str, &str); 3] =
     [("hls", "main.m3u8", "m4s"), ("dash", "t0.m3u8", "m4s"), ("ts", "ts.m3u8", "ts")];
 
@@ -136,7 +137,7 @@ impl House {
                 fs::create_dir_all(path.parent().context("it is in a folder")?)?;
                 let mut copy = File::create(path)?;
                 copy.write_all(&http::fetch(forebay.address, name)?)?;
-                // What is not on the disk cannot leave the memory.
+                // Only pages that are on the disk can be dropped from memory.
                 copy.sync_all()?;
             }
             house.lists.insert(form, names);
@@ -221,6 +222,7 @@ impl House {
         let mut words = self.words(server, &name);
         words.extend(arguments.split_whitespace().map(str::to_owned));
         let report: Report = Program::load(&servers.placement, server, "downloads", &words)?.finish()?;
+        ensure!(report.failures.is_empty(), "{HELD}, {kind}: {:?}", report.failures);
         Ok(serde_json::to_value(report)?)
     }
 }
@@ -244,7 +246,8 @@ fn id(n: usize) -> String {
     format!("0188f5e0-7b1c-4d2e-9a3f-{n:012x}")
 }
 
-/// Ten minutes at some 4 Mbit/s, made by ffmpeg when it is first asked for and kept in `bench-media` of the target directory.
+/// Ten minutes at some 4 Mbit/s, made by ffmpeg when it is first asked for and kept in
+/// `bench-media` of the target directory.
 fn film() -> anyhow::Result<PathBuf> {
     let folder = clip::target_folder().join("bench-media");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
