@@ -452,7 +452,7 @@ impl Follower {
         Some(self.fetches.progress_at.max(self.entrance.entered_at) + after)
     }
 
-    /// What the next version of a list is whose address is another one now.
+    /// How the list at a new address relates to the one on hand.
     fn successor(&self, is_another_variant: bool) -> Successor {
         if is_another_variant { Successor::Variant } else { self.entrance.at_entry }
     }

@@ -18,7 +18,7 @@ pub(super) struct Entrance {
     pub(super) entered_at: Moment,
     /// The entry is to be asked for again.
     pub(super) enters: bool,
-    /// What the list at the entry is, beside the one on hand.
+    /// How the list at the entry relates to the one on hand.
     pub(super) at_entry: Successor,
     /// Addresses without a query get that of the playlist.
     pub(super) inherits: bool,

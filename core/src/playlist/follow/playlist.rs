@@ -35,7 +35,10 @@ impl Follower {
         if asked == Asked::OfFormer {
             return;
         }
-        if matches!(answer, Answer::Playlist { .. } | Answer::NotModified) {
+        // The entry of a page that is played may be resolved anew first: that says nothing of how fast
+        // the server is.
+        let is_of_server = matches!(asked, Asked::Of(_)) || !self.has_begun();
+        if is_of_server && matches!(answer, Answer::Playlist { .. } | Answer::NotModified) {
             self.requests.slowest_answer = self.requests.slowest_answer.max(now.since(asked_at));
         }
         let is_new_entry =

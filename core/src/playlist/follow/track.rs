@@ -54,7 +54,7 @@ pub(super) struct Track {
     stated: Stated,
     place: Place,
     has_begun: bool,
-    /// What the next version is.
+    /// How the next version relates to the one on hand.
     successor: Successor,
     /// While it is being found out where a list of another session goes on.
     search: Option<Search>,
@@ -66,7 +66,7 @@ pub(super) struct Track {
     lost: u32,
 }
 
-/// What the next version of a list is, beside the one on hand.
+/// How the next version of a list relates to the one on hand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Successor {
     /// A later version of the same list.
@@ -412,9 +412,12 @@ impl Track {
             return true;
         }
         self.older = None;
+        if base > self.place.next {
+            self.search_from(base);
+        }
         // The list has moved on past segments that were never taken: live again, rather than at the
         // edge where they vanish next.
-        if base > self.place.next && !self.search_from(base) {
+        if base > self.place.next {
             counts.ran_past += 1;
             self.place.next = base.max(end.saturating_sub_unsigned(START_BEHIND.into()));
             self.place.is_discontinuous = true;

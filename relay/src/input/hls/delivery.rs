@@ -40,7 +40,7 @@ pub(super) struct Delivery {
 /// Segments that are remembered by their hash: those of a minute or two.
 const MAX_RECENT: usize = 32;
 
-/// Stands for a segment that broke off, and equals no other.
+/// Stands for a segment that broke off or never came, and equals no other.
 const BROKEN_OFF: u64 = 0;
 
 impl Delivery {
@@ -100,10 +100,15 @@ impl Delivery {
         outcome
     }
 
+    /// A segment of the picture was given up: it has its place among those that were passed on.
+    pub(super) fn lose(&mut self) {
+        self.note(Rendition::Main, BROKEN_OFF);
+    }
+
     /// Remembers a segment that was passed on; whether it is the same as the one before.
     fn note(&mut self, rendition: Rendition, hash: u64) -> bool {
         let recent = &mut self.recent[rendition as usize];
-        if recent.back() == Some(&hash) {
+        if hash != BROKEN_OFF && recent.back() == Some(&hash) {
             return true;
         }
         if recent.len() == MAX_RECENT {

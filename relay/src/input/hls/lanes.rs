@@ -24,6 +24,8 @@ pub(super) struct Lanes {
     passing: Option<BoxFuture<'static, Passed>>,
     /// What is to be told to the remuxer in front of the next segment.
     pair: Option<Pair>,
+    /// Segments of the picture that were given up, of which the delivery is to be told as well.
+    lost: u64,
     /// What went wrong with each rendition since a segment of it came whole.
     troubles: [Option<Error>; 2],
     /// What has come of the picture and of the separate sound on the timeline that they share.
@@ -61,6 +63,7 @@ impl Lanes {
             delivery: Some(delivery),
             passing: None,
             pair: None,
+            lost: 0,
             troubles: [None, None],
             extents: [None; 2],
             passed: None,
@@ -116,6 +119,11 @@ impl Lanes {
         });
     }
 
+    /// So many segments of the picture were given up.
+    pub(super) fn lose(&mut self, count: u64) {
+        self.lost += count;
+    }
+
     /// Goes on with what it was told, and waits until something has come of a segment. One that has
     /// come and is no longer wanted is not passed on. Nothing is lost when this is dropped.
     pub(super) async fn next(&mut self, wants: impl Fn(Rendition) -> bool) -> Landed {
@@ -149,6 +157,9 @@ impl Lanes {
     /// Passes on what has come, unless something else is being passed on.
     fn pass_on(&mut self) {
         let Some(mut delivery) = self.delivery.take() else { return };
+        for _ in 0..mem::take(&mut self.lost) {
+            delivery.lose();
+        }
         let (pair, job) = (self.pair.take(), self.take_ready(|_| true));
         if pair.is_none() && job.is_none() {
             self.delivery = Some(delivery);

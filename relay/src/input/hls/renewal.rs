@@ -48,6 +48,10 @@ impl Renewal {
                     self.state = State::Asking(self.ask());
                 }
                 State::Asking(address) => match address.await {
+                    // It is good for longer by now: the media is where it was.
+                    Ok(address) if address.url == self.followed.address.url => {
+                        self.take(address, true);
+                    }
                     Ok(address) => return self.take(address, false),
                     Err(reason) => {
                         debug!(%reason, "no other address for a page");

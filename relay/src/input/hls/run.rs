@@ -34,8 +34,8 @@ use crate::input::page::Address;
 use crate::input::{Error, Piece};
 use crate::model::SourceUrl;
 
-/// How long another address of a page is waited for when the one on hand is of no use. What is in
-/// store lasts no longer.
+/// How long to wait for another address of a page when the one on hand fails: the store lasts no
+/// longer.
 const RESOLVE: Duration = Duration::from_secs(10);
 
 /// Carries out what a follower decides.
@@ -273,7 +273,11 @@ impl Run {
             self.follower.handle_transfer(transfer);
         }
         self.follower.handle_extents(self.lanes.extents(), self.lanes.passed());
+        let skipped = self.follower.counts().skipped;
         self.follower.handle_segment(self.now(), rendition, outcome);
+        if rendition == Rendition::Main {
+            self.lanes.lose(self.follower.counts().skipped - skipped);
+        }
         let reason = match self.lanes.trouble(rendition) {
             Some(error) => explain(Failure::Stalled, Some(error.clone()), true).to_string(),
             None => "its segments come slower than they play".to_owned(),

@@ -131,3 +131,19 @@ fn one_that_grows_rarely_is_begun_with_early_enough_beside_another() {
     });
     assert_eq!(options, [3, 6], "30 s, and 6 s for the answer");
 }
+
+#[test]
+fn a_complete_list_is_played_from_its_beginning_to_its_end() {
+    let mut provider = Provider::new(|_, _| Ok(list(0, 0..5) + "#EXT-X-ENDLIST\n"), done);
+    provider.run(60_000);
+    assert_eq!(provider.segments(), "0 1 2 3 4 End");
+    assert_eq!(provider.polls(), "");
+}
+
+#[test]
+fn a_list_that_ends_while_it_is_played_ends_it() {
+    let ends = |now: u64| live(now.min(4_000), 5) + if now < 4_000 { "" } else { "#EXT-X-ENDLIST\n" };
+    let mut provider = Provider::new(|now, _| Ok(ends(now)), done);
+    provider.run(60_000);
+    assert_eq!(provider.segments(), "8 9 10 11 12 End");
+}

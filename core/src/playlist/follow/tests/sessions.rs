@@ -11,8 +11,8 @@ enum Numbers {
     FromZero,
 }
 
-/// What a list of a session holds at `now`: media in segments of 2 s, of which number 10 is the last
-/// at first.
+/// The list of a session at `now`: media in segments of 2 s, of which number 10 is the last at
+/// first.
 struct Session {
     number: u64,
     begun: u64,
@@ -129,4 +129,48 @@ fn a_segment_that_cannot_be_compared_holds_nothing_up() {
     let passed = provider.passed.join(" ");
     assert!(passed.starts_with("8 9 10 11 12 13 14 15 16"), "{passed}: {}", provider.segments());
     assert_eq!(provider.follower.counts().skipped, 0);
+}
+
+#[test]
+fn a_search_in_a_long_list_ends_where_the_remembered_segments_begin() {
+    let lists = |now: u64, url: &str| {
+        let end = 200 + now / 2000;
+        let coding = if url.contains("/s1/") { ",\nx-x" } else { ",\n-" };
+        Ok(list(end - 100, end - 100..end).replace(",\n", coding))
+    };
+    let mut provider = Provider::new(lists, done);
+    provider.run(9_000);
+    provider.now = 9_000;
+    provider.follower.renew(Url::parse("http://h/s1/list").unwrap());
+    provider.run(13_000);
+    let passed = provider.passed.join(" ");
+    assert!(passed.starts_with("197 198 199 200 201 202 203 x204 x205"), "{passed}: {}", provider.segments());
+}
+
+#[test]
+fn a_session_that_ends_before_a_segment_of_it_is_taken_loses_and_repeats_nothing() {
+    for is_dated in [false, true] {
+        let lists = move |now: u64, url: &str| {
+            let number = if url.contains("/s1/") { 1 } else { u64::from(url.contains("/s2/")) * 2 };
+            let begun = number * 5_000;
+            let numbers = Numbers::FromZero;
+            Ok(Session { number, begun, numbers, is_dated, behind: 0, coding: "" }.list(now))
+        };
+        let mut provider = Provider::new(lists, done);
+        provider.run(5_000);
+        // Nothing is fetched but lists.
+        provider.follower.set_hungry(Moment::from_millis(5_000), false);
+        provider.now = 5_000;
+        provider.follower.renew(Url::parse("http://h/s1/list").unwrap());
+        provider.run(10_000);
+        provider.now = 10_000;
+        provider.follower.renew(Url::parse("http://h/s2/list").unwrap());
+        provider.run(10_100);
+        provider.follower.set_hungry(Moment::from_millis(10_100), true);
+        provider.run(16_000);
+        let passed: Vec<u64> = provider.passed.iter().map(|media| media.parse().unwrap()).collect();
+        let expected: Vec<u64> = (8..).take(passed.len()).collect();
+        assert_eq!(passed, expected, "dates {is_dated}: {}", provider.segments());
+        assert!(passed.len() > 9, "{passed:?}");
+    }
 }

@@ -209,3 +209,17 @@ fn a_segment_of_a_sound_that_was_given_up_is_not_wanted() {
     follower.handle_segment(Moment::from_millis(6_000), Rendition::Audio, Outcome::Done);
     assert_eq!((follower.counts().segments, follower.lacks_sound()), (segments, true));
 }
+
+#[test]
+fn sound_of_its_own_takes_turns_with_the_variant() {
+    let multivariant = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",URI=\"sound\",LANGUAGE=\"de\"\n\
+                        #EXT-X-STREAM-INF:BANDWIDTH=2,AUDIO=\"a\"\nvideo\n";
+    let answer = |now: u64, url: &str| match url {
+        ENTRY => Ok(multivariant.to_owned()),
+        url if url.ends_with("sound") => Ok(live(now, 5).replace(",\n", ",\na")),
+        _ => Ok(live(now, 5)),
+    };
+    let mut provider = Provider::new(answer, done);
+    provider.run(2_500);
+    assert_eq!(provider.segments(), "8 a8 9 a9 10 a10 11 a11");
+}

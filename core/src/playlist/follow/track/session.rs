@@ -26,6 +26,8 @@ pub(super) struct Search {
 impl Track {
     /// Puts the list of another session in place of the one on hand.
     pub(super) fn join_session(&mut self, now: Moment, media: &Media, is_fetching: bool) {
+        // A segment that is only compared is not taken when it arrives.
+        let is_fetching = is_fetching && self.search.is_none();
         let reached = if is_fetching { Some(self.place.next + 1) } else { self.place.reached };
         let Some(reached) = reached else {
             // Nothing was taken: the list is begun with like any other.
@@ -33,20 +35,23 @@ impl Track {
         };
         let guess = self.align(now, media, reached);
         self.replace(media, guess);
+        // Should this session end before a segment of it is taken, the next one goes on from here.
+        self.place.reached = Some(self.place.next);
         if guess > 0 {
             self.search = Some(Search { guess: self.place.next, compared: 0 });
             self.place.next -= 1;
         }
     }
 
-    /// The list has moved on past what was to be compared next, and begins at `base` now. Returns
-    /// whether there is something left to be compared.
-    pub(super) fn search_from(&mut self, base: i64) -> bool {
-        self.search.take_if(|search| search.guess <= base);
+    /// The list has moved on past the segment on offer, and begins at `base` now. A search goes on
+    /// there, or is over where nothing in front of the guess is left.
+    pub(super) fn search_from(&mut self, base: i64) {
+        if let Some(search) = self.search.take_if(|search| search.guess <= base) {
+            self.place.next = search.guess;
+        }
         if self.search.is_some() {
             self.place.next = base;
         }
-        self.search.is_some()
     }
 
     /// Whether it is still being found out where the list goes on.
@@ -66,10 +71,9 @@ impl Track {
 
     /// The segment on offer was not recognised: the one before it is next, or the search is over.
     pub(in super::super) fn search_on(&mut self) {
+        let first = self.first_listed();
         let Some(search) = &mut self.search else { return };
         search.compared += 1;
-        let first =
-            self.list.base.saturating_add_unsigned((self.list.segments.len() - self.list.listed) as u64);
         if search.compared < MAX_COMPARED && self.place.next > first {
             self.place.next -= 1;
         } else {

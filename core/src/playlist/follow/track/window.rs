@@ -142,9 +142,14 @@ impl Track {
         self.position_back(span).1
     }
 
+    /// The position of the first listed segment that is still remembered.
+    pub(super) fn first_listed(&self) -> i64 {
+        self.end().saturating_sub_unsigned(self.list.listed as u64).max(self.list.base)
+    }
+
     /// The position of the segment so far back, and how far that is.
     fn position_back(&self, span: Duration) -> (i64, Duration) {
-        let first = self.end().saturating_sub_unsigned(self.list.listed as u64).max(self.list.base);
+        let first = self.first_listed();
         let (mut back, mut position) = (Duration::ZERO, self.place.next);
         while back < span && position > first {
             let is_part = self.listed_from(position).next().is_some_and(|segment| segment.is_discontinuity);
