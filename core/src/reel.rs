@@ -4,9 +4,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// How far ahead of a reader the file is fetched: some seconds of the best pictures, so that a pause
-/// of the platform is not noticed.
+/// How far ahead of a reader the file is fetched: some seconds of the best pictures, so that a
+/// pause of the platform is not noticed.
 pub const READ_AHEAD: u64 = 16 << 20;
+
+/// The least bytes that are fetched at once, where the file has them: players ask for a few bytes
+/// here and there, and go on behind those.
+pub const SMALLEST_FETCH: u64 = 256 << 10;
 
 /// A reader of a reel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +87,17 @@ impl Reel {
         self.present.insert(start, end);
     }
 
+    /// Whether a reader waits for bytes from `at` on, or will soon. A fetch that was begun at the end
+    /// of what is read ahead may go as far again: readers move on, and a new request costs more than
+    /// the rest of this one.
+    pub fn is_wanted(&self, at: u64) -> bool {
+        let wants = |range: &Range<u64>| {
+            let ahead = range.start.saturating_add(2 * READ_AHEAD);
+            range.start <= at && at < range.end.min(ahead)
+        };
+        self.readers.values().any(wants)
+    }
+
     /// The bytes that are fetched next, at most so many: for the reader who has least before him.
     pub fn next_fetch(&self, most: u64) -> Option<Range<u64>> {
         let lacking = self.readers.values().filter_map(|range| {
@@ -92,6 +107,7 @@ impl Reel {
         });
         let (_, from, end) = lacking.min_by_key(|&(lead, from, _)| (lead, from))?;
         let known = self.present.range(from..).next().map_or(end, |(&next, _)| next);
+        let end = end.max(from.saturating_add(SMALLEST_FETCH)).min(self.length);
         Some(from..end.min(known).min(from.saturating_add(most)))
     }
 }
@@ -147,8 +163,32 @@ mod tests {
         reel.add_reader(0..1 << 30);
         reel.note(0..4 * MIB);
         reel.add_reader(500 * MIB..500 * MIB + 100);
-        assert_eq!(reel.next_fetch(MIB), Some(500 * MIB..500 * MIB + 100), "and no more than is wanted");
+        let end = 500 * MIB + SMALLEST_FETCH;
+        assert_eq!(reel.next_fetch(MIB), Some(500 * MIB..end), "and little more than is wanted");
+        assert_eq!(reel.next_fetch(1), Some(500 * MIB..500 * MIB + 1), "and no more than is allowed");
         reel.note(500 * MIB..500 * MIB + 100);
         assert_eq!(reel.next_fetch(MIB), Some(4 * MIB..5 * MIB));
+        reel.add_reader((1 << 30) - 100..1 << 30);
+        assert_eq!(reel.next_fetch(MIB), Some((1 << 30) - 100..1 << 30), "the file ends");
+    }
+
+    #[test]
+    fn what_no_reader_waits_for_is_not_wanted() {
+        let mut reel = Reel::new(1 << 30);
+        assert!(!reel.is_wanted(0));
+        let reader = reel.add_reader(0..1 << 30);
+        reel.add_reader(500 * MIB..500 * MIB + 100);
+        for (at, is_wanted) in [
+            (0, true),
+            (READ_AHEAD + MIB, true),
+            (2 * READ_AHEAD, false),
+            (500 * MIB - 1, false),
+            (500 * MIB, true),
+            (500 * MIB + 100, false),
+        ] {
+            assert_eq!(reel.is_wanted(at), is_wanted, "{at}");
+        }
+        reel.remove_reader(reader);
+        assert!(!reel.is_wanted(0), "he has gone on elsewhere");
     }
 }

@@ -30,6 +30,11 @@ impl Query {
         pairs.filter(move |(name, _)| name == key).map(|(_, value)| value)
     }
 
+    /// Whether `key` is `true` or `1`.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.value(key).is_some_and(|value| matches!(&*value, "true" | "1"))
+    }
+
     /// The value of `key` as a number or the like; `None` also where it is something else.
     pub(super) fn parsed<T: FromStr>(&self, key: &str) -> Option<T> {
         self.value(key)?.parse().ok()

@@ -17,7 +17,7 @@ use crate::resolver::Resolver;
 const PIECE: u64 = 8 << 20;
 
 /// The same where the platform has refused a fresh address: it may take us for a robot.
-const SMALL_PIECE: u64 = 1 << 20;
+pub(super) const SMALL_PIECE: u64 = 1 << 20;
 
 /// How long the platform may take to answer.
 const ANSWER: Duration = Duration::from_secs(20);
@@ -52,7 +52,7 @@ impl Source {
         let mut source = Self { key, resolver, ranges, file, url, most: PIECE, is_proved: false };
         // Its length is not known yet, and nobody refuses so little.
         let first = match source.get(0..SMALL_PIECE).await {
-            Err(error) if is_refusal(&error) => {
+            Err(error) if error.is_refusal() => {
                 let (page, format) = (&source.key.page, &source.key.format);
                 let another = source.resolver.file(page, format, Some(&source.url)).await;
                 source.move_to(another.map_err(|_| error)?);
@@ -68,6 +68,11 @@ impl Source {
         self.most
     }
 
+    /// Nothing is asked for until somebody reads on.
+    pub(super) fn rest(&mut self) {
+        self.file.close_idle();
+    }
+
     pub(super) async fn get(&self, range: Range<u64>) -> Result<FilePart, Error> {
         let late = || Error::Broken("no answer in time".to_owned());
         timeout(ANSWER, self.file.get(range)).await.unwrap_or_else(|_| Err(late()))
@@ -80,7 +85,7 @@ impl Source {
 
     /// Makes ready for another try after so many in vain.
     pub(super) async fn recover(&mut self, error: &Error, failures: u32) {
-        if !is_refusal(error) {
+        if !error.is_refusal() {
             return sleep((PAUSE * failures).min(MAX_PAUSE)).await;
         }
         if !self.is_proved && self.most > SMALL_PIECE {
@@ -104,9 +109,4 @@ impl fmt::Debug for Source {
         // The address may hold a token.
         f.debug_struct("Source").field("key", &self.key).finish_non_exhaustive()
     }
-}
-
-/// Whether an address may be good no more.
-fn is_refusal(error: &Error) -> bool {
-    matches!(error, Error::Status { status: 401 | 403 | 404 | 410 })
 }

@@ -9,9 +9,9 @@ mod fetch;
 mod reel;
 
 use std::collections::HashMap;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -53,10 +53,12 @@ struct Inner {
 #[derive(Debug)]
 struct Slot {
     reel: Arc<OnceCell<Arc<Reel>>>,
+    /// Bytes that it may take on the disk; 0 until that is known.
+    length: u64,
     used_at: Instant,
 }
 
-/// What was sent and fetched, since the start.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Bytes handed to viewers.
@@ -111,10 +113,16 @@ impl Reels {
     pub async fn open(&self, key: &Key) -> Result<Arc<Reel>, ReelError> {
         let cell = {
             let mut slots = self.slots();
-            slots.retain(|_, slot| slot.reel.get().is_none_or(|reel| !reel.is_broken()));
-            let slot = slots
-                .entry(key.clone())
-                .or_insert_with(|| Slot { reel: Arc::default(), used_at: Instant::now() });
+            slots.retain(|_, slot| match slot.reel.get() {
+                Some(reel) => !reel.is_broken(),
+                // Clones are made under this lock only: without another one nobody begins the file.
+                None => Arc::strong_count(&slot.reel) > 1,
+            });
+            let slot = slots.entry(key.clone()).or_insert_with(|| Slot {
+                reel: Arc::default(),
+                length: 0,
+                used_at: Instant::now(),
+            });
             slot.used_at = Instant::now();
             Arc::clone(&slot.reel)
         };
@@ -126,7 +134,7 @@ impl Reels {
         self.slots().get(key)?.reel.get().cloned()
     }
 
-    /// What was sent and fetched.
+    /// The counters.
     pub fn counts(&self) -> &Counts {
         &self.0.counts
     }
@@ -134,33 +142,27 @@ impl Reels {
     async fn begin(&self, key: &Key) -> Result<Arc<Reel>, ReelError> {
         let (resolver, ranges) = (self.0.resolver.clone(), self.0.ranges.clone());
         let (source, first) = Source::open(resolver, ranges, key.clone()).await?;
-        self.make_room(first.length)?;
+        self.make_room(key, first.length)?;
         let folder = self.0.folder.clone();
-        let file = spawn_blocking(move || {
-            fs::create_dir_all(&folder)?;
-            // It has a name for a moment only: nothing is left however the server ends.
-            let path = folder.join(format!("reel-{}", std::process::id()));
-            let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
-            fs::remove_file(&path)?;
-            Ok::<_, io::Error>(file)
-        });
-        let file = file.await.map_err(io::Error::other)??;
+        let file = spawn_blocking(move || unnamed(&folder)).await.map_err(io::Error::other)??;
         Ok(Reel::start(file, source, first, Arc::clone(&self.0.counts)))
     }
 
     /// Drops files that nobody reads, those first that were asked for longest ago, until there is
-    /// room for so many bytes.
-    fn make_room(&self, length: u64) -> Result<(), ReelError> {
+    /// room for the file of `key`, and keeps that room for it.
+    fn make_room(&self, key: &Key, length: u64) -> Result<(), ReelError> {
         let mut slots = self.slots();
-        let taken = |slots: &HashMap<Key, Slot>| -> u64 {
-            slots.values().filter_map(|slot| slot.reel.get()).map(|reel| reel.length()).sum()
+        let others = |slots: &HashMap<Key, Slot>| -> u64 {
+            slots.iter().filter(|(other, _)| *other != key).map(|(_, slot)| slot.length).sum()
         };
-        while taken(&slots).saturating_add(length) > self.0.limit {
+        while others(&slots).saturating_add(length) > self.0.limit {
             let unread = slots.iter().filter(|(_, slot)| slot.reel.get().is_some_and(|reel| !reel.is_read()));
             let oldest = unread.min_by_key(|(_, slot)| slot.used_at).map(|(key, _)| key.clone());
             let oldest = oldest.ok_or(ReelError::NoRoom { length })?;
             slots.remove(&oldest);
         }
+        // Others begin files at the same time, which have to fit beside it.
+        slots.get_mut(key).expect("whoever begins a file holds its slot").length = length;
         Ok(())
     }
 
@@ -169,8 +171,46 @@ impl Reels {
     }
 }
 
+/// A new file that has a name for a moment only: nothing is left however the server ends.
+fn unnamed(folder: &Path) -> io::Result<File> {
+    /// Files that were made so far: several are begun at the same time.
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    fs::create_dir_all(folder)?;
+    let path = folder.join(format!("reel-{}-{number}", std::process::id()));
+    // One may be left of a server that was killed at this very place: in containers, all servers
+    // have the same process id.
+    let _ = fs::remove_file(&path);
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
 impl Counts {
     fn note(count: &AtomicU64, bytes: usize) {
         count.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn files_that_are_begun_at_the_same_time_are_not_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = || (0..50).map(|_| unnamed(folder.path()).unwrap()).collect::<Vec<File>>();
+        let files: Vec<File> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(begin)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        let mut inodes: Vec<u64> = files.iter().map(|file| file.metadata().unwrap().ino()).collect();
+        inodes.sort_unstable();
+        inodes.dedup();
+        assert_eq!(inodes.len(), files.len());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "none has a name");
     }
 }

@@ -5,21 +5,23 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_core::reel::{ReaderId, Reel as Plan};
+use forebay_core::reel::{ReaderId, Reel as Plan, SMALLEST_FETCH};
 use forebay_relay::input;
 use forebay_relay::input::ranges::FilePart;
+use futures_util::FutureExt as _;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
-use super::Counts;
-use super::fetch::Source;
+use super::fetch::{SMALL_PIECE, Source};
+use super::{Counts, Key};
 
 /// Bytes that a reader is given at once.
 const BLOCK: u64 = 128 << 10;
@@ -33,6 +35,7 @@ const MAX_FAILURES: u32 = 8;
 /// The file of one form of a page.
 #[derive(Debug)]
 pub struct Reel {
+    key: Key,
     file: Arc<File>,
     length: u64,
     tag: String,
@@ -44,6 +47,14 @@ pub struct Reel {
     /// Held by whoever fetches.
     source: AsyncMutex<Source>,
     counts: Arc<Counts>,
+}
+
+/// Why a part does not come.
+enum Fault {
+    /// Another try may bring it.
+    Passing(input::Error),
+    /// No more of the file comes.
+    Final(input::Error),
 }
 
 #[derive(Debug)]
@@ -60,6 +71,7 @@ impl Reel {
         let mut hasher = DefaultHasher::new();
         (&source.key, &first.tag, first.length).hash(&mut hasher);
         let reel = Arc::new(Self {
+            key: source.key.clone(),
             file: Arc::new(file),
             length: first.length,
             tag: format!("{:016x}", hasher.finish()),
@@ -70,7 +82,7 @@ impl Reel {
             source: AsyncMutex::new(source),
             counts,
         });
-        tokio::spawn(Arc::clone(&reel).fetch(Some(first)));
+        reel.spawn_fetch(Some(first));
         reel
     }
 
@@ -106,8 +118,20 @@ impl Reel {
         Reader { reel: Arc::clone(self), id, range }
     }
 
+    /// Begins to fetch. A panic is no reason to let readers wait for ever.
+    fn spawn_fetch(self: &Arc<Self>, first: Option<FilePart>) {
+        let reel = Arc::clone(self);
+        let span = info_span!("reel", page = %self.key.page, format = %self.key.format);
+        let fetch = async move {
+            if AssertUnwindSafe(reel.fetch(first)).catch_unwind().await.is_err() {
+                reel.fail(&input::Error::Broken("the fetch broke off".to_owned()));
+            }
+        };
+        tokio::spawn(fetch.instrument(span));
+    }
+
     /// Fetches what readers want, until they want no more.
-    async fn fetch(self: Arc<Self>, first: Option<FilePart>) {
+    async fn fetch(&self, first: Option<FilePart>) {
         let mut source = self.source.lock().await;
         let (mut part, mut failures) = (first, 0);
         loop {
@@ -116,28 +140,32 @@ impl Reel {
             let got = if let Some(part) = part.take() {
                 Ok(part)
             } else {
-                let Some(range) = self.next_range(source.most()) else { return };
+                let Some(range) = self.next_range(source.most()) else { return source.rest() };
                 source.get(range).await
             };
             let (bytes, result) = match got {
                 Ok(part) => self.store(part, is_first).await,
-                Err(error) => (0, Err(error)),
+                Err(error) => (0, Err(Fault::Passing(error))),
             };
             if bytes > 0 {
                 failures = 0;
                 source.prove(bytes);
             }
-            let Err(error) = result else { continue };
+            let error = match result {
+                Ok(()) => continue,
+                Err(Fault::Final(error)) => return self.fail(&error),
+                Err(Fault::Passing(error)) => error,
+            };
             failures += 1;
-            debug!(%error, failures, page = %source.key.page, "a file of a platform does not come");
-            if failures > MAX_FAILURES || self.is_broken() {
+            debug!(%error, failures, "a part of a file does not come");
+            if failures > MAX_FAILURES {
                 return self.fail(&error);
             }
             source.recover(&error, failures).await;
         }
     }
 
-    /// What is fetched next; `None`, and nobody fetches from then on, where nothing is wanted.
+    /// The next range to fetch. `None` if nothing is wanted: then nobody fetches from then on.
     fn next_range(&self, most: u64) -> Option<Range<u64>> {
         let mut state = self.state();
         let next = state.plan.next_fetch(most).filter(|_| state.failure.is_none());
@@ -146,14 +174,15 @@ impl Reel {
     }
 
     /// Keeps a part as it comes: how many bytes of it came, and why no more did.
-    async fn store(&self, mut part: FilePart, is_first: bool) -> (u64, Result<(), input::Error>) {
+    async fn store(&self, mut part: FilePart, is_first: bool) -> (u64, Result<(), Fault>) {
         let other = |tag: &Option<String>| matches!((tag, &self.upstream_tag), (Some(a), Some(b)) if a != b);
         if part.length != self.length || other(&part.tag) {
             // Bytes of two files are never mixed.
             let error = input::Error::Broken("the platform has another file by now".to_owned());
-            self.fail(&error);
-            return (0, Err(error));
+            return (0, Err(Fault::Final(error)));
         }
+        // What was begun is worth so much, and so is a connection that is kept.
+        let least = if is_first { SMALL_PIECE } else { SMALLEST_FETCH };
         let Range { mut start, end } = part.range.clone();
         let begun = start;
         while start < end {
@@ -164,26 +193,25 @@ impl Reel {
             };
             let bytes = match bytes {
                 Ok(bytes) => bytes,
-                Err(error) => return (start - begun, Err(error)),
+                Err(error) => return (start - begun, Err(Fault::Passing(error))),
             };
             let bytes = bytes.slice(..bytes.len().min(usize::try_from(end - start).unwrap_or(usize::MAX)));
             let size = bytes.len();
             if let Err(error) = self.write(bytes, start).await {
                 let error = input::Error::File(error.to_string());
-                self.fail(&error);
-                return (start - begun, Err(error));
+                return (start - begun, Err(Fault::Final(error)));
             }
             Counts::note(&self.counts.fetched, size);
             let range = start..start + size as u64;
             start = range.end;
-            let is_read = {
+            let is_wanted = {
                 let mut state = self.state();
                 state.plan.note(range);
-                state.plan.is_read()
+                state.plan.is_wanted(start)
             };
             self.changed.notify_waiters();
-            if !is_read && !is_first {
-                // Nobody waits for the rest.
+            if !is_wanted && start - begun >= least {
+                // Nobody waits for the rest: whoever has gone elsewhere in the file comes first.
                 break;
             }
         }
@@ -250,7 +278,7 @@ impl Reader {
         let is_wanting = state.plan.next_fetch(1).is_some();
         if is_wanting && !state.is_fetching && state.failure.is_none() {
             state.is_fetching = true;
-            tokio::spawn(Arc::clone(&self.reel).fetch(None));
+            self.reel.spawn_fetch(None);
         }
         match &state.failure {
             _ if there > start => Ok(Step::Read(start..there)),

@@ -101,7 +101,7 @@ impl Resolver {
     }
 }
 
-/// What the relay says by itself, as it can read the answers to it.
+/// Headers that the relay sets itself, since it has to read the answers.
 const OURS: &[header::HeaderName] = &[header::ACCEPT, header::ACCEPT_ENCODING];
 
 impl From<Unknown> for NoAddress {
@@ -142,19 +142,24 @@ fn live(document: &Document) -> Option<(&Format, &str)> {
 
 /// The cookies for this address, as a request has them, of a text in which each is followed by its
 /// attributes (`a=1; Domain=.example; Path=/; b=2; …`). Those for other hosts are left out: what
-/// stands in a header goes to the host of the address only.
+/// stands in a header goes to the host of the address only. So are those for TLS only, where the
+/// address is another.
 fn cookies_for(text: &str, url: &Url) -> Option<String> {
-    const ATTRIBUTES: &[&str] = &["path", "expires", "max-age", "secure", "httponly", "samesite", "version"];
+    const ATTRIBUTES: &[&str] = &["path", "expires", "max-age", "httponly", "samesite", "version"];
     let host = url.host_str()?;
     let mut cookies: Vec<(&str, bool)> = Vec::new();
     for part in text.split(';').map(str::trim) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         if name.eq_ignore_ascii_case("domain") {
-            let domain = value.trim_matches('"').trim_start_matches('.');
-            let before = host.strip_suffix(domain);
+            let domain = value.trim_matches('"').trim_start_matches('.').to_ascii_lowercase();
+            let before = host.strip_suffix(&*domain);
             let is_within = before.is_some_and(|before| before.is_empty() || before.ends_with('.'));
             if let Some((_, fits)) = cookies.last_mut() {
-                *fits = is_within && !domain.is_empty();
+                *fits &= is_within && !domain.is_empty();
+            }
+        } else if name.eq_ignore_ascii_case("secure") {
+            if let Some((_, fits)) = cookies.last_mut() {
+                *fits &= url.scheme() == "https";
             }
         } else if !ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known)) && part.contains('=') {
             cookies.push((part, true));
@@ -213,6 +218,7 @@ mod tests {
             ("a=1; Domain=.cdn.example; Path=/; Secure; Expires=7; b=2; Path=/", Some("a=1; b=2")),
             ("a=1; Domain=r1.cdn.example; b=2; Domain=.other.example", Some("a=1")),
             ("a=1; Domain=dn.example", None),
+            ("a=1; Secure; Domain=.CDN.Example; b=2", Some("a=1; b=2")),
             ("a=1; Domain=.", None),
             ("", None),
             ("Secure; HttpOnly", None),
@@ -220,5 +226,8 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(cookies_for(text, &url).as_deref(), expected, "{text}");
         }
+        let plain = Url::parse("http://r1.cdn.example/a").unwrap();
+        let text = "a=1; Secure; Domain=.cdn.example; b=2; Domain=.cdn.example";
+        assert_eq!(cookies_for(text, &plain).as_deref(), Some("b=2"));
     }
 }

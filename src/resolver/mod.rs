@@ -45,7 +45,7 @@ struct Inner {
     runtime: Handle,
 }
 
-/// What was asked since the start.
+/// Counters of requests since the start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked {
     /// How often.
@@ -107,7 +107,7 @@ impl Resolver {
         answer
     }
 
-    /// What was asked so far.
+    /// Counters of requests since the start.
     pub fn asked(&self) -> Asked {
         *self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }

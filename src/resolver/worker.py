@@ -27,8 +27,8 @@ MAX_LINE = 64 << 10
 MAX_CPU = 60
 PR_SET_PDEATHSIG = 1
 
-# A page of the internet never leads to this machine and its networks: the same ones as the rest of the
-# server refuses (core/src/address.rs).
+# A page of the internet never leads to this machine and its networks: the same ones as the rest of
+# the server refuses (core/src/address.rs).
 PRIVATE = [
     ipaddress.ip_network(network)
     for network in (

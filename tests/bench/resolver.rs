@@ -1,4 +1,5 @@
-//! How fast pages are resolved by the real yt-dlp, at a platform on this machine, and what that takes.
+//! How fast pages are resolved by the real yt-dlp, at a platform on this machine, and what that
+//! takes.
 //!
 //! `cargo bench --bench resolver`
 

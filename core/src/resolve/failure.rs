@@ -55,9 +55,8 @@ impl Class {
         }
     }
 
-    /// How long the page is not asked for again after so many failures of this class in a row,
-    /// from
-    /// 1. Of [`Self::RateLimited`] the whole platform is spared, for longer.
+    /// How long the page is not asked for again after so many failures of this class in a row (at
+    /// least one). Of [`Self::RateLimited`] the whole platform is spared, for longer.
     pub fn kept(self, times: u32) -> Duration {
         match self {
             Self::Unsupported | Self::Geo | Self::Drm => Duration::from_hours(1),

@@ -177,7 +177,7 @@ impl Error {
     }
 
     /// Whether the server refused an address that may be good no more.
-    pub(super) fn is_refusal(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         match self {
             Self::At { error, .. } => error.is_refusal(),
             Self::Status { status } | Self::Gone { status } => matches!(status, 401 | 403 | 404 | 410),

@@ -58,6 +58,12 @@ impl Ranges {
 }
 
 impl RangedFile {
+    /// Closes connections that wait for a request.
+    pub fn close_idle(&mut self) {
+        // Those that still carry a part go nowhere when it is over.
+        self.kept = IdleConnections::default();
+    }
+
     /// Asks for a range of the file; what comes may be less of it.
     pub async fn get(&self, range: Range<u64>) -> Result<FilePart, Error> {
         let mut headers = HeaderMap::new();

@@ -7,8 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::State;
-use crate::http::ops::{ProcessMemory, uptime};
-use crate::supervisor;
+use crate::http::ops::{ProcessMemory, is_healthy, uptime};
 
 /// The answer to `GET /api/v2/system/health`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,11 +48,11 @@ struct Memory {
 
 /// `GET /api/v2/system/health`
 pub(in crate::http) async fn health(state: State) -> (StatusCode, Json<SystemHealth>) {
-    let services = state.process.services.read();
-    let is_healthy = !state.channels.is_stopping()
-        && services.values().all(|health| *health == supervisor::Health::Healthy);
-    let (status, code) =
-        if is_healthy { ("healthy", StatusCode::OK) } else { ("unhealthy", StatusCode::SERVICE_UNAVAILABLE) };
+    let (status, code) = if is_healthy(&state) {
+        ("healthy", StatusCode::OK)
+    } else {
+        ("unhealthy", StatusCode::SERVICE_UNAVAILABLE)
+    };
     let resolver = state.resolver.clone();
     // It looks into folders.
     let looked = tokio::task::spawn_blocking(move || resolver.is_installed()).await;

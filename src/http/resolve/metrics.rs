@@ -1,4 +1,4 @@
-//! What was asked of pages, and what was sent of them.
+//! Figures of pages: requests, hits, bytes.
 
 use std::sync::atomic::Ordering;
 

@@ -23,8 +23,10 @@ pub(super) use self::health::{SystemHealth, health};
 pub(super) use self::metrics::{PageMetrics, metrics};
 pub(super) use self::proxy::proxy;
 use super::State;
+use super::error::ApiError;
 use super::extract::Client;
 use super::query::Query;
+use crate::accounts::Title;
 use crate::resolver::{Document, Format, Unknown};
 
 /// Why an address of the platform is not given.
@@ -32,6 +34,9 @@ const DIRECT: HeaderName = HeaderName::from_static("x-direct");
 
 /// What comes in the place of the platform where the address of the page is asked along with it.
 const ANY: &str = "auto";
+
+/// What is said of a form that cannot be sent in ranges.
+const NO_FILE: &str = "this form is no file: watch the page as a channel";
 
 /// A refusal in the shape of these routes.
 #[derive(Debug)]
@@ -81,6 +86,13 @@ impl From<Unknown> for Refused {
     }
 }
 
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        let ApiError { status, code, message, retry_after, .. } = error;
+        Self { status, reason: code, message: message.into_owned(), retry_after }
+    }
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> axum::response::Response {
         let mut response =
@@ -99,9 +111,11 @@ pub(super) async fn video(
     state: State,
     Path((platform, id)): Path<(String, String)>,
     query: Query,
+    client: Client,
 ) -> Result<Json<VideoDocument>, Refused> {
     let page = page(&platform, &id, &query)?;
-    if query.value("no_cache").is_some_and(|value| matches!(&*value, "true" | "1")) {
+    title(&state, &client, &page)?;
+    if query.is_set("no_cache") {
         state.resolver.outdate(&page);
     }
     let known = state.resolver.ask(&page, Need::Info).await?;
@@ -116,6 +130,7 @@ pub(super) async fn direct(
     client: Client,
 ) -> Result<impl IntoResponse, Refused> {
     let page = page(&platform, &id, &query)?;
+    title(&state, &client, &page)?;
     let quality = quality(&query)?;
     let known = state.resolver.ask(&page, Need::Addresses).await?;
     let format_id = query.value("format_id");
@@ -123,8 +138,7 @@ pub(super) async fn direct(
         Some(id) => one(&known.document, id)?,
         None => alone(&known.document, quality, |_| true)?,
     };
-    let is_strict = query.value("strict").is_some_and(|value| matches!(&*value, "true" | "1"));
-    let needs_us = if is_strict { None } else { why_not(format, client.address) };
+    let needs_us = if query.is_set("strict") { None } else { why_not(format, client.address) };
     let (location, direct) = match needs_us {
         None => (format.url.clone().unwrap_or_default(), "platform".to_owned()),
         Some(reason) if format.is_file() => {
@@ -143,6 +157,18 @@ pub(super) async fn direct(
         (DIRECT, value(&direct)?),
     ];
     Ok((StatusCode::FOUND, fields))
+}
+
+/// The page as something to watch, if `client` may. It is in no group: whoever may watch certain
+/// channels or groups only may not watch it.
+fn title(state: &State, client: &Client, page: &Page) -> Result<Title, Refused> {
+    let title = Title::new(&format!("page:{page}"), []);
+    let adult = state.accounts.adult_groups();
+    if client.watching.watcher.may_watch_one(title.id(), title.groups(), &adult) {
+        Ok(title)
+    } else {
+        Err(Refused::new(StatusCode::FORBIDDEN, "not_allowed", "you may not watch this page"))
+    }
 }
 
 /// Why the address of a form is of no use to a client at this address, if it is not.
@@ -206,11 +232,12 @@ fn alone(document: &Document, quality: Quality, fits: impl Fn(&Format) -> bool) 
         .filter(|format| quality == Quality::Audio || is_whole(format))
         .collect();
     let forms: Vec<_> = whole.iter().map(|format| format.form()).collect();
-    match choose(&forms, quality) {
-        Some(Choice::One(index)) => Ok(whole[index]),
-        _ if choose(&document.forms(), quality).is_some() => {
+    match (choose(&forms, quality), choose(&document.forms(), quality)) {
+        (Some(Choice::One(index)), _) => Ok(whole[index]),
+        (_, Some(Choice::One(_))) => Err(Refused::conflict("no_file", NO_FILE)),
+        (_, Some(Choice::Pair { .. })) => {
             Err(Refused::conflict("split", "the platform has picture and sound at two addresses"))
         }
-        _ => Err(Refused::conflict("drm", "nothing of this page can be played")),
+        (_, None) => Err(Refused::conflict("drm", "nothing of this page can be played")),
     }
 }

@@ -1,7 +1,6 @@
 //! The files of pages, sent through this server.
 
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,12 +10,16 @@ use forebay_core::resolve::Need;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::{Refused, alone, one, page, quality};
+use super::{NO_FILE, Refused, alone, one, page, quality, title};
+use crate::accounts::{Form, Title};
 use crate::http::State;
+use crate::http::admission::Place;
+use crate::http::extract::Client;
 use crate::http::hls::range::Part;
 use crate::http::live::no_body;
+use crate::http::presence::{How, Stay};
 use crate::http::query::Query;
-use crate::reels::{Key, Reel, ReelError};
+use crate::reels::{Key, Reader, Reel, ReelError};
 use crate::resolver::{Document, Format};
 
 const PLATFORM: HeaderName = HeaderName::from_static("x-platform");
@@ -32,8 +35,10 @@ pub(in crate::http) async fn proxy(
     query: Query,
     method: Method,
     headers: HeaderMap,
+    client: Client,
 ) -> Result<Response, Refused> {
     let page = page(&platform, &id, &query)?;
+    let title = title(&state, &client, &page)?;
     let wanted = quality(&query)?;
     let known = state.resolver.ask(&page, Need::Addresses).await?;
     let format = match query.value("format_id") {
@@ -41,10 +46,11 @@ pub(in crate::http) async fn proxy(
         None => alone(&known.document, wanted, Format::is_file)?,
     };
     if !format.is_file() {
-        return Err(Refused::conflict("no_file", "this form is no file: watch the page as a channel"));
+        return Err(Refused::conflict("no_file", NO_FILE));
     }
-    let key = Key { page, format: format.id.clone().unwrap_or_default() };
     let is_head = method == Method::HEAD;
+    let visit = if is_head { None } else { Some(Visit::begin(&state, &client, &title).await?) };
+    let key = Key { page, format: format.id.clone().unwrap_or_default() };
     let reel = match state.reels.opened(&key) {
         None if is_head => None,
         _ => Some(state.reels.open(&key).await?),
@@ -59,17 +65,36 @@ pub(in crate::http) async fn proxy(
     set(header::CACHE_CONTROL, "no-cache");
     set(PLATFORM, key.page.platform().name());
     set(QUALITY, &format.quality());
-    if query.value("download").is_some_and(|value| matches!(&*value, "true" | "1")) {
+    if query.is_set("download") {
         set(header::CONTENT_DISPOSITION, &attachment(&known.document, format));
     }
     match reel {
-        Some(reel) => Ok(send(&reel, fields, &headers, is_head)),
+        Some(reel) => Ok(send(&reel, fields, &headers, visit)),
         None => Ok((fields, no_body()).into_response()),
     }
 }
 
-/// The file, or the range of it that was asked for.
-fn send(reel: &Arc<Reel>, mut fields: HeaderMap, headers: &HeaderMap, is_head: bool) -> Response {
+/// Somebody who is sent a file. Dropping it frees what it takes up.
+#[derive(Debug)]
+struct Visit {
+    _place: Place,
+    stay: Stay,
+}
+
+impl Visit {
+    /// Lets `client` be sent a file, if the limits allow it.
+    async fn begin(state: &State, client: &Client, title: &Title) -> Result<Self, Refused> {
+        // The requests of one player for a page are one stream.
+        let seat = state.seat(client, title, Form::Hls).await?;
+        let place = state.admit_film(client.address)?;
+        let stay = state.audience.presence.enter(client, title.id().into(), How::Film, seat);
+        Ok(Self { _place: place, stay })
+    }
+}
+
+/// The file, or the range of it that was asked for; without its bytes where nobody is to be sent
+/// them.
+fn send(reel: &Arc<Reel>, mut fields: HeaderMap, headers: &HeaderMap, visit: Option<Visit>) -> Response {
     let (length, tag) = (reel.length(), format!("\"{}\"", reel.tag()));
     let part = Part::of_tagged(headers, length, &tag);
     let value = |text: &str| HeaderValue::from_str(text).expect("digits make a header");
@@ -86,18 +111,23 @@ fn send(reel: &Arc<Reel>, mut fields: HeaderMap, headers: &HeaderMap, is_head: b
         }
     };
     fields.insert(header::CONTENT_LENGTH, (range.end - range.start).into());
-    let body = if is_head { no_body() } else { body(reel, range) };
+    let body = visit.map_or_else(no_body, |visit| body(reel.reader(range), visit));
     (status, fields, body).into_response()
 }
 
-fn body(reel: &Arc<Reel>, range: Range<u64>) -> Body {
-    Body::from_stream(stream::try_unfold(reel.reader(range), |mut reader| async move {
-        let bytes = reader.next().await?;
-        Ok::<_, io::Error>(bytes.map(|bytes| (bytes, reader)))
+fn body(reader: Reader, visit: Visit) -> Body {
+    Body::from_stream(stream::try_unfold((reader, visit), |(mut reader, visit)| async move {
+        let bytes = tokio::select! {
+            // A file that is there already never keeps the reader waiting.
+            biased;
+            () = visit.stay.ended() => return Err(io::Error::other("the viewer may not go on")),
+            bytes = reader.next() => bytes?,
+        };
+        Ok(bytes.map(|bytes| (bytes, (reader, visit))))
     }))
 }
 
-/// What the platform says that it is, or else what its ending means.
+/// The platform's media type, or the one of the file's extension.
 fn media_type<'a>(reel: Option<&'a Reel>, format: &Format) -> &'a str {
     let is_media = |text: &&str| text.starts_with("video/") || text.starts_with("audio/");
     reel.and_then(Reel::media_type).filter(is_media).unwrap_or(match format.ext.as_deref() {

@@ -275,7 +275,7 @@ async fn a_body_is_within_the_limits_of_the_row() {
                 (Body::from(vec![b' '; limits.bytes]), (400, "bad_request")),
                 (Body::from_stream(stream::pending::<io::Result<Bytes>>()), (408, "body_timeout")),
             ] {
-                // These routes have a shape of their own for what is wrong with the words of a request.
+                // These routes answer in a shape of their own where a request's words are wrong.
                 let is_of_tokens = path.starts_with("/api/streaming/") && refusal.0 == 400;
                 let refusal = if is_of_tokens { (400, "VALIDATION_FAILED") } else { refusal };
                 let answer = house.send(method, &path, &json, body).await;

@@ -1,9 +1,10 @@
 //! A video platform, with an extractor for the real yt-dlp: what a video is called is what its
 //! page does.
 //!
-//! A test makes pages of its own with [`Platform::broadcast`] and [`Platform::offer`]. Of the others, `good` has a whole form and half of a better one, `split` has halves only, `headers` wants to
-//! see its own header fields; `geo`, `login`, `offline`, `begins`, `private`, `away`, `error`,
-//! `limit` and `bug` fail as their names say; `hang`, `crash`, `balloon`, `long` and `wide`
+//! A test makes pages of its own with [`Platform::broadcast`] and [`Platform::offer`]. Of the
+//! others, `good` has a whole form and half of a better one, `split` has halves only, `headers`
+//! wants to see its own header fields; `geo`, `login`, `offline`, `begins`, `private`, `away`,
+//! `error`, `limit` and `bug` fail as their names say; `hang`, `crash`, `balloon`, `long` and `wide`
 //! misbehave.
 
 use std::collections::HashMap;

@@ -17,7 +17,8 @@
 //! - [`Multivariant`] puts several broadcasts behind one multivariant playlist.
 //! - [`Stats`] counts what was fetched, and [`Broadcast::wait`] waits for it.
 //!
-//! [`Broadcast::issue_session`] gives addresses that end, at which the same media may have other numbers and names.
+//! [`Broadcast::issue_session`] gives addresses that end, at which the same media may have other
+//! numbers and names.
 //!
 //! Below its folder a broadcast has `index.m3u8`, `seg<n>.ts` (or `.m4s`, `.aac`, `.mp3`, `.png`), and where they are
 //! needed `all.ts` (for byte ranges), `part<n>.<m>.ts`, `init<n>.mp4`, `key<n>.bin` and `node/` (the target of
@@ -122,8 +123,8 @@ impl Broadcast {
         lock(&self.state).edge() as u64
     }
 
-    /// A new address of the broadcast, as platforms give one to each who asks: it says when it ends (`expire`), and is
-    /// refused from then on, with all that it lists.
+    /// A new address of the broadcast, as platforms give one to each who asks: it says when it ends
+    /// (`expire`), and is refused from then on, with all that it lists.
     pub fn issue_session(&self, numbering: Numbering, lifetime: Duration) -> String {
         let path = lock(&self.state).issue_session(numbering, lifetime);
         self.url.replace("index.m3u8", &path)

@@ -1,4 +1,5 @@
-//! Addresses of a broadcast that are one client's for a while, with numbers of segments of their own.
+//! Addresses of a broadcast that are one client's for a while, with numbers of segments of their
+//! own.
 
 use std::time::{Duration, SystemTime};
 
