@@ -33,8 +33,8 @@ pub enum Error {
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     TooSlow,
     /// The answer does not end.
-    #[error("the answer is longer than {} MiB", MAX_ANSWER >> 20)]
-    TooLong,
+    #[error("the answer is longer than {} MiB", .0 >> 20)]
+    TooLong(usize),
 }
 
 impl Client {
@@ -56,18 +56,19 @@ impl Client {
             let request = net::request(method, url, headers, body)?;
             let connection = self.0.connect(url, Route::DIRECT, SocketGuard::default()).await?;
             let (parts, body) = connection.send(request).await?.into_parts();
-            Ok(Response::from_parts(parts, read(body).await?))
+            Ok(Response::from_parts(parts, read(body, MAX_ANSWER).await?))
         };
         timeout(TIMEOUT, exchange).await.unwrap_or(Err(Error::TooSlow))
     }
 }
 
-async fn read(mut body: Body) -> Result<Bytes, Error> {
+/// The whole of an answer, of up to `limit` bytes.
+pub async fn read(mut body: Body, limit: usize) -> Result<Bytes, Error> {
     let mut whole = BytesMut::new();
     while let Some(piece) = body.next().await {
         let piece = piece?;
-        if whole.len() + piece.len() > MAX_ANSWER {
-            return Err(Error::TooLong);
+        if whole.len() + piece.len() > limit {
+            return Err(Error::TooLong(limit));
         }
         whole.extend_from_slice(&piece);
     }

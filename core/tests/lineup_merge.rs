@@ -6,7 +6,7 @@ use std::io::Read as _;
 use flate2::read::GzDecoder;
 use forebay_core::lineup::identity::SourceId;
 use forebay_core::lineup::merge::{
-    Candidate, ChannelId, Decision, Decisions, Facts, Group, MAX_MEMBERS, Merged, Pair, merge, suggest,
+    Candidate, ChannelId, Decision, Decisions, Facts, Group, Likeness, MAX_MEMBERS, Merged, Pair, merge,
 };
 use forebay_core::lineup::names::Country;
 use proptest::prelude::*;
@@ -156,9 +156,13 @@ fn a_guide_id_that_means_nothing_makes_no_giant() {
 
 #[test]
 fn names_that_are_alike_are_suggested() {
-    let others = ["BBC One", "UK: BBC Ones HD", "ITV", "BBC Two", "Discovery"];
-    let found = suggest("BBC One (UK)", others.iter().map(|it| (*it, *it)), 2);
-    assert_eq!(found.iter().map(|it| it.0).collect::<Vec<_>>(), ["BBC One", "UK: BBC Ones HD"]);
+    let likeness = Likeness::to("BBC One (UK)");
+    let others = ["BBC One", "UK: BBC Ones HD", "BBC Two"].map(|name| likeness.of(name));
+    let [Some(same), Some(alike), other] = others else { panic!("{others:?}") };
+    assert!(same > alike && other.is_none_or(|other| alike > other), "{others:?}");
+    for name in ["ITV", "Discovery"] {
+        assert_eq!(likeness.of(name), None, "{name}");
+    }
 }
 
 /// Guide id and name of each entry of iptv-org that has a guide id.

@@ -39,7 +39,7 @@ use self::password::Passwords;
 pub use self::people::People;
 pub use self::refusal::Refusal;
 use self::secret::Secret;
-pub use self::sessions::{SESSION, SignedIn};
+pub use self::sessions::SignedIn;
 pub use self::title::Title;
 pub use self::tokens::{MadeToken, Maker, NoToken};
 pub use self::users::{UserChange, name_fault};

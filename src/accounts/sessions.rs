@@ -14,7 +14,7 @@ use crate::db::user_sessions::{self, UserSession};
 use crate::db::users::{Role, User};
 
 /// How long a browser stays signed in: a month of not being asked, and no more.
-pub const SESSION: Duration = Duration::from_hours(30 * 24);
+const SESSION: Duration = Duration::from_hours(30 * 24);
 
 /// A browser that has just been signed in.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct SignedIn {
     pub user: Arc<User>,
     /// What the browser sends from now on.
     pub cookie: Secret,
+    /// How long the session lasts.
+    pub lifetime: Duration,
 }
 
 impl Accounts {
@@ -56,7 +58,7 @@ impl Accounts {
         old: Option<&str>,
     ) -> Result<SignedIn, Refusal> {
         let user = self.verify(name, password).await?;
-        let (cookie, session) = new_session(&user, host, SESSION);
+        let (cookie, session) = new_session(&user, host);
         let old = old.map(secret::hash);
         let write = move |connection: &_| {
             if let Some(old) = &old {
@@ -67,7 +69,7 @@ impl Accounts {
         self.database().write(write).await?;
         self.refresh().await?;
         info!(user = user.spec.name, "signed in");
-        Ok(SignedIn { user, cookie })
+        Ok(SignedIn { user, cookie, lifetime: SESSION })
     }
 
     /// Ends the session of a browser.
@@ -114,13 +116,13 @@ impl Accounts {
         let user = self.database().write(write).await?;
         self.refresh().await?;
         info!(user = user.spec.name, "set up");
-        Ok(SignedIn { user: Arc::new(user), cookie })
+        Ok(SignedIn { user: Arc::new(user), cookie, lifetime: SESSION })
     }
 }
 
-fn new_session(user: &User, host: &str, lifetime: Duration) -> (Secret, UserSession) {
+fn new_session(user: &User, host: &str) -> (Secret, UserSession) {
     let cookie = Secret::random("");
-    let session = session(user, host, cookie.hash(), lifetime);
+    let session = session(user, host, cookie.hash(), SESSION);
     (cookie, session)
 }
 

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::db::api_keys::{KeyId, Scope};
-use crate::db::users::{Role, UserId};
+use crate::db::users::{Identity, Role, UserId};
 
 const HOST: &str = "tv.lan:8080";
 
@@ -146,6 +146,8 @@ async fn a_key_is_good_until_it_is_over_or_taken_away_and_says_when_it_was_used(
 
 #[test]
 fn what_is_wrong_with_a_user_is_told_by_its_field() {
+    let identity =
+        |issuer, subject| json!({ "name": "ann", "identity": { "issuer": issuer, "subject": subject } });
     let wrong = |value: Value| match change(value) {
         Err(Refusal::Fields(errors)) => {
             let FieldError { path, message } = &errors[0];
@@ -162,10 +164,62 @@ fn what_is_wrong_with_a_user_is_told_by_its_field() {
         (json!({ "name": "ann", "role": "king" }), "role: unknown variant"),
         (json!({ "name": "ann", "expires_at": "soon" }), "expires_at: "),
         (json!({ "name": "ann", "nmae": 1 }), "nmae: unknown field"),
+        (identity("", "7"), "identity: expected an issuer and a subject"),
+        (identity("https://id.example", ""), "identity: expected an issuer and a subject"),
     ] {
         let told = wrong(value);
         assert!(told.starts_with(says) || says.starts_with('?'), "{told}");
     }
+}
+
+#[tokio::test]
+async fn an_identity_is_one_users() {
+    let (_folder, accounts) = open();
+    let identity = |subject: &str| json!({ "issuer": "https://id.example", "subject": subject });
+    let create = async |name: &str, subject: &str| {
+        let new = change(json!({ "name": name, "identity": identity(subject) })).unwrap();
+        accounts.create_user(&Actor::Command, new).await
+    };
+    let ann = create("ann", "7").await.unwrap();
+    let taken = Refusal::Taken("the identity is taken by the user \"ann\"".to_owned());
+    assert_eq!(create("eve", "7").await.err(), Some(taken.clone()));
+    let eve = create("eve", "8").await.unwrap();
+    let set = async |id, fields: Map<String, Value>| accounts.change_user(&Actor::Command, id, fields).await;
+    let other = set(eve.id, fields(json!({ "identity": identity("7") }))).await;
+    assert_eq!(other.err(), Some(taken));
+    // Whoever has it keeps it, and it is free behind.
+    let same = set(ann.id, fields(json!({ "identity": identity("7"), "role": "operator" }))).await.unwrap();
+    assert_eq!(same.spec.identity, ann.spec.identity);
+    set(ann.id, fields(json!({ "identity": null }))).await.unwrap();
+    let moved = set(eve.id, fields(json!({ "identity": identity("7") }))).await.unwrap();
+    // The provider signs in the one who has it.
+    let vouched = Vouched {
+        identity: moved.spec.identity.clone().unwrap(),
+        name: "ann".to_owned(),
+        role: Role::Viewer,
+        may_link: true,
+    };
+    let signed_in = accounts.sign_in_vouched(vouched, HOST).await.unwrap();
+    assert_eq!((signed_in.user.id, signed_in.lifetime), (eve.id, Duration::from_hours(24)));
+}
+
+#[tokio::test]
+async fn there_are_no_more_users_than_there_may_be() {
+    let (_folder, accounts) = open();
+    let rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+                INSERT INTO users (name, spec, stream_key, created_at, changed_at)
+                SELECT 'u' || i, json_object('name', 'u' || i), 'k' || i, 0, 0 FROM n";
+    accounts.database().write(move |connection| Ok::<_, Error>(connection.execute(rows, [])?)).await.unwrap();
+    let create = async |name: &str| {
+        let new = change(json!({ "name": name })).unwrap();
+        accounts.create_user(&Actor::Command, new).await.map(|user| user.spec.name.clone())
+    };
+    assert_eq!(create("last").await, Ok("last".to_owned()));
+    let full = Refusal::Taken("there are 10000 users, and may be no more".to_owned());
+    assert_eq!(create("more").await, Err(full.clone()));
+    let identity = Identity { issuer: "https://id.example".to_owned(), subject: "7".to_owned() };
+    let vouched = Vouched { identity, name: "more".to_owned(), role: Role::Viewer, may_link: false };
+    assert_eq!(accounts.sign_in_vouched(vouched, HOST).await.err(), Some(full));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::db::{merge, read, user_sessions};
 const MAX_NAME: usize = 64;
 
 /// Users that there may be. All are in memory, at about a kilobyte.
-pub(super) const MAX_USERS: usize = 10_000;
+const MAX_USERS: usize = 10_000;
 
 /// First segments of paths that may name a user and a password behind them, or could be taken for
 /// such: `/USER/PASSWORD/7` would mean something else for a user of this name.
@@ -53,6 +53,9 @@ impl UserChange {
         if let Some(fault) = name_fault(&spec.name) {
             return Err(Refusal::field("name", fault));
         }
+        if spec.identity.as_ref().is_some_and(|it| it.issuer.is_empty() || it.subject.is_empty()) {
+            return Err(Refusal::field("identity", "expected an issuer and a subject"));
+        }
         if let Some(fault) = password.as_ref().and_then(|password| password::fault(password.reveal())) {
             return Err(Refusal::field("password", fault));
         }
@@ -76,9 +79,6 @@ impl UserChange {
 impl Accounts {
     /// Adds a user.
     pub async fn create_user(&self, actor: &Actor, new: UserChange) -> Result<Arc<User>, Refusal> {
-        if self.people().users().len() >= MAX_USERS {
-            return Err(Refusal::Taken(format!("there are {MAX_USERS} users, and may be no more")));
-        }
         let (actor, hash) = (actor.to_string(), new.hash().await);
         let write = move |connection: &_| insert(connection, &actor, &new.spec, hash.as_deref());
         let user = self.database().write(write).await?;
@@ -149,6 +149,10 @@ pub(super) fn insert(
     spec: &UserSpec,
     password: Option<&str>,
 ) -> Result<User, Refusal> {
+    if users::count(connection)? >= MAX_USERS {
+        return Err(Refusal::Taken(format!("there are {MAX_USERS} users, and may be no more")));
+    }
+    check_identity(connection, spec, None)?;
     let user = users::insert(connection, spec, password, Secret::short().reveal())?;
     note(connection, actor, "user.create", user.id, None, Some(&user.spec))?;
     Ok(user)
@@ -163,6 +167,7 @@ pub(super) fn update(
     spec: &UserSpec,
     new_password: Option<&str>,
 ) -> Result<User, Refusal> {
+    check_identity(connection, spec, Some(old.id))?;
     let password = new_password.or(old.password.as_deref());
     let updated = users::update(connection, old.id, spec, password, &old.stream_key)?;
     let user = updated.ok_or(Refusal::Unknown { what: "user", id: old.id.0 })?;
@@ -171,6 +176,18 @@ pub(super) fn update(
     }
     note(connection, actor, action, user.id, Some(&old.spec), Some(spec))?;
     Ok(user)
+}
+
+/// Refuses the identity of another user: a provider vouches for one person by it. `id` is the user
+/// who is changed.
+fn check_identity(connection: &Connection, spec: &UserSpec, id: Option<UserId>) -> Result<(), Refusal> {
+    let Some(identity) = &spec.identity else { return Ok(()) };
+    match users::find_identity(connection, identity)? {
+        Some(other) if Some(other.id) != id => {
+            Err(Refusal::Taken(format!("the identity is taken by the user \"{}\"", other.spec.name)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn note(

@@ -9,14 +9,13 @@ use tracing::info;
 
 use super::secret::Secret;
 use super::sessions::{SignedIn, session};
-use super::users::{self, MAX_USERS};
-use super::{Accounts, Actor, Refusal};
+use super::{Accounts, Actor, Refusal, users};
 use crate::db::users::{Identity, Role, User, UserSpec};
 use crate::db::{self, user_sessions};
 
 /// How long a browser stays signed in. The provider may take somebody's rights away, and is asked
 /// again when the session is over: where it still knows the browser, that is one click.
-const SESSION: Duration = Duration::from_hours(24);
+const VOUCHED_SESSION: Duration = Duration::from_hours(24);
 
 /// Somebody for whom a provider vouches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +25,7 @@ pub struct Vouched {
     /// A name that a user may have. It makes a user, and is not looked at afterwards: people may
     /// be free to change theirs, to another one's.
     pub name: String,
-    /// What the provider says that this person may be here.
+    /// The role that the provider's claims give.
     pub role: Role,
     /// Whether a user of this name who was made here is the same person.
     pub may_link: bool,
@@ -43,35 +42,30 @@ impl Accounts {
             if !user.is_active(Timestamp::now()) {
                 return Err(Refusal::Inactive);
             }
-            user_sessions::insert(connection, &session(&user, &host, hash, SESSION))?;
+            user_sessions::insert(connection, &session(&user, &host, hash, VOUCHED_SESSION))?;
             Ok(user)
         };
         let user = self.database().write(write).await?;
         self.refresh().await?;
         info!(user = user.spec.name, "signed in by the provider of identities");
-        Ok(SignedIn { user: Arc::new(user), cookie })
+        Ok(SignedIn { user: Arc::new(user), cookie, lifetime: VOUCHED_SESSION })
     }
 }
 
 /// The user who this person is: known by the identity, or by the name where that may be, or new.
 fn user_of(connection: &Connection, vouched: &Vouched) -> Result<User, Refusal> {
-    let everybody = db::users::all(connection)?;
     let actor = Actor::IdentityProvider.to_string();
-    if let Some(user) = everybody.iter().find(|user| user.spec.identity.as_ref() == Some(&vouched.identity)) {
+    if let Some(user) = db::users::find_identity(connection, &vouched.identity)? {
         return keep_role(connection, &actor, user, vouched);
     }
-    let is_namesake = |user: &&User| user.spec.name.eq_ignore_ascii_case(&vouched.name);
-    match everybody.iter().find(is_namesake) {
+    match db::users::find(connection, &vouched.name)? {
         Some(user) if vouched.may_link && user.spec.identity.is_none() => {
             let spec = UserSpec { identity: Some(vouched.identity.clone()), ..user.spec.clone() };
-            let user = users::update(connection, &actor, "user.link", user, &spec, None)?;
-            keep_role(connection, &actor, &user, vouched)
+            let user = users::update(connection, &actor, "user.link", &user, &spec, None)?;
+            keep_role(connection, &actor, user, vouched)
         }
         Some(user) => {
             Err(Refusal::Taken(format!("the name \"{}\" is taken by another user", user.spec.name)))
-        }
-        None if everybody.len() >= MAX_USERS => {
-            Err(Refusal::Taken(format!("there are {MAX_USERS} users, and may be no more")))
         }
         None => {
             let (name, identity) = (vouched.name.clone(), Some(vouched.identity.clone()));
@@ -82,10 +76,10 @@ fn user_of(connection: &Connection, vouched: &Vouched) -> Result<User, Refusal> 
 }
 
 /// Gives a user the role of today.
-fn keep_role(connection: &Connection, actor: &str, user: &User, vouched: &Vouched) -> Result<User, Refusal> {
+fn keep_role(connection: &Connection, actor: &str, user: User, vouched: &Vouched) -> Result<User, Refusal> {
     if user.spec.role == vouched.role {
-        return Ok(user.clone());
+        return Ok(user);
     }
     let spec = UserSpec { role: vouched.role, ..user.spec.clone() };
-    users::update(connection, actor, "user.change", user, &spec, None)
+    users::update(connection, actor, "user.change", &user, &spec, None)
 }

@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration(include_str!("schema/0005-listed-relays.sql")),
     Migration(include_str!("schema/0006-jobs.sql")),
     Migration(include_str!("schema/0007-reach.sql")),
+    Migration(include_str!("schema/0008-places-and-identities.sql")),
 ];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.

@@ -218,6 +218,22 @@ pub fn find(connection: &Connection, name: &str) -> Result<Option<User>, Error> 
     connection.query_row(&sql, [name], |row| Ok(read(row))).optional()?.transpose()
 }
 
+/// The user whom a provider of identities knows by this.
+pub fn find_identity(connection: &Connection, identity: &Identity) -> Result<Option<User>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users
+         WHERE spec ->> '$.identity.issuer' = ?1 AND spec ->> '$.identity.subject' = ?2 ORDER BY id"
+    );
+    let Identity { issuer, subject } = identity;
+    connection.query_row(&sql, (issuer, subject), |row| Ok(read(row))).optional()?.transpose()
+}
+
+/// How many users there are.
+pub fn count(connection: &Connection) -> Result<usize, Error> {
+    let count: i64 = connection.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
 /// All users, in the order in which they were made.
 pub fn all(connection: &Connection) -> Result<Vec<User>, Error> {
     let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM users ORDER BY id"))?;
@@ -285,6 +301,20 @@ mod tests {
         assert_eq!(insert(&connection, &named("ANN"), None, "k3"), taken);
         let renamed = update(&connection, ben.id, &named("ANN"), None, "k2");
         assert_eq!(renamed, Err(UserError::NameTaken("ANN".into())));
+    }
+
+    #[test]
+    fn a_user_is_found_by_issuer_and_subject() {
+        let connection = database();
+        let of = |issuer: &str, subject: &str| Identity { issuer: issuer.into(), subject: subject.into() };
+        insert(&connection, &named("ann"), None, "k1").unwrap();
+        let spec = UserSpec { identity: Some(of("https://id.example", "7")), ..named("ben") };
+        let ben = insert(&connection, &spec, None, "k2").unwrap();
+        assert_eq!(find_identity(&connection, &of("https://id.example", "7")), Ok(Some(ben)));
+        for other in [of("https://id.example", "8"), of("https://other.example", "7")] {
+            assert_eq!(find_identity(&connection, &other), Ok(None));
+        }
+        assert_eq!(count(&connection), Ok(2));
     }
 
     #[test]

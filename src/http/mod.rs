@@ -128,6 +128,8 @@ struct Guards {
     admins: Admins,
     /// Wrong passwords of late.
     tries: Tries,
+    /// Beginnings at the provider of identities of late that have led to nothing.
+    starts: Tries,
     /// Requests of the last minute.
     rates: Rates,
     /// Browsers that are at the provider of identities.
@@ -213,6 +215,7 @@ impl State {
             guards: Guards {
                 admins: Admins::new(token.ok()),
                 tries: Tries::default(),
+                starts: Tries::default(),
                 rates: Rates::default(),
                 oidc: Oidc::default(),
             },

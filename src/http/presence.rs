@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Shutdown};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -172,6 +172,10 @@ impl Shared {
 impl Known {
     fn end(&self) {
         self.is_ended.store(true, Ordering::Release);
+        // `Stay::has_socket` stores the socket, and then reads whether it is ended; this stores that it
+        // is, and then reads the socket. With a fence between on both sides, at least one of the two
+        // sees what the other has stored, and shuts the socket.
+        fence(Ordering::SeqCst);
         if let Some(seat) = &self.seat {
             seat.ended().cancel();
         }
@@ -183,7 +187,7 @@ impl Known {
 
     /// Whether it may not go on.
     fn is_ended(&self) -> bool {
-        let is_seat_ended = || self.seat.as_ref().is_some_and(|seat| seat.ended().is_cancelled());
+        let is_seat_ended = || self.seat.as_ref().is_some_and(|seat| seat.is_ended());
         self.is_ended.load(Ordering::Acquire) || is_seat_ended()
     }
 }
@@ -198,6 +202,8 @@ impl Stay {
     /// sends to it need wait for [`Self::seat_ended`] alone, which costs nothing for most.
     pub(super) fn has_socket(&self, stream: &Arc<TcpStream>) {
         self.known.socket.get_or_init(|| Arc::downgrade(stream));
+        // See `Known::end`.
+        fence(Ordering::SeqCst);
         if self.known.is_ended() {
             // It was ended in between.
             self.known.end();

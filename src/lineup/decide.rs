@@ -1,4 +1,4 @@
-//! What users say about channels being one, and what would come of it.
+//! Decisions of users about merges, and previews of them.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const MAX_CHANGES: usize = 500;
 /// Channels that are suggested for one.
 const MAX_SUGGESTIONS: usize = 20;
 
-/// What merging would do.
+/// The effect of a merge trial.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MergePreview {
     /// Channels that are listed now.
@@ -162,11 +162,19 @@ fn suggest(connection: &Connection, id: SourceId) -> Result<Vec<Suggestion>, Ref
             && let Some(likeness) = likeness.of(&name)
         {
             found.push(Suggestion { channel, name, playlist, likeness });
+            if found.len() >= 2 * MAX_SUGGESTIONS {
+                keep_likest(&mut found);
+            }
         }
     })?;
+    keep_likest(&mut found);
+    Ok(found)
+}
+
+/// Sorts suggestions by their likeness, and keeps as many as are told.
+fn keep_likest(found: &mut Vec<Suggestion>) {
     found.sort_by(|one, other| other.likeness.total_cmp(&one.likeness).then(one.channel.cmp(&other.channel)));
     found.truncate(MAX_SUGGESTIONS);
-    Ok(found)
 }
 
 /// Refuses a pair with a channel that is not there.

@@ -1,6 +1,6 @@
 //! What users make of channels: edits and rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use forebay_core::lineup::edits::{Edit, Edits};
 use forebay_core::lineup::identity::SourceId;
@@ -20,6 +20,9 @@ use crate::accounts::Actor;
 use crate::config::Config;
 use crate::db::Error;
 use crate::db::lineup::{self, BatchId, Changed, Detail, Playlist, PlaylistId};
+
+/// Channels that can be edited at once, and that one move can give places to.
+pub const MAX_EDITED: usize = 100_000;
 
 /// Changes of a rule that a preview shows.
 const EXAMPLES: usize = 5;
@@ -196,9 +199,17 @@ pub(super) fn write_edits(
             edited.insert(*channel);
         }
     }
+    let mut of_playlists: HashMap<PlaylistId, Vec<SourceId>> = HashMap::new();
+    for &id in &edited {
+        if let Some(playlist) = lineup::playlist_of(connection, id)? {
+            of_playlists.entry(playlist).or_default().push(id);
+        }
+    }
     let mut touched = Touched::begin(connection)?;
     for playlist in lineup::all_playlists(connection)? {
-        rewrite_some(connection, config, &playlist, &edited, &mut touched)?;
+        if let Some(edited) = of_playlists.get(&playlist.id) {
+            rewrite_some(connection, config, &playlist, edited, &mut touched)?;
+        }
     }
     // A number may be set without any other column being another.
     for &id in &edited {
@@ -210,24 +221,18 @@ pub(super) fn write_edits(
     Ok((batch, changed))
 }
 
-/// Writes those of the edited channels anew that are of this playlist.
+/// Writes these channels of a playlist anew.
 fn rewrite_some(
     connection: &Connection,
     config: &Config,
     playlist: &Playlist,
-    edited: &BTreeSet<SourceId>,
+    edited: &[SourceId],
     touched: &mut Touched,
 ) -> Result<(), Refusal> {
-    let mut deriver = None;
+    let settings = settings_for_rows(config, playlist)?;
+    let mut deriver = Deriver::new(connection, config, playlist, &settings)?;
     for &id in edited {
-        let Some(source) = lineup::source(connection, id)?.filter(|it| it.playlist == playlist.id) else {
-            continue;
-        };
-        if deriver.is_none() {
-            let settings = settings_for_rows(config, playlist)?;
-            deriver = Some(Deriver::new(connection, config, playlist, &settings)?);
-        }
-        let deriver = deriver.as_mut().expect("it was made just now");
+        let Some(source) = lineup::source(connection, id)? else { continue };
         let could_be_had = deriver.update(id, &source.entry, source.absent_since.is_some())?;
         touched.written(id, could_be_had);
     }

@@ -114,9 +114,10 @@ pub(super) async fn fetch(
         }
     };
     tokio::select! {
-        got = timeout(LONGEST, work) => got.unwrap_or(Err(FetchError::TooSlow)),
+        biased;
         // A server that sends nothing is not waited for.
         () = progress.cancelled.cancelled() => Err(FetchError::Cancelled),
+        got = timeout(LONGEST, work) => got.unwrap_or(Err(FetchError::TooSlow)),
     }
 }
 
@@ -157,8 +158,9 @@ async fn write(
 ) -> Result<bool, FetchError> {
     loop {
         let next = tokio::select! {
-            next = timeout(STALL, body.next()) => next,
+            biased;
             () = progress.cancelled.cancelled() => return Err(FetchError::Cancelled),
+            next = timeout(STALL, body.next()) => next,
         };
         let piece = match next {
             Err(_) | Ok(Some(Err(InputError::Broken(_)))) if writer.length() > 0 => return Ok(false),

@@ -12,7 +12,7 @@ use super::touched::Touched;
 use crate::db::Error;
 use crate::db::lineup::{self, Hidden, MergeRow, Merged, PlaylistId};
 
-/// What is tried in a preview, above what is in force.
+/// Decisions and playlists to try, on top of those in force.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MergeTrial {
     /// Decisions; none takes one back.

@@ -44,7 +44,7 @@ use tracing::info;
 
 pub use self::apply::{Progress, RuleCount, Summary};
 pub use self::decide::{MergeChange, MergePreview, Suggestion};
-pub use self::edit::{ChannelEdit, ChannelView, ChannelsPage, RulesPreview};
+pub use self::edit::{ChannelEdit, ChannelView, ChannelsPage, MAX_EDITED, RulesPreview};
 pub use self::fetch::FetchError;
 pub use self::merging::MergeTrial;
 pub use self::read::Contents;

@@ -1,6 +1,7 @@
 //! The order of channels and of groups by hand.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use forebay_core::lineup::edits::Edit;
 use forebay_core::lineup::identity::{GroupId, SourceId};
@@ -10,14 +11,15 @@ use rusqlite::Connection;
 use serde_json::json;
 use tracing::info;
 
-use super::edit::write_edits;
+use super::edit::{MAX_EDITED, write_edits};
 use super::{ChannelEdit, Lineup, Refusal, audit};
 use crate::accounts::Actor;
 use crate::db::lineup::{self, BatchId, Changed, GroupRow, MAX_PLACE};
 
 impl Lineup {
     /// Moves channels of one group in front of another one of it, or behind all others. Returns
-    /// what undoes it.
+    /// what undoes it. Refuses a move that changes nothing: as a batch it would push another one
+    /// out of those that can be undone.
     pub async fn move_channels(
         &self,
         moved: Vec<SourceId>,
@@ -58,29 +60,35 @@ impl Lineup {
     ) -> Result<usize, Refusal> {
         let actor = actor.clone();
         let count = self.commit(move |connection, _| {
-            let count = write_order_of_groups(connection, &moved, before)?;
+            let (count, [old, new]) = write_order_of_groups(connection, &moved, before)?;
             if count == 0 {
                 return Ok((0, Changed::default()));
             }
             let groups: Vec<u32> = moved.iter().map(|it| it.0).collect();
-            let told = json!({ "groups": groups, "before": before.map(|it| it.0) });
-            audit::note(connection, &actor, "group.move", "groups".to_owned(), [None, Some(told)])?;
+            let told = [
+                json!({ "groups": &groups, "places": old }),
+                json!({ "groups": &groups, "places": new, "before": before.map(|it| it.0) }),
+            ];
+            audit::note(connection, &actor, "group.move", "groups".to_owned(), told.map(Some))?;
             lineup::bump_version(connection)?;
             Ok::<_, Refusal>((count, Changed { is_reordered: true, ..Changed::default() }))
         });
         let count = count.await?;
-        info!(groups = count, "groups moved");
+        if count > 0 {
+            info!(groups = count, "groups moved");
+        }
         Ok(count)
     }
 }
 
 /// Gives the positions of the groups to them in another order: a group that stays where it is
-/// among all others is not written.
+/// among all others is not written. Returns how many are written, and the positions of the moved
+/// ones before and after.
 fn write_order_of_groups(
     connection: &Connection,
     moved: &[GroupId],
     before: Option<GroupId>,
-) -> Result<usize, Refusal> {
+) -> Result<(usize, [Vec<u32>; 2]), Refusal> {
     let positions = lineup::group_positions(connection)?;
     let of: HashMap<GroupId, u32> = positions.iter().copied().collect();
     if let Some(unknown) = moved.iter().chain(&before).find(|id| !of.contains_key(id)) {
@@ -90,17 +98,19 @@ fn write_order_of_groups(
         return Err(wrong(field("before"), "it is one of the groups that are moved"));
     }
     let order: Vec<GroupId> = positions.iter().map(|(id, _)| *id).collect();
-    let mut count = 0;
+    let (mut count, mut new) = (0, HashMap::new());
     for (id, (_, to)) in reordered(&order, moved, before).into_iter().zip(&positions) {
         if of[&id] != *to {
             lineup::move_group(connection, id, [of[&id], *to])?;
             count += 1;
         }
+        new.insert(id, *to);
     }
-    Ok(count)
+    let places = [&of, &new].map(|places| moved.iter().map(|id| places[id]).collect());
+    Ok((count, places))
 }
 
-fn wrong(path: FieldPath, message: &str) -> Refusal {
+fn wrong(path: FieldPath, message: impl fmt::Display) -> Refusal {
     Refusal::Fields(vec![FieldError { message: format!("{path}: {message}"), path }])
 }
 
@@ -135,6 +145,12 @@ fn edits_of_move(
     }
     let (order, placed) = lineup::order_of_group(connection, group)?;
     let new = places_after_move(&order, placed, moved, before);
+    if new.is_empty() {
+        return Err(Refusal::Nothing("they stand there already"));
+    }
+    if new.len() > MAX_EDITED {
+        return Err(wrong(field("channels"), format!("more than {MAX_EDITED} would get a place")));
+    }
     let free = lineup::free_place(connection)?;
     if u32::try_from(new.len()).is_ok_and(|count| free.saturating_add(count) > MAX_PLACE) {
         return Err(Refusal::Nothing("no places are left: take places back from some channels first"));

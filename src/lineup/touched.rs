@@ -1,4 +1,4 @@
-//! What a transaction touches, and what that means for viewers.
+//! Channels that a transaction touches, and what changes for viewers.
 
 use std::collections::HashMap;
 

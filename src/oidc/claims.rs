@@ -1,4 +1,4 @@
-//! What claims mean here: who it is, and what he or she may be.
+//! Claims as a user and a role.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Who has gone to the provider and is to come back.
+//! Browsers that were sent to the provider.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use crate::accounts::secret::{self, Secret};
 /// How long somebody may take at the provider: typing a password, and looking for a second factor.
 pub const LIFETIME: Duration = Duration::from_mins(10);
 
-/// People who are at the provider at the same time, at half a kilobyte each. Of more, those who went
-/// first have to begin again.
+/// People who are at the provider at the same time, at half a kilobyte each. Of more, those who
+/// went first have to begin again.
 const MAX_FLOWS: usize = 4096;
 
 /// Somebody who has gone to the provider.
@@ -21,7 +21,7 @@ pub struct Flow {
     pub(super) state: Secret,
     /// The ID token is to have it: no other one's is taken.
     pub(super) nonce: Secret,
-    /// Whoever asks for the identity is to have it (PKCE, RFC 7636): a stolen code is worth nothing.
+    /// PKCE (RFC 7636): whoever exchanges the code must show it, so a stolen code is worthless.
     pub(super) verifier: Secret,
     /// Where the provider sends the browser.
     pub(super) redirect: Url,

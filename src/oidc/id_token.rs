@@ -16,7 +16,7 @@ const LEEWAY: u64 = 60;
 /// The longest subject (OpenID Connect Core 1.0, 2), in bytes.
 const MAX_SUBJECT: usize = 255;
 
-/// What a token has to say.
+/// Values that a token must have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected<'a> {
     pub(super) issuer: &'a str,
@@ -44,7 +44,7 @@ pub(super) fn verify(token: &str, keys: &JwkSet, expected: Expected<'_>) -> Resu
     Ok(claims)
 }
 
-/// What the library does not look at.
+/// Checks that the library leaves out.
 fn check(claims: &Claims, expected: Expected<'_>) -> Result<(), Reason> {
     let text = |name| claims.get(name).and_then(Value::as_str);
     let nonce = text("nonce").unwrap_or_default();

@@ -87,7 +87,8 @@ impl Issuer {
             let roots = root.map(|path| read_roots(&path)).transpose()?;
             Ok::<_, String>(Client::new(roots.unwrap_or_default()))
         });
-        let client = make.await.expect("no bug makes it panic").map_err(Reason::Unreachable)?;
+        let client = make.await.map_err(|_| Reason::unreachable("the server stops"))?;
+        let client = client.map_err(Reason::Unreachable)?;
         let url = format!("{}{DOCUMENT}", config.issuer.trim_end_matches('/'));
         let url = Url::parse(&url).map_err(|error| Reason::unreachable(error.to_string()))?;
         let document: Document = get(&client, &url, HeaderMap::new()).await?;

@@ -1,8 +1,8 @@
 //! Signing in by a provider of identities: OpenID Connect with a code, PKCE and a nonce
 //! ([ADR 16](../../docs/adr/0016-a-small-client-for-openid-connect.md)).
 //!
-//! [`Oidc::begin`] sends a browser to the provider and remembers why; [`Oidc::finish`] takes what it
-//! brings back. In between only that browser has the cookie, so nobody is signed in as somebody
+//! [`Oidc::begin`] sends a browser to the provider and remembers why; [`Oidc::finish`] takes what
+//! it brings back. In between only that browser has the cookie, so nobody is signed in as somebody
 //! else by an address that was made elsewhere.
 
 mod claims;

@@ -3,7 +3,8 @@
 use crate::exchange;
 
 /// Why somebody was not signed in by the provider. The text is for the log: it holds no secret, and
-/// nothing that the provider or the browser has made up. Whoever tries is told the [`code`](Self::code).
+/// nothing that the provider or the browser has made up. Whoever tries is told the
+/// [`code`](Self::code).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// Nobody began here what is to end: another browser did, or it is over.
@@ -31,7 +32,7 @@ pub enum Reason {
     #[error("the ID token is refused: {0}")]
     BadToken(&'static str),
     /// No claim is a name that a user may have.
-    #[error("the claim {0:?} is no name that a user may have")]
+    #[error("the claim {0:?} is not a name that a user may have")]
     NoName(String),
     /// No value of the claim is in `admins`, `operators` or `viewers`.
     #[error("no value of the claim {0:?} is in oidc.admins, operators or viewers")]

@@ -1,4 +1,4 @@
-// A real provider of identities (npm oidc-provider), which lets whoever comes in as Ann after one click.
+// A real provider of identities (npm oidc-provider), which lets everybody in as Ann after one click.
 //
 //   node provider.mjs '{"redirect": "http://…/api/oidc/callback", "client": ["forebay", "secret"]}'
 //

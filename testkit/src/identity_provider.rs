@@ -35,7 +35,8 @@ pub enum Lie {
     Nonce,
     /// The ID token is not signed, and says so.
     AlgNone,
-    /// The ID token is signed with a key that it has not told of, under the name of one that it has.
+    /// The ID token is signed with a key that it has not told of, under the name of one that it
+    /// has.
     OtherKey,
     /// The ID token is signed with its public key as a secret, which everybody knows.
     PublicKeyAsSecret,

@@ -1,4 +1,5 @@
-//! A real provider of identities: npm `oidc-provider` (`testkit/oidc`). Whoever clicks on "Be Ann" is.
+//! A real provider of identities: npm `oidc-provider` (`testkit/oidc`). Whoever clicks on "Be Ann"
+//! is Ann.
 
 use std::path::Path;
 use std::process::Stdio;

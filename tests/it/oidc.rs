@@ -10,7 +10,8 @@ use url::Url;
 
 use crate::relay::Relay;
 
-/// A relay whose admins are those of a provider, with more of `[oidc]`, and the file with its secret.
+/// A relay whose admins are those of a provider, with more of `[oidc]`, and the file with its
+/// secret.
 fn start(issuer: &str, more: &str) -> (Relay, NamedTempFile) {
     start_at(([127, 0, 0, 1], 0).into(), issuer, more)
 }
@@ -109,7 +110,11 @@ async fn whoever_the_provider_vouches_for_is_a_user_with_the_role_of_today() {
     let document = browser.get("/api/session", "").await.json();
     assert_eq!(document["identity_provider"], "Our house");
 
-    let ann = session(&browser.sign_in().await);
+    let signed_in = browser.sign_in().await;
+    let ann = session(&signed_in);
+    let mut set = signed_in.headers.iter().filter(|(field, _)| field.eq_ignore_ascii_case("set-cookie"));
+    // As long as the session.
+    assert!(set.any(|(_, value)| value.starts_with(&*ann) && value.contains("; Max-Age=86400;")));
     assert_eq!(browser.who(&ann).await, json!({ "id": 1, "name": "ann", "role": "admin" }));
     // An admin like any other, who reads what has happened.
     let audit = browser.get("/api/audit", &ann).await.json();
@@ -257,6 +262,10 @@ async fn without_a_provider_there_is_nothing_and_one_that_is_away_is_said_to_be(
         assert_eq!(refused(&browser.get("/api/oidc/start", "").await), Some("unreachable"));
     }
     assert_eq!(browser.get("/api/oidc/start", "").await.status, 429, "each is a try");
+    // Any page may have led the browser there: passwords are tried apart from it.
+    let credentials = json!({ "name": "ann", "password": "wrong horse" });
+    let request = Request::new("POST", relay.address(), "/api/session").json(&credentials);
+    assert_eq!(request.from(browser.from).send().await.expect("the relay answers").status, 401);
 }
 
 mod players {

@@ -2,7 +2,7 @@
 //!
 //! Channels are one where they have the same guide id. Where one of them has none, the country and
 //! the name decide, if all of that name agree. Two different guide ids are two channels, whatever
-//! their names. Nothing else is decided here: what is merely alike is a [suggestion](suggest).
+//! their names. Nothing else is decided here: what is merely alike is a [suggestion](Likeness).
 //!
 //! A merge is never stored as such. It follows from the channels and from the [`Decisions`] of
 //! users, so a decision that is taken back gives the same result as before, and a refresh that
@@ -195,13 +195,4 @@ impl Likeness {
     pub fn of(&self, other: &str) -> Option<f64> {
         Some(strsim::jaro_winkler(&self.0, &Name::of(other).key)).filter(|it| *it >= LEAST_LIKENESS)
     }
-}
-
-/// Channels with names like this one, the likest first: for a person to look at.
-pub fn suggest<'a, T>(name: &str, others: impl Iterator<Item = (T, &'a str)>, most: usize) -> Vec<(T, f64)> {
-    let likeness = Likeness::to(name);
-    let mut found: Vec<(T, f64)> = others.filter_map(|(id, name)| Some((id, likeness.of(name)?))).collect();
-    found.sort_by(|one, other| other.1.total_cmp(&one.1));
-    found.truncate(most);
-    found
 }

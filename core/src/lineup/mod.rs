@@ -3,8 +3,8 @@
 //! Everything here decides and nothing stores. A provider's list becomes [`Entry`] after [`Entry`]
 //! ([`m3u`], [`xtream`]); [`identity`] tells which known source each is. A channel is the entry,
 //! then what [`rules`] make of it, then the user's [`edits`]. [`number`] gives it its number,
-//! [`order`] its place where a user has moved it, and [`merge`] finds the channels that are one. The
-//! caller owns the rows: it hands in what it knows, and carries out what comes back.
+//! [`order`] its place where a user has moved it, and [`merge`] finds the channels that are one.
+//! The caller owns the rows: it hands in what it knows, and carries out what comes back.
 
 pub mod edits;
 mod entry;

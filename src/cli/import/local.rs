@@ -120,7 +120,7 @@ async fn watched<T>(work: impl Future<Output = T>, readings: impl Fn() -> Readin
     loop {
         tokio::select! {
             done = &mut work => return done,
-            _ = ticks.tick() => {
+            _ = ticks.tick(), if line.is_terminal() => {
                 if let Some(progress) = readings().running {
                     let [bytes, length] =
                         [&progress.bytes, &progress.length].map(|count| count.load(Ordering::Relaxed));

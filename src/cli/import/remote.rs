@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use forebay_relay::net::{self, Connector, Route, SocketGuard};
-use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -19,6 +18,7 @@ use super::{TELL_EVERY, told};
 use crate::cli::args::Import;
 use crate::config::Config;
 use crate::db::lineup::PlaylistId;
+use crate::exchange;
 use crate::lineup::Refreshed;
 
 /// An answer of ours has some kilobytes; a list of all playlists may have more.
@@ -124,6 +124,9 @@ impl Remote {
     /// Tells a terminal how far the reading of a playlist is, until somebody drops this.
     async fn watch(&self, id: i64) {
         let (mut ticks, line) = (interval(TELL_EVERY), Line::new());
+        if !line.is_terminal() {
+            return std::future::pending().await;
+        }
         let path = format!("api/playlists/{id}");
         loop {
             ticks.tick().await;
@@ -159,14 +162,8 @@ impl Remote {
                            where it was started with --listen, give that here, too";
         let connection =
             self.connector.connect(&url, Route::DIRECT, SocketGuard::default()).await.context(unreachable)?;
-        let (head, mut body) = connection.send(request).await.context(unreachable)?.into_parts();
-        let mut answer = Vec::new();
-        while let Some(piece) = body.next().await {
-            answer.extend_from_slice(&piece?);
-            if answer.len() > MAX_ANSWER {
-                bail!("the answer is too long");
-            }
-        }
+        let (head, body) = connection.send(request).await.context(unreachable)?.into_parts();
+        let answer = exchange::read(body, MAX_ANSWER).await?;
         let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
         if head.status.is_success() {
             return Ok(answer);

@@ -16,6 +16,11 @@ impl Line {
         Self { is_terminal: io::stderr().is_terminal() }
     }
 
+    /// Whether anybody sees it.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     /// Shows how many bytes have come, and how many there are; 0 where nobody knows.
     pub(super) fn show(&self, bytes: u64, length: u64) {
         if self.is_terminal {

@@ -97,7 +97,7 @@ pub fn move_group(
     connection
         .prepare_cached("UPDATE channel_groups SET position = ?2 WHERE id = ?1")?
         .execute((group, to))?;
-    // What a channel has besides in its rank is its own place: see `rank`.
+    // The rest of a rank is the channel's own place: see `rank`.
     let step = (i64::from(to) - i64::from(from)) << 32;
     connection
         .prepare_cached("UPDATE channels SET rank = rank + ?2 WHERE group_id = ?1")?

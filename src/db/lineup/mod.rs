@@ -51,7 +51,9 @@ pub use self::settled::{
     MergeRow, Merged, NamedRow, NumberRow, for_each_name, has_merges, last_id, merge_rows, number_rows,
     numbers, relay_numbers, set_merge, set_number,
 };
-pub use self::sources::{Source, for_each_entry, insert_source, known, set_absent, source, update_source};
+pub use self::sources::{
+    Source, for_each_entry, insert_source, known, playlist_of, set_absent, source, update_source,
+};
 
 pub use forebay_core::lineup::identity::{GroupId, SourceId};
 

@@ -77,7 +77,7 @@ pub fn merge_rows(connection: &Connection) -> Result<Vec<MergeRow>, Error> {
     Ok(all)
 }
 
-/// What tells people which channel one is.
+/// A channel as people know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedRow {
     /// The channel.

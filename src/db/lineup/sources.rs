@@ -90,6 +90,13 @@ pub fn source(connection: &Connection, id: SourceId) -> Result<Option<Source>, E
     Ok(Some(Source { id, playlist: PlaylistId(playlist), absent_since, entry }))
 }
 
+/// The playlist of a source.
+pub fn playlist_of(connection: &Connection, id: SourceId) -> Result<Option<PlaylistId>, Error> {
+    let sql = "SELECT playlist_id FROM sources WHERE id = ?1";
+    let playlist = connection.prepare_cached(sql)?.query_row([id.0], |row| row.get(0)).optional()?;
+    Ok(playlist.map(PlaylistId))
+}
+
 /// Hands out the entries of a playlist, one at a time, in the order of their numbers.
 pub fn for_each_entry<E: From<Error>>(
     connection: &Connection,

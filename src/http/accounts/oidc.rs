@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::response::{AppendHeaders, IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use tracing::warn;
+use tracing::{info, warn};
 use url::form_urlencoded;
 
 use super::session::own_host;
@@ -16,6 +16,7 @@ use crate::http::auth::{clear_flow_cookie, flow_cookie, set_cookie, set_flow_coo
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
 use crate::http::query::Query;
+use crate::http::tally::Count;
 use crate::oidc::{Answer, Reason};
 
 /// The interface, seen from these routes: addresses are relative, since a proxy may serve Forebay
@@ -41,12 +42,12 @@ pub(in crate::http) async fn start(
 ) -> Result<Response, ApiError> {
     let config = configured(&state, &uri)?;
     let (base, host) = own_host(&state, client.peer, &uri, &headers)?;
-    state.take_try(client.address, Instant::now())?;
+    take_start(&state, &client)?;
     let redirect = base.join(CALLBACK).expect("a path below an address is one");
     let page = query.value("to").filter(|page| is_page(page)).unwrap_or_default();
     Ok(match state.guards.oidc.begin(&config, &redirect, &host, &page).await {
         Ok((url, cookie)) => lead(url.as_str(), vec![set_flow_cookie(&base, &cookie)]),
-        Err(reason) => refuse(&reason.to_string(), reason.code(), Vec::new()),
+        Err(reason) => refuse(&Refused::Provider(reason), Vec::new()),
     })
 }
 
@@ -65,23 +66,50 @@ pub(in crate::http) async fn finish(
     let cookie = flow_cookie(&headers).unwrap_or_default();
     let over = clear_flow_cookie(&base);
     Ok(match signed_in(&state, &config, &host, cookie, &answer).await {
-        Ok((SignedIn { cookie, .. }, page)) => {
-            state.guards.tries.right(client.address);
-            lead(&format!("{INTERFACE}{page}"), vec![over, set_cookie(&base, &cookie)])
+        Ok((SignedIn { cookie, lifetime, .. }, page)) => {
+            state.guards.starts.right(client.address);
+            lead(&format!("{INTERFACE}{page}"), vec![over, set_cookie(&base, &cookie, lifetime)])
         }
         // Somebody else's page may have led here: whoever has begun can still end it.
-        Err(Refused::Provider(reason @ Reason::NoFlow)) => {
-            refuse(&reason.to_string(), reason.code(), Vec::new())
-        }
-        Err(Refused::Provider(reason)) => refuse(&reason.to_string(), reason.code(), vec![over]),
-        Err(Refused::Here(refusal)) => refuse(&refusal.to_string(), code(&refusal), vec![over]),
+        Err(refused @ Refused::Provider(Reason::NoFlow)) => refuse(&refused, Vec::new()),
+        Err(refused) => refuse(&refused, vec![over]),
     })
 }
 
 /// Who has not let somebody in.
+#[derive(Debug, thiserror::Error)]
 enum Refused {
+    #[error(transparent)]
     Provider(Reason),
+    #[error(transparent)]
     Here(Refusal),
+}
+
+impl Refused {
+    /// What the page that signs in is told.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Provider(reason) => reason.code(),
+            Self::Here(Refusal::Taken(_)) => "taken",
+            Self::Here(Refusal::Inactive) => "inactive",
+            Self::Here(_) => "failed",
+        }
+    }
+
+    /// Whether anybody can bring this about, as often as they like, with nothing being wrong here.
+    fn is_of_everybody(&self) -> bool {
+        use Reason::{Denied, NoFlow, NoName, NoRole};
+        matches!(self, Self::Provider(NoFlow | Denied | NoName(_) | NoRole(_)))
+    }
+}
+
+/// Takes one of the beginnings that a household has. They are no guesses at passwords: any page can
+/// lead a browser here, and must not use those up.
+fn take_start(state: &State, client: &Client) -> Result<(), ApiError> {
+    state.guards.starts.take(client.address, Instant::now()).map_err(|wait| {
+        state.tally.note(Count::GuessesRefused);
+        ApiError::too_many_tries(wait)
+    })
 }
 
 /// The browser with its session, and the page that is to be seen.
@@ -101,15 +129,6 @@ async fn signed_in(
     Ok((signed_in.map_err(Refused::Here)?, flow.page))
 }
 
-/// What the page that signs in is told of a refusal of ours.
-fn code(refusal: &Refusal) -> &'static str {
-    match refusal {
-        Refusal::Taken(_) => "taken",
-        Refusal::Inactive => "inactive",
-        _ => "failed",
-    }
-}
-
 /// The configuration, where there is a provider.
 fn configured(state: &State, uri: &Uri) -> Result<Config, ApiError> {
     state.config().oidc.clone().ok_or_else(|| ApiError::no_such_route(uri))
@@ -120,9 +139,14 @@ fn is_page(text: &str) -> bool {
     text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
-fn refuse(why: &str, code: &str, cookies: Vec<HeaderValue>) -> Response {
-    warn!(why, "nobody was signed in by the provider of identities");
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("refused", code).finish();
+fn refuse(refused: &Refused, cookies: Vec<HeaderValue>) -> Response {
+    if refused.is_of_everybody() {
+        info!(why = %refused, "nobody was signed in by the provider of identities");
+    } else {
+        warn!(why = %refused, "nobody was signed in by the provider of identities");
+    }
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let query = query.append_pair("refused", refused.code()).finish();
     lead(&format!("{INTERFACE}signin?{query}"), cookies)
 }
 

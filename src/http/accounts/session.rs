@@ -63,8 +63,8 @@ impl fmt::Debug for Setup {
 /// Who is signed in.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::http) struct SessionDocument {
-    /// What people call the provider of identities, by which one may sign in at `/api/oidc/start`;
-    /// null without one.
+    /// Name of the provider of identities, by which people sign in at `/api/oidc/start`; null without
+    /// one.
     #[schema(required)]
     identity_provider: Option<String>,
     /// Whether there is no admin yet: the console shows the address of the setup.
@@ -182,5 +182,6 @@ fn forbidden(message: &'static str) -> ApiError {
 
 fn begin(state: &State, status: StatusCode, base: &Url, signed_in: &SignedIn) -> Response {
     let document = SessionDocument::new(state, Some(&signed_in.user));
-    (status, [(header::SET_COOKIE, set_cookie(base, &signed_in.cookie))], Json(document)).into_response()
+    let cookie = set_cookie(base, &signed_in.cookie, signed_in.lifetime);
+    (status, [(header::SET_COOKIE, cookie)], Json(document)).into_response()
 }

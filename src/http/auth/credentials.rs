@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use tracing::debug;
 use url::Url;
 
-use crate::accounts::SESSION;
 use crate::accounts::secret::Secret;
 use crate::db::users::User;
 use crate::http::forwarded::is_trusted;
@@ -97,9 +96,9 @@ pub(in crate::http) fn is_of_own_page(base: &Url, uri: &Uri, headers: &HeaderMap
 }
 
 /// The cookie for a browser that is signed in. Scripts cannot read it, and no page of another site
-/// makes the browser send it.
-pub(in crate::http) fn set_cookie(base: &Url, cookie: &Secret) -> HeaderValue {
-    field(base, COOKIE, cookie.reveal(), "", SESSION, "Strict")
+/// makes the browser send it. `lifetime` is that of the session.
+pub(in crate::http) fn set_cookie(base: &Url, cookie: &Secret, lifetime: Duration) -> HeaderValue {
+    field(base, COOKIE, cookie.reveal(), "", lifetime, "Strict")
 }
 
 /// Takes the cookie away.
@@ -180,7 +179,7 @@ mod tests {
     #[test]
     fn the_cookie_is_for_our_path_and_no_script() {
         let base: Url = "https://tv.example/sub/".parse().unwrap();
-        let cookie = set_cookie(&base, &Secret::from("abc".to_owned()));
+        let cookie = set_cookie(&base, &Secret::from("abc".to_owned()), Duration::from_hours(30 * 24));
         let expected = "forebay_session=abc; Path=/sub/; Max-Age=2592000; HttpOnly; SameSite=Strict; Secure";
         assert_eq!(cookie, expected);
         let plain: Url = "http://tv.lan:8080/".parse().unwrap();

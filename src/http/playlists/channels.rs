@@ -17,16 +17,13 @@ use crate::http::auth::By;
 use crate::http::error::{ApiError, WrongField};
 use crate::http::extract::{JsonBody, JsonRequest};
 use crate::http::query::Query;
-use crate::lineup::{ChannelEdit, ChannelView};
+use crate::lineup::{ChannelEdit, ChannelView, MAX_EDITED};
 
 /// Channels in one answer, where nothing else is asked.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Channels in one answer.
 const MAX_LIMIT: usize = 500;
-
-/// Channels that can be edited at once.
-const MAX_EDITED: usize = 100_000;
 
 /// A channel of a playlist, whether it is listed or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -56,7 +56,7 @@ pub(in crate::http) struct GroupMove {
     groups: Vec<u32>,
 }
 
-/// What a move did.
+/// The result of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::http) struct GroupsMoved {
     /// Groups that are at another place now: those that were moved, and those that made room.

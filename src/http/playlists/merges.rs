@@ -20,7 +20,7 @@ use crate::lineup::{MergePreview, MergeTrial, Suggestion};
 /// Decisions that one preview tries.
 const MAX_TRIED: usize = 1000;
 
-/// What is said of two channels.
+/// A decision about two channels.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct MergeDecision {
@@ -32,7 +32,7 @@ pub(in crate::http) struct MergeDecision {
     other: u32,
 }
 
-/// What was said before: to say it again undoes the decision.
+/// The decision before: sending it again undoes this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::http) struct Decided {
     /// `force`, `forbid`, or null.
@@ -56,7 +56,7 @@ struct MergeGroup {
     members: Vec<u32>,
 }
 
-/// What is tried, above what is in force.
+/// Decisions and playlists to try, on top of those in force.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct MergeTrialDocument {
@@ -159,7 +159,8 @@ impl MergeTrialDocument {
         let decisions = decisions.map(|(at, decision)| decision.read(&format!("decisions[{at}].")));
         let playlist = |(id, is_merged): (&String, &bool)| {
             let path = format!("playlists.{id}");
-            let number = id.parse().map_err(|_| wrong(&path, format!("{path}: it is no number")));
+            let number =
+                id.parse().map_err(|_| wrong(&path, format!("{path}: expected the number of a playlist")));
             Ok((PlaylistId(number?), *is_merged))
         };
         Ok(MergeTrial {

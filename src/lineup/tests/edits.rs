@@ -1,9 +1,10 @@
 //! What users make of channels: rules and edits.
 
 use forebay_core::lineup::edits::Edit;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::db::audit;
 use crate::lineup::rules::RuleDocument;
 
 #[tokio::test]
@@ -66,6 +67,20 @@ async fn ten_thousand_edits_are_one_transaction_and_undone_at_once() {
     assert_eq!(house.rows().await, before);
 }
 
+impl House {
+    /// What can be undone last.
+    async fn last_batch(&self) -> Option<lineup::BatchId> {
+        self.database.read(lineup::last_batch).await.unwrap()
+    }
+
+    /// What the audit log says of the last change: before and after.
+    async fn last_told(&self) -> [Option<Value>; 2] {
+        let entries = self.database.read(|connection| audit::list(connection, None, 1)).await.unwrap();
+        let entry = entries.into_iter().next().unwrap();
+        [entry.before, entry.after]
+    }
+}
+
 /// The names that are listed, in their order.
 async fn names(house: &House) -> Vec<String> {
     house.rows().await.into_iter().map(|row| row.name).collect()
@@ -112,9 +127,12 @@ async fn channels_moved_by_hand_stay_where_they_are_and_new_ones_come_last() {
     assert_eq!(house.rows().await, before);
 
     // What does not move changes nothing; a place that is taken back is the list's again.
-    let version = house.changed.lock().unwrap().len();
-    house.lineup.move_channels(vec![b], Some(c), &Actor::Console).await.unwrap();
-    assert_eq!(house.changed.lock().unwrap().len(), version);
+    let batch = house.last_batch().await;
+    let changes = || house.changed.lock().unwrap().len();
+    let before = changes();
+    let nothing = house.lineup.move_channels(vec![b], Some(c), &Actor::Console).await.unwrap_err();
+    assert!(matches!(nothing, Refusal::Nothing("they stand there already")), "{nothing}");
+    assert_eq!((house.last_batch().await, changes()), (batch, before));
     house.lineup.move_channels(vec![c], Some(a), &Actor::Console).await.unwrap();
     house.edit(c, Edit::Place(None)).await;
     assert_eq!(names(&house).await, ["First", "A", "B", "C", "D", "E", "Last"]);
@@ -147,6 +165,23 @@ async fn what_is_not_of_one_group_is_not_moved() {
 }
 
 #[tokio::test]
+async fn a_move_places_no_more_channels_than_can_be_edited_at_once() {
+    let house = House::new();
+    let id = house.add(json!({ "name": "A" })).await;
+    let of = |at| entry(&format!("C{at}"), "", "G", &format!("http://h.example/{at}"));
+    house.applied(id, &(0..=MAX_EDITED).map(of).collect::<String>()).await;
+    let last = house.by_name(&format!("C{MAX_EDITED}")).await;
+    let [first, second] = [house.by_name("C0").await, house.by_name("C1").await];
+    let refused = house.lineup.move_channels(vec![last], Some(first), &Actor::Console).await.unwrap_err();
+    let Refusal::Fields(errors) = refused else { panic!("{refused}") };
+    assert_eq!(errors[0].message, "channels: more than 100000 would get a place");
+    assert_eq!(house.last_batch().await, None);
+    house.lineup.move_channels(vec![last], Some(second), &Actor::Console).await.unwrap_err();
+    // Those in front of the moved ones get places, those behind do not.
+    house.lineup.move_channels(vec![second], Some(first), &Actor::Console).await.unwrap();
+}
+
+#[tokio::test]
 async fn groups_moved_by_hand_stay_where_they_are_with_their_channels() {
     let house = House::new();
     let (a, b) =
@@ -175,12 +210,19 @@ async fn groups_moved_by_hand_stay_where_they_are_with_their_channels() {
         .unwrap();
     let before = house.rows().await;
     assert_eq!(house.lineup.move_groups(vec![kids, sport], Some(news), &Actor::Console).await.unwrap(), 2);
+    let moved = [kids.0, sport.0];
+    let told = [
+        json!({ "groups": moved, "places": [3, 2] }),
+        json!({ "groups": moved, "places": [1, 2], "before": news.0 }),
+    ];
+    assert_eq!(house.last_told().await, told.map(Some));
     assert!(house.last_changed().is_reordered);
     let arranged = ["Kids1", "Kids2", "Sport2", "Sport1", "News1", "News2"];
     assert_eq!(names(&house).await, arranged);
     let page = house.lineup.groups(1, 1).await.unwrap();
     assert_eq!((&*page[0].name, page[0].playlist, page[0].channels), ("Sport", a, 2));
-    // Whatever the lists do next: a new group is the last one, one that is gone comes back to its place.
+    // Whatever the lists do next: a new group is the last one, and one that is gone comes back to its
+    // place.
     house.applied(a, &list(&["New", "News"])).await;
     house.applied(a, &list(&["News", "New", "Sport"])).await;
     assert_eq!(names(&house).await[..6], arranged);

@@ -11,7 +11,8 @@ async fn goes_to_a_file_too() {
     let file = program.folder().join("logs/forebay.log");
     program.signal(Signal::TERM);
     let (folder, finished) = program.wait_in_folder().await;
-    // Two threads that log at the same moment may be written in one order here and in another there.
+    // Two threads that log at the same moment may be written in one order here, and in another
+    // there.
     let untimed = |text: &str| -> Vec<String> {
         let lines = text.lines().filter_map(|line| Some(line.split_once("Z ")?.1.to_owned()));
         let mut lines: Vec<String> = lines.collect();
