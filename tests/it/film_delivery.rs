@@ -2,14 +2,14 @@
 //! memory.
 
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebay_testkit::client::{Request, get, get_json};
 use forebay_testkit::clip::film;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::films::{House, ID, usual};
 
@@ -65,16 +65,25 @@ fn request(path: &str, more: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n")
 }
 
-/// What `/metrics` says of this sample.
+/// What `/metrics` says of this sample, a whole number.
 async fn figure(house: &House, name: &str) -> u64 {
     let text = get(house.relay.address(), "/metrics").await.text();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("forebay_{name} ")));
-    line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("there is no {name}: {text}"))
+    let whole = line.map(|value| value.trim_end_matches(".0"));
+    whole.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("there is no {name}: {text}"))
 }
 
-/// Bytes of films that took this way.
-async fn sent(house: &House, path: &str) -> u64 {
-    figure(house, &format!("films_sent_bytes_total{{path=\"{path}\"}}")).await
+/// Waits until `/metrics`, which is kept for a moment, says this of a sample.
+async fn comes_to(house: &House, name: &str, expected: u64) {
+    let (deadline, mut told) = (Instant::now() + PATIENCE, 0);
+    while Instant::now() < deadline {
+        told = figure(house, name).await;
+        if told == expected {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{name} is {told}, expected {expected}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,16 +158,16 @@ async fn a_file_that_becomes_shorter_ends_the_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_bytes_are_counted_by_the_way_they_take() {
     let house = House::with_one(&usual()).await;
-    let before = sent(&house, "read").await;
-    let whole = house.get(&format!("/stream/{ID}?format=ts")).await.body;
-    assert!(whole.len() > 100_000, "{}", whole.len());
-    assert_eq!(sent(&house, "read").await - before, whole.len() as u64);
+    let [read, memory] = ["read", "memory"].map(|path| format!("films_sent_bytes_total{{path=\"{path}\"}}"));
+    let whole = house.get(&format!("/stream/{ID}?format=ts")).await.body.len() as u64;
+    assert!(whole > 100_000, "{whole}");
+    comes_to(&house, &read, whole).await;
     // A short part of a segment that is in memory.
-    let (read, memory) = (sent(&house, "read").await, sent(&house, "memory").await);
     let part = Request::get(house.relay.address(), &format!("/hls/{ID}/ts/1.ts"));
     let part = part.header("range", "bytes=1000-1999").send().await.expect("an answer");
     assert_eq!((part.status, part.body.len()), (206, 1000));
-    assert_eq!((sent(&house, "read").await - read, sent(&house, "memory").await - memory), (0, 1000));
+    comes_to(&house, &memory, 1000).await;
+    comes_to(&house, &read, whole).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,17 +176,16 @@ async fn segments_of_a_transport_stream_are_put_together_within_the_limit() {
     let house = House::with_one(&film("delivery.ts", 20, form)).await;
     let media = house.get(&format!("/hls/{ID}/main.m3u8")).await;
     assert_eq!(media.status, 200, "{}", media.text());
-    let requests = async |result: &str| {
-        figure(&house, &format!("film_cache_requests_total{{result=\"{result}\"}}")).await
-    };
+    let [hit, miss] =
+        ["hit", "miss"].map(|result| format!("film_cache_requests_total{{result=\"{result}\"}}"));
     let path = format!("/hls/{ID}/main/1.m4s");
     let first = house.get(&path).await.body;
-    assert_eq!((requests("miss").await, requests("hit").await), (1, 0));
+    comes_to(&house, &miss, 1).await;
     assert!(figure(&house, "film_cache_bytes").await >= first.len() as u64);
-    assert_eq!(figure(&house, "film_cache_segments").await, 1);
-    // From the first request on.
+    comes_to(&house, "film_cache_segments", 1).await;
     assert!(house.get(&path).await.body == first);
-    assert_eq!((requests("miss").await, requests("hit").await), (1, 1));
+    comes_to(&house, &hit, 1).await;
+    comes_to(&house, &miss, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
