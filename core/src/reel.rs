@@ -106,8 +106,8 @@ impl Reel {
             (from < wanted).then_some((from - range.start, from, range.end))
         });
         let (_, from, end) = lacking.min_by_key(|&(lead, from, _)| (lead, from))?;
-        let known = self.present.range(from..).next().map_or(end, |(&next, _)| next);
         let end = end.max(from.saturating_add(SMALLEST_FETCH)).min(self.length);
+        let known = self.present.range(from..).next().map_or(end, |(&next, _)| next);
         Some(from..end.min(known).min(from.saturating_add(most)))
     }
 }
