@@ -1,5 +1,6 @@
 //! File descriptors: each connection takes one.
 
+use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// What is kept from viewers for files, logs, refusals, and requests to other servers.
@@ -8,8 +9,11 @@ const RESERVED: usize = 128;
 /// What is kept from viewers for each channel: its store, its upstream, and the next one.
 const PER_CHANNEL: usize = 3;
 
-/// Raises the limit of open file descriptors as far as the system allows without privileges; the
-/// limit that holds now.
+/// Descriptors that the system has room for from the start, at nine bytes each.
+const ROOM: usize = 1 << 16;
+
+/// Raises the limit of open file descriptors as far as the system allows without privileges, and
+/// has the system make room for many; the limit that holds now.
 pub(in crate::http) fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
@@ -18,7 +22,18 @@ pub(in crate::http) fn raise_descriptor_limit() -> usize {
             limit = raised;
         }
     }
-    limit.current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+    let limit = limit.current.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    make_room(limit.min(ROOM));
+    limit
+}
+
+/// Has the system make room for so many descriptors. It doubles the room whenever a descriptor
+/// finds none, and lets the thread that opens it wait for some 10 ms: with it wait all viewers whom
+/// that thread serves.
+fn make_room(descriptors: usize) {
+    let Ok(last) = i32::try_from(descriptors.saturating_sub(1)) else { return };
+    // The copy is closed at once; the room stays. Without it, everything works as before.
+    drop(fcntl_dupfd_cloexec(std::io::stderr(), last));
 }
 
 /// How many of so many descriptors connections may take, where there are so many channels: half of
@@ -73,5 +88,14 @@ mod tests {
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
         assert!(limit.current.is_none_or(|limit| limit == raised as u64));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn there_is_room_for_viewers_before_they_come() {
+        let limit = raise_descriptor_limit();
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+        assert!(size.trim().parse::<usize>().unwrap() >= limit.min(ROOM), "{size}");
     }
 }
