@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod jws;
 pub mod lineup;
 pub mod oidc;
+pub mod page_jobs;
 mod programs;
 pub mod reels;
 pub mod relays;

@@ -12,7 +12,8 @@
 //! what they ask of us ([`http_challenge`]), which addresses are public ([`address`]), lists of
 //! channels and what becomes of them ([`lineup`]), who may have a connection to a provider
 //! ([`provider`]), how often its viewers are sent to ([`cadence`]), what is known of the pages of
-//! video platforms ([`resolve`]), and what is kept in memory ([`weighted_cache`]).
+//! video platforms ([`resolve`]), how fast a file of them comes ([`transfer`]), and what is kept in
+//! memory ([`weighted_cache`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes
 //! in as a [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values.
@@ -48,5 +49,6 @@ pub mod store_index;
 pub mod subtitles;
 pub mod time;
 pub mod timeshift;
+pub mod transfer;
 pub mod ts;
 pub mod weighted_cache;

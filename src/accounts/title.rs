@@ -1,4 +1,4 @@
-//! What somebody watches: a channel, or a film.
+//! What somebody watches: a channel, a film, or a page of a video platform.
 
 use std::sync::Arc;
 
@@ -12,6 +12,14 @@ pub struct Title {
 }
 
 impl Title {
+    /// How the id of a page of a video platform begins.
+    pub const PAGE: &str = "page:";
+
+    /// The page that is written like this: `youtube/dQw4w9WgXcQ`. It is in no group.
+    pub fn of_page(page: &str) -> Self {
+        Self::new(&format!("{}{page}", Self::PAGE), [])
+    }
+
     /// What has this id, and is in these groups.
     pub fn new<'a>(id: &str, groups: impl IntoIterator<Item = &'a str>) -> Self {
         Self { id: id.into(), groups: groups.into_iter().map(Into::into).collect() }

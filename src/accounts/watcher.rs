@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forebay_relay::model::Channel;
 use jiff::Timestamp;
 
-use super::{People, secret};
+use super::{People, Title, secret};
 use crate::db::api_keys::{ApiKey, KeyId, Scope};
 use crate::db::stream_tokens::StreamToken;
 use crate::db::users::{User, UserId, UserSpec};
@@ -49,8 +49,11 @@ impl TokenHolder {
         let names = |wanted: &Option<String>| wanted.as_deref() == Some(id);
         let is_of_group =
             |wanted: &String| groups.iter().any(|own| own.as_ref().eq_ignore_ascii_case(wanted));
-        let is_meant =
-            names(&spec.channel) || names(&spec.film) || spec.group.as_ref().is_some_and(is_of_group);
+        let is_page = id.strip_prefix(Title::PAGE).is_some_and(|page| spec.page.as_deref() == Some(page));
+        let is_meant = names(&spec.channel)
+            || names(&spec.film)
+            || is_page
+            || spec.group.as_ref().is_some_and(is_of_group);
         is_meant
             && match &self.maker {
                 Some(user) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, groups),

@@ -136,6 +136,7 @@ impl App {
         supervisor.start(films(&shared));
         supervisor.start(playlists(&shared));
         supervisor.start(jobs(&shared));
+        supervisor.start(downloads(&shared));
         supervisor.start(resolver(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(listener("http", self.server, &shared));
@@ -229,6 +230,18 @@ fn jobs(shared: &http::State) -> Service {
     Service::restarted("jobs", move |stop| {
         let queue = queue.clone();
         async move { queue.run(stop).await }
+    })
+}
+
+/// Has downloads go on, and removes old ones.
+fn downloads(shared: &http::State) -> Service {
+    let (downloads, queue) = (shared.downloads.clone(), shared.jobs.clone());
+    Service::restarted("downloads", move |stop| {
+        let (downloads, queue) = (downloads.clone(), queue.clone());
+        async move {
+            downloads.run(&queue, stop).await;
+            Ok(())
+        }
     })
 }
 

@@ -228,5 +228,7 @@ forebay_relay::table! {
         url_ttl: DurationText,
         /// What files of pages may take on the disk.
         cache: SizeText,
+        /// What downloads may take on the disk.
+        downloads: SizeText,
     }
 }

@@ -258,6 +258,8 @@ pub struct Resolver {
     pub idle_stop: Duration,
     /// Bytes that files of pages may take on the disk.
     pub cache: u64,
+    /// Bytes that downloads of pages may take on the disk.
+    pub downloads: u64,
     /// Whether pages may lead to addresses that are not public: as sources given by the API may.
     pub allow_private: bool,
     /// How many at a time, and how long answers are good.
@@ -275,6 +277,8 @@ impl Default for Resolver {
             idle_stop: Duration::from_mins(5),
             // Two films in full HD, or many short ones.
             cache: 4 << 30,
+            // Some films, for a day.
+            downloads: 20 << 30,
             allow_private: false,
             limits: forebay_core::resolve::Limits::default(),
         }

@@ -75,6 +75,7 @@ max_running = 2
 info_ttl = "30m"
 url_ttl = "5m"
 cache = "1 GiB"
+downloads = "2 GiB"
 
 [[channels]]
 id = "one"
@@ -183,6 +184,7 @@ fn a_good_file_means_what_it_says() {
         memory: 1 << 30,
         idle_stop: minutes(1),
         cache: 1 << 30,
+        downloads: 2 << 30,
         allow_private: false,
         limits,
     };

@@ -12,6 +12,7 @@ pub mod audit;
 pub mod backup;
 mod copy;
 mod document;
+pub mod downloads;
 mod error;
 pub mod films;
 mod folder;

@@ -19,6 +19,12 @@ pub struct TokenSpec {
     /// The film that may be watched, by its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub film: Option<String>,
+    /// The page of a video platform that may be watched: `youtube/dQw4w9WgXcQ`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+    /// What the platform calls the form of it that is played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// The group whose channels and films may be watched.
     pub group: Option<String>,
     /// What its maker calls it.

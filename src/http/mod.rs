@@ -84,6 +84,7 @@ use crate::db::Database;
 use crate::jobs::Queue;
 use crate::lineup::{Lineup, PutInForce};
 use crate::oidc::Oidc;
+use crate::page_jobs::{Downloads, News, analysis};
 use crate::reels::Reels;
 use crate::relays::{InForceChannels, Relays};
 use crate::resolver::Resolver;
@@ -114,6 +115,10 @@ pub struct State {
     pub(crate) resolver: Resolver,
     /// Files of such pages.
     pub(crate) reels: Reels,
+    /// Those that people keep.
+    pub(crate) downloads: Downloads,
+    /// What becomes of what people have done about pages.
+    pub(crate) news: News,
     guards: Guards,
     admission: Admission,
     audience: Audience,
@@ -142,6 +147,8 @@ struct Audience {
     presence: Presence,
     sessions: Sessions,
     visits: Visits,
+    /// Those who hear how their downloads go on.
+    listeners: streaming::Listeners,
 }
 
 /// Documents that are made once for all requests.
@@ -207,7 +214,16 @@ impl State {
         let put_in_force: PutInForce = Arc::new(move |_, changed| into.lineup_changed(changed));
         let (events, folder) = (channels.events().clone(), &config.get().data.path);
         let films = Films::new(database.clone(), folder, config.get().films.cache);
-        let jobs = Queue::new(database.clone(), events.clone(), vec![films.ladder(config.clone())]);
+        let reels = Reels::new(resolver.clone(), folder.join("reels"), config.get().resolver.cache);
+        let news = News::default();
+        let limit = config.get().resolver.downloads;
+        let downloads = Downloads::new(database.clone(), reels.clone(), news.clone(), folder, limit);
+        let kinds = vec![
+            films.ladder(config.clone()),
+            analysis::kind(resolver.clone(), news.clone()),
+            downloads.kind(),
+        ];
+        let jobs = Queue::new(database.clone(), events.clone(), kinds);
         Self {
             relays: Relays::new(database.clone(), in_force),
             lineup: Lineup::new(database.clone(), config.clone(), put_in_force, events, folder),
@@ -226,7 +242,9 @@ impl State {
             process: Process::start(),
             catalogue,
             jobs,
-            reels: Reels::new(resolver.clone(), folder.join("reels"), config.get().resolver.cache),
+            reels,
+            downloads,
+            news,
             resolver,
             channels,
             database,

@@ -84,6 +84,11 @@ impl Context {
         self.live.token.cancelled().await;
     }
 
+    /// Whether it is to end because somebody does not want the job any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.live.reason.get() == Some(&StopReason::Cancelled)
+    }
+
     /// Tells how far it is, from 0 to 1. Costs no more than a lock.
     pub fn tell(&self, fraction: f64, note: impl Into<String>) {
         let told = Told { fraction: Some(fraction.clamp(0.0, 1.0)), note: note.into() };

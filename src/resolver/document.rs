@@ -63,6 +63,9 @@ pub struct Format {
     pub width: Option<u32>,
     /// Lines.
     pub height: Option<u32>,
+    /// Pictures a second.
+    #[serde(rename = "fps")]
+    pub frame_rate: Option<f64>,
     /// Bits a second, 0 where that is not known.
     #[serde(default)]
     pub bitrate: u64,

@@ -346,6 +346,7 @@ def project_format(info):
         "acodec": codec("acodec"),
         "width": whole(info.get("width")),
         "height": whole(info.get("height")),
+        "fps": number(info.get("fps")),
         "bitrate": whole((number(info.get("tbr")) or 0) * 1000),
         "filesize": whole(info.get("filesize") or info.get("filesize_approx")),
         "has_drm": bool(info.get("has_drm")),

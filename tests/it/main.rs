@@ -29,6 +29,7 @@ mod oidc;
 mod on_demand;
 mod page_channels;
 mod page_files;
+mod page_jobs;
 mod pages;
 mod people;
 mod playing;

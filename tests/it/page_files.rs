@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::page_channels::relay;
 use crate::relay::Relay;
 
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 
 /// Requests for which an address is good.
 const REQUESTS: usize = 9;
@@ -31,17 +31,22 @@ fn bytes(length: usize) -> Vec<u8> {
 
 /// A file that wants to see header fields and a cookie, in ranges of at most a mebibyte, at
 /// addresses that are dead after some requests.
-struct Hostile {
-    platform: Platform,
+pub(crate) struct Hostile {
+    pub(crate) platform: Platform,
     origin: Origin,
-    file: Arc<Vec<u8>>,
+    pub(crate) file: Arc<Vec<u8>>,
     /// Bytes sent, and refusals.
-    sent: Arc<AtomicUsize>,
+    pub(crate) sent: Arc<AtomicUsize>,
     refused: Arc<AtomicUsize>,
 }
 
 impl Hostile {
     async fn start(length: usize) -> Self {
+        Self::start_at_speed(length, u32::MAX).await
+    }
+
+    /// The same, which sends so many bytes a second.
+    pub(crate) async fn start_at_speed(length: usize, bytes_per_second: u32) -> Self {
         let (platform, origin) = (Platform::start().await, Origin::start().await);
         let file = Arc::new(bytes(length));
         let (sent, refused) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
@@ -58,7 +63,8 @@ impl Hostile {
                 };
                 count.fetch_add(range.len(), Ordering::Relaxed);
                 let extent = format!("bytes {}-{}/{}", range.start, range.end - 1, of.len());
-                Behaviour::status(206, "video/mp4", &of[range]).header("Content-Range", &extent)
+                let part = Behaviour::status(206, "video/mp4", &of[range]).header("Content-Range", &extent);
+                if bytes_per_second == u32::MAX { part } else { part.slowly(bytes_per_second) }
             }),
         );
         let base = origin.url("/file");

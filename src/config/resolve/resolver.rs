@@ -51,6 +51,7 @@ pub(super) fn resolver(
             .duration("idle_stop", typed.idle_stop.as_ref(), &IDLE)
             .unwrap_or(default.idle_stop),
         cache: checker.size("cache", typed.cache.as_ref(), &CACHE).unwrap_or(default.cache),
+        downloads: checker.size("downloads", typed.downloads.as_ref(), &CACHE).unwrap_or(default.downloads),
         allow_private,
         limits: DeskLimits {
             running: checker

@@ -71,6 +71,13 @@ pub fn waiting(connection: &Connection) -> Result<Vec<Waiting>, Error> {
     rows.map(|row| Ok(row?)).collect()
 }
 
+/// How many jobs of a kind that this owner has added wait or run.
+pub fn live(connection: &Connection, kind: &str, owner: &str) -> Result<u64, Error> {
+    let sql = "SELECT count(*) FROM jobs WHERE kind = ?1 AND owner = ?2
+                   AND state IN ('waiting', 'delayed', 'running', 'cancelling')";
+    Ok(connection.query_row(sql, [kind, owner], |row| row.get::<_, i64>(0))?.unsigned_abs())
+}
+
 /// The kinds of which no job begins.
 pub fn paused(connection: &Connection) -> Result<Vec<String>, Error> {
     let mut find = connection.prepare("SELECT kind FROM paused_jobs ORDER BY kind")?;

@@ -21,7 +21,7 @@ use url::Url;
 pub(super) use self::document::{Failed, VideoDocument};
 pub(super) use self::health::{SystemHealth, health};
 pub(super) use self::metrics::{PageMetrics, metrics};
-pub(super) use self::proxy::proxy;
+pub(super) use self::proxy::{Visit, attachment, find_file, media_type_of, proxy, send_file, send_part};
 use super::State;
 use super::error::ApiError;
 use super::extract::Client;
@@ -41,10 +41,10 @@ const NO_FILE: &str = "this form is no file: watch the page as a channel";
 /// A refusal in the shape of these routes.
 #[derive(Debug)]
 pub(super) struct Refused {
-    status: StatusCode,
-    reason: &'static str,
-    message: String,
-    retry_after: Option<Duration>,
+    pub(super) status: StatusCode,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl Refused {
@@ -161,8 +161,8 @@ pub(super) async fn direct(
 
 /// The page as something to watch, if `client` may. It is in no group: whoever may watch certain
 /// channels or groups only may not watch it.
-fn title(state: &State, client: &Client, page: &Page) -> Result<Title, Refused> {
-    let title = Title::new(&format!("page:{page}"), []);
+pub(super) fn title(state: &State, client: &Client, page: &Page) -> Result<Title, Refused> {
+    let title = Title::of_page(&page.to_string());
     let adult = state.accounts.adult_groups();
     if client.watching.watcher.may_watch_one(title.id(), title.groups(), &adult) {
         Ok(title)
@@ -204,11 +204,24 @@ fn page(platform: &str, id: &str, query: &Query) -> Result<Page, Refused> {
         return Ok(Page::new(known.ok_or_else(unknown)?, id)?);
     }
     let address = query.value("url").ok_or_else(|| Refused::bad("bad_id", "\"auto\" needs `url`"))?;
-    match Target::read(&address)? {
+    read_page(&address)
+}
+
+/// The page at this address.
+pub(super) fn read_page(address: &str) -> Result<Page, Refused> {
+    match Target::read(address)? {
         Target::Page(page) => Ok(page),
         Target::Short(_) => {
             Err(Refused::bad("unsupported", "this short address is not followed: give the long one"))
         }
+    }
+}
+
+/// The same, of an address that may be something else than one of a platform; then `None`.
+pub(super) fn page_at(address: &str) -> Option<Result<Page, Refused>> {
+    match Target::read(address) {
+        Err(NotAPage::NotAnAddress | NotAPage::NotPlain | NotAPage::UnknownPlatform) => None,
+        _ => Some(read_page(address)),
     }
 }
 

@@ -1,10 +1,9 @@
-//! `/api/streaming`: tokens of streams, in the shapes of the documents that fix these routes.
+//! Tokens of streams.
 
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, RawPathParams, Request};
-use axum::middleware::Next;
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::response::{IntoResponse, Response};
 use forebay_relay::channel::Found;
 use http::request::Parts;
@@ -14,20 +13,24 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
-use super::State;
-use super::admission::household;
-use super::auth::Watching;
-use super::error::ApiError;
-use super::extract::{Client, JsonBody, JsonRequest};
-use super::query::Query;
-use super::tally::Count;
-use super::{films, live};
-use crate::accounts::{Actor, Maker, Proof, Refusal, Watcher};
+use super::body;
+use super::error::StreamingError;
+use super::owner::{actor, is_admin};
+use crate::accounts::{Actor, Maker, Refusal, Watcher};
 use crate::catalogue::BEGINNING;
-use crate::db;
 use crate::db::stream_tokens::{StreamToken, TokenId, TokenSpec};
-use crate::db::users::Role;
 use crate::films::Video;
+use crate::http::State;
+use crate::http::admission::household;
+use crate::http::auth::Watching;
+use crate::http::error::ApiError;
+use crate::http::extract::{Client, JsonBody, JsonRequest};
+use crate::http::query::Query;
+use crate::http::resolve;
+use crate::http::tally::Count;
+use crate::http::{films, live};
+use crate::page_jobs::read_page;
+use crate::reels::Key;
 
 /// The longest title, in bytes.
 const MAX_TITLE: usize = 256;
@@ -35,15 +38,18 @@ const MAX_TITLE: usize = 256;
 /// A token that is wanted: of a channel, a film or a group, or of what an address names.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TokenFields {
+pub(in crate::http) struct TokenFields {
     /// A channel, by id or number.
     channel: Option<String>,
     /// A film, by id.
     film: Option<String>,
     /// A group, whose channels and films may all be watched.
     group: Option<String>,
-    /// The address of a channel, as in a list, or of a film.
+    /// The address of a channel, as in a list, or of a film, or of a page of a video platform.
     video_url: Option<String>,
+    /// Of a page, the form: what the platform calls it, as an analysis tells; the best one that is a
+    /// file unless given.
+    format_id: Option<String>,
     /// What people call it.
     title: Option<String>,
     /// Whether only the household that asks may use it.
@@ -64,7 +70,7 @@ impl JsonRequest for TokenFields {
 /// A token that was made.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TokenMade {
+pub(in crate::http) struct TokenMade {
     /// In UTC (RFC 3339).
     #[schema(value_type = String)]
     expires_at: Timestamp,
@@ -78,7 +84,7 @@ pub(super) struct TokenMade {
 /// A token that lives on.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TokenRefreshed {
+pub(in crate::http) struct TokenRefreshed {
     /// In UTC (RFC 3339).
     #[schema(value_type = String)]
     expires_at: Timestamp,
@@ -87,13 +93,13 @@ pub(super) struct TokenRefreshed {
 
 /// What was done.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Done {
-    message: &'static str,
+pub(in crate::http) struct Done {
+    pub(super) message: &'static str,
 }
 
 /// The tokens of whoever asks that are good now.
 #[derive(Serialize, ToSchema)]
-pub(super) struct TokenList {
+pub(in crate::http) struct TokenList {
     count: usize,
     tokens: Vec<TokenEntry>,
 }
@@ -101,152 +107,63 @@ pub(super) struct TokenList {
 /// A token, without itself.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TokenEntry {
+pub(in crate::http) struct TokenEntry {
     channel: Option<String>,
     #[schema(value_type = String)]
     created_at: Timestamp,
     #[schema(value_type = String)]
     expires_at: Timestamp,
     film: Option<String>,
+    /// Of a page, what the platform calls its form.
+    #[schema(required)]
+    format_id: Option<String>,
     group: Option<String>,
     id: i64,
     /// Who made it: `user:7`, `key:3`, or the address of a household.
     owner: String,
     title: Option<String>,
-}
-
-/// The answer to a request that is refused, in the shape of these routes.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct StreamingError {
-    #[serde(skip)]
-    status: StatusCode,
-    #[serde(skip)]
-    retry_after: Option<u64>,
-    /// For programs.
-    code: &'static str,
-    /// For people.
-    error: String,
-}
-
-impl StreamingError {
-    fn new(status: StatusCode, code: &'static str, error: impl Into<String>) -> Self {
-        Self { status, retry_after: None, error: error.into(), code }
-    }
-
-    fn invalid(error: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "VALIDATION_FAILED", error)
-    }
-
-    /// The channels cannot be read now.
-    fn database(error: &db::Error) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", error.to_string())
-    }
-
-    fn no_channel() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "CHANNEL_NOT_FOUND", "there is no such channel or film")
-    }
-
-    fn unknown() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "TOKEN_NOT_FOUND", "there is no such token, or it is over")
-    }
-}
-
-impl IntoResponse for StreamingError {
-    fn into_response(self) -> Response {
-        let (status, after) = (self.status, self.retry_after);
-        // Pages of other origins may read why, as with every other error.
-        let fields = [(header::CACHE_CONTROL, "no-store"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
-        let mut response = (status, fields, Json(self)).into_response();
-        if let Some(after) = after {
-            response.headers_mut().insert(header::RETRY_AFTER, after.into());
-        }
-        response
-    }
-}
-
-impl From<Refusal> for StreamingError {
-    fn from(refusal: Refusal) -> Self {
-        let message = refusal.to_string();
-        match refusal {
-            Refusal::TooManyTokens { span, .. } => {
-                let (code, after) = match span {
-                    "in a day" => ("SUBSCRIPTION_LIMIT_EXCEEDED", 3600),
-                    "in an hour" => ("RATE_LIMIT_EXCEEDED", 600),
-                    _ => ("RATE_LIMIT_EXCEEDED", 60),
-                };
-                let error = Self::new(StatusCode::TOO_MANY_REQUESTS, code, message);
-                Self { retry_after: Some(after), ..error }
-            }
-            Refusal::Unknown { .. } => Self::unknown(),
-            _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "DATABASE_UNAVAILABLE", message),
-        }
-    }
-}
-
-/// Counts the requests of a user or a program, and refuses those that are too many, in the shape of
-/// these routes. What others have done from the same address is another matter.
-pub(super) async fn count_owner(
-    axum::extract::State(state): axum::extract::State<State>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let owner = request.extensions().get::<Watching>().and_then(|watching| watching.watcher.owner());
-    let server = &state.config().server;
-    let Some(rate) = owner.and_then(|owner| state.guards.rates.count_known(server, owner)) else {
-        return next.run(request).await;
-    };
-    let mut response = match rate.excess() {
-        None => next.run(request).await,
-        Some((limit, wait)) => {
-            state.tally.note(Count::RequestsRefused);
-            let message = format!("you have made your {limit} requests of this minute");
-            let error = StreamingError::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", message);
-            StreamingError { retry_after: Some(wait), ..error }.into_response()
-        }
-    };
-    rate.tell(response.headers_mut());
-    response
+    /// The address of a page of a video platform.
+    #[schema(required)]
+    video_url: Option<String>,
 }
 
 /// `POST /api/streaming/token`
-pub(super) async fn create(
+pub(in crate::http) async fn create(
     state: State,
     client: Client,
-    body: Result<JsonBody<TokenFields>, ApiError>,
-) -> Result<Response, StreamingError> {
-    let JsonBody(fields) = match body {
-        Ok(body) => body,
-        // What is wrong with the words of a request is told in the shape of these routes.
-        Err(error) if error.status == StatusCode::BAD_REQUEST => {
-            return Err(StreamingError::invalid(&error.message));
-        }
-        Err(error) => return Ok(error.into_response()),
-    };
+    given: Result<JsonBody<TokenFields>, ApiError>,
+) -> Result<Response, Response> {
+    let made = make(&state, &client, body(given)?).await.map_err(IntoResponse::into_response)?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(made)).into_response())
+}
+
+async fn make(state: &State, client: &Client, fields: TokenFields) -> Result<TokenMade, StreamingError> {
     let home = household(client.address);
     let maker = client.watching.watcher.maker(home);
     let forbidden = |error| StreamingError::new(StatusCode::FORBIDDEN, "FORBIDDEN", error);
     let (maker, tier) = maker.ok_or_else(|| forbidden("a token makes no token"))?;
-    let target = target(&state, &client.watching, &fields).await?;
+    let target = target(state, client, &fields).await?;
     let is_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > MAX_TITLE);
     if is_long(&fields.title) || is_long(&fields.group) {
         return Err(StreamingError::invalid("the title or the group is too long"));
     }
     // Whoever is at home may let others at home watch, and nobody elsewhere.
     let is_bound = fields.bind_ip || matches!(maker, Maker::Household(_));
-    let (channel, film, group) = match target {
-        Target::Channel(id) => (Some(id), None, None),
-        Target::Film(id) => (None, Some(id), None),
-        Target::Group(name) => (None, None, Some(name)),
-    };
-    let spec = TokenSpec {
-        channel,
-        film,
-        group,
+    let mut spec = TokenSpec {
         title: fields.title,
         household: is_bound.then_some(home),
         agent: fields.bind_user_agent.then(|| client.agent.to_string()),
         single_use: fields.single_use,
+        ..TokenSpec::default()
     };
+    match target {
+        Target::Channel(id) => spec.channel = Some(id),
+        Target::Film(id) => spec.film = Some(id),
+        Target::Group(name) => spec.group = Some(name),
+        Target::Page(Key { page, format }) => {
+            (spec.page, spec.format) = (Some(page.to_string()), Some(format));
+        }
+    }
     let made = state.accounts.create_token(maker, tier, spec).await.inspect_err(|refusal| {
         if matches!(refusal, Refusal::TooManyTokens { .. }) {
             state.tally.note(Count::TokensRefused);
@@ -254,13 +171,12 @@ pub(super) async fn create(
     })?;
     state.tally.note(Count::TokensMade);
     let token = made.text.reveal().to_owned();
-    let answer = TokenMade {
+    Ok(TokenMade {
         message: "Stream token created",
         stream_url: format!("/api/streaming/stream/{token}"),
         token,
         expires_at: made.token.expires_at,
-    };
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+    })
 }
 
 /// What a token is to be good for.
@@ -270,6 +186,8 @@ enum Target {
     /// A film, by its id.
     Film(String),
     Group(String),
+    /// A form of a page of a video platform.
+    Page(Key),
 }
 
 impl Target {
@@ -303,12 +221,21 @@ impl Target {
 }
 
 /// What a token is to be good for, if whoever asks may watch it.
-async fn target(state: &State, watching: &Watching, fields: &TokenFields) -> Result<Target, StreamingError> {
+async fn target(state: &State, client: &Client, fields: &TokenFields) -> Result<Target, StreamingError> {
+    let watching = &client.watching;
+    if let TokenFields { channel: None, film: None, group: None, video_url: Some(url), format_id, .. } =
+        fields
+        && let Some(page) = resolve::page_at(url)
+    {
+        let file = resolve::find_file(state, client, page?, format_id.as_deref()).await?;
+        return Ok(Target::Page(file.key));
+    }
     let invalid = || StreamingError::invalid("name one of channel, film, group and videoUrl");
     match Target::of(fields).ok_or_else(invalid)? {
         Target::Channel(id) => channel_or_film(state, watching, &id).await,
         Target::Film(id) => film(state, watching, &id).ok_or_else(StreamingError::no_channel),
         Target::Group(name) => group(state, &watching.watcher, name).await,
+        page @ Target::Page(_) => Ok(page),
     }
 }
 
@@ -361,14 +288,9 @@ async fn group(state: &State, watcher: &Watcher, name: String) -> Result<Target,
 /// The token that `{token}` in the path is, or whose number that is, of whoever asks; an admin's
 /// are all.
 #[derive(Debug)]
-pub(super) struct Own {
+pub(in crate::http) struct Own {
     id: TokenId,
     actor: Actor,
-}
-
-/// Whether it is an admin who is signed in. A stream key, which stands in addresses, is not enough.
-fn is_admin(watcher: &Watcher) -> bool {
-    matches!(watcher, Watcher::User(user, Proof::Account) if user.spec.role == Role::Admin)
 }
 
 impl FromRequestParts<State> for Own {
@@ -389,31 +311,27 @@ impl FromRequestParts<State> for Own {
         let maker = watcher.maker(home).map(|(maker, _)| maker.to_string());
         let token = token.filter(|token| is_admin(watcher) || maker.as_ref() == Some(&token.owner));
         let token = token.ok_or_else(|| StreamingError::unknown().into_response())?;
-        let actor = match watcher {
-            Watcher::User(user, _) => Actor::User(Arc::clone(user)),
-            Watcher::Key(key) => Actor::Key(Arc::clone(key)),
-            Watcher::Anybody | Watcher::Token(_) => Actor::Address(client.address),
-        };
-        Ok(Self { id: token.id, actor })
+        let id = token.id;
+        Ok(Self { id, actor: actor(&client) })
     }
 }
 
 /// `POST /api/streaming/token/{token}/refresh`
-pub(super) async fn refresh(state: State, own: Own) -> Result<Json<TokenRefreshed>, StreamingError> {
+pub(in crate::http) async fn refresh(state: State, own: Own) -> Result<Json<TokenRefreshed>, StreamingError> {
     let token = state.accounts.refresh_token(own.id).await?;
     state.tally.note(Count::TokensRefreshed);
     Ok(Json(TokenRefreshed { message: "Token refreshed", expires_at: token.expires_at }))
 }
 
 /// `DELETE /api/streaming/token/{token}`: whoever watches by it ends.
-pub(super) async fn revoke(state: State, own: Own) -> Result<Json<Done>, StreamingError> {
+pub(in crate::http) async fn revoke(state: State, own: Own) -> Result<Json<Done>, StreamingError> {
     state.accounts.revoke_token(&own.actor, own.id).await?;
     state.tally.note(Count::TokensRevoked);
     Ok(Json(Done { message: "Token revoked" }))
 }
 
 /// `GET /api/streaming/tokens`
-pub(super) async fn list(state: State, query: Query, client: Client) -> Json<TokenList> {
+pub(in crate::http) async fn list(state: State, query: Query, client: Client) -> Json<TokenList> {
     let watcher = &client.watching.watcher;
     let wants_all = query.value("all").is_some_and(|all| all == "true");
     let tokens = if wants_all && is_admin(watcher) {
@@ -428,15 +346,17 @@ pub(super) async fn list(state: State, query: Query, client: Client) -> Json<Tok
 
 impl From<&StreamToken> for TokenEntry {
     fn from(token: &StreamToken) -> Self {
-        let TokenSpec { channel, film, group, title, .. } = token.spec.clone();
+        let TokenSpec { channel, film, group, title, page, format, .. } = token.spec.clone();
         let StreamToken { id, created_at, expires_at, .. } = *token;
         let owner = token.owner.clone();
-        Self { id: id.0, channel, film, group, owner, title, created_at, expires_at }
+        let video_url = page.and_then(|page| Some(read_page(&page)?.address()));
+        let format_id = format;
+        Self { id: id.0, channel, film, format_id, group, owner, title, video_url, created_at, expires_at }
     }
 }
 
 /// `GET /api/streaming/stream/{token}`
-pub(super) async fn stream(
+pub(in crate::http) async fn stream(
     state: State,
     watching: Watching,
     query: Query,
@@ -446,12 +366,27 @@ pub(super) async fn stream(
     match find(&state, &watching, &query).await.map_err(IntoResponse::into_response)? {
         Playable::Channel(found) => live::watch_channel(state, found, query, client).await,
         Playable::Film(video) => films::send(&state, &video, &client, &Method::GET, &headers).await,
+        Playable::Page(file) => return send_page(&state, file, &client, (&Method::GET, &headers)).await,
     }
     .map_err(IntoResponse::into_response)
 }
 
+/// A form of a page, as a file.
+async fn send_page(
+    state: &State,
+    file: Key,
+    client: &Client,
+    (method, headers): (&Method, &HeaderMap),
+) -> Result<Response, Response> {
+    let send = async {
+        let file = resolve::find_file(state, client, file.page, Some(&file.format)).await?;
+        resolve::send_file(state, &file, client, (method, headers)).await
+    };
+    send.await.map_err(|refused| StreamingError::from(refused).into_response())
+}
+
 /// `HEAD`: nothing is opened.
-pub(super) async fn head(
+pub(in crate::http) async fn head(
     state: State,
     watching: Watching,
     query: Query,
@@ -464,6 +399,7 @@ pub(super) async fn head(
             let answer = films::send(&state, &video, &client, &Method::HEAD, &headers).await;
             answer.map_err(IntoResponse::into_response)
         }
+        Playable::Page(file) => send_page(&state, file, &client, (&Method::HEAD, &headers)).await,
     }
 }
 
@@ -471,6 +407,7 @@ pub(super) async fn head(
 enum Playable {
     Channel(Found),
     Film(Arc<Video>),
+    Page(Key),
 }
 
 /// The channel with this id or number.
@@ -480,7 +417,11 @@ async fn look_up(state: &State, id: &str) -> Result<Option<Found>, StreamingErro
 
 async fn find(state: &State, watching: &Watching, query: &Query) -> Result<Playable, StreamingError> {
     let Watcher::Token(holder) = &watching.watcher else { return Err(StreamingError::unknown()) };
-    let TokenSpec { channel, film, .. } = &holder.token.spec;
+    let TokenSpec { channel, film, page, format, .. } = &holder.token.spec;
+    if let Some((page, format)) = page.as_ref().zip(format.as_ref()) {
+        let page = read_page(page).ok_or_else(StreamingError::no_channel)?;
+        return Ok(Playable::Page(Key { page, format: format.clone() }));
+    }
     let asked = |key| query.value(key).map(std::borrow::Cow::into_owned);
     if let Some(id) = film.clone().or_else(|| asked("film")) {
         let video = films::find(state, &id).ok().filter(|video| state.sight(watching).sees_film(video));
