@@ -161,6 +161,7 @@ fn what_is_wrong_with_a_user_is_told_by_its_field() {
         (json!({ "name": "Live" }), "name: \"Live\" is a part of addresses"),
         (json!({ "name": "ann", "password": "short" }), "password: it is to have 8 characters"),
         (json!({ "name": "ann", "password": 12_345_678 }), "password: expected a string"),
+        (json!({ "name": "ann", "priority": 1001 }), "priority: expected a number from -1000 to 1000"),
         (json!({ "name": "ann", "role": "king" }), "role: unknown variant"),
         (json!({ "name": "ann", "expires_at": "soon" }), "expires_at: "),
         (json!({ "name": "ann", "nmae": 1 }), "nmae: unknown field"),

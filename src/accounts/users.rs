@@ -1,5 +1,6 @@
 //! Users: made, changed and removed, each with its entry in the audit log.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -17,6 +18,9 @@ const MAX_NAME: usize = 64;
 
 /// Users that there may be. All are in memory, at about a kilobyte.
 const MAX_USERS: usize = 10_000;
+
+/// As of channels, to which it is added.
+const PRIORITY: RangeInclusive<i32> = -1000..=1000;
 
 /// First segments of paths that may name a user and a password behind them, or could be taken for
 /// such: `/USER/PASSWORD/7` would mean something else for a user of this name.
@@ -52,6 +56,10 @@ impl UserChange {
         let spec: UserSpec = read(Value::Object(fields)).map_err(|error| Refusal::Fields(vec![error]))?;
         if let Some(fault) = name_fault(&spec.name) {
             return Err(Refusal::field("name", fault));
+        }
+        if !PRIORITY.contains(&spec.priority) {
+            let (least, most) = (PRIORITY.start(), PRIORITY.end());
+            return Err(Refusal::field("priority", format!("expected a number from {least} to {most}")));
         }
         if spec.identity.as_ref().is_some_and(|it| it.issuer.is_empty() || it.subject.is_empty()) {
             return Err(Refusal::field("identity", "expected an issuer and a subject"));

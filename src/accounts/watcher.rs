@@ -123,6 +123,15 @@ impl Watcher {
         }
     }
 
+    /// How much it matters that this one watches, where the connections of a provider are short.
+    pub fn priority(&self) -> i32 {
+        match self {
+            Self::Anybody | Self::Key(_) => 0,
+            Self::User(user, _) => user.spec.priority,
+            Self::Token(holder) => holder.maker.as_ref().map_or(0, |maker| maker.spec.priority),
+        }
+    }
+
     /// Whose streams are counted together; nobody's where nobody is known.
     pub fn owner(&self) -> Option<Owner> {
         match self {

@@ -76,12 +76,21 @@ pub struct UserSpec {
     /// Whether a channel that the user watches already counts once.
     #[serde(default)]
     pub same_channel_free: bool,
+    /// Added to that of a channel that the user watches, where the connections of a provider are
+    /// short.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i32,
     /// How many tokens of streams the user may make.
     #[serde(default)]
     pub tier: Tier,
     /// Who the user is at a provider of identities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over like this")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// Who somebody is at a provider of identities: for ever, whatever name he or she has there.

@@ -8,6 +8,7 @@ use forebay_relay::model::Channel;
 use super::State;
 use super::admission::{Addresses, Place};
 use super::error::ApiError;
+use super::extract::Client;
 use super::refusals::{Kind, Refusals};
 use super::server::may_open;
 use super::shares::{Share, Shares};
@@ -56,24 +57,25 @@ pub(super) struct Opener {
 
 impl State {
     /// Lets one more watch who is sent something at once, if the limits allow it.
-    pub(super) fn admit(&self, found: &Found, address: IpAddr) -> Result<(Subscription, Places), ApiError> {
+    pub(super) fn admit(&self, found: &Found, client: &Client) -> Result<(Subscription, Places), ApiError> {
         let config = self.config();
+        let (address, priority) = (client.address, client.watching.watcher.priority());
         let mut places = self.places(&config.server.per_address, &found.channel, address)?;
         let max_bandwidth = self.max_bandwidth();
-        let admit = |served: &_| self.channels.subscribe(found, &Room { max_bandwidth, served });
+        let admit = |served: &_| self.channels.subscribe(found, priority, &Room { max_bandwidth, served });
         let (subscription, share) = self.admission.shares.take(address, &found.channel.id, admit)?;
         places.share = Some(share);
         Ok((subscription, places))
     }
 
     /// Lets one more ask for playlists, if there is room for the segments, too.
-    pub(super) fn admit_idle(&self, found: &Found, address: IpAddr) -> Result<(Reader, Places), ApiError> {
+    pub(super) fn admit_idle(&self, found: &Found, client: &Client) -> Result<(Reader, Places), ApiError> {
         let config = self.config();
-        let places = self.places(&config.server.per_address, &found.channel, address)?;
+        let places = self.places(&config.server.per_address, &found.channel, client.address)?;
         let max_bandwidth = self.max_bandwidth();
-        let admit =
-            |served: &_| self.channels.reader(found, ReaderKind::Hls, &Room { max_bandwidth, served });
-        let reader = self.admission.shares.look(address, admit)?;
+        let who = (ReaderKind::Hls, client.watching.watcher.priority());
+        let admit = |served: &_| self.channels.reader(found, who, &Room { max_bandwidth, served });
+        let reader = self.admission.shares.look(client.address, admit)?;
         Ok((reader, places))
     }
 

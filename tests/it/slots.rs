@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use forebay_testkit::client::Viewer;
+use forebay_testkit::client::{Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Account, Behaviour, Hls, Origin};
 use forebay_testkit::ts::Checker;
+use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use crate::relay::Relay;
@@ -96,5 +97,47 @@ async fn who_matters_more_gets_the_connection_and_who_has_another_source_goes_th
     let switch = &status["failovers"]["last"][0];
     assert_eq!((&status["source_index"], &switch["reason"]), (&1.into(), &"preempted".into()), "{status}");
     assert_eq!(elsewhere.connections("/low.ts"), 1);
+    assert_eq!((account.violations(), account.refused(), account.most()), (0, 0, 1));
+}
+
+/// The path below which a new user with this priority watches.
+async fn user(relay: &Relay, name: &str, priority: i32) -> String {
+    let spec = json!({ "name": name, "priority": priority });
+    let answer = Request::new("POST", relay.address(), "/api/users").json(&spec).send().await;
+    let user = answer.expect("the relay answers").json();
+    assert_eq!(user["priority"], priority, "{user}");
+    let list = user["playlist_url"].as_str().expect("an address");
+    list.strip_prefix(&format!("http://{}", relay.address()))
+        .expect("of the relay")
+        .replace("/playlist.m3u", "")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_matters_as_much_as_the_user_who_matters_most_of_those_who_watch_it() {
+    let account = Account::new(1).hls_idle(SECOND);
+    let (_origin, _elsewhere, relay) = house(&account, "settle = \"1500ms\"").await;
+    let (kid, ann) = (user(&relay, "kid", 0).await, user(&relay, "ann", 10).await);
+    let low = format!("{kid}/stream/low");
+    let mut low = Viewer::get(relay.address(), &low).await;
+    Checker::check(&low.read_for(SECOND).await).assert_clean();
+
+    let list = format!("{ann}/stream/list");
+    let mut list = Viewer::get(relay.address(), &list).await;
+    assert_eq!(list.status(), 200);
+    Checker::check(&list.read_for(SECOND).await).assert_clean();
+    let status = relay.status("low").await;
+    assert_eq!(status["failovers"]["last"][0]["reason"], "preempted", "{status}");
+    assert!(low.ended().is_none(), "its viewer goes on with the other source");
+
+    // The channel has a priority of ten by itself, and here it would have to be higher.
+    let equal = Request::get(relay.address(), &format!("{kid}/stream/high")).send().await.expect("an answer");
+    assert_eq!(equal.status, 503, "{}", equal.text());
+
+    // Somebody else watches on; the one who mattered leaves, by asking for something else.
+    let (mut beside, _) = watch(&relay, "list").await;
+    list.reset();
+    let (_high, took) = watch(&relay, "high").await;
+    assert!(took < 10 * SECOND, "{took:?}");
+    timeout(20 * SECOND, beside.read_to_end()).await.expect("its channel has no connection any more");
     assert_eq!((account.violations(), account.refused(), account.most()), (0, 0, 1));
 }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::archive::Archive;
+use super::attendance::Attendance;
 use super::audience::Audience;
 use super::command::Command;
 use super::crew::Crews;
@@ -35,10 +36,10 @@ pub struct Feed {
     pub(super) windows: [watch::Sender<Window>; GROUPS],
     /// The crews of viewers who keep up, by group.
     pub(super) crews: Crews,
-    /// The readers by kind. Changed under the map's lock where that matters: see
-    /// [`super::Channels`]. Announced when the first reader comes who keeps the channel open, and
-    /// when the last one leaves.
-    pub(super) readers: watch::Sender<Readers>,
+    /// The readers. Changed under the map's lock where that matters: see [`super::Channels`].
+    /// Announced when the first reader comes who keeps the channel open, when the last one leaves,
+    /// and when the highest priority of them changes.
+    pub(super) attendance: watch::Sender<Attendance>,
     pub(super) hls: HlsState,
     pub(super) counts: Counts,
     pub(super) population: Arc<Population>,
@@ -150,7 +151,7 @@ impl Feed {
             stage: watch::Sender::default(),
             windows: Default::default(),
             crews: Crews::default(),
-            readers: watch::Sender::default(),
+            attendance: watch::Sender::default(),
             channel: watch::Sender::new(Arc::clone(channel)),
             hls: HlsState::default(),
             counts: Counts::default(),
@@ -186,7 +187,7 @@ impl Feed {
 
     /// How many readers there are of each kind.
     pub fn readers(&self) -> Readers {
-        *self.readers.borrow()
+        self.attendance.borrow().readers()
     }
 
     /// How many viewers are sent media: those whom limits are about.

@@ -10,6 +10,7 @@
 //! the store from the sources.
 
 mod archive;
+mod attendance;
 mod audience;
 mod command;
 mod crew;
@@ -332,22 +333,29 @@ impl Channels {
     }
 
     /// Joins as a viewer of the transport stream: see [`Channels::reader`].
-    pub fn subscribe(self: &Arc<Self>, found: &Found, room: &Room<'_>) -> Result<Subscription, Refusal> {
-        self.reader(found, ReaderKind::Viewer, room).map(Subscription::new)
+    pub fn subscribe(
+        self: &Arc<Self>,
+        found: &Found,
+        priority: i32,
+        room: &Room<'_>,
+    ) -> Result<Subscription, Refusal> {
+        self.reader(found, (ReaderKind::Viewer, priority), room).map(Subscription::new)
     }
 
-    /// Joins a channel as a reader of this kind, and opens the channel if it is closed.
+    /// Joins a channel as a reader of this kind, and opens the channel if it is closed. While the
+    /// reader keeps it open, `priority` is added to that of the channel where the connections of a
+    /// provider are short, unless another reader has a higher one.
     pub fn reader(
         self: &Arc<Self>,
         found: &Found,
-        kind: ReaderKind,
+        (kind, priority): (ReaderKind, i32),
         room: &Room<'_>,
     ) -> Result<Reader, Refusal> {
         let mut found = found.clone();
         loop {
             let mut table = self.table();
             if table.revision == found.revision() {
-                return self.join(&mut table, &found.channel, kind, room);
+                return self.join(&mut table, &found.channel, (kind, priority), room);
             }
             // A new list came in between, in which the channel may be different, or gone. It is
             // rare that a reader has to look again.
@@ -363,7 +371,7 @@ impl Channels {
         self: &Arc<Self>,
         table: &mut Table,
         channel: &Arc<Channel>,
-        kind: ReaderKind,
+        (kind, priority): (ReaderKind, i32),
         room: &Room<'_>,
     ) -> Result<Reader, Refusal> {
         if table.is_closed {
@@ -372,14 +380,14 @@ impl Channels {
         room.check(kind, channel, &table.feeds)?;
         let feed = table.feeds.get(&channel.id);
         if let Some(feed) = feed {
-            return Ok(Reader::new(feed, kind));
+            return Ok(Reader::new(feed, kind, priority));
         }
         let failover = table.failover(channel);
         let stop = self.shutdown.child_token();
         let archive = table.archive(channel, &self.hls_dir);
         let (feed, driver) =
             driver::create(self, channel, stop, failover, archive).map_err(|_| Refusal::NoStore)?;
-        let reader = Reader::new(&feed, kind);
+        let reader = Reader::new(&feed, kind, priority);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);
         Ok(reader)

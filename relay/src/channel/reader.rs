@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::attendance::Attendance;
 use super::feed::Feed;
 use super::reader_kind::ReaderKind;
 use crate::events::Event;
@@ -12,15 +13,17 @@ use crate::events::Event;
 pub struct Reader {
     feed: Arc<Feed>,
     kind: ReaderKind,
+    /// That of its user.
+    priority: i32,
     /// Bytes handed to this reader.
     sent: AtomicU64,
 }
 
 impl Reader {
     /// Joins a feed. The caller holds the lock of the map.
-    pub(super) fn new(feed: &Arc<Feed>, kind: ReaderKind) -> Self {
-        let reader = Self { feed: Arc::clone(feed), kind, sent: AtomicU64::new(0) };
-        reader.change(|count| *count += 1);
+    pub(super) fn new(feed: &Arc<Feed>, kind: ReaderKind, priority: i32) -> Self {
+        let reader = Self { feed: Arc::clone(feed), kind, priority, sent: AtomicU64::new(0) };
+        reader.change(|attendance| attendance.enter(kind, priority));
         if kind.is_viewer() {
             feed.population.viewers.fetch_add(1, Ordering::Relaxed);
             feed.counts.viewers.fetch_add(1, Ordering::Relaxed);
@@ -44,18 +47,18 @@ impl Reader {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn change(&self, change: impl FnOnce(&mut usize)) {
-        self.feed.readers.send_if_modified(|readers| {
-            let before = readers.presence();
-            change(readers.of_mut(self.kind));
-            readers.presence() != before
+    fn change(&self, change: impl FnOnce(&mut Attendance)) {
+        self.feed.attendance.send_if_modified(|attendance| {
+            let before = attendance.standing();
+            change(attendance);
+            attendance.standing() != before
         });
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.change(|count| *count -= 1);
+        self.change(|attendance| attendance.leave(self.kind, self.priority));
         if self.kind.is_viewer() {
             self.feed.population.viewers.fetch_sub(1, Ordering::Relaxed);
             // Last, so that whoever hears of it finds the viewer gone.

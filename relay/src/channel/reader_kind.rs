@@ -117,9 +117,4 @@ impl Readers {
     pub(super) fn of_mut(&mut self, kind: ReaderKind) -> &mut usize {
         &mut self.0[kind.index()]
     }
-
-    /// The part that the driver needs to know; it is not told of each reader who comes and goes.
-    pub(super) fn presence(&self) -> (bool, bool) {
-        (self.keeping_open() > 0, self.lingering() > 0)
-    }
 }

@@ -218,7 +218,7 @@ impl House {
     }
 
     pub(in crate::channel) fn reader(&self, kind: ReaderKind) -> Result<Reader, Refusal> {
-        self.channels.reader(&self.found(), kind, &Room { max_bandwidth: None, served: &Served::new() })
+        self.channels.reader(&self.found(), (kind, 0), &Room { max_bandwidth: None, served: &Served::new() })
     }
 
     /// The channel "one" of the list that is in force.
@@ -403,5 +403,5 @@ async fn shutdown_ends_everything() {
     assert_eq!(viewer.next().await.unwrap(), None);
     assert_eq!(house.script.open_now(), 0);
     let room = Room { max_bandwidth: None, served: &Served::new() };
-    assert!(house.channels.subscribe(&house.found(), &room).is_err());
+    assert!(house.channels.subscribe(&house.found(), 0, &room).is_err());
 }

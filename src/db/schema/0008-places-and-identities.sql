@@ -1,3 +1,3 @@
--- No table changes. From this version on an edit may be of `place`, and a user may have an `identity`,
--- which an older Forebay cannot read: it is to refuse the database as one of a newer Forebay, instead
--- of calling it damaged.
+-- No table changes. From this version on an edit may be of `place`, and a user may have an `identity`
+-- and a `priority`, which an older Forebay cannot read: it is to refuse the database as one of a newer
+-- Forebay, instead of calling it damaged.

@@ -58,6 +58,9 @@ pub(in crate::http) struct UserDocument {
     on_limit: OnLimit,
     /// The user's list of channels, which opens without a password. It is as secret as one.
     playlist_url: String,
+    /// Added to that of a channel that the user watches, where the connections of a provider are
+    /// short: -1000 to 1000.
+    priority: i32,
     /// What the user may do besides watching.
     role: Role,
     /// Whether a channel that the user watches already counts once.
@@ -116,6 +119,7 @@ impl UserDocument {
             on_limit: spec.on_limit,
             playlist_url: format!("{}t/{}/playlist.m3u", base.0, user.stream_key),
             same_channel_free: spec.same_channel_free,
+            priority: spec.priority,
             tier: spec.tier,
             changed_at: user.changed_at,
             created_at: user.created_at,

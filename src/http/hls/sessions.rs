@@ -128,7 +128,7 @@ impl Sessions {
         if sessions.len() >= MAX_SESSIONS {
             return Err(ApiError::session_limit(MAX_SESSIONS));
         }
-        let (reader, places) = state.admit_idle(found, client.address)?;
+        let (reader, places) = state.admit_idle(found, client)?;
         let stay = state.audience.presence.enter(client, found.channel.id.shared(), How::Hls, seat);
         let watched = Arc::new(Watched {
             session: Session::new(reader, key.player(client), key.list),

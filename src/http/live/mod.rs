@@ -39,7 +39,7 @@ pub(super) async fn watch_channel(
     client: Client,
 ) -> Result<Response, ApiError> {
     let seat = state.seat(&client, &Title::from(&*found.channel), Form::Endless).await?;
-    let (subscription, places) = state.admit(&found, client.address)?;
+    let (subscription, places) = state.admit(&found, &client)?;
     let offset = query.span("offset");
     let viewer = Viewer::new(&state, found.channel, &client, subscription, (places, seat), offset);
     let mut response = answer(no_body());

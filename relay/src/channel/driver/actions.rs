@@ -93,7 +93,7 @@ impl Driver {
     /// Claims a connection to a source.
     fn claim(&mut self, attempt: AttemptId, source: SourceId, purpose: Purpose) {
         let chosen = self.channel.source(source).expect(LISTED);
-        let claim = claim_of(&self.channel, purpose_of(purpose));
+        let claim = claim_of(&self.channel, self.priority(), purpose_of(purpose));
         let is_apart_from = |ingest: &Ingest| {
             let other = self.channel.source(ingest.source);
             other.is_none_or(|other| is_apart(chosen, other))
@@ -116,6 +116,8 @@ impl Driver {
         if !self.inbox.readership.is_read() {
             handle.set_demand(Demand::Lingering);
         }
+        // Readers may have come and gone since it was claimed.
+        handle.set_priority(self.priority());
         let opener = Arc::clone(&self.ingests.opener);
         let ingest = self.ingests.of_mut(attempt);
         let Label { position, url } = &ingest.label;

@@ -49,7 +49,7 @@ impl Inbox {
     ) -> Self {
         Self {
             stop,
-            readership: Readership::new(feed.readers.subscribe()),
+            readership: Readership::new(feed.attendance.subscribe()),
             settings: feed.channel.subscribe(),
             audience: feed.hls.audience.subscribe(),
             commands,
@@ -57,11 +57,12 @@ impl Inbox {
         }
     }
 
-    /// Waits for the next event. `waiting` are the sources that wait for a connection.
+    /// Waits for the next event. `waiting` are the sources that wait for a connection, which
+    /// `channel` wants with this priority.
     pub(super) async fn next(
         &mut self,
         waiting: &[SourceId],
-        channel: &Channel,
+        (channel, priority): (&Channel, i32),
         providers: &Providers,
     ) -> Message {
         tokio::select! {
@@ -71,7 +72,7 @@ impl Inbox {
             _ = self.settings.changed() => Message::Settings,
             _ = self.audience.changed() => Message::Audience,
             Some(command) = self.commands.recv() => Message::Command(command),
-            source = connection_for(waiting, channel, providers, &mut self.connections),
+            source = connection_for(waiting, (channel, priority), providers, &mut self.connections),
                 if !waiting.is_empty() => Message::ConnectionFree(source),
         }
     }

@@ -100,18 +100,19 @@ impl Ingests {
         self.inputs().map(Input::memory).sum()
     }
 
-    /// Tells the providers whether the channel has readers.
-    pub(super) fn set_demand(&self, demand: Demand) {
+    /// Tells the providers whether the channel has readers, and its priority.
+    pub(super) fn set_demand(&self, demand: Demand, priority: i32) {
         for lease in self.list.iter().filter_map(|ingest| ingest.lease.as_ref()) {
             lease.set_demand(demand);
+            lease.set_priority(priority);
         }
     }
 
-    /// The channel has new settings.
-    pub(super) fn configure(&mut self, channel: &Channel) {
+    /// The channel has new settings, and with its readers this priority.
+    pub(super) fn configure(&mut self, channel: &Channel, priority: i32) {
         for ingest in &mut self.list {
             if let Some(lease) = &ingest.lease {
-                lease.set_priority(channel.priority);
+                lease.set_priority(priority);
             }
             // A source that was removed is closed soon, and keeps its position for the log until
             // then.

@@ -7,9 +7,9 @@ use tokio::sync::watch;
 use crate::model::{Channel, Source};
 use crate::providers::{Claim, Providers, Purpose};
 
-/// A channel's claim to a connection.
-pub(super) fn claim_of(channel: &Channel, purpose: Purpose) -> Claim {
-    Claim { channel: channel.id.clone(), priority: channel.priority, purpose }
+/// The claim of a channel with this priority to a connection.
+pub(super) fn claim_of(channel: &Channel, priority: i32, purpose: Purpose) -> Claim {
+    Claim { channel: channel.id.clone(), priority, purpose }
 }
 
 /// What a provider is told that a connection is for.
@@ -24,11 +24,11 @@ pub(super) fn purpose_of(purpose: lifecycle::Purpose) -> Purpose {
 /// Waits until there would be a connection for one of these sources, and returns that source.
 pub(super) async fn connection_for(
     sources: &[SourceId],
-    channel: &Channel,
+    (channel, priority): (&Channel, i32),
     providers: &Providers,
     changed: &mut watch::Receiver<u64>,
 ) -> SourceId {
-    let claim = claim_of(channel, Purpose::Active);
+    let claim = claim_of(channel, priority, Purpose::Active);
     let would_serve = |source: SourceId| {
         let provider = channel.source(source)?.provider.as_ref()?;
         Some(providers.would_serve(provider, &claim))

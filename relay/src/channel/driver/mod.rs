@@ -173,7 +173,7 @@ impl Driver {
 
     /// Waits for the next event.
     async fn wait(&mut self) -> Wake {
-        let now = self.clock.now();
+        let (now, priority) = (self.clock.now(), self.priority());
         let (ticked_at, tick) = (self.output.ticked_at(), self.output.tick());
         let timer = sleep_until(self.clock, self.wakes_at(now));
         let verdict = async {
@@ -184,7 +184,7 @@ impl Driver {
         };
         let waiting = self.life.waiting_for_slot();
         let providers = self.ingests.providers.clone();
-        let message = self.inbox.next(&waiting, &self.channel, &providers);
+        let message = self.inbox.next(&waiting, (&self.channel, priority), &providers);
         let event = poll_fn(|context| self.ingests.poll(context, now, ticked_at, tick));
         // Data comes last: an upstream that always has some must not hold up a timer or a shutdown.
         tokio::select! {
@@ -265,8 +265,14 @@ impl Driver {
             Presence::Present => (Event::ReadersPresent, Demand::Watched),
             Presence::Absent(since) => (Event::NoReaders(since.unwrap_or(Duration::MAX)), Demand::Lingering),
         };
-        self.ingests.set_demand(demand);
+        self.ingests.set_demand(demand, self.priority());
         self.life.handle_event(now, event);
+    }
+
+    /// How much the channel matters beside others of its providers: its own priority, and the
+    /// highest one of its readers.
+    fn priority(&self) -> i32 {
+        self.channel.priority.saturating_add(self.inbox.readership.priority())
     }
 
     /// The viewers by HLS have changed.

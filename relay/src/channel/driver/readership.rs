@@ -5,12 +5,13 @@ use std::time::Duration;
 use forebay_core::time::Moment;
 use tokio::sync::watch;
 
+use crate::channel::attendance::Attendance;
 use crate::channel::reader_kind::Readers;
 
 /// Follows the readers of a feed.
 #[derive(Debug)]
 pub(super) struct Readership {
-    readers: watch::Receiver<Readers>,
+    attendance: watch::Receiver<Attendance>,
     last: Last,
 }
 
@@ -32,19 +33,25 @@ pub(super) enum Presence {
 }
 
 impl Readership {
-    pub(super) fn new(readers: watch::Receiver<Readers>) -> Self {
-        Self { readers, last: Last::None }
+    pub(super) fn new(attendance: watch::Receiver<Attendance>) -> Self {
+        Self { attendance, last: Last::None }
     }
 
-    /// Waits for the first reader who keeps the channel open, or for the last one to leave.
+    /// Waits for the first reader who keeps the channel open, for the last one to leave, or for
+    /// another priority of theirs.
     pub(super) async fn changed(&mut self) {
         // It cannot fail: the feed has the sender, and the driver has the feed.
-        let _ = self.readers.changed().await;
+        let _ = self.attendance.changed().await;
     }
 
     /// The readers as they are now.
     pub(super) fn readers(&self) -> Readers {
-        *self.readers.borrow()
+        self.attendance.borrow().readers()
+    }
+
+    /// The highest priority of a reader who keeps the channel open; 0 without any.
+    pub(super) fn priority(&self) -> i32 {
+        self.attendance.borrow().priority()
     }
 
     /// Whether any reader keeps the channel open.
@@ -54,7 +61,7 @@ impl Readership {
 
     /// Notes the readers at `now`.
     pub(super) fn update(&mut self, now: Moment) -> Presence {
-        let readers = *self.readers.borrow_and_update();
+        let readers = self.attendance.borrow_and_update().readers();
         self.last = match self.last {
             _ if readers.lingering() > 0 => Last::Present,
             Last::Present => Last::LeftAt(now),

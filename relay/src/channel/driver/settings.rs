@@ -31,7 +31,7 @@ impl Driver {
         self.output.index.set_limits(limits(policy));
         self.hls.set_settings(&policy.hls);
         self.life.set_times(times(policy));
-        self.ingests.configure(&self.channel);
+        self.ingests.configure(&self.channel, self.priority());
         if let Some(timeshift) = &self.timeshift {
             timeshift.configure(&self.channel);
         }

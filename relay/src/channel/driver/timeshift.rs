@@ -33,7 +33,7 @@ pub(super) struct Timeshift {
 
 impl Timeshift {
     pub(super) fn new(archive: Arc<Archive>, feed: &Arc<Feed>, tasks: TaskTracker) -> Self {
-        let reader = Reader::new(feed, ReaderKind::Timeshift);
+        let reader = Reader::new(feed, ReaderKind::Timeshift, 0);
         Self { archive, _reader: reader, segments: Vec::new(), spool: None, tasks }
     }
 

@@ -138,7 +138,7 @@ async fn who_joins_while_lists_are_exchanged_gets_what_the_new_one_has() {
     channels.apply(&same);
     list.channels.set(Arc::downgrade(&channels)).unwrap();
     let served = Served::new();
-    let joined = channels.subscribe(&found, &Room { max_bandwidth: None, served: &served });
+    let joined = channels.subscribe(&found, 0, &Room { max_bandwidth: None, served: &served });
     assert_eq!(joined.err(), Some(Refusal::Closing), "the channel was found, and is gone");
     assert!(!channels.is_open(&found.channel.id));
 }
@@ -168,7 +168,7 @@ async fn a_list_that_cannot_be_read_ends_nobody() {
     });
     assert!(watch(&mut viewer, 2 * SECOND).await > 0, "it goes on as it was");
     let room = Room { max_bandwidth: None, served: &Served::new() };
-    assert_eq!(house.channels.subscribe(&found, &room).err(), Some(Refusal::Unreadable));
+    assert_eq!(house.channels.subscribe(&found, 0, &room).err(), Some(Refusal::Unreadable));
 }
 
 #[tokio::test(start_paused = true)]

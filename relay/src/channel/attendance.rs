@@ -1,0 +1,109 @@
+//! The readers of a channel: how many of each kind, and the priorities that they bring along.
+//!
+//! A channel competes with others for the connections of a provider. Its own priority counts, and
+//! with it the highest one among its readers: people whose screens matter more keep the channel
+//! they watch, whoever else watches it.
+
+use std::collections::BTreeMap;
+
+use forebay_core::assumption::broken;
+
+use super::reader_kind::{ReaderKind, Readers};
+
+/// Who reads a channel.
+#[derive(Debug, Default)]
+pub(super) struct Attendance {
+    readers: Readers,
+    /// How many of the readers who keep the channel open bring which priority.
+    priorities: BTreeMap<i32, usize>,
+}
+
+/// The part that the driver needs to know; it is not told of each reader who comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    is_kept_open: bool,
+    lingers: bool,
+    priority: i32,
+}
+
+impl Attendance {
+    /// The readers by kind.
+    pub(super) fn readers(&self) -> Readers {
+        self.readers
+    }
+
+    /// The highest priority of a reader who keeps the channel open; 0 without any.
+    pub(super) fn priority(&self) -> i32 {
+        self.priorities.last_key_value().map_or(0, |(&priority, _)| priority)
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            is_kept_open: self.readers.keeping_open() > 0,
+            lingers: self.readers.lingering() > 0,
+            priority: self.priority(),
+        }
+    }
+
+    /// A reader comes.
+    pub(super) fn enter(&mut self, kind: ReaderKind, priority: i32) {
+        *self.readers.of_mut(kind) += 1;
+        if kind.keeps_open() {
+            *self.priorities.entry(priority).or_default() += 1;
+        }
+    }
+
+    /// A reader leaves who has come with this priority.
+    pub(super) fn leave(&mut self, kind: ReaderKind, priority: i32) {
+        *self.readers.of_mut(kind) -= 1;
+        if !kind.keeps_open() {
+            return;
+        }
+        let Some(count) = self.priorities.get_mut(&priority) else {
+            broken("a reader leaves with the priority it came with");
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.priorities.remove(&priority);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_priority_of_those_who_keep_it_open_counts() {
+        let mut attendance = Attendance::default();
+        assert_eq!(attendance.priority(), 0);
+        attendance.enter(ReaderKind::Viewer, -5);
+        assert_eq!(attendance.priority(), -5);
+        attendance.enter(ReaderKind::Hls, 7);
+        attendance.enter(ReaderKind::Viewer, 7);
+        attendance.enter(ReaderKind::Timeshift, 9);
+        attendance.leave(ReaderKind::Hls, 7);
+        assert_eq!(attendance.priority(), 7, "another one has it as well");
+        attendance.leave(ReaderKind::Viewer, 7);
+        assert_eq!(attendance.priority(), -5);
+        attendance.leave(ReaderKind::Viewer, -5);
+        assert_eq!(attendance.priority(), 0);
+    }
+
+    #[test]
+    fn the_driver_is_told_of_the_first_the_last_and_of_another_priority() {
+        let mut attendance = Attendance::default();
+        let mut changes = |change: fn(&mut Attendance)| {
+            let before = attendance.standing();
+            change(&mut attendance);
+            attendance.standing() != before
+        };
+        assert!(changes(|it| it.enter(ReaderKind::Viewer, 0)));
+        assert!(!changes(|it| it.enter(ReaderKind::Viewer, -1)));
+        assert!(changes(|it| it.enter(ReaderKind::Viewer, 1)));
+        assert!(!changes(|it| it.leave(ReaderKind::Viewer, 0)));
+        assert!(changes(|it| it.leave(ReaderKind::Viewer, 1)));
+        assert!(changes(|it| it.leave(ReaderKind::Viewer, -1)));
+    }
+}
