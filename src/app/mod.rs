@@ -137,6 +137,7 @@ impl App {
         supervisor.start(playlists(&shared));
         supervisor.start(jobs(&shared));
         supervisor.start(downloads(&shared));
+        supervisor.start(monitor(&shared));
         supervisor.start(resolver(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(listener("http", self.server, &shared));
@@ -240,6 +241,18 @@ fn downloads(shared: &http::State) -> Service {
         let (downloads, queue) = (downloads.clone(), queue.clone());
         async move {
             downloads.run(&queue, stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Looks how the server is.
+fn monitor(shared: &http::State) -> Service {
+    let shared = shared.clone();
+    Service::restarted("monitor", move |stop| {
+        let shared = shared.clone();
+        async move {
+            shared.run_monitor(stop).await;
             Ok(())
         }
     })

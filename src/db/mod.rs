@@ -19,6 +19,7 @@ mod folder;
 pub mod jobs;
 pub mod lineup;
 pub mod listing;
+pub mod metric_minutes;
 mod migrations;
 mod open;
 mod readers;

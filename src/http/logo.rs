@@ -93,12 +93,17 @@ pub(super) async fn logo(
 ) -> Result<Response, ApiError> {
     let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
     let picture = state.documents.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
+    Ok(answer(picture))
+}
+
+/// A picture of somebody else, as a part of our pages.
+pub(super) fn answer(picture: Picture) -> Response {
     let fields = [
         (header::CONTENT_TYPE, HeaderValue::from_static(picture.kind)),
         (header::CACHE_CONTROL, CACHING),
         (header::CONTENT_SECURITY_POLICY, POLICY),
     ];
-    Ok((fields, picture.bytes).into_response())
+    (fields, picture.bytes).into_response()
 }
 
 impl Default for Logos {
@@ -113,7 +118,7 @@ impl Default for Logos {
 
 impl Logos {
     /// The picture at this address, kept or fetched now.
-    async fn get(&self, url: &str, scope: Scope) -> Option<Picture> {
+    pub(super) async fn get(&self, url: &str, scope: Scope) -> Option<Picture> {
         let cell = self.kept().entry(url, Instant::now());
         let picture = cell.get_or_init(|| self.fetch(url, scope)).await.clone();
         self.kept().trim();

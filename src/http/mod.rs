@@ -24,6 +24,7 @@ mod live;
 mod local_program;
 mod logo;
 mod metrics;
+mod monitoring;
 mod nosniff;
 mod ops;
 mod pages;
@@ -124,6 +125,7 @@ pub struct State {
     audience: Audience,
     documents: Documents,
     tally: Tally,
+    monitor: monitoring::Monitor,
     pub(crate) process: Process,
 }
 
@@ -239,6 +241,7 @@ impl State {
             audience: Audience::default(),
             documents: Documents::default(),
             tally: Tally::default(),
+            monitor: monitoring::Monitor::default(),
             process: Process::start(),
             catalogue,
             jobs,

@@ -54,6 +54,8 @@ struct Shared {
 struct Present {
     /// The number of the viewer who came last.
     last: u64,
+    /// How long all have watched together who have gone.
+    watched: Duration,
     viewers: BTreeMap<u64, Arc<Known>>,
 }
 
@@ -119,6 +121,23 @@ impl Presence {
         let number = present.last;
         present.viewers.insert(number, Arc::clone(&known));
         Stay { shared: Arc::clone(&self.0), number, known }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.present().viewers.len()
+    }
+
+    /// How many have come since the start.
+    pub(super) fn total(&self) -> u64 {
+        self.0.present().last
+    }
+
+    /// How long those have watched who have gone, on average.
+    pub(super) fn average_duration(&self) -> Duration {
+        let present = self.0.present();
+        let gone = present.last - present.viewers.len() as u64;
+        present.watched / u32::try_from(gone.max(1)).unwrap_or(u32::MAX)
     }
 
     /// Up to `limit` viewers behind number `after`, of one channel or film where that is said.
@@ -241,6 +260,9 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        self.shared.present().viewers.remove(&self.number);
+        let watched = Timestamp::now().duration_since(self.known.since);
+        let mut present = self.shared.present();
+        present.watched += Duration::try_from(watched).unwrap_or_default();
+        present.viewers.remove(&self.number);
     }
 }

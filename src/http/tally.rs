@@ -48,6 +48,10 @@ pub(super) enum Count {
     TokensRevoked,
     /// Tokens of which somebody had made too many.
     TokensRefused,
+    /// Answers to requests.
+    Answers,
+    /// Of them, those that were errors of the server.
+    Errors,
 }
 
 /// The counts since the start. Cloning is cheap.
@@ -56,7 +60,7 @@ pub(super) struct Tally(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    counts: [AtomicU64; Count::TokensRefused as usize + 1],
+    counts: [AtomicU64; Count::Errors as usize + 1],
     first_byte: [Histogram; 2],
     first_key_frame: [Histogram; 2],
     received: AtomicU64,

@@ -182,18 +182,18 @@ impl Downloads {
             warn!(%error, "downloads of the last life do not go on");
         }
         while stop.run_until_cancelled(tokio::time::sleep(CLEAN)).await.is_some() {
-            if let Err(error) = self.clean(KEPT).await {
+            if let Err(error) = self.clean().await {
                 warn!(%error, "old downloads cannot be removed");
             }
         }
     }
 
-    /// Removes those that ended so long ago; says how many.
-    pub async fn clean(&self, kept: Duration) -> Result<usize, Refusal> {
+    /// Removes those that ended long ago; says how many.
+    pub async fn clean(&self) -> Result<usize, Refusal> {
         if !self.0.database.is_on() {
             return Ok(0);
         }
-        let before = now() - i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+        let before = now() - i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX);
         let old = self.0.database.read(move |connection| rows::ended_before(connection, before)).await?;
         for id in &old {
             self.remove(*id).await?;

@@ -212,6 +212,7 @@ pub(crate) mod players {
         let pages = [
             ("channels", "1 channel"),
             ("playlists", "No playlist yet"),
+            ("downloads", "Nothing is kept"),
             ("relays", "No relay yet"),
             ("users", "you"),
             ("tokens", "No token is good now"),

@@ -9,6 +9,8 @@ mod calm;
 mod chaos;
 mod cli;
 mod clocks;
+mod documents;
+mod downloads_page;
 mod failover;
 mod film_delivery;
 mod film_viewers;

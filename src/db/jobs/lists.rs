@@ -71,6 +71,46 @@ pub fn waiting(connection: &Connection) -> Result<Vec<Waiting>, Error> {
     rows.map(|row| Ok(row?)).collect()
 }
 
+/// How many jobs of one kind there are, by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Those that could run now.
+    pub waiting: u64,
+    /// Of them, the most urgent ones.
+    pub urgent: u64,
+    /// Those that are tried again later.
+    pub delayed: u64,
+    /// Those that run.
+    pub running: u64,
+    /// Those that are done, as long as they are kept.
+    pub completed: u64,
+    /// Those that are given up, as long as they are kept.
+    pub failed: u64,
+}
+
+/// How many jobs of a kind there are.
+pub fn counts(connection: &Connection, kind: &str) -> Result<Counts, Error> {
+    let sql = "SELECT count(*) FILTER (WHERE state = 'waiting'),
+                      count(*) FILTER (WHERE state = 'waiting' AND priority = 0),
+                      count(*) FILTER (WHERE state = 'delayed'),
+                      count(*) FILTER (WHERE state IN ('running', 'cancelling')),
+                      count(*) FILTER (WHERE state = 'completed'),
+                      count(*) FILTER (WHERE state = 'failed')
+               FROM jobs WHERE kind = ?1";
+    let counts = connection.query_row(sql, [kind], |row| {
+        let count = |at| Ok::<_, rusqlite::Error>(row.get::<_, i64>(at)?.unsigned_abs());
+        Ok(Counts {
+            waiting: count(0)?,
+            urgent: count(1)?,
+            delayed: count(2)?,
+            running: count(3)?,
+            completed: count(4)?,
+            failed: count(5)?,
+        })
+    })?;
+    Ok(counts)
+}
+
 /// How many jobs of a kind that this owner has added wait or run.
 pub fn live(connection: &Connection, kind: &str, owner: &str) -> Result<u64, Error> {
     let sql = "SELECT count(*) FROM jobs WHERE kind = ?1 AND owner = ?2

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params};
 
 pub use self::ends::{Cancelling, Fence, Outcome, cancel, clean, end, recover, set_progress};
 pub use self::job::{Boot, Job, JobId, NewJob, State};
-pub use self::lists::{Filter, Waiting, get, list, live, paused, waiting};
+pub use self::lists::{Counts, Filter, Waiting, counts, get, list, live, paused, waiting};
 use super::error::Error;
 
 /// A job that was asked for.

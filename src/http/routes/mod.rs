@@ -12,6 +12,7 @@ mod identity_tests;
 mod jobs;
 mod lineup;
 mod machines;
+mod monitoring;
 mod operation;
 mod pages;
 mod people;
@@ -40,7 +41,7 @@ use super::error::ApiError;
 const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 9] {
+fn surfaces() -> [(&'static str, Vec<Route>); 10] {
     [
         ("streams", streams::routes()),
         ("api", api::routes()),
@@ -49,6 +50,7 @@ fn surfaces() -> [(&'static str, Vec<Route>); 9] {
         ("jobs", jobs::routes()),
         ("video pages", resolve::routes()),
         ("tokens", streaming::routes()),
+        ("monitoring", monitoring::routes()),
         ("pages", pages::routes()),
         ("machines", machines::routes()),
     ]
@@ -59,9 +61,10 @@ pub(super) fn router(state: State) -> Router {
     let routes = surfaces().into_iter().flat_map(|(_, routes)| routes);
     routes
         .fold(Router::new(), |router, route| router.route(route.path, route.into_handlers(&state)))
-        .fallback(
-            no_such_route.layer(from_fn_with_state(Carried { cors: Cors::Errors, counted_by: None }, carry)),
-        )
+        .fallback(no_such_route.layer(from_fn_with_state(
+            Carried { cors: Cors::Errors, tally: state.tally.clone(), counted_by: None },
+            carry,
+        )))
         .with_state(state)
 }
 

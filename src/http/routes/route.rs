@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::BodyLimits;
 use crate::http::head::names_host;
 use crate::http::nosniff::set_nosniff;
-use crate::http::tally::Count;
+use crate::http::tally::{Count, Tally};
 use crate::http::{Peer, State, auth, streaming};
 
 /// What pages of other origins may read.
@@ -248,7 +248,8 @@ impl Route {
             handlers = handlers.route_layer(from_fn_with_state(needed, auth::require));
         }
         // The layer is around what is here before it: the answer to other methods, too.
-        let carried = Carried { cors, counted_by: is_counted.then(|| state.clone()) };
+        let carried =
+            Carried { cors, tally: state.tally.clone(), counted_by: is_counted.then(|| state.clone()) };
         handlers.fallback(method_not_allowed).layer(from_fn_with_state(carried, carry))
     }
 
@@ -269,6 +270,7 @@ async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
 #[derive(Debug, Clone)]
 pub(super) struct Carried {
     pub(super) cors: Cors,
+    pub(super) tally: Tally,
     /// Where requests are counted.
     pub(super) counted_by: Option<State>,
 }
@@ -285,7 +287,7 @@ fn count(state: &State, request: &Request) -> Option<Rate> {
 /// What holds for every request, and for every answer. It leaves the answer's extensions alone: a
 /// live stream is in them. One layer, since each costs every request two allocations.
 pub(super) async fn carry(
-    axum::extract::State(Carried { cors, counted_by }): axum::extract::State<Carried>,
+    axum::extract::State(Carried { cors, tally, counted_by }): axum::extract::State<Carried>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -297,6 +299,10 @@ pub(super) async fn carry(
     } else {
         ApiError::bad_host().into_response()
     };
+    tally.note(Count::Answers);
+    if response.status().is_server_error() {
+        tally.note(Count::Errors);
+    }
     let fields = response.headers_mut();
     if let Some(rate) = rate {
         rate.tell(fields);

@@ -175,6 +175,15 @@ fn analyses() -> Vec<Route> {
                 )
             },
         ),
+        Route::new("/api/streaming/thumbnails/{platform}/{video_id}", Access::Viewer).get(
+            streaming::thumbnail,
+            || {
+                let operation = Operation::new("getThumbnail", "The picture of a page, through this server")
+                    .sends(200, "image/*", "The picture")
+                    .fails(401, &["unauthorized"]);
+                refuses(operation, PAGE)
+            },
+        ),
         Route::new("/api/streaming/events", Access::Viewer).get(streaming::listen, || {
             let about = "Server-Sent Events: `fetch` (a download), `job` (an analysis), `queue`";
             let operation = Operation::new("listenToDownloads", "How one's analyses and downloads go on")

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use forebay_core::resolve::{Need, Page};
+use forebay_relay::model::Scope;
 use http::{StatusCode, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,11 @@ use super::error::{StreamingError, body};
 use super::owner::Owner;
 use super::tokens::Done;
 use crate::db::jobs::{self as rows, Job, JobId, State as JobState};
-use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::extract::{JsonBody, JsonRequest};
 use crate::http::resolve::{Refused, read_page, title};
+use crate::http::{State, logo};
+use crate::page_jobs;
 use crate::page_jobs::analysis::{self, Analysis};
 use crate::resolver::{Document, Format};
 
@@ -217,6 +219,25 @@ pub(in crate::http) async fn result(
         }
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// `GET /api/streaming/thumbnails/{platform}/{video_id}`: the picture of a page, so that browsers
+/// need not ask the platform.
+pub(in crate::http) async fn thumbnail(
+    state: State,
+    owner: Owner,
+    Path((platform, id)): Path<(String, String)>,
+) -> Result<Response, StreamingError> {
+    let none = || StreamingError::new(StatusCode::NOT_FOUND, "PAGE_UNAVAILABLE", "the page has no picture");
+    let page = page_jobs::read_page(&format!("{platform}/{id}")).ok_or_else(none)?;
+    title(&state, &owner.client, &page)?;
+    let known = state.resolver.ask(&page, Need::Info).await.map_err(Refused::from)?;
+    let scope = if state.config().resolver.allow_private { Scope::Everywhere } else { Scope::Internet };
+    let picture = match &known.document.thumbnail {
+        Some(url) => state.documents.logos.get(url, scope).await,
+        None => None,
+    };
+    picture.map(logo::answer).ok_or_else(none)
 }
 
 /// `DELETE /api/streaming/analyze/{id}`

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 
 pub(super) use self::analysis::{
-    AnalysisStarted, AnalyzeFields, Analyzed, analyze, cancel_analysis, result, retry_analysis,
+    AnalysisStarted, AnalyzeFields, Analyzed, analyze, cancel_analysis, result, retry_analysis, thumbnail,
 };
 pub(super) use self::downloads::{
     DownloadFields, DownloadList, cancel_download, create_download, download, download_file, list_downloads,

@@ -36,6 +36,13 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
         role: 'admin',
         load: () => import('./pages/Playlists.svelte'),
       },
+      {
+        path: 'downloads',
+        title: 'Downloads',
+        icon: 'save',
+        role: 'operator',
+        load: () => import('./pages/Downloads.svelte'),
+      },
       { path: 'relays', title: 'Relays', icon: 'list', role: 'operator', load: () => import('./pages/Relays.svelte') },
     ],
   },

@@ -112,8 +112,14 @@ async function ask(url: URL, wish: RequestInit, signal: AbortSignal | undefined)
 
 /** The error in an answer, or words for one that is not Forebay's own, as a proxy's. */
 async function refusal(answer: Response): Promise<Refused> {
-  const body = (await answer.json().catch(() => null)) as Partial<Schema<'ErrorDocument'>> | null;
+  type Body = Partial<Schema<'ErrorDocument'> | Schema<'StreamingError'>>;
+  const body = (await answer.json().catch(() => null)) as Body | null;
   const error = body?.error;
+  // The routes of streams have a shape of their own.
+  if (typeof error === 'string') {
+    const code = body && 'code' in body ? body.code : undefined;
+    return new Refused(answer.status, code ?? `http_${answer.status}`, sentence(error));
+  }
   return error
     ? new Refused(answer.status, error.code, sentence(error.message), error.details ?? [])
     : new Refused(answer.status, `http_${answer.status}`, `The server answered ${answer.status}.`);

@@ -19,6 +19,8 @@ export const ICONS = {
   skip: 'M6 5v14l8-7zM18 5v14',
   block: 'M12 20a8 8 0 1 0 0-16 8 8 0 0 0 0 16M6.5 6.5l11 11',
   play: 'M8 5v14l11-7z',
+  pause: 'M8 5v14M16 5v14',
+  save: 'M12 3v11M7.5 10l4.5 4.5 4.5-4.5M4 17v3h16v-3',
   search: 'M11 17a6 6 0 1 0 0-12 6 6 0 0 0 0 12M15.5 15.5 20 20',
   pencil: 'M4 20l1-4L16 5l3 3L8 19z',
   trash: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13',
