@@ -1,11 +1,11 @@
 //! The page of downloads in a browser: an address is looked at, and a form of it is kept.
 
-use forebay_testkit::player::visit::{Screen, Step, visit_on};
+use forebay_testkit::player::{Screen, Step, visit_on};
 
 use crate::page_channels::relay;
 use crate::page_files::{Hostile, MIB};
 
-mod chromium {
+mod players {
     use forebay_testkit::platform::Platform;
 
     use super::*;
@@ -21,7 +21,7 @@ mod chromium {
             Step::Fills("Name", "ann"),
             Step::Fills("Password", "correct horse"),
             Step::Clicks("Set up"),
-            Step::Sees("Now"),
+            Step::Sees("Nobody is watching"),
             Step::Goes(&downloads),
             Step::Sees("Nothing is kept"),
             Step::Fills("Address of the page", "https://example.com/"),
