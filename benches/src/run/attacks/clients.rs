@@ -44,11 +44,11 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         Instant::now() >= self.until
     }
 
-    fn rest(&self, longest: Duration) {
+    pub(super) fn rest(&self, longest: Duration) {
         std::thread::sleep(longest.min(self.until.saturating_duration_since(Instant::now())));
     }
 

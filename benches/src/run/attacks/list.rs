@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::clients::{self, Scene};
+use super::connections;
 use super::provider::{self, Answer};
 
 /// One attack.
@@ -94,6 +95,33 @@ pub(super) const ALL: &[Attack] = &[
         // Who takes nothing is given ten seconds.
         times: 3,
         has_tls: true,
+        ..PLAIN
+    },
+    Attack {
+        name: "slow-heads",
+        about: "1,000 connections send their heads byte by byte",
+        act: connections::slow_heads,
+        // Who says nothing whole is given ten seconds.
+        times: 3,
+        ..PLAIN
+    },
+    Attack {
+        name: "silence",
+        about: "10,000 connections are opened and say nothing",
+        act: connections::silence,
+        times: 3,
+        ..PLAIN
+    },
+    Attack {
+        name: "large-heads",
+        about: "heads of 16 MB, as fast as they are refused",
+        act: connections::large_heads,
+        ..PLAIN
+    },
+    Attack {
+        name: "large-bodies",
+        about: "bodies of 16 MB, as fast as they are refused",
+        act: connections::large_bodies,
         ..PLAIN
     },
     Attack {

@@ -5,6 +5,7 @@
 //! same stream is watched past the server, too: pauses of the machine show there as well.
 
 mod clients;
+mod connections;
 mod list;
 mod provider;
 mod watching;
