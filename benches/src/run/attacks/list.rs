@@ -101,15 +101,15 @@ pub(super) const ALL: &[Attack] = &[
         name: "slow-heads",
         about: "1,000 connections send their heads byte by byte",
         act: connections::slow_heads,
-        // Who says nothing whole is given ten seconds.
-        times: 3,
+        // A head may take half a minute.
+        times: 6,
         ..PLAIN
     },
     Attack {
         name: "silence",
         about: "10,000 connections are opened and say nothing",
         act: connections::silence,
-        times: 3,
+        times: 6,
         ..PLAIN
     },
     Attack {
