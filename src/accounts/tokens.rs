@@ -22,7 +22,7 @@ use crate::db::stream_tokens::{self, Made, SigningKey, StreamToken, TokenId, Tok
 use crate::db::users::{Tier, UserId};
 
 /// How long it is good in all, however often it is refreshed.
-const MAX_LIFETIME: Duration = Duration::from_hours(24);
+pub(super) const MAX_LIFETIME: Duration = Duration::from_hours(24);
 
 /// How old a key is when another one takes its place: long enough for nobody to notice.
 const KEY_LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -151,13 +151,13 @@ impl Accounts {
 }
 
 impl Watcher {
-    /// Who makes a token that this one asks for, and of which tier; nobody by a token.
+    /// Who makes a token that this one asks for, and of which tier; nobody by a token or a link.
     pub fn maker(&self, household: IpAddr) -> Option<(Maker, Tier)> {
         match self {
             Self::Anybody => Some((Maker::Household(household), Tier::Free)),
             Self::User(user, _) => Some((Maker::User(user.id), user.spec.tier)),
             Self::Key(key) => Some((Maker::Key(key.id), Tier::Pro)),
-            Self::Token(_) => None,
+            Self::Token(_) | Self::Link(_) => None,
         }
     }
 }
@@ -177,7 +177,7 @@ fn check_limits(made: Made, limits: Tokens, tier: Tier) -> Result<(), Refusal> {
 }
 
 /// The key that signs now: the newest, or another one where that is old or there is none.
-fn signing_key(connection: &Connection, now: Timestamp) -> Result<SigningKey, Refusal> {
+pub(super) fn signing_key(connection: &Connection, now: Timestamp) -> Result<SigningKey, Refusal> {
     let newest = stream_tokens::keys(connection)?.into_iter().next();
     if let Some(key) = newest.filter(|key| now < key.created_at + KEY_LIFETIME) {
         return Ok(key);

@@ -251,7 +251,7 @@ impl Viewing {
                 (max_streams, on_limit, same_channel_free)
             }
             Watcher::Token(_) => (Some(self.0.token_streams.load(Ordering::Relaxed)), OnLimit::Refuse, false),
-            Watcher::Anybody | Watcher::Key(_) => (None, OnLimit::Refuse, false),
+            Watcher::Anybody | Watcher::Key(_) | Watcher::Link(_) => (None, OnLimit::Refuse, false),
         }
     }
 

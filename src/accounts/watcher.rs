@@ -23,6 +23,17 @@ pub enum Watcher {
     Key(Arc<ApiKey>),
     /// Whoever has this token.
     Token(Arc<TokenHolder>),
+    /// Whoever has this signed link.
+    Link(Arc<FilmLink>),
+}
+
+/// A link to a film, as whoever watches has shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilmLink {
+    /// The id of the film.
+    pub film: String,
+    /// From when on it is good for nothing.
+    pub expires_at: Timestamp,
 }
 
 /// Whoever has a token, and the user who made it, if one did: nobody may watch more by a token than
@@ -107,6 +118,8 @@ impl Watcher {
             Self::User(user, _) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, groups),
             Self::Key(_) => true,
             Self::Token(holder) => holder.may_watch(id, groups, is_adult),
+            // The operator who had it signed has decided.
+            Self::Link(link) => link.film == id,
         }
     }
 
@@ -119,14 +132,14 @@ impl Watcher {
                 groups.is_none() && channels.is_none() && (user.spec.adult || adult.is_empty())
             }
             Self::Key(_) => true,
-            Self::Token(_) => false,
+            Self::Token(_) | Self::Link(_) => false,
         }
     }
 
     /// How much it matters that this one watches, where the connections of a provider are short.
     pub fn priority(&self) -> i32 {
         match self {
-            Self::Anybody | Self::Key(_) => 0,
+            Self::Anybody | Self::Key(_) | Self::Link(_) => 0,
             Self::User(user, _) => user.spec.priority,
             Self::Token(holder) => holder.maker.as_ref().map_or(0, |maker| maker.spec.priority),
         }
@@ -135,7 +148,7 @@ impl Watcher {
     /// Whose streams are counted together; nobody's where nobody is known.
     pub fn owner(&self) -> Option<Owner> {
         match self {
-            Self::Anybody => None,
+            Self::Anybody | Self::Link(_) => None,
             Self::User(user, _) => Some(Owner::User(user.id)),
             Self::Key(key) => Some(Owner::Key(key.id)),
             Self::Token(holder) => Some(owner_of(&holder.token)),
@@ -146,6 +159,7 @@ impl Watcher {
     pub(super) fn renewed(&self, people: &People, now: Timestamp) -> Option<Self> {
         match self {
             Self::Anybody => Some(Self::Anybody),
+            Self::Link(link) => (now < link.expires_at).then(|| self.clone()),
             Self::User(old, proof) => {
                 let user = people.user(old.id).filter(|user| user.is_active(now))?;
                 let is_known = *proof == Proof::Account || user.stream_key == old.stream_key;

@@ -104,7 +104,7 @@ impl Presence {
     pub(super) fn enter(&self, client: &Client, title: Arc<str>, how: How, seat: Option<Arc<Seat>>) -> Stay {
         let user = match &client.watching.watcher {
             Watcher::User(user, _) => Some(user.spec.name.as_str().into()),
-            Watcher::Anybody | Watcher::Key(_) | Watcher::Token(_) => None,
+            Watcher::Anybody | Watcher::Key(_) | Watcher::Token(_) | Watcher::Link(_) => None,
         };
         let known = Arc::new(Known {
             player: Player::new(client, title),

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod rates;
+mod signed;
 mod staff;
 mod tries;
 mod viewer;
@@ -12,6 +13,7 @@ pub(super) use self::credentials::{
     set_flow_cookie,
 };
 pub(super) use self::rates::{Rate, Rates};
+pub(super) use self::signed::SIGNED_PATH;
 pub(super) use self::staff::{By, is_operator, require};
 pub(super) use self::tries::Tries;
 pub(super) use self::viewer::{Carried, Watching, require_viewer, take_token};

@@ -20,6 +20,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::credentials::{bearer, is_of_own_page, session};
+use super::signed::{SIGNED_PATH, Signed};
 use crate::accounts::keys::PREFIX;
 use crate::accounts::{NoToken, Owner, Proof, Refusal, Watcher};
 use crate::config::{Server, StreamAccess};
@@ -84,21 +85,28 @@ enum Shown {
     },
 }
 
-/// Takes a token out of the path: `/t/TOKEN/stream/one` is `/stream/one` behind. Before the router,
-/// since any route for viewers may be asked for like that.
+/// Takes a token or a signature out of the path: `/t/TOKEN/stream/one` is `/stream/one` behind.
+/// Before the router, since any route for viewers may be asked for like that.
 pub(in crate::http) fn take_token<B>(request: &mut http::Request<B>) {
-    let Some(rest) = request.uri().path().strip_prefix(TOKEN_PATH) else { return };
-    let Some((token, path)) = rest.split_once('/').filter(|(token, _)| token.len() <= MAX_TOKEN) else {
+    let path = request.uri().path();
+    let is_signed = path.starts_with(SIGNED_PATH);
+    let rest = path.strip_prefix(if is_signed { SIGNED_PATH } else { TOKEN_PATH });
+    let Some((shown, path)) = rest.and_then(|rest| rest.split_once('/')) else { return };
+    if shown.len() > MAX_TOKEN {
         return;
-    };
-    let token = InPath(token.into());
+    }
+    let shown: Arc<str> = shown.into();
     let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
     let Ok(path) = format!("/{path}{query}").parse::<PathAndQuery>() else { return };
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query = Some(path);
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
-        request.extensions_mut().insert(token);
+        if is_signed {
+            request.extensions_mut().insert(Signed(shown));
+        } else {
+            request.extensions_mut().insert(InPath(shown));
+        }
     }
 }
 
@@ -124,6 +132,10 @@ pub(in crate::http) async fn require_viewer(
 }
 
 async fn watching(state: &State, peer: Peer, parts: &Parts) -> Result<Watching, ApiError> {
+    if let Some(signed) = parts.extensions.get::<Signed>() {
+        let watcher = Watcher::Link(signed.link(state, peer, parts)?.into());
+        return Ok(Watching { watcher, carried: Carried::InPath(Arc::clone(&signed.0)) });
+    }
     let config = state.config();
     let shown = shown(parts);
     let found = match &shown {
@@ -318,6 +330,7 @@ impl Watching {
         match (&self.watcher, &self.carried) {
             (Watcher::User(user, _), _) => format!("t/{}/", user.stream_key),
             (Watcher::Anybody, _) => String::new(),
+            (Watcher::Link(_), Carried::InPath(signed)) => format!("s/{signed}/"),
             (_, Carried::InQuery(token) | Carried::InPath(token)) => format!("t/{token}/"),
             _ => String::new(),
         }
@@ -342,12 +355,16 @@ mod tests {
             ("/t/abc/stream/one.ts", "/stream/one.ts", Some("abc")),
             ("/t/abc/playlist.m3u?format=hls", "/playlist.m3u?format=hls", Some("abc")),
             ("https://tv.lan/t/abc/stream/one", "https://tv.lan/stream/one", Some("abc")),
+            ("/s/12.ab/hls/x/master.m3u8?format=ts", "/hls/x/master.m3u8?format=ts", Some("12.ab")),
             ("/t/abc", "/t/abc", None),
+            ("/s/abc", "/s/abc", None),
             ("/stream/t/abc", "/stream/t/abc", None),
         ] {
             let mut request = http::Request::builder().uri(uri).body(()).unwrap();
             take_token(&mut request);
-            let found = request.extensions().get::<InPath>().map(|token| &*token.0);
+            let extensions = request.extensions();
+            let signed = extensions.get::<Signed>().map(|signed| &*signed.0);
+            let found = extensions.get::<InPath>().map(|token| &*token.0).or(signed);
             assert_eq!((&*request.uri().to_string(), found), (path, token), "{uri}");
         }
     }

@@ -8,7 +8,9 @@ use super::{NO_DATABASE, openapi};
 use crate::http::channels::{self, ChannelInList, ChannelList};
 use crate::http::events::{self, Now};
 use crate::http::extract::BodyLimits;
-use crate::http::films::{self, GenerateHls, StreamConfig, VideoList, VideoServerStatus};
+use crate::http::films::{
+    self, FilmLinkMade, GenerateHls, LinkFields, StreamConfig, VideoList, VideoServerStatus,
+};
 use crate::http::jobs::JobDocument;
 use crate::http::logo;
 use crate::http::relays::{self, RelayDocument, RelayFields, RelayList};
@@ -182,6 +184,23 @@ pub(super) fn routes() -> Vec<Route> {
                     .fails(413, &["body_too_large"])
                     .fails(415, &["unsupported_media_type"])
                     .fails(503, &[NO_DATABASE, &["queue_full"]].concat())
+                    .fails(507, &["disk_full"])
+            },
+        ),
+        Route::new("/api/v1/videos/{video}/link", Access::Operator).post(
+            films::sign_link,
+            SHORT_BODY,
+            || {
+                Operation::new("signFilmLink", "Signs a link by which whoever has it watches a film")
+                    .may_take::<LinkFields>()
+                    .json::<FilmLinkMade>(201, "Its addresses, which are not to be had again")
+                    .fails(400, &["bad_request"])
+                    .fails(403, &["forbidden"])
+                    .fails(404, &["unknown_video"])
+                    .fails(408, &["body_timeout"])
+                    .fails(413, &["body_too_large"])
+                    .fails(415, &["unsupported_media_type"])
+                    .fails(503, NO_DATABASE)
                     .fails(507, &["disk_full"])
             },
         ),

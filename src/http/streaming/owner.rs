@@ -53,6 +53,6 @@ pub(super) fn actor(client: &Client) -> Actor {
     match &client.watching.watcher {
         Watcher::User(user, _) => Actor::User(Arc::clone(user)),
         Watcher::Key(key) => Actor::Key(Arc::clone(key)),
-        Watcher::Anybody | Watcher::Token(_) => Actor::Address(client.address),
+        Watcher::Anybody | Watcher::Token(_) | Watcher::Link(_) => Actor::Address(client.address),
     }
 }
