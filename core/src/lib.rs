@@ -51,4 +51,5 @@ pub mod time;
 pub mod timeshift;
 pub mod transfer;
 pub mod ts;
+pub mod tuners;
 pub mod weighted_cache;

@@ -12,8 +12,8 @@ use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Fault};
 use super::file::{
-    AcmeFile, AuthFile, DataFile, File, FilmsFile, LogFile, OidcFile, ResolverFile, ServerFile, TlsFile,
-    TokensFile,
+    AcmeFile, AuthFile, DataFile, File, FilmsFile, HdhomerunFile, LogFile, OidcFile, ResolverFile,
+    ServerFile, TlsFile, TokensFile,
 };
 
 const PREFIX: &str = "FOREBAY_";
@@ -44,6 +44,7 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["auth"], AuthFile::KEYS),
     (&["oidc"], OidcFile::KEYS),
     (&["tokens"], TokensFile::KEYS),
+    (&["hdhomerun"], HdhomerunFile::KEYS),
     (&["log"], LogFile::KEYS),
     (&["data"], DataFile::KEYS),
     (&["stream"], PolicySpec::KEYS),
@@ -180,6 +181,7 @@ fn put(file: &mut File, section: &[&str], key: &'static str, value: &str) -> Res
     match section {
         ["auth"] => file.auth.get_or_insert_default().read(key, map),
         ["oidc"] => file.oidc.get_or_insert_default().read(key, map),
+        ["hdhomerun"] => file.hdhomerun.get_or_insert_default().read(key, map),
         ["tokens"] => file.tokens.get_or_insert_default().read(key, map),
         ["log"] => file.log.get_or_insert_default().read(key, map),
         ["data"] => file.data.get_or_insert_default().read(key, map),

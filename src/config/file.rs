@@ -16,6 +16,8 @@ forebay_relay::table! {
         oidc: OidcFile,
         /// Tokens of streams.
         tokens: TokensFile,
+        /// Channels as tuners.
+        hdhomerun: HdhomerunFile,
         /// What it tells about itself.
         log: LogFile,
         /// What people and imports make.
@@ -160,6 +162,18 @@ forebay_relay::table! {
         max_per_hour: i64,
         /// Streams that the tokens of one owner play at once.
         max_streams: i64,
+    }
+}
+
+forebay_relay::table! {
+    /// `[hdhomerun]`
+    pub(super) struct HdhomerunFile {
+        /// Whether there are tuners.
+        enabled: bool,
+        /// What people call the device.
+        name: String,
+        /// Channels that a device plays at once.
+        tuners: i64,
     }
 }
 

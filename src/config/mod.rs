@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod explain;
 mod file;
+mod hdhomerun;
 mod in_force;
 pub mod log_filter;
 mod memory;
@@ -40,6 +41,7 @@ pub use auth::{Auth, StreamAccess};
 pub use environment::Environment;
 pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
+pub use hdhomerun::Hdhomerun;
 pub use in_force::InForce;
 pub use oidc::Oidc;
 pub use origins::{Origin, SetBy, origins};
@@ -62,6 +64,8 @@ pub struct Config {
     pub oidc: Option<Oidc>,
     /// How long tokens of streams are good, and how many there are.
     pub tokens: Tokens,
+    /// Channels as tuners.
+    pub hdhomerun: Hdhomerun,
     /// What it tells about itself. A change needs a restart.
     pub log: Log,
     /// Where the database is. A change needs a restart.

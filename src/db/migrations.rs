@@ -32,6 +32,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration(include_str!("schema/0007-reach.sql")),
     Migration(include_str!("schema/0008-places-and-identities.sql")),
     Migration(include_str!("schema/0009-downloads.sql")),
+    Migration(include_str!("schema/0010-tuners.sql")),
 ];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.

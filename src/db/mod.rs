@@ -27,6 +27,7 @@ pub mod relays;
 mod shared;
 pub mod stream_tokens;
 mod time;
+pub mod tuners;
 pub mod user_sessions;
 pub mod users;
 mod writer;

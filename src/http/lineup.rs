@@ -91,7 +91,7 @@ pub(super) async fn one(
 }
 
 /// What addresses of streams begin with. They carry who asks, so that each opens by itself.
-fn address(state: &State, watching: &Watching, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Url {
+pub(super) fn address(state: &State, watching: &Watching, peer: Peer, uri: &Uri, headers: &HeaderMap) -> Url {
     let base = base_url(&state.config().server, peer, uri, headers);
     base.join(&watching.prefix()).expect("a stream key is a part of a path")
 }

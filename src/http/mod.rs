@@ -14,6 +14,7 @@ mod extract;
 mod films;
 mod forwarded;
 mod fresh;
+mod hdhomerun;
 mod head;
 mod hls;
 mod jobs;

@@ -56,6 +56,7 @@ mod timeshift;
 mod timing;
 mod tls;
 mod tokens;
+mod tuners;
 mod viewers;
 mod waiting;
 mod watch;

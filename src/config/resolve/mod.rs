@@ -2,6 +2,7 @@
 
 mod auth;
 mod films;
+mod hdhomerun;
 mod oidc;
 mod places;
 mod resolver;
@@ -53,6 +54,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let data_dir = checker.within("data", |checker| checker.words("dir", data.dir.as_ref()));
     let tokens = file.tokens.clone().unwrap_or_default();
     let tokens = checker.within("tokens", |checker| tokens::tokens(checker, &tokens));
+    let hdhomerun = file.hdhomerun.clone().unwrap_or_default();
+    let hdhomerun = checker.within("hdhomerun", |checker| hdhomerun::hdhomerun(checker, &hdhomerun));
     let films = checker.within("films", |checker| films::films(checker, file.films.as_ref(), folder));
     let resolver = checker.within("resolver", |checker| {
         resolver::resolver(checker, file.resolver.as_ref(), folder, server.allow_private_sources)
@@ -113,6 +116,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         auth,
         oidc,
         tokens,
+        hdhomerun,
         log,
         data,
         hls_dir,

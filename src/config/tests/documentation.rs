@@ -21,6 +21,7 @@ fn every_key_is_in_the_documentation() {
         ("## `[server.tls]`", "[server.tls]\nzzzzzz = 1"),
         ("### An authority", "[server.tls.acme]\nzzzzzz = 1"),
         ("## `[oidc]`", "[oidc]\nzzzzzz = 1"),
+        ("## `[hdhomerun]`", "[hdhomerun]\nzzzzzz = 1"),
         ("## `[log]`", "[log]\nzzzzzz = 1"),
         ("## `[data]`", "[data]\nzzzzzz = 1"),
         ("## `[stream]`", "[stream]\nzzzzzz = 1"),

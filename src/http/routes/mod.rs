@@ -7,6 +7,7 @@
 
 mod api;
 mod document;
+mod hdhomerun;
 #[cfg(test)]
 mod identity_tests;
 mod jobs;
@@ -44,6 +45,7 @@ const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 fn surfaces() -> [(&'static str, Vec<Route>); 10] {
     [
         ("streams", streams::routes()),
+        ("tuners", hdhomerun::routes()),
         ("api", api::routes()),
         ("people", people::routes()),
         ("lineup", lineup::routes()),

@@ -198,6 +198,8 @@ pub(super) fn example(path: &str) -> String {
         .replace("{page}", "users")
         .replace("{kind}", "ladder")
         .replace("{token}", "t")
+        .replace("{device}", "1")
+        .replace("{tune}", "v99")
 }
 
 pub(super) async fn code(response: Response) -> String {

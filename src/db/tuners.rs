@@ -1,0 +1,56 @@
+//! Channels as tuners: which device and which number each channel has, for ever.
+
+use forebay_core::tuners::{DeviceId, Tuned};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::error::Error;
+
+/// The places of all channels that ever had one.
+pub fn all(connection: &Connection) -> Result<Vec<Tuned>, Error> {
+    let mut statement = connection.prepare("SELECT channel, device, wanted, number FROM tuner_channels")?;
+    let rows = statement.query_map([], |row| {
+        Ok(Tuned { channel: row.get(0)?, device: row.get(1)?, wanted: row.get(2)?, number: row.get(3)? })
+    })?;
+    rows.map(|row| Ok(row?)).collect()
+}
+
+/// Writes these places, each instead of the one that its channel had.
+pub fn put(connection: &Connection, places: &[Tuned]) -> Result<(), Error> {
+    // All before any: two channels may have changed their numbers.
+    let mut statement = connection.prepare("DELETE FROM tuner_channels WHERE channel = ?")?;
+    for Tuned { channel, .. } in places {
+        statement.execute([channel])?;
+    }
+    let sql = "INSERT INTO tuner_channels (channel, device, wanted, number) VALUES (?, ?, ?, ?)";
+    let mut statement = connection.prepare(sql)?;
+    for Tuned { channel, device, wanted, number } in places {
+        statement.execute(params![channel, device, wanted, number])?;
+    }
+    Ok(())
+}
+
+/// The channel with this number.
+pub fn channel(connection: &Connection, number: &str) -> Result<Option<String>, Error> {
+    let sql = "SELECT channel FROM tuner_channels WHERE number = ?";
+    Ok(connection.query_row(sql, [number], |row| row.get(0)).optional()?)
+}
+
+/// Whether any channel is on this device. The first one is there even without.
+pub fn is_used(connection: &Connection, device: u32) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM tuner_channels WHERE device = ?)";
+    Ok(device == 1 || connection.query_row(sql, [device], |row| row.get(0))?)
+}
+
+/// The name of a device, if it has one.
+pub fn device_id(connection: &Connection, device: u32) -> Result<Option<DeviceId>, Error> {
+    let sql = "SELECT id FROM tuner_devices WHERE device = ?";
+    let id: Option<String> = connection.query_row(sql, [device], |row| row.get(0)).optional()?;
+    Ok(id.and_then(|id| DeviceId::parse(&id)))
+}
+
+/// Names a device, unless it has a name; that name.
+pub fn name_device(connection: &Connection, device: u32, id: DeviceId) -> Result<DeviceId, Error> {
+    let sql = "INSERT INTO tuner_devices (device, id) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    connection.execute(sql, params![device, id.to_string()])?;
+    Ok(device_id(connection, device)?.unwrap_or(id))
+}
