@@ -105,6 +105,8 @@ fn path_parameter(name: &str) -> Parameter {
         "platform" => "`youtube`, `bilibili`, `twitter`, `x`, `instagram`, `twitch`, or `auto`.",
         "page" => "Which page.",
         "kind" => "What kind of job, such as `ladder`.",
+        "device" => "Which of several devices, from 1.",
+        "tune" => "`v` and the number of the channel: `v5`, `v5.1`.",
         _ => unreachable!("nobody has said what {{{name}}} in a path is"),
     };
     parameter(name, about).parameter_in(ParameterIn::Path).required(Required::True).build()
