@@ -42,7 +42,7 @@ use super::error::ApiError;
 const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 10] {
+fn surfaces() -> [(&'static str, Vec<Route>); 11] {
     [
         ("streams", streams::routes()),
         ("tuners", hdhomerun::routes()),
