@@ -255,6 +255,11 @@ impl Viewing {
         }
     }
 
+    /// How many streams somebody watches.
+    pub fn count_of(&self, owner: Owner) -> usize {
+        self.0.owners().get(&owner).map_or(0, |streams| streams.taken.len())
+    }
+
     /// How many streams are watched by somebody who is known.
     pub fn count(&self) -> usize {
         self.0.owners().values().map(|streams| streams.taken.len()).sum()

@@ -104,8 +104,8 @@ impl List {
     ) -> Result<Place, Error> {
         let (mut kind, mut behind) = match from {
             Place::File(at) => {
-                for (at, channel) in self.file.channels().iter().enumerate().skip(at) {
-                    if !take(Entry::from(&**channel)) {
+                for (at, (channel, id)) in self.file.with_player_ids().enumerate().skip(at) {
+                    if !take(Entry { player_id: Some(id), ..Entry::from(&**channel) }) {
                         return Ok(Place::File(at + 1));
                     }
                 }
@@ -274,7 +274,8 @@ impl List {
     /// The same by its id, else by its number.
     pub(super) fn at_hand_by_id_or_number(&self, text: &str) -> Option<Arc<Channel>> {
         let number = text.parse().ok();
-        let by_number = || self.file.find_by_number(number?).cloned();
+        let by_player_id = |number| self.file.find_by_player_id(number);
+        let by_number = || self.file.find_by_number(number?).or_else(|| by_player_id(number?)).cloned();
         let made = || self.made.by_id(text).or_else(|| self.made.by_number(number?));
         self.file.find(text).cloned().or_else(by_number).or_else(made)
     }
@@ -293,7 +294,10 @@ impl List {
     ) -> Result<Option<Arc<Channel>>, Error> {
         let found = self.find_row(connection, text)?;
         let (None, Ok(number)) = (&found, text.parse()) else { return Ok(found) };
-        let found = self.rows.find_by_number(connection, number)?;
+        let found = match self.rows.find_by_number(connection, number)? {
+            None => self.rows.find_by_player_id(connection, number)?,
+            found => found,
+        };
         Ok(found.inspect(|channel| self.made.keep(channel, Some(number))))
     }
 

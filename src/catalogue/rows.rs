@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use forebay_core::lineup::player_id;
 use forebay_relay::model::{Channel, FieldError, House};
 use rusqlite::Connection;
 use tracing::{error, info, warn};
@@ -10,8 +11,9 @@ use tracing::{error, info, warn};
 use super::RelayChange;
 use super::snapshot::Snapshot;
 use crate::config::Config;
+use crate::db::lineup::SourceId;
 use crate::db::listing::{Hidden, LINEUP, RELAYS, Table};
-use crate::db::relays::{self, Relay};
+use crate::db::relays::{self, Relay, RelayId};
 use crate::db::{Database, Error, lineup};
 
 /// A kind of rows. They are listed in this order, and what an earlier one has a later one cannot.
@@ -202,6 +204,21 @@ impl Rows {
             Some(relay) => Ok(self.of_relay(&relay)),
             None => Ok(lineup::find_by_number(connection, number)?.and_then(|found| self.of_lineup(&found))),
         }
+    }
+
+    /// The channel that players know by this.
+    pub(super) fn find_by_player_id(
+        &self,
+        connection: &Connection,
+        id: u32,
+    ) -> Result<Option<Arc<Channel>>, Error> {
+        if let Some(row) = player_id::row_of(player_id::OF_PLAYLISTS, id) {
+            let Some((path, _)) = lineup::path(connection, SourceId(row))? else { return Ok(None) };
+            return self.find(connection, &path);
+        }
+        let row = player_id::row_of(player_id::OF_RELAYS, id).map(|row| RelayId(row.into()));
+        let relay = row.map_or(Ok(None), |row| relays::get(connection, row))?;
+        Ok(relay.and_then(|relay| self.of_relay(&relay)))
     }
 
     /// The channel of a relay. One that cannot be watched with this configuration, which people may

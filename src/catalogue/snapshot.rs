@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use forebay_core::lineup::player_id;
 use forebay_relay::model::{Channel, ChannelId};
 
 use crate::db::listing::searched;
@@ -13,6 +14,9 @@ pub struct Snapshot {
     in_order: Vec<Arc<Channel>>,
     by_id: HashMap<ChannelId, Arc<Channel>>,
     by_number: HashMap<u32, Arc<Channel>>,
+    /// By which players of Xtream Codes know them, in the order of lists.
+    player_ids: Vec<u32>,
+    by_player_id: HashMap<u32, Arc<Channel>>,
     /// What is searched of each, made when somebody searches for the first time.
     searched: OnceLock<Vec<Box<str>>>,
 }
@@ -22,7 +26,9 @@ impl Snapshot {
     pub(super) fn new(channels: Vec<Arc<Channel>>) -> Self {
         let by_id = channels.iter().map(|channel| (channel.id.clone(), Arc::clone(channel))).collect();
         let by_number = channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect();
-        Self { in_order: channels, by_id, by_number, searched: OnceLock::new() }
+        let player_ids = player_id::of_texts(channels.iter().map(|channel| channel.id.as_str()));
+        let by_player_id = player_ids.iter().copied().zip(channels.iter().cloned()).collect();
+        Self { in_order: channels, by_id, by_number, player_ids, by_player_id, searched: OnceLock::new() }
     }
 
     /// All channels, in the order of lists.
@@ -33,6 +39,16 @@ impl Snapshot {
     /// The channel with this id.
     pub fn find(&self, id: &str) -> Option<&Arc<Channel>> {
         self.by_id.get(id)
+    }
+
+    /// The channels with the numbers by which players know them, in the order of lists.
+    pub(super) fn with_player_ids(&self) -> impl Iterator<Item = (&Arc<Channel>, u32)> {
+        self.in_order.iter().zip(self.player_ids.iter().copied())
+    }
+
+    /// The channel that players know by this.
+    pub(super) fn find_by_player_id(&self, id: u32) -> Option<&Arc<Channel>> {
+        self.by_player_id.get(&id)
     }
 
     /// The channel with this number.

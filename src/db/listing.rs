@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use forebay_core::lineup::names::fold;
+use forebay_core::lineup::player_id;
 use forebay_relay::model::Channel;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
@@ -25,6 +26,8 @@ pub struct Entry<'a> {
     pub logo: Option<&'a str>,
     /// The id by which guides know it, where that is not its own.
     pub guide_id: Option<&'a str>,
+    /// The number by which players of Xtream Codes know it, in lists that are walked through.
+    pub player_id: Option<u32>,
 }
 
 /// A number as lists show it: 5, or 5.1.
@@ -61,6 +64,7 @@ impl<'a> From<&'a Channel> for Entry<'a> {
             group: channel.group.as_deref(),
             logo: channel.logo.as_deref(),
             guide_id: channel.tvg_id.as_deref(),
+            player_id: None,
         }
     }
 }
@@ -81,15 +85,27 @@ pub struct Table {
     key: &'static str,
     /// The column that holds the part of a number behind the dot.
     minor: &'static str,
+    /// Where the ids of its rows begin by which players know them.
+    player_ids: u32,
 }
 
 /// The channels that were made through the API.
-pub const RELAYS: Table =
-    Table { name: "relays", narrow: "relays INDEXED BY relays_search", key: "id", minor: "0" };
+pub const RELAYS: Table = Table {
+    name: "relays",
+    narrow: "relays INDEXED BY relays_search",
+    key: "id",
+    minor: "0",
+    player_ids: player_id::OF_RELAYS,
+};
 
 /// The channels of playlists.
-pub const LINEUP: Table =
-    Table { name: "lineup_channels", narrow: "lineup_channels", key: "rank", minor: "number_minor" };
+pub const LINEUP: Table = Table {
+    name: "lineup_channels",
+    narrow: "lineup_channels",
+    key: "rank",
+    minor: "number_minor",
+    player_ids: player_id::OF_PLAYLISTS,
+};
 
 /// Rows of a table that are not listed, by their keys. There are hardly ever any.
 pub type Hidden = BTreeSet<i64>;
@@ -111,15 +127,15 @@ impl Table {
         behind: i64,
         mut take: impl FnMut(i64, Entry<'_>) -> bool,
     ) -> Result<(), Error> {
-        let Self { name, key, minor, .. } = self;
+        let Self { name, key, minor, player_ids, .. } = self;
         let sql = format!(
-            "SELECT {key}, path, name, number, {minor}, group_title, logo, tvg_id FROM {name}
+            "SELECT {key}, path, name, number, {minor}, group_title, logo, tvg_id, id FROM {name}
              WHERE {key} > ?1 ORDER BY {key}"
         );
         let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([behind])?;
         while let Some(row) = rows.next()? {
-            let (key, entry) = read(row)?;
+            let (key, entry) = read(row, *player_ids)?;
             if !take(key, entry) {
                 break;
             }
@@ -220,7 +236,7 @@ fn counted(row: &Row<'_>) -> rusqlite::Result<usize> {
     Ok(usize::try_from(row.get::<_, i64>(0)?).unwrap_or(usize::MAX))
 }
 
-fn read<'a>(row: &'a Row<'_>) -> Result<(i64, Entry<'a>), Error> {
+fn read<'a>(row: &'a Row<'_>, player_ids: u32) -> Result<(i64, Entry<'a>), Error> {
     let key = row.get(0)?;
     let text = |at| row.get_ref(at).map(|value| value.as_str_or_null().ok().flatten());
     // What somebody has written by hand is no reason to have no list.
@@ -235,6 +251,7 @@ fn read<'a>(row: &'a Row<'_>) -> Result<(i64, Entry<'a>), Error> {
         group: text(5)?,
         logo: text(6)?,
         guide_id: text(7)?,
+        player_id: part(8)?.and_then(|row| player_id::of_row(player_ids, row)),
     };
     Ok((key, entry))
 }

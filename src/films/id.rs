@@ -24,6 +24,12 @@ impl FilmId {
         Self(u128::from_be_bytes(bytes))
     }
 
+    /// The number by which players of Xtream Codes know it, which fits into 31 bits: the last ones,
+    /// which are random.
+    pub fn player_id(self) -> u32 {
+        u32::try_from(self.0 & 0x7FFF_FFFF).expect("31 bits are left").max(1)
+    }
+
     /// One as it is written: 32 digits in five groups.
     pub fn parse(text: &str) -> Option<Self> {
         let groups: Vec<&str> = text.split('-').collect();

@@ -41,6 +41,7 @@ pub struct Refusal {
 pub struct Videos {
     pub(super) all: Vec<Arc<Video>>,
     by_id: HashMap<FilmId, usize>,
+    by_player_id: HashMap<u32, usize>,
 }
 
 impl Video {
@@ -60,6 +61,11 @@ impl Video {
         self.identity.size
     }
 
+    /// When its file was last written to, in nanoseconds since 1970.
+    pub fn modified(&self) -> i64 {
+        self.identity.modified
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -75,7 +81,9 @@ impl Videos {
     pub(super) fn new(mut all: Vec<Arc<Video>>) -> Self {
         all.sort_by_cached_key(|video| (video.title().to_lowercase(), video.id));
         let by_id = all.iter().enumerate().map(|(at, video)| (video.id, at)).collect();
-        Self { all, by_id }
+        // The first of two with one number is its film.
+        let by_player_id = all.iter().enumerate().rev().map(|(at, video)| (video.id.player_id(), at));
+        Self { by_id, by_player_id: by_player_id.collect(), all }
     }
 
     /// How many there are.
@@ -91,6 +99,11 @@ impl Videos {
     /// All of them.
     pub fn all(&self) -> &[Arc<Video>] {
         &self.all
+    }
+
+    /// The film that players of Xtream Codes know by this.
+    pub fn find_by_player_id(&self, id: u32) -> Option<&Arc<Video>> {
+        self.by_player_id.get(&id).map(|&at| &self.all[at])
     }
 
     /// The film with this id.

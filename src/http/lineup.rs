@@ -1,34 +1,21 @@
 //! The lineup as an M3U channel list.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use axum::body::Body;
 use axum::response::IntoResponse;
-use bytes::Bytes;
 use forebay_core::lineup::names::fold;
 use forebay_relay::channel::Found;
-use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use url::Url;
 
 use super::auth::Watching;
 use super::extract::{ById, Named};
 use super::forwarded::base_url;
+use super::pieces::{Listing, Pieces};
 use super::query::Query;
 use super::sight::Sight;
 use super::{Peer, State};
-use crate::catalogue::{BEGINNING, List, Place};
-use crate::db::Error;
 use crate::db::listing::Entry;
-
-/// How much of the list is made at once, in bytes: whoever does not read it costs no more than
-/// this.
-const PIECE: usize = 64 * 1024;
-
-/// Channels that are looked at for one piece, where most of them are of other groups: a
-/// millisecond.
-const MAX_LOOKED_AT: usize = 2_000;
 
 /// Groups that one request may ask for.
 const MAX_GROUPS: usize = 64;
@@ -59,10 +46,9 @@ pub(super) async fn playlist(
         groups: query.values("group").take(MAX_GROUPS).map(|group| fold(&group)).collect(),
         sight: state.sight(&watching),
     };
-    let pieces = Pieces { list: state.catalogue.list(), form: Arc::new(form), at: BEGINNING };
     let headers =
         [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-    (headers, Body::from_stream(stream::try_unfold(pieces, Pieces::next)))
+    (headers, Pieces::new(state.catalogue.list(), form).into_body())
 }
 
 /// `GET /stream/{id}/channel.m3u`, and `?format=hls`: the list of this channel alone, as a file
@@ -102,15 +88,6 @@ fn suffix(query: &Query) -> &'static str {
     if is_hls { "/index.m3u8" } else { ".ts" }
 }
 
-/// The list, made piece by piece as the viewer takes it.
-#[derive(Debug)]
-struct Pieces {
-    list: Arc<List>,
-    form: Arc<Form>,
-    /// What comes next.
-    at: Place,
-}
-
 /// What somebody wants to have listed, and how.
 #[derive(Debug)]
 struct Form {
@@ -122,67 +99,51 @@ struct Form {
     sight: Sight,
 }
 
-impl Pieces {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Error> {
-        let mut piece = if self.at == BEGINNING { HEAD.to_owned() } else { String::new() };
-        while piece.is_empty() || self.at == BEGINNING {
-            let (form, at) = (Arc::clone(&self.form), self.at);
-            (piece, self.at) = match at {
-                Place::End => return Ok(None),
-                // It is in memory.
-                Place::File(_) => form.fill(piece, &self.list, None, at)?,
-                Place::Behind(..) => {
-                    self.list.read(move |list, connection| form.fill(piece, list, connection, at)).await?
-                }
-            };
+impl Listing for Form {
+    fn head(&self) -> &'static str {
+        HEAD
+    }
+
+    fn writer(&self) -> impl FnMut(&mut String, &Entry<'_>, usize) -> bool {
+        let mut group = Group::default();
+        move |out, entry, _| {
+            let is_listed = group.is_wanted(&self.groups, entry.group) && self.sight.sees(entry);
+            if is_listed {
+                self.write(out, entry);
+            }
+            is_listed
         }
-        Ok(Some((piece.into(), self)))
     }
 }
 
 impl Form {
-    /// Writes what comes next behind a piece; that, and what comes behind it.
-    fn fill(
-        &self,
-        mut piece: String,
-        list: &List,
-        connection: Option<&rusqlite::Connection>,
-        from: Place,
-    ) -> Result<(String, Place), Error> {
-        piece.reserve(PIECE + PIECE / 8);
-        let (mut looked_at, mut group) = (0, Group::default());
-        let next = list.walk(connection, from, |entry| {
-            if group.is_wanted(&self.groups, entry.group) && self.sight.sees(&entry) {
-                self.write(&mut piece, &entry);
-            }
-            looked_at += 1;
-            piece.len() < PIECE && looked_at < MAX_LOOKED_AT
-        })?;
-        Ok((piece, next))
-    }
-
     fn write(&self, out: &mut String, entry: &Entry<'_>) {
         let Self { base, suffix, .. } = self;
-        let number = entry.number.map(|number| number.to_string());
-        let attributes = [
-            ("tvg-id", Some(entry.guide_id.unwrap_or(entry.id))),
-            ("tvg-name", Some(entry.name)),
-            ("tvg-chno", number.as_deref()),
-            ("tvg-logo", entry.logo),
-            ("group-title", entry.group),
-        ];
-        out.push_str("#EXTINF:-1");
-        for (name, value) in attributes {
-            if let Some(value) = value {
-                let _ = write!(out, " {name}=\"");
-                push(out, value, '\'');
-                out.push('"');
-            }
-        }
-        out.push(',');
-        push(out, entry.name, '"');
+        about(out, entry);
         let _ = writeln!(out, "\n{base}stream/{}{suffix}", entry.id);
     }
+}
+
+/// Writes the line of a channel in front of its address.
+pub(super) fn about(out: &mut String, entry: &Entry<'_>) {
+    let number = entry.number.map(|number| number.to_string());
+    let attributes = [
+        ("tvg-id", Some(entry.guide_id.unwrap_or(entry.id))),
+        ("tvg-name", Some(entry.name)),
+        ("tvg-chno", number.as_deref()),
+        ("tvg-logo", entry.logo),
+        ("group-title", entry.group),
+    ];
+    out.push_str("#EXTINF:-1");
+    for (name, value) in attributes {
+        if let Some(value) = value {
+            let _ = write!(out, " {name}=\"");
+            push(out, value, '\'');
+            out.push('"');
+        }
+    }
+    out.push(',');
+    push(out, entry.name, '"');
 }
 
 /// Whether channels of a group are wanted. Those of one group mostly follow each other.
@@ -224,6 +185,7 @@ fn push(out: &mut String, text: &str, quote: char) {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
 
     use forebay_relay::channel::Channels;
     use futures_util::TryStreamExt as _;
@@ -233,7 +195,8 @@ mod tests {
     use super::*;
     use crate::catalogue::Catalogue;
     use crate::config::Config;
-    use crate::db::{Database, Document, relays};
+    use crate::db::{Database, Document, Error, relays};
+    use crate::http::pieces::PIECE;
 
     /// The pieces of a list of these channels, with so many relays behind them.
     async fn pieces(text: &str, relays: usize, base: &str, query: &str) -> Vec<String> {
@@ -265,8 +228,7 @@ mod tests {
             groups: query.values("group").map(|group| fold(&group)).collect(),
             sight: Sight::default(),
         };
-        let pieces = Pieces { list: catalogue.list(), form: Arc::new(form), at: BEGINNING };
-        let pieces = stream::try_unfold(pieces, Pieces::next);
+        let pieces = Pieces::new(catalogue.list(), form).into_stream();
         pieces.map_ok(|piece| String::from_utf8(piece.into()).unwrap()).try_collect().await.unwrap()
     }
 

@@ -30,6 +30,7 @@ mod nosniff;
 mod ops;
 mod pages;
 mod peer;
+mod pieces;
 mod playlists;
 mod presence;
 mod query;
@@ -49,6 +50,7 @@ mod tally;
 mod token;
 mod viewers;
 mod visits;
+mod xtream;
 
 use std::convert::Infallible;
 use std::net::IpAddr;

@@ -34,6 +34,7 @@ mod page_channels;
 mod page_files;
 mod page_jobs;
 mod pages;
+mod panel;
 mod people;
 mod playing;
 mod program;

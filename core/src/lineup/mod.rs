@@ -17,6 +17,7 @@ pub mod merge;
 pub mod names;
 pub mod number;
 pub mod order;
+pub mod player_id;
 mod properties;
 pub mod rules;
 mod unix_time;

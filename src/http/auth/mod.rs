@@ -16,7 +16,10 @@ pub(super) use self::rates::{Rate, Rates};
 pub(super) use self::signed::SIGNED_PATH;
 pub(super) use self::staff::{By, is_operator, require};
 pub(super) use self::tries::Tries;
-pub(super) use self::viewer::{Carried, Watching, require_viewer, take_token};
+pub(super) use self::viewer::{Carried, Watching, by_password, require_viewer, take_token};
+
+#[cfg(test)]
+pub(super) use self::viewer::OWN_PARTS;
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -34,8 +34,29 @@ use crate::http::{Peer, State};
 /// How an address shows a token, in front of the path that it is for.
 const TOKEN_PATH: &str = "/t/";
 
-/// How players of Xtream Codes show a name and a password.
-const LIVE_PATH: &str = "/live/";
+/// How players of Xtream Codes show a name and a password in the path.
+const PANEL_PATHS: [&str; 2] = ["/live/", "/movie/"];
+
+/// What our own paths of three parts begin with: no user can be asked for like that.
+pub(in crate::http) const OWN_PARTS: [&str; 14] = [
+    "",
+    ".well-known",
+    "admin",
+    "api",
+    "assets",
+    "auto",
+    "dash",
+    "hls",
+    "live",
+    "movie",
+    "stream",
+    "t",
+    "tuner",
+    "watch",
+];
+
+/// Where they show them in the query.
+const PANEL_DOCUMENTS: [&str; 2] = ["/get.php", "/xmltv.php"];
 
 /// What stands for itself in a query (RFC 3986, section 2.3); all else is escaped.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -85,28 +106,57 @@ enum Shown {
     },
 }
 
+/// Players of Xtream Codes may leave `/live` out: `/NAME/PASSWORD/5.ts` is a path of three parts
+/// whose last is a number. No route of ours is like that but for these, by their first part.
+fn name_panel_path<B>(request: &mut http::Request<B>) {
+    let path = request.uri().path();
+    let mut parts = path[1.min(path.len())..].split('/');
+    let (Some(name), Some(password), Some(file), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return;
+    };
+    let number = file.strip_suffix(".ts").or_else(|| file.strip_suffix(".m3u8")).unwrap_or(file);
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || password.is_empty() || OWN_PARTS.contains(&name) {
+        return;
+    }
+    let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+    let path = format!("/live{path}{query}");
+    set_path(request, &path);
+}
+
+fn set_path<B>(request: &mut http::Request<B>, path: &str) -> bool {
+    let Ok(path) = path.parse::<PathAndQuery>() else { return false };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(path);
+    let Ok(uri) = Uri::from_parts(parts) else { return false };
+    *request.uri_mut() = uri;
+    true
+}
+
 /// Takes a token or a signature out of the path: `/t/TOKEN/stream/one` is `/stream/one` behind.
-/// Before the router, since any route for viewers may be asked for like that.
+/// Before the router, since any route for viewers may be asked for like that. So it is with the
+/// path of a panel.
 pub(in crate::http) fn take_token<B>(request: &mut http::Request<B>) {
     let path = request.uri().path();
     let is_signed = path.starts_with(SIGNED_PATH);
-    let rest = path.strip_prefix(if is_signed { SIGNED_PATH } else { TOKEN_PATH });
-    let Some((shown, path)) = rest.and_then(|rest| rest.split_once('/')) else { return };
-    if shown.len() > MAX_TOKEN {
+    let Some(rest) = path.strip_prefix(if is_signed { SIGNED_PATH } else { TOKEN_PATH }) else {
+        return name_panel_path(request);
+    };
+    let Some((shown, path)) = rest.split_once('/').filter(|(shown, _)| shown.len() <= MAX_TOKEN) else {
         return;
-    }
+    };
     let shown: Arc<str> = shown.into();
     let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-    let Ok(path) = format!("/{path}{query}").parse::<PathAndQuery>() else { return };
-    let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = Some(path);
-    if let Ok(uri) = Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
-        if is_signed {
-            request.extensions_mut().insert(Signed(shown));
-        } else {
-            request.extensions_mut().insert(InPath(shown));
-        }
+    let path = format!("/{path}{query}");
+    if !set_path(request, &path) {
+        return;
+    }
+    if is_signed {
+        request.extensions_mut().insert(Signed(shown));
+    } else {
+        request.extensions_mut().insert(InPath(shown));
     }
 }
 
@@ -190,11 +240,18 @@ fn shown(parts: &Parts) -> Shown {
     if let Some(token) = parts.uri.path().strip_prefix(STREAM_PATH) {
         return Shown::Token(token.into());
     }
-    if let Some(rest) = parts.uri.path().strip_prefix(LIVE_PATH) {
+    if let Some(rest) = PANEL_PATHS.iter().find_map(|path| parts.uri.path().strip_prefix(path)) {
         let mut segments =
             rest.split('/').map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
         let (name, password) = (segments.next().unwrap_or_default(), segments.next().unwrap_or_default());
         return Shown::Password { name, password };
+    }
+    let query = Query::from(parts.uri.query().unwrap_or_default());
+    if PANEL_DOCUMENTS.contains(&parts.uri.path())
+        && let Some(name) = query.value("username")
+    {
+        let password = query.value("password").unwrap_or_default().into_owned();
+        return Shown::Password { name: name.into_owned(), password };
     }
     if let Some(token) = bearer(&parts.headers) {
         return Shown::Bearer(token.into());
@@ -202,7 +259,6 @@ fn shown(parts: &Parts) -> Shown {
     if let Some((name, password)) = basic(&parts.headers) {
         return Shown::Password { name, password };
     }
-    let query = Query::from(parts.uri.query().unwrap_or_default());
     match query.value("token").filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN) {
         Some(token) => Shown::Query(token.into_owned()),
         None => Shown::Nothing,
@@ -251,7 +307,7 @@ fn by_token(state: &State, peer: Peer, parts: &Parts, token: &str) -> Result<Opt
 
 /// The password may be the stream key: players that ask for a name and a password then have
 /// addresses that stay.
-async fn by_password(
+pub(in crate::http) async fn by_password(
     state: &State,
     address: IpAddr,
     name: &str,
@@ -366,6 +422,24 @@ mod tests {
             let signed = extensions.get::<Signed>().map(|signed| &*signed.0);
             let found = extensions.get::<InPath>().map(|token| &*token.0).or(signed);
             assert_eq!((&*request.uri().to_string(), found), (path, token), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_a_panel_may_begin_with_the_name() {
+        for (uri, path) in [
+            ("/ann/secret/5.ts", "/live/ann/secret/5.ts"),
+            ("/ann/secret/5?a=b", "/live/ann/secret/5?a=b"),
+            ("https://tv.lan/ann/a%20b/5.m3u8", "https://tv.lan/live/ann/a%20b/5.m3u8"),
+            ("/ann/secret/five.ts", "/ann/secret/five.ts"),
+            ("/ann/5.ts", "/ann/5.ts"),
+            ("/api/playlists/5", "/api/playlists/5"),
+            ("/live/ann/secret/5.ts", "/live/ann/secret/5.ts"),
+            ("/", "/"),
+        ] {
+            let mut request = http::Request::builder().uri(uri).body(()).unwrap();
+            name_panel_path(&mut request);
+            assert_eq!(request.uri().to_string(), path);
         }
     }
 

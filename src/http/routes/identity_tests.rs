@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::route::Access;
-use super::tests::{House, METHODS, PATIENCE, Sender, code, example, routes};
+use super::tests::{House, METHODS, PATIENCE, Sender, code, example, names_user, routes};
 use crate::accounts::{Actor, UserChange};
 use crate::db::api_keys::Scope;
 use crate::db::users::Role;
@@ -175,7 +175,7 @@ fn refused(access: Access, path: &str, method: &Method, identity: &Identity) -> 
     let is_let_in = match access {
         Access::Public | Access::Machine => true,
         // The address shows a user, whoever asks.
-        Access::Viewer if path.starts_with("/live/") => return Some(401),
+        Access::Viewer if names_user(path) => return Some(401),
         Access::Viewer if path.starts_with("/api/streaming/stream/") && *method != Method::OPTIONS => {
             return Some(401);
         }
@@ -224,7 +224,7 @@ async fn each_route_is_open_to_those_whom_its_row_names() {
                 match refused {
                     None => assert!(![401, 403, 405].contains(&answer.status().as_u16()), "{case}"),
                     // Its guesses are counted by household, whoever it is.
-                    Some(401) if path.starts_with("/live/") || identity.name == "wrong-basic" => {
+                    Some(401) if names_user(&path) || identity.name == "wrong-basic" => {
                         assert!([401, 429].contains(&answer.status().as_u16()), "{case}");
                     }
                     Some(status) => {

@@ -4,7 +4,7 @@ use super::NO_DATABASE;
 use super::operation::Operation;
 use super::route::{Access, Cors, Route};
 use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
-use crate::http::{films, hls, lineup, live};
+use crate::http::{films, hls, lineup, live, xtream};
 
 /// Why a channel is not to be had now.
 const UNAVAILABLE: [&str; 10] = [
@@ -115,6 +115,38 @@ pub(super) fn routes() -> Vec<Route> {
                 .leads(302, "To the playlist, with `.m3u8`")
             },
         ),
+        Route::new("/movie/{user}/{password}/{id}", Access::Viewer).cors(Cors::Answers).stream(
+            xtream::movie,
+            xtream::head_movie,
+            || {
+                film("watchFilmAsUser", "A film by its number, for a user; anything may stand behind a dot")
+                    .sends(200, "video/mp4", "The file")
+                    .sends(206, "video/mp4", "The range that `Range` names")
+                    .leads(304, "The file that `If-None-Match` names")
+                    .leads(416, "The file has nothing of what `Range` names")
+            },
+        ),
+        Route::new("/player_api.php", Access::Public)
+            .cors(Cors::Answers)
+            .get(xtream::player_api, || panel("askPanel", "What players of Xtream Codes ask"))
+            .act(xtream::player_api, || {
+                panel("postPanel", "The same with the words as a form")
+                    .fails(408, &["body_timeout"])
+                    .fails(413, &["body_too_large"])
+            }),
+        Route::new("/get.php", Access::Viewer).cors(Cors::Answers).get(xtream::list, || {
+            credentials(Operation::new("getPanelList", "The channels as the M3U list of a panel"))
+                .query("output", "`m3u8` for HLS, else MPEG-TS.")
+                .query("type", "`m3u` for names alone.")
+                .sends(200, "audio/x-mpegurl", "The list")
+        }),
+        Route::new("/xmltv.php", Access::Viewer).cors(Cors::Answers).get(xtream::xmltv, || {
+            credentials(Operation::new("getPanelGuide", "The channels in XMLTV")).sends(
+                200,
+                "application/xml",
+                "The document",
+            )
+        }),
         Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(lineup::one, || {
             list("getChannelList", "A list of this channel alone, as a file that opens in a player")
                 .fails(404, &["unknown_channel", "unplayable_channel"])
@@ -172,6 +204,23 @@ fn film(id: &str, summary: &str) -> Operation {
         .fails(409, &["not_in_parts", "not_in_packets"])
         .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &["unreadable_video", "segment_memory", "no_bandwidth", "session_limit"])
+}
+
+fn panel(id: &str, summary: &str) -> Operation {
+    credentials(Operation::new(id, summary))
+        .query("action", "`get_live_streams` and the like; the account where it is none of them.")
+        .query("category_id", "Only what is in this category.")
+        .query("vod_id", "The film that is asked about.")
+        .sends(200, "application/json", "As panels answer; `auth` is 0 for a wrong password")
+        .fails(503, NO_DATABASE)
+}
+
+fn credentials(operation: Operation) -> Operation {
+    operation
+        .query("username", "The name of a user.")
+        .query("password", "The password of the user, or the stream key.")
+        .fails(401, &["unauthorized"])
+        .fails(429, &["too_many_tries"])
 }
 
 fn list(id: &str, summary: &str) -> Operation {

@@ -27,7 +27,7 @@ use crate::accounts::Accounts;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::db::Database;
-use crate::http::auth::take_token;
+use crate::http::auth::{OWN_PARTS, take_token};
 use crate::http::{Peer, State};
 use crate::resolver::Resolver;
 
@@ -202,6 +202,11 @@ pub(super) fn example(path: &str) -> String {
         .replace("{tune}", "v99")
 }
 
+/// Whether the path shows a name and a password, which are nobody's.
+pub(super) fn names_user(path: &str) -> bool {
+    path.starts_with("/live/") || path.starts_with("/movie/")
+}
+
 pub(super) async fn code(response: Response) -> String {
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let json: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -231,7 +236,7 @@ async fn access_decides_who_reaches_a_handler() {
                     Access::Public | Access::Machine => true,
                     // It shows a name and a password, which are nobody's.
                     Access::Viewer
-                        if path.starts_with("/live/")
+                        if names_user(&path)
                             || path.starts_with("/api/streaming/stream/") && *method != Method::OPTIONS =>
                     {
                         assert!([401, 429].contains(&answer.status().as_u16()), "{case}");
@@ -348,6 +353,14 @@ fn documented() -> Vec<[String; 3]> {
         [(); 3].map(|()| cells.next().unwrap())
     });
     rows.collect()
+}
+
+#[test]
+fn no_route_is_taken_for_the_path_of_a_panel() {
+    for route in routes().iter().filter(|route| route.path.split('/').count() == 4) {
+        let first = route.path.split('/').nth(1).unwrap_or_default();
+        assert!(OWN_PARTS.contains(&first), "{}", route.path);
+    }
 }
 
 #[test]
