@@ -34,6 +34,48 @@ const UNAVAILABLE_OR_UNREADABLE: [&str; 9] = [
 ];
 
 pub(super) fn routes() -> Vec<Route> {
+    [stream_routes(), panel_routes()].into_iter().flatten().collect()
+}
+
+/// What players of Xtream Codes ask besides `/live/…`.
+fn panel_routes() -> Vec<Route> {
+    vec![
+        Route::new("/movie/{user}/{password}/{id}", Access::Viewer).cors(Cors::Answers).stream(
+            xtream::movie,
+            xtream::head_movie,
+            || {
+                film("watchFilmAsUser", "A film by its number, for a user; anything may stand behind a dot")
+                    .sends(200, "video/mp4", "The file")
+                    .sends(206, "video/mp4", "The range that `Range` names")
+                    .leads(304, "The file that `If-None-Match` names")
+                    .leads(416, "The file has nothing of what `Range` names")
+            },
+        ),
+        Route::new("/player_api.php", Access::Public)
+            .cors(Cors::Answers)
+            .get(xtream::player_api, || panel("askPanel", "What players of Xtream Codes ask"))
+            .act(xtream::player_api, || {
+                panel("postPanel", "The same with the words as a form")
+                    .fails(408, &["body_timeout"])
+                    .fails(413, &["body_too_large"])
+            }),
+        Route::new("/get.php", Access::Viewer).cors(Cors::Answers).get(xtream::list, || {
+            credentials(Operation::new("getPanelList", "The channels as the M3U list of a panel"))
+                .query("output", "`m3u8` for HLS, else MPEG-TS.")
+                .query("type", "`m3u` for names alone.")
+                .sends(200, "audio/x-mpegurl", "The list")
+        }),
+        Route::new("/xmltv.php", Access::Viewer).cors(Cors::Answers).get(xtream::xmltv, || {
+            credentials(Operation::new("getPanelGuide", "The channels in XMLTV")).sends(
+                200,
+                "application/xml",
+                "The document",
+            )
+        }),
+    ]
+}
+
+fn stream_routes() -> Vec<Route> {
     vec![
         Route::new("/stream/{id}", Access::Viewer).cors(Cors::Answers).stream(
             films::watch,
@@ -115,38 +157,6 @@ pub(super) fn routes() -> Vec<Route> {
                 .leads(302, "To the playlist, with `.m3u8`")
             },
         ),
-        Route::new("/movie/{user}/{password}/{id}", Access::Viewer).cors(Cors::Answers).stream(
-            xtream::movie,
-            xtream::head_movie,
-            || {
-                film("watchFilmAsUser", "A film by its number, for a user; anything may stand behind a dot")
-                    .sends(200, "video/mp4", "The file")
-                    .sends(206, "video/mp4", "The range that `Range` names")
-                    .leads(304, "The file that `If-None-Match` names")
-                    .leads(416, "The file has nothing of what `Range` names")
-            },
-        ),
-        Route::new("/player_api.php", Access::Public)
-            .cors(Cors::Answers)
-            .get(xtream::player_api, || panel("askPanel", "What players of Xtream Codes ask"))
-            .act(xtream::player_api, || {
-                panel("postPanel", "The same with the words as a form")
-                    .fails(408, &["body_timeout"])
-                    .fails(413, &["body_too_large"])
-            }),
-        Route::new("/get.php", Access::Viewer).cors(Cors::Answers).get(xtream::list, || {
-            credentials(Operation::new("getPanelList", "The channels as the M3U list of a panel"))
-                .query("output", "`m3u8` for HLS, else MPEG-TS.")
-                .query("type", "`m3u` for names alone.")
-                .sends(200, "audio/x-mpegurl", "The list")
-        }),
-        Route::new("/xmltv.php", Access::Viewer).cors(Cors::Answers).get(xtream::xmltv, || {
-            credentials(Operation::new("getPanelGuide", "The channels in XMLTV")).sends(
-                200,
-                "application/xml",
-                "The document",
-            )
-        }),
         Route::new("/stream/{id}/channel.m3u", Access::Viewer).get(lineup::one, || {
             list("getChannelList", "A list of this channel alone, as a file that opens in a player")
                 .fails(404, &["unknown_channel", "unplayable_channel"])

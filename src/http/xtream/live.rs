@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::json_of;
 use crate::catalogue::BEGINNING;
 use crate::db::Error;
-use crate::db::listing::Entry;
+use crate::db::listing::{Entry, Number};
 use crate::http::State;
 use crate::http::pieces::{Listing, Pieces};
 use crate::http::sight::Sight;
@@ -21,6 +21,7 @@ const NO_GROUP: &str = "Other";
 
 /// A group.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "they are named as panels name them")]
 pub(super) struct Category {
     category_id: String,
     category_name: String,
@@ -29,6 +30,7 @@ pub(super) struct Category {
 
 /// A channel, in the order and with the types of panels.
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "they are named as panels name them")]
 struct Stream<'a> {
     num: u64,
     name: &'a str,
@@ -66,11 +68,11 @@ pub(super) async fn categories(state: &State, sight: Sight) -> Result<Vec<Catego
     let list = state.catalogue.list();
     let read = list.read(move |list, connection| {
         let (mut known, mut all) = (HashSet::new(), Vec::new());
-        let mut last = None;
+        let mut previous = None;
         list.walk(connection, BEGINNING, |entry| {
             // Those of one group mostly follow each other.
-            if sight.sees(&entry) && last.as_ref() != Some(&entry.group.map(str::to_owned)) {
-                last = Some(entry.group.map(str::to_owned));
+            if sight.sees(&entry) && previous.as_ref() != Some(&entry.group.map(str::to_owned)) {
+                previous = Some(entry.group.map(str::to_owned));
                 if known.insert(category_of(entry.group)) {
                     all.push(Category::new(entry.group));
                 }
@@ -118,7 +120,7 @@ impl Listing for Streams {
             let place = u64::try_from(before).unwrap_or(u64::MAX).saturating_add(1);
             let stream = Stream {
                 // Players show it as the number of the channel, and a fraction breaks some.
-                num: entry.number.and_then(|number| number.whole()).map_or(place, u64::from),
+                num: entry.number.and_then(Number::whole).map_or(place, u64::from),
                 name: entry.name,
                 stream_type: "live",
                 stream_id,
