@@ -156,6 +156,22 @@ pub enum Event {
         /// The name of the state of the job now.
         state: &'static str,
     },
+    /// A server takes a channel that is pushed to it.
+    PushPublished {
+        /// The id of the push.
+        push: Arc<str>,
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// A push that was published is so no more.
+    PushEnded {
+        /// The id of the push.
+        push: Arc<str>,
+        /// The channel.
+        channel: ChannelId,
+        /// The code of the reason.
+        reason: &'static str,
+    },
     /// A part of the program has failed.
     ServiceFailed {
         /// Its name.

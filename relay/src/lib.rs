@@ -14,4 +14,5 @@ pub mod input;
 pub mod model;
 pub mod net;
 pub mod providers;
+pub mod push;
 pub mod state;

@@ -38,8 +38,10 @@ pub use self::entry::Kind;
 pub use self::error::Error;
 pub use self::film::{Film, Rates, TextTrack, Track};
 pub use self::indexer::Indexer;
+pub(crate) use self::layouts::transport::Sets;
 pub use self::samples::{SampleReader, Samples};
 pub use self::texts::TextReader;
+pub(crate) use self::transport::units;
 
 /// One sample: a picture, or a frame of sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -62,7 +62,7 @@ pub use self::reader_kind::{ReaderKind, Readers};
 pub use self::report::{Report, SourceReport, StartFailure, Switch};
 pub use self::room::{Room, Served};
 use self::sequence_store::SequenceStore;
-pub use self::subscription::{Sent, Start, Subscription};
+pub use self::subscription::{Now, Sent, Start, Subscription};
 use crate::model::{Channel, ChannelId, Provider};
 
 use crate::clock::Clock;
@@ -330,6 +330,14 @@ impl Channels {
     /// Whether the limits allow one more viewer of a channel by HLS.
     pub fn check_room(&self, channel: &Channel, room: &Room<'_>) -> Result<(), Refusal> {
         room.check(ReaderKind::Hls, channel, &self.table().feeds)
+    }
+
+    /// The channel with this id, in the list that is in force. May wait for a disk.
+    pub fn find(&self, id: &str) -> Result<Option<Found>, Unreadable> {
+        let table = self.table();
+        let (lookup, revision) = (Arc::clone(&table.lookup), table.revision);
+        drop(table);
+        Ok(lookup.find(id)?.map(|channel| Found::new(channel, revision)))
     }
 
     /// Joins as a viewer of the transport stream: see [`Channels::reader`].

@@ -78,6 +78,17 @@ pub enum Sent {
     Ended,
 }
 
+/// What a reader that does not wait is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Now {
+    /// Whole packets. What was missed in front of them shows in their continuity counters.
+    Bytes(Bytes),
+    /// Everything was read.
+    UpToDate,
+    /// The feed is over.
+    Ended,
+}
+
 impl Subscription {
     /// A subscription of a reader who has been sent nothing yet.
     pub fn new(reader: Reader) -> Self {
@@ -295,6 +306,40 @@ impl Subscription {
                 return Ok(None);
             }
         }
+    }
+
+    /// Begins again, at the newest random access point: what lies before it is not read.
+    pub fn restart(&mut self) {
+        self.cursor = Cursor::default();
+        self.past = None;
+        self.rest = Bytes::new();
+        if let Some(newest) = self.window.borrow_and_update().edges.newest_entry {
+            self.cursor.advance(newest);
+        }
+    }
+
+    /// What there is to read now, without waiting: see [`Subscription::next`].
+    pub fn read_now(&mut self) -> io::Result<Now> {
+        match self.step() {
+            Next::Ended => Ok(Now::Ended),
+            Next::Nothing => Ok(Now::UpToDate),
+            Next::Read { start, end, block } => {
+                let Some(bytes) = self.read(start, end, block)? else { return Ok(Now::UpToDate) };
+                self.cursor.advance(start + bytes.len() as u64);
+                self.count(bytes.len() as u64);
+                Ok(Now::Bytes(bytes))
+            }
+        }
+    }
+
+    /// Whether nothing more comes.
+    pub fn is_over(&self) -> bool {
+        self.window.borrow().is_over
+    }
+
+    /// The bit rate of the channel, as far as it is known.
+    pub fn bitrate(&self) -> u64 {
+        self.reader.feed().bitrate()
     }
 
     fn count(&mut self, bytes: u64) {

@@ -123,6 +123,11 @@ impl Connector {
         Connection::begin(socket, peer, form, hold).await
     }
 
+    /// Connects to a host that speaks something else than HTTP, wherever it is.
+    pub async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, Error> {
+        Ok(self.open(&Host::Domain(host), port, &Reach::Everywhere).await?.0)
+    }
+
     /// Connects to one of the addresses of a host that are within `reach`.
     async fn open(&self, host: &Host<&str>, port: u16, reach: &Reach) -> Result<(TcpStream, Peer), Error> {
         // An IPv6 address is looked up without its brackets.

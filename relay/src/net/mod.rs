@@ -100,7 +100,8 @@ impl Error {
         if is_refused { Self::Refused } else { Self::Unreachable(innermost(error)) }
     }
 
-    fn shaking_hands(error: &io::Error) -> Self {
+    /// Why TLS did not come about.
+    pub fn shaking_hands(error: &io::Error) -> Self {
         let fault = error.get_ref().and_then(|error| error.downcast_ref()).and_then(HandshakeFault::of);
         match fault {
             Some(HandshakeFault::Untrusted(why)) => Self::Untrusted(why),

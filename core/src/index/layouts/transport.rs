@@ -16,7 +16,7 @@ pub(in crate::index) const FAR: i64 = 600 * 90_000;
 
 /// Parameter sets that stand in front of pictures and are put outside of them in MP4.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::index) struct Sets(pub(in crate::index) Vec<Vec<u8>>);
+pub(crate) struct Sets(pub(in crate::index) Vec<Vec<u8>>);
 
 /// How a file is read in parts.
 #[derive(Debug)]

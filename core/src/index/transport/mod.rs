@@ -20,5 +20,6 @@ mod reader;
 mod sound;
 
 pub(super) use self::indexer::Indexer;
+pub(crate) use self::nal::units;
 pub(super) use self::packets::stride;
 pub(super) use self::reader::Reader;

@@ -41,7 +41,7 @@ fn kind(codec: Codec, unit: &[u8]) -> Kind {
 }
 
 /// The NAL units of a byte stream, without what fills up behind them.
-pub(super) fn units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = start_code(stream).map(|(_, behind)| &stream[behind..]);
     std::iter::from_fn(move || {
         let from = rest?;
@@ -71,7 +71,7 @@ fn start_code(bytes: &[u8]) -> Option<(usize, usize)> {
 
 impl Sets {
     /// The sets in an access unit that a decoder can start with.
-    pub(super) fn find(codec: Codec, stream: &[u8]) -> Self {
+    pub(crate) fn find(codec: Codec, stream: &[u8]) -> Self {
         let mut sets: Vec<Vec<u8>> = Vec::new();
         let is_set = |unit: &&[u8]| matches!(kind(codec, unit), Kind::Video | Kind::Sequence | Kind::Picture);
         for unit in units(stream).filter(is_set).take(MAX_SETS) {
@@ -97,6 +97,20 @@ impl Sets {
             _ => return None,
         };
         Some((body, (format.width, format.height)))
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a decoder needs before the first picture: `avcC` or `hvcC`.
+    pub(crate) fn configuration(&self, codec: Codec) -> Option<Vec<u8>> {
+        match codec {
+            Codec::H264 => self.avcc(),
+            Codec::Hevc => self.hvcc(),
+            _ => None,
+        }
     }
 
     /// `avcC` (ISO/IEC 14496-15, 5.3.3.1).
@@ -159,7 +173,7 @@ impl Sets {
 
     /// Appends an access unit as a sample: each NAL unit behind its length, without delimiters, and
     /// without the sets that are known.
-    pub(super) fn write_sample(&self, codec: Codec, stream: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn write_sample(&self, codec: Codec, stream: &[u8], out: &mut Vec<u8>) {
         for unit in units(stream) {
             let is_left_out = match kind(codec, unit) {
                 Kind::Delimiter => true,
