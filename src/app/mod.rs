@@ -138,6 +138,7 @@ impl App {
         supervisor.start(jobs(&shared));
         supervisor.start(downloads(&shared));
         supervisor.start(monitor(&shared));
+        supervisor.start(pushes(&shared));
         supervisor.start(resolver(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(listener("http", self.server, &shared));
@@ -255,6 +256,15 @@ fn monitor(shared: &http::State) -> Service {
             shared.run_monitor(stop).await;
             Ok(())
         }
+    })
+}
+
+/// Sends channels to servers elsewhere.
+fn pushes(shared: &http::State) -> Service {
+    let (pushes, config) = (shared.pushes.clone(), shared.config());
+    Service::vital("pushes", |stop| async move {
+        pushes.configure(&config.pushes, config.server.max_bandwidth);
+        pushes.run(stop).await;
     })
 }
 

@@ -3,7 +3,9 @@
 //! Nothing is judged here but the kind of a value.
 
 use super::playlist::PlaylistSpec;
-use forebay_relay::model::{CountText, DurationText, HlsSpec, PolicySpec, ProviderSpec, SizeText, Spec};
+use forebay_relay::model::{
+    CountText, DurationText, HlsSpec, PolicySpec, ProviderSpec, SizeText, Spec, UrlText,
+};
 
 forebay_relay::table! {
     /// The whole file.
@@ -34,6 +36,8 @@ forebay_relay::table! {
         providers: Vec<ProviderSpec>,
         /// Lists of channels that others make.
         playlists: Vec<PlaylistSpec>,
+        /// Channels that are sent to servers elsewhere.
+        pushes: Vec<PushFile>,
         /// The channels, in the order of lists.
         channels: Vec<Spec>,
     }
@@ -244,5 +248,23 @@ forebay_relay::table! {
         cache: SizeText,
         /// What downloads may take on the disk.
         downloads: SizeText,
+    }
+}
+
+forebay_relay::table! {
+    /// `[[pushes]]`
+    pub(super) struct PushFile {
+        /// Its name.
+        id: String,
+        /// The channel that is sent.
+        channel: String,
+        /// The server, and the application there.
+        url: UrlText,
+        /// Where the key is, or the key itself.
+        key: UrlText,
+        /// verify or unverified.
+        tls: String,
+        /// Whether it begins by itself.
+        enabled: bool,
     }
 }

@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use forebay_core::rungs;
 use forebay_relay::model::{Channel, ChannelId, Delivery, House, Provider, ProviderId, Proxy};
+use forebay_relay::push::Push;
 use ipnet::IpNet;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -83,6 +84,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// Lists of channels that others make, each with an id; ids and names are unique.
     pub playlists: Vec<PlaylistSpec>,
+    /// Channels that are sent to servers elsewhere; ids are unique.
+    pub pushes: Vec<Push>,
     /// The channels in the order of the file; ids and numbers are unique.
     pub channels: Vec<Arc<Channel>>,
 }

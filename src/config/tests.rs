@@ -134,8 +134,10 @@ fn a_good_file_means_what_it_says() {
         house: _,
         providers: _,
         playlists,
+        pushes,
         channels,
     } = &config;
+    assert_eq!(pushes, &[]);
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(playlists, &[]);
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
@@ -267,6 +269,7 @@ fn an_empty_file_is_all_defaults() {
             house,
             providers,
             playlists,
+            pushes: Vec::new(),
             channels
         }
     );

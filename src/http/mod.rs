@@ -33,6 +33,7 @@ mod peer;
 mod pieces;
 mod playlists;
 mod presence;
+mod pushes;
 mod query;
 mod refusals;
 mod relays;
@@ -59,6 +60,7 @@ use std::time::Instant;
 
 use axum::extract::FromRequestParts;
 use forebay_relay::channel::{Changes, Channels};
+use forebay_relay::push::Pushes;
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -113,6 +115,8 @@ pub struct State {
     pub(crate) films: Films,
     /// Who there is, and what they may do.
     pub(crate) accounts: Accounts,
+    /// Channels that are sent to servers elsewhere.
+    pub(crate) pushes: Pushes,
     /// Work that takes longer than a request.
     pub(crate) jobs: Queue,
     /// Who resolves pages of video platforms.
@@ -246,6 +250,7 @@ impl State {
             tally: Tally::default(),
             monitor: monitoring::Monitor::default(),
             process: Process::start(),
+            pushes: Pushes::new(Arc::clone(&channels)),
             catalogue,
             jobs,
             reels,
@@ -307,7 +312,11 @@ impl State {
     pub fn configure(&self, config: Arc<Config>) -> Changes {
         self.accounts.set_adult_groups(&config.auth.adult_groups);
         self.accounts.set_token_limits(config.tokens);
-        self.relays.configure(config)
+        let (pushes, max_bandwidth) = (config.pushes.clone(), config.server.max_bandwidth);
+        let changes = self.relays.configure(config);
+        // Behind the channels, which they may need.
+        self.pushes.configure(&pushes, max_bandwidth);
+        changes
     }
 }
 

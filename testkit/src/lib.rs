@@ -7,6 +7,7 @@
 //! - [`platform`]: a video platform for the real yt-dlp.
 //! - [`player`]: real players without a screen, as judges.
 //! - [`proxy`]: HTTP and SOCKS5.
+//! - [`rtmp`]: a server that is published to, and misbehaves on request.
 //! - [`addresses`]: of the internet, and of anything else.
 //! - [`authority`]: a real server for certificates.
 //! - [`client`]: viewers at the level of bytes and their arrival times.
@@ -34,4 +35,5 @@ pub mod origin;
 pub mod platform;
 pub mod player;
 pub mod proxy;
+pub mod rtmp;
 pub mod ts;

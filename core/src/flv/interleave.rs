@@ -28,7 +28,7 @@ impl Interleave {
     pub(super) fn pop(&mut self, is_alone: bool) -> Option<(i64, Tag)> {
         let (queue, other) = match (self.pictures.front(), self.sound.front()) {
             (Some((picture, _)), Some((sound, _))) if picture <= sound => (&mut self.pictures, true),
-            (Some(_), Some(_)) | (None, Some(_)) => (&mut self.sound, !self.pictures.is_empty()),
+            (Some(_) | None, Some(_)) => (&mut self.sound, !self.pictures.is_empty()),
             (Some(_), None) => (&mut self.pictures, false),
             (None, None) => return None,
         };

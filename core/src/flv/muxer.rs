@@ -111,7 +111,7 @@ impl Muxer {
     /// Takes whole packets, the first of them PAT and PMT in front of a random access point.
     pub fn push(&mut self, packets: &[u8]) {
         let Self { elementary, maker } = self;
-        elementary.push(packets, |arrival| maker.handle(arrival));
+        elementary.push(packets, |arrival| maker.handle(&arrival));
     }
 
     /// What comes next.
@@ -132,14 +132,14 @@ impl Default for Muxer {
 }
 
 impl Maker {
-    fn handle(&mut self, arrival: Arrival<'_>) {
+    fn handle(&mut self, arrival: &Arrival<'_>) {
         if matches!(self.state, State::Over) {
             return;
         }
         match arrival {
-            Arrival::Program(program) => self.handle_program(program),
-            Arrival::Picture(header, unit) => self.handle_picture(&header, unit),
-            Arrival::Sound(header, content) => self.handle_sound(&header, content),
+            Arrival::Program(program) => self.handle_program(*program),
+            Arrival::Picture(header, unit) => self.handle_picture(header, unit),
+            Arrival::Sound(header, content) => self.handle_sound(header, content),
         }
         self.release(false);
     }

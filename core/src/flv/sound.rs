@@ -86,14 +86,13 @@ impl Frames {
             };
             let Some(whole) = rest.get(..frame.length) else { break };
             let rate = frame.format.sample_rate;
-            let now = match at_held.take() {
-                Some(held) => Some(held),
-                None => {
-                    // Counted in samples from the stamp: frames are no whole number of ticks.
-                    let now = origin.map(|origin| origin + samples * 90_000 / i64::from(rate));
-                    samples += i64::from(frame.samples);
-                    now
-                }
+            let now = if let Some(held) = at_held.take() {
+                Some(held)
+            } else {
+                // Counted in samples from the stamp: frames are no whole number of ticks.
+                let now = origin.map(|origin| origin + samples * 90_000 / i64::from(rate));
+                samples += i64::from(frame.samples);
+                now
             };
             // Without a stamp, what follows a held frame follows it by its length.
             if origin.is_none() {

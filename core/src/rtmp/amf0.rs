@@ -16,9 +16,9 @@ pub enum Value {
     /// A text; what is no UTF-8 in it is replaced.
     Text(String),
     /// Names and values, in their order. An ECMA array is read as the same.
-    Object(Vec<(String, Value)>),
+    Object(Vec<(String, Self)>),
     /// Values alone.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// Nothing.
     Null,
     /// Not even nothing.
@@ -86,7 +86,9 @@ impl Value {
             Self::List(values) => {
                 out.push(10);
                 out.extend(length(values.len()));
-                values.iter().for_each(|value| value.write(out));
+                for value in values {
+                    value.write(out);
+                }
             }
             Self::Null => out.push(5),
             Self::Undefined => out.push(6),
@@ -111,7 +113,7 @@ fn write_name(name: &str, out: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    if text.len() <= usize::from(u16::MAX) {
+    if u16::try_from(text.len()).is_ok() {
         out.push(2);
         write_name(text, out);
     } else {
@@ -124,7 +126,9 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
 /// Writes values one after the other.
 pub fn write(values: &[Value]) -> Vec<u8> {
     let mut out = Vec::new();
-    values.iter().for_each(|value| value.write(&mut out));
+    for value in values {
+        value.write(&mut out);
+    }
     out
 }
 

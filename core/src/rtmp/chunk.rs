@@ -76,6 +76,15 @@ struct ChunkStream {
     is_open: bool,
 }
 
+/// What was taken of what is there.
+enum Taken {
+    /// The chunk is not whole.
+    Nothing,
+    /// A chunk, with which no message is whole.
+    Part,
+    Message(Message),
+}
+
 /// A header as it came.
 struct Header {
     id: u32,
@@ -107,31 +116,31 @@ impl Reader {
     /// # Errors
     /// What came is no RTMP. Nothing good can follow.
     pub fn poll(&mut self) -> Result<Option<Message>, Malformed> {
-        while let Some(message) = self.chunk()? {
-            match message {
-                Some(Message { kind: SET_CHUNK_SIZE, body, .. }) => {
+        loop {
+            match self.chunk()? {
+                Taken::Message(Message { kind: SET_CHUNK_SIZE, body, .. }) => {
                     let size = body.first_chunk().map_or(0, |&size| i32::from_be_bytes(size));
                     let size = usize::try_from(size).ok().filter(|&size| size > 0);
                     self.chunk_size = size.ok_or(Malformed::Size)?;
                 }
-                Some(Message { kind: ABORT, body, .. }) => {
+                Taken::Message(Message { kind: ABORT, body, .. }) => {
                     let id = body.first_chunk().map(|&id| u32::from_be_bytes(id));
                     for stream in self.streams.iter_mut().filter(|stream| Some(stream.id) == id) {
                         stream.body.clear();
                         stream.is_open = false;
                     }
                 }
-                Some(message) => return Ok(Some(message)),
-                None => {}
+                Taken::Message(message) => return Ok(Some(message)),
+                Taken::Part => {}
+                Taken::Nothing => return Ok(None),
             }
         }
-        Ok(None)
     }
 
     /// Takes one chunk, if a whole one is there; with it a message may be whole.
-    fn chunk(&mut self) -> Result<Option<Option<Message>>, Malformed> {
+    fn chunk(&mut self) -> Result<Taken, Malformed> {
         let bytes = &self.held[self.at..];
-        let Some(header) = self.header(bytes)? else { return Ok(None) };
+        let Some(header) = self.header(bytes)? else { return Ok(Taken::Nothing) };
         let index = self.streams.iter().position(|stream| stream.id == header.id);
         let open = index.map(|index| &self.streams[index]).filter(|stream| stream.is_open);
         if open.is_some() && header.format != 3 {
@@ -142,7 +151,7 @@ impl Reader {
             return Err(Malformed::TooLong(header.length));
         }
         let count = (header.length - done).min(self.chunk_size);
-        let Some(content) = bytes.get(header.size..header.size + count) else { return Ok(None) };
+        let Some(content) = bytes.get(header.size..header.size + count) else { return Ok(Taken::Nothing) };
         let index = match index {
             Some(index) => index,
             None if self.streams.len() == MAX_STREAMS => return Err(Malformed::Streams),
@@ -153,7 +162,7 @@ impl Reader {
         };
         let message = self.streams[index].take(&header, content);
         self.at += header.size + count;
-        Ok(Some(message))
+        Ok(message.map_or(Taken::Part, Taken::Message))
     }
 
     /// Reads a header; nothing until it is whole.

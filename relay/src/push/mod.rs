@@ -145,14 +145,16 @@ impl Pushes {
     /// Waits for `stop`, and then until the last task is done.
     pub async fn run(&self, stop: CancellationToken) {
         stop.cancelled().await;
-        let mut table = self.table();
-        table.is_closed = true;
-        for running in table.entries.values().filter_map(|entry| entry.running.as_ref()) {
-            running.cancel();
-        }
-        drop(table);
+        self.close();
         self.0.tasks.close();
         self.0.tasks.wait().await;
+    }
+
+    /// Ends all tasks, and begins none any more.
+    fn close(&self) {
+        let mut table = self.table();
+        table.is_closed = true;
+        table.entries.values_mut().for_each(Entry::stop);
     }
 
     fn begin(&self, entry: &mut Entry, table: &Table) {

@@ -5,6 +5,7 @@ mod films;
 mod hdhomerun;
 mod oidc;
 mod places;
+mod pushes;
 mod resolver;
 mod server;
 mod tls;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use forebay_relay::error::reason;
 use forebay_relay::model::{Checker, FieldError, FieldPath, House, Policy, SourceSpec, SourceUrl, Spec};
+use forebay_relay::push::Push;
 
 use self::places::Places;
 use super::environment::{Environment, Set, fault};
@@ -81,6 +83,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         .collect()
     });
     let playlists = checker.within("playlists", |checker| playlists(checker, file, &house, &mut taken));
+    let pushes = checker.within("pushes", |checker| pushes(checker, file, folder, &mut taken));
     let channels = checker.within("channels", |checker| {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
         let all = file.channels.iter().flatten().enumerate();
@@ -125,6 +128,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         house,
         providers,
         playlists,
+        pushes,
         channels,
     })
 }
@@ -146,6 +150,19 @@ fn playlists(checker: &mut Checker, file: &File, house: &House, taken: &mut Vec<
         });
     }
     file.playlists.clone().unwrap_or_default()
+}
+
+/// `[[pushes]]`; what stands there twice goes to `taken`.
+fn pushes(checker: &mut Checker, file: &File, folder: &Path, taken: &mut Vec<Taken>) -> Vec<Push> {
+    let (mut ids, mut pushes) = (HashMap::new(), Vec::new());
+    for (at, typed) in file.pushes.iter().flatten().enumerate() {
+        let Some((push, place)) = checker.within(at, |checker| pushes::push(checker, typed, folder)) else {
+            continue;
+        };
+        taken.extend(unique(&mut ids, push.id.clone(), place, |id| format!("the push \"{id}\"")));
+        pushes.push(push);
+    }
+    pushes
 }
 
 /// Whether the files among the sources can be read.

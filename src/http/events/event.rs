@@ -24,8 +24,8 @@ pub(in crate::http) struct EventDocument {
     /// The provider, where it is about one.
     #[schema(required)]
     provider: Option<String>,
-    /// The code of the reason, the kind or the state of a job, or the name of the service that
-    /// failed.
+    /// The code of the reason, the kind or the state of a job, the id of a push, or the name of the
+    /// service that failed.
     #[schema(required)]
     reason: Option<String>,
 }
@@ -50,6 +50,10 @@ enum EventKind {
     JobStarted,
     /// An attempt has ended; the reason is the state of the job now.
     JobEnded,
+    /// A push was published; the reason is its id.
+    PushPublished,
+    /// A push that was published is so no more; the reason is its id.
+    PushEnded,
     ServiceFailed,
 }
 
@@ -83,6 +87,14 @@ impl EventDocument {
             Event::JobEnded { job, state, .. } => {
                 (job_of, reason_of) = (Some(job), Some(state.to_owned()));
                 (EventKind::JobEnded, None)
+            }
+            Event::PushPublished { push, channel } => {
+                reason_of = Some((*push).to_owned());
+                (EventKind::PushPublished, Some(channel))
+            }
+            Event::PushEnded { push, channel, .. } => {
+                reason_of = Some((*push).to_owned());
+                (EventKind::PushEnded, Some(channel))
             }
             Event::ServiceFailed { service, .. } => {
                 reason_of = Some(service.to_owned());

@@ -6,6 +6,7 @@
 
 mod channels;
 mod family;
+mod pushes;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -33,5 +34,6 @@ fn families(state: &State) -> Vec<Family> {
     let mut families = server::families(state, &reports);
     families.extend(channels::families(&reports));
     families.extend(channels::providers(&state.channels.providers()));
+    families.extend(pushes::families(&state.pushes.reports()));
     families
 }

@@ -20,7 +20,7 @@ use crate::http::viewers::{self, ViewerList};
 
 /// Forty bytes say which source is wanted or whether a job begins anew, and may be written with
 /// room to spare. They may take as long as a request head.
-const SHORT_BODY: BodyLimits = BodyLimits { bytes: 1024, time: Duration::from_secs(30) };
+pub(super) const SHORT_BODY: BodyLimits = BodyLimits { bytes: 1024, time: Duration::from_secs(30) };
 
 /// 32 sources with long addresses and 32 header fields each.
 const RELAY_BODY: BodyLimits = BodyLimits { bytes: 256 << 10, time: Duration::from_secs(30) };

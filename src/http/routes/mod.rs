@@ -17,6 +17,7 @@ mod monitoring;
 mod operation;
 mod pages;
 mod people;
+mod pushes;
 mod resolve;
 mod route;
 mod streaming;
@@ -50,6 +51,7 @@ fn surfaces() -> [(&'static str, Vec<Route>); 11] {
         ("people", people::routes()),
         ("lineup", lineup::routes()),
         ("jobs", jobs::routes()),
+        ("pushes", pushes::routes()),
         ("video pages", resolve::routes()),
         ("tokens", streaming::routes()),
         ("monitoring", monitoring::routes()),

@@ -26,6 +26,7 @@ use super::State;
 use super::address::Reader;
 use super::error::ApiError;
 use super::extract::no_channel;
+use super::pushes::PushSummary;
 
 /// The answer to `GET /api/streams/status`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +34,8 @@ pub(super) struct Status {
     /// In the order of their ids. One that was taken out of the configuration is listed as long as
     /// it has connections.
     providers: Vec<ProviderStatus>,
+    /// Channels that are sent to servers elsewhere.
+    pushes: Vec<PushSummary>,
     server: ServerStatus,
     /// The channels that are open.
     streams: Vec<OpenChannel>,
@@ -81,6 +84,7 @@ impl Status {
         let reports = state.channels.reports();
         Self {
             providers: state.channels.providers().iter().map(ProviderStatus::new).collect(),
+            pushes: state.pushes.reports().iter().map(PushSummary::from).collect(),
             server: ServerStatus::new(state, &reports),
             total_streams: reports.len(),
             streams: reports.into_iter().map(|report| OpenChannel::new(report, reader)).collect(),
