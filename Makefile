@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 RUNS ?= 1000000
-TARGETS ?= sync splice survey health remux mp4 film head follow variables lists account panel challenge address subtitles
+TARGETS ?= sync splice survey health remux mp4 film head follow variables lists account panel challenge address subtitles rtmp
 MODULES ?= failover lifecycle lifecycle/* playlist/follow/* health/* provider segmenter
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
@@ -104,7 +104,7 @@ mutants: ## Put plausible faults into decisions of the core, and say which no te
 	PROPTEST_CASES=100 $(CARGO) mutants --package forebay-core --output target $(foreach module,$(MODULES),--file 'core/src/$(module).rs') $(ARGS)
 
 setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, Pebble (an ACME server), nginx, curl, yt-dlp, cargo-nextest
-	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium npm pebble nginx curl python3 venv testkit/browser testkit/oidc testkit/platform
+	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium npm pebble nginx nginx-rtmp curl python3 venv testkit/browser testkit/oidc testkit/platform
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 
 setup-bench: ## Install what the measurements need: ffmpeg, nginx

@@ -11,6 +11,7 @@ have() {
             gst-inspect-1.0 --exists souphttpsrc ;;
         # Debian keeps it where the paths of users do not lead.
         nginx) command -v nginx || [ -x /usr/sbin/nginx ] ;;
+        nginx-rtmp) [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] ;;
         venv) python3 -c "import ensurepip" ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
@@ -36,6 +37,7 @@ for part in "$@"; do
         gstreamer) packages+=(gstreamer1.0-{tools,libav,plugins-{base,good,bad,ugly}}) ;;
         mpv) packages+=(mpv) ;;
         nginx) packages+=(nginx-light) ;;
+        nginx-rtmp) packages+=(libnginx-mod-rtmp) ;;
         npm) packages+=(nodejs npm) ;;
         pebble) packages+=(pebble) ;;
         python3) packages+=(python3-minimal) ;;

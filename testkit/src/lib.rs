@@ -3,6 +3,7 @@
 //! - [`origin`]: a provider that misbehaves on request.
 //! - [`clip`]: real media, made once by the real ffmpeg.
 //! - [`hls`]: a judge that follows HLS playlists.
+//! - [`wire`]: one that can be cut.
 //! - [`ts`]: a strict transport stream checker, a demuxer and a small writer.
 //! - [`platform`]: a video platform for the real yt-dlp.
 //! - [`player`]: real players without a screen, as judges.
@@ -37,3 +38,4 @@ pub mod player;
 pub mod proxy;
 pub mod rtmp;
 pub mod ts;
+pub mod wire;

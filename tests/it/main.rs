@@ -39,6 +39,7 @@ mod people;
 mod playing;
 mod program;
 mod proxies;
+mod pushes;
 mod radio;
 mod reaching;
 mod relay;

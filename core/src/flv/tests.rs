@@ -18,8 +18,13 @@ fn items_of(mut muxer: Muxer, packets: &[u8], size: usize) -> Vec<Item> {
 }
 
 fn tags(items: &[Item]) -> Vec<&Tag> {
-    let tag = |item| if let &Item::Tag(ref tag) = item { Some(tag) } else { None };
-    items.iter().filter_map(tag).collect()
+    let mut tags = Vec::new();
+    for item in items {
+        if let Item::Tag(tag) = item {
+            tags.push(tag);
+        }
+    }
+    tags
 }
 
 fn offset(tag: &Tag) -> u32 {

@@ -133,21 +133,18 @@ impl PushUrl {
             return Err(PushUrlError::User);
         }
         let path = url.path().trim_matches('/');
-        let (app, key) = match key {
-            Some(key) => (path, key),
-            None => {
-                let (app, key) = path.rsplit_once('/').ok_or(PushUrlError::NoKey)?;
-                let key = [Some(key), url.query()].into_iter().flatten().collect::<Vec<_>>().join("?");
-                let (app, key) = (app, Key::new(&key).ok_or(PushUrlError::NoKey)?);
-                return Self::whole(&url, (is_tls, default_port), host, app, None, key);
-            }
-        };
-        Self::whole(&url, (is_tls, default_port), host, app, url.query(), key)
+        let server = (is_tls, url.port().unwrap_or(default_port));
+        if let Some(key) = key {
+            return Self::whole(server, host, path, url.query(), key);
+        }
+        let (app, key) = path.rsplit_once('/').ok_or(PushUrlError::NoKey)?;
+        // A query belongs to the key behind which it stands.
+        let key = [Some(key), url.query()].into_iter().flatten().collect::<Vec<_>>().join("?");
+        Self::whole(server, host, app, None, Key::new(&key).ok_or(PushUrlError::NoKey)?)
     }
 
     fn whole(
-        url: &Url,
-        (is_tls, default_port): (bool, u16),
+        (is_tls, port): (bool, u16),
         host: &str,
         app: &str,
         query: Option<&str>,
@@ -156,14 +153,8 @@ impl PushUrl {
         if app.is_empty() {
             return Err(PushUrlError::NoApp);
         }
-        Ok(Self {
-            host: host.to_owned(),
-            port: url.port().unwrap_or(default_port),
-            is_tls,
-            app: app.to_owned(),
-            query: query.map(str::to_owned),
-            key,
-        })
+        let (host, app, query) = (host.to_owned(), app.to_owned(), query.map(str::to_owned));
+        Ok(Self { host, port, is_tls, app, query, key })
     }
 
     /// The name or address of the server; an IPv6 address has no brackets.

@@ -25,14 +25,24 @@ pub struct Manner {
     pub acknowledges: bool,
     /// It says that it takes HEVC.
     pub takes_hevc: bool,
-    /// It answers `publish` with this code and an error.
-    pub refuses: Option<&'static str>,
-    /// It closes the connection instead of answering `publish`.
-    pub closes_at_publish: bool,
-    /// A name with which somebody publishes already is refused, as nginx-rtmp does.
-    pub names_are_unique: bool,
+    /// What it answers to `publish`.
+    pub at_publish: AtPublish,
     /// It reads so many bytes a second.
     pub bytes_per_second: Option<u64>,
+}
+
+/// What a server answers to `publish`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AtPublish {
+    /// It takes every stream.
+    #[default]
+    Takes,
+    /// A name with which somebody publishes already is refused, as nginx-rtmp does.
+    TakesNamesOnce,
+    /// An error with this code.
+    Refuses(&'static str),
+    /// Nothing: it closes the connection.
+    Closes,
 }
 
 /// A message of sound, pictures or data that came.
@@ -60,7 +70,7 @@ impl Received {
     pub fn is_header(&self) -> bool {
         let first = self.body.first().copied().unwrap_or(0);
         match self.kind {
-            9 if first & 0x80 != 0 => first & 0xF == 0,
+            9 if first & 0x80 != 0 => first.trailing_zeros() >= 4,
             8 | 9 => self.body.get(1) == Some(&0),
             _ => false,
         }
@@ -120,7 +130,7 @@ impl RtmpServer {
     /// Where no port is free.
     pub async fn start(manner: Manner) -> Self {
         let mut server = Self::absent(manner).await;
-        server.listen().await;
+        server.listen();
         server
     }
 
@@ -144,7 +154,7 @@ impl RtmpServer {
     ///
     /// # Panics
     /// Where somebody else has taken the port.
-    pub async fn listen(&mut self) {
+    pub fn listen(&mut self) {
         let bind = || {
             let socket = TcpSocket::new_v4()?;
             socket.set_reuseaddr(true)?;
@@ -271,7 +281,7 @@ impl RtmpServer {
             file.extend_from_slice(&time);
             file.extend([high, 0, 0, 0]);
             file.extend_from_slice(&message.body);
-            file.extend((message.body.len() as u32 + 11).to_be_bytes());
+            file.extend((u32::from_be_bytes(length) + 11).to_be_bytes());
         }
         std::fs::write(path, file).expect("the file can be written");
     }

@@ -10,7 +10,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{Instant, sleep};
 
 use super::chunks::{Message, Messages};
-use super::{Received, Shared};
+use super::{AtPublish, Received, Shared};
 
 /// Frees the name of whoever leaves.
 struct Name<'a>(&'a Shared, Option<String>);
@@ -56,11 +56,10 @@ pub(super) async fn serve(stream: TcpStream, number: usize, shared: &Arc<Shared>
                 match &*command {
                     "connect" => writing.write_all(&connected(transaction, manner.takes_hevc)).await?,
                     "createStream" => writing.write_all(&created(transaction)).await?,
-                    "publish" if manner.closes_at_publish => return Ok(()),
+                    "publish" if manner.at_publish == AtPublish::Closes => return Ok(()),
                     "publish" => {
-                        let is_taken = manner.names_are_unique && shared.log().names.contains(&stream);
-                        let refusal = manner.refuses.or(is_taken.then_some("NetStream.Publish.BadName"));
-                        if let Some(code) = refusal {
+                        let is_taken = shared.log().names.contains(&stream);
+                        if let Some(code) = refusal(manner.at_publish, is_taken) {
                             // Some repeat the name.
                             write_status(&mut writing, "error", code, &stream).await?;
                             continue;
@@ -78,12 +77,20 @@ pub(super) async fn serve(stream: TcpStream, number: usize, shared: &Arc<Shared>
             _ => {}
         }
         let total = messages.bytes;
-        if let Some(window) = window.filter(|window| manner.acknowledges && total - told >= *window) {
-            let _ = window;
+        if window.is_some_and(|window| manner.acknowledges && total - told >= window) {
             told = total;
             let total = u32::try_from(total & 0xFFFF_FFFF).expect("it is masked");
             writing.write_all(&chunk(3, &total.to_be_bytes())).await?;
         }
+    }
+}
+
+/// The code with which a stream is refused.
+fn refusal(at_publish: AtPublish, is_taken: bool) -> Option<&'static str> {
+    match at_publish {
+        AtPublish::Refuses(code) => Some(code),
+        AtPublish::TakesNamesOnce if is_taken => Some("NetStream.Publish.BadName"),
+        _ => None,
     }
 }
 
