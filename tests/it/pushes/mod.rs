@@ -62,10 +62,10 @@ async fn wait_report(relay: &Relay, limit: Duration, wanted: impl Fn(&Value) -> 
             sleep(Duration::from_millis(20)).await;
         }
     };
-    match timeout(limit, waiting).await {
-        Ok(report) => (report, begun.elapsed()),
-        Err(_) => panic!("the push did not come to be so within {limit:?}: {}", report(relay).await),
-    }
+    let Ok(found) = timeout(limit, waiting).await else {
+        panic!("the push did not come to be so within {limit:?}: {}", report(relay).await)
+    };
+    (found, begun.elapsed())
 }
 
 async fn act(relay: &Relay, id: &str, body: &Value) -> Answer {
