@@ -29,6 +29,10 @@ const FIRST_ATTEMPTS: u32 = 3;
 /// How long a stream must have been published for what failed before it to be forgotten.
 const PROOF: Duration = Duration::from_mins(1);
 
+/// A server that restarts again and again is published to within a second each time, so often.
+/// Behind that, one that takes a stream and drops it is no better than one that does not take it.
+const MANY_LOSSES: u32 = 30;
+
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -56,6 +60,8 @@ pub enum Ending {
 pub struct Retry {
     /// Attempts that failed in a row.
     failures: u32,
+    /// Streams that were taken and lost soon, in a row.
+    losses: u32,
     /// Since when the server is not reached.
     away_since: Option<Moment>,
     /// Since when the key is in use, and how often it was tried since.
@@ -89,7 +95,8 @@ impl Retry {
                 }
             }
             Ending::Lost { published } => {
-                if published >= PROOF {
+                self.losses = if published < PROOF { self.losses + 1 } else { 0 };
+                if self.losses <= MANY_LOSSES {
                     self.failures = 0;
                 }
                 self.next(jitter)
@@ -132,7 +139,14 @@ mod tests {
         let failed = |times| vec![(0, Failed); times];
         assert_eq!(pauses(&failed(9)), [1, 2, 4, 8, 16, 32, 60, 60, 60], "never beyond a minute");
         assert_eq!(pauses(&[(0, Failed), (9, Failed), (99, lost(60)), (99, Failed)]), [1, 2, 1, 2]);
-        assert_eq!(pauses(&[(0, lost(5)), (9, lost(59)), (19, NoPicture)]), [1, 2, 4], "a server that drops");
+        assert_eq!(
+            pauses(&[(0, lost(5)), (9, lost(59)), (19, NoPicture)]),
+            [1, 1, 2],
+            "a server that restarts"
+        );
+        let drops = pauses(&[(0, lost(5)); 40]);
+        assert!(drops[..31].iter().all(|&pause| pause == 1), "{drops:?}");
+        assert_eq!(drops[31..35], [2, 4, 8, 16], "a server that drops every stream");
         assert_eq!(pauses(&[(0, Refused), (60, Refused), (120, Renewed)]), [60, 60, 0]);
         let away = [(0, Unreachable), (599, Unreachable), (600, Unreachable), (9999, Unreachable)];
         assert_eq!(pauses(&away), [1, 1, 5, 5], "a server that restarts is published to at once");
