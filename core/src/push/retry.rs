@@ -145,8 +145,8 @@ mod tests {
             "a server that restarts"
         );
         let drops = pauses(&[(0, lost(5)); 40]);
-        assert!(drops[..31].iter().all(|&pause| pause == 1), "{drops:?}");
-        assert_eq!(drops[31..35], [2, 4, 8, 16], "a server that drops every stream");
+        assert!(drops[..30].iter().all(|&pause| pause == 1), "{drops:?}");
+        assert_eq!(drops[30..34], [2, 4, 8, 16], "a server that drops every stream");
         assert_eq!(pauses(&[(0, Refused), (60, Refused), (120, Renewed)]), [60, 60, 0]);
         let away = [(0, Unreachable), (599, Unreachable), (600, Unreachable), (9999, Unreachable)];
         assert_eq!(pauses(&away), [1, 1, 5, 5], "a server that restarts is published to at once");
