@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const QUICK: Duration = Duration::from_millis(1500);
 const SLOWER: u32 = 4;
 
+/// What a reader without a user adds to the priority of its channel.
+const NO_USER: i32 = 0;
+
 /// Attempts without an answer, after which a server may have become slow.
 const MANY: u32 = 300;
 
@@ -178,7 +181,7 @@ impl Task {
         let found = found.map_err(|Unreadable| End::without_picture("the channels cannot be read"))?;
         let found = found.ok_or_else(|| End::without_picture("there is no such channel"))?;
         let room = Room { max_bandwidth: self.max_bandwidth, served: &HashMap::new() };
-        let reader = self.channels.reader(&found, ReaderKind::Push, &room);
+        let reader = self.channels.reader(&found, (ReaderKind::Push, NO_USER), &room);
         reader.map(Subscription::new).map_err(|refusal| {
             End::without_picture(match refusal {
                 Refusal::NoBandwidth { .. } => "server.max_bandwidth leaves no room for it",
