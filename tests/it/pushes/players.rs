@@ -108,7 +108,7 @@ async fn nginx_that_is_stopped_and_killed_is_published_to_again() {
     let is_back = |report: &serde_json::Value| report["state"] == "publishing";
     let (_, back) = wait_report(&relay, 3 * BACK, is_back).await;
     println!("nginx stopped: noticed {} ms, back {} ms", noticed.as_millis(), back.as_millis());
-    assert!(noticed < NOTICED && back < BACK, "{noticed:?} {back:?}");
+    assert!(noticed < 2 * NOTICED && back < 2 * BACK, "{noticed:?} {back:?}");
 
     nginx.child.kill().await.expect("it runs");
     let (_, noticed) = wait_report(&relay, SOON, is_out).await;
@@ -116,7 +116,7 @@ async fn nginx_that_is_stopped_and_killed_is_published_to_again() {
     let listens = Instant::now();
     wait_report(&relay, 3 * BACK, is_back).await;
     println!("nginx killed: noticed {} ms, back {} ms", noticed.as_millis(), listens.elapsed().as_millis());
-    assert!(listens.elapsed() < BACK, "{:?}", listens.elapsed());
+    assert!(listens.elapsed() < 2 * BACK, "{:?}", listens.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
