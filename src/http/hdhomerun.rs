@@ -283,16 +283,9 @@ pub(super) async fn device(state: State, tuner: Tuner) -> Result<Response, ApiEr
 }
 
 /// `GET /auto/v5.1`: the channel with this number, on whichever device it is.
-pub(super) async fn watch(
-    state: State,
-    tuner: Tuner,
-    tuned: TunedTo,
-    query: Query,
-    client: Client,
-) -> Response {
+pub(super) async fn watch(state: State, _: Tuner, number: TunedTo, query: Query, client: Client) -> Response {
     let watching = async {
-        drop(tuner);
-        let found = tuned.find(&state, &client.watching).await?;
+        let found = number.find(&state, &client.watching).await?;
         live::watch_channel(state, found, query, client).await
     };
     watching.await.unwrap_or_else(|error: ApiError| {
@@ -312,10 +305,10 @@ pub(super) async fn watch(
 pub(super) async fn head(
     state: State,
     _: Tuner,
-    tuned: TunedTo,
+    number: TunedTo,
     watching: Watching,
 ) -> Result<Response, ApiError> {
-    tuned.find(&state, &watching).await?;
+    number.find(&state, &watching).await?;
     Ok(live::answer_to_head())
 }
 
