@@ -43,7 +43,7 @@ use super::error::ApiError;
 const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 11] {
+fn surfaces() -> [(&'static str, Vec<Route>); 12] {
     [
         ("streams", streams::routes()),
         ("tuners", hdhomerun::routes()),
