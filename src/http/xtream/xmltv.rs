@@ -1,4 +1,4 @@
-//! `xmltv.php` and `/epg.xml`: the channels by which a guide names them, without programmes as long
+//! `xmltv.php`: the channels by which a guide names them, without programmes as long
 //! as no guide is read.
 
 use std::fmt::Write as _;
