@@ -2,7 +2,7 @@
 //!
 //! A push is a reader of its channel like any viewer, and holds it open. So failover, the slate and
 //! the pace lie under it: a source that dies costs it no connection. One task owns each push
-//! ([`task`]); it makes one connection after the other ([`connection`]) and never gives up. What it
+//! (`task`); it makes one connection after the other (`connection`) and never gives up. What it
 //! decides is in `forebay_core::push`, what it says in `forebay_core::rtmp` and `forebay_core::flv`.
 
 mod connection;

@@ -38,7 +38,7 @@ const TOKEN_PATH: &str = "/t/";
 const PANEL_PATHS: [&str; 2] = ["/live/", "/movie/"];
 
 /// What our own paths of three parts begin with: no user can be asked for like that.
-pub(in crate::http) const OWN_PARTS: [&str; 14] = [
+pub(in crate::http) const OWN_PARTS: [&str; 15] = [
     "",
     ".well-known",
     "admin",
@@ -46,12 +46,13 @@ pub(in crate::http) const OWN_PARTS: [&str; 14] = [
     "assets",
     "auto",
     "dash",
+    "hdhr",
     "hls",
     "live",
     "movie",
+    "s",
     "stream",
     "t",
-    "tuner",
     "watch",
 ];
 
