@@ -68,6 +68,20 @@ async fn watch_when_there_is_room(request: &Request) -> Viewer {
     timeout(SOON, there_is).await.expect("who leaves makes room")
 }
 
+/// Waits until only one channel is open: the descriptors of the others are free.
+async fn others_have_closed(address: SocketAddr) {
+    let closed = async {
+        loop {
+            let answer = Request::get(address, "/api/streams/status").send().await;
+            if answer.is_ok_and(|answer| answer.status == 200 && answer.json()["total_streams"] == 1) {
+                return;
+            }
+            tokio::time::sleep(SECOND / 50).await;
+        }
+    };
+    timeout(SOON, closed).await.expect("channels that nobody watches close");
+}
+
 /// A viewer who was there all the time has seen nothing of it.
 async fn assert_undisturbed(viewer: &mut Viewer) {
     let bytes = viewer.read_for(SECOND / 2).await;
@@ -339,6 +353,7 @@ async fn without_a_file_descriptor_left_it_says_so_and_goes_on_when_there_are_so
         }
         drop((silent, viewers));
         watch_when_there_is_room(&Request::get(address, paths.last().expect("there are some"))).await;
+        others_have_closed(address).await;
         if round == 0 {
             let log = program.log();
             let is_told =
