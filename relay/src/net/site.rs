@@ -171,6 +171,9 @@ impl<F: Fn(&str) -> Vec<IpAddr> + Send + Sync> Network for Loopback<F> {
     }
 }
 
+/// How long the closing of a socket may take to arrive, on a machine that has much else to do.
+const ARRIVES: Duration = Duration::from_secs(3);
+
 struct Lease {
     sockets: Sockets,
     told: Option<oneshot::Sender<usize>>,
@@ -180,7 +183,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // Closing takes a moment to arrive. Whoever would close only after this cannot do it
         // meanwhile, being held up here.
-        let until = Instant::now() + Duration::from_millis(100);
+        let until = Instant::now() + ARRIVES;
         while open(&self.sockets) > 0 && Instant::now() < until {
             std::thread::yield_now();
         }

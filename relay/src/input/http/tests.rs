@@ -143,7 +143,7 @@ async fn an_hls_source_and_its_sockets_end_together() {
         assert_eq!(timeout(PATIENCE, &mut dropped).await.unwrap(), Ok(0), "{is_encrypted}, {state:?}");
         let took = began.elapsed();
         assert_eq!(site.open(), 0);
-        assert!(took < Duration::from_millis(200), "{took:?}");
+        assert!(took < Duration::from_secs(3), "{took:?}");
     }
 }
 
