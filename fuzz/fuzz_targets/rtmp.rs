@@ -1,5 +1,5 @@
-//! What a server sends to whoever publishes: the handshake, chunks, and the values in commands. The pieces in which it
-//! comes make no difference, and what is kept of it has a limit.
+//! The bytes of a server to a publisher: the handshake, chunks, and the values in commands. How they
+//! are cut makes no difference, and what is kept of them has a limit.
 
 #![no_main]
 

@@ -17,7 +17,7 @@ pub(super) struct Program {
     pub(super) sound: Option<Codec>,
 }
 
-/// What comes out.
+/// The programme, or a PES packet of it.
 #[derive(Debug)]
 pub(super) enum Arrival<'a> {
     /// The programme is known, or another one.

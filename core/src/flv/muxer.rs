@@ -114,7 +114,7 @@ impl Muxer {
         elementary.push(packets, |arrival| maker.handle(&arrival));
     }
 
-    /// What comes next.
+    /// Returns the next item.
     pub fn poll(&mut self) -> Option<Item> {
         self.maker.items.pop_front()
     }

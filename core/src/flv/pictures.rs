@@ -23,7 +23,7 @@ pub(super) fn entry(codec: Codec, unit: &[u8]) -> Option<RandomAccess> {
     }
 }
 
-/// What was found in front of a key frame.
+/// How the parameter sets in front of a key frame relate to those before.
 #[derive(Debug, PartialEq)]
 pub(super) enum News {
     /// The same as before.

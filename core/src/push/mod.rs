@@ -1,4 +1,4 @@
-//! What is decided of a push: when it is tried again, whether its server stands still, and what is
+//! Decisions about a push: when it is tried again, whether its server stands still, and what is
 //! left out for one that is too slow.
 
 mod queue;

@@ -30,7 +30,7 @@ const FIRST_ATTEMPTS: u32 = 3;
 const PROOF: Duration = Duration::from_mins(1);
 
 /// A server that restarts again and again is published to within a second each time, so often.
-/// Behind that, one that takes a stream and drops it is no better than one that does not take it.
+/// After that, a server that takes the stream and drops it counts as one that does not take it.
 const MANY_LOSSES: u32 = 30;
 
 /// How a connection ended.

@@ -56,12 +56,12 @@ pub struct Reader {
     chunk_size: usize,
     max_message: usize,
     streams: Vec<ChunkStream>,
-    /// What is no whole chunk yet, from `at` on.
+    /// Bytes that were received; those from `at` on are not read yet.
     held: Vec<u8>,
     at: usize,
 }
 
-/// What is known of one chunk stream: headers may leave out what is as before.
+/// The last header of a chunk stream: the next one may leave out fields that have not changed.
 #[derive(Debug)]
 struct ChunkStream {
     id: u32,

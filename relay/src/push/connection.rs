@@ -131,7 +131,7 @@ pub(super) struct Connection<'a> {
     needs_flush: bool,
 }
 
-/// What comes next.
+/// An event of a connection.
 enum Turn {
     Read(usize),
     Wrote(usize),

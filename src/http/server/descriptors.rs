@@ -28,7 +28,7 @@ pub(in crate::http) fn raise_descriptor_limit() -> usize {
 }
 
 /// Has the system make room for so many descriptors. It doubles the room whenever a descriptor
-/// finds none, and lets the thread that opens it wait for some 10 ms: with it wait all viewers whom
+/// finds none, and lets the thread that opens it wait for some 15 ms: with it wait all viewers whom
 /// that thread serves.
 fn make_room(descriptors: usize) {
     let Ok(last) = i32::try_from(descriptors.saturating_sub(1)) else { return };

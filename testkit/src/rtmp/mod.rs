@@ -1,7 +1,7 @@
 //! An RTMP server that is published to, and misbehaves on request.
 //!
-//! It shares no code with what it judges: its chunks and commands are read here anew, only as far as a publisher
-//! needs it.
+//! It shares no code with the publisher that it judges: it reads chunks and commands by itself, as
+//! far as a publisher needs them.
 
 mod chunks;
 mod session;

@@ -26,7 +26,7 @@ const TALKERS: usize = 4;
 /// As long as a head or a body becomes, unless the server ends it before.
 const LARGE: usize = 16 << 20;
 
-/// What is sent at once of them.
+/// Bytes in one write.
 const PIECE: usize = 64 * 1024;
 
 /// Each attacker is at many addresses: of one, the server bears less.
