@@ -141,14 +141,40 @@ fn every_packet_marked_as_damaged() {
 }
 
 #[test]
-fn marks_of_damage_among_whole_packets_are_believed() {
+fn marks_of_damage_among_whole_packets_are_counted_and_kept() {
     let mut source = source();
     for index in (0..source.len()).step_by(100) {
         source[index][1] |= 0x80;
     }
+    let marked = source.len().div_ceil(100);
+    // A player of the source itself has all pictures.
+    assert_passes("one packet of a hundred marked", &source, 25);
     let mut splice = Splice::new(None);
     splice.push(&source);
-    assert_eq!(splice.input_counts().damaged, source.len().div_ceil(100) as u64);
+    let counts = splice.input_counts();
+    assert_eq!((counts.damaged, counts.continuity_errors), (marked as u64, 0), "each counts once");
+    let (output, _) = splice.output().0.as_chunks::<PACKET_SIZE>();
+    let kept = output.iter().filter(|bytes| Packet::new(bytes).is_damaged()).count();
+    assert!(2 * kept >= marked, "players decide: {kept} of {marked}");
+}
+
+#[test]
+fn a_damaged_packet_that_continues_nothing_does_not_pass() {
+    let mut source = source();
+    let whole = passed(&source);
+    let of_video =
+        |bytes: &&Bytes| Packet::new(bytes).payload().is_some() && !Packet::new(bytes).starts_unit();
+    let mut strayed = *source.iter().filter(of_video).nth(40).expect("there are so many");
+    let counter = Packet::new(&strayed).continuity();
+    packet::set_continuity(&mut strayed, counter + 7);
+    strayed[1] |= 0x80;
+    let at = source.len() / 2;
+    source.insert(at, strayed);
+    assert_eq!(passed(&source), whole);
+    let mut splice = Splice::new(None);
+    splice.push(&source);
+    let counts = splice.input_counts();
+    assert_eq!((counts.damaged, counts.continuity_errors), (1, 0));
 }
 
 #[test]

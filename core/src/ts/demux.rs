@@ -30,7 +30,8 @@ const ALWAYS_DAMAGED: u32 = 64;
 /// What a packet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Nothing that is passed on: null packets, tables, other programmes, damaged packets.
+    /// Nothing that is passed on: null packets, tables, other programmes, packets so damaged that
+    /// they may belong elsewhere.
     Other,
     /// The chosen programme is new, or its map has changed: see [`Demux::program`].
     Changed,
@@ -245,7 +246,7 @@ impl Demux {
         if pid == Pid::NULL {
             return (Role::Other, Continuity::Good);
         }
-        if self.is_damaged(packet) {
+        if self.is_damaged(packet) && !self.is_usable(packet, pid) {
             return (Role::Other, Continuity::Good);
         }
         self.counts.scrambled += u64::from(packet.is_scrambled());
@@ -284,6 +285,30 @@ impl Demux {
                 true
             }
         }
+    }
+
+    /// Whether a damaged packet is worth more than a gap. Tables have a checksum. A packet of a
+    /// stream that continues the one before most likely belongs there, and decoders make do with a
+    /// wrong byte better than with 184 missing ones. Players see the mark, and decide.
+    fn is_usable(&self, packet: Packet<'_>, pid: Pid) -> bool {
+        if self.damage != DamageMark::Damage {
+            return false;
+        }
+        match self.routes[pid.index()] {
+            Route::Stream(_) => {
+                let before = self.counters[pid.index()];
+                before != 0xFF && packet.continuity() == (before + u8::from(packet.has_payload())) & 0x0F
+            }
+            Route::Map => true,
+            Route::Nowhere => pid == Pid::PAT,
+            Route::Access => false,
+        }
+    }
+
+    /// Whether `transport_error_indicator` says something in this source: it is not set on all
+    /// packets.
+    pub fn marks_damage(&self) -> bool {
+        self.damage != DamageMark::Nothing
     }
 
     /// Takes a packet that no map names.

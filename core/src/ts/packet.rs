@@ -223,12 +223,16 @@ pub(crate) fn write_pcr(field: &mut [u8], pcr: Pcr) {
     field[5] = extension[7];
 }
 
-/// Gives `packet` to `pid`, and takes a `transport_error_indicator` off it: of the packets that
-/// pass, it says nothing.
+/// Gives `packet` to `pid`.
 pub fn set_pid(packet: &mut Bytes, pid: Pid) {
     let [high, low] = pid.value().to_be_bytes();
-    packet[1] = packet[1] & 0x60 | high;
+    packet[1] = packet[1] & 0xE0 | high;
     packet[2] = low;
+}
+
+/// Takes a `transport_error_indicator` off `packet`.
+pub fn clear_damage(packet: &mut Bytes) {
+    packet[1] &= 0x7F;
 }
 
 /// Sets the continuity counter to the low 4 bits of `counter`.
@@ -332,7 +336,11 @@ mod tests {
     fn edits_touch_only_what_they_name() {
         let original = packet_with_pcr(Pcr::new(1_000_000));
         let mut bytes = original;
+        bytes[1] |= 0x80;
         set_pid(&mut bytes, Pid::new(0x1ABC));
+        assert!(Packet::new(&bytes).is_damaged());
+        clear_damage(&mut bytes);
+        assert!(!Packet::new(&bytes).is_damaged());
         set_continuity(&mut bytes, 0x13);
         assert_eq!(shift_clock(&mut bytes, -300), Some(Pcr::new(999_700)));
         assert!(set_mark(&mut bytes, Mark::RandomAccess) && set_mark(&mut bytes, Mark::Discontinuity));

@@ -44,7 +44,7 @@ impl Tables {
             return None;
         }
         let mut bytes = *packet.bytes();
-        packet::set_pid(&mut bytes, packet.pid()); // as it was, but for a point of damage
+        packet::clear_damage(&mut bytes); // only where the source marks all packets
         packet::set_continuity(&mut bytes, stream.counter);
         stream.counter = stream.counter.wrapping_add(1);
         Some(bytes)

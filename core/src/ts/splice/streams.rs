@@ -113,6 +113,7 @@ impl Splice {
         self.counts.map_changes += u64::from(change != Change::Nothing);
         self.counts.codec_changes += u64::from(change == Change::Codec);
         self.writer.set_tables(program);
+        self.writer.keep_damage_marks(self.source.demux.marks_damage());
         // Nothing of the new reference passes before a random access point of it.
         if self.is_open() && referred != reference.map(|index| self.source.inputs[index].track) {
             self.close_gate(None);

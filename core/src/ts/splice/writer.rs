@@ -31,6 +31,8 @@ pub(super) struct Writer {
     clock_pid: Option<Pid>,
     /// The next clock reference belongs to another source, and says so if it is a step away.
     announces_break: bool,
+    /// The source marks packets as damaged that are, so players are told.
+    keeps_damage_marks: bool,
 }
 
 /// When the tables were sent last.
@@ -71,6 +73,11 @@ impl Writer {
         self.tables.extend(psi::packetize(&program.pmt().render(), program.pmt_pid()));
         self.clock_pid = (program.pmt().pcr_pid != Pid::NULL).then_some(program.pmt().pcr_pid);
         self.sent = Sent::Never;
+    }
+
+    /// Whether the packets that follow keep their `transport_error_indicator`.
+    pub(super) fn keep_damage_marks(&mut self, keeps: bool) {
+        self.keeps_damage_marks = keeps;
     }
 
     /// The next clock reference is another source's: it gets a `discontinuity_indicator` unless it
@@ -173,6 +180,9 @@ impl Writer {
             self.write_tables(); // a stream that a new map names must not come before it
         }
         packet::set_pid(packet, track.stream.pid);
+        if !self.keeps_damage_marks {
+            packet::clear_damage(packet);
+        }
         if Packet::new(packet).has_payload() {
             packet::set_continuity(packet, track.counter);
             track.counter = track.counter.wrapping_add(1);
