@@ -145,7 +145,7 @@ fn rule_15_hostile_patterns_fail_soon() {
             let (mut run, began) = (Run::default(), linear::processor_time());
             rules.apply(&entry, &mut Effective::of(&entry), &mut run);
             let took = linear::processor_time().saturating_sub(began);
-            assert!(took < Duration::from_millis(50), "{pattern} on {} bytes: {took:?}", text.len());
+            assert!(took < Duration::from_millis(250), "{pattern} on {} bytes: {took:?}", text.len());
             assert!(text.len() <= MAX_TEXT_BYTES || run.counts()[0].failed == 1, "{pattern} on a long text");
         }
     }
