@@ -2,7 +2,7 @@
 //!
 //! Here is everything that can be decided or computed without a runtime: the transport stream
 //! engine ([`ts`]), the index of a channel's store ([`store_index`]), the turning of other formats
-//! into it ([`remux`]), its cutting into segments ([`segmenter`]), the past of a channel
+//! into it ([`remux`]), its cutting into segments ([`segmenter`]), the time-shift of a channel
 //! ([`timeshift`]), the writing, reading and following of HLS playlists ([`playlist`]), films
 //! ([`index`], [`package`], [`manifest`], [`subtitles`]), the pace of a source that has none of its
 //! own ([`pacer`]), how another one brings its media in time ([`rhythm`]), an input from its bytes

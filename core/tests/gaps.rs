@@ -135,8 +135,8 @@ fn the_position_stands_and_the_store_grows() {
         channel.index.memory() <= 2 * memory,
         "a gap takes no index: {length} bytes, {MAX_CHUNK} in a chunk"
     );
-    // Who is in the past finds its way through it.
-    let (at, ..) = channel.keyframes.reach(MediaTime::new(0)).expect("there is a past");
+    // A viewer of the time-shift finds its way through it.
+    let (at, ..) = channel.keyframes.reach(MediaTime::new(0)).expect("there is a time-shift");
     assert_eq!(at, 0);
     assert!(channel.keyframes.at(after.head - PACKET_SIZE as u64).is_some_and(|span| span.end == after.head));
 }

@@ -13,7 +13,7 @@ use tracing::warn;
 
 /// How often a file is looked at. A look is one `stat`; it also works on mounts that send no
 /// events.
-pub const LOOK_EVERY: Duration = Duration::from_secs(2);
+pub const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What tells one state of a file from another: time, length, and which file it is. `None` while it
 /// is not there.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Who may read what is kept, as far as the process's umask allows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readers {
+pub enum Access {
     /// Whoever may read the folder.
     All,
     /// The owner alone: it is a secret.
@@ -19,13 +19,13 @@ pub enum Readers {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dir {
     path: PathBuf,
-    readers: Readers,
+    access: Access,
 }
 
 impl Dir {
     /// The folder at `path`, whether it is there or not.
-    pub fn new(path: &Path, readers: Readers) -> Self {
-        Self { path: path.to_owned(), readers }
+    pub fn new(path: &Path, access: Access) -> Self {
+        Self { path: path.to_owned(), access }
     }
 
     /// Where a file of this name is, or would be.
@@ -35,9 +35,9 @@ impl Dir {
 
     /// Makes the folder, and those above it, where they are missing.
     pub fn create(&self) -> io::Result<()> {
-        let mode = match self.readers {
-            Readers::All => 0o777,
-            Readers::Owner => 0o700,
+        let mode = match self.access {
+            Access::All => 0o777,
+            Access::Owner => 0o700,
         };
         DirBuilder::new().recursive(true).mode(mode).create(&self.path)
     }
@@ -60,9 +60,9 @@ impl Dir {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mode = match self.readers {
-            Readers::All => 0o666,
-            Readers::Owner => 0o600,
+        let mode = match self.access {
+            Access::All => 0o666,
+            Access::Owner => 0o600,
         };
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
         file.write_all(bytes)?;
@@ -88,7 +88,7 @@ mod tests {
     fn files_are_replaced_whole_and_secrets_are_the_owners() {
         let folder = tempfile::tempdir().unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o077;
-        for readers in [Readers::All, Readers::Owner] {
+        for readers in [Access::All, Access::Owner] {
             let dir = Dir::new(&folder.path().join(format!("a/{readers:?}")), readers);
             assert_eq!(dir.read("one").unwrap(), None);
             dir.create().unwrap();
@@ -98,7 +98,7 @@ mod tests {
             dir.write("one", b"new").unwrap();
             assert_eq!(dir.read("one").unwrap().as_deref(), Some(&b"new"[..]));
             assert!(!dir.path("one.new").exists());
-            if readers == Readers::Owner {
+            if readers == Access::Owner {
                 assert_eq!([mode(&dir.path("one")), mode(&dir.path)], [0; 2]);
             }
             dir.remove("one").unwrap();
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn where_there_can_be_no_folder_is_an_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let dir = Dir::new(&file.path().join("folder"), Readers::All);
+        let dir = Dir::new(&file.path().join("folder"), Access::All);
         assert!(dir.write("one", b"").is_err() && dir.create().is_err());
     }
 }

@@ -54,7 +54,7 @@ use crate::db::users::User;
 use crate::db::{Database, Error, stream_tokens, user_sessions};
 
 /// How often it is looked whether a command on the host has changed something.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often it is looked whose time is over: who watches then is to end within a second.
 const REVIEW_EVERY: Duration = Duration::from_millis(250);
@@ -125,7 +125,7 @@ impl Accounts {
         let (mut ticks, mut looked, mut tidied) = (interval(REVIEW_EVERY), Instant::now(), Instant::now());
         while self.database().is_on() && stop.run_until_cancelled(ticks.tick()).await.is_some() {
             self.review();
-            if looked.elapsed() < LOOK_EVERY {
+            if looked.elapsed() < CHECK_INTERVAL {
                 continue;
             }
             looked = Instant::now();

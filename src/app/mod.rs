@@ -196,7 +196,7 @@ fn files(channels: &Arc<Channels>) -> Service {
     Service::restarted("files", move |stop| {
         let channels = Arc::clone(&channels);
         async move {
-            channels.look_after_files(stop).await;
+            channels.watch_files(stop).await;
             Ok(())
         }
     })

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use forebay_relay::channel::Changes;
 use forebay_relay::events::Event;
-use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
+use forebay_relay::file_changes::{CHECK_INTERVAL, Hangup, Stamp, aside, stamp};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -37,7 +37,7 @@ impl Reloader {
             let is_asked = tokio::select! {
                 () = stop.cancelled() => return,
                 () = hangup.received() => true,
-                () = tokio::time::sleep(LOOK_EVERY) => false,
+                () = tokio::time::sleep(CHECK_INTERVAL) => false,
             };
             let reloader = Arc::clone(&self);
             let look = move || reloader.look(seen, is_asked);

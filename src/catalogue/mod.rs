@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forebay_relay::channel::{Changes, Channels, Difference, Found, Lookup};
+use forebay_relay::channel::{Changes, Channels, Difference, ListedChannel, Lookup};
 use forebay_relay::model::{Channel, ChannelId};
 use rusqlite::Connection;
 
@@ -97,13 +97,13 @@ impl Catalogue {
     }
 
     /// The channel with this id.
-    pub async fn find(&self, id: &str) -> Result<Option<Found>, Error> {
+    pub async fn find(&self, id: &str) -> Result<Option<ListedChannel>, Error> {
         self.look_up(id, List::at_hand, List::find_row).await
     }
 
     /// The channel with this id, else the one with this number. What the configuration has comes
     /// first either way.
-    pub async fn find_by_id_or_number(&self, text: &str) -> Result<Option<Found>, Error> {
+    pub async fn find_by_id_or_number(&self, text: &str) -> Result<Option<ListedChannel>, Error> {
         self.look_up(text, List::at_hand_by_id_or_number, List::find_row_by_id_or_number).await
     }
 
@@ -131,7 +131,7 @@ impl Catalogue {
         text: &str,
         at_hand: fn(&List, &str) -> Option<Arc<Channel>>,
         read: ReadRow,
-    ) -> Result<Option<Found>, Error> {
+    ) -> Result<Option<ListedChannel>, Error> {
         // Before the list: what is found is of this one or of a later one.
         let revision = self.channels.revision();
         let list = self.list();
@@ -140,7 +140,7 @@ impl Catalogue {
             let text = text.to_owned();
             found = self.database.read(move |connection| read(&list, connection, &text)).await?;
         }
-        Ok(found.map(|channel| Found::new(channel, revision)))
+        Ok(found.map(|channel| ListedChannel::new(channel, revision)))
     }
 
     /// Takes the channels of another configuration, and the rows as they are with it. Waits for the
@@ -209,7 +209,7 @@ impl Catalogue {
         self.put_in_force(Arc::clone(&list), &difference(list as _));
     }
 
-    /// First the list, then the relay: see [`Found`].
+    /// First the list, then the relay: see [`ListedChannel`].
     fn put_in_force(&self, list: Arc<List>, difference: &Difference) {
         // Dropped without the lock.
         let _gone = std::mem::replace(&mut *self.current(), list);

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use forebay_relay::state::{Dir, Readers};
+use forebay_relay::state::{Access, Dir};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -39,7 +39,7 @@ impl From<io::Error> for LockError {
 /// Makes the folder where it is missing, and locks it. It holds passwords of providers: the folder
 /// is its owner's alone.
 pub(super) fn lock(folder: &Path) -> Result<Lock, LockError> {
-    Dir::new(folder, Readers::Owner).create()?;
+    Dir::new(folder, Access::Owner).create()?;
     let path = folder.join(LOCK);
     let mut options = OpenOptions::new();
     let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;

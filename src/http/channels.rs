@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use forebay_relay::model::Channel;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -109,7 +109,7 @@ pub(super) async fn list(
 pub(super) async fn one(
     state: State,
     watching: Watching,
-    Named { found: Found { channel, .. }, .. }: Named<ById>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
 ) -> Result<Json<ChannelInList>, ApiError> {
     let (list, sight, id) = (state.catalogue.list(), state.sight(&watching), channel.id.clone());
     let read = list.read(move |list, connection| {

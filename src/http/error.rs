@@ -263,7 +263,7 @@ impl From<NoSeat> for ApiError {
 
 impl From<&StartFailure> for ApiError {
     fn from(failure: &StartFailure) -> Self {
-        let (code, message) = if failure.is_for_want_of_slots() {
+        let (code, message) = if failure.is_provider_limit_only() {
             ("provider_limit", "the provider has no connection to spare for this channel")
         } else {
             ("no_source", "no source of this channel answered in time")

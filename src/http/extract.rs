@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request};
 use axum::response::{IntoResponse as _, Response};
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -71,7 +71,10 @@ pub(super) trait Naming: Send + 'static {
         id
     }
 
-    fn find(catalogue: &Catalogue, id: &str) -> impl Future<Output = Result<Option<Found>, Error>> + Send;
+    fn find(
+        catalogue: &Catalogue,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<ListedChannel>, Error>> + Send;
 }
 
 /// By its id.
@@ -95,13 +98,13 @@ impl Naming for ByPlayerFile {
         id.strip_suffix(".ts").or_else(|| id.strip_suffix(".m3u8")).unwrap_or(id)
     }
 
-    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
+    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<ListedChannel>, Error> {
         catalogue.find_by_id_or_number(Self::bare(id)).await
     }
 }
 
 impl Naming for ById {
-    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
+    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<ListedChannel>, Error> {
         catalogue.find(id).await
     }
 }
@@ -111,13 +114,13 @@ impl Naming for ByFile {
         id.strip_suffix(".ts").unwrap_or(id)
     }
 
-    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
+    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<ListedChannel>, Error> {
         catalogue.find(Self::bare(id)).await
     }
 }
 
 impl Naming for ByNumberOrId {
-    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<Found>, Error> {
+    async fn find(catalogue: &Catalogue, id: &str) -> Result<Option<ListedChannel>, Error> {
         catalogue.find_by_id_or_number(id).await
     }
 }
@@ -126,7 +129,7 @@ impl Naming for ByNumberOrId {
 /// may not watch it.
 #[derive(Debug)]
 pub(super) struct Named<N> {
-    pub(super) found: Found,
+    pub(super) found: ListedChannel,
     naming: PhantomData<N>,
 }
 

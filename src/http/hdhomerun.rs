@@ -333,7 +333,7 @@ impl TunedTo {
         &self,
         state: &State,
         watching: &Watching,
-    ) -> Result<forebay_relay::channel::Found, ApiError> {
+    ) -> Result<forebay_relay::channel::ListedChannel, ApiError> {
         let number = self.0.strip_prefix('v').ok_or_else(|| ApiError::unknown_channel(&self.0))?.to_owned();
         let wanted = number.clone();
         let id = state.database.read(move |connection| tuners::channel(connection, &wanted)).await?;

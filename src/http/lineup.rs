@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use axum::response::IntoResponse;
 use forebay_core::lineup::names::fold;
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use url::Url;
 
@@ -55,7 +55,7 @@ pub(super) async fn playlist(
 /// that opens in a player.
 pub(super) async fn one(
     state: State,
-    Named { found: Found { channel, .. }, .. }: Named<ById>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
     query: Query,
     watching: Watching,
     peer: Peer,

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::response::{IntoResponse, Response};
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
 use forebay_relay::model::Scope;
 use http::{HeaderValue, header};
@@ -89,7 +89,7 @@ pub(super) struct LogoCounts {
 /// `GET /api/channels/{id}/logo`
 pub(super) async fn logo(
     state: State,
-    Named { found: Found { channel, .. }, .. }: Named<ById>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
 ) -> Result<Response, ApiError> {
     let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
     let picture = state.documents.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;

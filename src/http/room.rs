@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use forebay_relay::channel::{Found, Reader, ReaderKind, Refusal, Report, Room, Subscription};
+use forebay_relay::channel::{
+    AdmissionLimits, ListedChannel, Reader, ReaderKind, Refusal, Report, Subscription,
+};
 use forebay_relay::model::Channel;
 
 use super::State;
@@ -57,32 +59,42 @@ pub(super) struct Opener {
 
 impl State {
     /// Lets one more watch who is sent something at once, if the limits allow it.
-    pub(super) fn admit(&self, found: &Found, client: &Client) -> Result<(Subscription, Places), ApiError> {
+    pub(super) fn admit(
+        &self,
+        found: &ListedChannel,
+        client: &Client,
+    ) -> Result<(Subscription, Places), ApiError> {
         let config = self.config();
         let (address, priority) = (client.address, client.watching.watcher.priority());
         let mut places = self.places(&config.server.per_address, &found.channel, address)?;
         let max_bandwidth = self.max_bandwidth();
-        let admit = |served: &_| self.channels.subscribe(found, priority, &Room { max_bandwidth, served });
+        let admit =
+            |served: &_| self.channels.subscribe(found, priority, &AdmissionLimits { max_bandwidth, served });
         let (subscription, share) = self.admission.shares.take(address, &found.channel.id, admit)?;
         places.share = Some(share);
         Ok((subscription, places))
     }
 
     /// Lets one more ask for playlists, if there is room for the segments, too.
-    pub(super) fn admit_idle(&self, found: &Found, client: &Client) -> Result<(Reader, Places), ApiError> {
+    pub(super) fn admit_idle(
+        &self,
+        found: &ListedChannel,
+        client: &Client,
+    ) -> Result<(Reader, Places), ApiError> {
         let config = self.config();
         let places = self.places(&config.server.per_address, &found.channel, client.address)?;
         let max_bandwidth = self.max_bandwidth();
         let who = (ReaderKind::Hls, client.watching.watcher.priority());
-        let admit = |served: &_| self.channels.reader(found, who, &Room { max_bandwidth, served });
-        let reader = self.admission.shares.look(client.address, admit)?;
+        let admit = |served: &_| self.channels.reader(found, who, &AdmissionLimits { max_bandwidth, served });
+        let reader = self.admission.shares.with(client.address, admit)?;
         Ok((reader, places))
     }
 
     /// Lets one who has asked for playlists be sent segments.
     pub(super) fn serve(&self, channel: &Channel, address: IpAddr) -> Result<Share, ApiError> {
         let max_bandwidth = self.max_bandwidth();
-        let admit = |served: &_| self.channels.check_room(channel, &Room { max_bandwidth, served });
+        let admit =
+            |served: &_| self.channels.check_admission(channel, &AdmissionLimits { max_bandwidth, served });
         let ((), share) = self.admission.shares.take(address, &channel.id, admit)?;
         Ok(share)
     }

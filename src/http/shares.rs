@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use forebay_relay::channel::Served;
+use forebay_relay::channel::ViewersByChannel;
 use forebay_relay::model::ChannelId;
 
 use super::admission::household;
 
 /// Viewers who are sent something, by address and channel.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shares(Arc<Mutex<HashMap<IpAddr, Served>>>);
+pub(super) struct Shares(Arc<Mutex<HashMap<IpAddr, ViewersByChannel>>>);
 
 /// One viewer's part. Dropping it gives it back.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ pub(super) struct Share {
 
 impl Shares {
     /// Asks `admit` with what the address has; nothing is taken.
-    pub(super) fn look<T>(&self, address: IpAddr, admit: impl FnOnce(&Served) -> T) -> T {
-        let none = Served::new();
+    pub(super) fn with<T>(&self, address: IpAddr, admit: impl FnOnce(&ViewersByChannel) -> T) -> T {
+        let none = ViewersByChannel::new();
         admit(self.all().get(&household(address)).unwrap_or(&none))
     }
 
@@ -35,16 +35,16 @@ impl Shares {
         &self,
         address: IpAddr,
         channel: &ChannelId,
-        admit: impl FnOnce(&Served) -> Result<T, E>,
+        admit: impl FnOnce(&ViewersByChannel) -> Result<T, E>,
     ) -> Result<(T, Share), E> {
         let address = household(address);
-        let (mut all, none) = (self.all(), Served::new());
+        let (mut all, none) = (self.all(), ViewersByChannel::new());
         let admitted = admit(all.get(&address).unwrap_or(&none))?;
         *all.entry(address).or_default().entry(channel.clone()).or_default() += 1;
         Ok((admitted, Share { shares: self.clone(), address, channel: channel.clone() }))
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<IpAddr, Served>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<IpAddr, ViewersByChannel>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,9 +79,9 @@ mod tests {
         let (parts, before): (Vec<_>, Vec<_>) =
             [&one, &one, &two].map(take).into_iter().map(|(before, part)| (part, before)).unzip();
         assert_eq!(before, [0, 1, 2]);
-        assert_eq!(shares.look(address, |served| (served[&one], served[&two])), (2, 1));
+        assert_eq!(shares.with(address, |served| (served[&one], served[&two])), (2, 1));
         assert!(shares.take(address, &one, |_| Err::<(), _>("no")).is_err());
-        assert!(shares.look("192.0.2.2".parse().unwrap(), Served::is_empty));
+        assert!(shares.with("192.0.2.2".parse().unwrap(), ViewersByChannel::is_empty));
         drop(parts);
         assert!(shares.all().is_empty());
     }

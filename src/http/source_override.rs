@@ -2,7 +2,7 @@
 
 use axum::Json;
 use forebay_core::failover::{OverrideError, SourceId, SourceOverride};
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use http::StatusCode;
 use serde::Deserialize;
 use tracing::info;
@@ -57,7 +57,7 @@ impl OverrideRequest {
 pub(super) async fn override_source(
     state: State,
     By(actor): By,
-    Named { found: Found { channel, .. }, .. }: Named<ById>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
     JsonBody(choice): JsonBody<SourceChoice>,
 ) -> Result<Json<ChannelStatus>, ApiError> {
     let request = choice.check().map_err(ApiError::bad_request)?;

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use forebay_relay::state::{Dir, Readers};
+use forebay_relay::state::{Access, Dir};
 use http::{HeaderMap, header};
 
 /// Its file, in the folder for HLS.
@@ -22,7 +22,7 @@ impl Token {
     /// A new one, in a file in `folder`.
     pub(super) fn create(folder: &Path) -> io::Result<Self> {
         let token = Self::random()?;
-        let dir = Dir::new(folder, Readers::Owner);
+        let dir = Dir::new(folder, Access::Owner);
         dir.create()?;
         dir.write(FILE, format!("{}\n", token.0).as_bytes())?;
         Ok(token)

@@ -38,7 +38,7 @@ const JITTER: u32 = 10;
 const ONCE: Duration = Duration::from_hours(24);
 
 /// How long the schedule may sleep: playlists are looked at that often, whoever has changed them.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
+const CHECK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// When a playlist is read.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ impl Lineup {
             is_first = false;
             self.start(&mut due, &mut running);
             let next = due.values().filter(|due| !due.is_running).map(|due| due.at).min();
-            let latest = Instant::now() + LOOK_EVERY;
+            let latest = Instant::now() + CHECK_INTERVAL;
             let wake = if running.len() < MAX_AT_ONCE { next.unwrap_or(latest).min(latest) } else { latest };
             tokio::select! {
                 () = stop.cancelled() => break,

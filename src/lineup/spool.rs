@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use forebay_relay::input::document::Marks;
-use forebay_relay::state::{Dir, Readers};
+use forebay_relay::state::{Access, Dir};
 use ring::digest::{Context, SHA256};
 use tokio::io::AsyncWriteExt as _;
 use url::Url;
@@ -104,7 +104,7 @@ impl Spool {
 
     /// Begins a document.
     pub(super) async fn create(&self) -> io::Result<Writer> {
-        Dir::new(&self.folder, Readers::Owner).create()?;
+        Dir::new(&self.folder, Access::Owner).create()?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(format!("{number}.new"));
         let mut options = tokio::fs::OpenOptions::new();

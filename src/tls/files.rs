@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use forebay_relay::file_changes::{Hangup, LOOK_EVERY, Stamp, aside, stamp};
+use forebay_relay::file_changes::{CHECK_INTERVAL, Hangup, Stamp, aside, stamp};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -56,7 +56,7 @@ impl Files {
                 biased;
                 () = stop.cancelled() => return,
                 () = hangup.received() => true,
-                () = tokio::time::sleep(LOOK_EVERY) => false,
+                () = tokio::time::sleep(CHECK_INTERVAL) => false,
             };
             // A configuration that has another kind of identity now waits for a restart.
             let config = in_force.get();

@@ -23,7 +23,7 @@ use crate::stats::median;
 const BETWEEN: Duration = Duration::from_millis(2);
 
 /// How often it is looked whether the new list is in force.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Far longer than a reload takes.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -118,7 +118,7 @@ fn reload(args: &Args, server: &Program, file: &PathBuf, round: usize) -> anyhow
     let name = format!("Channel 0 {round}\"");
     while !http::get(server.address, "/api/channels/c0")?.contains(&name) {
         ensure!(begun.elapsed() < PATIENCE, "the new list does not come into force");
-        thread::sleep(LOOK_EVERY);
+        thread::sleep(CHECK_INTERVAL);
     }
     Ok(begun.elapsed())
 }

@@ -18,7 +18,7 @@ pub const SLATE_AFTER: Duration = Duration::from_secs(2);
 
 /// What is wanted while a channel has no output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wanted {
+pub struct FillerNeeds {
     /// The slate: the channel has one, and is read.
     pub slate: bool,
     /// Packets that keep connections alive: the channel wants them, and somebody has a connection
@@ -41,7 +41,7 @@ pub struct Outage {
     state: State,
     /// When there was output last, packets that keep alive included. None before the first picture,
     /// and where such packets are impossible.
-    fed_at: Option<Moment>,
+    last_output_at: Option<Moment>,
     /// Bytes of the output that is not stored yet which only keep connections alive.
     filler: usize,
     /// Whether viewers did not notice the last outage, since they had the slate or since there was
@@ -79,7 +79,7 @@ impl Outage {
     }
 
     /// The first viewer came back to a channel without viewers, and has waited for nothing yet.
-    pub fn restart(&mut self, now: Moment) {
+    pub fn reset_start(&mut self, now: Moment) {
         if let State::Lasting { since, .. } = &mut self.state {
             *since = now;
         }
@@ -89,8 +89,8 @@ impl Outage {
     pub fn end(&mut self, now: Moment) -> Option<Duration> {
         let before = std::mem::take(&mut self.state);
         let is_covered = matches!(before, State::None | State::Lasting { has_slate: true, .. });
-        self.was_covered = self.fed_at.is_some() && is_covered;
-        self.fed_at = Some(now);
+        self.was_covered = self.last_output_at.is_some() && is_covered;
+        self.last_output_at = Some(now);
         match before {
             State::Lasting { noticed_at: Some(begun), .. } => Some(now.since(begun)),
             State::Lasting { noticed_at: None, .. } | State::None => None,
@@ -111,10 +111,10 @@ impl Outage {
 
     /// There are so many bytes of output. Returns how many of them do more than keep connections
     /// alive.
-    pub fn feed(&mut self, now: Moment, bytes: usize) -> usize {
+    pub fn record_output(&mut self, now: Moment, bytes: usize) -> usize {
         let content = bytes.saturating_sub(std::mem::take(&mut self.filler));
         if content > 0 {
-            self.fed_at = Some(now);
+            self.last_output_at = Some(now);
         }
         content
     }
@@ -123,26 +123,26 @@ impl Outage {
     /// such packet is possible: there was no picture yet, or the outage lasts for hours.
     pub fn keep_alive(&mut self, now: Moment, bytes: usize) {
         self.filler += bytes;
-        self.fed_at = (bytes > 0).then(|| now + KEEP_ALIVE_EVERY - KEEP_ALIVE_AFTER);
+        self.last_output_at = (bytes > 0).then(|| now + KEEP_ALIVE_EVERY - KEEP_ALIVE_AFTER);
     }
 
     /// When [`Outage::poll_filler`] is to be asked.
-    pub fn poll_timeout(&self, wanted: Wanted) -> Option<Moment> {
+    pub fn poll_timeout(&self, wanted: FillerNeeds) -> Option<Moment> {
         let has_slate = matches!(self.state, State::Lasting { has_slate: true, .. });
-        let packet = self.fed_at.filter(|_| wanted.keep_alive && !has_slate);
-        let packet_at = packet.map(|fed_at| fed_at + KEEP_ALIVE_AFTER);
+        let packet = self.last_output_at.filter(|_| wanted.keep_alive && !has_slate);
+        let packet_at = packet.map(|last_output_at| last_output_at + KEEP_ALIVE_AFTER);
         self.slate_at(wanted).into_iter().chain(packet_at).min()
     }
 
     /// What is due.
-    pub fn poll_filler(&self, now: Moment, wanted: Wanted) -> Option<Filler> {
+    pub fn poll_filler(&self, now: Moment, wanted: FillerNeeds) -> Option<Filler> {
         self.poll_timeout(wanted).filter(|&at| at <= now)?;
         let is_slate_due = self.slate_at(wanted).is_some_and(|at| at <= now);
         Some(if is_slate_due { Filler::Slate } else { Filler::KeepAlive })
     }
 
     /// When the slate is due, where it is wanted and not shown.
-    fn slate_at(&self, wanted: Wanted) -> Option<Moment> {
+    fn slate_at(&self, wanted: FillerNeeds) -> Option<Moment> {
         match self.state {
             State::Lasting { since, has_slate: false, .. } if wanted.slate => Some(since + SLATE_AFTER),
             State::Lasting { .. } | State::None => None,
@@ -154,8 +154,8 @@ impl Outage {
 mod tests {
     use super::*;
 
-    const ALL: Wanted = Wanted { slate: true, keep_alive: true };
-    const PACKETS: Wanted = Wanted { slate: false, keep_alive: true };
+    const ALL: FillerNeeds = FillerNeeds { slate: true, keep_alive: true };
+    const PACKETS: FillerNeeds = FillerNeeds { slate: false, keep_alive: true };
 
     fn at(millis: u64) -> Moment {
         Moment::from_millis(millis)
@@ -165,7 +165,7 @@ mod tests {
     fn played() -> Outage {
         let mut outage = Outage::default();
         assert_eq!(outage.end(at(0)), None);
-        assert_eq!(outage.feed(at(10_000), 188), 188);
+        assert_eq!(outage.record_output(at(10_000), 188), 188);
         outage
     }
 
@@ -187,7 +187,7 @@ mod tests {
                 Some(Filler::KeepAlive) => {
                     sent.push(due);
                     outage.keep_alive(due, 188);
-                    assert_eq!(outage.feed(due, 188), 0, "it is no content");
+                    assert_eq!(outage.record_output(due, 188), 0, "it is no content");
                 }
                 Some(Filler::Slate) => {
                     assert_eq!(due, at(12_000));
@@ -206,7 +206,7 @@ mod tests {
         let outage = played();
         assert_eq!(outage.poll_timeout(ALL), Some(at(10_500)));
         assert_eq!(outage.poll_filler(at(13_000), ALL), Some(Filler::KeepAlive));
-        assert_eq!(outage.poll_timeout(Wanted::default()), None);
+        assert_eq!(outage.poll_timeout(FillerNeeds::default()), None);
     }
 
     #[test]
@@ -233,8 +233,8 @@ mod tests {
     fn who_comes_back_waits_for_the_slate_from_then_on() {
         let mut outage = played();
         outage.begin(at(10_000), false);
-        outage.restart(at(60_000));
-        assert_eq!(outage.poll_timeout(Wanted { slate: true, keep_alive: false }), Some(at(62_000)));
+        outage.reset_start(at(60_000));
+        assert_eq!(outage.poll_timeout(FillerNeeds { slate: true, keep_alive: false }), Some(at(62_000)));
     }
 
     #[test]
@@ -243,7 +243,7 @@ mod tests {
         outage.begin(at(10_000), true);
         outage.keep_alive(at(10_500), 0);
         assert_eq!(outage.poll_timeout(PACKETS), None);
-        outage.feed(at(20_000), 188);
+        outage.record_output(at(20_000), 188);
         assert_eq!(outage.poll_timeout(PACKETS), Some(at(20_500)));
     }
 }

@@ -6,13 +6,13 @@ use crate::lifecycle::Reason;
 
 /// Remembers why the active source was left until another one is active.
 #[derive(Debug, Default)]
-pub struct Switches {
+pub struct SwitchTracker {
     left: Option<(SourceId, SwitchReason)>,
     /// What an admin wanted, until that is done.
     order: Option<SwitchReason>,
 }
 
-impl Switches {
+impl SwitchTracker {
     /// An admin has given an order, at a time when `current` was active or being opened.
     pub fn handle_order(&mut self, order: SourceOverride, current: SourceId) {
         self.order = match order {
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_switch_is_told_once_with_what_was_wrong() {
-        let mut switches = Switches::default();
+        let mut switches = SwitchTracker::default();
         assert_eq!(switches.activate(), None, "the first source is no switch");
         switches.handle_failure(A, ErrorCode::Stalled);
         assert_eq!(switches.activate(), Some((A, SwitchReason::Failed(ErrorCode::Stalled))));
@@ -85,7 +85,7 @@ mod tests {
             (Some(SourceOverride::Disable(B)), SwitchReason::Returned),
             (Some(SourceOverride::Unpin), SwitchReason::Returned),
         ] {
-            let mut switches = Switches::default();
+            let mut switches = SwitchTracker::default();
             if let Some(order) = order {
                 switches.handle_order(order, A);
             }
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn an_order_is_done_with_the_next_active_source_whatever_it_was() {
-        let mut switches = Switches::default();
+        let mut switches = SwitchTracker::default();
         switches.handle_order(SourceOverride::Pin(B), A);
         switches.handle_failure(A, ErrorCode::Ended);
         assert_eq!(switches.activate(), Some((A, SwitchReason::Failed(ErrorCode::Ended))));
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn the_end_of_a_channel_is_no_switch() {
         for reason in [Reason::Idle, Reason::Shutdown] {
-            let mut switches = Switches::default();
+            let mut switches = SwitchTracker::default();
             switches.handle_close(A, reason);
             assert_eq!(switches.activate(), None);
         }

@@ -1,7 +1,7 @@
-//! The past of a channel: which segments are kept beyond the usual window, for how long, and how
-//! one who is in the past is paced.
+//! Time-shift: which segments are kept beyond the usual window, for how long, and how a viewer is
+//! paced who watches behind live.
 //!
-//! A channel is on demand, so its past has holes: each time it is open is a presentation of its
+//! A channel is on demand, so its time-shift has holes: each time it is open is a presentation of its
 //! own, with a timeline of its own. Within one, offsets and times go on; between two, a segment is
 //! discontinuous.
 

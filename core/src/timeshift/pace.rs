@@ -1,5 +1,5 @@
-//! The pace of a viewer who is in the past: bytes go out as their pictures play, since players read
-//! all that they can get.
+//! The pace of a viewer behind live: bytes go out as their pictures play, since players read all
+//! that they can get.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -101,7 +101,7 @@ impl KeyframeIndex {
     }
 }
 
-/// When each byte is due to a viewer who began in the past.
+/// When each byte is due to a viewer who began behind live.
 #[derive(Debug)]
 pub struct Pace {
     began: Moment,

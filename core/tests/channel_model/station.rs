@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use forebay_core::channel::claims::{self, Server};
+use forebay_core::channel::{Presence, PresenceTracker, ReaderCounts};
 use forebay_core::failover::{self, Failover, SourceId};
 use forebay_core::lifecycle::{
     Action, AttemptId, Event, Lifecycle, Phase, Purpose, Reason, SourceOverride, Times,
@@ -28,6 +30,7 @@ pub(crate) struct Station {
     pub(crate) commands: VecDeque<SourceOverride>,
     pub(crate) settings: Option<(Vec<SourceId>, Times)>,
     pub(crate) has_new_demand: bool,
+    presence: PresenceTracker,
     /// What an admin wants, while that is being carried out.
     order: Option<SourceOverride>,
     pub(crate) life: Lifecycle,
@@ -54,6 +57,7 @@ impl Station {
             commands: VecDeque::new(),
             settings: None,
             has_new_demand: false,
+            presence: PresenceTracker::default(),
             order: None,
             life: Lifecycle::new(times, failover.clone()),
             is_open: false,
@@ -146,25 +150,23 @@ impl Station {
         self.without_connection.clear();
         self.watch.begin(outside.now, self.times);
         self.has_new_demand = false;
+        self.presence = PresenceTracker::default();
         self.handle_demand(outside);
     }
 
     fn handle_demand(&mut self, outside: &mut Outside) {
-        let (event, demand) = if self.viewers > 0 {
-            (Event::ReadersPresent, Demand::Watched)
-        } else {
-            (Event::NoReaders(Duration::ZERO), Demand::Lingering)
-        };
+        let counts = ReaderCounts { keeping_open: self.viewers, lingering: self.viewers };
+        let presence = self.presence.update(outside.now, counts);
         for ingest in &self.ingests {
             if let State::Open(Some(ticket), _) = ingest.state {
                 let account = account(outside, ingest.source);
-                account.0.set_demand(account.1, ticket, demand, account.2);
+                account.0.set_demand(account.1, ticket, presence.demand(), account.2);
             }
         }
-        if event == Event::ReadersPresent && self.life.phase() == Phase::Stopping {
+        if presence == Presence::Present && self.life.phase() == Phase::Stopping {
             self.watch.begin_anew(outside.now);
         }
-        self.life.handle_event(outside.now, event);
+        self.life.handle_event(outside.now, presence.event());
     }
 
     fn apply_settings_while_closed(&mut self) {
@@ -398,18 +400,17 @@ impl Station {
         let health = failover.health(outside.now, source).expect("there is such a source");
         assert!(!health.is_disabled || failover.enabled() == 0, "{source:?} is disabled");
         assert!(self.ingests.iter().all(|ingest| ingest.source != source), "{source:?} is open already");
-        let claimed = match purpose {
-            Purpose::Active => provider::Purpose::Active,
-            Purpose::Hedge => provider::Purpose::Hedge,
-            Purpose::Probe => provider::Purpose::Probe,
+        let claim = Claim { channel: self.id, priority: self.priority, purpose: purpose.into() };
+        let server = |source: SourceId| {
+            let source = outside.source(source);
+            Server { is_counted: source.provider.is_some(), host: Some(source.host) }
         };
-        let is_apart = |ingest: &Ingest| {
-            let (new, old) = (outside.source(source), outside.source(ingest.source));
-            new.provider.is_some() || old.provider.is_some() || new.host != old.host
+        let open = self.ingests.iter().map(|ingest| server(ingest.source));
+        let state = if claims::may_open(purpose, &server(source), open) {
+            State::Unasked(claim)
+        } else {
+            State::Refused
         };
-        let claim = Claim { channel: self.id, priority: self.priority, purpose: claimed };
-        let may_open = claimed == provider::Purpose::Active || self.ingests.iter().all(is_apart);
-        let state = if may_open { State::Unasked(claim) } else { State::Refused };
         self.ingests.push(Ingest {
             attempt,
             source,

@@ -20,7 +20,7 @@ pub(super) struct Attendance {
 
 /// The part that the driver needs to know; it is not told of each reader who comes and goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct ReaderSummary {
     is_kept_open: bool,
     lingers: bool,
     priority: i32,
@@ -37,8 +37,8 @@ impl Attendance {
         self.priorities.last_key_value().map_or(0, |(&priority, _)| priority)
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        Standing {
+    pub(super) fn summary(&self) -> ReaderSummary {
+        ReaderSummary {
             is_kept_open: self.readers.keeping_open() > 0,
             lingers: self.readers.lingering() > 0,
             priority: self.priority(),
@@ -95,9 +95,9 @@ mod tests {
     fn the_driver_is_told_of_the_first_the_last_and_of_another_priority() {
         let mut attendance = Attendance::default();
         let mut changes = |change: fn(&mut Attendance)| {
-            let before = attendance.standing();
+            let before = attendance.summary();
             change(&mut attendance);
-            attendance.standing() != before
+            attendance.summary() != before
         };
         assert!(changes(|it| it.enter(ReaderKind::Viewer, 0)));
         assert!(!changes(|it| it.enter(ReaderKind::Viewer, -1)));

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::archive::Archive;
 use super::attendance::Attendance;
-use super::audience::Audience;
 use super::command::Command;
 use super::crew::Crews;
+use super::hls_viewers::HlsViewers;
 use super::playlist::Playlist;
 use super::reader_kind::Readers;
 use super::report::Report;
@@ -42,7 +42,7 @@ pub struct Feed {
     pub(super) attendance: watch::Sender<Attendance>,
     pub(super) hls: HlsState,
     pub(super) counts: Counts,
-    pub(super) population: Arc<Population>,
+    pub(super) totals: Arc<Totals>,
     pub(super) events: Bus,
     pub(super) commands: mpsc::Sender<Command>,
     removal: Removal,
@@ -73,7 +73,7 @@ struct Removal {
 #[derive(Debug, Default)]
 pub(super) struct HlsState {
     /// Who watches by HLS.
-    pub(super) audience: watch::Sender<Audience>,
+    pub(super) viewers: watch::Sender<HlsViewers>,
     /// The playlist, while it is wanted and there is a segment.
     pub(super) playlist: watch::Sender<Option<Arc<Playlist>>>,
     /// The short list: the same in short segments that begin anywhere, while somebody may want it.
@@ -87,7 +87,7 @@ pub(super) struct HlsState {
 
 /// The viewers and the open channels of the process.
 #[derive(Debug, Default)]
-pub(super) struct Population {
+pub(super) struct Totals {
     pub(super) viewers: AtomicUsize,
     pub(super) channels: AtomicUsize,
     /// Bytes of channels that are closed.
@@ -95,7 +95,7 @@ pub(super) struct Population {
     closed_received: AtomicU64,
 }
 
-impl Population {
+impl Totals {
     pub(super) fn load(&self) -> Load {
         Load {
             viewers: self.viewers.load(Ordering::Relaxed),
@@ -141,11 +141,11 @@ impl Feed {
         (store, base): (Store, u64),
         archive: Option<Arc<Archive>>,
         stop: CancellationToken,
-        population: Arc<Population>,
+        totals: Arc<Totals>,
         events: Bus,
         commands: mpsc::Sender<Command>,
     ) -> Arc<Self> {
-        population.channels.fetch_add(1, Ordering::Relaxed);
+        totals.channels.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
             media: Media { store: Arc::new(store), base, archive, keyframes: Mutex::default() },
             stage: watch::Sender::default(),
@@ -155,7 +155,7 @@ impl Feed {
             channel: watch::Sender::new(Arc::clone(channel)),
             hls: HlsState::default(),
             counts: Counts::default(),
-            population,
+            totals,
             events,
             commands,
             id: channel.id.clone(),
@@ -270,7 +270,7 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        let Population { channels, closed_sent, closed_received, .. } = &*self.population;
+        let Totals { channels, closed_sent, closed_received, .. } = &*self.totals;
         channels.fetch_sub(1, Ordering::Relaxed);
         closed_sent.fetch_add(self.counts.sent.load(Ordering::Relaxed), Ordering::Relaxed);
         closed_received.fetch_add(self.edit_report().bytes_received, Ordering::Relaxed);

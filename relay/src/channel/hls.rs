@@ -37,7 +37,7 @@ pub struct Session {
     is_near_edge: AtomicBool,
     has_begun: AtomicBool,
     /// Whether its playlists name segments before they are whole.
-    is_early: AtomicBool,
+    names_unfinished: AtomicBool,
     list: PlaylistKind,
     /// Whether it may still be led to the short list.
     is_undecided: AtomicBool,
@@ -54,7 +54,7 @@ pub struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PlaylistKind {
     /// Segments begin with a random access point.
-    Usual,
+    Standard,
     /// Short segments, which may begin with any picture.
     Short,
 }
@@ -77,12 +77,12 @@ impl Session {
         let feed = reader.feed();
         // A time-shift has usual segments only.
         let has_past = feed.media.archive.is_some();
-        let is_undecided = player == Player::Native && list == PlaylistKind::Usual && !has_past;
-        feed.hls.audience.send_modify(|audience| {
-            audience.sessions += 1;
-            audience.whole += usize::from(player != Player::Streaming);
-            audience.short += usize::from(list == PlaylistKind::Short);
-            audience.undecided += usize::from(is_undecided);
+        let is_undecided = player == Player::Native && list == PlaylistKind::Standard && !has_past;
+        feed.hls.viewers.send_modify(|viewers| {
+            viewers.sessions += 1;
+            viewers.whole += usize::from(player != Player::Streaming);
+            viewers.short += usize::from(list == PlaylistKind::Short);
+            viewers.undecided += usize::from(is_undecided);
         });
         feed.hls.idle.fetch_add(1, Ordering::Relaxed);
         Self {
@@ -90,7 +90,7 @@ impl Session {
             player,
             is_near_edge: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
-            is_early: AtomicBool::new(false),
+            names_unfinished: AtomicBool::new(false),
             list,
             is_undecided: AtomicBool::new(is_undecided),
             target: AtomicU64::new(0),
@@ -106,7 +106,7 @@ impl Session {
     /// The list that the player plays.
     fn list(&self) -> &watch::Sender<Option<Arc<Playlist>>> {
         match self.list {
-            PlaylistKind::Usual => &self.feed().hls.playlist,
+            PlaylistKind::Standard => &self.feed().hls.playlist,
             PlaylistKind::Short => &self.feed().hls.short,
         }
     }
@@ -137,7 +137,7 @@ impl Session {
             if let Some(opening) = self.wait_for_opening(&mut stage, began, last).await {
                 return Ok(opening);
             }
-        } else if let Some(playlist) = self.early_playlist() {
+        } else if let Some(playlist) = self.playlist_with_unfinished() {
             return Ok(playlist);
         } else {
             self.wait_for_next(&mut playlists, &mut stage).await;
@@ -217,13 +217,13 @@ impl Session {
         let next = making.segment.duration();
         let first = self.player.begin(&whole, pending, next)?;
         let target = target_in_haste(&whole[first..], making.target, next);
-        self.is_early.store(true, Ordering::Relaxed);
+        self.names_unfinished.store(true, Ordering::Relaxed);
         Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, Some(first), target)))
     }
 
     /// The playlist for a player whose playlists name segments before they are whole.
-    fn early_playlist(&self) -> Option<Arc<Playlist>> {
-        if !self.is_early.load(Ordering::Relaxed) {
+    fn playlist_with_unfinished(&self) -> Option<Arc<Playlist>> {
+        if !self.names_unfinished.load(Ordering::Relaxed) {
             return None;
         }
         let making = (*self.feed().hls.making.borrow())?;
@@ -280,7 +280,7 @@ impl Session {
             return false;
         }
         if self.is_undecided.swap(false, Ordering::Relaxed) {
-            self.feed().hls.audience.send_modify(|audience| audience.undecided -= 1);
+            self.feed().hls.viewers.send_modify(|viewers| viewers.undecided -= 1);
         }
         self.target.store(playlist.target_duration, Ordering::Relaxed);
         if self.list == PlaylistKind::Short {
@@ -289,10 +289,10 @@ impl Session {
             return true;
         }
         // Players that play segments as they arrive need no short ones.
-        let needs_short = self.player != Player::Streaming || !self.is_early.load(Ordering::Relaxed);
+        let needs_short = self.player != Player::Streaming || !self.names_unfinished.load(Ordering::Relaxed);
         if needs_short && !playlist.is_plenty() {
             self.is_near_edge.store(true, Ordering::Relaxed);
-            self.feed().hls.audience.send_modify(|audience| audience.near_edge += 1);
+            self.feed().hls.viewers.send_modify(|viewers| viewers.near_edge += 1);
         }
         true
     }
@@ -333,15 +333,15 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let short = usize::from(self.list == PlaylistKind::Short);
-        let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == PlaylistKind::Usual);
+        let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == PlaylistKind::Standard);
         let undecided = usize::from(*self.is_undecided.get_mut());
         self.serve();
-        self.feed().hls.audience.send_modify(|audience| {
-            audience.sessions -= 1;
-            audience.whole -= usize::from(self.player != Player::Streaming);
-            audience.short -= short;
-            audience.undecided -= undecided;
-            audience.near_edge -= near_edge;
+        self.feed().hls.viewers.send_modify(|viewers| {
+            viewers.sessions -= 1;
+            viewers.whole -= usize::from(self.player != Player::Streaming);
+            viewers.short -= short;
+            viewers.undecided -= undecided;
+            viewers.near_edge -= near_edge;
         });
     }
 }
@@ -360,13 +360,13 @@ impl SegmentReader {
         let find =
             |list: &watch::Sender<Option<Arc<Playlist>>>| list.borrow().as_ref()?.find(number).cloned();
         if let Some(cached) = find(&feed.hls.playlist) {
-            return Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Usual });
+            return Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Standard });
         }
         if let Some(cached) = find(&feed.hls.short) {
             return Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Short });
         }
         let cached = Arc::new(SegmentCache::new(feed.media.archive.as_ref()?.find(number)?));
-        Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Usual })
+        Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Standard })
     }
 
     /// The list that names the segment.

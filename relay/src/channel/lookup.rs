@@ -28,13 +28,13 @@ pub struct Revision(pub(super) u64);
 
 /// A channel, and the list in which it was found.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct ListedChannel {
     /// The channel.
     pub channel: Arc<Channel>,
     revision: Revision,
 }
 
-impl Found {
+impl ListedChannel {
     /// A channel of the list that was in force when this revision was asked for, or of a later one.
     pub fn new(channel: Arc<Channel>, revision: Revision) -> Self {
         Self { channel, revision }

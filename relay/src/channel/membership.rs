@@ -15,15 +15,15 @@ use crate::model::Delivery;
 
 /// A viewer in a crew.
 #[derive(Debug)]
-struct Loan {
+struct LentViewer {
     /// None once the viewer's own task has taken both back.
-    work: Mutex<Option<Work>>,
+    connection: Mutex<Option<ViewerConnection>>,
     /// Notified when the viewer's own task must take both back.
     returned: Notify,
 }
 
 #[derive(Debug)]
-struct Work {
+struct ViewerConnection {
     subscription: Box<Subscription>,
     socket: Arc<TcpStream>,
     delivery: Delivery,
@@ -31,22 +31,22 @@ struct Work {
 
 /// A viewer's place in a crew, held by the viewer's own task.
 #[derive(Debug)]
-pub struct Membership(Arc<Loan>);
+pub struct Membership(Arc<LentViewer>);
 
 impl Membership {
     /// Hands a viewer who has been sent everything to a crew. To be called within a runtime.
     pub fn join(subscription: Box<Subscription>, socket: Arc<TcpStream>, delivery: Delivery) -> Self {
         let feed = Arc::clone(subscription.feed());
         let group = subscription.group();
-        let work = Mutex::new(Some(Work { subscription, socket, delivery }));
-        let loan = Arc::new(Loan { work, returned: Notify::new() });
-        let member: Arc<dyn Member> = Arc::clone(&loan) as _;
+        let connection = Mutex::new(Some(ViewerConnection { subscription, socket, delivery }));
+        let lent = Arc::new(LentViewer { connection, returned: Notify::new() });
+        let member: Arc<dyn Member> = Arc::clone(&lent) as _;
         feed.crews.add(group, &member, feed.windows[group].subscribe());
         // The crew may have been woken for the newest media before this member joined.
-        if loan.work().as_ref().is_some_and(|work| work.subscription.has_unseen()) {
-            loan.returned.notify_one();
+        if lent.connection().as_ref().is_some_and(|connection| connection.subscription.has_unseen()) {
+            lent.returned.notify_one();
         }
-        Self(loan)
+        Self(lent)
     }
 
     /// Waits until the viewer's own task must go on by itself: the socket takes no more, or has
@@ -57,25 +57,27 @@ impl Membership {
 
     /// Leaves the crew.
     pub fn leave(self) -> Box<Subscription> {
-        let work = self.0.work().take();
-        work.expect("nobody else takes it").subscription
+        let connection = self.0.connection().take();
+        connection.expect("nobody else takes it").subscription
     }
 }
 
 impl Drop for Membership {
     /// Closes the socket at once, rather than at the next round of the crew.
     fn drop(&mut self) {
-        self.0.work().take();
+        self.0.connection().take();
     }
 }
 
-impl Member for Loan {
+impl Member for LentViewer {
     fn send(&self) -> bool {
-        let mut work = self.work();
-        let Some(Work { subscription, socket, delivery }) = &mut *work else { return false };
+        let mut connection = self.connection();
+        let Some(ViewerConnection { subscription, socket, delivery }) = &mut *connection else {
+            return false;
+        };
         loop {
             match subscription.send_to(&**socket, *delivery) {
-                Ok(Sent::Some) => {}
+                Ok(Sent::Progress) => {}
                 Ok(Sent::UpToDate) => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(Sent::Ended) | Err(_) => return false,
@@ -88,9 +90,9 @@ impl Member for Loan {
     }
 }
 
-impl Loan {
-    fn work(&self) -> MutexGuard<'_, Option<Work>> {
+impl LentViewer {
+    fn connection(&self) -> MutexGuard<'_, Option<ViewerConnection>> {
         // A panic inside leaves a subscription that can be dropped.
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

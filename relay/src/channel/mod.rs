@@ -9,22 +9,22 @@
 //! reader of the transport stream, [`Session`] a viewer by HLS, and `driver` is the task that fills
 //! the store from the sources.
 
+mod admission;
 mod archive;
 mod attendance;
-mod audience;
 mod command;
 mod crew;
 mod driver;
 mod feed;
 mod growing_segment;
 mod hls;
+mod hls_viewers;
 mod lookup;
 mod membership;
 mod playlist;
 mod reader;
 mod reader_kind;
 mod report;
-mod room;
 mod segment_in_progress;
 mod sequence_store;
 mod source_override;
@@ -48,26 +48,26 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
+pub use self::admission::{AdmissionLimits, ViewersByChannel};
 use self::archive::Archive;
 pub use self::archive::TimeshiftStatus;
-use self::feed::Population;
+use self::feed::Totals;
 pub use self::feed::{Feed, Traffic};
 pub use self::growing_segment::GrowingSegment;
 pub use self::hls::{NoPlaylist, PlaylistKind, SegmentReader, Session};
-pub use self::lookup::{Changes, Difference, Found, Lookup, Revision, Unreadable};
+pub use self::lookup::{Changes, Difference, ListedChannel, Lookup, Revision, Unreadable};
 pub use self::membership::Membership;
 pub use self::playlist::{Playlist, Rendered};
 pub use self::reader::Reader;
 pub use self::reader_kind::{ReaderKind, Readers};
 pub use self::report::{Report, SourceReport, StartFailure, Switch};
-pub use self::room::{Room, Served};
 use self::sequence_store::SequenceStore;
 pub use self::subscription::{Now, Sent, Start, Subscription};
 use crate::model::{Channel, ChannelId, Provider};
 
 use crate::clock::Clock;
 use crate::events::Bus;
-use crate::file_changes::{LOOK_EVERY, aside};
+use crate::file_changes::{CHECK_INTERVAL, aside};
 use crate::input::Opener;
 use crate::providers::{self, Providers};
 
@@ -80,7 +80,7 @@ pub struct Channels {
     tasks: TaskTracker,
     ingest: Handle,
     shutdown: CancellationToken,
-    population: Arc<Population>,
+    totals: Arc<Totals>,
     events: Bus,
     sequences: Arc<SequenceStore>,
     hls_dir: PathBuf,
@@ -193,7 +193,7 @@ impl Channels {
             tasks: TaskTracker::new(),
             ingest,
             shutdown: CancellationToken::new(),
-            population: Arc::default(),
+            totals: Arc::default(),
             events: Bus::new(),
             sequences: Arc::new(SequenceStore::load(hls_dir)),
             hls_dir: hls_dir.to_owned(),
@@ -314,12 +314,12 @@ impl Channels {
 
     /// How many viewers and open channels there are.
     pub fn load(&self) -> Load {
-        self.population.load()
+        self.totals.load()
     }
 
     /// What channels have received and sent that are closed.
     pub fn closed_traffic(&self) -> Traffic {
-        self.population.closed()
+        self.totals.closed()
     }
 
     /// Whether a channel is open: it has readers, or lingers.
@@ -328,26 +328,26 @@ impl Channels {
     }
 
     /// Whether the limits allow one more viewer of a channel by HLS.
-    pub fn check_room(&self, channel: &Channel, room: &Room<'_>) -> Result<(), Refusal> {
-        room.check(ReaderKind::Hls, channel, &self.table().feeds)
+    pub fn check_admission(&self, channel: &Channel, admission: &AdmissionLimits<'_>) -> Result<(), Refusal> {
+        admission.check(ReaderKind::Hls, channel, &self.table().feeds)
     }
 
     /// The channel with this id, in the list that is in force. May wait for a disk.
-    pub fn find(&self, id: &str) -> Result<Option<Found>, Unreadable> {
+    pub fn find(&self, id: &str) -> Result<Option<ListedChannel>, Unreadable> {
         let table = self.table();
         let (lookup, revision) = (Arc::clone(&table.lookup), table.revision);
         drop(table);
-        Ok(lookup.find(id)?.map(|channel| Found::new(channel, revision)))
+        Ok(lookup.find(id)?.map(|channel| ListedChannel::new(channel, revision)))
     }
 
     /// Joins as a viewer of the transport stream: see [`Channels::reader`].
     pub fn subscribe(
         self: &Arc<Self>,
-        found: &Found,
+        found: &ListedChannel,
         priority: i32,
-        room: &Room<'_>,
+        admission: &AdmissionLimits<'_>,
     ) -> Result<Subscription, Refusal> {
-        self.reader(found, (ReaderKind::Viewer, priority), room).map(Subscription::new)
+        self.reader(found, (ReaderKind::Viewer, priority), admission).map(Subscription::new)
     }
 
     /// Joins a channel as a reader of this kind, and opens the channel if it is closed. While the
@@ -355,22 +355,22 @@ impl Channels {
     /// provider are short, unless another reader has a higher one.
     pub fn reader(
         self: &Arc<Self>,
-        found: &Found,
+        found: &ListedChannel,
         (kind, priority): (ReaderKind, i32),
-        room: &Room<'_>,
+        admission: &AdmissionLimits<'_>,
     ) -> Result<Reader, Refusal> {
         let mut found = found.clone();
         loop {
             let mut table = self.table();
             if table.revision == found.revision() {
-                return self.join(&mut table, &found.channel, (kind, priority), room);
+                return self.join(&mut table, &found.channel, (kind, priority), admission);
             }
             // A new list came in between, in which the channel may be different, or gone. It is
             // rare that a reader has to look again.
             let (lookup, revision) = (Arc::clone(&table.lookup), table.revision);
             drop(table);
             let channel = lookup.find(found.channel.id.as_str()).map_err(|Unreadable| Refusal::Unreadable)?;
-            found = Found::new(channel.ok_or(Refusal::Closing)?, revision);
+            found = ListedChannel::new(channel.ok_or(Refusal::Closing)?, revision);
         }
     }
 
@@ -380,12 +380,12 @@ impl Channels {
         table: &mut Table,
         channel: &Arc<Channel>,
         (kind, priority): (ReaderKind, i32),
-        room: &Room<'_>,
+        admission: &AdmissionLimits<'_>,
     ) -> Result<Reader, Refusal> {
         if table.is_closed {
             return Err(Refusal::Closing);
         }
-        room.check(kind, channel, &table.feeds)?;
+        admission.check(kind, channel, &table.feeds)?;
         let feed = table.feeds.get(&channel.id);
         if let Some(feed) = feed {
             return Ok(Reader::new(feed, kind, priority));
@@ -415,20 +415,20 @@ impl Channels {
     }
 
     /// Looks every few seconds whether files on disk were removed, until `stop`.
-    pub async fn look_after_files(self: Arc<Self>, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+    pub async fn watch_files(self: Arc<Self>, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
             let channels = Arc::clone(&self);
-            if aside(&stop, move || channels.look_at_files()).await.is_none() {
+            if aside(&stop, move || channels.check_files()).await.is_none() {
                 return;
             }
         }
     }
 
-    fn look_at_files(&self) {
-        self.sequences.look();
+    fn check_files(&self) {
+        self.sequences.check_file();
         let archives: Vec<Arc<Archive>> = self.table().archives.values().cloned().collect();
         for archive in archives {
-            archive.look();
+            archive.check_files();
         }
     }
 

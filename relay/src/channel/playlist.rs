@@ -263,7 +263,7 @@ impl Playlist {
     /// A multivariant playlist that leads to this short list, for a player that asked for the usual
     /// one.
     pub(super) fn leading_to_short(&self) -> Arc<Self> {
-        let lead = self.told(self.target_duration, self.segments.clone(), self.listed);
+        let lead = self.with_target(self.target_duration, self.segments.clone(), self.listed);
         Arc::new(Self { rendered: Arc::new(Rendered::lead()), is_lead: true, ..lead })
     }
 
@@ -282,7 +282,7 @@ impl Playlist {
             return self.for_target(target);
         }
         let segments = self.segments[..self.segments.len() - self.listed + named].to_vec();
-        Arc::new(self.told(target, segments, named))
+        Arc::new(self.with_target(target, segments, named))
     }
 
     /// `before`, if there is any, with the segments that are still to come. A first playlist names
@@ -337,13 +337,13 @@ impl Playlist {
         if let Some(known) = others.iter().find(|other| other.target_duration == target) {
             return Arc::clone(known);
         }
-        let other = Arc::new(self.told(target, self.segments.clone(), self.listed));
+        let other = Arc::new(self.with_target(target, self.segments.clone(), self.listed));
         others.push(Arc::clone(&other));
         other
     }
 
     /// A copy of the playlist with another target duration, or fewer segments.
-    fn told(&self, target_duration: u64, segments: Vec<Arc<SegmentCache>>, listed: usize) -> Self {
+    fn with_target(&self, target_duration: u64, segments: Vec<Arc<SegmentCache>>, listed: usize) -> Self {
         let named: Vec<Segment> =
             segments[segments.len() - listed..].iter().map(|cached| cached.segment).collect();
         let rendered = Rendered::new(target_duration, self.discontinuity_sequence, &named);

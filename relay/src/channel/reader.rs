@@ -25,7 +25,7 @@ impl Reader {
         let reader = Self { feed: Arc::clone(feed), kind, priority, sent: AtomicU64::new(0) };
         reader.change(|attendance| attendance.enter(kind, priority));
         if kind.is_viewer() {
-            feed.population.viewers.fetch_add(1, Ordering::Relaxed);
+            feed.totals.viewers.fetch_add(1, Ordering::Relaxed);
             feed.counts.viewers.fetch_add(1, Ordering::Relaxed);
             feed.events.publish(Event::ViewerJoined { channel: feed.id().clone() });
         }
@@ -49,9 +49,9 @@ impl Reader {
 
     fn change(&self, change: impl FnOnce(&mut Attendance)) {
         self.feed.attendance.send_if_modified(|attendance| {
-            let before = attendance.standing();
+            let before = attendance.summary();
             change(attendance);
-            attendance.standing() != before
+            attendance.summary() != before
         });
     }
 }
@@ -60,7 +60,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         self.change(|attendance| attendance.leave(self.kind, self.priority));
         if self.kind.is_viewer() {
-            self.feed.population.viewers.fetch_sub(1, Ordering::Relaxed);
+            self.feed.totals.viewers.fetch_sub(1, Ordering::Relaxed);
             // Last, so that whoever hears of it finds the viewer gone.
             let channel = self.feed.id().clone();
             self.feed.events.publish(Event::ViewerLeft { channel, sent: self.sent() });

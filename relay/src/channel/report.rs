@@ -26,7 +26,7 @@ pub struct StartFailure {
 impl StartFailure {
     /// Whether the only thing wrong with each source is that its provider has no connection to
     /// spare.
-    pub fn is_for_want_of_slots(&self) -> bool {
+    pub fn is_provider_limit_only(&self) -> bool {
         let mut codes = self
             .sources
             .iter()

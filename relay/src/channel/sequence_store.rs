@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::model::ChannelId;
-use crate::state::{Dir, Readers};
+use crate::state::{Access, Dir};
 
 /// How many segments the file is ahead: about a quarter of an hour.
 const AHEAD: u64 = 256;
@@ -171,7 +171,7 @@ impl SequenceStore {
     }
 
     /// Writes the file again if it was removed.
-    pub(super) fn look(&self) {
+    pub(super) fn check_file(&self) {
         let is_good = self.state().is_file_good == Some(true);
         if is_good && self.path.try_exists().is_ok_and(|is_there| !is_there) {
             warn!(file = %self.path.display(), "the numbers of HLS playlists were removed: they are written again");
@@ -217,7 +217,7 @@ impl SequenceStore {
     /// Replaces the file in one step, so that a crash leaves the old one or the new one.
     fn replace(&self, all: &HashMap<String, Written>) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
-        let dir = Dir::new(folder, Readers::All);
+        let dir = Dir::new(folder, Access::All);
         dir.create()?;
         dir.write(FILE, &serde_json::to_vec_pretty(all)?)
     }

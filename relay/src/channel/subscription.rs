@@ -71,7 +71,7 @@ enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// Some bytes went out; there may be more.
-    Some,
+    Progress,
     /// There is nothing to send until [`Subscription::changed`].
     UpToDate,
     /// The feed is over.
@@ -121,7 +121,7 @@ impl Subscription {
     /// Whether the reader waits by itself once it has been sent everything, rather than in a crew:
     /// because it is behind the window and keeps its own time, or because the channel has too few
     /// viewers for crews.
-    pub fn goes_alone(&self) -> bool {
+    pub fn sends_alone(&self) -> bool {
         self.past.is_some() || self.feed().viewers() < MIN_VIEWERS
     }
 
@@ -166,7 +166,7 @@ impl Subscription {
 
     /// Waits until media is due to a reader behind the window, and reads it. None when the feed is
     /// over, or the reader is not behind the window any more.
-    async fn recall(&mut self) -> Option<Bytes> {
+    async fn read_timeshift(&mut self) -> Option<Bytes> {
         let past = self.past.as_mut()?;
         if let Some(bytes) = past.next(self.reader.feed(), &mut self.window).await {
             return Some(bytes);
@@ -180,7 +180,7 @@ impl Subscription {
     /// Waits until there may be something new to send; false when the feed is over.
     pub async fn changed(&mut self) -> bool {
         if self.past.is_some() {
-            self.rest = self.recall().await.unwrap_or_default();
+            self.rest = self.read_timeshift().await.unwrap_or_default();
             return true;
         }
         self.window.changed().await.is_ok()
@@ -245,7 +245,7 @@ impl Subscription {
             self.cursor.advance(end + rest.len() as u64);
             self.rest = rest;
             self.count(end - start);
-            return Ok(Sent::Some);
+            return Ok(Sent::Progress);
         }
         // Gone since the group was told: the next announcement says where to go on.
         Ok(Sent::UpToDate)
@@ -269,7 +269,7 @@ impl Subscription {
             self.rest = Bytes::new();
         }
         self.count(sent as u64);
-        Ok(Sent::Some)
+        Ok(Sent::Progress)
     }
 
     /// Reads from the store, or takes the bytes that another viewer of the group has read.
@@ -284,7 +284,7 @@ impl Subscription {
     /// `None` when the feed is over. Viewers of a group who keep up share one read.
     pub async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
-            if let Some(bytes) = self.recall().await {
+            if let Some(bytes) = self.read_timeshift().await {
                 self.count(bytes.len() as u64);
                 return Ok(Some(bytes));
             }

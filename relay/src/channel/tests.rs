@@ -218,17 +218,21 @@ impl House {
     }
 
     pub(in crate::channel) fn reader(&self, kind: ReaderKind) -> Result<Reader, Refusal> {
-        self.channels.reader(&self.found(), (kind, 0), &Room { max_bandwidth: None, served: &Served::new() })
+        self.channels.reader(
+            &self.found(),
+            (kind, 0),
+            &AdmissionLimits { max_bandwidth: None, served: &ViewersByChannel::new() },
+        )
     }
 
     /// The channel "one" of the list that is in force.
-    pub(in crate::channel) fn found(&self) -> Found {
+    pub(in crate::channel) fn found(&self) -> ListedChannel {
         let channel = self.list.lock().unwrap().channel("one").unwrap();
-        Found::new(channel, self.channels.revision())
+        ListedChannel::new(channel, self.channels.revision())
     }
 
     pub(in crate::channel) fn session(&self, player: Player) -> Session {
-        self.session_on(player, PlaylistKind::Usual)
+        self.session_on(player, PlaylistKind::Standard)
     }
 
     fn session_on(&self, player: Player, list: PlaylistKind) -> Session {
@@ -402,6 +406,6 @@ async fn shutdown_ends_everything() {
     watch(&mut viewer, SECOND).await;
     assert_eq!(viewer.next().await.unwrap(), None);
     assert_eq!(house.script.open_now(), 0);
-    let room = Room { max_bandwidth: None, served: &Served::new() };
-    assert!(house.channels.subscribe(&house.found(), 0, &room).is_err());
+    let admission = AdmissionLimits { max_bandwidth: None, served: &ViewersByChannel::new() };
+    assert!(house.channels.subscribe(&house.found(), 0, &admission).is_err());
 }

@@ -96,7 +96,7 @@ impl TimeshiftReader {
             (Ok(None), Some(archive)) => archive.read(self.at, end).await,
             (recent, _) => recent,
         };
-        bytes.inspect_err(|error| debug!(%error, "cannot read the past of a channel")).ok()?
+        bytes.inspect_err(|error| debug!(%error, "cannot read the time-shift of a channel")).ok()?
     }
 }
 

@@ -15,7 +15,7 @@ use super::connection::{Connection, End};
 use super::dial::Dialer;
 use super::report::{LastError, Shared, State};
 use super::settings::Push;
-use crate::channel::{Channels, ReaderKind, Refusal, Room, Start, Subscription, Unreadable};
+use crate::channel::{AdmissionLimits, Channels, ReaderKind, Refusal, Start, Subscription, Unreadable};
 use crate::clock::Clock;
 use crate::events::Event;
 use crate::file_changes::aside;
@@ -180,8 +180,8 @@ impl Task {
         let found = found.ok_or_else(|| End::without_picture("it was stopped"))?;
         let found = found.map_err(|Unreadable| End::without_picture("the channels cannot be read"))?;
         let found = found.ok_or_else(|| End::without_picture("there is no such channel"))?;
-        let room = Room { max_bandwidth: self.max_bandwidth, served: &HashMap::new() };
-        let reader = self.channels.reader(&found, (ReaderKind::Push, NO_USER), &room);
+        let admission = AdmissionLimits { max_bandwidth: self.max_bandwidth, served: &HashMap::new() };
+        let reader = self.channels.reader(&found, (ReaderKind::Push, NO_USER), &admission);
         reader.map(Subscription::new).map_err(|refusal| {
             End::without_picture(match refusal {
                 Refusal::NoBandwidth { .. } => "server.max_bandwidth leaves no room for it",

@@ -22,7 +22,7 @@ use crate::http::presence::{How, Stay};
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// How often is looked for viewers who are gone.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most viewers at a time: as many as connections, by default.
 const MAX_VIEWERS: usize = 65_536;
@@ -120,7 +120,7 @@ impl Viewers {
 
     /// Lets viewers go whose time has come, until `stop`.
     pub(in crate::http) async fn run(&self, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
             let now = Instant::now();
             // One who is being sent something is there.
             let is_there = |viewer: &Arc<FilmViewer>| {

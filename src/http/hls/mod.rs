@@ -11,7 +11,9 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
-use forebay_relay::channel::{Found, GrowingSegment, NoPlaylist, PlaylistKind, Rendered, SegmentReader};
+use forebay_relay::channel::{
+    GrowingSegment, ListedChannel, NoPlaylist, PlaylistKind, Rendered, SegmentReader,
+};
 use forebay_relay::model::Channel;
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -54,7 +56,7 @@ pub(super) async fn playlist<N: Naming>(
     let list = if query.value("list").as_deref() == Some("short") {
         PlaylistKind::Short
     } else {
-        PlaylistKind::Usual
+        PlaylistKind::Standard
     };
     state.tally.note(Count::Playlists);
     let key = Key::new(&found.channel, query.value("token").as_deref(), list, &client);
@@ -118,7 +120,7 @@ fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
 pub(super) async fn segment(
     state: State,
     Path((_, name)): Path<(String, String)>,
-    Named { found: Found { channel, .. }, .. }: Named<ByNumberOrId>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ByNumberOrId>,
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -201,7 +203,7 @@ fn send_as_it_comes(segment: GrowingSegment, watched: Option<Arc<Watched>>) -> R
 pub(super) async fn head_segment(
     state: State,
     Path((_, name)): Path<(String, String)>,
-    Named { found: Found { channel, .. }, .. }: Named<ByNumberOrId>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ByNumberOrId>,
 ) -> Result<Response, ApiError> {
     let segment = find(&state, &channel, &name)?;
     Ok(match segment {
@@ -222,7 +224,7 @@ impl Segment {
     fn list(&self) -> PlaylistKind {
         match self {
             Self::Whole(segment) => segment.list(),
-            Self::Growing(_) => PlaylistKind::Usual,
+            Self::Growing(_) => PlaylistKind::Standard,
         }
     }
 }

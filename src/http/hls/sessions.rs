@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use forebay_core::playlist::opening::Player;
-use forebay_relay::channel::{Found, Playlist, PlaylistKind, Session};
+use forebay_relay::channel::{ListedChannel, Playlist, PlaylistKind, Session};
 use forebay_relay::model::{Channel, ChannelId};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, info, info_span};
@@ -28,7 +28,7 @@ const MAX_SILENCE: u32 = 3;
 const USUAL_TARGET: Duration = Duration::from_secs(6);
 
 /// How often is looked for sessions that are over.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The most sessions at a time: who changes names with each request gets no further than this. As
 /// many as connections, by default.
@@ -112,7 +112,7 @@ impl Sessions {
     pub(super) fn watch(
         &self,
         state: &State,
-        found: &Found,
+        found: &ListedChannel,
         key: Key,
         client: &Client,
         seat: Option<Arc<Seat>>,
@@ -218,7 +218,7 @@ impl Sessions {
 
     /// Ends sessions whose time has come, until `stop`.
     pub(in crate::http) async fn run(&self, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
             let now = Instant::now();
             // Who waits for a playlist, or is being sent a segment, is there. Of a channel that is
             // over, nothing is kept for nobody.

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use futures_util::stream;
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 
@@ -34,7 +34,7 @@ pub(super) async fn watch<N: Naming>(
 /// The same with a channel that whoever asks may watch.
 pub(super) async fn watch_channel(
     state: State,
-    found: Found,
+    found: ListedChannel,
     query: Query,
     client: Client,
 ) -> Result<Response, ApiError> {

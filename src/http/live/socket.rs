@@ -123,9 +123,9 @@ impl Following<'_> {
         loop {
             match stream.try_io(Interest::WRITABLE, || subscription.send_to(stream, self.delivery)) {
                 // One who takes all at once must not keep the others waiting.
-                Ok(Sent::Some) => tokio::task::consume_budget().await,
+                Ok(Sent::Progress) => tokio::task::consume_budget().await,
                 Ok(Sent::Ended) => return Ok(false),
-                Ok(Sent::UpToDate) if subscription.goes_alone() => tokio::select! {
+                Ok(Sent::UpToDate) if subscription.sends_alone() => tokio::select! {
                     biased;
                     is_going_on = subscription.changed() => if !is_going_on {
                         return Ok(false);
@@ -152,7 +152,7 @@ impl Following<'_> {
                     // slow viewer that takes some time, but what it has taken meanwhile is room,
                     // and it is not dead.
                     match subscription.send_to(stream, self.delivery) {
-                        Ok(Sent::Some | Sent::UpToDate) => {}
+                        Ok(Sent::Progress | Sent::UpToDate) => {}
                         Ok(Sent::Ended) => return Ok(false),
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             return Err(io::Error::new(io::ErrorKind::TimedOut, "the viewer takes nothing"));

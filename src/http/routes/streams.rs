@@ -184,7 +184,7 @@ fn live(id: &str, summary: &str) -> Operation {
 fn playlist(id: &str, summary: &str) -> Operation {
     Operation::new(id, summary)
         .query("token", "A user's stream key, or a key of a program; else what the requests of one player have in common.")
-        .query("dvr", "How much of the past to name: seconds, or a duration such as `1h`.")
+        .query("dvr", "How much of the time-shift to name: seconds, or a duration such as `1h`.")
         .query("list", "`short` for the list of short segments, to which the playlist leads some players.")
         .sends(200, "application/vnd.apple.mpegurl", "The playlist, once a player can begin")
         .leads(304, "The playlist that `If-None-Match` names")

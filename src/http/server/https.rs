@@ -65,7 +65,7 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How often the answers of an HTTP/2 connection are looked at, for those that are stuck.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a client has to close a connection that it was told is over.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -180,7 +180,7 @@ impl Connection {
                 .keep_alive_timeout(PING_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), service)
         );
-        let mut looks = interval(LOOK_EVERY);
+        let mut looks = interval(CHECK_INTERVAL);
         let mut busy = Instant::now();
         loop {
             tokio::select! {

@@ -120,7 +120,7 @@ pub(in crate::http) struct OpenChannel {
     state: ChannelState,
     /// The elementary streams: codec, and language where it is known.
     streams: Vec<String>,
-    /// What is kept of the past.
+    /// The time-shift.
     #[schema(required)]
     timeshift: Option<Timeshift>,
     /// Attempts to open a source, since the channel opened.
@@ -218,7 +218,7 @@ struct SlowViewers {
     moved_on: u64,
 }
 
-/// What is kept of the past.
+/// The time-shift.
 #[derive(Debug, Serialize, ToSchema)]
 struct Timeshift {
     bytes: u64,

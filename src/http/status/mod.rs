@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use http::{HeaderValue, header};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -74,7 +74,7 @@ pub(super) async fn entry(
     if let Some(report) = state.channels.report(id) {
         return Ok(Some(OpenChannel::new(report, reader).into()));
     }
-    let Some(Found { channel, .. }) = state.catalogue.find(id).await? else { return Ok(None) };
+    let Some(ListedChannel { channel, .. }) = state.catalogue.find(id).await? else { return Ok(None) };
     let health = state.channels.source_health(&channel);
     Ok(Some(ChannelStatus::closed(&channel, &health, reader)))
 }

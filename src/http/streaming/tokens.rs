@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::response::{IntoResponse, Response};
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
@@ -241,7 +241,7 @@ async fn target(state: &State, client: &Client, fields: &TokenFields) -> Result<
 
 async fn channel_or_film(state: &State, watching: &Watching, id: &str) -> Result<Target, StreamingError> {
     match look_up(state, id).await? {
-        Some(Found { channel, .. })
+        Some(ListedChannel { channel, .. })
             if watching.watcher.may_watch(&channel, &state.accounts.adult_groups()) =>
         {
             Ok(Target::Channel(channel.id.as_str().to_owned()))
@@ -405,13 +405,13 @@ pub(in crate::http) async fn head(
 
 /// What a token plays.
 enum Playable {
-    Channel(Found),
+    Channel(ListedChannel),
     Film(Arc<Video>),
     Page(Key),
 }
 
 /// The channel with this id or number.
-async fn look_up(state: &State, id: &str) -> Result<Option<Found>, StreamingError> {
+async fn look_up(state: &State, id: &str) -> Result<Option<ListedChannel>, StreamingError> {
     state.catalogue.find_by_id_or_number(id).await.map_err(|error| StreamingError::database(&error))
 }
 

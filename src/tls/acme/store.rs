@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use forebay_relay::state::{Dir, Readers};
+use forebay_relay::state::{Access, Dir};
 use url::Url;
 
 /// For the owner of a folder.
@@ -28,7 +28,7 @@ impl Store {
     /// certificate that is lost at a restart is one of the few that an authority signs in a week.
     pub(super) fn open(cache: &Path, directory: &Url) -> io::Result<Self> {
         let folder = cache.join(name(directory));
-        let dir = Dir::new(&folder, Readers::Owner);
+        let dir = Dir::new(&folder, Access::Owner);
         dir.create()?;
         // It may have been made by somebody else.
         fs::set_permissions(&folder, Permissions::from_mode(FOLDER_MODE))?;

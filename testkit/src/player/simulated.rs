@@ -14,7 +14,7 @@ use crate::client::Request;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// How often it looks whether there is something to fetch.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What is known of a list: where each of its segments is, by its number.
 type Known = BTreeMap<u64, Url>;
@@ -52,7 +52,7 @@ pub async fn simulated(url: &str, rules: Rules, agent: &str, seconds: u32, withi
 async fn play(began: Instant, seconds: u32, within: Duration, model: &RefCell<Model>) {
     let ends = |first: Option<Duration>| first.map_or(within, |first| first + SECOND * seconds);
     while began.elapsed() < ends(model.borrow().began()) {
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_INTERVAL).await;
     }
 }
 
@@ -86,7 +86,7 @@ async fn fetch(agent: &str, began: Instant, model: &RefCell<Model>, known: &RefC
     loop {
         let next = model.borrow().next();
         let Some((number, media)) = next else {
-            sleep(LOOK_EVERY).await;
+            sleep(CHECK_INTERVAL).await;
             continue;
         };
         let url = known.borrow().get(&number).cloned().expect("the model knows what was listed");

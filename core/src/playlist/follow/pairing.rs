@@ -51,7 +51,7 @@ pub(super) const MAX_START_WAIT: Duration = Duration::from_secs(7);
 const STEP: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether something is in store while a picture waits.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What is known of both renditions together.
 #[derive(Debug, Default)]
@@ -296,7 +296,7 @@ impl Follower {
             return None;
         }
         let looks = self.waits_for_sound() || self.holds_start();
-        let look = looks.then(|| self.step.looked_at + LOOK_EVERY);
+        let look = looks.then(|| self.step.looked_at + CHECK_INTERVAL);
         [self.start_ends_at(), look].into_iter().flatten().min()
     }
 

@@ -11,7 +11,7 @@ use forebay_core::segmenter::Segment;
 use forebay_core::timeshift::index::{self, RECORD};
 use tracing::warn;
 
-use crate::state::{Dir, Readers};
+use crate::state::{Access, Dir};
 
 /// The media: offset `n` of the file is offset `n` of the store.
 const STREAM: &str = "stream.ts";
@@ -202,7 +202,7 @@ fn open_index(folder: &Path) -> io::Result<File> {
 }
 
 fn write_index(folder: &Path, bytes: &[u8]) -> io::Result<()> {
-    Dir::new(folder, Readers::All).write(INDEX, bytes)
+    Dir::new(folder, Access::All).write(INDEX, bytes)
 }
 
 fn stranger(file: &str) -> io::Error {

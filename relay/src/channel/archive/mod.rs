@@ -105,7 +105,7 @@ impl Archive {
         };
         if history.length() > Duration::ZERO {
             let (seconds, bytes) = (history.length().as_secs(), history.bytes());
-            info!(channel = %channel.id, seconds, bytes, "the past of a channel is there again");
+            info!(channel = %channel.id, seconds, bytes, "the time-shift of a channel is there again");
         }
         Some(Arc::new(Self::new(folder, placement, history)))
     }
@@ -273,7 +273,7 @@ impl Archive {
     }
 
     /// Notices if the files were removed. May block for as long as the disk takes.
-    pub(super) fn look(&self) {
+    pub(super) fn check_files(&self) {
         // The writing thread may be about to replace them: then this waits for the next time.
         let Ok(_writing) = self.writing.try_lock() else { return };
         let disk = match &*self.placement() {
@@ -350,11 +350,11 @@ pub(super) fn open_all(hls_dir: &Path, lookup: &dyn Lookup) -> HashMap<ChannelId
 fn remove(folder: &Path) {
     match disk::remove(folder) {
         Ok(true) => {
-            info!(folder = %folder.display(), "removed the past of a channel that keeps none any more");
+            info!(folder = %folder.display(), "removed the time-shift of a channel that keeps none any more");
         }
         Ok(false) => {}
         Err(error) => {
-            warn!(folder = %folder.display(), %error, "cannot remove the past of a channel that keeps none any more");
+            warn!(folder = %folder.display(), %error, "cannot remove the time-shift of a channel that keeps none any more");
         }
     }
 }

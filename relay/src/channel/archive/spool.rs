@@ -143,7 +143,7 @@ impl Archive {
 pub(super) fn warn_of(folder: &Path, error: &io::Error) {
     warn!(
         folder = %folder.display(), %error,
-        "cannot keep a channel's past on disk: it goes on in memory, with less of it, until the channel is opened again. Give the folder \
+        "cannot write a channel's time-shift to disk: it goes on in memory, with less of it, until the channel is opened again. Give the folder \
          room, a file system with sparse files and the right to write, or lower timeshift or timeshift_bytes"
     );
 }

@@ -40,7 +40,7 @@ fn house_on_disk(config: &Fixture) -> House {
 impl House {
     fn archive(&self) -> Arc<Archive> {
         let table = self.channels.table();
-        Arc::clone(table.archives.values().next().expect("a channel that keeps its past"))
+        Arc::clone(table.archives.values().next().expect("a channel with a time-shift"))
     }
 
     fn set_disk(&self, wrap: impl FnOnce(Arc<dyn Disk>) -> Arc<dyn Disk>) {
@@ -247,24 +247,24 @@ async fn a_folder_that_was_removed_is_noticed_and_made_again() {
     let house = house(&settings(&folder, 400_000));
     let mut viewer = house.join();
     let mut bytes = record(&mut viewer, 20 * SECOND).await;
-    house.channels.look_at_files();
+    house.channels.check_files();
     assert!(house.archive().status().is_on_disk);
     let before = house.segments().await;
     fs::remove_dir_all(folder.path()).unwrap();
-    house.channels.look_at_files();
+    house.channels.check_files();
     assert!(!house.archive().status().is_on_disk, "nothing that is kept now would be found again");
     assert!(folder.path().join("numbers.json").exists(), "the numbers are kept again at once");
     bytes.extend(record(&mut viewer, 20 * SECOND).await);
     let after = house.segments().await;
     assert_same(&after, 0, &bytes);
-    assert!(after.len() > before.len() && after[0].0 == before[0].0, "nobody who is in the past notices");
+    assert!(after.len() > before.len() && after[0].0 == before[0].0, "no viewer of the time-shift notices");
     assert!(!path.exists());
     drop(viewer);
     house.close().await;
 
     let mut viewer = house.join();
     let more = record(&mut viewer, 20 * SECOND).await;
-    house.channels.look_at_files();
+    house.channels.check_files();
     assert!(house.archive().status().is_on_disk && path.join("index").exists());
     let segments = house.segments().await;
     assert_same(&segments, segments[0].0.start, &more);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use forebay_core::channel::ErrorCode;
+use forebay_core::channel::{ErrorCode, claims};
 use forebay_core::failover::SourceId;
 use forebay_core::ingest::Lead;
 use forebay_core::lifecycle::{Action, AttemptId, Event, Lifecycle, Purpose, Reason};
@@ -16,13 +16,13 @@ use tracing::{Instrument, info, info_span, warn};
 
 use super::Driver;
 use super::ingest::Ingest;
-use super::leasing::{claim_of, is_apart, purpose_of};
+use super::leasing::{claim_of, server_of};
 use super::settings::times;
 use super::source_memory::Label;
 use crate::channel::Channels;
 use crate::channel::report::StartFailure;
 use crate::channel::window::Stage;
-use crate::events::Event as Happened;
+use crate::events;
 use crate::input::{Context, Error, SocketGuard};
 use crate::model::{Source, SourceKind};
 use crate::providers::{self, Lease, NoConnection};
@@ -93,13 +93,9 @@ impl Driver {
     /// Claims a connection to a source.
     fn claim(&mut self, attempt: AttemptId, source: SourceId, purpose: Purpose) {
         let chosen = self.channel.source(source).expect(LISTED);
-        let claim = claim_of(&self.channel, self.priority(), purpose_of(purpose));
-        let is_apart_from = |ingest: &Ingest| {
-            let other = self.channel.source(ingest.source);
-            other.is_none_or(|other| is_apart(chosen, other))
-        };
-        let may_open = purpose == Purpose::Active || self.ingests.iter().all(is_apart_from);
-        let claim = if may_open {
+        let claim = claim_of(&self.channel, self.priority(), purpose.into());
+        let open = self.ingests.iter().filter_map(|ingest| self.channel.source(ingest.source));
+        let claim = if claims::may_open(purpose, &server_of(chosen), open.map(server_of)) {
             self.ingests.providers.claim(chosen.provider.as_ref(), claim).boxed()
         } else {
             std::future::ready(Err(NoConnection::SameServer)).boxed()
@@ -129,7 +125,7 @@ impl Driver {
         ingest.open(handle, opening);
         self.feed.edit_report().upstreams_opened += 1;
         if let Some(provider) = self.provider_of(attempt) {
-            self.happened(|channel| Happened::ConnectionGranted { channel, provider });
+            self.publish(|channel| events::Event::ConnectionGranted { channel, provider });
         }
         if is_page {
             self.life.set_connect(attempt, self.channel.policy.connect_timeout + RESOLVE);
@@ -176,7 +172,7 @@ impl Driver {
         open.activate(now, &mut self.output.splice, lead);
         // With a head start, usual segments are there as soon as short ones would be.
         let needs_no_short = matches!(lead, Lead::Opening { .. }) && open.input.has_head_start();
-        if needs_no_short && self.inbox.audience().short == 0 && self.hls.end_short(&self.feed) {
+        if needs_no_short && self.inbox.hls_viewers().short == 0 && self.hls.end_short(&self.feed) {
             self.release();
         }
         self.start_showing(now, source);

@@ -1,7 +1,7 @@
 //! Outages: packets that keep viewers' connections alive, and the slate, if the channel wants one.
 
 use forebay_core::channel::Outage;
-use forebay_core::channel::outage::{Filler, Wanted};
+use forebay_core::channel::outage::{Filler, FillerNeeds};
 use forebay_core::health::Rules;
 use forebay_core::ingest::Lead;
 use forebay_core::time::Moment;
@@ -11,7 +11,7 @@ use tracing::info;
 use super::Driver;
 use super::open_input::OpenInput;
 use crate::channel::reader_kind::ReaderKind;
-use crate::events::Event as Happened;
+use crate::events;
 use crate::input::{Error, Piece, slate};
 
 /// The outage, and what fills it.
@@ -51,11 +51,11 @@ impl Driver {
 
     /// The fillers that are wanted. Viewers by HLS have no connection that could be taken for dead,
     /// and a viewer who comes in an outage waits for its end.
-    fn wanted_fillers(&self) -> Wanted {
+    fn wanted_fillers(&self) -> FillerNeeds {
         let policy = &self.channel.policy;
         let readers = self.inbox.readership.readers();
         let has_connections = readers.keeping_open() > readers.of(ReaderKind::Hls);
-        Wanted {
+        FillerNeeds {
             slate: policy.slate && self.inbox.readership.is_read(),
             keep_alive: policy.keep_alive && has_connections,
         }
@@ -102,14 +102,14 @@ impl Driver {
     /// An outage begins: the active source was left, and no other took its place.
     pub(super) fn begin_outage(&mut self, now: Moment) {
         if self.fillers.outage.begin(now, self.inbox.readership.is_read()) {
-            self.happened(|channel| Happened::OutageBegun { channel });
+            self.publish(|channel| events::Event::OutageBegun { channel });
         }
     }
 
     /// Ends the outage, if there is one: a source becomes active.
     pub(super) fn end_outage(&mut self, now: Moment) {
         if let Some(lasted) = self.fillers.outage.end(now) {
-            self.happened(|channel| Happened::OutageEnded { channel, lasted });
+            self.publish(|channel| events::Event::OutageEnded { channel, lasted });
         }
         self.drop_slate();
     }

@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use super::timeshift::Timeshift;
-use crate::channel::audience::Audience;
 use crate::channel::feed::Feed;
+use crate::channel::hls_viewers::HlsViewers;
 use crate::channel::playlist::{Playlist, opening};
 use crate::channel::reader_kind::Readers;
 use crate::channel::segment_in_progress::SegmentInProgress;
@@ -49,15 +49,15 @@ struct Packager {
 
 /// What the packager needs to know of its channel.
 #[derive(Clone, Copy)]
-pub(super) struct Scene<'a> {
+pub(super) struct PackagingContext<'a> {
     pub(super) feed: &'a Feed,
     pub(super) settings: &'a Hls,
-    pub(super) audience: Audience,
+    pub(super) hls_viewers: HlsViewers,
 }
 
-impl<'a> Scene<'a> {
-    pub(super) fn of(feed: &'a Feed, channel: &'a Channel, audience: Audience) -> Self {
-        Self { feed, settings: &channel.policy.hls, audience }
+impl<'a> PackagingContext<'a> {
+    pub(super) fn of(feed: &'a Feed, channel: &'a Channel, hls_viewers: HlsViewers) -> Self {
+        Self { feed, settings: &channel.policy.hls, hls_viewers }
     }
 }
 
@@ -111,44 +111,44 @@ impl HlsOutput {
     }
 
     /// Notes whether all readers wait for whole segments.
-    pub(super) fn note_who_waits(&self, audience: Audience, readers: Readers) {
-        let whole = audience.whole;
+    pub(super) fn note_who_waits(&self, hls_viewers: HlsViewers, readers: Readers) {
+        let whole = hls_viewers.whole;
         self.waits_for_whole.store(whole > 0 && whole == readers.keeping_open(), Ordering::Relaxed);
     }
 
     /// The viewers by HLS have changed. Returns whether a packager is needed, and there is none. A
     /// packager without viewers is dropped at `until`, if that is set.
-    pub(super) fn handle_audience(&mut self, audience: Audience, until: Option<Moment>) -> bool {
+    pub(super) fn handle_viewers(&mut self, hls_viewers: HlsViewers, until: Option<Moment>) -> bool {
         match &mut self.packager {
             Some(packager) => {
-                packager.until = until.filter(|_| audience.sessions == 0);
-                packager.set_haste(audience);
+                packager.until = until.filter(|_| hls_viewers.sessions == 0);
+                packager.prefer_short_segments(hls_viewers);
                 false
             }
-            None => audience.sessions > 0,
+            None => hls_viewers.sessions > 0,
         }
     }
 
     /// Starts a packager with the access points of the window, so that there are segments at once.
-    pub(super) fn start(&mut self, scene: Scene<'_>, entries: &[(u64, AccessPoint)]) {
+    pub(super) fn start(&mut self, context: PackagingContext<'_>, entries: &[(u64, AccessPoint)]) {
         debug!(entries = entries.len(), "somebody watches by HLS");
-        let mut packager = Packager::new(scene.settings, self.sequences.get(scene.feed.id()));
+        let mut packager = Packager::new(context.settings, self.sequences.get(context.feed.id()));
         if let Some((_, newest)) = entries.last() {
             packager.segmenter.set_clock(clock_of(newest));
         }
-        packager.set_haste(scene.audience);
+        packager.prefer_short_segments(context.hls_viewers);
         let mut has_new = false;
         for &(at, point) in entries {
             if packager.segmenter.push(at, point) {
                 has_new = true;
-                packager.set_haste(scene.audience);
+                packager.prefer_short_segments(context.hls_viewers);
             }
         }
         let packager = self.packager.insert(packager);
         if has_new {
-            packager.publish(scene, &self.sequences, &self.tasks);
+            packager.publish(context, &self.sequences, &self.tasks);
         }
-        packager.publish_making(scene.feed);
+        packager.publish_making(context.feed);
     }
 
     /// The channel has new settings.
@@ -168,16 +168,16 @@ impl HlsOutput {
 
     /// Begins the short list if a viewer plays it, or may be led to it while the channel opens;
     /// ends it if there is no such viewer. Returns whether that frees part of the store.
-    pub(super) fn arrange_short(&mut self, scene: Scene<'_>, is_opening: bool) -> bool {
-        let Audience { short, undecided, .. } = scene.audience;
+    pub(super) fn arrange_short(&mut self, context: PackagingContext<'_>, is_opening: bool) -> bool {
+        let HlsViewers { short, undecided, .. } = context.hls_viewers;
         if short + undecided == 0 {
-            return self.end_short(scene.feed);
+            return self.end_short(context.feed);
         }
         if let Some(packager) = &mut self.packager
             && packager.short.is_none()
             && (is_opening || short > 0)
         {
-            packager.short = Some(short_segmenter(scene.settings));
+            packager.short = Some(short_segmenter(context.settings));
         }
         false
     }
@@ -192,33 +192,33 @@ impl HlsOutput {
     }
 
     /// Drops a packager whose time is over. Returns whether it did.
-    pub(super) fn end_if_due(&mut self, now: Moment, scene: Scene<'_>) -> bool {
+    pub(super) fn end_if_due(&mut self, now: Moment, context: PackagingContext<'_>) -> bool {
         // A viewer may have come since the last wake-up.
-        if self.ends_at().is_none_or(|until| until > now) || scene.audience.sessions > 0 {
+        if self.ends_at().is_none_or(|until| until > now) || context.hls_viewers.sessions > 0 {
             return false;
         }
         debug!("nobody watches by HLS any more");
-        self.end_short(scene.feed);
+        self.end_short(context.feed);
         self.packager = None;
-        scene.feed.hls.playlist.send_replace(None);
-        scene.feed.hls.making.send_replace(None);
+        context.feed.hls.playlist.send_replace(None);
+        context.feed.hls.making.send_replace(None);
         true
     }
 
     /// Takes output that has been written to the store. Whole segments go to the `timeshift`, too.
     pub(super) fn package(
         &mut self,
-        scene: Scene<'_>,
+        context: PackagingContext<'_>,
         written: Written<'_>,
         timeshift: Option<&mut Timeshift>,
     ) {
         let Some(packager) = &mut self.packager else { return };
-        packager.package_short(scene.feed, written);
-        if packager.package(written, scene.audience, timeshift) {
-            packager.publish(scene, &self.sequences, &self.tasks);
+        packager.package_short(context.feed, written);
+        if packager.package(written, context.hls_viewers, timeshift) {
+            packager.publish(context, &self.sequences, &self.tasks);
         }
         if !written.points.is_empty() {
-            packager.publish_making(scene.feed);
+            packager.publish_making(context.feed);
         }
     }
 
@@ -238,8 +238,8 @@ impl Packager {
 
     /// Makes segments as short as possible while a viewer has few buffered, or waits for whole
     /// segments to begin.
-    fn set_haste(&mut self, audience: Audience) {
-        let is_hasty = audience.near_edge > 0 || audience.whole > 0 && !self.has_plenty();
+    fn prefer_short_segments(&mut self, hls_viewers: HlsViewers) {
+        let is_hasty = hls_viewers.near_edge > 0 || hls_viewers.whole > 0 && !self.has_plenty();
         self.segmenter.set_hasty(is_hasty);
     }
 
@@ -255,7 +255,7 @@ impl Packager {
     fn package(
         &mut self,
         written: Written<'_>,
-        audience: Audience,
+        hls_viewers: HlsViewers,
         mut timeshift: Option<&mut Timeshift>,
     ) -> bool {
         let mut has_new = false;
@@ -265,7 +265,7 @@ impl Packager {
                 continue;
             }
             has_new = true;
-            self.set_haste(audience);
+            self.prefer_short_segments(hls_viewers);
             if let (Some(timeshift), Some(segment)) = (&mut timeshift, self.segmenter.segments().last()) {
                 timeshift.push(*segment);
             }
@@ -299,14 +299,19 @@ impl Packager {
         feed.hls.making.send_replace(SegmentInProgress::new(&self.segmenter));
     }
 
-    fn publish(&mut self, scene: Scene<'_>, sequences: &Arc<SequenceStore>, tasks: &TaskTracker) {
-        let before = scene.feed.hls.playlist.borrow().clone();
+    fn publish(
+        &mut self,
+        context: PackagingContext<'_>,
+        sequences: &Arc<SequenceStore>,
+        tasks: &TaskTracker,
+    ) {
+        let before = context.feed.hls.playlist.borrow().clone();
         let playlist = Playlist::new(&mut self.segmenter, before.as_deref());
-        self.set_haste(scene.audience);
-        if sequences.set(scene.feed.id(), self.segmenter.numbers()) {
+        self.prefer_short_segments(context.hls_viewers);
+        if sequences.set(context.feed.id(), self.segmenter.numbers()) {
             let sequences = Arc::clone(sequences);
             tasks.spawn_blocking(move || sequences.write());
         }
-        scene.feed.hls.playlist.send_replace(Some(Arc::new(playlist)));
+        context.feed.hls.playlist.send_replace(Some(Arc::new(playlist)));
     }
 }

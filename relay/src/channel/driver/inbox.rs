@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::leasing::connection_for;
 use super::readership::Readership;
-use crate::channel::audience::Audience;
 use crate::channel::command::Command;
 use crate::channel::feed::Feed;
+use crate::channel::hls_viewers::HlsViewers;
 use crate::model::Channel;
 use crate::providers::Providers;
 
@@ -19,7 +19,7 @@ pub(super) struct Inbox {
     pub(super) stop: CancellationToken,
     pub(super) readership: Readership,
     settings: watch::Receiver<Arc<Channel>>,
-    audience: watch::Receiver<Audience>,
+    hls_viewers: watch::Receiver<HlsViewers>,
     commands: mpsc::Receiver<Command>,
     /// Changes when some provider may have a connection to spare again.
     connections: watch::Receiver<u64>,
@@ -34,7 +34,7 @@ pub(super) enum Message {
     /// The channel has new settings.
     Settings,
     /// The viewers by HLS have changed.
-    Audience,
+    HlsViewers,
     Command(Command),
     /// There may be a connection for a source that waits for one.
     ConnectionFree(SourceId),
@@ -51,7 +51,7 @@ impl Inbox {
             stop,
             readership: Readership::new(feed.attendance.subscribe()),
             settings: feed.channel.subscribe(),
-            audience: feed.hls.audience.subscribe(),
+            hls_viewers: feed.hls.viewers.subscribe(),
             commands,
             connections: providers.changed(),
         }
@@ -70,7 +70,7 @@ impl Inbox {
             () = self.stop.cancelled() => Message::Stop,
             () = self.readership.changed() => Message::Readers,
             _ = self.settings.changed() => Message::Settings,
-            _ = self.audience.changed() => Message::Audience,
+            _ = self.hls_viewers.changed() => Message::HlsViewers,
             Some(command) = self.commands.recv() => Message::Command(command),
             source = connection_for(waiting, (channel, priority), providers, &mut self.connections),
                 if !waiting.is_empty() => Message::ConnectionFree(source),
@@ -83,12 +83,12 @@ impl Inbox {
     }
 
     /// The viewers by HLS; marks them as seen.
-    pub(super) fn take_audience(&mut self) -> Audience {
-        *self.audience.borrow_and_update()
+    pub(super) fn take_hls_viewers(&mut self) -> HlsViewers {
+        *self.hls_viewers.borrow_and_update()
     }
 
     /// The viewers by HLS.
-    pub(super) fn audience(&self) -> Audience {
-        *self.audience.borrow()
+    pub(super) fn hls_viewers(&self) -> HlsViewers {
+        *self.hls_viewers.borrow()
     }
 }

@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 use super::Driver;
 use super::ingest::IngestEvent;
 use super::open_input::{OpenInput, Received};
-use crate::events::Event as Happened;
+use crate::events;
 use crate::input::{Error, Piece, Upstream};
 use crate::providers::NoConnection;
 
@@ -32,7 +32,7 @@ impl Driver {
             }
             IngestEvent::Yield => {
                 if let Some(provider) = self.provider_of(attempt) {
-                    self.happened(|channel| Happened::ConnectionPreempted { channel, provider });
+                    self.publish(|channel| events::Event::ConnectionPreempted { channel, provider });
                 }
                 self.life.handle_event(now, Event::Yield(attempt));
             }
@@ -42,7 +42,7 @@ impl Driver {
     /// The provider has no connection for the attempt.
     fn handle_no_connection(&mut self, now: Moment, attempt: AttemptId, no_connection: NoConnection) {
         if let Some(provider) = self.provider_of(attempt) {
-            self.happened(|channel| Happened::ConnectionRefused { channel, provider });
+            self.publish(|channel| events::Event::ConnectionRefused { channel, provider });
         }
         if self.life.is_standby(attempt) {
             // Viewers have another source, so this is no failure.

@@ -1,7 +1,7 @@
 //! A channel's claims to connections of its sources' providers.
 
+use forebay_core::channel::claims::Server;
 use forebay_core::failover::SourceId;
-use forebay_core::lifecycle;
 use tokio::sync::watch;
 
 use crate::model::{Channel, Source};
@@ -10,15 +10,6 @@ use crate::providers::{Claim, Providers, Purpose};
 /// The claim of a channel with this priority to a connection.
 pub(super) fn claim_of(channel: &Channel, priority: i32, purpose: Purpose) -> Claim {
     Claim { channel: channel.id.clone(), priority, purpose }
-}
-
-/// What a provider is told that a connection is for.
-pub(super) fn purpose_of(purpose: lifecycle::Purpose) -> Purpose {
-    match purpose {
-        lifecycle::Purpose::Active => Purpose::Active,
-        lifecycle::Purpose::Hedge => Purpose::Hedge,
-        lifecycle::Purpose::Probe => Purpose::Probe,
-    }
 }
 
 /// Waits until there would be a connection for one of these sources, and returns that source.
@@ -44,15 +35,12 @@ pub(super) async fn connection_for(
     }
 }
 
-/// Whether a source can be opened beside another one without a second connection to the same
-/// server. If no provider says how many connections a server allows, only one can be relied on.
-pub(super) fn is_apart(source: &Source, other: &Source) -> bool {
-    let host = |source: &Source| {
-        let url = source.url.expose();
-        url.host_str()
-            .filter(|host| !host.is_empty())
-            .map(|host| (host.to_owned(), url.port_or_known_default()))
-    };
-    let is_counted = source.provider.is_some() && other.provider.is_some();
-    is_counted || host(source).is_none() || host(source) != host(other)
+/// Where a connection to this source goes.
+pub(super) fn server_of(source: &Source) -> Server<(String, Option<u16>)> {
+    let url = source.url.expose();
+    let host = url.host_str().filter(|host| !host.is_empty());
+    Server {
+        is_counted: source.provider.is_some(),
+        host: host.map(|host| (host.to_owned(), url.port_or_known_default())),
+    }
 }

@@ -10,7 +10,6 @@
 //! event, and handle it (`ingest_events` for those of sources).
 
 mod actions;
-mod events;
 mod fillers;
 mod freeze_check;
 mod group_notices;
@@ -22,6 +21,7 @@ mod ingests;
 mod leasing;
 mod open_input;
 mod output;
+mod publish;
 mod readership;
 mod settings;
 mod source_memory;
@@ -32,12 +32,10 @@ mod write;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use forebay_core::channel::Switches;
+use forebay_core::channel::{Presence, SwitchTracker};
 use forebay_core::failover::Failover;
 use forebay_core::lifecycle::{AttemptId, Event, Lifecycle, Phase};
-use forebay_core::provider::Demand;
 use forebay_core::time::Moment;
 use tokio::sync::mpsc;
 use tokio::task::coop::consume_budget;
@@ -46,12 +44,11 @@ use tracing::{Instrument, error, info, info_span};
 
 use self::fillers::Fillers;
 use self::freeze_check::{FreezeCheck, Verdict};
-use self::hls::{HlsOutput, Scene};
+use self::hls::{HlsOutput, PackagingContext};
 use self::inbox::{Inbox, Message};
 use self::ingest::IngestEvent;
 use self::ingests::Ingests;
 use self::output::Output;
-use self::readership::Presence;
 use self::settings::{limits, times};
 use self::status::Status;
 use self::timeshift::Timeshift;
@@ -61,7 +58,7 @@ use super::feed::Feed;
 use super::store::Store;
 use super::window::Stage;
 use super::{Channels, Clock};
-use crate::events::Event as Happened;
+use crate::events;
 use crate::input::{Error, Piece};
 use crate::model::Channel;
 
@@ -86,7 +83,7 @@ pub(super) fn create(
         (store, base),
         archive,
         stop.clone(),
-        Arc::clone(&channels.population),
+        Arc::clone(&channels.totals),
         channels.events.clone(),
         sender,
     );
@@ -104,7 +101,7 @@ pub(super) fn create(
         fillers: Fillers::default(),
         hls,
         timeshift,
-        switches: Switches::default(),
+        switches: SwitchTracker::default(),
         freeze_check: None,
         status: Status::new(),
         feed: Arc::clone(&feed),
@@ -126,7 +123,7 @@ pub(super) struct Driver {
     fillers: Fillers,
     hls: HlsOutput,
     timeshift: Option<Timeshift>,
-    switches: Switches,
+    switches: SwitchTracker,
     /// While a picture that seems frozen is being checked.
     freeze_check: Option<FreezeCheck>,
     status: Status,
@@ -150,7 +147,7 @@ impl Driver {
 
     async fn run_to_end(mut self, channels: Arc<Channels>) {
         let _ending = Ending { feed: Arc::clone(&self.feed), channels: Arc::clone(&channels) };
-        self.happened(|channel| Happened::StreamOpened { channel });
+        self.publish(|channel| events::Event::StreamOpened { channel });
         self.handle_readers();
         while !self.carry_out(&channels) {
             let wake = self.wait().await;
@@ -167,7 +164,7 @@ impl Driver {
         if let Some(timeshift) = &mut self.timeshift {
             timeshift.end(&self.feed, self.output.index.head());
         }
-        self.happened(|channel| Happened::StreamClosed { channel });
+        self.publish(|channel| events::Event::StreamClosed { channel });
         info!(bytes = self.output.index.head() - self.feed.media.base, "channel closed");
     }
 
@@ -237,7 +234,7 @@ impl Driver {
             Message::Stop => self.life.handle_event(now, Event::Shutdown),
             Message::Readers => self.handle_readers(),
             Message::Settings => self.handle_settings(now),
-            Message::Audience => self.handle_audience(now),
+            Message::HlsViewers => self.handle_hls_viewers(now),
             Message::Command(command) => self.handle_command(now, command),
             Message::ConnectionFree(source) => self.life.handle_event(now, Event::ConnectionFree(source)),
         }
@@ -247,8 +244,8 @@ impl Driver {
         self.fill_if_due(now);
         self.give_due(now);
         self.tick_if_due(now);
-        let scene = Scene::of(&self.feed, &self.channel, self.inbox.audience());
-        if self.hls.end_if_due(now, scene) {
+        let context = PackagingContext::of(&self.feed, &self.channel, self.inbox.hls_viewers());
+        if self.hls.end_if_due(now, context) {
             self.release();
         }
         self.life.handle_timeout(now);
@@ -258,15 +255,11 @@ impl Driver {
         let now = self.clock.now();
         let presence = self.inbox.readership.update(now);
         if presence == Presence::Present && self.life.phase() == Phase::Stopping {
-            self.fillers.outage.restart(now);
+            self.fillers.outage.reset_start(now);
         }
-        self.hls.note_who_waits(self.inbox.audience(), self.inbox.readership.readers());
-        let (event, demand) = match presence {
-            Presence::Present => (Event::ReadersPresent, Demand::Watched),
-            Presence::Absent(since) => (Event::NoReaders(since.unwrap_or(Duration::MAX)), Demand::Lingering),
-        };
-        self.ingests.set_demand(demand, self.priority());
-        self.life.handle_event(now, event);
+        self.hls.note_who_waits(self.inbox.hls_viewers(), self.inbox.readership.readers());
+        self.ingests.set_demand(presence.demand(), self.priority());
+        self.life.handle_event(now, presence.event());
     }
 
     /// How much the channel matters beside others of its providers: its own priority, and the
@@ -276,19 +269,19 @@ impl Driver {
     }
 
     /// The viewers by HLS have changed.
-    fn handle_audience(&mut self, now: Moment) {
-        let audience = self.inbox.take_audience();
-        self.hls.note_who_waits(audience, self.inbox.readership.readers());
+    fn handle_hls_viewers(&mut self, now: Moment) {
+        let hls_viewers = self.inbox.take_hls_viewers();
+        self.hls.note_who_waits(hls_viewers, self.inbox.readership.readers());
         let idle_timeout = self.channel.policy.idle_timeout;
         // A time-shift is made of segments, so with one the packager stays.
         let until = self.timeshift.is_none().then(|| now + idle_timeout);
-        let scene = Scene::of(&self.feed, &self.channel, audience);
-        if self.hls.handle_audience(audience, until) {
+        let context = PackagingContext::of(&self.feed, &self.channel, hls_viewers);
+        if self.hls.handle_viewers(hls_viewers, until) {
             let entries: Vec<_> = self.output.index.entries().collect();
-            self.hls.start(scene, &entries);
+            self.hls.start(context, &entries);
         }
         let is_opening = self.output.index.head() == self.feed.media.base;
-        if self.hls.arrange_short(scene, is_opening) {
+        if self.hls.arrange_short(context, is_opening) {
             self.release();
         }
     }

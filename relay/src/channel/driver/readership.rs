@@ -1,7 +1,6 @@
 //! Whether the channel is to be open: who reads it, and for how long nobody has.
 
-use std::time::Duration;
-
+use forebay_core::channel::{Presence, PresenceTracker, ReaderCounts};
 use forebay_core::time::Moment;
 use tokio::sync::watch;
 
@@ -12,29 +11,12 @@ use crate::channel::reader_kind::Readers;
 #[derive(Debug)]
 pub(super) struct Readership {
     attendance: watch::Receiver<Attendance>,
-    last: Last,
-}
-
-/// The last one of the readers after whom a channel lingers.
-#[derive(Debug, Clone, Copy)]
-enum Last {
-    /// There was none yet.
-    None,
-    Present,
-    LeftAt(Moment),
-}
-
-/// Whether a channel has readers who keep it open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
-    Present,
-    /// It has none. The last one who may come back left so long ago; if that is absent, none may.
-    Absent(Option<Duration>),
+    tracker: PresenceTracker,
 }
 
 impl Readership {
     pub(super) fn new(attendance: watch::Receiver<Attendance>) -> Self {
-        Self { attendance, last: Last::None }
+        Self { attendance, tracker: PresenceTracker::default() }
     }
 
     /// Waits for the first reader who keeps the channel open, for the last one to leave, or for
@@ -62,15 +44,7 @@ impl Readership {
     /// Notes the readers at `now`.
     pub(super) fn update(&mut self, now: Moment) -> Presence {
         let readers = self.attendance.borrow_and_update().readers();
-        self.last = match self.last {
-            _ if readers.lingering() > 0 => Last::Present,
-            Last::Present => Last::LeftAt(now),
-            last => last,
-        };
-        match self.last {
-            _ if readers.keeping_open() > 0 => Presence::Present,
-            Last::LeftAt(left_at) => Presence::Absent(Some(now.since(left_at))),
-            Last::None | Last::Present => Presence::Absent(None),
-        }
+        let counts = ReaderCounts { keeping_open: readers.keeping_open(), lingering: readers.lingering() };
+        self.tracker.update(now, counts)
     }
 }

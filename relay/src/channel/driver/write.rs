@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::Driver;
-use super::hls::{Scene, Written};
+use super::hls::{PackagingContext, Written};
 use crate::channel::report::Switch;
-use crate::events::Event as Happened;
+use crate::events;
 
 /// Switches that the report lists.
 const MAX_SWITCHES: usize = 10;
@@ -21,7 +21,7 @@ impl Driver {
         if self.output.begin_tick(now) {
             self.store_output();
             let rate = self.status.meter.bytes_per_second();
-            self.output.set_load(self.feed.population.load(), rate);
+            self.output.set_load(self.feed.totals.load(), rate);
             self.output.announce_due(&self.feed, self.channel.policy.burst);
         }
     }
@@ -39,9 +39,9 @@ impl Driver {
         self.show_at_once(now);
         self.status.set_stale();
         info!(source = self.channel.position(source), streams = ?self.streams(), "source is active");
-        self.happened(|channel| Happened::StreamStarted { channel, source });
+        self.publish(|channel| events::Event::StreamStarted { channel, source });
         if let Some((from, reason)) = self.switches.activate() {
-            self.happened(|channel| Happened::StreamSwitched { channel, from, to: source, reason });
+            self.publish(|channel| events::Event::StreamSwitched { channel, from, to: source, reason });
             let mut report = self.feed.edit_report();
             report.switches_total += 1;
             report.switches.push(Switch { at: Timestamp::now(), from, to: source, reason });
@@ -57,7 +57,7 @@ impl Driver {
             return;
         }
         let ticked_at = self.output.ticked_at();
-        let content = self.fillers.outage.feed(ticked_at, self.output.pending());
+        let content = self.fillers.outage.record_output(ticked_at, self.output.pending());
         self.status.meter.count(content);
         let not_due = self.ingests.active().map_or(Duration::ZERO, |input| input.not_due(ticked_at));
         if let Some(base) = self.output.store(&self.feed, not_due) {
@@ -76,8 +76,8 @@ impl Driver {
     fn package(&mut self, base: u64) {
         let splice = &self.output.splice;
         let written = Written { base, points: splice.output().1, cuts: splice.cuts() };
-        let scene = Scene::of(&self.feed, &self.channel, self.inbox.audience());
-        self.hls.package(scene, written, self.timeshift.as_mut());
+        let context = PackagingContext::of(&self.feed, &self.channel, self.inbox.hls_viewers());
+        self.hls.package(context, written, self.timeshift.as_mut());
     }
 
     /// Frees what can no longer be read.

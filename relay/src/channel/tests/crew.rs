@@ -26,7 +26,7 @@ impl Viewer {
         let mut subscription = Box::new(house.join());
         assert!(matches!(subscription.started().await, Start::Started));
         let (socket, client) = connect(buffer);
-        while subscription.send_to(&*socket, Delivery::Auto).unwrap() == Sent::Some {}
+        while subscription.send_to(&*socket, Delivery::Auto).unwrap() == Sent::Progress {}
         Self { membership: Membership::join(subscription, socket, Delivery::Auto), client, got: Vec::new() }
     }
 
@@ -134,7 +134,7 @@ async fn what_comes_while_one_joins_is_not_missed() {
     first.read();
     let mut subscription = Box::new(house.join());
     let (socket, _client) = connect(1 << 20);
-    while subscription.send_to(&*socket, Delivery::Auto).unwrap() == Sent::Some {}
+    while subscription.send_to(&*socket, Delivery::Auto).unwrap() == Sent::Progress {}
     // The crew is told of this before the viewer is its member.
     sleep(SECOND).await;
     let membership = Membership::join(subscription, socket, Delivery::Auto);
@@ -145,7 +145,7 @@ async fn what_comes_while_one_joins_is_not_missed() {
 async fn viewers_of_a_channel_that_has_few_go_alone() {
     let house = house();
     let mut viewers: Vec<_> = (1..MIN_VIEWERS).map(|_| house.join()).collect();
-    assert!(viewers.iter().all(Subscription::goes_alone));
+    assert!(viewers.iter().all(Subscription::sends_alone));
     viewers.push(house.join());
-    assert!(!viewers.iter().any(Subscription::goes_alone), "each group has company now");
+    assert!(!viewers.iter().any(Subscription::sends_alone), "each group has company now");
 }

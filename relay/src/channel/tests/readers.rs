@@ -21,7 +21,7 @@ fn house() -> House {
     House::new(&config(text), &[("/a", &[endless()])])
 }
 
-/// A channel for any number of viewers, which keeps its past in this folder.
+/// A channel for any number of viewers, with a time-shift in this folder.
 fn house_with_past(folder: &tempfile::TempDir) -> House {
     let text = format!(
         "[hls]\ndir = {:?}\n[[channels]]\nid = \"one\"\nsources = [\"http://h/a\"]\ntimeshift = \"1m\"\n",
@@ -33,7 +33,11 @@ fn house_with_past(folder: &tempfile::TempDir) -> House {
 impl House {
     /// A reader of this kind, in a relay that may send this much in all.
     fn admit(&self, kind: ReaderKind, max_bandwidth: Option<u64>) -> Result<Reader, Refusal> {
-        self.channels.reader(&self.found(), (kind, 0), &Room { max_bandwidth, served: &Served::new() })
+        self.channels.reader(
+            &self.found(),
+            (kind, 0),
+            &AdmissionLimits { max_bandwidth, served: &ViewersByChannel::new() },
+        )
     }
 
     fn readers(&self) -> Readers {

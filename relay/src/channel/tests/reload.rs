@@ -132,13 +132,13 @@ async fn who_joins_while_lists_are_exchanged_gets_what_the_new_one_has() {
     let lookup = Arc::clone(&list) as Arc<dyn Lookup>;
     let channels =
         Channels::new(Arc::clone(&lookup), &[], fixture.hls_dir(), Script::new(&[]), Handle::current());
-    let found = Found::new(list.list.channel("one").unwrap(), channels.revision());
+    let found = ListedChannel::new(list.list.channel("one").unwrap(), channels.revision());
     // It is looked up again, since there is another list, and while that is asked comes a third.
     let same = Difference { lookup, ..list.list.since(&list.list) };
     channels.apply(&same);
     list.channels.set(Arc::downgrade(&channels)).unwrap();
-    let served = Served::new();
-    let joined = channels.subscribe(&found, 0, &Room { max_bandwidth: None, served: &served });
+    let served = ViewersByChannel::new();
+    let joined = channels.subscribe(&found, 0, &AdmissionLimits { max_bandwidth: None, served: &served });
     assert_eq!(joined.err(), Some(Refusal::Closing), "the channel was found, and is gone");
     assert!(!channels.is_open(&found.channel.id));
 }
@@ -167,8 +167,8 @@ async fn a_list_that_cannot_be_read_ends_nobody() {
         is_open_ended: true,
     });
     assert!(watch(&mut viewer, 2 * SECOND).await > 0, "it goes on as it was");
-    let room = Room { max_bandwidth: None, served: &Served::new() };
-    assert_eq!(house.channels.subscribe(&found, 0, &room).err(), Some(Refusal::Unreadable));
+    let admission = AdmissionLimits { max_bandwidth: None, served: &ViewersByChannel::new() };
+    assert_eq!(house.channels.subscribe(&found, 0, &admission).err(), Some(Refusal::Unreadable));
 }
 
 #[tokio::test(start_paused = true)]

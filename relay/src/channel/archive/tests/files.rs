@@ -216,10 +216,10 @@ fn one_file_that_was_removed_or_replaced_is_noticed() {
     for damage in damages {
         let folder = left_behind();
         let archive = archive(&folder);
-        archive.look();
+        archive.check_files();
         assert!(archive.status().is_on_disk);
         damage(folder.path());
-        archive.look();
+        archive.check_files();
         assert!(!archive.status().is_on_disk);
         assert!(archive.read_now(100 * P, 200 * P).unwrap().is_some(), "what was there is still read");
     }

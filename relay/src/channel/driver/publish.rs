@@ -8,7 +8,7 @@ use crate::model::{ChannelId, ProviderId};
 
 impl Driver {
     /// Publishes an event.
-    pub(super) fn happened(&self, event: impl FnOnce(ChannelId) -> Event) {
+    pub(super) fn publish(&self, event: impl FnOnce(ChannelId) -> Event) {
         self.feed.events.publish(event(self.channel.id.clone()));
     }
 

@@ -2,7 +2,7 @@
 
 /// How many viewers by HLS a channel has, and what they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Audience {
+pub(super) struct HlsViewers {
     /// All of them.
     pub(super) sessions: usize,
     /// Those whose players begin with whole segments only.

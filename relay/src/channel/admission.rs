@@ -10,21 +10,21 @@ use super::reader_kind::ReaderKind;
 use crate::model::{Channel, ChannelId};
 
 /// How many viewers of one address are sent media, by channel.
-pub type Served = HashMap<ChannelId, usize>;
+pub type ViewersByChannel = HashMap<ChannelId, usize>;
 
 /// The limits that one more reader is checked against.
 #[derive(Debug)]
-pub struct Room<'a> {
+pub struct AdmissionLimits<'a> {
     /// What all readers together may be sent, in bits a second.
     pub max_bandwidth: Option<u64>,
     /// The viewers at the address of the new one.
-    pub served: &'a Served,
+    pub served: &'a ViewersByChannel,
 }
 
 /// The viewers of a channel that one address may always have, within `max_viewers`: a household.
-const HOUSEHOLD: u64 = 4;
+const MIN_PER_ADDRESS: u64 = 4;
 
-impl Room<'_> {
+impl AdmissionLimits<'_> {
     pub(super) fn check(
         &self,
         kind: ReaderKind,
@@ -37,7 +37,7 @@ impl Room<'_> {
                 return Err(Refusal::ChannelFull { limit });
             }
             let own = self.served.get(&channel.id).copied().unwrap_or_default() as u64;
-            if own >= share(limit.into()).max(HOUSEHOLD.min(limit.into())) {
+            if own >= share(limit.into()).max(MIN_PER_ADDRESS.min(limit.into())) {
                 return Err(Refusal::AddressShare);
             }
         }
