@@ -63,6 +63,10 @@ pub enum ErrorCode {
     HlsFormat,
     /// Media time stood still.
     Stalled,
+    /// There is no processor time to encode it.
+    NoCpu,
+    /// The program that makes it does not run, or has ended.
+    Job,
 }
 
 impl ErrorCode {
@@ -97,6 +101,8 @@ impl ErrorCode {
             Self::HlsSegments => "hls_segments",
             Self::HlsFormat => "hls_format",
             Self::Stalled => "stalled",
+            Self::NoCpu => "no_cpu",
+            Self::Job => "job",
         }
     }
 }
