@@ -26,3 +26,4 @@ pub mod resolver;
 pub mod supervisor;
 pub mod telemetry;
 mod tls;
+pub mod variants;

@@ -38,6 +38,6 @@ impl Title {
 
 impl From<&Channel> for Title {
     fn from(channel: &Channel) -> Self {
-        Self::new(channel.id.as_str(), channel.group.as_deref())
+        Self::new(channel.id.base(), channel.group.as_deref())
     }
 }

@@ -107,7 +107,7 @@ impl fmt::Display for Owner {
 impl Watcher {
     /// Whether it may watch this channel. `adult` are the groups that are for adults.
     pub fn may_watch(&self, channel: &Channel, adult: &[String]) -> bool {
-        self.may_watch_one(channel.id.as_str(), channel.group.as_deref().as_slice(), adult)
+        self.may_watch_one(channel.id.base(), channel.group.as_deref().as_slice(), adult)
     }
 
     /// The same of the channel or the film with this id in these groups.

@@ -29,6 +29,7 @@ use crate::relays;
 use crate::resolver::Resolver;
 use crate::supervisor::{End, Failure, Service, Supervisor};
 use crate::tls::{Challenges, Current, Keeper};
+use crate::variants::{VariantOpener, Variants};
 
 /// Puts the command line's words over those of the file; asked at every reload.
 pub type Overrides = Box<dyn Fn(&mut Config) + Send + Sync>;
@@ -87,12 +88,15 @@ impl App {
             relays::providers(&database, &config).context("cannot read the providers of playlists")?;
         let resolver = Resolver::new(config.resolver.clone());
         let opener = Arc::new(PageOpener::new(Arc::new(resolver.clone()), opener));
+        let variants = Variants::new(&config.transcode);
+        let opener = Arc::new(VariantOpener::new(variants.clone(), opener));
         let run = |lookup| Channels::new(lookup, &providers, &config.hls_dir, opener, ingest);
         let catalogue = Catalogue::start(&config, database.clone(), run);
         let catalogue = catalogue.context("cannot read the channels of the database")?;
+        variants.attach(catalogue.channels());
         let tls = config.server.tls.clone();
         let accounts = Accounts::read(database.clone()).context("cannot read the users")?;
-        let shared = http::State::new(catalogue, database, accounts, resolver, config);
+        let shared = http::State::new(catalogue, database, accounts, resolver, variants, config);
         let secure = tls.map(|tls| Secure::new(&tls, &shared)).transpose()?;
         Ok(Self { shared, server, secure, overrides, seen, hangup })
     }
@@ -131,6 +135,7 @@ impl App {
         supervisor.start(accounts(&shared.accounts));
         supervisor.start(connections(&shared));
         supervisor.start(channels(&shared.channels));
+        supervisor.start(variants(&shared.variants));
         supervisor.start(files(&shared.channels));
         supervisor.start(sessions(&shared));
         supervisor.start(films(&shared));
@@ -188,6 +193,12 @@ fn channels(channels: &Arc<Channels>) -> Service {
         stop.cancelled().await;
         channels.shutdown().await;
     })
+}
+
+/// Measures the jobs of variants, and ends them.
+fn variants(variants: &Variants) -> Service {
+    let variants = variants.clone();
+    Service::vital("variants", |stop| async move { variants.run(stop).await })
 }
 
 /// Looks whether somebody has removed what the channels keep on disk.

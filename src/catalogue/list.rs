@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forebay_core::lineup::names::fold;
 use forebay_relay::channel::{Lookup, Unreadable};
-use forebay_relay::model::Channel;
+use forebay_relay::model::{Channel, ChannelId};
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
@@ -314,6 +314,13 @@ impl List {
 
 impl Lookup for List {
     fn find(&self, id: &str) -> Result<Option<Arc<Channel>>, Unreadable> {
+        let Some((base, profile)) = ChannelId::split(id) else { return self.find_listed(id) };
+        Ok(self.find_listed(base)?.and_then(|base| self.file.variant(&base, profile)))
+    }
+}
+
+impl List {
+    fn find_listed(&self, id: &str) -> Result<Option<Arc<Channel>>, Unreadable> {
         let found = self.at_hand(id);
         if found.is_some() || !self.has_rows() {
             return Ok(found);

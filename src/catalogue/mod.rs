@@ -15,6 +15,7 @@ mod rows;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod variant;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,6 +31,7 @@ use self::made::Made;
 pub use self::rows::{Kind, RelayFault};
 use self::rows::{Rows, tell};
 pub use self::snapshot::Snapshot;
+pub use self::variant::variant_of;
 use crate::config::Config;
 use crate::db::relays::{self, RelayId};
 use crate::db::{Database, Error, lineup};
@@ -79,7 +81,7 @@ impl Catalogue {
         database: Database,
         run: impl FnOnce(Arc<dyn Lookup>) -> Arc<Channels>,
     ) -> Result<Self, Error> {
-        let file = Arc::new(Snapshot::new(config.channels.clone()));
+        let file = Arc::new(Snapshot::of(config));
         let rows = Rows::read(&database, config, &file)?;
         let list = Arc::new(List { file, rows, made: Made::default(), database: database.clone() });
         let channels = run(Arc::clone(&list) as _);
@@ -125,8 +127,25 @@ impl Catalogue {
         self.database.read(read).await
     }
 
-    /// Looks in memory, and then in the database.
+    /// Looks up a channel, or the one of which a variant is asked for.
     async fn look_up(
+        &self,
+        text: &str,
+        at_hand: fn(&List, &str) -> Option<Arc<Channel>>,
+        read: ReadRow,
+    ) -> Result<Option<ListedChannel>, Error> {
+        let Some((base, profile)) = ChannelId::split(text) else {
+            return self.look_up_listed(text, at_hand, read).await;
+        };
+        let found = self.look_up_listed(base, at_hand, read).await?;
+        Ok(found.and_then(|found| {
+            let variant = self.list().file().variant(&found.channel, profile)?;
+            Some(ListedChannel::new(variant, found.revision()))
+        }))
+    }
+
+    /// Looks in memory, and then in the database.
+    async fn look_up_listed(
         &self,
         text: &str,
         at_hand: fn(&List, &str) -> Option<Arc<Channel>>,
@@ -148,7 +167,7 @@ impl Catalogue {
     pub fn configure(&self, config: &Arc<Config>) -> Changes {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.list();
-        let file = Arc::new(Snapshot::new(config.channels.clone()));
+        let file = Arc::new(Snapshot::of(config));
         let rows = Rows::read(&self.database, config, &file).unwrap_or_else(|error| {
             tell(&error);
             before.rows.clone()

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use forebay_core::lineup::player_id;
+use forebay_core::transcode::Profile;
 use forebay_relay::model::{Channel, ChannelId};
 
+use super::variant::variant_of;
+use crate::config::Config;
 use crate::db::listing::searched;
 
 /// The channels of a configuration, in memory. It never changes.
@@ -19,16 +22,37 @@ pub struct Snapshot {
     by_player_id: HashMap<u32, Arc<Channel>>,
     /// What is searched of each, made when somebody searches for the first time.
     searched: OnceLock<Vec<Box<str>>>,
+    /// What variants are encoded as.
+    profiles: Vec<Profile>,
 }
 
 impl Snapshot {
+    /// The channels and the profiles of a configuration.
+    pub(super) fn of(config: &Config) -> Self {
+        Self { profiles: config.transcode.profiles.clone(), ..Self::new(config.channels.clone()) }
+    }
+
+    /// A channel through the profile of this name, if there is one.
+    pub(super) fn variant(&self, base: &Channel, profile: &str) -> Option<Arc<Channel>> {
+        let profile = self.profiles.iter().find(|known| known.name.as_str() == profile)?;
+        Some(Arc::new(variant_of(base, profile)))
+    }
+
     /// These channels, each id and number once.
     pub(super) fn new(channels: Vec<Arc<Channel>>) -> Self {
         let by_id = channels.iter().map(|channel| (channel.id.clone(), Arc::clone(channel))).collect();
         let by_number = channels.iter().filter_map(|c| Some((c.number?, Arc::clone(c)))).collect();
         let player_ids = player_id::of_texts(channels.iter().map(|channel| channel.id.as_str()));
         let by_player_id = player_ids.iter().copied().zip(channels.iter().cloned()).collect();
-        Self { in_order: channels, by_id, by_number, player_ids, by_player_id, searched: OnceLock::new() }
+        Self {
+            in_order: channels,
+            by_id,
+            by_number,
+            player_ids,
+            by_player_id,
+            searched: OnceLock::new(),
+            profiles: Vec::new(),
+        }
     }
 
     /// All channels, in the order of lists.

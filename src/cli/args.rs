@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, value_parser};
+use forebay_core::targets::{Target, WATCHED};
 use forebay_relay::model::header::{parse_name, parse_user_agent, parse_value};
 use forebay_relay::model::{Access, ProxyChoice, Source, SourceUrl, SourceUrlError, Trust};
 use http::{HeaderName, HeaderValue};
@@ -194,9 +196,14 @@ pub struct Probe {
     #[arg(value_name = "URL", help = "http://…, https://…, file:PATH or testcard://", value_parser = parse_url)]
     pub url: SourceUrl,
 
-    /// How long to look, in seconds from 1 to 3600
-    #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
-    pub seconds: u64,
+    /// How long to look, in seconds from 1 to 3600; 10, or 30 with `--target`
+    #[arg(long, value_parser = value_parser!(u64).range(1..=3600))]
+    pub seconds: Option<u64>,
+
+    /// Say whether it can be pushed to this service as it is, and if not, why: youtube, twitch,
+    /// facebook, kick or generic
+    #[arg(long, value_name = "NAME", value_parser = str::parse::<Target>)]
+    pub target: Option<Target>,
 
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -248,6 +255,7 @@ Examples:
   forebay probe testcard://
   forebay probe --seconds 30 --json http://cdn.example/one.ts
   forebay probe --user-agent VLC/3.0.20 --header 'Referer: https://tv.example/' http://h/a.ts
+  forebay probe --target youtube http://cdn.example/one.ts
   forebay probe --tls unverified --proxy socks5h://127.0.0.1:1080 https://h/a.ts
 
 A password in the address is not printed.";
@@ -267,7 +275,17 @@ impl Args {
     }
 }
 
+/// How long a look takes where nobody says it.
+const LOOK: Duration = Duration::from_secs(10);
+
 impl Probe {
+    /// How long to look.
+    pub fn limit(&self) -> Duration {
+        // Key frames of a whole stream count, and they may be far apart.
+        let usual = if self.target.is_some() { WATCHED } else { LOOK };
+        self.seconds.map_or(usual, Duration::from_secs)
+    }
+
     /// What is to be opened.
     pub fn source(&self) -> Source {
         Source {
@@ -354,7 +372,7 @@ mod tests {
         let line = "forebay probe http://joe:pw@h/a.ts --header X-Key:_secret --header Accept:_*/* --user-agent VLC/3 \
                     --program 2 --seconds 3 --json";
         let Some(Command::Probe(probe)) = parse(line).unwrap().command else { panic!("another command") };
-        assert_eq!((probe.seconds, probe.json, probe.program), (3, true, Some(2)));
+        assert_eq!((probe.limit(), probe.json, probe.program), (Duration::from_secs(3), true, Some(2)));
         let source = probe.source();
         assert_eq!(source.user_agent.as_deref(), Some("VLC/3"));
         assert_eq!(source.headers[0].1.to_str().unwrap(), "secret");
@@ -373,6 +391,10 @@ mod tests {
             ("forebay probe http://h/ --header Range:_bytes=0-", "Range is set by Forebay itself"),
             ("forebay probe http://h/ --program 0", "0 is not in 1..=65535"),
             ("forebay probe http://h/ --seconds 0", "0 is not in 1..=3600"),
+            (
+                "forebay probe http://h/ --target myspace",
+                "known are youtube, twitch, facebook, kick, generic",
+            ),
             ("forebay serve", "unrecognized subcommand"),
         ] {
             let message = parse(line).unwrap_err().to_string();

@@ -38,6 +38,10 @@ forebay_relay::table! {
         playlists: Vec<PlaylistSpec>,
         /// Channels that are sent to servers elsewhere.
         pushes: Vec<PushFile>,
+        /// What variants of channels may take.
+        transcode: TranscodeFile,
+        /// What they are encoded as.
+        profiles: Vec<ProfileFile>,
         /// The channels, in the order of lists.
         channels: Vec<Spec>,
     }
@@ -266,5 +270,39 @@ forebay_relay::table! {
         tls: String,
         /// Whether it begins by itself.
         enabled: bool,
+    }
+}
+
+forebay_relay::table! {
+    /// `[transcode]`
+    pub(super) struct TranscodeFile {
+        /// The ffmpeg.
+        ffmpeg: String,
+        /// What all that runs may take of the processors, in percent.
+        cpu_limit: CountText,
+        /// Jobs at a time.
+        max_jobs: CountText,
+    }
+}
+
+forebay_relay::table! {
+    /// `[[profiles]]`
+    pub(super) struct ProfileFile {
+        /// Its name.
+        id: String,
+        /// encode or copy.
+        video: String,
+        /// The shorter side of a picture, in pixels.
+        height: i64,
+        /// Bits a second of the pictures.
+        bitrate: String,
+        /// Pictures a second.
+        frame_rate: i64,
+        /// A preset of x264.
+        preset: String,
+        /// Threads of the encoder.
+        threads: i64,
+        /// Bits a second of the sound.
+        audio_bitrate: String,
     }
 }

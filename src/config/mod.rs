@@ -20,6 +20,7 @@ mod resolve;
 mod tests;
 mod tls;
 mod tokens;
+mod transcode;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
@@ -49,6 +50,7 @@ pub use origins::{Origin, SetBy, origins};
 pub use playlist::PlaylistSpec;
 pub use tls::{Acme, Identity, Tls};
 pub use tokens::Tokens;
+pub use transcode::Transcode;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +88,8 @@ pub struct Config {
     pub playlists: Vec<PlaylistSpec>,
     /// Channels that are sent to servers elsewhere; ids are unique.
     pub pushes: Vec<Push>,
+    /// Variants of channels.
+    pub transcode: Transcode,
     /// The channels in the order of the file; ids and numbers are unique.
     pub channels: Vec<Arc<Channel>>,
 }

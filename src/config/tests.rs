@@ -135,6 +135,7 @@ fn a_good_file_means_what_it_says() {
         providers: _,
         playlists,
         pushes,
+        transcode: _,
         channels,
     } = &config;
     assert_eq!(pushes, &[]);
@@ -270,6 +271,7 @@ fn an_empty_file_is_all_defaults() {
             providers,
             playlists,
             pushes: Vec::new(),
+            transcode: Transcode::default(),
             channels
         }
     );

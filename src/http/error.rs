@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use forebay_core::channel::ErrorCode;
+use forebay_core::transcode::NoCpu;
 use forebay_relay::channel::{NoPlaylist, Refusal, StartFailure};
 use forebay_relay::model::FieldError;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -254,6 +255,12 @@ impl From<Refusal> for ApiError {
     }
 }
 
+impl From<NoCpu> for ApiError {
+    fn from(refusal: NoCpu) -> Self {
+        Self::unavailable("no_cpu", format!("there is no processor time to encode this channel: {refusal}"))
+    }
+}
+
 impl From<NoSeat> for ApiError {
     fn from(NoSeat { limit }: NoSeat) -> Self {
         let message = format!("you watch as many streams at once as you may: {limit}");
@@ -265,6 +272,8 @@ impl From<&StartFailure> for ApiError {
     fn from(failure: &StartFailure) -> Self {
         let (code, message) = if failure.is_provider_limit_only() {
             ("provider_limit", "the provider has no connection to spare for this channel")
+        } else if failure.is_no_cpu_only() {
+            ("no_cpu", "there is no processor time to encode this channel")
         } else {
             ("no_source", "no source of this channel answered in time")
         };

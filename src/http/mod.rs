@@ -7,6 +7,7 @@ mod admin;
 mod admission;
 mod auth;
 mod channels;
+mod compatibility;
 mod encoding;
 mod error;
 mod events;
@@ -38,6 +39,7 @@ mod query;
 mod refusals;
 mod relays;
 mod resolve;
+mod resources;
 mod room;
 mod routes;
 mod server;
@@ -96,6 +98,7 @@ use crate::relays::{InForceChannels, Relays};
 use crate::resolver::Resolver;
 use crate::supervisor::Board;
 use crate::tls::Challenges;
+use crate::variants::Variants;
 
 /// The state that all handlers share.
 #[derive(Debug, Clone)]
@@ -117,6 +120,8 @@ pub struct State {
     pub(crate) accounts: Accounts,
     /// Channels that are sent to servers elsewhere.
     pub(crate) pushes: Pushes,
+    /// Channels through a profile.
+    pub(crate) variants: Variants,
     /// Work that takes longer than a request.
     pub(crate) jobs: Queue,
     /// Who resolves pages of video platforms.
@@ -207,6 +212,7 @@ impl State {
         database: Database,
         accounts: Accounts,
         resolver: Resolver,
+        variants: Variants,
         config: Arc<Config>,
     ) -> Self {
         let token = Token::create(&config.hls_dir).inspect_err(
@@ -251,6 +257,7 @@ impl State {
             monitor: monitoring::Monitor::default(),
             process: Process::start(),
             pushes: Pushes::new(Arc::clone(&channels)),
+            variants,
             catalogue,
             jobs,
             reels,
@@ -313,6 +320,8 @@ impl State {
         self.accounts.set_adult_groups(&config.auth.adult_groups);
         self.accounts.set_token_limits(config.tokens);
         let (pushes, max_bandwidth) = (config.pushes.clone(), config.server.max_bandwidth);
+        // Before the channels, which are opened anew where their profile has changed.
+        self.variants.configure(&config.transcode);
         let changes = self.relays.configure(config);
         // Behind the channels, which they may need.
         self.pushes.configure(&pushes, max_bandwidth);

@@ -132,6 +132,7 @@ impl State {
         if self.channels.is_open(&channel.id) {
             return Ok(Places { _viewer: viewer, opener: None, share: None });
         }
+        self.variants.check(&channel.id)?;
         if !may_open(self.process.descriptors, self.process.slots.taken(), self.channels.load().channels) {
             return Err(Refusal::NoStore.into());
         }

@@ -140,7 +140,9 @@ impl Table {
             return self.feeds.values().cloned().collect();
         }
         let ids = [&difference.added, &difference.changed, &difference.removed];
-        ids.into_iter().flat_map(|ids| shared(&self.feeds, ids)).collect()
+        // Variants go by the settings of their channel and of their profile. Few are open.
+        let variants = self.feeds.values().filter(|feed| feed.id().as_variant().is_some()).cloned();
+        ids.into_iter().flat_map(|ids| shared(&self.feeds, ids)).chain(variants).collect()
     }
 }
 

@@ -27,13 +27,22 @@ impl StartFailure {
     /// Whether the only thing wrong with each source is that its provider has no connection to
     /// spare.
     pub fn is_provider_limit_only(&self) -> bool {
+        self.is_only(ErrorCode::ProviderLimit)
+    }
+
+    /// Whether the only thing wrong with each source is that there is no processor time for it.
+    pub fn is_no_cpu_only(&self) -> bool {
+        self.is_only(ErrorCode::NoCpu)
+    }
+
+    fn is_only(&self, code: ErrorCode) -> bool {
         let mut codes = self
             .sources
             .iter()
             .filter(|source| source.health.is_none_or(|health| !health.is_disabled))
             .map(|source| source.last_error.as_ref().map(|(code, _)| *code))
             .peekable();
-        codes.peek().is_some() && codes.all(|code| code == Some(ErrorCode::ProviderLimit))
+        codes.peek().is_some() && codes.all(|found| found == Some(code))
     }
 }
 

@@ -122,6 +122,12 @@ pub enum Error {
     /// Its clock or its time stamps stood still.
     #[error("media time stood still")]
     Stalled,
+    /// There is no processor time to encode it.
+    #[error("there is no processor time for it: {0}")]
+    NoCpu(String),
+    /// The program that makes it does not run, or has ended.
+    #[error("{0}")]
+    Job(String),
 }
 
 impl Error {
@@ -157,6 +163,8 @@ impl Error {
             Self::Segments(_) => ErrorCode::HlsSegments,
             Self::Format(_) => ErrorCode::HlsFormat,
             Self::Stalled => ErrorCode::Stalled,
+            Self::NoCpu(_) => ErrorCode::NoCpu,
+            Self::Job(_) => ErrorCode::Job,
         }
     }
 

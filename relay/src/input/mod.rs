@@ -167,6 +167,10 @@ impl Opener for Sources {
                 let why = "nothing here resolves pages".to_owned();
                 Box::pin(std::future::ready(Err(Error::Request(why))))
             }
+            SourceKind::Variant => {
+                let why = "nothing here encodes channels".to_owned();
+                Box::pin(std::future::ready(Err(Error::Job(why))))
+            }
         }
     }
 }

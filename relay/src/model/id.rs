@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use forebay_core::transcode::ProfileName;
+
 /// Names a channel in paths (`/stream/{id}`), logs and metrics: 1 to 64 characters of `A-Z a-z 0-9
 /// . _ -`.
 ///
@@ -13,6 +15,9 @@ use std::sync::Arc;
 /// refused. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChannelId(Arc<str>);
+
+/// Stands between the id of a channel and the name of a profile.
+const VARIANT: char = '@';
 
 /// Why a text is not a [`ChannelId`]. It follows the words "the id …" or "id …:" and does not
 /// repeat the text.
@@ -46,6 +51,29 @@ impl ChannelId {
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id of this channel in a profile: `sport@low`. Nobody can type such an id in a list of
+    /// channels, so it is never taken.
+    #[must_use]
+    pub fn variant(&self, profile: &ProfileName) -> Self {
+        Self(format!("{}{VARIANT}{profile}", self.0).into())
+    }
+
+    /// Of a variant, the id of its channel and the name of its profile.
+    pub fn as_variant(&self) -> Option<(&str, &str)> {
+        Self::split(&self.0)
+    }
+
+    /// The parts of a text that may be the id of a variant.
+    pub fn split(text: &str) -> Option<(&str, &str)> {
+        text.rsplit_once(VARIANT)
+    }
+
+    /// The id by which rights are given: that of the channel of which it is a variant, else its
+    /// own.
+    pub fn base(&self) -> &str {
+        self.as_variant().map_or(&self.0, |(base, _)| base)
     }
 
     /// The same text, shared.

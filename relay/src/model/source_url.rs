@@ -10,6 +10,7 @@ use forebay_core::resolve::{NotAPage, Page, Target};
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
+use super::ChannelId;
 use super::nearest::did_you_mean;
 
 /// The address of a source, checked. Printed, it shows no user, no password, no query value and no
@@ -33,6 +34,8 @@ pub enum SourceKind {
     TestCard,
     /// `page:https://…`: a page of a video platform, whose media is wherever that says.
     Page,
+    /// Another channel, through a profile. No configuration can name it.
+    Variant,
 }
 
 impl SourceKind {
@@ -114,6 +117,20 @@ impl SourceUrl {
         }
     }
 
+    /// The source of a variant. `settings` are those of its profile: with others, it is another
+    /// source.
+    pub fn variant(id: &ChannelId, settings: &str) -> Self {
+        let mut url = Url::parse("variant:").expect("a scheme and nothing else is an address");
+        url.set_path(id.as_str());
+        url.set_query(Some(settings));
+        Self { url, kind: SourceKind::Variant }
+    }
+
+    /// The id of the variant that it is the source of, if it is one.
+    pub fn as_variant(&self) -> Option<&str> {
+        (self.kind == SourceKind::Variant).then(|| self.url.path())
+    }
+
     /// An address that a source has led to, which is as secret as its own.
     pub fn led_to(url: Url) -> Self {
         Self { url, kind: SourceKind::Http }
@@ -134,7 +151,7 @@ impl SourceUrl {
     pub fn is_on_internet(&self) -> bool {
         match (self.kind, self.url.host()) {
             // Where its media is counts when that is known.
-            (SourceKind::TestCard | SourceKind::Page, _) => true,
+            (SourceKind::TestCard | SourceKind::Page | SourceKind::Variant, _) => true,
             (SourceKind::Http, Some(Host::Domain(name))) => is_public_name(name),
             (SourceKind::Http, Some(Host::Ipv4(address))) => is_public(address.into()),
             (SourceKind::Http, Some(Host::Ipv6(address))) => is_public(address.into()),
@@ -146,7 +163,7 @@ impl SourceUrl {
     pub fn file_path(&self) -> Option<PathBuf> {
         match self.kind {
             SourceKind::File => self.url.to_file_path().ok(),
-            SourceKind::Http | SourceKind::TestCard | SourceKind::Page => None,
+            SourceKind::Http | SourceKind::TestCard | SourceKind::Page | SourceKind::Variant => None,
         }
     }
 
@@ -198,6 +215,7 @@ impl fmt::Display for SourceUrl {
             SourceKind::File | SourceKind::TestCard => return f.write_str(self.url.as_str()),
             // It holds no secret: it was written anew, of the id alone.
             SourceKind::Page => return write!(f, "page:{}", self.url),
+            SourceKind::Variant => return write!(f, "variant:{}", self.url.path()),
         }
         write!(f, "{}://{}", self.url.scheme(), self.url.host_str().unwrap_or_default())?;
         if let Some(port) = self.url.port() {

@@ -51,7 +51,7 @@ struct Look {
 }
 
 async fn look(args: &Probe) -> Result<Look, Error> {
-    let limit = Duration::from_secs(args.seconds);
+    let limit = args.limit();
     let asked = Instant::now();
     let opening = Sources::new().open(&args.source(), &Context::default(), SocketGuard::default());
     let mut upstream = tokio::time::timeout(limit, opening).await.map_err(|_| Error::ConnectTimeout)??;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use forebay_core::targets::{Decision, Facts, READ_ON, Target, decide};
 use forebay_core::ts::Pid;
 use forebay_core::ts::random_access::RandomAccess;
 use forebay_core::ts::survey::{Report, Spread, Stream, Video};
@@ -43,6 +44,18 @@ pub(super) fn text(args: &Probe, look: &Look) -> String {
     }
     if let Some(error) = &look.ended {
         line("ended", error.to_string());
+    }
+    if let Some(target) = &args.target {
+        let decision = decide(&Facts::of(report), target);
+        line("target", format!("{}, as read on {READ_ON}", target.name));
+        line("pictures", decision.video.name().to_owned());
+        line("sound", decision.sound.name().to_owned());
+        for reason in &decision.reasons {
+            line("because", reason.to_string());
+        }
+        for warning in &decision.warnings {
+            line("warning", warning.to_string());
+        }
     }
     out.truncate(out.trim_end().len());
     out
@@ -169,8 +182,23 @@ pub(super) fn json(args: &Probe, look: &Look) -> String {
         "continuity_errors": report.streams.iter().map(|stream| stream.continuity_errors).sum::<u64>(),
         "streams": streams,
         "ended": look.ended.as_ref().map(ToString::to_string),
+        "target": args.target.map(|target| target_json(&target, &decide(&Facts::of(report), &target))),
     })
     .to_string()
+}
+
+fn target_json(target: &Target, decision: &Decision) -> Value {
+    let reasons = decision.reasons.iter().map(|it| json!({ "code": it.code(), "message": it.to_string() }));
+    let warnings = decision.warnings.iter().map(|it| json!({ "code": it.code(), "message": it.to_string() }));
+    json!({
+        "name": target.name,
+        "read_on": READ_ON,
+        "copy": decision.is_copy(),
+        "video": decision.video.name(),
+        "sound": decision.sound.name(),
+        "reasons": reasons.collect::<Vec<_>>(),
+        "warnings": warnings.collect::<Vec<_>>(),
+    })
 }
 
 fn stream_json(stream: &Stream) -> Value {

@@ -10,6 +10,7 @@ mod resolver;
 mod server;
 mod tls;
 mod tokens;
+mod transcode;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -84,6 +85,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     });
     let playlists = checker.within("playlists", |checker| playlists(checker, file, &house, &mut taken));
     let pushes = checker.within("pushes", |checker| pushes(checker, file, folder, &mut taken));
+    let transcode = transcode::transcode(&mut checker, file);
     let channels = checker.within("channels", |checker| {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
         let all = file.channels.iter().flatten().enumerate();
@@ -129,6 +131,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         providers,
         playlists,
         pushes,
+        transcode,
         channels,
     })
 }

@@ -7,9 +7,10 @@ use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
 use crate::http::{films, hls, lineup, live, xtream};
 
 /// Why a channel is not to be had now.
-const UNAVAILABLE: [&str; 10] = [
+const UNAVAILABLE: [&str; 11] = [
     "no_source",
     "provider_limit",
+    "no_cpu",
     "channel_full",
     "no_bandwidth",
     "no_store",
@@ -21,9 +22,10 @@ const UNAVAILABLE: [&str; 10] = [
 ];
 
 /// The same where it may be a film.
-const UNAVAILABLE_OR_UNREADABLE: [&str; 9] = [
+const UNAVAILABLE_OR_UNREADABLE: [&str; 10] = [
     "no_source",
     "provider_limit",
+    "no_cpu",
     "channel_full",
     "no_bandwidth",
     "no_store",

@@ -30,6 +30,7 @@ use crate::db::Database;
 use crate::http::auth::{OWN_PARTS, take_token};
 use crate::http::{Peer, State};
 use crate::resolver::Resolver;
+use crate::variants::Variants;
 
 /// Longer than any handler waits for a source.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
@@ -84,7 +85,8 @@ impl House {
         let catalogue = Catalogue::start(&config, database.clone(), run).unwrap();
         let accounts = Accounts::read(database.clone()).unwrap();
         let resolver = Resolver::new(config.resolver.clone());
-        let state = State::new(catalogue, database, accounts, resolver, config);
+        let variants = Variants::new(&config.transcode);
+        let state = State::new(catalogue, database, accounts, resolver, variants, config);
         let token = std::fs::read_to_string(folder.path().join("admin.token")).unwrap().trim().to_owned();
         Self { router: router(state.clone()), state, opener, token, _folder: folder }
     }

@@ -12,7 +12,7 @@ use super::Pipes;
 
 /// A process that leads a group of its own. Dropped, the whole group is killed.
 #[derive(Debug)]
-pub(super) struct Group {
+pub struct Group {
     child: Child,
     /// None once the leader was waited for: its number may be another's then.
     leader: Option<Pid>,
@@ -23,6 +23,11 @@ impl Group {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let leader = id.ok_or_else(|| io::Error::other("the process has no number"))?;
         Ok(Self { child, leader: Some(leader) })
+    }
+
+    /// The number of its leader, as long as that runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Its output, and what it says.
@@ -48,7 +53,7 @@ impl Group {
     }
 
     /// Kills the whole group, and waits for the leader.
-    pub(super) async fn kill(mut self) {
+    pub async fn kill(mut self) {
         self.signal();
         // Killed, it ends at once, unless a disk holds it; it is nobody's any more then.
         let _ = self.child.wait().await;

@@ -8,6 +8,7 @@
 mod group;
 pub mod launch;
 mod missing;
+mod piped;
 mod said;
 mod spawner;
 
@@ -22,9 +23,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{ChildStderr, ChildStdout, Command};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use self::group::Group;
+pub use self::group::Group;
 use self::missing::install_command;
-use self::said::Said;
+pub use self::piped::Piped;
+pub use self::said::Said;
 use crate::programs;
 
 /// How long it may write no media before it is killed.
@@ -146,20 +148,23 @@ impl Ffmpeg {
     }
 
     fn command(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Error> {
+        let mut command = self.bare_command()?;
+        command
+            .args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-y"])
+            .args(["-progress", "pipe:1", "-stats_period", "0.5"])
+            .args(arguments)
+            .stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// The program under supervision, whose output is read.
+    fn bare_command(&self) -> Result<Command, Error> {
         let program = programs::find(&self.program).ok_or_else(|| Error::Missing {
             program: PathBuf::from(&self.program),
             install: install_command(),
         })?;
         let mut command = launch::command(&program);
-        command
-            .args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-y"])
-            .args(["-progress", "pipe:1", "-stats_period", "0.5"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
         Ok(command)
     }
 }

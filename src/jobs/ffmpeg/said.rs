@@ -13,13 +13,21 @@ const TOLD: usize = 3;
 
 /// The last lines of a program.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub struct Said {
     lines: VecDeque<String>,
     line: Vec<u8>,
+    /// Only lines of the log count, which begin with a bracket: progress comes between them.
+    is_log_only: bool,
 }
 
 impl Said {
-    pub(super) fn handle_bytes(&mut self, bytes: &[u8]) {
+    /// One that leaves out what is no log.
+    pub fn of_log() -> Self {
+        Self { is_log_only: true, ..Self::default() }
+    }
+
+    /// Takes the next bytes.
+    pub fn handle_bytes(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if byte == b'\n' || byte == b'\r' {
                 self.end_line();
@@ -32,7 +40,7 @@ impl Said {
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         let line = without_addresses(String::from_utf8_lossy(&line).trim());
-        if line.is_empty() {
+        if line.is_empty() || self.is_log_only && !line.starts_with('[') {
             return;
         }
         if self.lines.len() == MAX_LINES {
@@ -42,7 +50,7 @@ impl Said {
     }
 
     /// The last lines, as one.
-    pub(super) fn text(mut self) -> String {
+    pub fn text(mut self) -> String {
         self.end_line();
         if self.lines.is_empty() {
             return "it said nothing".to_owned();

@@ -271,9 +271,24 @@ async fn what_no_browser_plays_opens_in_another_player() {
 }
 
 #[tokio::test]
-async fn sound_that_cannot_be_decoded_is_not_offered() {
+async fn sound_that_cannot_be_decoded_is_made_anew_by_the_server() {
     let origin = Origin::start().await;
-    let relay = Relay::with_sources(&[origin.url("/clip")], "");
+    let config =
+        "[transcode]\ncpu_limit = \"off\"\n".to_owned() + &channel("one", &[origin.url("/clip")], "");
+    let relay = Relay::start(&config);
+    origin.serve("/clip", Behaviour::ts(Clip::get(Kind::H264Ac3)).burst(Duration::from_secs(2)));
+    let steps = [Step::Plays, Step::Clicks("Turn the sound on"), Step::Plays];
+    let visited = visit(&relay.url("/watch/one?mode=hls"), &steps).await;
+    assert!(!visited.text.contains("No sound"), "{}", visited.text);
+    let status = relay.status("one@browser").await;
+    assert_eq!(status["active"], true, "{status}");
+}
+
+#[tokio::test]
+async fn sound_that_cannot_be_decoded_is_not_offered_where_the_server_makes_none() {
+    let origin = Origin::start().await;
+    let config = "[transcode]\nmax_jobs = 0\n".to_owned() + &channel("one", &[origin.url("/clip")], "");
+    let relay = Relay::start(&config);
     origin.serve("/clip", Behaviour::ts(Clip::get(Kind::H264Ac3)).burst(Duration::from_secs(2)));
     let steps = [Step::Plays, Step::Sees("No sound: it is AC-3")];
     let visited = visit(&relay.url("/watch/one?mode=hls"), &steps).await;
