@@ -73,6 +73,11 @@ export class Addresses {
     this.id = id;
   }
 
+  /** The same channel with sound that browsers play, which the server makes. */
+  get inBrowser(): Addresses {
+    return new Addresses(`${this.id}@browser`);
+  }
+
   get page(): string {
     return at(`watch/${this.id}`);
   }

@@ -45,6 +45,11 @@ export function judge(streams: string[], mode: Mode): Verdict {
   return { video, audio, deadVideo, deadAudio, isFatal: deadVideo !== null || (deadAudio !== null && needsAudio) };
 }
 
+/** The same streams when the server makes AAC of the sound. */
+export function withSoundMade(streams: string[]): string[] {
+  return streams.map((stream) => (AUDIO.test(stream.replace(/ \([^()]*\)$/, '')) ? 'AAC' : stream));
+}
+
 function isPlayable(codec: string, mode: Mode): boolean {
   const type = TYPES[codec];
   if (type === undefined) {

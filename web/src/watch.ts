@@ -5,7 +5,7 @@ import mpegtsLicence from '../node_modules/mpegts.js/LICENSE?url';
 import { Addresses, ask, idOf, type Placed, readPlaced, readStatus, type Status } from './api';
 import { showChoices } from './choices';
 import { runClock } from './clock';
-import { judge, mediaSource, type Verdict } from './codecs';
+import { judge, mediaSource, type Verdict, withSoundMade } from './codecs';
 import { vlcLink } from './elsewhere';
 import { describe } from './figures';
 import { startList } from './list';
@@ -54,6 +54,8 @@ let mode: Mode = hasMediaSource ? readMode() : 'hls';
 let player: Player | null = null;
 let status: Status | null = null;
 let verdict: Verdict | null = null;
+/** What is played: the channel as it is, or with sound that browsers play; refused where the server does not make that. */
+let sound: 'own' | 'made' | 'refused' = 'own';
 /** Ends with the attempt that it belongs to. */
 let attempt = new AbortController();
 let retries = 0;
@@ -89,11 +91,18 @@ function reset(): AbortSignal {
 async function open(message: screen.Cover = { headline: 'Opening the channel…' }): Promise<void> {
   const signal = reset();
   screen.showCover({ ...message, busy: true });
-  const url = mode === 'live' ? addresses.transportStream : addresses.playlist;
+  const played = sound === 'made' ? addresses.inBrowser : addresses;
+  const url = mode === 'live' ? played.transportStream : played.playlist;
   try {
     const answer = await ask(url, signal);
     if (answer.kind === 'refused' && ['unknown_channel', 'not_found'].includes(answer.code)) {
       stop({ headline: 'This channel is not there any more', detail: 'It was taken out of the list.' });
+      return;
+    }
+    if (answer.kind === 'refused' && sound === 'made') {
+      // A picture without sound is more than none.
+      sound = 'refused';
+      void open(message);
       return;
     }
     if (answer.kind !== 'ok') {
@@ -255,8 +264,14 @@ function takeStatus(news: Status): void {
 
 /** Does not wait for a player to fail where it is known that it must. */
 function applyStatus(): void {
-  const streams = status?.streams ?? [];
+  const own = status?.streams ?? [];
+  const streams = sound === 'made' ? withSoundMade(own) : own;
   verdict = streams.length === 0 ? null : judge(streams, mode);
+  if (verdict?.deadAudio && verdict.deadVideo === null && sound === 'own' && hasMediaSource) {
+    sound = 'made';
+    void open({ headline: 'Opening the channel with sound for this browser…' });
+    return;
+  }
   const isHopeless = verdict !== null && judge(streams, 'hls').isFatal && judge(streams, 'live').isFatal;
   screen.showModes(hasMediaSource && !isHopeless);
   screen.showAsRadio(verdict !== null && verdict.video === null && verdict.audio !== null);
@@ -391,6 +406,7 @@ function take(id: string): void {
   addresses = new Addresses(id);
   status = null;
   verdict = null;
+  sound = 'own';
   stalls = 0;
   neighbours = null;
   screen.showChannel(id, null);

@@ -16,6 +16,7 @@ const REFUSALS: Record<string, [headline: string, detail: string]> = {
   no_segment: ['The picture is not there yet', 'The channel has only just begun.'],
   too_many_connections: ['The server is full', 'It has as many connections as it can have.'],
   no_store: ['The server is short of memory', 'It cannot open this channel at present.'],
+  no_cpu: ['The server is busy', 'It has no processor time to make this channel playable here.'],
   closing: ['The server is restarting', 'Or the channel was just changed. This takes a moment.'],
 };
 

@@ -1,0 +1,1 @@
+/* empty css              */import{n as e,t}from"./list-DVI2O02-.js";e(),t().search();
