@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use forebay_core::jobs::ProgressReader;
@@ -10,7 +11,7 @@ use forebay_relay::input::{Error, Piece};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -98,7 +99,7 @@ impl Job {
                     // Its last words come behind its media.
                     () = &mut draining => {
                         if !is_silent {
-                            let _ = tokio::time::timeout(LAST_WORDS, &mut listening).await;
+                            let _ = timeout(LAST_WORDS, &mut listening).await;
                         }
                         break None;
                     }
@@ -106,12 +107,18 @@ impl Job {
             }
         };
         group.kill().await;
-        ended.unwrap_or_else(|| End::Failed(Error::Job(format!("ffmpeg has ended: {}", said.text()))))
+        ended.unwrap_or_else(|| {
+            End::Failed(Error::Job(format!("ffmpeg has ended, or stood still: {}", said.text())))
+        })
     }
 }
 
+/// How long it may make nothing while its input waits for it. The channel would notice it later:
+/// it has media that lasts for a while.
+const STALL: Duration = Duration::from_secs(3);
+
 /// How long its last words are waited for.
-const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(500);
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 fn stopped() -> Error {
     Error::NoCpu("the job was stopped, so that others keep up".to_owned())
@@ -129,7 +136,9 @@ async fn feed(subscription: &mut Subscription, mut stdin: ChildStdin, meter: &Me
     while let Ok(Some(bytes)) = subscription.next().await {
         for portion in bytes.chunks(PORTION) {
             let begun = Instant::now();
+            meter.is_awaited.store(true, Ordering::Relaxed);
             let written = stdin.write_all(portion).await;
+            meter.is_awaited.store(false, Ordering::Relaxed);
             meter.add_wait(begun.elapsed());
             if let Err(error) = written {
                 return log_broken(&error);
@@ -143,11 +152,17 @@ fn log_broken(error: &io::Error) {
     debug!(%error, "ffmpeg takes no more");
 }
 
-/// Passes on what ffmpeg makes, until it ends.
+/// Passes on what ffmpeg makes, until it ends, or stands still though it has input.
 async fn drain(mut stdout: ChildStdout, pieces: &mpsc::Sender<Result<Piece, Error>>, meter: &Meter) {
     loop {
         let mut buffer = BytesMut::with_capacity(PIECE);
-        match stdout.read_buf(&mut buffer).await {
+        let Ok(read) = timeout(STALL, stdout.read_buf(&mut buffer)).await else {
+            if meter.is_awaited.load(Ordering::Relaxed) {
+                return;
+            }
+            continue;
+        };
+        match read {
             Ok(count @ 1..) => {
                 meter.written.fetch_add(count as u64, Ordering::Relaxed);
                 if pieces.send(Ok(Piece::Bytes(buffer.freeze()))).await.is_err() {

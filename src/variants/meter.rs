@@ -1,6 +1,6 @@
 //! What a job does, as those see it who measure.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Written by the task of a job, read by whoever measures or shows.
@@ -8,6 +8,8 @@ use std::time::Duration;
 pub(super) struct Meter {
     /// The process; 0 where none runs.
     pid: AtomicU32,
+    /// Whether its input waits for it now.
+    pub(super) is_awaited: AtomicBool,
     /// How long its input has waited for it, in µs.
     waited_us: AtomicU64,
     /// Media that it has written, in µs, as it says.
