@@ -67,12 +67,12 @@ pub(super) async fn of_channel(
     query: Query,
     Named { found, .. }: Named<ById>,
 ) -> Result<Json<Compatibility>, ApiError> {
-    let name = query.value("target").unwrap_or("generic".into());
+    let name = query.value("target").unwrap_or_else(|| "generic".into());
     let target: Target =
         name.parse().map_err(|error: UnknownTarget| ApiError::bad_request(error.to_string()))?;
     let wanted = query.parsed("seconds").map_or(WATCHED, Duration::from_secs);
     let facts = watch(&state, &found, wanted.clamp(Duration::from_secs(1), WATCHED)).await?;
-    Ok(Json(Compatibility::new(&target, &facts, decide(&facts, &target))))
+    Ok(Json(Compatibility::new(&target, &facts, &decide(&facts, &target))))
 }
 
 /// `HEAD`: nothing is opened.
@@ -107,7 +107,7 @@ async fn watch(state: &State, found: &Found, time: Duration) -> Result<Facts, Ap
 }
 
 impl Compatibility {
-    fn new(target: &Target, facts: &Facts, decision: Decision) -> Self {
+    fn new(target: &Target, facts: &Facts, decision: &Decision) -> Self {
         let finding = |(code, message): (&'static str, String)| Finding { code, message };
         Self {
             copy: decision.is_copy(),
