@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use forebay_core::targets::{Decision, Facts, READ_ON, Target, Treatment, UnknownTarget, WATCHED, decide};
 use forebay_core::ts::survey::Survey;
-use forebay_relay::channel::{Found, ReaderKind, Refusal, Room, Start, Subscription};
+use forebay_relay::channel::{AdmissionLimits, ListedChannel, ReaderKind, Refusal, Start, Subscription};
 use http::StatusCode;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -81,8 +81,8 @@ pub(super) async fn head(_: Named<ById>) -> StatusCode {
 }
 
 /// What is known of a channel after so much time.
-async fn watch(state: &State, found: &Found, time: Duration) -> Result<Facts, ApiError> {
-    let room = Room { max_bandwidth: None, served: &HashMap::new() };
+async fn watch(state: &State, found: &ListedChannel, time: Duration) -> Result<Facts, ApiError> {
+    let room = AdmissionLimits { max_bandwidth: None, served: &HashMap::new() };
     let reader = state.channels.reader(found, (ReaderKind::Job, NO_USER), &room)?;
     let mut subscription = Subscription::new(reader);
     match subscription.started().await {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use forebay_core::ingest::Pace;
 use forebay_core::transcode::NoCpu;
-use forebay_relay::channel::{Channels, ReaderKind, Room, Start, Subscription};
+use forebay_relay::channel::{AdmissionLimits, Channels, ReaderKind, Start, Subscription};
 use forebay_relay::input::{Context, Error, Opener, Piece, SocketGuard, Upstream};
 use forebay_relay::model::{ChannelId, Source};
 use futures_util::future::BoxFuture;
@@ -83,9 +83,9 @@ async fn open(inner: Arc<Inner>, id: String, hold: SocketGuard) -> Result<Upstre
 /// Reads the channel, once it has a picture.
 async fn subscribe(
     channels: &Arc<Channels>,
-    found: &forebay_relay::channel::Found,
+    found: &forebay_relay::channel::ListedChannel,
 ) -> Result<Subscription, Error> {
-    let room = Room { max_bandwidth: None, served: &HashMap::new() };
+    let room = AdmissionLimits { max_bandwidth: None, served: &HashMap::new() };
     let reader = channels.reader(found, (ReaderKind::Job, NO_USER), &room);
     let mut subscription = Subscription::new(reader.map_err(|_| failed("the channel is not to be had now"))?);
     match subscription.started().await {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::program::Setup;
 use crate::relay::{Relay, channel};
 
-/// A stream: its name, how it is encoded, and why it cannot be copied to YouTube, Twitch and a
+/// A stream: its name, how it is encoded, and why it cannot be copied to two services and a
 /// server of one's own.
 struct Fixture {
     name: &'static str,
@@ -176,7 +176,7 @@ fn twenty_four_streams_are_judged_for_three_targets() {
         let facts = Facts::of(&survey.report());
         for (name, expected) in ["youtube", "twitch", "generic"].into_iter().zip(fixture.reasons) {
             let decision = decide(&facts, &name.parse::<Target>().expect("it is in the table"));
-            let found: Vec<_> = decision.reasons.iter().map(|reason| reason.code()).collect();
+            let found: Vec<_> = decision.reasons.iter().map(forebay_core::targets::Reason::code).collect();
             assert_eq!(found.join(" "), expected, "{} to {name}: {facts:?}", fixture.name);
             assert_eq!(decision.is_copy(), expected.is_empty(), "{} to {name}", fixture.name);
         }

@@ -44,10 +44,10 @@ async fn wait(address: std::net::SocketAddr, wanted: impl Fn(&Value) -> bool) ->
             sleep(Duration::from_millis(50)).await;
         }
     };
-    match timeout(SOON, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("it did not come to be so: {}", resources(address).await),
-    }
+    let Ok(found) = timeout(SOON, waiting).await else {
+        panic!("it did not come to be so: {}", resources(address).await)
+    };
+    found
 }
 
 fn pid(resources: &Value) -> Option<i32> {
