@@ -232,6 +232,8 @@ impl Events {
         loop {
             match self.receiver.recv().await {
                 Ok(event) => return Some(event),
+                // The publisher overwrote the oldest instead of
+                // waiting: a slow page must not hold up a channel.
                 Err(broadcast::error::RecvError::Lagged(missed)) => self.lost += missed,
                 Err(broadcast::error::RecvError::Closed) => return None,
             }

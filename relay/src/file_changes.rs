@@ -60,6 +60,7 @@ impl Hangup {
         {
             return;
         }
+        // Without the signal nobody is woken; the look every few seconds goes on.
         pending::<()>().await;
     }
 }

@@ -101,6 +101,8 @@ impl Providers {
                 accounts.insert(provider.id.clone(), Arc::new(account));
             }
         }
+        // A provider that is no longer configured stays until its
+        // last lease is gone: its connections are still open there.
         accounts.retain(|id, account| {
             if !configured.iter().any(|provider| provider.id == *id) {
                 account.limit(None);
@@ -116,9 +118,11 @@ impl Providers {
         provider: Option<&ProviderId>,
         claim: Claim,
     ) -> impl Future<Output = Result<Lease, NoConnection>> + Send + 'static {
+        // Looked up now and not when the future is polled: the claim is of this configuration.
         let provider = provider.map(|id| (id.clone(), self.accounts().get(id).cloned()));
         async move {
             match provider {
+                // A source without a provider: nobody counts its connections.
                 None => Ok(Lease(None)),
                 Some((provider, None)) => Err(NoConnection::Removed { provider }),
                 Some((_, Some(account))) => ClaimGuard::claim(account, claim).granted().await,
@@ -279,6 +283,7 @@ impl Account {
         let mut state = self.state();
         let is_changed = tell(&mut state, self.clock.now());
         let is_decided = state.carry_out(&self.id);
+        // Whoever hears of the change asks the ledger, and would wait for this lock.
         drop(state);
         if is_changed || is_decided {
             self.note_change();
@@ -306,11 +311,14 @@ impl State {
                         continue;
                     };
                     info!(%provider, channel = %of.channel, to = %to.channel, "connection is to yield");
+                    // Asked for, never taken: the socket must
+                    // be closed before the provider has room.
                     of.yielded.cancel();
                 }
             }
         }
         for holder in self.holders.values().filter(|holder| holder.verdict.is_none()) {
+            // Those that wait keep the ledger's time, and what was decided may have moved it.
             holder.decided.notify_one();
         }
         is_decided
@@ -345,6 +353,7 @@ impl ClaimGuard {
         let (decided, yielded) = (Arc::new(Notify::new()), CancellationToken::new());
         let mut state = account.state();
         let channel = claim.channel.clone();
+        // The holder is entered under the same lock: the ledger may decide in this very call.
         let ticket = state.ledger.handle_claim(account.clock.now(), claim);
         let holder =
             Holder { channel, verdict: None, decided: Arc::clone(&decided), yielded: yielded.clone() };
@@ -361,6 +370,8 @@ impl ClaimGuard {
     async fn granted(mut self) -> Result<Lease, NoConnection> {
         loop {
             let until = {
+                // In a block of its own, so that the lock is gone before the wait. A
+                // verdict in between is not lost: `Notify` keeps it for the next who waits.
                 let (state, now) = (self.account.state(), self.account.clock.now());
                 match state.holders.get(&self.ticket).and_then(|holder| holder.verdict) {
                     Some(Ok(())) => break,
@@ -373,6 +384,7 @@ impl ClaimGuard {
             match until {
                 Some(until) => {
                     let until = self.account.clock.instant(until);
+                    // Whoever waits turns the clock of the ledger; it has no task of its own.
                     if timeout_at(until, self.decided.notified()).await.is_err() {
                         self.account.tell(|state, now| {
                             state.ledger.handle_timeout(now);
@@ -383,6 +395,8 @@ impl ClaimGuard {
                 None => self.decided.notified().await,
             }
         }
+        // From here on dropping it counts as a connection that
+        // has closed, and the provider's settling time begins.
         self.is_lease = true;
         Ok(Lease(Some(self)))
     }

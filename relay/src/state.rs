@@ -66,6 +66,7 @@ impl Dir {
         };
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
         file.write_all(bytes)?;
+        // Before the rename: else a crash may leave the new name with an empty file.
         file.sync_all()?;
         fs::rename(new, self.path(name))?;
         // The rename is on the disk when its folder is.

@@ -63,6 +63,7 @@ impl Documents {
     pub async fn fetch(&self, source: &Source, url: &Url, known: &Marks) -> Result<Fetched, Error> {
         let agent = Agent::new(&self.0, source, SocketGuard::default());
         let mut headers = HeaderMap::new();
+        // Lists of channels are long and repeat themselves: gzip leaves a fraction of them.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let conditions =
             [(header::IF_NONE_MATCH, &known.etag), (header::IF_MODIFIED_SINCE, &known.last_modified)];
@@ -74,6 +75,8 @@ impl Documents {
         }
         let Response { url, status, headers, body } = agent.get(url, &headers, None).await?;
         match status {
+            // A 304 to a request without conditions leaves
+            // nothing to go on with: it is a failure below.
             StatusCode::NOT_MODIFIED if *known != Marks::default() => return Ok(Fetched::Unchanged),
             status if !status.is_success() => return Err(Error::Status { status: status.as_u16() }),
             _ => {}
@@ -82,6 +85,7 @@ impl Documents {
         let marks = Marks { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) };
         let charset = text(header::CONTENT_TYPE).as_deref().and_then(charset_of);
         let is_plain = !headers.contains_key(header::CONTENT_ENCODING);
+        // The length of a compressed body says nothing about the document.
         let length = text(header::CONTENT_LENGTH).filter(|_| is_plain).and_then(|it| it.parse().ok());
         let body = Decoded::new(body, &headers)?;
         Ok(Fetched::Document(Box::new(Document { url, marks, charset, length, body })))

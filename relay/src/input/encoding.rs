@@ -85,6 +85,8 @@ fn said(headers: &HeaderMap) -> Result<Said, Error> {
                 (said, b"" | b"identity") => said,
                 (Said::Nothing, b"gzip" | b"x-gzip") => Said::Gzip,
                 (Said::Nothing, b"deflate") => Said::Deflate,
+                // Nobody sends two on purpose, and one inside the
+                // other would get past the limit of the ratio.
                 (Said::Gzip | Said::Deflate, b"gzip" | b"x-gzip" | b"deflate") => {
                     return Err(Error::Encoding("two codings"));
                 }
@@ -112,6 +114,7 @@ where
         loop {
             if let State::Compressed(decoder) = &mut this.state {
                 match decoder.next() {
+                    // The compressed body is over; what a server sends behind it is not read.
                     Ok(Some(bytes)) if bytes.is_empty() => this.state = State::Ended,
                     Ok(Some(bytes)) => return Poll::Ready(Some(Ok(bytes))),
                     Ok(None) => {}
@@ -129,6 +132,8 @@ where
                 State::Undecided { said, first } => {
                     let is_whole = more.is_none();
                     first.extend_from_slice(&more.unwrap_or_default());
+                    // Servers send single bytes at first; a shorter
+                    // body than this is whole when it ends.
                     if first.len() < MAGIC && !is_whole {
                         continue;
                     }
@@ -178,10 +183,13 @@ impl Decoder {
     /// For a body that begins so, if that is compressed.
     fn new(said: Said, first: Bytes, is_whole: bool) -> Option<Self> {
         let is_gzip = looks_like_gzip(&first);
+        // The two bytes of RFC 1950, 2.2: method 8, and a check that makes them a multiple of 31.
         let is_zlib = matches!(first[..], [low, high, ..]
             if low & 0x0F == 8 && u16::from_be_bytes([low, high]).is_multiple_of(31));
         let queue = Queue { bytes: first, is_whole, read: 0 };
         let format = match said {
+            // Several members may follow one another (RFC 1952,
+            // 2.2): servers that flush a live stream make them.
             _ if is_gzip => Format::Gzip(MultiGzDecoder::new(queue)),
             Said::Deflate if is_zlib => Format::Zlib(ZlibDecoder::new(queue)),
             Said::Deflate => Format::Raw(DeflateDecoder::new(queue)),
@@ -207,10 +215,13 @@ impl Decoder {
         };
         let length = match read {
             Ok(length) => length,
+            // The queue has run dry in the middle of a block; the decoder keeps its place.
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
             Err(error) => return Err(Error::Broken(format!("it cannot be decompressed: {error}"))),
         };
         self.written += length as u64;
+        // After each slice, so that a small body cannot
+        // swell by more than one slice beyond the limit.
         if self.written > SLACK && self.written > self.queue().read.saturating_mul(MAX_RATIO) {
             return Err(Error::Broken(format!("it is more than {MAX_RATIO} times its compressed size")));
         }
@@ -242,6 +253,7 @@ impl Read for Queue {
 impl BufRead for Queue {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.bytes.is_empty() && !self.is_whole {
+            // No bytes would mean the end to the decoder, which then calls the body cut off.
             return Err(ErrorKind::WouldBlock.into());
         }
         Ok(&self.bytes)

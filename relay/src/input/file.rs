@@ -47,6 +47,8 @@ impl Reader {
             self.read += count as u64;
             return Ok(Piece::Bytes(buffer.freeze()));
         }
+        // A pass without a byte would be followed by the
+        // next at once, and take a processor for itself.
         if self.read == 0 {
             return Err(Error::File("it is empty".to_owned()));
         }

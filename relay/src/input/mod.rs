@@ -164,6 +164,8 @@ impl Opener for Sources {
             SourceKind::File => Box::pin(file::open(source.url.clone(), hold)),
             SourceKind::TestCard => Box::pin(std::future::ready(Ok(testcard::open(hold)))),
             SourceKind::Page => {
+                // `PageOpener` stands in front and takes pages;
+                // only a relay without a resolver gets here.
                 let why = "nothing here resolves pages".to_owned();
                 Box::pin(std::future::ready(Err(Error::Request(why))))
             }

@@ -28,6 +28,8 @@ pub(super) async fn offload<T: Send + 'static>(bytes: usize, work: impl FnOnce()
     if bytes <= MAX_INLINE {
         return work();
     }
+    // Waited for here and not on a thread of the pool:
+    // those are shared with the files of all channels.
     let place = Arc::clone(&PLACES).acquire_owned().await.expect("the semaphore is never closed");
     let run = move || {
         let _place = place;

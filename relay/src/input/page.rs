@@ -88,8 +88,11 @@ impl Opener for PageOpener {
             let url = address.url.clone();
             match open(address).await {
                 // It has ended before its time.
+                // Once only: when a new address is refused
+                // too, the page is at fault, or the account.
                 Err(error) if error.is_refusal() => match pages.address(&page, Some(&url)).await {
                     Ok(another) => open(another).await,
+                    // The refusal tells more than that there is no other address.
                     Err(_) => Err(error),
                 },
                 result => result,
@@ -103,6 +106,7 @@ impl Address {
     /// A source at this address. What its configuration says comes first.
     pub(super) fn source(&self, page: &Source) -> Source {
         let mut source = page.clone();
+        // Marked as one that the platform named, so that logs show its server only.
         source.url = SourceUrl::led_to(self.url.clone());
         source.user_agent = source.user_agent.or_else(|| self.user_agent.clone());
         for (name, value) in &self.headers {
@@ -114,6 +118,7 @@ impl Address {
             // The platform has named it.
             source.access.scope = Scope::Internet;
         }
+        // A proxy of the source's own configuration stays; only the default gives way.
         if let (ProxyChoice::Environment, Some(proxy)) = (&source.access.proxy, &self.proxy) {
             source.access.proxy = ProxyChoice::Proxy(proxy.clone());
         }

@@ -40,6 +40,7 @@ impl Pictures {
     pub async fn fetch(&self, url: &str, scope: Scope) -> Result<Picture, Error> {
         let url = SourceUrl::parse(url, Path::new("")).map_err(|error| Error::Request(error.to_string()))?;
         let mut source = Source::new(url);
+        // The address stands in a provider's list, so it must not lead to this network by default.
         source.access.scope = scope;
         let bytes = self.0.whole(&source, MAX_PICTURE).await?;
         let kind = kind(&bytes).ok_or_else(|| Error::File("it is no picture".to_owned()))?;
@@ -68,6 +69,7 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f', ..] => Some("image/avif"),
         [0, 0, 1, 0, ..] => Some("image/x-icon"),
+        // Last, because it reads the most: text has no magic number.
         _ if is_svg(bytes) => Some("image/svg+xml"),
         _ => None,
     }

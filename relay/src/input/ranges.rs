@@ -75,6 +75,8 @@ impl RangedFile {
         let (range, length) = match status {
             StatusCode::PARTIAL_CONTENT => text(header::CONTENT_RANGE)
                 .and_then(|text| read_range(&text))
+                // A server may send less than was asked for (RFC 9110, 15.3.7). What begins
+                // elsewhere would damage the file.
                 .filter(|(got, _)| got.start == range.start)
                 .ok_or_else(|| Error::Broken("the server sends another range".to_owned()))?,
             // It knows no ranges: the whole will do where its beginning is wanted.
@@ -85,6 +87,7 @@ impl RangedFile {
             }
             status => return Err(Error::Status { status: status.as_u16() }),
         };
+        // A date is a weaker mark, but platforms that send no `ETag` send one.
         let tag = text(header::ETAG).or_else(|| text(header::LAST_MODIFIED));
         Ok(FilePart { range, length, tag, media_type: text(header::CONTENT_TYPE), body })
     }
@@ -103,6 +106,8 @@ fn read_range(text: &str) -> Option<(Range<u64>, u64)> {
     let (first, last) = range.split_once('-')?;
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
     let length = length.parse().ok()?;
+    // A range beyond its own length is no answer to go
+    // by: the next request would begin behind the end.
     (first <= last && last < length).then_some((first..last + 1, length))
 }
 

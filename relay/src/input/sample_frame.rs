@@ -44,6 +44,7 @@ pub enum Error {
 /// random access point. `ffmpeg` is the program; it may take as long as `timeout`, not counted the
 /// wait for another sample to be taken.
 pub async fn sample_frame(ffmpeg: &Path, packets: Bytes, timeout: Duration) -> Result<FrameSample, Error> {
+    // Outside the limit of time: a sample that waits its turn is not slow.
     let _turn = TURN.acquire().await.map_err(|closed| Error::Run(closed.to_string()))?;
     let mut child = start(ffmpeg).map_err(|error| Error::Run(error.to_string()))?;
     let decoded = tokio::time::timeout(timeout, decode(&mut child, packets)).await;
@@ -59,8 +60,13 @@ pub async fn sample_frame(ffmpeg: &Path, packets: Bytes, timeout: Duration) -> R
 fn start(ffmpeg: &Path) -> io::Result<Child> {
     let scale = format!("scale={WIDTH}:{HEIGHT}:flags=area,format=gray");
     Command::new(ffmpeg)
+        // One thread: a sample is never urgent, and the channels need the other processors.
         .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-threads", "1"])
+        // The format is fixed and nothing but the pipe may be opened: a
+        // hostile stream could else pose as a playlist that names files.
         .args(["-protocol_whitelist", "pipe", "-f", "mpegts", "-i", "pipe:0"])
+        // A size that is small and the same for all:
+        // brightness and change are compared, not details.
         .args(["-map", "0:v:0", "-frames:v", "1", "-vf", &scale, "-f", "rawvideo", "pipe:1"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -83,11 +89,13 @@ async fn decode(child: &mut Child, mut packets: Bytes) -> io::Result<(Vec<u8>, V
         Ok(())
     };
     let (mut samples, mut said) = (Vec::with_capacity(SIZE), Vec::new());
+    // One byte more than a picture: with exactly as many, too much would look right.
     let mut stdout = stdout.take(SIZE as u64 + 1);
     let listen = async {
         // The pipe is closed behind that, so that whoever says more does not wait for a listener.
         stderr.take(MAX_SAID).read_to_end(&mut said).await
     };
+    // At the same time: a program that writes while its input is fed would block on a full pipe.
     tokio::try_join!(write, stdout.read_to_end(&mut samples), listen)?;
     Ok((samples, said))
 }

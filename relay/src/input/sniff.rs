@@ -39,6 +39,8 @@ fn kind(bytes: &[u8]) -> &'static str {
     if begins(b"<!doctype html") || begins(b"<html") {
         "an HTML page"
     } else if begins(b"#EXTM3U") && (find(body, b"#EXT-X-") || !find(body, b"#EXTINF")) {
+        // Lists of channels begin with the same line. `#EXT-X-`
+        // tells them apart, or that no entry is there yet.
         "an HLS playlist"
     } else if begins(b"#EXTM3U") {
         "a list of channels"
@@ -78,6 +80,7 @@ fn body(bytes: &[u8]) -> &[u8] {
 }
 
 fn is_text(body: &[u8]) -> bool {
+    // The bytes that are looked at may end within a character, which is no error of the text.
     std::str::from_utf8(body).map_or_else(|error| error.error_len().is_none(), |_| true)
         && !body.iter().any(|&byte| byte < 0x20 && !byte.is_ascii_whitespace())
 }

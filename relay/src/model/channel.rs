@@ -61,6 +61,7 @@ impl Channel {
 
     /// Which addresses all that it names may lead to.
     pub fn scope(&self) -> Scope {
+        // One source that others have named is enough: then they have named the logo, too.
         let is_bounded = self.sources.iter().any(|source| source.access.scope == Scope::Internet);
         if is_bounded { Scope::Internet } else { Scope::Own }
     }

@@ -95,6 +95,7 @@ impl FromStr for ChannelId {
         if let Some(ending) = [".ts", ".m3u8"].into_iter().find(|ending| lower.ends_with(ending)) {
             return Err(ChannelIdError::Ending(ending));
         }
+        // Anywhere in it: Kodi looks for these in the whole address, not only at its end.
         if let Some(piece) = [".m3u8", ".mpd", ".ism"].into_iter().find(|piece| lower.contains(piece)) {
             return Err(ChannelIdError::Sniffed(piece));
         }

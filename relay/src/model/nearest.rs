@@ -2,6 +2,7 @@
 
 /// The known word nearest to `word`, if it is near enough for a slip of the fingers.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    // Keys are in small letters; capitals alone are no slip to count.
     let word = word.to_lowercase();
     known
         .iter()

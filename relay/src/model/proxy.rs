@@ -81,6 +81,7 @@ impl FromStr for Proxy {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
+        // Without a scheme `host:port` would be read as a scheme and its rest.
         let (scheme, rest) = text.split_once("://").ok_or(ProxyError::Scheme)?;
         let kind = match &*scheme.to_ascii_lowercase() {
             "http" => ProxyKind::Http,

@@ -19,6 +19,7 @@ pub(super) fn name(program: Option<u16>, sources: &mut [Source]) {
         // Another programme of a stream is another source.
         let hash = HASHER.hash_one((program, rest[0].request()));
         let is_taken = |id: SourceId| named.iter().any(|source| source.id == id);
+        // The next free number: equal sources in one list are told apart by their order.
         let mut ids = (0..).map(|step| SourceId(hash.wrapping_add(step)));
         rest[0].id = ids.find(|&id| !is_taken(id)).expect("fewer than 2^64 sources");
     }

@@ -94,6 +94,7 @@ impl SourceUrl {
         let (scheme, rest) = text.split_once(':').ok_or(SourceUrlError::NoScheme)?;
         match &*scheme.to_ascii_lowercase() {
             "http" | "https" => {
+                // An equals sign behind it makes them options; a bare `|` may belong to an address.
                 if rest.split_once('|').is_some_and(|(_, options)| options.contains('=')) {
                     return Err(SourceUrlError::PlayerOptions);
                 }
@@ -107,6 +108,7 @@ impl SourceUrl {
                 Target::Short(_) => Err(SourceUrlError::ShortPage),
             },
             "file" => Ok(Self { url: file_url(rest, base)?, kind: SourceKind::File }),
+            // `testcard:` and `testcard://` are the same: neither has anything to name.
             "testcard" => match rest.trim_matches('/') {
                 "" => Ok(Self { url: Url::parse("testcard://")?, kind: SourceKind::TestCard }),
                 _ => Err(SourceUrlError::TestCardRest),
@@ -199,6 +201,7 @@ fn file_url(rest: &str, base: &Path) -> Result<Url, SourceUrlError> {
         }
         None => rest.into(),
     };
+    // Decoded before it is joined, so that `%2F` and `..` mean what they mean on disk.
     let path = percent_decode_str(&path).decode_utf8_lossy();
     let path = Path::new(&*path);
     if path.file_name().is_none() {
@@ -217,6 +220,7 @@ impl fmt::Display for SourceUrl {
             SourceKind::Page => return write!(f, "page:{}", self.url),
             SourceKind::Variant => return write!(f, "variant:{}", self.url.path()),
         }
+        // Put together from its parts: whatever is not written here cannot be shown by mistake.
         write!(f, "{}://{}", self.url.scheme(), self.url.host_str().unwrap_or_default())?;
         if let Some(port) = self.url.port() {
             write!(f, ":{port}")?;
@@ -252,6 +256,7 @@ fn write_path(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     for (at, segment) in segments.iter().enumerate() {
         f.write_str("/")?;
+        // Xtream panels put user and password into the path, where no parser calls them that.
         if is_xtream_credential(&segments, at) || is_token(segment) {
             f.write_str(HIDDEN)?;
         } else if let Some(end) = segment.find(['=', ';']) {
@@ -271,12 +276,14 @@ fn is_xtream_credential(segments: &[&str], at: usize) -> bool {
         let route = at.checked_sub(back).map_or("", |at| segments[at]);
         XTREAM_ROUTES.iter().any(|known| route.eq_ignore_ascii_case(known))
     };
+    // A slash at the end adds an empty segment, which would move all others by one.
     let len = segments.iter().rposition(|segment| !segment.is_empty()).map_or(0, |last| last + 1);
     if route(1) && at + 2 < len || route(2) && at + 1 < len {
         return true;
     }
     let Some(&last) = len.checked_sub(1).and_then(|last| segments.get(last)) else { return false };
     let stem = last.split_once('.').map_or(last, |(stem, _)| stem);
+    // Streams of panels are numbers; a path of words with three parts is no account.
     let numeric = !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit());
     numeric && len >= 3 && (at + 2 == len || at + 3 == len)
 }

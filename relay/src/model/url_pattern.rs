@@ -32,6 +32,8 @@ impl UrlPattern {
 
     /// Tells whether it fits the whole of `address`.
     pub fn matches(&self, address: &str) -> bool {
+        // The ends are fixed, the pieces between are found from the left:
+        // no pattern takes more than one pass, however many stars it has.
         let Some((first, rest)) = self.0.split_once('*') else { return self.0 == address };
         let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
         let inner = address.strip_prefix(first).and_then(|rest| rest.strip_suffix(last));

@@ -59,6 +59,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Answers<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        // Relaxed is enough: the request is written and the answer read by the same task.
         if this.turn.0.swap(false, Ordering::Relaxed) {
             this.state = State::Head(HeadReader::default());
         }
@@ -75,6 +76,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Answers<S> {
                     return Poll::Ready(Ok(()));
                 }
                 State::Head(reader) => {
+                    // On the stack and only for heads: bodies are read into hyper's own buffer.
                     let mut space = [0; READ];
                     let mut read = ReadBuf::new(&mut space);
                     ready!(Pin::new(&mut this.socket).poll_read(cx, &mut read))?;

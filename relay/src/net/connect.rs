@@ -92,6 +92,8 @@ impl Connector {
     /// As [`new`](Self::new), in a network of one's own.
     pub(crate) fn within(network: Arc<dyn Network>, tls: ClientConfig) -> Self {
         let connector = |mut tls: ClientConfig| {
+            // The only protocol that is spoken here; a server that has others must choose it (RFC
+            // 7301).
             tls.alpn_protocols = vec![b"http/1.1".to_vec()];
             TlsConnector::from(Arc::new(tls))
         };
@@ -141,7 +143,10 @@ impl Connector {
         if addresses.is_empty() && count > 0 {
             return Err(Error::Private);
         }
+        // Only addresses within reach are raced: connecting
+        // alone would tell that something listens there.
         let tcp = race(addresses, connect_to).await.map_err(|error| Error::connecting(&error))?;
+        // Asked of the socket: which address has won the race, only that knows.
         let address = tcp.peer_addr().map_err(|error| Error::connecting(&error))?;
         Ok((tcp, self.peer(address)))
     }
@@ -166,12 +171,15 @@ impl Connector {
         }
         let url = proxy.expose();
         let proxy_host = url.host().ok_or_else(no_address)?;
+        // The operator has named the proxy, so it is not bound by what sources may reach.
         let opened = self.open(&proxy_host, proxy.port(), &Reach::Everywhere).await;
         let (tcp, at) = opened.map_err(|error| Error::Proxy(error.to_string()))?;
         let credentials = Credentials::of(url);
         let basic = || credentials.as_ref().and_then(Credentials::basic);
         let (tcp, form) = match proxy.kind() {
             ProxyKind::Socks5 => (proxy::socks5(tcp, host, port, credentials.as_ref()).await?, Form::Origin),
+            // A tunnel: what is inside TLS, the proxy must
+            // not see. Plain requests go to it as they are.
             ProxyKind::Http if is_tls => {
                 (proxy::connect(tcp, host, port, basic().as_ref()).await?, Form::Origin)
             }
@@ -221,6 +229,7 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
         IpAddr::V4(_) => TcpSocket::new_v4()?,
         IpAddr::V6(_) => TcpSocket::new_v6()?,
     };
+    // Requests are small and wait for their answers; Nagle's delay would add to each segment.
     socket.set_nodelay(true)?;
     let options = SockRef::from(&socket);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);

@@ -99,9 +99,11 @@ impl Connection {
     /// Sends a request and waits for the head of its answer.
     pub async fn send(mut self, mut request: Request<Full<Bytes>>) -> Result<Response<Body>, Error> {
         self.form.apply(&mut request);
+        // Before the request goes out: an answer may come with the first poll.
         self.turn.begin();
         let mut answer = pin!(self.requests.send_request(request));
         let answer = poll_fn(|cx| {
+            // Driven by whoever waits, in its own task: so dropping the wait closes the socket.
             self.drive(cx);
             answer.as_mut().poll(cx)
         });
@@ -188,10 +190,12 @@ impl Stream for Body {
         }
         let mut joined = BytesMut::new();
         while joined.len() < JOINED {
+            // The runtime wakes this task again by itself; what was joined so far goes out first.
             let Poll::Ready(budget) = coop::poll_proceed(cx) else { break };
             let Poll::Ready(chunk) = self.poll_chunk(cx) else { break };
             budget.made_progress();
             match chunk {
+                // Large enough as it is: it is passed on without a copy.
                 Some(Ok(bytes)) if joined.is_empty() && bytes.len() >= JOINED => {
                     return Poll::Ready(Some(Ok(bytes)));
                 }
@@ -199,6 +203,8 @@ impl Stream for Body {
                 None | Some(Err(_)) if joined.is_empty() => return Poll::Ready(chunk),
                 None => break,
                 Some(Err(error)) => {
+                    // What came before the failure is handed out
+                    // first, and the failure with the next poll.
                     self.failed = Some(error);
                     break;
                 }
@@ -222,6 +228,8 @@ impl Body {
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(Error::exchanging(&error)))),
                 Poll::Ready(None) => return Poll::Ready(None),
+                // Once only: a connection that was driven and
+                // brought nothing has registered its waker.
                 Poll::Pending if has_driven => return Poll::Pending,
                 Poll::Pending => {
                     if let Some(connection) = &mut self.connection {
@@ -239,6 +247,8 @@ impl Drop for Body {
         // hyper takes a connection for idle only when nobody holds the body any more.
         self.incoming = None;
         if let (Some((kept, origin)), Some(connection)) = (self.kept.take(), self.connection.take()) {
+            // A body that was not read to its end leaves bytes on
+            // the wire; `put` sees that it is not idle and drops it.
             kept.put(origin, connection);
         }
     }

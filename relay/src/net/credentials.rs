@@ -29,6 +29,7 @@ impl Credentials {
 
     /// As the value of `Authorization` or `Proxy-Authorization` (RFC 7617, 2).
     pub(crate) fn basic(&self) -> Option<HeaderValue> {
+        // Bytes, not text: panels take passwords in whatever character set they were typed.
         let pair = [&self.user[..], &self.password].join(&b':');
         let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(pair))).ok()?;
         value.set_sensitive(true);

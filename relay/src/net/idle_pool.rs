@@ -49,6 +49,8 @@ impl<C: Reusable> IdlePool<C> {
     /// The one to this origin that was used last, if one is still open.
     pub(crate) fn take(&self, origin: &Origin) -> Option<C> {
         let mut kept = self.tidied();
+        // The last one in: servers close idle connections
+        // after some time, so it is the likeliest to be open.
         let at = kept.iter().rposition(|idle| idle.origin == *origin)?;
         Some(kept.remove(at).connection)
     }
@@ -60,6 +62,7 @@ impl<C: Reusable> IdlePool<C> {
 
     /// Keeps a connection, if another request can be sent over it; the oldest makes room.
     pub(super) fn put(&self, origin: Origin, mut connection: C) {
+        // One that cannot be used again must not push out one that can.
         if !connection.is_idle() {
             return;
         }

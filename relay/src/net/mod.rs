@@ -97,6 +97,7 @@ impl Error {
                 .downcast_ref::<io::Error>()
                 .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
         });
+        // A refusal is told apart: the machine is there, and the service is not.
         if is_refused { Self::Refused } else { Self::Unreachable(innermost(error)) }
     }
 
@@ -142,6 +143,8 @@ pub fn request(
 ) -> Result<Request<Full<Bytes>>, Error> {
     let address = |error: http::Error| Error::Address(error.to_string());
     let target =
+        // Without credentials, which go into a header, and without
+        // a fragment, which is never sent (RFC 9110, 7.1).
         [&url[..Position::BeforeUsername], &url[Position::BeforeHost..Position::AfterQuery]].concat();
     let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]);
     let mut request = Request::builder().method(method).uri(target).body(Full::new(body)).map_err(address)?;

@@ -36,6 +36,7 @@ pub(super) async fn connect(
             continue;
         };
         return match head.status {
+            // Any 2xx opens the tunnel (RFC 9110, 9.3.6).
             200..300 if head.rest.is_empty() => Ok(stream),
             200..300 => Err(Error::Proxy("it sent more than an answer".to_owned())),
             407 => Err(Error::Proxy("it wants a user and a password, or others".to_owned())),
@@ -58,6 +59,7 @@ pub(super) async fn socks5(
 ) -> Result<TcpStream, Error> {
     match credentials {
         None => send(&mut stream, &[VERSION, 1, NO_AUTHENTICATION]).await?,
+        // Both are offered: many proxies know their users by address and ask for no password.
         Some(_) => send(&mut stream, &[VERSION, 2, NO_AUTHENTICATION, PASSWORD]).await?,
     }
     match (receive(&mut stream).await?, credentials) {
@@ -71,6 +73,8 @@ pub(super) async fn socks5(
     let mut request = vec![VERSION, 1, 0];
     match host {
         Host::Ipv4(address) => request.extend([&[1][..], &address.octets()].concat()),
+        // By name, so that the proxy looks it up: here it
+        // may not resolve, or not be anybody's business.
         Host::Domain(name) => {
             let length = u8::try_from(name.len());
             let length =
@@ -103,6 +107,7 @@ pub(super) async fn socks5(
 }
 
 async fn log_in(stream: &mut TcpStream, credentials: &Credentials) -> Result<(), Error> {
+    // The version of the sub-negotiation, not that of SOCKS (RFC 1929, 2).
     let mut request = vec![1];
     for text in [&credentials.user, &credentials.password] {
         let length = u8::try_from(text.len());

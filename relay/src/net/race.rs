@@ -32,9 +32,12 @@ where
         under_way.extend(waiting.next().map(&connect));
         let is_last = waiting.len() == 0;
         tokio::select! {
+            // An answer counts before the time of the next: no connection is begun in vain.
             biased;
             outcome = under_way.next() => match outcome {
                 Some(Ok(connection)) => return Ok(connection),
+                // A refusal says that the machine is up, which
+                // tells the operator more than a timeout.
                 Some(Err(error)) if failure.kind() != ErrorKind::ConnectionRefused => failure = error,
                 Some(Err(_)) => {}
                 None => return Err(failure),

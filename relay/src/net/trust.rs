@@ -16,6 +16,7 @@ use rustls::{
 /// none, as in an empty container), and these besides.
 pub fn client_config(besides: Vec<CertificateDer<'static>>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
+    // One that cannot be read must not cost the others.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -23,6 +24,7 @@ pub fn client_config(besides: Vec<CertificateDer<'static>>) -> ClientConfig {
     roots.add_parsable_certificates(besides);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
+        // TLS 1.2 and 1.3; older versions are not in rustls at all.
         .with_safe_default_protocol_versions()
         .expect("ring has the default protocol versions")
         .with_root_certificates(roots)
@@ -37,6 +39,8 @@ pub fn read_roots(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
         .map_err(|_| format!("{shown} is no whole PEM file"))?;
+    // Tried here, at the start, so that a bad root is a
+    // fault of the configuration and not of each source.
     let (good, bad) = RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned());
     if good == 0 || bad > 0 {
         return Err(format!("{shown} holds {good} certificates and {bad} that cannot be read"));

@@ -68,6 +68,7 @@ impl End {
             net::Error::Tls(_) => "tls",
             _ => "unreachable",
         };
+        // A certificate does not get better within seconds; a machine that is down may come back.
         let ending = if matches!(code, "untrusted" | "tls") { Ending::Failed } else { Ending::Unreachable };
         Self::new(ending, code, error.to_string())
     }
@@ -149,6 +150,7 @@ impl<'a> Connection<'a> {
         socket: Socket,
     ) -> Self {
         let (reading, writing) = split(socket);
+        // It fills the handshake, where any bytes will do: RTMP proves nothing by them.
         let seed = Timestamp::now().as_nanosecond().unsigned_abs();
         let seed = u64::try_from(seed % u128::from(u64::MAX)).expect("it is below");
         Self {
@@ -175,6 +177,7 @@ impl<'a> Connection<'a> {
             match turn {
                 Ok(Ok(Turn::Read(count))) => {
                     self.take(&buffer[..count])?;
+                    // A server that has said something is there; each next step may take its time.
                     deadline = self.clock.now() + STEP;
                 }
                 Ok(Ok(turn)) => self.handle(&turn),
@@ -223,6 +226,7 @@ impl<'a> Connection<'a> {
         tick: Option<&mut tokio::time::Interval>,
     ) -> io::Result<Turn> {
         let Self { publisher, reading, writing, needs_flush, stop, .. } = self;
+        // Decided in front of the futures: an empty write would complete at once and spin.
         let has_output = !publisher.output().is_empty();
         let (is_due, ticks) = (has_output || *needs_flush, tick.is_some());
         let sending = async {
@@ -240,6 +244,8 @@ impl<'a> Connection<'a> {
         tokio::select! {
             // What ends it comes first, and what the server says before what it is sent.
             biased;
+            // Without ticks it is still being published,
+            // and the caller drops it when it is stopped.
             () = stop.cancelled(), if ticks => Ok(Turn::Stop),
             read = reading.read(buffer) => read.map(Turn::Read),
             sent = sending, if is_due => sent,
@@ -249,9 +255,12 @@ impl<'a> Connection<'a> {
 
     /// Sends the channel until that, the server or somebody ends it.
     pub(super) async fn send_all(&mut self, subscription: &mut Subscription) -> End {
+        // A new connection begins at a key frame: what
+        // was read for the last one means nothing here.
         subscription.restart();
         self.set_window(subscription.bitrate() / 8);
         let end = Sending::new(self, subscription).run().await;
+        // A connection that is lost has nobody who would hear a goodbye.
         if !matches!(end.ending, Ending::Lost { .. }) {
             self.say_goodbye().await;
         }
@@ -336,6 +345,7 @@ impl<'c, 'a> Sending<'c, 'a> {
 
     async fn run(mut self) -> End {
         let mut ticks = interval(TICK);
+        // After a pause one tick takes all there is; a burst of them would find nothing.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut buffer = [0; READ];
         loop {
@@ -349,6 +359,7 @@ impl<'c, 'a> Sending<'c, 'a> {
                 Turn::Tick => self.handle_tick(),
                 Turn::Wrote(_) | Turn::Flushed => Ok(()),
             };
+            // Before an error ends it: what was written counts.
             self.connection.handle(&turn);
             if let Err(end) = handled {
                 return end;
@@ -360,6 +371,7 @@ impl<'c, 'a> Sending<'c, 'a> {
     fn handle_tick(&mut self) -> Result<(), End> {
         let now = self.connection.clock.now();
         let read = self.read(now);
+        // A server that stands still is told of even where the channel has ended as well.
         self.look(now)?;
         read
     }
@@ -391,6 +403,7 @@ impl<'c, 'a> Sending<'c, 'a> {
             }
             Item::Tag(tag) => self.queue.push(now, tag),
             Item::Change(change) => {
+                // What was before the change belongs to this connection.
                 self.fill();
                 return Err(End::of_change(change));
             }
@@ -405,6 +418,7 @@ impl<'c, 'a> Sending<'c, 'a> {
     fn fill(&mut self) {
         let publisher = &mut self.connection.publisher;
         let (mut frames, mut time) = (0, None);
+        // Little at a time: what is made ready can no longer be left out when the server is slow.
         while publisher.output().len() < READY {
             let Some(tag) = self.queue.pop() else { break };
             publisher.send(&tag);
@@ -424,6 +438,7 @@ impl<'c, 'a> Sending<'c, 'a> {
     /// Whether the server stands still, and how fast it takes the stream.
     fn look(&mut self, now: Moment) -> Result<(), End> {
         let connection = &mut *self.connection;
+        // With nothing to send, a socket that takes nothing does not stand still.
         if connection.publisher.output().is_empty() {
             connection.moved = now;
         }
@@ -443,6 +458,7 @@ impl<'c, 'a> Sending<'c, 'a> {
         self.looked = (now, sent);
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let rate = (sent - before).saturating_mul(1000) / millis;
+        // Only where it is out by a factor of two: each new window is a message to the server.
         if rate > 0 && !(connection.window / 2..=connection.window * 2).contains(&rate.max(*WINDOW.start())) {
             connection.set_window(rate);
         }

@@ -67,6 +67,8 @@ impl Dialer {
         let url = &push.url;
         let late = || Error::Unreachable("it did not answer in time".to_owned());
         let dialing = self.tools().connector.dial(url.host(), url.port());
+        // The wait for TCP is the push's own: a server
+        // that was quick before is not waited for long.
         let tcp = timeout(patience, dialing).await.map_err(|_| late())??;
         // Without these it works all the same.
         let _ = tune(&tcp);

@@ -98,9 +98,12 @@ impl Pushes {
         for settings in pushes {
             let known = before.remove(&settings.id);
             let entry = match known {
+                // Equal settings leave the connection alone:
+                // a reload must not cut a running stream.
                 Some(known) if *known.settings == *settings => known,
                 known => {
                     let mut known = known;
+                    // The task that ends is kept, so that the new one can wait for it.
                     known.iter_mut().for_each(Entry::stop);
                     let task = known.and_then(|known| known.task);
                     let shared = Arc::new(Shared::new(settings));
@@ -114,12 +117,15 @@ impl Pushes {
             };
             table.entries.insert(settings.id.clone(), entry);
         }
+        // What is left is no longer configured.
         before.values_mut().for_each(Entry::stop);
     }
 
     /// Does something to a push, and tells how it is then; `None` where there is no such push.
     pub fn act(&self, id: &str, action: Action) -> Option<Report> {
         let mut table = self.table();
+        // Taken out, since `begin` reads the table while
+        // it changes the entry; both are under the lock.
         let mut entry = table.entries.remove(id)?;
         if action != Action::Start {
             entry.stop();
@@ -146,6 +152,7 @@ impl Pushes {
     pub async fn run(&self, stop: CancellationToken) {
         stop.cancelled().await;
         self.close();
+        // After `close`, which lets none begin any more; else one could slip in behind the wait.
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }

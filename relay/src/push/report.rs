@@ -130,9 +130,11 @@ impl Shared {
     /// One that was stopped stays so, whatever its task still says.
     pub(super) fn set_state(&self, state: State) {
         let mut report = self.edit();
+        // Its task may still be in the middle of something and tell of it.
         if report.state == State::Stopped {
             return;
         }
+        // The same state again keeps its time: `since` is when it began.
         if report.state != state {
             (report.state, report.since) = (state, Timestamp::now());
         }

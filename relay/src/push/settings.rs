@@ -125,6 +125,7 @@ impl PushUrl {
         let url = Url::parse(text.trim()).map_err(|_| PushUrlError::Scheme)?;
         let (is_tls, default_port) = match url.scheme() {
             "rtmp" => (false, 1935),
+            // RTMP over TLS has no port of its own; services use that of https.
             "rtmps" => (true, 443),
             _ => return Err(PushUrlError::Scheme),
         };

@@ -63,6 +63,7 @@ struct Memory {
 impl Memory {
     fn patience(&self) -> Duration {
         match self.took {
+            // Several times what it took, and never so short that one lost packet ends it.
             Some(took) if self.unanswered < MANY => (took * SLOWER).clamp(QUICK, PATIENCE),
             _ => PATIENCE,
         }
@@ -88,6 +89,8 @@ impl Task {
                 break;
             }
             let pause = self.pause(&mut memory, &end, begun, clock.now());
+            // The channel's source may be a connection that others
+            // need; for a short pause, closing it costs a new start.
             if pause > HOLD {
                 memory.subscription = None;
             }
@@ -123,6 +126,7 @@ impl Task {
             self.shared.edit().republishes += 1;
             info!(%push, reason = end.code, "push goes on in a new connection");
         } else {
+            // A server that stays away would fill the log with the same line every few seconds.
             let is_news = self.shared.edit().last_error.as_ref().is_none_or(|last| last.code != end.code);
             if is_news || matches!(end.ending, Ending::Lost { .. }) {
                 warn!(%push, code = end.code, "push failed: {}", end.text);
@@ -142,6 +146,8 @@ impl Task {
 
     /// Makes a connection on which the server takes the stream.
     async fn begin(&self, memory: &mut Memory, clock: Clock) -> Result<Connection<'_>, End> {
+        // The picture first: a server that gets no media closes the connection, or keeps the key in
+        // use.
         self.join(memory).await?;
         self.shared.set_state(State::Connecting);
         let (patience, asked) = (memory.patience(), Instant::now());
@@ -161,6 +167,7 @@ impl Task {
         let is_open = memory.subscription.as_ref().is_some_and(|subscription| !subscription.is_over());
         if !is_open {
             self.shared.set_state(State::Waiting);
+            // One that is over still holds its place in the channel.
             memory.subscription = None;
             let mut subscription = self.subscribe().await?;
             match subscription.started().await {

@@ -48,9 +48,13 @@ impl Session {
         method: &str,
         target: &str,
     ) -> Option<HeaderValue> {
+        // The count goes into each answer as `nc`. A server takes an answer with a count it
+        // has seen for a replay (RFC 7616, 3.4), so it rises even if no request goes out.
         self.count += 1;
         let answer = answer(&self.challenge, credentials, method, target, self.count, &self.client_nonce);
         let mut value = HeaderValue::from_bytes(&answer).ok()?;
+        // Nothing that prints headers shows a sensitive value,
+        // and the answer lets others guess the password offline.
         value.set_sensitive(true);
         Some(value)
     }
@@ -100,6 +104,8 @@ fn answer(
     }
     let request = hash(&[method.as_bytes(), target.as_bytes()]);
     let (secret, request) = (secret.as_bytes(), request.as_bytes());
+    // Without `qop` the server follows RFC 2069, where neither our count nor our nonce is part of
+    // the hash.
     let response = if challenge.has_qop {
         hash(&[secret, &challenge.nonce, count.as_bytes(), cnonce, b"auth", request])
     } else {
@@ -110,6 +116,8 @@ fn answer(
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"=\"");
         for &byte in value {
+            // A name or realm with a quotation mark would end the
+            // value early, so it is escaped (RFC 9110, 5.6.4).
             if matches!(byte, b'"' | b'\\') {
                 out.push(b'\\');
             }
@@ -124,6 +132,7 @@ fn answer(
     if let Some(opaque) = &challenge.opaque {
         quoted("opaque", opaque);
     }
+    // A `-sess` key is made with our nonce, so the server needs it even where it offers no `qop`.
     if challenge.has_qop || challenge.is_session {
         quoted("cnonce", cnonce);
     }
@@ -135,6 +144,7 @@ fn answer(
     if challenge.has_qop {
         out.extend_from_slice(format!("qop=auth, nc={count}, ").as_bytes());
     }
+    // Each field ends with a comma and a blank; strict servers refuse a list that ends so.
     out.truncate(out.len() - 2);
     out
 }

@@ -92,12 +92,14 @@ impl Agent {
     /// For this source; each connection holds a clone of `hold`.
     pub(super) fn new(client: &Client, source: &Source, hold: SocketGuard) -> Self {
         let (mut headers, mut credentials) = (HeaderMap::new(), HeaderMap::new());
+        // It stands first, so that a configured `Accept` replaces it.
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in &source.headers {
             // Each name is there once.
             let list = if CREDENTIALS.contains(name) { &mut credentials } else { &mut headers };
             list.insert(name.clone(), value.clone());
         }
+        // A configured `User-Agent` wins: many providers let only known players in.
         let typed = source.user_agent.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
         headers.insert(header::USER_AGENT, typed.unwrap_or(USER_AGENT));
         Self(Arc::new(Inner {
@@ -124,6 +126,7 @@ impl Agent {
         kept: Option<&IdleConnections>,
     ) -> Result<Response, Error> {
         let (mut url, mut is_own) = (url.clone(), self.is_own(url));
+        // One more than the redirects: the first request follows none.
         for _ in 0..=MAX_REDIRECTS {
             let response = self.ask_answering(url, is_own, besides, kept).await?;
             let Some(next) = response.leads_to()? else { return Ok(response) };
@@ -149,10 +152,13 @@ impl Agent {
         let mut answered = 0;
         loop {
             let response = self.ask(url, is_own, besides, kept).await?;
+            // A server that challenges every answer anew would be asked for ever.
             if answered == MAX_ANSWERS || !self.takes_challenge(&response, is_own) {
                 return Ok(response);
             }
             answered += 1;
+            // The response is dropped with this turn, so its connection is
+            // closed before the next opens: an account may allow only one.
             url = response.url.clone();
         }
     }
@@ -168,6 +174,8 @@ impl Agent {
             return Err(Error::Slate);
         }
         let mut headers = self.headers(&url, is_own);
+        // These come last and replace configured ones: a configured
+        // `Range` would spoil what the caller counts on.
         headers.extend(besides.clone());
         let request = net::request(Method::GET, &url, headers, Bytes::new())?;
         let mut answer = None;
@@ -183,6 +191,7 @@ impl Agent {
             None => self.connect(&url).await?.send(request).await?,
         };
         let (head, mut body) = answer.into_parts();
+        // Before anything of the answer is read: whatever it names was chosen by this server.
         self.0.bounds.note(body.peer());
         if let Some(kept) = kept {
             body.keep(kept, url.origin());
@@ -202,6 +211,8 @@ impl Agent {
     /// Whether an answer is a challenge that the next request can answer better than the last one
     /// did.
     fn takes_challenge(&self, response: &Response, is_own: bool) -> bool {
+        // A configured `Authorization` stands for the
+        // account; an answer to a challenge would replace it.
         let is_configured = is_own && self.0.credentials.contains_key(header::AUTHORIZATION);
         if response.status != StatusCode::UNAUTHORIZED
             || is_configured
@@ -229,9 +240,13 @@ impl Agent {
         let mut digest = self.0.digest.lock().unwrap_or_else(PoisonError::into_inner);
         match digest.as_mut().filter(|digest| digest.is_for(&url.origin())) {
             Some(digest) => {
+                // The same bytes as in the request line: servers
+                // compare `uri` with it (RFC 7616, 3.4).
                 let target = &url[Position::BeforePath..Position::AfterQuery];
                 digest.authorization(&credentials, Method::GET.as_str(), target)
             }
+            // Sent unasked: a challenge in front of each request would cost a round trip, and a
+            // connection where the server closes it.
             None => credentials.basic(),
         }
     }
@@ -254,12 +269,15 @@ impl Agent {
             headers.insert(header::AUTHORIZATION, authorization);
         }
         if let Some(cookies) = self.cookies(url) {
+            // A configured `Cookie` is the operator's word;
+            // those that a server sets do not replace it.
             headers.entry(header::COOKIE).or_insert(cookies);
         }
         headers
     }
 
     fn is_own(&self, url: &Url) -> bool {
+        // What the operator gave to TLS must not go out in clear text, to the same host either.
         let is_exposed = self.0.source.scheme() == "https" && url.scheme() == "http";
         url.host() == self.0.source.host() && !is_exposed
     }
@@ -268,6 +286,7 @@ impl Agent {
         let cookies = self.0.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         let pairs: Vec<_> =
             cookies.get_request_values(url).map(|(name, value)| format!("{name}={value}")).collect();
+        // Making a header of them needs no lock; playlists and segments ask at the same time.
         drop(cookies);
         let mut value = HeaderValue::try_from(pairs.join("; ")).ok().filter(|value| !value.is_empty())?;
         value.set_sensitive(true);
@@ -282,6 +301,8 @@ impl Agent {
                 continue;
             }
             if cookies.iter_any().count() >= MAX_COOKIES {
+                // Dropping single ones would need a rule which; a
+                // server that sets so many needs the newest only.
                 cookies.clear();
             }
             // What is no cookie, or for somebody else, is left out.
@@ -293,10 +314,12 @@ impl Agent {
 impl Response {
     /// Where it leads to, if it does.
     fn leads_to(&self) -> Result<Option<Url>, Error> {
+        // Not 300 and 304: they may carry `Location` and lead nowhere (RFC 9110, 15.4).
         let is_redirect = matches!(self.status.as_u16(), 301 | 302 | 303 | 307 | 308);
         let location = self.headers.get(header::LOCATION).filter(|_| is_redirect);
         let location = location.and_then(|location| std::str::from_utf8(location.as_bytes()).ok());
         match location.and_then(|location| self.url.join(location).ok()) {
+            // A loop that appends to its address at each hop would grow without measure.
             Some(next) if next.as_str().len() > MAX_URL => {
                 Err(Error::Redirect(format!("it leads to an address of more than {MAX_URL} bytes")))
             }

@@ -52,7 +52,9 @@ impl Environment {
 
     fn read(get: impl Fn(&str) -> Option<String>) -> Self {
         let get = |name: &str| {
+            // Small letters win, as with other programs.
             let names = [name.to_owned(), name.to_ascii_uppercase()];
+            // An empty variable is how a proxy is switched off for one program: it counts as unset.
             names.into_iter().find_map(|name| get(&name).filter(|value| !value.trim().is_empty()))
         };
         let variable = |name: &str| match get(name) {
@@ -60,6 +62,7 @@ impl Environment {
             None => get("all_proxy").map_or(Variable::Unset, |value| Variable::read("all_proxy", &value)),
         };
         let exceptions = get("no_proxy").unwrap_or_default();
+        // Commas are usual, blanks are common too; both occur in one list.
         let exceptions = exceptions.split([',', ' ']).filter_map(Exception::read).collect();
         Self { http: variable("http_proxy"), https: variable("https_proxy"), exceptions }
     }
@@ -106,10 +109,12 @@ impl Exception {
     fn read(text: &str) -> Option<Self> {
         let text = text.trim();
         let network = |text: &str| {
+            // IPv6 addresses stand there with or without the brackets that addresses need.
             let address = || text.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(IpNet::from);
             text.parse::<IpNet>().ok().or_else(address)
         };
         let (hosts, port) = match (network(text), text.rsplit_once(':')) {
+            // First, because an IPv6 address has colons that are no port.
             (Some(network), _) => return Some(Self { hosts: Hosts::Network(network), port: None }),
             (None, Some((hosts, port))) => (hosts, Some(port.parse().ok()?)),
             (None, None) => (text, None),
@@ -119,6 +124,7 @@ impl Exception {
             ("*", _) => Hosts::All,
             (_, Some(network)) => Hosts::Network(network),
             (name, None) => {
+                // `.example.org`, `*.example.org` and `example.org` mean the same to most programs.
                 Hosts::Below(name.trim_start_matches("*.").trim_matches('.').to_ascii_lowercase())
             }
         };
@@ -130,6 +136,7 @@ impl Exception {
             (Hosts::All, _) => true,
             (Hosts::Below(name), Some(Host::Domain(host))) => {
                 let above = host.trim_end_matches('.').strip_suffix(name.as_str());
+                // At a dot only: `notexample.org` is not below `example.org`.
                 above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
             }
             (Hosts::Network(network), Some(Host::Ipv4(address))) => network.contains(&IpAddr::from(address)),

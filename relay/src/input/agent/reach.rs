@@ -41,6 +41,8 @@ impl Bounds {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match self.scope {
             Scope::Internet => Reach::Internet { besides: Vec::new() },
+            // From now on others have a say in where requests go. Local servers that the operator's
+            // own address led to stay within reach, since a playlist there goes on naming them.
             Scope::Own if state.has_public_answer => Reach::Internet { besides: state.reached.clone() },
             Scope::Own | Scope::Everywhere => Reach::Everywhere,
         }

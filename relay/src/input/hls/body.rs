@@ -43,8 +43,12 @@ impl Limits {
     /// Waits for more of a body.
     async fn on<T>(&mut self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let began = Instant::now();
+        // Which limit ends the wait is known before it:
+        // only a pause means that the body stands still.
         let error = if self.pause < self.left { Error::Stalled } else { late() };
         let came = timeout(self.left.min(self.pause), step).await;
+        // Only the wait for bytes counts. Media that
+        // waits for room in the queue is early, not late.
         self.left = self.left.saturating_sub(began.elapsed());
         came.unwrap_or(Err(error))
     }
@@ -102,6 +106,8 @@ impl Body {
                 self.in_a_row = 0;
                 yield_now().await;
             }
+            // Before the known bytes are skipped: a download that was resumed hashes
+            // like one in a single piece, only if both count from the same byte.
             self.hash.write(&bytes);
             self.read += bytes.len();
             let known = self.skip.min(bytes.len());
@@ -122,6 +128,7 @@ impl Body {
             if let Some(bytes) = read {
                 decrypt.push(&bytes, &mut clear);
             } else {
+                // The last block is held back until the end, since its padding shows only there.
                 let is_good = self.decrypt.take().is_none_or(|decrypt| decrypt.finish(&mut clear));
                 if !is_good {
                     return Err(Error::Encrypted("a segment does not fit its key".to_owned()));

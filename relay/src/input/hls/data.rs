@@ -21,6 +21,7 @@ pub(super) fn decode(url: &Url) -> Option<Bytes> {
     // A question mark is a byte like any other here.
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let bytes: Vec<u8> = percent_decode_str(data).chain(percent_decode_str(&query)).collect();
+    // `;base64` is the last word if it is there (RFC 2397, 3); media types may hold it elsewhere.
     let is_base64 = kind.rsplit(';').next().is_some_and(|word| word.trim().eq_ignore_ascii_case("base64"));
     if !is_base64 {
         return Some(bytes.into());

@@ -29,6 +29,8 @@ impl Decrypt {
         if self.look_at.is_some_and(|at| self.held.len() < at || !self.take_picture_off()) {
             return;
         }
+        // At least one byte stays, so a last block that is
+        // complete waits for `finish`: it holds the padding.
         let whole = self.held.len().saturating_sub(1) / BLOCK * BLOCK;
         let blocks = self.held.split_to(whole);
         self.blocks(blocks, out);
@@ -44,6 +46,7 @@ impl Decrypt {
             self.push(&[], out);
         }
         if self.held.len() != BLOCK {
+            // An empty segment is none that was cut; any other length is no whole number of blocks.
             return self.held.is_empty();
         }
         let last = self.held.split();
@@ -51,6 +54,8 @@ impl Decrypt {
         self.blocks(last, out);
         let padding = out.last().map_or(0, |&count| usize::from(count));
         let is_padded = (1..=BLOCK).contains(&padding)
+            // Each byte is checked: one alone is right by
+            // chance once in sixteen times with a wrong key.
             && out[at..][BLOCK - padding..].iter().all(|&byte| usize::from(byte) == padding);
         if is_padded {
             out.truncate(out.len() - padding);

@@ -81,6 +81,8 @@ impl Delivery {
             Ok(hash) => {
                 worker.succeed();
                 let is_same = self.note(fetch.rendition, hash);
+                // A slate in a break repeats on purpose, with
+                // a discontinuity in front of each copy.
                 let repeats = is_main && is_same && !fetch.begins_part;
                 if repeats { Outcome::Repeated } else { Outcome::Done }
             }
@@ -92,8 +94,11 @@ impl Delivery {
         let has_come = matches!(outcome, Outcome::Done | Outcome::Repeated | Outcome::Truncated);
         if has_come && is_main {
             if outcome != Outcome::Truncated {
+                // A broken one is not complete: the next one does not simply go on in time behind
+                // it.
                 self.outlet.send(Item::Piece(Piece::SegmentEnd)).await;
             }
+            // Before its end goes into the queue: the driver takes it off again there.
             self.monitor.fetched(fetch.duration);
             self.remuxing.end(fetch.duration, &mut self.outlet).await;
         }
@@ -111,6 +116,7 @@ impl Delivery {
         if hash != BROKEN_OFF && recent.back() == Some(&hash) {
             return true;
         }
+        // The oldest goes first; repetitions come close behind.
         if recent.len() == MAX_RECENT {
             recent.pop_front();
         }
@@ -171,16 +177,20 @@ impl Delivery {
                     put_in_front(&mut held, content, download.init.as_ref());
                 }
             }
+            // A transport stream goes on at once; of anything else the remuxer needs the whole.
             let streams = content.is_some_and(|content| !content.needs_remux(false));
             while streams && held.len() >= PIECE {
                 let piece = held.split_to(PIECE).freeze();
                 self.outlet.pass(piece).await;
             }
+            // Only what must be held counts; a transport stream may be of any length.
             check_size(&held)?;
         };
+        // Nothing of it went out, so it can be asked for again as if nothing had happened.
         if !self.outlet.is_begun() {
             outcome.clone()?;
         }
+        // The body was shorter than a look needs; what there is has to do.
         let is_new = content.is_none();
         if is_new {
             content = worker.look(&mut front, &mut held, true);
@@ -208,6 +218,7 @@ impl Delivery {
         let Whole { init, bytes, hash } = whole;
         let outcome = self.remuxing.push(fetch, init.clone(), bytes.clone(), &mut self.outlet).await;
         let (Err(Error::Segments(_)), Some(at), Some(old), false) =
+            // At a discontinuity the section was asked for anew with the segment already.
             (&outcome, &fetch.init, init, fetch.is_discontinuous)
         else {
             return outcome.map(|()| hash);

@@ -109,6 +109,7 @@ impl Files {
         if let Some(key) = lock(&self.keys).get(url) {
             return Ok(*key);
         }
+        // Keys in `data:` addresses need no request; self-contained playlists have them.
         let body = match data::decode(url) {
             Some(body) => body,
             None => {
@@ -120,6 +121,8 @@ impl Files {
         let key = read_key(&body).ok_or_else(|| {
             Error::Encrypted(format!("the key is {} bytes long: {}", body.len(), words::describe(&body)))
         })?;
+        // Kept by its address: a playlist names the key in front
+        // of many segments, and key servers limit requests.
         lock(&self.keys).insert(url.clone(), key);
         Ok(key)
     }
@@ -142,6 +145,8 @@ impl Files {
             (Ok(new), _) => new,
             (Err(error), Some(known)) => {
                 debug!(%error, "no newer initialisation section");
+                // It was asked for once since the opening;
+                // asking again with each segment would not help.
                 Section { is_old: false, ..known }
             }
             (Err(error), None) => return Err(error),
@@ -167,6 +172,7 @@ impl Files {
         let mut body = Body::new(media, decrypt, limits);
         let mut whole = BytesMut::new();
         while let Some(bytes) = body.next().await? {
+            // Before it is added: a server that sends without end costs no more than the limit.
             if whole.len() + bytes.len() > MAX_INIT {
                 return Err(Error::Segments(format!(
                     "an initialisation section has more than {MAX_INIT} bytes"
@@ -188,6 +194,7 @@ fn lock<T>(known: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A key as it is served: 16 bytes, a line break behind them, or in hexadecimal.
 fn read_key(body: &[u8]) -> Option<[u8; 16]> {
+    // First of all: 16 bytes are a key even if they happen to be digits or end with a line break.
     if let Ok(key) = body.try_into() {
         return Some(key);
     }
@@ -219,6 +226,7 @@ impl<K: PartialEq, V> Cache<K, V> {
     }
 
     fn insert(&mut self, key: K, value: V) {
+        // A second entry for the same place would hide behind the first, and use up room.
         self.remove(&key);
         if self.0.len() == MAX_CACHED {
             self.0.pop_front();

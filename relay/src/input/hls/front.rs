@@ -36,6 +36,7 @@ impl Front {
         if !self.is_uncovered {
             match cover(held) {
                 Cover::Unfinished if !is_whole => return None,
+                // A picture that ends with the segment hides no media; it is judged as what it is.
                 Cover::Unfinished | Cover::None => {}
                 Cover::Picture(format, length) => {
                     self.picture = Some(format);
@@ -43,12 +44,14 @@ impl Front {
                 }
             }
             self.is_uncovered = true;
+            // What is left behind the picture is too short to tell; the count begins anew there.
             if held.len() < ENOUGH && !is_whole {
                 self.next = ENOUGH;
                 return None;
             }
         }
         match sniff(held) {
+            // Disguises begin like that, and the media may follow within a length that covers have.
             Content::Html | Content::Text | Content::Unknown if held.len() < MAX_COVER && !is_whole => None,
             Content::TransportStream { at } => {
                 self.take_off(held, at);

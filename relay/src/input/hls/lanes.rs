@@ -96,6 +96,8 @@ impl Lanes {
         let Lane::Idle(mut worker) = mem::replace(lane, Lane::Passing) else {
             unreachable!("the follower asks for one segment of a rendition at a time")
         };
+        // Two renditions are interleaved by the remuxer,
+        // and a comparison needs the hash of the whole.
         *lane = if fetch.audio.is_some() || fetch.only_compares {
             let collect = async move {
                 let whole = Some(worker.collect(&fetch).await);
@@ -111,6 +113,7 @@ impl Lanes {
     pub(super) fn pair(&mut self, new: Pair) {
         self.pair = Some(match self.pair {
             Some(old) => Pair {
+                // An older word that was not passed on yet still holds: its media is gone.
                 void: [old.void[0] || new.void[0], old.void[1] || new.void[1]],
                 least: old.least.max(new.least),
                 ..new
@@ -144,9 +147,12 @@ impl Lanes {
         loop {
             self.pass_on();
             let Some(passing) = &mut self.passing else { return Poll::Pending };
+            // Polled to its end even where nobody wants the segment
+            // any more: half of one would be a damaged stream.
             let Poll::Ready((delivery, done)) = passing.poll_unpin(context) else { return Poll::Pending };
             self.passing = None;
             (self.extents, self.passed) = (delivery.extents(), delivery.passed());
+            // It goes back before anything is told, so the next segment can begin at once.
             self.delivery = Some(delivery);
             if let Some((job, outcome)) = done {
                 return Poll::Ready(self.land(job, outcome));
@@ -179,6 +185,7 @@ impl Lanes {
     /// A segment that has come, of a rendition that is meant.
     fn take_ready(&mut self, is_meant: impl Fn(Rendition) -> bool) -> Option<Box<Job>> {
         let is_ready = |of: &Rendition| matches!(self.of[*of as usize], Lane::Ready(_)) && is_meant(*of);
+        // The picture first: it decides where a new part begins, and the sound follows it.
         let of = [Rendition::Main, Rendition::Audio].into_iter().find(is_ready)?;
         match mem::replace(&mut self.of[of as usize], Lane::Passing) {
             Lane::Ready(job) => Some(job),

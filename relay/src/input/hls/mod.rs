@@ -82,6 +82,8 @@ pub(super) async fn open(
 ) -> Result<Upstream, Error> {
     let monitor = Arc::new(Monitor::default());
     let (out, mut queue) = mpsc::channel(MAX_PIECES);
+    // The opening waits for a playlist that can be followed, so that
+    // a bad one fails at once and not as a stream without media.
     let (ready, is_ready) = oneshot::channel();
     let options = Options {
         max_bandwidth: source.max_bitrate,
@@ -97,6 +99,7 @@ pub(super) async fn open(
     tasks.spawn(run.run(entry.url, entry.body).in_current_span());
     match is_ready.await {
         Ok(()) => {}
+        // The task put its reason into the queue before it dropped its end.
         Err(_) => return Err(failure(queue.recv().await)),
     }
     let taken = Arc::clone(&monitor);
@@ -106,12 +109,14 @@ pub(super) async fn open(
             loop {
                 match queue.recv().await {
                     Some(Item::Piece(piece)) => return Some((Ok(piece), (queue, tasks))),
+                    // Counted where the driver takes it: what waits in the queue is the store.
                     Some(Item::End(media)) => monitor.took(media),
                     last => return Some((Err(failure(last)), (queue, tasks))),
                 }
             }
         }
     });
+    // `EXT-X-ENDLIST` is the provider's word that no more comes (RFC 8216, 4.3.3.4).
     let facts = Facts { ends_for_good: true, ..Facts::new(Pace::MediaTime) };
     Ok(Upstream { pieces: pieces.boxed(), facts, parts: Some(monitor), hold })
 }
@@ -133,6 +138,8 @@ fn explain(failure: Failure, trouble: Option<Error>, has_begun: bool) -> Error {
             Error::Playlist("it offers no variant with a picture or sound that can be passed on".to_owned())
         }
         Failure::Encrypted(reason) => Error::Encrypted(reason),
+        // It was there before, so the address may have
+        // expired: that is told apart from a wrong address.
         Failure::Refused(status) if has_begun => Error::Gone { status },
         Failure::Refused(status) => Error::Status { status },
         Failure::Over => Error::Over,

@@ -82,9 +82,12 @@ impl Monitor {
 
     pub(super) fn took(&self, media: Duration) {
         self.edit(|state| {
+            // Each segment was counted in before its end entered the queue, so this never
+            // saturates.
             state.waiting = state.waiting.saturating_sub(media);
             state.taken += 1;
         });
+        // The follower may have paused since there was enough in store.
         self.taken.notify_one();
     }
 
@@ -136,6 +139,7 @@ impl Parts for Monitor {
 
     fn ask_for_less(&self) -> bool {
         let has_lower = self.edit(|state| {
+            // A wish that no variant can fulfil must not wait for one that appears later.
             state.wants_lower = state.has_lower;
             state.has_lower
         });

@@ -53,8 +53,10 @@ impl Outlet {
 
     /// Passes bytes on, behind the discontinuity that is owed.
     pub(super) async fn pass(&mut self, bytes: Bytes) {
+        // Both are taken: two seams with nothing between them are one.
         let is_discontinuous =
             mem::take(&mut self.owes_discontinuity) | mem::take(&mut self.begins_discontinuous);
+        // In front of the very first bytes there is nothing that they could break with.
         if is_discontinuous && self.life.has_sent() {
             self.send(Item::Piece(Piece::Discontinuity)).await;
         }

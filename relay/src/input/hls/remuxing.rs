@@ -52,6 +52,7 @@ impl Remuxing {
         }
         for (rendition, is_void) in [Rendition::Main, Rendition::Audio].into_iter().zip(pair.void) {
             if is_void {
+                // Before the pairing changes: what is held was placed by the old one.
                 self.step(0, outlet, move |remuxer| remuxer.discard(rendition)).await;
             }
         }
@@ -76,6 +77,7 @@ impl Remuxing {
         outlet: &mut Outlet,
     ) -> Result<(), Error> {
         if self.remuxer.is_none() || self.has_audio != fetch.audio.is_some() {
+            // The other layout begins anew, so what is held back for its sound comes no more.
             self.end_all(outlet).await;
             outlet.cut();
             self.has_audio = fetch.audio.is_some();
@@ -92,6 +94,7 @@ impl Remuxing {
         let breaks_audio = rendition == Rendition::Audio && fetch.is_discontinuous;
         let language = fetch.audio.clone().filter(|tag| !tag.is_empty());
         let push = move |remuxer: &mut Remuxer| {
+            // Said with each segment: a remuxer that was made meanwhile knows nothing of it.
             remuxer.set_pairing(pairing, Duration::ZERO);
             remuxer.set_language(language.as_deref());
             if breaks_audio {
@@ -124,6 +127,7 @@ impl Remuxing {
     /// Says that those segments are complete which have been passed on.
     async fn end_passed(&mut self, outlet: &mut Outlet) {
         let Some(passed) = self.passed() else { return };
+        // The last frames of sound of a segment often end a little before its picture.
         let passed = passed.shifted(duration_to_ticks(UNEVEN));
         while let Some((_, duration)) = self.held.pop_front_if(|(end, _)| *end <= passed) {
             outlet.send(Item::End(duration)).await;
@@ -145,9 +149,11 @@ impl Remuxing {
         outlet: &mut Outlet,
         step: impl FnOnce(&mut Remuxer) -> T + Send + 'static,
     ) -> Option<T> {
+        // Taken out for the time of the work, which may go to another thread.
         let mut remuxer = self.remuxer.take()?;
         let work = move || {
             let result = step(&mut remuxer);
+            // Copied once, then shared by all pieces; the remuxer keeps its own space.
             let output = Bytes::copy_from_slice(remuxer.output());
             remuxer.clear(KEPT_OUTPUT);
             (remuxer, output, result)

@@ -65,6 +65,8 @@ impl Renewal {
     /// The entry is about to be asked for: another address for it, unless the one on hand was never
     /// asked for.
     pub(super) fn enter(&mut self) -> Option<NextAddress> {
+        // An address that is fresh and unused is asked for first;
+        // another would cost the platform a request for nothing.
         let was_used = std::mem::replace(&mut self.is_used, true);
         was_used.then(|| self.ask())
     }
@@ -79,6 +81,7 @@ impl Renewal {
 
     fn ask(&self) -> NextAddress {
         let Followed { pages, page, address } = &self.followed;
+        // The one on hand is named, so that the store does not give it out again.
         pages.address(page, Some(&address.url)).boxed()
     }
 }

@@ -113,6 +113,8 @@ impl Run {
         let answer = Answer::Playlist { url, playlist, etag: None };
         self.follower.handle_playlist(now, Rendition::Main, answer);
         loop {
+            // Before anything new is fetched: the next
+            // segment is to be the lesser variant's already.
             if self.monitor.take_wish() {
                 let before = self.known();
                 self.follower.step_down(self.now());
@@ -120,6 +122,7 @@ impl Run {
             }
             let waiting = self.monitor.waiting();
             self.follower.set_hungry(self.now(), waiting <= self.follower.ahead());
+            // An empty queue: what the driver has taken plays, and nothing is left to tide over.
             self.follower.set_dry(self.now(), self.out.capacity() == self.out.max_capacity());
             if self.follower.holds_start() {
                 // The first segments are here, and not known to fit together. A full queue is a
@@ -131,13 +134,17 @@ impl Run {
                 let _ = self.out.send(Item::Failed(error)).await;
                 return;
             }
+            // In each turn: a connection that the server has closed holds a socket until somebody
+            // looks.
             self.session.tidy();
+            // In each turn, since the driver may drop this task at any await.
             self.memory.note(&self.follower);
             self.note_trouble();
             self.monitor.note(&self.follower, self.now());
             if self.follower.has_entered()
                 && let Some(ready) = self.ready.take()
             {
+                // The opening may have been abandoned; then the task is dropped as well.
                 let _ = ready.send(());
             }
             self.wait().await;
@@ -167,8 +174,12 @@ impl Run {
             let now = self.now();
             match self.follower.poll_action(now)? {
                 Action::FetchPlaylist { of, url, is_entry, etag, inherited, timeout } => {
+                    // The entry is the address that the operator
+                    // knows; only others are named in messages.
                     self.asked[of as usize] = (url != *self.follower.entry()).then(|| url.clone());
                     let fetch = fetch_playlist(self.session.clone(), url, etag, inherited, timeout);
+                    // Only the entry is an address of the page;
+                    // variants come from the playlist there.
                     let renewal = self.renewal.as_mut().filter(|_| is_entry);
                     self.playlists[of as usize] = Some(match renewal.and_then(Renewal::enter) {
                         Some(address) => fetch_renewed(self.session.clone(), address, timeout, fetch).boxed(),
@@ -179,6 +190,7 @@ impl Run {
                 Action::Pair(pair) => self.lanes.pair(pair),
                 Action::End => return Some(Error::Ended),
                 Action::Fail(failure) => {
+                    // The picture's first: without sound a channel goes on.
                     let of_picture = self.lanes.trouble(Rendition::Main);
                     let trouble = of_picture.or(self.trouble.as_ref());
                     let trouble = trouble.or_else(|| self.lanes.trouble(Rendition::Audio)).cloned();
@@ -211,6 +223,7 @@ impl Run {
                 None => std::future::pending().await,
             }
         };
+        // In any order: each branch only polls state that stays here, so the others lose nothing.
         tokio::select! {
             (of, (fetched, address)) = next_playlist(playlists) => {
                 self.take_address(address);
@@ -242,6 +255,7 @@ impl Run {
         };
         match fetched {
             Fetched::Playlist { url, playlist, etag } => {
+                // Only until media comes; from then on that itself is the sign.
                 if self.follower.counts().segments == 0 {
                     // A full queue is a sign of life, too.
                     let _ = self.out.try_send(Item::Piece(Piece::Activity));
@@ -269,13 +283,16 @@ impl Run {
     fn handle_segment(&mut self, Landed { rendition, outcome, transfer }: Landed) {
         debug!(?rendition, ?outcome, "segment");
         let before = self.known();
+        // The rate of the sound says nothing about whether a variant fits.
         if rendition == Rendition::Main {
             self.follower.handle_transfer(transfer);
         }
+        // In front of the outcome, which lets the follower decide by what has come.
         self.follower.handle_extents(self.lanes.extents(), self.lanes.passed());
         let skipped = self.follower.counts().skipped;
         self.follower.handle_segment(self.now(), rendition, outcome);
         if rendition == Rendition::Main {
+            // A segment given up still has its place in the order of those that were passed on.
             self.lanes.lose(self.follower.counts().skipped - skipped);
         }
         let reason = match self.lanes.trouble(rendition) {

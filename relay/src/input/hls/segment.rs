@@ -74,9 +74,11 @@ impl Worker {
         let began = Instant::now();
         self.transfer = Transfer::default();
         let opened = self.files.open_both(fetch, self.limits(fetch)).await;
+        // Failures count too: a server that refuses slowly is slow.
         self.transfer.took += began.elapsed();
         let (init, body) = opened?;
         self.life.tell();
+        // After a stall the source itself is in doubt, and a second try would only cost time.
         Ok(Download { init, body, may_resume: self.stalls == 0 })
     }
 
@@ -135,6 +137,7 @@ impl Worker {
     /// What a segment is that has come so far, if that is known yet.
     pub(super) fn look(&mut self, front: &mut Front, held: &mut BytesMut, is_whole: bool) -> Option<Content> {
         let content = front.look(held, is_whole)?;
+        // Once for each source: a list disguises all of its segments.
         if front.hidden() > 0 && !mem::replace(&mut self.has_told, true) {
             info!(
                 bytes = front.hidden(),
@@ -156,8 +159,10 @@ impl Worker {
             // Another key may have taken its place at the same address.
             self.files.forget_key(url);
         }
+        // Any other failure shows that the server answers.
         self.stalls = if error == Error::Stalled { self.stalls + 1 } else { 0 };
         self.trouble = Some(error);
+        // While media is in store viewers notice nothing, and the server may recover.
         self.stalls >= MAX_STALLS && self.monitor.waiting().is_zero()
     }
 }
@@ -205,6 +210,7 @@ pub(super) fn put_in_front(held: &mut BytesMut, content: Content, init: Option<&
     if let Some(init) = fitting(init.cloned(), content) {
         let behind = mem::take(held);
         held.extend_from_slice(&init);
+        // `unsplit` copies here, once for each segment with a section of its own; few have one.
         held.unsplit(behind);
     }
 }

@@ -54,6 +54,7 @@ impl Session {
         let mut headers = HeaderMap::new();
         if let Some(Range { offset, length }) = range {
             let value = HeaderValue::try_from(format!("bytes={offset}-{}", offset + length - 1));
+            // No `Accept-Encoding` beside a range: it would count bytes of the compressed body.
             headers.insert(header::RANGE, value.expect("digits make a header"));
         }
         if let Some(etag) = etag {
@@ -69,6 +70,7 @@ impl Session {
             Some(range) if status == StatusCode::PARTIAL_CONTENT => (0, range.length),
             Some(range) => (range.offset, range.length),
         };
+        // Kept as it came: a weak one (`W/`) is compared as a whole by the server.
         let etag = headers.get(header::ETAG).cloned();
         Ok(Media { body: Decoded::as_said(body, &headers)?, etag, skip, left })
     }
@@ -105,6 +107,7 @@ impl Media {
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         while self.left > 0 {
             let Some(mut bytes) = self.body.next().await.transpose()? else {
+                // A range has an end that is known, so a body that stops before it was cut off.
                 let is_short = self.left != u64::MAX;
                 return if is_short {
                     Err(Error::Broken("the range is not complete".to_owned()))

@@ -37,6 +37,8 @@ impl Client {
         let mut whole = BytesMut::new();
         while let Some(more) = body.next().await {
             whole.extend_from_slice(&more?);
+            // Counted here and not by `Content-Length`: it may
+            // be missing, wrong, or of the compressed body.
             if whole.len() > limit {
                 return Err(Error::File(format!("it has more than {limit} bytes")));
             }
@@ -54,11 +56,13 @@ impl Client {
         let session = Session::new(Agent::new(self, source, hold.clone()));
         let (source, context) = (source.clone(), context.clone());
         async move {
+            // Taken before the request: the age of a playlist counts from when it was asked for.
             let asked_at = context.memory.now();
             let Response { url, status, headers, body } = session.entry(&source).await?;
             if !status.is_success() {
                 return Err(Error::Status { status: status.as_u16() });
             }
+            // A body that has a length will end: a film or a recording behind a live address.
             let has_length = body.has_length();
             let mut body = Decoded::new(body, &headers)?;
             let mut beginning = begin(&mut body).await;
@@ -73,6 +77,7 @@ impl Client {
                 None
             };
             let bytes = stream::iter((!beginning.bytes.is_empty()).then(|| Ok(beginning.bytes.freeze())))
+                // The bytes go first: what came before the failure tells what the source is.
                 .chain(stream::iter(beginning.error.map(Err)))
                 .chain(body);
             let media = match codec {
@@ -81,6 +86,7 @@ impl Client {
             };
             let pieces = media
                 .map(|bytes| bytes.map(Piece::Bytes))
+                // A live stream has no end, so that of its body is a failure like any other.
                 .chain(stream::once(std::future::ready(Err(Error::Ended))));
             let facts = Facts { has_length, ..Facts::new(Pace::Live) };
             Ok(Upstream { pieces: pieces.boxed(), facts, parts: None, hold })
@@ -118,6 +124,7 @@ struct Beginning {
 async fn begin(body: &mut Decoded<Body>) -> Beginning {
     let mut bytes = BytesMut::new();
     loop {
+        // Asked again with each piece: the first may be a single byte.
         if let Some(is_playlist) = begins_like_a_playlist(&bytes) {
             return Beginning { bytes, is_playlist, error: None };
         }
@@ -131,6 +138,8 @@ async fn begin(body: &mut Decoded<Body>) -> Beginning {
 
 /// The whole of a playlist; of a longer one than [`MAX_BODY`] a little more than that.
 async fn read_whole(mut bytes: BytesMut, mut body: Decoded<Body>) -> Result<Bytes, Error> {
+    // A little more than the limit shows the parser
+    // that it is too long, without a count of its own.
     while bytes.len() <= MAX_BODY
         && let Some(more) = body.next().await
     {

@@ -23,6 +23,7 @@ const SEARCH_EVERY: usize = 4 * 1024;
 /// something else. Many servers say nothing, and begin in the middle of a frame.
 pub(super) fn may_be_radio(headers: &HeaderMap, beginning: &[u8]) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+    // `application/octet-stream` is not among them: it says nothing.
     let is_other = [&b"video/"[..], b"text/", b"image/", b"application/json"];
     let is_other = is_other
         .iter()
@@ -35,12 +36,15 @@ pub(super) async fn find(bytes: &mut BytesMut, body: &mut Decoded<Body>) -> Resu
     let mut searched = 0;
     loop {
         if bytes.len() >= searched + SEARCH_EVERY || searched == 0 {
+            // Before frames are looked for: a transport stream that
+            // begins in the middle of a packet holds frames of sound.
             if is_transport_stream(bytes) {
                 return Ok(None);
             }
             if let Some((_, codec)) = find_frames(bytes) {
                 return Ok(Some(codec));
             }
+            // A tag with cover art comes first and may be as long as 2 MiB; frames begin behind it.
             if bytes.len() >= MAX_SEARCHED && !bytes.starts_with(b"ID3") || bytes.len() >= 32 * MAX_SEARCHED {
                 return Ok(None);
             }
@@ -58,6 +62,8 @@ fn is_transport_stream(bytes: &[u8]) -> bool {
     let mut sync = Sync::new();
     let mut items = sync.push(bytes);
     while items.next().is_some() {}
+    // A stride is known only when several packets lie at
+    // equal distances; one sync byte occurs in any data.
     sync.stride().is_some()
 }
 

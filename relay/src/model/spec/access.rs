@@ -16,6 +16,7 @@ pub(super) fn check_access(
     Access {
         scope: match allow_private {
             Some(true) => Scope::Everywhere,
+            // Said of one source, it takes back what its provider allows.
             Some(false) => Scope::Own,
             None => defaults.scope,
         },

@@ -53,6 +53,7 @@ impl Spec {
 
     /// The channel; none without a good id. Where there are errors, nobody may use it.
     pub fn check_with(&self, checker: &mut Checker, house: &House) -> Option<Channel> {
+        // Checked even where the channel has no id: all faults are told in one run.
         let policy = self.policy.check(checker, &house.policy);
         if self.id.is_none() {
             checker.fault("id", "this channel has no id");
@@ -82,6 +83,7 @@ impl Spec {
         for source in &mut sources {
             source.slate_urls = Arc::clone(&slate_urls);
         }
+        // Last, when all that a source asks for is settled: its id is made of that.
         source_id::name(program, &mut sources);
         let id = id?;
         let name = name.unwrap_or_else(|| id.to_string());

@@ -47,6 +47,8 @@ impl House {
         let id = checker.field("provider", typed, |text| text.parse::<ProviderId>())?;
         if !self.shared.contains_key(&id) {
             let mut known: Vec<&str> = self.shared.keys().map(ProviderId::as_str).collect();
+            // A map has no order, and of two guesses that
+            // are as near the same one must win each time.
             known.sort_unstable();
             let guess = did_you_mean(id.as_str(), &known);
             checker.fault("provider", format!("provider: there is no \"{id}\" in [[providers]]{guess}"));

@@ -123,13 +123,17 @@ impl PolicySpec {
             slate: self.slate.unwrap_or(defaults.slate),
             health: rules,
             confirm_frozen: health.confirm_frozen.unwrap_or(defaults.confirm_frozen),
+            // `[hls]` stands once for all channels.
             hls: defaults.hls,
         };
+        // At the key that this table says; with neither of
+        // them the fault is the defaults', and told there.
         let place = match (&self.burst, &self.buffer) {
             (Some(_), _) => Some("burst"),
             (None, Some(_)) => Some("buffer"),
             (None, None) => None,
         };
+        // After another fault the values are defaults, and a second message would mislead.
         if let Some(place) = place.filter(|_| policy.burst >= policy.buffer && checker.count() == before) {
             let [burst, buffer] = [policy.burst, policy.buffer].map(humantime::format_duration);
             checker.fault(place, format!("burst ({burst}) must be shorter than buffer ({buffer})"));

@@ -75,6 +75,8 @@ impl ProviderSpec {
             Access::default(),
         );
         let id = id?;
+        // Also where other fields are wrong: sources that
+        // name it must not be told that it does not exist.
         house.shared.insert(id.clone(), Shared { user_agent, access });
         Some(Provider {
             id,

@@ -64,6 +64,7 @@ impl SourceSpec {
     pub(super) fn check(&self, checker: &mut Checker, house: &House) -> Option<Source> {
         match self {
             Self::Url(text) => match parse_url(text, house) {
+                // A bare address names no provider, so nothing of one applies.
                 Ok(url) => Some(within(Source::new(url), house)),
                 Err(error) => {
                     checker.fault_here(format!("source: {error}"));
@@ -161,6 +162,7 @@ fn parse_url(text: &UrlText, house: &House) -> Result<SourceUrl, String> {
 /// Bounds a source as the house wants it, whatever its provider may reach.
 fn within(mut source: Source, house: &House) -> Source {
     if house.is_internet_only {
+        // Whatever its provider may reach: somebody else than the operator chose the address.
         source.access.scope = Scope::Internet;
     }
     source

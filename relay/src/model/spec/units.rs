@@ -121,6 +121,7 @@ impl<'de> Deserialize<'de> for SizeText {
             }
             // JSON reads what has no sign as this.
             fn visit_u64<E: Error>(self, bytes: u64) -> Result<Self::Value, E> {
+                // Too large for either is out of range as well, which the check says in words.
                 Ok(SizeText::Bytes(i64::try_from(bytes).unwrap_or(i64::MAX)))
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -191,6 +192,7 @@ pub fn parse_bandwidth(text: &str) -> Result<u64, String> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let factor: u64 = match unit.trim_start() {
+            // Case matters here: `Mb` and `MB` differ by eight, so only whole words are taken.
             "kbit/s" => 1_000,
             "Mbit/s" => 1_000_000,
             "Gbit/s" => 1_000_000_000,
@@ -208,6 +210,7 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (shift, unit) = [(30, "GiB"), (20, "MiB"), (10, "KiB")]
             .into_iter()
+            // Zero has all its low bits clear, and would be printed as `0 GiB`.
             .find(|(shift, _)| self.0 > 0 && self.0.trailing_zeros() >= *shift)
             .unwrap_or((0, "bytes"));
         write!(f, "{} {unit}", self.0 >> shift)
