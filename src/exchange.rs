@@ -51,9 +51,12 @@ impl Client {
         mut headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Bytes>, Error> {
+        // Authorities ask for a name that can be looked
+        // up when a client misbehaves (RFC 8555, 6.1).
         headers.insert(header::USER_AGENT, USER_AGENT);
         let exchange = async {
             let request = net::request(method, url, headers, body)?;
+            // Anywhere: the operator has named the server, which is often in the same network.
             let connection = self.0.connect(url, Route::DIRECT, SocketGuard::default()).await?;
             let (parts, body) = connection.send(request).await?.into_parts();
             Ok(Response::from_parts(parts, read(body, MAX_ANSWER).await?))

@@ -21,6 +21,7 @@ impl<'a> HostPort<'a> {
         if text.len() > MAX_LENGTH {
             return None;
         }
+        // Only in brackets may a host hold colons.
         let (host, rest) = if let Some(text) = text.strip_prefix('[') {
             let (host, rest) = text.split_once(']')?;
             host.parse::<Ipv6Addr>().ok()?;

@@ -64,6 +64,8 @@ pub fn reset(folder: &Path, name: &str, typed: Option<&str>) -> Result<Option<Se
     Shared::open(folder)?.write(|connection| {
         let old = crate::db::users::find(connection, name)?;
         let old = old.ok_or_else(|| CommandError::NoUser(name.to_owned()))?;
+        // An end that lies ahead is the admin's wish and
+        // stays; one that is over would keep the user out.
         let expires_at = old.spec.expires_at.filter(|at| *at > Timestamp::now());
         let spec = UserSpec { disabled: false, expires_at, ..old.spec.clone() };
         users::update(connection, &Actor::Command.to_string(), "user.reset", &old, &spec, Some(&hash))?;
@@ -80,6 +82,7 @@ pub fn list(folder: &Path) -> Result<Vec<User>, CommandError> {
 
 fn password_of(typed: Option<&str>) -> Result<(String, Option<Secret>), CommandError> {
     let Some(typed) = typed else {
+        // Shown once, on the terminal: an argument would stand in the shell's history.
         let made_up = Secret::short();
         return Ok((password::hash_now(made_up.reveal()), Some(made_up)));
     };

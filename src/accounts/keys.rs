@@ -48,6 +48,7 @@ impl Accounts {
             return Err(Refusal::Taken(format!("there are {MAX_KEYS} keys, and may be no more")));
         }
         let secret = Secret::random(PREFIX);
+        // Enough to tell two keys apart in a list, and too little to guess the rest by.
         let hint = secret.reveal()[..HINT].to_owned();
         let new = NewKey { name, hash: secret.hash(), hint, scopes, expires_at };
         let actor = actor.to_string();
@@ -77,6 +78,8 @@ impl Accounts {
     pub fn use_key(&self, text: &str) -> Option<Arc<ApiKey>> {
         let now = Timestamp::now();
         let key = Arc::clone(self.people().key(text, now)?);
+        // Kept in memory: a write for each request would
+        // wear the disk for a time that nobody reads.
         self.last_uses().insert(key.id, now);
         Some(key)
     }

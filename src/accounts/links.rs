@@ -50,6 +50,7 @@ impl Accounts {
         let now = Timestamp::now();
         let key = self.database().write(move |connection: &_| signing_key(connection, now)).await?;
         self.refresh().await?;
+        // Whole seconds, since that is what the text has: a part of one would break the signature.
         let seconds = (now + lifetime.min(Self::MAX_LINK_LIFETIME)).as_second();
         let expires_at = Timestamp::from_second(seconds).expect("a day from now is a time");
         let link = FilmLink { film: film.to_owned(), expires_at };
@@ -81,10 +82,12 @@ fn read(
         let message = message(film, seconds, household);
         keys.iter().any(|key| hmac::verify(&mac_key(key), message.as_bytes(), &signature).is_ok())
     };
+    // The text does not say for whom it was signed, so both are tried.
     if !is_signed(None) && !is_signed(Some(household)) {
         return Err(NoLink::Unknown);
     }
     let expires_at = Timestamp::from_second(seconds).map_err(|_| NoLink::Unknown)?;
+    // Behind the signature: only whoever has a real link is told that its time is over.
     if expires_at <= now {
         return Err(NoLink::Over);
     }
@@ -96,6 +99,7 @@ fn parts(text: &str) -> Option<(i64, Vec<u8>)> {
     let (expiry, signature) = text.split_once('.')?;
     let seconds: i64 = expiry.parse().ok()?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    // `+5` and `05` are the same number: one link must not have several texts.
     (seconds.to_string() == expiry).then_some((seconds, signature))
 }
 

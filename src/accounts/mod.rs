@@ -95,6 +95,7 @@ impl Accounts {
             viewing: Viewing::default(),
             adult_groups: RwLock::default(),
             token_limits: RwLock::default(),
+            // New at each start, and in memory only: a copy of an old console is worth nothing.
             setup: Secret::short(),
         })))
     }
@@ -115,6 +116,7 @@ impl Accounts {
         let entry = NewEntry { actor: actor.to_string(), action, object, before: Some(before), after: None };
         let written = self.database().write(move |connection: &_| audit::insert(connection, &entry)).await;
         match written {
+            // Without a database there is no log; the operator has chosen that.
             Ok(_) | Err(Error::Off(_)) => {}
             Err(error) => warn!(%error, action, "what was done is not in the audit log"),
         }
@@ -124,6 +126,7 @@ impl Accounts {
     pub async fn run(&self, stop: CancellationToken) {
         let (mut ticks, mut looked, mut tidied) = (interval(REVIEW_EVERY), Instant::now(), Instant::now());
         while self.database().is_on() && stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            // In each tick: a user's time may be over without any change in the database.
             self.review();
             if looked.elapsed() < CHECK_INTERVAL {
                 continue;
@@ -144,6 +147,7 @@ impl Accounts {
     }
 
     async fn look(&self, is_time_to_tidy: bool) -> Result<(), Refusal> {
+        // Each change has an entry, so one number tells whether anything is different.
         let newest = self.database().read(audit::newest).await?;
         let mut is_changed = newest != self.people().newest;
         if is_time_to_tidy {
@@ -156,8 +160,11 @@ impl Accounts {
 
     /// Makes the picture anew.
     async fn refresh(&self) -> Result<(), Refusal> {
+        // Taken before the read: else a slower reader
+        // could put an older picture behind a newer one.
         let _one_at_a_time = self.0.making.lock().await;
         let people = Arc::new(self.database().read(People::read).await?);
+        // The proofs of users who are gone would stay for ever.
         self.passwords().keep(|user| people.user(user).is_some());
         *self.0.people.write().unwrap_or_else(PoisonError::into_inner) = people;
         self.review();

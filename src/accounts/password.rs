@@ -60,20 +60,26 @@ impl Passwords {
         known: Option<(UserId, &str)>,
         password: &str,
     ) -> Result<bool, Busy> {
+        // Before any hashing: argon2 would read a password of megabytes in full.
         if password.len() > MAX_LENGTH {
             return Ok(false);
         }
         if let Some((user, hash)) = known
+            // Players send the password with each request, and
+            // argon2 takes tens of milliseconds each time.
             && self.is_proven(user, hash, password)
         {
             return Ok(true);
         }
+        // Never waited for: a queue without an end would hold the memory of all who try.
         let Ok(_waiting) = self.waiting.try_acquire() else { return Err(Busy) };
         let Ok(_place) = self.places.acquire().await else { return Err(Busy) };
         let hash = known.map_or_else(|| NOBODYS.clone(), |(_, hash)| hash.to_owned());
         let typed = password.to_owned();
         let is_right = spawn_blocking(move || is_right(&hash, &typed)).await.unwrap_or(false);
         let Some((user, hash)) = known.filter(|_| is_right) else { return Ok(false) };
+        // Only right passwords are remembered, so there
+        // is one for each user and no limit is needed.
         let tag = hmac::sign(&self.key, message(hash, password).as_bytes());
         self.proven().insert(user, tag);
         Ok(true)
@@ -115,11 +121,13 @@ pub(super) fn hash_now(password: &str) -> String {
 
 fn is_right(hash: &str, password: &str) -> bool {
     PasswordHash::new(hash)
+        // The parameters stand in the hash, so hashes of earlier settings still verify.
         .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 /// What is wrong with a password that somebody wants to have.
 pub(super) fn fault(password: &str) -> Option<String> {
+    // Characters, as people count; the upper limit is in bytes, as memory counts.
     if password.chars().count() < MIN_LENGTH {
         return Some(format!("it is to have {MIN_LENGTH} characters at least"));
     }

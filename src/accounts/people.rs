@@ -44,6 +44,7 @@ impl People {
         let users = users::all(connection)?.into_iter().map(|user| (user.id, Arc::new(user)));
         let users: HashMap<UserId, Arc<User>> = users.collect();
         let sessions = user_sessions::all(connection)?.into_iter().filter_map(|session| {
+            // A session without its user is one that is being removed.
             let user = Arc::clone(users.get(&session.user)?);
             Some((session.hash, Session { user, host: session.host, expires_at: session.expires_at }))
         });
@@ -90,6 +91,7 @@ impl People {
     /// Who is signed in with this cookie at this host.
     pub fn signed_in(&self, cookie: &str, host: &str, now: Timestamp) -> Option<&Arc<User>> {
         let session = self.sessions.get(&secret::hash(cookie))?;
+        // The host too: cookies go to all ports of a name, and another service there may read them.
         let holds = now < session.expires_at && session.host == host && session.user.is_active(now);
         holds.then_some(&session.user)
     }

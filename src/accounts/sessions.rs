@@ -31,9 +31,11 @@ impl Accounts {
     /// The user with this name and password.
     pub async fn verify(&self, name: &str, password: &str) -> Result<Arc<User>, Refusal> {
         let people = self.people();
+        // Somebody inactive is treated like nobody: the answer and its time are the same.
         let user = people.named(name).filter(|user| user.is_active(Timestamp::now()));
         let known = user.and_then(|user| Some((user.id, user.password.as_deref()?)));
         match self.passwords().verify(known, password).await {
+            // A password verifies only against the hash of a user, so there is one here.
             Ok(true) => Ok(Arc::clone(user.expect("nobody's password is right"))),
             Ok(false) => Err(Refusal::WrongPassword),
             Err(_) => Err(Refusal::Busy),
@@ -62,6 +64,8 @@ impl Accounts {
         let old = old.map(secret::hash);
         let write = move |connection: &_| {
             if let Some(old) = &old {
+                // Session fixation: a cookie that somebody else
+                // has planted must not become a signed-in one.
                 user_sessions::remove(connection, old)?;
             }
             user_sessions::insert(connection, &session)
@@ -104,6 +108,7 @@ impl Accounts {
         let (cookie_hash, host) = (cookie.hash(), host.to_owned());
         let write = move |connection: &_| {
             let everybody = crate::db::users::all(connection)?;
+            // Asked inside the transaction: of two who come with the token, one becomes the admin.
             if everybody.iter().any(|user| user.spec.role == Role::Admin) {
                 return Err(Refusal::SetUp);
             }

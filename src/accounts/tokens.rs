@@ -80,10 +80,13 @@ impl Accounts {
     ) -> Result<MadeToken, Refusal> {
         let (owner, limits) = (maker.to_string(), self.token_limits());
         let write = move |connection: &_| {
+            // Counted in the transaction that inserts: two
+            // requests at once cannot both be the last one.
             check_limits(stream_tokens::made(connection, &owner)?, limits, tier)?;
             let now = Timestamp::now();
             let (key, until) = (signing_key(connection, now)?, now + limits.lifetime);
             let text = text(&owner, &spec, &key, now, until);
+            // Only the hash is kept: a copy of the database lets nobody watch.
             let hash = secret::hash(text.reveal());
             let token = stream_tokens::insert(connection, &owner, &hash, &spec, until)?;
             Ok::<_, Refusal>(MadeToken { token, text })
@@ -97,6 +100,7 @@ impl Accounts {
     pub async fn refresh_token(&self, id: TokenId) -> Result<StreamToken, Refusal> {
         let unknown = || Refusal::Unknown { what: "token", id: id.0 };
         let token = self.people().token_of(id).cloned().ok_or_else(unknown)?;
+        // The key that signed it is kept no longer than this behind its own time.
         let until = (Timestamp::now() + self.token_limits().lifetime).min(token.created_at + MAX_LIFETIME);
         let write = move |connection: &_| stream_tokens::extend(connection, id, until);
         let extended = self.database().write(write).await?.ok_or_else(unknown)?;
@@ -130,6 +134,7 @@ impl Accounts {
         let spec = &token.spec;
         let is_bound = spec.household.is_some_and(|own| own != household)
             || spec.agent.as_deref().is_some_and(|own| own != agent);
+        // Told apart from an unknown token: a link that was passed on is a usual mistake.
         if is_bound {
             return Err(NoToken::Bound);
         }
@@ -183,6 +188,7 @@ pub(super) fn signing_key(connection: &Connection, now: Timestamp) -> Result<Sig
         return Ok(key);
     }
     let key = SigningKey {
+        // It only names the key; the secret beside it has the strength.
         id: Secret::short().reveal()[..8].to_owned(),
         secret: random_bytes::<32>().to_vec(),
         created_at: now,

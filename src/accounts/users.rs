@@ -52,6 +52,7 @@ impl UserChange {
             Some(Value::String(password)) => Some(Secret::from(password)),
             Some(_) => return Err(Refusal::field("password", "expected a string")),
         };
+        // `null` and a field that is absent mean the same here.
         fields.retain(|_, value| !value.is_null());
         let spec: UserSpec = read(Value::Object(fields)).map_err(|error| Refusal::Fields(vec![error]))?;
         if let Some(fault) = name_fault(&spec.name) {
@@ -111,6 +112,7 @@ impl Accounts {
         let hash = UserChange::new(fields)?.hash().await;
         let actor = actor.to_string();
         let write = move |connection: &_| {
+            // Read again inside: a change by somebody else in between must not be undone.
             let Some(old) = users::get(connection, id)? else { return Err(unknown.clone()) };
             let mut fields = document(&old.spec);
             merge(&mut fields, &changes);
@@ -129,7 +131,9 @@ impl Accounts {
             let unknown = Refusal::Unknown { what: "user", id: id.0 };
             let old = users::get(connection, id)?.ok_or_else(|| unknown.clone())?;
             let key = Secret::short();
+            // The password stays: only addresses that were passed on are to end.
             let user = users::update(connection, id, &old.spec, old.password.as_deref(), key.reveal())?;
+            // Without before and after: both would be the key.
             note(connection, &actor, "user.renew_stream_key", id, None, None)?;
             user.ok_or(unknown)
         };
@@ -157,6 +161,7 @@ pub(super) fn insert(
     spec: &UserSpec,
     password: Option<&str>,
 ) -> Result<User, Refusal> {
+    // In the same transaction as the insertion, so the limit holds exactly.
     if users::count(connection)? >= MAX_USERS {
         return Err(Refusal::Taken(format!("there are {MAX_USERS} users, and may be no more")));
     }
@@ -179,6 +184,7 @@ pub(super) fn update(
     let password = new_password.or(old.password.as_deref());
     let updated = users::update(connection, old.id, spec, password, &old.stream_key)?;
     let user = updated.ok_or(Refusal::Unknown { what: "user", id: old.id.0 })?;
+    // Whoever knew the old password may be signed in somewhere.
     if new_password.is_some() || spec.disabled {
         user_sessions::remove_of(connection, user.id)?;
     }

@@ -141,11 +141,13 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut owners = self.shared.owners();
         if let Some(streams) = owners.get_mut(&self.owner) {
+            // In `drop` the count is zero already, so this removes exactly the seat that goes.
             streams.taken.retain(|taken| taken.seat.strong_count() > 0);
             if streams.taken.is_empty() && streams.displaced.is_empty() && streams.used.is_empty() {
                 owners.remove(&self.owner);
             }
         }
+        // Those who are woken want this very lock.
         drop(owners);
         self.shared.freed.notify_waiters();
     }
@@ -176,6 +178,7 @@ impl Viewing {
                 return Ok(Some(seat));
             }
             if timeout_at(deadline, freed).await.is_err() {
+                // Without a limit there is always a place, so the number is only for the type.
                 return Err(NoSeat { limit: self.limits(watcher).0.unwrap_or(u32::MAX) });
             }
         }
@@ -192,6 +195,7 @@ impl Viewing {
         let now = Instant::now();
         let mut owners = self.0.owners();
         let streams = owners.entry(owner).or_default();
+        // Here and not by a timer: nobody needs them but the next decision.
         streams.displaced.retain(|(_, _, until)| now < *until);
         let decision = streams.decide(watcher, self.limits(watcher), title, device, form);
         match decision {
@@ -235,6 +239,7 @@ impl Viewing {
     /// Ends all streams whose watchers may not watch them any more, as `people` are `now`.
     pub(super) fn review(&self, people: &People, now: Timestamp, adult: &[String]) {
         for taken in self.0.owners().values().flat_map(|streams| &streams.taken) {
+            // Its rights of now and not of when it began: groups may have been taken away.
             let watcher = taken.watcher.renewed(people, now);
             let (id, groups) = (taken.title.id(), taken.title.groups());
             if !watcher.is_some_and(|watcher| watcher.may_watch_one(id, groups, adult)) {
@@ -296,6 +301,7 @@ impl Streams {
         {
             return Decision::Share(at);
         }
+        // Behind the sharing: the requests of one HLS player are one use.
         if single_use(watcher).is_some_and(|token| self.used.contains(&token)) {
             return Decision::Wait;
         }
@@ -306,6 +312,7 @@ impl Streams {
             return Decision::Take;
         }
         let can_end = |taken: &&(usize, &Taken)| !taken.1.ended.is_cancelled();
+        // The numbers are those of the list itself, by which the caller ends one.
         let all: Vec<(usize, &Taken)> = self.taken.iter().enumerate().collect();
         // A player that plays HLS and asks for another channel has left the one before.
         let left = all.iter().filter(can_end).find(|(_, taken)| form == Form::Hls && is_same(taken));

@@ -39,6 +39,8 @@ impl Accounts {
         let (hash, host) = (cookie.hash(), host.to_owned());
         let write = move |connection: &_| {
             let user = user_of(connection, &vouched)?;
+            // The provider vouches for the person; whether
+            // that person may watch here is decided here.
             if !user.is_active(Timestamp::now()) {
                 return Err(Refusal::Inactive);
             }
@@ -59,6 +61,7 @@ fn user_of(connection: &Connection, vouched: &Vouched) -> Result<User, Refusal> 
         return keep_role(connection, &actor, user, vouched);
     }
     match db::users::find(connection, &vouched.name)? {
+        // A user with an identity is somebody else at the provider, whatever the name.
         Some(user) if vouched.may_link && user.spec.identity.is_none() => {
             let spec = UserSpec { identity: Some(vouched.identity.clone()), ..user.spec.clone() };
             let user = users::update(connection, &actor, "user.link", &user, &spec, None)?;

@@ -49,6 +49,7 @@ impl TokenHolder {
     /// `None` where the user who made it may do nothing any more.
     pub(super) fn new(token: Arc<StreamToken>, people: &People, now: Timestamp) -> Option<Self> {
         let maker = match user_of(&token) {
+            // A token outlives nobody: when its maker is disabled, it ends too.
             Some(id) => Some(Arc::clone(people.user(id).filter(|user| user.is_active(now))?)),
             None => None,
         };
@@ -114,6 +115,7 @@ impl Watcher {
     pub fn may_watch_one<G: AsRef<str>>(&self, id: &str, groups: &[G], adult: &[String]) -> bool {
         let is_adult = groups.iter().any(|group| is_among(group.as_ref(), adult));
         match self {
+            // Nobody knows how old somebody unknown is.
             Self::Anybody => !is_adult,
             Self::User(user, _) => (user.spec.adult || !is_adult) && is_allowed(&user.spec, id, groups),
             Self::Key(_) => true,
@@ -162,6 +164,7 @@ impl Watcher {
             Self::Link(link) => (now < link.expires_at).then(|| self.clone()),
             Self::User(old, proof) => {
                 let user = people.user(old.id).filter(|user| user.is_active(now))?;
+                // A renewed stream key ends whoever came by the old one, and nobody who signed in.
                 let is_known = *proof == Proof::Account || user.stream_key == old.stream_key;
                 is_known.then(|| Self::User(Arc::clone(user), *proof))
             }
@@ -199,6 +202,7 @@ fn is_allowed<G: AsRef<str>>(spec: &UserSpec, id: &str, own: &[G]) -> bool {
         return true;
     }
     let by_group = own.iter().any(|group| is_among(group.as_ref(), groups.unwrap_or_default()));
+    // Of two lists one that is absent beside one that is there allows nothing by itself.
     by_group || channels.unwrap_or_default().iter().any(|other| other == id)
 }
 

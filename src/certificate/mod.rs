@@ -50,6 +50,7 @@ impl Certificate {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
             .map_err(|_| Error::Certificate("is no whole PEM file".into()))?;
+        // The certificate itself comes first and its issuers behind it (RFC 8446, 4.4.2).
         let first =
             chain.first().ok_or_else(|| Error::Certificate("holds no \"BEGIN CERTIFICATE\"".into()))?;
         let validity = Validity::of(first).ok_or_else(|| Error::Certificate("is damaged".into()))?;
@@ -58,6 +59,8 @@ impl Certificate {
             Error::Key("holds no \"BEGIN PRIVATE KEY\"; one that is encrypted has to be decrypted".into())
         })?;
         let keys =
+            // It compares the key with the certificate: a wrong
+            // pair would show only at the first handshake.
             CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
                 TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                     Error::Key("does not fit the certificate, which has to be the first in its file".into())

@@ -16,6 +16,7 @@ impl Validity {
     /// Reads it out of a certificate in DER (RFC 5280, 4.1). `None` if that is none.
     pub(crate) fn of(certificate: &[u8]) -> Option<Self> {
         let mut to_be_signed = Der(certificate).inside(SEQUENCE)?.inside(SEQUENCE)?;
+        // Left out in version 1, where it is the default.
         if to_be_signed.0.first() == Some(&VERSION) {
             to_be_signed.next()?;
         }

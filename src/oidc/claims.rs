@@ -17,6 +17,8 @@ const EVERYBODY: &str = "*";
 pub(super) fn person(config: &Config, claims: &Claims) -> Result<Vouched, Reason> {
     let text = |path: &str| find(claims, path).and_then(Value::as_str).unwrap_or_default();
     let name = text(&config.name_claim);
+    // The name becomes part of addresses here, so it must
+    // fit; it is never mended, for it would be another one's.
     if name_fault(name).is_some() {
         return Err(Reason::NoName(config.name_claim.clone()));
     }
@@ -33,6 +35,7 @@ pub(super) fn is_enough(config: &Config, claims: &Claims) -> bool {
 /// The highest role of which a value is among those of the claim.
 fn role(config: &Config, claims: &Claims) -> Option<Role> {
     let values: Vec<&str> = match find(claims, &config.role_claim) {
+        // Providers send a single value without its list.
         Some(Value::String(value)) => vec![value],
         Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
@@ -47,6 +50,7 @@ fn role(config: &Config, claims: &Claims) -> Option<Role> {
 /// A claim by its name; else by the way to it, with dots between names of objects:
 /// `realm_access.roles`.
 fn find<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
+    // As a whole first: names of claims may hold dots, as addresses do.
     if let Some(claim) = claims.get(path) {
         return Some(claim);
     }

@@ -46,6 +46,7 @@ pub(super) struct Flows(HashMap<[u8; 32], (Instant, Flow)>);
 
 impl Flows {
     pub(super) fn insert(&mut self, cookie: [u8; 32], flow: Flow, now: Instant) {
+        // Only at the limit: a sweep for each browser would look at all others.
         if self.0.len() >= MAX_FLOWS {
             self.0.retain(|_, (began, _)| now.duration_since(*began) < LIFETIME);
         }

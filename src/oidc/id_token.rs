@@ -31,8 +31,10 @@ pub(super) fn verify(token: &str, keys: &JwkSet, expected: Expected<'_>) -> Resu
         decode_header(token).map_err(|_| Reason::BadToken("it is none, or its algorithm is none"))?;
     let key = DecodingKey::from_jwk(key_of(keys, &header)?);
     let key = key.map_err(|_| Reason::BadToken("its key is none"))?;
+    // The algorithm of the token is safe to take: `key_of` has found a key that is for it.
     let mut validation = Validation::new(header.alg);
     validation.leeway = LEEWAY;
+    // The library leaves it out unless it is asked for.
     validation.validate_nbf = true;
     validation.set_issuer(&[expected.issuer]);
     validation.set_audience(&[expected.client_id]);
@@ -64,10 +66,12 @@ fn check(claims: &Claims, expected: Expected<'_>) -> Result<(), Reason> {
 
 /// The one key of the provider that can have signed it.
 fn key_of<'a>(keys: &'a JwkSet, header: &Header) -> Result<&'a Jwk, Reason> {
+    // Providers with a single key often give it no name.
     let is_named = |key: &&Jwk| header.kid.is_none() || key.common.key_id == header.kid;
     let mut fitting = keys.keys.iter().filter(|key| fits(key, header.alg)).filter(is_named);
     match (fitting.next(), fitting.next()) {
         (Some(key), None) => Ok(key),
+        // Trying each would accept a key that the provider meant for something else.
         (Some(_), Some(_)) => Err(Reason::BadToken("it does not say which key has signed it")),
         (None, _) => Err(Reason::BadToken("the provider has no such key, or the algorithm is none of ours")),
     }

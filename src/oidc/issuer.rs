@@ -118,6 +118,7 @@ impl Issuer {
     /// Whether this one has sent the answer (RFC 9207).
     pub(super) fn check_sender(&self, named: Option<&str>) -> Result<(), Reason> {
         let is_right = match named {
+            // Against mix-up attacks: the code of one provider must not be shown to another.
             Some(named) => named == self.document.issuer,
             None => !self.document.authorization_response_iss_parameter_supported,
         };
@@ -162,6 +163,7 @@ impl Issuer {
             ("code_verifier", flow.verifier.reveal()),
         ];
         match &secret {
+            // Never both: a request with two ways to authenticate is refused (RFC 6749, 2.3).
             Some(secret) if self.takes_basic() => {
                 fields.insert(header::AUTHORIZATION, basic(&config.client_id, secret));
             }
@@ -182,12 +184,14 @@ impl Issuer {
     /// The usual way, unless the provider names others only.
     fn takes_basic(&self) -> bool {
         let ways = &self.document.token_endpoint_auth_methods_supported;
+        // Without a word, Basic is the way (OpenID Connect Discovery 1.0, 3).
         ways.is_empty() || ways.iter().any(|way| way == "client_secret_basic")
     }
 }
 
 async fn client_secret(config: &Config) -> Result<Option<Secret>, Reason> {
     let Some(path) = &config.client_secret_file else { return Ok(None) };
+    // Read at each signing in: an operator who renews the secret needs no restart.
     let text = tokio::fs::read_to_string(path).await;
     let text = text.map_err(|error| Reason::NoSecret(reason(&error)))?;
     Ok(Some(Secret::from(text.trim().to_owned())))

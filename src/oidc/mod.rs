@@ -71,6 +71,7 @@ impl Oidc {
         host: &str,
         page: &str,
     ) -> Result<(Url, Secret), Reason> {
+        // Before the cookie: where the provider is away, the browser stays here.
         let issuer = self.talk(Issuer::discover(config)).await?;
         let (flow, cookie) = Flow::new(redirect, host, page);
         let url = issuer.authorization_url(config, &flow);
@@ -88,6 +89,7 @@ impl Oidc {
         let flow = self.flows().take(cookie, &answer.state, Instant::now()).ok_or(Reason::NoFlow)?;
         let work = async {
             let issuer = Issuer::discover(config).await?;
+            // Before the code leaves us: it is worth an identity to whoever has it.
             issuer.check_sender(answer.issuer.as_deref())?;
             let code = answer.code.as_deref().ok_or(Reason::Denied)?;
             issuer.claims(config, &flow, code).await
@@ -98,6 +100,7 @@ impl Oidc {
 
     /// Does what needs the provider, within the limits.
     async fn talk<T>(&self, work: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
+        // Refused and not queued: people press the button again, which would fill any queue.
         let _talk = self.0.talks.try_acquire().map_err(|_| Reason::Busy)?;
         timeout(TALK, work).await.unwrap_or_else(|_| Err(Reason::unreachable("it takes too long")))
     }

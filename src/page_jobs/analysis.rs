@@ -89,6 +89,7 @@ pub fn of(job: &Job) -> Option<Analysis> {
 pub fn failure(job: &Job) -> (Option<&str>, &str) {
     let error = job.error.as_deref().unwrap_or("it was not done");
     match error.split_once(": ") {
+        // A class is one word; a colon in a sentence is none.
         Some((class, message)) if !class.contains(' ') => (Some(class), message),
         _ => (None, error),
     }
@@ -122,6 +123,7 @@ async fn run(resolver: &Resolver, news: &News, context: Context) -> Result<Value
     tell(30, "processing");
     let known = tokio::select! {
         known = resolver.ask(&page, Need::Info) => known,
+        // The resolver goes on and keeps the answer: the next who asks has it at once.
         () = context.stopped() => {
             tell(0, "cancelled");
             return Err(Failure::retryable("it was stopped"));

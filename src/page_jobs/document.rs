@@ -59,6 +59,7 @@ impl DownloadDocument {
             State::Failed => "failed",
         };
         Self {
+            // A run that has just begun knows of none yet, and the bar must not jump back.
             bytes: live.map_or(kept, |live| live.bytes.max(kept)),
             created_at: time(created_at),
             ended_at: ended_at.map(time),

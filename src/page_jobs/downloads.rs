@@ -95,6 +95,8 @@ impl Downloads {
         actor: String,
     ) -> Result<DownloadDocument, Refusal> {
         let insert = move |connection: &_| {
+            // Counted in the transaction that inserts, so
+            // the limit holds for requests at the same time.
             if rows::of_owner(connection, &new.owner)?.len() >= MAX_OWN {
                 return Err(Refusal::TooMany);
             }
@@ -146,6 +148,7 @@ impl Downloads {
         info!(download = id.0, ?wanted, "download changed");
         match to {
             State::Active => self.add_job(queue, id, actor).await?,
+            // Behind the change in the database: the run looks there why it was stopped.
             _ => self.0.runs.stop(id),
         }
         Ok(self.told(changed))
@@ -154,6 +157,7 @@ impl Downloads {
     /// Ends one once and for all, whatever state it is in.
     pub async fn cancel(&self, owner: &str, id: DownloadId) -> Result<DownloadDocument, Refusal> {
         let download = self.own(owner, id).await?;
+        // Not only stopped: a cancelled download leaves neither a row nor a file.
         self.remove(id).await?;
         info!(download = id.0, "download cancelled");
         let document = DownloadDocument::new(download, None).cancelled();

@@ -103,12 +103,15 @@ impl Fetcher {
             .map_err(|error| Failure::lasting(format!("what it works on is none: {error}")))?;
         let id = DownloadId(args.download);
         // If it runs already, that one goes on.
+        // The job may be one of two for the same download, which must not write the same file.
         let mut seat = self.runs.enter(id);
         let mut result = Ok(Value::Null);
         while let Some(mut own) = seat {
             result = tokio::select! {
                 result = self.go_on(&mut own, id, &context) => result,
                 () = context.stopped() => {
+                    // Only then: when the server stops, the
+                    // download goes on by itself at the next start.
                     if context.is_cancelled() {
                         self.pause(id).await;
                     }
@@ -149,6 +152,8 @@ impl Fetcher {
                     return Ok(Value::Null);
                 }
                 Ok(End::Stopped) => {
+                    // Once more round: the row tells whether it was
+                    // paused or removed, in which case its file must go.
                     is_stopped = true;
                     continue;
                 }
@@ -156,6 +161,8 @@ impl Fetcher {
                 Err(Fault::Passing(error)) => error,
             };
             let bytes = self.runs.live(id).map_or(0, |live| live.bytes);
+            // A try that brought something shows that the
+            // platform still gives; only tries in vain count.
             failures = if bytes > last { 1 } else { failures + 1 };
             last = bytes;
             debug!(download = id.0, error, failures, "a download breaks off");
@@ -201,6 +208,7 @@ impl Fetcher {
         let (file, from) = self.begin(download, &reel).await?;
         let mut shown = Download { file: Some(file), ..download.clone() };
         let disk = |error: std::io::Error| Fault::Final(format!("the file cannot be kept: {error}"));
+        // A full disk does not get better by trying again, so this ends the download.
         let mut part = PartFile::open(&self.folder, download.id, from).await.map_err(disk)?;
         let mut reader = reel.reader(from..reel.length());
         let end = loop {
@@ -210,6 +218,7 @@ impl Fetcher {
                 self.tell(Some(shown.clone()));
             }
             let bytes = tokio::select! {
+                // A stop comes before more bytes, however fast they come.
                 biased;
                 () = seat.stopped() => break Ok(End::Stopped),
                 bytes = reader.next() => bytes,
@@ -223,6 +232,7 @@ impl Fetcher {
                 self.keep(download.id, &mut part).await?;
             }
         };
+        // Also after a failure: the next try goes on from here.
         self.keep(download.id, &mut part).await?;
         end
     }
@@ -230,6 +240,7 @@ impl Fetcher {
     /// Which file it is by now, and from where on it is fetched: where it was, if it is the same.
     async fn begin(&self, download: &Download, reel: &Reel) -> Result<(WholeFile, u64), Fault> {
         let file = WholeFile { length: reel.length(), tag: reel.tag().to_owned() };
+        // The tag too: a file of the same length may be another upload.
         if download.file.as_ref() == Some(&file) {
             return Ok((file, download.kept));
         }
@@ -251,6 +262,8 @@ impl Fetcher {
     }
 
     async fn keep(&self, id: DownloadId, part: &mut PartFile) -> Result<(), Fault> {
+        // The disk first and the row behind it: the row
+        // must never promise bytes that a crash takes away.
         part.sync().await.map_err(|error| Fault::Final(format!("the file cannot be kept: {error}")))?;
         let kept = part.length();
         self.database.write(move |connection| rows::keep(connection, id, kept)).await?;

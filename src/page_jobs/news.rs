@@ -60,6 +60,8 @@ impl Default for News {
 impl News {
     /// Tells something. Costs next to nothing where nobody listens.
     pub fn tell(&self, to: Audience, event: &str, document: &impl Serialize) {
+        // The document is only written where somebody
+        // reads it: a download tells four times a second.
         if self.sender.receiver_count() > 0 {
             let text = self.text(event, document);
             // Whoever listened may have gone.

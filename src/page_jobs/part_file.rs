@@ -73,9 +73,12 @@ impl PartFile {
         let open = move || {
             fs::create_dir_all(below)?;
             let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+            // Else `set_len` would fill the gap with zeros, and nobody would notice.
             if file.metadata()?.len() < kept {
                 return Err(io::Error::other("somebody has cut off the file"));
             }
+            // Bytes behind it were never known to be on the
+            // disk: a crash may have left anything there.
             file.set_len(kept)?;
             Ok::<_, io::Error>(file)
         };

@@ -54,6 +54,7 @@ impl Runs {
     pub(super) fn enter(&self, id: DownloadId) -> Option<Seat> {
         let mut runs = self.lock();
         if let Some(run) = runs.get_mut(&id) {
+            // The run may be past its last look at the row, so it is told to look again.
             run.is_wanted_again = true;
             return None;
         }

@@ -54,6 +54,8 @@ impl Source {
         let first = match source.get(0..SMALL_PIECE).await {
             Err(error) if error.is_refusal() => {
                 let (page, format) = (&source.key.page, &source.key.format);
+                // A fresh look at the page may have come from
+                // the store, where its addresses can be over.
                 let another = source.resolver.file(page, format, Some(&source.url)).await;
                 source.move_to(another.map_err(|_| error)?);
                 source.get(0..SMALL_PIECE).await?
@@ -88,6 +90,8 @@ impl Source {
         if !error.is_refusal() {
             return sleep((PAUSE * failures).min(MAX_PAUSE)).await;
         }
+        // The address may be good and only the range too
+        // large; a new one would meet the same refusal.
         if !self.is_proved && self.most > SMALL_PIECE {
             self.most = SMALL_PIECE;
             return;

@@ -126,6 +126,7 @@ impl Reels {
             slot.used_at = Instant::now();
             Arc::clone(&slot.reel)
         };
+        // A failure leaves the cell empty, so the next who asks tries again.
         cell.get_or_try_init(|| self.begin(key)).await.cloned()
     }
 
@@ -156,6 +157,7 @@ impl Reels {
             slots.iter().filter(|(other, _)| *other != key).map(|(_, slot)| slot.length).sum()
         };
         while others(&slots).saturating_add(length) > self.0.limit {
+            // One that is read is never dropped: its viewer would stand still.
             let unread = slots.iter().filter(|(_, slot)| slot.reel.get().is_some_and(|reel| !reel.is_read()));
             let oldest = unread.min_by_key(|(_, slot)| slot.used_at).map(|(key, _)| key.clone());
             let oldest = oldest.ok_or(ReelError::NoRoom { length })?;
@@ -182,6 +184,7 @@ fn unnamed(folder: &Path) -> io::Result<File> {
     // have the same process id.
     let _ = fs::remove_file(&path);
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+    // From here on only the descriptor holds it.
     fs::remove_file(&path)?;
     Ok(file)
 }

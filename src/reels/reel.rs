@@ -69,6 +69,7 @@ impl Reel {
     /// A file of which the first part is on its way.
     pub(super) fn start(file: File, source: Source, first: FilePart, counts: Arc<Counts>) -> Arc<Self> {
         let mut hasher = DefaultHasher::new();
+        // Made here, since platforms name the same file differently at each of their servers.
         (&source.key, &first.tag, first.length).hash(&mut hasher);
         let reel = Arc::new(Self {
             key: source.key.clone(),
@@ -132,6 +133,7 @@ impl Reel {
 
     /// Fetches what readers want, until they want no more.
     async fn fetch(&self, first: Option<FilePart>) {
+        // Held for the whole fetch: one range after the other is what platforms put up with.
         let mut source = self.source.lock().await;
         let (mut part, mut failures) = (first, 0);
         loop {
@@ -168,6 +170,8 @@ impl Reel {
     /// The next range to fetch. `None` if nothing is wanted: then nobody fetches from then on.
     fn next_range(&self, most: u64) -> Option<Range<u64>> {
         let mut state = self.state();
+        // Decided under the lock in which readers look:
+        // none can come between the last look and the end.
         let next = state.plan.next_fetch(most).filter(|_| state.failure.is_none());
         state.is_fetching = next.is_some();
         next
@@ -195,6 +199,8 @@ impl Reel {
                 Ok(bytes) => bytes,
                 Err(error) => return (start - begun, Err(Fault::Passing(error))),
             };
+            // A server may send more than was asked for; behind
+            // the range may be what another part brings.
             let bytes = bytes.slice(..bytes.len().min(usize::try_from(end - start).unwrap_or(usize::MAX)));
             let size = bytes.len();
             if let Err(error) = self.write(bytes, start).await {
@@ -209,6 +215,7 @@ impl Reel {
                 state.plan.note(range);
                 state.plan.is_wanted(start)
             };
+            // After each piece and not at the end of a range: players begin with the first of it.
             self.changed.notify_waiters();
             if !is_wanted && start - begun >= least {
                 // Nobody waits for the rest: whoever has gone elsewhere in the file comes first.
@@ -281,6 +288,7 @@ impl Reader {
             self.reel.spawn_fetch(None);
         }
         match &state.failure {
+            // What is there is read even after a failure.
             _ if there > start => Ok(Step::Read(start..there)),
             Some(failure) => Err(io::Error::other(failure.clone())),
             None => Ok(Step::Wait),
@@ -295,6 +303,7 @@ impl Reader {
             Ok::<_, io::Error>(Bytes::from(block))
         });
         let bytes = read.await.map_err(io::Error::other)??;
+        // Only when it has been read: a future dropped in the middle loses nothing.
         self.range.start = end;
         self.reel.state().plan.move_reader(self.id, end);
         Counts::note(&self.reel.counts.served, bytes.len());

@@ -95,6 +95,7 @@ impl Document {
     /// 1970.
     pub(super) fn lifetime(&self, now: Duration) -> Option<Duration> {
         let addresses = self.formats.iter().flat_map(|format| [&format.url, &format.manifest_url]);
+        // The first to end counts: which of them a viewer needs is not known here.
         addresses.filter_map(|address| lifetime(address.as_deref()?, now)).min()
     }
 
@@ -135,6 +136,7 @@ impl Format {
     pub fn opens_by_itself(&self) -> bool {
         // Any player sends some User-Agent and takes whatever comes.
         const OF_ANY_PLAYER: &[&str] = &["user-agent", "accept", "accept-language", "sec-fetch-mode"];
+        // A redirect cannot carry headers or cookies, so the player has to do without.
         let wants = |name: &String| !OF_ANY_PLAYER.contains(&name.to_lowercase().as_str());
         self.cookies.is_none() && !self.headers.keys().any(wants)
     }

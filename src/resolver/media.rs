@@ -53,9 +53,12 @@ impl Resolver {
     ) -> Result<Address, Unknown> {
         let known = self.ask(page, Need::Addresses).await?;
         let address = self.address_of(&known, &choose)?;
+        // Somebody else may have had it renewed already.
         if Some(&address.url) != other_than {
             return Ok(address);
         }
+        // An answer that is seconds old would be the same
+        // again, and platforms block those who ask too often.
         self.renew(page).map_err(|retry_after| Unknown {
             failure: Failure::new(Class::Busy, "the page was resolved a moment ago").into(),
             retry_after,
@@ -79,6 +82,7 @@ impl Resolver {
         let mut headers = Vec::new();
         for (name, value) in &format.headers {
             if name.eq_ignore_ascii_case("user-agent") {
+                // A value that cannot be sent is left out: most platforms only want to see some.
                 user_agent = parse_user_agent(value).ok();
             } else if let (Ok(name), Ok(value)) = (parse_name(name), parse_value(value))
                 && !OURS.contains(&name)
@@ -126,6 +130,8 @@ fn live(document: &Document) -> Option<(&Format, &str)> {
     let is_hls = |format: &Format| format.protocol.as_deref().is_some_and(|name| name.starts_with("m3u8"));
     if let Some((format, is_whole)) = best(&is_hls) {
         let alone = format.url.as_deref().filter(|_| is_whole);
+        // The playlist of all variants, so that the relay
+        // can step down where the form's own could not.
         if let Some(url) = format.manifest_url.as_deref().or(alone) {
             return Some((format, url));
         }
@@ -152,6 +158,8 @@ fn cookies_for(text: &str, url: &Url) -> Option<String> {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         if name.eq_ignore_ascii_case("domain") {
             let domain = value.trim_matches('"').trim_start_matches('.').to_ascii_lowercase();
+            // At a dot only (RFC 6265, 5.1.3): `badexample.org`
+            // must not get the cookies of `example.org`.
             let before = host.strip_suffix(&*domain);
             let is_within = before.is_some_and(|before| before.is_empty() || before.ends_with('.'));
             if let Some((_, fits)) = cookies.last_mut() {

@@ -131,11 +131,14 @@ impl Resolver {
                     }
                     Answer::Wait => {}
                 }
+                // Registered under the lock: an answer between
+                // the look and the wait would else be missed.
                 let told = Arc::clone(office.waiting.entry(page.clone()).or_default()).notified_owned();
                 self.act(&mut office);
                 self.0.changed.notify_one();
                 told
             };
+            // It had to be waited for, whoever asked first.
             is_cached = false;
             told.await;
         }
@@ -169,6 +172,7 @@ impl Resolver {
             let is_busy = self.wake();
             let mut worker = self.0.worker.lock().await;
             let asked = worker.as_ref().map(|worker| worker.asked());
+            // Dropped, its input ends, and with that the process.
             if idle.is_over(asked, is_busy, self.0.settings.idle_stop) && worker.take().is_some() {
                 debug!("nobody needs the resolver");
             }
@@ -210,6 +214,7 @@ impl Resolver {
             match action {
                 Action::Resolve(page) => {
                     let resolver = self.clone();
+                    // On its own task: whoever asked may leave, and others wait for the same page.
                     self.0.runtime.spawn(async move { resolver.resolve(page).await });
                 }
                 Action::Tell(page) => {
@@ -240,6 +245,7 @@ impl Resolver {
 
     /// The worker that runs, or a new one.
     async fn worker(&self) -> Result<Arc<Worker>, Failure> {
+        // Held while it starts: others who come wait for the same one and start no second.
         let mut current = self.0.worker.lock().await;
         let is_good = |worker: &Arc<Worker>| {
             let found = installation::Installation::find(&self.0.settings.command);

@@ -142,12 +142,16 @@ impl Worker {
         // Not the variables and modules of whoever started us: Python reads many. What a user has
         // installed for itself is found.
         command
+            // `-P` keeps the folder in which we run out of the
+            // module path: a file there could replace a module.
             .args(["-E", "-P", "-c", PROGRAM])
             .env_clear()
             .envs(variables)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // What it says there may hold addresses with tokens.
             .stderr(Stdio::null())
+            // A group of its own, so that Ctrl-C in a terminal ends us first, in order.
             .process_group(0)
             .kill_on_drop(true);
         let mut child = command.spawn()?;
@@ -206,10 +210,13 @@ impl Worker {
         let request = Request { id, url: address, deadline_ms: limit.as_millis() };
         let answered = timeout(limit + SLACK, async {
             // A worker that reads nothing is taken for dead.
+            // A request is shorter than `PIPE_BUF`, so it is written
+            // whole or not at all, even where the time runs out.
             send(&mut *self.input.lock().await, &request).await.map_err(|_| crashed())?;
             answer.await.unwrap_or_else(|_| Err(crashed()))
         });
         let answered = answered.await;
+        // Also after a timeout: a late answer then finds nobody, and is dropped.
         lock(&self.pages).running.remove(&id);
         answered.unwrap_or_else(|_| Err(Failure::new(Class::Timeout, "the page took too long")))
     }
@@ -244,6 +251,7 @@ async fn send(input: &mut ChildStdin, message: &impl Serialize) -> io::Result<()
 /// The next line, without its end; `None` at the end of all.
 async fn read_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
+    // A page can make the answer as long as it likes; the memory here is ours.
     input.take(MAX_LINE).read_until(b'\n', &mut line).await?;
     if line.is_empty() {
         return Ok(None);
@@ -272,10 +280,13 @@ async fn listen(mut child: Child, mut output: BufReader<ChildStdout>, pages: Arc
         }
     }
     let running = {
+        // Marked as over and emptied in one step: who comes
+        // behind it sees that, and nobody is left waiting.
         let mut pages = lock(&pages);
         pages.is_over = true;
         std::mem::take(&mut pages.running)
     };
+    // A page's process may run JavaScript of strangers, which must not go on by itself.
     for group in running.into_values().filter_map(|running| running.group) {
         // It may have ended with the worker.
         let _ = kill_process_group(group, Signal::KILL);

@@ -172,6 +172,7 @@ impl Supervisor {
         stop: CancellationToken,
         grace: impl FnOnce() -> Duration,
     ) -> Result<End, Failure> {
+        // The first of either: a second reason would not change what is done.
         let failure = tokio::select! {
             () = stop.cancelled() => None,
             failure = self.failures.recv() => failure,
@@ -184,9 +185,11 @@ impl Supervisor {
     async fn stop_all(&mut self, grace: Duration) -> End {
         let deadline = Instant::now() + grace;
         while let Some(Running { name, stop, task }) = self.running.pop() {
+            // One after the other, and the last that started first: what it uses is still there.
             stop.cancel();
             if timeout_at(deadline, task).await.is_err() {
                 warn!(?grace, service = name, "not everything ended within the grace period");
+                // No time is left to wait for them; they are told at least.
                 self.running.iter().for_each(|running| running.stop.cancel());
                 return End::Late;
             }
@@ -209,6 +212,7 @@ impl Keeper {
         loop {
             let started = Instant::now();
             let Err(error) = service.run_once(&self.stop).await else { return Ok(()) };
+            // A service that fails once a day would else wait longer each day.
             if started.elapsed() >= RECOVERED_AFTER {
                 pause = FIRST_PAUSE;
             }

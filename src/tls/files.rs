@@ -76,6 +76,7 @@ impl Files {
     fn look(&mut self, certificate: &Path, key: &Path, is_asked: bool) {
         let now = Seen::now(certificate, key);
         if now == self.seen && !is_asked {
+            // The same as at the last look, so nobody is in the middle of writing.
             if let Some(error) = self.unsaid.take() {
                 refuse(&error);
             }
@@ -91,6 +92,7 @@ impl Files {
                     warn!("{warning}");
                 }
             }
+            // Whoever sent the signal has finished writing, and wants to know.
             Err(error) if is_asked => refuse(&error),
             Err(error) => self.unsaid = Some(error),
         }

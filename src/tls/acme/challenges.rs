@@ -33,6 +33,7 @@ pub(super) struct Expected {
 
 impl Drop for Expected {
     fn drop(&mut self) {
+        // An order that ended by a timeout leaves nothing behind that strangers could ask for.
         self.challenges.lock(|answers| answers.remove(&self.token));
     }
 }

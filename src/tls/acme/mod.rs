@@ -54,6 +54,7 @@ impl Acme {
     /// Puts the certificate that was kept in force, if there is one for these names.
     pub(super) fn new(config: config::Acme, current: Current, challenges: Challenges) -> io::Result<Self> {
         let store = Store::open(&config.cache, &config.directory)?;
+        // Without a certificate that fits, one is due at once.
         let due = Timestamp::now();
         let mut new = Self { config, store, current, challenges, due, failures: 0, valid_until: None };
         new.restore()?;
@@ -63,6 +64,7 @@ impl Acme {
     fn restore(&mut self) -> io::Result<()> {
         let Some(pem) = self.store.certificate()? else { return Ok(()) };
         match Certificate::from_pem(&pem, &pem) {
+            // A name that was added needs another certificate; one that was removed does not.
             Ok(kept) if self.config.domains.iter().all(|domain| kept.covers(domain)) => {
                 self.install(&kept);
                 info!(valid_until = %kept.validity().until, renewal = %self.due, "certificate in force");
@@ -76,6 +78,8 @@ impl Acme {
     }
 
     fn install(&mut self, certificate: &Certificate) {
+        // In force before anything is kept on disk: the
+        // certificate counts, the copy is for the restart.
         self.current.set(certificate);
         self.due = certificate.validity().after_thirds(2);
         self.valid_until = Some(certificate.validity().until);
@@ -112,6 +116,7 @@ impl Acme {
     async fn order(&mut self) {
         info!(domains = self.config.domains.join(", "), "ordering a certificate");
         let order = Order { config: &self.config, store: &self.store, challenges: &self.challenges };
+        // An order without an end would keep the next one from ever beginning.
         let result = timeout(ORDER_TIMEOUT, order.run()).await.unwrap_or(Err(Error::Timeout));
         match result {
             Ok((certificate, pem)) => {
@@ -154,6 +159,7 @@ async fn until(due: Timestamp) {
         if left.is_zero() {
             return;
         }
+        // In short steps, after each of which the wall clock is asked again.
         sleep(left.min(CLOCK_EVERY)).await;
     }
 }

@@ -94,6 +94,7 @@ impl Order<'_> {
         let mut order = match account.new_order(&NewOrder::new(&names)).await {
             Err(instant_acme::Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
                 warn!("the authority has forgotten our account; the next attempt makes another");
+                // Kept, the same account would be refused at each further attempt.
                 self.store.forget_account()?;
                 return Err(instant_acme::Error::Api(problem).into());
             }
@@ -102,6 +103,7 @@ impl Order<'_> {
         self.prove(&mut order).await?;
         let key = order.finalize().await?;
         let chain = order.poll_certificate(&POLL).await?;
+        // One text for both, so that what is kept is read back as it was checked.
         let pem = format!("{key}{chain}").into_bytes();
         Ok((Certificate::from_pem(&pem, &pem)?, pem))
     }
@@ -144,11 +146,13 @@ impl Order<'_> {
             let challenge = authorization.challenge(ChallengeType::Http01);
             let mut challenge = challenge.ok_or(Error::NoHttp01(name))?;
             expected.push(self.challenges.expect(&challenge.token, challenge.key_authorization().as_str()));
+            // Only behind `expect`: the authority may ask before this call returns.
             challenge.set_ready().await?;
         }
         let refused = match order.poll_ready(&POLL).await {
             Ok(OrderStatus::Ready) => return Ok(()),
             Ok(_) => Error::NotOurs("the authority gives no reason".to_owned()),
+            // The authority names the reason for each name separately; that tells more.
             Err(error @ instant_acme::Error::Api(_)) => error.into(),
             Err(error) => return Err(error.into()),
         };

@@ -32,6 +32,7 @@ impl Store {
         dir.create()?;
         // It may have been made by somebody else.
         fs::set_permissions(&folder, Permissions::from_mode(FOLDER_MODE))?;
+        // Tried at the start, where an operator sees it, and not after the authority has signed.
         dir.write("probe", b"")?;
         dir.remove("probe")?;
         Ok(Self { dir })
