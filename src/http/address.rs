@@ -23,6 +23,7 @@ impl Reader {
 /// The scheme and the host with its port: `http://cdn.example:8000`.
 pub(super) fn public(url: &str) -> &str {
     let Some(host) = url.find("://").map(|at| at + "://".len()) else { return "" };
+    // A backslash too: browsers take it for a slash, and what follows is a path.
     let end = url[host..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| host + at);
     &url[..end]
 }

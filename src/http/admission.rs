@@ -20,6 +20,7 @@ impl Addresses {
     /// A place for one more of `address`; the limit, if there are as many.
     pub(super) fn admit(&self, address: IpAddr, limit: Option<usize>) -> Result<Place, usize> {
         let address = household(address);
+        // Looked at and raised under one lock: two who come at once cannot both get the last place.
         let mut counts = self.counts();
         let count = counts.get(&address).copied().unwrap_or_default();
         if let Some(limit) = limit.filter(|&limit| count >= limit) {
@@ -39,6 +40,7 @@ impl Drop for Place {
         let mut counts = self.addresses.counts();
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
+            // Addresses that are gone must not stay: a scan of the internet would fill the memory.
             if *count == 0 {
                 counts.remove(&self.address);
             }

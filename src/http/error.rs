@@ -282,6 +282,7 @@ impl From<&StartFailure> for ApiError {
             FailedSource {
                 message,
                 reason: code.map(ErrorCode::name),
+                // Anybody may see this answer; the rest of an address may be a password.
                 url: address::public(&source.url).to_owned(),
             }
         });

@@ -138,11 +138,14 @@ impl<N: Naming> FromRequestParts<State> for Named<N> {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
         // Fails for an id that is no UTF-8.
+        // Raw, since routes have different numbers of
+        // parameters, and a typed extractor wants all of them.
         let params = RawPathParams::from_request_parts(parts, state).await;
         let params = params.map_err(axum::response::IntoResponse::into_response)?;
         let id = params.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id);
         let found = match N::find(&state.catalogue, id).await {
             Ok(Some(found)) => found,
+            // The id as it was asked for: an answer that names another one puzzles people.
             Ok(None) => return Err(no_channel(state, id, N::bare(id)).await.into_response()),
             Err(error) => return Err(ApiError::from(error).into_response()),
         };
@@ -214,6 +217,7 @@ impl<T: JsonRequest> OptionalFromRequest<State> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &State) -> Result<Option<Self>, ApiError> {
+        // A request without a body has no `Content-Type` either, which would be refused below.
         if request.body().is_end_stream() {
             return Ok(None);
         }
@@ -235,11 +239,13 @@ impl<T: JsonRequest> JsonBody<T> {
 /// A page that has not asked first (CORS) cannot say that it sends JSON.
 async fn read(headers: &HeaderMap, body: Body, limits: BodyLimits) -> Result<Vec<u8>, ApiError> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    // `charset` may follow; JSON has one only (RFC 8259, 8.1).
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let message = "the body is to be JSON, with Content-Type: application/json";
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message));
     }
+    // A client that sends a byte a minute would else hold a task and a socket.
     timeout(limits.time, collect(body, limits.bytes)).await.unwrap_or_else(|_| {
         let message = format!("the body did not come within {} s", limits.time.as_secs());
         Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", message))

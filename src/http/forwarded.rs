@@ -73,6 +73,8 @@ pub(super) enum Sender {
 /// up.
 pub(super) fn sender(server: &Server, peer: Peer, headers: &HeaderMap) -> Sender {
     let address = peer.address.ip().to_canonical();
+    // A proxy that adds no field at all cannot be told
+    // from a viewer; that is why it must be listed.
     if !headers.keys().any(is_of_proxy) {
         return Sender::Direct(address);
     }
@@ -102,6 +104,7 @@ pub(super) fn base_url(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderM
     if let Some(url) = &server.public_url {
         return url.clone();
     }
+    // Fields of proxies from anybody else are as good as absent: a viewer can send them, too.
     let none = HeaderMap::new();
     let of_proxy = if is_trusted(server, peer.address.ip()) { headers } else { &none };
     let forwarded = match server.proxy_header {
@@ -112,11 +115,13 @@ pub(super) fn base_url(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderM
         |name| first(of_proxy, name).filter(|_| server.proxy_header != Some(ProxyHeader::Forwarded));
     let scheme =
         pair(forwarded, "proto").or_else(|| of_list("x-forwarded-proto")).or_else(|| uri.scheme_str());
+    // Anything else is http: the word goes into every address of the lists.
     let scheme = if scheme == Some("https") { "https" } else { "http" };
     let host = pair(forwarded, "host")
         .or_else(|| of_list("x-forwarded-host"))
         .or_else(|| uri.authority().map(Authority::as_str))
         .or_else(|| first(headers, "host"))
+        // What a proxy says is not checked by the HTTP library, and ends up in documents.
         .filter(|host| HostPort::parse(host).is_some());
     let listen = server.listen.to_string();
     let prefix = prefix(of_proxy).unwrap_or_default();
@@ -149,6 +154,7 @@ fn prefix(headers: &HeaderMap) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);
     let mut segments = path.split('/');
+    // It has to begin with a slash, and each segment to need no escaping.
     let is_path = segments.next() == Some("") && path.len() <= MAX_PREFIX && segments.all(is_segment);
     is_path.then_some(path)
 }
@@ -178,6 +184,7 @@ fn last_untrusted(server: &Server, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpA
     let mut client = peer;
     for hop in hops.iter().rev() {
         let Some(next) = hop.filter(|_| is_trusted(server, client)) else { break };
+        // IPv4 in IPv6 clothes must match the networks of the configuration.
         client = next.to_canonical();
     }
     client
@@ -219,6 +226,7 @@ fn pair<'a>(element: &'a str, key: &str) -> Option<&'a str> {
 /// An address with or without a port, an IPv6 one in brackets or not.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.split(']').next());
+    // In this order: a bare IPv6 address has colons, the last of which is no port.
     hop.parse().ok().or_else(|| bare?.parse().ok()).or_else(|| hop.rsplit_once(':')?.0.parse().ok())
 }
 

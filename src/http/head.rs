@@ -15,12 +15,14 @@ pub(super) fn names_host<B>(request: &http::Request<B>) -> bool {
     }
     let mut fields = request.headers().get_all(header::HOST).iter();
     match (request.version(), fields.next(), fields.next()) {
+        // Two hosts are how requests are smuggled past a proxy that reads the other one.
         (_, Some(_), Some(_)) => false,
         (Version::HTTP_2, None, _) => authority.is_some(),
         (Version::HTTP_2, Some(host), None) => host
             .to_str()
             .is_ok_and(|host| is_good(host) && authority.is_none_or(|own| own.eq_ignore_ascii_case(host))),
         (Version::HTTP_10, None, _) => true,
+        // Old players send the field and leave it empty.
         (Version::HTTP_10, Some(host), None) if host.is_empty() => true,
         (_, Some(host), None) => host.to_str().is_ok_and(is_good),
         (_, None, _) => false,

@@ -39,6 +39,7 @@ const ACCEPTS: u64 = 0x1_0000;
 pub(super) fn find(peer: SocketAddr, local: SocketAddr) -> io::Result<Program> {
     let (peer, local) = (canonical(peer), canonical(local));
     let tcp = sockets(&["tcp", "tcp6"])?;
+    // It may have closed meanwhile, or be in another network namespace.
     let Some(socket) = tcp.iter().find(|socket| (socket.local, socket.remote) == (peer, local)) else {
         return Ok(Program::Unknown);
     };
@@ -46,6 +47,7 @@ pub(super) fn find(peer: SocketAddr, local: SocketAddr) -> io::Result<Program> {
         return Ok(Program::Unknown);
     }
     let is_elsewhere = |socket: &&Socket| socket.remote != local;
+    // Listening sockets too: a proxy that waits for its next client has no other connection now.
     let mut elsewhere: HashSet<u64> = tcp.iter().filter(is_elsewhere).map(|socket| socket.inode).collect();
     elsewhere.extend(sockets(&["udp", "udp6"])?.iter().map(|socket| socket.inode));
     elsewhere.extend(accepting(&fs::read_to_string("/proc/self/net/unix")?));

@@ -120,7 +120,9 @@ impl Logos {
     /// The picture at this address, kept or fetched now.
     pub(super) async fn get(&self, url: &str, scope: Scope) -> Option<Picture> {
         let cell = self.kept().entry(url, Instant::now());
+        // One fetches for all who ask at the same time; if that one leaves, the next takes over.
         let picture = cell.get_or_init(|| self.fetch(url, scope)).await.clone();
+        // Again, now that its size is known: an entry is empty while it is fetched.
         self.kept().trim();
         picture
     }
@@ -166,6 +168,7 @@ impl Kept {
             entry.asked_at = now;
             return Arc::clone(&entry.cell);
         }
+        // The old cell may still be waited for; those who hold it get what it brings.
         self.entries.remove(url);
         let entry = Entry { cell: Arc::default(), asked_at: now, since: now };
         let cell = Arc::clone(&entry.cell);
@@ -195,6 +198,7 @@ impl Entry {
         match self.cell.get() {
             Some(Some(_)) => age >= FRESH,
             Some(None) => age >= TRIED,
+            // One that is being fetched is never old: a second fetch would not be faster.
             None => false,
         }
     }

@@ -81,6 +81,8 @@ pub(super) async fn health(state: State, query: Query) -> (StatusCode, Json<Heal
     let (load, log) = (state.channels.load(), telemetry::left_out());
     let is_stopping = state.channels.is_stopping();
     let asks_ready = query.value("ready").is_some();
+    // Only for those who ask whether to send more:
+    // whoever asks for life would kill what is draining.
     let code = if is_stopping && asks_ready { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let status = match is_stopping {
         true => "stopping",

@@ -103,6 +103,7 @@ pub(super) async fn asset(Path(file): Path<String>, headers: HeaderMap, uri: Uri
 fn serve(name: &str, headers: &HeaderMap) -> Option<Response> {
     let kind = content_type(name)?;
     let plain = find(name)?;
+    // Absent for small files, where compressing gains nothing.
     let packed = find(&format!("{name}.gz"));
     let mut response = match packed.filter(|_| takes_gzip(headers)) {
         Some(packed) => ([(header::CONTENT_ENCODING, "gzip")], Bytes::from_static(packed)).into_response(),
@@ -110,6 +111,8 @@ fn serve(name: &str, headers: &HeaderMap) -> Option<Response> {
     };
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    // On the plain answer as well: a cache must not
+    // give it to those who take gzip, and the reverse.
     fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     Some(response)
 }

@@ -63,6 +63,7 @@ impl<F: Listing> Pieces<F> {
         let Some(first) = self.at else { return Ok(None) };
         let mut piece = if first == BEGINNING { self.form.head().to_owned() } else { String::new() };
         let mut at = first;
+        // An empty piece would be the end of the body: a part without any listed channel is not.
         while piece.is_empty() || at == BEGINNING {
             let (form, written) = (Arc::clone(&self.form), self.written);
             (piece, at, self.written) = match at {
@@ -80,6 +81,7 @@ impl<F: Listing> Pieces<F> {
         self.at = Some(at);
         if at == Place::End {
             piece.push_str(self.form.tail());
+            // The tail is written once; the next call ends the stream.
             self.at = None;
         }
         Ok((!piece.is_empty()).then(|| (piece.into(), self)))

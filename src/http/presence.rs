@@ -154,12 +154,14 @@ impl Presence {
         let known = self.0.present().viewers.get(&number).cloned()?;
         let now = Instant::now();
         let mut away = self.0.away();
+        // Before anything ends: a player that comes back at once must find itself here.
         away.retain(|_, since| now.duration_since(*since) < AWAY);
         if away.len() >= MAX_AWAY {
             let first = away.iter().min_by_key(|(_, since)| **since).map(|(player, _)| player.clone());
             first.map(|player| away.remove(&player));
         }
         away.insert(known.player.clone(), now);
+        // Ending wakes others, who may ask whether they are kept away.
         drop(away);
         known.end();
         self.0.ended.notify_waiters();
@@ -245,6 +247,7 @@ impl Stay {
             (Arc::clone(&self.shared), Arc::clone(&self.known), self.seat_ended());
         async move {
             loop {
+                // Made before the look: an end between the two is then not missed.
                 let told = shared.ended.notified();
                 if known.is_ended() {
                     return;
@@ -263,6 +266,7 @@ impl Drop for Stay {
         let watched = Timestamp::now().duration_since(self.known.since);
         let mut present = self.shared.present();
         present.watched += Duration::try_from(watched).unwrap_or_default();
+        // Its time counts only now, so that the average is one of whole visits.
         present.viewers.remove(&self.number);
     }
 }

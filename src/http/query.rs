@@ -45,6 +45,7 @@ impl Query {
     /// `None` when there is no such key.
     pub(super) fn span(&self, key: &str) -> Option<Duration> {
         let value = self.value(key)?;
+        // `try_from` also refuses what is negative, infinite, or no number.
         let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let span = seconds.or_else(|| humantime::parse_duration(&value).ok());
         Some(span.map_or(EVER, |span| span.min(EVER)))

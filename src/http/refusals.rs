@@ -57,6 +57,7 @@ impl Refusals {
         let total = refused.count.fetch_add(1, Ordering::Relaxed) + 1;
         let now = Instant::now();
         let mut told_at = refused.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever is refused comes again at once; a line for each would fill the disk.
         if told_at.is_some_and(|at| now - at < TELL_EVERY) {
             return false;
         }

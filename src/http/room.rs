@@ -115,6 +115,7 @@ impl State {
     /// Bits a second that may go to the viewers of channels.
     fn max_bandwidth(&self) -> Option<u64> {
         let limit = self.config().server.max_bandwidth?;
+        // Films share the line: what they take now is not there for channels.
         Some(limit.saturating_sub(self.films.viewers.rate()))
     }
 
@@ -129,6 +130,7 @@ impl State {
         };
         let viewer =
             place(Kind::Viewers, &self.admission.viewers, limits.viewers.of(self.max_connections()))?;
+        // Only whoever opens a channel costs a connection of a provider.
         if self.channels.is_open(&channel.id) {
             return Ok(Places { _viewer: viewer, opener: None, share: None });
         }
@@ -136,6 +138,7 @@ impl State {
         if !may_open(self.process.descriptors, self.process.slots.taken(), self.channels.load().channels) {
             return Err(Refusal::NoStore.into());
         }
+        // An operator who has set a number of viewers has thought of that already.
         let most_open = (limits.viewers == Quota::Share).then_some(MOST_OPENED);
         let open = place(Kind::Opened, &self.admission.openers, most_open)?;
         let opening = Some(place(Kind::Opening, &self.admission.opening, limits.opening)?);

@@ -34,6 +34,7 @@ pub(super) async fn write(
 ) -> io::Result<()> {
     let more = if has_more { MORE } else { SendFlags::empty() };
     while !bytes.is_empty() {
+        // Without the signal: a viewer who has gone must not end the program (SIGPIPE).
         let send = || Ok(rustix::net::send(stream, &bytes, more | SendFlags::NOSIGNAL)?);
         match stream.try_io(Interest::WRITABLE, send) {
             Ok(count) => bytes.advance(count),
@@ -61,6 +62,8 @@ pub(super) fn finish(stream: &TcpStream, sent: io::Result<()>) -> io::Result<()>
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_user_timeout(Some(ORPHAN_TIMEOUT));
     match sent {
+        // Only the writing half: closing with something unread would
+        // reset the connection, and with it what is still on its way.
         Ok(()) => socket.shutdown(Shutdown::Write),
         Err(error) => {
             // Nobody takes it: it goes with the socket.
@@ -84,6 +87,7 @@ pub(super) fn render(version: Version, head: &response::Parts, is_kept: bool) ->
         bytes.extend_from_slice(b"\r\n");
     };
     let of_connection = [header::TRANSFER_ENCODING, header::CONNECTION];
+    // These are about the connection, which is ours now and not hyper's.
     for (name, value) in head.headers.iter().filter(|(name, _)| !of_connection.contains(name)) {
         line(name.as_str(), value.as_bytes());
     }

@@ -112,6 +112,8 @@ impl Tally {
     /// What was received and sent so far, as it is known now: at least what was said before. A
     /// channel that is being closed is for a moment neither among the open ones nor the closed.
     pub(super) fn advance(&self, now: Traffic) -> Traffic {
+        // A counter that falls looks like a restart to
+        // Prometheus, which then counts all of it again.
         let advance = |of: &AtomicU64, now: u64| now.max(of.fetch_max(now, Ordering::Relaxed));
         Traffic { received: advance(&self.0.received, now.received), sent: advance(&self.0.sent, now.sent) }
     }

@@ -24,6 +24,7 @@ impl Token {
         let token = Self::random()?;
         let dir = Dir::new(folder, Access::Owner);
         dir.create()?;
+        // With a line break, so that `cat` shows it on a line of its own; readers trim it.
         dir.write(FILE, format!("{}\n", token.0).as_bytes())?;
         Ok(token)
     }

@@ -75,6 +75,7 @@ pub(super) async fn end(state: State, By(actor): By, Path(id): Path<String>) -> 
     let number = id.parse().ok();
     let ended = number.and_then(|number| state.audience.presence.end(number));
     let known = ended.ok_or_else(|| ApiError::unknown_viewer(&id))?;
+    // Into the log: when somebody asks later why the stream ended, the viewer is long gone.
     let what = json!({
         "title": &*known.player.title, "user": known.user, "address": known.address.to_string(),
         "agent": &*known.player.agent,

@@ -87,6 +87,7 @@ impl Visits {
             if visitor.untold > 0 {
                 untold.push((address, std::mem::take(&mut visitor.untold)));
             }
+            // A full bucket knows nothing: whoever comes back gets a full one, too.
             !visitor.bucket.is_full(now)
         });
         untold

@@ -49,6 +49,7 @@ pub(super) async fn wait_for(
     loop {
         match timeout(SILENCE, &mut wait).await {
             Ok(playlist) => return playlist.map(|playlist| answer(&playlist, headers)),
+            // Once bytes are out, no status can be sent any more, so this waits for certainty.
             Err(_) if may_be_held() => break,
             Err(_) => {}
         }
@@ -71,6 +72,7 @@ impl Rest {
                 Err(_) => Some((Bytes::from_static(COMMENT.as_bytes()), Self::Playlist(wait))),
                 Ok(Err(_)) => None,
                 Ok(Ok(playlist)) => {
+                    // The first line went out already.
                     let begins = playlist.text.starts_with(BEGINNING.as_bytes());
                     let rest = playlist.text.slice(if begins { BEGINNING.len() } else { 0 }..);
                     Some((rest, Self::Nothing))

@@ -60,6 +60,7 @@ pub(super) async fn playlist<N: Naming>(
     };
     state.tally.note(Count::Playlists);
     let key = Key::new(&found.channel, query.value("token").as_deref(), list, &client);
+    // Before the session: a player beyond its user's limit must not open the channel.
     let seat = state.seat(&client, &Title::from(&*found.channel), Form::Hls).await?;
     let carried = client.watching.carried.clone();
     let watched = state.audience.sessions.watch(&state, &found, key, &client, seat)?;
@@ -67,6 +68,7 @@ pub(super) async fn playlist<N: Naming>(
     let who = Arc::clone(&watched);
     let wait = async move {
         let playlist = who.session.playlist().await;
+        // Whatever came of it, the address opens this channel no longer.
         who.opened();
         match playlist {
             Ok(playlist) => {
@@ -84,6 +86,8 @@ pub(super) async fn playlist<N: Naming>(
             // The next request finds the channel open, and the segment made.
             Err(NoPlaylist::NoSegment) => Err(NoPlaylist::NoSegment.into()),
             Err(reason) => {
+                // Else the next request would join a session
+                // that has failed, and get the same answer.
                 sessions.forget(&who);
                 Err(reason.into())
             }
@@ -96,6 +100,7 @@ fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
     // Weak, since it stands for the text and for what it is compressed to.
     let opaque = format!("\"{}\"", playlist.tag);
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
+    // Players ask again and again for a list that has not changed.
     let is_known = known
         .flat_map(|tags| tags.split(','))
         .map(str::trim)
@@ -153,12 +158,15 @@ fn send(segment: SegmentReader, watched: Option<Arc<Watched>>, headers: &HeaderM
             }
             if at == end {
                 if let Some(watched) = &watched {
+                    // At the end: a slow line may take longer for a
+                    // segment than a session lives without a sign.
                     watched.touch();
                 }
                 return Ok::<_, io::Error>(None);
             }
             let bytes: Bytes = segment.read(at, end).await?;
             if let Some(watched) = &watched {
+                // As it is handed out and not at the end: a viewer who leaves was sent this much.
                 watched.session.count(bytes.len() as u64);
             }
             let at = at + bytes.len() as u64;

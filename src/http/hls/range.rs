@@ -18,6 +18,8 @@ impl Part {
     /// state is of no use to who has the rest of it (section 13.1.5).
     pub(in crate::http) fn of_tagged(headers: &HeaderMap, length: u64, tag: &str) -> Self {
         match headers.get(header::IF_RANGE) {
+            // Compared as a whole, which a date never equals:
+            // then the whole is right (section 13.1.5).
             Some(known) if known.as_bytes() != tag.as_bytes() => Self::Whole,
             _ => Self::asked(headers, length),
         }
@@ -44,6 +46,7 @@ fn parse(range: &str, length: u64) -> Option<Part> {
     let (first, last) = range.trim().strip_prefix("bytes=")?.split_once('-')?;
     let number = |text: &str| text.trim().parse::<u64>().ok();
     let (start, end) = if first.trim().is_empty() {
+        // More than there is means all of it (section 14.1.2).
         let count = number(last)?.min(length);
         (length - count, length)
     } else if last.trim().is_empty() {
@@ -53,6 +56,7 @@ fn parse(range: &str, length: u64) -> Option<Part> {
         if last < first {
             return None;
         }
+        // The last byte is included in the request, and may lie behind the end.
         (first, length.min(last.saturating_add(1)))
     };
     Some(if start < end { Part::Of { start, end } } else { Part::Nothing })

@@ -64,6 +64,7 @@ impl fmt::Debug for Token {
 impl Key {
     pub(super) fn new(channel: &Channel, token: Option<&str>, list: PlaylistKind, client: &Client) -> Self {
         let who = match token.filter(|token| !token.is_empty()) {
+            // Cut, since it comes from the address and is kept for each session.
             Some(token) => Who::Token(Token(cut(token).into())),
             None => Who::Client { address: client.address, agent: client.agent.clone() },
         };
@@ -119,12 +120,14 @@ impl Sessions {
     ) -> Result<Arc<Watched>, ApiError> {
         let mut sessions = self.sessions();
         if let Some(watched) = sessions.get(&key) {
+            // A channel that was closed meanwhile is opened anew, as for somebody who comes.
             if !watched.session.is_over() && !watched.is_ended() {
                 watched.touch();
                 return Ok(Arc::clone(watched));
             }
             sessions.remove(&key);
         }
+        // Behind the look: those who are here go on, however many there are.
         if sessions.len() >= MAX_SESSIONS {
             return Err(ApiError::session_limit(MAX_SESSIONS));
         }
@@ -143,6 +146,8 @@ impl Sessions {
         });
         if matches!(key.who, Who::Token(_)) {
             let mut idle = self.idle();
+            // Segments do not name a token, so a session
+            // with one is found by its channel and address.
             idle.entry((found.channel.id.clone(), client.address))
                 .or_default()
                 .push(Arc::downgrade(&watched));
@@ -195,6 +200,7 @@ impl Sessions {
     fn take_idle(&self, channel: &ChannelId, address: IpAddr) -> Option<Arc<Watched>> {
         let mut idle = self.idle();
         let waiting = idle.get_mut(&(channel.clone(), address))?;
+        // The newest first: a player asks for segments right behind its playlist.
         let found = std::iter::from_fn(|| waiting.pop())
             .filter_map(|watched| watched.upgrade())
             .find(|watched| !watched.session.is_served());
@@ -211,6 +217,7 @@ impl Sessions {
     /// Ends a session for which there is no playlist.
     pub(super) fn forget(&self, watched: &Arc<Watched>) {
         let mut sessions = self.sessions();
+        // Another session may have taken its place under the same key.
         if sessions.get(&watched.key).is_some_and(|current| Arc::ptr_eq(current, watched)) {
             sessions.remove(&watched.key);
         }

@@ -38,11 +38,13 @@ pub(super) async fn watch_channel(
     query: Query,
     client: Client,
 ) -> Result<Response, ApiError> {
+    // In front of the admission, which opens the channel: one beyond the limit costs no connection.
     let seat = state.seat(&client, &Title::from(&*found.channel), Form::Endless).await?;
     let (subscription, places) = state.admit(&found, &client)?;
     let offset = query.span("offset");
     let viewer = Viewer::new(&state, found.channel, &client, subscription, (places, seat), offset);
     let mut response = answer(no_body());
+    // The viewer goes with the answer: where that is dropped, the viewer has left.
     response.extensions_mut().insert(Live::new(viewer));
     Ok(response)
 }

@@ -47,6 +47,7 @@ pub(in crate::http) fn send(
     // second one.
     viewer.visit.stay.has_socket(&stream);
     async move {
+        // Only the seat: an operator's end shuts the socket itself.
         let mut ended = viewer.visit.stay.seat_ended();
         // Boxed, since it is over soon.
         let started = tokio::select! {
@@ -62,6 +63,7 @@ pub(in crate::http) fn send(
         };
         let Viewer { subscription, mut visit } = *viewer;
         let limit = visit.timeout;
+        // More follows at once, so the head shares a packet with the first of the stream.
         let mut done = Box::pin(write(&stream, head, true, limit)).await;
         let mut following =
             Following { stream: &stream, subscription: Some(subscription), delivery, limit, ended };
@@ -72,6 +74,7 @@ pub(in crate::http) fn send(
         if let Err(error) = socket::finish(&stream, done) {
             visit.span().in_scope(|| debug!(%error, "live connection ended"));
         }
+        // Last: the place is free for another connection only when this one is over.
         drop(slot);
     }
 }
@@ -91,6 +94,7 @@ async fn refuse(stream: &TcpStream, version: Version, error: ApiError, limit: Du
 
 /// A rendered head with another field.
 fn with_field(head: &[u8], name: &str, value: &[u8]) -> Bytes {
+    // The empty line that ends the head.
     let fields = head.strip_suffix(b"\r\n").unwrap_or(head);
     [fields, name.as_bytes(), b": ", value, b"\r\n\r\n"].concat().into()
 }

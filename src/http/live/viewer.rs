@@ -165,6 +165,7 @@ impl Live {
             Ok(says) => response.headers_mut().extend(says),
             Err(error) => return error.into_response(),
         }
+        // From here on the channel's limit holds; while it waited, nothing was to be written.
         limit.set(viewer.visit.timeout);
         let body = stream::try_unfold((viewer, ended), |(mut viewer, mut ended)| async move {
             let bytes = tokio::select! {

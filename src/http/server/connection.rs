@@ -93,6 +93,8 @@ impl Connections {
             debug!(%error, "cannot set up a connection");
             return;
         }
+        // Players send the next request before the answer
+        // has ended; what hyper read of it comes back here.
         let mut unread = Bytes::new();
         loop {
             // Boxed, like all that follows: what is sent past hyper needs no room for its
@@ -106,6 +108,8 @@ impl Connections {
                     return;
                 }
                 Beyond::Film { body, is_kept } => {
+                    // The head must say so before the body: a client must
+                    // not send another request to a server that goes.
                     let is_kept = is_kept && !self.stop.is_cancelled();
                     let head = Bytes::from(render(version, &head, is_kept));
                     let sent = Box::pin(body.send(&left.stream, head, delivery, WRITE_TIMEOUT)).await;
@@ -138,6 +142,8 @@ impl Connections {
             let (give, limit) = (Arc::clone(&give), of_connection.clone());
             async move {
                 let Ok(response) = answer.await;
+                // While an earlier answer waits to be written,
+                // hyper still holds bytes that must go out first.
                 let beyond = if limit.is_stuck() { None } else { Beyond::of(&response, is_kept) };
                 let Some(body) = beyond else {
                     return Ok::<_, Infallible>(with_body(response, &limit).await);
@@ -145,6 +151,7 @@ impl Connections {
                 let (head, _) = response.into_parts();
                 let give = give.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(give) = give {
+                    // Nobody receives it when the connection has just ended.
                     let _ = give.send(Handover { version, head, body });
                 }
                 // The connection is dismantled now, and this answer with it.
@@ -156,6 +163,8 @@ impl Connections {
         let mut is_stopping = false;
         let result = loop {
             tokio::select! {
+                // The connection first: what it has to say may
+                // be the end, and then nothing is handed over.
                 biased;
                 result = &mut connection => break result,
                 Ok(handover) = &mut taken => {
@@ -191,6 +200,7 @@ fn is_kept(request: &Request<Incoming>) -> bool {
         let text = value.as_bytes().to_ascii_lowercase();
         text.windows(5).any(|word| word == b"close")
     };
+    // HTTP/1.0 keeps connections only where both say so, and its players do not.
     request.version() == http::Version::HTTP_11 && request.body().is_end_stream() && !options.any(closes)
 }
 
@@ -204,6 +214,7 @@ pub(in crate::http) fn builder() -> http1::Builder {
 /// Small answers go out at once, a dead peer is found out, and a slow one pins little memory.
 pub(in crate::http) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    // A viewer who pulls the plug sends no FIN: without probes its place would stay taken.
     let socket = SockRef::from(stream);
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(5));
@@ -229,6 +240,7 @@ pub(in crate::http) fn tidy_path<B>(request: &mut Request<B>) {
         path = format!("{path}?{query}");
     }
     let mut parts = uri.clone().into_parts();
+    // One that cannot be read again leaves the request as it was.
     parts.path_and_query = path.parse().ok();
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;

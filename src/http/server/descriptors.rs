@@ -16,6 +16,7 @@ const ROOM: usize = 1 << 16;
 /// has the system make room for many; the limit that holds now.
 pub(in crate::http) fn raise_descriptor_limit() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
+    // Distributions start services with 1024, which is fewer than the viewers of one evening.
     if limit.current != limit.maximum {
         let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
         if setrlimit(Resource::Nofile, raised).is_ok() {

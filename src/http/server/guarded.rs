@@ -103,6 +103,7 @@ impl<S: Socket> Guarded<S> {
         }
         let deadline = Instant::now() + self.limit.get();
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        // The time counts from the first write in vain; later polls must not move it.
         if !self.limit.is_stuck() {
             timer.as_mut().reset(deadline);
             self.limit.0.is_stuck.store(true, Ordering::Relaxed);
@@ -149,6 +150,7 @@ impl<S: Socket> AsyncWrite for Guarded<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        // What is sent in place of the vectored write has to begin with its first bytes.
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| &buf[..]);
         self.watch(cx, poll, first)
     }

@@ -101,6 +101,7 @@ impl Acceptor {
         let handshake = timeout(HANDSHAKE_TIMEOUT, self.0.accept(Guarded::new(stream, limit.clone())));
         let stream = tokio::select! {
             biased;
+            // Nothing was promised yet, so it may be closed at once.
             () = connections.stop.cancelled() => return,
             stream = handshake => stream,
         };
@@ -188,6 +189,8 @@ impl Connection {
                 () = stop.cancelled() => break,
                 _ = looks.tick() => {
                     let look = streams.look();
+                    // A single pause is a viewer's; several show that
+                    // the client does not reset what it gives up.
                     if look.stuck > MAX_STUCK {
                         debug!(stuck = look.stuck, peer = %peer.address, "a client takes none of its answers");
                         return Ok(());
@@ -200,6 +203,7 @@ impl Connection {
                 }
             }
         }
+        // GOAWAY: the client finishes what is open and sends no more on it (RFC 9113, 6.8).
         connection.as_mut().graceful_shutdown();
         let mut idle = None;
         loop {

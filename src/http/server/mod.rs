@@ -56,6 +56,7 @@ impl Slots {
     /// A place for one more of `address`, if there are fewer than `limit`, and fewer of this
     /// address than `of_address`.
     fn take(&self, limit: usize, address: IpAddr, of_address: Option<usize>) -> Result<Slot, Full> {
+        // The address first: its place is given back by itself where the server is full.
         let place = self.addresses.admit(address, of_address);
         let place = place.map_err(|limit| Full { what: "connections of one address", limit })?;
         let one_more = |taken| (taken < limit).then_some(taken + 1);
@@ -109,6 +110,7 @@ impl Server {
     /// Listens at `address`; port 0 picks a free one.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait until the connections of the last life are forgotten.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
@@ -146,6 +148,8 @@ impl Server {
                     let config = state.config();
                     let delivery = config.server.delivery;
                     let limit = state.max_connections();
+                    // The connection that has come may hold a
+                    // descriptor that was kept for refusals.
                     if !shed.has_reserve() {
                         shed.refuse(stream, "file descriptors", state.process.descriptors);
                         continue;
@@ -153,6 +157,7 @@ impl Server {
                     let of_address = of_address(&config.server, peer.ip(), limit);
                     match state.process.slots.take(limit, peer.ip().to_canonical(), of_address) {
                         Ok(slot) => {
+                            // Somebody found room, so what was told of a shortage is over.
                             shed.rest();
                             let local = stream.local_addr().unwrap_or(self.address);
                             let (connections, peer) = (connections.clone(), Peer { address: peer, local });
@@ -169,6 +174,8 @@ impl Server {
                 Err(error) if is_of_one_connection(&error) => {
                     debug!(%error, "a connection ended before it began");
                 }
+                // Without one in reserve nobody could be accepted even to
+                // be refused, and the queue of the system would stay full.
                 Err(error) if is_shortage(&error) && shed.lend_descriptor() => {
                     if let Ok(Ok((stream, _))) =
                         tokio::time::timeout(ACCEPT_PAUSE, self.listener.accept()).await
@@ -180,6 +187,7 @@ impl Server {
                     if shed.may_log() {
                         warn!(%error, "cannot accept connections, trying on");
                     }
+                    // The same error would come back at once, and take a processor for itself.
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

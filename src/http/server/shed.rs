@@ -64,6 +64,7 @@ impl Shed {
     /// has taken one of them, and to serve it would be to lose it.
     pub(super) fn has_reserve(&mut self) -> bool {
         while self.reserve.len() + self.refusals.len() < RESERVE {
+            // Any file holds a descriptor; this one needs no disk.
             let Ok(file) = File::open("/dev/null") else { return false };
             self.reserve.push(file);
         }
@@ -102,6 +103,7 @@ impl Shed {
             warn!(limit, refused = self.refused, "no {what} left: further connections are refused");
             (self.refused, self.is_known) = (0, true);
         }
+        // Over TLS an answer would need the handshake, which costs more than serving.
         if self.is_plain && self.refusals.len() < MAX_REFUSALS {
             let refusal = self.refusals.track_future(async move {
                 let _ = timeout(REFUSAL_TIMEOUT, answer(stream)).await;

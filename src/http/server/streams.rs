@@ -91,6 +91,7 @@ impl Streams {
             // The viewer leaves the channel here. What hyper holds of the answer goes when the
             // client resets it, or the connection ends.
             let held = (answer.body.take(), std::mem::take(&mut answer.rest));
+            // The lock first: dropping the body ends a viewer, which takes other locks.
             drop(answer);
             drop(held);
             true
@@ -127,6 +128,7 @@ impl http_body::Body for Carried {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let mut answer = lock(&self.answer);
+        // Whoever comes for more has taken what was given.
         answer.waiting_since = None;
         if answer.is_stuck {
             return Poll::Ready(Some(Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)))));
@@ -139,6 +141,7 @@ impl http_body::Body for Carried {
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
+        // A larger frame would be handed on whole, and its viewer seem to stand still for as long.
         let length = answer.rest.len().min(PIECE);
         answer.waiting_since = Some(Instant::now());
         Poll::Ready(Some(Ok(Frame::data(answer.rest.split_to(length)))))
