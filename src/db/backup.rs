@@ -75,12 +75,14 @@ pub fn backup(folder: &Path, configuration: &Path, to: &Path) -> Result<(), Back
     let database = folder.join(DATABASE);
     let connection = open_existing(&database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrations::version(&connection, &database)?;
+    // Before anything is written: a wrong word on the command line must not cost a file.
     check_target(&database, to)?;
     let new = beside(to, ".new");
     let write = |error: CopyError| BackupError::write(to, &error);
     copy_to_new(&connection, &new).map_err(write)?;
     let finish = || {
         add_file(&new, CONFIGURATION, &fs::read(configuration).unwrap_or_default())?;
+        // Synced before it gets its name, so a power failure leaves no half backup under it.
         fs::File::open(&new)?.sync_all()?;
         fs::rename(&new, to)?;
         Ok(sync(folder_of(to))?)
@@ -94,6 +96,7 @@ pub fn backup(folder: &Path, configuration: &Path, to: &Path) -> Result<(), Back
 /// Whether what is at `to` may be replaced.
 fn check_target(database: &Path, to: &Path) -> Result<(), BackupError> {
     let Ok(there) = fs::metadata(to) else { return Ok(()) };
+    // By device and inode: the same file may have two names.
     if fs::metadata(database).is_ok_and(|own| (own.dev(), own.ino()) == (there.dev(), there.ino())) {
         return Err(BackupError::Itself(to.to_owned()));
     }
@@ -145,13 +148,16 @@ pub fn configuration(backup: &Path) -> Result<Option<Vec<u8>>, BackupError> {
 /// Puts a backup in the place of the database of a folder, which is made where it is missing, and
 /// upgrades it. What was there is kept under another name.
 pub fn restore(backup: &Path, folder: &Path) -> Result<Restored, BackupError> {
+    // Held to the end: a server that starts in the middle would open the old file.
     let _lock = lock(folder)?;
     let database = folder.join(DATABASE);
     let connection = open_backup(backup)?;
+    // Of the backup and before the copy: nothing of the old database is touched for a bad one.
     check_whole(&connection, backup)?;
     let new = beside(&database, ".new");
     copy_to_new(&connection, &new).map_err(|error| BackupError::write(&new, &error))?;
     let put = || {
+        // Upgraded while it has no name yet: what cannot be upgraded replaces nothing.
         prepare(&new)?;
         let kept = keep(&database).map_err(|error| OpenError::unwritable(&database, &error))?;
         let place = || {
@@ -174,6 +180,7 @@ fn open_backup(backup: &Path) -> Result<Connection, BackupError> {
     let known = migrations::number(MIGRATIONS.len());
     match migrations::version(&connection, backup) {
         Ok(0) | Err(OpenError::Foreign { .. }) => Err(BackupError::NoBackup(backup.to_owned())),
+        // Refused here: an older program would not know what to do with the columns it lacks.
         Ok(found) if found > known => Err(OpenError::Newer { path: backup.to_owned(), found, known }.into()),
         Ok(_) => Ok(connection),
         Err(error) => Err(error.into()),

@@ -35,6 +35,7 @@ pub(super) fn copy_to_new(connection: &Connection, new: &Path) -> Result<(), Cop
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
+    // Made first, with its mode: SQLite would let everybody read a copy with passwords in it.
     create(new)?;
     let fill = || {
         let name = new.to_str().ok_or_else(|| io::Error::other("its path is no text"))?;

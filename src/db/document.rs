@@ -67,8 +67,11 @@ pub(crate) fn merge(fields: &mut Map<String, Value>, changes: &Map<String, Value
             (Value::Null, _) => {
                 fields.remove(key);
             }
+            // Depth is bounded by the JSON reader, which refuses more than 128 levels.
             (Value::Object(change), Some(Value::Object(field))) => merge(field, change),
             (Value::Object(change), _) => {
+                // Merged into nothing rather than cloned: its `null`s
+                // mean "absent", and must not be kept (RFC 7396).
                 let mut field = Map::new();
                 merge(&mut field, change);
                 fields.insert(key.clone(), Value::Object(field));

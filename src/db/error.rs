@@ -45,6 +45,8 @@ impl From<rusqlite::Error> for Error {
             Some(code) => match code.code {
                 ErrorCode::DiskFull => Self::Full,
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Locked,
+                // A disk that fails is often mounted read-only
+                // by the system, so these are one case.
                 ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen => Self::Disk(text),
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(text),
                 _ => Self::Refused(text),

@@ -43,6 +43,8 @@ pub(super) fn lock(folder: &Path) -> Result<Lock, LockError> {
     let path = folder.join(LOCK);
     let mut options = OpenOptions::new();
     let mut file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    // By the kernel, which frees it however a process
+    // ends: a file with a number would outlive a crash.
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => {

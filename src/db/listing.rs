@@ -136,6 +136,7 @@ impl Table {
         let mut rows = statement.query([behind])?;
         while let Some(row) = rows.next()? {
             let (key, entry) = read(row, *player_ids)?;
+            // Rows are read one by one: a list that is left halfway has not read the rest.
             if !take(key, entry) {
                 break;
             }
@@ -184,6 +185,7 @@ impl Table {
     ) -> Result<Option<usize>, Error> {
         let Self { narrow, key, .. } = self;
         let Some(at) = self.key(connection, id)?.filter(|key| !hidden.contains(key)) else { return Ok(None) };
+        // Through the narrow index: the rows themselves are many times its size.
         let sql = format!("SELECT count(*) FROM {narrow} WHERE {key} < ?1 AND {}", self.listed(hidden));
         Ok(Some(connection.query_row(&sql, [at], counted)?))
     }

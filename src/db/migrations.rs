@@ -46,6 +46,7 @@ pub(super) fn migrate(
     if found > known {
         return Err(OpenError::Newer { path: file.to_owned(), found, known });
     }
+    // No copy, and no write to the disk, at every usual start.
     if found == known {
         return Ok(());
     }
@@ -80,6 +81,7 @@ pub(super) fn upgrade(
         })?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(of)?;
+    // In the same transaction as the steps, so the number and the schema never differ.
     transaction.pragma_update(None, "user_version", known).map_err(of)?;
     transaction.commit().map_err(of)
 }
@@ -99,6 +101,7 @@ pub(super) fn version(connection: &Connection, file: &Path) -> Result<i32, OpenE
     }
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(of)?;
+    // Empty, so nobody's yet; with tables and without our mark it belongs to another program.
     if tables == 0 { Ok(0) } else { Err(OpenError::Foreign { path: file.to_owned() }) }
 }
 

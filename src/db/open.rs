@@ -34,6 +34,7 @@ pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
 }
 
 pub(super) fn open_with(folder: &Path, migrations: &[Migration]) -> Result<Opened, OpenError> {
+    // In front of everything: two processes must not both find the file missing, or old.
     let lock = lock(folder)?;
     let file = folder.join(DATABASE);
     match folder::create(&file) {
@@ -50,6 +51,7 @@ pub(super) fn open_with(folder: &Path, migrations: &[Migration]) -> Result<Opene
         let reason = "it is read-only".into();
         return Err(OpenError::Unwritable { path: file, reason });
     }
+    // Before the upgrade, which would write into what is damaged.
     check(&connection, &file)?;
     migrations::migrate(&connection, &file, migrations)?;
     if !keep_log(&connection).map_err(|error| of(&error))? {
@@ -92,5 +94,6 @@ fn keep_log(connection: &Connection) -> rusqlite::Result<bool> {
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_KEPT, |_| Ok(()))?;
+    // SQLite keeps the mode of before, without an error, where a disk cannot share memory.
     Ok(mode == "wal")
 }

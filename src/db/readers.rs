@@ -54,6 +54,7 @@ impl Readers {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        // Refused at once: somebody who waits for a list does not wait for a thousand others.
         let Ok(_place) = self.places.try_acquire() else {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Error::Busy("reads of the database").into());
@@ -87,6 +88,8 @@ impl Readers {
             lent = Lent::take(&self.idle, permit);
             lent.connection()
         } else {
+            // A thread that may wait for the disk must not wait
+            // for a task, which may need this very thread.
             own = connect(&self.file).map_err(Error::from)?;
             &own
         };
@@ -102,6 +105,7 @@ impl Readers {
     /// Waits for the reads that there are; later ones are refused.
     pub(super) async fn close(&self) {
         let all = u32::try_from(CONNECTIONS).expect("a handful");
+        // All permits mean that all connections are back.
         let waited = self.connections.acquire_many(all).await;
         self.connections.close();
         if waited.is_ok() {

@@ -38,6 +38,7 @@ impl Shared {
         let connection = Connection::open_with_flags(&file, flags).map_err(of)?;
         configure(&connection).map_err(of)?;
         let (found, known) = (migrations::version(&connection, &file)?, migrations::number(MIGRATIONS.len()));
+        // An upgrade under a server that runs would change the tables beneath it.
         if found != known {
             let reason =
                 format!("a Forebay runs whose schema is {found}, and this one's is {known}: use that one");
@@ -48,6 +49,8 @@ impl Shared {
 
     /// Does `work` in a transaction, which is on the disk when this returns.
     pub fn write<T, E: From<Error>>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        // Immediate: a transaction that reads first could
+        // not become a writing one while the server writes.
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(Error::from)?;
         let done = work(&self.connection);
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };

@@ -270,6 +270,7 @@ fn read(row: &Row<'_>) -> Result<User, Error> {
 
 /// What an error of SQLite means for somebody who writes this user.
 fn refusal(error: rusqlite::Error, spec: &UserSpec) -> UserError {
+    // By the code and not by a look before: between the two another could take the name.
     let is_taken = error.sqlite_error().is_some_and(|code| code.extended_code == SQLITE_CONSTRAINT_UNIQUE);
     if is_taken { UserError::NameTaken(spec.name.clone()) } else { UserError::Database(error.into()) }
 }

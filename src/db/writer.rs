@@ -57,6 +57,7 @@ impl Writer {
         let mut thread = Thread { connection, messages, counters: Arc::clone(&counters), is_failing: false };
         let run = move || {
             let closing = thread.run();
+            // The connection closes before the lock goes: the next process must not find it open.
             drop(thread);
             drop(lock);
             if let Some(closed) = closing {
@@ -79,6 +80,7 @@ impl Writer {
     {
         let (caller, answer) = oneshot::channel();
         let write = Box::new(Pending { work, result: None, caller });
+        // Never waited for: a request that waits for room would hold its own limits meanwhile.
         self.queue.try_send(Message::Write(write)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 self.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -145,6 +147,8 @@ impl Thread {
         let committed = in_transaction(&self.connection, |connection| {
             let mut at = 0;
             while at < group.len() {
+                // An error here means that the transaction is
+                // gone, and with it the writes before this one.
                 group[at].run(connection)?;
                 at += 1;
                 if at == MAX_GROUP || began.elapsed() > MAX_GROUP_TIME {
@@ -159,6 +163,7 @@ impl Thread {
             Ok(())
         });
         match committed {
+            // One of them may be to blame; alone, each shows whether it is.
             Err(_) if group.len() > 1 => group.into_iter().for_each(|write| self.write_alone(write)),
             committed => self.answer(group, &committed),
         }
@@ -183,6 +188,7 @@ impl Thread {
             }
             Err(error) => {
                 self.counters.failed.fetch_add(count, Ordering::Relaxed);
+                // Once: a full disk fails each write, and the log may be on the same disk.
                 if !std::mem::replace(&mut self.is_failing, true) {
                     error!(%error, "the database cannot be written");
                 }
@@ -234,6 +240,7 @@ where
     E: From<Error> + Send,
 {
     fn run(&mut self, connection: &Connection) -> Result<(), Error> {
+        // Other callers share the transaction: a refusal must undo this caller's steps alone.
         connection.execute_batch("SAVEPOINT one")?;
         // What a panic left half done is rolled back.
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(connection)));

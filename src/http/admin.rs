@@ -84,6 +84,7 @@ impl Admins {
     }
 
     async fn is_client(&self, peer: Peer) -> bool {
+        // Waited for, not refused: an operator must get through while others ask.
         let Ok(_look) = self.looks.acquire().await else { return false };
         let look = tokio::task::spawn_blocking(move || local_program::find(peer.address, peer.local));
         matches!(look.await, Ok(Ok(Program::Client)))
@@ -114,6 +115,7 @@ fn check_request(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMap) ->
         Sender::Unnamed(proxy) => return Err(NoAdmin::ProxyHeader(proxy)),
         Sender::Unknown(proxy) => return Err(NoAdmin::ProxySilent(proxy)),
     };
+    // The cheap questions first; the look at programs reads hundreds of files.
     if !server.admin_from.iter().any(|network| network.contains(&address)) {
         return Err(NoAdmin::Address(address));
     }
@@ -140,6 +142,7 @@ pub(super) fn is_ours(server: &Server, peer: Peer, uri: &Uri, headers: &HeaderMa
     if let Some(address) = host.address() {
         let own = [peer.local.ip(), server.listen.ip()].map(|own| own.to_canonical());
         let address = address.to_canonical();
+        // 0.0.0.0 leads to this machine in many browsers, from any page.
         if address.is_loopback() || !address.is_unspecified() && own.contains(&address) {
             return true;
         }

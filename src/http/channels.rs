@@ -86,6 +86,7 @@ pub(super) async fn list(
 ) -> Result<Json<ChannelList>, ApiError> {
     let Wish { search: text, offset, limit } = Wish::new(&query);
     let (list, sight) = (state.catalogue.list(), state.sight(&watching));
+    // Somebody who types 5 means channel 5 first, and not each name with a 5 in it.
     let exact = if text.is_empty() { None } else { state.catalogue.find_by_id_or_number(&text).await? };
     let exact = exact.map(|found| found.channel).filter(|channel| sight.sees(&Entry::from(&**channel)));
     let search = Search { text, exact, skip: offset, limit };
@@ -146,6 +147,7 @@ impl Neighbours {
             let mut found = None;
             if count > 1 {
                 let take = |entry: Entry<'_>| found = Some(ChannelEntry::from(entry));
+                // `count - 1` steps forward are one back, around the end.
                 list.window(connection, (position + steps) % count, 1, take)?;
             }
             Ok::<_, Error>(found)

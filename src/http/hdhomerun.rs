@@ -97,6 +97,7 @@ impl FromRequestParts<State> for Tuner {
         let params = RawPathParams::from_request_parts(parts, state).await;
         let params = params.map_err(axum::response::IntoResponse::into_response)?;
         let named = params.iter().find(|(name, _)| *name == "device").map(|(_, device)| device);
+        // Programs look for a device at the root first, and many can name no path.
         let device = named.map_or(Some(1), |device| device.parse().ok());
         let device = device.filter(|device| config.hdhomerun.is_on && (1..=MAX_DEVICES).contains(device));
         let device = device.ok_or_else(|| no_tuner().into_response())?;
@@ -157,6 +158,7 @@ impl Tuner {
             Watcher::User(user, _) => user.spec.max_streams,
             _ => None,
         };
+        // At least one: a device without tuners is taken for broken.
         count.min(of_user.unwrap_or(u32::MAX)).clamp(1, MAX_TUNERS)
     }
 }
@@ -225,6 +227,7 @@ async fn numbers(
         let listed = Arc::clone(&listed);
         move |connection: &_| {
             let known = tuners::all(connection)?;
+            // Nearly always; then a list costs no write.
             let is_settled = settle(&known, &listed).is_empty();
             Ok::<_, Error>(is_settled.then_some(known))
         }
@@ -233,6 +236,7 @@ async fn numbers(
         known
     } else {
         let write = move |connection: &_| {
+            // Read again within the write: another list may have settled them meanwhile.
             let known = tuners::all(connection)?;
             tuners::put(connection, &settle(&known, &listed))?;
             tuners::all(connection)
@@ -292,6 +296,7 @@ pub(super) async fn watch(state: State, _: Tuner, number: TunedTo, query: Query,
         // The vendor's players know no other words.
         let told = match error.status {
             StatusCode::NOT_FOUND => "801 Unknown Channel",
+            // Plex and Channels try another tuner on this, and give up on anything else.
             StatusCode::TOO_MANY_REQUESTS => "805 All Tuners In Use",
             _ => "806 Tune Failed",
         };

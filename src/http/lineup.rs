@@ -128,6 +128,7 @@ impl Form {
 pub(super) fn about(out: &mut String, entry: &Entry<'_>) {
     let number = entry.number.map(|number| number.to_string());
     let attributes = [
+        // Players without one match guides by name, and get it wrong for channels of equal names.
         ("tvg-id", Some(entry.guide_id.unwrap_or(entry.id))),
         ("tvg-name", Some(entry.name)),
         ("tvg-chno", number.as_deref()),
@@ -138,6 +139,7 @@ pub(super) fn about(out: &mut String, entry: &Entry<'_>) {
     for (name, value) in attributes {
         if let Some(value) = value {
             let _ = write!(out, " {name}=\"");
+            // Within quotes: there is no way to escape them in these lists.
             push(out, value, '\'');
             out.push('"');
         }

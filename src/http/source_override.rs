@@ -68,6 +68,7 @@ pub(super) async fn override_source(
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "no_such_source", message)
     };
     let order = request.resolve(&channel.source_ids()).ok_or_else(no_such_source)?;
+    // By the source's own id: places move when somebody edits the list at the same time.
     let done = state.channels.override_source(&channel, order).await;
     let (action, source) = (order.name(), request.source);
     info!(channel = %channel.id, %actor, action, source, ?done, "a source is chosen");

@@ -58,6 +58,7 @@ impl Visits {
         let address = household(address);
         let mut visitors = self.visitors();
         if !visitors.contains_key(&address) && visitors.len() >= MAX_ADDRESSES {
+            // Rather a few lines too many than a table without an end.
             return true;
         }
         let visitor =

@@ -62,6 +62,8 @@ pub(in crate::http) fn session(
 }
 
 fn by_cookie(state: &State, uri: &Uri, headers: &HeaderMap) -> Option<Arc<User>> {
+    // With the host that the request names: a page can
+    // point its own name at us, but not change that.
     let (cookie, host) = (cookie(headers)?, host(uri, headers)?);
     state.accounts.people().signed_in(cookie, &host.to_ascii_lowercase(), Timestamp::now()).cloned()
 }
@@ -70,6 +72,7 @@ fn by_cookie(state: &State, uri: &Uri, headers: &HeaderMap) -> Option<Arc<User>>
 fn named_by_proxy(state: &State, peer: Peer, headers: &HeaderMap) -> Option<Arc<User>> {
     let config = state.config();
     let mut values = headers.get_all(config.auth.user_header.as_ref()?).iter();
+    // Two mean that the proxy has added its own to one that the client sent.
     let (value, None) = (values.next()?, values.next()) else { return None };
     if !is_trusted(&config.server, peer.address.ip()) {
         debug!(peer = %peer.address, "a user is named by one who is no trusted proxy");
@@ -118,6 +121,7 @@ pub(in crate::http) fn clear_flow_cookie(base: &Url) -> HeaderValue {
 }
 
 fn field(base: &Url, name: &str, value: &str, below: &str, age: Duration, same_site: &str) -> HeaderValue {
+    // Over plain HTTP a browser would not keep a secure cookie, and nobody could sign in at home.
     let secure = if base.scheme() == "https" { "; Secure" } else { "" };
     let (path, seconds) = (base.path(), age.as_secs());
     let text = format!(

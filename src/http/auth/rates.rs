@@ -59,6 +59,7 @@ impl Rates {
     /// Counts a request; nothing where there is no limit, or for a program on this machine.
     pub(in crate::http) fn count(&self, server: &Server, peer: Peer, headers: &HeaderMap) -> Option<Rate> {
         let limit = server.per_address.requests?;
+        // Programs that look after the server ask often, and all have this address.
         if matches!(sender(server, peer, headers), Sender::Direct(address) if address.is_loopback()) {
             return None;
         }
@@ -81,6 +82,7 @@ impl Rates {
             *counted = Asked { count: 0, since: now };
         }
         let is_over = counted.count >= limit;
+        // Refused ones are not counted: whoever asks too often would else never get out of it.
         counted.count = counted.count.saturating_add(u32::from(!is_over));
         let reset = WINDOW.saturating_sub(now.duration_since(counted.since));
         Rate { limit, remaining: limit - counted.count.min(limit), reset, is_over }

@@ -30,6 +30,8 @@ impl Signed {
     pub(super) fn link(&self, state: &State, peer: Peer, parts: &Parts) -> Result<FilmLink, ApiError> {
         let refused = |message| ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
         let unknown = || refused("the link was not signed here for this film and this address");
+        // The film comes from the path and the signature
+        // has to fit it: so a link opens no other address.
         let film = film(parts.uri.path()).ok_or_else(unknown)?;
         let home = household(client_address(&state.config().server, peer, &parts.headers));
         state.accounts.link(&self.0, &film.to_string(), home).map_err(|why| match why {

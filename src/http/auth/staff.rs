@@ -34,6 +34,7 @@ impl Needed {
         scopes.iter().any(|scope| match scope {
             Scope::Admin => true,
             Scope::Operate => self.role <= Role::Operator,
+            // By the method: a route that changes something takes no `GET`.
             Scope::Read => self.role <= Role::Operator && self.is_reading,
             Scope::Watch => false,
         })
@@ -82,6 +83,8 @@ async fn check(
     }
     if let Some(user) = session(state, peer, uri, headers) {
         let base = base_url(&state.config().server, peer, uri, headers);
+        // The cookie is strict already; this holds for old
+        // browsers, and for pages at other ports of this host.
         if !needed.is_reading && !is_of_own_page(&base, uri, headers) {
             return Err(forbidden("this browser is signed in, and it was no page of this server that asked"));
         }

@@ -37,10 +37,13 @@ impl Tries {
         let wrong = all.entry(household(address)).or_insert(Wrong { count: 0, since: now });
         let age = now.duration_since(wrong.since);
         if age >= SPAN {
+            // The span begins with the first guess and not anew with each:
+            // a typo in the evening must not add to one of the morning.
             *wrong = Wrong { count: 0, since: now };
         } else if wrong.count >= MAX_WRONG {
             return Err(SPAN.saturating_sub(age));
         }
+        // Under the same lock as the look: a hundred guesses at once are counted one by one.
         wrong.count += 1;
         Ok(())
     }

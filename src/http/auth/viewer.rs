@@ -119,6 +119,7 @@ fn name_panel_path<B>(request: &mut http::Request<B>) {
     };
     let number = file.strip_suffix(".ts").or_else(|| file.strip_suffix(".m3u8")).unwrap_or(file);
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    // Names of users cannot be these words, so nothing that is meant for a user is lost.
     if !is_number || password.is_empty() || OWN_PARTS.contains(&name) {
         return;
     }
@@ -200,6 +201,8 @@ async fn watching(state: &State, peer: Peer, parts: &Parts) -> Result<Watching, 
         }
         Shown::Token(token) | Shown::Bearer(token) => {
             let watcher = by_token(state, peer, parts, token)?;
+            // Whoever puts one into the path means it: an old link
+            // must not open what is open to all, and seem to work.
             let watcher = watcher.ok_or_else(|| unauthorized("the token is unknown, or over"))?;
             Some((watcher, Carried::InPath(Arc::clone(token))))
         }
@@ -209,6 +212,7 @@ async fn watching(state: &State, peer: Peer, parts: &Parts) -> Result<Watching, 
         }
     };
     if let Some((watcher, carried)) = found {
+        // Programs and households are no users, nor are the tokens that they made.
         let is_user = matches!(watcher.owner(), Some(Owner::User(_)));
         let is_made_by_user =
             matches!(&watcher, Watcher::Token(holder) if holder.token.owner.starts_with("user:"));
@@ -235,6 +239,8 @@ async fn watching(state: &State, peer: Peer, parts: &Parts) -> Result<Watching, 
 }
 
 fn shown(parts: &Parts) -> Shown {
+    // In the order of how plainly it was said: the path first,
+    // the query last, where players leave other things.
     if let Some(InPath(token)) = parts.extensions.get::<InPath>() {
         return Shown::Token(Arc::clone(token));
     }
@@ -291,6 +297,7 @@ fn by_token(state: &State, peer: Peer, parts: &Parts, token: &str) -> Result<Opt
         let key = state.accounts.use_key_to_watch(token).ok_or_else(over)?;
         return Ok(Some(Watcher::Key(key)));
     }
+    // The form of a compact JWS; stream keys have no dots.
     if token.split('.').count() == 3 {
         let home = household(client_address(&state.config().server, peer, &parts.headers));
         return match state.accounts.token(token, home, agent(&parts.headers)) {
@@ -321,6 +328,7 @@ pub(in crate::http) async fn by_password(
     if let Some(user) = state.accounts.by_proven_password(name, password) {
         return Ok(Watcher::User(user, Proof::Account));
     }
+    // Behind both quick ways: a player that is known sends its password with each request.
     state.take_try(address, Instant::now())?;
     match state.accounts.verify(name, password).await {
         Ok(user) => {
@@ -344,6 +352,8 @@ fn is_near(server: &Server, peer: Peer, headers: &HeaderMap) -> bool {
         Sender::Proxied(address) => !is_public(address),
         // It is not told which header counts, so that of most proxies does.
         Sender::Unnamed(_) => !is_public(client_address(server, peer, headers)),
+        // The address is a proxy's, often of this machine:
+        // whoever comes through it may be anywhere.
         Sender::Untrusted(_) | Sender::Unknown(_) => false,
     }
 }
@@ -357,6 +367,7 @@ fn unauthorized(message: &'static str) -> ApiError {
 fn refuse(error: ApiError, headers: &HeaderMap) -> Response {
     let is_asked_for = error.status == StatusCode::UNAUTHORIZED;
     let mut response = error.into_response();
+    // A browser would put its own window over the page that knows how to sign in.
     let is_of_page = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
     if is_asked_for && !is_of_page {
         let scheme = HeaderValue::from_static("Basic realm=\"Forebay\", charset=\"UTF-8\"");

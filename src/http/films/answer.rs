@@ -52,6 +52,7 @@ impl About<'_> {
             return known;
         }
         let length = content.length();
+        // A player that resumes must not join halves of two files: the tag in `If-Range` decides.
         let part = Part::of_tagged(self.headers, length, &self.quoted());
         let (at, end) = match part {
             Part::Whole => (0, length),
@@ -64,6 +65,7 @@ impl About<'_> {
         let sized = [(header::CONTENT_LENGTH, HeaderValue::from(end - at))];
         let ranges = [(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))];
         let mut response = (self.fixed(), sized, ranges, no_body()).into_response();
+        // The same fields as for `GET`, and nothing is read (RFC 9110, 9.3.2).
         if self.method != Method::HEAD {
             let (disk, traffic) = (films.shelf.clone(), Arc::clone(&films.traffic));
             let body = FilmBody { content, part: at..end, disk, viewer, traffic };

@@ -155,6 +155,7 @@ pub(in crate::http) async fn list(state: State, watching: Watching, query: Query
     let sight = state.sight(&watching);
     let is_found = |video: &Video| search.is_empty() || video.title().to_lowercase().contains(&search);
     let is_wanted = |video: &&Arc<Video>| is_found(video) && sight.sees_film(video);
+    // All are counted, so that a page can tell how many parts there are.
     let found: Vec<_> = videos.all().iter().filter(is_wanted).collect();
     let part = found.iter().skip(offset).take(limit);
     let entries = part.map(|video| VideoEntry {

@@ -31,6 +31,7 @@ pub(in crate::http) async fn watch(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     match (channel, find(&state, &id)) {
+        // A channel wins: its address was there first, and players have kept it.
         (Ok(channel), _) => live::watch(state, channel, query, client).await,
         (Err(_), Ok(video)) => send_as_asked(&state, &video, (&client, &query), &Method::GET, &headers).await,
         // It is unknown, or not for whoever asks.
@@ -85,12 +86,14 @@ async fn send_transport(
     }
     let media_type = [(header::CONTENT_TYPE, TRANSPORT)];
     let Some(viewer) = viewer else { return Ok((media_type, live::no_body()).into_response()) };
+    // One state for the whole answer: continuity counters go on from segment to segment.
     let packets = opened.transport_stream(&tracks)?;
     let (shelf, traffic) = (state.films.shelf.clone(), Arc::clone(&state.films.traffic));
     let body = Body::from_stream(stream::try_unfold((0, packets), move |(n, mut packets)| {
         let (opened, shelf, tracks) = (Arc::clone(&opened), shelf.clone(), tracks.clone());
         let (viewer, traffic) = (Arc::clone(&viewer), Arc::clone(&traffic));
         async move {
+            // Not before: a viewer is there until the last segment was taken.
             if n == opened.film.segments() {
                 viewer.touch();
                 return Ok::<_, io::Error>(None);
@@ -123,6 +126,7 @@ pub(in crate::http) async fn send(
     } else {
         Some(state.films.viewers.admit(state, client, video).await?)
     };
+    // Behind the admission: a file is not opened for one who is refused.
     let opened = state.films.shelf.file(video).await;
     let (file, identity) = opened.map_err(crate::films::OpenError::from)?;
     let content = Arc::new(Content::whole(file, identity.size));

@@ -45,5 +45,6 @@ pub(in crate::http) async fn generate_hls(
     let job = state.jobs.add(job).await?.into_job();
     let location = [(header::LOCATION, format!("/api/v1/jobs/{}", job.id.0))];
     let document = JobDocument::new(job, &state.jobs.progress());
+    // 202 and where to look: making copies takes as long as the film plays, or longer.
     Ok((StatusCode::ACCEPTED, location, Json(document)).into_response())
 }

@@ -74,6 +74,8 @@ pub(in crate::http) async fn sign_link(
             return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message));
         }
         Some(lifetime) => lifetime,
+        // A link that ends in the middle of the film would
+        // stop it there: each segment shows the link again.
         None => (video.duration.unwrap_or_default() + PAUSES).min(most),
     };
     let id = video.id.to_string();

@@ -41,12 +41,15 @@ pub(in crate::http) async fn playlist(
     let mut texts = texts(&state, &id).await?;
     texts.extend(embedded(&opened));
     let form = if in_packets { "-ts" } else { "" };
+    // All that the text depends on: a subtitle that is added must not stay unseen in a cache.
     let mut tag = format!("{}-{name}{form}{}", opened.tag(), texts::names(&texts));
     let text = match name.strip_suffix(".m3u8") {
         Some("master") if in_packets => {
             manifest::master_of_transport(film).ok_or_else(ApiError::not_in_packets)?
         }
         Some("master") => {
+            // A copy of an older state of the film still plays for
+            // those who began with it, and is offered to nobody new.
             let offered: Vec<_> = all.iter().filter(|copy| copy.is_current).map(film_copy).collect();
             for copy in &offered {
                 tag = format!("{tag}-{}", copy.name);
@@ -63,6 +66,8 @@ pub(in crate::http) async fn playlist(
         None => return Err(ApiError::no_part(&name)),
     };
     let query = client.watching.carried.query();
+    // A player that came by `?token=` drops the query
+    // from relative addresses, so each line carries it.
     let text = if query.is_empty() { text } else { manifest::with_query(&text, &query) };
     Ok(About { method: &method, headers: &headers, media_type: PLAYLIST, tag: &tag }.text(text))
 }
@@ -109,6 +114,7 @@ pub(in crate::http) async fn segment(
     let is_transport = part.rendition == Rendition::Transport;
     let media_type = if is_transport { TRANSPORT } else { MP4 };
     let about = About { method: &method, headers: &headers, media_type, tag: &tag };
+    // Before anything is made: a segment that the player has costs no work.
     if let Some(known) = about.known() {
         return Ok(known);
     }
@@ -191,10 +197,12 @@ impl Part {
         let segment = disk.aside(build).await.map_err(OpenError::from)??;
         let (head, ranges) = (Bytes::from(segment.head), Arc::from(segment.ranges));
         let content = Arc::new(Content::new(head.clone(), Arc::clone(&file), &ranges));
+        // What lies in one piece goes by `sendfile`; only its head is worth memory.
         if !content.is_scattered() {
             let head = kept.keep_head(key, head, Arc::clone(&ranges));
             return Ok(Arc::new(Content::new(head, file, &ranges)));
         }
+        // Asked for once only: keeping it would push out what many watch.
         if !kept.is_wanted(key, content.length()) {
             return Ok(content);
         }

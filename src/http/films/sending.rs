@@ -96,6 +96,7 @@ impl Sending {
     /// The body, if it is long enough to go past the HTTP library.
     pub(in crate::http) fn take_long(&self) -> Option<Box<FilmBody>> {
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Elsewhere there is no `sendfile` of this kind, and nothing would be gained.
         place.take_if(|body| cfg!(target_os = "linux") && body.part.end - body.part.start >= SHORTEST)
     }
 
@@ -121,6 +122,7 @@ impl FilmBody {
         delivery: Delivery,
         limit: Duration,
     ) -> io::Result<()> {
+        // The last byte tells: what comes first is a short head from memory in either case.
         let is_file = matches!(self.content.next(self.part.end - 1, self.part.end), Next::File(_));
         let unsent = if is_file && delivery != Delivery::Copy { UNSENT_OF_FILE } else { UNSENT_OF_MEMORY };
         SockRef::from(stream).set_tcp_notsent_lowat(unsent)?;
@@ -129,7 +131,10 @@ impl FilmBody {
         let viewer = self.viewer.clone();
         let mut ended = pin!(OptionFuture::from(viewer.as_ref().map(|viewer| viewer.ended())));
         while !self.part.is_empty() {
+            // Asked each time, since a fast viewer never
+            // waits and so never meets the `select!` below.
             self.check_viewer()?;
+            // A read that has to wait for the disk would hold up all viewers of this thread.
             if self.part.start >= loaded {
                 loaded = tokio::select! {
                     biased;
@@ -177,6 +182,8 @@ impl FilmBody {
                 (Path::Read, self.send_bytes(stream, &bytes, end)?)
             }
         };
+        // The length was promised in the head, so the
+        // connection has to end to show that it is not whole.
         if sent == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"));
         }

@@ -54,6 +54,7 @@ pub(super) async fn send(
 ) -> Result<Response, ApiError> {
     let missing = || ApiError::no_part(&format!("{rendition}/{name}"));
     let number = match name.strip_suffix(".vtt").ok_or_else(missing)? {
+        // DASH takes subtitles as one file; HLS wants them in segments (RFC 8216, 3.5).
         "all" => None,
         number => Some(number.parse().ok().filter(|&n| n < opened.film.segments()).ok_or_else(missing)?),
     };
@@ -67,6 +68,8 @@ pub(super) async fn send(
     let text = match number {
         None => subtitles::whole(&cues),
         Some(n) => {
+            // The same borders as of the pictures, so that
+            // each cue is in the segment in which it shows.
             let at = |n| Duration::from_micros(opened.film.begin(n));
             subtitles::part(&cues, at(n), at(n + 1))
         }

@@ -86,11 +86,14 @@ impl Viewers {
             return Ok(viewer);
         }
         let title = Title::new(&video.id.to_string(), video.groups.iter().map(String::as_str));
+        // Waited for without the lock: it may take two seconds until another stream has ended.
         let seat = state.seat(client, &title, Form::Hls).await?;
         let place = state.admit_film(client.address)?;
         // The channels are asked before the lock is taken.
         let outgoing = state.outgoing();
         let mut all = self.0.all();
+        // Looked at again: another request of this player may have
+        // come first, and what was taken for this one goes back.
         if let Some(viewer) = all.get(&key).filter(|viewer| !viewer.is_ended()) {
             return Ok(Arc::clone(viewer));
         }
@@ -101,6 +104,7 @@ impl Viewers {
         if let Some(limit) = state.config().server.max_bandwidth {
             let own = all.values().filter(|viewer| viewer.household == household);
             let own: u64 = own.map(|viewer| viewer.rate).sum();
+            // A film that alone needs more than there is may be watched when nobody else is.
             if outgoing + self.rate() + rate.min(limit) > limit {
                 return Err(Refusal::NoBandwidth { limit }.into());
             }
@@ -127,6 +131,7 @@ impl Viewers {
                 !viewer.is_ended() && (Arc::strong_count(viewer) > 1 || *viewer.until() > now)
             };
             let gone: Vec<_> = self.0.all().extract_if(|_, viewer| !is_there(viewer)).collect();
+            // Outside the lock: their seats and places take other locks when they go.
             drop(gone);
         }
         self.0.all().clear();

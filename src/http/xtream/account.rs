@@ -28,6 +28,7 @@ pub(super) fn document(
     let streams = user.and_then(|user| user.spec.max_streams).unwrap_or(0);
     let active = watcher.owner().map_or(0, |owner| state.accounts.viewing().count_of(owner));
     let port = base.port_or_known_default().unwrap_or(80).to_string();
+    // Players expect one even where there is none.
     let https_port = if base.scheme() == "https" { &*port } else { "443" };
     json!({
         "user_info": {

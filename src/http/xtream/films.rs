@@ -67,6 +67,7 @@ pub(super) fn streams(state: &State, sight: Sight, category: Option<u32>) -> Res
         let mut next = from + AT_ONCE;
         if rest.len() <= AT_ONCE {
             out.push(']');
+            // The next call finds nothing there and ends the list.
             next = usize::MAX;
         }
         std::future::ready(Some((Ok::<_, Infallible>(Bytes::from(out)), (next, num))))
@@ -98,6 +99,8 @@ fn stream_of(num: u32, video: &Video) -> Value {
 pub(super) fn info(state: &State, sight: &Sight, id: Option<u32>) -> Value {
     let videos = state.films.library.videos();
     let found = id.and_then(|id| videos.find_by_player_id(id)).filter(|video| sight.sees_film(video));
+    // An empty list where an object would be: that is
+    // how panels write it in PHP, and players know it.
     let Some(video) = found else { return json!({ "info": [], "movie_data": [] }) };
     let seconds = video.duration.map_or(0, |duration| duration.as_secs());
     let category = category_of(group(video));
@@ -155,6 +158,7 @@ pub(in crate::http) async fn head_movie(
 
 fn find(state: &State, path: &RawPathParams) -> Result<Arc<Video>, ApiError> {
     let file = path.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id);
+    // The ending is the container that the list named; players change it as they like.
     let id = file.split('.').next().and_then(|id| id.parse().ok());
     let videos = state.films.library.videos();
     let video = id.and_then(|id| videos.find_by_player_id(id)).cloned();

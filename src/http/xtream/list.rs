@@ -75,6 +75,7 @@ impl Listing for Form {
 
     fn writer(&self) -> impl FnMut(&mut String, &Entry<'_>, usize) -> bool {
         move |out, entry, _| {
+            // A channel without a number cannot be asked for in the way of panels.
             let Some(id) = entry.player_id.filter(|_| self.sight.sees(entry)) else { return false };
             let plain = Entry { number: None, logo: None, group: None, guide_id: None, ..*entry };
             about(out, if self.is_plain { &plain } else { entry });

@@ -50,6 +50,7 @@ struct Stream<'a> {
 
 /// The number of a group: that of its name, so that it stays when groups come, go or move.
 pub(super) fn category_of(group: Option<&str>) -> u32 {
+    // 31 bits: players read numbers into signed 32. 0 means "all" to some.
     player_id::hash(fold(group.unwrap_or_default()).as_bytes(), 31).max(1)
 }
 

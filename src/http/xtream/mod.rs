@@ -44,6 +44,7 @@ pub(super) async fn player_api(state: State, peer: Peer, request: Request) -> Re
     let (parts, body) = request.into_parts();
     let mut words = parts.uri.query().unwrap_or_default().to_owned();
     if parts.method == http::Method::POST {
+        // Behind the query, since the first value of a key counts.
         words = format!("{words}&{}", form(body).await?);
     }
     let query = Query::from(words.as_str());
@@ -53,6 +54,7 @@ pub(super) async fn player_api(state: State, peer: Peer, request: Request) -> Re
     let address = client_address(&config.server, peer, &parts.headers);
     let watcher = match by_password(&state, address, &name, &password).await {
         Ok(watcher) => watcher,
+        // A real 401 makes players show a network error in place of "wrong password".
         Err(error) if error.status == StatusCode::UNAUTHORIZED => {
             return Ok(Json(json!({ "user_info": { "auth": 0 } })).into_response());
         }
@@ -88,6 +90,7 @@ async fn form(body: Body) -> Result<String, ApiError> {
         let message = format!("the body is to be whole, and no longer than {MAX_FORM} bytes");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
     })?;
+    // What is no UTF-8 becomes another password, and is refused as one.
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
