@@ -33,6 +33,8 @@ impl List {
         if self.has_rows() {
             // A row had it before, or has it now.
             for ids in [&mut added, &mut removed] {
+                // It is neither new nor gone then: the same
+                // path leads to the row, with other sources.
                 let of_rows = self.of_rows(ids);
                 ids.retain(|id| !of_rows.contains(id));
                 changed.extend(of_rows);

@@ -121,6 +121,7 @@ impl List {
             let (mut is_over, hidden) = (true, self.rows.hidden(kind));
             kind.table().walk(connection, behind, |key, entry| {
                 behind = key;
+                // A hidden row is passed over without being shown, and the walk goes on.
                 is_over = hidden.contains(&key) || take(self.shown(kind, key, entry));
                 is_over
             })?;
@@ -209,6 +210,7 @@ impl List {
                     Some(exact) => kind.table().key(connection, exact.id.as_str())?,
                     None => None,
                 };
+                // It stands in front already, and must not be shown twice.
                 let others = keys.into_iter().filter(|key| Some(*key) != exact);
                 hits.extend(others.map(|key| Hit::Row(kind, key)));
             }
@@ -242,6 +244,7 @@ impl List {
             if (search.skip..search.skip.saturating_add(search.limit)).contains(&total) {
                 take(entry);
             }
+            // All are counted, also those beyond the part that is shown: pages need the number.
             total += 1;
         };
         if let Some(exact) = exact {
@@ -275,6 +278,7 @@ impl List {
     pub(super) fn at_hand_by_id_or_number(&self, text: &str) -> Option<Arc<Channel>> {
         let number = text.parse().ok();
         let by_player_id = |number| self.file.find_by_player_id(number);
+        // Numbers before ids of players, which are large and met by chance only.
         let by_number = || self.file.find_by_number(number?).or_else(|| by_player_id(number?)).cloned();
         let made = || self.made.by_id(text).or_else(|| self.made.by_number(number?));
         self.file.find(text).cloned().or_else(by_number).or_else(made)

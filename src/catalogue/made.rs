@@ -82,6 +82,7 @@ impl<K: Eq + Hash + Clone> Recent<K> {
         if let Some(found) = self.young.get(key) {
             return Some(Arc::clone(found));
         }
+        // Asked for again, so it belongs to the young half: what is watched is never thrown away.
         let (key, found) = self.old.remove_entry(key)?;
         // What goes was not asked for lately, and is hardly ever a full half.
         self.insert(key, Arc::clone(&found));

@@ -165,11 +165,13 @@ impl Catalogue {
     /// Takes the channels of another configuration, and the rows as they are with it. Waits for the
     /// disk; nobody else waits. Where the rows cannot be read, they stay as they were.
     pub fn configure(&self, config: &Arc<Config>) -> Changes {
+        // Changes one after the other: each begins with the list that the last one has left.
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.list();
         let file = Arc::new(Snapshot::of(config));
         let rows = Rows::read(&self.database, config, &file).unwrap_or_else(|error| {
             tell(&error);
+            // A database that cannot be read now must not empty the list.
             before.rows.clone()
         });
         let list = Arc::new(List { file, rows, made: Made::default(), database: self.database.clone() });
@@ -231,6 +233,7 @@ impl Catalogue {
     /// First the list, then the relay: see [`ListedChannel`].
     fn put_in_force(&self, list: Arc<List>, difference: &Difference) {
         // Dropped without the lock.
+        // The list first and the channels behind it: whoever looks up in between finds the new one.
         let _gone = std::mem::replace(&mut *self.current(), list);
         self.channels.apply(difference);
     }

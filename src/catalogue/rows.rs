@@ -149,6 +149,8 @@ impl Rows {
         set(&mut rows.relays.hidden, change.relay.0, is_hidden);
         set(&mut rows.unnumbered, change.relay.0, is_unnumbered);
         for id in change.before.iter().chain(&change.after).filter(|_| rows.lineup.count > 0) {
+            // A relay with the path of a channel of a playlist
+            // hides it, and shows it again when it goes.
             if let Some(rank) = LINEUP.key(connection, id.as_str())? {
                 let is_taken =
                     file.find(id.as_str()).is_some() || RELAYS.key(connection, id.as_str())?.is_some();
@@ -268,6 +270,7 @@ impl Rows {
 
 /// Has a key in a set or not. There is seldom anything to do.
 fn set(keys: &mut Arc<BTreeSet<i64>>, key: i64, is_in: bool) {
+    // Looked at first: a copy of the whole set is made only where something changes.
     match (keys.contains(&key), is_in) {
         (false, true) => _ = Arc::make_mut(keys).insert(key),
         (true, false) => _ = Arc::make_mut(keys).remove(&key),

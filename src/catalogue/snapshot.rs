@@ -88,6 +88,7 @@ impl Snapshot {
     /// The places of the channels that hold each of these folded words.
     pub(super) fn search(&self, words: &[String]) -> impl Iterator<Item = usize> {
         let text = |channel: &Arc<Channel>| searched(&channel.name, channel.group.as_deref()).into();
+        // Made by the first search: most servers with large configurations are never searched.
         let texts = self.searched.get_or_init(|| self.in_order.iter().map(text).collect());
         let holds = |text: &str| words.iter().all(|word| text.contains(&**word));
         texts.iter().enumerate().filter(move |(_, text)| holds(text)).map(|(at, _)| at)

@@ -296,7 +296,7 @@ pub(super) async fn watch(state: State, _: Tuner, number: TunedTo, query: Query,
         // The vendor's players know no other words.
         let told = match error.status {
             StatusCode::NOT_FOUND => "801 Unknown Channel",
-            // Plex and Channels try another tuner on this, and give up on anything else.
+            // What the vendor calls tuners are the streams that a user may watch at once.
             StatusCode::TOO_MANY_REQUESTS => "805 All Tuners In Use",
             _ => "806 Tune Failed",
         };

@@ -150,10 +150,12 @@ pub(super) fn apply(
     if taken.is_some() && playlist.reaches_private != Some(reaches_private(config, &playlist)) {
         changed = rewrite(connection, config, (id, settings))?.0;
     }
+    // Many servers know no `ETag`: the digest spares reading a list that is as it was.
     let is_same = taken.is_some_and(|taken| taken.digest == document.digest);
     if is_same && !terms.is_accepted {
         return Ok(Outcome::Unchanged(changed));
     }
+    // A refresh touches most pages of the table; with a small cache each would be read many times.
     let (summary, news) = lineup::with_many_pages(connection, || {
         let mut work = Work::new(connection, config, &playlist, settings, terms)?;
         let (end, counts) = work.take(document, settings, progress)?;
@@ -166,6 +168,7 @@ pub(super) fn apply(
     let taken = Taken { at: terms.now, digest: document.digest, etag, last_modified, summary: text };
     lineup::set_taken(connection, id, &taken)?;
     lineup::note_reach(connection, id, reaches_private(config, &playlist))?;
+    // A list that is good makes the one that is held obsolete.
     lineup::release(connection, id)?;
     Ok(Outcome::Applied { summary: Box::new(summary), changed })
 }
@@ -232,6 +235,7 @@ impl<'a> Work<'a> {
         settings: &Settings,
         progress: &Progress,
     ) -> Result<(End, Counts), Abort> {
+        // Taken out: it calls back into this struct for each change.
         let mut refresh = self.refresh.take().expect("a refresh is done once");
         let mut failed = None;
         let end = if self.terms.is_one_channel {
@@ -244,6 +248,7 @@ impl<'a> Work<'a> {
             let mut take = |entry: &Entry| {
                 refresh.observe(entry, &mut |change| self.write_or(change, &mut failed));
                 count += 1;
+                // After a failed write the transaction is lost; reading on would only take time.
                 if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
             let path = document.file.path();
@@ -258,6 +263,7 @@ impl<'a> Work<'a> {
         if end.document == Kind::HlsPlaylist && matches!(settings.origin, Origin::Url(_)) {
             return Err(Abort::OneChannel);
         }
+        // A list may read to its end and still have been cut on the way.
         end.is_whole &= document.is_whole;
         let finished =
             refresh.finish(end.document, end.is_whole, &mut |change| self.write_or(change, &mut failed));
@@ -270,6 +276,7 @@ impl<'a> Work<'a> {
 
     /// Writes a change, unless an earlier one has failed.
     fn write_or(&mut self, change: Change<'_>, failed: &mut Option<Error>) {
+        // The first error is kept; those that follow come from it.
         if failed.is_none()
             && let Err(error) = self.write(change)
         {
@@ -379,6 +386,8 @@ pub(super) fn retire(connection: &Connection, id: PlaylistId) -> Result<Touched,
         lineup::set_absent(connection, known.id, Some(now))?;
         touched.written(known.id, Some(lineup::set_channel_absent(connection, known.id)?));
     }
+    // Else the server would answer "unchanged" when the
+    // playlist comes back, and nothing would be read.
     lineup::forget_marks(connection, id)?;
     Ok(touched)
 }

@@ -74,6 +74,8 @@ impl Lineup {
         let actor = actor.clone();
         self.commit(move |connection, config| {
             let (one, other) = pair.channels();
+            // Inside the transaction: a channel that goes
+            // meanwhile must not leave a decision behind.
             known_pair(connection, pair)?;
             let before = lineup::decisions(connection)?.decide(pair, None);
             lineup::decide(connection, pair, decision)?;
@@ -83,6 +85,7 @@ impl Lineup {
             });
             audit::note(connection, &actor, "channel.merge", format!("channel:{}", one.0), told)?;
             let mut touched = Touched::begin(connection)?;
+            // A single decision can join or part whole groups, so all are looked at.
             touched.merge_anew();
             let changed = settle(connection, config, touched)?;
             Ok::<_, Refusal>((before, changed))
@@ -162,6 +165,7 @@ fn suggest(connection: &Connection, id: SourceId) -> Result<Vec<Suggestion>, Ref
             && let Some(likeness) = likeness.of(&name)
         {
             found.push(Suggestion { channel, name, playlist, likeness });
+            // Sorted now and then: a sort for each of a hundred thousand names would take seconds.
             if found.len() >= 2 * MAX_SUGGESTIONS {
                 keep_likest(&mut found);
             }
@@ -173,6 +177,7 @@ fn suggest(connection: &Connection, id: SourceId) -> Result<Vec<Suggestion>, Ref
 
 /// Sorts suggestions by their likeness, and keeps as many as are told.
 fn keep_likest(found: &mut Vec<Suggestion>) {
+    // Of equal ones the older first, so that the same question has the same answer.
     found.sort_by(|one, other| other.likeness.total_cmp(&one.likeness).then(one.channel.cmp(&other.channel)));
     found.truncate(MAX_SUGGESTIONS);
 }

@@ -77,6 +77,7 @@ impl<'a> Deriver<'a> {
 
     /// Adds the channel of a new source, with its number.
     pub(super) fn insert(&mut self, id: SourceId, entry: &Entry) -> Result<(), Error> {
+        // Once, of the first name: addresses stay when a provider renames the channel.
         let path = path_of(entry.name(), id);
         self.with_columns(id, entry, false, |this, columns, wanted| {
             // One that a rule leaves out takes no number from the others.
@@ -120,6 +121,7 @@ impl<'a> Deriver<'a> {
     /// Numbers that nobody has: no channel of the configuration, no relay, no channel of a
     /// playlist.
     fn free(&mut self) -> Result<&mut FreeNumbers, Error> {
+        // Read only when a channel is new: most refreshes bring none.
         if self.free.is_none() {
             self.free = Some(free_numbers(self.connection, self.config)?);
         }
@@ -133,12 +135,16 @@ impl<'a> Deriver<'a> {
         is_missing: bool,
         write: impl FnOnce(&mut Self, &Columns<'_>, Option<ChannelNumber>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        // Taken out for the time of the call, since the rest of the deriver is borrowed as well.
         let edits = self.edits.remove(&id);
         let mut channel = Effective::of(entry);
         if self.by_tvg_name {
             channel.name.value = entry.name_by_tvg_name().into();
         }
+        // In this order: the list says, rules change that,
+        // and what a person has set stands above both.
         self.rules.apply(entry, &mut channel, &mut self.run);
+        // In front of the edits: a new name must not tear a channel from its other sources.
         let marks = self.marks(id, entry, &channel);
         if let Some(edits) = &edits {
             channel.overlay(edits);
@@ -190,6 +196,7 @@ impl<'a> Deriver<'a> {
 impl Reach {
     /// Why an address cannot be opened at all.
     fn refusal(self, url: &str) -> Option<Unusable> {
+        // Entries are absolute by now, so the folder does not matter.
         let Ok(url) = SourceUrl::parse(url, Path::new("/")) else { return Some(Unusable::Unsupported) };
         match url.kind() {
             SourceKind::Http if self.private || url.is_on_internet() => None,
@@ -235,8 +242,10 @@ impl<'a> Groups<'a> {
         {
             return Ok(Rc::clone(group));
         }
+        // Too many groups: the channel stays, without one.
         let Some(group) = self.look_up(name)? else {
             self.too_many += 1;
+            // The group without a name is always there, or may be made, so this ends.
             return self.find("");
         };
         self.last = Some((name.to_owned(), Rc::clone(&group)));
@@ -270,6 +279,7 @@ impl Group {
 fn free_numbers(connection: &Connection, config: &Config) -> Result<FreeNumbers, Error> {
     let others = config.channels.iter().filter_map(|channel| channel.number);
     let others = others.chain(lineup::relay_numbers(connection)?).filter_map(ChannelNumber::whole);
+    // Also of channels that have no such number now: it is theirs when they come back.
     let of_users = lineup::numbers_set(connection)?.into_values();
     Ok(FreeNumbers::new(lineup::numbers(connection)?.into_iter().chain(others).chain(of_users)))
 }

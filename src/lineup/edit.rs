@@ -88,6 +88,7 @@ impl Lineup {
     pub async fn undo(&self, batch: BatchId, actor: &Actor) -> Result<(), Refusal> {
         let actor = actor.clone();
         self.commit(move |connection, config| {
+            // Taken and not read: edits can be undone once, and undoing makes a batch of its own.
             let undo = lineup::take_batch(connection, batch)?;
             let undo =
                 undo.ok_or(Refusal::Nothing("there are no such edits, or they are too old to be undone"))?;
@@ -194,6 +195,8 @@ pub(super) fn write_edits(
     let batch = lineup::begin_batch(connection)?;
     let mut edited = BTreeSet::new();
     for ChannelEdit { channel, edit } in edits {
+        // The first that is unknown refuses all: half of
+        // a selection is nothing that anybody asked for.
         lineup::path(connection, *channel)?.ok_or(Refusal::UnknownChannel(*channel))?;
         if lineup::write_edit(connection, batch, *channel, edit)? {
             edited.insert(*channel);
@@ -206,6 +209,7 @@ pub(super) fn write_edits(
         }
     }
     let mut touched = Touched::begin(connection)?;
+    // Playlist by playlist: rules and groups are read once for each.
     for playlist in lineup::all_playlists(connection)? {
         if let Some(edited) = of_playlists.get(&playlist.id) {
             rewrite_some(connection, config, &playlist, edited, &mut touched)?;

@@ -100,6 +100,7 @@ pub(super) async fn fetch(
             Origin::Url(source) => {
                 let fetched = documents.fetch(source, source.url.expose(), known).await?;
                 let Fetched::Document(mut document) = fetched else { return Ok(Got::Unchanged) };
+                // For the progress alone: what the server promises is believed nowhere else.
                 progress.length.store(document.length.unwrap_or_default(), Ordering::Relaxed);
                 let (url, charset) = (document.url.clone(), document.charset.clone());
                 let form = Form::List { base: Some(url), charset };
@@ -117,6 +118,7 @@ pub(super) async fn fetch(
         biased;
         // A server that sends nothing is not waited for.
         () = progress.cancelled.cancelled() => Err(FetchError::Cancelled),
+        // A list that comes byte by byte never stalls, and would be read for ever.
         got = timeout(LONGEST, work) => got.unwrap_or(Err(FetchError::TooSlow)),
     }
 }
@@ -163,6 +165,7 @@ async fn write(
             next = timeout(STALL, body.next()) => next,
         };
         let piece = match next {
+            // What came is kept and marked as cut: it may add channels, and takes none away.
             Err(_) | Ok(Some(Err(InputError::Broken(_)))) if writer.length() > 0 => return Ok(false),
             Err(_) => return Err(FetchError::Stalled),
             Ok(None) => return Ok(true),
@@ -189,9 +192,12 @@ async fn account(
             }
         }
     };
+    // The account before the list: panels answer a wrong password with an empty list.
     let info = AccountInfo::read(&whole(&mut *ask(None).await?, MAX_ACCOUNT_BYTES).await?)?;
     let mut writer = spool.create().await?;
     let categories = whole(&mut *ask(Some("get_live_categories")).await?, MAX_CATEGORIES_BYTES).await?;
+    // Both documents in one file, the names of groups
+    // first: the reader needs them for each channel.
     writer.push(&one_line(&categories)).await?;
     let mut streams = ask(Some("get_live_streams")).await?;
     progress.length.store(streams.length.unwrap_or_default(), Ordering::Relaxed);

@@ -46,6 +46,8 @@ impl Merging {
         for (pair, decision) in &trial.decisions {
             decisions.decide(*pair, *decision);
         }
+        // Channels of one playlist are never merged by
+        // themselves: providers list variants on purpose.
         let may_merge = others > 1 || decisions.list().next().is_some();
         Ok(Self { apart, decisions, may_merge })
     }
@@ -118,6 +120,7 @@ fn groups(merging: &Merging, rows: &[MergeRow]) -> Vec<merge::Group> {
     if playlists.all(|playlist| Some(playlist) == first) && merging.decisions.list().next().is_none() {
         return Vec::new();
     }
+    // Who leads now goes on to lead: its address is the one that viewers have.
     let leaders: HashSet<SourceId> = rows.iter().filter_map(|row| row.merged.leader).collect();
     let candidate = |row: &MergeRow| {
         Candidate::of_marks(row.id, provider_of(row.playlist), leaders.contains(&row.id), row.marks)
@@ -134,6 +137,7 @@ fn alone(row: &MergeRow) -> Merged {
 /// The members of a group, the leader first: it is listed for all while one of them has a source.
 fn merge_group(rows: &[MergeRow], members: &[usize], merged: &mut [Merged]) {
     let Some(&leader) = members.first() else { return };
+    // The leader may be missing from its list while another's source still plays.
     let has_source = members.iter().any(|&at| !rows[at].is_absent);
     let is_shown = rows[leader].hidden == Hidden::No && has_source;
     let mut sources = HashSet::new();

@@ -100,6 +100,7 @@ fn write_order_of_groups(
     let order: Vec<GroupId> = positions.iter().map(|(id, _)| *id).collect();
     let (mut count, mut new) = (0, HashMap::new());
     for (id, (_, to)) in reordered(&order, moved, before).into_iter().zip(&positions) {
+        // Only those that move are written: each write changes the rank of all channels of a group.
         if of[&id] != *to {
             lineup::move_group(connection, id, [of[&id], *to])?;
             count += 1;
@@ -131,6 +132,7 @@ fn edits_of_move(
     let Some(&first) = moved.first() else { return Err(wrong(field("channels"), "there are none")) };
     let group = group_of(first)?;
     for (at, &id) in moved.iter().enumerate() {
+        // The place is one within the group; across groups it would mean nothing.
         if group_of(id)? != group {
             return Err(wrong(field("channels").to(at), "it is in another group than the first one"));
         }
@@ -151,6 +153,7 @@ fn edits_of_move(
     if new.len() > MAX_EDITED {
         return Err(wrong(field("channels"), format!("more than {MAX_EDITED} would get a place")));
     }
+    // New places lie behind all that were ever given, so an undo finds the old ones free.
     let free = lineup::free_place(connection)?;
     if u32::try_from(new.len()).is_ok_and(|count| free.saturating_add(count) > MAX_PLACE) {
         return Err(Refusal::Nothing("no places are left: take places back from some channels first"));

@@ -36,6 +36,7 @@ pub enum Refreshed {
 impl Lineup {
     /// Reads a playlist now, unless it is being read.
     pub async fn refresh(&self, id: PlaylistId) -> Result<Refreshed, Refusal> {
+        // One at a time for each playlist: two would both write what the other has not seen.
         let run = self.0.runs.begin(id).ok_or(Refusal::Running)?;
         let result = self.refresh_in(id, &run).await;
         self.tell(id, &run, result)
@@ -52,6 +53,8 @@ impl Lineup {
         let run = self.0.runs.begin(id).ok_or(Refusal::Running)?;
         let take = async {
             let document = fetch::upload(&self.0.spool, body, &run.progress).await?;
+            // Whoever uploads a list decides how far its
+            // addresses may reach, so that is kept with it.
             let document = Document { given_by: Some(Authority::of(actor)), ..document };
             self.take(id, settings, document, &run, Terms::now(), Some(actor)).await
         };
@@ -73,8 +76,10 @@ impl Lineup {
         let (file, digest, marks) = (self.0.spool.held(&held.file), held.digest, Marks::default());
         let (is_whole, given_by) = (form.is_whole, form.given_by());
         let document = Document { file, form: form.form(), digest, marks, is_whole, given_by };
+        // An admin has looked at it: the limit on channels that go missing does not hold.
         let terms = Terms { is_accepted: true, ..Terms::now() };
         let result = self.take(id, settings, document, &run, terms, Some(actor)).await;
+        // Only then: a list that could not be written stays held, and can be accepted again.
         if result.is_ok() {
             self.0.spool.held(&held.file).release();
         }
@@ -105,9 +110,12 @@ impl Lineup {
         let (documents, spool) = (&self.0.documents, &self.0.spool);
         let known = known.unwrap_or_default();
         let got = fetch::fetch(documents, spool, &settings, &known, &run.progress).await?;
+        // The server says that nothing has changed (304), so not even the account is asked for.
         let Got::Document(document, account) = got else { return Ok(Refreshed::Unchanged) };
         if let Some(account) = account {
             self.commit(move |connection, _| {
+                // In front of the list: where that is refused,
+                // the number of connections still counts.
                 let is_news = lineup::set_account(connection, id, &account)?;
                 let mut changed = Changed::default();
                 if is_news {
@@ -133,6 +141,7 @@ impl Lineup {
     ) -> Result<Refreshed, Refusal> {
         let document = Arc::new(document);
         let mut result = self.apply(id, &settings, &document, run, terms, actor).await;
+        // The address is an HLS playlist itself, so it is taken as the only channel of the list.
         if matches!(result, Err(Abort::OneChannel)) {
             let terms = Terms { is_one_channel: true, ..terms };
             result = self.apply(id, &settings, &document, run, terms, actor).await;
@@ -182,6 +191,7 @@ impl Lineup {
         let code = held_code(held);
         let form = HeldForm::new(document, held);
         let (digest, file) = (document.digest, held_file(id));
+        // The file first: a row that names a file which is not there could not be accepted.
         document.file.keep(&file).map_err(FetchError::from)?;
         let held = HeldDocument {
             at: now(),
@@ -223,6 +233,7 @@ impl Lineup {
             }
             Err(refusal) => {
                 run.ended(Some(refusal.to_string()));
+                // A held list has told so already, once and not with each refresh.
                 if !matches!(refusal, Refusal::Held(_)) {
                     events.publish(Event::PlaylistFailed { playlist: id });
                 }

@@ -109,6 +109,7 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if let Some(readings) = self.runs.lock().get_mut(&self.id) {
+            // In `drop`: a refresh that panics or is cut off must not count as running for ever.
             readings.running = None;
         }
     }

@@ -58,6 +58,7 @@ impl Lineup {
         loop {
             let config = self.0.config.get();
             let wanted = (config.playlists.clone(), config.server.allow_private_sources);
+            // Compared, since this loop turns each minute and a write would wake all readers.
             if configured.as_ref() != Some(&wanted) {
                 match self.configure(&config).await {
                     Ok(()) => configured = Some(wanted),
@@ -84,6 +85,7 @@ impl Lineup {
             }
         }
         // What has not come yet is not waited for; what is being written is.
+        // Dropping a fetch is safe: nothing of it was written.
         running.shutdown().await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -101,6 +103,7 @@ impl Lineup {
             let settings = self.settings(&view.playlist).ok();
             // One that is never read again is read once.
             let once = || view.taken.is_none().then_some(ONCE);
+            // There is nowhere to read an uploaded list from.
             let settings = settings.filter(|it| it.origin != Origin::Upload);
             let every = settings.and_then(|it| it.refresh.or_else(once));
             let is_asked = self.0.runs.is_asked(id);
@@ -113,9 +116,11 @@ impl Lineup {
             let is_known = due.get(&id).is_some_and(|due| due.every == every || due.is_running);
             if !is_known {
                 let age = view.taken.as_ref().map(|taken| Timestamp::now().as_second() - taken.at.seconds());
+                // The clock may have been set back since: then it was read just now.
                 let age = age.map(|seconds| Duration::from_secs(seconds.max(0).unsigned_abs()));
                 let rest = age.map_or(Duration::ZERO, |age| every.saturating_sub(age));
                 let pause =
+                    // At the start many are due: all at once would fill the line that viewers need.
                     if is_first && view.taken.is_some() { rest.max(SPREAD.mul_f64(chance())) } else { rest };
                 due.insert(id, Due { at: Instant::now() + pause, every, failures: 0, is_running: false });
                 self.0.runs.set_next(id, in_time(pause));
@@ -130,6 +135,7 @@ impl Lineup {
     fn start(&self, due: &mut HashMap<PlaylistId, Due>, running: &mut JoinSet<(PlaylistId, bool)>) {
         let now = Instant::now();
         let mut ready: Vec<_> = due.iter_mut().filter(|(_, due)| !due.is_running && due.at <= now).collect();
+        // The one that has waited longest first: else a map's order could starve one.
         ready.sort_by_key(|(_, due)| due.at);
         for (id, due) in ready.into_iter().take(MAX_AT_ONCE.saturating_sub(running.len())) {
             due.is_running = true;
@@ -151,6 +157,7 @@ impl Lineup {
             0 => due.every,
             failures => (FIRST_RETRY * 2_u32.saturating_pow(failures - 1).min(1 << 12)).min(due.every),
         };
+        // Within a tenth on both sides: several playlists of one provider must not stay in step.
         let (least, span) = (pause / JITTER * (JITTER - 1), pause / JITTER * 2);
         let pause = least + span.mul_f64(chance());
         due.at = Instant::now() + pause;
@@ -227,6 +234,7 @@ fn configure_one(
     match written {
         Ok(_) => {}
         Err(lineup::PlaylistError::Database(error)) => return Err(error),
+        // One bad playlist must not keep the others, nor the server, from starting.
         Err(error) => {
             error!(playlist = key, "a playlist of the configuration is left out: {error}");
             return Ok(());

@@ -23,6 +23,7 @@ pub(super) fn settle(
     if touched.is_numbering_due() {
         number(connection, config, &mut touched)?;
     }
+    // Behind the numbers: what is listed for another takes none.
     merging::merge_all(connection, &mut touched)?;
     let changed = touched.into_changed(connection)?;
     if !changed.is_empty() {
@@ -61,8 +62,10 @@ fn number(connection: &Connection, config: &Config, touched: &mut Touched) -> Re
         let edit = edits.get(&row.id).copied();
         claims.push(Claim { current: row.number, edit, range: row.range.clone(), provider });
     }
+    // Those of others are claims as well, in front, and are not ours to write.
     let numbers = assign(&claims).numbers.split_off(first);
     for (NumberRow { id, number: before, .. }, number) in rows.into_iter().zip(numbers) {
+        // A write for each channel would mark all of them as changed, and reopen what is watched.
         if number != before {
             let can_be_had = lineup::set_number(connection, id, number)?;
             touched.touched(id, can_be_had);

@@ -95,6 +95,7 @@ impl Spool {
     fn clean(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
+            // Files of a process that was killed; held lists have another ending and stay.
             if path.extension().is_some_and(|extension| extension == "new") {
                 // What cannot be removed only takes room.
                 let _ = fs::remove_file(path);
@@ -132,6 +133,7 @@ impl File {
 
     /// Keeps the file under this name. An older one of that name goes.
     pub(super) fn keep(&self, name: &str) -> io::Result<()> {
+        // In the same folder, so this is one step and the old file is never half replaced.
         fs::rename(&self.path, self.path.with_file_name(name))?;
         self.is_kept.store(true, Ordering::Relaxed);
         Ok(())
@@ -154,6 +156,7 @@ impl Drop for File {
 impl Writer {
     /// Takes the next bytes.
     pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        // Counted after decompression: a small body can swell by a factor of hundreds.
         self.length += bytes.len() as u64;
         if self.length > self.max_bytes {
             return Err(WriteError::TooLong { max_bytes: self.max_bytes });

@@ -55,6 +55,7 @@ impl Touched {
     /// A channel has another source, or looks otherwise.
     pub(super) fn touched(&mut self, id: SourceId, could_be_had: bool) {
         if !self.is_new(id) {
+            // The first word counts: it is how the channel stood before all of this.
             self.could_be_had.entry(id).or_insert(could_be_had);
         }
     }
@@ -66,6 +67,7 @@ impl Touched {
 
     /// A channel goes; `row` is what it was.
     pub(super) fn removed(&mut self, id: SourceId, row: Option<(String, bool)>) {
+        // Its row is gone, so nothing can be asked about it at the end.
         let could_be_had = self.could_be_had.remove(&id);
         if let Some((path, is_shown)) = row
             && could_be_had.unwrap_or(is_shown)

@@ -50,7 +50,7 @@ struct Stream<'a> {
 
 /// The number of a group: that of its name, so that it stays when groups come, go or move.
 pub(super) fn category_of(group: Option<&str>) -> u32 {
-    // 31 bits: players read numbers into signed 32. 0 means "all" to some.
+    // 31 bits, since players keep numbers in such; never 0, which stands for no category.
     player_id::hash(fold(group.unwrap_or_default()).as_bytes(), 31).max(1)
 }
 

@@ -54,7 +54,8 @@ pub(super) async fn player_api(state: State, peer: Peer, request: Request) -> Re
     let address = client_address(&config.server, peer, &parts.headers);
     let watcher = match by_password(&state, address, &name, &password).await {
         Ok(watcher) => watcher,
-        // A real 401 makes players show a network error in place of "wrong password".
+        // The answer of the original panels, which every player knows; some take a 401 for a broken
+        // server.
         Err(error) if error.status == StatusCode::UNAUTHORIZED => {
             return Ok(Json(json!({ "user_info": { "auth": 0 } })).into_response());
         }
