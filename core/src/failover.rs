@@ -145,6 +145,7 @@ impl Failover {
         let record = self.find(source)?;
         let is_steady =
             source == self.current && self.live_since.is_some_and(|since| now.since(since) >= STEADY);
+        // One that plays well now has earned its score, before it is left and its record forgiven.
         let failures = if is_steady { 0 } else { record.recent_failures(now) };
         let failures = failures + u32::from(record.lossy_until.is_some_and(|until| until > now));
         Some(SourceHealth {
@@ -168,6 +169,7 @@ impl Failover {
             self.live_since = None;
             self.has_reopened = false;
         }
+        // A new list is a new round, without the pauses of the old one.
         self.left = 0;
     }
 
@@ -176,6 +178,8 @@ impl Failover {
         self.has_reopened = false;
         self.live_since = None;
         self.left = 0;
+        // What was left before this counts as tried no more: viewers who come now get the usual
+        // order.
         self.departures_before_outage = self.departures;
         self.current = self.best(now);
         self.current
@@ -183,6 +187,7 @@ impl Failover {
 
     /// This source is opened now, and is the current one.
     pub fn take(&mut self, source: SourceId) {
+        // A reopening belongs to the source that ended; another one has its own.
         if source != self.current {
             self.has_reopened = false;
             self.live_since = None;
@@ -215,6 +220,7 @@ impl Failover {
     /// The current source is lost: what to open instead.
     pub fn handle_loss(&mut self, now: Moment, loss: Loss) -> Choice {
         self.handle_left(now);
+        // Reopened once only: a source that ends each time would otherwise never be left.
         if loss == Loss::Ended && !self.has_reopened && !self.is_disabled(self.current) {
             self.has_reopened = true;
             return Choice { source: self.current, at: now, is_reopening: true };
@@ -223,8 +229,10 @@ impl Failover {
         self.cool_down(now, self.current, loss);
         self.current = self.best(now);
         self.left += 1;
+        // Disabled sources make no round longer; the least is 1, as all may be disabled.
         let round = self.enabled().max(1);
         let pause = if self.left.is_multiple_of(round) {
+            // Beyond the limit anyway; without it the power would overflow.
             let doublings = u32::try_from(self.left / round - 1).unwrap_or(u32::MAX).min(16);
             (MIN_PAUSE * 2u32.pow(doublings)).min(MAX_PAUSE)
         } else {
@@ -237,6 +245,8 @@ impl Failover {
     pub fn cool_down(&mut self, now: Moment, source: SourceId, loss: Loss) {
         self.departures += 1;
         let departure = self.departures;
+        // A source that fails while it is reopened has broken off, however the attempt itself is
+        // lost.
         let has_broken_off = source == self.current && self.has_reopened;
         self.record_mut(source).cool_down(now, loss, departure, has_broken_off);
     }
@@ -274,6 +284,7 @@ impl Failover {
         let others = self.usable().filter(|&source| source != self.current);
         others
             .map(|source| (source, self.eligible_at(from, source)))
+            // The soonest first: a better one that cools down for minutes is no help now.
             .min_by_key(|&(source, at)| (at, self.rank(source)))
     }
 
@@ -364,6 +375,7 @@ impl Failover {
     /// been tried since come next, and then the others in the order in which they were left.
     fn rank(&self, source: SourceId) -> (bool, u64, usize) {
         let left_at = self.record(source).left_at;
+        // With a picture there is time, and the order of the list counts alone.
         let is_tried = self.live_since.is_none() && left_at > self.departures_before_outage;
         (!self.is_pinned(source), if is_tried { left_at } else { 0 }, self.position(source))
     }

@@ -128,6 +128,7 @@ impl Lifecycle {
     pub fn handle_event(&mut self, now: Moment, event: Event) {
         match (&self.state, event) {
             (State::Closed, _) => {}
+            // A closed channel stays closed: whoever comes next is given a new one.
             (_, Event::Shutdown) => self.finish(Reason::Shutdown),
             (State::Idle, Event::ReadersPresent) => self.begin(now),
             (State::Idle, Event::NoReaders(_)) => self.finish(Reason::Idle),
@@ -164,6 +165,7 @@ impl Lifecycle {
     fn handle_no_audience(&mut self, now: Moment, since: Duration) {
         let until = now + self.times.idle.saturating_sub(since);
         self.opened().audience = Audience::Lingering { until };
+        // A probe serves nobody who is there, and its connection may be wanted by others.
         if self.opened().standby.is_some_and(|standby| standby.aim == Aim::Probe) {
             self.close_standby(now, Reason::Idle);
         }
@@ -206,6 +208,7 @@ impl Lifecycle {
         let is_due = |until: Moment| until <= now;
         let Some(open) = self.open() else { return };
         if let Audience::Lingering { until } = open.audience
+            // First of all: an empty channel is closed, and not told that nothing answered.
             && is_due(until)
         {
             return self.finish(Reason::Idle);
@@ -217,6 +220,7 @@ impl Lifecycle {
         for id in open.attempts().map(|attempt| attempt.id).collect::<Vec<_>>() {
             let deadline = self.find(id).and_then(|attempt| self.deadline(&attempt));
             if let Some((_, reason, loss)) = deadline.filter(|&(until, ..)| is_due(until)) {
+                // Closed before it is lost: what follows the loss may need its connection.
                 self.actions.push_back(Action::Close { attempt: id, reason });
                 self.lose(now, id, loss);
             }
@@ -261,6 +265,8 @@ impl Lifecycle {
         open.dropped.take_if(|source| is_gone(*source));
         // Another source may have its turn after them now.
         open.attempts_mut().for_each(|attempt| attempt.interrupts = None);
+        // A new order of sources does not restart what plays; only what has left the list is
+        // closed.
         for attempt in open.attempts().filter(|attempt| is_gone(attempt.source)) {
             self.actions.push_back(Action::Close { attempt: attempt.id, reason: Reason::Removed });
         }

@@ -206,6 +206,7 @@ impl<C: PartialEq> Ledger<C> {
                 self.waiting.insert(at, Waiting { ticket, claim, since: now });
                 self.serve(now);
             }
+            // Checked before what is free: a provider may forbid probes altogether.
             Purpose::Probe if self.count(|lease| lease.claim.purpose == Purpose::Probe) >= limits.probes => {
                 self.refuse(ticket, Refusal::TooManyProbes);
             }
@@ -219,6 +220,7 @@ impl<C: PartialEq> Ledger<C> {
     /// is closed and has settled. That does not change with time alone.
     pub fn would_serve(&self, claim: &Claim<C>) -> bool {
         let is_served =
+            // Settling connections are not counted: they end by themselves.
             |limits| self.victims(claim).count() >= self.needed(self.place(claim.priority), limits);
         self.waiting.len() < MAX_WAITING && self.limits.is_some_and(is_served)
     }
@@ -227,6 +229,7 @@ impl<C: PartialEq> Ledger<C> {
     /// with it.
     pub fn handle_withdrawal(&mut self, now: Moment, ticket: Ticket) {
         self.waiting.retain(|waiting| waiting.ticket != ticket);
+        // No connection was made, so nothing has to settle.
         self.leases.retain(|lease| lease.ticket != ticket);
         self.serve(now);
     }
@@ -238,6 +241,8 @@ impl<C: PartialEq> Ledger<C> {
         };
         self.leases.remove(at);
         let settle = self.limits.map_or(Duration::ZERO, |limits| limits.settle);
+        // Providers go on counting a closed connection for a while: to take its place at once is
+        // refused.
         self.settling.push(now + settle);
         self.serve(now);
     }
@@ -275,6 +280,7 @@ impl<C: PartialEq> Ledger<C> {
         let steady = self.steady();
         let overdue =
             self.waiting.iter().enumerate().map(|(at, waiting)| waiting.since + self.patience(at, steady));
+        // Settled connections matter only to those who wait; without them no timer runs.
         overdue.chain(settled.filter(|_| !self.waiting.is_empty())).min()
     }
 
@@ -298,6 +304,7 @@ impl<C: PartialEq> Ledger<C> {
     }
 
     fn change(&mut self, now: Moment, ticket: Ticket, change: impl FnOnce(&mut Lease<C>) -> bool) -> bool {
+        // A late word about a lease that is released is no fault: messages cross.
         let lease = self.leases.iter_mut().find(|lease| lease.ticket == ticket);
         let is_news = lease.is_some_and(change);
         if is_news {
@@ -323,6 +330,7 @@ impl<C: PartialEq> Ledger<C> {
         for at in 0..self.waiting.len() {
             self.ask_for(at, limits);
         }
+        // Asked first, so that a claim for which a lease now yields gets the longer patience.
         let (mut at, steady) = (0, self.steady());
         while let Some(waiting) = self.waiting.get(at) {
             let ticket = waiting.ticket;
@@ -369,6 +377,7 @@ impl<C: PartialEq> Ledger<C> {
         let Waiting { ticket: to, claim, .. } = &self.waiting[at];
         let to = *to;
         let mut victims: Vec<_> = self.victims(claim).collect();
+        // Nobody is interrupted in vain.
         if victims.len() < needed {
             return;
         }
@@ -395,10 +404,13 @@ impl<C: PartialEq> Ledger<C> {
 
     /// Where a claim has its place among those who wait.
     fn place(&self, priority: i32) -> usize {
+        // Among equals the one who came first stays in front.
         self.waiting.partition_point(|other| other.claim.priority >= priority)
     }
 
     fn grant(&mut self, ticket: Ticket, claim: Claim<C>) {
+        // Watched until the channel says otherwise: a claim for an active source is made for
+        // viewers.
         self.leases.push(Lease { ticket, claim, demand: Demand::Watched, is_yielding: false });
         self.granted_total += 1;
         self.actions.push_back(Action::Grant(ticket));
@@ -415,6 +427,7 @@ impl<C: PartialEq> Lease<C> {
     fn rank_for(&self, claim: &Claim<C>) -> Option<Rank> {
         let is_other = self.claim.channel != claim.channel;
         match (self.claim.purpose, self.demand) {
+            // Of the own channel only a probe gives way: its hedge serves the same viewers.
             (Purpose::Probe, _) => Some(Rank::Probe),
             (Purpose::Hedge, _) if is_other => Some(Rank::Hedge),
             (Purpose::Active, Demand::Lingering) if is_other => Some(Rank::Lingering),

@@ -108,6 +108,7 @@ impl Record {
                 self.cooldown(now)
             }
         };
+        // The longer one wins: a skip of five minutes is not cut short by a loss in between.
         self.cooldown_until = self.cooldown_until.max(Some(now + span));
     }
 

@@ -57,14 +57,17 @@ impl Failover {
         match order {
             SourceOverride::Unpin => self.pinned = None,
             SourceOverride::Pin(source) => {
+                // Whoever pins a source wants it used, and takes back that it was forbidden.
                 self.set_disabled(source, false);
                 self.pinned = Some(source);
                 self.record_mut(source).pardon();
             }
             SourceOverride::Enable(source) => self.set_disabled(source, false),
+            // Refused rather than ignored, so that the admin learns why nothing changes.
             SourceOverride::Skip if self.enabled() < 2 => return Err(OverrideError::NoOther),
             SourceOverride::Skip => {}
             SourceOverride::Disable(source) => {
+                // Disabling it twice is fine, but the last one that may be used is kept.
                 if !self.is_disabled(source) && self.enabled() < 2 {
                     return Err(OverrideError::NoOther);
                 }

@@ -102,6 +102,7 @@ impl Attempt {
 
     /// The provider has granted a connection: the time for connecting begins.
     pub(super) fn grant(&mut self, now: Moment) {
+        // A second grant must not give it its time again.
         if self.step == Step::Claiming {
             self.step = Step::Opening { since: now, until: now + self.connect };
         }
@@ -121,6 +122,8 @@ impl Attempt {
     /// `longest` in all.
     pub(super) fn live(&mut self, now: Moment, longest: Duration) {
         if let Step::Opening { since, until } = &mut self.step {
+            // Never sooner than before, and never without an end: a server that sends a byte now
+            // and then must not hold viewers.
             *until = (*until).max((now + self.connect).min(*since + longest));
         }
     }
@@ -137,11 +140,13 @@ impl Attempt {
     /// A keyframe is whole.
     pub(super) fn show(&mut self, now: Moment, stall: Duration) {
         self.stall = stall;
+        // A further keyframe does not begin the proof of a probe anew.
         self.step = Step::Showing { since: self.shows_since().unwrap_or(now), lasts_until: now + self.ahead };
     }
 
     /// The keyframe to begin with is no longer held. The next one must arrive before `until`.
     pub(super) fn lose_keyframe(&mut self, until: Moment) {
+        // What was sent ahead still lasts, so that time is kept.
         if let Step::Showing { lasts_until, .. } = self.step {
             self.step = Step::Tuning { until, lasts_until };
         }
@@ -150,6 +155,7 @@ impl Attempt {
     /// Media time moves on.
     pub(super) fn progress(&mut self, now: Moment, stall: Duration) {
         self.stall = stall;
+        // Claiming and opening have limits of their own, which progress of media does not move.
         if let Step::Tuning { lasts_until, .. } | Step::Showing { lasts_until, .. } = &mut self.step {
             *lasts_until = now + self.ahead;
         }
@@ -206,6 +212,8 @@ impl Attempt {
         match self.step {
             Step::Claiming => None, // the ledger answers each claim in time
             Step::Opening { until, .. } => Some((until, Reason::ConnectTimeout, Loss::Undelivered)),
+            // Whichever is first: a source that stands still need not be waited for until its
+            // picture is due.
             Step::Tuning { until, lasts_until } if lasts_until + stall <= until => {
                 Some((lasts_until + stall, Reason::Stalled, Loss::Undelivered))
             }

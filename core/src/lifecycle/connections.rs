@@ -23,6 +23,7 @@ impl Lifecycle {
     pub(super) fn handle_connection(&mut self, now: Moment, id: AttemptId) {
         let attempt = self.listed(id);
         attempt.grant(now);
+        // The provider weighs a claim by its purpose: viewers may depend on this one now.
         let was_standby = attempt.purpose != Purpose::Active;
         // If there is no picture now, it is not for lack of a connection.
         self.opened().connection_wait = ConnectionWait::default();
@@ -47,11 +48,13 @@ impl Lifecycle {
     /// The last reader left: attempts that wait for a connection leave it to other channels until
     /// a reader comes back.
     pub(super) fn withdraw(&mut self, now: Moment) {
+        // One that has its connection stays: a reader may come back, and needs it then.
         if self.opened().standby.is_some_and(|standby| !standby.attempt.has_connection()) {
             self.close_standby(now, Reason::Idle);
         }
         if let Some(candidate) = self.candidate().filter(|candidate| !candidate.has_connection()) {
             self.actions.push_back(Action::Close { attempt: candidate.id, reason: Reason::Idle });
+            // The interrupted pause goes on, so that coming and going readers do not shorten it.
             let again = Choice { source: candidate.source, at: now, is_reopening: false };
             self.next_candidate(now, candidate.interrupts.unwrap_or(again));
         }
@@ -72,6 +75,7 @@ impl Lifecycle {
     /// What follows a candidate that interrupted a pause and is lost: the rest of that pause, so
     /// that other sources are not asked more often.
     pub(super) fn interrupted(&mut self, now: Moment, candidate: &Attempt, loss: Loss) -> Option<Choice> {
+        // A pause that is over, with the same source, would open it again at once.
         let is_other = |pause: &Choice| pause.at > now || pause.source != candidate.source;
         let pause = candidate.interrupts.filter(is_other)?;
         if loss == Loss::NoConnection {
@@ -92,12 +96,14 @@ impl Lifecycle {
             connection_wait.candidates += 1;
             connection_wait.since.get_or_insert(now);
         } else {
+            // Any other loss says that the provider does have connections.
             *connection_wait = ConnectionWait::default();
         }
     }
 
     /// The provider needs the connection of this attempt.
     pub(super) fn give_way(&mut self, now: Moment, id: AttemptId) {
+        // Nobody is watching: the connection goes to those who do, and nothing replaces it.
         if !self.is_watched() && !self.is_standby(id) {
             return self.finish(Reason::Preempted);
         }
@@ -108,6 +114,7 @@ impl Lifecycle {
     /// When viewers who have seen pictures are told that there is no connection any more.
     pub(super) fn connection_wait_ends(&self) -> Option<Moment> {
         let open = self.open()?;
+        // At the start `starts_until` is the limit; with a picture, nobody waits.
         let since = open.connection_wait.since.filter(|_| !self.is_starting() && self.active().is_none())?;
         Some(since + self.times.start)
     }

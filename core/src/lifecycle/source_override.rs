@@ -9,13 +9,16 @@ impl Lifecycle {
     /// picture, if there is a connection for both.
     pub fn override_source(&mut self, now: Moment, order: SourceOverride) -> Result<(), OverrideError> {
         self.failover.override_source(order)?;
+        // An order for a closed channel counts when it opens.
         let State::Open(_) = self.state else { return Ok(()) };
         self.forget_pauses();
+        // Asked before anything changes: what follows closes and opens attempts.
         let (current, is_paused) = (self.source(), self.pause().is_some());
         match order {
             SourceOverride::Pin(source) if source != current || is_paused => {
                 self.swap(now, source, Aim::Swap);
             }
+            // The pinned source is active: a standby could only replace it.
             SourceOverride::Pin(_) if self.is_live() => self.close_standby(now, Reason::Skipped),
             // All were disabled, and one of them was to be opened nevertheless.
             SourceOverride::Enable(source) if is_paused && self.failover.is_disabled(current) => {
@@ -47,6 +50,7 @@ impl Lifecycle {
     /// nothing is active.
     pub(super) fn swap(&mut self, now: Moment, source: SourceId, aim: Aim) {
         let open = self.opened().standby.filter(|standby| standby.attempt.source == source);
+        // A standby of the wanted source is kept: it may have a picture already.
         if open.is_none() {
             self.close_standby(now, Reason::Skipped);
         }

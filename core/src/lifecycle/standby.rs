@@ -22,11 +22,14 @@ impl Lifecycle {
 
     /// The same beside an active source: not before `from` if that is not urgent.
     fn next_standby_of_active(&self, active: Attempt, from: Moment) -> (Aim, Option<(SourceId, Moment)>) {
+        // A forbidden source plays on only until another shows a picture, and needs no proof of
+        // that one.
         if self.failover.is_disabled(active.source) {
             return (Aim::Swap, self.failover.alternative(from));
         }
         let probe = self.failover.soonest(from, |source| self.is_worth_a_probe(active, source));
         let hedge = self.suspects_at(active).and_then(|at| self.failover.alternative(at));
+        // Whichever may begin sooner: only one standby fits beside the active source.
         match hedge {
             Some((_, at)) if probe.is_none_or(|(_, probes_at)| at < probes_at) => (Aim::Hedge, hedge),
             _ => (Aim::Probe, probe),
@@ -36,6 +39,8 @@ impl Lifecycle {
     /// When the active source will have stood still for so long that it may fail, and a hedge is
     /// opened to be ready then.
     fn suspects_at(&self, active: Attempt) -> Option<Moment> {
+        // At half the time of a stall at the latest, so that the hedge has the other half to get
+        // ready.
         let after = self.times.hedge?.min(self.times.stall / 2);
         Some((active.lasts_until()? + after).max(self.open()?.pauses.hedges_from))
     }
@@ -44,6 +49,7 @@ impl Lifecycle {
     pub(super) fn end_needless_hedge(&mut self, now: Moment) {
         if self.opened().standby.is_some_and(|standby| standby.aim == Aim::Hedge) {
             self.close_standby(now, Reason::Replaced);
+            // A source that stands still again and again must not cost a connection each time.
             self.opened().pauses.hedges_from = now + PROBE_PAUSE;
         }
     }
@@ -54,6 +60,7 @@ impl Lifecycle {
     fn is_worth_a_probe(&self, active: Attempt, source: SourceId) -> bool {
         let returns = self.times.return_after.is_some() || self.failover.is_pinned(source);
         let is_bad =
+            // An admin who pins a lossy source wants it all the same.
             active.is_unhealthy || active.losses.are_constant() && !self.failover.is_pinned(active.source);
         source != active.source && (is_bad || (returns && self.failover.is_preferred(source)))
     }
@@ -71,6 +78,7 @@ impl Lifecycle {
     /// When a candidate that begins now is hedged.
     pub(super) fn hedge_at(&self, now: Moment) -> Option<Moment> {
         let after = self.times.hedge?;
+        // At a start, the players' buffers are not running dry, and each hedge costs a connection.
         Some(now + if self.is_starting() { after } else { after.min(HEDGE_IN_OUTAGE) })
     }
 
@@ -83,6 +91,8 @@ impl Lifecycle {
     }
 
     pub(super) fn open_standby(&mut self, source: SourceId, aim: Aim) {
+        // A relief and a swap are claimed like a hedge: they take no connection from other
+        // channels.
         let purpose = if aim == Aim::Probe { Purpose::Probe } else { Purpose::Hedge };
         let attempt = self.begin_attempt(source, self.times.connect, purpose);
         self.opened().standby = Some(Standby { attempt, aim });
@@ -92,6 +102,7 @@ impl Lifecycle {
     pub(super) fn take_standby(&mut self, now: Moment, id: AttemptId, loss: Loss) -> Option<Standby> {
         let standby = self.opened().standby_of(id)?;
         // A standby that failed cools down, so another one may be tried at once.
+        // One without a connection is asked again no sooner than usual: it would have none.
         let hedges_from = if loss == Loss::NoConnection { self.hedge_at(now) } else { Some(now) };
         let open = self.opened();
         open.standby = None;

@@ -106,6 +106,8 @@ impl Open {
     pub(super) fn new(starts_until: Moment, choice: Choice) -> Self {
         Self {
             audience: Audience::Watching,
+            // Opening starts with a pause that is over at once, so there is one way into a
+            // candidate.
             stage: Stage::Pause(choice),
             standby: None,
             connection_wait: ConnectionWait::default(),

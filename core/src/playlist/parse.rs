@@ -95,6 +95,7 @@ pub fn begins_like_a_playlist(bytes: &[u8]) -> Option<bool> {
     const BEGINNINGS: [&[u8]; 3] = [b"#EXTM3U", b"#EXT-X-", b"#EXTINF"];
     const MARK: &[u8] = b"\xEF\xBB\xBF";
     if bytes.len() < MARK.len() && MARK.starts_with(bytes) {
+        // Not decided yet: the mark itself may be cut in two.
         return None;
     }
     let text = strip_mark(bytes).trim_ascii_start();
@@ -114,8 +115,10 @@ pub fn parse(body: &[u8], base: &Url, inherited: &Variables) -> Result<Playlist,
     }
     let text = decode(strip_mark(body));
     let mut reading = Reading::new(base, inherited);
+    // A stray CR occurs, and ends a line as well.
     for line in text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()) {
         if let Some(tag) = line.strip_prefix("#EXT") {
+            // Blanks around the colon are not allowed, and occur.
             let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
             reading.tag(name.trim_end(), value.trim_start());
         } else if !line.starts_with('#') {
@@ -261,6 +264,7 @@ impl<'a> Reading<'a> {
             _ if name.starts_with("M3U") => self.marks.has_mark = true,
             "INF" => self.inf(value),
             "-X-TARGETDURATION" => match decimal(value) {
+                // Rounded up: fractions occur, and the target is at least as long as each segment.
                 Some(seconds) if seconds > 0.0 => self.list.target = Some(span(seconds.ceil())),
                 _ => self.faults += 1,
             },
@@ -287,6 +291,7 @@ impl<'a> Reading<'a> {
     fn inf(&mut self, value: &str) {
         let seconds = decimal(value);
         self.marks.has_endless |= seconds.is_none();
+        // A channel list has `-1` for a duration, which `decimal` refuses.
         self.faults += u64::from(seconds.is_none());
         self.next.duration = seconds.map(span);
     }
@@ -295,6 +300,7 @@ impl<'a> Reading<'a> {
         if let (Some(name), Some(value)) = (attributes.get("NAME"), attributes.get("VALUE")) {
             self.variables.define(name, value);
         } else if let Some(name) = attributes.get("IMPORT") {
+            // What is not defined becomes empty: the rest of the list may still be played.
             let value = self.inherited.get(name).unwrap_or_default();
             self.variables.define(name, value);
         } else if let Some(name) = attributes.get("QUERYPARAM") {
@@ -329,6 +335,7 @@ impl<'a> Reading<'a> {
             self.applying.keys.push((format, Rc::new(key)));
         }
         let usable = self.applying.keys.iter().find(|(_, key)| matches!(**key, ListedKey::Aes128 { .. }));
+        // Of keys that cannot be used, the reason of the first is told.
         self.applying.key = usable.or_else(|| self.applying.keys.first()).map(|(_, key)| Rc::clone(key));
     }
 
@@ -350,6 +357,7 @@ impl<'a> Reading<'a> {
             Some((number(width)?, number(height)?))
         });
         let bandwidth = attributes.number("BANDWIDTH").or_else(|| attributes.number("AVERAGE-BANDWIDTH"));
+        // The peak rate is what the line has to carry; the average is better than nothing.
         self.next.variant = Some(VariantInfo {
             bandwidth: bandwidth.unwrap_or(0),
             codecs: codecs
@@ -379,6 +387,7 @@ impl<'a> Reading<'a> {
             self.variant(uri, info);
             return;
         }
+        // An address without any tag is a comment that lacks its `#`, or a page of text.
         if self.ladder.variants.is_some()
             || next.duration.is_none() && !self.marks.has_media_tag && !self.marks.has_endless
         {
@@ -388,6 +397,7 @@ impl<'a> Reading<'a> {
         let range = next.range.and_then(|(length, offset)| {
             let follows = self.applying.range_end.filter(|(of, _)| *of == uri).map_or(0, |(_, end)| end);
             let offset = offset.unwrap_or(follows);
+            // A range of no bytes, or beyond all numbers, is read as none: the whole file.
             (length > 0 && offset.checked_add(length).is_some()).then_some(Range { offset, length })
         });
         self.applying.range_end = range.map(|range| (uri, range.offset + range.length));
@@ -409,6 +419,7 @@ impl<'a> Reading<'a> {
 
     fn variant(&mut self, uri: &str, info: VariantInfo) {
         let variants = self.ladder.variants.get_or_insert_default();
+        // Counted even if the address is bad, or bad ones would be read without a limit.
         if self.ladder.looked_at == MAX_VARIANTS {
             return;
         }
@@ -427,6 +438,7 @@ impl<'a> Reading<'a> {
             let (audio, variables) = (self.ladder.audio, self.variables);
             return Ok(Playlist::Multivariant(Multivariant { variants, audio, variables }));
         }
+        // Some servers leave `#EXTM3U` out.
         if !self.marks.has_mark && (!self.marks.has_media_tag || self.segments.is_empty()) {
             return Err(Error::NotAPlaylist);
         }
@@ -459,8 +471,10 @@ impl<'a> Reading<'a> {
 
 /// The absolute address of a URI, if it is one that can be fetched.
 fn resolve(uri: &str, base: &Url, variables: &Variables) -> Option<Url> {
+    // Before the variables are filled in, which makes it longer still.
     let uri = if uri.len() <= MAX_URL { variables.fill(uri, MAX_URL)? } else { return None };
     let url = base.join(&uri).ok()?;
+    // The scheme guards against `file:` and the like, which a hostile list may name.
     let is_good = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= MAX_URL;
     is_good.then_some(url)
 }

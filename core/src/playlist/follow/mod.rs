@@ -230,6 +230,7 @@ impl Follower {
             late_sound: LateSound::default(),
             step: Step::default(),
             requests: Requests {
+                // The entry was asked for by whoever made the follower, so an answer is due.
                 asked: [Some((Asked::Entry, now)), None],
                 polled_at: Moment::ZERO,
                 slowest_answer: Duration::ZERO,
@@ -300,6 +301,7 @@ impl Follower {
 
     /// Whether there is a list of segments to take from.
     pub fn has_begun(&self) -> bool {
+        // Sound on trial must not hold up a picture that plays without it.
         let has_sound = self.sound.is_on_trial() || self.audio.as_ref().is_none_or(Track::has_begun);
         has_sound && self.main.as_ref().is_some_and(Track::has_begun)
     }
@@ -308,11 +310,13 @@ impl Follower {
     pub fn stall_after(&self) -> Duration {
         let target = self.main.as_ref().map(Track::target).unwrap_or_default();
         let rhythm = self.variants.memory.rhythm.longest;
+        // One interval and a segment more: a list that has grown so slowly before will do so again.
         let next = if rhythm.is_zero() { rhythm } else { rhythm + target };
         let (targets, least) = match self.options.others {
             Others::None => (LONE_STALL_TARGETS, MIN_STALL * 2),
             Others::Idle | Others::Active => (STALL_TARGETS, MIN_STALL),
         };
+        // A slow server is seen late: what it lists arrived that much earlier.
         let slack = STALL_SLACK + self.requests.slowest_answer;
         (target.saturating_mul(targets) + slack).max(least).max(next)
     }
@@ -331,6 +335,7 @@ impl Follower {
 
     /// Whether more segments are wanted. While they are not, nothing stalls.
     pub fn set_hungry(&mut self, now: Moment, is_hungry: bool) {
+        // What stood still while nothing was wanted is no stall.
         if is_hungry && !self.appetite.is_hungry {
             self.fetches.progress_at = now;
         }
@@ -352,6 +357,7 @@ impl Follower {
         }
         let Some(stalls_at) = self.stalls_at() else { return };
         if stalls_at <= now {
+            // A refusal says more to an operator than a stall, which it led to.
             let refused = self.fetches.refused.map(Failure::Refused);
             self.fail(refused.unwrap_or(Failure::Stalled));
         } else if self.doubts_at().is_some_and(|at| at <= now) {
@@ -377,13 +383,16 @@ impl Follower {
 
     /// What is to be done next.
     pub fn poll_action(&mut self, now: Moment) -> Option<Action> {
+        // An action that ends it must be given once and be followed by none.
         match mem::replace(&mut self.phase, Phase::Over) {
             Phase::Going => self.phase = Phase::Going,
             Phase::Failing(failure) => return Some(Action::Fail(failure)),
             Phase::Over => return None,
         }
+        // Playlists come first, since the segments that follow depend on them.
         let action = self.poll_playlist(now).or_else(|| self.poll_pairing(now));
         let action = action.or_else(|| self.poll_segment(now));
+        // The last segment must arrive before the end is told.
         let is_idle = self.fetches.in_flight.iter().all(Option::is_none);
         if action.is_none() && is_idle && self.main.as_ref().is_some_and(Track::is_over) {
             self.phase = Phase::Over;
@@ -393,6 +402,7 @@ impl Follower {
     }
 
     fn try_again(&mut self, rendition: Rendition, tries: u32, at: Moment) {
+        // By position: the list may be another one when the retry is due.
         let position = self.track(rendition).map(Track::next_position);
         self.fetches.retry[rendition as usize] = position.map(|position| Retry { position, tries, at });
     }
@@ -418,6 +428,7 @@ impl Follower {
 
     /// The list of a rendition that was asked for is no longer wanted.
     fn forget_list(&mut self, rendition: Rendition) {
+        // Its answer still comes, and must be taken for what it is.
         if let Some((asked @ Asked::Of(_), _)) = &mut self.requests.asked[rendition as usize] {
             *asked = Asked::OfFormer;
         }
@@ -431,6 +442,7 @@ impl Follower {
     }
 
     fn fail(&mut self, failure: Failure) {
+        // The first failure is the cause; later ones follow from it.
         if matches!(self.phase, Phase::Going) {
             self.phase = Phase::Failing(failure);
         }
@@ -438,6 +450,7 @@ impl Follower {
 
     /// When the source has stalled, unless something is on its way.
     fn stalls_at(&self) -> Option<Moment> {
+        // While a segment is on its way it has a timeout of its own.
         let is_free = self.fetches.in_flight[Rendition::Main as usize].is_none();
         let is_waiting = self.appetite.is_hungry && is_free && self.has_begun();
         is_waiting.then(|| self.fetches.progress_at + self.stall_after())
@@ -446,9 +459,12 @@ impl Follower {
     /// When to look at the entry, since nothing new has come for long: again and again, while that
     /// is borne.
     fn doubts_at(&self) -> Option<Moment> {
+        // While the entry is about to be asked for, there is nothing to doubt.
         self.stalls_at().filter(|_| !self.entrance.enters)?;
         let target = self.main.as_ref().map(Track::target).unwrap_or_default();
         let after = target.saturating_mul(STALL_TARGETS).max(MIN_STALL) / 2;
+        // From the last visit on: an entry that leads back to the same list is asked again after as
+        // long.
         Some(self.fetches.progress_at.max(self.entrance.entered_at) + after)
     }
 

@@ -112,6 +112,7 @@ impl Step {
 
     /// What was held back of a rendition is void.
     fn begin_anew(&mut self, rendition: Rendition) {
+        // Stamps of what is void would be compared with those of what comes instead.
         self.void[rendition as usize] = true;
         self.extents[rendition as usize] = None;
         self.passed = None;
@@ -133,8 +134,10 @@ impl Follower {
     /// What has come of the picture and of the separate sound on the timeline that they share, and
     /// up to where that was `passed` on. To be told before [`Follower::handle_segment`].
     pub fn handle_extents(&mut self, extents: [Option<Extent>; 2], passed: Option<MediaTime>) {
+        // What was passed on before the new beginning says nothing of it.
         self.step.passed = passed.filter(|_| self.step.void == [false; 2]);
         for ((known, new), is_void) in self.step.extents.iter_mut().zip(extents).zip(self.step.void) {
+            // The remuxer may still report what it is about to drop.
             *known = new.filter(|_| !is_void);
         }
     }
@@ -169,6 +172,7 @@ impl Follower {
             return;
         }
         if main.is_ended() {
+            // Sound of a film stands at the same media time, however long its segments are.
             audio.begin_after(main.passed());
         } else {
             // What was played when the source was open last is not played again.
@@ -192,6 +196,7 @@ impl Follower {
         let (Some(main), Some(audio), Some(lag)) = (&self.main, &mut self.audio, self.step.lag()) else {
             return;
         };
+        // Clocks of their own: there is nothing to align, and the picture plays on.
         if lag.unsigned_abs() > duration_to_ticks(MAX_LAG).unsigned_abs() {
             self.step.phase = Phase::Going;
             return;
@@ -201,11 +206,14 @@ impl Follower {
         if is_starting && distance > MAX_APART && (audio.lists_part() || main.lists_part()) {
             return;
         }
+        // The stamps are exact, and durations in lists are rounded: the lists are corrected by
+        // them.
         audio.set_taken(if lag > 0 {
             main.taken().saturating_sub(distance)
         } else {
             main.taken() + distance
         });
+        // Sound that has caught up gets the usual patience when it is late the next time.
         self.step.is_released &= self.step.holds_pictures();
         if let Phase::Start { has_moved, .. } = self.step.phase {
             self.begin_in_step(has_moved);
@@ -221,6 +229,7 @@ impl Follower {
     fn begin_in_step(&mut self, [picture_moved, sound_moved]: [bool; 2]) {
         let (Some(main), Some(audio)) = (&mut self.main, &mut self.audio) else { return };
         let [Some(picture), Some(sound)] = self.step.extents else { return };
+        // Each is moved at most once, or two odd lists would move each other for ever.
         let silence = sound.begin.since(picture.begin);
         if silence > TOLERANCE {
             if !sound_moved && audio.rewind(sound.end.since(picture.begin), sound.duration()) {
@@ -231,6 +240,7 @@ impl Follower {
             }
         }
         let is_behind = sound.end < picture.begin;
+        // More sound is listed: it will catch up by being fetched.
         if is_behind && audio.has_next() {
             return;
         }
@@ -269,6 +279,7 @@ impl Follower {
         if !self.has_paired() {
             return None;
         }
+        // Even without any sound, viewers get a picture in time.
         if self.start_ends_at().is_some_and(|at| at <= now) {
             (self.step.phase, self.step.is_released) = (Phase::Going, true);
         }
@@ -318,6 +329,7 @@ impl Follower {
         let coming = self.fetches.in_flight[Rendition::Audio as usize];
         // Longer than it plays.
         let is_overdue = coming.is_some_and(|it| it.asked_at + it.duration <= self.step.looked_at);
+        // What has failed once is not waited for with nothing in store.
         let fails =
             audio.lost() > 0 || audio.polling.failures > 0 || self.tries(Rendition::Audio) > 0 || is_overdue;
         let wait = if self.step.is_released || fails { Duration::ZERO } else { next_after(audio) };

@@ -54,6 +54,7 @@ impl Follower {
                     }
                     (Ok(Playlist::Media(media)), Asked::Of(rendition)) => {
                         if let Some(track) = self.track_mut(rendition) {
+                            // After redirects: the next request goes there directly.
                             track.url = url;
                         }
                         self.handle_media(now, asked_at, rendition, &media, etag);
@@ -80,6 +81,7 @@ impl Follower {
                 self.counts.unchanged += 1;
             }
             Answer::Refused(status) => {
+                // Some providers want the token of the entry on each list.
                 if status == 403 && self.inherit_for_playlist(now, asked) {
                     return;
                 }
@@ -88,6 +90,7 @@ impl Follower {
             }
             Answer::Failed => self.handle_loss(now, asked, asked_at, Failure::Unreachable),
         }
+        // Behind a good entry its relation is used up; behind a bad one it still counts.
         if is_new_entry {
             self.entrance.at_entry = Successor::Version;
         }
@@ -185,6 +188,7 @@ impl Follower {
             self.begin_together();
         }
         if !had_begun && self.has_begun() {
+            // The wait for a segment begins only now: before, there was no list to take from.
             self.fetches.progress_at = now;
         }
     }
@@ -192,6 +196,7 @@ impl Follower {
     /// A playlist is not to be had, or is none.
     fn handle_loss(&mut self, now: Moment, asked: Asked, asked_at: Moment, failure: Failure) {
         let is_gone = match &failure {
+            // These say that the address is wrong by now; any other status may pass.
             Failure::Refused(status) => matches!(status, 401 | 403 | 404 | 410),
             Failure::Playlist(_) => true,
             _ => false,

@@ -30,6 +30,7 @@ impl Follower {
     /// Has the segment of a rendition fetched that comes next, if it is listed.
     fn fetch_next(&mut self, now: Moment, rendition: Rendition) -> Option<Action> {
         let patience = self.segment_patience(now);
+        // The query is inherited from the list only where addresses without it were refused.
         let inherited =
             self.entrance.inherits.then(|| self.track(rendition).map(|track| track.url.clone())).flatten();
         let entry = self.entrance.entry.clone();
@@ -40,10 +41,12 @@ impl Follower {
             Rendition::Audio => self.audio.as_mut()?,
         };
         let [least, most] = SEGMENT_TIMEOUT;
+        // The list says how long the segment is there: to wait longer brings a 404.
         let timeout = track.window().clamp(least, most);
         let idle_timeout = track.target().clamp(least / 2, most);
         let offer = track.offer(counts)?;
         let duration = offer.segment.duration;
+        // With a lower variant at hand, a slow segment is given up sooner than it would vanish.
         let patience = patience.map(|times| (duration * times).max(MIN_PATIENCE));
         let timeout = patience.map_or(timeout, |patience| timeout.min(patience));
         let with_query = |url: &Url| match &inherited {
@@ -59,10 +62,12 @@ impl Follower {
         let (key, init) = match (locked(offer.segment.key.as_deref()), init.transpose()) {
             (Ok(key), Ok(init)) => (key, init),
             (Err(_), _) | (_, Err(_)) if rendition == Rendition::Audio => {
+                // The picture does without sound that cannot be decrypted.
                 self.lose_sound(now);
                 return None;
             }
             (Err(reason), _) | (_, Err(reason)) => {
+                // What follows is encrypted in the same way: to go on would only fetch in vain.
                 self.phase = Phase::Over;
                 return Some(Action::Fail(Failure::Encrypted(reason)));
             }
@@ -83,6 +88,7 @@ impl Follower {
             pause: PAUSE,
             url,
         };
+        // Noted now, since a refusal is judged when the list has moved on.
         let (has_query, inherits) = (offer.segment.url.query().is_some(), fetch.url != offer.segment.url);
         let position = track.next_position();
         self.fetches.in_flight[rendition as usize] = Some(InFlight {
@@ -130,6 +136,8 @@ impl Follower {
         }
         match self.fetches.in_flight[Rendition::Audio as usize] {
             Some(in_flight) if in_flight.is_late || in_flight.is_void => false,
+            // In step, both may come at once, unless what comes of the sound still ends before the
+            // picture.
             Some(_) if self.pairing() == Pairing::InStep => self.reach(Rendition::Audio) <= main.taken(),
             Some(_) => true,
             // Sound that is listed has just been asked for.

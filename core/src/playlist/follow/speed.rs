@@ -72,12 +72,14 @@ impl Speed {
         // A segment that was refused says nothing of the way.
         if transfer.bytes > 0 {
             let new = transfer.rate();
+            // Divided first, so that no rate overflows.
             let mix = |old: u64| (old / 100 * (100 - SHARE_OF_NEW)).saturating_add(new / 100 * SHARE_OF_NEW);
             self.rate = Some(self.rate.map_or(new, mix));
         }
         let took = transfer.took;
         self.is_tight = took > of.duration / 2;
         self.late = match of.patience {
+            // A segment that was given up on counts in full: it would have taken longer still.
             Some(patience) if took >= patience => MAX_LATE,
             _ if took > of.duration * LATE / 100 => self.late + 1,
             _ => 0,
@@ -90,6 +92,7 @@ impl Speed {
 
     /// Whether a variant of this bandwidth comes with something to spare.
     fn spares(&self, bandwidth: u64) -> bool {
+        // Divided on both sides for the same reason.
         self.rate.is_some_and(|rate| rate / HEADROOM >= bandwidth / 100)
     }
 }
@@ -106,7 +109,9 @@ impl Variants {
         };
         let has_picture = |index: usize| self.rungs[index].variant.resolution.is_some();
         let is_lower = |&index: &usize| {
+            // A bandwidth of 0 is not stated, and such a variant is no way down.
             (1..current.variant.bandwidth).contains(&bandwidth(index))
+                // A variant with sound only would take the picture away.
                 && has_picture(index) == has_picture(self.current)
                 && self.avoids(now, index) != Some(Left::Broken)
         };
@@ -114,6 +119,7 @@ impl Variants {
         let other_kinds = |index: usize| kinds(index) != kinds(self.current);
         let carried = lower().filter(|&index| rate.is_none_or(|rate| bandwidth(index) <= rate));
         let best = carried.min_by_key(|&index| (other_kinds(index), Reverse(bandwidth(index))));
+        // None is carried by the rate: the smallest is the best that can be done.
         best.or_else(|| lower().min_by_key(|&index| (other_kinds(index), bandwidth(index))))
     }
 
@@ -124,6 +130,7 @@ impl Variants {
         let is_fit = |&index: &usize| {
             let bandwidth = self.rungs[index].variant.bandwidth;
             let was_fast = self.left_for(index) == Some(Left::Broken);
+            // A variant that was left because it was broken said nothing against the speed.
             bandwidth > current && self.avoids(now, index).is_none() && (was_fast || speed.spares(bandwidth))
         };
         (0..self.current).find(is_fit)
@@ -156,6 +163,7 @@ impl Follower {
 
     /// Looks at the speed when a segment of the variant has come or failed.
     pub(super) fn adapt(&mut self, now: Moment) {
+        // Segments still come of the former list, and say nothing of the new variant.
         let awaits_list = self.main.as_ref().is_none_or(Track::is_strange);
         if awaits_list {
             return;

@@ -122,10 +122,13 @@ impl Track {
     /// The list has another address from now on, where such a `successor` of it is.
     pub(super) fn relocate(&mut self, url: Url, variables: Variables, now: Moment, successor: Successor) {
         self.url = url;
+        // A tag of the old address would say "not modified" about another list.
         self.etag = None;
         self.variables = variables;
         self.polling.reload_at = Some(now);
+        // Asked twice before an answer, the looser relation holds: it assumes less.
         self.successor = self.successor.max(successor);
+        // The new list may go on where the old one ended.
         self.stated.is_ended = false;
         self.polling.failures = 0;
     }
@@ -196,6 +199,7 @@ impl Track {
         loop {
             let index = usize::try_from(self.place.next - self.list.base).ok()?;
             let segment = self.list.segments.get(index)?;
+            // A segment that is listed twice in a row would be played twice.
             let repeats = index > 0 && is_same(&self.list.segments[index - 1], segment);
             if !segment.is_gap && !repeats {
                 break;
@@ -216,6 +220,7 @@ impl Track {
         let index = usize::try_from(self.place.next - self.list.base).ok();
         self.place.last_taken = index.and_then(|index| self.list.segments.get(index)).cloned();
         self.step();
+        // Only what arrives makes the output go on without a break.
         self.place.is_discontinuous = false;
         self.place.reached = Some(self.place.next);
         self.has_had = true;
@@ -374,6 +379,7 @@ impl Track {
             self.begin(media);
             return true;
         }
+        // Taken out: the relation holds for this version only, whatever comes of it.
         match std::mem::take(&mut self.successor) {
             Successor::Version => {}
             Successor::Session => {
@@ -440,6 +446,7 @@ impl Track {
     fn goes_on_older(&mut self, now: Moment, media: &Media) -> bool {
         let end = media.sequence.wrapping_add(media.segments.len() as u64);
         let &mut (since, first_end) = self.older.get_or_insert((now, end));
+        // And it must have grown: a cache that is stuck at an old version stays where it is.
         now.since(since) > self.target() * OLDER_HALVES / 2 && end != first_end
     }
 
@@ -452,6 +459,7 @@ impl Track {
 
     /// The duration of the segments from a position on.
     fn ahead_of(&self, position: i64) -> Duration {
+        // A position before the list counts from its first segment.
         let index = usize::try_from(position - self.list.base).unwrap_or(0);
         self.list.segments.iter().skip(index).map(|segment| segment.duration).sum()
     }

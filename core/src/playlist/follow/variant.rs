@@ -78,6 +78,7 @@ impl Variants {
     fn best(&self, now: Moment) -> Option<usize> {
         let mut all = 0..self.rungs.len();
         let fit = all.find(|&index| self.avoids(now, index).is_none());
+        // Of the slow ones, the lowest has the best chance.
         let slow = || (0..self.rungs.len()).rfind(|&index| self.avoids(now, index) == Some(Left::Slow));
         fit.or_else(slow)
     }
@@ -93,6 +94,7 @@ impl Variants {
             }
         };
         let current = self.current;
+        // A backup with the same address would fail in the same way.
         let other = |&index: &usize| index != current && address(index) != address(current);
         let is_fit = |index: &usize| self.avoids(now, *index) != Some(Left::Broken);
         let others = (0..self.rungs.len()).filter(other).filter(is_fit);
@@ -108,6 +110,7 @@ impl Variants {
 
 impl Follower {
     pub(super) fn handle_multivariant(&mut self, now: Moment, asked: Asked, list: &Multivariant) {
+        // Counted from the entry, so a list that names itself ends.
         self.entrance.nested = if asked == Asked::Entry { 1 } else { self.entrance.nested + 1 };
         let rungs = ladder(list, self.options.max_bandwidth, self.options.prefer)
             .filter(|_| self.entrance.nested <= MAX_NESTED);
@@ -121,6 +124,7 @@ impl Follower {
         let is_same = |&index: &usize| before.is_some() && self.variants.name(index) == before;
         let same = (0..self.variants.rungs.len()).find(is_same);
         let rung = same.or_else(|| self.variants.best(now)).unwrap_or_else(|| {
+            // All are avoided: then the source is in trouble, and the best one is as good as any.
             self.variants.memory.forgive_broken();
             0
         });
@@ -133,6 +137,7 @@ impl Follower {
         self.variants.current = rung;
         if another {
             self.variants.taken_at = now;
+            // The failed segment belongs to a list that is left.
             self.fetches.retry[Rendition::Main as usize] = None;
             self.forget_list(Rendition::Main);
         }
@@ -153,6 +158,7 @@ impl Follower {
     fn settle_with(&mut self, now: Moment, url: Url, variables: Variables, another: bool) {
         let successor = self.successor(another);
         match &mut self.main {
+            // The track stays, and with it what was taken: the new list goes on behind that.
             Some(track) => track.relocate(url, variables, now, successor),
             None => self.main = Some(Track::new(url, variables, now)),
         }
@@ -175,6 +181,7 @@ impl Follower {
         let next = variants.alternative(now, rendition).or_else(|| {
             variants.memory.forgive_broken();
             variants.exhausted_at = Some(now);
+            // Sound that fails is no reason to change a picture that plays.
             let best = variants.best(now).filter(|_| has_begun && rendition == Rendition::Main);
             best.filter(|&best| best != variants.current)
         });
@@ -214,6 +221,7 @@ impl Follower {
         }
         let Some(track) = self.track(rendition) else { return broken(HAS_LIST) };
         if rendition == Rendition::Main
+            // A segment of the former list says nothing for the new variant.
             && !track.is_strange()
             && let Some(name) = self.variants.name(self.variants.current)
         {
@@ -272,6 +280,7 @@ impl Follower {
                 track.resume(end);
             }
         } else if media.is_ended && (is_spare || !played.was_complete) {
+            // An ended list that was live before is not played from its beginning again.
             self.fail(Failure::Over);
         }
     }
@@ -297,6 +306,7 @@ impl Follower {
             return;
         }
         match rendition {
+            // Without another variant to go to, the next segment is tried.
             Rendition::Main => _ = self.leave_with_segments(now, rendition),
             Rendition::Audio => self.lose_sound(now),
         }
@@ -306,6 +316,7 @@ impl Follower {
     /// tried yet.
     pub(super) fn inherit_for_playlist(&mut self, now: Moment, asked: Asked) -> bool {
         let entry = self.entrance.entry.clone();
+        // The entry itself has its query already.
         let Asked::Of(rendition) = asked else { return false };
         let Some(track) = self.track_mut(rendition) else { return false };
         let Some(url) = inherit(&track.url, &entry) else { return false };

@@ -63,6 +63,7 @@ pub(super) fn resolve_all(
     let mut segments = Vec::new();
     for listed in listed.into_iter().rev() {
         let Some(segment) = keeping.segment(&listed) else { break };
+        // Kept as a gap: without it, the numbers of all that follow would shift.
         lost += u64::from(segment.url == *NO_ADDRESS);
         segments.push(segment);
     }
@@ -103,6 +104,8 @@ impl<'a> Keeping<'_, 'a> {
     }
 
     fn key(&mut self, listed: &Rc<ListedKey<'a>>) -> Arc<Key> {
+        // Compared by pointer: all segments below one tag share it, and texts would be long to
+        // compare.
         if let Some((known, key)) = &self.key
             && Rc::ptr_eq(known, listed)
         {

@@ -23,11 +23,13 @@ impl Stillness {
     /// By how much the clock, now that the stamps are ahead of it by `lead`, is behind what it
     /// would be if it went on with them.
     fn lag(&mut self, lead: i64, has_moved: bool) -> i64 {
+        // A clock that moves is right again at once: nothing is remembered of its lag.
         if has_moved {
             self.lead = Some(lead);
             return 0;
         }
         let before = *self.lead.get_or_insert(lead);
+        // The first lead may be measured long after the clock stopped: the usual one bounds it.
         if lead - before > STANDS { lead - before.min(USUAL_LEAD) } else { 0 }
     }
 }
@@ -43,11 +45,15 @@ impl Splice {
         if let Some(last) = self.source.pcr {
             let ticks = pcr.since(last) / 300;
             let is_pause = self.lull.pause.handle_clock(ticks);
+            // A jump that the source admits is believed sooner.
             let ahead = if is_announced { ANNOUNCED_JUMP } else { FORWARD_JUMP };
             if !(-BACKWARD_JUMP..=ahead).contains(&ticks) && !is_pause {
                 self.counts.clock_jumps += 1;
                 let was_open = self.is_open();
+                // The picture on hand may be the last one before the jump: it is judged when it is
+                // whole.
                 self.close_gate(self.source.reference);
+                // Sound alone depends on no picture before it, and may wait for its next entry.
                 if was_open && self.has_pictures() {
                     self.gate = Gate::Jumped;
                 }

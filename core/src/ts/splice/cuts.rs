@@ -26,11 +26,13 @@ impl Cuts {
 
     /// Whether a segment may begin with this picture, which is no random access point. One that is
     /// shown before others that were sent would make a segment of the wrong length.
+    // Reordered pictures around a cut would be counted in both segments.
     pub(super) fn is_at(&mut self, time: MediaTime, shown: MediaTime) -> bool {
         let is_foremost = shown > self.shown;
         self.shown = self.shown.max(shown);
         let is_due =
             self.last.is_some_and(|last| time.ticks() - last.ticks() >= duration_to_ticks(CUT_EVERY));
+        // A picture that is due and not foremost is passed over; the next one is asked again.
         if is_due && is_foremost {
             self.last = Some(time);
         }

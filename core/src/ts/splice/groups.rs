@@ -24,6 +24,7 @@ pub(super) struct Groups {
 impl Groups {
     /// There is a key picture that is decoded at `time`.
     pub(super) fn handle_key(&mut self, time: Pts) {
+        // At most the limit, or one outage would make every later wait as long.
         if let Some(last) = self.last.replace(time) {
             self.longest = self.longest.max(time.since(last)).min(duration_to_ticks(LONGEST));
         }
@@ -32,6 +33,7 @@ impl Groups {
     /// Whether another key picture is to be expected at `time`: there have been some, and the last
     /// one is not twice as far away as they were apart.
     pub(super) fn go_on(&self, time: Pts) -> bool {
+        // Twice: an encoder puts key pictures at cuts of the scene, so their distance varies.
         let patience = duration_to_ticks(LONGEST_USUAL).max(2 * self.longest);
         self.last.is_some_and(|last| time.since(last) <= patience)
     }

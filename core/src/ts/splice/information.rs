@@ -35,16 +35,19 @@ impl Tables {
     ) -> Option<Bytes> {
         let stream = &mut self.0[table as usize];
         match continuity {
+            // Counted anew, a second copy would look like another packet.
             Continuity::Repeated => return None,
             Continuity::Broken => stream.is_whole = false,
             Continuity::Good => {}
         }
+        // A unit may begin in the very packet behind a loss.
         stream.is_whole |= packet.starts_unit();
         if !stream.is_whole || !packet.has_payload() {
             return None;
         }
         let mut bytes = *packet.bytes();
         packet::clear_damage(&mut bytes); // only where the source marks all packets
+        // Packets left out must not be seen as losses by receivers.
         packet::set_continuity(&mut bytes, stream.counter);
         stream.counter = stream.counter.wrapping_add(1);
         Some(bytes)

@@ -73,10 +73,12 @@ pub(super) enum Change {
 impl Program {
     /// The programme of the first source: its numbers and PIDs stay those of the channel.
     pub(super) fn new(map: &Pmt, map_pid: Pid, transport_stream_id: Option<u16>) -> Self {
+        // A source that has begun with its map only: players need some number, and any will do.
         let transport_stream_id = transport_stream_id.unwrap_or(1);
         Self {
             tracks: Vec::new(),
             pat: Pat { transport_stream_id, version: 0, programs: vec![(map.program, map_pid)] },
+            // Left empty, so that the first assignment counts as the first map and not as a change.
             pmt: Pmt { version: 0, streams: Vec::new(), pcr_pid: Pid::NULL, ..map.clone() },
             pmt_pid: map_pid,
         }
@@ -109,6 +111,8 @@ impl Program {
     /// With `access`, what is said of conditional access is the source's.
     pub(super) fn assign(&mut self, source: &Pmt, access: bool) -> (Vec<usize>, Change) {
         let mut assigned: Vec<Option<usize>> = vec![None; source.streams.len()];
+        // Language first: else two sound tracks in another order would change places for the
+        // viewer.
         for by_language in [true, false] {
             for (index, stream) in source.streams.iter().enumerate() {
                 if assigned[index].is_none() {
@@ -131,6 +135,7 @@ impl Program {
         } else if source.pcr_pid == Pid::NULL {
             Pid::NULL
         } else {
+            // A clock on a PID of its own has no codec; one such track serves all sources.
             let track = self.tracks.iter().position(|track| track.codec.is_none()).unwrap_or_else(|| {
                 let stream = PmtStream { stream_type: 0, pid: source.pcr_pid, descriptors: Vec::new() };
                 self.add_track(stream, None)
@@ -146,6 +151,7 @@ impl Program {
     /// streams.
     fn announce(&mut self, assigned: &[usize], source: &Pmt, pcr_pid: Pid, access: bool) -> Change {
         let mut order: Vec<(usize, &PmtStream)> = assigned.iter().copied().zip(&source.streams).collect();
+        // By track, not by the source's order: the map stays the same when only the order differs.
         order.sort_by_key(|&(track, _)| track);
         let announced: Vec<PmtStream> = order
             .into_iter()
@@ -164,12 +170,15 @@ impl Program {
         if is_locked_otherwise {
             self.pmt.descriptors.clone_from(&source.descriptors);
         }
+        // Players freeze the first map (ExoPlayer) or start their decoders anew (VLC), so nothing
+        // new is announced without need.
         if announced == self.pmt.streams && pcr_pid == self.pmt.pcr_pid && !is_locked_otherwise {
             return Change::Nothing;
         }
         let class_count = |streams: &[PmtStream], class| {
             streams.iter().filter(|stream| Codec::of(stream).class() == class).count()
         };
+        // A codec has changed where fewer streams of the kind keep their PID than could have.
         let changes_codec = !is_first
             && [Class::Video, Class::Audio].into_iter().any(|class| {
                 let kept =
@@ -182,6 +191,7 @@ impl Program {
         if is_first {
             return Change::Nothing;
         }
+        // Five bits (2.4.4.9): players see a new map by its number only.
         self.pmt.version = (self.pmt.version + 1) & 0x1F;
         if changes_codec { Change::Codec } else { Change::Streams }
     }
@@ -194,6 +204,7 @@ impl Program {
         };
         if !is_free(stream.pid) {
             let free = (FIRST_NEW_PID..=LAST_FREE_PID).map(Pid::new).find(|&pid| is_free(pid));
+            // All PIDs in use is out of reach: tracks are limited far below.
             stream.pid = free.unwrap_or(stream.pid);
         }
         self.tracks.push(Track::new(stream, codec));

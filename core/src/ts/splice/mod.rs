@@ -269,6 +269,7 @@ impl Splice {
         self.entries.groups = Groups::default();
         self.lull.motion = Motion { has_clock: scout.lull.motion.has_clock, ..Motion::default() };
         self.source.demux = std::mem::replace(&mut scout.source.demux, Demux::new(self.source.wanted));
+        // The scout has read the held packets once, and they are pushed again from the first.
         self.source.demux.forget_counters();
         self.source.inputs.clear();
         self.source.reference = None;
@@ -276,10 +277,14 @@ impl Splice {
         if self.source.demux.program().is_some() {
             self.handle_map();
         }
+        // The map alone would name the video; the scout may have found that none comes, and chosen
+        // sound.
         for (index, input) in self.source.inputs.iter_mut().enumerate() {
             input.pes.scan_if(scout.source.reference == Some(index));
         }
         self.source.reference = scout.source.reference;
+        // The scout has judged already. For any but a blind start, the held packets contain a
+        // better picture than the first one, and that one must not open the gate.
         self.patience = Some(if kind == RandomAccess::Blind { 0 } else { i64::MAX });
     }
 
@@ -311,6 +316,7 @@ impl Splice {
     /// Whether packets of this PID are looked at: tables, clock and streams of the programme,
     /// everything but padding as long as that is not known.
     pub fn is_part(&self, pid: Pid) -> bool {
+        // A scrambled programme is useless without its ECM and EMM, so those count as a part of it.
         let is_of = |map: &Pmt| pid == map.pcr_pid || map.streams.iter().any(|stream| stream.pid == pid);
         let is_table = || pid == Pid::PAT || self.source.demux.map_pid() == Some(pid);
         let is_access = || self.scrambled.passes && self.source.demux.is_access(pid);
@@ -387,6 +393,7 @@ impl Splice {
         self.gate = Gate::Closed { since: None };
         self.source.pcr = None;
         self.information.begin();
+        // A shift and a lateness were measured against stamps that may not hold any more.
         for (index, input) in self.source.inputs.iter_mut().enumerate() {
             (input.is_placed, input.shift, input.order.late) = (false, 0, 0);
             if Some(index) != kept {
@@ -406,6 +413,7 @@ impl Splice {
         }
         let Some(program) = &self.source.program else { return broken(HAS_PROGRAM) };
         let number = self.source.demux.program().map(|map| map.program);
+        // A guide of another service would be shown under the name of this channel.
         let is_ours =
             number.is_some_and(|number| program.is_service(self.source.demux.transport_stream_id(), number));
         if is_ours
@@ -417,12 +425,17 @@ impl Splice {
     }
 
     fn handle_packet(&mut self, index: usize, packet: Packet<'_>, continuity: Continuity) {
+        // Two payloads that differ under one counter are a faulty multiplexer's, and both are
+        // needed.
         if continuity == Continuity::Repeated && self.source.inputs[index].pes.repeats_last(packet) {
             return; // the one copy that the standard allows (2.4.3.3)
         }
+        // A video PES packet may have no length (2.4.3.7): the next beginning is then its only end.
         if packet.starts_unit() && self.source.inputs[index].pes.is_open() {
             self.release(index);
         }
+        // The clock comes after the release: the PES packet that just ended belongs to the time
+        // before it.
         if packet.pid() == self.source.clock_pid
             && let Some(pcr) = packet.pcr()
         {
@@ -430,6 +443,7 @@ impl Splice {
         }
         let input = &mut self.source.inputs[index];
         input.has_come = true;
+        // Sections and a lone clock have no PES packets that could be put together.
         if matches!(input.class, None | Some(Class::Sections)) {
             input.pes.pass_by(packet);
             return self.pass(index, packet, continuity);
@@ -437,9 +451,12 @@ impl Splice {
         match input.pes.push(packet, continuity) {
             Pushed::Held => {}
             Pushed::Complete => self.release(index),
+            // A length field that was too short, or a lone adaptation field: dropping the bytes
+            // would damage a picture that is out already.
             Pushed::Stray if input.pes.has_tail() || !packet.has_payload() => {
                 self.pass(index, packet, continuity);
             }
+            // Its beginning never came, so no decoder can use it.
             Pushed::Stray => {}
         }
     }

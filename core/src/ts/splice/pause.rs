@@ -19,6 +19,7 @@ pub(super) struct Pause {
 impl Pause {
     /// The sound has gone on by this step.
     pub(super) fn handle_sound(&mut self, ticks: i64) {
+        // A step that is itself a jump explains nothing.
         if (1..=FORWARD_JUMP).contains(&ticks) {
             self.beside_picture[0] += ticks;
             self.beside_clock += ticks;
@@ -28,6 +29,7 @@ impl Pause {
     /// The clock has gone on by this step; whether that is a pause of it.
     pub(super) fn handle_clock(&mut self, ticks: i64) -> bool {
         let is_pause = explains(std::mem::take(&mut self.beside_clock), ticks);
+        // A pause of the clock counts in full, since the pictures may have paused with it.
         if is_pause || (1..=FORWARD_JUMP).contains(&ticks) {
             self.beside_picture[1] += ticks;
         }
@@ -36,6 +38,7 @@ impl Pause {
 
     /// The pictures have gone on by this step; whether that is a pause of them.
     pub(super) fn handle_picture(&mut self, ticks: i64) -> bool {
+        // Taken both, even if the first explains it: the count begins anew with each picture.
         std::mem::take(&mut self.beside_picture).into_iter().any(|beside| explains(beside, ticks))
     }
 }

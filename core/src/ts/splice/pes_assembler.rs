@@ -133,6 +133,7 @@ impl PesAssembler {
     /// The header whose stamps count: those of the slice, or where it has none, those nearest in
     /// front of it.
     fn stamped(&self) -> Option<Header> {
+        // The nearest first: a delimiter's stamps are those of the picture that follows it.
         let waiting = self.prefix.iter().rev().filter_map(|&(_, header)| header);
         self.header.into_iter().chain(waiting).find(|header| header.pts.is_some())
     }
@@ -154,6 +155,7 @@ impl PesAssembler {
 
     /// Whether it holds the beginning of a picture, and none of its slices yet.
     pub(super) fn awaits_slice(&self) -> bool {
+        // The limits keep a stream of prefixes without end from being held for ever.
         self.scan.as_ref().is_some_and(Scan::is_prefix)
             && self.packets.len() < self.most()
             && self.prefix.len() < MAX_PREFIX
@@ -194,12 +196,14 @@ impl PesAssembler {
     /// nothing is, where none would be left, or it is not known where they are.
     pub(super) fn skip_sound(&mut self, ticks: i64) -> bool {
         let codec = self.codec;
+        // Frames behind a loss cannot be counted: the rest of a torn frame looks like another one.
         let Some(header) = self.header.filter(|_| !self.is_broken()) else { return false };
         let frames = self.sound(header).and_then(|sound| trim::frames_within(codec, sound, ticks));
         let Some((bytes, skipped)) = frames else { return false };
         trim::cut(&mut self.packets, header.payload_at, bytes);
         let length = header.length.and_then(|length| length.checked_sub(bytes));
         let header = Header { length, ..header.moved(skipped, 0) };
+        // 0 stands for an unknown length: the sound then ends where the next PES packet begins.
         let field = length.and_then(|length| u16::try_from(length - 6).ok()).unwrap_or(0);
         self.write(4, &field.to_be_bytes());
         self.write_stamps(0, header);
@@ -247,6 +251,7 @@ impl PesAssembler {
         self.length += payload.len();
         if packet.is_scrambled() {
             // Nothing in it can be read: it is complete when the next one starts.
+            // A verdict that was reached in clear packets before stays.
             self.scan.take_if(|scan| scan.verdict() == Verdict::Undecided);
             return Pushed::Held;
         }
@@ -271,6 +276,7 @@ impl PesAssembler {
     /// Reads the header, and the elementary stream as far as the scan wants it.
     fn read(&mut self, payload: &[u8], at: usize) {
         if self.header.is_none() && at < pes::MAX_HEADER {
+            // A header with long extensions may begin in one packet and end in the next.
             self.header = if at == 0 { Header::parse(payload) } else { Header::parse(&self.head()) };
         }
         if let (Some(header), Some(scan)) = (self.header, &mut self.scan) {
@@ -303,6 +309,7 @@ impl PesAssembler {
 
     /// Throws away what is held.
     pub(super) fn clear(&mut self) {
+        // A copy of the last packet may still follow, even if what it belonged to is thrown away.
         self.last = self.packets.last().copied().or(self.last);
         self.packets.clear();
         self.breaks.clear();
@@ -315,7 +322,10 @@ impl PesAssembler {
     /// [`PesAssembler::put_back`].
     pub(super) fn take(&mut self, ticks: i64, late: i64) -> (Vec<Bytes>, Vec<usize>) {
         self.last = self.packets.last().copied();
+        // The common case: sources that run as they are need no byte of them written.
         if ticks != 0 || late != 0 {
+            // The waiting prefixes and the packet itself have stamps alike, and all must move
+            // alike.
             self.prefix.push((self.begins_at, self.header));
             for (begins_at, header) in std::mem::take(&mut self.prefix) {
                 if let Some(header) = header {
@@ -349,6 +359,7 @@ impl PesAssembler {
     /// Writes `bytes` at `at` of the PES packet, wherever its packets have it.
     fn write(&mut self, mut at: usize, mut bytes: &[u8]) {
         for packet in &mut self.packets {
+            // A packet with an adaptation field only lies between others, and holds nothing of it.
             let Some(length) = Packet::new(packet).payload().map(<[u8]>::len) else { continue };
             if at < length {
                 let count = bytes.len().min(length - at);

@@ -69,6 +69,8 @@ impl Splice {
             // such a source is healthy is judged elsewhere.
             let is_sound = self.source.inputs[index].class == Some(Class::Audio);
             let goes_on = self.source.inputs[index].goes_on(time);
+            // While the gate is closed any stream counts: a source that sends but cannot be shown
+            // yet is alive.
             self.lull.motion.stamps |= goes_on && (is_reference || is_sound || !self.is_open());
             if is_sound {
                 self.lull.pause.handle_sound(before.map_or(0, |before| time.since(before)));
@@ -78,12 +80,14 @@ impl Splice {
                 self.close_gate(Some(index));
                 has_jumped = true;
             }
+            // Without a clock, only the stamps tell how long the gate has been closed.
             if !self.lull.motion.has_clock && (is_reference || is_sound) {
                 self.wait(time);
             }
         }
         let random_access = if is_reference { self.random_access(index) } else { None };
         let was_closed = !self.is_open();
+        // Asked before the packet is sent, which empties it.
         let opens_at = self.source.inputs[index].pes.presentation_time();
         if was_closed && let Some(random_access) = random_access {
             self.anchor(index, random_access);
@@ -158,6 +162,7 @@ impl Splice {
         let pes = &mut self.source.inputs[index].pes;
         let (Some(begins), Some(time)) = (pes.decode_time(), time) else { return false };
         let ends = begins.shifted(pes.sound_duration().unwrap_or(0));
+        // A sound that is already due by the clock would arrive too late in every player.
         ends.since(time) > 0 && clock.is_none_or(|clock| begins.since(clock) > 0)
     }
 
@@ -188,6 +193,8 @@ impl Splice {
         let since_last = |time: Pts| self.entries.last.map(|last| self.placed(time).since(last));
         if input.class != Some(Class::Video) {
             let is_due = |ticks: i64| ticks < 0 || ticks >= duration_to_ticks(SOUND_ENTRY_EVERY);
+            // A clock that went back since the last point makes the distance negative: a point is
+            // due then.
             let is_entry = !self.is_open() || since_last(time?).is_none_or(is_due);
             return (is_entry && time.is_some()).then_some(RandomAccess::Audio);
         }
@@ -196,12 +203,14 @@ impl Splice {
             return Some(random_access);
         }
         let is_scrambled = input.pes.is_scrambled();
+        // Where nothing scrambled passes, players cannot descramble, and see nothing from here on.
         if is_scrambled && !self.scrambled.passes {
             return None;
         }
         if is_scrambled && input.pes.is_hinted() {
             return Some(RandomAccess::Hint);
         }
+        // The scout waited in vain for anything better, so the first picture held is taken.
         if self.patience == Some(0) && !self.is_open() {
             return Some(RandomAccess::Blind);
         }
@@ -209,12 +218,17 @@ impl Splice {
         let waited = match self.gate {
             Gate::Open => since_last(time)?,
             Gate::Closed { since } => time.since(since?),
+            // Behind a jump only a whole picture goes on, and `go_on` decides that.
             Gate::Jumped => return None,
         };
         let has_sets = matches!(verdict, Verdict::Refresh | Verdict::ParametersOnly);
         let usual = match verdict {
+            // Nothing tells where groups begin in what is scrambled; waiting longer would not find
+            // more.
             _ if is_scrambled => duration_to_ticks(scrambled::PATIENCE),
             _ if has_sets => duration_to_ticks(PATIENCE),
+            // Without even parameter sets a decoder may show nothing, so it is the very last
+            // resort.
             _ => duration_to_ticks(PATIENCE) * 2,
         };
         // Where there have been key pictures, the next one is likely to come: a lesser picture now
@@ -233,6 +247,7 @@ impl Splice {
         let has_jumped = |pcr: Pcr| {
             lead.zip(time).is_some_and(|(lead, time)| (time.since(pcr.base()) - lead).abs() > FORWARD_JUMP)
         };
+        // Else the output clock would be moved by the size of the jump.
         self.source.pcr.take_if(|pcr| has_jumped(*pcr));
         let pcr = pes.first_pcr().or(self.source.pcr);
         // Pictures behind an open group's key picture may be shown before it: then only its
@@ -259,6 +274,8 @@ impl Splice {
             return;
         };
         self.gate = Gate::Open;
+        // The new stamps may already follow closely, when only the clock has jumped: nothing is
+        // moved then.
         let step = self.placed(time).since(sent.decoded);
         if !(1..=FORWARD_JUMP).contains(&step) {
             self.timeline.go_on(time);
@@ -318,6 +335,8 @@ impl Splice {
             lead.abs() > MAX_OVERLAP
         };
         if has_jumped {
+            // Behind the sound that was sent, if that is still playing; else beside the picture of
+            // now.
             let end = sent.map(|sent| sent.ends).filter(|end| input.is_placed || end.since(picture) > 0);
             input.shift = end.unwrap_or(picture).since(time);
         }
@@ -362,13 +381,16 @@ impl Splice {
         let shown = position.shifted(shown.zip(time).map_or(0, |(shown, time)| shown.since(time).max(0)));
         if let Some(random_access) = random_access {
             self.counts.entries += 1;
+            // An entry without a stamp must not make the next one due at once.
             self.entries.last = time.or(self.entries.last);
+            // A blind point says nothing about how far apart key pictures are.
             if let (Some(time), false) = (time, random_access == RandomAccess::Blind) {
                 self.entries.groups.handle_key(time);
             }
             self.cuts.handle_entry(position, shown);
             let boundary = std::mem::take(&mut self.entries.boundary);
             self.writer.note_access_point(random_access, position, shown, boundary);
+            // Players need the keys before the first picture that is locked with them.
             self.scrambled.send_early(&mut self.writer);
         } else if is_picture && self.cuts.is_at(position, shown) {
             self.writer.cut(position, shown);
@@ -383,6 +405,7 @@ impl Splice {
             if !has_clock {
                 self.writer.handle_clock(time);
             }
+            // Points have written the tables already; only others can be late.
             if random_access.is_none() {
                 self.writer.handle_stamp(time);
             }
@@ -396,16 +419,21 @@ impl Splice {
         let Some(program) = &mut self.source.program else { return broken(HAS_PROGRAM) };
         let input = &mut self.source.inputs[index];
         let track = &mut program.tracks[input.track];
+        // A stamp that is written into scrambled bytes would destroy them.
         let late = if self.timeline.is_as_is() { 0 } else { input.order.late };
         let (mut packets, breaks) = input.pes.take(self.timeline.stamp_offset(input.shift), late);
         let mut next_breaks = breaks.iter().peekable();
         for (at, bytes) in packets.iter_mut().enumerate() {
+            // A gap in front of a stream's first packet is between two sources, and no loss.
             if next_breaks.next_if(|&&next| next == at).is_some() && (at > 0 || input.is_placed) {
+                // One number is left out, so that decoders see the loss and conceal it.
                 track.counter = track.counter.wrapping_add(1);
                 self.counts.continuity_errors += 1;
             }
             // What is scrambled cannot be cut: a packet is descrambled as a whole.
             let is_cut = at == 0 && is_entry && !Packet::new(bytes).is_scrambled();
+            // No room for the flag: ExoPlayer takes an I picture that is no IDR only if the flag
+            // stands there. So the packet is split in two.
             if is_cut && !packet::set_mark(bytes, packet::Mark::RandomAccess) {
                 let [mut first, second] = packet::split_for_marks(bytes);
                 packet::set_mark(&mut first, packet::Mark::RandomAccess);
@@ -415,6 +443,7 @@ impl Splice {
             self.writer.write(bytes, track, &mut self.timeline);
         }
         input.is_placed = true;
+        // The memory is reused: a video stream would otherwise allocate for every picture.
         input.pes.put_back(packets, breaks);
     }
 
@@ -432,6 +461,7 @@ impl Splice {
         }
         input.is_placed |= packet.has_payload();
         let mut bytes = *packet.bytes();
+        // Cues name times of the programme; all other sections that pass have none.
         if track.codec == Some(Codec::Scte35) && self.timeline.stamp_offset(0) != 0 {
             scte35::shift(&mut bytes, self.timeline.stamp_offset(0));
         }

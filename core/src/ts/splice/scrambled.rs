@@ -58,6 +58,7 @@ impl Splice {
             return;
         }
         pes.stand_in(pes.first_pcr().or(self.source.pcr).map(Pcr::base));
+        // The step to the source's own clock is one that viewers have not seen yet.
         let was_moved = self.timeline.offset() != 0;
         if self.timeline.pass_as_is() && was_moved && self.is_open() {
             self.writer.announce_break();

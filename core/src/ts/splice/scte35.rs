@@ -10,14 +10,17 @@ use crate::ts::psi;
 pub(super) fn shift(packet: &mut Bytes, ticks: i64) {
     let view = Packet::new(packet);
     let (true, Some(payload)) = (view.starts_unit(), view.payload()) else { return };
+    // The first byte points behind the end of the section before.
     let start = PACKET_SIZE - payload.len() + 1 + usize::from(payload[0]);
     let Some(&[0xFC, high, low, ..]) = packet.get(start..) else { return };
     let end = start + 3 + usize::from(u16::from_be_bytes([high, low]) & 0x0FFF);
     let Some(section) = packet.get_mut(start..end) else { return };
+    // A cue that is damaged is left as it is, so that its checksum still says so.
     if section.len() < 20 || psi::crc32(section) != 0 {
         return;
     }
     let adjustment = section[4..9].iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+    // The upper seven bits say how the cue is encrypted, and stay.
     let moved = Pts::new(adjustment).shifted(ticks).ticks() | adjustment & (0x7F << 33);
     section[4..9].copy_from_slice(&moved.to_be_bytes()[3..]);
     let body = section.len() - 4;

@@ -68,6 +68,7 @@ impl InputStream {
     /// and forth does not move on, as where stamps stand still and only some pictures have two.
     pub(super) fn goes_on(&mut self, time: Pts) -> bool {
         let step = self.foremost.map_or(1, |foremost| time.since(foremost));
+        // A large step back is a jump, from where the stream goes on as well.
         let is_later = !(-BACKWARD_JUMP..=0).contains(&step);
         if is_later {
             self.foremost = Some(time);
@@ -86,6 +87,8 @@ impl Splice {
             .source
             .program
             .get_or_insert_with(|| Program::new(map, map_pid, self.source.demux.transport_stream_id()));
+        // Only a set that grows with each map gets here: a stream that comes back finds its old
+        // track.
         if program.tracks.len() > MAX_TRACKS {
             // A source that renames its streams again and again: forget them all and begin anew.
             program.tracks.clear();
@@ -107,6 +110,7 @@ impl Splice {
         }
         self.source.reference = reference;
         self.source.clock_pid = map.pcr_pid;
+        // The boundary outlives this map: it is noted with the next random access point.
         if change != Change::Nothing {
             self.entries.boundary = Boundary::Recoded;
         }

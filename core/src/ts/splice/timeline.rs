@@ -145,16 +145,22 @@ impl Timeline {
         let last_time = self.last_time.map(|last| sent.filter(|sent| sent.since(last) > 0).unwrap_or(last));
         if let (Some(time), Some(last)) = (time, last_time) {
             self.offset = last.shifted(self.step).since(time);
+            // Reordered pictures of the last source may still be shown after the first new one.
             if let (Some(shown), Some(last)) = (shown, self.last_shown.take()) {
                 let early = last.shifted(self.step).since(shown.shifted(self.offset));
+                // More than a second would be a stamp in error, and a wait that viewers notice.
                 self.offset += early.clamp(0, MAX_STEP);
             }
+        // Without stamps on one side, only the clock says how far apart the two are.
         } else if let (Some(pcr), Some(last)) = (pcr, self.last_pcr) {
             self.offset = last.base().shifted(self.step).since(pcr.base());
         }
         if let (Some(pcr), Some(last)) = (pcr, self.last_pcr) {
             let behind = last.since(pcr.shifted(self.offset * 300));
+            // Further behind it is no usual lead, and to move everything by it would stop the
+            // picture.
             if (0..MAX_WAIT).contains(&behind) {
+                // Rounded up: even one tick of 27 MHz back is a step back.
                 self.offset += behind / 300 + 1;
             }
         }
@@ -178,6 +184,7 @@ impl Timeline {
             }
         }
         self.last_time = Some(time);
+        // Reordering makes the times of showing go back and forth; the end is the latest of them.
         if self.last_shown.is_none_or(|last| shown.since(last) > 0) {
             self.last_shown = Some(shown);
         }

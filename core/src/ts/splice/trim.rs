@@ -16,6 +16,7 @@ pub(super) fn frames_within(codec: Codec, stream: &[u8], ticks: i64) -> Option<(
         if begins >= ticks {
             return Some((bytes, begins));
         }
+        // A header that says 0 must not hold the loop for ever.
         bytes += frame.length.max(1);
         samples += i64::from(frame.samples);
     }
@@ -36,6 +37,7 @@ pub(super) fn cut(packets: &mut Vec<Bytes>, at: usize, count: usize) {
             return true;
         }
         set_payload(bytes, &[&payload[..begin], &payload[end..]].concat());
+        // A lost clock reference would be seen as a gap in the clock.
         Packet::new(bytes).has_payload() || packet.pcr().is_some()
     });
 }
@@ -49,6 +51,7 @@ fn set_payload(packet: &mut Bytes, payload: &[u8]) {
     packet[3] = original[3] & 0xCF | 0x20 | if payload.is_empty() { 0 } else { 0x10 };
     packet[4] = room.to_le_bytes()[0];
     packet[5..].fill(0xFF);
+    // A field of length 0 has no byte for the flags (2.4.3.4).
     if room > 0 {
         packet[5] = 0; // no flags, unless there were some
         packet[5..5 + field.len()].copy_from_slice(field);

@@ -58,6 +58,7 @@ impl Writer {
 
     pub(super) fn clear(&mut self, kept: usize) {
         self.out.clear();
+        // A burst must not hold its memory for the life of the channel.
         self.out.shrink_to(kept);
         self.points.clear();
         self.cuts.clear();
@@ -71,6 +72,7 @@ impl Writer {
     pub(super) fn set_tables(&mut self, program: &Program) {
         self.tables = psi::packetize(&program.pat().render(), Pid::PAT);
         self.tables.extend(psi::packetize(&program.pmt().render(), program.pmt_pid()));
+        // 0x1FFF says that no PID carries the clock (2.4.4.9).
         self.clock_pid = (program.pmt().pcr_pid != Pid::NULL).then_some(program.pmt().pcr_pid);
         self.sent = Sent::Never;
     }
@@ -117,6 +119,7 @@ impl Writer {
         let due = duration_to_ticks(TABLES_EVERY);
         match self.sent {
             Sent::Untimed => {}
+            // Outside the range also means that the clock went back: then they are due at once.
             Sent::At(at) if (0..due).contains(&now.since(at)) => return,
             Sent::Never | Sent::At(_) => self.write_tables(),
         }
@@ -139,6 +142,7 @@ impl Writer {
         if self.sent == Sent::Never {
             return 0;
         }
+        // `sent` stays: the clock stands in a gap, so nothing is known of when the tables are due.
         self.write_table_packets();
         self.tables.len()
     }
@@ -159,6 +163,7 @@ impl Writer {
     }
 
     fn write_tables(&mut self) {
+        // The time is filled in by the next reference: none may have come at this point.
         self.sent = Sent::Untimed;
         self.stamped_at = None;
         self.write_table_packets();
@@ -167,6 +172,8 @@ impl Writer {
     fn write_table_packets(&mut self) {
         for table in &mut self.tables {
             let is_pat = Packet::new(table).pid() == Pid::PAT;
+            // The two PIDs count apart (2.4.3.3). They share their packets over the channel's whole
+            // life.
             let counter = if is_pat { &mut self.pat_counter } else { &mut self.pmt_counter };
             packet::set_continuity(table, *counter);
             *counter = counter.wrapping_add(1);
@@ -183,6 +190,7 @@ impl Writer {
         if !self.keeps_damage_marks {
             packet::clear_damage(packet);
         }
+        // The counter stands still on packets without a payload (2.4.3.3).
         if Packet::new(packet).has_payload() {
             packet::set_continuity(packet, track.counter);
             track.counter = track.counter.wrapping_add(1);
@@ -190,10 +198,13 @@ impl Writer {
             packet::set_continuity(packet, track.counter.wrapping_sub(1));
         }
         if let Some(pcr) = packet::shift_clock(packet, timeline.clock_offset())
+            // A source may have references on other PIDs too; players read only the one that the
+            // map names.
             && self.clock_pid == Some(track.stream.pid)
         {
             let step = timeline.advance_clock(pcr);
             self.handle_clock(pcr.base());
+            // A step back that is not announced breaks the standard (2.4.3.5), whoever made it.
             if std::mem::take(&mut self.announces_break) && step > MAX_CLOCK_STEP || step < 0 {
                 packet::set_mark(packet, packet::Mark::Discontinuity);
             }

@@ -43,6 +43,7 @@ impl Track {
 
     /// Whether another part begins with any of the segments that are listed.
     pub(in super::super) fn lists_part(&self) -> bool {
+        // Of the list only: remembered segments in front of it are not to come again.
         self.list.segments.iter().rev().take(self.list.listed).any(|segment| segment.is_discontinuity)
     }
 
@@ -64,6 +65,7 @@ impl Track {
             }
             begin += segment.duration;
         }
+        // Beyond the time asked for, a part would have been listed; before it, one may still come.
         (begin > at + tolerance).then_some(false)
     }
 
@@ -76,6 +78,7 @@ impl Track {
     pub(in super::super) fn begin_at(&mut self, date: Date) {
         let index = dating::find(&self.list.segments, date, |_| AS_GOOD_AS_SAME);
         let position = index.map(|index| self.list.base.saturating_add_unsigned(index as u64));
+        // A wrong date must not throw the beginning far from the live end.
         let is_near = |position: i64| self.ahead_of(position).abs_diff(self.ahead()) <= MAX_BY_DATE;
         self.place.next = position
             .filter(|&position| position < self.end() && is_near(position))
@@ -99,6 +102,7 @@ impl Track {
         let found = dating::find(&media.segments, date, |segment| segment.duration / 2);
         let index = found.or_else(|| is_later.then_some(0))?;
         let left: Duration = media.segments[index..].iter().map(|segment| segment.duration).sum();
+        // Dates of servers drift: one that contradicts the length of the list is not believed.
         (left.abs_diff(self.ahead_of(reached) + age) <= tolerance).then_some(index)
     }
 
@@ -121,6 +125,7 @@ impl Track {
     /// It stands at `taken`, as measured.
     pub(in super::super) fn set_taken(&mut self, taken: Duration) {
         let before = self.place.taken;
+        // The part began at a fixed media time, so it moves with the scale.
         self.place.part_at = self.place.part_at.map(|at| (at + taken).saturating_sub(before));
         self.place.taken = taken;
     }
@@ -130,6 +135,7 @@ impl Track {
     /// already.
     pub(in super::super) fn rewind(&mut self, span: Duration, taken: Duration) -> bool {
         let (position, back) = self.position_back(span);
+        // By less than the ends of segments differ, nothing would be gained by fetching again.
         let is_further = back > taken + UNEVEN;
         if is_further {
             (self.place.next, self.place.taken) = (position, self.place.taken.saturating_sub(back));
@@ -152,6 +158,7 @@ impl Track {
         let first = self.first_listed();
         let (mut back, mut position) = (Duration::ZERO, self.place.next);
         while back < span && position > first {
+            // Beyond a discontinuity are other media, and no sound of this part.
             let is_part = self.listed_from(position).next().is_some_and(|segment| segment.is_discontinuity);
             if is_part {
                 break;
@@ -166,13 +173,16 @@ impl Track {
     /// until `span` has passed from the beginning of the former: all but the last. Whether that is
     /// any.
     pub(in super::super) fn forward(&mut self, span: Duration, taken: Duration) -> bool {
+        // To pass over what has come would lose more than the gap that it closes.
         if taken / 2 >= span || !self.has_next() {
             return false;
         }
         let mut passed = taken;
+        // At least one stays: with nothing to take, nothing could be compared.
         while self.place.next + 1 < self.end() {
             let duration =
                 self.listed_from(self.place.next).next().map_or(Duration::ZERO, |next| next.duration);
+            // To the nearest segment, not beyond it.
             if passed + duration / 2 >= span {
                 break;
             }
