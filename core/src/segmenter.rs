@@ -134,6 +134,8 @@ impl Segmenter {
     ///
     /// A target duration that no longer fits what is wanted, or that was exceeded, is chosen anew.
     pub fn new(settings: Settings, mut numbers: SequenceNumbers) -> Self {
+        // Players must see one target duration all the time (4.3.3.1); a new one is for a new
+        // beginning.
         numbers.target = numbers.target.filter(|target| target.segment == settings.segment);
         if let Some(target) = &mut numbers.target {
             target.seconds = target.seconds.max(target.longest);
@@ -180,11 +182,14 @@ impl Segmenter {
             self.open = Some(Cut { at, point, is_discontinuous });
             return false;
         };
+        // Only the source's own distances tell of the next group: a splice is as far as it happens
+        // to be.
         if point.boundary == Boundary::Continued {
             self.gops[self.turn % GOPS] = gop;
             self.turn = self.turn.wrapping_add(1);
         }
         let ticks = point.shown.ticks() - open.point.shown.ticks();
+        // Boundaries always end a segment, so that its parts are coded alike and of one timeline.
         if ticks <= 0 || point.boundary == Boundary::Continued && !self.is_due(ticks, gop) {
             return false;
         }
@@ -198,6 +203,7 @@ impl Segmenter {
             is_discontinuous: open.is_discontinuous,
             is_independent: open.is_independent(),
         });
+        // Noted for the next time only: the target itself must not change while it is in force.
         if let Some(target) = &mut self.numbers.target {
             target.longest = target.longest.max(rounded(ticks));
         }
@@ -218,6 +224,7 @@ impl Segmenter {
         // A half more than the target would round up.
         let limit = |target: u64| i64::try_from(target).unwrap_or(i64::MAX / 100_000) * TICKS_PER_SECOND;
         let would_be_too_long = self
+            // Cut now, or the next group would make a segment longer than players were told.
             .numbers
             .target
             .is_some_and(|target| ticks + self.longest_gop() >= limit(target.seconds) + TICKS_PER_SECOND / 2);
@@ -233,6 +240,7 @@ impl Segmenter {
         let listed: i64 = self.listed().map(|segment| segment.ticks).sum();
         let window = self.window();
         let mut rest = listed;
+        // Only while enough is left without it: a window shorter than promised stops players.
         while let Some(first) = self.segments.get(self.removed)
             && rest - first.ticks >= window
         {
@@ -245,6 +253,7 @@ impl Segmenter {
         let newest = self.segments.back().map_or(0, |last| last.shown.ticks() + last.ticks);
         let longest = window + 2 * duration_to_ticks(self.target());
         while let Some(first) = self.segments.front()
+            // then play.
             && (self.removed > 0 && newest - first.shown.ticks() - 2 * first.ticks > 2 * longest
                 || head - first.start > self.settings.bytes && self.segments.len() > FEWEST)
         {
@@ -265,6 +274,7 @@ impl Segmenter {
     /// Whether the playlist names as much as it ever will: the next segment takes the first one's
     /// place.
     pub fn is_full(&self) -> bool {
+        // The longer of both: haste may end before the next segment does.
         let rest: i64 = self.listed().skip(1).map(|segment| segment.ticks).sum();
         let next = self.longest_next(true).max(self.longest_next(false));
         self.removed > 0 || rest + duration_to_ticks(next) >= self.window()

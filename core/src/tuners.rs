@@ -41,6 +41,7 @@ impl DeviceId {
 fn sum(id: u32) -> u32 {
     (0..8).fold(0, |sum, at| {
         let digit = id >> (4 * at) & 0xF;
+        // Every other digit goes through the table, as the vendor's library computes it.
         sum ^ if at % 2 == 1 { CHECK[digit as usize] } else { digit }
     })
 }
@@ -84,8 +85,10 @@ pub fn settle(known: &[Tuned], listed: &[Listed]) -> Vec<Tuned> {
     for Listed { channel, group, number } in listed {
         let place = places.get(&**channel);
         if place.is_some_and(|place| place.wanted == *number) {
+            // Nothing changes: recordings are mapped to this place.
             continue;
         }
+        // It keeps its device with another number: programs know a channel by the device as well.
         let Some(device) = place.map(|place| place.device).or_else(|| house.device(group)) else { continue };
         let tuned =
             Tuned { channel: channel.clone(), device, wanted: number.clone(), number: house.number(number) };
@@ -111,12 +114,15 @@ struct House<'a> {
 impl<'a> House<'a> {
     fn new(known: &[Tuned], listed: &'a [Listed]) -> Self {
         let places: HashMap<&str, &Tuned> = known.iter().map(|place| (&*place.channel, place)).collect();
+        // Numbers of channels that are gone stay taken: a guide may still be mapped to them.
         let mut numbers: HashSet<String> = known.iter().map(|place| place.number.clone()).collect();
         let (mut homes, mut waiting, mut new) = (HashMap::new(), HashMap::new(), 0);
         for one in listed {
             if let Some(place) = places.get(&*one.channel) {
+                // The last one counts: a group that outgrew its device went on there.
                 homes.insert(&*one.group, place.device);
                 if place.wanted != one.number {
+                    // Free before any is given out, so that two channels can change their numbers.
                     numbers.remove(&place.number);
                 }
             } else {
@@ -128,6 +134,7 @@ impl<'a> House<'a> {
         for place in known {
             *filled.entry(place.device).or_insert(0) += 1;
         }
+        // Those that are gone keep their place on a device, and count.
         let needed = (known.len() + new).div_ceil(MAX_CHANNELS);
         Self {
             filled,
@@ -147,6 +154,7 @@ impl<'a> House<'a> {
     /// fit on, else the emptiest.
     fn device(&mut self, group: &'a str) -> Option<u32> {
         let waiting = self.waiting.get_mut(group)?;
+        // One device for all of the group, if they fit.
         let wanted = (*waiting).min(MAX_CHANNELS);
         *waiting = waiting.saturating_sub(1);
         let devices = 1..=self.needed.max(self.filled.keys().next_back().copied().unwrap_or(1));
@@ -162,6 +170,7 @@ impl<'a> House<'a> {
 
     /// The number that is wanted, or the next one behind its dot that nobody has.
     fn number(&mut self, wanted: &str) -> String {
+        // Another number behind the same dot keeps the channel next to the one that was wanted.
         let (major, minor) = wanted.split_once('.').unwrap_or((wanted, "0"));
         let mut number = wanted.to_owned();
         let mut minor: u32 = minor.parse().unwrap_or(0);

@@ -94,9 +94,11 @@ impl<K: Hash + Eq + Copy, V> WeightedCache<K, V> {
     /// Puts a value of so many bytes, and returns how many others had to go. One that is larger
     /// than half of the limit is not kept.
     pub fn put(&mut self, key: K, value: V, bytes: u64) -> usize {
+        // A value that is here already has its place in a queue, and must not get another.
         if bytes > self.limit / 2 || self.entries.contains_key(&key) {
             return 0;
         }
+        // Asked for again after it had gone: it has proved to be wanted.
         let queue = if self.remembered.take(&key) { &mut self.main } else { &mut self.small };
         queue.push(key, bytes);
         self.entries.insert(key, Entry { value, uses: 0 });
@@ -108,6 +110,7 @@ impl<K: Hash + Eq + Copy, V> WeightedCache<K, V> {
     /// Lets the value go that is worth least; `false` if there is none.
     pub fn evict(&mut self) -> bool {
         let is_small_full = self.small.bytes > self.limit / SMALL;
+        // With room for what is new, the main queue gives way first.
         is_small_full && self.evict_new() || self.evict_old() || self.evict_new()
     }
 
@@ -120,6 +123,7 @@ impl<K: Hash + Eq + Copy, V> WeightedCache<K, V> {
                 self.remembered.push(key);
                 return true;
             }
+            // In the main queue it has to be wanted anew.
             entry.uses = 0;
             self.main.push(key, bytes);
         }

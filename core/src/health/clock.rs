@@ -25,6 +25,7 @@ impl Line {
     pub(super) fn advance(&mut self, stamp: Pts, is_announced: bool) -> Option<i64> {
         let step = self.last.replace(stamp).map_or(0, |last| stamp.since(last));
         let ahead = if is_announced { ANNOUNCED_JUMP } else { FORWARD_JUMP };
+        // A jump moves nothing: what was measured before it stays right.
         let step = (-BACKWARD_JUMP..=ahead).contains(&step).then_some(step)?;
         self.ticks += step;
         Some(step)
@@ -68,6 +69,7 @@ pub(super) struct Jumps(VecDeque<Moment>);
 
 impl Jumps {
     pub(super) fn add(&mut self, now: Moment) {
+        // The oldest goes: the rule looks at the latest ones only.
         if self.0.len() >= MAX_JUMPS as usize {
             self.0.pop_front();
         }
@@ -76,6 +78,7 @@ impl Jumps {
 
     /// How many there were of late, and in how long.
     pub(super) fn recent(&mut self, now: Moment) -> (usize, Duration) {
+        // Dropped here, so that no timer is needed.
         while self.0.front().is_some_and(|&at| now.since(at) > JUMPS_WITHIN) {
             self.0.pop_front();
         }

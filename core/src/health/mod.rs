@@ -94,6 +94,7 @@ impl Inspector {
 
     /// The run of bytes ends here and another begins: clocks and counters begin anew.
     pub fn note_discontinuity(&mut self) {
+        // The picture on hand ends with the run: what follows belongs to another.
         self.finish_picture();
         self.programme.note_discontinuity();
         self.clocks.note_discontinuity();
@@ -135,6 +136,7 @@ impl Inspector {
         self.loss.advance(now);
         self.quality.advance(now, self.clocks.media());
         let media = self.clocks.media();
+        // Packets of other programmes say nothing of whether ours is slow.
         if let (true, Tempo::Live(pace), Some(threshold)) = (is_ours, &mut self.tempo, self.rules.slow) {
             pace.advance(now, media, threshold);
         }
@@ -150,6 +152,7 @@ impl Inspector {
     /// The picture moves all the same, or who looked could not tell: whether it stands still is
     /// asked from now on anew.
     pub fn doubt_stillness(&mut self) {
+        // The rule has told of it, and may have to tell of it again.
         self.content.doubt_stillness();
         self.alarms.forget(Rule::FrozenPicture);
     }
@@ -157,6 +160,7 @@ impl Inspector {
     /// The source has been told to send less: how fast parts come is judged anew.
     pub fn forget_pace(&mut self) {
         if let Tempo::Paced(supply) = &mut self.tempo {
+            // The rate before was that of larger parts.
             *supply = Supply::default();
         }
         self.alarms.forget(Rule::Slow);
@@ -219,6 +223,7 @@ impl Inspector {
             Kind::Video => self.video.handle_packet(),
             Kind::Sound(number) => {
                 self.audio.handle_packet();
+                // Sound is judged for scrambling only where there is nothing else to go by.
                 if !self.programme.has_video() {
                     self.quality.handle_packet(packet.is_scrambled());
                 }
@@ -236,6 +241,7 @@ impl Inspector {
             self.video.advance(Meter::Clock, ticks);
             self.audio.advance(Meter::Clock, ticks);
         } else {
+            // A clock that has jumped says nothing of how fast media came.
             self.restart_tempo();
         }
         self.quality.advance(now, self.clocks.media());
@@ -254,6 +260,7 @@ impl Inspector {
         if let Some(time) = header.and_then(|header| header.decode_time()) {
             let step = self.clocks.advance_stamps(now, time, packet.is_discontinuity());
             self.video.begin_picture(step == Some(0));
+            // Pictures that go on show that the sound is missing, and the other way round.
             if let Some(ticks) = step {
                 self.audio.advance(Meter::Others, ticks);
             }

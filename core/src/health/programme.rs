@@ -81,6 +81,7 @@ impl Programme {
             return false;
         };
         self.clock_pid = map.pcr_pid;
+        // A new version of the same streams must not begin every rule anew.
         if map.streams == self.streams {
             return false;
         }
@@ -90,6 +91,7 @@ impl Programme {
         for stream in &self.streams {
             let codec = Codec::of(stream);
             self.kinds.push(match codec.class() {
+                // Only one is looked at: more video is another view of the same.
                 Class::Video if self.video.is_some() => Kind::Video,
                 Class::Video => {
                     self.video = Some(codec);

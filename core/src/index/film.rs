@@ -171,6 +171,7 @@ impl Film {
     pub fn begin(&self, n: usize) -> u64 {
         let ticks = self.cuts.get(n).copied().unwrap_or(self.end);
         let micros = i128::from(ticks) * MICROS / i128::from(self.tracks[0].timescale);
+        // A time before the film's zero is its beginning.
         u64::try_from(micros).unwrap_or(0)
     }
 
@@ -199,6 +200,8 @@ impl Film {
     /// to the other.
     #[must_use]
     pub fn begun_with(self, film: &Self) -> Self {
+        // The later one, or a player that goes from one film to the other would meet negative
+        // times.
         Self { zero: self.zero.later(film.zero), ..self }
     }
 
@@ -231,6 +234,7 @@ impl Film {
             Shares::Estimated { frame, .. } => {
                 // Sound of the segment before goes on until a frame begins behind the cut.
                 let begin = self.begin_on(track, n).saturating_add(from.begins);
+                // The first segment begins with what there is, wherever its first frame lies.
                 let frame = if n == 0 { 1 } else { i64::from(*frame) };
                 begin.saturating_add(frame - 1).div_euclid(frame).saturating_mul(frame)
             }
@@ -247,12 +251,14 @@ impl Film {
         let all = marks[self.segments()].samples;
         let has_last = marks[n].samples < all && marks[n + 1].samples == all;
         let end = convert(self.end, self.tracks[0].timescale, track.timescale).saturating_add(track.begins);
+        // A few hundredths are the end of a frame, and no player stops for those.
         let early = end.saturating_sub(self.decode_begin(number, self.segments()));
         (has_last && early > EARLY * i64::from(track.timescale) / 100).then_some(end)
     }
 
     /// The rates of these tracks together, by their numbers in [`Self::tracks`].
     pub fn rates(&self, tracks: &[usize]) -> Rates {
+        // A segment of no length would divide by nothing.
         let rate = |bytes: u64, span: Duration| {
             u64::try_from(u128::from(bytes) * 8_000_000 / span.as_micros().max(1)).unwrap_or(u64::MAX)
         };
@@ -261,6 +267,7 @@ impl Film {
         for n in 0..self.segments() {
             let bytes: u64 = tracks.iter().map(|&track| self.tracks[track].bytes(n)).sum();
             all += bytes;
+            // The head of a fragment is sent with each segment, however short that is.
             peak = peak.max(rate(bytes + HEAD, self.duration(n)));
         }
         Rates { peak, average: rate(all, self.total()) }
@@ -289,6 +296,7 @@ impl Zero {
     }
 
     fn later(self, other: Self) -> Self {
+        // Multiplied crosswise: the scales differ, and rounding would make equal ones differ.
         let scaled = |a: Self, b: Self| i128::from(a.ticks) * i128::from(b.timescale);
         if scaled(self, other) < scaled(other, self) { other } else { self }
     }
@@ -348,6 +356,7 @@ pub(super) fn shares(
 ) -> Result<Vec<Vec<u64>>, Error> {
     let mut all = vec![Vec::with_capacity(places.len()); rates.len()];
     for (n, pair) in places.windows(2).enumerate() {
+        // The file says where segments lie; one without key frames would be the whole file.
         let whole = pair[1].saturating_sub(pair[0]);
         if whole > most {
             return Err(Error::TooLarge { what: "bytes between two key frames", limit: most });
@@ -355,6 +364,7 @@ pub(super) fn shares(
         let span = u128::try_from(span(n)).unwrap_or(0);
         let of_rate = |rate: u64| {
             let bytes = u128::from(rate) * span / 1_000_000;
+            // What is estimated of a track must not be more than the segment has.
             u64::try_from(bytes).unwrap_or(u64::MAX).min(whole)
         };
         let others: u64 = rates.iter().skip(1).map(|&rate| of_rate(rate)).sum();

@@ -102,6 +102,7 @@ impl Fragments {
         }
         let begins = samples.get(passed).map_or(decode, |sample| sample.decode);
         // Somewhere within a fragment the walk goes on where it was.
+        // At its beginning, a fragment may say that time has passed; never that it goes back.
         let moved = if passed == 0 { (decode - begins).max(0) } else { decode - begins };
         for sample in &mut samples {
             sample.decode = sample.decode.saturating_add(moved);
@@ -135,12 +136,14 @@ impl Reader<'_> {
         };
         let base = field(0x01, 8).and_then(|at| header.get(at..)?.first_chunk().copied());
         let mut value = |flag, default| field(flag, 4).map_or(default, |at| number(header, at));
+        // What holds for one track says nothing of another.
         let mut defaults = if is_ours { self.defaults } else { Defaults::default() };
         defaults.description = value(0x02, defaults.description);
         defaults.duration = value(0x08, defaults.duration);
         defaults.size = value(0x10, defaults.size);
         defaults.flags = value(0x20, defaults.flags);
         let is_moof_base = flags & 0x02_0000 != 0;
+        // Without a base, data follows that of the track fragment before (8.8.7.1).
         let base = base.map_or(if is_moof_base { self.extent.at } else { self.end }, u64::from_be_bytes);
         let mut decode = child(body, *b"tfdt").map_or_else(|| self.goes_on(), decode_time);
         let mut at = base;
@@ -176,7 +179,9 @@ impl Reader<'_> {
             place += 4;
             number(body, place - 4)
         });
+        // Each flag of these four adds a field to each sample (8.8.8).
         let stride = 4 * (flags >> 8 & 0xF).count_ones() as usize;
+        // Samples without fields of their own take no bytes: then the limit alone bounds them.
         let room = body.len().saturating_sub(place).checked_div(stride).unwrap_or(MAX_SAMPLES);
         let count = (number(body, 4) as usize).min(room).min(MAX_SAMPLES - self.samples.len());
         for index in 0..count {
@@ -189,6 +194,8 @@ impl Reader<'_> {
             };
             let duration = value(0x100, defaults.duration);
             let size = value(0x200, defaults.size);
+            // The first sample may have flags of its own, as it often is the only one to start
+            // with.
             let own = first_flags.filter(|_| index == 0).unwrap_or(defaults.flags);
             let own = value(0x400, own);
             let offset = value(0x800, 0).cast_signed();

@@ -108,10 +108,12 @@ impl Draft {
     ) -> Result<Option<Self>, Error> {
         let Some(entry) = Entry::parse(&track.entries, track.handler)? else { return Ok(None) };
         let is_wide = track.header.first() == Some(&1);
+        // The wide header has times of 64 bits in front (ISO/IEC 14496-12, 8.3.2).
         let id = number(&track.header, if is_wide { 20 } else { 12 });
         // Behind times, reserved fields, layer and volume: the matrix, then the size.
         let fixed = if is_wide { 52 } else { 40 };
         let size = |at| number(&track.header, fixed + 36 + at) >> 16;
+        // A scale of 0 would divide by nothing.
         let timescale = timescale(&track.media).max(1);
         let descriptions = Descriptions {
             track: id,
@@ -147,6 +149,7 @@ impl Draft {
     /// The track, of a film whose zero is `zero` on its clock.
     fn into_track(self, zero: i64, marks: Vec<Place>) -> Track {
         let shift = self.shift.saturating_sub(zero);
+        // Times of decoding must not be negative in `tfdt`, which has no sign.
         let delay = shift.max(0);
         Track {
             kind: self.entry.kind,
@@ -198,6 +201,7 @@ impl Reference {
         loop {
             while let Some(sample) = self.cursor.next(source)? {
                 self.cutter.handle_sample(&sample, &self.cursor);
+                // Within the walk, so that a hostile file stops it early.
                 limit(self.cutter.cuts.len())?;
             }
             if !self.cutter.cuts.is_empty() {

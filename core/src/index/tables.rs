@@ -100,6 +100,7 @@ struct Run {
 impl Table {
     /// The table in the body of a box, with as many entries as it has room for.
     pub(super) fn read(source: &mut Source, body: Range<u64>, stride: u32) -> Result<Self, Pause> {
+        // A table that breaks off within its head is as good as none.
         if body.end - body.start < 8 {
             return Ok(Self::default());
         }
@@ -108,6 +109,7 @@ impl Table {
     }
 
     fn of(said: u32, at: u64, end: u64, stride: u32) -> Self {
+        // A count beyond the box would read what follows it as entries.
         let room = u32::try_from((end - at) / u64::from(stride)).unwrap_or(u32::MAX);
         Self { at, count: said.min(room), stride }
     }
@@ -144,6 +146,7 @@ impl Sizes {
         let fixed = u32::from_be_bytes([fields[0], fields[1], fields[2], fields[3]]);
         let said = u32::from_be_bytes([fields[4], fields[5], fields[6], fields[7]]);
         let table = Table::of(said, body.start + 12, body.end, 4);
+        // Samples of one size take no bytes, so nothing but the file says how many there are.
         Ok(Self { fixed, count: if fixed > 0 { said } else { table.count }, table })
     }
 }
@@ -158,6 +161,7 @@ impl Run {
         source: &mut Source,
         lane: Lane,
     ) -> Result<Option<u32>, Pause> {
+        // Entries that are about no sample occur, and are passed over.
         while self.left == 0 {
             let Some(count) = table.get(source, lane, place.entry, 0)? else { return Ok(None) };
             if place.used < count {
@@ -174,6 +178,7 @@ impl Run {
     /// The next entry, if it is in memory and about any sample.
     #[inline]
     fn follow(&mut self, table: Table, place: &mut RunPlace, source: &Source, lane: Lane) -> Option<()> {
+        // Only where the last entry is used up: in the middle of one, `value` decides.
         if self.count == 0 || place.used != self.count {
             return None;
         }
@@ -197,6 +202,7 @@ impl Run {
 
 impl Walk {
     pub(super) fn new(tables: Tables, place: TablePlace) -> Self {
+        // The runs at hand are read again from the place, so a walk can begin anywhere.
         let (times, offsets) = (Run::default(), Run::default());
         Self { tables, place, times, offsets, next_sync: None, next_run: None }
     }
@@ -221,6 +227,7 @@ impl Walk {
     /// when it pauses.
     #[inline]
     pub(super) fn next(&mut self, source: &mut Source, decode: i64) -> Result<Option<Sample>, Pause> {
+        // The common case first: films have millions of samples.
         if let Some(sample) = self.next_alike(source, decode) {
             return Ok(Some(sample));
         }
@@ -237,6 +244,7 @@ impl Walk {
             Sizes { fixed, .. } => Some(fixed),
         };
         let is_sync = self.is_sync(source)?;
+        // Chunks without samples occur.
         while self.place.left == 0 {
             if !self.open_chunk(source)? {
                 return Ok(None);
@@ -247,10 +255,12 @@ impl Walk {
         let offset = offset.unwrap_or_default().cast_signed();
         let (at, description) = (place.at, place.description);
         let sample = Sample { decode, offset, duration, size, at, description, is_sync };
+        // What a hostile table adds up to must not overflow.
         place.at = place.at.saturating_add(size.into());
         place.left -= 1;
         place.sample += 1;
         self.times.pass(&mut place.times);
+        // Without a table of offsets there is nothing to count in it.
         if place.offsets.entry < self.tables.offsets.count {
             self.offsets.pass(&mut place.offsets);
         }
@@ -264,6 +274,7 @@ impl Walk {
         let (place, sizes) = (&mut self.place, &self.tables.sizes);
         let has_offsets = self.tables.offsets.count > 0;
         let number = place.sample.checked_add(1)?;
+        // Without a table, each sample is one to start with (8.6.2).
         let is_sync = match (self.tables.syncs, self.next_sync) {
             (None, _) => true,
             (Some(_), Some(next)) if next >= number => next == number,

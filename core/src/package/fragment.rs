@@ -95,6 +95,7 @@ fn described(film: &Film, n: usize, tracks: &[usize], samples: &[Vec<Sample>]) -
         .collect();
     for &track in tracks {
         if let Some(last) = parts.iter_mut().rfind(|part| part.track == track) {
+            // The last part alone holds on: before it, the next sample says when one ends.
             last.held_until = film.held_until(track, n);
         }
     }
@@ -116,6 +117,7 @@ pub fn key_picture(mut samples: Samples) -> Samples {
 /// The ranges of the file that have all samples in its own order, if little else is in them.
 fn as_they_lie(tracks: &[Vec<Sample>]) -> Option<Vec<Range<u64>>> {
     let mut all: Vec<&Sample> = tracks.iter().flatten().filter(|sample| sample.size > 0).collect();
+    // By place: tracks lie interleaved, and one request should read them together.
     all.sort_unstable_by_key(|sample| sample.at);
     let mut ranges: Vec<Range<u64>> = Vec::new();
     let (mut payload, mut sent) = (0, 0);
@@ -135,6 +137,7 @@ fn as_they_lie(tracks: &[Vec<Sample>]) -> Option<Vec<Range<u64>>> {
         }
     }
     let runs: usize = tracks.iter().map(|samples| runs_of(samples, |sample| sample.at).len()).sum();
+    // The first run of each track is there in any case.
     let apart = runs.saturating_sub(tracks.len()) as u64 * RUN;
     (!ranges.is_empty() && sent - payload + apart <= payload / MOST_WASTE).then_some(ranges)
 }
@@ -207,6 +210,7 @@ fn write_head(film: &Film, n: usize, parts: &[Part<'_>], payload: u64) -> Vec<u8
     let size = u32::try_from(payload + 8).expect("a segment has a limit of bytes");
     put(&mut out, [size]);
     out.extend(b"mdat");
+    // Offsets count from the beginning of `moof`, and its size is known only now.
     let begins = (out.len() - moof) as u64;
     for (at, offset) in offsets {
         let offset = u32::try_from(begins + offset).expect("a segment has a limit of bytes");
@@ -239,6 +243,7 @@ impl Part<'_> {
             let flag = |sample: &Sample| if sample.is_sync { IS_SYNC } else { others };
             let samples = &self.samples[run.samples.clone()];
             let first = flag(&samples[0]);
+            // The first sample may differ alone, which costs four bytes and not four for each.
             let has_flags = samples[1..].iter().any(|sample| flag(sample) != others);
             let mut flags = DATA_OFFSET | SIZE;
             flags |= if has_durations { DURATION } else { 0 } | if has_offsets { OFFSET } else { 0 };

@@ -83,6 +83,7 @@ impl Merge {
     pub(super) fn set_pairing(&mut self, pairing: Pairing, least: Duration) {
         self.pairing = pairing;
         let heads = self.queues.iter().filter_map(VecDeque::front).map(|item| item.time);
+        // From the first that is held: time that has passed already needs no release.
         if let (Some(first), false) = (heads.min(), least.is_zero()) {
             self.released = Some(first.shifted(duration_to_ticks(least)));
         }
@@ -105,6 +106,7 @@ impl Merge {
     /// forgets it.
     pub(super) fn break_off(&mut self, rendition: Rendition, is_of: impl Fn(usize) -> bool) {
         let Some(main) = self.extents[Rendition::Main as usize] else { return };
+        // Behind a jump of the sound alone, stamps far ahead are of the time before.
         let is_stray = |time: MediaTime| time.since(main.end) > MAX_AHEAD;
         self.drop_held(is_of, |item| is_stray(item.time));
         let extent = &mut self.extents[rendition as usize];
@@ -128,6 +130,7 @@ impl Merge {
 
     /// Another timeline begins. Everything has been taken.
     pub(super) fn reset(&mut self) {
+        // Items of the old timeline would be compared with stamps of the new one.
         debug_assert!(self.held == 0, "what is held is taken first");
         self.line = Unwrapped::default();
         self.extents = [None; 2];
@@ -139,6 +142,7 @@ impl Merge {
         let extent = &mut self.extents[rendition as usize];
         let begin = extent.map_or(item.time, |extent| extent.begin);
         *extent = Some(Extent { begin, end: item.time });
+        // Streams are numbered as they are declared, and some never come.
         if self.queues.len() <= item.stream {
             self.queues.resize_with(item.stream + 1, VecDeque::new);
         }
@@ -151,6 +155,7 @@ impl Merge {
     pub(super) fn pop(&mut self, awaits: bool, counts: &mut Counts) -> Option<Item> {
         let heads = self.queues.iter().enumerate();
         let heads = heads.filter_map(|(stream, queue)| Some((queue.front()?.time, stream)));
+        // By time, and by number where times are equal, so that the order is always the same.
         let (time, stream) = heads.min()?;
         let [main, audio] = self.extents.map(|extent| extent.map(|extent| extent.end));
         let is_reached = |end: Option<MediaTime>| end.is_some_and(|end| end >= time);
@@ -162,12 +167,14 @@ impl Merge {
         let is_released = self.released.is_some_and(|end| time <= end);
         if awaits && !is_free && !is_released {
             let furthest = main.max(audio).unwrap_or(time);
+            // Sound that is away for long must not stop the picture for ever.
             let is_patient = furthest.since(time) <= MAX_AHEAD && self.held <= MAX_HELD;
             if is_patient {
                 return None;
             }
             counts.unmatched += 1;
         }
+        // Never back: what was waited for too long comes late, and moves nothing.
         self.passed = self.passed.max(Some(time));
         let item = self.queues[stream].pop_front()?;
         self.held -= cost(&item);
@@ -184,6 +191,7 @@ fn cost(item: &Item) -> usize {
 pub(super) fn is_out_of_time(time: MediaTime, begin: Option<MediaTime>, clock: Option<MediaTime>) -> bool {
     begin.is_some_and(|begin| time < begin)
         || clock.is_some_and(|clock| {
+            // Only a little behind is too late to be heard; far behind is another timeline.
             let behind = clock.ticks() - time.ticks();
             (1..duration_to_ticks(MAX_AHEAD)).contains(&behind)
         })

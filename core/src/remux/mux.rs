@@ -135,6 +135,7 @@ impl Mux {
 
     /// Another timeline begins.
     pub(super) fn reset(&mut self) {
+        // Only a clock that was sent can break.
         self.announces_break |= self.clock.is_some();
         self.clock = None;
         self.tables_at = None;
@@ -147,6 +148,7 @@ impl Mux {
         for stream in self.streams.iter_mut().filter(|stream| stream.rendition == rendition) {
             stream.is_announced = false;
         }
+        // A stream takes five bytes of the map, and its descriptors (Table 2-33).
         let size = |stream: &PmtStream| 5 + stream.descriptors.len();
         let announced = self.streams.iter().filter(|stream| stream.is_announced);
         let mut room = MAX_MAP.saturating_sub(announced.map(|stream| size(&stream.named)).sum());
@@ -176,6 +178,7 @@ impl Mux {
         };
         let free = || self.streams.iter().enumerate().filter(|(_, stream)| !stream.is_announced);
         let alike = || free().filter(|(_, stream)| is_alike(stream));
+        // The same words first: two sound tracks of one codec differ by their language only.
         let same = alike().find(|(_, stream)| stream.named.descriptors == wanted.descriptors);
         if let Some((index, _)) = same.or_else(|| alike().next()) {
             return Some(index);
@@ -186,6 +189,7 @@ impl Mux {
             self.streams.push(Stream { rendition, named, codec, counter: 0, is_announced: false });
             return Some(self.streams.len() - 1);
         }
+        // The map would be full long before, so some stream of the past is free.
         let (index, _) = free().next()?;
         let stream = &mut self.streams[index];
         (stream.rendition, stream.codec, stream.named.stream_type) = (rendition, codec, wanted.stream_type);
@@ -208,6 +212,7 @@ impl Mux {
             self.streams.iter().position(|stream| stream.is_announced && stream.codec.class() == class)
         };
         let others = [Class::Audio, Class::Subtitle, Class::Data];
+        // The clock goes with the pictures where there are any, as decoders expect it.
         self.clock_stream = of(Class::Video).or_else(|| others.into_iter().find_map(of));
         let announced = self.streams.iter().filter(|stream| stream.is_announced);
         let streams = announced.map(|stream| stream.named.clone()).collect();
@@ -220,10 +225,12 @@ impl Mux {
             tables
         };
         let mut rendered = tables(&map);
+        // Counters are set when packets are sent, and would make equal tables look different.
         self.tables.iter_mut().for_each(|table| packet::set_continuity(table, 0));
         if rendered == self.tables {
             return;
         }
+        // A map that nobody has seen needs no new version.
         if std::mem::take(&mut self.are_sent) {
             self.version = (self.version + 1) & 0x1F;
             map.version = self.version;
@@ -240,6 +247,7 @@ impl Mux {
         let class = self.streams[index].codec.class();
         let are_due = self.tables_at.is_none_or(|at| {
             let since = time.ticks() - at.ticks();
+            // Behind a jump back, the time of the last tables is of another timeline.
             since < 0 || since >= duration_to_ticks(TABLES_EVERY)
         });
         let is_start = is_clock && is_entry;
@@ -258,6 +266,7 @@ impl Mux {
         let now = time.shifted(-duration_to_ticks(DELAY));
         let ahead = self.clock.map(|last| now.ticks() - last.ticks());
         if is_clock {
+            // Streams that lie side by side go back by a little all the time; that is no jump.
             let is_jump = ahead.is_some_and(|ahead| ahead < -duration_to_ticks(JUMP));
             if is_jump || ahead.is_none_or(|ahead| ahead > 0) {
                 field.pcr = Some(self.advance_clock(now));
@@ -305,6 +314,7 @@ impl Mux {
     /// Passes a packet of sections on.
     fn write_section(&mut self, index: usize, packet: &[u8]) {
         let stream = &mut self.streams[index];
+        // Only whole packets are handed in; anything else is no section.
         let Some(mut bytes) = packet.first_chunk::<PACKET_SIZE>().copied() else { return };
         packet::set_pid(&mut bytes, stream.named.pid);
         packet::set_continuity(&mut bytes, stream.counter);
@@ -331,9 +341,11 @@ impl Mux {
             bytes[0] = SYNC_BYTE;
             bytes[1] = if is_first { 0x40 } else { 0 };
             bytes[3] = 0x10;
+            // Four bytes of header; what the content leaves free is filled by the adaptation field.
             if start > 4 {
                 bytes[3] = 0x30;
                 bytes[4] = (start - 5).to_le_bytes()[0];
+                // A field of length 0 is one byte, and has no room for flags (2.4.3.4).
                 if start > 5 {
                     bytes[5] = flags;
                 }

@@ -222,6 +222,7 @@ impl<T> Desk<T> {
                 return answer;
             }
         }
+        // Two who ask at once share one resolve: to the platform they are one viewer.
         if self.running.contains(page) || self.waiting.contains(page) {
             return Answer::Wait;
         }
@@ -233,6 +234,7 @@ impl<T> Desk<T> {
             let failure = Failure::new(Class::Busy, "too many pages wait to be resolved");
             return self.instead(page, need, failure.into(), now + Duration::from_secs(2), now);
         }
+        // First come, first served: a page that is asked for often does not overtake others.
         self.waiting.push_back(page.clone());
         self.start(now);
         Answer::Wait
@@ -240,6 +242,7 @@ impl<T> Desk<T> {
 
     /// A resolve of this page is over.
     pub fn handle_resolved(&mut self, page: &Page, result: Result<Resolved<T>, Failure>, now: Moment) {
+        // Over before anything else: whoever is told asks again, and must not be told to wait.
         self.running.remove(page);
         if !self.known.contains_key(page) {
             self.make_room();
@@ -249,9 +252,11 @@ impl<T> Desk<T> {
         match result {
             Ok(resolved) => {
                 let lifetime = resolved.lifetime.unwrap_or(self.limits.address_lifetime);
+                // Clocks differ: an address that seems to have ended would never be handed out.
                 let lifetime = lifetime.max(SHORTEST_LIFETIME);
                 let what = Arc::new(resolved.info);
                 known.info = Some(Info { what, learnt_at: now, ends_at: now + lifetime, is_outdated: false });
+                // A success ends the row of failures: the next one is kept briefly again.
                 known.failure = None;
                 state.pause = None;
             }
@@ -263,7 +268,9 @@ impl<T> Desk<T> {
                 known.fail(failure, now);
             }
         }
+        // Told even if it failed: those who wait ask again and get the failure.
         self.actions.push_back(Action::Tell(page.clone()));
+        // What waits for a platform that has just refused would only be refused as well.
         self.refuse_waiting(now);
         self.start(now);
     }
@@ -279,13 +286,16 @@ impl<T> Desk<T> {
     /// The addresses of this page are refused, or end soon: marks the answer as outdated. One that
     /// is so new that a new one would be no better stays, until the moment that is returned.
     pub fn renew(&mut self, page: &Page, now: Moment) -> Result<(), Moment> {
+        // Nothing is known, so the next one who asks starts a resolve anyway.
         let Some(known) = self.known.get_mut(page) else { return Ok(()) };
         let Some(info) = &mut known.info else { return Ok(()) };
         let half = info.lifetime() / 2;
+        // A channel that is refused again and again must not send a request with each try.
         let age = (FIRST_AGE * 2_u32.pow(known.refused.min(10))).min(MAX_AGE).min(half);
         if now < info.learnt_at + age {
             return Err(info.learnt_at + age);
         }
+        // Refused in the second half of its life, an address has simply run out.
         known.refused = if now < info.learnt_at + half { known.refused + 1 } else { 0 };
         info.is_outdated = true;
         Ok(())
@@ -296,11 +306,13 @@ impl<T> Desk<T> {
         for (_, known) in self.known.iter_mut().filter(|(page, _)| page.platform() == platform) {
             known.failure = None;
         }
+        // The pause goes with the failures, or new cookies would be tried only after it.
         *self.state(platform) = State::default();
     }
 
     /// When [`Self::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Moment> {
+        // With no place free, the end of a resolve starts the next one, and no clock does.
         if self.running.len() >= self.limits.running {
             return None;
         }
@@ -329,6 +341,7 @@ impl<T> Desk<T> {
     fn start(&mut self, now: Moment) {
         while self.running.len() < self.limits.running {
             let may_begin =
+                // A platform that has its pause must not hold up the pages of others behind it.
                 |page: &Page| self.platforms.get(&page.platform()).is_none_or(|state| state.next <= now);
             let Some(index) = self.waiting.iter().position(may_begin) else { return };
             let page = self.waiting.remove(index).expect("it was just found");
@@ -381,6 +394,7 @@ impl State {
     fn refuse(&mut self, failure: &Arc<Failure>, now: Moment) {
         let pause = self.pause.unwrap_or(FIRST_PAUSE);
         let until = now + failure.after.unwrap_or(pause).min(MAX_PAUSE);
+        // A platform may ask for more than anyone would wait; it is asked again sooner then.
         self.refusal = Some((Arc::clone(failure), until));
         self.next = until;
         self.pause = Some((pause * 2).min(MAX_PAUSE));
@@ -395,6 +409,7 @@ impl<T> Known<T> {
     /// The answer without a new resolve; `None` if one is needed.
     fn answer(&self, need: Need, info_lifetime: Duration, now: Moment) -> Option<Answer<T>> {
         if let Some(kept) = self.failure.as_ref().filter(|kept| now < kept.until) {
+            // A failure does not make what was known before worse.
             let stale = self.info.as_ref().and_then(|info| info.stale_answer(need, kept.failure.class, now));
             return Some(stale.unwrap_or_else(|| Answer::Failed {
                 failure: Arc::clone(&kept.failure),
@@ -404,6 +419,7 @@ impl<T> Known<T> {
         let info = self.info.as_ref()?;
         let is_good = match need {
             Need::Info => now.since(info.learnt_at) < info_lifetime,
+            // Of a short life a quarter is kept, or it would be over before it is handed out.
             Need::Addresses => now + MARGIN.min(info.lifetime() / 4) < info.ends_at,
         };
         (is_good && !info.is_outdated).then(|| info.answer(None, now))

@@ -106,6 +106,7 @@ impl Reader {
 
     /// Takes bytes, in pieces of any size.
     pub fn push(&mut self, bytes: &[u8]) {
+        // Dropped in one go with the next bytes, rather than once for each chunk.
         self.held.drain(..self.at);
         self.at = 0;
         self.held.extend_from_slice(bytes);
@@ -120,11 +121,13 @@ impl Reader {
             match self.chunk()? {
                 Taken::Message(Message { kind: SET_CHUNK_SIZE, body, .. }) => {
                     let size = body.first_chunk().map_or(0, |&size| i32::from_be_bytes(size));
+                    // The highest bit must be 0 (5.4.1): with a sign, the size is no size.
                     let size = usize::try_from(size).ok().filter(|&size| size > 0);
                     self.chunk_size = size.ok_or(Malformed::Size)?;
                 }
                 Taken::Message(Message { kind: ABORT, body, .. }) => {
                     let id = body.first_chunk().map(|&id| u32::from_be_bytes(id));
+                    // Only the message under way is void; the headers of the stream still hold.
                     for stream in self.streams.iter_mut().filter(|stream| Some(stream.id) == id) {
                         stream.body.clear();
                         stream.is_open = false;
@@ -143,14 +146,18 @@ impl Reader {
         let Some(header) = self.header(bytes)? else { return Ok(Taken::Nothing) };
         let index = self.streams.iter().position(|stream| stream.id == header.id);
         let open = index.map(|index| &self.streams[index]).filter(|stream| stream.is_open);
+        // A new message inside another one of the same chunk stream cannot be told from its
+        // content.
         if open.is_some() && header.format != 3 {
             return Err(Malformed::Overlap);
         }
         let done = open.map_or(0, |stream| stream.body.len());
+        // Before any of it is kept: the length is the sender's word.
         if header.length > self.max_message {
             return Err(Malformed::TooLong(header.length));
         }
         let count = (header.length - done).min(self.chunk_size);
+        // Nothing is noted before the chunk is whole, so it can be read again from its beginning.
         let Some(content) = bytes.get(header.size..header.size + count) else { return Ok(Taken::Nothing) };
         let index = match index {
             Some(index) => index,
@@ -169,6 +176,7 @@ impl Reader {
     fn header(&self, bytes: &[u8]) -> Result<Option<Header>, Malformed> {
         let Some((format, id, basic)) = basic_header(bytes) else { return Ok(None) };
         let known = self.streams.iter().find(|stream| stream.id == id);
+        // The four formats leave out more and more of the header (5.3.1.2).
         let length = [11, 7, 3, 0][usize::from(format)];
         let Some(fields) = bytes.get(basic..basic + length) else { return Ok(None) };
         let three = |at: usize| u32::from_be_bytes([0, fields[at], fields[at + 1], fields[at + 2]]);
@@ -194,8 +202,10 @@ impl Reader {
             header.kind = fields[6];
         }
         if format == 0 {
+            // The only field that is little-endian (5.3.1.2.1).
             header.stream = u32::from_le_bytes([fields[7], fields[8], fields[9], fields[10]]);
         }
+        // Chunks that go on repeat the extended time (5.3.1.3), as encoders write them.
         if header.is_extended {
             let Some(&time) = bytes.get(header.size..).and_then(<[u8]>::first_chunk) else { return Ok(None) };
             header.time = u32::from_be_bytes(time);
@@ -233,6 +243,7 @@ impl ChunkStream {
 
     fn take(&mut self, header: &Header, content: &[u8]) -> Option<Message> {
         if !self.is_open {
+            // Wraps: an encoder that runs for 49 days begins at 0 again.
             self.time = if header.format == 0 { header.time } else { self.time.wrapping_add(header.time) };
             // Behind an absolute time, a header that says nothing repeats it as a step (5.3.1.2.4).
             self.delta = header.time;
@@ -264,6 +275,7 @@ pub fn write(out: &mut Vec<u8>, size: usize, id: u8, message: Outgoing<'_>) {
     let extended = (short == EXTENDED).then(|| time.to_be_bytes());
     out.extend(extended.into_iter().flatten());
     for (at, piece) in body.chunks(size).enumerate() {
+        // Format 3: nothing of the header has changed.
         if at > 0 {
             out.push(0xC0 | id);
             // Here too, whatever the specification leaves open (5.3.1.3): all servers read it so.

@@ -226,11 +226,13 @@ impl Publisher {
         if self.greeting.first().is_some_and(|&version| version != 3) {
             return Err(Fault::NoRtmp);
         }
+        // The echo need not wait for S2 (5.2.1).
         if self.state == State::Shaking && self.greeting.len() > PACKET {
             let echo = self.greeting[1..=PACKET].to_vec();
             self.output.bytes.extend(echo);
             self.state = State::Echoing;
         }
+        // Bytes behind the handshake may come with it, and are chunks already.
         if self.greeting.len() == 1 + 2 * PACKET {
             self.greeting = Vec::new();
             self.state = State::Connecting;
@@ -240,6 +242,7 @@ impl Publisher {
     }
 
     fn connect(&mut self) {
+        // Before any command, as larger messages go out in chunks of this size from now on.
         let size = u32::try_from(CHUNK_SIZE).expect("it is small").to_be_bytes();
         self.control(kind::SET_CHUNK_SIZE, &size);
         let body = command::connect(&self.destination.app, &self.destination.tc_url);
@@ -257,6 +260,7 @@ impl Publisher {
             kind::COMMAND => self.handle_command(&message.body)?,
             // The first byte says that what follows is AMF0 after all.
             kind::COMMAND_AMF3 => self.handle_command(message.body.get(1..).unwrap_or_default())?,
+            // What is not known asks for no answer.
             _ => {}
         }
         Ok(())
@@ -360,6 +364,7 @@ impl Publisher {
 
     /// Ends the stream in an orderly way: the server need not wonder, and its name is free.
     pub fn close(&mut self) {
+        // A server that was not asked has nothing to end.
         if self.has_asked() {
             let name = Value::text(&*self.destination.name);
             self.command(0, &command::command("FCUnpublish", 6.0, &[name]));
@@ -412,6 +417,7 @@ fn is_same(one: f64, other: f64) -> bool {
 /// Whether a value of the answer to `connect` names HEVC among the codecs that are taken.
 fn lists_hevc(value: &Value) -> bool {
     let Some(Value::List(codecs)) = value.get("fourCcList") else { return false };
+    // An asterisk says that all codecs are taken.
     codecs.iter().filter_map(Value::as_text).any(|codec| matches!(codec, "hvc1" | "*"))
 }
 

@@ -64,10 +64,12 @@ impl History {
     /// none must ever come again with another content.
     pub fn resume(&mut self, mut numbers: SequenceNumbers) -> SequenceNumbers {
         let breaks = self.segments.iter().filter(|segment| segment.is_discontinuous).count() as u64;
+        // An empty history goes on wherever the channel wants.
         let first = self.segments.front().map_or(numbers.segment, |first| first.number);
         let mut expected = (first..).zip(&self.segments);
         let goes_on = first + self.segments.len() as u64 == numbers.segment
             && expected.all(|(number, segment)| number == segment.number);
+        // A list must never name fewer discontinuities before a segment than there were.
         if !goes_on || numbers.discontinuity < breaks {
             for segment in &mut self.segments {
                 segment.number = numbers.segment;
@@ -82,6 +84,7 @@ impl History {
     /// A segment has ended: the one after the last. Should one have been left out, those before it
     /// are of no use.
     pub fn push(&mut self, segment: Segment) {
+        // A gap in the numbers cannot be told to players, who count segments.
         while self.segments.back().is_some_and(|last| last.number + 1 != segment.number) {
             self.pop();
         }
@@ -94,6 +97,7 @@ impl History {
     /// Lets go of what is beyond the limits now.
     pub fn trim(&mut self, now: SystemTime) {
         while let Some(first) = self.segments.front()
+            // By when it ends: the segment that the window's edge lies in is still needed.
             && (self.bytes > self.limits.bytes || first.wall + first.duration() + self.limits.window < now)
         {
             self.pop();
@@ -119,6 +123,7 @@ impl History {
         if let Some(first) = self.segments.pop_front() {
             self.ticks -= first.ticks;
             self.bytes -= size(&first);
+            // Noted when it goes: players know later segments by it (RFC 8216, 6.2.2).
             self.discontinuity += u64::from(first.is_discontinuous);
         }
     }
@@ -158,6 +163,8 @@ impl History {
     /// Of the presentation that begins at the byte `from`, the segment in which `time` is shown,
     /// else the oldest.
     pub fn reach(&self, from: u64, time: MediaTime) -> Option<&Segment> {
+        // The segments lie in the order of the store, so the presentation begins at the first
+        // behind `from`.
         let first = self.segments.partition_point(|segment| segment.start < from);
         let behind = self.segments.partition_point(|segment| segment.start < from || segment.shown <= time);
         self.segments.get(behind.saturating_sub(1).max(first))

@@ -82,17 +82,20 @@ impl Default for Checksums {
 impl Checksums {
     /// Whether `section` is to be believed.
     fn accept(&mut self, section: &[u8]) -> bool {
+        // Computed over a section and its checksum, the sum is 0 where both fit.
         let remainder = crc32(section);
         if remainder == 0 {
             *self = Self::Proven;
             return true;
         }
+        // On a PID that has been right before, a wrong checksum is damage.
         let Self::Unproven(suspects) = self else { return false };
         let suspect = (section.len(), remainder);
         if let Some((_, times)) = suspects.iter_mut().find(|(known, _)| *known == suspect) {
             *times = times.saturating_add(1);
             return *times >= SAME_AGAIN;
         }
+        // The oldest goes: the limit is for damage, which never comes twice.
         if suspects.len() == MAX_SUSPECTS {
             suspects.remove(0);
         }
@@ -108,11 +111,13 @@ impl Sections {
     pub fn push(&mut self, starts_unit: bool, payload: &[u8], mut take: impl FnMut(Result<&[u8], Fault>)) {
         let mut rest = payload;
         if starts_unit {
+            // The first byte says where a new section begins: before it, the last one ends.
             let Some((&pointer, tail)) = payload.split_first() else { return };
             let Some((end, next)) = tail.split_at_checked(usize::from(pointer)) else {
                 self.open = false;
                 return take(Err(Fault::Malformed));
             };
+            // What of the last section is missing now never comes.
             if self.open {
                 self.buffer.extend_from_slice(end);
                 self.take_complete(&mut take);
@@ -131,17 +136,20 @@ impl Sections {
         let mut at = 0;
         loop {
             let rest = &self.buffer[at..];
+            // 0xFF stands where the identifier of a table would.
             if rest.first().is_none_or(|&table| table == 0xFF) {
                 // Nothing but stuffing until the next unit begins.
                 self.open = false;
                 self.buffer.clear();
                 return;
             }
+            // The length is not here yet.
             if rest.len() < 3 {
                 break;
             }
             let length = 3 + usize::from(u16::from_be_bytes([rest[1], rest[2]]) & 0x0FFF);
             let Some(section) = rest.get(..length) else { break };
+            // Nothing shorter has a header and a checksum.
             take(if section.len() < 12 {
                 Err(Fault::Malformed)
             } else if self.checksums.accept(section) {
@@ -175,6 +183,7 @@ impl Pat {
             .map(|entry| {
                 (u16::from_be_bytes([entry[0], entry[1]]), Pid::new(u16::from_be_bytes([entry[2], entry[3]])))
             })
+            // Number 0 is the network's table, and no programme.
             .filter(|&(number, _)| number != 0)
             .collect();
         Some(Self {
@@ -276,12 +285,14 @@ impl Pmt {
 
 /// The part of a section between its header and its checksum, if it is a `table` in force.
 fn body_of(section: &[u8], table: u8) -> Option<&[u8]> {
+    // A table that is to hold later must not replace the present one (2.4.4.5).
     let is_current = section.get(5)? & 1 == 1;
     (section.len() >= 12 && section[0] == table && is_current).then(|| &section[8..section.len() - 4])
 }
 
 fn section(table: u8, id: u16, version: u8, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(12 + body.len());
+    // The length counts from behind its own field, the checksum included.
     let length = u16::try_from(9 + body.len()).unwrap_or(u16::MAX) & 0x0FFF;
     out.push(table);
     out.extend((length | 0xB000).to_be_bytes());

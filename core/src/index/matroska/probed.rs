@@ -45,6 +45,8 @@ impl Probed {
 
     /// Whether it has been seen, and of pictures how deep they are reordered.
     pub(super) fn is_known(&self) -> bool {
+        // Reordering shows only with a second key frame; an odd file without one is looked at for
+        // longer.
         let is_deep = self.head.kind() != TrackKind::Video
             || self.keys > 1 && self.shown.len() > PICTURES
             || self.shown.len() > 4 * PICTURES;
@@ -65,6 +67,7 @@ impl Probed {
         self.first = Some(self.first.map_or(block.time, |first| first.min(block.time)));
         self.last = self.last.max(block.time);
         self.bytes += block.frames.all().iter().map(|frame| frame.end - frame.start).sum::<u64>();
+        // Pictures in front of it cannot be decoded, and have no place in the order.
         if is_video && self.keys > 0 {
             self.shown.push(block.time);
         }
@@ -77,6 +80,7 @@ impl Probed {
 
     pub(super) fn stream(&self, clock: Clock) -> Stream {
         let nanos = |nanos: u64, scale: u32| {
+            // Rounded to the nearest: rounding down would add up over a film.
             let ticks = (u128::from(nanos) * u128::from(scale) + 500_000_000) / 1_000_000_000;
             u32::try_from(ticks).unwrap_or(0)
         };
@@ -92,6 +96,7 @@ impl Probed {
                     let others = i64::try_from(sorted.len() - 1).expect("few are looked at");
                     clock.ticks(last - first, scale) / others
                 }
+                // With one picture nothing tells how long it lasts.
                 _ => i64::from(scale) / 25,
             };
             let last = self
@@ -112,6 +117,7 @@ impl Probed {
             late: nanos(self.head.delay, timescale).into(),
             timing,
         };
+        // The clock of sound begins where its first frame does.
         let first = self.first.map_or(0, |first| clock.ticks(first, timescale) - stream.late);
         if let Timing::Sound { origin, .. } = &mut stream.timing {
             *origin = first;
@@ -141,6 +147,7 @@ impl Probed {
             Timing::Pictures { reordering, .. } => (reordering, 1),
             Timing::Sound { frame, .. } => {
                 let first = self.first.map_or(zero, |first| stream.time(clock, first));
+                // Sound that begins before the film's zero is sent from the zero on.
                 ((zero - first).max(0), frame.max(1))
             }
         };

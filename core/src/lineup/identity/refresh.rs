@@ -135,6 +135,7 @@ pub struct Refresh {
 impl Refresh {
     /// Begins a refresh of a list with these sources.
     pub fn new(known: Vec<Known>, options: Options) -> Self {
+        // Sorted, to be searched for each entry of the list.
         let mut addresses: Vec<u32> = known.iter().map(|it| it.identity.address).collect();
         addresses.sort_unstable();
         let known = KnownSources::new(known);
@@ -147,6 +148,7 @@ impl Refresh {
         let identity = Identity::of(entry);
         let position = u32::try_from(self.counts.entries).unwrap_or(u32::MAX);
         self.counts.entries += 1;
+        // Whatever else is alike, an entry that is as it was needs no second look.
         if let Some(at) = self.known.exact(&identity) {
             self.seen(at, entry, identity, take);
         } else if !self.may_be_known(&identity) {
@@ -154,6 +156,7 @@ impl Refresh {
         } else if self.late.len() < MAX_LATE {
             self.late.push(Late { entry: entry.clone(), identity, position });
         } else {
+            // Better a guess by the key than a list that fills the memory.
             self.counts.decided_early += 1;
             match self.known.by_key(identity.key) {
                 Some(at) => self.seen(at, entry, identity, take),
@@ -163,6 +166,7 @@ impl Refresh {
     }
 
     fn may_be_known(&self, identity: &Identity) -> bool {
+        // A stream id of a panel is a name of its own: the address may change with the token.
         if identity.key.is_of_stream() {
             return self.known.has_key(identity.key);
         }
@@ -181,6 +185,7 @@ impl Refresh {
         take: &mut impl FnMut(Change<'_>),
     ) -> (Verdict, Counts) {
         let late = std::mem::take(&mut self.late);
+        // At the end, what is left of the known sources tells which of them an entry can be.
         let found = late::assign(&late, &mut self.known);
         for (Late { entry, identity, position }, found) in late.into_iter().zip(found) {
             match found {
@@ -189,6 +194,7 @@ impl Refresh {
             }
         }
         let verdict = self.verdict(document, is_whole);
+        // A list that is held must not mark as missing what it did not name.
         if verdict == Verdict::Applied {
             self.absent(take);
         }
@@ -196,10 +202,13 @@ impl Refresh {
     }
 
     fn verdict(&self, document: Document, is_whole: bool) -> Verdict {
+        // Returned ones were not present before, so they cannot make up for what is gone.
         let gone = self.present - self.present_and_seen();
         let held = match document {
             Document::List | Document::EmptyList if self.counts.entries == 0 => Held::Empty,
+            // A list that broke off names only its beginning: the rest is not missing.
             Document::List if !is_whole => Held::CutShort,
+            // In whole numbers, to the percent that users set.
             Document::List if gone * 100 > self.present * self.options.max_loss_percent => {
                 Held::TooManyGone { gone, of: self.present }
             }
@@ -207,6 +216,7 @@ impl Refresh {
             Document::Nothing => Held::Empty,
             document => Held::NotAList(document),
         };
+        // A document that is no list has nothing that an admin could accept.
         if held.is_acceptable() && self.options.is_accepted { Verdict::Applied } else { Verdict::Held(held) }
     }
 
@@ -223,6 +233,7 @@ impl Refresh {
                     self.counts.absent += 1;
                     take(Change::Absent(*id));
                 }
+                // Kept for so long: users' numbers and edits come back with a source that returns.
                 Some(since) if since.seconds() < kept_since => {
                     self.counts.expired += 1;
                     take(Change::Expired(*id));

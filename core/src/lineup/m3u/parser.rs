@@ -169,6 +169,8 @@ impl Parser {
     /// Takes the next bytes, and hands out what they complete.
     pub fn push(&mut self, bytes: &[u8], take: &mut impl FnMut(Item<'_>)) {
         if matches!(self.transcoder, Transcoder::Undecided) {
+            // The first bytes decide how all that follow are read, so they wait until they are
+            // enough.
             self.start.extend_from_slice(bytes);
             if self.start.len() >= START_BYTES {
                 self.decide(take);
@@ -180,6 +182,7 @@ impl Parser {
 
     /// Ends the list, and says what it was.
     pub fn finish(mut self, take: &mut impl FnMut(Item<'_>)) -> Summary {
+        // A list may be shorter than what tells its encoding.
         if matches!(self.transcoder, Transcoder::Undecided) {
             self.decide(take);
         }
@@ -291,6 +294,7 @@ impl Reader {
 
     fn directive(&mut self, text: &str, take: &mut impl FnMut(Item<'_>)) {
         let name_length = text.find([':', ' ', '\t', ',']).unwrap_or(text.len());
+        // A tag ends at a blank or a comma too: `#EXTINF -1,` and `#EXTM3U url-tvg=` are in lists.
         let (name, rest) = text.split_at(name_length);
         let value = rest.strip_prefix(':').unwrap_or(rest);
         let is = |known: &str| name.eq_ignore_ascii_case(known);
@@ -302,6 +306,7 @@ impl Reader {
             () if is("KODIPROP") => self.option(Origin::Kodi, value),
             () if is("EXTHTTP") => self.http_object(value),
             () if is("EXTENC") => self.charset.declare(value),
+            // Only in front of all entries: a list that has named channels is one.
             () if HLS_TAGS.iter().any(|tag| is(tag)) => self.is_hls |= self.summary.entries() == 0,
             // Anything else is a remark.
             () => (),
@@ -310,6 +315,7 @@ impl Reader {
 
     /// Begins the next entry, if the last one is complete.
     fn begin(&mut self, stage: Stage) {
+        // Cleared at the next beginning and not at the end: an alternate takes the attributes over.
         if self.stage == Stage::Between {
             self.entry.clear();
         }
@@ -317,6 +323,7 @@ impl Reader {
     }
 
     fn title(&mut self, text: &str) {
+        // An `#EXTINF` without an address is dropped: the next one is another channel.
         if self.stage == Stage::Titled {
             self.summary.faults.missing_urls += 1;
             self.stage = Stage::Between;
@@ -338,6 +345,7 @@ impl Reader {
     }
 
     fn group(&mut self, name: &str) {
+        // Inside an entry the tag is that entry's; outside it holds for all that follow.
         if self.stage == Stage::Titled {
             self.push(Origin::Group, "", name);
         } else {
@@ -360,6 +368,7 @@ impl Reader {
             self.summary.faults.bad_attributes += 1;
             return;
         };
+        // Options in front of `#EXTINF` belong to the entry that it begins.
         self.begin(Stage::Options);
         for (name, value) in &members {
             match value {
@@ -388,11 +397,13 @@ impl Reader {
             self.summary.faults.stray_lines += 1;
             return;
         }
+        // An alternate keeps the title and all attributes of the entry before.
         if !is_alternate {
             self.begin(Stage::Titled);
         }
         self.stage = Stage::Between;
         self.summary.faults.bad_attributes += location::read(text, self.base.as_ref(), &mut self.entry);
+        // A group of its own comes first.
         if !self.group.is_empty() && self.entry.group().is_none() {
             self.entry.push(Origin::Group, "", &self.group);
         }
@@ -410,6 +421,7 @@ impl Reader {
         self.summary.faults.bad_characters = self.charset.bad_characters;
         self.summary.faults.missing_urls += u64::from(self.stage == Stage::Titled);
         self.summary.document = match self.first {
+            // An HLS playlist has entries as well, its segments, so this is asked before.
             _ if self.is_hls => Document::HlsPlaylist,
             _ if self.summary.entries() > 0 => Document::List,
             None => Document::Nothing,

@@ -151,7 +151,6 @@ impl Timeline {
                 // More than a second would be a stamp in error, and a wait that viewers notice.
                 self.offset += early.clamp(0, MAX_STEP);
             }
-        // Without stamps on one side, only the clock says how far apart the two are.
         } else if let (Some(pcr), Some(last)) = (pcr, self.last_pcr) {
             self.offset = last.base().shifted(self.step).since(pcr.base());
         }
