@@ -86,6 +86,7 @@ impl Rhythm {
     pub fn advance(&mut self, now: Moment, media: MediaTime) -> Arrival {
         let new = Stand { at: now, media };
         match &mut self.0 {
+            // Media that does not go on says nothing of how it comes.
             Some(course) if media > course.last.media => course.advance(new),
             Some(_) => Arrival::Nothing,
             None => {
@@ -137,12 +138,15 @@ impl Course {
 
     fn advance(&mut self, new: Stand) -> Arrival {
         let came = new.media.since(self.last.media);
+        // While the reader paused, the sockets held what came.
         let read_since = self.held_until.map_or(self.last.at, |until| until.max(self.last.at));
         let is_after_lull = new.at.since(read_since) >= LULL;
         if is_after_lull {
             let (took, plays) = self.last.since(self.stretch);
+            // A stretch that is too short to be one is none.
             let is_lump = plays >= LULL && took * 100 <= plays * MAX_LUMP;
             self.lumps = if is_lump { self.lumps + 1 } else { 0 };
+            // From where media stood: the lump begins with what comes now.
             self.stretch = Stand { at: new.at, media: self.last.media };
             self.window = self.stretch;
             self.held_until = None;
@@ -160,6 +164,7 @@ impl Course {
         if time < WINDOW {
             return;
         }
+        // A window in which the reader paused says nothing of the source.
         if came * 100 <= time * MAX_EVEN && self.held_until.is_none() {
             self.ahead = self.ahead.saturating_sub(time);
             self.even_windows += 1;
@@ -222,7 +227,9 @@ impl Spread {
             self.reserves.pop_front();
         }
         self.reserves.push_back(reserve);
+        // The least of the last ones: one late lump needs its reserve.
         let least = self.reserves.iter().min().copied().unwrap_or_default();
+        // Twice the reserve, so that it is not moved to and fro.
         if self.reserves.len() == LUMPS && least > RESERVE * 2 {
             let surplus = least.saturating_sub(RESERVE);
             // Media is due sooner, so what stood for a later time stands for an earlier one.

@@ -81,6 +81,7 @@ impl Clock {
     fn unwrap(&mut self, stamp: Pts) -> i64 {
         let time = match self.0 {
             None => 0,
+            // By the shorter way round, so that a wrap of 33 bits is a step like any other.
             Some((last, time)) => time + stamp.since(last),
         };
         self.0 = Some((stamp, time));
@@ -151,11 +152,13 @@ impl Maker {
                 if let Some(codec) = program.pictures.filter(|&codec| !pictures::is_carried(codec)) {
                     return self.give_up(Unsupported::Picture(codec));
                 }
+                // Silence alone is no programme that a service would take.
                 if program.pictures.is_none() && program.sound != Some(Codec::Aac) {
                     return self.give_up(Unsupported::Nothing);
                 }
                 *pictures = program.pictures.map(Pictures::new);
             }
+            // The header that servers keep names one codec; a change needs a new stream.
             State::Running(_) if before.pictures != program.pictures => self.end(Change::Picture),
             State::Running(_) if before.sound != program.sound => self.end(Change::Sound),
             State::Running(_) | State::Over => {}
@@ -177,20 +180,26 @@ impl Maker {
     /// Begins, if this is a picture to begin with.
     fn begin_with(&mut self, decoded: i64, shown: i64, unit: &[u8]) {
         let State::Waiting { pictures: waiting, since } = &mut self.state else { return };
+        // Counted from the first picture of any kind, since the refresh may never come.
         let since = *since.get_or_insert(decoded);
         let Some(pictures) = waiting else { return };
         let is_start = match pictures::entry(pictures.codec, unit) {
             Some(RandomAccess::Idr) => true,
             Some(RandomAccess::Blind | RandomAccess::Audio) | None => false,
+            // HEVC's other random access points are clean but for their leading pictures, which are
+            // left out.
             Some(_) => pictures.codec == Codec::Hevc || decoded - since > PATIENCE,
         };
         if !is_start {
             return;
         }
+        // Without parameter sets nobody could decode it.
         let News::Header(header) = pictures.look(unit) else { return };
         let pictures = waiting.take();
         let sound = match self.program.sound {
             Some(Codec::Aac) => Sound::Expected(Frames::default()),
+            // Services refuse a stream without sound, so silence of the same length goes with the
+            // pictures.
             _ => Sound::Silence(Silence::default()),
         };
         let format = pictures.as_ref().and_then(|pictures| pictures.format.clone());
@@ -203,6 +212,7 @@ impl Maker {
             sample_rate: if is_silent { Silence::RATE } else { 0 },
             channels: if is_silent { 2 } else { 0 },
         }));
+        // What is shown before it was predicted from what never came.
         self.state = State::Running(Running { base: decoded, pictures, leading_before: Some(shown), sound });
         self.tag(decoded, Content::PictureHeader, header);
         if is_silent {
@@ -216,11 +226,14 @@ impl Maker {
         let Some(pictures) = &mut running.pictures else { return };
         let is_key = pictures::entry(pictures.codec, unit).is_some();
         if is_key {
+            // Asked at key pictures only, where the next stream can begin.
             let ends = (decoded - running.base) / 90 + i64::from(self.begin) > MAX_TIME;
             match pictures.look(unit) {
                 _ if ends => return self.end(Change::Time),
+                // Receivers take another size in a new connection only.
                 News::Size => return self.end(Change::Picture),
                 News::Header(header) => self.tag(decoded, Content::PictureHeader, header),
+                // The sets are the ones that the server has.
                 News::Nothing | News::Unusable => {}
             }
         } else if running.leading_before.is_some_and(|first| shown < first) {
@@ -273,6 +286,7 @@ impl Maker {
         let (base, has_pictures) = (running.base, running.pictures.is_some());
         let (mut made, mut is_changed) = (Vec::new(), false);
         frames.push(time, content, |frame| {
+            // Sound in front of the first picture has no place on the line.
             if frame.time < base || is_changed {
                 return;
             }
@@ -287,6 +301,7 @@ impl Maker {
             }
         });
         running.sound = match known {
+            // Put back even without a frame: part of one may be held.
             Some(configuration) => Sound::Aac(frames, configuration),
             None => Sound::Expected(frames),
         };
@@ -324,7 +339,9 @@ impl Maker {
         let (base, begin) = (running.base, i64::from(self.begin));
         while let Some((time, mut tag)) = self.interleave.pop(is_alone) {
             let last = &mut self.last[usize::from(tag.content.is_of_pictures())];
+            // A time before the beginning, or beyond 32 bits, stands at the last one.
             let now = u32::try_from(milliseconds(time - base) + begin).unwrap_or(*last);
+            // Never back, as receivers rely on.
             *last = now.max(*last);
             tag.time = *last;
             self.items.push_back(Item::Tag(tag));
@@ -332,6 +349,7 @@ impl Maker {
     }
 
     fn end(&mut self, change: Change) {
+        // All that is held belongs to the stream that ends.
         self.release(true);
         self.state = State::Over;
         self.items.push_back(Item::Change(change));

@@ -104,6 +104,7 @@ impl Cursor {
     /// The next sample; `None` behind the last whole one. Nothing is passed when it pauses.
     #[inline]
     pub(super) fn next(&mut self, source: &mut Source) -> Result<Option<Sample>, Pause> {
+        // A file that breaks off plays as far as it goes.
         if self.is_cut_off || self.samples == MAX_SAMPLES {
             return Ok(None);
         }
@@ -112,6 +113,7 @@ impl Cursor {
             sample = walk.next(source, self.decode)?;
         }
         if sample.is_none() {
+            // Behind the tables, fragments may follow; the tables are not asked again.
             self.walk = None;
             sample = self.fragments.next(source, self.decode)?;
         }
@@ -120,6 +122,7 @@ impl Cursor {
             self.is_cut_off = true;
             return Ok(None);
         }
+        // More bytes than the file has: its samples overlap, as in no file that anybody wrote.
         if self.bytes > source.length() {
             return Err(Error::Damaged { what: "the samples of a track overlap", at: sample.at }.into());
         }

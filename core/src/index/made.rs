@@ -62,6 +62,7 @@ fn write_box(out: &mut Vec<u8>, kind: [u8; 4], body: &[u8]) {
 
 /// The body of an `esds` box. `specific` has a limit of 100 bytes, and is cut off there.
 pub(super) fn esds(object: u8, specific: &[u8]) -> Vec<u8> {
+    // A descriptor tells its length in one byte here, which reaches to 127.
     let specific = &specific[..specific.len().min(100)];
     let length = |bytes: usize| u8::try_from(bytes).expect("descriptors here are short");
     let mut decoder = vec![object, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -95,10 +96,12 @@ pub(super) fn aac_frames(specific: &[u8]) -> Option<(u32, u32)> {
     };
     let core = rate(&mut bits)?;
     bits.read(4)?;
+    // With SBR or PS, the object that carries them names the core behind it.
     if matches!(object, 5 | 29) {
         rate(&mut bits)?;
         object = kind(&mut bits)?;
     }
+    // Only these kinds of objects have the flag in this place.
     let is_short = matches!(object, 1..=4) && bits.bit() == Some(true);
     Some((core, if is_short { 960 } else { 1024 })).filter(|(rate, _)| *rate > 0)
 }
@@ -143,6 +146,7 @@ pub(super) fn dec3(frame: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn dops(header: &[u8]) -> Option<Vec<u8>> {
     let rest = header.strip_prefix(b"OpusHead")?;
     let &[_, channels, s0, s1, r0, r1, r2, r3, g0, g1, family, ..] = rest else { return None };
+    // Opus headers are little-endian in Ogg, and big-endian in MP4.
     let mut body = vec![0, channels, s1, s0, r3, r2, r1, r0, g1, g0, family];
     if family != 0 {
         body.extend_from_slice(rest.get(11..13 + usize::from(channels))?);
@@ -154,6 +158,7 @@ pub(super) fn dops(header: &[u8]) -> Option<Vec<u8>> {
 /// which says what the stream is, as the last.
 pub(super) fn dfla(header: &[u8]) -> Option<Vec<u8>> {
     let info = header.strip_prefix(b"fLaC")?.get(..4 + 34)?;
+    // The block must be the one that describes the stream, whatever its flag for the last says.
     (info[0] << 1 == 0).then(|| [&[0, 0, 0, 0, 0x80], &info[1..]].concat())
 }
 

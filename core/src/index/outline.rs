@@ -79,9 +79,11 @@ impl Outline {
     /// Goes on until everything is found.
     pub(super) fn run(&mut self, source: &mut Source) -> Result<(), Pause> {
         loop {
+            // A box may end with others that it lies in.
             while self.ends.last().is_some_and(|&end| self.at >= end) {
                 self.ends.pop();
             }
+            // A film in fragments goes on to the end of the file.
             let is_found = self.has_movie && self.ends.is_empty() && !self.is_fragmented;
             let limit = self.ends.last().copied().unwrap_or_else(|| source.length());
             if is_found || self.at >= limit {
@@ -101,6 +103,8 @@ impl Outline {
     fn handle_outer(&mut self, head: Head, length: u64) -> Result<(), Pause> {
         match &head.kind {
             b"moov" if !self.has_movie => {
+                // Without all of its description nothing can be read; a cut `mdat` still plays as
+                // far as it goes.
                 if head.end > length {
                     return Err(Error::NoMovie.into());
                 }
@@ -112,6 +116,7 @@ impl Outline {
                 self.at = head.body;
                 return Ok(());
             }
+            // A fragment that breaks off has samples that are not there.
             b"moof" if self.has_movie && head.end <= length => {
                 if self.fragments.len() == MAX_FRAGMENTS {
                     let limit = MAX_FRAGMENTS as u64;
@@ -171,6 +176,7 @@ impl Described {
             b"hdlr" => {
                 // QuickTime has a second one in `minf`, which says how data is stored.
                 let handler = leaf(source, head)?.get(8..12).and_then(|kind| kind.try_into().ok());
+                // The first one says what the track is.
                 if self.handler == [0; 4] {
                     self.handler = handler.unwrap_or_default();
                 }
@@ -208,6 +214,7 @@ fn head(source: &mut Source, at: u64, limit: u64) -> Result<Option<Head>, Pause>
     let bytes = source.get(Lane::Boxes, at, if size < 16 { 8 } else { 16 }, window)?;
     let kind = [bytes[4], bytes[5], bytes[6], bytes[7]];
     let (header, size) = match u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) {
+        // Size 0: to the end of what it lies in (4.2).
         0 => (8, size),
         1 => match bytes.get(8..16).and_then(|wide| wide.try_into().ok()) {
             Some(wide) => (16, u64::from_be_bytes(wide)),

@@ -195,6 +195,8 @@ impl<'a> Effective<'a> {
     /// Puts the edits above everything.
     pub fn overlay(&mut self, edits: &'a Edits) {
         let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
+        // A channel without a name could not be found any more; the other texts may be set to
+        // nothing.
         self.name.edit(text(&edits.name).filter(|name| !name.is_empty()));
         self.number.edit(edits.number.map(Some));
         self.group.edit(text(&edits.group));

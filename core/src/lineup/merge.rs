@@ -72,6 +72,7 @@ impl Candidate {
         Name { key, country }: &Name,
     ) -> Self {
         let country = facts.country.or(*country);
+        // A name of nothing but marks of quality would make all such channels one.
         let name = if key.is_empty() {
             0
         } else {
@@ -79,6 +80,7 @@ impl Candidate {
         };
         let guide_id = guide_key(facts.guide_id);
         let guide_id = if guide_id.is_empty() { 0 } else { mark(Of::GuideId, &guide_id) };
+        // A mark of 0 stands for none.
         Self { channel, playlist, is_leader, guide_id, name, source: source_mark(facts) }
     }
 
@@ -98,6 +100,7 @@ impl Candidate {
 /// feed.
 fn guide_key(id: &str) -> String {
     let id = id.trim().to_lowercase();
+    // `BBC.uk@HD` and `BBC.uk` are one channel in two qualities.
     match id.rsplit_once('@') {
         Some((channel, "sd" | "hd" | "fhd" | "uhd" | "4k")) => channel.to_owned(),
         _ => id,
@@ -112,6 +115,7 @@ fn source_mark(facts: &Facts<'_>) -> u64 {
     let host = host.to_ascii_lowercase();
     match StreamUrl::read(facts.url) {
         Some(stream) => {
+            // Of one account, the hosts of a provider differ, and its numbers do not.
             let provider = facts.provider.map_or(host, |it| it.to_string());
             Marker::new(Of::Stream).add(&provider).add(stream.kind.code()).add(&stream.id.to_string()).mark()
         }

@@ -102,6 +102,7 @@ pub fn assign(claims: &[Claim]) -> Numbers {
     let mut result = Numbers::default();
     let mut seen = HashSet::new();
     for (at, (claim, kept)) in claims.iter().zip(kept).enumerate() {
+        // Kept numbers are all known before any is given out, so a new channel takes none of them.
         let number = kept.or_else(|| free.take(claim.range.as_ref(), claim.provider));
         match number {
             Some(number) if !seen.insert(number) => result.collisions.push(at),
@@ -114,6 +115,7 @@ pub fn assign(claims: &[Claim]) -> Numbers {
 }
 
 fn kept(claim: &Claim) -> Option<ChannelNumber> {
+    // The part behind the dot is left out: ranges are whole numbers.
     let fits = |it: &ChannelNumber| claim.range.as_ref().is_none_or(|range| range.contains(&it.major));
     claim.edit.or_else(|| claim.current.filter(fits))
 }
@@ -142,6 +144,8 @@ impl FreeNumbers {
         let of_provider = || provider.filter(|number| !self.taken.contains(number));
         let number = match range {
             Some(range) => self.next_of(range.clone()),
+            // A provider's number says where it stands in its list, and more than one list may say
+            // the same.
             None => of_provider().or_else(|| self.next_of(1..=MAX_NUMBER)),
         }?;
         self.taken.insert(number);

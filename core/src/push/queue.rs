@@ -30,11 +30,13 @@ pub struct Queue {
 impl Queue {
     /// Takes a tag, or leaves it out.
     pub fn push(&mut self, now: Moment, tag: Tag) {
+        // By pictures only: sound is never left out, so its age would never fall.
         let age = self.pictures.front().map_or(Duration::ZERO, |at| now.since(*at));
         if age > TOO_SLOW || self.bytes + tag.body.len() > MAX_BYTES {
             self.is_skipping = true;
         }
         match tag.content {
+            // All that waits is older than this key frame, so the server is up to date at once.
             Content::KeyFrame if self.is_skipping => self.drop_pictures(),
             Content::Picture { is_disposable } if self.is_skipping || is_disposable && age > SLOW => {
                 self.dropped += 1;
@@ -42,6 +44,7 @@ impl Queue {
             }
             _ => {}
         }
+        // Sound as well, at the very end: the limit holds whatever comes.
         if self.bytes + tag.body.len() > MAX_BYTES {
             self.dropped += 1;
             return;

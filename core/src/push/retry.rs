@@ -72,6 +72,7 @@ impl Retry {
     /// The pause after an attempt that ended now. `jitter` is from 0 to 1: pushes to one server do
     /// not all come at once.
     pub fn pause(&mut self, now: Moment, ending: Ending, jitter: f64) -> Duration {
+        // It answered, so it is no longer away.
         if ending != Ending::Unreachable {
             self.away_since = None;
         }
@@ -89,6 +90,7 @@ impl Retry {
                 let (since, tried) = self.in_use.get_or_insert((now, 0));
                 *tried += 1;
                 match now.since(*since) {
+                    // At first often: our own connection of before is mostly gone within a second.
                     _ if *tried <= FIRST_ATTEMPTS => IN_USE_AT_FIRST,
                     waited if waited < GHOST => spread(IN_USE, jitter),
                     _ => spread(MAX, jitter),
@@ -96,6 +98,8 @@ impl Retry {
             }
             Ending::Lost { published } => {
                 self.losses = if published < PROOF { self.losses + 1 } else { 0 };
+                // A stream that played and was lost says that the server is fine; too many say that
+                // it is not.
                 if self.losses <= MANY_LOSSES {
                     self.failures = 0;
                 }

@@ -155,10 +155,12 @@ impl Remuxer {
         match sniff(bytes) {
             Content::Fmp4 => {
                 let reader = &mut self.sides[rendition as usize].reader;
+                // Lists name the same one for each segment: a new reader would lose its place.
                 if matches!(reader, Some(Reader::Fmp4(reader)) if reader.is_of(bytes)) {
                     return Ok(());
                 }
                 let new = mp4::Reader::new(bytes).map_err(error)?;
+                // What the former reader holds belongs to the former tracks.
                 self.finish_rendition(rendition);
                 self.sides[rendition as usize].reader = Some(Reader::Fmp4(new));
                 Ok(())
@@ -174,6 +176,7 @@ impl Remuxer {
     /// When any of it cannot be used. What can be has been taken: see [`Reason::is_lasting`].
     pub fn push(&mut self, rendition: Rendition, bytes: &[u8]) -> Result<(), Error> {
         let outcome = self.take(rendition, bytes);
+        // Even when something failed: what is whole of a damaged segment passes.
         self.write(false);
         outcome.map_err(|reason| Error { rendition, reason })
     }
@@ -188,6 +191,7 @@ impl Remuxer {
             | (Some(Reader::Fmp4(_)), Content::Fmp4)
             | (Some(Reader::Packed(_)), Content::PackedAudio(_)) => false,
             (_, Content::TransportStream { .. } | Content::PackedAudio(_)) => true,
+            // Nothing can be read of fragments without their initialisation.
             (_, Content::Fmp4) => return Err(Reason::NoInit),
             (_, other) => return Err(Reason::NotMedia(other)),
         };
@@ -198,6 +202,7 @@ impl Remuxer {
                 _ => Reader::Transport(Box::new(transport::Reader::new(rendition == Rendition::Audio))),
             });
         }
+        // Packed sound without a time begins where the picture does.
         let begin = self.merge.begin().map_or_else(|| stamp(0), mux::wrapped);
         let mut found = Vec::new();
         let outcome = match (&mut self.sides[rendition as usize].reader, content) {
@@ -210,6 +215,7 @@ impl Remuxer {
             }
             _ => Ok(()),
         };
+        // Before the outcome is told, since what was found in front of the fault is good.
         self.accept(rendition, found);
         outcome
     }
@@ -229,6 +235,7 @@ impl Remuxer {
     /// What was fetched of a rendition and is held back is void: it comes from elsewhere from now
     /// on.
     pub fn discard(&mut self, rendition: Rendition) {
+        // First the reader: what it holds is of the same place as what is dropped.
         self.begin_side(rendition);
         self.merge.discard(rendition, |stream| self.mux.rendition(stream) == rendition);
     }
@@ -254,6 +261,7 @@ impl Remuxer {
     /// Another timeline begins (`EXT-X-DISCONTINUITY`). What came is complete and goes out;
     /// programme and counters go on.
     pub fn reset(&mut self) {
+        // Before anything is reset: what is held is on the former line.
         self.finish();
         self.begin_side(Rendition::Main);
         self.begin_side(Rendition::Audio);
@@ -324,6 +332,7 @@ impl Remuxer {
                 Found::Streams(streams) => self.declare(rendition, streams),
                 Found::Pes(pes) => {
                     let side = &mut self.sides[rendition as usize];
+                    // Streams that found no room in the map are left out.
                     let Some(&Some(stream)) = side.streams.get(pes.stream) else { continue };
                     let time = pes.time.map(|time| self.merge.place(time)).or(side.last);
                     let Some(time) = time else { continue };
@@ -342,6 +351,7 @@ impl Remuxer {
                 set_language(stream, language);
             }
         }
+        // Told again and again, the same streams must not push out what is held.
         if self.sides[rendition as usize].declared == streams {
             return;
         }
@@ -358,6 +368,7 @@ impl Remuxer {
         let awaits = self.has_audio && !everything;
         while let Some(item) = self.merge.pop(awaits, &mut self.counts) {
             let is_audio = self.mux.rendition(item.stream) == Rendition::Audio;
+            // By the clock as it stands now: each item that is written moves it.
             if is_audio && merge::is_out_of_time(item.time, self.merge.begin(), self.mux.clock()) {
                 self.counts.out_of_time += 1;
             } else {
@@ -403,6 +414,7 @@ fn stream_of(codec: Codec, language: Option<[u8; 3]>) -> PmtStream {
         Codec::H264 => (0x1B, None),
         Codec::Hevc => (0x24, Some(b"HEVC")),
         Codec::MpegAudio => (0x03, None),
+        // Types that ATSC gives, which the splice reads back without a descriptor.
         Codec::Ac3 => (0x81, Some(b"AC-3")),
         Codec::Eac3 => (0x87, Some(b"EAC3")),
         _ => (0x0F, None),
@@ -432,6 +444,7 @@ fn set_language(stream: &mut PmtStream, [a, b, c]: [u8; 3]) {
         }
         rest = &tail[size - 2..];
     }
+    // Only one language may stand there: players take the first they find.
     kept.extend([TAG, 4, a, b, c, 0]);
     stream.descriptors = kept;
 }

@@ -70,6 +70,7 @@ pub enum Choice {
 /// The formats for a quality; `None` where there is none that can be played. A picture never comes
 /// without the sound that the page has.
 pub fn choose(formats: &[Format], quality: Quality) -> Option<Choice> {
+    // What is encrypted for the platform's own players cannot be played.
     let playable = || formats.iter().enumerate().filter(|(_, format)| !format.has_drm);
     let best_sound = playable()
         .filter(|(_, format)| format.video_codec.is_none() && format.audio_codec.is_some())
@@ -90,6 +91,7 @@ pub fn choose(formats: &[Format], quality: Quality) -> Option<Choice> {
     };
     let key = |format: &Format| match quality {
         Quality::Worst => (Reverse(format.height), rank(format)),
+        // More lines first, and then what more players can decode.
         _ => (Reverse(u32::MAX - format.height), rank(format)),
     };
     let best = match quality {
@@ -97,10 +99,12 @@ pub fn choose(formats: &[Format], quality: Quality) -> Option<Choice> {
             let within = audible.clone().filter(|(_, format)| format.height <= lines);
             within
                 .max_by_key(|(_, format)| key(format))
+                // Where all have more lines, the fewest are the nearest to what is wanted.
                 .or_else(|| audible.max_by_key(|(_, format)| (Reverse(format.height), rank(format))))
         }
         _ => audible.max_by_key(|(_, format)| key(format)),
     };
+    // A page of sound alone is played as that.
     let Some((index, format)) = best else { return best_sound.map(Choice::One) };
     match best_sound {
         Some(audio) if format.audio_codec.is_none() => Some(Choice::Pair { video: index, audio }),

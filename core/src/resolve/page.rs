@@ -91,6 +91,7 @@ impl Target {
             return Err(NotAPage::NotPlain);
         }
         let host = url.domain().ok_or(NotAPage::UnknownPlatform)?;
+        // Short links name nothing themselves; only the platform knows where they lead.
         if matches!(host, "b23.tv" | "t.co") {
             return Ok(Self::Short(url));
         }
@@ -127,6 +128,7 @@ fn place(host: &str) -> Option<(Platform, &str)> {
         ("instagram.com", Platform::Instagram),
         ("twitch.tv", Platform::Twitch),
     ];
+    // A dot at the end is legal in a name of DNS.
     let host = host.strip_suffix('.').unwrap_or(host);
     DOMAINS.iter().find_map(|&(domain, platform)| match host.strip_suffix(domain)? {
         // The whole host says enough.
@@ -163,6 +165,7 @@ fn twitch(place: &str, segments: &[&str]) -> Option<String> {
         (_, ["videos", number, ..]) => Some(format!("v{number}")),
         // What else stands there is no channel.
         (_, ["directory" | "downloads" | "jobs" | "p" | "settings" | "subscriptions" | "search"]) => None,
+        // Names of channels have no capitals of their own.
         (_, [channel]) => Some(channel.to_ascii_lowercase()),
         _ => None,
     }

@@ -81,6 +81,7 @@ impl Value {
                     write_name(name, out);
                     value.write(out);
                 }
+                // An empty name and the mark of the end.
                 out.extend([0, 0, 9]);
             }
             Self::List(values) => {
@@ -95,6 +96,7 @@ impl Value {
             Self::Date(at) => {
                 out.push(11);
                 out.extend(at.to_be_bytes());
+                // A time zone, which is 0 by the specification.
                 out.extend([0, 0]);
             }
         }
@@ -113,6 +115,7 @@ fn write_name(name: &str, out: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
+    // Longer texts have a type of their own with a length of 32 bits.
     if u16::try_from(text.len()).is_ok() {
         out.push(2);
         write_name(text, out);
@@ -184,6 +187,7 @@ impl<'a> Reader<'a> {
     }
 
     fn value(&mut self, depth: u32) -> Result<Value, Malformed> {
+        // A hostile message must not use up the stack.
         if depth > MAX_DEPTH {
             return Err(Malformed::Depth);
         }
@@ -202,6 +206,7 @@ impl<'a> Reader<'a> {
             }
             10 => {
                 let count = self.count()?;
+                // Before room is made: the count is the server's word.
                 if count > self.left {
                     return Err(Malformed::Count);
                 }
@@ -224,6 +229,7 @@ impl<'a> Reader<'a> {
         let mut fields = Vec::new();
         loop {
             let name = self.name()?;
+            // Only both together end it: a field may have an empty name.
             if name.is_empty() && self.rest.first() == Some(&9) {
                 self.byte()?;
                 return Ok(fields);

@@ -129,6 +129,7 @@ impl<'a> Packet<'a> {
 
     /// Length of the adaptation field behind its length byte: `None` without one, 0 to 183.
     const fn adaptation_length(self) -> Option<usize> {
+        // More than 183 is damage; those who use it check.
         if self.0[3] & 0x20 == 0 { None } else { Some(self.0[4] as usize) }
     }
 
@@ -174,6 +175,7 @@ impl<'a> Packet<'a> {
     const fn opcr_at(self) -> Option<usize> {
         match self.adaptation_length() {
             Some(length) if length <= 183 && self.0[5] & HAS_OPCR != 0 => {
+                // It stands behind the PCR, if there is one.
                 let at = if self.0[5] & HAS_PCR != 0 { 12 } else { 6 };
                 if length + 5 >= at + 6 { Some(at) } else { None }
             }
@@ -219,6 +221,7 @@ pub(crate) fn write_pcr(field: &mut [u8], pcr: Pcr) {
     let bits = pcr.base().ticks() >> 1;
     field[..4].copy_from_slice(&bits.to_be_bytes()[4..]);
     let extension = pcr.extension().to_be_bytes();
+    // The six bits between are reserved, and stay.
     field[4] = low | field[4] & 0x7E | extension[6] & 1;
     field[5] = extension[7];
 }
@@ -226,6 +229,7 @@ pub(crate) fn write_pcr(field: &mut [u8], pcr: Pcr) {
 /// Gives `packet` to `pid`.
 pub fn set_pid(packet: &mut Bytes, pid: Pid) {
     let [high, low] = pid.value().to_be_bytes();
+    // The marks of damage, of a beginning and of priority stay.
     packet[1] = packet[1] & 0xE0 | high;
     packet[2] = low;
 }
@@ -295,6 +299,7 @@ pub fn split_for_marks(packet: &Bytes) -> [Bytes; 2] {
     };
     let (mut first, mut second) = ([0xFF; PACKET_SIZE], [0xFF; PACKET_SIZE]);
     first[..4].copy_from_slice(&packet[..4]);
+    // Both get a field and a payload; scrambling stays as it is.
     first[3] |= 0x30;
     first[4] = 1;
     first[5] = 0;

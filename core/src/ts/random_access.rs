@@ -124,11 +124,13 @@ impl Scan {
     /// Reads on; bytes after the verdict are not looked at.
     pub fn push(&mut self, bytes: &[u8]) -> Verdict {
         for &byte in bytes {
+            // A large picture is read no further than to its first slice.
             if self.verdict != Verdict::Undecided {
                 break;
             }
             let zeros = self.zeros;
             self.zeros = if byte == 0 { zeros + 1 } else { 0 };
+            // More zeros may stand in front of a start code (Annex B).
             if zeros >= 2 && byte == 1 {
                 self.unit = Unit::Header;
             } else if zeros >= 2 && byte == 3 && self.has_emulation_prevention() {
@@ -170,6 +172,7 @@ impl Scan {
                 };
                 match slice {
                     Some(slice) => self.decide(slice),
+                    // No header of a slice is so long: what it is cannot be told.
                     None if *length == bytes.len() => self.verdict = Verdict::Ordinary,
                     None => {}
                 }
@@ -218,6 +221,7 @@ impl Scan {
                 self.prefix = Some(Prefix { has_sps: true, has_pps: true, has_recovery_point: false });
             }
             0xB8 => {
+                // A group header alone is no parameter set, but stands in front of a picture.
                 self.prefix.get_or_insert_default();
             }
             _ => {}

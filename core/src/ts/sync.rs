@@ -86,6 +86,7 @@ impl Sync {
             }
             let may_fit =
                 |stride: usize| (1..LOCK).all(|n| rest.get(n * stride).is_none_or(|&b| b == SYNC_BYTE));
+            // More bytes may still decide for one of them.
             if STRIDES.into_iter().any(may_fit) {
                 return false;
             }
@@ -115,6 +116,7 @@ impl Items<'_, '_> {
     )]
     pub fn next(&mut self) -> Option<Item<'_>> {
         loop {
+            // While searching, all that comes may be part of a lock.
             let Some(stride) = self.sync.stride else {
                 self.absorb(self.input.len());
                 if !self.sync.search() {
@@ -136,11 +138,14 @@ impl Items<'_, '_> {
                     self.sync.done += stride;
                     return Some(Item::Packets(first_packet(packet)));
                 }
+                // A single bad sync byte in front of a good one is damage within the packet, and no
+                // loss of step.
                 self.absorb((stride + 1).saturating_sub(self.sync.pending()));
                 match self.sync.carry.get(self.sync.done + stride) {
                     None => return None,
                     Some(&SYNC_BYTE) => self.sync.skip(stride),
                     Some(_) => {
+                        // Two in a row: the step is lost, and begins anew one byte on.
                         self.sync.stride = None;
                         self.sync.skip(1);
                     }

@@ -130,6 +130,7 @@ impl Found {
     fn top(&mut self, source: &mut Source, at: &mut u64) -> Result<Stage, Pause> {
         loop {
             let length = source.length();
+            // No segment: it is another kind of file.
             let Some(found) = element(source, *at, length)? else { return Err(Error::NoMovie.into()) };
             if found.id == SEGMENT {
                 (self.begin, self.end) = (found.body, found.end.min(length));
@@ -148,10 +149,12 @@ impl Found {
                 INFO => self.clock = Clock(head::scale(leaf(source, &found)?)),
                 TRACKS => self.heads = head::tracks(leaf(source, &found)?),
                 CUES => self.cues = Some(found.at - self.begin),
+                // Void elements and tags may stand anywhere.
                 _ => {}
             }
             *at = found.end;
         }
+        // From here on, the media is walked cluster by cluster.
         self.clusters = *at;
         self.choose()?;
         Ok(Stage::Probe(Walk::new(self.clusters, None, self.end), 0))
@@ -163,6 +166,8 @@ impl Found {
             match head.kind() {
                 TrackKind::Video | TrackKind::Audio => self.probed.push(Probed::new(head)),
                 TrackKind::Subtitle => match (text_coding(&head), &head.encoding) {
+                    // Compressed or encrypted text would have to be undone for each line; that is
+                    // not offered.
                     (Some(coding), Encoding::Plain) => {
                         self.texts.push(Text { number: head.number, coding });
                         let (language, title, is_forced) = (head.language, head.title, head.is_forced);
@@ -178,6 +183,7 @@ impl Found {
 
     /// Looks at the beginning of the media: all tracks are to be seen, and some pictures.
     fn probe(&mut self, source: &mut Source, walk: &mut Walk, blocks: &mut usize) -> Result<Stage, Pause> {
+        // The limit ends a file in which one track never comes.
         while *blocks < MAX_PROBE && !self.is_probed() {
             let Some(block) = walk.next(source)? else { break };
             *blocks += 1;
@@ -187,6 +193,7 @@ impl Found {
         }
         self.settle()?;
         Ok(match self.cues {
+            // The place is told from the beginning of the segment, as Matroska counts.
             Some(at) => Stage::Cues { at: self.begin.saturating_add(at), end: None },
             None => self.scan_from_begin(),
         })
@@ -232,6 +239,7 @@ impl Found {
         self.streams = self.probed.iter().map(|track| track.stream(self.clock)).collect();
         let reference = &self.probed[0];
         let is_shown = reference.head.kind() == TrackKind::Video;
+        // Pictures begin with the first that can be decoded.
         let begin = if is_shown { reference.shown.first().copied() } else { reference.first };
         let Some(time) = begin else { return Err(Error::NoSamples) };
         self.marks.push(Mark { time, cluster: self.clusters, relative: None });
@@ -250,12 +258,14 @@ impl Found {
         loop {
             let Some(limit) = *end else {
                 let list = element(source, *at, self.end)?;
+                // The place may be wrong in a file that was cut or repaired.
                 let Some(list) = list.filter(|list| list.id == CUES) else {
                     return Ok(self.scan_from_begin());
                 };
                 (*at, *end) = (list.body, Some(list.end.min(self.end)));
                 continue;
             };
+            // A point that runs over the list is a damaged one.
             let point: Option<Element> = element(source, *at, limit)?.filter(|point| point.end <= limit);
             let Some(point) = point else { break };
             if point.id == CUE_POINT {
@@ -272,6 +282,7 @@ impl Found {
 
     fn handle_cue(&mut self, cue: CuePoint, segment: Duration) -> Result<(), Error> {
         let cluster = self.begin.saturating_add(cue.cluster);
+        // A place behind the end is that of a file that is not all there.
         if cluster < self.end {
             self.handle_key(Mark { time: cue.time, cluster, relative: cue.relative }, segment)?;
         }
@@ -298,6 +309,7 @@ impl Found {
     }
 
     fn scan_from_begin(&mut self) -> Stage {
+        // The list may have named some cuts before it turned out to be useless.
         self.marks.truncate(1);
         self.last_key = self.marks[0].time;
         Stage::Scan(Walk::new(self.clusters, None, self.end), 0)
@@ -321,6 +333,8 @@ impl Found {
             if block.track == number && block.is_key {
                 let (cluster, relative) = walk.place(block.at);
                 self.handle_key(Mark { time: block.time, cluster, relative: Some(relative) }, segment)?;
+                // One key frame is enough of each: the rest of a cluster would have to be read for
+                // nothing.
                 walk.skip_cluster();
             }
         }
@@ -359,11 +373,13 @@ impl Found {
         let cuts: Vec<i64> =
             marks.iter().map(|mark| clock.ticks(mark.time, scale) - zero(&streams[0])).collect();
         let ends = self.probed.iter().zip(streams).map(|(track, stream)| {
+            // A track that has ended before the last cut ends there at the latest.
             let end = if track.end == i64::MIN { zero(stream) } else { track.end };
             convert(end - zero(stream), stream.timescale, scale)
         });
         let ends: Vec<i64> = ends.collect();
         let last = cuts.last().copied().unwrap_or(0);
+        // At least one unit, or the last segment would have no length.
         let end = ends.iter().copied().max().unwrap_or(0).max(last + 1);
         let rates = self.probed.iter().map(|track| track.rate(clock)).collect::<Vec<_>>();
         let place = |mark: &Mark| mark.cluster.saturating_add(mark.relative.unwrap_or(0));

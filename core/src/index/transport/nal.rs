@@ -50,6 +50,7 @@ pub(crate) fn units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
             None => (from, None),
         };
         rest = next;
+        // Zeros at the end fill up to the next start code and are no part of the unit (B.1.1).
         let end = unit.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
         Some(&unit[..end])
     })
@@ -75,6 +76,7 @@ impl Sets {
         let mut sets: Vec<Vec<u8>> = Vec::new();
         let is_set = |unit: &&[u8]| matches!(kind(codec, unit), Kind::Video | Kind::Sequence | Kind::Picture);
         for unit in units(stream).filter(is_set).take(MAX_SETS) {
+            // Encoders repeat their sets at each key picture.
             if !sets.iter().any(|set| set == unit) {
                 sets.push(unit.to_vec());
             }
@@ -124,6 +126,7 @@ impl Sets {
         sequences.iter().try_for_each(|set| write_set(&mut out, set))?;
         out.push(u8::try_from(pictures.len()).ok()?);
         pictures.iter().try_for_each(|set| write_set(&mut out, set))?;
+        // Only these profiles have the fields (5.3.3.1.2).
         if matches!(profile, 100 | 110 | 122 | 144) {
             let (chroma, luma_depth, chroma_depth) = high_profile(&first[4..])?;
             out.extend([0xFC | chroma, 0xF8 | luma_depth, 0xF8 | chroma_depth, 0]);
@@ -178,6 +181,8 @@ impl Sets {
             let is_left_out = match kind(codec, unit) {
                 Kind::Delimiter => true,
                 Kind::Other => false,
+                // A set that differs from those in front stays in the sample, for decoders that
+                // take it there.
                 _ => self.0.iter().any(|set| set == unit),
             };
             if !is_left_out {

@@ -78,6 +78,7 @@ impl Reader {
         // Sound does not lie farther away than in the next segment.
         let limit = layout.marks.get(self.n + 2).map_or(layout.end, |mark| mark.at);
         let next = layout.marks.get(self.n + 1).map_or(layout.end, |mark| mark.at);
+        // Pictures end at the next mark; sound of this segment may be multiplexed behind it.
         while self.at < limit && !(self.at > next && self.slots.iter().all(|slot| slot.is_done)) {
             let size = STRETCH.min(limit - self.at);
             let end = self.at + size;
@@ -124,12 +125,15 @@ fn take(
     };
     let before = slot.samples.len();
     if packet.starts_unit() {
+        // A PES packet without a length ends where the next begins.
         slot.finish(layout, n, out);
         slot.pes_at = at;
         slot.is_hinted = packet.hints_random_access();
     } else if slot.pes.is_empty() {
         return 0; // the rest of what began before
     }
+    // What is beyond the limit is left out, and the picture is damaged rather than the memory used
+    // up.
     if slot.pes.len() + payload.len() <= MAX_PES {
         slot.pes.extend_from_slice(payload);
     }
@@ -168,6 +172,7 @@ impl Slot {
                 frames.push(header.pts, content, |frame| {
                     let Some(time) = clock.place(frame.shown) else { return };
                     let decode = stream.ticks(time);
+                    // In the first segment there is nothing before that could have it.
                     *is_begun |= n == 0 || decode >= from;
                     *is_done |= is_behind && to.is_some_and(|to| decode >= to);
                     if *is_begun && !*is_done {
@@ -184,6 +189,7 @@ impl Slot {
     fn picture(&mut self, stream: &Stream, mark: &Mark, header: &Header, content: &[u8], out: &mut Vec<u8>) {
         let place = |stamp: Option<Pts>| stamp.and_then(|stamp| mark.place(stamp));
         let (Some(shown), Some(decode)) = (place(header.pts), place(header.decode_time())) else {
+            // A further slice of the picture: some multiplexers give each a PES packet.
             if let (None, Some(last)) = (header.pts, self.samples.last_mut()) {
                 stream.sets.write_sample(stream.codec, content, out);
                 last.size = u32::try_from(out.len() as u64 - last.at).unwrap_or(last.size);
@@ -227,6 +233,7 @@ fn durations(stream: &Stream, mut samples: Vec<Sample>, next: Option<&Mark>) -> 
         sample.offset = i32::try_from(shown - sample.decode).unwrap_or(0);
         latest = sample.decode + 1;
     }
+    // The next segment's first picture tells when the last one here ends.
     let next = next.map(|next| next.time + next.decoded.since(next.shown));
     for index in 0..samples.len() {
         let end = samples.get(index + 1).map(|next| next.decode).or(next);

@@ -12,6 +12,7 @@ impl Country {
         let [first, second] = *code.as_bytes() else { return None };
         let code = [first.to_ascii_lowercase(), second.to_ascii_lowercase()];
         match &code {
+            // Lists write `UK`, which ISO reserves and gives to nobody.
             b"uk" => Some(Self(*b"gb")),
             _ => CODES.split_ascii_whitespace().any(|known| known.as_bytes() == code).then_some(Self(code)),
         }
@@ -38,6 +39,7 @@ impl Country {
     /// The country at the end of a guide id, as in `BBCOne.uk` and `BBCOne.uk@HD`.
     pub fn of_guide_id(id: &str) -> Option<Self> {
         let (_, code) = id.split('@').next()?.rsplit_once('.')?;
+        // `.tv` is rather the ending of an address of the web than Tuvalu.
         Self::of_code(code).filter(|it| it.0 != *b"tv")
     }
 

@@ -117,11 +117,13 @@ impl Track {
     fn read(&mut self, packet: Packet<'_>) {
         let Some(payload) = packet.payload() else { return };
         let at = self.head.len();
+        // The rest of a large picture says nothing more, and is not kept.
         self.head.extend_from_slice(&payload[..payload.len().min(MAX_HEAD - at)]);
         if self.header.is_none() {
             self.header = Header::parse(&self.head);
             match self.header {
                 Some(header) => self.handle_header(header),
+                // A header is never longer: there is none.
                 None if self.head.len() >= pes::MAX_HEADER => self.reading = Reading::Nothing,
                 None => {}
             }
@@ -133,6 +135,7 @@ impl Track {
             Reading::Sound if self.head.len() >= payload_at + AUDIO_HEAD => self.finish_unit(),
             Reading::Sound => {}
             Reading::Picture(scan) => {
+                // Only the elementary stream is scanned: what is in front of it is the PES header.
                 let from = payload_at.saturating_sub(at).min(payload.len());
                 match scan.push(&payload[from..]) {
                     Verdict::Undecided => return,
@@ -142,6 +145,7 @@ impl Track {
                 // Broadcasts change size on the way: every set of parameters counts.
                 let format =
                     self.head.get(payload_at..).and_then(|stream| VideoFormat::find(self.codec, stream));
+                // A picture without a set of its own has that of the ones before.
                 self.video = format.or_else(|| self.video.take());
                 self.reading = Reading::Nothing;
             }
@@ -235,6 +239,7 @@ impl Pictures {
                 *ticks += step.unsigned_abs();
             }
         } else if step != 0 {
+            // A step of zero is a picture in two PES packets; this is a jump, and no group.
             self.gop = None;
         }
     }
@@ -252,6 +257,7 @@ impl Pictures {
     }
 
     fn report(&self, format: Option<VideoFormat>) -> Video {
+        // Divided by nothing it is no number, and is not reported then.
         let rate = real(self.steps) * real(SECOND) / real(self.total);
         let gop = self.lengths.spread().zip(self.seconds.spread());
         Video {
