@@ -86,6 +86,8 @@ impl Content {
 
     /// Whether its ranges are so short that they are better put together in memory.
     pub fn is_scattered(&self) -> bool {
+        // A single range is sent by `sendfile` however
+        // short it is: there is nothing to put together.
         let payload = self.length - self.head.len() as u64;
         payload / SHORT < self.pieces.len() as u64 && self.pieces.len() > 1
     }
@@ -98,6 +100,7 @@ impl Content {
         if self.is_scattered() {
             return Next::Scattered;
         }
+        // With no ranges, nothing lies behind the head: `read` tells that as an error.
         self.pieces_of(at..end).next().map_or(Next::Scattered, Next::File)
     }
 
@@ -152,10 +155,13 @@ impl Content {
 
     /// The ranges of the file that are this part, from its beginning on.
     fn pieces_of(&self, part: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        // By halves: a segment of a long film may have thousands of
+        // samples, and this is asked for each block that is sent.
         let first = self.pieces.partition_point(|piece| piece.begins <= part.start).saturating_sub(1);
         let behind = part.end;
         let pieces = self.pieces[first.min(self.pieces.len())..].iter();
         pieces.take_while(move |piece| piece.begins < behind).map(move |piece| {
+            // Of the first piece the part may begin in the middle; all others begin before it ends.
             let at = |place: u64| piece.range.start + place.saturating_sub(piece.begins);
             at(part.start)..at(behind).min(piece.range.end)
         })
@@ -180,6 +186,8 @@ impl Content {
     fn gather(&self, part: Range<u64>) -> io::Result<Vec<u8>> {
         let wanted = part.end - part.start;
         let span = self.span(part.clone()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        // Gaps are closed within the buffer, from its beginning on:
+        // what is out of order would be overwritten before it is moved.
         if span.end - span.start <= MOST_READ * wanted && self.is_in_order(part.clone()) {
             return self.gather_span(part, span);
         }
@@ -187,6 +195,8 @@ impl Content {
         let mut rest = &mut bytes[..];
         for range in self.pieces_of(part) {
             let (piece, tail) = rest.split_at_mut(size(&range));
+            // At a place, not from the file's own position:
+            // all viewers of a film share the one descriptor.
             self.file.read_exact_at(piece, range.start)?;
             rest = tail;
         }

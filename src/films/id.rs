@@ -27,12 +27,14 @@ impl FilmId {
     /// The number by which players of Xtream Codes know it, which fits into 31 bits: the last ones,
     /// which are random.
     pub fn player_id(self) -> u32 {
+        // Some of these players keep it as a signed number, and take zero for none.
         u32::try_from(self.0 & 0x7FFF_FFFF).expect("31 bits are left").max(1)
     }
 
     /// One as it is written: 32 digits in five groups.
     pub fn parse(text: &str) -> Option<Self> {
         let groups: Vec<&str> = text.split('-').collect();
+        // Checked by itself: the parser of numbers would take a sign for a digit's place.
         let is_written_so = groups.iter().map(|group| group.len()).eq(GROUPS)
             && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
         let digits = is_written_so.then(|| groups.concat())?;

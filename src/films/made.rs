@@ -105,12 +105,16 @@ impl Made {
 
     /// The largest segment that is kept, in bytes.
     fn largest(&self) -> u64 {
+        // Half of the limit: one that takes all of it would push
+        // out everything else, and go itself with the next.
         (self.0.limit / 2).saturating_sub(ENTRY).min(MAX_MADE)
     }
 
     /// Whether a segment of so many bytes, of which nothing is kept, is to be kept: it is not too
     /// large, and was asked for lately. It is asked for now.
     pub fn is_wanted(&self, key: SegmentKey, length: u64) -> bool {
+        // Most segments of a film are asked for once, by its only
+        // viewer: to keep those would push out what many watch.
         let is_wanted = length <= self.largest() && self.kept().was_asked(key);
         self.0.counts.misses.fetch_add((!is_wanted).into(), Ordering::Relaxed);
         is_wanted
@@ -127,6 +131,8 @@ impl Made {
         build: impl FnOnce() -> Result<Vec<u8>, OpenError> + Send + 'static,
     ) -> Result<Bytes, OpenError> {
         let making = self.making(key);
+        // When the one who began it leaves, the next of those
+        // who wait begins it anew: the cell is empty again.
         let made = making.get_or_init(|| async {
             // It may have been finished since the caller looked.
             if let Some(Kept::Whole(bytes)) = self.find(&key) {
@@ -147,6 +153,7 @@ impl Made {
     /// Keeps the head of a segment that is sent as it lies in the file. The one that is returned
     /// counts for as long as it is being sent.
     pub fn keep_head(&self, key: SegmentKey, head: Bytes, ranges: Arc<[Range<u64>]>) -> Bytes {
+        // The ranges of thousands of samples can be larger than the head.
         let size = (head.len() + size_of_val(&ranges[..])) as u64;
         let head = self.hold(head, size);
         self.put(key, Kept::Head(head.clone(), ranges), size);
@@ -179,6 +186,8 @@ impl Made {
             return making;
         }
         if all.len() >= MANY_MAKING {
+            // Seldom, and not at each end: who leaves early would
+            // else have to clear up from its own destructor.
             all.retain(|_, making| making.strong_count() > 0);
         }
         let making = Arc::default();
@@ -195,6 +204,8 @@ impl Made {
             evicted += 1;
         }
         self.0.counts.evicted.fetch_add(evicted, Ordering::Relaxed);
+        // All that is held is being sent: to refuse one viewer
+        // is better than to be killed for want of memory.
         if is_full() {
             self.0.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(OpenError::Full);
@@ -212,6 +223,8 @@ impl Made {
 
     fn hold(&self, bytes: Bytes, size: u64) -> Bytes {
         self.0.held.fetch_add(size, Ordering::Relaxed);
+        // The count goes down with the last clone, in the
+        // cache or in a connection, whichever lives longer.
         Bytes::from_owner(Held { bytes, size, total: Arc::clone(&self.0.held) })
     }
 

@@ -59,6 +59,8 @@ impl Opened {
     /// What tells this state of the file, cut into segments of this length, from any other, for
     /// `ETag`.
     pub fn tag(&self) -> String {
+        // With the length, since segment 5 of six seconds and
+        // segment 5 of two seconds have the same address.
         format!("{}-{}", tag(&self.identity), self.segment.as_millis())
     }
 
@@ -128,6 +130,7 @@ impl Opened {
     /// All bytes of segment `n` of these tracks.
     fn whole(&self, n: usize, tracks: &[usize]) -> Result<Vec<u8>, OpenError> {
         let segment = self.segment(n, tracks, false)?;
+        // Known before the samples are read: what is too large takes no memory.
         if segment.length() > MAX_MADE {
             let what = "bytes of a segment that is put together";
             return Err(index::Error::TooLarge { what, limit: MAX_MADE }.into());
@@ -151,6 +154,7 @@ pub fn tag(identity: &Identity) -> String {
 /// Opens a film, and indexes it. Waits for the disk.
 pub fn open(path: &Path, segment: Duration) -> Result<Opened, OpenError> {
     let file = File::open(path)?;
+    // Of what is open, not of the path, which may lead to another file by now.
     let identity = identity(&file.metadata()?);
     let mut indexer = Indexer::new(identity.size, segment);
     while let Some(range) = indexer.poll_read()? {

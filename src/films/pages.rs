@@ -19,6 +19,7 @@ const MOST: u64 = 4 << 20;
 /// of them it is `false`.
 #[cfg(target_os = "linux")]
 pub(super) fn are_loaded(file: &File, range: Range<u64>) -> bool {
+    // An error counts as not there: whoever reads elsewhere meets it again, and tells it.
     range.end - range.start <= MOST && marks(range).all(|at| byte(file, at, ReadWriteFlags::NOWAIT).is_ok())
 }
 

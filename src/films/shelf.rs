@@ -82,6 +82,8 @@ impl Shelf {
         segment: Duration,
         memory: u64,
     ) -> Result<Arc<Opened>, OpenError> {
+        // The table is not locked while a film is opened: a
+        // disk that hangs stops those who want this film only.
         let cell = self.lock().place(video, segment);
         let path = video.path.clone();
         let open = || async { self.aside(move || open(&path, segment)).await?.map(Arc::new) };
@@ -98,12 +100,15 @@ impl Shelf {
         let (all, id, path) = (self.clone(), video.id, video.path.clone());
         self.aside(move || {
             let now = identity(&fs::metadata(&path)?);
+            // By the state of now: a file that was replaced
+            // is never sent on from where the old one ended.
             if let Some(file) = all.files().get(&id).filter(|sent| sent.identity == now)
                 && let Some(file) = file.file.upgrade()
             {
                 return Ok((file, now));
             }
             let file = Arc::new(File::open(&path)?);
+            // Asked again of what is open: it may have been replaced between the look and this.
             let sent = SentFile { identity: identity(&file.metadata()?), file: Arc::downgrade(&file) };
             let now = sent.identity;
             let mut files = all.files();
@@ -132,6 +137,7 @@ impl Shelf {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
+        // This permit first: who waits for it holds none of those that quick reads need.
         let permit = Arc::clone(&self.0.made).acquire_owned().await.map_err(io::Error::other)?;
         let run = move || {
             let _permit = permit;
@@ -157,6 +163,8 @@ impl Places {
         let new = || Place { identity: video.identity, segment, used: 0, cell: Arc::default() };
         let place = self.films.entry(video.id).or_insert_with(new);
         let is_same = (place.identity, place.segment) == (video.identity, segment);
+        // An error is told to those who waited for it, and
+        // not kept: a disk may be back by the next request.
         if !is_same || matches!(place.cell.get(), Some(Err(_))) {
             *place = new();
         }
@@ -168,6 +176,8 @@ impl Places {
     fn make_room(&mut self, memory: u64, asked: FilmId) {
         let size = |place: &Place| match place.cell.get() {
             Some(Ok(opened)) => opened.film.memory() as u64,
+            // One that is being opened takes nothing yet,
+            // and is counted when the next film is opened.
             _ => 0,
         };
         let mut all: u64 = self.films.values().map(size).sum();

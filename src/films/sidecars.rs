@@ -33,6 +33,7 @@ impl Sidecar {
         else {
             return Vec::new();
         };
+        // The film plays all the same: to lack subtitles is no reason to refuse it.
         let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
         let mut all: Vec<Self> = entries
             .take(MAX_ENTRIES)
@@ -42,6 +43,8 @@ impl Sidecar {
                 Some(Self { subtitles, path: entry.path() })
             })
             .collect();
+        // The order of a folder is any: of two files with
+        // one name, it is always the same that is offered.
         all.sort_by(|a, b| a.path.cmp(&b.path));
         all.dedup_by(|a, b| a.subtitles.name == b.subtitles.name);
         all.truncate(MAX_SIDECARS);
@@ -70,6 +73,7 @@ impl Sidecar {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
         }
         let mut bytes = Vec::new();
+        // It may grow between the look at its length and this.
         file.take(MAX_FILE).read_to_end(&mut bytes)?;
         Ok((subtitles::parse(&bytes), file_tag(&data)))
     }
@@ -83,6 +87,7 @@ fn parse(stem: &str, name: &str) -> Option<Subtitles> {
     }
     let words: Vec<&str> = rest.split('.').filter(|word| !word.is_empty()).collect();
     let is_word = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    // `Film 2.srt` is of `Film 2.mkv`, not of `Film.mkv`.
     let is_separate = rest.is_empty() || rest.starts_with('.');
     if !is_separate || !words.iter().all(is_word) {
         return None;
@@ -93,6 +98,7 @@ fn parse(stem: &str, name: &str) -> Option<Subtitles> {
         let first = word.split('-').next().unwrap_or_default();
         matches!(first.len(), 2 | 3) && first.bytes().all(|byte| byte.is_ascii_alphabetic())
     };
+    // Both have the length of a code, and say for whom the subtitles are.
     let is_known = |word: &&&str| !word.eq_ignore_ascii_case("sdh") && !word.eq_ignore_ascii_case("cc");
     let language = words.iter().filter(is_known).find(is_language).map(|word| (*word).to_owned());
     let words = if words.is_empty() { UNKNOWN.to_owned() } else { words.join("-") };

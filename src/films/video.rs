@@ -53,6 +53,7 @@ impl Video {
     /// Bits a second that somebody needs who plays it, on average.
     pub fn rate(&self) -> u64 {
         let seconds = self.duration.map_or(0, |duration| duration.as_secs());
+        // No division where the length is not known, or is less than a second.
         self.size().saturating_mul(8).checked_div(seconds).unwrap_or(ASSUMED_RATE)
     }
 
@@ -79,6 +80,8 @@ impl Video {
 
 impl Videos {
     pub(super) fn new(mut all: Vec<Arc<Video>>) -> Self {
+        // With the id, so that films of one title keep their order
+        // from one look to the next, and pages of lists fit together.
         all.sort_by_cached_key(|video| (video.title().to_lowercase(), video.id));
         let by_id = all.iter().enumerate().map(|(at, video)| (video.id, at)).collect();
         // The first of two with one number is its film.

@@ -58,6 +58,7 @@ pub(super) fn walk(folders: &[PathBuf]) -> (Vec<Found>, Vec<PathBuf>) {
         walk.enter(folder, 0);
     }
     walk.found.sort_by(|a, b| a.path.cmp(&b.path));
+    // One folder of the configuration may lie within another.
     walk.found.dedup_by(|a, b| a.path == b.path);
     (walk.found, walk.unreadable)
 }
@@ -77,6 +78,8 @@ impl Walk {
             return;
         };
         for entry in entries.flatten() {
+            // Hidden files are no films, but what tools that
+            // copy and other systems leave beside them.
             if self.found.len() == MAX_FILMS || entry.file_name().as_encoded_bytes().starts_with(b".") {
                 continue;
             }

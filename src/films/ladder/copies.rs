@@ -92,8 +92,12 @@ impl Copies {
         let copies = Arc::new(found.map_err(io::Error::other)?);
         let mut known = self.lock();
         if known.len() >= MAX_KNOWN {
+            // All of them: to look again costs one read of a folder, and
+            // a use counter for each film would cost more than that.
             known.clear();
         }
+        // Kept also when there are none, so that a film without
+        // copies has its folder read once and not at each request.
         let (source, segment) = (source.identity(), source.segment_length());
         known.insert(film, Known { source, segment, copies: Arc::clone(&copies) });
         Ok(copies)
@@ -113,6 +117,8 @@ impl Copies {
                 fs::remove_dir_all(entry.path())?;
             }
         }
+        // Beside its place, not in the system's folder for
+        // such files: a rename works within one disk only.
         let folder = of_film.join(format!("{WORK}{}", job.0));
         fs::create_dir(&folder)?;
         Ok(Work { folder, of_film, job })
@@ -130,6 +136,8 @@ impl Copies {
 
 /// Tells the state of a film's file from any other, on whatever disk it is.
 fn state_name(source: &Opened) -> String {
+    // The number of a disk may be another after a restart, and that of a file
+    // after it was restored: copies of an hour's work would be lost with them.
     let Identity { size, modified, .. } = source.identity();
     format!("{size:x}-{modified:x}")
 }
@@ -151,8 +159,12 @@ impl Work {
     /// Puts the copies in their places, when all of them can be offered. Waits for the disk.
     pub(super) fn finish(self, source: &Opened, rungs: &[Rung]) -> Result<(), PutError> {
         for rung in rungs {
+            // All are checked before the first is moved: viewers are offered the whole ladder or
+            // none of it.
             let copy = open(&self.file(*rung), EVERY_KEY_FRAME)?;
             rungs::check(&source.film, &copy.film)?;
+            // Before the rename: after a loss of power, a name
+            // must not lead to a file that is not on the disk yet.
             copy.file.sync_all()?;
         }
         let state = self.of_film.join(state_name(source));
@@ -160,8 +172,11 @@ impl Work {
         for rung in rungs {
             fs::rename(self.file(*rung), state.join(file_name(*rung, self.job)))?;
         }
+        // The names are on the disk only when their folder is.
         File::open(&state)?.sync_all()?;
         File::open(&self.of_film)?.sync_all()?;
+        // The new copies are in their places: what could
+        // not be removed costs room, not the work of hours.
         if let Err(error) = clean(&self.of_film, &state) {
             warn!(%error, "old copies of a film cannot be removed");
         }
@@ -172,6 +187,7 @@ impl Work {
 impl Drop for Work {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.folder)
+            // The next job of the same film may have removed it.
             && error.kind() != io::ErrorKind::NotFound
         {
             debug!(%error, "the folder of a job cannot be removed: the next one tries again");
@@ -193,6 +209,7 @@ struct Named {
 
 impl Named {
     fn of(path: PathBuf) -> Option<Self> {
+        // Whatever else somebody has put there is none of ours, and is neither offered nor removed.
         let (rung, job) = path.file_name()?.to_str()?.strip_suffix(".mp4")?.split_once('-')?;
         Some(Self { rung: Rung::parse(rung)?, job: job.parse().ok()?, path })
     }
@@ -205,6 +222,8 @@ fn named(folder: &Path) -> io::Result<Vec<Named>> {
         entries => entries?,
     };
     let mut all: Vec<Named> = entries.flatten().filter_map(|entry| Named::of(entry.path())).collect();
+    // Numbers of jobs only go up, so the highest is the
+    // newest, whatever the clock said when it was made.
     all.sort_by_key(|named| std::cmp::Reverse((named.rung.height, named.job)));
     Ok(all)
 }
@@ -218,11 +237,15 @@ fn find(folder: &Path, source: &Opened) -> Vec<OpenCopy> {
     let mut copies: Vec<OpenCopy> = Vec::new();
     for Named { rung, job, path } in named {
         let checked = open(&path, EVERY_KEY_FRAME).map_err(PutError::from).and_then(|opened| {
+            // Again at each look, not only when it was made: the film may
+            // be cut elsewhere since, by another length of its segments.
             rungs::check(&source.film, &opened.film)?;
             Ok(opened.begun_with(&source.film))
         });
         match checked {
             Ok(opened) => {
+                // Only among those that can be offered: a newer one
+                // that is broken does not retire the one that plays.
                 let is_current = !copies.iter().any(|copy| copy.rung == rung);
                 copies.push(OpenCopy {
                     name: format!("{}-{job}", rung.name()),
@@ -242,6 +265,8 @@ fn find(folder: &Path, source: &Opened) -> Vec<OpenCopy> {
 fn clean(of_film: &Path, state: &Path) -> io::Result<()> {
     let is_old = |path: &Path| {
         let age = fs::metadata(path).and_then(|data| data.modified());
+        // A file from the future, after the clock was set
+        // back, is not old: nothing is removed in doubt.
         age.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > RETIRED_KEPT))
     };
     let all = named(state)?;

@@ -77,13 +77,17 @@ impl Ladder {
         let args: Args = serde_json::from_value(context.args.clone())
             .map_err(|error| Failure::lasting(format!("what it works on is none: {error}")))?;
         let video = self.find(&args.video).await?;
+        // As it is now, not as it was when the job was added: days may lie between.
         let films = self.config.get().films.clone();
         let (path, segment) = (video.path().to_owned(), films.segment);
+        // Not from the shelf of what is played: the job holds it for
+        // hours, and must not push out films that somebody watches.
         let source = aside(move || open(&path, segment)).await?.map_err(|error| failure(&error))?;
         let source = Arc::new(source);
         let wanted = rungs::rungs(&source.film, &films.ladder).map_err(lasting)?;
         let there = self.copies.of(video.id, &source).await.map_err(retryable)?;
         let is_there = |rung: &Rung| there.iter().any(|copy| copy.is_current && copy.rung == *rung);
+        // What is there already, as from an earlier try, is not made again.
         let missing: Vec<Rung> =
             wanted.iter().copied().filter(|rung| args.force || !is_there(rung)).collect();
         if !missing.is_empty() {
@@ -127,17 +131,22 @@ impl Ladder {
         let outputs: Vec<Output> = rungs.iter().map(output).collect();
         let total = source.film.total();
         let tell = |progress: FfmpegProgress| {
+            // A film of no length would make it no number.
             let fraction = progress.out_time.as_secs_f64() / total.as_secs_f64().max(0.001);
             // The last hundredth is for what comes behind it.
             context.tell(fraction.min(0.99), note(&video.title(), progress.speed));
         };
         let arguments = arguments(video.path(), &source.film, &outputs, &cuts);
         Ffmpeg::default().run(arguments, context.stopped(), tell).await.map_err(of_ffmpeg)?;
+        // ffmpeg opens the path itself: it may have read
+        // another file than the one whose cuts it was told.
         if !is_same(video.path(), source).await? {
             return Err(Failure::retryable("the film was replaced meanwhile"));
         }
         let (rungs, source) = (rungs.to_vec(), Arc::clone(source));
         aside(move || work.finish(&source, &rungs)).await?.map_err(|error| failure_of_copy(&error))?;
+        // After they are in their places, or a request
+        // between the two would have the old state kept.
         self.copies.forget(video.id);
         info!(film = %video.id, job = job.0, "copies of a film are there");
         Ok(())
@@ -176,6 +185,7 @@ fn lasting(error: impl std::fmt::Display) -> Failure {
 
 fn failure(error: &OpenError) -> Failure {
     match error {
+        // A disk comes back; the bytes of a film do not change by waiting.
         OpenError::File(_) => retryable(error),
         OpenError::Index(_) | OpenError::Remux(_) | OpenError::Full => lasting(error),
     }
@@ -187,6 +197,7 @@ fn full(error: &io::Error) -> Failure {
 
 fn of_ffmpeg(error: ffmpeg::Error) -> Failure {
     match error {
+        // Who installs it starts the job again: to try for hours would only hide what is missing.
         ffmpeg::Error::Missing { .. } => lasting(error),
         _ => retryable(error),
     }
