@@ -67,6 +67,7 @@ impl HeadReader {
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<Head>, Fault> {
         self.bytes.extend_from_slice(bytes);
         while let Some(end) = self.find_end()? {
+            // Interim answers and the real one may come in one piece.
             let rest = self.bytes.split_off(end);
             let head = std::mem::replace(&mut self.bytes, rest);
             (self.line, self.scanned, self.has_status) = (0, 0, false);
@@ -123,6 +124,7 @@ struct StatusLine<'a> {
 /// Reads `HTTP/1.1 200 OK`, and what is meant so: other blanks, other versions, `ICY`, no reason.
 fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     let line = line.trim_ascii();
+    // A code must follow, so a line of one word is no status line.
     let end = line.iter().position(u8::is_ascii_whitespace)?;
     let (protocol, rest) = line.split_at(end);
     let is_http = protocol.get(..4).is_some_and(|name| name.eq_ignore_ascii_case(b"HTTP"));
@@ -131,6 +133,7 @@ fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     }
     let blanks = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
     let (code, reason) = rest[blanks..].split_at_checked(3)?;
+    // Four digits are no status code.
     if !code.iter().all(u8::is_ascii_digit) || reason.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }

@@ -101,12 +101,14 @@ impl StoreIndex {
         // same time.
         if let Some(last) = self.chunks.back_mut().filter(|last| last.time == position) {
             let next_point = points.peek().map_or(end, |point| base + point.at as u64);
+            // Never beyond a point, which begins a chunk of its own.
             last.end = end.min(next_point).min(last.start + MAX_CHUNK).max(last.end);
             self.head = last.end;
         }
         let mut entry = None;
         let mut time = position;
         while self.head < end || points.peek().is_some_and(|point| base + point.at as u64 == self.head) {
+            // Of several points at one place the last one counts.
             while let Some(point) = points.next_if(|point| base + point.at as u64 <= self.head) {
                 (entry, time) = (Some(*point), point.time);
             }
@@ -125,6 +127,7 @@ impl StoreIndex {
         let newest_entry = self.newest_entry();
         while let Some(first) = self.chunks.front() {
             let is_old = newest.since(first.time) > self.limits.span + self.ahead;
+            // The newest point stays, however old: a viewer has nothing else to begin with.
             let is_needed = newest_entry.is_some_and(|entry| first.end > entry);
             let is_over = self.head - first.start > self.limits.bytes;
             if !(is_over || is_old && !is_needed) {
@@ -181,6 +184,7 @@ impl StoreIndex {
     pub fn edges(&self, burst: Duration) -> Edges {
         let burst = burst + self.ahead;
         let newest = self.position();
+        // By the distance to what is wanted, to either side.
         let off = |chunk: &Chunk| (newest.ticks() - chunk.time.ticks() - duration_to_ticks(burst)).abs();
         let rank = |point: AccessPoint, chunk: &Chunk| (point.kind == RandomAccess::Blind, off(chunk));
         let join = self.newest().filter_map(|chunk| Some((chunk, rank(chunk.entry?, chunk))));
@@ -227,6 +231,7 @@ impl Cursor {
             self.at = edges.join;
             return if self.at.is_some() { self.step(edges) } else { Step::Wait };
         };
+        // Asked before anything is read: what lies there is overwritten.
         if at < edges.tail {
             // Wherever it goes on, that is a random access point; without one in the window, the
             // next to come.

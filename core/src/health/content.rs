@@ -89,6 +89,7 @@ impl Content {
 
     /// Takes a piece of sound `number`.
     pub(super) fn push_sound(&mut self, number: usize, bytes: &[u8]) {
+        // The hash of sound costs more than all the rest, and serves one rule only.
         if self.threshold.is_some() {
             self.sounds[number].push(bytes);
         }
@@ -97,6 +98,7 @@ impl Content {
     /// The picture on hand, if any, is complete at `time`, in ticks.
     pub(super) fn finish_picture(&mut self, time: i64) {
         let Some(picture) = self.hand.finish() else { return };
+        // A group is judged when the next one begins: before that, nobody knows that it is over.
         if picture.is_entry {
             self.finish_group(time);
             let is_part = std::mem::take(&mut self.is_behind_seam);
@@ -110,6 +112,7 @@ impl Content {
 
     /// The group on hand ends at `time`, in ticks.
     fn finish_group(&mut self, time: i64) {
+        // Taken in any case, so that the sound in front of the first group does not count for it.
         let (mut sound, mut is_silent) = (0, true);
         for (least, is_varied) in self.sounds.iter_mut().map(Sound::take) {
             sound = digest::join(sound, least);

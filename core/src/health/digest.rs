@@ -35,6 +35,7 @@ impl Digest {
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         self.length += bytes.len() as u64;
         if self.carried > 0 {
+            // First the block that the last piece left open, so that cuts make no difference.
             let (head, rest) = bytes.split_at(bytes.len().min(BLOCK - self.carried));
             self.carry[self.carried..self.carried + head.len()].copy_from_slice(head);
             self.carried += head.len();
@@ -61,6 +62,8 @@ impl Digest {
     /// The fingerprint of them all.
     pub(super) fn value(&self) -> u64 {
         let mut last = self.clone();
+        // Filled with zeros; the length, which goes in as well, tells them from zeros of the
+        // content.
         last.carry[last.carried..].fill(0);
         let block = last.carry;
         last.mix(&block);
@@ -105,6 +108,7 @@ impl Default for Sound {
 impl Sound {
     /// A PES packet begins.
     pub(super) fn begin_unit(&mut self) {
+        // A packet without content must not look like a change.
         if self.unit == u64::MAX {
             return;
         }

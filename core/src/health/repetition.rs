@@ -80,6 +80,8 @@ pub(super) struct Repetition {
 impl Repetition {
     /// Takes the next group; what comes again is a fault after `threshold`.
     pub(super) fn handle(&mut self, group: Group, threshold: Duration) {
+        // One run for each distance back: a new distance can be looked at with each group that is
+        // kept.
         if self.runs.len() < self.groups.len() {
             self.runs.push(Run::default());
         }
@@ -89,6 +91,7 @@ impl Repetition {
         for (run, before) in self.runs.iter_mut().zip(self.groups.iter().rev()) {
             run.advance(&group, before, begins_part);
         }
+        // The shortest distance first: it is the length of what comes again.
         self.verdict = self.runs.iter().enumerate().find_map(|(index, run)| {
             let length = run.judge(threshold)?;
             let after: i64 = self.groups.iter().rev().take(index + 1).map(|group| group.ticks).sum();
@@ -96,10 +99,12 @@ impl Repetition {
         });
         self.groups.push_back(group);
         self.time += group.ticks;
+        // By time as well as by number, since groups may last ten seconds.
         while self.groups.len() > MAX_GROUPS || self.time > duration_to_ticks(MAX_LAG) {
             let Some(oldest) = self.groups.pop_front() else { break };
             self.time -= oldest.ticks;
         }
+        // A distance that goes further back than what is kept has nothing to compare.
         self.runs.truncate(self.groups.len());
     }
 
@@ -112,11 +117,14 @@ impl Repetition {
 impl Run {
     fn advance(&mut self, group: &Group, before: &Group, begins_part: bool) {
         if group.pictures != before.pictures {
+            // Other pictures end whatever came again at this distance.
             *self = Self::default();
         } else if group.sound != before.sound {
+            // A still picture under changing sound wears the run down, and does not end it at once.
             self.heard = (self.heard - group.ticks).max(0);
             self.quiet = 0;
         } else {
+            // Noted at its beginning only: a long run goes on beyond the part that it began in.
             if self.groups == 0 {
                 self.is_part = begins_part;
             }

@@ -72,6 +72,7 @@ impl Flow {
         let Some(media) = media else { return true };
         let before = self.media.replace(media).unwrap_or(media);
         let begun_at = *self.begun_at.get_or_insert(media);
+        // The first packets only tell where media begins: their bytes have brought none of it.
         if media > begun_at {
             self.bytes += (packets.len() * PACKET_SIZE) as u64;
         }
@@ -87,6 +88,7 @@ impl Flow {
                 None => self.spread = Some(Spread::new(now, before)),
             }
         }
+        // A source that is lumpy is spread from its next lump on.
         let Some(spread) = &mut self.spread else { return true };
         if self.held.is_empty() {
             spread.run_dry(now, before);
@@ -95,6 +97,7 @@ impl Flow {
             }
         }
         self.held_packets += packets.len();
+        // Copied, since the piece belongs to the reader.
         self.held.push_back(Held { media: before, packets: packets.to_vec() });
         false
     }
@@ -134,6 +137,7 @@ impl Flow {
         // store keeps.
         let is_usual = limit <= MAX_AHEAD;
         let kept = self.time_of(self.kept_bytes).filter(|_| is_usual).map_or(limit, |kept| kept.min(limit));
+        // Either limit counts: what is ahead in all, and what of it viewers have been given.
         let over = self.ahead(now).saturating_sub(limit).max(self.given_ahead(now).saturating_sub(kept));
         let is_full = self.memory() > MAX_HELD;
         let at = self.due().filter(|_| is_full).max((!over.is_zero()).then(|| now + over))?;
@@ -176,6 +180,7 @@ impl Flow {
     fn time_of(&self, bytes: u64) -> Option<Duration> {
         let span = self.length();
         let micros = span.as_micros() * u128::from(bytes) / u128::from(self.bytes.max(1));
+        // Less than a second says too little of the rate.
         (span >= Duration::from_secs(1))
             .then(|| Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)))
     }

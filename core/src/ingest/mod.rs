@@ -101,6 +101,7 @@ impl Input {
     /// given.
     pub fn new(facts: Facts, rules: Rules, program: Option<u16>, limits: Limits) -> Self {
         // A file or a clip is meant to begin again.
+        // A loop that is meant would be taken for a notice.
         let repeating = rules.repeating.filter(|_| !facts.begins_again);
         let mut inspector = Inspector::new(Rules { repeating, ..rules }, program);
         let tempo = match facts.pace {
@@ -178,6 +179,7 @@ impl Input {
     /// What an input that comes in parts says of them now.
     pub fn set_parts(&mut self, now: Moment, parts: Parts) {
         let taken = self.parts.replace(parts).map_or(0, |before| before.taken);
+        // Only a part that is new: the same one is told of again and again.
         if parts.taken != taken {
             self.inspector.handle_part(now);
         }
@@ -189,6 +191,7 @@ impl Input {
         if let Some(scout) = self.scout.take() {
             scout.hand_over(splice);
         }
+        // What was ahead as a candidate says nothing of the pace that viewers need.
         if let Tempo::Paced(pacer) = &mut self.tempo {
             let (at_once, beyond_burst) = lead.media(self.parts);
             *pacer = Pacer::new(at_once);
@@ -241,6 +244,7 @@ impl Input {
         if !self.search.is_found() {
             return Err(Unfit::NotTransportStream);
         }
+        // The bytes left over belong to the run that ended.
         self.sync = Sync::new();
         self.inspector.note_discontinuity();
         let mut taken = Taken::default();

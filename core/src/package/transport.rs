@@ -21,6 +21,7 @@ const ROUND: usize = 16;
 pub fn carried(film: &Film) -> Vec<usize> {
     let is_carried =
         |track: &usize| CARRIED.iter().any(|codec| film.tracks()[*track].codec.starts_with(codec));
+    // Pictures that cannot be carried make no film of sound alone.
     let of = |kind| (0..film.tracks().len()).filter(move |&track| film.tracks()[track].kind == kind);
     let video = of(Kind::Video).next();
     if video.is_some_and(|video| !is_carried(&video)) {
@@ -80,6 +81,7 @@ fn even(stream: &[u8]) -> Vec<u8> {
     }
     let missing: HashMap<Pid, usize> =
         counts.into_iter().map(|(pid, count)| (pid, (ROUND - count % ROUND) % ROUND)).collect();
+    // Whole packets are needed, and players count those with a payload (ISO/IEC 13818-1, 2.4.3.3).
     let plan = plan(packets, &missing);
     let mut out = Vec::with_capacity(stream.len() + missing.len() * ROUND * PACKET_SIZE);
     let mut counters: HashMap<Pid, u8> = HashMap::new();
@@ -99,9 +101,11 @@ fn plan(packets: &[Bytes], missing: &HashMap<Pid, usize>) -> HashMap<usize, Pid>
     left.retain(|_, more| *more > 0);
     let mut plan = HashMap::new();
     for (at, bytes) in packets.iter().enumerate().rev() {
+        // From the end, so that what stands in front keeps its place.
         let packet = Packet::new(bytes);
         let Some(&more) = left.get(&packet.pid()) else { continue };
         let length = packet.payload().map_or(0, <[u8]>::len);
+        // Each further packet needs a byte of payload of its own.
         if is_table(packet) || length > more {
             left.remove(&packet.pid());
             plan.insert(at, packet.pid());

@@ -341,7 +341,6 @@ impl Mux {
             bytes[0] = SYNC_BYTE;
             bytes[1] = if is_first { 0x40 } else { 0 };
             bytes[3] = 0x10;
-            // Four bytes of header; what the content leaves free is filled by the adaptation field.
             if start > 4 {
                 bytes[3] = 0x30;
                 bytes[4] = (start - 5).to_le_bytes()[0];

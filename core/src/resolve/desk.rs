@@ -393,8 +393,8 @@ impl<T> Desk<T> {
 impl State {
     fn refuse(&mut self, failure: &Arc<Failure>, now: Moment) {
         let pause = self.pause.unwrap_or(FIRST_PAUSE);
-        let until = now + failure.after.unwrap_or(pause).min(MAX_PAUSE);
         // A platform may ask for more than anyone would wait; it is asked again sooner then.
+        let until = now + failure.after.unwrap_or(pause).min(MAX_PAUSE);
         self.refusal = Some((Arc::clone(failure), until));
         self.next = until;
         self.pause = Some((pause * 2).min(MAX_PAUSE));

@@ -97,6 +97,7 @@ impl KeyframeIndex {
         let behind = self.entries.partition_point(|&(at, _)| at <= offset);
         let &(start, shown) = self.entries.get(behind.checked_sub(1)?)?;
         let &(end, next) = self.entries.get(behind).unwrap_or(&(self.head, self.position));
+        // Reordering may show a later point earlier.
         (offset < end).then(|| Span { start, end, ticks: (next.ticks() - shown.ticks()).max(0) })
     }
 }
