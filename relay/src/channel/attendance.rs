@@ -48,6 +48,7 @@ impl Attendance {
     /// A reader comes.
     pub(super) fn enter(&mut self, kind: ReaderKind, priority: i32) {
         *self.readers.of_mut(kind) += 1;
+        // Who does not keep it open may not outbid the viewers of other channels either.
         if kind.keeps_open() {
             *self.priorities.entry(priority).or_default() += 1;
         }

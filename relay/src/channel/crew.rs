@@ -62,6 +62,7 @@ impl Crews {
     where
         T: Send + Sync + 'static,
     {
+        // One crew serves one group only: all its members are woken by the same window.
         let group = &self.0.get_or_init(Default::default)[group];
         let mut crews = group.crews();
         if crews.iter().any(|crew| crew.admit(member)) {
@@ -70,6 +71,8 @@ impl Crews {
         let crew = Arc::new(Crew::default());
         crew.admit(member);
         crews.push(Arc::clone(&crew));
+        // The list stays locked until here, so that two who
+        // come at once make one crew and not two of one member.
         tokio::spawn(Task { group: Arc::clone(group), crew, kept: Vec::new() }.run(window));
     }
 }
@@ -109,6 +112,7 @@ struct Task {
 impl Task {
     async fn run<T>(mut self, mut window: watch::Receiver<T>) {
         while window.changed().await.is_ok() {
+            // At the beginning of a round: whoever joins during it takes part from the next one on.
             self.kept.append(&mut self.crew.members().joined);
             let (mut at, mut sends) = (0, 0);
             while let Some(member) = self.kept.get(at) {
@@ -116,6 +120,7 @@ impl Task {
                     at += 1;
                 } else {
                     member.give_back();
+                    // The last member comes to this place, so `at` stays: it is sent to next.
                     self.kept.swap_remove(at);
                 }
                 sends += 1;
@@ -132,6 +137,7 @@ impl Task {
     /// Whether no member is left. Then no member can join any more either.
     fn is_done(&self) -> bool {
         let mut members = self.crew.members();
+        // Counted only now: a place that became free in the round is given away after it.
         members.count = self.kept.len() + members.joined.len();
         members.is_closed = members.count == 0;
         members.is_closed

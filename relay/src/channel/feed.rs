@@ -192,6 +192,7 @@ impl Feed {
 
     /// How many viewers are sent media: those whom limits are about.
     pub(super) fn served(&self) -> usize {
+        // Both are read one after the other, and a session may have come in between.
         self.viewers().saturating_sub(self.hls.idle.load(Ordering::Relaxed))
     }
 
@@ -203,11 +204,14 @@ impl Feed {
 
     /// The group of the next reader who has a cursor.
     pub(super) fn next_group(&self) -> usize {
+        // In turn, so that groups are of one size however viewers come and go.
         self.counts.cursors.fetch_add(1, Ordering::Relaxed) % GROUPS
     }
 
     /// What the feed tells about itself.
     pub fn report(&self) -> Report {
+        // Cloned first: the driver writes to it at each tick,
+        // and does not wait for whoever reads the rest.
         let mut report = self.edit_report().clone();
         report.channel =
             (!self.removal.is_removed.load(Ordering::Relaxed)).then(|| Arc::clone(&self.channel.borrow()));
@@ -243,6 +247,8 @@ impl Feed {
             is_open
         });
         if self.stage.borrow().is_over() {
+            // All groups, also those whose turn it is not:
+            // they would wait for a tick that does not come.
             self.windows.iter().for_each(|window| window.send_modify(|window| window.is_over = true));
         }
     }
@@ -250,6 +256,7 @@ impl Feed {
     /// The channel's settings may have changed.
     pub(super) fn configure(&self, channel: Arc<Channel>) {
         self.channel.send_if_modified(|current| {
+            // Compared by value: a new list makes new values of channels that have not changed.
             let is_changed = *current != channel;
             *current = channel;
             is_changed

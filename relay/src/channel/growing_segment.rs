@@ -60,6 +60,8 @@ impl GrowingSegment {
             if let Some(Stretch { start, end, is_whole }) = self.stretch(head)? {
                 let at = *self.at.get_or_insert(start);
                 if at < end {
+                    // The block that all viewers are sent is shared here,
+                    // too, unless it reaches into the next segment.
                     let block = block.filter(|block| block.start == at && block.end <= end);
                     let bytes = match block {
                         Some(block) => block.read(&self.feed.media.store)?,

@@ -134,6 +134,8 @@ impl Session {
         let began = Instant::now();
         let last = began + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
         if !self.has_begun() {
+            // What the player begins with decides whether it ever
+            // runs dry, so its first answer may wait for long.
             if let Some(opening) = self.wait_for_opening(&mut stage, began, last).await {
                 return Ok(opening);
             }
@@ -152,6 +154,8 @@ impl Session {
             let target = self.target.load(Ordering::Relaxed);
             return Ok(match target {
                 0 => playlist.for_opening(self.player),
+                // The one with which it began: a player may
+                // take another for an error (RFC 8216, 6.2.1).
                 target => playlist.for_target(target),
             });
         }
@@ -186,6 +190,8 @@ impl Session {
                 }
             }
             let has_segment = self.list().borrow().is_some();
+            // With a segment there is something to answer with in the
+            // end, so it may take longer than a start that may fail.
             let until = if has_segment { began + LONGEST_OPENING } else { last };
             tokio::select! {
                 changed = stage.changed() => changed.ok()?,
@@ -335,6 +341,7 @@ impl Drop for Session {
         let short = usize::from(self.list == PlaylistKind::Short);
         let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == PlaylistKind::Standard);
         let undecided = usize::from(*self.is_undecided.get_mut());
+        // One who leaves without a segment still counts as idle, and must not do so for ever.
         self.serve();
         self.feed().hls.viewers.send_modify(|viewers| {
             viewers.sessions -= 1;

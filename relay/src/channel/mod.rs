@@ -181,6 +181,7 @@ impl Channels {
     ) -> Arc<Self> {
         assumption::observe(log_broken_assumption);
         let table = Table {
+            // Before the first viewer: to open one may take seconds, and then nobody waits for it.
             archives: archive::open_all(hls_dir, &*lookup),
             lookup,
             revision: Revision::default(),
@@ -213,6 +214,7 @@ impl Channels {
     /// ended. This may take long, and no viewer waits for it. Calls must not overlap.
     pub fn apply(&self, difference: &Difference) {
         let lookup = &difference.lookup;
+        // Without the lock of the table: it reads the disk.
         let (opened, closed) = self.archives_of(difference);
         let mut table = self.table();
         // Dropped at the end of this function, without the lock.
@@ -231,6 +233,7 @@ impl Channels {
         for feed in feeds {
             match lookup.find(feed.id().as_str()) {
                 Ok(Some(channel)) => feed.configure(channel),
+                // Its driver ends the readers, and then takes it out of the map.
                 Ok(None) => feed.stop(),
                 // Without an answer, the channel stays as it was.
                 Err(Unreadable) => {}
@@ -387,6 +390,8 @@ impl Channels {
         if table.is_closed {
             return Err(Refusal::Closing);
         }
+        // Under the lock under which the reader is counted:
+        // two who come at once do not both get the last place.
         admission.check(kind, channel, &table.feeds)?;
         let feed = table.feeds.get(&channel.id);
         if let Some(feed) = feed {
@@ -397,6 +402,7 @@ impl Channels {
         let archive = table.archive(channel, &self.hls_dir);
         let (feed, driver) =
             driver::create(self, channel, stop, failover, archive).map_err(|_| Refusal::NoStore)?;
+        // Before the driver runs, which would else find nobody and close at once.
         let reader = Reader::new(&feed, kind, priority);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);
@@ -410,6 +416,7 @@ impl Channels {
         if feed.readers().keeping_open() > 0 && !even_if_wanted {
             return false;
         }
+        // It may be another feed of the same channel by now: that one stays.
         if table.feeds.get(feed.id()).is_some_and(|current| Arc::ptr_eq(current, feed)) {
             table.feeds.remove(feed.id());
         }
@@ -451,6 +458,7 @@ impl Channels {
 
     /// Ends all readers and closes all upstreams. Returns when the last task is done.
     pub async fn shutdown(&self) {
+        // First, so that no feed is made while the others end.
         self.table().is_closed = true;
         self.shutdown.cancel();
         self.tasks.close();

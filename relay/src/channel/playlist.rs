@@ -60,6 +60,8 @@ impl Rendered {
             }
             all.push('\n');
         }
+        // The tag may stay: the address with its query is
+        // another one, and caches tell them apart by that.
         Self { gzip: compress(all.as_bytes()), text: all.into(), tag: self.tag.clone() }
     }
 
@@ -199,6 +201,7 @@ impl Playlist {
             .segments()
             .map(|&segment| {
                 let at = known.iter().position(|cached| cached.segment == segment);
+                // Both are in order, so the next look begins where this one ended.
                 known = at.map_or(known, |at| &known[at..]);
                 at.map_or_else(|| Arc::new(SegmentCache::new(segment)), |_| Arc::clone(&known[0]))
             })
@@ -333,6 +336,8 @@ impl Playlist {
         if target == self.target_duration {
             return Arc::clone(self);
         }
+        // Locked while the other is rendered: those who
+        // ask for the same at once wait for the one text.
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = others.iter().find(|other| other.target_duration == target) {
             return Arc::clone(known);

@@ -58,6 +58,8 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
+        // The feed goes on until its driver has asked under
+        // the lock of the map whether anybody is left.
         self.change(|attendance| attendance.leave(self.kind, self.priority));
         if self.kind.is_viewer() {
             self.feed.totals.viewers.fetch_sub(1, Ordering::Relaxed);

@@ -130,6 +130,8 @@ impl SequenceStore {
                 let entry = |written: Written| Entry { numbers: written.numbers(), written };
                 sequences.state().by_id =
                     read.into_iter().map(|(id, written)| (id, entry(written))).collect();
+                // As it was, no further ahead: a start that comes
+                // to nothing must not move the numbers of players.
                 sequences.write_all(0, 0);
             }
             Err(error) => {
@@ -160,6 +162,8 @@ impl SequenceStore {
     pub(super) fn set(&self, id: &ChannelId, numbers: SequenceNumbers) -> bool {
         let mut state = self.state();
         let entry = state.by_id.entry(id.as_str().to_owned()).or_default();
+        // Memory always has the true ones; only the file
+        // may differ, and it is asked at a start alone.
         entry.numbers = numbers;
         let is_ahead = entry.is_ahead();
         !is_ahead && (state.is_file_good != Some(false) || numbers.segment.is_multiple_of(TRY_EVERY))
@@ -173,6 +177,7 @@ impl SequenceStore {
     /// Writes the file again if it was removed.
     pub(super) fn check_file(&self) {
         let is_good = self.state().is_file_good == Some(true);
+        // An error says nothing about the file: only one that is surely gone is written again.
         if is_good && self.path.try_exists().is_ok_and(|is_there| !is_there) {
             warn!(file = %self.path.display(), "the numbers of HLS playlists were removed: they are written again");
             self.write();
@@ -192,6 +197,7 @@ impl SequenceStore {
         let new = |(id, entry): (&String, &Entry)| {
             (id.clone(), Written::ahead_of(&entry.numbers, segments, discontinuities))
         };
+        // Taken under the lock for writing: of two writes, the later one has the later numbers.
         let all: HashMap<String, Written> = self.state().by_id.iter().map(new).collect();
         let result = self.replace(&all);
         let mut state = self.state();

@@ -43,6 +43,7 @@ impl Channels {
             return Ok(Some(Arc::clone(feed)));
         }
         let mut failover = table.failover(channel);
+        // On a copy: an order that is refused leaves the history as it was.
         failover.override_source(order)?;
         table.histories.insert(channel.id.clone(), failover);
         Ok(None)

@@ -206,6 +206,8 @@ impl Subscription {
             step = self.cursor.step(&window.edges);
         }
         match step {
+            // Who reads from where the group was told to read takes
+            // the block of the group; all others read for themselves.
             Step::Read { start, end } => match &window.newest {
                 Some(block) if block.start == start && block.end - start <= MAX_SHARED => {
                     Next::Read { start, end: block.end, block: Some(Arc::clone(block)) }
@@ -222,6 +224,7 @@ impl Subscription {
         if !self.rest.is_empty() {
             return self.send_rest(socket);
         }
+        // Its media comes by `changed`, at its own time: nothing is due to it by the window.
         if self.past.is_some() {
             return Ok(Sent::UpToDate);
         }
@@ -237,6 +240,8 @@ impl Subscription {
         };
         if is_copied {
             if let Some(bytes) = self.read(start, end, block)? {
+                // Before the send: what the socket does not take stays
+                // in `rest`, and the store may drop it meanwhile.
                 self.cursor.advance(start + bytes.len() as u64);
                 self.rest = bytes;
                 return self.send_rest(socket);
@@ -254,6 +259,8 @@ impl Subscription {
     /// Sends the rest of a packet of which a part is sent, so that the stream can end there.
     /// Returns whether all of it is out.
     pub fn send_last(&mut self, socket: impl AsFd) -> io::Result<bool> {
+        // `rest` ends with a packet, so what is left over
+        // in front is the one of which a part is sent.
         self.rest.truncate(self.rest.len() % PACKET_SIZE);
         if !self.rest.is_empty() {
             self.send_rest(socket)?;

@@ -41,6 +41,7 @@ impl TimeshiftReader {
         let keyframes = feed.keyframes();
         let wanted = keyframes.position().shifted(-duration_to_ticks(offset));
         let (at, shown, is_late) = keyframes.reach(wanted)?;
+        // The disk's index is asked only when memory does not reach as far.
         let older = feed
             .media
             .archive
@@ -80,6 +81,8 @@ impl TimeshiftReader {
                 }
             }
             let now = self.clock.now();
+            // A viewer whose task was held up is due much at
+            // once: memory holds one chunk of it at a time.
             let end = self.pace.due(now).min(self.at + MAX_CHUNK);
             if end > self.at {
                 let bytes = self.read(feed, end).await?;
@@ -91,6 +94,7 @@ impl TimeshiftReader {
     }
 
     async fn read(&self, feed: &Feed, end: u64) -> Option<Bytes> {
+        // Memory first: who is a little behind costs the disk nothing.
         let recent = feed.media.store.read(self.at, end);
         let bytes = match (recent, &feed.media.archive) {
             (Ok(None), Some(archive)) => archive.read(self.at, end).await,

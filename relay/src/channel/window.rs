@@ -62,6 +62,8 @@ impl Block {
             return Ok(Some(bytes.clone()));
         }
         let bytes = store.read(self.start, self.end)?;
+        // Two may read it at once; no one waits for the
+        // other, and all go on with the bytes of the first.
         Ok(bytes.map(|bytes| self.bytes.get_or_init(|| bytes).clone()))
     }
 }

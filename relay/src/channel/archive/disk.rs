@@ -62,17 +62,22 @@ impl Folder {
     /// Opens the folder, or makes it, and returns the segments whose bytes are there.
     pub(super) fn open(path: &Path) -> io::Result<(Self, Vec<Segment>)> {
         fs::create_dir_all(path)?;
+        // The folder itself is locked: a file for the lock
+        // would be one more that may be removed under it.
         let lock = File::open(path)?;
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process uses the folder"));
         }
         let known = read_index(path)?;
         if known.is_none() {
+            // A file of this name without our index is somebody's
+            // recording: it would be overwritten from its beginning on.
             if path.join(STREAM).symlink_metadata().is_ok() {
                 return Err(stranger(STREAM));
             }
             write_index(path, &index::head())?;
         }
+        // Not truncated: it is the media of before the restart.
         let stream =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join(STREAM))?;
         if !stream.metadata()?.is_file() {
@@ -112,6 +117,8 @@ impl Folder {
             [first, .., last] => (first.start, last.end),
             [only] => (only.start, only.end),
         };
+        // The index first: a crash in between leaves bytes
+        // that nothing names, not names without bytes.
         self.replace(&render(segments.iter()))?;
         self.stream.set_len(end)?;
         if start > 0 {
@@ -153,6 +160,7 @@ impl Disk for Folder {
     }
 
     fn append(&self, records: &[u8]) -> io::Result<()> {
+        // Not synced: a record that is lost, or whose bytes are, is left out at the next start.
         self.index.lock().unwrap_or_else(PoisonError::into_inner).write_all(records)
     }
 

@@ -99,6 +99,8 @@ impl Archive {
         let (placement, history) = match recover(&folder, limits) {
             Ok((disk, history)) => (Placement::Disk(Arc::new(disk)), history),
             Err(error) => {
+                // The channel plays without its past: a disk
+                // that is broken is no reason to keep it closed.
                 spool::warn_of(&folder, &error);
                 (Placement::Nowhere, History::new(limits, Vec::new()))
             }
@@ -158,6 +160,8 @@ impl Archive {
         if resumed != numbers {
             self.is_stale.store(true, Ordering::SeqCst);
         }
+        // Offsets never go back, so that a reader of the last
+        // presentation does not find the bytes of this one.
         let end = self.head.load(Ordering::SeqCst).max(self.written.load(Ordering::SeqCst));
         self.head.store(end, Ordering::SeqCst);
         (end, resumed)
@@ -181,6 +185,8 @@ impl Archive {
     pub(super) fn advance(&self, head: u64, bytes: u64) -> u64 {
         self.head.store(head, Ordering::SeqCst);
         let mut history = self.history();
+        // Only while it fails: a disk that is slow for a
+        // moment catches up, and loses nothing by that.
         if self.is_failing() && head.saturating_sub(self.written()) > bytes {
             history.forget_before(head - bytes);
         }
@@ -189,6 +195,7 @@ impl Archive {
 
     /// Media before `tail` is not read from now on.
     pub(super) fn release(&self, tail: u64) {
+        // It may not go back: the bytes before it may be freed already.
         self.tail.fetch_max(tail, Ordering::SeqCst);
     }
 
@@ -212,6 +219,8 @@ impl Archive {
     fn read_now(&self, start: u64, end: u64) -> io::Result<Option<Bytes>> {
         let disk = self.disk();
         let Some(disk) = disk.filter(|_| end <= self.written()) else { return Ok(None) };
+        // Read first, and then asked whether they were still
+        // there: between the two, holes may be punched.
         let bytes = disk.read(start, end)?;
         Ok((self.tail.load(Ordering::SeqCst) <= start).then_some(bytes))
     }
@@ -262,6 +271,7 @@ impl Archive {
         let new = Arc::new(tokio::task::spawn_blocking(render).await.ok()?);
         let mut rendered = self.rendered();
         if rendered.len() >= MAX_RENDERED {
+            // The oldest, which is most likely the one that nobody asks for any more.
             rendered.remove(0);
         }
         rendered.push(Arc::clone(&new));
@@ -318,6 +328,7 @@ fn recover(folder: &Path, limits: Limits) -> io::Result<(Folder, History)> {
     let mut history = History::new(limits, segments);
     history.trim(SystemTime::now());
     let kept: Vec<Segment> = history.segments().copied().collect();
+    // At the start, when nobody reads yet: whatever a crash left behind is freed.
     disk.tidy(&kept)?;
     Ok((disk, history))
 }

@@ -66,6 +66,7 @@ impl Spool {
             return Ok(());
         }
         let disk = archive.usable_disk().map_or_else(|| archive.open_late(), Ok)?;
+        // An earlier thread may have written part of it already.
         let mut at = self.from.max(archive.written());
         // The disk may have been given up meanwhile: see `Archive::give_up`.
         while at < self.until && !archive.is_failing() {
@@ -73,6 +74,7 @@ impl Spool {
             let bytes = self.store.read(at, end)?.ok_or(io::ErrorKind::UnexpectedEof)?;
             disk.write(at, &bytes)?;
             at = end;
+            // After each block, so that memory can drop it before the rest is written.
             archive.written.store(at, Ordering::SeqCst);
         }
         if at < self.until {
@@ -82,6 +84,8 @@ impl Spool {
         if archive.is_stale.swap(false, Ordering::SeqCst) || writing.records > 2 * kept + SPARE_RECORDS {
             let index = {
                 let history = archive.history();
+                // Media first, then what names it: a crash in between loses
+                // a segment, and never names bytes that are not there.
                 disk::render(history.segments().filter(|segment| segment.end <= at))
             };
             disk.replace(&index)?;
@@ -95,6 +99,7 @@ impl Spool {
     }
 
     fn free(&self, disk: &dyn Disk, writing: &mut Writing) -> io::Result<()> {
+        // No further than the file goes: what is written later would fill the hole again.
         let tail = self.archive.tail.load(Ordering::SeqCst).min(self.archive.written()) / GRAIN * GRAIN;
         if tail > writing.freed {
             disk.punch(writing.freed, tail)?;

@@ -49,6 +49,7 @@ impl Driver {
     pub(super) fn carry_out(&mut self, channels: &Channels) -> bool {
         let mut is_given_up = false;
         let mut has_acted = false;
+        // Until there are none: what one action does to the lifecycle may bring the next.
         while let Some(action) = self.life.poll_action() {
             has_acted = true;
             let now = self.clock.now();
@@ -82,9 +83,12 @@ impl Driver {
         if !is_stopping {
             channels.remember(&self.channel, self.life.failover());
         }
+        // Those who still wait have been told that it failed, so they do not keep the feed.
         if channels.retire(&self.feed, is_given_up || is_stopping) {
             return true;
         }
+        // With what is known of the sources, so that it
+        // does not begin with one that has just failed.
         self.life = Lifecycle::new(times(&self.channel.policy), self.life.failover().clone());
         self.handle_readers();
         false
@@ -96,8 +100,11 @@ impl Driver {
         let claim = claim_of(&self.channel, self.priority(), purpose.into());
         let open = self.ingests.iter().filter_map(|ingest| self.channel.source(ingest.source));
         let claim = if claims::may_open(purpose, &server_of(chosen), open.map(server_of)) {
+            // Not waited for here: the driver goes on with its viewers while a provider is full.
             self.ingests.providers.claim(chosen.provider.as_ref(), claim).boxed()
         } else {
+            // Answered like a claim, on the next turn, so that
+            // there is one way only in which it can fail.
             std::future::ready(Err(NoConnection::SameServer)).boxed()
         };
         let position = self.channel.position(source).expect(LISTED);
@@ -257,6 +264,8 @@ impl Driver {
         let source = ingest.source;
         warn!(source = ingest.label.position, url = %ingest.label.url, %error, "source failed");
         if ingest.is_active() {
+            // What has arrived of it is good media: viewers
+            // see it before the outage or the next source.
             ingest.delivering().input.give_all(&mut self.output.splice);
             self.switches.handle_failure(source, error.code());
             self.leave_active(false);

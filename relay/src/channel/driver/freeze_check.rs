@@ -70,11 +70,13 @@ impl Driver {
         }
         let Some([first, last]) = self.two_pictures() else {
             debug!("not enough key frames to compare");
+            // Nothing is known, and a source that plays is not left on a mere suspicion.
             self.ask_again(attempt);
             return true;
         };
         let program = Path::new(FFMPEG);
         let samples = async move {
+            // One after the other: a picture that stands still is no reason to take two processors.
             Ok([sample_frame(program, first, TIMEOUT).await?, sample_frame(program, last, TIMEOUT).await?])
         };
         self.freeze_check = Some(FreezeCheck { attempt, fault, samples: samples.boxed() });

@@ -121,6 +121,8 @@ impl HlsOutput {
     pub(super) fn handle_viewers(&mut self, hls_viewers: HlsViewers, until: Option<Moment>) -> bool {
         match &mut self.packager {
             Some(packager) => {
+                // Kept for some time without viewers: a player that lost
+                // its network comes back to the same numbers and segments.
                 packager.until = until.filter(|_| hls_viewers.sessions == 0);
                 packager.prefer_short_segments(hls_viewers);
                 false
@@ -133,6 +135,8 @@ impl HlsOutput {
     pub(super) fn start(&mut self, context: PackagingContext<'_>, entries: &[(u64, AccessPoint)]) {
         debug!(entries = entries.len(), "somebody watches by HLS");
         let mut packager = Packager::new(context.settings, self.sequences.get(context.feed.id()));
+        // The newest is the one that is shown now; the others
+        // are dated back from it by the time of the media.
         if let Some((_, newest)) = entries.last() {
             packager.segmenter.set_clock(clock_of(newest));
         }
@@ -288,6 +292,7 @@ impl Packager {
             has_new |= short.push(base + point.at as u64, *point);
         }
         if has_new {
+            // Cloned, not borrowed: readers of the list do not wait while the next one is rendered.
             let before = feed.hls.short.borrow().clone();
             let playlist = Playlist::new(short, before.as_deref());
             feed.hls.short.send_replace(Some(Arc::new(playlist)));
@@ -310,6 +315,8 @@ impl Packager {
         self.prefer_short_segments(context.hls_viewers);
         if sequences.set(context.feed.id(), self.segmenter.numbers()) {
             let sequences = Arc::clone(sequences);
+            // Not waited for: the file has numbers ahead, so there is
+            // time until the ones that are given out now reach them.
             tasks.spawn_blocking(move || sequences.write());
         }
         context.feed.hls.playlist.send_replace(Some(Arc::new(playlist)));

@@ -135,6 +135,7 @@ impl Ingests {
         ticked_at: Moment,
         tick: Duration,
     ) -> Poll<(AttemptId, IngestEvent)> {
+        // In a round of its own: a source that always has data would else come before it each time.
         for ingest in &mut self.list {
             if let Poll::Ready(event) = ingest.poll_yield(context) {
                 return Poll::Ready((ingest.attempt, event));

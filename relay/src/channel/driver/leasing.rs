@@ -25,10 +25,13 @@ pub(super) async fn connection_for(
         Some(providers.would_serve(provider, &claim))
     };
     loop {
+        // Before the look, or a connection that becomes free
+        // between the look and the wait would be missed.
         changed.borrow_and_update();
         if let Some(&source) = sources.iter().find(|&&source| would_serve(source) == Some(true)) {
             return source;
         }
+        // The providers are gone only when the process ends, which is told in another way.
         if changed.changed().await.is_err() {
             std::future::pending::<()>().await;
         }

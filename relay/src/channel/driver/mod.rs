@@ -73,6 +73,7 @@ pub(super) fn create(
 ) -> io::Result<(Arc<Feed>, Driver)> {
     let mut numbers = channels.sequences.get(&channel.id);
     let mut base = 0;
+    // The file goes on where it ended: a byte has one offset, in memory and on the disk.
     if let Some(archive) = &archive {
         (base, numbers) = archive.begin(channel, numbers);
     }
@@ -151,6 +152,8 @@ impl Driver {
         self.handle_readers();
         while !self.carry_out(&channels) {
             let wake = self.wait().await;
+            // Before the event itself: a timer that fires now
+            // must know that the source was only paused by us.
             if self.note_resumed() && self.carry_out(&channels) {
                 break;
             }
@@ -162,6 +165,7 @@ impl Driver {
             consume_budget().await;
         }
         if let Some(timeshift) = &mut self.timeshift {
+            // After the last action, when nothing more is written.
             timeshift.end(&self.feed, self.output.index.head());
         }
         self.publish(|channel| events::Event::StreamClosed { channel });
@@ -180,6 +184,7 @@ impl Driver {
             }
         };
         let waiting = self.life.waiting_for_slot();
+        // A handle of its own, since the ingests are polled mutably beside it.
         let providers = self.ingests.providers.clone();
         let message = self.inbox.next(&waiting, (&self.channel, priority), &providers);
         let event = poll_fn(|context| self.ingests.poll(context, now, ticked_at, tick));
@@ -241,6 +246,8 @@ impl Driver {
     }
 
     fn handle_timer(&mut self, now: Moment) {
+        // Media before the lifecycle: what is due now counts
+        // as progress before it is judged that there was none.
         self.fill_if_due(now);
         self.give_due(now);
         self.tick_if_due(now);

@@ -113,6 +113,8 @@ impl Output {
         let (bytes, points) = self.splice.output();
         let base = self.index.head();
         if let Err(error) = feed.media.store.write(base, bytes) {
+            // The driver goes on: memory may be there again,
+            // and a gap is less than a channel that ends.
             self.note_failure(&error);
             return None;
         }
@@ -120,6 +122,7 @@ impl Output {
             info!("the store can be written to again");
         }
         self.index.set_ahead(not_due);
+        // After the write: what the index names can be read.
         self.index.append(bytes.len(), points, self.splice.position().unwrap_or_default());
         self.notices.note_access_points(points);
         let mut keyframes = feed.keyframes();
@@ -159,6 +162,7 @@ impl Output {
         let mut newest: Option<Arc<Block>> = None;
         for group in groups {
             let announced = std::mem::replace(&mut self.announced[group], edges.head);
+            // Nobody is woken for nothing.
             if announced == edges.head {
                 continue;
             }

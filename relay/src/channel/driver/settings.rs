@@ -42,6 +42,7 @@ impl Driver {
         }
         self.status.set_stale();
         info!(sources = self.channel.sources.len(), "channel has new settings");
+        // Last, since it may ask for sources to be opened or closed, by all the settings above.
         self.life.set_sources(now, &self.channel.source_ids());
     }
 

@@ -57,10 +57,13 @@ impl Timeshift {
         let past = archive.advance(head, limit);
         archive.release(past.min(tail));
         let written = archive.written().max(feed.media.base);
+        // Memory would grow without end for a disk that hangs.
         if head - written > limit && !archive.is_failing() {
             archive.give_up();
         }
         let has_work = !self.segments.is_empty() || head - written >= BATCH && !archive.is_failing();
+        // One at a time: a disk that hangs holds up one thread
+        // of each channel, not one more with each tick.
         if has_work && self.spool.as_ref().is_none_or(JoinHandle::is_finished) {
             self.spawn_spool(feed, head);
         }
