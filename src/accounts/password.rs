@@ -31,7 +31,7 @@ static NOBODYS: LazyLock<String> = LazyLock::new(|| hash_now("nobody's password"
 /// Looks at passwords.
 #[derive(Debug)]
 pub(super) struct Passwords {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     waiting: Semaphore,
     /// Keyed anew in each process, so that what is remembered is worth nothing elsewhere.
     key: hmac::Key,
@@ -47,7 +47,7 @@ pub(super) struct Busy;
 impl Passwords {
     pub(super) fn new() -> Self {
         Self {
-            places: Semaphore::new(MAX_AT_ONCE),
+            places: Arc::new(Semaphore::new(MAX_AT_ONCE)),
             waiting: Semaphore::new(MAX_WAITING),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random_bytes::<32>()),
             proven: Mutex::default(),
@@ -73,10 +73,15 @@ impl Passwords {
         }
         // Never waited for: a queue without an end would hold the memory of all who try.
         let Ok(_waiting) = self.waiting.try_acquire() else { return Err(Busy) };
-        let Ok(_place) = self.places.acquire().await else { return Err(Busy) };
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return Err(Busy) };
         let hash = known.map_or_else(|| NOBODYS.clone(), |(_, hash)| hash.to_owned());
         let typed = password.to_owned();
-        let is_right = spawn_blocking(move || is_right(&hash, &typed)).await.unwrap_or(false);
+        // The place goes with the work, which goes on when whoever asked has hung up.
+        let work = move || {
+            let _place = place;
+            is_right(&hash, &typed)
+        };
+        let is_right = spawn_blocking(work).await.unwrap_or(false);
         let Some((user, hash)) = known.filter(|_| is_right) else { return Ok(false) };
         // Only right passwords are remembered, so there
         // is one for each user and no limit is needed.
@@ -108,7 +113,13 @@ fn message(hash: &str, password: &str) -> String {
 
 /// The hash of a password, on a thread that may take its time.
 pub(super) async fn hash(password: String) -> String {
-    let hash = spawn_blocking(move || hash_now(&password)).await;
+    static PLACES: Semaphore = Semaphore::const_new(MAX_AT_ONCE);
+    let place = PLACES.acquire().await.expect("it is never closed");
+    let work = move || {
+        let _place = place;
+        hash_now(&password)
+    };
+    let hash = spawn_blocking(work).await;
     hash.expect("hashing does not panic")
 }
 

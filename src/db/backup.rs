@@ -81,7 +81,7 @@ pub fn backup(folder: &Path, configuration: &Path, to: &Path) -> Result<(), Back
     let write = |error: CopyError| BackupError::write(to, &error);
     copy_to_new(&connection, &new).map_err(write)?;
     let finish = || {
-        add_file(&new, CONFIGURATION, &fs::read(configuration).unwrap_or_default())?;
+        add_file(&new, CONFIGURATION, &read_if_there(configuration)?)?;
         // Synced before it gets its name, so a power failure leaves no half backup under it.
         fs::File::open(&new)?.sync_all()?;
         fs::rename(&new, to)?;
@@ -202,6 +202,14 @@ fn check_whole(connection: &Connection, backup: &Path) -> Result<(), BackupError
 }
 
 /// Makes a database of a backup's copy, of the newest schema and on the disk.
+/// The content of a file; nothing where there is none.
+fn read_if_there(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read,
+    }
+}
+
 fn prepare(new: &Path) -> Result<(), OpenError> {
     let of = |error| OpenError::of(new, &error);
     let connection = Connection::open(new).map_err(of)?;
@@ -221,13 +229,14 @@ fn keep(database: &Path) -> io::Result<Option<PathBuf>> {
         return Ok(None);
     }
     let kept = free_name(database);
-    for suffix in ["-wal", "-shm"] {
-        rename_if_there(&beside(database, suffix), &beside(&kept, suffix))?;
-    }
     // Some disks know no second names.
     if fs::hard_link(database, &kept).is_err() {
         create(&kept)?;
         fs::copy(database, &kept)?;
+    }
+    // Last: until the database has its second name, its log is not touched.
+    for suffix in ["-wal", "-shm"] {
+        rename_if_there(&beside(database, suffix), &beside(&kept, suffix))?;
     }
     Ok(Some(kept))
 }

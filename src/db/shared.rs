@@ -55,6 +55,10 @@ impl Shared {
         let done = work(&self.connection);
         let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
         let ended = self.connection.execute_batch(end);
+        // A commit that failed, as on a full disk, leaves the transaction open.
+        if ended.is_err() && !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
         let value = done?;
         ended.map_err(Error::from)?;
         Ok(value)

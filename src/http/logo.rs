@@ -57,9 +57,12 @@ struct Inner {
     kept: Mutex<Kept>,
 }
 
+/// Where a picture is, and what may lead there: one channel may have what is refused to another.
+type Key = (Scope, String);
+
 #[derive(Debug, Default)]
 struct Kept {
-    entries: HashMap<String, Entry>,
+    entries: HashMap<Key, Entry>,
     /// Logos that did not come, and that were let go to make room, since the start.
     failed: u64,
     evicted: u64,
@@ -119,7 +122,7 @@ impl Default for Logos {
 impl Logos {
     /// The picture at this address, kept or fetched now.
     pub(super) async fn get(&self, url: &str, scope: Scope) -> Option<Picture> {
-        let cell = self.kept().entry(url, Instant::now());
+        let cell = self.kept().entry(&(scope, url.to_owned()), Instant::now());
         // One fetches for all who ask at the same time; if that one leaves, the next takes over.
         let picture = cell.get_or_init(|| self.fetch(url, scope)).await.clone();
         // Again, now that its size is known: an entry is empty while it is fetched.
@@ -161,18 +164,18 @@ impl Logos {
 
 impl Kept {
     /// Where the picture at this address is or goes.
-    fn entry(&mut self, url: &str, now: Instant) -> Arc<OnceCell<Option<Picture>>> {
-        if let Some(entry) = self.entries.get_mut(url)
+    fn entry(&mut self, key: &Key, now: Instant) -> Arc<OnceCell<Option<Picture>>> {
+        if let Some(entry) = self.entries.get_mut(key)
             && !entry.is_old(now)
         {
             entry.asked_at = now;
             return Arc::clone(&entry.cell);
         }
         // The old cell may still be waited for; those who hold it get what it brings.
-        self.entries.remove(url);
+        self.entries.remove(key);
         let entry = Entry { cell: Arc::default(), asked_at: now, since: now };
         let cell = Arc::clone(&entry.cell);
-        self.entries.insert(url.to_owned(), entry);
+        self.entries.insert(key.clone(), entry);
         self.trim();
         cell
     }
@@ -181,7 +184,7 @@ impl Kept {
     fn trim(&mut self) {
         while self.entries.len() > MAX_KEPT || self.bytes() > MAX_BYTES {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.asked_at);
-            let oldest = oldest.map(|(url, _)| url.clone()).expect("there are too many");
+            let oldest = oldest.map(|(key, _)| key.clone()).expect("there are too many");
             self.entries.remove(&oldest);
             self.evicted += 1;
         }
@@ -218,12 +221,25 @@ mod tests {
         Picture { kind: "image/png", bytes: Bytes::from(vec![0; bytes]) }
     }
 
+    fn key(url: &str) -> Key {
+        (Scope::Own, url.to_owned())
+    }
+
+    #[test]
+    fn what_one_channel_may_have_is_not_kept_for_another() {
+        let (mut kept, now) = (Kept::default(), Instant::now());
+        kept.entry(&key("logo"), now).set(Some(picture(10))).unwrap();
+        assert!(kept.entry(&key("logo"), now).get().is_some());
+        assert!(kept.entry(&(Scope::Internet, "logo".to_owned()), now).get().is_none());
+    }
+
     #[test]
     fn what_came_is_kept_for_a_day_and_what_did_not_for_a_minute() {
         let (mut kept, start) = (Kept::default(), Instant::now());
-        kept.entry("came", start).set(Some(picture(10))).unwrap();
-        kept.entry("failed", start).set(None).unwrap();
-        let is_there = |kept: &mut Kept, url: &str, after| kept.entry(url, start + after).get().is_some();
+        kept.entry(&key("came"), start).set(Some(picture(10))).unwrap();
+        kept.entry(&key("failed"), start).set(None).unwrap();
+        let is_there =
+            |kept: &mut Kept, url: &str, after| kept.entry(&key(url), start + after).get().is_some();
         assert!(is_there(&mut kept, "failed", TRIED / 2) && is_there(&mut kept, "came", FRESH / 2));
         assert!(!is_there(&mut kept, "failed", TRIED) && !is_there(&mut kept, "came", FRESH));
     }
@@ -232,7 +248,7 @@ mod tests {
     fn no_more_is_kept_than_there_is_room_for() {
         let (mut kept, start) = (Kept::default(), Instant::now());
         for at in 0..100_u64 {
-            let cell = kept.entry(&at.to_string(), start + Duration::from_millis(at));
+            let cell = kept.entry(&key(&at.to_string()), start + Duration::from_millis(at));
             cell.set(Some(picture(MAX_PICTURE))).unwrap();
             kept.trim();
             assert!(kept.bytes() <= MAX_BYTES, "{at}: {}", kept.bytes());
@@ -240,7 +256,7 @@ mod tests {
         assert_eq!((kept.entries.len(), kept.evicted), (32, 68));
         assert!(kept.entries.contains_key("99") && !kept.entries.contains_key("67"), "the oldest go");
         for at in 0..2_000_u64 {
-            kept.entry(&format!("small-{at}"), start + Duration::from_secs(at)).set(None).unwrap();
+            kept.entry(&key(&format!("small-{at}")), start + Duration::from_secs(at)).set(None).unwrap();
         }
         assert_eq!(kept.entries.len(), MAX_KEPT);
     }

@@ -6,8 +6,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -141,7 +143,11 @@ impl Lineup {
             due.is_running = true;
             let (this, id) = (self.clone(), *id);
             running.spawn(async move {
-                let result = this.refresh(id).await;
+                // A bug in the reading of one playlist must not end its refreshes until a restart.
+                let Ok(result) = AssertUnwindSafe(this.refresh(id)).catch_unwind().await else {
+                    error!(playlist = id.0, "bug: a refresh broke off; it is tried again later");
+                    return (id, false);
+                };
                 // One that somebody reads just now is read; what is held will be the same soon.
                 let is_good = matches!(result, Ok(_) | Err(Refusal::Running | Refusal::Held(_)));
                 (id, is_good)

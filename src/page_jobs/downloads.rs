@@ -147,7 +147,14 @@ impl Downloads {
         let changed = changed.ok_or_else(|| Refusal::WrongState(before.state.name()))?;
         info!(download = id.0, ?wanted, "download changed");
         match to {
-            State::Active => self.add_job(queue, id, actor).await?,
+            State::Active => {
+                if let Err(refusal) = self.add_job(queue, id, actor).await {
+                    // Else it would be active for ever, and nothing would work on it.
+                    let back = move |connection: &_| rows::change(connection, id, &[to], before.state);
+                    let _: Option<Download> = self.0.database.write::<_, Error>(back).await?;
+                    return Err(refusal);
+                }
+            }
             // Behind the change in the database: the run looks there why it was stopped.
             _ => self.0.runs.stop(id),
         }

@@ -136,8 +136,10 @@ impl Outline {
     /// A box within the film's description.
     fn handle_inner(&mut self, head: Head, source: &mut Source) -> Result<(), Pause> {
         match &head.kind {
+            // What belongs to it must not be taken for the last track's that is kept.
+            b"trak" if self.tracks.len() == MAX_TRACKS => {}
             b"trak" | b"mdia" | b"minf" | b"stbl" | b"edts" | b"mvex" if self.ends.len() < MAX_DEPTH => {
-                if &head.kind == b"trak" && self.tracks.len() < MAX_TRACKS {
+                if &head.kind == b"trak" {
                     self.tracks.push(Described::default());
                 }
                 self.is_fragmented |= &head.kind == b"mvex";

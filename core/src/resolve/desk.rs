@@ -394,10 +394,17 @@ impl State {
     fn refuse(&mut self, failure: &Arc<Failure>, now: Moment) {
         let pause = self.pause.unwrap_or(FIRST_PAUSE);
         // A platform may ask for more than anyone would wait; it is asked again sooner then.
-        let until = now + failure.after.unwrap_or(pause).min(MAX_PAUSE);
+        let mut until = now + failure.after.unwrap_or(pause).min(MAX_PAUSE);
+        if let Some((_, known)) = &self.refusal
+            && *known > now
+        {
+            // Resolves that were under way hear of the same refusal: it counts once.
+            until = if failure.after.is_some() { until.max(*known) } else { *known };
+        } else {
+            self.pause = Some((pause * 2).min(MAX_PAUSE));
+        }
         self.refusal = Some((Arc::clone(failure), until));
         self.next = until;
-        self.pause = Some((pause * 2).min(MAX_PAUSE));
     }
 }
 

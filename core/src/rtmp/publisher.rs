@@ -130,12 +130,17 @@ struct Received {
     window: u32,
 }
 
+/// Bytes that are kept after they were sent: to move the rest to the front for each of them would
+/// cost more than it saves.
+pub(super) const MAX_SENT: usize = 64 << 10;
+
 /// What is to be sent.
 #[derive(Debug, Default)]
-struct Output {
-    bytes: Vec<u8>,
+pub(super) struct Output {
+    /// What is sent, up to [`MAX_SENT`], and what is not.
+    pub(super) bytes: Vec<u8>,
     /// How much of it is sent.
-    sent: usize,
+    pub(super) sent: usize,
     total: u64,
 }
 
@@ -399,11 +404,15 @@ impl Publisher {
 }
 
 impl Output {
-    fn advance(&mut self, count: usize) {
+    pub(super) fn advance(&mut self, count: usize) {
         self.sent += count;
         self.total += count as u64;
         if self.sent == self.bytes.len() {
             self.bytes.clear();
+            self.sent = 0;
+        } else if self.sent >= MAX_SENT {
+            // A server that is slower than the stream never lets it become empty.
+            self.bytes.drain(..self.sent);
             self.sent = 0;
         }
     }

@@ -310,3 +310,15 @@ fn what_is_no_rtmp_is_told_at_once() {
     assert!(!server.publisher.has_heard());
     assert_eq!(server.publisher.handle_bytes(b"HTTP/1.1 400 Bad Request"), Err(Fault::NoRtmp));
 }
+
+#[test]
+fn what_was_sent_is_not_kept_where_the_server_is_slow() {
+    let mut output = super::publisher::Output::default();
+    for byte in 0..=255 {
+        output.bytes.extend(std::iter::repeat_n(byte, 32 << 10));
+        // Never all of it.
+        output.advance(output.bytes.len() - output.sent - 1);
+        assert!(output.bytes.len() <= super::publisher::MAX_SENT + (32 << 10) + 1);
+        assert_eq!(output.bytes[output.sent..], [byte]);
+    }
+}

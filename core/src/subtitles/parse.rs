@@ -116,6 +116,9 @@ fn time(text: &str) -> Option<Duration> {
     let mut seconds: u64 = 0;
     let mut parts = 0;
     for part in whole.split(':') {
+        if parts == 3 {
+            return None;
+        }
         let digits = part.trim();
         let is_number =
             !digits.is_empty() && digits.len() <= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -127,7 +130,7 @@ fn time(text: &str) -> Option<Duration> {
     for (place, digit) in [100, 10, 1].into_iter().zip(digits) {
         millis += place * u64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
     }
-    let is_time = (2..=3).contains(&parts) && seconds < MAX_HOURS * 3600;
+    let is_time = parts >= 2 && seconds < MAX_HOURS * 3600;
     is_time.then(|| Duration::from_millis(seconds * 1000 + millis))
 }
 

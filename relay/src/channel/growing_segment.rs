@@ -84,12 +84,14 @@ impl GrowingSegment {
 
     /// The part of the segment in a store that ends at `head`; `None` before it begins.
     fn stretch(&self, head: u64) -> io::Result<Option<Stretch>> {
+        // Before the playlist, which names the segment before the next one is in the making: between
+        // the two looks it cannot be gone from both.
+        let making = self.feed.hls.making.borrow().as_ref().map(|making| making.segment);
         let playlist = self.feed.hls.playlist.borrow().clone();
         if let Some(cached) = playlist.and_then(|playlist| playlist.find(self.number).cloned()) {
             let Segment { start, end, .. } = cached.segment;
             return Ok(Some(Stretch { start, end, is_whole: true }));
         }
-        let making = self.feed.hls.making.borrow().as_ref().map(|making| making.segment);
         match making {
             Some(Segment { number, start, .. }) if number == self.number => {
                 Ok(Some(Stretch { start, end: head.max(start), is_whole: false }))

@@ -204,7 +204,7 @@ impl PesAssembler {
         let length = header.length.and_then(|length| length.checked_sub(bytes));
         let header = Header { length, ..header.moved(skipped, 0) };
         // 0 stands for an unknown length: the sound then ends where the next PES packet begins.
-        let field = length.and_then(|length| u16::try_from(length - 6).ok()).unwrap_or(0);
+        let field = length.and_then(|length| u16::try_from(length.checked_sub(6)?).ok()).unwrap_or(0);
         self.write(4, &field.to_be_bytes());
         self.write_stamps(0, header);
         self.header = Some(header);
