@@ -278,6 +278,25 @@ mod players {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn subtitles_that_end_early_end_nothing_else() {
+        let path = usual();
+        let house = House::with_one(&path).await;
+        let text = house.folder.path().join(format!("{ID}.en.srt"));
+        std::fs::write(text, "1\n00:00:01,000 --> 00:00:02,000\nHi\n").expect("it can be written");
+        let dash = house.url(&format!("/dash/{ID}/manifest.mpd"));
+        assert_same(&path, &dash, &[("0:v", "0:v:0"), ("0:a", "0:a:0")]).await;
+        let all = ["-map", "0", "-c", "copy", "-f", "framehash", "-"];
+        let mut ffmpeg = tokio::process::Command::new("ffmpeg");
+        let output = ffmpeg.args(["-nostdin", "-v", "error", "-i", &dash]).args(all).output().await;
+        let output = output.expect("ffmpeg runs");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("framehash writes text");
+        let count = |stream: &str| text.lines().filter(|line| line.starts_with(stream)).count();
+        let whole = packets(path.to_str().expect("text"), "0:v").await.len();
+        assert_eq!((count("0,"), count("2,")), (whole, 2), "pictures, and the text with its end: {text}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn every_packet_and_its_time_is_that_of_the_file_by_hls_and_dash() {
         let fragmented = fragmented();
         let quick = format!("{USUAL} -movflags +faststart");
@@ -433,7 +452,7 @@ async fn subtitles_beside_a_film_are_offered_with_it() {
         assert_eq!(text.contains("Gr"), shown.is_some(), "{name}: {text}");
     }
     let manifest = house.get(&format!("/dash/{ID}/manifest.mpd")).await.text();
-    assert!(manifest.contains("<BaseURL>s-de/all.vtt</BaseURL>"), "{manifest}");
+    assert!(manifest.contains(&format!("<BaseURL>../../hls/{ID}/s-de/all.vtt</BaseURL>")), "{manifest}");
     for path in ["s-fr.m3u8", "s-fr/0.vtt", "s-de/9.vtt", "s-de/0.m4s"] {
         assert_eq!(house.get(&format!("/hls/{ID}/{path}")).await.status, 404, "{path}");
     }
