@@ -18,10 +18,11 @@ const SOON: Duration = Duration::from_secs(15);
 pub(crate) const ID: &str = "0188f5e0-7b1c-4d2e-9a3f-00112233aaff";
 
 /// H.264 with B pictures and a key frame every two seconds, and AAC with its priming.
-const USUAL: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -b:v 400k -c:a aac -b:a 64k";
+pub(crate) const USUAL: &str =
+    "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -b:v 400k -c:a aac -b:a 64k";
 
 /// The same without a table of samples.
-fn fragmented() -> String {
+pub(crate) fn fragmented() -> String {
     format!("{USUAL} -movflags frag_keyframe+empty_moov+default_base_moof")
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    fn with(films: &[(&str, &Path)]) -> Self {
+    pub(crate) fn with(films: &[(&str, &Path)]) -> Self {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo has made a folder for tests");
         for (name, path) in films {
             put(&folder.path().join(name), path);
@@ -84,7 +85,7 @@ fn put(to: &Path, from: &Path) {
 }
 
 /// The packets of a stream as ffmpeg reads them: times, sizes and checksums.
-async fn packets(input: &str, stream: &str) -> Vec<String> {
+pub(crate) async fn packets(input: &str, stream: &str) -> Vec<String> {
     let mut ffmpeg = tokio::process::Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-copyts", "-i", input, "-map", stream, "-c", "copy"]);
     let output = ffmpeg.args(["-f", "framehash", "-"]).output().await.expect("ffmpeg runs");

@@ -13,6 +13,7 @@ mod documents;
 mod downloads_page;
 mod failover;
 mod film_delivery;
+mod film_growing;
 mod film_links;
 mod film_viewers;
 mod films;

@@ -3,6 +3,7 @@
 mod answer;
 mod api;
 mod file;
+mod growing;
 mod ladder;
 mod link;
 mod parts;
