@@ -281,7 +281,10 @@ fn a_dash_manifest_has_every_track_on_the_films_own_clock() {
     let film = index(&movie.bytes()).unwrap();
     let text = manifest::manifest(&film, &[], &[], Addresses { base: "/hls/x/", query: "" });
     assert!(text.contains("mediaPresentationDuration=\"PT20.040000S\""), "{text}");
-    assert!(text.contains(" initialization=\"/hls/x/t0/init.mp4\" media=\"/hls/x/t0/$Number$.m4s\""), "{text}");
+    assert!(
+        text.contains(" initialization=\"/hls/x/t0/init.mp4\" media=\"/hls/x/t0/$Number$.m4s\""),
+        "{text}"
+    );
     let sets: Vec<Vec<(i64, i64)>> = text
         .split("<AdaptationSet")
         .skip(1)

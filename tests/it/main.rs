@@ -15,6 +15,7 @@ mod failover;
 mod film_delivery;
 mod film_growing;
 mod film_links;
+mod film_pictures;
 mod film_viewers;
 mod films;
 mod frozen;

@@ -35,7 +35,7 @@ fn write(text: &mut String, cue: &Cue) {
 }
 
 /// A time with hours.
-struct Stamp(Duration);
+pub(crate) struct Stamp(pub(crate) Duration);
 
 impl std::fmt::Display for Stamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

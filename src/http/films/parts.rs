@@ -12,7 +12,7 @@ use http::{HeaderMap, Method};
 use super::answer::About;
 use super::texts::{self, embedded, texts};
 use super::viewers::FilmViewer;
-use super::{copies, find, open};
+use super::{copies, find, open, pictures};
 use crate::films::{Content, Kept, OpenCopy, OpenError, Opened};
 use crate::http::State;
 use crate::http::error::ApiError;
@@ -33,6 +33,9 @@ pub(in crate::http) async fn playlist(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if pictures::is_one(&name) {
+        return pictures::send(&state, &client, (&id, &name), &method, &headers).await;
+    }
     let (opened, _) = opened_for(&state, &client, &id, &method).await?;
     let film = &opened.film;
     let all = copies(&state, &id, &opened).await?;
@@ -108,6 +111,9 @@ pub(in crate::http) async fn segment(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if rendition == pictures::STORYBOARD {
+        return pictures::send_sheet(&state, &client, (&id, &name), &method, &headers).await;
+    }
     let (opened, viewer) = opened_for(&state, &client, &id, &method).await?;
     if texts::is_name(&opened, &rendition) {
         return texts::send(&state, &opened, (&id, &rendition, &name), &method, &headers).await;
