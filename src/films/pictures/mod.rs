@@ -26,8 +26,9 @@ use crate::programs;
 /// The longer side of a poster, in pixels.
 const POSTER: u32 = 480;
 
-/// How long a poster may take: a key picture is decoded within a second.
-const POSTER_TIME: Duration = Duration::from_secs(20);
+/// How long a poster may take: a key picture is decoded within a second, where there is no other
+/// work.
+const POSTER_TIME: Duration = Duration::from_mins(1);
 
 /// Posters that are made or waited for at a time: as many as a page shows.
 const MAX_POSTERS: usize = 256;
@@ -188,7 +189,8 @@ async fn make_poster(key: &Path, to: &Path, (width, height): (u32, u32)) -> Resu
         Ok(Ok(())) => Ok(to.is_file()),
         Ok(Err(FfmpegError::Failed { .. })) => Ok(false),
         Ok(Err(error)) => Err(error),
-        Err(_) => Ok(false),
+        // The machine has other work: another request may have more luck.
+        Err(_) => Err(FfmpegError::Stopped),
     }
 }
 
