@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::films::usual;
+use crate::films::{packets, usual};
 use crate::program::{Program, Setup};
 
 const ONE: &str = "0188f5e0-7b1c-4d2e-9a3f-0011223300aa";
@@ -182,10 +182,16 @@ mod players {
         for path in [
             format!("/hls/{ONE}/master.m3u8"),
             format!("/hls/{ONE}/master.m3u8?format=ts"),
-            format!("/dash/{ONE}/manifest.mpd"),
             format!("/stream/{ONE}"),
         ] {
             ffmpeg_strict(&format!("http://{}{link}{path}", program.address()), 3).await.assert_ok();
+        }
+        // By DASH, ffmpeg shows texts as a stream, which cannot be decoded to nothing.
+        let dash = format!("http://{}{link}/dash/{ONE}/manifest.mpd", program.address());
+        let file = usual();
+        for stream in ["0:v", "0:a"] {
+            let wanted = packets(file.to_str().expect("text"), stream).await.len();
+            assert_eq!(packets(&dash, stream).await.len(), wanted, "{stream}");
         }
     }
 }
