@@ -68,7 +68,8 @@ async fn a_small_picture_is_the_one_that_the_film_shows_there() {
             // A key frame every two seconds, and segments of six.
             let begin = format!("{}", at * 6);
             assert!(times.starts_with(&format!("00:00:{:02}.", at * 6)), "{times}");
-            wanted.push(grey(&path, &["-ss", &begin], &format!("scale={w}:{h}")).await);
+            // ffmpeg does not seek exactly in packets: the same pictures are in the other file.
+            wanted.push(grey(&usual(), &["-ss", &begin], &format!("scale={w}:{h}")).await);
         }
         for (at, shown) in shown.iter().enumerate() {
             let apart: Vec<usize> = wanted.iter().map(|wanted| difference(shown, wanted)).collect();
