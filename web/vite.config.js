@@ -36,7 +36,7 @@ export default defineConfig({
     // The players are big, and loaded when they are needed.
     chunkSizeWarningLimit: 700,
     rolldownOptions: {
-      input: ['admin.html', 'watch.html', 'channels.html', 'not-found.html'],
+      input: ['admin.html', 'watch.html', 'film.html', 'channels.html', 'not-found.html'],
       output: { assetFileNames: assetName },
     },
   },

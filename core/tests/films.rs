@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use boxes::{Played, play};
 use forebay_core::index::{Error, Film, Indexer, SampleReader};
-use forebay_core::manifest::{self, FilmCopy, Rendition};
+use forebay_core::manifest::{self, Addresses, FilmCopy, Rendition};
 use forebay_core::package;
 use forebay_core::rungs::{self, Mismatch};
 use movie::{Movie, Sample, Track};
 use proptest::prelude::*;
+
+const PLAIN: Addresses<'_> = Addresses { base: "", query: "" };
 
 const SEGMENT: Duration = Duration::from_secs(6);
 
@@ -174,7 +176,7 @@ proptest! {
             // What the head says is in the segment.
             segments(&film, &file, Rendition::Track(track));
         }
-        prop_assert!(manifest::manifest(&film, "", "").ends_with("</MPD>\n"));
+        prop_assert!(manifest::manifest(&film, &[], &[], PLAIN).ends_with("</MPD>\n"));
     }
 }
 
@@ -277,9 +279,12 @@ fn sounds_to_choose_from_are_renditions_of_their_own() {
 fn a_dash_manifest_has_every_track_on_the_films_own_clock() {
     let movie = Movie::write(&[track(true, twenty_seconds()), track(false, sound(300, 2048))]);
     let film = index(&movie.bytes()).unwrap();
-    let text = manifest::manifest(&film, "/hls/x/", "");
+    let text = manifest::manifest(&film, &[], &[], Addresses { base: "/hls/x/", query: "" });
     assert!(text.contains("mediaPresentationDuration=\"PT20.040000S\""), "{text}");
-    assert!(text.contains("<BaseURL>/hls/x/</BaseURL>"));
+    assert!(
+        text.contains(" initialization=\"/hls/x/t0/init.mp4\" media=\"/hls/x/t0/$Number$.m4s\""),
+        "{text}"
+    );
     let sets: Vec<Vec<(i64, i64)>> = text
         .split("<AdaptationSet")
         .skip(1)
@@ -435,7 +440,20 @@ fn a_copy_that_is_cut_where_the_film_is_can_be_offered_and_no_other() {
     assert_eq!(rungs::rungs(&alone, &["360p".into()]), Err(rungs::Refusal::NoPictures));
     assert_eq!(rungs::rungs(&film, &["360p".into()]), Ok(Vec::new()), "it is as small itself");
 
-    let master = manifest::master(&film, &[FilmCopy { name: "240p-7", film: &good }]);
+    let copies = [FilmCopy { name: "240p-7", film: &good }];
+    let manifest = manifest::manifest(&film, &copies, &[], PLAIN);
+    let sets: Vec<&str> = manifest.split("<AdaptationSet").skip(1).collect();
+    let names = sets.iter().map(|set| set.split("<Representation id=\"").skip(1));
+    let names = names.map(|names| names.filter_map(|name| name.split('"').next()).collect::<Vec<_>>());
+    assert_eq!(names.collect::<Vec<_>>(), [vec!["t0", "240p-7"], vec!["t1"]], "{manifest}");
+    let times = |name: &str| -> Vec<&str> {
+        let (_, rest) = manifest.split_once(&format!("id=\"{name}\"")).expect("it is named");
+        let (own, _) = rest.split_once("</SegmentTimeline>").expect("it has times");
+        own.lines().filter(|line| line.contains("<S ")).collect()
+    };
+    assert_eq!(times("t0"), times("240p-7"), "cut at the same times");
+
+    let master = manifest::master(&film, &copies);
     let lists: Vec<&str> = master.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lists, ["t0.m3u8", "240p-7.m3u8"]);
     assert_eq!(master.matches("AUDIO=\"ac-3\"").count(), 2, "{master}");

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use boxes::{Played, play};
 use forebay_core::index::{Error, Film, Indexer, SampleReader};
-use forebay_core::manifest::{self, Rendition};
+use forebay_core::manifest::{self, Addresses, Rendition};
 use forebay_core::package;
 use mkv::{Frame, Lacing, Style};
 use proptest::prelude::*;
+
+const PLAIN: Addresses<'_> = Addresses { base: "", query: "" };
 
 const SEGMENT: Duration = Duration::from_secs(6);
 
@@ -185,7 +187,7 @@ proptest! {
         for track in 0..film.tracks().len() {
             segments(&film, &bytes, Rendition::Track(track));
         }
-        prop_assert!(manifest::manifest(&film, "", "").ends_with("</MPD>\n"));
+        prop_assert!(manifest::manifest(&film, &[], &[], PLAIN).ends_with("</MPD>\n"));
     }
 }
 

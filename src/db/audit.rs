@@ -74,7 +74,7 @@ pub fn list(connection: &Connection, before: Option<EntryId>, limit: usize) -> R
     let sql = "SELECT id, at, actor, action, object, before, after FROM audit
                WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut statement = connection.prepare(sql)?;
+    let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map((before.map_or(i64::MAX, |id| id.0), limit), |row| Ok(read(row)))?;
     rows.map(|row| row?).collect()
 }

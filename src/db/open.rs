@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::OpenError;
@@ -19,6 +20,10 @@ const LOG_KEPT: &str = "8388608";
 
 /// Memory for pages, of each connection, in KiB.
 pub(super) const CACHE: &str = "-2048";
+
+/// Statements that a connection keeps compiled, some kilobytes each: those of a refresh, which has
+/// the most, and of the queue of jobs.
+const STATEMENTS: usize = 64;
 
 /// A database for one who writes.
 #[derive(Debug)]
@@ -85,7 +90,12 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // What a schema calls could come from a file that somebody made to be restored.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", CACHE)
+    connection.pragma_update(None, "cache_size", CACHE)?;
+    // SQLite looks at the values of a statement when it plans it, and plans it anew for each other
+    // value: with a bound LIMIT, at every call. No plan here gains by that.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
 }
 
 /// Has commits go to a log that is on the disk when they return, so that who reads waits for

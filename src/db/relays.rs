@@ -95,7 +95,7 @@ pub fn find(connection: &Connection, path: &str) -> Result<Option<Relay>, Error>
 pub fn list(connection: &Connection, after: Option<RelayId>, limit: usize) -> Result<Vec<Relay>, Error> {
     let sql = "SELECT id, spec, created_at, changed_at FROM relays WHERE id > ?1 ORDER BY id LIMIT ?2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut statement = connection.prepare(sql)?;
+    let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map((after.map_or(0, |id| id.0), limit), |row| Ok(read(row)))?;
     rows.map(|row| row?).collect()
 }

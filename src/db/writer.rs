@@ -206,9 +206,9 @@ fn in_transaction(
     work: impl FnOnce(&Connection) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let done = || {
-        connection.execute_batch("BEGIN IMMEDIATE")?;
+        run(connection, "BEGIN IMMEDIATE")?;
         work(connection)?;
-        Ok(connection.execute_batch("COMMIT")?)
+        run(connection, "COMMIT")
     };
     let result = done();
     if result.is_err() && !connection.is_autocommit() {
@@ -216,6 +216,12 @@ fn in_transaction(
         let _ = connection.execute_batch("ROLLBACK");
     }
     result
+}
+
+/// Runs a statement that every write needs: it is compiled once.
+fn run(connection: &Connection, sql: &str) -> Result<(), Error> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
 }
 
 /// A write of somebody.
@@ -241,7 +247,7 @@ where
 {
     fn run(&mut self, connection: &Connection) -> Result<(), Error> {
         // Other callers share the transaction: a refusal must undo this caller's steps alone.
-        connection.execute_batch("SAVEPOINT one")?;
+        run(connection, "SAVEPOINT one")?;
         // What a panic left half done is rolled back.
         let result = catch_unwind(AssertUnwindSafe(|| (self.work)(connection)));
         let is_kept = matches!(result, Ok(Ok(_)));
@@ -250,8 +256,10 @@ where
         if connection.is_autocommit() {
             return Err(Error::Refused("the transaction was rolled back".into()));
         }
-        let end = if is_kept { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" };
-        Ok(connection.execute_batch(end)?)
+        if !is_kept {
+            run(connection, "ROLLBACK TO one")?;
+        }
+        run(connection, "RELEASE one")
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Error>) {

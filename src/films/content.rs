@@ -115,6 +115,14 @@ impl Content {
         self.gather(at..end.min(at.saturating_add(Self::BLOCK))).map(Bytes::from)
     }
 
+    /// Up to `most` bytes from `at` on: at least one. Waits for the disk.
+    ///
+    /// # Errors
+    /// As of [`Self::read`].
+    pub fn read_some(&self, at: u64, most: u64) -> io::Result<Bytes> {
+        self.gather(at..self.length.min(at.saturating_add(most))).map(Bytes::from)
+    }
+
     /// All of it. Waits for the disk.
     ///
     /// # Errors

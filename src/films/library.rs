@@ -1,24 +1,27 @@
 //! Which films there are.
 //!
 //! The folders are looked into again and again. A file counts when it has stood still, so that one
-//! that is being copied is not taken for a short film. What was read of a file stands in the
+//! that is being copied is not taken for a short film. One that plays as it grows, such as a
+//! recording, is offered as a file until then. What was read of a file stands in the
 //! database, and the file is not read again until it changes. A film keeps its id: when its file is
 //! replaced, moved, or gone for a while.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use forebay_core::index::{BEGINNING, plays_as_it_grows};
 use forebay_relay::file_changes::aside;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::FilmId;
 use super::opened::{OpenError, open};
-use super::video::{Refusal, Video, Videos};
+use super::video::{GROWING, Refusal, Video, Videos};
 use super::walk::{Found, MAX_FILMS, media_type, walk};
 use crate::config::InForce;
 use crate::db::films::{self as rows, Identity, Row};
@@ -43,8 +46,8 @@ pub struct Library {
 #[derive(Debug, Default)]
 struct Known {
     rows: HashMap<PathBuf, Row>,
-    /// Files that have not stood still yet.
-    restless: HashMap<PathBuf, Identity>,
+    /// Files that have not stood still yet, and since when they are as they are.
+    restless: HashMap<PathBuf, (Identity, Instant)>,
     /// Whether the database has been read.
     is_read: bool,
 }
@@ -201,16 +204,24 @@ fn look(folders: &[PathBuf], segment: Duration, mut known: Known) -> Look {
     let taken: HashSet<&str> = known.rows.values().map(|row| row.id.as_str()).collect();
     let (mut changed, mut present, mut restless, mut has_more) =
         (Vec::new(), Vec::new(), HashMap::new(), false);
+    let now = Instant::now();
     for Found { path, identity } in &found {
         let row = known.rows.get(path);
-        if row.is_some_and(|row| row.identity == *identity) {
+        if row.is_some_and(|row| row.identity == *identity && !is_growing(row)) {
             present.push(path.clone());
             continue;
         }
-        if !stands_still(*identity) && known.restless.get(path) != Some(identity) {
-            restless.insert(path.clone(), *identity);
+        let since = match known.restless.get(path) {
+            Some((before, since)) if before == identity => *since,
+            _ => now,
+        };
+        let is_still = stands_still(*identity) || since.elapsed() >= STILL;
+        if !is_still {
+            restless.insert(path.clone(), (*identity, since));
             // One that is written to goes on as it was known, since players may hold it open.
             present.extend(row.map(|_| path.clone()));
+        }
+        if !is_still && (row.is_some() || !can_grow(path)) {
             continue;
         }
         if changed.len() == BATCH {
@@ -219,7 +230,13 @@ fn look(folders: &[PathBuf], segment: Duration, mut known: Known) -> Look {
         }
         let id = row.or_else(|| lost.get(identity).copied()).map(|row| row.id.clone());
         let id = id.unwrap_or_else(|| new_id(path, &taken).to_string());
-        match describe(id, path.clone(), *identity, segment) {
+        let described = if is_still {
+            describe(id, path.clone(), *identity, segment)
+        } else {
+            let refusal = Some(format!("{GROWING}: it is still being written"));
+            Ok(Row { id, path: path.clone(), identity: *identity, duration: None, refusal })
+        };
+        match described {
             Ok(row) => {
                 changed.push(row);
                 present.push(path.clone());
@@ -268,6 +285,18 @@ fn describe(id: String, path: PathBuf, identity: Identity, segment: Duration) ->
     Ok(Row { id, path, identity, duration, refusal })
 }
 
+/// Whether a film was being written when its file was looked at.
+fn is_growing(row: &Row) -> bool {
+    row.refusal.as_ref().is_some_and(|refusal| refusal.split(':').next() == Some(GROWING))
+}
+
+/// Whether a file can be played while it is written. Waits for the disk.
+fn can_grow(path: &Path) -> bool {
+    let mut beginning = Vec::with_capacity(BEGINNING);
+    let read = File::open(path).and_then(|file| file.take(BEGINNING as u64).read_to_end(&mut beginning));
+    read.is_ok() && media_type(path).is_some_and(is_indexed) && plays_as_it_grows(&beginning)
+}
+
 /// Whether files of this kind are played in parts.
 fn is_indexed(media_type: &str) -> bool {
     const KINDS: [&str; 8] = [
@@ -283,8 +312,8 @@ fn is_indexed(media_type: &str) -> bool {
     KINDS.contains(&media_type)
 }
 
-/// Whether nobody has written to a file for a while. Where clocks differ, it is not known, and the
-/// next look tells.
+/// Whether nobody has written to a file for a while by the time that it tells. Where clocks differ,
+/// only looking at it again tells.
 fn stands_still(identity: Identity) -> bool {
     let modified =
         u64::try_from(identity.modified).map_or(UNIX_EPOCH, |nanos| UNIX_EPOCH + Duration::from_nanos(nanos));

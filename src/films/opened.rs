@@ -1,7 +1,7 @@
 //! A film, open: its file, and the index of it.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +95,19 @@ impl Opened {
             samples = package::key_picture(samples);
         }
         Ok(package::fragment(&self.film, n, tracks, &samples))
+    }
+
+    /// Writes the key pictures of these segments to a file of its own, one after the other, in the
+    /// times that they have in the film. Waits for the disk.
+    pub(super) fn write_key_pictures(&self, to: &Path, segments: &[usize]) -> Result<(), OpenError> {
+        let mut file = BufWriter::new(File::create(to)?);
+        file.write_all(&package::init(&self.film, &[0]))?;
+        for &n in segments {
+            let segment = self.segment(n, &[0], true)?;
+            let content = Content::new(segment.head.into(), Arc::clone(&self.file), &segment.ranges);
+            file.write_all(&content.read_all()?)?;
+        }
+        Ok(file.flush()?)
     }
 
     /// What track `text` of the film's subtitles shows in segment `n`. Waits for the disk.

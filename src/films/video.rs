@@ -27,6 +27,9 @@ pub struct Video {
 /// Bits a second that are assumed of a film of which nobody knows how long it is.
 const ASSUMED_RATE: u64 = 8_000_000;
 
+/// The code of the refusal of a film that is still being written.
+pub(super) const GROWING: &str = "growing";
+
 /// Why a film is offered as a file only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -48,6 +51,11 @@ impl Video {
     /// What people know it by: the name of its file.
     pub fn title(&self) -> String {
         self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Whether its file was still being written when it was looked at.
+    pub fn is_growing(&self) -> bool {
+        self.refusal.as_ref().is_some_and(|refusal| refusal.code == GROWING)
     }
 
     /// Bits a second that somebody needs who plays it, on average.

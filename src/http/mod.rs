@@ -233,11 +233,9 @@ impl State {
         let news = News::default();
         let limit = config.get().resolver.downloads;
         let downloads = Downloads::new(database.clone(), reels.clone(), news.clone(), folder, limit);
-        let kinds = vec![
-            films.ladder(config.clone()),
-            analysis::kind(resolver.clone(), news.clone()),
-            downloads.kind(),
-        ];
+        let [ladder, storyboard] = films.jobs(&config);
+        let analysis = analysis::kind(resolver.clone(), news.clone());
+        let kinds = vec![ladder, storyboard, analysis, downloads.kind()];
         let jobs = Queue::new(database.clone(), events.clone(), kinds);
         Self {
             relays: Relays::new(database.clone(), in_force),

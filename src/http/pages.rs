@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use super::State;
 use super::encoding::takes_gzip;
 use super::error::ApiError;
+use super::films;
 
 /// The files of `web/dist` by their names in it, listed by the build script. A `.gz` is the same
 /// file, compressed.
@@ -47,10 +48,11 @@ pub(super) async fn list(headers: HeaderMap) -> Response {
     html(StatusCode::OK, "channels.html", &headers)
 }
 
-/// `GET /watch/{id}`
+/// `GET /watch/{id}`: the page of a channel, else that of a film.
 pub(super) async fn page(state: State, Path(id): Path<String>, headers: HeaderMap) -> Response {
     match state.catalogue.find(&id).await {
         Ok(Some(_)) => html(StatusCode::OK, "watch.html", &headers),
+        Ok(None) if films::is_there(&state, &id) => html(StatusCode::OK, "film.html", &headers),
         Ok(None) => html(StatusCode::NOT_FOUND, "not-found.html", &headers),
         Err(error) => ApiError::from(error).into_response(),
     }

@@ -18,10 +18,11 @@ const SOON: Duration = Duration::from_secs(15);
 pub(crate) const ID: &str = "0188f5e0-7b1c-4d2e-9a3f-00112233aaff";
 
 /// H.264 with B pictures and a key frame every two seconds, and AAC with its priming.
-const USUAL: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -b:v 400k -c:a aac -b:a 64k";
+pub(crate) const USUAL: &str =
+    "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 2 -g 50 -b:v 400k -c:a aac -b:a 64k";
 
 /// The same without a table of samples.
-fn fragmented() -> String {
+pub(crate) fn fragmented() -> String {
     format!("{USUAL} -movflags frag_keyframe+empty_moov+default_base_moof")
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    fn with(films: &[(&str, &Path)]) -> Self {
+    pub(crate) fn with(films: &[(&str, &Path)]) -> Self {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo has made a folder for tests");
         for (name, path) in films {
             put(&folder.path().join(name), path);
@@ -84,7 +85,7 @@ fn put(to: &Path, from: &Path) {
 }
 
 /// The packets of a stream as ffmpeg reads them: times, sizes and checksums.
-async fn packets(input: &str, stream: &str) -> Vec<String> {
+pub(crate) async fn packets(input: &str, stream: &str) -> Vec<String> {
     let mut ffmpeg = tokio::process::Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-copyts", "-i", input, "-map", stream, "-c", "copy"]);
     let output = ffmpeg.args(["-f", "framehash", "-"]).output().await.expect("ffmpeg runs");
@@ -278,6 +279,25 @@ mod players {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn subtitles_that_end_early_end_nothing_else() {
+        let path = usual();
+        let house = House::with_one(&path).await;
+        let text = house.folder.path().join(format!("{ID}.en.srt"));
+        std::fs::write(text, "1\n00:00:01,000 --> 00:00:02,000\nHi\n").expect("it can be written");
+        let dash = house.url(&format!("/dash/{ID}/manifest.mpd"));
+        assert_same(&path, &dash, &[("0:v", "0:v:0"), ("0:a", "0:a:0")]).await;
+        let all = ["-map", "0", "-c", "copy", "-f", "framehash", "-"];
+        let mut ffmpeg = tokio::process::Command::new("ffmpeg");
+        let output = ffmpeg.args(["-nostdin", "-v", "error", "-i", &dash]).args(all).output().await;
+        let output = output.expect("ffmpeg runs");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("framehash writes text");
+        let count = |stream: &str| text.lines().filter(|line| line.starts_with(stream)).count();
+        let whole = packets(path.to_str().expect("text"), "0:v").await.len();
+        assert_eq!((count("0,"), count("2,")), (whole, 2), "pictures, and the text with its end: {text}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn every_packet_and_its_time_is_that_of_the_file_by_hls_and_dash() {
         let fragmented = fragmented();
         let quick = format!("{USUAL} -movflags +faststart");
@@ -433,7 +453,7 @@ async fn subtitles_beside_a_film_are_offered_with_it() {
         assert_eq!(text.contains("Gr"), shown.is_some(), "{name}: {text}");
     }
     let manifest = house.get(&format!("/dash/{ID}/manifest.mpd")).await.text();
-    assert!(manifest.contains("<BaseURL>s-de/all.vtt</BaseURL>"), "{manifest}");
+    assert!(manifest.contains(&format!("<BaseURL>../../hls/{ID}/s-de/all.vtt</BaseURL>")), "{manifest}");
     for path in ["s-fr.m3u8", "s-fr/0.vtt", "s-de/9.vtt", "s-de/0.m4s"] {
         assert_eq!(house.get(&format!("/hls/{ID}/{path}")).await.status, 404, "{path}");
     }

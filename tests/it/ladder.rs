@@ -125,10 +125,10 @@ fn put(folder: &Path, from: &Path) {
     file.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).expect("its time can be set");
 }
 
-/// When ffprobe sees key frames, in seconds.
-async fn key_frames(url: &str) -> Vec<String> {
+/// When ffprobe sees key frames in these streams, in seconds.
+async fn key_frames(url: &str, streams: &str) -> Vec<String> {
     let mut ffprobe = tokio::process::Command::new("ffprobe");
-    ffprobe.args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time,flags"]);
+    ffprobe.args(["-v", "error", "-select_streams", streams, "-show_entries", "packet=pts_time,flags"]);
     let output = ffprobe.args(["-of", "csv=p=0", url]).output().await.expect("ffprobe runs");
     assert!(output.stderr.is_empty(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("it writes text");
@@ -158,15 +158,18 @@ async fn copies_are_made_by_a_job_and_are_cut_where_the_film_is() {
 
     let variants = house.variants().await;
     assert_eq!(variants, ["t0", "480p-1", "360p-1"]);
-    let cuts = key_frames(&house.url(&format!("/hls/{ID}/t0.m3u8"))).await;
+    let cuts = key_frames(&house.url(&format!("/hls/{ID}/t0.m3u8")), "v").await;
     assert_eq!(cuts.len(), 6);
     let extinf = |text: String| -> Vec<String> {
         text.lines().filter(|line| line.starts_with("#EXTINF")).map(str::to_owned).collect()
     };
     let durations = extinf(house.get(&format!("/hls/{ID}/t0.m3u8")).await.text());
-    for variant in &variants {
+    for (at, variant) in variants.iter().enumerate() {
         house.assert_whole(variant).await;
-        assert_eq!(key_frames(&house.url(&format!("/hls/{ID}/{variant}.m3u8"))).await, cuts, "{variant}");
+        let list = house.url(&format!("/hls/{ID}/{variant}.m3u8"));
+        assert_eq!(key_frames(&list, "v").await, cuts, "{variant}");
+        let manifest = house.url(&format!("/dash/{ID}/manifest.mpd"));
+        assert_eq!(key_frames(&manifest, &format!("v:{at}")).await, cuts, "{variant} by DASH");
         assert_eq!(extinf(house.get(&format!("/hls/{ID}/{variant}.m3u8")).await.text()), durations);
     }
     let config = house.json(&format!("/api/v1/videos/{ID}/stream-config")).await;

@@ -7,8 +7,10 @@ mod dash;
 mod hls;
 mod rendition;
 mod subtitles;
+mod thumbnails;
 
-pub use self::dash::manifest;
+pub use self::dash::{Addresses, manifest};
 pub use self::hls::{FilmCopy, copy, key_frames, master, master_of_transport, media, with_query};
 pub use self::rendition::Rendition;
-pub use self::subtitles::{Subtitles, subtitles, with_subtitles, with_texts};
+pub use self::subtitles::{Subtitles, subtitles, with_subtitles};
+pub use self::thumbnails::{Sheets, thumbnails, with_query_in_thumbnails};

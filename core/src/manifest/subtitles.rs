@@ -1,4 +1,4 @@
-//! Names subtitles in manifests.
+//! Names subtitles in playlists.
 
 use std::fmt::Write as _;
 
@@ -17,9 +17,6 @@ pub struct Subtitles {
     /// Whether they are for those parts alone that nobody would understand without.
     pub is_forced: bool,
 }
-
-/// Bits a second that are announced: text is nothing beside pictures.
-const BANDWIDTH: u32 = 1000;
 
 /// The master playlist with subtitles to choose from.
 pub fn with_subtitles(master: &str, all: &[Subtitles]) -> String {
@@ -58,23 +55,4 @@ fn write_media(text: &mut String, subtitles: &Subtitles) {
 /// The playlist of subtitles: a segment for each of the film.
 pub fn subtitles(film: &Film, name: &str) -> String {
     hls::segments(film, name, "vtt")
-}
-
-/// The DASH manifest with subtitles, each one file: players read it at once. `query` is as in
-/// [`manifest`](super::manifest()).
-pub fn with_texts(manifest: &str, all: &[Subtitles], query: &str) -> String {
-    let Some((before, after)) = manifest.split_once("  </Period>") else { return manifest.to_owned() };
-    let mut text = before.to_owned();
-    for Subtitles { name, language, is_forced, .. } in all {
-        let _ = write!(text, "    <AdaptationSet contentType=\"text\" mimeType=\"text/vtt\"");
-        let _ = language.as_ref().map(|language| write!(text, " lang=\"{language}\""));
-        let role = if *is_forced { "forced-subtitle" } else { "subtitle" };
-        let _ = writeln!(
-            text,
-            ">\n      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{role}\"/>\n      \
-             <Representation id=\"{name}\" bandwidth=\"{BANDWIDTH}\">\n        \
-             <BaseURL>{name}/all.vtt{query}</BaseURL>\n      </Representation>\n    </AdaptationSet>"
-        );
-    }
-    text + "  </Period>" + after
 }

@@ -8,6 +8,7 @@ mod render;
 mod text;
 
 pub use self::parse::{Kind, parse, spoken, styled};
+pub(crate) use self::render::Stamp;
 pub use self::render::{part, whole};
 
 use std::time::Duration;

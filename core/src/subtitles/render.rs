@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use super::Cue;
 
-/// All cues in one file.
-pub fn whole(cues: &[Cue]) -> String {
+/// All cues in one file, of a film that is over at `end`. An empty cue is shown then: ffmpeg takes
+/// the end of the last one for the end of everything, and stops playing.
+pub fn whole(cues: &[Cue], end: Duration) -> String {
     let mut text = "WEBVTT\n\n".to_owned();
     for cue in cues {
         write(&mut text, cue);
     }
+    let last = Duration::from_millis(1);
+    let _ = writeln!(text, "{} --> {}\n", Stamp(end), Stamp(end + last));
     text
 }
 
@@ -32,7 +35,7 @@ fn write(text: &mut String, cue: &Cue) {
 }
 
 /// A time with hours.
-struct Stamp(Duration);
+pub(crate) struct Stamp(pub(crate) Duration);
 
 impl std::fmt::Display for Stamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -67,6 +70,7 @@ mod tests {
         assert_eq!(part(6, 12), a);
         assert_eq!(part(12, 18), "");
         assert_eq!(part(3600, 3606), "");
-        assert!(whole(&cues).ends_with("01:00:06.000 --> 01:00:07.000\nc\n\n"));
+        let whole = whole(&cues, Duration::from_secs(3610));
+        assert!(whole.ends_with("01:00:06.000 --> 01:00:07.000\nc\n\n01:00:10.000 --> 01:00:10.001\n\n"));
     }
 }

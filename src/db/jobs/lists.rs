@@ -59,7 +59,7 @@ pub fn waiting(connection: &Connection) -> Result<Vec<Waiting>, Error> {
                    UNION ALL
                    SELECT kind, 0, count(*), min(due_at) FROM jobs WHERE state = 'delayed' GROUP BY kind)
                GROUP BY kind";
-    let mut find = connection.prepare(sql)?;
+    let mut find = connection.prepare_cached(sql)?;
     let rows = find.query_map([], |row| {
         Ok(Waiting {
             kind: row.get(0)?,

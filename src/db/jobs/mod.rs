@@ -65,6 +65,14 @@ pub fn insert(connection: &Connection, new: &NewJob, now: i64) -> Result<Added, 
     Ok(Added::Known(find.query_row([&new.unique_key], |row| Ok(job::read(row)))??))
 }
 
+/// An update without an index would look at every row.
+const CLAIM: &str = "UPDATE jobs SET state = 'running', begun = begun + 1, boot = :boot,
+                                    started_at = :now, progress = NULL
+                     WHERE id IN (SELECT id FROM jobs WHERE state = 'waiting' AND kind = :kind
+                                  AND NOT EXISTS (SELECT 1 FROM paused_jobs WHERE kind = :kind)
+                                  ORDER BY rank, id LIMIT :limit)
+                     RETURNING *";
+
 /// Begins up to `limit` jobs of a kind, the first ones by rank, unless the kind is paused.
 pub fn claim(
     connection: &Connection,
@@ -73,16 +81,9 @@ pub fn claim(
     boot: Boot,
     now: i64,
 ) -> Result<Vec<Job>, Error> {
-    // An update without an index would look at every row.
-    let sql = "UPDATE jobs SET state = 'running', begun = begun + 1, boot = :boot, started_at = :now,
-                               progress = NULL
-               WHERE id IN (SELECT id FROM jobs WHERE state = 'waiting' AND kind = :kind
-                            AND NOT EXISTS (SELECT 1 FROM paused_jobs WHERE kind = :kind)
-                            ORDER BY rank, id LIMIT :limit)
-               RETURNING *";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let values = named_params! { ":kind": kind, ":limit": limit, ":boot": boot.0, ":now": now };
-    let mut claim = connection.prepare_cached(sql)?;
+    let mut claim = connection.prepare_cached(CLAIM)?;
     let rows = claim.query_map(values, |row| Ok(job::read(row)))?;
     let mut jobs = rows.map(|row| row?).collect::<Result<Vec<Job>, Error>>()?;
     // The rows come in any order.

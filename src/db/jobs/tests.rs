@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use forebay_core::jobs::{Attempts, Backoff, Ended, Next, Policy, Priority, after_attempt, rank};
+use rusqlite::StatementStatus;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -274,6 +275,19 @@ impl World {
             assert_eq!((now, delayed), waiting[&*kind], "{kind}");
         }
     }
+}
+
+#[test]
+fn a_claim_is_planned_once_whatever_its_limit() {
+    let (_folder, connection) = database();
+    let boot = begin_boot(&connection, 0).unwrap();
+    for limit in [1, 2, 128, 1, 0] {
+        insert(&connection, &job("a", None, Priority::Normal), 0).unwrap();
+        claim(&connection, "a", limit, boot, 0).unwrap();
+    }
+    let claim = connection.prepare_cached(CLAIM).unwrap();
+    let counts = [StatementStatus::Run, StatementStatus::RePrepare].map(|status| claim.get_status(status));
+    assert_eq!(counts, [5, 0], "runs of the one that is kept, and plans besides the first");
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Ladder {
     async fn make(self, context: Context) -> Result<Value, Failure> {
         let args: Args = serde_json::from_value(context.args.clone())
             .map_err(|error| Failure::lasting(format!("what it works on is none: {error}")))?;
-        let video = self.find(&args.video).await?;
+        let video = find(&self.library, &args.video).await?;
         // As it is now, not as it was when the job was added: days may lie between.
         let films = self.config.get().films.clone();
         let (path, segment) = (video.path().to_owned(), films.segment);
@@ -95,26 +95,6 @@ impl Ladder {
         }
         let names = |rungs: &[Rung]| rungs.iter().map(|rung| rung.name()).collect::<Vec<_>>();
         Ok(json!({ "rungs": names(&wanted), "made": names(&missing) }))
-    }
-
-    /// The film, as soon as the folders have been looked into.
-    async fn find(&self, id: &str) -> Result<Arc<Video>, Failure> {
-        let unknown = || Failure::lasting(format!("there is no film {id}"));
-        let id = FilmId::parse(id).ok_or_else(unknown)?;
-        loop {
-            // A film that is found later is looked for in what was found then.
-            let is_complete = self.library.is_complete();
-            match self.library.videos().find(id) {
-                Some(video) => {
-                    return match &video.refusal {
-                        Some(refusal) => Err(Failure::lasting(refusal.message.clone())),
-                        None => Ok(video),
-                    };
-                }
-                None if is_complete => return Err(unknown()),
-                None => tokio::time::sleep(LOOK).await,
-            }
-        }
     }
 
     async fn encode(
@@ -159,31 +139,53 @@ impl Handler for Ladder {
     }
 }
 
+/// The film, as soon as the folders have been looked into.
+pub(in crate::films) async fn find(library: &Library, id: &str) -> Result<Arc<Video>, Failure> {
+    let unknown = || Failure::lasting(format!("there is no film {id}"));
+    let id = FilmId::parse(id).ok_or_else(unknown)?;
+    loop {
+        // A film that is found later is looked for in what was found then.
+        let is_complete = library.is_complete();
+        match library.videos().find(id) {
+            Some(video) => {
+                return match &video.refusal {
+                    Some(refusal) => Err(Failure::lasting(refusal.message.clone())),
+                    None => Ok(video),
+                };
+            }
+            None if is_complete => return Err(unknown()),
+            None => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
 /// `A film, 3.2 times as fast as it plays`
 fn note(title: &str, speed: f64) -> String {
     if speed > 0.0 { format!("{title}, {speed:.1} times as fast as it plays") } else { title.to_owned() }
 }
 
 /// Whether the file is still the one that was copied.
-async fn is_same(path: &Path, source: &Opened) -> Result<bool, Failure> {
+pub(in crate::films) async fn is_same(path: &Path, source: &Opened) -> Result<bool, Failure> {
     let (path, tag) = (path.to_owned(), tag(&source.identity()));
     aside(move || std::fs::metadata(path).map(|data| file_tag(&data) == tag)).await?.map_err(retryable)
 }
 
 /// Does what waits for the disk on a thread that may wait.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(in crate::films) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
     spawn_blocking(work).await.map_err(retryable)
 }
 
-fn retryable(error: impl std::fmt::Display) -> Failure {
+pub(in crate::films) fn retryable(error: impl std::fmt::Display) -> Failure {
     Failure::retryable(error.to_string())
 }
 
-fn lasting(error: impl std::fmt::Display) -> Failure {
+pub(in crate::films) fn lasting(error: impl std::fmt::Display) -> Failure {
     Failure::lasting(error.to_string())
 }
 
-fn failure(error: &OpenError) -> Failure {
+pub(in crate::films) fn failure(error: &OpenError) -> Failure {
     match error {
         // A disk comes back; the bytes of a film do not change by waiting.
         OpenError::File(_) => retryable(error),
@@ -195,7 +197,7 @@ fn full(error: &io::Error) -> Failure {
     Failure::retryable(format!("cannot write the copies: {error}"))
 }
 
-fn of_ffmpeg(error: ffmpeg::Error) -> Failure {
+pub(in crate::films) fn of_ffmpeg(error: ffmpeg::Error) -> Failure {
     match error {
         // Who installs it starts the job again: to try for hours would only hide what is missing.
         ffmpeg::Error::Missing { .. } => lasting(error),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::Films;
@@ -39,6 +40,11 @@ impl About<'_> {
     /// A text.
     pub(super) fn text(&self, text: String) -> Response {
         self.known().unwrap_or_else(|| (self.fixed(), text).into_response())
+    }
+
+    /// A picture.
+    pub(super) fn picture(&self, bytes: Bytes) -> Response {
+        self.known().unwrap_or_else(|| (self.fixed(), bytes).into_response())
     }
 
     /// Content, or the range of it that was asked for.

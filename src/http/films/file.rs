@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, header};
 
 use super::answer::About;
 use super::parts::{TRANSPORT, is_transport, opened_for};
-use super::{find, find_for, sending};
+use super::{find, find_for, growing, sending};
 use crate::films::{Content, Video, tag};
 use crate::http::State;
 use crate::http::error::ApiError;
@@ -129,6 +129,10 @@ pub(in crate::http) async fn send(
     // Behind the admission: a file is not opened for one who is refused.
     let opened = state.films.shelf.file(video).await;
     let (file, identity) = opened.map_err(crate::films::OpenError::from)?;
+    if video.is_growing() {
+        let answer = growing::send(&state.films, video, file, viewer, (method, headers)).await;
+        return Ok(answer.map_err(crate::films::OpenError::from)?);
+    }
     let content = Arc::new(Content::whole(file, identity.size));
     let tag = tag(&identity);
     let about = About { method, headers, media_type: video.media_type(), tag: &tag };

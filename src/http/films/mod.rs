@@ -3,9 +3,11 @@
 mod answer;
 mod api;
 mod file;
+mod growing;
 mod ladder;
 mod link;
 mod parts;
+mod pictures;
 mod sending;
 mod stats;
 mod texts;
@@ -28,7 +30,9 @@ use super::error::ApiError;
 use super::extract::Client;
 use crate::config::InForce;
 use crate::db::Database;
-use crate::films::{Copies, FilmId, Ladder, Library, Made, OpenCopy, Opened, Shelf, Video};
+use crate::films::{
+    Copies, FilmId, Ladder, Library, Made, OpenCopy, Opened, Pictures, Shelf, Storyboard, Video,
+};
 use crate::jobs::Kind;
 
 /// The films of the server.
@@ -44,6 +48,8 @@ pub(crate) struct Films {
     pub(super) traffic: Arc<FilmTraffic>,
     /// Smaller copies of them.
     copies: Arc<Copies>,
+    /// Posters and storyboards of them.
+    pictures: Arc<Pictures>,
     pub(super) viewers: Viewers,
 }
 
@@ -57,14 +63,24 @@ impl Films {
             made: Made::new(memory),
             traffic: Arc::default(),
             copies: Arc::new(Copies::new(data)),
+            pictures: Arc::new(Pictures::new(data)),
             viewers: Viewers::default(),
         }
     }
 
-    /// The jobs that make copies.
-    pub(super) fn ladder(&self, config: InForce) -> Kind {
-        Ladder::kind(Arc::clone(&self.library), Arc::clone(&self.copies), config)
+    /// The jobs that make copies, and those that make storyboards.
+    pub(super) fn jobs(&self, config: &InForce) -> [Kind; 2] {
+        let (library, copies) = (&self.library, Arc::clone(&self.copies));
+        [
+            Ladder::kind(Arc::clone(library), copies, config.clone()),
+            Storyboard::kind(Arc::clone(library), Arc::clone(&self.pictures), config.clone()),
+        ]
     }
+}
+
+/// Whether an address names a film.
+pub(super) fn is_there(state: &State, id: &str) -> bool {
+    find(state, id).is_ok()
 }
 
 /// The film that an address names.

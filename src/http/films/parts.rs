@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::extract::Path;
 use axum::response::Response;
 use bytes::Bytes;
-use forebay_core::manifest::{self, FilmCopy, Rendition};
+use forebay_core::manifest::{self, Addresses, FilmCopy, Rendition};
 use forebay_core::package;
 use http::{HeaderMap, Method};
 
 use super::answer::About;
 use super::texts::{self, embedded, texts};
 use super::viewers::FilmViewer;
-use super::{copies, find, open};
+use super::{copies, find, open, pictures};
 use crate::films::{Content, Kept, OpenCopy, OpenError, Opened};
 use crate::http::State;
 use crate::http::error::ApiError;
@@ -33,6 +33,9 @@ pub(in crate::http) async fn playlist(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if pictures::is_one(&name) {
+        return pictures::send(&state, &client, (&id, &name), &method, &headers).await;
+    }
     let (opened, _) = opened_for(&state, &client, &id, &method).await?;
     let film = &opened.film;
     let all = copies(&state, &id, &opened).await?;
@@ -51,9 +54,7 @@ pub(in crate::http) async fn playlist(
             // A copy of an older state of the film still plays for
             // those who began with it, and is offered to nobody new.
             let offered: Vec<_> = all.iter().filter(|copy| copy.is_current).map(film_copy).collect();
-            for copy in &offered {
-                tag = format!("{tag}-{}", copy.name);
-            }
+            tag.push_str(&names_of(&offered));
             manifest::with_subtitles(&manifest::master(film, &offered), &texts)
         }
         Some(name) if texts.iter().any(|text| text.name == name) => manifest::subtitles(film, name),
@@ -72,6 +73,11 @@ pub(in crate::http) async fn playlist(
     Ok(About { method: &method, headers: &headers, media_type: PLAYLIST, tag: &tag }.text(text))
 }
 
+/// What a tag says of copies: whoever has a manifest without them asks again.
+fn names_of(copies: &[FilmCopy<'_>]) -> String {
+    copies.iter().flat_map(|copy| ["-", copy.name]).collect()
+}
+
 fn film_copy(copy: &OpenCopy) -> FilmCopy<'_> {
     FilmCopy { name: &copy.name, film: &copy.opened.film }
 }
@@ -87,11 +93,13 @@ pub(in crate::http) async fn dash(
     let (opened, _) = opened_for(&state, &client, &id, &method).await?;
     let query = client.watching.carried.query();
     let query = if query.is_empty() { query } else { format!("?{query}") };
-    // The segments are those of HLS.
-    let text = manifest::manifest(&opened.film, &format!("../../hls/{id}/"), &query);
     let texts = texts(&state, &id).await?;
-    let text = manifest::with_texts(&text, &texts, &query);
-    let tag = format!("{}-mpd{}", opened.tag(), texts::names(&texts));
+    let all = copies(&state, &id, &opened).await?;
+    let offered: Vec<_> = all.iter().filter(|copy| copy.is_current).map(film_copy).collect();
+    // The segments are those of HLS.
+    let addresses = Addresses { base: &format!("../../hls/{id}/"), query: &query };
+    let text = manifest::manifest(&opened.film, &offered, &texts, addresses);
+    let tag = format!("{}-mpd{}{}", opened.tag(), names_of(&offered), texts::names(&texts));
     Ok(About { method: &method, headers: &headers, media_type: MANIFEST, tag: &tag }.text(text))
 }
 
@@ -103,6 +111,9 @@ pub(in crate::http) async fn segment(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if rendition == pictures::STORYBOARD {
+        return pictures::send_sheet(&state, &client, (&id, &name), &method, &headers).await;
+    }
     let (opened, viewer) = opened_for(&state, &client, &id, &method).await?;
     if texts::is_name(&opened, &rendition) {
         return texts::send(&state, &opened, (&id, &rendition, &name), &method, &headers).await;

@@ -66,7 +66,7 @@ pub(super) async fn send(
     let found = state.films.shelf.aside(read).await.map_err(crate::films::OpenError::from)?;
     let (cues, tag) = found.ok_or_else(missing)?.map_err(crate::films::OpenError::from)?;
     let text = match number {
-        None => subtitles::whole(&cues),
+        None => subtitles::whole(&cues, Duration::from_micros(opened.film.begin(opened.film.segments()))),
         Some(n) => {
             // The same borders as of the pictures, so that
             // each cue is in the segment in which it shows.

@@ -45,6 +45,8 @@ struct Shared {
     all: Mutex<HashMap<Key, Arc<FilmViewer>>>,
     /// Bits a second that all of them need.
     rate: AtomicU64,
+    /// The server ends: nobody is sent what does not end by itself.
+    closing: CancellationToken,
 }
 
 /// Somebody who watches a film. Dropping it frees what it takes up.
@@ -134,6 +136,7 @@ impl Viewers {
             // Outside the lock: their seats and places take other locks when they go.
             drop(gone);
         }
+        self.0.closing.cancel();
         self.0.all().clear();
     }
 }
@@ -159,6 +162,11 @@ impl FilmViewer {
     /// Completes when the viewer may not go on.
     pub(super) async fn ended(&self) {
         self.stay.ended().await;
+    }
+
+    /// Completes when the server ends.
+    pub(super) async fn closed(&self) {
+        self.shared.closing.cancelled().await;
     }
 
     /// Something of it was asked for, or sent to the end.

@@ -26,7 +26,7 @@ impl Part {
     }
 
     /// What `headers` ask for of `length` bytes.
-    pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {
+    pub(in crate::http) fn of(headers: &HeaderMap, length: u64) -> Self {
         // A part of the segment that one has in part already is asked for by a validator, and we
         // name none: section 13.1.5.
         if headers.contains_key(header::IF_RANGE) {
@@ -39,6 +39,47 @@ impl Part {
         let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
         range.and_then(|range| parse(range, length)).unwrap_or(Self::Whole)
     }
+}
+
+/// What is to be sent of a file that grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum GrowingPart {
+    /// What is there already, or all of it and what comes.
+    Part(Part),
+    /// What is there from `start` on, and what comes. `last` is what the request names as the last
+    /// byte, which is further away than any can be (RFC 8673, section 2.2).
+    AllFrom { start: u64, last: u64 },
+}
+
+/// The last byte that those name who want all that comes: the largest number that all programs
+/// know (RFC 8673, section 3.1).
+const ENDLESS: u64 = (1 << 53) - 1;
+
+impl GrowingPart {
+    /// What `headers` ask for of a file that has `length` bytes now.
+    pub(in crate::http) fn of(headers: &HeaderMap, length: u64) -> Self {
+        match (Part::of(headers, length), bounds(headers)) {
+            // Players begin with it, and want all that comes.
+            (_, Some((0, None))) => Self::Part(Part::Whole),
+            (Part::Of { start, .. }, Some((_, Some(last)))) if last >= ENDLESS => {
+                Self::AllFrom { start, last }
+            }
+            (part, _) => Self::Part(part),
+        }
+    }
+
+    /// The first byte that `headers` ask for.
+    pub(in crate::http) fn begin(headers: &HeaderMap) -> Option<u64> {
+        bounds(headers).map(|(first, _)| first)
+    }
+}
+
+/// The first byte of the range that is asked for, and the last where it names one.
+fn bounds(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
+    let range = headers.get(header::RANGE)?.to_str().ok()?;
+    let (first, last) = range.trim().strip_prefix("bytes=")?.split_once('-')?;
+    let last = last.trim();
+    Some((first.trim().parse().ok()?, if last.is_empty() { None } else { Some(last.parse().ok()?) }))
 }
 
 /// `None` for several ranges and what is no range: both may be ignored.
@@ -65,6 +106,28 @@ fn parse(range: &str, length: u64) -> Option<Part> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_file_that_grows_all_is_what_comes_too() {
+        let asked = |range: &str| {
+            let headers = HeaderMap::from_iter([(header::RANGE, range.parse().unwrap())]);
+            GrowingPart::of(&headers, 100)
+        };
+        let part = |start, end| GrowingPart::Part(Part::Of { start, end });
+        for (range, wanted) in [
+            ("bytes=0-", GrowingPart::Part(Part::Whole)),
+            ("bytes=40-", part(40, 100)),
+            ("bytes=40-49", part(40, 50)),
+            ("bytes=40-1000000", part(40, 100)),
+            ("bytes=-10", part(90, 100)),
+            ("bytes=40-9007199254740991", GrowingPart::AllFrom { start: 40, last: 9_007_199_254_740_991 }),
+            ("bytes=100-", GrowingPart::Part(Part::Nothing)),
+            ("bytes=1-2,4-5", GrowingPart::Part(Part::Whole)),
+        ] {
+            assert_eq!(asked(range), wanted, "{range}");
+        }
+        assert_eq!(GrowingPart::of(&HeaderMap::new(), 100), GrowingPart::Part(Part::Whole));
+    }
 
     #[test]
     fn a_part_of_another_state_is_all_of_this_one() {

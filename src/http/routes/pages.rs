@@ -14,8 +14,8 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new("/watch/", Access::Public)
             .get(pages::list, || page("getListPage", "The list of channels")),
         Route::new("/watch/{id}", Access::Public).get(pages::page, || {
-            page("getPlayerPage", "Plays a channel")
-                .sends(404, "text/html", "There is no such channel")
+            page("getPlayerPage", "Plays a channel or a film")
+                .sends(404, "text/html", "There is no such channel or film")
                 .fails(503, NO_DATABASE)
         }),
         Route::new("/watch/assets/{file}", Access::Public).get(pages::asset, || asset("getAsset")),

@@ -125,7 +125,7 @@ fn stream_routes() -> Vec<Route> {
             || segment("getSegmentByNumber"),
         ),
         Route::new("/hls/{video}/{file}", Access::Viewer).cors(Cors::Transfers).get(films::playlist, || {
-            film("getFilmPlaylist", "A playlist of a film: `master.m3u8`, and those that it names")
+            film("getFilmPlaylist", "A playlist of a film: `master.m3u8`, and those that it names; or `poster.jpg`, or `thumbnails.vtt`")
                 .query("format", "`ts`: the playlist for players that take MPEG-TS alone.")
                 .sends(200, "application/vnd.apple.mpegurl", "The playlist")
                 .leads(304, "The playlist that `If-None-Match` names")
@@ -215,7 +215,10 @@ fn film(id: &str, summary: &str) -> Operation {
         .fails(404, &["unknown_video", "no_part"])
         .fails(409, &["not_in_parts", "not_in_packets"])
         .fails(429, &["address_limit", "stream_limit"])
-        .fails(503, &["unreadable_video", "segment_memory", "no_bandwidth", "session_limit"])
+        .fails(
+            503,
+            &["unreadable_video", "segment_memory", "no_picture_yet", "no_bandwidth", "session_limit"],
+        )
 }
 
 fn panel(id: &str, summary: &str) -> Operation {

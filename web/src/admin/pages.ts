@@ -36,6 +36,7 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
         role: 'admin',
         load: () => import('./pages/Playlists.svelte'),
       },
+      { path: 'films', title: 'Films', icon: 'film', role: 'operator', load: () => import('./pages/Films.svelte') },
       {
         path: 'downloads',
         title: 'Downloads',

@@ -3,7 +3,7 @@ import Hls, { ErrorDetails, ErrorTypes, Events, type HlsConfig, type LevelDetail
 import workerPath from 'hls.js/dist/hls.worker.js?url';
 
 import { bufferedEnd } from '../buffered';
-import type { Choice, Player, Start } from './index';
+import type { Choice, Player, Start, Trouble } from './index';
 
 /** Times that a media error is mended in place before the player is built anew. */
 const MENDS = 2;
@@ -59,7 +59,13 @@ const CONFIG: Partial<HlsConfig> = {
 
 export const isSupported = (): boolean => Hls.isSupported();
 
-export const start: Start = (video, url, failed): Player => {
+/** Plays a channel, which has no end. */
+export const start: Start = (video, url, failed) => begin(video, url, failed, true);
+
+/** Plays a film to its end. */
+export const startFilm: Start = (video, url, failed) => begin(video, url, failed, false);
+
+function begin(video: HTMLVideoElement, url: string, failed: (trouble: Trouble) => void, isEndless: boolean): Player {
   const hls = new Hls(CONFIG);
   let mends = 0;
   let mendedAt = 0;
@@ -106,7 +112,7 @@ export const start: Start = (video, url, failed): Player => {
     levels[0]?.details && keepDistance(levels[0].details);
     hls.startLoad();
   });
-  hls.on(Events.BUFFER_EOS, () => video.addEventListener('ended', () => fail('network'), { once: true }));
+  hls.on(Events.BUFFER_EOS, () => isEndless && video.addEventListener('ended', () => fail('network'), { once: true }));
   hls.loadSource(url);
   hls.attachMedia(video);
   return {
@@ -124,7 +130,7 @@ export const start: Start = (video, url, failed): Player => {
       hls.destroy();
     },
   };
-};
+}
 
 /**
  * How far behind the newest to play, in seconds: three segments as they are. The target duration announces the longest that

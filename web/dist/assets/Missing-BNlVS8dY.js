@@ -1,1 +1,0 @@
-import{D as e,T as t,X as n}from"./disclose-version-6ojOH0mz.js";import"./admin-DJ5OAjY-.js";var r=e(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(e){var i=r();n(2),t(e,i)}export{i as default};

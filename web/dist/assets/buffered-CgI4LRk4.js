@@ -1,0 +1,1 @@
+function e(e){let t=e.buffered;return t.length===0?null:t.end(t.length-1)}export{e as t};

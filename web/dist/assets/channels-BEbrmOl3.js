@@ -1,1 +1,0 @@
-/* empty css              */import{n as e,t}from"./list-DVI2O02-.js";e(),t().search();
