@@ -14,8 +14,8 @@ fn main() -> ExitCode {
     match &args.command {
         Some(Command::Check { file }) => check::check(file.as_ref().unwrap_or(&args.config)),
         Some(Command::Doctor) => doctor::doctor(&args.config, |config| args.apply(config)),
-        Some(Command::Backup { file }) => backup::backup(&args.config, file),
-        Some(Command::Restore { file }) => restore::restore(&args.config, file),
+        Some(Command::Backup { file }) => backup::backup(&args.config, file.as_deref()),
+        Some(Command::Restore { file }) => restore::restore(&args.config, file.as_deref()),
         Some(Command::User(command)) => user::user(&args.config, command),
         Some(Command::Film(FilmCommand::Check { file })) => film::check(file),
         Some(Command::GenerateHls(films)) => generate_hls::generate_hls(&args.config, films),

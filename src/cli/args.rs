@@ -77,16 +77,18 @@ pub enum Command {
         after_help = "FILE is there whole or not at all, and its owner alone can read it: it holds passwords of sources."
     )]
     Backup {
-        /// The file to make; a backup of this name is replaced
-        file: PathBuf,
+        /// The file to make; a backup of this name is replaced. Without it, one is made in the
+        /// folder of [backups], and those that are too many are removed
+        file: Option<PathBuf>,
     },
     /// Put a backup in the place of the database; Forebay must not run
     #[command(
         after_help = "What was there is kept under another name. The configuration is taken from the backup only where there is none."
     )]
     Restore {
-        /// The backup
-        file: PathBuf,
+        /// The backup: a file, the name of one in the folder of [backups], or `latest`. Without it,
+        /// those that are there are listed
+        file: Option<PathBuf>,
     },
     /// Add users, give them another password, list them, whether Forebay runs or not
     #[command(subcommand)]

@@ -68,3 +68,4 @@ mod viewers;
 mod waiting;
 mod watch;
 mod watching;
+mod webhooks;
