@@ -165,8 +165,8 @@ fn playlists(checker: &mut Checker, file: &File, house: &House, taken: &mut Vec<
 fn webhooks(checker: &mut Checker, file: &File, folder: &Path, taken: &mut Vec<Taken>) -> Vec<Webhook> {
     let (mut ids, mut all) = (HashMap::new(), Vec::new());
     for (at, typed) in file.webhooks.iter().flatten().enumerate() {
-        let checked = checker.within(at, |checker| webhooks::webhook(checker, typed, folder));
-        let Some((webhook, place)) = checked else { continue };
+        let found = checker.within(at, |checker| webhooks::webhook(checker, typed, folder));
+        let Some((webhook, place)) = found else { continue };
         taken.extend(unique(&mut ids, webhook.id.clone(), place, |id| format!("the webhook \"{id}\"")));
         all.push(webhook);
     }
