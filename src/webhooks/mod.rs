@@ -120,26 +120,31 @@ impl Webhooks {
         let mut senders = JoinSet::new();
         let mut running: BTreeMap<String, Arc<Receiver>> = BTreeMap::new();
         loop {
-            let now = lock(&self.0.receivers).clone();
-            for (id, receiver) in &now {
-                if !running.get(id).is_some_and(|old| Arc::ptr_eq(old, receiver)) {
-                    let (receiver, client, stop) = (Arc::clone(receiver), client.clone(), stop.clone());
-                    senders.spawn(async move { receiver.run(&client, stop).await });
-                }
-            }
-            running = now;
-            tokio::select! {
+            // Asked for only when they are other ones: an event may be one of thousands a second.
+            let is_changed = tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.0.changed.notified() => {}
-                event = events.next() => match event {
-                    Some(event) => told(&running, &event),
-                    None => break,
-                },
+                () = self.0.changed.notified() => true,
+                event = events.next() => {
+                    let Some(event) = event else { break };
+                    told(&running, &event);
+                    false
+                }
                 Some(ended) = senders.join_next() => {
                     if let Err(error) = ended {
                         warn!(%error, "a sender of webhooks has failed");
                     }
+                    false
                 }
+            };
+            if is_changed {
+                let now = lock(&self.0.receivers).clone();
+                for (id, receiver) in &now {
+                    if !running.get(id).is_some_and(|old| Arc::ptr_eq(old, receiver)) {
+                        let (receiver, client, stop) = (Arc::clone(receiver), client.clone(), stop.clone());
+                        senders.spawn(async move { receiver.run(&client, stop).await });
+                    }
+                }
+                running = now;
             }
         }
         senders.shutdown().await;
