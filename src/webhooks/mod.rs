@@ -119,6 +119,8 @@ impl Webhooks {
         let (mut events, client) = (bus.subscribe(), Client::new(Vec::new()));
         let mut senders = JoinSet::new();
         let mut running: BTreeMap<String, Arc<Receiver>> = BTreeMap::new();
+        // Those of now: whoever ran before may have taken the word of them.
+        self.0.changed.notify_one();
         loop {
             // Asked for only when they are other ones: an event may be one of thousands a second.
             let is_changed = tokio::select! {
