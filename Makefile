@@ -7,8 +7,9 @@ TARGETS ?= sync splice survey health remux mp4 film head follow variables lists 
 MODULES ?= failover lifecycle lifecycle/* playlist/follow/* health/* provider segmenter
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
+DEB_TOOL_VERSION := 3.8.0
 
-.PHONY: help run build web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt lists schemathesis fuzz mutants setup setup-bench setup-lists setup-schemathesis setup-web setup-check clean
+.PHONY: help run build deb static image package-check web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt lists schemathesis fuzz mutants setup setup-bench setup-lists setup-schemathesis setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +20,21 @@ run: ## Build the release binary and serve channels.toml (ARGS="--listen 127.0.0
 
 build: ## Build the release binary
 	$(CARGO) build --release
+
+deb: ## Build a Debian package: target/package/forebay_*.deb
+	@command -v cargo-deb >/dev/null || $(CARGO) install cargo-deb --locked --version $(DEB_TOOL_VERSION)
+	scripts/package/build.sh deb
+
+static: ## Build a binary that needs no other file: target/package/static/forebay
+	scripts/package/build.sh static
+
+image: ## Build an image of that binary alone: target/package/image.tar
+	scripts/setup.sh buildah
+	scripts/package/build.sh image
+
+package-check: ## Install, start, play, upgrade, remove and purge the package in a Debian of its own; start the static binary in an empty folder (as root)
+	scripts/setup.sh debootstrap curl python3
+	scripts/package/check.sh
 
 web: setup-web ## Build web/dist, which is committed, from web/
 	cd web && npm ci --no-audit --no-fund && npm run build
@@ -103,8 +119,8 @@ mutants: ## Put plausible faults into decisions of the core, and say which no te
 	@command -v cargo-mutants >/dev/null || $(CARGO) install cargo-mutants --locked
 	PROPTEST_CASES=100 $(CARGO) mutants --package forebay-core --output target $(foreach module,$(MODULES),--file 'core/src/$(module).rs') $(ARGS)
 
-setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, Pebble (an ACME server), nginx, curl, yt-dlp, cargo-nextest
-	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium npm pebble nginx nginx-rtmp curl python3 venv testkit/browser testkit/oidc testkit/platform
+setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, Pebble (an ACME server), nginx, Prometheus, curl, yt-dlp, cargo-nextest
+	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium npm pebble nginx nginx-rtmp prometheus curl python3 venv testkit/browser testkit/oidc testkit/platform testkit/webhooks
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 
 setup-bench: ## Install what the measurements need: ffmpeg, nginx

@@ -10,6 +10,7 @@ have() {
         gstreamer) gst-inspect-1.0 --exists avdec_h264 && gst-inspect-1.0 --exists hlsdemux2 &&
             gst-inspect-1.0 --exists souphttpsrc ;;
         # Debian keeps it where the paths of users do not lead.
+        debootstrap) command -v debootstrap || [ -x /usr/sbin/debootstrap ] ;;
         nginx) command -v nginx || [ -x /usr/sbin/nginx ] ;;
         nginx-rtmp) [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] ;;
         venv) python3 -c "import ensurepip" ;;
@@ -31,8 +32,10 @@ for part in "$@"; do
     fi
     have "$part" && continue
     case $part in
+        buildah) packages+=(buildah) ;;
         chromium) packages+=(chromium) ;;
         curl) packages+=(curl) ;;
+        debootstrap) packages+=(debootstrap) ;;
         ffmpeg) packages+=(ffmpeg) ;;
         gstreamer) packages+=(gstreamer1.0-{tools,libav,plugins-{base,good,bad,ugly}}) ;;
         mpv) packages+=(mpv) ;;
@@ -40,6 +43,7 @@ for part in "$@"; do
         nginx-rtmp) packages+=(libnginx-mod-rtmp) ;;
         npm) packages+=(nodejs npm) ;;
         pebble) packages+=(pebble) ;;
+        prometheus) packages+=(prometheus) ;;
         python3) packages+=(python3-minimal) ;;
         venv) packages+=(python3-venv) ;;
         vlc) packages+=(vlc-bin vlc-plugin-base) ;;

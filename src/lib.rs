@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod backups;
 pub mod catalogue;
 mod certificate;
 pub mod cli;
@@ -27,3 +28,4 @@ pub mod supervisor;
 pub mod telemetry;
 mod tls;
 pub mod variants;
+pub mod webhooks;

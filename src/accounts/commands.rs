@@ -47,13 +47,18 @@ pub fn add(
     role: Role,
     typed: Option<&str>,
 ) -> Result<Option<Secret>, CommandError> {
-    if let Some(fault) = users::name_fault(name) {
+    let spec = UserSpec { name: name.to_owned(), role, ..UserSpec::default() };
+    add_spec(folder, &spec, typed)
+}
+
+/// The same for a user who is and may what `spec` says.
+pub fn add_spec(folder: &Path, spec: &UserSpec, typed: Option<&str>) -> Result<Option<Secret>, CommandError> {
+    if let Some(fault) = users::name_fault(&spec.name) {
         return Err(Refusal::field("name", fault).into());
     }
     let (hash, made_up) = password_of(typed)?;
-    let spec = UserSpec { name: name.to_owned(), role, ..UserSpec::default() };
     Shared::open(folder)?
-        .write(|connection| users::insert(connection, &Actor::Command.to_string(), &spec, Some(&hash)))?;
+        .write(|connection| users::insert(connection, &Actor::Command.to_string(), spec, Some(&hash)))?;
     Ok(made_up)
 }
 

@@ -17,10 +17,12 @@ use forebay_relay::input::Opener;
 use forebay_relay::input::page::PageOpener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use self::reload::Reloader;
 use crate::accounts::Accounts;
 use crate::accounts::secret::Secret;
+use crate::backups;
 use crate::catalogue::Catalogue;
 use crate::config::{self, Config, InForce};
 use crate::db::Database;
@@ -82,6 +84,11 @@ impl App {
         let (seen, hangup) = (stamp(&config.path), Hangup::listen());
         let listen = config.server.listen;
         let server = Server::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        let restored = backups::restore_if_asked(&config.data.path);
+        if let Some(restored) = restored.context("cannot restore the backup that was asked for")? {
+            let kept = restored.kept.unwrap_or_default();
+            info!(kept = %kept.display(), "a backup is restored; what was there is kept");
+        }
         let database = Database::start(&config.data)?;
         let config = Arc::new(config);
         let providers =
@@ -144,6 +151,8 @@ impl App {
         supervisor.start(downloads(&shared));
         supervisor.start(monitor(&shared));
         supervisor.start(pushes(&shared));
+        supervisor.start(webhooks(&shared));
+        supervisor.start(backups_made(&shared));
         supervisor.start(resolver(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(listener("http", self.server, &shared));
@@ -276,6 +285,31 @@ fn pushes(shared: &http::State) -> Service {
     Service::vital("pushes", |stop| async move {
         pushes.configure(&config.pushes, config.server.max_bandwidth);
         pushes.run(stop).await;
+    })
+}
+
+/// Tells servers elsewhere what happens.
+fn webhooks(shared: &http::State) -> Service {
+    let (webhooks, bus) = (shared.upkeep.webhooks.clone(), shared.channels.events().clone());
+    webhooks.configure(&shared.config().webhooks);
+    Service::restarted("webhooks", move |stop| {
+        let (webhooks, bus) = (webhooks.clone(), bus.clone());
+        async move {
+            webhooks.run(&bus, stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Makes backups when they are due.
+fn backups_made(shared: &http::State) -> Service {
+    let backups = shared.upkeep.backups.clone();
+    Service::restarted("backups", move |stop| {
+        let backups = backups.clone();
+        async move {
+            backups.run(stop).await;
+            Ok(())
+        }
     })
 }
 

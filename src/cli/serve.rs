@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use forebay_relay::input::Sources;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,6 +14,7 @@ use tracing::{info, warn};
 
 use super::args::Args;
 use super::check::count;
+use super::notify::ServiceManager;
 use crate::app::App;
 use crate::config::{Config, Environment, StreamAccess};
 use crate::telemetry::log;
@@ -76,17 +78,23 @@ async fn run(config: Config, args: Args, ingest: Handle) -> anyhow::Result<ExitC
     let overrides = Box::new(move |config: &mut Config| args.apply(config));
     let app = App::start(config, Arc::new(Sources::new()), overrides, ingest)?;
     greet(&greeting, &app)?;
+    let manager = ServiceManager::of_process().context("cannot reach the service manager")?;
+    manager.ready().context("cannot tell the service manager that all is ready")?;
     // It would keep all channels of now in memory when others take their place.
     drop(greeting);
     let stop = CancellationToken::new();
     tokio::select! {
         end = app.run(stop.clone()) => end.map(|_| ExitCode::SUCCESS).map_err(anyhow::Error::from),
-        () = twice(signals, stop.clone()) => Ok(ExitCode::from(INTERRUPTED)),
+        () = twice(signals, stop.clone(), &manager) => Ok(ExitCode::from(INTERRUPTED)),
     }
 }
 
 /// The first signal stops; returns at the second.
-async fn twice([mut interrupt, mut terminate]: [Signal; 2], stop: CancellationToken) {
+async fn twice(
+    [mut interrupt, mut terminate]: [Signal; 2],
+    stop: CancellationToken,
+    manager: &ServiceManager,
+) {
     for _ in 0..2 {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -95,6 +103,8 @@ async fn twice([mut interrupt, mut terminate]: [Signal; 2], stop: CancellationTo
         if stop.is_cancelled() {
             return;
         }
+        // It only shows that; nothing depends on it.
+        let _ = manager.stopping();
         stop.cancel();
     }
 }

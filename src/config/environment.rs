@@ -12,8 +12,8 @@ use serde::forward_to_deserialize_any;
 
 use super::error::{Error, Fault};
 use super::file::{
-    AcmeFile, AuthFile, DataFile, File, FilmsFile, HdhomerunFile, LogFile, OidcFile, ResolverFile,
-    ServerFile, TlsFile, TokensFile,
+    AcmeFile, AuthFile, BackupsFile, DataFile, File, FilmsFile, HdhomerunFile, LogFile, OidcFile,
+    ResolverFile, ServerFile, TlsFile, TokensFile,
 };
 
 const PREFIX: &str = "FOREBAY_";
@@ -47,6 +47,7 @@ const SECTIONS: &[(&[&str], &[&str])] = &[
     (&["hdhomerun"], HdhomerunFile::KEYS),
     (&["log"], LogFile::KEYS),
     (&["data"], DataFile::KEYS),
+    (&["backups"], BackupsFile::KEYS),
     (&["stream"], PolicySpec::KEYS),
     (&["stream", "health"], HealthSpec::KEYS),
     (&["hls"], HlsSpec::KEYS),
@@ -185,6 +186,7 @@ fn put(file: &mut File, section: &[&str], key: &'static str, value: &str) -> Res
         ["tokens"] => file.tokens.get_or_insert_default().read(key, map),
         ["log"] => file.log.get_or_insert_default().read(key, map),
         ["data"] => file.data.get_or_insert_default().read(key, map),
+        ["backups"] => file.backups.get_or_insert_default().read(key, map),
         ["stream"] => file.stream.get_or_insert_default().read(key, map),
         ["hls"] => file.hls.get_or_insert_default().read(key, map),
         ["films"] => file.films.get_or_insert_default().read(key, map),

@@ -24,6 +24,8 @@ forebay_relay::table! {
         log: LogFile,
         /// What people and imports make.
         data: DataFile,
+        /// Copies of what people and imports make.
+        backups: BackupsFile,
         /// Defaults for each channel.
         stream: PolicySpec,
         /// How channels become HLS.
@@ -42,6 +44,8 @@ forebay_relay::table! {
         transcode: TranscodeFile,
         /// What they are encoded as.
         profiles: Vec<ProfileFile>,
+        /// Servers that are told what happens.
+        webhooks: Vec<WebhookFile>,
         /// The channels, in the order of lists.
         channels: Vec<Spec>,
     }
@@ -286,6 +290,18 @@ forebay_relay::table! {
 }
 
 forebay_relay::table! {
+    /// `[backups]`
+    pub(super) struct BackupsFile {
+        /// How often one is made; off for never.
+        every: DurationText,
+        /// How many are kept.
+        keep: i64,
+        /// The folder that they are in.
+        dir: String,
+    }
+}
+
+forebay_relay::table! {
     /// `[[profiles]]`
     pub(super) struct ProfileFile {
         /// Its name.
@@ -304,5 +320,19 @@ forebay_relay::table! {
         threads: i64,
         /// Bits a second of the sound.
         audio_bitrate: String,
+    }
+}
+
+forebay_relay::table! {
+    /// `[[webhooks]]`
+    pub(super) struct WebhookFile {
+        /// Its name.
+        id: String,
+        /// Where messages are sent.
+        url: UrlText,
+        /// What they are signed with, or where that is.
+        secret: UrlText,
+        /// The types of messages that are sent.
+        events: Vec<String>,
     }
 }

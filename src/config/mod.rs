@@ -21,6 +21,7 @@ mod tests;
 mod tls;
 mod tokens;
 mod transcode;
+pub mod webhooks;
 
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
@@ -51,6 +52,7 @@ pub use playlist::PlaylistSpec;
 pub use tls::{Acme, Identity, Tls};
 pub use tokens::Tokens;
 pub use transcode::Transcode;
+pub use webhooks::Webhook;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,10 @@ pub struct Config {
     pub pushes: Vec<Push>,
     /// Variants of channels.
     pub transcode: Transcode,
+    /// Servers that are told what happens; ids are unique.
+    pub webhooks: Vec<Webhook>,
+    /// Copies of the database and this file.
+    pub backups: Backups,
     /// The channels in the order of the file; ids and numbers are unique.
     pub channels: Vec<Arc<Channel>>,
 }
@@ -216,6 +222,25 @@ pub struct DataDir {
     pub path: PathBuf,
     /// Whether the configuration names it: then it is needed.
     pub is_configured: bool,
+}
+
+/// `[backups]`: copies of the database and the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backups {
+    /// How often one is made; never if absent.
+    pub every: Option<Duration>,
+    /// How many are kept; from 1.
+    pub keep: usize,
+    /// The folder that they are in: absolute, or relative to the working directory as the path of
+    /// the configuration is.
+    pub folder: PathBuf,
+}
+
+impl Default for Backups {
+    fn default() -> Self {
+        // A week's worth: the database of a large list has some 50 MB.
+        Self { every: Some(Duration::from_hours(24)), keep: 7, folder: PathBuf::new() }
+    }
 }
 
 /// `[films]`: files that are played from their beginning.

@@ -136,8 +136,11 @@ fn a_good_file_means_what_it_says() {
         playlists,
         pushes,
         transcode: _,
+        webhooks,
+        backups: _,
         channels,
     } = &config;
+    assert_eq!(webhooks, &[]);
     assert_eq!(pushes, &[]);
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(playlists, &[]);
@@ -272,6 +275,8 @@ fn an_empty_file_is_all_defaults() {
             playlists,
             pushes: Vec::new(),
             transcode: Transcode::default(),
+            webhooks: Vec::new(),
+            backups: Backups { folder: "data/backups".into(), ..Backups::default() },
             channels
         }
     );

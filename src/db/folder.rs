@@ -13,7 +13,7 @@ use rustix::io::Errno;
 pub(super) const DATABASE: &str = "forebay.db";
 
 /// Locked by the process that uses the folder.
-const LOCK: &str = "forebay.lock";
+pub(super) const LOCK: &str = "forebay.lock";
 
 /// Keeps other processes out, until it is dropped or the process ends in any way.
 #[derive(Debug)]

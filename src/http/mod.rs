@@ -6,6 +6,7 @@ mod address;
 mod admin;
 mod admission;
 mod auth;
+mod backups;
 mod channels;
 mod compatibility;
 mod encoding;
@@ -53,6 +54,7 @@ mod tally;
 mod token;
 mod viewers;
 mod visits;
+mod webhooks;
 mod xtream;
 
 use std::convert::Infallible;
@@ -86,6 +88,7 @@ use self::tally::{Count, Tally};
 use self::token::Token;
 use self::visits::Visits;
 use crate::accounts::{Accounts, Device, Form, Seat, Title};
+use crate::backups::Backups;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce};
 use crate::db::Database;
@@ -99,6 +102,7 @@ use crate::resolver::Resolver;
 use crate::supervisor::Board;
 use crate::tls::Challenges;
 use crate::variants::Variants;
+use crate::webhooks::Webhooks;
 
 /// The state that all handlers share.
 #[derive(Debug, Clone)]
@@ -132,6 +136,8 @@ pub struct State {
     pub(crate) downloads: Downloads,
     /// What becomes of what people have done about pages.
     pub(crate) news: News,
+    /// What looks after the server.
+    pub(crate) upkeep: Upkeep,
     guards: Guards,
     admission: Admission,
     audience: Audience,
@@ -139,6 +145,13 @@ pub struct State {
     tally: Tally,
     monitor: monitoring::Monitor,
     pub(crate) process: Process,
+}
+
+/// What looks after the server.
+#[derive(Debug, Clone)]
+pub(crate) struct Upkeep {
+    pub(crate) backups: Backups,
+    pub(crate) webhooks: Webhooks,
 }
 
 /// What keeps out those who may not ask, or ask too often.
@@ -256,6 +269,7 @@ impl State {
             process: Process::start(),
             pushes: Pushes::new(Arc::clone(&channels)),
             variants,
+            upkeep: Upkeep { backups: Backups::new(config.clone()), webhooks: Webhooks::default() },
             catalogue,
             jobs,
             reels,
@@ -320,6 +334,7 @@ impl State {
         let (pushes, max_bandwidth) = (config.pushes.clone(), config.server.max_bandwidth);
         // Before the channels, which are opened anew where their profile has changed.
         self.variants.configure(&config.transcode);
+        self.upkeep.webhooks.configure(&config.webhooks);
         let changes = self.relays.configure(config);
         // Behind the channels, which they may need.
         self.pushes.configure(&pushes, max_bandwidth);

@@ -35,6 +35,7 @@ pub mod open_metrics;
 pub mod origin;
 pub mod platform;
 pub mod player;
+pub mod prometheus;
 pub mod proxy;
 pub mod rtmp;
 pub mod ts;

@@ -1,6 +1,7 @@
 //! From what was typed to what it means: every check, each with its place.
 
 mod auth;
+mod backups;
 mod films;
 mod hdhomerun;
 mod oidc;
@@ -11,6 +12,7 @@ mod server;
 mod tls;
 mod tokens;
 mod transcode;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -26,7 +28,7 @@ use self::places::Places;
 use super::environment::{Environment, Set, fault};
 use super::error::Error;
 use super::file::File;
-use super::{Config, DataDir, PlaylistSpec};
+use super::{Config, DataDir, PlaylistSpec, Webhook};
 
 /// What is checked, for the places of faults in it.
 #[derive(Clone, Copy)]
@@ -88,6 +90,11 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let transcode = transcode::transcode(&mut checker, file);
     // Here and nowhere else.
     house.allows_programs = true;
+    let webhooks = checker.within("webhooks", |checker| webhooks(checker, file, folder, &mut taken));
+    let data_path = folder.join(data_dir.as_deref().unwrap_or("data"));
+    let backups = file.backups.clone().unwrap_or_default();
+    let backups =
+        checker.within("backups", |checker| backups::backups(checker, &backups, folder, &data_path));
     let channels = checker.within("channels", |checker| {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
         let all = file.channels.iter().flatten().enumerate();
@@ -113,10 +120,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     house.allows_programs = false;
     refuse(checker.into_errors(), taken, text)?;
     let hls_dir = folder.join(hls_dir.unwrap_or_else(|| "hls_cache".to_owned()));
-    let data = DataDir {
-        is_configured: data_dir.is_some(),
-        path: folder.join(data_dir.unwrap_or_else(|| "data".to_owned())),
-    };
+    let data = DataDir { is_configured: data_dir.is_some(), path: data_path };
     Ok(Config {
         path: path.into(),
         environment: Environment::default(),
@@ -135,6 +139,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         playlists,
         pushes,
         transcode,
+        webhooks,
+        backups,
         channels,
     })
 }
@@ -156,6 +162,18 @@ fn playlists(checker: &mut Checker, file: &File, house: &House, taken: &mut Vec<
         });
     }
     file.playlists.clone().unwrap_or_default()
+}
+
+/// `[[webhooks]]`; what stands there twice goes to `taken`.
+fn webhooks(checker: &mut Checker, file: &File, folder: &Path, taken: &mut Vec<Taken>) -> Vec<Webhook> {
+    let (mut ids, mut all) = (HashMap::new(), Vec::new());
+    for (at, typed) in file.webhooks.iter().flatten().enumerate() {
+        let found = checker.within(at, |checker| webhooks::webhook(checker, typed, folder));
+        let Some((webhook, place)) = found else { continue };
+        taken.extend(unique(&mut ids, webhook.id.clone(), place, |id| format!("the webhook \"{id}\"")));
+        all.push(webhook);
+    }
+    all
 }
 
 /// `[[pushes]]`; what stands there twice goes to `taken`.

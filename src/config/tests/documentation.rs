@@ -28,6 +28,8 @@ fn every_key_is_in_the_documentation() {
         ("## `[[providers]]`", "[[providers]]\nzzzzzz = 1"),
         ("## `[[playlists]]`", "[[playlists]]\nzzzzzz = 1"),
         ("## `[[pushes]]`", "[[pushes]]\nzzzzzz = 1"),
+        ("## `[[webhooks]]`", "[[webhooks]]\nzzzzzz = 1"),
+        ("## `[backups]`", "[backups]\nzzzzzz = 1"),
         ("### A source", "[[channels]]\nsources = [{ zzzzzz = 1 }]"),
     ] {
         let section = docs.split_once(heading).unwrap().1.split("\n## ").next().unwrap();

@@ -26,6 +26,7 @@ mod streams;
 mod tests;
 #[cfg(test)]
 mod token_tests;
+mod upkeep;
 
 use std::sync::LazyLock;
 
@@ -43,7 +44,7 @@ use super::error::ApiError;
 const NO_DATABASE: &[&str] = &["database_busy", "no_database", "closing"];
 
 /// The tables, by their names in the OpenAPI document.
-fn surfaces() -> [(&'static str, Vec<Route>); 12] {
+fn surfaces() -> [(&'static str, Vec<Route>); 13] {
     [
         ("streams", streams::routes()),
         ("tuners", hdhomerun::routes()),
@@ -52,6 +53,7 @@ fn surfaces() -> [(&'static str, Vec<Route>); 12] {
         ("lineup", lineup::routes()),
         ("jobs", jobs::routes()),
         ("pushes", pushes::routes()),
+        ("upkeep", upkeep::routes()),
         ("video pages", resolve::routes()),
         ("tokens", streaming::routes()),
         ("monitoring", monitoring::routes()),

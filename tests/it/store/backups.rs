@@ -214,3 +214,50 @@ async fn what_would_be_lost_or_is_no_backup_is_refused() {
     std::fs::write(empty.path().join("channels.toml"), CARD).unwrap();
     refused(run(empty, &["backup", "b.db"]).await, "there is no database at data/forebay.db");
 }
+
+#[tokio::test]
+async fn backups_without_a_file_are_listed_and_the_latest_is_restored() {
+    let folder = folder(&["one"]).await;
+    let (folder, made) = ok(run(folder, &["backup"]).await);
+    assert!(made.contains("data/backups/forebay-") && made.trim_end().ends_with(".backup: ok"), "{made}");
+    fill(&folder.path().join("data"), &["two"]).await;
+    assert_eq!(paths(&folder).await.len(), 2);
+    let (folder, listed) = ok(run(folder, &["restore"]).await);
+    assert_eq!(listed.lines().filter(|line| line.contains(".backup")).count(), 1, "{listed}");
+    let (folder, restored) = ok(run(folder, &["restore", "latest"]).await);
+    assert!(restored.contains("what was there is"), "{restored}");
+    assert_eq!(paths(&folder).await, [(1, "one".to_owned())]);
+    refused(run(folder, &["restore", "forebay-20200101-000000.backup"]).await, "there is no database");
+}
+
+#[tokio::test]
+async fn a_backup_is_made_and_restored_at_the_next_start_by_the_api() {
+    let program = Setup::again(folder(&["one"]).await).start().await;
+    let admin = |method: &str, path: &str| {
+        let request = Request::new(method, program.address(), path);
+        request.header("Authorization", &program.admin_token())
+    };
+    let made = admin("POST", "/api/backups").send().await.unwrap();
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made: Value = serde_json::from_str(&made.text()).unwrap();
+    let name = made["name"].as_str().unwrap();
+    let there: Value =
+        serde_json::from_str(&admin("GET", "/api/backups").send().await.unwrap().text()).unwrap();
+    assert_eq!((&there["backups"][0], &there["keep"], &there["every"]), (&made, &7.into(), &86_400.into()));
+    let relay = json!({ "name": "Two", "output_path": "two", "source_urls": ["http://h.example/two.ts"] });
+    let added = admin("POST", "/api/relays").json(&relay).send().await.unwrap();
+    assert_eq!(added.status, 201, "{}", added.text());
+    for (other, status) in [("none.backup", 404), ("..%2Fforebay.db", 404), (name, 202)] {
+        let asked = admin("POST", &format!("/api/backups/{other}/restore")).send().await.unwrap();
+        assert_eq!(asked.status, status, "{other}: {}", asked.text());
+    }
+    program.signal(Signal::TERM);
+    let (folder, _) = program.wait_in_folder().await;
+    let program = Setup::again(folder).start().await;
+    program.signal(Signal::TERM);
+    let (folder, _) = program.wait_in_folder().await;
+    assert_eq!(paths(&folder).await, [(1, "one".to_owned())]);
+    let kept = std::fs::read_dir(folder.path().join("data")).unwrap().flatten();
+    let kept = kept.filter(|entry| entry.file_name().to_string_lossy().starts_with("forebay-before-restore"));
+    assert_eq!(kept.count(), 1);
+}

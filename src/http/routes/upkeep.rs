@@ -1,0 +1,42 @@
+//! Backups and webhooks: what looks after a server.
+
+use super::operation::Operation;
+use super::route::{Access, Route};
+use crate::http::backups::{self, BackupDocument, BackupList, RestoreDocument};
+use crate::http::webhooks::{self, WebhookDocument, WebhookList};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::new("/api/backups", Access::Admin)
+            .get(backups::list, || {
+                Operation::new("listBackups", "The backups that there are")
+                    .json::<BackupList>(200, "The backups")
+                    .fails(403, &["forbidden"])
+            })
+            .act(backups::make, || {
+                Operation::new("makeBackup", "Makes a backup now, and removes those that are too many")
+                    .json::<BackupDocument>(201, "The backup")
+                    .fails(403, &["forbidden"])
+                    .fails(503, &["no_database"])
+                    .fails(507, &["no_backup"])
+            }),
+        Route::new("/api/backups/{name}/restore", Access::Admin).act(backups::restore, || {
+            Operation::new("restoreBackup", "Has a backup restored at the next start")
+                .json::<RestoreDocument>(202, "It is going to be")
+                .fails(403, &["forbidden"])
+                .fails(404, &["unknown_backup"])
+                .fails(507, &["no_backup"])
+        }),
+        Route::new("/api/webhooks", Access::Operator).get(webhooks::list, || {
+            Operation::new("listWebhooks", "The webhooks, and how they are")
+                .json::<WebhookList>(200, "The webhooks")
+                .fails(403, &["forbidden"])
+        }),
+        Route::new("/api/webhooks/{id}/test", Access::Operator).act(webhooks::test, || {
+            Operation::new("testWebhook", "Sends a message for a try, and does not wait for it")
+                .json::<WebhookDocument>(202, "The webhook")
+                .fails(403, &["forbidden"])
+                .fails(404, &["unknown_webhook"])
+        }),
+    ]
+}
