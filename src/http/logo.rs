@@ -254,7 +254,10 @@ mod tests {
             assert!(kept.bytes() <= MAX_BYTES, "{at}: {}", kept.bytes());
         }
         assert_eq!((kept.entries.len(), kept.evicted), (32, 68));
-        assert!(kept.entries.contains_key("99") && !kept.entries.contains_key("67"), "the oldest go");
+        assert!(
+            kept.entries.contains_key(&key("99")) && !kept.entries.contains_key(&key("67")),
+            "the oldest go"
+        );
         for at in 0..2_000_u64 {
             kept.entry(&key(&format!("small-{at}")), start + Duration::from_secs(at)).set(None).unwrap();
         }

@@ -157,7 +157,9 @@ fn told(receivers: &BTreeMap<String, Arc<Receiver>>, event: &Event) {
     // Most events are of viewers, and are nobody's here.
     let Some((kind, data)) = of_event(event).filter(|_| !receivers.is_empty()) else { return };
     let now = Timestamp::now();
-    receivers.values().for_each(|receiver| receiver.take(kind, &data, now));
+    for receiver in receivers.values() {
+        receiver.take(kind, &data, now);
+    }
 }
 
 impl Receiver {

@@ -38,24 +38,24 @@ fn boxes(mut stretch: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 mod tests {
     use super::*;
 
-    fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
         let size = u32::try_from(body.len() + 8).unwrap();
-        [&size.to_be_bytes()[..], kind, body].concat()
+        [&size.to_be_bytes()[..], &kind, body].concat()
     }
 
     #[test]
     fn a_file_that_is_described_as_it_goes_plays_before_it_is_whole() {
-        let head = boxed(b"ftyp", b"isom");
-        let movie = |inner: &[u8]| [&head[..], &boxed(b"moov", inner)].concat();
-        let (header, extends) = (boxed(b"mvhd", &[0; 100]), boxed(b"mvex", &[]));
+        let head = boxed(*b"ftyp", b"isom");
+        let movie = |inner: &[u8]| [&head[..], &boxed(*b"moov", inner)].concat();
+        let (header, extends) = (boxed(*b"mvhd", &[0; 100]), boxed(*b"mvex", &[]));
         let packets = [&[0x47, 0, 0, 0x10][..], &[0; 184]].concat().repeat(8);
         for (beginning, plays) in [
             (movie(&[&header[..], &extends].concat()), true),
             (movie(&header), false),
             // Its description comes last, or is not there yet.
-            ([&head[..], &boxed(b"mdat", &[0; 64])].concat(), false),
+            ([&head[..], &boxed(*b"mdat", &[0; 64])].concat(), false),
             (movie(&[&header[..], &extends].concat())[..100].to_vec(), false),
-            (boxed(b"mvex", b""), false),
+            (boxed(*b"mvex", b""), false),
             ([&EBML[..], b"rest"].concat(), true),
             (packets, true),
             (b"no film at all".to_vec(), false),
