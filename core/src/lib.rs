@@ -47,6 +47,7 @@ pub mod remux;
 pub mod resolve;
 pub mod rhythm;
 pub mod rtmp;
+pub mod rtp;
 pub mod rungs;
 pub mod segmenter;
 pub mod store_index;

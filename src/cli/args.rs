@@ -386,7 +386,7 @@ mod tests {
             ("forebay --log inof", "did you mean \"info\"?"),
             ("forebay --log-format xml", "[possible values: auto, text, json]"),
             ("forebay --listen 8080", "invalid socket address"),
-            ("forebay probe rtmp://h/", "expected http, https, page, file or testcard"),
+            ("forebay probe rtmp://h/", "expected http, https, page, file, udp, rtp or testcard"),
             ("forebay probe http://h/ --header Referer", "a colon is missing"),
             ("forebay probe http://h/ --header Range:_bytes=0-", "Range is set by Forebay itself"),
             ("forebay probe http://h/ --program 0", "0 is not in 1..=65535"),

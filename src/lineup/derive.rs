@@ -200,7 +200,8 @@ impl Reach {
         let Ok(url) = SourceUrl::parse(url, Path::new("/")) else { return Some(Unusable::Unsupported) };
         match url.kind() {
             SourceKind::Http if self.private || url.is_on_internet() => None,
-            SourceKind::Http => Some(Unusable::Private),
+            SourceKind::Datagrams if self.private => None,
+            SourceKind::Http | SourceKind::Datagrams => Some(Unusable::Private),
             SourceKind::File if self.files => None,
             SourceKind::File => Some(Unusable::File),
             _ => Some(Unusable::Unsupported),

@@ -9,6 +9,7 @@ mod arguments;
 mod job;
 mod meter;
 mod opener;
+mod program;
 mod report;
 mod usage;
 

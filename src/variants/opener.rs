@@ -1,4 +1,4 @@
-//! Opens variants as sources, and all other sources as they are.
+//! Opens variants and programs as sources, and all other sources as they are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::job::Job;
-use super::{Inner, Variants};
+use super::{Inner, Variants, program};
 use crate::catalogue::variant_of;
 
 /// Pieces of a job that wait to be taken. With them full, ffmpeg waits.
@@ -23,7 +23,7 @@ const MAX_WAITING: usize = 16;
 /// What a reader without a user adds to the priority of its channel.
 const NO_USER: i32 = 0;
 
-/// Has jobs make variants, and `opener` open all other sources.
+/// Has jobs make variants, runs programs, and has `opener` open all other sources.
 #[derive(Debug)]
 pub struct VariantOpener {
     variants: Variants,
@@ -44,9 +44,13 @@ impl Opener for VariantOpener {
         context: &Context,
         hold: SocketGuard,
     ) -> BoxFuture<'static, Result<Upstream, Error>> {
-        match source.url.as_variant() {
+        let inner = Arc::clone(&self.variants.0);
+        if let Some(id) = source.url.as_variant() {
+            return open(inner, id.to_owned(), hold).boxed();
+        }
+        match source.url.as_program() {
+            Some(words) => async move { program::open(&inner, &words, hold).await }.boxed(),
             None => self.opener.open(source, context, hold),
-            Some(id) => open(Arc::clone(&self.variants.0), id.to_owned(), hold).boxed(),
         }
     }
 }

@@ -74,7 +74,7 @@ mod check {
             ),
             (
                 "[[channels]]\nid = \"a\"\nsources = [\"rtmp://joe:hunter2@h/\"]",
-                "channels.toml:3:12: source: unknown scheme \"rtmp\", expected http, https, page, file or testcard",
+                "channels.toml:3:12: source: unknown scheme \"rtmp\", expected http, https, page, file, udp, rtp or testcard",
             ),
             (
                 "[[channels]]\nid = \"a\"\nsources = [\"file:gone.ts\"]",

@@ -9,6 +9,7 @@ mod calm;
 mod chaos;
 mod cli;
 mod clocks;
+mod datagrams;
 mod documents;
 mod downloads_page;
 mod failover;

@@ -2,10 +2,11 @@
 //!
 //! Every kind of source has a file here. What is opened is not yet known to be a transport stream,
 //! and this room does not care: it brings bytes, says where a new run of them begins, and how fast
-//! they may be taken. UDP gets a file of its own.
+//! they may be taken.
 
 mod agent;
 mod clip;
+pub mod datagram;
 pub mod document;
 mod encoding;
 mod error;
@@ -169,8 +170,12 @@ impl Opener for Sources {
                 let why = "nothing here resolves pages".to_owned();
                 Box::pin(std::future::ready(Err(Error::Request(why))))
             }
-            SourceKind::Variant => {
-                let why = "nothing here encodes channels".to_owned();
+            SourceKind::Datagrams => {
+                let place = source.url.datagrams().expect("it is one");
+                Box::pin(async move { datagram::open(&place, hold) })
+            }
+            SourceKind::Variant | SourceKind::Program => {
+                let why = "nothing here runs programs".to_owned();
                 Box::pin(std::future::ready(Err(Error::Job(why))))
             }
         }

@@ -5,6 +5,7 @@
 
 mod access;
 mod channel;
+mod datagrams;
 pub mod header;
 mod id;
 pub mod nearest;
@@ -17,6 +18,7 @@ mod url_pattern;
 
 pub use access::{Access, Scope, Trust, TrustError};
 pub use channel::{Channel, Delivery, Hls, Policy, Source};
+pub use datagrams::{Datagrams, DatagramsError};
 pub use id::{ChannelId, ChannelIdError};
 pub use provider::{Provider, ProviderId};
 pub use proxy::{Proxy, ProxyChoice, ProxyError, ProxyKind};

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use forebay_core::address::{is_public, is_public_name};
 use forebay_core::resolve::{NotAPage, Page, Target};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::ChannelId;
+use super::{ChannelId, Datagrams, DatagramsError};
 use super::nearest::did_you_mean;
 
 /// The address of a source, checked. Printed, it shows no user, no password, no query value and no
@@ -36,6 +36,10 @@ pub enum SourceKind {
     Page,
     /// Another channel, through a profile. No configuration can name it.
     Variant,
+    /// `udp://` or `rtp://`: datagrams to this machine or to a group.
+    Datagrams,
+    /// What a program writes. Only the configuration can name one.
+    Program,
 }
 
 impl SourceKind {
@@ -51,17 +55,20 @@ impl SourceKind {
 #[non_exhaustive]
 pub enum SourceUrlError {
     /// Nothing that names a scheme.
-    #[error("not an address; it begins with http://, https://, page:, file: or testcard://")]
+    #[error("not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://")]
     NoScheme,
     /// A scheme Forebay does not speak.
     #[error(
-        "unknown scheme \"{scheme}\", expected http, https, page, file or testcard{}",
+        "unknown scheme \"{scheme}\", expected http, https, page, file, udp, rtp or testcard{}",
         did_you_mean(scheme, SCHEMES)
     )]
     UnknownScheme {
         /// What stands before `://`.
         scheme: String,
     },
+    /// What follows `udp:` or `rtp:` is no place to receive at.
+    #[error("not a valid address: {0}")]
+    Datagrams(#[from] DatagramsError),
     /// The rest after a known scheme makes no address.
     #[error("not a valid address: {0}")]
     Invalid(#[from] url::ParseError),
@@ -107,6 +114,11 @@ impl SourceUrl {
                 Target::Page(page) => Ok(Self { url: Url::parse(&page.address())?, kind: SourceKind::Page }),
                 Target::Short(_) => Err(SourceUrlError::ShortPage),
             },
+            "udp" | "rtp" => {
+                let place = Datagrams::parse(rest)?;
+                let url = Url::parse(&format!("{}:{place}", scheme.to_ascii_lowercase()))?;
+                Ok(Self { url, kind: SourceKind::Datagrams })
+            }
             "file" => Ok(Self { url: file_url(rest, base)?, kind: SourceKind::File }),
             // `testcard:` and `testcard://` are the same: neither has anything to name.
             "testcard" => match rest.trim_matches('/') {
@@ -126,6 +138,34 @@ impl SourceUrl {
         url.set_path(id.as_str());
         url.set_query(Some(settings));
         Self { url, kind: SourceKind::Variant }
+    }
+
+    /// A program, by its name or path, and its arguments.
+    pub fn program(words: &[String]) -> Self {
+        let mut url = Url::parse("exec:").expect("a scheme and nothing else is an address");
+        if let Some(program) = words.first() {
+            url.set_path(&utf8_percent_encode(program, NON_ALPHANUMERIC).to_string());
+        }
+        for word in words.iter().skip(1) {
+            url.query_pairs_mut().append_key_only(word);
+        }
+        Self { url, kind: SourceKind::Program }
+    }
+
+    /// The program and its arguments, if it is one.
+    pub fn as_program(&self) -> Option<Vec<String>> {
+        if self.kind != SourceKind::Program {
+            return None;
+        }
+        let program = percent_decode_str(self.url.path()).decode_utf8_lossy().into_owned();
+        let arguments = self.url.query_pairs().map(|(word, _)| word.into_owned());
+        Some([program].into_iter().chain(arguments).collect())
+    }
+
+    /// Where datagrams are received, if it is such a source.
+    pub fn datagrams(&self) -> Option<Datagrams> {
+        let (_, place) = self.url.as_str().split_once(':')?;
+        (self.kind == SourceKind::Datagrams).then(|| Datagrams::parse(place).expect("it was read already"))
     }
 
     /// The id of the variant that it is the source of, if it is one.
@@ -157,7 +197,8 @@ impl SourceUrl {
             (SourceKind::Http, Some(Host::Domain(name))) => is_public_name(name),
             (SourceKind::Http, Some(Host::Ipv4(address))) => is_public(address.into()),
             (SourceKind::Http, Some(Host::Ipv6(address))) => is_public(address.into()),
-            (SourceKind::Http, None) | (SourceKind::File, _) => false,
+            (SourceKind::Http, None)
+            | (SourceKind::File | SourceKind::Datagrams | SourceKind::Program, _) => false,
         }
     }
 
@@ -165,7 +206,12 @@ impl SourceUrl {
     pub fn file_path(&self) -> Option<PathBuf> {
         match self.kind {
             SourceKind::File => self.url.to_file_path().ok(),
-            SourceKind::Http | SourceKind::TestCard | SourceKind::Page | SourceKind::Variant => None,
+            SourceKind::Http
+            | SourceKind::TestCard
+            | SourceKind::Page
+            | SourceKind::Variant
+            | SourceKind::Datagrams
+            | SourceKind::Program => None,
         }
     }
 
@@ -215,7 +261,11 @@ impl fmt::Display for SourceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             SourceKind::Http => {}
-            SourceKind::File | SourceKind::TestCard => return f.write_str(self.url.as_str()),
+            SourceKind::File | SourceKind::TestCard | SourceKind::Datagrams => {
+                return f.write_str(self.url.as_str());
+            }
+            // Its arguments may hold secrets.
+            SourceKind::Program => return write!(f, "exec:{}", percent_decode_str(self.url.path()).decode_utf8_lossy()),
             // It holds no secret: it was written anew, of the id alone.
             SourceKind::Page => return write!(f, "page:{}", self.url),
             SourceKind::Variant => return write!(f, "variant:{}", self.url.path()),
@@ -333,6 +383,8 @@ mod tests {
             ("page:https://youtu.be/dQw4w9WgXcQ?si=x", "page:https://www.youtube.com/watch?v=dQw4w9WgXcQ"),
             ("PAGE: http://twitch.tv/NASA", "page:https://www.twitch.tv/nasa"),
             ("file:///srv/joe/pw/17.ts", "file:///srv/joe/pw/17.ts"),
+            ("udp://@239.0.0.1:1234?fifo_size=9", "udp://239.0.0.1:1234"),
+            ("RTP://10.0.0.5@232.1.1.1:5000", "rtp://10.0.0.5@232.1.1.1:5000"),
         ] {
             let parsed = parse(url).unwrap();
             assert_eq!(parsed.to_string(), shown, "{url}");
@@ -388,21 +440,21 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_without_repeating_it() {
         for (url, message) in [
-            ("", "not an address; it begins with http://, https://, page:, file: or testcard://"),
-            ("clips/a.ts", "not an address; it begins with http://, https://, page:, file: or testcard://"),
+            ("", "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://"),
+            ("clips/a.ts", "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://"),
             (
                 "joe:pw@h/a.ts",
-                "not an address; it begins with http://, https://, page:, file: or testcard://",
+                "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://",
             ),
             (
                 "http:joe:pw@h/a.ts",
-                "not an address; it begins with http://, https://, page:, file: or testcard://",
+                "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://",
             ),
             (
                 "htp://joe:pw@h/",
-                "unknown scheme \"htp\", expected http, https, page, file or testcard; did you mean \"http\"?",
+                "unknown scheme \"htp\", expected http, https, page, file, udp, rtp or testcard; did you mean \"http\"?",
             ),
-            ("rtmp://joe:pw@h/", "unknown scheme \"rtmp\", expected http, https, page, file or testcard"),
+            ("rtmp://joe:pw@h/", "unknown scheme \"rtmp\", expected http, https, page, file, udp, rtp or testcard"),
             ("http://", "not a valid address: empty host"),
             ("http://joe:pw@h:99999/", "not a valid address: invalid port number"),
             (

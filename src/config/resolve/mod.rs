@@ -86,6 +86,8 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let playlists = checker.within("playlists", |checker| playlists(checker, file, &house, &mut taken));
     let pushes = checker.within("pushes", |checker| pushes(checker, file, folder, &mut taken));
     let transcode = transcode::transcode(&mut checker, file);
+    // Here and nowhere else.
+    house.allows_programs = true;
     let channels = checker.within("channels", |checker| {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
         let all = file.channels.iter().flatten().enumerate();
@@ -108,6 +110,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         })
         .collect()
     });
+    house.allows_programs = false;
     refuse(checker.into_errors(), taken, text)?;
     let hls_dir = folder.join(hls_dir.unwrap_or_else(|| "hls_cache".to_owned()));
     let data = DataDir {

@@ -147,9 +147,9 @@ sources = ["testcard://"]"#,
 id = "a"
 sources = ["htp://joe:hunter2@h/", "rtmp://joe:hunter2@h/", "joe:hunter2@h/", "http://joe:hunter2@h:x/"]"#,
         &[
-            r#"3:12: source: unknown scheme "htp", expected http, https, page, file or testcard; did you mean "http"?"#,
-            r#"3:36: source: unknown scheme "rtmp", expected http, https, page, file or testcard"#,
-            "3:61: source: not an address; it begins with http://, https://, page:, file: or testcard://",
+            r#"3:12: source: unknown scheme "htp", expected http, https, page, file, udp, rtp or testcard; did you mean "http"?"#,
+            r#"3:36: source: unknown scheme "rtmp", expected http, https, page, file, udp, rtp or testcard"#,
+            "3:61: source: not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://",
             "3:79: source: not a valid address: invalid port number",
         ],
     ),

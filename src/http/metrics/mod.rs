@@ -5,6 +5,7 @@
 //! [`MAX_CHANNELS`](channels::MAX_CHANNELS) open channels, the rest is one series.
 
 mod channels;
+mod datagrams;
 mod family;
 mod pushes;
 mod server;
@@ -34,6 +35,7 @@ fn families(state: &State) -> Vec<Family> {
     let mut families = server::families(state, &reports);
     families.extend(channels::families(&reports));
     families.extend(channels::providers(&state.channels.providers()));
+    families.extend(datagrams::families());
     families.extend(pushes::families(&state.pushes.reports()));
     families
 }

@@ -12,7 +12,7 @@ mod piped;
 mod said;
 mod spawner;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 pub use self::group::Group;
 use self::missing::install_command;
-pub use self::piped::Piped;
+pub use self::piped::{Piped, Started, start_program};
 pub use self::said::Said;
 use crate::programs;
 
@@ -148,7 +148,7 @@ impl Ffmpeg {
     }
 
     fn command(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Error> {
-        let mut command = self.bare_command()?;
+        let mut command = bare_command(&self.program)?;
         command
             .args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-y"])
             .args(["-progress", "pipe:1", "-stats_period", "0.5"])
@@ -156,17 +156,15 @@ impl Ffmpeg {
             .stdin(Stdio::null());
         Ok(command)
     }
+}
 
-    /// The program under supervision, whose output is read.
-    fn bare_command(&self) -> Result<Command, Error> {
-        let program = programs::find(&self.program).ok_or_else(|| Error::Missing {
-            program: PathBuf::from(&self.program),
-            install: install_command(),
-        })?;
-        let mut command = launch::command(&program);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
-        Ok(command)
-    }
+/// A program under supervision, whose output is read.
+fn bare_command(name: &OsStr) -> Result<Command, Error> {
+    let program = programs::find(name)
+        .ok_or_else(|| Error::Missing { program: PathBuf::from(name), install: install_command() })?;
+    let mut command = launch::command(&program);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    Ok(command)
 }
 
 /// Why nobody listens to it any more.

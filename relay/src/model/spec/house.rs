@@ -21,6 +21,8 @@ pub struct House {
     /// Whether its channels may name neither files of this machine nor addresses that are not on
     /// the internet: somebody else than the operator has written them.
     pub is_internet_only: bool,
+    /// Whether its channels may name programs to run: they stand in the configuration.
+    pub allows_programs: bool,
     pub(super) shared: HashMap<ProviderId, Shared>,
 }
 
@@ -34,7 +36,8 @@ pub(super) struct Shared {
 impl House {
     /// A house without providers, whose channels say nothing of their own.
     pub fn new(folder: PathBuf, policy: Policy, slate_urls: Arc<[UrlPattern]>) -> Self {
-        Self { folder, policy, slate_urls, is_internet_only: false, shared: HashMap::new() }
+        let shared = HashMap::new();
+        Self { folder, policy, slate_urls, is_internet_only: false, allows_programs: false, shared }
     }
 
     /// What the sources of a provider have in common.

@@ -15,6 +15,9 @@ use crate::model::header::{parse_name, parse_user_agent, parse_value};
 use crate::model::nearest::did_you_mean;
 use crate::model::{Scope, Source, SourceUrl};
 
+/// Words of a command line.
+const MAX_WORDS: usize = 256;
+
 /// More than any provider asks for; servers refuse heads beyond some kilobytes.
 const MAX_HEADERS: usize = 32;
 
@@ -40,6 +43,8 @@ crate::table! {
     pub struct SourceFields {
         /// Where it is.
         url: UrlText,
+        /// A program whose output it is, and its arguments.
+        exec: Vec<String>,
         /// Whose connection it is.
         provider: String,
         /// Request headers to add.
@@ -84,12 +89,21 @@ impl SourceFields {
         let variant = checker.field("variant", self.variant.as_ref(), |text| parse_variant(text));
         let headers = self.check_headers(checker);
         let provider = house.provider(checker, self.provider.as_ref());
-        let Some(url) = &self.url else {
-            checker.fault("url", "the key \"url\" is missing");
-            return None;
+        let url = match (&self.url, &self.exec) {
+            (Some(url), None) => {
+                let parsed = parse_url(url, house);
+                parsed.map_err(|error| checker.fault("url", format!("source: {error}"))).ok()?
+            }
+            (None, Some(words)) => check_program(checker, words, house)?,
+            (Some(_), Some(_)) => {
+                checker.fault("exec", "a source has either url or exec");
+                return None;
+            }
+            (None, None) => {
+                checker.fault("url", "the key \"url\" is missing");
+                return None;
+            }
         };
-        let url =
-            parse_url(url, house).map_err(|error| checker.fault("url", format!("source: {error}"))).ok()?;
         if house.is_internet_only {
             self.check_internet_only(checker);
         }
@@ -157,6 +171,20 @@ fn parse_url(text: &UrlText, house: &House) -> Result<SourceUrl, String> {
     }
     let refusal = || format!("it is a file, or not on the internet: {NOT_ALLOWED}");
     url.is_on_internet().then_some(url).ok_or_else(refusal)
+}
+
+/// A program with its arguments, if the house may run some.
+fn check_program(checker: &mut Checker, words: &[String], house: &House) -> Option<SourceUrl> {
+    let fault = match words {
+        _ if !house.allows_programs => "only the configuration may name programs",
+        [] => "names no program; write exec = [\"program\", \"argument\"]",
+        [program, ..] if program.trim().is_empty() => "the name of the program is empty",
+        _ if words.len() > MAX_WORDS => "more words than anybody types",
+        _ if words.iter().any(|word| word.contains('\0')) => "no word may hold a zero byte",
+        _ => return Some(SourceUrl::program(words)),
+    };
+    checker.fault("exec", format!("exec: {fault}"));
+    None
 }
 
 /// Bounds a source as the house wants it, whatever its provider may reach.
