@@ -89,8 +89,8 @@ async fn subscribe(
     channels: &Arc<Channels>,
     found: &forebay_relay::channel::ListedChannel,
 ) -> Result<Subscription, Error> {
-    let room = AdmissionLimits { max_bandwidth: None, served: &HashMap::new() };
-    let reader = channels.reader(found, (ReaderKind::Job, NO_USER), &room);
+    let admission = AdmissionLimits { max_bandwidth: None, served: &HashMap::new() };
+    let reader = channels.reader(found, (ReaderKind::Job, NO_USER), &admission);
     let mut subscription = Subscription::new(reader.map_err(|_| failed("the channel is not to be had now"))?);
     match subscription.started().await {
         Start::Started => Ok(subscription),

@@ -92,7 +92,9 @@ async fn rtp_that_comes_out_of_order_is_whole_and_what_is_lost_is_counted() {
             let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             line.and_then(|value| value.parse::<f64>().ok()).unwrap_or_else(|| panic!("{name}: {metrics}"))
         };
-        assert!(count("forebay_rtp_packets_total") > 100.0 && count("forebay_rtp_reordered_packets_total") > 5.0);
+        assert!(
+            count("forebay_rtp_packets_total") > 100.0 && count("forebay_rtp_reordered_packets_total") > 5.0
+        );
         assert_eq!(count("forebay_rtp_lost_packets_total") > 0.0, !is_whole);
         task.abort();
     }
@@ -108,9 +110,16 @@ async fn a_group_is_joined_on_the_interface_that_is_named() {
     let (errors, size) = errors_of(&relay, 5 * SECOND).await;
     assert!(errors == 0 && size > 200_000, "{errors} {size}");
     // What is no interface is told, and the channel does not start.
-    let other = Relay::start(&channel("one", &[format!("udp://239.255.77.9:{port}?interface=none0")], "start_timeout = \"1s\""));
+    let other = Relay::start(&channel(
+        "one",
+        &[format!("udp://239.255.77.9:{port}?interface=none0")],
+        "start_timeout = \"1s\"",
+    ));
     let refused = client::get(other.address(), "/stream/one/index.m3u8").await;
-    assert_eq!((refused.status, &refused.json()["error"]["sources"][0]["reason"]), (503, &json!("unreachable")));
+    assert_eq!(
+        (refused.status, &refused.json()["error"]["sources"][0]["reason"]),
+        (503, &json!("unreachable"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +148,11 @@ async fn what_a_program_writes_is_a_source_and_the_program_ends_with_its_viewers
     let sources = json!({ "id": "evil", "sources": [{ "exec": ["id"] }] });
     let answer = client::Request::new("POST", relay.address(), "/api/relays").json(&sources).send().await;
     let answer = answer.expect("it answers");
-    assert!(answer.status == 422 && answer.text().contains("only the configuration may name programs"), "{}", answer.text());
+    assert!(
+        answer.status == 422 && answer.text().contains("only the configuration may name programs"),
+        "{}",
+        answer.text()
+    );
 }
 
 /// Children of this process that are ffmpegs with this word.
@@ -149,7 +162,8 @@ fn children(word: &str) -> Vec<u32> {
     let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {
         let read = |name: &str| std::fs::read_to_string(format!("/proc/{id}/{name}")).unwrap_or_default();
-        let parent = read("stat").rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
+        let parent =
+            read("stat").rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
         let line = read("cmdline");
         parent == Some(own) && line.contains("pipe:1") && line.contains(word)
     })

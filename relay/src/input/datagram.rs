@@ -6,7 +6,7 @@
 //! opened again has joined anew.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -114,8 +114,9 @@ fn join(socket: &Socket, wanted: &Datagrams) -> io::Result<()> {
 }
 
 fn index_of(socket: &Socket, name: &str) -> io::Result<u32> {
-    rustix::net::netdevice::name_to_index(socket, name)
-        .map_err(|error| io::Error::new(io::ErrorKind::NotFound, format!("there is no interface {name:?}: {error}")))
+    rustix::net::netdevice::name_to_index(socket, name).map_err(|error| {
+        io::Error::new(io::ErrorKind::NotFound, format!("there is no interface {name:?}: {error}"))
+    })
 }
 
 /// Receives datagrams.
@@ -175,9 +176,4 @@ impl Receiver {
             total.fetch_add(more, Ordering::Relaxed);
         }
     }
-}
-
-/// The address at which datagrams to any address of this machine are received.
-pub(crate) const fn anywhere(is_v6: bool) -> IpAddr {
-    if is_v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) }
 }

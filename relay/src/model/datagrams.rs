@@ -45,9 +45,7 @@ impl Datagrams {
             Some((sender, place)) => (Some(sender.parse().map_err(|_| DatagramsError::Sender)?), place),
         };
         let (address, port) = match place.strip_prefix(':') {
-            Some(port) => {
-                (Ipv4Addr::UNSPECIFIED.into(), port.parse().map_err(|_| DatagramsError::Address)?)
-            }
+            Some(port) => (Ipv4Addr::UNSPECIFIED.into(), port.parse().map_err(|_| DatagramsError::Address)?),
             None => {
                 let place: SocketAddr = place.parse().map_err(|_| DatagramsError::Address)?;
                 (place.ip(), place.port())
@@ -94,7 +92,10 @@ mod tests {
             ("//@239.0.0.1:1234/", Ok("//239.0.0.1:1234")),
             ("//@:5004", Ok("//0.0.0.0:5004")),
             ("//:5004?fifo_size=1000&localaddr=10.0.0.2", Ok("//0.0.0.0:5004?interface=10.0.0.2")),
-            ("//10.0.0.5@232.1.1.1:5000?interface=10.0.0.2", Ok("//10.0.0.5@232.1.1.1:5000?interface=10.0.0.2")),
+            (
+                "//10.0.0.5@232.1.1.1:5000?interface=10.0.0.2",
+                Ok("//10.0.0.5@232.1.1.1:5000?interface=10.0.0.2"),
+            ),
             ("//[ff02::1]:5000?interface=eth0.7", Ok("//[ff02::1]:5000?interface=eth0.7")),
             ("//tv.example:5000", Err(DatagramsError::Address)),
             ("//239.0.0.1", Err(DatagramsError::Address)),

@@ -10,8 +10,8 @@ use forebay_core::resolve::{NotAPage, Page, Target};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use url::{Host, Url};
 
-use super::{ChannelId, Datagrams, DatagramsError};
 use super::nearest::did_you_mean;
+use super::{ChannelId, Datagrams, DatagramsError};
 
 /// The address of a source, checked. Printed, it shows no user, no password, no query value and no
 /// path segment that looks like a credential; [`expose`](Self::expose) gives the whole of it to
@@ -265,7 +265,9 @@ impl fmt::Display for SourceUrl {
                 return f.write_str(self.url.as_str());
             }
             // Its arguments may hold secrets.
-            SourceKind::Program => return write!(f, "exec:{}", percent_decode_str(self.url.path()).decode_utf8_lossy()),
+            SourceKind::Program => {
+                return write!(f, "exec:{}", percent_decode_str(self.url.path()).decode_utf8_lossy());
+            }
             // It holds no secret: it was written anew, of the id alone.
             SourceKind::Page => return write!(f, "page:{}", self.url),
             SourceKind::Variant => return write!(f, "variant:{}", self.url.path()),
@@ -440,8 +442,14 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_without_repeating_it() {
         for (url, message) in [
-            ("", "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://"),
-            ("clips/a.ts", "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://"),
+            (
+                "",
+                "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://",
+            ),
+            (
+                "clips/a.ts",
+                "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://",
+            ),
             (
                 "joe:pw@h/a.ts",
                 "not an address; it begins with http://, https://, page:, file:, udp://, rtp:// or testcard://",
@@ -454,7 +462,10 @@ mod tests {
                 "htp://joe:pw@h/",
                 "unknown scheme \"htp\", expected http, https, page, file, udp, rtp or testcard; did you mean \"http\"?",
             ),
-            ("rtmp://joe:pw@h/", "unknown scheme \"rtmp\", expected http, https, page, file, udp, rtp or testcard"),
+            (
+                "rtmp://joe:pw@h/",
+                "unknown scheme \"rtmp\", expected http, https, page, file, udp, rtp or testcard",
+            ),
             ("http://", "not a valid address: empty host"),
             ("http://joe:pw@h:99999/", "not a valid address: invalid port number"),
             (
