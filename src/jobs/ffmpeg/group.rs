@@ -39,7 +39,7 @@ impl Group {
 
     /// Waits until the leader has ended, and kills it when that takes longer than `patience`. What
     /// it has left behind is killed.
-    pub(super) async fn wait(mut self, patience: Duration) -> io::Result<ExitStatus> {
+    pub async fn wait(mut self, patience: Duration) -> io::Result<ExitStatus> {
         if let Ok(status) = timeout(patience, self.child.wait()).await {
             // Its number stays the group's as long as the group has a member.
             self.signal();
