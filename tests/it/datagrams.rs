@@ -10,10 +10,14 @@ use forebay_testkit::ts::Checker;
 use serde_json::json;
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::relay::{Relay, channel};
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// How long a datagram is held back at most: far less than what is waited for.
+const HELD: Duration = Duration::from_millis(20);
 
 /// Sends a clip by datagrams, at the pace at which it plays, until it is dropped.
 struct Sender(Child);
@@ -51,17 +55,28 @@ async fn network(to: u16, lose: Option<usize>) -> (SocketAddr, JoinHandle<()>) {
     let task = tokio::spawn(async move {
         let (mut buffer, mut held) = (vec![0; 65_536], None);
         for at in 0.. {
-            let Ok(size) = socket.recv(&mut buffer).await else { return };
+            // What is held back comes in time, however slowly others follow.
+            let received = loop {
+                match timeout(HELD, socket.recv(&mut buffer)).await {
+                    Ok(received) => break received,
+                    Err(_) => {
+                        if let Some(datagram) = held.take() {
+                            let _ = socket.send_to(&datagram, to).await;
+                        }
+                    }
+                }
+            };
+            let Ok(size) = received else { return };
             let datagram = buffer[..size].to_vec();
             if lose.is_some_and(|every| at % every == every - 1) {
                 continue;
             }
-            if at % 8 == 5 && held.is_none() {
-                held = Some((at + 2, datagram));
+            if at % 8 == 5 {
+                held = Some(datagram);
                 continue;
             }
             let _ = socket.send_to(&datagram, to).await;
-            if let Some((_, datagram)) = held.take_if(|(due, _)| *due <= at) {
+            if let Some(datagram) = held.take_if(|_| at % 8 == 7) {
                 let _ = socket.send_to(&datagram, to).await;
             }
         }
@@ -145,7 +160,7 @@ async fn what_a_program_writes_is_a_source_and_the_program_ends_with_its_viewers
     assert!(own.is_empty(), "{own:?}");
     let refused = client::get(relay.address(), "/stream/none/index.m3u8").await;
     assert_eq!((refused.status, &refused.json()["error"]["sources"][0]["reason"]), (503, &json!("job")));
-    let sources = json!({ "id": "evil", "sources": [{ "exec": ["id"] }] });
+    let sources = json!({ "name": "evil", "source_urls": [{ "exec": ["id"] }] });
     let answer = client::Request::new("POST", relay.address(), "/api/relays").json(&sources).send().await;
     let answer = answer.expect("it answers");
     assert!(

@@ -157,6 +157,8 @@ impl Fixture {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-loglevel", "error", "-y", "-f", "lavfi", "-i", &picture]);
         command.args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=11"]);
+        // What ffmpeg draws has more colour than most encoders are given.
+        command.args(["-pix_fmt", "yuv420p"]);
         command.args(self.video.split_whitespace().chain(self.sound.split_whitespace()));
         let output = command.args(["-threads", "1", "-f", "mpegts"]).arg(&path).output();
         let output = output.expect("ffmpeg is installed");

@@ -15,8 +15,8 @@ use crate::relay::{Relay, channel};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Enough for anything that should happen soon, on a busy machine.
-const SOON: Duration = Duration::from_secs(20);
+/// Enough for twenty programs that give way to all others, on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
 
 /// The machine of a test is busy with other tests.
 const NO_LIMIT: &str = "[transcode]\ncpu_limit = \"off\"\n";
@@ -82,7 +82,7 @@ async fn a_hundred_viewers_are_one_job_and_one_upstream_and_it_ends_with_the_las
     }
     let first = viewers[0].read_until(400 * PACKET_SIZE).await;
     assert_eq!(viewers[0].status(), 200);
-    assert_eq!(streams(&first), ["MPEG-2 video 176x144", "AAC"]);
+    assert_eq!(streams(&first), ["MPEG-2 video 640x360", "AAC"]);
     for viewer in &mut viewers {
         assert!(!viewer.read_until(PACKET_SIZE).await.is_empty());
     }
@@ -170,10 +170,9 @@ async fn no_job_outlives_a_server_that_is_killed() {
     let origin = origin(Kind::Mpeg2Mp2).await;
     let channels: String = (0..20).map(|at| channel(&format!("c{at}"), &[origin.url("/a.ts")], "")).collect();
     let program = Setup::new(&(NO_LIMIT.to_owned() + &channels)).start().await;
-    let mut viewers = Vec::new();
-    for at in 0..20 {
-        viewers.push(Viewer::get(program.address(), &format!("/stream/c{at}@browser")).await);
-    }
+    let address = program.address();
+    let join = |at: u32| async move { Viewer::get(address, &format!("/stream/c{at}@browser")).await };
+    let _viewers: Vec<_> = (0..20).map(|at| tokio::spawn(join(at))).collect();
     let all_run = |found: &Value| {
         let jobs = found["jobs"].as_array().expect("a list");
         jobs.len() == 20

@@ -11,7 +11,8 @@
 //! |---|---|---|---|---|
 //! | [`Viewer`](ReaderKind::Viewer), [`Hls`](ReaderKind::Hls) | yes | yes | yes | yes |
 //! | [`Timeshift`](ReaderKind::Timeshift) | no | no | no | no |
-//! | [`Record`](ReaderKind::Record), [`Job`](ReaderKind::Job) | no | no | yes | no |
+//! | [`Record`](ReaderKind::Record) | no | no | yes | no |
+//! | [`Job`](ReaderKind::Job) | no | no | yes | yes |
 //! | [`Push`](ReaderKind::Push) | no | yes | yes | no |
 //! | [`Node`](ReaderKind::Node) | no | yes | yes | yes |
 
@@ -69,9 +70,9 @@ impl ReaderKind {
     }
 
     /// Whether the channel stays open for `idle_timeout` after the reader left: people who zap come
-    /// back.
+    /// back, and a job that failed is begun anew.
     pub const fn lingers(self) -> bool {
-        matches!(self, Self::Viewer | Self::Hls | Self::Node)
+        matches!(self, Self::Viewer | Self::Hls | Self::Job | Self::Node)
     }
 
     const fn index(self) -> usize {

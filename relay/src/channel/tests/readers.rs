@@ -144,7 +144,7 @@ async fn a_push_takes_bandwidth_and_is_not_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_keeps_the_channel_open_and_nothing_else() {
-    let row = Row { kind: Job, is_viewer: false, takes_bandwidth: false, keeps_open: true, lingers: false };
+    let row = Row { kind: Job, is_viewer: false, takes_bandwidth: false, keeps_open: true, lingers: true };
     row.check().await;
 }
 
