@@ -53,7 +53,7 @@ async fn network(to: u16, lose: Option<usize>) -> (SocketAddr, JoinHandle<()>) {
     let address = socket.local_addr().expect("it is bound");
     let to = SocketAddr::from(([127, 0, 0, 1], to));
     let task = tokio::spawn(async move {
-        let (mut buffer, mut held) = (vec![0; 65_536], None);
+        let (mut buffer, mut held): (_, Option<Vec<u8>>) = (vec![0; 65_536], None);
         for at in 0.. {
             // What is held back comes in time, however slowly others follow.
             let received = loop {
