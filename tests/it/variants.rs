@@ -1,8 +1,9 @@
 //! Variants: channels through a profile, made by the real ffmpeg.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use forebay_testkit::client::{self, Viewer};
+use forebay_testkit::client::{self, Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::ts::PACKET_SIZE;
@@ -27,17 +28,30 @@ async fn origin(kind: Kind) -> Origin {
     origin
 }
 
-async fn resources(address: std::net::SocketAddr) -> Value {
-    let (status, body) = client::get_json(address, "/api/resources").await;
-    assert_eq!(status, 200, "{body}");
-    body
+async fn resources(address: SocketAddr) -> Value {
+    resources_of(Request::get(address, "/api/resources")).await
+}
+
+async fn resources_of(request: Request) -> Value {
+    let answer = request.send().await.expect("it answers");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
 }
 
 /// Waits until the resources are as wanted.
-async fn wait(address: std::net::SocketAddr, wanted: impl Fn(&Value) -> bool) -> Value {
+async fn wait(address: SocketAddr, wanted: impl Fn(&Value) -> bool) -> Value {
+    wait_as(address, "", wanted).await
+}
+
+/// The same for whoever has this token.
+async fn wait_as(address: SocketAddr, token: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let ask = || {
+        let request = Request::get(address, "/api/resources");
+        if token.is_empty() { request } else { request.header("Authorization", &format!("Bearer {token}")) }
+    };
     let waiting = async {
         loop {
-            let found = resources(address).await;
+            let found = resources_of(ask()).await;
             if wanted(&found) {
                 return found;
             }
@@ -45,7 +59,7 @@ async fn wait(address: std::net::SocketAddr, wanted: impl Fn(&Value) -> bool) ->
         }
     };
     let Ok(found) = timeout(SOON, waiting).await else {
-        panic!("it did not come to be so: {}", resources(address).await)
+        panic!("it did not come to be so: {}", resources_of(ask()).await)
     };
     found
 }
@@ -178,7 +192,7 @@ async fn no_job_outlives_a_server_that_is_killed() {
         jobs.len() == 20
             && jobs.iter().all(|job| job["pid"].is_u64() && job["media_seconds"].as_f64() > Some(0.0))
     };
-    let found = wait(program.address(), all_run).await;
+    let found = wait_as(address, &program.admin_token(), all_run).await;
     let pids: Vec<i32> = found["jobs"]
         .as_array()
         .expect("a list")

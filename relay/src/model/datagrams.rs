@@ -44,12 +44,11 @@ impl Datagrams {
             None | Some(("", _)) => (None, place.trim_start_matches('@')),
             Some((sender, place)) => (Some(sender.parse().map_err(|_| DatagramsError::Sender)?), place),
         };
-        let (address, port) = match place.strip_prefix(':') {
-            Some(port) => (Ipv4Addr::UNSPECIFIED.into(), port.parse().map_err(|_| DatagramsError::Address)?),
-            None => {
-                let place: SocketAddr = place.parse().map_err(|_| DatagramsError::Address)?;
-                (place.ip(), place.port())
-            }
+        let (address, port) = if let Some(port) = place.strip_prefix(':') {
+            (Ipv4Addr::UNSPECIFIED.into(), port.parse().map_err(|_| DatagramsError::Address)?)
+        } else {
+            let place: SocketAddr = place.parse().map_err(|_| DatagramsError::Address)?;
+            (place.ip(), place.port())
         };
         let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         // So ffmpeg calls it.
