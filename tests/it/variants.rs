@@ -47,7 +47,7 @@ async fn wait(address: SocketAddr, wanted: impl Fn(&Value) -> bool) -> Value {
 async fn wait_as(address: SocketAddr, token: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let ask = || {
         let request = Request::get(address, "/api/resources");
-        if token.is_empty() { request } else { request.header("Authorization", &format!("Bearer {token}")) }
+        if token.is_empty() { request } else { request.header("Authorization", token) }
     };
     let waiting = async {
         loop {
