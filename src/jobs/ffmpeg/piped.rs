@@ -36,7 +36,8 @@ pub struct Started {
 /// Starts the program that the first word names, under the supervision of a job. No shell reads
 /// the words.
 pub async fn start_program(words: &[String]) -> Result<Started, Error> {
-    let (program, arguments) = words.split_first().ok_or(io::Error::from(io::ErrorKind::InvalidInput))?;
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut command = bare_command(OsStr::new(program))?;
     command.args(arguments).stdin(Stdio::null());
     let mut group = Group::new(spawner::spawn(command).await?)?;
