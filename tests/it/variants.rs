@@ -17,7 +17,7 @@ use crate::relay::{Relay, channel};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Enough for twenty programs that give way to all others, on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// The machine of a test is busy with other tests.
 const NO_LIMIT: &str = "[transcode]\ncpu_limit = \"off\"\n";
