@@ -17,7 +17,7 @@ use crate::relay::{Relay, channel};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Enough for twenty programs that give way to all others, on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// The machine of a test is busy with other tests.
 const NO_LIMIT: &str = "[transcode]\ncpu_limit = \"off\"\n";
@@ -185,12 +185,16 @@ async fn no_job_outlives_a_server_that_is_killed() {
     let channels: String = (0..20).map(|at| channel(&format!("c{at}"), &[origin.url("/a.ts")], "")).collect();
     let program = Setup::new(&(NO_LIMIT.to_owned() + &channels)).start().await;
     let address = program.address();
-    let join = |at: u32| async move { Viewer::get(address, &format!("/stream/c{at}@browser")).await };
-    let _viewers: Vec<_> = (0..20).map(|at| tokio::spawn(join(at))).collect();
+    // Jobs give way to whatever else this machine does, so some may have to begin more than once.
+    let watch = |at: u32| async move {
+        loop {
+            Viewer::get(address, &format!("/stream/c{at}@browser")).await.read_to_end().await;
+        }
+    };
+    let viewers: Vec<_> = (0..20).map(|at| tokio::spawn(watch(at))).collect();
     let all_run = |found: &Value| {
         let jobs = found["jobs"].as_array().expect("a list");
-        jobs.len() == 20
-            && jobs.iter().all(|job| job["pid"].is_u64() && job["media_seconds"].as_f64() > Some(0.0))
+        jobs.len() == 20 && jobs.iter().all(|job| job["pid"].is_u64())
     };
     let found = wait_as(address, &program.admin_token(), all_run).await;
     let pids: Vec<i32> = found["jobs"]
@@ -200,6 +204,7 @@ async fn no_job_outlives_a_server_that_is_killed() {
         .map(|job| i32::try_from(job["pid"].as_i64().expect("a number")).expect("it fits"))
         .collect();
     assert!(pids.iter().all(|&pid| is_alive(pid)));
+    viewers.iter().for_each(tokio::task::JoinHandle::abort);
     program.signal(Signal::KILL);
     let begun = Instant::now();
     while pids.iter().any(|&pid| is_alive(pid)) && begun.elapsed() < SECOND {
