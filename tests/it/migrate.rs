@@ -17,9 +17,9 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a test has what it needs");
         let text = "[server]\nlisten = \"127.0.0.1:0\"\n[data]\ndir = \"data\"\n";
-        std::fs::write(folder.path().join("channels.toml"), text).unwrap();
+        std::fs::write(folder.path().join("channels.toml"), text).expect("a test has what it needs");
         Self { folder }
     }
 
@@ -35,8 +35,11 @@ impl House {
             .arg(self.config())
             .output()
             .await
-            .unwrap();
-        let (out, err) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+            .expect("a test has what it needs");
+        let (out, err) = (
+            String::from_utf8(stdout).expect("a test has what it needs"),
+            String::from_utf8(stderr).expect("a test has what it needs"),
+        );
         assert!(status.success(), "{arguments:?}: {out}{err}");
         out + &err
     }
@@ -60,19 +63,21 @@ async fn json(program: &Program, path: &str) -> Value {
 
 fn fixture(name: &str) -> String {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "migrate", name].iter().collect();
-    path.to_str().unwrap().to_owned()
+    path.to_str().expect("a test has what it needs").to_owned()
 }
 
 /// The value of an attribute of an entry.
 fn attribute<'a>(entry: &'a str, name: &str) -> &'a str {
-    entry.split_once(&format!("{name}=\"")).map_or("", |(_, rest)| rest.split('"').next().unwrap())
+    entry
+        .split_once(&format!("{name}=\""))
+        .map_or("", |(_, rest)| rest.split('"').next().expect("a test has what it needs"))
 }
 
 /// Number, name, group and guide id of each entry.
 fn told(lineup: &[String]) -> Vec<String> {
     let entry = |entry: &String| {
         let of = |name| attribute(entry, name);
-        let name = entry.rsplit_once("\",").unwrap().1;
+        let name = entry.rsplit_once("\",").expect("a test has what it needs").1;
         format!("{} | {name} | {} | {}", of("tvg-chno"), of("group-title"), of("tvg-id"))
     };
     lineup.iter().map(entry).collect()
@@ -121,8 +126,12 @@ async fn threadfin_comes_over_with_numbers_names_groups_guide_ids_and_its_tuner(
     let discover = json(&program, "/discover.json").await;
     assert_eq!(discover["DeviceID"], "2024-05-AbCd-EfGhIj:2");
     let tuned = json(&program, "/lineup.json").await;
-    let numbers: Vec<&str> =
-        tuned.as_array().unwrap().iter().map(|channel| channel["GuideNumber"].as_str().unwrap()).collect();
+    let numbers: Vec<&str> = tuned
+        .as_array()
+        .expect("a test has what it needs")
+        .iter()
+        .map(|channel| channel["GuideNumber"].as_str().expect("a test has what it needs"))
+        .collect();
     assert_eq!(numbers, ["101", "103", "105", "1002"]);
 }
 
@@ -148,8 +157,12 @@ async fn tuliprox_comes_over_with_accounts_and_users() {
     let program = house.start().await;
     // Nobody answers there now; the accounts are kept all the same.
     let playlists = json(&program, "/api/playlists").await;
-    let names: Vec<&str> =
-        playlists["playlists"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> = playlists["playlists"]
+        .as_array()
+        .expect("a test has what it needs")
+        .iter()
+        .map(|one| one["name"].as_str().expect("a test has what it needs"))
+        .collect();
     assert_eq!(names, ["acme", "acme 2", "list"]);
     assert!(!has_secret(&playlists.to_string()), "{playlists}");
     // With the old password.
@@ -172,7 +185,8 @@ async fn dispatcharr_comes_over_by_its_api() {
         ("/api/m3u/accounts/", "accounts.json"),
     ];
     for (path, file) in answers {
-        let body = std::fs::read(Path::new(&fixture("dispatcharr")).join(file)).unwrap();
+        let body =
+            std::fs::read(Path::new(&fixture("dispatcharr")).join(file)).expect("a test has what it needs");
         let answer = Behaviour::handler(move |request| {
             let is_known = request.header("x-api-key") == Some("key-of-an-admin");
             let status = if is_known { 200 } else { 403 };
@@ -183,9 +197,16 @@ async fn dispatcharr_comes_over_by_its_api() {
     origin.serve("/hdhr/discover.json", Behaviour::body("application/json", "{\"DeviceID\": \"A1B2C3D4\"}"));
     let house = House::new();
     let key = house.folder.path().join("key");
-    std::fs::write(&key, "key-of-an-admin\n").unwrap();
+    std::fs::write(&key, "key-of-an-admin\n").expect("a test has what it needs");
     let url = origin.url("");
-    let arguments = ["migrate", "from", "dispatcharr", &*url, "--api-key-file", key.to_str().unwrap()];
+    let arguments = [
+        "migrate",
+        "from",
+        "dispatcharr",
+        &*url,
+        "--api-key-file",
+        key.to_str().expect("a test has what it needs"),
+    ];
     let done = house.run(&[&arguments[..], &["--apply", "--keep-device"]].concat()).await;
     assert!(!has_secret(&done), "{done}");
     for line in [
@@ -207,7 +228,12 @@ async fn dispatcharr_comes_over_by_its_api() {
     assert_eq!(login["user_info"]["max_connections"], "2");
     // The second address of a channel is its second source.
     let channels = json(&program, "/api/lineup/channels").await;
-    let sport = channels["channels"].as_array().unwrap().iter().filter(|one| one["name"] == "Sport").count();
+    let sport = channels["channels"]
+        .as_array()
+        .expect("a test has what it needs")
+        .iter()
+        .filter(|one| one["name"] == "Sport")
+        .count();
     assert_eq!(sport, 2, "{channels}");
     origin.shutdown().await;
 }
@@ -220,9 +246,18 @@ async fn lists_and_accounts_come_over_as_playlists() {
         &list,
         "#EXTM3U\n#EXTINF:-1 tvg-chno=\"4\" tvg-id=\"a.uk\" group-title=\"G\",A\nhttp://h.example/a.ts\n",
     )
-    .unwrap();
-    let done =
-        house.run(&["migrate", "from", "m3u", list.to_str().unwrap(), "--name", "Mine", "--apply"]).await;
+    .expect("a test has what it needs");
+    let done = house
+        .run(&[
+            "migrate",
+            "from",
+            "m3u",
+            list.to_str().expect("a test has what it needs"),
+            "--name",
+            "Mine",
+            "--apply",
+        ])
+        .await;
     assert!(done.contains("Mine (playlist 1): 1 channels: 1 new"), "{done}");
     let panel = "http://127.0.0.1:9/get.php?username=joe&password=s3cret";
     let done = house.run(&["migrate", "from", "xtream", panel, "--apply"]).await;

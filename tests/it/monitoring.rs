@@ -28,11 +28,12 @@ fn folder() -> PathBuf {
 
 /// The expressions of the board, with their variables as Grafana fills them in.
 fn board() -> Vec<String> {
-    let text = std::fs::read_to_string(folder().join("board.json")).unwrap();
-    let board: Value = serde_json::from_str(&text).unwrap();
-    let panels = board["panels"].as_array().unwrap().iter();
+    let text = std::fs::read_to_string(folder().join("board.json")).expect("a test has what it needs");
+    let board: Value = serde_json::from_str(&text).expect("a test has what it needs");
+    let panels = board["panels"].as_array().expect("a test has what it needs").iter();
     let targets = panels.flat_map(|panel| panel["targets"].as_array().cloned().unwrap_or_default());
-    let expressions = targets.map(|target| target["expr"].as_str().unwrap().to_owned());
+    let expressions =
+        targets.map(|target| target["expr"].as_str().expect("a test has what it needs").to_owned());
     let filled = expressions.map(|text| {
         text.replace("$instance", ".*").replace("$channel", ".*").replace("$__rate_interval", "1m")
     });
@@ -41,7 +42,7 @@ fn board() -> Vec<String> {
 
 /// The expressions of the alerts.
 fn alerts() -> Vec<String> {
-    let text = std::fs::read_to_string(folder().join("alerts.yml")).unwrap();
+    let text = std::fs::read_to_string(folder().join("alerts.yml")).expect("a test has what it needs");
     let lines = text.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
     lines.map(str::to_owned).collect()
 }
@@ -57,7 +58,7 @@ async fn declared(relay: &Relay) -> BTreeSet<String> {
     let text = get(relay.address(), "/metrics").await.text();
     let mut names = BTreeSet::new();
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
-        let (name, kind) = line.split_once(' ').unwrap();
+        let (name, kind) = line.split_once(' ').expect("a test has what it needs");
         let suffixes: &[&str] = match kind {
             "counter" => &["_total"],
             "histogram" => &["_bucket", "_count", "_sum"],
@@ -124,7 +125,7 @@ async fn a_real_prometheus_evaluates_the_board_and_the_alerts_while_sources_fail
         sleep(Duration::from_millis(250)).await;
     }
     assert!(waiting.is_empty(), "without data after {LIMIT:?}: {waiting:#?}");
-    let switches = prometheus.query("forebay_failovers_total > 0").await.unwrap();
+    let switches = prometheus.query("forebay_failovers_total > 0").await.expect("a test has what it needs");
     assert!(!switches.is_empty(), "no source has failed");
 
     // Evaluated each second, and none of them is faulty.
@@ -138,7 +139,9 @@ async fn a_real_prometheus_evaluates_the_board_and_the_alerts_while_sources_fail
     };
     assert!(rules.iter().all(|(_, health)| health == "ok"), "{rules:?}");
     println!("{evaluated} expressions of the board and {} alerts, after {:?}", rules.len(), begun.elapsed());
-    viewers.into_iter().for_each(|viewer| viewer.abort());
+    for viewer in viewers {
+        viewer.abort();
+    }
     drop(relay);
     origin.shutdown().await;
 }

@@ -18,7 +18,7 @@ use crate::relay::{Relay, refusing};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// Within that a message comes, on a busy machine and behind some pauses too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A receiver with the library `standardwebhooks`; dropped, it ends.
 struct Receiver {
@@ -37,7 +37,7 @@ impl Receiver {
             .kill_on_drop(true)
             .spawn()
             .expect("node is installed: `make setup` does that");
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let mut receiver = Self { port: 0, lines, _child: child };
         receiver.port = receiver.next().await["port"].as_u64().expect("it listens");
         receiver
@@ -46,7 +46,7 @@ impl Receiver {
     /// What it has received next.
     async fn next(&mut self) -> Value {
         let line = timeout(PATIENCE, self.lines.next_line()).await.expect("something comes");
-        serde_json::from_str(&line.unwrap().expect("it runs")).unwrap()
+        serde_json::from_str(&line.expect("it is text").expect("it runs")).expect("it is JSON")
     }
 
     /// The type of the next message, which it has verified.

@@ -106,6 +106,7 @@ fn path_parameter(name: &str) -> Parameter {
         "page" => "Which page.",
         "kind" => "What kind of job, such as `ladder`.",
         "device" => "Which of several devices, from 1.",
+        "name" => "The name of a backup, as the list says it.",
         "tune" => "`v` and the number of the channel: `v5`, `v5.1`.",
         _ => unreachable!("nobody has said what {{{name}}} in a path is"),
     };
