@@ -53,7 +53,7 @@ sources = [["http://joe:hunter2@h/"]]"#,
 id = "a"
 sources = [{ ulr = "http://joe:hunter2@h/" }]"#,
         &[
-            r#"3:14: unknown key "ulr", expected one of url, provider, headers, user_agent, max_bitrate, variant, allow_private, tls, proxy; did you mean "url"?"#,
+            r#"3:14: unknown key "ulr", expected one of url, exec, provider, headers, user_agent, max_bitrate, variant, allow_private, tls, proxy; did you mean "url"?"#,
         ],
     ),
     (
