@@ -78,7 +78,7 @@ pub enum Command {
     )]
     Backup {
         /// The file to make; a backup of this name is replaced. Without it, one is made in the
-        /// folder of [backups], and those that are too many are removed
+        /// folder of `[backups]`, and those that are too many are removed
         file: Option<PathBuf>,
     },
     /// Put a backup in the place of the database; Forebay must not run
@@ -86,7 +86,7 @@ pub enum Command {
         after_help = "What was there is kept under another name. The configuration is taken from the backup only where there is none."
     )]
     Restore {
-        /// The backup: a file, the name of one in the folder of [backups], or `latest`. Without it,
+        /// The backup: a file, the name of one in the folder of `[backups]`, or `latest`. Without it,
         /// those that are there are listed
         file: Option<PathBuf>,
     },
@@ -123,9 +123,6 @@ pub enum Command {
     /// then on
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
-    /// Move in from another program: its channels, numbers, groups, guide ids and users
-    #[command(subcommand)]
-    Migrate(MigrateCommand),
     /// Say what a page of a video platform is, and in which forms it is to be had
     #[command(
         after_help = "No address of media is printed: they may hold tokens. Exits with 1 if the page cannot be resolved."
@@ -211,64 +208,6 @@ pub struct Import {
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
-/// `forebay migrate`
-#[derive(Debug, Subcommand)]
-pub enum MigrateCommand {
-    /// Say what would come over from a program, and what would not; with --apply, do it
-    #[command(after_help = MIGRATE_EXAMPLES)]
-    From(MigrateFrom),
-}
-
-/// `forebay migrate from`
-#[derive(Debug, clap::Args)]
-pub struct MigrateFrom {
-    /// The program
-    #[arg(value_enum)]
-    pub program: Program,
-
-    /// Where it keeps its settings: a folder (threadfin, xteve, tuliprox), a file or an address
-    /// (m3u), or an address (xtream, dispatcharr)
-    #[arg(value_name = "FOLDER|FILE|URL")]
-    pub place: String,
-
-    /// Do it; without this, nothing is changed
-    #[arg(long)]
-    pub apply: bool,
-
-    /// What the playlist of its channels is called; the name of the program if absent
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-
-    /// The file that holds a key of its API (dispatcharr)
-    #[arg(long, value_name = "FILE")]
-    pub api_key_file: Option<PathBuf>,
-
-    /// Have the first tuner keep the id of the program's, so that Plex keeps its mapping
-    #[arg(long)]
-    pub keep_device: bool,
-
-    /// The id to keep, where the program does not tell it: `DeviceID` in its /discover.json
-    #[arg(long, value_name = "ID", requires = "keep_device")]
-    pub device_id: Option<String>,
-}
-
-/// A program that people move in from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Program {
-    /// The folder with xepg.json and settings.json.
-    Threadfin,
-    /// The same.
-    Xteve,
-    /// The folder with source.yml and api-proxy.yml.
-    Tuliprox,
-    /// Its address; with --api-key-file.
-    Dispatcharr,
-    /// A list.
-    M3u,
-    /// An address with the user and the password of an account.
-    Xtream,
-}
-
 /// `forebay probe`
 #[derive(Debug, clap::Args)]
 pub struct Probe {
@@ -334,16 +273,6 @@ Examples:
 It works whether Forebay runs or not; where it was started with --listen, that is to be given here, too.
 Who imports a list again keeps what was made of its channels. A list that is imported on this machine may name
 addresses on private networks, as one of [[playlists]] may.";
-
-const MIGRATE_EXAMPLES: &str = "\
-Examples:
-  forebay migrate from threadfin /home/threadfin/conf             what would come over?
-  forebay migrate from threadfin /home/threadfin/conf --apply --keep-device
-  forebay migrate from tuliprox /opt/tuliprox/config --apply
-  forebay migrate from dispatcharr http://tv.lan:9191 --api-key-file key.txt
-  forebay migrate from xtream 'http://provider.example/get.php?username=joe&password=…'
-
-It works whether Forebay runs or not. The other program is only read.";
 
 const PROBE_EXAMPLES: &str = "\
 Examples:

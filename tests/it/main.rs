@@ -32,7 +32,6 @@ mod ladder;
 mod limits;
 mod matrix;
 mod metrics;
-mod migrate;
 mod monitoring;
 mod oidc;
 mod on_demand;

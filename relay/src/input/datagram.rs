@@ -1,7 +1,7 @@
 //! `udp://` and `rtp://`: a transport stream in datagrams, to this machine or to a multicast group.
 //!
 //! Either scheme takes both: each datagram says itself whether it is one of RTP. Those of RTP are
-//! put in order again; one that is missing is waited for as long as [`WINDOW`], and what is lost
+//! put in order again; one that is missing is waited for as long as `WINDOW`, and what is lost
 //! then is counted. A group is left when the source is closed, so a source that stands still and is
 //! opened again has joined anew.
 
