@@ -39,13 +39,6 @@ fn board() -> Vec<String> {
     filled.collect()
 }
 
-/// The expressions of the alerts.
-fn alerts() -> Vec<String> {
-    let text = std::fs::read_to_string(folder().join("alerts.yml")).expect("a test has what it needs");
-    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
-    lines.map(str::to_owned).collect()
-}
-
 /// The names that begin with `forebay_` in an expression.
 fn names(expression: &str) -> impl Iterator<Item = &str> {
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');

@@ -173,23 +173,23 @@ fn a_platform_that_refuses_is_left_alone_for_longer_each_time() {
 
 #[test]
 fn refusals_of_resolves_that_were_under_way_count_once() {
-    let (mut desk, pages) = (desk(), ["a", "b", "c"].map(page));
+    let (mut desk, pages) = (desk(), ["nasa", "esa", "csa"].map(page));
     for page in &pages {
         assert_eq!(desk.ask(page, Need::Info, at(0)), Answer::Wait);
     }
     for page in &pages {
         desk.handle_resolved(page, Err(failed(Class::RateLimited)), at(1));
     }
-    let (_, until) = why(&desk.ask(&page("d"), Need::Info, at(2)));
+    let (_, until) = why(&desk.ask(&page("jaxa"), Need::Info, at(2)));
     assert_eq!(until, 1 + 15 * 60);
     // A wait that the platform asks for counts, whoever hears of it.
     let failure = Failure::new(Class::RateLimited, "no").after(Some(Duration::from_mins(20)));
     desk.handle_resolved(&pages[0], Err(failure), at(2));
-    let (_, until) = why(&desk.ask(&page("d"), Need::Info, at(3)));
+    let (_, until) = why(&desk.ask(&page("jaxa"), Need::Info, at(3)));
     assert_eq!(until, 2 + 20 * 60);
     desk.ask(&pages[1], Need::Info, at(until));
     desk.handle_resolved(&pages[1], Err(failed(Class::RateLimited)), at(until));
-    let (_, again) = why(&desk.ask(&page("d"), Need::Info, at(until)));
+    let (_, again) = why(&desk.ask(&page("jaxa"), Need::Info, at(until)));
     assert_eq!(again - until, 30 * 60, "the next incident is the second");
 }
 

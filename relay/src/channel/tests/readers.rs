@@ -185,11 +185,11 @@ async fn a_channel_that_keeps_its_past_has_one_reader_for_that_while_it_is_open(
 #[tokio::test(start_paused = true)]
 async fn the_linger_begins_when_the_last_viewer_leaves_not_the_recording() {
     let house = house();
-    let (viewer, recording, job) = (house.reader(Viewer), house.reader(Record), house.reader(Job));
+    let (viewer, recording, push) = (house.reader(Viewer), house.reader(Record), house.reader(Push));
     sleep(5 * SECOND).await;
     drop(viewer);
     sleep(20 * SECOND).await;
-    drop((recording, job));
+    drop((recording, push));
     sleep(9 * SECOND).await;
     assert_eq!(house.phase(), Some(Phase::Stopping), "29 s after the viewer");
     sleep(2 * SECOND).await;
