@@ -105,11 +105,6 @@ impl Relay {
         self.events.subscribe()
     }
 
-    /// Where everything that happens is published.
-    pub(crate) fn bus(&self) -> &Bus {
-        &self.events
-    }
-
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

@@ -1,11 +1,9 @@
 //! Webhooks, as a library of others verifies them.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use forebay_relay::events::Event;
 use forebay_testkit::client::{Answer, Request, Viewer, get_json};
 use forebay_testkit::ts::PACKET_SIZE;
 use serde_json::Value;
@@ -13,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::relay::{Relay, refusing};
+use crate::relay::Relay;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
