@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod explain;
 mod file;
+pub mod guide;
 mod hdhomerun;
 mod in_force;
 pub mod log_filter;
@@ -86,6 +87,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// Lists of channels that others make, each with an id; ids and names are unique.
     pub playlists: Vec<PlaylistSpec>,
+    /// Guides that others make, in the order in which they are asked; ids are unique.
+    pub guides: Vec<GuideSpec>,
     /// Channels that are sent to servers elsewhere; ids are unique.
     pub pushes: Vec<Push>,
     /// Variants of channels.

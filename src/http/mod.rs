@@ -9,6 +9,7 @@ mod auth;
 mod channels;
 mod compatibility;
 mod encoding;
+mod epg;
 mod error;
 mod events;
 mod extract;
@@ -89,6 +90,7 @@ use crate::accounts::{Accounts, Device, Form, Seat, Title};
 use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce};
 use crate::db::Database;
+use crate::guide::Guides;
 use crate::jobs::Queue;
 use crate::lineup::{Lineup, PutInForce};
 use crate::oidc::Oidc;
@@ -115,6 +117,8 @@ pub struct State {
     pub(crate) relays: Relays,
     /// Playlists, and the channels of theirs.
     pub(crate) lineup: Lineup,
+    /// What is on.
+    pub(crate) guides: Guides,
     pub(crate) films: Films,
     /// Who there is, and what they may do.
     pub(crate) accounts: Accounts,
@@ -241,6 +245,7 @@ impl State {
         let jobs = Queue::new(database.clone(), events.clone(), kinds);
         Self {
             relays: Relays::new(database.clone(), in_force),
+            guides: Guides::new(database.clone(), config.clone(), Arc::clone(&catalogue), folder),
             lineup: Lineup::new(database.clone(), config.clone(), put_in_force, events, folder),
             films,
             guards: Guards {

@@ -26,7 +26,7 @@ use self::places::Places;
 use super::environment::{Environment, Set, fault};
 use super::error::Error;
 use super::file::File;
-use super::{Config, DataDir, PlaylistSpec};
+use super::{Config, DataDir, GuideSpec, PlaylistSpec};
 
 /// What is checked, for the places of faults in it.
 #[derive(Clone, Copy)]
@@ -84,6 +84,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         .collect()
     });
     let playlists = checker.within("playlists", |checker| playlists(checker, file, &house, &mut taken));
+    let guides = checker.within("guides", |checker| guides(checker, file, &house, &mut taken));
     let pushes = checker.within("pushes", |checker| pushes(checker, file, folder, &mut taken));
     let transcode = transcode::transcode(&mut checker, file);
     let channels = checker.within("channels", |checker| {
@@ -130,6 +131,7 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         house,
         providers,
         playlists,
+        guides,
         pushes,
         transcode,
         channels,
@@ -153,6 +155,22 @@ fn playlists(checker: &mut Checker, file: &File, house: &House, taken: &mut Vec<
         });
     }
     file.playlists.clone().unwrap_or_default()
+}
+
+/// `[[guides]]`; what stands there twice goes to `taken`.
+fn guides(checker: &mut Checker, file: &File, house: &House, taken: &mut Vec<Taken>) -> Vec<GuideSpec> {
+    let mut ids = HashMap::new();
+    for (at, spec) in file.guides.iter().flatten().enumerate() {
+        checker.within(at, |checker| {
+            let Some(id) = spec.id.clone() else {
+                return checker.fault("id", "this guide has no id");
+            };
+            let place = checker.path().to("id");
+            taken.extend(unique(&mut ids, id, place, |id| format!("the id \"{id}\"")));
+            spec.check_with(checker, house);
+        });
+    }
+    file.guides.clone().unwrap_or_default()
 }
 
 /// `[[pushes]]`; what stands there twice goes to `taken`.
