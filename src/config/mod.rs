@@ -44,6 +44,7 @@ pub use auth::{Auth, StreamAccess};
 pub use environment::Environment;
 pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
+pub use guide::GuideSpec;
 pub use hdhomerun::Hdhomerun;
 pub use in_force::InForce;
 pub use oidc::Oidc;

@@ -14,5 +14,5 @@ mod service;
 mod store;
 
 pub use self::made::{Made, Seen, read_all};
-pub use self::service::{GuideStatus, Guides, Snapshot};
+pub use self::service::{GuideStatus, Guides, Snapshot, Suggested};
 pub use self::store::{Airing, Error};

@@ -13,7 +13,7 @@ use forebay_core::guide::suggest::{Scratch, Suggestions};
 use forebay_core::guide::times::Clock;
 use forebay_relay::input::document::{Documents, Marks};
 use forebay_relay::model::{HeadersText, House, UrlText};
-use forebay_relay::state::{Dir, Readers};
+use forebay_relay::state::{Access, Dir};
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use tokio::sync::{Notify, Semaphore};
@@ -582,7 +582,7 @@ fn matches(
 }
 
 fn create(folder: &Path) -> Result<(), Error> {
-    Dir::new(folder, Readers::Owner).create().map_err(Error::File)
+    Dir::new(folder, Access::Owner).create().map_err(Error::File)
 }
 
 /// The settings of a guide by which the same document would become something else.

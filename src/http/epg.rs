@@ -13,7 +13,7 @@ use forebay_core::guide::Tag;
 use forebay_core::guide::details::Details;
 use forebay_core::guide::document::id as guide_id;
 use forebay_core::lineup::names::fold;
-use forebay_relay::channel::Found;
+use forebay_relay::channel::ListedChannel;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -326,7 +326,7 @@ pub(super) async fn now(state: State, watching: Watching, query: Query) -> Resul
 /// `GET /api/epg/{id}`, `?from=` and `?to=` in seconds since 1970 or as in ISO 8601.
 pub(super) async fn of_channel(
     state: State,
-    Named { found: Found { channel, .. }, .. }: Named<ById>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
     query: Query,
 ) -> Result<Json<ChannelGuide>, ApiError> {
     let time = |key| {
@@ -396,7 +396,7 @@ pub(super) async fn refresh(state: State) -> Result<(StatusCode, Json<GuideList>
 /// `GET /api/epg/{id}/suggestions`
 pub(super) async fn suggestions(
     state: State,
-    Named { found: Found { channel, .. }, .. }: Named<ById>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
 ) -> Result<Json<GuideSuggestions>, ApiError> {
     let name = channel.name.clone();
     let found = ask(&state, move |guides| guides.suggest(&name, 20)).await?;
@@ -420,7 +420,7 @@ pub(super) async fn listings(
     let stream = query.value("stream_id").unwrap_or_default();
     let found = state.catalogue.find_by_id_or_number(&stream).await?;
     let nothing = json!({ "epg_listings": [] });
-    let Some(Found { channel, .. }) = found else { return Ok(nothing) };
+    let Some(ListedChannel { channel, .. }) = found else { return Ok(nothing) };
     let entry = crate::db::listing::Entry::from(&*channel);
     if !sight.sees(&entry) {
         return Ok(nothing);
