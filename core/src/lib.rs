@@ -12,9 +12,9 @@
 //! what they ask of us ([`http_challenge`]), which addresses are public ([`address`]), lists of
 //! channels and what becomes of them ([`lineup`]), who may have a connection to a provider
 //! ([`provider`]), how often its viewers are sent to ([`cadence`]), what is known of the pages of
-//! video platforms ([`resolve`]), how fast a file of them comes ([`transfer`]), what services elsewhere take
-//! ([`targets`]), which variants are encoded and when there is processor time for them
-//! ([`transcode`]), and what is kept in memory ([`weighted_cache`]).
+//! video platforms ([`resolve`]), how fast a file of them comes ([`transfer`]), what services
+//! elsewhere take ([`targets`]), which variants are encoded and when there is processor time for
+//! them ([`transcode`]), and what is kept in memory ([`weighted_cache`]).
 //!
 //! What must never be here: a socket, a file, a task, a log line, and above all a clock. Time comes
 //! in as a [`Moment`](time::Moment), bytes come in as slices, and what happened goes out as values.

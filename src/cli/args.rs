@@ -202,10 +202,6 @@ pub struct Import {
     /// What the playlist is called; one of this name gets the list as its next version
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-
-    /// Further settings of a playlist that is new, as the API has them.
-    #[arg(skip)]
-    pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
 /// `forebay probe`

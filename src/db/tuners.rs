@@ -49,17 +49,9 @@ pub fn device_id(connection: &Connection, device: u32) -> Result<Option<DeviceId
 }
 
 /// Names a device, unless it has a name; that name.
-pub fn name_device(connection: &Connection, device: u32, id: &DeviceId) -> Result<DeviceId, Error> {
+pub fn name_device(connection: &Connection, device: u32, id: DeviceId) -> Result<DeviceId, Error> {
     // Of two who ask for the first time at once, both must get the same name.
     let sql = "INSERT INTO tuner_devices (device, id) VALUES (?, ?) ON CONFLICT DO NOTHING";
     connection.execute(sql, params![device, id.to_string()])?;
-    Ok(device_id(connection, device)?.unwrap_or_else(|| id.clone()))
-}
-
-/// Gives a device another name, which it had before it was moved here.
-pub fn rename_device(connection: &Connection, device: u32, id: &DeviceId) -> Result<(), Error> {
-    let sql = "INSERT INTO tuner_devices (device, id) VALUES (?, ?)
-               ON CONFLICT (device) DO UPDATE SET id = excluded.id";
-    connection.execute(sql, params![device, id.to_string()])?;
-    Ok(())
+    Ok(device_id(connection, device)?.unwrap_or(id))
 }

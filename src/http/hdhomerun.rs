@@ -140,7 +140,7 @@ impl Tuner {
                 let id = DeviceId::of_random(u32::from_ne_bytes(random));
                 Ok(state
                     .database
-                    .write(move |connection| tuners::name_device(connection, device, &id))
+                    .write(move |connection| tuners::name_device(connection, device, id))
                     .await?)
             }
         }

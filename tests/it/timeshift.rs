@@ -1,4 +1,5 @@
-//! Time-shift: how far playlists and streams reach back, over the end of a feed and of the process too.
+//! Time-shift: how far playlists and streams reach back, over the end of a feed and of the
+//! process too.
 
 use std::net::SocketAddr;
 use std::path::Path;

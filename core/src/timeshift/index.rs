@@ -1,4 +1,4 @@
-//! The file that names the segments of a channel's time-shift: a head that says what it is, and a record
+//! The file that names the segments of a time-shift: a head that says what it is, and a record
 //! for each segment, appended as they end.
 //!
 //! All records have the same size and a check sum (CRC-32 as in ISO/IEC 13818-1, annex A), so each

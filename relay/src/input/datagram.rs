@@ -31,6 +31,9 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 /// The largest datagram.
 const MAX_DATAGRAM: usize = 65_536;
 
+/// What is allocated at once: room for some 700 datagrams of seven packets.
+const CHUNK: usize = 1 << 20;
+
 /// A datagram of a transport stream begins with this.
 const SYNC: u8 = 0x47;
 
@@ -140,7 +143,10 @@ impl Receiver {
             }
             let due = self.reorder.poll_timeout().map(|due| self.begun + due.elapsed());
             let received = async {
-                self.buffer.reserve(MAX_DATAGRAM);
+                // Not for each datagram: what is left of a chunk is used first.
+                if self.buffer.capacity() < MAX_DATAGRAM {
+                    self.buffer.reserve(CHUNK);
+                }
                 self.socket.recv_buf(&mut self.buffer).await
             };
             tokio::select! {

@@ -96,8 +96,8 @@ pub struct Policy {
     pub viewer_timeout: Duration,
     /// How many may watch at a time, from 1; no limit if absent.
     pub max_viewers: Option<u32>,
-    /// How much of its media is kept on disk as a time-shift, on the clock on the wall; 1 minute to 7 days, nothing
-    /// if absent.
+    /// How much of its media is kept on disk as a time-shift, on the clock on the wall; 1 minute to
+    /// 7 days, nothing if absent.
     pub timeshift: Option<Duration>,
     /// The most bytes that may take; 16 MiB to 4096 GiB.
     pub timeshift_bytes: u64,

@@ -8,6 +8,7 @@ mod oidc;
 mod places;
 mod pushes;
 mod resolver;
+mod secret;
 mod server;
 mod tls;
 mod tokens;

@@ -2,14 +2,11 @@
 
 use std::path::Path;
 
-use forebay_relay::error::reason;
 use forebay_relay::model::{Checker, FieldPath, UrlText};
 use forebay_relay::push::{Key, Push, PushId, PushUrl};
 
 use super::super::file::PushFile;
-
-/// The largest file with a key.
-const MAX_KEY: u64 = 4096;
+use super::secret::{self, required};
 
 /// One push, where it is good, and where its id stands.
 pub(super) fn push(checker: &mut Checker, typed: &PushFile, folder: &Path) -> Option<(Push, FieldPath)> {
@@ -20,7 +17,9 @@ pub(super) fn push(checker: &mut Checker, typed: &PushFile, folder: &Path) -> Op
     let channel = required(checker, "channel", typed.channel.as_ref());
     let channel = checker.field("channel", channel, |text| text.parse());
     let key = typed.key.as_ref().map(|UrlText(text)| text);
-    let key = checker.field("key", key, |text| read_key(text, folder));
+    let key = checker.field("key", key, |text| {
+        Key::new(&secret::read(text, folder)?).ok_or_else(|| "there is no text in it".to_owned())
+    });
     let url = typed.url.as_ref().map(|UrlText(text)| text);
     let url = required(checker, "url", url);
     // What is wrong with a key is told already.
@@ -38,32 +37,4 @@ pub(super) fn push(checker: &mut Checker, typed: &PushFile, folder: &Path) -> Op
         is_enabled: typed.enabled.unwrap_or(true),
     };
     Some((push, checker.path().to("id")))
-}
-
-fn required<'a>(checker: &mut Checker, key: &'static str, typed: Option<&'a String>) -> Option<&'a String> {
-    let typed = typed.filter(|text| !text.trim().is_empty());
-    if typed.is_none() {
-        checker.fault(key, format!("{key}: is missing"));
-    }
-    typed
-}
-
-/// A key, or where it is: `env:NAME` or `file:PATH`. No message repeats it.
-fn read_key(text: &str, folder: &Path) -> Result<Key, String> {
-    let key = match text.trim().split_once(':') {
-        Some(("env", name)) => {
-            std::env::var(name).map_err(|_| format!("the variable {name} is not set, or no text"))?
-        }
-        Some(("file", path)) => {
-            let path = folder.join(path);
-            let unreadable = |why: String| format!("cannot read {}: {why}", path.display());
-            let size = std::fs::metadata(&path).map_err(|error| unreadable(reason(&error)))?;
-            if !size.is_file() || size.len() > MAX_KEY {
-                return Err(unreadable("it is no small file".to_owned()));
-            }
-            std::fs::read_to_string(&path).map_err(|error| unreadable(reason(&error)))?
-        }
-        _ => text.to_owned(),
-    };
-    Key::new(&key).ok_or_else(|| "there is no text in it".to_owned())
 }

@@ -2,15 +2,12 @@
 
 use std::path::Path;
 
-use forebay_relay::error::reason;
 use forebay_relay::model::{Checker, FieldPath, UrlText};
 
 use super::super::file::WebhookFile;
 use super::super::webhooks::{SigningSecret, TYPES, Webhook, WebhookUrl};
+use super::secret::{self, required};
 use forebay_relay::model::nearest::did_you_mean;
-
-/// The largest file with a secret.
-const MAX_SECRET: u64 = 4096;
 
 /// One webhook, where it is good, and where its id stands.
 pub(super) fn webhook(
@@ -28,7 +25,7 @@ pub(super) fn webhook(
     let url = required(checker, "url", typed.url.as_ref().map(|UrlText(text)| text));
     let url = checker.field("url", url, |text| WebhookUrl::parse(text));
     let secret = required(checker, "secret", typed.secret.as_ref().map(|UrlText(text)| text));
-    let secret = checker.field("secret", secret, |text| read_secret(text, folder));
+    let secret = checker.field("secret", secret, |text| SigningSecret::parse(&secret::read(text, folder)?));
     let kind = |text: &str| {
         let is_known = TYPES.contains(&text);
         is_known
@@ -40,32 +37,4 @@ pub(super) fn webhook(
         return None;
     }
     Some((Webhook { id: id?, url: url?, secret: secret?, events }, checker.path().to("id")))
-}
-
-fn required<'a>(checker: &mut Checker, key: &'static str, typed: Option<&'a String>) -> Option<&'a String> {
-    let typed = typed.filter(|text| !text.trim().is_empty());
-    if typed.is_none() {
-        checker.fault(key, format!("{key}: is missing"));
-    }
-    typed
-}
-
-/// A secret, or where it is: `env:NAME` or `file:PATH`. No message repeats it.
-fn read_secret(text: &str, folder: &Path) -> Result<SigningSecret, String> {
-    let text = match text.trim().split_once(':') {
-        Some(("env", name)) => {
-            std::env::var(name).map_err(|_| format!("the variable {name} is not set, or no text"))?
-        }
-        Some(("file", path)) => {
-            let path = folder.join(path);
-            let unreadable = |why: String| format!("cannot read {}: {why}", path.display());
-            let size = std::fs::metadata(&path).map_err(|error| unreadable(reason(&error)))?;
-            if !size.is_file() || size.len() > MAX_SECRET {
-                return Err(unreadable("it is no small file".to_owned()));
-            }
-            std::fs::read_to_string(&path).map_err(|error| unreadable(reason(&error)))?
-        }
-        _ => text.to_owned(),
-    };
-    SigningSecret::parse(&text)
 }
