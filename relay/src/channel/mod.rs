@@ -62,7 +62,7 @@ pub use self::reader::Reader;
 pub use self::reader_kind::{ReaderKind, Readers};
 pub use self::report::{Report, SourceReport, StartFailure, Switch};
 use self::sequence_store::SequenceStore;
-pub use self::subscription::{Now, Sent, Start, Subscription};
+pub use self::subscription::{Sent, Start, Subscription, TryRead};
 use crate::model::{Channel, ChannelId, Provider};
 
 use crate::clock::Clock;

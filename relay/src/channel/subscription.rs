@@ -80,7 +80,7 @@ pub enum Sent {
 
 /// What a reader that does not wait is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Now {
+pub enum TryRead {
     /// Whole packets. What was missed in front of them shows in their continuity counters.
     Bytes(Bytes),
     /// Everything was read.
@@ -326,15 +326,15 @@ impl Subscription {
     }
 
     /// What there is to read now, without waiting: see [`Subscription::next`].
-    pub fn read_now(&mut self) -> io::Result<Now> {
+    pub fn try_read(&mut self) -> io::Result<TryRead> {
         match self.step() {
-            Next::Ended => Ok(Now::Ended),
-            Next::Nothing => Ok(Now::UpToDate),
+            Next::Ended => Ok(TryRead::Ended),
+            Next::Nothing => Ok(TryRead::UpToDate),
             Next::Read { start, end, block } => {
-                let Some(bytes) = self.read(start, end, block)? else { return Ok(Now::UpToDate) };
+                let Some(bytes) = self.read(start, end, block)? else { return Ok(TryRead::UpToDate) };
                 self.cursor.advance(start + bytes.len() as u64);
                 self.count(bytes.len() as u64);
-                Ok(Now::Bytes(bytes))
+                Ok(TryRead::Bytes(bytes))
             }
         }
     }

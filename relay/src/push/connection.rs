@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::dial::Socket;
 use super::report::{Shared, State};
 use super::settings::Push;
-use crate::channel::{Now, Subscription};
+use crate::channel::{Subscription, TryRead};
 use crate::clock::Clock;
 use crate::net;
 
@@ -379,10 +379,10 @@ impl<'c, 'a> Sending<'c, 'a> {
     /// Takes what the channel has.
     fn read(&mut self, now: Moment) -> Result<(), End> {
         loop {
-            match self.subscription.read_now() {
-                Ok(Now::Bytes(bytes)) => self.muxer.push(&bytes),
-                Ok(Now::UpToDate) => return Ok(()),
-                Ok(Now::Ended) => return Err(End::without_picture("the channel has ended")),
+            match self.subscription.try_read() {
+                Ok(TryRead::Bytes(bytes)) => self.muxer.push(&bytes),
+                Ok(TryRead::UpToDate) => return Ok(()),
+                Ok(TryRead::Ended) => return Err(End::without_picture("the channel has ended")),
                 Err(error) => return Err(End::without_picture(&format!("the store: {}", error.kind()))),
             }
             while let Some(item) = self.muxer.poll() {
