@@ -12,7 +12,7 @@
 mod actions;
 mod fillers;
 mod freeze_check;
-mod group_notices;
+mod gop_notices;
 mod hls;
 mod inbox;
 mod ingest;

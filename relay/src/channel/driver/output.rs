@@ -10,7 +10,7 @@ use forebay_core::time::Moment;
 use forebay_core::ts::splice::{AccessPoint, Splice};
 use tracing::{debug, error, info};
 
-use super::group_notices::GroupNotices;
+use super::gop_notices::GopNotices;
 use crate::channel::feed::Feed;
 use crate::channel::store::Reclaim;
 use crate::channel::window::{Block, Stage};
@@ -25,7 +25,7 @@ pub(super) struct Output {
     reclaim: Reclaim,
     /// Whether the last write to the store failed.
     is_failing: bool,
-    notices: GroupNotices,
+    notices: GopNotices,
     ticks: Ticks,
     /// The head that was announced to each group of viewers last.
     announced: [u64; GROUPS],
@@ -49,7 +49,7 @@ impl Output {
             index: StoreIndex::starting_at(limits, base),
             reclaim: Reclaim::default(),
             is_failing: false,
-            notices: GroupNotices::default(),
+            notices: GopNotices::default(),
             ticks: Ticks { cadence: Cadence::new(Load::default(), 0), count: 0, last: Moment::ZERO },
             announced: [base; GROUPS],
             active_from: base,

@@ -7,12 +7,12 @@ use tracing::{info, warn};
 
 /// Which of it has been logged.
 #[derive(Debug, Default)]
-pub(super) struct GroupNotices {
+pub(super) struct GopNotices {
     is_too_long: bool,
     is_without_key: bool,
 }
 
-impl GroupNotices {
+impl GopNotices {
     /// Notes the edges of the window.
     pub(super) fn note_edges(&mut self, edges: &Edges) {
         if edges.join.is_none() && edges.head > 0 && !self.is_too_long {
