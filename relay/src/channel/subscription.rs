@@ -16,7 +16,7 @@ use super::crew::MIN_VIEWERS;
 use super::feed::Feed;
 use super::reader::Reader;
 use super::report::StartFailure;
-use super::store::Part;
+use super::store::SendOutcome;
 use super::timeshift_reader::TimeshiftReader;
 use super::window::{Block, Stage, Window};
 use crate::events::Event;
@@ -246,7 +246,9 @@ impl Subscription {
                 self.rest = bytes;
                 return self.send_rest(socket);
             }
-        } else if let Some(Part { end, rest }) = self.reader.feed().media.store.send(socket, start, end)? {
+        } else if let Some(SendOutcome { end, rest }) =
+            self.reader.feed().media.store.send(socket, start, end)?
+        {
             self.cursor.advance(end + rest.len() as u64);
             self.rest = rest;
             self.count(end - start);

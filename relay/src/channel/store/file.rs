@@ -8,7 +8,7 @@ use bytes::Bytes;
 use forebay_core::ts::PACKET_SIZE;
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, fstat, memfd_create};
 
-use super::Part;
+use super::SendOutcome;
 
 /// The least that is freed at once, in bytes: fewer, larger holes cost fewer calls.
 const PUNCH: u64 = 256 * 1024;
@@ -84,7 +84,7 @@ impl Store {
         socket: impl AsFd,
         start: u64,
         end: u64,
-    ) -> io::Result<Option<Part>> {
+    ) -> io::Result<Option<SendOutcome>> {
         let _inside = self.senders.enter();
         if self.tail.load(Ordering::SeqCst) > start {
             return Ok(None);
@@ -95,7 +95,7 @@ impl Store {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let rest = self.read_written(at, at.next_multiple_of(PACKET_SIZE as u64))?;
-        Ok(Some(Part { end: at, rest }))
+        Ok(Some(SendOutcome { end: at, rest }))
     }
 
     /// The memory of the store, in bytes.

@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 
 use bytes::{Bytes, BytesMut};
 
-use super::Part;
+use super::SendOutcome;
 
 /// The blocks, and where they begin and end.
 #[derive(Debug)]
@@ -72,8 +72,13 @@ impl Store {
     }
 
     /// The bytes for a socket: from the heap they can only be copied, which the caller does.
-    pub(in crate::channel) fn send(&self, _: impl AsFd, start: u64, end: u64) -> io::Result<Option<Part>> {
-        Ok(self.read(start, end)?.map(|rest| Part { end: start, rest }))
+    pub(in crate::channel) fn send(
+        &self,
+        _: impl AsFd,
+        start: u64,
+        end: u64,
+    ) -> io::Result<Option<SendOutcome>> {
+        Ok(self.read(start, end)?.map(|rest| SendOutcome { end: start, rest }))
     }
 
     /// The memory of the store, in bytes.

@@ -25,7 +25,7 @@ pub(in crate::channel) const BLOCK: u64 = 256 * 1024;
 
 /// The result of a send.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct SendOutcome {
     /// The end of the bytes that were sent.
     pub(super) end: u64,
     /// Bytes that must follow, whatever becomes of the store: the rest of a packet of which a part
