@@ -35,15 +35,15 @@ pub struct Rendered {
     /// The text, compressed by gzip.
     pub gzip: Bytes,
     /// The entity tag, which differs for each text.
-    pub tag: String,
+    pub etag: String,
 }
 
 impl Rendered {
     /// The playlist of these segments, with the target duration in seconds.
     pub fn new(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
         let text = Listing { target_duration, discontinuity_sequence, segments }.render(PREFIX);
-        let tag = Self::tag(target_duration, segments, discontinuity_sequence);
-        Self { gzip: compress(text.as_bytes()), text: text.into(), tag }
+        let etag = Self::etag(target_duration, segments, discontinuity_sequence);
+        Self { gzip: compress(text.as_bytes()), text: text.into(), etag }
     }
 
     /// The same with `query`, such as `token=abc`, behind each address that it names. The media at
@@ -62,16 +62,16 @@ impl Rendered {
         }
         // The tag may stay: the address with its query is
         // another one, and caches tell them apart by that.
-        Self { gzip: compress(all.as_bytes()), text: all.into(), tag: self.tag.clone() }
+        Self { gzip: compress(all.as_bytes()), text: all.into(), etag: self.etag.clone() }
     }
 
     /// The playlist that leads to the short list.
     fn lead() -> Self {
-        Self { gzip: compress(LEAD.as_bytes()), text: LEAD.into(), tag: "short".to_owned() }
+        Self { gzip: compress(LEAD.as_bytes()), text: LEAD.into(), etag: "short".to_owned() }
     }
 
     /// The entity tag of that playlist.
-    pub(super) fn tag(target_duration: u64, segments: &[Segment], discontinuity_sequence: u64) -> String {
+    pub(super) fn etag(target_duration: u64, segments: &[Segment], discontinuity_sequence: u64) -> String {
         let [first, last] = [segments.first(), segments.last()].map(|end| end.map_or(0, |end| end.number));
         format!("{first}-{last}-{discontinuity_sequence}-{target_duration}")
     }
@@ -313,7 +313,7 @@ impl Playlist {
             passed + before.map_or(making.discontinuity_sequence, |before| before.discontinuity_sequence);
         let mut rendered = Rendered::new(target, discontinuity_sequence, &named);
         // Its text changes as segments grow and become whole.
-        write!(rendered.tag, "-{number}-{}", making.segment.ticks).expect("a string takes all");
+        write!(rendered.etag, "-{number}-{}", making.segment.ticks).expect("a string takes all");
         Self {
             rendered: Arc::new(rendered),
             target_duration: target,

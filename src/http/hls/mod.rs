@@ -98,7 +98,7 @@ pub(super) async fn playlist<N: Naming>(
 
 fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
     // Weak, since it stands for the text and for what it is compressed to.
-    let opaque = format!("\"{}\"", playlist.tag);
+    let opaque = format!("\"{}\"", playlist.etag);
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
     // Players ask again and again for a list that has not changed.
     let is_known = known

@@ -262,8 +262,8 @@ impl Archive {
         if extract.segments.len() < fewest {
             return None;
         }
-        let tag = Rendered::tag(target_duration, &extract.segments, extract.discontinuity_sequence);
-        if let Some(known) = self.rendered().iter().find(|known| known.tag == tag) {
+        let etag = Rendered::etag(target_duration, &extract.segments, extract.discontinuity_sequence);
+        if let Some(known) = self.rendered().iter().find(|known| known.etag == etag) {
             return Some(Arc::clone(known));
         }
         let Extract { segments, discontinuity_sequence } = extract;

@@ -88,7 +88,7 @@ async fn few_lists_are_kept_and_none_that_is_out_of_date() {
     (5..100).for_each(|number| archive.push(of_second(number)));
     for seconds in 1..20 {
         let list = archive.playlist((2 * seconds - 1) * SECOND / 2, 1, 1).await.unwrap();
-        assert_eq!(list.tag, format!("{}-99-0-1", 100 - seconds));
+        assert_eq!(list.etag, format!("{}-99-0-1", 100 - seconds));
     }
     assert_eq!(archive.rendered().len(), MAX_RENDERED);
     assert!(archive.playlist(SECOND, 1, 3).await.is_none(), "never less than everybody gets");
