@@ -79,16 +79,16 @@ mod tests {
     fn the_highest_priority_of_those_who_keep_it_open_counts() {
         let mut attendance = Attendance::default();
         assert_eq!(attendance.priority(), 0);
-        attendance.enter(ReaderKind::Viewer, -5);
+        attendance.enter(ReaderKind::Ts, -5);
         assert_eq!(attendance.priority(), -5);
         attendance.enter(ReaderKind::Hls, 7);
-        attendance.enter(ReaderKind::Viewer, 7);
+        attendance.enter(ReaderKind::Ts, 7);
         attendance.enter(ReaderKind::Timeshift, 9);
         attendance.leave(ReaderKind::Hls, 7);
         assert_eq!(attendance.priority(), 7, "another one has it as well");
-        attendance.leave(ReaderKind::Viewer, 7);
+        attendance.leave(ReaderKind::Ts, 7);
         assert_eq!(attendance.priority(), -5);
-        attendance.leave(ReaderKind::Viewer, -5);
+        attendance.leave(ReaderKind::Ts, -5);
         assert_eq!(attendance.priority(), 0);
     }
 
@@ -100,11 +100,11 @@ mod tests {
             change(&mut attendance);
             attendance.summary() != before
         };
-        assert!(changes(|it| it.enter(ReaderKind::Viewer, 0)));
-        assert!(!changes(|it| it.enter(ReaderKind::Viewer, -1)));
-        assert!(changes(|it| it.enter(ReaderKind::Viewer, 1)));
-        assert!(!changes(|it| it.leave(ReaderKind::Viewer, 0)));
-        assert!(changes(|it| it.leave(ReaderKind::Viewer, 1)));
-        assert!(changes(|it| it.leave(ReaderKind::Viewer, -1)));
+        assert!(changes(|it| it.enter(ReaderKind::Ts, 0)));
+        assert!(!changes(|it| it.enter(ReaderKind::Ts, -1)));
+        assert!(changes(|it| it.enter(ReaderKind::Ts, 1)));
+        assert!(!changes(|it| it.leave(ReaderKind::Ts, 0)));
+        assert!(changes(|it| it.leave(ReaderKind::Ts, 1)));
+        assert!(changes(|it| it.leave(ReaderKind::Ts, -1)));
     }
 }

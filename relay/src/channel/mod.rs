@@ -352,7 +352,7 @@ impl Channels {
         priority: i32,
         admission: &AdmissionLimits<'_>,
     ) -> Result<Subscription, Refusal> {
-        self.reader(found, (ReaderKind::Viewer, priority), admission).map(Subscription::new)
+        self.reader(found, (ReaderKind::Ts, priority), admission).map(Subscription::new)
     }
 
     /// Joins a channel as a reader of this kind, and opens the channel if it is closed. While the

@@ -9,7 +9,7 @@
 //!
 //! | kind | viewer | bandwidth | keeps open | lingers |
 //! |---|---|---|---|---|
-//! | [`Viewer`](ReaderKind::Viewer), [`Hls`](ReaderKind::Hls) | yes | yes | yes | yes |
+//! | [`Ts`](ReaderKind::Ts), [`Hls`](ReaderKind::Hls) | yes | yes | yes | yes |
 //! | [`Timeshift`](ReaderKind::Timeshift) | no | no | no | no |
 //! | [`Record`](ReaderKind::Record) | no | no | yes | no |
 //! | [`Job`](ReaderKind::Job) | no | no | yes | yes |
@@ -20,7 +20,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReaderKind {
     /// A person who watches the transport stream.
-    Viewer,
+    Ts,
     /// A person who watches by HLS.
     Hls,
     /// The time-shift: it stores media while other readers keep the channel open.
@@ -39,12 +39,12 @@ pub enum ReaderKind {
 impl ReaderKind {
     /// All kinds.
     pub const ALL: [Self; 7] =
-        [Self::Viewer, Self::Hls, Self::Timeshift, Self::Record, Self::Push, Self::Job, Self::Node];
+        [Self::Ts, Self::Hls, Self::Timeshift, Self::Record, Self::Push, Self::Job, Self::Node];
 
     /// The word in the status document.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Viewer => "viewer",
+            Self::Ts => "viewer",
             Self::Hls => "hls",
             Self::Timeshift => "timeshift",
             Self::Record => "record",
@@ -56,12 +56,12 @@ impl ReaderKind {
 
     /// Whether the reader is a viewer, whom `max_viewers` limits.
     pub const fn is_viewer(self) -> bool {
-        matches!(self, Self::Viewer | Self::Hls)
+        matches!(self, Self::Ts | Self::Hls)
     }
 
     /// Whether the reader's media goes over the network, which `max_bandwidth` limits.
     pub const fn takes_bandwidth(self) -> bool {
-        matches!(self, Self::Viewer | Self::Hls | Self::Push | Self::Node)
+        matches!(self, Self::Ts | Self::Hls | Self::Push | Self::Node)
     }
 
     /// Whether the reader keeps the channel open.
@@ -72,7 +72,7 @@ impl ReaderKind {
     /// Whether the channel stays open for `idle_timeout` after the reader left: people who zap come
     /// back, and a job that failed is begun anew.
     pub const fn lingers(self) -> bool {
-        matches!(self, Self::Viewer | Self::Hls | Self::Job | Self::Node)
+        matches!(self, Self::Ts | Self::Hls | Self::Job | Self::Node)
     }
 
     const fn index(self) -> usize {

@@ -214,7 +214,7 @@ impl House {
     }
 
     pub(in crate::channel) fn join(&self) -> Subscription {
-        Subscription::new(self.reader(ReaderKind::Viewer).unwrap())
+        Subscription::new(self.reader(ReaderKind::Ts).unwrap())
     }
 
     pub(in crate::channel) fn reader(&self, kind: ReaderKind) -> Result<Reader, Refusal> {

@@ -100,7 +100,7 @@ fn viewers(state: &State, reports: &[Report]) -> Vec<Family> {
     let happened = state.channels.events().happened();
     let of = |kind| reports.iter().map(|report| report.readers.of(kind)).sum::<usize>();
     let by_form =
-        [("hls", of(ReaderKind::Hls)), ("ts", of(ReaderKind::Viewer)), ("film", state.films.viewers.count())];
+        [("hls", of(ReaderKind::Hls)), ("ts", of(ReaderKind::Ts)), ("film", state.films.viewers.count())];
     let tally = &state.tally;
     let first_byte = WAYS.map(|(way, word)| (label("form", word), tally.first_byte(way)));
     let first_key_frame = WAYS.map(|(way, word)| (label("form", word), tally.first_key_frame(way)));

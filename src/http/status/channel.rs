@@ -282,7 +282,7 @@ impl OpenChannel {
             clients: report.readers.viewers(),
             clients_by_kind: ClientsByKind {
                 hls: report.readers.of(ReaderKind::Hls),
-                ts: report.readers.of(ReaderKind::Viewer),
+                ts: report.readers.of(ReaderKind::Ts),
             },
             clients_total: report.viewers_total,
             clock_jumps: report.output.clock_jumps,

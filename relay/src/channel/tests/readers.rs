@@ -2,7 +2,7 @@
 //! one of [`ReaderKind`]'s module.
 
 use super::*;
-use ReaderKind::{Hls, Job, Node, Push, Record, Timeshift, Viewer};
+use ReaderKind::{Hls, Job, Node, Push, Record, Timeshift, Ts};
 
 /// A row of the table.
 #[derive(Clone, Copy)]
@@ -61,7 +61,7 @@ impl Row {
         assert_eq!((house.readers().of(self.kind), house.readers().viewers()), (1, viewers));
         let report = house.channels.report("one").unwrap();
         assert_eq!((house.channels.load().viewers, report.viewers_total), (viewers, viewers as u64));
-        let is_full = house.reader(Viewer).is_err_and(|why| why == Refusal::ChannelFull { limit: 1 });
+        let is_full = house.reader(Ts).is_err_and(|why| why == Refusal::ChannelFull { limit: 1 });
         assert_eq!(is_full, self.is_viewer, "the place for the one viewer is taken");
         drop(reader);
         assert_eq!((house.readers().viewers(), house.channels.load().viewers), (0, 0));
@@ -112,7 +112,7 @@ impl Row {
 
 #[tokio::test(start_paused = true)]
 async fn a_viewer_is_counted_takes_bandwidth_and_is_waited_for() {
-    let row = Row { kind: Viewer, is_viewer: true, takes_bandwidth: true, keeps_open: true, lingers: true };
+    let row = Row { kind: Ts, is_viewer: true, takes_bandwidth: true, keeps_open: true, lingers: true };
     row.check().await;
 }
 
@@ -185,7 +185,7 @@ async fn a_channel_that_keeps_its_past_has_one_reader_for_that_while_it_is_open(
 #[tokio::test(start_paused = true)]
 async fn the_linger_begins_when_the_last_viewer_leaves_not_the_recording() {
     let house = house();
-    let (viewer, recording, push) = (house.reader(Viewer), house.reader(Record), house.reader(Push));
+    let (viewer, recording, push) = (house.reader(Ts), house.reader(Record), house.reader(Push));
     sleep(5 * SECOND).await;
     drop(viewer);
     sleep(20 * SECOND).await;
