@@ -76,7 +76,7 @@ impl List {
             added: ids(self, &|channel| before.channel(channel.id.as_str()).is_none()),
             changed: ids(self, &|new| before.channel(new.id.as_str()).is_some_and(|old| old != *new)),
             removed: ids(before, &|channel| self.channel(channel.id.as_str()).is_none()),
-            is_open_ended: false,
+            is_incomplete: false,
         }
     }
 }

@@ -40,7 +40,7 @@ impl List {
                 changed.extend(of_rows);
             }
         }
-        Difference { lookup: Arc::clone(self) as _, added, changed, removed, is_open_ended: self.has_rows() }
+        Difference { lookup: Arc::clone(self) as _, added, changed, removed, is_incomplete: self.has_rows() }
     }
 
     /// Those of these ids that rows have, too.
@@ -81,7 +81,7 @@ impl RelayChange {
             added: &after - &before,
             changed: &after & &before,
             removed: &before - &after,
-            is_open_ended: false,
+            is_incomplete: false,
         }
     }
 }

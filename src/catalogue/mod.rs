@@ -203,7 +203,7 @@ impl Catalogue {
         self.take(
             &all,
             |connection, rows, file| rows.clone().with_lineup(connection, file),
-            |lookup| Difference { lookup, added, changed, removed, is_open_ended: false },
+            |lookup| Difference { lookup, added, changed, removed, is_incomplete: false },
         );
     }
 

@@ -140,7 +140,7 @@ async fn the_difference_names_what_is_not_as_it_was() {
     assert_eq!(names(&difference.added), ["d"]);
     assert_eq!(names(&difference.changed), ["c"]);
     assert_eq!(names(&difference.removed), ["b"]);
-    assert!(!difference.is_open_ended, "there are no rows that might be other ones");
+    assert!(!difference.is_incomplete, "there are no rows that might be other ones");
     assert_eq!(list.since(&list).count(), Changes::default(), "to stand elsewhere in the list is no change");
     assert_eq!(house.window(0, 9).await, ["d 3", "c", "a"]);
     assert_eq!((house.id("3").await.as_deref(), house.id("b").await), (Some("d"), None));
@@ -221,7 +221,7 @@ async fn another_configuration_makes_other_channels_of_the_same_rows() {
     assert_eq!(burst().await, Duration::from_secs(2));
     house.catalogue.configure(&config("[stream]\nburst = '1s'\n"));
     assert_eq!(burst().await, Duration::from_secs(1));
-    assert!(house.catalogue.list().since(&house.catalogue.list()).is_open_ended);
+    assert!(house.catalogue.list().since(&house.catalogue.list()).is_incomplete);
 }
 
 #[tokio::test]

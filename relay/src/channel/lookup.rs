@@ -59,7 +59,7 @@ pub struct Difference {
     pub removed: HashSet<ChannelId>,
     /// Whether channels that are not named may differ, too: rows of a database are not read to see
     /// how a new default changes them.
-    pub is_open_ended: bool,
+    pub is_incomplete: bool,
 }
 
 impl Difference {

@@ -136,7 +136,7 @@ impl Table {
 
     /// The open feeds whose channels the new list may have changed.
     fn concerned(&self, difference: &Difference) -> Vec<Arc<Feed>> {
-        if difference.is_open_ended {
+        if difference.is_incomplete {
             return self.feeds.values().cloned().collect();
         }
         let ids = [&difference.added, &difference.changed, &difference.removed];
@@ -245,9 +245,9 @@ impl Channels {
     /// The archives on disk of channels that have `timeshift` in the new list, and the channels
     /// that have it no more. Reads the disk, so it may take long.
     fn archives_of(&self, difference: &Difference) -> (Archives, Vec<ChannelId>) {
-        let Difference { lookup, added, changed, removed, is_open_ended } = difference;
+        let Difference { lookup, added, changed, removed, is_incomplete } = difference;
         let is_named = |id: &&ChannelId| [added, changed, removed].iter().any(|ids| ids.contains(*id));
-        let is_concerned = |id: &&ChannelId| *is_open_ended || is_named(id);
+        let is_concerned = |id: &&ChannelId| *is_incomplete || is_named(id);
         let known: HashSet<ChannelId> = self.table().archives.keys().filter(is_concerned).cloned().collect();
         let keeps_none = |id: &&ChannelId| {
             let found = lookup.find(id.as_str());
@@ -255,7 +255,7 @@ impl Channels {
             found.is_ok_and(|channel| channel.is_none_or(|it| it.policy.timeshift.is_none()))
         };
         let closed = known.iter().filter(keeps_none).cloned().collect();
-        let on_disk = if *is_open_ended {
+        let on_disk = if *is_incomplete {
             archive::folders(&self.hls_dir)
         } else {
             let named = added.iter().chain(changed);

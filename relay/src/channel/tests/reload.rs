@@ -164,7 +164,7 @@ async fn a_list_that_cannot_be_read_ends_nobody() {
         added: HashSet::new(),
         changed: ids.clone(),
         removed: ids,
-        is_open_ended: true,
+        is_incomplete: true,
     });
     assert!(watch(&mut viewer, 2 * SECOND).await > 0, "it goes on as it was");
     let admission = AdmissionLimits { max_bandwidth: None, served: &ViewersByChannel::new() };
@@ -177,7 +177,7 @@ async fn an_open_ended_difference_concerns_every_open_channel() {
     let mut viewer = house.join();
     watch(&mut viewer, 2 * SECOND).await;
     let new = one(r#"["http://h/b"]"#).lookup();
-    let nothing = Difference { is_open_ended: true, ..new.since(&new) };
+    let nothing = Difference { is_incomplete: true, ..new.since(&new) };
     house.channels.apply(&nothing);
     watch(&mut viewer, 3 * SECOND).await;
     assert_eq!(house.script.opened(), ["/a", "/b"]);
