@@ -116,7 +116,7 @@ impl Driver {
     pub(super) fn open(&mut self, now: Moment, attempt: AttemptId, lease: Lease) {
         let context = self.context_for(self.ingests.of(attempt).source);
         let handle = lease.handle();
-        if !self.inbox.readership.is_read() {
+        if !self.inbox.readership.is_kept_open() {
             handle.set_demand(Demand::Lingering);
         }
         // Readers may have come and gone since it was claimed.

@@ -56,7 +56,7 @@ impl Driver {
         let readers = self.inbox.readership.readers();
         let has_connections = readers.keeping_open() > readers.of(ReaderKind::Hls);
         FillerNeeds {
-            slate: policy.slate && self.inbox.readership.is_read(),
+            slate: policy.slate && self.inbox.readership.is_kept_open(),
             keep_alive: policy.keep_alive && has_connections,
         }
     }
@@ -101,7 +101,7 @@ impl Driver {
 
     /// An outage begins: the active source was left, and no other took its place.
     pub(super) fn begin_outage(&mut self, now: Moment) {
-        if self.fillers.outage.begin(now, self.inbox.readership.is_read()) {
+        if self.fillers.outage.begin(now, self.inbox.readership.is_kept_open()) {
             self.publish(|channel| events::Event::OutageBegun { channel });
         }
     }

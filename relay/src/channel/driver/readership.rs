@@ -37,7 +37,7 @@ impl Readership {
     }
 
     /// Whether any reader keeps the channel open.
-    pub(super) fn is_read(&self) -> bool {
+    pub(super) fn is_kept_open(&self) -> bool {
         self.readers().keeping_open() > 0
     }
 
