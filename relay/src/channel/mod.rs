@@ -129,7 +129,7 @@ impl Table {
         if let Some(archive) = self.archives.get(&channel.id) {
             return Some(Arc::clone(archive));
         }
-        let archive = Archive::begin_anew(hls_dir, channel)?;
+        let archive = Archive::create(hls_dir, channel)?;
         self.archives.insert(channel.id.clone(), Arc::clone(&archive));
         Some(archive)
     }

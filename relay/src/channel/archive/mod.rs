@@ -113,7 +113,7 @@ impl Archive {
     }
 
     /// The archive of a channel that has nothing on disk yet: the first write makes the folder.
-    pub(super) fn begin_anew(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
+    pub(super) fn create(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
         let limits = limits(channel)?;
         let folder = hls_dir.join(channel.id.as_str());
         Some(Arc::new(Self::new(folder, Placement::Nowhere, History::new(limits, Vec::new()))))
