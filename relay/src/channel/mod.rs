@@ -96,7 +96,7 @@ struct Table {
     /// one on disk.
     archives: Archives,
     /// How the sources of channels have done that were open, and the overrides of an admin.
-    histories: HashMap<ChannelId, Failover>,
+    failovers: HashMap<ChannelId, Failover>,
     /// The process is ending: no feed is made any more.
     is_closed: bool,
 }
@@ -186,7 +186,7 @@ impl Channels {
             lookup,
             revision: Revision::default(),
             feeds: HashMap::new(),
-            histories: HashMap::new(),
+            failovers: HashMap::new(),
             is_closed: false,
         };
         Arc::new(Self {
@@ -275,7 +275,7 @@ impl Channels {
         let removed: Vec<&ChannelId> = removed.iter().collect();
         for some in removed.chunks(AT_ONCE) {
             let mut table = self.table();
-            let gone: Vec<Failover> = some.iter().filter_map(|id| table.histories.remove(*id)).collect();
+            let gone: Vec<Failover> = some.iter().filter_map(|id| table.failovers.remove(*id)).collect();
             drop(table);
             drop(gone);
         }

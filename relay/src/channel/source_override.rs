@@ -45,7 +45,7 @@ impl Channels {
         let mut failover = table.failover(channel);
         // On a copy: an order that is refused leaves the history as it was.
         failover.override_source(order)?;
-        table.histories.insert(channel.id.clone(), failover);
+        table.failovers.insert(channel.id.clone(), failover);
         Ok(None)
     }
 
@@ -57,7 +57,7 @@ impl Channels {
 
     /// Keeps the history of a channel for the next time that it is opened.
     pub(super) fn remember(&self, channel: &Channel, failover: &Failover) {
-        self.table().histories.insert(channel.id.clone(), failover.clone());
+        self.table().failovers.insert(channel.id.clone(), failover.clone());
     }
 }
 
@@ -65,7 +65,7 @@ impl Table {
     /// The history of a channel's sources, as far as it is known.
     pub(super) fn failover(&self, channel: &Channel) -> Failover {
         let sources = channel.source_ids();
-        let Some(history) = self.histories.get(&channel.id) else { return Failover::new(&sources) };
+        let Some(history) = self.failovers.get(&channel.id) else { return Failover::new(&sources) };
         // The list of sources may have changed since.
         let mut failover = history.clone();
         failover.set_sources(&sources);
