@@ -112,12 +112,12 @@ pub struct Playlist {
 pub(super) struct SegmentCache {
     /// Where the segment lies, and how long it plays.
     pub(super) segment: Segment,
-    blocks: Box<[Mutex<Block>]>,
+    blocks: Box<[Mutex<CachedBlock>]>,
 }
 
 /// A part of a segment as it is sent.
 #[derive(Debug, Default)]
-struct Block {
+struct CachedBlock {
     /// The bytes while any viewer is being sent them: others who ask meanwhile share them.
     bytes: Weak<Vec<u8>>,
     /// The bytes, kept if more than one viewer asked: players ask one after the other, within the
