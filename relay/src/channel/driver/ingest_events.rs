@@ -72,7 +72,7 @@ impl Driver {
         let received = open.take(now, piece, &mut self.output.splice)?;
         let fault = open.input.poll_fault();
         let grade = open.input.poll_grade();
-        let fault = fault.filter(|fault| fault.rule != Rule::Slow || !open.makes_do_with_less());
+        let fault = fault.filter(|fault| fault.rule != Rule::Slow || !open.try_lower_variant());
         let has_paused = open.input.is_held() || is_spent;
         let ahead = open.input.ahead(now);
         let is_getting_ready = open.input.is_getting_ready();

@@ -71,7 +71,7 @@ impl OpenInput {
 
     /// Asks an input that falls behind to change to a lesser variant. Returns whether it does; then
     /// its pace is judged anew.
-    pub(super) fn makes_do_with_less(&mut self) -> bool {
+    pub(super) fn try_lower_variant(&mut self) -> bool {
         let has_less = self.upstream.parts.as_ref().is_some_and(|parts| parts.ask_for_less());
         if has_less {
             self.input.forget_pace();
