@@ -118,7 +118,7 @@ impl Session {
 
     /// Whether the player may get the head of the answer at once: there is a picture, and the
     /// player waits for whole segments, which may take longer than it bears a silent server.
-    pub fn may_be_held(&self) -> bool {
+    pub fn may_answer_early(&self) -> bool {
         if !matches!(self.player, Player::Native | Player::Strict) {
             return false;
         }

@@ -39,18 +39,18 @@ enum Rest {
     Nothing,
 }
 
-/// Answers when the playlist is there; or, where `may_be_held` says that it will be, begins to when
-/// that takes long.
+/// Answers once the playlist is there. If that takes long and `may_answer_early`, the answer begins
+/// before it.
 pub(super) async fn wait_for(
     mut wait: Wait,
-    may_be_held: impl Fn() -> bool,
+    may_answer_early: impl Fn() -> bool,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
     loop {
         match timeout(SILENCE, &mut wait).await {
             Ok(playlist) => return playlist.map(|playlist| answer(&playlist, headers)),
             // Once bytes are out, no status can be sent any more, so this waits for certainty.
-            Err(_) if may_be_held() => break,
+            Err(_) if may_answer_early() => break,
             Err(_) => {}
         }
     }

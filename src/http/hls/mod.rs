@@ -93,7 +93,7 @@ pub(super) async fn playlist<N: Naming>(
             }
         }
     };
-    held::wait_for(wait.boxed(), || watched.session.may_be_held(), &headers).await
+    held::wait_for(wait.boxed(), || watched.session.may_answer_early(), &headers).await
 }
 
 fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
