@@ -29,8 +29,8 @@ const MAX_INDEX: u64 = 2 * 7 * 86_400 * RECORD as u64;
 /// The smallest hole that is worth a call, in bytes; a multiple of any file system's blocks.
 pub(super) const GRAIN: u64 = 1 << 20;
 
-/// The place of a time-shift. Calls may block for as long as the disk takes, so none belongs on a
-/// thread of the runtime.
+/// The files of a time-shift. Calls may block for as long as the disk takes, so none may be made on
+/// a thread of the runtime.
 pub(super) trait Disk: std::fmt::Debug + Send + Sync {
     /// Writes these bytes at `at`.
     fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()>;

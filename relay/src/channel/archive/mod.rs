@@ -33,15 +33,14 @@ use super::lookup::Lookup;
 use super::playlist::Rendered;
 use crate::model::{Channel, ChannelId};
 
-/// Threads that may wait for one channel's file at a time. The process has 512 for all blocking
-/// work.
+/// Threads that may read one channel's file at a time. The process has 512 for all blocking work.
 const READERS: usize = 16;
 
 /// Playlists of different lengths that are kept until the next segment.
 const MAX_RENDERED: usize = 8;
 
-/// A file longer than this begins anew when the process does: well before 16 TiB, the largest file
-/// of some file systems.
+/// A file longer than this is begun anew when the process starts: well before 16 TiB, the largest
+/// file of some file systems.
 const MAX_OFFSET: u64 = 8 << 40;
 
 /// The time-shift of a channel.
@@ -56,16 +55,16 @@ pub(super) struct Archive {
     written: AtomicU64,
     /// The end of the store.
     head: AtomicU64,
-    /// The disk has failed: nothing is written until the next presentation.
+    /// The disk has failed: nothing is written until the channel is opened again.
     is_failing: AtomicBool,
-    /// The index on disk is out of date, and must be written anew.
+    /// The index on disk is out of date, and must be replaced.
     is_stale: AtomicBool,
     /// Held by the thread that writes.
     writing: Mutex<spool::Writing>,
     readers: Semaphore,
-    /// The playlists that viewers have asked for, of the present segments.
+    /// Playlists of the present segments, for the lengths that viewers have asked for.
     rendered: Mutex<Vec<Arc<Rendered>>>,
-    /// Held by the task that renders another one.
+    /// Held by the task that renders one.
     rendering: Semaphore,
 }
 
@@ -80,7 +79,7 @@ enum Placement {
     Removed(Arc<dyn Disk>),
 }
 
-/// What the status says of a time-shift.
+/// The status of a time-shift.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeshiftStatus {
     /// The duration of the kept media.
@@ -92,15 +91,15 @@ pub struct TimeshiftStatus {
 }
 
 impl Archive {
-    /// Opens what is in the folder of this channel. May block for as long as the disk takes.
+    /// Opens the archive in the folder of this channel. May block for as long as the disk takes.
     pub(super) fn open(hls_dir: &Path, channel: &Channel) -> Option<Arc<Self>> {
         let limits = limits(channel)?;
         let folder = hls_dir.join(channel.id.as_str());
         let (placement, history) = match recover(&folder, limits) {
             Ok((disk, history)) => (Placement::Disk(Arc::new(disk)), history),
             Err(error) => {
-                // The channel plays without its past: a disk
-                // that is broken is no reason to keep it closed.
+                // The channel plays without its past: a broken
+                // disk is no reason to keep the channel closed.
                 spool::warn_of(&folder, &error);
                 (Placement::Nowhere, History::new(limits, Vec::new()))
             }
@@ -139,8 +138,8 @@ impl Archive {
         }
     }
 
-    /// A presentation begins, whose sequence numbers would go on at `numbers`. Returns its first
-    /// byte and its sequence numbers.
+    /// Begins a presentation. Without an archive its sequence numbers would go on at `numbers`;
+    /// returns those that it has, and the offset of its first byte.
     pub(super) fn begin(&self, channel: &Channel, numbers: SequenceNumbers) -> (u64, SequenceNumbers) {
         let mut history = self.history();
         if self.is_failing.swap(false, Ordering::SeqCst) {
@@ -167,33 +166,33 @@ impl Archive {
         (end, resumed)
     }
 
-    /// The channel has new settings.
+    /// Takes new settings.
     pub(super) fn configure(&self, channel: &Channel) {
         if let Some(limits) = limits(channel) {
             self.history().set_limits(limits);
         }
     }
 
-    /// A segment has ended.
+    /// Takes a segment that has ended.
     pub(super) fn push(&self, segment: Segment) {
         self.history().push(segment);
         self.rendered().clear();
     }
 
-    /// The store has grown to `head`. If the file does not follow, no more than `bytes` are kept in
-    /// memory. Returns the first byte that is kept.
+    /// Notes that the store has grown to `head`. If the disk has failed, memory keeps no more than
+    /// `bytes`. Returns the first byte that is kept.
     pub(super) fn advance(&self, head: u64, bytes: u64) -> u64 {
         self.head.store(head, Ordering::SeqCst);
         let mut history = self.history();
-        // Only while it fails: a disk that is slow for a
-        // moment catches up, and loses nothing by that.
+        // Only after a failure: a disk that is slow for a
+        // moment catches up, and nothing is lost.
         if self.is_failing() && head.saturating_sub(self.written()) > bytes {
             history.forget_before(head - bytes);
         }
         history.tail().unwrap_or(head)
     }
 
-    /// Media before `tail` is not read from now on.
+    /// Makes media before `tail` unreadable.
     pub(super) fn release(&self, tail: u64) {
         // It may not go back: the bytes before it may be freed already.
         self.tail.fetch_max(tail, Ordering::SeqCst);
@@ -219,8 +218,8 @@ impl Archive {
     fn read_now(&self, start: u64, end: u64) -> io::Result<Option<Bytes>> {
         let disk = self.disk();
         let Some(disk) = disk.filter(|_| end <= self.written()) else { return Ok(None) };
-        // Read first, and then asked whether they were still
-        // there: between the two, holes may be punched.
+        // Checked after the read: if the bytes are still kept
+        // now, no hole was punched in them during the read.
         let bytes = disk.read(start, end)?;
         Ok((self.tail.load(Ordering::SeqCst) <= start).then_some(bytes))
     }
@@ -230,18 +229,18 @@ impl Archive {
         self.history().find(number).copied()
     }
 
-    /// The segment in which this byte lies.
+    /// The times of the segment in which this byte lies.
     pub(super) fn span(&self, offset: u64) -> Option<Span> {
         self.history().at(offset).map(Span::from)
     }
 
-    /// The start of the segment that shows `time`, in the presentation that begins at the byte
-    /// `from`, or of its oldest segment; and the time that is shown there.
+    /// Where to begin to see `time`, in the presentation whose first byte is `from`: the start of
+    /// the segment that shows it, or of the oldest segment, and the time that is shown there.
     pub(super) fn reach(&self, from: u64, time: MediaTime) -> Option<(u64, MediaTime)> {
         self.history().reach(from, time).map(|segment| (segment.start, segment.shown))
     }
 
-    /// What the status says of it.
+    /// Its status.
     pub(super) fn status(&self) -> TimeshiftStatus {
         let history = self.history();
         let is_on_disk = !self.is_failing() && matches!(*self.placement(), Placement::Disk(_));
@@ -256,7 +255,7 @@ impl Archive {
         target_duration: u64,
         fewest: usize,
     ) -> Option<Arc<Rendered>> {
-        // One at a time: a week takes a moment, and other viewers may want the same.
+        // One at a time: a week of segments takes a while, and other viewers may want the same.
         let _turn = self.rendering.acquire().await.ok()?;
         let extract = self.history().extract(length);
         if extract.segments.len() < fewest {
@@ -271,7 +270,7 @@ impl Archive {
         let new = Arc::new(tokio::task::spawn_blocking(render).await.ok()?);
         let mut rendered = self.rendered();
         if rendered.len() >= MAX_RENDERED {
-            // The oldest, which is most likely the one that nobody asks for any more.
+            // The oldest, which is the least likely to be asked for again.
             rendered.remove(0);
         }
         rendered.push(Arc::clone(&new));
@@ -328,7 +327,7 @@ fn recover(folder: &Path, limits: Limits) -> io::Result<(Folder, History)> {
     let mut history = History::new(limits, segments);
     history.trim(SystemTime::now());
     let kept: Vec<Segment> = history.segments().copied().collect();
-    // At the start, when nobody reads yet: whatever a crash left behind is freed.
+    // Before the first reader: frees the bytes that a crash left behind.
     disk.tidy(&kept)?;
     Ok((disk, history))
 }

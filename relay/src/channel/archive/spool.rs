@@ -14,10 +14,10 @@ use super::disk::{Disk, Folder, GRAIN};
 use super::{Archive, Placement, disk};
 use crate::channel::store::{BLOCK, Store};
 
-/// How many more outdated than present records the index may have before it is written anew.
+/// How many more outdated than present records the index may have before it is replaced.
 const SPARE_RECORDS: usize = 4096;
 
-/// What the writing thread knows of the files.
+/// The writing thread's state of the files.
 #[derive(Debug)]
 pub(super) struct Writing {
     /// The end of the freed bytes.
@@ -32,7 +32,7 @@ impl Writing {
     }
 }
 
-/// Work for a thread that may block.
+/// One copy of media from the store to the file, for a thread that may block.
 #[derive(Debug)]
 pub(in crate::channel) struct Spool {
     pub(in crate::channel) store: Arc<Store>,
@@ -45,7 +45,8 @@ pub(in crate::channel) struct Spool {
 }
 
 impl Spool {
-    /// Does the work. If it fails, the archive goes on without the file.
+    /// Copies the media and frees what is no longer kept. If that fails, the archive goes on
+    /// without the file.
     pub(in crate::channel) fn run(self) {
         // A thread may still be writing for an earlier presentation.
         let mut writing = self.archive.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +120,7 @@ impl Archive {
     }
 
     /// Makes new files, if there was no disk when the process began, or its files were removed.
-    /// Whatever is in the folder now is not used: it may be anything.
+    /// Files that are in the folder now are not used: they may be anything.
     fn open_late(&self) -> io::Result<Arc<dyn Disk>> {
         let (folder, _) = Folder::open(&self.folder)?;
         folder.tidy(&[])?;
@@ -138,7 +139,7 @@ impl Archive {
         }
     }
 
-    /// The disk is so slow that memory is full of media that it has not taken.
+    /// Treats the disk as failed: it is so slow that memory is full of media that it has not taken.
     pub(in crate::channel) fn give_up(&self) {
         self.fail(&io::Error::new(io::ErrorKind::TimedOut, "the disk is too slow"));
     }

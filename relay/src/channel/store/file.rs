@@ -126,15 +126,15 @@ impl Drop for Inside<'_> {
 pub(in crate::channel) struct Reclaim {
     /// The end of the freed bytes.
     freed: u64,
-    /// The end of the bytes to free as soon as `is_empty` holds for both counts of [`Senders`]:
-    /// whoever enters later sees the tail.
+    /// The end of the bytes to free as soon as `is_empty` holds for both counts of [`Senders`].
+    /// Senders that enter later see the new tail.
     target: u64,
     is_empty: [bool; 2],
 }
 
 impl Reclaim {
-    /// Frees the bytes before `tail` sooner or later; they are not read from now on. To be called
-    /// again and again.
+    /// Makes the bytes before `tail` unreadable at once, and frees them once no sender is in them,
+    /// in this call or a later one.
     pub(in crate::channel) fn release(&mut self, store: &Store, tail: u64) -> io::Result<()> {
         store.tail.store(tail, Ordering::SeqCst);
         let target = tail / store.grain * store.grain;

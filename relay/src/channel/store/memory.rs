@@ -1,4 +1,4 @@
-//! A store that is a row of blocks on the heap.
+//! A store that is a queue of blocks on the heap.
 
 use std::collections::VecDeque;
 use std::io;

@@ -4,8 +4,8 @@
 //! its own bytes, or is told that they are gone, and never other bytes in their place.
 //!
 //! On systems with `sendfile`, the store is a file in memory that grows for ever and is punched
-//! behind the window: its pages go to the sockets of viewers without a copy. Elsewhere it is a row
-//! of blocks on the heap. `build.rs` chooses.
+//! behind the window: its pages go to the sockets of viewers without a copy. Elsewhere it is a
+//! queue of blocks on the heap. `build.rs` chooses.
 
 #[cfg(sendfile)]
 mod file;
@@ -20,16 +20,16 @@ pub(super) use self::file::{Reclaim, Store};
 pub(super) use self::memory::{Reclaim, Store};
 
 /// How much is copied to a time-shift at once, in bytes. No reader reads more at a time, and memory
-/// keeps as much of what the file has: so no read needs bytes of both.
+/// keeps the last block that the file has, so no read needs bytes of both.
 pub(in crate::channel) const BLOCK: u64 = 256 * 1024;
 
-/// The result of a send.
+/// What a send from the store came to.
 #[derive(Debug)]
 pub(super) struct SendOutcome {
     /// The end of the bytes that were sent.
     pub(super) end: u64,
-    /// Bytes that must follow, whatever becomes of the store: the rest of a packet of which a part
-    /// was sent, or all bytes if the store cannot send by itself.
+    /// Bytes that the caller must send next: the rest of a packet that was sent in part, or all
+    /// bytes if the store cannot send by itself. They stay valid when the store drops its own.
     pub(super) rest: Bytes,
 }
 
