@@ -17,7 +17,7 @@ pub type ViewersByChannel = HashMap<ChannelId, usize>;
 pub struct AdmissionLimits<'a> {
     /// What all readers together may be sent, in bits a second.
     pub max_bandwidth: Option<u64>,
-    /// The viewers at the address of the new one.
+    /// The viewers at the new viewer's address that are sent media, by channel.
     pub served: &'a ViewersByChannel,
 }
 
@@ -33,8 +33,8 @@ impl AdmissionLimits<'_> {
     ) -> Result<(), Refusal> {
         let feed = feeds.get(&channel.id);
         if let Some(limit) = channel.policy.max_viewers.filter(|_| kind.is_viewer()) {
-            // By those who are sent media: an app that only looks
-            // through playlists must not take the places of viewers.
+            // Only viewers that are sent media count: an app that only
+            // looks through playlists must not take their places.
             if feed.is_some_and(|feed| feed.served() as u64 >= u64::from(limit)) {
                 return Err(Refusal::ChannelFull { limit });
             }
@@ -44,7 +44,7 @@ impl AdmissionLimits<'_> {
             }
         }
         if let Some(limit) = self.max_bandwidth.filter(|_| kind.takes_bandwidth()) {
-            // Added up at each look, not kept: the rates of channels change all the time.
+            // Added up each time, not kept: the rates of channels change all the time.
             let outgoing: u64 = feeds.values().map(|feed| feed.outgoing()).sum();
             // A limit below the assumed rate must not keep out the first viewer, from whose stream
             // the real rate is learned.

@@ -1,8 +1,8 @@
 //! The readers of a channel: how many of each kind, and the priorities that they bring along.
 //!
-//! A channel competes with others for the connections of a provider. Its own priority counts, and
-//! with it the highest one among its readers: people whose screens matter more keep the channel
-//! they watch, whoever else watches it.
+//! A channel competes with others for the connections of a provider, by its own priority plus the
+//! highest priority among its readers. So a reader that matters more keeps its channel open for all
+//! others, too.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,16 @@ use forebay_core::assumption::broken;
 
 use super::reader_kind::{ReaderKind, Readers};
 
-/// Who reads a channel.
+/// The readers of an open channel, counted by kind and by priority.
 #[derive(Debug, Default)]
 pub(super) struct Attendance {
     readers: Readers,
-    /// How many of the readers who keep the channel open bring which priority.
+    /// The readers that keep the channel open, counted by priority.
     priorities: BTreeMap<i32, usize>,
 }
 
-/// The part that the driver needs to know; it is not told of each reader who comes and goes.
+/// What the driver needs to know of the readers. It is woken only when this changes, not by each
+/// reader that comes or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ReaderSummary {
     is_kept_open: bool,
@@ -45,16 +46,16 @@ impl Attendance {
         }
     }
 
-    /// A reader comes.
+    /// Counts a reader that joins.
     pub(super) fn enter(&mut self, kind: ReaderKind, priority: i32) {
         *self.readers.of_mut(kind) += 1;
-        // Who does not keep it open may not outbid the viewers of other channels either.
+        // A reader that does not keep the channel open must not outbid viewers of other channels.
         if kind.keeps_open() {
             *self.priorities.entry(priority).or_default() += 1;
         }
     }
 
-    /// A reader leaves who has come with this priority.
+    /// Takes out a reader that joined with this priority.
     pub(super) fn leave(&mut self, kind: ReaderKind, priority: i32) {
         *self.readers.of_mut(kind) -= 1;
         if !kind.keeps_open() {

@@ -3,10 +3,10 @@
 use forebay_core::lifecycle::{OverrideError, SourceOverride};
 use tokio::sync::oneshot;
 
-/// Commands that may wait for a driver, which takes each as soon as it comes.
+/// The most commands that wait for a driver. It takes each at once, so few ever wait.
 pub(super) const MAX_COMMANDS: usize = 16;
 
-/// A source override, and where the answer goes.
+/// A source override, and the channel for its answer.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) order: SourceOverride,

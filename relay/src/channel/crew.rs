@@ -18,7 +18,7 @@ use tokio::task::yield_now;
 /// many enough that their wake-ups cost little.
 const MAX_MEMBERS: usize = 64;
 
-/// From so many viewers of a channel on, its crews pay: each group has two of them then.
+/// Viewers of a channel from which its crews are worth their tasks: two for each group.
 pub(super) const MIN_VIEWERS: usize = 2 * GROUPS;
 
 /// Sends after which a crew lets other tasks run: half a millisecond.
@@ -51,7 +51,7 @@ pub(super) trait Member: fmt::Debug + Send + Sync {
     /// crew.
     fn send(&self) -> bool;
 
-    /// The member has left the crew, and goes on by itself.
+    /// Tells the viewer that it has left the crew: from now on its own task sends.
     fn give_back(&self);
 }
 
@@ -71,8 +71,8 @@ impl Crews {
         let crew = Arc::new(Crew::default());
         crew.admit(member);
         crews.push(Arc::clone(&crew));
-        // The list stays locked until here, so that two who
-        // come at once make one crew and not two of one member.
+        // The list stays locked until here, so that two viewers that
+        // come at once get one crew, not two crews of one member.
         tokio::spawn(Task { group: Arc::clone(group), crew, kept: Vec::new() }.run(window));
     }
 }
@@ -112,7 +112,7 @@ struct Task {
 impl Task {
     async fn run<T>(mut self, mut window: watch::Receiver<T>) {
         while window.changed().await.is_ok() {
-            // At the beginning of a round: whoever joins during it takes part from the next one on.
+            // At the beginning of a round: members that join later take part in the next one.
             self.kept.append(&mut self.crew.members().joined);
             let (mut at, mut sends) = (0, 0);
             while let Some(member) = self.kept.get(at) {

@@ -1,5 +1,4 @@
-//! What exists while a channel is open, as its driver, its readers and the status document share
-//! it.
+//! The state of an open channel that its driver, its readers and the status document share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,13 +31,13 @@ pub struct Feed {
     pub(super) media: Media,
     /// What the channel shows.
     pub(super) stage: watch::Sender<Stage>,
-    /// One for each group of viewers: the edges move for each group when its turn comes.
+    /// One for each group of viewers. The edges of a group's window move when its turn comes.
     pub(super) windows: [watch::Sender<Window>; GROUPS],
     /// The crews of viewers who keep up, by group.
     pub(super) crews: Crews,
     /// The readers. Changed under the map's lock where that matters: see [`super::Channels`].
-    /// Announced when the first reader comes who keeps the channel open, when the last one leaves,
-    /// and when the highest priority of them changes.
+    /// Announced when the first reader that keeps the channel open joins, when the last one leaves,
+    /// and when the highest priority among them changes.
     pub(super) attendance: watch::Sender<Attendance>,
     pub(super) hls: HlsState,
     pub(super) counts: Counts,
@@ -53,7 +52,7 @@ pub struct Feed {
 #[derive(Debug)]
 pub(super) struct Media {
     pub(super) store: Arc<Store>,
-    /// The first byte of the store.
+    /// The offset of the store's first byte.
     pub(super) base: u64,
     /// The media that is kept beyond the window, if the channel keeps any.
     pub(super) archive: Option<Arc<Archive>>,
@@ -69,19 +68,20 @@ struct Removal {
     is_removed: AtomicBool,
 }
 
-/// What the viewers by HLS and the packager tell each other.
+/// The state that the HLS sessions and the packager share.
 #[derive(Debug, Default)]
 pub(super) struct HlsState {
-    /// Who watches by HLS.
+    /// How many sessions there are, and what they need.
     pub(super) viewers: watch::Sender<HlsViewers>,
     /// The playlist, while it is wanted and there is a segment.
     pub(super) playlist: watch::Sender<Option<Arc<Playlist>>>,
-    /// The short list: the same in short segments that begin anywhere, while somebody may want it.
+    /// The short list, while a session may need it: the same media in segments of a second that
+    /// need not begin with a key picture.
     pub(super) short: watch::Sender<Option<Arc<Playlist>>>,
-    /// The segment that is being made, as far as a playlist is wanted. It changes after the
-    /// playlist has named the one before, and both change before the windows do.
+    /// The segment in the making, while a playlist is wanted. It changes after the playlist has
+    /// named the segment before, and both change before the windows do.
     pub(super) making: watch::Sender<Option<SegmentInProgress>>,
-    /// Sessions that have fetched no segment yet: limits are not about them.
+    /// Sessions that have fetched no segment yet. They do not count towards limits.
     pub(super) idle: AtomicUsize,
 }
 
@@ -111,7 +111,7 @@ impl Totals {
     }
 }
 
-/// Bytes that came and went.
+/// Bytes received and sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
     /// From sources.
@@ -120,16 +120,16 @@ pub struct Traffic {
     pub sent: u64,
 }
 
-/// What the readers of a channel add up to.
+/// Totals over all readers of a channel since it opened.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// Bytes handed to viewers.
     pub(super) sent: AtomicU64,
-    /// Viewers so far.
+    /// Viewers, those that have left included.
     pub(super) viewers: AtomicU64,
-    /// Readers with a cursor so far.
+    /// Subscriptions, by whose number new ones are put into groups in turn.
     pub(super) cursors: AtomicUsize,
-    /// Times that a viewer fell out of the window and was moved on: it skipped media.
+    /// Times that a viewer fell out of the window and was moved on.
     pub(super) skipped: AtomicU64,
     /// Bytes that those viewers missed.
     pub(super) missed: AtomicU64,
@@ -190,28 +190,28 @@ impl Feed {
         self.attendance.borrow().readers()
     }
 
-    /// How many viewers are sent media: those whom limits are about.
+    /// How many viewers are sent media: those that count towards limits.
     pub(super) fn served(&self) -> usize {
         // Both are read one after the other, and a session may have come in between.
         self.viewers().saturating_sub(self.hls.idle.load(Ordering::Relaxed))
     }
 
-    /// The bit rate that is sent over the network.
+    /// The bit rate that goes out over the network to all readers.
     pub(super) fn outgoing(&self) -> u64 {
         let idle = self.hls.idle.load(Ordering::Relaxed);
         self.bitrate() * self.readers().taking_bandwidth().saturating_sub(idle) as u64
     }
 
-    /// The group of the next reader who has a cursor.
+    /// The group of the next subscription.
     pub(super) fn next_group(&self) -> usize {
-        // In turn, so that groups are of one size however viewers come and go.
+        // In turn, so that groups have about the same size.
         self.counts.cursors.fetch_add(1, Ordering::Relaxed) % GROUPS
     }
 
-    /// What the feed tells about itself.
+    /// A snapshot of the channel for the status document.
     pub fn report(&self) -> Report {
         // Cloned first: the driver writes to it at each tick,
-        // and does not wait for whoever reads the rest.
+        // and must not wait while the rest is filled in.
         let mut report = self.edit_report().clone();
         report.channel =
             (!self.removal.is_removed.load(Ordering::Relaxed)).then(|| Arc::clone(&self.channel.borrow()));
@@ -236,8 +236,8 @@ impl Feed {
         self.media.keyframes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says what the channel shows from now on. A channel that is over stays so, and the groups of
-    /// viewers are told: they wait for their windows only.
+    /// Sets what the channel shows from now on. A stage that is over is final, and is written into
+    /// all windows, too: viewers wait for those alone.
     pub(super) fn set_stage(&self, stage: Stage) {
         self.stage.send_if_modified(|current| {
             let is_open = !current.is_over();
@@ -253,7 +253,7 @@ impl Feed {
         }
     }
 
-    /// The channel's settings may have changed.
+    /// Takes the channel's settings, which may be unchanged.
     pub(super) fn configure(&self, channel: Arc<Channel>) {
         self.channel.send_if_modified(|current| {
             // Compared by value: a new list makes new values of channels that have not changed.
@@ -268,7 +268,7 @@ impl Feed {
         self.removal.stop.cancelled().await;
     }
 
-    /// The channel is gone: its viewers end.
+    /// Ends the viewers of a channel that was removed.
     pub(super) fn stop(&self) {
         self.removal.is_removed.store(true, Ordering::Relaxed);
         self.removal.stop.cancel();

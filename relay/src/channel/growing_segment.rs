@@ -31,7 +31,8 @@ struct Stretch {
 }
 
 impl GrowingSegment {
-    /// The segment with this number, if it is the next of `feed`, or one of the few behind that.
+    /// The segment with this number, if it is the one in the making, or one of the few that
+    /// playlists already name after it.
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
         let next = feed.hls.making.borrow().as_ref()?.segment.number;
         (next..next + MOST_COMING).contains(&number).then(|| Self {
@@ -55,8 +56,8 @@ impl GrowingSegment {
                 }
                 (window.edges.head, window.newest.clone())
             };
-            // Asked after the window, which changes last: all ends of segments up to `head` are
-            // known.
+            // Read after the window, which changes last: so the ends of all segments up to `head`
+            // are known.
             if let Some(Stretch { start, end, is_whole }) = self.stretch(head)? {
                 let at = *self.at.get_or_insert(start);
                 if at < end {
@@ -84,8 +85,8 @@ impl GrowingSegment {
 
     /// The part of the segment in a store that ends at `head`; `None` before it begins.
     fn stretch(&self, head: u64) -> io::Result<Option<Stretch>> {
-        // Before the playlist, which names the segment before the next one is in the making: between
-        // the two looks it cannot be gone from both.
+        // Before the playlist, which names the segment before the next one is in the making:
+        // between the two looks it cannot be gone from both.
         let making = self.feed.hls.making.borrow().as_ref().map(|making| making.segment);
         let playlist = self.feed.hls.playlist.borrow().clone();
         if let Some(cached) = playlist.and_then(|playlist| playlist.find(self.number).cloned()) {

@@ -1,5 +1,5 @@
-//! A session: one who watches by HLS, from the first request for a playlist until there has been
-//! none for some time.
+//! A session: one viewer by HLS, from its first request for a playlist until it has asked for
+//! nothing for some time.
 
 use std::io;
 use std::sync::Arc;
@@ -18,14 +18,15 @@ use super::report::StartFailure;
 use super::subscription::SLACK;
 use super::window::Stage;
 
-/// How long a request waits for the first segment, beyond the time for a picture: the longest group
-/// of pictures in use.
+/// How long a request waits for the first segment after the time for a picture: as long as the
+/// longest groups of pictures in use.
 const FIRST_SEGMENT: Duration = Duration::from_secs(10);
 
 /// The longest wait for the first segment: hls.js gives a request 20 s.
 const LONGEST_WAIT: Duration = Duration::from_secs(19);
 
-/// How long a new viewer's request waits for as much as a player needs: three groups of 10 s.
+/// How long a new viewer's request waits for the media that its player needs to begin: three groups
+/// of pictures of 10 s.
 /// hls.js asks again after 20 s, and `ExoPlayer` after 8 s, and both go on waiting.
 const LONGEST_OPENING: Duration = Duration::from_secs(35);
 
@@ -39,11 +40,12 @@ pub struct Session {
     /// Whether its playlists name segments before they are whole.
     names_unfinished: AtomicBool,
     list: PlaylistKind,
-    /// Whether it may still be led to the short list.
+    /// Whether it has not begun, and may still be sent to the short list.
     is_undecided: AtomicBool,
     /// The target duration of its playlists, in seconds, which must not change; 0 before the first.
     target: AtomicU64,
-    /// Whether it has fetched a segment. Limits are not about viewers who only ask for playlists.
+    /// Whether it has fetched a segment. Viewers that only ask for playlists do not count towards
+    /// limits.
     is_served: AtomicBool,
     /// The number of the newest segment that its playlists have named.
     announced: AtomicU64,
@@ -71,8 +73,8 @@ pub enum NoPlaylist {
 }
 
 impl Session {
-    /// A session of this player, who is a reader of the kind [`Hls`](super::ReaderKind::Hls), on
-    /// this list.
+    /// A session of this kind of player, on this list. `reader` is of the kind
+    /// [`Hls`](super::ReaderKind::Hls).
     pub fn new(reader: Reader, player: Player, list: PlaylistKind) -> Self {
         let feed = reader.feed();
         // A time-shift has usual segments only.
@@ -116,8 +118,8 @@ impl Session {
         self.feed().stage.borrow().is_over()
     }
 
-    /// Whether the player may get the head of the answer at once: there is a picture, and the
-    /// player waits for whole segments, which may take longer than it bears a silent server.
+    /// Whether the head of the answer may be sent before the playlist is ready: there is a picture,
+    /// and the player waits for whole segments, for longer than it tolerates a silent server.
     pub fn may_answer_early(&self) -> bool {
         if !matches!(self.player, Player::Native | Player::Strict) {
             return false;
@@ -134,8 +136,8 @@ impl Session {
         let began = Instant::now();
         let last = began + LONGEST_WAIT.min(start_timeout + FIRST_SEGMENT);
         if !self.has_begun() {
-            // What the player begins with decides whether it ever
-            // runs dry, so its first answer may wait for long.
+            // The first playlist decides whether the player ever
+            // runs dry, so its answer may take long.
             if let Some(opening) = self.wait_for_opening(&mut stage, began, last).await {
                 return Ok(opening);
             }
@@ -166,8 +168,8 @@ impl Session {
         }
     }
 
-    /// Waits until the player can begin. `None` if that takes too long, or the feed is over: then
-    /// any playlist is better than none.
+    /// Waits for a playlist that the player can begin with. `None` if that takes too long, or the
+    /// feed is over: then any playlist is better than none.
     async fn wait_for_opening(
         &self,
         stage: &mut watch::Receiver<Stage>,
@@ -201,7 +203,7 @@ impl Session {
         }
     }
 
-    /// The playlist that the player can begin with now.
+    /// The playlist that the player can begin with now, if there is one.
     fn opening(&self) -> Option<Arc<Playlist>> {
         if self.list == PlaylistKind::Short {
             let short = self.feed().hls.short.borrow().clone()?;
@@ -227,7 +229,8 @@ impl Session {
         Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, Some(first), target)))
     }
 
-    /// The playlist for a player whose playlists name segments before they are whole.
+    /// The next playlist of a player whose playlists name segments before they are whole; `None`
+    /// for other players.
     fn playlist_with_unfinished(&self) -> Option<Arc<Playlist>> {
         if !self.names_unfinished.load(Ordering::Relaxed) {
             return None;
@@ -238,8 +241,8 @@ impl Session {
         Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, None, target)))
     }
 
-    /// Holds the request of a viewer who has few segments buffered and knows all of them, until the
-    /// next segment.
+    /// Waits for the next segment, if that is due, and the viewer has few segments buffered and
+    /// knows all of them.
     ///
     /// Players ask as often as segments are made, so some always ask a moment too early. A player
     /// that finds nothing new asks again half a target duration later (RFC 8216, 6.3.4), when its
@@ -265,8 +268,8 @@ impl Session {
         }
     }
 
-    /// `playlist` for a viewer who wants to reach back by `length` of wall-clock time: as far as
-    /// the time-shift goes, and no less than usual.
+    /// The playlist with `length` of wall-clock time behind live, as far back as the time-shift
+    /// goes. It names at least the segments of `playlist`.
     pub async fn reach_back(&self, playlist: &Playlist, length: Duration) -> Arc<Rendered> {
         let longer = match &self.feed().media.archive {
             Some(archive) => archive.playlist(length, playlist.target_duration, playlist.count()).await,
@@ -275,8 +278,8 @@ impl Session {
         longer.unwrap_or_else(|| Arc::clone(&playlist.rendered))
     }
 
-    /// Notes that the viewer got this playlist. Returns true the first time. A viewer who is led to
-    /// the short list does not begin with this one.
+    /// Notes that this playlist is sent. Returns true if the viewer begins with it: it is the first
+    /// one that does not send the viewer to the short list.
     pub fn begin(&self, playlist: &Playlist) -> bool {
         if playlist.is_lead() {
             return false;
@@ -290,7 +293,7 @@ impl Session {
         }
         self.target.store(playlist.target_duration, Ordering::Relaxed);
         if self.list == PlaylistKind::Short {
-            // Segments of the short list are as short as they may be in any case.
+            // The segments of the short list are as short as possible anyway.
             self.is_near_edge.store(true, Ordering::Relaxed);
             return true;
         }
@@ -308,7 +311,7 @@ impl Session {
         self.list().borrow().as_ref().map(|playlist| Duration::from_secs(playlist.target_duration))
     }
 
-    /// Whether the viewer has got a playlist.
+    /// Whether the viewer has begun with a playlist.
     pub fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Relaxed)
     }
@@ -318,7 +321,7 @@ impl Session {
         self.is_served.load(Ordering::Relaxed)
     }
 
-    /// The viewer fetches its first segment: from now on limits are about it.
+    /// Notes that the viewer fetches a segment: from the first one on it counts towards limits.
     pub fn serve(&self) {
         if !self.is_served.swap(true, Ordering::Relaxed) {
             self.feed().hls.idle.fetch_sub(1, Ordering::Relaxed);
@@ -341,7 +344,7 @@ impl Drop for Session {
         let short = usize::from(self.list == PlaylistKind::Short);
         let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == PlaylistKind::Standard);
         let undecided = usize::from(*self.is_undecided.get_mut());
-        // One who leaves without a segment still counts as idle, and must not do so for ever.
+        // A session that ends without a segment still counts as idle, and must not do so for ever.
         self.serve();
         self.feed().hls.viewers.send_modify(|viewers| {
             viewers.sessions -= 1;

@@ -9,7 +9,7 @@ pub(super) struct HlsViewers {
     pub(super) whole: usize,
     /// Those who play the short list.
     pub(super) short: usize,
-    /// Those who may still be led to the short list.
+    /// Those who have not begun, and may still be sent to the short list.
     pub(super) undecided: usize,
     /// Those who began with so little that the next segment must come soon.
     pub(super) near_edge: usize,

@@ -6,23 +6,24 @@ use std::sync::Arc;
 
 use crate::model::{Channel, ChannelId};
 
-/// A list of channels. It never changes: a new list is a new value, so its holder needs no lock.
+/// Finds channels by id in one list of channels. The list never changes: a new list is a new value,
+/// so its holder needs no lock.
 ///
 /// A list of a hundred thousand keeps its channels as rows of a database, and makes a [`Channel`]
-/// of the few that are watched. So a look-up may wait for a disk. It happens without a lock, when a
-/// channel is opened or the list changes, and never for viewers of an open channel.
+/// only of the few that are watched. So a look-up may wait for a disk. It happens without a lock,
+/// when a channel is opened or the list changes, and never for viewers of an open channel.
 pub trait Lookup: fmt::Debug + Send + Sync {
     /// The channel with this id.
     fn find(&self, id: &str) -> Result<Option<Arc<Channel>>, Unreadable>;
 }
 
-/// The list could not be read, so it is not known whether there is such a channel. The keeper of
-/// the list has logged why.
+/// The list could not be read, so it is not known whether there is such a channel. The
+/// implementation of [`Lookup`] has logged why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the list of channels cannot be read")]
 pub struct Unreadable;
 
-/// The number of a list. Each list that comes into force has a new one.
+/// The number of a list of channels. Each list that comes into force gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Revision(pub(super) u64);
 
@@ -35,7 +36,7 @@ pub struct ListedChannel {
 }
 
 impl ListedChannel {
-    /// A channel of the list that was in force when this revision was asked for, or of a later one.
+    /// `revision` was read before the channel was looked up: the list is that one or a later one.
     pub fn new(channel: Arc<Channel>, revision: Revision) -> Self {
         Self { channel, revision }
     }
@@ -57,8 +58,8 @@ pub struct Difference {
     pub changed: HashSet<ChannelId>,
     /// Channels that are no longer in the list; their viewers are cut off.
     pub removed: HashSet<ChannelId>,
-    /// Whether channels that are not named may differ, too: rows of a database are not read to see
-    /// how a new default changes them.
+    /// Whether channels outside of the three sets may differ, too. The rows of a database are not
+    /// all read to see how a new default changes them.
     pub is_incomplete: bool,
 }
 
@@ -69,12 +70,12 @@ impl Difference {
     }
 }
 
-/// How many channels of a new list differ.
+/// The counts of a [`Difference`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changes {
     /// Channels that were not there.
     pub added: usize,
-    /// Channels that are there no more; their viewers are cut off.
+    /// Channels that are no longer there; their viewers are cut off.
     pub removed: usize,
     /// Channels whose settings differ.
     pub changed: usize,

@@ -55,7 +55,7 @@ impl Membership {
         self.0.returned.notified().await;
     }
 
-    /// Leaves the crew.
+    /// Leaves the crew, and returns the subscription.
     pub fn leave(self) -> Box<Subscription> {
         let connection = self.0.connection().take();
         connection.expect("nobody else takes it").subscription

@@ -95,7 +95,7 @@ struct Table {
     /// The archives of channels with `timeshift`: of those that are open, and of those that have
     /// one on disk.
     archives: Archives,
-    /// How the sources of channels have done that were open, and the overrides of an admin.
+    /// Of each channel that has been open: the health of its sources, and an admin's overrides.
     failovers: HashMap<ChannelId, Failover>,
     /// The process is ending: no feed is made any more.
     is_closed: bool,
@@ -104,16 +104,16 @@ struct Table {
 /// The archives of channels, by id.
 type Archives = HashMap<ChannelId, Arc<Archive>>;
 
-/// How many channels are forgotten under one lock: some microseconds, between which viewers may
-/// join.
+/// Channels that are forgotten under one lock. That takes some microseconds, and viewers join in
+/// between.
 const AT_ONCE: usize = 256;
 
-/// Logs a bug that has shown itself, and that the channel survives.
+/// Logs a broken assumption: a bug that the channel survives.
 fn log_broken_assumption(what: &'static str, location: &'static Location<'static>) {
     error!(what, %location, "broken assumption: please report this as a bug");
 }
 
-/// The feeds of these channels. Walks whichever of both is shorter.
+/// The feeds of the channels with these ids. Walks the shorter of the two collections.
 fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Vec<Arc<Feed>> {
     if feeds.len() < ids.len() {
         feeds.iter().filter(|(id, _)| ids.contains(*id)).map(|(_, feed)| Arc::clone(feed)).collect()
@@ -123,8 +123,8 @@ fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Ve
 }
 
 impl Table {
-    /// The archive of a channel that is being opened, if it has `timeshift`: a new one if there is
-    /// none on disk.
+    /// The archive of a channel that is being opened, if the channel has `timeshift`. Creates one
+    /// if there is none on disk.
     fn archive(&mut self, channel: &Channel, hls_dir: &Path) -> Option<Arc<Archive>> {
         if let Some(archive) = self.archives.get(&channel.id) {
             return Some(Arc::clone(archive));
@@ -161,7 +161,7 @@ pub enum Refusal {
         /// Bits a second.
         limit: u64,
     },
-    /// The viewer's address has its share of the channel's viewers, or of the bandwidth.
+    /// The viewer's address already has its share of the channel's viewers or of the bandwidth.
     AddressShare,
     /// The system gives no memory or no file for the channel's store.
     NoStore,
@@ -181,7 +181,7 @@ impl Channels {
     ) -> Arc<Self> {
         assumption::observe(log_broken_assumption);
         let table = Table {
-            // Before the first viewer: to open one may take seconds, and then nobody waits for it.
+            // Before the first viewer, since opening one may take seconds.
             archives: archive::open_all(hls_dir, &*lookup),
             lookup,
             revision: Revision::default(),
@@ -226,7 +226,7 @@ impl Channels {
             // A viewer may have opened the channel meanwhile, and its archive with it.
             table.archives.entry(id).or_insert(archive);
         }
-        // Whoever opens a channel from now on uses the new list.
+        // Channels that are opened from now on are of the new list.
         table.revision.0 += 1;
         let feeds = table.concerned(difference);
         drop(table);
@@ -242,8 +242,8 @@ impl Channels {
         self.forget(&difference.removed);
     }
 
-    /// The archives on disk of channels that have `timeshift` in the new list, and the channels
-    /// that have it no more. Reads the disk, so it may take long.
+    /// The archives on disk of the channels that have `timeshift` in the new list, and the ids of
+    /// the channels that no longer have it. Reads the disk, so this may take long.
     fn archives_of(&self, difference: &Difference) -> (Archives, Vec<ChannelId>) {
         let Difference { lookup, added, changed, removed, is_incomplete } = difference;
         let is_named = |id: &&ChannelId| [added, changed, removed].iter().any(|ids| ids.contains(*id));
@@ -269,7 +269,7 @@ impl Channels {
         (opened.collect(), closed)
     }
 
-    /// Forgets the histories of these channels, [`AT_ONCE`] under each lock: viewers join in
+    /// Forgets the failovers of these channels, [`AT_ONCE`] under each lock: viewers join in
     /// between.
     fn forget(&self, removed: &HashSet<ChannelId>) {
         let removed: Vec<&ChannelId> = removed.iter().collect();
@@ -322,7 +322,7 @@ impl Channels {
         self.totals.load()
     }
 
-    /// What channels have received and sent that are closed.
+    /// The traffic of the channels that have closed since the start.
     pub fn closed_traffic(&self) -> Traffic {
         self.totals.closed()
     }
@@ -355,9 +355,10 @@ impl Channels {
         self.reader(found, (ReaderKind::Ts, priority), admission).map(Subscription::new)
     }
 
-    /// Joins a channel as a reader of this kind, and opens the channel if it is closed. While the
-    /// reader keeps it open, `priority` is added to that of the channel where the connections of a
-    /// provider are short, unless another reader has a higher one.
+    /// Joins a channel as a reader of this kind, and opens the channel if it is closed.
+    ///
+    /// Where a provider's connections are short, the highest `priority` of the readers that keep
+    /// the channel open is added to the priority of the channel.
     pub fn reader(
         self: &Arc<Self>,
         found: &ListedChannel,
@@ -390,8 +391,8 @@ impl Channels {
         if table.is_closed {
             return Err(Refusal::Closing);
         }
-        // Under the lock under which the reader is counted:
-        // two who come at once do not both get the last place.
+        // Under the lock under which the reader is counted: of
+        // two that come at once, only one gets the last place.
         admission.check(kind, channel, &table.feeds)?;
         let feed = table.feeds.get(&channel.id);
         if let Some(feed) = feed {
@@ -402,7 +403,7 @@ impl Channels {
         let archive = table.archive(channel, &self.hls_dir);
         let (feed, driver) =
             driver::create(self, channel, stop, failover, archive).map_err(|_| Refusal::NoStore)?;
-        // Before the driver runs, which would else find nobody and close at once.
+        // Before the driver runs: without a reader it would close at once.
         let reader = Reader::new(&feed, kind, priority);
         table.feeds.insert(channel.id.clone(), Arc::clone(&feed));
         self.tasks.spawn_on(driver.run(Arc::clone(self)), &self.ingest);
@@ -423,7 +424,7 @@ impl Channels {
         true
     }
 
-    /// Looks every few seconds whether files on disk were removed, until `stop`.
+    /// Checks every few seconds whether files on disk were removed, until `stop`.
     pub async fn watch_files(self: Arc<Self>, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
             let channels = Arc::clone(&self);
@@ -441,7 +442,7 @@ impl Channels {
         }
     }
 
-    /// The bus on which channels tell what happens.
+    /// The bus on which channels publish events.
     pub fn events(&self) -> &Bus {
         &self.events
     }
@@ -469,7 +470,7 @@ impl Channels {
             drop(archives);
             sequences.close();
         };
-        // The disk may hang. Whoever waits for this has a limit.
+        // The disk may hang. The caller limits how long it waits.
         let _ = tokio::task::spawn_blocking(close).await;
     }
 

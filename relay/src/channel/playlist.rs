@@ -23,8 +23,9 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 /// The folder of the segments, relative to the playlist: the same from each of its addresses.
 const PREFIX: &str = "hls/segment_";
 
-/// A multivariant playlist that leads to the short list, from each of the addresses of the usual
-/// one. A bandwidth is required, and nothing is chosen by it: that of a common HD channel.
+/// A multivariant playlist whose only variant is the short list, at an address that is right from
+/// each address of the usual playlist. A bandwidth is required, and no player chooses by it: that
+/// of a common HD channel.
 const LEAD: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=8000000\nhls?list=short\n";
 
 /// A playlist as it is sent.
@@ -46,8 +47,8 @@ impl Rendered {
         Self { gzip: compress(text.as_bytes()), text: text.into(), etag }
     }
 
-    /// The same with `query`, such as `token=abc`, behind each address that it names. The media at
-    /// those addresses is the same for all viewers.
+    /// The same playlist with `query`, such as `token=abc`, at the end of each address. The media
+    /// at those addresses is the same for all viewers.
     #[must_use]
     pub fn with_query(&self, query: &str) -> Self {
         let text = String::from_utf8_lossy(&self.text);
@@ -60,24 +61,24 @@ impl Rendered {
             }
             all.push('\n');
         }
-        // The tag may stay: the address with its query is
-        // another one, and caches tell them apart by that.
+        // The entity tag may stay: the address with its query
+        // is another one, and caches tell them apart by that.
         Self { gzip: compress(all.as_bytes()), text: all.into(), etag: self.etag.clone() }
     }
 
-    /// The playlist that leads to the short list.
+    /// The multivariant playlist that sends a player to the short list.
     fn lead() -> Self {
         Self { gzip: compress(LEAD.as_bytes()), text: LEAD.into(), etag: "short".to_owned() }
     }
 
-    /// The entity tag of that playlist.
+    /// The entity tag of a playlist of these segments.
     pub(super) fn etag(target_duration: u64, segments: &[Segment], discontinuity_sequence: u64) -> String {
         let [first, last] = [segments.first(), segments.last()].map(|end| end.map_or(0, |end| end.number));
         format!("{first}-{last}-{discontinuity_sequence}-{target_duration}")
     }
 }
 
-/// The playlist of a channel, with what decides how viewers may use it.
+/// The playlist of a channel, and the facts by which new viewers are given all or part of it.
 #[derive(Debug)]
 pub struct Playlist {
     /// The playlist as it is sent.
@@ -88,20 +89,22 @@ pub struct Playlist {
     pub media_sequence: u64,
     /// The discontinuity sequence number of that segment.
     pub discontinuity_sequence: u64,
-    /// Segments that it no longer names, earlier than their time, since they took too many bytes.
+    /// Segments that it no longer names, earlier than by their age, since they took too many bytes.
     pub evicted: u64,
     /// All segments that are kept; the first ones are no longer named.
     segments: Vec<Arc<SegmentCache>>,
+    /// How many of the newest segments it names.
     listed: usize,
-    /// Whether the text leads to the short list.
+    /// Whether the text is that of [`Rendered::lead`].
     is_lead: bool,
     /// When the playlist was made.
     made: Instant,
     /// How much of the next segment had been made by then.
     pending: Duration,
-    /// How a new viewer begins, if segments of the configured length follow.
+    /// How a new viewer begins, if segments of the configured length follow; none if more segments
+    /// are needed first.
     unhurried: Option<Opening>,
-    /// How long the next segments can be, if each is as short as possible.
+    /// How long the next segment can be, if segments are made as short as possible.
     next_in_haste: Duration,
     /// The same playlist with other target durations, for viewers who have few segments buffered.
     others: Mutex<Vec<Arc<Self>>>,
@@ -138,7 +141,8 @@ impl SegmentCache {
         self.segment.end - self.segment.start
     }
 
-    /// The bytes of the store that a read from `at` to `end` gives, within one block.
+    /// The range of the store that a read of the segment from `at` to `end` covers, up to the end
+    /// of a block.
     pub(super) fn place(&self, at: u64, end: u64) -> (u64, u64) {
         let block_end = (at / BLOCK + 1) * BLOCK;
         (self.segment.start + at, self.segment.start + end.min(block_end))
@@ -171,7 +175,7 @@ impl SegmentCache {
         Ok(Some(Bytes::from_owner(Shared(bytes)).slice(range)))
     }
 
-    /// Drops bytes that fewer than two viewers asked for since the last time.
+    /// Drops the bytes of blocks that fewer than two viewers asked for since the last call.
     fn tidy(&self) {
         for block in &self.blocks {
             let mut block = block.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,7 +195,8 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl Playlist {
-    /// The playlist of the segments that `segmenter` has now; `before` is the one before.
+    /// The playlist of the segments that `segmenter` has now. Blocks that viewers share are taken
+    /// over from `before`, the last playlist.
     pub(super) fn new(segmenter: &mut Segmenter, before: Option<&Self>) -> Self {
         let mut known = before.map(|before| before.segments.as_slice()).unwrap_or_default();
         for cached in known {
@@ -227,13 +232,14 @@ impl Playlist {
         }
     }
 
-    /// Whether no viewer who begins with it runs dry, even if the next segment has the full length.
+    /// Whether a player that begins with it does not run dry, even if the next segment has the full
+    /// length.
     pub(super) fn is_plenty(&self) -> bool {
         self.unhurried.is_some_and(|opening| self.pending + self.made.elapsed() >= opening.pending)
     }
 
-    /// The playlist for a new viewer whose player begins with whole segments and must not run dry.
-    /// `None` if it needs more segments first.
+    /// The first playlist for a player that begins with whole segments: with a target duration, and
+    /// so many segments, that it does not run dry. `None` if it needs more segments first.
     pub(super) fn opening(self: &Arc<Self>, player: Player) -> Option<Arc<Self>> {
         let unhurried = self.unhurried.filter(|_| self.is_plenty());
         let hasty = || {
@@ -244,9 +250,9 @@ impl Playlist {
         (self.pending + self.made.elapsed() >= opening.pending).then(|| self.opened(opening))
     }
 
-    /// The same of the short list. A decoder cannot begin with most of its segments, so this names
-    /// the first three: all players begin with the first of so few. `None` when the first one is
-    /// gone.
+    /// As [`Self::opening`], of the short list. A decoder cannot begin with most of its segments,
+    /// so this names the first three: every player begins with the first of so few. `None` when the
+    /// first one is gone.
     pub(super) fn short_opening(self: &Arc<Self>, player: Player) -> Option<Arc<Self>> {
         let is_all = self.listed == self.segments.len();
         let is_independent = self.listed().first().is_some_and(|cached| cached.segment.is_independent);
@@ -270,12 +276,12 @@ impl Playlist {
         Arc::new(Self { rendered: Arc::new(Rendered::lead()), is_lead: true, ..lead })
     }
 
-    /// Whether it leads to the short list.
+    /// Whether it sends the player to the short list.
     pub(super) fn is_lead(&self) -> bool {
         self.is_lead
     }
 
-    /// The playlist for a new viewer, whether it has enough segments or not.
+    /// [`Self::opening`], or else the playlist as it is.
     pub(super) fn for_opening(self: &Arc<Self>, player: Player) -> Arc<Self> {
         self.opening(player).unwrap_or_else(|| Arc::clone(self))
     }
@@ -288,8 +294,8 @@ impl Playlist {
         Arc::new(self.with_target(target, segments, named))
     }
 
-    /// `before`, if there is any, with the segments that are still to come. A first playlist names
-    /// the whole segments from number `first` of them on.
+    /// A playlist that also names the segment in the making and those after it. A viewer's first
+    /// playlist leaves out the whole segments of `before` in front of the one with index `first`.
     ///
     /// The target duration grows if a segment has become longer than expected.
     pub(super) fn with_coming(
@@ -336,8 +342,8 @@ impl Playlist {
         if target == self.target_duration {
             return Arc::clone(self);
         }
-        // Locked while the other is rendered: those who
-        // ask for the same at once wait for the one text.
+        // Locked while the text is rendered: requests for
+        // the same playlist at the same time share it.
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = others.iter().find(|other| other.target_duration == target) {
             return Arc::clone(known);
@@ -362,7 +368,7 @@ impl Playlist {
         }
     }
 
-    /// The segments that it names.
+    /// The whole segments that it names.
     pub(super) fn listed(&self) -> &[Arc<SegmentCache>] {
         &self.segments[self.segments.len() - self.listed..]
     }
@@ -406,7 +412,7 @@ impl Playlist {
 }
 
 /// How a new viewer begins with the segments of `segmenter`, if segments of the configured length
-/// follow.
+/// follow; none if more segments are needed first.
 pub(super) fn opening(segmenter: &mut Segmenter) -> Option<Opening> {
     let segments: Vec<Duration> = segmenter.listed().map(Segment::duration).collect();
     let (target, next) = (segmenter.fix_target_duration(), segmenter.longest_next(false));

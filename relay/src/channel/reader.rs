@@ -13,7 +13,7 @@ use crate::events::Event;
 pub struct Reader {
     feed: Arc<Feed>,
     kind: ReaderKind,
-    /// That of its user.
+    /// The priority of its user.
     priority: i32,
     /// Bytes handed to this reader.
     sent: AtomicU64,
@@ -58,12 +58,12 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // The feed goes on until its driver has asked under
-        // the lock of the map whether anybody is left.
+        // The feed goes on until its driver has checked
+        // under the lock of the map that no reader is left.
         self.change(|attendance| attendance.leave(self.kind, self.priority));
         if self.kind.is_viewer() {
             self.feed.totals.viewers.fetch_sub(1, Ordering::Relaxed);
-            // Last, so that whoever hears of it finds the viewer gone.
+            // Last, so that a listener that looks finds the viewer gone.
             let channel = self.feed.id().clone();
             self.feed.events.publish(Event::ViewerLeft { channel, sent: self.sent() });
         }

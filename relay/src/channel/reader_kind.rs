@@ -1,11 +1,11 @@
 //! The kinds of readers of a channel, and what each counts into.
 //!
-//! A reader is not always a person. A recording keeps a channel open like a viewer, but it is not a
-//! viewer: it takes no place of `max_viewers`, sends nothing over the network, and the channel need
-//! not linger for its return.
+//! A reader is not always a person. A recording keeps a channel open like a viewer, but it takes no
+//! place of `max_viewers`, sends nothing over the network, and does not come back, so the channel
+//! need not linger.
 //!
-//! A row says whether a reader counts as a viewer and for `max_viewers`, takes bandwidth, keeps the
-//! channel open, and has the channel linger after it.
+//! The columns: the reader counts as a viewer, also for `max_viewers`; it takes bandwidth; it keeps
+//! the channel open; the channel lingers after it has left.
 //!
 //! | kind | viewer | bandwidth | keeps open | lingers |
 //! |---|---|---|---|---|
@@ -16,7 +16,7 @@
 //! | [`Push`](ReaderKind::Push) | no | yes | yes | no |
 //! | [`Node`](ReaderKind::Node) | no | yes | yes | yes |
 
-/// What reads a channel.
+/// The kind of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReaderKind {
     /// A person who watches the transport stream.
@@ -29,10 +29,10 @@ pub enum ReaderKind {
     Record,
     /// A push to another server.
     Push,
-    /// A program that processes the stream, such as a transcoder. Its output is a channel, which
-    /// lingers by itself.
+    /// A program that processes the stream, such as a transcoder. The viewers are those of its
+    /// output.
     Job,
-    /// Another node of a cluster, which counts its own viewers.
+    /// Another node of a cluster. It counts its own viewers.
     Node,
 }
 
@@ -54,12 +54,12 @@ impl ReaderKind {
         }
     }
 
-    /// Whether the reader is a viewer, whom `max_viewers` limits.
+    /// Whether the reader is a viewer, which counts for `max_viewers`.
     pub const fn is_viewer(self) -> bool {
         matches!(self, Self::Ts | Self::Hls)
     }
 
-    /// Whether the reader's media goes over the network, which `max_bandwidth` limits.
+    /// Whether the reader's media goes over the network, and counts for `max_bandwidth`.
     pub const fn takes_bandwidth(self) -> bool {
         matches!(self, Self::Ts | Self::Hls | Self::Push | Self::Node)
     }
@@ -95,7 +95,7 @@ impl Readers {
         self.count(ReaderKind::is_viewer)
     }
 
-    /// The readers who keep the channel open.
+    /// The readers that keep the channel open.
     pub(super) fn keeping_open(&self) -> usize {
         self.count(ReaderKind::keeps_open)
     }

@@ -1,4 +1,4 @@
-//! What a feed tells about itself.
+//! The report of an open channel, for the status document and the metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::reader_kind::Readers;
 use crate::input::hls::Snapshot;
 use crate::model::{Channel, ChannelId, Source};
 
-/// Why a channel could not be started: each source, without credentials, and how it failed.
+/// Why a channel could not be started: how each of its sources failed. Shows no credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartFailure {
     /// In the order of the configuration.
@@ -24,13 +24,12 @@ pub struct StartFailure {
 }
 
 impl StartFailure {
-    /// Whether the only thing wrong with each source is that its provider has no connection to
-    /// spare.
+    /// Whether each source failed only because its provider has no free connection.
     pub fn is_provider_limit_only(&self) -> bool {
         self.is_only(ErrorCode::ProviderLimit)
     }
 
-    /// Whether the only thing wrong with each source is that there is no processor time for it.
+    /// Whether each source failed only because there is no processor time for it.
     pub fn is_no_cpu_only(&self) -> bool {
         self.is_only(ErrorCode::NoCpu)
     }
@@ -55,40 +54,42 @@ pub struct SourceReport {
     pub url: String,
     /// The code and the text of its last failure.
     pub last_error: Option<(ErrorCode, String)>,
-    /// How the source has done.
+    /// Its score, its cool-down and an admin's overrides; none where nothing is known.
     pub health: Option<SourceHealth>,
 }
 
 impl SourceReport {
-    /// The report of a source of which nothing is known yet.
+    /// The report of a source that has not been opened yet.
     fn new(source: &Source) -> Self {
         Self { id: source.id, url: source.url.to_string(), last_error: None, health: None }
     }
 }
 
-/// The active source was left for another.
+/// A switch from one active source to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switch {
     /// When.
     pub at: Timestamp,
     /// The source that was left.
     pub from: SourceId,
-    /// The source that became active instead: the same one, if reopening it helped.
+    /// The source that became active instead; the same one if it was reopened.
     pub to: SourceId,
     /// Why.
     pub reason: SwitchReason,
 }
 
-/// What a feed tells about itself.
+/// A snapshot of an open channel.
+///
+/// It has many fields since each is one figure of the status document or the metrics.
 #[derive(Debug, Clone)]
 pub struct Report {
     /// The channel.
     pub id: ChannelId,
-    /// Its settings as they are now; none once it has left the list.
+    /// Its present settings; none once it was removed from the list.
     pub channel: Option<Arc<Channel>>,
     /// What the channel is doing.
     pub phase: Phase,
-    /// Whether a source delivers pictures right now.
+    /// Whether a source delivers pictures now.
     pub is_live: bool,
     /// The readers by kind.
     pub readers: Readers,
@@ -100,9 +101,9 @@ pub struct Report {
     pub timeshift: Option<TimeshiftStatus>,
     /// When the feed was made.
     pub opened_at: Timestamp,
-    /// When media last went into the store.
+    /// When media last went into the store; keep-alive packets do not count.
     pub last_activity: Timestamp,
-    /// The source that is or was last opened.
+    /// The active source, or the one that is or was last opened.
     pub source: SourceId,
     /// All sources.
     pub sources: Vec<SourceReport>,
@@ -120,19 +121,19 @@ pub struct Report {
     pub switches_total: u64,
     /// Bytes that came from upstream.
     pub bytes_received: u64,
-    /// Bytes of them that were not part of any packet.
+    /// Of these, bytes outside of transport stream packets.
     pub bytes_skipped: u64,
-    /// Times that reading from upstream paused, since enough media had arrived.
+    /// Times that reading from upstream paused, since enough media had arrived for now.
     pub read_pauses: u64,
-    /// How long the media of the current source still lasts.
+    /// How long the media that has come of the current source still lasts.
     pub ahead: Duration,
     /// Bytes handed to viewers.
     pub bytes_sent: u64,
-    /// Bits a second that come from the splice stage, over the last seconds.
+    /// Bits a second of the output over the last seconds, without keep-alive packets.
     pub bitrate: u64,
     /// The elementary streams.
     pub streams: Vec<String>,
-    /// From write to write, and from send to send of a viewer who keeps up.
+    /// The time between two writes to the store, and between two sends to a viewer that keeps up.
     pub cadence: (Duration, Duration),
     /// Media time in the window.
     pub window: Duration,
@@ -142,11 +143,12 @@ pub struct Report {
     pub store_bytes: u64,
     /// Memory that the driver takes for the index and for media that is not stored yet, in bytes.
     pub engine_bytes: u64,
-    /// Times that a viewer was moved on, and the bytes that were skipped.
+    /// Times that a viewer fell out of the window and was moved on, and the bytes that this
+    /// skipped.
     pub skipped: (u64, u64),
-    /// What the splice stage counted.
+    /// The counts of the output timeline.
     pub output: splice::Counts,
-    /// What the current source counted.
+    /// The counts of the current source.
     pub input: demux::Counts,
 }
 

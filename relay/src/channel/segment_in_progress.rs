@@ -8,7 +8,7 @@ use forebay_core::time::MediaTime;
 /// The segment in the making.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SegmentInProgress {
-    /// Its duration is the least that it can have, and its end is where it begins, so far.
+    /// Its duration is the shortest that it can get, and its `end` is still its `start`.
     pub(super) segment: Segment,
     /// The discontinuity sequence number of a playlist that begins with it.
     pub(super) discontinuity_sequence: u64,
@@ -26,7 +26,7 @@ impl SegmentInProgress {
         })
     }
 
-    /// How much of the segment there is when the media has reached `position`.
+    /// How much of the segment there is once the media has reached `position`.
     pub(super) fn pending(&self, position: MediaTime) -> Duration {
         position.since(self.segment.shown)
     }

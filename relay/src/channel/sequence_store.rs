@@ -3,7 +3,7 @@
 //!
 //! Memory has the true numbers. The file has numbers ahead of them, so that it need not be written
 //! for each segment. After a clean shutdown the file has the true numbers; after a crash, players
-//! find a step forward. Without a file, the clock on the wall says where to begin.
+//! see a step forward. Without a file, the numbers begin by the wall clock.
 
 use std::collections::HashMap;
 use std::fs;
@@ -29,8 +29,8 @@ const DISCONTINUITIES_AHEAD: u64 = 16;
 /// Where the numbers by the wall clock begin: 2025-01-01, in seconds since 1970.
 const EPOCH: i64 = 1_735_689_600;
 
-/// Numbers by the wall clock in each second: more than there can be segments, of which the shortest
-/// last half a second.
+/// How far numbers by the wall clock advance in each second: faster than segments can be made, of
+/// which the shortest last half a second.
 const BY_CLOCK: u64 = 4;
 
 /// While the file cannot be written, the number of segments between two tries.
@@ -130,8 +130,8 @@ impl SequenceStore {
                 let entry = |written: Written| Entry { numbers: written.numbers(), written };
                 sequences.state().by_id =
                     read.into_iter().map(|(id, written)| (id, entry(written))).collect();
-                // As it was, no further ahead: a start that comes
-                // to nothing must not move the numbers of players.
+                // The same numbers, no further ahead: repeated starts
+                // that fail must not push the numbers forward.
                 sequences.write_all(0, 0);
             }
             Err(error) => {

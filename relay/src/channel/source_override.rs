@@ -12,8 +12,8 @@ use super::{Channels, Table};
 use crate::model::Channel;
 
 impl Channels {
-    /// Carries out an order. What is pinned or disabled stays so while the process runs, whether
-    /// the channel is open or not.
+    /// Carries out an order. A pin or a disabled source lasts until the process ends, whether the
+    /// channel is open or not.
     pub async fn override_source(
         &self,
         channel: &Arc<Channel>,
@@ -43,7 +43,7 @@ impl Channels {
             return Ok(Some(Arc::clone(feed)));
         }
         let mut failover = table.failover(channel);
-        // On a copy: an order that is refused leaves the history as it was.
+        // On a copy: an order that is refused changes nothing.
         failover.override_source(order)?;
         table.failovers.insert(channel.id.clone(), failover);
         Ok(None)
@@ -55,14 +55,14 @@ impl Channels {
         channel.sources.iter().filter_map(|source| failover.health(now, source.id)).collect()
     }
 
-    /// Keeps the history of a channel for the next time that it is opened.
+    /// Keeps the failover of a channel for the next time that it is opened.
     pub(super) fn remember(&self, channel: &Channel, failover: &Failover) {
         self.table().failovers.insert(channel.id.clone(), failover.clone());
     }
 }
 
 impl Table {
-    /// The history of a channel's sources, as far as it is known.
+    /// The failover of a channel: the one kept from before with its present sources, or a new one.
     pub(super) fn failover(&self, channel: &Channel) -> Failover {
         let sources = channel.source_ids();
         let Some(history) = self.failovers.get(&channel.id) else { return Failover::new(&sources) };

@@ -40,11 +40,11 @@ pub struct Subscription {
     cursor: Cursor,
     /// Set while the viewer is behind the window. Boxed, since few are.
     past: Option<Box<TimeshiftReader>>,
-    /// Bytes that must be sent before anything else. The cursor is behind them already.
+    /// Bytes that must be sent before anything else. The cursor is already past them.
     rest: Bytes,
 }
 
-/// How a start went.
+/// The result of waiting for a picture.
 #[derive(Debug, Clone)]
 pub enum Start {
     /// There is a picture to send.
@@ -78,10 +78,10 @@ pub enum Sent {
     Ended,
 }
 
-/// What a reader that does not wait is given.
+/// The result of [`Subscription::try_read`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TryRead {
-    /// Whole packets. What was missed in front of them shows in their continuity counters.
+    /// Whole packets. If packets before them were missed, the continuity counters show it.
     Bytes(Bytes),
     /// Everything was read.
     UpToDate,
@@ -90,7 +90,7 @@ pub enum TryRead {
 }
 
 impl Subscription {
-    /// A subscription of a reader who has been sent nothing yet.
+    /// A new subscription, which has been sent nothing yet.
     pub fn new(reader: Reader) -> Self {
         let feed = reader.feed();
         let group = feed.next_group();
@@ -118,9 +118,8 @@ impl Subscription {
         self.window.has_changed().unwrap_or(true)
     }
 
-    /// Whether the reader waits by itself once it has been sent everything, rather than in a crew:
-    /// because it is behind the window and keeps its own time, or because the channel has too few
-    /// viewers for crews.
+    /// Whether the reader's own task keeps sending, rather than a crew: the reader is behind the
+    /// window and has its own pace, or the channel has too few viewers for crews.
     pub fn sends_alone(&self) -> bool {
         self.past.is_some() || self.feed().viewers() < MIN_VIEWERS
     }
@@ -130,9 +129,9 @@ impl Subscription {
         self.reader.sent()
     }
 
-    /// Waits until there is a picture to send, or until there is not going to be one. Viewers who
-    /// come in an outage wait as long as the first viewer did: an old picture and then nothing
-    /// would be no start.
+    /// Waits until there is a picture to send, or it is certain that there will be none. Viewers
+    /// that come in an outage wait like the first viewer: an old picture and then nothing is no
+    /// start.
     pub async fn started(&mut self) -> Start {
         let feed = self.reader.feed();
         let mut stage = feed.stage.subscribe();
@@ -148,9 +147,9 @@ impl Subscription {
         }
     }
 
-    /// Begins `offset` behind live and stays there, or at the oldest media of this presentation.
-    /// Returns how far behind that is. To be called before anything is sent, when there is a
-    /// picture.
+    /// Moves the reader `offset` behind live, or to the oldest media of this presentation, where it
+    /// stays. Returns how far behind live that is. To be called once there is a picture, before
+    /// anything is sent.
     pub fn go_back(&mut self, offset: Duration) -> Duration {
         let edges = self.window.borrow_and_update().edges;
         let burst = self.reader.feed().channel.borrow().policy.burst;
@@ -164,8 +163,8 @@ impl Subscription {
         }
     }
 
-    /// Waits until media is due to a reader behind the window, and reads it. None when the feed is
-    /// over, or the reader is not behind the window any more.
+    /// Waits until media is due for a reader behind the window, and reads it. None when the feed is
+    /// over, or the reader is no longer behind the window.
     async fn read_timeshift(&mut self) -> Option<Bytes> {
         let past = self.past.as_mut()?;
         if let Some(bytes) = past.next(self.reader.feed(), &mut self.window).await {
@@ -206,8 +205,8 @@ impl Subscription {
             step = self.cursor.step(&window.edges);
         }
         match step {
-            // Who reads from where the group was told to read takes
-            // the block of the group; all others read for themselves.
+            // A reader that is where the group was told to read takes
+            // the group's block; all others read for themselves.
             Step::Read { start, end } => match &window.newest {
                 Some(block) if block.start == start && block.end - start <= MAX_SHARED => {
                     Next::Read { start, end: block.end, block: Some(Arc::clone(block)) }
@@ -224,7 +223,7 @@ impl Subscription {
         if !self.rest.is_empty() {
             return self.send_rest(socket);
         }
-        // Its media comes by `changed`, at its own time: nothing is due to it by the window.
+        // `changed` reads its media, at its own pace; the window does not matter to it.
         if self.past.is_some() {
             return Ok(Sent::UpToDate);
         }
@@ -258,11 +257,11 @@ impl Subscription {
         Ok(Sent::UpToDate)
     }
 
-    /// Sends the rest of a packet of which a part is sent, so that the stream can end there.
-    /// Returns whether all of it is out.
+    /// Completes a packet that was sent in part, so that the stream ends with a whole packet.
+    /// Returns whether all of it is sent.
     pub fn send_last(&mut self, socket: impl AsFd) -> io::Result<bool> {
-        // `rest` ends with a packet, so what is left over
-        // in front is the one of which a part is sent.
+        // `rest` ends with a packet, so the odd bytes at its
+        // front are those of the packet that was sent in part.
         self.rest.truncate(self.rest.len() % PACKET_SIZE);
         if !self.rest.is_empty() {
             self.send_rest(socket)?;
@@ -317,7 +316,7 @@ impl Subscription {
         }
     }
 
-    /// Begins again, at the newest random access point: what lies before it is not read.
+    /// Moves to the newest random access point, and skips the media before it.
     pub fn restart(&mut self) {
         self.cursor = Cursor::default();
         self.past = None;
@@ -327,7 +326,7 @@ impl Subscription {
         }
     }
 
-    /// What there is to read now, without waiting: see [`Subscription::next`].
+    /// The next bytes, without waiting for them: see [`Subscription::next`].
     pub fn try_read(&mut self) -> io::Result<TryRead> {
         match self.step() {
             Next::Ended => Ok(TryRead::Ended),
@@ -346,7 +345,7 @@ impl Subscription {
         self.window.borrow().is_over
     }
 
-    /// The bit rate of the channel, as far as it is known.
+    /// The bit rate of the channel, or an assumed one while it is not known.
     pub fn bitrate(&self) -> u64 {
         self.reader.feed().bitrate()
     }

@@ -1,4 +1,4 @@
-//! A viewer behind the window: which media is read for it, and when.
+//! A viewer behind the window: the position from which it reads, and its pace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,8 +81,8 @@ impl TimeshiftReader {
                 }
             }
             let now = self.clock.now();
-            // A viewer whose task was held up is due much at
-            // once: memory holds one chunk of it at a time.
+            // After a delay of this task much media is due at
+            // once: it is read one chunk at a time.
             let end = self.pace.due(now).min(self.at + MAX_CHUNK);
             if end > self.at {
                 let bytes = self.read(feed, end).await?;
@@ -94,7 +94,7 @@ impl TimeshiftReader {
     }
 
     async fn read(&self, feed: &Feed, end: u64) -> Option<Bytes> {
-        // Memory first: who is a little behind costs the disk nothing.
+        // Memory first: a viewer that is a little behind costs the disk nothing.
         let recent = feed.media.store.read(self.at, end);
         let bytes = match (recent, &feed.media.archive) {
             (Ok(None), Some(archive)) => archive.read(self.at, end).await,

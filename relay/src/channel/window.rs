@@ -1,5 +1,4 @@
-//! What viewers follow: the stage of their channel, and for each group of them how far the store
-//! reaches.
+//! What viewers wait for: the stage of their channel, and the window of their group.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,12 +8,12 @@ use forebay_core::store_index::Edges;
 use super::report::StartFailure;
 use super::store::Store;
 
-/// What a group of viewers needs to know of the store.
+/// The part of the store that a group of viewers may read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
     pub(super) edges: Edges,
-    /// From the head that was announced to the group last to the present one: what viewers who keep
-    /// up read next.
+    /// From the head that was last announced to the group to the present one: the bytes that
+    /// viewers who keep up read next.
     pub(super) newest: Option<Arc<Block>>,
     /// Nothing more comes.
     pub(super) is_over: bool,
@@ -23,12 +22,12 @@ pub(super) struct Window {
 /// What an open channel shows.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Stage {
-    /// Sources are being opened, and there has been no picture yet.
+    /// No source has delivered a picture yet.
     #[default]
     Starting,
     /// A source delivers, or the slate is shown.
     Live,
-    /// There was a picture, and no source delivers now.
+    /// There has been a picture, and no source delivers now.
     Outage,
     /// No source answered.
     Failed(Arc<StartFailure>),
@@ -62,8 +61,8 @@ impl Block {
             return Ok(Some(bytes.clone()));
         }
         let bytes = store.read(self.start, self.end)?;
-        // Two may read it at once; no one waits for the
-        // other, and all go on with the bytes of the first.
+        // Several may read it at once; none waits for
+        // another, and all use the bytes of the first.
         Ok(bytes.map(|bytes| self.bytes.get_or_init(|| bytes).clone()))
     }
 }
