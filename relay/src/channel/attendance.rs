@@ -33,7 +33,7 @@ impl Attendance {
         self.readers
     }
 
-    /// The highest priority of a reader who keeps the channel open; 0 without any.
+    /// The highest priority of the readers that keep the channel open; 0 without any.
     pub(super) fn priority(&self) -> i32 {
         self.priorities.last_key_value().map_or(0, |(&priority, _)| priority)
     }

@@ -27,16 +27,16 @@ use crate::input::{Context, Error, SocketGuard};
 use crate::model::{Source, SourceKind};
 use crate::providers::{self, Lease, NoConnection};
 
-/// The media of a file that viewers who wait for whole segments are given at once, beyond the
-/// burst: enough for groups of pictures of up to 4 s.
+/// Media of a file that is passed on at once, beyond the burst, to viewers that wait for whole
+/// segments: enough for groups of pictures of up to 4 s.
 const HEAD_START: Duration = Duration::from_secs(7);
 
-/// How much longer than other sources a page may take to open: a platform is asked several things
-/// before it tells where the media is.
+/// How much longer than other sources a page may take to open: its platform answers several
+/// requests before the address of the media is known.
 const RESOLVE: Duration = Duration::from_secs(10);
 
-/// Why an open source is in the list: the lifecycle closes the sources that have left it before it
-/// does anything else.
+/// Why an open source must be in the list: the lifecycle closes sources that have left the list
+/// before it does anything else.
 const LISTED: &str = "a source that is opened or open is listed";
 
 impl Driver {
@@ -49,7 +49,7 @@ impl Driver {
     pub(super) fn carry_out(&mut self, channels: &Channels) -> bool {
         let mut is_given_up = false;
         let mut has_acted = false;
-        // Until there are none: what one action does to the lifecycle may bring the next.
+        // Until there are none: carrying out one action may cause the next.
         while let Some(action) = self.life.poll_action() {
             has_acted = true;
             let now = self.clock.now();
@@ -75,15 +75,15 @@ impl Driver {
         false
     }
 
-    /// The channel is done. Returns false if a reader came at the last moment: then the feed lives
-    /// on, on the same timeline.
+    /// Ends the feed, and returns true. If a reader joined at the last moment, the feed lives on,
+    /// on the same timeline, and this returns false.
     fn finish(&mut self, channels: &Channels, is_given_up: bool) -> bool {
         let is_stopping = self.inbox.stop.is_cancelled();
         // The history of a channel that was removed is forgotten.
         if !is_stopping {
             channels.remember(&self.channel, self.life.failover());
         }
-        // Those who still wait have been told that it failed, so they do not keep the feed.
+        // Readers that still wait were told of the failure, so they do not keep the feed.
         if channels.retire(&self.feed, is_given_up || is_stopping) {
             return true;
         }
@@ -140,7 +140,7 @@ impl Driver {
         self.life.handle_event(now, Event::Granted(attempt));
     }
 
-    /// What the opening of a source depends on.
+    /// What an opener needs to know of the channel and of earlier attempts.
     fn context_for(&mut self, source: SourceId) -> Context {
         let others = if self.life.is_live() {
             Others::Active
@@ -161,7 +161,7 @@ impl Driver {
         self.output.index.head() == self.feed.media.base
     }
 
-    /// Tells the provider that viewers depend on this attempt now.
+    /// Tells the provider that viewers now depend on this attempt's connection.
     fn promote(&mut self, attempt: AttemptId) {
         if let Some(lease) = &self.ingests.of(attempt).lease {
             lease.set_purpose(providers::Purpose::Active);
@@ -198,7 +198,7 @@ impl Driver {
         }
     }
 
-    /// Closes a source, which has failed if the reason says so.
+    /// Closes a source. For some reasons, that counts as its failure.
     fn close(&mut self, attempt: AttemptId, reason: Reason) {
         let ingest = self.ingests.of(attempt);
         if let Some(error) = self.blame(ingest, reason) {
@@ -213,7 +213,7 @@ impl Driver {
         self.freeze_check.take_if(|check| check.is_of(attempt));
     }
 
-    /// The error of a source that is closed for this reason, if it is to blame.
+    /// The error of a source that is closed for this reason; none if the source did not fail.
     fn blame(&self, ingest: &Ingest, reason: Reason) -> Option<Error> {
         match reason {
             Reason::Replaced
@@ -232,7 +232,7 @@ impl Driver {
         }
     }
 
-    /// The error of a source that showed no picture within the time for a start.
+    /// The error of a source that delivered no picture within `start_timeout`.
     fn blame_at_start(&self, ingest: &Ingest) -> Option<Error> {
         if ingest.is_claiming() {
             let provider = self.listed(ingest.source).provider.as_ref();
@@ -243,7 +243,7 @@ impl Driver {
             Some(input) if input.is_transport_stream() => Some(Error::NoPicture),
             Some(input) if !input.beginning().is_empty() => Some(connect_timeout(ingest)),
             _ => {
-                // An earlier error says more than that the time is over.
+                // An earlier error tells more than a timeout.
                 let known = self.ingests.memory.error(ingest.source);
                 let is_telling = known.is_some_and(|error| error.code() != ErrorCode::ProviderLimit);
                 (!is_telling).then(|| connect_timeout(ingest))
@@ -264,8 +264,8 @@ impl Driver {
         let source = ingest.source;
         warn!(source = ingest.label.position, url = %ingest.label.url, %error, "source failed");
         if ingest.is_active() {
-            // What has arrived of it is good media: viewers
-            // see it before the outage or the next source.
+            // The media that has arrived is good: viewers are
+            // sent it before the outage or the next source.
             ingest.delivering().input.give_all(&mut self.output.splice);
             self.switches.handle_failure(source, error.code());
             self.leave_active(false);
@@ -274,8 +274,8 @@ impl Driver {
         self.status.set_stale();
     }
 
-    /// The active source is left. An outage begins unless that `is_seamless`, since another source
-    /// is ready.
+    /// Leaves the active source. Unless that `is_seamless`, since another source is ready, an
+    /// outage begins.
     fn leave_active(&mut self, is_seamless: bool) {
         if !is_seamless {
             self.begin_outage(self.clock.now());

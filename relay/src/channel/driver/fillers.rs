@@ -1,4 +1,5 @@
-//! Outages: packets that keep viewers' connections alive, and the slate, if the channel wants one.
+//! Outages, and what fills them: packets that keep viewers' connections alive, or the slate, if the
+//! channel has one.
 
 use forebay_core::channel::Outage;
 use forebay_core::channel::outage::{Filler, FillerNeeds};
@@ -49,8 +50,7 @@ impl Driver {
         self.fillers.outage.poll_timeout(self.wanted_fillers())
     }
 
-    /// The fillers that are wanted. Viewers by HLS have no connection that could be taken for dead,
-    /// and a viewer who comes in an outage waits for its end.
+    /// The fillers that are wanted. Viewers by HLS have no connection to keep alive.
     fn wanted_fillers(&self) -> FillerNeeds {
         let policy = &self.channel.policy;
         let readers = self.inbox.readership.readers();

@@ -1,5 +1,5 @@
-//! A second opinion on a picture that seems to stand still by the sizes of its frames: two frames
-//! that viewers had lately are decoded and compared.
+//! A check of a picture that seems frozen by the sizes of its frames: two pictures that viewers
+//! were sent lately are decoded and compared.
 
 use std::path::Path;
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl FreezeCheck {
         self.attempt == attempt
     }
 
-    /// Waits until both pictures are decoded. To be dropped after that.
+    /// Waits until both pictures are decoded. The check must be dropped then.
     pub(super) async fn verdict(&mut self) -> Verdict {
         let is_still = (&mut self.samples)
             .await
@@ -66,11 +66,11 @@ impl Driver {
             return false;
         }
         if !self.ingests.of(attempt).is_active() {
-            return false; // viewers do not see this source, so the suspicion is enough
+            return false; // viewers do not see this source, so a suspicion is enough
         }
         let Some([first, last]) = self.two_pictures() else {
             debug!("not enough key frames to compare");
-            // Nothing is known, and a source that plays is not left on a mere suspicion.
+            // A source that plays is not left on a mere suspicion.
             self.ask_again(attempt);
             return true;
         };
@@ -83,8 +83,8 @@ impl Driver {
         true
     }
 
-    /// The newest access point and an older one, as far apart as the fault is old; none if the
-    /// window has only one.
+    /// The pictures at the newest access point and at an older one, between [`APART`] and the
+    /// rule's time before it; none if the window has no such pair.
     fn two_pictures(&self) -> Option<[Bytes; 2]> {
         let still = self.channel.policy.health.frozen_picture.unwrap_or(APART).max(APART);
         let entries = || self.output.entries_of_active();
@@ -99,7 +99,7 @@ impl Driver {
         Some([read(first)?, read(last)?])
     }
 
-    /// Makes the rule report the fault once more after its time.
+    /// Starts the rule anew: it reports the fault again if the picture still seems frozen then.
     fn ask_again(&mut self, attempt: AttemptId) {
         self.ingests.of_mut(attempt).delivering().input.doubt_stillness();
     }

@@ -1,11 +1,12 @@
-//! Logs, once while a channel is open, that viewers have to wait for long groups of pictures.
+//! Logs that groups of pictures are too long for new viewers, or have no key picture: each once
+//! while a channel is open.
 
 use forebay_core::store_index::Edges;
 use forebay_core::ts::random_access::RandomAccess;
 use forebay_core::ts::splice::AccessPoint;
 use tracing::{info, warn};
 
-/// Which of it has been logged.
+/// The notices that have been logged.
 #[derive(Debug, Default)]
 pub(super) struct GopNotices {
     is_too_long: bool,

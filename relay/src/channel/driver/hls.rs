@@ -1,5 +1,5 @@
-//! The HLS output of a channel: while somebody wants it, the random access points of the store
-//! become segments, and each new one a playlist.
+//! The HLS output of a channel. While it has viewers by HLS, the store is cut into segments at its
+//! random access points, and each new segment makes a new playlist.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,9 +30,11 @@ const NUMBERED_FROM: Duration = Duration::from_hours(438_288);
 
 /// The HLS output of a channel.
 pub(super) struct HlsOutput {
-    /// While viewers watch by HLS, and some time after; always if the channel has a time-shift.
+    /// There while viewers watch by HLS and some time after, and always if the channel has a
+    /// time-shift.
     packager: Option<Packager>,
-    /// Whether all readers wait for whole segments, so that a head start leaves none behind.
+    /// Whether all readers wait for whole segments: then an input with a head start leaves no
+    /// reader behind.
     waits_for_whole: Arc<AtomicBool>,
     sequences: Arc<SequenceStore>,
     tasks: TaskTracker,
@@ -100,12 +102,13 @@ impl HlsOutput {
         Self { packager: None, waits_for_whole: Arc::default(), sequences, tasks }
     }
 
-    /// Output of a channel with a time-shift, whose sequence numbers go on at these.
-    pub(super) fn always(self, hls: &Hls, numbers: SequenceNumbers) -> Self {
+    /// Output that has a packager from the beginning, for a channel with a time-shift. Its sequence
+    /// numbers go on at these.
+    pub(super) fn with_packager(self, hls: &Hls, numbers: SequenceNumbers) -> Self {
         Self { packager: Some(Packager::new(hls, numbers)), ..self }
     }
 
-    /// Whether all viewers wait for whole segments, as inputs see it.
+    /// Whether all readers wait for whole segments; shared with the inputs.
     pub(super) fn waits_for_whole(&self) -> &Arc<AtomicBool> {
         &self.waits_for_whole
     }
@@ -116,7 +119,7 @@ impl HlsOutput {
         self.waits_for_whole.store(whole > 0 && whole == readers.keeping_open(), Ordering::Relaxed);
     }
 
-    /// The viewers by HLS have changed. Returns whether a packager is needed, and there is none. A
+    /// Takes the changed viewers by HLS. Returns whether a packager is needed and there is none. A
     /// packager without viewers is dropped at `until`, if that is set.
     pub(super) fn handle_viewers(&mut self, hls_viewers: HlsViewers, until: Option<Moment>) -> bool {
         match &mut self.packager {
@@ -131,12 +134,12 @@ impl HlsOutput {
         }
     }
 
-    /// Starts a packager with the access points of the window, so that there are segments at once.
+    /// Starts a packager with the access points in the window, so that there are segments at once.
     pub(super) fn start(&mut self, context: PackagingContext<'_>, entries: &[(u64, AccessPoint)]) {
         debug!(entries = entries.len(), "somebody watches by HLS");
         let mut packager = Packager::new(context.settings, self.sequences.get(context.feed.id()));
-        // The newest is the one that is shown now; the others
-        // are dated back from it by the time of the media.
+        // The newest point is shown now; the others are
+        // dated back from it by the time of the media.
         if let Some((_, newest)) = entries.last() {
             packager.segmenter.set_clock(clock_of(newest));
         }
@@ -170,7 +173,7 @@ impl HlsOutput {
         self.packager.as_ref()?.until
     }
 
-    /// Begins the short list if a viewer plays it, or may be led to it while the channel opens;
+    /// Begins the short list if a viewer plays it, or may be sent to it while the channel opens;
     /// ends it if there is no such viewer. Returns whether that frees part of the store.
     pub(super) fn arrange_short(&mut self, context: PackagingContext<'_>, is_opening: bool) -> bool {
         let HlsViewers { short, undecided, .. } = context.hls_viewers;
@@ -247,7 +250,8 @@ impl Packager {
         self.segmenter.set_hasty(is_hasty);
     }
 
-    /// Whether no viewer who begins now runs dry, even if the next segment has the full length.
+    /// Whether a player that begins now does not run dry, even if the next segment has the full
+    /// length.
     fn has_plenty(&mut self) -> bool {
         // Asking before there is a segment would fix the target duration.
         let has_segments = self.segmenter.listed().len() > 0;

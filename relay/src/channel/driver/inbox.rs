@@ -29,7 +29,7 @@ pub(super) struct Inbox {
 pub(super) enum Message {
     /// The channel was removed, or the process ends.
     Stop,
-    /// The first reader came, or the last one left.
+    /// The readers have changed: see [`Readership::changed`].
     Readers,
     /// The channel has new settings.
     Settings,
@@ -57,8 +57,8 @@ impl Inbox {
         }
     }
 
-    /// Waits for the next event. `waiting` are the sources that wait for a connection, which
-    /// `channel` wants with this priority.
+    /// Waits for the next event. `waiting` are the sources of `channel` that wait for a connection,
+    /// which the channel claims with this priority.
     pub(super) async fn next(
         &mut self,
         waiting: &[SourceId],

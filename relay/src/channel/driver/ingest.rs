@@ -43,7 +43,7 @@ pub(super) enum IngestEvent {
     Yield,
 }
 
-/// Why an ingest is open that delivered a piece, shows pictures or is active.
+/// Why an ingest that delivers or is active must be open.
 const DELIVERS: &str = "media comes of an upstream that is open";
 
 impl Ingest {
@@ -99,8 +99,8 @@ impl Ingest {
         self.state = State::Open(Box::new(open));
     }
 
-    /// When the upstream is read next, with ticks of this length, the last of which was at
-    /// `ticked_at`. At once if absent.
+    /// When the upstream may be read next; at once if absent. The last tick was at `ticked_at`, and
+    /// ticks have this length.
     pub(super) fn reads_at(&self, ticked_at: Moment, tick: Duration) -> Option<Moment> {
         self.opened()?.input.reads_at(ticked_at, tick)
     }

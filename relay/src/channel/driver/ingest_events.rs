@@ -163,8 +163,8 @@ impl Driver {
         has_resumed
     }
 
-    /// An upstream has ended. Returns whether its media still lasts for viewers, so that the end is
-    /// handled when that is over.
+    /// An upstream has ended. Returns whether its media still lasts for viewers: then the end is
+    /// handled once that has been played.
     fn plays_on(&mut self, now: Moment, attempt: AttemptId) -> bool {
         let has_other = self.life.failover().eligible_standby(now).is_some();
         let input = &mut self.ingests.of_mut(attempt).delivering().input;
@@ -195,8 +195,7 @@ impl Driver {
             }
             _ => error,
         };
-        // A source that has ended for good is not reopened at once: it would play its end once
-        // more.
+        // A source that has ended for good is not reopened at once: it would play its end again.
         let is_over = error.is_patient() || open.is_some_and(|open| open.upstream.facts.ends_for_good);
         let event = if is_over { Event::Stalled } else { Event::Ended };
         self.fail(attempt, error);

@@ -15,11 +15,11 @@ use crate::input::Opener;
 use crate::model::Channel;
 use crate::providers::Providers;
 
-/// Why an ingest is found that is asked for: the lifecycle only names attempts that it has opened
-/// and not closed, and events of an ingest are handled only while it is listed.
+/// Why the ingest of an attempt must be listed: the lifecycle only names attempts that it has
+/// opened and not closed, and events of an ingest are handled only while it is listed.
 const OPEN: &str = "an attempt is named between its opening and its closing";
 
-/// Why an ingest that holds media back is active.
+/// Why media that is held back must be of the active ingest.
 const HELD: &str = "only the active input holds media back";
 
 /// The open sources of a channel, and what is needed to open others.
@@ -77,7 +77,7 @@ impl Ingests {
         self.inputs().find(|input| input.is_active())
     }
 
-    /// The ingest that viewers see, of which something is held back.
+    /// The active ingest, some of whose media is held back.
     pub(super) fn holding(&mut self) -> &mut Ingest {
         self.list.iter_mut().find(|ingest| ingest.is_active()).expect(HELD)
     }
@@ -135,7 +135,7 @@ impl Ingests {
         ticked_at: Moment,
         tick: Duration,
     ) -> Poll<(AttemptId, IngestEvent)> {
-        // In a round of its own: a source that always has data would else come before it each time.
+        // In a round of its own: else a source that always has data would come first each time.
         for ingest in &mut self.list {
             if let Poll::Ready(event) = ingest.poll_yield(context) {
                 return Poll::Ready((ingest.attempt, event));

@@ -1,4 +1,4 @@
-//! A channel's claims to connections of its sources' providers.
+//! A channel's claims for connections of its sources' providers.
 
 use forebay_core::channel::claims::Server;
 use forebay_core::failover::SourceId;
@@ -12,7 +12,7 @@ pub(super) fn claim_of(channel: &Channel, priority: i32, purpose: Purpose) -> Cl
     Claim { channel: channel.id.clone(), priority, purpose }
 }
 
-/// Waits until there would be a connection for one of these sources, and returns that source.
+/// Waits until a claim for one of these sources would be granted, and returns that source.
 pub(super) async fn connection_for(
     sources: &[SourceId],
     (channel, priority): (&Channel, i32),

@@ -3,8 +3,9 @@
 //!
 //! The driver owns its parts and passes events between them: [`Inbox`] receives events from
 //! outside, [`Ingests`] are the open sources, [`Output`] is the timeline and the store, [`Fillers`]
-//! is what viewers are sent in an outage, [`HlsOutput`] and [`Timeshift`] follow the store, and
-//! [`Status`] is what the status document shows.
+//! sends keep-alive packets or the slate in an outage, [`HlsOutput`] makes segments and
+//! [`Timeshift`] copies to disk what was stored, and [`Status`] keeps the report for the status
+//! document.
 //!
 //! [`Driver::run`] is a loop: carry out what the lifecycle decided (`actions`), wait for the next
 //! event, and handle it (`ingest_events` for those of sources).
@@ -62,8 +63,8 @@ use crate::events;
 use crate::input::{Error, Piece};
 use crate::model::Channel;
 
-/// Makes a feed and the driver that is to be spawned for it. `failover` knows how the sources have
-/// done; `archive` is the channel's time-shift, if it has one.
+/// Makes a feed, and its driver, which the caller spawns. `failover` has the health of the sources
+/// from before; `archive` is the channel's time-shift, if it has one.
 pub(super) fn create(
     channels: &Channels,
     channel: &Arc<Channel>,
@@ -73,7 +74,7 @@ pub(super) fn create(
 ) -> io::Result<(Arc<Feed>, Driver)> {
     let mut numbers = channels.sequences.get(&channel.id);
     let mut base = 0;
-    // The file goes on where it ended: a byte has one offset, in memory and on the disk.
+    // The store goes on where the file ends: a byte has the same offset in memory and on the disk.
     if let Some(archive) = &archive {
         (base, numbers) = archive.begin(channel, numbers);
     }
@@ -92,7 +93,7 @@ pub(super) fn create(
     let timeshift = feed.media.archive.clone().map(|archive| Timeshift::new(archive, &feed, tasks()));
     let mut hls = HlsOutput::new(Arc::clone(&channels.sequences), tasks());
     if timeshift.is_some() {
-        hls = hls.always(&channel.policy.hls, numbers);
+        hls = hls.with_packager(&channel.policy.hls, numbers);
     }
     let driver = Driver {
         inbox: Inbox::new(&feed, commands, &channels.providers, stop),
@@ -125,7 +126,7 @@ pub(super) struct Driver {
     hls: HlsOutput,
     timeshift: Option<Timeshift>,
     switches: SwitchTracker,
-    /// While a picture that seems frozen is being checked.
+    /// The check of a picture that seems frozen, while one is under way.
     freeze_check: Option<FreezeCheck>,
     status: Status,
 }
@@ -152,8 +153,8 @@ impl Driver {
         self.handle_readers();
         while !self.carry_out(&channels) {
             let wake = self.wait().await;
-            // Before the event itself: a timer that fires now
-            // must know that the source was only paused by us.
+            // Before the event itself: a stall timer that fires now must
+            // not blame a source whose reading was paused by us.
             if self.note_resumed() && self.carry_out(&channels) {
                 break;
             }
@@ -213,7 +214,7 @@ impl Driver {
         timers.into_iter().flatten().min()
     }
 
-    /// Whether the event is about something that was closed before it could be handled.
+    /// Whether the event is of something that was closed before the event could be handled.
     fn is_late(&self, wake: &Wake) -> bool {
         match wake {
             Wake::Ingest(attempt, _) => !self.ingests.has(*attempt),
@@ -246,8 +247,8 @@ impl Driver {
     }
 
     fn handle_timer(&mut self, now: Moment) {
-        // Media before the lifecycle: what is due now counts
-        // as progress before it is judged that there was none.
+        // Media before the lifecycle: media that is due now counts
+        // as progress before the lifecycle decides on a stall.
         self.fill_if_due(now);
         self.give_due(now);
         self.tick_if_due(now);
@@ -269,8 +270,8 @@ impl Driver {
         self.life.handle_event(now, presence.event());
     }
 
-    /// How much the channel matters beside others of its providers: its own priority, and the
-    /// highest one of its readers.
+    /// The priority of the channel where its providers' connections are short: its own plus the
+    /// highest among its readers.
     fn priority(&self) -> i32 {
         self.channel.priority.saturating_add(self.inbox.readership.priority())
     }
@@ -280,7 +281,7 @@ impl Driver {
         let hls_viewers = self.inbox.take_hls_viewers();
         self.hls.note_who_waits(hls_viewers, self.inbox.readership.readers());
         let idle_timeout = self.channel.policy.idle_timeout;
-        // A time-shift is made of segments, so with one the packager stays.
+        // A time-shift is made of segments, so its packager is never dropped.
         let until = self.timeshift.is_none().then(|| now + idle_timeout);
         let context = PackagingContext::of(&self.feed, &self.channel, hls_viewers);
         if self.hls.handle_viewers(hls_viewers, until) {
@@ -301,8 +302,8 @@ async fn sleep_until(clock: Clock, at: Option<Moment>) {
     }
 }
 
-/// Ends the feed however its driver ends, a panic included: no viewer goes on waiting, and the next
-/// one gets a new feed.
+/// Ends the feed when the driver ends, by a panic too: so no viewer goes on waiting, and the next
+/// viewer gets a new feed.
 struct Ending {
     feed: Arc<Feed>,
     channels: Arc<Channels>,

@@ -1,4 +1,4 @@
-//! An open upstream, and its input in the core, which takes its pieces.
+//! An open upstream, and the input in the core that takes its pieces.
 
 use std::task::{Context, Poll};
 
@@ -23,7 +23,7 @@ pub(super) struct Received {
     pub(super) taken: Taken,
     /// Data arrived that is no part of a transport stream yet.
     pub(super) is_alive: bool,
-    /// How long the input may stand still from now on, if that has changed.
+    /// How long the input may stand still until it counts as stalled, if that has changed.
     pub(super) patience: Option<std::time::Duration>,
 }
 
@@ -35,7 +35,7 @@ impl OpenInput {
         Self { upstream, input }
     }
 
-    /// Polls the next piece. An upstream that ends has failed.
+    /// Polls the next piece. The end of an upstream is an error, too.
     pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece, Error>> {
         self.upstream.pieces.poll_next_unpin(context).map(|piece| piece.unwrap_or(Err(Error::Ended)))
     }
@@ -69,8 +69,8 @@ impl OpenInput {
         self.input.activate(now, splice, lead);
     }
 
-    /// Asks an input that falls behind to change to a lesser variant. Returns whether it does; then
-    /// its pace is judged anew.
+    /// Asks an input that falls behind to change to a lower variant. Returns whether there is one;
+    /// then the pace is measured anew.
     pub(super) fn try_lower_variant(&mut self) -> bool {
         let has_less = self.upstream.parts.as_ref().is_some_and(|parts| parts.ask_for_less());
         if has_less {
@@ -79,7 +79,7 @@ impl OpenInput {
         has_less
     }
 
-    /// The error if the bytes so far are no transport stream.
+    /// The error of an input whose bytes so far are no transport stream.
     pub(super) fn not_transport_stream(&self) -> Error {
         Error::NotTransportStream(sniff::describe(self.input.beginning()))
     }

@@ -106,15 +106,15 @@ impl Output {
         self.ticks.cadence = Cadence::new(load, bytes_per_second);
     }
 
-    /// Writes the pending output to the store and its index; `not_due` of it is ahead of time.
-    /// Returns the offset at which it was written, or none if that failed. [`Output::clear`] must
-    /// follow.
+    /// Writes the pending output to the store and its index. The last `not_due` of it is ahead of
+    /// real time. Returns the offset at which it was written, or none if that failed.
+    /// [`Output::clear`] must follow.
     pub(super) fn store(&mut self, feed: &Feed, not_due: Duration) -> Option<u64> {
         let (bytes, points) = self.splice.output();
         let base = self.index.head();
         if let Err(error) = feed.media.store.write(base, bytes) {
-            // The driver goes on: memory may be there again,
-            // and a gap is less than a channel that ends.
+            // The driver goes on: there may be memory again
+            // soon, and a gap is better than the end of a channel.
             self.note_failure(&error);
             return None;
         }
@@ -122,7 +122,7 @@ impl Output {
             info!("the store can be written to again");
         }
         self.index.set_ahead(not_due);
-        // After the write: what the index names can be read.
+        // After the write, so that all that the index names can be read.
         self.index.append(bytes.len(), points, self.splice.position().unwrap_or_default());
         self.notices.note_access_points(points);
         let mut keyframes = feed.keyframes();
@@ -162,7 +162,7 @@ impl Output {
         let mut newest: Option<Arc<Block>> = None;
         for group in groups {
             let announced = std::mem::replace(&mut self.announced[group], edges.head);
-            // Nobody is woken for nothing.
+            // Viewers are not woken without new media.
             if announced == edges.head {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Whether the channel is to be open: who reads it, and for how long nobody has.
+//! Whether the channel must stay open: by its readers, and the time since the last one left.
 
 use forebay_core::channel::{Presence, PresenceTracker, ReaderCounts};
 use forebay_core::time::Moment;
@@ -19,8 +19,8 @@ impl Readership {
         Self { attendance, tracker: PresenceTracker::default() }
     }
 
-    /// Waits for the first reader who keeps the channel open, for the last one to leave, or for
-    /// another priority of theirs.
+    /// Waits until the first reader that keeps the channel open joins, the last one leaves, or
+    /// their highest priority changes.
     pub(super) async fn changed(&mut self) {
         // It cannot fail: the feed has the sender, and the driver has the feed.
         let _ = self.attendance.changed().await;
@@ -31,7 +31,7 @@ impl Readership {
         self.attendance.borrow().readers()
     }
 
-    /// The highest priority of a reader who keeps the channel open; 0 without any.
+    /// The highest priority of the readers that keep the channel open; 0 without any.
     pub(super) fn priority(&self) -> i32 {
         self.attendance.borrow().priority()
     }
@@ -41,7 +41,7 @@ impl Readership {
         self.readers().keeping_open() > 0
     }
 
-    /// Notes the readers at `now`.
+    /// Notes the readers at `now`, and returns whether any keep the channel open.
     pub(super) fn update(&mut self, now: Moment) -> Presence {
         let readers = self.attendance.borrow_and_update().readers();
         let counts = ReaderCounts { keeping_open: readers.keeping_open(), lingering: readers.lingering() };

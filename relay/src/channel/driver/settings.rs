@@ -56,9 +56,9 @@ impl Driver {
             self.switches.handle_order(order, current);
         }
         self.status.set_stale();
-        // Whoever asked looks at the status then.
+        // Before the answer, since the caller reads the status next.
         self.report_state();
-        // Whoever asked may have gone.
+        // The caller may no longer wait.
         let _ = answer.send(result);
     }
 }

@@ -1,4 +1,4 @@
-//! What a driver remembers of its channel's sources, beside how they have done.
+//! What a driver remembers of its channel's sources, beside their failover state.
 
 use std::collections::HashMap;
 

@@ -10,7 +10,7 @@ use super::Driver;
 use crate::channel::report::SourceReport;
 use crate::model::Source;
 
-/// The part of the report that no other part of the driver knows.
+/// The figures of the report that only this module keeps.
 pub(super) struct Status {
     /// Whether the report's sources and streams are out of date.
     is_stale: bool,
@@ -24,7 +24,7 @@ impl Status {
         Self { is_stale: true, faults: [0; Rule::COUNT], meter: Meter::default() }
     }
 
-    /// Marks the parts of the report as out of date that are costly to make.
+    /// Marks the sources and streams of the report as out of date.
     pub(super) fn set_stale(&mut self) {
         self.is_stale = true;
     }
@@ -63,7 +63,7 @@ impl Driver {
             .collect()
     }
 
-    /// Writes the report; its costly parts only when they have changed.
+    /// Writes the report. The sources and streams are costly, and written only when out of date.
     pub(super) fn report_state(&mut self) {
         let now = self.clock.now();
         self.status.is_stale |= self.status.meter.measure(now);

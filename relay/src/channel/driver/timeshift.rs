@@ -1,5 +1,5 @@
-//! The reader that keeps a channel's time-shift: it hands out the copying to threads, and says how
-//! far memory must keep the store for it.
+//! The reader that keeps a channel's time-shift: it has threads copy the store to the archive, and
+//! says how much of the store memory must keep until that is done.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl Timeshift {
         tail.min(past.max(written.saturating_sub(BLOCK))).max(feed.media.base)
     }
 
-    /// The channel closes: the last segments go to the file, too.
+    /// Copies the last segments to the file, when the channel closes.
     pub(super) fn end(&mut self, feed: &Feed, head: u64) {
         if !self.segments.is_empty() {
             self.spawn_spool(feed, head);

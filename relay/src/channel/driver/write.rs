@@ -1,5 +1,5 @@
-//! What a driver does once a tick: it writes the output to the store, and announces it to the
-//! viewers whose turn it is.
+//! The work of a tick: the driver writes the output to the store, and announces it to the viewers
+//! whose turn it is.
 
 use std::time::Duration;
 
