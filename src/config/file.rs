@@ -8,7 +8,7 @@ use forebay_relay::model::{
 };
 
 forebay_relay::table! {
-    /// The whole file.
+    /// The whole file: one field for each of its tables and lists of tables.
     pub(super) struct File {
         /// How Forebay is reached.
         server: ServerFile,
@@ -52,7 +52,7 @@ forebay_relay::table! {
 }
 
 forebay_relay::table! {
-    /// `[server]`
+    /// `[server]`: one field for each of its keys.
     pub(super) struct ServerFile {
         /// Address and port to listen on.
         listen: String,

@@ -55,6 +55,8 @@ pub use transcode::Transcode;
 pub use webhooks::Webhook;
 
 /// A whole configuration, checked.
+///
+/// It has many fields since each is a table or a list of the file, which has a type of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The file it was read from, as it was named.

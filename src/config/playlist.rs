@@ -37,7 +37,8 @@ const DEFAULT_MAX_LOSS: u64 = 30;
 const MAX_CONNECTIONS: i64 = 1000;
 
 forebay_relay::table! {
-    /// A playlist, with every field optional and as it was typed.
+    /// A playlist, with every field optional and as it was typed: one field for each key of
+    /// `[[playlists]]`.
     pub struct PlaylistSpec {
         /// Its name in the configuration file.
         id: String,

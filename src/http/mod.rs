@@ -105,6 +105,9 @@ use crate::variants::Variants;
 use crate::webhooks::Webhooks;
 
 /// The state that all handlers share.
+///
+/// It has many fields since each is a handle to one part of the program, and a handler takes the
+/// one that it needs. Those that only this module uses are grouped.
 #[derive(Debug, Clone)]
 pub struct State {
     /// The configuration in force.

@@ -21,7 +21,7 @@ pub(super) struct PushList {
 }
 
 /// A channel that is sent to a server.
-// The fields are in alphabetical order.
+// One field for each key of the document, in alphabetical order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PushDocument {
     /// How long ago the server has acknowledged something, in milliseconds; null where it never

@@ -36,7 +36,8 @@ pub struct Document {
     pub entries: Option<Vec<Entry>>,
 }
 
-/// A form in which the platform has the media.
+/// A form in which the platform has the media: each field is one of the document that yt-dlp
+/// writes.
 #[derive(Clone, PartialEq, Deserialize)]
 pub struct Format {
     /// What the platform calls it.

@@ -68,6 +68,8 @@ impl Channel {
 }
 
 /// The times and sizes by which a channel is run.
+///
+/// It has many fields since each is one setting of the configuration, or one table of settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// How long a feed lives after its last subscriber (its linger); 100 ms to 1 day.

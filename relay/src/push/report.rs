@@ -51,7 +51,7 @@ pub struct LastError {
     pub at: Timestamp,
 }
 
-/// How a push is.
+/// The report of a push: each field is one figure of the document of `/api/pushes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Its id.

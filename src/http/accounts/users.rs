@@ -19,7 +19,7 @@ use crate::http::error::ApiError;
 use crate::http::extract::{JsonBody, JsonRequest};
 
 /// A user.
-// The fields are in alphabetical order.
+// One field for each key of the document, in alphabetical order.
 #[expect(clippy::struct_excessive_bools, reason = "it is a document, and each is a word of it")]
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub(in crate::http) struct UserDocument {

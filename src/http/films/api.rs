@@ -58,6 +58,7 @@ struct VideoRefusal {
 }
 
 /// The answer to `GET /api/v1/videos/{video}/stream-config`: how a film is played.
+// One field for each key of the document, in alphabetical order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct StreamConfig {
     /// Codecs of tracks that HLS and DASH leave out.

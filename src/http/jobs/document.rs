@@ -38,6 +38,7 @@ pub(in crate::http) struct QueueDocument {
 }
 
 /// A job.
+// One field for each key of the document, in alphabetical order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct JobDocument {
     /// What it works on.

@@ -26,6 +26,7 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
 
 /// A channel of a playlist, whether it is listed or not.
+// One field for each key of the document, in alphabetical order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::http) struct ChannelDocument {
     /// Whether it is for adults.

@@ -20,6 +20,7 @@ pub(in crate::http) struct VideoDocument {
 }
 
 /// A page.
+// One field for each key of the document, in alphabetical order.
 #[derive(Debug, Serialize, ToSchema)]
 struct Video {
     /// Whether it was known before.

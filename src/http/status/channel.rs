@@ -49,6 +49,7 @@ pub(in crate::http) struct ClosedChannel {
 }
 
 /// A channel that is open.
+// One field for each key of the document, in alphabetical order.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct OpenChannel {
     /// There has been a picture, and the channel is still open.

@@ -54,6 +54,7 @@ pub(super) struct OpenSource {
 }
 
 /// How an HLS source is followed, since it was opened.
+// One field for each key of the document, in alphabetical order.
 #[derive(Debug, Serialize, ToSchema)]
 struct HlsSource {
     /// Times that separate sound was given up.

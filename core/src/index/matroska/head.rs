@@ -29,7 +29,7 @@ pub(super) enum Encoding {
     Encrypted,
 }
 
-/// A track as the file describes it.
+/// A track as the file describes it: each field is one element of its `TrackEntry`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TrackHead {
     pub(super) number: u64,

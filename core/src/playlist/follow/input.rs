@@ -50,7 +50,10 @@ pub enum Outcome {
     Stalled,
 }
 
-/// What was seen.
+/// What was seen while a source was followed.
+///
+/// It has many fields since each is one counter of the status document, and none depends on
+/// another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Versions of playlists that came.

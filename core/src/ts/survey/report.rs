@@ -8,7 +8,9 @@ use crate::ts::packet::Pid;
 use crate::ts::random_access::RandomAccess;
 use crate::ts::stream::{Class, Codec};
 
-/// A stream, described.
+/// A transport stream and the programme that was surveyed.
+///
+/// It has many fields since each is one fact that `forebay probe` prints.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// Bytes from one packet to the next: 188, 192 or 204; `None` when no packets were found.

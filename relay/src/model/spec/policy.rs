@@ -31,7 +31,8 @@ const RETURN_AFTER: Limits<Duration> = limits_ms(1_000, 3_600_000);
 const MAX_SLATE_URLS: usize = 32;
 
 crate::table! {
-    /// The times and sizes by which a channel is run, as they were typed.
+    /// The times and sizes by which a channel is run, as they were typed: one field for each key of
+    /// `[stream]`.
     pub struct PolicySpec {
         /// See [`Policy::idle_timeout`], and so on.
         idle_timeout: DurationText,
