@@ -1,7 +1,8 @@
 //! How much of a source's address is told, and to whom.
 //!
-//! Providers put names and passwords into paths, in shapes that nobody can list. So the public is
-//! told no more than the scheme and the host; an admin who asks for more is told what the log says.
+//! Providers put names and passwords into paths, in forms that nobody can list. So the public is
+//! told no more than the scheme and the host; an operator who asks for more is told what the log
+//! says.
 
 /// Who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

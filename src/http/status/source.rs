@@ -23,7 +23,7 @@ pub(super) struct ClosedSource {
     /// 100 for one that has not failed lately; halved by each failure.
     #[schema(required)]
     score: Option<u32>,
-    /// Its scheme and host; for an admin who asks for it the path, too.
+    /// Its scheme and host; for an operator who asks for it, the path, too.
     url: String,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct OpenSource {
     /// 100 for one that has not failed lately; halved by each failure.
     #[schema(required)]
     score: Option<u32>,
-    /// Its scheme and host; for an admin who asks for it the path, too.
+    /// Its scheme and host; for an operator who asks for it, the path, too.
     url: String,
 }
 
