@@ -250,6 +250,11 @@ impl Cursor {
         self.at = Some(end);
     }
 
+    /// The end of what was read; `None` before the first byte.
+    pub fn position(&self) -> Option<u64> {
+        self.at
+    }
+
     /// Bytes between the cursor and the head.
     pub fn behind(&self, edges: &Edges) -> u64 {
         self.at.map_or(0, |at| edges.head.saturating_sub(at))

@@ -199,7 +199,9 @@ mod players {
             let end = running.end(PATIENCE).await.map(|_| began.elapsed());
             println!("{player:?} {path}: connection {connection:.0?}, player {end:.0?}");
             let end = end.unwrap_or_else(|| panic!("{player:?} {path} ends"));
-            assert!(end < 10 * SECOND, "{player:?} {path}: {end:?}");
+            // What VLC holds of MPEG-TS it drops at the clock that it is sent last.
+            let most = if (player, path) == (Player::Vlc, "stream/one") { 2 } else { 10 };
+            assert!(end < most * SECOND, "{player:?} {path}: {end:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! (ISO/IEC 13818-1, 2.4.3.2 to 2.4.3.5).
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::time::Pcr;
 
@@ -286,6 +287,22 @@ pub fn set_mark(packet: &mut Bytes, mark: Mark) -> bool {
     }
 }
 
+/// A packet of nothing but a clock reference that lies `back` before the last one in `packets`, marked
+/// as a discontinuity (2.4.3.5). `None` where there is no clock reference.
+pub fn earlier_clock(packets: &[u8], back: Duration) -> Option<Bytes> {
+    let packets = packets.as_chunks::<PACKET_SIZE>().0.iter().map(Packet::new);
+    let (last, pcr) = packets.rev().find_map(|packet| Some((packet, packet.pcr()?)))?;
+    let ticks = i64::try_from(back.as_micros()).ok()?.checked_mul(27)?;
+    let mut earlier = [0xFF; PACKET_SIZE];
+    earlier[..4].copy_from_slice(&last.0[..4]);
+    earlier[1] &= 0x1F; // no damage, no beginning, no priority
+    earlier[3] = 0x20 | last.continuity();
+    earlier[4] = 183; // to the end of the packet: it is stuffing behind the clock
+    earlier[5] = DISCONTINUITY | HAS_PCR;
+    write_pcr(&mut earlier[6..12], pcr.shifted(-ticks));
+    Some(earlier)
+}
+
 /// Splits a packet whose adaptation field is missing or empty in two, the first of which has one:
 /// the payload is the same, byte by byte.
 pub fn split_for_marks(packet: &Bytes) -> [Bytes; 2] {
@@ -335,6 +352,20 @@ mod tests {
             assert_eq!(packet.payload().map(<[u8]>::len), Some(176));
             assert!(!packet.is_stuffed());
         }
+    }
+
+    #[test]
+    fn an_earlier_clock_follows_the_last_one() {
+        let clock = packet_with_pcr(Pcr::new(27_000_000));
+        let stream = [clock, NULL, packet_with_pcr(Pcr::new(2 * 27_000_000)), NULL].concat();
+        let earlier = earlier_clock(&stream, Duration::from_secs(5)).expect("there is a clock");
+        let view = Packet::new(&earlier);
+        assert_eq!(view.pcr(), Some(Pcr::new(Pcr::WRAP - 3 * 27_000_000)));
+        assert_eq!((view.pid(), view.has_payload()), (Packet::new(&clock).pid(), false));
+        assert!(view.is_discontinuity() && !view.is_damaged() && !view.starts_unit());
+        assert_eq!(earlier_clock(&NULL, Duration::from_secs(5)), None);
+        // A packet that is not whole is none.
+        assert_eq!(earlier_clock(&clock[..100], Duration::from_secs(5)), None);
     }
 
     #[test]

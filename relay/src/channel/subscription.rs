@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use forebay_core::store_index::{Cursor, Step};
 use forebay_core::ts::PACKET_SIZE;
+use forebay_core::ts::packet::earlier_clock;
 use rustix::net::SendFlags;
 use tokio::sync::watch;
 
@@ -28,6 +29,17 @@ pub(super) const SLACK: Duration = Duration::from_millis(500);
 /// The most that the viewers of a group read at once, in bytes. It stays in memory until the last
 /// of them has sent it.
 const MAX_SHARED: u64 = 1 << 20;
+
+/// By how much the clock of a farewell lies behind the last one: more than players hold, and less
+/// than what VLC takes for a new programme, of which it plays the rest of the old one.
+const REWOUND: Duration = Duration::from_secs(5);
+
+/// What is read at once where the last clock reference is looked for, in bytes: whole packets, since
+/// the store holds nothing else.
+const FAREWELL_READ: u64 = 256 * PACKET_SIZE as u64;
+
+/// How often: a reference is due each 100 ms (ISO/IEC 13818-1, 2.7.2), and this is enough for 60 Mbit/s.
+const FAREWELL_READS: u64 = 16;
 
 /// A reader of a channel's transport stream. Dropping it is leaving; the last viewer to leave
 /// starts the linger.
@@ -267,6 +279,21 @@ impl Subscription {
             self.send_rest(socket)?;
         }
         Ok(self.rest.is_empty())
+    }
+
+    /// A packet at which a player that keeps to the clock drops what it holds, for a viewer whose
+    /// right to watch has ended: VLC would show the two to four seconds that it holds when the
+    /// connection ends, and begins anew when the clock says that all of it comes too late. `None`
+    /// where no clock reference was sent lately.
+    pub fn farewell(&self) -> Option<[u8; PACKET_SIZE]> {
+        // Who is behind the window has its media from elsewhere.
+        let end = self.cursor.position().filter(|_| self.past.is_none())?;
+        // Most channels send some 25 kB from one reference to the next, so most ask once.
+        (1..=FAREWELL_READS).find_map(|read| {
+            let start = end.checked_sub(read * FAREWELL_READ)?;
+            let packets = self.reader.feed().media.store.read(start, start + FAREWELL_READ).ok()??;
+            earlier_clock(&packets, REWOUND)
+        })
     }
 
     fn send_rest(&mut self, socket: impl AsFd) -> io::Result<Sent> {

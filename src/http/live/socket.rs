@@ -70,6 +70,9 @@ pub(in crate::http) fn send(
         if done.is_ok() {
             done = following.run().await;
         }
+        if done.is_ok() && visit.stay.is_ended() {
+            following.say_farewell();
+        }
         visit.sent = following.subscription.map_or(0, |subscription| subscription.sent());
         if let Err(error) = socket::finish(&stream, done) {
             visit.span().in_scope(|| debug!(%error, "live connection ended"));
@@ -166,6 +169,17 @@ impl Following<'_> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Lets the player of a viewer who may not go on drop what it holds, if its socket takes that at
+    /// once.
+    fn say_farewell(&mut self) {
+        let subscription = self.subscription.as_mut().expect("it comes back from the crew");
+        if let (Ok(true), Some(packet)) = (subscription.send_last(self.stream), subscription.farewell())
+            && let Err(error) = self.stream.try_write(&packet)
+        {
+            debug!(%error, "no room for a farewell");
         }
     }
 

@@ -167,11 +167,15 @@ impl Live {
         }
         // From here on the channel's limit holds; while it waited, nothing was to be written.
         limit.set(viewer.visit.timeout);
-        let body = stream::try_unfold((viewer, ended), |(mut viewer, mut ended)| async move {
-            let bytes = tokio::select! {
+        let body = stream::try_unfold((viewer, Some(ended)), |(mut viewer, ended)| async move {
+            let Some(mut ended) = ended else { return Ok(None) };
+            let (bytes, ended) = tokio::select! {
                 biased;
-                () = &mut ended => None,
-                bytes = viewer.next() => bytes?,
+                () = &mut ended => {
+                    let farewell = viewer.subscription.farewell();
+                    (farewell.map(|packet| Bytes::copy_from_slice(&packet)), None)
+                }
+                bytes = viewer.next() => (bytes?, Some(ended)),
             };
             Ok::<_, std::io::Error>(bytes.map(|bytes| (bytes, (viewer, ended))))
         });
