@@ -93,7 +93,7 @@ mod players {
         });
         println!("the connection ended {connection:.0?} after it was disabled, VLC {end:.0?}");
         assert!(connection < Duration::from_secs(1), "{connection:?}");
-        // It plays to the end what it was sent before: two seconds behind live, and what it caches.
-        assert!(end < Duration::from_secs(6), "{end:?}");
+        // What it was sent before, it drops: the clock went back.
+        assert!(end < Duration::from_secs(2), "{end:?}");
     }
 }
