@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use forebay_core::index::{Film, Indexer, SampleReader};
-use forebay_core::manifest::{self, Rendition};
+use forebay_core::manifest::{self, Addresses, Rendition};
 use forebay_core::package;
 use libfuzzer_sys::fuzz_target;
 
@@ -31,7 +31,8 @@ fn check(film: &Film, data: &[u8]) {
     let whole: Duration = (0..film.segments()).map(|n| film.duration(n)).sum();
     assert!(whole <= film.total() + Duration::from_micros(1), "segments make up the film");
     assert!(manifest::master(film, &[]).starts_with("#EXTM3U\n"));
-    assert!(manifest::manifest(film, "", "").ends_with("</MPD>\n"));
+    let addresses = Addresses { base: "", query: "" };
+    assert!(manifest::manifest(film, &[], &[], addresses).ends_with("</MPD>\n"));
     let tracks = Rendition::Main.tracks(film);
     assert!(!package::init(film, &tracks).is_empty());
     for n in 0..film.segments().min(MOST) {
