@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use forebay_core::health::Rules;
 use forebay_core::playlist::ladder::Prefer;
-use forebay_relay::model::{Hls, Policy, SourceKind};
+use forebay_relay::model::{Delivery, Hls, Policy, SourceKind};
 use forebay_testkit::linear::assert_linear;
 
 use super::*;
