@@ -185,7 +185,10 @@ impl WallClock {
 impl fmt::Display for MediaTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0 / 90;
-        write!(f, "{}.{:03} s", millis / 1000, (millis % 1000).abs())
+        // Written apart: a time of less than a second has no whole seconds that could show it.
+        let sign = if millis < 0 { "-" } else { "" };
+        let millis = millis.unsigned_abs();
+        write!(f, "{sign}{}.{:03} s", millis / 1000, millis % 1000)
     }
 }
 
@@ -252,5 +255,11 @@ mod tests {
         assert_eq!(ticks_to_duration(45), Duration::from_micros(500));
         assert_eq!(ticks_to_duration(-1), Duration::ZERO);
         assert_eq!(duration_to_ticks(Duration::from_millis(40)), 3600);
+    }
+
+    #[test]
+    fn a_media_time_shows_its_sign() {
+        let shown = [-112_500, -45_000, -89, 0, 112_500].map(|ticks| MediaTime::new(ticks).to_string());
+        assert_eq!(shown, ["-1.250 s", "-0.500 s", "0.000 s", "0.000 s", "1.250 s"]);
     }
 }
