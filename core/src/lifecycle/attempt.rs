@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AttemptId, Purpose, Reason, SourceId, Times};
+use super::{AttemptId, Purpose, Reason, SourceId};
 use crate::failover::{Choice, Loss};
 use crate::health::Grade;
 use crate::time::Moment;
@@ -18,6 +18,8 @@ pub(super) struct Attempt {
     pub(super) source: SourceId,
     /// What it was opened for.
     pub(super) purpose: Purpose,
+    /// The source was live a moment ago, and has less time to answer.
+    pub(super) is_reopened: bool,
     /// A rule of health found fault, and the source stays for want of another.
     pub(super) is_unhealthy: bool,
     /// How much the source loses.
@@ -79,6 +81,7 @@ impl Attempt {
             id,
             source,
             purpose,
+            is_reopened: false,
             is_unhealthy: false,
             losses: Losses::default(),
             interrupts: None,
@@ -93,11 +96,6 @@ impl Attempt {
     /// Whether the provider has granted a connection, as far as is known.
     pub(super) fn has_connection(&self) -> bool {
         self.step != Step::Claiming
-    }
-
-    /// Whether the source was live a moment ago, and has less time to answer.
-    pub(super) fn is_reopened(&self, times: &Times) -> bool {
-        self.connect < times.connect
     }
 
     /// The provider has granted a connection: the time for connecting begins.

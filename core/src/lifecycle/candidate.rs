@@ -85,7 +85,8 @@ impl Lifecycle {
         let connect =
             if choice.is_reopening { self.times.connect.min(REOPEN_TIMEOUT) } else { self.times.connect };
         self.failover.take(choice.source);
-        let attempt = self.begin_attempt(choice.source, connect, Purpose::Active);
+        let mut attempt = self.begin_attempt(choice.source, connect, Purpose::Active);
+        attempt.is_reopened = choice.is_reopening;
         let hedges_from = self.hedge_at(now);
         self.opened().stage = Stage::Candidate(Candidate { attempt, hedges_from });
     }

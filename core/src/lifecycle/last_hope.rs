@@ -20,7 +20,7 @@ impl Lifecycle {
             Reason::ConnectTimeout | Reason::NoPicture if open.starts_until.is_some() => open.starts_until?,
             // In an outage, a source that was just active is asked anew soon. Any other has as long
             // as a start may take.
-            Reason::ConnectTimeout if !attempt.is_reopened(&self.times) => at + self.times.start,
+            Reason::ConnectTimeout if !attempt.is_reopened => at + self.times.start,
             _ => at,
         };
         Some((waits_until.max(at), reason, loss))

@@ -68,6 +68,11 @@ fn a_late_answer_in_a_gap_is_waited_for_as_long_as_at_a_start() {
     let log = play(1, &script, 29.0);
     // At first it is asked whether it is there as it was.
     assert_eq!(log[1..], ["20: open 0", "21: close ConnectTimeout", "21.25: open 0"]);
+    // So it is where no source has longer.
+    let short = Times { connect: Duration::from_secs(1), ..TIMES };
+    let mut log = play_with(short, 1, &script, 29.0);
+    log.retain(|line| !line.contains(": air "));
+    assert_eq!(log[1..], ["20: open 0", "21: close ConnectTimeout", "21.25: open 0"]);
 }
 
 #[test]
