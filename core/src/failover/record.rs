@@ -132,6 +132,7 @@ impl Record {
 
     /// An admin wants the source first: whatever speaks against it is forgotten.
     pub(super) fn pardon(&mut self) {
+        self.failures = 0;
         self.cooldown_until = None;
         self.lossy_until = None;
     }

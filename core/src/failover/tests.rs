@@ -226,6 +226,23 @@ fn what_is_pinned_comes_first_and_what_is_disabled_never() {
 }
 
 #[test]
+fn what_is_pinned_begins_anew_whatever_it_did_before() {
+    let mut failover = failover_of(2);
+    let mut now = Moment::ZERO;
+    for _ in 0..3 {
+        now = now + MAX_COOLDOWN;
+        failover.cool_down(now, SourceId(1), Stalled);
+    }
+    failover.note_lossy(now, SourceId(1));
+    failover.override_source(SourceOverride::Pin(SourceId(1))).unwrap();
+    failover.take(SourceId(1));
+    assert!(!failover.failed_recently(now));
+    // The next failure is its first.
+    failover.cool_down(now, SourceId(1), Stalled);
+    assert_eq!(failover.health(now, SourceId(1)).unwrap().cooldown, Some(PROBATION));
+}
+
+#[test]
 fn a_new_list_keeps_what_is_known_of_the_sources_that_stay() {
     let mut failover = failover_of(3);
     failover.override_source(SourceOverride::Pin(SourceId(1))).unwrap();
