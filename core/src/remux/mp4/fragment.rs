@@ -1,6 +1,6 @@
 //! Fragments: where the samples lie and when they are shown (ISO/IEC 14496-12, 8.8).
 
-use mp4_atom::{Tfdt, Tfhd, Trun};
+use mp4_atom::{Tfdt, Tfhd, Trun, TrunSamples};
 
 use super::super::Reason;
 use super::boxes::{Mp4Box, boxes, child, leaf};
@@ -83,7 +83,13 @@ impl Reader<'_, '_> {
             let header: Tfhd = child(inner.body, *b"tfhd")
                 .and_then(leaf)
                 .ok_or_else(|| damaged("a track fragment has no readable tfhd box"))?;
+            // An offset into the whole file says where the fragment was before the file was cut
+            // into segments: its own beginning.
+            let is_relative = header.default_base_is_moof || header.base_data_offset.is_some();
+            let base = if is_relative { fragment.at } else { end };
             let Some(index) = self.init.tracks.iter().position(|track| track.id == header.track_id) else {
+                let default = self.init.default_size(header.track_id);
+                end = end_of_runs(inner.body, header.default_sample_size.unwrap_or(default), base);
                 continue;
             };
             self.has_track = true;
@@ -97,10 +103,6 @@ impl Reader<'_, '_> {
                 let time: Tfdt = leaf(body).ok_or_else(|| damaged("a tfdt box is damaged"))?;
                 self.next[index] = time.base_media_decode_time;
             }
-            // An offset into the whole file says where the fragment was before the file was cut
-            // into segments: its own beginning.
-            let is_relative = header.default_base_is_moof || header.base_data_offset.is_some();
-            let base = if is_relative { fragment.at } else { end };
             end = self.read_runs(inner.body, index, &header, base, fragment.at)?;
         }
         Ok(())
@@ -148,4 +150,25 @@ impl Reader<'_, '_> {
         }
         Ok(at)
     }
+}
+
+/// Where the data of a track fragment ends whose samples are not read, and which begins at `base`:
+/// that of the next one may begin there. Samples that do not say so have `size` bytes.
+fn end_of_runs(body: &[u8], size: u32, base: usize) -> usize {
+    let mut at = base;
+    let runs = boxes(body).filter(|inner| inner.kind == *b"trun");
+    for run in runs.filter_map(|inner| leaf::<Trun>(inner.body)) {
+        if let Some(offset) = run.data_offset {
+            at = base.saturating_add_signed(isize::try_from(offset).unwrap_or(0));
+        }
+        let bytes: u64 = match &run.samples {
+            // Not one by one: their number costs nothing to claim.
+            TrunSamples::Inherited { count, .. } => u64::from(*count) * u64::from(size),
+            TrunSamples::Explicit(samples) => {
+                samples.iter().map(|sample| u64::from(sample.size.unwrap_or(size))).sum()
+            }
+        };
+        at = at.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
+    at
 }

@@ -31,6 +31,9 @@ const HEVC_SETS: [u8; 4] = [32, 33, 34, 39];
 pub(super) struct Init {
     /// The tracks that a transport stream can carry: one of video at most, and sound.
     pub(super) tracks: Vec<Track>,
+    /// How large samples are that do not say so, by the number of their track: of those that are
+    /// left out, too.
+    sizes: Vec<(u32, u32)>,
 }
 
 /// One track.
@@ -88,14 +91,20 @@ impl Init {
                 Err((_, reason)) => return Err(reason),
             }
         }
+        let sizes = defaults(movie).map(|trex| (trex.track_id, trex.default_sample_size)).collect();
         let has_sound = tracks.iter().any(|track| !matches!(track.coding, Coding::Video(_)));
         match refused {
             Some(reason) if !has_sound => Err(reason),
             _ if tracks.is_empty() => {
                 Err(Reason::Damaged { what: "the moov box names no track of video or sound", at: 0 })
             }
-            _ => Ok(Self { tracks }),
+            _ => Ok(Self { tracks, sizes }),
         }
+    }
+
+    /// How large the samples of a track are that do not say so.
+    pub(super) fn default_size(&self, id: u32) -> u32 {
+        self.sizes.iter().find(|(track, _)| *track == id).map_or(0, |(_, size)| *size)
     }
 }
 
@@ -132,15 +141,20 @@ impl Track {
 impl Defaults {
     /// Those of the `trex` box of a track.
     fn find(movie: &[u8], id: u32) -> Self {
-        let extends = child(movie, *b"mvex").unwrap_or_default();
-        let each = boxes(extends).filter(|inner| inner.kind == *b"trex").take(MAX_TRACKS);
-        let found = each.filter_map(|inner| leaf::<Trex>(inner.body)).find(|trex| trex.track_id == id);
+        let found = defaults(movie).find(|trex| trex.track_id == id);
         found.map_or_else(Self::default, |trex| Self {
             duration: trex.default_sample_duration,
             size: trex.default_sample_size,
             flags: trex.default_sample_flags,
         })
     }
+}
+
+/// The `trex` boxes of a movie.
+fn defaults(movie: &[u8]) -> impl Iterator<Item = Trex> {
+    let extends = child(movie, *b"mvex").unwrap_or_default();
+    let each = boxes(extends).filter(|inner| inner.kind == *b"trex").take(MAX_TRACKS);
+    each.filter_map(|inner| leaf(inner.body))
 }
 
 /// What an edit list adds to the times of a track, in units of its timescale: the empty edits in

@@ -217,6 +217,30 @@ fn tracks_share_a_segment_in_any_way() {
 }
 
 #[test]
+fn data_goes_on_behind_that_of_a_track_that_is_left_out() {
+    // The second track is of subtitles.
+    let text = track(2, 1000, &mp4_box(*b"wvtt", &[&[0; 8]]), &[]);
+    let tracks = [track(1, 25, &avc1(), &[]), text, track(3, 48_000, &ac3(), &[])];
+    let init = init(&tracks, &[[1, 1, 6, 0], [2, 1000, 3, 0], [3, 1536, 4, 0]]);
+    let data = [IDR, b"xxxyyy", b"aaaa"].concat();
+    // Its samples say how large they are, or it does, or the beginning of the file.
+    let of_samples = [tfhd(0, 2, &[]), trun(&[0x200, 2, 4, 2])].concat();
+    let of_fragment = [tfhd(0x10, 2, &[2]), trun(&[0, 1]), trun(&[0, 2])].concat();
+    let of_file = [tfhd(0, 2, &[]), trun(&[0, 2])].concat();
+    for text in [of_samples, of_fragment, of_file] {
+        let make = |at: u32| {
+            let first = [tfhd(0, 1, &[]), tfdt(0), trun(&[1, 1, at])].concat();
+            let last = [tfhd(0, 3, &[]), tfdt(0), trun(&[0, 1])].concat();
+            fragment(&[first, text.clone(), last], &data)
+        };
+        let at = u32::try_from(make(0).len() - data.len()).unwrap();
+        let (packets, faults) = read(&init, &[make(at)]);
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!((packets.len(), &packets[1].3[..]), (2, &b"aaaa"[..]));
+    }
+}
+
+#[test]
 fn an_edit_list_moves_its_track() {
     // Half a second of nothing, and then from unit 960 on.
     let edits = words(&[0, 2, 500, u32::MAX, 0x1_0000, 0, 960, 0x1_0000]);
