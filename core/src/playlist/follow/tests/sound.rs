@@ -1,6 +1,8 @@
 //! Separate sound: where it begins, what it waits for, and what becomes of it when it is away.
 
 use super::*;
+use crate::remux::Extent;
+use crate::time::MediaTime;
 
 /// A variant with two sounds.
 const MASTER: &str = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"s\",LANGUAGE=\"en\",DEFAULT=YES,URI=\"http://s/\"\n\
@@ -161,18 +163,34 @@ fn sound_of_the_part_before_does_not_keep_that_of_the_picture_away() {
     goes_on_in_the_part_before(paired(&picture, &list));
 }
 
+/// A segment of two seconds by its stamps.
+fn extent(begin: i64) -> Option<Extent> {
+    Some(Extent { begin: MediaTime::new(90_000 * begin), end: MediaTime::new(90_000 * (begin + 2)) })
+}
+
 fn goes_on_in_the_part_before(mut follower: Follower) {
-    use crate::remux::Extent;
-    use crate::time::MediaTime;
     assert_eq!(asked(&mut follower, 0), ["v/54", "s/54"]);
-    let extent = |begin: i64| {
-        Some(Extent { begin: MediaTime::new(90_000 * begin), end: MediaTime::new(90_000 * (begin + 2)) })
-    };
     follower.handle_extents([extent(0), None], None);
     follower.handle_segment(Moment::ZERO, Rendition::Main, Outcome::Done);
     follower.handle_extents([extent(0), extent(58)], None);
     follower.handle_segment(Moment::ZERO, Rendition::Audio, Outcome::Done);
     assert!(asked(&mut follower, 0).contains(&"s/56".to_owned()), "it is fetched on");
+}
+
+/// The picture begins later, with its sound, and passes over the beginning of another part.
+#[test]
+fn a_part_that_is_passed_over_has_begun() {
+    let picture = window(0, 5, 2).replace("#EXTINF:2,\n56", "#EXT-X-DISCONTINUITY\n#EXTINF:2,\n56");
+    // Less of the sound is listed: it cannot begin earlier.
+    let mut follower = paired(&picture, &window(0, 3, 2));
+    assert_eq!(asked(&mut follower, 0), ["v/54", "s/54"]);
+    follower.handle_extents([extent(0), None], None);
+    follower.handle_segment(Moment::ZERO, Rendition::Main, Outcome::Done);
+    follower.handle_extents([extent(0), extent(4)], None);
+    follower.handle_segment(Moment::ZERO, Rendition::Audio, Outcome::Done);
+    assert!(asked(&mut follower, 0).contains(&"v/58".to_owned()), "it begins with its sound");
+    let main = follower.main.as_ref().unwrap();
+    assert_eq!(main.last_part_at(), Some(main.taken() - Duration::from_secs(2)));
 }
 
 /// A request for a list that hangs keeps nothing else waiting.

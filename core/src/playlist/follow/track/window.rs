@@ -187,8 +187,7 @@ impl Track {
                 break;
             }
             passed += duration;
-            self.place.taken += duration;
-            self.place.next += 1;
+            self.step();
         }
         true
     }
