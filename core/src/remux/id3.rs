@@ -14,7 +14,7 @@ pub(super) fn is_tag(bytes: &[u8]) -> bool {
 }
 
 /// Bytes of the tags that `bytes` begin with; all of them, where the last tag reaches over the end.
-pub(super) fn length(bytes: &[u8]) -> usize {
+pub fn length(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| is_tag(rest)) {
         // A footer repeats the header.

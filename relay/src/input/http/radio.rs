@@ -1,7 +1,7 @@
 //! Radio: a server that sends bare frames of sound, as Icecast and Shoutcast do.
 
 use bytes::{Bytes, BytesMut};
-use forebay_core::remux::{AudioStream, find_frames};
+use forebay_core::remux::{AudioStream, find_frames, id3_length};
 use forebay_core::ts::packet::SYNC_BYTE;
 use forebay_core::ts::stream::Codec;
 use forebay_core::ts::sync::Sync;
@@ -9,12 +9,12 @@ use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::input::Error;
-use crate::input::encoding::Decoded;
-use crate::net::Body;
 
-/// Bytes in which frames are looked for: some thirty of the longest. Cover art in front of them, as
-/// stations send it, comes on top.
+/// Bytes in which frames are looked for: some thirty of the longest.
 const MAX_SEARCHED: usize = 64 * 1024;
+
+/// Bytes that are read in all: tags with cover art, as stations send it, come in front of frames.
+const MAX_READ: usize = 2 << 20;
 
 /// Bytes that come between two searches.
 const SEARCH_EVERY: usize = 4 * 1024;
@@ -32,20 +32,24 @@ pub(super) fn may_be_radio(headers: &HeaderMap, beginning: &[u8]) -> bool {
 }
 
 /// Reads on until frames of sound are found, or something else is. What was read stays in `bytes`.
-pub(super) async fn find(bytes: &mut BytesMut, body: &mut Decoded<Body>) -> Result<Option<Codec>, Error> {
+pub(super) async fn find(
+    bytes: &mut BytesMut,
+    body: &mut (impl Stream<Item = Result<Bytes, Error>> + Unpin),
+) -> Result<Option<Codec>, Error> {
     let mut searched = 0;
     loop {
         if bytes.len() >= searched + SEARCH_EVERY || searched == 0 {
+            // Nothing is in a tag, and to search it each time would take longer and longer.
+            let behind_tags = &bytes[id3_length(bytes)..];
             // Before frames are looked for: a transport stream that
             // begins in the middle of a packet holds frames of sound.
-            if is_transport_stream(bytes) {
+            if is_transport_stream(behind_tags) {
                 return Ok(None);
             }
-            if let Some((_, codec)) = find_frames(bytes) {
+            if let Some((_, codec)) = find_frames(behind_tags) {
                 return Ok(Some(codec));
             }
-            // A tag with cover art comes first and may be as long as 2 MiB; frames begin behind it.
-            if bytes.len() >= MAX_SEARCHED && !bytes.starts_with(b"ID3") || bytes.len() >= 32 * MAX_SEARCHED {
+            if behind_tags.len() >= MAX_SEARCHED || bytes.len() >= MAX_READ {
                 return Ok(None);
             }
             searched = bytes.len();
@@ -78,4 +82,35 @@ pub(super) fn remux(
         // A piece that completes no frame makes no packets.
         std::future::ready(Some(packets).filter(|packets| !packets.as_ref().is_ok_and(Bytes::is_empty)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    /// What is found in these bytes, which come in pieces, and how many were read for it.
+    async fn found(bytes: Vec<u8>) -> (Option<Codec>, usize) {
+        let pieces: Vec<_> = bytes.chunks(4096).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let mut read = BytesMut::new();
+        (find(&mut read, &mut stream::iter(pieces)).await.unwrap(), read.len())
+    }
+
+    /// A tag of so many bytes behind its header.
+    fn tag(size: u8) -> Vec<u8> {
+        // The third of four bytes with 7 bits each.
+        [&b"ID3\x04\0\0\0\0"[..], &[size, 0], &vec![0; usize::from(size) << 7]].concat()
+    }
+
+    #[tokio::test]
+    async fn frames_are_found_behind_a_long_tag_and_not_looked_for_for_ever_behind_a_short_one() {
+        // AAC at 48 kHz in stereo, ten bytes a frame.
+        let frames = [0xFF, 0xF1, 0x4C, 0x80, 0x01, 0x5F, 0xFC, 0x21, 0x25, 0x00].repeat(1000);
+        let long: Vec<u8> = std::iter::repeat_with(|| tag(127)).take(20).flatten().collect();
+        assert!(long.len() > 4 * MAX_SEARCHED);
+        assert_eq!(found([&long[..], &frames].concat()).await.0, Some(Codec::Aac));
+        let (codec, read) = found([tag(1), vec![0; 16 * MAX_SEARCHED]].concat()).await;
+        assert!(codec.is_none() && read < 2 * MAX_SEARCHED, "{read}");
+    }
 }
