@@ -53,6 +53,9 @@ struct State {
     by_id: HashMap<String, Entry>,
     /// Whether the file can be written; not known before the first attempt.
     is_file_good: Option<bool>,
+    /// Whether all channels that had numbers before this process are here: the file could be read,
+    /// and written.
+    is_complete: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -132,7 +135,8 @@ impl SequenceStore {
                     read.into_iter().map(|(id, written)| (id, entry(written))).collect();
                 // The same numbers, no further ahead: repeated starts
                 // that fail must not push the numbers forward.
-                sequences.write_all(0, 0);
+                let is_written = sequences.write_all(0, 0);
+                sequences.state().is_complete = is_written;
             }
             Err(error) => {
                 warn!(file = %sequences.path.display(), %error, "cannot read the numbers of HLS playlists: they begin by the clock");
@@ -149,8 +153,9 @@ impl SequenceStore {
         if let Some(entry) = state.by_id.get(id.as_str()) {
             return entry.numbers;
         }
-        if state.is_file_good == Some(true) {
-            // The file is good, so the channel never had any numbers.
+        if state.is_complete && state.is_file_good == Some(true) {
+            // The channel never had any numbers. A file that was damaged at the
+            // start says nothing of it, even if it was written since.
             return SequenceNumbers::default();
         }
         let seconds = u64::try_from(Timestamp::now().as_second() - EPOCH).unwrap_or(0);
@@ -282,6 +287,17 @@ mod tests {
             let after = SequenceStore::load(folder).get(&id);
             assert!(after.segment >= before.segment, "{after:?} after {before:?}");
         }
+    }
+
+    #[test]
+    fn a_file_that_was_damaged_says_nothing_of_other_channels_when_it_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), "{").unwrap();
+        let (one, two): (ChannelId, ChannelId) = ("one".parse().unwrap(), "two".parse().unwrap());
+        let sequences = SequenceStore::load(folder.path());
+        assert!(sequences.set(&one, numbers(TRY_EVERY, 0)));
+        sequences.write();
+        assert!(sequences.get(&two).segment > 1000, "players may be further than the beginning");
     }
 
     #[test]
