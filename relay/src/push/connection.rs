@@ -26,6 +26,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long each step of a server may take once it has answered.
 const STEP: Duration = Duration::from_secs(10);
 
+/// How long all steps may take together, whatever the server says meanwhile: several slow ones.
+const STEPS: Duration = Duration::from_secs(30);
+
 /// A socket that takes nothing for so long belongs to a server that stands still.
 const STILL: Duration = Duration::from_secs(5);
 
@@ -171,14 +174,16 @@ impl<'a> Connection<'a> {
     /// Has the server take the stream. It is given `patience` to say anything at all.
     pub(super) async fn publish(&mut self, patience: Duration) -> Result<(), End> {
         let mut buffer = [0; READ];
-        let mut deadline = self.clock.now() + patience;
+        let begun = self.clock.now();
+        let mut deadline = begun + patience;
         while !self.publisher.is_publishing() {
             let turn = timeout(deadline.since(self.clock.now()), self.turn(&mut buffer, None)).await;
             match turn {
                 Ok(Ok(Turn::Read(count))) => {
                     self.take(&buffer[..count])?;
-                    // A server that has said something is there; each next step may take its time.
-                    deadline = self.clock.now() + STEP;
+                    // A server that has said something is there; each next step may take its time,
+                    // but bytes that trickle in must not hold the push for ever.
+                    deadline = (self.clock.now() + STEP).min(begun + STEPS);
                 }
                 Ok(Ok(turn)) => self.handle(&turn),
                 Ok(Err(error)) => return Err(self.broken(&error)),
