@@ -4,7 +4,7 @@
 //! are never more than the limit, at no instant: where another stream gives way, its seat is free
 //! only when its viewer is sent nothing any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -305,10 +305,14 @@ impl Streams {
         if single_use(watcher).is_some_and(|token| self.used.contains(&token)) {
             return Decision::Wait;
         }
-        let counted =
-            self.taken.iter().filter(|taken| !(same_channel_free && taken.title.id() == title.id()));
         let Some(limit) = limit else { return Decision::Take };
-        if counted.count() < limit as usize {
+        let counted = if same_channel_free {
+            let all: HashSet<&str> = self.taken.iter().map(|taken| taken.title.id()).collect();
+            all.len() - usize::from(all.contains(title.id()))
+        } else {
+            self.taken.len()
+        };
+        if counted < limit as usize {
             return Decision::Take;
         }
         let can_end = |taken: &&(usize, &Taken)| !taken.1.ended.is_cancelled();
@@ -419,6 +423,11 @@ mod tests {
         assert!(seat(1).await.is_err());
         drop((one, same));
         assert!(seat(1).await.is_ok());
+        // However often a channel is watched, it counts once.
+        let (viewing, ann) = (Viewing::default(), user(2, OnLimit::Refuse, true));
+        let seat = async |channel: usize| viewing.seat(&ann, &all[channel], device(1), Form::Endless).await;
+        let _three = (seat(0).await.unwrap(), seat(0).await.unwrap(), seat(1).await.unwrap());
+        assert!(seat(2).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
