@@ -96,14 +96,18 @@ impl Accounts {
 
     /// Writes when keys were last used.
     pub(super) async fn write_last_uses(&self) -> Result<(), Error> {
-        let uses = std::mem::take(&mut *self.last_uses());
+        let uses = self.last_uses().clone();
         if uses.is_empty() {
             return Ok(());
         }
+        let written = uses.clone();
         let write = move |connection: &_| {
-            uses.iter().try_for_each(|(id, at)| api_keys::note_use(connection, *id, *at))
+            written.iter().try_for_each(|(id, at)| api_keys::note_use(connection, *id, *at))
         };
-        self.database().write(write).await
+        self.database().write(write).await?;
+        // Only now, or a write that fails would lose them; what was used meanwhile is written next.
+        self.last_uses().retain(|id, at| uses.get(id) != Some(at));
+        Ok(())
     }
 }
 

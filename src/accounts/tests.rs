@@ -144,6 +144,18 @@ async fn a_key_is_good_until_it_is_over_or_taken_away_and_says_when_it_was_used(
     assert_eq!(unknown, Err(Refusal::Unknown { what: "key", id: 99 }));
 }
 
+#[tokio::test]
+async fn what_cannot_be_written_of_the_use_of_keys_is_kept() {
+    let (_folder, accounts) = open();
+    let create = accounts.create_key(&Actor::Command, "script", vec![Scope::Read], None);
+    let (key, secret) = create.await.unwrap();
+    accounts.use_key(secret.reveal()).unwrap();
+    let used = accounts.last_use(&key);
+    accounts.database().close().await;
+    assert!(accounts.write_last_uses().await.is_err());
+    assert_eq!((accounts.last_use(&key), used.is_some()), (used, true));
+}
+
 #[test]
 fn what_is_wrong_with_a_user_is_told_by_its_field() {
     let identity =
