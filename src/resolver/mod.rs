@@ -170,14 +170,19 @@ impl Resolver {
                 () = tokio::time::sleep_until(wake.map_or(look, |wake| wake.min(look))) => {}
             }
             let is_busy = self.wake();
-            let mut worker = self.0.worker.lock().await;
+            // One that is starting is not waited for, so that the end
+            // and the next time to wake are heard of meanwhile.
+            let Ok(mut worker) = self.0.worker.try_lock() else { continue };
             let asked = worker.as_ref().map(|worker| worker.asked());
             // Dropped, its input ends, and with that the process.
             if idle.is_over(asked, is_busy, self.0.settings.idle_stop) && worker.take().is_some() {
                 debug!("nobody needs the resolver");
             }
         }
-        *self.0.worker.lock().await = None;
+        // One that is starting ends with the runtime, on which it is started.
+        if let Ok(mut worker) = self.0.worker.try_lock() {
+            *worker = None;
+        }
     }
 
     /// Begins what it is time for; says whether anything runs or waits.

@@ -1,6 +1,7 @@
 //! The real yt-dlp, with an extractor that asks a site of the test.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use forebay_core::resolve::{Limits, Platform};
 use forebay_testkit::addresses::{NOT_PUBLIC, PUBLIC};
@@ -184,6 +185,31 @@ async fn a_worker_that_nobody_needs_ends() {
     assert!(resolver.versions().await.is_none());
     resolver.ask(&page("other"), Need::Info).await.unwrap();
     assert!(resolver.versions().await.is_some());
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_start_holds_up_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (python, command, started) = (path("python"), path("yt-dlp"), path("started"));
+    for (file, text) in [
+        (&python, format!("#!/bin/sh\n: > {}\nexec sleep 60\n", started.display())),
+        (&command, format!("#!{}\n", python.display())),
+    ] {
+        fs::write(file, text).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let resolver = Resolver::new(Settings { command: command.display().to_string(), ..Settings::default() });
+    let (asking, running, stop) = (resolver.clone(), resolver.clone(), CancellationToken::new());
+    let stopped = stop.clone();
+    let running = tokio::spawn(async move { running.run(stopped).await });
+    tokio::spawn(async move { asking.ask(&page("good"), Need::Info).await.is_ok() });
+    while !started.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stop.cancel();
+    // A start may take twenty.
+    tokio::time::timeout(Duration::from_secs(10), running).await.unwrap().unwrap();
 }
 
 #[tokio::test]
