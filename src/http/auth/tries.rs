@@ -1,6 +1,7 @@
 //! How often an address may try to guess.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,9 +49,15 @@ impl Tries {
         Ok(())
     }
 
-    /// The guess was right: those before were mistakes.
+    /// The guess was right, and does not count. Wrong ones before it still do: somebody who has a
+    /// password of their own could else guess others' for ever, by giving it in between.
     pub(in crate::http) fn right(&self, address: IpAddr) {
-        self.all().remove(&household(address));
+        if let Entry::Occupied(mut wrong) = self.all().entry(household(address)) {
+            wrong.get_mut().count -= 1;
+            if wrong.get().count == 0 {
+                wrong.remove();
+            }
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<IpAddr, Wrong>> {
@@ -92,6 +99,14 @@ mod tests {
             assert_eq!(tries.take(address(3), now), Ok(()));
             tries.right(address(3));
         }
+        // One right guess in between makes no room for more wrong ones.
+        for _ in 1..MAX_WRONG {
+            assert_eq!(tries.take(address(4), now), Ok(()));
+        }
+        assert_eq!(tries.take(address(4), now), Ok(()));
+        tries.right(address(4));
+        assert_eq!(tries.take(address(4), now), Ok(()));
+        assert!(tries.take(address(4), now).is_err());
     }
 
     #[test]
