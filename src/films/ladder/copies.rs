@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -36,6 +37,8 @@ const WORK: &str = "work-";
 pub struct Copies {
     folder: PathBuf,
     known: Mutex<HashMap<FilmId, Known>>,
+    /// How often [`Copies::forget`] was called.
+    forgotten: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -74,7 +77,7 @@ pub(super) enum PutError {
 impl Copies {
     /// Those below this data folder.
     pub fn new(data: &Path) -> Self {
-        Self { folder: data.join("films"), known: Mutex::default() }
+        Self { folder: data.join("films"), known: Mutex::default(), forgotten: AtomicU64::new(0) }
     }
 
     /// The copies of a film as it is now, the best one first; those that were made anew among them.
@@ -87,10 +90,15 @@ impl Copies {
         {
             return Ok(Arc::clone(&known.copies));
         }
+        let forgotten = self.forgotten.load(Ordering::Acquire);
         let (folder, opened) = (self.state(film, source), Arc::clone(source));
         let found = tokio::task::spawn_blocking(move || find(&folder, &opened)).await;
         let copies = Arc::new(found.map_err(io::Error::other)?);
         let mut known = self.lock();
+        // What was found before new copies were put there must not outlive that.
+        if self.forgotten.load(Ordering::Acquire) != forgotten {
+            return Ok(copies);
+        }
         if known.len() >= MAX_KNOWN {
             // All of them: to look again costs one read of a folder, and
             // a use counter for each film would cost more than that.
@@ -105,7 +113,9 @@ impl Copies {
 
     /// Looks again when they are asked for next.
     pub(super) fn forget(&self, film: FilmId) {
-        self.lock().remove(&film);
+        let mut known = self.lock();
+        self.forgotten.fetch_add(1, Ordering::Release);
+        known.remove(&film);
     }
 
     /// A folder for a job. What another one has left there is removed: only one runs at a time.
@@ -284,4 +294,27 @@ fn clean(of_film: &Path, state: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_found_before_new_copies_came_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (copies, film) = (Copies::new(folder.path()), FilmId::random());
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/core/tests/data/h264_aac.mp4");
+        let source = Arc::new(open(Path::new(path), Duration::from_secs(6)).unwrap());
+        let mut looking = std::pin::pin!(copies.of(film, &source));
+        // Once: the look at the folder begins, on a thread of its own.
+        let begun = futures_util::poll!(looking.as_mut());
+        copies.forget(film);
+        if begun.is_pending() {
+            assert!(looking.await.unwrap().is_empty());
+        }
+        assert!(!copies.lock().contains_key(&film), "the next one looks again");
+        copies.of(film, &source).await.unwrap();
+        assert!(copies.lock().contains_key(&film));
+    }
 }
