@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -50,8 +51,8 @@ pub(crate) fn media_type(path: &Path) -> Option<&'static str> {
     KINDS.iter().find(|(kind, _)| end.eq_ignore_ascii_case(kind)).map(|(_, media_type)| *media_type)
 }
 
-/// All files that may be films, in the order of their paths. A folder that cannot be read now is
-/// told as an error: what was known of it stays.
+/// All files that may be films, in the order of their paths. A folder or file that cannot be looked
+/// at now is told as an error: what was known of it stays.
 pub(super) fn walk(folders: &[PathBuf]) -> (Vec<Found>, Vec<PathBuf>) {
     let mut walk = Walk::default();
     for folder in folders {
@@ -77,7 +78,11 @@ impl Walk {
             self.unreadable.push(folder.to_owned());
             return;
         };
-        for entry in entries.flatten() {
+        for entry in entries {
+            let Ok(entry) = entry else {
+                self.unreadable.push(folder.to_owned());
+                break;
+            };
             // Hidden files are no films, but what tools that
             // copy and other systems leave beside them.
             if self.found.len() == MAX_FILMS || entry.file_name().as_encoded_bytes().starts_with(b".") {
@@ -85,12 +90,41 @@ impl Walk {
             }
             let path = entry.path();
             // Of a link, what it leads to counts.
-            let Ok(data) = std::fs::metadata(&path) else { continue };
+            let data = match std::fs::metadata(&path) {
+                Ok(data) => data,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                // As `ESTALE` of a network: what cannot be looked at now may be there all the same.
+                Err(_) => {
+                    self.unreadable.push(path);
+                    continue;
+                }
+            };
             if data.is_dir() && depth < MAX_DEPTH && self.entered.insert((data.dev(), data.ino())) {
                 self.enter(&path, depth + 1);
             } else if data.is_file() && media_type(&path).is_some() {
                 self.found.push(Found { path, identity: identity(&data) });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_looked_at_is_told_and_what_is_gone_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a.mp4"), "").unwrap();
+        // A link to itself fails with an error that does not say that there is no file.
+        symlink("loop.mp4", path("loop.mp4")).unwrap();
+        symlink("nothing.mp4", path("gone.mp4")).unwrap();
+        let (found, unreadable) = walk(&[folder.path().to_owned()]);
+        let found: Vec<_> = found.into_iter().map(|found| found.path).collect();
+        assert_eq!((found, unreadable), (vec![path("a.mp4")], vec![path("loop.mp4")]));
     }
 }
