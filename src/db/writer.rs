@@ -177,17 +177,17 @@ impl Thread {
     }
 
     fn answer(&mut self, group: Vec<Box<dyn Write>>, committed: &Result<(), Error>) {
-        let count = group.len() as u64;
         match committed {
             Ok(()) => {
-                self.counters.written.fetch_add(count, Ordering::Relaxed);
+                let written = group.iter().filter(|write| write.is_kept()).count();
+                self.counters.written.fetch_add(written as u64, Ordering::Relaxed);
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 if std::mem::take(&mut self.is_failing) {
                     info!("the database can be written again");
                 }
             }
             Err(error) => {
-                self.counters.failed.fetch_add(count, Ordering::Relaxed);
+                self.counters.failed.fetch_add(group.len() as u64, Ordering::Relaxed);
                 // Once: a full disk fails each write, and the log may be on the same disk.
                 if !std::mem::replace(&mut self.is_failing, true) {
                     error!(%error, "the database cannot be written");
@@ -229,6 +229,9 @@ trait Write: Send {
     /// Does it within a transaction. An error means that the whole transaction is lost.
     fn run(&mut self, connection: &Connection) -> Result<(), Error>;
 
+    /// Whether what it has done is part of the transaction: it was neither refused nor did it panic.
+    fn is_kept(&self) -> bool;
+
     /// Tells the caller how it went, after the commit.
     fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
@@ -249,17 +252,19 @@ where
         // Other callers share the transaction: a refusal must undo this caller's steps alone.
         run(connection, "SAVEPOINT one")?;
         // What a panic left half done is rolled back.
-        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(connection)));
-        let is_kept = matches!(result, Ok(Ok(_)));
-        self.result = Some(result);
+        self.result = Some(catch_unwind(AssertUnwindSafe(|| (self.work)(connection))));
         // Some errors, such as a full disk, end the whole transaction.
         if connection.is_autocommit() {
             return Err(Error::Refused("the transaction was rolled back".into()));
         }
-        if !is_kept {
+        if !self.is_kept() {
             run(connection, "ROLLBACK TO one")?;
         }
         run(connection, "RELEASE one")
+    }
+
+    fn is_kept(&self) -> bool {
+        matches!(self.result, Some(Ok(Ok(_))))
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
