@@ -137,9 +137,13 @@ pub(super) async fn upload(
 
 async fn file(path: &Path, mut writer: Writer, progress: &Progress) -> Result<Document, FetchError> {
     let unreadable = |error: &std::io::Error| InputError::File(reason(error));
+    // Opening a pipe would wait for its other end, and hold a thread meanwhile.
+    let data = tokio::fs::metadata(path).await.map_err(|error| unreadable(&error))?;
+    if !data.is_file() {
+        return Err(InputError::File("it is no regular file".to_owned()).into());
+    }
+    progress.length.store(data.len(), Ordering::Relaxed);
     let file = tokio::fs::File::open(path).await.map_err(|error| unreadable(&error))?;
-    let length = file.metadata().await.map_or(0, |it| it.len());
-    progress.length.store(length, Ordering::Relaxed);
     let pieces = stream::try_unfold(file, |mut file| async move {
         let mut piece = vec![0; PIECE];
         let length = file.read(&mut piece).await.map_err(|error| InputError::File(reason(&error)))?;

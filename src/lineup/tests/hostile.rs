@@ -6,6 +6,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use forebay_testkit::addresses::NOT_PUBLIC;
+use rustix::fs::{FileType, Mode};
 use serde_json::json;
 
 use super::*;
@@ -45,6 +46,16 @@ async fn a_list_without_an_end_is_cut_off_and_leaves_nothing() {
     let entry = Bytes::from(entry("One", "", "G", "http://cdn.example/1.ts").repeat(1000));
     assert_eq!(spooled(std::iter::repeat(entry)).await, ("it has more than 16 MiB".to_owned(), 0));
     assert!(peak() - before < MAX_GROWTH);
+}
+
+#[tokio::test]
+async fn a_file_that_is_a_pipe_is_refused_and_not_waited_for() {
+    let house = House::configured("[server]\nallow_private_sources = true\n");
+    let pipe = house.folder.path().join("pipe.m3u");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    let id = house.add(json!({ "name": "A", "url": format!("file:{}", pipe.display()) })).await;
+    let refusal = house.lineup.refresh(id).await.unwrap_err().to_string();
+    assert!(refusal.contains("it is no regular file"), "{refusal}");
 }
 
 #[tokio::test]
