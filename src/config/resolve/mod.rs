@@ -89,19 +89,20 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
     let playlists = checker.within("playlists", |checker| playlists(checker, file, &house, &mut taken));
     let pushes = checker.within("pushes", |checker| pushes(checker, file, folder, &mut taken));
     let transcode = transcode::transcode(&mut checker, file);
-    // Here and nowhere else.
-    house.allows_programs = true;
     let webhooks = checker.within("webhooks", |checker| webhooks(checker, file, folder, &mut taken));
     let data_path = folder.join(data_dir.as_deref().unwrap_or("data"));
     let backups = file.backups.clone().unwrap_or_default();
     let backups =
         checker.within("backups", |checker| backups::backups(checker, &backups, folder, &data_path));
+    // Here and nowhere else.
+    let mut of_channels = house.clone();
+    of_channels.allows_programs = true;
     let channels = checker.within("channels", |checker| {
         let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
         let all = file.channels.iter().flatten().enumerate();
         all.filter_map(|(at, spec)| {
             checker.within(at, |checker| {
-                let channel = spec.check_with(checker, &house)?;
+                let channel = spec.check_with(checker, &of_channels)?;
                 check_files(checker, spec, folder);
                 let place = |key: &'static str| checker.path().to(key);
                 taken.extend(unique(&mut ids, channel.id.clone(), place("id"), |id| {
@@ -118,7 +119,6 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         })
         .collect()
     });
-    house.allows_programs = false;
     refuse(checker.into_errors(), taken, text)?;
     let hls_dir = folder.join(hls_dir.unwrap_or_else(|| "hls_cache".to_owned()));
     let data = DataDir { is_configured: data_dir.is_some(), path: data_path };
