@@ -1,12 +1,14 @@
 //! Pictures of a film: its poster, and small ones along its time.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use forebay_core::manifest;
 use http::{HeaderMap, Method};
 
 use super::answer::About;
 use super::open;
-use crate::films::{FilmId, NoPicture, Storyboard};
+use crate::films::{FilmId, NoPicture, Opened, Storyboard};
 use crate::http::State;
 use crate::http::error::ApiError;
 use crate::http::extract::Client;
@@ -32,8 +34,7 @@ pub(super) async fn send(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let opened = open(state, client, id).await?;
-    let film = FilmId::parse(id).ok_or_else(|| ApiError::unknown_video(id))?;
+    let (film, opened) = film(state, client, id).await?;
     let films = &state.films;
     let media_type = if name == POSTER { JPEG } else { WEBVTT };
     let tag = format!("{}-{name}", opened.tag());
@@ -63,14 +64,19 @@ pub(super) async fn send_sheet(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let opened = open(state, client, id).await?;
-    let film = FilmId::parse(id).ok_or_else(|| ApiError::unknown_video(id))?;
+    let (film, opened) = film(state, client, id).await?;
     let number = name.strip_suffix(".jpg").and_then(|number| number.parse::<u8>().ok());
     let name = format!("{}.jpg", number.ok_or_else(|| ApiError::no_part(name))?);
     let sheet = state.films.pictures.storyboard(film, &opened, &name, &state.films.shelf).await;
     let tag = format!("{}-{STORYBOARD}-{name}", opened.tag());
     let about = About { method, headers, media_type: JPEG, tag: &tag };
     Ok(about.picture(sheet.map_err(|why| refused(why, &name))?))
+}
+
+/// The film that an address names, open.
+async fn film(state: &State, client: &Client, id: &str) -> Result<(FilmId, Arc<Opened>), ApiError> {
+    let opened = open(state, client, id).await?;
+    Ok((FilmId::parse(id).ok_or_else(|| ApiError::unknown_video(id))?, opened))
 }
 
 fn refused(why: NoPicture, name: &str) -> ApiError {
