@@ -26,7 +26,8 @@ case ${1:-} in
     static)
         RUSTFLAGS="-C target-feature=+crt-static" \
             "$CARGO" build --release --package forebay --bin forebay --target "$HOST" --target-dir target/static
-        mkdir -p "$OUT/static"
+        # The folders of the image begin empty.
+        mkdir -p "$OUT/static" "$OUT/empty"
         cp "target/static/$HOST/release/forebay" "$OUT/static/forebay"
         strip "$OUT/static/forebay"
         if ldd "$OUT/static/forebay" 2>/dev/null | grep -q '=>'; then
@@ -36,8 +37,8 @@ case ${1:-} in
         ls -l "$OUT/static/forebay"
         ;;
     image)
-        [ -x "$OUT/static/forebay" ] || "$0" static
-        mkdir -p "$OUT/empty"
+        # Also where there is one: it may be of older sources.
+        "$0" static
         rm -f "$OUT/image.tar"
         buildah --storage-driver vfs bud --isolation chroot --tag forebay \
             --file packaging/container/Dockerfile .
