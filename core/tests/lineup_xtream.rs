@@ -60,7 +60,7 @@ fn a_stream_becomes_an_entry() {
 fn rule_31_types_that_nobody_keeps_to() {
     // Name, group, and whether it is for adults.
     type Expected = Option<(&'static str, &'static str, bool)>;
-    let table: [(&str, Expected); 10] = [
+    let table: [(&str, Expected); 11] = [
         (r#"{"stream_id":"101","name":"A","category_id":1}"#, Some(("A", "News", false))),
         (r#"{"stream_id":101.0,"name":7,"category_id":null,"category_ids":["2"]}"#, Some(("7", "XXX", true))),
         (
@@ -75,6 +75,7 @@ fn rule_31_types_that_nobody_keeps_to() {
         (r#"{"stream_id":1,"name":"A","num":5.5,"stream_type":"created_live"}"#, Some(("A", "", false))),
         (r#"{"stream_id":0,"name":"A"}"#, None),
         (r#"{"stream_id":"x","name":"A"}"#, None),
+        (r#"{"stream_id":"22222222222222221","name":"A"}"#, None),
         (r#"{"name":"A"}"#, None),
         (r#"{"stream_id":1,"name":"A","stream_type":"movie"}"#, None),
     ];

@@ -84,7 +84,10 @@ impl<'a> StreamUrl<'a> {
     }
 }
 
-/// A panel's number: digits, and not more than a database gives.
+/// The greatest number of a stream: ten digits, more than a panel's database gives.
+pub(super) const MAX_STREAM_ID: u64 = 9_999_999_999;
+
+/// A panel's number: digits, and not more than [`MAX_STREAM_ID`] has.
 fn stream_id(text: &str) -> Option<u64> {
     let is_number = (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok())?

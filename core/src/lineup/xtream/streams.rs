@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::elements::{Elements, Shape};
 use super::lenient::{flag, number, object, text};
+use super::stream_url::MAX_STREAM_ID;
 use super::{Account, Output};
 use crate::lineup::m3u::Document;
 use crate::lineup::{Entry, Origin};
@@ -122,7 +123,8 @@ fn read(
     entry: &mut Entry,
 ) -> Option<bool> {
     let object = object(bytes)?;
-    let id = number(&object, "stream_id").and_then(|it| u64::try_from(it).ok()).filter(|&it| it > 0)?;
+    let id = number(&object, "stream_id").and_then(|it| u64::try_from(it).ok());
+    let id = id.filter(|it| (1..=MAX_STREAM_ID).contains(it))?;
     let kind = text(&object, "stream_type");
     if matches!(&*kind, "movie" | "series" | "created_movie") {
         return Some(false);
