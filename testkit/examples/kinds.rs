@@ -4,6 +4,8 @@
 //! `cargo run -p forebay-testkit --example kinds > /tmp/kinds.toml`, and then
 //! `forebay --config /tmp/kinds.toml` beside it.
 
+#![allow(clippy::print_stdout, reason = "the configuration is what it is run for")]
+
 use std::time::Duration;
 
 use forebay_testkit::clip::{Clip, Kind};
