@@ -13,6 +13,7 @@ pub mod config;
 pub mod db;
 pub mod exchange;
 pub mod films;
+pub mod guide;
 mod host;
 pub mod http;
 pub mod jobs;

@@ -147,6 +147,7 @@ impl App {
         supervisor.start(sessions(&shared));
         supervisor.start(films(&shared));
         supervisor.start(playlists(&shared));
+        supervisor.start(guides(&shared));
         supervisor.start(jobs(&shared));
         supervisor.start(downloads(&shared));
         supervisor.start(monitor(&shared));
@@ -332,6 +333,18 @@ fn playlists(shared: &http::State) -> Service {
         let lineup = shared.lineup.clone();
         async move {
             lineup.run(stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Reads guides when they are due.
+fn guides(shared: &http::State) -> Service {
+    let guides = shared.guides.clone();
+    Service::restarted("guides", move |stop| {
+        let guides = guides.clone();
+        async move {
+            guides.run(stop).await;
             Ok(())
         }
     })

@@ -2,6 +2,7 @@
 //!
 //! Nothing is judged here but the kind of a value.
 
+use super::guide::GuideSpec;
 use super::playlist::PlaylistSpec;
 use forebay_relay::model::{
     CountText, DurationText, HlsSpec, PolicySpec, ProviderSpec, SizeText, Spec, UrlText,
@@ -38,6 +39,8 @@ forebay_relay::table! {
         providers: Vec<ProviderSpec>,
         /// Lists of channels that others make.
         playlists: Vec<PlaylistSpec>,
+        /// What is on which channel, as others tell it.
+        guides: Vec<GuideSpec>,
         /// Channels that are sent to servers elsewhere.
         pushes: Vec<PushFile>,
         /// What variants of channels may take.

@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod explain;
 mod file;
+pub mod guide;
 mod hdhomerun;
 mod in_force;
 pub mod log_filter;
@@ -42,6 +43,7 @@ pub use auth::{Auth, StreamAccess};
 pub use environment::Environment;
 pub(crate) use error::more_faults;
 pub use error::{Error, Fault, Place};
+pub use guide::GuideSpec;
 pub use hdhomerun::Hdhomerun;
 pub use in_force::InForce;
 pub use oidc::Oidc;
@@ -89,6 +91,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// Lists of channels that others make, each with an id; ids and names are unique.
     pub playlists: Vec<PlaylistSpec>,
+    /// Guides that others make, in the order in which they are asked; ids are unique.
+    pub guides: Vec<GuideSpec>,
     /// Channels that are sent to servers elsewhere; ids are unique.
     pub pushes: Vec<Push>,
     /// Variants of channels.

@@ -134,6 +134,7 @@ fn a_good_file_means_what_it_says() {
         house: _,
         providers: _,
         playlists,
+        guides,
         pushes,
         transcode: _,
         webhooks,
@@ -144,6 +145,7 @@ fn a_good_file_means_what_it_says() {
     assert_eq!(pushes, &[]);
     assert_eq!(path, Path::new("/etc/forebay/channels.toml"));
     assert_eq!(playlists, &[]);
+    assert_eq!(guides, &[]);
     assert_eq!(server.listen.to_string(), "127.0.0.1:1234");
     assert_eq!(server.public_url.as_ref().unwrap().as_str(), "https://tv.example/forebay/");
     let proxies: Vec<_> = server.trusted_proxies.iter().map(ToString::to_string).collect();
@@ -273,6 +275,7 @@ fn an_empty_file_is_all_defaults() {
             house,
             providers,
             playlists,
+            guides: Vec::new(),
             pushes: Vec::new(),
             transcode: Transcode::default(),
             webhooks: Vec::new(),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::response::IntoResponse;
+use forebay_core::guide::document;
 use forebay_core::lineup::names::fold;
 use forebay_relay::channel::ListedChannel;
 use http::{HeaderMap, HeaderValue, Uri, header};
@@ -24,8 +25,10 @@ const MAX_GROUPS: usize = 64;
 /// HLS stream.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("audio/x-mpegurl; charset=utf-8");
 
-/// What the list begins with.
-const HEAD: &str = "#EXTM3U\n";
+/// What a list begins with that names its guide: some players know one of the words, some the other.
+pub(super) fn head(guide: &str) -> String {
+    format!("#EXTM3U url-tvg=\"{guide}\" x-tvg-url=\"{guide}\"\n")
+}
 
 /// `GET /playlist.m3u`, `?format=hls` and `?group=News`
 ///
@@ -40,8 +43,10 @@ pub(super) async fn playlist(
     uri: Uri,
     headers: HeaderMap,
 ) -> impl IntoResponse {
+    let base = address(&state, &watching, peer, &uri, &headers);
     let form = Form {
-        base: address(&state, &watching, peer, &uri, &headers),
+        head: head(&format!("{base}epg.xml")),
+        base,
         suffix: suffix(&query),
         groups: query.values("group").take(MAX_GROUPS).map(|group| fold(&group)).collect(),
         sight: state.sight(&watching),
@@ -63,10 +68,11 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> impl IntoResponse {
     let base = address(&state, &watching, peer, &uri, &headers);
-    let form = Form { base, suffix: suffix(&query), groups: Vec::new(), sight: Sight::default() };
+    let head = head(&format!("{base}epg.xml"));
+    let form = Form { head, base, suffix: suffix(&query), groups: Vec::new(), sight: Sight::default() };
     // An id needs no escaping in a file name.
     let file = format!("attachment; filename=\"{}.m3u\"", channel.id.as_str());
-    let mut list = HEAD.to_owned();
+    let mut list = form.head.clone();
     form.write(&mut list, &Entry::from(&*channel));
     let headers = [
         (header::CONTENT_TYPE, CONTENT_TYPE),
@@ -91,6 +97,7 @@ fn suffix(query: &Query) -> &'static str {
 /// What somebody wants to have listed, and how.
 #[derive(Debug)]
 struct Form {
+    head: String,
     base: Url,
     suffix: &'static str,
     /// The groups that are wanted, folded; all of them where none is named.
@@ -100,8 +107,8 @@ struct Form {
 }
 
 impl Listing for Form {
-    fn head(&self) -> &'static str {
-        HEAD
+    fn head(&self) -> &str {
+        &self.head
     }
 
     fn writer(&self) -> impl FnMut(&mut String, &Entry<'_>, usize) -> bool {
@@ -127,9 +134,11 @@ impl Form {
 /// Writes the line of a channel in front of its address.
 pub(super) fn about(out: &mut String, entry: &Entry<'_>) {
     let number = entry.number.map(|number| number.to_string());
+    // Its id in our own guide.
+    let guide_id = entry.player_id.map_or_else(|| entry.id.to_owned(), document::id);
     let attributes = [
         // Players without one match guides by name, and get it wrong for channels of equal names.
-        ("tvg-id", Some(entry.guide_id.unwrap_or(entry.id))),
+        ("tvg-id", Some(&*guide_id)),
         ("tvg-name", Some(entry.name)),
         ("tvg-chno", number.as_deref()),
         ("tvg-logo", entry.logo),
@@ -189,6 +198,7 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
+    use forebay_core::lineup::player_id;
     use forebay_relay::channel::Channels;
     use futures_util::TryStreamExt as _;
     use tempfile::TempDir;
@@ -225,6 +235,7 @@ mod tests {
         let catalogue = Catalogue::start(&config, database, run).unwrap();
         let query = Query::from(query);
         let form = Form {
+            head: head(&format!("{base}epg.xml")),
             base: Url::parse(base).unwrap(),
             suffix: suffix(&query),
             groups: query.values("group").map(|group| fold(&group)).collect(),
@@ -249,15 +260,22 @@ mod tests {
             sources = ["testcard://"]
         "#;
         let out = pieces(text, 1, "https://tv.example/sub/", "").await.concat();
-        assert_eq!(
-            out,
-            "#EXTM3U\n#EXTINF:-1 tvg-id=\"one\" tvg-name=\"The 'One', HD\" tvg-chno=\"1\" tvg-logo=\"http://h/one.png\" \
+        // Ids that stay, and not those by which others know a channel: of equal ones, players mix
+        // up the guides.
+        let ids = player_id::of_texts(["one", "two"].into_iter()).into_iter().map(document::id);
+        let ids: Vec<String> = ids.collect();
+        let (one, two, relay) = (&ids[0], &ids[1], document::id(player_id::OF_RELAYS + 1));
+        let beginning =
+            "#EXTM3U url-tvg=\"https://tv.example/sub/epg.xml\" x-tvg-url=\"https://tv.example/sub/epg.xml\"";
+        let expected = format!(
+            "{beginning}\n#EXTINF:-1 tvg-id=\"{one}\" tvg-name=\"The 'One', HD\" tvg-chno=\"1\" tvg-logo=\"http://h/one.png\" \
              group-title=\"News\",The \"One\", HD\nhttps://tv.example/sub/stream/one.ts\n\
-             #EXTINF:-1 tvg-id=\"two\" tvg-name=\"two\",two\nhttps://tv.example/sub/stream/two.ts\n\
-             #EXTINF:-1 tvg-id=\"r0\" tvg-name=\"Relay 0\" tvg-chno=\"1000\" group-title=\"Fernsehen\",Relay 0\n\
+             #EXTINF:-1 tvg-id=\"{two}\" tvg-name=\"two\",two\nhttps://tv.example/sub/stream/two.ts\n\
+             #EXTINF:-1 tvg-id=\"{relay}\" tvg-name=\"Relay 0\" tvg-chno=\"1000\" group-title=\"Fernsehen\",Relay 0\n\
              https://tv.example/sub/stream/r0.ts\n"
         );
-        assert_eq!(pieces("", 0, "http://tv.lan/", "").await, ["#EXTM3U\n"]);
+        assert_eq!(out, expected);
+        assert_eq!(pieces("", 0, "http://tv.lan/", "").await, [head("http://tv.lan/epg.xml")]);
     }
 
     #[tokio::test]

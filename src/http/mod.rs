@@ -10,6 +10,7 @@ mod backups;
 mod channels;
 mod compatibility;
 mod encoding;
+mod epg;
 mod error;
 mod events;
 mod extract;
@@ -92,6 +93,7 @@ use crate::backups::Backups;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, InForce};
 use crate::db::Database;
+use crate::guide::Guides;
 use crate::jobs::Queue;
 use crate::lineup::{Lineup, PutInForce};
 use crate::oidc::Oidc;
@@ -122,6 +124,8 @@ pub struct State {
     pub(crate) relays: Relays,
     /// Playlists, and the channels of theirs.
     pub(crate) lineup: Lineup,
+    /// What is on.
+    pub(crate) guides: Guides,
     pub(crate) films: Films,
     /// Who there is, and what they may do.
     pub(crate) accounts: Accounts,
@@ -255,6 +259,7 @@ impl State {
         let jobs = Queue::new(database.clone(), events.clone(), kinds);
         Self {
             relays: Relays::new(database.clone(), in_force),
+            guides: Guides::new(database.clone(), config.clone(), Arc::clone(&catalogue), folder),
             lineup: Lineup::new(database.clone(), config.clone(), put_in_force, events, folder),
             films,
             guards: Guards {

@@ -74,7 +74,7 @@ impl From<std::io::Error> for FetchError {
 
 /// What was fetched.
 #[derive(Debug)]
-pub(super) enum Got {
+pub(crate) enum Got {
     /// The server says that it is as it was.
     Unchanged,
     /// A document, and what a panel said of the account.
@@ -83,7 +83,7 @@ pub(super) enum Got {
 
 /// Fetches the document of a playlist. `known` are the marks of the version
 /// that was taken last.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     documents: &Documents,
     spool: &Spool,
     playlist: &Playlist,

@@ -24,7 +24,7 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// How a document is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// As a list, of which relative addresses begin here, in this character set.
     List { base: Option<Url>, charset: Option<String> },
     /// As what a panel said: a line of its categories, then its streams.
@@ -33,27 +33,27 @@ pub(super) enum Form {
 
 /// A document that has come.
 #[derive(Debug)]
-pub(super) struct Document {
-    pub(super) file: File,
-    pub(super) form: Form,
-    pub(super) digest: Digest,
-    pub(super) marks: Marks,
+pub(crate) struct Document {
+    pub(crate) file: File,
+    pub(crate) form: Form,
+    pub(crate) digest: Digest,
+    pub(crate) marks: Marks,
     /// All of it has come.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
     /// Who sent it; none where it was fetched from where the playlist says.
-    pub(super) given_by: Option<Authority>,
+    pub(crate) given_by: Option<Authority>,
 }
 
 /// A file that goes when it is dropped, unless it is kept.
 #[derive(Debug)]
-pub(super) struct File {
+pub(crate) struct File {
     path: PathBuf,
     is_kept: AtomicBool,
 }
 
 /// The folder of documents.
 #[derive(Debug, Clone)]
-pub(super) struct Spool {
+pub(crate) struct Spool {
     folder: PathBuf,
     /// Longer documents are refused.
     max_bytes: u64,
@@ -62,7 +62,7 @@ pub(super) struct Spool {
 }
 
 /// A document on its way.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     file: File,
     out: tokio::fs::File,
     digest: Context,
@@ -72,7 +72,7 @@ pub(super) struct Writer {
 
 /// Why a document was not written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WriteError {
+pub(crate) enum WriteError {
     #[error("it has more than {} MiB", max_bytes >> 20)]
     TooLong { max_bytes: u64 },
     #[error("it cannot be written: {0}")]
@@ -81,13 +81,18 @@ pub(super) enum WriteError {
 
 impl Spool {
     /// That beside a database in `data`, without what an earlier process has left there.
-    pub(super) fn new(data: &Path) -> Self {
+    pub(crate) fn new(data: &Path) -> Self {
         Self::limited(data, MAX_BYTES)
     }
 
     /// The same for documents of so many bytes.
-    pub(super) fn limited(data: &Path, max_bytes: u64) -> Self {
-        let spool = Self { folder: data.join(FOLDER), max_bytes, count: Arc::default() };
+    pub(crate) fn limited(data: &Path, max_bytes: u64) -> Self {
+        Self::at(data.join(FOLDER), max_bytes)
+    }
+
+    /// The same in a folder of its own.
+    pub(crate) fn at(folder: PathBuf, max_bytes: u64) -> Self {
+        let spool = Self { folder, max_bytes, count: Arc::default() };
         spool.clean();
         spool
     }
@@ -104,7 +109,7 @@ impl Spool {
     }
 
     /// Begins a document.
-    pub(super) async fn create(&self) -> io::Result<Writer> {
+    pub(crate) async fn create(&self) -> io::Result<Writer> {
         Dir::new(&self.folder, Access::Owner).create()?;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(format!("{number}.new"));
@@ -121,18 +126,18 @@ impl Spool {
     }
 
     /// A document that is held.
-    pub(super) fn held(&self, name: &str) -> File {
+    pub(crate) fn held(&self, name: &str) -> File {
         File { path: self.folder.join(name), is_kept: AtomicBool::new(true) }
     }
 }
 
 impl File {
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Keeps the file under this name. An older one of that name goes.
-    pub(super) fn keep(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn keep(&self, name: &str) -> io::Result<()> {
         // In the same folder, so this is one step and the old file is never half replaced.
         fs::rename(&self.path, self.path.with_file_name(name))?;
         self.is_kept.store(true, Ordering::Relaxed);
@@ -140,7 +145,7 @@ impl File {
     }
 
     /// Has it go in the end.
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         self.is_kept.store(false, Ordering::Relaxed);
     }
 }
@@ -155,7 +160,7 @@ impl Drop for File {
 
 impl Writer {
     /// Takes the next bytes.
-    pub(super) async fn push(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+    pub(crate) async fn push(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         // Counted after decompression: a small body can swell by a factor of hundreds.
         self.length += bytes.len() as u64;
         if self.length > self.max_bytes {
@@ -166,12 +171,12 @@ impl Writer {
     }
 
     /// How many bytes have come.
-    pub(super) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Ends it.
-    pub(super) async fn finish(mut self, form: Form, marks: Marks, is_whole: bool) -> io::Result<Document> {
+    pub(crate) async fn finish(mut self, form: Form, marks: Marks, is_whole: bool) -> io::Result<Document> {
         self.out.flush().await?;
         let digest = self.digest.finish();
         let digest = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");

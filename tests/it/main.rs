@@ -12,6 +12,7 @@ mod clocks;
 mod datagrams;
 mod documents;
 mod downloads_page;
+mod epg;
 mod failover;
 mod film_delivery;
 mod film_growing;

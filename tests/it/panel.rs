@@ -83,9 +83,10 @@ async fn what_a_user_may_not_watch_is_on_no_surface_and_the_rest_plays() {
     assert_eq!(categories, expected);
     let streams = api(&relay, "ann", "&action=get_live_streams").await;
     let id = streams[0]["stream_id"].as_u64().filter(|&id| id < 1 << 31).expect("a number");
+    let guide_id = format!("c{id:08}.forebay");
     let expected = json!({
         "num": 5, "name": "The \"One\"", "stream_type": "live", "stream_id": id,
-        "stream_icon": "http://h/1.png", "epg_channel_id": "one.tv", "added": "0", "is_adult": "0",
+        "stream_icon": "http://h/1.png", "epg_channel_id": guide_id, "added": "0", "is_adult": "0",
         "category_id": news, "category_ids": [news.parse::<u32>().expect("a number")],
         "custom_sid": "", "tv_archive": 0, "direct_source": "", "tv_archive_duration": 0,
     });
@@ -106,15 +107,19 @@ async fn what_a_user_may_not_watch_is_on_no_surface_and_the_rest_plays() {
     let address = format!("http://{}/live/ben/correct%20horse/{id}.ts", relay.address());
     let entries: Vec<&str> = list.lines().filter(|line| line.starts_with("http")).collect();
     assert_eq!(entries, [&*address], "{list}");
-    let line = "#EXTINF:-1 tvg-id=\"one.tv\" tvg-name=\"The 'One'\" tvg-chno=\"5\" tvg-logo=\"http://h/1.png\" \
-                group-title=\"News\",The \"One\"";
-    assert!(list.contains(line) && list.starts_with("#EXTM3U url-tvg="), "{list}");
+    let line = format!(
+        "#EXTINF:-1 tvg-id=\"{guide_id}\" tvg-name=\"The 'One'\" tvg-chno=\"5\" tvg-logo=\"http://h/1.png\" \
+         group-title=\"News\",The \"One\""
+    );
+    assert!(list.contains(&line) && list.starts_with("#EXTM3U url-tvg="), "{list}");
     let hls = ask(&relay, "GET", &format!("/get.php?{login}&type=m3u&output=m3u8"), None).await.text();
     assert!(hls.contains(&format!("/{id}.m3u8")) && !hls.contains("group-title"), "{hls}");
     let guide = ask(&relay, "GET", &format!("/xmltv.php?{login}"), None).await.text();
     assert_eq!(guide.matches("<channel id=").count(), 1, "{guide}");
     assert!(
-        guide.contains("<channel id=\"one.tv\"><display-name>The &quot;One&quot;</display-name>"),
+        guide.contains(&format!(
+            "<channel id=\"{guide_id}\"><display-name>The &quot;One&quot;</display-name>"
+        )),
         "{guide}"
     );
 

@@ -197,7 +197,7 @@ mod channels {
         assert_eq!((file.status, file.header("Content-Type")), (200, Some("audio/x-mpegurl; charset=utf-8")));
         assert_eq!(file.header("Content-Disposition"), Some("attachment; filename=\"one.m3u\""));
         let text = file.text();
-        assert!(text.starts_with("#EXTM3U\n#EXTINF:-1 ") && text.contains(",News\n"), "{text}");
+        assert!(text.starts_with("#EXTM3U url-tvg=\"") && text.contains(",News\n"), "{text}");
         assert!(text.ends_with(&format!("{}\n", relay.url("/stream/one.ts"))), "{text}");
         assert_eq!(text.lines().count(), 3, "{text}");
         let hls = get(&relay, "/stream/one/channel.m3u?format=hls").await.text();

@@ -22,14 +22,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forebay_relay::error::reason;
-use forebay_relay::model::{Checker, FieldError, FieldPath, House, Policy, SourceSpec, SourceUrl, Spec};
+use forebay_relay::model::{
+    Checker, FieldError, FieldPath, House, Policy, Provider, ProviderSpec, SourceSpec, SourceUrl, Spec,
+};
 use forebay_relay::push::Push;
 
 use self::places::Places;
 use super::environment::{Environment, Set, fault};
 use super::error::Error;
 use super::file::File;
-use super::{Config, DataDir, PlaylistSpec, Webhook};
+use super::{Config, DataDir, GuideSpec, PlaylistSpec, Webhook};
 
 /// What is checked, for the places of faults in it.
 #[derive(Clone, Copy)]
@@ -71,22 +73,9 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         let policy = stream.check(checker, &Policy { hls, ..Policy::default() });
         House::new(folder.to_owned(), policy, stream.check_slate_urls(checker).unwrap_or_default())
     });
-    let providers = checker.within("providers", |checker| {
-        let mut ids = HashMap::new();
-        let all = file.providers.iter().flatten().enumerate();
-        all.filter_map(|(at, spec)| {
-            checker.within(at, |checker| {
-                let provider = spec.check(checker, &mut house)?;
-                let place = checker.path().to("id");
-                taken.extend(unique(&mut ids, provider.id.clone(), place, |id| {
-                    format!("the provider \"{id}\"")
-                }));
-                Some(provider)
-            })
-        })
-        .collect()
-    });
+    let providers = checker.within("providers", |checker| providers(checker, file, &mut house, &mut taken));
     let playlists = checker.within("playlists", |checker| playlists(checker, file, &house, &mut taken));
+    let guides = checker.within("guides", |checker| guides(checker, file, &house, &mut taken));
     let pushes = checker.within("pushes", |checker| pushes(checker, file, folder, &mut taken));
     let transcode = transcode::transcode(&mut checker, file);
     let webhooks = checker.within("webhooks", |checker| webhooks(checker, file, folder, &mut taken));
@@ -138,12 +127,27 @@ pub(super) fn resolve(file: &File, text: Text<'_>) -> Result<Config, Error> {
         house,
         providers,
         playlists,
+        guides,
         pushes,
         transcode,
         webhooks,
         backups,
         channels,
     })
+}
+
+/// `[[providers]]`; what stands there twice goes to `taken`.
+fn providers(checker: &mut Checker, file: &File, house: &mut House, taken: &mut Vec<Taken>) -> Vec<Provider> {
+    let mut ids = HashMap::new();
+    let check = |(at, spec): (usize, &ProviderSpec)| {
+        checker.within(at, |checker| {
+            let provider = spec.check(checker, house)?;
+            let place = checker.path().to("id");
+            taken.extend(unique(&mut ids, provider.id.clone(), place, |id| format!("the provider \"{id}\"")));
+            Some(provider)
+        })
+    };
+    file.providers.iter().flatten().enumerate().filter_map(check).collect()
 }
 
 /// `[[playlists]]`; what stands there twice goes to `taken`.
@@ -175,6 +179,22 @@ fn webhooks(checker: &mut Checker, file: &File, folder: &Path, taken: &mut Vec<T
         all.push(webhook);
     }
     all
+}
+
+/// `[[guides]]`; what stands there twice goes to `taken`.
+fn guides(checker: &mut Checker, file: &File, house: &House, taken: &mut Vec<Taken>) -> Vec<GuideSpec> {
+    let mut ids = HashMap::new();
+    for (at, spec) in file.guides.iter().flatten().enumerate() {
+        checker.within(at, |checker| {
+            let Some(id) = spec.id.clone() else {
+                return checker.fault("id", "this guide has no id");
+            };
+            let place = checker.path().to("id");
+            taken.extend(unique(&mut ids, id, place, |id| format!("the id \"{id}\"")));
+            spec.check_with(checker, house);
+        });
+    }
+    file.guides.clone().unwrap_or_default()
 }
 
 /// `[[pushes]]`; what stands there twice goes to `taken`.

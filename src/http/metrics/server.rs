@@ -30,6 +30,7 @@ pub(super) fn families(state: &State, reports: &[Report]) -> Vec<Family> {
     all.extend(streams(state, reports));
     all.extend(viewers(state, reports));
     all.extend(films(state));
+    all.extend(guides(state));
     all.extend(pages(state));
     all.extend(refusals(state));
     all
@@ -69,6 +70,29 @@ fn process(state: &State, reports: &[Report]) -> Vec<Family> {
             "log_lines_left_out",
             "Lines of the log that were not written, by reason.",
             lines.map(|(reason, count)| (label("reason", reason), count)),
+        ),
+    ]
+}
+
+fn guides(state: &State) -> Vec<Family> {
+    let counts = state.guides.counts();
+    let readings = [("taken", counts.taken), ("unchanged", counts.unchanged), ("failed", counts.failed)];
+    let documents = [("found", counts.found), ("made", counts.made), ("evicted", counts.evicted)];
+    let by_result =
+        |figures: [(&'static str, u64); 3]| figures.map(|(word, count)| (label("result", word), count));
+    vec![
+        Family::gauge("guides", "Guides that there are.", counts.guides),
+        Family::gauge(
+            "guides_left_out",
+            "Guides that are not read, since there are too many.",
+            counts.left_out,
+        ),
+        Family::gauge("guide_channels", "Channels of which a guide tells.", counts.matched),
+        Family::counters("guide_readings", "Readings of guides, by result.", by_result(readings)),
+        Family::counters(
+            "guide_documents",
+            "Guides of ours for viewers, by what became of them.",
+            by_result(documents),
         ),
     ]
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::NO_DATABASE;
 use super::operation::Operation;
-use super::route::{Access, Route};
+use super::route::{Access, Cors, Route};
+use crate::http::epg::{self, ChannelGuide, FoundProgrammes, GuideList, GuideSuggestions, NowList};
 use crate::http::extract::BodyLimits;
 use crate::http::playlists::{
     self, ChannelChanges, ChannelDocument, ChannelMove, ChannelPage, Decided, EditBatch, GroupList,
@@ -47,7 +48,7 @@ fn takes_playlist(operation: Operation) -> Operation {
 }
 
 pub(super) fn routes() -> Vec<Route> {
-    [playlist_routes(), list_routes(), channel_routes()].into_iter().flatten().collect()
+    [playlist_routes(), list_routes(), channel_routes(), guide_routes()].into_iter().flatten().collect()
 }
 
 fn playlist_routes() -> Vec<Route> {
@@ -109,6 +110,53 @@ fn playlist_routes() -> Vec<Route> {
             },
         ),
     ]
+}
+
+fn guide_routes() -> Vec<Route> {
+    vec![
+        Route::new("/api/guides", Access::Operator).get(epg::guides, || {
+            asks("listGuides", "The guides, and how they are read").json::<GuideList>(200, "All of them")
+        }),
+        Route::new("/api/guides/refresh", Access::Operator).act(epg::refresh, || {
+            asks("refreshGuides", "Has all guides read now, and does not wait for it")
+                .json::<GuideList>(202, "All of them")
+        }),
+        Route::new("/api/epg/now", Access::Viewer).cors(Cors::Answers).get(epg::now, || {
+            epg("getNow", "What is on now and next")
+                .query("search", "Only channels whose name or group holds this.")
+                .query("skip", "How many channels to pass over.")
+                .query("limit", "How many to tell of: 1 to 500, 100 unless given.")
+                .json::<NowList>(200, "By the channels, in the order of lists")
+        }),
+        Route::new("/api/epg/search", Access::Viewer).cors(Cors::Answers).get(epg::search, || {
+            epg("searchGuide", "Programmes that run or come, by a part of their title")
+                .query("text", "The part: two bytes at least.")
+                .json::<FoundProgrammes>(200, "Up to 200, in the order of time")
+        }),
+        Route::new("/api/epg/{id}", Access::Viewer).cors(Cors::Answers).get(epg::of_channel, || {
+            epg("getChannelGuide", "The programmes of a channel, for a day unless told")
+                .query("from", "Since when: seconds since 1970, or as in ISO 8601.")
+                .query("to", "Until when, likewise.")
+                .json::<ChannelGuide>(200, "Those that run then, in order")
+                .fails(403, &["not_allowed"])
+                .fails(404, &["unknown_channel", "unplayable_channel"])
+        }),
+        Route::new("/api/epg/{id}/suggestions", Access::Operator).get(epg::suggestions, || {
+            Operation::new("suggestGuideIds", "Channels of guides that may be this one, by their names")
+                .json::<GuideSuggestions>(200, "Up to 20, the best first")
+                .fails(403, &["forbidden"])
+                .fails(404, &["unknown_channel", "unplayable_channel"])
+                .fails(503, &["no_guide", "database_busy", "no_database"])
+        }),
+    ]
+}
+
+/// What asks the guides.
+fn epg(id: &str, summary: &str) -> Operation {
+    Operation::new(id, summary)
+        .query("token", "A user's stream key, or a key of a program.")
+        .fails(401, &["unauthorized"])
+        .fails(503, &["no_guide", "database_busy", "no_database"])
 }
 
 fn list_routes() -> Vec<Route> {

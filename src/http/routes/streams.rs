@@ -4,7 +4,7 @@ use super::NO_DATABASE;
 use super::operation::Operation;
 use super::route::{Access, Cors, Route};
 use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
-use crate::http::{films, hls, lineup, live, xtream};
+use crate::http::{epg, films, hls, lineup, live, xtream};
 
 /// Why a channel is not to be had now.
 const UNAVAILABLE: [&str; 11] = [
@@ -36,7 +36,7 @@ const UNAVAILABLE_OR_UNREADABLE: [&str; 10] = [
 ];
 
 pub(super) fn routes() -> Vec<Route> {
-    [stream_routes(), panel_routes()].into_iter().flatten().collect()
+    [stream_routes(), guide_routes(), panel_routes()].into_iter().flatten().collect()
 }
 
 /// What players of Xtream Codes ask besides `/live/…`.
@@ -67,12 +67,25 @@ fn panel_routes() -> Vec<Route> {
                 .query("type", "`m3u` for names alone.")
                 .sends(200, "audio/x-mpegurl", "The list")
         }),
-        Route::new("/xmltv.php", Access::Viewer).cors(Cors::Answers).get(xtream::xmltv, || {
-            credentials(Operation::new("getPanelGuide", "The channels in XMLTV")).sends(
-                200,
-                "application/xml",
-                "The document",
-            )
+        Route::new("/xmltv.php", Access::Viewer).cors(Cors::Answers).get(epg::xmltv, || {
+            guide(credentials(Operation::new("getPanelGuide", "The guide in XMLTV")))
+                .query("gzip", "`1` for the packed file.")
+        }),
+    ]
+}
+
+/// What is on, for players.
+fn guide_routes() -> Vec<Route> {
+    vec![
+        Route::new("/epg.xml", Access::Viewer)
+            .cors(Cors::Answers)
+            .get(epg::xml, || guide(Operation::new("getGuide", "What is on, in XMLTV"))),
+        Route::new("/epg.xml.gz", Access::Viewer).cors(Cors::Answers).get(epg::packed, || {
+            Operation::new("getPackedGuide", "The same, packed with gzip")
+                .sends(200, "application/gzip", "The document")
+                .leads(304, "The document that `If-None-Match` names")
+                .fails(401, &["unauthorized"])
+                .fails(503, &["no_guide"])
         }),
     ]
 }
@@ -226,6 +239,7 @@ fn panel(id: &str, summary: &str) -> Operation {
         .query("action", "`get_live_streams` and the like; the account where it is none of them.")
         .query("category_id", "Only what is in this category.")
         .query("vod_id", "The film that is asked about.")
+        .query("stream_id", "The channel whose programmes are asked for.")
         .sends(200, "application/json", "As panels answer; `auth` is 0 for a wrong password")
         .fails(503, NO_DATABASE)
 }
@@ -236,6 +250,14 @@ fn credentials(operation: Operation) -> Operation {
         .query("password", "The password of the user, or the stream key.")
         .fails(401, &["unauthorized"])
         .fails(429, &["too_many_tries"])
+}
+
+fn guide(operation: Operation) -> Operation {
+    operation
+        .sends(200, "application/xml", "The document")
+        .leads(304, "The document that `If-None-Match` names")
+        .fails(401, &["unauthorized"])
+        .fails(503, &["no_guide"])
 }
 
 fn list(id: &str, summary: &str) -> Operation {

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::db::listing::Entry;
 use crate::http::auth::Watching;
 use crate::http::forwarded::base_url;
-use crate::http::lineup::about;
+use crate::http::lineup::{about, head};
 use crate::http::pieces::{Listing, Pieces};
 use crate::http::query::Query;
 use crate::http::sight::Sight;
@@ -32,7 +32,11 @@ pub(in crate::http) async fn list(
     let (user, password) = (escaped(&text("username")), escaped(&text("password")));
     let base = base_url(&state.config().server, peer, &uri, &headers);
     let form = Form {
-        head: format!("#EXTM3U url-tvg=\"{base}xmltv.php?username={user}&password={password}\"\n"),
+        head: head(&if user.is_empty() {
+            format!("{base}epg.xml")
+        } else {
+            format!("{base}xmltv.php?username={user}&password={password}")
+        }),
         // Without a name, where streams are open, addresses are ours.
         base: if user.is_empty() {
             format!("{base}stream/")

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::response::Response;
+use forebay_core::guide::document::id as guide_id;
 use forebay_core::lineup::names::fold;
 use forebay_core::lineup::player_id;
 use serde::Serialize;
@@ -37,7 +38,7 @@ struct Stream<'a> {
     stream_type: &'static str,
     stream_id: u32,
     stream_icon: &'a str,
-    epg_channel_id: &'a str,
+    epg_channel_id: String,
     added: &'static str,
     is_adult: &'static str,
     category_id: String,
@@ -126,7 +127,7 @@ impl Listing for Streams {
                 stream_type: "live",
                 stream_id,
                 stream_icon: entry.logo.unwrap_or_default(),
-                epg_channel_id: entry.guide_id.unwrap_or(entry.id),
+                epg_channel_id: guide_id(stream_id),
                 added: "0",
                 is_adult: if group.is_adult { "1" } else { "0" },
                 category_id: group.category.to_string(),

@@ -1,4 +1,4 @@
-//! What players of Xtream Codes ask: `player_api.php`, `get.php` and `xmltv.php`. The streams
+//! What players of Xtream Codes ask: `player_api.php` and `get.php`. The streams
 //! themselves are at `/live/…` and `/movie/…`.
 //!
 //! The types are those of panels, since players crash on others: what panels send as a text, such
@@ -8,7 +8,6 @@ mod account;
 mod films;
 mod list;
 mod live;
-mod xmltv;
 
 use std::time::Duration;
 
@@ -22,8 +21,8 @@ use tokio::time::timeout;
 
 pub(super) use self::films::{head_movie, movie};
 pub(super) use self::list::list;
-pub(super) use self::xmltv::xmltv;
 use super::auth::{Watching, by_password};
+use super::epg;
 use super::error::ApiError;
 use super::forwarded::{base_url, client_address};
 use super::query::Query;
@@ -71,8 +70,8 @@ pub(super) async fn player_api(state: State, peer: Peer, request: Request) -> Re
         "get_vod_info" => Json(films::info(&state, &sight, query.parsed("vod_id"))).into_response(),
         "get_series_categories" | "get_series" => Json(json!([])).into_response(),
         "get_series_info" => Json(json!({ "seasons": [], "info": {}, "episodes": {} })).into_response(),
-        "get_short_epg" | "get_simple_data_table" | "get_epg" => {
-            Json(json!({ "epg_listings": [] })).into_response()
+        action @ ("get_short_epg" | "get_simple_data_table" | "get_epg") => {
+            Json(epg::listings(&state, &sight, &query, action == "get_short_epg").await?).into_response()
         }
         _ => {
             let base = base_url(&config.server, peer, &parts.uri, &parts.headers);

@@ -123,7 +123,7 @@ async fn whatever_is_pasted_is_the_account_and_its_limit_end_and_zone_are_shown(
         });
         assert_eq!(state["account"], shown, "{pasted:?}");
         let list = client::get(relay.address(), "/playlist.m3u").await.text();
-        assert!(list.contains("tvg-id=\"one.uk\"") && list.contains("group-title=\"News\""), "{list}");
+        assert!(list.contains("tvg-name=\"One\"") && list.contains("group-title=\"News\""), "{list}");
         ask(relay.address(), "DELETE", &format!("/api/playlists/{}", playlist["id"]), None).await;
     }
     let wrong = add(&relay, &format!("http://joe:wrong@{host}")).await;

@@ -7,7 +7,6 @@
 //! writes entries so that the parser, and every player that we know of, reads them back.
 
 mod attributes;
-mod charset;
 mod lines;
 mod location;
 mod parser;

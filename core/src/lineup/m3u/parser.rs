@@ -2,9 +2,9 @@
 
 use url::Url;
 
-use super::charset::{Charset, Transcoder};
 use super::lines::Lines;
 use super::{attributes, location};
+use crate::charset::{Charset, Transcoder};
 use crate::lineup::{Entry, Kind, Origin, Properties};
 
 /// What a parser is told of a list beforehand.

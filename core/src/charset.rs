@@ -6,7 +6,7 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WIN
 
 /// In front of the lines: UTF-16 becomes UTF-8, everything else passes.
 #[derive(Debug, Default)]
-pub(super) enum Transcoder {
+pub(crate) enum Transcoder {
     /// Too few bytes have come to tell.
     #[default]
     Undecided,
@@ -17,7 +17,7 @@ pub(super) enum Transcoder {
 }
 
 /// UTF-16 on its way to UTF-8.
-pub(super) struct Utf16 {
+pub(crate) struct Utf16 {
     decoder: Decoder,
     text: String,
 }
@@ -34,7 +34,7 @@ const BLOCK_BYTES: usize = 8 * 1024;
 impl Transcoder {
     /// The transcoder for a document that begins so: with a mark of its byte order, or with a
     /// character of ASCII in two bytes.
-    pub(super) fn of(start: &[u8]) -> Self {
+    pub(crate) fn of(start: &[u8]) -> Self {
         let encoding = match start {
             [0xFF, 0xFE, ..] | [0x01..=0x7F, 0, 0x01..=0x7F, 0, ..] => UTF_16LE,
             [0xFE, 0xFF, ..] | [0, 0x01..=0x7F, 0, 0x01..=0x7F, ..] => UTF_16BE,
@@ -45,7 +45,7 @@ impl Transcoder {
     }
 
     /// Hands on what these bytes are in UTF-8.
-    pub(super) fn push(&mut self, mut bytes: &[u8], is_last: bool, take: &mut impl FnMut(&[u8])) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8], is_last: bool, take: &mut impl FnMut(&[u8])) {
         let Self::Utf16(Utf16 { decoder, text }) = self else { return take(bytes) };
         loop {
             let (result, read, _) = decoder.decode_to_string(bytes, text, is_last);
@@ -61,26 +61,26 @@ impl Transcoder {
 
 /// What the lines of a document are written in.
 #[derive(Debug)]
-pub(super) struct Charset {
+pub(crate) struct Charset {
     /// For lines that are not UTF-8.
     legacy: &'static Encoding,
     /// A line has shown that the document is UTF-8.
     is_utf8: bool,
     /// Characters that could not be read.
-    pub(super) bad_characters: u64,
+    pub(crate) bad_characters: u64,
 }
 
 impl Charset {
     /// `label` is what the server or the user says, as in `Content-Type`. Without a word the web's
     /// default holds.
-    pub(super) fn new(label: Option<&str>) -> Self {
+    pub(crate) fn new(label: Option<&str>) -> Self {
         let mut charset = Self { legacy: WINDOWS_1252, is_utf8: false, bad_characters: 0 };
         charset.declare(label.unwrap_or_default());
         charset
     }
 
     /// Takes the word of the document itself.
-    pub(super) fn declare(&mut self, label: &str) {
+    pub(crate) fn declare(&mut self, label: &str) {
         match Encoding::for_label(label.trim().as_bytes()) {
             Some(encoding) if encoding == UTF_8 => self.is_utf8 = true,
             Some(encoding) => self.legacy = encoding,
@@ -91,15 +91,19 @@ impl Charset {
     /// The text of a line. A line that is no UTF-8 is of a legacy encoding, unless the document has
     /// shown to be UTF-8: then only the bad characters are replaced. Whatever a document says of
     /// itself, a line that is good UTF-8 is UTF-8: nothing else looks like it by accident.
-    pub(super) fn text<'a>(&mut self, line: &'a [u8]) -> Cow<'a, str> {
-        let text = match str::from_utf8(line) {
+    pub(crate) fn text<'a>(&mut self, line: &'a [u8]) -> Cow<'a, str> {
+        without_controls(self.decode(line))
+    }
+
+    /// The same with the controls that stand in it.
+    pub(crate) fn decode<'a>(&mut self, line: &'a [u8]) -> Cow<'a, str> {
+        match str::from_utf8(line) {
             Ok(text) => {
                 self.is_utf8 |= !text.is_ascii();
                 Cow::Borrowed(text)
             }
             Err(_) => self.mended(line),
-        };
-        without_controls(text)
+        }
     }
 
     fn mended(&mut self, line: &[u8]) -> Cow<'static, str> {
