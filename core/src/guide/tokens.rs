@@ -267,8 +267,8 @@ mod tests {
         let (mut tokens, mut out) = (Tokens::default(), Vec::new());
         let mut take = |token: Token<'_>| match token {
             Token::Open { name, attributes, is_empty } => {
-                let values: String =
-                    attributes.map(|(name, value)| format!(" {}=[{}]", text(name), text(value))).collect();
+                let values = attributes.map(|(name, value)| format!(" {}=[{}]", text(name), text(value)));
+                let values = values.collect::<Vec<_>>().concat();
                 out.push(format!("<{}{values}{}>", text(name), if is_empty { "/" } else { "" }));
             }
             Token::Close { name } => out.push(format!("</{}>", text(name))),
