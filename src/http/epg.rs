@@ -56,27 +56,27 @@ const DAY: i64 = 24 * 3600;
 /// A programme.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProgrammeDocument {
+    categories: Vec<String>,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// Its number as people write it, or as the guide has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    episode: Option<String>,
+    is_new: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rating: Option<String>,
     /// When it begins.
     #[schema(value_type = String)]
     start: Timestamp,
     /// When it ends.
     #[schema(value_type = String)]
     stop: Timestamp,
-    title: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     sub_title: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    categories: Vec<String>,
-    /// Its number as people write it, or as the guide has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    episode: Option<String>,
-    /// When it was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    date: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rating: Option<String>,
-    is_new: bool,
+    title: String,
 }
 
 /// What is on one channel.
@@ -84,22 +84,22 @@ pub(super) struct ProgrammeDocument {
 pub(super) struct NowDocument {
     /// The id of the channel.
     channel: String,
-    name: String,
     /// Its id in our guide.
     #[serde(skip_serializing_if = "Option::is_none")]
     guide_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    now: Option<ProgrammeDocument>,
+    name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<ProgrammeDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<ProgrammeDocument>,
 }
 
 /// What is on.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NowList {
+    channels: Vec<NowDocument>,
     /// All channels that match.
     total: usize,
-    channels: Vec<NowDocument>,
 }
 
 /// The programmes of a channel.
@@ -128,24 +128,24 @@ pub(super) struct FoundProgrammes {
 /// How a guide is doing.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct GuideDocument {
-    key: String,
-    /// Its name in the configuration, or the playlist that names it.
-    name: String,
-    /// When the version was taken that is in force.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
-    taken_at: Option<Timestamp>,
     channels: u64,
-    programmes: u64,
+    /// Why it could not be read the last time: what is in force is that of before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     /// Parts that were left out or changed because they were wrong.
     faults: u64,
     /// All of it had come.
     is_whole: bool,
+    key: String,
     /// Channels of the lineup that it tells of.
     matched: u64,
-    /// Why it could not be read the last time: what is in force is that of before.
+    /// Its name in the configuration, or the playlist that names it.
+    name: String,
+    programmes: u64,
+    /// When the version was taken that is in force.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    #[schema(value_type = String)]
+    taken_at: Option<Timestamp>,
 }
 
 /// The guides, in the order in which they are asked.

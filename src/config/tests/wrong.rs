@@ -15,14 +15,14 @@ lisen = "0.0.0.0:8080""#,
     (
         "[sever]",
         &[
-            r#"1:2: unknown key "sever", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, pushes, transcode, profiles, webhooks, channels; did you mean "server"?"#,
+            r#"1:2: unknown key "sever", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, guides, pushes, transcode, profiles, webhooks, channels; did you mean "server"?"#,
         ],
     ),
     (
         r#"[[outputs]]
 id = "acme""#,
         &[
-            r#"1:3: unknown key "outputs", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, pushes, transcode, profiles, webhooks, channels"#,
+            r#"1:3: unknown key "outputs", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, guides, pushes, transcode, profiles, webhooks, channels"#,
         ],
     ),
     ("[server", &["1:8: not TOML: unclosed table, expected `]`"]),

@@ -251,13 +251,13 @@ listen = "a\q""#,
     (
         "\u{feff}[sever]",
         &[
-            r#"1:2: unknown key "sever", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, pushes, transcode, profiles, webhooks, channels; did you mean "server"?"#,
+            r#"1:2: unknown key "sever", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, guides, pushes, transcode, profiles, webhooks, channels; did you mean "server"?"#,
         ],
     ),
     (
         "\u{feff}sever = 1",
         &[
-            r#"1:1: unknown key "sever", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, pushes, transcode, profiles, webhooks, channels; did you mean "server"?"#,
+            r#"1:1: unknown key "sever", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, guides, pushes, transcode, profiles, webhooks, channels; did you mean "server"?"#,
         ],
     ),
     (
@@ -296,7 +296,7 @@ listen = true",
     (
         "a.b = 1",
         &[
-            r#"1:1: unknown key "a", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, pushes, transcode, profiles, webhooks, channels"#,
+            r#"1:1: unknown key "a", expected one of server, auth, oidc, tokens, hdhomerun, log, data, backups, stream, hls, films, resolver, providers, playlists, guides, pushes, transcode, profiles, webhooks, channels"#,
         ],
     ),
     (
