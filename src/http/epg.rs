@@ -489,7 +489,7 @@ impl From<GuideStatus> for GuideDocument {
         let GuideStatus { key, name, taken_at, channels, programmes, faults, is_whole, matched, error } =
             status;
         let taken_at = taken_at.and_then(|at| Timestamp::from_second(at).ok());
-        Self { key, name, taken_at, channels, programmes, faults, is_whole, matched, error }
+        Self { channels, error, faults, is_whole, key, matched, name, programmes, taken_at }
     }
 }
 
