@@ -147,10 +147,10 @@ impl Follower {
         self.forget_segment(Rendition::Audio);
     }
 
-    /// When sound that is away is asked for again.
+    /// When sound that is away is asked for again: never, where the variant of now has none.
     pub(super) fn sound_at(&self) -> Option<Moment> {
         match self.sound.state {
-            State::Away(at) if matches!(self.phase, Phase::Going) => Some(at),
+            State::Away(at) if matches!(self.phase, Phase::Going) && !self.sounds().is_empty() => Some(at),
             _ => None,
         }
     }
