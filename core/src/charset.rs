@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// In front of the lines: UTF-16 becomes UTF-8, everything else passes.
-#[derive(Debug, Default)]
+/// In front of a reader: UTF-16 becomes UTF-8, everything else passes.
+#[derive(Debug)]
 pub(crate) enum Transcoder {
-    /// Too few bytes have come to tell.
-    #[default]
-    Undecided,
+    /// Too few bytes have come to tell: these.
+    Undecided(Vec<u8>),
     /// It is no UTF-16.
     Bytes,
     /// It is.
@@ -31,10 +30,19 @@ impl std::fmt::Debug for Utf16 {
 /// How much of UTF-16 is decoded at a time.
 const BLOCK_BYTES: usize = 8 * 1024;
 
+/// So many bytes tell UTF-16.
+const START_BYTES: usize = 4;
+
+impl Default for Transcoder {
+    fn default() -> Self {
+        Self::Undecided(Vec::new())
+    }
+}
+
 impl Transcoder {
     /// The transcoder for a document that begins so: with a mark of its byte order, or with a
     /// character of ASCII in two bytes.
-    pub(crate) fn of(start: &[u8]) -> Self {
+    fn of(start: &[u8]) -> Self {
         let encoding = match start {
             [0xFF, 0xFE, ..] | [0x01..=0x7F, 0, 0x01..=0x7F, 0, ..] => UTF_16LE,
             [0xFE, 0xFF, ..] | [0, 0x01..=0x7F, 0, 0x01..=0x7F, ..] => UTF_16BE,
@@ -44,8 +52,19 @@ impl Transcoder {
         Self::Utf16(Utf16 { decoder: encoding.new_decoder_without_bom_handling(), text })
     }
 
-    /// Hands on what these bytes are in UTF-8.
-    pub(crate) fn push(&mut self, mut bytes: &[u8], is_last: bool, take: &mut impl FnMut(&[u8])) {
+    /// Hands on what these bytes are in UTF-8. The first ones wait until they tell how all that
+    /// follow are read, or until `is_last`.
+    pub(crate) fn push(&mut self, bytes: &[u8], is_last: bool, take: &mut impl FnMut(&[u8])) {
+        let Self::Undecided(start) = self else { return self.pass(bytes, is_last, take) };
+        start.extend_from_slice(bytes);
+        if start.len() >= START_BYTES || is_last {
+            let start = std::mem::take(start);
+            *self = Self::of(&start);
+            self.pass(&start, is_last, take);
+        }
+    }
+
+    fn pass(&mut self, mut bytes: &[u8], is_last: bool, take: &mut impl FnMut(&[u8])) {
         let Self::Utf16(Utf16 { decoder, text }) = self else { return take(bytes) };
         loop {
             let (result, read, _) = decoder.decode_to_string(bytes, text, is_last);

@@ -32,9 +32,6 @@ const MAX_ID_BYTES: usize = 512;
 /// Channels whose last programme is remembered, to tell local times apart that are there twice.
 const MAX_REMEMBERED: usize = 20_000;
 
-/// So many bytes tell UTF-16.
-const START_BYTES: usize = 4;
-
 /// What a reader is told of a guide beforehand.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -107,8 +104,6 @@ pub struct Summary {
 #[derive(Debug)]
 pub struct Reader {
     transcoder: Transcoder,
-    /// The first bytes, until they are enough to tell the encoding.
-    start: Vec<u8>,
     tokens: Tokens,
     builder: Builder,
 }
@@ -118,8 +113,7 @@ impl Reader {
     pub fn new(options: Options) -> Self {
         let Options { charset, clock } = options;
         Self {
-            transcoder: Transcoder::Undecided,
-            start: Vec::new(),
+            transcoder: Transcoder::default(),
             tokens: Tokens::default(),
             builder: Builder::new(Charset::new(charset.as_deref()), clock),
         }
@@ -127,37 +121,21 @@ impl Reader {
 
     /// Takes the next bytes, and hands out what they complete.
     pub fn push(&mut self, bytes: &[u8], take: &mut impl FnMut(Item<'_>)) {
-        if matches!(self.transcoder, Transcoder::Undecided) {
-            self.start.extend_from_slice(bytes);
-            if self.start.len() >= START_BYTES {
-                self.decide(take);
-            }
-            return;
-        }
         self.pass(bytes, false, take);
     }
 
     /// Ends the guide, and says what it was.
     pub fn finish(mut self, take: &mut impl FnMut(Item<'_>)) -> Summary {
-        if matches!(self.transcoder, Transcoder::Undecided) {
-            self.decide(take);
-        }
         self.pass(&[], true, take);
         let builder = &mut self.builder;
         self.tokens.finish(&mut |token| builder.token(token, take));
-        // What was cut off in its middle is no programme.
+        // A programme that was cut off in its middle is dropped.
         builder.summary.faults.bad_characters = builder.charset.bad_characters;
         builder.summary
     }
 
-    fn decide(&mut self, take: &mut impl FnMut(Item<'_>)) {
-        self.transcoder = Transcoder::of(&self.start);
-        let start = std::mem::take(&mut self.start);
-        self.pass(&start, false, take);
-    }
-
     fn pass(&mut self, bytes: &[u8], is_last: bool, take: &mut impl FnMut(Item<'_>)) {
-        let Self { transcoder, tokens, builder, .. } = self;
+        let Self { transcoder, tokens, builder } = self;
         transcoder.push(bytes, is_last, &mut |bytes| {
             tokens.push(bytes, &mut |token| builder.token(token, take));
         });
@@ -195,7 +173,7 @@ struct Builder {
     summary: Summary,
 }
 
-/// What is being read.
+/// The channel or the programme that the tokens belong to.
 #[derive(Debug)]
 enum Subject {
     Nothing,

@@ -145,22 +145,16 @@ impl Summary {
 #[derive(Debug)]
 pub struct Parser {
     transcoder: Transcoder,
-    /// The first bytes, until they are enough to tell the encoding.
-    start: Vec<u8>,
     lines: Lines,
     reader: Reader,
 }
-
-/// So many bytes tell UTF-16.
-const START_BYTES: usize = 4;
 
 impl Parser {
     /// A parser at the beginning of a list.
     pub fn new(options: Options) -> Self {
         let Options { base, charset, extra_urls } = options;
         Self {
-            transcoder: Transcoder::Undecided,
-            start: Vec::new(),
+            transcoder: Transcoder::default(),
             lines: Lines::new(),
             reader: Reader::new(base, Charset::new(charset.as_deref()), extra_urls),
         }
@@ -168,38 +162,19 @@ impl Parser {
 
     /// Takes the next bytes, and hands out what they complete.
     pub fn push(&mut self, bytes: &[u8], take: &mut impl FnMut(Item<'_>)) {
-        if matches!(self.transcoder, Transcoder::Undecided) {
-            // The first bytes decide how all that follow are read, so they wait until they are
-            // enough.
-            self.start.extend_from_slice(bytes);
-            if self.start.len() >= START_BYTES {
-                self.decide(take);
-            }
-            return;
-        }
         self.pass(bytes, false, take);
     }
 
     /// Ends the list, and says what it was.
     pub fn finish(mut self, take: &mut impl FnMut(Item<'_>)) -> Summary {
-        // A list may be shorter than what tells its encoding.
-        if matches!(self.transcoder, Transcoder::Undecided) {
-            self.decide(take);
-        }
         self.pass(&[], true, take);
         let reader = &mut self.reader;
         self.lines.finish(&mut |line| reader.line(line, take));
         reader.finish(self.lines.too_long())
     }
 
-    fn decide(&mut self, take: &mut impl FnMut(Item<'_>)) {
-        self.transcoder = Transcoder::of(&self.start);
-        let start = std::mem::take(&mut self.start);
-        self.pass(&start, false, take);
-    }
-
     fn pass(&mut self, bytes: &[u8], is_last: bool, take: &mut impl FnMut(Item<'_>)) {
-        let Self { transcoder, lines, reader, .. } = self;
+        let Self { transcoder, lines, reader } = self;
         transcoder.push(bytes, is_last, &mut |bytes| {
             lines.push(bytes, &mut |line| reader.line(line, take));
         });
