@@ -10,7 +10,7 @@ use forebay_testkit::ts::PACKET_SIZE;
 use crate::relay::{Relay, channel};
 
 /// The figures of a relay.
-struct Figures(Vec<Sample>);
+pub(crate) struct Figures(Vec<Sample>);
 
 /// Of the figures here, each is a whole number.
 fn whole(sample: &Sample) -> u64 {
@@ -18,7 +18,7 @@ fn whole(sample: &Sample) -> u64 {
 }
 
 impl Figures {
-    async fn of(relay: &Relay) -> Self {
+    pub(crate) async fn of(relay: &Relay) -> Self {
         let answer = get(relay.address(), "/metrics").await;
         let kind = answer.header("Content-Type").expect("there is a type").to_owned();
         assert_eq!((answer.status, kind.split(';').next()), (200, Some("application/openmetrics-text")));
@@ -42,7 +42,7 @@ impl Figures {
     }
 
     #[track_caller]
-    fn get(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+    pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         self.find(name, labels).unwrap_or_else(|| panic!("there is no {name}{labels:?}"))
     }
 }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
+use crate::metrics::Figures;
 use crate::relay::Relay;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -91,6 +92,28 @@ async fn a_token_plays_one_channel_until_it_is_revoked() {
     // What nobody has signed is worth nothing.
     let forged = format!("{}x", &token[..token.len() - 1]);
     assert_eq!(ask(&relay, "GET", &format!("/t/{forged}/stream/one"), None).await.status, 401);
+}
+
+/// Who shows a key or a token is known without a look into the database: a join costs as much as
+/// where streams are open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_with_a_key_or_a_token_reads_no_database() {
+    const JOINS: u64 = 40;
+    let relay = start();
+    let ann = user(&relay, "ann", "pro").await;
+    let (_, by_token) = make(&relay, &ann, json!({ "videoUrl": "http://tv.lan/stream/one.ts" })).await;
+    let _open = plays(&relay, &format!("{ann}/stream/one")).await;
+    let reads = async || Figures::of(&relay).await.get("database_requests_total", &[("result", "read")]);
+    for path in [format!("{ann}/stream/one"), by_token] {
+        let (before, began) = (reads().await, Instant::now());
+        for _ in 0..JOINS {
+            drop(plays(&relay, &path).await);
+        }
+        // What the server looks at by itself, it looks at once in five seconds.
+        let own = 4 * (1 + began.elapsed().as_secs() / 5);
+        let read = reads().await - before;
+        assert!(read <= own && own < JOINS, "{path}: {read} reads for {JOINS} joins, {own} may be its own");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
