@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use forebay_core::guide::Options;
@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::kept::{Basis, KeptDocuments};
 use super::made::{Made, Seen, hex, make};
 use super::named::{Named, of_config, of_playlist, settings_of};
 use super::snapshot::{Known, Snapshot};
@@ -40,9 +41,6 @@ const MAX_GUIDES: usize = 64;
 
 /// Readings at a time. What is heavy of them is done one by one.
 const MAX_AT_ONCE: usize = 3;
-
-/// Documents of ours that are kept: one for each set of channels that somebody sees.
-const MAX_KEPT: usize = 8;
 
 /// When a failed reading is tried again for the first time; the pause doubles with each failure.
 const FIRST_RETRY: Duration = Duration::from_mins(2);
@@ -66,7 +64,7 @@ struct Inner {
     folder: PathBuf,
     snapshot: Mutex<Arc<Snapshot>>,
     readings: Mutex<HashMap<String, Reading>>,
-    kept: Mutex<Vec<Kept>>,
+    kept: KeptDocuments,
     /// Whoever takes a processor for a second.
     heavy: Semaphore,
     asked: Notify,
@@ -131,16 +129,6 @@ struct Reading {
     next: Option<Instant>,
 }
 
-/// A document that was made, and what it was made of.
-#[derive(Debug)]
-struct Kept {
-    seen: u64,
-    version: u64,
-    hour: i64,
-    list: Weak<List>,
-    made: Arc<Made>,
-}
-
 /// How a guide is doing.
 #[derive(Debug, Clone, Default)]
 pub struct GuideStatus {
@@ -177,7 +165,7 @@ impl Guides {
             folder,
             snapshot: Mutex::default(),
             readings: Mutex::default(),
-            kept: Mutex::default(),
+            kept: KeptDocuments::default(),
             heavy: Semaphore::new(1),
             asked: Notify::new(),
             files: AtomicU64::new(0),
@@ -209,10 +197,6 @@ impl Guides {
 
     fn readings(&self) -> MutexGuard<'_, HashMap<String, Reading>> {
         self.0.readings.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the guides are doing, in their order.
@@ -259,66 +243,50 @@ impl Guides {
         let seen = Arc::new(seen);
         let for_key = Arc::clone(&seen);
         let key = list.read(move |list, connection| for_key.key(list, connection)).await;
-        let key = key.map_err(|error| Error::File(std::io::Error::other(error.to_string())))?;
-        if let Some(made) = self.find_kept(key, &list) {
-            count(&self.0.tally.found);
+        let key = key.map_err(Error::other)?;
+        let find = || {
+            let basis = Basis::new(key, &self.snapshot(), &list, Timestamp::now());
+            self.0.kept.find(&basis).inspect(|_| count(&self.0.tally.found))
+        };
+        if let Some(made) = find() {
             return Ok(made);
         }
         let _turn = self.0.heavy.acquire().await.expect("the semaphore is never closed");
         // Somebody else may have had it made meanwhile.
-        if let Some(made) = self.find_kept(key, &list) {
-            count(&self.0.tally.found);
+        if let Some(made) = find() {
             return Ok(made);
         }
-        let (snapshot, now) = (self.snapshot(), Timestamp::now().as_second());
+        let (snapshot, now) = (self.snapshot(), Timestamp::now());
+        let basis = Basis::new(key, &snapshot, &list, now);
         let number = self.0.files.fetch_add(1, Ordering::Relaxed);
         let path = self.0.folder.join(format!("{number}.made"));
-        let (folder, version) = (self.0.folder.clone(), snapshot.version);
+        let folder = self.0.folder.clone();
         let making = list.read(move |list, connection| {
-            let made = create(&folder).and_then(|()| make(&path, &snapshot, (list, connection), &seen, now));
+            let made = create(&folder)
+                .and_then(|()| make(&path, &snapshot, (list, connection), &seen, now.as_second()));
             Ok(made)
         });
-        let made = making.await.map_err(|error| Error::File(std::io::Error::other(error.to_string())))??;
+        let made = making.await.map_err(Error::other)??;
         count(&self.0.tally.made);
-        let mut kept = self.kept();
-        let before = kept.iter().position(|it| it.seen == key).map(|at| kept.remove(at));
-        let mut made = made;
-        if let Some(before) = before.filter(|before| before.made.tag == made.tag) {
-            made.changed_at = before.made.changed_at;
-        }
-        let made = Arc::new(made);
-        kept.push(Kept {
-            seen: key,
-            version,
-            hour: now / 3600,
-            list: Arc::downgrade(&list),
-            made: Arc::clone(&made),
-        });
-        if kept.len() > MAX_KEPT {
+        let (made, has_evicted) = self.0.kept.put(basis, made);
+        if has_evicted {
             count(&self.0.tally.evicted);
-            kept.remove(0);
         }
         Ok(made)
     }
 
-    fn find_kept(&self, seen: u64, list: &Arc<List>) -> Option<Arc<Made>> {
-        let (version, hour) = (self.snapshot().version, Timestamp::now().as_second() / 3600);
-        let is_it = |it: &&Kept| {
-            let is_of_list = std::ptr::eq(it.list.as_ptr(), Arc::as_ptr(list));
-            it.seen == seen && it.version == version && it.hour == hour && is_of_list
-        };
-        self.kept().iter().find(is_it).map(|it| Arc::clone(&it.made))
-    }
-
     /// Reads guides when they are due, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        self.clean();
+        let mut is_clean = false;
         // Where this is begun anew, nothing of the run before goes on.
         self.readings().clear();
         let mut running = JoinSet::new();
         loop {
             match self.named().await {
                 Ok(named) => {
+                    if !std::mem::replace(&mut is_clean, true) {
+                        self.clean(&named);
+                    }
                     self.start(&named, &mut running, &stop);
                     if let Err(error) = self.settle(&named).await {
                         warn!("guides cannot be matched: {error}");
@@ -342,11 +310,13 @@ impl Guides {
     }
 
     /// Removes what an earlier process has left, and guides that nobody has named for long.
-    fn clean(&self) {
+    fn clean(&self, named: &[Named]) {
+        let named: Vec<PathBuf> = named.iter().map(|it| path_of(&self.0.folder, &it.key)).collect();
         let Ok(entries) = std::fs::read_dir(&self.0.folder) else { return };
         for path in entries.flatten().map(|entry| entry.path()) {
             let age = path.metadata().and_then(|it| it.modified()).ok().and_then(|at| at.elapsed().ok());
-            let is_old = age.is_some_and(|age| age > KEEP_UNNAMED);
+            // One that has not changed for long may be named all the same.
+            let is_old = age.is_some_and(|age| age > KEEP_UNNAMED) && !named.contains(&path);
             let is_left = path.extension().is_some_and(|it| it == "made" || it == "new");
             if is_left || is_old {
                 let _ = std::fs::remove_file(path);
@@ -477,7 +447,7 @@ impl Guides {
             Some(Known { key: named.key, name: named.name, path, info })
         };
         let look = spawn_blocking(move || named.into_iter().filter_map(known).collect::<Vec<_>>());
-        let guides = look.await.map_err(|error| Error::File(std::io::Error::other(error)))?;
+        let guides = look.await.map_err(Error::other)?;
         let is_same_list = std::ptr::eq(before.list.as_ptr(), Arc::as_ptr(&list));
         if guides == before.guides && is_same_list {
             return Ok(());
@@ -485,8 +455,7 @@ impl Guides {
         let turn = self.0.heavy.acquire().await.expect("the semaphore is never closed");
         let for_matching = guides.clone();
         let matching = list.read(move |list, connection| Ok(matches(&for_matching, list, connection)));
-        let matches =
-            matching.await.map_err(|error| Error::File(std::io::Error::other(error.to_string())))??;
+        let matches = matching.await.map_err(Error::other)??;
         let is_same = guides == before.guides && matches == before.matches;
         let version = before.version + u64::from(!is_same);
         if !is_same {
@@ -526,7 +495,7 @@ fn matches(
         }
         true
     });
-    walked.map_err(|error| Error::File(std::io::Error::other(error.to_string())))?;
+    walked.map_err(Error::other)?;
     Ok(found)
 }
 

@@ -1,18 +1,19 @@
 //! A guide as a file: an SQLite database that is written once, and read until another replaces it.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use forebay_core::guide::{Item, MAX_CHANNELS, Options, Reader, Summary, Tag};
 use forebay_core::lineup::UnixTime;
 use forebay_core::lineup::names::fold;
 use forebay_relay::input::document::Marks;
-use liblzma::read::XzDecoder;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use tokio_util::sync::CancellationToken;
+
+use super::unpack::unpacked;
 
 /// More bytes of XML are not read: a guide of a gigabyte is one by mistake.
 const MAX_XML_BYTES: u64 = 2 << 30;
@@ -64,6 +65,13 @@ pub enum Error {
     /// Likewise.
     #[error("it cannot be kept: {0}")]
     File(io::Error),
+}
+
+impl Error {
+    /// A fault that has nothing to do with the guide itself.
+    pub fn other(error: impl Display) -> Self {
+        Self::File(io::Error::other(error.to_string()))
+    }
 }
 
 /// What is known of a guide that was taken.
@@ -255,41 +263,6 @@ fn fill(
         count.execute(params![number, programmes])?;
     }
     Ok(summary)
-}
-
-/// The document without what packs it, which its first bytes tell, whatever it is called.
-fn unpacked(path: &Path) -> io::Result<Box<dyn Read>> {
-    let mut file = BufReader::with_capacity(PIECE, File::open(path)?);
-    let mut start = [0; 6];
-    let mut length = 0;
-    while length < start.len() {
-        match file.read(&mut start[length..])? {
-            0 => break,
-            read => length += read,
-        }
-    }
-    file.seek(SeekFrom::Start(0))?;
-    Ok(match &start[..length] {
-        [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(file)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(XzDecoder::new(file)),
-        [b'P', b'K', 3, 4, ..] => zipped(file)?,
-        _ => Box::new(file),
-    })
-}
-
-/// The first file of a ZIP archive (APPNOTE 6.3.10, section 4.3.7): a guide is alone in it.
-fn zipped(mut file: BufReader<File>) -> io::Result<Box<dyn Read>> {
-    let mut head = [0; 30];
-    file.read_exact(&mut head)?;
-    let number = |at: usize| u64::from(u16::from_le_bytes([head[at], head[at + 1]]));
-    let behind = i64::try_from(number(26) + number(28)).expect("they have 16 bits each");
-    file.seek_relative(behind)?;
-    let length = u32::from_le_bytes([head[18], head[19], head[20], head[21]]);
-    match number(8) {
-        0 => Ok(Box::new(file.take(length.into()))),
-        8 => Ok(Box::new(DeflateDecoder::new(file))),
-        method => Err(io::Error::other(format!("it is packed in a way that is not known ({method})"))),
-    }
 }
 
 impl Stored {

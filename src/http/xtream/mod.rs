@@ -6,6 +6,7 @@
 
 mod account;
 mod films;
+mod guide;
 mod list;
 mod live;
 
@@ -22,7 +23,6 @@ use tokio::time::timeout;
 pub(super) use self::films::{head_movie, movie};
 pub(super) use self::list::list;
 use super::auth::{Watching, by_password};
-use super::epg;
 use super::error::ApiError;
 use super::forwarded::{base_url, client_address};
 use super::query::Query;
@@ -71,7 +71,7 @@ pub(super) async fn player_api(state: State, peer: Peer, request: Request) -> Re
         "get_series_categories" | "get_series" => Json(json!([])).into_response(),
         "get_series_info" => Json(json!({ "seasons": [], "info": {}, "episodes": {} })).into_response(),
         action @ ("get_short_epg" | "get_simple_data_table" | "get_epg") => {
-            Json(epg::listings(&state, &sight, &query, action == "get_short_epg").await?).into_response()
+            Json(guide::listings(&state, &sight, &query, action == "get_short_epg").await?).into_response()
         }
         _ => {
             let base = base_url(&config.server, peer, &parts.uri, &parts.headers);

@@ -1,39 +1,28 @@
-//! The guide: as XMLTV for players, and as JSON for pages and programs.
+//! The guide: as XMLTV for players (`document`), and as JSON for pages and programs.
 
-use std::io::Read;
-use std::sync::Arc;
+mod document;
 
 use axum::Json;
-use axum::body::Body;
-use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use forebay_core::guide::Tag;
 use forebay_core::guide::details::Details;
 use forebay_core::guide::document::id as guide_id;
+use forebay_core::lineup::UnixTime;
 use forebay_core::lineup::names::fold;
 use forebay_relay::channel::ListedChannel;
-use futures_util::stream;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
+pub(super) use self::document::{packed, xml, xmltv};
 use super::State;
 use super::auth::Watching;
-use super::encoding::takes_gzip;
 use super::error::ApiError;
 use super::extract::{ById, Named};
 use super::query::Query;
-use super::sight::Sight;
 use crate::catalogue::{BEGINNING, Search};
-use crate::guide::{Airing, Error, GuideStatus, Made, Seen, Snapshot, Suggested, read_all};
-
-/// How much of a guide is sent at once.
-const PIECE: usize = 64 * 1024;
+use crate::guide::{Airing, Error, GuideStatus, Snapshot, Suggested};
 
 /// Channels that one answer tells of.
 const MAX_CHANNELS: usize = 500;
@@ -42,7 +31,7 @@ const MAX_CHANNELS: usize = 500;
 const DEFAULT_CHANNELS: usize = 100;
 
 /// Programmes that one answer has of a channel: two weeks of music videos have fewer.
-const MAX_PROGRAMMES: usize = 5_000;
+pub(super) const MAX_PROGRAMMES: usize = 5_000;
 
 /// Programmes that a search finds.
 const MAX_FOUND: usize = 200;
@@ -51,7 +40,7 @@ const MAX_FOUND: usize = 200;
 const MIN_TEXT: usize = 2;
 
 /// A day, in seconds.
-const DAY: i64 = 24 * 3600;
+pub(super) const DAY: i64 = 24 * 3600;
 
 /// A programme.
 #[derive(Debug, Serialize, ToSchema)]
@@ -173,105 +162,10 @@ pub(super) struct GuideSuggestions {
     suggestions: Vec<GuideSuggestion>,
 }
 
-/// How a guide is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Plain,
-    /// The packed file is what was asked for.
-    Packed,
-    /// It is packed on the way.
-    Encoded,
-}
-
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_guide", format!("the guide cannot be had: {error}"))
     }
-}
-
-/// `GET /epg.xml`
-pub(super) async fn xml(state: State, watching: Watching, headers: HeaderMap) -> Result<Response, ApiError> {
-    let form = if takes_gzip(&headers) { Form::Encoded } else { Form::Plain };
-    document(&state, state.sight(&watching), &headers, form).await
-}
-
-/// `GET /epg.xml.gz`
-pub(super) async fn packed(
-    state: State,
-    watching: Watching,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    document(&state, state.sight(&watching), &headers, Form::Packed).await
-}
-
-/// `GET /xmltv.php`
-pub(super) async fn xmltv(
-    state: State,
-    watching: Watching,
-    query: Query,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let is_packed = query.value("gzip").is_some_and(|value| value != "0");
-    if is_packed { packed(state, watching, headers).await } else { xml(state, watching, headers).await }
-}
-
-async fn document(
-    state: &State,
-    sight: Sight,
-    headers: &HeaderMap,
-    form: Form,
-) -> Result<Response, ApiError> {
-    let is_all = sight.sees_all();
-    let seen = Seen { sees: Box::new(move |entry| sight.sees(entry)), is_all };
-    let made = state.guides.document(seen).await?;
-    let suffix = if form == Form::Plain { "" } else { "-gz" };
-    let tag = format!("\"{}{suffix}\"", made.tag);
-    let changed = Timestamp::from_second(made.changed_at).unwrap_or_default();
-    let changed = changed.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    let kind = if form == Form::Packed { "application/gzip" } else { "application/xml; charset=utf-8" };
-    let mut fields = HeaderMap::new();
-    let value = |text: &str| HeaderValue::from_str(text).expect("it is made of plain ASCII");
-    fields.insert(header::ETAG, value(&tag));
-    fields.insert(header::LAST_MODIFIED, value(&changed));
-    // Asked again each time, which costs nothing as long as it is the same.
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if form != Form::Packed {
-        fields.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    }
-    if is_known(headers, &tag, &changed) {
-        return Ok((StatusCode::NOT_MODIFIED, fields).into_response());
-    }
-    fields.insert(header::CONTENT_TYPE, value(kind));
-    let length = if form == Form::Plain { made.length } else { made.packed_length };
-    fields.insert(header::CONTENT_LENGTH, length.into());
-    if form == Form::Encoded {
-        fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    let from: Box<dyn Read + Send> = match form {
-        Form::Plain => Box::new(made.plain().map_err(Error::File)?),
-        Form::Packed | Form::Encoded => Box::new(made.packed().map_err(Error::File)?),
-    };
-    Ok((fields, body(from, made)).into_response())
-}
-
-/// Whether whoever asks has these bytes (RFC 9110, section 13.1): an `ETag` counts, else a date.
-fn is_known(headers: &HeaderMap, tag: &str, changed: &str) -> bool {
-    let text = |name| headers.get_all(name).iter().filter_map(|it| it.to_str().ok()).collect::<Vec<_>>();
-    let tags = text(header::IF_NONE_MATCH);
-    if !tags.is_empty() {
-        let mut tags = tags.iter().flat_map(|it| it.split(',')).map(str::trim);
-        return tags.any(|known| known == "*" || known.trim_start_matches("W/") == tag);
-    }
-    text(header::IF_MODIFIED_SINCE).contains(&changed)
-}
-
-/// The bytes, read as they are taken. The file stays until its last reader is done.
-fn body(from: Box<dyn Read + Send>, made: Arc<Made>) -> Body {
-    Body::from_stream(stream::try_unfold((from, made), |(mut from, made)| async {
-        let read = spawn_blocking(move || read_all(&mut from, PIECE).map(|piece| (piece, from)));
-        let (piece, from) = read.await.map_err(std::io::Error::other)??;
-        Ok::<_, std::io::Error>((!piece.is_empty()).then(|| (Bytes::from(piece), (from, made))))
-    }))
 }
 
 /// Asks the guides on a thread that may wait for the disk.
@@ -281,7 +175,7 @@ async fn ask<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let snapshot = state.guides.snapshot();
     let done = spawn_blocking(move || work(&snapshot)).await;
-    Ok(done.map_err(|error| Error::File(std::io::Error::other(error)))??)
+    Ok(done.map_err(Error::other)??)
 }
 
 /// `GET /api/epg/now`, `?search=`, `?skip=` and `?limit=`
@@ -336,7 +230,9 @@ pub(super) async fn of_channel(
     Ok(Json(ChannelGuide { channel: id, programmes: all.iter().map(ProgrammeDocument::from).collect() }))
 }
 
-async fn programmes_of(
+/// The programmes of a channel that end behind the beginning of `window` and begin before its end,
+/// both in seconds since 1970: `limit` at most.
+pub(super) async fn programmes_of(
     state: &State,
     id: String,
     window: (i64, i64),
@@ -404,62 +300,6 @@ pub(super) async fn suggestions(
     Ok(Json(GuideSuggestions { suggestions: suggestions.collect() }))
 }
 
-/// What `get_short_epg` and `get_simple_data_table` of panels answer: the programmes from now on,
-/// four unless told, or all that there are.
-pub(super) async fn listings(
-    state: &State,
-    sight: &Sight,
-    query: &Query,
-    is_short: bool,
-) -> Result<Value, ApiError> {
-    let stream = query.value("stream_id").unwrap_or_default();
-    let found = state.catalogue.find_by_id_or_number(&stream).await?;
-    let nothing = json!({ "epg_listings": [] });
-    let Some(ListedChannel { channel, .. }) = found else { return Ok(nothing) };
-    let entry = crate::db::listing::Entry::from(&*channel);
-    if !sight.sees(&entry) {
-        return Ok(nothing);
-    }
-    let at = Timestamp::now().as_second();
-    let limit = query.parsed("limit").filter(|&limit| limit > 0).unwrap_or(4).min(MAX_PROGRAMMES);
-    let (window, limit) = if is_short {
-        ((at, at + 14 * DAY), limit)
-    } else {
-        ((at - 14 * DAY, at + 14 * DAY), MAX_PROGRAMMES)
-    };
-    let all = programmes_of(state, channel.id.as_str().to_owned(), window, limit).await?;
-    let id = stream.parse().map_or_else(|_| channel.id.as_str().to_owned(), guide_id);
-    let listings: Vec<Value> = all.iter().map(|airing| listing(airing, &stream, &id, at)).collect();
-    Ok(json!({ "epg_listings": listings }))
-}
-
-/// A programme as panels tell it: texts in Base64, and numbers as texts but for the flags.
-fn listing(airing: &Airing, stream: &str, channel_id: &str, now: i64) -> Value {
-    let details = Details::read_programme(&airing.body);
-    let encoded = |tag| STANDARD.encode(details.texts(tag).next().unwrap_or_default());
-    let (start, stop) = (airing.start.seconds(), airing.stop.seconds());
-    let local = |seconds| {
-        let at = Timestamp::from_second(seconds).unwrap_or_default();
-        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
-    };
-    let language = details.first(Tag::Title).and_then(|it| it.attribute("lang")).unwrap_or_default();
-    json!({
-        "id": start.to_string(),
-        "epg_id": stream,
-        "title": encoded(Tag::Title),
-        "lang": language,
-        "start": local(start),
-        "end": local(stop),
-        "stop": local(stop),
-        "description": encoded(Tag::Desc),
-        "channel_id": channel_id,
-        "start_timestamp": start.to_string(),
-        "stop_timestamp": stop.to_string(),
-        "now_playing": u8::from(start <= now && now < stop),
-        "has_archive": 0,
-    })
-}
-
 impl From<&Airing> for ProgrammeDocument {
     fn from(airing: &Airing) -> Self {
         let details = Details::read_programme(&airing.body);
@@ -467,8 +307,7 @@ impl From<&Airing> for ProgrammeDocument {
         let numbers = || details.all(Tag::EpisodeNum);
         let onscreen = numbers().find(|it| it.attribute("system").is_none_or(|system| system == "onscreen"));
         let rating = details.first(Tag::Rating).and_then(|it| it.children.first());
-        let time =
-            |at: forebay_core::lineup::UnixTime| Timestamp::from_second(at.seconds()).unwrap_or_default();
+        let time = |at: UnixTime| Timestamp::from_second(at.seconds()).unwrap_or_default();
         Self {
             start: time(airing.start),
             stop: time(airing.stop),
@@ -490,46 +329,5 @@ impl From<GuideStatus> for GuideDocument {
             status;
         let taken_at = taken_at.and_then(|at| Timestamp::from_second(at).ok());
         Self { channels, error, faults, is_whole, key, matched, name, programmes, taken_at }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use forebay_core::lineup::UnixTime;
-
-    #[test]
-    fn rule_31_listings_have_the_types_of_panels() {
-        let airing = Airing {
-            start: UnixTime::from_seconds(1_735_732_800),
-            stop: UnixTime::from_seconds(1_735_736_400),
-            body: "><title lang=\"en\">News é</title></programme>\n".to_owned(),
-        };
-        assert_eq!(
-            listing(&airing, "5", "c00000005.forebay", 1_735_732_800),
-            json!({
-                "id": "1735732800", "epg_id": "5", "title": "TmV3cyDDqQ==", "lang": "en",
-                "start": "2025-01-01 12:00:00", "end": "2025-01-01 13:00:00", "stop": "2025-01-01 13:00:00",
-                "description": "", "channel_id": "c00000005.forebay", "start_timestamp": "1735732800",
-                "stop_timestamp": "1735736400", "now_playing": 1, "has_archive": 0,
-            })
-        );
-    }
-
-    #[test]
-    fn rule_24_whoever_has_the_bytes_is_told_so() {
-        let asked =
-            |name, value: &'static str| HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
-        let date = "Sat, 31 Jan 2026 18:30:00 GMT";
-        for (headers, expected) in [
-            (asked(header::IF_NONE_MATCH, "\"a\""), true),
-            (asked(header::IF_NONE_MATCH, "\"b\", W/\"a\""), true),
-            (asked(header::IF_NONE_MATCH, "\"a-gz\""), false),
-            (asked(header::IF_MODIFIED_SINCE, date), true),
-            (asked(header::IF_MODIFIED_SINCE, "Sat, 31 Jan 2026 18:29:59 GMT"), false),
-            (HeaderMap::new(), false),
-        ] {
-            assert_eq!(is_known(&headers, "\"a\"", date), expected, "{headers:?}");
-        }
     }
 }

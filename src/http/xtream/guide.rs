@@ -1,0 +1,98 @@
+//! The programmes of a channel, as panels tell them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use forebay_core::guide::Tag;
+use forebay_core::guide::details::Details;
+use forebay_core::guide::document::id as guide_id;
+use forebay_relay::channel::ListedChannel;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::db::listing::Entry;
+use crate::guide::Airing;
+use crate::http::State;
+use crate::http::epg::{DAY, MAX_PROGRAMMES, programmes_of};
+use crate::http::error::ApiError;
+use crate::http::query::Query;
+use crate::http::sight::Sight;
+
+/// What `get_short_epg` and `get_simple_data_table` of panels answer: the programmes from now on,
+/// four unless told, or all that there are.
+pub(super) async fn listings(
+    state: &State,
+    sight: &Sight,
+    query: &Query,
+    is_short: bool,
+) -> Result<Value, ApiError> {
+    let stream = query.value("stream_id").unwrap_or_default();
+    let found = state.catalogue.find_by_id_or_number(&stream).await?;
+    let nothing = json!({ "epg_listings": [] });
+    let Some(ListedChannel { channel, .. }) = found else { return Ok(nothing) };
+    let entry = Entry::from(&*channel);
+    if !sight.sees(&entry) {
+        return Ok(nothing);
+    }
+    let at = Timestamp::now().as_second();
+    let limit = query.parsed("limit").filter(|&limit| limit > 0).unwrap_or(4).min(MAX_PROGRAMMES);
+    let (window, limit) = if is_short {
+        ((at, at + 14 * DAY), limit)
+    } else {
+        ((at - 14 * DAY, at + 14 * DAY), MAX_PROGRAMMES)
+    };
+    let all = programmes_of(state, channel.id.as_str().to_owned(), window, limit).await?;
+    let id = stream.parse().map_or_else(|_| channel.id.as_str().to_owned(), guide_id);
+    let listings: Vec<Value> = all.iter().map(|airing| listing(airing, &stream, &id, at)).collect();
+    Ok(json!({ "epg_listings": listings }))
+}
+
+/// A programme as panels tell it: texts in Base64, and numbers as texts but for the flags.
+fn listing(airing: &Airing, stream: &str, channel_id: &str, now: i64) -> Value {
+    let details = Details::read_programme(&airing.body);
+    let encoded = |tag| STANDARD.encode(details.texts(tag).next().unwrap_or_default());
+    let (start, stop) = (airing.start.seconds(), airing.stop.seconds());
+    let local = |seconds| {
+        let at = Timestamp::from_second(seconds).unwrap_or_default();
+        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    };
+    let language = details.first(Tag::Title).and_then(|it| it.attribute("lang")).unwrap_or_default();
+    json!({
+        "id": start.to_string(),
+        "epg_id": stream,
+        "title": encoded(Tag::Title),
+        "lang": language,
+        "start": local(start),
+        "end": local(stop),
+        "stop": local(stop),
+        "description": encoded(Tag::Desc),
+        "channel_id": channel_id,
+        "start_timestamp": start.to_string(),
+        "stop_timestamp": stop.to_string(),
+        "now_playing": u8::from(start <= now && now < stop),
+        "has_archive": 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forebay_core::lineup::UnixTime;
+
+    #[test]
+    fn rule_31_listings_have_the_types_of_panels() {
+        let airing = Airing {
+            start: UnixTime::from_seconds(1_735_732_800),
+            stop: UnixTime::from_seconds(1_735_736_400),
+            body: "><title lang=\"en\">News é</title></programme>\n".to_owned(),
+        };
+        assert_eq!(
+            listing(&airing, "5", "c00000005.forebay", 1_735_732_800),
+            json!({
+                "id": "1735732800", "epg_id": "5", "title": "TmV3cyDDqQ==", "lang": "en",
+                "start": "2025-01-01 12:00:00", "end": "2025-01-01 13:00:00", "stop": "2025-01-01 13:00:00",
+                "description": "", "channel_id": "c00000005.forebay", "start_timestamp": "1735732800",
+                "stop_timestamp": "1735736400", "now_playing": 1, "has_archive": 0,
+            })
+        );
+    }
+}
