@@ -1,5 +1,5 @@
-//! Channels on devices that look like HDHomeRun tuners: which device has which channel, and by which
-//! number.
+//! Channels on devices that look like HDHomeRun tuners: which device has which channel, and by
+//! which number.
 //!
 //! Programs that record map their guide to the number of a channel on a device. So a channel keeps
 //! both for as long as its own number stays.
@@ -19,7 +19,8 @@ const FIRST_FREE: u32 = 10_000;
 /// What the vendor's devices compute their check with, by the value of a digit.
 const CHECK: [u32; 16] = [0xA, 0x5, 0xF, 0x6, 0x7, 0xC, 0x1, 0xB, 0x9, 0x2, 0x8, 0xD, 0x4, 0x3, 0xE, 0x0];
 
-/// The name of a device for ever: eight hexadecimal digits, of which the last one checks the others.
+/// The name of a device for ever: eight hexadecimal digits, of which the last one checks the
+/// others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceId(u32);
 

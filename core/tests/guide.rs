@@ -204,8 +204,9 @@ fn country_of(channel: &str, is_known: bool) -> Option<&str> {
     channel.rsplit_once('.').map(|(_, country)| country).filter(|_| is_known)
 }
 
-/// The first name of each channel of iptv-org is a guide's; the others are looked for in it, but for those that iptv-org
-/// gives to two channels, of a country where that is known: nobody could tell them apart.
+/// The first name of each channel of iptv-org is a guide's; the others are looked for in it, but
+/// for those that iptv-org gives to two channels, of a country where that is known: nobody could
+/// tell them apart.
 #[test]
 fn rule_14_matching_by_names_is_right_on_iptv_org() {
     let rows = iptv_org();
@@ -283,7 +284,7 @@ fn rule_14_twenty_thousand_channels_and_as_many_of_a_guide_take_seconds() {
 }
 
 proptest! {
-    /// What is written is read as it was, and whatever comes, in whatever pieces, is read to its end.
+    /// A guide that we write is read as it was. Any bytes, in pieces of any size, are read to their end.
     #[test]
     fn rule_20_what_is_written_is_read_as_it_was(text in "[^\r]{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..200), piece in 1_usize..50) {
         let mut title = forebay_core::guide::details::Element::new(Tag::Title, "x");

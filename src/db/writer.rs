@@ -229,7 +229,8 @@ trait Write: Send {
     /// Does it within a transaction. An error means that the whole transaction is lost.
     fn run(&mut self, connection: &Connection) -> Result<(), Error>;
 
-    /// Whether what it has done is part of the transaction: it was neither refused nor did it panic.
+    /// Whether what it has done is part of the transaction: it was neither refused nor did it
+    /// panic.
     fn is_kept(&self) -> bool;
 
     /// Tells the caller how it went, after the commit.

@@ -25,7 +25,8 @@ const MAX_GROUPS: usize = 64;
 /// HLS stream.
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("audio/x-mpegurl; charset=utf-8");
 
-/// What a list begins with that names its guide: some players know one of the words, some the other.
+/// What a list begins with that names its guide: some players know one of the words, some the
+/// other.
 pub(super) fn head(guide: &str) -> String {
     format!("#EXTM3U url-tvg=\"{guide}\" x-tvg-url=\"{guide}\"\n")
 }

@@ -16,7 +16,8 @@ pub struct Element {
     pub children: Vec<Self>,
 }
 
-/// The elements of a channel or a programme, in the order of the format, and its further attributes.
+/// The elements of a channel or a programme, in the order of the format, and its further
+/// attributes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Details {
     /// Attributes of a programme besides its times and its channel, by name.

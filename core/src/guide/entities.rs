@@ -1,5 +1,5 @@
-//! Characters that are written as entities: those of XML, by number, and those of HTML, which guides
-//! use without declaring them.
+//! Characters that are written as entities: those of XML, by number, and those of HTML, which
+//! guides use without declaring them.
 
 use std::borrow::Cow;
 

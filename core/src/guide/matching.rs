@@ -2,7 +2,8 @@
 //!
 //! Three steps, the surest first: the same id; the same name and the same country; the same name,
 //! where no country is against it and only one channel of the guide has it. Within a step, the
-//! order of the guides is strict. What is merely alike is never taken: see [`suggest`](super::suggest).
+//! order of the guides is strict. What is merely alike is never taken: see
+//! [`suggest`](super::suggest).
 
 use std::collections::HashMap;
 
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(found(&index, "", "FR: BBC One"), None, "another country");
         assert_eq!(found(&index, "", "US| CNN"), Some((1, 2, How::Name)));
         assert_eq!(found(&index, "", "CNN"), None, "two have this name");
-        assert_eq!(found(&index, "", "1"), None, "a number is no name");
+        assert_eq!(found(&index, "", "1"), None, "a number names no channel");
         assert_eq!(found(&index, "nobody", "Nobody"), None);
     }
 

@@ -1,8 +1,8 @@
 //! Times of guides: instants, whatever zone they are written in.
 //!
 //! The zone of the machine is never asked. A time without a zone is UTC, as the format says, or in
-//! the zone that the operator names for this guide. Where clocks are set back, a local time is there
-//! twice: the first one is meant, unless the programme before has begun at it or later.
+//! the zone that the operator names for this guide. Where clocks are set back, a local time is
+//! there twice: the first one is meant, unless the programme before has begun at it or later.
 
 use std::fmt::Write as _;
 
@@ -20,8 +20,8 @@ pub struct Clock {
     pub shift: i64,
 }
 
-/// Zones that guides name by letters, in seconds ahead of UTC. `IST` is of three countries and stays
-/// out.
+/// Zones that guides name by letters, in seconds ahead of UTC. `IST` is of three countries and
+/// stays out.
 const NAMED: [(&str, i32); 38] = [
     ("UTC", 0),
     ("GMT", 0),

@@ -1,7 +1,8 @@
 //! The tags and texts of a document that claims to be XML.
 //!
-//! A parser of XML has to stop at the first fault; guides are full of them. Here a `<` that begins no
-//! tag is a character, a quote that is never closed ends with its tag, and what is too long is cut.
+//! A parser of XML has to stop at the first fault; guides are full of them. Here a `<` that begins
+//! no tag is a character, a quote that is never closed ends with its tag, and what is too long is
+//! cut.
 
 use memchr::{memchr, memmem};
 
@@ -33,7 +34,7 @@ pub(super) struct Tokens {
     skipping: Option<Skip>,
 }
 
-/// What is passed over until its end comes.
+/// A part of the document that is skipped until its end comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Skip {
     /// `<!-- … -->`

@@ -287,8 +287,8 @@ pub fn set_mark(packet: &mut Bytes, mark: Mark) -> bool {
     }
 }
 
-/// A packet of nothing but a clock reference that lies `back` before the last one in `packets`, marked
-/// as a discontinuity (2.4.3.5). `None` where there is no clock reference.
+/// A packet of nothing but a clock reference that lies `back` before the last one in `packets`,
+/// marked as a discontinuity (2.4.3.5). `None` where there is no clock reference.
 pub fn earlier_clock(packets: &[u8], back: Duration) -> Option<Bytes> {
     let packets = packets.as_chunks::<PACKET_SIZE>().0.iter().map(Packet::new);
     let (last, pcr) = packets.rev().find_map(|packet| Some((packet, packet.pcr()?)))?;

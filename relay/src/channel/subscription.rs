@@ -34,11 +34,12 @@ const MAX_SHARED: u64 = 1 << 20;
 /// than what VLC takes for a new programme, of which it plays the rest of the old one.
 const REWOUND: Duration = Duration::from_secs(5);
 
-/// What is read at once where the last clock reference is looked for, in bytes: whole packets, since
-/// the store holds nothing else.
+/// What is read at once where the last clock reference is looked for, in bytes: whole packets,
+/// since the store holds nothing else.
 const FAREWELL_READ: u64 = 256 * PACKET_SIZE as u64;
 
-/// How often: a reference is due each 100 ms (ISO/IEC 13818-1, 2.7.2), and this is enough for 60 Mbit/s.
+/// How often: a reference is due each 100 ms (ISO/IEC 13818-1, 2.7.2), and this is enough for 60
+/// Mbit/s.
 const FAREWELL_READS: u64 = 16;
 
 /// A reader of a channel's transport stream. Dropping it is leaving; the last viewer to leave

@@ -172,8 +172,8 @@ impl Following<'_> {
         }
     }
 
-    /// Lets the player of a viewer who may not go on drop what it holds, if its socket takes that at
-    /// once.
+    /// Lets the player of a viewer who may not go on drop what it holds, if its socket takes that
+    /// at once.
     fn say_farewell(&mut self) {
         let subscription = self.subscription.as_mut().expect("it comes back from the crew");
         if let (Ok(true), Some(packet)) = (subscription.send_last(self.stream), subscription.farewell())

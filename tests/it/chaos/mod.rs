@@ -1,5 +1,5 @@
-//! Twenty channels, three providers with limits, three hundred viewers, and sources that come and go: a minute of it, or
-//! `FOREBAY_CHAOS_SECONDS`. What happens follows from `FOREBAY_CHAOS_SEED`.
+//! Twenty channels, three providers with limits, three hundred viewers, and sources that come and
+//! go: a minute of it, or `FOREBAY_CHAOS_SECONDS`. What happens follows from `FOREBAY_CHAOS_SEED`.
 
 mod audit;
 mod crowd;
@@ -82,7 +82,8 @@ async fn providers_limits_hold_and_nobody_starves() {
     let all = (0..PROVIDERS.len())
         .map(|number| async move { client::Viewer::get(address, &format!("/stream/{}", id(number))).await });
     drop(join_all(all).await);
-    // SQLite keeps the file of a connection that has ended until all have, and the next backup takes it up again.
+    // SQLite keeps the file of a connection that has ended until all have, and the next backup
+    // takes it up again.
     let backup = client::Request::new("POST", address, "/api/backups");
     let made = backup.header("Authorization", &relay.admin_token()).send().await.expect("the relay answers");
     assert_eq!(made.status, 201, "{}", made.text());

@@ -34,7 +34,8 @@ enum First {
     Hls(Hls, fn(&Broadcast)),
     /// Nothing listens any more.
     HlsRefused(Hls),
-    /// A broadcast of a clip that turns bad by itself, [`TURNS`] after its beginning; three seconds of it are there at once.
+    /// A broadcast of a clip that turns bad by itself, [`TURNS`] after its beginning; three seconds
+    /// of it are there at once.
     HlsTurns(Hls),
 }
 
@@ -137,7 +138,8 @@ pub(super) fn of_streams() -> Vec<Case> {
     ]
 }
 
-/// All of HLS sources. What they send is played three segments behind, and what fails in it is found out as late.
+/// All of HLS sources. What they send is played three segments behind, and what fails in it is
+/// found out as late.
 pub(super) fn of_broadcasts() -> Vec<Case> {
     let hls = || Hls::live(Clip::get(Kind::ShortGop)).segment(SECOND);
     let brief = || Hls::live(Clip::get(Kind::Brief)).segment(SECOND).begins_with(3);
@@ -150,8 +152,9 @@ pub(super) fn of_broadcasts() -> Vec<Case> {
         list("503", |live| live.change(|hls| hls.playlist_status(Some(503))), 10, 6),
         list("html", |live| live.change(|hls| hls.html(true)), 10, 6),
         list("frozen list", |live| live.change(|hls| hls.frozen(true)), 10, 6),
-        // What is stored lasts 5 s at this pace, and media is 5 s behind after up to five segments of 2.5 s more: it is
-        // known sooner only where a standstill of 3 s happens to be among them.
+        // What is stored lasts 5 s at this pace, and media is 5 s behind after up to five segments
+        // of 2.5 s more: it is known sooner only where a standstill of 3 s happens to be among
+        // them.
         list("slow list", |live| live.change(|hls| hls.speed(0.4)), 17, 6),
         visible(segments("stall", |live| spoil(live, Fault::Stalled), 6, 6)),
         segments("slow drip", |live| spoil(live, Fault::Slow { bytes_per_second: 50_000 }), 10, 6),

@@ -50,7 +50,7 @@ pub enum Outcome {
     Stalled,
 }
 
-/// What was seen while a source was followed.
+/// What the follower has counted since it began.
 ///
 /// It has many fields since each is one counter of the status document, and none depends on
 /// another.
