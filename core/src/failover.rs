@@ -264,7 +264,12 @@ impl Failover {
     /// Whether the current source failed so recently that its cool-down would last, were there
     /// another source to wait with.
     pub fn failed_recently(&self, now: Moment) -> bool {
-        self.record(self.current).failed_recently(now)
+        self.has_failed_recently(now, self.current)
+    }
+
+    /// The same of any source. One that is not listed has not failed.
+    pub fn has_failed_recently(&self, now: Moment, source: SourceId) -> bool {
+        self.find(source).is_some_and(|record| record.failed_recently(now))
     }
 
     /// Another source that could be opened beside the current one, now.

@@ -3,9 +3,13 @@
 //!
 //! A claim is granted at once where a connection is free. A claim for an active source that finds
 //! none waits, and another lease is asked to yield where one matters less: a probe, a hedge of
-//! another channel, another channel that nobody watches, a watched channel of lower priority, in
-//! this order; among equals that of the lowest priority, and of these the youngest. Hedges and
-//! probes only take what is free.
+//! another channel, another channel that nobody watches, a retry of another channel, a watched
+//! channel of lower priority, in this order; among equals that of the lowest priority, and of these
+//! the youngest. Hedges and probes only take what is free.
+//!
+//! A retry, of a source that has just failed, will most likely fail again: it waits behind all
+//! others, whatever its priority, and only probes and channels that nobody watches yield to it. So
+//! a channel whose sources are all down takes no connection from one that plays.
 //!
 //! The contract: after each `handle_*`, drain [`Ledger::poll_action`]; call
 //! [`Ledger::handle_timeout`] when the time that [`Ledger::poll_timeout`] names has come. A lease
@@ -50,6 +54,8 @@ pub struct Ticket(pub u64);
 pub enum Purpose {
     /// For the active source: viewers need it.
     Active,
+    /// To try a source for viewers once more that failed a moment ago.
+    Retry,
     /// To stand beside a source that is late, until one of them has a picture.
     Hedge,
     /// To find out how a source does that is not needed now.
@@ -134,7 +140,7 @@ pub struct Ledger<C> {
     leases: Vec<Lease<C>>,
     /// Until when released connections may still be counted.
     settling: Vec<Moment>,
-    /// By priority, then in the order in which they came. All are for active sources.
+    /// By precedence, then in the order in which they came. All are for viewers.
     waiting: Vec<Waiting<C>>,
     granted_total: u64,
     refused_total: u64,
@@ -164,6 +170,7 @@ enum Rank {
     Probe,
     Hedge,
     Lingering,
+    Retry,
     Watched,
 }
 
@@ -201,8 +208,8 @@ impl<C: PartialEq> Ledger<C> {
             return ticket;
         };
         match claim.purpose {
-            Purpose::Active if self.waiting.len() < MAX_WAITING => {
-                let at = self.place(claim.priority);
+            Purpose::Active | Purpose::Retry if self.waiting.len() < MAX_WAITING => {
+                let at = self.place(&claim);
                 self.waiting.insert(at, Waiting { ticket, claim, since: now });
                 self.serve(now);
             }
@@ -211,17 +218,19 @@ impl<C: PartialEq> Ledger<C> {
                 self.refuse(ticket, Refusal::TooManyProbes);
             }
             Purpose::Hedge | Purpose::Probe if self.has_free(limits) => self.grant(ticket, claim),
-            Purpose::Active | Purpose::Hedge | Purpose::Probe => self.refuse(ticket, Refusal::AllTaken),
+            Purpose::Active | Purpose::Retry | Purpose::Hedge | Purpose::Probe => {
+                self.refuse(ticket, Refusal::AllTaken);
+            }
         }
         ticket
     }
 
-    /// Whether a claim for an active source would get a connection now, or as soon as another one
+    /// Whether a claim for viewers would get a connection now, or as soon as another one
     /// is closed and has settled. That does not change with time alone.
     pub fn would_serve(&self, claim: &Claim<C>) -> bool {
         let is_served =
             // Settling connections are not counted: they end by themselves.
-            |limits| self.victims(claim).count() >= self.needed(self.place(claim.priority), limits);
+            |limits| self.victims(claim).count() >= self.needed(self.place(claim), limits);
         self.waiting.len() < MAX_WAITING && self.limits.is_some_and(is_served)
     }
 
@@ -253,7 +262,7 @@ impl<C: PartialEq> Ledger<C> {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.demand, demand) != demand)
     }
 
-    /// A lease serves something else from now on: a hedge has become active. Returns whether that
+    /// A lease serves something else from now on: a hedge or a retry has become active. Returns whether that
     /// changes anything.
     pub fn handle_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose) -> bool {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.claim.purpose, purpose) != purpose)
@@ -403,14 +412,13 @@ impl<C: PartialEq> Ledger<C> {
     }
 
     /// Where a claim has its place among those who wait.
-    fn place(&self, priority: i32) -> usize {
+    fn place(&self, claim: &Claim<C>) -> usize {
         // Among equals the one who came first stays in front.
-        self.waiting.partition_point(|other| other.claim.priority >= priority)
+        self.waiting.partition_point(|other| other.claim.precedence() >= claim.precedence())
     }
 
     fn grant(&mut self, ticket: Ticket, claim: Claim<C>) {
-        // Watched until the channel says otherwise: a claim for an active source is made for
-        // viewers.
+        // Watched until the channel says otherwise: who waits for a claim are viewers.
         self.leases.push(Lease { ticket, claim, demand: Demand::Watched, is_yielding: false });
         self.granted_total += 1;
         self.actions.push_back(Action::Grant(ticket));
@@ -422,20 +430,30 @@ impl<C: PartialEq> Ledger<C> {
     }
 }
 
+impl<C> Claim<C> {
+    /// The higher one is served first. Retries are equal: each of them has failed, and in turn they
+    /// all come to their next try.
+    fn precedence(&self) -> Option<i32> {
+        (self.purpose != Purpose::Retry).then_some(self.priority)
+    }
+}
+
 impl<C: PartialEq> Lease<C> {
     /// What the lease is to who makes `claim`; none, if it is not to be had.
     fn rank_for(&self, claim: &Claim<C>) -> Option<Rank> {
         let is_other = self.claim.channel != claim.channel;
-        match (self.claim.purpose, self.demand) {
+        let rank = match (self.claim.purpose, self.demand) {
             // Of the own channel only a probe gives way: its hedge serves the same viewers.
-            (Purpose::Probe, _) => Some(Rank::Probe),
-            (Purpose::Hedge, _) if is_other => Some(Rank::Hedge),
-            (Purpose::Active, Demand::Lingering) if is_other => Some(Rank::Lingering),
-            (Purpose::Active, Demand::Watched) if is_other && self.claim.priority < claim.priority => {
-                Some(Rank::Watched)
-            }
-            (Purpose::Hedge | Purpose::Active, _) => None,
-        }
+            (Purpose::Probe, _) => return Some(Rank::Probe),
+            (Purpose::Hedge, _) => Rank::Hedge,
+            (Purpose::Active | Purpose::Retry, Demand::Lingering) => Rank::Lingering,
+            (Purpose::Retry, Demand::Watched) => Rank::Retry,
+            (Purpose::Active, Demand::Watched) if self.claim.priority < claim.priority => Rank::Watched,
+            (Purpose::Active, Demand::Watched) => return None,
+        };
+        // Viewers of other channels are not interrupted for what will most likely fail.
+        let is_worth_it = claim.purpose != Purpose::Retry || rank == Rank::Lingering;
+        (is_other && is_worth_it).then_some(rank)
     }
 }
 

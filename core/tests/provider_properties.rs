@@ -36,8 +36,7 @@ fn script() -> impl Strategy<Value = Vec<(u64, Input)>> {
 }
 
 fn input() -> impl Strategy<Value = Input> {
-    let purpose =
-        prop_oneof![4 => Just(Purpose::Active), 1 => Just(Purpose::Hedge), 1 => Just(Purpose::Probe)];
+    let purpose = prop_oneof![4 => Just(Purpose::Active), 2 => Just(Purpose::Retry), 1 => Just(Purpose::Hedge), 1 => Just(Purpose::Probe)];
     let demand = prop_oneof![Just(Demand::Watched), Just(Demand::Lingering)];
     let claim = (0..6u8, -2..3i32, purpose)
         .prop_map(|(channel, priority, purpose)| Input::Claim(Claim { channel, priority, purpose }));
@@ -196,7 +195,7 @@ impl Model {
             }
         }
         for &(claim, since) in self.waiting.values() {
-            assert_eq!(claim.purpose, Purpose::Active, "only these wait");
+            assert!(is_for_viewers(claim.purpose), "{claim:?} waits");
             let most = CLAIM_PATIENCE + YIELD_PATIENCE + Duration::from_millis(MAX_SETTLE);
             assert!(self.now.since(since) < most, "{claim:?} waits for ever");
             let taken = self.held.len() + self.settling.len();
@@ -216,10 +215,16 @@ impl Model {
     fn granted(&mut self, ticket: Ticket) {
         let (claim, since) = self.waiting.remove(&ticket).expect("a claim is granted once");
         let before = |&(other, other_since): &(Claim<u8>, Moment)| {
-            other.priority > claim.priority || (other.priority == claim.priority && other_since < since)
+            let is_retry = |claim: Claim<u8>| claim.purpose == Purpose::Retry;
+            match (is_retry(other), is_retry(claim)) {
+                (false, false) if other.priority != claim.priority => other.priority > claim.priority,
+                (false, true) => true,
+                (true, false) => false,
+                (false, false) | (true, true) => other_since < since,
+            }
         };
         assert!(
-            claim.purpose != Purpose::Active || !self.waiting.values().any(before),
+            !is_for_viewers(claim.purpose) || !self.waiting.values().any(before),
             "{claim:?} jumps the queue"
         );
         self.held.insert(ticket, Held { claim, demand: Demand::Watched, is_asked: false });
@@ -237,7 +242,9 @@ impl Model {
         match (refusal, claim.purpose) {
             (Refusal::Removed, _) => assert!(self.limits.is_none()),
             (Refusal::TooManyProbes, purpose) => assert_eq!(purpose, Purpose::Probe),
-            (Refusal::AllTaken, Purpose::Active) => assert!(self.now.since(since) >= CLAIM_PATIENCE),
+            (Refusal::AllTaken, Purpose::Active | Purpose::Retry) => {
+                assert!(self.now.since(since) >= CLAIM_PATIENCE)
+            }
             (Refusal::AllTaken, _) => {
                 assert!(self.held.len() + self.settling.len() >= self.limit());
             }
@@ -262,6 +269,10 @@ impl Model {
     }
 }
 
+fn is_for_viewers(purpose: Purpose) -> bool {
+    matches!(purpose, Purpose::Active | Purpose::Retry)
+}
+
 /// Whose turn it is to give way for `claim`, the lowest first.
 fn rank(held: &Held, claim: Claim<u8>) -> Option<u8> {
     if held.claim.purpose == Purpose::Probe {
@@ -271,12 +282,18 @@ fn rank(held: &Held, claim: Claim<u8>) -> Option<u8> {
         return None;
     }
     if held.claim.purpose == Purpose::Hedge {
-        return Some(1);
+        return (claim.purpose == Purpose::Active).then_some(1);
     }
     if held.demand == Demand::Lingering {
         return Some(2);
     }
-    (held.claim.priority < claim.priority).then_some(3)
+    if claim.purpose == Purpose::Retry {
+        return None;
+    }
+    if held.claim.purpose == Purpose::Retry {
+        return Some(3);
+    }
+    (held.claim.priority < claim.priority).then_some(4)
 }
 
 proptest! {

@@ -1,7 +1,9 @@
 //! What a channel may open beside what it has open, and what it tells a provider that it is for.
 
+use crate::failover::{Failover, SourceId};
 use crate::lifecycle;
 use crate::provider::Purpose;
+use crate::time::Moment;
 
 /// The server of a source, as far as two connections to it are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +33,28 @@ pub fn may_open<H: PartialEq>(
     purpose == lifecycle::Purpose::Active || open.all(|other| server.is_apart_from(&other))
 }
 
-impl From<lifecycle::Purpose> for Purpose {
-    fn from(purpose: lifecycle::Purpose) -> Self {
-        match purpose {
-            lifecycle::Purpose::Active => Self::Active,
-            lifecycle::Purpose::Hedge => Self::Hedge,
-            lifecycle::Purpose::Probe => Self::Probe,
-        }
+/// What a provider is told that a connection to this source is for, one of those that `failover`
+/// chooses from.
+pub fn purpose_at(
+    now: Moment,
+    failover: &Failover,
+    source: SourceId,
+    purpose: lifecycle::Purpose,
+) -> Purpose {
+    match purpose {
+        lifecycle::Purpose::Active if failover.has_failed_recently(now, source) => Purpose::Retry,
+        lifecycle::Purpose::Active => Purpose::Active,
+        lifecycle::Purpose::Hedge => Purpose::Hedge,
+        lifecycle::Purpose::Probe => Purpose::Probe,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::failover::Loss;
 
     #[test]
     fn a_standby_needs_a_server_of_its_own_or_providers_that_count() {
@@ -62,5 +73,21 @@ mod tests {
             assert_eq!(asked(lifecycle::Purpose::Probe), expected, "{new:?} beside {open:?}");
             assert!(asked(lifecycle::Purpose::Active));
         }
+    }
+
+    #[test]
+    fn a_source_that_failed_is_retried_until_its_cool_down_is_over() {
+        let (good, bad) = (SourceId(1), SourceId(2));
+        let mut failover = Failover::new(&[good, bad]);
+        let failed_at = Moment::from_millis(5000);
+        failover.cool_down(failed_at, bad, Loss::Undelivered);
+        let purpose = |after, source, purpose| {
+            purpose_at(failed_at + Duration::from_millis(after), &failover, source, purpose)
+        };
+        assert_eq!(purpose(9999, bad, lifecycle::Purpose::Active), Purpose::Retry);
+        assert_eq!(purpose(10_000, bad, lifecycle::Purpose::Active), Purpose::Active);
+        assert_eq!(purpose(0, good, lifecycle::Purpose::Active), Purpose::Active);
+        assert_eq!(purpose(0, bad, lifecycle::Purpose::Hedge), Purpose::Hedge);
+        assert_eq!(purpose(0, bad, lifecycle::Purpose::Probe), Purpose::Probe);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use Demand::{Lingering, Watched};
-use Purpose::{Active, Hedge, Probe};
+use Purpose::{Active, Hedge, Probe, Retry};
 
 /// Inputs. Claims and leases are known by the number of their claim, from 1.
 #[derive(Clone, Copy)]
@@ -102,6 +102,60 @@ fn a_higher_priority_waits_in_front() {
         (300, Release(4)),
     ];
     assert_eq!(play(LIMITS, &script), ["0 grant 1", "100 grant 3", "200 grant 4", "300 grant 2"]);
+}
+
+#[test]
+fn a_retry_waits_behind_all_others_and_interrupts_no_viewers() {
+    let script = [
+        (0, C('a', 0, Active)),
+        (10, C('b', 9, Retry)),
+        (20, C('c', 5, Retry)),
+        (30, C('d', -5, Active)),
+        (100, Release(1)),
+        (200, Release(4)),
+        (300, Release(2)),
+    ];
+    assert_eq!(play(LIMITS, &script), ["0 grant 1", "100 grant 4", "200 grant 2", "300 grant 3"]);
+}
+
+#[test]
+fn a_retry_yields_to_what_may_play_and_not_to_a_retry() {
+    let script = [
+        (0, C('a', 9, Retry)),
+        (10, C('b', 10, Retry)),
+        (20, C('c', -5, Active)),
+        (30, Release(1)),
+        // Once it plays, it has its priority again.
+        (40, Release(3)),
+        (50, Say::Purpose(2, Active)),
+        (60, C('d', 9, Active)),
+        (70, C('e', 11, Active)),
+        (80, Release(2)),
+    ];
+    assert_eq!(
+        play(LIMITS, &script),
+        [
+            "0 grant 1",
+            "20 yield 1 to 3",
+            "30 grant 3",
+            "40 grant 2",
+            "70 yield 2 to 5",
+            "80 grant 5",
+            "1060 refuse 4 AllTaken"
+        ]
+    );
+}
+
+#[test]
+fn a_retry_takes_what_nobody_watches_and_no_hedge() {
+    let script = [
+        (0, C('a', 0, Active)),
+        (0, C('b', 0, Hedge)),
+        (1, C('c', 9, Retry)),
+        (10, Say::Demand(1, Lingering)),
+        (20, Release(1)),
+    ];
+    assert_eq!(play(of(2), &script)[2..], ["10 yield 1 to 3", "20 grant 3"]);
 }
 
 #[test]

@@ -179,10 +179,20 @@ impl Account {
                     holder.is_asked = true;
                     match (holder.claim.purpose, holder.demand) {
                         (Purpose::Active, Demand::Watched) => tally.preempted_watched += 1,
-                        (Purpose::Active, Demand::Lingering) => tally.preempted_lingering += 1,
+                        (Purpose::Retry, Demand::Watched) => tally.preempted_retries += 1,
+                        (Purpose::Active | Purpose::Retry, Demand::Lingering) => {
+                            tally.preempted_lingering += 1
+                        }
                         (Purpose::Hedge | Purpose::Probe, _) => tally.preempted_beside += 1,
                     }
-                    assert_eq!(wanted.purpose, Purpose::Active, "nobody yields to anything else");
+                    match wanted.purpose {
+                        Purpose::Active => {}
+                        Purpose::Retry => assert!(
+                            holder.claim.purpose == Purpose::Probe || holder.demand == Demand::Lingering,
+                            "viewers are interrupted for a source that has just failed"
+                        ),
+                        Purpose::Hedge | Purpose::Probe => panic!("nobody yields to a {:?}", wanted.purpose),
+                    }
                 }
             }
         }
@@ -197,7 +207,7 @@ impl Account {
         let waits = |holder: &Holder| holder.verdict.is_none() && holder.claim.purpose == Purpose::Active;
         let is_last = self.taken() + self.settling.len() + 1 == self.limits.connections;
         assert!(
-            claim.purpose == Purpose::Active || !is_last || !self.holders.values().any(waits),
+            matches!(claim.purpose, Purpose::Active) || !is_last || !self.holders.values().any(waits),
             "{claim:?} takes what another one waits for"
         );
         self.holder(ticket).verdict = Some(Ok(()));
@@ -205,6 +215,7 @@ impl Account {
         assert!(taken <= self.limits.connections, "{taken} connections, {:?}", self.limits);
         match claim.purpose {
             Purpose::Active => {}
+            Purpose::Retry => tally.retries += 1,
             Purpose::Hedge => tally.hedges += 1,
             Purpose::Probe => {
                 tally.probes += 1;

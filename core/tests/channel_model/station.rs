@@ -202,7 +202,8 @@ impl Station {
 
     /// Whether a claim for this source would be served.
     fn would_have_connection(&self, outside: &Outside, source: SourceId) -> bool {
-        let claim = Claim { channel: self.id, priority: self.priority, purpose: provider::Purpose::Active };
+        let purpose = claims::purpose_at(outside.now, self.life.failover(), source, Purpose::Active);
+        let claim = Claim { channel: self.id, priority: self.priority, purpose };
         let provider = outside.source(source).provider;
         provider.is_some_and(|provider| outside.accounts[provider].would_serve(&claim))
     }
@@ -400,7 +401,8 @@ impl Station {
         let health = failover.health(outside.now, source).expect("there is such a source");
         assert!(!health.is_disabled || failover.enabled() == 0, "{source:?} is disabled");
         assert!(self.ingests.iter().all(|ingest| ingest.source != source), "{source:?} is open already");
-        let claim = Claim { channel: self.id, priority: self.priority, purpose: purpose.into() };
+        let told = claims::purpose_at(outside.now, failover, source, purpose);
+        let claim = Claim { channel: self.id, priority: self.priority, purpose: told };
         let server = |source: SourceId| {
             let source = outside.source(source);
             Server { is_counted: source.provider.is_some(), host: Some(source.host) }

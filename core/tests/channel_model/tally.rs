@@ -5,11 +5,14 @@
 pub(crate) struct Tally {
     pub(crate) hedges: u64,
     pub(crate) probes: u64,
+    /// Granted connections to sources that had just failed.
+    pub(crate) retries: u64,
     /// Probes that became active.
     pub(crate) returns: u64,
     pub(crate) promotions: u64,
     pub(crate) preempted_watched: u64,
     pub(crate) preempted_lingering: u64,
+    pub(crate) preempted_retries: u64,
     pub(crate) preempted_beside: u64,
     pub(crate) refusals: u64,
     /// Claims that had to wait for a provider that settles connections.
@@ -28,14 +31,16 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// All of them, with their names.
-    fn counts(&mut self) -> [(&'static str, &mut u64); 17] {
+    fn counts(&mut self) -> [(&'static str, &mut u64); 19] {
         [
             ("hedges", &mut self.hedges),
             ("probes", &mut self.probes),
+            ("retries", &mut self.retries),
             ("returns", &mut self.returns),
             ("promotions", &mut self.promotions),
             ("preempted_watched", &mut self.preempted_watched),
             ("preempted_lingering", &mut self.preempted_lingering),
+            ("preempted_retries", &mut self.preempted_retries),
             ("preempted_beside", &mut self.preempted_beside),
             ("refusals", &mut self.refusals),
             ("settled", &mut self.settled),

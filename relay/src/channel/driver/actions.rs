@@ -97,7 +97,8 @@ impl Driver {
     /// Claims a connection to a source.
     fn claim(&mut self, attempt: AttemptId, source: SourceId, purpose: Purpose) {
         let chosen = self.channel.source(source).expect(LISTED);
-        let claim = claim_of(&self.channel, self.priority(), purpose.into());
+        let told = claims::purpose_at(self.clock.now(), self.life.failover(), source, purpose);
+        let claim = claim_of(&self.channel, self.priority(), told);
         let open = self.ingests.iter().filter_map(|ingest| self.channel.source(ingest.source));
         let claim = if claims::may_open(purpose, &server_of(chosen), open.map(server_of)) {
             // Not waited for here: the driver goes on with its viewers while a provider is full.

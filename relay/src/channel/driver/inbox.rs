@@ -12,7 +12,7 @@ use crate::channel::command::Command;
 use crate::channel::feed::Feed;
 use crate::channel::hls_viewers::HlsViewers;
 use crate::model::Channel;
-use crate::providers::Providers;
+use crate::providers::{Providers, Purpose};
 
 /// Where a driver's events from outside arrive.
 pub(super) struct Inbox {
@@ -58,10 +58,11 @@ impl Inbox {
     }
 
     /// Waits for the next event. `waiting` are the sources of `channel` that wait for a connection,
-    /// which the channel claims with this priority.
+    /// which the channel claims for
+    /// these purposes, with this priority.
     pub(super) async fn next(
         &mut self,
-        waiting: &[SourceId],
+        waiting: &[(SourceId, Purpose)],
         (channel, priority): (&Channel, i32),
         providers: &Providers,
     ) -> Message {

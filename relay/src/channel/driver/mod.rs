@@ -49,6 +49,7 @@ use self::hls::{HlsOutput, PackagingContext};
 use self::inbox::{Inbox, Message};
 use self::ingest::IngestEvent;
 use self::ingests::Ingests;
+use self::leasing::waiting_for_slot;
 use self::output::Output;
 use self::settings::{limits, times};
 use self::status::Status;
@@ -184,7 +185,7 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
-        let waiting = self.life.waiting_for_slot();
+        let waiting = waiting_for_slot(now, &self.life);
         // A handle of its own, since the ingests are polled mutably beside it.
         let providers = self.ingests.providers.clone();
         let message = self.inbox.next(&waiting, (&self.channel, priority), &providers);
