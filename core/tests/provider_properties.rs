@@ -243,7 +243,7 @@ impl Model {
             (Refusal::Removed, _) => assert!(self.limits.is_none()),
             (Refusal::TooManyProbes, purpose) => assert_eq!(purpose, Purpose::Probe),
             (Refusal::AllTaken, Purpose::Active | Purpose::Retry) => {
-                assert!(self.now.since(since) >= CLAIM_PATIENCE)
+                assert!(self.now.since(since) >= CLAIM_PATIENCE);
             }
             (Refusal::AllTaken, _) => {
                 assert!(self.held.len() + self.settling.len() >= self.limit());

@@ -60,6 +60,7 @@ mod xtream;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -106,12 +107,16 @@ use crate::tls::Challenges;
 use crate::variants::Variants;
 use crate::webhooks::Webhooks;
 
-/// The state that all handlers share.
+/// The state that all handlers share. A request clones it several times, so a clone is one count.
+#[derive(Debug, Clone)]
+pub struct State(Arc<Shared>);
+
+/// What is shared.
 ///
 /// It has many fields since each is a handle to one part of the program, and a handler takes the
 /// one that it needs. Those that only this module uses are grouped.
-#[derive(Debug, Clone)]
-pub struct State {
+#[derive(Debug)]
+pub struct Shared {
     /// The configuration in force.
     pub(crate) config: InForce,
     /// What people and imports make.
@@ -257,7 +262,7 @@ impl State {
         let analysis = analysis::kind(resolver.clone(), news.clone());
         let kinds = vec![ladder, storyboard, analysis, downloads.kind()];
         let jobs = Queue::new(database.clone(), events.clone(), kinds);
-        Self {
+        Self(Arc::new(Shared {
             relays: Relays::new(database.clone(), in_force),
             guides: Guides::new(database.clone(), config.clone(), Arc::clone(&catalogue), folder),
             lineup: Lineup::new(database.clone(), config.clone(), put_in_force, events, folder),
@@ -288,7 +293,7 @@ impl State {
             database,
             accounts,
             config,
-        }
+        }))
     }
 
     /// The configuration in force.
@@ -347,6 +352,14 @@ impl State {
         // Behind the channels, which they may need.
         self.pushes.configure(&pushes, max_bandwidth);
         changes
+    }
+}
+
+impl Deref for State {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 

@@ -181,7 +181,7 @@ impl Account {
                         (Purpose::Active, Demand::Watched) => tally.preempted_watched += 1,
                         (Purpose::Retry, Demand::Watched) => tally.preempted_retries += 1,
                         (Purpose::Active | Purpose::Retry, Demand::Lingering) => {
-                            tally.preempted_lingering += 1
+                            tally.preempted_lingering += 1;
                         }
                         (Purpose::Hedge | Purpose::Probe, _) => tally.preempted_beside += 1,
                     }
@@ -191,7 +191,7 @@ impl Account {
                             holder.claim.purpose == Purpose::Probe || holder.demand == Demand::Lingering,
                             "viewers are interrupted for a source that has just failed"
                         ),
-                        Purpose::Hedge | Purpose::Probe => panic!("nobody yields to a {:?}", wanted.purpose),
+                        Purpose::Hedge | Purpose::Probe => panic!("nobody yields to {wanted:?}"),
                     }
                 }
             }
@@ -207,7 +207,7 @@ impl Account {
         let waits = |holder: &Holder| holder.verdict.is_none() && holder.claim.purpose == Purpose::Active;
         let is_last = self.taken() + self.settling.len() + 1 == self.limits.connections;
         assert!(
-            matches!(claim.purpose, Purpose::Active) || !is_last || !self.holders.values().any(waits),
+            claim.purpose == Purpose::Active || !is_last || !self.holders.values().any(waits),
             "{claim:?} takes what another one waits for"
         );
         self.holder(ticket).verdict = Some(Ok(()));
