@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,8 +33,8 @@ const LEAD: &str = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=8000000\nhls?list=short
 pub struct Rendered {
     /// The text.
     pub text: Bytes,
-    /// The text, compressed by gzip.
-    pub gzip: Bytes,
+    /// The text, compressed by gzip, once a player has asked for that.
+    gzip: OnceLock<Bytes>,
     /// The entity tag, which differs for each text.
     pub etag: String,
 }
@@ -44,7 +44,13 @@ impl Rendered {
     pub fn new(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
         let text = Listing { target_duration, discontinuity_sequence, segments }.render(PREFIX);
         let etag = Self::etag(target_duration, segments, discontinuity_sequence);
-        Self { gzip: compress(text.as_bytes()), text: text.into(), etag }
+        Self { gzip: OnceLock::new(), text: text.into(), etag }
+    }
+
+    /// The text, compressed by gzip when it is first asked for: each new viewer has a list of its
+    /// own, and many players take no gzip.
+    pub fn gzip(&self) -> Bytes {
+        self.gzip.get_or_init(|| compress(&self.text)).clone()
     }
 
     /// The same playlist with `query`, such as `token=abc`, at the end of each address. The media
@@ -63,12 +69,12 @@ impl Rendered {
         }
         // The entity tag may stay: the address with its query
         // is another one, and caches tell them apart by that.
-        Self { gzip: compress(all.as_bytes()), text: all.into(), etag: self.etag.clone() }
+        Self { gzip: OnceLock::new(), text: all.into(), etag: self.etag.clone() }
     }
 
     /// The multivariant playlist that sends a player to the short list.
     fn lead() -> Self {
-        Self { gzip: compress(LEAD.as_bytes()), text: LEAD.into(), etag: "short".to_owned() }
+        Self { gzip: OnceLock::new(), text: LEAD.into(), etag: "short".to_owned() }
     }
 
     /// The entity tag of a playlist of these segments.

@@ -116,7 +116,7 @@ fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
     }
     if takes_gzip(headers) {
         let encoding = [(header::CONTENT_ENCODING, "gzip")];
-        return (fixed, tag, encoding, playlist.gzip.clone()).into_response();
+        return (fixed, tag, encoding, playlist.gzip()).into_response();
     }
     (fixed, tag, playlist.text.clone()).into_response()
 }
