@@ -334,9 +334,9 @@ impl Segmenter {
         ticks_to_duration(groups.max(1) * gop)
     }
 
-    /// The segment that is being made. It is said to play as long as it does at least, which is as
+    /// The segment that grows. It is said to play as long as it does at least, which is as
     /// long as it does in haste; and it ends where it begins, so far.
-    pub fn making(&self) -> Option<Segment> {
+    pub fn growing(&self) -> Option<Segment> {
         let open = self.open?;
         Some(Segment {
             number: self.numbers.segment,
@@ -354,9 +354,9 @@ impl Segmenter {
         self.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.at(shown))
     }
 
-    /// How much of the segment that is being made there is: at least, since it is counted to the
+    /// How much there is of the segment that grows: at least, since it is counted to the
     /// last random access point.
-    pub fn pending(&self) -> Duration {
+    pub fn grown(&self) -> Duration {
         let ends = self.open.zip(self.last);
         ends.map_or(Duration::ZERO, |(open, last)| ticks_to_duration(last.ticks() - open.point.shown.ticks()))
     }

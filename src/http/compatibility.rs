@@ -83,7 +83,7 @@ pub(super) async fn head(_: Named<ById>) -> StatusCode {
 /// What is known of a channel after so much time.
 async fn watch(state: &State, found: &ListedChannel, time: Duration) -> Result<Facts, ApiError> {
     let admission = AdmissionLimits { max_bandwidth: None, served: &HashMap::new() };
-    let reader = state.channels.reader(found, (ReaderKind::Job, NO_USER), &admission)?;
+    let reader = state.channels.join(found, (ReaderKind::Job, NO_USER), &admission)?;
     let mut subscription = Subscription::new(reader);
     match subscription.started().await {
         Start::Started => {}

@@ -85,7 +85,7 @@ impl State {
         let places = self.places(&config.server.per_address, &found.channel, client.address)?;
         let max_bandwidth = self.max_bandwidth();
         let who = (ReaderKind::Hls, client.watching.watcher.priority());
-        let admit = |served: &_| self.channels.reader(found, who, &AdmissionLimits { max_bandwidth, served });
+        let admit = |served: &_| self.channels.join(found, who, &AdmissionLimits { max_bandwidth, served });
         let reader = self.admission.shares.with(client.address, admit)?;
         Ok((reader, places))
     }

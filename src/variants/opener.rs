@@ -90,7 +90,7 @@ async fn subscribe(
     found: &forebay_relay::channel::ListedChannel,
 ) -> Result<Subscription, Error> {
     let admission = AdmissionLimits { max_bandwidth: None, served: &HashMap::new() };
-    let reader = channels.reader(found, (ReaderKind::Job, NO_USER), &admission);
+    let reader = channels.join(found, (ReaderKind::Job, NO_USER), &admission);
     let mut subscription = Subscription::new(reader.map_err(|_| failed("the channel is not to be had now"))?);
     match subscription.started().await {
         Start::Started => Ok(subscription),

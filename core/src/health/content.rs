@@ -67,7 +67,7 @@ impl Content {
     }
 
     /// Whether the picture stands still is asked from now on anew.
-    pub(super) fn doubt_stillness(&mut self) {
+    pub(super) fn rejudge_stillness(&mut self) {
         self.stillness = Stillness::default();
     }
 

@@ -151,9 +151,9 @@ impl Inspector {
 
     /// The picture moves all the same, or who looked could not tell: whether it stands still is
     /// asked from now on anew.
-    pub fn doubt_stillness(&mut self) {
+    pub fn rejudge_stillness(&mut self) {
         // The rule has told of it, and may have to tell of it again.
-        self.content.doubt_stillness();
+        self.content.rejudge_stillness();
         self.alarms.forget(Rule::FrozenPicture);
     }
 

@@ -35,7 +35,7 @@ impl Facts {
 
 /// What an input that comes in parts, such as the segments of HLS, says of them at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Parts {
+pub struct PartsState {
     /// Parts of which nothing more is to be taken.
     pub taken: u64,
     /// Media that was fetched and has not been taken.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::facts::Parts;
+use super::facts::PartsState;
 
 /// How much media comes at once when an input becomes active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum Lead {
 impl Lead {
     /// The media that comes at once, and how much of it every viewer is ahead of time beyond the
     /// burst: those who join later begin where they would without a head start.
-    pub(super) fn media(self, parts: Option<Parts>) -> (Duration, Duration) {
+    pub(super) fn media(self, parts: Option<PartsState>) -> (Duration, Duration) {
         match self {
             Self::Opening { burst, head_start } => {
                 let (part, head_start) =
@@ -51,7 +51,7 @@ mod tests {
     fn an_opening_gives_a_part_at_once_and_what_the_input_has_for_a_head_start() {
         let opening = Lead::Opening { burst: s(2), head_start: s(7) };
         assert_eq!(opening.media(None), (s(9), s(0)));
-        let parts = |at_once, head_start| Some(Parts { at_once, head_start, ..Parts::default() });
+        let parts = |at_once, head_start| Some(PartsState { at_once, head_start, ..PartsState::default() });
         assert_eq!(opening.media(parts(s(6), s(0))), (s(6), s(4)));
         assert_eq!(opening.media(parts(s(6), s(12))), (s(18), s(4)));
         assert_eq!(opening.media(parts(s(1), s(0))), (s(2), s(0)), "never less than the burst");

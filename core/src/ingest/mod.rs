@@ -12,7 +12,7 @@ mod search;
 
 use std::time::Duration;
 
-pub use self::facts::{Facts, Limits, Pace, Parts};
+pub use self::facts::{Facts, Limits, Pace, PartsState};
 use self::flow::Flow;
 pub use self::lead::Lead;
 use self::reading::Reading;
@@ -37,7 +37,7 @@ const MAX_BLIND_PASSES: u32 = 2;
 pub struct Input {
     facts: Facts,
     /// Where it comes in parts: what it said of them last.
-    parts: Option<Parts>,
+    parts: Option<PartsState>,
     sync: Sync,
     search: Search,
     /// Passes without a picture, in a row.
@@ -167,8 +167,8 @@ impl Input {
     }
 
     /// The picture does not stand still, however it looks: that is judged anew.
-    pub fn doubt_stillness(&mut self) {
-        self.inspector.doubt_stillness();
+    pub fn rejudge_stillness(&mut self) {
+        self.inspector.rejudge_stillness();
     }
 
     /// The input will be a lesser one, so that its pace is judged anew.
@@ -177,7 +177,7 @@ impl Input {
     }
 
     /// What an input that comes in parts says of them now.
-    pub fn set_parts(&mut self, now: Moment, parts: Parts) {
+    pub fn set_parts(&mut self, now: Moment, parts: PartsState) {
         let taken = self.parts.replace(parts).map_or(0, |before| before.taken);
         // Only a part that is new: the same one is told of again and again.
         if parts.taken != taken {

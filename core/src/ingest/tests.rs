@@ -79,7 +79,8 @@ fn what_is_no_transport_stream_is_unfit() {
 
 #[test]
 fn a_file_without_a_picture_is_given_up_and_a_list_of_segments_is_not() {
-    for (parts, last) in [(None, Err(Unfit::NoPicture)), (Some(Parts::default()), Ok(Taken::default()))] {
+    for (parts, last) in [(None, Err(Unfit::NoPicture)), (Some(PartsState::default()), Ok(Taken::default()))]
+    {
         let (mut input, mut splice) = (input(Facts::new(Pace::MediaTime)), Splice::new(None));
         if let Some(parts) = parts {
             input.set_parts(at(0), parts);
@@ -113,7 +114,7 @@ fn a_lead_comes_at_once_and_is_ahead_of_time_beyond_the_burst() {
     assert_eq!(input.not_due(at(0)), Duration::ZERO);
 
     let mut input = self::input(Facts::new(Pace::MediaTime));
-    input.set_parts(at(0), Parts { at_once: Duration::from_secs(6), ..Parts::default() });
+    input.set_parts(at(0), PartsState { at_once: Duration::from_secs(6), ..PartsState::default() });
     input.activate(at(0), &mut Splice::new(None), lead);
     assert_eq!(input.not_due(at(0)), Duration::from_secs(4));
 }
@@ -148,8 +149,8 @@ fn an_input_in_parts_says_how_long_it_may_stand_still() {
     let mut input = input(Facts::new(Pace::MediaTime));
     assert_eq!(input.patience(), None);
     let stall_after = Duration::from_secs(12);
-    input.set_parts(at(0), Parts { stall_after, ..Parts::default() });
+    input.set_parts(at(0), PartsState { stall_after, ..PartsState::default() });
     assert_eq!((input.patience(), input.has_head_start()), (Some(stall_after), false));
-    input.set_parts(at(0), Parts { head_start: Duration::from_secs(1), ..Parts::default() });
+    input.set_parts(at(0), PartsState { head_start: Duration::from_secs(1), ..PartsState::default() });
     assert!(input.has_head_start());
 }

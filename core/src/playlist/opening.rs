@@ -40,7 +40,7 @@ const PASSED_OVER: usize = 2;
 const SHORTEST_TARGET: u64 = 2;
 
 /// The most segments that are named before they are there.
-pub const MOST_COMING: u64 = 6;
+pub const MAX_ANNOUNCED: u64 = 6;
 
 /// How a player takes segments that are not whole yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +81,14 @@ impl Player {
     }
 
     /// The first of the whole segments that is named to a new viewer. `whole` says how long the
-    /// whole ones play, `pending` how much there is of the one that is being made, and `next` how
+    /// whole ones play, `grown` how much there is of the one that is being made, and `next` how
     /// long that and those behind it may be. `None` if more is needed first.
-    pub fn begin(self, whole: &[Duration], pending: Duration, next: Duration) -> Option<usize> {
-        let there = whole.iter().sum::<Duration>() + pending;
+    pub fn begin(self, whole: &[Duration], grown: Duration, next: Duration) -> Option<usize> {
+        let there = whole.iter().sum::<Duration>() + grown;
         match self {
             // Three of them would be played before the player asks again.
             Self::Streaming if next < SHORTEST => None,
-            Self::Streaming if pending >= RESERVE => Some(whole.len()),
+            Self::Streaming if grown >= RESERVE => Some(whole.len()),
             Self::Streaming => (there >= RESERVE).then(|| whole.len().saturating_sub(1)),
             Self::Whole => (!whole.is_empty() && there >= next + MARGIN).then_some(0),
             Self::Native | Self::Strict => None,
@@ -98,12 +98,12 @@ impl Player {
 
 /// How many segments that are not whole a playlist names: enough until the player asks again. The
 /// first time no more than VLC begins with, `named` of them being whole.
-pub fn coming(named_first: Option<usize>, target: Duration, next: Duration) -> u64 {
+pub fn announced(named_first: Option<usize>, target: Duration, next: Duration) -> u64 {
     if let Some(named) = named_first {
         return NAMED_FROM_THE_START.saturating_sub(named).max(2) as u64;
     }
     let until_it_asks = target.as_millis().div_ceil(next.as_millis().max(1));
-    u64::try_from(until_it_asks).unwrap_or(MOST_COMING).saturating_add(2).min(MOST_COMING)
+    u64::try_from(until_it_asks).unwrap_or(MAX_ANNOUNCED).saturating_add(2).min(MAX_ANNOUNCED)
 }
 
 /// The first playlist of a viewer, of whole segments only.
@@ -113,8 +113,8 @@ pub struct Opening {
     pub target: u64,
     /// How many segments it names, counted from the first one that there is.
     pub named: usize,
-    /// How much of the segment in the making must be there beside them.
-    pub pending: Duration,
+    /// How much of the segment that grows must be there beside them.
+    pub grown: Duration,
 }
 
 impl Opening {
@@ -129,16 +129,16 @@ impl Opening {
         let opening = |named: usize| {
             let passed_over = named.saturating_sub(NAMED_FROM_THE_START).min(PASSED_OVER);
             let there: Duration = segments[passed_over..].iter().sum();
-            let pending = (until_it_asks + 2 * next).saturating_sub(there);
+            let grown = (until_it_asks + 2 * next).saturating_sub(there);
             let played: Duration = segments[passed_over..named.saturating_sub(1)].iter().sum();
-            (pending <= next && played >= until_it_asks).then_some(Self { target, named, pending })
+            (grown <= next && played >= until_it_asks).then_some(Self { target, named, grown })
         };
         // Fewer are named only where somebody who knew of all could not begin yet.
         let all = segments.len();
         [all, all.min(NAMED_FROM_THE_START)]
             .into_iter()
             .filter_map(opening)
-            .min_by_key(|opening| opening.pending)
+            .min_by_key(|opening| opening.grown)
     }
 
     /// The same for a `player` that does not begin with plenty, and so is promised short segments:
@@ -151,11 +151,11 @@ impl Opening {
         // The request is held when it comes a little before the next segment is whole.
         let until_it_asks = Duration::from_secs(target);
         let there: Duration = segments.iter().sum();
-        let pending = (until_it_asks + next).saturating_sub(there);
-        (there >= until_it_asks + LEFT && pending <= next).then_some(Self {
+        let grown = (until_it_asks + next).saturating_sub(there);
+        (there >= until_it_asks + LEFT && grown <= next).then_some(Self {
             target,
             named: segments.len(),
-            pending,
+            grown,
         })
     }
 }
@@ -179,7 +179,7 @@ mod tests {
     /// The target duration, the segments named and the milliseconds beside them, in haste.
     fn in_haste(player: Player, segments: &[u64], next: u64) -> Option<(u64, usize, u128)> {
         let opening = Opening::in_haste(player, &durations(segments), 5, Duration::from_secs(next))?;
-        Some((opening.target, opening.named, opening.pending.as_millis()))
+        Some((opening.target, opening.named, opening.grown.as_millis()))
     }
 
     fn opening(segments: &[u64], next: u64) -> Option<(u64, usize, u128)> {
@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn players_that_play_segments_as_they_come_begin_with_a_second() {
-        let begin = |whole: &[u64], pending| {
-            let pending = Duration::from_millis(pending);
-            Player::Streaming.begin(&durations(whole), pending, Duration::from_secs(4))
+        let begin = |whole: &[u64], grown| {
+            let grown = Duration::from_millis(grown);
+            Player::Streaming.begin(&durations(whole), grown, Duration::from_secs(4))
         };
         assert_eq!([begin(&[], 900), begin(&[], 1000)], [None, Some(0)]);
         assert_eq!([begin(&[4], 900), begin(&[4, 4], 1000)], [Some(0), Some(2)]);
@@ -228,9 +228,9 @@ mod tests {
 
     #[test]
     fn players_that_wait_for_whole_segments_begin_when_the_next_will_be_there_in_time() {
-        let begin = |whole: &[u64], pending, next| {
-            let [pending, next] = [pending, next].map(Duration::from_millis);
-            Player::Whole.begin(&durations(whole), pending, next).is_some()
+        let begin = |whole: &[u64], grown, next| {
+            let [grown, next] = [grown, next].map(Duration::from_millis);
+            Player::Whole.begin(&durations(whole), grown, next).is_some()
         };
         assert!(!begin(&[], 9000, 2000));
         assert!(!begin(&[2], 900, 2000) && begin(&[2], 1000, 2000));
@@ -240,11 +240,11 @@ mod tests {
 
     #[test]
     fn enough_segments_are_named_until_the_player_asks_again() {
-        let coming =
-            |first, target, next| coming(first, Duration::from_secs(target), Duration::from_millis(next));
-        assert_eq!([coming(Some(0), 5, 4000), coming(Some(1), 5, 4000), coming(Some(4), 5, 4000)], [3, 2, 2]);
-        assert_eq!([coming(None, 5, 4000), coming(None, 10, 10_000), coming(None, 2, 1000)], [4, 3, 4]);
-        assert_eq!([coming(None, 30, 1), coming(None, 30, 0)], [MOST_COMING, MOST_COMING]);
+        let count =
+            |first, target, next| announced(first, Duration::from_secs(target), Duration::from_millis(next));
+        assert_eq!([count(Some(0), 5, 4000), count(Some(1), 5, 4000), count(Some(4), 5, 4000)], [3, 2, 2]);
+        assert_eq!([count(None, 5, 4000), count(None, 10, 10_000), count(None, 2, 1000)], [4, 3, 4]);
+        assert_eq!([count(None, 30, 1), count(None, 30, 0)], [MAX_ANNOUNCED, MAX_ANNOUNCED]);
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
     fn who_is_not_promised_short_segments_needs_more() {
         let opening = |segments: &[u64]| Opening::new(&durations(segments), 5, Duration::from_secs(4));
         assert_eq!(opening(&[4, 4]), None);
-        assert_eq!(opening(&[4, 4, 4]).map(|opening| opening.pending.as_secs()), Some(2));
+        assert_eq!(opening(&[4, 4, 4]).map(|opening| opening.grown.as_secs()), Some(2));
         assert_eq!(opening(&[4, 4, 4, 4]).map(|opening| opening.named), Some(3));
         assert_eq!(opening(&[4; 6]).map(|opening| opening.named), Some(6));
     }

@@ -74,7 +74,7 @@ pub(crate) enum Signal {
     Opened { patience: Duration },
     Piece(Piece),
     Life,
-    Failed { is_patient: bool },
+    Failed { is_conclusive: bool },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +128,7 @@ impl Connection {
         assert!(self.due.is_some_and(|due| due <= now));
         self.due = None;
         if self.mood == Mood::Refuses {
-            return Signal::Failed { is_patient: false };
+            return Signal::Failed { is_conclusive: false };
         }
         match self.stage {
             Stage::Asked => {
@@ -169,8 +169,8 @@ impl Connection {
                 self.due = None;
                 match fate {
                     Fate::Stalls => {}
-                    Fate::Ends => return Signal::Failed { is_patient: false },
-                    Fate::GivesUp => return Signal::Failed { is_patient: true },
+                    Fate::Ends => return Signal::Failed { is_conclusive: false },
+                    Fate::GivesUp => return Signal::Failed { is_conclusive: true },
                     Fate::Sickens(severity) => {
                         piece.fault = Some(severity);
                         // It goes on, and is as bad as it is. Of a notice is told again.

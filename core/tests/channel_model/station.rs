@@ -302,8 +302,8 @@ impl Station {
         match signal {
             Signal::Opened { patience } => self.life.set_patience(attempt, patience),
             Signal::Life => self.life.handle_event(now, Event::Alive(attempt)),
-            Signal::Failed { is_patient } => {
-                let event = if is_patient { Event::Stalled } else { Event::Ended };
+            Signal::Failed { is_conclusive } => {
+                let event = if is_conclusive { Event::Stalled } else { Event::Ended };
                 self.drop_ingest(outside, at);
                 self.life.handle_event(now, event(attempt));
             }

@@ -12,11 +12,11 @@ use super::archive::Archive;
 use super::attendance::Attendance;
 use super::command::Command;
 use super::crew::Crews;
+use super::growing_segment::GrowingSegment;
 use super::hls_viewers::HlsViewers;
 use super::playlist::Playlist;
 use super::reader_kind::Readers;
 use super::report::Report;
-use super::segment_in_progress::SegmentInProgress;
 use super::store::Store;
 use super::window::{Stage, Window};
 use crate::events::Bus;
@@ -78,9 +78,9 @@ pub(super) struct HlsState {
     /// The short list, while a session may need it: the same media in segments of a second that
     /// need not begin with a key picture.
     pub(super) short: watch::Sender<Option<Arc<Playlist>>>,
-    /// The segment in the making, while a playlist is wanted. It changes after the playlist has
+    /// The segment that grows, while a playlist is wanted. It changes after the playlist has
     /// named the segment before, and both change before the windows do.
-    pub(super) making: watch::Sender<Option<SegmentInProgress>>,
+    pub(super) growing: watch::Sender<Option<GrowingSegment>>,
     /// Sessions that have fetched no segment yet. They do not count towards limits.
     pub(super) idle: AtomicUsize,
 }
@@ -130,7 +130,7 @@ pub(super) struct Counts {
     /// Subscriptions, by whose number new ones are put into groups in turn.
     pub(super) cursors: AtomicUsize,
     /// Times that a viewer fell out of the window and was moved on.
-    pub(super) skipped: AtomicU64,
+    pub(super) moved_on: AtomicU64,
     /// Bytes that those viewers missed.
     pub(super) missed: AtomicU64,
 }
@@ -221,8 +221,8 @@ impl Feed {
         report.store_bytes = self.media.store.resident();
         report.viewers_total = self.counts.viewers.load(Ordering::Relaxed);
         report.bytes_sent = self.counts.sent.load(Ordering::Relaxed);
-        report.skipped =
-            (self.counts.skipped.load(Ordering::Relaxed), self.counts.missed.load(Ordering::Relaxed));
+        report.moved_on = self.counts.moved_on.load(Ordering::Relaxed);
+        report.bytes_missed = self.counts.missed.load(Ordering::Relaxed);
         report
     }
 

@@ -219,14 +219,14 @@ impl Session {
         {
             return Some(short.leading_to_short());
         }
-        let making = (*self.feed().hls.making.borrow())?;
+        let growing = (*self.feed().hls.growing.borrow())?;
         let whole: Vec<Duration> = playlist.iter().flat_map(|playlist| playlist.durations()).collect();
-        let pending = making.pending(self.feed().keyframes().position());
-        let next = making.segment.duration();
-        let first = self.player.begin(&whole, pending, next)?;
-        let target = target_in_haste(&whole[first..], making.target, next);
+        let grown = growing.grown(self.feed().keyframes().position());
+        let next = growing.segment.duration();
+        let first = self.player.begin(&whole, grown, next)?;
+        let target = target_in_haste(&whole[first..], growing.target, next);
         self.names_unfinished.store(true, Ordering::Relaxed);
-        Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, Some(first), target)))
+        Some(Arc::new(Playlist::with_announced(playlist.as_deref(), &growing, Some(first), target)))
     }
 
     /// The next playlist of a player whose playlists name segments before they are whole; `None`
@@ -235,10 +235,10 @@ impl Session {
         if !self.names_unfinished.load(Ordering::Relaxed) {
             return None;
         }
-        let making = (*self.feed().hls.making.borrow())?;
+        let growing = (*self.feed().hls.growing.borrow())?;
         let playlist = self.feed().hls.playlist.borrow().clone();
         let target = self.target.load(Ordering::Relaxed);
-        Some(Arc::new(Playlist::with_coming(playlist.as_deref(), &making, None, target)))
+        Some(Arc::new(Playlist::with_announced(playlist.as_deref(), &growing, None, target)))
     }
 
     /// Waits for the next segment, if that is due, and the viewer has few segments buffered and
@@ -280,7 +280,7 @@ impl Session {
 
     /// Notes that this playlist is sent. Returns true if the viewer begins with it: it is the first
     /// one that does not send the viewer to the short list.
-    pub fn begin(&self, playlist: &Playlist) -> bool {
+    pub fn note_sent(&self, playlist: &Playlist) -> bool {
         if playlist.is_lead() {
             return false;
         }
@@ -322,7 +322,7 @@ impl Session {
     }
 
     /// Notes that the viewer fetches a segment: from the first one on it counts towards limits.
-    pub fn serve(&self) {
+    pub fn note_fetch(&self) {
         if !self.is_served.swap(true, Ordering::Relaxed) {
             self.feed().hls.idle.fetch_sub(1, Ordering::Relaxed);
         }
@@ -345,7 +345,7 @@ impl Drop for Session {
         let near_edge = usize::from(*self.is_near_edge.get_mut() && self.list == PlaylistKind::Standard);
         let undecided = usize::from(*self.is_undecided.get_mut());
         // A session that ends without a segment still counts as idle, and must not do so for ever.
-        self.serve();
+        self.note_fetch();
         self.feed().hls.viewers.send_modify(|viewers| {
             viewers.sessions -= 1;
             viewers.whole -= usize::from(self.player != Player::Streaming);

@@ -17,6 +17,7 @@ mod crew;
 mod driver;
 mod feed;
 mod growing_segment;
+mod growing_segment_reader;
 mod hls;
 mod hls_viewers;
 mod lookup;
@@ -25,7 +26,6 @@ mod playlist;
 mod reader;
 mod reader_kind;
 mod report;
-mod segment_in_progress;
 mod sequence_store;
 mod source_override;
 mod store;
@@ -53,7 +53,7 @@ use self::archive::Archive;
 pub use self::archive::TimeshiftStatus;
 use self::feed::Totals;
 pub use self::feed::{Feed, Traffic};
-pub use self::growing_segment::GrowingSegment;
+pub use self::growing_segment_reader::GrowingSegmentReader;
 pub use self::hls::{NoPlaylist, PlaylistKind, SegmentReader, Session};
 pub use self::lookup::{Changes, Difference, ListedChannel, Lookup, Revision, Unreadable};
 pub use self::membership::Membership;
@@ -114,7 +114,7 @@ fn log_broken_assumption(what: &'static str, location: &'static Location<'static
 }
 
 /// The feeds of the channels with these ids. Walks the shorter of the two collections.
-fn shared(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Vec<Arc<Feed>> {
+fn feeds_of(feeds: &HashMap<ChannelId, Arc<Feed>>, ids: &HashSet<ChannelId>) -> Vec<Arc<Feed>> {
     if feeds.len() < ids.len() {
         feeds.iter().filter(|(id, _)| ids.contains(*id)).map(|(_, feed)| Arc::clone(feed)).collect()
     } else {
@@ -142,7 +142,7 @@ impl Table {
         let ids = [&difference.added, &difference.changed, &difference.removed];
         // Variants go by the settings of their channel and of their profile. Few are open.
         let variants = self.feeds.values().filter(|feed| feed.id().as_variant().is_some()).cloned();
-        ids.into_iter().flat_map(|ids| shared(&self.feeds, ids)).chain(variants).collect()
+        ids.into_iter().flat_map(|ids| feeds_of(&self.feeds, ids)).chain(variants).collect()
     }
 }
 
@@ -312,9 +312,9 @@ impl Channels {
     }
 
     /// The HLS segment with this number, if it is being made or is about to be.
-    pub fn growing(&self, id: &ChannelId, number: u64) -> Option<GrowingSegment> {
+    pub fn growing(&self, id: &ChannelId, number: u64) -> Option<GrowingSegmentReader> {
         let feed = self.table().feeds.get(id).cloned()?;
-        GrowingSegment::find(&feed, number)
+        GrowingSegmentReader::find(&feed, number)
     }
 
     /// How many viewers and open channels there are.
@@ -345,21 +345,21 @@ impl Channels {
         Ok(lookup.find(id)?.map(|channel| ListedChannel::new(channel, revision)))
     }
 
-    /// Joins as a viewer of the transport stream: see [`Channels::reader`].
+    /// Joins as a viewer of the transport stream: see [`Channels::join`].
     pub fn subscribe(
         self: &Arc<Self>,
         found: &ListedChannel,
         priority: i32,
         admission: &AdmissionLimits<'_>,
     ) -> Result<Subscription, Refusal> {
-        self.reader(found, (ReaderKind::Ts, priority), admission).map(Subscription::new)
+        self.join(found, (ReaderKind::Ts, priority), admission).map(Subscription::new)
     }
 
     /// Joins a channel as a reader of this kind, and opens the channel if it is closed.
     ///
     /// Where a provider's connections are short, the highest `priority` of the readers that keep
     /// the channel open is added to the priority of the channel.
-    pub fn reader(
+    pub fn join(
         self: &Arc<Self>,
         found: &ListedChannel,
         (kind, priority): (ReaderKind, i32),
@@ -369,7 +369,7 @@ impl Channels {
         loop {
             let mut table = self.table();
             if table.revision == found.revision() {
-                return self.join(&mut table, &found.channel, (kind, priority), admission);
+                return self.join_listed(&mut table, &found.channel, (kind, priority), admission);
             }
             // A new list came in between, in which the channel may be different, or gone. It is
             // rare that a reader has to look again.
@@ -381,7 +381,7 @@ impl Channels {
     }
 
     /// Joins a channel of the list that is in force, and opens it if it is closed.
-    fn join(
+    fn join_listed(
         self: &Arc<Self>,
         table: &mut Table,
         channel: &Arc<Channel>,

@@ -9,12 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use forebay_core::playlist::opening::{NAMED_FROM_THE_START, Opening, Player, coming};
+use forebay_core::playlist::opening::{NAMED_FROM_THE_START, Opening, Player, announced};
 use forebay_core::playlist::render::Listing;
 use forebay_core::segmenter::{Segment, Segmenter};
 use tokio::time::Instant;
 
-use super::segment_in_progress::SegmentInProgress;
+use super::growing_segment::GrowingSegment;
 use super::store::{BLOCK, Store};
 
 /// Durations are rounded to whole seconds where they are compared with a target duration.
@@ -106,7 +106,7 @@ pub struct Playlist {
     /// When the playlist was made.
     made: Instant,
     /// How much of the next segment had been made by then.
-    pending: Duration,
+    grown: Duration,
     /// How a new viewer begins, if segments of the configured length follow; none if more segments
     /// are needed first.
     unhurried: Option<Opening>,
@@ -231,7 +231,7 @@ impl Playlist {
             is_lead: false,
             segments,
             made: Instant::now(),
-            pending: segmenter.pending(),
+            grown: segmenter.grown(),
             unhurried,
             next_in_haste: segmenter.longest_next(true),
             others: Mutex::default(),
@@ -241,7 +241,7 @@ impl Playlist {
     /// Whether a player that begins with it does not run dry, even if the next segment has the full
     /// length.
     pub(super) fn is_plenty(&self) -> bool {
-        self.unhurried.is_some_and(|opening| self.pending + self.made.elapsed() >= opening.pending)
+        self.unhurried.is_some_and(|opening| self.grown + self.made.elapsed() >= opening.grown)
     }
 
     /// The first playlist for a player that begins with whole segments: with a target duration, and
@@ -253,7 +253,7 @@ impl Playlist {
             Opening::in_haste(player, &segments, self.target_duration, self.next_in_haste)
         };
         let opening = unhurried.or_else(hasty)?;
-        (self.pending + self.made.elapsed() >= opening.pending).then(|| self.opened(opening))
+        (self.grown + self.made.elapsed() >= opening.grown).then(|| self.opened(opening))
     }
 
     /// As [`Self::opening`], of the short list. A decoder cannot begin with most of its segments,
@@ -267,7 +267,7 @@ impl Playlist {
         }
         let named: Vec<Duration> = self.durations().take(NAMED_FROM_THE_START).collect();
         let opening = Opening::in_haste(player, &named, self.target_duration, self.next_in_haste)?;
-        Some(self.opened(Opening { pending: Duration::ZERO, ..opening }))
+        Some(self.opened(Opening { grown: Duration::ZERO, ..opening }))
     }
 
     /// Whether the short list has as many segments as a player begins with.
@@ -300,13 +300,13 @@ impl Playlist {
         Arc::new(self.with_target(target, segments, named))
     }
 
-    /// A playlist that also names the segment in the making and those after it. A viewer's first
+    /// A playlist that also names the segment that grows and those after it. A viewer's first
     /// playlist leaves out the whole segments of `before` in front of the one with index `first`.
     ///
     /// The target duration grows if a segment has become longer than expected.
-    pub(super) fn with_coming(
+    pub(super) fn with_announced(
         before: Option<&Self>,
-        making: &SegmentInProgress,
+        growing: &GrowingSegment,
         first: Option<usize>,
         target: u64,
     ) -> Self {
@@ -314,18 +314,18 @@ impl Playlist {
         let (passed_over, whole) = known.split_at(first.unwrap_or(0).min(known.len()));
         let rounded = |segment: &Segment| (segment.duration() + HALF_A_SECOND).as_secs();
         let longest = whole.iter().map(|cached| rounded(&cached.segment)).max().unwrap_or(0);
-        let target = target.max(longest).max(rounded(&making.segment));
+        let target = target.max(longest).max(rounded(&growing.segment));
         let named_first = first.map(|_| whole.len());
-        let count = coming(named_first, Duration::from_secs(target), making.segment.duration());
-        let number = before.map_or(making.segment.number, |before| before.newest() + 1);
+        let count = announced(named_first, Duration::from_secs(target), growing.segment.duration());
+        let number = before.map_or(growing.segment.number, |before| before.newest() + 1);
         let whole = whole.iter().map(|cached| cached.segment);
-        let named: Vec<Segment> = whole.chain(making.coming(number, count)).collect();
+        let named: Vec<Segment> = whole.chain(growing.announced(number, count)).collect();
         let passed = passed_over.iter().filter(|cached| cached.segment.is_discontinuous).count() as u64;
         let discontinuity_sequence =
-            passed + before.map_or(making.discontinuity_sequence, |before| before.discontinuity_sequence);
+            passed + before.map_or(growing.discontinuity_sequence, |before| before.discontinuity_sequence);
         let mut rendered = Rendered::new(target, discontinuity_sequence, &named);
         // Its text changes as segments grow and become whole.
-        write!(rendered.etag, "-{number}-{}", making.segment.ticks).expect("a string takes all");
+        write!(rendered.etag, "-{number}-{}", growing.segment.ticks).expect("a string takes all");
         Self {
             rendered: Arc::new(rendered),
             target_duration: target,
@@ -336,9 +336,9 @@ impl Playlist {
             listed: known.len() - passed_over.len(),
             is_lead: false,
             made: before.map_or_else(Instant::now, |before| before.made),
-            pending: before.map_or(Duration::ZERO, |before| before.pending),
+            grown: before.map_or(Duration::ZERO, |before| before.grown),
             unhurried: None,
-            next_in_haste: making.segment.duration(),
+            next_in_haste: growing.segment.duration(),
             others: Mutex::default(),
         }
     }
@@ -424,7 +424,7 @@ pub(super) fn opening(segmenter: &mut Segmenter) -> Option<Opening> {
     let (target, next) = (segmenter.fix_target_duration(), segmenter.longest_next(false));
     if segmenter.is_full() {
         // A full list never has more: waiting for more would take for ever.
-        return Some(Opening { target, named: segments.len(), pending: Duration::ZERO });
+        return Some(Opening { target, named: segments.len(), grown: Duration::ZERO });
     }
     Opening::new(&segments, target, next)
 }

@@ -133,8 +133,10 @@ pub struct Report {
     pub bitrate: u64,
     /// The elementary streams.
     pub streams: Vec<String>,
-    /// The time between two writes to the store, and between two sends to a viewer that keeps up.
-    pub cadence: (Duration, Duration),
+    /// The time between two writes to the store.
+    pub tick: Duration,
+    /// The time between two sends to a viewer that keeps up.
+    pub send_interval: Duration,
     /// Media time in the window.
     pub window: Duration,
     /// Bytes in the window.
@@ -143,9 +145,10 @@ pub struct Report {
     pub store_bytes: u64,
     /// Memory that the driver takes for the index and for media that is not stored yet, in bytes.
     pub engine_bytes: u64,
-    /// Times that a viewer fell out of the window and was moved on, and the bytes that this
-    /// skipped.
-    pub skipped: (u64, u64),
+    /// Times that a viewer fell out of the window and was moved on.
+    pub moved_on: u64,
+    /// Bytes that viewers who were moved on have missed.
+    pub bytes_missed: u64,
     /// The counts of the output timeline.
     pub output: splice::Counts,
     /// The counts of the current source.
@@ -182,12 +185,14 @@ impl Report {
             bytes_sent: 0,
             bitrate: 0,
             streams: Vec::new(),
-            cadence: (Duration::ZERO, Duration::ZERO),
+            tick: Duration::ZERO,
+            send_interval: Duration::ZERO,
             window: Duration::ZERO,
             window_bytes: 0,
             store_bytes: 0,
             engine_bytes: 0,
-            skipped: (0, 0),
+            moved_on: 0,
+            bytes_missed: 0,
             output: splice::Counts::default(),
             input: demux::Counts::default(),
         }

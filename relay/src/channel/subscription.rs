@@ -210,7 +210,7 @@ impl Subscription {
         }
         let mut step = self.cursor.step(&window.edges);
         if let Step::Skipped { missed } = step {
-            self.reader.feed().counts.skipped.fetch_add(1, Ordering::Relaxed);
+            self.reader.feed().counts.moved_on.fetch_add(1, Ordering::Relaxed);
             let channel = self.reader.feed().id().clone();
             self.reader.feed().events.publish(Event::ViewerMovedOn { channel, missed });
             self.reader.feed().counts.missed.fetch_add(missed, Ordering::Relaxed);

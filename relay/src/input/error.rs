@@ -170,9 +170,9 @@ impl Error {
 
     /// Whether the source was given up after long patience, so that there is no sense in asking it
     /// once more.
-    pub fn is_patient(&self) -> bool {
+    pub fn is_conclusive(&self) -> bool {
         match self {
-            Self::At { error, .. } => error.is_patient(),
+            Self::At { error, .. } => error.is_conclusive(),
             Self::Over
             | Self::Page(_)
             | Self::Stalled

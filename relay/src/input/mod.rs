@@ -83,7 +83,7 @@ impl Upstream {
 /// What an upstream that comes in parts tells while it runs.
 pub trait Parts: fmt::Debug + Send + Sync {
     /// How it stands.
-    fn state(&self) -> ingest::Parts;
+    fn state(&self) -> ingest::PartsState;
 
     /// Media falls behind: asks for a lesser variant, if there is one that may help. Returns
     /// whether there is.

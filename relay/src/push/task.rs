@@ -188,7 +188,7 @@ impl Task {
         let found = found.map_err(|Unreadable| End::without_picture("the channels cannot be read"))?;
         let found = found.ok_or_else(|| End::without_picture("there is no such channel"))?;
         let admission = AdmissionLimits { max_bandwidth: self.max_bandwidth, served: &HashMap::new() };
-        let reader = self.channels.reader(&found, (ReaderKind::Push, NO_USER), &admission);
+        let reader = self.channels.join(&found, (ReaderKind::Push, NO_USER), &admission);
         reader.map(Subscription::new).map_err(|refusal| {
             End::without_picture(match refusal {
                 Refusal::NoBandwidth { .. } => "server.max_bandwidth leaves no room for it",

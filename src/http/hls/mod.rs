@@ -12,7 +12,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, IntoResponseParts, Response};
 use bytes::Bytes;
 use forebay_relay::channel::{
-    GrowingSegment, ListedChannel, NoPlaylist, PlaylistKind, Rendered, SegmentReader,
+    GrowingSegmentReader, ListedChannel, NoPlaylist, PlaylistKind, Rendered, SegmentReader,
 };
 use forebay_relay::model::Channel;
 use futures_util::{FutureExt as _, stream};
@@ -72,7 +72,7 @@ pub(super) async fn playlist<N: Naming>(
         who.opened();
         match playlist {
             Ok(playlist) => {
-                who.begin(&playlist);
+                who.note_sent(&playlist);
                 let rendered = match length {
                     None => Arc::clone(&playlist.rendered),
                     Some(length) => who.session.reach_back(&playlist, length).await,
@@ -185,7 +185,7 @@ fn send(segment: SegmentReader, watched: Option<Arc<Watched>>, headers: &HeaderM
 }
 
 /// Its length is not known yet, so a range of it is not to be had.
-fn send_as_it_comes(segment: GrowingSegment, watched: Option<Arc<Watched>>) -> Response {
+fn send_as_it_comes(segment: GrowingSegmentReader, watched: Option<Arc<Watched>>) -> Response {
     let body = stream::try_unfold((segment, watched), |(mut segment, watched)| async move {
         let ended = async {
             match &watched {
@@ -224,7 +224,7 @@ pub(super) async fn head_segment(
 enum Segment {
     Whole(SegmentReader),
     /// It is being made, or is about to be.
-    Growing(GrowingSegment),
+    Growing(GrowingSegmentReader),
 }
 
 impl Segment {

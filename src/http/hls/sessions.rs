@@ -186,7 +186,7 @@ impl Sessions {
         };
         if let Some(watched) = idle {
             match state.serve(channel, address) {
-                Ok(share) => watched.serve(share),
+                Ok(share) => watched.note_fetch(share),
                 Err(error) => {
                     self.forget(&watched);
                     return Err(error);
@@ -273,10 +273,10 @@ impl Watched {
         }
     }
 
-    fn serve(&self, share: Share) {
+    fn note_fetch(&self, share: Share) {
         self.tally.note_first_key_frame(Way::Hls, self.since.elapsed());
         self.places().share = Some(share);
-        self.session.serve();
+        self.session.note_fetch();
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -284,8 +284,8 @@ impl Watched {
     }
 
     /// The session has got a playlist.
-    pub(super) fn begin(&self, playlist: &Playlist) {
-        if self.session.begin(playlist) {
+    pub(super) fn note_sent(&self, playlist: &Playlist) {
+        if self.session.note_sent(playlist) {
             let after = self.since.elapsed();
             self.tally.note_first_byte(Way::Hls, after);
             if self.is_told {

@@ -290,7 +290,7 @@ impl OpenChannel {
             codec_changes: report.output.codec_changes,
             continuity_errors_in: report.input.continuity_errors,
             continuity_errors_out: report.output.continuity_errors,
-            delivery: Delivery { interval_ms: millis(report.cadence.1), tick_ms: millis(report.cadence.0) },
+            delivery: Delivery { interval_ms: millis(report.send_interval), tick_ms: millis(report.tick) },
             failovers: Failovers { last, total: report.switches_total },
             faults: Rule::ALL
                 .iter()
@@ -307,7 +307,7 @@ impl OpenChannel {
             number: report.channel.as_ref().and_then(|channel| channel.number),
             read_pauses: report.read_pauses,
             readers: ReaderKind::ALL.map(|kind| (kind.name(), report.readers.of(kind))).into(),
-            slow_viewers: SlowViewers { bytes_missed: report.skipped.1, moved_on: report.skipped.0 },
+            slow_viewers: SlowViewers { bytes_missed: report.bytes_missed, moved_on: report.moved_on },
             source_ahead_seconds: seconds_of(report.ahead),
             source_index: on_hand,
             source_live: report.is_live,

@@ -101,7 +101,7 @@ impl Driver {
 
     /// Starts the rule anew: it reports the fault again if the picture still seems frozen then.
     fn ask_again(&mut self, attempt: AttemptId) {
-        self.ingests.of_mut(attempt).delivering().input.doubt_stillness();
+        self.ingests.of_mut(attempt).delivering().input.rejudge_stillness();
     }
 
     /// Both pictures are decoded.

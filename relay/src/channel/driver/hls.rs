@@ -13,10 +13,10 @@ use tracing::debug;
 
 use super::timeshift::Timeshift;
 use crate::channel::feed::Feed;
+use crate::channel::growing_segment::GrowingSegment;
 use crate::channel::hls_viewers::HlsViewers;
 use crate::channel::playlist::{Playlist, opening};
 use crate::channel::reader_kind::Readers;
-use crate::channel::segment_in_progress::SegmentInProgress;
 use crate::channel::sequence_store::SequenceStore;
 use crate::model::{Channel, Hls};
 
@@ -155,7 +155,7 @@ impl HlsOutput {
         if has_new {
             packager.publish(context, &self.sequences, &self.tasks);
         }
-        packager.publish_making(context.feed);
+        packager.publish_growing(context.feed);
     }
 
     /// The channel has new settings.
@@ -208,7 +208,7 @@ impl HlsOutput {
         self.end_short(context.feed);
         self.packager = None;
         context.feed.hls.playlist.send_replace(None);
-        context.feed.hls.making.send_replace(None);
+        context.feed.hls.growing.send_replace(None);
         true
     }
 
@@ -225,7 +225,7 @@ impl HlsOutput {
             packager.publish(context, &self.sequences, &self.tasks);
         }
         if !written.points.is_empty() {
-            packager.publish_making(context.feed);
+            packager.publish_growing(context.feed);
         }
     }
 
@@ -256,7 +256,7 @@ impl Packager {
         // Asking before there is a segment would fix the target duration.
         let has_segments = self.segmenter.listed().len() > 0;
         let opening = has_segments.then(|| opening(&mut self.segmenter)).flatten();
-        opening.is_some_and(|opening| opening.pending <= self.segmenter.pending())
+        opening.is_some_and(|opening| opening.grown <= self.segmenter.grown())
     }
 
     /// Takes output. Returns whether a segment has ended.
@@ -287,7 +287,7 @@ impl Packager {
         // The first segment must begin with a random access point.
         all.extend(
             cuts.iter()
-                .filter(|cut| short.making().is_some() || points.iter().any(|point| point.at < cut.at)),
+                .filter(|cut| short.growing().is_some() || points.iter().any(|point| point.at < cut.at)),
         );
         all.sort_by_key(|point| point.at);
         let mut has_new = false;
@@ -303,9 +303,9 @@ impl Packager {
         }
     }
 
-    /// Publishes the segment in the making, after the playlist has named the one before.
-    fn publish_making(&self, feed: &Feed) {
-        feed.hls.making.send_replace(SegmentInProgress::new(&self.segmenter));
+    /// Publishes the segment that grows, after the playlist has named the one before.
+    fn publish_growing(&self, feed: &Feed) {
+        feed.hls.growing.send_replace(GrowingSegment::new(&self.segmenter));
     }
 
     fn publish(

@@ -196,7 +196,7 @@ impl Driver {
             _ => error,
         };
         // A source that has ended for good is not reopened at once: it would play its end again.
-        let is_over = error.is_patient() || open.is_some_and(|open| open.upstream.facts.ends_for_good);
+        let is_over = error.is_conclusive() || open.is_some_and(|open| open.upstream.facts.ends_for_good);
         let event = if is_over { Event::Stalled } else { Event::Ended };
         self.fail(attempt, error);
         self.life.handle_event(now, event(attempt));

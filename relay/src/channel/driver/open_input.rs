@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use forebay_core::health::Rules;
-use forebay_core::ingest::{Input, Lead, Limits, Parts, Taken, Unfit};
+use forebay_core::ingest::{Input, Lead, Limits, PartsState, Taken, Unfit};
 use forebay_core::time::Moment;
 use forebay_core::ts::splice::Splice;
 use futures_util::StreamExt;
@@ -86,7 +86,7 @@ impl OpenInput {
 
     fn update_parts(&mut self, now: Moment) {
         if let Some(parts) = &self.upstream.parts {
-            let parts: Parts = parts.state();
+            let parts: PartsState = parts.state();
             self.input.set_parts(now, parts);
         }
     }

@@ -82,7 +82,8 @@ impl Driver {
         report.output = splice.counts();
         report.ahead = first.map_or(Duration::ZERO, |open| open.input.ahead(now));
         report.input = first.map(|open| open.input.counts(splice)).unwrap_or_default();
-        report.cadence = (cadence.tick(), cadence.interval());
+        report.tick = cadence.tick();
+        report.send_interval = cadence.interval();
         report.window = index.span();
         report.engine_bytes = memory as u64;
         report.window_bytes = index.head() - index.tail();

@@ -6,7 +6,7 @@ use super::*;
 async fn ask(session: &Session) -> (Duration, u64) {
     let asked = Instant::now();
     let playlist = session.playlist().await.unwrap();
-    session.begin(&playlist);
+    session.note_sent(&playlist);
     (asked.elapsed(), playlist.newest())
 }
 

@@ -42,7 +42,7 @@ async fn play(house: &House, (rules, player): (Rules, Player), after: Duration) 
                 session = house.session_on(player, PlaylistKind::Short);
                 continue;
             }
-            session.begin(&playlist);
+            session.note_sent(&playlist);
             let text = std::str::from_utf8(&playlist.rendered.text).unwrap();
             let wait = model.borrow_mut().take(began.elapsed(), text);
             sleep(wait).await;

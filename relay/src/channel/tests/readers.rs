@@ -33,7 +33,7 @@ fn house_with_past(folder: &tempfile::TempDir) -> House {
 impl House {
     /// A reader of this kind, in a relay that may send this much in all.
     fn admit(&self, kind: ReaderKind, max_bandwidth: Option<u64>) -> Result<Reader, Refusal> {
-        self.channels.reader(
+        self.channels.join(
             &self.found(),
             (kind, 0),
             &AdmissionLimits { max_bandwidth, served: &ViewersByChannel::new() },

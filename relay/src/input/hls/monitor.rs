@@ -125,8 +125,8 @@ impl Monitor {
 }
 
 impl Parts for Monitor {
-    fn state(&self) -> ingest::Parts {
-        self.edit(|state| ingest::Parts {
+    fn state(&self) -> ingest::PartsState {
+        self.edit(|state| ingest::PartsState {
             taken: state.taken,
             waiting: state.waiting,
             // One of the three segments that lie between the beginning and the end of a list. The
