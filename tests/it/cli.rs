@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use forebay_testkit::client::{self, Ended, Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
-use forebay_testkit::origin::{Behaviour, Hls, Origin};
+use forebay_testkit::origin::{Behaviour, Fault, Hls, Origin};
 use forebay_testkit::proxy::Proxy;
 use forebay_testkit::ts::{Checker, Limits, PACKET_SIZE, demux, runs};
 use rustix::process::Signal;
@@ -134,6 +134,30 @@ mod probe {
         let finished = Setup::with_config("").arg("probe").arg(broadcast.url()).run().await;
         assert_eq!(finished.status.code(), Some(1), "{finished:?}");
         assert!(finished.log.contains("403"), "{finished:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tells_why_no_segment_came() {
+        let (origin, (_taken, refused)) = (Origin::start().await, refusing());
+        let missing = Hls::live(Clip::get(Kind::H264Aac)).segment(SECOND).fault(.., Fault::Status(404));
+        let list = |segment: &str| {
+            let list = format!("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{segment}\n#EXT-X-ENDLIST\n");
+            Behaviour::body("application/vnd.apple.mpegurl", list)
+        };
+        origin.serve("/refused.m3u8", list(&format!("http://{refused}/1.ts")));
+        origin.serve("/encoded.m3u8", list("br.ts"));
+        origin.serve("/br.ts", Behaviour::body("video/mp2t", "?").header("Content-Encoding", "br"));
+        let missing = missing.mount(&origin, "/missing");
+        for (url, message) in [
+            (missing.url().to_owned(), "HTTP 404"),
+            (origin.url("/refused.m3u8"), "the connection was refused"),
+            (origin.url("/encoded.m3u8"), "encoded with br"),
+        ] {
+            let setup = Setup::with_config("").arg("probe").arg("--seconds").arg("4");
+            let finished = setup.arg(&url).run().await;
+            assert_eq!(finished.status.code(), Some(1), "{url}: {finished:?}");
+            assert!(finished.log.contains(message), "{url}: {finished:?}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

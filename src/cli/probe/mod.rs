@@ -95,9 +95,11 @@ async fn look(args: &Probe) -> Result<Look, Error> {
     };
     progress.clear();
     if survey.packet_size().is_none() {
-        return Err(match ended {
-            Some(error @ (Error::NotTransportStream(_) | Error::Broken(_) | Error::File(_))) => error,
-            _ => Error::NotTransportStream(sniff::describe_whole(&beginning)),
+        let trouble = || upstream.parts.as_ref().and_then(|parts| parts.trouble());
+        return Err(match ended.or_else(trouble) {
+            // What came before the end tells more than that it ended.
+            Some(Error::Ended) | None => Error::NotTransportStream(sniff::describe_whole(&beginning)),
+            Some(error) => error,
         });
     }
     let first_byte = first_byte.unwrap_or(asked);
