@@ -17,6 +17,10 @@ use super::Error;
 /// The most bytes in a slice.
 const SLICE: usize = 64 << 10;
 
+/// So many bytes are unpacked before others have their turn: some 16 MiB may come of a body that is
+/// there whole, and take a tenth of a second.
+const TURN: usize = 4 * SLICE;
+
 /// The most bytes that may come of one. Playlists of equal lines reach some tens, null packets
 /// several hundred, and deflate cannot do more than 1032.
 const MAX_RATIO: u64 = 200;
@@ -36,6 +40,8 @@ const UNREADABLE: [&str; 8] = ["br", "zstd", "compress", "x-compress", "dcb", "d
 pub(super) struct Decoded<B> {
     body: B,
     state: State,
+    /// Bytes that were unpacked in this turn.
+    unpacked: usize,
 }
 
 /// What the head of an answer says about its body.
@@ -63,7 +69,11 @@ impl<B> Decoded<B> {
     /// The body that belongs to this head, whatever its coding; what begins like gzip is gzip,
     /// whatever the head says.
     pub(super) fn new(body: B, headers: &HeaderMap) -> Result<Self, Error> {
-        Ok(Self { body, state: State::Undecided { said: said(headers)?, first: BytesMut::new() } })
+        Ok(Self {
+            body,
+            state: State::Undecided { said: said(headers)?, first: BytesMut::new() },
+            unpacked: 0,
+        })
     }
 
     /// As [`new`](Self::new), but the body is only taken for compressed if the head says so: its
@@ -73,7 +83,7 @@ impl<B> Decoded<B> {
             Said::Nothing => State::Plain,
             said => State::Undecided { said, first: BytesMut::new() },
         };
-        Ok(Self { body, state })
+        Ok(Self { body, state, unpacked: 0 })
     }
 }
 
@@ -113,10 +123,18 @@ where
         let this = &mut *self;
         loop {
             if let State::Compressed(decoder) = &mut this.state {
+                if this.unpacked >= TURN {
+                    this.unpacked = 0;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 match decoder.next() {
                     // The compressed body is over; what a server sends behind it is not read.
                     Ok(Some(bytes)) if bytes.is_empty() => this.state = State::Ended,
-                    Ok(Some(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                    Ok(Some(bytes)) => {
+                        this.unpacked += bytes.len();
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
                     Ok(None) => {}
                     Err(error) => {
                         this.state = State::Ended;
@@ -271,6 +289,7 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use forebay_testkit::linear::assert_linear;
     use futures_util::{FutureExt as _, StreamExt as _, stream};
 
     use super::*;
@@ -281,18 +300,27 @@ mod tests {
     }
 
     /// What comes of a body that comes in pieces of this size; its largest slice is within the
-    /// limit.
+    /// limit, and others have their turn beside it.
     fn decode(body: &[u8], piece: usize, coding: &str) -> Result<Vec<u8>, Error> {
         let pieces: Vec<_> =
             body.chunks(piece).map(|piece| Ok::<_, Error>(Bytes::copy_from_slice(piece))).collect();
         let mut decoded = Decoded::new(stream::iter(pieces), &headers(coding))?;
-        let mut whole = Vec::new();
-        while let Some(slice) = decoded.next().now_or_never().expect("all has come") {
-            let slice = slice?;
-            assert!(slice.len() <= SLICE.max(piece));
-            whole.extend_from_slice(&slice);
+        let (mut whole, mut in_turn) = (Vec::new(), Some(0));
+        loop {
+            match decoded.next().now_or_never() {
+                Some(None) => return Ok(whole),
+                Some(Some(slice)) => {
+                    let slice = slice?;
+                    assert!(slice.len() <= SLICE.max(piece));
+                    whole.extend_from_slice(&slice);
+                    let unpacked = in_turn.unwrap_or(0) + slice.len();
+                    assert!(unpacked < TURN + SLICE, "{unpacked} bytes in one turn");
+                    in_turn = Some(unpacked);
+                }
+                // All has come, so it goes on as soon as the others have had their turn.
+                None => assert!(in_turn.take().is_some(), "it waits for nothing"),
+            }
         }
-        Ok(whole)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -363,5 +391,25 @@ mod tests {
         let error = decode(&bomb, 4096, "gzip").unwrap_err();
         assert_eq!(error, Error::Broken("it is more than 200 times its compressed size".into()));
         assert!(decode(&gzip(&vec![0; 3 << 20]), 4096, "gzip").is_ok(), "a short one may be dense");
+    }
+
+    #[test]
+    fn bodies_are_unpacked_in_linear_time() {
+        type Make = fn(usize) -> Vec<u8>;
+        let bodies: [(&str, Make); 4] = [
+            ("text", |length| gzip(&text().into_iter().cycle().take(length).collect::<Vec<u8>>())),
+            ("zeros", |length| gzip(&vec![0; 8 * length])),
+            ("many members", |length| gzip(b"a").repeat(length / 21)),
+            ("blocks of nothing", |length| {
+                [&gzip(b"")[..10], &[0, 0, 0, 0xFF, 0xFF].repeat(length / 5)].concat()
+            }),
+        ];
+        for (name, make) in bodies {
+            for piece in [1, 64 << 10] {
+                assert_linear(&format!("{name} in pieces of {piece}"), 1 << 20, make, |body| {
+                    drop(decode(body, piece, "gzip"));
+                });
+            }
+        }
     }
 }
