@@ -41,3 +41,76 @@ pub(super) async fn offload<T: Send + 'static>(bytes: usize, work: impl FnOnce()
         Err(error) => resume_unwind(error.into_panic()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, mpsc};
+    use std::thread::{self, ThreadId};
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    async fn thread_of(bytes: usize) -> ThreadId {
+        offload(bytes, || thread::current().id()).await
+    }
+
+    #[tokio::test]
+    async fn only_long_work_leaves_the_thread() {
+        let here = thread::current().id();
+        assert_eq!(thread_of(0).await, here);
+        assert_eq!(thread_of(MAX_INLINE).await, here);
+        assert_ne!(thread_of(MAX_INLINE + 1).await, here);
+    }
+
+    #[tokio::test]
+    async fn others_go_on_beside_long_work() {
+        let (let_go, held) = mpsc::channel();
+        let mut work = pin!(offload(MAX_INLINE + 1, move || held.recv()));
+        // It hangs until this thread, which polls it, says so.
+        assert!(work.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+        let_go.send(17).unwrap();
+        assert_eq!(work.await, Ok(17));
+    }
+
+    #[tokio::test]
+    async fn half_of_the_processors_are_left_for_others() {
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        let places = (available_parallelism().unwrap().get() / 2).max(1);
+        let work = || {
+            let running = RUNNING.fetch_add(1, Ordering::SeqCst) + 1;
+            thread::sleep(Duration::from_millis(20));
+            RUNNING.fetch_sub(1, Ordering::SeqCst);
+            running
+        };
+        let running = join_all((0..4 * places).map(|_| offload(MAX_INLINE + 1, work))).await;
+        assert!(running.iter().all(|&running| running <= places), "{running:?} of {places}");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_leaves_the_place_to_the_work() {
+        let (let_go, held) = mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let places = (available_parallelism().unwrap().get() / 2).max(1);
+        for _ in 0..places {
+            let held = Arc::clone(&held);
+            let work = offload(MAX_INLINE + 1, move || held.lock().unwrap().recv());
+            assert!(work.now_or_never().is_none());
+        }
+        let mut next = pin!(offload(MAX_INLINE + 1, || ()));
+        assert!(next.as_mut().now_or_never().is_none(), "all places are taken");
+        (0..places).for_each(|_| let_go.send(()).unwrap());
+        next.await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "of the work")]
+    async fn a_panic_is_the_callers() {
+        offload(MAX_INLINE + 1, || panic!("a panic of the work")).await;
+    }
+}
