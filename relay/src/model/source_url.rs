@@ -13,9 +13,9 @@ use url::{Host, Url};
 use super::nearest::did_you_mean;
 use super::{ChannelId, Datagrams, DatagramsError};
 
-/// The address of a source, checked. Printed, it shows no user, no password, no query value and no
-/// path segment that looks like a credential; [`expose`](Self::expose) gives the whole of it to
-/// whoever connects.
+/// The address of a source, checked. Printed, it shows no user, no password, no query value, and of
+/// the path no more than a number or a usual name of a file; [`expose`](Self::expose) gives the
+/// whole of it to whoever connects.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SourceUrl {
     url: Url,
@@ -301,54 +301,49 @@ impl fmt::Debug for SourceUrl {
 /// Stands for what is not shown.
 const HIDDEN: &str = "***";
 
-/// Routes of Xtream Codes, after which user and password follow as segments.
-const XTREAM_ROUTES: &[&str] = &["live", "movie", "series", "timeshift", "timeshifts"];
+/// Endings of names of files that are shown.
+const ENDINGS: &[&str] =
+    &["aac", "flv", "m2ts", "m3u", "m3u8", "mkv", "mp3", "mp4", "mpd", "php", "ts", "xml"];
 
+/// Names of files that stand in the addresses of many providers. Any other may be an account.
+const USUAL_NAMES: &[&str] = &[
+    "audio",
+    "chunklist",
+    "get",
+    "index",
+    "live",
+    "main",
+    "manifest",
+    "master",
+    "media",
+    "mono",
+    "playlist",
+    "stream",
+    "variant",
+    "video",
+    "xmltv",
+];
+
+/// Providers put names, passwords and tokens into paths, in forms that nobody can list. So no
+/// folder is shown. Of the file, a number or a usual name is shown, and its ending: they tell one
+/// stream of a panel from another, and a playlist from a stream.
 fn write_path(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
-    for (at, segment) in segments.iter().enumerate() {
-        f.write_str("/")?;
-        // Xtream panels put user and password into the path, where no parser calls them that.
-        if is_xtream_credential(&segments, at) || is_token(segment) {
-            f.write_str(HIDDEN)?;
-        } else if let Some(end) = segment.find(['=', ';']) {
-            // Signatures in the path: /hdntl=exp=…~hmac=…/ and /list;session=…
-            write!(f, "{}{HIDDEN}", &segment[..=end])?;
-        } else {
-            f.write_str(segment)?;
+    let path = path.trim_end_matches('/');
+    let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
+    f.write_str("/")?;
+    if !folders.is_empty() {
+        write!(f, "{HIDDEN}/")?;
+    }
+    let is_one_of = |known: &[&str], text: &str| known.iter().any(|known| text.eq_ignore_ascii_case(known));
+    match file.rsplit_once('.') {
+        _ if file.is_empty() => Ok(()),
+        Some((name, ending)) if is_one_of(ENDINGS, ending) => {
+            let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+            let shown = if is_number || is_one_of(USUAL_NAMES, name) { name } else { HIDDEN };
+            write!(f, "{shown}.{ending}")
         }
+        _ => f.write_str(HIDDEN),
     }
-    Ok(())
-}
-
-/// `/live/USER/PASSWORD/1.ts`, also below a folder, and `/USER/PASSWORD/1.ts` or
-/// `/USER/PASSWORD/1`.
-fn is_xtream_credential(segments: &[&str], at: usize) -> bool {
-    let route = |back: usize| {
-        let route = at.checked_sub(back).map_or("", |at| segments[at]);
-        XTREAM_ROUTES.iter().any(|known| route.eq_ignore_ascii_case(known))
-    };
-    // A slash at the end adds an empty segment, which would move all others by one.
-    let len = segments.iter().rposition(|segment| !segment.is_empty()).map_or(0, |last| last + 1);
-    if route(1) && at + 2 < len || route(2) && at + 1 < len {
-        return true;
-    }
-    let Some(&last) = len.checked_sub(1).and_then(|last| segments.get(last)) else { return false };
-    let stem = last.split_once('.').map_or(last, |(stem, _)| stem);
-    // Streams of panels are numbers; a path of words with three parts is no account.
-    let numeric = !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit());
-    numeric && len >= 3 && (at + 2 == len || at + 3 == len)
-}
-
-/// A long mix of letters and digits: signed tokens, session ids, UUIDs. It errs on the side of
-/// hiding: the host and the number of the source still tell the operator which one is meant.
-fn is_token(segment: &str) -> bool {
-    let mixed = |text: &str, len: usize, digits: usize| {
-        text.len() >= len
-            && text.bytes().any(|byte| byte.is_ascii_alphabetic())
-            && text.bytes().filter(u8::is_ascii_digit).count() >= digits
-    };
-    mixed(segment, 24, 6) || segment.split(['.', '-', '_', '~']).any(|piece| mixed(piece, 16, 1))
 }
 
 #[cfg(test)]
@@ -362,24 +357,26 @@ mod tests {
     #[test]
     fn secrets_are_not_printed() {
         for (url, shown) in [
-            ("http://h/a.ts", "http://h/a.ts"),
-            ("https://h:8443/sport/index.m3u8", "https://h:8443/sport/index.m3u8"),
-            ("http://joe:pw@h/a.ts#part", "http://h/a.ts"),
-            ("http://h/get?username=joe&password=pw&word", "http://h/get?username=***&password=***&***"),
-            ("http://h/live/joe/pw/17.ts", "http://h/live/***/***/17.ts"),
-            ("http://h/tv/LIVE/joe/pw/sport.ts", "http://h/tv/LIVE/***/***/sport.ts"),
-            (
-                "http://h/timeshift/joe/pw/60/2026-01-31:18-30/17.ts",
-                "http://h/timeshift/***/***/***/***/17.ts",
-            ),
-            ("http://h/joe/pw/17", "http://h/***/***/17"),
-            ("http://h/joe/pw/17/", "http://h/***/***/17/"),
-            ("http://h/tv/joe/pw/17.m3u8", "http://h/tv/***/***/17.m3u8"),
-            ("http://h/live/sport/index.m3u8", "http://h/live/sport/index.m3u8"),
-            ("http://h/17.ts", "http://h/17.ts"),
-            ("http://h/play/a1b2c3d4e5f6a7b8c9/x.ts", "http://h/play/***/x.ts"),
-            ("http://h/6ba7b810-9dad-11d1-80b4-00c04fd430c8/x.ts", "http://h/***/x.ts"),
-            ("http://h/hdntl=exp=12~hmac=ab/x;sid=4", "http://h/hdntl=***/x;***"),
+            ("http://h/a.ts", "http://h/***.ts"),
+            ("https://h:8443/sport/index.m3u8", "https://h:8443/***/index.m3u8"),
+            ("http://joe:pw@h/17.ts#part", "http://h/17.ts"),
+            ("http://h/get?username=joe&password=pw&word", "http://h/***?username=***&password=***&***"),
+            ("http://h/get.php?username=joe", "http://h/get.php?username=***"),
+            ("http://h/live/joe/pw/17.ts", "http://h/***/17.ts"),
+            ("http://h/tv/LIVE/joe/pw/sport.TS", "http://h/***/***.TS"),
+            ("http://h/timeshift/joe/pw/60/2026-01-31:18-30/17.ts", "http://h/***/17.ts"),
+            ("http://h/joe/pw/17", "http://h/***/***"),
+            ("http://h/joe/1234", "http://h/***/***"),
+            ("http://h/joe/pw/17/", "http://h/***/***"),
+            ("http://h/joe/pw/live.m3u8", "http://h/***/live.m3u8"),
+            ("http://h/joe/Index.m3u8", "http://h/***/Index.m3u8"),
+            ("http://h/joe.pw.m3u8", "http://h/***.m3u8"),
+            ("http://h/joe.pw", "http://h/***"),
+            ("http://h/joe", "http://h/***"),
+            ("http://h/.ts", "http://h/***.ts"),
+            ("http://h/a1b2c3d4e5f6a7b8c9/x.mpd", "http://h/***/***.mpd"),
+            ("http://h/hdntl=exp=12~hmac=ab/index.m3u8;sid=4", "http://h/***/***"),
+            ("http://h//joe//index.m3u8", "http://h/***/index.m3u8"),
             ("http://h", "http://h/"),
             ("testcard:", "testcard://"),
             ("page:https://youtu.be/dQw4w9WgXcQ?si=x", "page:https://www.youtube.com/watch?v=dQw4w9WgXcQ"),
