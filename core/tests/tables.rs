@@ -115,6 +115,25 @@ fn a_length_that_runs_over() {
 }
 
 #[test]
+fn a_pmt_in_two_sections() {
+    let source = source();
+    let pid = map_pid(&source);
+    let map = Pmt::parse(&section_of(&source, pid)).unwrap();
+    let (pictures, sound) = map.streams.split_at(1);
+    for parts in [[pictures, sound], [sound, pictures]] {
+        for order in [[0, 1], [1, 0]] {
+            let mut sections = Vec::new();
+            for number in order {
+                let mut section = Pmt { streams: parts[number].to_vec(), ..map.clone() }.render();
+                (section[6], section[7]) = (u8::try_from(number).unwrap(), 1);
+                sections.extend(packetize(&with_checksum(section, true), pid));
+            }
+            assert_passes(&format!("PMT in two sections, {order:?}"), &replaced(&source, pid, &sections), 25);
+        }
+    }
+}
+
+#[test]
 fn no_tables_at_all() {
     let source = source();
     let pid = map_pid(&source);
@@ -179,40 +198,57 @@ fn a_damaged_packet_that_continues_nothing_does_not_pass() {
 
 #[test]
 fn service_information_passes() {
-    let clip = source();
-    let pat = Pat::parse(&section_of(&clip, Pid::PAT)).unwrap();
     // What a section says is nobody's business here; one of 300 bytes takes two packets.
-    let event: Vec<u8> = [&[0x4E, 0xF1, 0x29][..], &[0xAB; 297]].concat();
-    let tables = packetize(&event, Pid::new(0x12));
-    let mut with_guide = Vec::new();
+    let event = [&[0x4E, 0xF1, 0x29][..], &[0xAB; 297]].concat();
+    let services = [&[0x42, 0xF1, 0x29][..], &[0xAB; 297]].concat();
+    // Table and length, then a date and a time (EN 300 468, 5.2.5).
+    let time = vec![0x70, 0x70, 0x05, 0xE4, 0x00, 0x12, 0x34, 0x56];
+    for (pid, section) in [(0x11, services), (0x12, event), (0x14, time)] {
+        passes(pid, &packetize(&section, Pid::new(pid)));
+    }
+}
+
+/// The packets of this table pass, and none of them where the source has become another service.
+fn passes(pid: u16, table: &[Bytes]) {
+    // The clip has a table of services of its own.
+    let is_other = |bytes: &Bytes| Packet::new(bytes).pid().value() != pid;
+    let clip: Vec<Bytes> = source().into_iter().filter(is_other).collect();
+    let pat = Pat::parse(&section_of(&clip, Pid::PAT)).unwrap();
+    let mut with_table = Vec::new();
     for (index, bytes) in clip.iter().enumerate() {
-        with_guide.push(*bytes);
+        with_table.push(*bytes);
         if index % 50 == 49 {
-            with_guide.extend(tables.iter().copied().enumerate().map(|(part, mut bytes)| {
-                packet::set_continuity(&mut bytes, u8::try_from(2 * (index / 50) % 16 + part).unwrap());
+            let first = table.len() * (index / 50);
+            with_table.extend(table.iter().copied().enumerate().map(|(part, mut bytes)| {
+                packet::set_continuity(&mut bytes, u8::try_from((first + part) % 16).unwrap());
                 bytes
             }));
         }
     }
     let came = clip.len() / 50;
     let mut splice = Splice::new(None);
-    splice.push(&with_guide);
-    let guide = |splice: &Splice| {
+    splice.push(&with_table);
+    let found = |splice: &Splice| {
         let (output, _) = splice.output().0.as_chunks::<PACKET_SIZE>();
         let packets: Vec<Bytes> =
-            output.iter().filter(|bytes| Packet::new(bytes).pid().value() == 0x12).copied().collect();
+            output.iter().filter(|bytes| Packet::new(bytes).pid().value() == pid).copied().collect();
         packets
     };
-    let passed = guide(&splice);
-    assert!(passed.len() >= 2 * (came - 2), "{} packets of {}", passed.len(), 2 * came);
-    assert!(passed.len().is_multiple_of(2), "whole sections");
+    let passed = found(&splice);
+    let whole = table.len();
+    assert!(passed.len() >= whole * (came - 2), "{pid:#x}: {} packets of {}", passed.len(), whole * came);
+    assert!(passed.len().is_multiple_of(whole), "whole sections");
+    let payload = |bytes: &Bytes| Packet::new(bytes).payload().map(<[u8]>::to_vec);
+    for (passed, sent) in passed.iter().zip(table.iter().cycle()) {
+        assert_eq!(payload(passed), payload(sent), "{pid:#x} is as it was");
+    }
     let counters: Vec<u8> = passed.iter().map(|bytes| Packet::new(bytes).continuity()).collect();
-    assert!(counters.windows(2).all(|pair| pair[1] == (pair[0] + 1) & 15), "{counters:?}");
+    assert!(counters.windows(2).all(|pair| pair[1] == (pair[0] + 1) & 15), "{pid:#x}: {counters:?}");
 
     // Of another service it would mislead.
     let other = packetize(&Pat { transport_stream_id: 77, ..pat }.render(), Pid::PAT);
     splice.clear(0);
     splice.begin();
-    splice.push(&replaced(&with_guide, Pid::PAT, &other));
-    assert_eq!(guide(&splice).len(), 0);
+    splice.push(&replaced(&with_table, Pid::PAT, &other));
+    assert_eq!(found(&splice).len(), 0, "{pid:#x}");
 }
