@@ -10,6 +10,9 @@ const WESTERN: [u16; 32] = [
     0x0153, 0, 0x017E, 0x0178,
 ];
 
+/// Bytes that may stand between brackets: others are text.
+const MAX_INSIDE: usize = 100;
+
 /// Tags that both formats have.
 const TAGS: [&str; 6] = ["i", "/i", "b", "/b", "u", "/u"];
 
@@ -50,10 +53,12 @@ pub(super) fn convert(text: &str) -> (String, bool) {
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
         let tail = &rest[character.len_utf8()..];
-        // What stands between brackets is short: others are text.
-        let inside =
-            |close: char| tail.find(close).filter(|&at| at <= 100).map(|at| (&tail[..at], &tail[at + 1..]));
-        match (character, if character == '<' { inside('>') } else { None }) {
+        // No further: each of many brackets that are not closed would read all that follows.
+        let inside = |close: u8| {
+            let at = tail.bytes().take(MAX_INSIDE + 1).position(|byte| byte == close)?;
+            Some((&tail[..at], &tail[at + 1..]))
+        };
+        match (character, if character == '<' { inside(b'>') } else { None }) {
             ('<', Some((tag, behind))) if is_tag(tag) => {
                 let tag = tag.trim().to_ascii_lowercase();
                 if TAGS.contains(&tag.as_str()) {
@@ -63,7 +68,7 @@ pub(super) fn convert(text: &str) -> (String, bool) {
                 continue;
             }
             ('{', _) if tail.starts_with('\\') => {
-                if let Some((codes, behind)) = inside('}') {
+                if let Some((codes, behind)) = inside(b'}') {
                     is_top |= ["\\an7", "\\an8", "\\an9"].iter().any(|code| codes.contains(code));
                     rest = behind;
                     continue;
@@ -89,6 +94,10 @@ fn is_tag(inside: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::hint::black_box;
+
+    use forebay_testkit::linear::assert_linear;
+
     use super::*;
 
     #[test]
@@ -120,6 +129,16 @@ mod tests {
             ("a <3 b", "a &lt;3 b", false),
         ] {
             assert_eq!(convert(text), (expected.to_owned(), is_top), "{text}");
+        }
+    }
+
+    #[test]
+    fn brackets_that_are_not_closed_are_read_in_linear_time() {
+        for open in ["<", "{\\"] {
+            let make = |length: usize| open.repeat(length / open.len());
+            assert_linear(open, 1 << 20, make, |text| {
+                black_box(convert(text));
+            });
         }
     }
 }
