@@ -154,9 +154,10 @@ fn zone_of(text: &str) -> Zone {
         return named(*seconds);
     }
     let text = text.strip_prefix("UTC").or_else(|| text.strip_prefix("GMT")).unwrap_or(text);
-    let (sign, digits) = match text.split_at_checked(1) {
-        Some(("+", digits)) => (1, digits),
-        Some(("-" | "−", digits)) => (-1, digits),
+    // Some guides have a true minus (U+2212), as editors of texts write it.
+    let (sign, digits) = match (text.strip_prefix('+'), text.strip_prefix(['-', '−'])) {
+        (Some(digits), _) => (1, digits),
+        (_, Some(digits)) => (-1, digits),
         _ => return Zone::Unknown,
     };
     let digits: String = digits.chars().filter(char::is_ascii_digit).take(4).collect();
@@ -193,6 +194,7 @@ mod tests {
             ("20260131183000 +0000", "20260131183000"),
             ("20260131183000 +0130", "20260131170000"),
             ("20260131183000-0330", "20260131220000"),
+            ("20260131183000 −0330", "20260131220000"),
             ("20260131183000 +01:00", "20260131173000"),
             ("20260731183000 BST", "20260731173000"),
             ("20260731183000 CEST", "20260731163000"),
