@@ -35,7 +35,7 @@ const MAX_REMEMBERED: usize = 20_000;
 /// What a reader is told of a guide beforehand.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The character set that the operator or the server names.
+    /// The character set that the operator names, whatever the guide itself says.
     pub charset: Option<String>,
     /// How its times are read.
     pub clock: Clock,
@@ -83,6 +83,22 @@ pub struct Faults {
     pub unnamed: u64,
     /// Channels and programmes beyond the limits.
     pub too_many: u64,
+    /// Elements that are too many in their channel or programme, or too deep in it.
+    pub too_many_elements: u64,
+    /// Texts and attributes that were left out or cut, since they are too long.
+    pub too_long: u64,
+    /// Programmes of channels beyond those whose last one is remembered: where clocks are set back,
+    /// they may be wrong by an hour.
+    pub not_remembered: u64,
+}
+
+impl Faults {
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        let Self { bad_characters, bad_times, unnamed, too_many, .. } = self;
+        let Self { too_many_elements, too_long, not_remembered, .. } = self;
+        bad_characters + bad_times + unnamed + too_many + too_many_elements + too_long + not_remembered
+    }
 }
 
 /// What a guide had.
@@ -131,6 +147,7 @@ impl Reader {
         self.tokens.finish(&mut |token| builder.token(token, take));
         // A programme that was cut off in its middle is dropped.
         builder.summary.faults.bad_characters = builder.charset.bad_characters;
+        builder.summary.faults.too_long += self.tokens.cut;
         builder.summary
     }
 
@@ -267,6 +284,7 @@ impl Builder {
     fn value(&mut self, bytes: &[u8]) -> String {
         self.bytes += bytes.len();
         if self.bytes > MAX_BYTES {
+            self.summary.faults.too_long += 1;
             return String::new();
         }
         let text = unescape(self.charset.decode(bytes));
@@ -310,7 +328,11 @@ impl Builder {
     }
 
     fn open(&mut self, name: &[u8], attributes: Attributes<'_>) {
-        if matches!(self.subject, Subject::Nothing) || self.open.len() >= MAX_DEPTH {
+        if matches!(self.subject, Subject::Nothing) {
+            return;
+        }
+        if self.open.len() >= MAX_DEPTH {
+            self.summary.faults.too_many_elements += 1;
             return;
         }
         let parent = match self.open.last() {
@@ -330,6 +352,7 @@ impl Builder {
             }
         }
         self.elements += 1;
+        self.summary.faults.too_many_elements += u64::from(self.elements > MAX_ELEMENTS);
         let tag = tag.filter(|_| self.elements <= MAX_ELEMENTS);
         let element = tag.map(|tag| {
             let mut element = Element::new(tag, "");
@@ -367,13 +390,20 @@ impl Builder {
     }
 
     fn text(&mut self, bytes: &[u8], is_plain: bool) {
-        let Some((_, Some(element))) = self.open.last_mut() else { return };
+        // Words within markup, such as `<b>`, belong to the text around it.
+        let is_complete = self.elements <= MAX_ELEMENTS;
+        let is_markup = self.open.last().is_some_and(|(_, element)| element.is_none());
+        let around = self.open.iter_mut().rev().find_map(|(_, element)| element.as_mut());
+        let Some(element) = around.filter(|it| !is_markup || is_complete && it.tag.has_text()) else {
+            return;
+        };
         let is_first = element.text.is_empty();
         if is_first && bytes.trim_ascii().is_empty() {
             return;
         }
         self.bytes += bytes.len();
         if self.bytes > MAX_BYTES {
+            self.summary.faults.too_long += 1;
             return;
         }
         let text = self.charset.decode(bytes);
@@ -433,6 +463,8 @@ impl Builder {
                 *known = start;
             } else if self.last_starts.len() < MAX_REMEMBERED {
                 self.last_starts.insert(channel.to_owned(), start);
+            } else {
+                self.summary.faults.not_remembered += 1;
             }
         }
         let stop = if stop.is_empty() { None } else { self.clock.read(stop, Some(start)) };

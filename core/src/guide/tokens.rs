@@ -32,6 +32,8 @@ pub(super) struct Tokens {
     /// The beginning of a token whose end has not come.
     held: Vec<u8>,
     skipping: Option<Skip>,
+    /// Tags and texts that were cut, since they are too long.
+    pub(super) cut: u64,
 }
 
 /// A part of the document that is skipped until its end comes.
@@ -60,6 +62,8 @@ enum Step<'a> {
     Token(Token<'a>, usize),
     Nothing(usize),
     Skip(Skip, usize),
+    /// The beginning of a text, the rest of which is skipped.
+    Cut(Token<'a>, Skip, usize),
     /// Its end has not come.
     Incomplete,
     /// It begins no tag.
@@ -128,8 +132,15 @@ impl Tokens {
                     self.skipping = Some(skip);
                     at += length;
                 }
+                Step::Cut(token, skip, length) => {
+                    take(token);
+                    self.cut += 1;
+                    self.skipping = Some(skip);
+                    at += length;
+                }
                 Step::Incomplete => return at,
                 Step::Character => {
+                    self.cut += u64::from(rest.len() > MAX_TOKEN_BYTES);
                     take(Token::Text { bytes: b"<", is_plain: true });
                     at += 1;
                 }
@@ -156,7 +167,10 @@ fn step(bytes: &[u8], is_last: bool) -> Step<'_> {
                 return match memmem::find(rest, b"]]>") {
                     Some(length) => Step::Token(token(length), CDATA.len() + length + 3),
                     None if is_last => Step::Token(token(rest.len()), bytes.len()),
-                    None if rest.len() >= MAX_TOKEN_BYTES => Step::Skip(Skip::Cdata, CDATA.len()),
+                    None if rest.len() >= MAX_TOKEN_BYTES => {
+                        let length = whole(&rest[..MAX_TOKEN_BYTES]);
+                        Step::Cut(token(length), Skip::Cdata, CDATA.len() + length)
+                    }
                     None => Step::Incomplete,
                 };
             }
@@ -195,6 +209,13 @@ fn step(bytes: &[u8], is_last: bool) -> Step<'_> {
         },
         _ => Step::Character,
     }
+}
+
+/// How much of a text that is cut is of whole characters, if it is UTF-8.
+fn whole(text: &[u8]) -> usize {
+    let is_first = |byte: &u8| !(0x80..0xC0).contains(byte);
+    let last = text.iter().rposition(is_first).unwrap_or(text.len());
+    if text.len() - last > 4 || str::from_utf8(&text[last..]).is_ok() { text.len() } else { last }
 }
 
 enum End {
@@ -303,6 +324,25 @@ mod tests {
             for piece in [1, 2, 3, 7, 1000] {
                 assert_eq!(tokens(document.as_bytes(), piece), expected, "{document} by {piece}");
             }
+        }
+    }
+
+    #[test]
+    fn a_section_that_is_too_long_is_cut_and_not_lost() {
+        let long = "é".repeat(MAX_TOKEN_BYTES);
+        for (document, cut) in
+            [(format!("<![CDATA[x{long}]]>y"), 1), (format!("<![CDATA[{}]]>y", "é".repeat(100)), 0)]
+        {
+            let (mut tokens, mut texts) = (Tokens::default(), Vec::new());
+            let mut take = |token: Token<'_>| {
+                if let Token::Text { bytes, .. } = token {
+                    texts.push(String::from_utf8(bytes.to_vec()).unwrap());
+                }
+            };
+            document.as_bytes().chunks(1000).for_each(|piece| tokens.push(piece, &mut take));
+            tokens.finish(&mut take);
+            assert_eq!((texts.len(), &*texts[1], tokens.cut), (2, "y", cut));
+            assert!(texts[0].len() >= 200 && texts[0].len() <= MAX_TOKEN_BYTES, "{}", texts[0].len());
         }
     }
 
