@@ -3,7 +3,7 @@
 CARGO ?= cargo
 ARGS ?=
 RUNS ?= 1000000
-TARGETS ?= sync splice survey health remux mp4 film head follow variables lists account panel challenge address subtitles rtmp rtp
+TARGETS ?= sync splice survey health remux mp4 film head follow variables lists guide account panel challenge address subtitles rtmp rtp
 MODULES ?= failover lifecycle lifecycle/* playlist/follow/* health/* provider segmenter
 SECONDS ?= 30
 DENY_VERSION := 0.20.2
