@@ -1,24 +1,34 @@
 //! Guides: reading them, and telling what is on.
 //!
-//! A guide comes to the disk as a list of channels does, is unpacked (`unpack`), and becomes a file
-//! of its own (`store`), which replaces the one before when it is complete: a guide that does not
-//! come any more, or that is none, changes nothing. `named` says which guides there are; `service`
-//! reads them when they are due and finds out which of their channels are those of the lineup
-//! (`snapshot`). A user's word on that is the guide id that he or she gives a channel. `made`
-//! writes our own guide from them, once for all who may see the same channels (`kept`).
+//! `named` says which guides there are, and `schedule` when each is read. A reading (`reading`)
+//! fetches the document, unpacks it (`unpack`) and writes a file of its own (`store`): each import
+//! another one, which never changes, and which `files` puts in force and removes when nobody reads
+//! it any more. A guide that does not come, breaks off or is none changes nothing. `service` is the
+//! task that sees to all of that, and has the channels of guides matched with those of the lineup
+//! (`matched`). The result is a `snapshot`, which holds the very files whose channels it numbers. A
+//! user's word on a match is the guide id that he or she gives a channel. `document` writes our own
+//! guide, in a task that outlives whoever asked (`making`), once for all who may watch the same
+//! channels (`documents`).
 //!
-//! All of it runs on threads that may wait, one piece of heavy work at a time, and no viewer waits
-//! for any of it.
+//! CPU-heavy work is done one job at a time on threads that may wait, and no viewer waits for it.
 
-mod kept;
-mod made;
+mod document;
+mod documents;
+mod files;
+mod making;
+mod matched;
 mod named;
+mod reading;
+mod schedule;
 mod service;
 mod snapshot;
 mod store;
+mod tally;
+mod tasks;
 mod unpack;
 
-pub use self::made::{Made, Seen, read_all};
-pub use self::service::{Counts, GuideStatus, Guides};
-pub use self::snapshot::{Snapshot, Suggested};
+pub use self::document::{Document, Visibility, read_all};
+pub use self::service::{GuideStatus, Guides};
+pub use self::snapshot::{Programmes, Snapshot, Suggested, Wanted};
 pub use self::store::{Airing, Error};
+pub use self::tally::Counts;

@@ -1,11 +1,13 @@
 //! Which guides are to be read: those of the configuration, and those that playlists name.
 
+use std::fmt::Write as _;
+
 use forebay_core::guide::times::Clock;
 use forebay_relay::model::{HeadersText, House, UrlText};
 use ring::digest::{SHA256, digest};
 use url::Url;
 
-use super::made::hex;
+use super::document::hex;
 use crate::config::Config;
 use crate::config::guide::{Guide, GuideSpec};
 use crate::config::playlist::{Origin, PlaylistSpec};
@@ -19,17 +21,67 @@ pub(super) struct Named {
     pub(super) guide: Guide,
 }
 
-/// The settings of a guide by which the same document would become something else.
-pub(super) fn settings_of(named: &Named) -> String {
-    let Clock { zone, shift } = &named.guide.clock;
+/// The settings of a guide by which what is read would become something else: where it is, and how
+/// it is read.
+pub(super) fn settings_of(guide: &Guide) -> String {
+    let Clock { zone, shift } = &guide.clock;
     let zone = zone.as_ref().and_then(|zone| zone.iana_name()).unwrap_or_default();
-    let charset = named.guide.document.reading.charset.as_deref().unwrap_or_default();
-    format!("/{zone}/{shift}/{charset}")
+    let charset = guide.document.reading.charset.as_deref().unwrap_or_default();
+    let from = match &guide.document.origin {
+        Origin::Url(source) => source_of(source.url.expose()),
+        Origin::File(path) => path.to_string_lossy().into_owned(),
+        Origin::Xtream(_) | Origin::Upload => unreachable!("a guide is at an address or in a file"),
+    };
+    format!("/{zone}/{shift}/{charset}/{}", short(&from))
+}
+
+/// Fields of a query that let somebody in, and may be others every day.
+const CREDENTIALS: [&str; 20] = [
+    "access_token",
+    "apikey",
+    "api_key",
+    "auth",
+    "expires",
+    "hash",
+    "key",
+    "login",
+    "pass",
+    "passwd",
+    "password",
+    "pwd",
+    "secret",
+    "session",
+    "sig",
+    "sign",
+    "signature",
+    "token",
+    "user",
+    "username",
+];
+
+/// What of an address says which document it is: all but the scheme and credentials.
+fn source_of(url: &Url) -> String {
+    let mut text = url.host_str().unwrap_or_default().to_owned();
+    if let Some(port) = url.port() {
+        let _ = write!(text, ":{port}");
+    }
+    text.push_str(url.path());
+    for (name, value) in url.query_pairs() {
+        if !CREDENTIALS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            let _ = write!(text, "&{name}={value}");
+        }
+    }
+    text
+}
+
+/// The beginning of the digest of a text.
+fn short(text: &str) -> String {
+    hex(&digest(&SHA256, text.as_bytes()).as_ref()[..8])
 }
 
 /// A name of a file that is the same for the same text.
 fn key_of(start: &str, text: &str) -> String {
-    format!("{start}-{}", hex(&digest(&SHA256, text.as_bytes()).as_ref()[..8]))
+    format!("{start}-{}", short(text))
 }
 
 /// The guide of a section of the configuration.
@@ -63,9 +115,7 @@ pub(super) fn of_playlist(playlist: &Playlist, urls: &[String], config: &Config)
             is_of_list,
             &if is_of_list { own.clone() } else { config.house_of(false) },
         );
-        // A password in the query may change every day.
-        let text = format!("{}{}", parsed.host_str().unwrap_or_default(), parsed.path());
-        let key = key_of(&format!("p{}", playlist.id.0), &text);
+        let key = key_of(&format!("p{}", playlist.id.0), &source_of(&parsed));
         Some(Named { key, name: playlist.name().to_owned(), guide: guide? })
     };
     urls.iter().filter_map(named).collect()
@@ -85,4 +135,27 @@ fn check_named(spec: &PlaylistSpec, url: &str, is_of_list: bool, house: &House) 
         ..GuideSpec::default()
     };
     spec.check(house).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_another_guide_unless_only_credentials_differ() {
+        let source = |url| source_of(&Url::parse(url).unwrap());
+        let one = source("http://h/x.php?c=uk&username=a&password=b");
+        for same in [
+            "http://h/x.php?c=uk&username=c&password=d",
+            "https://u:p@h/x.php?c=uk&TOKEN=1",
+            "http://h:80/x.php?c=uk",
+        ] {
+            assert_eq!(source(same), one, "{same}");
+        }
+        for other in
+            ["http://h/x.php?c=de", "http://h:8080/x.php?c=uk", "http://i/x.php?c=uk", "http://h/x.php"]
+        {
+            assert_ne!(source(other), one, "{other}");
+        }
+    }
 }

@@ -1,33 +1,57 @@
 //! The guides as they are: which there are, and which of their channels are ours.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::Weak;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, Weak};
 
-use forebay_core::guide::matching::{GuideChannel, How};
+use forebay_core::guide::matching::{GuideChannel, MatchKind};
 use forebay_core::guide::suggest::{Scratch, Suggestions};
+use memchr::memmem::Finder;
+use tokio_util::sync::CancellationToken;
 
-use super::store::{Airing, Error, Info, Stored};
+use super::files::GuideFile;
+use super::store::{Airing, Error, Stored};
 use crate::catalogue::List;
 
-/// The guides that can be read, in their order, and whose channels they have.
+/// Bytes of programmes that one answer is made of. Two weeks of a channel have less than a tenth.
+const MAX_ANSWER_BYTES: usize = 8 << 20;
+
+/// Names of guides that are compared with one that is looked for.
+const MAX_NAMES: usize = 500_000;
+
+/// Titles between two looks at whether somebody still waits.
+const LOOK_EVERY: u32 = 1024;
+
+/// The guides that can be read, in their order, and whose channels they have. The numbers of
+/// channels are those of the very files that it holds.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    pub(super) guides: Vec<Known>,
+    pub(super) guides: Vec<StoredGuide>,
     /// By the id of a channel of ours.
-    pub(super) matches: HashMap<Box<str>, (GuideChannel, How)>,
+    pub(super) matches: HashMap<Box<str>, (GuideChannel, MatchKind)>,
     pub(super) version: u64,
+    /// The hour since 1970 in which it was matched: what has programmes depends on the time.
+    pub(super) hour: i64,
     /// The list that was matched.
     pub(super) list: Weak<List>,
+    /// Names and ids of guides that had no room.
+    pub(super) left_out: u64,
 }
 
-/// A guide that was taken.
+/// A guide with the version of it that is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct StoredGuide {
     pub(super) key: String,
     pub(super) name: String,
-    pub(super) path: PathBuf,
-    pub(super) info: Info,
+    pub(super) file: Arc<GuideFile>,
+}
+
+/// The programmes of channels.
+#[derive(Debug, Default)]
+pub struct Programmes {
+    /// Those of each channel, in the order that was asked for.
+    pub channels: Vec<Vec<Airing>>,
+    /// There were more than one answer may have.
+    pub is_cut: bool,
 }
 
 /// A channel of a guide that may be one of ours.
@@ -43,88 +67,179 @@ pub struct Suggested {
     pub score: u32,
 }
 
+/// What of a channel's programmes is asked for. Times are in seconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// They end behind this.
+    pub from: i64,
+    /// They begin before this.
+    pub to: i64,
+    /// The programme that runs at `from` is the first one, though others may not be over.
+    pub is_from_running: bool,
+    /// So many at most.
+    pub limit: usize,
+}
+
 impl Snapshot {
     /// The channel of a guide that is this one of ours.
     pub(super) fn match_of(&self, id: &str) -> Option<GuideChannel> {
         self.matches.get(id).map(|(at, _)| *at)
     }
 
-    /// Opens a guide. Waits for the disk.
-    pub(super) fn open(&self, guide: u16) -> Result<Stored, Error> {
-        Stored::open(&self.guides[usize::from(guide)].path)
+    /// Opens a guide; none if it is damaged. Waits for the disk.
+    pub(super) fn open(&self, guide: u16) -> Result<Option<Stored>, Error> {
+        let file = &self.guides[usize::from(guide)].file;
+        if file.damage().is_some() {
+            return Ok(None);
+        }
+        match file.open() {
+            Ok(stored) => Ok(Some(stored)),
+            Err(error) => self.leave_out(guide, error).map(|()| None),
+        }
     }
 
-    /// The programmes of channels of ours within a window, up to `limit` of each. Waits for the
-    /// disk.
-    pub fn programmes(
-        &self,
-        ids: &[String],
-        window: (i64, i64),
-        limit: usize,
-    ) -> Result<Vec<Vec<Airing>>, Error> {
-        let mut opened: HashMap<u16, Stored> = HashMap::new();
-        let of_one = |id: &String| {
-            let Some(at) = self.match_of(id) else { return Ok(Vec::new()) };
-            let stored = match opened.remove(&at.guide) {
-                Some(stored) => stored,
-                None => self.open(at.guide)?,
-            };
+    /// Notes that a guide is damaged, and is left out from now on; other errors are handed back.
+    pub(super) fn leave_out(&self, guide: u16, error: Error) -> Result<(), Error> {
+        let file = &self.guides[usize::from(guide)].file;
+        file.note(&error);
+        if file.damage().is_some() { Ok(()) } else { Err(error) }
+    }
+
+    /// The programmes of channels of ours. Waits for the disk.
+    pub fn programmes(&self, ids: &[String], wanted: Wanted) -> Result<Programmes, Error> {
+        let mut opened: HashMap<u16, Option<Stored>> = HashMap::new();
+        let (mut found, mut bytes) = (Programmes::default(), 0);
+        for id in ids {
             let mut all = Vec::new();
-            stored.programmes(at.channel, window, |airing| {
-                all.push(airing);
-                all.len() < limit
-            })?;
-            opened.insert(at.guide, stored);
-            Ok(all)
-        };
-        ids.iter().map(of_one).collect()
+            if let Some(at) = self.match_of(id) {
+                let stored = match opened.remove(&at.guide) {
+                    Some(stored) => stored,
+                    None => self.open(at.guide)?,
+                };
+                let read = stored.as_ref().map_or(Ok(()), |stored| {
+                    let least =
+                        if wanted.is_from_running { stored.running(at.channel, wanted.from)? } else { None };
+                    stored.programmes(at.channel, (wanted.from, wanted.to), |airing| {
+                        if least.is_some_and(|least| airing.start.seconds() < least) {
+                            return true;
+                        }
+                        bytes += airing.body.len();
+                        found.is_cut |= bytes > MAX_ANSWER_BYTES;
+                        if !found.is_cut {
+                            all.push(airing);
+                        }
+                        !found.is_cut && all.len() < wanted.limit
+                    })
+                });
+                match read {
+                    Ok(()) => opened.insert(at.guide, stored),
+                    Err(error) => {
+                        self.leave_out(at.guide, error)?;
+                        opened.insert(at.guide, None)
+                    }
+                };
+            }
+            found.channels.push(all);
+        }
+        Ok(found)
     }
 
-    /// Programmes behind `from` whose title holds this folded text, with the ids of our channels
-    /// that `seen` has, by the channels of guides. Waits for the disk.
+    /// The first programmes behind `from` whose title holds this folded text, in the order of time,
+    /// with the ids of our channels that `seen` has. Waits for the disk.
     pub fn search(
         &self,
         text: &str,
         from: i64,
         seen: &[String],
         limit: usize,
+        cancelled: &CancellationToken,
     ) -> Result<Vec<(String, Airing)>, Error> {
-        let mut ours: HashMap<GuideChannel, &String> = HashMap::new();
-        for id in seen {
-            if let Some(at) = self.match_of(id) {
-                ours.entry(at).or_insert(id);
+        let mut ours: HashMap<GuideChannel, usize> = HashMap::new();
+        for (at, id) in seen.iter().enumerate() {
+            if let Some(channel) = self.match_of(id) {
+                ours.entry(channel).or_insert(at);
             }
         }
-        let mut found = Vec::new();
+        let finder = Finder::new(text);
+        // The latest one is on top. Bodies are read of those alone that are answered.
+        let mut best: BinaryHeap<(i64, u16, i64, usize)> = BinaryHeap::with_capacity(limit + 1);
         for guide in 0..u16::try_from(self.guides.len()).unwrap_or(u16::MAX) {
-            let most = found.len() + limit;
-            self.open(guide)?.search(text, from, |channel, airing| {
-                if let Some(id) = ours.get(&GuideChannel { guide, channel }) {
-                    found.push(((*id).clone(), airing));
+            let Some(stored) = self.open(guide)? else { continue };
+            let mut looked = 0_u32;
+            let read = stored.titles(from, |it| {
+                looked = looked.wrapping_add(1);
+                let hit = (it.start, guide, it.row);
+                let is_earlier = best.len() < limit
+                    || best.peek().is_some_and(|(start, guide, row, _)| hit < (*start, *guide, *row));
+                if is_earlier
+                    && let Some(id) = ours.get(&GuideChannel { guide, channel: it.channel })
+                    && finder.find(it.title).is_some()
+                {
+                    best.push((it.start, guide, it.row, *id));
+                    if best.len() > limit {
+                        best.pop();
+                    }
                 }
-                found.len() < most
-            })?;
+                !looked.is_multiple_of(LOOK_EVERY) || !cancelled.is_cancelled()
+            });
+            if cancelled.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            if let Err(error) = read {
+                self.leave_out(guide, error)?;
+                best.retain(|(_, of, ..)| *of != guide);
+            }
         }
-        found.sort_by_key(|(_, airing)| airing.start);
-        found.truncate(limit);
+        let mut opened: HashMap<u16, Option<Stored>> = HashMap::new();
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for (_, guide, row, id) in best.into_sorted_vec() {
+            let stored = match opened.remove(&guide) {
+                Some(stored) => stored,
+                None => self.open(guide)?,
+            };
+            let airing = stored.as_ref().map(|stored| stored.programme(row)).transpose()?;
+            opened.insert(guide, stored);
+            let Some(airing) = airing else { continue };
+            bytes += airing.body.len();
+            if bytes > MAX_ANSWER_BYTES {
+                break;
+            }
+            found.push((seen[id].clone(), airing));
+        }
         Ok(found)
     }
 
     /// Channels of guides whose names are like this one, the best first. Waits for the disk.
-    pub fn suggest(&self, name: &str, limit: usize) -> Result<Vec<Suggested>, Error> {
+    pub fn suggest(
+        &self,
+        name: &str,
+        limit: usize,
+        now: i64,
+        cancelled: &CancellationToken,
+    ) -> Result<Vec<Suggested>, Error> {
         let (mut names, mut all) = (Suggestions::default(), Vec::new());
-        for known in &self.guides {
-            Stored::open(&known.path)?.channels(|channel| {
+        for (guide, of) in (0..).zip(&self.guides) {
+            let Some(stored) = self.open(guide)? else { continue };
+            let read = stored.channels(now, |channel| {
                 for name in channel.names {
-                    names.add(&name);
-                    all.push((known, channel.id.clone(), name));
+                    if all.len() < MAX_NAMES {
+                        names.add(&name);
+                        all.push((of, channel.id.clone(), name));
+                    }
                 }
-            })?;
+                all.len() < MAX_NAMES && !cancelled.is_cancelled()
+            });
+            if cancelled.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            if let Err(error) = read {
+                self.leave_out(guide, error)?;
+            }
         }
         let found = names.find(name, limit, &mut Scratch::default());
         let suggested = found.into_iter().map(|it| {
-            let (known, id, name) = &all[it.name as usize];
-            Suggested { guide: known.name.clone(), id: id.clone(), name: name.clone(), score: it.score }
+            let (of, id, name) = &all[it.name as usize];
+            Suggested { guide: of.name.clone(), id: id.clone(), name: name.clone(), score: it.score }
         });
         Ok(suggested.collect())
     }

@@ -1,16 +1,15 @@
 //! A guide as a file: an SQLite database that is written once, and read until another replaces it.
 
 use std::collections::HashMap;
-use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use forebay_core::guide::{Item, MAX_CHANNELS, Options, Reader, Summary, Tag};
 use forebay_core::lineup::UnixTime;
 use forebay_core::lineup::names::fold;
 use forebay_relay::input::document::Marks;
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 use tokio_util::sync::CancellationToken;
 
 use super::unpack::unpacked;
@@ -53,6 +52,9 @@ pub enum Error {
     /// It has channels or programmes, but none that can be read.
     #[error("it has no programme that could be read")]
     Empty,
+    /// It broke off, and a better one of before stays.
+    #[error("it broke off, and the one of before stays")]
+    CutOff,
     /// Somebody wanted it to end.
     #[error("it was cancelled")]
     Cancelled,
@@ -65,12 +67,26 @@ pub enum Error {
     /// Likewise.
     #[error("it cannot be kept: {0}")]
     File(io::Error),
+    /// The list of channels cannot be read.
+    #[error(transparent)]
+    Database(#[from] crate::db::Error),
+    /// So much is asked for at once that this has to wait.
+    #[error("too many {0} are waiting")]
+    Busy(&'static str),
 }
 
 impl Error {
-    /// A fault that has nothing to do with the guide itself.
-    pub fn other(error: impl Display) -> Self {
-        Self::File(io::Error::other(error.to_string()))
+    /// Whether the file is wrong, and will be the next time.
+    pub(super) fn is_damage(&self) -> bool {
+        let Self::Keep(error) = self else { return false };
+        match error.sqlite_error_code() {
+            Some(code) => {
+                let bad = [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase, ErrorCode::Unknown];
+                bad.contains(&code)
+            }
+            // A column has another type.
+            None => true,
+        }
     }
 }
 
@@ -91,6 +107,17 @@ pub(super) struct Info {
     pub(super) faults: u64,
     /// All of it had come.
     pub(super) is_whole: bool,
+    /// When its last programme ends, in seconds since 1970.
+    pub(super) ends_at: i64,
+}
+
+impl Info {
+    /// Whether it may take the place of `before`. A guide that broke off takes that of a whole one
+    /// only when that has nothing more to tell, and that of another one unless most would be lost.
+    pub(super) fn may_replace(&self, before: &Self, now: i64) -> bool {
+        let is_fuller = !before.is_whole && self.programmes >= before.programmes / 2;
+        self.is_whole || is_fuller || before.ends_at <= now
+    }
 }
 
 /// A programme of a channel.
@@ -108,6 +135,19 @@ pub struct Airing {
 #[derive(Debug)]
 pub(super) struct Stored(Connection);
 
+/// A programme, as searches look at it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Title<'a> {
+    /// Its row.
+    pub(super) row: i64,
+    /// The number of its channel.
+    pub(super) channel: u32,
+    /// When it begins, in seconds since 1970.
+    pub(super) start: i64,
+    /// Its title, folded.
+    pub(super) title: &'a [u8],
+}
+
 /// A channel of a guide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StoredChannel {
@@ -117,22 +157,23 @@ pub(super) struct StoredChannel {
     pub(super) id: String,
     /// Its names.
     pub(super) names: Vec<String>,
-    /// It has programmes.
+    /// It has programmes that are not over.
     pub(super) has_programmes: bool,
 }
 
-/// Reads a document, in whatever way it is packed, into a new file at `path`.
+/// Reads a document, in whatever way it is packed, into a new file at `path`, which only exists
+/// once it is complete and `is_wanted` agrees.
 pub(super) fn import(
     document: &Path,
     options: Options,
     mut info: Info,
     path: &Path,
     cancelled: &CancellationToken,
+    is_wanted: impl FnOnce(&Info) -> Result<(), Error>,
 ) -> Result<Info, Error> {
     let new = path.with_extension("new");
-    let _ = std::fs::remove_file(&new);
     let written = write(document, options, &mut info, &new, cancelled);
-    let kept = written.and_then(|()| {
+    let kept = written.and_then(|()| is_wanted(&info)).and_then(|()| {
         File::open(&new).and_then(|file| file.sync_all()).map_err(Error::File)?;
         std::fs::rename(&new, path).map_err(Error::File)
     });
@@ -159,12 +200,17 @@ fn write(
     if summary.programmes == 0 {
         return Err(Error::Empty);
     }
-    let faults = summary.faults;
     info.is_whole &= summary.is_whole;
     (info.channels, info.programmes) = (summary.channels, summary.programmes);
-    info.faults = faults.bad_characters + faults.bad_times + faults.unnamed + faults.too_many;
+    info.faults = summary.faults.sum();
     let sql = FINISH.replace("?1", &UNENDED_SECONDS.to_string());
     connection.execute_batch(&sql)?;
+    let last = "SELECT coalesce(max(stop), 0) FROM programmes";
+    info.ends_at = connection.query_row(last, [], |row| row.get(0))?;
+    if !info.is_whole {
+        // Whoever has half of it must not be told that nothing is new.
+        info.marks = Marks::default();
+    }
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     for (key, value) in [
         ("digest", info.digest.clone()),
@@ -175,6 +221,7 @@ fn write(
         ("programmes", info.programmes.to_string()),
         ("faults", info.faults.to_string()),
         ("is_whole", u8::from(info.is_whole).to_string()),
+        ("ends_at", info.ends_at.to_string()),
     ] {
         connection.execute("INSERT INTO info VALUES (?1, ?2)", params![key, value])?;
     }
@@ -292,24 +339,44 @@ impl Stored {
             programmes: text("programmes")?.parse().unwrap_or_default(),
             faults: text("faults")?.parse().unwrap_or_default(),
             is_whole: text("is_whole")? == "1",
+            ends_at: text("ends_at")?.parse().unwrap_or_default(),
         })
     }
 
-    /// Shows `take` all of its channels.
-    pub(super) fn channels(&self, mut take: impl FnMut(StoredChannel)) -> Result<(), Error> {
-        let mut statement =
-            self.0.prepare("SELECT number, id, names, programmes FROM channels ORDER BY number")?;
+    /// Shows `take` all of its channels, as they are at `now`, for as long as it says yes.
+    pub(super) fn channels(
+        &self,
+        now: i64,
+        mut take: impl FnMut(StoredChannel) -> bool,
+    ) -> Result<(), Error> {
+        // The last one to begin is as good as ever the last one to end, and found at once.
+        let sql = "SELECT number, id, names,
+                       coalesce((SELECT stop FROM programmes WHERE channel = number
+                                 ORDER BY start DESC LIMIT 1), 0)
+                   FROM channels ORDER BY number";
+        let mut statement = self.0.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let names: String = row.get(2)?;
-            take(StoredChannel {
+            let is_more = take(StoredChannel {
                 number: row.get(0)?,
                 id: row.get(1)?,
                 names: names.lines().map(str::to_owned).collect(),
-                has_programmes: row.get::<_, i64>(3)? > 0,
+                has_programmes: row.get::<_, i64>(3)? > now,
             });
+            if !is_more {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// When the programme began that runs on a channel, if one does: of several the last one.
+    pub(super) fn running(&self, channel: u32, now: i64) -> Result<Option<i64>, Error> {
+        let sql = "SELECT start FROM programmes WHERE channel = ?1 AND start <= ?2 AND stop > ?2
+                   ORDER BY start DESC LIMIT 1";
+        let mut statement = self.0.prepare_cached(sql)?;
+        Ok(statement.query_row(params![channel, now], |row| row.get(0)).optional()?)
     }
 
     /// Shows `take` the programmes of a channel that end behind `from` and begin before `to`, in
@@ -343,152 +410,35 @@ impl Stored {
         Ok(())
     }
 
-    /// Shows `take` programmes behind `from` whose folded title holds this, with their channels, in
-    /// order, for as long as it says yes.
-    pub(super) fn search(
-        &self,
-        text: &str,
-        from: i64,
-        mut take: impl FnMut(u32, Airing) -> bool,
-    ) -> Result<(), Error> {
-        let sql = "SELECT channel, start, stop, body FROM programmes
-                   WHERE stop > ?2 AND instr(title, ?1) > 0 ORDER BY start, channel";
+    /// Shows `take` the titles, folded, of all programmes that end behind `from`, for as long as it
+    /// says yes.
+    pub(super) fn titles(&self, from: i64, mut take: impl FnMut(Title<'_>) -> bool) -> Result<(), Error> {
+        let sql = "SELECT rowid, channel, start, title FROM programmes WHERE stop > ?1";
         let mut statement = self.0.prepare_cached(sql)?;
-        let mut rows = statement.query(params![text, from])?;
+        let mut rows = statement.query([from])?;
         while let Some(row) = rows.next()? {
-            let airing = Airing {
-                start: UnixTime::from_seconds(row.get(1)?),
-                stop: UnixTime::from_seconds(row.get(2)?),
-                body: row.get(3)?,
-            };
-            if !take(row.get(0)?, airing) {
+            let title = row.get_ref(3)?.as_bytes().map_err(rusqlite::Error::from)?;
+            let (row, channel, start) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            if !take(Title { row, channel, start, title }) {
                 break;
             }
         }
         Ok(())
     }
-}
 
-/// The file of the guide with this key in a folder.
-pub(super) fn path_of(folder: &Path, key: &str) -> PathBuf {
-    folder.join(format!("{key}.guide"))
+    /// The programme in a row.
+    pub(super) fn programme(&self, row: i64) -> Result<Airing, Error> {
+        let mut statement =
+            self.0.prepare_cached("SELECT start, stop, body FROM programmes WHERE rowid = ?1")?;
+        Ok(statement.query_row([row], |row| {
+            Ok(Airing {
+                start: UnixTime::from_seconds(row.get(0)?),
+                stop: UnixTime::from_seconds(row.get(1)?),
+                body: row.get(2)?,
+            })
+        })?)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use flate2::Compression;
-    use flate2::write::{DeflateEncoder, GzEncoder};
-    use liblzma::write::XzEncoder;
-    use tempfile::TempDir;
-
-    use super::*;
-
-    const GUIDE: &str = "<tv><channel id=\"a\"><display-name>A</display-name><display-name>A1</display-name></channel>\
-        <programme start=\"20260101100000 +0000\" channel=\"a\"><title>One</title></programme>\
-        <programme start=\"20260101110000 +0000\" channel=\"a\"><title>Two</title></programme>\
-        <programme start=\"20260101110000 +0000\" channel=\"a\"><title>Twice</title></programme>\
-        <programme start=\"20260101100000 +0000\" stop=\"20260101103000 +0000\" channel=\"b\"><title>Élan</title></programme></tv>";
-
-    fn take(folder: &TempDir, bytes: &[u8]) -> Result<Info, Error> {
-        let document = folder.path().join("document");
-        std::fs::write(&document, bytes).unwrap();
-        let info = Info { is_whole: true, digest: "d".to_owned(), ..Info::default() };
-        let path = path_of(folder.path(), "one");
-        import(&document, Options::default(), info, &path, &CancellationToken::new())
-    }
-
-    fn zip(method: u16, data: &[u8], length: usize) -> Vec<u8> {
-        let mut head = b"PK\x03\x04\x14\0\0\0".to_vec();
-        head.extend(method.to_le_bytes());
-        head.extend([0; 8]);
-        head.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
-        head.extend(u32::try_from(length).unwrap().to_le_bytes());
-        head.extend(b"\x05\0\x02\0a.xmlxx");
-        [&head, data, b"PK\x01\x02rest"].concat()
-    }
-
-    #[test]
-    fn a_guide_is_unpacked_by_its_first_bytes() {
-        let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
-        gz.write_all(GUIDE.as_bytes()).unwrap();
-        let mut xz = XzEncoder::new(Vec::new(), 1);
-        xz.write_all(GUIDE.as_bytes()).unwrap();
-        let mut deflated = DeflateEncoder::new(Vec::new(), Compression::fast());
-        deflated.write_all(GUIDE.as_bytes()).unwrap();
-        let length = GUIDE.len();
-        let gz = gz.finish().unwrap();
-        let all = [
-            GUIDE.as_bytes().to_vec(),
-            gz.clone(),
-            xz.finish().unwrap(),
-            zip(8, &deflated.finish().unwrap(), length),
-            zip(0, GUIDE.as_bytes(), length),
-        ];
-        let folder = TempDir::new().unwrap();
-        for (at, packed) in all.iter().enumerate() {
-            let info = take(&folder, packed).unwrap();
-            assert_eq!((info.channels, info.programmes, info.is_whole), (1, 4, true), "{at}");
-        }
-        let half = take(&folder, &gz[..gz.len() - 20]);
-        assert!(half.is_ok_and(|info| !info.is_whole), "half a guide is kept and said");
-    }
-
-    #[test]
-    fn what_is_no_guide_replaces_none() {
-        let folder = TempDir::new().unwrap();
-        take(&folder, GUIDE.as_bytes()).unwrap();
-        let nothing = "<tv><channel id=\"a\"/></tv>";
-        assert!(matches!(take(&folder, b"<html>gone</html>"), Err(Error::NoGuide)));
-        assert!(matches!(take(&folder, nothing.as_bytes()), Err(Error::Empty)));
-        let stored = Stored::open(&path_of(folder.path(), "one")).unwrap();
-        assert_eq!(stored.info().unwrap().programmes, 4);
-    }
-
-    #[test]
-    fn programmes_name_no_more_channels_than_a_guide_may_have() {
-        let folder = TempDir::new().unwrap();
-        let mut guide = b"<tv>".to_vec();
-        for at in 0..=MAX_CHANNELS {
-            write!(guide, "<programme start=\"2026\" channel=\"{at}\"><title>T</title></programme>").unwrap();
-        }
-        let info = take(&folder, &guide).unwrap();
-        assert_eq!((info.channels, info.programmes, info.faults), (0, MAX_CHANNELS, 1));
-    }
-
-    #[test]
-    fn rule_19_the_programme_that_runs_is_there_and_ends_where_the_next_begins() {
-        let folder = TempDir::new().unwrap();
-        take(&folder, GUIDE.as_bytes()).unwrap();
-        let stored = Stored::open(&path_of(folder.path(), "one")).unwrap();
-        let ten = 1_767_261_600;
-        let titles = |channel, window| {
-            let mut found = Vec::new();
-            let take = |it: Airing| {
-                found.push((it.start.seconds() - ten, it.stop.seconds() - ten, it.body));
-                true
-            };
-            stored.programmes(channel, window, take).unwrap();
-            found
-        };
-        let one = (0, 3600, "><title>One</title></programme>\n".to_owned());
-        let two = (3600, 7200, "><title>Two</title></programme>\n".to_owned());
-        assert_eq!(titles(0, (ten + 1800, ten + 1801)), std::slice::from_ref(&one), "in its middle");
-        assert_eq!(titles(0, (ten, ten + 86_400)), [one, two.clone()]);
-        assert_eq!(titles(0, (ten + 3600, ten + 86_400)), [two]);
-        let mut channels = Vec::new();
-        stored.channels(|it| channels.push((it.id, it.names, it.has_programmes))).unwrap();
-        assert_eq!(
-            channels,
-            [("a".to_owned(), vec!["A".to_owned(), "A1".to_owned()], true), ("b".to_owned(), vec![], true)]
-        );
-        let mut found = Vec::new();
-        let take = |channel, _| {
-            found.push(channel);
-            true
-        };
-        stored.search("elan", ten, take).unwrap();
-        assert_eq!(found, [1]);
-    }
-}
+mod tests;

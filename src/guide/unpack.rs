@@ -5,10 +5,14 @@ use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
-use liblzma::read::XzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
 
 /// So many bytes are read from the disk at once.
 const PIECE: usize = 64 * 1024;
+
+/// Memory that unpacking xz may take: `xz -9` asks for 65 MiB, and a file may ask for 4 GiB.
+const MAX_XZ_MEMORY: u64 = 80 << 20;
 
 /// The document without what packs it.
 pub(super) fn unpacked(path: &Path) -> io::Result<Box<dyn Read>> {
@@ -24,10 +28,32 @@ pub(super) fn unpacked(path: &Path) -> io::Result<Box<dyn Read>> {
     file.seek(SeekFrom::Start(0))?;
     Ok(match &start[..length] {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(file)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(XzDecoder::new(file)),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(unxz(file)?),
         [b'P', b'K', 3, 4, ..] => zipped(file)?,
         _ => Box::new(file),
     })
+}
+
+/// Unpacks xz, also of several streams one behind another, as `cat a.xz b.xz` and `pixz` write them.
+fn unxz(file: BufReader<File>) -> io::Result<impl Read> {
+    let stream = Stream::new_stream_decoder(MAX_XZ_MEMORY, CONCATENATED)?;
+    Ok(Named(XzDecoder::new_stream(file, stream)))
+}
+
+/// Says which limit it was that xz did not keep.
+struct Named<R>(R);
+
+impl<R: Read> Read for Named<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read(out).map_err(|error| {
+            let cause = error.get_ref().and_then(|it| it.downcast_ref::<liblzma::stream::Error>());
+            if !matches!(cause, Some(liblzma::stream::Error::MemLimit)) {
+                return error;
+            }
+            let mib = MAX_XZ_MEMORY >> 20;
+            io::Error::other(format!("unpacking it takes more than {mib} MiB of memory"))
+        })
+    }
 }
 
 /// The first file of a ZIP archive (APPNOTE 6.3.10, section 4.3.7): a guide is alone in it.

@@ -1,4 +1,4 @@
-//! Guides: what others tell of is on, for players and pages.
+//! The guide: programmes that others list, for players and pages.
 
 use std::io::{Read as _, Write as _};
 use std::sync::LazyLock;
@@ -296,4 +296,129 @@ async fn players_of_xtream_codes_are_told_what_is_on() {
     assert_eq!(get(&relay, &path).await.text(), text);
     let file = get(&relay, &format!("/xmltv.php?{login}&gzip=1")).await;
     assert_eq!(unpacked(&file.body), text);
+}
+
+/// What the relay tells of a reading that was asked for.
+async fn refreshed(relay: &Relay, is_so: impl Fn(&Value) -> bool) -> Value {
+    ask(relay, "POST", "/api/guides/refresh", None).await;
+    until(relay, is_so).await
+}
+
+async fn title_of_one(relay: &Relay) -> Value {
+    get(relay, "/api/epg/one").await.json()["programmes"][0]["title"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_22_a_guide_that_breaks_off_takes_no_place_of_a_whole_one() {
+    let origin = Origin::start().await;
+    let serve = |text: &str, tag: &str, missing: u64| {
+        let behaviour = Behaviour::body("text/xml", text).header("ETag", tag);
+        let length = text.len() as u64 + missing;
+        origin.serve("/one", behaviour.claim_length(length));
+    };
+    serve(&first("Whole"), "\"1\"", 0);
+    let guide = format!("[[guides]]\nid = 'one'\nurl = '{}'\n", origin.url("/one"));
+    let relay = Relay::start(&format!("{CHANNELS}{guide}"));
+    until(&relay, |guides| guides[0]["matched"] == 2).await;
+    let half = first("Half");
+    let end = half.rfind("<programme").expect("it has one");
+    serve(&half[..end], "\"2\"", 1000);
+    let guides = refreshed(&relay, |guides| guides[0]["error"].is_string()).await;
+    assert_eq!(guides[0]["error"], "it broke off, and the one of before stays");
+    assert_eq!((&guides[0]["is_whole"], &guides[0]["programmes"]), (&true.into(), &6.into()));
+    assert_eq!(title_of_one(&relay).await, "Whole");
+    serve(&first("Whole again"), "\"3\"", 0);
+    refreshed(&relay, |guides| guides[0]["error"].is_null()).await;
+    while title_of_one(&relay).await != "Whole again" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let asked = origin.requests_for("/one");
+    let tags: Vec<_> = asked.iter().map(|it| it.header("If-None-Match")).collect();
+    assert_eq!(tags, [None, Some("\"1\""), Some("\"1\"")], "half a guide has no marks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_22_half_a_guide_is_better_than_none_and_is_asked_for_again() {
+    let origin = Origin::start().await;
+    let half = first("Half");
+    let end = half.rfind("<programme").expect("it has one");
+    let behaviour = Behaviour::body("text/xml", &half[..end]).header("ETag", "\"1\"");
+    origin.serve("/one", behaviour.claim_length(half.len() as u64));
+    let guide = format!("[[guides]]\nid = 'one'\nurl = '{}'\n", origin.url("/one"));
+    let relay = Relay::start(&format!("{CHANNELS}{guide}"));
+    let guides = until(&relay, |guides| guides[0]["matched"] == 2).await;
+    assert_eq!((&guides[0]["is_whole"], guides[0]["error"].is_string()), (&false.into(), true), "{guides}");
+    assert_eq!(title_of_one(&relay).await, "Half");
+    origin.serve("/one", Behaviour::body("text/xml", first("Whole")));
+    refreshed(&relay, |guides| guides[0]["is_whole"] == true).await;
+    assert_eq!(origin.requests_for("/one").last().and_then(|it| it.header("If-None-Match")), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_takes_one_guide_away_and_no_other() {
+    let origin = Origin::start().await;
+    let relay = start(&origin).await;
+    let guides = get(&relay, "/api/guides").await.json()["guides"].clone();
+    let key = guides[0]["key"].as_str().expect("a text");
+    let folder = relay.data().join("guides");
+    let files = std::fs::read_dir(folder).expect("it has guides");
+    let damaged = files.flatten().map(|it| it.path()).find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(key) && name.ends_with(".guide")
+    });
+    // As a disk does it that has lost what it held.
+    std::fs::write(damaged.expect("the first guide has a file"), "lost".repeat(4096)).expect("it is ours");
+    let now = get(&relay, "/api/epg/now").await.json();
+    assert_eq!(
+        (&now["channels"][0]["now"], &now["channels"][1]["now"]["title"]),
+        (&Value::Null, &"A film".into())
+    );
+    refreshed(&relay, |guides| matched(guides) == [2, 1] && guides[0]["error"].is_null()).await;
+    while title_of_one(&relay).await != "News & é" {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn matched(guides: &Value) -> Vec<u64> {
+    guides.as_array().expect("a list").iter().filter_map(|it| it["matched"].as_u64()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_programme_does_not_run_yet() {
+    let origin = Origin::start().await;
+    let programmes = [
+        programme("one.TV", (-1800, 2 * DAY), "Says that it never ends"),
+        programme("one.TV", (-900, 2 * DAY), "Runs"),
+        programme("one.TV", (DAY / 2, 2 * DAY), "Comes"),
+    ];
+    origin.serve("/one", Behaviour::body("text/xml", format!("<tv>{}</tv>", programmes.concat())));
+    let guide = format!("[[guides]]\nid = 'one'\nurl = '{}'\n", origin.url("/one"));
+    let relay = Relay::start(&format!("{CHANNELS}{guide}"));
+    until(&relay, |guides| guides[0]["matched"] == 1).await;
+    let now = get(&relay, "/api/epg/now").await.json()["channels"][0].clone();
+    assert_eq!((&now["now"]["title"], &now["next"]["title"]), (&"Runs".into(), &"Comes".into()), "{now}");
+    user(&relay, "ann", json!({ "groups": ["News"] })).await;
+    let login = "username=ann&password=correct%20horse";
+    let api = async |more: &str| get(&relay, &format!("/player_api.php?{login}{more}")).await.json();
+    let id = api("&action=get_live_streams").await[0]["stream_id"].clone();
+    for (action, expected) in [("get_short_epg", vec![1, 0]), ("get_simple_data_table", vec![0, 1, 0])] {
+        let answer = api(&format!("&action={action}&stream_id={id}")).await;
+        let flags = answer["epg_listings"].as_array().expect("a list").iter();
+        let flags: Vec<_> = flags.map(|it| it["now_playing"].clone()).collect();
+        assert_eq!(flags, expected, "{action}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guide_with_nothing_to_come_leaves_the_channel_to_the_next_one() {
+    let origin = Origin::start().await;
+    let over = programme("one.TV", (-2 * DAY, -2 * DAY + 3600), "Long over");
+    let (over, late) = (format!("<tv>{over}</tv>"), programme("one.tv", (-1800, DAY), "Goes on"));
+    origin.serve("/over", Behaviour::body("text/xml", over));
+    origin.serve("/on", Behaviour::body("text/xml", format!("<tv>{late}</tv>")));
+    let guides = ["/over", "/on"]
+        .map(|path| format!("[[guides]]\nid = {path:?}\nurl = {:?}\nrefresh = '1h'\n", origin.url(path)));
+    let relay = Relay::start(&format!("{CHANNELS}{}", guides.concat()));
+    until(&relay, |guides| guides[1]["matched"] == 1 && guides[0]["taken_at"].is_string()).await;
+    assert_eq!(title_of_one(&relay).await, "Goes on");
 }

@@ -1,7 +1,7 @@
 //! A relay under test: the application on a free port, in the test's own process.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(crate) struct Relay {
     stop: CancellationToken,
     running: JoinHandle<Result<End, Failure>>,
     /// What it keeps.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Relay {
@@ -77,7 +77,7 @@ impl Relay {
         let events = app.events();
         let setup_token = app.setup_token().map(|token| token.reveal().to_owned());
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { address, tls_address, events, setup_token, stop, running, _folder: folder }
+        Self { address, tls_address, events, setup_token, stop, running, folder }
     }
 
     /// One channel `one` with these sources and further settings.
@@ -103,6 +103,11 @@ impl Relay {
     /// What happens from now on.
     pub(crate) fn events(&self) -> Events {
         self.events.subscribe()
+    }
+
+    /// Where it keeps its data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use crate::guide::{Error, Made, Seen, read_all};
+use crate::guide::{Document, Error, Visibility, read_all};
 use crate::http::State;
 use crate::http::auth::Watching;
 use crate::http::encoding::takes_gzip;
@@ -69,11 +69,11 @@ async fn document(
     form: Form,
 ) -> Result<Response, ApiError> {
     let is_all = sight.sees_all();
-    let seen = Seen { sees: Box::new(move |entry| sight.sees(entry)), is_all };
-    let made = state.guides.document(seen).await?;
+    let visibility = Visibility { sees: Box::new(move |entry| sight.sees(entry)), is_all };
+    let guide = state.guides.document(visibility).await?;
     let suffix = if form == Form::Plain { "" } else { "-gz" };
-    let tag = format!("\"{}{suffix}\"", made.tag);
-    let changed = Timestamp::from_second(made.changed_at).unwrap_or_default();
+    let tag = format!("\"{}{suffix}\"", guide.tag);
+    let changed = Timestamp::from_second(guide.changed_at).unwrap_or_default();
     let changed = changed.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let kind = if form == Form::Packed { "application/gzip" } else { "application/xml; charset=utf-8" };
     let mut fields = HeaderMap::new();
@@ -89,16 +89,21 @@ async fn document(
         return Ok((StatusCode::NOT_MODIFIED, fields).into_response());
     }
     fields.insert(header::CONTENT_TYPE, value(kind));
-    let length = if form == Form::Plain { made.length } else { made.packed_length };
+    let length = if form == Form::Plain { guide.length } else { guide.packed_length };
     fields.insert(header::CONTENT_LENGTH, length.into());
     if form == Form::Encoded {
         fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    let from: Box<dyn Read + Send> = match form {
-        Form::Plain => Box::new(made.plain().map_err(Error::File)?),
-        Form::Packed | Form::Encoded => Box::new(made.packed().map_err(Error::File)?),
-    };
-    Ok((fields, body(from, made)).into_response())
+    let opening = spawn_blocking(move || {
+        let from: Box<dyn Read + Send> = match form {
+            Form::Plain => Box::new(guide.plain()?),
+            Form::Packed | Form::Encoded => Box::new(guide.packed()?),
+        };
+        Ok::<_, std::io::Error>((from, guide))
+    });
+    let opened = opening.await.map_err(std::io::Error::other).flatten();
+    let (from, guide) = opened.map_err(Error::File)?;
+    Ok((fields, body(from, guide)).into_response())
 }
 
 /// Whether whoever asks has these bytes (RFC 9110, section 13.1): an `ETag` counts, else a date.
@@ -113,11 +118,11 @@ fn is_known(headers: &HeaderMap, tag: &str, changed: &str) -> bool {
 }
 
 /// The bytes, read as they are taken. The file stays until its last reader is done.
-fn body(from: Box<dyn Read + Send>, made: Arc<Made>) -> Body {
-    Body::from_stream(stream::try_unfold((from, made), |(mut from, made)| async {
+fn body(from: Box<dyn Read + Send>, guide: Arc<Document>) -> Body {
+    Body::from_stream(stream::try_unfold((from, guide), |(mut from, guide)| async {
         let read = spawn_blocking(move || read_all(&mut from, PIECE).map(|piece| (piece, from)));
         let (piece, from) = read.await.map_err(std::io::Error::other)??;
-        Ok::<_, std::io::Error>((!piece.is_empty()).then(|| (Bytes::from(piece), (from, made))))
+        Ok::<_, std::io::Error>((!piece.is_empty()).then(|| (Bytes::from(piece), (from, guide))))
     }))
 }
 

@@ -2,6 +2,9 @@
 
 mod document;
 
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
 use axum::Json;
 use forebay_core::guide::Tag;
 use forebay_core::guide::details::Details;
@@ -12,7 +15,8 @@ use forebay_relay::channel::ListedChannel;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
+use tracing::warn;
 use utoipa::ToSchema;
 
 pub(super) use self::document::{packed, xml, xmltv};
@@ -22,7 +26,7 @@ use super::error::ApiError;
 use super::extract::{ById, Named};
 use super::query::Query;
 use crate::catalogue::{BEGINNING, Search};
-use crate::guide::{Airing, Error, GuideStatus, Snapshot, Suggested};
+use crate::guide::{Airing, Error, GuideStatus, Snapshot, Suggested, Wanted};
 
 /// Channels that one answer tells of.
 const MAX_CHANNELS: usize = 500;
@@ -87,6 +91,8 @@ pub(super) struct NowDocument {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NowList {
     channels: Vec<NowDocument>,
+    /// There are more programmes than one answer may have: those of the last channels are missing.
+    is_cut: bool,
     /// All channels that match.
     total: usize,
 }
@@ -96,6 +102,8 @@ pub(super) struct NowList {
 pub(super) struct ChannelGuide {
     /// The id of the channel.
     channel: String,
+    /// There are more programmes than one answer may have: the last ones are missing.
+    is_cut: bool,
     programmes: Vec<ProgrammeDocument>,
 }
 
@@ -162,20 +170,44 @@ pub(super) struct GuideSuggestions {
     suggestions: Vec<GuideSuggestion>,
 }
 
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_guide", format!("the guide cannot be had: {error}"))
+impl From<&Error> for ApiError {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Database(error) => Self::from(error.clone()),
+            Error::Busy(_) => Self::unavailable("guide_busy", error.to_string()),
+            Error::Cancelled => Self::unavailable("closing", "the server ends"),
+            error => {
+                // It may name files of the server, so only the log tells it.
+                warn!("guides cannot be read: {error}");
+                Self::unavailable("no_guide", "the guide cannot be read now")
+            }
+        }
     }
 }
 
-/// Asks the guides on a thread that may wait for the disk.
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<Arc<Error>> for ApiError {
+    fn from(error: Arc<Error>) -> Self {
+        Self::from(&*error)
+    }
+}
+
+/// Asks the guides on a thread that may wait for the disk, and makes the answer there.
 async fn ask<T: Send + 'static>(
     state: &State,
     work: impl FnOnce(&Snapshot) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, ApiError> {
     let snapshot = state.guides.snapshot();
-    let done = spawn_blocking(move || work(&snapshot)).await;
-    Ok(done.map_err(Error::other)??)
+    match spawn_blocking(move || work(&snapshot)).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => Ok(done?),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_)) => Err(Error::Cancelled.into()),
+    }
 }
 
 /// `GET /api/epg/now`, `?search=`, `?skip=` and `?limit=`
@@ -203,13 +235,26 @@ pub(super) async fn now(state: State, watching: Watching, query: Query) -> Resul
     let (total, channels) = read.await?;
     let at = Timestamp::now().as_second();
     let ids: Vec<String> = channels.iter().map(|(id, ..)| id.clone()).collect();
-    let programmes = ask(&state, move |guides| guides.programmes(&ids, (at, at + DAY), 2)).await?;
-    let channels = channels.into_iter().zip(programmes).map(|((channel, name, player_id), all)| {
-        let mut all = all.iter().map(ProgrammeDocument::from).peekable();
-        let now = all.next_if(|it| it.start.as_second() <= at);
-        NowDocument { channel, name, guide_id: player_id.map(guide_id), now, next: all.next() }
+    let wanted = Wanted { from: at, to: at + DAY, is_from_running: true, limit: 2 };
+    let answer = ask(&state, move |guides| {
+        let found = guides.programmes(&ids, wanted)?;
+        let channels = channels.into_iter().zip(found.channels).map(|((channel, name, player_id), all)| {
+            let mut all = all.iter().map(ProgrammeDocument::from).peekable();
+            let now = all.next_if(|it| it.start.as_second() <= at);
+            NowDocument { channel, name, guide_id: player_id.map(guide_id), now, next: all.next() }
+        });
+        Ok(NowList { channels: channels.collect(), is_cut: found.is_cut, total })
     });
-    Ok(Json(NowList { total, channels: channels.collect() }))
+    let answer = answer.await?;
+    tell_cut(&state, answer.is_cut);
+    Ok(Json(answer))
+}
+
+/// Counts an answer that had no room for all that was found.
+fn tell_cut(state: &State, is_cut: bool) {
+    if is_cut {
+        state.guides.note_cut();
+    }
 }
 
 /// `GET /api/epg/{id}`, `?from=` and `?to=` in seconds since 1970 or as in ISO 8601.
@@ -226,20 +271,27 @@ pub(super) async fn of_channel(
     let from = time("from").unwrap_or_else(|| Timestamp::now().as_second());
     let to = time("to").unwrap_or_else(|| from.saturating_add(DAY));
     let id = channel.id.as_str().to_owned();
-    let all = programmes_of(&state, id.clone(), (from, to), MAX_PROGRAMMES).await?;
-    Ok(Json(ChannelGuide { channel: id, programmes: all.iter().map(ProgrammeDocument::from).collect() }))
+    let wanted = Wanted { from, to, is_from_running: false, limit: MAX_PROGRAMMES };
+    let read = |all: &[Airing]| all.iter().map(ProgrammeDocument::from).collect();
+    let (programmes, is_cut) = programmes_of(&state, id.clone(), wanted, read).await?;
+    Ok(Json(ChannelGuide { channel: id, is_cut, programmes }))
 }
 
-/// The programmes of a channel that end behind the beginning of `window` and begin before its end,
-/// both in seconds since 1970: `limit` at most.
-pub(super) async fn programmes_of(
+/// What `read` makes of the programmes of a channel, and whether there are too many for an answer.
+pub(super) async fn programmes_of<T: Send + 'static>(
     state: &State,
     id: String,
-    window: (i64, i64),
-    limit: usize,
-) -> Result<Vec<Airing>, ApiError> {
-    let all = ask(state, move |guides| guides.programmes(&[id], window, limit)).await?;
-    Ok(all.into_iter().next().unwrap_or_default())
+    wanted: Wanted,
+    read: impl FnOnce(&[Airing]) -> T + Send + 'static,
+) -> Result<(T, bool), ApiError> {
+    let asking = ask(state, move |guides| {
+        let found = guides.programmes(&[id], wanted)?;
+        let all = found.channels.into_iter().next().unwrap_or_default();
+        Ok((read(&all), found.is_cut))
+    });
+    let (answer, is_cut) = asking.await?;
+    tell_cut(state, is_cut);
+    Ok((answer, is_cut))
 }
 
 /// `GET /api/epg/search?text=`
@@ -265,11 +317,15 @@ pub(super) async fn search(
         Ok(seen)
     });
     let (seen, at) = (read.await?, Timestamp::now().as_second());
-    let found = ask(&state, move |guides| guides.search(&text, at, &seen, MAX_FOUND)).await?;
-    let found = found
-        .into_iter()
-        .map(|(channel, airing)| FoundProgramme { channel, programme: ProgrammeDocument::from(&airing) });
-    Ok(Json(FoundProgrammes { programmes: found.collect() }))
+    let searching = state.guides.look_through(move |guides, cancelled| {
+        let found = guides.search(&text, at, &seen, MAX_FOUND, cancelled)?;
+        let found = found.iter().map(|(channel, airing)| FoundProgramme {
+            channel: channel.clone(),
+            programme: ProgrammeDocument::from(airing),
+        });
+        Ok(found.collect())
+    });
+    Ok(Json(FoundProgrammes { programmes: searching.await? }))
 }
 
 /// `GET /api/guides`
@@ -290,7 +346,10 @@ pub(super) async fn suggestions(
     Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
 ) -> Result<Json<GuideSuggestions>, ApiError> {
     let name = channel.name.clone();
-    let found = ask(&state, move |guides| guides.suggest(&name, 20)).await?;
+    let at = Timestamp::now().as_second();
+    let searching =
+        state.guides.look_through(move |guides, cancelled| guides.suggest(&name, 20, at, cancelled));
+    let found = searching.await?;
     let suggestions = found.into_iter().map(|Suggested { guide, id, name, score }| GuideSuggestion {
         guide,
         id,

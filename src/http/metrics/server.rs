@@ -78,6 +78,7 @@ fn guides(state: &State) -> Vec<Family> {
     let counts = state.guides.counts();
     let readings = [("taken", counts.taken), ("unchanged", counts.unchanged), ("failed", counts.failed)];
     let documents = [("found", counts.found), ("made", counts.made), ("evicted", counts.evicted)];
+    let limited = [("refused", counts.refused), ("cut", counts.cut)];
     let by_result =
         |figures: [(&'static str, u64); 3]| figures.map(|(word, count)| (label("result", word), count));
     vec![
@@ -87,12 +88,22 @@ fn guides(state: &State) -> Vec<Family> {
             "Guides that are not read, since there are too many.",
             counts.left_out,
         ),
+        Family::gauge(
+            "guide_names_left_out",
+            "Names and ids of channels of guides that are not compared, since there are too many.",
+            counts.names_left_out,
+        ),
         Family::gauge("guide_channels", "Channels of which a guide tells.", counts.matched),
         Family::counters("guide_readings", "Readings of guides, by result.", by_result(readings)),
         Family::counters(
             "guide_documents",
             "Guides of ours for viewers, by what became of them.",
             by_result(documents),
+        ),
+        Family::counters(
+            "guide_answers_limited",
+            "Answers from guides that a limit has refused or cut.",
+            limited.map(|(word, count)| (label("result", word), count)),
         ),
     ]
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::db::listing::Entry;
-use crate::guide::Airing;
+use crate::guide::{Airing, Wanted};
 use crate::http::State;
 use crate::http::epg::{DAY, MAX_PROGRAMMES, programmes_of};
 use crate::http::error::ApiError;
@@ -35,19 +35,25 @@ pub(super) async fn listings(
     }
     let at = Timestamp::now().as_second();
     let limit = query.parsed("limit").filter(|&limit| limit > 0).unwrap_or(4).min(MAX_PROGRAMMES);
-    let (window, limit) = if is_short {
-        ((at, at + 14 * DAY), limit)
+    let wanted = if is_short {
+        Wanted { from: at, to: at + 14 * DAY, is_from_running: true, limit }
     } else {
-        ((at - 14 * DAY, at + 14 * DAY), MAX_PROGRAMMES)
+        Wanted { from: at - 14 * DAY, to: at + 14 * DAY, is_from_running: false, limit: MAX_PROGRAMMES }
     };
-    let all = programmes_of(state, channel.id.as_str().to_owned(), window, limit).await?;
     let id = stream.parse().map_or_else(|_| channel.id.as_str().to_owned(), guide_id);
-    let listings: Vec<Value> = all.iter().map(|airing| listing(airing, &stream, &id, at)).collect();
+    let stream = stream.into_owned();
+    let listings = move |all: &[Airing]| -> Vec<Value> {
+        // Where several are not over, the one that began last is on.
+        let is_on = |it: &&Airing| it.start.seconds() <= at && at < it.stop.seconds();
+        let on = all.iter().rfind(is_on).map(|it| it.start);
+        all.iter().map(|it| listing(it, &stream, &id, on == Some(it.start))).collect()
+    };
+    let (listings, _) = programmes_of(state, channel.id.as_str().to_owned(), wanted, listings).await?;
     Ok(json!({ "epg_listings": listings }))
 }
 
 /// A programme as panels tell it: texts in Base64, and numbers as texts but for the flags.
-fn listing(airing: &Airing, stream: &str, channel_id: &str, now: i64) -> Value {
+fn listing(airing: &Airing, stream: &str, channel_id: &str, is_on: bool) -> Value {
     let details = Details::read_programme(&airing.body);
     let encoded = |tag| STANDARD.encode(details.texts(tag).next().unwrap_or_default());
     let (start, stop) = (airing.start.seconds(), airing.stop.seconds());
@@ -68,7 +74,7 @@ fn listing(airing: &Airing, stream: &str, channel_id: &str, now: i64) -> Value {
         "channel_id": channel_id,
         "start_timestamp": start.to_string(),
         "stop_timestamp": stop.to_string(),
-        "now_playing": u8::from(start <= now && now < stop),
+        "now_playing": u8::from(is_on),
         "has_archive": 0,
     })
 }
@@ -86,7 +92,7 @@ mod tests {
             body: "><title lang=\"en\">News é</title></programme>\n".to_owned(),
         };
         assert_eq!(
-            listing(&airing, "5", "c00000005.forebay", 1_735_732_800),
+            listing(&airing, "5", "c00000005.forebay", true),
             json!({
                 "id": "1735732800", "epg_id": "5", "title": "TmV3cyDDqQ==", "lang": "en",
                 "start": "2025-01-01 12:00:00", "end": "2025-01-01 13:00:00", "stop": "2025-01-01 13:00:00",
