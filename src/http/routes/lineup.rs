@@ -146,7 +146,7 @@ fn guide_routes() -> Vec<Route> {
                 .json::<GuideSuggestions>(200, "Up to 20, the best first")
                 .fails(403, &["forbidden"])
                 .fails(404, &["unknown_channel", "unplayable_channel"])
-                .fails(503, &["no_guide", "database_busy", "no_database"])
+                .fails(503, &["guide_busy", "no_guide", "database_busy", "no_database"])
         }),
     ]
 }
@@ -156,7 +156,7 @@ fn epg(id: &str, summary: &str) -> Operation {
     Operation::new(id, summary)
         .query("token", "A user's stream key, or a key of a program.")
         .fails(401, &["unauthorized"])
-        .fails(503, &["no_guide", "database_busy", "no_database"])
+        .fails(503, &["guide_busy", "no_guide", "database_busy", "no_database"])
 }
 
 fn list_routes() -> Vec<Route> {

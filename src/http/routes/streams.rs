@@ -85,7 +85,7 @@ fn guide_routes() -> Vec<Route> {
                 .sends(200, "application/gzip", "The document")
                 .leads(304, "The document that `If-None-Match` names")
                 .fails(401, &["unauthorized"])
-                .fails(503, &["no_guide"])
+                .fails(503, &["guide_busy", "no_guide", "database_busy", "no_database"])
         }),
     ]
 }
@@ -257,7 +257,7 @@ fn guide(operation: Operation) -> Operation {
         .sends(200, "application/xml", "The document")
         .leads(304, "The document that `If-None-Match` names")
         .fails(401, &["unauthorized"])
-        .fails(503, &["no_guide"])
+        .fails(503, &["guide_busy", "no_guide", "database_busy", "no_database"])
 }
 
 fn list(id: &str, summary: &str) -> Operation {
