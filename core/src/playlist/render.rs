@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use m3u8_rs::{MediaPlaylist, MediaSegment};
+use m3u8_rs::{MediaPlaylist, MediaPlaylistType, MediaSegment};
 
 use crate::segmenter::Segment;
 use crate::time::ticks_to_duration;
@@ -20,6 +20,8 @@ pub struct Listing<'a> {
     pub discontinuity_sequence: u64,
     /// The segments, at least one.
     pub segments: &'a [Segment],
+    /// Whether nothing comes behind them: a player begins with the first one, and may seek.
+    pub is_whole: bool,
 }
 
 impl Listing<'_> {
@@ -40,6 +42,8 @@ impl Listing<'_> {
             target_duration: self.target_duration,
             media_sequence: first,
             discontinuity_sequence: self.discontinuity_sequence,
+            playlist_type: self.is_whole.then_some(MediaPlaylistType::Vod),
+            end_list: self.is_whole,
             independent_segments: self.segments.iter().all(|segment| segment.is_independent),
             segments: self.segments.iter().enumerate().map(segment).collect(),
             ..MediaPlaylist::default()
@@ -88,7 +92,7 @@ mod tests {
     }
 
     fn listing(segments: &[Segment]) -> Listing<'_> {
-        Listing { target_duration: 5, discontinuity_sequence: 0, segments }
+        Listing { target_duration: 5, discontinuity_sequence: 0, segments, is_whole: false }
     }
 
     fn clock() -> WallClock {
@@ -109,6 +113,14 @@ mod tests {
         );
         segments[1].is_independent = false;
         assert!(!listing(&segments).render("").contains("INDEPENDENT"));
+    }
+
+    #[test]
+    fn a_playlist_that_is_whole_says_so() {
+        let segments = [segment(7, 4 * SECOND, false), segment(8, 4 * SECOND, true)];
+        let text = Listing { is_whole: true, ..listing(&segments) }.render("s");
+        assert!(text.contains("#EXT-X-PLAYLIST-TYPE:VOD\n") && text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
+        assert!(text.contains("#EXT-X-DISCONTINUITY\n"), "{text}");
     }
 
     #[test]

@@ -170,6 +170,41 @@ impl History {
         self.segments.get(behind.saturating_sub(1).max(first))
     }
 
+    /// The segments that show anything from `from` until `until` by the clock on the wall, of those
+    /// that are not older than is kept `now`: a channel that is closed lets go of nothing by itself.
+    pub fn between(&self, from: SystemTime, until: SystemTime, now: SystemTime) -> Extract {
+        let from = from.max(self.oldest(now));
+        let is_before = |segment: &&Segment| segment.wall + segment.duration() <= from;
+        let skipped = self.segments.iter().take_while(is_before).count();
+        let wanted = self.segments.range(skipped..).take_while(|segment| segment.wall < until);
+        let before = self.segments.range(..skipped).filter(|segment| segment.is_discontinuous).count();
+        Extract {
+            segments: wanted.copied().collect(),
+            discontinuity_sequence: self.discontinuity + before as u64,
+        }
+    }
+
+    /// From when until when there is something that is not older than is kept `now`, the oldest
+    /// first.
+    pub fn stretches(&self, now: SystemTime) -> Vec<(SystemTime, SystemTime)> {
+        let oldest = self.oldest(now);
+        let mut all: Vec<(SystemTime, SystemTime)> = Vec::new();
+        for segment in &self.segments {
+            let (start, end) = (segment.wall, segment.wall + segment.duration());
+            match all.last_mut() {
+                // Clocks on the wall are set now and then; that makes no hole.
+                Some((_, last)) if start <= *last + SEAM => *last = end.max(*last),
+                _ if end <= oldest => {}
+                _ => all.push((start.max(oldest), end)),
+            }
+        }
+        all
+    }
+
+    fn oldest(&self, now: SystemTime) -> SystemTime {
+        now.checked_sub(self.limits.window).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
     /// The newest segments, as far back as `length` on the clock on the wall.
     pub fn extract(&self, length: Duration) -> Extract {
         let Some(last) = self.segments.back() else { return Extract::default() };
@@ -188,6 +223,9 @@ impl History {
         }
     }
 }
+
+/// Segments that are no further apart show one stretch of time.
+const SEAM: Duration = Duration::from_secs(2);
 
 fn size(segment: &Segment) -> u64 {
     segment.end - segment.start

@@ -61,6 +61,32 @@ fn the_past_is_bounded_in_time_and_in_bytes() {
 }
 
 #[test]
+fn a_stretch_of_time_is_the_segments_that_show_it() {
+    let mut history = history(400, 10);
+    // The channel was closed for a minute.
+    history.push(Segment { wall: wall(100), is_discontinuous: true, ..segment(10, 10) });
+    history.push(Segment { wall: wall(104), ..segment(11, 11) });
+    for (from, until, now, expected) in [
+        (0, 40, 108, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9][..]),
+        (8, 12, 108, &[2]),
+        (9, 13, 108, &[2, 3]),
+        (39, 101, 108, &[9, 10]),
+        (40, 100, 108, &[]),
+        (0, 1000, 420, &[5, 6, 7, 8, 9, 10, 11]),
+        (108, 1000, 108, &[]),
+    ] {
+        let extract = history.between(wall(from), wall(until), wall(now));
+        let found: Vec<u64> = extract.segments.iter().map(|segment| segment.number).collect();
+        assert_eq!(found, expected, "{from} to {until} at {now}");
+    }
+    assert_eq!(history.between(wall(106), wall(200), wall(108)).discontinuity_sequence, 1);
+    let stretches = |now| history.stretches(wall(now));
+    assert_eq!(stretches(108), [(wall(0), wall(40)), (wall(100), wall(108))]);
+    assert_eq!(stretches(420), [(wall(20), wall(40)), (wall(100), wall(108))]);
+    assert_eq!(stretches(600), []);
+}
+
+#[test]
 fn a_byte_a_time_and_a_number_are_found() {
     let history = history(4000, 10);
     for (offset, number) in [(0, Some(0)), (99, Some(0)), (100, Some(1)), (999, Some(9)), (1000, None)] {

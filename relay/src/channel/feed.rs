@@ -103,6 +103,11 @@ impl Totals {
         }
     }
 
+    /// Counts bytes that were sent of a channel that is closed: its time-shift.
+    pub(super) fn note_sent(&self, bytes: u64) {
+        self.closed_sent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn closed(&self) -> Traffic {
         Traffic {
             received: self.closed_received.load(Ordering::Relaxed),

@@ -11,7 +11,8 @@ use forebay_core::playlist::opening::{Player, target_in_haste};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::feed::Feed;
+use super::archive::Archive;
+use super::feed::{Feed, Totals};
 use super::playlist::{Playlist, Rendered, SegmentCache};
 use super::reader::Reader;
 use super::report::StartFailure;
@@ -356,27 +357,42 @@ impl Drop for Session {
     }
 }
 
-/// A segment of an open channel, to be sent.
+/// A segment of an open channel, or one that its time-shift has kept, to be sent.
 #[derive(Debug, Clone)]
 pub struct SegmentReader {
-    feed: Arc<Feed>,
+    place: Place,
     cached: Arc<SegmentCache>,
     list: PlaylistKind,
 }
 
+/// Where a segment is read.
+#[derive(Debug, Clone)]
+enum Place {
+    Open(Arc<Feed>),
+    /// The channel is closed.
+    Archive(Arc<Archive>, Arc<Totals>),
+}
+
 impl SegmentReader {
+    /// The segment with this number, of a channel that is closed.
+    pub(super) fn find_kept(archive: Arc<Archive>, totals: Arc<Totals>, number: u64) -> Option<Self> {
+        let segment = archive.find(number).filter(|segment| segment.end <= archive.written())?;
+        let cached = Arc::new(SegmentCache::new(segment));
+        Some(Self { place: Place::Archive(archive, totals), cached, list: PlaylistKind::Standard })
+    }
+
     /// The segment with this number, if it is complete and still kept.
     pub(super) fn find(feed: &Arc<Feed>, number: u64) -> Option<Self> {
         let find =
             |list: &watch::Sender<Option<Arc<Playlist>>>| list.borrow().as_ref()?.find(number).cloned();
         if let Some(cached) = find(&feed.hls.playlist) {
-            return Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Standard });
+            return Some(Self { place: Place::Open(Arc::clone(feed)), cached, list: PlaylistKind::Standard });
         }
         if let Some(cached) = find(&feed.hls.short) {
-            return Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Short });
+            return Some(Self { place: Place::Open(Arc::clone(feed)), cached, list: PlaylistKind::Short });
         }
         let cached = Arc::new(SegmentCache::new(feed.media.archive.as_ref()?.find(number)?));
-        Some(Self { feed: Arc::clone(feed), cached, list: PlaylistKind::Standard })
+        Some(Self { place: Place::Open(Arc::clone(feed)), cached, list: PlaylistKind::Standard })
     }
 
     /// The list that names the segment.
@@ -392,15 +408,21 @@ impl SegmentReader {
     /// Bytes of the segment from `at` on, up to `end` or less. Viewers who read the same bytes at
     /// the same time share one read, unless the segment is on disk.
     pub async fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
-        let mut bytes = self.cached.read(&self.feed.media.store, at, end)?;
+        let (mut bytes, archive) = match &self.place {
+            Place::Open(feed) => (self.cached.read(&feed.media.store, at, end)?, feed.media.archive.as_ref()),
+            Place::Archive(archive, _) => (None, Some(archive)),
+        };
         if bytes.is_none()
-            && let Some(archive) = &self.feed.media.archive
+            && let Some(archive) = archive
         {
             let (start, end) = self.cached.place(at, end);
             bytes = archive.read(start, end).await?;
         }
         let bytes = bytes.ok_or_else(|| io::Error::other("the segment is gone"))?;
-        self.feed.counts.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        match &self.place {
+            Place::Open(feed) => _ = feed.counts.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed),
+            Place::Archive(_, totals) => totals.note_sent(bytes.len() as u64),
+        }
         Ok(bytes)
     }
 }

@@ -15,6 +15,7 @@ mod attendance;
 mod command;
 mod crew;
 mod driver;
+mod excerpt;
 mod feed;
 mod growing_segment;
 mod growing_segment_reader;
@@ -51,6 +52,7 @@ use tracing::error;
 pub use self::admission::{AdmissionLimits, ViewersByChannel};
 use self::archive::Archive;
 pub use self::archive::TimeshiftStatus;
+pub use self::excerpt::Excerpt;
 use self::feed::Totals;
 pub use self::feed::{Feed, Traffic};
 pub use self::growing_segment_reader::GrowingSegmentReader;
@@ -305,10 +307,20 @@ impl Channels {
         feed.map(|feed| feed.report())
     }
 
-    /// The HLS segment with this number, if it is complete and still kept.
+    /// The HLS segment with this number, if it is complete and still kept: of a channel that is
+    /// closed, by its time-shift.
     pub fn segment(&self, id: &ChannelId, number: u64) -> Option<SegmentReader> {
-        let feed = self.table().feeds.get(id).cloned()?;
-        SegmentReader::find(&feed, number)
+        let (feed, archive) = self.media_of(id);
+        match feed {
+            Some(feed) => SegmentReader::find(&feed, number),
+            None => SegmentReader::find_kept(archive?, Arc::clone(&self.totals), number),
+        }
+    }
+
+    /// What is open of a channel, and what is kept.
+    fn media_of(&self, id: &ChannelId) -> (Option<Arc<Feed>>, Option<Arc<Archive>>) {
+        let table = self.table();
+        (table.feeds.get(id).cloned(), table.archives.get(id).cloned())
     }
 
     /// The HLS segment with this number, if it is being made or is about to be.

@@ -42,7 +42,17 @@ pub struct Rendered {
 impl Rendered {
     /// The playlist of these segments, with the target duration in seconds.
     pub fn new(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
-        let text = Listing { target_duration, discontinuity_sequence, segments }.render(PREFIX);
+        Self::of(Listing { target_duration, discontinuity_sequence, segments, is_whole: false })
+    }
+
+    /// The same of segments behind which nothing comes.
+    pub(super) fn whole(target_duration: u64, discontinuity_sequence: u64, segments: &[Segment]) -> Self {
+        Self::of(Listing { target_duration, discontinuity_sequence, segments, is_whole: true })
+    }
+
+    fn of(listing: Listing<'_>) -> Self {
+        let text = listing.render(PREFIX);
+        let Listing { target_duration, discontinuity_sequence, segments, .. } = listing;
         let etag = Self::etag(target_duration, segments, discontinuity_sequence);
         Self { gzip: OnceLock::new(), text: text.into(), etag }
     }

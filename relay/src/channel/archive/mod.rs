@@ -229,6 +229,16 @@ impl Archive {
         self.history().find(number).copied()
     }
 
+    /// What is kept of the time from `from` until `until`.
+    pub(super) fn between(&self, from: SystemTime, until: SystemTime) -> Extract {
+        self.history().between(from, until, SystemTime::now())
+    }
+
+    /// Of which times something is kept.
+    pub(super) fn stretches(&self) -> Vec<(SystemTime, SystemTime)> {
+        self.history().stretches(SystemTime::now())
+    }
+
     /// The times of the segment in which this byte lies.
     pub(super) fn span(&self, offset: u64) -> Option<Span> {
         self.history().at(offset).map(Span::from)
