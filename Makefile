@@ -119,8 +119,8 @@ mutants: ## Put plausible faults into decisions of the core, and say which no te
 	@command -v cargo-mutants >/dev/null || $(CARGO) install cargo-mutants --locked
 	PROPTEST_CASES=100 $(CARGO) mutants --package forebay-core --output target $(foreach module,$(MODULES),--file 'core/src/$(module).rs') $(ARGS)
 
-setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, Pebble (an ACME server), nginx, Prometheus, curl, yt-dlp, cargo-nextest
-	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium npm pebble nginx nginx-rtmp prometheus curl python3 venv testkit/browser testkit/oidc testkit/platform testkit/webhooks
+setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, hdhomerun_config, Pebble (an ACME server), nginx, Prometheus, curl, yt-dlp, cargo-nextest
+	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium hdhomerun_config npm pebble nginx nginx-rtmp prometheus curl python3 venv testkit/browser testkit/oidc testkit/platform testkit/webhooks
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
 
 setup-bench: ## Install what the measurements need: ffmpeg, nginx

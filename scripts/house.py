@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CRATES = {
     "core": [],
     "relay": ["clock", "error", "state", "file_changes", "model", "events", "net", "providers", "input", "channel", "push"],
-    "src": ["host", "programs", "exchange", "jws", "certificate", "config", "db", "telemetry", "supervisor", "tls", "accounts", "oidc", "catalogue", "relays", "lineup", "guide", "jobs", "variants", "resolver", "reels", "page_jobs", "films", "backups", "webhooks", "http", "app", "cli"],
+    "src": ["host", "programs", "exchange", "jws", "certificate", "config", "db", "telemetry", "supervisor", "tls", "accounts", "oidc", "catalogue", "relays", "lineup", "guide", "tuners", "jobs", "variants", "resolver", "reels", "page_jobs", "films", "backups", "webhooks", "http", "app", "cli"],
 }
 
 

@@ -38,6 +38,7 @@ for part in "$@"; do
         debootstrap) packages+=(debootstrap) ;;
         ffmpeg) packages+=(ffmpeg) ;;
         gstreamer) packages+=(gstreamer1.0-{tools,libav,plugins-{base,good,bad,ugly}}) ;;
+        hdhomerun_config) packages+=(hdhomerun-config) ;;
         mpv) packages+=(mpv) ;;
         nginx) packages+=(nginx-light) ;;
         nginx-rtmp) packages+=(libnginx-mod-rtmp) ;;

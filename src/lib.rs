@@ -28,5 +28,6 @@ pub mod resolver;
 pub mod supervisor;
 pub mod telemetry;
 mod tls;
+pub mod tuners;
 pub mod variants;
 pub mod webhooks;

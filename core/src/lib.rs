@@ -25,6 +25,7 @@ pub mod assumption;
 pub mod cadence;
 pub mod channel;
 mod charset;
+pub mod discovery;
 pub mod failover;
 pub mod flv;
 pub mod frame_sample;

@@ -36,6 +36,11 @@ impl DeviceId {
         let id = u32::from_str_radix(text, 16).ok().filter(|_| text.len() == 8)?;
         (sum(id) == 0).then_some(Self(id))
     }
+
+    /// The digits as one number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
 }
 
 /// The sum over all digits: 0 where the check is right.

@@ -31,6 +31,7 @@ use crate::relays;
 use crate::resolver::Resolver;
 use crate::supervisor::{End, Failure, Service, Supervisor};
 use crate::tls::{Challenges, Current, Keeper};
+use crate::tuners::Discovery;
 use crate::variants::{VariantOpener, Variants};
 
 /// Puts the command line's words over those of the file; asked at every reload.
@@ -156,6 +157,7 @@ impl App {
         supervisor.start(backups_made(&shared));
         supervisor.start(resolver(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
+        supervisor.start(discovery(&shared, self.server.address()));
         supervisor.start(listener("http", self.server, &shared));
         if let Some(Secure { server, keeper, current }) = self.secure {
             supervisor.start(certificates(keeper, current, &shared));
@@ -321,6 +323,18 @@ fn resolver(shared: &http::State) -> Service {
         let resolver = resolver.clone();
         async move {
             resolver.run(stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Answers programs that look for tuners in their network.
+fn discovery(shared: &http::State, server: SocketAddr) -> Service {
+    let discovery = Discovery::new(shared.config.clone(), shared.database.clone(), server);
+    Service::restarted("discovery", move |stop| {
+        let discovery = discovery.clone();
+        async move {
+            discovery.run(stop).await;
             Ok(())
         }
     })

@@ -185,6 +185,8 @@ forebay_relay::table! {
     pub(super) struct HdhomerunFile {
         /// Whether there are tuners.
         enabled: bool,
+        /// Whether programs that look for tuners are answered.
+        discovery: bool,
         /// What people call the device.
         name: String,
         /// Channels that a device plays at once.

@@ -5,6 +5,8 @@
 pub struct Hdhomerun {
     /// Whether there are tuners.
     pub is_on: bool,
+    /// Whether programs that look for tuners in their network are answered.
+    pub is_discoverable: bool,
     /// What people call the device.
     pub name: String,
     /// Channels that a device plays at once, from 1; where it is not set, what the providers allow.
@@ -13,6 +15,6 @@ pub struct Hdhomerun {
 
 impl Default for Hdhomerun {
     fn default() -> Self {
-        Self { is_on: true, name: "Forebay".to_owned(), tuners: None }
+        Self { is_on: true, is_discoverable: false, name: "Forebay".to_owned(), tuners: None }
     }
 }

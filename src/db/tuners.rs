@@ -1,6 +1,6 @@
 //! Channels as tuners: which device and which number each channel has, for ever.
 
-use forebay_core::tuners::{DeviceId, Tuned};
+use forebay_core::tuners::{DeviceId, MAX_DEVICES, Tuned};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::error::Error;
@@ -33,6 +33,14 @@ pub fn put(connection: &Connection, places: &[Tuned]) -> Result<(), Error> {
 pub fn channel(connection: &Connection, number: &str) -> Result<Option<String>, Error> {
     let sql = "SELECT channel FROM tuner_channels WHERE number = ?";
     Ok(connection.query_row(sql, [number], |row| row.get(0)).optional()?)
+}
+
+/// The devices that have channels, and the first one, which is there even without.
+pub fn devices(connection: &Connection) -> Result<Vec<u32>, Error> {
+    let sql = "SELECT 1 UNION SELECT device FROM tuner_channels ORDER BY 1 LIMIT ?";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([MAX_DEVICES], |row| row.get(0))?;
+    rows.map(|row| Ok(row?)).collect()
 }
 
 /// Whether any channel is on this device. The first one is there even without.

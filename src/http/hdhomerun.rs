@@ -9,7 +9,6 @@ use axum::response::{IntoResponse as _, Response};
 use forebay_core::tuners::{DeviceId, Listed, MAX_CHANNELS, MAX_DEVICES, Tuned, settle};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Serialize;
 use url::Url;
 use utoipa::ToSchema;
@@ -23,9 +22,7 @@ use crate::accounts::Watcher;
 use crate::catalogue::BEGINNING;
 use crate::config::Hdhomerun;
 use crate::db::{Error, tuners};
-
-/// Tuners of a device where neither a setting nor a provider says how many.
-const DEFAULT_TUNERS: u32 = 6;
+use crate::tuners::{count, device_id};
 
 /// As many as the vendor's protocol can name.
 const MAX_TUNERS: u32 = 255;
@@ -127,40 +124,18 @@ impl Tuner {
 
     /// Its name for ever, which it is given when somebody asks for it first.
     async fn id(&self, state: &State) -> Result<DeviceId, ApiError> {
-        let device = self.device;
-        let read = move |connection: &_| {
-            Ok::<_, Error>((tuners::device_id(connection, device)?, tuners::is_used(connection, device)?))
-        };
-        match state.database.read(read).await? {
-            (Some(id), _) => Ok(id),
-            (None, false) => Err(no_tuner()),
-            (None, true) => {
-                let mut random = [0; 4];
-                SystemRandom::new().fill(&mut random).expect("the system gives random bytes");
-                let id = DeviceId::of_random(u32::from_ne_bytes(random));
-                Ok(state
-                    .database
-                    .write(move |connection| tuners::name_device(connection, device, id))
-                    .await?)
-            }
-        }
+        device_id(&state.database, self.device).await?.ok_or_else(no_tuner)
     }
+}
 
-    /// Channels that it plays at once for this viewer: no more than the providers allow.
-    fn count(&self, state: &State, watching: &Watching) -> u32 {
-        let of_providers = || {
-            let config = state.config();
-            let all = config.providers.iter().map(|provider| provider.max_connections);
-            all.reduce(u32::saturating_add)
-        };
-        let count = self.settings.tuners.or_else(of_providers).unwrap_or(DEFAULT_TUNERS);
-        let of_user = match &watching.watcher {
-            Watcher::User(user, _) => user.spec.max_streams,
-            _ => None,
-        };
-        // At least one: a device without tuners is taken for broken.
-        count.min(of_user.unwrap_or(u32::MAX)).clamp(1, MAX_TUNERS)
-    }
+/// Channels that a device plays at once for this viewer: no more than the providers allow.
+fn count_for(state: &State, watching: &Watching) -> u32 {
+    let of_user = match &watching.watcher {
+        Watcher::User(user, _) => user.spec.max_streams,
+        _ => None,
+    };
+    // At least one: a device without tuners is taken for broken.
+    count(&state.config()).min(of_user.unwrap_or(u32::MAX)).clamp(1, MAX_TUNERS)
 }
 
 /// `GET /discover.json`
@@ -180,7 +155,7 @@ pub(super) async fn discover(
         lineup_url: format!("{base}lineup.json"),
         manufacturer: "Silicondust",
         model_number: MODEL,
-        tuner_count: tuner.count(&state, &watching),
+        tuner_count: count_for(&state, &watching),
     }))
 }
 

@@ -12,6 +12,7 @@ pub(super) fn hdhomerun(checker: &mut Checker, typed: &HdhomerunFile) -> Hdhomer
     let default = Hdhomerun::default();
     Hdhomerun {
         is_on: typed.enabled.unwrap_or(default.is_on),
+        is_discoverable: typed.discovery.unwrap_or(default.is_discoverable),
         name: checker.words("name", typed.name.as_ref()).unwrap_or(default.name),
         tuners: checker.number("tuners", typed.tuners.as_ref(), MAX_TUNERS),
     }
