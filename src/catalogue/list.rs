@@ -266,6 +266,7 @@ impl List {
 
     /// A row as it is listed.
     fn shown<'a>(&self, kind: Kind, key: i64, entry: Entry<'a>) -> Entry<'a> {
+        let entry = Entry { archive: entry.archive.or_else(|| self.rows.timeshift()), ..entry };
         if self.rows.is_unnumbered(kind, key) { Entry { number: None, ..entry } } else { entry }
     }
 

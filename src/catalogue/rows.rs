@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use forebay_core::lineup::player_id;
 use forebay_relay::model::{Channel, FieldError, House};
@@ -181,6 +182,11 @@ impl Rows {
     /// Those of a kind that are not listed.
     pub(super) fn hidden(&self, kind: Kind) -> &Hidden {
         &self.part(kind).hidden
+    }
+
+    /// How much of their past rows keep that say nothing of it.
+    pub(super) fn timeshift(&self) -> Option<Duration> {
+        self.house.policy.timeshift
     }
 
     /// Whether a row is listed without its number.

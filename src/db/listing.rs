@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use forebay_core::lineup::names::fold;
 use forebay_core::lineup::player_id;
@@ -26,6 +27,10 @@ pub struct Entry<'a> {
     pub logo: Option<&'a str>,
     /// The id by which guides know it, where that is not its own.
     pub guide_id: Option<&'a str>,
+    /// The number of its station at Gracenote.
+    pub gracenote_id: Option<&'a str>,
+    /// How much of its past it keeps, where it has an archive at all.
+    pub archive: Option<Duration>,
     /// The number by which players of Xtream Codes know it, in lists that are walked through.
     pub player_id: Option<u32>,
 }
@@ -55,6 +60,14 @@ impl fmt::Display for Number {
     }
 }
 
+impl Entry<'_> {
+    /// Days of its archive as players count them: a part of one is one. `None` without an archive.
+    pub fn archive_days(&self) -> Option<u64> {
+        const DAY: u64 = 24 * 60 * 60;
+        self.archive.map(|archive| archive.as_secs().div_ceil(DAY).max(1))
+    }
+}
+
 impl<'a> From<&'a Channel> for Entry<'a> {
     fn from(channel: &'a Channel) -> Self {
         Self {
@@ -64,6 +77,8 @@ impl<'a> From<&'a Channel> for Entry<'a> {
             group: channel.group.as_deref(),
             logo: channel.logo.as_deref(),
             guide_id: channel.tvg_id.as_deref(),
+            gracenote_id: None,
+            archive: channel.policy.timeshift,
             player_id: None,
         }
     }
@@ -85,6 +100,8 @@ pub struct Table {
     key: &'static str,
     /// The column that holds the part of a number behind the dot.
     minor: &'static str,
+    /// The columns with the number at Gracenote and with the time-shift, where it has them.
+    more: &'static str,
     /// Where the ids of its rows begin by which players know them.
     player_ids: u32,
 }
@@ -95,6 +112,7 @@ pub const RELAYS: Table = Table {
     narrow: "relays INDEXED BY relays_search",
     key: "id",
     minor: "0",
+    more: "NULL, timeshift",
     player_ids: player_id::OF_RELAYS,
 };
 
@@ -104,6 +122,7 @@ pub const LINEUP: Table = Table {
     narrow: "lineup_channels",
     key: "rank",
     minor: "number_minor",
+    more: "nullif(gracenote_id, ''), NULL",
     player_ids: player_id::OF_PLAYLISTS,
 };
 
@@ -127,9 +146,9 @@ impl Table {
         behind: i64,
         mut take: impl FnMut(i64, Entry<'_>) -> bool,
     ) -> Result<(), Error> {
-        let Self { name, key, minor, player_ids, .. } = self;
+        let Self { name, key, minor, more, player_ids, .. } = self;
         let sql = format!(
-            "SELECT {key}, path, name, number, {minor}, group_title, logo, tvg_id, id FROM {name}
+            "SELECT {key}, path, name, number, {minor}, group_title, logo, tvg_id, id, {more} FROM {name}
              WHERE {key} > ?1 ORDER BY {key}"
         );
         let mut statement = connection.prepare(&sql)?;
@@ -253,6 +272,9 @@ fn read<'a>(row: &'a Row<'_>, player_ids: u32) -> Result<(i64, Entry<'a>), Error
         group: text(5)?,
         logo: text(6)?,
         guide_id: text(7)?,
+        gracenote_id: text(9)?,
+        // It was checked when it was written.
+        archive: text(10)?.and_then(|text| humantime::parse_duration(text).ok()),
         player_id: part(8)?.and_then(|row| player_id::of_row(player_ids, row)),
     };
     Ok((key, entry))

@@ -33,6 +33,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration(include_str!("schema/0008-places-and-identities.sql")),
     Migration(include_str!("schema/0009-downloads.sql")),
     Migration(include_str!("schema/0010-tuners.sql")),
+    Migration(include_str!("schema/0011-relays-with-archives.sql")),
 ];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.

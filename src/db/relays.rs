@@ -42,9 +42,9 @@ pub enum RelayError {
 /// Adds a relay. Its document has an id and was checked.
 pub fn insert(connection: &Connection, document: &Document) -> Result<Relay, RelayError> {
     let sql = "INSERT INTO relays (path, name, number, group_title, logo, tvg_id, search,
-                                   spec, created_at, changed_at)
+                                   timeshift, spec, created_at, changed_at)
                VALUES (:path, :name, :number, :group, :logo, :tvg_id, :search,
-                       :spec, :now, :now)
+                       :timeshift, :spec, :now, :now)
                RETURNING id, spec, created_at, changed_at";
     let inserted =
         Columns::of(document).bind(|values| connection.query_row(sql, values, |row| Ok(read(row))));
@@ -62,7 +62,7 @@ pub fn update<E: From<RelayError>>(
     let sql = format!(
         "UPDATE relays SET path = :path, name = :name, number = :number, group_title = :group,
                            logo = :logo, tvg_id = :tvg_id, search = :search,
-                           spec = :spec, changed_at = :now
+                           timeshift = :timeshift, spec = :spec, changed_at = :now
          WHERE id = {}
          RETURNING id, spec, created_at, changed_at",
         id.0
@@ -144,6 +144,7 @@ struct Columns<'a> {
     logo: Option<&'a str>,
     tvg_id: Option<&'a str>,
     search: String,
+    timeshift: Option<&'a str>,
     spec: String,
     now: i64,
 }
@@ -162,6 +163,7 @@ impl<'a> Columns<'a> {
             logo: text(&spec.logo),
             tvg_id: text(&spec.tvg_id),
             search: listing::searched(name, group),
+            timeshift: document.fields().get("timeshift").and_then(serde_json::Value::as_str),
             spec: serde_json::to_string(document.fields()).expect("the keys of a JSON object are texts"),
             now: Timestamp::now().as_second(),
         }
@@ -169,10 +171,10 @@ impl<'a> Columns<'a> {
 
     /// Gives `run` the values of a statement that names all of them.
     fn bind<T>(&self, run: impl FnOnce(&[(&str, &dyn ToSql)]) -> T) -> T {
-        let Self { path, name, number, group, logo, tvg_id, search, spec, now } = self;
+        let Self { path, name, number, group, logo, tvg_id, search, timeshift, spec, now } = self;
         run(named_params! {
             ":path": path, ":name": name, ":number": number, ":group": group, ":logo": logo,
-            ":tvg_id": tvg_id, ":search": search, ":spec": spec, ":now": now,
+            ":tvg_id": tvg_id, ":search": search, ":timeshift": timeshift, ":spec": spec, ":now": now,
         })
     }
 }

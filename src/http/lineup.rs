@@ -15,11 +15,15 @@ use super::forwarded::base_url;
 use super::pieces::{Listing, Pieces};
 use super::query::Query;
 use super::sight::Sight;
-use super::{Peer, State};
+use super::{Peer, State, logo};
 use crate::db::listing::Entry;
 
 /// Groups that one request may ask for.
 const MAX_GROUPS: usize = 64;
+
+/// What players put behind a channel's address to see what was on, with the beginning of a
+/// programme and its length in seconds for the words in braces.
+const CATCHUP: &str = "?utc={utc}&duration={duration}";
 
 /// With `.m3u` in the address: `.m3u8` and Apple's type would make players take the list for one
 /// HLS stream.
@@ -47,6 +51,7 @@ pub(super) async fn playlist(
     let base = address(&state, &watching, peer, &uri, &headers);
     let form = Form {
         head: head(&format!("{base}epg.xml")),
+        ids: Ids::of(&query),
         base,
         suffix: suffix(&query),
         groups: query.values("group").take(MAX_GROUPS).map(|group| fold(&group)).collect(),
@@ -70,7 +75,8 @@ pub(super) async fn one(
 ) -> impl IntoResponse {
     let base = address(&state, &watching, peer, &uri, &headers);
     let head = head(&format!("{base}epg.xml"));
-    let form = Form { head, base, suffix: suffix(&query), groups: Vec::new(), sight: Sight::default() };
+    let (suffix, ids) = (suffix(&query), Ids::of(&query));
+    let form = Form { head, ids, base, suffix, groups: Vec::new(), sight: Sight::default() };
     // An id needs no escaping in a file name.
     let file = format!("attachment; filename=\"{}.m3u\"", channel.id.as_str());
     let mut list = form.head.clone();
@@ -99,6 +105,7 @@ fn suffix(query: &Query) -> &'static str {
 #[derive(Debug)]
 struct Form {
     head: String,
+    ids: Ids,
     base: Url,
     suffix: &'static str,
     /// The groups that are wanted, folded; all of them where none is named.
@@ -126,24 +133,54 @@ impl Listing for Form {
 
 impl Form {
     fn write(&self, out: &mut String, entry: &Entry<'_>) {
-        let Self { base, suffix, .. } = self;
-        about(out, entry);
+        let Self { base, suffix, ids, .. } = self;
+        about(out, entry, *ids, base.as_str());
         let _ = writeln!(out, "\n{base}stream/{}{suffix}", entry.id);
     }
 }
 
-/// Writes the line of a channel in front of its address.
-pub(super) fn about(out: &mut String, entry: &Entry<'_>) {
+/// By which ids a list names the programmes of its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ids {
+    /// Those of our own guide.
+    Own,
+    /// Those of Gracenote, for recorders that have its guide; ours where there is none.
+    Gracenote,
+}
+
+impl Ids {
+    /// `?id=gracenote`
+    pub(super) fn of(query: &Query) -> Self {
+        let is_gracenote = query.value("id").is_some_and(|id| id == "gracenote");
+        if is_gracenote { Self::Gracenote } else { Self::Own }
+    }
+}
+
+/// Writes the line of a channel in front of its address. Its logo is below `base`.
+pub(super) fn about(out: &mut String, entry: &Entry<'_>, ids: Ids, base: &str) {
     let number = entry.number.map(|number| number.to_string());
-    // Its id in our own guide.
-    let guide_id = entry.player_id.map_or_else(|| entry.id.to_owned(), document::id);
+    let guide_id = match (ids, entry.gracenote_id) {
+        (Ids::Gracenote, Some(id)) => id.to_owned(),
+        // Its id in our own guide.
+        _ => entry.player_id.map_or_else(|| entry.id.to_owned(), document::id),
+    };
+    let logo = logo::address(base, entry);
+    let days = entry.archive_days().map(|days| days.to_string());
+    // Some players know the one word and some the other.
+    let mode = days.as_ref().map(|_| "append");
     let attributes = [
         // Players without one match guides by name, and get it wrong for channels of equal names.
         ("tvg-id", Some(&*guide_id)),
         ("tvg-name", Some(entry.name)),
         ("tvg-chno", number.as_deref()),
-        ("tvg-logo", entry.logo),
+        ("tvg-logo", logo.as_deref()),
         ("group-title", entry.group),
+        ("tvc-guide-stationid", entry.gracenote_id),
+        // Only of channels that keep something: players show a mark at each that has them.
+        ("catchup", mode),
+        ("catchup-type", mode),
+        ("catchup-days", days.as_deref()),
+        ("catchup-source", mode.map(|_| CATCHUP)),
     ];
     out.push_str("#EXTINF:-1");
     for (name, value) in attributes {
@@ -237,6 +274,7 @@ mod tests {
         let query = Query::from(query);
         let form = Form {
             head: head(&format!("{base}epg.xml")),
+            ids: Ids::of(&query),
             base: Url::parse(base).unwrap(),
             suffix: suffix(&query),
             groups: query.values("group").map(|group| fold(&group)).collect(),
@@ -255,6 +293,7 @@ mod tests {
             number = 1
             group = "News"
             logo = "http://h/one.png"
+            timeshift = "25h"
             sources = ["testcard://"]
             [[channels]]
             id = "two"
@@ -266,11 +305,14 @@ mod tests {
         let ids = player_id::of_texts(["one", "two"].into_iter()).into_iter().map(document::id);
         let ids: Vec<String> = ids.collect();
         let (one, two, relay) = (&ids[0], &ids[1], document::id(player_id::OF_RELAYS + 1));
+        let mark = player_id::hash(b"http://h/one.png", 31);
         let beginning =
             "#EXTM3U url-tvg=\"https://tv.example/sub/epg.xml\" x-tvg-url=\"https://tv.example/sub/epg.xml\"";
         let expected = format!(
-            "{beginning}\n#EXTINF:-1 tvg-id=\"{one}\" tvg-name=\"The 'One', HD\" tvg-chno=\"1\" tvg-logo=\"http://h/one.png\" \
-             group-title=\"News\",The \"One\", HD\nhttps://tv.example/sub/stream/one.ts\n\
+            "{beginning}\n#EXTINF:-1 tvg-id=\"{one}\" tvg-name=\"The 'One', HD\" tvg-chno=\"1\" tvg-logo=\"https://tv.example/sub/logo/one/{mark:08x}\" \
+             group-title=\"News\" catchup=\"append\" \
+             catchup-type=\"append\" catchup-days=\"2\" \
+             catchup-source=\"?utc={{utc}}&duration={{duration}}\",The \"One\", HD\nhttps://tv.example/sub/stream/one.ts\n\
              #EXTINF:-1 tvg-id=\"{two}\" tvg-name=\"two\",two\nhttps://tv.example/sub/stream/two.ts\n\
              #EXTINF:-1 tvg-id=\"{relay}\" tvg-name=\"Relay 0\" tvg-chno=\"1000\" group-title=\"Fernsehen\",Relay 0\n\
              https://tv.example/sub/stream/r0.ts\n"

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use forebay_core::lineup::player_id::hash;
 use forebay_relay::channel::ListedChannel;
 use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
 use forebay_relay::model::Scope;
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
@@ -19,6 +21,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::error::ApiError;
 use super::extract::{ById, Named};
+use crate::db::listing::Entry as Listed;
 
 /// Logos that are kept, and failures that are remembered: some screens of a list of channels.
 const MAX_KEPT: usize = 512;
@@ -97,6 +100,35 @@ pub(super) async fn logo(
     let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
     let picture = state.documents.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
     Ok(answer(picture))
+}
+
+/// `GET /logo/{id}/{mark}`: the same for players, who keep a picture for as long as its address
+/// stays.
+pub(super) async fn marked(
+    state: State,
+    Path((_, asked)): Path<(String, String)>,
+    Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
+) -> Result<Response, ApiError> {
+    let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
+    let mark = mark(url);
+    if asked != mark {
+        // A list of before: the channel has another logo now.
+        let fields = [(header::LOCATION, mark), (header::CACHE_CONTROL, "no-cache".to_owned())];
+        return Ok((StatusCode::FOUND, fields).into_response());
+    }
+    let picture = state.documents.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
+    Ok(answer(picture))
+}
+
+/// Where players find a channel's logo, below `base`: at an address that changes with the logo, and
+/// shows nothing of where the logo is.
+pub(super) fn address(base: &str, entry: &Listed<'_>) -> Option<String> {
+    entry.logo.map(|url| format!("{base}logo/{}/{}", entry.id, mark(url)))
+}
+
+/// What tells a logo from the one before it.
+fn mark(url: &str) -> String {
+    format!("{:08x}", hash(url.as_bytes(), 31))
 }
 
 /// A picture of somebody else, as a part of our pages.

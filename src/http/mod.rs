@@ -7,6 +7,7 @@ mod admin;
 mod admission;
 mod auth;
 mod backups;
+mod catchup;
 mod channels;
 mod compatibility;
 mod encoding;

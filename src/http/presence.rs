@@ -36,6 +36,8 @@ pub(super) enum How {
     Hls,
     /// A film.
     Film,
+    /// What a channel has kept of its past.
+    Catchup,
 }
 
 /// The viewers. Cloning is cheap.

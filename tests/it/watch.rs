@@ -235,6 +235,20 @@ mod channels {
             );
         }
         assert_eq!(origin.opened("/logo"), 1, "one request for all");
+        // Rule 35: in lists at our address, which changes with the logo; an old one leads to it.
+        let list = get(&relay, "/playlist.m3u").await.text();
+        let addresses: Vec<&str> =
+            list.lines().filter_map(|line| line.split_once("tvg-logo=\"")?.1.split('"').next()).collect();
+        assert_eq!(addresses.len(), 4, "none for the one without a logo: {list}");
+        assert!(!list.contains(&origin.url("/")), "{list}");
+        let path = addresses[0].strip_prefix(&relay.url("")).expect("an address of ours").to_owned();
+        let (folder, mark) = path.rsplit_once('/').expect("it has a mark");
+        assert_eq!((folder, mark.len()), ("/logo/one", 8));
+        let kept = get(&relay, &path).await;
+        assert!(kept.status == 200 && kept.body == png[..] && kept.header("Cache-Control").is_some());
+        let old = get(&relay, "/logo/one/00000000").await;
+        assert_eq!((old.status, old.header("Location")), (302, Some(mark)));
+        assert_eq!(origin.opened("/logo"), 1, "still one request");
         for id in ["page", "huge", "absent", "none", "page"] {
             let answer = ask(id).await;
             assert_eq!((answer.status, &answer.json()["error"]["code"]), (404, &"no_logo".into()), "{id}");

@@ -2,6 +2,7 @@
 //! ([ADR 13](../../../docs/adr/0013-people-and-what-they-may.md)).
 
 mod credentials;
+mod panel_path;
 mod rates;
 mod signed;
 mod staff;
@@ -19,7 +20,7 @@ pub(super) use self::tries::Tries;
 pub(super) use self::viewer::{Carried, Watching, by_password, require_viewer, take_token};
 
 #[cfg(test)]
-pub(super) use self::viewer::OWN_PARTS;
+pub(super) use self::panel_path::OWN_PARTS;
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

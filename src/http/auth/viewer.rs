@@ -15,11 +15,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use forebay_core::address::is_public;
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::credentials::{bearer, is_of_own_page, session};
+use super::panel_path::{name_panel_path, set_path};
 use super::signed::{SIGNED_PATH, Signed};
 use crate::accounts::keys::PREFIX;
 use crate::accounts::{NoToken, Owner, Proof, Refusal, Watcher};
@@ -35,26 +35,7 @@ use crate::http::{Peer, State};
 const TOKEN_PATH: &str = "/t/";
 
 /// How players of Xtream Codes show a name and a password in the path.
-const PANEL_PATHS: [&str; 2] = ["/live/", "/movie/"];
-
-/// What our own paths of three parts begin with: no user can be asked for like that.
-pub(in crate::http) const OWN_PARTS: [&str; 15] = [
-    "",
-    ".well-known",
-    "admin",
-    "api",
-    "assets",
-    "auto",
-    "dash",
-    "hdhr",
-    "hls",
-    "live",
-    "movie",
-    "s",
-    "stream",
-    "t",
-    "watch",
-];
+const PANEL_PATHS: [&str; 3] = ["/live/", "/movie/", "/timeshift/"];
 
 /// Where they show them in the query.
 const PANEL_DOCUMENTS: [&str; 2] = ["/get.php", "/xmltv.php"];
@@ -105,36 +86,6 @@ enum Shown {
         name: String,
         password: String,
     },
-}
-
-/// Players of Xtream Codes may leave `/live` out: `/NAME/PASSWORD/5.ts` is a path of three parts
-/// whose last is a number. No route of ours is like that but for these, by their first part.
-fn name_panel_path<B>(request: &mut http::Request<B>) {
-    let path = request.uri().path();
-    let mut parts = path[1.min(path.len())..].split('/');
-    let (Some(name), Some(password), Some(file), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return;
-    };
-    let number = file.strip_suffix(".ts").or_else(|| file.strip_suffix(".m3u8")).unwrap_or(file);
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    // Names of users cannot be these words, so nothing that is meant for a user is lost.
-    if !is_number || password.is_empty() || OWN_PARTS.contains(&name) {
-        return;
-    }
-    let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-    let path = format!("/live{path}{query}");
-    set_path(request, &path);
-}
-
-fn set_path<B>(request: &mut http::Request<B>, path: &str) -> bool {
-    let Ok(path) = path.parse::<PathAndQuery>() else { return false };
-    let mut parts = request.uri().clone().into_parts();
-    parts.path_and_query = Some(path);
-    let Ok(uri) = Uri::from_parts(parts) else { return false };
-    *request.uri_mut() = uri;
-    true
 }
 
 /// Takes a token or a signature out of the path: `/t/TOKEN/stream/one` is `/stream/one` behind.
@@ -434,24 +385,6 @@ mod tests {
             let signed = extensions.get::<Signed>().map(|signed| &*signed.0);
             let found = extensions.get::<InPath>().map(|token| &*token.0).or(signed);
             assert_eq!((&*request.uri().to_string(), found), (path, token), "{uri}");
-        }
-    }
-
-    #[test]
-    fn a_path_of_a_panel_may_begin_with_the_name() {
-        for (uri, path) in [
-            ("/ann/secret/5.ts", "/live/ann/secret/5.ts"),
-            ("/ann/secret/5?a=b", "/live/ann/secret/5?a=b"),
-            ("https://tv.lan/ann/a%20b/5.m3u8", "https://tv.lan/live/ann/a%20b/5.m3u8"),
-            ("/ann/secret/five.ts", "/ann/secret/five.ts"),
-            ("/ann/5.ts", "/ann/5.ts"),
-            ("/api/playlists/5", "/api/playlists/5"),
-            ("/live/ann/secret/5.ts", "/live/ann/secret/5.ts"),
-            ("/", "/"),
-        ] {
-            let mut request = http::Request::builder().uri(uri).body(()).unwrap();
-            name_panel_path(&mut request);
-            assert_eq!(request.uri().to_string(), path);
         }
     }
 

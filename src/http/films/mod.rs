@@ -20,6 +20,7 @@ pub(super) use self::link::{FilmLinkMade, LinkFields, sign_link};
 pub(super) use self::parts::{dash, playlist, segment};
 pub(super) use self::sending::{FilmBody, FilmTraffic, Sending};
 pub(super) use self::stats::{VideoServerStats, VideoServerStatus, stats, status};
+pub(super) use self::viewers::FilmViewer;
 use self::viewers::Viewers;
 
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Who watches films. A player makes many requests; what they have in common is a viewer.
+//! Who watches what is there as files: films, and what channels have kept. A player makes many
+//! requests; what they have in common is a viewer.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,7 +11,7 @@ use forebay_relay::channel::Refusal;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Form, Owner, Title};
-use crate::films::{FilmId, Video};
+use crate::films::Video;
 use crate::http::State;
 use crate::http::admission::{Place, household};
 use crate::http::error::ApiError;
@@ -30,13 +31,14 @@ const MAX_VIEWERS: usize = 65_536;
 /// What the requests of one player have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
-    film: FilmId,
+    /// The id of the film or the channel.
+    title: Arc<str>,
     address: IpAddr,
     agent: Arc<str>,
     owner: Option<Owner>,
 }
 
-/// The viewers of all films. Cloning is cheap.
+/// All of these viewers. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
 pub(in crate::http) struct Viewers(Arc<Shared>);
 
@@ -49,9 +51,9 @@ struct Shared {
     closing: CancellationToken,
 }
 
-/// Somebody who watches a film. Dropping it frees what it takes up.
+/// Somebody who watches a film, or what a channel has kept. Dropping it frees what it takes up.
 #[derive(Debug)]
-pub(super) struct FilmViewer {
+pub(in crate::http) struct FilmViewer {
     shared: Arc<Shared>,
     /// Bits a second.
     rate: u64,
@@ -82,14 +84,24 @@ impl Viewers {
         if !state.sight(&client.watching).sees_film(video) {
             return Err(ApiError::not_allowed(&video.id.to_string()));
         }
-        let owner = client.watching.watcher.owner();
-        let key = Key { film: video.id, address: client.address, agent: client.agent.clone(), owner };
+        let title = Title::new(&video.id.to_string(), video.groups.iter().map(String::as_str));
+        self.admit_to(state, client, &title, (How::Film, video.rate())).await
+    }
+
+    /// The same with something that whoever asks may watch, and that needs so many bits a second.
+    pub(in crate::http) async fn admit_to(
+        &self,
+        state: &State,
+        client: &Client,
+        title: &Title,
+        (how, rate): (How, u64),
+    ) -> Result<Arc<FilmViewer>, ApiError> {
+        let key = Key::new(client, title.id());
         if let Some(viewer) = self.0.going_on(&key) {
             return Ok(viewer);
         }
-        let title = Title::new(&video.id.to_string(), video.groups.iter().map(String::as_str));
         // Waited for without the lock: it may take two seconds until another stream has ended.
-        let seat = state.seat(client, &title, Form::Hls).await?;
+        let seat = state.seat(client, title, Form::Hls).await?;
         let place = state.admit_film(client.address)?;
         // The channels are asked before the lock is taken.
         let outgoing = state.outgoing();
@@ -102,7 +114,7 @@ impl Viewers {
         if all.len() >= MAX_VIEWERS {
             return Err(ApiError::session_limit(MAX_VIEWERS));
         }
-        let (rate, household) = (video.rate(), household(client.address));
+        let household = household(client.address);
         if let Some(limit) = state.config().server.max_bandwidth {
             let own = all.values().filter(|viewer| viewer.household == household);
             let own: u64 = own.map(|viewer| viewer.rate).sum();
@@ -118,10 +130,15 @@ impl Viewers {
         self.0.rate.fetch_add(rate, Ordering::Relaxed);
         let until = Mutex::new(Instant::now() + SILENCE);
         let shared = Arc::clone(&self.0);
-        let stay = state.audience.presence.enter(client, title.id().into(), How::Film, seat);
+        let stay = state.audience.presence.enter(client, title.id().into(), how, seat);
         let viewer = Arc::new(FilmViewer { shared, rate, household, until, _place: place, stay });
         all.insert(key, Arc::clone(&viewer));
         Ok(viewer)
+    }
+
+    /// Whoever watches this already, as far as one can tell, and goes on with it.
+    pub(in crate::http) fn going_on(&self, client: &Client, title: &str) -> Option<Arc<FilmViewer>> {
+        self.0.going_on(&Key::new(client, title))
     }
 
     /// Lets viewers go whose time has come, until `stop`.
@@ -138,6 +155,13 @@ impl Viewers {
         }
         self.0.closing.cancel();
         self.0.all().clear();
+    }
+}
+
+impl Key {
+    fn new(client: &Client, title: &str) -> Self {
+        let owner = client.watching.watcher.owner();
+        Self { title: title.into(), address: client.address, agent: client.agent.clone(), owner }
     }
 }
 
@@ -160,7 +184,7 @@ impl FilmViewer {
     }
 
     /// Completes when the viewer may not go on.
-    pub(super) async fn ended(&self) {
+    pub(in crate::http) async fn ended(&self) {
         self.stay.ended().await;
     }
 
@@ -170,7 +194,7 @@ impl FilmViewer {
     }
 
     /// Something of it was asked for, or sent to the end.
-    pub(super) fn touch(&self) {
+    pub(in crate::http) fn touch(&self) {
         *self.until() = Instant::now() + SILENCE;
     }
 

@@ -133,6 +133,14 @@ pub(super) async fn segment(
     let segment = find(&state, &channel, &name)?;
     let key = Key::new(&channel, None, segment.list(), &client);
     let watched = state.audience.sessions.serve(&state, &channel, &key, client.address)?;
+    if watched.is_none() {
+        // Whoever watches what was kept has no session. One that an operator has ended is not
+        // served on.
+        if let Some(wait) = state.audience.presence.away(&client, channel.id.as_str()) {
+            return Err(ApiError::ended(wait));
+        }
+        state.films.viewers.going_on(&client, channel.id.as_str());
+    }
     Ok(match segment {
         Segment::Whole(segment) => send(segment, watched, &headers),
         Segment::Growing(segment) => send_as_it_comes(segment, watched),

@@ -16,7 +16,7 @@ pub(super) use self::socket::send;
 pub(super) use self::viewer::{Live, Viewer};
 use super::State;
 use super::error::ApiError;
-use super::extract::{ByPlayerFile, Client, Named, Naming};
+use super::extract::{Client, Named, Naming};
 use super::query::Query;
 use crate::accounts::{Form, Title};
 
@@ -51,9 +51,9 @@ pub(super) async fn watch_channel(
 
 /// `GET /live/{user}/{password}/{id}`, as players of Xtream Codes ask: the stream, or with `.m3u8`
 /// behind the id the way to the playlist, below a path that carries who asks.
-pub(super) async fn watch_as_user(
+pub(super) async fn watch_as_user<N: Naming>(
     state: State,
-    named: Named<ByPlayerFile>,
+    named: Named<N>,
     query: Query,
     client: Client,
     uri: Uri,
@@ -63,7 +63,8 @@ pub(super) async fn watch_as_user(
     }
     let (prefix, id) = (client.watching.prefix(), named.found.channel.id.as_str());
     // Relative, since a proxy may serve Forebay below a path.
-    let playlist = format!("../../../{prefix}stream/{id}/index.m3u8");
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let playlist = format!("../../../{prefix}stream/{id}/index.m3u8{query}");
     Ok((StatusCode::FOUND, [(header::LOCATION, playlist)]).into_response())
 }
 

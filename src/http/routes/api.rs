@@ -62,6 +62,15 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(404, &["unknown_channel", "unplayable_channel", "no_logo"])
                 .fails(503, NO_DATABASE)
         }),
+        Route::new("/logo/{id}/{mark}", Access::Viewer).get(logo::marked, || {
+            Operation::new("getMarkedLogo", "The channel's logo, at an address that changes with it")
+                .sends(200, "image/*", "The picture")
+                .leads(302, "To the address of the logo that the channel has now")
+                .fails(401, &["unauthorized"])
+                .fails(403, &["not_allowed"])
+                .fails(404, &["unknown_channel", "unplayable_channel", "no_logo"])
+                .fails(503, NO_DATABASE)
+        }),
         Route::new("/api/streams/status", Access::Public).get(status::all, || {
             Operation::new("getStatus", "The channels that are open, the providers and the server")
                 .query("urls", "`full` for the whole addresses of sources: for operators.")

@@ -4,7 +4,7 @@ use super::NO_DATABASE;
 use super::operation::Operation;
 use super::route::{Access, Cors, Route};
 use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
-use crate::http::{epg, films, hls, lineup, live, xtream};
+use crate::http::{catchup, epg, films, hls, lineup, live, xtream};
 
 /// Why a channel is not to be had now.
 const UNAVAILABLE: [&str; 11] = [
@@ -35,6 +35,12 @@ const UNAVAILABLE_OR_UNREADABLE: [&str; 10] = [
     "unreadable_video",
 ];
 
+/// How an archive is asked for.
+const ARCHIVE: &str = "What the channel has kept from this moment on, in seconds since 1970.";
+/// By which ids a list names the programmes.
+const GRACENOTE: &str = "`gracenote` for the ids of Gracenote where they are known, else ours.";
+const LENGTH: &str = "How much of that, in seconds.";
+
 pub(super) fn routes() -> Vec<Route> {
     [stream_routes(), guide_routes(), panel_routes()].into_iter().flatten().collect()
 }
@@ -53,6 +59,15 @@ fn panel_routes() -> Vec<Route> {
                     .leads(416, "The file has nothing of what `Range` names")
             },
         ),
+        Route::new("/timeshift/{user}/{password}/{minutes}/{start}/{id}", Access::Viewer)
+            .cors(Cors::Answers)
+            .stream(catchup::of_panel, catchup::head_of_panel, || {
+                archive(Operation::new(
+                    "watchArchiveAsUser",
+                    "What a channel has shown, for a user: so many minutes from `2026-01-31:18-30` on, in UTC",
+                ))
+                .leads(302, "To the playlist, with `.m3u8`")
+            }),
         Route::new("/player_api.php", Access::Public)
             .cors(Cors::Answers)
             .get(xtream::player_api, || panel("askPanel", "What players of Xtream Codes ask"))
@@ -65,6 +80,7 @@ fn panel_routes() -> Vec<Route> {
             credentials(Operation::new("getPanelList", "The channels as the M3U list of a panel"))
                 .query("output", "`m3u8` for HLS, else MPEG-TS.")
                 .query("type", "`m3u` for names alone.")
+                .query("id", GRACENOTE)
                 .sends(200, "audio/x-mpegurl", "The list")
         }),
         Route::new("/xmltv.php", Access::Viewer).cors(Cors::Answers).get(epg::xmltv, || {
@@ -93,7 +109,7 @@ fn guide_routes() -> Vec<Route> {
 fn stream_routes() -> Vec<Route> {
     vec![
         Route::new("/stream/{id}", Access::Viewer).cors(Cors::Answers).stream(
-            films::watch,
+            catchup::watch,
             films::head,
             || {
                 live(
@@ -108,22 +124,22 @@ fn stream_routes() -> Vec<Route> {
             },
         ),
         Route::new("/api/proxy/channel/{id}", Access::Viewer).cors(Cors::Answers).stream(
-            live::watch::<ByNumberOrId>,
+            catchup::watch_channel::<ByNumberOrId>,
             live::head::<ByNumberOrId>,
             || live("watchChannelByNumber", "The channel as endless MPEG-TS, by id or by number"),
         ),
         Route::new("/stream/{id}/hls", Access::Viewer).cors(Cors::Transfers).stream(
-            hls::playlist::<ById>,
+            catchup::watch_by_hls::<ById>,
             hls::head_playlist::<ById>,
             || playlist("getPlaylist", "The channel's HLS playlist"),
         ),
         Route::new("/stream/{id}/index.m3u8", Access::Viewer).cors(Cors::Transfers).stream(
-            hls::playlist::<ById>,
+            catchup::watch_by_hls::<ById>,
             hls::head_playlist::<ById>,
             || playlist("getPlaylistFile", "The channel's HLS playlist"),
         ),
         Route::new("/api/proxy/channel/{id}/hls", Access::Viewer).cors(Cors::Transfers).stream(
-            hls::playlist::<ByNumberOrId>,
+            catchup::watch_by_hls::<ByNumberOrId>,
             hls::head_playlist::<ByNumberOrId>,
             || playlist("getPlaylistByNumber", "The channel's HLS playlist, by id or by number"),
         ),
@@ -162,7 +178,7 @@ fn stream_routes() -> Vec<Route> {
             },
         ),
         Route::new("/live/{user}/{password}/{id}", Access::Viewer).cors(Cors::Answers).stream(
-            live::watch_as_user,
+            catchup::watch_channel::<ByPlayerFile>,
             live::head::<ByPlayerFile>,
             || {
                 live(
@@ -184,9 +200,25 @@ fn stream_routes() -> Vec<Route> {
     ]
 }
 
+/// What a channel has kept, which may be asked for at its own address, too.
+fn archive(operation: Operation) -> Operation {
+    operation
+        .sends(200, "video/mp2t", "The time that was asked for, as far as it is kept")
+        .sends(206, "video/mp2t", "The range that `Range` names")
+        .fails(400, &["bad_request"])
+        .fails(401, &["unauthorized"])
+        .fails(403, &["not_allowed"])
+        .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
+        .leads(416, "The file has nothing of what `Range` names")
+        .fails(429, &["address_limit", "stream_limit"])
+        .fails(503, &["no_bandwidth", "session_limit", "database_busy", "no_database", "closing"])
+}
+
 fn live(id: &str, summary: &str) -> Operation {
     Operation::new(id, summary)
         .query("token", "A user's stream key, or a key of a program.")
+        .query("utc", ARCHIVE)
+        .query("duration", LENGTH)
         .query("offset", "How far behind live to begin: seconds, or a duration such as `10m`.")
         .sends(200, "video/mp2t", "The stream, once there is a picture")
         .fails(401, &["unauthorized"])
@@ -199,6 +231,8 @@ fn live(id: &str, summary: &str) -> Operation {
 fn playlist(id: &str, summary: &str) -> Operation {
     Operation::new(id, summary)
         .query("token", "A user's stream key, or a key of a program; else what the requests of one player have in common.")
+        .query("utc", ARCHIVE)
+        .query("duration", LENGTH)
         .query("dvr", "How much of the time-shift to name: seconds, or a duration such as `1h`.")
         .query("list", "`short` for the list of short segments, to which the playlist leads some players.")
         .sends(200, "application/vnd.apple.mpegurl", "The playlist, once a player can begin")
@@ -262,6 +296,7 @@ fn guide(operation: Operation) -> Operation {
 
 fn list(id: &str, summary: &str) -> Operation {
     Operation::new(id, summary)
+        .query("id", GRACENOTE)
         .query("format", "`hls` for addresses of HLS playlists, else of MPEG-TS.")
         .sends(200, "audio/x-mpegurl", "The list")
 }

@@ -206,7 +206,7 @@ pub(super) fn example(path: &str) -> String {
 
 /// Whether the path shows a name and a password, which are nobody's.
 pub(super) fn names_user(path: &str) -> bool {
-    path.starts_with("/live/") || path.starts_with("/movie/")
+    ["/live/", "/movie/", "/timeshift/"].iter().any(|panel| path.starts_with(panel))
 }
 
 pub(super) async fn code(response: Response) -> String {

@@ -1,5 +1,7 @@
 //! The programmes of a channel, as panels tell them.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use forebay_core::guide::Tag;
@@ -42,18 +44,35 @@ pub(super) async fn listings(
     };
     let id = stream.parse().map_or_else(|_| channel.id.as_str().to_owned(), guide_id);
     let stream = stream.into_owned();
+    let kept = state.channels.kept(&channel.id);
     let listings = move |all: &[Airing]| -> Vec<Value> {
         // Where several are not over, the one that began last is on.
         let is_on = |it: &&Airing| it.start.seconds() <= at && at < it.stop.seconds();
         let on = all.iter().rfind(is_on).map(|it| it.start);
-        all.iter().map(|it| listing(it, &stream, &id, on == Some(it.start))).collect()
+        let flags = |it: &Airing| Flags { is_on: on == Some(it.start), has_archive: has_archive(it, &kept) };
+        all.iter().map(|it| listing(it, (&stream, &id), flags(it))).collect()
     };
     let (listings, _) = programmes_of(state, channel.id.as_str().to_owned(), wanted, listings).await?;
     Ok(json!({ "epg_listings": listings }))
 }
 
+/// Whether anything of a programme is kept. A channel has holes where nobody has watched it: a
+/// player that offers what is not there lets its user down.
+fn has_archive(airing: &Airing, kept: &[(SystemTime, SystemTime)]) -> bool {
+    let at = |seconds: i64| UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs());
+    let (start, stop) = (at(airing.start.seconds()), at(airing.stop.seconds()));
+    kept.iter().any(|&(from, until)| from < stop && start < until)
+}
+
+/// What is true of a programme now.
+#[derive(Debug, Clone, Copy)]
+struct Flags {
+    is_on: bool,
+    has_archive: bool,
+}
+
 /// A programme as panels tell it: texts in Base64, and numbers as texts but for the flags.
-fn listing(airing: &Airing, stream: &str, channel_id: &str, is_on: bool) -> Value {
+fn listing(airing: &Airing, (stream, channel_id): (&str, &str), flags: Flags) -> Value {
     let details = Details::read_programme(&airing.body);
     let encoded = |tag| STANDARD.encode(details.texts(tag).next().unwrap_or_default());
     let (start, stop) = (airing.start.seconds(), airing.stop.seconds());
@@ -74,8 +93,8 @@ fn listing(airing: &Airing, stream: &str, channel_id: &str, is_on: bool) -> Valu
         "channel_id": channel_id,
         "start_timestamp": start.to_string(),
         "stop_timestamp": stop.to_string(),
-        "now_playing": u8::from(is_on),
-        "has_archive": 0,
+        "now_playing": u8::from(flags.is_on),
+        "has_archive": u8::from(flags.has_archive),
     })
 }
 
@@ -92,7 +111,7 @@ mod tests {
             body: "><title lang=\"en\">News é</title></programme>\n".to_owned(),
         };
         assert_eq!(
-            listing(&airing, "5", "c00000005.forebay", true),
+            listing(&airing, ("5", "c00000005.forebay"), Flags { is_on: true, has_archive: false }),
             json!({
                 "id": "1735732800", "epg_id": "5", "title": "TmV3cyDDqQ==", "lang": "en",
                 "start": "2025-01-01 12:00:00", "end": "2025-01-01 13:00:00", "stop": "2025-01-01 13:00:00",
@@ -100,5 +119,25 @@ mod tests {
                 "stop_timestamp": "1735736400", "now_playing": 1, "has_archive": 0,
             })
         );
+    }
+
+    #[test]
+    fn a_programme_has_an_archive_where_something_of_it_is_kept() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let airing = Airing {
+            start: UnixTime::from_seconds(1000),
+            stop: UnixTime::from_seconds(2000),
+            body: String::new(),
+        };
+        for (kept, expected) in [
+            (&[][..], false),
+            (&[(at(0), at(1000)), (at(2000), at(3000))], false),
+            (&[(at(0), at(10)), (at(1900), at(3000))], true),
+            (&[(at(900), at(1001))], true),
+            (&[(at(1400), at(1500))], true),
+        ] {
+            assert_eq!(has_archive(&airing, kept), expected, "{kept:?}");
+        }
+        assert_eq!(listing(&airing, ("5", "x"), Flags { is_on: false, has_archive: true })["has_archive"], 1);
     }
 }

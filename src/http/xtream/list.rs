@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::db::listing::Entry;
 use crate::http::auth::Watching;
 use crate::http::forwarded::base_url;
-use crate::http::lineup::{about, head};
+use crate::http::lineup::{Ids, about, head};
 use crate::http::pieces::{Listing, Pieces};
 use crate::http::query::Query;
 use crate::http::sight::Sight;
@@ -48,6 +48,8 @@ pub(in crate::http) async fn list(
             "m3u8" | "hls" => ".m3u8",
             _ => ".ts",
         },
+        ids: Ids::of(&query),
+        logos: format!("{base}{}", watching.prefix()),
         is_plain: text("type") == "m3u",
         sight: state.sight(&watching),
     };
@@ -67,6 +69,9 @@ struct Form {
     /// Whether addresses show who asks, and so are those of a panel.
     is_named: bool,
     end: &'static str,
+    ids: Ids,
+    /// What the addresses of logos begin with.
+    logos: String,
     /// Whether there is nothing but names.
     is_plain: bool,
     sight: Sight,
@@ -81,8 +86,16 @@ impl Listing for Form {
         move |out, entry, _| {
             // A channel without a number cannot be asked for in the way of panels.
             let Some(id) = entry.player_id.filter(|_| self.sight.sees(entry)) else { return false };
-            let plain = Entry { number: None, logo: None, group: None, guide_id: None, ..*entry };
-            about(out, if self.is_plain { &plain } else { entry });
+            let plain = Entry {
+                number: None,
+                logo: None,
+                group: None,
+                guide_id: None,
+                gracenote_id: None,
+                archive: None,
+                ..*entry
+            };
+            about(out, if self.is_plain { &plain } else { entry }, self.ids, &self.logos);
             let Self { base, end, .. } = self;
             let _ = match (self.is_named, *end) {
                 (true, _) => writeln!(out, "\n{base}{id}{end}"),

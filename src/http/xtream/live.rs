@@ -13,9 +13,9 @@ use super::json_of;
 use crate::catalogue::BEGINNING;
 use crate::db::Error;
 use crate::db::listing::{Entry, Number};
-use crate::http::State;
 use crate::http::pieces::{Listing, Pieces};
 use crate::http::sight::Sight;
+use crate::http::{State, logo};
 
 /// Where channels are that are in no group: players hide what has no category.
 const NO_GROUP: &str = "Other";
@@ -37,7 +37,7 @@ struct Stream<'a> {
     name: &'a str,
     stream_type: &'static str,
     stream_id: u32,
-    stream_icon: &'a str,
+    stream_icon: String,
     epg_channel_id: String,
     added: &'static str,
     is_adult: &'static str,
@@ -46,7 +46,7 @@ struct Stream<'a> {
     custom_sid: &'static str,
     tv_archive: u8,
     direct_source: &'static str,
-    tv_archive_duration: u32,
+    tv_archive_duration: u64,
 }
 
 /// The number of a group: that of its name, so that it stays when groups come, go or move.
@@ -87,8 +87,9 @@ pub(super) async fn categories(state: &State, sight: Sight) -> Result<Vec<Catego
 }
 
 /// The channels, of one group if one is named.
-pub(super) fn streams(state: &State, sight: Sight, category: Option<u32>) -> Response {
-    let form = Streams { sight, category, adult: state.accounts.adult_groups() };
+/// The addresses of their logos begin with `logos`.
+pub(super) fn streams(state: &State, sight: Sight, category: Option<u32>, logos: String) -> Response {
+    let form = Streams { sight, category, logos, adult: state.accounts.adult_groups() };
     json_of(Pieces::new(state.catalogue.list(), form).into_body())
 }
 
@@ -96,6 +97,7 @@ pub(super) fn streams(state: &State, sight: Sight, category: Option<u32>) -> Res
 struct Streams {
     sight: Sight,
     category: Option<u32>,
+    logos: String,
     adult: Arc<[String]>,
 }
 
@@ -126,16 +128,16 @@ impl Listing for Streams {
                 name: entry.name,
                 stream_type: "live",
                 stream_id,
-                stream_icon: entry.logo.unwrap_or_default(),
+                stream_icon: logo::address(&self.logos, entry).unwrap_or_default(),
                 epg_channel_id: guide_id(stream_id),
                 added: "0",
                 is_adult: if group.is_adult { "1" } else { "0" },
                 category_id: group.category.to_string(),
                 category_ids: [group.category],
                 custom_sid: "",
-                tv_archive: 0,
+                tv_archive: u8::from(entry.archive.is_some()),
                 direct_source: "",
-                tv_archive_duration: 0,
+                tv_archive_duration: entry.archive_days().unwrap_or(0),
             };
             out.push_str(&serde_json::to_string(&stream).expect("it is made of texts and numbers"));
             true

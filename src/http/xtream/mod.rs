@@ -64,7 +64,10 @@ pub(super) async fn player_api(state: State, peer: Peer, request: Request) -> Re
     let (sight, category) = (state.sight(&watching), query.parsed::<u32>("category_id"));
     Ok(match &*text("action") {
         "get_live_categories" => Json(live::categories(&state, sight).await?).into_response(),
-        "get_live_streams" => live::streams(&state, sight, category),
+        "get_live_streams" => {
+            let base = base_url(&config.server, peer, &parts.uri, &parts.headers);
+            live::streams(&state, sight, category, format!("{base}{}", watching.prefix()))
+        }
         "get_vod_categories" => Json(films::categories(&state, &sight)).into_response(),
         "get_vod_streams" => films::streams(&state, sight, category),
         "get_vod_info" => Json(films::info(&state, &sight, query.parsed("vod_id"))).into_response(),

@@ -102,6 +102,46 @@ async fn a_list_at_an_address_plays_and_a_new_password_is_a_switch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rule_26_the_numbers_of_gracenote_are_kept_and_handed_on() {
+    let origin = Origin::start().await;
+    let text = "#EXTM3U\n#EXTINF:-1 tvg-id=\"one.uk\" tvc-guide-stationid=\"12345\",One\nhttp://h/1.ts\n\
+                #EXTINF:-1 tvg-id=\"two.uk\",Two\nhttp://h/2.ts\n";
+    origin.serve("/list.m3u", Behaviour::body("audio/x-mpegurl", text));
+    let relay = Relay::start("allow_private_sources = true\n");
+    let address = relay.address();
+    ask(address, "POST", "/api/playlists", Some(json!({ "name": "A", "url": origin.url("/list.m3u") })))
+        .await;
+    read(address, "/api/playlists/1").await;
+    // Each line without its beginning, by the name at its end.
+    let lines = async |query: &str| {
+        let list = client::get(address, &format!("/playlist.m3u{query}")).await.text();
+        let lines = list.lines().filter_map(|line| line.strip_prefix("#EXTINF:-1 "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let plain = lines("").await;
+    assert_eq!(plain.len(), 2, "{plain:?}");
+    assert!(
+        plain[0].contains(" tvc-guide-stationid=\"12345\"") && !plain[1].contains("stationid"),
+        "{plain:?}"
+    );
+    assert!(plain.iter().all(|line| line.starts_with("tvg-id=\"c268")), "{plain:?}");
+    let asked = lines("?id=gracenote").await;
+    assert!(asked[0].starts_with("tvg-id=\"12345\" ") && asked[1].starts_with("tvg-id=\"c268"), "{asked:?}");
+
+    // For one user, and after an edit.
+    ask(address, "POST", "/api/users", Some(json!({ "name": "ann", "password": "correct horse" }))).await;
+    let edit = json!({ "gracenote_id": "678" });
+    let channels = ask(address, "GET", "/api/lineup/channels", None).await.json();
+    let id = channels["channels"][1]["id"].as_u64().expect("a number");
+    let edited = ask(address, "PATCH", &format!("/api/lineup/channels/{id}"), Some(edit)).await;
+    assert_eq!(edited.status, 200, "{}", edited.text());
+    let login = "username=ann&password=correct%20horse&type=m3u_plus&id=gracenote";
+    let list = client::get(address, &format!("/get.php?{login}")).await.text();
+    assert!(list.contains("tvg-id=\"12345\" ") && list.contains("tvg-id=\"678\" "), "{list}");
+    assert!(list.contains(" tvc-guide-stationid=\"678\""), "{list}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_is_uploaded_is_edited_and_played() {
     let origin = Origin::start().await;
     origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)));

@@ -1,0 +1,160 @@
+//! The other addresses by which players of Xtream Codes ask for what has an address of ours.
+
+use std::borrow::Cow;
+
+use http::Uri;
+use http::uri::PathAndQuery;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::http::query::Query;
+
+/// What stands for itself in a part of a path.
+const PART: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@').remove(b':');
+
+/// What our own paths of three parts begin with: no user can be asked for like that.
+pub(in crate::http) const OWN_PARTS: [&str; 17] = [
+    "",
+    ".well-known",
+    "admin",
+    "api",
+    "assets",
+    "auto",
+    "dash",
+    "hdhr",
+    "hls",
+    "live",
+    "logo",
+    "movie",
+    "s",
+    "stream",
+    "t",
+    "timeshift",
+    "watch",
+];
+
+/// The pages of panels that send what was on.
+const PAGES: [&str; 2] = ["/streaming/timeshift.php", "/timeshift.php"];
+
+/// Gives a request that is meant for such an address the path of ours.
+pub(super) fn name_panel_path<B>(request: &mut http::Request<B>) {
+    let path = request.uri().path();
+    let query = request.uri().query();
+    let found = if PAGES.contains(&path) {
+        of_page(&Query::from(query.unwrap_or_default()))
+    } else {
+        // No other name has a query that means something here.
+        let found = live(path).or_else(|| other_order(path));
+        found.map(|path| query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
+    };
+    if let Some(path) = found {
+        set_path(request, &path);
+    }
+}
+
+/// Players may leave `/live` out: `/NAME/PASSWORD/5.ts` is a path of three parts whose last is a
+/// number. No route of ours is like that but for these, by their first part.
+fn live(path: &str) -> Option<String> {
+    let [name, password, file] = parts(path)?;
+    let number = file.strip_suffix(".ts").or_else(|| file.strip_suffix(".m3u8")).unwrap_or(file);
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    // Names of users cannot be these words, so nothing that is meant for a user is lost.
+    let is_meant = is_number && !password.is_empty() && !OWN_PARTS.contains(&name);
+    is_meant.then(|| format!("/live{path}"))
+}
+
+/// `/timeshifts/NAME/PASSWORD/MINUTES/ID/START.ts` is `/timeshift/NAME/PASSWORD/MINUTES/START/ID.ts`.
+fn other_order(path: &str) -> Option<String> {
+    let ["timeshifts", name, password, minutes, id, file] = parts(path)? else { return None };
+    let (start, end) = match file.rsplit_once('.') {
+        Some((start, "m3u8")) => (start, ".m3u8"),
+        Some((start, _)) => (start, ".ts"),
+        None => (file, ".ts"),
+    };
+    Some(format!("/timeshift/{name}/{password}/{minutes}/{start}/{id}{end}"))
+}
+
+/// What the query of the page asks for; `None` where a word is missing.
+fn of_page(query: &Query) -> Option<String> {
+    let word = |key| query.value(key).filter(|value| !value.is_empty());
+    let escaped = |text: Cow<'_, str>| utf8_percent_encode(&text, PART).to_string();
+    let id = escaped(word("stream").or_else(|| word("stream_id"))?);
+    let end = if word("extension").as_deref() == Some("m3u8") { ".m3u8" } else { ".ts" };
+    let [name, password, minutes, start] =
+        ["username", "password", "duration", "start"].map(|key| word(key).map(escaped));
+    let (name, password, minutes, start) = (name?, password?, minutes?, start?);
+    Some(format!("/timeshift/{name}/{password}/{minutes}/{start}/{id}{end}"))
+}
+
+/// The parts of a path that has so many.
+fn parts<const N: usize>(path: &str) -> Option<[&str; N]> {
+    let mut parts = path.strip_prefix('/')?.split('/');
+    let mut found = [""; N];
+    for part in &mut found {
+        *part = parts.next()?;
+    }
+    parts.next().is_none().then_some(found)
+}
+
+/// Whether it is a path.
+pub(super) fn set_path<B>(request: &mut http::Request<B>, path: &str) -> bool {
+    let Ok(path) = path.parse::<PathAndQuery>() else { return false };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(path);
+    let Ok(uri) = Uri::from_parts(parts) else { return false };
+    *request.uri_mut() = uri;
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_of_a_panel_may_begin_with_the_name() {
+        for (uri, path) in [
+            ("/ann/secret/5.ts", "/live/ann/secret/5.ts"),
+            ("/ann/secret/5?a=b", "/live/ann/secret/5?a=b"),
+            ("https://tv.lan/ann/a%20b/5.m3u8", "https://tv.lan/live/ann/a%20b/5.m3u8"),
+            ("/ann/secret/five.ts", "/ann/secret/five.ts"),
+            ("/ann/5.ts", "/ann/5.ts"),
+            ("/api/playlists/5", "/api/playlists/5"),
+            ("/live/ann/secret/5.ts", "/live/ann/secret/5.ts"),
+            ("/", "/"),
+        ] {
+            check(uri, path);
+        }
+    }
+
+    #[test]
+    fn what_was_on_has_three_addresses() {
+        let path = "/timeshift/ann/a%20b/60/2026-01-31:18-30/5.ts";
+        for uri in [
+            path,
+            "/timeshifts/ann/a%20b/60/5/2026-01-31:18-30.ts",
+            "/timeshifts/ann/a%20b/60/5/2026-01-31:18-30",
+            "/streaming/timeshift.php?username=ann&password=a%20b&stream=5&start=2026-01-31:18-30&duration=60",
+            "/timeshift.php?stream=5&duration=60&start=2026-01-31%3A18-30&password=a+b&username=ann&extension=ts",
+        ] {
+            check(uri, path);
+        }
+        check(
+            "/timeshift.php?username=a&password=b&stream=5&start=x&duration=9&extension=m3u8",
+            "/timeshift/a/b/9/x/5.m3u8",
+        );
+        // A name cannot lead out of its part.
+        check(
+            "/timeshift.php?username=a%2Fb&password=b&stream=5&start=x&duration=9",
+            "/timeshift/a%2Fb/b/9/x/5.ts",
+        );
+        for uri in ["/timeshift.php?username=a", "/timeshifts/a/b/9/5", "/streaming/timeshift.php"] {
+            check(uri, uri);
+        }
+    }
+
+    fn check(uri: &str, path: &str) {
+        let mut request = http::Request::builder().uri(uri).body(()).expect(uri);
+        name_panel_path(&mut request);
+        assert_eq!(request.uri().to_string(), path, "{uri}");
+    }
+}
