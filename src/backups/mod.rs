@@ -5,7 +5,7 @@
 //! start, before the database is opened.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -110,6 +110,18 @@ impl Backups {
         let _ = fs::remove_file(&next);
         std::os::unix::fs::symlink(path.canonicalize()?, next)?;
         Ok(true)
+    }
+
+    /// Opens the backup of this name to be read, with its length in bytes; none where there is none.
+    pub async fn open(&self, name: &str) -> io::Result<Option<(File, u64)>> {
+        let folder = self.config.get().backups.folder.clone();
+        let Some(path) = file(&folder, name) else { return Ok(None) };
+        let opened = tokio::task::spawn_blocking(move || {
+            let file = File::open(path)?;
+            let length = file.metadata()?.len();
+            Ok(Some((file, length)))
+        });
+        opened.await.map_err(io::Error::other)?
     }
 
     /// Makes them when they are due, until `stop`.

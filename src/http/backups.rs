@@ -1,9 +1,16 @@
 //! `/api/backups`: copies of the database and the configuration.
 
+use std::io;
+
 use axum::Json;
+use axum::body::Body;
 use axum::extract::Path;
-use http::StatusCode;
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 use tracing::info;
 use utoipa::ToSchema;
 
@@ -12,6 +19,10 @@ use super::auth::By;
 use super::error::ApiError;
 use crate::backups::Backup;
 use crate::db::backup::BackupError;
+use crate::guide::read_all;
+
+/// How much of a backup is sent at once, in bytes.
+const PIECE: usize = 64 * 1024;
 
 /// The backups that there are.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,6 +90,41 @@ pub(super) async fn make(
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 
+/// `GET /api/backups/{name}`: the file. It holds the hashes of passwords and the addresses of
+/// sources, so nothing on the way may keep it.
+pub(super) async fn download(
+    state: State,
+    By(actor): By,
+    Path(name): Path<String>,
+) -> Result<impl IntoResponse, ApiError> {
+    let opened =
+        state.upkeep.backups.open(&name).await.map_err(|error| {
+            ApiError::unavailable("unreadable_backup", forebay_relay::error::reason(&error))
+        })?;
+    let (file, length) = opened.ok_or_else(|| unknown(&name))?;
+    info!(file = %name, %actor, "backup downloaded");
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let fields = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+        (header::CONTENT_LENGTH, length.into()),
+        (
+            header::CONTENT_DISPOSITION,
+            HeaderValue::try_from(disposition).expect("names of backups are plain ASCII"),
+        ),
+    ];
+    let body = stream::try_unfold(file, |mut file| async {
+        let read = spawn_blocking(move || read_all(&mut file, PIECE).map(|piece| (piece, file)));
+        let (piece, file) = read.await.map_err(io::Error::other)??;
+        Ok::<_, io::Error>((!piece.is_empty()).then(|| (Bytes::from(piece), file)))
+    });
+    Ok((fields, Body::from_stream(body)))
+}
+
+fn unknown(name: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_backup", format!("there is no backup {name:?}"))
+}
+
 /// `POST /api/backups/{name}/restore`
 pub(super) async fn restore(
     state: State,
@@ -90,8 +136,7 @@ pub(super) async fn restore(
         ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "no_backup", forebay_relay::error::reason(&error))
     })?;
     if !is_there {
-        let message = format!("there is no backup {name:?}");
-        return Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_backup", message));
+        return Err(unknown(&name));
     }
     info!(file = %name, %actor, "a backup is restored at the next start");
     Ok((StatusCode::ACCEPTED, Json(RestoreDocument { name, restart_needed: true })))

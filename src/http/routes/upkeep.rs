@@ -20,6 +20,13 @@ pub(super) fn routes() -> Vec<Route> {
                     .fails(503, &["no_database"])
                     .fails(507, &["no_backup"])
             }),
+        Route::new("/api/backups/{name}", Access::Admin).get(backups::download, || {
+            Operation::new("downloadBackup", "The file of a backup")
+                .sends(200, "application/octet-stream", "The file")
+                .fails(403, &["forbidden"])
+                .fails(404, &["unknown_backup"])
+                .fails(503, &["unreadable_backup"])
+        }),
         Route::new("/api/backups/{name}/restore", Access::Admin).act(backups::restore, || {
             Operation::new("restoreBackup", "Has a backup restored at the next start")
                 .json::<RestoreDocument>(202, "It is going to be")

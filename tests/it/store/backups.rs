@@ -244,12 +244,18 @@ async fn a_backup_is_made_and_restored_at_the_next_start_by_the_api() {
     let there: Value =
         serde_json::from_str(&admin("GET", "/api/backups").send().await.unwrap().text()).unwrap();
     assert_eq!((&there["backups"][0], &there["keep"], &there["every"]), (&made, &7.into(), &86_400.into()));
+    let file = admin("GET", &format!("/api/backups/{name}")).send().await.unwrap();
+    assert_eq!((file.status, file.header("Cache-Control")), (200, Some("no-store")));
+    assert_eq!(file.header("Content-Disposition"), Some(&*format!("attachment; filename=\"{name}\"")));
+    assert_eq!(made["size"], file.body.len());
     let relay = json!({ "name": "Two", "output_path": "two", "source_urls": ["http://h.example/two.ts"] });
     let added = admin("POST", "/api/relays").json(&relay).send().await.unwrap();
     assert_eq!(added.status, 201, "{}", added.text());
     for (other, status) in [("none.backup", 404), ("..%2Fforebay.db", 404), (name, 202)] {
         let asked = admin("POST", &format!("/api/backups/{other}/restore")).send().await.unwrap();
         assert_eq!(asked.status, status, "{other}: {}", asked.text());
+        let read = admin("GET", &format!("/api/backups/{other}")).send().await.unwrap();
+        assert_eq!(read.status == 200, status == 202, "{other}: {}", read.text());
     }
     program.signal(Signal::TERM);
     let (folder, _) = program.wait_in_folder().await;
