@@ -70,7 +70,24 @@ const judge = async () => {
   if (unreadable > 0) faults.push(`${where}: the QR code cannot be scanned`);
 };
 
+// How long a tab is hidden, in milliseconds: longer than the pauses of pages with figures of now.
+const HIDDEN = 7_000;
+
+// What a browser tells a page whose tab another one covers; then the page may ask for nothing until it is seen again.
+const rest = async () => {
+  const tell = (isHidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => isHidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  await page.evaluate(tell, true);
+  const before = requests.length;
+  await page.waitForTimeout(HIDDEN);
+  faults.push(...requests.slice(before).map((request) => `${page.url()}: asked for ${request} while it was hidden`));
+  await page.evaluate(tell, false);
+};
+
 const actions = {
+  rests: rest,
   goes: (address) => page.goto(address),
   judges: judge,
   sees: (text) => page.getByText(text).first().waitFor(),

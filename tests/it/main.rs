@@ -7,6 +7,7 @@ mod bad_input;
 mod beside;
 mod calm;
 mod catchup;
+mod channel_page;
 mod chaos;
 mod cli;
 mod clocks;

@@ -38,6 +38,8 @@ pub enum Step<'a> {
     Goes(&'a str),
     /// The page is judged, by axe and by its width, as to whether everybody can use it.
     Judges,
+    /// The tab is hidden for some seconds, in which the page may ask for nothing; then it is seen again.
+    Rests,
 }
 
 /// What a visitor looks at the page with.
@@ -110,6 +112,7 @@ pub async fn visit_on(screen: &Screen, url: &str, steps: &[Step<'_>]) -> Visited
             Step::Fills(label, text) => json!(["fills", [label, text]]),
             Step::Goes(url) => json!(["goes", url]),
             Step::Judges => json!(["judges"]),
+            Step::Rests => json!(["rests"]),
         })
         .collect();
     let (path, chromium) = script("visit.mjs");

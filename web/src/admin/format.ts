@@ -47,6 +47,11 @@ const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 /** An instant of the server in the time of whoever reads it. */
 export const moment = (instant: string): string => clock.format(new Date(instant));
 
+const hours = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+/** `18:30`, in the time of whoever reads it. */
+export const timeOfDay = (instant: string): string => hours.format(new Date(instant));
+
 export const date = (instant: string): string => day.format(new Date(instant));
 
 /** `just now`, `5 min ago` */

@@ -10,6 +10,8 @@ export interface Page {
   title: string;
   /** For whom it is; everybody where nobody needs to be signed in. */
   role: Role | 'everybody';
+  /** The listed page that it belongs to, where it is not listed itself. */
+  within?: string;
   load: () => Promise<{ default: Component }>;
 }
 
@@ -68,6 +70,15 @@ export const SIGN_IN: Page = {
 
 const SETUP: Page = { path: 'setup', title: 'Set up', role: 'everybody', load: () => import('./pages/Setup.svelte') };
 
+/** Below the list of channels: `channel?id=…`. */
+const CHANNEL: Page = {
+  path: 'channel',
+  title: 'Channel',
+  role: 'operator',
+  within: 'channels',
+  load: () => import('./pages/Channel.svelte'),
+};
+
 const MISSING: Page = {
   path: '?',
   title: 'No such page',
@@ -77,6 +88,6 @@ const MISSING: Page = {
 
 /** The page of this path. */
 export function pageOf(path: string): Page {
-  const all = [...GROUPS.flatMap((group): Page[] => group.pages), SIGN_IN, SETUP];
+  const all = [...GROUPS.flatMap((group): Page[] => group.pages), SIGN_IN, SETUP, CHANNEL];
   return all.find((page) => page.path === path) ?? MISSING;
 }

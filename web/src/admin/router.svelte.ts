@@ -18,16 +18,18 @@ class Router {
   /** Shows what the address says. */
   async follow(): Promise<void> {
     const page = pageOf(location.pathname.slice(base.pathname.length));
-    this.query = new URLSearchParams(location.search);
+    const query = new URLSearchParams(location.search);
     if (page === this.page && !this.isLost) {
+      this.query = query;
       return;
     }
+    // All at once: what stands behind `?` is for the new page, and not for the one that is still shown.
     try {
       const { default: component } = await page.load();
-      [this.page, this.component, this.isLost] = [page, component, false];
+      [this.page, this.component, this.query, this.isLost] = [page, component, query, false];
     } catch {
       // A newer version has other files.
-      [this.page, this.component, this.isLost] = [page, null, true];
+      [this.page, this.component, this.query, this.isLost] = [page, null, query, true];
     }
     document.title = `${page.title} – Forebay`;
   }

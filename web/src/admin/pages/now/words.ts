@@ -1,5 +1,6 @@
 // What is said of a stream.
 
+import type { Schema } from '../../api/call';
 import type { Stream } from '../../live.svelte';
 import { failure } from '../../../words';
 import { count } from '../../format';
@@ -34,12 +35,15 @@ export function readersOf({ clients_by_kind: { ts, hls }, readers }: Stream): st
   return parts.filter((part) => part !== '').join(', ');
 }
 
-type Source = Stream['sources'][number];
+type Source = Schema<'OpenSource'> | Schema<'ClosedSource'>;
 
-/** What is wrong with a source, in a sentence; nothing where nothing is. */
-export function troubleOf({ last_error: reason, last_error_message: message }: Source): string {
+/** What is wrong with a source, in a sentence; nothing where nothing is, or where its channel is closed. */
+export function troubleOf(source: Source): string {
+  const { last_error: reason, last_error_message: message } = 'last_error' in source ? source : NO_TROUBLE;
   return reason === null ? '' : `It ${failure({ reason, message })}.`;
 }
+
+const NO_TROUBLE = { last_error: null, last_error_message: null };
 
 /** Why a source was left, after "since". */
 const SWITCHES: Record<string, string> = {
