@@ -24,6 +24,7 @@ mod film_pictures;
 mod film_viewers;
 mod films;
 mod frozen;
+mod guide_page;
 mod guides;
 mod hls;
 mod hls_in;

@@ -31,6 +31,7 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
         role: 'operator',
         load: () => import('./pages/Channels.svelte'),
       },
+      { path: 'guide', title: 'Guide', icon: 'guide', role: 'operator', load: () => import('./pages/Guide.svelte') },
       {
         path: 'playlists',
         title: 'Playlists',
