@@ -214,10 +214,10 @@ pub(crate) mod players {
         let pages = [
             ("channels", "1 channel"),
             ("channel?id=one", "Play here"),
-            ("channel?id=none", "No such channel"),
             ("guide", "Nothing in the guide"),
             ("guide?view=match", "1 of 1 channels"),
             ("guide?view=guides", "There is no guide yet"),
+            ("backups", "There is no backup yet"),
             ("playlists", "No playlist yet"),
             ("downloads", "Nothing is kept"),
             ("relays", "No relay yet"),

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "measured numbers are told")]
 
 mod admin;
+mod backups_page;
 mod bad_input;
 mod beside;
 mod calm;

@@ -27,7 +27,7 @@ fn cookie(answer: &Answer) -> String {
 }
 
 /// The address of the setup, which stands behind the line that says that the program listens.
-async fn setup_line(program: &Program) -> String {
+pub(crate) async fn setup_line(program: &Program) -> String {
     let find = async {
         loop {
             let output = program.output();

@@ -59,6 +59,12 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
       { path: 'audit', title: 'Audit', icon: 'audit', role: 'admin', load: () => import('./pages/Audit.svelte') },
     ],
   },
+  {
+    title: 'Server',
+    pages: [
+      { path: 'backups', title: 'Backups', icon: 'backup', role: 'admin', load: () => import('./pages/Backups.svelte') },
+    ],
+  },
 ];
 
 /** The pages for whoever is not signed in. */
