@@ -1,1 +1,0 @@
-import{E as e,O as t,Z as n}from"./disclose-version-MfMM6EBk.js";import"./admin-BSmO6xdE.js";var r=t(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(t){var i=r();n(2),e(t,i)}export{i as default};

@@ -1,0 +1,1 @@
+/* empty css              */import{n as e,t}from"./list-BJSQyNxa.js";e(),t().search();

@@ -1,0 +1,1 @@
+function e(e,t){let n=document.getElementById(e);if(!(n instanceof t))throw Error(`the page has no #${e}`);return n}function t(e,t,...n){let r=document.createElement(e);return r.className=t,r.append(...n),r}export{t as n,e as t};
