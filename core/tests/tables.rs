@@ -213,14 +213,17 @@ fn passes(pid: u16, table: &[Bytes]) {
     // The clip has a table of services of its own.
     let is_other = |bytes: &Bytes| Packet::new(bytes).pid().value() != pid;
     let clip: Vec<Bytes> = source().into_iter().filter(is_other).collect();
-    let pat = Pat::parse(&section_of(&clip, Pid::PAT)).unwrap();
+    let pat = Pat::parse(&section_of(&clip, Pid::PAT)).expect("the clip has it");
     let mut with_table = Vec::new();
     for (index, bytes) in clip.iter().enumerate() {
         with_table.push(*bytes);
         if index % 50 == 49 {
             let first = table.len() * (index / 50);
             with_table.extend(table.iter().copied().enumerate().map(|(part, mut bytes)| {
-                packet::set_continuity(&mut bytes, u8::try_from((first + part) % 16).unwrap());
+                packet::set_continuity(
+                    &mut bytes,
+                    u8::try_from((first + part) % 16).expect("the clip has it"),
+                );
                 bytes
             }));
         }

@@ -118,7 +118,7 @@ impl Documents {
         if making.len() >= MAX_MAKING {
             return Err(Error::Busy("guides for viewers"));
         }
-        Ok(making.entry(key).or_insert(begin()).clone())
+        Ok(making.entry(key).or_insert_with(begin).clone())
     }
 
     /// Ends the making of a document.

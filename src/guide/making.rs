@@ -44,15 +44,15 @@ impl Guides {
     ) -> Result<Result<Arc<Document>, Making>, Error> {
         let (inner, list) = (&self.0, self.0.catalogue.list());
         let visibility = Arc::new(visibility);
-        let channels = match inner.documents.of_all(&list).filter(|_| visibility.is_all) {
-            Some(channels) => channels,
-            None => {
-                let (this, visibility) = (self.clone(), Arc::clone(&visibility));
-                let seed = move |list: &List, connection: Option<&rusqlite::Connection>| {
-                    fingerprint(&this.0.documents.seed, &visibility, (list, connection))
-                };
-                list.read(seed).await?
-            }
+        let known = inner.documents.of_all(&list).filter(|_| visibility.is_all);
+        let channels = if let Some(channels) = known {
+            channels
+        } else {
+            let (this, visibility) = (self.clone(), Arc::clone(&visibility));
+            let seed = move |list: &List, connection: Option<&rusqlite::Connection>| {
+                fingerprint(&this.0.documents.seed, &visibility, (list, connection))
+            };
+            list.read(seed).await?
         };
         if visibility.is_all {
             inner.documents.note_all(&list, channels);

@@ -74,7 +74,11 @@ pub(super) async fn read(
         digest.as_ref().is_none_or(|digest| before.as_ref().is_some_and(|it| it.info().digest == *digest));
     if let (true, Some(file)) = (is_same, before.clone()) {
         let is_whole = file.info().is_whole;
-        joined(spawn_blocking(move || Ok::<_, Error>(file.confirm(now))).await)?;
+        let confirm = move || {
+            file.confirm(now);
+            Ok::<_, Error>(())
+        };
+        joined(spawn_blocking(confirm).await)?;
         return if is_whole { Ok(Outcome::Unchanged) } else { Err(ReadError::Half) };
     }
     // Without marks no server says that nothing is new.

@@ -232,7 +232,11 @@ impl Guides {
     /// Reads guides when they are due, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let files = Arc::clone(&self.0.files);
-        let loaded = joined(spawn_blocking(move || Ok::<_, Error>(files.load())).await);
+        let load = move || {
+            files.load();
+            Ok::<_, Error>(())
+        };
+        let loaded = joined(spawn_blocking(load).await);
         debug_assert!(loaded.is_ok() || stop.is_cancelled(), "only the end of the server cancels it");
         // Where this is begun anew, nothing of the run before goes on.
         self.0.schedule.begin();

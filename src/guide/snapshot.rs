@@ -173,7 +173,7 @@ impl Snapshot {
                     || best.peek().is_some_and(|(start, guide, row, _)| hit < (*start, *guide, *row));
                 if is_earlier
                     && let Some(id) = ours.get(&GuideChannel { guide, channel: it.channel })
-                    && finder.find(it.title).is_some()
+                    && finder.find(it.folded).is_some()
                 {
                     best.push((it.start, guide, it.row, *id));
                     if best.len() > limit {

@@ -144,8 +144,8 @@ pub(super) struct Title<'a> {
     pub(super) channel: u32,
     /// When it begins, in seconds since 1970.
     pub(super) start: i64,
-    /// Its title, folded.
-    pub(super) title: &'a [u8],
+    /// Its title, for comparisons.
+    pub(super) folded: &'a [u8],
 }
 
 /// A channel of a guide.
@@ -417,9 +417,9 @@ impl Stored {
         let mut statement = self.0.prepare_cached(sql)?;
         let mut rows = statement.query([from])?;
         while let Some(row) = rows.next()? {
-            let title = row.get_ref(3)?.as_bytes().map_err(rusqlite::Error::from)?;
+            let folded = row.get_ref(3)?.as_bytes().map_err(rusqlite::Error::from)?;
             let (row, channel, start) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            if !take(Title { row, channel, start, title }) {
+            if !take(Title { row, channel, start, folded }) {
                 break;
             }
         }

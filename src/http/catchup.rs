@@ -290,7 +290,7 @@ mod tests {
             ("utc=1769884200", Some(stretch(1_769_884_200, 86_400))),
             ("utc=1769884200&duration=999999999", Some(stretch(1_769_884_200, 86_400))),
         ] {
-            let found = Stretch::of_query(&Query::from(query)).map(|found| found.ok().expect(query));
+            let found = Stretch::of_query(&Query::from(query)).map(|found| found.expect(query));
             assert_eq!(found, expected, "{query}");
         }
         for query in [
@@ -301,7 +301,7 @@ mod tests {
             "utc=1769884200&duration=soon",
             "utc=1769884200&lutc=1769884100",
         ] {
-            let error = Stretch::of_query(&Query::from(query)).expect(query).err().expect(query);
+            let error = Stretch::of_query(&Query::from(query)).expect(query).expect_err(query);
             assert_eq!((error.status.as_u16(), error.code), (400, "bad_request"), "{query}");
         }
         let of_panel = |start, minutes| Stretch::of_panel(start, minutes).ok();

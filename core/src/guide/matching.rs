@@ -118,11 +118,11 @@ impl Index {
             if key.is_empty() || key.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
                 continue;
             }
-            let same = self.names.entry(key.into()).or_default();
-            if same.last().is_none_or(|last| last.at != at) {
+            let others = self.names.entry(key.into()).or_default();
+            if others.last().is_none_or(|last| last.at != at) {
                 let country = country.or(of_id);
-                let named = Named { at, country, folded: fold(name).into(), has_programmes };
-                push(same, named, &mut self.left_out);
+                let entry = Named { at, country, folded: fold(name).into(), has_programmes };
+                push(others, entry, &mut self.left_out);
             }
         }
     }

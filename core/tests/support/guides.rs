@@ -4,7 +4,7 @@ use forebay_core::guide::details::Details;
 use forebay_core::guide::{Channel, Item, Options, Programme, Reader, Summary};
 
 /// All that a reader hands out of bytes that come in pieces of this size.
-pub fn read(options: Options, bytes: &[u8], piece: usize) -> (Vec<Channel>, Vec<Programme>, Summary) {
+pub(crate) fn read(options: Options, bytes: &[u8], piece: usize) -> (Vec<Channel>, Vec<Programme>, Summary) {
     let (mut channels, mut programmes) = (Vec::new(), Vec::new());
     let mut take = |item: Item<'_>| match item {
         Item::Channel(channel) => channels.push(channel.clone()),
@@ -21,7 +21,7 @@ pub fn read(options: Options, bytes: &[u8], piece: usize) -> (Vec<Channel>, Vec<
 ///
 /// # Panics
 /// If any of it is not so.
-pub fn check(bytes: &[u8], pieces: &[usize]) {
+pub(crate) fn check(bytes: &[u8], pieces: &[usize]) {
     let whole = read(Options::default(), bytes, bytes.len());
     for &piece in pieces {
         assert_eq!(read(Options::default(), bytes, piece), whole, "in pieces of {piece}");

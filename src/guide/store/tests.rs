@@ -114,7 +114,7 @@ fn rule_19_the_programme_that_runs_is_there_and_ends_where_the_next_begins() {
     );
     let mut found = Vec::new();
     let take = |it: Title<'_>| {
-        if it.title == b"elan" {
+        if it.folded == b"elan" {
             found.push((it.channel, it.row));
         }
         true

@@ -1,1 +1,0 @@
-/* empty css              */import{n as e,t}from"./list-BJSQyNxa.js";e(),t().search();

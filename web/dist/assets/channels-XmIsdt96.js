@@ -1,0 +1,1 @@
+/* empty css              */import{n as e,t}from"./list-DilSQl3p.js";e(),t().search();
