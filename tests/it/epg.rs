@@ -88,7 +88,7 @@ async fn start(origin: &Origin) -> Relay {
 }
 
 /// Waits until the guides are so.
-async fn until(relay: &Relay, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until(relay: &Relay, is_so: impl Fn(&Value) -> bool) -> Value {
     loop {
         let guides = get(relay, "/api/guides").await.json()["guides"].clone();
         if is_so(&guides) {

@@ -28,6 +28,14 @@ export interface Placed extends Channel {
   next: Channel | null;
 }
 
+/** What a channel shows at a time; both times as `Date` reads them. */
+export interface Programme {
+  start: string;
+  stop: string;
+  title: string;
+  sub_title?: string;
+}
+
 /** A part of the list, or of what a search found. */
 export interface Part {
   total: number;
@@ -111,6 +119,11 @@ export class Addresses {
   get placed(): string {
     return at(`api/channels/${this.id}`);
   }
+
+  /** The programmes of a day from now on. */
+  get guide(): string {
+    return at(`api/epg/${this.id}`);
+  }
 }
 
 /** The channel that an address of a page names. */
@@ -154,6 +167,10 @@ export const readStatus = (addresses: Addresses): Promise<Status | null> => read
 
 /** The channel and its neighbours, or null where that cannot be had now. */
 export const readPlaced = (addresses: Addresses): Promise<Placed | null> => read(addresses.placed);
+
+/** The programmes of a day, or null where they cannot be read now. */
+export const readProgrammes = (addresses: Addresses): Promise<{ programmes: Programme[] } | null> =>
+  read(addresses.guide);
 
 /** A part of the channels that match all words of `search`; of all where that is empty. */
 export function readChannels(search: string, offset: number, limit: number): Promise<Part | null> {

@@ -11,6 +11,7 @@ import { describe } from './figures';
 import { startList } from './list';
 import { keep, keepMode, type Mode, readMode, recall } from './mode';
 import type { Player, Start, Trouble } from './players';
+import { runProgrammes, showProgrammes } from './programme';
 import * as screen from './screen';
 import { noDecoder, noSound, otherMode, refusal } from './words';
 import { showNeighbours, startTyping } from './zap';
@@ -415,6 +416,7 @@ function take(id: string): void {
   screen.showModes(hasMediaSource);
   screen.setUpElsewhere(addresses.elsewhere, addresses.file, vlcLink(addresses.elsewhere));
   showNeighbours(null, go);
+  showProgrammes(addresses);
   begin();
   void introduce();
 }
@@ -441,4 +443,5 @@ followVideo();
 listenToTheViewer();
 setInterval(showFigures, 1_000);
 runClock();
+runProgrammes();
 take(addresses.id);

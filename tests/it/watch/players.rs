@@ -5,6 +5,7 @@ use std::time::Duration;
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::player::{Screen, Step, Visited, browser_page, visit, visit_on};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::*;
@@ -27,6 +28,47 @@ async fn playing(kind: Kind) -> (Origin, Relay) {
     origin.serve("/clip", Behaviour::ts(Clip::get(kind)).burst(Duration::from_secs(2)));
     let relay = Relay::with_sources(&[origin.url("/clip")], "name = 'Channel <One>'\nnumber = 7");
     (origin, relay)
+}
+
+#[tokio::test]
+async fn it_says_what_is_on_and_what_comes_next() {
+    let origin = Origin::start().await;
+    origin.serve("/clip", Behaviour::ts(Clip::get(Kind::H264Aac)).burst(Duration::from_secs(2)));
+    let now = Timestamp::now().as_second();
+    let at = |minutes: i64| {
+        let at = Timestamp::from_second(now + 60 * minutes).expect("it is near");
+        at.strftime("%Y%m%d%H%M%S +0000").to_string()
+    };
+    let programme = |(from, to): (i64, i64), title: &str| {
+        let (start, stop) = (at(from), at(to));
+        format!("<programme start='{start}' stop='{stop}' channel='1'><title>{title}</title></programme>")
+    };
+    let programmes = [
+        programme((-90, -30), "Over"),
+        programme((-30, 60), "The &lt;long&gt; film"),
+        programme((60, 120), "Late news"),
+        programme((120, 180), "Far away"),
+    ];
+    origin.serve("/guide", Behaviour::body("text/xml", format!("<tv>{}</tv>", programmes.concat())));
+    let relay = Relay::start(&format!(
+        "[[guides]]\nid = 'g'\nurl = {:?}\n{}{}",
+        origin.url("/guide"),
+        channel("one", &[origin.url("/clip")], "tvg_id = '1'"),
+        channel("two", &[origin.url("/clip")], ""),
+    ));
+    crate::epg::until(&relay, |guides| guides[0]["matched"] == 1).await;
+    for screen in [Screen::default(), PHONE] {
+        let steps = [Step::Sees("The <long> film"), Step::Sees("Late news"), Step::Plays];
+        let visited = visit_on(&screen, &relay.url("/watch/one"), &steps).await;
+        assert_undisturbed(&visited);
+        assert_usable(&visited);
+        assert!(!visited.text.contains("Over") && !visited.text.contains("Far away"), "{visited:#?}");
+    }
+    // It goes with the channel.
+    let steps = [Step::Sees("Late news"), Step::Follows("Next channel: two"), Step::Plays];
+    let visited = visit(&relay.url("/watch/one"), &steps).await;
+    assert_undisturbed(&visited);
+    assert!(!visited.text.contains("Late news"), "{visited:#?}");
 }
 
 #[tokio::test]
