@@ -1,0 +1,1 @@
+/* empty css              */import{n as e,t}from"./list-J4XGFqul.js";e(),t().search();

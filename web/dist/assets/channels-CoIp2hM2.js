@@ -1,1 +1,0 @@
-/* empty css              */import{n as e,t}from"./list-C0K7PgBS.js";e(),t().search();
