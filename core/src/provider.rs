@@ -262,8 +262,8 @@ impl<C: PartialEq> Ledger<C> {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.demand, demand) != demand)
     }
 
-    /// A lease serves something else from now on: a hedge or a retry has become active. Returns whether that
-    /// changes anything.
+    /// A lease serves something else from now on: a hedge or a retry has become active. Returns
+    /// whether that changes anything.
     pub fn handle_purpose(&mut self, now: Moment, ticket: Ticket, purpose: Purpose) -> bool {
         self.change(now, ticket, |lease| std::mem::replace(&mut lease.claim.purpose, purpose) != purpose)
     }

@@ -334,7 +334,7 @@ impl Segmenter {
         ticks_to_duration(groups.max(1) * gop)
     }
 
-    /// The segment that grows. It is said to play as long as it does at least, which is as
+    /// The growing segment. It is said to play as long as it does at least, which is as
     /// long as it does in haste; and it ends where it begins, so far.
     pub fn growing(&self) -> Option<Segment> {
         let open = self.open?;
@@ -354,7 +354,7 @@ impl Segmenter {
         self.clock.map_or(SystemTime::UNIX_EPOCH, |clock| clock.at(shown))
     }
 
-    /// How much there is of the segment that grows: at least, since it is counted to the
+    /// How much there is of the growing segment: at least, since it is counted to the
     /// last random access point.
     pub fn grown(&self) -> Duration {
         let ends = self.open.zip(self.last);

@@ -287,7 +287,8 @@ fn rule_14_twenty_thousand_channels_and_as_many_of_a_guide_take_seconds() {
 }
 
 proptest! {
-    /// A guide that we write is read as it was. Any bytes, in pieces of any size, are read to their end.
+    /// A guide that we write is read as it was. Any bytes, in pieces of any size, are read to their
+    /// end.
     #[test]
     fn rule_20_what_is_written_is_read_as_it_was(text in "[^\r]{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..200), piece in 1_usize..50) {
         let mut title = forebay_core::guide::details::Element::new(Tag::Title, "x");

@@ -9,19 +9,22 @@ const LOOK_EVERY_MS = 10_000;
 /** How often the guide is asked again, in ms: guides change during the day. */
 const ASK_EVERY_MS = 1_800_000;
 
+/** How soon it is asked again where it did not answer, in ms. */
+const RETRY_AFTER_MS = 60_000;
+
 const box = element('programme', HTMLElement);
 const now = element('programme-now', HTMLElement);
 const next = element('programme-next', HTMLElement);
 
 let addresses: Addresses | null = null;
 let programmes: Programme[] = [];
-let askedAt = 0;
+let askAt = 0;
 
 /** Shows the programmes of this channel from now on. */
 export function showProgrammes(of: Addresses): void {
   addresses = of;
   programmes = [];
-  askedAt = 0;
+  askAt = 0;
   show();
   void refresh();
 }
@@ -37,15 +40,19 @@ async function refresh(): Promise<void> {
   if (document.hidden || addresses === null) {
     return;
   }
-  if (Date.now() - askedAt >= ASK_EVERY_MS) {
-    askedAt = Date.now();
+  if (Date.now() >= askAt) {
+    askAt = Date.now() + ASK_EVERY_MS;
     const mine = addresses;
     const found = await readProgrammes(mine);
     if (mine !== addresses) {
       return;
     }
-    // What cannot be asked for now was right a while ago.
-    programmes = found?.programmes ?? programmes;
+    if (found === null) {
+      // What it said before stays: it was right a while ago.
+      askAt = Date.now() + RETRY_AFTER_MS;
+    } else {
+      programmes = found.programmes;
+    }
   }
   show();
 }

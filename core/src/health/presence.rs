@@ -89,11 +89,11 @@ impl Presence {
         clock.max(others)
     }
 
-    /// For how long none came, where that is longer than `threshold`; `is_conclusive` with what has
+    /// For how long none came, where that is longer than `threshold`; `is_patient` with what has
     /// never come.
-    pub(super) fn missing(&self, threshold: Duration, is_conclusive: bool) -> Option<Duration> {
+    pub(super) fn missing(&self, threshold: Duration, is_patient: bool) -> Option<Duration> {
         let patience = match self.cadence {
-            _ if is_conclusive && !self.has_come => BEFORE_FIRST,
+            _ if is_patient && !self.has_come => BEFORE_FIRST,
             Cadence::First => STILL,
             Cadence::Each(apart) if apart > FEW => ticks_to_duration(2 * apart),
             Cadence::Unknown | Cadence::Each(_) => Duration::ZERO,

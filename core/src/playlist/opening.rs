@@ -113,7 +113,7 @@ pub struct Opening {
     pub target: u64,
     /// How many segments it names, counted from the first one that there is.
     pub named: usize,
-    /// How much of the segment that grows must be there beside them.
+    /// How much of the growing segment must be there beside them.
     pub grown: Duration,
 }
 

@@ -168,8 +168,8 @@ impl Merge {
         if awaits && !is_free && !is_released {
             let furthest = main.max(audio).unwrap_or(time);
             // Sound that is away for long must not stop the picture for ever.
-            let is_conclusive = furthest.since(time) <= MAX_AHEAD && self.held <= MAX_HELD;
-            if is_conclusive {
+            let is_patient = furthest.since(time) <= MAX_AHEAD && self.held <= MAX_HELD;
+            if is_patient {
                 return None;
             }
             counts.unmatched += 1;

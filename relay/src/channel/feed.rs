@@ -78,7 +78,7 @@ pub(super) struct HlsState {
     /// The short list, while a session may need it: the same media in segments of a second that
     /// need not begin with a key picture.
     pub(super) short: watch::Sender<Option<Arc<Playlist>>>,
-    /// The segment that grows, while a playlist is wanted. It changes after the playlist has
+    /// The growing segment, while a playlist is wanted. It changes after the playlist has
     /// named the segment before, and both change before the windows do.
     pub(super) growing: watch::Sender<Option<GrowingSegment>>,
     /// Sessions that have fetched no segment yet. They do not count towards limits.

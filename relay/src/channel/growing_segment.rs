@@ -1,11 +1,11 @@
-//! The segment that grows, and those behind it, as playlists name them before they are whole.
+//! The growing segment, and those behind it, as playlists name them before they are whole.
 
 use std::time::Duration;
 
 use forebay_core::segmenter::{Segment, Segmenter};
 use forebay_core::time::MediaTime;
 
-/// The segment that grows.
+/// The growing segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GrowingSegment {
     /// Its duration is the shortest that it can get, and its `end` is still its `start`.
@@ -17,7 +17,7 @@ pub(super) struct GrowingSegment {
 }
 
 impl GrowingSegment {
-    /// The segment that grows in `segmenter`.
+    /// The growing segment in `segmenter`.
     pub(super) fn new(segmenter: &Segmenter) -> Option<Self> {
         Some(Self {
             segment: segmenter.growing()?,

@@ -310,7 +310,7 @@ impl Playlist {
         Arc::new(self.with_target(target, segments, named))
     }
 
-    /// A playlist that also names the segment that grows and those after it. A viewer's first
+    /// A playlist that also names the growing segment and those after it. A viewer's first
     /// playlist leaves out the whole segments of `before` in front of the one with index `first`.
     ///
     /// The target duration grows if a segment has become longer than expected.

@@ -303,7 +303,7 @@ impl Packager {
         }
     }
 
-    /// Publishes the segment that grows, after the playlist has named the one before.
+    /// Publishes the growing segment, after the playlist has named the one before.
     fn publish_growing(&self, feed: &Feed) {
         feed.hls.growing.send_replace(GrowingSegment::new(&self.segmenter));
     }

@@ -58,8 +58,7 @@ impl Inbox {
     }
 
     /// Waits for the next event. `waiting` are the sources of `channel` that wait for a connection,
-    /// which the channel claims for
-    /// these purposes, with this priority.
+    /// which the channel claims for these purposes, with this priority.
     pub(super) async fn next(
         &mut self,
         waiting: &[(SourceId, Purpose)],

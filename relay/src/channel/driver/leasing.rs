@@ -20,8 +20,8 @@ pub(super) fn waiting_for_slot(now: Moment, life: &Lifecycle) -> Vec<(SourceId, 
     life.waiting_for_slot().into_iter().map(|source| (source, purpose(source))).collect()
 }
 
-/// Waits until a claim for one of these sources, each for its purpose, would be granted, and returns
-/// that source.
+/// Waits until a claim for one of these sources, each for its purpose, would be granted, and
+/// returns that source.
 pub(super) async fn connection_for(
     sources: &[(SourceId, Purpose)],
     (channel, priority): (&Channel, i32),

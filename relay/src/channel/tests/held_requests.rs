@@ -16,7 +16,7 @@ async fn who_plays_at_the_edge_and_asks_a_moment_too_early_waits_for_the_segment
     let near = house.session(Player::Strict);
     let (_, first) = ask(&near).await;
     let mut newest = first;
-    // The segment in the making has just begun.
+    // The growing segment has just begun.
     sleep(1_500 * MILLISECOND).await;
     while newest == first {
         (_, newest) = ask(&near).await;
