@@ -363,7 +363,7 @@ pub(crate) mod players {
             Step::Follows("Channel <One>"),
             Step::Clicks("Play here"),
             Step::Plays,
-            Step::Follows("Watch"),
+            Step::Follows("Watch Channel <One>"),
             Step::Sees("In another player"),
         ];
         let visited = visit_on(&screen, &setup, &steps).await;

@@ -101,9 +101,10 @@ async fn what_was_shown_is_a_file_whether_the_channel_is_open_or_not() {
     assert_eq!(Checker::check(&answer.body).continuity_errors_total(), 0);
     let opened = origin.opened("/a.ts");
 
-    // Closed, it is read from the disk, and no source is opened for it.
+    // Closed, it is read from the disk, and no source is opened for it. Whoever took the playlist
+    // counts as a viewer for three target durations.
     drop(viewer);
-    relay.wait_status("one", 10 * SECOND, |status| status["state"] == "idle").await;
+    relay.wait_status("one", 30 * SECOND, |status| status["state"] == "idle").await;
     let closed = check(&relay).await;
     assert_eq!(closed.header("ETag"), answer.header("ETag"));
     let etag = answer.header("ETag").expect("it has one");
@@ -180,7 +181,7 @@ async fn players_of_xtream_codes_ask_by_minutes_in_utc() {
     let viewer = open(&relay, 190.0).await;
     let all = kept(relay.address()).await;
     drop(viewer);
-    relay.wait_status("one", 10 * SECOND, |status| status["state"] == "idle").await;
+    relay.wait_status("one", 30 * SECOND, |status| status["state"] == "idle").await;
 
     let streams = panel(&relay, "get_live_streams").await;
     let archives: Vec<_> = streams
@@ -267,7 +268,7 @@ async fn who_watches_what_was_shown_is_a_viewer_whom_an_operator_may_end() {
 async fn relays_that_keep_their_past_offer_it_and_others_do_not() {
     let relay = Relay::start("");
     for (id, more) in [("kept", json!({ "timeshift": "3h" })), ("live", json!({}))] {
-        let mut fields = json!({ "id": id, "sources": ["testcard://"] });
+        let mut fields = json!({ "output_path": id, "source_urls": ["testcard://"] });
         fields.as_object_mut().expect("it is one").extend(more.as_object().expect("it is one").clone());
         let made = ask(&relay, "POST", "/api/relays", Some(fields)).await;
         assert_eq!(made.status, 201, "{}", made.text());

@@ -296,13 +296,9 @@ async fn the_status_document_keeps_its_contract() {
     assert_eq!(stream["clients"].as_u64(), Some(1), "{stream}");
     assert_eq!(stream["source_url"], format!("http://{address}"), "a path may hold a password");
     let (_, whole) = client::get_json(relay.address(), "/api/streams/status?urls=full").await;
-    assert_eq!(
-        whole["streams"][0]["source_url"],
-        format!("http://{address}/***.ts?token=***"),
-        "to an admin"
-    );
+    assert_eq!(whole["streams"][0]["source_url"], format!("http://{address}/a.ts?token=***"), "to an admin");
     let (_, whole) = client::get_json(relay.address(), "/api/streams/one/status?urls=full").await;
-    assert_eq!(whole["sources"][0]["url"], format!("http://{address}/***.ts?token=***"), "to an admin");
+    assert_eq!(whole["sources"][0]["url"], format!("http://{address}/a.ts?token=***"), "to an admin");
     let stranger = Request::get(relay.address(), "/api/streams/one/status?urls=full").header("Via", "1.1 p");
     let told = stranger.send().await.unwrap().json();
     assert_eq!(told["sources"][0]["url"], stream["source_url"], "to nobody else");

@@ -71,6 +71,7 @@ impl Relay {
             folder.path().clone_into(&mut config.hls_dir);
         }
         config.data.path = folder.path().join("data");
+        config.backups.folder = config.data.path.join("backups");
         let app = App::start(config, Arc::new(Sources::new()), Box::new(|_| ()), ingest)
             .expect("a free port is listened on");
         let (address, tls_address, stop) = (app.address(), app.tls_address(), CancellationToken::new());

@@ -13,8 +13,8 @@ use url::{Host, Url};
 use super::nearest::did_you_mean;
 use super::{ChannelId, Datagrams, DatagramsError};
 
-/// The address of a source, checked. Printed, it shows no user, no password, no query value, and of
-/// the path no more than a number or a usual name of a file; [`expose`](Self::expose) gives the
+/// The address of a source, checked. Printed, it shows no user, no password, no query value and
+/// no folder, and no name of a file that looks like a token; [`expose`](Self::expose) gives the
 /// whole of it to whoever connects.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SourceUrl {
@@ -301,49 +301,48 @@ impl fmt::Debug for SourceUrl {
 /// Stands for what is not shown.
 const HIDDEN: &str = "***";
 
-/// Endings of names of files that are shown.
+/// Endings of the names of files.
 const ENDINGS: &[&str] =
     &["aac", "flv", "m2ts", "m3u", "m3u8", "mkv", "mp3", "mp4", "mpd", "php", "ts", "xml"];
 
-/// Names of files that stand in the addresses of many providers. Any other may be an account.
-const USUAL_NAMES: &[&str] = &[
-    "audio",
-    "chunklist",
-    "get",
-    "index",
-    "live",
-    "main",
-    "manifest",
-    "master",
-    "media",
-    "mono",
-    "playlist",
-    "stream",
-    "variant",
-    "video",
-    "xmltv",
-];
-
-/// Providers put names, passwords and tokens into paths, in forms that nobody can list. So no
-/// folder is shown. Of the file, a number or a usual name is shown, and its ending: they tell one
-/// stream of a panel from another, and a playlist from a stream.
+/// Providers put names, passwords and tokens into folders, in forms that nobody can list. So no
+/// folder is shown. The name of the file is, since it tells one source from another; but not a
+/// token, and below folders only the name of a real file or the number of a panel's stream.
 fn write_path(f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
     let path = path.trim_end_matches('/');
     let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let depth = folders.split('/').filter(|folder| !folder.is_empty()).count();
     f.write_str("/")?;
-    if !folders.is_empty() {
+    if depth > 0 {
         write!(f, "{HIDDEN}/")?;
     }
-    let is_one_of = |known: &[&str], text: &str| known.iter().any(|known| text.eq_ignore_ascii_case(known));
-    match file.rsplit_once('.') {
-        _ if file.is_empty() => Ok(()),
-        Some((name, ending)) if is_one_of(ENDINGS, ending) => {
-            let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-            let shown = if is_number || is_one_of(USUAL_NAMES, name) { name } else { HIDDEN };
-            write!(f, "{shown}.{ending}")
-        }
-        _ => f.write_str(HIDDEN),
+    // Signatures in the path: /hdntl=exp=…~hmac=… and /list.m3u8;session=…
+    let (file, signature) = match file.find(['=', ';']) {
+        Some(end) => (&file[..end], &file[end..=end]),
+        None => (file, ""),
+    };
+    let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let is_file = ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known));
+    let is_number = !file.is_empty() && file.bytes().all(|byte| byte.is_ascii_digit());
+    if file.is_empty() || !is_token(file) && (is_file || depth == 0 || is_number && depth > 1) {
+        f.write_str(file)?;
+    } else if is_file {
+        write!(f, "{HIDDEN}.{ending}")?;
+    } else {
+        f.write_str(HIDDEN)?;
     }
+    if signature.is_empty() { Ok(()) } else { write!(f, "{signature}{HIDDEN}") }
+}
+
+/// A long mix of letters and digits: signed tokens, session ids, UUIDs. It errs on the side of
+/// hiding: the host and the number of the source still tell the operator which one is meant.
+fn is_token(name: &str) -> bool {
+    let is_mixed = |text: &str, len: usize, digits: usize| {
+        text.len() >= len
+            && text.bytes().any(|byte| byte.is_ascii_alphabetic())
+            && text.bytes().filter(u8::is_ascii_digit).count() >= digits
+    };
+    is_mixed(name, 24, 6) || name.split(['.', '-', '_', '~']).any(|piece| is_mixed(piece, 16, 1))
 }
 
 #[cfg(test)]
@@ -357,26 +356,26 @@ mod tests {
     #[test]
     fn secrets_are_not_printed() {
         for (url, shown) in [
-            ("http://h/a.ts", "http://h/***.ts"),
+            ("http://h/a.ts", "http://h/a.ts"),
             ("https://h:8443/sport/index.m3u8", "https://h:8443/***/index.m3u8"),
-            ("http://joe:pw@h/17.ts#part", "http://h/17.ts"),
-            ("http://h/get?username=joe&password=pw&word", "http://h/***?username=***&password=***&***"),
-            ("http://h/get.php?username=joe", "http://h/get.php?username=***"),
+            ("http://joe:pw@h/a.ts#part", "http://h/a.ts"),
+            ("http://h/get?username=joe&password=pw&word", "http://h/get?username=***&password=***&***"),
             ("http://h/live/joe/pw/17.ts", "http://h/***/17.ts"),
-            ("http://h/tv/LIVE/joe/pw/sport.TS", "http://h/***/***.TS"),
+            ("http://h/tv/LIVE/joe/pw/sport.TS", "http://h/***/sport.TS"),
             ("http://h/timeshift/joe/pw/60/2026-01-31:18-30/17.ts", "http://h/***/17.ts"),
-            ("http://h/joe/pw/17", "http://h/***/***"),
+            ("http://h/joe/pw/17", "http://h/***/17"),
+            ("http://h/joe/pw/17/", "http://h/***/17"),
             ("http://h/joe/1234", "http://h/***/***"),
-            ("http://h/joe/pw/17/", "http://h/***/***"),
             ("http://h/joe/pw/live.m3u8", "http://h/***/live.m3u8"),
-            ("http://h/joe/Index.m3u8", "http://h/***/Index.m3u8"),
-            ("http://h/joe.pw.m3u8", "http://h/***.m3u8"),
-            ("http://h/joe.pw", "http://h/***"),
-            ("http://h/joe", "http://h/***"),
-            ("http://h/.ts", "http://h/***.ts"),
-            ("http://h/a1b2c3d4e5f6a7b8c9/x.mpd", "http://h/***/***.mpd"),
-            ("http://h/hdntl=exp=12~hmac=ab/index.m3u8;sid=4", "http://h/***/***"),
             ("http://h//joe//index.m3u8", "http://h/***/index.m3u8"),
+            ("http://h/joe.pw/x.y", "http://h/***/***"),
+            ("http://h/17.ts", "http://h/17.ts"),
+            ("http://h/a1b2c3d4e5f6a7b8c9/x.mpd", "http://h/***/x.mpd"),
+            ("http://h/a1b2c3d4e5f6a7b8c9.ts", "http://h/***.ts"),
+            ("http://h/a1b2c3d4e5f6a7b8c9", "http://h/***"),
+            ("http://h/6ba7b810-9dad-11d1-80b4-00c04fd430c8/x.ts", "http://h/***/x.ts"),
+            ("http://h/hdntl=exp=12~hmac=ab/x.ts;sid=4", "http://h/***/x.ts;***"),
+            ("http://h/hdntl=exp=12~hmac=ab", "http://h/hdntl=***"),
             ("http://h", "http://h/"),
             ("testcard:", "testcard://"),
             ("page:https://youtu.be/dQw4w9WgXcQ?si=x", "page:https://www.youtube.com/watch?v=dQw4w9WgXcQ"),

@@ -95,12 +95,11 @@ async fn look(args: &Probe) -> Result<Look, Error> {
     };
     progress.clear();
     if survey.packet_size().is_none() {
+        // What came before the end tells more than that it ended.
+        let ended = ended.filter(|error| *error != Error::Ended);
         let trouble = || upstream.parts.as_ref().and_then(|parts| parts.trouble());
-        return Err(match ended.or_else(trouble) {
-            // What came before the end tells more than that it ended.
-            Some(Error::Ended) | None => Error::NotTransportStream(sniff::describe_whole(&beginning)),
-            Some(error) => error,
-        });
+        let nothing = || Error::NotTransportStream(sniff::describe_whole(&beginning));
+        return Err(ended.or_else(trouble).unwrap_or_else(nothing));
     }
     let first_byte = first_byte.unwrap_or(asked);
     Ok(Look { report: survey.report(), first_byte: first_byte - asked, took: first_byte.elapsed(), ended })

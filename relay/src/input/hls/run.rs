@@ -129,7 +129,9 @@ impl Run {
                 // sign of life, too.
                 let _ = self.out.try_send(Item::Piece(Piece::Activity));
             }
-            if let Some(error) = self.carry_out() {
+            let end = self.carry_out();
+            self.note_trouble();
+            if let Some(error) = end {
                 // Without a reader there is nobody to tell.
                 let _ = self.out.send(Item::Failed(error)).await;
                 return;
@@ -139,7 +141,6 @@ impl Run {
             self.session.tidy();
             // In each turn, since the driver may drop this task at any await.
             self.memory.note(&self.follower);
-            self.note_trouble();
             self.monitor.note(&self.follower, self.now());
             if self.follower.has_entered()
                 && let Some(ready) = self.ready.take()
@@ -156,7 +157,7 @@ impl Run {
     }
 
     /// Has the monitor know what goes wrong with the segments, in case that the time for the first
-    /// of them runs out.
+    /// of them runs out, or that the list ends without one.
     fn note_trouble(&self) {
         let trouble = self.lanes.any_trouble().cloned();
         self.monitor.note_trouble(trouble.map(|error| explain(Failure::Stalled, Some(error), true)));
