@@ -84,13 +84,10 @@ impl Backups {
     pub async fn make(&self) -> Result<Backup, BackupError> {
         let _one = self.making.lock().await;
         let config = self.config.get();
-        let made = tokio::task::spawn_blocking(move || {
+        let made = blocking(move || {
             make(&config.data.path, &config.path, &config.backups.folder, config.backups.keep)
         });
-        let made = match made.await {
-            Ok(made) => made,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
+        let made = made.await;
         let mut going = self.going.lock().unwrap_or_else(PoisonError::into_inner);
         match &made {
             Ok(_) => {
@@ -102,13 +99,31 @@ impl Backups {
         made
     }
 
-    /// Has a backup restored at the next start; false where there is none of this name.
-    pub fn restore_next(&self, name: &str) -> io::Result<bool> {
+    /// Has a backup restored at the next start, in the place of any that was to be; false where
+    /// there is none of this name. One that is damaged or of a newer Forebay is refused here, where
+    /// somebody sees it.
+    pub async fn restore_next(&self, name: &str) -> Result<bool, BackupError> {
+        let _one = self.making.lock().await;
         let config = self.config.get();
         let Some(path) = file(&config.backups.folder, name) else { return Ok(false) };
-        let next = config.data.path.join(NEXT);
-        let _ = fs::remove_file(&next);
-        std::os::unix::fs::symlink(path.canonicalize()?, next)?;
+        blocking(move || ask_for(&config.data.path, &path)).await?;
+        Ok(true)
+    }
+
+    /// The name of the backup that is restored at the next start; none where none is.
+    pub fn next(&self) -> Option<String> {
+        let backup = fs::read_link(self.config.get().data.path.join(NEXT)).ok()?;
+        Some(backup.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// Has the backup of this name not restored at the next start; false where it was not to be.
+    pub async fn leave_next(&self, name: &str) -> Result<bool, BackupError> {
+        let _one = self.making.lock().await;
+        if self.next().as_deref() != Some(name) {
+            return Ok(false);
+        }
+        let next = self.config.get().data.path.join(NEXT);
+        fs::remove_file(&next).map_err(|error| write_error(&next, &error))?;
         Ok(true)
     }
 
@@ -165,18 +180,44 @@ fn is_due(now: SystemTime, last: Option<SystemTime>, started: SystemTime, every:
     now.duration_since(from).is_ok_and(|age| age >= pause)
 }
 
-/// Makes one in a folder of backups, and keeps so many.
-pub fn make(data: &Path, config: &Path, folder: &Path, keep: usize) -> Result<Backup, BackupError> {
-    let write = |error: io::Error| BackupError::Write {
-        path: folder.to_owned(),
-        reason: forebay_relay::error::reason(&error),
+/// What this makes of the disk, where no request waits for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn write_error(path: &Path, error: &io::Error) -> BackupError {
+    BackupError::Write { path: path.to_owned(), reason: forebay_relay::error::reason(error) }
+}
+
+/// Has a backup restored at the next start, if it can be.
+fn ask_for(data: &Path, backup: &Path) -> Result<(), BackupError> {
+    backup::check(backup)?;
+    let (next, new) = (data.join(NEXT), data.join(format!("{NEXT}.new")));
+    let _ = fs::remove_file(&new);
+    // In one step, so that what was asked for before is not lost by a failure.
+    let put = || {
+        std::os::unix::fs::symlink(backup.canonicalize()?, &new)?;
+        fs::rename(&new, &next)
     };
+    put().map_err(|error| write_error(&next, &error))
+}
+
+/// Makes one in a folder of backups, and keeps so many, and the one that is to be restored.
+pub fn make(data: &Path, config: &Path, folder: &Path, keep: usize) -> Result<Backup, BackupError> {
+    let write = |error: io::Error| write_error(folder, &error);
     fs::create_dir_all(folder).map_err(write)?;
     let name = free_name(folder);
     backup::backup(data, config, &folder.join(&name))?;
     let all = list(folder);
+    let wanted = fs::read_link(data.join(NEXT)).ok();
     for old in all.iter().skip(keep) {
-        fs::remove_file(folder.join(&old.name)).map_err(write)?;
+        let path = folder.join(&old.name);
+        if wanted.is_none() || path.canonicalize().ok() != wanted {
+            fs::remove_file(path).map_err(write)?;
+        }
     }
     all.into_iter().find(|made| made.name == name).ok_or_else(|| write(io::ErrorKind::NotFound.into()))
 }
@@ -227,10 +268,7 @@ pub fn restore_if_asked(data: &Path) -> Result<Option<Restored>, BackupError> {
     let next = data.join(NEXT);
     let Ok(from) = fs::read_link(&next) else { return Ok(None) };
     // Once: one that is damaged must not keep the server from starting for ever.
-    fs::remove_file(&next).map_err(|error| BackupError::Write {
-        path: next.clone(),
-        reason: forebay_relay::error::reason(&error),
-    })?;
+    fs::remove_file(&next).map_err(|error| write_error(&next, &error))?;
     backup::restore(&from, data).map(Some)
 }
 
@@ -282,10 +320,33 @@ mod tests {
         drop(crate::db::Shared::open(&data).unwrap());
         let config = folder.path().join("channels.toml");
         fs::write(&config, "").unwrap();
-        let backup = make(&data, &config, &folder.path().join("backups"), 2).unwrap();
-        std::os::unix::fs::symlink(folder.path().join("backups").join(backup.name), data.join(NEXT)).unwrap();
+        let backups = folder.path().join("backups");
+        let backup = make(&data, &config, &backups, 1).unwrap();
+        ask_for(&data, &backups.join(&backup.name)).unwrap();
+        // It is there until then, however many are made.
+        for _ in 0..2 {
+            make(&data, &config, &backups, 1).unwrap();
+        }
+        assert_eq!(list(&backups).len(), 2);
         let restored = restore_if_asked(&data).unwrap().unwrap();
         assert!(restored.kept.is_some_and(|kept| kept.exists()));
         assert_eq!(restore_if_asked(&data).unwrap(), None);
+        make(&data, &config, &backups, 1).unwrap();
+        assert_eq!(list(&backups).len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_backup_takes_the_place_of_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        drop(crate::db::Shared::open(&data).unwrap());
+        let config = folder.path().join("channels.toml");
+        fs::write(&config, "").unwrap();
+        let backup = make(&data, &config, folder.path(), 2).unwrap();
+        ask_for(&data, &folder.path().join(&backup.name)).unwrap();
+        let damaged = folder.path().join("forebay-2.backup");
+        fs::write(&damaged, "cut").unwrap();
+        assert!(ask_for(&data, &damaged).is_err());
+        assert!(fs::read_link(data.join(NEXT)).unwrap().ends_with(backup.name));
     }
 }

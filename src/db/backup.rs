@@ -172,6 +172,11 @@ pub fn restore(backup: &Path, folder: &Path) -> Result<Restored, BackupError> {
     })
 }
 
+/// Whether a file is a backup that can be restored, looked through to its end.
+pub fn check(backup: &Path) -> Result<(), BackupError> {
+    check_whole(&open_backup(backup)?, backup)
+}
+
 fn open_backup(backup: &Path) -> Result<Connection, BackupError> {
     let connection = match open_existing(backup, OpenFlags::SQLITE_OPEN_READ_ONLY) {
         Err(BackupError::Open(OpenError::Foreign { path })) => return Err(BackupError::NoBackup(path)),

@@ -1,6 +1,6 @@
 //! The guides as they are: which there are, and which of their channels are ours.
 
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use forebay_core::guide::matching::{GuideChannel, MatchKind};
@@ -209,7 +209,8 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Channels of guides whose names are like this one, the best first. Waits for the disk.
+    /// Channels of guides that have programmes and whose names are like this one, the best first,
+    /// each by the best of its names. Waits for the disk.
     pub fn suggest(
         &self,
         name: &str,
@@ -222,9 +223,9 @@ impl Snapshot {
             let Some(stored) = self.open(guide)? else { continue };
             let read = stored.channels(now, |channel| {
                 for name in channel.names {
-                    if all.len() < MAX_NAMES {
+                    if channel.has_programmes && all.len() < MAX_NAMES {
                         names.add(&name);
-                        all.push((of, channel.id.clone(), name));
+                        all.push((of, (guide, channel.id.clone()), name));
                     }
                 }
                 all.len() < MAX_NAMES && !cancelled.is_cancelled()
@@ -236,11 +237,14 @@ impl Snapshot {
                 self.leave_out(guide, error)?;
             }
         }
-        let found = names.find(name, limit, &mut Scratch::default());
-        let suggested = found.into_iter().map(|it| {
-            let (of, id, name) = &all[it.name as usize];
-            Suggested { guide: of.name.clone(), id: id.clone(), name: name.clone(), score: it.score }
+        let mut seen = HashSet::new();
+        let found = names.find(name, all.len(), &mut Scratch::default());
+        let suggested = found.into_iter().filter_map(|it| {
+            let (of, key, name) = &all[it.name as usize];
+            let suggested =
+                || Suggested { guide: of.name.clone(), id: key.1.clone(), name: name.clone(), score: it.score };
+            seen.insert(key).then(suggested)
         });
-        Ok(suggested.collect())
+        Ok(suggested.take(limit).collect())
     }
 }

@@ -8,8 +8,9 @@ use axum::extract::Path;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
+use serde_json::json;
 use tokio::task::spawn_blocking;
 use tracing::info;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 use super::State;
 use super::auth::By;
 use super::error::ApiError;
+use crate::accounts::Actor;
 use crate::backups::Backup;
 use crate::db::backup::BackupError;
 use crate::guide::read_all;
@@ -37,6 +39,9 @@ pub(super) struct BackupList {
     /// Why the last one was not made; null where it was.
     #[schema(required)]
     last_error: Option<String>,
+    /// The name of the one that is restored at the next start; null where none is.
+    #[schema(required)]
+    restores_next: Option<String>,
 }
 
 /// A file with a copy of the database and the configuration.
@@ -74,6 +79,7 @@ pub(super) async fn list(state: State) -> Json<BackupList> {
         every: config.backups.every.map(|every| every.as_secs()),
         keep: config.backups.keep,
         last_error: backups.going().error,
+        restores_next: backups.next(),
     })
 }
 
@@ -87,6 +93,7 @@ pub(super) async fn make(
         error => ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "no_backup", error.to_string()),
     })?;
     info!(file = %made.name, %actor, "backup made");
+    note(&state, &actor, "backup.make", &made.name).await;
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 
@@ -95,6 +102,7 @@ pub(super) async fn make(
 pub(super) async fn download(
     state: State,
     By(actor): By,
+    method: Method,
     Path(name): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
     let opened =
@@ -102,7 +110,10 @@ pub(super) async fn download(
             ApiError::unavailable("unreadable_backup", forebay_relay::error::reason(&error))
         })?;
     let (file, length) = opened.ok_or_else(|| unknown(&name))?;
-    info!(file = %name, %actor, "backup downloaded");
+    if method == Method::GET {
+        info!(file = %name, %actor, "backup downloaded");
+        note(&state, &actor, "backup.download", &name).await;
+    }
     let disposition = format!("attachment; filename=\"{name}\"");
     let fields = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -121,6 +132,11 @@ pub(super) async fn download(
     Ok((fields, Body::from_stream(body)))
 }
 
+/// Whoever has a backup has the secrets in it, and whoever restores one changes everything.
+async fn note(state: &State, actor: &Actor, action: &'static str, name: &str) {
+    state.accounts.note(actor, action, format!("backup:{name}"), json!({})).await;
+}
+
 fn unknown(name: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "unknown_backup", format!("there is no backup {name:?}"))
 }
@@ -131,13 +147,33 @@ pub(super) async fn restore(
     By(actor): By,
     Path(name): Path<String>,
 ) -> Result<(StatusCode, Json<RestoreDocument>), ApiError> {
-    let asked = state.upkeep.backups.restore_next(&name);
-    let is_there = asked.map_err(|error| {
-        ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "no_backup", forebay_relay::error::reason(&error))
-    })?;
-    if !is_there {
+    if !state.upkeep.backups.restore_next(&name).await.map_err(refusal)? {
         return Err(unknown(&name));
     }
     info!(file = %name, %actor, "a backup is restored at the next start");
+    note(&state, &actor, "backup.restore", &name).await;
     Ok((StatusCode::ACCEPTED, Json(RestoreDocument { name, restart_needed: true })))
+}
+
+/// `DELETE /api/backups/{name}/restore`
+pub(super) async fn leave(
+    state: State,
+    By(actor): By,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    if !state.upkeep.backups.leave_next(&name).await.map_err(refusal)? {
+        return Err(unknown(&name));
+    }
+    info!(file = %name, %actor, "no backup is restored at the next start");
+    note(&state, &actor, "backup.leave", &name).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn refusal(error: BackupError) -> ApiError {
+    match error {
+        BackupError::Write { .. } => {
+            ApiError::new(StatusCode::INSUFFICIENT_STORAGE, "no_backup", error.to_string())
+        }
+        error => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "unusable_backup", error.to_string()),
+    }
 }

@@ -36,6 +36,14 @@ mod players {
             Step::Clicks("Restore it"),
             Step::Sees("is restored when Forebay starts the next time"),
             Step::Judges,
+            Step::Clicks("Do not restore it"),
+            Step::Sees("No backup is restored at the next start."),
+            Step::Clicks("Restore forebay-"),
+            Step::Clicks("Restore it"),
+            Step::Sees("is restored when Forebay starts the next time"),
+            Step::Goes(users),
+            Step::Goes(backups),
+            Step::Sees("is restored when Forebay starts the next time"),
         ];
         let screen = Screen { is_phone: true, is_dark: true, ..Screen::default() };
         let setup = setup_line(&program).await;

@@ -60,7 +60,7 @@ mod players {
             Step::Judges,
             Step::Goes(&match_page),
             Step::Clicks("Newz Two"),
-            Step::Sees("Town, 75 of 100 alike"),
+            Step::Sees("Town, 75 % alike"),
             Step::Judges,
             Step::Clicks("Use News Two of Town"),
             Step::Sees("On now: Talk of the day"),

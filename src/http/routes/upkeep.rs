@@ -27,13 +27,22 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(404, &["unknown_backup"])
                 .fails(503, &["unreadable_backup"])
         }),
-        Route::new("/api/backups/{name}/restore", Access::Admin).act(backups::restore, || {
-            Operation::new("restoreBackup", "Has a backup restored at the next start")
-                .json::<RestoreDocument>(202, "It is going to be")
-                .fails(403, &["forbidden"])
-                .fails(404, &["unknown_backup"])
-                .fails(507, &["no_backup"])
-        }),
+        Route::new("/api/backups/{name}/restore", Access::Admin)
+            .act(backups::restore, || {
+                Operation::new("restoreBackup", "Has a backup restored at the next start")
+                    .json::<RestoreDocument>(202, "It is going to be")
+                    .fails(403, &["forbidden"])
+                    .fails(404, &["unknown_backup"])
+                    .fails(422, &["unusable_backup"])
+                    .fails(507, &["no_backup"])
+            })
+            .delete(backups::leave, || {
+                Operation::new("leaveBackup", "Has it not restored at the next start")
+                    .leads(204, "It is not going to be")
+                    .fails(403, &["forbidden"])
+                    .fails(404, &["unknown_backup"])
+                    .fails(507, &["no_backup"])
+            }),
         Route::new("/api/webhooks", Access::Operator).get(webhooks::list, || {
             Operation::new("listWebhooks", "The webhooks, and how they are")
                 .json::<WebhookList>(200, "The webhooks")

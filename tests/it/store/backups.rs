@@ -257,6 +257,26 @@ async fn a_backup_is_made_and_restored_at_the_next_start_by_the_api() {
         let read = admin("GET", &format!("/api/backups/{other}")).send().await.unwrap();
         assert_eq!(read.status == 200, status == 202, "{other}: {}", read.text());
     }
+    // It may be taken back, and asked for again; one that is damaged changes nothing.
+    let restore = format!("/api/backups/{name}/restore");
+    let next = async || admin("GET", "/api/backups").send().await.unwrap().json()["restores_next"].clone();
+    assert_eq!(next().await, name);
+    for status in [204, 404] {
+        assert_eq!(admin("DELETE", &restore).send().await.unwrap().status, status);
+        assert_eq!(next().await, Value::Null);
+    }
+    assert_eq!(admin("POST", &restore).send().await.unwrap().status, 202);
+    let damaged = program.folder().join("data/backups/forebay-1.backup");
+    std::fs::write(damaged, &file.body[..file.body.len() / 2]).unwrap();
+    let refused = admin("POST", "/api/backups/forebay-1.backup/restore").send().await.unwrap();
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (422, &json!("unusable_backup")));
+    assert_eq!(next().await, name);
+    let audit = admin("GET", "/api/audit").send().await.unwrap().json();
+    let actions = audit["entries"].as_array().unwrap().iter();
+    let actions: Vec<_> = actions.filter_map(|entry| entry["action"].as_str()).collect();
+    for action in ["backup.make", "backup.download", "backup.restore", "backup.leave"] {
+        assert!(actions.contains(&action), "{action}: {actions:?}");
+    }
     program.signal(Signal::TERM);
     let (folder, _) = program.wait_in_folder().await;
     let program = Setup::again(folder).start().await;

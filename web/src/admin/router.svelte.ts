@@ -14,11 +14,15 @@ class Router {
   query = $state.raw(new URLSearchParams());
   /** Whether the server did not give the page. */
   isLost = $state(false);
+  /** Counts what was asked for: a page that comes late is not shown. */
+  private turn = 0;
 
   /** Shows what the address says. */
   async follow(): Promise<void> {
     const page = pageOf(location.pathname.slice(base.pathname.length));
     const query = new URLSearchParams(location.search);
+    this.turn += 1;
+    const { turn } = this;
     if (page === this.page && !this.isLost) {
       this.query = query;
       return;
@@ -26,8 +30,14 @@ class Router {
     // All at once: what stands behind `?` is for the new page, and not for the one that is still shown.
     try {
       const { default: component } = await page.load();
+      if (turn !== this.turn) {
+        return;
+      }
       [this.page, this.component, this.query, this.isLost] = [page, component, query, false];
     } catch {
+      if (turn !== this.turn) {
+        return;
+      }
       // A newer version has other files.
       [this.page, this.component, this.query, this.isLost] = [page, null, query, true];
     }
@@ -45,6 +55,10 @@ class Router {
 
   /** Puts something behind `?`, without a new entry in the history. */
   setQuery(name: string, value: string): void {
+    if (pageOf(location.pathname.slice(base.pathname.length)) !== this.page) {
+      // The next page is on its way, and this is not for it.
+      return;
+    }
     const url = new URL(location.href);
     value === '' ? url.searchParams.delete(name) : url.searchParams.set(name, value);
     history.replaceState(null, '', url);

@@ -51,7 +51,7 @@ export class Watched {
       this.bitrates = [...this.bitrates, this.stream?.bitrate ?? 0].slice(-POINTS);
       this.buffers = [...this.buffers, this.stream?.buffer.seconds ?? 0].slice(-POINTS);
     } catch (thrown) {
-      this.isUnknown = thrown instanceof Refused && thrown.status === 404;
+      this.isUnknown = thrown instanceof Refused && thrown.code === 'unknown_channel';
       this.error = messageOf(thrown);
     }
   }
