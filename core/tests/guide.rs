@@ -251,7 +251,7 @@ fn rule_14_matching_by_names_is_right_on_iptv_org() {
         );
         assert!(precision >= 99.7, "{precision}");
         // What finds nothing is never wrong.
-        assert!(recall >= if has_country { 75.0 } else { 50.0 }, "{recall}");
+        assert!(recall >= if has_country { 70.0 } else { 50.0 }, "{recall}");
     }
 }
 

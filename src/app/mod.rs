@@ -155,6 +155,7 @@ impl App {
         supervisor.start(pushes(&shared));
         supervisor.start(webhooks(&shared));
         supervisor.start(backups_made(&shared));
+        supervisor.start(history(&shared));
         supervisor.start(resolver(&shared));
         supervisor.start(reload(&shared, self.overrides, self.seen, self.hangup));
         supervisor.start(discovery(&shared, self.server.address()));
@@ -299,6 +300,18 @@ fn webhooks(shared: &http::State) -> Service {
         let (webhooks, bus) = (webhooks.clone(), bus.clone());
         async move {
             webhooks.run(&bus, stop).await;
+            Ok(())
+        }
+    })
+}
+
+/// Remembers what happens to each channel.
+fn history(shared: &http::State) -> Service {
+    let (history, bus) = (shared.upkeep.history.clone(), shared.channels.events().clone());
+    Service::restarted("history", move |stop| {
+        let (history, bus) = (history.clone(), bus.clone());
+        async move {
+            history.run(&bus, stop).await;
             Ok(())
         }
     })

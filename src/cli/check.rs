@@ -33,7 +33,7 @@ fn report(
     let channels = count(config.channels.len(), "channel");
     let sources = count(config.channels.iter().map(|channel| channel.sources.len()).sum(), "source");
     writeln!(out, "{path}: ok, {channels}, {sources}")?;
-    for Origin { key, by } in origins(&config) {
+    for Origin { key, by, .. } in origins(&config) {
         writeln!(out, "  {key}: {by}")?;
     }
     Ok(ExitCode::SUCCESS)

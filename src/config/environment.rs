@@ -107,12 +107,12 @@ impl Environment {
         set.chain(ignored).collect()
     }
 
-    /// The keys that they set, by their names in the file, each with its variable.
-    pub(super) fn keys(&self) -> Vec<(String, &String)> {
+    /// The keys that they set, by their names in the file, each with its variable and its value.
+    pub(super) fn keys(&self) -> Vec<(String, &(String, String))> {
         let named = |(variable, _): &'_ (String, String)| {
             key_of(variable).ok().map(|(section, key)| format!("{}.{key}", section.join(".")))
         };
-        self.ours.iter().filter_map(|set| Some((named(set)?, &set.0))).collect()
+        self.ours.iter().filter_map(|set| Some((named(set)?, set))).collect()
     }
 
     /// Puts them over what stands in the file, and says which keys that were.
@@ -146,7 +146,7 @@ fn variable_of(section: &[&str], key: &str) -> String {
 }
 
 /// The keys that can be set, each with its section.
-fn keys() -> impl Iterator<Item = (&'static [&'static str], &'static str)> {
+pub(super) fn keys() -> impl Iterator<Item = (&'static [&'static str], &'static str)> {
     let is_section = |section: &[&str], key: &str| {
         SECTIONS.iter().any(|(other, _)| other.split_last() == Some((&key, section)))
     };

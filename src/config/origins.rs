@@ -1,6 +1,7 @@
 //! Where each value that is no default came from.
 
 use std::fmt;
+use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
@@ -12,6 +13,8 @@ use super::{Config, Place, read_file};
 pub struct Origin {
     /// The key with its section: `stream.idle_timeout`.
     pub key: String,
+    /// The value as it was typed: it may hold a password.
+    pub value: String,
     /// A place in the file, or the name of a variable.
     pub by: SetBy,
 }
@@ -43,21 +46,32 @@ pub fn origins(config: &Config) -> Vec<Origin> {
     let mut found = Vec::new();
     collect(document.get_ref(), "", &mut found);
     found.retain(|(key, _)| variables.iter().all(|(set, _)| set != key));
-    found.sort_by_key(|&(_, at)| at);
+    found.sort_by_key(|(_, at)| at.start);
     let mut places = Places::of(&text);
-    let in_file = found.into_iter().map(|(key, at)| Origin { key, by: SetBy::File(places.next(at)) });
-    let set =
-        variables.iter().map(|(key, name)| Origin { key: key.clone(), by: SetBy::Variable((*name).clone()) });
+    let in_file = found.into_iter().map(|(key, at)| {
+        let value = text[at.value].trim().to_owned();
+        Origin { key, value, by: SetBy::File(places.next(at.start)) }
+    });
+    let set = variables.into_iter().map(|(key, (name, value))| {
+        let value = value.trim().to_owned();
+        Origin { key, value, by: SetBy::Variable(name.clone()) }
+    });
     in_file.chain(set).collect()
 }
 
-fn collect(table: &DeTable<'_>, section: &str, found: &mut Vec<(String, usize)>) {
+/// Where a key stands, and its value, in bytes.
+struct Spot {
+    start: usize,
+    value: Range<usize>,
+}
+
+fn collect(table: &DeTable<'_>, section: &str, found: &mut Vec<(String, Spot)>) {
     for (key, value) in table {
         let name = format!("{section}{}", key.get_ref());
         match value.get_ref() {
             DeValue::Table(inner) => collect(inner, &format!("{name}."), found),
             _ if section.is_empty() => {} // providers and channels
-            _ => found.push((name, key.span().start)),
+            _ => found.push((name, Spot { start: key.span().start, value: value.span() })),
         }
     }
 }

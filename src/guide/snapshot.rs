@@ -241,8 +241,12 @@ impl Snapshot {
         let found = names.find(name, all.len(), &mut Scratch::default());
         let suggested = found.into_iter().filter_map(|it| {
             let (of, key, name) = &all[it.name as usize];
-            let suggested =
-                || Suggested { guide: of.name.clone(), id: key.1.clone(), name: name.clone(), score: it.score };
+            let suggested = || Suggested {
+                guide: of.name.clone(),
+                id: key.1.clone(),
+                name: name.clone(),
+                score: it.score,
+            };
             seen.insert(key).then(suggested)
         });
         Ok(suggested.take(limit).collect())

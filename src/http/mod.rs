@@ -46,6 +46,7 @@ mod resources;
 mod room;
 mod routes;
 mod server;
+mod settings;
 mod shares;
 mod sight;
 mod socket;
@@ -164,6 +165,8 @@ pub struct Shared {
 #[derive(Debug, Clone)]
 pub(crate) struct Upkeep {
     pub(crate) backups: Backups,
+    /// What has happened to each channel lately.
+    pub(crate) history: History,
     pub(crate) webhooks: Webhooks,
 }
 
@@ -283,7 +286,11 @@ impl State {
             process: Process::start(),
             pushes: Pushes::new(Arc::clone(&channels)),
             variants,
-            upkeep: Upkeep { backups: Backups::new(config.clone()), webhooks: Webhooks::default() },
+            upkeep: Upkeep {
+                backups: Backups::new(config.clone()),
+                history: History::default(),
+                webhooks: Webhooks::default(),
+            },
             catalogue,
             jobs,
             reels,

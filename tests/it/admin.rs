@@ -217,6 +217,7 @@ pub(crate) mod players {
             ("guide", "Nothing in the guide"),
             ("guide?view=match", "1 of 1 channels"),
             ("guide?view=guides", "There is no guide yet"),
+            ("settings", "stream.idle_timeout"),
             ("backups", "There is no backup yet"),
             ("playlists", "No playlist yet"),
             ("downloads", "Nothing is kept"),

@@ -22,6 +22,7 @@ mod players {
         let steps = [
             Step::Goes(&page),
             Step::Sees("Nobody watches this channel now."),
+            Step::Sees("Nothing has happened since the server was started."),
             Step::Sees("No guide has anything for this channel today."),
             Step::Judges,
             Step::Clicks("Play here"),
@@ -30,7 +31,7 @@ mod players {
             Step::Sees("H.264, AAC"),
             Step::Judges,
             Step::Clicks("Pin source 2"),
-            Step::Sees("Switched from source 1 to source 2, since somebody pinned the other one"),
+            Step::Sees("Switched from source 1 to source 2, because somebody pinned the other one"),
             // The picture goes on.
             Step::Plays,
             Step::Clicks("Disable source 1"),
@@ -46,6 +47,10 @@ mod players {
             Step::Sees("is ended, and refused for a minute"),
             Step::Sees("Nobody watches this channel now."),
             Step::Judges,
+            // What has happened is told to whoever comes later, too.
+            Step::Goes(&page),
+            Step::Sees("Opened"),
+            Step::Sees("because somebody pinned the other one"),
         ];
         let screen = Screen { is_phone: true, is_dark: true, ..Screen::default() };
         let visited = visit_on(&screen, &relay.setup_url(), &[&SETS_UP[..], &steps].concat()).await;

@@ -133,7 +133,11 @@ async fn a_page_has_its_turn_among_other_sources() {
     let (platform, origin) = (Platform::start().await, Origin::start().await);
     let backup = hls().mount(&origin, "/backup");
     let sources = [page("offline"), backup.url().to_owned()];
-    let relay = relay(&platform, &channel("one", &sources, ""));
+    // However busy the machine is, the page has its turn to its end.
+    let relay = relay(
+        &platform,
+        &channel("one", &sources, "connect_timeout = '60s'\nhedge = '60s'\nstart_timeout = '60s'"),
+    );
     let mut viewer = Viewer::get(relay.address(), "/stream/one").await;
     assert_eq!(viewer.status(), 200);
     viewer.read_for(SECOND).await;

@@ -58,6 +58,16 @@ enum EventKind {
 }
 
 impl EventDocument {
+    /// The channel, where it is about one.
+    pub(super) fn channel(&self) -> Option<&str> {
+        self.channel.as_deref()
+    }
+
+    /// Its number.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Nothing for what the figures tell: viewers come and go a thousand times a second.
     pub(super) fn new(id: u64, at: Timestamp, event: Event) -> Option<Self> {
         let (mut provider_of, mut reason_of, mut job_of) = (None, None, None);

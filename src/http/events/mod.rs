@@ -5,6 +5,7 @@
 //! one is asked for when the last one is in the socket: a slow listener misses some.
 
 mod event;
+mod history;
 mod listening;
 mod messages;
 
@@ -15,6 +16,8 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use http::{HeaderName, HeaderValue, header};
 
+pub(crate) use self::history::History;
+pub(super) use self::history::{HistoryDocument, of_channel};
 use self::listening::Listening;
 use self::messages::Seat;
 pub(super) use self::messages::{Messages, Now};

@@ -6,7 +6,7 @@ use super::operation::Operation;
 use super::route::{Access, Route};
 use super::{NO_DATABASE, openapi};
 use crate::http::channels::{self, ChannelInList, ChannelList};
-use crate::http::events::{self, Now};
+use crate::http::events::{self, HistoryDocument, Now};
 use crate::http::extract::BodyLimits;
 use crate::http::films::{
     self, FilmLinkMade, GenerateHls, LinkFields, StreamConfig, VideoList, VideoServerStatus,
@@ -80,6 +80,13 @@ pub(super) fn routes() -> Vec<Route> {
             Operation::new("getChannelStatus", "One channel, open or not")
                 .query("urls", "`full` for the whole addresses of sources: for operators.")
                 .json::<ChannelStatus>(200, "The channel")
+                .fails(404, &["unknown_channel", "unplayable_channel"])
+                .fails(503, NO_DATABASE)
+        }),
+        Route::new("/api/streams/{id}/events", Access::Operator).get(events::of_channel, || {
+            Operation::new("listChannelEvents", "What has happened to a channel lately")
+                .json::<HistoryDocument>(200, "The latest fifty events")
+                .fails(403, &["forbidden"])
                 .fails(404, &["unknown_channel", "unplayable_channel"])
                 .fails(503, NO_DATABASE)
         }),

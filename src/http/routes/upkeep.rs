@@ -1,8 +1,9 @@
-//! Backups and webhooks: what looks after a server.
+//! Backups, settings and webhooks: what looks after a server.
 
 use super::operation::Operation;
 use super::route::{Access, Route};
 use crate::http::backups::{self, BackupDocument, BackupList, RestoreDocument};
+use crate::http::settings::{self, SettingList};
 use crate::http::webhooks::{self, WebhookDocument, WebhookList};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -43,6 +44,11 @@ pub(super) fn routes() -> Vec<Route> {
                     .fails(404, &["unknown_backup"])
                     .fails(507, &["no_backup"])
             }),
+        Route::new("/api/settings", Access::Admin).get(settings::list, || {
+            Operation::new("listSettings", "The keys of the configuration, and by what they are set")
+                .json::<SettingList>(200, "The settings")
+                .fails(403, &["forbidden"])
+        }),
         Route::new("/api/webhooks", Access::Operator).get(webhooks::list, || {
             Operation::new("listWebhooks", "The webhooks, and how they are")
                 .json::<WebhookList>(200, "The webhooks")

@@ -62,6 +62,13 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
   {
     title: 'Server',
     pages: [
+      {
+        path: 'settings',
+        title: 'Settings',
+        icon: 'settings',
+        role: 'admin',
+        load: () => import('./pages/Settings.svelte'),
+      },
       { path: 'backups', title: 'Backups', icon: 'backup', role: 'admin', load: () => import('./pages/Backups.svelte') },
     ],
   },

@@ -36,6 +36,10 @@ const VERBS: Record<string, string> = {
   remove: 'removed',
   reset: 'reset',
   replace: 'made anew',
+  make: 'made',
+  download: 'downloaded',
+  restore: 'asked to restore',
+  leave: 'asked not to restore',
 };
 
 /** What was done to what. */

@@ -13,10 +13,13 @@ export interface Moment {
   tone: 'good' | 'caution' | 'bad' | '';
 }
 
-/** The newest first. `events` may be about other channels, too. */
-export function timelineOf(id: string, stream: Stream | null, events: Event[]): Moment[] {
+/** The newest first. */
+export function timelineOf(stream: Stream | null, events: Event[]): Moment[] {
   const switches = (stream?.failovers.last ?? []).map(switched);
-  const own = events.filter((event) => event.channel === id);
+  // The status says from where to where, and knows those since the channel was opened last.
+  const first = Math.min(...(stream?.failovers.last ?? []).map(({ at }) => Date.parse(at)));
+  const isTold = ({ kind, at }: Event) => kind === 'stream_switched' && Date.parse(at) >= first - 1_000;
+  const own = events.filter((event) => !isTold(event));
   const others = own.flatMap((event, place) => happened(event, own.slice(0, place)) ?? []);
   return [...switches, ...others].sort((one, other) => Date.parse(other.at) - Date.parse(one.at));
 }
@@ -24,14 +27,15 @@ export function timelineOf(id: string, stream: Stream | null, events: Event[]): 
 function switched({ at, from, to, reason }: Stream['failovers']['last'][number]): Moment {
   const named = (place: number | null) => (place === null ? 'a source that is gone' : `source ${place + 1}`);
   const what = from === to ? `Opened ${named(to)} again` : `Switched from ${named(from)} to ${named(to)}`;
-  return { at, text: `${what}, since ${switchReason(reason)}`, tone: 'caution' };
+  return { at, text: `${what}, because ${switchReason(reason)}`, tone: 'caution' };
 }
 
-/** Switches are told by the status of the channel, which knows those of before, too. */
-function happened({ kind, at, provider }: Event, before: Event[]): Moment | null {
+function happened({ kind, at, provider, reason }: Event, before: Event[]): Moment | null {
   switch (kind) {
     case 'stream_opened':
       return { at, text: 'Opened', tone: 'good' };
+    case 'stream_switched':
+      return { at, text: `Switched to another source, because ${switchReason(reason ?? '')}`, tone: 'caution' };
     case 'stream_closed':
       return { at, text: 'Closed', tone: '' };
     case 'outage_began':

@@ -22,6 +22,8 @@ export class Watched {
   /** There is no such channel. */
   isUnknown = $state(false);
   error = $state('');
+  /** What has happened to it lately, the newest last; null before the server has told. */
+  events = $state.raw<Schema<'EventDocument'>[] | null>(null);
 
   constructor(id: string) {
     this.id = id;
@@ -46,6 +48,7 @@ export class Watched {
     try {
       const query = { urls: 'full' };
       this.status = await call('get', '/api/streams/{id}/status', { id: this.id, query });
+      this.events = (await call('get', '/api/streams/{id}/events', { id: this.id })).events;
       [this.error, this.isUnknown] = ['', false];
       // A channel that is closed sends nothing and holds nothing.
       this.bitrates = [...this.bitrates, this.stream?.bitrate ?? 0].slice(-POINTS);
