@@ -28,6 +28,7 @@ mod lineup;
 mod live;
 mod local_program;
 mod logo;
+mod logs;
 mod metrics;
 mod monitoring;
 mod nosniff;

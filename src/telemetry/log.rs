@@ -24,6 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::daily::Daily;
 use super::kinds::Kinds;
 use super::queue::{Closer, Format, Queue};
+use super::recent::RECENT;
 use crate::config::log_filter::{FilterError, parse_filter};
 use crate::config::{Log, LogFormat};
 
@@ -118,6 +119,8 @@ fn build<W: Write + Send + 'static>(
         Format::Json => json_layer(queue.clone()),
         Format::Text => lines::layer().with_ansi(colours).with_writer(queue.clone()).boxed(),
     });
+    // Pages show the latest lines.
+    layers.push(json_layer(&RECENT));
     let mut guard = Guard { queues: vec![(queue, closer)] };
 
     if let Some(path) = &config.file {

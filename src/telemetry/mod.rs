@@ -5,6 +5,7 @@ mod daily;
 mod kinds;
 pub mod log;
 mod queue;
+pub(crate) mod recent;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -36,6 +36,7 @@ mod hung_log;
 mod journey;
 mod ladder;
 mod limits;
+mod logs_page;
 mod matrix;
 mod metrics;
 mod monitoring;

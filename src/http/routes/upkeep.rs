@@ -1,8 +1,9 @@
-//! Backups, settings and webhooks: what looks after a server.
+//! Backups, the log, settings and webhooks: what looks after a server.
 
 use super::operation::Operation;
 use super::route::{Access, Route};
 use crate::http::backups::{self, BackupDocument, BackupList, RestoreDocument};
+use crate::http::logs::{self, LogDocument};
 use crate::http::settings::{self, SettingList};
 use crate::http::webhooks::{self, WebhookDocument, WebhookList};
 
@@ -44,6 +45,13 @@ pub(super) fn routes() -> Vec<Route> {
                     .fails(404, &["unknown_backup"])
                     .fails(507, &["no_backup"])
             }),
+        Route::new("/api/logs", Access::Admin).get(logs::list, || {
+            Operation::new("listLogLines", "The latest lines of the log")
+                .query("after", "Only those behind the line with this `id`.")
+                .query("limit", "How many, the newest ones: 1 to 500, 200 unless given.")
+                .json::<LogDocument>(200, "The lines")
+                .fails(403, &["forbidden"])
+        }),
         Route::new("/api/settings", Access::Admin).get(settings::list, || {
             Operation::new("listSettings", "The keys of the configuration, and by what they are set")
                 .json::<SettingList>(200, "The settings")

@@ -69,6 +69,7 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
         role: 'admin',
         load: () => import('./pages/Settings.svelte'),
       },
+      { path: 'logs', title: 'Log', icon: 'log', role: 'admin', load: () => import('./pages/Logs.svelte') },
       { path: 'backups', title: 'Backups', icon: 'backup', role: 'admin', load: () => import('./pages/Backups.svelte') },
     ],
   },

@@ -5,6 +5,7 @@ export const ICONS = {
   channels: 'M4 6h16v11H4zM9 21h6',
   guide: 'M4 6h16v14H4zM4 10h16M8 3v4M16 3v4M8 14h5',
   settings: 'M4 7h9M17 7h3M13 5v4M4 17h3M11 17h9M7 15v4',
+  log: 'M5 4h14v16H5zM8 8h8M8 12h8M8 16h5',
   backup: 'M4 5h16v5H4zM4 14h16v5H4zM8 7.5h.01M8 16.5h.01',
   film: 'M4 5h16v14H4zM8 5v14M16 5v14M4 9.5h4M4 14.5h4M16 9.5h4M16 14.5h4',
   list: 'M9 6h11M9 12h11M9 18h11M4.5 6h.01M4.5 12h.01M4.5 18h.01',
