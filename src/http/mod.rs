@@ -167,7 +167,7 @@ pub struct Shared {
 pub(crate) struct Upkeep {
     pub(crate) backups: Backups,
     /// What has happened to each channel lately.
-    pub(crate) history: History,
+    pub(crate) history: events::History,
     pub(crate) webhooks: Webhooks,
 }
 
@@ -289,7 +289,7 @@ impl State {
             variants,
             upkeep: Upkeep {
                 backups: Backups::new(config.clone()),
-                history: History::default(),
+                history: events::History::default(),
                 webhooks: Webhooks::default(),
             },
             catalogue,
