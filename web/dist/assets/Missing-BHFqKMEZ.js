@@ -1,1 +1,0 @@
-import{D as e,Q as t,k as n}from"./disclose-version-BNYA91H8.js";import"./admin-BHQDgOXK.js";var r=n(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(n){var i=r();t(2),e(n,i)}export{i as default};
