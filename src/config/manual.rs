@@ -71,9 +71,13 @@ static ENTRIES: LazyLock<HashMap<String, Manual>> = LazyLock::new(|| {
                 let text = String::new();
                 entries.insert(format!("{section}.{key}"), Manual { kind, default, range, text });
             }
-        } else if let Some((key, text)) = line.strip_prefix("- **`").and_then(|rest| rest.split_once("`**")) {
-            if let Some(entry) = entries.get_mut(&format!("{section}.{key}")) {
-                entry.text = plain(text.trim_start_matches([':', ' ']));
+        } else if let Some(item) = line.strip_prefix("- **`") {
+            // One item may be about several keys: "- **`timeout`**, **`memory`**: the limits …"
+            let Some((keys, text)) = item.split_once("`**: ") else { continue };
+            for key in keys.split("`**, **`") {
+                if let Some(entry) = entries.get_mut(&format!("{section}.{key}")) {
+                    entry.text = plain(text);
+                }
             }
         }
     }

@@ -218,7 +218,7 @@ pub(crate) mod players {
             ("guide?view=match", "1 of 1 channels"),
             ("guide?view=guides", "There is no guide yet"),
             ("settings", "stall_timeout"),
-            ("logs", "Search the log"),
+            ("logs", "Nothing has been logged yet."),
             ("backups", "There is no backup yet"),
             ("playlists", "No playlist yet"),
             ("downloads", "Nothing is kept"),

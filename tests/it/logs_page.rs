@@ -23,7 +23,7 @@ mod players {
         let (logs, backups, settings) = (page("logs"), page("backups"), page("settings"));
         let steps = [
             Step::Goes(&logs),
-            Step::Sees("listening on"),
+            Step::Sees("there are no channels"),
             Step::Judges,
             Step::Rests,
             Step::Fills("Search the log", "no such words"),
