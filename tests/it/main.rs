@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "measured numbers are told")]
 
+mod addresses;
 mod admin;
 mod backups_page;
 mod bad_input;
