@@ -12,6 +12,7 @@ mod catchup;
 mod channel_page;
 mod chaos;
 mod cli;
+mod clients;
 mod clocks;
 mod datagrams;
 mod discovery;
