@@ -35,6 +35,7 @@ mod hls_opening;
 mod hls_playing;
 mod hostile;
 mod hung_log;
+mod identity;
 mod journey;
 mod ladder;
 mod limits;
