@@ -9,7 +9,7 @@ SECONDS ?= 30
 DENY_VERSION := 0.20.2
 DEB_TOOL_VERSION := 3.8.0
 
-.PHONY: help run build deb static image package-check web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt lists schemathesis fuzz mutants setup setup-bench setup-lists setup-schemathesis setup-web setup-check clean
+.PHONY: help run build deb static image package-check web test test-portable test-long check bench bench-check bench-build soak attacks matrix chaos calm hunt lists schemathesis fuzz mutants setup setup-long setup-bench setup-lists setup-schemathesis setup-web setup-check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,9 +48,9 @@ test-portable: setup ## Run the tests of what is done otherwise where there is n
 	FOREBAY_PORTABLE=1 $(CARGO) nextest run --workspace --target-dir target/portable \
 		-E 'test(/^channel::/) + test(/^(limits|on_demand|slow|takeover)::/)'
 
-test-long: setup ## Let players and a browser play for longer than in the tests (players SECONDS=30 each); kill the database 200 times, and jobs 100 times
+test-long: setup setup-long ## Let players and a browser play for longer than in the tests (players SECONDS=30 each); kill the database 200 times, jobs 100 times; ask Kodi what it shows
 	FOREBAY_PLAY_SECONDS=$(SECONDS) $(CARGO) nextest run --package forebay --profile long --run-ignored only \
-		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants) + test(=store::killed_jobs::a_hundred_instants) + test(=store::killed_server::two_hundred_instants_of_a_server) + test(=store::refreshed::only_viewers_of_removed_channels_end_of_five_hundred) + test(=lineup::tests::lasting::a_thousand_edits_outlive_a_hundred_refreshes) + test(=lineup::tests::merges::precision_and_recall_on_iptv_org_in_a_database) + test(=lineup::tests::hostile::a_million_groups_are_ten_thousand_and_a_count) + test(=ladder::killed_at_ten_moments_nothing_half_is_served_and_the_job_ends) + test(=revoked::two_hundred_times) + test(=revoked::players::two_hundred_real_players_end_within_a_second) + test(=page_channels::no_picture_is_lost_or_repeated_in_ten_minutes)'
+		--no-capture -E 'test(/^hls_(playing|opening)::/) + test(=store::killed::two_hundred_instants) + test(=store::killed_jobs::a_hundred_instants) + test(=store::killed_server::two_hundred_instants_of_a_server) + test(=store::refreshed::only_viewers_of_removed_channels_end_of_five_hundred) + test(=lineup::tests::lasting::a_thousand_edits_outlive_a_hundred_refreshes) + test(=lineup::tests::merges::precision_and_recall_on_iptv_org_in_a_database) + test(=lineup::tests::hostile::a_million_groups_are_ten_thousand_and_a_count) + test(=ladder::killed_at_ten_moments_nothing_half_is_served_and_the_job_ends) + test(=revoked::two_hundred_times) + test(=revoked::players::two_hundred_real_players_end_within_a_second) + test(=page_channels::no_picture_is_lost_or_repeated_in_ten_minutes) + test(=clients::players::kodi_shows_groups_numbers_and_what_is_on_and_plays)'
 
 check: setup-check ## Formatting, lints, docs, licences, links, the structure of the house, built files, the pages against the OpenAPI document
 	$(CARGO) fmt --all --check
@@ -119,9 +119,12 @@ mutants: ## Put plausible faults into decisions of the core, and say which no te
 	@command -v cargo-mutants >/dev/null || $(CARGO) install cargo-mutants --locked
 	PROPTEST_CASES=100 $(CARGO) mutants --package forebay-core --output target $(foreach module,$(MODULES),--file 'core/src/$(module).rs') $(ARGS)
 
-setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, hdhomerun_config, Pebble (an ACME server), nginx, Prometheus, curl, yt-dlp, cargo-nextest
-	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium hdhomerun_config npm pebble nginx nginx-rtmp prometheus curl python3 venv testkit/browser testkit/oidc testkit/platform testkit/webhooks
+setup: ## Install what the tests need: ffmpeg, VLC, mpv, GStreamer, Chromium, hdhomerun_config, xmllint, tv_validate_file, programs that read lists, Pebble (an ACME server), nginx, Prometheus, curl, yt-dlp, cargo-nextest
+	scripts/setup.sh ffmpeg vlc mpv gstreamer chromium hdhomerun_config xmllint tv_validate_file npm pebble nginx nginx-rtmp prometheus curl python3 venv testkit/browser testkit/clients/node testkit/clients/python testkit/oidc testkit/platform testkit/webhooks
 	@command -v cargo-nextest >/dev/null || $(CARGO) install cargo-nextest --locked
+
+setup-long: ## Install what the long tests need besides: Kodi with its client of lists, on a screen that nobody sees
+	scripts/setup.sh kodi xvfb
 
 setup-bench: ## Install what the measurements need: ffmpeg, nginx
 	scripts/setup.sh ffmpeg nginx

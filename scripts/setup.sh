@@ -13,6 +13,9 @@ have() {
         debootstrap) command -v debootstrap || [ -x /usr/sbin/debootstrap ] ;;
         nginx) command -v nginx || [ -x /usr/sbin/nginx ] ;;
         nginx-rtmp) [ -e /usr/lib/nginx/modules/ngx_rtmp_module.so ] ;;
+        # Its client of lists is a package of its own.
+        kodi) [ -d /usr/share/kodi/addons/pvr.iptvsimple ] ;;
+        xvfb) command -v Xvfb ;;
         venv) python3 -c "import ensurepip" ;;
         *) command -v "$1" ;;
     esac >/dev/null 2>&1
@@ -39,6 +42,7 @@ for part in "$@"; do
         ffmpeg) packages+=(ffmpeg) ;;
         gstreamer) packages+=(gstreamer1.0-{tools,libav,plugins-{base,good,bad,ugly}}) ;;
         hdhomerun_config) packages+=(hdhomerun-config) ;;
+        kodi) packages+=(kodi kodi-pvr-iptvsimple) ;;
         mpv) packages+=(mpv) ;;
         nginx) packages+=(nginx-light) ;;
         nginx-rtmp) packages+=(libnginx-mod-rtmp) ;;
@@ -47,7 +51,10 @@ for part in "$@"; do
         prometheus) packages+=(prometheus) ;;
         python3) packages+=(python3-minimal) ;;
         venv) packages+=(python3-venv) ;;
+        tv_validate_file) packages+=(xmltv-util) ;;
         vlc) packages+=(vlc-bin vlc-plugin-base) ;;
+        xmllint) packages+=(libxml2-utils) ;;
+        xvfb) packages+=(xvfb) ;;
         *) echo "setup: no package is known for $part" >&2; exit 1 ;;
     esac
 done

@@ -173,6 +173,38 @@ fn catchup_in_all_spellings() {
 }
 
 #[test]
+fn a_shift_of_the_guide_is_that_of_the_entry_else_that_of_the_head() {
+    for (written, seconds) in [
+        ("1", 3600),
+        ("+1", 3600),
+        ("-4.5", -16_200),
+        ("1,5", 5400),
+        ("5.75", 20_700),
+        ("0", 0),
+        ("", 0),
+        ("25", 0),
+        ("soon", 0),
+        ("NaN", 0),
+    ] {
+        let entry = only(format!("#EXTINF:-1 tvg-shift=\"{written}\",N\nhttp://h/1"));
+        assert_eq!(entry.guide_shift(), seconds, "{written}");
+    }
+    let entry = |attributes: &str| format!("#EXTINF:-1 {attributes},N\nhttp://h/1\n");
+    let list = [
+        "#EXTM3U tvg-shift=\"-2\"\n",
+        &entry(""),
+        &entry("tvg-shift=\"1\""),
+        // It has none, and says so.
+        &entry("tvg-shift=\"0\""),
+        // Another list, which was joined to the first.
+        "#EXTM3U\n",
+        &entry(""),
+    ];
+    let shifts: Vec<i32> = parse(list.concat()).iter().map(Entry::guide_shift).collect();
+    assert_eq!(shifts, [-7200, 3600, 0, 0]);
+}
+
+#[test]
 fn guides_of_the_header() {
     let table: [(&str, &[&str]); 7] = [
         ("url-tvg=\"http://a\"", &["http://a"]),

@@ -29,6 +29,8 @@ pub struct Entry<'a> {
     pub guide_id: Option<&'a str>,
     /// The number of its station at Gracenote.
     pub gracenote_id: Option<&'a str>,
+    /// Seconds that are to be added to the times of its guide.
+    pub guide_shift: i64,
     /// How much of its past it keeps, where it has an archive at all.
     pub archive: Option<Duration>,
     /// The number by which players of Xtream Codes know it, in lists that are walked through.
@@ -78,6 +80,7 @@ impl<'a> From<&'a Channel> for Entry<'a> {
             logo: channel.logo.as_deref(),
             guide_id: channel.tvg_id.as_deref(),
             gracenote_id: None,
+            guide_shift: 0,
             archive: channel.policy.timeshift,
             player_id: None,
         }
@@ -100,7 +103,8 @@ pub struct Table {
     key: &'static str,
     /// The column that holds the part of a number behind the dot.
     minor: &'static str,
-    /// The columns with the number at Gracenote and with the time-shift, where it has them.
+    /// The columns with the number at Gracenote, with the time-shift and with that of the guide, where
+    /// it has them.
     more: &'static str,
     /// Where the ids of its rows begin by which players know them.
     player_ids: u32,
@@ -112,7 +116,7 @@ pub const RELAYS: Table = Table {
     narrow: "relays INDEXED BY relays_search",
     key: "id",
     minor: "0",
-    more: "NULL, timeshift",
+    more: "NULL, timeshift, 0",
     player_ids: player_id::OF_RELAYS,
 };
 
@@ -122,7 +126,7 @@ pub const LINEUP: Table = Table {
     narrow: "lineup_channels",
     key: "rank",
     minor: "number_minor",
-    more: "nullif(gracenote_id, ''), NULL",
+    more: "nullif(gracenote_id, ''), NULL, guide_shift",
     player_ids: player_id::OF_PLAYLISTS,
 };
 
@@ -273,6 +277,7 @@ fn read<'a>(row: &'a Row<'_>, player_ids: u32) -> Result<(i64, Entry<'a>), Error
         logo: text(6)?,
         guide_id: text(7)?,
         gracenote_id: text(9)?,
+        guide_shift: row.get(11)?,
         // It was checked when it was written.
         archive: text(10)?.and_then(|text| humantime::parse_duration(text).ok()),
         player_id: part(8)?.and_then(|row| player_id::of_row(player_ids, row)),

@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration(include_str!("schema/0009-downloads.sql")),
     Migration(include_str!("schema/0010-tuners.sql")),
     Migration(include_str!("schema/0011-relays-with-archives.sql")),
+    Migration(include_str!("schema/0012-shifted-guides.sql")),
 ];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.

@@ -13,12 +13,11 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use forebay_core::guide::document;
-use forebay_core::guide::matching::GuideChannel;
 use ring::digest::{Context, SHA256};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Match, Snapshot};
 use super::store::{Error, Stored};
 use crate::catalogue::{BEGINNING, List};
 use crate::db::listing::Entry;
@@ -112,7 +111,7 @@ impl Out {
 pub(super) struct Draft {
     document: Document,
     out: Out,
-    programmes: Vec<(GuideChannel, u32)>,
+    programmes: Vec<(Match, u32)>,
     /// See [`fingerprint`].
     pub(super) channels: u64,
 }
@@ -162,7 +161,7 @@ impl Draft {
             hash_entry(&mut hasher, &entry);
             let number = entry.number.map(|it| it.to_string());
             document::channel(&mut out.text, &document::id(id), entry.name, number.as_deref(), entry.logo);
-            programmes.extend(snapshot.match_of(entry.id).map(|at| (at, id)));
+            programmes.extend(snapshot.match_of(entry.id).map(|found| (found, id)));
             failed = out.flush_if_full().err().map(Error::File);
             if cancelled.is_cancelled() {
                 failed = Some(Error::Cancelled);
@@ -183,16 +182,17 @@ impl Draft {
         cancelled: &CancellationToken,
     ) -> Result<Document, Error> {
         let Self { mut document, mut out, programmes, .. } = self;
-        let window = window(now);
+        let (from, to) = window(now);
         let mut opened: Option<(u16, Option<Stored>)> = None;
-        for (at, player_id) in programmes {
+        for (Match { at, shift, .. }, player_id) in programmes {
             if opened.as_ref().is_none_or(|(guide, _)| *guide != at.guide) {
                 opened = Some((at.guide, snapshot.open(at.guide)?));
             }
             let (_, stored) = opened.as_mut().expect("it was opened just now");
             let Some(guide) = stored else { continue };
             let (id, mut failed) = (document::id(player_id), None);
-            let read = guide.programmes(at.channel, window, |airing| {
+            let read = guide.programmes(at.channel, (from - shift, to - shift), |airing| {
+                let airing = airing.shifted(shift);
                 document::programme(&mut out.text, &id, (airing.start, airing.stop), &airing.body);
                 failed = out.flush_if_full().err().map(Error::File);
                 if cancelled.is_cancelled() {

@@ -1,17 +1,12 @@
 //! Which channels of guides are those of the lineup: found anew when either of them is another one.
 
-use std::collections::HashMap;
-
-use forebay_core::guide::matching::{GuideChannel, Index, MatchKind, Wanted};
+use forebay_core::guide::matching::{GuideChannel, Index, Wanted};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
-use super::snapshot::StoredGuide;
+use super::snapshot::{Match, Matches, StoredGuide};
 use super::store::Error;
 use crate::catalogue::{BEGINNING, List};
-
-/// What was found, by the id of a channel of ours.
-pub(super) type Matches = HashMap<Box<str>, (GuideChannel, MatchKind)>;
 
 /// The channels of guides. Guides that turn out to be damaged are taken away from `guides`. Waits
 /// for the disk.
@@ -66,8 +61,8 @@ pub(super) fn walk(
     let mut found = Matches::new();
     list.walk(connection, BEGINNING, |entry| {
         let wanted = Wanted { guide_id: entry.guide_id, name: entry.name, group: entry.group };
-        if let Some(at) = index.find(&wanted) {
-            found.insert(entry.id.into(), at);
+        if let Some((at, kind)) = index.find(&wanted) {
+            found.insert(entry.id.into(), Match { at, kind, shift: entry.guide_shift });
         }
         !cancelled.is_cancelled()
     })?;

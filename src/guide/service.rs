@@ -24,7 +24,7 @@ use super::matched::{index, walk};
 use super::named::{Named, of_config, of_playlist};
 use super::reading::{Outcome, ReadError, Tools, read};
 use super::schedule::Schedule;
-use super::snapshot::{Snapshot, StoredGuide};
+use super::snapshot::{Match, Snapshot, StoredGuide};
 use super::store::Error;
 use super::tally::{Counts, Tally};
 use super::tasks::joined;
@@ -176,7 +176,7 @@ impl Guides {
     pub async fn status(&self) -> Result<Vec<GuideStatus>, crate::db::Error> {
         let (named, snapshot) = (self.named().await?, self.snapshot());
         let mut matched: HashMap<u16, u64> = HashMap::new();
-        for (at, _) in snapshot.matches.values() {
+        for Match { at, .. } in snapshot.matches.values() {
             *matched.entry(at.guide).or_default() += 1;
         }
         let status = |named: Named| {

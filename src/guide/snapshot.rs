@@ -27,7 +27,7 @@ const LOOK_EVERY: u32 = 1024;
 pub struct Snapshot {
     pub(super) guides: Vec<StoredGuide>,
     /// By the id of a channel of ours.
-    pub(super) matches: HashMap<Box<str>, (GuideChannel, MatchKind)>,
+    pub(super) matches: Matches,
     pub(super) version: u64,
     /// The hour since 1970 in which it was matched: what has programmes depends on the time.
     pub(super) hour: i64,
@@ -35,6 +35,18 @@ pub struct Snapshot {
     pub(super) list: Weak<List>,
     /// Names and ids of guides that had no room.
     pub(super) left_out: u64,
+}
+
+/// What of guides is ours, by the id of a channel of ours.
+pub(super) type Matches = HashMap<Box<str>, Match>;
+
+/// The channel of a guide that is one of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Match {
+    pub(super) at: GuideChannel,
+    pub(super) kind: MatchKind,
+    /// Seconds that are to be added to the guide's times.
+    pub(super) shift: i64,
 }
 
 /// A guide with the version of it that is read.
@@ -82,8 +94,8 @@ pub struct Wanted {
 
 impl Snapshot {
     /// The channel of a guide that is this one of ours.
-    pub(super) fn match_of(&self, id: &str) -> Option<GuideChannel> {
-        self.matches.get(id).map(|(at, _)| *at)
+    pub(super) fn match_of(&self, id: &str) -> Option<Match> {
+        self.matches.get(id).copied()
     }
 
     /// Opens a guide; none if it is damaged. Waits for the disk.
@@ -111,22 +123,23 @@ impl Snapshot {
         let (mut found, mut bytes) = (Programmes::default(), 0);
         for id in ids {
             let mut all = Vec::new();
-            if let Some(at) = self.match_of(id) {
+            if let Some(Match { at, shift, .. }) = self.match_of(id) {
+                // As the guide has it, until a programme is handed out.
+                let (from, to) = (wanted.from.saturating_sub(shift), wanted.to.saturating_sub(shift));
                 let stored = match opened.remove(&at.guide) {
                     Some(stored) => stored,
                     None => self.open(at.guide)?,
                 };
                 let read = stored.as_ref().map_or(Ok(()), |stored| {
-                    let least =
-                        if wanted.is_from_running { stored.running(at.channel, wanted.from)? } else { None };
-                    stored.programmes(at.channel, (wanted.from, wanted.to), |airing| {
+                    let least = if wanted.is_from_running { stored.running(at.channel, from)? } else { None };
+                    stored.programmes(at.channel, (from, to), |airing| {
                         if least.is_some_and(|least| airing.start.seconds() < least) {
                             return true;
                         }
                         bytes += airing.body.len();
                         found.is_cut |= bytes > MAX_ANSWER_BYTES;
                         if !found.is_cut {
-                            all.push(airing);
+                            all.push(airing.shifted(shift));
                         }
                         !found.is_cut && all.len() < wanted.limit
                     })
@@ -154,30 +167,34 @@ impl Snapshot {
         limit: usize,
         cancelled: &CancellationToken,
     ) -> Result<Vec<(String, Airing)>, Error> {
-        let mut ours: HashMap<GuideChannel, usize> = HashMap::new();
+        // Channels with the same programmes at the same time are told of once, by the first of them.
+        let mut ours: HashMap<GuideChannel, Vec<(usize, i64)>> = HashMap::new();
         for (at, id) in seen.iter().enumerate() {
-            if let Some(channel) = self.match_of(id) {
-                ours.entry(channel).or_insert(at);
+            let Some(found) = self.match_of(id) else { continue };
+            let same = ours.entry(found.at).or_default();
+            if same.iter().all(|(_, shift)| *shift != found.shift) {
+                same.push((at, found.shift));
             }
         }
+        // What is over by the guide may go on for a channel that is late.
+        let latest = ours.values().flatten().map(|(_, shift)| *shift).max().unwrap_or_default();
         let finder = Finder::new(text);
         // The latest one is on top. Bodies are read of those alone that are answered.
         let mut best: BinaryHeap<(i64, u16, i64, usize)> = BinaryHeap::with_capacity(limit + 1);
         for guide in 0..u16::try_from(self.guides.len()).unwrap_or(u16::MAX) {
             let Some(stored) = self.open(guide)? else { continue };
             let mut looked = 0_u32;
-            let read = stored.titles(from, |it| {
+            let read = stored.titles(from.saturating_sub(latest), |it| {
                 looked = looked.wrapping_add(1);
-                let hit = (it.start, guide, it.row);
-                let is_earlier = best.len() < limit
-                    || best.peek().is_some_and(|(start, guide, row, _)| hit < (*start, *guide, *row));
-                if is_earlier
-                    && let Some(id) = ours.get(&GuideChannel { guide, channel: it.channel })
-                    && finder.find(it.folded).is_some()
-                {
-                    best.push((it.start, guide, it.row, *id));
-                    if best.len() > limit {
-                        best.pop();
+                let of_channel = ours.get(&GuideChannel { guide, channel: it.channel });
+                for (id, shift) in of_channel.into_iter().flatten() {
+                    let hit = (it.start + shift, guide, it.row, *id);
+                    let is_earlier = best.len() < limit || best.peek().is_some_and(|last| hit < *last);
+                    if it.stop + shift > from && is_earlier && finder.find(it.folded).is_some() {
+                        best.push(hit);
+                        if best.len() > limit {
+                            best.pop();
+                        }
                     }
                 }
                 !looked.is_multiple_of(LOOK_EVERY) || !cancelled.is_cancelled()
@@ -204,7 +221,8 @@ impl Snapshot {
             if bytes > MAX_ANSWER_BYTES {
                 break;
             }
-            found.push((seen[id].clone(), airing));
+            let shift = self.match_of(&seen[id]).map_or(0, |found| found.shift);
+            found.push((seen[id].clone(), airing.shifted(shift)));
         }
         Ok(found)
     }

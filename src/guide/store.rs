@@ -131,6 +131,14 @@ pub struct Airing {
     pub body: String,
 }
 
+impl Airing {
+    /// The same, so many seconds later.
+    pub(super) fn shifted(self, seconds: i64) -> Self {
+        let later = |at: UnixTime| UnixTime::from_seconds(at.seconds() + seconds);
+        Self { start: later(self.start), stop: later(self.stop), ..self }
+    }
+}
+
 /// A guide that can be read.
 #[derive(Debug)]
 pub(super) struct Stored(Connection);
@@ -144,6 +152,8 @@ pub(super) struct Title<'a> {
     pub(super) channel: u32,
     /// When it begins, in seconds since 1970.
     pub(super) start: i64,
+    /// When it ends.
+    pub(super) stop: i64,
     /// Its title, for comparisons.
     pub(super) folded: &'a [u8],
 }
@@ -413,13 +423,13 @@ impl Stored {
     /// Shows `take` the titles, folded, of all programmes that end behind `from`, for as long as it
     /// says yes.
     pub(super) fn titles(&self, from: i64, mut take: impl FnMut(Title<'_>) -> bool) -> Result<(), Error> {
-        let sql = "SELECT rowid, channel, start, title FROM programmes WHERE stop > ?1";
+        let sql = "SELECT rowid, channel, start, title, stop FROM programmes WHERE stop > ?1";
         let mut statement = self.0.prepare_cached(sql)?;
         let mut rows = statement.query([from])?;
         while let Some(row) = rows.next()? {
             let folded = row.get_ref(3)?.as_bytes().map_err(rusqlite::Error::from)?;
-            let (row, channel, start) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            if !take(Title { row, channel, start, folded }) {
+            let (stop, start, channel) = (row.get(4)?, row.get(2)?, row.get(1)?);
+            if !take(Title { row: row.get(0)?, channel, start, stop, folded }) {
                 break;
             }
         }

@@ -159,6 +159,11 @@ impl<'a> Deriver<'a> {
             logo: &channel.logo.value,
             guide_id: &channel.guide_id.value,
             gracenote_id: &channel.gracenote_id.value,
+            // It says how the guide is wrong that the list means, and nothing of any other.
+            guide_shift: match channel.guide_id.layer {
+                Layer::Provider => entry.guide_shift(),
+                _ => 0,
+            },
             search: &search,
             is_adult: channel.is_adult.value,
             hidden: match (channel.is_hidden.value, channel.is_hidden.layer) {

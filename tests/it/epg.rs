@@ -422,3 +422,63 @@ async fn a_guide_with_nothing_to_come_leaves_the_channel_to_the_next_one() {
     until(&relay, |guides| guides[1]["matched"] == 1 && guides[0]["taken_at"].is_string()).await;
     assert_eq!(title_of_one(&relay).await, "Goes on");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rule_16_a_lists_shift_moves_the_guide_of_a_channel_and_is_not_told_again() {
+    let origin = Origin::start().await;
+    let programmes = ["a.tv", "b.tv", "c.tv"].map(|id| programme(id, (0, 3600), &format!("On {id}")));
+    origin.serve("/guide", Behaviour::body("text/xml", format!("<tv>{}</tv>", programmes.concat())));
+    let entry = |name: &str, attributes: &str| {
+        format!("#EXTINF:-1 {attributes},{name}\nhttp://provider.example/live/{name}.ts\n")
+    };
+    let list = [
+        format!("#EXTM3U url-tvg=\"{}\" tvg-shift=\"-2\"\n", origin.url("/guide")),
+        entry("a", "tvg-id=\"a.tv\""),
+        entry("b", "tvg-id=\"b.tv\" tvg-shift=\"1.5\""),
+        entry("c", "tvg-id=\"c.tv\" tvg-shift=\"0\""),
+        entry("a later", "tvg-id=\"a.tv\" tvg-shift=\"3\""),
+    ];
+    origin.serve("/list", Behaviour::body("audio/x-mpegurl", list.concat()));
+    let relay = Relay::start(&format!("[[playlists]]\nid = 'p'\nurl = '{}'\n", origin.url("/list")));
+    until(&relay, |guides| guides[0]["matched"] == 4).await;
+    let told = |seconds: i64| {
+        let at = |seconds| Timestamp::from_second(*HOUR + seconds).expect("it is near").to_string();
+        (at(seconds), at(seconds + 3600))
+    };
+    let times = |it: &Value| ["start", "stop"].map(|key| it[key].as_str().expect("a time").to_owned()).into();
+    let range = format!("?from={}&to={}", *HOUR - DAY, *HOUR + DAY);
+    let guide = get(&relay, "/epg.xml").await.text();
+    for (id, shift) in [("a-1", -7200), ("b-2", 5400), ("c-3", 0), ("a-later-4", 10_800)] {
+        let document = get(&relay, &format!("/api/epg/{id}{range}")).await.json();
+        let all: Vec<(String, String)> =
+            document["programmes"].as_array().expect("a list").iter().map(times).collect();
+        assert_eq!(all, [told(shift)], "{id}");
+        let written = format!("<programme start=\"{}\" stop=\"{}\"", at(shift), at(shift + 3600));
+        assert!(guide.contains(&written), "{id}: {guide}");
+    }
+    // What was on two hours ago is over.
+    let now = get(&relay, "/api/epg/now").await.json()["channels"].clone();
+    let titles: Vec<_> = now.as_array().expect("a list").iter().map(|it| &it["now"]["title"]).collect();
+    assert_eq!(titles, [&Value::Null, &Value::Null, &"On c.tv".into(), &Value::Null]);
+    let found = get(&relay, "/api/epg/search?text=on").await.json();
+    let found: Vec<_> =
+        found["programmes"].as_array().expect("a list").iter().map(|it| &it["channel"]).collect();
+    assert_eq!(found, ["c-3", "b-2", "a-later-4"], "those that are not over, in the order of time");
+    // Whoever reads our list has our guide, which is right.
+    assert!(!get(&relay, "/playlist.m3u").await.text().contains("tvg-shift"));
+    // What a user chooses instead is another guide.
+    let mapped = json!({ "tvg_id": "a.tv" });
+    assert_eq!(ask(&relay, "PATCH", "/api/lineup/channels/2", Some(mapped)).await.status, 200);
+    let moved = async {
+        loop {
+            let document = get(&relay, &format!("/api/epg/b-2{range}")).await.json();
+            let all = document["programmes"].as_array().expect("a list");
+            if all.first().is_some_and(|it| it["title"] == "On a.tv") {
+                return times(&all[0]);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let moved: (String, String) = moved.await;
+    assert_eq!(moved, told(0));
+}

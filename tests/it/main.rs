@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "measured numbers are told")]
 
+mod addresses;
 mod admin;
 mod backups_page;
 mod bad_input;
@@ -11,6 +12,7 @@ mod catchup;
 mod channel_page;
 mod chaos;
 mod cli;
+mod clients;
 mod clocks;
 mod datagrams;
 mod discovery;
@@ -33,6 +35,7 @@ mod hls_opening;
 mod hls_playing;
 mod hostile;
 mod hung_log;
+mod identity;
 mod journey;
 mod ladder;
 mod limits;

@@ -61,7 +61,7 @@ impl Nginx {
 }
 
 /// Debian keeps servers where the paths of users do not lead.
-fn program(name: &str) -> String {
+pub(crate) fn program(name: &str) -> String {
     let system = format!("/usr/sbin/{name}");
     if Path::new(&system).exists() { system } else { name.into() }
 }

@@ -138,9 +138,10 @@ impl Entry {
         self.properties.attribute(&["tvc-guide-stationid", "gracenote-id"])
     }
 
-    /// Hours by which the times of the guide are wrong, as written.
-    pub fn guide_shift(&self) -> Option<&str> {
-        self.properties.attribute(&["tvg-shift"])
+    /// Seconds that are to be added to the times of the guide: 0 where it says nothing, or nothing
+    /// that could be.
+    pub fn guide_shift(&self) -> i32 {
+        self.properties.attribute(&["tvg-shift"]).and_then(hours).unwrap_or_default()
     }
 
     /// Whether it says that it has sound only.
@@ -176,4 +177,13 @@ impl Entry {
     pub fn headers(&self) -> Vec<(&str, Cow<'_, str>)> {
         headers::of(&self.properties)
     }
+}
+
+/// Hours as lists write them (`-4.5`, `+1`, `1,5`), in seconds. No clock is wrong by more than a day.
+pub(super) fn hours(text: &str) -> Option<i32> {
+    const DAY: f64 = 24.0;
+    let hours: f64 = text.trim().replace(',', ".").parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "it is at most a day")]
+    let seconds = (hours * 3600.0).round() as i32;
+    (hours.abs() <= DAY).then_some(seconds)
 }

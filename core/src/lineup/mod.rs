@@ -6,6 +6,7 @@
 //! [`order`] its place where a user has moved it, and [`merge`] finds the channels that are one.
 //! The caller owns the rows: it hands in what it knows, and carries out what comes back.
 
+pub mod catchup;
 pub mod edits;
 mod entry;
 mod headers;

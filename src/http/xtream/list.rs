@@ -92,6 +92,7 @@ impl Listing for Form {
                 group: None,
                 guide_id: None,
                 gracenote_id: None,
+                guide_shift: 0,
                 archive: None,
                 ..*entry
             };

@@ -3,6 +3,7 @@
 mod browser;
 mod ffmpeg;
 mod gstreamer;
+mod kodi;
 pub mod model;
 mod pauses;
 mod running;
@@ -21,6 +22,7 @@ use tokio::time::timeout;
 pub use browser::{Browsed, Picture, browser_hls, browser_page, browser_ts};
 pub use ffmpeg::{ffmpeg_strict, ffprobe_json};
 pub use gstreamer::{gstreamer, gstreamer_within};
+pub use kodi::Kodi;
 pub use running::{Player, Running, has_kodi};
 pub use seeks::{Sought, Switched, browser_seeks, browser_switches};
 pub use simulated::simulated;

@@ -59,7 +59,7 @@ impl Player {
             Self::Kodi => {
                 let (child, display) = virtual_screen(&home);
                 screen = Some(child);
-                kodi(&home, &display, url)
+                kodi(&home, &display, Some(url))
             }
             Self::Ffmpeg => {
                 require("ffmpeg");
@@ -100,21 +100,23 @@ impl Running {
     }
 }
 
-/// Whether Kodi is there, and a screen for it. It is large, so nothing installs it.
+/// Whether Kodi is there, and a screen for it. It is large, so that `make setup-long` alone installs it.
 pub fn has_kodi() -> bool {
     have("Xvfb") && KODI.iter().any(|path| Path::new(path).exists())
 }
 
-fn kodi(home: &Home, display: &str, url: &str) -> Command {
+/// Kodi, which plays this at once.
+pub(super) fn kodi(home: &Home, display: &str, url: Option<&str>) -> Command {
     let program = KODI.iter().find(|path| Path::new(path).exists()).expect("has_kodi has been asked");
     let mut command = Command::new(program);
-    command.args(["--standalone", "--windowing=x11", url]);
+    command.args(["--standalone", "--windowing=x11"]).args(url).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.env("HOME", home.path()).env("DISPLAY", display).env("LIBGL_ALWAYS_SOFTWARE", "1");
     command
 }
 
 /// A screen that nobody sees, and its name.
-fn virtual_screen(home: &Home) -> (Child, String) {
+pub(super) fn virtual_screen(home: &Home) -> (Child, String) {
     let path = home.path().join("display");
     let file = File::create(&path).expect("its own folder can be written");
     let mut command = Command::new("Xvfb");

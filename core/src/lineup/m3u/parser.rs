@@ -222,6 +222,9 @@ enum First {
     Other,
 }
 
+/// Attributes of the head that hold for all entries that have none of their own.
+const INHERITED: [&str; 1] = ["tvg-shift"];
+
 /// Tags that playlists of HLS have and lists do not.
 const HLS_TAGS: [&str; 3] = ["EXT-X-TARGETDURATION", "EXT-X-MEDIA-SEQUENCE", "EXT-X-STREAM-INF"];
 
@@ -382,6 +385,7 @@ impl Reader {
         if !self.group.is_empty() && self.entry.group().is_none() {
             self.entry.push(Origin::Group, "", &self.group);
         }
+        self.inherit();
         let kind = Kind::of(&self.entry);
         match kind {
             Kind::Live => self.summary.live += 1,
@@ -389,6 +393,17 @@ impl Reader {
             Kind::Series => self.summary.episodes += 1,
         }
         take(Item::Entry { entry: &self.entry, kind, is_alternate });
+    }
+
+    /// Gives the entry what the head says of all entries.
+    fn inherit(&mut self) {
+        for key in INHERITED {
+            let Some(value) = self.header.properties.attribute(&[key]) else { continue };
+            if self.entry.properties().attribute(&[key]).is_none() {
+                self.summary.faults.bad_attributes +=
+                    u64::from(!self.entry.push(Origin::Attribute, key, value));
+            }
+        }
     }
 
     fn finish(&mut self, long_lines: u64) -> Summary {
