@@ -240,8 +240,8 @@ impl Visitor {
         self.see(&url);
     }
 
-    /// Opens an address: its status, its type, and its bytes; of a stream, the first ones.
-    async fn open(&self, url: &Url) -> (String, Vec<u8>) {
+    /// Opens an address: where it led, the type, and the bytes; of a stream, the first ones.
+    async fn open(&self, url: &Url) -> (Url, String, Vec<u8>) {
         let opened = async {
             let mut answer =
                 self.client.get(url.clone()).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
@@ -250,21 +250,23 @@ impl Visitor {
             let kind = answer.headers().get("Content-Type").and_then(|it| it.to_str().ok());
             let kind = kind.unwrap_or_default().to_owned();
             let is_stream = kind.starts_with("video/");
-            let mut bytes = Vec::new();
+            let (place, mut bytes) = (answer.url().clone(), Vec::new());
             while let Some(piece) = answer.chunk().await.unwrap_or_else(|error| panic!("{url}: {error}")) {
                 bytes.extend_from_slice(&piece);
                 if is_stream && bytes.len() >= 188 {
                     break;
                 }
             }
-            (kind, bytes)
+            (place, kind, bytes)
         };
         timeout(PATIENCE, opened).await.unwrap_or_else(|_| panic!("{:?}: {url} says nothing", self.way))
     }
 
     /// Opens an address and notes what it names.
     async fn visit(&mut self, url: &Url) {
-        let (kind, bytes) = self.open(url).await;
+        let (place, kind, bytes) = self.open(url).await;
+        // What is relative is relative to where a redirect has led.
+        let url = &place;
         assert!(!bytes.is_empty(), "{url} is empty");
         let is = |word: &str| kind.contains(word);
         if is("video/") {
@@ -343,7 +345,7 @@ impl Visitor {
     async fn read_panel(&mut self, login: &str) {
         let base = self.way.base();
         let at = |path: &str| Url::parse(&format!("{base}{path}")).expect("it is an address");
-        let (_, bytes) = self.open(&at(&format!("/player_api.php?{login}"))).await;
+        let (.., bytes) = self.open(&at(&format!("/player_api.php?{login}"))).await;
         let document: Value = serde_json::from_slice(&bytes).expect("it is JSON");
         let server = &document["server_info"];
         let text =
@@ -351,7 +353,7 @@ impl Visitor {
         let port = if text("server_protocol") == "https" { text("https_port") } else { text("port") };
         // It has no word for a path: what stands below one is made of what was typed.
         let made = format!("{}://{}:{port}{}", text("server_protocol"), text("url"), self.way.prefix);
-        let (_, bytes) = self.open(&at(&format!("/player_api.php?{login}&action=get_live_streams"))).await;
+        let (.., bytes) = self.open(&at(&format!("/player_api.php?{login}&action=get_live_streams"))).await;
         let streams: Value = serde_json::from_slice(&bytes).expect("it is JSON");
         for stream in streams.as_array().expect("a list") {
             let id = &stream["stream_id"];
