@@ -36,6 +36,7 @@ mod hung_log;
 mod journey;
 mod ladder;
 mod limits;
+mod long_groups;
 mod matrix;
 mod metrics;
 mod monitoring;
