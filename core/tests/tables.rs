@@ -1,6 +1,11 @@
 //! Sources whose tables are wrong, odd or missing, as multiplexers in the field write them: what
 //! goes out is the same as of the well-made source.
 
+#![allow(clippy::print_stdout, reason = "measured numbers are told")]
+
+use std::path::Path;
+use std::process::Command;
+
 use forebay_core::ts::packet::{self, Bytes};
 use forebay_core::ts::psi::{Pat, Pmt, Sections, crc32, packetize};
 use forebay_core::ts::splice::Splice;
@@ -53,14 +58,18 @@ fn with_checksum(mut section: Vec<u8>, is_right: bool) -> Vec<u8> {
     section
 }
 
-/// PES packets of pictures and of sound that go out.
-fn passed(packets: &[Bytes]) -> (usize, usize) {
+/// What goes out.
+fn spliced(packets: &[Bytes]) -> Vec<Bytes> {
     let mut splice = Splice::new(None);
     splice.begin();
     splice.push(packets);
     splice.finish();
-    let (output, _) = splice.output();
-    let (output, _) = output.as_chunks::<PACKET_SIZE>();
+    splice.output().0.as_chunks::<PACKET_SIZE>().0.to_vec()
+}
+
+/// PES packets of pictures and of sound that go out.
+fn passed(packets: &[Bytes]) -> (usize, usize) {
+    let output = spliced(packets);
     let units = output.iter().map(Packet::new).filter(|packet| packet.starts_unit());
     let of = |id: u8| {
         units.clone().filter(|it| it.payload().is_some_and(|it| it.starts_with(&[0, 0, 1, id]))).count()
@@ -74,6 +83,29 @@ fn assert_passes(what: &str, packets: &[Bytes], pictures_lost: usize) {
     let (pictures, sound) = passed(packets);
     assert!(pictures + pictures_lost >= whole.0, "{what}: {pictures} of {} pictures", whole.0);
     assert!(sound > 0, "{what}: no sound");
+    // ffmpeg on the source and on what goes out.
+    let (direct, relayed) = (decoded(what, packets), decoded(&format!("{what}, relayed"), &spliced(packets)));
+    println!("{what}: ffmpeg decodes {} pictures directly, {} relayed", direct.len(), relayed.len());
+    assert!(relayed.len() + pictures_lost >= direct.len(), "{what}: {} of {}", relayed.len(), direct.len());
+    let good = decoded(&format!("{what}, well made"), &source());
+    let wrong = relayed.iter().filter(|picture| !good.contains(picture)).count();
+    assert!(!relayed.is_empty() && wrong == 0, "{what}: {wrong} of {} pictures are wrong", relayed.len());
+}
+
+/// The pictures that the real ffmpeg decodes, as checksums.
+fn decoded(what: &str, packets: &[Bytes]) -> Vec<String> {
+    let name: String = what.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tables-{name}.ts"));
+    std::fs::write(&path, packets.as_flattened()).expect("the folder of tests can be written");
+    let output = Command::new("ffmpeg")
+        .args(["-v", "quiet", "-threads", "1", "-i"])
+        .arg(&path)
+        .args(["-map", "0:v", "-fps_mode", "passthrough", "-f", "framemd5", "-"])
+        .output();
+    let output = output.unwrap_or_else(|error| panic!("this test needs `ffmpeg`: {error}"));
+    let said = String::from_utf8(output.stdout).expect("ffmpeg writes text");
+    let lines = said.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit(',').next()?.trim().to_owned())).collect()
 }
 
 #[test]
@@ -112,6 +144,27 @@ fn a_length_that_runs_over() {
     section[at + 1] = section[at + 1].wrapping_add(9);
     let packets = packetize(&with_checksum(section, true), pid);
     assert_passes("ES_info_length too long", &replaced(&source, pid, &packets), 0);
+}
+
+#[test]
+fn a_length_of_descriptors_that_is_wrong() {
+    let source = source();
+    let pid = map_pid(&source);
+    let map = Pmt::parse(&section_of(&source, pid)).unwrap();
+    // None, and one of a registration.
+    for descriptors in [&b""[..], b"\x05\x04HDMV"] {
+        let section = Pmt { descriptors: descriptors.to_vec(), ..map.clone() }.render();
+        let said = u16::try_from(descriptors.len()).unwrap();
+        let rest = u16::try_from(section.len()).unwrap() - 16;
+        // Short of it, into the first stream, to the end of the section, beyond it.
+        for length in [0, 1, 3, said + 1, said + 3, said + 5, rest - 1, rest, rest + 1, 0xFFF] {
+            let mut section = section.clone();
+            section[10..12].copy_from_slice(&(0xF000 | length).to_be_bytes());
+            let packets = packetize(&with_checksum(section, true), pid);
+            let what = format!("program_info_length {length} for {said}");
+            assert_passes(&what, &replaced(&source, pid, &packets), 0);
+        }
+    }
 }
 
 #[test]

@@ -98,6 +98,20 @@ const actions = {
   follows: (name) => page.getByRole("link", { name }).first().click(),
   awaits: (name) => page.getByRole("link", { name }).first().waitFor(),
   opens: (text) => page.locator("summary", { hasText: text }).click(),
+  selects: ([label, option]) => page.getByLabel(label).selectOption({ label: option }),
+  asks: async (text) => {
+    const isMeant = (address) => address.includes(text);
+    if (!requests.some(isMeant)) await page.waitForRequest((request) => isMeant(request.url()));
+  },
+  reads: (text) =>
+    page.waitForFunction(
+      (text) =>
+        [...(document.querySelector("video")?.textTracks ?? [])].some(
+          ({ mode, activeCues }) => mode === "showing" && [...(activeCues ?? [])].some((cue) => cue.text.includes(text)),
+        ),
+      text,
+      { polling: 100 },
+    ),
   types: (text) => page.keyboard.type(text),
   presses: (key) => page.keyboard.press(key),
   plays: () =>
@@ -142,6 +156,7 @@ const seen = await page.evaluate(() => {
     muted: video?.muted ?? null,
     width: video?.videoWidth ?? 0,
     controls: controls.map(named),
+    pictures: [...document.images].filter((image) => visible(image) && image.naturalWidth > 0).map((image) => image.src),
     links: [...document.querySelectorAll("a[href]")].filter(visible).map((link) => link.href),
     overflow: Math.max(document.documentElement.scrollWidth - document.documentElement.clientWidth, 0),
     brightness: Math.round((Number(red) + Number(green) + Number(blue)) / 3),

@@ -162,6 +162,8 @@ async fn play(players: impl Iterator<Item = (Player, String)>) -> Vec<(Player, S
 }
 
 mod players {
+    use tokio::time::sleep;
+
     use super::*;
 
     /// When a player may have its first picture at the latest: the time that the source takes, and
@@ -279,6 +281,36 @@ mod players {
         let faults: Vec<String> =
             stream::iter(playing).buffer_unordered(2).flat_map(stream::iter).collect().await;
         assert!(faults.is_empty(), "{faults:#?}");
+    }
+
+    /// VLC opens a channel in groups of so many seconds, and others join it later by these seconds.
+    async fn join(group: u64, later: &[u32]) {
+        let origin = Origin::start().await;
+        origin.serve("/a.ts", Behaviour::ts(clip(group)));
+        let relay = Relay::with_sources(&[origin.url("/a.ts")], "");
+        let url = &relay.url("/stream/one/hls");
+        let playing = [0].iter().chain(later).map(|&later| async move {
+            sleep(later * SECOND).await;
+            let verdict = vlc_within(url, PLAYED / 2, 30 * SECOND).await;
+            println!("groups of {group} s, {later} s later: {:.1?} {:?}", verdict.first, verdict.errors);
+            verdict.errors.into_iter().map(move |error| format!("{group} s, {later} s later: {error}"))
+        });
+        let faults: Vec<String> = join_all(playing).await.into_iter().flatten().collect();
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+
+    /// Its list is still short then, and holds what the first viewer was given to begin with.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn join_soon_after_another() {
+        join(4, &[6, 15]).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "it takes minutes: `make test-long`"]
+    async fn join_5_to_30_s_after_another_for_long() {
+        for group in [1, 2, 4, 10] {
+            join(group, &[5, 15, 25, 30]).await;
+        }
     }
 
     /// The players for which most can go wrong, on the sources for which it does.

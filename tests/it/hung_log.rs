@@ -95,3 +95,33 @@ async fn viewers_who_come_and_go_do_not_fill_the_log() {
     assert!(log.len() < 150_000, "{} bytes", log.len());
     assert!(log.contains("agent agent") && log.contains("viewer left"));
 }
+
+/// `script` is the terminal of the program; while it is stopped, nobody reads, as after Ctrl-S.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_stands_still_does_not_stop_streams() {
+    let Some(setup) = Setup::new(TEST_CARD).arg("--log").arg("trace").in_terminal() else {
+        println!("left out: there is no program \"script\"");
+        return;
+    };
+    let program = setup.start().await;
+    program.signal(Signal::STOP);
+    let mut victim = Viewer::get(program.address(), "/stream/card").await;
+    let shown = program.output().len();
+    for _ in 0..10 {
+        visit(&program, 20, "test").await;
+        assert!(!victim.read_until(PACKET_SIZE).await.is_empty());
+    }
+    assert_eq!(program.output().len(), shown, "the terminal stands still");
+    assert_eq!(lines_left_out(&program, "lost").await, 0, "that is not much");
+    // Ctrl-Q: what has waited is shown.
+    program.signal(Signal::CONT);
+    let asked = Instant::now();
+    while program.output().matches("viewer left").count() < 20 {
+        assert!(asked.elapsed() < 10 * SECOND, "{}", program.output());
+        tokio::time::sleep(SECOND / 20).await;
+    }
+    let ours = program.id();
+    program.signal(Signal::TERM);
+    let finished = program.wait().await;
+    println!("process {ours}: {:?}, {} bytes of log", finished.status, finished.output.len());
+}

@@ -40,6 +40,7 @@ mod journey;
 mod ladder;
 mod limits;
 mod logs_page;
+mod long_groups;
 mod matrix;
 mod metrics;
 mod monitoring;

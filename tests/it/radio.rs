@@ -4,8 +4,9 @@ use std::process::Command;
 
 use forebay_testkit::origin::{Behaviour, Origin};
 use forebay_testkit::player::ffmpeg_strict;
+use futures_util::future::join_all;
 
-use crate::relay::Relay;
+use crate::relay::{Relay, channel};
 
 /// Bytes a second of the stations below: 128 kbit/s.
 const RATE: u32 = 16_000;
@@ -24,9 +25,31 @@ fn station(format: &str, codec: &str) -> Vec<u8> {
 
 /// A server that sends as fast as it plays, from the middle of a frame.
 fn server(content_type: &str, format: &str, codec: &str) -> Behaviour {
-    Behaviour::body(content_type, &station(format, codec)[5000..])
-        .slowly(RATE)
-        .header("icy-name", "Radio One")
+    on_air(content_type, &station(format, codec)[5000..])
+}
+
+fn on_air(content_type: &str, bytes: &[u8]) -> Behaviour {
+    Behaviour::body(content_type, bytes).slowly(RATE).header("icy-name", "Radio One")
+}
+
+/// Bytes of sound between two titles.
+const METAINT: usize = 4096;
+
+/// The same with a title of the song among the sound now and then, and mostly none, as Shoutcast
+/// sends it.
+fn with_titles(sound: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (number, part) in sound.chunks(METAINT).enumerate() {
+        bytes.extend(part);
+        // Its length in units of 16 bytes.
+        if number.is_multiple_of(3) {
+            bytes.push(3);
+            bytes.extend(format!("{:\0<48}", format!("StreamTitle='Song {number}';")).into_bytes());
+        } else {
+            bytes.push(0);
+        }
+    }
+    bytes
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,24 +59,25 @@ async fn stations_play_as_mpeg_ts_and_hls() {
     origin.serve("/aac", server("audio/aacp", "adts", "aac"));
     // Some say nothing of what they send.
     origin.serve("/plain", server("application/octet-stream", "adts", "aac"));
-    let relay = Relay::start(&format!(
-        "[[channels]]\nid = \"mp3\"\nsources = [{:?}]\n[[channels]]\nid = \"aac\"\nsources = [{:?}]\n\
-         [[channels]]\nid = \"plain\"\nsources = [{:?}]\n",
-        origin.url("/mp3"),
-        origin.url("/aac"),
-        origin.url("/plain"),
-    ));
+    origin.serve("/icy", server("audio/mpeg", "mp3", "libmp3lame").icy());
+    for (path, kind, format, codec) in
+        [("/titles", "audio/mpeg", "mp3", "libmp3lame"), ("/aac-titles", "audio/aacp", "adts", "aac")]
+    {
+        let bytes = with_titles(&station(format, codec)[5000..]);
+        origin.serve(path, on_air(kind, &bytes).icy().header("icy-metaint", &METAINT.to_string()));
+    }
+    let ids = ["mp3", "aac", "plain", "icy", "titles", "aac-titles"];
+    let channels = ids.map(|id| channel(id, &[origin.url(&format!("/{id}"))], ""));
+    let relay = Relay::start(&channels.concat());
     let play = async |id: &str, path: &str| {
         let verdict = ffmpeg_strict(&relay.url(&format!("/stream/{id}{path}")), 4).await;
         assert!(verdict.ok, "{id}{path}: {:?}\n{}", verdict.errors, verdict.log);
     };
-    tokio::join!(play("mp3", ""), play("aac", ""), play("plain", ""));
-    tokio::join!(play("mp3", "/index.m3u8"), play("aac", "/index.m3u8"));
-    for id in ["mp3", "aac", "plain"] {
+    join_all(ids.map(|id| play(id, ""))).await;
+    join_all(["mp3", "aac", "icy", "titles"].map(|id| play(id, "/index.m3u8"))).await;
+    for id in ids {
         let status = relay.status(id).await;
         assert_eq!(status["failovers"]["total"], 0, "{status}");
-    }
-    for path in ["/mp3", "/aac", "/plain"] {
-        assert_eq!(origin.opened(path), 1, "{path}");
+        assert_eq!(origin.opened(&format!("/{id}")), 1, "{id}");
     }
 }

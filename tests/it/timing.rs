@@ -5,6 +5,7 @@ use std::time::Duration;
 use forebay_testkit::client::{Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Origin, WarmUp, record};
+use forebay_testkit::player::ffmpeg_strict;
 use forebay_testkit::ts::{Checker, Limits};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
@@ -71,6 +72,21 @@ async fn lumps_are_one_stream_that_goes_on_evenly() {
         }
     }))
     .await;
+}
+
+/// Also for who plays HLS: never longer without a picture than who plays the source itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn lumps_play_evenly_by_hls() {
+    let origin = Origin::start().await;
+    origin.serve("/lumps.ts", clip().live().lumps(3 * SECOND));
+    let relay = Relay::with_sources(&[origin.url("/lumps.ts")], "stall_timeout = \"1s\"");
+    let (source, relayed) = (origin.url("/lumps.ts"), relay.url("/stream/one/hls"));
+    let (direct, relayed) = tokio::join!(ffmpeg_strict(&source, 12), ffmpeg_strict(&relayed, 12));
+    println!("standing still: {:.1?} directly, {:.1?} relayed", direct.stood, relayed.stood);
+    relayed.assert_ok();
+    assert!(relayed.stood <= direct.stood.max(SECOND / 2), "{:?}, {:?}", relayed.stood, direct.stood);
+    let status = relay.status("one").await;
+    assert_eq!(status["upstream_connections_opened"], 1, "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,15 +13,29 @@ pub(super) fn is_tag(bytes: &[u8]) -> bool {
     bytes.starts_with(b"ID3") && bytes.len() >= HEADER
 }
 
+/// Bytes of the tag that begins here, also of those that have not come yet.
+pub(super) fn tag(bytes: &[u8]) -> Option<usize> {
+    // A footer repeats the header.
+    let footer = |flags: u8| if flags & 0x10 == 0 { 0 } else { HEADER };
+    is_tag(bytes).then(|| HEADER + size(&bytes[6..HEADER]) + footer(bytes[5]))
+}
+
 /// Bytes of the tags that `bytes` begin with; all of them, where the last tag reaches over the end.
 pub fn length(bytes: &[u8]) -> usize {
     let mut at = 0;
-    while let Some(rest) = bytes.get(at..).filter(|rest| is_tag(rest)) {
-        // A footer repeats the header.
-        let footer = if rest[5] & 0x10 == 0 { 0 } else { HEADER };
-        at += HEADER + size(&rest[6..HEADER]) + footer;
+    while let Some(tag) = bytes.get(at..).and_then(tag) {
+        at += tag;
     }
     at.min(bytes.len())
+}
+
+/// Bytes of the tags that `bytes` begin with and that are there whole.
+pub fn whole(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(end) = tag(&bytes[at..]).map(|tag| at + tag).filter(|&end| end <= bytes.len()) {
+        at = end;
+    }
+    at
 }
 
 /// The time of the first sample behind the tags that `bytes` begin with, if they hold it.

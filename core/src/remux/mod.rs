@@ -32,7 +32,7 @@ mod transport;
 pub use self::audio_stream::{AudioStream, find_frames};
 pub use self::cover::{Cover, Format, MAX_COVER, cover};
 pub use self::error::{Error, Reason};
-pub use self::id3::length as id3_length;
+pub use self::id3::{length as id3_length, whole as id3_whole};
 pub use self::merge::{Extent, Pairing};
 pub(crate) use self::packed::access_unit;
 pub use self::sniff::{Content, sniff};

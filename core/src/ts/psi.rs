@@ -12,6 +12,10 @@ const SAME_AGAIN: u32 = 3;
 /// Sections with a wrong checksum that are remembered for that, on each PID.
 const MAX_SUSPECTS: usize = 8;
 
+/// Descriptors of a programme behind which its streams are looked for. A handful is usual, and each
+/// costs a walk through the rest.
+const MAX_DESCRIPTORS: usize = 64;
+
 const TABLE_PAT: u8 = 0x00;
 const TABLE_CAT: u8 = 0x01;
 const TABLE_PMT: u8 = 0x02;
@@ -238,31 +242,21 @@ pub struct Pmt {
 
 impl Pmt {
     /// Reads a section with a right checksum; `None` when it is another table, not in force yet, or
-    /// malformed.
+    /// malformed. Where the stated length of the programme's descriptors leads nowhere, the streams
+    /// are looked for: players play such a stream too.
     pub fn parse(section: &[u8]) -> Option<Self> {
         let body = body_of(section, TABLE_PMT)?;
-        let pid_at = |at: usize| Some(Pid::new(u16::from_be_bytes([*body.get(at)?, *body.get(at + 1)?])));
-        let length_at =
-            |at: usize| Some(usize::from(u16::from_be_bytes([*body.get(at)?, *body.get(at + 1)?]) & 0x0FFF));
-        let mut at = 4 + length_at(2)?;
-        let descriptors = body.get(4..at)?.to_vec();
-        let mut streams = Vec::new();
-        while at < body.len() {
-            // The last length may run over the end: what is there of the descriptors is taken.
-            let end = (at + 5 + length_at(at + 3)?).min(body.len());
-            streams.push(PmtStream {
-                stream_type: body[at],
-                pid: pid_at(at + 1)?,
-                descriptors: body.get(at + 5..end)?.to_vec(),
-            });
-            at = end;
-        }
+        let (clock, length) = (body.get(..2)?, body.get(2..4)?);
+        let stated = 4 + length_of(length);
+        let is_sound = body.get(4..stated).is_some_and(are_descriptors) && are_streams(&body[stated..]);
+        let found = if is_sound { None } else { first_stream(body) };
+        let at = found.unwrap_or(stated);
         Some(Self {
             program: u16::from_be_bytes([section[3], section[4]]),
             version: section[5] >> 1 & 0x1F,
-            pcr_pid: pid_at(0)?,
-            descriptors,
-            streams,
+            pcr_pid: Pid::new(u16::from_be_bytes([clock[0], clock[1]])),
+            descriptors: body.get(4..at)?.to_vec(),
+            streams: streams(body, at)?,
         })
     }
 
@@ -281,6 +275,64 @@ impl Pmt {
         }
         section(TABLE_PMT, self.program, self.version, &body)
     }
+}
+
+/// The 12 bits of a length.
+fn length_of(bytes: &[u8]) -> usize {
+    usize::from(u16::from_be_bytes([bytes[0], bytes[1]]) & 0x0FFF)
+}
+
+/// The streams of a map from `at` on; `None` where one breaks off in front of its descriptors.
+fn streams(body: &[u8], mut at: usize) -> Option<Vec<PmtStream>> {
+    let mut streams = Vec::new();
+    while at < body.len() {
+        let entry = body.get(at..at + 5)?;
+        // The last length may run over the end: what is there of the descriptors is taken.
+        let end = (at + 5 + length_of(&entry[3..])).min(body.len());
+        streams.push(PmtStream {
+            stream_type: entry[0],
+            pid: Pid::new(u16::from_be_bytes([entry[1], entry[2]])),
+            descriptors: body[at + 5..end].to_vec(),
+        });
+        at = end;
+    }
+    Some(streams)
+}
+
+/// Where the streams of a map begin whose stated length is wrong: behind the first of its
+/// descriptors, or none, from which on whole streams are all that follows.
+fn first_stream(body: &[u8]) -> Option<usize> {
+    let mut at = 4;
+    for _ in 0..MAX_DESCRIPTORS {
+        if are_streams(body.get(at..).filter(|rest| !rest.is_empty())?) {
+            return Some(at);
+        }
+        at += 2 + usize::from(*body.get(at + 1)?);
+    }
+    None
+}
+
+/// Whether whole streams with whole descriptors are all that is here, on PIDs that streams may have
+/// (2.4.3.3). Chance hardly makes such bytes, nor do bytes that begin at the wrong place.
+fn are_streams(mut bytes: &[u8]) -> bool {
+    while let Some((entry, rest)) = bytes.split_first_chunk::<5>() {
+        let pid = u16::from_be_bytes([entry[1], entry[2]]) & 0x1FFF;
+        let Some((descriptors, rest)) = rest.split_at_checked(length_of(&entry[3..])) else { return false };
+        if !(0x10..0x1FFF).contains(&pid) || !are_descriptors(descriptors) {
+            return false;
+        }
+        bytes = rest;
+    }
+    bytes.is_empty()
+}
+
+/// Whether whole descriptors are all that is here.
+fn are_descriptors(mut bytes: &[u8]) -> bool {
+    while let [_, length, rest @ ..] = bytes {
+        let Some(rest) = rest.get(usize::from(*length)..) else { return false };
+        bytes = rest;
+    }
+    bytes.is_empty()
 }
 
 /// The part of a section between its header and its checksum, if it is a `table` in force.

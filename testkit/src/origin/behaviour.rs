@@ -24,7 +24,8 @@ pub struct Behaviour {
     pub(super) chunked: bool,
     /// The most bytes of a chunk.
     pub(super) chunk_size: usize,
-    pub(super) http10: bool,
+    /// What its status line begins with.
+    pub(super) protocol: &'static str,
     pub(super) claimed_length: Option<u64>,
     pub(super) extra_headers: Vec<(String, String)>,
     pub(super) required: Vec<(String, String)>,
@@ -91,7 +92,7 @@ impl Behaviour {
             answer_after: Duration::ZERO,
             chunked: false,
             chunk_size: usize::MAX,
-            http10: false,
+            protocol: "HTTP/1.1",
             claimed_length: None,
             extra_headers: Vec::new(),
             required: Vec::new(),
@@ -220,7 +221,14 @@ impl Behaviour {
     /// Answers as HTTP/1.0.
     #[must_use]
     pub fn http10(mut self) -> Self {
-        self.http10 = true;
+        self.protocol = "HTTP/1.0";
+        self
+    }
+
+    /// Answers as old Shoutcast servers do: `ICY 200 OK`, and no length.
+    #[must_use]
+    pub fn icy(mut self) -> Self {
+        self.protocol = "ICY";
         self
     }
 

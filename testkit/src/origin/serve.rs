@@ -342,7 +342,7 @@ fn head(
     length: Option<u64>,
     behaviour: &Behaviour,
 ) -> Vec<u8> {
-    let version = if behaviour.http10 { "1.0" } else { "1.1" };
+    let protocol = behaviour.protocol;
     let reason = match status {
         200 => "OK",
         302 => "Found",
@@ -350,7 +350,7 @@ fn head(
         404 => "Not Found",
         _ => "As Asked",
     };
-    let mut head = format!("HTTP/{version} {status} {reason}\r\nConnection: close\r\n");
+    let mut head = format!("{protocol} {status} {reason}\r\nConnection: close\r\n");
     let mut field = |name: &str, value: &str| {
         write!(head, "{name}: {value}\r\n").expect("a string takes everything");
     };
@@ -359,7 +359,7 @@ fn head(
     }
     if behaviour.chunked {
         field("Transfer-Encoding", "chunked");
-    } else if let Some(length) = length {
+    } else if let Some(length) = length.filter(|_| protocol != "ICY") {
         field("Content-Length", &length.to_string());
     }
     for (name, value) in headers.iter().chain(&behaviour.extra_headers) {

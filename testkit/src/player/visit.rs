@@ -28,6 +28,12 @@ pub enum Step<'a> {
     Opens(&'a str),
     /// A radio button of this name is chosen with the keyboard.
     Chooses(&'a str),
+    /// In the field of this label, this is selected.
+    Selects(&'a str, &'a str),
+    /// The page has asked for an address with this in it.
+    Asks(&'a str),
+    /// This is among the subtitles that are shown over the first video.
+    Reads(&'a str),
     /// This is written into the field that has the focus, key by key.
     Types(&'a str),
     /// A key is pressed, wherever the focus is.
@@ -70,6 +76,8 @@ pub struct Visited {
     pub width: u32,
     /// The names of what can be pressed, chosen or followed, in the order of the page.
     pub controls: Vec<String>,
+    /// The addresses of the pictures that can be seen, and that have come.
+    pub pictures: Vec<String>,
     /// Where the links lead.
     pub links: Vec<String>,
     /// By how many points the page is wider than the screen.
@@ -106,6 +114,9 @@ pub async fn visit_on(screen: &Screen, url: &str, steps: &[Step<'_>]) -> Visited
             Step::Follows(name) => json!(["follows", name]),
             Step::Awaits(name) => json!(["awaits", name]),
             Step::Opens(text) => json!(["opens", text]),
+            Step::Selects(label, option) => json!(["selects", [label, option]]),
+            Step::Asks(text) => json!(["asks", text]),
+            Step::Reads(text) => json!(["reads", text]),
             Step::Types(text) => json!(["types", text]),
             Step::Chooses(name) => json!(["chooses", name]),
             Step::Presses(key) => json!(["presses", key]),

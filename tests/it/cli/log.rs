@@ -1,5 +1,7 @@
 //! What the program writes into its log, and where.
 
+use forebay_testkit::ts::build::{Muxer, h264};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,4 +127,47 @@ async fn and_answers_hold_no_secret() {
             assert_eq!(line, None, "{secret} is told");
         }
     }
+}
+
+/// What viewers of long groups of pictures meet is said once, and of ordinary ones nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_of_groups_that_do_not_fit_and_of_pictures_without_a_key() {
+    const TOO_LONG: &str = "a group of pictures takes more than `buffer_bytes`";
+    const WITHOUT_KEY: &str = "no key picture comes";
+    let origin = Origin::start().await;
+    // Groups of 10 s are 1.4 MB.
+    origin.serve("/long.ts", Behaviour::ts(Clip::get(Kind::Gop10)));
+    origin.serve("/without.ts", Behaviour::body("video/mp2t", without_key(60 * SECOND)).chunked());
+    origin.serve("/usual.ts", clip());
+    let channels = ["long", "without", "usual"]
+        .map(|id| channel(id, &[origin.url(&format!("/{id}.ts"))], "buffer_bytes = \"1 MiB\""));
+    let mut program = Setup::new(&channels.concat()).start().await;
+    let viewers = ["long", "without", "usual"].map(|id| {
+        let (address, path) = (program.address(), format!("/stream/{id}"));
+        tokio::spawn(async move { Viewer::get(address, &path).await.read_for(600 * SECOND).await })
+    });
+    for (message, id) in [(TOO_LONG, "long"), (WITHOUT_KEY, "without")] {
+        program.wait_log_line(&[message, &format!("channel{{id={id}}}")]).await;
+    }
+    // Another group.
+    assert!(!watch(&program, "/stream/usual").await.read_for(12 * SECOND).await.is_empty());
+    viewers.iter().for_each(tokio::task::JoinHandle::abort);
+    let log = program.log();
+    for message in [TOO_LONG, WITHOUT_KEY] {
+        assert_eq!(log.matches(message).count(), 1, "{log}");
+    }
+}
+
+/// So much of pictures that refer to others, and none that does not.
+fn without_key(span: Duration) -> Vec<u8> {
+    let mut muxer = Muxer::new(0x1000, 0x100).stream(0x100, 0x1b).program(1);
+    let pictures = span.as_secs() * 25;
+    let picture = |at: u64| {
+        let time = 900_000 + at * 3600;
+        let tables = [muxer.pat(), muxer.pmt()].concat();
+        let size = 300 + usize::try_from(at % 151).expect("it is small");
+        let picture = muxer.pes(0x100, time, None, &h264::predicted(size), Some((time - 9000) * 300));
+        [tables, picture].concat()
+    };
+    (0..pictures).flat_map(picture).collect()
 }

@@ -7,6 +7,7 @@ use forebay_testkit::client::{self, Request, Viewer};
 use forebay_testkit::clip::{Clip, Kind};
 use forebay_testkit::origin::{Behaviour, Origin};
 use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -72,6 +73,31 @@ async fn sessions_without_a_segment_keep_nobody_out() {
         let second = from_next_door(address, "/stream/one").open().await.expect("the relay answers");
         assert_eq!(second.status(), 200, "the neighbours' share is still there");
         drop(neighbour);
+    };
+    watching.beside(attack).await;
+}
+
+/// Where nothing is said of an address, it is three quarters of what all may have.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_of_one_address_keep_no_neighbour_out_by_default() {
+    const ALL: usize = 400;
+    let (victim, origin) = (Victim::new().await, Origin::start().await);
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)).burst(8 * SECOND));
+    let channels = channel("one", &[origin.url("/a.ts")], "") + &victim.channel();
+    let relay = Relay::start(&format!("max_connections = {ALL}\n[hls]\nsegment = \"1s\"\n{channels}"));
+    let address = relay.address();
+    let mut watching = victim.watch(address).await;
+    let attack = async {
+        let sessions = stream::iter(0..ALL).map(|token| session(address, "one", token)).buffer_unordered(50);
+        let statuses: Vec<u16> = sessions.map(|(status, _)| status).collect().await;
+        let served = statuses.iter().filter(|&&status| status == 200).count();
+        // One place is the victim's.
+        assert_eq!(served, ALL * 3 / 4 - 1);
+        assert!(statuses.iter().all(|status| matches!(status, 200 | 429)), "{statuses:?}");
+        for path in ["/stream/one/index.m3u8?token=next-door", "/stream/one"] {
+            let neighbour = from_next_door(address, path).open().await.expect("the relay answers");
+            assert_eq!(neighbour.status(), 200, "{path}");
+        }
     };
     watching.beside(attack).await;
 }

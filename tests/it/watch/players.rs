@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use forebay_testkit::clip::{Clip, Kind};
-use forebay_testkit::origin::{Behaviour, Origin};
+use forebay_testkit::origin::{Behaviour, Fault, Hls, Origin};
 use forebay_testkit::player::{Screen, Step, Visited, browser_page, visit, visit_on};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -156,7 +156,8 @@ async fn it_says_that_the_server_is_gone() {
     assert!(visited.text.contains("Try now"), "{visited:#?}");
 }
 
-const PHONE: Screen = Screen { is_phone: true, is_dark: false, below: String::new(), answers: Vec::new() };
+pub(super) const PHONE: Screen =
+    Screen { is_phone: true, is_dark: false, below: String::new(), answers: Vec::new() };
 
 /// Every control has a name, and nothing is wider than the screen.
 fn assert_usable(visited: &Visited) {
@@ -166,6 +167,31 @@ fn assert_usable(visited: &Visited) {
 
 fn has(visited: &Visited, control: &str) -> bool {
     visited.controls.iter().any(|name| name == control)
+}
+
+/// A picture of one point.
+const LOGO: &[u8] = b"\x89PNG\x0d\x0a\x1a\x0a\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00\
+    :~\x9bU\x00\x00\x00\x0aIDATx\xdac\xf8\x0f\x00\x01\x01\x01\x00\x1c\xb0\x8c\x99\x00\x00\x00\x00IEND\xaeB`\x82";
+
+#[tokio::test]
+async fn it_shows_the_logo_and_the_time_of_day() {
+    let origin = Origin::start().await;
+    origin.serve("/clip", Behaviour::ts(Clip::get(Kind::H264Aac)).burst(Duration::from_secs(2)));
+    origin.serve("/logo", Behaviour::body("image/png", LOGO));
+    let relay = Relay::with_sources(&[origin.url("/clip")], &format!("logo = {:?}", origin.url("/logo")));
+    for screen in [Screen::default(), PHONE] {
+        let began = Timestamp::now();
+        let visited = visit_on(&screen, &relay.url("/watch/one"), &[Step::Plays]).await;
+        assert_undisturbed(&visited);
+        assert_usable(&visited);
+        let is_logo = |picture: &String| picture.starts_with(&relay.url("/")) && picture.contains("logo");
+        assert!(visited.pictures.iter().any(is_logo), "{visited:#?}");
+        // A minute may end meanwhile, and clocks of zones differ by quarters of an hour.
+        let minutes = [began, Timestamp::now()].map(|time| time.as_second() / 60 % 15);
+        let minute = |word: &str| word.split_once(':')?.1.parse::<i64>().ok();
+        let mut shown = visited.text.split_whitespace().filter_map(minute);
+        assert!(shown.any(|minute| minutes.contains(&(minute % 15))), "{visited:#?}");
+    }
 }
 
 #[tokio::test]
@@ -293,6 +319,21 @@ async fn a_dead_channel_says_why() {
         Step::Sees("Source 2 refuses the connection."),
     ];
     assert_usable(&visit(&relay.url("/watch/two"), &steps).await);
+}
+
+#[tokio::test]
+async fn a_channel_whose_segments_are_refused_says_so() {
+    let origin = Origin::start().await;
+    let channels = [404, 503].map(|status| {
+        let hls = Hls::live(Clip::get(Kind::ShortGop)).segment(Duration::from_secs(1));
+        let broadcast = hls.fault(.., Fault::Status(status)).mount(&origin, &format!("/{status}"));
+        channel(&format!("s{status}"), &[broadcast.url().to_owned()], "start_timeout = '2s'")
+    });
+    let relay = Relay::start(&channels.concat());
+    for status in [404, 503] {
+        let said = format!("The source has a playlist, but does not send what is in it (HTTP {status}).");
+        assert_usable(&visit(&relay.url(&format!("/watch/s{status}")), &[Step::Sees(&said)]).await);
+    }
 }
 
 #[tokio::test]

@@ -90,6 +90,17 @@ mod tests {
         b"GIF89a\x01\0\x01\0\0\0\0\x2C\0\0\0\0\x01\0\x01\0\0\x02\x02\x4C\x01\0\x3B".to_vec()
     }
 
+    /// A PNG whose picture has so many bytes.
+    fn png(size: usize) -> Vec<u8> {
+        let chunk = |kind: &[u8; 4], content: &[u8]| {
+            let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+            // Nobody looks at its checksum.
+            [&length[..], kind, content, &[0; 4]].concat()
+        };
+        let head = chunk(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0]);
+        [b"\x89PNG\r\n\x1A\n", &head[..], &chunk(b"IDAT", &vec![7; size]), &chunk(b"IEND", &[])].concat()
+    }
+
     /// What a segment is and how many bytes hid it, when it comes in pieces of a size.
     fn look(bytes: &[u8], size: usize) -> (Content, usize, BytesMut) {
         let (mut front, mut held, mut content) = (Front::new(), BytesMut::new(), None);
@@ -108,12 +119,12 @@ mod tests {
         let long = [&b"\xFF\xD8\xFF\xDA\0\x02"[..], &vec![7; 300_000], b"\xFF\xD9"].concat();
         let stream = Content::TransportStream { at: 0 };
         for size in [1, 188, 1000, 1 << 20] {
-            for front in [Vec::new(), gif(), long.clone(), b"\x89PNG cut".to_vec()] {
+            for front in [Vec::new(), gif(), long.clone(), png(10), png(100_000), b"\x89PNG cut".to_vec()] {
                 let (content, hidden, held) = look(&[&front[..], &packets()].concat(), size);
                 assert_eq!((content, hidden), (stream, front.len()), "by {size}");
                 assert_eq!(held, packets());
             }
-            for front in [Vec::new(), gif(), long.clone()] {
+            for front in [Vec::new(), gif(), long.clone(), png(10), png(100_000)] {
                 let fmp4 = look(&[&front[..], &fragment].concat(), size);
                 assert_eq!((fmp4.0, fmp4.1), (Content::Fmp4, front.len()), "by {size}");
                 let sound = look(&[&front[..], &adts].concat(), size);

@@ -1,5 +1,6 @@
 //! HLS upstreams against a server that answers in any words.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
@@ -7,6 +8,8 @@ use std::time::Duration;
 use aes::Aes128;
 use cbc::Encryptor;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use forebay_testkit::clip::{Clip, Kind, Tracks};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -166,6 +169,55 @@ async fn pictures_hide_segments_before_and_after_they_are_encrypted() {
     let (bytes, end) = take(&site).await;
     assert_eq!(end, Error::Ended);
     assert!(bytes == [packets(1), packets(2), packets(3)].concat(), "{} bytes", bytes.len());
+}
+
+/// Lists and segments, whether or not that was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_may_be_compressed_in_any_way() {
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zlib = |bytes: &[u8]| {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let deflate = |bytes: &[u8]| {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let codings: [(&str, &(dyn Fn(&[u8]) -> Vec<u8> + Sync)); 4] =
+        [("gzip", &gzip), ("x-gzip", &gzip), ("deflate", &zlib), ("deflate", &deflate)];
+    for (coding, encode) in codings {
+        let head = format!("200 OK\r\nContent-Encoding: {coding}");
+        let list = encode(b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/0.ts\n#EXT-X-ENDLIST\n");
+        let segment = encode(&packets(1));
+        let site = Site::start(false, move |path, _| match path {
+            "/list.m3u8" => whole(&head, &list),
+            _ => whole(&head, &segment),
+        })
+        .await;
+        let (bytes, end) = take(&site).await;
+        assert!((bytes == packets(1), end) == (true, Error::Ended), "{coding}");
+    }
+}
+
+/// Servers of old name files in Latin-1, and lists hold the bare bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_may_hold_bytes_of_any_encoding() {
+    let site = Site::start(false, move |path, _| match path {
+        "/list.m3u8" => {
+            whole("200 OK", b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/caf\xE9.ts\n#EXT-X-ENDLIST\n")
+        }
+        "/caf%E9.ts" => whole("200 OK", &packets(1)),
+        _ => whole("404 Not Found", b""),
+    })
+    .await;
+    let (bytes, end) = take(&site).await;
+    assert!((bytes == packets(1), &end) == (true, &Error::Ended), "{end}: {:?}", site.seen().heads);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@
 //! whatever the address and the declared type say.
 
 mod radio;
+mod titles;
 
 use bytes::{Bytes, BytesMut};
 use forebay_core::ingest::Facts;
@@ -18,6 +19,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::HeaderMap;
 
+use self::titles::Untitled;
 use super::agent::{Agent, Client, Response};
 use super::encoding::Decoded;
 use super::hls::{self, Session};
@@ -64,7 +66,7 @@ impl Client {
             }
             // A body that has a length will end: a film or a recording behind a live address.
             let has_length = body.has_length();
-            let mut body = Decoded::new(body, &headers)?;
+            let mut body = Untitled::new(Decoded::new(body, &headers)?, &headers);
             let mut beginning = begin(&mut body).await;
             if beginning.is_playlist {
                 let body = read_whole(beginning.bytes, body).await?;
@@ -121,7 +123,7 @@ struct Beginning {
 }
 
 /// Reads no further than it takes to tell a playlist from anything else.
-async fn begin(body: &mut Decoded<Body>) -> Beginning {
+async fn begin(body: &mut Untitled<Decoded<Body>>) -> Beginning {
     let mut bytes = BytesMut::new();
     loop {
         // Asked again with each piece: the first may be a single byte.
@@ -137,7 +139,7 @@ async fn begin(body: &mut Decoded<Body>) -> Beginning {
 }
 
 /// The whole of a playlist; of a longer one than [`MAX_BODY`] a little more than that.
-async fn read_whole(mut bytes: BytesMut, mut body: Decoded<Body>) -> Result<Bytes, Error> {
+async fn read_whole(mut bytes: BytesMut, mut body: Untitled<Decoded<Body>>) -> Result<Bytes, Error> {
     // A little more than the limit shows the parser
     // that it is too long, without a count of its own.
     while bytes.len() <= MAX_BODY

@@ -1,7 +1,7 @@
 //! Radio: a server that sends bare frames of sound, as Icecast and Shoutcast do.
 
 use bytes::{Bytes, BytesMut};
-use forebay_core::remux::{AudioStream, find_frames, id3_length};
+use forebay_core::remux::{AudioStream, find_frames, id3_length, id3_whole};
 use forebay_core::ts::packet::SYNC_BYTE;
 use forebay_core::ts::stream::Codec;
 use forebay_core::ts::sync::Sync;
@@ -36,11 +36,14 @@ pub(super) async fn find(
     bytes: &mut BytesMut,
     body: &mut (impl Stream<Item = Result<Bytes, Error>> + Unpin),
 ) -> Result<Option<Codec>, Error> {
-    let mut searched = 0;
+    let (mut searched, mut tags) = (0, 0);
     loop {
         if bytes.len() >= searched + SEARCH_EVERY || searched == 0 {
-            // Nothing is in a tag, and to search it each time would take longer and longer.
-            let behind_tags = &bytes[id3_length(bytes)..];
+            // Nothing is in a tag, and to search it each time would take longer and longer; so would
+            // passing over many tags from the first on.
+            tags += id3_whole(&bytes[tags..]);
+            let rest = &bytes[tags..];
+            let behind_tags = &rest[id3_length(rest)..];
             // Before frames are looked for: a transport stream that
             // begins in the middle of a packet holds frames of sound.
             if is_transport_stream(behind_tags) {
@@ -86,7 +89,8 @@ pub(super) fn remux(
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use forebay_testkit::linear::assert_linear;
+    use futures_util::{FutureExt as _, stream};
 
     use super::*;
 
@@ -112,5 +116,14 @@ mod tests {
         assert_eq!(found([&long[..], &frames].concat()).await.0, Some(Codec::Aac));
         let (codec, read) = found([tag(1), vec![0; 16 * MAX_SEARCHED]].concat()).await;
         assert!(codec.is_none() && read < 2 * MAX_SEARCHED, "{read}");
+    }
+
+    #[test]
+    fn tags_are_passed_over_in_linear_time() {
+        let tags = |length: usize| tag(0).repeat(length / 10);
+        assert_linear("tags in front of radio", MAX_READ, tags, |bytes| {
+            let (codec, _) = found(bytes.clone()).now_or_never().expect("all has come");
+            assert_eq!(codec, None);
+        });
     }
 }
