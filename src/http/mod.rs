@@ -105,6 +105,7 @@ use crate::relays::{InForceChannels, Relays};
 use crate::resolver::Resolver;
 use crate::supervisor::Board;
 use crate::tls::Challenges;
+use crate::tuners::Refused;
 use crate::variants::Variants;
 use crate::webhooks::Webhooks;
 
@@ -165,6 +166,8 @@ pub struct Shared {
 pub(crate) struct Upkeep {
     pub(crate) backups: Backups,
     pub(crate) webhooks: Webhooks,
+    /// Questions for tuners that were too many.
+    pub(crate) searches: Refused,
 }
 
 /// What keeps out those who may not ask, or ask too often.
@@ -283,7 +286,11 @@ impl State {
             process: Process::start(),
             pushes: Pushes::new(Arc::clone(&channels)),
             variants,
-            upkeep: Upkeep { backups: Backups::new(config.clone()), webhooks: Webhooks::default() },
+            upkeep: Upkeep {
+                backups: Backups::new(config.clone()),
+                webhooks: Webhooks::default(),
+                searches: Refused::default(),
+            },
             catalogue,
             jobs,
             reels,

@@ -236,9 +236,16 @@ fn refusals(state: &State) -> Vec<Family> {
         ("channels_open", refusals.count(Kind::Opened)),
         ("channels_opening", refusals.count(Kind::Opening)),
     ];
-    vec![Family::counters(
-        "rate_limited",
-        "What was refused since its household or user had as much as it may, by limit.",
-        limits.map(|(limit, count)| (label("limit", limit), count)),
-    )]
+    vec![
+        Family::counters(
+            "rate_limited",
+            "What was refused since its household or user had as much as it may, by limit.",
+            limits.map(|(limit, count)| (label("limit", limit), count)),
+        ),
+        Family::counter(
+            "discovery_refused",
+            "Questions for tuners that were not answered since there were too many.",
+            state.upkeep.searches.count(),
+        ),
+    ]
 }
