@@ -16,7 +16,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawPathParams};
 use axum::response::{IntoResponse as _, Response};
 use forebay_core::lineup::xtream;
-use forebay_relay::channel::{Excerpt, ListedChannel};
+use forebay_relay::channel::{Excerpt, ExcerptReader, ListedChannel};
 use forebay_relay::model::Channel;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -166,7 +166,7 @@ async fn file(
     } else {
         let how = (How::Catchup, excerpt.rate());
         let viewer = state.films.viewers.admit_to(state, client, &Title::from(channel), how).await?;
-        body(excerpt, viewer, at..end)
+        body(excerpt.into_reader(), viewer, at..end)
     };
     let fixed = [
         (header::CONTENT_TYPE, HeaderValue::from_static("video/mp2t")),
@@ -185,10 +185,10 @@ async fn file(
     Ok(response)
 }
 
-fn body(excerpt: Excerpt, viewer: Arc<FilmViewer>, part: std::ops::Range<u64>) -> Body {
+fn body(reader: ExcerptReader, viewer: Arc<FilmViewer>, part: std::ops::Range<u64>) -> Body {
     Body::from_stream(stream::try_unfold(
-        (excerpt, viewer, part.start),
-        move |(excerpt, viewer, at)| async move {
+        (reader, viewer, part.start),
+        move |(reader, viewer, at)| async move {
             if at >= part.end {
                 // At the end: a slow line may take longer for it than a viewer is waited for.
                 viewer.touch();
@@ -197,10 +197,10 @@ fn body(excerpt: Excerpt, viewer: Arc<FilmViewer>, part: std::ops::Range<u64>) -
             let bytes = tokio::select! {
                 biased;
                 () = viewer.ended() => return Err(io::Error::other("the viewer may not go on")),
-                bytes = excerpt.read(at, part.end) => bytes?,
+                bytes = reader.read(at, part.end) => bytes?,
             };
             let at = at + bytes.len() as u64;
-            Ok(Some((bytes, (excerpt, viewer, at))))
+            Ok(Some((bytes, (reader, viewer, at))))
         },
     ))
 }
