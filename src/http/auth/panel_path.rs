@@ -1,4 +1,4 @@
-//! The other addresses by which players of Xtream Codes ask for what has an address of ours.
+//! Rewrites the other Xtream Codes addresses to the routes of Forebay.
 
 use std::borrow::Cow;
 
@@ -6,32 +6,12 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::accounts::OWN_PARTS;
 use crate::http::query::Query;
 
 /// What stands for itself in a part of a path.
 const PART: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@').remove(b':');
-
-/// What our own paths of three parts begin with: no user can be asked for like that.
-pub(in crate::http) const OWN_PARTS: [&str; 17] = [
-    "",
-    ".well-known",
-    "admin",
-    "api",
-    "assets",
-    "auto",
-    "dash",
-    "hdhr",
-    "hls",
-    "live",
-    "logo",
-    "movie",
-    "s",
-    "stream",
-    "t",
-    "timeshift",
-    "watch",
-];
 
 /// The pages of panels that send what was on.
 const PAGES: [&str; 2] = ["/streaming/timeshift.php", "/timeshift.php"];
@@ -58,7 +38,8 @@ fn live(path: &str) -> Option<String> {
     let [name, password, file] = parts(path)?;
     let number = file.strip_suffix(".ts").or_else(|| file.strip_suffix(".m3u8")).unwrap_or(file);
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    // Names of users cannot be these words, so nothing that is meant for a user is lost.
+    // Names of users cannot be these words, so nothing that is meant for a user is lost; but for
+    // "admin", whom only `/live/admin/…` reaches.
     let is_meant = is_number && !password.is_empty() && !OWN_PARTS.contains(&name);
     is_meant.then(|| format!("/live{path}"))
 }
@@ -109,6 +90,7 @@ pub(super) fn set_path<B>(request: &mut http::Request<B>, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::name_fault;
 
     #[test]
     fn a_path_of_a_panel_may_begin_with_the_name() {
@@ -150,6 +132,17 @@ mod tests {
         for uri in ["/timeshift.php?username=a", "/timeshifts/a/b/9/5", "/streaming/timeshift.php"] {
             check(uri, uri);
         }
+    }
+
+    #[test]
+    fn no_user_has_a_name_that_a_path_of_ours_begins_with() {
+        for part in OWN_PARTS {
+            let (lower, upper) = (name_fault(part), name_fault(&part.to_uppercase()));
+            // The first account of many servers is called so.
+            assert_eq!((lower.is_some(), upper.is_some()), (part != "admin", part != "admin"), "{part}");
+        }
+        check("/admin/secret/5.ts", "/admin/secret/5.ts");
+        check("/live/admin/secret/5.ts", "/live/admin/secret/5.ts");
     }
 
     fn check(uri: &str, path: &str) {
