@@ -202,6 +202,7 @@ struct Documents {
     /// For pages that show what is on now.
     messages: events::Messages,
     logos: logo::Logos,
+    catchup: catchup::Rendering,
 }
 
 /// What the process has.

@@ -1,8 +1,12 @@
 //! Rewrites the other Xtream Codes addresses to the routes of Forebay.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
 
+use axum::extract::FromRequestParts;
 use http::Uri;
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -16,6 +20,38 @@ const PART: &AsciiSet =
 /// The pages of panels that send what was on.
 const PAGES: [&str; 2] = ["/streaming/timeshift.php", "/timeshift.php"];
 
+/// The way from the address that a player asked for up to the root of the server, such as `../../`.
+/// A proxy may serve Forebay below a path, which we do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) struct WayUp {
+    /// How many folders.
+    steps: usize,
+}
+
+impl WayUp {
+    /// From this path.
+    pub(super) fn from(path: &str) -> Self {
+        // The last part is a document, and not a folder.
+        Self { steps: path.matches('/').count().saturating_sub(1) }
+    }
+}
+
+impl fmt::Display for WayUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (0..self.steps).try_for_each(|_| f.write_str("../"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WayUp {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // Where the path was changed, it was noted before.
+        let noted = parts.extensions.get::<Self>().copied();
+        Ok(noted.unwrap_or_else(|| Self::from(parts.uri.path())))
+    }
+}
+
 /// Gives a request that is meant for such an address the path of ours.
 pub(super) fn name_panel_path<B>(request: &mut http::Request<B>) {
     let path = request.uri().path();
@@ -28,7 +64,10 @@ pub(super) fn name_panel_path<B>(request: &mut http::Request<B>) {
         found.map(|path| query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
     };
     if let Some(path) = found {
-        set_path(request, &path);
+        let way = WayUp::from(request.uri().path());
+        if set_path(request, &path) {
+            request.extensions_mut().insert(way);
+        }
     }
 }
 
@@ -143,6 +182,24 @@ mod tests {
         }
         check("/admin/secret/5.ts", "/admin/secret/5.ts");
         check("/live/admin/secret/5.ts", "/live/admin/secret/5.ts");
+    }
+
+    #[test]
+    fn the_way_up_leads_from_the_address_that_was_asked_for() {
+        for (uri, way) in [
+            ("/ann/secret/5.m3u8", "../../"),
+            ("/live/ann/secret/5.m3u8", "../../../"),
+            ("/timeshift.php?username=a&password=b&stream=5&start=x&duration=9", ""),
+            ("/streaming/timeshift.php?username=a&password=b&stream=5&start=x&duration=9", "../"),
+            ("/timeshifts/a/b/9/5/x.m3u8", "../../../../../"),
+            ("/timeshift/a/b/9/x/5.m3u8", "../../../../../"),
+        ] {
+            let mut request = http::Request::builder().uri(uri).body(()).expect(uri);
+            name_panel_path(&mut request);
+            let noted = request.extensions().get::<WayUp>().copied();
+            let found = noted.unwrap_or_else(|| WayUp::from(request.uri().path()));
+            assert_eq!(found.to_string(), way, "{uri}");
+        }
     }
 
     fn check(uri: &str, path: &str) {
