@@ -44,7 +44,7 @@ use self::secret::Secret;
 pub use self::sessions::SignedIn;
 pub use self::title::Title;
 pub use self::tokens::{MadeToken, Maker, NoToken};
-pub use self::users::{UserChange, name_fault};
+pub use self::users::{OWN_PARTS, UserChange, name_fault};
 pub use self::viewing::{Device, Form, NoSeat, Seat, Viewing};
 pub use self::vouched::Vouched;
 pub use self::watcher::{FilmLink, Owner, Proof, TokenHolder, Watcher};

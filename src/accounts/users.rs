@@ -22,9 +22,32 @@ const MAX_USERS: usize = 10_000;
 /// As of channels, to which it is added.
 const PRIORITY: RangeInclusive<i32> = -1000..=1000;
 
-/// First segments of paths that may name a user and a password behind them, or could be taken for
-/// such: `/USER/PASSWORD/7` would mean something else for a user of this name.
-const ROUTES: &[&str] = &["live", "movie", "series", "hls", "timeshift", "stream", "api", "t"];
+/// What paths of ours begin with that have three parts, and `series`, as panels have it:
+/// `/USER/PASSWORD/7` would mean something else for a user of this name.
+pub const OWN_PARTS: [&str; 18] = [
+    "",
+    ".well-known",
+    ADMIN,
+    "api",
+    "assets",
+    "auto",
+    "dash",
+    "hdhr",
+    "hls",
+    "live",
+    "logo",
+    "movie",
+    "s",
+    "series",
+    "stream",
+    "t",
+    "timeshift",
+    "watch",
+];
+
+/// Many call their first account so. Players find it at `/live/admin/PASSWORD/7`, which all of them
+/// ask for but those that leave `/live` out.
+const ADMIN: &str = "admin";
 
 /// What is wrong with a name.
 pub fn name_fault(name: &str) -> Option<String> {
@@ -33,7 +56,8 @@ pub fn name_fault(name: &str) -> Option<String> {
         // Names and passwords are parts of paths in the addresses that some players make.
         return Some(format!("expected 1 to {MAX_NAME} letters, digits or \"._@-\""));
     }
-    let is_route = ROUTES.iter().any(|route| route.eq_ignore_ascii_case(name));
+    let is_route =
+        OWN_PARTS.iter().any(|part| part.eq_ignore_ascii_case(name)) && !name.eq_ignore_ascii_case(ADMIN);
     is_route.then(|| format!("\"{name}\" is a part of addresses"))
 }
 

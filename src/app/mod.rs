@@ -343,7 +343,8 @@ fn resolver(shared: &http::State) -> Service {
 
 /// Answers programs that look for tuners in their network.
 fn discovery(shared: &http::State, server: SocketAddr) -> Service {
-    let discovery = Discovery::new(shared.config.clone(), shared.database.clone(), server);
+    let refused = shared.upkeep.searches.clone();
+    let discovery = Discovery::new(shared.config.clone(), shared.database.clone(), server, refused);
     Service::restarted("discovery", move |stop| {
         let discovery = discovery.clone();
         async move {

@@ -35,12 +35,20 @@ pub fn channel(connection: &Connection, number: &str) -> Result<Option<String>, 
     Ok(connection.query_row(sql, [number], |row| row.get(0)).optional()?)
 }
 
-/// The devices that have channels, and the first one, which is there even without.
-pub fn devices(connection: &Connection) -> Result<Vec<u32>, Error> {
-    let sql = "SELECT 1 UNION SELECT device FROM tuner_channels ORDER BY 1 LIMIT ?";
+/// The devices that have channels, and the first one, which is there even without; each with its
+/// name, if it has one.
+pub fn devices(connection: &Connection) -> Result<Vec<(u32, Option<DeviceId>)>, Error> {
+    let sql = "SELECT used.device, id \
+               FROM (SELECT 1 AS device UNION SELECT device FROM tuner_channels) AS used \
+               LEFT JOIN tuner_devices ON tuner_devices.device = used.device ORDER BY 1 LIMIT ?";
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([MAX_DEVICES], |row| row.get(0))?;
-    rows.map(|row| Ok(row?)).collect()
+    let rows =
+        statement.query_map([MAX_DEVICES], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?)))?;
+    rows.map(|row| {
+        let (device, id) = row?;
+        Ok((device, id.and_then(|id| DeviceId::parse(&id))))
+    })
+    .collect()
 }
 
 /// Whether any channel is on this device. The first one is there even without.

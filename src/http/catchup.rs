@@ -9,6 +9,7 @@
 //! a programme that is still on it holds what has been shown.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,13 +17,17 @@ use axum::body::Body;
 use axum::extract::{Path, RawPathParams};
 use axum::response::{IntoResponse as _, Response};
 use forebay_core::lineup::xtream;
-use forebay_relay::channel::{Excerpt, ListedChannel};
+use forebay_relay::channel::{Excerpt, ExcerptReader, ListedChannel};
 use forebay_relay::model::Channel;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::State;
+use super::auth::WayUp;
+use super::encoding::takes_gzip;
 use super::error::ApiError;
 use super::extract::{ByFile, ByPlayerFile, Client, Named, Naming};
 use super::films::{self, FilmViewer};
@@ -30,10 +35,28 @@ use super::hls::{self, range::Part};
 use super::live::{self, no_body};
 use super::presence::How;
 use super::query::Query;
+use super::tally::Count;
 use crate::accounts::Title;
 
 /// The longest stretch that is sent as one: longer than any programme.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// The word in the addresses of segments of such a playlist: whoever asks for one watches the past,
+/// and not live.
+pub(super) const MARK: &str = "catchup";
+
+/// Playlists that are made at the same time: one of a day takes some milliseconds, and megabytes.
+const MAX_RENDERED: usize = 4;
+
+/// The turns of those who want a playlist made.
+#[derive(Debug, Clone)]
+pub(super) struct Rendering(Arc<Semaphore>);
+
+impl Default for Rendering {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_RENDERED)))
+    }
+}
 
 /// A stretch of the past that somebody wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +74,9 @@ impl Stretch {
         let number = |key| query.value(key).map(|text| text.trim().parse::<i64>().ok());
         let length = match (number("duration"), number("utcend").or_else(|| number("lutc"))) {
             (Some(duration), _) => duration,
-            (None, Some(end)) => end.zip(start.trim().parse::<i64>().ok()).map(|(end, start)| end - start),
+            (None, Some(end)) => {
+                end.zip(start.trim().parse::<i64>().ok()).and_then(|(end, start)| end.checked_sub(start))
+            }
             (None, None) => i64::try_from(LONGEST.as_secs()).ok(),
         };
         Some(Self::new(&start, length))
@@ -65,8 +90,8 @@ impl Stretch {
     fn new(start: &str, seconds: Option<i64>) -> Result<Self, ApiError> {
         let wrong = || {
             ApiError::bad_request(
-                "the archive is asked for by utc, in seconds since 1970, and duration, in seconds; or by minutes and \
-                 a beginning such as 2026-01-31:18-30, in UTC",
+                "use utc (seconds since 1970) and duration (seconds), or minutes and a start such as \
+                 2026-01-31:18-30 (UTC)",
             )
         };
         let start = xtream::start(start).ok_or_else(wrong)?;
@@ -92,18 +117,22 @@ impl Stretch {
     }
 }
 
-/// `GET /stream/{id}`: with `utc` what the channel has kept, else the channel or the film.
+/// `GET` and `HEAD /stream/{id}`: with `utc` what the channel has kept, else the channel or the
+/// film.
 pub(super) async fn watch(
     state: State,
     path: Path<String>,
     channel: Result<Named<ByFile>, Response>,
     query: Query,
     client: Client,
-    headers: HeaderMap,
+    (method, headers): (Method, HeaderMap),
 ) -> Result<Response, ApiError> {
     match (channel, Stretch::of_query(&query)) {
         (Ok(Named { found, .. }), Some(stretch)) => {
-            file(&state, &found.channel, stretch?, (&client, &Method::GET, &headers)).await
+            file(&state, &found.channel, stretch?, (&client, &method, &headers)).await
+        }
+        (channel, _) if method == Method::HEAD => {
+            films::head(state, path, channel, query, client, headers).await
         }
         (channel, _) => films::watch(state, path, channel, query, client, headers).await,
     }
@@ -115,28 +144,35 @@ pub(super) async fn watch_channel<N: Naming>(
     named: Named<N>,
     query: Query,
     client: Client,
-    uri: Uri,
-    headers: HeaderMap,
+    (uri, way): (Uri, WayUp),
+    (method, headers): (Method, HeaderMap),
 ) -> Result<Response, ApiError> {
     match Stretch::of_query(&query) {
         // What leads to the playlist takes the query along.
         Some(stretch) if uri.path().strip_suffix(".m3u8").is_none() => {
-            file(&state, &named.found.channel, stretch?, (&client, &Method::GET, &headers)).await
+            file(&state, &named.found.channel, stretch?, (&client, &method, &headers)).await
         }
-        _ => live::watch_as_user(state, named, query, client, uri).await,
+        _ => live::watch_as_user(state, named, query, client, (uri, way), method).await,
     }
 }
 
-/// `GET` of a channel's playlist: with `utc` that of what the channel has kept.
+/// `GET` and `HEAD` of a channel's playlist: with `utc` that of what the channel has kept.
 pub(super) async fn watch_by_hls<N: Naming>(
     state: State,
     named: Named<N>,
     query: Query,
     client: Client,
-    headers: HeaderMap,
+    (method, headers): (Method, HeaderMap),
 ) -> Result<Response, ApiError> {
+    let channel = &named.found.channel;
     match Stretch::of_query(&query) {
-        Some(stretch) => playlist(&state, &named.found.channel, stretch?, &client).await,
+        Some(stretch) if method == Method::HEAD => {
+            // The same refusals as for `GET`.
+            stretch?.find(&state, channel)?;
+            Ok(hls::head_playlist(named).await.into_response())
+        }
+        Some(stretch) => playlist(&state, channel, stretch?, &client, &headers).await,
+        None if method == Method::HEAD => Ok(hls::head_playlist(named).await.into_response()),
         None => hls::playlist(state, named, query, client, headers).await,
     }
 }
@@ -151,8 +187,12 @@ async fn file(
 ) -> Result<Response, ApiError> {
     let excerpt = stretch.find(state, channel)?;
     let (length, tag) = (excerpt.size(), format!("\"{}\"", excerpt.tag()));
-    // More may have been shown since, which is another file for who joins two parts.
-    let part = Part::of_tagged(headers, length, &tag);
+    let part = match *method {
+        // A range is defined for `GET` alone (RFC 9110, section 14.2).
+        Method::HEAD => Part::Whole,
+        // More may have been shown since, which is another file for who joins two parts.
+        _ => Part::of_tagged(headers, length, &tag),
+    };
     let (at, end) = match part {
         Part::Whole => (0, length),
         Part::Of { start, end } => (start, end),
@@ -166,7 +206,7 @@ async fn file(
     } else {
         let how = (How::Catchup, excerpt.rate());
         let viewer = state.films.viewers.admit_to(state, client, &Title::from(channel), how).await?;
-        body(excerpt, viewer, at..end)
+        body(excerpt.into_reader(), viewer, at..end)
     };
     let fixed = [
         (header::CONTENT_TYPE, HeaderValue::from_static("video/mp2t")),
@@ -185,10 +225,10 @@ async fn file(
     Ok(response)
 }
 
-fn body(excerpt: Excerpt, viewer: Arc<FilmViewer>, part: std::ops::Range<u64>) -> Body {
+fn body(reader: ExcerptReader, viewer: Arc<FilmViewer>, part: std::ops::Range<u64>) -> Body {
     Body::from_stream(stream::try_unfold(
-        (excerpt, viewer, part.start),
-        move |(excerpt, viewer, at)| async move {
+        (reader, viewer, part.start),
+        move |(reader, viewer, at)| async move {
             if at >= part.end {
                 // At the end: a slow line may take longer for it than a viewer is waited for.
                 viewer.touch();
@@ -197,10 +237,10 @@ fn body(excerpt: Excerpt, viewer: Arc<FilmViewer>, part: std::ops::Range<u64>) -
             let bytes = tokio::select! {
                 biased;
                 () = viewer.ended() => return Err(io::Error::other("the viewer may not go on")),
-                bytes = excerpt.read(at, part.end) => bytes?,
+                bytes = reader.read(at, part.end) => bytes?,
             };
             let at = at + bytes.len() as u64;
-            Ok(Some((bytes, (excerpt, viewer, at))))
+            Ok(Some((bytes, (reader, viewer, at))))
         },
     ))
 }
@@ -211,63 +251,51 @@ async fn playlist(
     channel: &Channel,
     stretch: Stretch,
     client: &Client,
+    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let excerpt = stretch.find(state, channel)?;
-    let how = (How::Catchup, excerpt.rate());
-    state.films.viewers.admit_to(state, client, &Title::from(channel), how).await?;
+    state.tally.note(Count::Playlists);
+    let how = (How::Catchup, stretch.find(state, channel)?.rate());
+    let _viewer = state.films.viewers.admit_to(state, client, &Title::from(channel), how).await?;
     let carried = client.watching.carried.query();
+    let is_compressed = takes_gzip(headers);
+    let _turn = state.documents.catchup.0.acquire().await.expect("the semaphore is never closed");
+    // Only now, and not while it waits: a day of segments takes megabytes, too.
+    let excerpt = stretch.find(state, channel)?;
     // On a thread of its own: a day has some twenty thousand segments.
     let render = move || {
-        let rendered = excerpt.playlist();
-        if carried.is_empty() { rendered } else { rendered.with_query(&carried) }
+        let mark = if carried.is_empty() { MARK.to_owned() } else { format!("{MARK}&{carried}") };
+        let rendered = excerpt.playlist().with_query(&mark);
+        if is_compressed {
+            rendered.gzip();
+        }
+        rendered
     };
-    let rendered = tokio::task::spawn_blocking(render).await;
-    let rendered =
-        rendered.map_err(|_| ApiError::unavailable("closing", "the server is ending".to_owned()))?;
-    let fixed = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.apple.mpegurl")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-    ];
-    Ok((fixed, rendered.text).into_response())
+    match spawn_blocking(render).await.map_err(JoinError::try_into_panic) {
+        Ok(rendered) => Ok(hls::answer(&rendered, headers)),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_)) => Err(ApiError::unavailable("closing", "the server is ending".to_owned())),
+    }
 }
 
-/// `GET /timeshift/{user}/{password}/{minutes}/{start}/{id}`, as players of Xtream Codes ask: the
-/// file, or with `.m3u8` behind the id the way to the playlist, below a path that carries who asks.
+/// `GET` and `HEAD /timeshift/{user}/{password}/{minutes}/{start}/{id}`, as players of Xtream Codes
+/// ask: the file, or with `.m3u8` behind the id the way to the playlist, below a path that carries
+/// who asks.
 pub(super) async fn of_panel(
     state: State,
     path: RawPathParams,
-    named: Named<ByPlayerFile>,
-    client: Client,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    answer_panel(&state, &path, named, (&client, &Method::GET, &headers)).await
-}
-
-/// `HEAD`: takes up nothing.
-pub(super) async fn head_of_panel(
-    state: State,
-    path: RawPathParams,
-    named: Named<ByPlayerFile>,
-    client: Client,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    answer_panel(&state, &path, named, (&client, &Method::HEAD, &headers)).await
-}
-
-async fn answer_panel(
-    state: &State,
-    path: &RawPathParams,
     Named { found: ListedChannel { channel, .. }, .. }: Named<ByPlayerFile>,
-    (client, method, headers): (&Client, &Method, &HeaderMap),
+    client: Client,
+    way: WayUp,
+    (method, headers): (Method, HeaderMap),
 ) -> Result<Response, ApiError> {
     let part = |wanted: &str| path.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value);
     let stretch = Stretch::of_panel(part("start"), part("minutes"))?;
     if part("id").strip_suffix(".m3u8").is_none() {
-        return file(state, &channel, stretch, (client, method, headers)).await;
+        return file(&state, &channel, stretch, (&client, &method, &headers)).await;
     }
     let (prefix, id, query) = (client.watching.prefix(), channel.id.as_str(), stretch.query());
     // Relative, since a proxy may serve Forebay below a path.
-    let playlist = format!("../../../../../{prefix}stream/{id}/index.m3u8?{query}");
+    let playlist = format!("{way}{prefix}stream/{id}/index.m3u8?{query}");
     Ok((StatusCode::FOUND, [(header::LOCATION, playlist)]).into_response())
 }
 
@@ -300,6 +328,7 @@ mod tests {
             "utc=1769884200&duration=-5",
             "utc=1769884200&duration=soon",
             "utc=1769884200&lutc=1769884100",
+            "utc=-9223372036854775808&utcend=1",
         ] {
             let error = Stretch::of_query(&Query::from(query)).expect(query).expect_err(query);
             assert_eq!((error.status.as_u16(), error.code), (400, "bad_request"), "{query}");

@@ -14,6 +14,7 @@ use super::State;
 use super::auth::Watching;
 use super::error::ApiError;
 use super::extract::{ById, Named};
+use super::logo;
 use super::query::Query;
 use crate::catalogue::{BEGINNING, List, Search};
 use crate::db::Error;
@@ -194,7 +195,7 @@ impl From<Entry<'_>> for ChannelEntry {
     fn from(entry: Entry<'_>) -> Self {
         Self {
             group: entry.group.map(str::to_owned),
-            has_logo: entry.logo.is_some(),
+            has_logo: entry.logo.is_some_and(logo::is_fetched),
             id: entry.id.to_owned(),
             name: entry.name.to_owned(),
             number: entry.number.and_then(Number::whole),

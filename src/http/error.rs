@@ -165,6 +165,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "no_logo", message)
     }
 
+    /// Too many logos are fetched, of this server or of all.
+    pub(super) fn logo_busy() -> Self {
+        Self::unavailable("logo_busy", "too many logos are being fetched")
+    }
+
     pub(super) fn no_segment(name: &str) -> Self {
         let message = format!("there is no segment {name:?} now");
         Self::new(StatusCode::NOT_FOUND, "no_segment", message)

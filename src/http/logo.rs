@@ -2,15 +2,15 @@
 //! have them, which would learn who watches, and are often not to be had over HTTPS.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use forebay_core::lineup::player_id::hash;
 use forebay_relay::channel::ListedChannel;
-use forebay_relay::input::picture::{MAX_PICTURE, Picture, Pictures};
-use forebay_relay::model::Scope;
+use forebay_relay::input::picture::{Picture, Pictures};
+use forebay_relay::model::{Scope, parse_http};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tokio::sync::{OnceCell, Semaphore};
@@ -26,13 +26,19 @@ use crate::db::listing::Entry as Listed;
 /// Logos that are kept, and failures that are remembered: some screens of a list of channels.
 const MAX_KEPT: usize = 512;
 
-/// What the kept ones may have in bytes, all together: as much as 32 of the longest.
-const MAX_BYTES: usize = 32 * MAX_PICTURE;
+/// The longest logo, in bytes. Most have some ten thousand; posters that stand in for one have more.
+const MAX_LOGO: usize = 5 << 20;
+
+/// What the kept ones may have in bytes, all together: hundreds of usual ones.
+const MAX_BYTES: usize = 16 << 20;
 
 /// Logos that are fetched at the same time. A list asks for a screen of them at once.
 const MAX_FETCHES: usize = 8;
 
-/// How long one may take, waiting for its turn included.
+/// Of those, logos of one server: another one that does not answer must not take all turns.
+const MAX_FETCHES_OF_HOST: usize = 2;
+
+/// How long one may take to come, and how long its turn is waited for before.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// After this it is fetched anew: logos change seldom.
@@ -57,7 +63,19 @@ pub(super) struct Logos(Arc<Inner>);
 struct Inner {
     pictures: LazyLock<Pictures>,
     turns: Semaphore,
+    /// The turns of each server of which a logo is wanted now.
+    hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
     kept: Mutex<Kept>,
+}
+
+/// A logo did not get its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Busy;
+
+impl From<Busy> for ApiError {
+    fn from(_: Busy) -> Self {
+        Self::logo_busy()
+    }
 }
 
 /// Where a picture is, and what may lead there: one channel may have what is refused to another.
@@ -98,7 +116,7 @@ pub(super) async fn logo(
     Named { found: ListedChannel { channel, .. }, .. }: Named<ById>,
 ) -> Result<Response, ApiError> {
     let url = channel.logo.as_deref().ok_or_else(ApiError::no_logo)?;
-    let picture = state.documents.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
+    let picture = state.documents.logos.get(url, channel.scope()).await?.ok_or_else(ApiError::no_logo)?;
     Ok(answer(picture))
 }
 
@@ -116,14 +134,25 @@ pub(super) async fn marked(
         let fields = [(header::LOCATION, mark), (header::CACHE_CONTROL, "no-cache".to_owned())];
         return Ok((StatusCode::FOUND, fields).into_response());
     }
-    let picture = state.documents.logos.get(url, channel.scope()).await.ok_or_else(ApiError::no_logo)?;
+    let picture = state.documents.logos.get(url, channel.scope()).await?.ok_or_else(ApiError::no_logo)?;
     Ok(answer(picture))
 }
 
 /// Where players find a channel's logo, below `base`: at an address that changes with the logo, and
-/// shows nothing of where the logo is.
+/// shows nothing of where the logo is. A picture that is within the list stays there.
 pub(super) fn address(base: &str, entry: &Listed<'_>) -> Option<String> {
-    entry.logo.map(|url| format!("{base}logo/{}/{}", entry.id, mark(url)))
+    let text = entry.logo?;
+    if text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
+        return Some(text.to_owned());
+    }
+    // Providers write addresses as they like, and a channel has its own in normal form.
+    let url = parse_http(text).ok()?;
+    Some(format!("{base}logo/{}/{}", entry.id, mark(url.as_str())))
+}
+
+/// Whether a logo is one that the server fetches.
+pub(super) fn is_fetched(logo: &str) -> bool {
+    parse_http(logo).is_ok()
 }
 
 /// What tells a logo from the one before it.
@@ -146,28 +175,50 @@ impl Default for Logos {
         Self(Arc::new(Inner {
             pictures: LazyLock::new(Pictures::new),
             turns: Semaphore::new(MAX_FETCHES),
+            hosts: Mutex::default(),
             kept: Mutex::default(),
         }))
     }
 }
 
 impl Logos {
-    /// The picture at this address, kept or fetched now.
-    pub(super) async fn get(&self, url: &str, scope: Scope) -> Option<Picture> {
+    /// The picture at this address, kept or fetched now; `None` where it does not come.
+    pub(super) async fn get(&self, url: &str, scope: Scope) -> Result<Option<Picture>, Busy> {
         let cell = self.kept().entry(&(scope, url.to_owned()), Instant::now());
-        // One fetches for all who ask at the same time; if that one leaves, the next takes over.
-        let picture = cell.get_or_init(|| self.fetch(url, scope)).await.clone();
+        // One fetches for all who ask at the same time; if that one leaves, the next takes over. One
+        // that gets no turn says nothing of the logo, so that nothing is remembered.
+        let picture = cell.get_or_try_init(|| self.fetch_in_turn(url, scope)).await?.clone();
         // Again, now that its size is known: an entry is empty while it is fetched.
         self.kept().trim();
-        picture
+        Ok(picture)
+    }
+
+    async fn fetch_in_turn(&self, url: &str, scope: Scope) -> Result<Option<Picture>, Busy> {
+        let host = self.turns_of(url);
+        let turn = async {
+            // That of its server first: who waits for a slow one holds no turn of the others.
+            let of_host = host.acquire().await.expect("the semaphore is never closed");
+            (of_host, self.0.turns.acquire().await.expect("the semaphore is never closed"))
+        };
+        let _turn = timeout(PATIENCE, turn).await.map_err(|_| Busy)?;
+        Ok(self.fetch(url, scope).await)
+    }
+
+    /// The turns of the server of a logo.
+    fn turns_of(&self, url: &str) -> Arc<Semaphore> {
+        let server = parse_http(url).map(|url| url.authority().to_owned()).unwrap_or_default();
+        let mut hosts = self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = hosts.get(&server).and_then(Weak::upgrade) {
+            return turns;
+        }
+        hosts.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(MAX_FETCHES_OF_HOST));
+        hosts.insert(server, Arc::downgrade(&turns));
+        turns
     }
 
     async fn fetch(&self, url: &str, scope: Scope) -> Option<Picture> {
-        let fetching = async {
-            let _turn = self.0.turns.acquire().await.expect("the semaphore is never closed");
-            self.0.pictures.fetch(url, scope).await
-        };
-        let why = match timeout(PATIENCE, fetching).await {
+        let why = match timeout(PATIENCE, self.0.pictures.fetch(url, scope, MAX_LOGO)).await {
             Ok(Ok(picture)) => return Some(picture),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it takes too long".to_owned(),
@@ -257,6 +308,45 @@ mod tests {
         (Scope::Own, url.to_owned())
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_logo_that_gets_no_turn_has_not_failed() {
+        let logos = Logos::default();
+        let all = logos.0.turns.acquire_many(8).await.unwrap();
+        let url = "http://127.0.0.1:1/logo.png";
+        assert_eq!(logos.get(url, Scope::Own).await, Err(Busy));
+        assert_eq!(logos.report().failed_total, 0);
+        drop(all);
+        // Nobody listens there, which is asked now.
+        assert_eq!(logos.get(url, Scope::Own).await, Ok(None));
+        assert_eq!(logos.report().failed_total, 1);
+    }
+
+    #[test]
+    fn players_are_told_the_address_that_the_channel_has() {
+        let listed = |logo| Listed {
+            id: "one",
+            name: "One",
+            number: None,
+            group: None,
+            logo: Some(logo),
+            guide_id: None,
+            gracenote_id: None,
+            archive: None,
+            player_id: None,
+        };
+        for text in ["http://h/Das Erste.png", "HTTP://H/x.png", "http://h", "https://h:443/a/../b.png"] {
+            let normal = parse_http(text).map(String::from).unwrap();
+            assert_ne!(text, normal);
+            assert_eq!(address("/", &listed(text)), Some(format!("/logo/one/{}", mark(&normal))), "{text}");
+        }
+        let inline = "data:image/png;base64,iVBORw0KGgo=";
+        assert_eq!(address("/", &listed(inline)).as_deref(), Some(inline));
+        for text in ["file:///etc/passwd", "logo.png", "javascript:1", "ftp://h/x.png"] {
+            assert_eq!(address("/", &listed(text)), None, "{text}");
+            assert!(!is_fetched(text), "{text}");
+        }
+    }
+
     #[test]
     fn what_one_channel_may_have_is_not_kept_for_another() {
         let (mut kept, now) = (Kept::default(), Instant::now());
@@ -281,7 +371,7 @@ mod tests {
         let (mut kept, start) = (Kept::default(), Instant::now());
         for at in 0..100_u64 {
             let cell = kept.entry(&key(&at.to_string()), start + Duration::from_millis(at));
-            cell.set(Some(picture(MAX_PICTURE))).unwrap();
+            cell.set(Some(picture(MAX_BYTES / 32))).unwrap();
             kept.trim();
             assert!(kept.bytes() <= MAX_BYTES, "{at}: {}", kept.bytes());
         }

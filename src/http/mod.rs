@@ -107,6 +107,7 @@ use crate::relays::{InForceChannels, Relays};
 use crate::resolver::Resolver;
 use crate::supervisor::Board;
 use crate::tls::Challenges;
+use crate::tuners::Refused;
 use crate::variants::Variants;
 use crate::webhooks::Webhooks;
 
@@ -169,6 +170,8 @@ pub(crate) struct Upkeep {
     /// What has happened to each channel lately.
     pub(crate) history: events::History,
     pub(crate) webhooks: Webhooks,
+    /// Questions for tuners that were too many.
+    pub(crate) searches: Refused,
 }
 
 /// What keeps out those who may not ask, or ask too often.
@@ -203,6 +206,7 @@ struct Documents {
     /// For pages that show what is on now.
     messages: events::Messages,
     logos: logo::Logos,
+    catchup: catchup::Rendering,
 }
 
 /// What the process has.
@@ -291,6 +295,7 @@ impl State {
                 backups: Backups::new(config.clone()),
                 history: events::History::default(),
                 webhooks: Webhooks::default(),
+                searches: Refused::default(),
             },
             catalogue,
             jobs,

@@ -216,6 +216,11 @@ impl Known {
 }
 
 impl Stay {
+    /// How the viewer is sent what it watches.
+    pub(super) fn how(&self) -> How {
+        self.known.how
+    }
+
     /// What the player says it is.
     pub(super) fn agent(&self) -> &str {
         &self.known.player.agent

@@ -6,7 +6,7 @@ mod discovery;
 use forebay_core::tuners::DeviceId;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-pub use self::discovery::Discovery;
+pub use self::discovery::{Discovery, Refused};
 use crate::config::Config;
 use crate::db::{Database, Error, tuners};
 

@@ -101,10 +101,27 @@ async fn what_was_shown_is_a_file_whether_the_channel_is_open_or_not() {
     assert_eq!(Checker::check(&answer.body).continuity_errors_total(), 0);
     let opened = origin.opened("/a.ts");
 
-    // Closed, it is read from the disk, and no source is opened for it. Whoever took the playlist
-    // counts as a viewer for three target durations.
+    // As a playlist that is whole, whose segments the closed channel has, too.
+    let playlist = format!("/stream/one/index.m3u8?utc={start}&duration=30");
+    let text = client::get(relay.address(), &playlist).await.text();
+    assert!(text.contains("#EXT-X-PLAYLIST-TYPE:VOD") && text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(lines.iter().all(|line| line.ends_with(".ts?catchup")), "{text}");
+
+    // Closed, it is read from the disk, and no source is opened for it. Whoever took the playlist of
+    // the channel counts as a viewer for three target durations, and not for longer by this.
     drop(viewer);
-    relay.wait_status("one", 30 * SECOND, |status| status["state"] == "idle").await;
+    let plays_the_past = async {
+        let mut every_second = tokio::time::interval(SECOND);
+        for line in lines.iter().cycle() {
+            every_second.tick().await;
+            assert_eq!(client::get(relay.address(), &format!("/stream/one/{line}")).await.status, 200);
+        }
+    };
+    tokio::select! {
+        () = plays_the_past => unreachable!("it goes on for ever"),
+        _ = relay.wait_status("one", 30 * SECOND, |status| status["state"] == "idle") => {}
+    }
     let closed = check(&relay).await;
     assert_eq!(closed.header("ETag"), answer.header("ETag"));
     let etag = answer.header("ETag").expect("it has one");
@@ -119,12 +136,26 @@ async fn what_was_shown_is_a_file_whether_the_channel_is_open_or_not() {
     let other = range("\"other\"").send().await.unwrap();
     assert_eq!((other.status, other.body.len()), (200, answer.body.len()), "another file");
 
-    // As a playlist that is whole, whose segments the closed channel has, too.
-    let playlist = format!("/stream/one/index.m3u8?utc={start}&duration=30");
-    let text = client::get(relay.address(), &playlist).await.text();
-    assert!(text.contains("#EXT-X-PLAYLIST-TYPE:VOD") && text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
+    // HEAD says the same, and a range is for GET alone.
+    let head =
+        Request::new("HEAD", relay.address(), &path).header("Range", "bytes=0-9").send().await.unwrap();
+    assert_eq!(head.status, 200);
+    for name in ["Content-Length", "Content-Type", "ETag", "Accept-Ranges", "Cache-Control"] {
+        assert!(head.header(name).is_some() && head.header(name) == answer.header(name), "{name}");
+    }
+    // A playlist is compressed, and sent once.
+    let packed =
+        Request::get(relay.address(), &playlist).header("Accept-Encoding", "gzip").send().await.unwrap();
+    assert_eq!(
+        (packed.header("Content-Encoding"), packed.header("Vary")),
+        (Some("gzip"), Some("Accept-Encoding"))
+    );
+    let etag = packed.header("ETag").expect("it has one");
+    let known = Request::get(relay.address(), &playlist).header("If-None-Match", etag).send().await.unwrap();
+    assert_eq!(known.status, 304);
+
     let mut joined = Vec::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
+    for line in lines {
         let segment = client::get(relay.address(), &format!("/stream/one/{line}")).await;
         assert_eq!(segment.status, 200, "{line}");
         joined.extend_from_slice(&segment.body);
@@ -143,6 +174,11 @@ async fn what_was_shown_is_a_file_whether_the_channel_is_open_or_not() {
     ] {
         let answer = client::get(relay.address(), &format!("/stream/one.ts?{query}")).await;
         assert_eq!((answer.status, &answer.json()["error"]["code"]), (status, &json!(code)), "{query}");
+        for address in ["/stream/one.ts", "/stream/one/index.m3u8", "/api/proxy/channel/one"] {
+            let path = format!("{address}?{query}");
+            let head = Request::new("HEAD", relay.address(), &path).send().await.unwrap();
+            assert_eq!(head.status, status, "{path}");
+        }
     }
     let none = client::get(relay.address(), &format!("/stream/two.ts?utc={start}&duration=30")).await;
     assert_eq!(none.status, 404, "it keeps nothing");
@@ -221,6 +257,27 @@ async fn players_of_xtream_codes_ask_by_minutes_in_utc() {
     let place = place.strip_prefix("../../../../..").expect("relative, to work below a path");
     let text = ask(&relay, "GET", place, None).await.text();
     assert!(place.starts_with("/t/") && text.contains("#EXT-X-ENDLIST"), "{place}: {text}");
+    let (_, key) = place.split_once("/t/").expect("it has a key");
+    let key = key.split('/').next().expect("it has a key");
+    // From each of them the way leads to the same place, below the path of a proxy, too.
+    for (other, is_past) in [
+        (path.replace(".ts", ".m3u8"), true),
+        (format!("/timeshifts/ann/correct%20horse/1/{id}/{at}.m3u8"), true),
+        (format!("/streaming/timeshift.php?{query}&extension=m3u8"), true),
+        (format!("/timeshift.php?{query}&extension=m3u8"), true),
+        (format!("/ann/correct%20horse/{id}.m3u8"), false),
+        (format!("/live/ann/correct%20horse/{id}.m3u8"), false),
+        (format!("/t/{key}/live/ann/x/{id}.m3u8"), false),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let answer = ask(&relay, method, &other, None).await;
+            assert_eq!(answer.status, 302, "{other}");
+            let asked = url::Url::parse(&format!("http://h/tv{other}")).unwrap();
+            let found = asked.join(answer.header("Location").unwrap()).unwrap();
+            assert_eq!(found.path(), format!("/tv/t/{key}/stream/one/index.m3u8"), "{other}");
+            assert_eq!(found.query().is_some_and(|query| query.contains("utc=")), is_past, "{other}");
+        }
+    }
     player::ffmpeg_strict(&relay.url(&path), 40).await.assert_ok();
 
     for (path, status) in [
@@ -254,6 +311,11 @@ async fn who_watches_what_was_shown_is_a_viewer_whom_an_operator_may_end() {
         viewers["viewers"].as_array().unwrap().iter().filter(|it| it["agent"] == "past").collect();
     assert_eq!(of_past.len(), 1, "{viewers}");
     assert_eq!(of_past[0]["form"], "catchup", "{viewers}");
+    let metrics = client::get(relay.address(), "/metrics").await.text();
+    for line in ["forebay_viewers{form=\"catchup\"} 1", "forebay_viewers{form=\"film\"} 0"] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    assert_eq!(client::get_json(relay.address(), "/stats").await.1["viewers"], 0, "of films");
     let viewer = format!("/api/viewers/{}", of_past[0]["id"]);
     assert_eq!(ask(&relay, "DELETE", &viewer, None).await.status, 204);
     past.read_to_end().await;
@@ -262,6 +324,52 @@ async fn who_watches_what_was_shown_is_a_viewer_whom_an_operator_may_end() {
     // Its player comes back by itself, and is not let in for a while.
     let again = Request::get(relay.address(), &path).header("User-Agent", "past").send().await.unwrap();
     assert_eq!(again.status, 403, "{}", again.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_hls_whoever_has_lost_the_seat_is_sent_nothing_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", Behaviour::ts(Clip::get(Kind::H264Aac)).burst(60 * SECOND));
+    let config = settings(folder.path(), "", &[origin.url("/a.ts")]);
+    let relay = Relay::start(&config);
+    let user = json!({
+        "name": "ann", "password": "correct horse", "max_streams": 1, "on_limit": "end_oldest",
+    });
+    let made = ask(&relay, "POST", "/api/users", Some(user)).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let list = made.json()["playlist_url"].as_str().unwrap().to_owned();
+    let key = list.strip_suffix("/playlist.m3u").and_then(|list| list.rsplit('/').next()).unwrap();
+    let viewer = open(&relay, 55.0).await;
+    let start = whole(kept(relay.address()).await[0].from) + 5;
+    let by = async |agent: &str, path: &str| {
+        let path = format!("/t/{key}/stream/one/{path}");
+        Request::get(relay.address(), &path).header("User-Agent", agent).send().await.unwrap()
+    };
+    let playlist = format!("index.m3u8?utc={start}&duration=40");
+    let text = by("tv", &playlist).await.text();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(lines.len() > 2, "{text}");
+    assert_eq!(by("tv", lines[0]).await.status, 200);
+    // The phone takes the seat, and the television, which has been sent away, cannot go on.
+    assert_eq!(by("phone", &playlist).await.status, 200);
+    let refused = by("tv", lines[1]).await;
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (429, &json!("stream_limit")));
+    assert_eq!(by("phone", lines[0]).await.status, 200);
+    // A player that was away for so long that nothing is known of it: its next segment is as a
+    // beginning, whether the channel is open or not, and whether the address is marked or not.
+    assert_eq!(ask(&relay, "PATCH", "/api/users/1", Some(json!({ "on_limit": "refuse" }))).await.status, 200);
+    assert_eq!(by("tablet", lines[0]).await.status, 429);
+    drop(viewer);
+    relay.wait_status("one", 30 * SECOND, |status| status["state"] == "idle").await;
+    assert_eq!(by("phone", lines[0]).await.status, 200);
+    let (bare, _) = lines[0].split_once('?').unwrap();
+    for line in [lines[0], bare] {
+        assert_eq!(by("tablet", line).await.status, 429, "{line}");
+    }
+    // The same player may go on by the bare address.
+    assert_eq!(by("phone", bare).await.status, 200);
+    assert!(relay.stop().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,6 +69,22 @@ async fn programs_that_look_for_tuners_find_them() {
     let found = String::from_utf8(found).unwrap();
     assert!(found.starts_with("HTTP/1.1 200 OK\r\n"), "{found}");
     assert!(found.contains(&format!("LOCATION: {base}/device.xml\r\n")) && found.contains(&id), "{found}");
+    // A flood is answered in part, and the rest is counted.
+    let flood = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    for _ in 0..100 {
+        flood.send_to(&EVERYBODY, (home, 65_001)).await.unwrap();
+    }
+    let refused = async || {
+        let metrics = client::get(relay.address(), "/metrics").await.text();
+        let count = metrics.lines().find_map(|line| line.strip_prefix("forebay_discovery_refused_total "));
+        count.expect("it is told").parse::<f64>().unwrap()
+    };
+    let is_counted = async {
+        while refused().await < 50.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), is_counted).await.expect("most were refused");
     let description = client::get(relay.address(), "/device.xml").await.text();
     assert!(description.contains(&format!("<UDN>uuid:{id}</UDN>")), "{description}");
     assert_eq!(

@@ -263,6 +263,12 @@ async fn a_file_is_sent_in_ranges_of_one_state() {
     let head = Request::new("HEAD", address, &at).send().await.expect("an answer");
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(head.header("content-length"), Some(&bytes.len().to_string()[..]));
+    // A range is for GET alone.
+    for range in ["bytes=1000-1999".to_owned(), format!("bytes={}-", bytes.len())] {
+        let head = Request::new("HEAD", address, &at).header("range", &range).send().await.unwrap();
+        let length = head.header("content-length").map(str::to_owned);
+        assert_eq!((head.status, length), (200, Some(bytes.len().to_string())), "{range}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

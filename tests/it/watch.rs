@@ -2,6 +2,8 @@
 
 mod players;
 
+use std::time::Duration;
+
 use forebay_testkit::client::{Answer, Request};
 
 use crate::relay::{Relay, channel};
@@ -212,7 +214,7 @@ mod channels {
         let png = b"\x89PNG\r\n\x1a\n and more";
         origin.serve("/logo", Behaviour::body("text/plain", png));
         origin.serve("/page", Behaviour::body("image/png", b"<html>no picture</html>"));
-        origin.serve("/huge", Behaviour::body("image/png", [&png[..], &vec![0; 600 << 10]].concat()));
+        origin.serve("/huge", Behaviour::body("image/png", [&png[..], &vec![0; 5 << 20]].concat()));
         let logo = |path: &str| format!("logo = {:?}", origin.url(path));
         let source = ["testcard://".into()];
         let relay = Relay::start(
@@ -257,5 +259,32 @@ mod channels {
         let (_, status) = forebay_testkit::client::get_json(relay.address(), "/api/streams/status").await;
         let logos = &status["server"]["logos"];
         assert_eq!((&logos["failed_total"], &logos["bytes"]), (&3.into(), &png.len().into()), "{logos}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn have_logos_though_another_server_of_logos_hangs() {
+        let [hangs, good] = [Origin::start().await, Origin::start().await];
+        let picture = [&b"\x89PNG\r\n\x1a\n"[..], &vec![0; 600 << 10]].concat();
+        good.serve("/logo", Behaviour::body("image/png", picture.clone()));
+        let source = ["testcard://".into()];
+        let mut config = channel("good", &source, &format!("logo = {:?}", good.url("/logo")));
+        let never = Behaviour::body("image/png", picture.clone()).answer_after(Duration::from_hours(1));
+        hangs.serve("/logo", never);
+        for at in 0..10 {
+            let logo = format!("logo = {:?}", hangs.url(&format!("/logo?{at}")));
+            config += &channel(&format!("c{at}"), &source, &logo);
+        }
+        let relay = Relay::start(&config);
+        let wanted = |at: usize| {
+            let path = format!("/api/channels/c{at}/logo");
+            let address = relay.address();
+            tokio::spawn(async move { forebay_testkit::client::get(address, &path).await.status })
+        };
+        let waiting: Vec<_> = (0..10).map(wanted).collect();
+        hangs.wait_opened("/logo", 2, Duration::from_secs(20)).await;
+        let answer = get(&relay, "/api/channels/good/logo").await;
+        assert!(answer.status == 200 && answer.body == picture, "{}", answer.status);
+        assert_eq!(hangs.opened("/logo"), 2, "two of one server at a time");
+        waiting.iter().for_each(|task| task.abort());
     }
 }

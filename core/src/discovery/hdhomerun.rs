@@ -96,7 +96,7 @@ impl Question {
 impl Device {
     /// The packet that it answers with.
     pub fn write(&self) -> Vec<u8> {
-        // Cut where somebody has a name of that length: a packet that is too long is none.
+        // Cut to 400 bytes: clients drop packets over 1460 bytes.
         let base = &self.base_url[..self.base_url.floor_char_boundary(400)];
         let mut values = Vec::new();
         put(&mut values, TAG_DEVICE_TYPE, &TUNER.to_be_bytes());

@@ -61,7 +61,7 @@ impl Search {
     /// The packet that a device answers with. `id` is its name, and its description is at
     /// `location`.
     pub fn answer(&self, id: &str, location: &str) -> Option<String> {
-        // One packet says enough: whoever searches for all reads the description.
+        // One answer is enough: clients read the rest in the description.
         let (target, name) = match self {
             Self::All | Self::Root => (ROOT, format!("uuid:{id}::{ROOT}")),
             Self::Type => (DEVICE_TYPE, format!("uuid:{id}::{DEVICE_TYPE}")),

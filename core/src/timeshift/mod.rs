@@ -172,14 +172,18 @@ impl History {
 
     /// The segments that show anything from `from` until `until` by the clock on the wall, of those
     /// that are not older than is kept `now`: a channel that is closed lets go of nothing by itself.
+    ///
+    /// Everything between the first and the last of them belongs to it: if the clock on the wall was
+    /// set back, the times of the segments are not in order.
     pub fn between(&self, from: SystemTime, until: SystemTime, now: SystemTime) -> Extract {
         let from = from.max(self.oldest(now));
-        let is_before = |segment: &&Segment| segment.wall + segment.duration() <= from;
-        let skipped = self.segments.iter().take_while(is_before).count();
-        let wanted = self.segments.range(skipped..).take_while(|segment| segment.wall < until);
-        let before = self.segments.range(..skipped).filter(|segment| segment.is_discontinuous).count();
+        let is_wanted = |segment: &Segment| segment.wall < until && segment.wall + segment.duration() > from;
+        let first = self.segments.iter().position(is_wanted);
+        let last = self.segments.iter().rposition(is_wanted);
+        let (Some(first), Some(last)) = (first, last) else { return Extract::default() };
+        let before = self.segments.range(..first).filter(|segment| segment.is_discontinuous).count();
         Extract {
-            segments: wanted.copied().collect(),
+            segments: self.segments.range(first..=last).copied().collect(),
             discontinuity_sequence: self.discontinuity + before as u64,
         }
     }
@@ -199,6 +203,12 @@ impl History {
             }
         }
         all
+    }
+
+    /// The segment with this number, if it is not older than is kept `now`.
+    pub fn find_kept(&self, number: u64, now: SystemTime) -> Option<&Segment> {
+        let oldest = self.oldest(now);
+        self.find(number).filter(|segment| segment.wall + segment.duration() > oldest)
     }
 
     fn oldest(&self, now: SystemTime) -> SystemTime {

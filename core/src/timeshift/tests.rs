@@ -87,6 +87,33 @@ fn a_stretch_of_time_is_the_segments_that_show_it() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_hides_nothing() {
+    let mut history = history(4000, 3);
+    // The clock was an hour ahead for two segments.
+    for (number, seconds) in [(3, 3600), (4, 3604), (5, 20), (6, 24)] {
+        history.push(Segment { wall: wall(seconds), ..segment(number, number) });
+    }
+    for (from, until, expected) in [
+        (20, 28, &[5, 6][..]),
+        (24, 28, &[6]),
+        (3600, 3700, &[3, 4]),
+        (8, 24, &[2, 3, 4, 5]),
+        (100, 200, &[]),
+    ] {
+        let extract = history.between(wall(from), wall(until), wall(28));
+        let found: Vec<u64> = extract.segments.iter().map(|segment| segment.number).collect();
+        assert_eq!(found, expected, "{from} to {until}");
+    }
+}
+
+#[test]
+fn what_is_older_than_is_kept_has_no_number_any_more() {
+    let history = history(20, 5);
+    let kept = |now| (0..5).filter(|&number| history.find_kept(number, wall(now)).is_some()).count();
+    assert_eq!((kept(20), kept(28), kept(39), kept(40)), (5, 3, 1, 0));
+}
+
+#[test]
 fn a_byte_a_time_and_a_number_are_found() {
     let history = history(4000, 10);
     for (offset, number) in [(0, Some(0)), (99, Some(0)), (100, Some(1)), (999, Some(9)), (1000, None)] {

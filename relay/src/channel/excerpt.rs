@@ -1,9 +1,8 @@
-//! A stretch of a channel's time-shift, as a file that is there: whoever reads it may begin
-//! anywhere, and as fast as it likes. The channel need not be open for that.
+//! A part of a channel's time-shift, readable like a file: from any byte, at any speed.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use forebay_core::timeshift::Extract;
 use super::Channels;
 use super::archive::Archive;
 use super::feed::{Feed, Totals};
+use super::hls::rate;
 use super::playlist::Rendered;
 use super::store::BLOCK;
 use crate::model::ChannelId;
@@ -22,13 +22,19 @@ use crate::model::ChannelId;
 /// shows its last.
 #[derive(Debug)]
 pub struct Excerpt {
-    archive: Arc<Archive>,
-    /// The open channel, of which the newest media is in memory only.
-    feed: Option<Arc<Feed>>,
-    totals: Arc<Totals>,
     /// At least one.
     segments: Vec<Segment>,
     discontinuity_sequence: u64,
+    reader: ExcerptReader,
+}
+
+/// The bytes of an excerpt. It takes little memory, and does not keep the channel open.
+#[derive(Debug)]
+pub struct ExcerptReader {
+    archive: Arc<Archive>,
+    /// The open channel, of which the newest media is in memory only.
+    feed: Weak<Feed>,
+    totals: Arc<Totals>,
     /// Where the bytes lie: segments that follow each other are one run.
     runs: Vec<Run>,
 }
@@ -72,14 +78,16 @@ impl Excerpt {
             let written = archive.written();
             segments.retain(|segment| segment.end <= written);
         }
-        let runs = runs(&segments);
+        // A download takes hours, and the channel may close meanwhile: its memory goes then.
+        let feed = feed.map_or_else(Weak::new, |feed| Arc::downgrade(&feed));
+        let reader = ExcerptReader { archive, feed, totals, runs: runs(&segments) };
         let is_some = !segments.is_empty();
-        is_some.then_some(Self { archive, feed, totals, segments, discontinuity_sequence, runs })
+        is_some.then_some(Self { segments, discontinuity_sequence, reader })
     }
 
     /// Its size in bytes.
     pub fn size(&self) -> u64 {
-        self.runs.last().map_or(0, |run| run.at + (run.end - run.start))
+        self.reader.runs.last().map_or(0, |run| run.at + (run.end - run.start))
     }
 
     /// How long it plays.
@@ -89,8 +97,7 @@ impl Excerpt {
 
     /// Bits a second that a viewer needs.
     pub fn rate(&self) -> u64 {
-        let millis = u64::try_from(self.duration().as_millis()).unwrap_or(u64::MAX).max(1);
-        self.size().saturating_mul(8000) / millis
+        rate(self.size(), self.duration())
     }
 
     /// What tells these bytes from those of any other excerpt of the channel: offsets in a store
@@ -114,6 +121,13 @@ impl Excerpt {
         Rendered::whole(target as u64, self.discontinuity_sequence, &self.segments)
     }
 
+    /// Its bytes alone: a day has some twenty thousand segments, which nobody needs to read it.
+    pub fn into_reader(self) -> ExcerptReader {
+        self.reader
+    }
+}
+
+impl ExcerptReader {
     /// Bytes from `at` on, up to `end` or less: at least one, where `at` lies before its end. Fails
     /// where they are not kept any more.
     pub async fn read(&self, at: u64, end: u64) -> io::Result<Bytes> {
@@ -125,7 +139,8 @@ impl Excerpt {
         if start >= end {
             return Ok(Bytes::new());
         }
-        let mut bytes = match &self.feed {
+        let feed = self.feed.upgrade();
+        let mut bytes = match &feed {
             // Memory first: who watches what has just been shown costs the disk nothing.
             Some(feed) => feed.media.store.read(start, end)?,
             None => None,
@@ -136,7 +151,7 @@ impl Excerpt {
             bytes = self.archive.read(start, end).await?;
         }
         let bytes = bytes.ok_or_else(gone)?;
-        match &self.feed {
+        match &feed {
             Some(feed) => _ = feed.counts.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed),
             None => self.totals.note_sent(bytes.len() as u64),
         }

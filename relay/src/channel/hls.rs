@@ -340,6 +340,12 @@ impl Session {
     }
 }
 
+/// Bits a second of so many bytes that play so long.
+pub(super) fn rate(bytes: u64, duration: Duration) -> u64 {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
+    bytes.saturating_mul(8000) / millis
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         let short = usize::from(self.list == PlaylistKind::Short);
@@ -376,7 +382,7 @@ enum Place {
 impl SegmentReader {
     /// The segment with this number, of a channel that is closed.
     pub(super) fn find_kept(archive: Arc<Archive>, totals: Arc<Totals>, number: u64) -> Option<Self> {
-        let segment = archive.find(number).filter(|segment| segment.end <= archive.written())?;
+        let segment = archive.find_kept(number).filter(|segment| segment.end <= archive.written())?;
         let cached = Arc::new(SegmentCache::new(segment));
         Some(Self { place: Place::Archive(archive, totals), cached, list: PlaylistKind::Standard })
     }
@@ -403,6 +409,16 @@ impl SegmentReader {
     /// Its size in bytes.
     pub fn size(&self) -> u64 {
         self.cached.size()
+    }
+
+    /// Whether the channel was closed when the segment was found.
+    pub fn is_of_closed(&self) -> bool {
+        matches!(self.place, Place::Archive(..))
+    }
+
+    /// Bits a second that a viewer needs.
+    pub fn rate(&self) -> u64 {
+        rate(self.size(), self.cached.segment.duration())
     }
 
     /// Bytes of the segment from `at` on, up to `end` or less. Viewers who read the same bytes at

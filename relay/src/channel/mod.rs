@@ -52,7 +52,7 @@ use tracing::error;
 pub use self::admission::{AdmissionLimits, ViewersByChannel};
 use self::archive::Archive;
 pub use self::archive::TimeshiftStatus;
-pub use self::excerpt::Excerpt;
+pub use self::excerpt::{Excerpt, ExcerptReader};
 use self::feed::Totals;
 pub use self::feed::{Feed, Traffic};
 pub use self::growing_segment_reader::GrowingSegmentReader;

@@ -8,10 +8,6 @@ use bytes::Bytes;
 use super::{Error, agent};
 use crate::model::{Scope, Source, SourceUrl};
 
-/// The longest picture, in bytes. Logos in lists of channels have some ten thousand; whoever needs
-/// more shows no logo, but a poster.
-pub const MAX_PICTURE: usize = 512 << 10;
-
 /// Fetches pictures, as sources are fetched: by the proxies of the environment, and from the
 /// internet to nowhere else.
 #[derive(Clone)]
@@ -32,17 +28,18 @@ impl Pictures {
         Self(agent::Client::new())
     }
 
-    /// Fetches the picture at this http or https address, which leads to addresses of this scope.
+    /// Fetches the picture at this http or https address, which leads to addresses of this scope and
+    /// has no more than so many bytes.
     ///
     /// # Errors
     ///
     /// Whatever keeps it from coming, and [`Error::File`] where it is none, or too long.
-    pub async fn fetch(&self, url: &str, scope: Scope) -> Result<Picture, Error> {
+    pub async fn fetch(&self, url: &str, scope: Scope, most: usize) -> Result<Picture, Error> {
         let url = SourceUrl::parse(url, Path::new("")).map_err(|error| Error::Request(error.to_string()))?;
         let mut source = Source::new(url);
         // The address stands in a provider's list, so it must not lead to this network by default.
         source.access.scope = scope;
-        let bytes = self.0.whole(&source, MAX_PICTURE).await?;
+        let bytes = self.0.whole(&source, most).await?;
         let kind = kind(&bytes).ok_or_else(|| Error::File("it is no picture".to_owned()))?;
         Ok(Picture { kind, bytes })
     }

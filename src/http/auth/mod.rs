@@ -19,8 +19,7 @@ pub(super) use self::staff::{By, is_operator, require};
 pub(super) use self::tries::Tries;
 pub(super) use self::viewer::{Carried, Watching, by_password, require_viewer, take_token};
 
-#[cfg(test)]
-pub(super) use self::panel_path::OWN_PARTS;
+pub(super) use self::panel_path::WayUp;
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

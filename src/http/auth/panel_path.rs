@@ -1,40 +1,56 @@
-//! The other addresses by which players of Xtream Codes ask for what has an address of ours.
+//! Rewrites the other Xtream Codes addresses to the routes of Forebay.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
 
+use axum::extract::FromRequestParts;
 use http::Uri;
+use http::request::Parts;
 use http::uri::PathAndQuery;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::accounts::OWN_PARTS;
 use crate::http::query::Query;
 
 /// What stands for itself in a part of a path.
 const PART: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@').remove(b':');
 
-/// What our own paths of three parts begin with: no user can be asked for like that.
-pub(in crate::http) const OWN_PARTS: [&str; 17] = [
-    "",
-    ".well-known",
-    "admin",
-    "api",
-    "assets",
-    "auto",
-    "dash",
-    "hdhr",
-    "hls",
-    "live",
-    "logo",
-    "movie",
-    "s",
-    "stream",
-    "t",
-    "timeshift",
-    "watch",
-];
-
 /// The pages of panels that send what was on.
 const PAGES: [&str; 2] = ["/streaming/timeshift.php", "/timeshift.php"];
+
+/// The way from the address that a player asked for up to the root of the server, such as `../../`.
+/// A proxy may serve Forebay below a path, which we do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) struct WayUp {
+    /// How many folders.
+    steps: usize,
+}
+
+impl WayUp {
+    /// From this path.
+    pub(super) fn from(path: &str) -> Self {
+        // The last part is a document, and not a folder.
+        Self { steps: path.matches('/').count().saturating_sub(1) }
+    }
+}
+
+impl fmt::Display for WayUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (0..self.steps).try_for_each(|_| f.write_str("../"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WayUp {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // Where the path was changed, it was noted before.
+        let noted = parts.extensions.get::<Self>().copied();
+        Ok(noted.unwrap_or_else(|| Self::from(parts.uri.path())))
+    }
+}
 
 /// Gives a request that is meant for such an address the path of ours.
 pub(super) fn name_panel_path<B>(request: &mut http::Request<B>) {
@@ -48,7 +64,10 @@ pub(super) fn name_panel_path<B>(request: &mut http::Request<B>) {
         found.map(|path| query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
     };
     if let Some(path) = found {
-        set_path(request, &path);
+        let way = WayUp::from(request.uri().path());
+        if set_path(request, &path) {
+            request.extensions_mut().insert(way);
+        }
     }
 }
 
@@ -58,7 +77,8 @@ fn live(path: &str) -> Option<String> {
     let [name, password, file] = parts(path)?;
     let number = file.strip_suffix(".ts").or_else(|| file.strip_suffix(".m3u8")).unwrap_or(file);
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    // Names of users cannot be these words, so nothing that is meant for a user is lost.
+    // Names of users cannot be these words, so nothing that is meant for a user is lost; but for
+    // "admin", whom only `/live/admin/…` reaches.
     let is_meant = is_number && !password.is_empty() && !OWN_PARTS.contains(&name);
     is_meant.then(|| format!("/live{path}"))
 }
@@ -109,6 +129,7 @@ pub(super) fn set_path<B>(request: &mut http::Request<B>, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::name_fault;
 
     #[test]
     fn a_path_of_a_panel_may_begin_with_the_name() {
@@ -149,6 +170,35 @@ mod tests {
         );
         for uri in ["/timeshift.php?username=a", "/timeshifts/a/b/9/5", "/streaming/timeshift.php"] {
             check(uri, uri);
+        }
+    }
+
+    #[test]
+    fn no_user_has_a_name_that_a_path_of_ours_begins_with() {
+        for part in OWN_PARTS {
+            let (lower, upper) = (name_fault(part), name_fault(&part.to_uppercase()));
+            // The first account of many servers is called so.
+            assert_eq!((lower.is_some(), upper.is_some()), (part != "admin", part != "admin"), "{part}");
+        }
+        check("/admin/secret/5.ts", "/admin/secret/5.ts");
+        check("/live/admin/secret/5.ts", "/live/admin/secret/5.ts");
+    }
+
+    #[test]
+    fn the_way_up_leads_from_the_address_that_was_asked_for() {
+        for (uri, way) in [
+            ("/ann/secret/5.m3u8", "../../"),
+            ("/live/ann/secret/5.m3u8", "../../../"),
+            ("/timeshift.php?username=a&password=b&stream=5&start=x&duration=9", ""),
+            ("/streaming/timeshift.php?username=a&password=b&stream=5&start=x&duration=9", "../"),
+            ("/timeshifts/a/b/9/5/x.m3u8", "../../../../../"),
+            ("/timeshift/a/b/9/x/5.m3u8", "../../../../../"),
+        ] {
+            let mut request = http::Request::builder().uri(uri).body(()).expect(uri);
+            name_panel_path(&mut request);
+            let noted = request.extensions().get::<WayUp>().copied();
+            let found = noted.unwrap_or_else(|| WayUp::from(request.uri().path()));
+            assert_eq!(found.to_string(), way, "{uri}");
         }
     }
 

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::credentials::{bearer, is_of_own_page, session};
-use super::panel_path::{name_panel_path, set_path};
+use super::panel_path::{WayUp, name_panel_path, set_path};
 use super::signed::{SIGNED_PATH, Signed};
 use crate::accounts::keys::PREFIX;
 use crate::accounts::{NoToken, Owner, Proof, Refusal, Watcher};
@@ -103,9 +103,11 @@ pub(in crate::http) fn take_token<B>(request: &mut http::Request<B>) {
     let shown: Arc<str> = shown.into();
     let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
     let path = format!("/{path}{query}");
+    let way = WayUp::from(request.uri().path());
     if !set_path(request, &path) {
         return;
     }
+    request.extensions_mut().insert(way);
     if is_signed {
         request.extensions_mut().insert(Signed(shown));
     } else {

@@ -58,8 +58,12 @@ impl About<'_> {
             return known;
         }
         let length = content.length();
-        // A player that resumes must not join halves of two files: the tag in `If-Range` decides.
-        let part = Part::of_tagged(self.headers, length, &self.quoted());
+        let part = match *self.method {
+            // A range is defined for `GET` alone (RFC 9110, section 14.2).
+            Method::HEAD => Part::Whole,
+            // A player that resumes must not join halves of two files: the tag in `If-Range` decides.
+            _ => Part::of_tagged(self.headers, length, &self.quoted()),
+        };
         let (at, end) = match part {
             Part::Whole => (0, length),
             Part::Of { start, end } => (start, end),

@@ -57,6 +57,8 @@ pub(super) async fn send(
     let part = loop {
         let until = Instant::now() + PATIENCE;
         match GrowingPart::of(headers, size) {
+            // A range is defined for `GET` alone (RFC 9110, section 14.2).
+            _ if *method == Method::HEAD => break GrowingPart::Part(Part::Whole),
             // Who has all that is there asks for what is next.
             GrowingPart::Part(Part::Nothing) if GrowingPart::begin(headers) == Some(size) => {
                 let wait = async {

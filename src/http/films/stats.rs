@@ -11,6 +11,7 @@ use crate::http::State;
 use crate::http::extract::Client;
 use crate::http::forwarded::base_url;
 use crate::http::ops::{ProcessMemory, is_healthy, uptime};
+use crate::http::presence::How;
 
 /// The answer to `GET /stats`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -111,7 +112,7 @@ impl VideoServerStats {
             memory_sys: binary(memory.reserved.unwrap_or(0)),
             sent_bytes: FilmTraffic::PATHS.map(|(path, _)| state.films.traffic.sent(path)).iter().sum(),
             uptime: uptime(state.process.started.elapsed().as_secs()),
-            viewers: state.films.viewers.count(),
+            viewers: state.films.viewers.count(How::Film),
         }
     }
 }

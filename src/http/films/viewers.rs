@@ -64,9 +64,9 @@ pub(in crate::http) struct FilmViewer {
 }
 
 impl Viewers {
-    /// How many there are.
-    pub(in crate::http) fn count(&self) -> usize {
-        self.0.all().len()
+    /// How many watch like this.
+    pub(in crate::http) fn count(&self, how: How) -> usize {
+        self.0.all().values().filter(|viewer| viewer.stay.how() == how).count()
     }
 
     /// Bits a second that all of them need.
@@ -136,11 +136,6 @@ impl Viewers {
         Ok(viewer)
     }
 
-    /// Whoever watches this already, as far as one can tell, and goes on with it.
-    pub(in crate::http) fn going_on(&self, client: &Client, title: &str) -> Option<Arc<FilmViewer>> {
-        self.0.going_on(&Key::new(client, title))
-    }
-
     /// Lets viewers go whose time has come, until `stop`.
     pub(in crate::http) async fn run(&self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
@@ -179,7 +174,7 @@ impl Shared {
 
 impl FilmViewer {
     /// Whether the viewer may not go on.
-    pub(super) fn is_ended(&self) -> bool {
+    pub(in crate::http) fn is_ended(&self) -> bool {
         self.stay.is_ended()
     }
 

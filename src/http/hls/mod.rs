@@ -23,10 +23,13 @@ pub(super) use self::sessions::Sessions;
 use self::sessions::{Key, Watched};
 use super::State;
 use super::auth::Carried;
+use super::catchup;
 use super::encoding::takes_gzip;
 use super::error::ApiError;
 use super::extract::{ByNumberOrId, Client, Named, Naming};
+use super::films::FilmViewer;
 use super::live::no_body;
+use super::presence::How;
 use super::query::Query;
 use super::tally::Count;
 use crate::accounts::{Form, Title};
@@ -96,7 +99,8 @@ pub(super) async fn playlist<N: Naming>(
     held::wait_for(wait.boxed(), || watched.session.may_answer_early(), &headers).await
 }
 
-fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
+/// The answer with a playlist, to a player that may have it already.
+pub(super) fn answer(playlist: &Rendered, headers: &HeaderMap) -> Response {
     // Weak, since it stands for the text and for what it is compressed to.
     let opaque = format!("\"{}\"", playlist.etag);
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
@@ -126,28 +130,67 @@ pub(super) async fn segment(
     state: State,
     Path((_, name)): Path<(String, String)>,
     Named { found: ListedChannel { channel, .. }, .. }: Named<ByNumberOrId>,
+    query: Query,
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     state.tally.note(Count::Segments);
     let segment = find(&state, &channel, &name)?;
+    if let Segment::Whole(segment) = &segment
+        && (query.value(catchup::MARK).is_some() || segment.is_of_closed())
+    {
+        // Asked each time: a player may have been away for so long that another one has its seat.
+        // The live session of a player is another viewer, and does not go on by this.
+        let how = (How::Catchup, segment.rate());
+        let viewer = state.films.viewers.admit_to(&state, &client, &Title::from(&*channel), how).await?;
+        return Ok(send(segment.clone(), Receiver::Past(viewer), &headers));
+    }
     let key = Key::new(&channel, None, segment.list(), &client);
     let watched = state.audience.sessions.serve(&state, &channel, &key, client.address)?;
-    if watched.is_none() {
-        // Whoever watches what was kept has no session. One that an operator has ended is not
-        // served on.
-        if let Some(wait) = state.audience.presence.away(&client, channel.id.as_str()) {
-            return Err(ApiError::ended(wait));
-        }
-        state.films.viewers.going_on(&client, channel.id.as_str());
+    // One that an operator has ended is not served on.
+    if watched.is_none()
+        && let Some(wait) = state.audience.presence.away(&client, channel.id.as_str())
+    {
+        return Err(ApiError::ended(wait));
     }
     Ok(match segment {
-        Segment::Whole(segment) => send(segment, watched, &headers),
+        Segment::Whole(segment) => send(segment, Receiver::Live(watched), &headers),
         Segment::Growing(segment) => send_as_it_comes(segment, watched),
     })
 }
 
-fn send(segment: SegmentReader, watched: Option<Arc<Watched>>, headers: &HeaderMap) -> Response {
+/// Who is sent a segment.
+enum Receiver {
+    /// The session of a player, where one is known.
+    Live(Option<Arc<Watched>>),
+    /// Somebody who watches what the channel has kept.
+    Past(Arc<FilmViewer>),
+}
+
+impl Receiver {
+    /// Whether the viewer may not go on.
+    fn is_ended(&self) -> bool {
+        match self {
+            Self::Live(watched) => watched.as_ref().is_some_and(|watched| watched.is_ended()),
+            Self::Past(viewer) => viewer.is_ended(),
+        }
+    }
+
+    fn touch(&self) {
+        match self {
+            Self::Live(watched) => watched.iter().for_each(|watched| watched.touch()),
+            Self::Past(viewer) => viewer.touch(),
+        }
+    }
+
+    fn count(&self, bytes: u64) {
+        if let Self::Live(Some(watched)) = self {
+            watched.session.count(bytes);
+        }
+    }
+}
+
+fn send(segment: SegmentReader, receiver: Receiver, headers: &HeaderMap) -> Response {
     let size = segment.size();
     let part = Part::of(headers, size);
     let (at, end) = match part {
@@ -159,26 +202,22 @@ fn send(segment: SegmentReader, watched: Option<Arc<Watched>>, headers: &HeaderM
         }
     };
     let body = Body::from_stream(stream::try_unfold(
-        (segment, watched, at),
-        move |(segment, watched, at)| async move {
-            if watched.as_ref().is_some_and(|watched| watched.is_ended()) {
+        (segment, receiver, at),
+        move |(segment, receiver, at)| async move {
+            if receiver.is_ended() {
                 return Err(io::Error::other("the viewer may not go on"));
             }
             if at == end {
-                if let Some(watched) = &watched {
-                    // At the end: a slow line may take longer for a
-                    // segment than a session lives without a sign.
-                    watched.touch();
-                }
+                // At the end: a slow line may take longer for a
+                // segment than a session lives without a sign.
+                receiver.touch();
                 return Ok::<_, io::Error>(None);
             }
             let bytes: Bytes = segment.read(at, end).await?;
-            if let Some(watched) = &watched {
-                // As it is handed out and not at the end: a viewer who leaves was sent this much.
-                watched.session.count(bytes.len() as u64);
-            }
+            // As it is handed out and not at the end: a viewer who leaves was sent this much.
+            receiver.count(bytes.len() as u64);
             let at = at + bytes.len() as u64;
-            Ok(Some((bytes, (segment, watched, at))))
+            Ok(Some((bytes, (segment, receiver, at))))
         },
     ));
     let mut response = (describe(end - at), body).into_response();

@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use forebay_relay::channel::ListedChannel;
 use futures_util::stream;
-use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 
 pub(super) use self::socket::send;
 pub(super) use self::viewer::{Live, Viewer};
 use super::State;
+use super::auth::WayUp;
 use super::error::ApiError;
 use super::extract::{Client, Named, Naming};
 use super::query::Query;
@@ -49,22 +50,27 @@ pub(super) async fn watch_channel(
     Ok(response)
 }
 
-/// `GET /live/{user}/{password}/{id}`, as players of Xtream Codes ask: the stream, or with `.m3u8`
-/// behind the id the way to the playlist, below a path that carries who asks.
+/// `GET` and `HEAD /live/{user}/{password}/{id}`, as players of Xtream Codes ask: the stream, or with
+/// `.m3u8` behind the id the way to the playlist, below a path that carries who asks.
 pub(super) async fn watch_as_user<N: Naming>(
     state: State,
     named: Named<N>,
     query: Query,
     client: Client,
-    uri: Uri,
+    (uri, way): (Uri, WayUp),
+    method: Method,
 ) -> Result<Response, ApiError> {
     if uri.path().strip_suffix(".m3u8").is_none() {
-        return watch(state, named, query, client).await;
+        return if method == Method::HEAD {
+            Ok(answer_to_head())
+        } else {
+            watch(state, named, query, client).await
+        };
     }
     let (prefix, id) = (client.watching.prefix(), named.found.channel.id.as_str());
     // Relative, since a proxy may serve Forebay below a path.
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
-    let playlist = format!("../../../{prefix}stream/{id}/index.m3u8{query}");
+    let playlist = format!("{way}{prefix}stream/{id}/index.m3u8{query}");
     Ok((StatusCode::FOUND, [(header::LOCATION, playlist)]).into_response())
 }
 

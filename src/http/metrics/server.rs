@@ -9,6 +9,7 @@ use super::family::{Family, Label};
 use crate::http::State;
 use crate::http::films::FilmTraffic;
 use crate::http::ops::ProcessMemory;
+use crate::http::presence::How;
 use crate::http::refusals::Kind;
 use crate::http::tally::{Count, Way};
 use crate::supervisor::Health;
@@ -134,8 +135,12 @@ fn streams(state: &State, reports: &[Report]) -> Vec<Family> {
 fn viewers(state: &State, reports: &[Report]) -> Vec<Family> {
     let happened = state.channels.events().happened();
     let of = |kind| reports.iter().map(|report| report.readers.of(kind)).sum::<usize>();
-    let by_form =
-        [("hls", of(ReaderKind::Hls)), ("ts", of(ReaderKind::Ts)), ("film", state.films.viewers.count())];
+    let by_form = [
+        ("hls", of(ReaderKind::Hls)),
+        ("ts", of(ReaderKind::Ts)),
+        ("film", state.films.viewers.count(How::Film)),
+        ("catchup", state.films.viewers.count(How::Catchup)),
+    ];
     let tally = &state.tally;
     let first_byte = WAYS.map(|(way, word)| (label("form", word), tally.first_byte(way)));
     let first_key_frame = WAYS.map(|(way, word)| (label("form", word), tally.first_key_frame(way)));
@@ -236,9 +241,16 @@ fn refusals(state: &State) -> Vec<Family> {
         ("channels_open", refusals.count(Kind::Opened)),
         ("channels_opening", refusals.count(Kind::Opening)),
     ];
-    vec![Family::counters(
-        "rate_limited",
-        "What was refused since its household or user had as much as it may, by limit.",
-        limits.map(|(limit, count)| (label("limit", limit), count)),
-    )]
+    vec![
+        Family::counters(
+            "rate_limited",
+            "What was refused since its household or user had as much as it may, by limit.",
+            limits.map(|(limit, count)| (label("limit", limit), count)),
+        ),
+        Family::counter(
+            "discovery_refused",
+            "Questions for tuners that were not answered since there were too many.",
+            state.upkeep.searches.count(),
+        ),
+    ]
 }

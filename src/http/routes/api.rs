@@ -60,7 +60,7 @@ pub(super) fn routes() -> Vec<Route> {
             Operation::new("getLogo", "The channel's logo")
                 .sends(200, "image/*", "The picture")
                 .fails(404, &["unknown_channel", "unplayable_channel", "no_logo"])
-                .fails(503, NO_DATABASE)
+                .fails(503, &["logo_busy", "database_busy", "no_database", "closing"])
         }),
         Route::new("/logo/{id}/{mark}", Access::Viewer).get(logo::marked, || {
             Operation::new("getMarkedLogo", "The channel's logo, at an address that changes with it")
@@ -69,7 +69,7 @@ pub(super) fn routes() -> Vec<Route> {
                 .fails(401, &["unauthorized"])
                 .fails(403, &["not_allowed"])
                 .fails(404, &["unknown_channel", "unplayable_channel", "no_logo"])
-                .fails(503, NO_DATABASE)
+                .fails(503, &["logo_busy", "database_busy", "no_database", "closing"])
         }),
         Route::new("/api/streams/status", Access::Public).get(status::all, || {
             Operation::new("getStatus", "The channels that are open, the providers and the server")

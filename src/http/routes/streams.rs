@@ -4,7 +4,7 @@ use super::NO_DATABASE;
 use super::operation::Operation;
 use super::route::{Access, Cors, Route};
 use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
-use crate::http::{catchup, epg, films, hls, lineup, live, xtream};
+use crate::http::{catchup, epg, films, hls, lineup, xtream};
 
 /// Why a channel is not to be had now.
 const UNAVAILABLE: [&str; 11] = [
@@ -21,8 +21,8 @@ const UNAVAILABLE: [&str; 11] = [
     "session_limit",
 ];
 
-/// The same where it may be a film.
-const UNAVAILABLE_OR_UNREADABLE: [&str; 10] = [
+/// The same where it is one long answer, of the channel or of what it has kept.
+const UNAVAILABLE_OR_FULL: [&str; 10] = [
     "no_source",
     "provider_limit",
     "no_cpu",
@@ -32,6 +32,21 @@ const UNAVAILABLE_OR_UNREADABLE: [&str; 10] = [
     "closing",
     "database_busy",
     "no_database",
+    "session_limit",
+];
+
+/// The same where it may be a film.
+const UNAVAILABLE_OR_UNREADABLE: [&str; 11] = [
+    "no_source",
+    "provider_limit",
+    "no_cpu",
+    "channel_full",
+    "no_bandwidth",
+    "no_store",
+    "closing",
+    "database_busy",
+    "no_database",
+    "session_limit",
     "unreadable_video",
 ];
 
@@ -61,7 +76,7 @@ fn panel_routes() -> Vec<Route> {
         ),
         Route::new("/timeshift/{user}/{password}/{minutes}/{start}/{id}", Access::Viewer)
             .cors(Cors::Answers)
-            .stream(catchup::of_panel, catchup::head_of_panel, || {
+            .stream(catchup::of_panel, catchup::of_panel, || {
                 archive(Operation::new(
                     "watchArchiveAsUser",
                     "What a channel has shown, for a user: so many minutes from `2026-01-31:18-30` on, in UTC",
@@ -110,7 +125,7 @@ fn stream_routes() -> Vec<Route> {
     vec![
         Route::new("/stream/{id}", Access::Viewer).cors(Cors::Answers).stream(
             catchup::watch,
-            films::head,
+            catchup::watch,
             || {
                 live(
                     "watchChannel",
@@ -125,22 +140,22 @@ fn stream_routes() -> Vec<Route> {
         ),
         Route::new("/api/proxy/channel/{id}", Access::Viewer).cors(Cors::Answers).stream(
             catchup::watch_channel::<ByNumberOrId>,
-            live::head::<ByNumberOrId>,
+            catchup::watch_channel::<ByNumberOrId>,
             || live("watchChannelByNumber", "The channel as endless MPEG-TS, by id or by number"),
         ),
         Route::new("/stream/{id}/hls", Access::Viewer).cors(Cors::Transfers).stream(
             catchup::watch_by_hls::<ById>,
-            hls::head_playlist::<ById>,
+            catchup::watch_by_hls::<ById>,
             || playlist("getPlaylist", "The channel's HLS playlist"),
         ),
         Route::new("/stream/{id}/index.m3u8", Access::Viewer).cors(Cors::Transfers).stream(
             catchup::watch_by_hls::<ById>,
-            hls::head_playlist::<ById>,
+            catchup::watch_by_hls::<ById>,
             || playlist("getPlaylistFile", "The channel's HLS playlist"),
         ),
         Route::new("/api/proxy/channel/{id}/hls", Access::Viewer).cors(Cors::Transfers).stream(
             catchup::watch_by_hls::<ByNumberOrId>,
-            hls::head_playlist::<ByNumberOrId>,
+            catchup::watch_by_hls::<ByNumberOrId>,
             || playlist("getPlaylistByNumber", "The channel's HLS playlist, by id or by number"),
         ),
         Route::new("/stream/{id}/hls/{segment}", Access::Viewer).cors(Cors::Transfers).stream(
@@ -179,7 +194,7 @@ fn stream_routes() -> Vec<Route> {
         ),
         Route::new("/live/{user}/{password}/{id}", Access::Viewer).cors(Cors::Answers).stream(
             catchup::watch_channel::<ByPlayerFile>,
-            live::head::<ByPlayerFile>,
+            catchup::watch_channel::<ByPlayerFile>,
             || {
                 live(
                     "watchAsUser",
@@ -200,58 +215,76 @@ fn stream_routes() -> Vec<Route> {
     ]
 }
 
-/// What a channel has kept, which may be asked for at its own address, too.
+/// What a channel has kept.
 fn archive(operation: Operation) -> Operation {
-    operation
+    of_archive(operation)
         .sends(200, "video/mp2t", "The time that was asked for, as far as it is kept")
-        .sends(206, "video/mp2t", "The range that `Range` names")
-        .fails(400, &["bad_request"])
         .fails(401, &["unauthorized"])
-        .fails(403, &["not_allowed"])
+        .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
-        .leads(416, "The file has nothing of what `Range` names")
         .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &["no_bandwidth", "session_limit", "database_busy", "no_database", "closing"])
 }
 
-fn live(id: &str, summary: &str) -> Operation {
-    Operation::new(id, summary)
-        .query("token", "A user's stream key, or a key of a program.")
+/// How a part of that is asked for, at the channel's own address.
+fn asks_for_archive(operation: Operation) -> Operation {
+    operation
         .query("utc", ARCHIVE)
         .query("duration", LENGTH)
+        .query("utcend", "Instead of `duration`: where it ends, in seconds since 1970.")
+        .query("lutc", "The same, as players say it that send the present.")
+}
+
+/// What is answered besides if it is a file.
+fn of_archive(operation: Operation) -> Operation {
+    operation
+        .sends(206, "video/mp2t", "The range of the archive that `Range` names")
+        .fails(400, &["bad_request"])
+        .leads(416, "The file has nothing of what `Range` names")
+}
+
+fn live(id: &str, summary: &str) -> Operation {
+    of_archive(asks_for_archive(Operation::new(id, summary)))
+        .query("token", "A user's stream key, or a key of a program.")
         .query("offset", "How far behind live to begin: seconds, or a duration such as `10m`.")
         .sends(200, "video/mp2t", "The stream, once there is a picture")
         .fails(401, &["unauthorized"])
-        .fails(403, &["not_allowed"])
-        .fails(404, &["unknown_channel", "unplayable_channel"])
+        .fails(403, &["not_allowed", "ended"])
+        .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
         .fails(429, &["address_limit", "stream_limit"])
-        .fails(503, &UNAVAILABLE[..8])
+        .fails(503, &UNAVAILABLE_OR_FULL)
 }
 
 fn playlist(id: &str, summary: &str) -> Operation {
-    Operation::new(id, summary)
+    asks_for_archive(Operation::new(id, summary))
         .query("token", "A user's stream key, or a key of a program; else what the requests of one player have in common.")
-        .query("utc", ARCHIVE)
-        .query("duration", LENGTH)
         .query("dvr", "How much of the time-shift to name: seconds, or a duration such as `1h`.")
         .query("list", "`short` for the list of short segments, to which the playlist leads some players.")
         .sends(200, "application/vnd.apple.mpegurl", "The playlist, once a player can begin")
         .leads(304, "The playlist that `If-None-Match` names")
+        .fails(400, &["bad_request"])
         .fails(401, &["unauthorized"])
-        .fails(403, &["not_allowed"])
-        .fails(404, &["unknown_channel", "unplayable_channel"])
+        .fails(403, &["not_allowed", "ended"])
+        .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
         .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &UNAVAILABLE)
 }
 
 fn segment(id: &str) -> Operation {
     Operation::new(id, "A segment of the playlist")
+        .query("token", "A user's stream key, or a key of a program.")
+        .query("catchup", "Set in the playlist of an archive: whoever asks watches the past.")
         .sends(200, "video/mp2t", "The segment; without a length while it is being made")
         .sends(206, "video/mp2t", "The range that `Range` names")
+        .fails(401, &["unauthorized"])
+        .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_segment"])
         .leads(416, "The segment has nothing of what `Range` names")
-        .fails(429, &["address_limit"])
-        .fails(503, &["channel_full", "no_bandwidth", "closing", "database_busy", "no_database"])
+        .fails(429, &["address_limit", "stream_limit"])
+        .fails(
+            503,
+            &["channel_full", "no_bandwidth", "session_limit", "closing", "database_busy", "no_database"],
+        )
 }
 
 fn film(id: &str, summary: &str) -> Operation {

@@ -234,7 +234,7 @@ pub(in crate::http) async fn thumbnail(
     let known = state.resolver.ask(&page, Need::Info).await.map_err(Refused::from)?;
     let scope = if state.config().resolver.allow_private { Scope::Everywhere } else { Scope::Internet };
     let picture = match &known.document.thumbnail {
-        Some(url) => state.documents.logos.get(url, scope).await,
+        Some(url) => state.documents.logos.get(url, scope).await.ok().flatten(),
         None => None,
     };
     picture.map(logo::answer).ok_or_else(none)

@@ -3,7 +3,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// The latest moment that is believed: no archive reaches as far, and sums with it do not overflow.
+/// The latest accepted start: no archive reaches as far, and sums with it do not overflow.
 const MAX: i64 = 1 << 40;
 
 /// Reads `2026-01-31:18-30` as seconds since 1970, by a clock that shows UTC. Players also write

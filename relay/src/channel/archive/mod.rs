@@ -229,6 +229,12 @@ impl Archive {
         self.history().find(number).copied()
     }
 
+    /// The segment with this number, if it is not older than is kept now: a channel that is closed
+    /// lets go of nothing by itself.
+    pub(super) fn find_kept(&self, number: u64) -> Option<Segment> {
+        self.history().find_kept(number, SystemTime::now()).copied()
+    }
+
     /// What is kept of the time from `from` until `until`.
     pub(super) fn between(&self, from: SystemTime, until: SystemTime) -> Extract {
         self.history().between(from, until, SystemTime::now())

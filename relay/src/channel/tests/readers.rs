@@ -1,6 +1,8 @@
 //! Each kind of reader: what it counts into, what it keeps open, and what ends it. The table is the
 //! one of [`ReaderKind`]'s module.
 
+use std::time::SystemTime;
+
 use super::*;
 use ReaderKind::{Hls, Job, Node, Push, Record, Timeshift, Ts};
 
@@ -194,4 +196,26 @@ async fn the_linger_begins_when_the_last_viewer_leaves_not_the_recording() {
     assert_eq!(house.phase(), Some(Phase::Stopping), "29 s after the viewer");
     sleep(2 * SECOND).await;
     assert_eq!(house.phase(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_of_the_past_does_not_keep_the_channel_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house_with_past(&folder);
+    let viewer = house.reader(Ts).unwrap();
+    sleep(30 * SECOND).await;
+    let id = house.found().channel.id.clone();
+    let (from, until) = (SystemTime::UNIX_EPOCH, SystemTime::now() + 3600 * SECOND);
+    let excerpt = house.channels.excerpt(&id, from, until).unwrap();
+    let size = excerpt.size();
+    let reader = excerpt.into_reader();
+    assert!(!reader.read(0, size).await.unwrap().is_empty(), "from memory");
+    drop(viewer);
+    sleep(120 * SECOND).await;
+    assert_eq!(house.channels.load().channels, 0);
+    let mut at = 0;
+    while at < size {
+        at += reader.read(at, size).await.unwrap().len() as u64;
+    }
+    assert_eq!(at, size, "from the disk");
 }
