@@ -31,19 +31,16 @@ use super::encoding::takes_gzip;
 use super::error::ApiError;
 use super::extract::{ByFile, ByPlayerFile, Client, Named, Naming};
 use super::films::{self, FilmViewer};
-use super::hls::{self, range::Part};
+use super::hls::{self, MARK};
 use super::live::{self, no_body};
 use super::presence::How;
 use super::query::Query;
+use super::range::Part;
 use super::tally::Count;
 use crate::accounts::Title;
 
 /// The longest stretch that is sent as one: longer than any programme.
 const LONGEST: Duration = Duration::from_hours(24);
-
-/// The word in the addresses of segments of such a playlist: whoever asks for one watches the past,
-/// and not live.
-pub(super) const MARK: &str = "catchup";
 
 /// Playlists that are made at the same time: one of a day takes some milliseconds, and megabytes.
 const MAX_RENDERED: usize = 4;

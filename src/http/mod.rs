@@ -40,6 +40,7 @@ mod playlists;
 mod presence;
 mod pushes;
 mod query;
+mod range;
 mod refusals;
 mod relays;
 mod resolve;

@@ -10,8 +10,8 @@ use super::Films;
 use super::sending::{FilmBody, Sending};
 use super::viewers::FilmViewer;
 use crate::films::Content;
-use crate::http::hls::range::Part;
 use crate::http::live::no_body;
+use crate::http::range::Part;
 
 /// It may change with its file: whoever keeps it asks whether it has.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");

@@ -20,8 +20,8 @@ use super::Films;
 use super::sending::{FilmBody, Path, Sending};
 use super::viewers::FilmViewer;
 use crate::films::{Content, FilmId, Video};
-use crate::http::hls::range::{GrowingPart, Part};
 use crate::http::live::no_body;
+use crate::http::range::{GrowingPart, Part};
 
 /// How often a file is looked at for more. Players have seconds in advance.
 const LOOK: Duration = Duration::from_millis(250);

@@ -1,7 +1,6 @@
 //! A channel as HLS: its playlist and its segments.
 
 mod held;
-pub(super) mod range;
 mod sessions;
 
 use std::io;
@@ -18,12 +17,10 @@ use forebay_relay::model::Channel;
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use self::range::Part;
 pub(super) use self::sessions::Sessions;
 use self::sessions::{Key, Watched};
 use super::State;
 use super::auth::Carried;
-use super::catchup;
 use super::encoding::takes_gzip;
 use super::error::ApiError;
 use super::extract::{ByNumberOrId, Client, Named, Naming};
@@ -31,8 +28,13 @@ use super::films::FilmViewer;
 use super::live::no_body;
 use super::presence::How;
 use super::query::Query;
+use super::range::Part;
 use super::tally::Count;
 use crate::accounts::{Form, Title};
+
+/// The word in the addresses of segments of a playlist of what was kept: whoever asks for one
+/// watches the past, and not live.
+pub(super) const MARK: &str = "catchup";
 
 const SEGMENT_TYPE: HeaderValue = HeaderValue::from_static("video/mp2t");
 const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
@@ -137,7 +139,7 @@ pub(super) async fn segment(
     state.tally.note(Count::Segments);
     let segment = find(&state, &channel, &name)?;
     if let Segment::Whole(segment) = &segment
-        && (query.value(catchup::MARK).is_some() || segment.is_of_closed())
+        && (query.value(MARK).is_some() || segment.is_of_closed())
     {
         // Asked each time: a player may have been away for so long that another one has its seat.
         // The live session of a player is another viewer, and does not go on by this.

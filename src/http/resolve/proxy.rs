@@ -15,10 +15,10 @@ use crate::accounts::{Form, Title};
 use crate::http::State;
 use crate::http::admission::Place;
 use crate::http::extract::Client;
-use crate::http::hls::range::Part;
 use crate::http::live::no_body;
 use crate::http::presence::{How, Stay};
 use crate::http::query::Query;
+use crate::http::range::Part;
 use crate::reels::{Key, Reader, Reel, ReelError};
 use crate::resolver::{Format, Known};
 

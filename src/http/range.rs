@@ -1,10 +1,10 @@
-//! The part of a segment that a request wants (RFC 9110, section 14).
+//! The part of a file or a segment that a request wants (RFC 9110, section 14).
 
 use http::{HeaderMap, header};
 
 /// What is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum Part {
+pub(super) enum Part {
     /// All of it: nothing else was asked for, or nothing that we understand.
     Whole,
     /// From `start` to `end`, which is not included.
@@ -16,7 +16,7 @@ pub(in crate::http) enum Part {
 impl Part {
     /// What `headers` ask for of `length` bytes that are in the state `tag`: a part of another
     /// state is of no use to who has the rest of it (section 13.1.5).
-    pub(in crate::http) fn of_tagged(headers: &HeaderMap, length: u64, tag: &str) -> Self {
+    pub(super) fn of_tagged(headers: &HeaderMap, length: u64, tag: &str) -> Self {
         match headers.get(header::IF_RANGE) {
             // Compared as a whole, which a date never equals:
             // then the whole is right (section 13.1.5).
@@ -26,7 +26,7 @@ impl Part {
     }
 
     /// What `headers` ask for of `length` bytes.
-    pub(in crate::http) fn of(headers: &HeaderMap, length: u64) -> Self {
+    pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {
         // A part of the segment that one has in part already is asked for by a validator, and we
         // name none: section 13.1.5.
         if headers.contains_key(header::IF_RANGE) {
@@ -43,7 +43,7 @@ impl Part {
 
 /// What is to be sent of a file that grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum GrowingPart {
+pub(super) enum GrowingPart {
     /// What is there already, or all of it and what comes.
     Part(Part),
     /// What is there from `start` on, and what comes. `last` is what the request names as the last
@@ -57,7 +57,7 @@ const ENDLESS: u64 = (1 << 53) - 1;
 
 impl GrowingPart {
     /// What `headers` ask for of a file that has `length` bytes now.
-    pub(in crate::http) fn of(headers: &HeaderMap, length: u64) -> Self {
+    pub(super) fn of(headers: &HeaderMap, length: u64) -> Self {
         match (Part::of(headers, length), bounds(headers)) {
             // Players begin with it, and want all that comes.
             (_, Some((0, None))) => Self::Part(Part::Whole),
@@ -69,7 +69,7 @@ impl GrowingPart {
     }
 
     /// The first byte that `headers` ask for.
-    pub(in crate::http) fn begin(headers: &HeaderMap) -> Option<u64> {
+    pub(super) fn begin(headers: &HeaderMap) -> Option<u64> {
         bounds(headers).map(|(first, _)| first)
     }
 }
