@@ -86,7 +86,7 @@ fn panel(path: &str, stretch: Stretch, clock: &Clock) -> Option<String> {
     let (file, password, user) = (parts.next()?, parts.next()?, parts.next()?);
     let base = parts.next()?;
     let base = base.strip_suffix("/live").unwrap_or(base);
-    let ending = if file.ends_with(".m3u8") { "m3u8" } else { "ts" };
+    let ending = if matches!(file.rsplit_once('.'), Some((_, "m3u8"))) { "m3u8" } else { "ts" };
     // It counts in whole minutes from the one in which the stretch begins.
     let minutes = (stretch.end - stretch.start.div_euclid(60) * 60 + 59).div_euclid(60).max(1);
     let beginning = clock.shows(stretch.start)?.strftime("%Y-%m-%d:%H-%M");
@@ -125,18 +125,15 @@ impl Template<'_> {
             if gap == "catchup-id" {
                 return None;
             }
-            match self.value(gap) {
-                Some(value) => {
-                    out.push_str(before.strip_suffix('$').unwrap_or(before));
-                    out.push_str(&value);
-                }
+            if let Some(value) = self.value(gap) {
+                out.push_str(before.strip_suffix('$').unwrap_or(before));
+                out.push_str(&value);
+            } else {
                 // It means something to the provider alone.
-                None => {
-                    out.push_str(before);
-                    out.push('{');
-                    out.push_str(gap);
-                    out.push('}');
-                }
+                out.push_str(before);
+                out.push('{');
+                out.push_str(gap);
+                out.push('}');
             }
             rest = after;
         }
