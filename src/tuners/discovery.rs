@@ -172,7 +172,7 @@ impl Discovery {
                 let question = hdhomerun::Question::read(packet)?;
                 let tuners = u8::try_from(count).unwrap_or(u8::MAX).max(1);
                 let device = hdhomerun::Device { id, tuners, base_url: base };
-                question.is_for(id).then(|| device.write())
+                question.is_for(&device.id).then(|| device.write())
             }
             Kind::Ssdp => {
                 let search = ssdp::Search::read(packet)?;
