@@ -182,7 +182,7 @@ fn import(path: &Path, known: Vec<Known>, mut sources: Option<&mut Vec<Known>>) 
         let read = Name::of(&channel.name.value);
         let country = channel.country(entry, &read);
         let (guide_id, name) = (&*channel.guide_id.value, &*channel.name.value);
-        let facts = Facts { guide_id, name, country, url: entry.url(), provider: None };
+        let facts = Facts { guide_id, name, country, url: entry.url(), ..Facts::default() };
         candidates.push(Candidate::with_name(SourceId(next), next % 3, false, &facts, &read));
         claims.push(Claim {
             provider: channel.number.value,

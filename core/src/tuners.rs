@@ -19,28 +19,58 @@ const FIRST_FREE: u32 = 10_000;
 /// What the vendor's devices compute their check with, by the value of a digit.
 const CHECK: [u32; 16] = [0xA, 0x5, 0xF, 0x6, 0x7, 0xC, 0x1, 0xB, 0x9, 0x2, 0x8, 0xD, 0x4, 0x3, 0xE, 0x0];
 
+/// The longest name of a device that another program gave, in characters.
+const MAX_DEVICE_ID: usize = 64;
+
 /// The name of a device for ever: eight hexadecimal digits, of which the last one checks the
-/// others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeviceId(u32);
+/// others. A device that was moved here keeps the name that another program gave it, so that
+/// programs which know it go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceId(String);
 
 impl DeviceId {
     /// One of 24 random bits, in the range of the vendor's tuners.
     pub fn of_random(random: u32) -> Self {
-        let bare = 0x1000_0000 | random & 0x0FFF_FFF0;
-        Self(bare | sum(bare))
+        let bare = bare(random);
+        Self(format!("{:08X}", bare | sum(bare)))
     }
 
     /// One that was kept, if it is one.
     pub fn parse(text: &str) -> Option<Self> {
-        let id = u32::from_str_radix(text, 16).ok().filter(|_| text.len() == 8)?;
-        (sum(id) == 0).then_some(Self(id))
+        digits(text).map(|_| Self(text.to_owned()))
     }
 
-    /// The digits as one number.
-    pub fn number(self) -> u32 {
-        self.0
+    /// One that another program gave: 1 to 64 letters, digits and `:-_`.
+    pub fn of_another_program(text: &str) -> Option<Self> {
+        let is_known = |char: char| char.is_ascii_alphanumeric() || matches!(char, ':' | '-' | '_');
+        let fits = (1..=MAX_DEVICE_ID).contains(&text.len()) && text.chars().all(is_known);
+        fits.then(|| Self(text.to_owned()))
     }
+
+    /// The digits as one number, for the vendor's protocol. Other programs give names that are no
+    /// number: then it is one that follows from the name.
+    pub fn number(&self) -> u32 {
+        digits(&self.0).unwrap_or_else(|| {
+            // FNV-1a: the same for ever, and nothing that anybody has to guess.
+            let hash = self
+                .0
+                .bytes()
+                .fold(0x811C_9DC5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+            let bare = bare(hash);
+            bare | sum(bare)
+        })
+    }
+}
+
+/// The number of a name that is as the vendor's are.
+fn digits(text: &str) -> Option<u32> {
+    let id = u32::from_str_radix(text, 16).ok().filter(|_| text.len() == 8)?;
+    (sum(id) == 0).then_some(id)
+}
+
+/// A number in the range of the vendor's tuners, without its check.
+fn bare(random: u32) -> u32 {
+    0x1000_0000 | random & 0x0FFF_FFF0
 }
 
 /// The sum over all digits: 0 where the check is right.
@@ -54,7 +84,7 @@ fn sum(id: u32) -> u32 {
 
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08X}", self.0)
+        f.write_str(&self.0)
     }
 }
 
@@ -220,6 +250,21 @@ mod tests {
         for random in [0, 1, 0xDEAD_BEEF, u32::MAX] {
             let id = DeviceId::of_random(random);
             assert_eq!(DeviceId::parse(&id.to_string()), Some(id));
+        }
+    }
+
+    #[test]
+    fn a_device_that_was_moved_keeps_its_name_and_has_a_number_of_the_vendors_shape() {
+        for name in ["2021-04-ABCD-EFGHIJ:2", "12345675", "A1B2C3D4", "x"] {
+            let id = DeviceId::of_another_program(name).unwrap();
+            assert_eq!(id.to_string(), name);
+            let number = DeviceId::parse(&format!("{:08X}", id.number()));
+            assert!(number.is_some(), "{name}: {:08X}", id.number());
+        }
+        // The vendor's own are their number.
+        assert_eq!(DeviceId::of_another_program("12345674").unwrap().number(), 0x1234_5674);
+        for wrong in ["", "a b", "<id>", &"1".repeat(65)] {
+            assert_eq!(DeviceId::of_another_program(wrong), None, "{wrong}");
         }
     }
 

@@ -46,7 +46,7 @@ pub fn devices(connection: &Connection) -> Result<Vec<(u32, Option<DeviceId>)>, 
         statement.query_map([MAX_DEVICES], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?)))?;
     rows.map(|row| {
         let (device, id) = row?;
-        Ok((device, id.and_then(|id| DeviceId::parse(&id))))
+        Ok((device, id.and_then(|id| DeviceId::of_another_program(&id))))
     })
     .collect()
 }
@@ -61,13 +61,27 @@ pub fn is_used(connection: &Connection, device: u32) -> Result<bool, Error> {
 pub fn device_id(connection: &Connection, device: u32) -> Result<Option<DeviceId>, Error> {
     let sql = "SELECT id FROM tuner_devices WHERE device = ?";
     let id: Option<String> = connection.query_row(sql, [device], |row| row.get(0)).optional()?;
-    Ok(id.and_then(|id| DeviceId::parse(&id)))
+    Ok(id.and_then(|id| DeviceId::of_another_program(&id)))
 }
 
 /// Names a device, unless it has a name; that name.
-pub fn name_device(connection: &Connection, device: u32, id: DeviceId) -> Result<DeviceId, Error> {
+pub fn name_device(connection: &Connection, device: u32, id: &DeviceId) -> Result<DeviceId, Error> {
     // Of two who ask for the first time at once, both must get the same name.
     let sql = "INSERT INTO tuner_devices (device, id) VALUES (?, ?) ON CONFLICT DO NOTHING";
     connection.execute(sql, params![device, id.to_string()])?;
-    Ok(device_id(connection, device)?.unwrap_or(id))
+    Ok(device_id(connection, device)?.unwrap_or_else(|| id.clone()))
+}
+
+/// Gives a device this name instead of the one that it has. Says whether it had another one.
+///
+/// # Errors
+/// Also where another device has the name.
+pub fn rename_device(connection: &Connection, device: u32, id: &DeviceId) -> Result<bool, Error> {
+    if device_id(connection, device)?.as_ref() == Some(id) {
+        return Ok(false);
+    }
+    let sql = "INSERT INTO tuner_devices (device, id) VALUES (?1, ?2)
+               ON CONFLICT (device) DO UPDATE SET id = excluded.id";
+    connection.execute(sql, params![device, id.to_string()])?;
+    Ok(true)
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use forebay_core::lineup::identity::{self, Change, Counts, Held, Refresh, SourceId, Verdict};
-use forebay_core::lineup::m3u::Document as Kind;
+use forebay_core::lineup::m3u::{Document as Kind, ExtraUrls};
 use forebay_core::lineup::rules::Run;
 use forebay_core::lineup::{Entry, UnixTime};
 use rusqlite::Connection;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::derive::Deriver;
+use super::further::Further;
 use super::read::{Contents, End, read};
 use super::settle::settle;
 use super::spool::Document;
@@ -201,6 +202,7 @@ struct Work<'a> {
     terms: Terms,
     refresh: Option<Refresh>,
     deriver: Deriver<'a>,
+    further: Further,
     touched: Touched,
 }
 
@@ -224,6 +226,7 @@ impl<'a> Work<'a> {
             terms,
             refresh: Some(Refresh::new(lineup::known(connection, playlist.id)?, options)),
             deriver: Deriver::new(connection, config, playlist, settings)?,
+            further: Further::default(),
             touched: Touched::begin(connection)?,
         })
     }
@@ -245,7 +248,11 @@ impl<'a> Work<'a> {
             Some(End { document: Kind::List, is_whole: true, contents })
         } else {
             let mut count = 0_u64;
-            let mut take = |entry: &Entry| {
+            let has_further = settings.reading.extra_urls == ExtraUrls::Alternates;
+            let mut take = |entry: &Entry, is_further: bool| {
+                if has_further {
+                    self.further.observe(entry, is_further);
+                }
                 refresh.observe(entry, &mut |change| self.write_or(change, &mut failed));
                 count += 1;
                 // After a failed write the transaction is lost; reading on would only take time.
@@ -270,7 +277,11 @@ impl<'a> Work<'a> {
         match (failed, finished) {
             (Some(error), _) => Err(Abort::Database(error)),
             (None, (Verdict::Held(held), _)) => Err(Abort::Held(held)),
-            (None, (Verdict::Applied, counts)) => Ok((end, counts)),
+            (None, (Verdict::Applied, counts)) => {
+                let further = std::mem::take(&mut self.further);
+                further.join(self.connection, self.playlist, &mut self.touched)?;
+                Ok((end, counts))
+            }
         }
     }
 
@@ -287,9 +298,9 @@ impl<'a> Work<'a> {
     fn write(&mut self, change: Change<'_>) -> Result<(), Error> {
         let connection = self.connection;
         match change {
-            Change::Added { entry, identity, .. } => {
+            Change::Added { entry, identity, position } => {
                 let id = lineup::insert_source(connection, self.playlist, entry, &identity)?;
-                self.deriver.insert(id, entry)?;
+                self.deriver.insert(id, entry, self.further.is_at(position))?;
                 self.touched.added();
             }
             Change::Changed { id, entry, identity, .. } => {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use forebay_core::lineup::Entry;
 use forebay_core::lineup::edits::{Edits, Effective, Layer};
 use forebay_core::lineup::identity::{GroupRefresh, MAX_GROUPS, SourceId};
+use forebay_core::lineup::m3u::ExtraUrls;
 use forebay_core::lineup::merge::{Candidate, Facts};
 use forebay_core::lineup::names::{Name, fold};
 use forebay_core::lineup::number::{ChannelNumber, FreeNumbers};
@@ -30,6 +31,8 @@ pub(super) struct Deriver<'a> {
     config: &'a Config,
     playlist: PlaylistId,
     by_tvg_name: bool,
+    /// Further addresses of an entry are sources of their own.
+    by_address: bool,
     reach: Reach,
     rules: Rules,
     run: Run,
@@ -62,6 +65,7 @@ impl<'a> Deriver<'a> {
             config,
             playlist: playlist.id,
             by_tvg_name: settings.reading.by_tvg_name,
+            by_address: settings.reading.extra_urls == ExtraUrls::Alternates,
             reach: Reach {
                 private: reaches_private(config, playlist),
                 files: matches!(settings.origin, Origin::File(_)),
@@ -75,13 +79,15 @@ impl<'a> Deriver<'a> {
         })
     }
 
-    /// Adds the channel of a new source, with its number.
-    pub(super) fn insert(&mut self, id: SourceId, entry: &Entry) -> Result<(), Error> {
+    /// Adds the channel of a new source, with its number. One that is listed for another from the
+    /// beginning takes none from those that follow.
+    pub(super) fn insert(&mut self, id: SourceId, entry: &Entry, is_further: bool) -> Result<(), Error> {
         // Once, of the first name: addresses stay when a provider renames the channel.
         let path = path_of(entry.name(), id);
         self.with_columns(id, entry, false, |this, columns, wanted| {
             // One that a rule leaves out takes no number from the others.
             let number = match columns.hidden {
+                _ if is_further => None,
                 Hidden::ByRule => None,
                 Hidden::No | Hidden::ByUser => this.free()?.take(columns.range.as_ref(), wanted),
             };
@@ -193,6 +199,7 @@ impl<'a> Deriver<'a> {
             country: channel.country(entry, &name),
             url: entry.url(),
             provider: Some(provider_of(self.playlist)),
+            is_by_address: self.by_address,
         };
         Candidate::with_name(id, provider_of(self.playlist), false, &facts, &name).marks()
     }

@@ -52,8 +52,32 @@ impl Merging {
         Ok(Self { apart, decisions, may_merge })
     }
 
-    fn takes_part(&self, row: &MergeRow) -> bool {
-        row.hidden != Hidden::ByRule && !self.apart.contains(&row.playlist)
+    fn takes_part(row: &MergeRow) -> bool {
+        row.hidden != Hidden::ByRule
+    }
+
+    /// By what a channel may be one with others. Those of a playlist that stays apart may have
+    /// further addresses, which are told by decisions alone.
+    fn marks(&self, row: &MergeRow) -> [u64; 3] {
+        let [guide_id, name, source] = row.marks;
+        if self.apart.contains(&row.playlist) { [0, 0, source] } else { [guide_id, name, source] }
+    }
+
+    /// The decisions without those that would join a playlist that stays apart to another one.
+    fn decisions_for(&self, rows: &[MergeRow]) -> Decisions {
+        let mut decisions = self.decisions.clone();
+        if self.apart.is_empty() {
+            return decisions;
+        }
+        let playlist = |id| place_of(rows, id).map(|at| rows[at].playlist);
+        for (pair, _) in self.decisions.list() {
+            let (one, other) = pair.channels();
+            let (one, other) = (playlist(one), playlist(other));
+            if one != other && [one, other].into_iter().flatten().any(|it| self.apart.contains(&it)) {
+                decisions.decide(pair, None);
+            }
+        }
+        decisions
     }
 }
 
@@ -67,16 +91,19 @@ pub(super) fn tried(
     Ok(merged)
 }
 
-/// Finds the channels that are one, and writes what is different from before.
-pub(super) fn merge_all(connection: &Connection, touched: &mut Touched) -> Result<(), Error> {
+/// Finds the channels that are one, and writes what is different from before. Says whether any
+/// stands alone again, and so needs a number.
+pub(super) fn merge_all(connection: &Connection, touched: &mut Touched) -> Result<bool, Error> {
     let merging = Merging::read(connection, &MergeTrial::default())?;
     if !merging.may_merge && touched.has_only_new() && !lineup::has_merges(connection)? {
-        return Ok(());
+        return Ok(false);
     }
     let rows = lineup::merge_rows(connection)?;
     let place = |id: SourceId| place_of(&rows, id);
     let (groups, merged) = merge_rows(&merging, &rows);
+    let mut has_parted = false;
     for (row, merged) in rows.iter().zip(&merged) {
+        has_parted |= row.merged.leader.is_some() && merged.leader.is_none();
         if row.merged != *merged {
             lineup::set_merge(connection, row.id, *merged)?;
             touched.touched(row.id, row.merged.is_shown);
@@ -94,7 +121,7 @@ pub(super) fn merge_all(connection: &Connection, touched: &mut Touched) -> Resul
             }
         }
     }
-    Ok(())
+    Ok(has_parted)
 }
 
 /// The groups of channels that are one, and what that makes of each channel.
@@ -115,7 +142,7 @@ fn place_of(rows: &[MergeRow], id: SourceId) -> Option<usize> {
 
 /// The groups of channels that are one.
 fn groups(merging: &Merging, rows: &[MergeRow]) -> Vec<merge::Group> {
-    let mut playlists = rows.iter().filter(|row| merging.takes_part(row)).map(|row| row.playlist);
+    let mut playlists = rows.iter().filter(|row| Merging::takes_part(row)).map(|row| row.playlist);
     let first = playlists.next();
     if playlists.all(|playlist| Some(playlist) == first) && merging.decisions.list().next().is_none() {
         return Vec::new();
@@ -123,11 +150,11 @@ fn groups(merging: &Merging, rows: &[MergeRow]) -> Vec<merge::Group> {
     // Who leads now goes on to lead: its address is the one that viewers have.
     let leaders: HashSet<SourceId> = rows.iter().filter_map(|row| row.merged.leader).collect();
     let candidate = |row: &MergeRow| {
-        Candidate::of_marks(row.id, provider_of(row.playlist), leaders.contains(&row.id), row.marks)
+        Candidate::of_marks(row.id, provider_of(row.playlist), leaders.contains(&row.id), merging.marks(row))
     };
     let mut candidates = Vec::with_capacity(rows.len());
-    candidates.extend(rows.iter().filter(|row| merging.takes_part(row)).map(candidate));
-    merge::merge(&candidates, &merging.decisions).groups
+    candidates.extend(rows.iter().filter(|row| Merging::takes_part(row)).map(candidate));
+    merge::merge(&candidates, &merging.decisions_for(rows)).groups
 }
 
 fn alone(row: &MergeRow) -> Merged {

@@ -14,6 +14,7 @@ mod decide;
 mod derive;
 mod edit;
 mod fetch;
+mod further;
 mod merging;
 mod moves;
 mod read;

@@ -47,13 +47,16 @@ pub(super) struct End {
 /// Guides that are remembered of a list.
 const MAX_GUIDES: usize = 20;
 
+/// Takes an entry; `true` with it says that it is a further address of the one before.
+type Take<'a> = &'a mut dyn FnMut(&Entry, bool) -> ControlFlow<()>;
+
 /// Hands out the channels of a document until it ends or `take` says so. `tick` is asked now and
 /// then whether to go on.
 pub(super) fn read(
     path: &Path,
     form: &Form,
     playlist: &Playlist,
-    take: &mut impl FnMut(&Entry) -> ControlFlow<()>,
+    take: Take<'_>,
     tick: &mut impl FnMut() -> ControlFlow<()>,
 ) -> io::Result<Option<End>> {
     let file = BufReader::with_capacity(PIECE, File::open(path)?);
@@ -73,14 +76,16 @@ pub(super) fn read(
 fn read_list(
     mut file: BufReader<File>,
     options: m3u::Options,
-    take: &mut impl FnMut(&Entry) -> ControlFlow<()>,
+    take: Take<'_>,
     tick: &mut impl FnMut() -> ControlFlow<()>,
 ) -> io::Result<Option<End>> {
     debug_assert!(matches!(options.extra_urls, ExtraUrls::Ignore | ExtraUrls::Alternates));
     let mut parser = Parser::new(options);
     let (mut flow, mut guides) = (ControlFlow::Continue(()), Vec::new());
     let mut handle = |item: Item<'_>| match item {
-        Item::Entry { entry, kind: Kind::Live, .. } if flow.is_continue() => flow = take(entry),
+        Item::Entry { entry, kind: Kind::Live, is_alternate } if flow.is_continue() => {
+            flow = take(entry, is_alternate);
+        }
         Item::Entry { .. } => {}
         Item::Header(header) => {
             let new = header.guides().into_iter().map(str::to_owned);
@@ -119,7 +124,7 @@ fn read_panel(
     mut file: BufReader<File>,
     account: &Account,
     output: Output,
-    take: &mut impl FnMut(&Entry) -> ControlFlow<()>,
+    take: Take<'_>,
     tick: &mut impl FnMut() -> ControlFlow<()>,
 ) -> io::Result<Option<End>> {
     let mut line = Vec::new();
@@ -138,7 +143,7 @@ fn read_panel(
         }
         streams.push(piece, &mut |entry| {
             if flow.is_continue() {
-                flow = take(entry);
+                flow = take(entry, false);
             }
         });
         file.consume(length);

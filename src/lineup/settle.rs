@@ -20,11 +20,11 @@ pub(super) fn settle(
     if touched.is_empty() {
         return Ok(Changed::default());
     }
-    if touched.is_numbering_due() {
+    // In front of the numbers: what is listed for another takes none.
+    let has_parted = merging::merge_all(connection, &mut touched)?;
+    if touched.is_numbering_due() || has_parted {
         number(connection, config, &mut touched)?;
     }
-    // Behind the numbers: what is listed for another takes none.
-    merging::merge_all(connection, &mut touched)?;
     let changed = touched.into_changed(connection)?;
     if !changed.is_empty() {
         lineup::bump_version(connection)?;
@@ -50,8 +50,8 @@ fn number(connection: &Connection, config: &Config, touched: &mut Touched) -> Re
     let first = claims.len();
     let edits = lineup::numbers_set(connection)?;
     let mut rows = lineup::number_rows(connection)?;
-    // One that a rule leaves out takes no number from the others.
-    rows.retain(|row| row.number.is_some() || row.hidden != Hidden::ByRule);
+    // One that a rule leaves out takes no number from the others, nor does a further source.
+    rows.retain(|row| row.number.is_some() || (row.hidden != Hidden::ByRule && !row.is_behind));
     claims.reserve_exact(rows.len());
     for row in &rows {
         let provider = match row.number {

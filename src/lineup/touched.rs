@@ -76,7 +76,8 @@ impl Touched {
         }
     }
 
-    fn is_new(&self, id: SourceId) -> bool {
+    /// Whether a channel is one that this transaction added.
+    pub(super) fn is_new(&self, id: SourceId) -> bool {
         id > self.last_id
     }
 

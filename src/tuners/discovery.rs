@@ -102,7 +102,7 @@ impl Question {
         match self {
             Self::Hdhomerun(question) => {
                 let device = hdhomerun::Device { id, tuners, base_url: base };
-                question.is_for(id).then(|| device.write())
+                question.is_for(&device.id).then(|| device.write())
             }
             Self::Ssdp(search) => {
                 let answer = search.answer(&id.to_string(), &format!("{base}/device.xml"))?;

@@ -26,7 +26,7 @@ pub async fn device_id(database: &Database, device: u32) -> Result<Option<Device
             let mut random = [0; 4];
             SystemRandom::new().fill(&mut random).expect("the system gives random bytes");
             let id = DeviceId::of_random(u32::from_ne_bytes(random));
-            database.write(move |connection| tuners::name_device(connection, device, id)).await.map(Some)
+            database.write(move |connection| tuners::name_device(connection, device, &id)).await.map(Some)
         }
     }
 }

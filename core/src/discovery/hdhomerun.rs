@@ -80,7 +80,7 @@ impl Question {
     }
 
     /// Whether it is for this device.
-    pub fn is_for(self, id: DeviceId) -> bool {
+    pub fn is_for(self, id: &DeviceId) -> bool {
         self.device.is_none_or(|wanted| wanted == id.number())
     }
 
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(Question::read(&tuners), Some(Question { device: None }));
         let one = Question { device: Some(0x1234_5674) };
         assert_eq!(Question::read(&one.write()), Some(one));
-        assert!(one.is_for(device("").id) && !Question { device: Some(1) }.is_for(device("").id));
+        assert!(one.is_for(&device("").id) && !Question { device: Some(1) }.is_for(&device("").id));
         // Newer programs name several types and no device.
         let types = [5_u32, TUNER].map(u32::to_be_bytes).concat();
         let mut values = Vec::new();

@@ -55,6 +55,9 @@ pub struct Facts<'a> {
     pub url: &'a str,
     /// The provider's account. Of one account, streams of the same number are the same.
     pub provider: Option<u32>,
+    /// Each address is another source, whatever the numbers in it: the list gives several of one
+    /// channel.
+    pub is_by_address: bool,
 }
 
 impl Candidate {
@@ -113,7 +116,7 @@ fn source_mark(facts: &Facts<'_>) -> u64 {
     let (scheme, rest) = facts.url.split_once("://").unwrap_or(("", facts.url));
     let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let host = host.to_ascii_lowercase();
-    match StreamUrl::read(facts.url) {
+    match StreamUrl::read(facts.url).filter(|_| !facts.is_by_address) {
         Some(stream) => {
             // Of one account, the hosts of a provider differ, and its numbers do not.
             let provider = facts.provider.map_or(host, |it| it.to_string());

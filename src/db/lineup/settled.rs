@@ -49,6 +49,8 @@ pub struct NumberRow {
     pub range: Option<RangeInclusive<u32>>,
     /// Whether it is left out.
     pub hidden: Hidden,
+    /// Whether another one is listed for it.
+    pub is_behind: bool,
 }
 
 /// What merging knows of all channels, in the order of their ids.
@@ -122,7 +124,9 @@ pub fn set_merge(connection: &Connection, id: SourceId, merged: Merged) -> Resul
 
 /// The numbers of all channels, in the order of their ids.
 pub fn number_rows(connection: &Connection) -> Result<Vec<NumberRow>, Error> {
-    let sql = "SELECT id, number, number_minor, range_start, range_end, is_hidden FROM channels ORDER BY id";
+    let sql = "SELECT id, number, number_minor, range_start, range_end, is_hidden,
+                      leader IS NOT NULL AS is_behind
+               FROM channels ORDER BY id";
     let mut all = Vec::with_capacity(channel_count(connection)?);
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -130,7 +134,8 @@ pub fn number_rows(connection: &Connection) -> Result<Vec<NumberRow>, Error> {
         let range: Option<(u32, u32)> = row.get::<_, Option<u32>>("range_start")?.zip(row.get("range_end")?);
         let range = range.map(|(start, end)| start..=end);
         let (number, hidden) = (number_of(row)?, hidden_of(row.get("is_hidden")?));
-        all.push(NumberRow { id: id_of(row, "id")?, number, range, hidden });
+        let is_behind = row.get("is_behind")?;
+        all.push(NumberRow { id: id_of(row, "id")?, number, range, hidden, is_behind });
     }
     Ok(all)
 }

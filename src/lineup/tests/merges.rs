@@ -74,6 +74,68 @@ async fn rule_13_the_same_address_is_never_a_second_source() {
     assert_eq!(found.sources(), 1);
 }
 
+/// The addresses of all sources of a channel, in the order in which they are tried.
+async fn addresses(house: &House, name: &str) -> Vec<String> {
+    let path = house.rows().await.into_iter().find(|row| row.name == name).unwrap().path;
+    let found =
+        house.database.read(move |connection| lineup::find(connection, &path)).await.unwrap().unwrap();
+    let channel = found.channel(&house.lineup.0.config.get()).unwrap();
+    channel.sources.iter().map(|source| source.url.expose().to_string()).collect()
+}
+
+/// Two accounts of one provider have the same number of a stream, and other providers have it, too.
+const FURTHER: &str = "#EXTM3U\n\
+    #EXTINF:-1 tvg-chno=\"1\" tvg-id=\"one.uk\" group-title=\"G\",One\n\
+    http://a.example/live/joe/pw/7.ts\nhttp://a.example/live/jim/pw/7.ts\nhttp://b.example/live/ann/pw/7.ts\n\
+    http://c.example/one\n\
+    #EXTINF:-1 tvg-chno=\"2\" group-title=\"G\",Two\nhttp://a.example/live/joe/pw/8.ts\n\
+    #EXTINF:-1 tvg-chno=\"3\" tvg-id=\"one.uk\" group-title=\"G\",One\nhttp://a.example/live/joe/pw/9.ts\n";
+
+#[tokio::test]
+async fn further_addresses_of_an_entry_are_its_sources_in_order() {
+    for merge in [true, false] {
+        let house = House::new();
+        let id = house.add(json!({ "name": "A", "alternates": true, "merge": merge })).await;
+        house.applied(id, FURTHER).await;
+        let told = |rows: Vec<Row>| -> Vec<(String, String)> {
+            let number = |row: &Row| row.number.map(|it| it.to_string()).unwrap_or_default();
+            rows.iter().map(|row| (number(row), row.name.clone())).collect()
+        };
+        let expected = [("1", "One"), ("2", "Two"), ("3", "One")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(told(house.rows().await), expected, "variants of one name stay two channels");
+        let four = [
+            "http://a.example/live/joe/pw/7.ts",
+            "http://a.example/live/jim/pw/7.ts",
+            "http://b.example/live/ann/pw/7.ts",
+            "http://c.example/one",
+        ];
+        assert_eq!(addresses(&house, "One").await, four);
+        // Another reading changes nothing of it, and takes no numbers.
+        house.applied(id, &format!("{FURTHER}#\n")).await;
+        assert_eq!(addresses(&house, "One").await, four);
+        let more =
+            format!("{FURTHER}#EXTINF:-1 tvg-chno=\"4\" group-title=\"G\",Four\nhttp://four.example/4\n");
+        house.applied(id, &more).await;
+        assert_eq!(told(house.rows().await)[3], ("4".to_owned(), "Four".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn further_addresses_that_a_user_parts_stay_apart() {
+    let house = House::new();
+    let id = house.add(json!({ "name": "A", "alternates": true })).await;
+    house.applied(id, FURTHER).await;
+    let (leader, behind) = house.lineup.merges().await.unwrap().remove(0);
+    let pair = Pair::new(leader, behind[2]).unwrap();
+    house.lineup.decide(pair, Some(Decision::Forbid), &Actor::Console).await.unwrap();
+    for day in 0..3 {
+        house.applied(id, &format!("{FURTHER}#{day}\n")).await;
+        assert_eq!(addresses(&house, "One").await.len(), 3, "day {day}");
+        let numbers: Vec<_> = house.rows().await.into_iter().map(|row| row.number.unwrap().major()).collect();
+        assert_eq!(numbers, [1, 4, 2, 3], "what stands alone has a number, and the others keep theirs");
+    }
+}
+
 #[tokio::test]
 async fn rule_13_what_would_be_merged_is_shown_before() {
     let house = House::new();
