@@ -38,6 +38,7 @@ mod ladder;
 mod limits;
 mod matrix;
 mod metrics;
+mod migrate;
 mod monitoring;
 mod oidc;
 mod on_demand;
