@@ -21,7 +21,11 @@ const MAX_ANSWER: usize = 1 << 20;
 
 /// Makes a connection for each request. Cloning is cheap.
 #[derive(Debug, Clone)]
-pub struct Client(Connector);
+pub struct Client {
+    connector: Connector,
+    /// The longest answer, in bytes.
+    limit: usize,
+}
 
 /// Why there is no answer. No text holds an address.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +44,12 @@ pub enum Error {
 impl Client {
     /// Trusts these roots besides the system's. Reads those from the disk.
     pub fn new(roots: Vec<CertificateDer<'static>>) -> Self {
-        Self(Connector::new(net::trust::client_config(roots)))
+        Self { connector: Connector::new(net::trust::client_config(roots)), limit: MAX_ANSWER }
+    }
+
+    /// The same, for answers of up to `limit` bytes.
+    pub fn up_to(self, limit: usize) -> Self {
+        Self { limit, ..self }
     }
 
     /// Sends a request and reads the whole answer. Redirects are answers like others.
@@ -57,9 +66,9 @@ impl Client {
         let exchange = async {
             let request = net::request(method, url, headers, body)?;
             // Anywhere: the operator has named the server, which is often in the same network.
-            let connection = self.0.connect(url, Route::DIRECT, SocketGuard::default()).await?;
+            let connection = self.connector.connect(url, Route::DIRECT, SocketGuard::default()).await?;
             let (parts, body) = connection.send(request).await?.into_parts();
-            Ok(Response::from_parts(parts, read(body, MAX_ANSWER).await?))
+            Ok(Response::from_parts(parts, read(body, self.limit).await?))
         };
         timeout(TIMEOUT, exchange).await.unwrap_or(Err(Error::TooSlow))
     }

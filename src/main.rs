@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use forebay::cli::args::{Args, Command, FilmCommand};
+use forebay::cli::args::{Args, Command, FilmCommand, MigrateCommand};
 use forebay::cli::{
-    backup, check, completions, doctor, film, generate_hls, import, launch, probe, resolve, restore, serve,
-    user,
+    backup, check, completions, doctor, film, generate_hls, import, launch, migrate, probe, resolve, restore,
+    serve, user,
 };
 
 fn main() -> ExitCode {
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Some(Command::Man) => completions::man(),
         Some(Command::Launch { parent, words }) => launch::launch(*parent, words),
         Some(Command::Import(list)) => import::import(&args, list),
+        Some(Command::Migrate(MigrateCommand::From(from))) => migrate::migrate(&args, from),
         Some(Command::Probe(args)) => probe::probe(args),
         Some(Command::Resolve { url }) => resolve::resolve(&args.config, url),
         None => serve::serve(args),

@@ -1,5 +1,7 @@
 //! What can be typed after `forebay`.
 
+mod migrate;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use forebay_relay::model::header::{parse_name, parse_user_agent, parse_value};
 use forebay_relay::model::{Access, ProxyChoice, Source, SourceUrl, SourceUrlError, Trust};
 use http::{HeaderName, HeaderValue};
 
+pub use self::migrate::{MigrateCommand, MigrateFrom, Program};
 use crate::config::log_filter::{FilterError, check_filter};
 use crate::config::{Config, LogFormat};
 use crate::db::users::Role;
@@ -123,6 +126,9 @@ pub enum Command {
     /// then on
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(Import),
+    /// Move in from another program: its channels, numbers, groups, guide ids and users
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Say what a page of a video platform is, and in which forms it is to be had
     #[command(
         after_help = "No address of media is printed: they may hold tokens. Exits with 1 if the page cannot be resolved."
@@ -202,6 +208,10 @@ pub struct Import {
     /// What the playlist is called; one of this name gets the list as its next version
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+
+    /// Settings of a playlist that is new, by their names in `[[playlists]]`.
+    #[arg(skip)]
+    pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
 /// `forebay probe`

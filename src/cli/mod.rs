@@ -9,6 +9,7 @@ pub mod film;
 pub mod generate_hls;
 pub mod import;
 pub mod launch;
+pub mod migrate;
 mod notify;
 pub mod probe;
 pub mod resolve;

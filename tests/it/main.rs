@@ -43,6 +43,7 @@ mod logs_page;
 mod long_groups;
 mod matrix;
 mod metrics;
+mod migrate;
 mod monitoring;
 mod oidc;
 mod on_demand;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use url::Url;
 
 use self::local::Local;
@@ -29,7 +29,7 @@ pub fn import(args: &Args, list: &Import) -> ExitCode {
     tell(run(args, list))
 }
 
-fn run(args: &Args, list: &Import) -> anyhow::Result<String> {
+pub(super) fn run(args: &Args, list: &Import) -> anyhow::Result<String> {
     let mut config = Config::load_with(&args.config, Environment::of_process())?;
     args.apply(&mut config);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -46,7 +46,7 @@ fn run(args: &Args, list: &Import) -> anyhow::Result<String> {
 
 impl Import {
     /// The name of the playlist: as given, else that of the file or of the server.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let of_source = || {
             if let Some(url) = self.url() {
                 return url.host_str().unwrap_or("import").to_owned();
@@ -56,7 +56,7 @@ impl Import {
         self.name.clone().unwrap_or_else(of_source)
     }
 
-    fn url(&self) -> Option<Url> {
+    pub(super) fn url(&self) -> Option<Url> {
         Url::parse(&self.source).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     }
 
@@ -74,11 +74,11 @@ impl Import {
     }
 
     fn fields(&self) -> Map<String, Value> {
-        let fields = match self.url() {
-            Some(_) => json!({ "name": self.name(), "url": self.source }),
-            None => json!({ "name": self.name() }),
-        };
-        let Value::Object(fields) = fields else { unreachable!("it is an object") };
+        let mut fields = Map::from_iter([("name".to_owned(), self.name().into())]);
+        if self.url().is_some() {
+            fields.insert("url".to_owned(), self.source.clone().into());
+        }
+        fields.extend(self.settings.clone());
         fields
     }
 }

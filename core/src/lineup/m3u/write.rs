@@ -60,6 +60,15 @@ impl<W: Write> Writer<W> {
         writeln!(self.out, "{}", Line(entry.url()))
     }
 
+    /// Writes a further address of the entry before: see
+    /// [`ExtraUrls::Alternates`](super::ExtraUrls::Alternates).
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn further_address(&mut self, url: &str) -> fmt::Result {
+        writeln!(self.out, "{}", Line(url))
+    }
+
     /// The headers of the address and of `#EXTHTTP`, which no other line has.
     fn headers(&mut self, entry: &Entry) -> fmt::Result {
         // All others have a line or an attribute of their own.
