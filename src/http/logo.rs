@@ -330,6 +330,7 @@ mod tests {
             group: None,
             logo: Some(logo),
             guide_id: None,
+            guide_shift: 0,
             gracenote_id: None,
             archive: None,
             player_id: None,
