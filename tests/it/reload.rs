@@ -73,15 +73,21 @@ async fn of_many_channels_or_many_faults_keeps_nobody_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_what_is_no_file_stops_neither_requests_nor_the_end() {
-    let mut program = Setup::new(TEST_CARD).start().await;
-    let path = program.folder().join("channels.toml");
-    fs::remove_file(&path).expect("it is ours");
-    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("it is our folder");
-    program.signal(Signal::HUP);
-    program.wait_log_line(&["channels.toml: cannot be read: it is no file"]).await;
-    timeout(SECOND, client::get_json(program.address(), "/health")).await.expect("it answers");
-    program.signal(Signal::TERM);
-    assert!(program.wait().await.status.success());
+    for (is_folder, why) in [(false, "it is no file"), (true, "Is a directory")] {
+        let mut program = Setup::new(TEST_CARD).start().await;
+        let path = program.folder().join("channels.toml");
+        fs::remove_file(&path).expect("it is ours");
+        if is_folder {
+            fs::create_dir(&path).expect("it is our folder");
+        } else {
+            mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("it is our folder");
+        }
+        program.signal(Signal::HUP);
+        program.wait_log_line(&[&format!("channels.toml: cannot be read: {why}")]).await;
+        timeout(SECOND, client::get_json(program.address(), "/health")).await.expect("it answers");
+        program.signal(Signal::TERM);
+        assert!(program.wait().await.status.success());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

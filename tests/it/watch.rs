@@ -1,5 +1,6 @@
 //! The page that plays a channel: what is served, how it may be kept, and what it may do.
 
+mod choices;
 mod players;
 
 use std::time::Duration;

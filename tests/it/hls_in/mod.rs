@@ -8,6 +8,7 @@ mod ended;
 mod failover;
 mod formats;
 mod late;
+mod long_lists;
 mod rhythm;
 mod sound;
 mod sound_trouble;

@@ -73,6 +73,21 @@ async fn a_public_source_does_not_lead_to_private_addresses() {
     for (name, fate) in join_all(fates).await {
         assert_eq!(fate, Some(Error::Private), "{name}");
     }
+    // Without its sound a source may play on: there may be no failure to see.
+    let sound = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",URI=\"INNER/a.m3u8\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"a\"\n/list.m3u8\n";
+    let sound = sound.replace("INNER", &at);
+    let list = playlist("#EXTINF:1,\n/0.ts\n");
+    let public = Site::start_at((INTERNET, 0).into(), false, move |path, _| match path {
+        "/live" => whole("200 OK", sound.as_bytes()),
+        "/list.m3u8" => whole("200 OK", list.as_bytes()),
+        _ => whole("200 OK", &packets(100)),
+    })
+    .await;
+    let fate = fate(&public, names()).await;
+    let heads = public.seen().heads;
+    let is_followed = heads.iter().any(|head| head.contains("/list.m3u8"));
+    assert!(is_followed || fate == Some(Error::Private), "{fate:?}: {heads:?}");
     assert_eq!(inner.seen().accepted.len(), 0, "nothing there was connected to");
 }
 
