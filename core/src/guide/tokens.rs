@@ -31,6 +31,9 @@ pub(super) struct Attributes<'a>(&'a [u8]);
 pub(super) struct Tokens {
     /// The beginning of a token whose end has not come.
     held: Vec<u8>,
+    /// It is looked at again when it has so many bytes: twice as many each time, or as many as a
+    /// token may have, so that all looks together take no longer than the last two.
+    next_look: usize,
     skipping: Option<Skip>,
     /// Tags and texts that were cut, since they are too long.
     pub(super) cut: u64,
@@ -76,13 +79,17 @@ impl Tokens {
         if self.held.is_empty() {
             let used = self.scan(bytes, false, take);
             self.held.extend_from_slice(&bytes[used..]);
-            return;
+        } else {
+            self.held.extend_from_slice(bytes);
+            if self.held.len() < self.next_look {
+                return;
+            }
+            let mut held = std::mem::take(&mut self.held);
+            let used = self.scan(&held, false, take);
+            held.drain(..used);
+            self.held = held;
         }
-        let mut held = std::mem::take(&mut self.held);
-        held.extend_from_slice(bytes);
-        let used = self.scan(&held, false, take);
-        held.drain(..used);
-        self.held = held;
+        self.next_look = (2 * self.held.len()).min(MAX_TOKEN_BYTES);
     }
 
     /// Ends the document.
