@@ -166,10 +166,10 @@ pub(super) async fn watch_by_hls<N: Naming>(
         Some(stretch) if method == Method::HEAD => {
             // The same refusals as for `GET`.
             stretch?.find(&state, channel)?;
-            Ok(hls::head_playlist(named).await.into_response())
+            Ok(hls::head_playlist(named).into_response())
         }
         Some(stretch) => playlist(&state, channel, stretch?, &client, &headers).await,
-        None if method == Method::HEAD => Ok(hls::head_playlist(named).await.into_response()),
+        None if method == Method::HEAD => Ok(hls::head_playlist(named).into_response()),
         None => hls::playlist(state, named, query, client, headers).await,
     }
 }

@@ -49,7 +49,7 @@ pub(in crate::http) async fn head(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     match (channel, find(&state, &id)) {
-        (Ok(channel), _) => Ok(live::head(channel).await),
+        (Ok(channel), _) => Ok(live::head(channel)),
         (Err(_), Ok(video)) => {
             send_as_asked(&state, &video, (&client, &query), &Method::HEAD, &headers).await
         }

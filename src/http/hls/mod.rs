@@ -41,7 +41,7 @@ const PLAYLIST_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.app
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// `HEAD` of a playlist: players ask for the type; nothing is opened.
-pub(super) async fn head_playlist<N: Naming>(_: Named<N>) -> impl IntoResponse {
+pub(super) fn head_playlist<N: Naming>(_: Named<N>) -> impl IntoResponse {
     let headers = [
         (header::CONTENT_TYPE, PLAYLIST_TYPE),
         (header::CACHE_CONTROL, NO_CACHE),

@@ -75,7 +75,7 @@ pub(super) async fn watch_as_user<N: Naming>(
 }
 
 /// `HEAD`: players ask for the type; nothing is opened.
-pub(super) async fn head<N: Naming>(_: Named<N>) -> Response {
+pub(super) fn head<N: Naming>(_: Named<N>) -> Response {
     answer_to_head()
 }
 
