@@ -48,6 +48,7 @@ impl Client {
     }
 
     /// The same, for answers of up to `limit` bytes.
+    #[must_use]
     pub fn up_to(self, limit: usize) -> Self {
         Self { limit, ..self }
     }

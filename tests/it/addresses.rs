@@ -295,7 +295,7 @@ impl Visitor {
                     match (name.as_str(), value) {
                         // It is what addresses begin with.
                         ("BaseURL", Value::String(base)) => {
-                            self.found(document, &format!("{base}/discover.json"))
+                            self.found(document, &format!("{base}/discover.json"));
                         }
                         _ => self.read_json(document, value),
                     }

@@ -75,6 +75,23 @@ fn whole(seconds: f64) -> i64 {
     seconds.floor() as i64
 }
 
+/// Moments of which nothing is kept, and what is no moment: GET and HEAD say the same.
+async fn refusals(relay: &Relay, start: i64) {
+    for (query, status, code) in [
+        (format!("utc={}&duration=60", start - 90_000), 404, "no_archive"),
+        ("utc=soon&duration=60".to_owned(), 400, "bad_request"),
+        (format!("utc={start}&duration=0"), 400, "bad_request"),
+    ] {
+        let answer = client::get(relay.address(), &format!("/stream/one.ts?{query}")).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (status, &json!(code)), "{query}");
+        for address in ["/stream/one.ts", "/stream/one/index.m3u8", "/api/proxy/channel/one"] {
+            let path = format!("{address}?{query}");
+            let head = Request::new("HEAD", relay.address(), &path).send().await.expect("the relay answers");
+            assert_eq!(head.status, status, "{path}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_shown_is_a_file_whether_the_channel_is_open_or_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -167,19 +184,7 @@ async fn what_was_shown_is_a_file_whether_the_channel_is_open_or_not() {
     // The older word of players, up to the present.
     let older = client::get(relay.address(), &format!("/stream/one?utc={start}&lutc={}", start + 30)).await;
     assert!(older.body == answer.body);
-    for (query, status, code) in [
-        (format!("utc={}&duration=60", start - 90_000), 404, "no_archive"),
-        ("utc=soon&duration=60".to_owned(), 400, "bad_request"),
-        (format!("utc={start}&duration=0"), 400, "bad_request"),
-    ] {
-        let answer = client::get(relay.address(), &format!("/stream/one.ts?{query}")).await;
-        assert_eq!((answer.status, &answer.json()["error"]["code"]), (status, &json!(code)), "{query}");
-        for address in ["/stream/one.ts", "/stream/one/index.m3u8", "/api/proxy/channel/one"] {
-            let path = format!("{address}?{query}");
-            let head = Request::new("HEAD", relay.address(), &path).send().await.unwrap();
-            assert_eq!(head.status, status, "{path}");
-        }
-    }
+    refusals(&relay, start).await;
     let none = client::get(relay.address(), &format!("/stream/two.ts?utc={start}&duration=30")).await;
     assert_eq!(none.status, 404, "it keeps nothing");
     let lists = client::get(relay.address(), "/playlist.m3u").await.text();

@@ -171,8 +171,9 @@ fn by_segments_of_empty_boxes() {
     const FILM: &[u8] = include_bytes!("../../core/tests/data/h264_aac.mp4");
     let fragment = FILM.windows(4).position(|kind| kind == b"moof").expect("it is fragmented") - 4;
     let boxes = b"\0\0\0\x08free".repeat(60 << 17);
-    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"init.mp4\"\n".to_owned()
-        + &(0..4).map(|number| format!("#EXTINF:2,\nboxes.m4s?{number}\n")).collect::<String>();
+    let segments: Vec<String> = (0..4).map(|number| format!("#EXTINF:2,\nboxes.m4s?{number}\n")).collect();
+    let head = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI=\"init.mp4\"\n";
+    let list = format!("{head}{}", segments.concat());
     nobody_is_starved_beside("segments of empty boxes", |origin| {
         origin.serve("/list.m3u8", Behaviour::body("application/vnd.apple.mpegurl", list));
         origin.serve("/init.mp4", Behaviour::body("video/mp4", &FILM[..fragment]));

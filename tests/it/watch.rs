@@ -286,6 +286,8 @@ mod channels {
         let answer = get(&relay, "/api/channels/good/logo").await;
         assert!(answer.status == 200 && answer.body == picture, "{}", answer.status);
         assert_eq!(hangs.opened("/logo"), 2, "two of one server at a time");
-        waiting.iter().for_each(|task| task.abort());
+        for task in &waiting {
+            task.abort();
+        }
     }
 }

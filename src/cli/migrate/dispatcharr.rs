@@ -169,17 +169,17 @@ fn field<'a>(channel: &'a Value, name: &str) -> &'a Value {
 
 fn take_channel(channel: &Value, number: Option<f64>, sources: Vec<String>, names: &Names) -> Channel {
     let text = |name: &str| field(channel, name).as_str().unwrap_or_default().trim().to_owned();
-    let named = |names: &HashMap<i64, String>, name: &str| {
+    let lookup = |names: &HashMap<i64, String>, name: &str| {
         field(channel, name).as_i64().and_then(|id| names.get(&id)).cloned().unwrap_or_default()
     };
     // The channel of the guide that it was mapped to; its own id is the provider's word.
-    let mapped = named(&names.guide_ids, "epg_data_id");
+    let mapped = lookup(&names.guide_ids, "epg_data_id");
     Channel {
         // 5.0 is 5 there.
         number: number.map(|number| number.to_string()).unwrap_or_default(),
         name: text("name"),
-        group: named(&names.groups, "channel_group_id"),
-        logo: named(&names.logos, "logo_id"),
+        group: lookup(&names.groups, "channel_group_id"),
+        logo: lookup(&names.logos, "logo_id"),
         guide_id: if mapped.is_empty() { text("tvg_id") } else { mapped },
         gracenote_id: text("tvc_guide_stationid"),
         is_adult: channel["is_adult"] == true,

@@ -47,7 +47,7 @@ async fn of_5_mb_open_at_once_and_are_followed() {
     assert!(show.viewer.largest_gap() < 2 * SECOND, "{:?}", show.viewer.largest_gap());
     let status = show.relay.status("one").await;
     assert_eq!(status["upstream_connections_opened"], 1, "{status}");
-    let stats = show.broadcast.stats();
-    assert!(stats.files.values().all(|&count| count == 1), "each segment once: {stats:?}");
+    let served = show.broadcast.stats();
+    assert!(served.files.values().all(|&count| count == 1), "each segment once: {served:?}");
     show.end(6 * SECOND).await;
 }

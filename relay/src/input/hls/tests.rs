@@ -174,6 +174,7 @@ async fn pictures_hide_segments_before_and_after_they_are_encrypted() {
 /// Lists and segments, whether or not that was asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_may_be_compressed_in_any_way() {
+    type Encode<'a> = &'a (dyn Fn(&[u8]) -> Vec<u8> + Sync);
     let gzip = |bytes: &[u8]| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(bytes).unwrap();
@@ -189,7 +190,7 @@ async fn what_comes_may_be_compressed_in_any_way() {
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     };
-    let codings: [(&str, &(dyn Fn(&[u8]) -> Vec<u8> + Sync)); 4] =
+    let codings: [(&str, Encode<'_>); 4] =
         [("gzip", &gzip), ("x-gzip", &gzip), ("deflate", &zlib), ("deflate", &deflate)];
     for (coding, encode) in codings {
         let head = format!("200 OK\r\nContent-Encoding: {coding}");
