@@ -4,10 +4,14 @@
 //! no tag is a character, a quote that is never closed ends with its tag, and what is too long is
 //! cut.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
 
 /// A tag or a text may have so many bytes; a longer one is cut.
 pub(super) const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// The beginning of a token is looked at again where its end may have come, but at no more than so
+/// many bytes for each that comes: pieces of one byte would cost 64 KiB each.
+const LOOKS: usize = 16;
 
 /// A part of a document.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,9 +35,8 @@ pub(super) struct Attributes<'a>(&'a [u8]);
 pub(super) struct Tokens {
     /// The beginning of a token whose end has not come.
     held: Vec<u8>,
-    /// It is looked at again when it has so many bytes: twice as many each time, or as many as a
-    /// token may have, so that all looks together take no longer than the last two.
-    next_look: usize,
+    /// So many bytes of it may be looked at again: [`LOOKS`] for each byte that has come.
+    budget: usize,
     skipping: Option<Skip>,
     /// Tags and texts that were cut, since they are too long.
     pub(super) cut: u64,
@@ -81,15 +84,17 @@ impl Tokens {
             self.held.extend_from_slice(&bytes[used..]);
         } else {
             self.held.extend_from_slice(bytes);
-            if self.held.len() < self.next_look {
+            self.budget = (self.budget + LOOKS * bytes.len()).min(2 * MAX_TOKEN_BYTES);
+            let may_end = memchr2(b'<', b'>', bytes).is_some() && self.budget >= self.held.len();
+            if !may_end && self.skipping.is_none() && self.held.len() < MAX_TOKEN_BYTES {
                 return;
             }
+            self.budget = self.budget.saturating_sub(self.held.len());
             let mut held = std::mem::take(&mut self.held);
             let used = self.scan(&held, false, take);
             held.drain(..used);
             self.held = held;
         }
-        self.next_look = (2 * self.held.len()).min(MAX_TOKEN_BYTES);
     }
 
     /// Ends the document.
