@@ -1,6 +1,6 @@
 //! `forebay migrate`: moves in from another program.
 //!
-//! A file for each program reads what it has into a [`Plan`]; what is done with a plan is the same
+//! A file for each program reads what it has into a plan; what is done with a plan is the same
 //! for all. Channels that were edited there become a playlist with exactly those numbers, names,
 //! groups and guide ids; lists and accounts become playlists that are read again. Everything is
 //! read before anything is changed.
