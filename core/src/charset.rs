@@ -94,7 +94,7 @@ pub(crate) struct Charset {
     pub(crate) bad_characters: u64,
 }
 
-/// What was said of the encoding of a document.
+/// What the operator, the server or the document itself says about the encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
     Nothing,
@@ -140,8 +140,8 @@ impl Charset {
     }
 
     /// Text of a document, without controls. What is no UTF-8 is of a legacy encoding, unless the
-    /// document is known to be UTF-8: then only the bad characters are replaced. Where somebody names
-    /// a legacy encoding, a text is UTF-8 only if that cannot be by accident.
+    /// document is known to be UTF-8: then only the bad characters are replaced. Where somebody
+    /// names a legacy encoding, a text is UTF-8 only if that cannot be by accident.
     pub(crate) fn text<'a>(&mut self, line: &'a [u8]) -> Cow<'a, str> {
         without_controls(self.decode(line))
     }
@@ -159,7 +159,7 @@ impl Charset {
         if is_utf8 { Cow::Borrowed(text) } else { self.of_legacy(line) }
     }
 
-    /// A text that is no good UTF-8.
+    /// A text that is not valid UTF-8.
     fn mended(&mut self, line: &[u8]) -> Cow<'static, str> {
         let (mut good, mut bad) = (0, 0);
         for chunk in line.utf8_chunks() {
@@ -204,8 +204,8 @@ impl Charset {
     }
 }
 
-/// How sure it is that a text that can be read as UTF-8 is UTF-8: its characters beyond ASCII, where
-/// those of three and four bytes count twice.
+/// How sure it is that a text that can be read as UTF-8 is UTF-8: its characters beyond ASCII,
+/// where those of three and four bytes count twice.
 fn strength(text: &str) -> usize {
     text.chars()
         .map(|it| match it.len_utf8() {

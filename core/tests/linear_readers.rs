@@ -243,7 +243,7 @@ fn flv_is_made_in_linear_time() {
 
 #[test]
 fn rtp_is_put_in_order_in_linear_time() {
-    /// What comes at each place: the sender, and the number.
+    /// The sender and the sequence number of the packet at each place.
     type Sent = fn(usize) -> (u32, u16);
     let orders: [(&str, Sent); 6] = [
         ("in order", |at| (1, at as u16)),

@@ -127,7 +127,8 @@ impl Backups {
         Ok(true)
     }
 
-    /// Opens the backup of this name to be read, with its length in bytes; none where there is none.
+    /// Opens the backup of this name to be read, with its length in bytes; none where there is
+    /// none.
     pub async fn open(&self, name: &str) -> io::Result<Option<(File, u64)>> {
         let folder = self.config.get().backups.folder.clone();
         let Some(path) = file(&folder, name) else { return Ok(None) };
@@ -274,7 +275,18 @@ pub fn restore_if_asked(data: &Path) -> Result<Option<Restored>, BackupError> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
+
+    /// A folder with the data and the configuration of a server.
+    fn server() -> (TempDir, PathBuf, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, config) = (folder.path().join("data"), folder.path().join("channels.toml"));
+        drop(crate::db::Shared::open(&data).unwrap());
+        fs::write(&config, "").unwrap();
+        (folder, data, config)
+    }
 
     #[test]
     fn a_backup_is_due_by_the_last_one_and_not_at_each_start() {
@@ -295,15 +307,12 @@ mod tests {
 
     #[test]
     fn the_newest_are_kept_and_nothing_else_is_touched() {
-        let folder = tempfile::tempdir().unwrap();
-        let (data, backups) = (folder.path().join("data"), folder.path().join("backups"));
-        drop(crate::db::Shared::open(&data).unwrap());
+        let (folder, data, config) = server();
+        let backups = folder.path().join("backups");
         fs::create_dir(&backups).unwrap();
         for name in ["forebay-mine.backup", "notes.txt"] {
             fs::write(backups.join(name), "x").unwrap();
         }
-        let config = folder.path().join("channels.toml");
-        fs::write(&config, "").unwrap();
         let names: Vec<String> = (0..4).map(|_| make(&data, &config, &backups, 2).unwrap().name).collect();
         let there: Vec<String> = list(&backups).into_iter().map(|backup| backup.name).collect();
         assert_eq!(there.len(), 2);
@@ -315,11 +324,7 @@ mod tests {
 
     #[test]
     fn a_restore_that_was_asked_for_is_done_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        drop(crate::db::Shared::open(&data).unwrap());
-        let config = folder.path().join("channels.toml");
-        fs::write(&config, "").unwrap();
+        let (folder, data, config) = server();
         let backups = folder.path().join("backups");
         let backup = make(&data, &config, &backups, 1).unwrap();
         ask_for(&data, &backups.join(&backup.name)).unwrap();
@@ -337,11 +342,7 @@ mod tests {
 
     #[test]
     fn what_is_no_backup_takes_the_place_of_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        drop(crate::db::Shared::open(&data).unwrap());
-        let config = folder.path().join("channels.toml");
-        fs::write(&config, "").unwrap();
+        let (folder, data, config) = server();
         let backup = make(&data, &config, folder.path(), 2).unwrap();
         ask_for(&data, &folder.path().join(&backup.name)).unwrap();
         let damaged = folder.path().join("forebay-2.backup");

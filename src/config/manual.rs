@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::environment::keys;
+use super::file::TranscodeFile;
 use super::{Config, SetBy, origins};
 
 /// What tests hold to what the configuration does.
@@ -43,7 +44,9 @@ pub struct Manual {
 pub fn settings(config: &Config) -> Vec<Setting> {
     let mut set: HashMap<String, (String, SetBy)> =
         origins(config).into_iter().map(|origin| (origin.key, (origin.value, origin.by))).collect();
-    let all = keys().map(|(section, key)| {
+    // No variable sets those of [transcode].
+    let transcode = TranscodeFile::KEYS.iter().map(|&key| (&["transcode"][..], key));
+    let all = keys().chain(transcode).map(|(section, key)| {
         let key = format!("{}.{key}", section.join("."));
         let mut set = set.remove(&key);
         if let Some((value, _)) = set.as_mut().filter(|_| SECRET.contains(&&*key)) {
@@ -137,5 +140,6 @@ mod tests {
         assert_eq!((&*value, by.to_string()), ("'60s'", "line 2".to_owned()));
         assert_eq!(of("resolver.proxy").set.clone().unwrap().0, "***");
         assert_eq!(of("stream.buffer").set, None);
+        assert_eq!(of("transcode.cpu_limit").manual.default, "80");
     }
 }

@@ -167,7 +167,8 @@ impl Snapshot {
         limit: usize,
         cancelled: &CancellationToken,
     ) -> Result<Vec<(String, Airing)>, Error> {
-        // Channels with the same programmes at the same time are told of once, by the first of them.
+        // Channels with the same programmes at the same time are told of once, by the first of
+        // them.
         let mut ours: HashMap<GuideChannel, Vec<(usize, i64)>> = HashMap::new();
         for (at, id) in seen.iter().enumerate() {
             let Some(found) = self.match_of(id) else { continue };

@@ -34,7 +34,8 @@ pub(super) fn unpacked(path: &Path) -> io::Result<Box<dyn Read>> {
     })
 }
 
-/// Unpacks xz, also of several streams one behind another, as `cat a.xz b.xz` and `pixz` write them.
+/// Unpacks xz, also of several streams one behind another, as `cat a.xz b.xz` and `pixz` write
+/// them.
 fn unxz(file: BufReader<File>) -> io::Result<impl Read> {
     let stream = Stream::new_stream_decoder(MAX_XZ_MEMORY, CONCATENATED)?;
     Ok(Named(XzDecoder::new_stream(file, stream)))

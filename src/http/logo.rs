@@ -26,7 +26,8 @@ use crate::db::listing::Entry as Listed;
 /// Logos that are kept, and failures that are remembered: some screens of a list of channels.
 const MAX_KEPT: usize = 512;
 
-/// The longest logo, in bytes. Most have some ten thousand; posters that stand in for one have more.
+/// The longest logo, in bytes. Most have some ten thousand; posters that stand in for one have
+/// more.
 const MAX_LOGO: usize = 5 << 20;
 
 /// What the kept ones may have in bytes, all together: hundreds of usual ones.
@@ -185,8 +186,8 @@ impl Logos {
     /// The picture at this address, kept or fetched now; `None` where it does not come.
     pub(super) async fn get(&self, url: &str, scope: Scope) -> Result<Option<Picture>, Busy> {
         let cell = self.kept().entry(&(scope, url.to_owned()), Instant::now());
-        // One fetches for all who ask at the same time; if that one leaves, the next takes over. One
-        // that gets no turn says nothing of the logo, so that nothing is remembered.
+        // One fetches for all who ask at the same time; if that one leaves, the next takes over.
+        // One that gets no turn says nothing of the logo, so that nothing is remembered.
         let picture = cell.get_or_try_init(|| self.fetch_in_turn(url, scope)).await?.clone();
         // Again, now that its size is known: an entry is empty while it is fetched.
         self.kept().trim();

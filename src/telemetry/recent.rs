@@ -22,7 +22,7 @@ pub(super) struct Recent(Mutex<Kept>);
 struct Kept {
     /// Each as JSON.
     lines: VecDeque<Box<[u8]>>,
-    /// Lines that have left again, or were too long.
+    /// Lines that have left again.
     before: u64,
 }
 
@@ -69,10 +69,10 @@ impl Recent {
     }
 
     fn push(&self, line: &[u8]) {
-        let mut kept = self.kept();
         if line.len() > MAX_LINE {
             return;
         }
+        let mut kept = self.kept();
         if kept.lines.len() == MAX_LINES {
             kept.lines.pop_front();
             kept.before += 1;

@@ -161,8 +161,8 @@ impl Discovery {
         config.hdhomerun.is_on && config.hdhomerun.is_discoverable
     }
 
-    /// Answers what is asked at one port. Returns if the port is taken; the rest of the server works
-    /// without discovery.
+    /// Answers what is asked at one port. Returns if the port is taken; the rest of the server
+    /// works without discovery.
     async fn listen(&self, kind: Kind) {
         let (port, address) = (kind.port(), self.address());
         let socket = match bind(kind, address).and_then(UdpSocket::from_std) {
@@ -272,8 +272,8 @@ impl Discovery {
         Ok(all)
     }
 
-    /// What addresses of the server begin with, without a slash at the end; `None` where it has none
-    /// that `peer` can reach.
+    /// What addresses of the server begin with, without a slash at the end; `None` where it has
+    /// none that `peer` can reach.
     fn base(&self, peer: SocketAddr) -> Option<String> {
         match &self.config.get().server.public_url {
             Some(url) => Some(url.as_str().trim_end_matches('/').to_owned()),

@@ -1,5 +1,6 @@
-//! Every address in every document opens, under whatever address a proxy offers the server: the documents are asked for through a
-//! real nginx, and what they name is opened as a player would, by the names and ports that they have.
+//! Every address in every document opens, under whatever address a proxy offers the server: the
+//! documents are asked for through a real nginx, and what they name is opened as a player would, by
+//! the names and ports that they have.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -57,7 +58,8 @@ struct Way {
 }
 
 impl Way {
-    /// All of them, each at an address of its own: ports of addresses that nobody else has are free.
+    /// All of them, each at an address of its own: ports of addresses that nobody else has are
+    /// free.
     fn all() -> Vec<Self> {
         let [_, _, high, low] = std::process::id().to_be_bytes();
         let mut all = Vec::new();

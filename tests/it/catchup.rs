@@ -125,8 +125,8 @@ async fn what_was_shown_is_a_file_whether_the_channel_is_open_or_not() {
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(lines.iter().all(|line| line.ends_with(".ts?catchup")), "{text}");
 
-    // Closed, it is read from the disk, and no source is opened for it. Whoever took the playlist of
-    // the channel counts as a viewer for three target durations, and not for longer by this.
+    // Closed, it is read from the disk, and no source is opened for it. Whoever took the playlist
+    // of the channel counts as a viewer for three target durations, and not for longer by this.
     drop(viewer);
     let plays_the_past = async {
         let mut every_second = tokio::time::interval(SECOND);

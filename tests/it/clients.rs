@@ -1,4 +1,5 @@
-//! Programs and libraries of others that list channels, read guides, check addresses and play, beside a server as a reader has it.
+//! Programs and libraries of others that list channels, read guides, check addresses and play,
+//! beside a server as a reader has it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};

@@ -1,7 +1,9 @@
-//! By what players know a channel stays the same: over refreshes, a kill, new secrets and a restore on an empty machine.
+//! By what players know a channel stays the same: over refreshes, a kill, new secrets and a restore
+//! on an empty machine.
 //!
-//! Kodi knows a channel by its name and address, Jellyfin by the address alone, Plex by the number at the device and by the id in
-//! the guide, and players of Xtream Codes by the number of the stream.
+//! Kodi knows a channel by its name and address, Jellyfin by the address alone, Plex by the number
+//! at the device and by the id in the guide, and players of Xtream Codes by the number of the
+//! stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -152,7 +154,8 @@ async fn channels_are_known_by_the_same_after_refreshes_a_kill_new_secrets_and_a
     // The device is the last one.
     assert_eq!(counts, [DOCUMENTS, DOCUMENTS, DOCUMENTS, DOCUMENTS, DOCUMENTS, DOCUMENTS, 1], "{before:#?}");
 
-    // Another host and account, in another order and other groups, behind and between new ones; one is missing.
+    // Another host and account, in another order and other groups, behind and between new ones; one
+    // is missing.
     let second = [(9, "News"), (4, "Films"), (8, "Sport"), (2, "Films"), (1, "News")];
     std::fs::write(program.folder().join("list.m3u"), list("b.example", "ann/new", &second)).unwrap();
     ask(&program, "POST", "/api/playlists/1/refresh", &json!({})).await;

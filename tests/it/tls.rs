@@ -66,7 +66,8 @@ pub(crate) fn browser(certificate: &[u8], protocols: &[&str]) -> reqwest::Client
     builder.tls_backend_preconfigured(config).build().expect("a client can be made")
 }
 
-/// A client that trusts this certificate, and finds this name there; a port that an address names counts.
+/// A client that trusts this certificate, and finds this name there; a port that an address names
+/// counts.
 pub(crate) fn browser_of_names(certificate: &[u8], name: &str, address: SocketAddr) -> reqwest::Client {
     let config = trust(certificate.to_vec().into(), HTTP1);
     let builder = reqwest::Client::builder().no_proxy().resolve(name, address);

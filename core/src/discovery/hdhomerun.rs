@@ -51,8 +51,7 @@ pub struct Device {
 }
 
 impl Question {
-    /// Reads a packet; `None` for one that is damaged, that is no question, or that asks for
-    /// something else than tuners.
+    /// Reads a packet; `None` if it is damaged, is not a question, or does not ask for tuners.
     pub fn read(packet: &[u8]) -> Option<Self> {
         let (checked, sum) = packet.split_last_chunk::<4>()?;
         let (head, values) = checked.split_first_chunk::<4>()?;

@@ -35,7 +35,7 @@ pub enum Search {
 }
 
 impl Search {
-    /// Reads a packet; `None` for what is no search, or one for something else.
+    /// Reads a packet; `None` if it is not a search, or a search for something else.
     pub fn read(packet: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(packet.get(..packet.len().min(MAX_PACKET))?).ok()?;
         let mut lines = text.lines();

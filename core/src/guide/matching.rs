@@ -47,8 +47,8 @@ impl Wanted<'_> {
     }
 }
 
-/// The channels of all guides, to be found by id and by name. It has limits, since anybody may write
-/// a guide: see [`left_out`](Self::left_out).
+/// The channels of all guides, to be found by id and by name. It has limits, since anybody may
+/// write a guide: see [`left_out`](Self::left_out).
 #[derive(Debug, Default)]
 pub struct Index {
     ids: HashMap<Box<str>, Vec<(GuideChannel, bool)>>,
@@ -144,8 +144,8 @@ impl Index {
         self.left_out
     }
 
-    /// The channel of a guide that is this one. Of a surer one that says nothing and another one that
-    /// has programmes, it is the latter.
+    /// The channel of a guide that is this one. Of a surer one that says nothing and another one
+    /// that has programmes, it is the latter.
     pub fn find(&self, wanted: &Wanted<'_>) -> Option<(GuideChannel, MatchKind)> {
         let by_id = wanted.guide_id.filter(|id| !id.is_empty()).and_then(|id| self.ids.get(&*plain_id(id)));
         let by_id = by_id.and_then(|found| {

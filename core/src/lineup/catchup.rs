@@ -12,7 +12,7 @@ use super::entry::{Catchup, hours};
 use super::kind::Kind;
 use super::xtream::{Clock, StreamUrl};
 
-/// What is asked of an archive, in seconds since 1970.
+/// The time span that an archive is asked for, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
     /// When it begins.
@@ -69,8 +69,8 @@ impl Catchup<'_> {
 }
 
 impl Clock {
-    /// What it shows at this moment. A name that nobody knows leaves the distance to UTC that it had
-    /// when it was looked at, and nothing at all leaves UTC.
+    /// What it shows at this moment. A name that nobody knows leaves the distance to UTC that it
+    /// had when it was looked at, and nothing at all leaves UTC.
     pub fn shows(&self, at: i64) -> Option<DateTime> {
         let named = || TimeZone::get(&self.time_zone).ok();
         let offset = || Some(Offset::from_seconds(self.offset?).ok()?.to_time_zone());

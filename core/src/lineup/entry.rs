@@ -179,7 +179,8 @@ impl Entry {
     }
 }
 
-/// Hours as lists write them (`-4.5`, `+1`, `1,5`), in seconds. No clock is wrong by more than a day.
+/// Hours as lists write them (`-4.5`, `+1`, `1,5`), in seconds. No clock is wrong by more than a
+/// day.
 pub(super) fn hours(text: &str) -> Option<i32> {
     const DAY: f64 = 24.0;
     let hours: f64 = text.trim().replace(',', ".").parse().ok()?;

@@ -9,16 +9,16 @@
 //! (`kept`).
 
 mod kept;
+mod values;
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
 use url::Url;
 
 use self::kept::{Listed, ListedInit, ListedKey, WITHOUT_ADDRESS};
+use self::values::{decode, name, quoted, range, resolve, span, strip_mark};
 use super::attributes::{Attributes, Variables, decimal, hex_128, number};
 use super::date::Date;
 use super::dating;
@@ -126,26 +126,6 @@ pub fn parse(body: &[u8], base: &Url, inherited: &Variables) -> Result<Playlist,
         }
     }
     reading.finish()
-}
-
-/// A body as text. Bytes that are no UTF-8 are percent-encoded: in an address the server means just
-/// them (RFC 3986, 2.5).
-fn decode(body: &[u8]) -> Cow<'_, str> {
-    if let Ok(text) = std::str::from_utf8(body) {
-        return Cow::Borrowed(text);
-    }
-    let mut text = String::with_capacity(body.len());
-    for chunk in body.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            write!(text, "%{byte:02X}").expect("a string takes whatever is written");
-        }
-    }
-    Cow::Owned(text)
-}
-
-fn strip_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 /// What has been read so far.
@@ -467,39 +447,6 @@ impl<'a> Reading<'a> {
             faults: self.faults + lost + contradictions,
         }))
     }
-}
-
-/// The absolute address of a URI, if it is one that can be fetched.
-fn resolve(uri: &str, base: &Url, variables: &Variables) -> Option<Url> {
-    // Before the variables are filled in, which makes it longer still.
-    let uri = if uri.len() <= MAX_URL { variables.fill(uri, MAX_URL)? } else { return None };
-    let url = base.join(&uri).ok()?;
-    // The scheme guards against `file:` and the like, which a hostile list may name.
-    let is_good = matches!(url.scheme(), "http" | "https") && url.as_str().len() <= MAX_URL;
-    is_good.then_some(url)
-}
-
-/// A name that others refer to; none is too long to be true.
-fn name(text: &str) -> String {
-    if text.len() <= MAX_NAME { text.to_owned() } else { String::new() }
-}
-
-fn span(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(MAX_DURATION).min(MAX_DURATION)
-}
-
-/// `n[@o]` (RFC 8216, 4.3.2.2).
-fn range(text: &str) -> Option<(u64, Option<u64>)> {
-    match text.split_once('@') {
-        Some((length, offset)) => Some((number(length)?, Some(number(offset)?))),
-        None => Some((number(text)?, None)),
-    }
-}
-
-/// A word of a provider's, shortened for a message.
-fn quoted(word: &str) -> String {
-    let word: String = word.chars().filter(|c| !c.is_control()).take(60).collect();
-    format!("\"{word}\"")
 }
 
 #[cfg(test)]

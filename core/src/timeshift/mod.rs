@@ -171,10 +171,11 @@ impl History {
     }
 
     /// The segments that show anything from `from` until `until` by the clock on the wall, of those
-    /// that are not older than is kept `now`: a channel that is closed lets go of nothing by itself.
+    /// that are not older than is kept `now`: a channel that is closed lets go of nothing by
+    /// itself.
     ///
-    /// Everything between the first and the last of them belongs to it: if the clock on the wall was
-    /// set back, the times of the segments are not in order.
+    /// Everything between the first and the last of them belongs to it: if the clock on the wall
+    /// was set back, the times of the segments are not in order.
     pub fn between(&self, from: SystemTime, until: SystemTime, now: SystemTime) -> Extract {
         let from = from.max(self.oldest(now));
         let is_wanted = |segment: &Segment| segment.wall < until && segment.wall + segment.duration() > from;

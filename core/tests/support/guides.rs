@@ -1,4 +1,4 @@
-//! What is true of a reading of any bytes as a guide.
+//! Properties that hold whatever bytes are read as a guide.
 
 use forebay_core::guide::details::Details;
 use forebay_core::guide::{Channel, Item, Options, Programme, Reader, Summary};

@@ -28,8 +28,8 @@ impl Pictures {
         Self(agent::Client::new())
     }
 
-    /// Fetches the picture at this http or https address, which leads to addresses of this scope and
-    /// has no more than so many bytes.
+    /// Fetches the picture at this http or https address, which leads to addresses of this scope
+    /// and has no more than so many bytes.
     ///
     /// # Errors
     ///

@@ -151,8 +151,8 @@ fn xz_in_several_streams_is_read_to_its_end_and_takes_no_more_memory_than_it_may
     // The byte behind the filter's id (0x21) and its length (1) is the dictionary's size.
     let at = small.windows(2).position(|it| it == [0x21, 1]).unwrap() + 2;
     greedy[at] = 37;
-    // The head of the block (xz file format 1.2, section 3.1) begins behind that of the stream, says
-    // its length in words, and ends with its checksum.
+    // The head of the block (xz file format 1.2, section 3.1) begins behind that of the stream,
+    // says its length in words, and ends with its checksum.
     let end = 12 + usize::from(greedy[12]) * 4;
     let checksum = crc32(&greedy[12..end]).to_le_bytes();
     greedy[end..end + 4].copy_from_slice(&checksum);

@@ -83,7 +83,8 @@ fn live(path: &str) -> Option<String> {
     is_meant.then(|| format!("/live{path}"))
 }
 
-/// `/timeshifts/NAME/PASSWORD/MINUTES/ID/START.ts` is `/timeshift/NAME/PASSWORD/MINUTES/START/ID.ts`.
+/// `/timeshifts/NAME/PASSWORD/MINUTES/ID/START.ts` is
+/// `/timeshift/NAME/PASSWORD/MINUTES/START/ID.ts`.
 fn other_order(path: &str) -> Option<String> {
     let ["timeshifts", name, password, minutes, id, file] = parts(path)? else { return None };
     let (start, end) = match file.rsplit_once('.') {

@@ -61,7 +61,8 @@ impl About<'_> {
         let part = match *self.method {
             // A range is defined for `GET` alone (RFC 9110, section 14.2).
             Method::HEAD => Part::Whole,
-            // A player that resumes must not join halves of two files: the tag in `If-Range` decides.
+            // A player that resumes must not join halves of two files: the tag in `If-Range`
+            // decides.
             _ => Part::of_tagged(self.headers, length, &self.quoted()),
         };
         let (at, end) = match part {

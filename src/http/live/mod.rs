@@ -50,8 +50,8 @@ pub(super) async fn watch_channel(
     Ok(response)
 }
 
-/// `GET` and `HEAD /live/{user}/{password}/{id}`, as players of Xtream Codes ask: the stream, or with
-/// `.m3u8` behind the id the way to the playlist, below a path that carries who asks.
+/// `GET` and `HEAD /live/{user}/{password}/{id}`, as players of Xtream Codes ask: the stream, or
+/// with `.m3u8` behind the id the way to the playlist, below a path that carries who asks.
 pub(super) async fn watch_as_user<N: Naming>(
     state: State,
     named: Named<N>,

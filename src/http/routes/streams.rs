@@ -6,23 +6,8 @@ use super::route::{Access, Cors, Route};
 use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
 use crate::http::{catchup, epg, films, hls, lineup, xtream};
 
-/// Why a channel is not to be had now.
-const UNAVAILABLE: [&str; 11] = [
-    "no_source",
-    "provider_limit",
-    "no_cpu",
-    "channel_full",
-    "no_bandwidth",
-    "no_store",
-    "closing",
-    "database_busy",
-    "no_database",
-    "no_segment",
-    "session_limit",
-];
-
-/// The same where it is one long answer, of the channel or of what it has kept.
-const UNAVAILABLE_OR_FULL: [&str; 10] = [
+/// Why a channel is not to be had now, as one long answer or as what it has kept.
+const UNAVAILABLE: [&str; 10] = [
     "no_source",
     "provider_limit",
     "no_cpu",
@@ -35,20 +20,10 @@ const UNAVAILABLE_OR_FULL: [&str; 10] = [
     "session_limit",
 ];
 
-/// The same where it may be a film.
-const UNAVAILABLE_OR_UNREADABLE: [&str; 11] = [
-    "no_source",
-    "provider_limit",
-    "no_cpu",
-    "channel_full",
-    "no_bandwidth",
-    "no_store",
-    "closing",
-    "database_busy",
-    "no_database",
-    "session_limit",
-    "unreadable_video",
-];
+/// The same, and one more reason.
+fn unavailable_or(reason: &'static str) -> Vec<&'static str> {
+    UNAVAILABLE.into_iter().chain([reason]).collect()
+}
 
 /// How an archive is asked for.
 const ARCHIVE: &str = "What the channel has kept from this moment on, in seconds since 1970.";
@@ -135,7 +110,7 @@ fn stream_routes() -> Vec<Route> {
                 .query("format", "`ts`: a film as an MPEG transport stream, without ranges.")
                 .leads(304, "The file that `If-None-Match` names")
                 .leads(416, "The file has nothing of what `Range` names")
-                .fails(503, &UNAVAILABLE_OR_UNREADABLE)
+                .fails(503, &unavailable_or("unreadable_video"))
             },
         ),
         Route::new("/api/proxy/channel/{id}", Access::Viewer).cors(Cors::Answers).stream(
@@ -252,7 +227,7 @@ fn live(id: &str, summary: &str) -> Operation {
         .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
         .fails(429, &["address_limit", "stream_limit"])
-        .fails(503, &UNAVAILABLE_OR_FULL)
+        .fails(503, &UNAVAILABLE)
 }
 
 fn playlist(id: &str, summary: &str) -> Operation {
@@ -267,7 +242,7 @@ fn playlist(id: &str, summary: &str) -> Operation {
         .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
         .fails(429, &["address_limit", "stream_limit"])
-        .fails(503, &UNAVAILABLE)
+        .fails(503, &unavailable_or("no_segment"))
 }
 
 fn segment(id: &str) -> Operation {

@@ -1,4 +1,5 @@
-//! Kodi with its client of lists (`pvr.iptvsimple`), on a screen that nobody sees, asked by JSON-RPC.
+//! Kodi with its client of lists (`pvr.iptvsimple`), on a screen that nobody sees, asked by
+//! JSON-RPC.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,7 +15,8 @@ use super::vlc::Home;
 use crate::authority::reserve;
 use crate::client::Request;
 
-/// How long it may take to answer for the first time: it is large, and draws its pages without a graphics card.
+/// How long it may take to answer for the first time: it is large, and draws its pages without a
+/// graphics card.
 const STARTUP: Duration = Duration::from_mins(3);
 
 /// How often it is looked whether something has come to be.

@@ -100,7 +100,8 @@ impl Running {
     }
 }
 
-/// Whether Kodi is there, and a screen for it. It is large, so that `make setup-long` alone installs it.
+/// Whether Kodi is there, and a screen for it. It is large, so that `make setup-long` alone
+/// installs it.
 pub fn has_kodi() -> bool {
     have("Xvfb") && KODI.iter().any(|path| Path::new(path).exists())
 }

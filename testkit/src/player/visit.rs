@@ -44,7 +44,8 @@ pub enum Step<'a> {
     Goes(&'a str),
     /// The page is judged, by axe and by its width, as to whether everybody can use it.
     Judges,
-    /// The tab is hidden for some seconds, in which the page may ask for nothing; then it is seen again.
+    /// The tab is hidden for some seconds, in which the page may ask for nothing; then it is seen
+    /// again.
     Rests,
 }
 

@@ -81,8 +81,8 @@ async fn a_phone_is_no_further_behind_live_than_a_large_screen() {
         // At once: while a channel opens its segments are short, and so is the way to live.
         let (wide, narrow) = tokio::join!(wide, narrow);
         println!("{mode}: {wide:.1} s behind live on a large screen, {narrow:.1} s on a phone");
-        // By HLS three segments of four seconds, and what a player takes to begin; one of them where
-        // the next one came between the two.
+        // By HLS three segments of four seconds, and what a player takes to begin; one of them
+        // where the next one came between the two.
         assert!(narrow <= wide + apart && wide.max(narrow) <= most, "{mode}: {wide} s and {narrow} s");
     }
 }

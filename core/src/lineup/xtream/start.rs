@@ -22,7 +22,7 @@ pub fn start(text: &str) -> Option<i64> {
     let digits: Vec<i8> =
         text.bytes().filter(u8::is_ascii_digit).map(|digit| (digit - b'0').cast_signed()).collect();
     let two = |at: usize| digits.get(at..at + 2).map(|pair| pair[0] * 10 + pair[1]);
-    // What is not said is the beginning: of the hour, or of the day.
+    // Without minutes or hours it is the start of the hour or of the day.
     if !matches!(digits.len(), 8 | 10 | 12 | 14) {
         return None;
     }

@@ -39,8 +39,8 @@ pub(super) async fn find(
     let (mut searched, mut tags) = (0, 0);
     loop {
         if bytes.len() >= searched + SEARCH_EVERY || searched == 0 {
-            // Nothing is in a tag, and to search it each time would take longer and longer; so would
-            // passing over many tags from the first on.
+            // Nothing is in a tag, and to search it each time would take longer and longer; so
+            // would passing over many tags from the first on.
             tags += id3_whole(&bytes[tags..]);
             let rest = &bytes[tags..];
             let behind_tags = &rest[id3_length(rest)..];

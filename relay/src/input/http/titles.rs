@@ -1,7 +1,7 @@
 //! Titles of songs among the sound of radio, as Shoutcast and Icecast send them.
 //!
-//! They are sent to clients that ask for them, which this one does not; but some servers send them to
-//! all. Left where they are, each would damage a frame of sound.
+//! They are sent to clients that ask for them, which this one does not; but some servers send them
+//! to all. Left where they are, each would damage a frame of sound.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
