@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +62,8 @@ pub struct Viewing(Arc<Shared>);
 impl Default for Viewing {
     fn default() -> Self {
         let token_streams = AtomicU32::new(Tokens::default().max_streams);
-        Self(Arc::new(Shared { owners: Mutex::default(), freed: Notify::new(), token_streams }))
+        let (freed, ended) = (Notify::new(), Notify::new());
+        Self(Arc::new(Shared { owners: Mutex::default(), freed, ended, token_streams }))
     }
 }
 
@@ -70,6 +72,8 @@ struct Shared {
     owners: Mutex<HashMap<Owner, Streams>>,
     /// Told when a seat is free.
     freed: Notify,
+    /// Told when a seat has been taken away from its viewer.
+    ended: Notify,
     /// Streams that the tokens of one owner play at once.
     token_streams: AtomicU32,
 }
@@ -204,6 +208,7 @@ impl Viewing {
             Decision::End(at) => {
                 let taken = &streams.taken[at];
                 taken.ended.cancel();
+                self.0.ended.notify_waiters();
                 if streams.displaced.len() < MAX_DISPLACED {
                     let title = taken.title.clone();
                     streams.displaced.push((taken.device.clone(), title, now + DISPLACED));
@@ -246,6 +251,12 @@ impl Viewing {
                 taken.ended.cancel();
             }
         }
+        self.0.ended.notify_waiters();
+    }
+
+    /// Completes when a seat has been taken away from its viewer, from this call on.
+    pub fn any_ended(&self) -> Notified<'_> {
+        self.0.ended.notified()
     }
 
     /// How many streams a watcher may have at once, and what to do with one more.

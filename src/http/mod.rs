@@ -352,7 +352,8 @@ impl State {
     /// Ends the sessions of HLS viewers who have gone, and tells of visits, until `stop`.
     pub(crate) async fn run_sessions(&self, stop: CancellationToken) {
         let Audience { sessions, visits, .. } = &self.audience;
-        tokio::join!(sessions.run(stop.clone()), visits.run(stop.clone()), self.films.viewers.run(stop));
+        let films = self.films.viewers.run(self, stop.clone());
+        tokio::join!(sessions.run(self, stop.clone()), visits.run(stop), films);
     }
 
     /// Puts another configuration in force, with its channels and all relays. Waits for the disk.

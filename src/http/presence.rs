@@ -13,11 +13,12 @@ use serde::Serialize;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::admission::household;
 use super::extract::Client;
-use crate::accounts::{Seat, Watcher};
+use crate::accounts::{Seat, Viewing, Watcher};
 
 /// For how long a player whose stream was ended is not let in again: players come back by
 /// themselves, and give up within that.
@@ -25,6 +26,13 @@ const AWAY: Duration = Duration::from_mins(1);
 
 /// Players that are kept away at a time. Of more, those that were sent away first come back.
 const MAX_AWAY: usize = 1024;
+
+/// How often those who have gone are looked for where nobody's end is told.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The least time from one look to the next: each goes through all viewers, and ends may come in
+/// crowds.
+const MIN_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How somebody is sent what he or she watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -168,6 +176,31 @@ impl Presence {
         known.end();
         self.0.ended.notify_waiters();
         Some(known)
+    }
+
+    /// Calls `look` when somebody may not go on, and each second, until `stop`.
+    pub(super) async fn watch_ends(
+        &self,
+        viewing: &Viewing,
+        stop: &CancellationToken,
+        mut look: impl FnMut(),
+    ) {
+        loop {
+            // Made before the look: an end between the two is then not missed.
+            let (by_operator, by_rights) = (self.0.ended.notified(), viewing.any_ended());
+            look();
+            let next = async {
+                tokio::time::sleep(MIN_LOOK_INTERVAL).await;
+                tokio::select! {
+                    () = by_operator => {}
+                    () = by_rights => {}
+                }
+            };
+            let next = tokio::time::timeout(LOOK_INTERVAL, next);
+            if stop.run_until_cancelled(next).await.is_none() {
+                return;
+            }
+        }
     }
 
     /// How long this player is still kept away from what it wants to play.

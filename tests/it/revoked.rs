@@ -105,7 +105,7 @@ async fn revoke_again_and_again(rounds: usize) {
     // It stays open, as the channel of others.
     let key = house.key().await;
     let http2 = browser(&house.identity.certificate_der, &["h2"]);
-    let (mut ts_ends, mut http2_ends) = (Vec::new(), Vec::new());
+    let (mut ts_ends, mut http2_ends, mut all_gone) = (Vec::new(), Vec::new(), Vec::new());
     let mut path = format!("/t/{key}/stream/one");
     for round in 0..rounds {
         let mut ts = Viewer::get(house.relay.address(), &path).await;
@@ -131,9 +131,17 @@ async fn revoke_again_and_again(rounds: usize) {
             while let Ok(Ok(Some(_))) = timeout(PATIENCE, over_http2.chunk()).await {}
             began.elapsed()
         };
-        let (ts_end, http2_end) = tokio::join!(ts_end, http2_end);
+        // A session of HLS has no connection whose end one could see.
+        let gone = async {
+            while !house.viewers().await.is_empty() {
+                sleep(Duration::from_millis(5)).await;
+            }
+            began.elapsed()
+        };
+        let (ts_end, http2_end, gone) = tokio::join!(ts_end, http2_end, gone);
         ts_ends.push(ts_end);
         http2_ends.push(http2_end);
+        all_gone.push(gone);
         let line = playlist
             .text()
             .lines()
@@ -146,9 +154,15 @@ async fn revoke_again_and_again(rounds: usize) {
         }
         path = format!("/t/{}/stream/one", house.key().await);
     }
-    let (ts, http2) = (p99(ts_ends), p99(http2_ends));
-    println!("p99 of {rounds}: ts {ts:.0?}, HTTP/2 {http2:.0?}");
-    assert!(ts < SECOND && http2 < SECOND, "{ts:?}, {http2:?}");
+    all_gone.sort();
+    let usual = all_gone[rounds / 2];
+    let (ts, http2, gone) = (p99(ts_ends), p99(http2_ends), p99(all_gone));
+    println!(
+        "p99 of {rounds}: ts {ts:.0?}, HTTP/2 {http2:.0?}, no viewer left {gone:.0?} (median {usual:.0?})"
+    );
+    assert!(ts < SECOND && http2 < SECOND && gone < SECOND, "{ts:?}, {http2:?}, {gone:?}");
+    // At once, and not at the next look for those who are silent.
+    assert!(usual < SECOND / 4, "{usual:?}");
 }
 
 mod players {

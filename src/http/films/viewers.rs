@@ -22,9 +22,6 @@ use crate::http::presence::{How, Stay};
 /// come back before that.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How often is looked for viewers who are gone.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-
 /// The most viewers at a time: as many as connections, by default.
 const MAX_VIEWERS: usize = 65_536;
 
@@ -137,19 +134,22 @@ impl Viewers {
     }
 
     /// Lets viewers go whose time has come, until `stop`.
-    pub(in crate::http) async fn run(&self, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
-            let now = Instant::now();
-            // One who is being sent something is there.
-            let is_there = |viewer: &Arc<FilmViewer>| {
-                !viewer.is_ended() && (Arc::strong_count(viewer) > 1 || *viewer.until() > now)
-            };
-            let gone: Vec<_> = self.0.all().extract_if(|_, viewer| !is_there(viewer)).collect();
-            // Outside the lock: their seats and places take other locks when they go.
-            drop(gone);
-        }
+    pub(in crate::http) async fn run(&self, state: &State, stop: CancellationToken) {
+        let (presence, viewing) = (&state.audience.presence, state.accounts.viewing());
+        presence.watch_ends(viewing, &stop, || self.let_go()).await;
         self.0.closing.cancel();
         self.0.all().clear();
+    }
+
+    fn let_go(&self) {
+        let now = Instant::now();
+        // One who is being sent something is there.
+        let is_there = |viewer: &Arc<FilmViewer>| {
+            !viewer.is_ended() && (Arc::strong_count(viewer) > 1 || *viewer.until() > now)
+        };
+        let gone: Vec<_> = self.0.all().extract_if(|_, viewer| !is_there(viewer)).collect();
+        // Outside the lock: their seats and places take other locks when they go.
+        drop(gone);
     }
 }
 

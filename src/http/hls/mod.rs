@@ -72,7 +72,11 @@ pub(super) async fn playlist<N: Naming>(
     let (sessions, length) = (state.audience.sessions.clone(), query.span("dvr"));
     let who = Arc::clone(&watched);
     let wait = async move {
-        let playlist = who.session.playlist().await;
+        // Who may not go on waits no longer, and learns why when it asks again.
+        let playlist = tokio::select! {
+            playlist = who.session.playlist() => playlist,
+            () = who.ended() => Err(NoPlaylist::Ended),
+        };
         // Whatever came of it, the address opens this channel no longer.
         who.opened();
         match playlist {

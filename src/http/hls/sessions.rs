@@ -27,9 +27,6 @@ const MAX_SILENCE: u32 = 3;
 /// The target duration of a channel that has no playlist yet.
 const USUAL_TARGET: Duration = Duration::from_secs(6);
 
-/// How often is looked for sessions that are over.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-
 /// The most sessions at a time: who changes names with each request gets no further than this. As
 /// many as connections, by default.
 const MAX_SESSIONS: usize = 65_536;
@@ -224,21 +221,27 @@ impl Sessions {
     }
 
     /// Ends sessions whose time has come, until `stop`.
-    pub(in crate::http) async fn run(&self, stop: CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(CHECK_INTERVAL)).await.is_some() {
-            let now = Instant::now();
-            // Who waits for a playlist, or is being sent a segment, is there. Of a channel that is
-            // over, nothing is kept for nobody.
-            self.sessions().retain(|_, watched| {
-                let is_live = *watched.until() > now && !watched.session.is_over();
-                !watched.is_ended() && (Arc::strong_count(watched) > 1 || is_live)
-            });
-            self.idle().retain(|_, waiting| {
-                waiting.retain(|watched| watched.strong_count() > 0);
-                !waiting.is_empty()
-            });
-        }
+    pub(in crate::http) async fn run(&self, state: &State, stop: CancellationToken) {
+        let (presence, viewing) = (&state.audience.presence, state.accounts.viewing());
+        presence.watch_ends(viewing, &stop, || self.end_those_over()).await;
         self.sessions().clear();
+    }
+
+    fn end_those_over(&self) {
+        let now = Instant::now();
+        // Who waits for a playlist, or is being sent a segment, is there. Of a channel that is
+        // over, nothing is kept for nobody.
+        let is_there = |watched: &Arc<Watched>| {
+            let is_live = *watched.until() > now && !watched.session.is_over();
+            !watched.is_ended() && (Arc::strong_count(watched) > 1 || is_live)
+        };
+        let gone: Vec<_> = self.sessions().extract_if(|_, watched| !is_there(watched)).collect();
+        // Outside the lock: their seats and places take other locks when they go.
+        drop(gone);
+        self.idle().retain(|_, waiting| {
+            waiting.retain(|watched| watched.strong_count() > 0);
+            !waiting.is_empty()
+        });
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<Key, Arc<Watched>>> {
