@@ -28,7 +28,7 @@ const AWAY: Duration = Duration::from_mins(1);
 const MAX_AWAY: usize = 1024;
 
 /// How often those who have gone are looked for where nobody's end is told.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The least time from one look to the next: each goes through all viewers, and ends may come in
 /// crowds.
@@ -178,7 +178,7 @@ impl Presence {
         Some(known)
     }
 
-    /// Calls `look` when somebody may not go on, and each second, until `stop`.
+    /// Calls `look` when somebody may not go on, and each half second, until `stop`.
     pub(super) async fn watch_ends(
         &self,
         viewing: &Viewing,

@@ -253,11 +253,12 @@ async fn a_viewer_by_hls_holds_the_channel_open_and_is_gone_after_three_target_d
     }
     let status = relay.status("one").await;
     assert_eq!((&status["clients"], &status["clients_by_kind"]), (&json!(1), &json!({ "ts": 0, "hls": 1 })));
+    // Before the last requests: no session is silent for longer than since here.
+    let left = Instant::now();
     Request::get(address, "/stream/one/hls").header("User-Agent", "another").send().await.unwrap();
     get(address, "/stream/one/hls?token=a").await;
     get(address, "/stream/one/hls?token=b").await;
     assert_eq!(relay.status("one").await["clients"], 4);
-    let left = Instant::now();
     let uri = list.segments.last().unwrap().1.clone();
     relay.wait_status("one", 2 * SOON, |status| status["clients"] == 0).await;
     let gone = left.elapsed();
