@@ -6,6 +6,9 @@ import type { Player, Start } from './index';
 /** How far behind the newest it is comfortable to be, in seconds: the server sends up to four times a second, and networks hiccup. */
 const COMFORTABLE = 1.2;
 
+/** Further behind than this, in seconds, nobody begins: a slow device takes seconds to show a picture, and the stream does not wait for it. */
+const LATEST_BEGINNING = 3;
+
 const CONFIG: mpegts.Config = {
   isLive: true,
   enableWorker: true,
@@ -53,6 +56,18 @@ export const start: Start = (video, url, failed): Player => {
     const end = bufferedEnd(video);
     return end === null ? null : end - video.currentTime;
   };
+  const toLive = () => {
+    const end = bufferedEnd(video);
+    if (end !== null) {
+      video.currentTime = end - COMFORTABLE;
+    }
+  };
+  const onBegun = () => {
+    if ((latency() ?? 0) > LATEST_BEGINNING) {
+      toLive();
+    }
+  };
+  video.addEventListener('playing', onBegun, { once: true });
   return {
     latency,
     lag() {
@@ -60,14 +75,10 @@ export const start: Start = (video, url, failed): Player => {
       return behind === null ? null : behind - COMFORTABLE;
     },
     choices: () => [],
-    toLive() {
-      const end = bufferedEnd(video);
-      if (end !== null) {
-        video.currentTime = end - COMFORTABLE;
-      }
-    },
+    toLive,
     destroy() {
       isOver = true;
+      video.removeEventListener('playing', onBegun);
       player.destroy();
     },
   };
