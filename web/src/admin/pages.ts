@@ -48,6 +48,7 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
         load: () => import('./pages/Downloads.svelte'),
       },
       { path: 'relays', title: 'Relays', icon: 'list', role: 'operator', load: () => import('./pages/Relays.svelte') },
+      { path: 'pushes', title: 'Pushes', icon: 'push', role: 'operator', load: () => import('./pages/Pushes.svelte') },
     ],
   },
   {
@@ -62,6 +63,7 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
   {
     title: 'Server',
     pages: [
+      { path: 'jobs', title: 'Jobs', icon: 'jobs', role: 'operator', load: () => import('./pages/Jobs.svelte') },
       {
         path: 'settings',
         title: 'Settings',
