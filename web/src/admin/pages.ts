@@ -87,6 +87,15 @@ export const SIGN_IN: Page = {
 
 const SETUP: Page = { path: 'setup', title: 'Set up', role: 'everybody', load: () => import('./pages/Setup.svelte') };
 
+/** What to do first on an empty server; the settings lead to it later. */
+const START: Page = {
+  path: 'start',
+  title: 'First steps',
+  role: 'admin',
+  within: 'settings',
+  load: () => import('./pages/Start.svelte'),
+};
+
 /** Below the list of channels: `channel?id=…`. */
 const CHANNEL: Page = {
   path: 'channel',
@@ -105,6 +114,6 @@ const MISSING: Page = {
 
 /** The page of this path. */
 export function pageOf(path: string): Page {
-  const all = [...GROUPS.flatMap((group): Page[] => group.pages), SIGN_IN, SETUP, CHANNEL];
+  const all = [...GROUPS.flatMap((group): Page[] => group.pages), SIGN_IN, SETUP, START, CHANNEL];
   return all.find((page) => page.path === path) ?? MISSING;
 }

@@ -1,1 +1,0 @@
-import{et as e,j as t,k as n}from"./disclose-version-CkrLIpB8.js";import"./admin-Bw8RqM0Y.js";var r=t(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(t){var i=r();e(2),n(t,i)}export{i as default};
