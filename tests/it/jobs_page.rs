@@ -49,7 +49,8 @@ mod players {
         assert_is_good(&relay, &visited);
         assert!(visited.url.ends_with("/admin/jobs?state=cancelled&kind=analyze"), "{visited:#?}");
         let (_, list) = get_json(relay.address(), "/api/v1/jobs").await;
-        let queue = list["queues"].as_array().expect("a list").iter().find(|queue| queue["kind"] == "analyze");
+        let queue =
+            list["queues"].as_array().expect("a list").iter().find(|queue| queue["kind"] == "analyze");
         assert_eq!(queue.expect("it is there")["paused"], true, "{list}");
         assert_eq!(get(relay.address(), "/api/v1/jobs/1").await.json()["state"], "cancelled");
     }

@@ -68,6 +68,7 @@ mod scrambled;
 mod secrets;
 mod slots;
 mod slow;
+mod start_page;
 mod starving;
 mod steering;
 mod stills;

@@ -62,12 +62,16 @@ export class Groups {
     this.chosen = chosen;
   }
 
-  /** The rules that say so: those with the fewest groups to name. Where few are taken, a new group stays out. */
+  /** Whether a group that the provider adds later is taken: where most of them are. */
+  get takesNew(): boolean {
+    return this.all.filter((group) => this.has(group)).length * 2 >= this.all.length;
+  }
+
+  /** The rules that say so: those with the fewest groups to name. */
   get rules(): Rule[] {
     const taken = this.all.filter((group) => this.has(group));
     const left = this.all.filter((group) => !this.has(group));
-    const isShort = left.length <= taken.length;
-    const ours = isShort ? left.map(({ name }) => rule('exclude', name)) : taken.map(({ name }) => rule('include', name));
+    const ours = this.takesNew ? left.map(({ name }) => rule('exclude', name)) : taken.map(({ name }) => rule('include', name));
     return [...this.others, ...ours];
   }
 
