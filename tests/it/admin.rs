@@ -175,12 +175,21 @@ pub(crate) mod players {
         AbortOnDropHandle::new(tokio::spawn(async move { viewer.read_to_end().await }))
     }
 
-    /// What whoever has the console does on the page that makes the first admin.
-    pub(crate) const SETS_UP: [Step<'_>; 4] = [
+    /// What whoever has the console does on the page that makes the first admin, where there are
+    /// channels.
+    pub(crate) const SETS_UP_CHANNELS: [Step<'_>; 4] = [
         Step::Fills("Name", NAME),
         Step::Fills("Password", PASSWORD),
         Step::Clicks("Set up"),
         Step::Sees("Nobody is watching"),
+    ];
+
+    /// The same where there are none.
+    pub(crate) const SETS_UP: [Step<'_>; 4] = [
+        Step::Fills("Name", NAME),
+        Step::Fills("Password", PASSWORD),
+        Step::Clicks("Set up"),
+        Step::Sees("Add your provider"),
     ];
 
     /// What somebody does who is asked to sign in.
@@ -223,6 +232,12 @@ pub(crate) mod players {
             ("playlists", "No playlist yet"),
             ("downloads", "Nothing is kept"),
             ("relays", "No relay yet"),
+            ("pushes", "No push yet"),
+            ("jobs", "No job yet"),
+            ("start", "Add your provider"),
+            ("start?step=groups", "No playlist yet"),
+            ("start?step=guide", "No guide yet"),
+            ("start?step=player", "These addresses open by themselves"),
             ("users", "you"),
             ("tokens", "No token is good now"),
             ("keys", "No program has a key"),

@@ -2,6 +2,7 @@
 
 use forebay_testkit::player::{Screen, Step, visit_on};
 
+use crate::admin::players::SETS_UP;
 use crate::page_channels::relay;
 use crate::page_files::{Hostile, MIB};
 
@@ -18,10 +19,6 @@ mod players {
         let downloads = relay.url("/admin/downloads");
         let page = Platform::page("file");
         let steps = [
-            Step::Fills("Name", "ann"),
-            Step::Fills("Password", "correct horse"),
-            Step::Clicks("Set up"),
-            Step::Sees("Nobody is watching"),
             Step::Goes(&downloads),
             Step::Sees("Nothing is kept"),
             Step::Fills("Address of the page", "https://example.com/"),
@@ -40,7 +37,7 @@ mod players {
             Step::Judges,
         ];
         let screen = Screen { is_phone: true, ..Screen::default() };
-        let visited = visit_on(&screen, &relay.setup_url(), &steps).await;
+        let visited = visit_on(&screen, &relay.setup_url(), &[&SETS_UP[..], &steps].concat()).await;
         let refused = format!("400 {}", relay.url("/api/streaming/analyze"));
         assert_eq!(visited.failed, [refused], "{visited:#?}");
         assert_eq!(visited.faults, Vec::<String>::new(), "{visited:#?}");

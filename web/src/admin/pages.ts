@@ -48,6 +48,7 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
         load: () => import('./pages/Downloads.svelte'),
       },
       { path: 'relays', title: 'Relays', icon: 'list', role: 'operator', load: () => import('./pages/Relays.svelte') },
+      { path: 'pushes', title: 'Pushes', icon: 'push', role: 'operator', load: () => import('./pages/Pushes.svelte') },
     ],
   },
   {
@@ -62,6 +63,7 @@ export const GROUPS: { title: string; pages: Listed[] }[] = [
   {
     title: 'Server',
     pages: [
+      { path: 'jobs', title: 'Jobs', icon: 'jobs', role: 'operator', load: () => import('./pages/Jobs.svelte') },
       {
         path: 'settings',
         title: 'Settings',
@@ -85,6 +87,15 @@ export const SIGN_IN: Page = {
 
 const SETUP: Page = { path: 'setup', title: 'Set up', role: 'everybody', load: () => import('./pages/Setup.svelte') };
 
+/** What to do first on an empty server; the settings lead to it later. */
+const START: Page = {
+  path: 'start',
+  title: 'First steps',
+  role: 'admin',
+  within: 'settings',
+  load: () => import('./pages/Start.svelte'),
+};
+
 /** Below the list of channels: `channel?id=…`. */
 const CHANNEL: Page = {
   path: 'channel',
@@ -103,6 +114,6 @@ const MISSING: Page = {
 
 /** The page of this path. */
 export function pageOf(path: string): Page {
-  const all = [...GROUPS.flatMap((group): Page[] => group.pages), SIGN_IN, SETUP, CHANNEL];
+  const all = [...GROUPS.flatMap((group): Page[] => group.pages), SIGN_IN, SETUP, START, CHANNEL];
   return all.find((page) => page.path === path) ?? MISSING;
 }

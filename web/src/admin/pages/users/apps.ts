@@ -15,6 +15,7 @@ export interface App {
 export function appsOf(user: Schema<'UserDocument'>): App[] {
   const list = user.playlist_url;
   const hls = `${list}?format=hls`;
+  const tuner = list.replace(/\/playlist\.m3u.*$/, '');
   const key = list.match(/\/t\/([^/]+)\//)?.[1] ?? '';
   const address = [{ label: 'Address', value: list }];
   return [
@@ -22,6 +23,15 @@ export function appsOf(user: Schema<'UserDocument'>): App[] {
     { name: 'Kodi', how: 'Add-on PVR IPTV Simple Client: M3U playlist URL.', fields: address, scanned: list },
     { name: 'TiviMate', how: 'Add playlist, M3U playlist: enter the URL.', fields: address, scanned: list },
     { name: 'Jellyfin', how: 'Dashboard, Live TV, Tuner devices: M3U Tuner.', fields: address, scanned: list },
+    {
+      name: 'Plex',
+      how: 'Settings, Live TV & DVR, Set up: enter the address of the device by hand, then that of the guide.',
+      fields: [
+        { label: 'Device', value: tuner },
+        { label: 'Guide', value: `${tuner}/epg.xml` },
+      ],
+      scanned: tuner,
+    },
     {
       name: 'Xtream',
       how: 'Apps that ask for a server, a name and a password. The password of the user is as good.',

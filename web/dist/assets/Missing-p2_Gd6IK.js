@@ -1,1 +1,0 @@
-import{$ as e,A as t,O as n}from"./disclose-version-C3xZ4SE1.js";import"./admin-HKRZI3c2.js";var r=t(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(t){var i=r();e(2),n(t,i)}export{i as default};
