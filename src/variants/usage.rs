@@ -56,7 +56,7 @@ impl Machine {
             ))
         });
         let jobs: Vec<_> = loads.collect();
-        let of_jobs: f64 = jobs.iter().map(|(_, load)| load.cpu).sum();
+        let of_jobs: f64 = jobs.iter().fold(0.0, |sum, (_, load)| sum + load.cpu);
         let others = (processors(busy.saturating_sub(before)) - of_jobs).max(0.0);
         Some(Sample { others, pressure: pressure(), jobs })
     }
