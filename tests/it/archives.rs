@@ -268,14 +268,11 @@ async fn each_way_of_lists_leads_to_the_address_that_its_players_ask_for() {
         ),
     ]
     .map(|(mode, more, live, expected)| (mode, more.to_owned(), live, expected));
-    let list: String = table
-        .iter()
-        .map(|(mode, more, live, _)| {
-            let player = "#EXTVLCOPT:http-user-agent=Player/1\n#EXTVLCOPT:http-referrer=http://r/\n";
-            let line = format!("#EXTINF:-1 catchup=\"{mode}\" {days} {more},{mode}\n");
-            format!("{line}{player}{host}{live}\n")
-        })
-        .collect();
+    let mut list = String::new();
+    for (mode, more, live, _) in &table {
+        let player = "#EXTVLCOPT:http-user-agent=Player/1\n#EXTVLCOPT:http-referrer=http://r/\n";
+        list += &entry(mode, &format!("catchup=\"{mode}\" {days} {more}"), &format!("{player}{host}{live}"));
+    }
     let none =
         entry("none", "catchup=\"vod\" catchup-source=\"http://h/{catchup-id}\"", &origin.url("/2.ts"));
     let relay = Relay::start(HOUSE);
@@ -286,7 +283,7 @@ async fn each_way_of_lists_leads_to_the_address_that_its_players_ask_for() {
         let path = format!("/stream/{mode}-{}.ts?utc={at}&duration=3600", number + 1);
         let answer = ask(&relay, "GET", &path, None).await;
         assert_eq!(answer.status, 200, "{mode}: {}", answer.text());
-        Checker::check(&answer.body).assert_clean();
+        assert_eq!(answer.body, Clip::get(Kind::H264Aac).bytes(), "{mode}");
         let asked = origin.requests().last().expect("it was asked").clone();
         let (before, behind) = expected.split_once("NOW").unwrap_or((expected, ""));
         assert!(asked.path.starts_with(before) && asked.path.ends_with(behind), "{mode}: {}", asked.path);
@@ -396,7 +393,7 @@ async fn who_may_not_go_on_is_sent_nothing_more() {
     let relay = Relay::start(&format!("{HOUSE}[auth]\nstreams = 'token'\n"));
     add(relay.address(), "Mine", &entry("One", "catchup=\"shift\" catchup-days=\"1\"", &origin.url("/a.ts")))
         .await;
-    let ann = user(&relay, "ann", "").await;
+    let ann = user(&relay, "ann", "free").await;
     let path = format!("stream/one-1.ts?utc={}&duration=3600", now() - HOUR);
     assert_eq!(ask(&relay, "GET", &format!("/{path}"), None).await.status, 401);
     assert_eq!(origin.opened("/a.ts"), 0);
@@ -451,7 +448,7 @@ async fn a_provider_that_fails_is_told_of_and_the_next_one_is_asked() {
         (Behaviour::status(403, "text/html", "no"), "http_status"),
         (Behaviour::body("text/html", "<html>No archive for joe:secret</html>"), "not_transport_stream"),
         (Behaviour::body("video/mp2t", ""), "not_transport_stream"),
-        (Behaviour::body("audio/x-mpegurl", "#EXTM3U\n#EXT-X-ENDLIST\n"), "hls_playlist"),
+        (Behaviour::body("audio/x-mpegurl", "#EXTM3U\n#EXT-X-ENDLIST\n"), "ended"),
         (Behaviour::redirect("file:///etc/passwd", None), "redirect"),
         (Behaviour::refuse(), "broken"),
     ] {
@@ -605,6 +602,21 @@ async fn what_the_channel_has_kept_itself_costs_no_connection() {
     Checker::check(&part.body).assert_clean();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_a_list_of_the_api_names_leads_to_the_internet_only() {
+    let origin = Origin::start().await;
+    origin.serve("/a.ts", file());
+    let relay = Relay::start("");
+    let template = origin.url("/a.ts?utc={utc}");
+    let attributes = format!("catchup=\"default\" catchup-source=\"{template}\"");
+    add(relay.address(), "Mine", &entry("One", &attributes, "http://203.0.113.7/1.ts")).await;
+    let path = format!("/stream/one-1.ts?utc={}&duration=60", now() - HOUR);
+    let answer = ask(&relay, "GET", &path, None).await;
+    assert_eq!((answer.status, &*code(&answer)), (502, "archive_failed"));
+    assert!(answer.text().contains("private_address"), "{}", answer.text());
+    assert_eq!(origin.requests().len(), 0);
+}
+
 const PASSWORD: &str = "zyxarchivepassword";
 const TOKEN: &str = "zyx7Archive4Token9f3a8c21d4e8b605";
 
@@ -635,9 +647,7 @@ async fn no_secret_of_an_archive_is_in_the_log_or_an_answer() {
         let path = format!("/stream/{channel}.ts?utc={at}&duration=3600");
         let answer = as_admin("GET", &path).send().await.unwrap();
         assert_eq!(answer.status, status, "{channel}");
-        for (name, value) in &answer.headers {
-            answers += &format!("{name}: {value}\n");
-        }
+        answers.extend(answer.headers.iter().flat_map(|(name, value)| [name, "=", value, "\n"]));
         if status != 200 {
             answers += &answer.text();
         }

@@ -217,7 +217,7 @@ mod tests {
             }
             bytes
         };
-        assert_eq!(beginning(&[b"#", b"EXTM3U\n#EXT-X-VERSION:3\n"]).await, Ok((26, true)));
+        assert_eq!(beginning(&[b"#", b"EXTM3U\n#EXT-X-VERSION:3\n"]).await, Ok((25, true)));
         assert_eq!(beginning(&[&PACKETS[..100], &PACKETS[100..]]).await, Ok((PACKETS.len(), false)));
         let refused = Err(Error::NotTransportStream("an HTML page".to_owned()));
         assert_eq!(beginning(&[b"<html>", b"No archive"]).await, refused);

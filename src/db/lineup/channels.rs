@@ -258,6 +258,17 @@ pub fn paths(connection: &Connection, playlist: PlaylistId) -> Result<Vec<String
     rows.map(|row| Ok(row?)).collect()
 }
 
+/// The paths of the channels of other playlists that can be had, and are one with a channel of this
+/// one.
+pub fn paths_merged_with(connection: &Connection, playlist: PlaylistId) -> Result<Vec<String>, Error> {
+    let sql = "SELECT path FROM channels
+               WHERE playlist_id <> ?1 AND is_shown
+                 AND coalesce(leader, id) IN (SELECT coalesce(leader, id) FROM channels WHERE playlist_id = ?1)";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([playlist.0], |row| row.get(0))?;
+    rows.map(|row| Ok(row?)).collect()
+}
+
 /// How many of the channels with ids above this one can be had.
 pub fn count_shown_after(connection: &Connection, SourceId(last): SourceId) -> Result<usize, Error> {
     let sql = "SELECT count(*) FROM channels WHERE id > ?1 AND is_shown";

@@ -411,7 +411,7 @@ impl Reader {
         for (key, own) in INHERITED {
             let Some(value) = self.header.properties.attribute(&[key]) else { continue };
             // A number of days alone would make an archive of what has none.
-            let is_meant = key != "catchup-days" || self.entry.properties().attribute(MODES).is_some();
+            let is_meant = key != "catchup-days" || self.entry.catchup().is_some();
             if is_meant && self.entry.properties().attribute(own).is_none() {
                 self.summary.faults.bad_attributes +=
                     u64::from(!self.entry.push(Origin::Attribute, key, value));
