@@ -121,8 +121,8 @@ impl ProviderArchives {
         wanted: &Wanted,
     ) -> Result<Playback, Error> {
         let claim = Claim {
-            // Another one than the channel itself, which nobody may watch any more: whoever goes back
-            // in time has just left it, and its connection is then given up for this.
+            // Another one than the channel itself, which nobody may watch any more: whoever goes
+            // back in time has just left it, and its connection is then given up for this.
             channel: channel.id.past(),
             priority: channel.priority.saturating_add(wanted.priority),
             purpose: Purpose::Active,

@@ -63,8 +63,8 @@ impl ArchiveClient {
         besides: &HeaderMap,
         hold: SocketGuard,
     ) -> Result<ArchiveAnswer, Error> {
-        // Made for the source as it is: its credentials are for its own host, and the archive may be
-        // elsewhere.
+        // Made for the source as it is: its credentials are for its own host, and the archive may
+        // be elsewhere.
         let agent = Agent::new(&self.0, source, hold.clone());
         let besides = if looks_like_a_playlist(url) { &HeaderMap::new() } else { besides };
         let Response { url: found, status, headers, body } = agent.get(url, besides, None).await?;

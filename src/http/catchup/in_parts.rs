@@ -1,8 +1,8 @@
 //! What a channel's provider has kept as an HLS playlist: a segment for each minute, which is asked
 //! of the archive when a player wants it.
 //!
-//! Panels keep their archives in files of a minute, so these follow each other without a seam. Other
-//! archives are cut near it. An archive that cannot be told where to end has no such parts.
+//! Panels keep their archives in files of a minute, so these follow each other without a seam.
+//! Other archives are cut near it. An archive that cannot be told where to end has no such parts.
 
 use std::fmt::Write as _;
 

@@ -4,8 +4,8 @@
 //! the channel. They may use the older way `shift`, too, which appends `utc` and `lutc`. Players of
 //! Xtream Codes ask for `/timeshift/…` instead.
 //!
-//! What the channel has kept itself comes first ([`kept`]): it costs no connection. Else the archive
-//! of its provider is passed on ([`provider`]), if there is one, by HLS minute by minute
+//! What the channel has kept itself comes first ([`kept`]): it costs no connection. Else the
+//! archive of its provider is passed on ([`provider`]), if there is one, by HLS minute by minute
 //! ([`in_parts`]).
 
 mod asked;

@@ -1,7 +1,7 @@
 //! What a channel's provider has kept, passed on as it comes.
 //!
-//! It costs a connection of the provider for as long as it is sent, and counts as a viewer like what
-//! is kept here. Whether it has a length and ranges is up to the provider.
+//! It costs a connection of the provider for as long as it is sent, and counts as a viewer like
+//! what is kept here. Whether it has a length and ranges is up to the provider.
 
 use std::io;
 use std::sync::Arc;
