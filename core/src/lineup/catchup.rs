@@ -25,8 +25,8 @@ pub struct Stretch {
     pub now: i64,
 }
 
-/// What a provider has kept of a channel's past: how its list says it is reached, and by which clock.
-/// It prints neither the address nor its template, which may hold a password.
+/// What a provider has kept of a channel's past: how its list says it is reached, and by which
+/// clock. It prints neither the address nor its template, which may hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProviderArchive {
     mode: Box<str>,
@@ -127,8 +127,8 @@ impl ProviderArchive {
         is_http.then_some(address)
     }
 
-    /// Whether the address says where a stretch ends. Where it does not, what is sent goes on for as
-    /// long as somebody takes it.
+    /// Whether the address says where a stretch ends. Where it does not, what is sent goes on for
+    /// as long as somebody takes it.
     pub fn is_bounded(&self, live: &str) -> bool {
         let until = |end| self.address(live, Stretch { start: 0, end, now: DAY });
         until(DAY / 2) != until(DAY)
