@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The rooms of each crate from the ground floor up: none may import one that stands later.
 CRATES = {
     "core": [],
-    "relay": ["clock", "error", "state", "file_changes", "model", "events", "net", "providers", "input", "channel", "push"],
+    "relay": ["clock", "error", "state", "file_changes", "model", "events", "net", "providers", "input", "provider_archives", "channel", "push"],
     "src": ["host", "programs", "exchange", "jws", "certificate", "config", "db", "telemetry", "supervisor", "tls", "accounts", "oidc", "catalogue", "relays", "lineup", "guide", "tuners", "jobs", "variants", "resolver", "reels", "page_jobs", "films", "backups", "webhooks", "http", "app", "cli"],
 }
 

@@ -173,6 +173,31 @@ fn catchup_in_all_spellings() {
 }
 
 #[test]
+fn what_the_head_says_of_archives_holds_for_entries_that_say_nothing_themselves() {
+    let of = |head: &str, attributes: &str| {
+        let entry = only(format!("#EXTM3U {head}\n#EXTINF:-1 {attributes},N\nhttp://h/1"));
+        entry.catchup().map(|it| {
+            let [mode, source, days] = [it.mode, it.source, it.days.unwrap_or_default()];
+            format!("{mode} {source} {days}")
+        })
+    };
+    let head = "catchup=\"append\" catchup-source=\"?utc={utc}\" catchup-days=\"3\"";
+    for (head, attributes, expected) in [
+        (head, "", Some("append ?utc={utc} 3")),
+        (head, "catchup-days=\"7\"", Some("append ?utc={utc} 7")),
+        (head, "timeshift=\"7\"", Some("append ?utc={utc} 7")),
+        (head, "catchup-type=\"xc\"", Some("xc ?utc={utc} 3")),
+        (head, "catchup=\"none\"", None),
+        // Alone, they say nothing of any channel.
+        ("catchup-days=\"3\"", "", None),
+        ("catchup-source=\"?utc={utc}\"", "", None),
+        ("catchup-days=\"3\"", "catchup=\"shift\"", Some("shift  3")),
+    ] {
+        assert_eq!(of(head, attributes).as_deref(), expected, "{head} | {attributes}");
+    }
+}
+
+#[test]
 fn a_shift_of_the_guide_is_that_of_the_entry_else_that_of_the_head() {
     for (written, seconds) in [
         ("1", 3600),

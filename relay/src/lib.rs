@@ -13,6 +13,7 @@ mod fixture;
 pub mod input;
 pub mod model;
 pub mod net;
+pub mod provider_archives;
 pub mod providers;
 pub mod push;
 pub mod state;

@@ -266,7 +266,12 @@ impl List {
 
     /// A row as it is listed.
     fn shown<'a>(&self, kind: Kind, key: i64, entry: Entry<'a>) -> Entry<'a> {
-        let entry = Entry { archive: entry.archive.or_else(|| self.rows.timeshift()), ..entry };
+        let archive = match kind {
+            Kind::Relay => entry.archive.or_else(|| self.rows.timeshift()),
+            // What its provider has does not say how much it keeps itself.
+            Kind::Lineup => entry.archive.max(self.rows.timeshift()),
+        };
+        let entry = Entry { archive, ..entry };
         if self.rows.is_unnumbered(kind, key) { Entry { number: None, ..entry } } else { entry }
     }
 

@@ -31,7 +31,7 @@ pub struct Entry<'a> {
     pub gracenote_id: Option<&'a str>,
     /// Seconds that are to be added to the times of its guide.
     pub guide_shift: i64,
-    /// How much of its past it keeps, where it has an archive at all.
+    /// How much of its past can be had, where it has any: what it keeps, or its provider.
     pub archive: Option<Duration>,
     /// The number by which players of Xtream Codes know it, in lists that are walked through.
     pub player_id: Option<u32>,
@@ -81,10 +81,15 @@ impl<'a> From<&'a Channel> for Entry<'a> {
             guide_id: channel.tvg_id.as_deref(),
             gracenote_id: None,
             guide_shift: 0,
-            archive: channel.policy.timeshift,
+            archive: channel.policy.timeshift.max(channel.provider_archive_days().map(days)),
             player_id: None,
         }
     }
+}
+
+/// So many days.
+fn days(count: u32) -> Duration {
+    Duration::from_hours(24) * count
 }
 
 /// What is searched of a channel: its name and its group, each as [`fold`] makes them.
@@ -103,8 +108,8 @@ pub struct Table {
     key: &'static str,
     /// The column that holds the part of a number behind the dot.
     minor: &'static str,
-    /// The columns with the number at Gracenote, with the time-shift and with that of the guide,
-    /// where it has them.
+    /// The columns with the number at Gracenote, with how much of its past can be had and with the
+    /// shift of the guide, where it has them.
     more: &'static str,
     /// Where the ids of its rows begin by which players know them.
     player_ids: u32,
@@ -126,7 +131,7 @@ pub const LINEUP: Table = Table {
     narrow: "lineup_channels",
     key: "rank",
     minor: "number_minor",
-    more: "nullif(gracenote_id, ''), NULL, guide_shift",
+    more: "nullif(gracenote_id, ''), nullif(archive_days, 0) || 'days', guide_shift",
     player_ids: player_id::OF_PLAYLISTS,
 };
 

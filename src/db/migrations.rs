@@ -35,6 +35,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration(include_str!("schema/0010-tuners.sql")),
     Migration(include_str!("schema/0011-relays-with-archives.sql")),
     Migration(include_str!("schema/0012-shifted-guides.sql")),
+    Migration(include_str!("schema/0013-archives-of-providers.sql")),
 ];
 
 /// Brings a database to the newest version; refuses one that is newer, or not ours.

@@ -70,6 +70,7 @@ use std::time::Instant;
 
 use axum::extract::FromRequestParts;
 use forebay_relay::channel::{Changes, Channels};
+use forebay_relay::provider_archives::ProviderArchives;
 use forebay_relay::push::Pushes;
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
@@ -130,6 +131,8 @@ pub struct Shared {
     pub catalogue: Arc<Catalogue>,
     /// Those that are open.
     pub channels: Arc<Channels>,
+    /// What their providers have kept.
+    archives: ProviderArchives,
     /// Those that are made by the API.
     pub(crate) relays: Relays,
     /// Playlists, and the channels of theirs.
@@ -290,6 +293,7 @@ impl State {
             tally: Tally::default(),
             monitor: monitoring::Monitor::default(),
             process: Process::start(),
+            archives: ProviderArchives::new(channels.connections().clone()),
             pushes: Pushes::new(Arc::clone(&channels)),
             variants,
             upkeep: Upkeep {

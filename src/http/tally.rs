@@ -48,6 +48,12 @@ pub(super) enum Count {
     TokensRevoked,
     /// Tokens of which somebody had made too many.
     TokensRefused,
+    /// Archives of providers that were passed on.
+    ArchivesSent,
+    /// Those that no provider has sent.
+    ArchivesFailed,
+    /// Those for which no provider had a connection to spare.
+    ArchivesRefused,
     /// Answers to requests.
     Answers,
     /// Of them, those that were errors of the server.

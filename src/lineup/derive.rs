@@ -5,6 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use forebay_core::lineup::Entry;
+use forebay_core::lineup::catchup::ProviderArchive;
 use forebay_core::lineup::edits::{Edits, Effective, Layer};
 use forebay_core::lineup::identity::{GroupRefresh, MAX_GROUPS, SourceId};
 use forebay_core::lineup::m3u::ExtraUrls;
@@ -12,6 +13,7 @@ use forebay_core::lineup::merge::{Candidate, Facts};
 use forebay_core::lineup::names::{Name, fold};
 use forebay_core::lineup::number::{ChannelNumber, FreeNumbers};
 use forebay_core::lineup::rules::{Rules, Run};
+use forebay_core::lineup::xtream::Clock;
 use forebay_relay::model::{SourceKind, SourceUrl};
 use rusqlite::Connection;
 
@@ -170,6 +172,11 @@ impl<'a> Deriver<'a> {
                 Layer::Provider => entry.guide_shift(),
                 _ => 0,
             },
+            // The clock of the panel says which address it has, and not whether it has one.
+            archive_days: entry
+                .catchup()
+                .and_then(|catchup| ProviderArchive::new(&catchup, entry.url(), Clock::default()))
+                .map_or(0, |archive| archive.days()),
             search: &search,
             is_adult: channel.is_adult.value,
             hidden: match (channel.is_hidden.value, channel.is_hidden.layer) {

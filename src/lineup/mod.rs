@@ -217,9 +217,12 @@ impl Lineup {
             let told = [Some(audit::settings(&playlist.document)), None];
             audit::note(connection, &actor, "playlist.remove", object(id), told)?;
             let removed = lineup::paths(connection, id)?;
+            let merged = lineup::paths_merged_with(connection, id)?;
             lineup::remove_playlist(connection, id)?;
             let mut changed = settle::after_removal(connection, config)?;
             changed.removed.extend(removed);
+            // They have one source less, which none of their own rows says.
+            changed.all_of(merged);
             Ok::<_, Refusal>(((), changed))
         })
         .await?;

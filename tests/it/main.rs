@@ -4,6 +4,7 @@
 
 mod addresses;
 mod admin;
+mod archives;
 mod backups_page;
 mod bad_input;
 mod beside;

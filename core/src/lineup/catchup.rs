@@ -4,6 +4,8 @@
 //! others know, too. Times in words are those of the provider's clock and not of the viewer's: a
 //! panel takes them for its own.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -21,6 +23,17 @@ pub struct Stretch {
     pub end: i64,
     /// When somebody asks.
     pub now: i64,
+}
+
+/// What a provider has kept of a channel's past: how its list says it is reached, and by which
+/// clock. It prints neither the address nor its template, which may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProviderArchive {
+    mode: Box<str>,
+    source: Box<str>,
+    days: u32,
+    correction: Option<Box<str>>,
+    clock: Clock,
 }
 
 /// More days are taken for a slip of the pen: a month is what the largest archives have.
@@ -65,6 +78,66 @@ impl Catchup<'_> {
             _ if !self.source.is_empty() => template(&format!("{live}{}", self.source)),
             _ => None,
         }
+    }
+}
+
+const DAY: i64 = 24 * 60 * 60;
+
+impl ProviderArchive {
+    /// What `catchup` says of the channel at the address `live`; `None` where no address follows
+    /// from that, and so there is nothing to offer.
+    pub fn new(catchup: &Catchup<'_>, live: &str, clock: Clock) -> Option<Self> {
+        let archive = Self {
+            mode: catchup.mode.into(),
+            source: catchup.source.into(),
+            days: catchup.days(),
+            correction: catchup.correction.map(Into::into),
+            clock,
+        };
+        // Any time will do: whether an address can be made does not depend on it.
+        archive.address(live, Stretch { start: 0, end: DAY, now: DAY }).map(|_| archive)
+    }
+
+    /// How many days back it reaches.
+    pub fn days(&self) -> u32 {
+        self.days
+    }
+
+    /// Whether it may have the beginning of a stretch. Panels count whole days, and so the oldest
+    /// one may have begun up to a day earlier.
+    pub fn reaches(&self, stretch: Stretch) -> bool {
+        let oldest = stretch.now - (i64::from(self.days) + 1) * DAY;
+        (oldest..stretch.now).contains(&stretch.start)
+    }
+
+    /// Where it has a stretch of the channel at the address `live`.
+    pub fn address(&self, live: &str, stretch: Stretch) -> Option<String> {
+        let Self { mode, source, correction, clock, .. } = self;
+        let catchup = Catchup { mode, source, days: None, correction: correction.as_deref() };
+        let mut address = catchup.address(live, stretch, clock)?;
+        // Headers for players behind a template: those of the channel itself are sent anyway.
+        if let Some((url, options)) = address.split_once('|')
+            && options.contains('=')
+        {
+            address.truncate(url.len());
+        }
+        // A template must not lead to a file of this machine.
+        let scheme = address.split_once("://")?.0;
+        let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        is_http.then_some(address)
+    }
+
+    /// Whether the address says where a stretch ends. Where it does not, what is sent goes on for
+    /// as long as somebody takes it.
+    pub fn is_bounded(&self, live: &str) -> bool {
+        let until = |end| self.address(live, Stretch { start: 0, end, now: DAY });
+        until(DAY / 2) != until(DAY)
+    }
+}
+
+impl fmt::Debug for ProviderArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderArchive").field("days", &self.days).finish_non_exhaustive()
     }
 }
 
@@ -305,6 +378,50 @@ mod tests {
         assert_eq!(panel(&clock("", None), at), "2026-01-31:18-30");
         let words = address("append", "?at={utc:Y-m-d H:M}&utc={utc}", "http://h/1", &toronto);
         assert_eq!(words.as_deref(), Some("http://h/1?at=2026-01-31 13:30&utc=1769884220"));
+    }
+
+    fn archive(mode: &str, source: &str, live: &str) -> Option<ProviderArchive> {
+        let catchup = Catchup { mode, source, days: Some("3"), correction: None };
+        ProviderArchive::new(&catchup, live, Clock::default())
+    }
+
+    #[test]
+    fn there_is_an_archive_only_where_an_address_can_be_made() {
+        for (mode, source, live, is_there) in [
+            ("xc", "", "http://h/live/u/p/1.ts", true),
+            ("xc", "", "http://h/hls/1.m3u8", false),
+            ("append", "?utc={utc}", "http://h/1", true),
+            ("append", "", "http://h/1", false),
+            ("vod", "http://h/{catchup-id}", "http://h/1", false),
+            ("default", "HTTPS://a/{utc}", "http://h/1", true),
+            ("default", "file:///etc/{utc}", "http://h/1", false),
+            ("shift", "", "udp://@239.0.0.1:1234", false),
+        ] {
+            assert_eq!(archive(mode, source, live).is_some(), is_there, "{mode} {source} {live}");
+        }
+        let live = "http://h/1";
+        let with_options = archive("default", "http://a/{utc}|User-Agent=x", live).unwrap();
+        assert_eq!(with_options.address(live, STRETCH).as_deref(), Some("http://a/1769884220"));
+        let text = format!("{:?}", archive("default", "http://joe:secret@a/{utc}", live));
+        assert!(!text.contains("secret") && !text.contains("joe"), "{text}");
+    }
+
+    #[test]
+    fn an_archive_knows_how_far_it_reaches_and_whether_it_ends() {
+        let found = archive("shift", "", "http://h/1").unwrap();
+        let reaches = |start| found.reaches(Stretch { start, end: start + 60, now: 100 * DAY });
+        let expected = [(95, false), (96, true), (99, true), (100, false), (101, false)];
+        assert_eq!(expected.map(|(day, _)| (day, reaches(day * DAY))), expected);
+        for (mode, source, live, is_bounded) in [
+            ("xc", "", "http://h/live/u/p/1.ts", true),
+            ("append", "?utc={utc}&duration={duration}", "http://h/1", true),
+            ("append", "?utc={utc}&lutc={lutc}", "http://h/1", false),
+            ("shift", "", "http://h/1", false),
+            ("flussonic", "", "http://h/1/mpegts", false),
+        ] {
+            let found = archive(mode, source, live).unwrap();
+            assert_eq!(found.is_bounded(live), is_bounded, "{mode} {source}");
+        }
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Feed {
     }
 
     /// The assumed bit rate of a channel whose rate is not known yet: a common HD channel.
-    pub(super) const ASSUMED_BITRATE: u64 = 8_000_000;
+    pub const ASSUMED_BITRATE: u64 = 8_000_000;
 
     /// The bit rate that each viewer is sent.
     pub(super) fn bitrate(&self) -> u64 {

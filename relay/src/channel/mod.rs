@@ -301,6 +301,11 @@ impl Channels {
         self.providers.report()
     }
 
+    /// The connections of the providers, for those who need one beside the channels.
+    pub fn connections(&self) -> &Providers {
+        &self.providers
+    }
+
     /// The report of this channel, if it is open.
     pub fn report(&self, id: &str) -> Option<Report> {
         let feed = self.table().feeds.get(id).cloned();

@@ -17,6 +17,7 @@ mod no_address;
 mod offload;
 pub mod page;
 pub mod picture;
+pub mod provider_archive;
 pub mod ranges;
 pub mod sample_frame;
 pub mod slate;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use forebay_core::failover::SourceId;
 use forebay_core::health::Rules;
+use forebay_core::lineup::catchup::ProviderArchive;
 use forebay_core::playlist::ladder::Prefer;
 use forebay_core::rhythm::MAX_AHEAD;
 use http::{HeaderName, HeaderValue};
@@ -57,6 +58,11 @@ impl Channel {
     /// The ids of all sources, in the order of the list.
     pub fn source_ids(&self) -> Vec<SourceId> {
         self.sources.iter().map(|source| source.id).collect()
+    }
+
+    /// How many days back the archives of its providers reach; `None` where there is none.
+    pub fn provider_archive_days(&self) -> Option<u32> {
+        self.sources.iter().filter_map(|source| source.archive.as_ref()).map(|it| it.days()).max()
     }
 
     /// Which addresses all that it names may lead to.
@@ -219,6 +225,8 @@ pub struct Source {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// How its servers are reached: as it says, or else its provider.
     pub access: Access,
+    /// What its provider has kept of its past.
+    pub archive: Option<Arc<ProviderArchive>>,
 }
 
 impl Source {
@@ -234,6 +242,7 @@ impl Source {
             slate_urls: Arc::default(),
             headers: Vec::new(),
             access: Access::default(),
+            archive: None,
         }
     }
 
@@ -250,11 +259,12 @@ impl Source {
             max_bitrate: _,
             variant: _,
             slate_urls: _,
+            archive: _,
         } = self;
         (url, provider, user_agent, headers, access)
     }
 
-    /// Whether nothing but the id differs.
+    /// Whether it plays the same: nothing but the id and the archive may differ.
     pub fn is_same_as(&self, other: &Self) -> bool {
         let others = |source: &Self| (source.max_bitrate, source.variant, Arc::clone(&source.slate_urls));
         self.request() == other.request() && others(self) == others(other)

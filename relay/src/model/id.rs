@@ -60,6 +60,12 @@ impl ChannelId {
         Self(format!("{}{VARIANT}{profile}", self.0).into())
     }
 
+    /// By which connections for the past of this channel are claimed. No viewer can name it.
+    #[must_use]
+    pub(crate) fn past(&self) -> Self {
+        Self(format!("{}{VARIANT}past", self.0).into())
+    }
+
     /// Of a variant, the id of its channel and the name of its profile.
     pub fn as_variant(&self) -> Option<(&str, &str)> {
         Self::split(&self.0)

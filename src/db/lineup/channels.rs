@@ -99,6 +99,8 @@ pub struct Columns<'a> {
     pub gracenote_id: &'a str,
     /// Seconds that are to be added to the times of its guide.
     pub guide_shift: i32,
+    /// Days of the past that its provider has kept; 0 without an archive.
+    pub archive_days: u32,
     /// See [`searched`](super::searched).
     pub search: &'a str,
     /// Whether it is for adults.
@@ -129,8 +131,8 @@ pub struct New<'a> {
 /// The columns of [`Columns`], and where their values stand: behind the id.
 const WRITTEN: &str = "rank, name, group_id, group_title, logo, guide_id, gracenote_id, search, is_adult,
     is_hidden, is_absent, unusable, range_start, range_end, merge_guide_id, merge_name, merge_source,
-    guide_shift";
-const VALUES: &str = "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19";
+    guide_shift, archive_days";
+const VALUES: &str = "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20";
 
 const LISTED: &str =
     "id, rank, path, number, number_minor, name, group_title, logo, guide_id, gracenote_id, is_adult";
@@ -205,15 +207,15 @@ pub fn insert(
 ) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO channels (id, {WRITTEN}, playlist_id, path, number, number_minor, is_shown)
-         VALUES (?1, {VALUES}, ?20, ?21, ?22, ?23, ?24)"
+         VALUES (?1, {VALUES}, ?21, ?22, ?23, ?24, ?25)"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     columns.bind(&mut statement, id)?;
-    statement.raw_bind_parameter(20, new.playlist.0)?;
-    statement.raw_bind_parameter(21, new.path)?;
-    statement.raw_bind_parameter(22, new.number.map(ChannelNumber::major))?;
-    statement.raw_bind_parameter(23, new.number.map_or(0, ChannelNumber::minor))?;
-    statement.raw_bind_parameter(24, columns.is_shown_alone())?;
+    statement.raw_bind_parameter(21, new.playlist.0)?;
+    statement.raw_bind_parameter(22, new.path)?;
+    statement.raw_bind_parameter(23, new.number.map(ChannelNumber::major))?;
+    statement.raw_bind_parameter(24, new.number.map_or(0, ChannelNumber::minor))?;
+    statement.raw_bind_parameter(25, columns.is_shown_alone())?;
     statement.raw_execute()?;
     Ok(())
 }
@@ -251,6 +253,17 @@ pub fn path(connection: &Connection, id: SourceId) -> Result<Option<(String, boo
 pub fn paths(connection: &Connection, playlist: PlaylistId) -> Result<Vec<String>, Error> {
     let sql = "SELECT c.path FROM sources s JOIN channels c USING (id)
                WHERE s.playlist_id = ?1 AND c.is_shown";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([playlist.0], |row| row.get(0))?;
+    rows.map(|row| Ok(row?)).collect()
+}
+
+/// The paths of the channels of other playlists that can be had, and are one with a channel of this
+/// one.
+pub fn paths_merged_with(connection: &Connection, playlist: PlaylistId) -> Result<Vec<String>, Error> {
+    let sql = "SELECT path FROM channels
+               WHERE playlist_id <> ?1 AND is_shown
+                 AND coalesce(leader, id) IN (SELECT coalesce(leader, id) FROM channels WHERE playlist_id = ?1)";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([playlist.0], |row| row.get(0))?;
     rows.map(|row| Ok(row?)).collect()
@@ -345,7 +358,8 @@ impl Columns<'_> {
         statement.raw_bind_parameter(16, guide_id)?;
         statement.raw_bind_parameter(17, name)?;
         statement.raw_bind_parameter(18, source)?;
-        statement.raw_bind_parameter(19, self.guide_shift)
+        statement.raw_bind_parameter(19, self.guide_shift)?;
+        statement.raw_bind_parameter(20, self.archive_days)
     }
 }
 

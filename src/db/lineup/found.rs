@@ -1,7 +1,11 @@
 //! A row becomes a channel when somebody watches it.
 
+use std::sync::Arc;
+
 use forebay_core::lineup::Entry;
+use forebay_core::lineup::catchup::ProviderArchive;
 use forebay_core::lineup::identity::SourceId;
+use forebay_core::lineup::xtream::Clock;
 use forebay_relay::model::header::{parse_name, parse_user_agent, parse_value};
 use forebay_relay::model::{
     Channel, Checker, FieldError, HeadersText, House, SourceFields, SourceSpec, Spec, UrlText, parse_http,
@@ -35,6 +39,8 @@ struct FoundSource {
     playlist: Playlist,
     /// The limit that the panel of its account tells.
     max_connections: Option<u32>,
+    /// The clock of that panel, by which its archive is asked; UTC where there is none.
+    clock: Clock,
 }
 
 /// The channel with this path, listed or behind another one.
@@ -62,8 +68,9 @@ fn with_sources(connection: &Connection, row: Row, leader: Option<SourceId>) -> 
         decode(&source.get::<_, String>(1)?, &mut entry)?;
         let lost = || Error::Damaged(format!("channel {}: its playlist is not there", row.id.0));
         let playlist = playlist(connection, id)?.ok_or_else(lost)?;
-        let max_connections = account(connection, id)?.and_then(|account| account.max_connections);
-        sources.push(FoundSource { entry, playlist, max_connections });
+        let account = account(connection, id)?.unwrap_or_default();
+        let clock = Clock { time_zone: account.time_zone, offset: account.utc_offset };
+        sources.push(FoundSource { entry, playlist, max_connections: account.max_connections, clock });
     }
     Ok(Found { row, sources })
 }
@@ -82,19 +89,26 @@ impl Found {
     pub fn channel(&self, config: &Config) -> Result<Channel, Vec<FieldError>> {
         let (mut channel, mut errors) = (None::<Channel>, Vec::new());
         for source in &self.sources {
-            match self.spec_of(source).check(&source.house(config)) {
-                Ok(with_source) => match &mut channel {
-                    None => channel = Some(with_source),
-                    // Two spellings of one address are one source.
-                    Some(channel) => channel.sources.extend(
-                        with_source
-                            .sources
-                            .into_iter()
-                            .filter(|it| channel.source(it.id).is_none())
-                            .collect::<Vec<_>>(),
-                    ),
-                },
-                Err(wrong) => errors.extend(wrong),
+            let mut with_source = match self.spec_of(source).check(&source.house(config)) {
+                Ok(channel) => channel,
+                Err(wrong) => {
+                    errors.extend(wrong);
+                    continue;
+                }
+            };
+            for checked in &mut with_source.sources {
+                checked.archive = source.archive();
+            }
+            match &mut channel {
+                None => channel = Some(with_source),
+                // Two spellings of one address are one source.
+                Some(channel) => channel.sources.extend(
+                    with_source
+                        .sources
+                        .into_iter()
+                        .filter(|it| channel.source(it.id).is_none())
+                        .collect::<Vec<_>>(),
+                ),
             }
         }
         channel.ok_or(errors)
@@ -143,6 +157,12 @@ impl FoundSource {
             headers: (!headers.is_empty()).then_some(HeadersText(headers)),
             ..SourceFields::default()
         }))
+    }
+
+    /// What its provider has kept of its past.
+    fn archive(&self) -> Option<Arc<ProviderArchive>> {
+        let archive = ProviderArchive::new(&self.entry.catchup()?, self.entry.url(), self.clock.clone());
+        archive.map(Arc::new)
     }
 
     fn provider(&self) -> Option<forebay_relay::model::ProviderSpec> {

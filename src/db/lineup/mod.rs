@@ -29,7 +29,7 @@ use super::open::CACHE;
 pub use self::accounts::{Account, account, providers, set_account};
 pub use self::channels::{
     Columns, Detail, Hidden, MAX_PLACE, New, Row, Unusable, count, count_shown_after, detail, details,
-    insert, list, path, paths, rank, remove, set_channel_absent, update, why_unusable,
+    insert, list, path, paths, paths_merged_with, rank, remove, set_channel_absent, update, why_unusable,
 };
 pub use self::decisions::{decide, decisions};
 pub use self::edits::{

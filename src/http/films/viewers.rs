@@ -184,13 +184,18 @@ impl FilmViewer {
     }
 
     /// Completes when the server ends.
-    pub(super) async fn closed(&self) {
+    pub(in crate::http) async fn closed(&self) {
         self.shared.closing.cancelled().await;
     }
 
     /// Something of it was asked for, or sent to the end.
     pub(in crate::http) fn touch(&self) {
         *self.until() = Instant::now() + SILENCE;
+    }
+
+    /// Nothing is sent to it: it goes, unless another request of its player is answered.
+    pub(in crate::http) fn leave(&self) {
+        *self.until() = Instant::now();
     }
 
     fn until(&self) -> MutexGuard<'_, Instant> {

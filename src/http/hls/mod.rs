@@ -261,12 +261,8 @@ fn send_as_it_comes(segment: GrowingSegmentReader, watched: Option<Arc<Watched>>
 }
 
 /// `HEAD` of a segment.
-pub(super) async fn head_segment(
-    state: State,
-    Path((_, name)): Path<(String, String)>,
-    Named { found: ListedChannel { channel, .. }, .. }: Named<ByNumberOrId>,
-) -> Result<Response, ApiError> {
-    let segment = find(&state, &channel, &name)?;
+pub(super) fn head_segment(state: &State, channel: &Channel, name: &str) -> Result<Response, ApiError> {
+    let segment = find(state, channel, name)?;
     Ok(match segment {
         Segment::Whole(segment) => (describe(segment.size()), no_body()).into_response(),
         Segment::Growing(_) => (describe_growing(), no_body()).into_response(),

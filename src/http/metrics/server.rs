@@ -145,6 +145,11 @@ fn viewers(state: &State, reports: &[Report]) -> Vec<Family> {
     let first_byte = WAYS.map(|(way, word)| (label("form", word), tally.first_byte(way)));
     let first_key_frame = WAYS.map(|(way, word)| (label("form", word), tally.first_key_frame(way)));
     let hls = [("playlist", Count::Playlists), ("segment", Count::Segments)];
+    let archives = [
+        ("sent", Count::ArchivesSent),
+        ("failed", Count::ArchivesFailed),
+        ("refused", Count::ArchivesRefused),
+    ];
     let tokens = [
         ("made", Count::TokensMade),
         ("refreshed", Count::TokensRefreshed),
@@ -185,6 +190,11 @@ fn viewers(state: &State, reports: &[Report]) -> Vec<Family> {
             "hls_requests",
             "Requests of HLS players.",
             hls.map(|(kind, count)| (label("kind", kind), tally.read(count))),
+        ),
+        Family::counters(
+            "provider_archives",
+            "Requests for what providers have kept, by result.",
+            archives.map(|(result, count)| (label("result", result), tally.read(count))),
         ),
         Family::gauge(
             "tokens_live",

@@ -4,7 +4,7 @@ use super::NO_DATABASE;
 use super::operation::Operation;
 use super::route::{Access, Cors, Route};
 use crate::http::extract::{ById, ByNumberOrId, ByPlayerFile};
-use crate::http::{catchup, epg, films, hls, lineup, xtream};
+use crate::http::{catchup, epg, films, lineup, xtream};
 
 /// Why a channel is not to be had now, as one long answer or as what it has kept.
 const UNAVAILABLE: [&str; 10] = [
@@ -25,8 +25,23 @@ fn unavailable_or(reason: &'static str) -> Vec<&'static str> {
     UNAVAILABLE.into_iter().chain([reason]).collect()
 }
 
+/// Why a segment is not to be had now.
+const OF_SEGMENTS: [&str; 7] = [
+    "channel_full",
+    "provider_limit",
+    "no_bandwidth",
+    "session_limit",
+    "closing",
+    "database_busy",
+    "no_database",
+];
+
+/// Why a provider's archive is not passed on.
+const ARCHIVE_FAILED: &[&str] = &["archive_failed"];
+
 /// How an archive is asked for.
-const ARCHIVE: &str = "What the channel has kept from this moment on, in seconds since 1970.";
+const ARCHIVE: &str =
+    "What the channel has kept, or its provider, from this moment on, in seconds since 1970.";
 /// By which ids a list names the programmes.
 const GRACENOTE: &str = "`gracenote` for the ids of Gracenote where they are known, else ours.";
 const LENGTH: &str = "How much of that, in seconds.";
@@ -134,13 +149,13 @@ fn stream_routes() -> Vec<Route> {
             || playlist("getPlaylistByNumber", "The channel's HLS playlist, by id or by number"),
         ),
         Route::new("/stream/{id}/hls/{segment}", Access::Viewer).cors(Cors::Transfers).stream(
-            hls::segment,
-            hls::head_segment,
+            catchup::segment,
+            catchup::segment,
             || segment("getSegment"),
         ),
         Route::new("/api/proxy/channel/{id}/hls/{segment}", Access::Viewer).cors(Cors::Transfers).stream(
-            hls::segment,
-            hls::head_segment,
+            catchup::segment,
+            catchup::segment,
             || segment("getSegmentByNumber"),
         ),
         Route::new("/hls/{video}/{file}", Access::Viewer).cors(Cors::Transfers).get(films::playlist, || {
@@ -198,7 +213,11 @@ fn archive(operation: Operation) -> Operation {
         .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
         .fails(429, &["address_limit", "stream_limit"])
-        .fails(503, &["no_bandwidth", "session_limit", "database_busy", "no_database", "closing"])
+        .fails(502, ARCHIVE_FAILED)
+        .fails(
+            503,
+            &["provider_limit", "no_bandwidth", "session_limit", "database_busy", "no_database", "closing"],
+        )
 }
 
 /// How a part of that is asked for, at the channel's own address.
@@ -227,6 +246,7 @@ fn live(id: &str, summary: &str) -> Operation {
         .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
         .fails(429, &["address_limit", "stream_limit"])
+        .fails(502, ARCHIVE_FAILED)
         .fails(503, &UNAVAILABLE)
 }
 
@@ -241,6 +261,7 @@ fn playlist(id: &str, summary: &str) -> Operation {
         .fails(401, &["unauthorized"])
         .fails(403, &["not_allowed", "ended"])
         .fails(404, &["unknown_channel", "unplayable_channel", "no_archive"])
+        .fails(409, &["not_in_parts"])
         .fails(429, &["address_limit", "stream_limit"])
         .fails(503, &unavailable_or("no_segment"))
 }
@@ -253,13 +274,11 @@ fn segment(id: &str) -> Operation {
         .sends(206, "video/mp2t", "The range that `Range` names")
         .fails(401, &["unauthorized"])
         .fails(403, &["not_allowed", "ended"])
-        .fails(404, &["unknown_channel", "unplayable_channel", "no_segment"])
+        .fails(404, &["unknown_channel", "unplayable_channel", "no_segment", "no_archive"])
         .leads(416, "The segment has nothing of what `Range` names")
         .fails(429, &["address_limit", "stream_limit"])
-        .fails(
-            503,
-            &["channel_full", "no_bandwidth", "session_limit", "closing", "database_busy", "no_database"],
-        )
+        .fails(502, ARCHIVE_FAILED)
+        .fails(503, &OF_SEGMENTS)
 }
 
 fn film(id: &str, summary: &str) -> Operation {

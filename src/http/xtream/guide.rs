@@ -44,12 +44,13 @@ pub(super) async fn listings(
     };
     let id = stream.parse().map_or_else(|_| channel.id.as_str().to_owned(), guide_id);
     let stream = stream.into_owned();
-    let kept = state.channels.kept(&channel.id);
+    let (kept, days) = (state.channels.kept(&channel.id), channel.provider_archive_days());
     let listings = move |all: &[Airing]| -> Vec<Value> {
         // Where several are not over, the one that began last is on.
         let is_on = |it: &&Airing| it.start.seconds() <= at && at < it.stop.seconds();
         let on = all.iter().rfind(is_on).map(|it| it.start);
-        let flags = |it: &Airing| Flags { is_on: on == Some(it.start), has_archive: has_archive(it, &kept) };
+        let has_archive = |it: &Airing| has_archive(it, &kept) || has_provider(it, days, at);
+        let flags = |it: &Airing| Flags { is_on: on == Some(it.start), has_archive: has_archive(it) };
         all.iter().map(|it| listing(it, (&stream, &id), flags(it))).collect()
     };
     let (listings, _) = programmes_of(state, channel.id.as_str().to_owned(), wanted, listings).await?;
@@ -62,6 +63,13 @@ fn has_archive(airing: &Airing, kept: &[(SystemTime, SystemTime)]) -> bool {
     let at = |seconds: i64| UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs());
     let (start, stop) = (at(airing.start.seconds()), at(airing.stop.seconds()));
     kept.iter().any(|&(from, until)| from < stop && start < until)
+}
+
+/// Whether the provider's archive, which reaches so many days back, may have all of a programme, or
+/// what has been shown of it.
+fn has_provider(airing: &Airing, days: Option<u32>, now: i64) -> bool {
+    let start = airing.start.seconds();
+    days.is_some_and(|days| (now - i64::from(days) * DAY..now).contains(&start))
 }
 
 /// What is true of a programme now.
@@ -137,6 +145,16 @@ mod tests {
             (&[(at(1400), at(1500))], true),
         ] {
             assert_eq!(has_archive(&airing, kept), expected, "{kept:?}");
+        }
+        for (days, now, expected) in [
+            (None, 1500, false),
+            (Some(1), 1000, false),
+            (Some(1), 1001, true),
+            (Some(1), 1000 + DAY, true),
+            (Some(1), 1001 + DAY, false),
+            (Some(2), 1001 + DAY, true),
+        ] {
+            assert_eq!(has_provider(&airing, days, now), expected, "{days:?} {now}");
         }
         assert_eq!(listing(&airing, ("5", "x"), Flags { is_on: false, has_archive: true })["has_archive"], 1);
     }

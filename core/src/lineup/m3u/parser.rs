@@ -222,8 +222,19 @@ enum First {
     Other,
 }
 
-/// Attributes of the head that hold for all entries that have none of their own.
-const INHERITED: [&str; 1] = ["tvg-shift"];
+/// Attributes of the head that hold for all entries that have none of their own, with the spellings
+/// that an entry may have it in.
+const INHERITED: [(&str, &[&str]); 6] = [
+    ("tvg-shift", &["tvg-shift"]),
+    ("catchup", MODES),
+    ("catchup-type", MODES),
+    ("catchup-days", &["catchup-days", "timeshift", "tvg-rec"]),
+    ("catchup-source", &["catchup-source"]),
+    ("catchup-correction", &["catchup-correction"]),
+];
+
+/// How an entry names the mode of its archive.
+const MODES: &[&str] = &["catchup", "catchup-type"];
 
 /// Tags that playlists of HLS have and lists do not.
 const HLS_TAGS: [&str; 3] = ["EXT-X-TARGETDURATION", "EXT-X-MEDIA-SEQUENCE", "EXT-X-STREAM-INF"];
@@ -397,9 +408,11 @@ impl Reader {
 
     /// Gives the entry what the head says of all entries.
     fn inherit(&mut self) {
-        for key in INHERITED {
+        for (key, own) in INHERITED {
             let Some(value) = self.header.properties.attribute(&[key]) else { continue };
-            if self.entry.properties().attribute(&[key]).is_none() {
+            // A number of days alone would make an archive of what has none.
+            let is_meant = key != "catchup-days" || self.entry.catchup().is_some();
+            if is_meant && self.entry.properties().attribute(own).is_none() {
                 self.summary.faults.bad_attributes +=
                     u64::from(!self.entry.push(Origin::Attribute, key, value));
             }

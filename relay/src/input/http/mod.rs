@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use forebay_core::ingest::Facts;
 use forebay_core::playlist::parse::{MAX_BODY, begins_like_a_playlist};
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use http::HeaderMap;
 
 use self::titles::Untitled;
@@ -139,7 +139,10 @@ async fn begin(body: &mut Untitled<Decoded<Body>>) -> Beginning {
 }
 
 /// The whole of a playlist; of a longer one than [`MAX_BODY`] a little more than that.
-async fn read_whole(mut bytes: BytesMut, mut body: Untitled<Decoded<Body>>) -> Result<Bytes, Error> {
+pub(super) async fn read_whole<B>(mut bytes: BytesMut, mut body: B) -> Result<Bytes, Error>
+where
+    B: Stream<Item = Result<Bytes, Error>> + Unpin,
+{
     // A little more than the limit shows the parser
     // that it is too long, without a count of its own.
     while bytes.len() <= MAX_BODY

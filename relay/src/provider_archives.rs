@@ -1,0 +1,198 @@
+//! What providers have kept of a channel's past, for one viewer at a time.
+//!
+//! The sources of a channel are asked in their order, those that have an archive which reaches so
+//! far. Each costs a connection of its provider like any other, for as long as a viewer is sent
+//! something, and gives it up where a channel that matters more needs it.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_core::channel::ErrorCode;
+use forebay_core::lineup::catchup::Stretch;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+use http::{HeaderMap, StatusCode};
+use tokio::time::timeout;
+use tracing::{info, warn};
+use url::Url;
+
+use crate::input::provider_archive::{ArchiveAnswer, ArchiveClient};
+use crate::input::{Error, SocketGuard};
+use crate::model::{Channel, Source};
+use crate::providers::{Claim, LeaseHandle, Providers, Purpose};
+
+/// How long a server may take until its answer begins: archives are on disks that may sleep, and
+/// players give up soon behind that.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long nothing may come behind the beginning. A viewer who takes nothing does not count.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Sources that are asked for one viewer. Nobody waits for more than these.
+const MAX_ASKED: usize = 4;
+
+/// The most bytes of one answer: a day of 90 Mbit/s, the longest stretch of the richest channel. A
+/// server that sends more does not end.
+const MAX_BYTES: u64 = 1 << 40;
+
+/// Who asks the providers.
+#[derive(Debug, Clone)]
+pub struct ProviderArchives {
+    client: ArchiveClient,
+    providers: Providers,
+}
+
+/// What somebody wants to see.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Which time of the channel.
+    pub stretch: Stretch,
+    /// How much the viewer matters where connections are short.
+    pub priority: i32,
+    /// Whether only those archives will do whose address says where the stretch ends.
+    pub needs_end: bool,
+    /// `Range` and `If-Range`, as the viewer's player has sent them.
+    pub headers: HeaderMap,
+}
+
+/// What a provider sends.
+pub struct Playback {
+    /// See [`ArchiveAnswer`].
+    pub status: StatusCode,
+    /// See [`ArchiveAnswer`].
+    pub headers: HeaderMap,
+    /// The bytes. Dropping them closes the connection.
+    pub bytes: BoxStream<'static, io::Result<Bytes>>,
+}
+
+/// Why nothing is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoPlayback {
+    /// No provider has kept anything of that time.
+    None,
+    /// All connections of the providers that may have it are taken.
+    Full,
+    /// None of them sends it, the last one for this reason.
+    Failed(ErrorCode),
+}
+
+impl ProviderArchives {
+    /// Asks by connections of these providers.
+    pub fn new(providers: Providers) -> Self {
+        Self { client: ArchiveClient::new(), providers }
+    }
+
+    /// Opens what the first provider has that sends anything.
+    pub async fn open(&self, channel: &Channel, wanted: &Wanted) -> Result<Playback, NoPlayback> {
+        let mut last = NoPlayback::None;
+        let found = channel.sources.iter().enumerate().filter_map(|(at, source)| {
+            let url = address(source, wanted.stretch, wanted.needs_end)?;
+            Some((at, source, url))
+        });
+        for (at, source, url) in found.take(MAX_ASKED) {
+            match self.open_at(channel, source, &url, wanted).await {
+                Ok(playback) => {
+                    info!(channel = %channel.id, source = at, "archive of the provider opened");
+                    return Ok(playback);
+                }
+                Err(Error::ProviderLimit(error)) => {
+                    info!(channel = %channel.id, source = at, %error, "no connection for the archive");
+                    // One that is full now may have it later, so that is what is told.
+                    last = NoPlayback::Full;
+                }
+                Err(error) => {
+                    warn!(channel = %channel.id, source = at, code = %error.code(), %error, "archive failed");
+                    if last != NoPlayback::Full {
+                        last = NoPlayback::Failed(error.code());
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+
+    async fn open_at(
+        &self,
+        channel: &Channel,
+        source: &Source,
+        url: &Url,
+        wanted: &Wanted,
+    ) -> Result<Playback, Error> {
+        let claim = Claim {
+            // Another one than the channel itself, which nobody may watch any more: whoever goes
+            // back in time has just left it, and its connection is then given up for this.
+            channel: channel.id.past(),
+            priority: channel.priority.saturating_add(wanted.priority),
+            purpose: Purpose::Active,
+        };
+        let lease = self.providers.claim(source.provider.as_ref(), claim).await?;
+        let handle = lease.handle();
+        let answer = self.client.open(source, url, &wanted.headers, SocketGuard::new(lease));
+        let answer = tokio::select! {
+            answer = timeout(ANSWER_TIMEOUT, answer) => answer.map_err(|_| Error::ConnectTimeout)??,
+            // Only what has a provider is ever asked to yield.
+            () = handle.yielded() => return Err(self.taken(source)),
+        };
+        let ArchiveAnswer { status, headers, bytes } = answer;
+        Ok(Playback { status, headers, bytes: guarded(bytes, &handle) })
+    }
+
+    /// Its connection was needed for a channel that matters more.
+    fn taken(&self, source: &Source) -> Error {
+        let provider = source.provider.as_ref();
+        provider.map_or(Error::ConnectTimeout, |id| self.providers.no_connection_yet(id).into())
+    }
+}
+
+/// Whether the provider of any source may have this stretch of the channel.
+pub fn may_have(channel: &Channel, stretch: Stretch, needs_end: bool) -> bool {
+    channel.sources.iter().any(|source| address(source, stretch, needs_end).is_some())
+}
+
+/// Where the provider of a source has a stretch, if it may have it.
+fn address(source: &Source, stretch: Stretch, needs_end: bool) -> Option<Url> {
+    let live = source.url.expose().as_str();
+    let archive = source.archive.as_ref().filter(|archive| archive.reaches(stretch))?;
+    let fits = !needs_end || archive.is_bounded(live);
+    // What cannot be read as an address cannot be asked for.
+    fits.then(|| archive.address(live, stretch)?.parse().ok())?
+}
+
+/// The bytes, until they do not come any more, are too many, or have to make room.
+fn guarded(
+    bytes: BoxStream<'static, Result<Bytes, Error>>,
+    lease: &LeaseHandle,
+) -> BoxStream<'static, io::Result<Bytes>> {
+    let yielded = lease.yielded().boxed();
+    let state = Some((bytes, yielded, 0_u64));
+    let next = |state: Option<_>| async move {
+        let (mut bytes, mut yielded, sent): (BoxStream<'static, _>, _, u64) = state?;
+        let next = tokio::select! {
+            // A connection that is asked for is closed at once, whatever has come.
+            biased;
+            () = &mut yielded => return Some((Err(io::Error::other("the provider's connection is needed")), None)),
+            next = timeout(STALL_TIMEOUT, bytes.next()) => next,
+        };
+        let next: Result<Bytes, Error> = match next {
+            Ok(next) => next?,
+            Err(_) => Err(Error::Stalled),
+        };
+        match next {
+            Ok(next) if sent.saturating_add(next.len() as u64) <= MAX_BYTES => {
+                let sent = sent + next.len() as u64;
+                Some((Ok(next), Some((bytes, yielded, sent))))
+            }
+            Ok(_) => Some((Err(io::Error::other("the archive does not end")), None)),
+            Err(error) => Some((Err(io::Error::other(error)), None)),
+        }
+    };
+    stream::unfold(state, next).boxed()
+}
+
+impl fmt::Debug for Playback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Playback").field("status", &self.status).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! What a channel's provider has kept, passed on as it comes.
+//!
+//! It costs a connection of the provider for as long as it is sent, and counts as a viewer like
+//! what is kept here. Whether it has a length and ranges is up to the provider.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use forebay_relay::channel::Feed;
+use forebay_relay::model::Channel;
+use forebay_relay::provider_archives::{NoPlayback, Playback, Wanted};
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use jiff::Timestamp;
+
+use super::asked::Asked;
+use super::stretch::Stretch;
+use crate::accounts::Title;
+use crate::http::State;
+use crate::http::error::ApiError;
+use crate::http::extract::Client;
+use crate::http::films::FilmViewer;
+use crate::http::live::no_body;
+use crate::http::presence::How;
+use crate::http::tally::Count;
+
+/// A stretch of a channel as one file of MPEG-TS, or the range of it that was asked for. Where it
+/// has to end with the stretch, only those providers are asked who can be told so.
+///
+/// `HEAD` opens nothing: a provider that allows one connection would still count it when the player
+/// comes back for the file.
+pub(super) async fn file(
+    state: &State,
+    channel: &Channel,
+    (stretch, needs_end): (Stretch, bool),
+    Asked { client, method, headers }: Asked<'_>,
+) -> Result<Response, ApiError> {
+    if method == Method::HEAD {
+        return Ok((described(), no_body()).into_response());
+    }
+    let viewer = admit(state, channel, client).await?;
+    let wanted = Wanted {
+        stretch: stretch.of_provider(Timestamp::now().as_second()),
+        priority: client.watching.watcher.priority(),
+        needs_end,
+        headers: range_of(headers),
+    };
+    let opened = tokio::select! {
+        biased;
+        () = viewer.ended() => return Err(ended(state, channel, client)),
+        opened = state.archives.open(channel, &wanted) => opened,
+    };
+    match opened {
+        Ok(Playback { status, headers, bytes }) => {
+            state.tally.note(Count::ArchivesSent);
+            Ok((status, headers, described(), body(bytes, viewer)).into_response())
+        }
+        Err(why) => {
+            // Nothing was sent, so nobody is to be waited for.
+            viewer.leave();
+            Err(refusal(state, stretch, &why))
+        }
+    }
+}
+
+/// Lets `client` watch, if it may and if the limits allow it.
+pub(super) async fn admit(
+    state: &State,
+    channel: &Channel,
+    client: &Client,
+) -> Result<Arc<FilmViewer>, ApiError> {
+    // What it needs is known only when it has come. An open channel tells.
+    let open = state.channels.report(channel.id.as_str()).map(|report| report.bitrate);
+    let rate = open.filter(|&rate| rate > 0).unwrap_or(Feed::ASSUMED_BITRATE);
+    state.films.viewers.admit_to(state, client, &Title::from(channel), (How::Catchup, rate)).await
+}
+
+fn ended(state: &State, channel: &Channel, client: &Client) -> ApiError {
+    let id = channel.id.as_str();
+    state.audience.presence.away(client, id).map_or_else(|| ApiError::not_allowed(id), ApiError::ended)
+}
+
+fn refusal(state: &State, stretch: Stretch, why: &NoPlayback) -> ApiError {
+    match why {
+        NoPlayback::None => stretch.nowhere(),
+        NoPlayback::Full => {
+            state.tally.note(Count::ArchivesRefused);
+            let message = "the provider has no connection to spare for its archive of this channel";
+            ApiError::unavailable("provider_limit", message)
+        }
+        NoPlayback::Failed(code) => {
+            state.tally.note(Count::ArchivesFailed);
+            // Anybody may see this: no more than the kind of the failure.
+            let message = format!("the provider does not send its archive of this channel: {code}");
+            ApiError::new(StatusCode::BAD_GATEWAY, "archive_failed", message)
+        }
+    }
+}
+
+fn described() -> [(HeaderName, HeaderValue); 3] {
+    [
+        (header::CONTENT_TYPE, HeaderValue::from_static("video/mp2t")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        // Whoever seeks leaves an answer in the middle: nginx in front must not read all of it.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ]
+}
+
+/// The range that a player wants, as the provider is asked for it.
+fn range_of(headers: &HeaderMap) -> HeaderMap {
+    let Some(range) = headers.get(header::RANGE).filter(|range| is_one(range)) else {
+        return HeaderMap::new();
+    };
+    let known = headers.get(header::IF_RANGE).map(|known| (header::IF_RANGE, known.clone()));
+    [(header::RANGE, range.clone())].into_iter().chain(known).collect()
+}
+
+/// Whether it is one range of bytes. Several come as a document of parts, which is no transport
+/// stream.
+fn is_one(range: &HeaderValue) -> bool {
+    let range = range.to_str().ok().and_then(|range| range.trim().strip_prefix("bytes="));
+    range.is_some_and(|range| range.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
+}
+
+fn body(bytes: BoxStream<'static, io::Result<Bytes>>, viewer: Arc<FilmViewer>) -> Body {
+    Body::from_stream(stream::unfold(Some((bytes, viewer)), |state| async move {
+        let (mut bytes, viewer) = state?;
+        let next = tokio::select! {
+            biased;
+            () = viewer.ended() => Some(Err(io::Error::other("the viewer may not go on"))),
+            // An archive may have no end.
+            () = viewer.closed() => Some(Err(io::Error::other("the server ends"))),
+            next = bytes.next() => next,
+        };
+        match next {
+            Some(Ok(next)) => Some((Ok(next), Some((bytes, viewer)))),
+            Some(Err(error)) => Some((Err(error), None)),
+            None => {
+                // A slow line may take longer for the end than a viewer is waited for.
+                viewer.touch();
+                None
+            }
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_is_asked_for_one_range_of_bytes_at_most() {
+        for (range, is_asked) in [
+            ("bytes=0-", true),
+            ("bytes=5-9", true),
+            ("bytes=-500", true),
+            ("bytes=0-1,5-9", false),
+            ("seconds=0-9", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RANGE, range.parse().unwrap());
+            headers.insert(header::IF_RANGE, "\"a\"".parse().unwrap());
+            let expected = if is_asked { headers.clone() } else { HeaderMap::new() };
+            assert_eq!(range_of(&headers), expected, "{range}");
+        }
+        let alone = HeaderMap::from_iter([(header::IF_RANGE, HeaderValue::from_static("\"a\""))]);
+        assert!(range_of(&alone).is_empty());
+    }
+}
