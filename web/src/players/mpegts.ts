@@ -9,6 +9,9 @@ const COMFORTABLE = 1.2;
 /** Further behind than this, in seconds, nobody begins: a slow device takes seconds to show a picture, and the stream does not wait for it. */
 const LATEST_BEGINNING = 3;
 
+/** So long after the first picture, in milliseconds, a slow device is still unpacking what came meanwhile. */
+const BEGINNING_MS = 5000;
+
 const CONFIG: mpegts.Config = {
   isLive: true,
   enableWorker: true,
@@ -62,12 +65,18 @@ export const start: Start = (video, url, failed): Player => {
       video.currentTime = end - COMFORTABLE;
     }
   };
-  const onBegun = () => {
-    if ((latency() ?? 0) > LATEST_BEGINNING) {
+  let begun: number | null = null;
+  const onPlaying = () => {
+    begun ??= performance.now();
+  };
+  const onTime = () => {
+    const isBeginning = begun !== null && performance.now() - begun < BEGINNING_MS;
+    if (isBeginning && (latency() ?? 0) > LATEST_BEGINNING) {
       toLive();
     }
   };
-  video.addEventListener('playing', onBegun, { once: true });
+  video.addEventListener('playing', onPlaying);
+  video.addEventListener('timeupdate', onTime);
   return {
     latency,
     lag() {
@@ -78,7 +87,8 @@ export const start: Start = (video, url, failed): Player => {
     toLive,
     destroy() {
       isOver = true;
-      video.removeEventListener('playing', onBegun);
+      video.removeEventListener('playing', onPlaying);
+      video.removeEventListener('timeupdate', onTime);
       player.destroy();
     },
   };
