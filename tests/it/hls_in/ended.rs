@@ -32,6 +32,22 @@ async fn an_only_source_is_not_played_again_and_goes_on_when_it_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn segments_that_come_with_the_end_are_played_once() {
+    let mut show = Show::begin(hls()).await;
+    show.watch(1).await;
+    show.broadcast.change(|hls| hls.frozen(true));
+    show.bytes.extend(show.viewer.read_for(SECOND).await);
+    // Two more are listed, and in the same moment the list ends.
+    show.broadcast.skip(2);
+    show.broadcast.change(|hls| hls.frozen(false).ended(true));
+    opened(&show.relay, 3).await;
+    assert!(!repeats(&show.broadcast), "{:?}", show.broadcast.stats());
+    show.broadcast.change(|hls| hls.ended(false));
+    show.bytes.extend(show.viewer.read_for(3 * SECOND).await);
+    clean(&show.bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_preferred_source_is_not_returned_to_from_a_live_one() {
     let (origin, other) = (Origin::start().await, Origin::start().await);
     let first = hls().mount(&origin, "/live");

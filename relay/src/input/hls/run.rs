@@ -130,6 +130,9 @@ impl Run {
                 let _ = self.out.try_send(Item::Piece(Piece::Activity));
             }
             let end = self.carry_out();
+            // In each turn, since the driver may drop this task at any await; and before the end,
+            // which the last segment of a list brings with it.
+            self.memory.note(&self.follower);
             self.note_trouble();
             if let Some(error) = end {
                 // Without a reader there is nobody to tell.
@@ -139,8 +142,6 @@ impl Run {
             // In each turn: a connection that the server has closed holds a socket until somebody
             // looks.
             self.session.tidy();
-            // In each turn, since the driver may drop this task at any await.
-            self.memory.note(&self.follower);
             self.monitor.note(&self.follower, self.now());
             if self.follower.has_entered()
                 && let Some(ready) = self.ready.take()
