@@ -6,7 +6,7 @@ mod players {
     use forebay_testkit::player::{Screen, Step, visit_on};
     use forebay_testkit::rtmp::{Manner, RtmpServer};
 
-    use crate::admin::players::{SETS_UP_CHANNELS, assert_is_good};
+    use crate::admin::players::{SETS_UP, assert_is_good};
     use crate::relay::{Relay, channel};
 
     #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +38,7 @@ mod players {
             Step::Sees("0 of 1 push on air"),
         ];
         let screen = Screen { is_phone: true, is_dark: true, ..Screen::default() };
-        let steps = [&SETS_UP_CHANNELS[..], &steps].concat();
+        let steps = [&SETS_UP[..], &steps].concat();
         let visited = visit_on(&screen, &relay.setup_url(), &steps).await;
         assert_is_good(&relay, &visited);
         assert!(!visited.text.contains("hunter2"), "{visited:#?}");
