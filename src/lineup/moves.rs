@@ -51,10 +51,8 @@ impl Lineup {
         after: u32,
         limit: usize,
     ) -> Result<Vec<GroupRow>, Refusal> {
-        let read = self
-            .0
-            .database
-            .read(move |connection| lineup::list_groups(connection, playlist, after, limit));
+        let read =
+            self.0.database.read(move |connection| lineup::list_groups(connection, playlist, after, limit));
         Ok(read.await?)
     }
 

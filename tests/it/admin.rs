@@ -236,7 +236,7 @@ pub(crate) mod players {
             ("jobs", "No job yet"),
             ("start", "Add your provider"),
             ("start?step=groups", "No playlist yet"),
-            ("start?step=guide", "No guide yet"),
+            ("start?step=guide", "There is no guide yet"),
             ("start?step=player", "These addresses open by themselves"),
             ("users", "you"),
             ("tokens", "No token is good now"),
