@@ -373,6 +373,8 @@ pub(crate) mod players {
             Step::Fills("Name", NAME),
             Step::Fills("Password", PASSWORD),
             Step::Clicks("Set up"),
+            Step::Sees("Add your provider"),
+            Step::Follows("Now"),
             Step::Sees("1 viewer"),
             Step::Follows("Users"),
             Step::Sees("Add a user"),

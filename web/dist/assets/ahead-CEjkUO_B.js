@@ -1,1 +1,0 @@
-import{l as e}from"./admin-xuMc8oM6.js";async function t(){try{return(await e(`get`,`/api/playlists`)).playlists.length===0}catch{return!1}}export{t};
