@@ -302,7 +302,7 @@ mod players {
         for (at, expected) in expected.iter().enumerate() {
             let (_, list) = get_json(relay.address(), &format!("/api/playlists/{}/rules", at + 1)).await;
             let rules = list["rules"].as_array().expect("a list").iter().map(set);
-            assert_eq!(&Value::from_iter(rules), expected, "{list}");
+            assert_eq!(&rules.collect::<Value>(), expected, "{list}");
         }
     }
 
