@@ -91,6 +91,33 @@ fn rules_work_in_their_order() {
 }
 
 #[test]
+fn a_group_is_what_it_is_called_with_other_accents_blanks_and_letters() {
+    let table = [
+        ("Télé", "TELE", true),
+        ("tele", "Te\u{301}le\u{301}", true),
+        ("News  HD", "news hd ", true),
+        ("CANAL", "ＣＡＮＡＬ", true),
+        ("News", "News HD", false),
+        ("", "", true),
+        ("", "News", false),
+    ];
+    for (wanted, group, expected) in table {
+        let wanted = Test::Is(wanted.to_owned());
+        let rules = [
+            rule(Subject::Group, wanted.clone(), Action::Exclude),
+            rule(Subject::Group, wanted.clone(), Action::SetGroup("Other: $0".to_owned())),
+            // The group is another one by now.
+            rule(Subject::Group, wanted, Action::SetAdult(true)),
+        ];
+        let (channels, run) = apply(&rules, &[entry("One", group)]);
+        let after = if expected { format!("Other: {group}") } else { group.to_owned() };
+        assert_eq!(channels, [("One".to_owned(), after, expected)], "{rules:?}");
+        let matched: Vec<_> = run.counts().iter().map(|it| it.matched).collect();
+        assert_eq!(matched, [u64::from(expected), u64::from(expected), 0], "{rules:?}");
+    }
+}
+
+#[test]
 fn with_an_include_rule_the_rest_is_left_out() {
     let rules =
         [contains("bbc", Action::Include), contains("itv", Action::Include), contains("hd", Action::Exclude)];

@@ -14,7 +14,7 @@ use tracing::info;
 use super::edit::{MAX_EDITED, write_edits};
 use super::{ChannelEdit, Lineup, Refusal, audit};
 use crate::accounts::Actor;
-use crate::db::lineup::{self, BatchId, Changed, GroupRow, MAX_PLACE};
+use crate::db::lineup::{self, BatchId, Changed, GroupRow, MAX_PLACE, PlaylistId};
 
 impl Lineup {
     /// Moves channels of one group in front of another one of it, or behind all others. Returns
@@ -44,9 +44,15 @@ impl Lineup {
         Ok(batch)
     }
 
-    /// A part of the list of groups: those behind the position `after`.
-    pub async fn groups(&self, after: u32, limit: usize) -> Result<Vec<GroupRow>, Refusal> {
-        let read = self.0.database.read(move |connection| lineup::list_groups(connection, after, limit));
+    /// A part of the list of groups, of one playlist or of all: those behind the position `after`.
+    pub async fn groups(
+        &self,
+        playlist: Option<PlaylistId>,
+        after: u32,
+        limit: usize,
+    ) -> Result<Vec<GroupRow>, Refusal> {
+        let read =
+            self.0.database.read(move |connection| lineup::list_groups(connection, playlist, after, limit));
         Ok(read.await?)
     }
 

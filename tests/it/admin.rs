@@ -175,16 +175,16 @@ pub(crate) mod players {
         AbortOnDropHandle::new(tokio::spawn(async move { viewer.read_to_end().await }))
     }
 
-    /// What whoever has the console does on the page that makes the first admin, where there are
-    /// channels.
-    pub(crate) const SETS_UP_CHANNELS: [Step<'_>; 4] = [
+    /// What whoever has the console does on the page that makes the first admin, where there is a
+    /// playlist.
+    pub(crate) const SETS_UP_PLAYLIST: [Step<'_>; 4] = [
         Step::Fills("Name", NAME),
         Step::Fills("Password", PASSWORD),
         Step::Clicks("Set up"),
         Step::Sees("Nobody is watching"),
     ];
 
-    /// The same where there are none.
+    /// The same where there is none: the first steps follow.
     pub(crate) const SETS_UP: [Step<'_>; 4] = [
         Step::Fills("Name", NAME),
         Step::Fills("Password", PASSWORD),
@@ -236,7 +236,7 @@ pub(crate) mod players {
             ("jobs", "No job yet"),
             ("start", "Add your provider"),
             ("start?step=groups", "No playlist yet"),
-            ("start?step=guide", "No guide yet"),
+            ("start?step=guide", "There is no guide yet"),
             ("start?step=player", "These addresses open by themselves"),
             ("users", "you"),
             ("tokens", "No token is good now"),
@@ -373,6 +373,8 @@ pub(crate) mod players {
             Step::Fills("Name", NAME),
             Step::Fills("Password", PASSWORD),
             Step::Clicks("Set up"),
+            Step::Sees("Add your provider"),
+            Step::Follows("Now"),
             Step::Sees("1 viewer"),
             Step::Follows("Users"),
             Step::Sees("Add a user"),

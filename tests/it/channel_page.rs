@@ -7,7 +7,7 @@ mod players {
     use forebay_testkit::origin::{Behaviour, Origin};
     use forebay_testkit::player::{Screen, Step, visit_on};
 
-    use crate::admin::players::{SETS_UP_CHANNELS, assert_is_good};
+    use crate::admin::players::{SETS_UP, assert_is_good};
     use crate::relay::{Relay, channel};
 
     #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ mod players {
             Step::Sees("because somebody pinned the other one"),
         ];
         let screen = Screen { is_phone: true, is_dark: true, ..Screen::default() };
-        let visited = visit_on(&screen, &relay.setup_url(), &[&SETS_UP_CHANNELS[..], &steps].concat()).await;
+        let visited = visit_on(&screen, &relay.setup_url(), &[&SETS_UP[..], &steps].concat()).await;
         assert_is_good(&relay, &visited);
         assert_eq!(visited.title, "Channel <One> – Forebay");
         let status = relay.status("one").await;

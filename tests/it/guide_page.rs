@@ -7,7 +7,7 @@ mod players {
     use jiff::{Timestamp, ToSpan};
     use serde_json::json;
 
-    use crate::admin::players::{SETS_UP_CHANNELS, assert_is_good};
+    use crate::admin::players::{SETS_UP_PLAYLIST, assert_is_good};
     use crate::relay::{Relay, channel};
     use crate::tokens::ask;
 
@@ -71,7 +71,7 @@ mod players {
             Step::Sees("Each channel has something in the guide."),
         ];
         let screen = Screen { is_phone: true, is_dark: true, ..Screen::default() };
-        let visited = visit_on(&screen, &relay.setup_url(), &[&SETS_UP_CHANNELS[..], &steps].concat()).await;
+        let visited = visit_on(&screen, &relay.setup_url(), &[&SETS_UP_PLAYLIST[..], &steps].concat()).await;
         assert_is_good(&relay, &visited);
         let channel = ask(&relay, "GET", "/api/lineup/channels/1", None).await.json();
         assert_eq!((&channel["tvg_id"], &channel["edited"]), (&json!("news.two"), &json!(["tvg_id"])));

@@ -22,7 +22,7 @@ mod players {
         let steps = [
             Step::Goes(&jobs),
             Step::Sees("1 job running"),
-            Step::Sees("Processors in use"),
+            Step::Sees("Processors taken or set aside"),
             Step::Sees("1 of 5 running"),
             Step::Judges,
             Step::Rests,

@@ -62,14 +62,21 @@ pub struct GroupRow {
     pub channels: u64,
 }
 
-/// Up to `limit` groups of all playlists in the order of lists, those behind the position `after`.
-pub fn list_groups(connection: &Connection, after: u32, limit: usize) -> Result<Vec<GroupRow>, Error> {
+/// Up to `limit` groups of a playlist or of all of them in the order of lists, those behind the
+/// position `after`.
+pub fn list_groups(
+    connection: &Connection,
+    playlist: Option<PlaylistId>,
+    after: u32,
+    limit: usize,
+) -> Result<Vec<GroupRow>, Error> {
     let sql = "SELECT id, playlist_id, name, position,
                       (SELECT count(*) FROM channels c WHERE c.group_id = g.id) AS channels
-               FROM channel_groups g WHERE position > ?1 ORDER BY position LIMIT ?2";
+               FROM channel_groups g WHERE position > ?1 AND (?3 IS NULL OR playlist_id = ?3)
+               ORDER BY position LIMIT ?2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map((after, limit), |row| {
+    let rows = statement.query_map((after, limit, playlist.map(|it| it.0)), |row| {
         Ok(GroupRow {
             id: GroupId(row.get("id")?),
             playlist: PlaylistId(row.get("playlist_id")?),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::wrong_fields;
-use crate::db::lineup::GroupRow;
+use crate::db::lineup::{GroupRow, PlaylistId};
 use crate::http::State;
 use crate::http::auth::By;
 use crate::http::error::{ApiError, WrongField};
@@ -76,7 +76,9 @@ impl From<GroupRow> for GroupDocument {
 /// `GET /api/lineup/groups`
 pub(in crate::http) async fn list_groups(state: State, query: Query) -> Result<Json<GroupList>, ApiError> {
     let limit = query.parsed("limit").unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-    let groups = state.lineup.groups(query.parsed("after").unwrap_or_default(), limit).await?;
+    let playlist = query.parsed("playlist").map(PlaylistId);
+    let after = query.parsed("after").unwrap_or_default();
+    let groups = state.lineup.groups(playlist, after, limit).await?;
     let next = groups.last().filter(|_| groups.len() == limit).map(|group| group.position);
     Ok(Json(GroupList { groups: groups.into_iter().map(GroupDocument::from).collect(), next }))
 }

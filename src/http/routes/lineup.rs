@@ -240,6 +240,7 @@ fn channel_routes() -> Vec<Route> {
         ),
         Route::new("/api/lineup/groups", Access::Operator).get(playlists::list_groups, || {
             asks("listGroups", "The groups of playlists, in the order of lists")
+                .query("playlist", "The number of a playlist: only groups of it.")
                 .query("after", "The place behind which the part begins: the first one unless given.")
                 .query("limit", "How many to list: 1 to 500, 100 unless given.")
                 .json::<GroupList>(200, "A part of the list")

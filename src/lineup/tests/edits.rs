@@ -197,7 +197,7 @@ async fn groups_moved_by_hand_stay_where_they_are_with_their_channels() {
     house.applied(a, &list(&["News", "Sport"])).await;
     house.applied(b, &list(&["Kids"])).await;
     let groups = async || {
-        let rows = house.lineup.groups(0, 100).await.unwrap();
+        let rows = house.lineup.groups(None, 0, 100).await.unwrap();
         rows.into_iter().map(|row| (row.name, row.id)).collect::<Vec<_>>()
     };
     let [(_, news), (_, sport), (_, kids)] = groups().await[..] else { panic!("there are three") };
@@ -219,7 +219,7 @@ async fn groups_moved_by_hand_stay_where_they_are_with_their_channels() {
     assert!(house.last_changed().is_reordered);
     let arranged = ["Kids1", "Kids2", "Sport2", "Sport1", "News1", "News2"];
     assert_eq!(names(&house).await, arranged);
-    let page = house.lineup.groups(1, 1).await.unwrap();
+    let page = house.lineup.groups(None, 1, 1).await.unwrap();
     assert_eq!((&*page[0].name, page[0].playlist, page[0].channels), ("Sport", a, 2));
     // Whatever the lists do next: a new group is the last one, and one that is gone comes back to its
     // place.

@@ -319,6 +319,9 @@ async fn merges_are_previewed_suggested_and_channels_and_groups_are_moved() {
     let groups = ask(address, "GET", "/api/lineup/groups?limit=1", None).await.json();
     let group = json!({ "channels": 3, "id": 1, "name": "A", "playlist": 1 });
     assert_eq!((&groups["groups"], &groups["next"]), (&json!([group]), &json!(1)));
+    let of_second = ask(address, "GET", "/api/lineup/groups?playlist=2", None).await.json();
+    let playlists = of_second["groups"].as_array().expect("a list").iter().map(|group| &group["playlist"]);
+    assert_eq!(playlists.collect::<Vec<_>>(), [&json!(2)], "{of_second}");
     let last = ask(address, "POST", "/api/lineup/groups/moves", Some(json!({ "groups": [1] }))).await;
     assert_eq!((last.status, last.json()), (200, json!({ "moved": 2 })));
     assert_eq!(listed(address).await[..3], before[3..]);

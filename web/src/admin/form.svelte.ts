@@ -24,7 +24,8 @@ export class Form {
     if (this.isBusy) {
       return;
     }
-    [this.isBusy, this.error, this.fields] = [true, '', {}];
+    this.isBusy = true;
+    this.clear();
     try {
       await request();
     } catch (thrown) {
@@ -32,6 +33,11 @@ export class Form {
     } finally {
       this.isBusy = false;
     }
+  }
+
+  /** Forgets what was wrong. */
+  clear(): void {
+    [this.error, this.fields] = ['', {}];
   }
 
   private take(thrown: unknown, known: string[]): void {

@@ -1,5 +1,7 @@
 // Asking again from time to time, for as long as somebody looks.
 
+import { untrack } from 'svelte';
+
 /** Calls `load` now and `everyMs` after each answer, but not while the tab is hidden; what is returned ends it. */
 export function poll(everyMs: number, load: () => Promise<void>): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -18,7 +20,8 @@ export function poll(everyMs: number, load: () => Promise<void>): () => void {
   // Whoever comes back sees at once how it is now.
   const look = () => void turn();
   document.addEventListener('visibilitychange', look);
-  look();
+  // What `load` reads is no reason for the effect around this to begin anew.
+  untrack(look);
   return () => {
     isOver = true;
     clearTimeout(timer);

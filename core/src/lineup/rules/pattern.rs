@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use fancy_regex::{Regex, RegexBuilder};
 
-use super::Test;
+use super::{Subject, Test};
+use crate::lineup::names::fold;
 
 /// Longer patterns are refused. Those that users share have up to 300.
 pub const MAX_PATTERN_BYTES: usize = 2000;
@@ -37,14 +38,23 @@ pub enum PatternError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failed;
 
+/// What a rule looks for.
 #[derive(Debug)]
-pub(super) struct Pattern(Option<Regex>);
+pub(super) enum Pattern {
+    Any,
+    /// A text whose fold is `folded`; `whole` matches all of it.
+    Same {
+        folded: String,
+        whole: Regex,
+    },
+    Found(Regex),
+}
 
 impl Pattern {
-    pub(super) fn new(wanted: &Test) -> Result<Self, PatternError> {
+    pub(super) fn new(subject: Subject, wanted: &Test) -> Result<Self, PatternError> {
         let escape = fancy_regex::escape;
         let pattern = match wanted {
-            Test::Any => return Ok(Self(None)),
+            Test::Any => return Ok(Self::Any),
             Test::Is(text) => format!("(?i)\\A{}\\z", escape(text)),
             Test::Contains(text) => format!("(?i){}", escape(text)),
             Test::Matches(pattern) => pattern.clone(),
@@ -52,26 +62,35 @@ impl Pattern {
         if pattern.len() > MAX_PATTERN_BYTES {
             return Err(PatternError::TooLong { length: pattern.len() });
         }
-        let built = RegexBuilder::new(&pattern)
-            .backtrack_limit(BACKTRACK_LIMIT)
-            .delegate_size_limit(SIZE_LIMIT)
-            .delegate_dfa_size_limit(SIZE_LIMIT)
-            .build();
-        built.map(|regex| Self(Some(regex))).map_err(|error| PatternError::Syntax(error.to_string()))
+        Ok(match wanted {
+            Test::Is(text) if subject == Subject::Group => {
+                Self::Same { folded: fold(text), whole: regex("(?s)\\A.*\\z")? }
+            }
+            _ => Self::Found(regex(&pattern)?),
+        })
     }
 
-    pub(super) fn is_match(&self, text: &str) -> Result<bool, Failed> {
-        match &self.0 {
-            None => Ok(true),
-            Some(_) if text.len() > MAX_TEXT_BYTES => Err(Failed),
-            Some(regex) => regex.is_match(text).map_err(|_| Failed),
+    /// Whether it is found in `text`. `folded` keeps the fold of the text for the next pattern.
+    pub(super) fn is_match(&self, text: &str, folded: &mut Option<String>) -> Result<bool, Failed> {
+        match self {
+            Self::Any => Ok(true),
+            _ if text.len() > MAX_TEXT_BYTES => Err(Failed),
+            Self::Same { folded: wanted, .. } => Ok(wanted == folded.get_or_insert_with(|| fold(text))),
+            Self::Found(regex) => regex.is_match(text).map_err(|_| Failed),
+        }
+    }
+
+    fn regex(&self) -> Option<&Regex> {
+        match self {
+            Self::Any => None,
+            Self::Same { whole: regex, .. } | Self::Found(regex) => Some(regex),
         }
     }
 
     /// The text with `replacement` in the place of everything that matches; all of it is replaced
     /// where the test is [`Test::Any`]. A text that would become too long is a failure.
     pub(super) fn replace<'a>(&self, text: &'a str, replacement: &str) -> Result<Cow<'a, str>, Failed> {
-        let Some(regex) = &self.0 else { return Ok(Cow::Owned(replacement.to_owned())) };
+        let Some(regex) = self.regex() else { return Ok(Cow::Owned(replacement.to_owned())) };
         let replaced = regex.try_replacen(text, 0, replacement).map_err(|_| Failed)?;
         if replaced.len() > MAX_TEXT_BYTES { Err(Failed) } else { Ok(replaced) }
     }
@@ -79,11 +98,20 @@ impl Pattern {
     /// `template` with the groups of the first match in it.
     pub(super) fn expand(&self, text: &str, template: &str) -> Result<String, Failed> {
         let mut expanded = String::new();
-        match self.0.as_ref().map(|regex| regex.captures(text)) {
+        match self.regex().map(|regex| regex.captures(text)) {
             Some(Ok(Some(found))) => found.expand(template, &mut expanded),
             Some(Err(_)) => return Err(Failed),
             Some(Ok(None)) | None => expanded.push_str(template),
         }
         if expanded.len() > MAX_TEXT_BYTES { Err(Failed) } else { Ok(expanded) }
     }
+}
+
+fn regex(pattern: &str) -> Result<Regex, PatternError> {
+    let built = RegexBuilder::new(pattern)
+        .backtrack_limit(BACKTRACK_LIMIT)
+        .delegate_size_limit(SIZE_LIMIT)
+        .delegate_dfa_size_limit(SIZE_LIMIT)
+        .build();
+    built.map_err(|error| PatternError::Syntax(error.to_string()))
 }

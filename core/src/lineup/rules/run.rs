@@ -136,11 +136,13 @@ impl Rules {
         run.entries += 1;
         run.counts.resize(self.list.len(), RuleCounts::default());
         let (mut is_taken, mut is_left_out) = (!self.has_include, None);
+        // Hundreds of rules may look at the same group.
+        let mut folded_group = None;
         for (at, rule) in self.list.iter().enumerate() {
             if run.counts[at].failed >= MAX_FAILURES {
                 continue;
             }
-            match rule.apply(at, entry, channel, run) {
+            match rule.apply(at, entry, channel, &mut folded_group, run) {
                 Ok(false) => (),
                 Ok(true) => {
                     run.counts[at].matched += 1;
@@ -171,7 +173,7 @@ fn compile((at, rule): (usize, &Rule)) -> Result<Compiled, RuleError> {
         }
         _ => (),
     }
-    let pattern = Pattern::new(&test).map_err(|error| RuleError::Pattern { at, error })?;
+    let pattern = Pattern::new(subject, &test).map_err(|error| RuleError::Pattern { at, error })?;
     Ok(Compiled { subject, pattern, action })
 }
 
@@ -182,6 +184,7 @@ impl Compiled {
         at: usize,
         entry: &Entry,
         channel: &mut Effective<'_>,
+        folded_group: &mut Option<String>,
         run: &mut Run,
     ) -> Result<bool, Failed> {
         let text = match self.subject {
@@ -190,7 +193,7 @@ impl Compiled {
             Subject::GuideId => &*channel.guide_id.value,
             Subject::Url => entry.url(),
         };
-        if !self.pattern.is_match(text)? {
+        if !self.pattern.is_match(text, folded_group)? {
             return Ok(false);
         }
         let layer = Layer::Rule(at);
@@ -209,6 +212,7 @@ impl Compiled {
                 if new != channel.group.value {
                     run.note(at, &channel.group.value, &new);
                     channel.group.set(Cow::Owned(new), layer);
+                    *folded_group = None;
                 }
             }
             Action::Number(range) => {

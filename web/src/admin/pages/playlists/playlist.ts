@@ -1,7 +1,7 @@
 // A playlist as the API tells it, and what is said of it.
 
 import type { Schema } from '../../api/call';
-import { count, counted } from '../../format';
+import { count, counted, date } from '../../format';
 
 export interface Playlist {
   id: number;
@@ -40,8 +40,21 @@ export function contentsOf({ summary }: Playlist['state']): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
-/** What the panel says of the account. */
-export function accountOf(account: NonNullable<Playlist['state']['account']>): string {
-  const { max_connections: connections, status } = account;
-  return connections === null ? `Account ${status}` : `Account ${status}, ${counted(connections, 'connection')} at a time`;
+/** What the panel says of the account; empty where there is none. */
+export function accountOf({ account }: Playlist['state']): string {
+  if (account === null) {
+    return '';
+  }
+  const { expires_at: until, max_connections: connections, status, time_zone: zone } = account;
+  const parts = [
+    `Account ${status}`,
+    connections === null ? '' : `${counted(connections, 'connection')} at a time`,
+    until === null ? '' : `until ${date(until)}`,
+    zone === '' ? '' : `time zone ${zone}`,
+  ];
+  return parts.filter((part) => part !== '').join(', ');
 }
+
+/** Whether its first list is being read, or is about to be. A list from a file has no address to be read from. */
+export const isFirstRead = ({ state, url }: Playlist): boolean =>
+  state.summary === null && (state.progress !== null || (state.read_at === null && url !== undefined));

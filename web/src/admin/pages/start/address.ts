@@ -49,7 +49,7 @@ export function read(text: string): Pasted | null {
   return { url, kind: isBare ? 'account' : 'list', hasLogin: false };
 }
 
-/** The address from which Forebay reads the channels. */
+/** The address from which Forebay reads the channels. A tuner behind a proxy may be below a path. */
 export function sourceOf({ url }: Pasted, kind: Kind): string {
-  return kind === 'tuner' ? new URL('/lineup.m3u', url).href : url.href;
+  return kind === 'tuner' ? new URL('lineup.m3u', url).href : url.href;
 }

@@ -25,7 +25,7 @@ export function appsOf(user: Schema<'UserDocument'>): App[] {
     { name: 'Jellyfin', how: 'Dashboard, Live TV, Tuner devices: M3U Tuner.', fields: address, scanned: list },
     {
       name: 'Plex',
-      how: 'Settings, Live TV & DVR, Set up: enter the address of the device by hand, then that of the guide.',
+      how: 'Settings, Live TV & DVR, Set up: enter the address of the device by hand, then that of the guide. A device has 480 channels at most; more are at its address with /hdhr/2, /hdhr/3 and so on.',
       fields: [
         { label: 'Device', value: tuner },
         { label: 'Guide', value: `${tuner}/epg.xml` },

@@ -1,1 +1,0 @@
-import{Q as e,Z as t}from"./disclose-version-C13ngRmO.js";import{n}from"./Confirm-CvlX5Hk2.js";import{t as r}from"./Addresses-Dg97Yqmc.js";function i(i,a){e(a,!0),n(i,{get title(){return`Watch as ${a.user.name??``}`},get close(){return a.close},isLight:!0,children:(e,t)=>{r(e,{get user(){return a.user}})},$$slots:{default:!0}}),t()}export{i as default};

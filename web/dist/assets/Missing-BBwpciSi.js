@@ -1,1 +1,0 @@
-import{A as e,M as t,tt as n}from"./disclose-version-C13ngRmO.js";import"./admin-C_K7n4Yd.js";var r=t(`<h1 tabindex="-1">No such page</h1> <p>This address leads nowhere. <a href="./">What is on now</a></p>`,1);function i(t){var i=r();n(2),e(t,i)}export{i as default};

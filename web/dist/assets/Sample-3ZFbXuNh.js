@@ -1,0 +1,1 @@
+import{A as e,H as t,K as n,N as r,j as i}from"./disclose-version-B-q7USY0.js";var a=r(`<pre class="svelte-1vbnl72"> </pre>`);function o(r,o){var s=a(),c=n(s,!0);t(()=>e(c,o.text)),i(r,s)}export{o as t};

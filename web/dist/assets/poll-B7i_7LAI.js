@@ -1,0 +1,1 @@
+import{V as e}from"./disclose-version-B-q7USY0.js";function t(t,n){let r,i=!1,a=!1,o=async()=>{clearTimeout(r),i||a||document.hidden||(i=!0,await n(),i=!1,r=setTimeout(()=>void o(),t))},s=()=>void o();return document.addEventListener(`visibilitychange`,s),e(s),()=>{a=!0,clearTimeout(r),document.removeEventListener(`visibilitychange`,s)}}export{t};

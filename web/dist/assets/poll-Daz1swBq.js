@@ -1,1 +1,0 @@
-function e(e,t){let n,r=!1,i=!1,a=async()=>{clearTimeout(n),r||i||document.hidden||(r=!0,await t(),r=!1,n=setTimeout(()=>void a(),e))},o=()=>void a();return document.addEventListener(`visibilitychange`,o),o(),()=>{i=!0,clearTimeout(n),document.removeEventListener(`visibilitychange`,o)}}export{e as t};

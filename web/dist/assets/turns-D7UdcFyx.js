@@ -1,0 +1,1 @@
+var e=class{last=0;begin(){this.last+=1;let e=this.last;return()=>e===this.last}};export{e as t};
